@@ -1,0 +1,1 @@
+"""How voters reach us: one room a channel, one file an aggregator or carrier."""

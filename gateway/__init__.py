@@ -1,0 +1,1 @@
+"""The house of Spotlight: rules, use cases, storage and the processes that run them."""

@@ -1,0 +1,75 @@
+"""The demo contest, in fixed identifiers: loading it twice changes nothing."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.storage.tables import candidate_totals, candidates, contest_heads, contests, organisers
+
+_SPACE: Final = UUID("5907119e-0000-4000-8000-000000000789")
+ORGANISER_ID: Final = uuid5(_SPACE, "demo")
+CONTEST_ID: Final = uuid5(_SPACE, "star")
+
+NAMES: Final = (
+    "Awa Koné",
+    "Serge Kouassi",
+    "Mariam Traoré",
+    "Jean-Marc N'Guessan",
+    "Aïcha Diabaté",
+    "Yao Kouadio",
+    "Fatou Coulibaly",
+    "Didier Bamba",
+    "Grâce Aka",
+    "Ibrahim Ouattara",
+    "Adjoua Yapi",
+    "Franck Zadi",
+)
+
+CONTEST: Final[dict[str, Any]] = {
+    "id": CONTEST_ID,
+    "organiser_id": ORGANISER_ID,
+    "slug": "star",
+    "name": "Star d'Abidjan",
+    "country": "CI",
+    "currency": "XOF",
+    "price_minor": 100,
+    "opens_at": datetime(2026, 1, 1, tzinfo=UTC),
+    "closes_at": datetime(2036, 1, 1, tzinfo=UTC),
+    "service_code": "*789#",
+    "short_code": "7890",
+    "keyword": "STAR",
+}
+
+
+def demo_candidates() -> list[dict[str, Any]]:
+    """Twelve approved candidates with codes 01 … 12."""
+    return [
+        {
+            "id": uuid5(CONTEST_ID, f"{number:02d}"),
+            "contest_id": CONTEST_ID,
+            "code": f"{number:02d}",
+            "name": name,
+            "status": "approved",
+        }
+        for number, name in enumerate(NAMES, start=1)
+    ]
+
+
+async def load_contest(connection: AsyncConnection, contest: dict[str, Any], standing: list[dict[str, Any]]) -> None:
+    """Write a contest with its candidates, its tally head and its totals; what is there stays."""
+    await connection.execute(insert(contests).values(contest).on_conflict_do_nothing())
+    await connection.execute(insert(candidates).values(standing).on_conflict_do_nothing())
+    await connection.execute(insert(contest_heads).values(contest_id=contest["id"]).on_conflict_do_nothing())
+    totals = [{"candidate_id": row["id"], "contest_id": row["contest_id"]} for row in standing]
+    await connection.execute(insert(candidate_totals).values(totals).on_conflict_do_nothing())
+
+
+async def load_demo_contest(connection: AsyncConnection) -> None:
+    """Organiser `demo` and its contest `star`."""
+    await connection.execute(
+        insert(organisers).values(id=ORGANISER_ID, slug="demo", name="Spotlight Démo").on_conflict_do_nothing()
+    )
+    await load_contest(connection, CONTEST, demo_candidates())

@@ -1,0 +1,77 @@
+"""A contest and its candidates, as one frozen snapshot that rules and screens read."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from gateway.domain.money import Money
+
+
+class CandidateStatus(StrEnum):
+    """Only an approved candidate can be voted for."""
+
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Somebody who stands. `code` has two or more digits, unique in the contest, never `00…`."""
+
+    id: UUID
+    code: str
+    name: str
+    status: CandidateStatus = CandidateStatus.APPROVED
+
+    @property
+    def standing(self) -> bool:
+        """Whether votes for this candidate may be sold."""
+        return self.status is CandidateStatus.APPROVED
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What is sold and to whom. `late_seconds`: how long after the close a payment that was
+    ordered before it still counts, published with the rules."""
+
+    id: UUID
+    organiser_id: UUID
+    slug: str
+    name: str
+    country: str
+    price: Money
+    opens_at: datetime
+    closes_at: datetime
+    service_code: str
+    short_code: str
+    keyword: str
+    language: str = "fr"
+    late_seconds: int = 600
+    quantity_max: int = 10_000
+    version: int = 0
+    candidates: tuple[Candidate, ...] = ()
+    _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._by_code.update({c.code: c for c in self.candidates})
+
+    @property
+    def currency(self) -> str:
+        """Currency of every amount in this contest."""
+        return self.price.currency
+
+    def candidate(self, code: str) -> Candidate | None:
+        """The candidate with this code, standing or not; None when there never was one."""
+        return self._by_code.get(code)
+
+    @property
+    def standing(self) -> tuple[Candidate, ...]:
+        """Candidates that can be voted for, in order of their codes."""
+        return tuple(c for c in self.candidates if c.standing)
+
+    def open_at(self, now: datetime) -> bool:
+        """Whether votes are sold at this instant."""
+        return self.opens_at <= now < self.closes_at

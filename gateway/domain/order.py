@@ -1,0 +1,139 @@
+"""A voter's wish, and whether it may be sold: everything that is checked before money moves."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from gateway.domain.contest import Candidate, Contest
+from gateway.domain.money import Money
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.wallet import PaymentMethod, provider_for
+
+
+class Channel(StrEnum):
+    """Where the wish was spoken."""
+
+    USSD = "ussd"
+    SMS = "sms"
+    WEB = "web"
+    API = "api"
+    TELEGRAM = "telegram"
+
+
+class Refusal(StrEnum):
+    """Why a wish cannot be sold. Each has a phrase for the voter in every language."""
+
+    UNKNOWN_CONTEST = "unknown_contest"
+    NOT_OPEN_YET = "not_open_yet"
+    CLOSED = "closed"
+    UNKNOWN_CANDIDATE = "unknown_candidate"
+    CANDIDATE_NOT_STANDING = "candidate_not_standing"
+    BAD_QUANTITY = "bad_quantity"
+    TOO_MANY = "too_many"
+    BAD_NUMBER = "bad_number"
+    FOREIGN_NUMBER = "foreign_number"
+    NO_WALLET = "no_wallet"
+    METHOD_UNAVAILABLE = "method_unavailable"
+    TRY_AGAIN = "try_again"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a voter asked for, already confirmed by that voter.
+
+    `key` is the channel's own idempotency key: the same key is the same order for ever.
+    `voter` is the number that dialled or texted us; None when somebody typed a number on a page.
+    `payer` is the number to charge. `prompt_delay_seconds` lets a USSD dialogue close first.
+    """
+
+    channel: Channel
+    key: str
+    contest: Contest
+    candidate_code: str
+    quantity: int
+    method: PaymentMethod | None
+    payer: Msisdn | None
+    voter: Msisdn | None
+    language: str = "fr"
+    prompt_delay_seconds: int = 0
+    request_hash: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """A wish that passed every rule, priced."""
+
+    wish: Wish
+    candidate: Candidate
+    amount: Money
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order that is durable. `repeated`: the key was known and this is the first answer again;
+    `conflicting`: the key was known with another request behind it, and nothing was changed."""
+
+    vote_id: UUID
+    payment_reference: UUID
+    amount: Money
+    repeated: bool = False
+    conflicting: bool = False
+
+
+# Channels on which the number that pays has acted itself, so that texting it is welcome.
+ACTED_ITSELF: Final = frozenset({Channel.USSD, Channel.SMS})
+
+
+def price_of(contest: Contest, quantity: int) -> Money:
+    """The price of so many votes: a flat price per vote."""
+    return contest.price.times(quantity)
+
+
+def check_quantity(contest: Contest, quantity: int) -> Refusal | None:
+    """Whether so many votes may be sold in one order."""
+    if quantity < 1:
+        return Refusal.BAD_QUANTITY
+    if quantity > contest.quantity_max:
+        return Refusal.TOO_MANY
+    return None
+
+
+def check_candidate(contest: Contest, code: str) -> Candidate | Refusal:
+    """The candidate that this code means, when votes for it are sold."""
+    candidate = contest.candidate(code)
+    if candidate is None:
+        return Refusal.UNKNOWN_CANDIDATE
+    return candidate if candidate.standing else Refusal.CANDIDATE_NOT_STANDING
+
+
+def check_window(contest: Contest, now: datetime) -> Refusal | None:
+    """Whether the contest sells votes at this instant."""
+    if now < contest.opens_at:
+        return Refusal.NOT_OPEN_YET
+    if now >= contest.closes_at:
+        return Refusal.CLOSED
+    return None
+
+
+def check_wish(wish: Wish, *, now: datetime, providers: frozenset[str]) -> Sale | Refusal:
+    """Judge a wish before anything is written. `providers`: codes that can take money now."""
+    if refusal := check_window(wish.contest, now):
+        return refusal
+    candidate = check_candidate(wish.contest, wish.candidate_code)
+    if isinstance(candidate, Refusal):
+        return candidate
+    if refusal := check_quantity(wish.contest, wish.quantity):
+        return refusal
+    if wish.method is None:
+        return Refusal.NO_WALLET
+    if wish.payer is None:
+        return Refusal.BAD_NUMBER
+    if wish.payer.country != wish.contest.country:
+        return Refusal.FOREIGN_NUMBER
+    provider = provider_for(wish.contest.country, wish.method)
+    if provider is None or provider not in providers:
+        return Refusal.METHOD_UNAVAILABLE
+    return Sale(wish, candidate, price_of(wish.contest, wish.quantity), provider)

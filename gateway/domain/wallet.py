@@ -1,0 +1,76 @@
+"""Which wallet a number most likely pays from. A guess only: the voter may always change it.
+
+Source: public MCC/MNC register and the numbering plans of Côte d'Ivoire (ten digits since
+31 January 2021) and Cameroon, read in November 2026. Numbers are portable, so the network code
+that an aggregator reports for the SIM that dials now is trusted before the prefix.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from gateway.domain.msisdn import Msisdn
+
+
+class PaymentMethod(StrEnum):
+    """How a voter pays, in the words of the public API."""
+
+    MTN = "MTN_MOBILE_MONEY"
+    ORANGE = "ORANGE_MONEY"
+    CARD = "CARD"
+
+
+_BY_NETWORK: Final = {
+    "61203": PaymentMethod.ORANGE,
+    "61205": PaymentMethod.MTN,
+    "62401": PaymentMethod.MTN,
+    "62402": PaymentMethod.ORANGE,
+    "mtn": PaymentMethod.MTN,
+    "orange": PaymentMethod.ORANGE,
+}
+
+# Longest national prefix wins.
+_BY_PREFIX: Final[dict[str, dict[str, PaymentMethod]]] = {
+    "CI": {"05": PaymentMethod.MTN, "07": PaymentMethod.ORANGE},
+    "CM": {
+        "67": PaymentMethod.MTN,
+        **{str(p): PaymentMethod.MTN for p in (*range(650, 655), *range(680, 684))},
+        "69": PaymentMethod.ORANGE,
+        **{str(p): PaymentMethod.ORANGE for p in (*range(640, 643), *range(655, 660), *range(686, 690))},
+    },
+}
+
+# Networks of the same country whose customers have neither wallet.
+_OTHER_NETWORKS: Final = frozenset({"61202", "62404"})
+
+_COUNTRY_CODES: Final = {"CI": "225", "CM": "237"}
+
+# The provider that collects for a method in a country.
+PROVIDERS: Final = {
+    ("CI", PaymentMethod.MTN): "mtn_momo",
+    ("CI", PaymentMethod.ORANGE): "orange_money",
+}
+
+
+def guess_method(msisdn: Msisdn, network: str | None = None) -> PaymentMethod | None:
+    """The wallet of this number: by its network's code or word, else by prefix, else unknown."""
+    word = (network or "").strip().lower()
+    if word in _BY_NETWORK:
+        return _BY_NETWORK[word]
+    if word in _OTHER_NETWORKS:
+        return None
+    prefixes = _BY_PREFIX.get(msisdn.country, {})
+    national = msisdn.digits.removeprefix(_COUNTRY_CODES.get(msisdn.country, ""))
+    for length in (3, 2):
+        if method := prefixes.get(national[:length]):
+            return method
+    return None
+
+
+def provider_for(country: str, method: PaymentMethod) -> str | None:
+    """Code of the provider that collects by this method in this country; None when nobody does."""
+    return PROVIDERS.get((country, method))
+
+
+def methods_in(country: str) -> tuple[PaymentMethod, ...]:
+    """Every method that somebody collects in this country, in the order shown to voters."""
+    return tuple(method for (where, method) in PROVIDERS if where == country)

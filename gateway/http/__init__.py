@@ -1,0 +1,1 @@
+"""What every aiohttp surface shares: keys, problems, pages, logs, health, limits, OpenAPI."""

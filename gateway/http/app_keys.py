@@ -1,0 +1,9 @@
+"""Typed keys under which an aiohttp application holds what its handlers share."""
+
+from aiohttp import web
+
+from gateway.ports.house import House, SessionStore
+
+HOUSE: web.AppKey[House] = web.AppKey("house", House)
+SESSIONS: web.AppKey[SessionStore] = web.AppKey("sessions", SessionStore)
+PUBLIC_URL: web.AppKey[str] = web.AppKey("public_url", str)

@@ -1,0 +1,64 @@
+"""What an operator of the service runs by hand: migrate, demo, partitions, audit, rebuild."""
+
+from typing import Any
+
+from sqlalchemy import text
+
+from gateway.demo import load_demo_contest
+from gateway.settings import Settings
+from gateway.storage import money_audit, schema
+from gateway.storage.engine import make_engine
+from gateway.storage.redis_link import connect
+from gateway.storage.scores import PostgresScores, RedisScoreFeed
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the schema to its newest state, as its owner."""
+    await schema.migrate(settings.migration_url)
+
+
+async def load_demo(settings: Settings) -> None:
+    """Load the demo contest; what is there stays as it is."""
+    engine = make_engine(settings.database_url, pool_size=1, name="spotlight demo")
+    try:
+        async with engine.begin() as connection:
+            await load_demo_contest(connection)
+    finally:
+        await engine.dispose()
+
+
+async def make_partitions(settings: Settings, months: int) -> list[str]:
+    """Make the monthly partitions of so many coming months; names of the new ones."""
+    engine = make_engine(settings.database_url, pool_size=1, name="spotlight partitions")
+    try:
+        async with engine.begin() as connection:
+            rows = await connection.execute(text("select make_partitions(:months)"), {"months": months})
+            return list(rows.scalars())
+    finally:
+        await engine.dispose()
+
+
+async def audit_money(settings: Settings) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Every invariant of money and votes with the rows that break it."""
+    engine = make_engine(settings.database_url, pool_size=1, statement_timeout_ms=600_000, name="spotlight audit")
+    try:
+        return await money_audit.audit_money(engine)
+    finally:
+        await engine.dispose()
+
+
+async def rebuild_tally(settings: Settings) -> dict[str, int]:
+    """Refill Redis from the totals in PostgreSQL; contest → votes."""
+    engine = make_engine(settings.database_url, pool_size=1, name="spotlight rebuild")
+    client = connect(settings.redis_url, timeout_seconds=5)
+    feed = RedisScoreFeed(client)
+    try:
+        rebuilt = {}
+        for scores in await PostgresScores(engine).scores():
+            await feed.forget(scores.contest_id)
+            await feed.publish(scores, ())
+            rebuilt[scores.slug] = sum(scores.votes.values())
+        return rebuilt
+    finally:
+        await client.aclose()
+        await engine.dispose()

@@ -1,0 +1,173 @@
+"""What the house offers to every channel, page and API: one protocol, bound once at start-up.
+
+Reads of contests and rankings are plain attributes of memory (a snapshot a second old at most);
+whatever touches PostgreSQL is awaited.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from gateway.domain.contest import Contest
+from gateway.domain.money import Money
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.order import PlacedOrder, Refusal, Wish
+from gateway.domain.payment import PublicStatus
+from gateway.domain.tally import Standing
+from gateway.domain.wallet import PaymentMethod
+
+
+class HouseUnavailable(Exception):
+    """PostgreSQL did not answer in time. Nothing was changed; the same request may be repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """What may be told about an order to whoever holds its unguessable id.
+
+    `reason`: one word, see `PayerReason`, or `review` / `refund_pending`. `receipt`: only once
+    counted. `payment_url`: the hosted page of a redirect wallet, once the operator gave it.
+    `pay_before`: when the payer's time runs out.
+    """
+
+    vote_id: UUID
+    contest_slug: str
+    candidate_code: str
+    candidate_name: str
+    quantity: int
+    amount: Money
+    status: PublicStatus
+    reason: str | None
+    receipt: str | None
+    method: PaymentMethod
+    payer_masked: str
+    payment_url: str | None
+    placed_at: datetime
+    pay_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class VoteLine:
+    """One line of a voter's own votes, newest first."""
+
+    candidate_code: str
+    candidate_name: str
+    quantity: int
+    status: PublicStatus
+    receipt: str | None
+    placed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptView:
+    """What a receipt proves. It names no person."""
+
+    receipt: str
+    contest_slug: str
+    contest_name: str
+    candidate_code: str
+    candidate_name: str
+    quantity: int
+    amount: Money
+    tally_number: int
+    counted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingText:
+    """A text as a carrier handed it over. `sender` is raw: it may be a word or a short code."""
+
+    carrier: str
+    carrier_id: str
+    sender: str
+    recipient: str
+    text: str
+    network: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingCallback:
+    """A callback as received. `token` is the last part of the URL, if any; `body` is raw."""
+
+    provider: str
+    token: str | None
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+    remote: str
+
+
+class House(Protocol):
+    """The use cases, bound to their ports."""
+
+    def contests(self) -> tuple[Contest, ...]:
+        """Every published contest."""
+        ...
+
+    def contest(self, slug: str) -> Contest | None:
+        """A contest by the word in its address."""
+        ...
+
+    def contest_by_id(self, contest_id: UUID) -> Contest | None:
+        """A contest by id."""
+        ...
+
+    def contest_by_service_code(self, code: str) -> Contest | None:
+        """The contest of a USSD service code such as `*789#`."""
+        ...
+
+    def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:
+        """Contests that share an SMS short code."""
+        ...
+
+    def standing(self, slug: str) -> Standing:
+        """The ranking as last published. KeyError for an unknown contest."""
+        ...
+
+    def now(self) -> datetime:
+        """UTC."""
+        ...
+
+    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
+        """Sell. Durable when it returns; the same key gives the same order. HouseUnavailable."""
+        ...
+
+    async def order(self, vote_id: UUID) -> OrderView | None:
+        """What became of an order. HouseUnavailable."""
+        ...
+
+    async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
+        """A number's latest orders in a contest, as voter or as payer. HouseUnavailable."""
+        ...
+
+    async def receipt(self, code: str) -> ReceiptView | None:
+        """The counted vote behind a receipt code whose check character holds. HouseUnavailable."""
+        ...
+
+    async def store_callback(self, callback: IncomingCallback) -> None:
+        """Durable when it returns; judged later. HouseUnavailable."""
+        ...
+
+    async def store_text(self, text: IncomingText) -> bool:
+        """Durable when it returns; answered later. False when this id was stored before."""
+        ...
+
+    async def store_delivery_report(
+        self, carrier: str, carrier_message_id: str, status: str, phone: str, failure: str | None
+    ) -> None:
+        """Durable when it returns. Unknown ids and words are stored too. HouseUnavailable."""
+        ...
+
+
+class SessionStore(Protocol):
+    """Short-lived state of a dialogue. Losing it costs the voter a few key presses, never money."""
+
+    async def get(self, key: str) -> bytes | None:
+        """The stored bytes; None when absent or when the store does not answer in time."""
+        ...
+
+    async def put(self, key: str, value: bytes, seconds: int) -> None:
+        """Store with a time to live. A store that does not answer is logged, not raised."""
+        ...

@@ -1,0 +1,237 @@
+"""What the house asks of an operator or an aggregator that takes money.
+
+One interface for a prompt pushed to a phone, a redirect to a hosted page, and a code that the
+payer fetches first. A refusal is a value; not knowing is a value too (`Unknown`), because after a
+time-out the money may have moved.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from gateway.domain.money import Money
+from gateway.ports.raw_exchange import RawRequest
+
+
+class PayerReason(StrEnum):
+    """Why a payment was not made, in the closed set that voters are told about."""
+
+    DECLINED = "declined"
+    NOT_ANSWERED = "not_answered"
+    NO_FUNDS = "no_funds"
+    UNKNOWN_NUMBER = "unknown_number"
+    LIMIT = "limit"
+    WRONG_CODE = "wrong_code"
+    BLOCKED = "blocked"
+    SERVICE_DOWN = "service_down"
+    OTHER = "other"
+
+
+class Kind(StrEnum):
+    """How the payer approves."""
+
+    PUSH = "push"
+    REDIRECT = "redirect"
+    OTP_FIRST = "otp_first"
+
+
+class Recovery(StrEnum):
+    """What to do when the answer to `create` was lost."""
+
+    ASK = "ask"  # the status question finds it by our reference
+    REPEAT_SAME = "repeat_same"
+    SEARCH = "search"
+    ABANDON = "abandon"  # nobody can pay it without the lost answer
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a provider can do in a country.
+
+    `ladder_seconds`: waits before the first status questions. `open_seconds`: how long the payer
+    may take. `status_per_second`: questions that one account may ask. `minimum_minor`: least
+    amount, in minor units.
+    """
+
+    kinds: frozenset[Kind]
+    currencies: frozenset[str]
+    open_seconds: int
+    ladder_seconds: tuple[int, ...]
+    status_per_second: int
+    phone_needed: bool
+    minimum_minor: int = 1
+    recovery: Recovery = Recovery.ASK
+    callback_is_proof: bool = False
+    can_refund: bool = False
+    instructions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One attempt to collect, as stored: all that a provider may need to create it or ask about it.
+
+    `order_code`: 14 characters of `[A-Z0-9]` that the operator shows. `description`: what is
+    bought, any text; the provider makes it fit. `secrets`: what the provider asked us to keep
+    (tokens), never logged. `base_url`: the platform that took it; it can only be asked there.
+    """
+
+    reference: UUID
+    country: str
+    amount: Money
+    order_code: str
+    description: str
+    language: str
+    callback_url: str
+    return_url: str
+    payer: str | None = None
+    base_url: str | None = None
+    provider_reference: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """It is on its way to the payer. `already_there`: the operator knew our reference."""
+
+    provider_reference: str | None = None
+    already_there: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """The payer must open this page before `expires_at`."""
+
+    url: str
+    expires_at: datetime
+    provider_reference: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsOtp:
+    """The payer must fetch a code first; call again with it."""
+
+    instructions: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Definitely nothing was created. `ask_first`: the operator's refusal is only to be believed
+    after one status question that does not find our reference."""
+
+    code: str
+    reason: PayerReason
+    alarm: bool = False
+    ask_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Nothing left our machine, or the operator certainly took nothing in: it may be sent again
+    under the same reference."""
+
+    error: str
+    alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may exist over there, or not."""
+
+    error: str
+
+
+CreateResult = Accepted | Redirect | NeedsOtp | Rejected | NotSent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class StillOpen:
+    """Not final. `detail` is the operator's own word."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """Paid. `received` is what the operator says it took."""
+
+    received: Money
+    provider_reference: str | None
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Not paid, finally. `code` is the operator's own word."""
+
+    code: str
+    reason: PayerReason
+    raw: str
+    expired: bool = False
+    alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The operator does not know our reference (yet, or here)."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """No answer that says anything: time-out, 5xx, 429, an unreadable body. Ask again later."""
+
+    error: str
+    throttled: bool = False
+
+
+StatusReport = StillOpen | Succeeded | Failed | NotFound | Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a callback claims. It only schedules a question, unless `proof` holds a report that a
+    checked signature vouches for. `order_code` finds the payment when the URL carried no token."""
+
+    claimed: str
+    order_code: str | None = None
+    event_id: str | None = None
+    proof: Succeeded | Failed | None = None
+
+
+class PaymentProvider(Protocol):
+    """One operator. No method raises for anything that an operator may answer."""
+
+    @property
+    def code(self) -> str:
+        """The one word for module, URL segment, environment prefix and case file."""
+        ...
+
+    def capabilities(self, country: str) -> Capabilities:
+        """What it can do in this country."""
+        ...
+
+    @property
+    def base_url(self) -> str:
+        """The platform that new collections are created on."""
+        ...
+
+    async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
+        """Ask the operator to collect. Our reference is committed before this is called."""
+        ...
+
+    async def query(self, collection: Collection) -> StatusReport:
+        """Ask what became of it."""
+        ...
+
+    def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
+        """Read a callback; `secrets` are those kept for the payment that its URL names, if any."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...

@@ -1,0 +1,25 @@
+"""An HTTP message without a framework, so that translators of wire formats stay pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """What arrived. Header names are lower-case; `form` holds decoded form fields, if any."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    form: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RawResponse:
+    """What to answer."""
+
+    status: int
+    body: bytes
+    content_type: str

@@ -1,0 +1,276 @@
+"""What the use cases ask of storage. Every method is one transaction, safe to run twice."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+from uuid import UUID
+
+from gateway.domain.ledger import Posting
+from gateway.domain.money import Money
+from gateway.domain.order import PlacedOrder, Refusal, Sale
+from gateway.domain.payment import Actor, Confirmed, Seen, State, Verdict
+from gateway.ports.payment_provider import Collection
+
+
+# Name of the hosted page's address among a payment's secrets: whoever has it may pay.
+PAYMENT_URL: Final = "payment_url"
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """A sale with its identifiers, ready to be written."""
+
+    sale: Sale
+    vote_id: UUID
+    payment_reference: UUID
+    receipt: str
+
+
+class OrderStore(Protocol):
+    """Orders as they are placed."""
+
+    async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:
+        """Write vote and payment, or find what the same key wrote before.
+
+        The contest's window and the candidate's standing are checked again by the inserting
+        statement itself. Raises HouseUnavailable.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPayment:
+    """A payment that somebody is working on, under a lease."""
+
+    collection: Collection
+    provider: str
+    state: State
+    placed_at: datetime
+    expires_at: datetime
+    now: datetime
+    accepted: bool
+    checks: int
+    send_tries: int
+    not_found_count: int
+    not_found_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen of one payment, and what to remember of it.
+
+    `seen` None: no step, only the facts below. `next_check_at` None: no further question.
+    """
+
+    reference: UUID
+    seen: Seen | None
+    actor: Actor
+    detail: str = ""
+    next_check_at: datetime | None = None
+    accepted: bool = False
+    not_found: bool = False
+    reason: str | None = None
+    reason_code: str | None = None
+    provider_reference: str | None = None
+    received: Money | None = None
+    evidence_word: str | None = None
+    evidence_source: str = "status"
+    evidence_raw: str = ""
+    base_url: str | None = None
+    secrets: Mapping[str, str] | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueCallback:
+    """A callback that nobody has judged yet. `amount` and `secrets`: of the payment that its URL
+    names; the amount is what we asked for."""
+
+    id: int
+    provider: str
+    reference: UUID | None
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+    amount: Money | None
+    secrets: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCallback:
+    """What a callback came to: a word for the record, and the payment it hints at, if any."""
+
+    id: int
+    outcome: str
+    reference: UUID | None = None
+    order_code: str | None = None
+    hinted: bool = False
+
+
+class PaymentStore(Protocol):
+    """Payments on their way."""
+
+    async def claim_to_collect(self, limit: int) -> list[OpenPayment]:
+        """Take due `created` payments and move them to `sent`, at most one prompt a number and
+        provider. Committed when it returns."""
+        ...
+
+    async def claim_to_verify(self, provider: str, limit: int) -> list[OpenPayment]:
+        """Take payments that are due for a status question, hinted ones first, under a lease."""
+        ...
+
+    async def overdue_unsent(self, limit: int) -> list[UUID]:
+        """Orders that no operator could be asked about in time."""
+        ...
+
+    async def observe(self, observation: Observation) -> None:
+        """`record` for one, sharing a transaction with whoever comes at the same moment."""
+        ...
+
+    async def record(self, observations: Sequence[Observation]) -> int:
+        """Apply what was seen: steps that the lifecycle allows, evidence, events, messages.
+
+        Returns how many payments took a step. An observation that somebody else was faster with
+        changes nothing but is kept as evidence.
+        """
+        ...
+
+    async def claim_callbacks(self, limit: int) -> list[DueCallback]:
+        """The oldest unjudged callbacks. Not leased: judging twice does no harm."""
+        ...
+
+    async def judge_callbacks(self, judged: Sequence[JudgedCallback]) -> int:
+        """Mark callbacks as judged and their payments as due for a question; how many are due."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedPayment:
+    """A confirmed payment as settlement sees it."""
+
+    reference: UUID
+    vote_id: UUID
+    candidate_id: UUID
+    candidate_code: str
+    quantity: int
+    amount: Money
+    receipt: str
+    facts: Confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What settlement decided for one payment."""
+
+    payment: ConfirmedPayment
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SettledBatch:
+    """What one settlement transaction did. `counted`: candidate code and votes of each entry."""
+
+    contest_id: UUID
+    counted: tuple[tuple[str, int], ...]
+    other: int
+
+
+class Settlement(Protocol):
+    """The one door to `counted`."""
+
+    async def settle_batch(self, limit: int) -> SettledBatch | None:
+        """Settle up to `limit` confirmed payments of one contest; None when none is due."""
+        ...
+
+    async def give_back_batch(self, limit: int) -> int:
+        """Turn surplus and mismatched payments into refunds that are owed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One balanced transaction for the book of a contest."""
+
+    tx: UUID
+    contest_id: UUID
+    memo: str
+    legs: tuple[Posting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DueMessage:
+    """A text to send. `to` is E.164."""
+
+    id: UUID
+    kind: str
+    to: str
+    language: str
+    params: Mapping[str, object]
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """What became of a text. `retry_seconds` None: no further try."""
+
+    id: UUID
+    status: str
+    carrier: str
+    carrier_message_id: str | None = None
+    parts: int | None = None
+    cost: str | None = None
+    error: str | None = None
+    retry_seconds: int | None = None
+
+
+class MessageStore(Protocol):
+    """Texts on their way."""
+
+    async def claim_due(self, limit: int) -> list[DueMessage]:
+        """Take due texts under a lease. One whose lease ran out may have been sent: it becomes
+        `unknown` and is not taken before ten minutes have shown no delivery report for it."""
+        ...
+
+    async def record_sent(self, results: Sequence[SentMessage]) -> None:
+        """Store what the carrier said."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ContestScores:
+    """Totals of a contest after its `version`-th tally entry, in one snapshot."""
+
+    contest_id: UUID
+    slug: str
+    version: int
+    votes: Mapping[str, int]
+
+
+class ScoreStore(Protocol):
+    """Totals in PostgreSQL: the truth."""
+
+    async def scores(self, contest_ids: Sequence[UUID] | None = None) -> list[ContestScores]:
+        """Totals of these contests, or of all."""
+        ...
+
+
+class ScoreFeed(Protocol):
+    """Totals on their way to every gateway process. May be lost; `scores` heals it."""
+
+    async def publish(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
+        """Store totals unless newer ones are stored, and tell every gateway."""
+        ...
+
+    async def version(self, contest_id: UUID) -> int | None:
+        """Version in the feed; None when it holds nothing."""
+        ...
+
+
+class Doorbell(Protocol):
+    """Tells workers that there is work of a kind. May be lost, doubled or late."""
+
+    def ring(self, kind: str) -> None:
+        """Ring soon; never blocks and never raises."""
+        ...

@@ -1,0 +1,119 @@
+"""The only reader of the environment. Wrong values stop the start with one sentence each."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_SECRET_LENGTH_MIN = 32
+
+
+class SettingsError(Exception):
+    """The environment cannot be used; the text says what to change, a line for each fault."""
+
+
+class Settings(BaseSettings):
+    """Everything that may be set. Names are those of the environment."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    database_url: str = Field(alias="DATABASE_URL")
+    owner_database_url: str = Field("", alias="SPOTLIGHT_OWNER_DATABASE_URL")
+    redis_url: str = Field(alias="REDIS_URL")
+    host: str = Field("127.0.0.1", alias="HOST")
+    port: Annotated[int, Field(ge=1, le=65_535)] = Field(8080, alias="PORT")
+    sandbox_port: Annotated[int, Field(ge=1, le=65_535)] = Field(8081, alias="SPOTLIGHT_SANDBOX_PORT")
+    data_dir: Path = Field(Path(".spotlight"), alias="SPOTLIGHT_DATA_DIR")
+    secret_key: SecretStr = Field(alias="SPOTLIGHT_SECRET_KEY")
+    public_url: str = Field("", alias="SPOTLIGHT_PUBLIC_URL")
+    env: Literal["demo", "production"] = Field("production", alias="SPOTLIGHT_ENV")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="SPOTLIGHT_LOG_LEVEL")
+    rate_limits: bool = Field(True, alias="SPOTLIGHT_RATE_LIMITS")
+    trusted_proxies: str = Field("", alias="SPOTLIGHT_TRUSTED_PROXIES")
+    queue: str = Field("spotlight", alias="SPOTLIGHT_QUEUE")
+    prompt_delay_seconds: Annotated[int, Field(ge=0, le=60)] = Field(4, alias="SPOTLIGHT_PROMPT_DELAY_SECONDS")
+
+    @property
+    def migration_url(self) -> str:
+        """Address for migrations: the owner's, or the only one there is."""
+        return self.owner_database_url or self.database_url
+
+    @property
+    def base_url(self) -> str:
+        """What voters and operators are told to call, without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def load_settings() -> Settings:
+    """Read the environment and `.env`. Raises SettingsError."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(part) for part in e['loc'])}: {_sentence(e['msg'])}" for e in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
+    faults = [*_faults(settings)]
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return settings
+
+
+def _sentence(message: str) -> str:
+    return "is not set" if message == "Field required" else message
+
+
+def _faults(settings: Settings) -> list[str]:
+    faults = []
+    if len(settings.secret_key.get_secret_value()) < _SECRET_LENGTH_MIN:
+        faults.append(f"SPOTLIGHT_SECRET_KEY: use at least {_SECRET_LENGTH_MIN} random characters")
+    for name, url in (
+        ("DATABASE_URL", settings.database_url),
+        ("SPOTLIGHT_OWNER_DATABASE_URL", settings.migration_url),
+    ):
+        if not url.startswith(("postgresql://", "postgres://")):
+            faults.append(f"{name}: must begin with postgresql://")
+    if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        faults.append("REDIS_URL: must begin with redis://, rediss:// or unix://")
+    if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
+        faults.append("SPOTLIGHT_PUBLIC_URL: must begin with https:// (http:// only in the demo)")
+    if settings.env == "production":
+        faults.extend(_production_faults(settings))
+    return faults
+
+
+def _production_faults(settings: Settings) -> list[str]:
+    faults = []
+    if not settings.public_url.startswith("https://"):
+        faults.append("SPOTLIGHT_PUBLIC_URL: production needs the https:// address that operators call back")
+    faults.extend(
+        f"{name}: production does not start with a simulated operator; set the real address"
+        for name, value in environment().items()
+        if name.endswith("_BASE_URL") and urlsplit(value).hostname in ("127.0.0.1", "localhost", "sandbox")
+    )
+    if not environment().get("AFRICASTALKING_SHARED_SECRET"):
+        faults.append("AFRICASTALKING_SHARED_SECRET: production needs the word that the aggregator sends as ?key=")
+    return faults
+
+
+def environment() -> Mapping[str, str]:
+    """The environment over `.env`, for adapters that read their own names by prefix."""
+    return {**_dotenv(), **os.environ}
+
+
+def _dotenv() -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(".env").items() if value is not None}
+
+
+def adapter_settings(code: str) -> dict[str, str]:
+    """What the environment says to one adapter: `MTN_MOMO_BASE_URL` becomes `base_url`."""
+    prefix = f"{code.upper()}_"
+    return {
+        name.removeprefix(prefix).lower(): value
+        for name, value in environment().items()
+        if name.startswith(prefix) and value
+    }

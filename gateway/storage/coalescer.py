@@ -1,0 +1,87 @@
+"""Whoever arrives while a trip is under way leaves together in the next one.
+
+No timer: an idle coalescer adds nothing. Used for durable inserts (one commit for many orders)
+and for Redis (one round trip for many commands).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Overloaded(Exception):
+    """More callers wait than may wait. Nothing was done for this one."""
+
+
+class Coalescer(Generic[T, R]):
+    """Gathers items of concurrent callers into batches.
+
+    `work` gets a list and returns one result for each item, in order; a result that is an
+    exception is raised to its caller. When a batch raises, its members run one by one, so that
+    one bad member spoils nobody else's. `lanes`: batches under way at once.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[list[T]], Awaitable[Sequence[R | BaseException]]],
+        *,
+        batch_max: int = 256,
+        lanes: int = 1,
+        waiting_max: int = 20_000,
+    ) -> None:
+        self._work = work
+        self._batch_max = batch_max
+        self._lanes = lanes
+        self._waiting_max = waiting_max
+        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._trips: set[asyncio.Task[None]] = set()
+
+    async def do(self, item: T) -> R:
+        """The result for this item. Raises Overloaded, or whatever its batch raised for it."""
+        if len(self._waiting) >= self._waiting_max:
+            raise Overloaded
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        self._waiting.append((item, future))
+        if len(self._trips) < self._lanes:
+            trip = loop.create_task(self._travel())
+            self._trips.add(trip)
+            trip.add_done_callback(self._trips.discard)
+        return await future
+
+    async def _travel(self) -> None:
+        while self._waiting:
+            size = min(self._batch_max, len(self._waiting))
+            batch = [self._waiting.popleft() for _ in range(size)]
+            await self._carry(batch)
+
+    async def _carry(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+        try:
+            results = await self._work([item for item, _ in batch])
+        except asyncio.CancelledError:
+            for _, future in batch:
+                future.cancel()
+            raise
+        except Exception as error:
+            if len(batch) == 1:
+                _settle(batch[0][1], error)
+                return
+            for member in batch:
+                await self._carry([member])
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            _settle(future, result)
+
+
+def _settle(future: "asyncio.Future[R]", result: R | BaseException) -> None:
+    """Answer a caller who may have gone meanwhile."""
+    if future.done():
+        return
+    if isinstance(result, BaseException):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

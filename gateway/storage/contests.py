@@ -1,0 +1,109 @@
+"""Contests as one snapshot in memory, a second old at most: what every screen and page reads."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Row, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.domain.contest import Candidate, CandidateStatus, Contest
+from gateway.domain.money import Money
+from gateway.storage.tables import candidates, contests
+
+_REFRESH_SECONDS: Final = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class ContestDirectory:
+    """Every contest, by each word that may name it. `keep_fresh` runs for the process's life."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._all: tuple[Contest, ...] = ()
+        self._by_slug: dict[str, Contest] = {}
+        self._by_id: dict[UUID, Contest] = {}
+        self._by_service_code: dict[str, Contest] = {}
+        self._by_short_code: dict[str, tuple[Contest, ...]] = {}
+
+    def all(self) -> tuple[Contest, ...]:
+        """Every contest, by slug."""
+        return self._all
+
+    def by_slug(self, slug: str) -> Contest | None:
+        """The contest with this word in its address."""
+        return self._by_slug.get(slug)
+
+    def by_id(self, contest_id: UUID) -> Contest | None:
+        """The contest with this id."""
+        return self._by_id.get(contest_id)
+
+    def by_service_code(self, code: str) -> Contest | None:
+        """The contest of a USSD service code such as `*789#`."""
+        return self._by_service_code.get(code)
+
+    def by_short_code(self, short_code: str) -> tuple[Contest, ...]:
+        """Contests that share an SMS short code."""
+        return self._by_short_code.get(short_code, ())
+
+    async def refresh(self) -> None:
+        """Read everything anew. Contests are few and small."""
+        async with self._engine.connect() as connection:
+            held = (await connection.execute(select(contests).order_by(contests.c.slug))).all()
+            standing = (
+                await connection.execute(select(candidates).order_by(candidates.c.contest_id, candidates.c.code))
+            ).all()
+        by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
+        for row in standing:
+            by_contest[row.contest_id].append(Candidate(row.id, row.code, row.name, CandidateStatus(row.status)))
+        self._replace(tuple(_contest(row, by_contest[row.id]) for row in held))
+
+    def _replace(self, found: tuple[Contest, ...]) -> None:
+        if found == self._all:
+            return
+        by_short_code: dict[str, list[Contest]] = defaultdict(list)
+        for contest in found:
+            by_short_code[contest.short_code].append(contest)
+        self._all = found
+        self._by_slug = {c.slug: c for c in found}
+        self._by_id = {c.id: c for c in found}
+        self._by_service_code = {c.service_code: c for c in found}
+        self._by_short_code = {code: tuple(sharing) for code, sharing in by_short_code.items()}
+
+    async def keep_fresh(self) -> None:
+        """Refresh each second until cancelled; while PostgreSQL is away the last snapshot stays."""
+        failing = False
+        while True:
+            await asyncio.sleep(_REFRESH_SECONDS)
+            try:
+                await self.refresh()
+                failing = False
+            except (SQLAlchemyError, OSError) as error:
+                if not failing:
+                    _log.warning("contests_stale", error=type(error).__name__)
+                failing = True
+
+
+def _contest(row: Row[Any], standing: Sequence[Candidate]) -> Contest:
+    return Contest(
+        id=row.id,
+        organiser_id=row.organiser_id,
+        slug=row.slug,
+        name=row.name,
+        country=row.country,
+        price=Money(row.price_minor, row.currency),
+        opens_at=row.opens_at,
+        closes_at=row.closes_at,
+        service_code=row.service_code,
+        short_code=row.short_code,
+        keyword=row.keyword,
+        language=row.language,
+        late_seconds=row.late_seconds,
+        quantity_max=row.quantity_max,
+        version=row.version,
+        candidates=tuple(standing),
+    )

@@ -1,0 +1,68 @@
+"""Connections to PostgreSQL: one pool a process, as a role that owns nothing."""
+
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+APP_ROLE: Final = "spotlight_app"
+
+
+def _dialect_url(url: str) -> str:
+    """The address as SQLAlchemy's asyncpg dialect wants it."""
+    scheme, _, rest = url.partition("://")
+    if scheme.split("+")[0] not in ("postgresql", "postgres"):
+        raise ValueError("DATABASE_URL must begin with postgresql://")
+    return f"postgresql+asyncpg://{rest}"
+
+
+def connects_as(url: str) -> str:
+    """User name in an address; empty when it names none."""
+    parts = urlsplit(url)
+    return parts.username or (parse_qs(parts.query).get("user") or [""])[0]
+
+
+def make_engine(
+    url: str,
+    *,
+    pool_size: int = 8,
+    as_app: bool = True,
+    autocommit: bool = False,
+    statement_timeout_ms: int = 5_000,
+    name: str = "spotlight",
+) -> AsyncEngine:
+    """A pool. `as_app`: take the service's role, also when the address names the owner.
+
+    A connection is awaited for one second at most; then sqlalchemy.exc.TimeoutError.
+    """
+    server_settings = {
+        "application_name": name,
+        "timezone": "UTC",
+        "statement_timeout": str(statement_timeout_ms),
+        "lock_timeout": "2000" if as_app else "10000",
+        "idle_in_transaction_session_timeout": "10000" if as_app else "120000",
+    }
+    if as_app:
+        server_settings["role"] = APP_ROLE
+    arguments: dict[str, Any] = {"server_settings": server_settings, "timeout": 5}
+    engine = create_async_engine(
+        _dialect_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=1.0 if as_app else 10.0,
+        connect_args=arguments,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        isolation_level="AUTOCOMMIT" if autocommit else "READ COMMITTED",
+    )
+    event.listen(engine.sync_engine, "handle_error", _mark_disconnect)
+    return engine
+
+
+def _mark_disconnect(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own event type is not exported
+    """A server that is shutting down or starting up ends the connection: drop it from the pool."""
+    word = str(context.original_exception)
+    if "terminating connection" in word or "the database system is" in word:
+        context.is_disconnect = True

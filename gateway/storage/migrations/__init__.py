@@ -1,0 +1,1 @@
+"""Alembic's environment: the database's history, one numbered file a step."""

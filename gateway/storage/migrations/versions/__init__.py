@@ -1,0 +1,1 @@
+"""Steps of the schema, in order of their numbers: expand, deploy, contract."""

@@ -1,0 +1,103 @@
+"""The invariants of money and votes, as SQL: each query returns the rows that break it.
+
+All run in one read-only snapshot. An empty answer everywhere is the proof that what was taken is
+what was counted, held or owed back, to the franc.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+_TAKEN: Final = "('confirmed','settled','held','surplus','mismatched','refund_due','refunded')"
+
+INVARIANTS: Final[dict[str, str]] = {
+    "I1 money states have the operator's evidence of exactly that amount": f"""
+select p.reference from payments p where p.status in {_TAKEN} and not exists (
+  select 1 from evidence e where e.reference = p.reference and e.word = 'succeeded'
+    and e.amount_minor = coalesce(p.received_minor, p.amount_minor)
+    and e.currency = coalesce(p.received_currency, p.currency))""",
+    "I2 a settled payment has exactly one vote entry": """
+select p.reference from payments p left join tally_entries t on t.payment_reference = p.reference and t.kind = 'vote'
+where p.status = 'settled' group by 1 having count(t.seq) <> 1""",
+    "I3 a vote entry says what was bought": """
+select t.contest_id, t.seq from tally_entries t left join payments p on p.reference = t.payment_reference
+  left join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+where t.kind = 'vote' and (p.settled_at is null or
+  (t.contest_id, t.candidate_id, t.quantity, t.amount_minor, t.receipt)
+    is distinct from (v.contest_id, v.candidate_id, cast(v.quantity as bigint), p.amount_minor, v.receipt))""",
+    "I4 one counted or held payment a vote": """
+select vote_id from payments where status in ('settled','held') group by 1 having count(*) > 1""",
+    "I5 one open attempt a vote": """
+select vote_id from payments where status in ('created','sent','pending') group by 1 having count(*) > 1""",
+    "I6 totals are the sum of the tally": """
+select coalesce(c.candidate_id, s.candidate_id) as candidate_id from candidate_totals c
+  full join (select candidate_id, sum(quantity) as n, sum(amount_minor) as m from tally_entries group by 1) s
+    using (candidate_id)
+where coalesce(c.votes, 0) <> coalesce(s.n, 0) or coalesce(c.amount_minor, 0) <> coalesce(s.m, 0)""",
+    "I7 the tally has no gap and no rewritten head": """
+select h.contest_id from contest_heads h
+  left join (select contest_id, count(*) as n, max(seq) as m from tally_entries group by 1) t using (contest_id)
+where h.next_seq - 1 <> coalesce(t.m, 0) or coalesce(t.n, 0) <> coalesce(t.m, 0)""",
+    "I8 every ledger transaction balances": """
+select tx, currency from postings group by 1, 2 having sum(amount_minor) <> 0""",
+    "I9 money sold is the money of the tally, votes sold are its votes": """
+select contest_id from (
+  select contest_id, -coalesce(sum(amount_minor) filter (where account = 'sales'), 0) as money,
+    -coalesce(sum(amount_minor) filter (where account = 'votes_counted'), 0) as votes from postings group by 1) b
+  full join (select contest_id, sum(amount_minor) as m, sum(quantity) as n from tally_entries group by 1) t
+    using (contest_id)
+where coalesce(b.money, 0) <> coalesce(t.m, 0) or coalesce(b.votes, 0) <> coalesce(t.n, 0)""",
+    "I10 taken minus given back is at the operator; held and owed agree with their states": """
+with a as (
+  select contest_id, currency, sum(m) filter (where status in ('held','surplus','mismatched')) as held,
+    sum(m) filter (where status in ('settled','held','surplus','mismatched','refund_due','refunded')) as took
+  from (select contest_id, status, coalesce(received_currency, currency) as currency,
+      coalesce(received_minor, amount_minor) as m from payments) p group by 1, 2),
+r as (
+  select contest_id, currency, sum(amount_minor) filter (where status = 'done') as done,
+    sum(amount_minor) filter (where status not in ('done', 'void')) as owed from refunds group by 1, 2),
+l as (
+  select contest_id, currency, -sum(amount_minor) filter (where account = 'held_funds') as held,
+    -sum(amount_minor) filter (where account = 'refunds_owed') as owed,
+    sum(amount_minor) filter (where account = 'operator_clearing') as clearing
+  from postings where currency <> 'VOTES' group by 1, 2)
+select contest_id, currency from a full join r using (contest_id, currency) full join l using (contest_id, currency)
+where coalesce(a.held, 0) <> coalesce(l.held, 0) or coalesce(r.owed, 0) <> coalesce(l.owed, 0)
+  or coalesce(a.took, 0) - coalesce(r.done, 0) <> coalesce(l.clearing, 0)""",
+    "I11 every state is explained by its last event": """
+select p.reference from payments p left join lateral (
+  select to_status from payment_events e where e.reference = p.reference order by id desc limit 1) l on true
+where l.to_status is distinct from p.status""",
+    "I12 nothing unfinished is left without a next look": """
+select reference from payments where (status in ('sent','pending')
+    and (next_check_at is null or next_check_at < now() - interval '10 minutes'))
+  or (status = 'confirmed' and confirmed_at < now() - interval '60 seconds')
+  or (status = 'created' and expires_at < now() - interval '120 seconds')""",
+    "I13 refunds never exceed what was paid; the state and the refund rows agree": """
+select p.reference from payments p left join refunds r on r.payment_reference = p.reference and r.status <> 'void'
+group by p.reference, p.placed_at having
+  coalesce(sum(r.amount_minor), 0) > coalesce(p.received_minor, p.amount_minor)
+  or (p.status in ('refund_due','refunded'))
+    <> (coalesce(sum(r.amount_minor), 0) = coalesce(p.received_minor, p.amount_minor))
+  or (p.status = 'refunded') <> (coalesce(sum(r.amount_minor) filter (where r.status = 'done'), 0)
+    = coalesce(p.received_minor, p.amount_minor))""",
+    "I14 a settled payment owes, or has sent, a receipt": """
+select p.reference from payments p where p.status = 'settled'
+  and not exists (select 1 from messages_out o where o.kind = 'receipt' and o.key = p.reference::text)""",
+    "I16 what was asked is the price of what was ordered": """
+select v.id from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
+where v.amount_minor <> v.quantity * v.price_minor or p.amount_minor <> v.amount_minor or p.currency <> v.currency""",
+}
+
+
+async def audit_money(engine: AsyncEngine) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Every invariant with the rows that break it, at most a hundred each."""
+    found = []
+    async with engine.connect() as plain:
+        connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        async with connection.begin():
+            for name, query in INVARIANTS.items():
+                rows = (await connection.execute(text(f"select * from ({query}) broken limit 100"))).mappings().all()
+                found.append((name, [dict(row) for row in rows]))
+    return found

@@ -1,0 +1,204 @@
+"""Orders as they are placed: many callers, one statement, one commit."""
+
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.domain.money import Money
+from gateway.domain.order import PlacedOrder, Refusal
+from gateway.domain.receipt import order_code
+from gateway.ports.house import HouseUnavailable
+from gateway.ports.stores import NewOrder
+from gateway.storage.arrays import arrays, unnest
+from gateway.storage.coalescer import Coalescer, Overloaded
+from gateway.storage.vault import Vault
+
+# An order that no operator was asked about within this time is closed.
+UNSENT_LIFE: Final = timedelta(minutes=15)
+
+_COLUMNS: Final = (
+    ("channel", "text"),
+    ("key", "text"),
+    ("request_hash", "bytea"),
+    ("vote_id", "uuid"),
+    ("reference", "uuid"),
+    ("receipt", "text"),
+    ("contest_id", "uuid"),
+    ("candidate_id", "uuid"),
+    ("language", "text"),
+    ("quantity", "integer"),
+    ("price_minor", "bigint"),
+    ("amount_minor", "bigint"),
+    ("currency", "text"),
+    ("voter_index", "bytea"),
+    ("voter_cipher", "bytea"),
+    ("provider", "text"),
+    ("method", "text"),
+    ("country", "text"),
+    ("payer_index", "bytea"),
+    ("payer_cipher", "bytea"),
+    ("order_code", "text"),
+    ("delay_seconds", "integer"),
+)
+
+# The window and the candidate are judged by the clock of the inserting statement. A key that is
+# known, in the table or twice in this batch, inserts nothing.
+_INSERT: Final = text(f"""
+with asked as (select * from {unnest(_COLUMNS)}),
+judged as (
+  select a.*, c.opens_at <= now() and now() < c.closes_at as in_window,
+    k.status = 'approved' as standing, c.price_minor = a.price_minor as same_price
+  from asked a join contests c on c.id = a.contest_id
+    join candidates k on k.id = a.candidate_id and k.contest_id = a.contest_id),
+claimed as (
+  insert into order_keys (channel, key, request_hash, vote_id, payment_reference, placed_at, receipt)
+  select channel, key, request_hash, vote_id, reference, now(), receipt
+  from judged where in_window and standing and same_price
+  on conflict do nothing returning vote_id, placed_at),
+voted as (
+  insert into votes (id, placed_at, contest_id, candidate_id, channel, language, quantity, price_minor,
+    amount_minor, currency, voter_index, voter_cipher, receipt)
+  select vote_id, placed_at, contest_id, candidate_id, channel, language, quantity, price_minor,
+    amount_minor, currency, voter_index, voter_cipher, receipt
+  from judged join claimed using (vote_id)),
+paying as (
+  insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
+    currency, payer_index, payer_cipher, order_code, next_check_at, expires_at)
+  select reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
+    currency, payer_index, payer_cipher, order_code, now() + make_interval(secs => delay_seconds),
+    now() + make_interval(secs => :unsent_seconds)
+  from judged join claimed using (vote_id)),
+logged as (
+  insert into payment_events (reference, to_status, seen, actor, detail)
+  select reference, 'created', 'ordered', 'voter', channel from judged join claimed using (vote_id))
+select j.vote_id, c.vote_id is not null as placed, j.in_window, j.standing
+from judged j left join claimed c using (vote_id)
+""")
+
+_FIND: Final = text("""
+select k.channel, k.key, k.request_hash, k.vote_id, k.payment_reference, v.amount_minor, v.currency
+from unnest(cast(:channel as text[]), cast(:key as text[])) as a(channel, key)
+  join order_keys k using (channel, key) join votes v on v.id = k.vote_id and v.placed_at = k.placed_at
+""")
+
+
+class PostgresOrders:
+    """`OrderStore` on PostgreSQL. `engine` commits each statement by itself."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(self._insert, batch_max=200, lanes=2)
+
+    async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:
+        """Write vote and payment, or find what the same key wrote before."""
+        try:
+            return await self._inserts.do(order)
+        except (Overloaded, SQLAlchemyError, OSError) as error:
+            raise HouseUnavailable(type(error).__name__) from error
+
+    async def find(self, channel: str, key: str, request_hash: bytes) -> PlacedOrder | None:
+        """What this key wrote before; None when it is new."""
+        try:
+            async with self._engine.connect() as connection:
+                rows = (await connection.execute(_FIND, {"channel": [channel], "key": [key]})).all()
+        except (SQLAlchemyError, OSError) as error:
+            raise HouseUnavailable(type(error).__name__) from error
+        return _known(rows[0], request_hash) if rows else None
+
+    async def _insert(self, orders: list[NewOrder]) -> list[PlacedOrder | Refusal | BaseException]:
+        columns: dict[str, Any] = {
+            **arrays(_COLUMNS, map(self._row, orders)),
+            "unsent_seconds": UNSENT_LIFE.total_seconds(),
+        }
+        async with self._engine.connect() as connection:
+            judged = {row.vote_id: row for row in (await connection.execute(_INSERT, columns)).all()}
+            left = [order for order in orders if not _placed(judged, order)]
+            known: dict[tuple[str, str], Row[Any]] = {}
+            if left:
+                keys = {
+                    "channel": [order.sale.wish.channel.value for order in left],
+                    "key": [order.sale.wish.key for order in left],
+                }
+                known = {(row.channel, row.key): row for row in (await connection.execute(_FIND, keys)).all()}
+        return [self._answer(order, judged, known) for order in orders]
+
+    @staticmethod
+    def _answer(
+        order: NewOrder, judged: dict[UUID, Row[Any]], known: dict[tuple[str, str], Row[Any]]
+    ) -> PlacedOrder | Refusal:
+        wish = order.sale.wish
+        if _placed(judged, order):
+            return PlacedOrder(order.vote_id, order.payment_reference, order.sale.amount)
+        if row := known.get((wish.channel.value, wish.key)):
+            return _known(row, wish.request_hash)
+        verdict = judged.get(order.vote_id)
+        if verdict is None:
+            return Refusal.UNKNOWN_CANDIDATE
+        if not verdict.in_window:
+            return Refusal.CLOSED
+        return Refusal.TRY_AGAIN if verdict.standing else Refusal.CANDIDATE_NOT_STANDING
+
+    def _row(self, order: NewOrder) -> dict[str, Any]:
+        sale, wish, vault = order.sale, order.sale.wish, self._vault
+        if wish.payer is None or wish.method is None:
+            raise ValueError("a sale names its payer and its method")
+        voter = wish.voter.e164 if wish.voter else None
+        return {
+            "channel": wish.channel.value,
+            "key": wish.key,
+            "request_hash": wish.request_hash,
+            "vote_id": order.vote_id,
+            "reference": order.payment_reference,
+            "receipt": order.receipt,
+            "contest_id": wish.contest.id,
+            "candidate_id": sale.candidate.id,
+            "language": wish.language,
+            "quantity": wish.quantity,
+            "price_minor": wish.contest.price.amount_minor,
+            "amount_minor": sale.amount.amount_minor,
+            "currency": sale.amount.currency,
+            "voter_index": vault.index(voter) if voter else None,
+            "voter_cipher": vault.seal(voter, voter_place(order.vote_id)) if voter else None,
+            "provider": sale.provider,
+            "method": wish.method.value,
+            "country": wish.contest.country,
+            "payer_index": vault.index(wish.payer.e164),
+            "payer_cipher": vault.seal(wish.payer.e164, payer_place(order.payment_reference)),
+            "order_code": order_code(order.payment_reference),
+            "delay_seconds": wish.prompt_delay_seconds,
+        }
+
+
+def _placed(judged: dict[UUID, Row[Any]], order: NewOrder) -> bool:
+    row = judged.get(order.vote_id)
+    return row is not None and bool(row.placed)
+
+
+def _known(row: Row[Any], request_hash: bytes) -> PlacedOrder:
+    return PlacedOrder(
+        row.vote_id,
+        row.payment_reference,
+        Money(row.amount_minor, row.currency),
+        repeated=True,
+        conflicting=bytes(row.request_hash) != request_hash,
+    )
+
+
+def voter_place(vote_id: UUID) -> str:
+    """Where a voter's sealed number stands."""
+    return f"votes.voter:{vote_id}"
+
+
+def payer_place(reference: UUID) -> str:
+    """Where a payer's sealed number stands."""
+    return f"payments.payer:{reference}"
+
+
+def secrets_place(reference: UUID) -> str:
+    """Where an operator's sealed tokens stand."""
+    return f"payments.secrets:{reference}"

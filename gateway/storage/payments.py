@@ -1,0 +1,398 @@
+"""Payments on their way: claimed under leases, moved by conditional updates, every step kept."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import orjson
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.domain.ledger import held
+from gateway.domain.money import Money
+from gateway.domain.payment import Actor, Seen, State, states_before
+from gateway.ports.payment_provider import Collection
+from gateway.ports.stores import DueCallback, JudgedCallback, LedgerEntry, Observation, OpenPayment
+from gateway.storage.arrays import arrays, unnest
+from gateway.storage.coalescer import Coalescer
+from gateway.storage.ledger import book
+from gateway.storage.orders import UNSENT_LIFE, payer_place, secrets_place
+from gateway.storage.vault import Vault
+
+# How long a claimed payment is left to its worker before somebody else asks again.
+LEASE_SECONDS: Final = 60
+# One question a payment in this time, however many hints arrive.
+HINT_EVERY_SECONDS: Final = 10
+_COLLECT_LOCK: Final = 0x5907_11_68
+
+_WHOLE: Final = """
+  p.reference, p.placed_at, p.vote_id, p.provider, p.country, p.amount_minor, p.currency, p.status,
+  p.payer_cipher, p.order_code, p.base_url, p.provider_reference, p.secrets_cipher, p.accepted, p.send_tries,
+  p.checks, p.not_found_count, p.not_found_since, p.expires_at, now() as now,
+  v.quantity, v.language, c.slug, k.code as candidate_code
+"""
+_AROUND: Final = """
+  join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+  join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
+"""
+
+# A handset shows one prompt at a time, so a number with an open prompt waits for its turn.
+_CLAIM_TO_COLLECT: Final = text(f"""
+with due as (
+  select p.reference, p.placed_at, p.payer_index, p.provider, p.next_check_at from payments p
+  where p.status = 'created' and p.next_check_at <= now() and p.expires_at > now()
+    and not (p.provider = any(cast(:prompting as text[])) and exists (
+      select 1 from payments o where o.payer_index = p.payer_index and o.provider = p.provider
+        and o.status in ('sent', 'pending') and o.expires_at > now()))
+  order by p.next_check_at limit :limit for update of p skip locked),
+turns as (
+  select reference, placed_at, provider,
+    row_number() over (partition by payer_index, provider order by next_check_at, reference) as turn
+  from due),
+taken as (
+  update payments p set status = 'sent', sent_at = now(), send_tries = send_tries + 1,
+    next_check_at = now() + make_interval(secs => :lease), expires_at = now() + make_interval(secs => :unsent)
+  from turns t where p.reference = t.reference and p.placed_at = t.placed_at
+    and (t.turn = 1 or not t.provider = any(cast(:prompting as text[])))
+  returning p.*),
+logged as (
+  insert into payment_events (reference, from_status, to_status, seen, actor)
+  select reference, 'created', 'sent', 'calling', 'collector' from taken)
+select {_WHOLE} from taken p {_AROUND}
+""")
+
+_CLOSE_UNSENT: Final = text("""
+select reference from payments where status = 'created' and expires_at <= now() limit :limit
+""")
+
+_CLAIM_TO_VERIFY: Final = text(f"""
+with due as (
+  select p.reference, p.placed_at from payments p
+  where p.provider = :provider and p.status in ('sent','pending','expired','failed') and p.next_check_at <= now()
+  order by p.hinted_at is null, p.next_check_at limit :limit for update skip locked),
+taken as (
+  update payments p set next_check_at = now() + make_interval(secs => :lease), checks = checks + 1,
+    hinted_at = null, asked_at = now()
+  from due d where p.reference = d.reference and p.placed_at = d.placed_at returning p.*)
+select {_WHOLE} from taken p {_AROUND}
+""")
+
+_FACTS: Final = (
+    ("reference", "uuid"),
+    ("next_check_at", "timestamptz"),
+    ("accepted", "boolean"),
+    ("not_found", "boolean"),
+    ("reason", "text"),
+    ("reason_code", "text"),
+    ("provider_reference", "text"),
+    ("received_minor", "bigint"),
+    ("received_currency", "text"),
+    ("base_url", "text"),
+    ("secrets_cipher", "bytea"),
+    ("expires_at", "timestamptz"),
+    ("detail", "text"),
+    ("message", "text"),
+)
+
+# `to_status` null: only facts are remembered and no step is taken. A hint that came while the
+# operator was being asked keeps its place in the queue.
+_RECORD: Final = text(f"""
+with asked as (select * from {unnest(_FACTS)}),
+locked as (
+  select p.reference, p.placed_at, p.status from payments p join asked a using (reference)
+  where p.status = any(cast(:froms as text[])) order by p.reference for update of p),
+moved as (
+  update payments p set status = coalesce(cast(:to_status as text), p.status),
+    next_check_at = case when p.hinted_at is not null and a.next_check_at is not null
+      then least(a.next_check_at, p.next_check_at) else a.next_check_at end,
+    accepted = p.accepted or a.accepted,
+    not_found_count = case when a.not_found then p.not_found_count + 1 else 0 end,
+    not_found_since = case when a.not_found then coalesce(p.not_found_since, now()) end,
+    reason = coalesce(a.reason, p.reason), reason_code = coalesce(a.reason_code, p.reason_code),
+    provider_reference = coalesce(a.provider_reference, p.provider_reference),
+    received_minor = coalesce(a.received_minor, p.received_minor),
+    received_currency = coalesce(a.received_currency, p.received_currency),
+    base_url = coalesce(a.base_url, p.base_url), secrets_cipher = coalesce(a.secrets_cipher, p.secrets_cipher),
+    expires_at = coalesce(a.expires_at, p.expires_at),
+    confirmed_at = case when cast(:to_status as text) in ('confirmed', 'mismatched') then now() else p.confirmed_at end
+  from locked l join asked a using (reference)
+  where p.reference = l.reference and p.placed_at = l.placed_at
+  returning p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.method,
+    l.status as from_status, a.detail, a.message, a.reason, a.received_minor, a.received_currency),
+logged as (
+  insert into payment_events (reference, from_status, to_status, seen, actor, detail)
+  select reference, from_status, cast(:to_status as text), cast(:seen as text), cast(:actor as text),
+    nullif(detail, '') from moved
+  where cast(:to_status as text) is not null),
+told as (
+  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params)
+  select gen_random_uuid(), m.message, m.reference::text, m.reference, v.voter_index, v.language,
+    jsonb_strip_nulls(jsonb_build_object('reason', m.reason))
+  from moved m join votes v on v.id = m.vote_id and v.placed_at = m.placed_at
+  where m.message is not null and v.voter_index is not null
+    and (cast(:to_status as text) is null or m.from_status in ('created', 'sent', 'pending'))
+  on conflict (kind, key) do nothing)
+select reference, contest_id, provider, received_minor, received_currency from moved
+""")
+
+_EVIDENCE: Final = (
+    ("reference", "uuid"),
+    ("word", "text"),
+    ("source", "text"),
+    ("amount_minor", "bigint"),
+    ("currency", "text"),
+    ("provider_reference", "text"),
+    ("raw", "text"),
+)
+_KEEP_EVIDENCE: Final = text(f"""
+insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw)
+select * from {unnest(_EVIDENCE)}
+""")
+
+_CLAIM_CALLBACKS: Final = text("""
+select b.id, b.provider, b.payment_reference, b.method, b.headers, b.body, p.secrets_cipher,
+  p.amount_minor, p.currency
+from (select * from callbacks where handled_at is null order by id limit :limit) b
+  left join payments p on p.reference = b.payment_reference
+""")
+
+_JUDGED: Final = (
+    ("id", "bigint"),
+    ("outcome", "text"),
+    ("reference", "uuid"),
+    ("order_code", "text"),
+    ("hinted", "boolean"),
+)
+_JUDGE: Final = text(f"""
+with judged as (select * from {unnest(_JUDGED)}),
+marked as (
+  update callbacks b set handled_at = now(), outcome = j.outcome
+  from judged j where b.id = j.id and b.handled_at is null returning b.id),
+named as (
+  select reference from judged where hinted and reference is not null
+  union select p.reference from judged j join payments p on p.order_code = j.order_code
+    where j.hinted and j.reference is null),
+hinted as (
+  update payments p set hinted_at = now(),
+    next_check_at = greatest(now(), coalesce(p.asked_at, '-infinity') + make_interval(secs => :every))
+  from (select reference from named order by reference) n
+  where p.reference = n.reference and p.status in ('sent','pending','expired','failed') returning 1)
+select count(*) from hinted
+""")
+
+_ALL_STATES: Final = [state.value for state in State]
+
+
+class PostgresPayments:
+    """`PaymentStore` on PostgreSQL. `prompting`: providers that push a prompt to a handset."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault, public_url: str, prompting: frozenset[str]) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._public_url = public_url
+        self._prompting = sorted(prompting)
+        self._observed: Coalescer[Observation, None] = Coalescer(self._record_each, batch_max=200, lanes=2)
+
+    async def claim_to_collect(self, limit: int) -> list[OpenPayment]:
+        """Take due `created` payments and move them to `sent`."""
+        async with self._engine.begin() as connection:
+            # Two collectors at once could each take one of a number's two orders.
+            await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _COLLECT_LOCK})
+            rows = await connection.execute(
+                _CLAIM_TO_COLLECT,
+                {
+                    "limit": limit,
+                    "prompting": self._prompting,
+                    "lease": LEASE_SECONDS,
+                    "unsent": UNSENT_LIFE.total_seconds(),
+                },
+            )
+            return [self._open(row) for row in rows]
+
+    async def overdue_unsent(self, limit: int) -> list[UUID]:
+        """Orders that no operator could be asked about in time."""
+        async with self._engine.connect() as connection:
+            return list((await connection.execute(_CLOSE_UNSENT, {"limit": limit})).scalars())
+
+    async def claim_to_verify(self, provider: str, limit: int) -> list[OpenPayment]:
+        """Take payments that are due for a status question, hinted ones first."""
+        async with self._engine.begin() as connection:
+            rows = await connection.execute(
+                _CLAIM_TO_VERIFY, {"provider": provider, "limit": limit, "lease": LEASE_SECONDS}
+            )
+            return [self._open(row) for row in rows]
+
+    async def observe(self, observation: Observation) -> None:
+        """`record` for one, sharing a transaction with whoever comes at the same moment."""
+        await self._observed.do(observation)
+
+    async def _record_each(self, observations: list[Observation]) -> list[None]:
+        await self.record(observations)
+        return [None] * len(observations)
+
+    async def record(self, observations: Sequence[Observation]) -> int:
+        """Apply what was seen, in one transaction."""
+        if not observations:
+            return 0
+        groups: dict[tuple[Seen | None, Actor], list[Observation]] = defaultdict(list)
+        for seen in observations:
+            groups[seen.seen, seen.actor].append(seen)
+        async with self._engine.begin() as connection:
+            await self._keep_evidence(connection, observations)
+            steps = 0
+            for (seen_kind, actor), members in groups.items():
+                steps += await self._step(connection, seen_kind, actor, members)
+        return steps
+
+    async def _step(
+        self, connection: AsyncConnection, seen: Seen | None, actor: Actor, members: list[Observation]
+    ) -> int:
+        leads = states_before(seen, actor) if seen else {}
+        targets = set(leads.values())
+        if seen and len(targets) != 1:
+            raise ValueError(f"{actor} may not observe {seen}, or it leads to several states")
+        target = targets.pop().value if targets else None
+        rows = await connection.execute(
+            _RECORD,
+            {
+                **arrays(_FACTS, map(self._facts, members)),
+                "froms": [state.value for state in leads] or _ALL_STATES,
+                "to_status": target,
+                "seen": seen.value if seen else None,
+                "actor": actor.value,
+            },
+        )
+        moved = rows.all()
+        if seen is Seen.SUCCEEDED_OTHERWISE:
+            await self._book_mismatched(connection, moved)
+        return len(moved) if seen else 0
+
+    @staticmethod
+    async def _book_mismatched(connection: AsyncConnection, moved: Sequence[Row[Any]]) -> None:
+        await book(
+            connection,
+            [
+                (
+                    LedgerEntry(
+                        uuid4(),
+                        row.contest_id,
+                        f"mismatched {row.reference}",
+                        held(Money(row.received_minor, row.received_currency)),
+                    ),
+                    row.provider,
+                )
+                for row in moved
+            ],
+        )
+
+    @staticmethod
+    async def _keep_evidence(connection: AsyncConnection, observations: Sequence[Observation]) -> None:
+        kept = [
+            {
+                "reference": seen.reference,
+                "word": seen.evidence_word,
+                "source": seen.evidence_source,
+                "amount_minor": seen.received.amount_minor if seen.received else None,
+                "currency": seen.received.currency if seen.received else None,
+                "provider_reference": seen.provider_reference,
+                "raw": seen.evidence_raw,
+            }
+            for seen in observations
+            if seen.evidence_word
+        ]
+        if kept:
+            await connection.execute(_KEEP_EVIDENCE, arrays(_EVIDENCE, kept))
+
+    def _facts(self, seen: Observation) -> dict[str, Any]:
+        otherwise = seen.received if seen.seen is Seen.SUCCEEDED_OTHERWISE else None
+        sealed = None
+        if seen.secrets:
+            sealed = self._vault.seal(orjson.dumps(dict(seen.secrets)).decode(), secrets_place(seen.reference))
+        return {
+            "reference": seen.reference,
+            "next_check_at": seen.next_check_at,
+            "accepted": seen.accepted,
+            "not_found": seen.not_found,
+            "reason": seen.reason,
+            "reason_code": seen.reason_code,
+            "provider_reference": seen.provider_reference,
+            "received_minor": otherwise.amount_minor if otherwise else None,
+            "received_currency": otherwise.currency if otherwise else None,
+            "base_url": seen.base_url,
+            "secrets_cipher": sealed,
+            "expires_at": seen.expires_at,
+            "detail": seen.detail,
+            "message": seen.message,
+        }
+
+    async def claim_callbacks(self, limit: int) -> list[DueCallback]:
+        """The oldest unjudged callbacks."""
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_CLAIM_CALLBACKS, {"limit": limit})).all()
+        return [
+            DueCallback(
+                row.id,
+                row.provider,
+                row.payment_reference,
+                row.method,
+                row.headers,
+                bytes(row.body),
+                Money(row.amount_minor, row.currency) if row.currency else None,
+                self._secrets(row.payment_reference, row.secrets_cipher),
+            )
+            for row in rows
+        ]
+
+    async def judge_callbacks(self, judged: Sequence[JudgedCallback]) -> int:
+        """Mark callbacks as judged and their payments as due for a question."""
+        if not judged:
+            return 0
+        rows = [
+            {
+                "id": j.id,
+                "outcome": j.outcome,
+                "reference": j.reference,
+                "order_code": j.order_code,
+                "hinted": j.hinted,
+            }
+            for j in judged
+        ]
+        async with self._engine.begin() as connection:
+            result = await connection.execute(_JUDGE, {**arrays(_JUDGED, rows), "every": HINT_EVERY_SECONDS})
+            return int(result.scalar_one())
+
+    def _secrets(self, reference: UUID | None, sealed: bytes | None) -> Mapping[str, str]:
+        if reference is None or sealed is None:
+            return {}
+        opened: dict[str, str] = orjson.loads(self._vault.open(bytes(sealed), secrets_place(reference)))
+        return opened
+
+    def _open(self, row: Row[Any]) -> OpenPayment:
+        collection = Collection(
+            reference=row.reference,
+            country=row.country,
+            amount=Money(row.amount_minor, row.currency),
+            order_code=row.order_code,
+            description=f"Spotlight {row.quantity} votes {row.slug} {row.candidate_code}",
+            language=row.language,
+            callback_url=f"{self._public_url}/api/webhooks/{row.provider}/{self._vault.callback_token(row.reference)}",
+            return_url=f"{self._public_url}/votes/{row.vote_id}",
+            payer=self._vault.open(bytes(row.payer_cipher), payer_place(row.reference)),
+            base_url=row.base_url,
+            provider_reference=row.provider_reference,
+            secrets=self._secrets(row.reference, row.secrets_cipher),
+        )
+        return OpenPayment(
+            collection=collection,
+            provider=row.provider,
+            state=State(row.status),
+            placed_at=row.placed_at,
+            expires_at=row.expires_at,
+            now=row.now,
+            accepted=row.accepted,
+            checks=row.checks,
+            send_tries=row.send_tries,
+            not_found_count=row.not_found_count,
+            not_found_since=row.not_found_since,
+        )

@@ -1,0 +1,117 @@
+"""Redis, which may vanish: sessions and doorbells. Nothing here decides about money."""
+
+import asyncio
+from typing import Any, Final
+from uuid import uuid4
+
+import structlog
+from redis import Redis
+from redis import asyncio as redis_asyncio
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from gateway.storage.coalescer import Coalescer, Overloaded
+
+_log = structlog.get_logger(__name__)
+
+# A request never waits longer than this for Redis.
+REQUEST_TIMEOUT_SECONDS: Final = 0.25
+_Command = tuple[Any, ...]
+
+
+def connect(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> "redis_asyncio.Redis":
+    """An asyncio client whose every wait is bounded."""
+    return redis_asyncio.Redis.from_url(
+        url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, decode_responses=False
+    )
+
+
+class RedisTrips:
+    """Commands of concurrent callers in one round trip. Their results come back one by one."""
+
+    def __init__(self, client: "redis_asyncio.Redis") -> None:
+        self._client = client
+        self._trips: Coalescer[_Command, Any] = Coalescer(self._run, batch_max=256, lanes=2)
+
+    async def command(self, *words: Any) -> Any:  # noqa: ANN401 - Redis answers what the command answers
+        """Run one command. Raises RedisError or Overloaded."""
+        return await self._trips.do(words)
+
+    async def _run(self, commands: list[_Command]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for words in commands:
+            pipeline.execute_command(*words)
+        results: list[Any] = await pipeline.execute(raise_on_error=False)
+        return results
+
+
+class RedisSessions:
+    """`SessionStore`. Away, it forgets: the dialogue is rebuilt from the transcript or starts anew."""
+
+    def __init__(self, trips: RedisTrips) -> None:
+        self._trips = trips
+
+    async def get(self, key: str) -> bytes | None:
+        """The stored bytes, or None."""
+        try:
+            found: bytes | None = await self._trips.command("GET", key)
+        except (RedisError, Overloaded, OSError) as error:
+            _log.warning("session_not_read", error=type(error).__name__)
+            return None
+        return found
+
+    async def put(self, key: str, value: bytes, seconds: int) -> None:
+        """Store with a time to live."""
+        try:
+            await self._trips.command("SET", key, value, "EX", seconds)
+        except (RedisError, Overloaded, OSError) as error:
+            _log.warning("session_not_stored", error=type(error).__name__)
+
+
+class RqDoorbell:
+    """Rings workers by a job that carries a kind and no data.
+
+    Rung at once, then at most once a window while rings keep coming, so that a burst of orders
+    costs a handful of jobs. A ring that fails is logged: the sweeper finds the work without it.
+    """
+
+    def __init__(self, url: str, queue: str, *, window_seconds: float = 0.05) -> None:
+        connection = Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+        self._queue = Queue(queue, connection=connection, serializer=JSONSerializer)
+        self._window = window_seconds
+        self._again: dict[str, bool] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def ring(self, kind: str) -> None:
+        """Ring soon; never blocks and never raises."""
+        if kind in self._again:
+            self._again[kind] = True
+            return
+        self._again[kind] = False
+        task = asyncio.get_running_loop().create_task(self._ring(kind))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ring(self, kind: str) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._enqueue, kind)
+            except (RedisError, OSError) as error:
+                _log.warning("doorbell_not_rung", kind=kind, error=type(error).__name__)
+            await asyncio.sleep(self._window)
+            if not self._again[kind]:
+                del self._again[kind]
+                return
+            self._again[kind] = False
+
+    def _enqueue(self, kind: str) -> None:
+        self._queue.enqueue(
+            "gateway.jobs.answer_doorbell",
+            kind,
+            job_id=uuid4().hex,
+            ttl=60,
+            result_ttl=0,
+            failure_ttl=86_400,
+            job_timeout=60,
+        )

@@ -1,0 +1,279 @@
+"""The one door to `counted`: a batch of confirmed payments, one transaction.
+
+Whatever is decided for a payment, its flip, tally entry, total, postings and receipt are written
+together or not at all. A hot candidate costs one row update a batch. One settler a contest at a
+time, by an advisory lock, so that batches never wait for each other's rows.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.domain import ledger
+from gateway.domain.money import Money
+from gateway.domain.payment import Actor, Confirmed, Seen, State, Verdict, advance, verdict
+from gateway.ports.stores import ConfirmedPayment, Decision, LedgerEntry, SettledBatch
+from gateway.storage.arrays import arrays, unnest
+from gateway.storage.ledger import book
+
+_SETTLE_LOCK_SPACE: Final = 0x5907
+
+_CONTESTS: Final = text("select distinct contest_id from payments where status = 'confirmed'")
+_TRY_LOCK: Final = text("select pg_try_advisory_xact_lock(:space, hashtext(cast(cast(:contest as uuid) as text)))")
+
+_DUE: Final = text("""
+select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.confirmed_at,
+  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as standing, c.closes_at, c.late_seconds,
+  exists (select 1 from payments o where o.vote_id = p.vote_id and o.placed_at = p.placed_at
+    and o.status in ('settled', 'held')) as counted_before
+from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+  join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id
+where p.status = 'confirmed' and p.contest_id = :contest
+order by p.reference limit :limit for update of p skip locked
+""")
+
+_COUNTED: Final = (
+    ("reference", "uuid"),
+    ("placed_at", "timestamptz"),
+    ("candidate_id", "uuid"),
+    ("quantity", "bigint"),
+    ("amount_minor", "bigint"),
+    ("receipt", "text"),
+    ("tx", "uuid"),
+)
+_COUNT: Final = text(f"""
+with counted as (select *, row_number() over () as n from {unnest(_COUNTED)}),
+head as (
+  update contest_heads set next_seq = next_seq + :size where contest_id = :contest
+  returning next_seq - :size as first),
+flipped as (
+  update payments p set status = 'settled', settled_at = now(), next_check_at = null from counted c
+  where p.reference = c.reference and p.placed_at = c.placed_at and p.status = 'confirmed'
+  returning p.reference, p.placed_at, p.vote_id, p.payer_index),
+logged as (
+  insert into payment_events (reference, from_status, to_status, seen, actor)
+  select reference, 'confirmed', 'settled', 'counts', 'settler' from flipped),
+entered as (
+  insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount_minor, payment_reference,
+    receipt, ledger_tx)
+  select cast(:contest as uuid), first + n - 1, 'vote', candidate_id, quantity, amount_minor, reference, receipt, tx
+  from counted, head),
+totalled as (
+  update candidate_totals t set votes = votes + s.quantity, amount_minor = t.amount_minor + s.amount_minor
+  from (select candidate_id, sum(quantity) as quantity, sum(amount_minor) as amount_minor
+    from counted group by 1) s
+  where t.candidate_id = s.candidate_id),
+owed as (
+  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params)
+  select gen_random_uuid(), 'receipt', f.reference::text, f.reference, coalesce(v.voter_index, f.payer_index),
+    v.language, '{{}}'
+  from flipped f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at)
+select (select count(*) from flipped) as flipped, (select count(*) from head) as heads
+""")
+
+_REFUSED: Final = (
+    ("reference", "uuid"),
+    ("placed_at", "timestamptz"),
+    ("to_status", "text"),
+    ("seen", "text"),
+    ("reason", "text"),
+    ("refund", "uuid"),
+)
+_REFUSE: Final = text(f"""
+with refused as (select * from {unnest(_REFUSED)}),
+flipped as (
+  update payments p set status = r.to_status, reason = r.reason, next_check_at = null from refused r
+  where p.reference = r.reference and p.placed_at = r.placed_at and p.status = any(cast(:froms as text[]))
+  returning p.reference, p.placed_at, p.vote_id, p.contest_id, p.payer_index, r.to_status, r.seen, r.reason, r.refund,
+    coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency),
+logged as (
+  insert into payment_events (reference, from_status, to_status, seen, actor, detail)
+  select reference, cast(:from_word as text), to_status, seen, 'settler', reason from flipped),
+owed as (
+  insert into refunds (reference, payment_reference, contest_id, amount_minor, currency, reason)
+  select refund, reference, contest_id, amount_minor, currency, reason from flipped where to_status = 'refund_due'),
+told as (
+  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params)
+  select gen_random_uuid(), 'refund_pending', f.reference::text, f.reference,
+    coalesce(v.voter_index, f.payer_index), v.language, jsonb_build_object('reason', f.reason)
+  from flipped f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at where f.to_status = 'refund_due')
+select count(*) from flipped
+""")
+
+_TO_GIVE_BACK: Final = text("""
+select p.reference, p.placed_at, p.contest_id, p.provider, p.status,
+  coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency
+from payments p where p.status in ('surplus', 'mismatched')
+order by p.reference limit :limit for update skip locked
+""")
+
+
+class SettlementBroken(Exception):
+    """A row that was locked did not move as decided: a bug. The transaction was undone."""
+
+
+class PostgresSettlement:
+    """`Settlement` on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def settle_batch(self, limit: int) -> SettledBatch | None:
+        """Settle up to `limit` confirmed payments of one contest; None when none is due."""
+        async with self._engine.connect() as connection:
+            waiting = list((await connection.execute(_CONTESTS)).scalars())
+        for contest in waiting:
+            async with self._engine.begin() as connection:
+                locked = await connection.execute(_TRY_LOCK, {"space": _SETTLE_LOCK_SPACE, "contest": contest})
+                if not locked.scalar_one():
+                    continue
+                rows = (await connection.execute(_DUE, {"contest": contest, "limit": limit})).all()
+                if rows:
+                    return await self._settle(connection, contest, rows)
+        return None
+
+    async def _settle(self, connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]]) -> SettledBatch:
+        decisions = list(decide(rows))
+        providers = {row.reference: row.provider for row in rows}
+        placed = {row.reference: row.placed_at for row in rows}
+        counted = [d.payment for d in decisions if d.verdict is Verdict.COUNT]
+        other = [d for d in decisions if d.verdict is not Verdict.COUNT]
+        if counted:
+            await self._count(connection, contest, counted, providers, placed)
+        if other:
+            await self._refuse(connection, contest, other, providers, placed)
+        return SettledBatch(contest, tuple((p.candidate_code, p.quantity) for p in counted), len(other))
+
+    @staticmethod
+    async def _count(
+        connection: AsyncConnection,
+        contest: UUID,
+        counted: list[ConfirmedPayment],
+        providers: dict[UUID, str],
+        placed: dict[UUID, Any],
+    ) -> None:
+        books: dict[tuple[str, str], UUID] = defaultdict(uuid4)
+        money: dict[tuple[str, str], int] = defaultdict(int)
+        votes: dict[tuple[str, str], int] = defaultdict(int)
+        rows = []
+        for payment in counted:
+            pot = (providers[payment.reference], payment.amount.currency)
+            money[pot] += payment.amount.amount_minor
+            votes[pot] += payment.quantity
+            rows.append(
+                {
+                    "reference": payment.reference,
+                    "placed_at": placed[payment.reference],
+                    "candidate_id": payment.candidate_id,
+                    "quantity": payment.quantity,
+                    "amount_minor": payment.amount.amount_minor,
+                    "receipt": payment.receipt,
+                    "tx": books[pot],
+                }
+            )
+        parameters = {**arrays(_COUNTED, rows), "contest": contest, "size": len(rows)}
+        done = (await connection.execute(_COUNT, parameters)).one()
+        if done.flipped != len(rows) or done.heads != 1:
+            raise SettlementBroken(f"{done.flipped} of {len(rows)} payments of contest {contest}")
+        await book(
+            connection,
+            [
+                (
+                    LedgerEntry(tx, contest, "votes counted", ledger.sale(Money(money[pot], pot[1]), votes[pot])),
+                    pot[0],
+                )
+                for pot, tx in books.items()
+            ],
+        )
+
+    async def _refuse(
+        self,
+        connection: AsyncConnection,
+        contest: UUID,
+        decisions: list[Decision],
+        providers: dict[UUID, str],
+        placed: dict[UUID, Any],
+    ) -> None:
+        rows, entries = [], []
+        for decision in decisions:
+            payment, double = decision.payment, decision.verdict is Verdict.SURPLUS
+            seen = Seen.COUNTED_BEFORE if double else Seen.CANNOT_COUNT
+            rows.append(_refused(State.CONFIRMED, seen, payment.reference, placed, decision.verdict.value))
+            legs = ledger.held(payment.amount) if double else ledger.owed_back(payment.amount)
+            entry = LedgerEntry(uuid4(), contest, f"{decision.verdict.value} {payment.reference}", legs)
+            entries.append((entry, providers[payment.reference]))
+        await _move(connection, State.CONFIRMED, rows)
+        await book(connection, entries)
+
+    async def give_back_batch(self, limit: int) -> int:
+        """Turn surplus and mismatched payments into refunds that are owed."""
+        async with self._engine.begin() as connection:
+            due = (await connection.execute(_TO_GIVE_BACK, {"limit": limit})).all()
+            for state, reason in ((State.SURPLUS, "double"), (State.MISMATCHED, "mismatch")):
+                members = [row for row in due if row.status == state.value]
+                placed = {row.reference: row.placed_at for row in members}
+                rows = [_refused(state, Seen.CANNOT_COUNT, row.reference, placed, reason) for row in members]
+                await _move(connection, state, rows)
+            entries = [
+                (
+                    LedgerEntry(
+                        uuid4(),
+                        row.contest_id,
+                        f"give back {row.reference}",
+                        ledger.held_to_owed(Money(row.amount_minor, row.currency)),
+                    ),
+                    row.provider,
+                )
+                for row in due
+            ]
+            await book(connection, entries)
+        return len(due)
+
+
+def decide(rows: Iterable[Row[Any]]) -> Iterable[Decision]:
+    """The pure verdict for each row; of two payments for one vote in a batch the first counts."""
+    counted_here: set[UUID] = set()
+    for row in rows:
+        facts = Confirmed(
+            placed_at=row.placed_at,
+            confirmed_at=row.confirmed_at,
+            closes_at=row.closes_at,
+            late_seconds=row.late_seconds,
+            candidate_standing=row.standing,
+            counted_before=row.counted_before or row.vote_id in counted_here,
+        )
+        judged = verdict(facts)
+        if judged is Verdict.COUNT:
+            counted_here.add(row.vote_id)
+        amount = Money(row.amount_minor, row.currency)
+        payment = ConfirmedPayment(
+            row.reference, row.vote_id, row.candidate_id, row.code, row.quantity, amount, row.receipt, facts
+        )
+        yield Decision(payment, judged)
+
+
+def _refused(before: State, seen: Seen, reference: UUID, placed: dict[UUID, Any], reason: str) -> dict[str, Any]:
+    after = advance(before, seen, Actor.SETTLER)
+    if not isinstance(after, State):
+        raise SettlementBroken(f"{before} may not see {seen}")
+    return {
+        "reference": reference,
+        "placed_at": placed[reference],
+        "to_status": after.value,
+        "seen": seen.value,
+        "reason": reason,
+        "refund": uuid4(),
+    }
+
+
+async def _move(connection: AsyncConnection, before: State, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    parameters = {**arrays(_REFUSED, rows), "froms": [before.value], "from_word": before.value}
+    moved = (await connection.execute(_REFUSE, parameters)).scalar_one()
+    if moved != len(rows):
+        raise SettlementBroken(f"{moved} of {len(rows)} {before} payments moved")

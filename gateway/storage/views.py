@@ -1,0 +1,124 @@
+"""What may be told about orders: to the holder of an order's id, of a number, or of a receipt."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.domain.money import Money
+from gateway.domain.msisdn import Msisdn, mask
+from gateway.domain.payment import OPEN, State, public_reason, public_status
+from gateway.domain.wallet import PaymentMethod
+from gateway.ports.house import HouseUnavailable, OrderView, ReceiptView, VoteLine
+from gateway.ports.stores import PAYMENT_URL
+from gateway.storage.orders import payer_place, secrets_place
+from gateway.storage.vault import Vault
+
+_ORDER: Final = text("""
+select v.id, v.quantity, v.amount_minor, v.currency, v.receipt, v.placed_at, c.slug, k.code, k.name,
+  p.reference, p.status, p.reason, p.method, p.payer_cipher, p.secrets_cipher, p.expires_at
+from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
+  join contests c on c.id = v.contest_id join candidates k on k.id = v.candidate_id
+where v.id = :vote order by p.sent_at desc nulls last
+""")
+
+_VOTES_OF: Final = text("""
+with mine as (
+  (select id, placed_at from votes where voter_index = :index and contest_id = :contest
+    order by placed_at desc limit :limit)
+  union
+  (select vote_id, placed_at from payments where payer_index = :index and contest_id = :contest
+    order by placed_at desc limit :limit)),
+latest as (select id, placed_at from mine order by placed_at desc limit :limit)
+select v.id, v.quantity, v.receipt, v.placed_at, k.code, k.name, array_agg(p.status) as states
+from latest l join votes v using (id, placed_at)
+  join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
+  join candidates k on k.id = v.candidate_id
+group by v.id, v.quantity, v.receipt, v.placed_at, k.code, k.name order by v.placed_at desc
+""")
+
+_RECEIPT: Final = text("""
+select t.receipt, t.seq, t.quantity, t.amount_minor, t.counted_at, c.slug, c.name as contest_name, c.currency,
+  k.code, k.name
+from tally_entries t join contests c on c.id = t.contest_id join candidates k on k.id = t.candidate_id
+where t.receipt = :receipt and t.kind = 'vote'
+""")
+
+
+class PostgresViews:
+    """Reads for people. Every method raises HouseUnavailable when PostgreSQL does not answer."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+        self._engine = engine
+        self._vault = vault
+
+    async def order(self, vote_id: UUID) -> OrderView | None:
+        """What became of an order."""
+        rows = await self._rows(_ORDER, vote=vote_id)
+        if not rows:
+            return None
+        states = [State(row.status) for row in rows]
+        last = rows[0]
+        status = public_status(states)
+        pending = any(state in OPEN for state in states)
+        return OrderView(
+            vote_id=last.id,
+            contest_slug=last.slug,
+            candidate_code=last.code,
+            candidate_name=last.name,
+            quantity=last.quantity,
+            amount=Money(last.amount_minor, last.currency),
+            status=status,
+            reason=public_reason(states, last.reason),
+            receipt=last.receipt if State.SETTLED in states else None,
+            method=PaymentMethod(last.method),
+            payer_masked=mask(self._vault.open(bytes(last.payer_cipher), payer_place(last.reference))),
+            payment_url=self._payment_url(last) if pending else None,
+            placed_at=last.placed_at,
+            pay_before=last.expires_at if pending else None,
+        )
+
+    def _payment_url(self, row: Row[Any]) -> str | None:
+        if row.secrets_cipher is None:
+            return None
+        held: dict[str, str] = orjson.loads(self._vault.open(bytes(row.secrets_cipher), secrets_place(row.reference)))
+        return held.get(PAYMENT_URL)
+
+    async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
+        """A number's latest orders in a contest, as voter or as payer."""
+        rows = await self._rows(_VOTES_OF, index=self._vault.index(voter.e164), contest=contest_id, limit=limit)
+        return tuple(self._line(row) for row in rows)
+
+    @staticmethod
+    def _line(row: Row[Any]) -> VoteLine:
+        states = [State(word) for word in row.states]
+        receipt = row.receipt if State.SETTLED in states else None
+        return VoteLine(row.code, row.name, row.quantity, public_status(states), receipt, row.placed_at)
+
+    async def receipt(self, code: str) -> ReceiptView | None:
+        """The counted vote behind a receipt code."""
+        rows = await self._rows(_RECEIPT, receipt=code)
+        if not rows:
+            return None
+        row = rows[0]
+        return ReceiptView(
+            receipt=row.receipt,
+            contest_slug=row.slug,
+            contest_name=row.contest_name,
+            candidate_code=row.code,
+            candidate_name=row.name,
+            quantity=row.quantity,
+            amount=Money(row.amount_minor, row.currency),
+            tally_number=row.seq,
+            counted_at=row.counted_at,
+        )
+
+    async def _rows(self, statement: Any, **parameters: object) -> list[Row[Any]]:  # noqa: ANN401 - any text()
+        try:
+            async with self._engine.connect() as connection:
+                return list((await connection.execute(statement, parameters)).all())
+        except (SQLAlchemyError, OSError) as error:
+            raise HouseUnavailable(type(error).__name__) from error

@@ -1,0 +1,73 @@
+"""Kinds of owed work, and how each is drained: what a doorbell means.
+
+A drain runs until nothing is due or its time is over, then rings again. Two rings at once in one
+process share a drain; two processes are kept apart by the statements themselves.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+
+from gateway.ports.stores import Doorbell
+from gateway.ports.work import Work
+
+DRAIN_SECONDS_MAX: Final = 20.0
+_log = structlog.get_logger(__name__)
+
+
+# Work that another work leaves behind when it did something.
+FOLLOWS: Final[Mapping[Work, tuple[Work, ...]]] = {
+    Work.COLLECT: (Work.TEXTS_OUT,),
+    Work.CALLBACKS: (Work.VERIFY, Work.SETTLE),
+    Work.VERIFY: (Work.SETTLE, Work.TEXTS_OUT),
+    Work.SETTLE: (Work.TEXTS_OUT,),
+    Work.TEXTS_IN: (Work.COLLECT, Work.TEXTS_OUT),
+    Work.TEXTS_OUT: (),
+}
+
+Step = Callable[[], Awaitable[int]]
+
+
+class Drains:
+    """One step function a kind: does a batch, returns how much it did."""
+
+    def __init__(self, steps: Mapping[Work, Step], doorbell: Doorbell) -> None:
+        self._steps = steps
+        self._doorbell = doorbell
+        self._running: set[Work] = set()
+        self._again: set[Work] = set()
+
+    async def drain(self, work: Work) -> int:
+        """Do what is due of this kind; how much was done. While one is under way, a second call
+        only makes the first look once more."""
+        if work in self._running:
+            self._again.add(work)
+            return 0
+        self._running.add(work)
+        try:
+            return await self._drain(work)
+        finally:
+            self._running.discard(work)
+            self._again.discard(work)
+
+    async def _drain(self, work: Work) -> int:
+        started, done = time.monotonic(), 0
+        while True:
+            self._again.discard(work)
+            did = await self._steps[work]()
+            done += did
+            if did:
+                for follower in FOLLOWS[work]:
+                    self._doorbell.ring(follower)
+            elif work not in self._again:
+                break
+            if time.monotonic() - started > DRAIN_SECONDS_MAX:
+                self._doorbell.ring(work)
+                break
+            await asyncio.sleep(0)
+        if done:
+            _log.debug("drained", work=work, done=done, seconds=round(time.monotonic() - started, 3))
+        return done
