@@ -1,0 +1,131 @@
+"""The gateway process: every HTTP surface on one aiohttp application."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import structlog
+import uvloop
+from aiohttp import web
+
+import admin.metrics
+import channels.sms.routes
+import channels.ussd.routes
+import channels.web.api
+import channels.web.pages
+import leaderboard.routes
+import payments.routes
+from gateway.http import health, middleware, openapi
+from gateway.http.app_keys import HOUSE, PUBLIC_URL, SESSIONS
+from gateway.http.logs import set_up_logs
+from gateway.http.pages import Pages
+from gateway.http.rate_limits import RateLimits
+from gateway.ports.stores import ContestScores
+from gateway.settings import Settings, SettingsError, load_settings
+from gateway.storage.scores import ScoreListener
+from gateway.wiring import Rooms, discover_aggregators, open_rooms, process_name, shared_secrets
+from leaderboard.feed import Boards
+
+# How long readers and requests may take to finish once we are told to stop.
+SHUTDOWN_SECONDS: Final = 20.0
+_log = structlog.get_logger(__name__)
+
+
+def show_on(boards: Boards, rooms: Rooms) -> ScoreListener:
+    """Listen for totals and put them on this process's boards."""
+
+    def show(scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
+        standing = rooms.house.take_scores(scores)
+        if standing is not None:
+            boards.update(standing, counted)
+
+    return ScoreListener(rooms.feed, rooms.scores, show)
+
+
+def create_app(rooms: Rooms) -> web.Application:
+    """Every route of the gateway, bound to open rooms."""
+    app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
+    app[HOUSE] = rooms.house
+    app[SESSIONS] = rooms.sessions
+    app[PUBLIC_URL] = rooms.settings.base_url
+    pages = Pages()
+    pages.mount(app)
+    boards = Boards()
+    aggregators = discover_aggregators()
+    channels.ussd.routes.setup(app, aggregators, shared_secrets(aggregators))
+    channels.sms.routes.setup(app, rooms.carriers, shared_secrets(rooms.carriers))
+    payments.routes.setup(app, frozenset(rooms.providers))
+    limits = RateLimits(rooms.settings.redis_url, enabled=rooms.settings.rate_limits)
+    channels.web.api.setup(app, limits)
+    channels.web.pages.setup(app, pages, limits)
+    leaderboard.routes.setup(app, boards)
+    health.setup(app, {"postgresql": rooms.check_database, "redis": rooms.check_redis})
+    openapi.setup(app)
+
+    async def keep_alive(app: web.Application) -> AsyncIterator[None]:
+        await rooms.house.directory.refresh_until_there()
+        listener = show_on(boards, rooms)
+        await listener.prime()
+        tasks = [
+            asyncio.create_task(work, name=name)
+            for name, work in (
+                ("contests", rooms.house.directory.keep_fresh()),
+                ("scores", listener.run()),
+                ("boards", boards.run()),
+                ("sweeper", rooms.keep_sweeping(does_work=False)),
+            )
+        ]
+        for task in tasks:
+            task.add_done_callback(_die_with)
+        yield
+        for task in tasks:
+            task.remove_done_callback(_die_with)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def say_goodbye(app: web.Application) -> None:
+        await boards.close()
+
+    app.cleanup_ctx.append(keep_alive)
+    app.on_shutdown.append(say_goodbye)
+    return app
+
+
+def _die_with(task: "asyncio.Task[None]") -> None:
+    """A gateway that lost one of its lasting tasks would answer with old news: end it, loudly."""
+    _log.error("task_lost", task=task.get_name(), error=repr(task.exception()) if not task.cancelled() else "")
+    raise web.GracefulExit
+
+
+async def _serve(settings: Settings) -> None:
+    async with open_rooms(settings, name=process_name("gateway"), pool_size=12) as rooms:
+        runner = web.AppRunner(create_app(rooms), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        await runner.setup()
+        stopping = asyncio.Event()
+        health.stop_on_signals(runner.app, stopping)
+        try:
+            await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
+            _log.info("gateway_started", url=settings.base_url)
+            await stopping.wait()
+        finally:
+            await runner.cleanup()
+            _log.info("gateway_stopped")
+
+
+def main() -> None:
+    """`spotlight serve`."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
+    set_up_logs(settings.log_level)
+    try:
+        uvloop.run(_serve(settings))
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: cannot listen on {settings.host}:{settings.port} ({error.strerror}); set PORT")
+    with contextlib.suppress(KeyboardInterrupt):
+        return

@@ -1,0 +1,143 @@
+"""The house as channels see it: use cases bound to PostgreSQL, Redis and the clock."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.domain.contest import Contest
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.order import PlacedOrder, Refusal, Wish
+from gateway.domain.tally import Score, Standing, standing
+from gateway.ports.house import (
+    HouseUnavailable,
+    IncomingCallback,
+    IncomingText,
+    OrderView,
+    ReceiptView,
+    VoteLine,
+)
+from gateway.ports.stores import ContestScores, Doorbell
+from gateway.ports.work import Work
+from gateway.storage.callbacks import PostgresCallbacks
+from gateway.storage.contests import ContestDirectory
+from gateway.storage.messages import PostgresMessages
+from gateway.storage.orders import PostgresOrders
+from gateway.storage.views import PostgresViews
+from gateway.usecases.place_order import place_order
+
+
+@dataclass
+class BoundHouse:
+    """`House`, for one process. `standings` is kept up to date by the score listener."""
+
+    directory: ContestDirectory
+    orders: PostgresOrders
+    views: PostgresViews
+    callbacks: PostgresCallbacks
+    messages: PostgresMessages
+    doorbell: Doorbell
+    providers: frozenset[str]
+    clock: Callable[[], datetime]
+    standings: dict[str, Standing] = field(default_factory=dict)
+
+    def contests(self) -> tuple[Contest, ...]:
+        """Every published contest."""
+        return self.directory.all()
+
+    def contest(self, slug: str) -> Contest | None:
+        """A contest by the word in its address."""
+        return self.directory.by_slug(slug)
+
+    def contest_by_id(self, contest_id: UUID) -> Contest | None:
+        """A contest by id."""
+        return self.directory.by_id(contest_id)
+
+    def contest_by_service_code(self, code: str) -> Contest | None:
+        """The contest of a USSD service code."""
+        return self.directory.by_service_code(code)
+
+    def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:
+        """Contests that share an SMS short code."""
+        return self.directory.by_short_code(short_code)
+
+    def standing(self, slug: str) -> Standing:
+        """The ranking as last published; before the first publication, nobody has a vote."""
+        held = self.standings.get(slug)
+        if held is not None:
+            return held
+        contest = self.directory.by_slug(slug)
+        if contest is None:
+            raise KeyError(slug)
+        return standing_of(contest, 0, {})
+
+    def now(self) -> datetime:
+        """UTC."""
+        return self.clock()
+
+    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
+        """Sell."""
+        return await place_order(
+            wish, orders=self.orders, doorbell=self.doorbell, providers=self.providers, clock=self.clock
+        )
+
+    async def order(self, vote_id: UUID) -> OrderView | None:
+        """What became of an order."""
+        return await self.views.order(vote_id)
+
+    async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
+        """A number's latest orders in a contest."""
+        return await self.views.votes_of(voter, contest_id, limit)
+
+    async def receipt(self, code: str) -> ReceiptView | None:
+        """The counted vote behind a receipt code."""
+        return await self.views.receipt(code)
+
+    async def store_callback(self, callback: IncomingCallback) -> None:
+        """Durable when it returns; judged later."""
+        await self.callbacks.store(callback)
+        self.doorbell.ring(Work.CALLBACKS)
+
+    async def store_text(self, text: IncomingText) -> bool:
+        """Durable when it returns; answered later."""
+        try:
+            new = await self.messages.store_text(text)
+        except (SQLAlchemyError, OSError) as error:
+            raise HouseUnavailable(type(error).__name__) from error
+        self.doorbell.ring(Work.TEXTS_IN)
+        return new
+
+    async def store_delivery_report(
+        self, carrier: str, carrier_message_id: str, status: str, phone: str, failure: str | None
+    ) -> None:
+        """Durable when it returns."""
+        try:
+            await self.messages.store_report(carrier, carrier_message_id, status, phone, failure)
+        except (SQLAlchemyError, OSError) as error:
+            raise HouseUnavailable(type(error).__name__) from error
+
+    def take_scores(self, scores: ContestScores) -> Standing | None:
+        """Remember newer totals; None when they are no news."""
+        contest = self.directory.by_slug(scores.slug)
+        if contest is None:
+            return None
+        held = self.standings.get(scores.slug)
+        if held is not None and scores.version < held.version:
+            return None
+        found = standing_of(contest, scores.version, scores.votes)
+        if found == held:
+            return None
+        self.standings[scores.slug] = found
+        return found
+
+
+def standing_of(contest: Contest, version: int, votes: Mapping[str, int]) -> Standing:
+    """The ranking of a contest: everybody who stands, and whoever left with votes."""
+    scores = [
+        Score(candidate.code, candidate.name, votes.get(candidate.code, 0))
+        for candidate in contest.candidates
+        if candidate.standing or votes.get(candidate.code)
+    ]
+    return standing(contest.slug, version, scores)

@@ -1,0 +1,246 @@
+"""The only place that chooses: settings become adapters, adapters become use cases."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import channels.sms.carriers
+import channels.ussd.aggregators
+import payments.providers
+import structlog
+from pydantic import BaseModel, ValidationError
+from redis import asyncio as redis_asyncio
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from channels import gsm
+from channels.sms import inbound
+from channels.sms.carrier import SmsCarrier
+from channels.sms.texts import render
+from gateway.discovery import discover
+from gateway.house import BoundHouse
+from gateway.ports.payment_provider import Kind, PaymentProvider
+from gateway.ports.work import Work
+from gateway.settings import Settings, SettingsError, adapter_settings
+from gateway.storage.callbacks import PostgresCallbacks
+from gateway.storage.contests import ContestDirectory
+from gateway.storage.engine import make_engine
+from gateway.storage.messages import InboundText, PostgresMessages
+from gateway.storage.orders import PostgresOrders
+from gateway.storage.owed import PostgresOwed
+from gateway.storage.payments import PostgresPayments
+from gateway.storage.redis_link import RedisSessions, RedisTrips, RqDoorbell, connect
+from gateway.storage.scores import PostgresScores, RedisScoreFeed
+from gateway.storage.settlement import PostgresSettlement
+from gateway.storage.status_budget import SharedStatusBudget
+from gateway.storage.vault import Vault
+from gateway.storage.views import PostgresViews
+from gateway.usecases.collect_payments import collect_payments
+from gateway.usecases.drains import Drains
+from gateway.usecases.publish_scores import heal_scores, publish_scores
+from gateway.usecases.send_messages import send_messages
+from gateway.usecases.settle_payments import settle_payments
+from gateway.usecases.sweep import keep_sweeping
+from gateway.usecases.verify_payments import judge_callbacks, verify_payments
+
+TEXTS_BATCH: Final = 100
+PARTITION_MONTHS_AHEAD: Final = 3
+_log = structlog.get_logger(__name__)
+
+# Errors of servers that come back by themselves.
+TEMPORARY: Final = (SQLAlchemyError, RedisError, OSError)
+
+
+def utc_now() -> datetime:
+    """The clock of this process. Whatever decides about money is judged by PostgreSQL's."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Rooms:
+    """Everything that one process holds open."""
+
+    settings: Settings
+    engine: AsyncEngine
+    auto: AsyncEngine
+    redis: "redis_asyncio.Redis"
+    trips: RedisTrips
+    providers: Mapping[str, PaymentProvider]
+    carriers: Mapping[str, SmsCarrier]
+    house: BoundHouse
+    payments: PostgresPayments
+    scores: PostgresScores
+    feed: RedisScoreFeed
+    drains: Drains
+    doorbell: RqDoorbell
+    owed: PostgresOwed
+
+    @property
+    def sessions(self) -> RedisSessions:
+        """Dialogues under way."""
+        return RedisSessions(self.trips)
+
+    async def check_database(self) -> None:
+        """Raise unless PostgreSQL answers."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    async def check_redis(self) -> None:
+        """Raise unless Redis answers."""
+        await self.trips.command("PING")
+
+    async def keep_sweeping(self, *, does_work: bool) -> None:
+        """The safety net of this process, until cancelled."""
+        chores: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
+            "scores": (5.0, partial(heal_scores, scores=self.scores, feed=self.feed)),
+            "partitions": (3600.0, self._make_partitions),
+        }
+        await keep_sweeping(
+            owed=self.owed,
+            drains=self.drains,
+            doorbell=self.doorbell,
+            does_work=does_work,
+            chores=chores,
+            temporary=TEMPORARY,
+        )
+
+    async def _make_partitions(self) -> None:
+        async with self.auto.connect() as connection:
+            await connection.execute(text("select make_partitions(:months)"), {"months": PARTITION_MONTHS_AHEAD})
+
+
+def build_adapters(package: Any) -> dict[str, Any]:  # noqa: ANN401 - any package with registrations
+    """Every adapter of a package that the environment configures, by code.
+
+    One of which nothing is set is left out; one that is set wrongly stops the start (SettingsError).
+    """
+    built = {}
+    for code, registration in discover(package).items():
+        given = adapter_settings(code)
+        if not given:
+            continue
+        model: type[BaseModel] = registration.settings
+        try:
+            built[code] = registration.build(model.model_validate(given))
+        except ValidationError as error:
+            faults = [f"{code.upper()}_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+            raise SettingsError("\n".join(faults)) from None
+    return built
+
+
+def discover_aggregators() -> dict[str, Any]:
+    """USSD aggregators: pure translators, always there."""
+    return {code: registration.aggregator for code, registration in discover(channels.ussd.aggregators).items()}
+
+
+def shared_secrets(codes: Mapping[str, object]) -> dict[str, str | None]:
+    """The word that each aggregator or carrier must send as `?key=`, where one is set."""
+    return {code: adapter_settings(code).get("shared_secret") for code in codes}
+
+
+@asynccontextmanager
+async def open_rooms(settings: Settings, *, name: str, pool_size: int = 8) -> AsyncIterator[Rooms]:
+    """Connect, bind, and close everything again. The database need not answer yet."""
+    providers: dict[str, PaymentProvider] = build_adapters(payments.providers)
+    carriers: dict[str, SmsCarrier] = build_adapters(channels.sms.carriers)
+    prompting = frozenset(
+        code for code, provider in providers.items() if Kind.PUSH in provider.capabilities("").kinds
+    )
+    vault = Vault(settings.secret_key.get_secret_value())
+    engine = make_engine(settings.database_url, pool_size=pool_size, name=name)
+    auto = engine.execution_options(isolation_level="AUTOCOMMIT")
+    redis = connect(settings.redis_url)
+    patient_redis = connect(settings.redis_url, timeout_seconds=5)
+    trips = RedisTrips(redis)
+    doorbell = RqDoorbell(settings.redis_url, settings.queue)
+    scores, feed = PostgresScores(engine), RedisScoreFeed(patient_redis)
+    directory = ContestDirectory(engine)
+    messages = PostgresMessages(engine, vault, settings.base_url)
+    paying = PostgresPayments(engine, vault, settings.base_url, prompting)
+    house = BoundHouse(
+        directory=directory,
+        orders=PostgresOrders(auto, vault),
+        views=PostgresViews(engine, vault),
+        callbacks=PostgresCallbacks(auto, vault),
+        messages=messages,
+        doorbell=doorbell,
+        providers=frozenset(providers),
+        clock=utc_now,
+    )
+
+    async def show(counted: Mapping[UUID, Any]) -> None:
+        try:
+            await publish_scores(counted, scores=scores, feed=feed)
+        except (RedisError, OSError) as error:
+            _log.warning("scores_not_published", error=type(error).__name__)
+
+    async def texts_in() -> int:
+        return await _answer_texts(messages, house)
+
+    async def texts_out() -> int:
+        carrier = next(iter(carriers.values()), None)
+        if carrier is None:
+            return 0
+        return await send_messages(messages=messages, carrier=carrier, write=render, parts=gsm.parts)
+
+    steps = {
+        Work.COLLECT: partial(collect_payments, payments=paying, providers=providers),
+        Work.CALLBACKS: partial(judge_callbacks, payments=paying, providers=providers),
+        Work.VERIFY: partial(
+            verify_payments, payments=paying, providers=providers, budget=SharedStatusBudget(settings.redis_url)
+        ),
+        Work.SETTLE: partial(settle_payments, settlement=PostgresSettlement(engine), show=show),
+        Work.TEXTS_IN: texts_in,
+        Work.TEXTS_OUT: texts_out,
+    }
+    rooms = Rooms(
+        settings=settings,
+        engine=engine,
+        auto=auto,
+        redis=redis,
+        trips=trips,
+        providers=providers,
+        carriers=carriers,
+        house=house,
+        payments=paying,
+        scores=scores,
+        feed=feed,
+        drains=Drains(steps, doorbell),
+        doorbell=doorbell,
+        owed=PostgresOwed(auto),
+    )
+    async with AsyncExitStack() as closing:
+        closing.push_async_callback(engine.dispose)
+        closing.push_async_callback(redis.aclose)
+        closing.push_async_callback(patient_redis.aclose)
+        for adapter in (*providers.values(), *carriers.values()):
+            closing.push_async_callback(adapter.aclose)
+        yield rooms
+
+
+async def _answer_texts(messages: PostgresMessages, house: BoundHouse) -> int:
+    """Answer stored texts, each once; how many."""
+    due = await messages.due_texts(TEXTS_BATCH)
+    for incoming in due:
+        await _answer_text(incoming, messages, house)
+    return len(due)
+
+
+async def _answer_text(incoming: InboundText, messages: PostgresMessages, house: BoundHouse) -> None:
+    answer = await inbound.answer(
+        incoming.text, house, received_at=incoming.received_at, first_id=incoming.first_id
+    )
+    reply = (uuid4(), answer.language, dict(answer.values)) if answer else None
+    await messages.answered(incoming, answer.kind if answer else "done", reply)
+
+
+def process_name(role: str) -> str:
+    """How a process calls itself in PostgreSQL and in its log."""
+    return f"spotlight {role} {os.getpid()}"
