@@ -74,6 +74,15 @@ class ContestDirectory:
         self._by_service_code = {c.service_code: c for c in found}
         self._by_short_code = {code: tuple(sharing) for code, sharing in by_short_code.items()}
 
+    async def refresh_until_there(self) -> None:
+        """The first read, waiting for a database that is only starting."""
+        while True:
+            try:
+                return await self.refresh()
+            except (SQLAlchemyError, OSError) as error:
+                _log.warning("contests_not_read", error=type(error).__name__)
+                await asyncio.sleep(_REFRESH_SECONDS)
+
     async def keep_fresh(self) -> None:
         """Refresh each second until cancelled; while PostgreSQL is away the last snapshot stays."""
         failing = False

@@ -1,0 +1,236 @@
+"""What is measured: one function a goal, each beside its floor."""
+
+import itertools
+import statistics
+import time
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import asyncpg
+import httpx
+import orjson
+import psutil
+
+from tests.bench.load import closed_loop, request
+from tests.bench.measure import Arm, Result, interleave, medians, ratio
+from tests.bench.world import World
+
+SECONDS = 3.0
+CONNECTIONS = 48
+
+
+class Inexact(AssertionError):
+    """A throughput that lost or doubled something is no throughput."""
+
+
+def _form(path: str, **fields: str) -> bytes:
+    body = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items()).encode()
+    return request("POST", path, body, Content_Type="application/x-www-form-urlencoded")
+
+
+def _hops(path: str) -> Iterator[bytes]:
+    """Dialogues of three hops, up to the screen before the confirmation, by ever new callers."""
+    for caller in itertools.count():
+        number = f"+22505{caller % 100_000_000:08d}"
+        for text in ("", "07", "07*5"):
+            yield _form(
+                path,
+                sessionId=f"ATUid_{caller:x}",
+                phoneNumber=number,
+                networkCode="61205",
+                serviceCode="*789#",
+                text=text,
+            )
+
+
+def _orders(path: str, start: int) -> Iterator[bytes]:
+    for caller in itertools.count(start):
+        body = orjson.dumps(
+            {
+                "contest": "star",
+                "candidateCode": f"{caller % 12 + 1:02d}",
+                "quantity": 5,
+                "paymentMethod": "MTN_MOBILE_MONEY",
+                "voterPhone": f"+22505{caller % 100_000_000:08d}",
+            }
+        )
+        yield request("POST", path, body, Content_Type="application/json", Idempotency_Key=f"bench-{caller}")
+
+
+async def p1(world: World) -> list[Result]:
+    """A USSD hop through the whole product, closed loop."""
+
+    def arm(port: int, path: str) -> Arm:
+        async def run() -> float:
+            load = await closed_loop("127.0.0.1", port, _hops(path), seconds=SECONDS, connections=CONNECTIONS)
+            if set(load.statuses) != {200}:
+                raise Inexact(f"answers {load.statuses}")
+            return load.rate
+
+        return run
+
+    arms = {
+        "product": arm(world.gateway_port, "/ussd/africastalking"),
+        "good_floor": arm(world.floors_port, "/hop-good"),
+        "naive_floor": arm(world.floors_port, "/hop-naive"),
+    }
+    rates = await interleave(arms, "good_floor")
+    detail = medians(rates)
+    return [
+        Result("P1", "USSD hop, to one coalesced trip", ratio(rates, "product", "good_floor"), 0.5, 0.7, detail=detail),
+        Result("P1", "USSD hop, to one pipeline each", ratio(rates, "product", "naive_floor"), 1.2, 1.8),
+    ]
+
+
+async def p3(world: World) -> list[Result]:
+    """An order over HTTP, durable when answered."""
+    started = itertools.count(0, 10_000_000)
+    placed = 0
+
+    async def product() -> float:
+        nonlocal placed
+        requests = _orders("/api/votes/initiate", next(started))
+        load = await closed_loop("127.0.0.1", world.gateway_port, requests, seconds=SECONDS, connections=CONNECTIONS)
+        if set(load.statuses) != {201}:
+            raise Inexact(f"answers {load.statuses}")
+        placed += load.answers
+        return load.rate
+
+    async def floor() -> float:
+        requests = _orders("/insert", next(started))
+        load = await closed_loop("127.0.0.1", world.floors_port, requests, seconds=SECONDS, connections=CONNECTIONS)
+        return load.rate
+
+    before = await world.count("votes")
+    rates = await interleave({"product": product, "insert": floor}, "insert")
+    if (written := await world.count("votes") - before) != placed:
+        raise Inexact(f"{placed} orders answered, {written} written")
+    return [
+        Result(
+            "P3",
+            "order over HTTP, to one raw insert each",
+            ratio(rates, "product", "insert"),
+            1,
+            2,
+            detail=medians(rates),
+        )
+    ]
+
+
+async def p5_p6(world: World) -> list[Result]:
+    """Stored callbacks that are proof, to counted votes, by a real RQ worker."""
+
+    def settle(candidates: int) -> Arm:
+        async def run() -> float:
+            size = 6_000
+            async with world.fresh(candidates) as fresh:
+                await fresh.store_proofs(size)
+                counted, seconds = await fresh.work_off(size)
+            if counted != size:
+                raise Inexact(f"{size} paid, {counted} counted")
+            return size / seconds
+
+        return run
+
+    async def floor() -> float:
+        return await _append(world.database_url, 4_000)
+
+    rates = await interleave({"one": settle(1), "many": settle(500), "append": floor}, "append")
+    return [
+        Result(
+            "P5",
+            "callbacks to counted votes, to one append each",
+            ratio(rates, "many", "append"),
+            0.6,
+            2,
+            detail=medians(rates),
+        ),
+        Result("P6", "the same, all for one candidate, to 500 candidates", ratio(rates, "one", "many"), 0.85, 0.95),
+    ]
+
+
+async def _append(database_url: str, rows: int) -> float:
+    """One-row append-only inserts, sixteen connections, a commit each."""
+    import asyncio
+
+    pool = await asyncpg.create_pool(database_url, min_size=16, max_size=16)
+    numbers = iter(range(rows))
+
+    async def client() -> None:
+        for number in numbers:
+            await pool.execute("insert into floor_entries (seq, code, amount) values ($1, '07', 500)", number)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(16)))
+    seconds = time.perf_counter() - started
+    await pool.close()
+    return rows / seconds
+
+
+async def p10(world: World) -> list[Result]:
+    """The ranking as JSON, and the answer that it has not changed."""
+    url = f"http://127.0.0.1:{world.gateway_port}/api/contests/star/leaderboard"
+    async with httpx.AsyncClient() as client:
+        etag = (await client.get(url)).headers["etag"]
+
+    def arm(port: int, raw: bytes, status: int) -> Arm:
+        async def run() -> float:
+            server = world.process_on(port)
+            before = _cpu_seconds(server)
+            load = await closed_loop("127.0.0.1", port, itertools.repeat(raw), seconds=2, connections=16, depth=8)
+            if set(load.statuses) != {status}:
+                raise Inexact(f"answers {load.statuses}")
+            # The load may be the slower side: the server's own time is what an answer costs.
+            return load.answers / (_cpu_seconds(server) - before)
+
+        return run
+
+    path = "/api/contests/star/leaderboard"
+    rates = await interleave(
+        {
+            "ranking": arm(world.gateway_port, request("GET", path), 200),
+            "bare": arm(world.floors_port, request("GET", "/bare"), 200),
+            "unchanged": arm(world.gateway_port, request("GET", path, If_None_Match=etag), 304),
+            "bare_304": arm(world.floors_port, request("GET", "/unchanged"), 304),
+        },
+        "bare",
+    )
+    return [
+        Result(
+            "P10",
+            "leaderboard, to a bare handler (server time)",
+            ratio(rates, "ranking", "bare"),
+            0.6,
+            0.8,
+            detail=medians(rates),
+        ),
+        Result(
+            "P10", "not modified, to a bare handler (server time)", ratio(rates, "unchanged", "bare_304"), 0.7, 0.95
+        ),
+    ]
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+async def p11(world: World) -> list[Result]:
+    """A thousand viewers of the stream: what a delivery costs, and what it does to the others."""
+    from tests.bench.viewers import watch
+
+    shots = [await watch(world) for _ in range(3)]
+    cost = statistics.median(shot.product_us / shot.floor_us for shot in shots)
+    late = statistics.median(shot.late_ms for shot in shots)
+    others = statistics.median(shot.others_ms for shot in shots)
+    kilobytes = statistics.median(shot.kilobytes for shot in shots)
+    detail = {"viewers": shots[0].viewers, "floor_us": round(statistics.median(s.floor_us for s in shots), 2)}
+    return [
+        Result("P11", "SSE delivery, to one bare loop", cost, 2, 1.3, lower=True, detail=detail),
+        Result("P11", "SSE change to viewer, p99", late, 250, 150, lower=True, unit=" ms"),
+        Result("P11", "other requests meanwhile, p99", others, 30, 15, lower=True, unit=" ms"),
+        Result("P11", "memory a viewer", kilobytes, 25, 16, lower=True, unit=" kB"),
+    ]
+
+
+GOALS = {"P1": p1, "P3": p3, "P5": p5_p6, "P6": p5_p6, "P10": p10, "P11": p11}

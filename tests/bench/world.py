@@ -1,0 +1,262 @@
+"""The servers that are measured: real engines, the real gateway, the real RQ worker, the floors."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_DNS, UUID, uuid4, uuid5
+
+import asyncpg
+import httpx
+import psutil
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+from sqlalchemy import text
+
+from gateway.demo import CONTEST, ORGANISER_ID, load_contest
+from gateway.ports.house import IncomingCallback
+from gateway.storage.engine import make_engine
+from gateway.storage.redis_link import connect
+from gateway.storage.scores import RedisScoreFeed
+from tests.bench.proof_provider import ProofProvider
+from tests.engines import Engines
+from tests.free_port import free_port
+from tests.gateway.rig import SECRET_KEY, Rig
+
+CROWD = "crowd"
+CROWD_SIZE = 80
+_SPACE = uuid5(NAMESPACE_DNS, "bench.spotlight")
+
+
+def _spawn(module: str, *arguments: str, environment: dict[str, str], log: Path, core: int) -> subprocess.Popen[bytes]:
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments], env={**os.environ, **environment}, stdout=out, stderr=out
+        )
+    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
+        os.sched_setaffinity(process.pid, {core})
+    return process
+
+
+class World:
+    """Open servers. `gateway_port` and `floors_port` run on one core, everything else on another."""
+
+    def __init__(self, engines: Engines, home: Path) -> None:
+        self.engines = engines
+        self.home = home
+        self.gateway_port, self.floors_port = free_port(), free_port()
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.crowd_id = uuid5(_SPACE, CROWD)
+        self.crowd_codes = [f"{number:02d}" for number in range(1, CROWD_SIZE + 1)]
+        self._version = 0
+
+    async def open(self) -> None:
+        self.database = await self.engines.databases.make()
+        self.database_url: str = self.database.app_url
+        self.redis_url = self.engines.redis_url
+        owner = await asyncpg.connect(self.database.owner_url)
+        await owner.execute("create table floor_orders (id uuid primary key, code text, quantity int, phone text)")
+        await owner.execute("create table floor_entries (seq bigint, code text, amount bigint)")
+        await owner.execute("grant insert, select, truncate on floor_orders, floor_entries to spotlight_app")
+        await owner.close()
+        await load_extra_contest(self.database_url, CROWD, self.crowd_id, self.crowd_codes)
+        environment = self.environment(self.database_url)
+        gateway = _spawn("gateway.cli.main", "serve", environment=environment, log=self.home / "gateway.log", core=0)
+        floors = _spawn(
+            "tests.bench.floors", str(self.floors_port), environment=environment, log=self.home / "floors.log", core=0
+        )
+        self.processes = {self.gateway_port: gateway, self.floors_port: floors}
+        if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
+            os.sched_setaffinity(0, {1})
+        await answers(f"http://127.0.0.1:{self.gateway_port}/readyz", self.home / "gateway.log")
+        await answers(f"http://127.0.0.1:{self.floors_port}/bare", self.home / "floors.log")
+        self._redis = connect(self.redis_url, timeout_seconds=5)
+        self.feed = RedisScoreFeed(self._redis)
+
+    def environment(self, database_url: str) -> dict[str, str]:
+        return {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": self.engines.redis_url,
+            "PORT": str(self.gateway_port),
+            "SPOTLIGHT_SECRET_KEY": SECRET_KEY,
+            "SPOTLIGHT_ENV": "demo",
+            "SPOTLIGHT_LOG_LEVEL": "warning",
+            "SPOTLIGHT_RATE_LIMITS": "false",
+            "SPOTLIGHT_QUEUE": "bench-gateway",
+            "MTN_MOMO_BASE_URL": "http://127.0.0.1:9",
+            "MTN_MOMO_SUBSCRIPTION_KEY": "bench",
+            "MTN_MOMO_API_USER": str(uuid4()),
+            "MTN_MOMO_API_KEY": "bench",
+            "MTN_MOMO_TARGET_ENVIRONMENT": "mtnivorycoast",
+        }
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            process.wait(30)
+
+    def process_on(self, port: int) -> psutil.Process:
+        return psutil.Process(self.processes[port].pid)
+
+    def next_version(self) -> int:
+        self._version += 1
+        return self._version
+
+    async def count(self, table: str) -> int:
+        connection = await asyncpg.connect(self.database_url)
+        try:
+            return int(await connection.fetchval(f"select count(*) from {table}"))
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def fresh(self, candidates: int) -> AsyncIterator["Backlog"]:
+        """A database of its own with one contest of so many candidates."""
+        database = await self.engines.databases.make()
+        backlog = await Backlog(self, database.app_url).open(candidates)
+        try:
+            yield backlog
+        finally:
+            await backlog.close()
+            await self.engines.databases.drop(database)
+
+
+class Backlog:
+    """Paid orders whose proofs are stored and not yet judged, and a worker to count them."""
+
+    def __init__(self, world: World, app_url: str) -> None:
+        self.world, self.app_url = world, app_url
+        self.rig = Rig(app_url, ProofProvider())
+
+    async def open(self, candidates: int) -> "Backlog":
+        self.slug = f"bench{candidates}"
+        self.codes = [f"{number:03d}" if candidates > 99 else f"{number:02d}" for number in range(1, candidates + 1)]
+        if candidates > 99:
+            self.codes = [f"{number + 99:03d}" for number in range(1, candidates + 1)]
+        await load_extra_contest(self.app_url, self.slug, uuid5(_SPACE, self.slug), self.codes)
+        await self.rig.open()
+        return self
+
+    async def close(self) -> None:
+        await self.rig.close()
+
+    async def store_proofs(self, size: int) -> None:
+        contest = self.rig.directory.by_slug(self.slug)
+        assert contest is not None
+
+        async def one(number: int) -> UUID:
+            wish = self.rig.wish(
+                number=f"+22505{number:08d}", code=self.codes[number % len(self.codes)], key=str(number)
+            )
+            order = await self.rig.place(wish.__class__(**{**_fields(wish), "contest": contest}))
+            return order.payment_reference  # type: ignore[union-attr] # refusals have no reference and stop the run
+
+        references = await asyncio.gather(*(one(number) for number in range(size)))
+        async with self.rig.engine.begin() as connection:
+            await connection.execute(
+                text("update payments set status = 'pending', next_check_at = now() + interval '1 hour'")
+            )
+        body = b'{"proof": true, "amount": 500, "status": "paid"}'
+        await asyncio.gather(
+            *(
+                self.rig.callbacks.store(
+                    IncomingCallback(
+                        self.rig.provider.code, self.rig.vault.callback_token(reference), "POST", {}, body, "127.0.0.1"
+                    )
+                )
+                for reference in references
+            )
+        )
+
+    async def work_off(self, size: int) -> tuple[int, float]:
+        """Start a real worker, ring once, and wait until everything is counted."""
+        queue = f"bench-{uuid4().hex[:8]}"
+        environment = {**self.world.environment(self.app_url), "SPOTLIGHT_QUEUE": queue}
+        log = self.world.home / "worker.log"
+        ready = self.world.home / f"{queue}.ready"
+        worker = _spawn("tests.bench.proof_worker", str(ready), environment=environment, log=log, core=0)
+        try:
+            deadline = time.monotonic() + 30
+            while not ready.exists():
+                if worker.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"the worker did not start: {_end_of(log)}")
+                await asyncio.sleep(0.02)
+            redis = Redis.from_url(self.world.redis_url)
+            started = time.perf_counter()
+            Queue(queue, connection=redis, serializer=JSONSerializer).enqueue(
+                "gateway.jobs.answer_doorbell", "callbacks", result_ttl=0
+            )
+            counted = 0
+            while counted < size and time.perf_counter() - started < 60:
+                await asyncio.sleep(0.02)
+                counted = await self.rig.one("select count(*) from tally_entries")
+            return counted, time.perf_counter() - started
+        finally:
+            worker.terminate()
+            worker.wait(40)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+async def load_extra_contest(app_url: str, slug: str, contest_id: UUID, codes: list[str]) -> None:
+    contest = {
+        **CONTEST,
+        "id": contest_id,
+        "organiser_id": ORGANISER_ID,
+        "slug": slug,
+        "name": slug,
+        "service_code": f"*{abs(hash(slug)) % 9000 + 1000}#",
+        "short_code": slug,
+        "keyword": slug.upper(),
+        "opens_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    standing = [
+        {
+            "id": uuid5(contest_id, code),
+            "contest_id": contest_id,
+            "code": code,
+            "name": f"Candidate {code}",
+            "status": "approved",
+        }
+        for code in codes
+    ]
+    engine = make_engine(app_url, pool_size=1)
+    async with engine.begin() as connection:
+        await load_contest(connection, contest, standing)
+    await engine.dispose()
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text()[-2000:]
+
+
+async def answers(url: str, log: Path) -> None:
+    """Wait until a server answers 200; its log's end tells why it did not."""
+    deadline = time.monotonic() + 40
+    async with httpx.AsyncClient() as client:
+        while time.monotonic() < deadline:
+            try:
+                if (await client.get(url)).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
+    raise RuntimeError(f"{url} does not answer: {_end_of(log)}")
+
+
+@contextmanager
+def home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="spotlight-bench-") as directory:
+        yield Path(directory)

@@ -1,0 +1,40 @@
+"""`python -m tests.chaos [--votes 500] [--seed N] [--kill-every 4]`: prints operations, faults, violations."""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.storm import Storm
+from tests.country import Country
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kill the product at random while it counts votes.")
+    parser.add_argument("--votes", type=int, default=500, help="orders to place (500)")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="of the schedule; printed, so that a run can be repeated"
+    )
+    parser.add_argument("--kill-every", type=float, default=4.0, help="mean seconds between kills (4)")
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}: {options.votes} votes, a kill about every {options.kill_every:g} s")
+    with tempfile.TemporaryDirectory(prefix="spotlight-chaos-") as directory:
+        country = Country(
+            Path(directory) / "data", SPOTLIGHT_PROMPT_DELAY_SECONDS="1", MTN_MOMO_STATUS_PER_SECOND="200"
+        ).start()
+        try:
+            storm = Storm(country, votes=options.votes, seed=seed, kill_every=options.kill_every)
+            report = asyncio.run(storm.run())
+        finally:
+            country.stop()
+        print(report.text())
+        if report.violations:
+            print(country.log()[-20_000:], file=sys.stderr)
+        return 1 if report.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

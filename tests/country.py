@@ -1,0 +1,169 @@
+"""The whole product as a user starts it, in a data directory of its own: `spotlight up`.
+
+Journeys and chaos runs drive it from outside only: handsets, HTTP, the operators' statements.
+"""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from tests.free_port import free_port
+
+T = TypeVar("T")
+START_SECONDS_MAX = 90
+
+
+class Country:
+    """A running product with its simulated country."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        self.home = home
+        self.port, self.sandbox_port = free_port(), free_port()
+        self.gateway_url = f"http://127.0.0.1:{self.port}"
+        self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
+        self._environment = environment
+        self._log = home.parent / f"{home.name}.log"
+        self.gateway = httpx.Client(base_url=self.gateway_url, timeout=15)
+        self.sandbox = httpx.Client(base_url=self.sandbox_url, timeout=30)
+
+    def start(self) -> "Country":
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SPOTLIGHT_", "MTN_MOMO_", "ORANGE_MONEY_", "AFRICASTALKING_"))
+            and name not in ("DATABASE_URL", "REDIS_URL", "HOST", "PORT")
+        }
+        ours = {
+            "PORT": str(self.port),
+            "SPOTLIGHT_SANDBOX_PORT": str(self.sandbox_port),
+            "SPOTLIGHT_DATA_DIR": str(self.home),
+            "SPOTLIGHT_RATE_LIMITS": "false",
+            **self._environment,
+        }
+        with self._log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gateway.cli.main", "up"],
+                env={**inherited, **ours},
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while f"ready {self.gateway_url}" not in self.log():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError(f"the product did not start:\n{self.log()[-4000:]}")
+            time.sleep(0.1)
+        return self
+
+    def stop(self) -> None:
+        """Ctrl-C, as a user ends it."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(60)
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def pids(self) -> dict[str, int]:
+        held: dict[str, int] = json.loads((self.home / "pids.json").read_text())
+        return held
+
+    def environment(self) -> dict[str, str]:
+        """What `up` told its children."""
+        held: dict[str, str] = json.loads((self.home / "up.json").read_text())
+        return held
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """A command of the console script, in the same data directory."""
+        environment = {**os.environ, "SPOTLIGHT_DATA_DIR": str(self.home)}
+        for name in ("DATABASE_URL", "REDIS_URL"):
+            environment.pop(name, None)
+        return subprocess.run(
+            [sys.executable, "-m", "gateway.cli.main", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def control(self, **settings: Any) -> None:
+        self.sandbox.post("/control", json=settings).raise_for_status()
+
+    def phone(self, number: str) -> "Phone":
+        return Phone(self, number)
+
+    def statement(self, provider: str = "mtn_momo") -> list[dict[str, str]]:
+        """What the operator says it collected."""
+        text = self.sandbox.get(f"/statement/{provider}.csv").raise_for_status().text
+        return list(csv.DictReader(io.StringIO(text)))
+
+    def votes(self, code: str) -> int:
+        board = self.gateway.get("/api/contests/star/leaderboard").raise_for_status().json()
+        return next((int(entry["votes"]) for entry in board["entries"] if entry["code"] == code), 0)
+
+
+class Phone:
+    """One handset."""
+
+    def __init__(self, country: Country, number: str) -> None:
+        self.number = number
+        self._country = country
+        self._path = f"/phones/{number}"
+
+    def dial(self, code: str) -> str:
+        return self._screen(self._country.sandbox.post(f"{self._path}/dial", json={"code": code}))
+
+    def reply(self, text: str) -> str:
+        return self._screen(self._country.sandbox.post(f"{self._path}/reply", json={"input": text}))
+
+    def _screen(self, response: httpx.Response) -> str:
+        body = response.raise_for_status().json()
+        self.open = bool(body["open"])
+        return str(body["screen"])
+
+    def text(self, to: str, text: str) -> None:
+        self._country.sandbox.post(f"{self._path}/sms", json={"to": to, "text": text}).raise_for_status()
+
+    def inbox(self) -> list[str]:
+        return [m["text"] for m in self._country.sandbox.get(f"{self._path}/inbox").raise_for_status().json()]
+
+    def prompt(self) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self._country.sandbox.get(f"{self._path}/prompt").raise_for_status().json()
+        return found
+
+    def approve(self) -> None:
+        self._country.sandbox.post(f"{self._path}/prompt", json={"pin": "0000"}).raise_for_status()
+
+    def decline(self) -> None:
+        self._country.sandbox.post(f"{self._path}/prompt", json={"decline": True}).raise_for_status()
+
+    def wait_for_prompt(self) -> dict[str, Any]:
+        return until(self.prompt, "the PIN prompt")
+
+    def wait_for_text(self, word: str) -> str:
+        """The first text that holds this word."""
+        return until(lambda: next((t for t in self.inbox() if word in t), None), f"a text with {word!r}")
+
+
+def until(look: Callable[[], T | None], what: str, seconds: float = 30) -> T:
+    """Look until something is there."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:g} s for {what}")
+        time.sleep(0.1)

@@ -1,0 +1,170 @@
+"""Whole votes, as people cast them: a handset, a text, an API call; paid, counted, receipted."""
+
+import re
+from typing import Any
+
+import pytest
+
+from gateway.domain.receipt import read_receipt
+from tests.country import Country, until
+
+pytestmark = pytest.mark.journey
+
+
+def receipt_in(text: str) -> str:
+    """The receipt code that a text tells."""
+    for word in re.findall(r"[0-9A-Z]{10}", text):
+        if read_receipt(word):
+            return str(word)
+    raise AssertionError(f"no receipt in {text!r}")
+
+
+def initiate(country: Country, **changes: Any) -> dict[str, Any]:
+    body = {
+        "contest": "star",
+        "candidateCode": "07",
+        "quantity": 5,
+        "paymentMethod": "MTN_MOBILE_MONEY",
+        "voterPhone": "+2250501020304",
+        **changes,
+    }
+    response = country.gateway.post("/api/votes/initiate", json=body)
+    assert response.status_code == 201, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def final(country: Country, vote_id: str) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        answer: dict[str, Any] = country.gateway.get(f"/api/votes/{vote_id}").raise_for_status().json()
+        return None if answer["status"] == "PENDING" else answer
+
+    return until(look, "the end of the order")
+
+
+def test_by_ussd_screen_after_screen(country: Country) -> None:
+    before = country.votes("07")
+    phone = country.phone("+2250511110001")
+    assert "Star d'Abidjan" in phone.dial("*789#")
+    assert "07" in phone.reply("07")
+    assert "500" in phone.reply("5")
+    phone.reply("1")
+    assert not phone.open
+    prompt = phone.wait_for_prompt()
+    assert (int(prompt["amount"]), prompt["currency"]) == (500, "XOF")
+    phone.approve()
+    receipt = receipt_in(phone.wait_for_text("verify"))
+    until(lambda: country.votes("07") == before + 5, "five more votes on the board")
+    proof = country.gateway.get(f"/verify/{receipt}", headers={"Accept": "application/json"}).raise_for_status().json()
+    assert proof["quantity"] == 5
+    assert "0511110001" not in str(proof)
+
+
+def test_in_one_dial(country: Country) -> None:
+    before = country.votes("02")
+    phone = country.phone("+2250511110002")
+    phone.dial("*789*02*3*1#")
+    assert not phone.open
+    phone.wait_for_prompt()
+    phone.approve()
+    receipt_in(phone.wait_for_text("verify"))
+    until(lambda: country.votes("02") == before + 3, "three more votes")
+
+
+def test_by_sms(country: Country) -> None:
+    before = country.votes("03")
+    phone = country.phone("+2250511110003")
+    phone.text("7890", "vote 03 x4")
+    phone.wait_for_prompt()
+    phone.approve()
+    receipt_in(phone.wait_for_text("verify"))
+    until(lambda: country.votes("03") == before + 4, "four more votes")
+
+
+def test_by_api(country: Country) -> None:
+    before = country.votes("04")
+    answer = initiate(country, candidateCode="04", voterPhone="+2250511110004", quantity=2)
+    assert (answer["status"], answer["amount"], answer["currency"]) == ("PENDING", 200, "XOF")
+    phone = country.phone("+2250511110004")
+    phone.wait_for_prompt()
+    phone.approve()
+    ended = final(country, answer["voteId"])
+    assert ended["status"] == "COMPLETED"
+    assert read_receipt(ended["receipt"])
+    assert receipt_in(phone.wait_for_text("verify")) == ended["receipt"]
+    until(lambda: country.votes("04") == before + 2, "two more votes")
+
+
+def test_same_key_same_answer_other_body_conflict(country: Country) -> None:
+    body = {
+        "contest": "star",
+        "candidateCode": "05",
+        "quantity": 1,
+        "paymentMethod": "MTN_MOBILE_MONEY",
+        "voterPhone": "+2250511110005",
+    }
+    headers = {"Idempotency-Key": "journey-double-click"}
+    first = country.gateway.post("/api/votes/initiate", json=body, headers=headers)
+    again = country.gateway.post("/api/votes/initiate", json=body, headers=headers)
+    other = country.gateway.post("/api/votes/initiate", json={**body, "quantity": 2}, headers=headers)
+    assert first.status_code == again.status_code == 201
+    assert first.json() == again.json()
+    assert other.status_code == 409
+    assert other.headers["content-type"].startswith("application/problem+json")
+
+
+def test_declined_by_who_dialled_is_told_by_sms(country: Country) -> None:
+    before = country.votes("06")
+    phone = country.phone("+2250511110006")
+    phone.dial("*789*06*2*1#")
+    phone.wait_for_prompt()
+    phone.decline()
+    told = phone.wait_for_text("*789*06*2*1#")
+    assert "refus" in told
+    assert country.votes("06") == before
+
+
+def test_declined_by_who_typed_on_the_web_is_told_on_the_page(country: Country) -> None:
+    answer = initiate(country, candidateCode="06", voterPhone="+2250511110016")
+    phone = country.phone("+2250511110016")
+    phone.wait_for_prompt()
+    phone.decline()
+    ended = final(country, answer["voteId"])
+    assert (ended["status"], ended["reason"], ended["receipt"]) == ("FAILED", "declined", None)
+    page = country.gateway.get(f"/votes/{answer['voteId']}", headers={"Accept-Language": "fr"}).text
+    assert "refus" in page
+    assert phone.inbox() == []
+
+
+def test_empty_wallet_counts_nothing(country: Country) -> None:
+    country.control(balances={"+2250511110017": 50})
+    answer = initiate(country, candidateCode="06", voterPhone="+2250511110017")
+    phone = country.phone("+2250511110017")
+    phone.wait_for_prompt()
+    phone.approve()
+    ended = final(country, answer["voteId"])
+    assert (ended["status"], ended["reason"]) == ("FAILED", "no_funds")
+
+
+def test_orange_gets_its_link_by_sms_and_pays_with_a_code(country: Country) -> None:
+    before = country.votes("08")
+    phone = country.phone("+2250711110008")
+    phone.dial("*789*08*2*1#")
+    link = re.search(r"https?://\S+", phone.wait_for_text("http"))
+    assert link
+    code = re.search(r"\b\d{4}\b", phone.dial("#144*82#"))
+    assert code
+    paid = country.sandbox.post(
+        f"/phones/{phone.number}/orange_pay", json={"payment_url": link.group(), "code": code.group()}
+    )
+    paid.raise_for_status()
+    receipt_in(phone.wait_for_text("verify"))
+    until(lambda: country.votes("08") == before + 2, "two more votes")
+
+
+def test_money_is_votes_at_the_end_of_all_journeys(country: Country) -> None:
+    collected = sum(int(line["amount"]) for p in ("mtn_momo", "orange_money") for line in country.statement(p))
+    board = country.gateway.get("/api/contests/star/leaderboard").json()
+    assert board["totalVotes"] * 100 == collected > 0
+    audit = country.run("audit", "money")
+    assert audit.returncode == 0, audit.stdout + audit.stderr
