@@ -7,26 +7,25 @@ import uvloop
 
 from tests.bench.arms import GOALS
 from tests.bench.measure import Result, say
-from tests.bench.world import World, home
-from tests.engines import Engines
+from tests.bench.world import World
+from tests.engines import running_engines, temporary_home
 
 
 async def _run(only: list[str]) -> list[Result]:
-    with home() as directory:
-        async with Engines.open(directory, fsync=True) as engines:
-            world = World(engines, directory)
-            await world.open()
-            results: list[Result] = []
-            try:
-                for goal in dict.fromkeys(GOALS[name] for name in only):
-                    say(goal.__doc__ or goal.__name__)
-                    found = await goal(world)
-                    for result in found:
-                        print(result.json(), flush=True)
-                    results += found
-            finally:
-                await world.close()
-            return results
+    with temporary_home("spotlight-bench-") as directory, running_engines(durable=True) as engines:
+        world = World(engines, directory)
+        await world.open()
+        results: list[Result] = []
+        try:
+            for goal in dict.fromkeys(GOALS[name] for name in only):
+                say(goal.__doc__ or goal.__name__)
+                found = await goal(world)
+                for result in found:
+                    print(result.json(), flush=True)
+                results += found
+        finally:
+            await world.close()
+        return results
 
 
 def main() -> int:

@@ -4,10 +4,9 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,9 +58,9 @@ class World:
         self._version = 0
 
     async def open(self) -> None:
-        self.database = await self.engines.databases.make()
+        self.database = self.engines.create_database()
         self.database_url: str = self.database.app_url
-        self.redis_url = self.engines.redis_url
+        self.redis_url = self.engines.empty_redis()
         owner = await asyncpg.connect(self.database.owner_url)
         await owner.execute("create table floor_orders (id uuid primary key, code text, quantity int, phone text)")
         await owner.execute("create table floor_entries (seq bigint, code text, amount bigint)")
@@ -84,7 +83,7 @@ class World:
     def environment(self, database_url: str) -> dict[str, str]:
         return {
             "DATABASE_URL": database_url,
-            "REDIS_URL": self.engines.redis_url,
+            "REDIS_URL": self.redis_url,
             "PORT": str(self.gateway_port),
             "SPOTLIGHT_SECRET_KEY": SECRET_KEY,
             "SPOTLIGHT_ENV": "demo",
@@ -122,13 +121,13 @@ class World:
     @asynccontextmanager
     async def fresh(self, candidates: int) -> AsyncIterator["Backlog"]:
         """A database of its own with one contest of so many candidates."""
-        database = await self.engines.databases.make()
+        database = self.engines.create_database()
         backlog = await Backlog(self, database.app_url).open(candidates)
         try:
             yield backlog
         finally:
             await backlog.close()
-            await self.engines.databases.drop(database)
+            self.engines.drop_database(database.name)
 
 
 class Backlog:
@@ -254,9 +253,3 @@ async def answers(url: str, log: Path) -> None:
                 await asyncio.sleep(0.05)
             await asyncio.sleep(0.02)
     raise RuntimeError(f"{url} does not answer: {_end_of(log)}")
-
-
-@contextmanager
-def home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="spotlight-bench-") as directory:
-        yield Path(directory)

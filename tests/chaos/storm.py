@@ -23,7 +23,7 @@ from gateway.storage.engine import make_engine
 from gateway.storage.money_audit import audit_money
 from tests.country import Country
 
-VICTIMS = ("worker", "gateway", "valkey")
+VICTIMS = ("worker", "serve", "valkey")
 # How long voters keep trying to place one order: longer than any restart takes.
 PATIENCE_SECONDS = 60
 QUIET_SECONDS_MAX = 180

@@ -48,7 +48,9 @@ async def test_the_service_owns_nothing_and_is_no_superuser(database: Any) -> No
             )
         ).one()
         owned = await connection.execute(
-            text("select count(*) from pg_class where relowner = (select oid from pg_roles where rolname = current_user)")
+            text(
+                "select count(*) from pg_class where relowner = (select oid from pg_roles where rolname = current_user)"
+            )
         )
         assert tuple(role) == (APP_ROLE, False, False)
         assert owned.scalar_one() == 0

@@ -1,0 +1,1 @@
+"""For those who run the service: figures now, the back office later."""

@@ -1,0 +1,303 @@
+"""The kit every page is made with: templates, languages, static files and protective headers.
+
+A room brings its own `templates/`, `phrases/` and `static/` folders and registers them once at
+start-up. A handler then calls `render(request, "name.html", …)`. In a template, `t(key, …)` says a
+phrase, `static(name)` is the address of a file, `number(votes)` and `moment(instant)` write in the
+page's language, `money` is a filter for amounts, and `lang` is the code of the language.
+"""
+
+import gzip
+import hashlib
+import mimetypes
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib import resources
+from types import MappingProxyType
+from typing import Final
+
+import jinja2
+from aiohttp import hdrs, web
+from yarl import URL
+
+from gateway.domain.money import Money
+from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, load, merge
+
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: https://res.cloudinary.com",
+        "media-src 'self' https://res.cloudinary.com",
+        "connect-src 'self' https://api.cloudinary.com",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+SECURITY_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    }
+)
+STRICT_TRANSPORT: Final = "max-age=31536000; includeSubDomains"
+
+LANGUAGE_COOKIE: Final = "lang"
+LANGUAGE_COOKIE_SECONDS: Final = 365 * 24 * 3600
+STATIC_CACHE: Final = "public, max-age=31536000, immutable"
+# Below this, a gzip header costs more than compression saves.
+SMALLEST_TO_COMPRESS: Final = 400
+
+NO_ADDRESS: Final = URL()
+_THIN_SPACE: Final = "\u202f"
+_HARD_SPACE: Final = "\u00a0"
+
+
+def preferred(header: str, spoken: Collection[str]) -> str | None:
+    """The language of ours that an Accept-Language header likes best; None when it likes none.
+
+    A malformed part of the header is worth nothing; among equals the first one wins.
+    """
+    best, best_weight = None, 0.0
+    for part in header.split(","):
+        tag, _, parameter = part.partition(";")
+        language = tag.strip().lower().partition("-")[0]
+        name, _, value = parameter.strip().partition("=")
+        try:
+            weight = float(value) if name == "q" else 1.0
+        except ValueError:
+            weight = 0.0
+        if language in spoken and weight > best_weight:
+            best, best_weight = language, weight
+    return best
+
+
+def number(value: int, language: str) -> str:
+    """An integer with its thousands set apart as the language does it."""
+    grouped = f"{value:,}"
+    return grouped.replace(",", _THIN_SPACE) if language == "fr" else grouped
+
+
+def money(amount: Money) -> str:
+    """An amount as voters know it, with spaces that do not break: `1 500 FCFA`."""
+    return amount.spoken().replace(" ", _HARD_SPACE)
+
+
+def accepts_gzip(request: web.Request) -> bool:
+    """Whether the reader unpacks gzip."""
+    return "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file in memory, plain and packed, under an address that changes with its content."""
+
+    address: str
+    content_type: str
+    body: bytes
+    packed: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A finished page in one language: may be kept and sent to many."""
+
+    language: str
+    body: bytes
+    packed: bytes
+
+
+class Pages:
+    """Templates, phrases and static files of all rooms. Filled at start-up, then only read."""
+
+    def __init__(self) -> None:
+        self._loaders: list[jinja2.BaseLoader] = []
+        self._files: dict[str, StaticFile] = {}
+        self._by_address: dict[str, StaticFile] = {}
+        self._phrases: Catalogue = {}
+        self._environment = jinja2.Environment(
+            loader=jinja2.ChoiceLoader(self._loaders),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=jinja2.StrictUndefined,
+            auto_reload=False,
+        )
+        self._environment.filters["money"] = money
+        self._environment.globals["static"] = self.address
+        self.add_phrases("gateway.http.page_phrases")
+        self.add_static("gateway.http")
+        self.add_templates("gateway.http")
+
+    def add_templates(self, package: str) -> None:
+        """Offer the templates in a package's `templates` folder. Each is parsed now, so that a
+        broken one stops the start (jinja2.TemplateSyntaxError)."""
+        loader = jinja2.PackageLoader(package)
+        self._loaders.append(loader)
+        for name in loader.list_templates():
+            self._environment.get_template(name)
+
+    def add_phrases(self, package: str) -> None:
+        """Offer the phrases of a package such as `leaderboard.phrases`. PhraseError when they do
+        not agree with each other or with what other rooms say."""
+        self._phrases = merge(self._phrases, load(package))
+
+    def add_static(self, package: str) -> None:
+        """Offer the files in a package's `static` folder. ValueError when a name is taken."""
+        for entry in resources.files(package).joinpath("static").iterdir():
+            if entry.name in self._files:
+                raise ValueError(f"two rooms have a static file {entry.name}")
+            stem, _, ending = entry.name.rpartition(".")
+            body = entry.read_bytes()
+            digest = hashlib.sha256(body).hexdigest()[:10]
+            packed = gzip.compress(body, 9, mtime=0)
+            kind = mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
+            file = StaticFile(
+                address=f"/static/{stem}.{digest}.{ending}",
+                content_type=f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
+                body=body,
+                packed=packed if len(packed) < len(body) and len(body) > SMALLEST_TO_COMPRESS else None,
+            )
+            self._files[entry.name] = self._by_address[file.address] = file
+
+    def mount(self, app: web.Application) -> None:
+        """Serve the static files of an application and let its handlers render."""
+        app[PAGES] = self
+        app.router.add_get("/static/{name}", self._serve_static)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages we speak, the default one first."""
+        return tuple(sorted(self._phrases, key=lambda code: (code != DEFAULT_LANGUAGE, code)))
+
+    def address(self, name: str) -> str:
+        """Where a static file is served. KeyError for a file that no room brought."""
+        return self._files[name].address
+
+    def say(self, language: str, key: str, **values: object) -> str:
+        """The phrase in one of our languages, filled in. KeyError for an unknown key."""
+        phrase = self._phrases[language][key]
+        return phrase.format(**values) if values else phrase
+
+    def moment(self, instant: datetime, language: str) -> str:
+        """A date and a minute, in words, in Greenwich time (Abidjan's own)."""
+        utc = instant.astimezone(UTC)
+        month = self.say(language, f"month.{utc.month}")
+        return self.say(language, "page.moment", day=utc.day, month=month, year=utc.year, time=f"{utc:%H:%M}")
+
+    def language_of(self, request: web.Request, default: str = DEFAULT_LANGUAGE) -> str:
+        """`?lang=`, the cookie, Accept-Language, then `default`: the first that we speak."""
+        for wanted in (request.query.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+            if wanted in self._phrases:
+                return wanted
+        liked = preferred(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""), self._phrases)
+        return liked or (default if default in self._phrases else DEFAULT_LANGUAGE)
+
+    def compose(
+        self, template: str, language: str, values: Mapping[str, object], address: URL = NO_ADDRESS
+    ) -> Composed:
+        """The page, finished and packed, about 0.5 ms. The language links keep `address`'s query.
+
+        Raises jinja2.TemplateNotFound, jinja2.UndefinedError or KeyError for a programming error.
+        """
+        text = self._environment.get_template(template).render(
+            t=partial(self.say, language),
+            lang=language,
+            # A link of a query alone stays on its page, whatever path the reader came by.
+            other_languages=[
+                (code, f"?{address.update_query(lang=code).raw_query_string}")
+                for code in self.languages
+                if code != language
+            ],
+            number=partial(number, language=language),
+            moment=partial(self.moment, language=language),
+            say=self.say,
+            **values,
+        )
+        body = text.encode()
+        return Composed(language, body, gzip.compress(body, 6, mtime=0))
+
+    def answer(
+        self, request: web.Request, page: Composed, *, status: int = 200, cache: str = "no-store"
+    ) -> web.Response:
+        """The answer that carries a finished page. `cache` is its Cache-Control."""
+        response = web.Response(status=status, headers=SECURITY_HEADERS)
+        response.headers[hdrs.CONTENT_TYPE] = "text/html; charset=utf-8"
+        response.headers[hdrs.CONTENT_LANGUAGE] = page.language
+        response.headers[hdrs.CACHE_CONTROL] = cache
+        response.headers[hdrs.VARY] = "Accept-Language, Cookie, Accept-Encoding"
+        response.body = page.body
+        if accepts_gzip(request):
+            response.body = page.packed
+            response.headers[hdrs.CONTENT_ENCODING] = "gzip"
+        if request.secure:
+            response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
+        if request.query.get("lang") == page.language:
+            response.set_cookie(
+                LANGUAGE_COOKIE,
+                page.language,
+                max_age=LANGUAGE_COOKIE_SECONDS,
+                samesite="Lax",
+                secure=request.secure,
+                httponly=True,
+            )
+        return response
+
+    async def _serve_static(self, request: web.Request) -> web.Response:
+        file = self._by_address.get(request.path)
+        if file is None:
+            raise web.HTTPNotFound
+        headers = {
+            hdrs.CONTENT_TYPE: file.content_type,
+            hdrs.CACHE_CONTROL: STATIC_CACHE,
+            "X-Content-Type-Options": "nosniff",
+        }
+        if file.packed is None:
+            return web.Response(body=file.body, headers=headers)
+        headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
+        if not accepts_gzip(request):
+            return web.Response(body=file.body, headers=headers)
+        headers[hdrs.CONTENT_ENCODING] = "gzip"
+        return web.Response(body=file.packed, headers=headers)
+
+
+PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
+
+
+def render(
+    request: web.Request,
+    template: str,
+    *,
+    status: int = 200,
+    cache: str = "no-store",
+    default_language: str = DEFAULT_LANGUAGE,
+    **values: object,
+) -> web.Response:
+    """Answer with a page in the reader's language.
+
+    `cache`: Cache-Control; the default keeps nothing. `default_language`: the contest's, for a
+    reader who names none. Raises what `Pages.compose` raises.
+    """
+    pages = request.config_dict[PAGES]
+    language = pages.language_of(request, default_language)
+    page = pages.compose(template, language, values, request.rel_url)
+    return pages.answer(request, page, status=status, cache=cache)
+
+
+def not_found(request: web.Request, default_language: str = DEFAULT_LANGUAGE) -> web.Response:
+    """The page for an address that leads nowhere, status 404."""
+    return render(request, "message.html", status=404, default_language=default_language, about="not_found")
+
+
+def busy(request: web.Request, default_language: str = DEFAULT_LANGUAGE) -> web.Response:
+    """The page for a house that cannot answer now, status 503: nothing was charged."""
+    response = render(request, "message.html", status=503, default_language=default_language, about="busy")
+    response.headers[hdrs.RETRY_AFTER] = "5"
+    return response

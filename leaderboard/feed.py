@@ -1,0 +1,325 @@
+"""The rankings of this process as ready bytes, and the streams of those who watch them.
+
+One loop tells everybody: it merges what changed since its last round into one frame, encodes that
+frame once and hands it to each viewer without ever waiting for one. A viewer whose phone cannot keep
+up is passed over and later given the whole board, or sent away; it never holds up the others.
+"""
+
+import asyncio
+import contextlib
+import resource
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Final
+
+import orjson
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.http import StreamWriter
+from aiohttp_sse import EventSourceResponse
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from gateway.domain.tally import Standing
+from leaderboard import view_model
+
+log = structlog.get_logger()
+
+# The longest list the API hands out, and so the most that a stream's first frame holds.
+ENTRIES_MAX: Final = 1000
+# An unlimited number of file descriptors is still not an unlimited amount of memory.
+VIEWERS_WITHOUT_LIMIT: Final = 100_000
+YIELD_EVERY: Final = 200
+# Readers ask again each time; a cache in front of us may answer for one second.
+JSON_CACHE: Final = "public, max-age=0, s-maxage=1"
+HEARTBEAT: Final = b":\n\n"
+# Our loop sends the heartbeats for all; the response's own timer shall never go off.
+NO_OWN_PING: Final = 10 * 365 * 24 * 3600.0
+STREAM_HEADERS: Final = MappingProxyType({hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*", "X-Content-Type-Options": "nosniff"})
+
+
+def viewers_by_default() -> int:
+    """Eight in ten of the connections that this process may hold open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return VIEWERS_WITHOUT_LIMIT if soft == resource.RLIM_INFINITY else soft * 8 // 10
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """How often and to how many. Intervals in seconds.
+
+    `tick`: shortest time between two rounds; `heartbeat`: between signs of life; `viewers_max`: over
+    all contests; `buffer_max`: unsent bytes at which a viewer is passed over; `skips_max`: rounds in
+    a row after which such a viewer is sent away; `socket_buffer`: bytes the kernel may hold for one
+    viewer; `send_timeout`: how long sent bytes may stay unacknowledged; `reconnect_ms`: how long
+    browsers wait before they come back.
+    """
+
+    tick: float = 0.25
+    heartbeat: float = 15.0
+    viewers_max: int = field(default_factory=viewers_by_default)
+    buffer_max: int = 64 * 1024
+    skips_max: int = 8
+    socket_buffer: int = 64 * 1024
+    send_timeout: float = 20.0
+    reconnect_ms: int = 3000
+
+
+def frame(event: str, version: int, payload: object) -> bytes:
+    """One server-sent event. orjson writes no line breaks, so `data` is one line."""
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (version, event.encode(), orjson.dumps(payload))
+
+
+def read_event_id(text: str | None) -> int | None:
+    """The version a returning viewer saw last; None when it names none."""
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
+        return None
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The JSON of a board, ready to send."""
+
+    body: bytes
+    etag: str
+    headers: CIMultiDictProxy[str]
+    headers_unchanged: CIMultiDictProxy[str]
+
+
+class Viewer:
+    """One open stream."""
+
+    __slots__ = ("_gone", "_response", "_settings", "_transport", "_writer", "skips")
+
+    def __init__(
+        self,
+        response: EventSourceResponse,
+        writer: StreamWriter,
+        transport: asyncio.Transport,
+        settings: FeedSettings,
+    ) -> None:
+        self._response, self._writer, self._transport, self._settings = response, writer, transport, settings
+        self.skips = 0
+        self._gone = False
+
+    async def send(self, data: bytes, whole: Callable[[], bytes]) -> None:
+        """Hand over a frame; never waits for the network.
+
+        A viewer that is behind gets nothing this time, `whole()` instead of the frame once it has
+        caught up, or is sent away after too many rounds. A lost one is let go.
+        """
+        if self._gone:
+            return
+        if self._transport.is_closing():
+            self.leave()
+        elif self._transport.get_write_buffer_size() > self._settings.buffer_max:
+            self.skips += 1
+            if self.skips > self._settings.skips_max:
+                log.info("viewer too slow, sent away", rounds=self.skips)
+                self._transport.abort()
+                self.leave()
+        else:
+            missed, self.skips = self.skips, 0
+            await self._write(whole() if missed else data)
+
+    async def farewell(self, reconnect_ms: int) -> None:
+        """End the stream and say when to come back."""
+        if not self._gone and not self._transport.is_closing():
+            await self._write(b"retry: %d\n\n" % reconnect_ms)
+        self.leave()
+
+    def leave(self) -> None:
+        """Let the handler of this stream return. Nothing is written from here on: the connection
+        may already carry the answer to another request."""
+        self._gone = True
+        self._response.stop_streaming()
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            await self._writer.write(data, drain=False)
+        except (ConnectionError, RuntimeError) as error:
+            log.debug("viewer left", error=repr(error))
+            self.leave()
+
+
+class Board:
+    """One contest's ranking: as bytes for those who ask, as frames for those who watch."""
+
+    def __init__(self, standing: Standing) -> None:
+        self.standing = standing
+        self.viewers: set[Viewer] = set()
+        self._told = standing
+        self._sales: Counter[str] = Counter()
+        self._answers: dict[int, Answer] = {}
+        self._whole: bytes | None = None
+
+    def take(self, standing: Standing, sales: Sequence[tuple[str, int]]) -> bool:
+        """Accept a newer ranking; whether there is something to tell.
+
+        An older one is news that was overtaken on its way and changes nothing. One of the same
+        version may carry another name or candidate. Corrections downward are not sales.
+        """
+        if standing.version >= self.standing.version and standing != self.standing:
+            self.standing = standing
+            self._answers.clear()
+            self._whole = None
+        for code, quantity in sales:
+            if quantity > 0:
+                self._sales[code] += quantity
+        return self.standing is not self._told or bool(self._sales)
+
+    def answer(self, limit: int) -> Answer:
+        """The first `limit` places as JSON, made once per version."""
+        shown = min(limit, len(self.standing.entries))
+        answer = self._answers.get(shown)
+        if answer is None:
+            answer = self._answers[shown] = self._make_answer(shown)
+        return answer
+
+    def _make_answer(self, shown: int) -> Answer:
+        body = orjson.dumps(view_model.ranking(self.standing, shown))
+        etag = f'"{self.standing.version}-{blake2b(body, digest_size=6).hexdigest()}"'
+        # aiohttp copies its own kind of dictionary in a third of the time.
+        unchanged = CIMultiDict(
+            {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: JSON_CACHE, hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
+        )
+        headers = unchanged.copy()
+        headers.update({hdrs.CONTENT_TYPE: "application/json", "X-Content-Type-Options": "nosniff"})
+        return Answer(body, etag, CIMultiDictProxy(headers), CIMultiDictProxy(unchanged))
+
+    def whole(self) -> bytes:
+        """The frame that needs no frame before it."""
+        if self._whole is None:
+            payload = view_model.ranking(self.standing, ENTRIES_MAX)
+            self._whole = frame("leaderboard:initial", self.standing.version, payload)
+        return self._whole
+
+    def news(self) -> bytes:
+        """All that happened since the last call, as frames; empty when nothing did."""
+        parts: list[bytes] = []
+        now, before = self.standing, self._told
+        if now is not before:
+            change = view_model.update(before, now)
+            parts.append(self.whole() if change is None else frame("leaderboard:update", now.version, change))
+            self._told = now
+        if self._sales:
+            parts.append(frame("vote:success", now.version, view_model.successes(now.version, self._sales)))
+            self._sales.clear()
+        return b"".join(parts)
+
+
+class Boards:
+    """Every contest's board, and the one loop that tells their viewers."""
+
+    def __init__(self, settings: FeedSettings | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: seconds that never go back."""
+        self.settings = settings or FeedSettings()
+        self.viewers = 0
+        self._clock = clock
+        self._boards: dict[str, Board] = {}
+        self._changed = asyncio.Event()
+        self._with_news: set[Board] = set()
+        self._closing = False
+
+    def update(self, standing: Standing, sales: Sequence[tuple[str, int]] = ()) -> None:
+        """Take a newer ranking and the (candidate code, votes) counted since. Cheap; call it as
+        often as you like, from the event loop."""
+        board = self._boards.get(standing.contest)
+        if board is None:
+            self._boards[standing.contest] = Board(standing)
+        elif board.take(standing, sales):
+            self._with_news.add(board)
+            self._changed.set()
+
+    def find(self, slug: str) -> Board | None:
+        """A contest's board; None before its first ranking."""
+        return self._boards.get(slug)
+
+    @property
+    def full(self) -> bool:
+        """Whether another viewer must be turned away."""
+        return self._closing or self.viewers >= self.settings.viewers_max
+
+    async def watch(self, request: web.Request, board: Board) -> web.StreamResponse:
+        """Stream a board to this request until either side goes. Ask `full` first."""
+        transport = request.transport
+        if transport is None:  # left while the request waited its turn
+            return web.Response()
+        response = EventSourceResponse(
+            headers=STREAM_HEADERS, ping_interval=NO_OWN_PING, send_timeout=self.settings.send_timeout
+        )
+        self.viewers += 1
+        try:
+            writer = await response.prepare(request)
+            if not isinstance(writer, StreamWriter):
+                raise TypeError(f"cannot stream through {type(writer).__name__}")
+            viewer = Viewer(response, writer, transport, self.settings)
+            try:
+                await self._greet(viewer, response, transport, board)
+                await response.wait()
+            finally:
+                board.viewers.discard(viewer)
+                viewer.leave()
+        finally:
+            self.viewers -= 1
+        return response
+
+    async def _greet(
+        self, viewer: Viewer, response: EventSourceResponse, transport: asyncio.Transport, board: Board
+    ) -> None:
+        endpoint: socket.socket | None = transport.get_extra_info("socket")
+        if endpoint is not None:
+            # The kernel would otherwise queue megabytes of outdated frames for a slow phone.
+            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.settings.socket_buffer)
+        first = b"retry: %d\n\n" % self.settings.reconnect_ms
+        if read_event_id(response.last_event_id) != board.standing.version:
+            first += board.whole()
+        await viewer.send(first, board.whole)
+        board.viewers.add(viewer)
+
+    async def run(self) -> None:
+        """Tell the viewers what changes, and that we are alive. Runs until cancelled."""
+        heartbeat_at = self._clock() + self.settings.heartbeat
+        while True:
+            with contextlib.suppress(TimeoutError):  # nothing changed until the heartbeat: no error
+                async with asyncio.timeout(max(0.0, heartbeat_at - self._clock())):
+                    await self._changed.wait()
+            began = self._clock()
+            try:
+                await self._tell_news()
+                if began >= heartbeat_at:
+                    heartbeat_at = began + self.settings.heartbeat
+                    await self._tell_alive()
+            except Exception:  # one board's trouble must not silence the others for the rest of the show
+                log.exception("a round of the live ranking failed")
+            await asyncio.sleep(max(0.0, self.settings.tick - (self._clock() - began)))
+
+    async def close(self) -> None:
+        """End all streams and admit no more. Viewers are asked to come back at different moments,
+        so that they do not all knock at once."""
+        self._closing = True
+        everybody = [viewer for board in self._boards.values() for viewer in board.viewers]
+        for position, viewer in enumerate(everybody):
+            await viewer.farewell(self.settings.reconnect_ms // 3 + position * 37 % (self.settings.reconnect_ms + 1))
+
+    async def _tell_news(self) -> None:
+        self._changed.clear()
+        boards, self._with_news = self._with_news, set()
+        for board in boards:
+            if news := board.news():
+                await self._tell(board, news)
+
+    async def _tell_alive(self) -> None:
+        for board in tuple(self._boards.values()):
+            await self._tell(board, HEARTBEAT)
+
+    async def _tell(self, board: Board, data: bytes) -> None:
+        for position, viewer in enumerate(tuple(board.viewers), start=1):
+            await viewer.send(data, board.whole)
+            if position % YIELD_EVERY == 0:
+                await asyncio.sleep(0)  # let a voter's request through

@@ -1,0 +1,186 @@
+"""Where the ranking is served: as JSON, as a stream, and as pages."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import hdrs, web
+from gateway.http.problems import problem
+
+from gateway.domain.contest import Contest
+from gateway.domain.tally import Ranked, Standing
+from gateway.http.app_keys import HOUSE
+from gateway.http.pages import PAGES, Composed, not_found, render
+from gateway.ports.house import House
+from leaderboard import view_model
+from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
+from leaderboard.view_model import Phase
+
+LIMIT_DEFAULT: Final = 100
+EXAMPLE_QUANTITY: Final = 5
+RETRY_AFTER_SECONDS: Final = "10"
+# Kept by readers only to be asked about again: what it shows may be a second old.
+PAGE_CACHE: Final = "no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A contest in the list of contests."""
+
+    contest: Contest
+    standing: Standing
+    phase: Phase
+
+    @property
+    def leader(self) -> Ranked | None:
+        """Who is alone in front; None before the first vote and in a tie."""
+        in_front = [entry for entry in self.standing.entries[:2] if entry.rank == 1]
+        return in_front[0] if len(in_front) == 1 and in_front[0].votes else None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPage:
+    """A finished page, good for as long as what it was made from is still so."""
+
+    contest: Contest
+    phase: Phase
+    etag: str
+    page: Composed
+
+
+class Leaderboard:
+    """The handlers, holding the pages made last: one for each contest and language."""
+
+    def __init__(self, boards: Boards) -> None:
+        self._boards = boards
+        self._pages: dict[tuple[str, str], KeptPage] = {}
+
+    async def ranking(self, request: web.Request) -> web.Response:
+        """The board as JSON. 304 to a reader who has it, 404, 422 for a limit that is none."""
+        board = self._board(request.app[HOUSE], request.match_info["slug"])
+        if board is None:
+            return _public(problem(404, "Unknown contest"))
+        limit = _read_limit(request) if request.query_string else LIMIT_DEFAULT
+        if limit is None:
+            reason = f"a whole number from 1 to {ENTRIES_MAX}"
+            return _public(problem(422, "Invalid request", errors=[{"loc": ["query", "limit"], "msg": reason}]))
+        answer = board.answer(limit)
+        known = request.headers.get(hdrs.IF_NONE_MATCH)
+        if known is not None and _has(known, request, answer):
+            return web.Response(status=304, headers=answer.headers_unchanged)
+        return web.Response(body=answer.body, headers=answer.headers)
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """The board as a stream. 404, or 503 when as many are watching as we can serve."""
+        board = self._board(request.app[HOUSE], request.match_info["slug"])
+        if board is None:
+            return _public(problem(404, "Unknown contest"))
+        if self._boards.full:
+            refusal = _public(problem(503, "Too many viewers", "Ask for the ranking itself meanwhile."))
+            refusal.headers[hdrs.RETRY_AFTER] = RETRY_AFTER_SECONDS
+            return refusal
+        return await self._boards.watch(request, board)
+
+    async def contests(self, request: web.Request) -> web.Response:
+        """The page that lists the contests, those that are open first."""
+        house = request.app[HOUSE]
+        order = [Phase.OPEN, Phase.COMING, Phase.CLOSED]
+        cards = [Card(c, self._standing(house, c.slug), _phase(c, house)) for c in house.contests()]
+        cards.sort(key=lambda card: (order.index(card.phase), card.contest.closes_at))
+        return render(request, "contests.html", cache=PAGE_CACHE, cards=cards)
+
+    async def page(self, request: web.Request) -> web.Response:
+        """A contest's public page, made once for each change of its ranking."""
+        house, pages, slug = request.app[HOUSE], request.app[PAGES], request.match_info["slug"]
+        contest, board = house.contest(slug), self._board(house, slug)
+        if contest is None or board is None:
+            return not_found(request)
+        language = pages.language_of(request, contest.language)
+        phase, etag = _phase(contest, house), board.answer(ENTRIES_MAX).etag
+        kept = self._pages.get((slug, language))
+        if kept is None or kept.contest is not contest or kept.phase is not phase or kept.etag != etag:
+            values = _page_values(contest, board.standing, phase, house)
+            kept = KeptPage(contest, phase, etag, pages.compose("board.html", language, values))
+            self._pages[slug, language] = kept
+        return pages.answer(request, kept.page, cache=PAGE_CACHE)
+
+    def _board(self, house: House, slug: str) -> Board | None:
+        if house.contest(slug) is None:
+            return None
+        board = self._boards.find(slug)
+        if board is None:
+            self._boards.update(house.standing(slug))
+            board = self._boards.find(slug)
+        return board
+
+    def _standing(self, house: House, slug: str) -> Standing:
+        board = self._board(house, slug)
+        return house.standing(slug) if board is None else board.standing
+
+
+def _phase(contest: Contest, house: House) -> Phase:
+    now = house.now()
+    if contest.open_at(now):
+        return Phase.OPEN
+    return Phase.COMING if now < contest.opens_at else Phase.CLOSED
+
+
+def _page_values(contest: Contest, standing: Standing, phase: Phase, house: House) -> dict[str, object]:
+    alone = len(house.contests_by_short_code(contest.short_code)) < 2  # several share it: its own word decides
+    return {
+        "contest": contest,
+        "standing": standing,
+        "phase": phase,
+        "rows": view_model.rows(standing, contest, phase, ENTRIES_MAX),
+        "how": view_model.how_to_vote(contest, "VOTE" if alone else contest.keyword, EXAMPLE_QUANTITY),
+        "example_amount": contest.price.times(EXAMPLE_QUANTITY),
+        "percent": view_model.percent,
+    }
+
+
+def _read_limit(request: web.Request) -> int | None:
+    text = request.query.get("limit", str(LIMIT_DEFAULT))
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= ENTRIES_MAX):
+        return None
+    return int(text)
+
+
+def _has(known: str, request: web.Request, answer: Answer) -> bool:
+    if known == answer.etag:
+        return True
+    tags = request.if_none_match or ()
+    return any(tag.value in ("*", answer.etag[1:-1]) for tag in tags)
+
+
+def _public(response: web.Response) -> web.Response:
+    response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+    return response
+
+
+def setup(app: web.Application, boards: Boards) -> None:
+    """Serve the ranking. The application needs HOUSE and mounted PAGES; the boards' loop runs from
+    its start to its shutdown, when all streams are ended."""
+    pages = app[PAGES]
+    pages.add_phrases("leaderboard.phrases")
+    pages.add_static("leaderboard")
+    pages.add_templates("leaderboard")
+    handlers = Leaderboard(boards)
+    app.router.add_get("/api/contests/{slug}/leaderboard", handlers.ranking)
+    app.router.add_get("/api/contests/{slug}/leaderboard/events", handlers.events, allow_head=False)
+    app.router.add_get("/", handlers.contests)
+    app.router.add_get("/c/{slug}", handlers.page)
+
+    async def tell(_: web.Application) -> AsyncIterator[None]:
+        loop = asyncio.create_task(boards.run(), name="leaderboard feed")
+        yield
+        loop.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await loop
+
+    async def end_streams(_: web.Application) -> None:
+        await boards.close()
+
+    app.cleanup_ctx.append(tell)
+    app.on_shutdown.append(end_streams)

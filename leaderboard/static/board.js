@@ -1,0 +1,149 @@
+// Keeps the ranking on this page in step with the contest's stream, or asks now and then without one.
+const board = document.querySelector(".ranking");
+const lines = board?.tBodies[0];
+const total = document.querySelector("#total");
+const state = document.querySelector("#state");
+const leader = document.querySelector("#leader");
+const language = document.documentElement.lang;
+const figure = new Intl.NumberFormat(language);
+const part = new Intl.NumberFormat(language, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const glide = { duration: 600, easing: "cubic-bezier(.2, .8, .2, 1)" };
+const POLL = 15000;
+const DAY = 86400000;
+const rows = new Map();
+let seen = -1;
+let polls = 0;
+
+function say(word) {
+  state.hidden = false;
+  state.dataset.state = word;
+  state.textContent = board.dataset[word];
+}
+
+function sorted() {
+  return [...rows.values()].sort((a, b) => b.votes - a.votes || (a.code < b.code ? -1 : 1));
+}
+
+// Only rows whose place changed are touched; each then glides from where it was seen last.
+function reorder(order) {
+  if (order.every((row, place) => lines.rows[place] === row.line)) return;
+  const held = document.activeElement;
+  const before = order.map((row) => row.line.getBoundingClientRect().top);
+  const first = lines.rows[0];
+  order.forEach((row, place) => {
+    if (lines.rows[place] !== row.line) lines.insertBefore(row.line, lines.rows[place]);
+  });
+  if (lines.contains(held)) held.focus({ preventScroll: true });
+  if (lines.rows[0] !== first) leader.textContent = board.dataset.leads.replace("{name}", order[0].name);
+  if (calm.matches) return;
+  order.forEach((row, place) => {
+    const moved = before[place] - row.line.getBoundingClientRect().top;
+    if (moved) row.line.animate([{ transform: `translateY(${moved}px)` }, { transform: "none" }], glide);
+  });
+}
+
+function count(votes) {
+  const from = Number(total.dataset.votes);
+  const start = performance.now();
+  total.dataset.votes = votes;
+  const step = (now) => {
+    if (Number(total.dataset.votes) !== votes) return;
+    const gone = calm.matches ? 1 : Math.min(1, (now - start) / 500);
+    total.textContent = figure.format(Math.round(from + (votes - from) * gone));
+    if (gone < 1) requestAnimationFrame(step);
+  };
+  step(calm.matches ? start : performance.now());
+}
+
+function draw(sum) {
+  const order = sorted();
+  const most = Math.max(1, order[0].votes);
+  let rank = 0;
+  order.forEach((row, place) => {
+    if (place === 0 || order[place - 1].votes !== row.votes) rank = place + 1;
+    row.rank.textContent = rank;
+    row.line.toggleAttribute("data-leads", rank === 1 && row.votes > 0);
+    row.count.textContent = figure.format(row.votes);
+    row.share.textContent = part.format(row.votes / Math.max(1, sum));
+    row.bar.style.transform = `scaleX(${row.votes / most})`;
+  });
+  reorder(order);
+  if (sum !== Number(total.dataset.votes)) count(sum);
+}
+
+// The server draws the page anew; not for all viewers at once.
+function renew(wait) {
+  setTimeout(() => location.reload(), wait + 1000 + Math.random() * 9000);
+}
+
+function whole(news) {
+  if (news.entries.some((entry) => !rows.has(entry.code)) || news.entries.length !== rows.size) {
+    renew(0); // somebody joined or left
+    return;
+  }
+  seen = news.version;
+  for (const entry of news.entries) rows.get(entry.code).votes = entry.votes;
+  draw(news.totalVotes);
+}
+
+function update(news) {
+  if (news.version < seen) return;
+  seen = news.version;
+  for (const [code, votes] of news.changed) {
+    const row = rows.get(code);
+    if (row) row.votes = votes;
+  }
+  draw(news.totalVotes);
+}
+
+function applaud(news) {
+  if (calm.matches || document.hidden) return;
+  for (const [code, votes] of news.votes) {
+    const gain = rows.get(code)?.gain;
+    if (!gain) continue;
+    gain.textContent = `+${figure.format(votes)}`;
+    gain.animate([{ opacity: 1, transform: "translateY(3px)" }, { opacity: 1, offset: 0.6 }, { opacity: 0, transform: "translateY(-4px)" }], 1200);
+  }
+}
+
+async function poll() {
+  try {
+    const answer = await fetch(`${board.dataset.api}?limit=${rows.size}`);
+    if (answer.ok) whole(await answer.json());
+    say(answer.ok ? "polled" : "delayed");
+  } catch (offline) {
+    console.info(offline);
+    say("delayed");
+  }
+  polls += 1;
+  setTimeout(!navigator.connection?.saveData && polls % 4 === 0 ? follow : poll, POLL);
+}
+
+function follow() {
+  const source = new EventSource(`${board.dataset.api}/events`);
+  const on = (event, take) => source.addEventListener(event, (message) => take(JSON.parse(message.data)));
+  on("leaderboard:initial", whole);
+  on("leaderboard:update", update);
+  on("vote:success", applaud);
+  source.onopen = () => say("live");
+  source.onerror = () => {
+    // A browser gives up for good when it is refused, for instance because too many are watching.
+    if (source.readyState === EventSource.CLOSED) poll();
+    else say("delayed");
+  };
+}
+
+if (board) {
+  for (const line of lines.rows) {
+    const find = (selector) => line.querySelector(selector);
+    rows.set(line.dataset.code, {
+      line, code: line.dataset.code, votes: Number(line.dataset.votes), name: find("th > a, th > span").textContent,
+      rank: find(".rank"), count: find(".count"), share: find(".share"), bar: find("rect"), gain: find(".gain"),
+    });
+  }
+  const turn = Date.parse(board.dataset.turn) - Date.now(); // voting opens or closes
+  if (turn > 0 && turn < DAY) renew(turn);
+  if (navigator.connection?.saveData) poll();
+  else follow();
+}

@@ -1,0 +1,165 @@
+"""From a ranking to what clients and pages read. Plain functions: no clock, no I/O."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypedDict
+from urllib.parse import quote
+
+from gateway.domain.contest import Contest
+from gateway.domain.tally import Ranked, Standing
+
+
+class Entry(TypedDict):
+    """One candidate's place."""
+
+    rank: int
+    code: str
+    name: str
+    votes: int
+
+
+class Ranking(TypedDict):
+    """The whole board. `version` is the number of tally entries counted in it."""
+
+    contest: str
+    version: int
+    totalVotes: int
+    entries: list[Entry]
+
+
+class Update(TypedDict):
+    """What changed since the last frame: absolute votes by candidate code, so that a frame which
+    arrives twice does no harm."""
+
+    version: int
+    totalVotes: int
+    changed: list[tuple[str, int]]
+
+
+class Successes(TypedDict):
+    """Votes counted a moment ago, summed by candidate code: for a flourish, not for the ranking."""
+
+    version: int
+    votes: list[tuple[str, int]]
+
+
+def ranking(standing: Standing, limit: int) -> Ranking:
+    """The first `limit` places."""
+    return {
+        "contest": standing.contest,
+        "version": standing.version,
+        "totalVotes": standing.total_votes,
+        "entries": [
+            {"rank": e.rank, "code": e.code, "name": e.name, "votes": e.votes} for e in standing.entries[:limit]
+        ],
+    }
+
+
+def update(before: Standing, after: Standing) -> Update | None:
+    """What a reader of `before` needs to know `after`; None when only the whole board can tell:
+    somebody joined, left or changed names."""
+    known = {e.code: e for e in before.entries}
+    if len(known) != len(after.entries):
+        return None
+    changed: list[tuple[str, int]] = []
+    for entry in after.entries:
+        old = known.get(entry.code)
+        if old is None or old.name != entry.name:
+            return None
+        if old.votes != entry.votes:
+            changed.append((entry.code, entry.votes))
+    return {"version": after.version, "totalVotes": after.total_votes, "changed": changed}
+
+
+def successes(version: int, sales: Mapping[str, int]) -> Successes:
+    """The sales of one tick, largest first."""
+    return {"version": version, "votes": sorted(sales.items(), key=lambda sale: (-sale[1], sale[0]))}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A candidate's line on the page. `width`: length of the bar, 1 for the leader, 0 for nothing;
+    `share`: part of all votes, 0 to 1; `votable`: whether votes are sold for this candidate now."""
+
+    rank: int
+    code: str
+    name: str
+    votes: int
+    width: float
+    share: float
+    votable: bool
+
+
+class Phase(StrEnum):
+    """Where a contest stands in its own time."""
+
+    COMING = "coming"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+def rows(standing: Standing, contest: Contest, phase: Phase, limit: int) -> list[Row]:
+    """The first `limit` lines of the page."""
+    return [_row(entry, standing, contest, phase) for entry in standing.entries[:limit]]
+
+
+def _row(entry: Ranked, standing: Standing, contest: Contest, phase: Phase) -> Row:
+    most, total = max(standing.entries[0].votes, 1), max(standing.total_votes, 1)
+    candidate = contest.candidate(entry.code)
+    return Row(
+        entry.rank,
+        entry.code,
+        entry.name,
+        entry.votes,
+        width=round(entry.votes / most, 4),
+        share=entry.votes / total,
+        votable=phase is Phase.OPEN and candidate is not None and candidate.standing,
+    )
+
+
+def percent(share: float, language: str) -> str:
+    """A share as the language writes it, one decimal: `12,3 %`, `12.3%`."""
+    text = f"{share * 100:.1f}"
+    return text.replace(".", ",") + "\u202f%" if language == "fr" else text + "%"
+
+
+@dataclass(frozen=True, slots=True)
+class HowToVote:
+    """What to dial and to text, with an example vote. The links are for a handset."""
+
+    menu_code: str
+    menu_link: str
+    example_code: str
+    example_link: str
+    example_candidate: str
+    example_quantity: int
+    text: str
+    short_code: str
+    text_link: str
+
+
+def how_to_vote(contest: Contest, word: str, quantity: int = 5) -> HowToVote | None:
+    """The ways to vote by phone, shown with the candidate in the middle of the list, so that the
+    example favours neither end; None when nobody stands. `word` begins the text message."""
+    standing: Sequence[str] = [c.code for c in contest.standing]
+    if not standing:
+        return None
+    code = standing[len(standing) // 2]
+    one_dial = f"{contest.service_code.removesuffix('#')}*{code}*{quantity}*1#"
+    text = f"{word} {code} {quantity}"
+    return HowToVote(
+        menu_code=contest.service_code,
+        menu_link=_dial(contest.service_code),
+        example_code=one_dial,
+        example_link=_dial(one_dial),
+        example_candidate=code,
+        example_quantity=quantity,
+        text=text,
+        short_code=contest.short_code,
+        text_link=f"sms:{contest.short_code}?body={quote(text)}",
+    )
+
+
+def _dial(code: str) -> str:
+    return "tel:" + quote(code, safe="*")

@@ -1,0 +1,84 @@
+"""Sharing trips: everybody gets an own answer, and one bad member spoils nobody else's."""
+
+import asyncio
+
+import pytest
+
+from gateway.storage.coalescer import Coalescer, Overloaded
+
+
+class Trips:
+    """Doubles numbers, slowly; refuses thirteen."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def __call__(self, items: list[int]) -> list[int | BaseException]:
+        self.batches.append(items)
+        await self.go.wait()
+        if 13 in items:
+            raise ValueError("thirteen")
+        return [ArithmeticError("zero") if item == 0 else item * 2 for item in items]
+
+
+async def test_an_idle_coalescer_adds_nothing() -> None:
+    trips = Trips()
+    assert await Coalescer(trips).do(4) == 8
+    assert trips.batches == [[4]]
+
+
+async def test_who_arrives_meanwhile_leaves_together() -> None:
+    trips = Trips()
+    trips.go.clear()
+    coalescer: Coalescer[int, int] = Coalescer(trips, batch_max=3)
+    callers = [asyncio.create_task(coalescer.do(n)) for n in range(1, 8)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    trips.go.set()
+    assert await asyncio.gather(*callers) == [2, 4, 6, 8, 10, 12, 14]
+    assert max(len(batch) for batch in trips.batches) == 3
+    assert [item for batch in trips.batches for item in batch] == list(range(1, 8))
+
+
+async def test_a_failed_batch_runs_member_by_member() -> None:
+    trips = Trips()
+    coalescer: Coalescer[int, int] = Coalescer(trips)
+    results = await asyncio.gather(*(coalescer.do(n) for n in (1, 13, 2)), return_exceptions=True)
+    assert results[0] == 2
+    assert isinstance(results[1], ValueError)
+    assert results[2] == 4
+
+
+async def test_a_member_may_fail_alone() -> None:
+    coalescer: Coalescer[int, int] = Coalescer(Trips())
+    results = await asyncio.gather(*(coalescer.do(n) for n in (1, 0, 2)), return_exceptions=True)
+    assert results[0] == 2
+    assert isinstance(results[1], ArithmeticError)
+    assert results[2] == 4
+
+
+async def test_a_caller_who_left_does_not_stop_the_others() -> None:
+    trips = Trips()
+    trips.go.clear()
+    coalescer: Coalescer[int, int] = Coalescer(trips)
+    gone, stays = asyncio.create_task(coalescer.do(1)), asyncio.create_task(coalescer.do(2))
+    await asyncio.sleep(0.01)
+    gone.cancel()
+    trips.go.set()
+    assert await stays == 4
+
+
+async def test_too_many_waiting_are_turned_away() -> None:
+    trips = Trips()
+    trips.go.clear()
+    coalescer: Coalescer[int, int] = Coalescer(trips, waiting_max=2)
+    travelling = asyncio.create_task(coalescer.do(1))
+    await asyncio.sleep(0.01)
+    waiting = [asyncio.create_task(coalescer.do(n)) for n in (2, 3)]
+    await asyncio.sleep(0.01)
+    with pytest.raises(Overloaded):
+        await coalescer.do(4)
+    trips.go.set()
+    assert await asyncio.gather(travelling, *waiting) == [2, 4, 6]

@@ -1,0 +1,1 @@
+"""The public ranking: view model, stream, addresses and pages."""

@@ -1,0 +1,64 @@
+"""The part of the house that the ranking asks, held in memory, and an application around it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import cast
+
+from aiohttp import web
+
+from gateway.domain.contest import Contest
+from gateway.domain.tally import Score, Standing, standing
+from gateway.http.app_keys import HOUSE
+from gateway.http.pages import Pages
+from gateway.ports.house import House
+from leaderboard.feed import Boards
+from leaderboard.routes import setup
+from tests.demo import demo_contest
+
+
+class QuietHouse:
+    """Contests and rankings that change only when a test says so."""
+
+    def __init__(self) -> None:
+        self.shown = [demo_contest()]
+        self.people = {c.code: c.name for c in demo_contest().candidates}
+        self.votes = {c.code: 0 for c in demo_contest().candidates}
+        self.version = 0
+        self.instant = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+    def count(self, code: str, quantity: int) -> Standing:
+        """One more tally entry; the ranking after it."""
+        self.votes[code] += quantity
+        self.version += 1
+        return self.standing("star")
+
+    def rename_contest(self, name: str) -> None:
+        self.shown = [replace(self.shown[0], name=name)]
+
+    def add_candidate(self, code: str, name: str) -> None:
+        self.people[code], self.votes[code] = name, 0
+
+    def contests(self) -> tuple[Contest, ...]:
+        return tuple(self.shown)
+
+    def contest(self, slug: str) -> Contest | None:
+        return next((c for c in self.shown if c.slug == slug), None)
+
+    def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:
+        return tuple(c for c in self.shown if c.short_code == short_code)
+
+    def standing(self, slug: str) -> Standing:
+        scores = [Score(code, name, self.votes[code]) for code, name in self.people.items()]
+        return standing(slug, self.version, scores)
+
+    def now(self) -> datetime:
+        return self.instant
+
+
+def application(house: QuietHouse, boards: Boards) -> web.Application:
+    """The ranking's addresses over this house."""
+    app = web.Application()
+    app[HOUSE] = cast(House, house)
+    Pages().mount(app)
+    setup(app, boards)
+    return app

@@ -1,0 +1,334 @@
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.domain.tally import Score, standing
+from leaderboard.feed import Board, Boards, FeedSettings, read_event_id, viewers_by_default
+from tests.leaderboard.house import QuietHouse, application
+
+STREAM = "/api/contests/star/leaderboard/events"
+QUICK = FeedSettings(tick=0.05, heartbeat=30.0, viewers_max=100)
+
+
+@dataclass
+class Event:
+    id: str | None
+    name: str | None
+    data: object
+    lines: list[str]
+
+
+async def next_event(response: ClientResponse, seconds: float = 3.0) -> Event:
+    """The next block of a stream, comments and `retry` included."""
+    lines: list[str] = []
+    async with asyncio.timeout(seconds):
+        while line := (await response.content.readline()).decode().rstrip("\n"):
+            lines.append(line)
+    fields = dict(line.split(": ", 1) for line in lines if not line.startswith(":"))
+    data = json.loads(fields["data"]) if "data" in fields else None
+    return Event(fields.get("id"), fields.get("event"), data, lines)
+
+
+class Country:
+    """A running application with its boards, its house and a client."""
+
+    def __init__(self, settings: FeedSettings) -> None:
+        self.house, self.boards = QuietHouse(), Boards(settings)
+        self.boards.update(self.house.standing("star"))
+        self.client = TestClient(TestServer(application(self.house, self.boards)))
+
+    def sell(self, code: str, quantity: int) -> None:
+        self.boards.update(self.house.count(code, quantity), [(code, quantity)])
+
+    async def watch(self, last: str | None = None) -> ClientResponse:
+        response = await self.client.get(STREAM, headers={"Last-Event-ID": last} if last is not None else {})
+        assert response.status == 200
+        assert (await next_event(response)).lines == [f"retry: {self.boards.settings.reconnect_ms}"]
+        return response
+
+    async def settled(self, viewers: int) -> None:
+        deadline = time.monotonic() + 3
+        while self.boards.viewers != viewers:
+            assert time.monotonic() < deadline, f"{self.boards.viewers} viewers, not {viewers}"
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def country(settings: FeedSettings = QUICK) -> AsyncIterator[Country]:
+    made = Country(settings)
+    async with made.client:
+        yield made
+
+
+async def test_a_new_viewer_gets_the_whole_board_first() -> None:
+    async with country() as here:
+        here.sell("07", 5)
+        response = await here.watch()
+        assert response.content_type == "text/event-stream"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        first = await next_event(response)
+        assert (first.name, first.id) == ("leaderboard:initial", "1")
+        assert isinstance(first.data, dict)
+        assert first.data["entries"][0] == {"rank": 1, "code": "07", "name": "Awa Ouattara", "votes": 5}
+        assert len(first.data["entries"]) == 12
+
+
+async def test_a_change_is_told_as_difference_with_its_applause() -> None:
+    async with country() as here:
+        response = await here.watch()
+        await next_event(response)
+        here.sell("07", 5)
+        change, applause = await next_event(response), await next_event(response)
+        assert (change.name, change.id) == ("leaderboard:update", "1")
+        assert change.data == {"version": 1, "totalVotes": 5, "changed": [["07", 5]]}
+        assert (applause.name, applause.data) == ("vote:success", {"version": 1, "votes": [["07", 5]]})
+
+
+async def test_many_changes_become_few_frames() -> None:
+    async with country(replace(QUICK, tick=0.2)) as here:
+        response = await here.watch()
+        await next_event(response)
+        updates: list[Event] = []
+
+        async def read() -> None:
+            while True:
+                event = await next_event(response, 30)
+                updates.extend([event] if event.name == "leaderboard:update" else [])
+
+        reader, began = asyncio.create_task(read()), time.monotonic()
+        for _ in range(50):
+            here.sell("03", 1)
+            here.sell("04", 2)
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)
+        reader.cancel()
+        assert 2 <= len(updates) <= (time.monotonic() - began) / 0.2 + 1
+        assert updates[-1].data == {"version": 100, "totalVotes": 150, "changed": [["04", 100], ["03", 50]]}
+
+
+async def test_corrections_downward_are_told_but_not_applauded() -> None:
+    async with country() as here:
+        here.sell("07", 5)
+        response = await here.watch()
+        await next_event(response)
+        here.sell("07", -2)
+        here.sell("08", 1)
+        change, applause = await next_event(response), await next_event(response)
+        assert change.data == {"version": 3, "totalVotes": 4, "changed": [["07", 3], ["08", 1]]}
+        assert applause.data == {"version": 3, "votes": [["08", 1]]}
+
+
+async def test_somebody_new_makes_everybody_read_the_board_anew() -> None:
+    async with country() as here:
+        response = await here.watch()
+        await next_event(response)
+        now = here.house.standing("star")
+        scores = [Score(e.code, e.name, e.votes) for e in now.entries] + [Score("13", "Nadia Kacou", 0)]
+        here.boards.update(standing("star", now.version, scores))
+        event = await next_event(response)
+        assert event.name == "leaderboard:initial"
+        assert isinstance(event.data, dict)
+        assert len(event.data["entries"]) == 13
+
+
+@pytest.mark.parametrize(
+    ("last", "whole"),
+    [("2", False), ("1", True), ("99", True), ("two", True), ("", True), ("-2", True), ("٢", True), ("2" * 40, True)],
+)
+async def test_last_event_id(last: str, whole: bool) -> None:
+    async with country() as here:
+        here.sell("01", 1)
+        here.sell("02", 1)
+        response = await here.watch(last)
+        if not whole:
+            here.sell("05", 1)
+        event = await next_event(response)
+        assert event.name == ("leaderboard:initial" if whole else "leaderboard:update")
+
+
+async def test_a_returning_viewer_goes_on_after_a_restart_at_the_same_version() -> None:
+    async with country() as here:
+        here.sell("01", 4)
+        await next_event(await here.watch())
+    async with country() as again:
+        again.house.votes["01"], again.house.version = 4, 1
+        again.boards.update(again.house.standing("star"))
+        response = await again.watch("1")
+        again.sell("02", 9)
+        assert (await next_event(response)).data == {"version": 2, "totalVotes": 13, "changed": [["02", 9]]}
+
+
+async def test_heartbeats_come_through_the_same_loop() -> None:
+    async with country(replace(QUICK, heartbeat=0.1)) as here:
+        response = await here.watch()
+        await next_event(response)
+        for _ in range(3):
+            assert (await next_event(response)).lines == [":"]
+
+
+async def test_viewers_above_the_cap_are_turned_away_politely() -> None:
+    async with country(replace(QUICK, viewers_max=2)) as here:
+        first, _ = await here.watch(), await here.watch()
+        refused = await here.client.get(STREAM)
+        assert refused.status == 503
+        assert int(refused.headers["Retry-After"]) > 0
+        assert refused.content_type == "application/problem+json"
+        first.close()
+        here.sell("01", 1)
+        await here.settled(viewers=1)
+        await here.watch()
+
+
+async def test_one_who_leaves_is_forgotten() -> None:
+    async with country(replace(QUICK, heartbeat=0.05)) as here:
+        for _ in range(3):
+            (await here.watch()).close()
+        await here.settled(viewers=0)
+
+
+def slow_reader(port: int) -> socket.socket:
+    """A viewer whose phone takes in almost nothing."""
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    slow.connect(("127.0.0.1", port))
+    slow.sendall(f"GET {STREAM} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return slow
+
+
+async def read_all(slow: socket.socket, seen: bytearray) -> None:
+    slow.setblocking(False)
+    while data := await asyncio.get_running_loop().sock_recv(slow, 65536):
+        seen += data
+
+
+async def quiet(seen: bytearray) -> None:
+    """Until something came and then nothing more."""
+    before, length = len(seen), -1
+    async with asyncio.timeout(10):
+        while length in (-1, before) or length != len(seen):
+            length = len(seen)
+            await asyncio.sleep(0.3)
+
+
+def port_of(here: Country) -> int:
+    port = here.client.port
+    assert port is not None
+    return port
+
+
+def shout(here: Country) -> None:
+    """A change whose frame is large: everybody gets another name."""
+    here.house.version += 1
+    names = [Score(f"{n:03d}", f"{here.house.version} {'é' * 10}", n) for n in range(400)]
+    here.boards.update(standing("star", here.house.version, names))
+
+
+async def test_a_slow_reader_is_sent_away_and_holds_nobody_up() -> None:
+    slowly = replace(QUICK, tick=0.005, buffer_max=8192, skips_max=5, socket_buffer=4096)
+    async with country(slowly) as here:
+        with slow_reader(port_of(here)):
+            await here.settled(viewers=1)
+            quick = await here.watch("0")
+            async with asyncio.timeout(10):
+                while here.boards.viewers == 2:
+                    shout(here)
+                    event = await next_event(quick)
+                    assert event.id == str(here.house.version)
+
+
+async def test_a_reader_who_catches_up_gets_the_whole_board() -> None:
+    slowly = replace(QUICK, tick=0.005, buffer_max=8192, skips_max=10_000, socket_buffer=4096)
+    async with country(slowly) as here:
+        with slow_reader(port_of(here)) as slow:
+            await here.settled(viewers=1)
+            board = here.boards.find("star")
+            assert board is not None
+            (viewer,) = board.viewers
+            async with asyncio.timeout(10):
+                while viewer.skips < 3:
+                    shout(here)
+                    await asyncio.sleep(0.01)
+            missed = b"id: %d\n" % board.standing.version
+            seen = bytearray()
+            drain = asyncio.create_task(read_all(slow, seen))
+            await quiet(seen)
+            for step in (1, 2):
+                scores = [Score(e.code, e.name, e.votes + (e.code == "007")) for e in board.standing.entries]
+                here.boards.update(standing("star", board.standing.version + 1, scores))
+                await quiet(seen)
+                last_event = bytes(seen).rpartition(b"event: ")[2].partition(b"\n")[0]
+                assert last_event == (b"leaderboard:initial" if step == 1 else b"leaderboard:update")
+            drain.cancel()
+            assert missed not in seen
+
+
+async def test_closing_says_when_to_come_back() -> None:
+    async with country() as here:
+        responses = [await here.watch() for _ in range(3)]
+        for response in responses:
+            await next_event(response)
+        await here.boards.close()
+        waits = {(await next_event(response)).lines[0] for response in responses}
+        assert len(waits) == 3
+        assert all(wait.startswith("retry: ") for wait in waits)
+        assert [await response.content.read() for response in responses] == [b"", b"", b""]
+        assert (await here.client.get(STREAM)).status == 503
+
+
+async def test_the_clock_is_the_one_passed_in() -> None:
+    seconds = 0.0
+    boards = Boards(replace(QUICK, heartbeat=1000.0, tick=0.01), clock=lambda: seconds)
+    house = QuietHouse()
+    boards.update(house.standing("star"))
+    async with TestClient(TestServer(application(house, boards))) as client:
+        response = await client.get(STREAM)
+        await next_event(response)
+        await next_event(response)
+        seconds = 1001.0
+        boards.update(house.count("01", 1))
+        assert (await next_event(response)).name == "leaderboard:update"
+        assert (await next_event(response)).lines == [":"]
+
+
+def test_an_older_ranking_changes_nothing() -> None:
+    house = QuietHouse()
+    old, new = house.standing("star"), house.count("01", 1)
+    board = Board(new)
+    assert not board.take(old, ())
+    assert board.standing is new
+    assert board.news() == b""
+
+
+def test_bytes_are_made_once_a_version() -> None:
+    house = QuietHouse()
+    board = Board(house.standing("star"))
+    first = board.answer(100)
+    assert board.answer(12) is first is board.answer(1000)
+    assert board.whole() is board.whole()
+    board.take(house.count("01", 1), ())
+    assert board.answer(100).etag != first.etag
+
+
+def test_a_new_name_at_the_same_version_has_another_tag() -> None:
+    here = standing("star", 3, [Score("01", "Aya", 1)])
+    board = Board(here)
+    before = board.answer(100).etag
+    board.take(standing("star", 3, [Score("01", "Aya Koné", 1)]), ())
+    assert board.answer(100).etag != before
+
+
+def test_event_ids_are_plain_numbers() -> None:
+    assert read_event_id("0042") == 42
+    assert read_event_id(None) is None
+
+
+def test_default_cap_leaves_room_for_other_connections() -> None:
+    assert 0 < viewers_by_default() <= 100_000_000

@@ -1,0 +1,287 @@
+import gzip
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.domain.contest import Candidate, CandidateStatus
+from gateway.http.pages import CONTENT_SECURITY_POLICY, preferred
+from leaderboard.feed import Boards, FeedSettings
+from tests.leaderboard.house import QuietHouse, application
+
+API = "/api/contests/star/leaderboard"
+
+
+@dataclass
+class Here:
+    house: QuietHouse
+    boards: Boards
+    client: TestClient[web.Request, web.Application]
+
+    async def text(self, path: str, **headers: str) -> str:
+        answer = await self.client.get(path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        return await answer.text()
+
+
+@pytest.fixture
+async def here() -> AsyncIterator[Here]:
+    house, boards = QuietHouse(), Boards(FeedSettings(viewers_max=10))
+    async with TestClient(TestServer(application(house, boards))) as client:
+        yield Here(house, boards, client)
+
+
+async def problem_of(answer: ClientResponse) -> dict[str, object]:
+    assert answer.content_type == "application/problem+json"
+    said: dict[str, object] = await answer.json(content_type="application/problem+json")
+    return said
+
+
+async def test_ranking_before_any_vote_comes_from_the_house(here: Here) -> None:
+    said = await (await here.client.get(API)).json()
+    assert (said["contest"], said["version"], said["totalVotes"]) == ("star", 0, 0)
+    assert [e["rank"] for e in said["entries"]] == [1] * 12
+
+
+async def test_ranking_follows_the_feed(here: Here) -> None:
+    here.boards.update(here.house.count("07", 5))
+    here.boards.update(here.house.count("02", 1))
+    said = await (await here.client.get(API, params={"limit": "2"})).json()
+    assert said == {
+        "contest": "star",
+        "version": 2,
+        "totalVotes": 6,
+        "entries": [
+            {"rank": 1, "code": "07", "name": "Awa Ouattara", "votes": 5},
+            {"rank": 2, "code": "02", "name": "Kouadio N'Guessan", "votes": 1},
+        ],
+    }
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "10000000000000", "ten", "1.5", "", "٣", " 3"])
+async def test_a_limit_that_is_none(here: Here, limit: str) -> None:
+    answer = await here.client.get(API, params={"limit": limit})
+    assert answer.status == 422
+    said = await problem_of(answer)
+    assert said["errors"]
+
+
+@pytest.mark.parametrize("limit", ["1", "12", "1000", "0007"])
+async def test_a_limit_within_bounds(here: Here, limit: str) -> None:
+    said = await (await here.client.get(API, params={"limit": limit})).json()
+    assert len(said["entries"]) == min(int(limit), 12)
+
+
+async def test_unknown_words_in_the_query_are_harmless(here: Here) -> None:
+    assert (await here.client.get(API, params={"utm_source": "tv"})).status == 200
+
+
+async def test_who_has_it_is_told_so_until_it_changes(here: Here) -> None:
+    first = await here.client.get(API)
+    tag = first.headers["ETag"]
+    for known in (tag, f"W/{tag}", f'"old", {tag}', "*"):
+        again = await here.client.get(API, headers={"If-None-Match": known})
+        assert (again.status, await again.read(), again.headers["ETag"]) == (304, b"", tag)
+    assert (await here.client.get(API, headers={"If-None-Match": "nonsense"})).status == 200
+    here.boards.update(here.house.count("01", 1))
+    assert (await here.client.get(API, headers={"If-None-Match": tag})).status == 200
+
+
+async def test_any_site_may_read_the_board_but_not_as_somebody(here: Here) -> None:
+    answers = [
+        await here.client.get(API),
+        await here.client.get(API, params={"limit": "0"}),
+        await here.client.get("/api/contests/nobody/leaderboard"),
+    ]
+    for answer in answers:
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/api/contests/nobody/leaderboard", "/api/contests/nobody/leaderboard/events"])
+async def test_unknown_contest_for_machines(here: Here, path: str) -> None:
+    answer = await here.client.get(path)
+    assert answer.status == 404
+    assert (await problem_of(answer))["status"] == 404
+
+
+async def test_unknown_contest_for_people(here: Here) -> None:
+    answer = await here.client.get("/c/nobody", headers={"Accept-Language": "en"})
+    assert answer.status == 404
+    assert answer.content_type == "text/html"
+    assert "Page not found" in await answer.text()
+
+
+async def test_a_withdrawn_contest_is_gone_though_its_board_was_shown(here: Here) -> None:
+    assert (await here.client.get(API)).status == 200
+    here.house.shown.clear()
+    assert (await here.client.get(API)).status == 404
+    assert "Aucun vote" in await here.text("/")
+
+
+@pytest.mark.parametrize("path", ["/", "/c/star", "/c/nobody"])
+async def test_pages_carry_protective_headers(here: Here, path: str) -> None:
+    headers = (await here.client.get(path)).headers
+    assert headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Permissions-Policy"]
+    assert {"Accept-Language", "Cookie"} <= set(headers["Vary"].split(", "))
+
+
+async def test_nothing_on_a_page_needs_what_its_policy_forbids(here: Here) -> None:
+    for path in ("/", "/c/star", "/c/nobody"):
+        text = await here.text(path)
+        assert not re.search(r"\sstyle=|<style|\son\w+=|javascript:", text)
+        assert not re.search(r"<script(?! type=\"module\" src=\"/static/)", text)
+
+
+async def test_language_is_the_query_then_the_cookie_then_the_header_then_the_contests(here: Here) -> None:
+    async def language(path: str = "/c/star", **headers: str) -> str:
+        found = re.search(r'<html lang="(\w+)"', await here.text(path, **headers))
+        assert found is not None
+        return found[1]
+
+    assert await language() == "fr"
+    assert await language(Accept_Language="en-GB,fr;q=0.5") == "en"
+    assert await language(Accept_Language="en", Cookie="lang=fr") == "fr"
+    assert await language("/c/star?lang=en", Accept_Language="fr", Cookie="lang=fr") == "en"
+    assert await language("/c/star?lang=xx", Cookie="lang=zz") == "en", "the cookie of the visit before"
+    here.client.session.cookie_jar.clear()
+    here.house.shown[0] = replace(here.house.shown[0], language="en")
+    assert await language(Accept_Language="de") == "en"
+
+
+async def test_a_chosen_language_is_remembered(here: Here) -> None:
+    answer = await here.client.get("/c/star", params={"lang": "en"})
+    cookie = answer.cookies["lang"]
+    assert (cookie.value, cookie["samesite"], cookie["httponly"]) == ("en", "Lax", True)
+    assert "lang" not in (await here.client.get("/c/star", params={"lang": "<script>"})).cookies
+
+
+async def test_the_language_link_stays_on_the_page(here: Here) -> None:
+    assert 'href="?lang=en"' in await here.text("/c/star", Accept_Language="fr")
+    assert 'href="?from=%22tv&amp;lang=en"' in await here.text("/?from=%22tv", Accept_Language="fr")
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("", None),
+        ("de", None),
+        ("fr", "fr"),
+        ("fr;q=0", None),
+        ("fr;q=0.2, en;q=0.9", "en"),
+        ("en;q=often, fr;q=0.1", "fr"),
+        (";;,=,", None),
+        ("EN-us", "en"),
+    ],
+)
+def test_accept_language(header: str, language: str | None) -> None:
+    assert preferred(header, {"fr", "en"}) == language
+
+
+async def test_page_works_without_script(here: Here) -> None:
+    here.house.count("07", 4950)
+    here.boards.update(here.house.count("02", 50))
+    text = await here.text("/c/star", Accept_Language="fr")
+    assert '<noscript><meta http-equiv="refresh" content="15"></noscript>' in text
+    assert text.index("Awa Ouattara") < text.index("Kouadio N&#39;Guessan") < text.index("Aya Koné")
+    assert "4\u202f950" in text
+    assert "99,0\u202f%" in text
+    assert 'href="/c/star/07"' in text
+
+
+async def test_page_says_how_to_vote(here: Here) -> None:
+    text = await here.text("/c/star", Accept_Language="en")
+    for said in (
+        "*789#",
+        "*789*07*5*1#",
+        "tel:*789*07*5*1%23",
+        "VOTE 07 5",
+        "7890",
+        "100\u00a0FCFA",
+        "31 December 2027",
+    ):
+        assert said in text, said
+    assert "Clôture le 31 décembre 2027 à 23:59\u00a0GMT" in await here.text("/c/star", Accept_Language="fr")
+
+
+async def test_a_shared_short_code_needs_the_contests_own_word(here: Here) -> None:
+    here.house.shown.append(replace(here.house.shown[0], slug="miss", keyword="MISS"))
+    assert "STAR 07 5" in await here.text("/c/star")
+
+
+async def test_page_changes_with_votes_time_and_contest(here: Here) -> None:
+    before = await here.text("/c/star", Accept_Language="en")
+    assert await here.text("/c/star", Accept_Language="en") == before
+    here.boards.update(here.house.count("03", 7))
+    assert '<span class="count">7</span>' in await here.text("/c/star", Accept_Language="en")
+    here.house.rename_contest("Star <Abidjan>")
+    assert "Star &lt;Abidjan&gt;" in await here.text("/c/star", Accept_Language="en")
+    here.house.instant = datetime(2028, 1, 1, tzinfo=UTC)
+    closed = await here.text("/c/star", Accept_Language="en")
+    assert "Voting is closed" in closed
+    assert "tel:" not in closed
+    assert "/c/star/03" not in closed
+    here.house.instant = datetime(2025, 1, 1, tzinfo=UTC)
+    assert "Voting is not open yet. Come back 1 January 2026, 00:00" in await here.text("/c/star", Accept_Language="en")
+
+
+async def test_a_withdrawn_candidate_stays_on_the_board_without_a_link(here: Here) -> None:
+    contest = here.house.shown[0]
+    gone = [
+        Candidate(c.id, c.code, c.name, CandidateStatus.WITHDRAWN) if c.code == "02" else c for c in contest.candidates
+    ]
+    here.house.shown[0] = replace(contest, candidates=tuple(gone), _by_code={})
+    text = await here.text("/c/star")
+    assert "Kouadio" in text
+    assert "/c/star/02" not in text
+    assert "/c/star/03" in text
+
+
+async def test_the_list_of_contests_names_who_leads(here: Here) -> None:
+    assert "In the lead" not in await here.text("/", Accept_Language="en")
+    here.boards.update(here.house.count("05", 3))
+    text = await here.text("/", Accept_Language="en")
+    assert "Fatou Bamba" in text
+    assert 'href="/c/star"' in text
+
+
+async def test_pages_are_packed_for_who_unpacks(here: Here) -> None:
+    packed = await here.client.get("/c/star", headers={"Accept-Encoding": "gzip"})
+    plain = await here.client.get("/c/star", headers={"Accept-Encoding": "identity"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert await packed.text() == await plain.text()
+
+
+async def test_static_files_are_kept_for_long_under_an_address_of_their_content(here: Here) -> None:
+    text = await here.text("/c/star")
+    addresses = re.findall(r"/static/[\w.]+", text)
+    assert len(addresses) == 3
+    for address in addresses:
+        answer = await here.client.get(address, headers={"Accept-Encoding": "gzip"})
+        assert answer.status == 200
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert re.match(r"text/(css|javascript); charset=utf-8", answer.headers["Content-Type"])
+    for wrong in ("/static/site.css", "/static/site.0000000000.css", "/static/..%2Fpages.py"):
+        assert (await here.client.get(wrong)).status == 404
+
+
+async def test_weight_on_the_wire(here: Here) -> None:
+    here.boards.update(here.house.count("07", 4950))
+    total = 0
+    text = await here.text("/c/star")
+    for address in ["/c/star", *re.findall(r"/static/[\w.]+", text)]:
+        answer = await here.client.get(address, headers={"Accept-Encoding": "gzip"})
+        size = len(gzip.compress(await answer.read()))
+        assert size <= {"js": 4096, "css": 5120}.get(address.rpartition(".")[2], 6000)
+        total += size
+    assert total <= 14_000 - 1_500, "headers and the stream's first frame need room too"
