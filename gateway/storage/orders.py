@@ -55,8 +55,8 @@ judged as (
   from asked a join contests c on c.id = a.contest_id
     join candidates k on k.id = a.candidate_id and k.contest_id = a.contest_id),
 claimed as (
-  insert into order_keys (channel, key, request_hash, vote_id, payment_reference, placed_at, receipt)
-  select channel, key, request_hash, vote_id, reference, now(), receipt
+  insert into order_keys (channel, key, request_hash, vote_id, payment_reference, placed_at, receipt, order_code)
+  select channel, key, request_hash, vote_id, reference, now(), receipt, order_code
   from judged where in_window and standing and same_price
   on conflict do nothing returning vote_id, placed_at),
 voted as (
@@ -67,9 +67,9 @@ voted as (
   from judged join claimed using (vote_id)),
 paying as (
   insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
-    currency, payer_index, payer_cipher, order_code, next_check_at, expires_at)
+    currency, payer_index, payer_cipher, next_check_at, expires_at)
   select reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
-    currency, payer_index, payer_cipher, order_code, now() + make_interval(secs => delay_seconds),
+    currency, payer_index, payer_cipher, now() + make_interval(secs => delay_seconds),
     now() + make_interval(secs => :unsent_seconds)
   from judged join claimed using (vote_id)),
 logged as (

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.domain.ledger import held
 from gateway.domain.money import Money
 from gateway.domain.payment import Actor, Seen, State, states_before
+from gateway.domain.receipt import order_code
 from gateway.ports.payment_provider import Collection
 from gateway.ports.stores import DueCallback, JudgedCallback, LedgerEntry, Observation, OpenPayment
 from gateway.storage.arrays import arrays, unnest
@@ -28,7 +29,7 @@ _COLLECT_LOCK: Final = 0x5907_11_68
 
 _WHOLE: Final = """
   p.reference, p.placed_at, p.vote_id, p.provider, p.country, p.amount_minor, p.currency, p.status,
-  p.payer_cipher, p.order_code, p.base_url, p.provider_reference, p.secrets_cipher, p.accepted, p.send_tries,
+  p.payer_cipher, p.base_url, p.provider_reference, p.secrets_cipher, p.accepted, p.send_tries,
   p.checks, p.not_found_count, p.not_found_since, p.expires_at, now() as now,
   v.quantity, v.language, c.slug, k.code as candidate_code
 """
@@ -171,7 +172,7 @@ marked as (
   from judged j where b.id = j.id and b.handled_at is null returning b.id),
 named as (
   select reference from judged where hinted and reference is not null
-  union select p.reference from judged j join payments p on p.order_code = j.order_code
+  union select k.payment_reference from judged j join order_keys k on k.order_code = j.order_code
     where j.hinted and j.reference is null),
 hinted as (
   update payments p set hinted_at = now(),
@@ -373,7 +374,7 @@ class PostgresPayments:
             reference=row.reference,
             country=row.country,
             amount=Money(row.amount_minor, row.currency),
-            order_code=row.order_code,
+            order_code=order_code(row.reference),
             description=f"Spotlight {row.quantity} votes {row.slug} {row.candidate_code}",
             language=row.language,
             callback_url=f"{self._public_url}/api/webhooks/{row.provider}/{self._vault.callback_token(row.reference)}",

@@ -126,8 +126,10 @@ order_keys = Table(
     Column("payment_reference", Uuid, nullable=False),
     _instant("placed_at", null=False),
     _text("receipt"),
+    _text("order_code"),
     UniqueConstraint("receipt"),
 )
+Index("order_keys_order_code", order_keys.c.order_code)
 
 votes = Table(
     "votes",
@@ -164,7 +166,6 @@ payments = Table(
     _text("status", default="created"),
     _bytes("payer_index", null=False),
     _bytes("payer_cipher", null=False),
-    _text("order_code"),
     _text("base_url", null=True),
     _text("provider_reference", null=True),
     _bytes("secrets_cipher"),
@@ -217,7 +218,6 @@ Index(
 )
 Index("payments_to_give_back", payments.c.reference, postgresql_where=text("status in ('surplus','mismatched')"))
 Index("payments_of_payer", payments.c.payer_index, desc(payments.c.placed_at))
-Index("payments_order_code", payments.c.order_code)
 
 payment_events = Table(
     "payment_events",

@@ -7,9 +7,9 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import NAMESPACE_DNS, UUID, uuid4, uuid5
 
 import asyncpg
@@ -21,10 +21,12 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import text
 
 from gateway.demo import CONTEST, ORGANISER_ID, load_contest
+from gateway.domain.order import PlacedOrder
 from gateway.ports.house import IncomingCallback
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
 from gateway.storage.scores import RedisScoreFeed
+from gateway.usecases.place_order import place_order
 from tests.bench.proof_provider import ProofProvider
 from tests.engines import Engines
 from tests.free_port import free_port
@@ -153,12 +155,20 @@ class Backlog:
         contest = self.rig.directory.by_slug(self.slug)
         assert contest is not None
 
+        at = await self.rig.now()
+
         async def one(number: int) -> UUID:
-            wish = self.rig.wish(
-                number=f"+22505{number:08d}", code=self.codes[number % len(self.codes)], key=str(number)
+            code = self.codes[number % len(self.codes)]
+            wish = self.rig.wish(number=f"+22505{number:08d}", code=code, key=str(number))
+            order = await place_order(
+                replace(wish, contest=contest),
+                orders=self.rig.orders,
+                doorbell=self.rig.doorbell,
+                providers=frozenset(self.rig.providers),
+                clock=lambda: at,
             )
-            order = await self.rig.place(wish.__class__(**{**_fields(wish), "contest": contest}))
-            return order.payment_reference  # type: ignore[union-attr] # refusals have no reference and stop the run
+            assert isinstance(order, PlacedOrder), order
+            return order.payment_reference
 
         references = await asyncio.gather(*(one(number) for number in range(size)))
         async with self.rig.engine.begin() as connection:
@@ -203,10 +213,6 @@ class Backlog:
         finally:
             worker.terminate()
             worker.wait(40)
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__slots__}
 
 
 async def load_extra_contest(app_url: str, slug: str, contest_id: UUID, codes: list[str]) -> None:

@@ -292,7 +292,7 @@ async def test_forged_callback_changes_nothing(rig: Rig) -> None:
 async def test_callback_by_order_code_finds_its_payment(rig: Rig) -> None:
     order = await rig.placed()
     await rig.collect()
-    code = await rig.one("select order_code from payments")
+    code = await rig.one("select order_code from order_keys")
     await rig.callback(None, f'{{"status": "SUCCESSFUL", "order_code": "{code}"}}'.encode(), token=None)
     rig.provider.query_script = [paid()]
     await rig.judge()

@@ -53,8 +53,9 @@ TABLES = [
     create table order_keys (
       channel text not null, key text not null, request_hash bytea not null,
       vote_id uuid not null, payment_reference uuid not null, placed_at timestamptz not null,
-      receipt text not null unique, primary key (channel, key))
+      receipt text not null unique, order_code text not null, primary key (channel, key))
     """,
+    "create index order_keys_order_code on order_keys (order_code)",
     """
     create table votes (
       id uuid not null, placed_at timestamptz not null,
@@ -74,7 +75,7 @@ TABLES = [
       amount_minor bigint not null check (amount_minor > 0), currency text not null,
       status text not null default 'created' check (status in ('created','sent','pending','confirmed','settled',
         'held','surplus','mismatched','refund_due','refunded','failed','expired')),
-      payer_index bytea not null, payer_cipher bytea not null, order_code text not null,
+      payer_index bytea not null, payer_cipher bytea not null,
       base_url text, provider_reference text, secrets_cipher bytea,
       accepted boolean not null default false, send_tries integer not null default 0,
       checks integer not null default 0, not_found_count integer not null default 0, not_found_since timestamptz,
@@ -97,7 +98,6 @@ TABLES = [
     "create index payments_prompting on payments (payer_index, provider) where status in ('sent','pending')",
     "create index payments_to_give_back on payments (reference) where status in ('surplus','mismatched')",
     "create index payments_of_payer on payments (payer_index, placed_at desc)",
-    "create index payments_order_code on payments (order_code)",
     """
     create table payment_events (
       id bigint generated always as identity primary key, reference uuid not null,

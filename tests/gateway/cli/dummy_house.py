@@ -1,0 +1,24 @@
+"""`spotlight up` over real engines, with dummy programs in the place of ours. Run as a program."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.cli.failures import told_failures
+from gateway.cli.main import app
+from gateway.cli.up import up
+
+
+def dummy(name: str) -> Sequence[str]:
+    return sys.executable, str(Path(__file__).with_name("dummy_program.py")), name
+
+
+@app.command("dummy-house")
+def dummy_house() -> None:
+    """Bring the house up with dummies."""
+    with told_failures():
+        sys.exit(up(dummy))
+
+
+if __name__ == "__main__":
+    app(["dummy-house"])

@@ -1,0 +1,65 @@
+"""What a demo's programs are told."""
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from gateway.cli.demo_environment import Place, Servers, demo_environment, reachable_host
+
+SERVERS = Servers(
+    "postgresql://spotlight_app@/spotlight?host=/run/pg", "postgresql://owner@/spotlight", "unix:///run/s"
+)
+
+
+def made(host: str = "127.0.0.1", **inherited: str) -> dict[str, str]:
+    return demo_environment(Place(host, 8080, 8081, Path("/data")), SERVERS, "k" * 64, inherited)
+
+
+def test_it_names_this_very_place() -> None:
+    told = made()
+    assert told["DATABASE_URL"] == SERVERS.database_url
+    assert told["SPOTLIGHT_OWNER_DATABASE_URL"] == SERVERS.owner_database_url
+    assert told["REDIS_URL"] == SERVERS.redis_url
+    assert (told["HOST"], told["PORT"], told["SPOTLIGHT_SANDBOX_PORT"]) == ("127.0.0.1", "8080", "8081")
+    assert told["SPOTLIGHT_DATA_DIR"] == "/data"
+    assert told["SPOTLIGHT_GATEWAY_URL"] == told["SPOTLIGHT_PUBLIC_URL"] == "http://127.0.0.1:8080"
+    assert told["SPOTLIGHT_ENV"] == "demo"
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("MTN_MOMO", "mtn_momo"), ("ORANGE_MONEY", "orange_money"), ("AFRICASTALKING", "africastalking")],
+)
+def test_every_operator_is_in_the_simulated_country(name: str, path: str) -> None:
+    assert made()[f"{name}_BASE_URL"] == f"http://127.0.0.1:8081/{path}"
+
+
+def test_mtn_wants_a_random_uuid_as_user() -> None:
+    assert UUID(made()["MTN_MOMO_API_USER"]).version == 4
+
+
+def test_what_somebody_set_wins_over_demo_words_but_not_over_the_place() -> None:
+    told = made(AFRICASTALKING_SENDER="1234", SPOTLIGHT_PUBLIC_URL="https://vote.example", DATABASE_URL="elsewhere")
+    assert told["AFRICASTALKING_SENDER"] == "1234"
+    assert told["SPOTLIGHT_PUBLIC_URL"] == "https://vote.example"
+    assert told["DATABASE_URL"] == SERVERS.database_url
+
+
+def test_an_empty_word_counts_as_not_set() -> None:
+    assert made(AFRICASTALKING_SENDER="")["AFRICASTALKING_SENDER"] == "7890"
+
+
+@pytest.mark.parametrize(
+    ("listens", "called"),
+    [
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "127.0.0.1"),
+        ("::1", "[::1]"),
+        ("10.1.2.3", "10.1.2.3"),
+        ("localhost", "localhost"),
+    ],
+)
+def test_where_a_listener_is_reached(listens: str, called: str) -> None:
+    assert reachable_host(listens) == called
+    assert made(listens)["SPOTLIGHT_GATEWAY_URL"] == f"http://{called}:8080"
