@@ -1,7 +1,6 @@
 """The gateway process: every HTTP surface on one aiohttp application."""
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
@@ -10,7 +9,6 @@ import structlog
 import uvloop
 from aiohttp import web
 
-import admin.metrics
 import channels.sms.routes
 import channels.ussd.routes
 import channels.web.api
@@ -25,7 +23,7 @@ from gateway.http.rate_limits import RateLimits
 from gateway.ports.stores import ContestScores
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.storage.scores import ScoreListener
-from gateway.wiring import Rooms, discover_aggregators, open_rooms, process_name, shared_secrets
+from gateway.wiring import Rooms, discover_aggregators, open_rooms, process_name, read_figures, shared_secrets
 from leaderboard.feed import Boards
 
 # How long readers and requests may take to finish once we are told to stop.
@@ -54,14 +52,20 @@ def create_app(rooms: Rooms) -> web.Application:
     pages.mount(app)
     boards = Boards()
     aggregators = discover_aggregators()
-    channels.ussd.routes.setup(app, aggregators, shared_secrets(aggregators))
+    channels.ussd.routes.setup(
+        app,
+        aggregators,
+        shared_secrets(aggregators),
+        prompt_delay_seconds=rooms.settings.prompt_delay_seconds,
+    )
     channels.sms.routes.setup(app, rooms.carriers, shared_secrets(rooms.carriers))
     payments.routes.setup(app, frozenset(rooms.providers))
     limits = RateLimits(rooms.settings.redis_url, enabled=rooms.settings.rate_limits)
     channels.web.api.setup(app, limits)
     channels.web.pages.setup(app, pages, limits)
     leaderboard.routes.setup(app, boards)
-    health.setup(app, {"postgresql": rooms.check_database, "redis": rooms.check_redis})
+    checks = {"postgresql": rooms.check_database, "redis": rooms.check_redis}
+    health.setup(app, checks, read_figures(rooms))
     openapi.setup(app)
 
     async def keep_alive(app: web.Application) -> AsyncIterator[None]:
@@ -73,7 +77,6 @@ def create_app(rooms: Rooms) -> web.Application:
             for name, work in (
                 ("contests", rooms.house.directory.keep_fresh()),
                 ("scores", listener.run()),
-                ("boards", boards.run()),
                 ("sweeper", rooms.keep_sweeping(does_work=False)),
             )
         ]
@@ -85,11 +88,7 @@ def create_app(rooms: Rooms) -> web.Application:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def say_goodbye(app: web.Application) -> None:
-        await boards.close()
-
     app.cleanup_ctx.append(keep_alive)
-    app.on_shutdown.append(say_goodbye)
     return app
 
 
@@ -127,5 +126,3 @@ def main() -> None:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: cannot listen on {settings.host}:{settings.port} ({error.strerror}); set PORT")
-    with contextlib.suppress(KeyboardInterrupt):
-        return

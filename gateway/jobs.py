@@ -107,7 +107,7 @@ def _serve(settings: Settings) -> None:
                 maintenance_interval=30,
             )
             worker.work(logging_level="WARNING")
-            if worker._stop_requested:  # noqa: SLF001 - RQ tells it nowhere else
+            if worker._stop_requested:
                 return
         except (RedisError, OSError) as error:
             _log.warning("doorbell_away", error=type(error).__name__)
@@ -120,7 +120,7 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """`spotlight worker`."""
-    global _room  # noqa: PLW0603 - the job function has no other way to the process it runs in
+    global _room
     try:
         settings = load_settings()
         set_up_logs(settings.log_level)

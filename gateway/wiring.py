@@ -9,9 +9,6 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-import channels.sms.carriers
-import channels.ussd.aggregators
-import payments.providers
 import structlog
 from pydantic import BaseModel, ValidationError
 from redis import asyncio as redis_asyncio
@@ -20,18 +17,24 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+import channels.sms.carriers
+import channels.ussd.aggregators
+import payments.providers
+from admin.figures import exposed
 from channels import gsm
 from channels.sms import inbound
 from channels.sms.carrier import SmsCarrier
 from channels.sms.texts import render
 from gateway.discovery import discover
 from gateway.house import BoundHouse
+from gateway.http.health import Figure
 from gateway.ports.payment_provider import Kind, PaymentProvider
 from gateway.ports.work import Work
 from gateway.settings import Settings, SettingsError, adapter_settings
 from gateway.storage.callbacks import PostgresCallbacks
 from gateway.storage.contests import ContestDirectory
 from gateway.storage.engine import make_engine
+from gateway.storage.figures import PostgresFigures
 from gateway.storage.messages import InboundText, PostgresMessages
 from gateway.storage.orders import PostgresOrders
 from gateway.storage.owed import PostgresOwed
@@ -43,7 +46,7 @@ from gateway.storage.status_budget import SharedStatusBudget
 from gateway.storage.vault import Vault
 from gateway.storage.views import PostgresViews
 from gateway.usecases.collect_payments import collect_payments
-from gateway.usecases.drains import Drains
+from gateway.usecases.drains import Drains, Step
 from gateway.usecases.publish_scores import heal_scores, publish_scores
 from gateway.usecases.send_messages import send_messages
 from gateway.usecases.settle_payments import settle_payments
@@ -150,9 +153,7 @@ async def open_rooms(settings: Settings, *, name: str, pool_size: int = 8) -> As
     """Connect, bind, and close everything again. The database need not answer yet."""
     providers: dict[str, PaymentProvider] = build_adapters(payments.providers)
     carriers: dict[str, SmsCarrier] = build_adapters(channels.sms.carriers)
-    prompting = frozenset(
-        code for code, provider in providers.items() if Kind.PUSH in provider.capabilities("").kinds
-    )
+    prompting = frozenset(code for code, provider in providers.items() if Kind.PUSH in provider.capabilities("").kinds)
     vault = Vault(settings.secret_key.get_secret_value())
     engine = make_engine(settings.database_url, pool_size=pool_size, name=name)
     auto = engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -190,7 +191,7 @@ async def open_rooms(settings: Settings, *, name: str, pool_size: int = 8) -> As
             return 0
         return await send_messages(messages=messages, carrier=carrier, write=render, parts=gsm.parts)
 
-    steps = {
+    steps: dict[Work, Step] = {
         Work.COLLECT: partial(collect_payments, payments=paying, providers=providers),
         Work.CALLBACKS: partial(judge_callbacks, payments=paying, providers=providers),
         Work.VERIFY: partial(
@@ -220,8 +221,8 @@ async def open_rooms(settings: Settings, *, name: str, pool_size: int = 8) -> As
         closing.push_async_callback(engine.dispose)
         closing.push_async_callback(redis.aclose)
         closing.push_async_callback(patient_redis.aclose)
-        for adapter in (*providers.values(), *carriers.values()):
-            closing.push_async_callback(adapter.aclose)
+        for close in (*(p.aclose for p in providers.values()), *(c.aclose for c in carriers.values())):
+            closing.push_async_callback(close)
         yield rooms
 
 
@@ -234,11 +235,20 @@ async def _answer_texts(messages: PostgresMessages, house: BoundHouse) -> int:
 
 
 async def _answer_text(incoming: InboundText, messages: PostgresMessages, house: BoundHouse) -> None:
-    answer = await inbound.answer(
-        incoming.text, house, received_at=incoming.received_at, first_id=incoming.first_id
-    )
-    reply = (uuid4(), answer.language, dict(answer.values)) if answer else None
-    await messages.answered(incoming, answer.kind if answer else "done", reply)
+    answer = await inbound.answer(incoming.text, house, first_id=incoming.first_id)
+    params: dict[str, object] = {"lines": list(answer.lines)}
+    reply = (uuid4(), answer.language, params) if answer.lines else None
+    await messages.answered(incoming, answer.outcome, reply, answer.opt_out)
+
+
+def read_figures(rooms: Rooms) -> Callable[[], Awaitable[list[Figure]]]:
+    """Reads what `/metrics` shows of the business."""
+    store = PostgresFigures(rooms.engine, rooms.owed)
+
+    async def read() -> list[Figure]:
+        return exposed(await store.figures())
+
+    return read
 
 
 def process_name(role: str) -> str:

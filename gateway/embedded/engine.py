@@ -99,7 +99,8 @@ class Engine(ABC):
             lines = telling or words.strip().splitlines()
             if lines:
                 return EngineError(
-                    f"{self.title} does not run on {self.data}: {' / '.join(lines[-3:])} (more in {self.log})."
+                    f"{self.title} does not run on {self.data}: {' '.join(lines[-3:]).rstrip('.')}; if files are "
+                    f"damaged, move that directory away or restore a backup (more in {self.log})."
                 )
         return EngineError(f"{self.title} does not run on {self.data} and did not say why; see {self.log}.")
 

@@ -52,7 +52,8 @@ _SECRET_WORDS: Final = frozenset(
 )
 _SECRET_ENDINGS: Final = ("_token", "_secret", "_password", "_pin", "_api_key", "_secret_key")
 _SECRET_IN_TEXT: Final = re.compile(
-    r"(?i)\b(key|token|\w+_token|secret|password|pin)(=|\"?'?: ?[\"'])([^&\s\"',;)]+)|\b(bearer|basic) +[\w.~+/=-]{6,}"
+    r"(?i)\b(key|token|\w+_token|secret|password|pin)(=[\"']?|[\"']?: ?[\"'])([^&\s\"',;)]+)"
+    r"|\b(bearer|basic) +[\w.~+/=-]{6,}"
 )
 # An id or a date is kept whole; a run of digits as long as a phone number, grouped or not, is masked.
 _NUMBER_IN_TEXT: Final = re.compile(

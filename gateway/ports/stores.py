@@ -12,7 +12,6 @@ from gateway.domain.order import PlacedOrder, Refusal, Sale
 from gateway.domain.payment import Actor, Confirmed, Seen, State, Verdict
 from gateway.ports.payment_provider import Collection
 
-
 # Name of the hosted page's address among a payment's secrets: whoever has it may pay.
 PAYMENT_URL: Final = "payment_url"
 

@@ -17,6 +17,7 @@ from redis import Redis
 
 from gateway.embedded import APP_ROLE, OWNER_ROLE, SUPERUSER, EngineError, Postgres, Valkey, hold, prepare_database
 from tests.engines import Engines, run_apart, temporary_home
+from tests.gateway.cli.processes import gone
 
 
 @pytest.fixture
@@ -123,9 +124,8 @@ def test_nothing_listens_on_the_network_and_others_cannot_enter(engines: Engines
 
 
 def test_a_second_holder_is_refused_and_told_who_holds(home: Path) -> None:
-    with hold(home, "the first one"):
-        with pytest.raises(EngineError, match=rf"the first one \(process {os.getpid()}\)"):
-            hold(home)
+    with hold(home, "the first one"), pytest.raises(EngineError, match=rf"the first one \(process {os.getpid()}\)"):
+        hold(home)
     hold(home).close()
 
 
@@ -148,7 +148,7 @@ def test_servers_left_by_a_killed_program_are_replaced(home: Path) -> None:
     try:
         postgres.start()
         valkey.start()
-        assert not any(psutil.pid_exists(pid) for pid in first)
+        assert all(gone(pid) for pid in first)
         assert postgres.ready()
         assert valkey.ready()
     finally:
@@ -177,15 +177,17 @@ def test_servers_end_with_the_program_that_started_them(home: Path) -> None:
         assert launcher.stdout
         pid = int(launcher.stdout.readline())
         launcher.kill()
-    assert until(lambda: not psutil.pid_exists(pid))
+    assert until(lambda: gone(pid))
     shutil.rmtree(Valkey(home).run, ignore_errors=True)
 
 
 def test_a_data_directory_without_its_version_is_called_broken(home: Path) -> None:
     (home / "postgres").mkdir()
     (home / "postgres" / "stray").touch()
+    engine = Postgres(home)
     with pytest.raises(EngineError, match="broken"):
-        Postgres(home).start()
+        engine.start()
+    engine.stop()
 
 
 def test_a_damaged_data_directory_is_told_in_the_servers_words(postgres: Postgres) -> None:

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
 from gateway.cli.supervisor import Backoff, Child, Program, describe_exit, end_marked
+from tests.gateway.cli.processes import gone
 
 FAMILY = """
 import pathlib, subprocess, sys, time
@@ -45,7 +45,7 @@ class Stage:
 
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
-            while not true():
+            while not true():  # noqa: ASYNC110 - what is waited for sets no event
                 await asyncio.sleep(0.02)
 
     def times(self, line: str) -> int:
@@ -65,10 +65,6 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     made = Stage(tmp_path)
     yield made
     await made.close()
-
-
-def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 async def test_a_killed_child_is_restarted_and_its_family_ended(stage: Stage) -> None:

@@ -1,0 +1,34 @@
+# Two commands are enough: `make run` and `make test`. Needs make and Python 3.11 or newer.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench chaos clean bootstrap
+ARGS ?=
+BIN := .venv/bin
+
+help: ## say what the targets do
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{ t = $$2; $$1 = $$2 = ""; printf "  make %-6s %s\n", t, substr($$0, 3) }'
+	@echo "  ARGS=\"…\" is handed on, as in: make test ARGS=\"-k ussd -x\""
+
+run: bootstrap ## start everything here; Ctrl-C ends it
+	@exec $(BIN)/spotlight up $(ARGS)
+
+test: bootstrap ## the whole test suite, on its own PostgreSQL and Redis
+	$(BIN)/pytest $(ARGS)
+
+check: bootstrap ## format, lint, types, who imports whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: bootstrap ## the benchmarks, each beside the floor measured in the same run
+	$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: bootstrap ## votes while processes are killed; counts violations
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+clean: ## delete .venv and caches; the data in .spotlight stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
+	find . -name __pycache__ -type d -not -path './.spotlight/*' -prune -exec rm -rf {} +
+
+bootstrap:
+	@scripts/bootstrap.sh

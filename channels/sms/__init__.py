@@ -1,0 +1,1 @@
+"""SMS: votes by text, and every text that we send."""

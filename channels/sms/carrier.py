@@ -1,0 +1,49 @@
+"""What a carrier's translator does: texts in, delivery reports in, texts out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from gateway.ports.house import IncomingText
+from gateway.ports.message_sender import MessageSender
+from gateway.ports.raw_exchange import RawRequest
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What became of a text we sent. `status`: the carrier's own word."""
+
+    carrier_message_id: str
+    status: str
+    phone: str
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Not a request of this carrier; `fault` is for the log."""
+
+    fault: str
+
+
+class SmsCarrier(MessageSender, Protocol):
+    """One carrier. Reading is pure and never raises."""
+
+    def read_message(self, request: RawRequest) -> IncomingText | Malformed:
+        """Read a text that somebody sent us."""
+        ...
+
+    def read_delivery_report(self, request: RawRequest) -> DeliveryReport | Malformed:
+        """Read a delivery report."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """How a carrier file announces itself: see `payments.registration`."""
+
+    code: str
+    settings: type[BaseModel]
+    build: Callable[[Any], SmsCarrier]

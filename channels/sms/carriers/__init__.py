@@ -1,0 +1,1 @@
+"""Companies that carry texts, one module each; found by `gateway.discovery`."""

@@ -1,0 +1,156 @@
+"""Africa's Talking, SMS: texts in, delivery reports in, texts out.
+
+Source: Africa's Talking developer pages and help centre (article 742510), and its Python SDK 2.0.3
+read in November 2026. Everything inbound is a form:
+
+| what | fields |
+| --- | --- |
+| text | `from`, `to`, `text`, `date`, `id`, `linkId`, `networkCode`; repeated each minute until 200, for 12 h |
+| report | `id` (the `messageId` of the send answer), `status`, `phoneNumber`, `failureReason` |
+
+Unreliable: nothing is signed; a report may come before the answer to the send, twice, or never; an
+answer 201 may still mean that nothing was sent (`Recipients` empty, the reason in `Message`).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+import requests
+from africastalking.Service import AfricasTalkingException
+from africastalking.SMS import SMSService
+from pydantic import BaseModel, SecretStr
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from channels.sms.carrier import DeliveryReport, Malformed, Registration
+from gateway.ports.house import IncomingText
+from gateway.ports.message_sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
+from gateway.ports.raw_exchange import RawRequest
+
+CODE: Final = "africastalking"
+AT_ONCE_MAX: Final = 16
+TIMEOUT_SECONDS: Final = (3.05, 10.0)
+_ACCEPTED: Final = frozenset({100, 101, 102})
+_PERMANENT: Final = frozenset({401, 402, 403, 404, 406, 409})
+_ID_LENGTH_MAX: Final = 100
+_TEXT_LENGTH_MAX: Final = 2_000
+
+
+class Settings(BaseModel):
+    """`AFRICASTALKING_*`. `sender`: sender id or short code; empty uses the account's own.
+    `shared_secret`: the word that inbound calls must carry as `?key=`."""
+
+    base_url: str = "https://api.africastalking.com"
+    username: str
+    api_key: SecretStr
+    sender: str = ""
+    shared_secret: SecretStr | None = None
+
+
+class _Service(SMSService):  # type: ignore[misc] # the SDK has no types
+    """The SDK's SMS service at an address of our choice, which it has no setting for."""
+
+    def __init__(self, username: str, api_key: str, base_url: str) -> None:
+        self._address = base_url.rstrip("/")
+        super().__init__(username, api_key)
+
+    def _init_service(self) -> None:
+        self._baseUrl = self._contentUrl = f"{self._address}/version1"
+
+
+class AfricasTalking:
+    """`SmsCarrier`. The SDK blocks, so it runs in threads, so many at once."""
+
+    code = CODE
+
+    def __init__(self, settings: Settings) -> None:
+        self._sender = settings.sender or None
+        self._service = _Service(settings.username, settings.api_key.get_secret_value(), settings.base_url)
+        self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
+
+    def read_message(self, request: RawRequest) -> IncomingText | Malformed:
+        """Read a text that somebody sent us."""
+        form = request.form
+        carrier_id, text = form.get("id", ""), form.get("text", "")
+        if not carrier_id or len(carrier_id) > _ID_LENGTH_MAX:
+            return Malformed("no id")
+        if len(text) > _TEXT_LENGTH_MAX:
+            return Malformed("text too long")
+        sender = form.get("from", "")
+        return IncomingText(
+            carrier=CODE,
+            carrier_id=carrier_id,
+            sender=f"+{sender.strip()}" if sender.startswith(" ") else sender.strip()[:_ID_LENGTH_MAX],
+            recipient=form.get("to", "").strip()[:_ID_LENGTH_MAX],
+            text=text.replace("\x00", ""),
+            network=form.get("networkCode") or None,
+        )
+
+    def read_delivery_report(self, request: RawRequest) -> DeliveryReport | Malformed:
+        """Read a delivery report; words that we do not know are kept as they are."""
+        form = request.form
+        message_id, status = form.get("id", ""), form.get("status", "")
+        if not message_id or not status or len(message_id) > _ID_LENGTH_MAX:
+            return Malformed("no id or status")
+        phone = form.get("phoneNumber", "")
+        return DeliveryReport(
+            message_id,
+            status[:40],
+            f"+{phone.strip()}" if phone.startswith(" ") else phone.strip(),
+            form.get("failureReason") or None,
+        )
+
+    async def send(self, message: OutboundText) -> SendResult:
+        """Send one text."""
+        async with self._at_once:
+            return await asyncio.to_thread(self._send, message)
+
+    def _send(self, message: OutboundText) -> SendResult:
+        try:
+            answer = self._service.send(message.text, [message.to], sender_id=self._sender, timeout=TIMEOUT_SECONDS)
+        except requests.RequestException as error:
+            return _not_answered(error)
+        except AfricasTalkingException as error:
+            # The SDK keeps the status to itself; only a refused key has a text of its own.
+            refused = "authentication" in str(error).lower()
+            return SendRefused("authentication", permanent=False) if refused else SendUnknown("refused by its server")
+        except ValueError as error:
+            return SendRefused(type(error).__name__, permanent=True)
+        return read_answer(answer)
+
+    async def aclose(self) -> None:
+        """The SDK keeps no connection open."""
+
+
+def _not_answered(error: requests.RequestException) -> SendResult:
+    reason = error.args[0] if error.args else None
+    unreached = isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
+    if unreached or isinstance(error, requests.ConnectTimeout):
+        return SendRefused("not reached", permanent=False)
+    return SendUnknown(type(error).__name__)
+
+
+def read_answer(answer: object) -> SendResult:
+    """What the answer to a send means. The SDK gives text when the media type has a charset."""
+    if isinstance(answer, str):
+        try:
+            answer = orjson.loads(answer)
+        except orjson.JSONDecodeError:
+            return SendUnknown("unreadable answer")
+    data: Any = answer.get("SMSMessageData") if isinstance(answer, Mapping) else None
+    if not isinstance(data, Mapping):
+        return SendUnknown("unreadable answer")
+    recipients = data.get("Recipients")
+    if not isinstance(recipients, list) or not recipients or not isinstance(recipients[0], Mapping):
+        return SendRefused(str(data.get("Message", "no recipients"))[:80], permanent=True)
+    recipient = recipients[0]
+    status = recipient.get("statusCode")
+    if status in _ACCEPTED:
+        cost = recipient.get("cost")
+        return SendAccepted(str(recipient.get("messageId", "")), str(cost) if cost is not None else None)
+    word = str(recipient.get("status", status))[:80]
+    return SendRefused(word, permanent=status in _PERMANENT)
+
+
+REGISTRATION = Registration(CODE, Settings, AfricasTalking)

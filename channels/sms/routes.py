@@ -1,0 +1,92 @@
+"""Where carriers call: keep the text or the report, answer 200, deal with it afterwards.
+
+A carrier repeats a text until it sees 200, so nothing is answered before it is durable.
+"""
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+from aiohttp import hdrs, web
+
+from channels.sms.carrier import Malformed, SmsCarrier
+from gateway.http.app_keys import HOUSE
+from gateway.ports.house import HouseUnavailable
+from gateway.ports.raw_exchange import RawRequest
+
+BODY_BYTES_MAX: Final = 16 * 1024
+RETRY_AFTER_SECONDS: Final = "30"
+_FORM: Final = "application/x-www-form-urlencoded"
+_log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+Keep = Callable[[web.Request, RawRequest], Awaitable[Malformed | None]]
+
+
+def setup(app: web.Application, carriers: Mapping[str, SmsCarrier], shared_secrets: Mapping[str, str | None]) -> None:
+    """Serve `POST /sms/{code}` and `POST /sms/{code}/delivery` of each carrier."""
+    for code, carrier in carriers.items():
+        secret = shared_secrets.get(code)
+        app.router.add_post(f"/sms/{code}", _handler(code, secret, _keep_text(carrier)))
+        app.router.add_post(f"/sms/{code}/delivery", _handler(code, secret, _keep_report(carrier)))
+
+
+def _keep_text(carrier: SmsCarrier) -> Keep:
+    async def keep(request: web.Request, raw: RawRequest) -> Malformed | None:
+        text = carrier.read_message(raw)
+        if isinstance(text, Malformed):
+            return text
+        new = await request.config_dict[HOUSE].store_text(text)
+        _log.info("text_received", carrier=carrier.code, repeated=not new)
+        return None
+
+    return keep
+
+
+def _keep_report(carrier: SmsCarrier) -> Keep:
+    async def keep(request: web.Request, raw: RawRequest) -> Malformed | None:
+        report = carrier.read_delivery_report(raw)
+        if isinstance(report, Malformed):
+            return report
+        await request.config_dict[HOUSE].store_delivery_report(
+            carrier.code, report.carrier_message_id, report.status, report.phone, report.failure
+        )
+        return None
+
+    return keep
+
+
+def _handler(code: str, secret: str | None, keep: Keep) -> Handler:
+    async def receive(request: web.Request) -> web.Response:
+        """Keep what a carrier says."""
+        given = request.query.get("key", "")
+        if secret is not None and not hmac.compare_digest(given.encode(), secret.encode()):
+            return web.Response(status=403, text="forbidden")
+        fault = await _received(request, keep)
+        if fault is not None:
+            _log.warning("text_unreadable", carrier=code, fault=fault.fault)
+            return web.Response(status=400, text=f"not a message: {fault.fault}")
+        return web.Response(text="ok")
+
+    async def guarded(request: web.Request) -> web.Response:
+        try:
+            return await receive(request)
+        except HouseUnavailable:
+            # Not stored, so not 200: the carrier comes again.
+            return web.Response(status=503, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
+
+    return guarded
+
+
+async def _received(request: web.Request, keep: Keep) -> Malformed | None:
+    if request.content_type != _FORM:
+        return Malformed("content type")
+    if (request.content_length or 0) > BODY_BYTES_MAX:
+        return Malformed("too large")
+    try:
+        fields = await request.post()
+    except (web.HTTPRequestEntityTooLarge, ValueError) as error:
+        return Malformed(type(error).__name__)
+    form = {name: value for name, value in fields.items() if isinstance(value, str)}
+    return await keep(request, RawRequest("POST", request.path, {}, b"", form))

@@ -1,0 +1,1 @@
+"""USSD: the dialogue behind a star code, for any handset."""

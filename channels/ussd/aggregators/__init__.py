@@ -1,0 +1,1 @@
+"""Companies that turn USSD dialogues into HTTP, one pure translator each; found by discovery."""

@@ -1,0 +1,228 @@
+"""The vote API: place an order, ask what became of it, and read what contests there are."""
+
+import re
+import secrets
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import Field
+
+from channels.web.models import (
+    CandidateList,
+    ContestCard,
+    ContestList,
+    OrderPlaced,
+    VoteOrder,
+    VoteState,
+    candidate_of,
+    card_of,
+    state_of,
+)
+from channels.web.wishes import (
+    CANDIDATE,
+    FIELD_OF,
+    language_of,
+    read_payer,
+    read_vote_id,
+    refusal_words,
+    status_of,
+    wish_of,
+)
+from gateway.domain.contest import Contest
+from gateway.domain.order import Channel, PlacedOrder, Refusal
+from gateway.domain.payment import PublicStatus
+from gateway.http.app_keys import HOUSE
+from gateway.http.endpoint import InputModel, Reply, endpoint, invalid
+from gateway.http.logs import bind_vote
+from gateway.http.phrases import DEFAULT_LANGUAGE
+from gateway.http.problems import Problem
+from gateway.http.rate_limits import RateLimits
+from gateway.ports.house import House
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
+_FRESH_KEY_BYTES: Final = 18
+RETRY_AFTER_SECONDS: Final = "5"
+# May be kept, but is to be asked about again.
+_FRESH: Final = {"Cache-Control": "no-cache"}
+
+LIMITS: web.AppKey[RateLimits] = web.AppKey("api_limits", RateLimits)
+
+
+class VotePath(InputModel):
+    """The vote that is asked about."""
+
+    vote_id: str = Field(description="As given when the order was placed.")
+
+
+class ContestPath(InputModel):
+    """The contest that is asked about."""
+
+    slug: str = Field(description="The contest's word in its address.")
+
+
+class CandidateIndex:
+    """Finds a candidate's contest by the candidate's id, among the contests as they are now."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._contests: tuple[Contest, ...] = ()
+        self._places: dict[UUID, tuple[Contest, str]] = {}
+
+    def find(self, candidate_id: UUID) -> tuple[Contest, str] | None:
+        """The contest and the candidate's code in it; None when nobody has this id."""
+        contests = self._house.contests()
+        if contests is not self._contests:
+            self._contests = contests
+            self._places = {c.id: (contest, c.code) for contest in contests for c in contest.candidates}
+        return self._places.get(candidate_id)
+
+
+CANDIDATES: web.AppKey[CandidateIndex] = web.AppKey("candidate_index", CandidateIndex)
+
+
+def refused(refusal: Refusal, language: str, contest: Contest | None, code: str = "") -> Problem:
+    """The refusal as a problem, with the field that it is about."""
+    words = refusal_words(refusal, language, contest, code)
+    field = FIELD_OF.get(refusal)
+    errors = {} if field is None else {"errors": [{"loc": ["body", field], "msg": words}]}
+    status = status_of(refusal)
+    headers = {"Retry-After": RETRY_AFTER_SECONDS} if status == 503 else None
+    return Problem(status, "Vote refused", words, kind=f"/problems/{refusal.value}", headers=headers, **errors)
+
+
+def _unknown_contest(request: web.Request) -> Problem:
+    return refused(Refusal.UNKNOWN_CONTEST, language_of(request, DEFAULT_LANGUAGE), None)
+
+
+def _key_of(request: web.Request) -> str:
+    """The caller's key, or a fresh one that nobody else has. Problem 422 for one that is none."""
+    given = request.headers.get(IDEMPOTENCY_KEY)
+    if given is None:
+        return secrets.token_urlsafe(_FRESH_KEY_BYTES)
+    if not _KEY.fullmatch(given):
+        raise invalid([{"loc": ["header", IDEMPOTENCY_KEY], "msg": "1 to 200 visible ASCII characters are wanted"}])
+    return given
+
+
+def _choice(request: web.Request, body: VoteOrder) -> tuple[Contest, str]:
+    """The contest and the code that an order names. Problem 404, 422."""
+    if body.candidate_id is None:
+        contest = request.app[HOUSE].contest(body.contest or "")
+        if contest is None:
+            raise _unknown_contest(request)
+        return contest, (body.candidate_code or "").strip()
+    place = request.app[CANDIDATES].find(body.candidate_id)
+    if place is None:
+        language = language_of(request, DEFAULT_LANGUAGE)
+        raise refused(Refusal.UNKNOWN_CANDIDATE, language, None, str(body.candidate_id))
+    contest, code = place
+    if body.contest not in (None, contest.slug) or body.candidate_code not in (None, code):
+        raise invalid([{"loc": ["body", CANDIDATE], "msg": "candidateId is another candidate's"}])
+    return place
+
+
+async def _limit_writes(request: web.Request) -> None:
+    await request.app[LIMITS].write(request)
+
+
+@endpoint(
+    body=VoteOrder,
+    headers={IDEMPOTENCY_KEY: "1 to 200 visible ASCII characters. The same key is the same order for ever."},
+    returns={201: OrderPlaced},
+    problems=(404, 409, 429, 503),
+    tag="votes",
+    guard=_limit_writes,
+)
+async def initiate(request: web.Request, *, body: VoteOrder) -> Reply:
+    """Place an order of votes.
+
+    It is stored when this answers; the payer is asked at once after. The same Idempotency-Key gives
+    the same answer again, and 409 with another request behind it.
+    """
+    key = _key_of(request)
+    contest, code = _choice(request, body)
+    language = language_of(request, contest.language)
+    payer = read_payer(body.voter_phone, contest)
+    if isinstance(payer, Refusal):
+        raise refused(payer, language, contest, code)
+    wish = wish_of(Channel.API, key, contest, code, body.quantity, body.payment_method, payer, language)
+    placed = await request.app[HOUSE].place_order(wish)
+    if isinstance(placed, Refusal):
+        raise refused(placed, language, contest, code)
+    bind_vote(placed.vote_id, placed.payment_reference)
+    if placed.conflicting:
+        raise Problem(
+            409,
+            "Idempotency key in use",
+            "This key placed another order before. Nothing was changed.",
+            kind="/problems/idempotency_conflict",
+        )
+    return Reply(201, _receipt_of(placed), {"Location": f"/api/votes/{placed.vote_id}"})
+
+
+def _receipt_of(placed: PlacedOrder) -> OrderPlaced:
+    """The first answer, and so each later one: what happens meanwhile is told by GET."""
+    return OrderPlaced(
+        vote_id=placed.vote_id,
+        transaction_id=placed.payment_reference,
+        status=PublicStatus.PENDING,
+        amount=placed.amount.amount_minor,
+        currency=placed.amount.currency,
+        payment_url=None,
+    )
+
+
+@endpoint(path=VotePath, returns={200: VoteState}, problems=(404, 503), tag="votes")
+async def vote(request: web.Request, *, path: VotePath) -> Reply:
+    """Tell what became of an order.
+
+    PENDING until the operator has decided; ask again every two seconds.
+    """
+    vote_id = read_vote_id(path.vote_id)
+    order = None if vote_id is None else await request.app[HOUSE].order(vote_id)
+    if order is None:
+        raise Problem(404, "Unknown vote", kind="/problems/unknown_vote")
+    bind_vote(order.vote_id)
+    return Reply(200, state_of(order))
+
+
+@endpoint(returns={200: ContestList}, tag="contests")
+async def contests(request: web.Request) -> Reply:
+    """List the contests."""
+    house = request.app[HOUSE]
+    now = house.now()
+    return Reply(200, ContestList(contests=[card_of(contest, now) for contest in house.contests()]), _FRESH)
+
+
+@endpoint(path=ContestPath, returns={200: ContestCard}, problems=(404,), tag="contests")
+async def contest(request: web.Request, *, path: ContestPath) -> Reply:
+    """Tell about one contest."""
+    house = request.app[HOUSE]
+    found = house.contest(path.slug)
+    if found is None:
+        raise _unknown_contest(request)
+    return Reply(200, card_of(found, house.now()), _FRESH)
+
+
+@endpoint(path=ContestPath, returns={200: CandidateList}, problems=(404,), tag="contests")
+async def candidates(request: web.Request, *, path: ContestPath) -> Reply:
+    """List who stands in a contest."""
+    found = request.app[HOUSE].contest(path.slug)
+    if found is None:
+        raise _unknown_contest(request)
+    standing = [candidate_of(candidate) for candidate in found.standing]
+    return Reply(200, CandidateList(contest=found.slug, candidates=standing), _FRESH)
+
+
+def setup(app: web.Application, limits: RateLimits) -> None:
+    """Serve the vote API. The application needs HOUSE; it lets go of the limits when it ends."""
+    app[LIMITS] = limits
+    app[CANDIDATES] = CandidateIndex(app[HOUSE])
+    app.on_cleanup.append(limits.close)
+    app.router.add_post("/api/votes/initiate", initiate)
+    app.router.add_get("/api/votes/{voteId:[0-9A-Fa-f-]{36}}", vote)
+    app.router.add_get("/api/contests", contests)
+    app.router.add_get("/api/contests/{slug}", contest)
+    app.router.add_get("/api/contests/{slug}/candidates", candidates)

@@ -1,0 +1,188 @@
+"""What the vote API takes and gives."""
+
+from datetime import datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
+
+from gateway.domain.contest import Candidate, Contest
+from gateway.domain.payment import PublicStatus
+from gateway.domain.wallet import PaymentMethod
+from gateway.http.endpoint import ApiModel, InputModel
+from gateway.ports.house import OrderView, ReceiptView
+
+
+def _whole(value: object) -> object:
+    """A JSON number without a fraction, as the integer it is: 5 and 5.0, never true or "5"."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ValueError("a whole number is wanted")
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Moment = AwareDatetime
+
+
+class VoteOrder(InputModel):
+    """An order of votes: for whom, how many, and who pays."""
+
+    contest: str | None = Field(None, max_length=64, description="The contest's word in its address.")
+    candidate_code: str | None = Field(None, max_length=16, description="The candidate's code, such as 07.")
+    candidate_id: UUID | None = Field(None, description="Instead of contest and candidateCode.")
+    quantity: Whole = Field(description="Number of votes, from 1 to the contest's maximum.")
+    payment_method: PaymentMethod | None = Field(None, description="Guessed by the number when absent.")
+    voter_phone: str = Field(max_length=64, description="The number that pays, in any usual form.")
+
+    @model_validator(mode="after")
+    def _names_a_candidate(self) -> Self:
+        if self.candidate_id is None and (self.contest is None or self.candidate_code is None):
+            raise ValueError("contest and candidateCode, or candidateId, are wanted")
+        return self
+
+
+class OrderPlaced(ApiModel):
+    """An order that is stored. Its payer is asked next."""
+
+    vote_id: UUID = Field(description="Asks for the order's state; keep it to yourself.")
+    transaction_id: UUID = Field(description="Reference of the payment, the same at the operator.")
+    status: PublicStatus
+    amount: int = Field(description="In minor units of the currency; XOF has none.")
+    currency: str
+    payment_url: str | None = Field(description="The operator's page, where it is known already.")
+
+
+class VoteState(ApiModel):
+    """What became of an order."""
+
+    vote_id: UUID
+    status: PublicStatus
+    reason: str | None = Field(description="Why it was not counted, in one word.")
+    receipt: str | None = Field(description="Once counted: proves the vote at /verify/{receipt}.")
+    contest: str
+    candidate_code: str
+    quantity: int
+    amount: int
+    currency: str
+    payment_method: PaymentMethod
+    payment_url: str | None = Field(description="The operator's page where the payer approves, once known.")
+    placed_at: Moment
+    pay_before: Moment | None
+
+
+class Price(ApiModel):
+    """An amount of money."""
+
+    amount: int = Field(description="In minor units of the currency.")
+    currency: str
+
+
+class ContestCard(ApiModel):
+    """A contest as anybody may know it."""
+
+    slug: str
+    name: str
+    country: str
+    price: Price = Field(description="Of one vote.")
+    opens_at: Moment
+    closes_at: Moment
+    open: bool = Field(description="Whether votes are sold now.")
+    quantity_max: int = Field(description="Most votes in one order.")
+    service_code: str = Field(description="To dial.")
+    short_code: str = Field(description="To text to.")
+    keyword: str
+    language: str
+
+
+class ContestList(ApiModel):
+    """Every published contest."""
+
+    contests: list[ContestCard]
+
+
+class CandidateCard(ApiModel):
+    """Somebody who can be voted for."""
+
+    id: UUID
+    code: str
+    name: str
+
+
+class CandidateList(ApiModel):
+    """Who stands in a contest, in order of their codes."""
+
+    contest: str
+    candidates: list[CandidateCard]
+
+
+class Verified(ApiModel):
+    """A counted vote, proved by its receipt. It names no person."""
+
+    receipt: str
+    contest: str
+    candidate: str
+    candidate_name: str
+    quantity: int
+    amount: int
+    currency: str
+    tally_number: int = Field(description="Place of the vote in the contest's tally, from 1.")
+    counted_at: Moment
+
+
+def state_of(order: OrderView) -> VoteState:
+    """An order as the API tells it."""
+    return VoteState(
+        vote_id=order.vote_id,
+        status=order.status,
+        reason=order.reason,
+        receipt=order.receipt,
+        contest=order.contest_slug,
+        candidate_code=order.candidate_code,
+        quantity=order.quantity,
+        amount=order.amount.amount_minor,
+        currency=order.amount.currency,
+        payment_method=order.method,
+        payment_url=order.payment_url,
+        placed_at=order.placed_at,
+        pay_before=order.pay_before,
+    )
+
+
+def card_of(contest: Contest, now: datetime) -> ContestCard:
+    """A contest as the API tells it at this instant."""
+    return ContestCard(
+        slug=contest.slug,
+        name=contest.name,
+        country=contest.country,
+        price=Price(amount=contest.price.amount_minor, currency=contest.currency),
+        opens_at=contest.opens_at,
+        closes_at=contest.closes_at,
+        open=contest.open_at(now),
+        quantity_max=contest.quantity_max,
+        service_code=contest.service_code,
+        short_code=contest.short_code,
+        keyword=contest.keyword,
+        language=contest.language,
+    )
+
+
+def candidate_of(candidate: Candidate) -> CandidateCard:
+    """A candidate as the API tells it."""
+    return CandidateCard(id=candidate.id, code=candidate.code, name=candidate.name)
+
+
+def verified(receipt: ReceiptView) -> Verified:
+    """A receipt as the API tells it."""
+    return Verified(
+        receipt=receipt.receipt,
+        contest=receipt.contest_slug,
+        candidate=receipt.candidate_code,
+        candidate_name=receipt.candidate_name,
+        quantity=receipt.quantity,
+        amount=receipt.amount.amount_minor,
+        currency=receipt.amount.currency,
+        tally_number=receipt.tally_number,
+        counted_at=receipt.counted_at,
+    )

@@ -1,0 +1,114 @@
+"""What the API and the form have in common: from what was typed to a wish, and refusals in words."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+import orjson
+from aiohttp import hdrs, web
+
+from channels.phrases import languages, say
+from gateway.domain.contest import Contest
+from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
+from gateway.domain.order import Channel, Refusal, Wish
+from gateway.domain.wallet import PaymentMethod, guess_method
+from gateway.http.pages import preferred
+
+CONTEST: Final = "contest"
+CANDIDATE: Final = "candidateCode"
+QUANTITY: Final = "quantity"
+PHONE: Final = "voterPhone"
+METHOD: Final = "paymentMethod"
+
+FIELD_OF: Final[Mapping[Refusal, str]] = {
+    Refusal.UNKNOWN_CONTEST: CONTEST,
+    Refusal.NOT_OPEN_YET: CONTEST,
+    Refusal.CLOSED: CONTEST,
+    Refusal.UNKNOWN_CANDIDATE: CANDIDATE,
+    Refusal.CANDIDATE_NOT_STANDING: CANDIDATE,
+    Refusal.BAD_QUANTITY: QUANTITY,
+    Refusal.TOO_MANY: QUANTITY,
+    Refusal.BAD_NUMBER: PHONE,
+    Refusal.FOREIGN_NUMBER: PHONE,
+    Refusal.NO_WALLET: METHOD,
+    Refusal.METHOD_UNAVAILABLE: METHOD,
+}
+"""The field that a refusal is about; none for what no field can mend."""
+
+_STATUSES: Final[Mapping[Refusal, int]] = {
+    Refusal.UNKNOWN_CONTEST: 404,
+    Refusal.NOT_OPEN_YET: 409,
+    Refusal.CLOSED: 409,
+    Refusal.CANDIDATE_NOT_STANDING: 409,
+    Refusal.TRY_AGAIN: 503,
+}
+
+
+def status_of(refusal: Refusal) -> int:
+    """The HTTP status of a refusal: 422 for what the caller can mend, 409 for what time decides."""
+    return _STATUSES.get(refusal, 422)
+
+
+def refusal_words(refusal: Refusal, language: str, contest: Contest | None, code: str = "") -> str:
+    """The refusal as a voter reads it."""
+    name, maximum = (contest.name, contest.quantity_max) if contest is not None else ("", 0)
+    return say(language, f"refusal.{refusal.value}", contest=name, code=code, maximum=maximum)
+
+
+def language_of(request: web.Request, default: str) -> str:
+    """The language that Accept-Language likes best among ours, else `default`."""
+    return preferred(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""), languages()) or default
+
+
+def read_payer(typed: str, contest: Contest) -> Msisdn | Refusal:
+    """The number to charge, of the contest's country."""
+    found = read_msisdn(typed, contest.country)
+    if isinstance(found, Msisdn):
+        return found
+    return Refusal.FOREIGN_NUMBER if found is NumberFault.FOREIGN else Refusal.BAD_NUMBER
+
+
+def wish_of(
+    channel: Channel,
+    key: str,
+    contest: Contest,
+    code: str,
+    quantity: int,
+    method: PaymentMethod | None,
+    payer: Msisdn,
+    language: str,
+) -> Wish:
+    """The wish of somebody who typed a number: nobody has proved to hold it, so `voter` is nobody.
+
+    `method` None: guessed by the number. What was asked for is hashed, so that the same key with
+    another request is found out.
+    """
+    asked = {
+        "contest": contest.slug,
+        "code": code,
+        "quantity": str(quantity),  # any size of integer
+        "method": method,
+        "payer": payer.e164,
+    }
+    return Wish(
+        channel=channel,
+        key=key,
+        contest=contest,
+        candidate_code=code,
+        quantity=quantity,
+        method=method or guess_method(payer),
+        payer=payer,
+        voter=None,
+        language=language,
+        request_hash=hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest(),
+    )
+
+
+def read_vote_id(text: str) -> UUID | None:
+    """A vote's id as we write it; None for any other spelling."""
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text.lower() else None

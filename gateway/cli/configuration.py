@@ -1,0 +1,70 @@
+"""Every setting in force, with secrets masked."""
+
+import os
+import re
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+from gateway.cli.running import NothingRuns, apply_running_environment
+from gateway.settings import Settings, SettingsError, environment, load_settings
+
+_ADAPTERS: Final = ("MTN_MOMO_", "ORANGE_MONEY_", "STRIPE_", "AFRICASTALKING_", "TELEGRAM_", "CLOUDINARY_")
+_SECRET: Final = re.compile("KEY|SECRET|PASSWORD|TOKEN|PIN|CIPHER")
+
+
+class Row(NamedTuple):
+    """One setting as it is listed."""
+
+    name: str
+    value: str
+    source: str
+
+
+def listed() -> list[Row]:
+    """Our own settings first, then those of the adapters; masked."""
+    own_environment = set(os.environ)
+    try:
+        directory = apply_running_environment(required=False)
+    except NothingRuns:
+        # The faults say it; listing what there is still helps.
+        directory = None
+    given = environment()
+    defaults = {
+        str(field.alias): "" if field.is_required() else str(field.default) for field in Settings.model_fields.values()
+    }
+    others = sorted(name for name in given if name.startswith((*_ADAPTERS, "SPOTLIGHT_")) and name not in defaults)
+    rows = []
+    for name in (*defaults, *others):
+        if name in own_environment:
+            source = "environment"
+        elif name in os.environ:
+            source = f"running in {directory}"
+        elif name in given:
+            source = ".env"
+        else:
+            source = "default" if defaults[name] else "not set"
+        rows.append(Row(name, masked(name, given.get(name, defaults.get(name, ""))), source))
+    return rows
+
+
+def faults() -> list[str]:
+    """A sentence for each value that cannot be used."""
+    try:
+        apply_running_environment()
+        load_settings()
+    except (NothingRuns, SettingsError) as error:
+        return str(error).splitlines()
+    return []
+
+
+def masked(name: str, value: str) -> str:
+    """A value as it may be shown: neither keys nor the password in an address."""
+    if not value:
+        return ""
+    if name.endswith("_URL"):
+        parts = urlsplit(value)
+        if parts.password is not None:
+            bare = parts.netloc.rpartition("@")[2]
+            return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:****@{bare}"))
+        return value
+    return "****" if _SECRET.search(name) else value

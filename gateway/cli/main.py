@@ -1,0 +1,213 @@
+"""The `spotlight` command. Nothing heavy is imported until a command needs it."""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from gateway.cli.failures import FAILED, MISUSED, told_failures
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+app = typer.Typer(
+    name="spotlight",
+    help="Paid voting by USSD, SMS and web. New here? Run `spotlight up` and open the addresses that it prints.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+audit_app = typer.Typer(help="Check the books.", no_args_is_help=True, rich_markup_mode=None)
+tally_app = typer.Typer(help="The count and what is shown of it.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(audit_app, name="audit")
+app.add_typer(tally_app, name="tally")
+
+
+def _example(*lines: str) -> str:
+    """Command lines to show under a command's help, each on a line of its own."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+ROWS_SHOWN: Final = 20
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+
+
+def _settings() -> "Settings":
+    """The settings of the running installation, or those of the environment."""
+    from gateway.cli.running import apply_running_environment
+    from gateway.settings import load_settings
+
+    apply_running_environment()
+    return load_settings()
+
+
+@app.command(epilog=_example("spotlight up", "PORT=9000 SPOTLIGHT_SANDBOX_PORT=9001 spotlight up"))
+def up() -> None:
+    """Start everything here and stay in the foreground; Ctrl-C ends it all.
+
+    PostgreSQL and Valkey run from their wheels, with their data in SPOTLIGHT_DATA_DIR (.spotlight), unless
+    DATABASE_URL or REDIS_URL name servers of your own. Then come the gateway, one worker and the simulated
+    country, in which votes are paid with play money. What dies is started again. Starting later finds all data.
+    """
+    with told_failures():
+        from gateway.cli.up import up as run_up
+
+        raise typer.Exit(run_up())
+
+
+@app.command(epilog=_example("PORT=8082 spotlight serve"))
+def serve() -> None:
+    """Run the gateway: USSD, SMS, web and callbacks over HTTP on HOST:PORT.
+
+    Needs DATABASE_URL, REDIS_URL and SPOTLIGHT_SECRET_KEY, and a migrated database. Several may run at once
+    behind one address. SIGTERM lets open requests finish.
+    """
+    with told_failures():
+        _settings()
+    from gateway.app import main as run_gateway
+
+    run_gateway()
+
+
+@app.command(epilog=_example("spotlight worker"))
+def worker() -> None:
+    """Run one worker: asks operators to collect, verifies, counts, sends messages.
+
+    Needs the same environment as `serve`. Several may run at once; killing one loses nothing.
+    """
+    with told_failures():
+        _settings()
+    from gateway.jobs import main as run_worker
+
+    run_worker()
+
+
+@app.command(epilog=_example("SPOTLIGHT_SANDBOX_PORT=8091 spotlight sandbox"))
+def sandbox() -> None:
+    """Run the simulated country on SPOTLIGHT_SANDBOX_PORT: operators, SMS carrier and handsets.
+
+    Its page is a handset: dial *789#, read messages, answer PIN prompts. It calls back SPOTLIGHT_GATEWAY_URL.
+    """
+    with told_failures():
+        from gateway.cli.running import apply_running_environment
+
+        apply_running_environment(required=False)
+    from gateway.sandbox import main as run_sandbox
+
+    run_sandbox()
+
+
+@app.command(epilog=_example("spotlight migrate"))
+def migrate() -> None:
+    """Bring the database to the newest schema; safe to repeat.
+
+    Connects with SPOTLIGHT_OWNER_DATABASE_URL, the role that owns the tables (DATABASE_URL where it is not set).
+    """
+    with told_failures():
+        from gateway import operations
+
+        asyncio.run(operations.migrate(_settings()))
+        print("the database is up to date")
+
+
+@app.command(epilog=_example("spotlight demo"))
+def demo() -> None:
+    """Load the demo contest "Star d'Abidjan" with its twelve candidates; what is there stays as it is."""
+    with told_failures():
+        from gateway import operations
+
+        asyncio.run(operations.load_demo(_settings()))
+        print("the demo contest is there: /c/star")
+
+
+@app.command(epilog=_example("spotlight partitions --months 6"))
+def partitions(
+    months: Annotated[int, typer.Option(min=1, max=24, help="How many coming months to prepare.")] = 3,
+) -> None:
+    """Make the monthly partitions of votes, payments and callbacks for the coming months."""
+    with told_failures():
+        from gateway import operations
+
+        made = asyncio.run(operations.make_partitions(_settings(), months))
+        for name in made:
+            print(f"made {name}")
+        if not made:
+            print(f"the partitions of the coming {months} months are there already")
+
+
+@audit_app.command("money", epilog=_example("spotlight audit money", "spotlight audit money --json"))
+def audit_money(as_json: AsJson = False) -> None:
+    """Check that votes counted and money collected agree, for every contest. Exit status 1 when they do not."""
+    with told_failures():
+        from gateway import operations
+
+        found = asyncio.run(operations.audit_money(_settings()))
+        if as_json:
+            print(json.dumps({name: rows for name, rows in found}, default=str, indent=2))
+        else:
+            for name, rows in found:
+                print(f"{'BROKEN' if rows else 'holds ':<7} {name}")
+                for row in rows[:ROWS_SHOWN]:
+                    print(f"        {row}")
+                if len(rows) > ROWS_SHOWN:
+                    print(f"        and {len(rows) - ROWS_SHOWN} more")
+        raise typer.Exit(FAILED if any(rows for _, rows in found) else 0)
+
+
+@tally_app.command("rebuild", epilog=_example("spotlight tally rebuild"))
+def rebuild_tally() -> None:
+    """Refill Redis from the totals in PostgreSQL, after Redis lost its data."""
+    with told_failures():
+        from gateway import operations
+
+        for contest, votes in asyncio.run(operations.rebuild_tally(_settings())).items():
+            print(f"{contest}: {votes} votes")
+
+
+@app.command(epilog=_example("spotlight config", "SPOTLIGHT_ENV=production spotlight config"))
+def config(as_json: AsJson = False) -> None:
+    """List every setting with its value and where it came from; secrets are masked.
+
+    Exit status 2 when a value cannot be used, with one sentence for each.
+    """
+    with told_failures():
+        from gateway.cli.configuration import faults, listed
+
+        rows = listed()
+        wrong = faults()
+        if as_json:
+            print(json.dumps({"settings": [row._asdict() for row in rows], "faults": wrong}, indent=2))
+        else:
+            width = max(len(row.name) for row in rows)
+            for row in rows:
+                print(f"{row.name:<{width}}  {row.value}  ({row.source})")
+            for line in wrong:
+                typer.echo(f"error: {line}", err=True)
+        raise typer.Exit(MISUSED if wrong else 0)
+
+
+@app.command(epilog=_example("spotlight doctor"))
+def doctor(as_json: AsJson = False) -> None:
+    """Look for what would keep Spotlight from running here, and say how to mend it."""
+    with told_failures():
+        from gateway.cli.doctor import examine
+
+        findings = asyncio.run(examine())
+        if as_json:
+            print(json.dumps([finding._asdict() for finding in findings], indent=2))
+        else:
+            for finding in findings:
+                print(f"{'ok   ' if finding.fine else 'WRONG'} {finding.what}: {finding.text}")
+        raise typer.Exit(0 if all(finding.fine for finding in findings) else FAILED)
+
+
+def main() -> None:
+    """Run the command line. Exit status 0: done; 1: it failed; 2: it was asked wrongly."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

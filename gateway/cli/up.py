@@ -1,0 +1,282 @@
+"""`spotlight up`: the whole house as one foreground program."""
+
+import asyncio
+import errno
+import os
+import re
+import secrets
+import signal
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from gateway.cli import running
+from gateway.cli.demo_environment import Place, Servers, demo_environment
+from gateway.cli.supervisor import Child, EngineKeeper, Program, end_marked
+from gateway.embedded import OWNER_ROLE, Engine, EngineError, Postgres, Valkey, hold, prepare_database, told
+from gateway.settings import SettingsError, environment, load_settings
+
+_READY_SECONDS: Final = 180.0
+_DEATHS_BEFORE_READY: Final = 4
+# Stands in the environment of everything that we start, so that the next start finds what a killed one left.
+_MARK: Final = "SPOTLIGHT_SUPERVISED_IN"
+
+
+class UpError(Exception):
+    """The house cannot be brought up; the text is one sentence for the operator."""
+
+
+def read_place(inherited: Mapping[str, str]) -> Place:
+    """Where to listen and where the data lies. Raises SettingsError."""
+    place = Place(
+        host=inherited.get("HOST") or "127.0.0.1",
+        port=_port(inherited, "PORT", 8080),
+        sandbox_port=_port(inherited, "SPOTLIGHT_SANDBOX_PORT", 8081),
+        data_dir=Path(inherited.get("SPOTLIGHT_DATA_DIR") or running.DEFAULT_DATA_DIR).expanduser().resolve(),
+    )
+    if place.port == place.sandbox_port:
+        raise SettingsError(f"PORT and SPOTLIGHT_SANDBOX_PORT are both {place.port}: set one to another port")
+    return place
+
+
+def _port(inherited: Mapping[str, str], name: str, default: int) -> int:
+    word = inherited.get(name) or str(default)
+    if not (word.isascii() and word.isdigit() and 1 <= int(word) <= 65_535):
+        raise SettingsError(f"{name}: {word!r} is not a port number from 1 to 65535")
+    return int(word)
+
+
+def check_port(host: str, port: int, variable: str) -> None:
+    """Raise UpError unless somebody may listen there now; the text names the variable to change."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except socket.gaierror:
+        raise UpError(f"HOST: {host} is not an address of this machine") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UpError(
+                f"port {port} on {host} is in use by another program; stop it, or set {variable} to a free port"
+            ) from None
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UpError(f"HOST: {host} is not an address of this machine") from None
+        raise UpError(f"port {port} on {host} cannot be used ({error.strerror}); set {variable} to another") from None
+
+
+def secret_key(data_dir: Path) -> str:
+    """The installation's own key, made at the first start and never again: phone numbers are stored under it.
+
+    Raises EngineError.
+    """
+    path = data_dir / "secret_key"
+    with told(data_dir):
+        if not path.exists():
+            running.write_private(path, secrets.token_hex(32) + "\n")
+        key = path.read_text(encoding="utf-8", errors="replace").strip()
+    if not re.fullmatch("[0-9a-f]{64,}", key):
+        raise EngineError(f"{path} is damaged; put back the key that this data was written with, from a backup.")
+    return key
+
+
+def say(line: str) -> None:
+    """Print a line at once; a terminal that has gone away is no reason to stop."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        # Later prints and the interpreter's own flush at exit must not fail on the closed terminal again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def own_command(name: str) -> Sequence[str]:
+    """Command line of one of our own commands, in this interpreter."""
+    return sys.executable, "-m", "gateway.cli.main", name
+
+
+class House:
+    """Engines and programs of one installation, from the first start to the last end."""
+
+    def __init__(
+        self, place: Place, inherited: Mapping[str, str], command: Callable[[str], Sequence[str]] = own_command
+    ) -> None:
+        self.place, self._command = place, command
+        self.postgres = None if inherited.get("DATABASE_URL") else Postgres(place.data_dir)
+        self.valkey = None if inherited.get("REDIS_URL") else Valkey(place.data_dir)
+        key = inherited.get("SPOTLIGHT_SECRET_KEY") or secret_key(place.data_dir)
+        self.environment = demo_environment(place, self._servers(inherited), key, inherited)
+        engines: list[Engine] = [engine for engine in (self.postgres, self.valkey) if engine]
+        self.keepers = [EngineKeeper(engine, say, self._note_pids) for engine in engines]
+        self.sandbox, self.gateway, self.worker = (self._child(name) for name in ("sandbox", "serve", "worker"))
+        self._tasks: list[asyncio.Task[None]] = []
+        self._interrupts = 0
+
+    def _servers(self, inherited: Mapping[str, str]) -> Servers:
+        if self.postgres:
+            database, owner = self.postgres.dsn(), self.postgres.dsn(user=OWNER_ROLE)
+        else:
+            database = inherited["DATABASE_URL"]
+            owner = inherited.get("SPOTLIGHT_OWNER_DATABASE_URL") or database
+        return Servers(database, owner, self.valkey.url() if self.valkey else inherited["REDIS_URL"])
+
+    def _child(self, name: str) -> Child:
+        everything = {**os.environ, **self.environment, _MARK: str(self.place.data_dir), "PYTHONUNBUFFERED": "1"}
+        program = Program(name, self._command(name), everything)
+        return Child(program, self.place.data_dir / "logs", say, self._note_pids)
+
+    @property
+    def _supervised(self) -> list[Child | EngineKeeper]:
+        return [*self.keepers, *self.children]
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """The programs, in the order in which they start."""
+        return self.sandbox, self.gateway, self.worker
+
+    def _note_pids(self) -> None:
+        named = [("up", os.getpid()), *((each.name, each.pid) for each in self._supervised)]
+        try:
+            running.write_pids(self.place.data_dir, {name: pid for name, pid in named if pid})
+        except OSError as error:
+            say(f"{self.place.data_dir / 'pids.json'} cannot be written ({error.strerror})")
+
+    async def run(self) -> int:
+        """Live until a signal comes; the exit status. Raises UpError, EngineError."""
+        life = asyncio.create_task(self._live())
+        loop = asyncio.get_running_loop()
+        for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(sig, self._interrupt, life)
+        try:
+            await life
+        except asyncio.CancelledError:
+            if not self._interrupts:
+                raise
+        finally:
+            await self._end()
+        return 0
+
+    def _interrupt(self, life: "asyncio.Task[None]") -> None:
+        self._interrupts += 1
+        if self._interrupts == 1:
+            say("stopping; press Ctrl-C again to end everything at once")
+            life.cancel()
+            return
+        for each in reversed(self._supervised):
+            each.kill()
+        running.withdraw(self.place.data_dir)
+        os._exit(130)
+
+    async def _live(self) -> None:
+        for keeper in self.keepers:
+            say(f"starting {keeper.name}")
+            await keeper.start()
+            self._watch(keeper.keep(), keeper.name)
+        if self.postgres:
+            await prepare_database(self.postgres)
+        with told(self.place.data_dir):
+            running.announce(self.place.data_dir, self.environment)
+        say("bringing the database up to date")
+        await self._once("migrate")
+        if self.environment["SPOTLIGHT_ENV"] == "demo":
+            say("loading the demo contest")
+            await self._once("demo")
+        say("starting the simulated country, the gateway and a worker")
+        for child in self.children:
+            self._watch(child.keep(), child.name)
+        await self._until_ready()
+        self._show_addresses()
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task
+
+    def _watch(self, work: "asyncio._CoroutineLike[None]", name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def _once(self, command: str) -> None:
+        """Run a command to its end, showing what it says only when it fails."""
+        child = self._child(command)
+        child.journal.quiet = True
+        with told(self.place.data_dir):
+            child.journal.open()
+        code = await child.run_once()
+        if code != 0:
+            said = "\n".join(child.journal.last) or "it did not say why"
+            raise UpError(f"`spotlight {command}` failed: {said}")
+
+    async def _until_ready(self) -> None:
+        wanted = {
+            self.sandbox.name: f"{self.place.sandbox_url}/healthz",
+            self.gateway.name: f"{self.place.gateway_url}/readyz",
+        }
+        deadline = asyncio.get_running_loop().time() + _READY_SECONDS
+        while wanted:
+            for name, url in [*wanted.items()]:
+                if await asyncio.to_thread(answers, url):
+                    del wanted[name]
+            self._give_up_on_dying()
+            if asyncio.get_running_loop().time() > deadline:
+                late = " and ".join(wanted)
+                raise UpError(f"{late} did not answer within {_READY_SECONDS:g} s; see {self.place.data_dir / 'logs'}")
+            await asyncio.sleep(0.05)
+
+    def _give_up_on_dying(self) -> None:
+        for child in self.children:
+            if child.deaths >= _DEATHS_BEFORE_READY:
+                said = " / ".join(line for line in list(child.journal.last)[-3:] if line)
+                raise UpError(f"{child.name} died {child.deaths} times before it was ready: {said}")
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    def _show_addresses(self) -> None:
+        say(f"  public page   {self.place.gateway_url}/c/star")
+        say(f"  handset       {self.place.sandbox_url}/")
+        say(f"  data          {self.place.data_dir}")
+        say(f"ready {self.place.gateway_url}")
+
+    async def _end(self) -> None:
+        """Programs first, the simulated country after those who call it, engines last."""
+        await asyncio.gather(self.worker.stop(), self.gateway.stop())
+        await self.sandbox.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for keeper in self.keepers:
+            await keeper.stop()
+        running.withdraw(self.place.data_dir)
+        if self._interrupts:
+            say("stopped")
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of `url` is answered with 200 within two seconds; a proxy is never asked."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except (OSError, urllib.error.HTTPError):
+        return False
+
+
+def up(command: Callable[[str], Sequence[str]] = own_command) -> int:
+    """Bring everything up and stay; the exit status. `command` gives each program's command line.
+
+    Raises SettingsError, UpError, EngineError.
+    """
+    inherited = environment()
+    place = read_place(inherited)
+    with hold(place.data_dir):
+        left = end_marked(_MARK, str(place.data_dir))
+        if left:
+            say(f"ended {left} processes that a killed `spotlight up` had left behind")
+        check_port(place.host, place.port, "PORT")
+        check_port(place.host, place.sandbox_port, "SPOTLIGHT_SANDBOX_PORT")
+        house = House(place, inherited, command)
+        os.environ.update(house.environment)
+        load_settings()
+        return asyncio.run(house.run())

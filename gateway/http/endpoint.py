@@ -1,0 +1,172 @@
+"""JSON endpoints declared by their models: what comes in is checked, what goes out is documented.
+
+    @endpoint(body=Order, path=ContestPath, returns={201: Placed}, problems=(404, 409, 422))
+    async def place(request: web.Request, *, path: ContestPath, body: Order) -> Reply: …
+
+A request that does not fit is answered before the handler: 415 for a body that is not JSON, 413 for
+one over 64 KiB, 408 for one that does not arrive, 400 for unreadable JSON, 422 with `errors` else.
+"""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from gateway.http.problems import Problem
+
+BODY_BYTES_MAX: Final = 64 * 1024
+BODY_SECONDS: Final = 10.0
+JSON_TYPE: Final = "application/json"
+
+
+class ApiModel(BaseModel):
+    """Base of every model of the API: camelCase outside, snake_case inside."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+class InputModel(ApiModel):
+    """Base of what callers send: a field that we do not know is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a handler answers: a model under a status. `headers` come on top of the usual ones."""
+
+    status: int
+    model: BaseModel
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Guard = Callable[[web.Request], Awaitable[None]]
+"""Asked before anything is read. Raises Problem to refuse the request."""
+Serve = Callable[..., Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the document says about an endpoint. `problems`: statuses of errors it may answer."""
+
+    summary: str
+    description: str
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+    path: type[BaseModel] | None
+    headers: Mapping[str, str]
+    returns: Mapping[int, type[BaseModel]]
+    problems: tuple[int, ...]
+    tag: str
+
+
+_SPEC: Final = "spec"
+
+
+def spec_of(handler: object) -> Spec | None:
+    """How an endpoint describes itself; None for a handler that is none."""
+    found = getattr(handler, _SPEC, None)
+    return found if isinstance(found, Spec) else None
+
+
+def endpoint(
+    *,
+    returns: Mapping[int, type[BaseModel]],
+    body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    path: type[BaseModel] | None = None,
+    headers: Mapping[str, str] | None = None,
+    problems: tuple[int, ...] = (),
+    tag: str = "",
+    guard: Guard | None = None,
+) -> Callable[[Serve], Handler]:
+    """Make a handler of a coroutine that takes checked models by the names `body`, `query`, `path`.
+
+    `headers`: optional request headers that it reads, with what each means. The first line of the
+    docstring becomes the summary in the document, the rest its description.
+    """
+
+    def wrap(serve: Serve) -> Handler:
+        @functools.wraps(serve)
+        async def handler(request: web.Request) -> web.StreamResponse:
+            if guard is not None:
+                await guard(request)
+            given: dict[str, BaseModel] = {}
+            if path is not None:
+                given["path"] = _check(path, "path", dict(request.match_info))
+            if query is not None:
+                given["query"] = _check(query, "query", dict(request.query))
+            if body is not None:
+                given["body"] = _check_json(body, await read_body(request))
+            return answer(await serve(request, **given))
+
+        setattr(handler, _SPEC, Spec(*_words(serve), body, query, path, headers or {}, returns, problems, tag))
+        return handler
+
+    return wrap
+
+
+def answer(reply: Reply) -> web.Response:
+    """The reply as JSON. Nothing keeps it unless its headers say so."""
+    head = {hdrs.CONTENT_TYPE: JSON_TYPE, hdrs.CACHE_CONTROL: "no-store", **reply.headers}
+    return web.Response(status=reply.status, body=reply.model.model_dump_json(by_alias=True).encode(), headers=head)
+
+
+async def read_body(request: web.Request, media_type: str = JSON_TYPE) -> bytes:
+    """The body of a request that says that it is of this type. Problem 408, 413, 415."""
+    if request.content_type != media_type:
+        raise Problem(415, "Unsupported media type", f"Send {media_type}.", headers={"Accept": media_type})
+    if (request.content_length or 0) > BODY_BYTES_MAX:
+        raise _too_large()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.read()
+    except TimeoutError:
+        raise Problem(408, "Request timeout", "The body did not arrive in time.") from None
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_large() from None
+    if len(body) > BODY_BYTES_MAX:
+        raise _too_large()
+    return body
+
+
+def _too_large() -> Problem:
+    return Problem(413, "Content too large", f"A body has at most {BODY_BYTES_MAX} bytes.")
+
+
+def invalid(errors: list[dict[str, object]]) -> Problem:
+    """The problem of a request whose fields do not fit: each error has `loc` and `msg`."""
+    return Problem(422, "Invalid request", kind="/problems/invalid_request", errors=errors)
+
+
+def _check(model: type[BaseModel], place: str, given: object) -> BaseModel:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise invalid(_errors(place, error)) from None
+
+
+def _check_json(model: type[BaseModel], body: bytes) -> BaseModel:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        if any(e["type"] == "json_invalid" for e in error.errors(include_url=False, include_input=False)):
+            raise Problem(400, "Unreadable JSON", kind="/problems/unreadable_json") from None
+        raise invalid(_errors("body", error)) from None
+
+
+def _errors(place: str, error: ValidationError) -> list[dict[str, object]]:
+    """Where and why, without what was sent: it may be a phone number."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [{"loc": [place, *e["loc"]], "msg": e["msg"]} for e in found]
+
+
+def _words(serve: Serve) -> tuple[str, str]:
+    summary, _, rest = (serve.__doc__ or "").strip().partition("\n\n")
+    return " ".join(summary.split()).rstrip("."), " ".join(rest.split())

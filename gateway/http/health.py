@@ -1,0 +1,218 @@
+"""What the machines around us ask: are you alive, are you ready, and how is it going.
+
+`/healthz` touches nothing outside the process. `/readyz` asks each dependency with a limit and
+turns 503 as soon as the process is told to stop. `/metrics` is for Prometheus: what this process
+counted, and business figures read from PostgreSQL, which all processes share.
+"""
+
+import asyncio
+import hmac
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import orjson
+import structlog
+from aiohttp import hdrs, web
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from gateway.http.problems import Problem
+
+Check = Callable[[], Awaitable[None]]
+"""Asks one dependency. Raises anything when it does not answer."""
+
+CHECK_SECONDS: Final = 1.0
+FIGURES_SECONDS: Final = 2.0
+FIGURES_AGE_SECONDS: Final = 5.0
+# How long a balancer may take to notice that we are no longer ready.
+DRAIN_SECONDS: Final = 5.0
+
+_log = structlog.get_logger(__name__)
+
+REGISTRY: Final = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
+_REQUESTS: Final = Counter(
+    "spotlight_http_requests", "Requests answered, by surface and status.", ["surface", "status"], registry=REGISTRY
+)
+_USSD_SECONDS: Final = Histogram(
+    "spotlight_ussd_hop_seconds",
+    "Time to answer one USSD hop.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+    registry=REGISTRY,
+)
+_counters: dict[tuple[str, int], Counter] = {}
+
+
+def count_request(surface: str, status: int, seconds: float) -> None:
+    """Count an answered request; of a USSD hop, its time too. Under 1.5 µs."""
+    counter = _counters.get((surface, status))
+    if counter is None:
+        counter = _counters[surface, status] = _REQUESTS.labels(surface, str(status))
+    counter.inc()
+    if surface == "ussd":
+        _USSD_SECONDS.observe(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One value of a business metric, such as votes counted in a contest.
+
+    `name` follows `spotlight_<noun>`; of a counter, `_total` is added by the exposition.
+    """
+
+    name: str
+    help: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+    kind: Literal["counter", "gauge"] = "gauge"
+
+
+Refresher = Callable[[], Awaitable[Sequence[Figure]]]
+"""Reads the business figures. May raise anything when the store does not answer."""
+
+
+class BusinessFigures(Collector):
+    """The figures read last. They are read again when somebody asks and they are old."""
+
+    def __init__(self, refresher: Refresher | None) -> None:
+        self._refresher = refresher
+        self._figures: Sequence[Figure] = ()
+        self._read_at: float | None = None
+        self._reading = asyncio.Lock()
+
+    async def refresh(self) -> None:
+        """Read again if due. A store that does not answer is logged; the old figures stay."""
+        async with self._reading:
+            if self._refresher is None or self._age() < FIGURES_AGE_SECONDS:
+                return
+            try:
+                async with asyncio.timeout(FIGURES_SECONDS):
+                    self._figures = await self._refresher()
+            except Exception as error:
+                _log.warning("figures_not_read", error=type(error).__name__)
+            else:
+                self._read_at = time.monotonic()
+
+    def _age(self) -> float:
+        return float("inf") if self._read_at is None else time.monotonic() - self._read_at
+
+    def collect(self) -> Iterable[Metric]:
+        """The figures as Prometheus families, and how old they are."""
+        families: dict[str, Metric] = {}
+        for figure in self._figures:
+            family = families.get(figure.name)
+            if family is None:
+                kind = CounterMetricFamily if figure.kind == "counter" else GaugeMetricFamily
+                family = families[figure.name] = kind(figure.name, figure.help, labels=list(figure.labels))
+            if isinstance(family, CounterMetricFamily | GaugeMetricFamily):
+                family.add_metric(list(figure.labels.values()), figure.value)
+        yield from families.values()
+        if self._refresher is not None and self._read_at is not None:
+            yield GaugeMetricFamily("spotlight_figures_age_seconds", "Age of the business figures.", value=self._age())
+
+
+class Health:
+    """The handlers, and whether this process still wants work."""
+
+    def __init__(self, checks: Mapping[str, Check], figures: Refresher | None, metrics_token: str | None) -> None:
+        self._checks = checks
+        self._figures = BusinessFigures(figures)
+        self._registry = CollectorRegistry()
+        self._registry.register(self._figures)
+        self._metrics_token = metrics_token
+        self.draining = False
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        """The process runs its loop: nothing else is asked."""
+        return _answer(200, {"status": "ok"})
+
+    async def readyz(self, _: web.Request) -> web.Response:
+        """Whether requests should be sent here, and if not, because of whom. 200 or 503."""
+        names = list(self._checks)
+        faults = await asyncio.gather(*(_ask(self._checks[name]) for name in names))
+        checks = {name: fault or "ok" for name, fault in zip(names, faults, strict=True)}
+        if self.draining:
+            return _answer(503, {"status": "draining", "checks": checks})
+        failed = any(faults)
+        return _answer(503 if failed else 200, {"status": "failed" if failed else "ok", "checks": checks})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus text. 401 without the token where one is set."""
+        self._allow(request)
+        await self._figures.refresh()
+        text = generate_latest(REGISTRY) + generate_latest(self._registry)
+        return web.Response(body=text, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST, hdrs.CACHE_CONTROL: "no-store"})
+
+    def _allow(self, request: web.Request) -> None:
+        if self._metrics_token is None:
+            return
+        given = request.headers.get(hdrs.AUTHORIZATION, "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(given, f"Bearer {self._metrics_token}".encode()):
+            raise Problem(401, "Token required", headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
+
+
+async def _ask(check: Check) -> str | None:
+    """What is wrong with a dependency, in one word; None when it answers in time."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check()
+    except TimeoutError:
+        return "no answer in time"
+    except Exception as error:
+        _log.warning("check_failed", check=getattr(check, "__name__", ""), error=repr(error))
+        return type(error).__name__
+    return None
+
+
+def _answer(status: int, said: Mapping[str, object]) -> web.Response:
+    headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: "no-store"}
+    return web.Response(status=status, body=orjson.dumps(said), headers=headers)
+
+
+HEALTH: web.AppKey[Health] = web.AppKey("health", Health)
+
+
+def setup(
+    app: web.Application,
+    checks: Mapping[str, Check],
+    figures: Refresher | None = None,
+    *,
+    metrics_token: str | None = None,
+) -> None:
+    """Serve `/healthz`, `/readyz` and `/metrics`.
+
+    `checks`: dependencies by name, each given a second. `figures`: reads the business figures, at
+    most every five seconds. `metrics_token`: what `/metrics` then wants as a bearer token.
+    """
+    health = app[HEALTH] = Health(checks, figures, metrics_token)
+    app.router.add_get("/healthz", health.healthz)
+    app.router.add_get("/readyz", health.readyz)
+    app.router.add_get("/metrics", health.metrics)
+
+
+def stop_on_signals(app: web.Application, stopping: asyncio.Event, *, drain_seconds: float = DRAIN_SECONDS) -> None:
+    """On SIGTERM: no longer ready at once, `stopping` set when balancers had time to see it.
+
+    SIGINT, a person at a terminal, sets it at once. A second signal of either kind ends the process
+    as if nobody listened: nothing depends on a clean stop. Call it in the running loop.
+    """
+    loop = asyncio.get_running_loop()
+    health = app[HEALTH]
+
+    def stop(after: float) -> None:
+        health.draining = True
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        _log.info("gateway_stopping", seconds=after)
+        loop.call_later(after, stopping.set)
+
+    loop.add_signal_handler(signal.SIGTERM, stop, drain_seconds)
+    loop.add_signal_handler(signal.SIGINT, stop, 0.0)

@@ -1,0 +1,214 @@
+"""What happens around every request: its id, its headers, its count, and what becomes of errors."""
+
+import itertools
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from html import escape
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+from multidict import CIMultiDict
+
+from gateway.http.health import count_request
+from gateway.http.logs import begin_request
+from gateway.http.pages import PAGES, STRICT_TRANSPORT, busy, not_found
+from gateway.http.problems import Problem
+from gateway.ports.house import HouseUnavailable
+
+REQUEST_ID: Final = "X-Request-Id"
+RETRY_AFTER_SECONDS: Final = "5"
+SLOW_SECONDS: Final = 1.0
+# One line for so many answers; each failed or slow one has its own.
+SAMPLE_EVERY: Final = 200
+
+# For answers that are no page: nothing in them may run or be framed. Pages bring their own.
+_HEADERS: Final = CIMultiDict(
+    {
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    }
+)
+_POLICY: Final = "Content-Security-Policy"
+_FALLBACK_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+
+_SURFACES: Final[Mapping[str, str]] = {
+    "ussd": "ussd",
+    "sms": "sms",
+    "telegram": "telegram",
+    "static": "static",
+    "admin": "admin",
+    "healthz": "operations",
+    "readyz": "operations",
+    "metrics": "operations",
+    "openapi.json": "operations",
+}
+_FOR_PEOPLE: Final = frozenset({"page", "admin", "static"})
+
+# A caller's id is only taken when it cannot break a log or a header.
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+_ids = itertools.count(1)
+_sampled = itertools.count(1)
+_process = f"{os.getpid():x}{secrets.token_hex(4)}"
+
+_log = structlog.get_logger(__name__)
+
+
+def surface_of(path: str) -> str:
+    """Which part of the house an address belongs to: the label of its count."""
+    first = path[1:].partition("/")[0]
+    if first == "api":
+        if path.startswith("/api/webhooks/"):
+            return "callback"
+        if path.startswith("/api/admin/") or path.startswith("/api/auth/"):
+            return "admin"
+        return "stream" if path.endswith("/events") else "api"
+    return _SURFACES.get(first, "page")
+
+
+def stack() -> list[Middleware]:
+    """The middlewares of the gateway: this one alone, because each costs every request."""
+    return [around_request]
+
+
+@web.middleware
+async def around_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Name the request, answer its errors, protect and count its answer.
+
+    Never raises but for a redirect that a handler raised, and for cancellation.
+    """
+    started = time.perf_counter()
+    given = request.headers.get(REQUEST_ID)
+    request_id = given if given and _SANE_ID.fullmatch(given) else f"{_process}-{next(_ids):x}"
+    begin_request(request_id)
+    surface = surface_of(request.path)
+    redirect: web.HTTPException | None = None
+    response: web.StreamResponse
+    try:
+        response = await handler(request)
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            response = redirect = error
+        else:
+            response = _answer_http_error(request, surface, error)
+    except Exception as error:
+        response = _answer_error(request, surface, error, request_id)
+    if not response.prepared:
+        _protect(request, response, request_id)
+    seconds = time.perf_counter() - started
+    count_request(surface, response.status, seconds)
+    if next(_sampled) % SAMPLE_EVERY == 0 or response.status >= 500 or (seconds > SLOW_SECONDS and surface != "stream"):
+        _log.info(
+            "request",
+            method=request.method,
+            route=_route(request),
+            surface=surface,
+            status=response.status,
+            milliseconds=round(seconds * 1000, 1),
+            sampled=SAMPLE_EVERY,
+        )
+    if redirect is not None:
+        raise redirect
+    return response
+
+
+def _protect(request: web.Request, response: web.StreamResponse, request_id: str) -> None:
+    headers = response.headers
+    if _POLICY not in headers:
+        headers.update(_HEADERS)
+    headers[REQUEST_ID] = request_id
+    headers[hdrs.SERVER] = "spotlight"
+    if request.secure:
+        headers[hdrs.STRICT_TRANSPORT_SECURITY] = STRICT_TRANSPORT
+
+
+def _route(request: web.Request) -> str:
+    """The pattern of the address: addresses themselves may hold tokens and receipts."""
+    resource = request.match_info.route.resource
+    return "" if resource is None else resource.canonical
+
+
+def _answer_http_error(request: web.Request, surface: str, error: web.HTTPException) -> web.Response:
+    """404, 405, 413, 415 and the like, with the headers that belong to them."""
+    headers = {
+        name: value
+        for name, value in error.headers.items()
+        if name.title() not in (hdrs.CONTENT_TYPE, hdrs.CONTENT_LENGTH)
+    }
+    detail = error.text if error.text != f"{error.status}: {error.reason}" else None
+    return _say(request, surface, Problem(error.status, error.reason, detail, headers=headers))
+
+
+def _answer_error(request: web.Request, surface: str, error: Exception, request_id: str) -> web.Response:
+    if isinstance(error, Problem):
+        return _say(request, surface, error)
+    if isinstance(error, HouseUnavailable):
+        _log.warning("house_unavailable", route=_route(request), error=str(error))
+        return _say(request, surface, _busy())
+    if isinstance(error, web.RequestPayloadError):
+        return _say(request, surface, Problem(400, "Unreadable body"))
+    transport = request.transport
+    if isinstance(error, ConnectionError) and (transport is None or transport.is_closing()):
+        # Nobody is left to answer; the status is nginx's word for it and is only counted.
+        return web.Response(status=499)
+    _log.error("request_failed", method=request.method, route=_route(request), exc_info=error)
+    if request.writer.output_size and transport is not None:
+        # Half of an answer is on its way: another one behind it would be read as its continuation.
+        transport.abort()
+    detail = f"Something went wrong on our side. Reference: {request_id}"
+    return _say(request, surface, Problem(500, "Internal error", detail))
+
+
+def _busy() -> Problem:
+    return Problem(
+        503,
+        "Service busy",
+        "Nothing was changed. The same request may be repeated.",
+        kind="/problems/busy",
+        headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS},
+    )
+
+
+def _say(request: web.Request, surface: str, fault: Problem) -> web.Response:
+    if not wants_page(request, surface):
+        return fault.response()
+    page = _PAGES.get(fault.status) if PAGES in request.config_dict else None
+    response = _plain_page(fault) if page is None else page(request)
+    if fault.headers:
+        response.headers.update(fault.headers)
+    return response
+
+
+_PAGES: Final[Mapping[int, Callable[[web.Request], web.Response]]] = {404: not_found, 503: busy}
+
+
+def wants_page(request: web.Request, surface: str) -> bool:
+    """Whether a person reads the answer: a page's address, unless JSON alone is asked for."""
+    if surface not in _FOR_PEOPLE:
+        return False
+    accepted = request.headers.get(hdrs.ACCEPT, "")
+    return "json" not in accepted or "text/html" in accepted
+
+
+def _plain_page(fault: Problem) -> web.Response:
+    """A page that needs no template, so that it cannot fail for the reason it tells about."""
+    title = escape(fault.title)
+    text = (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title} · Spotlight</title>"
+        "<style>body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:20vh auto;padding:0 16px}</style>"
+        f"<h1>{title}</h1><p>{escape(fault.detail or '')}</p>"
+        '<p><a href="/">Spotlight</a></p></html>'
+    )
+    headers = {_POLICY: _FALLBACK_POLICY, **{k: v for k, v in _HEADERS.items() if k != _POLICY}}
+    headers[hdrs.CACHE_CONTROL] = "no-store"
+    return web.Response(status=fault.status, text=text, content_type="text/html", headers=headers)

@@ -1,0 +1,277 @@
+"""The API's description, made of the same models that check it: `/openapi.json` and `/docs`."""
+
+import re
+from collections.abc import Iterable, Mapping
+from html import escape
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final, Literal
+
+import orjson
+from aiohttp import hdrs, web
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+
+from gateway.http.endpoint import ApiModel, Spec, spec_of
+
+OPENAPI_VERSION: Final = "3.1.1"
+TITLE: Final = "Spotlight"
+ABOUT: Final = (
+    "Votes for contests, paid with mobile money. An order is placed, its payer approves it on the phone, "
+    "and it counts once the payment is confirmed."
+)
+_SCHEMAS: Final = "#/components/schemas/{model}"
+_PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+_NOT_DOCUMENTED: Final = frozenset({hdrs.METH_HEAD, hdrs.METH_OPTIONS, hdrs.METH_ANY})
+
+Mode = Literal["validation", "serialization"]
+Json = dict[str, Any]
+References = Mapping[Any, Json]
+"""(model, mode) → reference to its schema."""
+
+
+class InvalidField(ApiModel):
+    """A field that was refused."""
+
+    loc: list[str | int] = Field(description="Where: body, query, path or header, then the field.")
+    msg: str = Field(description="Why.")
+
+
+class ProblemDocument(ApiModel):
+    """An error as RFC 9457 tells it."""
+
+    type: str = Field(description="Stable address of the kind of problem.")
+    title: str = Field(description="The kind of problem in a few words.")
+    status: int
+    detail: str | None = Field(None, description="This occurrence, in the language of Accept-Language.")
+    errors: list[InvalidField] | None = Field(None, description="Fields that were refused.")
+
+
+def _package_version() -> str:
+    try:
+        return version("spotlight")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _endpoints(app: web.Application) -> Iterable[tuple[str, str, Spec]]:
+    """Address pattern, method and spec of each endpoint, in the order they were mounted."""
+    for route in app.router.routes():
+        spec = spec_of(route.handler)
+        if spec is not None and route.resource is not None and route.method not in _NOT_DOCUMENTED:
+            yield route.resource.canonical, route.method, spec
+
+
+def _models(specs: Iterable[Spec]) -> list[tuple[type[BaseModel], Mode]]:
+    used: dict[tuple[type[BaseModel], Mode], None] = {(ProblemDocument, "serialization"): None}
+    for spec in specs:
+        if spec.body is not None:
+            used[spec.body, "validation"] = None
+        used.update({(model, "serialization"): None for model in spec.returns.values()})
+    return list(used)
+
+
+def document(app: web.Application) -> Json:
+    """The OpenAPI 3.1 document of every endpoint that the application serves."""
+    endpoints = list(_endpoints(app))
+    references, schemas = models_json_schema(_models([spec for *_, spec in endpoints]), ref_template=_SCHEMAS)
+    paths: dict[str, Json] = {}
+    for address, method, spec in endpoints:
+        paths.setdefault(address, {})[method.lower()] = _operation(address, method, spec, references)
+    return {
+        "openapi": OPENAPI_VERSION,
+        "info": {"title": TITLE, "version": _package_version(), "description": ABOUT},
+        "paths": paths,
+        "components": {"schemas": schemas.get("$defs", {})},
+    }
+
+
+def _operation(address: str, method: str, spec: Spec, references: References) -> Json:
+    problem_content = {"application/problem+json": {"schema": references[ProblemDocument, "serialization"]}}
+    operation: Json = {
+        "operationId": _operation_id(method, address),
+        "summary": spec.summary,
+        "responses": {
+            **{
+                str(status): {
+                    "description": _first_line(model),
+                    "content": {"application/json": {"schema": references[model, "serialization"]}},
+                }
+                for status, model in spec.returns.items()
+            },
+            **{
+                str(status): {"description": _STATUS_WORDS.get(status, "Problem"), "content": problem_content}
+                for status in sorted({*spec.problems, *_own_problems(spec)})
+            },
+        },
+    }
+    if spec.description:
+        operation["description"] = spec.description
+    if spec.tag:
+        operation["tags"] = [spec.tag]
+    if parameters := _parameters(address, spec):
+        operation["parameters"] = parameters
+    if spec.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": references[spec.body, "validation"]}},
+        }
+    return operation
+
+
+_STATUS_WORDS: Final[Mapping[int, str]] = {
+    400: "Unreadable request",
+    401: "Not signed in",
+    403: "Not allowed",
+    404: "Not found",
+    408: "The body did not arrive in time",
+    409: "In conflict with what is there",
+    413: "Body too large",
+    415: "The body is not JSON",
+    422: "Fields that do not fit",
+    429: "Too many requests: see Retry-After",
+    503: "Busy: nothing was changed, see Retry-After",
+}
+
+
+def _own_problems(spec: Spec) -> frozenset[int]:
+    """Errors that the endpoint answers by itself, before its handler."""
+    body = {400, 408, 413, 415, 422} if spec.body is not None else set()
+    return frozenset(body | ({422} if spec.query is not None or spec.path is not None else set()))
+
+
+def _operation_id(method: str, address: str) -> str:
+    words = re.findall(r"[A-Za-z0-9]+", address)
+    return method.lower() + "".join(word[:1].upper() + word[1:] for word in words)
+
+
+def _first_line(model: type[BaseModel]) -> str:
+    return (model.__doc__ or model.__name__).strip().splitlines()[0].rstrip(".")
+
+
+def _parameters(address: str, spec: Spec) -> list[Json]:
+    found: list[Json] = []
+    path = _fields(spec.path)
+    for name in re.findall(r"\{(\w+)", address):
+        schema, _ = path.get(name, ({"type": "string"}, True))
+        found.append({"name": name, "in": "path", "required": True, "schema": schema})
+    for name, (schema, required) in _fields(spec.query).items():
+        found.append({"name": name, "in": "query", "required": required, "schema": schema})
+    for name, meaning in spec.headers.items():
+        found.append(
+            {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
+        )
+    return found
+
+
+def _fields(model: type[BaseModel] | None) -> dict[str, tuple[Json, bool]]:
+    """Field → its schema and whether it must be given. Parameters are flat, so nothing is referenced."""
+    if model is None:
+        return {}
+    schema = model.model_json_schema(by_alias=True, mode="validation")
+    required = schema.get("required", [])
+    return {name: (held, name in required) for name, held in schema.get("properties", {}).items()}
+
+
+def docs_page(described: Json) -> str:
+    """The document as one readable page, without script."""
+    operations = [
+        _operation_section(method.upper(), address, operation)
+        for address, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
+    schemas = [_schema_section(name, schema) for name, schema in described["components"]["schemas"].items()]
+    info = described["info"]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style></head><body><main>"
+        f"<h1>{escape(info['title'])} API <small>{escape(info['version'])}</small></h1>"
+        f'<p>{escape(info["description"])}</p><p>For programs: <a href="/openapi.json">/openapi.json</a> '
+        f"(OpenAPI {escape(described['openapi'])}). Errors are <code>application/problem+json</code>.</p>"
+        f"{''.join(operations)}<h2>Models</h2>{''.join(schemas)}</main></body></html>"
+    )
+
+
+_STYLE: Final = (
+    ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:0}"
+    "main{max-width:56rem;margin:auto;padding:16px}code{font-family:ui-monospace,Consolas,monospace}"
+    "section{border-top:1px solid #8886;padding-block:8px}h2,h3{line-height:1.2;overflow-wrap:anywhere}"
+    "table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:4px 12px 4px 0}"
+    ".scroll{overflow-x:auto}small{font-weight:400;opacity:.75}"
+)
+
+
+def _operation_section(method: str, address: str, operation: Json) -> str:
+    rows = [
+        (p["in"], p["name"], _type_words(p["schema"]), p.get("description", p["schema"].get("description", "")))
+        for p in operation.get("parameters", [])
+    ]
+    body = operation.get("requestBody")
+    if body is not None:
+        rows.append(("body", "", _type_words(body["content"]["application/json"]["schema"]), ""))
+    for status, said in operation["responses"].items():
+        schema = next(iter(said["content"].values()))["schema"]
+        rows.append((status, "", _type_words(schema), escape(said["description"])))
+    return (
+        f"<section><h3><code>{escape(method)} {escape(address)}</code></h3><p>{escape(operation['summary'])}. "
+        f"{escape(operation.get('description', ''))}</p>{_table(rows)}</section>"
+    )
+
+
+def _schema_section(name: str, schema: Json) -> str:
+    required = schema.get("required", [])
+    rows = [
+        (field, "required" if field in required else "", _type_words(held), escape(held.get("description", "")))
+        for field, held in schema.get("properties", {}).items()
+    ]
+    words = f"<p>{escape(schema['description'])}</p>" if "description" in schema else ""
+    values = ", ".join(map(str, schema.get("enum", [])))
+    return f'<section id="{escape(name)}"><h3>{escape(name)}</h3>{words}{escape(values)}{_table(rows)}</section>'
+
+
+def _table(rows: list[tuple[str, str, str, str]]) -> str:
+    lines = "".join(
+        f"<tr><th scope=row>{escape(where)}</th><td>{escape(name)}</td><td>{kind}</td><td>{words}</td></tr>"
+        for where, name, kind, words in rows
+    )
+    return f'<div class="scroll"><table>{lines}</table></div>' if lines else ""
+
+
+def _type_words(schema: Json) -> str:
+    """A schema in a few words, as HTML: a link for a model, its kind for a value."""
+    if "$ref" in schema:
+        name = escape(str(schema["$ref"]).rpartition("/")[2])
+        return f'<a href="#{name}">{name}</a>'
+    if "anyOf" in schema:
+        return " or ".join(_type_words(choice) for choice in schema["anyOf"])
+    if schema.get("type") == "array":
+        return f"list of {_type_words(schema.get('items', {}))}"
+    return escape(str(schema.get("format") or schema.get("type", "any")))
+
+
+def setup(app: web.Application) -> None:
+    """Serve `/openapi.json` and `/docs`. Both are made once, when the application starts."""
+    made: dict[str, bytes] = {}
+
+    async def make(app: web.Application) -> None:
+        described = document(app)
+        made["json"] = orjson.dumps(described)
+        made["page"] = docs_page(described).encode()
+
+    async def as_json(_: web.Request) -> web.Response:
+        """The document."""
+        return web.Response(body=made["json"], headers={hdrs.CONTENT_TYPE: "application/json"})
+
+    async def as_page(_: web.Request) -> web.Response:
+        """The document for people."""
+        headers = {
+            hdrs.CONTENT_TYPE: "text/html; charset=utf-8",
+            "Content-Security-Policy": _PAGE_POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        }
+        return web.Response(body=made["page"], headers=headers)
+
+    app.on_startup.append(make)
+    app.router.add_get("/openapi.json", as_json)
+    app.router.add_get("/docs", as_page)

@@ -1,0 +1,1 @@
+"""Operators that take money, one module each; found by `gateway.discovery`."""

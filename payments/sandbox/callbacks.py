@@ -1,0 +1,61 @@
+"""How news of a payment travels to the merchant, with the faults that were ordered."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from payments.sandbox.surroundings import Surroundings
+
+_COPIES = {"none": 0, "twice": 2, "many": 20}
+_HELD_BACK_SECONDS = 0.3
+TIMEOUT_SECONDS = 10.0
+"""How long an operator waits for the merchant's answer. MTN documents 2 s on one page and nothing on
+the other; waiting longer hides nothing, because no answer makes it repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One callback. `body`: the truth. `wrong`: the same with another amount. `about`: the payer, E.164."""
+
+    url: str
+    body: Mapping[str, object]
+    wrong: Mapping[str, object]
+    about: str
+
+
+class Callbacks:
+    """Sends each callback once, or as the ordered faults say. Failed ones are recorded, never repeated."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._count = itertools.count()
+
+    async def send(self, news: News) -> None:
+        """Tell the merchant that a payment is final."""
+        faults = self._around.faults.callback
+        delay = faults.delay_ms / 1000
+        if faults.reorder and next(self._count) % 2 == 0:
+            delay += _HELD_BACK_SECONDS
+        if delay:
+            await asyncio.sleep(delay)
+        body = news.wrong if faults.mode == "wrong_amount" else news.body
+        for _ in range(_COPIES.get(faults.mode, 1)):
+            await self._post(news, body)
+
+    async def send_forged(self, news: News) -> None:
+        """Send what an impostor would: nobody has paid, and `news` says so."""
+        await self._post(news, news.body)
+
+    async def _post(self, news: News, body: Mapping[str, object]) -> None:
+        method = "PUT" if self._around.faults.callback.mode == "put" else "POST"
+        await self._around.courier.deliver(
+            self._around.code,
+            method,
+            news.url,
+            body=json.dumps(body, ensure_ascii=False).encode(),
+            content_type="application/json",
+            within=TIMEOUT_SECONDS,
+            about=news.about,
+        )

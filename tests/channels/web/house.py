@@ -1,0 +1,139 @@
+"""The part of the house that the web channel asks, in memory, and an application around it.
+
+Orders are judged by the real rules, so a wish that is placed is one that the house would sell.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import cast
+from uuid import UUID, uuid4
+
+from aiohttp import web
+
+from channels.web import api, pages
+from gateway.domain.contest import Contest
+from gateway.domain.money import Money
+from gateway.domain.msisdn import mask
+from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
+from gateway.domain.payment import PublicStatus
+from gateway.domain.receipt import make_receipt
+from gateway.domain.tally import Score, Standing, standing
+from gateway.domain.wallet import PaymentMethod
+from gateway.http import middleware, openapi
+from gateway.http.app_keys import HOUSE
+from gateway.http.pages import Pages
+from gateway.http.rate_limits import RateLimits
+from gateway.ports.house import House, HouseUnavailable, OrderView, ReceiptView
+from tests.demo import NAMES, demo_contest
+
+NOWHERE = "redis://127.0.0.1:1/0"
+RECEIPT = make_receipt(123_456_789_012)
+PROVIDERS = frozenset({"mtn_momo", "orange_money"})
+
+
+class RecordingHouse:
+    """Remembers every wish that it sold."""
+
+    def __init__(self, contest: Contest | None = None) -> None:
+        self.shown = (contest or demo_contest(),)
+        self.wishes: list[Wish] = []
+        self.placed: dict[tuple[str, str], tuple[bytes, PlacedOrder]] = {}
+        self.orders: dict[UUID, OrderView] = {}
+        self.receipts: dict[str, ReceiptView] = {}
+        self.instant = datetime(2026, 6, 1, 12, tzinfo=UTC)
+        self.away = False
+        self.score = 0
+
+    def contests(self) -> tuple[Contest, ...]:
+        return self.shown
+
+    def contest(self, slug: str) -> Contest | None:
+        return next((c for c in self.shown if c.slug == slug), None)
+
+    def standing(self, slug: str) -> Standing:
+        scores = [Score(c.code, c.name, self.score if c.code == "07" else 0) for c in self.shown[0].candidates]
+        return standing(slug, 0, scores)
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def _answer(self) -> None:
+        if self.away:
+            raise HouseUnavailable("OperationalError")
+
+    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
+        self._answer()
+        known = self.placed.get((wish.channel.value, wish.key))
+        if known is not None:
+            asked, order = known
+            return replace(order, repeated=True, conflicting=asked != wish.request_hash)
+        sale = check_wish(wish, now=self.instant, providers=PROVIDERS)
+        if isinstance(sale, Refusal):
+            return sale
+        order = PlacedOrder(uuid4(), uuid4(), sale.amount)
+        self.wishes.append(wish)
+        self.placed[wish.channel.value, wish.key] = (wish.request_hash, order)
+        self.orders[order.vote_id] = view(order.vote_id, wish)
+        return order
+
+    async def order(self, vote_id: UUID) -> OrderView | None:
+        self._answer()
+        return self.orders.get(vote_id)
+
+    async def receipt(self, code: str) -> ReceiptView | None:
+        self._answer()
+        return self.receipts.get(code)
+
+    def change(self, vote_id: UUID, **changes: object) -> None:
+        """What became of an order."""
+        self.orders[vote_id] = replace(self.orders[vote_id], **changes)  # type: ignore[arg-type]
+
+
+def view(vote_id: UUID, wish: Wish) -> OrderView:
+    """A fresh order, waiting."""
+    assert wish.payer is not None
+    assert wish.method is not None
+    return OrderView(
+        vote_id=vote_id,
+        contest_slug=wish.contest.slug,
+        candidate_code=wish.candidate_code,
+        candidate_name=NAMES[int(wish.candidate_code) - 1],
+        quantity=wish.quantity,
+        amount=wish.contest.price.times(wish.quantity),
+        status=PublicStatus.PENDING,
+        reason=None,
+        receipt=None,
+        method=PaymentMethod(wish.method),
+        payer_masked=mask(wish.payer.e164),
+        payment_url=None,
+        placed_at=datetime(2026, 6, 1, 12, tzinfo=UTC),
+        pay_before=datetime(2026, 6, 1, 12, 10, tzinfo=UTC),
+    )
+
+
+def counted_receipt() -> ReceiptView:
+    """The proof of five votes for the seventh candidate."""
+    return ReceiptView(
+        RECEIPT,
+        "star",
+        "Star d'Abidjan",
+        "07",
+        NAMES[6],
+        5,
+        Money(500, "XOF"),
+        42,
+        datetime(2026, 6, 1, 12, tzinfo=UTC),
+    )
+
+
+def application(house: RecordingHouse, limits: RateLimits | None = None) -> web.Application:
+    """The web channel over this house, behind the middleware of the gateway."""
+    app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
+    app[HOUSE] = cast(House, house)
+    kit = Pages()
+    kit.mount(app)
+    found = limits or RateLimits(NOWHERE, enabled=False)
+    api.setup(app, found)
+    pages.setup(app, kit, found)
+    openapi.setup(app)
+    return app

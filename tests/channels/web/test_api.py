@@ -1,0 +1,313 @@
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.domain.contest import CandidateStatus
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.order import Channel
+from gateway.domain.payment import PublicStatus
+from gateway.domain.wallet import PaymentMethod
+from gateway.http.rate_limits import RateLimits
+from tests.channels.web.house import NOWHERE, RECEIPT, RecordingHouse, application
+from tests.demo import candidate_id, demo_contest
+
+GOOD: dict[str, Any] = {
+    "contest": "star",
+    "candidateCode": "07",
+    "quantity": 5,
+    "paymentMethod": "MTN_MOBILE_MONEY",
+    "voterPhone": "+2250501020304",
+}
+INITIATE = "/api/votes/initiate"
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass
+class Here:
+    house: RecordingHouse
+    client: TestClient[web.Request, web.Application]
+
+    async def order(self, body: object = None, /, key: str | None = None, **changes: object) -> ClientResponse:
+        sent = {**GOOD, **changes} if body is None else body
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return await self.client.post(INITIATE, json=sent, headers=headers)
+
+    async def raw(self, body: bytes, **headers: str) -> ClientResponse:
+        return await self.client.post(INITIATE, data=body, headers={**JSON, **headers})
+
+
+@pytest.fixture
+async def here() -> AsyncIterator[Here]:
+    house = RecordingHouse()
+    async with TestClient(TestServer(application(house))) as client:
+        yield Here(house, client)
+
+
+async def said_by(answer: ClientResponse) -> dict[str, Any]:
+    said: dict[str, Any] = await answer.json(content_type=None)
+    return said
+
+
+async def problem_of(answer: ClientResponse) -> dict[str, Any]:
+    assert answer.content_type == "application/problem+json"
+    said = await said_by(answer)
+    assert said["status"] == answer.status
+    assert {"type", "title"} <= said.keys()
+    return said
+
+
+async def test_an_order_is_placed_as_asked(here: Here) -> None:
+    answer = await here.order()
+    said = await said_by(answer)
+    assert answer.status == 201
+    assert set(said) == {"voteId", "transactionId", "status", "amount", "currency", "paymentUrl"}
+    assert (said["status"], said["amount"], said["currency"], said["paymentUrl"]) == ("PENDING", 500, "XOF", None)
+    assert answer.headers["Location"] == f"/api/votes/{said['voteId']}"
+    (wish,) = here.house.wishes
+    assert (wish.channel, wish.candidate_code, wish.quantity) == (Channel.API, "07", 5)
+    assert (wish.method, wish.payer) == (PaymentMethod.MTN, Msisdn("+2250501020304", "CI"))
+    assert wish.voter is None
+    assert len(wish.request_hash) == 32
+    _, placed = here.house.placed["api", wish.key]
+    assert (said["voteId"], said["transactionId"]) == (str(placed.vote_id), str(placed.payment_reference))
+
+
+async def test_without_a_key_each_request_is_an_order(here: Here) -> None:
+    first, second = await said_by(await here.order()), await said_by(await here.order())
+    assert first["voteId"] != second["voteId"]
+
+
+async def test_the_same_key_gives_the_same_answer(here: Here) -> None:
+    first = await here.order(key="k-1")
+    again = await here.order(key="k-1", voterPhone="05 01 02 03 04")  # the same number, typed otherwise
+    assert (first.status, again.status) == (201, 201)
+    assert await said_by(first) == await said_by(again)
+    assert len(here.house.wishes) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"quantity": 6}, {"candidateCode": "08"}, {"voterPhone": "+2250501020305"}, {"paymentMethod": "ORANGE_MONEY"}],
+    ids=str,
+)
+async def test_the_same_key_with_another_body_is_a_conflict(here: Here, change: dict[str, Any]) -> None:
+    await here.order(key="k-1")
+    answer = await here.order(key="k-1", **change)
+    assert (answer.status, (await problem_of(answer))["type"]) == (409, "/problems/idempotency_conflict")
+    assert len(here.house.wishes) == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 201, "two words", "clé", "tab\there"], ids=repr)
+async def test_a_key_is_visible_ascii(here: Here, key: str) -> None:
+    said = await problem_of(await here.order(key=key))
+    assert (said["status"], said["errors"][0]["loc"]) == (422, ["header", "Idempotency-Key"])
+    assert here.house.wishes == []
+
+
+async def test_a_candidate_may_be_named_by_id(here: Here) -> None:
+    body = {key: GOOD[key] for key in ("quantity", "voterPhone")} | {"candidateId": str(candidate_id(7))}
+    assert (await here.order(body)).status == 201
+    assert here.house.wishes[0].candidate_code == "07"
+
+
+@pytest.mark.parametrize("quantity", [1, 5.0, 10_000])
+async def test_whole_numbers_are_quantities(here: Here, quantity: float) -> None:
+    assert (await here.order(quantity=quantity)).status == 201
+    assert here.house.wishes[0].quantity == quantity
+
+
+@pytest.mark.parametrize(
+    ("phone", "method"), [("0501020304", PaymentMethod.MTN), ("0701020304", PaymentMethod.ORANGE)], ids=str
+)
+async def test_the_wallet_is_told_by_the_number(here: Here, phone: str, method: PaymentMethod) -> None:
+    body = {key: GOOD[key] for key in ("contest", "candidateCode", "quantity")} | {"voterPhone": phone}
+    assert (await here.order(body)).status == 201
+    assert here.house.wishes[0].method is method
+
+
+BAD_FIELDS: list[tuple[dict[str, object], int, str, str | None]] = [
+    ({"contest": "nowhere"}, 404, "unknown_contest", "contest"),
+    ({"contest": "../star"}, 404, "unknown_contest", "contest"),
+    ({"contest": 7}, 422, "invalid_request", "contest"),
+    ({"contest": None}, 422, "invalid_request", None),
+    ({"candidateCode": "99"}, 422, "unknown_candidate", "candidateCode"),
+    ({"candidateCode": ""}, 422, "unknown_candidate", "candidateCode"),
+    ({"candidateCode": 7}, 422, "invalid_request", "candidateCode"),
+    ({"candidateCode": "7" * 200}, 422, "invalid_request", "candidateCode"),
+    ({"candidateCode": "0\u0000"}, 422, "unknown_candidate", "candidateCode"),
+    ({"candidateId": "no-id"}, 422, "invalid_request", "candidateId"),
+    ({"candidateId": str(UUID(int=1))}, 422, "unknown_candidate", "candidateCode"),
+    ({"candidateId": str(candidate_id(8))}, 422, "invalid_request", "candidateCode"),
+    ({"quantity": 0}, 422, "bad_quantity", "quantity"),
+    ({"quantity": -5}, 422, "bad_quantity", "quantity"),
+    ({"quantity": 10_001}, 422, "too_many", "quantity"),
+    ({"quantity": 10**9}, 422, "too_many", "quantity"),
+    ({"quantity": 10**40}, 422, "too_many", "quantity"),
+    ({"quantity": 1e300}, 422, "too_many", "quantity"),
+    ({"quantity": 1.5}, 422, "invalid_request", "quantity"),
+    ({"quantity": "5"}, 422, "invalid_request", "quantity"),
+    ({"quantity": "five"}, 422, "invalid_request", "quantity"),
+    ({"quantity": True}, 422, "invalid_request", "quantity"),
+    ({"quantity": None}, 422, "invalid_request", "quantity"),
+    ({"quantity": [5]}, 422, "invalid_request", "quantity"),
+    ({"voterPhone": "0501"}, 422, "bad_number", "voterPhone"),
+    ({"voterPhone": ""}, 422, "bad_number", "voterPhone"),
+    ({"voterPhone": "call me"}, 422, "bad_number", "voterPhone"),
+    ({"voterPhone": "+2252720202020"}, 422, "bad_number", "voterPhone"),
+    ({"voterPhone": "+33612345678"}, 422, "foreign_number", "voterPhone"),
+    ({"voterPhone": "+" * 500}, 422, "invalid_request", "voterPhone"),
+    ({"voterPhone": 2250501020304}, 422, "invalid_request", "voterPhone"),
+    ({"paymentMethod": "CARD"}, 422, "method_unavailable", "paymentMethod"),
+    ({"paymentMethod": "CASH"}, 422, "invalid_request", "paymentMethod"),
+    ({"paymentMethod": None, "voterPhone": "0101020304"}, 422, "no_wallet", "paymentMethod"),
+    ({"price": 1}, 422, "invalid_request", "price"),
+    ({"status": "COMPLETED"}, 422, "invalid_request", "status"),
+]
+
+
+@pytest.mark.parametrize(("change", "status", "kind", "field"), BAD_FIELDS, ids=lambda value: str(value)[:40])
+async def test_bad_fields_place_nothing(
+    here: Here, change: dict[str, Any], status: int, kind: str, field: str | None
+) -> None:
+    answer = await here.order(**change)
+    said = await problem_of(answer)
+    assert (answer.status, said["type"]) == (status, f"/problems/{kind}")
+    assert all(error["msg"] for error in said["errors"])
+    assert [e["loc"] for e in said["errors"]] == [["body", field] if field else ["body"]]
+    assert here.house.wishes == []
+
+
+BAD_BODIES: list[tuple[bytes, dict[str, str], int]] = [
+    (b"", {}, 400),
+    (b"{", {}, 400),
+    (b"quantity=5", {}, 400),
+    (b"\xff\xfe{}", {}, 400),
+    (b'{"contest": "\\ud800"}', {}, 400),
+    (b"[" * 30_000, {}, 400),
+    (b'{"quantity": ' + b"9" * 6_000 + b"}", {}, 400),
+    (b"[]", {}, 422),
+    (b"null", {}, 422),
+    (b"{}", {}, 422),
+    (json.dumps(GOOD).replace("5,", "NaN,").encode(), {}, 422),
+    (json.dumps(GOOD).replace("5,", "1e999,").encode(), {}, 422),
+    (json.dumps(GOOD).encode(), {"Content-Type": "text/plain"}, 415),
+    (json.dumps(GOOD).encode(), {"Content-Type": "application/x-www-form-urlencoded"}, 415),
+    (json.dumps(GOOD).encode(), {"Content-Type": ";;;"}, 415),
+    (json.dumps(GOOD | {"contest": "x" * 70_000}).encode(), {}, 413),
+]
+
+
+@pytest.mark.parametrize(("body", "headers", "status"), BAD_BODIES, ids=lambda value: repr(value)[:40])
+async def test_bad_bodies_place_nothing(here: Here, body: bytes, headers: dict[str, str], status: int) -> None:
+    answer = await here.raw(body, **headers)
+    await problem_of(answer)
+    assert answer.status == status
+    assert here.house.wishes == []
+
+
+async def test_a_body_in_chunks_is_limited_too(here: Here) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b" " * 10_000
+
+    answer = await here.client.post(INITIATE, data=parts(), headers=JSON)
+    assert (answer.status, (await problem_of(answer))["title"]) == (413, "Content too large")
+
+
+@pytest.mark.parametrize(("language", "words"), [("fr-CI,fr;q=0.9", "Au plus"), ("en", "At most"), ("de", "Au plus")])
+async def test_refusals_speak_the_callers_language(here: Here, language: str, words: str) -> None:
+    answer = await here.client.post(INITIATE, json=GOOD | {"quantity": 10**9}, headers={"Accept-Language": language})
+    said = await problem_of(answer)
+    assert said["detail"].startswith(words)
+    assert said["errors"][0]["msg"] == said["detail"]
+
+
+@pytest.mark.parametrize(("year", "kind"), [(2025, "not_open_yet"), (2029, "closed")])
+async def test_outside_its_window_a_contest_sells_nothing(here: Here, year: int, kind: str) -> None:
+    here.house.instant = datetime(year, 1, 1, tzinfo=UTC)
+    answer = await here.order()
+    assert (answer.status, (await problem_of(answer))["type"]) == (409, f"/problems/{kind}")
+
+
+async def test_nobody_votes_for_who_has_withdrawn() -> None:
+    contest = demo_contest()
+    gone = replace(contest.candidates[6], status=CandidateStatus.WITHDRAWN)
+    house = RecordingHouse(replace(contest, candidates=(gone, *contest.candidates[:6]), _by_code={}))
+    async with TestClient(TestServer(application(house))) as client:
+        answer = await Here(house, client).order()
+        assert (answer.status, (await problem_of(answer))["type"]) == (409, "/problems/candidate_not_standing")
+
+
+async def test_a_house_that_is_away_says_when_to_come_back(here: Here) -> None:
+    here.house.away = True
+    answer = await here.order()
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert (await problem_of(answer))["type"] == "/problems/busy"
+
+
+async def test_one_address_writes_so_often() -> None:
+    house = RecordingHouse()
+    limits = RateLimits(NOWHERE, writes=2)
+    async with TestClient(TestServer(application(house, limits))) as client:
+        answers = [await Here(house, client).order() for _ in range(3)]
+    assert [a.status for a in answers] == [201, 201, 429]
+    assert 1 <= int(answers[2].headers["Retry-After"]) <= 60
+    assert len(house.wishes) == 2
+
+
+async def test_the_state_of_a_vote(here: Here) -> None:
+    placed = await said_by(await here.order())
+    vote_id = UUID(placed["voteId"])
+    here.house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
+    answer = await here.client.get(f"/api/votes/{vote_id}")
+    said = await said_by(answer)
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert (said["voteId"], said["status"], said["reason"], said["receipt"]) == (
+        str(vote_id),
+        "COMPLETED",
+        None,
+        RECEIPT,
+    )
+    assert (said["amount"], said["currency"], said["paymentUrl"]) == (500, "XOF", None)
+    assert "0501020304" not in json.dumps(said)
+
+
+@pytest.mark.parametrize("vote_id", [str(uuid4()), "7", "x" * 300, f"{{{uuid4()}}}", uuid4().hex, "%00"], ids=str)
+async def test_an_unknown_vote_is_not_found(here: Here, vote_id: str) -> None:
+    answer = await here.client.get(f"/api/votes/{vote_id}")
+    assert answer.status == 404
+    await problem_of(answer)
+
+
+async def test_contests_are_listed(here: Here) -> None:
+    (card,) = (await said_by(await here.client.get("/api/contests")))["contests"]
+    assert (card["slug"], card["name"], card["open"]) == ("star", "Star d'Abidjan", True)
+    assert card["price"] == {"amount": 100, "currency": "XOF"}
+    assert await said_by(await here.client.get("/api/contests/star")) == card
+
+
+async def test_candidates_are_listed(here: Here) -> None:
+    said = await said_by(await here.client.get("/api/contests/star/candidates"))
+    assert said["contest"] == "star"
+    assert [c["code"] for c in said["candidates"]] == [f"{n:02d}" for n in range(1, 13)]
+    assert said["candidates"][0] == {"id": str(candidate_id(1)), "code": "01", "name": "Aya Koné"}
+
+
+@pytest.mark.parametrize("path", ["/api/contests/nowhere", "/api/contests/nowhere/candidates", "/api/nothing"])
+async def test_what_is_not_there_is_a_problem(here: Here, path: str) -> None:
+    answer = await here.client.get(path)
+    assert answer.status == 404
+    await problem_of(answer)
+
+
+async def test_another_method_is_told_which_are_allowed(here: Here) -> None:
+    answer = await here.client.delete(INITIATE)
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+    await problem_of(answer)

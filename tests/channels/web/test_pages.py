@@ -1,0 +1,325 @@
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient, TestServer
+from playwright.async_api import Browser, expect
+
+from gateway.domain.contest import CandidateStatus
+from gateway.domain.order import Channel
+from gateway.domain.payment import PublicStatus
+from gateway.domain.wallet import PaymentMethod
+from gateway.http.pages import CONTENT_SECURITY_POLICY
+from gateway.http.rate_limits import RateLimits
+from gateway.ports.payment_provider import PayerReason
+from tests.channels.web.house import NOWHERE, RECEIPT, RecordingHouse, application, counted_receipt
+from tests.demo import demo_contest
+
+FORM = {"nonce": "a" * 20, "quantity": "5", "phone": "05 01 02 03 04", "method": ""}
+PAGE = "/c/star/07"
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+@dataclass
+class Here:
+    house: RecordingHouse
+    client: TestClient[web.Request, web.Application]
+
+    async def send(self, headers: dict[str, str] | None = None, **changes: str) -> ClientResponse:
+        return await self.client.post(PAGE, data=FORM | changes, headers=headers, allow_redirects=False)
+
+    async def read(self, path: str, language: str = "en") -> str:
+        return await (await self.client.get(path, headers={"Accept-Language": language})).text()
+
+    async def ordered(self, **changes: object) -> str:
+        """The address of an order that then became this."""
+        path = (await self.send(nonce=uuid4().hex)).headers["Location"]
+        self.house.change(UUID(path.rpartition("/")[2]), **changes)
+        return path
+
+
+@pytest.fixture
+async def here() -> AsyncIterator[Here]:
+    house = RecordingHouse()
+    async with TestClient(TestServer(application(house))) as client:
+        yield Here(house, client)
+
+
+async def test_the_page_of_a_candidate(here: Here) -> None:
+    here.house.score = 1234
+    text = await here.read(PAGE)
+    assert "Awa Ouattara" in text
+    assert "1,234 votes · rank 1" in text
+    assert "100\u00a0FCFA a vote" in text
+    assert 'name="method" value="ORANGE_MONEY"' in text
+    assert "Numéro qui paie" in await here.read(PAGE, "fr")
+
+
+async def test_each_form_has_its_own_nonce(here: Here) -> None:
+    nonces = [re.search(r'name="nonce" value="([\w-]{24})"', await here.read(PAGE)) for _ in range(2)]
+    assert nonces[0] is not None
+    assert nonces[1] is not None
+    assert nonces[0][1] != nonces[1][1]
+
+
+async def test_a_form_becomes_an_order(here: Here) -> None:
+    answer = await here.send()
+    assert answer.status == 303
+    assert re.fullmatch(r"/votes/[0-9a-f-]{36}", answer.headers["Location"])
+    (wish,) = here.house.wishes
+    assert (wish.channel, wish.key, wish.quantity, wish.voter) == (Channel.WEB, FORM["nonce"], 5, None)
+    assert wish.payer is not None
+    assert (wish.payer.e164, wish.method) == ("+2250501020304", PaymentMethod.MTN)
+
+
+async def test_a_double_click_is_one_order(here: Here) -> None:
+    first, second = await here.send(), await here.send()
+    assert first.headers["Location"] == second.headers["Location"]
+    assert len(here.house.wishes) == 1
+
+
+async def test_a_form_sent_again_with_something_else_asks_first(here: Here) -> None:
+    earlier = (await here.send()).headers["Location"]
+    answer = await here.send(quantity="6")
+    text = await answer.text()
+    assert answer.status == 409
+    assert f'href="{earlier}"' in text
+    assert FORM["nonce"] not in text
+    assert len(here.house.wishes) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"quantity": "0"}, 422, "a number from 1 to 10000"),
+        ({"quantity": "-1"}, 422, "a number from 1 to 10000"),
+        ({"quantity": "five"}, 422, "a number from 1 to 10000"),
+        ({"quantity": ""}, 422, "a number from 1 to 10000"),
+        ({"quantity": "٣"}, 422, "a number from 1 to 10000"),
+        ({"quantity": "1e3"}, 422, "a number from 1 to 10000"),
+        ({"quantity": "1000000000"}, 422, "At most 10000"),
+        ({"quantity": "9" * 10_000}, 422, "At most 10000"),
+        ({"phone": ""}, 422, "Wrong number"),
+        ({"phone": "0501"}, 422, "Wrong number"),
+        ({"phone": "+33612345678"}, 422, "not of this country"),
+        ({"phone": "0101020304"}, 422, "which wallet"),
+        ({"method": "CARD"}, 422, "not available"),
+        ({"method": "CASH"}, 422, "not available"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_a_bad_form_comes_back_with_what_is_wrong(
+    here: Here, change: dict[str, str], status: int, words: str
+) -> None:
+    answer = await here.send({"Accept-Language": "en"}, **change)
+    text = await answer.text()
+    assert answer.status == status
+    assert words in text
+    assert FORM["nonce"] in text  # nothing was placed: the form may be sent again as it is
+    assert here.house.wishes == []
+
+
+async def test_what_was_typed_is_data(here: Here) -> None:
+    text = await (await here.send(phone='"><script>alert(1)</script>')).text()
+    assert "<script>alert" not in text
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://elsewhere.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Sec-Fetch-Site": "none"}, 303),
+        ({}, 303),
+    ],
+    ids=str,
+)
+async def test_another_sites_form_is_refused(here: Here, headers: dict[str, str], status: int) -> None:
+    assert (await here.send(headers)).status == status
+    assert len(here.house.wishes) == (1 if status == 303 else 0)
+
+
+async def test_our_own_origin_is_let_in(here: Here) -> None:
+    origin = str(here.client.make_url("/")).rstrip("/")
+    assert (await here.send({"Origin": origin})).status == 303
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"quantity=5", "application/json", 415),
+        (b"quantity=5", "text/plain", 415),
+        (b"x=1&" * 100, FORM_TYPE, 400),
+        (b"phone=" + b"0" * 70_000, FORM_TYPE, 413),
+        (b"phone=%ff%fe&quantity=%00", FORM_TYPE, 422),
+        (b"", FORM_TYPE, 422),
+        (b"phone=0501020304", FORM_TYPE + "; charset=nonsense", 422),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+async def test_an_unreadable_form_places_nothing(here: Here, body: bytes, kind: str, status: int) -> None:
+    answer = await here.client.post(PAGE, data=body, headers={"Content-Type": kind})
+    assert (answer.status, answer.content_type) == (status, "text/html")
+    assert here.house.wishes == []
+
+
+async def test_one_address_votes_so_often() -> None:
+    house = RecordingHouse()
+    async with TestClient(TestServer(application(house, RateLimits(NOWHERE, web_votes=2)))) as client:
+        answers = [await Here(house, client).send({"Accept-Language": "en"}) for _ in range(3)]
+        assert [a.status for a in answers] == [303, 303, 429]
+        assert "Retry-After" in answers[2].headers
+        assert "vote by phone or SMS" in await answers[2].text()
+
+
+@pytest.mark.parametrize(
+    "path", ["/c/star/99", "/c/nowhere/07", "/c/star/7", "/c/star/007777777", "/votes/7", "/nothing"]
+)
+async def test_what_is_not_there_has_a_page(here: Here, path: str) -> None:
+    answer = await here.client.get(path)
+    assert (answer.status, answer.content_type) == (404, "text/html")
+
+
+async def test_a_closed_contest_shows_no_form(here: Here) -> None:
+    here.house.instant = datetime(2029, 1, 1, tzinfo=UTC)
+    text = await here.read(PAGE)
+    assert "is closed" in text
+    assert "<form" not in text
+    assert (await here.send()).status == 409
+
+
+async def test_who_has_withdrawn_has_no_form() -> None:
+    contest = demo_contest()
+    gone = replace(contest.candidates[6], status=CandidateStatus.WITHDRAWN)
+    house = RecordingHouse(replace(contest, candidates=(gone,), _by_code={}))
+    async with TestClient(TestServer(application(house))) as client:
+        text = await Here(house, client).read(PAGE)
+    assert "no longer standing" in text
+    assert "<form" not in text
+
+
+async def test_a_pending_order_says_what_to_do(here: Here) -> None:
+    text = await here.read(await here.ordered())
+    assert "arrives on +225 05 •• •• 03 04" in text
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in text
+    assert "0501020304" not in text
+
+
+async def test_a_redirect_order_links_to_the_operators_page(here: Here) -> None:
+    path = await here.ordered(method=PaymentMethod.ORANGE)
+    assert "#144*82#" in await here.read(path)
+    here.house.change(UUID(path[7:]), payment_url="https://pay.example/x?a=1&b=2")
+    assert 'href="https://pay.example/x?a=1&amp;b=2"' in await here.read(path)
+    here.house.change(UUID(path[7:]), payment_url="javascript:alert(1)")
+    assert "javascript:" not in await here.read(path)
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (PublicStatus.COMPLETED, None),
+        *((PublicStatus.FAILED, reason.value) for reason in PayerReason),
+        (PublicStatus.FAILED, None),
+        (PublicStatus.FAILED, "a word of tomorrow"),
+        (PublicStatus.EXPIRED, None),
+        (PublicStatus.HELD, "review"),
+        (PublicStatus.HELD, "refund_pending"),
+        (PublicStatus.REFUNDED, None),
+    ],
+    ids=str,
+)
+async def test_every_end_of_an_order_has_words(
+    here: Here, language: str, status: PublicStatus, reason: str | None
+) -> None:
+    done = status is PublicStatus.COMPLETED
+    path = await here.ordered(status=status, reason=reason, receipt=RECEIPT if done else None)
+    text = await here.read(path, language)
+    assert 'href="/c/star/07?votes=5"' in text
+    assert (f'href="/verify/{RECEIPT}"' in text) is done
+    assert "order.js" not in text
+
+
+async def test_an_orders_page_is_kept_by_nobody(here: Here) -> None:
+    answer = await here.client.get(await here.ordered())
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+
+
+async def test_a_receipt_is_proved_to_people_and_programs(here: Here) -> None:
+    here.house.receipts[RECEIPT] = counted_receipt()
+    assert "This vote is counted" in await here.read(f"/verify/{RECEIPT}")
+    typed = f"{RECEIPT[:5]}-{RECEIPT[5:]}".lower()
+    answer = await here.client.get(f"/verify/{typed}", headers={"Accept": "application/json"})
+    said = await answer.json()
+    assert (said["receipt"], said["contest"], said["candidate"], said["quantity"]) == (RECEIPT, "star", "07", 5)
+    assert (said["tallyNumber"], said["countedAt"]) == (42, "2026-06-01T12:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "words"),
+    [
+        (RECEIPT[:-1] + ("0" if RECEIPT[-1] != "0" else "1"), "malformed_receipt", "one character is wrong"),
+        ("short", "malformed_receipt", "one character is wrong"),
+        ("%00", "malformed_receipt", "one character is wrong"),
+        (RECEIPT, "unknown_receipt", "No counted vote"),
+    ],
+)
+async def test_a_wrong_receipt_is_not_found(here: Here, code: str, kind: str, words: str) -> None:
+    path = f"/verify/{code}"
+    headers = {"Accept": "application/json", "Accept-Language": "en"}
+    page, answer = (
+        await here.client.get(path, headers={"Accept-Language": "en"}),
+        await here.client.get(path, headers=headers),
+    )
+    assert (page.status, answer.status) == (404, 404)
+    assert words in await page.text()
+    said = await answer.json(content_type="application/problem+json")
+    assert said["type"] == f"/problems/{kind}"
+    assert words in said["detail"]
+
+
+async def test_receipts_are_not_found_by_trying() -> None:
+    house = RecordingHouse()
+    async with TestClient(TestServer(application(house, RateLimits(NOWHERE, receipt_checks=2)))) as client:
+        answers = [await client.get(f"/verify/{RECEIPT}") for _ in range(3)]
+        again = await client.get(f"/verify/{RECEIPT}", headers={"Accept": "application/json"})
+    assert [a.status for a in answers] == [404, 404, 429]
+    assert (again.status, again.content_type) == (429, "application/problem+json")
+
+
+async def test_a_house_that_is_away_has_a_page(here: Here) -> None:
+    here.house.away = True
+    answer = await here.send()
+    assert (answer.status, answer.content_type, answer.headers["Retry-After"]) == (503, "text/html", "5")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+async def test_a_vote_in_a_browser(here: Here, browser: Browser, script: bool) -> None:
+    complaints: list[str] = []
+    context = await browser.new_context(viewport={"width": 360, "height": 740}, locale="fr", java_script_enabled=script)
+    page = await context.new_page()
+    page.on("console", lambda message: complaints.append(message.text))
+    await page.goto(str(here.client.make_url(PAGE)))
+    await page.fill("#quantity", "15")
+    if script:
+        await expect(page.locator("#total")).to_have_text("1 500 FCFA")
+    await page.fill("#phone", "0501020304")
+    await page.click("button[type=submit]")
+    await expect(page.locator("h1")).to_have_text("En attente de votre paiement")
+    (vote_id,) = here.house.orders
+    here.house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
+    await expect(page.locator("h1")).to_have_text("Vote compté", timeout=10_000)
+    if script:
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360
+    await context.close()
+    assert complaints == []

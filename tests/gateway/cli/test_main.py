@@ -1,0 +1,181 @@
+"""The command line: helps, exit statuses, and commands on a real database."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import configuration, doctor
+from gateway.cli.main import app
+from tests.engines import SECRET_KEY, Database, Engines
+
+COMMANDS = [
+    "up",
+    "serve",
+    "worker",
+    "sandbox",
+    "migrate",
+    "demo",
+    "partitions",
+    "audit money",
+    "tally rebuild",
+    "config",
+    "doctor",
+]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """A command line in an empty directory, with nothing of ours in the environment."""
+    for name in ("DATABASE_URL", "REDIS_URL", "SPOTLIGHT_OWNER_DATABASE_URL", "SPOTLIGHT_SECRET_KEY", "SPOTLIGHT_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("SPOTLIGHT_DATA_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return CliRunner()
+
+
+@pytest.fixture
+def installed(run: CliRunner, database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """The same with servers that answer."""
+    values = {
+        "DATABASE_URL": database.app_url,
+        "SPOTLIGHT_OWNER_DATABASE_URL": database.owner_url,
+        "REDIS_URL": redis_url,
+        "SPOTLIGHT_SECRET_KEY": SECRET_KEY,
+        "SPOTLIGHT_ENV": "demo",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example(run: CliRunner, command: str) -> None:
+    shown = run.invoke(app, [*command.split(), "--help"])
+    assert shown.exit_code == 0
+    assert "Example:\n" in shown.output
+    assert f"spotlight {command}" in shown.output
+
+
+@pytest.mark.parametrize(
+    "command", ["serve", "worker", "migrate", "demo", "partitions", "audit money", "tally rebuild"]
+)
+def test_where_nothing_runs_one_sentence_says_so(run: CliRunner, command: str) -> None:
+    done = run.invoke(app, command.split())
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: nothing runs here")
+    assert done.stderr.count("\n") == 1
+
+
+def test_wrong_settings_get_a_sentence_each(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://x")
+    monkeypatch.setenv("REDIS_URL", "redis://x")
+    monkeypatch.setenv("SPOTLIGHT_SECRET_KEY", "short")
+    done = run.invoke(app, ["migrate"])
+    assert done.exit_code == 2
+    assert "error: DATABASE_URL: must begin with postgresql://" in done.stderr
+    assert "error: SPOTLIGHT_SECRET_KEY: use at least 32" in done.stderr
+
+
+def test_an_unreachable_database_is_one_sentence(installed: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPOTLIGHT_OWNER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    done = installed.invoke(app, ["migrate"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_refusing_database_is_one_sentence(installed: CliRunner, engines: Engines) -> None:
+    done = installed.invoke(app, ["demo"], env={"DATABASE_URL": engines.postgres.dsn("no_such_database")})
+    assert done.exit_code == 1
+    assert "no_such_database" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_unknown_command_is_misuse(run: CliRunner) -> None:
+    assert run.invoke(app, ["nonsense"]).exit_code == 2
+
+
+def test_the_commands_of_an_operator(installed: CliRunner) -> None:
+    for command, says in (
+        ("migrate", "the database is up to date"),
+        ("demo", "/c/star"),
+        ("tally rebuild", "star: 0 votes"),
+        ("audit money", "holds"),
+    ):
+        done = installed.invoke(app, command.split())
+        assert (done.exit_code, says in done.output) == (0, True), done.output
+    assert json.loads(installed.invoke(app, ["audit", "money", "--json"]).output)
+
+
+def test_partitions_are_made_once(installed: CliRunner) -> None:
+    assert "made " in installed.invoke(app, ["partitions", "--months", "8"]).output
+    assert "are there already" in installed.invoke(app, ["partitions", "--months", "8"]).output
+
+
+def test_config_masks_secrets_and_says_where_values_come_from(installed: CliRunner) -> None:
+    Path(".env").write_text("MTN_MOMO_API_KEY=hush\nAFRICASTALKING_SENDER=7890\n")
+    done = installed.invoke(app, ["config"], env={"REDIS_URL": "redis://:hush@cache:6379/0"})
+    assert done.exit_code == 0
+    assert SECRET_KEY not in done.output
+    assert "hush" not in done.output
+    lines = {line.split()[0]: line for line in done.output.splitlines()}
+    assert lines["SPOTLIGHT_SECRET_KEY"].endswith("****  (environment)")
+    assert lines["AFRICASTALKING_SENDER"].endswith("7890  (.env)")
+    assert lines["PORT"].endswith("8080  (default)")
+    assert "redis://:****@cache:6379/0" in lines["REDIS_URL"]
+
+
+def test_config_lists_and_complains_where_nothing_is_set(run: CliRunner) -> None:
+    done = run.invoke(app, ["config"])
+    assert done.exit_code == 2
+    assert "HOST" in done.stdout
+    assert "nothing runs here" in done.stderr
+    assert json.loads(run.invoke(app, ["config", "--json"]).stdout)["faults"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("STRIPE_API_KEY", "sk_live_1", "****"),
+        ("SPOTLIGHT_DEMO_ADMIN_PASSWORD", "x", "****"),
+        ("DATABASE_URL", "postgresql://app:p@db/x", "postgresql://app:****@db/x"),
+        ("HOST", "127.0.0.1", "127.0.0.1"),
+        ("STRIPE_API_KEY", "", ""),
+    ],
+)
+def test_masking(name: str, value: str, shown: str) -> None:
+    assert configuration.masked(name, value) == shown
+
+
+def test_doctor_finds_answering_servers(installed: CliRunner) -> None:
+    done = installed.invoke(app, ["doctor"])
+    assert done.exit_code == 0, done.output
+    assert "PostgreSQL: 18" in done.output
+    assert "Redis: 7" in done.output
+
+
+def test_doctor_names_what_is_wrong(installed: CliRunner, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", database.superuser_url)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(doctor, "_ROOM_MB", 10**12)
+    done = installed.invoke(app, ["doctor"])
+    assert done.exit_code == 1
+    wrong = [line.split(":")[0].split(maxsplit=1)[1] for line in done.output.splitlines() if line.startswith("WRONG")]
+    assert wrong == ["disk", "PostgreSQL", "Redis"]
+
+
+def test_doctor_where_nothing_runs_looks_at_the_ports(run: CliRunner) -> None:
+    done = run.invoke(app, ["doctor", "--json"])
+    assert {finding["what"] for finding in json.loads(done.output)} >= {"Python", "PORT", "SPOTLIGHT_SANDBOX_PORT"}
+
+
+def test_the_help_is_quick_because_nothing_heavy_is_imported() -> None:
+    script = (
+        "import sys, gateway.cli.main; print(sorted({'sqlalchemy', 'aiohttp', 'aiogram', 'redis'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

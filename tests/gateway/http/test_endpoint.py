@@ -1,0 +1,181 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from pydantic import Field
+
+from gateway.http import endpoint as endpoints
+from gateway.http import middleware, openapi
+from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint
+from gateway.http.problems import Problem
+from tests.channels.web.house import RecordingHouse
+from tests.channels.web.house import application as voting
+
+Client = TestClient[web.Request, web.Application]
+
+
+class ShelfPath(InputModel):
+    """A shelf."""
+
+    shelf_id: int = Field(ge=1)
+
+
+class Page(InputModel):
+    """Which part of a list."""
+
+    limit: int = Field(10, ge=1, le=100, description="How many.")
+
+
+class Book(InputModel):
+    """A book to put on a shelf."""
+
+    title: str = Field(max_length=20)
+    page_count: int = 1
+
+
+class Shelved(ApiModel):
+    """A book on its shelf."""
+
+    shelf_id: int
+    page_count: int
+    limit: int
+
+
+async def guard(request: web.Request) -> None:
+    if "X-Refuse" in request.headers:
+        raise Problem(429, "Too many")
+
+
+@endpoint(body=Book, path=ShelfPath, query=Page, returns={201: Shelved}, problems=(429,), tag="books", guard=guard)
+async def put(request: web.Request, *, body: Book, path: ShelfPath, query: Page) -> Reply:
+    """Put a book on a shelf.
+
+    It stays there.
+    """
+    return Reply(201, Shelved(shelf_id=path.shelf_id, page_count=body.page_count, limit=query.limit), {"X-A": "b"})
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    app = web.Application(middlewares=middleware.stack())
+    app.router.add_post("/api/shelves/{shelfId}/books", put)
+    openapi.setup(app)
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+async def test_models_in_and_out(client: Client) -> None:
+    answer = await client.post("/api/shelves/3/books?limit=5", json={"title": "x", "pageCount": 7})
+    assert (answer.status, answer.headers["X-A"], answer.headers["Cache-Control"]) == (201, "b", "no-store")
+    assert await answer.json() == {"shelfId": 3, "pageCount": 7, "limit": 5}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "loc"),
+    [
+        ("/api/shelves/0/books", {"title": "x"}, ["path", "shelfId"]),
+        ("/api/shelves/x/books", {"title": "x"}, ["path", "shelfId"]),
+        ("/api/shelves/1/books?limit=0", {"title": "x"}, ["query", "limit"]),
+        ("/api/shelves/1/books?more=1", {"title": "x"}, ["query", "more"]),
+        ("/api/shelves/1/books", {}, ["body", "title"]),
+        ("/api/shelves/1/books", {"title": "x", "extra": 1}, ["body", "extra"]),
+        ("/api/shelves/1/books", {"title": "0501020304" * 3}, ["body", "title"]),
+    ],
+)
+async def test_what_does_not_fit_is_told_by_field(client: Client, path: str, body: object, loc: list[str]) -> None:
+    answer = await client.post(path, json=body)
+    said = await answer.json(content_type="application/problem+json")
+    assert (answer.status, said["type"]) == (422, "/problems/invalid_request")
+    assert said["errors"][0]["loc"] == loc
+    assert "0501020304" not in json.dumps(said)  # what was sent is not told back
+
+
+async def test_the_guard_is_asked_before_the_body_is_read(client: Client) -> None:
+    answer = await client.post("/api/shelves/1/books", data=b"{", headers={"X-Refuse": "1"})
+    assert answer.status == 429
+
+
+async def test_a_body_that_does_not_arrive_is_given_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoints, "BODY_SECONDS", 0.05)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(0.3)
+        yield b"}"
+
+    answer = await client.post("/api/shelves/1/books", data=slowly(), headers={"Content-Type": "application/json"})
+    assert answer.status == 408
+
+
+def references(node: object) -> Iterator[str]:
+    """Every reference in a document."""
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for held in node.values():
+            yield from references(held)
+    elif isinstance(node, list):
+        for held in node:
+            yield from references(held)
+
+
+def check_document(said: dict[str, Any]) -> None:
+    """What OpenAPI 3.1 wants of the parts that we write."""
+    assert said["openapi"].startswith("3.1.")
+    assert {"title", "version"} <= said["info"].keys()
+    schemas = said["components"]["schemas"]
+    assert {f"#/components/schemas/{name}" for name in schemas} >= set(references(said))
+    ids: list[str] = []
+    for path, methods in said["paths"].items():
+        assert path.startswith("/")
+        for method, operation in methods.items():
+            assert method in {"get", "post", "put", "patch", "delete"}
+            assert operation["summary"]
+            ids.append(operation["operationId"])
+            named = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
+            assert named == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+            for parameter in operation.get("parameters", []):
+                assert {"name", "in", "required", "schema"} <= parameter.keys()
+            assert operation["responses"]
+            for status, response in operation["responses"].items():
+                assert 200 <= int(status) < 600
+                assert response["description"]
+                for kind, content in response["content"].items():
+                    assert (kind == "application/problem+json") is (int(status) >= 400)
+                    assert "$ref" in content["schema"]
+    assert len(ids) == len(set(ids))
+
+
+async def test_the_document_describes_the_endpoint(client: Client) -> None:
+    said = await (await client.get("/openapi.json")).json()
+    check_document(said)
+    operation = said["paths"]["/api/shelves/{shelfId}/books"]["post"]
+    assert (operation["summary"], operation["description"]) == ("Put a book on a shelf", "It stays there.")
+    assert set(operation["responses"]) == {"201", "400", "408", "413", "415", "422", "429"}
+    assert [(p["in"], p["name"]) for p in operation["parameters"]] == [("path", "shelfId"), ("query", "limit")]
+    assert said["components"]["schemas"]["Book"]["additionalProperties"] is False
+
+
+async def test_the_vote_api_is_described() -> None:
+    async with TestClient(TestServer(voting(RecordingHouse()))) as client:
+        said = await (await client.get("/openapi.json")).json()
+        page = await client.get("/docs")
+        text = await page.text()
+    check_document(said)
+    assert set(said["paths"]) == {
+        "/api/votes/initiate",
+        "/api/votes/{voteId}",
+        "/api/contests",
+        "/api/contests/{slug}",
+        "/api/contests/{slug}/candidates",
+    }
+    order = said["components"]["schemas"]["VoteOrder"]
+    assert set(order["required"]) == {"quantity", "voterPhone"}
+    assert order["properties"]["quantity"]["type"] == "integer"
+    assert page.content_type == "text/html"
+    assert "POST /api/votes/initiate" in text
+    assert "<script" not in text

@@ -1,0 +1,32 @@
+import orjson
+
+from gateway.http.problems import Problem, problem
+
+
+def said_by(body: object) -> dict[str, object]:
+    assert isinstance(body, bytes)
+    said: dict[str, object] = orjson.loads(body)
+    return said
+
+
+def test_a_problem_has_its_members() -> None:
+    answer = problem(422, "Invalid request", "One field.", kind="/problems/x", errors=[{"loc": ["a"], "msg": "b"}])
+    assert (answer.status, answer.content_type) == (422, "application/problem+json")
+    assert said_by(answer.body) == {
+        "type": "/problems/x",
+        "title": "Invalid request",
+        "status": 422,
+        "detail": "One field.",
+        "errors": [{"loc": ["a"], "msg": "b"}],
+    }
+
+
+def test_what_is_not_said_is_left_out() -> None:
+    assert said_by(problem(404, "Not found").body) == {"type": "about:blank", "title": "Not found", "status": 404}
+
+
+def test_a_raised_problem_is_the_same_answer() -> None:
+    fault = Problem(429, "Too many", "Wait.", headers={"Retry-After": "7"}, more=1)
+    answer = fault.response()
+    assert (answer.status, answer.headers["Retry-After"], str(fault)) == (429, "7", "Wait.")
+    assert said_by(answer.body)["more"] == 1
