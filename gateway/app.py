@@ -8,6 +8,8 @@ from typing import Final
 import structlog
 import uvloop
 from aiohttp import web
+from aiohttp_remotes import XForwardedFiltered
+from aiohttp_remotes import setup as setup_remotes
 
 import channels.sms.routes
 import channels.ussd.routes
@@ -60,7 +62,8 @@ def create_app(rooms: Rooms) -> web.Application:
     )
     channels.sms.routes.setup(app, rooms.carriers, shared_secrets(rooms.carriers))
     payments.routes.setup(app, frozenset(rooms.providers))
-    limits = RateLimits(rooms.settings.redis_url, enabled=rooms.settings.rate_limits)
+    demo = rooms.settings.env == "demo"
+    limits = RateLimits(rooms.settings.redis_url, enabled=rooms.settings.rate_limits, exempt_loopback=demo)
     channels.web.api.setup(app, limits)
     channels.web.pages.setup(app, pages, limits)
     leaderboard.routes.setup(app, boards)
@@ -100,10 +103,14 @@ def _die_with(task: "asyncio.Task[None]") -> None:
 
 async def _serve(settings: Settings) -> None:
     async with open_rooms(settings, name=process_name("gateway"), pool_size=12) as rooms:
-        runner = web.AppRunner(create_app(rooms), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        app = create_app(rooms)
+        if proxies := settings.proxies:
+            await setup_remotes(app, XForwardedFiltered(proxies))
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         stopping = asyncio.Event()
-        health.stop_on_signals(runner.app, stopping)
+        drain_seconds = 0.0 if settings.env == "demo" else health.DRAIN_SECONDS
+        health.stop_on_signals(runner.app, stopping, drain_seconds=drain_seconds)
         try:
             await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
             _log.info("gateway_started", url=settings.base_url)

@@ -93,6 +93,13 @@ def answer_doorbell(kind: str) -> int:
 class DoorbellWorker(SimpleWorker):
     """RQ's worker without a fork: its jobs only ring a bell inside this process."""
 
+    told_to_stop = False
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """A signal came. RQ also leaves `work` when Redis is slow, and must then be started again."""
+        self.told_to_stop = True
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # RQ leaves it untyped
+
 
 def _serve(settings: Settings) -> None:
     """Answer doorbells until told to stop. Redis may come and go."""
@@ -107,7 +114,7 @@ def _serve(settings: Settings) -> None:
                 maintenance_interval=30,
             )
             worker.work(logging_level="WARNING")
-            if worker._stop_requested:
+            if worker.told_to_stop:
                 return
         except (RedisError, OSError) as error:
             _log.warning("doorbell_away", error=type(error).__name__)

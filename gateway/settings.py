@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -36,6 +37,11 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field("", alias="SPOTLIGHT_TRUSTED_PROXIES")
     queue: str = Field("spotlight", alias="SPOTLIGHT_QUEUE")
     prompt_delay_seconds: Annotated[int, Field(ge=0, le=60)] = Field(4, alias="SPOTLIGHT_PROMPT_DELAY_SECONDS")
+
+    @property
+    def proxies(self) -> list[IPv4Network | IPv6Network]:
+        """Networks whose `X-Forwarded-For` is believed."""
+        return [ip_network(word.strip()) for word in self.trusted_proxies.split(",") if word.strip()]
 
     @property
     def migration_url(self) -> str:
@@ -77,6 +83,10 @@ def _faults(settings: Settings) -> list[str]:
             faults.append(f"{name}: must begin with postgresql://")
     if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
         faults.append("REDIS_URL: must begin with redis://, rediss:// or unix://")
+    try:
+        _ = settings.proxies
+    except ValueError as error:
+        faults.append(f"SPOTLIGHT_TRUSTED_PROXIES: {error}")
     if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
         faults.append("SPOTLIGHT_PUBLIC_URL: must begin with https:// (http:// only in the demo)")
     if settings.env == "production":

@@ -68,6 +68,8 @@ class Country:
 
     def stop(self) -> None:
         """Ctrl-C, as a user ends it."""
+        self.gateway.close()
+        self.sandbox.close()
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(60)
@@ -81,7 +83,7 @@ class Country:
 
     def environment(self) -> dict[str, str]:
         """What `up` told its children."""
-        held: dict[str, str] = json.loads((self.home / "up.json").read_text())
+        held: dict[str, str] = json.loads((self.home / "up.json").read_text())["environment"]
         return held
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":

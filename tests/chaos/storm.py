@@ -79,13 +79,14 @@ class Storm:
         """Vote under fire, wait for quiet, count."""
         self._country.control(autopay=True)
         numbers = [f"+22505{self._random.randrange(10**8):08d}" for _ in range(self._votes)]
-        killing = asyncio.create_task(self._kill())
-        try:
-            await asyncio.gather(*(self._vote(n, number) for n, number in enumerate(numbers)))
-        finally:
-            killing.cancel()
+        async with self._client:
+            killing = asyncio.create_task(self._kill())
+            try:
+                await asyncio.gather(*(self._vote(n, number) for n, number in enumerate(numbers)))
+            finally:
+                killing.cancel()
+                await asyncio.gather(killing, return_exceptions=True)
         await self._count()
-        await self._client.aclose()
         return self.report
 
     async def _vote(self, serial: int, number: str) -> None:
