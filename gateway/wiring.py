@@ -149,13 +149,17 @@ def shared_secrets(codes: Mapping[str, object]) -> dict[str, str | None]:
 
 
 @asynccontextmanager
-async def open_rooms(settings: Settings, *, name: str, pool_size: int = 8) -> AsyncIterator[Rooms]:
-    """Connect, bind, and close everything again. The database need not answer yet."""
+async def open_rooms(
+    settings: Settings, *, name: str, pool_size: int = 8, batches: bool = False
+) -> AsyncIterator[Rooms]:
+    """Connect, bind, and close everything again. The database need not answer yet.
+
+    `batches`: for a process that mostly runs statements over long lists."""
     providers: dict[str, PaymentProvider] = build_adapters(payments.providers)
     carriers: dict[str, SmsCarrier] = build_adapters(channels.sms.carriers)
     prompting = frozenset(code for code, provider in providers.items() if Kind.PUSH in provider.capabilities("").kinds)
     vault = Vault(settings.secret_key.get_secret_value())
-    engine = make_engine(settings.database_url, pool_size=pool_size, name=name)
+    engine = make_engine(settings.database_url, pool_size=pool_size, batches=batches, name=name)
     auto = engine.execution_options(isolation_level="AUTOCOMMIT")
     redis = connect(settings.redis_url)
     patient_redis = connect(settings.redis_url, timeout_seconds=5)

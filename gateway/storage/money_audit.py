@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 _TAKEN: Final = "('confirmed','settled','held','surplus','mismatched','refund_due','refunded')"
 
 INVARIANTS: Final[dict[str, str]] = {
+    "I0 a payment has its vote": """
+select p.reference from payments p left join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+where v.id is null""",
     "I1 money states have the operator's evidence of exactly that amount": f"""
 select p.reference from payments p where p.status in {_TAKEN} and not exists (
   select 1 from evidence e where e.reference = p.reference and e.word = 'succeeded'

@@ -46,37 +46,41 @@ _COLUMNS: Final = (
 )
 
 # The window and the candidate are judged by the clock of the inserting statement. A key that is
-# known, in the table or twice in this batch, inserts nothing.
+# known, in the table or twice in this batch, inserts nothing. What was claimed is an array and not
+# a join: without statistics a join of two lists is planned as their product.
 _INSERT: Final = text(f"""
 with asked as (select * from {unnest(_COLUMNS)}),
-judged as (
-  select a.*, c.opens_at <= now() and now() < c.closes_at as in_window,
-    k.status = 'approved' as standing, c.price_minor = a.price_minor as same_price
-  from asked a join contests c on c.id = a.contest_id
-    join candidates k on k.id = a.candidate_id and k.contest_id = a.contest_id),
+judged as materialized (
+  select a.*,
+    (select c.opens_at <= now() and now() < c.closes_at from contests c where c.id = a.contest_id) as in_window,
+    (select c.price_minor = a.price_minor from contests c where c.id = a.contest_id) as same_price,
+    (select k.status = 'approved' from candidates k
+      where k.id = a.candidate_id and k.contest_id = a.contest_id) as standing
+  from asked a),
 claimed as (
   insert into order_keys (channel, key, request_hash, vote_id, payment_reference, placed_at, receipt, order_code)
   select channel, key, request_hash, vote_id, reference, now(), receipt, order_code
   from judged where in_window and standing and same_price
-  on conflict do nothing returning vote_id, placed_at),
+  on conflict do nothing returning vote_id),
+placed as materialized (select coalesce(array_agg(vote_id), '{{}}') as ids from claimed),
 voted as (
   insert into votes (id, placed_at, contest_id, candidate_id, channel, language, quantity, price_minor,
     amount_minor, currency, voter_index, voter_cipher, receipt)
-  select vote_id, placed_at, contest_id, candidate_id, channel, language, quantity, price_minor,
+  select vote_id, now(), contest_id, candidate_id, channel, language, quantity, price_minor,
     amount_minor, currency, voter_index, voter_cipher, receipt
-  from judged join claimed using (vote_id)),
+  from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 paying as (
   insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
     currency, payer_index, payer_cipher, next_check_at, expires_at)
-  select reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
+  select reference, now(), vote_id, contest_id, provider, method, country, amount_minor,
     currency, payer_index, payer_cipher, now() + make_interval(secs => delay_seconds),
     now() + make_interval(secs => :unsent_seconds)
-  from judged join claimed using (vote_id)),
+  from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 logged as (
   insert into payment_events (reference, to_status, seen, actor, detail)
-  select reference, 'created', 'ordered', 'voter', channel from judged join claimed using (vote_id))
-select j.vote_id, c.vote_id is not null as placed, j.in_window, j.standing
-from judged j left join claimed c using (vote_id)
+  select reference, 'created', 'ordered', 'voter', channel
+  from judged where vote_id = any(cast((select ids from placed) as uuid[])))
+select vote_id, vote_id = any(cast((select ids from placed) as uuid[])) as placed, in_window, standing from judged
 """)
 
 _FIND: Final = text("""
@@ -136,8 +140,8 @@ class PostgresOrders:
             return PlacedOrder(order.vote_id, order.payment_reference, order.sale.amount)
         if row := known.get((wish.channel.value, wish.key)):
             return _known(row, wish.request_hash)
-        verdict = judged.get(order.vote_id)
-        if verdict is None:
+        verdict = judged[order.vote_id]
+        if verdict.in_window is None or verdict.standing is None:
             return Refusal.UNKNOWN_CANDIDATE
         if not verdict.in_window:
             return Refusal.CLOSED

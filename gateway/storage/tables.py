@@ -11,7 +11,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
-    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -185,7 +184,6 @@ payments = Table(
     _text("received_currency", null=True),
     _text("reason", null=True),
     _text("reason_code", null=True),
-    ForeignKeyConstraint(["vote_id", "placed_at"], ["votes.id", "votes.placed_at"]),
     postgresql_partition_by="RANGE (placed_at)",
 )
 Index(

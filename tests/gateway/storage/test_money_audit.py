@@ -12,6 +12,7 @@ from tests.gateway.scripted_provider import paid
 
 # Rows that no guard would let in: planted as a superuser with triggers off.
 PLANTED = {
+    "I0": "delete from votes",
     "I1": "delete from evidence",
     "I2": "delete from tally_entries",
     "I3": "update tally_entries set quantity = quantity + 1",

@@ -82,7 +82,7 @@ TABLES = [
       next_check_at timestamptz, hinted_at timestamptz, asked_at timestamptz, expires_at timestamptz not null,
       sent_at timestamptz, confirmed_at timestamptz, settled_at timestamptz,
       received_minor bigint, received_currency text, reason text, reason_code text,
-      primary key (reference, placed_at), foreign key (vote_id, placed_at) references votes (id, placed_at))
+      primary key (reference, placed_at))
     partition by range (placed_at)
     """,
     # A vote's payments share its instant, so unique with it means unique for the vote.
