@@ -79,7 +79,7 @@ def _replacement(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Zs":
         return " "
-    if category in ("So", "Sk", "Cf", "Cc", "Mn", "Cs", "Co", "Cn"):
+    if category in ("So", "Sk", "Cf", "Cc", "Mn", "Me", "Mc", "Cs", "Co", "Cn"):
         return ""  # emoji, marks and controls say nothing on a keypad phone
     plain = "".join(c for c in unicodedata.normalize("NFKD", character) if unicodedata.category(c) != "Mn")
     if plain and all(c in ONE_SEPTET or c in TWO_SEPTETS for c in plain):

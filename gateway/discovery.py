@@ -16,17 +16,18 @@ class DiscoveryError(Exception):
     """A module announces nothing, or announces itself under another name."""
 
 
-def discover(package: ModuleType) -> dict[str, Any]:
+def discover(package: ModuleType, attribute: str = ATTRIBUTE) -> dict[str, Any]:
     """Code → registration of every module in the package, in order of their codes.
 
-    Raises DiscoveryError. Importing a module runs it, so adapters must do nothing at import.
+    `attribute`: the name of the announcing value, which must have a `code`. Raises DiscoveryError.
+    Importing a module runs it, so adapters must do nothing at import.
     """
     found: dict[str, Any] = {}
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
         name = f"{package.__name__}.{module.name}"
-        registration = getattr(importlib.import_module(name), ATTRIBUTE, None)
+        registration = getattr(importlib.import_module(name), attribute, None)
         if registration is None:
-            raise DiscoveryError(f"{name} has no {ATTRIBUTE}")
+            raise DiscoveryError(f"{name} has no {attribute}")
         if registration.code != module.name:
             raise DiscoveryError(f"{name} calls itself {registration.code!r}")
         found[module.name] = registration

@@ -5,28 +5,37 @@ an outcome says. httpx keeps the interface; the connections are aiohttp's, whose
 calls at once (httpx's own collapses, encode/httpx #3215).
 """
 
+import asyncio
+import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
+from ssl import SSLContext
 from typing import Any, Final
 
 import aiohttp
 import httpx
 import structlog
+from yarl import URL
 
 ANSWER_BYTES_MAX: Final = 64 * 1024
 USER_AGENT: Final = f"Spotlight/{version('spotlight')}"
 CONNECTIONS_MAX: Final = 256
+# Shorter than what servers grant: a connection that died while idle makes a call's fate unknown.
+IDLE_SECONDS: Final = 4.0
+_SUPPORT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The operator answered, whatever it said."""
+    """The operator answered, whatever it said. `content_type`: lower-case, without parameters."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
     content_type: str
 
 
@@ -49,61 +58,100 @@ Outcome = Answer | NeverLeft | Lost
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait, in seconds: for a connection, and for the whole call."""
+    """How long to wait, in seconds. `place`: for a place among the connections and one that
+    stands, TLS included; `connect`: for the TCP connection; `silence`: between two pieces of the
+    answer; `total`: for everything."""
 
-    connect: float = 3.0
-    total: float = 15.0
+    place: float
+    connect: float
+    silence: float
+    total: float
 
 
-class _AiohttpTransport(httpx.AsyncBaseTransport):
-    """httpx requests over one aiohttp session."""
+SUBMIT: Final = Patience(place=6, connect=3, silence=15, total=15)
+STATUS: Final = Patience(place=5, connect=3, silence=8, total=8)
+TOKEN: Final = Patience(place=6, connect=3, silence=30, total=30)
+
+
+@lru_cache(maxsize=1)
+def _trust() -> SSLContext:
+    """The authorities that we trust, read once for all operators."""
+    return httpx.create_ssl_context()
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """httpx requests over one aiohttp session, opened by the first of them."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
-            self._session = aiohttp.ClientSession(
-                connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-            )
-        wanted: Mapping[str, float] = request.extensions.get("timeout", {})
+        """Send once. Raises httpx.ConnectError when nothing arrived, other httpx.TransportErrors
+        when something may have."""
+        wait: Mapping[str, float] = request.extensions.get("timeout", {})
         timeout = aiohttp.ClientTimeout(
-            total=wanted.get("read"), sock_connect=wanted.get("connect"), connect=wanted.get("pool")
+            connect=wait.get("pool"), sock_connect=wait.get("connect"), sock_read=wait.get("read")
         )
         try:
-            async with self._session.request(
+            async with self._open().request(
                 request.method,
-                str(request.url),
-                headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
-                data=await request.aread(),
+                URL(str(request.url), encoded=True),
+                headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw],
+                data=request.content or None,
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                body = await response.content.read(ANSWER_BYTES_MAX + 1)
-                while len(body) <= ANSWER_BYTES_MAX and not response.content.at_eof():
-                    body += await response.content.read(ANSWER_BYTES_MAX + 1 - len(body))
-                return httpx.Response(response.status, headers=list(response.headers.items()), content=body)
+                body = await _read_bounded(response)
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-            raise httpx.ConnectError(str(error), request=request) from error
+            raise httpx.ConnectError(type(error).__name__, request=request) from error
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            raise httpx.ConnectError(type(error).__name__, request=request) from error
         except TimeoutError as error:
-            raise httpx.ReadTimeout("no answer in time", request=request) from error
-        except aiohttp.ClientError as error:
+            raise httpx.ReadTimeout(type(error).__name__, request=request) from error
+        except (aiohttp.ClientError, OSError) as error:
             raise httpx.ReadError(type(error).__name__, request=request) from error
+        # We asked for no compression; what comes compressed all the same stays so, and is unreadable.
+        headers = [(name, value) for name, value in response.headers.items() if name.lower() != "content-encoding"]
+        return httpx.Response(response.status, headers=headers, content=body)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=IDLE_SECONDS, ssl=_trust())
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=("Content-Type",),
+            )
+        return self._session
 
     async def aclose(self) -> None:
+        """Close connections."""
         if self._session is not None:
             await self._session.close()
 
 
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > ANSWER_BYTES_MAX:
+            response.close()
+            break
+    return bytes(body[: ANSWER_BYTES_MAX + 1])
+
+
 class HttpCaller:
-    """Calls one operator. `transport` is for tests."""
+    """Calls one operator. `transport` takes the place of real connections."""
 
     def __init__(self, provider: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._provider = provider
         self._client = httpx.AsyncClient(
-            transport=transport or _AiohttpTransport(),
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+            transport=transport or AiohttpTransport(),
+            # A compressed answer could grow beyond its limit while it is unpacked.
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"},
+            # Operators are asked by token; a cookie would only tie calls to one of their machines.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             trust_env=False,
         )
@@ -115,34 +163,55 @@ class HttpCaller:
         *,
         what: str,
         patience: Patience,
+        reference: str = "",
         headers: Mapping[str, str] | None = None,
-        **content: Any,  # noqa: ANN401 - json=, data= or content= as httpx has them
+        **content: Any,  # noqa: ANN401 - json= or data= as httpx has them
     ) -> Outcome:
-        """One call. `what` names it in the log, which never shows an address, header or body."""
-        timeout = httpx.Timeout(patience.total, connect=patience.connect, pool=patience.connect)
+        """One call. `what` and `reference` name it in its one log line, which never shows an
+        address, header or body. Never raises for anything that a network or an operator does."""
         started = time.monotonic()
+        support_id = None
         outcome: Outcome
         try:
-            response = await self._client.request(method, url, headers=dict(headers or {}), timeout=timeout, **content)
+            async with asyncio.timeout(patience.total):
+                response = await self._send(method, url, patience, headers or {}, content)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             outcome = NeverLeft(type(error).__name__)
-        except httpx.HTTPError as error:
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            outcome = NeverLeft(type(error).__name__)
+        except (httpx.HTTPError, TimeoutError) as error:
             outcome = Lost(type(error).__name__)
         else:
-            if len(response.content) > ANSWER_BYTES_MAX:
-                outcome = Lost("the answer was too long")
-            else:
-                kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-                outcome = Answer(response.status_code, response.content, kind)
+            outcome = _outcome(response)
+            support_id = response.headers.get("x-request-id")
         _log.info(
             "operator_called",
             provider=self._provider,
             call=what,
-            outcome=outcome.status if isinstance(outcome, Answer) else f"{type(outcome).__name__} {outcome.error}",
+            reference=reference,
+            outcome=type(outcome).__name__,
+            status=outcome.status if isinstance(outcome, Answer) else None,
+            error=None if isinstance(outcome, Answer) else outcome.error,
+            operator_id=support_id if support_id and _SUPPORT_ID.fullmatch(support_id) else None,
             milliseconds=round((time.monotonic() - started) * 1000),
         )
         return outcome
 
+    async def _send(
+        self, method: str, url: str, patience: Patience, headers: Mapping[str, str], content: Mapping[str, Any]
+    ) -> httpx.Response:
+        timeout = httpx.Timeout(
+            connect=patience.connect, read=patience.silence, write=patience.silence, pool=patience.place
+        )
+        return await self._client.request(method, url, headers=dict(headers), timeout=timeout, **content)
+
     async def aclose(self) -> None:
         """Close connections."""
         await self._client.aclose()
+
+
+def _outcome(response: httpx.Response) -> Outcome:
+    if len(response.content) > ANSWER_BYTES_MAX:
+        return Lost("TooLong")
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return Answer(response.status_code, response.content, kind)

@@ -1,10 +1,11 @@
-"""How a provider file announces itself."""
+"""How a provider file announces itself, and the kinds of settings that providers share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, SecretStr
 
 from gateway.ports.payment_provider import PaymentProvider
 
@@ -17,3 +18,25 @@ class Registration:
     code: str
     settings: type[BaseModel]
     build: Callable[[Any], PaymentProvider]
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isascii():
+        raise ValueError("must be an address beginning with https:// (http:// only in the demo)")
+    if parts.query or parts.fragment:
+        raise ValueError("must be an address without ? and #")
+    return text.rstrip("/")
+
+
+def _sendable(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable():
+        raise ValueError("must be printable ASCII, as it is sent in a header")
+    return secret
+
+
+BaseUrl = Annotated[str, AfterValidator(_address)]
+"""Where an operator's API begins, without a trailing slash."""
+HeaderSecret = Annotated[SecretStr, AfterValidator(_sendable)]
+"""A secret that travels in an HTTP header."""

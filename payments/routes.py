@@ -3,42 +3,49 @@
 Known, unknown and forged calls get the same answer, so there is nothing to probe.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
 from typing import Final
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
 from gateway.http.app_keys import HOUSE
 from gateway.http.problems import problem
 from gateway.ports.house import HouseUnavailable, IncomingCallback
 
 BODY_BYTES_MAX: Final = 64 * 1024
+BODY_SECONDS: Final = 10.0
+# Ours have 43 characters; what is longer is nobody's word and not worth keeping whole.
 TOKEN_LENGTH_MAX: Final = 64
 RETRY_AFTER_SECONDS: Final = "5"
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 _HEADER_LENGTH_MAX: Final = 1024
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-
 
 def kept_headers(request: web.Request) -> dict[str, str]:
-    """Headers worth keeping: no secrets, none of unreasonable length."""
+    """Headers worth keeping: no secrets, none of unreasonable length, all of them storable text."""
     return {
-        name.lower(): value[:_HEADER_LENGTH_MAX]
+        name.lower(): _storable(value[:_HEADER_LENGTH_MAX])
         for name, value in request.headers.items()
         if name.lower() not in _SECRET_HEADERS
     }
 
 
+def _storable(text: str) -> str:
+    """Text without lone surrogates, which stand for bytes that are no UTF-8 and fit into no JSON."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 async def read_bounded(request: web.Request) -> bytes | None:
-    """The body; None when it is larger than any operator's."""
+    """The body; None when it is larger than any operator's. Raises TimeoutError."""
     if (request.content_length or 0) > BODY_BYTES_MAX:
         return None
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            return None
+    async with asyncio.timeout(BODY_SECONDS):
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                return None
     return bytes(body)
 
 
@@ -48,17 +55,20 @@ def _handler(codes: frozenset[str]) -> Handler:
         provider = request.match_info["provider"]
         if provider not in codes:
             return problem(404, "Unknown provider", "No provider of this name calls here.")
-        body = await read_bounded(request)
+        try:
+            body = await read_bounded(request)
+        except TimeoutError:
+            return web.Response(status=408)
         if body is None:
-            return problem(413, "Body too large", f"A callback has at most {BODY_BYTES_MAX} bytes.")
+            return web.Response(status=413, text=f"A callback has at most {BODY_BYTES_MAX} bytes.")
         token = request.match_info.get("token")
         callback = IncomingCallback(
-            provider,
-            token[:TOKEN_LENGTH_MAX] if token else None,
-            request.method,
-            kept_headers(request),
-            body,
-            request.remote or "",
+            provider=provider,
+            token=token[:TOKEN_LENGTH_MAX] if token else None,
+            method=request.method,
+            headers=kept_headers(request),
+            body=body,
+            remote=request.remote or "",
         )
         try:
             await request.config_dict[HOUSE].store_callback(callback)

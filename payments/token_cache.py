@@ -1,55 +1,158 @@
-"""Access tokens: asked for once, renewed early, one renewal at a time."""
+"""Access tokens: asked for once, renewed early, one renewal at a time.
+
+Source: MTN asks not to mint a token for each transaction and takes up to twenty seconds for one;
+Orange's live from an hour to ninety days. A renewal that fails does no harm while the old token lives.
+"""
 
 import asyncio
 import time
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+from payments.answers import read_object
+from payments.http_call import Answer, Outcome
+
+# How long a failed early renewal rests, while the old token still opens.
+RENEWAL_PAUSE_SECONDS: Final = 30.0
+# Of a token whose life nobody told.
+LIFE_SECONDS_UNTOLD: Final = 300.0
+_REFUSES_US: Final = frozenset({400, 401, 403, 404, 405})
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
     """A token and how long it lives from when it was given, in seconds."""
 
-    value: str
+    value: str = field(repr=False)
     lives_seconds: float
 
 
-Mint = Callable[[], Awaitable[Token | None]]
-"""Asks the operator for a token; None when it gives none."""
+@dataclass(frozen=True, slots=True)
+class NoToken:
+    """None was given, so that no call was made. `alarm`: it is our configuration that is refused."""
+
+    error: str
+    alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKey:
+    """What one token opens. `fingerprint`: of the credentials that it was asked for with."""
+
+    base_url: str
+    product: str
+    fingerprint: str
+
+
+Mint = Callable[[], Awaitable[Token | NoToken]]
+"""Asks the operator for a token."""
+Call = Callable[[str], Awaitable[Outcome]]
+"""A business call, given the token."""
+
+
+@dataclass(slots=True)
+class _Slot:
+    value: str | None = field(default=None, repr=False)
+    renew_at: float = 0.0
+    dies_at: float = 0.0
+    tries: int = 0
+    failure: NoToken | None = None
+    renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def living(self, now: float) -> str | None:
+        return self.value if now < self.dies_at else None
+
+    def fresh(self, now: float) -> str | None:
+        return self.value if now < self.renew_at else None
 
 
 class TokenCache:
-    """One token of one product. `early_seconds`: how long before its end a token is renewed."""
+    """Tokens by what they open. `renew_after`: of a life in seconds, how much passes before a token
+    is renewed."""
 
-    def __init__(
-        self, mint: Mint, *, early_seconds: Callable[[float], float], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._mint = mint
-        self._early = early_seconds
+    def __init__(self, renew_after: Callable[[float], float], clock: Callable[[], float] = time.monotonic) -> None:
+        self._renew_after = renew_after
         self._clock = clock
-        self._token: str | None = None
-        self._until = 0.0
-        self._renewing = asyncio.Lock()
+        self._slots: dict[TokenKey, _Slot] = {}
 
-    async def get(self) -> str | None:
-        """A token that is good for a while; None when the operator gives none."""
-        if (held := self._held()) is not None:
+    async def get(self, key: TokenKey, mint: Mint) -> str | NoToken:
+        """A token that is good for a while. Whoever comes during a renewal takes the old token if
+        it still lives, and else shares the outcome."""
+        slot = self._slots.setdefault(key, _Slot())
+        if held := slot.fresh(self._clock()):
             return held
-        async with self._renewing:
-            # Whoever waited here finds the token that the first one brought.
-            if (held := self._held()) is not None:
-                return held
-            token = await self._mint()
-            if token is None:
-                return None
-            self._token = token.value
-            self._until = self._clock() + token.lives_seconds - self._early(token.lives_seconds)
-            return token.value
+        if slot.renewing.locked() and (held := slot.living(self._clock())):
+            return held
+        tries = slot.tries
+        async with slot.renewing:
+            if slot.tries != tries:
+                if held := slot.living(self._clock()):
+                    return held
+                if slot.failure is not None:
+                    return slot.failure
+            return await self._renew(slot, mint)
 
-    def forget(self, value: str) -> None:
+    async def _renew(self, slot: _Slot, mint: Mint) -> str | NoToken:
+        minted = await mint()
+        slot.tries += 1
+        now = self._clock()
+        if isinstance(minted, Token):
+            slot.failure = None
+            slot.value = minted.value
+            slot.renew_at = now + self._renew_after(minted.lives_seconds)
+            slot.dies_at = now + minted.lives_seconds
+            return minted.value
+        slot.failure = minted
+        slot.renew_at = now + RENEWAL_PAUSE_SECONDS
+        if held := slot.living(now):
+            return held
+        slot.value = None
+        return minted
+
+    def forget(self, key: TokenKey, value: str) -> None:
         """The operator refused this token; a newer one stays."""
-        if self._token == value:
-            self._token = None
+        slot = self._slots.get(key)
+        if slot is not None and slot.value == value:
+            slot.value = None
 
-    def _held(self) -> str | None:
-        return self._token if self._token is not None and self._clock() < self._until else None
+    async def authorised(self, key: TokenKey, mint: Mint, call: Call) -> Outcome | NoToken:
+        """Make a call that needs a token. A refused token (401) is renewed once and the same call
+        repeated once; a second 401 is the answer."""
+        outcome: Outcome | NoToken = NoToken("not asked")
+        for _ in range(2):
+            token = await self.get(key, mint)
+            if isinstance(token, NoToken):
+                return token
+            outcome = await call(token)
+            if not isinstance(outcome, Answer) or outcome.status != 401:
+                return outcome
+            self.forget(key, token)
+        return outcome
+
+
+def basic(user: str, password: str) -> str:
+    """The value of an Authorization header (RFC 7617), both as they are: not URL-encoded."""
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+def fingerprint(*credentials: str) -> str:
+    """A word that differs when any of the credentials differs, and does not tell them."""
+    told = "\n".join(f"{len(text)}:{text}" for text in credentials)
+    return sha256(told.encode()).hexdigest()[:16]
+
+
+def read_token(outcome: Outcome) -> Token | NoToken:
+    """The token in an OAuth answer (RFC 6749 §5.1: `access_token`, `expires_in` in seconds)."""
+    if not isinstance(outcome, Answer):
+        return NoToken(f"token: {outcome.error}")
+    answer = read_object(outcome.body)
+    value, lives = answer.get("access_token"), str(answer.get("expires_in", ""))
+    if outcome.status not in (200, 201):
+        return NoToken(f"token: {outcome.status}", alarm=outcome.status in _REFUSES_US)
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
+        return NoToken("token: unreadable answer")
+    told = lives.isascii() and lives.isdigit() and len(lives) < 12
+    return Token(value, float(lives) if told else LIFE_SECONDS_UNTOLD)

@@ -3,6 +3,7 @@
 A carrier repeats a text until it sees 200, so nothing is answered before it is durable.
 """
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -16,6 +17,7 @@ from gateway.ports.house import HouseUnavailable
 from gateway.ports.raw_exchange import RawRequest
 
 BODY_BYTES_MAX: Final = 16 * 1024
+BODY_SECONDS: Final = 10.0
 RETRY_AFTER_SECONDS: Final = "30"
 _FORM: Final = "application/x-www-form-urlencoded"
 _log = structlog.get_logger(__name__)
@@ -85,8 +87,15 @@ async def _received(request: web.Request, keep: Keep) -> Malformed | None:
     if (request.content_length or 0) > BODY_BYTES_MAX:
         return Malformed("too large")
     try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.read()
+        if len(body) > BODY_BYTES_MAX:
+            return Malformed("too large")
         fields = await request.post()
-    except (web.HTTPRequestEntityTooLarge, ValueError) as error:
+    except TimeoutError:
+        return Malformed("the body did not arrive in time")
+    except (web.HTTPRequestEntityTooLarge, web.HTTPBadRequest, ValueError, LookupError) as error:
+        # Undecodable bytes, a charset that does not exist, too many fields.
         return Malformed(type(error).__name__)
     form = {name: value for name, value in fields.items() if isinstance(value, str)}
     return await keep(request, RawRequest("POST", request.path, {}, b"", form))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from channels import gsm
-from channels.phrases import say
+from channels.phrases import DEFAULT_LANGUAGE, catalogue, say
 
 RECEIPT_SEPTETS: Final = gsm.SINGLE_SEPTETS
 TEXT_SEPTETS: Final = 2 * gsm.JOINED_SEPTETS
@@ -18,25 +18,40 @@ Facts = Mapping[str, Any]
 
 
 def render(kind: str, language: str, values: Mapping[str, object]) -> str:
-    """The text of this kind. KeyError for an unknown kind or a missing fact."""
+    """The text of this kind, folded. KeyError for an unknown kind or a missing fact.
+
+    Facts, beside those of the vote (`candidate_code`, `candidate_name`, `quantity`, `amount` as
+    spoken, `contest_name`, `service_code`, `short_code`): `receipt` and `verify_url`; `wallet` and
+    `reason` of `payment_failed`; `payment_url` and perhaps `code_hint` of `payment_link`; `reason`
+    of `refund_pending`; `lines` of `reply`.
+    """
     return _WRITERS[kind](language, values)
 
 
-def one_dial(values: Facts) -> str:
-    """The code that casts the same vote again in one dial: `*789*07*5*1#`."""
-    service = str(values["service_code"]).rstrip("#")
-    return f"{service}*{values['candidate_code']}*{values['quantity']}*1#"
+def one_dial(service_code: str, candidate_code: str, quantity: int) -> str:
+    """The code that casts a vote in one dial: `*789*07*5*1#`."""
+    return f"{service_code.rstrip('#')}*{candidate_code}*{quantity}*1#"
+
+
+def votes(language: str, count: int) -> str:
+    """So many votes, in words: `1 vote`, `5 votes`."""
+    return _counted(language, "votes", count)
+
+
+def _counted(language: str, phrase: str, count: int) -> str:
+    return say(language, f"sms.{phrase}_one") if count == 1 else say(language, f"sms.{phrase}_many", count=count)
 
 
 def _how(language: str, values: Facts) -> str:
-    return say(
-        language,
-        "sms.how",
-        dial=one_dial(values),
-        code=values["candidate_code"],
-        votes=values["quantity"],
-        short_code=values["short_code"],
-    )
+    """What to dial or to text for the same vote again; a contest may lack one of the two numbers."""
+    service_code, short_code = str(values["service_code"]), str(values["short_code"])
+    code, count = str(values["candidate_code"]), int(values["quantity"])
+    dial = one_dial(service_code, code, count)
+    if not short_code:
+        return say(language, "sms.how_dial", dial=dial)
+    if not service_code:
+        return say(language, "sms.how_text", code=code, votes=count, short_code=short_code)
+    return say(language, "sms.how", dial=dial, code=code, votes=count, short_code=short_code)
 
 
 def _receipt(language: str, values: Facts) -> str:
@@ -48,7 +63,7 @@ def _receipt(language: str, values: Facts) -> str:
                 language,
                 key,
                 contest=gsm.cut_on_word(gsm.fold(str(values["contest_name"])), NAME_SEPTETS),
-                votes=values["quantity"],
+                votes=_counted(language, "counted", int(values["quantity"])),
                 code=values["candidate_code"],
                 name=gsm.cut_on_word(name, room),
                 amount=values["amount"],
@@ -62,7 +77,8 @@ def _receipt(language: str, values: Facts) -> str:
 
 def _failed(language: str, values: Facts) -> str:
     wallet = say(language, f"wallet.{values['wallet']}")
-    return _short(say(language, f"reason.{values.get('reason') or 'other'}", wallet=wallet, how=_how(language, values)))
+    reason = _known("reason.", values.get("reason"))
+    return _short(say(language, reason, wallet=wallet, how=_how(language, values)))
 
 
 def _not_confirmed(language: str, values: Facts) -> str:
@@ -70,7 +86,7 @@ def _not_confirmed(language: str, values: Facts) -> str:
         say(
             language,
             "sms.not_confirmed",
-            votes=values["quantity"],
+            votes=votes(language, int(values["quantity"])),
             code=values["candidate_code"],
             how=_how(language, values),
         )
@@ -93,7 +109,13 @@ def _link(language: str, values: Facts) -> str:
 
 
 def _refund(language: str, values: Facts) -> str:
-    return _short(say(language, f"sms.refund_{values['reason']}", amount=values["amount"]))
+    return _short(say(language, _known("sms.refund_", values.get("reason")), amount=values["amount"]))
+
+
+def _known(prefix: str, word: object) -> str:
+    """The phrase for this word, or the one for every other: a voter is told even of a new reason."""
+    key = f"{prefix}{word}"
+    return key if key in catalogue()[DEFAULT_LANGUAGE] else f"{prefix}other"
 
 
 def _reply(language: str, values: Facts) -> str:

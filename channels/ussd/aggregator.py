@@ -5,7 +5,7 @@ the newest input only. `UssdTurn` serves both.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -13,9 +13,11 @@ from gateway.ports.raw_exchange import RawRequest, RawResponse
 
 
 class Phase(StrEnum):
-    """What kind of request this is."""
+    """What kind of request this is. Of a cumulative aggregator only `END` matters: whether a request
+    is the first or a further one is told by the transcript."""
 
-    HOP = "hop"  # a first dial or a further input
+    START = "start"  # somebody dialled
+    INPUT = "input"  # somebody typed
     END = "end"  # a notice that the dialogue is over; nobody sees the answer
 
 
@@ -23,18 +25,24 @@ class Phase(StrEnum):
 class UssdTurn:
     """One request of a dialogue.
 
-    `transcript`: everything typed so far, joined by `*`, of a cumulative aggregator; None for the
-    others. `newest`: the newest input of the others. `service_code` may lack its `*` and `#`, or
-    hold the whole dialled string, or be empty. `msisdn` and `network` are raw.
+    `session_id`: never empty, unique together with the number for some minutes. `msisdn` and
+    `network` are raw. `service_code` may lack its `*` and `#`, hold the whole dialled string, or be
+    empty. `transcript`: everything typed so far, joined by `*`, of a cumulative aggregator; None for
+    the others, which have `newest` instead, and `number` where they count their hops.
+    `echo`: what the answer must repeat, of the types in which it came. `outcome`: how the dialogue
+    ended, in the aggregator's word, of an end notice.
     """
 
     session_id: str
     msisdn: str
     service_code: str
     network: str | None
-    transcript: str | None
+    phase: Phase
+    transcript: str | None = None
     newest: str = ""
-    phase: Phase = Phase.HOP
+    number: int | None = None
+    echo: Mapping[str, str | int | bool] = field(default_factory=dict)
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +65,18 @@ class UssdAggregator(Protocol):
         """Media types that its requests have."""
         ...
 
+    @property
+    def screen_septets_max(self) -> int:
+        """The longest screen that it passes on whole."""
+        ...
+
     def read(self, request: RawRequest) -> UssdTurn | Malformed:
         """Read a request."""
         ...
 
-    def write(self, screen: str, *, more: bool, request: Mapping[str, str]) -> RawResponse:
-        """Answer with a screen. `more`: the voter may type again."""
+    def write(self, screen: str, *, more: bool, turn: UssdTurn | None) -> RawResponse:
+        """Answer with a screen. `more`: the voter may type again. `turn`: what is answered; None for
+        a request that could not be read."""
         ...
 
 

@@ -1,63 +1,27 @@
 """One request of a dialogue, from what is remembered to the screen that goes back.
 
-What a voter typed so far is the turn number: a transcript that was seen is a repeat and gets the
-same screen, a longer one brings new input, a shorter one is a late copy. Casting is idempotent on
-aggregator, number, session and epoch, whatever is repeated or lost.
+Casting is idempotent on aggregator, number, session and epoch, whatever is repeated or lost; the
+stored answer is given again to a repeated request, also after the last screen.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
-import orjson
 import structlog
 
-from channels.phrases import say
+from channels.phrases import DEFAULT_LANGUAGE, say
 from channels.ussd import screens
 from channels.ussd.aggregator import UssdTurn
+from channels.ussd.history import Place, Remembered, Shown, Step, place
 from channels.ussd.menu import Buy, MenuView, Session, Turn, advance, refused, start
 from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn, read_msisdn
+from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
 from gateway.domain.order import Channel, Refusal, Wish
+from gateway.http.logs import bind_vote
 from gateway.ports.house import House, HouseUnavailable, SessionStore
 
 SESSION_SECONDS: Final = 300
 INPUTS_MAX: Final = 60
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A screen, and whether the voter may type again."""
-
-    text: str
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """A dialogue as stored. `session` None: it is over. `epoch` grows when an aggregator uses a
-    session id again for another dialogue."""
-
-    epoch: int
-    transcript: str
-    session: Session | None
-    shown: Shown
-
-    def packed(self) -> bytes:
-        """As stored."""
-        session = self.session.packed() if self.session else None
-        return orjson.dumps([self.epoch, self.transcript, session, self.shown.text, self.shown.more])
-
-    @classmethod
-    def unpacked(cls, held: bytes | None) -> "Remembered | None":
-        """What was stored; None when there is nothing or it cannot be read."""
-        if held is None:
-            return None
-        try:
-            epoch, transcript, session, text, more = orjson.loads(held)
-            return cls(epoch, transcript, Session.unpacked(session) if session else None, Shown(text, more))
-        except (ValueError, TypeError):
-            return None
 
 
 class Dialogue:
@@ -71,24 +35,42 @@ class Dialogue:
         self._prompt_delay_seconds = prompt_delay_seconds
 
     async def answer(self, turn: UssdTurn) -> Shown:
-        """The screen for this turn. Never raises for anything that an aggregator may send."""
+        """The screen for this turn. Raises nothing for anything that an aggregator may send."""
         contest, tail = self._contest(turn.service_code)
         if contest is None:
-            return _over(say("fr", "refusal.unknown_contest"))
+            return over(say(DEFAULT_LANGUAGE, "refusal.unknown_contest"))
         dialler = read_msisdn(turn.msisdn, contest.country, vouched=True)
         if not isinstance(dialler, Msisdn):
-            return _over(say(contest.language, "refusal.bad_number"))
+            refusal = Refusal.FOREIGN_NUMBER if dialler is NumberFault.FOREIGN else Refusal.BAD_NUMBER
+            return over(refused(refusal, contest, contest.language))
         key = f"ussd:{self._aggregator}:{dialler.e164}:{turn.session_id}"
         held = Remembered.unpacked(await self._sessions.get(key))
-        transcript = _whole(turn, tail, held)
-        view = MenuView(contest, self._house.standing(contest.slug), dialler, turn.network, self._house.now())
-        remembered = await self._next(held, transcript, view, turn.session_id)
-        if remembered is not held:
-            await self._sessions.put(key, remembered.packed(), SESSION_SECONDS)
-        return remembered.shown
+        now = self._house.now()
+        # Only aggregators without a transcript need the time to tell a repeat.
+        now_ms = int(now.timestamp() * 1000) if turn.transcript is None else 0
+        found = place(turn, tail, held, now_ms)
+        if found.step is Step.REPEAT and held is not None:
+            return held.shown
+        view = MenuView(contest, self._house.standing(contest.slug), dialler, turn.network, now)
+        if found.step is Step.LATE:
+            _, shown = await self._screen(_replayed(found, view), view)
+            return shown
+        played = _continued(held, found, view) if held and found.step is Step.NEXT else _replayed(found, view)
+        if played.buy is not None:
+            order_key = f"{self._aggregator}:{dialler.e164}:{turn.session_id}:{found.epoch}"
+            played = await self._bought(played, played.buy, view, order_key)
+        session, shown = await self._screen(played, view)
+        remembered = Remembered(
+            found.epoch, found.tail, found.transcript, session, shown, turn.newest, turn.number, now_ms
+        )
+        await self._sessions.put(key, remembered.packed(), SESSION_SECONDS)
+        return shown
 
     def _contest(self, service_code: str) -> tuple[Contest | None, str]:
         """The contest of a code, and what was dialled behind it: the longest registered code wins."""
+        whole = self._house.contest_by_service_code(service_code)
+        if whole is not None:
+            return whole, ""
         dialled = service_code.strip().strip("#").lstrip("*")
         if not dialled:
             every = self._house.contests()
@@ -100,55 +82,11 @@ class Dialogue:
                 return contest, "*".join(pieces[length:])
         return None, ""
 
-    async def _next(self, held: Remembered | None, transcript: str, view: MenuView, session_id: str) -> Remembered:
-        if held is None:
-            return await self._play(None, "", transcript, view, session_id, epoch=0)
-        if transcript == held.transcript:
-            return held
-        suffix = _suffix(held.transcript, transcript)
-        if suffix is not None:
-            if held.session is None:
-                # The dialogue is over: whatever comes still gets its last screen.
-                return held
-            return await self._play(held, suffix, transcript, view, session_id, epoch=held.epoch)
-        if _suffix(transcript, held.transcript) is not None:
-            late = await self._play(None, "", transcript, view, session_id, epoch=held.epoch, may_buy=False)
-            return Remembered(held.epoch, held.transcript, held.session, late.shown)
-        return await self._play(None, "", transcript, view, session_id, epoch=held.epoch + 1)
-
-    async def _play(
-        self,
-        held: Remembered | None,
-        suffix: str,
-        transcript: str,
-        view: MenuView,
-        session_id: str,
-        *,
-        epoch: int,
-        may_buy: bool = True,
-    ) -> Remembered:
-        """Apply inputs in order: those of the suffix, or all of the transcript from the start."""
-        if held is not None and held.session is not None:
-            inputs, now = suffix.split("*"), Turn(held.shown.text, held.session)
-        else:
-            inputs, now = transcript.split("*") if transcript else [], start(view, view.contest.language)
-        for text in inputs[:INPUTS_MAX]:
-            if now.session is None:
-                break
-            now = advance(now.session, typed(text), view)
-        if len(inputs) > INPUTS_MAX:
-            now = Turn(screens.fitted(say(view.contest.language, "ussd.wrong_choice")), None)
-        screen = now.screen
-        if now.buy is not None and may_buy:
-            screen = await self._buy(now.buy, screen, view, session_id, epoch)
-        elif now.wants_votes and now.session is not None:
-            screen = await self._my_votes(now.session.language, view)
-        return Remembered(epoch, transcript, now.session, Shown(screen, now.session is not None))
-
-    async def _buy(self, buy: Buy, screen: str, view: MenuView, session_id: str, epoch: int) -> str:
+    async def _bought(self, played: Turn, buy: Buy, view: MenuView, order_key: str) -> Turn:
+        """The last screen of a confirmed order: what happens next, or why nothing was sold."""
         wish = Wish(
             channel=Channel.USSD,
-            key=f"{self._aggregator}:{view.dialler.e164}:{session_id}:{epoch}",
+            key=order_key,
             contest=view.contest,
             candidate_code=buy.code,
             quantity=buy.votes,
@@ -162,46 +100,55 @@ class Dialogue:
             placed = await self._house.place_order(wish)
         except HouseUnavailable as error:
             _log.warning("order_not_placed", error=str(error))
-            return refused(Refusal.TRY_AGAIN, view.contest, buy.language)
+            return Turn(refused(Refusal.TRY_AGAIN, view.contest, buy.language), None)
         if isinstance(placed, Refusal):
-            return refused(placed, view.contest, buy.language, buy.code)
-        _log.info("order_placed", vote=str(placed.vote_id), channel="ussd", repeated=placed.repeated)
-        return screen
+            return Turn(refused(placed, view.contest, buy.language, buy.code), None)
+        bind_vote(placed.vote_id, placed.payment_reference)
+        _log.info("order_placed", channel="ussd", repeated=placed.repeated)
+        return played
 
-    async def _my_votes(self, language: str, view: MenuView) -> str:
+    async def _screen(self, played: Turn, view: MenuView) -> tuple[Session | None, Shown]:
+        """The screen of a turn, with the number's own votes where it shows them."""
+        session = played.session
+        if not played.wants_votes or session is None:
+            return session, Shown(played.screen, session is not None)
         try:
             lines = await self._house.votes_of(view.dialler, view.contest.id, screens.MY_VOTES_MAX)
         except HouseUnavailable as error:
             _log.warning("votes_not_read", error=str(error))
-            return screens.fitted(say(language, "refusal.try_again"))
-        return screens.my_votes(lines, language)
+            return None, over(say(session.language, "refusal.try_again"))
+        return session, Shown(screens.my_votes(lines, session.language), more=True)
+
+
+def _continued(held: Remembered, found: Place, view: MenuView) -> Turn:
+    """New inputs, applied to what is remembered."""
+    return _applied(Turn(held.shown.text, held.session), found, view)
+
+
+def _replayed(found: Place, view: MenuView) -> Turn:
+    """All inputs, applied from the first screen on: a long dial, or a dialogue that our store lost."""
+    return _applied(start(view, view.contest.language), found, view)
+
+
+def _applied(now: Turn, found: Place, view: MenuView) -> Turn:
+    if found.transcript.count("*") >= INPUTS_MAX:
+        text = say(view.contest.language, "ussd.session_over", service_code=view.contest.service_code)
+        return Turn(screens.fitted(text), None)
+    for text in found.inputs:
+        if now.session is None:
+            break
+        now = advance(now.session, typed(text), view)
+    return now
 
 
 def typed(text: str) -> str:
     """An input as meant: digits of other scripts folded, the closing `#` of some networks dropped."""
     trimmed = text.strip()
-    if trimmed.isascii():
-        return trimmed.removesuffix("#").strip()
-    folded = "".join(str(int(c)) if c.isdecimal() else c for c in trimmed)
-    return folded.removesuffix("#").strip()
+    if not trimmed.isascii():
+        trimmed = "".join(str(int(c)) if c.isdecimal() else c for c in trimmed)
+    return trimmed.removesuffix("#").rstrip()
 
 
-def _whole(turn: UssdTurn, tail: str, held: Remembered | None) -> str:
-    """Everything typed so far in this dialogue, the tail of a long dial included."""
-    if turn.transcript is None:
-        before = held.transcript if held else tail
-        return f"{before}*{turn.newest}" if before else turn.newest
-    return "*".join(piece for piece in (tail, turn.transcript) if piece)
-
-
-def _suffix(before: str, after: str) -> str | None:
-    """What `after` adds to `before`; None when it does not begin with it."""
-    if before == "":
-        return after
-    if after.startswith(f"{before}*"):
-        return after[len(before) + 1 :]
-    return None
-
-
-def _over(text: str) -> Shown:
+def over(text: str) -> Shown:
+    """A last screen."""
     return Shown(screens.fitted(text), more=False)

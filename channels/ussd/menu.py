@@ -18,6 +18,7 @@ from gateway.domain.tally import Standing
 from gateway.domain.wallet import PaymentMethod, guess_method, methods_in
 
 QUANTITY_DIGITS_MAX: Final = 9
+CODE_DIGITS_SHOWN: Final = 6
 _OTHER_LANGUAGE: Final = {"fr": "en", "en": "fr"}
 
 
@@ -41,8 +42,9 @@ class Node(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What is remembered between two screens. `payer`: E.164 of a typed number; None means the
-    number that dials. `method` None: guessed from the number."""
+    """What is remembered between two screens. `page`: of the list or the ranking, from 1; 0 elsewhere,
+    except that the quantity screen keeps the page it was reached from. `payer`: E.164 of a typed
+    number; None means the number that dials. `method` None: guessed from the number."""
 
     node: Node = Node.HOME
     language: str = "fr"
@@ -114,7 +116,9 @@ def start(view: MenuView, language: str) -> Turn:
 
 
 def advance(session: Session, text: str, view: MenuView) -> Turn:
-    """The next screen after this input."""
+    """The next screen after this input; the end when the contest has closed meanwhile."""
+    if check_window(view.contest, view.now) is not None:
+        return start(view, session.language)
     if text == "00":
         return _home(Session(language=session.language), view)
     if text == "":
@@ -128,7 +132,13 @@ def refused(refusal: Refusal, contest: Contest, language: str, code: str = "") -
 
 
 def _sentence(refusal: Refusal, contest: Contest, language: str, code: str = "") -> str:
-    return say(language, f"refusal.{refusal.value}", contest=contest.name, maximum=contest.quantity_max, code=code[:6])
+    return say(
+        language,
+        f"refusal.{refusal.value}",
+        contest=contest.name,
+        maximum=contest.quantity_max,
+        code=code[:CODE_DIGITS_SHOWN],
+    )
 
 
 def payer_of(session: Session, view: MenuView) -> Msisdn:
@@ -156,12 +166,12 @@ def _home(session: Session, view: MenuView, notice: str = "") -> Turn:
 
 
 def _list(session: Session, view: MenuView, notice: str = "") -> Turn:
-    screen = screens.candidates(view.contest, session.page, session.language, notice)
+    screen = screens.candidates(view.contest, session.page - 1, session.language, notice)
     return Turn(screen, replace(session, node=Node.LIST))
 
 
 def _ranking(session: Session, view: MenuView, notice: str = "") -> Turn:
-    screen = screens.ranking(view.standing, session.page, session.language, notice)
+    screen = screens.ranking(view.standing, session.page - 1, session.language, notice)
     return Turn(screen, replace(session, node=Node.RANKING))
 
 
@@ -220,6 +230,8 @@ def _show(session: Session, view: MenuView) -> Turn:
 
 def _choose_candidate(session: Session, text: str, view: MenuView, again: _Show) -> Turn:
     found = check_candidate(view.contest, text)
+    if found is Refusal.UNKNOWN_CANDIDATE:
+        return again(session, view, say(session.language, "ussd.unknown_code", code=text[:CODE_DIGITS_SHOWN]))
     if isinstance(found, Refusal):
         return again(session, view, _sentence(found, view.contest, session.language, text))
     return _quantity(replace(session, code=text), view)
@@ -234,9 +246,9 @@ def _at_home(session: Session, text: str, view: MenuView) -> Turn:
         return _choose_candidate(session, text, view, _home)
     match text:
         case "1":
-            return _list(replace(session, page=0), view)
+            return _list(replace(session, page=1), view)
         case "2":
-            return _ranking(replace(session, page=0), view)
+            return _ranking(replace(session, page=1), view)
         case "3":
             return _my_votes(session)
         case "4":
@@ -249,18 +261,18 @@ def _at_home(session: Session, text: str, view: MenuView) -> Turn:
 def _at_list(session: Session, text: str, view: MenuView) -> Turn:
     if len(text) >= 2 and text.isdecimal():
         return _choose_candidate(session, text, view, _list)
-    if text == "9" and session.page + 1 < screens.candidate_pages(view.contest):
+    if text == "9" and session.page < screens.candidate_pages(view.contest):
         return _list(replace(session, page=session.page + 1), view)
     if text == "0":
-        return _list(replace(session, page=session.page - 1), view) if session.page else _home(session, view)
+        return _list(replace(session, page=session.page - 1), view) if session.page > 1 else _home(session, view)
     return _wrong(session, view, _list)
 
 
 def _at_ranking(session: Session, text: str, view: MenuView) -> Turn:
-    if text == "9" and session.page + 1 < screens.ranking_pages(view.standing):
+    if text == "9" and session.page < screens.ranking_pages(view.standing):
         return _ranking(replace(session, page=session.page + 1), view)
     if text == "0":
-        return _ranking(replace(session, page=session.page - 1), view) if session.page else _home(session, view)
+        return _ranking(replace(session, page=session.page - 1), view) if session.page > 1 else _home(session, view)
     return _wrong(session, view, _ranking)
 
 
@@ -270,7 +282,8 @@ def _at_my_votes(session: Session, text: str, view: MenuView) -> Turn:
 
 def _at_quantity(session: Session, text: str, view: MenuView) -> Turn:
     if text == "0":
-        return _home(replace(session, code=None), view)
+        unchosen = replace(session, code=None)
+        return _list(unchosen, view) if session.page else _home(unchosen, view)
     readable = text.isascii() and text.isdecimal()
     votes = int(text) if readable and len(text) <= QUANTITY_DIGITS_MAX else None
     if votes is None:
@@ -289,7 +302,7 @@ def _at_confirm(session: Session, text: str, view: MenuView) -> Turn:
         return _quantity(session, view)
     if text == "1":
         if method is None:
-            return _confirm(session, view, _sentence(Refusal.NO_WALLET, view.contest, session.language))
+            return _confirm(session, view, say(session.language, "ussd.which_wallet"))
         return _buy(session, method, view)
     if text == "2":
         return _other_number(session, view)
@@ -302,11 +315,12 @@ def _buy(session: Session, method: PaymentMethod, view: MenuView) -> Turn:
     candidate = check_candidate(view.contest, session.code or "")
     if isinstance(candidate, Refusal):
         return Turn(refused(candidate, view.contest, session.language, session.code or ""), None)
-    buy = Buy(
-        candidate.code, session.votes, method, payer_of(session, view), session.payer is not None, session.language
-    )
+    payer = payer_of(session, view)
+    elsewhere = payer if payer != view.dialler else None
     amount = price_of(view.contest, session.votes)
-    return Turn(screens.placed(method, amount, session.language), None, buy)
+    screen = screens.placed(method, amount, session.language, elsewhere)
+    buy = Buy(candidate.code, session.votes, method, payer, session.payer is not None, session.language)
+    return Turn(screen, None, buy)
 
 
 def _at_other_number(session: Session, text: str, view: MenuView) -> Turn:

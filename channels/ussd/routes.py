@@ -1,8 +1,10 @@
 """Where aggregators call: one route each. A voter never sees a 5xx, only a sentence."""
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
+from urllib.parse import parse_qsl
 
 import structlog
 from aiohttp import web
@@ -15,6 +17,10 @@ from gateway.http.app_keys import HOUSE, SESSIONS
 from gateway.ports.raw_exchange import RawRequest, RawResponse
 
 BODY_BYTES_MAX: Final = 8 * 1024
+FIELDS_MAX: Final = 50
+# The strictest aggregator waits five seconds; after that the voter sees the operator's own error.
+ANSWER_SECONDS: Final = 4.0
+_FORM: Final = "application/x-www-form-urlencoded"
 _log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -36,12 +42,12 @@ def setup(
     `shared_secrets`: the word that an aggregator must send as `?key=`, where one is set.
     """
     for code, aggregator in aggregators.items():
-        handler = _handler(aggregator, shared_secrets.get(code), prompt_delay_seconds)
-        app.router.add_post(f"/ussd/{code}", handler)
-        app.router.add_post(f"/ussd/{code}/end", handler)
+        secret = shared_secrets.get(code)
+        app.router.add_post(f"/ussd/{code}", _hop_handler(aggregator, secret, prompt_delay_seconds))
+        app.router.add_post(f"/ussd/{code}/end", _end_handler(aggregator, secret))
 
 
-def _handler(aggregator: UssdAggregator, secret: str | None, prompt_delay_seconds: int) -> Handler:
+def _hop_handler(aggregator: UssdAggregator, secret: str | None, prompt_delay_seconds: int) -> Handler:
     dialogue: Dialogue | None = None
 
     async def answer(request: web.Request) -> web.Response:
@@ -52,54 +58,84 @@ def _handler(aggregator: UssdAggregator, secret: str | None, prompt_delay_second
         if dialogue is None:
             app = request.config_dict
             dialogue = Dialogue(app[HOUSE], app[SESSIONS], aggregator.code, prompt_delay_seconds)
+        turn: UssdTurn | None = None
         try:
-            form = await _form(request, aggregator.content_types)
-            turn = _turn(aggregator, request.path, form)
-            if turn.phase is Phase.END or request.path.endswith("/end"):
-                _log.info("dialogue_over", aggregator=aggregator.code, status=form.get("status", ""))
-                return web.Response()
-            shown = await dialogue.answer(turn)
-            return _response(aggregator.write(shown.text, more=shown.more, request=form))
+            async with asyncio.timeout(ANSWER_SECONDS):
+                turn = await _turn(request, aggregator)
+                if turn.phase is Phase.END:
+                    return _noted(aggregator, turn)
+                shown = await dialogue.answer(turn)
+            return _response(aggregator.write(shown.text, more=shown.more, turn=turn))
         except _Unreadable as error:
             _log.warning("ussd_unreadable", aggregator=aggregator.code, fault=str(error))
-            return _sorry(aggregator, 400)
+            return _sorry(aggregator, turn, "ussd.unreadable", status=400)
+        except TimeoutError:
+            _log.warning("ussd_too_slow", aggregator=aggregator.code)
+            return _sorry(aggregator, turn, "ussd.failed")
         except Exception:
             # The operator would show its own error text for a 5xx; a sentence of ours is better.
             _log.exception("ussd_failed", aggregator=aggregator.code)
-            return _sorry(aggregator, 200)
+            return _sorry(aggregator, turn, "ussd.failed")
 
     return answer
 
 
-def _turn(aggregator: UssdAggregator, path: str, form: dict[str, str]) -> UssdTurn:
-    turn = aggregator.read(RawRequest("POST", path, {}, b"", form))
+def _end_handler(aggregator: UssdAggregator, secret: str | None) -> Handler:
+    async def note(request: web.Request) -> web.Response:
+        """The notice that a dialogue is over: a courtesy on which nothing depends."""
+        if secret is not None and not _knows(request, secret):
+            return web.Response(status=403, text="forbidden")
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                turn = await _turn(request, aggregator)
+        except (_Unreadable, TimeoutError) as error:
+            _log.warning("ussd_end_unreadable", aggregator=aggregator.code, fault=str(error))
+            return web.Response()
+        return _noted(aggregator, turn)
+
+    return note
+
+
+def _noted(aggregator: UssdAggregator, turn: UssdTurn) -> web.Response:
+    _log.info("dialogue_over", aggregator=aggregator.code, session=turn.session_id, outcome=turn.outcome)
+    return _response(aggregator.write("", more=False, turn=turn))
+
+
+async def _turn(request: web.Request, aggregator: UssdAggregator) -> UssdTurn:
+    """What the request says. Raises _Unreadable."""
+    kind = request.content_type
+    if kind not in aggregator.content_types:
+        raise _Unreadable(f"content type {kind[:60]}")
+    if (request.content_length or 0) > BODY_BYTES_MAX:
+        raise _Unreadable("body too large")
+    try:
+        body = await request.read()
+        if len(body) > BODY_BYTES_MAX:
+            raise _Unreadable("body too large")
+        form = dict(_fields(body)) if kind == _FORM else {}
+    except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, ConnectionError, ValueError) as error:
+        raise _Unreadable(type(error).__name__) from error
+    turn = aggregator.read(RawRequest(request.method, request.path, request.headers, body, form, request.query))
     if isinstance(turn, Malformed):
         raise _Unreadable(turn.fault)
     return turn
 
 
+def _fields(body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form. ValueError when it is not UTF-8, percent-encoded bytes included."""
+    return parse_qsl(
+        body.decode(), keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=FIELDS_MAX
+    )
+
+
 def _knows(request: web.Request, secret: str) -> bool:
-    return hmac.compare_digest(request.query.get("key", "").encode(), secret.encode())
-
-
-async def _form(request: web.Request, content_types: frozenset[str]) -> dict[str, str]:
-    """The fields of a request. Raises _Unreadable."""
-    if request.content_type not in content_types:
-        raise _Unreadable(f"content type {request.content_type[:60]}")
-    if (request.content_length or 0) > BODY_BYTES_MAX:
-        raise _Unreadable("body too large")
-    try:
-        fields = await request.post()
-    except (web.HTTPRequestEntityTooLarge, ValueError) as error:
-        raise _Unreadable(type(error).__name__) from error
-    return {name: value for name, value in fields.items() if isinstance(value, str)}
+    return hmac.compare_digest(request.query.get("key", "").encode(errors="replace"), secret.encode())
 
 
 def _response(raw: RawResponse) -> web.Response:
     return web.Response(status=raw.status, body=raw.body, content_type=raw.content_type, charset="utf-8")
 
 
-def _sorry(aggregator: UssdAggregator, status: int) -> web.Response:
-    text = screens.fitted(say(DEFAULT_LANGUAGE, "refusal.try_again"))
-    raw = aggregator.write(text, more=False, request={})
+def _sorry(aggregator: UssdAggregator, turn: UssdTurn | None, phrase: str, *, status: int = 200) -> web.Response:
+    raw = aggregator.write(screens.fitted(say(DEFAULT_LANGUAGE, phrase)), more=False, turn=turn)
     return _response(RawResponse(status, raw.body, raw.content_type))

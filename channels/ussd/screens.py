@@ -13,12 +13,13 @@ from channels.phrases import say
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn
-from gateway.domain.tally import Standing
+from gateway.domain.tally import Ranked, Standing
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.house import VoteLine
 
 SEPTETS_MAX: Final = 160
 NAME_SEPTETS_MAX: Final = 40
+NAME_SEPTETS_MIN: Final = 5
 LIST_NAME_SEPTETS: Final = 19
 LIST_SIZE: Final = 5
 RANKING_SIZE: Final = 10
@@ -35,17 +36,22 @@ def fitted(text: str, notice: str = "") -> str:
     return screen if gsm.fits(screen, SEPTETS_MAX) else gsm.cut_on_word(screen, SEPTETS_MAX)
 
 
-def squeezed(make: Callable[[str], str], name: str, notice: str = "") -> str:
-    """A screen around a name, which is cut by whole words until everything fits."""
-    folded = gsm.fold(name)
-    room = min(gsm.septets(folded), NAME_SEPTETS_MAX)
+def squeezed(make: Callable[[int], str], name_septets_max: int, notice: str = "") -> str:
+    """A screen with names in it, which `make` cuts to so many septets: as many as leave room for all
+    the rest and for the notice above it."""
     above = f"{gsm.fold(notice)}\n" if notice else ""
-    while room > 8:
-        text = above + gsm.fold(make(gsm.cut_on_word(folded, room)))
+    for room in range(name_septets_max, NAME_SEPTETS_MIN - 1, -2):
+        text = above + gsm.fold(make(room))
         if gsm.fits(text, SEPTETS_MAX):
             return text
-        room -= 4
-    return fitted(make(gsm.cut_on_word(folded, 8)), notice)
+    return fitted(make(NAME_SEPTETS_MIN), notice)
+
+
+def _around_name(make: Callable[[str], str], name: str, notice: str) -> str:
+    folded = gsm.fold(name)
+    return squeezed(
+        lambda room: make(gsm.cut_on_word(folded, room)), min(gsm.septets(folded), NAME_SEPTETS_MAX), notice
+    )
 
 
 @lru_cache(maxsize=512)
@@ -55,7 +61,7 @@ def home(contest_name: str, price: Money, language: str, notice: str) -> str:
     def make(name: str) -> str:
         return say(language, "ussd.home", contest=name, price=price.spoken())
 
-    return squeezed(make, contest_name, notice)
+    return _around_name(make, contest_name, notice)
 
 
 def candidate_pages(contest: Contest) -> int:
@@ -63,16 +69,19 @@ def candidate_pages(contest: Contest) -> int:
     return max(1, -(-len(contest.standing) // LIST_SIZE))
 
 
-def _listing(lines: Sequence[str], language: str, *, more: bool, notice: str) -> str:
-    foot = say(language, "ussd.more_back" if more else "ussd.back")
-    return fitted("\n".join([*lines, foot]), notice)
+def _foot(language: str, *, more: bool) -> str:
+    return say(language, "ussd.more_back" if more else "ussd.back")
 
 
 def candidates(contest: Contest, page: int, language: str, notice: str = "") -> str:
-    """A page of candidates; a code may be typed on any page."""
+    """A page of candidates, counted from 0; a code may be typed on any page."""
     shown = contest.standing[page * LIST_SIZE : (page + 1) * LIST_SIZE]
-    lines = [f"{c.code} {gsm.cut_on_word(gsm.fold(c.name), LIST_NAME_SEPTETS)}" for c in shown]
-    return _listing(lines, language, more=page + 1 < candidate_pages(contest), notice=notice)
+    foot = _foot(language, more=page + 1 < candidate_pages(contest))
+
+    def make(room: int) -> str:
+        return "\n".join([*(f"{c.code} {gsm.cut_on_word(gsm.fold(c.name), room)}" for c in shown), foot])
+
+    return squeezed(make, LIST_NAME_SEPTETS, notice)
 
 
 def ranking_pages(standing: Standing) -> int:
@@ -81,14 +90,19 @@ def ranking_pages(standing: Standing) -> int:
 
 
 def ranking(standing: Standing, page: int, language: str, notice: str = "") -> str:
-    """Half of the top ten."""
+    """Half of the top ten; pages are counted from 0."""
     shown = standing.entries[:RANKING_SIZE][page * LIST_SIZE : (page + 1) * LIST_SIZE]
-    lines = []
-    for entry in shown:
-        votes = f"{entry.votes:,}".replace(",", " ")
-        name = gsm.cut_on_word(gsm.fold(entry.name), max(6, 24 - len(votes)))
-        lines.append(f"{entry.rank}. {name} {votes}")
-    return _listing(lines, language, more=page + 1 < ranking_pages(standing), notice=notice)
+    foot = _foot(language, more=page + 1 < ranking_pages(standing))
+
+    def make(room: int) -> str:
+        return "\n".join([*(_ranked(entry, room) for entry in shown), foot])
+
+    return squeezed(make, LIST_NAME_SEPTETS, notice)
+
+
+def _ranked(entry: Ranked, room: int) -> str:
+    votes = f"{entry.votes:,}".replace(",", " ")
+    return f"{entry.rank}. {gsm.cut_on_word(gsm.fold(entry.name), room)} {votes}"
 
 
 def quantity(contest: Contest, candidate: Candidate, language: str, notice: str = "") -> str:
@@ -97,7 +111,7 @@ def quantity(contest: Contest, candidate: Candidate, language: str, notice: str 
     def make(name: str) -> str:
         return say(language, "ussd.quantity", code=candidate.code, name=name, price=contest.price.spoken())
 
-    return squeezed(make, candidate.name, notice)
+    return _around_name(make, candidate.name, notice)
 
 
 def confirm(
@@ -119,10 +133,11 @@ def confirm(
     lines.append(say(language, "ussd.back"))
 
     def make(name: str) -> str:
-        head = say(language, "ussd.confirm", votes=votes, code=candidate.code, name=name, amount=amount.spoken())
+        phrase = "ussd.confirm_one" if votes == 1 else "ussd.confirm"
+        head = say(language, phrase, votes=votes, code=candidate.code, name=name, amount=amount.spoken())
         return "\n".join([head, *lines])
 
-    return squeezed(make, candidate.name, notice)
+    return _around_name(make, candidate.name, notice)
 
 
 def other_number(language: str, notice: str = "") -> str:
@@ -143,9 +158,12 @@ def _vote_line(line: VoteLine, language: str) -> str:
     return f"{line.candidate_code} x{line.quantity} {line.receipt or status}"
 
 
-def placed(method: PaymentMethod, amount: Money, language: str) -> str:
-    """The last screen of an order: what happens next, on this phone."""
-    return fitted(say(language, f"ussd.placed_{method.value}", amount=amount.spoken()))
+def placed(method: PaymentMethod, amount: Money, language: str, elsewhere: Msisdn | None = None) -> str:
+    """The last screen of an order: what happens next, on this phone or on the one that pays."""
+    if elsewhere is None:
+        return fitted(say(language, f"ussd.placed_{method.value}", amount=amount.spoken()))
+    number = elsewhere.masked_gsm()
+    return fitted(say(language, f"ussd.placed_elsewhere_{method.value}", amount=amount.spoken(), number=number))
 
 
 def wallet(method: PaymentMethod, language: str) -> str:

@@ -23,8 +23,9 @@ def problem(
     """An answer that tells what went wrong.
 
     `title`: the kind of problem in a few words, the same each time. `detail`: this occurrence, in
-    the caller's language; the title where there is nothing more to say. `kind`: the stable address of the kind of problem, the member `type`.
-    `extra`: further members; `errors` lists invalid fields as `{"loc": […], "msg": …}`.
+    the caller's language; the title where there is nothing more to say. `kind`: the stable address
+    of the kind of problem, the member `type`. `extra`: further members; `errors` lists invalid
+    fields as `{"loc": […], "msg": …}`.
     """
     body = {"type": kind, "title": title, "status": status, "detail": detail or title}
     response = web.Response(status=status, headers=headers, body=orjson.dumps(body | extra))

@@ -84,9 +84,9 @@ class Collection:
     order_code: str
     description: str
     language: str
-    callback_url: str
+    callback_url: str = field(repr=False)
     return_url: str
-    payer: str | None = None
+    payer: str | None = field(default=None, repr=False)
     base_url: str | None = None
     provider_reference: str | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -102,9 +102,9 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """The payer must open this page before `expires_at`."""
+    """The payer must open this page before `expires_at`. Whoever has its address may pay."""
 
-    url: str
+    url: str = field(repr=False)
     expires_at: datetime
     provider_reference: str | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -1,7 +1,7 @@
 """MTN MoMo, collections: a prompt pushed to the payer's phone.
 
-Source: MTN MoMo developer portal and community pages (Collection, testing, common errors), and runs
-against the sandbox in September 2026.
+Source: MTN MoMo developer portal and community pages (Collection, testing, common errors), the
+published OpenAPI, and runs against the sandbox in September 2026.
 
 | field | what it is |
 | --- | --- |
@@ -9,23 +9,24 @@ against the sandbox in September 2026.
 | `X-Callback-Url` | where MTN calls once, at most; carries our own word for the payment |
 | `externalId` | our order code; echoed, not unique over there |
 | `amount` | text, whole francs; some answers have a number |
+| `payerMessage` | at most 160 over there; ASCII letters, digits and spaces, or the firewall refuses |
 | `reason` | text, or an object with `code`, or absent |
+| `financialTransactionId` | MTN's number, absent while pending; some answers have a number |
 
 Unreliable: 202 means queued and never paid; logical mistakes come as 500 with a code; callbacks are
 unsigned, POST or PUT, and may never come; success five minutes after expiry is normal.
 """
 
-import base64
+import re
 import unicodedata
 from collections.abc import Mapping
-from enum import Enum
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
-import orjson
-from pydantic import AfterValidator, BaseModel, Field, SecretStr
+import structlog
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from gateway.domain.money import Money, parse_amount
+from gateway.domain.money import EXPONENTS, Money, parse_amount
 from gateway.ports.payment_provider import (
     Accepted,
     Capabilities,
@@ -46,76 +47,88 @@ from gateway.ports.payment_provider import (
     Unknown,
 )
 from gateway.ports.raw_exchange import RawRequest
-from payments.http_call import Answer, HttpCaller, Lost, NeverLeft, Outcome, Patience
-from payments.registration import Registration
-from payments.token_cache import Token, TokenCache
+from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
+from payments.http_call import STATUS, SUBMIT, TOKEN, Answer, HttpCaller, NeverLeft, Outcome
+from payments.registration import BaseUrl, HeaderSecret, Registration
+from payments.token_cache import Call, NoToken, Token, TokenCache, TokenKey, basic, fingerprint, read_token
 
 CODE: Final = "mtn_momo"
+PRODUCT: Final = "collection"
 MESSAGE_LENGTH_MAX: Final = 100
 OPEN_SECONDS: Final = 330
 LADDER_SECONDS: Final = (10, 20, 30, 45, 60, 90, 120)
 TOKEN_EARLY_SECONDS: Final = 600.0
-_ASK: Final = Patience(connect=3, total=15)
-_STATUS: Final = Patience(connect=3, total=8)
-_TOKEN: Final = Patience(connect=3, total=30)
+_ORDER_CODE: Final = re.compile(r"[A-Z0-9]{4,20}")
+_log = structlog.get_logger(__name__)
 
 
-def _real_environment(word: str) -> str:
-    """MTN refuses the literal `production`: the word is the country's, such as `mtnivorycoast`."""
-    if word == "production" or not word.isalpha():
-        raise ValueError("use the country's word, such as mtnivorycoast")
-    return word
+def _environment(name: str) -> str:
+    if name == "production":
+        raise ValueError("must name the country, as mtnivorycoast does; MTN refuses the word production")
+    return name
 
 
 class Settings(BaseModel):
-    """`MTN_MOMO_*`. `currency`: set to EUR for MTN's own sandbox, which knows no other."""
+    """`MTN_MOMO_*`. `currency`: what MTN is told in place of ours, EUR for its own sandbox, which
+    knows no other. `status_per_second`: questions that one account may ask."""
 
-    base_url: str
-    subscription_key: SecretStr
-    api_user: str
-    api_key: SecretStr
-    target_environment: Annotated[str, AfterValidator(_real_environment)]
-    currency: str | None = None
+    model_config = ConfigDict(frozen=True)
+
+    base_url: BaseUrl
+    subscription_key: HeaderSecret
+    api_user: str = Field(min_length=1, repr=False)
+    api_key: HeaderSecret
+    target_environment: Annotated[str, Field(pattern=r"^[a-z]+$"), AfterValidator(_environment)]
+    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$")
     status_per_second: int = Field(10, ge=1, le=1000)
 
 
-class Word(Enum):
-    """What a reason code means for us."""
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What a reason code means. `final`: nothing more will come. `alarm`: not the payer's doing."""
 
-    FINAL = "final"
-    OPEN = "open"
+    payer: PayerReason
+    final: bool = True
+    alarm: bool = False
+    expired: bool = False
 
 
-# Reason code → (final or still moving, what the voter is told, whether somebody must look).
-REASONS: Final[Mapping[str, tuple[Word, PayerReason, bool]]] = {
-    "APPROVAL_REJECTED": (Word.FINAL, PayerReason.DECLINED, False),
-    "REJECTED": (Word.FINAL, PayerReason.DECLINED, False),
-    "PAYER_REJECTION": (Word.FINAL, PayerReason.DECLINED, False),
-    "EXPIRED": (Word.FINAL, PayerReason.NOT_ANSWERED, False),
-    "PAYMENT_NOT_APPROVED": (Word.FINAL, PayerReason.NOT_ANSWERED, False),
-    "TRANSACTION_CANCELED": (Word.FINAL, PayerReason.DECLINED, False),
-    "COULD_NOT_PERFORM_TRANSACTION": (Word.FINAL, PayerReason.NOT_ANSWERED, False),
-    "NOT_ENOUGH_FUNDS": (Word.FINAL, PayerReason.NO_FUNDS, False),
-    "INTERNAL_PROCESSING_ERROR": (Word.FINAL, PayerReason.OTHER, False),
-    "PAYER_NOT_FOUND": (Word.FINAL, PayerReason.UNKNOWN_NUMBER, False),
-    "SENDER_ACCOUNT_NOT_ACTIVE": (Word.FINAL, PayerReason.BLOCKED, False),
-    "PAYER_LIMIT_REACHED": (Word.FINAL, PayerReason.LIMIT, False),
-    "PAYEE_NOT_ALLOWED_TO_RECEIVE": (Word.FINAL, PayerReason.SERVICE_DOWN, True),
-    "PAYEE_NOT_FOUND": (Word.FINAL, PayerReason.SERVICE_DOWN, True),
-    "NOT_ALLOWED": (Word.FINAL, PayerReason.OTHER, True),
-    "AMOUNT_NOT_ALLOWED": (Word.FINAL, PayerReason.LIMIT, True),
-    "NOT_ALLOWED_TARGET_ENVIRONMENT": (Word.FINAL, PayerReason.SERVICE_DOWN, True),
-    "INVALID_CALLBACK_URL_HOST": (Word.FINAL, PayerReason.SERVICE_DOWN, True),
-    "INVALID_CURRENCY": (Word.FINAL, PayerReason.SERVICE_DOWN, True),
-    "TRANSFER_TYPE_UNKNOWN": (Word.FINAL, PayerReason.SERVICE_DOWN, True),
-    "SERVICE_UNAVAILABLE": (Word.OPEN, PayerReason.SERVICE_DOWN, False),
-    "RESOURCE_NOT_FOUND": (Word.OPEN, PayerReason.OTHER, False),
-    "TRANSACTION_NOT_FOUND": (Word.OPEN, PayerReason.OTHER, False),
-    "RESOURCE_ALREADY_EXIST": (Word.OPEN, PayerReason.OTHER, False),
-    "ONGOING": (Word.OPEN, PayerReason.OTHER, False),
-    "PAYER_DELAYED": (Word.OPEN, PayerReason.OTHER, False),
-    "PAYEE_DELAYED": (Word.OPEN, PayerReason.OTHER, False),
-    "NOT_COMPLETED": (Word.OPEN, PayerReason.OTHER, False),
+_DECLINED: Final = Reason(PayerReason.DECLINED)
+_OURS: Final = Reason(PayerReason.SERVICE_DOWN, alarm=True)
+_MOVING: Final = Reason(PayerReason.OTHER, final=False)
+_UNHEARD_OF: Final = Reason(PayerReason.OTHER)
+
+REASONS: Final[Mapping[str, Reason]] = {
+    "APPROVAL_REJECTED": _DECLINED,
+    "REJECTED": _DECLINED,
+    "PAYER_REJECTION": _DECLINED,
+    "PAYMENT_NOT_APPROVED": _DECLINED,
+    "TRANSACTION_CANCELED": _DECLINED,
+    "EXPIRED": Reason(PayerReason.NOT_ANSWERED, expired=True),
+    # Documented as "not approved within five minutes"; also MTN's own time-out.
+    "COULD_NOT_PERFORM_TRANSACTION": Reason(PayerReason.NOT_ANSWERED),
+    "NOT_ENOUGH_FUNDS": Reason(PayerReason.NO_FUNDS),
+    # Mostly an empty wallet, but not only: telling the payer so would sometimes be wrong.
+    "INTERNAL_PROCESSING_ERROR": Reason(PayerReason.OTHER),
+    "PAYER_NOT_FOUND": Reason(PayerReason.UNKNOWN_NUMBER),
+    "SENDER_ACCOUNT_NOT_ACTIVE": Reason(PayerReason.BLOCKED),
+    "PAYER_LIMIT_REACHED": Reason(PayerReason.LIMIT),
+    "PAYEE_NOT_ALLOWED_TO_RECEIVE": _OURS,
+    "PAYEE_NOT_FOUND": _OURS,
+    "NOT_ALLOWED": Reason(PayerReason.OTHER, alarm=True),
+    "AMOUNT_NOT_ALLOWED": Reason(PayerReason.LIMIT, alarm=True),
+    "NOT_ALLOWED_TARGET_ENVIRONMENT": _OURS,
+    "INVALID_CALLBACK_URL_HOST": _OURS,
+    "INVALID_CURRENCY": _OURS,
+    "TRANSFER_TYPE_UNKNOWN": _OURS,
+    "SERVICE_UNAVAILABLE": _MOVING,
+    "RESOURCE_NOT_FOUND": _MOVING,
+    "TRANSACTION_NOT_FOUND": _MOVING,
+    "RESOURCE_ALREADY_EXIST": _MOVING,
+    "ONGOING": _MOVING,
+    "PAYER_DELAYED": _MOVING,
+    "PAYEE_DELAYED": _MOVING,
+    "NOT_COMPLETED": _MOVING,
 }
 
 # At submission a 500 with one of these will never succeed as it is; any other 5xx may have arrived.
@@ -132,30 +145,19 @@ _LOGICAL: Final = frozenset(
         "NOT_ENOUGH_FUNDS",
     }
 )
+_ALREADY_THERE: Final = frozenset({"RESOURCE_ALREADY_EXIST", ""})
+# Only MTN's own word counts: any proxy or wrong address says 404 too.
+_NOT_FOUND: Final = frozenset({"RESOURCE_NOT_FOUND", "TRANSACTION_NOT_FOUND"})
+# Letters that do not decompose into one of ASCII and a mark.
+_LIGATURES: Final = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss", "ø": "o", "Ø": "O"})
 
 
 def payer_message(text: str) -> str:
-    """What the payer reads on the prompt: ASCII letters, digits and spaces; MTN's firewall refuses
-    requests with other characters."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    kept = "".join(c if c.isalnum() else " " for c in plain)
+    """What the payer reads on the prompt: ASCII letters, digits and spaces, accents folded."""
+    plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
+    unmarked = "".join(c for c in plain if not unicodedata.combining(c))
+    kept = "".join(c if c.isascii() and c.isalnum() else " " for c in unmarked)
     return " ".join(kept.split())[:MESSAGE_LENGTH_MAX].rstrip()
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    """The object in a body; empty for anything else."""
-    try:
-        read = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return read if isinstance(read, dict) else {}
-
-
-def _reason_code(answer: Mapping[str, Any]) -> str:
-    """The code in `reason`, which may be text, an object, or absent."""
-    reason = answer.get("reason")
-    code = reason.get("code") if isinstance(reason, dict) else reason
-    return code if isinstance(code, str) else ""
 
 
 class MtnMomo:
@@ -165,100 +167,95 @@ class MtnMomo:
 
     def __init__(self, settings: Settings, caller: HttpCaller | None = None) -> None:
         self._settings = settings
-        self.base_url = settings.base_url.rstrip("/")
+        self.base_url = settings.base_url
         self._caller = caller or HttpCaller(CODE)
-        self._tokens: dict[str, TokenCache] = {}
+        self._tokens = TokenCache(renew_after=lambda lives: max(lives - TOKEN_EARLY_SECONDS, lives / 2))
+        self._fingerprint = fingerprint(
+            settings.api_user, settings.api_key.get_secret_value(), settings.subscription_key.get_secret_value()
+        )
 
     def capabilities(self, country: str) -> Capabilities:
         """A push prompt that lives five minutes and a little."""
         return Capabilities(
             kinds=frozenset({Kind.PUSH}),
-            currencies=frozenset({"XOF", "XAF", "GNF", "EUR"}),
+            currencies=frozenset({"XOF", "XAF", "GNF", "GHS", "EUR"}),
             open_seconds=OPEN_SECONDS,
             ladder_seconds=LADDER_SECONDS,
             status_per_second=self._settings.status_per_second,
             phone_needed=True,
             recovery=Recovery.ASK,
-            instructions={"fr": "*133#", "en": "*133#"},
+            instructions={
+                "fr": "Aucune demande à l'écran ? Composez *133# pour approuver.",
+                "en": "No prompt on the screen? Dial *133# to approve.",
+            },
         )
 
-    def _currency(self, money: Money) -> str:
-        return self._settings.currency or money.currency
-
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
-        """Request to pay."""
+        """`POST requesttopay`, the only call that moves money."""
         if collection.payer is None:
             return Rejected("NO_PAYER", PayerReason.UNKNOWN_NUMBER)
         body = {
             "amount": collection.amount.plain(),
-            "currency": self._currency(collection.amount),
+            "currency": self._told_currency(collection.amount),
             "externalId": collection.order_code,
             "payer": {"partyIdType": "MSISDN", "partyId": collection.payer.removeprefix("+")},
-            "payerMessage": payer_message(collection.description),
+            "payerMessage": payer_message(collection.description) or collection.order_code,
             "payeeNote": collection.order_code,
         }
-        headers = {"X-Reference-Id": str(collection.reference), "Content-Type": "application/json"}
-        if urlsplit(collection.callback_url).scheme:
+        headers = {"X-Reference-Id": str(collection.reference)}
+        if collection.callback_url.startswith("http") and collection.callback_url.isascii():
+            # An empty or odd one costs the whole request a 400; without it, the ladder asks.
             headers["X-Callback-Url"] = collection.callback_url
-        outcome = await self._authorised(
-            "POST",
-            collection.base_url,
-            "/collection/v1_0/requesttopay",
-            "requesttopay",
-            _ASK,
-            headers,
-            orjson.dumps(body),
-        )
-        return read_submission(outcome)
+        base = self._base(collection)
+
+        async def submit(token: str) -> Outcome:
+            return await self._caller.call(
+                "POST",
+                f"{base}/{PRODUCT}/v1_0/requesttopay",
+                what="requesttopay",
+                patience=SUBMIT,
+                reference=str(collection.reference),
+                headers={**self._common(), "Authorization": f"Bearer {token}", **headers},
+                json=body,
+            )
+
+        return read_submission(await self._authorised(base, submit))
 
     async def query(self, collection: Collection) -> StatusReport:
-        """Status of a request to pay, on the platform that took it."""
-        path = f"/collection/v1_0/requesttopay/{collection.reference}"
-        outcome = await self._authorised("GET", collection.base_url, path, "status", _STATUS, {}, None)
-        return read_status(outcome, self._currency(collection.amount), collection.amount.currency)
+        """`GET requesttopay/{reference}`, on the platform that took it."""
+        base = self._base(collection)
+
+        async def ask(token: str) -> Outcome:
+            return await self._caller.call(
+                "GET",
+                f"{base}/{PRODUCT}/v1_0/requesttopay/{collection.reference}",
+                what="status",
+                patience=STATUS,
+                reference=str(collection.reference),
+                headers={**self._common(), "Authorization": f"Bearer {token}"},
+            )
+
+        outcome = await self._authorised(base, ask)
+        return read_status(outcome, collection, self._told_currency(collection.amount))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint: nothing in the message proves anything."""
-        body = _json(request.body)
-        status, external = body.get("status"), body.get("externalId")
-        if not isinstance(status, str):
+        body = read_object(request.body)
+        claimed, external = word(body.get("status")), body.get("externalId")
+        if not claimed:
             return ()
-        return (Hint(status[:40], external[:40] if isinstance(external, str) else None),)
+        known = isinstance(external, str) and _ORDER_CODE.fullmatch(external) is not None
+        return (Hint(claimed, external if known else None),)
 
     async def aclose(self) -> None:
         """Close connections."""
         await self._caller.aclose()
 
-    async def _authorised(
-        self,
-        method: str,
-        base_url: str | None,
-        path: str,
-        what: str,
-        patience: Patience,
-        headers: Mapping[str, str],
-        body: bytes | None,
-    ) -> Outcome:
-        """A business call; a refused token is renewed once and the same call repeated."""
-        base = base_url or self.base_url
-        cache = self._token_cache(base)
-        outcome: Outcome = NeverLeft("no token")
-        for _ in range(2):
-            token = await cache.get()
-            if token is None:
-                return outcome
-            outcome = await self._caller.call(
-                method,
-                f"{base}{path}",
-                what=what,
-                patience=patience,
-                headers={**self._common(), "Authorization": f"Bearer {token}", **headers},
-                content=body,
-            )
-            if not isinstance(outcome, Answer) or outcome.status != 401:
-                return outcome
-            cache.forget(token)
-        return outcome
+    def _base(self, collection: Collection) -> str:
+        return (collection.base_url or self.base_url).rstrip("/")
+
+    def _told_currency(self, money: Money) -> str:
+        return self._settings.currency or money.currency
 
     def _common(self) -> dict[str, str]:
         return {
@@ -266,88 +263,103 @@ class MtnMomo:
             "X-Target-Environment": self._settings.target_environment,
         }
 
-    def _token_cache(self, base: str) -> TokenCache:
-        if base not in self._tokens:
+    async def _authorised(self, base: str, call: Call) -> Outcome | NoToken:
+        key = TokenKey(base, PRODUCT, self._fingerprint)
+        return await self._tokens.authorised(key, lambda: self._mint(base), call)
 
-            async def mint() -> Token | None:
-                return await self._mint(base)
-
-            self._tokens[base] = TokenCache(mint, early_seconds=lambda lives: min(TOKEN_EARLY_SECONDS, lives / 2))
-        return self._tokens[base]
-
-    async def _mint(self, base: str) -> Token | None:
-        """A token for Collection. The body must be empty."""
-        pair = f"{self._settings.api_user}:{self._settings.api_key.get_secret_value()}".encode()
+    async def _mint(self, base: str) -> Token | NoToken:
+        """`POST token/`, with the slash and without any body."""
+        pair = basic(self._settings.api_user, self._settings.api_key.get_secret_value())
         outcome = await self._caller.call(
             "POST",
-            f"{base}/collection/token/",
+            f"{base}/{PRODUCT}/token/",
             what="token",
-            patience=_TOKEN,
-            headers={**self._common(), "Authorization": f"Basic {base64.b64encode(pair).decode()}"},
-            content=b"",
+            patience=TOKEN,
+            headers={**self._common(), "Authorization": pair},
         )
-        if not isinstance(outcome, Answer) or outcome.status != 200:
-            return None
-        answer = _json(outcome.body)
-        token, lives = answer.get("access_token"), answer.get("expires_in")
-        if not isinstance(token, str) or not isinstance(lives, int | float) or isinstance(lives, bool):
-            return None
-        return Token(token, float(lives))
+        return read_token(outcome)
 
 
-def read_submission(outcome: Outcome) -> CreateResult:
-    """What MTN's answer to a request to pay means."""
-    match outcome:
-        case NeverLeft(error):
-            return NotSent(error)
-        case Lost(error):
-            return Unknown(error)
-    status, code = outcome.status, str(_json(outcome.body).get("code", ""))
-    is_json = bool(_json(outcome.body)) or not outcome.body
+def read_submission(outcome: Outcome | NoToken) -> CreateResult:
+    """What MTN's answer to a request to pay means. Whatever is not listed may have been taken in."""
+    if isinstance(outcome, NoToken):
+        return NotSent(outcome.error, alarm=outcome.alarm)
+    if isinstance(outcome, NeverLeft):
+        return NotSent(outcome.error)
+    if not isinstance(outcome, Answer):
+        return Unknown(outcome.error)
+    status, code = outcome.status, word(read_object(outcome.body).get("code"))
+    said = f"{status} {code}".strip()
     if status == 202:
         return Accepted()
-    if status == 409:
+    if status == 409 and code in _ALREADY_THERE and read_object(outcome.body):
         return Accepted(already_there=True)
     if status == 429:
-        return NotSent("429")
+        return NotSent(said)
+    if status in (200, 400, 403) and is_page(outcome):
+        # The firewall did not like a text or the User-Agent.
+        return Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
     if status in (401, 403, 404):
-        return NotSent(f"{status} {code}".strip(), alarm=True)
-    if status >= 500 and code in _LOGICAL:
-        _, reason, alarm = REASONS[code]
-        return Rejected(code, reason, alarm=alarm, ask_first=True)
-    if status >= 500:
-        return Unknown(f"{status} {code}".strip())
-    # The firewall answers HTML for a text that it dislikes, also with 200.
-    return Rejected(code or str(status), PayerReason.SERVICE_DOWN, alarm=True, ask_first=not is_json)
+        return NotSent(said, alarm=True)
+    if status == 400:
+        # Nothing was created by this call; an earlier one of the same reference may have been lost.
+        return Rejected(code or "400", PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
+    if status == 500 and code in _LOGICAL:
+        reason = REASONS[code]
+        return Rejected(code, reason.payer, alarm=reason.alarm, ask_first=True)
+    return Unknown(said)
 
 
-def read_status(outcome: Outcome, spoken_currency: str, our_currency: str) -> StatusReport:
-    """What MTN's answer to a status question means. `spoken_currency`: the one that we told MTN;
-    `our_currency`: the one that we booked."""
+def read_status(outcome: Outcome | NoToken, collection: Collection, told_currency: str) -> StatusReport:
+    """What MTN's answer to a status question means. `told_currency`: the one that we told MTN."""
     if not isinstance(outcome, Answer):
         return Unavailable(outcome.error)
-    answer = _json(outcome.body)
-    if outcome.status == 404:
-        return NotFound(str(answer.get("code", "404"))[:60])
-    if outcome.status != 200 or not answer:
-        return Unavailable(f"{outcome.status} {answer.get('code', '')}".strip(), throttled=outcome.status == 429)
-    raw = outcome.body.decode("utf-8", "replace")
-    word, code = answer.get("status"), _reason_code(answer)
-    if word == "SUCCESSFUL":
-        currency = str(answer.get("currency", ""))
-        received = parse_amount(
-            str(answer.get("amount", "")), our_currency if currency == spoken_currency else currency
-        )
-        if received is None:
-            return StillOpen("SUCCESSFUL without a readable amount")
-        transaction = answer.get("financialTransactionId")
-        return Succeeded(received, str(transaction) if transaction is not None else None, raw)
-    if word == "FAILED":
-        meaning, reason, alarm = REASONS.get(code, (Word.FINAL, PayerReason.OTHER, False))
-        if meaning is Word.OPEN:
-            return StillOpen(code)
-        return Failed(code or "FAILED", reason, raw, expired=code == "EXPIRED", alarm=alarm)
-    return StillOpen(str(word)[:60])
+    answer = read_object(outcome.body)
+    code = word(answer.get("code"))
+    said = f"{outcome.status} {code}".strip()
+    if outcome.status == 404 and code in _NOT_FOUND:
+        return NotFound(code)
+    if outcome.status != 200:
+        return Unavailable(said, throttled=outcome.status == 429)
+    status = word(answer.get("status"))
+    if not status:
+        return Unavailable("200 without a status")
+    raw = evidence(outcome.body, _numbers(answer, collection))
+    if status == "SUCCESSFUL":
+        return _succeeded(answer, collection, told_currency, raw)
+    if status == "FAILED":
+        return _failed(answer, collection, raw)
+    return StillOpen(status)
+
+
+def _numbers(answer: Mapping[str, Any], collection: Collection) -> list[str]:
+    """Every phone number that the answer may show."""
+    payer = answer.get("payer")
+    shown = payer.get("partyId") if isinstance(payer, dict) else None
+    return [str(shown or ""), *number_forms(collection.payer)]
+
+
+def _succeeded(answer: Mapping[str, Any], collection: Collection, told_currency: str, raw: str) -> StatusReport:
+    currency = word(answer.get("currency"))
+    booked = collection.amount.currency if currency == told_currency else currency
+    received = parse_amount(decimal_text(answer.get("amount")), booked) if booked in EXPONENTS else None
+    if received is None:
+        # Paid, but nobody can say how much: not a success that may be counted, and no failure either.
+        _log.error("success_without_amount", provider=CODE, reference=str(collection.reference))
+        return Unavailable("SUCCESSFUL without a readable amount")
+    return Succeeded(received, identifier(answer.get("financialTransactionId")), raw)
+
+
+def _failed(answer: Mapping[str, Any], collection: Collection, raw: str) -> StatusReport:
+    told = answer.get("reason")
+    code = word(told.get("code") if isinstance(told, dict) else told, "FAILED")
+    reason = REASONS.get(code)
+    if reason is None:
+        reason = _UNHEARD_OF
+        _log.warning("unheard_of_reason", provider=CODE, reference=str(collection.reference), reason=code)
+    if not reason.final:
+        return StillOpen(code)
+    return Failed(code, reason.payer, raw, expired=reason.expired, alarm=reason.alarm)
 
 
 REGISTRATION = Registration(CODE, Settings, MtnMomo)

@@ -10,21 +10,22 @@ of several countries, read in November 2026.
 | `pay_token` | Orange's handle, only in the creation's answer; lives ten minutes; secret |
 | `notif_token` | repeated in the notification; whoever has it can forge one; secret |
 | `notif_url` | where Orange notifies; carries our own word for the payment |
+| `txnid` | Orange's number of the transaction, once there is one |
 
 Unreliable: no reason is ever told; a payer who closes the page causes no notification; a creation
 whose answer was lost can never be asked about, but also never be paid. In Côte d'Ivoire the code
 comes from dialling `#144*82#`.
 """
 
-import base64
 import hmac
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-import orjson
-from pydantic import BaseModel, Field, SecretStr
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.domain.money import EXPONENTS, parse_amount
 from gateway.ports.payment_provider import (
     Capabilities,
     Collection,
@@ -45,43 +46,40 @@ from gateway.ports.payment_provider import (
     Unknown,
 )
 from gateway.ports.raw_exchange import RawRequest
-from payments.http_call import Answer, HttpCaller, Lost, NeverLeft, Outcome, Patience
-from payments.registration import Registration
-from payments.token_cache import Token, TokenCache
+from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
+from payments.http_call import STATUS, SUBMIT, TOKEN, Answer, HttpCaller, NeverLeft, Outcome, Patience
+from payments.registration import BaseUrl, HeaderSecret, Registration
+from payments.token_cache import NoToken, Token, TokenCache, TokenKey, basic, fingerprint, read_token
 
 CODE: Final = "orange_money"
+PRODUCT: Final = "webpayment"
 OPEN_SECONDS: Final = 600
 LADDER_SECONDS: Final = (20, 40, 60, 90)
-REFERENCE: Final = "Spotlight"
-CODE_HINT: Final = "#144*82#"
-_CREATE: Final = Patience(connect=3, total=15)
-_STATUS: Final = Patience(connect=3, total=8)
-_TOKEN: Final = Patience(connect=3, total=30)
-_EXPIRED_TOKEN: Final = 42
-# What is wrong with us and not with the payer.
-_REFUSES_US: Final = frozenset({401, 403, 404, 405})
+TOKEN_LIFE_USED: Final = 0.9
+SANDBOX_SEGMENT: Final = "dev"
+SANDBOX_CURRENCY: Final = "OUV"
 _DONE: Final = frozenset({"SUCCESS", "SUCCESSFUL"})
+# Codes of Orange's platform: no such resource, too many requests.
+_NOT_FOUND: Final = "60"
+_TOO_MANY: Final = "53"
+_log = structlog.get_logger(__name__)
 
 
 class Settings(BaseModel):
     """`ORANGE_MONEY_*`. `country_segment`: the part of the address that names the country; `dev` is
-    Orange's sandbox, whose currency is `OUV`."""
+    Orange's sandbox, whose currency is `OUV`. `currency`: told to Orange in place of ours.
+    `merchant_name`: shown to the payer."""
 
-    base_url: str
-    client_id: str
-    client_secret: SecretStr
-    merchant_key: SecretStr
+    model_config = ConfigDict(frozen=True)
+
+    base_url: BaseUrl
+    client_id: str = Field(min_length=1, repr=False)
+    client_secret: HeaderSecret
+    merchant_key: HeaderSecret
     country_segment: str = Field("ci", pattern=r"^[a-z]{2,3}$")
-    currency: str | None = None
+    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$")
+    merchant_name: str = Field("Spotlight", min_length=1, max_length=30)
     status_per_second: int = Field(10, ge=1, le=1000)
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        read = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return read if isinstance(read, dict) else {}
 
 
 def utc_now() -> datetime:
@@ -90,7 +88,7 @@ def utc_now() -> datetime:
 
 
 class OrangeMoney:
-    """`PaymentProvider` for Orange's Web Payment."""
+    """`PaymentProvider` for Orange's Web Payment. `now`: the clock that dates a link's end."""
 
     code = CODE
 
@@ -98,10 +96,13 @@ class OrangeMoney:
         self, settings: Settings, caller: HttpCaller | None = None, now: Callable[[], datetime] = utc_now
     ) -> None:
         self._settings = settings
-        self.base_url = settings.base_url.rstrip("/")
+        self.base_url = settings.base_url
         self._caller = caller or HttpCaller(CODE)
         self._now = now
-        self._tokens: dict[str, TokenCache] = {}
+        self._tokens = TokenCache(renew_after=lambda lives: lives * TOKEN_LIFE_USED)
+        self._fingerprint = fingerprint(settings.client_id, settings.client_secret.get_secret_value())
+        sandbox = SANDBOX_CURRENCY if settings.country_segment == SANDBOX_SEGMENT else None
+        self._told_currency = settings.currency or sandbox
 
     def capabilities(self, country: str) -> Capabilities:
         """A redirect whose page lives ten minutes."""
@@ -113,147 +114,161 @@ class OrangeMoney:
             status_per_second=self._settings.status_per_second,
             phone_needed=False,
             recovery=Recovery.ABANDON,
-            instructions={"fr": CODE_HINT, "en": CODE_HINT},
+            instructions={
+                "fr": "Composez #144*82# pour obtenir un code, puis saisissez votre numéro et ce code sur la page.",
+                "en": "Dial #144*82# to get a code, then type your number and this code on the page.",
+            },
         )
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
-        """Create a payment page."""
+        """`POST webpayment`: a page that nobody can find but by the answer to this call."""
+        amount = collection.amount
+        if EXPONENTS[amount.currency] != 0:
+            return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
+        expires_at = self._now() + timedelta(seconds=OPEN_SECONDS)
         body = {
             "merchant_key": self._settings.merchant_key.get_secret_value(),
-            "currency": self._settings.currency or collection.amount.currency,
+            "currency": self._told_currency or amount.currency,
             "order_id": collection.order_code,
-            "amount": collection.amount.amount_minor,
+            "amount": amount.amount_minor,
             "return_url": collection.return_url,
             "cancel_url": collection.return_url,
             "notif_url": collection.callback_url,
             "lang": "en" if collection.language == "en" else "fr",
-            "reference": REFERENCE,
+            "reference": self._settings.merchant_name,
         }
-        outcome = await self._authorised(collection.base_url, "webpayment", "create", _CREATE, body)
-        return read_creation(outcome, self._now() + timedelta(seconds=OPEN_SECONDS))
+        return read_creation(await self._post(collection, "webpayment", SUBMIT, body), expires_at)
 
     async def query(self, collection: Collection) -> StatusReport:
-        """Status, which Orange tells only to whoever has all three values."""
+        """`POST transactionstatus`, which Orange answers only to whoever has all three values."""
         pay_token = collection.secrets.get("pay_token")
-        if pay_token is None:
+        if not pay_token:
             return NotFound("the creation's answer was lost")
         body = {
             "order_id": collection.order_code,
             "amount": collection.amount.amount_minor,
             "pay_token": pay_token,
         }
-        outcome = await self._authorised(collection.base_url, "transactionstatus", "status", _STATUS, body)
-        return read_status(outcome, collection)
+        return read_status(await self._post(collection, "transactionstatus", STATUS, body), collection)
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint, when the notification repeats the token that only Orange and we know."""
-        body = _json(request.body)
-        status, given, held = body.get("status"), body.get("notif_token"), secrets.get("notif_token")
-        if not isinstance(status, str) or not isinstance(given, str) or held is None:
+        body = read_object(request.body)
+        claimed, given, held = word(body.get("status")), body.get("notif_token"), secrets.get("notif_token")
+        if not claimed or not isinstance(given, str) or not held:
             return ()
         if not hmac.compare_digest(given.encode("utf-8", "replace"), held.encode()):
             return ()
-        return (Hint(status[:40]),)
+        return (Hint(claimed),)
 
     async def aclose(self) -> None:
         """Close connections."""
         await self._caller.aclose()
 
-    async def _authorised(
-        self, base_url: str | None, verb: str, what: str, patience: Patience, body: Mapping[str, object]
-    ) -> Outcome:
-        base = base_url or self.base_url
-        url = f"{base}/orange-money-webpay/{self._settings.country_segment}/v1/{verb}"
-        cache = self._token_cache(base)
-        outcome: Outcome = NeverLeft("no token")
-        for _ in range(2):
-            token = await cache.get()
-            if token is None:
-                return outcome
-            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-            outcome = await self._caller.call(
-                "POST", url, what=what, patience=patience, headers=headers, content=orjson.dumps(body)
+    async def _post(
+        self, collection: Collection, verb: str, patience: Patience, body: Mapping[str, object]
+    ) -> Outcome | NoToken:
+        base = (collection.base_url or self.base_url).rstrip("/")
+
+        async def call(token: str) -> Outcome:
+            return await self._caller.call(
+                "POST",
+                f"{base}/orange-money-webpay/{self._settings.country_segment}/v1/{verb}",
+                what=verb,
+                patience=patience,
+                reference=str(collection.reference),
+                headers={"Authorization": f"Bearer {token}"},
+                json=body,
             )
-            if not isinstance(outcome, Answer) or outcome.status != 401:
-                return outcome
-            cache.forget(token)
-            if _json(outcome.body).get("code") != _EXPIRED_TOKEN:
-                return outcome
-        return outcome
 
-    def _token_cache(self, base: str) -> TokenCache:
-        if base not in self._tokens:
+        key = TokenKey(base, PRODUCT, self._fingerprint)
+        return await self._tokens.authorised(key, lambda: self._mint(base), call)
 
-            async def mint() -> Token | None:
-                return await self._mint(base)
-
-            self._tokens[base] = TokenCache(mint, early_seconds=lambda lives: lives / 10)
-        return self._tokens[base]
-
-    async def _mint(self, base: str) -> Token | None:
-        pair = f"{self._settings.client_id}:{self._settings.client_secret.get_secret_value()}".encode()
+    async def _mint(self, base: str) -> Token | NoToken:
+        """`POST /oauth/v3/token` with a form."""
         outcome = await self._caller.call(
             "POST",
             f"{base}/oauth/v3/token",
             what="token",
-            patience=_TOKEN,
-            headers={"Authorization": f"Basic {base64.b64encode(pair).decode()}"},
+            patience=TOKEN,
+            headers={"Authorization": basic(self._settings.client_id, self._settings.client_secret.get_secret_value())},
             data={"grant_type": "client_credentials"},
         )
-        if not isinstance(outcome, Answer) or outcome.status != 200:
-            return None
-        answer = _json(outcome.body)
-        token, lives = answer.get("access_token"), str(answer.get("expires_in", ""))
-        if not isinstance(token, str) or not lives.isdigit():
-            return None
-        return Token(token, float(lives))
+        return read_token(outcome)
 
 
-def read_creation(outcome: Outcome, expires_at: datetime) -> CreateResult:
+def read_creation(outcome: Outcome | NoToken, expires_at: datetime) -> CreateResult:
     """What Orange's answer to a creation means. Without the link nobody can pay, so anything that
     is not an answer is given up by the recovery `ABANDON`."""
-    match outcome:
-        case NeverLeft(error):
-            return NotSent(error)
-        case Lost(error):
-            return Unknown(error)
-    answer = _json(outcome.body)
-    if outcome.status in (200, 201):
-        pay_token, url, notif_token = (answer.get(name) for name in ("pay_token", "payment_url", "notif_token"))
-        if isinstance(pay_token, str) and isinstance(url, str) and isinstance(notif_token, str):
-            return Redirect(url, expires_at, None, {"pay_token": pay_token, "notif_token": notif_token})
+    if isinstance(outcome, NoToken):
+        return NotSent(outcome.error, alarm=outcome.alarm)
+    if isinstance(outcome, NeverLeft):
+        return NotSent(outcome.error)
+    if not isinstance(outcome, Answer):
+        return Unknown(outcome.error)
+    answer = read_object(outcome.body)
+    status, code = outcome.status, word(answer.get("code"))
+    said = f"{status} {code}".strip()
+    if status in (200, 201):
+        return _page(answer, expires_at)
+    if status == 429 or (status == 403 and code == _TOO_MANY):
+        return NotSent(said)
+    if status in (400, 403) and is_page(outcome):
+        return Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True)
+    if status in (401, 403, 404):
+        return NotSent(said, alarm=True)
+    if status in (400, 405):
+        return Rejected(code or str(status), PayerReason.SERVICE_DOWN, alarm=True)
+    return Unknown(said)
+
+
+def _page(answer: Mapping[str, object], expires_at: datetime) -> CreateResult:
+    pay_token, url, notif_token = (answer.get(name) for name in ("pay_token", "payment_url", "notif_token"))
+    if not isinstance(pay_token, str) or not isinstance(url, str) or not isinstance(notif_token, str):
         return Unknown("an answer without a link")
-    code = str(answer.get("code", outcome.status))
-    if outcome.status == 429 or (outcome.status == 403 and code == "53"):
-        return NotSent("429")
-    if outcome.status in _REFUSES_US:
-        return NotSent(f"{outcome.status} {code}", alarm=True)
-    if outcome.status >= 500:
-        return Unknown(f"{outcome.status} {code}")
-    return Rejected(code, PayerReason.SERVICE_DOWN, alarm=True)
+    if not pay_token or not notif_token or not url.startswith(("https://", "http://")):
+        return Unknown("an answer without a link")
+    return Redirect(url, expires_at, None, {"pay_token": pay_token, "notif_token": notif_token})
 
 
-def read_status(outcome: Outcome, collection: Collection) -> StatusReport:
-    """What Orange's answer to a status question means. The amount is not repeated: Orange compares
-    it with the one in the question, so that an answer at all means that it is ours."""
+def read_status(outcome: Outcome | NoToken, collection: Collection) -> StatusReport:
+    """What Orange's answer to a status question means. The amount is not repeated as a rule: Orange
+    compares it with the one in the question, so that an answer at all means that it fits."""
     if not isinstance(outcome, Answer):
         return Unavailable(outcome.error)
-    answer = _json(outcome.body)
-    if outcome.status == 404:
-        return NotFound(str(answer.get("code", "404")))
-    if outcome.status not in (200, 201) or not answer:
-        return Unavailable(str(outcome.status), throttled=outcome.status == 429)
-    raw = outcome.body.decode("utf-8", "replace")
-    word, transaction = answer.get("status"), answer.get("txnid")
+    answer = read_object(outcome.body)
+    code = word(answer.get("code"))
+    said = f"{outcome.status} {code}".strip()
+    if outcome.status == 404 and code == _NOT_FOUND:
+        return NotFound(said)
+    if outcome.status not in (200, 201):
+        throttled = outcome.status == 429 or (outcome.status == 403 and code == _TOO_MANY)
+        return Unavailable(said, throttled=throttled)
+    status = word(answer.get("status")) if isinstance(answer.get("status"), str) else ""
+    if not status:
+        return Unavailable(f"{outcome.status} without a status")
     if answer.get("order_id", collection.order_code) != collection.order_code:
+        _log.error("answer_about_another_order", provider=CODE, reference=str(collection.reference))
         return Unavailable("an answer about another order")
-    if word in _DONE:
-        return Succeeded(collection.amount, transaction if isinstance(transaction, str) else None, raw)
-    if word == "FAILED":
+    raw = evidence(outcome.body, [*collection.secrets.values(), *number_forms(collection.payer)])
+    if status in _DONE:
+        return _succeeded(answer, collection, raw)
+    if status == "FAILED":
         return Failed("FAILED", PayerReason.OTHER, raw)
-    if word == "EXPIRED":
+    if status == "EXPIRED":
         return Failed("EXPIRED", PayerReason.NOT_ANSWERED, raw, expired=True)
-    return StillOpen(str(word)[:60])
+    return StillOpen(status)
+
+
+def _succeeded(answer: Mapping[str, object], collection: Collection, raw: str) -> StatusReport:
+    received = collection.amount
+    if "amount" in answer:
+        told = parse_amount(decimal_text(answer["amount"]), received.currency)
+        if told is None:
+            _log.error("success_without_amount", provider=CODE, reference=str(collection.reference))
+            return Unavailable("SUCCESS without a readable amount")
+        received = told
+    return Succeeded(received, identifier(answer.get("txnid")), raw)
 
 
 REGISTRATION = Registration(CODE, Settings, OrangeMoney)

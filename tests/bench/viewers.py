@@ -145,4 +145,4 @@ async def _floor(world: World, frame: bytes) -> float:
 
 
 def _p99(values: list[float]) -> float:
-    return statistics.quantiles(values, n=100)[98]
+    return float(statistics.quantiles(values, n=100)[98])

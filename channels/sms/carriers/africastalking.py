@@ -13,6 +13,7 @@ answer 201 may still mean that nothing was sent (`Recipients` empty, the reason 
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -32,7 +33,13 @@ CODE: Final = "africastalking"
 AT_ONCE_MAX: Final = 16
 TIMEOUT_SECONDS: Final = (3.05, 10.0)
 _ACCEPTED: Final = frozenset({100, 101, 102})
+# Status codes of the send answer that no second try will change; 405 (our balance) and 407, 500, 501,
+# 502 (its routes) may pass.
 _PERMANENT: Final = frozenset({401, 402, 403, 404, 406, 409})
+_TEMPORARY_WORDS: Final = frozenset(
+    {"InsufficientBalance", "CouldNotRoute", "InternalServerError", "GatewayError", "RejectedByGateway"}
+)
+_BARE_NUMBER: Final = re.compile(r"[1-9][0-9]{9,14}", re.ASCII)
 _ID_LENGTH_MAX: Final = 100
 _TEXT_LENGTH_MAX: Final = 2_000
 
@@ -71,35 +78,29 @@ class AfricasTalking:
 
     def read_message(self, request: RawRequest) -> IncomingText | Malformed:
         """Read a text that somebody sent us."""
-        form = request.form
+        form = _storable(request.form)
         carrier_id, text = form.get("id", ""), form.get("text", "")
         if not carrier_id or len(carrier_id) > _ID_LENGTH_MAX:
             return Malformed("no id")
         if len(text) > _TEXT_LENGTH_MAX:
             return Malformed("text too long")
-        sender = form.get("from", "")
         return IncomingText(
             carrier=CODE,
             carrier_id=carrier_id,
-            sender=f"+{sender.strip()}" if sender.startswith(" ") else sender.strip()[:_ID_LENGTH_MAX],
+            sender=_number(form.get("from", "")),
             recipient=form.get("to", "").strip()[:_ID_LENGTH_MAX],
-            text=text.replace("\x00", ""),
-            network=form.get("networkCode") or None,
+            text=text,
+            network=form.get("networkCode", "")[:_ID_LENGTH_MAX] or None,
         )
 
     def read_delivery_report(self, request: RawRequest) -> DeliveryReport | Malformed:
         """Read a delivery report; words that we do not know are kept as they are."""
-        form = request.form
+        form = _storable(request.form)
         message_id, status = form.get("id", ""), form.get("status", "")
         if not message_id or not status or len(message_id) > _ID_LENGTH_MAX:
             return Malformed("no id or status")
-        phone = form.get("phoneNumber", "")
-        return DeliveryReport(
-            message_id,
-            status[:40],
-            f"+{phone.strip()}" if phone.startswith(" ") else phone.strip(),
-            form.get("failureReason") or None,
-        )
+        failure = form.get("failureReason", "")[:_ID_LENGTH_MAX] or None
+        return DeliveryReport(message_id, status[:40], _number(form.get("phoneNumber", "")), failure)
 
     async def send(self, message: OutboundText) -> SendResult:
         """Send one text."""
@@ -123,6 +124,18 @@ class AfricasTalking:
         """The SDK keeps no connection open."""
 
 
+def _storable(form: Mapping[str, str]) -> dict[str, str]:
+    """The fields without what PostgreSQL cannot keep: NUL and halves of surrogate pairs. A text that
+    cannot be stored would be repeated for twelve hours."""
+    return {name: value.encode(errors="replace").decode().replace("\x00", "") for name, value in form.items()}
+
+
+def _number(given: str) -> str:
+    """A number in E.164, where its `+` was lost or decoded as a space; words and short codes as they are."""
+    bare = given.strip()[:_ID_LENGTH_MAX]
+    return f"+{bare}" if _BARE_NUMBER.fullmatch(bare) else bare
+
+
 def _not_answered(error: requests.RequestException) -> SendResult:
     reason = error.args[0] if error.args else None
     unreached = isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
@@ -143,14 +156,24 @@ def read_answer(answer: object) -> SendResult:
         return SendUnknown("unreadable answer")
     recipients = data.get("Recipients")
     if not isinstance(recipients, list) or not recipients or not isinstance(recipients[0], Mapping):
-        return SendRefused(str(data.get("Message", "no recipients"))[:80], permanent=True)
+        word = str(data.get("Message", "no recipients"))[:80]
+        return SendRefused(word, permanent=word not in _TEMPORARY_WORDS)
     recipient = recipients[0]
-    status = recipient.get("statusCode")
+    status = _status_code(recipient.get("statusCode"))
     if status in _ACCEPTED:
-        cost = recipient.get("cost")
-        return SendAccepted(str(recipient.get("messageId", "")), str(cost) if cost is not None else None)
+        cost, message_id = recipient.get("cost"), str(recipient.get("messageId") or "None")
+        # An accepted text without an id can never be found in a report: not the same as sent.
+        if message_id == "None":
+            return SendUnknown("accepted without an id")
+        return SendAccepted(message_id, str(cost) if cost is not None else None)
     word = str(recipient.get("status", status))[:80]
     return SendRefused(word, permanent=status in _PERMANENT)
+
+
+def _status_code(given: object) -> int:
+    """The code as a number, also where it came as text; 0 for anything else."""
+    digits = str(given)
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 3 else 0
 
 
 REGISTRATION = Registration(CODE, Settings, AfricasTalking)

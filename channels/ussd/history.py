@@ -1,0 +1,175 @@
+"""Where a request stands in its dialogue: a pure function, because no aggregator says so.
+
+What a voter typed so far, the transcript, is the turn number. One that was seen is a repeat, a
+longer one brings new input, a shorter one is a late copy, another one is another dialogue under a
+used session id. Aggregators that send the newest input only have no transcript; theirs is put
+together here, and a repeat can only be told by its number or by how soon it comes.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import orjson
+
+from channels.ussd.aggregator import Phase, UssdTurn
+from channels.ussd.menu import Session
+
+# Nobody reads a screen and types within this time: the same input again is a repeated request.
+REPEAT_MILLISECONDS: Final = 1_500
+# Grows when the stored form changes, so that a new release does not misread what an old one stored.
+_FORM: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A screen, and whether the voter may type again."""
+
+    text: str
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A dialogue as stored after its latest answer.
+
+    `epoch` grows when a session id is used again for another dialogue. `tail`: what was dialled
+    behind the service code. `session` None: the dialogue is over. `newest`, `number` and
+    `answered_ms` (Unix time) tell repeats of aggregators without a transcript.
+    """
+
+    epoch: int
+    tail: str
+    transcript: str
+    session: Session | None
+    shown: Shown
+    newest: str = ""
+    number: int | None = None
+    answered_ms: int = 0
+
+    def packed(self) -> bytes:
+        """As stored."""
+        session = self.session.packed() if self.session else None
+        shown = self.shown
+        return orjson.dumps(
+            [
+                _FORM,
+                self.epoch,
+                self.tail,
+                self.transcript,
+                session,
+                shown.text,
+                shown.more,
+                self.newest,
+                self.number,
+                self.answered_ms,
+            ]
+        )
+
+    @classmethod
+    def unpacked(cls, held: bytes | None) -> "Remembered | None":
+        """What was stored; None when there is nothing or it cannot be read."""
+        if held is None:
+            return None
+        try:
+            form, epoch, tail, transcript, session, text, more, newest, number, answered_ms = orjson.loads(held)
+            if form != _FORM:
+                return None
+            place = Session.unpacked(session) if session else None
+            return cls(epoch, tail, transcript, place, Shown(text, more), newest, number, answered_ms)
+        except (ValueError, TypeError):
+            return None
+
+
+class Step(StrEnum):
+    """What to do with a request."""
+
+    REPEAT = "repeat"  # give the stored answer again
+    NEXT = "next"  # apply the inputs to what is remembered
+    LATE = "late"  # give the answer of that earlier hop; change nothing
+    ANEW = "anew"  # apply the inputs from the start
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request stands. `transcript` includes the tail; `inputs` are those to apply, in order."""
+
+    step: Step
+    epoch: int = 0
+    tail: str = ""
+    transcript: str = ""
+    inputs: tuple[str, ...] = ()
+
+
+_REPEAT: Final = Place(Step.REPEAT)
+
+
+def place(turn: UssdTurn, tail: str, held: Remembered | None, now_ms: int) -> Place:
+    """Where this request stands. `tail`: what its service code holds behind the registered one."""
+    if turn.transcript is None:
+        return _of_newest(turn, tail, held, now_ms)
+    if held is None:
+        # A network may give the tail in both places; typing it twice is not what was dialled.
+        once = "" if tail == turn.transcript else tail
+        return _anew(0, once, joined(once, turn.transcript))
+    return _of_transcript(joined(held.tail, turn.transcript), held)
+
+
+def _of_transcript(transcript: str, held: Remembered) -> Place:
+    if transcript == held.transcript:
+        return _REPEAT
+    added = _suffix(held.transcript, transcript)
+    if added is not None:
+        # Whatever comes after the last screen still gets the last screen.
+        return _REPEAT if held.session is None else _next(held, transcript, added)
+    if _suffix(transcript, held.transcript) is not None:
+        return Place(Step.LATE, held.epoch, held.tail, transcript, split(transcript))
+    return _anew(held.epoch + 1, held.tail, transcript)
+
+
+def _of_newest(turn: UssdTurn, tail: str, held: Remembered | None, now_ms: int) -> Place:
+    if held is None:
+        # An input of a dialogue that we lost belongs to a screen that we do not know: begin again.
+        return _anew(0, tail, tail if turn.phase is Phase.START else "")
+    if turn.phase is Phase.START:
+        if tail != held.tail:
+            return _anew(held.epoch + 1, tail, tail)
+        if held.transcript == tail:
+            return _REPEAT
+        return Place(Step.LATE, held.epoch, tail, tail, split(tail))
+    if held.session is None or _came_again(turn, held, now_ms):
+        return _REPEAT
+    return _next(held, joined(held.transcript, turn.newest), turn.newest)
+
+
+def _came_again(turn: UssdTurn, held: Remembered, now_ms: int) -> bool:
+    if turn.number is not None and held.number is not None:
+        return turn.number <= held.number
+    return held.answered_ms > 0 and turn.newest == held.newest and now_ms - held.answered_ms <= REPEAT_MILLISECONDS
+
+
+def _anew(epoch: int, tail: str, transcript: str) -> Place:
+    return Place(Step.ANEW, epoch, tail, transcript, split(transcript))
+
+
+def _next(held: Remembered, transcript: str, added: str) -> Place:
+    return Place(Step.NEXT, held.epoch, held.tail, transcript, tuple(added.split("*")))
+
+
+def split(transcript: str) -> tuple[str, ...]:
+    """The inputs of a transcript; none of an empty one."""
+    return tuple(transcript.split("*")) if transcript else ()
+
+
+def joined(before: str, after: str) -> str:
+    """Two parts of a transcript as one."""
+    return f"{before}*{after}" if before and after else before or after
+
+
+def _suffix(before: str, after: str) -> str | None:
+    """What `after` adds to `before`; None when it does not begin with it."""
+    if before == "":
+        return after
+    if after.startswith(f"{before}*"):
+        return after[len(before) + 1 :]
+    return None

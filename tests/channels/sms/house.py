@@ -1,0 +1,120 @@
+"""The part of the house that texts ask, in memory. Orders are judged by the real rules."""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from gateway.domain.contest import Contest
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
+from gateway.domain.payment import PublicStatus
+from gateway.domain.receipt import make_receipt
+from gateway.domain.tally import Score, Standing, standing
+from gateway.domain.wallet import PaymentMethod
+from gateway.ports.house import HouseUnavailable, IncomingText, OrderView, ReceiptView, VoteLine
+from tests.demo import demo_contest
+
+RECEIPT = make_receipt(123_456_789_012)
+PROVIDERS = frozenset({"mtn_momo", "orange_money"})
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+class TextedHouse:
+    """Sells, remembers, and tells what it remembers."""
+
+    def __init__(self, *shown: Contest) -> None:
+        self.shown = shown or (demo_contest(),)
+        self.instant = NOON
+        self.away = False
+        self.refusal: Refusal | None = None
+        self.wishes: list[Wish] = []
+        self.placed: dict[str, PlacedOrder] = {}
+        self.status = PublicStatus.PENDING
+        self.lines: tuple[VoteLine, ...] = ()
+        self.scores = {c.code: 0 for c in self.shown[0].candidates}
+        self.texts: dict[tuple[str, str], IncomingText] = {}
+        self.reports: list[tuple[str, str, str, str, str | None]] = []
+
+    def contests(self) -> tuple[Contest, ...]:
+        return self.shown
+
+    def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:
+        return tuple(c for c in self.shown if c.short_code == short_code)
+
+    def standing(self, slug: str) -> Standing:
+        contest = next(c for c in self.shown if c.slug == slug)
+        return standing(slug, 1, [Score(c.code, c.name, self.scores[c.code]) for c in contest.candidates])
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def _answer(self) -> None:
+        if self.away:
+            raise HouseUnavailable
+
+    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
+        self._answer()
+        if known := self.placed.get(wish.key):
+            return PlacedOrder(known.vote_id, known.payment_reference, known.amount, repeated=True)
+        sale = self.refusal or check_wish(wish, now=self.instant, providers=PROVIDERS)
+        if isinstance(sale, Refusal):
+            return sale
+        self.wishes.append(wish)
+        order = PlacedOrder(uuid4(), uuid4(), sale.amount)
+        self.placed[wish.key] = order
+        return order
+
+    async def order(self, vote_id: UUID) -> OrderView | None:
+        self._answer()
+        key = next((key for key, order in self.placed.items() if order.vote_id == vote_id), None)
+        if key is None:
+            return None
+        wish = next(w for w in self.wishes if w.key == key)
+        return OrderView(
+            vote_id=vote_id,
+            contest_slug=wish.contest.slug,
+            candidate_code=wish.candidate_code,
+            candidate_name="Awa Ouattara",
+            quantity=wish.quantity,
+            amount=self.placed[key].amount,
+            status=self.status,
+            reason=None,
+            receipt=None,
+            method=wish.method or PaymentMethod.MTN,
+            payer_masked="",
+            payment_url=None,
+            placed_at=self.instant,
+            pay_before=None,
+        )
+
+    async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
+        self._answer()
+        return self.lines[:limit]
+
+    async def receipt(self, code: str) -> ReceiptView | None:
+        self._answer()
+        if code != RECEIPT:
+            return None
+        contest = self.shown[0]
+        return ReceiptView(
+            receipt=code,
+            contest_slug=contest.slug,
+            contest_name=contest.name,
+            candidate_code="07",
+            candidate_name="Awa Ouattara",
+            quantity=5,
+            amount=contest.price.times(5),
+            tally_number=12,
+            counted_at=self.instant,
+        )
+
+    async def store_text(self, text: IncomingText) -> bool:
+        self._answer()
+        new = (text.carrier, text.carrier_id) not in self.texts
+        self.texts.setdefault((text.carrier, text.carrier_id), text)
+        return new
+
+    async def store_delivery_report(
+        self, carrier: str, carrier_message_id: str, status: str, phone: str, failure: str | None
+    ) -> None:
+        self._answer()
+        self.reports.append((carrier, carrier_message_id, status, phone, failure))

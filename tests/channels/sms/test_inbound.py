@@ -1,0 +1,298 @@
+"""What a stored text leads to: an order, an answer, or nothing; and never two orders."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import cast
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from channels import gsm
+from channels.sms.inbound import Reply, answer
+from channels.sms.texts import render
+from gateway.domain.contest import Contest
+from gateway.domain.order import Channel, Refusal
+from gateway.domain.payment import PublicStatus
+from gateway.domain.wallet import PaymentMethod
+from gateway.ports.house import House, HouseUnavailable, IncomingText, VoteLine
+from tests.channels.sms.house import NOON, RECEIPT, TextedHouse
+from tests.demo import demo_contest
+
+STAR = demo_contest()
+MTN, ORANGE, MOOV = "+2250501020304", "+2250701020304", "+2250101020304"
+
+
+def another(**changes: object) -> Contest:
+    given: dict[str, object] = {"id": UUID(int=2), "slug": "miss", "name": "Miss Abobo", "keyword": "MISS"}
+    return replace(STAR, _by_code={}, **{**given, **changes})  # type: ignore[arg-type]
+
+
+async def send(
+    house: TextedHouse,
+    words: str,
+    *,
+    sender: str = MTN,
+    to: str = "7890",
+    network: str | None = None,
+    carrier_id: str = "m1",
+    first_id: str | None = None,
+) -> Reply:
+    text = IncomingText("africastalking", carrier_id, sender, to, words, network)
+    return await answer(text, cast(House, house), first_id=first_id or carrier_id)
+
+
+def written(reply: Reply) -> str:
+    """The text as it goes out."""
+    text = render("reply", reply.language, {"lines": list(reply.lines)})
+    assert gsm.parts(text) <= 2
+    assert "{" not in text
+    return text
+
+
+async def test_a_vote_is_an_order_and_needs_no_reply() -> None:
+    house = TextedHouse()
+    reply = await send(house, "VOTE 07 5")
+    assert (reply.outcome, reply.lines, reply.opt_out) == ("order", (), None)
+    (wish,) = house.wishes
+    assert (wish.channel, wish.key) == (Channel.SMS, "africastalking:m1")
+    assert (wish.contest, wish.candidate_code, wish.quantity) == (STAR, "07", 5)
+    assert wish.voter == wish.payer
+    assert wish.payer is not None
+    assert wish.payer.e164 == MTN
+    assert wish.method is PaymentMethod.MTN
+    assert wish.prompt_delay_seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("sender", "network", "method"),
+    [
+        (MTN, None, PaymentMethod.MTN),
+        (ORANGE, "61203", PaymentMethod.ORANGE),
+        (MTN, "61203", PaymentMethod.ORANGE),
+        (MOOV, "61205", PaymentMethod.MTN),
+        ("+2250901020304", "61205", PaymentMethod.MTN),
+    ],
+)
+async def test_the_wallet_is_of_the_network_that_texts(sender: str, network: str, method: PaymentMethod) -> None:
+    house = TextedHouse()
+    await send(house, "07", sender=sender, network=network)
+    assert house.wishes[0].method is method
+
+
+async def test_without_a_wallet_the_voter_is_sent_to_the_menu() -> None:
+    house = TextedHouse()
+    reply = await send(house, "VOTE 07 5", sender=MOOV)
+    assert house.wishes == []
+    assert "*789#" in written(reply)
+
+
+@pytest.mark.parametrize("sender", ["MTN", "Orange", "7890", "", "+7890", "9" * 40])
+async def test_words_and_short_codes_are_never_answered_and_never_vote(sender: str) -> None:
+    house = TextedHouse()
+    for words in ("VOTE 07 5", "AIDE", "STOP", "VOTE 99"):
+        reply = await send(house, words, sender=sender)
+        assert (reply.lines, reply.opt_out) == ((), None)
+    assert house.wishes == []
+
+
+@pytest.mark.parametrize("words", ["VOTE 07 5", "AIDE"])
+async def test_a_foreign_number_is_told_so(words: str) -> None:
+    house = TextedHouse()
+    reply = await send(house, words, sender="+33612345678")
+    assert house.wishes == []
+    assert "pas de ce pays" in written(reply)
+
+
+async def test_the_same_text_judged_twice_is_one_order() -> None:
+    house = TextedHouse()
+    for _ in range(2):
+        reply = await send(house, "VOTE 07 5")
+        assert reply.lines == ()
+    assert len(house.wishes) == 1
+
+
+async def test_an_equal_text_under_another_id_is_the_same_order_and_silent_while_it_waits() -> None:
+    house = TextedHouse()
+    await send(house, "VOTE 07 5")
+    reply = await send(house, "VOTE 07 5", carrier_id="m2", first_id="m1")
+    assert len(house.wishes) == 1
+    assert (reply.outcome, reply.lines) == ("repeated", ())
+
+
+@pytest.mark.parametrize("order", [("m1", "m2"), ("m2", "m1")])
+async def test_two_equal_texts_are_one_order_in_any_order(order: tuple[str, str]) -> None:
+    house = TextedHouse()
+    for carrier_id in order:
+        await send(house, "VOTE 07 5", carrier_id=carrier_id, first_id="m1")
+    assert [wish.key for wish in house.wishes] == ["africastalking:m1"]
+
+
+@pytest.mark.parametrize("status", [PublicStatus.COMPLETED, PublicStatus.FAILED, PublicStatus.EXPIRED])
+async def test_who_repeats_a_vote_that_has_ended_learns_how_to_vote_again(status: PublicStatus) -> None:
+    house = TextedHouse()
+    await send(house, "VOTE 07 5")
+    house.status = status
+    reply = await send(house, "VOTE 07 5", carrier_id="m2", first_id="m1")
+    assert len(house.wishes) == 1
+    assert "*789*07*5*1#" in written(reply)
+
+
+async def test_the_way_to_vote_again_without_a_menu() -> None:
+    house = TextedHouse(replace(STAR, service_code="", _by_code={}))
+    await send(house, "VOTE 07 5")
+    house.status = PublicStatus.FAILED
+    assert "3 minutes" in written(await send(house, "VOTE 07 5", carrier_id="m2", first_id="m1"))
+
+
+async def test_who_was_told_to_try_again_may() -> None:
+    house = TextedHouse()
+    house.refusal = Refusal.TRY_AGAIN
+    assert "essayez" in written(await send(house, "VOTE 07 5"))
+    assert "essayez" in written(await send(house, "VOTE 07 5", carrier_id="m2", first_id="m1"))
+    house.refusal = None
+    assert (await send(house, "VOTE 07 5", carrier_id="m3", first_id="m1")).outcome == "order"
+    assert len(house.wishes) == 1
+
+
+@pytest.mark.parametrize("words", ["VOTE 99 5", "AIDE", "TOP", "SOLDE", "VOTE"])
+async def test_an_equal_text_is_answered_once(words: str) -> None:
+    house = TextedHouse()
+    assert (await send(house, words)).lines
+    assert (await send(house, words, carrier_id="m2", first_id="m1")).lines == ()
+
+
+async def test_closed_is_said_once() -> None:
+    house = TextedHouse()
+    house.instant = STAR.closes_at + timedelta(seconds=1)
+    assert "clos" in written(await send(house, "VOTE 07 5"))
+    assert (await send(house, "VOTE 07 5", carrier_id="m2", first_id="m1")).lines == ()
+    assert house.wishes == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("VOTE 99 5", "99"),
+        ("VOTE 07 0", "VOTE 07 5"),
+        ("VOTE 07 -5", "VOTE 07 5"),
+        ("VOTE 07 1000000000", "10000"),
+        ("VOTE 500", "VOTE 07 5"),
+        ("VOTE 07 500F", "100 FCFA"),
+        ("VOTE Awa", "07 Awa Ouattara"),
+        ("VOTE 07 5 3", "Star d'Abidjan"),
+    ],
+)
+async def test_what_is_not_understood_is_asked(words: str, told: str) -> None:
+    house = TextedHouse()
+    reply = await send(house, words)
+    assert house.wishes == []
+    assert told in written(reply)
+
+
+@pytest.mark.parametrize("words", ["", "????", "merci", "bonjour"])
+async def test_noise_gets_nothing(words: str) -> None:
+    assert (await send(TextedHouse(), words)).lines == ()
+
+
+@pytest.mark.parametrize(("words", "told"), [("AIDE", "Envoyez"), ("HELP", "Text VOTE"), ("PRIX", "100 FCFA")])
+async def test_help_in_the_language_of_the_word(words: str, told: str) -> None:
+    text = written(await send(TextedHouse(), words))
+    for word in (told, "Star d'Abidjan", "100 FCFA", "*789#"):
+        assert word in text
+
+
+@pytest.mark.parametrize(("words", "opt_out"), [("STOP", True), ("stop vote 07", True), ("START", False)])
+async def test_stop_and_start_are_confirmed_and_stored(words: str, opt_out: bool) -> None:
+    reply = await send(TextedHouse(), words)
+    assert reply.opt_out is opt_out
+    assert "Star d'Abidjan" in written(reply)
+
+
+async def test_stop_start_stop_ends_as_stop() -> None:
+    reply = await send(TextedHouse(), "STOP", carrier_id="m3", first_id="m1")
+    assert reply.opt_out is True
+
+
+async def test_status_tells_the_latest_votes() -> None:
+    house = TextedHouse()
+    assert "Aucun vote" in written(await send(house, "SOLDE"))
+    house.lines = (
+        VoteLine("07", "Awa Ouattara", 5, PublicStatus.COMPLETED, RECEIPT, NOON),
+        *(VoteLine("10", "Moussa Diabaté", 10_000, PublicStatus.FAILED, None, NOON) for _ in range(8)),
+    )
+    text = written(await send(house, "SOLDE", carrier_id="m2"))
+    assert text.splitlines()[0] == f"07 x5 {RECEIPT}"
+    assert "10 x10000 non payé" in text
+
+
+async def test_top_tells_five() -> None:
+    house = TextedHouse()
+    house.scores["07"] = 12_000
+    lines = written(await send(house, "TOP")).splitlines()
+    assert lines[0] == "1. 07 Awa Ouattara 12000"
+    assert len(lines) == 5
+
+
+async def test_check_tells_a_receipt() -> None:
+    house = TextedHouse()
+    text = written(await send(house, f"CHECK {RECEIPT}"))
+    assert RECEIPT in text
+    assert "5 votes pour 07 Awa Ouattara" in text
+    assert "inconnu" in written(await send(house, "CHECK 0000000000", carrier_id="m2"))
+    assert "inconnu" in written(await send(house, "CHECK", carrier_id="m3"))
+
+
+async def test_contests_on_one_short_code() -> None:
+    house = TextedHouse(STAR, another())
+    for words in ("VOTE 07 5", "TOP", "AIDE"):
+        text = written(await send(house, words))
+        assert "STAR" in text
+        assert "MISS" in text
+    await send(house, "MISS 07 5")
+    assert [wish.contest.slug for wish in house.wishes] == ["miss"]
+    assert "Miss Abobo" in written(await send(house, "AIDE MISS"))
+    assert (await send(house, "STOP")).opt_out is True
+
+
+async def test_contests_of_two_countries_on_one_short_code() -> None:
+    house = TextedHouse(STAR, another(country="CM"))
+    await send(house, "STAR 07 5")
+    assert "pas de ce pays" in written(await send(house, "MISS 07 5", carrier_id="m2"))
+    assert "pas de ce pays" in written(await send(house, "STAR 07 5", sender="+237671234567", carrier_id="m3"))
+    assert (await send(house, "SOLDE", sender="+237671234567", carrier_id="m4")).outcome == "asked: which_contest"
+    assert len(house.wishes) == 1
+
+
+async def test_a_short_code_that_nobody_has() -> None:
+    house = TextedHouse(STAR, another(short_code="7891"))
+    reply = await send(house, "VOTE 07 5", to="9999")
+    assert house.wishes == []
+    assert "existe pas" in written(reply)
+    assert (await send(house, "VOTE 07 5", to="9999", carrier_id="m2", first_id="m1")).lines == ()
+    assert (await send(house, "VOTE 07 5", to="9999", sender="MTN")).lines == ()
+
+
+async def test_a_carrier_that_leaves_the_only_short_code_out() -> None:
+    house = TextedHouse()
+    await send(house, "VOTE 07 5", to="")
+    assert len(house.wishes) == 1
+
+
+@pytest.mark.parametrize("words", ["VOTE 07 5", "SOLDE", f"CHECK {RECEIPT}"])
+async def test_a_house_that_is_away_is_for_the_caller(words: str) -> None:
+    house = TextedHouse()
+    house.away = True
+    with pytest.raises(HouseUnavailable):
+        await send(house, words)
+
+
+WORDS = st.sampled_from(["VOTE", "07", "5", "0", "-1", "STOP", "TOP", "AIDE", "SOLDE", "CHECK", "Awa", "F", "🔥", "99"])
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(words=st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=6).map(" ".join)), sender=st.text(max_size=20))
+async def test_any_text_from_anybody(words: str, sender: str) -> None:
+    for number in (sender, MTN):
+        written(await send(TextedHouse(), words, sender=number))

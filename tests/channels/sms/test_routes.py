@@ -1,0 +1,166 @@
+"""Where carriers call: stored before it is answered, never a 5xx but for a house that is away."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+from urllib.parse import urlencode
+
+import pytest
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from channels.sms.carriers import africastalking
+from channels.sms.routes import BODY_BYTES_MAX, setup
+from gateway.http.app_keys import HOUSE
+from gateway.ports.house import House, IncomingText
+from tests.channels.sms.house import TextedHouse
+
+INBOUND, DELIVERY = "/sms/africastalking", "/sms/africastalking/delivery"
+FORM = "application/x-www-form-urlencoded"
+TEXT = {
+    "date": "2026-11-20 18:04:45",
+    "from": "+2250501020304",
+    "id": "6f0c",
+    "linkId": "",
+    "text": "VOTE 07 5",
+    "to": "7890",
+    "networkCode": "61205",
+}
+REPORT = {"id": "ATXid_1", "status": "Failed", "phoneNumber": "+2250501020304", "failureReason": "UserInBlackList"}
+SECRET = "a word that only the carrier knows"
+
+Client = TestClient[web.Request, web.Application]
+
+
+@asynccontextmanager
+async def gateway(house: TextedHouse, secret: str | None = None) -> AsyncIterator[Client]:
+    """The routes over this house; `client_max_size` as the gateway sets it."""
+    app = web.Application(client_max_size=64 * 1024)
+    app[HOUSE] = cast(House, house)
+    carrier = africastalking.AfricasTalking(
+        africastalking.Settings.model_validate({"username": "demo", "api_key": "demo-api-key"})
+    )
+    setup(app, {"africastalking": carrier}, {"africastalking": secret})
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+async def told(response: ClientResponse) -> tuple[int, str]:
+    assert response.content_type in ("text/plain", "application/octet-stream")
+    return response.status, await response.text()
+
+
+async def test_a_text_is_stored_and_nothing_else_happens() -> None:
+    house = TextedHouse()
+    async with gateway(house) as client:
+        for _ in range(2):
+            assert (await told(await client.post(INBOUND, data=TEXT)))[0] == 200
+    assert list(house.texts.values()) == [
+        IncomingText("africastalking", "6f0c", "+2250501020304", "7890", "VOTE 07 5", "61205")
+    ]
+    assert house.wishes == []
+
+
+async def test_a_report_is_stored() -> None:
+    house = TextedHouse()
+    async with gateway(house) as client:
+        assert (await told(await client.post(DELIVERY, data=REPORT)))[0] == 200
+    assert house.reports == [("africastalking", "ATXid_1", "Failed", "+2250501020304", "UserInBlackList")]
+
+
+@pytest.mark.parametrize("path", [INBOUND, DELIVERY])
+async def test_a_house_that_is_away_makes_the_carrier_come_again(path: str) -> None:
+    house = TextedHouse()
+    house.away = True
+    async with gateway(house) as client:
+        response = await client.post(path, data={**TEXT, **REPORT})
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("path", [INBOUND, DELIVERY])
+@pytest.mark.parametrize("key", [None, "", "wrong", "é\udc80".encode("utf-8", "replace").decode()])
+async def test_without_the_shared_word_nothing_is_read(path: str, key: str | None) -> None:
+    house = TextedHouse()
+    async with gateway(house, SECRET) as client:
+        response = await client.post(path, params={} if key is None else {"key": key}, data={**TEXT, **REPORT})
+        assert response.status == 403
+    assert house.texts == {}
+    assert house.reports == []
+
+
+@pytest.mark.parametrize("path", [INBOUND, DELIVERY])
+async def test_with_the_shared_word(path: str) -> None:
+    async with gateway(TextedHouse(), SECRET) as client:
+        assert (await client.post(path, params={"key": SECRET}, data={**TEXT, **REPORT})).status == 200
+
+
+BAD = [
+    (b"", FORM),
+    (b"a=b", FORM),
+    (b"=&=&&", FORM),
+    (urlencode({**TEXT, "id": ""}).encode(), FORM),
+    (urlencode({**TEXT, "id": "x" * 1_000}).encode(), FORM),
+    (b"id=1&text=\xff\xfe", FORM),
+    (urlencode(TEXT).encode(), f"{FORM}; charset=klingon"),
+    (urlencode(TEXT).encode(), f"{FORM}; charset=hex"),
+    (urlencode(TEXT).encode(), "text/plain"),
+    (b'{"id": "1"}', "application/json"),
+    (b"\x00\xff" * 100, "multipart/form-data"),
+    (b"&".join(b"f%d=1" % n for n in range(2_000)), FORM),
+    (urlencode({**TEXT, "text": "x" * BODY_BYTES_MAX}).encode(), FORM),
+    (b"id=1&text=" + b"x" * 500_000, FORM),
+]
+
+
+@pytest.mark.parametrize("path", [INBOUND, DELIVERY])
+@pytest.mark.parametrize(("body", "content_type"), BAD)
+async def test_malformed_is_400_with_a_sentence(path: str, body: bytes, content_type: str) -> None:
+    house = TextedHouse()
+    async with gateway(house) as client:
+        response = await client.post(path, data=body, headers={"Content-Type": content_type})
+        status, sentence = await told(response)
+    assert status == 400
+    assert sentence
+    assert house.texts == {}
+    assert house.reports == []
+
+
+async def test_a_body_of_unknown_length_is_bounded_too() -> None:
+    house = TextedHouse()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"id=1&to=7890&text="
+        for _ in range(30):
+            yield b"x" * 1_000
+
+    async with gateway(house) as client:
+        response = await client.post(INBOUND, data=chunks(), headers={"Content-Type": FORM})
+        assert response.status == 400
+    assert house.texts == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("VOTE+07+5", "VOTE 07 5"),
+        ("VOTE%2B07%2B5", "VOTE+07+5"),
+        ("VOTE%C2%A007", "VOTE\u00a007"),
+        ("VOTE%FF07", "VOTE\ufffd07"),
+        ("VOTE%0007", "VOTE07"),
+        ("%F0%9F%94%A5", "🔥"),
+        ("", ""),
+    ],
+)
+async def test_what_a_form_may_hold(text: str, stored: str) -> None:
+    house = TextedHouse()
+    async with gateway(house) as client:
+        body = f"id=1&from=%2B2250501020304&to=7890&text={text}"
+        assert (await client.post(INBOUND, data=body, headers={"Content-Type": FORM})).status == 200
+    assert [held.text for held in house.texts.values()] == [stored]
+
+
+async def test_only_post() -> None:
+    async with gateway(TextedHouse()) as client:
+        assert (await client.get(INBOUND)).status == 405
+        assert (await client.post("/sms/nobody", data=TEXT)).status == 404

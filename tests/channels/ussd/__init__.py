@@ -1,0 +1,1 @@
+"""Dialogues on a handset, over every layer of the USSD channel."""

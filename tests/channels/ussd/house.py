@@ -1,0 +1,132 @@
+"""The part of the house that a dialogue asks, and a session store, in memory.
+
+Orders are judged by the real rules, so a wish that is placed is one that the house would sell.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import cast
+from uuid import UUID, uuid4
+
+from aiohttp import web
+
+from channels.ussd import routes
+from channels.ussd.aggregator import UssdAggregator
+from channels.ussd.aggregators.africastalking import REGISTRATION
+from channels.ussd.menu import MenuView
+from gateway.domain.contest import Contest
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
+from gateway.domain.payment import PublicStatus
+from gateway.domain.tally import Score, Standing, standing
+from gateway.http.app_keys import HOUSE, SESSIONS
+from gateway.ports.house import House, HouseUnavailable, VoteLine
+from tests.demo import demo_contest
+
+PROVIDERS = frozenset({"mtn_momo", "orange_money"})
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+MTN, ORANGE, MOOV = "+2250501020304", "+2250701020304", "+2250101020304"
+
+
+def demo_standing() -> Standing:
+    """Candidate 12 leads with 12,000 votes, candidate 01 has 1,000."""
+    scores = [Score(c.code, c.name, number * 1000) for number, c in enumerate(demo_contest().candidates, start=1)]
+    return standing("star", 12, scores)
+
+
+def view(number: str = MTN, network: str | None = None, contest: Contest | None = None) -> MenuView:
+    """What the menu sees at noon when this number dials."""
+    return MenuView(contest or demo_contest(), demo_standing(), Msisdn(number, "CI"), network, NOON)
+
+
+class TalkingHouse:
+    """Remembers every wish that it sold. `away`: PostgreSQL does not answer. `lines`: votes of whoever asks."""
+
+    def __init__(self, *contests: Contest) -> None:
+        self.shown = contests or (demo_contest(),)
+        self.wishes: list[Wish] = []
+        self.asked = 0
+        self.placed: dict[str, PlacedOrder] = {}
+        self.instant = NOON
+        self.away = False
+        self.broken = False
+        self.lines: tuple[VoteLine, ...] = ()
+
+    def contests(self) -> tuple[Contest, ...]:
+        return self.shown
+
+    def contest_by_service_code(self, code: str) -> Contest | None:
+        return next((c for c in self.shown if c.service_code == code), None)
+
+    def standing(self, slug: str) -> Standing:
+        if self.broken:
+            raise RuntimeError("no ranking")
+        return replace(demo_standing(), contest=slug)
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def pass_time(self, seconds: float) -> None:
+        self.instant += timedelta(seconds=seconds)
+
+    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
+        self.asked += 1
+        if self.away:
+            raise HouseUnavailable("OperationalError")
+        if known := self.placed.get(wish.key):
+            return replace(known, repeated=True)
+        sale = check_wish(wish, now=self.instant, providers=PROVIDERS)
+        if isinstance(sale, Refusal):
+            return sale
+        self.wishes.append(wish)
+        self.placed[wish.key] = PlacedOrder(uuid4(), uuid4(), sale.amount)
+        return self.placed[wish.key]
+
+    async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
+        if self.away:
+            raise HouseUnavailable("OperationalError")
+        return self.lines[:limit]
+
+    def orders(self) -> list[tuple[str, int, str]]:
+        """Candidate, votes and paying number of what was sold."""
+        return [(w.candidate_code, w.quantity, w.payer.e164 if w.payer else "") for w in self.wishes]
+
+
+class MemorySessions:
+    """`SessionStore`. `lose()` is a Redis that was emptied; `away` one that does not answer."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+        self.seconds: dict[str, int] = {}
+        self.away = False
+
+    async def get(self, key: str) -> bytes | None:
+        return None if self.away else self.held.get(key)
+
+    async def put(self, key: str, value: bytes, seconds: int) -> None:
+        if not self.away:
+            self.held[key] = value
+            self.seconds[key] = seconds
+
+    def lose(self) -> None:
+        self.held.clear()
+
+
+def line(code: str = "07", status: PublicStatus = PublicStatus.PENDING, receipt: str | None = None) -> VoteLine:
+    """One of a voter's own orders."""
+    return VoteLine(code, "Awa Ouattara", 5, status, receipt, NOON)
+
+
+def application(
+    house: TalkingHouse,
+    sessions: MemorySessions,
+    *,
+    aggregator: UssdAggregator = REGISTRATION.aggregator,
+    secret: str | None = None,
+) -> web.Application:
+    """One aggregator's addresses over this house."""
+    app = web.Application(client_max_size=64 * 1024)
+    app[HOUSE] = cast(House, house)
+    app[SESSIONS] = sessions
+    routes.setup(app, {aggregator.code: aggregator}, {aggregator.code: secret})
+    return app

@@ -1,0 +1,279 @@
+"""Dialogues that read like a phone call: what is typed, what the screen shows, what is bought."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from channels.ussd.menu import Buy, MenuView, Node, Session, Turn, advance, start
+from gateway.domain.contest import CandidateStatus
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.wallet import PaymentMethod
+from tests.channels.ussd.house import MOOV, MTN, NOON, ORANGE, view
+from tests.demo import demo_contest
+
+
+class Call:
+    """A handset under test."""
+
+    def __init__(self, seen: MenuView | None = None, language: str = "fr") -> None:
+        self.view = seen or view()
+        self.turn: Turn = start(self.view, language)
+
+    def type(self, *inputs: str) -> "Call":
+        for text in inputs:
+            assert self.turn.session is not None, "the dialogue is over"
+            self.turn = advance(self.turn.session, text, self.view)
+        return self
+
+    @property
+    def screen(self) -> str:
+        return self.turn.screen
+
+    @property
+    def node(self) -> Node | None:
+        return self.turn.session.node if self.turn.session else None
+
+    def shows(self, *texts: str) -> "Call":
+        for text in texts:
+            assert text in self.screen, self.screen
+        return self
+
+
+def test_code_number_one_is_a_whole_vote() -> None:
+    call = Call().shows(
+        "Star d'Abidjan", "1 vote = 100 FCFA", "1 Candidats", "2 Classement", "3 Mes votes", "4 English"
+    )
+    call.type("07").shows("07 Awa Ouattara", "Combien de votes?", "0 Retour")
+    call.type("5").shows("5 votes pour 07 Awa Ouattara", "Total 500 FCFA", "1 Payer MTN MoMo 05..0304", "2 Autre")
+    call.type("1").shows("500 FCFA", "PIN MTN MoMo", "*133#")
+    assert call.turn.session is None
+    assert call.turn.buy == Buy("07", 5, PaymentMethod.MTN, Msisdn(MTN, "CI"), False, "fr")
+
+
+def test_one_vote_is_singular() -> None:
+    Call().type("07", "1").shows("1 vote pour 07")
+    Call(language="en").type("07", "1").shows("1 vote for 07")
+
+
+def test_an_orange_voter_is_told_of_the_link_and_the_code() -> None:
+    call = Call(view(ORANGE)).type("07", "2").shows("1 Payer Orange Money 07..0304")
+    call.type("1").shows("SMS", "lien", "#144*82#", "200 FCFA")
+    assert call.turn.buy is not None
+    assert call.turn.buy.method is PaymentMethod.ORANGE
+
+
+def test_the_network_that_dials_beats_the_prefix() -> None:
+    Call(view(MTN, "61203")).type("07", "1").shows("1 Payer Orange Money")
+    Call(view(MTN, "mtn")).type("07", "1").shows("1 Payer MTN MoMo")
+    Call(view(ORANGE, "nobody")).type("07", "1").shows("1 Payer Orange Money")
+
+
+def test_the_wallet_can_be_changed_and_changed_back() -> None:
+    call = Call().type("07", "5", "3").shows("1 Payer Orange Money", "3 MTN MoMo")
+    call.type("3").shows("1 Payer MTN MoMo", "3 Orange Money")
+    call.type("3", "1")
+    assert call.turn.buy is not None
+    assert call.turn.buy.method is PaymentMethod.ORANGE
+    assert call.turn.buy.payer.e164 == MTN
+
+
+def test_unknown_wallet_is_asked_for_and_never_guessed() -> None:
+    call = Call(view(MOOV, "61202")).type("07", "5").shows("2 Autre numéro", "3 MTN MoMo", "4 Orange Money")
+    assert "1 Payer" not in call.screen
+    call.type("1").shows("Quel compte débiter?", "3 MTN MoMo", "4 Orange Money", "5 votes pour 07", "Total 500 FCFA")
+    assert (call.node, call.turn.buy) == (Node.CONFIRM, None)
+    call.type("4").shows("1 Payer Orange Money 01..0304").type("1")
+    assert call.turn.buy is not None
+
+
+def test_another_number_is_shown_before_it_pays() -> None:
+    call = Call().type("07", "5", "2").shows("Tapez le numéro qui paie")
+    call.type("0701020304").shows("5 votes pour 07", "Total 500 FCFA", "1 Payer Orange Money 07..0304")
+    assert call.turn.buy is None
+    call.type("1").shows("#144*82# sur 07..0304")
+    assert call.turn.buy == Buy("07", 5, PaymentMethod.ORANGE, Msisdn(ORANGE, "CI"), True, "fr")
+
+
+def test_another_mtn_number_is_told_where_the_request_comes() -> None:
+    call = (
+        Call(view(ORANGE))
+        .type("07", "5", "2", "05 01 02 03 04", "1")
+        .shows("Sur 05..0304, tapez le PIN MTN MoMo", "*133#")
+    )
+    assert call.turn.buy is not None
+    assert (call.turn.buy.payer.e164, call.turn.buy.typed) == (MTN, True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("12", "incorrect"),
+        ("abc", "incorrect"),
+        ("01020304", "incorrect"),
+        ("2720304050", "incorrect"),
+        ("+33612345678", "pas de ce pays"),
+        ("9" * 40, "incorrect"),
+        ("*", "incorrect"),
+    ],
+)
+def test_a_number_that_cannot_pay_is_asked_again(typed: str, said: str) -> None:
+    call = Call().type("07", "5", "2", typed).shows(said, "Tapez le numéro qui paie")
+    assert (call.node, call.turn.buy) == (Node.OTHER_NUMBER, None)
+    call.type("0").shows("1 Payer MTN MoMo 05..0304")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("000", "de 1 à 10000"),
+        ("-5", "de 1 à 10000"),
+        ("+5", "de 1 à 10000"),
+        ("1.5", "de 1 à 10000"),
+        ("cinq", "de 1 à 10000"),
+        ("10001", "Au plus 10000"),
+        ("1000000000", "Au plus 10000"),
+        ("9" * 200, "Au plus 10000"),
+    ],
+)
+def test_a_wrong_number_of_votes_is_asked_again(typed: str, said: str) -> None:
+    call = Call().type("07", typed).shows(said, "07 Awa Ouattara", "Combien de votes?")
+    assert call.node is Node.QUANTITY
+    call.type("5").shows("Total 500 FCFA")
+
+
+@pytest.mark.parametrize("typed", ["13", "99", "77777777", "0700"])
+def test_an_unknown_code_shows_the_first_screen_again(typed: str) -> None:
+    Call().type(typed).shows(f"Code {typed[:6]} inconnu", "1 Candidats", "4 English")
+    Call().type("1", typed).shows("inconnu", "01 Aya Koné", "9 Suite")
+
+
+def test_who_withdrew_cannot_be_voted_for() -> None:
+    contest = demo_contest()
+    gone = replace(contest.candidates[6], status=CandidateStatus.WITHDRAWN)
+    without = replace(contest, candidates=(*contest.candidates[:6], gone, *contest.candidates[7:]), _by_code={})
+    Call(view(contest=without)).type("07").shows("07 n'est plus en lice", "1 Candidats")
+    listed = Call(view(contest=without)).type("1", "9")
+    assert "07" not in listed.screen
+
+
+def test_who_withdraws_on_the_way_is_not_sold() -> None:
+    call = Call().type("07", "5")
+    contest = demo_contest()
+    gone = replace(contest.candidates[6], status=CandidateStatus.WITHDRAWN)
+    call.view = view(contest=replace(contest, candidates=(gone,), _by_code={}))
+    call.type("1").shows("n'est plus en lice")
+    assert (call.turn.session, call.turn.buy) == (None, None)
+
+
+def test_pages_of_the_list_by_one_digit() -> None:
+    call = Call().type("1").shows("01 Aya Koné", "05 Fatou Bamba", "9 Suite 0 Retour")
+    assert "06" not in call.screen
+    call.type("9").shows("06 Serge Gnagne", "10 Moussa Diabaté")
+    call.type("9").shows("11 Akissi Konan", "12 Franck Zadi", "0 Retour")
+    assert "9 Suite" not in call.screen
+    call.type("9").shows("Choix inconnu", "12 Franck Zadi")
+    call.type("0").shows("06 Serge Gnagne").type("0").shows("01 Aya Koné").type("0").shows("1 Candidats")
+
+
+def test_a_code_typed_on_any_page_chooses_and_back_returns_to_that_page() -> None:
+    call = Call().type("1", "9", "12").shows("12 Franck Zadi", "Combien de votes?")
+    call.type("0").shows("06 Serge Gnagne").type("00").shows("1 Candidats")
+    assert Call().type("12", "0").node is Node.HOME
+
+
+def test_one_digit_in_the_list_is_never_a_candidate() -> None:
+    call = Call().type("1", "7").shows("Choix inconnu")
+    assert call.node is Node.LIST
+
+
+def test_ranking_is_the_top_ten() -> None:
+    call = Call().type("2").shows("1. Franck Zadi 12 000", "5. Ibrahim Coulibaly 8 000", "9 Suite")
+    call.type("9").shows("10. Mariam Traoré 3 000")
+    assert "Aya" not in call.screen
+    call.type("0").shows("1. Franck Zadi").type("0").shows("1 Candidats")
+
+
+def test_my_votes_is_asked_of_the_shell() -> None:
+    call = Call().type("3")
+    assert (call.turn.wants_votes, call.node) == (True, Node.MY_VOTES)
+    assert call.type("x").turn.wants_votes
+    call.type("0").shows("1 Candidats")
+
+
+def test_english_and_back() -> None:
+    call = Call().type("4").shows("Type the candidate's code", "4 Francais")
+    call.type("07").shows("How many votes?").type("00").shows("Ranking")
+    call.type("07", "5", "1").shows("Enter your MTN MoMo PIN")
+    assert call.turn.buy is not None
+    assert call.turn.buy.language == "en"
+    Call().type("4", "4").shows("Tapez le code")
+
+
+@pytest.mark.parametrize("path", [[], ["1"], ["2"], ["3"], ["07"], ["07", "5"], ["07", "5", "2"]], ids="-".join)
+def test_home_from_everywhere(path: list[str]) -> None:
+    call = Call().type(*path, "00").shows("1 vote = 100 FCFA", "1 Candidats")
+    assert call.turn.session == Session()
+
+
+@pytest.mark.parametrize(
+    ("path", "back"),
+    [
+        ([], Node.HOME),
+        (["1"], Node.HOME),
+        (["2"], Node.HOME),
+        (["3"], Node.HOME),
+        (["07"], Node.HOME),
+        (["07", "5"], Node.QUANTITY),
+        (["07", "5", "2"], Node.CONFIRM),
+    ],
+    ids=str,
+)
+def test_back_from_everywhere(path: list[str], back: Node) -> None:
+    assert Call().type(*path, "0").node is back
+
+
+@pytest.mark.parametrize("path", [[], ["1"], ["2"], ["07"], ["07", "5"], ["07", "5", "2"]], ids="-".join)
+@pytest.mark.parametrize("nonsense", ["x", "?!", "💥", "-1", "1 1", "#"])
+def test_nonsense_shows_the_same_screen_with_one_sentence_above(path: list[str], nonsense: str) -> None:
+    before = Call().type(*path)
+    after = Call().type(*path, nonsense)
+    notice, _, rest = after.screen.partition("\n")
+    assert notice
+    assert rest == before.screen
+    assert after.node is before.node
+
+
+@pytest.mark.parametrize("path", [[], ["1", "9"], ["2"], ["07"], ["07", "5"], ["07", "5", "2"]], ids="-".join)
+def test_an_empty_input_shows_the_same_screen(path: list[str]) -> None:
+    assert Call().type(*path, "").screen == Call().type(*path).screen
+
+
+def test_nothing_is_sold_before_the_opening_or_after_the_close() -> None:
+    contest = demo_contest()
+    early = view(contest=replace(contest, opens_at=NOON + timedelta(days=1), _by_code={}))
+    late = view(contest=replace(contest, closes_at=NOON, _by_code={}))
+    assert Call(early).shows("pas encore ouvert").turn.session is None
+    assert Call(late).shows("clos").turn.session is None
+
+
+def test_a_contest_that_closes_on_the_way_ends_the_dialogue() -> None:
+    call = Call().type("07", "5")
+    call.view = replace(call.view, now=call.view.contest.closes_at)
+    call.type("1").shows("clos")
+    assert (call.turn.session, call.turn.buy) == (None, None)
+
+
+def test_a_session_survives_its_storage() -> None:
+    call = Call().type("4", "1", "9", "07", "5", "2", "0701020304", "3")
+    session = call.turn.session
+    assert session is not None
+    assert Session.unpacked([*session.packed()]) == session
+
+
+@pytest.mark.parametrize(
+    "held", [[], ["h"], ["x", "fr", 0, None, 0, None, None], ["h", "fr", "?", None, 0, None, None]]
+)
+def test_a_session_that_is_none_is_refused(held: list[object]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Session.unpacked(held)

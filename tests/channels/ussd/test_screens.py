@@ -1,0 +1,179 @@
+"""Every screen that a voter can reach, measured: 160 septets in any language, nothing left out."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from channels import gsm
+from channels.phrases import catalogue, languages, say
+from channels.ussd import screens
+from channels.ussd.menu import MenuView, Node, Session, advance, refused, start
+from gateway.domain.contest import Candidate, Contest
+from gateway.domain.money import Money
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.order import Refusal
+from gateway.domain.payment import PublicStatus
+from gateway.domain.tally import Score, standing
+from gateway.domain.wallet import PaymentMethod, methods_in
+from tests.channels.ussd.house import MOOV, MTN, NOON, ORANGE, line
+from tests.demo import candidate_id, demo_contest
+
+LONG_NAMES = (
+    "Marie-Françoise Épiphanie N'Guessan-Ouattara",
+    "Jean-Baptiste Kouadio Konan Kouassi Kouamé Yao",
+    "Ñandé Ɛgbɛ Ɔkɔ Ŋwabɔ",
+    "Œdipe Çelik d’Été « l’Étoile » 🌟🌟🌟",
+    "Abdoulayeouattaracoulibalydiomandebambakonekonan",
+    "{[€€€]} ~^~ |Tété| {[€€€]} ~^~ |Tété|",
+    "Aïcha Traoré",
+    "Grâce Hélène Aka",
+    "Zoé",
+    "Ibrahim «Le Lion» Coulibaly de Bouaké",
+    "Adjoua Yapi – la voix d’or…",
+    "Franck Zadi",
+)
+INPUTS = ("", "0", "00", "1", "2", "3", "4", "9", "07", "99999999", "10000", "000", "999999999", "0701020304", "x" * 80)
+
+
+def contest_of(price_minor: int, names: tuple[str, ...], name: str = "Star d'Abidjan") -> Contest:
+    return replace(
+        demo_contest(),
+        name=name,
+        price=Money(price_minor, "XOF"),
+        candidates=tuple(Candidate(candidate_id(n), f"{n:02d}", held) for n, held in enumerate(names, start=1)),
+        _by_code={},
+    )
+
+
+DEMO = tuple(c.name for c in demo_contest().candidates)
+CONTESTS = {
+    "demo": contest_of(100, DEMO),
+    "long names": contest_of(100, LONG_NAMES),
+    "dear": contest_of(10_000_000, DEMO),
+    "long and dear": contest_of(10_000_000, LONG_NAMES, "Élection de la Plus Belle Voix d’Afrique de l’Ouest 2026"),
+}
+
+
+def views(contest: Contest) -> Iterator[MenuView]:
+    scores = [Score(c.code, c.name, 999_999_999 - int(c.code)) for c in contest.candidates]
+    ranking = standing(contest.slug, 1, scores)
+    for number in (MTN, ORANGE, MOOV):
+        yield MenuView(contest, ranking, Msisdn(number, "CI"), None, NOON)
+
+
+def reachable(view: MenuView, language: str, depth: int = 5) -> Iterator[tuple[Session | None, str, str]]:
+    """Session, input and screen of every step within so many inputs, each step once."""
+    first = start(view, language)
+    assert first.session is not None
+    yield first.session, "", first.screen
+    frontier, seen = {first.session}, {first.session}
+    for _ in range(depth):
+        found = set()
+        for session in frontier:
+            for text in INPUTS:
+                turn = advance(session, text, view)
+                if not turn.wants_votes:
+                    yield turn.session, text, turn.screen
+                if turn.session is not None and turn.session not in seen:
+                    found.add(turn.session)
+        seen |= found
+        frontier = found
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("contest", CONTESTS.values(), ids=CONTESTS)
+def test_every_reachable_screen_fits(contest: Contest, language: str) -> None:
+    longest: dict[str, tuple[int, str]] = {}
+    for view in views(contest):
+        for session, _, screen in reachable(view, language):
+            assert screen.strip()
+            assert all(c in gsm.ONE_SEPTET or c in gsm.TWO_SEPTETS for c in screen), screen
+            length = gsm.septets(screen)
+            assert length <= screens.SEPTETS_MAX, screen
+            node = session.node.name if session else "END"
+            longest[node] = max(longest.get(node, (0, "")), (length, screen))
+    for node, (length, screen) in sorted(longest.items()):
+        print(f"{language} {node} {length}\n{screen}\n")
+    assert {node.name for node in Node} - {"MY_VOTES"} | {"END"} == set(longest)
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("contest", CONTESTS.values(), ids=CONTESTS)
+def test_no_choice_and_no_sum_is_ever_cut(contest: Contest, language: str) -> None:
+    """Names give way, the rest does not."""
+    for view in views(contest):
+        for session, _, screen in reachable(view, language):
+            if session is None:
+                continue
+            lines = screen.split("\n")
+            if session.node is Node.HOME:
+                assert [text[:2] for text in lines[-4:]] == ["1 ", "2 ", "3 ", "4 "], screen
+                assert contest.price.spoken() in screen
+            else:
+                assert lines[-1].endswith(gsm.fold(say(session.language, "ussd.back"))), screen
+            if session.node is Node.CONFIRM:
+                assert contest.price.times(session.votes).spoken() in screen
+                assert any(text.startswith("2 ") for text in lines), screen
+                held = contest.candidate(session.code or "")
+                assert held is not None
+                assert f" {held.code} {gsm.fold(held.name)[:4]}" in screen
+            if session.node is Node.QUANTITY:
+                assert contest.price.spoken() in screen
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("contest", CONTESTS.values(), ids=CONTESTS)
+def test_every_wrong_input_is_told(contest: Contest, language: str) -> None:
+    """The sentence above a screen is never dropped for want of room."""
+    paths = [(), ("1",), ("1", "9"), ("2",), ("07",), ("02",), ("06", "10000"), ("06", "5", "2")]
+    for view in views(contest):
+        for path in paths:
+            for wrong in ("x", "99999999", "000"):
+                turn = start(view, language)
+                for text in path:
+                    assert turn.session is not None
+                    turn = advance(turn.session, text, view)
+                before = turn.screen.split("\n")[0]
+                assert turn.session is not None
+                after = advance(turn.session, wrong, view).screen.split("\n")[0]
+                assert after != before, (path, wrong, after)
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("refusal", Refusal)
+def test_every_refusal_fits_whole(refusal: Refusal, language: str) -> None:
+    screen = refused(refusal, CONTESTS["long and dear"], language, "99999999")
+    assert screen[-1] in ".04!", screen
+    assert gsm.fits(screen, screens.SEPTETS_MAX)
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("method", methods_in("CI"))
+@pytest.mark.parametrize("elsewhere", [None, Msisdn(ORANGE, "CI")])
+def test_the_last_screen_is_whole(method: PaymentMethod, language: str, elsewhere: Msisdn | None) -> None:
+    screen = screens.placed(method, Money(100_000_000_000, "XOF"), language, elsewhere)
+    assert screen.endswith("."), screen
+    assert gsm.fits(screen, screens.SEPTETS_MAX)
+
+
+@pytest.mark.parametrize("language", languages())
+def test_my_votes(language: str) -> None:
+    lines = [replace(line(status=status), quantity=10_000) for status in PublicStatus]
+    for shown in (lines[:4], lines[2:], [line(receipt="7K2M9QXW4T")] * 9, []):
+        screen = screens.my_votes(shown, language)
+        assert gsm.fits(screen, screens.SEPTETS_MAX)
+        assert screen.split("\n")[-1] == gsm.fold(say(language, "ussd.back"))
+        assert screen.count("\n") == max(1, min(len(shown), screens.MY_VOTES_MAX))
+    assert "07 x5 7K2M9QXW4T" in screens.my_votes([line(receipt="7K2M9QXW4T")], language)
+
+
+@pytest.mark.parametrize("language", languages())
+def test_sentences_without_values_fit(language: str) -> None:
+    for key in ("ussd.unreadable", "ussd.failed", "ussd.no_votes", "refusal.try_again", "refusal.unknown_contest"):
+        assert gsm.fits(gsm.fold(say(language, key)), screens.SEPTETS_MAX)
+
+
+def test_menu_numbers_have_no_brackets() -> None:
+    for phrases in catalogue().values():
+        assert not any(set("[]()") & set(text) for key, text in phrases.items() if key.startswith("ussd."))

@@ -1,0 +1,144 @@
+"""Case files of payment providers, and an operator that answers as they say."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from uuid import UUID
+
+import httpx
+import respx
+
+import payments.providers
+from gateway.discovery import discover
+from gateway.domain.money import Money, parse_amount
+from gateway.ports.payment_provider import Collection, PaymentProvider
+
+CASES_DIRECTORY = Path(__file__).parents[1] / "payments" / "cases"
+REFERENCE = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")
+PAYER = "+2250501020304"
+REGISTRATIONS = discover(payments.providers)
+
+
+def read_file(code: str) -> dict[str, Any]:
+    """The case file of a provider."""
+    found: dict[str, Any] = json.loads((CASES_DIRECTORY / f"{code}.json").read_text())
+    return found
+
+
+def build(code: str) -> PaymentProvider:
+    """The provider as the wiring builds it, from the settings in its case file."""
+    registration = REGISTRATIONS[code]
+    built: PaymentProvider = registration.build(registration.settings.model_validate(read_file(code)["settings"]))
+    return built
+
+
+def collection(code: str, given: Mapping[str, Any]) -> Collection:
+    """A stored payment, with what a case says about it."""
+    values: dict[str, Any] = {
+        "reference": REFERENCE,
+        "country": "CI",
+        "order_code": "SPV7K2QM0123",
+        "description": "5 votes pour Aya Koné n° 07 & Star d'Abidjan",
+        "language": "fr",
+        "callback_url": f"https://vote.example/api/webhooks/{code}/word-of-this-payment",
+        "return_url": "https://vote.example/v/1",
+        "payer": PAYER,
+        **given,
+        "amount": read_money(given.get("amount", "500 XOF")),
+    }
+    return Collection(**values)
+
+
+def read_money(text: str) -> Money:
+    """`500 XOF`."""
+    amount, currency = text.split()
+    money = parse_amount(amount, currency)
+    assert money is not None
+    return money
+
+
+def response(answer: Mapping[str, Any]) -> httpx.Response:
+    """The operator's answer as a case describes it."""
+    headers = dict(answer.get("headers", {}))
+    if "content_type" in answer:
+        headers["Content-Type"] = answer["content_type"]
+    if "json" in answer:
+        headers.setdefault("Content-Type", "application/json")
+        return httpx.Response(answer["status"], headers=headers, content=json.dumps(answer["json"]).encode())
+    return httpx.Response(answer["status"], headers=headers, content=answer.get("text", "").encode())
+
+
+def key(request: Mapping[str, Any]) -> tuple[str, str]:
+    """What tells one kind of call from another."""
+    return request["method"], request["path"]
+
+
+@contextmanager
+def operator(
+    *answers: tuple[Mapping[str, Any], httpx.Response | type[Exception]],
+) -> Iterator[respx.MockRouter]:
+    """In place of the network: an operator that gives these answers to these calls, in this order
+    for calls of one kind, the last one for ever. Any other call fails the test."""
+    router = respx.MockRouter(assert_all_called=False, assert_all_mocked=True)
+    by_kind: dict[tuple[str, str], list[httpx.Response | type[Exception]]] = {}
+    for request, answer in answers:
+        by_kind.setdefault(key(request), []).append(answer)
+    for (method, path), effects in by_kind.items():
+        router.route(method=method, path=path).mock(side_effect=_in_turn(effects))
+    transport = httpx.MockTransport(router.async_handler)
+    with mock.patch("payments.http_call.AiohttpTransport", return_value=transport):
+        yield router
+
+
+def _in_turn(effects: list[httpx.Response | type[Exception]]) -> Any:
+    left = list(effects)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        effect = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(effect, httpx.Response):
+            return httpx.Response(effect.status_code, headers=effect.headers, content=effect.content)
+        raise effect("as ordered")
+
+    return answer
+
+
+def check_request(sent: httpx.Request, wanted: Mapping[str, Any]) -> None:
+    """A call looks as the case says; what it does not mention is free."""
+    assert (sent.method, sent.url.path) == key(wanted)
+    if "url" in wanted:
+        assert str(sent.url) == wanted["url"]
+    for name, value in wanted.get("headers", {}).items():
+        assert sent.headers.get(name) == value, name
+    for name in wanted.get("absent", ()):
+        assert name not in sent.headers, name
+    if "body" in wanted:
+        assert sent.content.decode() == wanted["body"]
+    if "json" in wanted:
+        assert json.loads(sent.content) == wanted["json"]
+    if "json_has" in wanted:
+        assert json.loads(sent.content).items() >= wanted["json_has"].items()
+
+
+def plain(value: object) -> object:
+    """A value of the interface as a case file writes it."""
+    if isinstance(value, Money):
+        return f"{value.plain()} {value.currency}"
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value
+
+
+def told(result: Any) -> dict[str, object]:
+    """A result as a case file writes it."""
+    shown = {field.name: plain(getattr(result, field.name)) for field in fields(result)}
+    if "expires_at" in shown:
+        shown["expires_in_seconds"] = round((result.expires_at - datetime.now(UTC)).total_seconds(), -1)
+    return {"type": type(result).__name__, **shown}

@@ -1,0 +1,269 @@
+"""Every carrier reads and sends as its own cases say, and keeps the promises that hold for all.
+
+A case is data: a form and what it means, or an answer to a send and what it means. Sends go over
+real HTTP to a server that answers as the case says, because a carrier's library may bring its own
+HTTP client.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import channels.sms.carriers
+from channels.sms.carrier import DeliveryReport, Malformed, SmsCarrier
+from channels.sms.carriers import africastalking
+from gateway.discovery import discover
+from gateway.ports.house import IncomingText
+from gateway.ports.message_sender import OutboundText, SendAccepted, SendRefused, SendUnknown
+from gateway.ports.raw_exchange import RawRequest
+
+CASES_DIRECTORY = Path(__file__).parents[1] / "channels" / "sms" / "cases"
+REGISTRATIONS = discover(channels.sms.carriers)
+CODES = sorted(REGISTRATIONS)
+TEXT = OutboundText("+2250501020304", "Merci! 5 votes pour 07")
+every_carrier = pytest.mark.parametrize("code", CODES)
+
+
+def read_file(code: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((CASES_DIRECTORY / f"{code}.json").read_text())
+    return found
+
+
+FILES = {code: read_file(code) for code in CODES}
+
+
+def build(code: str, base_url: str = "http://127.0.0.1:9") -> SmsCarrier:
+    """The carrier as the wiring builds it, calling this address."""
+    registration = REGISTRATIONS[code]
+    given = {**FILES[code]["settings"], "base_url": base_url}
+    built: SmsCarrier = registration.build(registration.settings.model_validate(given))
+    return built
+
+
+def cases(kind: str) -> list[Any]:
+    return [
+        pytest.param(code, case, id=f"{code}: {case['label']}") for code, file in FILES.items() for case in file[kind]
+    ]
+
+
+def request(form: Mapping[str, str]) -> RawRequest:
+    return RawRequest("POST", "/sms", {}, b"", form)
+
+
+Answer = Callable[[web.Request], Any]
+
+
+@dataclass
+class Company:
+    """The carrier's server: what it was asked, and how many requests it held at once."""
+
+    url: str = ""
+    asked: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
+    held: int = 0
+    held_most: int = 0
+
+
+@asynccontextmanager
+async def company(answer: Answer) -> AsyncIterator[Company]:
+    """A server on a free port that answers every request so."""
+    seen = Company()
+
+    async def handle(arrived: web.Request) -> web.StreamResponse:
+        form = {name: str(value) for name, value in (await arrived.post()).items()}
+        seen.asked.append((arrived.path, {k.lower(): v for k, v in arrived.headers.items()}, form))
+        seen.held += 1
+        seen.held_most = max(seen.held_most, seen.held)
+        try:
+            response: web.StreamResponse = await answer(arrived)
+            return response
+        finally:
+            seen.held -= 1
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        seen.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield seen
+    finally:
+        await runner.cleanup()
+
+
+def answering(case: Mapping[str, Any]) -> Answer:
+    if "recipient" in case:
+        code, word = case["recipient"]
+        recipient = {"statusCode": code, "number": TEXT.to, "status": word, "cost": "0", "messageId": "None"}
+        case = {
+            "status": 201,
+            "content_type": "application/json",
+            "body": {"SMSMessageData": {"Message": "Sent to 0/1", "Recipients": [recipient]}},
+        }
+    body = case["body"] if isinstance(case["body"], str) else json.dumps(case["body"])
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=case["status"], body=body.encode(), headers={"Content-Type": case["content_type"]})
+
+    return answer
+
+
+def test_carrier_and_case_file_come_in_pairs() -> None:
+    assert {path.stem for path in CASES_DIRECTORY.glob("*.json")} == set(CODES)
+
+
+@every_carrier
+def test_labels_are_told_apart_and_every_case_has_a_source(code: str) -> None:
+    for kind in ("messages", "reports", "sends"):
+        labels = [case["label"] for case in FILES[code][kind]]
+        assert len(labels) == len(set(labels))
+        assert all(case["source"] for case in FILES[code][kind])
+
+
+@every_carrier
+def test_one_word_names_everything(code: str) -> None:
+    assert build(code).code == code
+    assert isinstance(build(code).read_message(request({})), Malformed)
+
+
+@every_carrier
+def test_secrets_are_not_shown(code: str) -> None:
+    model = REGISTRATIONS[code].settings.model_validate({**FILES[code]["settings"], "base_url": "http://x"})
+    assert FILES[code]["settings"]["api_key"] not in repr(model)
+
+
+@pytest.mark.parametrize(("code", "case"), cases("messages"))
+def test_reads_a_text(code: str, case: Mapping[str, Any]) -> None:
+    read = build(code).read_message(request(case["form"]))
+    if case["means"] == "malformed":
+        assert isinstance(read, Malformed)
+    else:
+        assert read == IncomingText(**case["means"])
+
+
+@pytest.mark.parametrize(("code", "case"), cases("reports"))
+def test_reads_a_delivery_report(code: str, case: Mapping[str, Any]) -> None:
+    read = build(code).read_delivery_report(request(case["form"]))
+    if case["means"] == "malformed":
+        assert isinstance(read, Malformed)
+    else:
+        assert read == DeliveryReport(**case["means"])
+
+
+@pytest.mark.parametrize(("code", "case"), cases("sends"))
+async def test_sends(code: str, case: Mapping[str, Any]) -> None:
+    async with company(answering(case)) as server:
+        carrier = build(code, server.url)
+        result = await carrier.send(TEXT)
+        await carrier.aclose()
+    means = case["means"]
+    if isinstance(means, str):
+        assert type(result).__name__ == means
+    else:
+        assert {type(result).__name__: asdict(result)} == means
+    (path, headers, form), *more = server.asked
+    wanted = FILES[code]["send_request"]
+    assert not more
+    assert path == wanted["path"]
+    assert form == wanted["form"]
+    assert wanted["headers"].items() <= headers.items()
+
+
+@every_carrier
+async def test_what_never_left_may_be_sent_again(code: str) -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        carrier = build(code, f"http://127.0.0.1:{unheard.getsockname()[1]}")
+        result = await carrier.send(TEXT)
+    assert isinstance(result, SendRefused)
+    assert not result.permanent
+
+
+@every_carrier
+async def test_a_line_cut_before_the_answer_is_unknown(code: str) -> None:
+    async def hang_up(arrived: web.Request) -> web.Response:
+        assert arrived.transport is not None
+        arrived.transport.close()
+        return web.Response()
+
+    async with company(hang_up) as server:
+        result = await build(code, server.url).send(TEXT)
+    assert isinstance(result, SendUnknown)
+
+
+@every_carrier
+@pytest.mark.parametrize("to", ["", "MTN", "7890x", "+"])
+async def test_what_is_no_number_is_never_sent(code: str, to: str) -> None:
+    async with company(answering(FILES[code]["sends"][0])) as server:
+        result = await build(code, server.url).send(OutboundText(to, "x"))
+    assert isinstance(result, SendRefused)
+    assert result.permanent
+    assert not server.asked
+
+
+@every_carrier
+async def test_the_loop_goes_on_while_the_carrier_is_slow(code: str) -> None:
+    reached, released = asyncio.Event(), asyncio.Event()
+
+    async def wait(arrived: web.Request) -> web.StreamResponse:
+        reached.set()
+        await released.wait()
+        response: web.StreamResponse = await answering(FILES[code]["sends"][0])(arrived)
+        return response
+
+    async with company(wait) as server:
+        carrier = build(code, server.url)
+        sends = [asyncio.ensure_future(carrier.send(TEXT)) for _ in range(40)]
+        # The server runs on this loop too: it could not hold a request if a send blocked it.
+        await reached.wait()
+        released.set()
+        results = await asyncio.gather(*sends)
+    assert all(isinstance(result, SendAccepted) for result in results)
+    assert server.held_most <= africastalking.AT_ONCE_MAX
+
+
+async def test_africastalking_slow_after_having_sent_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(africastalking, "TIMEOUT_SECONDS", (1.0, 0.2))
+    late = asyncio.Event()
+
+    async def never(_: web.Request) -> web.Response:
+        await late.wait()
+        return web.Response()
+
+    async with company(never) as server:
+        result = await build("africastalking", server.url).send(TEXT)
+        late.set()
+    assert isinstance(result, SendUnknown)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:8081/africastalking", "http://127.0.0.1:8081/africastalking/"])
+def test_africastalking_calls_the_address_that_we_choose(base_url: str) -> None:
+    service = africastalking._Service("sandbox", "key", base_url)
+    assert service._make_url("/messaging") == "http://127.0.0.1:8081/africastalking/version1/messaging"
+    assert service._make_url("/messaging", content=True) == "http://127.0.0.1:8081/africastalking/version1/messaging"
+
+
+NAMES = st.sampled_from(["id", "from", "to", "text", "status", "phoneNumber", "networkCode", "failureReason", "date"])
+
+
+@every_carrier
+@settings(max_examples=500, derandomize=True, deadline=None)
+@given(form=st.dictionaries(NAMES, st.text(st.characters(), max_size=60)))
+def test_reading_never_raises(code: str, form: dict[str, str]) -> None:
+    carrier = build(code)
+    for read in (carrier.read_message(request(form)), carrier.read_delivery_report(request(form))):
+        if not isinstance(read, Malformed):
+            stored = "".join(str(value) for value in asdict(read).values())
+            assert "\x00" not in stored
+            stored.encode()

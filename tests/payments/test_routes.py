@@ -1,0 +1,121 @@
+"""Where operators call us."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import cast
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.http.app_keys import HOUSE
+from gateway.ports.house import House, HouseUnavailable, IncomingCallback
+from payments import routes
+
+Client = TestClient[web.Request, web.Application]
+
+
+class KeepingHouse:
+    """Keeps callbacks; while `away`, it cannot."""
+
+    def __init__(self) -> None:
+        self.kept: list[IncomingCallback] = []
+        self.away = False
+
+    async def store_callback(self, callback: IncomingCallback) -> None:
+        if self.away:
+            raise HouseUnavailable("away")
+        self.kept.append(callback)
+
+
+@pytest.fixture
+def house() -> KeepingHouse:
+    return KeepingHouse()
+
+
+@pytest.fixture
+async def client(house: KeepingHouse) -> AsyncIterator[Client]:
+    app = web.Application(client_max_size=64 * 1024)
+    app[HOUSE] = cast(House, house)
+    routes.setup(app, frozenset({"mtn_momo", "orange_money"}))
+    async with TestClient(TestServer(app)) as started:
+        yield started
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize("token", [None, "word-of-a-payment"])
+async def test_kept_as_it_came_and_answered_with_nothing(
+    client: Client, house: KeepingHouse, method: str, token: str | None
+) -> None:
+    body = b'{"status": "SUCCESSFUL"} \xff\x00'
+    path = "/api/webhooks/mtn_momo" + (f"/{token}" if token else "")
+    response = await client.request(method, path, data=body, headers={"X-Thing": "é"})
+    assert (response.status, await response.read()) == (200, b"")
+    (kept,) = house.kept
+    assert (kept.provider, kept.token, kept.method, kept.body) == ("mtn_momo", token, method, body)
+    assert kept.headers["x-thing"] == "é"
+    assert kept.remote == "127.0.0.1"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"<xml/>", b"\x00" * 100, b"x" * routes.BODY_BYTES_MAX])
+async def test_any_bytes_of_a_sane_size_are_kept(client: Client, house: KeepingHouse, body: bytes) -> None:
+    response = await client.post("/api/webhooks/orange_money/forged", data=body)
+    assert response.status == 200
+    assert house.kept[0].body == body
+
+
+async def test_secret_headers_are_not_kept(client: Client, house: KeepingHouse) -> None:
+    headers = {"Authorization": "Bearer x", "Cookie": "a=b", "Proxy-Authorization": "Basic x", "X-Long": "y" * 5000}
+    await client.post("/api/webhooks/mtn_momo", data=b"{}", headers=headers)
+    kept = house.kept[0].headers
+    assert not {"authorization", "cookie", "proxy-authorization"} & set(kept)
+    assert len(kept["x-long"]) == 1024
+
+
+def test_a_header_that_is_no_text_becomes_text() -> None:
+    broken = b"caf\xe9".decode("utf-8", "surrogateescape")
+    request = cast(web.Request, type("Stub", (), {"headers": {"X-Name": broken}}))
+    assert routes.kept_headers(request) == {"x-name": "caf\\udce9"}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_too_large(client: Client, house: KeepingHouse, chunked: bool) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(17):
+            yield b"x" * 4096
+
+    large = b"x" * (routes.BODY_BYTES_MAX + 1)
+    response = await client.post("/api/webhooks/mtn_momo", data=pieces() if chunked else large)
+    assert response.status == 413
+    assert response.content_type == "text/plain"
+    assert house.kept == []
+
+
+async def test_a_body_that_does_not_come(client: Client, house: KeepingHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "BODY_SECONDS", 0.05)
+    port = client.port
+    assert port is not None
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /api/webhooks/mtn_momo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+    assert b" 408 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    assert house.kept == []
+
+
+async def test_a_provider_that_nobody_configured(client: Client, house: KeepingHouse) -> None:
+    response = await client.post("/api/webhooks/wave/x", data=b"{}")
+    assert response.status == 404
+    assert response.content_type == "application/problem+json"
+    assert house.kept == []
+
+
+async def test_what_cannot_be_kept_is_not_acknowledged(client: Client, house: KeepingHouse) -> None:
+    house.away = True
+    response = await client.post("/api/webhooks/mtn_momo/x", data=b"{}")
+    assert response.status == 503
+    assert int(response.headers["Retry-After"]) > 0
+
+
+async def test_other_methods_are_not_served(client: Client) -> None:
+    assert (await client.get("/api/webhooks/mtn_momo")).status == 405
