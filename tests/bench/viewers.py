@@ -141,7 +141,7 @@ async def _floor(world: World, frame: bytes) -> float:
     if any(len(crowd.arrived.get(change, [])) != VIEWERS for change in range(CHANGES)):
         raise AssertionError("the floor lost a viewer")
     _leave(crowd)
-    return spent / (CHANGES * VIEWERS) * 1e6
+    return float(spent / (CHANGES * VIEWERS) * 1e6)
 
 
 def _p99(values: list[float]) -> float:

@@ -21,8 +21,13 @@ def test_a_problem_has_its_members() -> None:
     }
 
 
-def test_what_is_not_said_is_left_out() -> None:
-    assert said_by(problem(404, "Not found").body) == {"type": "about:blank", "title": "Not found", "status": 404}
+def test_the_title_is_the_detail_where_there_is_no_more_to_say() -> None:
+    assert said_by(problem(404, "Not found").body) == {
+        "type": "about:blank",
+        "title": "Not found",
+        "status": 404,
+        "detail": "Not found",
+    }
 
 
 def test_a_raised_problem_is_the_same_answer() -> None:
