@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import hdrs, web
-from gateway.http.problems import problem
 
 from gateway.domain.contest import Contest
 from gateway.domain.tally import Ranked, Standing
 from gateway.http.app_keys import HOUSE
 from gateway.http.pages import PAGES, Composed, not_found, render
+from gateway.http.problems import problem
 from gateway.ports.house import House
 from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards

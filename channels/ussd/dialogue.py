@@ -4,6 +4,7 @@ Casting is idempotent on aggregator, number, session and epoch, whatever is repe
 stored answer is given again to a repeated request, also after the last screen.
 """
 
+import asyncio
 from typing import Final
 
 import structlog
@@ -21,6 +22,8 @@ from gateway.ports.house import House, HouseUnavailable, SessionStore
 
 SESSION_SECONDS: Final = 300
 INPUTS_MAX: Final = 60
+# The strictest aggregator waits five seconds; after that the voter sees the operator's own error.
+ANSWER_SECONDS: Final = 4.0
 _log = structlog.get_logger(__name__)
 
 
@@ -97,7 +100,12 @@ class Dialogue:
             prompt_delay_seconds=self._prompt_delay_seconds,
         )
         try:
-            placed = await self._house.place_order(wish)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                placed = await self._house.place_order(wish)
+        except TimeoutError:
+            # It may still be written, and a repeated request would find it under the same key.
+            _log.warning("order_too_slow")
+            return Turn(screens.fitted(say(buy.language, "ussd.failed")), None)
         except HouseUnavailable as error:
             _log.warning("order_not_placed", error=str(error))
             return Turn(refused(Refusal.TRY_AGAIN, view.contest, buy.language), None)
@@ -113,9 +121,10 @@ class Dialogue:
         if not played.wants_votes or session is None:
             return session, Shown(played.screen, session is not None)
         try:
-            lines = await self._house.votes_of(view.dialler, view.contest.id, screens.MY_VOTES_MAX)
-        except HouseUnavailable as error:
-            _log.warning("votes_not_read", error=str(error))
+            async with asyncio.timeout(ANSWER_SECONDS):
+                lines = await self._house.votes_of(view.dialler, view.contest.id, screens.MY_VOTES_MAX)
+        except (HouseUnavailable, TimeoutError) as error:
+            _log.warning("votes_not_read", error=str(error) or type(error).__name__)
             return None, over(say(session.language, "refusal.try_again"))
         return session, Shown(screens.my_votes(lines, session.language), more=True)
 

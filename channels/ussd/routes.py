@@ -18,8 +18,7 @@ from gateway.ports.raw_exchange import RawRequest, RawResponse
 
 BODY_BYTES_MAX: Final = 8 * 1024
 FIELDS_MAX: Final = 50
-# The strictest aggregator waits five seconds; after that the voter sees the operator's own error.
-ANSWER_SECONDS: Final = 4.0
+BODY_SECONDS: Final = 3.0
 _FORM: Final = "application/x-www-form-urlencoded"
 _log = structlog.get_logger(__name__)
 
@@ -60,18 +59,14 @@ def _hop_handler(aggregator: UssdAggregator, secret: str | None, prompt_delay_se
             dialogue = Dialogue(app[HOUSE], app[SESSIONS], aggregator.code, prompt_delay_seconds)
         turn: UssdTurn | None = None
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                turn = await _turn(request, aggregator)
-                if turn.phase is Phase.END:
-                    return _noted(aggregator, turn)
-                shown = await dialogue.answer(turn)
+            turn = await _turn(request, aggregator)
+            if turn.phase is Phase.END:
+                return _noted(aggregator, turn)
+            shown = await dialogue.answer(turn)
             return _response(aggregator.write(shown.text, more=shown.more, turn=turn))
         except _Unreadable as error:
             _log.warning("ussd_unreadable", aggregator=aggregator.code, fault=str(error))
             return _sorry(aggregator, turn, "ussd.unreadable", status=400)
-        except TimeoutError:
-            _log.warning("ussd_too_slow", aggregator=aggregator.code)
-            return _sorry(aggregator, turn, "ussd.failed")
         except Exception:
             # The operator would show its own error text for a 5xx; a sentence of ours is better.
             _log.exception("ussd_failed", aggregator=aggregator.code)
@@ -86,9 +81,8 @@ def _end_handler(aggregator: UssdAggregator, secret: str | None) -> Handler:
         if secret is not None and not _knows(request, secret):
             return web.Response(status=403, text="forbidden")
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                turn = await _turn(request, aggregator)
-        except (_Unreadable, TimeoutError) as error:
+            turn = await _turn(request, aggregator)
+        except _Unreadable as error:
             _log.warning("ussd_end_unreadable", aggregator=aggregator.code, fault=str(error))
             return web.Response()
         return _noted(aggregator, turn)
@@ -109,16 +103,24 @@ async def _turn(request: web.Request, aggregator: UssdAggregator) -> UssdTurn:
     if (request.content_length or 0) > BODY_BYTES_MAX:
         raise _Unreadable("body too large")
     try:
-        body = await request.read()
+        body = await _body(request)
         if len(body) > BODY_BYTES_MAX:
             raise _Unreadable("body too large")
         form = dict(_fields(body)) if kind == _FORM else {}
-    except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, ConnectionError, ValueError) as error:
+    except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, OSError, ValueError) as error:
         raise _Unreadable(type(error).__name__) from error
     turn = aggregator.read(RawRequest(request.method, request.path, request.headers, body, form, request.query))
     if isinstance(turn, Malformed):
         raise _Unreadable(turn.fault)
     return turn
+
+
+async def _body(request: web.Request) -> bytes:
+    if request.content.is_eof():
+        # Arrived whole with its head, as nearly all do: no timer is needed.
+        return await request.read()
+    async with asyncio.timeout(BODY_SECONDS):
+        return await request.read()
 
 
 def _fields(body: bytes) -> list[tuple[str, str]]:

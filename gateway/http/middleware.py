@@ -38,6 +38,14 @@ _HEADERS: Final = CIMultiDict(
     }
 )
 _POLICY: Final = "Content-Security-Policy"
+# For data: what only matters to a document with a window is left out.
+_DATA_HEADERS: Final = CIMultiDict(
+    {name: _HEADERS[name] for name in (_POLICY, "X-Content-Type-Options", "Referrer-Policy")}
+)
+# Read by operators' and aggregators' programs only; a browser has no business there.
+_FOR_MACHINES: Final = frozenset({"ussd", "sms", "callback", "telegram", "operations"})
+_FOR_DATA: Final = frozenset({"api", "stream"})
+_LEAN: Final = _FOR_MACHINES | _FOR_DATA
 _FALLBACK_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
 _SURFACES: Final[Mapping[str, str]] = {
@@ -102,7 +110,7 @@ async def around_request(request: web.Request, handler: Handler) -> web.StreamRe
     except Exception as error:
         response = _answer_error(request, surface, error, request_id)
     if not response.prepared:
-        _protect(request, response, request_id)
+        _protect(request, response, request_id, surface)
     seconds = time.perf_counter() - started
     count_request(surface, response.status, seconds)
     if next(_sampled) % SAMPLE_EVERY == 0 or response.status >= 500 or (seconds > SLOW_SECONDS and surface != "stream"):
@@ -120,10 +128,13 @@ async def around_request(request: web.Request, handler: Handler) -> web.StreamRe
     return response
 
 
-def _protect(request: web.Request, response: web.StreamResponse, request_id: str) -> None:
+def _protect(request: web.Request, response: web.StreamResponse, request_id: str, surface: str) -> None:
     headers = response.headers
     if _POLICY not in headers:
-        headers.update(_HEADERS)
+        if response.status >= HTTPStatus.BAD_REQUEST or surface not in _LEAN:
+            headers.update(_HEADERS)
+        elif surface in _FOR_DATA and response.status != HTTPStatus.NOT_MODIFIED:
+            headers.update(_DATA_HEADERS)
     headers[REQUEST_ID] = request_id
     headers[hdrs.SERVER] = "spotlight"
     if request.secure:

@@ -17,6 +17,7 @@ from channels.gsm import ONE_SEPTET, TWO_SEPTETS, cut_on_word, fold, parts, sept
         ("ɛɔŋ ɲama", "eon nyama"),
         ("🔥 vote 🇨🇮", " vote "),
         ("prix 5€ [a]", "prix 5€ [a]"),
+        ("1️⃣ 👍🏽 ♥️", "1  "),
         ("投票", "??"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from channels.ussd import routes
+from channels.ussd import dialogue, routes
 from tests.channels.ussd.house import MTN, MemorySessions, TalkingHouse, application
 
 PATH = "/ussd/africastalking"
@@ -106,6 +106,18 @@ async def test_a_body_without_length_is_bounded_too(here: Here) -> None:
         assert (await answer.text()).startswith("END ")
 
 
+async def test_a_body_that_does_not_arrive_is_not_waited_for(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "BODY_SECONDS", 0.05)
+    arrives = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"sessionId=s1"
+        await arrives.wait()
+
+    async with here.client.post(PATH, data=slow(), headers={"Content-Type": FORM}) as answer:
+        assert (answer.status, await answer.text()) == (400, "END Demande illisible. Recomposez le code du vote.")
+
+
 async def test_a_charset_that_nobody_knows_is_no_reason_to_fail(here: Here) -> None:
     body = urlencode({"sessionId": "s1", "phoneNumber": MTN, "serviceCode": "*789#"})
     status, text = await here.post(body, f"{FORM}; charset=klingon")
@@ -147,11 +159,13 @@ async def test_a_defect_of_ours_is_a_sentence(here: Here) -> None:
 
 
 async def test_an_answer_that_takes_too_long_is_a_sentence(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(wish: object) -> None:
+    async def never(*_: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(here.house, "place_order", never)
-    monkeypatch.setattr(routes, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(dialogue, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(here.house, "votes_of", never)
+    assert (await here.hop("3"))[1] == "END Service occupé. Rien n'a été débité. Réessayez dans un instant."
     status, text = await here.hop("07*5*1")
     assert (status, text[:4]) == (200, "END ")
     assert "Si une demande de paiement arrive, votre vote est noté" in text

@@ -1,0 +1,77 @@
+"""Journeys as a person sees them: the handset's keys are pressed, the pages are read in Chromium."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.country import Country
+
+pytestmark = [pytest.mark.journey, pytest.mark.browser]
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    context = await browser.new_context(viewport={"width": 360, "height": 740}, locale="fr-FR")
+    opened = await context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    yield opened
+    await context.close()
+    assert faults == []
+
+
+async def votes_shown(page: Page, code: str) -> int:
+    return int(await page.locator(f'tr[data-code="{code}"]').get_attribute("data-votes") or 0)
+
+
+async def test_a_vote_on_the_handset_page_moves_the_public_page(country: Country, browser: Browser, page: Page) -> None:
+    board = await browser.new_page(viewport={"width": 1280, "height": 900}, locale="en-US")
+    await board.goto(f"{country.gateway_url}/c/star")
+    before = await votes_shown(board, "11")
+    await page.goto(f"{country.sandbox_url}/?msisdn=0544440011")
+    await page.fill("#code", "*789#")
+    await page.click("#dial")
+    for text, seen in (("11", "11"), ("6", "600 FCFA"), ("1", "PIN")):
+        await page.fill("#reply", text)
+        await page.click("#send")
+        await expect(page.locator("#screen")).to_contain_text(seen)
+    await page.click("#close")
+    await expect(page.locator("#amount")).to_contain_text("600", timeout=15_000)
+    await page.fill("#pin", "0000")
+    await page.click("#approve")
+    await page.click('[data-tab="messages"]')
+    await expect(page.locator("#inbox")).to_contain_text("verify", timeout=15_000)
+    counted = board.locator('tr[data-code="11"]').get_by_role("cell", name=str(before + 6), exact=True)
+    await expect(counted).to_be_visible(timeout=15_000)
+    await board.close()
+
+
+async def test_a_vote_on_the_web_form_is_followed_to_its_receipt(country: Country, page: Page) -> None:
+    await page.goto(f"{country.gateway_url}/c/star/12")
+    await page.fill('input[name="quantity"]', "3")
+    await page.fill('input[name="phone"]', "0544440012")
+    await page.locator("main form button").first.click()
+    await page.wait_for_url("**/votes/*")
+    phone = country.phone("+2250544440012")
+    phone.wait_for_prompt()
+    phone.approve()
+    link = page.locator('a[href*="/verify/"]')
+    await expect(link).to_be_visible(timeout=15_000)
+    await link.click()
+    await expect(page.locator("main")).to_contain_text("3")
+    assert "0544440012" not in await page.content()
+
+
+async def test_a_refused_prompt_is_told_on_the_page(country: Country, page: Page) -> None:
+    await page.goto(f"{country.gateway_url}/c/star/12")
+    await page.fill('input[name="quantity"]', "1")
+    await page.fill('input[name="phone"]', "0544440013")
+    await page.locator("main form button").first.click()
+    await page.wait_for_url("**/votes/*")
+    phone = country.phone("+2250544440013")
+    phone.wait_for_prompt()
+    phone.decline()
+    await expect(page.locator("main")).to_contain_text("refus", timeout=15_000)
+    assert phone.inbox() == []
