@@ -48,7 +48,7 @@ class EngineRoom:
     def drain(self, work: Work) -> int:
         """Drain one kind, from the RQ thread; how much was done."""
         loop, rooms, _ = self._open.result()
-        return asyncio.run_coroutine_threadsafe(rooms.drains.drain(work), loop).result(JOB_SECONDS_MAX)
+        return asyncio.run_coroutine_threadsafe(rooms.drains.drain_logged(work), loop).result(JOB_SECONDS_MAX)
 
     def stop(self) -> None:
         """Finish the batch under way, then close."""

@@ -28,6 +28,7 @@ from channels.sms.texts import render
 from gateway.discovery import discover
 from gateway.house import BoundHouse
 from gateway.http.health import Figure
+from gateway.ports.house import HouseUnavailable
 from gateway.ports.payment_provider import Kind, PaymentProvider
 from gateway.ports.work import Work
 from gateway.settings import Settings, SettingsError, adapter_settings
@@ -58,7 +59,7 @@ PARTITION_MONTHS_AHEAD: Final = 3
 _log = structlog.get_logger(__name__)
 
 # Errors of servers that come back by themselves.
-TEMPORARY: Final = (SQLAlchemyError, RedisError, OSError)
+TEMPORARY: Final = (SQLAlchemyError, RedisError, OSError, HouseUnavailable)
 
 
 def utc_now() -> datetime:
@@ -217,7 +218,7 @@ async def open_rooms(
         payments=paying,
         scores=scores,
         feed=feed,
-        drains=Drains(steps, doorbell),
+        drains=Drains(steps, doorbell, temporary=TEMPORARY),
         doorbell=doorbell,
         owed=PostgresOwed(auto),
     )
@@ -239,7 +240,15 @@ async def _answer_texts(messages: PostgresMessages, house: BoundHouse) -> int:
 
 
 async def _answer_text(incoming: InboundText, messages: PostgresMessages, house: BoundHouse) -> None:
-    answer = await inbound.answer(incoming.text, house, first_id=incoming.first_id)
+    try:
+        answer = await inbound.answer(incoming.text, house, first_id=incoming.first_id)
+    except HouseUnavailable:
+        raise
+    except Exception:
+        # A text that we stumble over must not hold up everybody behind it.
+        _log.exception("text_not_answered", carrier=incoming.text.carrier, id=incoming.text.carrier_id)
+        await messages.answered(incoming, "failed", None)
+        return
     params: dict[str, object] = {"lines": list(answer.lines)}
     reply = (uuid4(), answer.language, params) if answer.lines else None
     await messages.answered(incoming, answer.outcome, reply, answer.opt_out)

@@ -43,6 +43,7 @@ class OpenPayment:
     """A payment that somebody is working on, under a lease."""
 
     collection: Collection
+    vote_id: UUID
     provider: str
     state: State
     placed_at: datetime
@@ -200,9 +201,10 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class DueMessage:
-    """A text to send. `to` is E.164."""
+    """A text to send. `to` is E.164. `vote_id`: the vote it is about, if it is about one."""
 
     id: UUID
+    vote_id: UUID | None
     kind: str
     to: str
     language: str

@@ -139,12 +139,12 @@ class PostgresMessages:
     def _due(self, row: Row[Any]) -> DueMessage:
         if row.payment_reference is None:
             to = self._vault.open(bytes(row.recipient_cipher), f"messages_out.recipient:{row.id}")
-            return DueMessage(row.id, row.kind, to, row.language, row.params, row.attempts)
+            return DueMessage(row.id, None, row.kind, to, row.language, row.params, row.attempts)
         if row.voter_cipher is not None:
             to = self._vault.open(bytes(row.voter_cipher), voter_place(row.vote_id))
         else:
             to = self._vault.open(bytes(row.payer_cipher), payer_place(row.payment_reference))
-        return DueMessage(row.id, row.kind, to, row.language, self._facts(row), row.attempts)
+        return DueMessage(row.id, row.vote_id, row.kind, to, row.language, self._facts(row), row.attempts)
 
     def _facts(self, row: Row[Any]) -> dict[str, object]:
         asked = Money(row.amount_minor, row.currency)

@@ -386,6 +386,7 @@ class PostgresPayments:
         )
         return OpenPayment(
             collection=collection,
+            vote_id=row.vote_id,
             provider=row.provider,
             state=State(row.status),
             placed_at=row.placed_at,

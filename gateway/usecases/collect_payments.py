@@ -26,7 +26,7 @@ async def collect_payments(*, payments: PaymentStore, providers: Mapping[str, Pa
 
 
 async def _collect(payment: OpenPayment, payments: PaymentStore, providers: Mapping[str, PaymentProvider]) -> None:
-    log = _log.bind(payment=str(payment.collection.reference), provider=payment.provider)
+    log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=payment.provider)
     provider = providers.get(payment.provider)
     if provider is None:
         # The provider was taken out of service after the order: nobody was asked.

@@ -33,14 +33,23 @@ Step = Callable[[], Awaitable[int]]
 
 
 class Drains:
-    """One step function a kind: does a batch, returns how much it did."""
+    """One step function a kind: does a batch, returns how much it did.
 
-    def __init__(self, steps: Mapping[Work, Step], doorbell: Doorbell) -> None:
+    `temporary`: errors of servers that come back by themselves, logged in one line."""
+
+    def __init__(
+        self,
+        steps: Mapping[Work, Step],
+        doorbell: Doorbell,
+        *,
+        temporary: tuple[type[Exception], ...] = (),
+    ) -> None:
         self._steps = steps
+        self._temporary = temporary
         self._doorbell = doorbell
         self._running: set[Work] = set()
         self._again: set[Work] = set()
-        self._following: set[asyncio.Task[None]] = set()
+        self._following: set[asyncio.Task[int]] = set()
 
     async def drain(self, work: Work) -> int:
         """Do what is due of this kind; how much was done. While one is under way, a second call
@@ -75,13 +84,17 @@ class Drains:
         return done
 
     def _follow(self, work: Work) -> None:
-        task = asyncio.get_running_loop().create_task(self._drain_logged(work))
+        task: asyncio.Task[int] = asyncio.get_running_loop().create_task(self.drain_logged(work))
         self._following.add(task)
         task.add_done_callback(self._following.discard)
 
-    async def _drain_logged(self, work: Work) -> None:
+    async def drain_logged(self, work: Work) -> int:
+        """`drain`, for callers who can do nothing about an error: it is logged, and the work is still
+        owed, so the sweeper comes back to it. One kind that fails does not stop the others."""
         try:
-            await self.drain(work)
+            return await self.drain(work)
+        except self._temporary as error:
+            _log.warning("drain_waits", work=work, error=type(error).__name__)
         except Exception:
-            # Nobody awaits this drain. The work is still owed, so the sweeper comes back to it.
             _log.exception("drain_failed", work=work)
+        return 0

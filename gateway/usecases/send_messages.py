@@ -30,6 +30,8 @@ async def send_messages(
 
 async def _send(message: DueMessage, carrier: MessageSender, write: Write, parts: Callable[[str], int]) -> SentMessage:
     log = _log.bind(message=str(message.id), kind=message.kind, carrier=carrier.code)
+    if message.vote_id is not None:
+        log = log.bind(vote=str(message.vote_id))
     try:
         text = write(message.kind, message.language, message.params)
     except (KeyError, ValueError) as error:

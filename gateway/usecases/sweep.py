@@ -37,7 +37,7 @@ async def sweep(*, owed: OwedWork, drains: Drains, doorbell: Doorbell, does_work
         found = await owed.owed()
         for work, age in found.items():
             if does_work or age > NEGLECTED_SECONDS:
-                await drains.drain(work)
+                await drains.drain_logged(work)
             else:
                 doorbell.ring(work)
 

@@ -109,14 +109,10 @@ async def _ask(payment: OpenPayment, provider: PaymentProvider, payments: Paymen
     report = await provider.query(payment.collection)
     jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
     seen = of_report(payment, report, provider.capabilities(payment.collection.country), jitter)
-    _log.info(
-        "status_asked",
-        payment=str(payment.collection.reference),
-        provider=payment.provider,
-        report=type(report).__name__,
-        step=seen.seen,
-        checks=payment.checks,
-    )
+    log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=payment.provider)
+    log.info("status_asked", report=type(report).__name__, step=seen.seen, checks=payment.checks)
     if seen.seen is Seen.SUCCEEDED_OTHERWISE:
-        _log.error("amount_differs", payment=str(payment.collection.reference), received=str(seen.received))
+        log.error("amount_differs", received=str(seen.received))
+    if isinstance(report, Failed) and report.alarm:
+        log.error("provider_refuses_us", code=report.code)
     await payments.observe(seen)

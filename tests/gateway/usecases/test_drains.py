@@ -88,6 +88,19 @@ async def test_a_gateway_rings_first_and_helps_when_nobody_answers() -> None:
     assert (calls[Work.COLLECT], calls[Work.SETTLE]) == (0, 1)
 
 
+async def test_one_kind_that_fails_does_not_stop_the_others() -> None:
+    made, calls = steps()
+
+    async def broken() -> int:
+        raise ValueError("a row that nobody understands")
+
+    made[Work.COLLECT] = broken
+    doorbell = SilentDoorbell()
+    owed = Owed({Work.COLLECT: 0.1, Work.SETTLE: 0.1})
+    await sweep(owed=owed, drains=Drains(made, doorbell), doorbell=doorbell, does_work=True)
+    assert calls[Work.SETTLE] == 1
+
+
 async def test_only_one_process_sweeps() -> None:
     made, calls = steps()
     doorbell = SilentDoorbell()

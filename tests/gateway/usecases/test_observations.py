@@ -49,6 +49,7 @@ def payment(state: State = State.SENT, *, age: float = 5, left: float = 300, **m
         collection=Collection(
             uuid4(), "CI", ASKED, "SP123456789012", "votes", "fr", "http://x/cb", "http://x/r", "+2250501020304"
         ),
+        vote_id=uuid4(),
         provider="mtn_momo",
         state=state,
         placed_at=NOW - timedelta(seconds=age),
