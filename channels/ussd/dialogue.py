@@ -1,10 +1,12 @@
 """One request of a dialogue, from what is remembered to the screen that goes back.
 
-Casting is idempotent on aggregator, number, session and epoch, whatever is repeated or lost; the
-stored answer is given again to a repeated request, also after the last screen.
+Casting is idempotent on aggregator, number, session and what was typed up to the confirmation, so
+a repeated request finds its order even when the session store forgot everything; the stored answer is
+given again to a repeated request, also after the last screen.
 """
 
 import asyncio
+import hashlib
 from typing import Final
 
 import structlog
@@ -12,7 +14,7 @@ import structlog
 from channels.phrases import DEFAULT_LANGUAGE, say
 from channels.ussd import screens
 from channels.ussd.aggregator import UssdTurn
-from channels.ussd.history import Place, Remembered, Shown, Step, place
+from channels.ussd.history import Place, Remembered, Shown, Step, place, split
 from channels.ussd.menu import Buy, MenuView, Session, Turn, advance, refused, start
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
@@ -56,16 +58,15 @@ class Dialogue:
             return held.shown
         view = MenuView(contest, self._house.standing(contest.slug), dialler, turn.network, now)
         if found.step is Step.LATE:
-            _, shown = await self._screen(_replayed(found, view), view)
+            played, _ = _replayed(found, view)
+            _, shown = await self._screen(played, view)
             return shown
-        played = _continued(held, found, view) if held and found.step is Step.NEXT else _replayed(found, view)
+        played, left = _continued(held, found, view) if held and found.step is Step.NEXT else _replayed(found, view)
         if played.buy is not None:
-            order_key = f"{self._aggregator}:{dialler.e164}:{turn.session_id}:{found.epoch}"
-            played = await self._bought(played, played.buy, view, order_key)
+            key_of_order = order_key(self._aggregator, dialler, turn.session_id, found.transcript, left)
+            played = await self._bought(played, played.buy, view, key_of_order)
         session, shown = await self._screen(played, view)
-        remembered = Remembered(
-            found.epoch, found.tail, found.transcript, session, shown, turn.newest, turn.number, now_ms
-        )
+        remembered = Remembered(found.tail, found.transcript, session, shown, turn.newest, turn.number, now_ms)
         await self._sessions.put(key, remembered.packed(), SESSION_SECONDS)
         return shown
 
@@ -85,11 +86,11 @@ class Dialogue:
                 return contest, "*".join(pieces[length:])
         return None, ""
 
-    async def _bought(self, played: Turn, buy: Buy, view: MenuView, order_key: str) -> Turn:
+    async def _bought(self, played: Turn, buy: Buy, view: MenuView, key: str) -> Turn:
         """The last screen of a confirmed order: what happens next, or why nothing was sold."""
         wish = Wish(
             channel=Channel.USSD,
-            key=order_key,
+            key=key,
             contest=view.contest,
             candidate_code=buy.code,
             quantity=buy.votes,
@@ -129,25 +130,40 @@ class Dialogue:
         return session, Shown(screens.my_votes(lines, session.language), more=True)
 
 
-def _continued(held: Remembered, found: Place, view: MenuView) -> Turn:
+def order_key(aggregator: str, dialler: Msisdn, session_id: str, transcript: str, left: int) -> str:
+    """The idempotency key of an order: the same for every request that confirms it.
+
+    `left`: inputs of the transcript behind the confirmation. The history tells two orders under one
+    session id apart without asking the store. Hashed, because numbers are kept nowhere in clear.
+    """
+    inputs = split(transcript)
+    said = "*".join(typed(text) for text in inputs[: len(inputs) - left])
+    identity = f"{dialler.e164}\n{session_id}\n{said}"
+    return f"{aggregator}:{hashlib.blake2b(identity.encode(errors='replace'), digest_size=20).hexdigest()}"
+
+
+def _continued(held: Remembered, found: Place, view: MenuView) -> tuple[Turn, int]:
     """New inputs, applied to what is remembered."""
     return _applied(Turn(held.shown.text, held.session), found, view)
 
 
-def _replayed(found: Place, view: MenuView) -> Turn:
+def _replayed(found: Place, view: MenuView) -> tuple[Turn, int]:
     """All inputs, applied from the first screen on: a long dial, or a dialogue that our store lost."""
     return _applied(start(view, view.contest.language), found, view)
 
 
-def _applied(now: Turn, found: Place, view: MenuView) -> Turn:
+def _applied(now: Turn, found: Place, view: MenuView) -> tuple[Turn, int]:
+    """What comes of the inputs, and how many of them came after the end."""
     if found.transcript.count("*") >= INPUTS_MAX:
         text = say(view.contest.language, "ussd.session_over", service_code=view.contest.service_code)
-        return Turn(screens.fitted(text), None)
+        return Turn(screens.fitted(text), None), 0
+    left = len(found.inputs)
     for text in found.inputs:
         if now.session is None:
             break
         now = advance(now.session, typed(text), view)
-    return now
+        left -= 1
+    return now, left
 
 
 def typed(text: str) -> str:

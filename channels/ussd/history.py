@@ -18,7 +18,7 @@ from channels.ussd.menu import Session
 # Nobody reads a screen and types within this time: the same input again is a repeated request.
 REPEAT_MILLISECONDS: Final = 1_500
 # Grows when the stored form changes, so that a new release does not misread what an old one stored.
-_FORM: Final = 1
+_FORM: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,10 @@ class Shown:
 class Remembered:
     """A dialogue as stored after its latest answer.
 
-    `epoch` grows when a session id is used again for another dialogue. `tail`: what was dialled
-    behind the service code. `session` None: the dialogue is over. `newest`, `number` and
-    `answered_ms` (Unix time) tell repeats of aggregators without a transcript.
+    `tail`: what was dialled behind the service code. `session` None: the dialogue is over. `newest`,
+    `number` and `answered_ms` (Unix time) tell repeats of aggregators without a transcript.
     """
 
-    epoch: int
     tail: str
     transcript: str
     session: Session | None
@@ -54,7 +52,6 @@ class Remembered:
         return orjson.dumps(
             [
                 _FORM,
-                self.epoch,
                 self.tail,
                 self.transcript,
                 session,
@@ -72,11 +69,11 @@ class Remembered:
         if held is None:
             return None
         try:
-            form, epoch, tail, transcript, session, text, more, newest, number, answered_ms = orjson.loads(held)
+            form, tail, transcript, session, text, more, newest, number, answered_ms = orjson.loads(held)
             if form != _FORM:
                 return None
             place = Session.unpacked(session) if session else None
-            return cls(epoch, tail, transcript, place, Shown(text, more), newest, number, answered_ms)
+            return cls(tail, transcript, place, Shown(text, more), newest, number, answered_ms)
         except (ValueError, TypeError):
             return None
 
@@ -95,7 +92,6 @@ class Place:
     """Where a request stands. `transcript` includes the tail; `inputs` are those to apply, in order."""
 
     step: Step
-    epoch: int = 0
     tail: str = ""
     transcript: str = ""
     inputs: tuple[str, ...] = ()
@@ -111,7 +107,7 @@ def place(turn: UssdTurn, tail: str, held: Remembered | None, now_ms: int) -> Pl
     if held is None:
         # A network may give the tail in both places; typing it twice is not what was dialled.
         once = "" if tail == turn.transcript else tail
-        return _anew(0, once, joined(once, turn.transcript))
+        return _anew(once, joined(once, turn.transcript))
     return _of_transcript(joined(held.tail, turn.transcript), held)
 
 
@@ -123,20 +119,20 @@ def _of_transcript(transcript: str, held: Remembered) -> Place:
         # Whatever comes after the last screen still gets the last screen.
         return _REPEAT if held.session is None else _next(held, transcript, added)
     if _suffix(transcript, held.transcript) is not None:
-        return Place(Step.LATE, held.epoch, held.tail, transcript, split(transcript))
-    return _anew(held.epoch + 1, held.tail, transcript)
+        return Place(Step.LATE, held.tail, transcript, split(transcript))
+    return _anew(held.tail, transcript)
 
 
 def _of_newest(turn: UssdTurn, tail: str, held: Remembered | None, now_ms: int) -> Place:
     if held is None:
         # An input of a dialogue that we lost belongs to a screen that we do not know: begin again.
-        return _anew(0, tail, tail if turn.phase is Phase.START else "")
+        return _anew(tail, tail if turn.phase is Phase.START else "")
     if turn.phase is Phase.START:
         if tail != held.tail:
-            return _anew(held.epoch + 1, tail, tail)
+            return _anew(tail, tail)
         if held.transcript == tail:
             return _REPEAT
-        return Place(Step.LATE, held.epoch, tail, tail, split(tail))
+        return Place(Step.LATE, tail, tail, split(tail))
     if held.session is None or _came_again(turn, held, now_ms):
         return _REPEAT
     return _next(held, joined(held.transcript, turn.newest), turn.newest)
@@ -148,12 +144,12 @@ def _came_again(turn: UssdTurn, held: Remembered, now_ms: int) -> bool:
     return held.answered_ms > 0 and turn.newest == held.newest and now_ms - held.answered_ms <= REPEAT_MILLISECONDS
 
 
-def _anew(epoch: int, tail: str, transcript: str) -> Place:
-    return Place(Step.ANEW, epoch, tail, transcript, split(transcript))
+def _anew(tail: str, transcript: str) -> Place:
+    return Place(Step.ANEW, tail, transcript, split(transcript))
 
 
 def _next(held: Remembered, transcript: str, added: str) -> Place:
-    return Place(Step.NEXT, held.epoch, held.tail, transcript, tuple(added.split("*")))
+    return Place(Step.NEXT, held.tail, transcript, tuple(added.split("*")))
 
 
 def split(transcript: str) -> tuple[str, ...]:

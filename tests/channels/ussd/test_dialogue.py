@@ -49,7 +49,8 @@ async def test_a_vote_screen_after_screen() -> None:
     assert "PIN MTN MoMo" in shown.text
     [wish] = phone.house.wishes
     assert (wish.channel, wish.candidate_code, wish.quantity) == (Channel.USSD, "07", 5)
-    assert wish.key == f"africastalking:{MTN}:ATUid_1:0"
+    assert wish.key.startswith("africastalking:")
+    assert MTN[4:] not in wish.key
     assert wish.voter is not None
     assert wish.voter.e164 == MTN
     assert (wish.language, wish.prompt_delay_seconds) == ("fr", 4)
@@ -154,6 +155,24 @@ async def test_confirmed_twice_with_the_store_lost_between_is_one_order() -> Non
     assert phone.house.asked == 3
 
 
+async def test_inputs_behind_the_confirmation_do_not_make_another_order() -> None:
+    phone = Phone()
+    for text in ("07*5*1", "07*5*1*1", "07*5*1*08*2*1", "07*5*1#", "07*5*1"):
+        phone.sessions.lose()
+        assert not (await phone.sends(text)).more
+    assert phone.house.orders() == [("07", 5, MTN)]
+
+
+async def test_the_order_is_the_same_when_the_network_is_no_longer_told() -> None:
+    phone = Phone()
+    phone.network = "61203"
+    await phone.sends("07*5*1")
+    phone.sessions.lose()
+    phone.network = None
+    await phone.sends("07*5*1")
+    assert [w.method for w in phone.house.wishes] == ["ORANGE_MONEY"]
+
+
 async def test_without_a_store_the_transcript_is_the_state() -> None:
     phone = Phone()
     phone.sessions.away = True
@@ -201,7 +220,10 @@ async def test_a_used_session_id_begins_another_dialogue() -> None:
     assert "08" in (await phone.sends("08")).text
     assert not (await phone.sends("08*2*1")).more
     assert phone.house.orders() == [("07", 5, MTN), ("08", 2, MTN)]
-    assert [w.key[-2:] for w in phone.house.wishes] == [":0", ":1"]
+    phone.sessions.lose()
+    assert not (await phone.sends("08*2*1")).more
+    assert not (await phone.sends("08*2*1#")).more
+    assert len(phone.house.wishes) == 2
 
 
 async def test_whoever_votes_again_by_a_new_dial_buys_again() -> None:

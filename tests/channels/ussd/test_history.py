@@ -10,12 +10,11 @@ from tests.channels.ussd.house import MTN
 NOW = 1_780_000_000_000
 
 
-def held(transcript: str, *, tail: str = "", over: bool = False, epoch: int = 2, **more: str | int) -> Remembered:
+def held(transcript: str, *, tail: str = "", over: bool = False, **more: str | int) -> Remembered:
     fields: dict[str, object] = {"answered_ms": NOW, **more}
     newest, number, answered_ms = (fields.get(name) for name in ("newest", "number", "answered_ms"))
     assert isinstance(answered_ms, int)
     return Remembered(
-        epoch,
         tail,
         transcript,
         None if over else Session(),
@@ -55,7 +54,7 @@ def test_cumulative(before: str, incoming: str, step: Step, inputs: tuple[str, .
     found = place(typed_so_far(incoming), "", held(before), NOW)
     assert (found.step, found.inputs) == (step, inputs)
     if step is not Step.REPEAT:
-        assert (found.epoch, found.transcript) == (3 if step is Step.ANEW else 2, incoming)
+        assert found.transcript == incoming
 
 
 @pytest.mark.parametrize(
@@ -70,13 +69,13 @@ def test_cumulative(before: str, incoming: str, step: Step, inputs: tuple[str, .
 )
 def test_first_request_in_any_shape(tail: str, text: str, inputs: tuple[str, ...]) -> None:
     found = place(typed_so_far(text), tail, None, NOW)
-    assert (found.step, found.epoch, found.inputs) == (Step.ANEW, 0, inputs)
+    assert (found.step, found.inputs) == (Step.ANEW, inputs)
 
 
 @pytest.mark.parametrize("tail_again", ["07", ""])
 def test_the_tail_counts_once_whether_it_is_sent_again_or_not(tail_again: str) -> None:
     found = place(typed_so_far("5"), tail_again, held("07", tail="07"), NOW)
-    assert found == Place(Step.NEXT, 2, "07", "07*5", ("5",))
+    assert found == Place(Step.NEXT, "07", "07*5", ("5",))
 
 
 def test_after_the_last_screen_only_another_history_is_news() -> None:
@@ -84,7 +83,7 @@ def test_after_the_last_screen_only_another_history_is_news() -> None:
     assert place(typed_so_far("07*5*1*9"), "", over, NOW).step is Step.REPEAT
     assert place(typed_so_far("07*5*1"), "", over, NOW).step is Step.REPEAT
     assert place(typed_so_far("07*5"), "", over, NOW).step is Step.LATE
-    assert place(typed_so_far("08"), "", over, NOW) == Place(Step.ANEW, 3, "", "08", ("08",))
+    assert place(typed_so_far("08"), "", over, NOW) == Place(Step.ANEW, "", "08", ("08",))
 
 
 @pytest.mark.parametrize(
@@ -120,6 +119,6 @@ def test_what_is_remembered_survives_its_storage() -> None:
         assert Remembered.unpacked(remembered.packed()) == remembered
 
 
-@pytest.mark.parametrize("stored", [None, b"", b"{", b"[]", b"[1]", b'[0,0,"","",null,"x",true,"",null,0]', b'"text"'])
+@pytest.mark.parametrize("stored", [None, b"", b"{", b"[]", b"[1]", b'[1,"","",null,"x",true,"",null,0]', b'"text"'])
 def test_what_cannot_be_read_is_forgotten(stored: bytes | None) -> None:
     assert Remembered.unpacked(stored) is None

@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from channels import gsm
@@ -55,6 +55,7 @@ def test_menu(seen: MenuView, language: str, inputs: list[str]) -> None:
 
 @pytest.mark.parametrize("lossy", [False, True])
 @two_thousand
+@example(transcripts=[["", ""], ["01", "1", "1"]])
 @given(st.lists(st.lists(INPUTS, max_size=6), max_size=5))
 def test_dialogue(lossy: bool, transcripts: list[list[str]]) -> None:
     """Requests with unrelated histories under one session id, and a store that may lose all of them."""
