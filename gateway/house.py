@@ -55,8 +55,8 @@ class BoundHouse:
         """A contest by id."""
         return self.directory.by_id(contest_id)
 
-    def contest_by_service_code(self, code: str) -> Contest | None:
-        """The contest of a USSD service code."""
+    def contests_by_service_code(self, code: str) -> tuple[Contest, ...]:
+        """Contests that share a USSD service code."""
         return self.directory.by_service_code(code)
 
     def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:

@@ -72,18 +72,18 @@ class Dialogue:
 
     def _contest(self, service_code: str) -> tuple[Contest | None, str]:
         """The contest of a code, and what was dialled behind it: the longest registered code wins."""
-        whole = self._house.contest_by_service_code(service_code)
-        if whole is not None:
-            return whole, ""
+        whole = self._house.contests_by_service_code(service_code)
+        if whole:
+            return whole[0], ""
         dialled = service_code.strip().strip("#").lstrip("*")
         if not dialled:
             every = self._house.contests()
             return (every[0], "") if len(every) == 1 else (None, "")
         pieces = dialled.split("*")
         for length in range(len(pieces), 0, -1):
-            contest = self._house.contest_by_service_code(f"*{'*'.join(pieces[:length])}#")
-            if contest is not None:
-                return contest, "*".join(pieces[length:])
+            sharing = self._house.contests_by_service_code(f"*{'*'.join(pieces[:length])}#")
+            if sharing:
+                return sharing[0], "*".join(pieces[length:])
         return None, ""
 
     async def _bought(self, played: Turn, buy: Buy, view: MenuView, key: str) -> Turn:

@@ -1,5 +1,6 @@
 """A contest and its candidates, as one frozen snapshot that rules and screens read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -19,12 +20,14 @@ class CandidateStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody who stands. `code` has two or more digits, unique in the contest, never `00…`."""
+    """Somebody who stands. `code` has two or more digits, unique in the contest for ever, never
+    `00…`. `photo_url`: an https address, or None."""
 
     id: UUID
     code: str
     name: str
     status: CandidateStatus = CandidateStatus.APPROVED
+    photo_url: str | None = None
 
     @property
     def standing(self) -> bool:
@@ -34,8 +37,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Contest:
-    """What is sold and to whom. `late_seconds`: how long after the close a payment that was
-    ordered before it still counts, published with the rules."""
+    """What is sold and to whom.
+
+    `late_seconds`: how long after the close a payment that was ordered before it still counts,
+    published with the rules. `check_digits`: codes end in a check digit. `packs`: numbers of votes to
+    offer where they can be chosen. `rules`: a sentence or two by language. `contact`: where a voter
+    finds help. Several contests may share a service code or a short code.
+    """
 
     id: UUID
     organiser_id: UUID
@@ -52,6 +60,10 @@ class Contest:
     late_seconds: int = 600
     quantity_max: int = 10_000
     version: int = 0
+    check_digits: bool = False
+    packs: tuple[int, ...] = ()
+    rules: Mapping[str, str] = field(default_factory=dict, hash=False)
+    contact: str = ""
     candidates: tuple[Candidate, ...] = ()
     _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
 

@@ -114,8 +114,8 @@ class House(Protocol):
         """A contest by id."""
         ...
 
-    def contest_by_service_code(self, code: str) -> Contest | None:
-        """The contest of a USSD service code such as `*789#`."""
+    def contests_by_service_code(self, code: str) -> tuple[Contest, ...]:
+        """Contests that share a USSD service code such as `*789#`."""
         ...
 
     def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:

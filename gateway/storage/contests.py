@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -27,7 +27,7 @@ class ContestDirectory:
         self._all: tuple[Contest, ...] = ()
         self._by_slug: dict[str, Contest] = {}
         self._by_id: dict[UUID, Contest] = {}
-        self._by_service_code: dict[str, Contest] = {}
+        self._by_service_code: dict[str, tuple[Contest, ...]] = {}
         self._by_short_code: dict[str, tuple[Contest, ...]] = {}
 
     def all(self) -> tuple[Contest, ...]:
@@ -42,9 +42,9 @@ class ContestDirectory:
         """The contest with this id."""
         return self._by_id.get(contest_id)
 
-    def by_service_code(self, code: str) -> Contest | None:
-        """The contest of a USSD service code such as `*789#`."""
-        return self._by_service_code.get(code)
+    def by_service_code(self, code: str) -> tuple[Contest, ...]:
+        """Contests that share a USSD service code such as `*789#`."""
+        return self._by_service_code.get(code, ())
 
     def by_short_code(self, short_code: str) -> tuple[Contest, ...]:
         """Contests that share an SMS short code."""
@@ -59,20 +59,19 @@ class ContestDirectory:
             ).all()
         by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
         for row in standing:
-            by_contest[row.contest_id].append(Candidate(row.id, row.code, row.name, CandidateStatus(row.status)))
+            by_contest[row.contest_id].append(
+                Candidate(row.id, row.code, row.name, CandidateStatus(row.status), row.photo_url)
+            )
         self._replace(tuple(_contest(row, by_contest[row.id]) for row in held))
 
     def _replace(self, found: tuple[Contest, ...]) -> None:
         if found == self._all:
             return
-        by_short_code: dict[str, list[Contest]] = defaultdict(list)
-        for contest in found:
-            by_short_code[contest.short_code].append(contest)
         self._all = found
         self._by_slug = {c.slug: c for c in found}
         self._by_id = {c.id: c for c in found}
-        self._by_service_code = {c.service_code: c for c in found}
-        self._by_short_code = {code: tuple(sharing) for code, sharing in by_short_code.items()}
+        self._by_service_code = _grouped((c.service_code, c) for c in found)
+        self._by_short_code = _grouped((c.short_code, c) for c in found)
 
     async def refresh_until_there(self) -> None:
         """The first read, waiting for a database that is only starting."""
@@ -97,6 +96,13 @@ class ContestDirectory:
                 failing = True
 
 
+def _grouped(named: Iterable[tuple[str, Contest]]) -> dict[str, tuple[Contest, ...]]:
+    groups: dict[str, list[Contest]] = defaultdict(list)
+    for name, contest in named:
+        groups[name].append(contest)
+    return {name: tuple(sharing) for name, sharing in groups.items()}
+
+
 def _contest(row: Row[Any], standing: Sequence[Candidate]) -> Contest:
     return Contest(
         id=row.id,
@@ -114,5 +120,9 @@ def _contest(row: Row[Any], standing: Sequence[Candidate]) -> Contest:
         late_seconds=row.late_seconds,
         quantity_max=row.quantity_max,
         version=row.version,
+        check_digits=row.check_digits,
+        packs=tuple(row.packs),
+        rules=row.rules,
+        contact=row.contact,
         candidates=tuple(standing),
     )

@@ -1,63 +1,34 @@
-"""The tables as SQLAlchemy sees them. The migrations build them; a test holds the two together.
+"""Contests, orders, money and the tally as SQLAlchemy sees them; texts and chats are in
+`conversation_tables`. The migrations build them; a test holds the two together.
 
 Instants are UTC. Amounts are minor units. `*_index` is a keyed hash of a phone number and
 `*_cipher` the number encrypted (see `gateway.storage.vault`): no number is stored in clear.
 """
-
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     ForeignKey,
-    Identity,
     Index,
     Integer,
-    LargeBinary,
-    MetaData,
     Table,
-    Text,
     UniqueConstraint,
     Uuid,
     desc,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-metadata = MetaData()
-
-
-def _instant(name: str, *, null: bool = True, default: str | None = None, key: bool = False) -> Column[Any]:
-    server_default = text(default) if default else None
-    return Column(name, TIMESTAMP(timezone=True), nullable=null, server_default=server_default, primary_key=key)
-
-
-def _text(name: str, *, null: bool = False, default: str | None = None, key: bool = False) -> Column[Any]:
-    return Column(name, Text, nullable=null, server_default=default, primary_key=key)
-
-
-def _number(name: str, *, null: bool = False, default: str | None = None, big: bool = True) -> Column[Any]:
-    return Column(
-        name, BigInteger if big else Integer, nullable=null, server_default=text(default) if default else None
-    )
-
-
-def _bytes(name: str, *, null: bool = True, key: bool = False) -> Column[Any]:
-    return Column(name, LargeBinary, nullable=null, primary_key=key)
-
-
-def _counter(*, key: bool = True) -> Column[Any]:
-    return Column("id", BigInteger, Identity(always=True), primary_key=key)
-
+from gateway.storage.columns import counter, instant, metadata, number, raw, words
 
 organisers = Table(
     "organisers",
     metadata,
     Column("id", Uuid, primary_key=True),
-    _text("slug"),
-    _text("name"),
-    _instant("created_at", null=False, default="now()"),
+    words("slug"),
+    words("name"),
+    instant("created_at", null=False, default="now()"),
     UniqueConstraint("slug"),
 )
 
@@ -66,35 +37,40 @@ contests = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("organiser_id", Uuid, ForeignKey("organisers.id"), nullable=False),
-    _text("slug"),
-    _text("name"),
-    _text("country"),
-    _text("currency"),
-    _number("price_minor"),
-    _instant("opens_at", null=False),
-    _instant("closes_at", null=False),
-    _number("late_seconds", default="600", big=False),
-    _number("quantity_max", default="10000", big=False),
-    _text("service_code"),
-    _text("short_code"),
-    _text("keyword"),
-    _text("language", default="fr"),
-    _number("version", default="1", big=False),
-    _instant("created_at", null=False, default="now()"),
+    words("slug"),
+    words("name"),
+    words("country"),
+    words("currency"),
+    number("price_minor"),
+    instant("opens_at", null=False),
+    instant("closes_at", null=False),
+    number("late_seconds", default="600", big=False),
+    number("quantity_max", default="10000", big=False),
+    words("service_code"),
+    words("short_code"),
+    words("keyword"),
+    words("language", default="fr"),
+    number("version", default="1", big=False),
+    instant("created_at", null=False, default="now()"),
+    Column("check_digits", Boolean, nullable=False, server_default=text("false")),
+    Column("packs", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
+    Column("rules", JSONB, nullable=False, server_default=text("'{}'")),
+    words("contact", default=""),
     UniqueConstraint("slug"),
-    UniqueConstraint("service_code"),
     UniqueConstraint("short_code", "keyword"),
 )
+Index("contests_service_code", contests.c.service_code)
 
 candidates = Table(
     "candidates",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
-    _text("code"),
-    _text("name"),
-    _text("status"),
-    _instant("created_at", null=False, default="now()"),
+    words("code"),
+    words("name"),
+    words("status"),
+    instant("created_at", null=False, default="now()"),
+    words("photo_url", null=True),
     UniqueConstraint("contest_id", "code"),
 )
 
@@ -102,7 +78,7 @@ contest_heads = Table(
     "contest_heads",
     metadata,
     Column("contest_id", Uuid, ForeignKey("contests.id"), primary_key=True),
-    _number("next_seq", default="1"),
+    number("next_seq", default="1"),
 )
 
 candidate_totals = Table(
@@ -110,22 +86,22 @@ candidate_totals = Table(
     metadata,
     Column("candidate_id", Uuid, ForeignKey("candidates.id"), primary_key=True),
     Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
-    _number("votes", default="0"),
-    _number("amount_minor", default="0"),
+    number("votes", default="0"),
+    number("amount_minor", default="0"),
 )
 Index("candidate_totals_ranking", candidate_totals.c.contest_id, desc(candidate_totals.c.votes))
 
 order_keys = Table(
     "order_keys",
     metadata,
-    _text("channel", key=True),
-    _text("key", key=True),
-    _bytes("request_hash", null=False),
+    words("channel", key=True),
+    words("key", key=True),
+    raw("request_hash", null=False),
     Column("vote_id", Uuid, nullable=False),
     Column("payment_reference", Uuid, nullable=False),
-    _instant("placed_at", null=False),
-    _text("receipt"),
-    _text("order_code"),
+    instant("placed_at", null=False),
+    words("receipt"),
+    words("order_code"),
     UniqueConstraint("receipt"),
 )
 Index("order_keys_order_code", order_keys.c.order_code)
@@ -134,56 +110,58 @@ votes = Table(
     "votes",
     metadata,
     Column("id", Uuid, primary_key=True),
-    _instant("placed_at", null=False, key=True),
+    instant("placed_at", null=False, key=True),
     Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
     Column("candidate_id", Uuid, ForeignKey("candidates.id"), nullable=False),
-    _text("channel"),
-    _text("language"),
-    _number("quantity", big=False),
-    _number("price_minor"),
-    _number("amount_minor"),
-    _text("currency"),
-    _bytes("voter_index"),
-    _bytes("voter_cipher"),
-    _text("receipt"),
+    words("channel"),
+    words("language"),
+    number("quantity", big=False),
+    number("price_minor"),
+    number("amount_minor"),
+    words("currency"),
+    raw("voter_index"),
+    raw("voter_cipher"),
+    words("receipt"),
+    number("chat_id", null=True),
     postgresql_partition_by="RANGE (placed_at)",
 )
+Index("votes_of_chat", votes.c.chat_id, desc(votes.c.placed_at), postgresql_where=votes.c.chat_id.is_not(None))
 Index("votes_of_voter", votes.c.voter_index, desc(votes.c.placed_at), postgresql_where=votes.c.voter_index.is_not(None))
 
 payments = Table(
     "payments",
     metadata,
     Column("reference", Uuid, primary_key=True),
-    _instant("placed_at", null=False, key=True),
+    instant("placed_at", null=False, key=True),
     Column("vote_id", Uuid, nullable=False),
     Column("contest_id", Uuid, nullable=False),
-    _text("provider"),
-    _text("method"),
-    _text("country"),
-    _number("amount_minor"),
-    _text("currency"),
-    _text("status", default="created"),
-    _bytes("payer_index", null=False),
-    _bytes("payer_cipher", null=False),
-    _text("base_url", null=True),
-    _text("provider_reference", null=True),
-    _bytes("secrets_cipher"),
+    words("provider"),
+    words("method"),
+    words("country"),
+    number("amount_minor"),
+    words("currency"),
+    words("status", default="created"),
+    raw("payer_index", null=False),
+    raw("payer_cipher", null=False),
+    words("base_url", null=True),
+    words("provider_reference", null=True),
+    raw("secrets_cipher"),
     Column("accepted", Boolean, nullable=False, server_default=text("false")),
-    _number("send_tries", default="0", big=False),
-    _number("checks", default="0", big=False),
-    _number("not_found_count", default="0", big=False),
-    _instant("not_found_since"),
-    _instant("next_check_at"),
-    _instant("hinted_at"),
-    _instant("asked_at"),
-    _instant("expires_at", null=False),
-    _instant("sent_at"),
-    _instant("confirmed_at"),
-    _instant("settled_at"),
-    _number("received_minor", null=True),
-    _text("received_currency", null=True),
-    _text("reason", null=True),
-    _text("reason_code", null=True),
+    number("send_tries", default="0", big=False),
+    number("checks", default="0", big=False),
+    number("not_found_count", default="0", big=False),
+    instant("not_found_since"),
+    instant("next_check_at"),
+    instant("hinted_at"),
+    instant("asked_at"),
+    instant("expires_at", null=False),
+    instant("sent_at"),
+    instant("confirmed_at"),
+    instant("settled_at"),
+    number("received_minor", null=True),
+    words("received_currency", null=True),
+    words("reason", null=True),
+    words("reason_code", null=True),
     postgresql_partition_by="RANGE (placed_at)",
 )
 Index(
@@ -220,46 +198,46 @@ Index("payments_of_payer", payments.c.payer_index, desc(payments.c.placed_at))
 payment_events = Table(
     "payment_events",
     metadata,
-    _counter(),
+    counter(),
     Column("reference", Uuid, nullable=False),
-    _text("from_status", null=True),
-    _text("to_status"),
-    _text("seen"),
-    _text("actor"),
-    _text("detail", null=True),
-    _instant("at", null=False, default="clock_timestamp()"),
+    words("from_status", null=True),
+    words("to_status"),
+    words("seen"),
+    words("actor"),
+    words("detail", null=True),
+    instant("at", null=False, default="clock_timestamp()"),
 )
 Index("payment_events_story", payment_events.c.reference, payment_events.c.id)
 
 evidence = Table(
     "evidence",
     metadata,
-    _counter(),
+    counter(),
     Column("reference", Uuid, nullable=False),
-    _text("word"),
-    _text("source"),
-    _number("amount_minor", null=True),
-    _text("currency", null=True),
-    _text("provider_reference", null=True),
-    _text("raw"),
-    _instant("seen_at", null=False, default="clock_timestamp()"),
+    words("word"),
+    words("source"),
+    number("amount_minor", null=True),
+    words("currency", null=True),
+    words("provider_reference", null=True),
+    words("raw"),
+    instant("seen_at", null=False, default="clock_timestamp()"),
 )
 Index("evidence_of_payment", evidence.c.reference)
 
 callbacks = Table(
     "callbacks",
     metadata,
-    _counter(),
-    _instant("received_at", null=False, default="now()", key=True),
-    _text("provider"),
+    counter(),
+    instant("received_at", null=False, default="now()", key=True),
+    words("provider"),
     Column("payment_reference", Uuid),
-    _text("method"),
+    words("method"),
     Column("headers", JSONB, nullable=False),
-    _bytes("body", null=False),
-    _bytes("body_hash", null=False),
-    _text("remote"),
-    _instant("handled_at"),
-    _text("outcome", null=True),
+    raw("body", null=False),
+    raw("body_hash", null=False),
+    words("remote"),
+    instant("handled_at"),
+    words("outcome", null=True),
     postgresql_partition_by="RANGE (received_at)",
 )
 Index("callbacks_due", callbacks.c.id, postgresql_where=text("handled_at is null"))
@@ -270,15 +248,15 @@ tally_entries = Table(
     metadata,
     Column("contest_id", Uuid, ForeignKey("contests.id"), primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    _text("kind"),
+    words("kind"),
     Column("candidate_id", Uuid, ForeignKey("candidates.id"), nullable=False),
-    _number("quantity"),
-    _number("amount_minor"),
+    number("quantity"),
+    number("amount_minor"),
     Column("payment_reference", Uuid),
-    _text("receipt", null=True),
+    words("receipt", null=True),
     Column("ledger_tx", Uuid, nullable=False),
-    _text("reason", null=True),
-    _instant("counted_at", null=False, default="now()"),
+    words("reason", null=True),
+    instant("counted_at", null=False, default="now()"),
 )
 Index("tally_entries_once", tally_entries.c.payment_reference, unique=True, postgresql_where=text("kind = 'vote'"))
 Index("tally_entries_receipt", tally_entries.c.receipt, unique=True, postgresql_where=text("kind = 'vote'"))
@@ -286,15 +264,15 @@ Index("tally_entries_receipt", tally_entries.c.receipt, unique=True, postgresql_
 postings = Table(
     "postings",
     metadata,
-    _counter(),
+    counter(),
     Column("tx", Uuid, nullable=False),
     Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
-    _text("provider"),
-    _text("account"),
-    _text("currency"),
-    _number("amount_minor"),
-    _text("memo"),
-    _instant("at", null=False, default="now()"),
+    words("provider"),
+    words("account"),
+    words("currency"),
+    number("amount_minor"),
+    words("memo"),
+    instant("at", null=False, default="now()"),
 )
 Index("postings_tx", postings.c.tx)
 Index("postings_account", postings.c.contest_id, postings.c.account)
@@ -305,108 +283,21 @@ refunds = Table(
     Column("reference", Uuid, primary_key=True),
     Column("payment_reference", Uuid, nullable=False),
     Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
-    _number("amount_minor"),
-    _text("currency"),
-    _text("reason"),
-    _text("status", default="due"),
-    _instant("created_at", null=False, default="now()"),
+    number("amount_minor"),
+    words("currency"),
+    words("reason"),
+    words("status", default="due"),
+    instant("created_at", null=False, default="now()"),
 )
 Index("refunds_once", refunds.c.payment_reference, unique=True, postgresql_where=text("status <> 'void'"))
-
-messages_out = Table(
-    "messages_out",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    _text("kind"),
-    _text("key"),
-    Column("payment_reference", Uuid),
-    _bytes("recipient_index"),
-    _bytes("recipient_cipher"),
-    _text("language"),
-    Column("params", JSONB, nullable=False),
-    _text("status", default="due"),
-    _number("attempts", default="0", big=False),
-    _instant("next_try_at", default="now()"),
-    _text("carrier", null=True),
-    _text("carrier_message_id", null=True),
-    _number("parts", null=True, big=False),
-    _text("cost", null=True),
-    _text("last_error", null=True),
-    _text("delivery_status", null=True),
-    _instant("delivery_at"),
-    _instant("created_at", null=False, default="now()"),
-    _instant("sent_at"),
-    UniqueConstraint("kind", "key"),
-)
-Index(
-    "messages_out_due",
-    messages_out.c.next_try_at,
-    postgresql_where=text("status in ('due','sending','unknown') and next_try_at is not null"),
-)
-Index(
-    "messages_out_carrier_id",
-    messages_out.c.carrier,
-    messages_out.c.carrier_message_id,
-    postgresql_where=text("carrier_message_id is not null"),
-)
-Index(
-    "messages_out_of_payment",
-    messages_out.c.payment_reference,
-    postgresql_where=text("payment_reference is not null"),
-)
-
-messages_in = Table(
-    "messages_in",
-    metadata,
-    _text("carrier", key=True),
-    _text("carrier_id", key=True),
-    _instant("received_at", null=False, default="now()"),
-    _bytes("sender_index", null=False),
-    _bytes("sender_cipher", null=False),
-    _text("recipient"),
-    _text("text"),
-    _bytes("text_hash", null=False),
-    _text("network", null=True),
-    _instant("handled_at"),
-    _text("outcome", null=True),
-)
-Index("messages_in_due", messages_in.c.received_at, postgresql_where=text("handled_at is null"))
-Index(
-    "messages_in_same",
-    messages_in.c.sender_index,
-    messages_in.c.recipient,
-    messages_in.c.text_hash,
-    messages_in.c.received_at,
-)
-
-delivery_reports = Table(
-    "delivery_reports",
-    metadata,
-    _counter(),
-    _text("carrier"),
-    _text("carrier_message_id"),
-    _text("status"),
-    _text("failure", null=True),
-    _bytes("phone_index"),
-    _instant("received_at", null=False, default="now()"),
-)
-Index("delivery_reports_message", delivery_reports.c.carrier, delivery_reports.c.carrier_message_id)
-Index("delivery_reports_phone", delivery_reports.c.phone_index, delivery_reports.c.received_at)
-
-text_opt_outs = Table(
-    "text_opt_outs",
-    metadata,
-    _bytes("phone_index", null=False, key=True),
-    _instant("since", null=False, default="now()"),
-)
 
 audit_log = Table(
     "audit_log",
     metadata,
-    _counter(),
-    _instant("at", null=False, default="now()"),
-    _text("actor"),
-    _text("act"),
-    _text("subject"),
+    counter(),
+    instant("at", null=False, default="now()"),
+    words("actor"),
+    words("act"),
+    words("subject"),
     Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
 )

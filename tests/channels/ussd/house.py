@@ -55,8 +55,8 @@ class TalkingHouse:
     def contests(self) -> tuple[Contest, ...]:
         return self.shown
 
-    def contest_by_service_code(self, code: str) -> Contest | None:
-        return next((c for c in self.shown if c.service_code == code), None)
+    def contests_by_service_code(self, code: str) -> tuple[Contest, ...]:
+        return tuple(c for c in self.shown if c.service_code == code)
 
     def standing(self, slug: str) -> Standing:
         if self.broken:
