@@ -139,9 +139,13 @@ def build_adapters(package: Any) -> dict[str, Any]:  # noqa: ANN401 - any packag
     return built
 
 
-def discover_aggregators() -> dict[str, Any]:
-    """USSD aggregators: pure translators, always there."""
-    return {code: registration.aggregator for code, registration in discover(channels.ussd.aggregators).items()}
+def discover_aggregators(settings: Settings) -> dict[str, Any]:
+    """USSD aggregators: pure translators, all of them in the demo. In production those that share a word
+    with us: nothing else tells their requests from anybody's."""
+    every = {code: registration.aggregator for code, registration in discover(channels.ussd.aggregators).items()}
+    if settings.env == "demo":
+        return every
+    return {code: aggregator for code, aggregator in every.items() if adapter_settings(code).get("shared_secret")}
 
 
 def shared_secrets(codes: Mapping[str, object]) -> dict[str, str | None]:

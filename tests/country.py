@@ -124,8 +124,10 @@ class Phone:
         self._country = country
         self._path = f"/phones/{number}"
 
-    def dial(self, code: str) -> str:
-        return self._screen(self._country.sandbox.post(f"{self._path}/dial", json={"code": code}))
+    def dial(self, code: str, aggregator: str | None = None) -> str:
+        """Dial; None leaves it to the country who carries the dialogue."""
+        body = {"code": code} if aggregator is None else {"code": code, "aggregator": aggregator}
+        return self._screen(self._country.sandbox.post(f"{self._path}/dial", json=body))
 
     def reply(self, text: str) -> str:
         return self._screen(self._country.sandbox.post(f"{self._path}/reply", json={"input": text}))

@@ -16,10 +16,11 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from channels.sandbox.africastalking_ussd import FORM, UssdLine, with_key
+from channels.sandbox.africastalking_ussd import FORM, UssdLine
 from channels.sandbox.gsm import parts
 from channels.sandbox.numbers import network_of
 from channels.sandbox.surroundings import Company, Surroundings, instant
+from channels.sandbox.ussd_line import with_key
 
 COST_PER_PART: Final = 12
 CURRENCY: Final = "XOF"

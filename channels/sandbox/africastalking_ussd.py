@@ -5,16 +5,15 @@ sandbox. Screens: 3GPP TS 23.038 leaves 182 septets to a USSD string.
 """
 
 import time
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from uuid import uuid4
 
-from channels.sandbox.gsm import outside, septets
 from channels.sandbox.handset import Ending
 from channels.sandbox.numbers import network_of
 from channels.sandbox.surroundings import Surroundings, instant
+from channels.sandbox.ussd_line import OPERATOR_ERROR, is_service_code, registered_part, screen_fault, with_key
 
 FORM = "application/x-www-form-urlencoded"
-OPERATOR_ERROR = "Service momentanement indisponible. Veuillez reessayer plus tard."
 _NOTICE_TIMEOUT_SECONDS = 10.0
 _STATUS_OF = {"completed": "Success", "hung_up": "Incomplete", "timed_out": "Incomplete", "failed": "Failed"}
 
@@ -27,16 +26,10 @@ class UssdLine:
 
     def open(self, msisdn: str, code: str) -> "UssdDialogue | None":
         """Start a dialogue for `*789#`, or for `*789*07*5*1#` with a tail. None for a code without a leading `*`."""
-        if not code.startswith("*") or code.startswith(("**", "*#")):
+        if not is_service_code(code):
             return None
-        return UssdDialogue(self._around, msisdn, code, self._service_code(code))
-
-    def _service_code(self, code: str) -> str:
-        registered = sorted(self._around.channel.faults.ussd.service_codes, key=len, reverse=True)
-        for own in registered:
-            if code == own or code.startswith(f"{own[:-1]}*"):
-                return own
-        return f"*{code.strip('*#').split('*')[0]}#"
+        own = registered_part(code, self._around.channel.faults.ussd.service_codes)
+        return UssdDialogue(self._around, msisdn, code, own)
 
 
 class UssdDialogue:
@@ -109,21 +102,15 @@ class UssdDialogue:
 
     def _breach(self, status: int, answer: str) -> str:
         """Check an answer; record and return what is wrong with it, or nothing."""
-        limit = self._around.channel.faults.ussd.septets_max
-        screen = answer[4:]
         if status == 0:
             return self._violated("no_answer", answer)
         if status != 200:
             return self._violated("http_status", f"HTTP {status}")
         if not answer.startswith(("CON ", "END ")):
             return self._violated("prefix", f"Response should start with a CON or an END: {answer[:80]!r}")
-        length = septets(screen)
-        if length is None:
-            return self._violated("alphabet", f"{outside(screen)!r} in {screen!r}")
-        if length > limit:
-            return self._violated("too_long", f"{length} septets, {limit} allowed: {screen!r}")
-        if not screen.strip():
-            return self._violated("empty", "The screen is empty")
+        fault = screen_fault(answer[4:], self._around.channel.faults.ussd.septets_max)
+        if fault:
+            return self._violated(*fault)
         return ""
 
     def _violated(self, kind: str, detail: str) -> str:
@@ -162,10 +149,3 @@ class UssdDialogue:
             within=_NOTICE_TIMEOUT_SECONDS,
             about=self._msisdn,
         )
-
-
-def with_key(around: Surroundings, path: str) -> str:
-    """The gateway's address for a path, with the word it shares with us, if there is one."""
-    secret = around.credentials.get("shared_secret")
-    key = f"?key={quote(secret, safe='')}" if secret else ""
-    return f"{around.gateway}{path}{key}"

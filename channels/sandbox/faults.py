@@ -36,10 +36,10 @@ class UssdFaults(_Section):
 
     `repeat_hop`: every hop is sent twice. `lose_answer`: the answer never reaches the phone.
     `deep_dial`: where the tail of a one-dial string arrives. `network_code`, `plain_plus`: what
-    is seen in the wild in place of the documented form. `end_notice`: tell when a session ended.
-    `aggregator`: who serves codes that are no operator's own. `service_codes`: registered codes of more
-    than one segment. `answer_seconds`, `session_seconds`, `idle_seconds`: limits.
-    `septets_max`: of a screen.
+    is seen in the wild in place of the documented form. `end_notice`: tell when a session ended;
+    null: where the aggregator always does. `aggregator`: who serves codes that are no operator's
+    own. `service_codes`: registered codes of more than one segment. `answer_seconds`,
+    `session_seconds`, `idle_seconds`: limits. `septets_max`: of a screen.
     """
 
     repeat_hop: bool = False
@@ -47,7 +47,7 @@ class UssdFaults(_Section):
     deep_dial: Literal["text", "service_code", "lost"] = "text"
     network_code: Literal["normal", "missing", "word"] = "normal"
     plain_plus: bool = False
-    end_notice: bool = False
+    end_notice: bool | None = None
     aggregator: str = "africastalking"
     service_codes: tuple[str, ...] = Field((), strict=False)
     answer_seconds: float = Field(10, gt=0)

@@ -163,12 +163,15 @@ class Phones:
 
     # What the owner of the phone does.
 
-    async def dial(self, msisdn: str, code: str) -> tuple[str, bool]:
-        """Dial a code. A dialogue that is still open is hung up first. Returns screen and whether it goes on."""
+    async def dial(self, msisdn: str, code: str, aggregator: str | None = None) -> tuple[str, bool]:
+        """Dial a code. A dialogue that is still open is hung up first. Returns screen and whether it goes on.
+
+        `aggregator`: who serves the code when no operator does; None for the one in force.
+        """
         phone = self.of(msisdn)
         async with phone.turns:
             self._end(phone, "hung_up")
-            dialogue = self._dialogue(msisdn, code.replace(" ", ""))
+            dialogue = self._dialogue(msisdn, code.replace(" ", ""), aggregator)
             if dialogue is None:
                 return NOT_SERVED, False
             session = phone.session = _Session(dialogue)
@@ -177,15 +180,15 @@ class Phones:
             )
             return await self._take_turn(phone, session, "")
 
-    def _dialogue(self, msisdn: str, code: str) -> Dialogue | None:
+    def _dialogue(self, msisdn: str, code: str, aggregator: str | None) -> Dialogue | None:
         if not _CODE.fullmatch(code):
             return None
         for own, open_menu in self._menus.items():
             if code == own or code.startswith(f"{own[:-1]}*"):
                 tail = code[len(own) : -1].split("*") if code != own else []
                 return _Menu(open_menu(msisdn), tail)
-        aggregator = self.aggregators.get(self._channel.faults.ussd.aggregator)
-        return aggregator.open(msisdn, code) if aggregator else None
+        serving = self.aggregators.get(aggregator or self._channel.faults.ussd.aggregator)
+        return serving.open(msisdn, code) if serving else None
 
     async def reply(self, msisdn: str, typed: str) -> tuple[str, bool]:
         """Answer the screen. Raises NoDialogue."""

@@ -93,10 +93,13 @@ class PhoneApi:
         )
 
     async def dial(self, request: web.Request) -> web.Response:
-        """`{"code": "*789#"}` → `{"screen", "open"}`."""
+        """`{"code": "*789#"}` → `{"screen", "open"}`; `"aggregator": "hubtel"` lets that one carry it."""
         code = await _text(request, "code", _CODE_LENGTH_MAX)
+        aggregator = (await _body(request)).get("aggregator")
+        if aggregator is not None and aggregator not in list(self._phones.aggregators):
+            raise BadInput(f"aggregator must be one of {', '.join(sorted(self._phones.aggregators))}.")
         # A caller that goes away does not break a dialogue that the network carries on.
-        screen, goes_on = await asyncio.shield(self._phones.dial(_number(request), code))
+        screen, goes_on = await asyncio.shield(self._phones.dial(_number(request), code, aggregator))
         return web.json_response({"screen": screen, "open": goes_on})
 
     async def reply(self, request: web.Request) -> web.Response:

@@ -7,9 +7,12 @@ the newest input only. `UssdTurn` serves both.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.ports.raw_exchange import RawRequest, RawResponse
+
+# An aggregator that calls one address only.
+ONE_ADDRESS: Final = (("POST", ""),)
 
 
 class Phase(StrEnum):
@@ -25,12 +28,14 @@ class Phase(StrEnum):
 class UssdTurn:
     """One request of a dialogue.
 
-    `session_id`: never empty, unique together with the number for some minutes. `msisdn` and
-    `network` are raw. `service_code` may lack its `*` and `#`, hold the whole dialled string, or be
-    empty. `transcript`: everything typed so far, joined by `*`, of a cumulative aggregator; None for
-    the others, which have `newest` instead, and `number` where they count their hops.
-    `echo`: what the answer must repeat, of the types in which it came. `outcome`: how the dialogue
-    ended, in the aggregator's word, of an end notice.
+    `session_id`: never empty, unique together with the number for some minutes. `session_named`
+    False: the aggregator names no session; `session_id` is the number, and each dial opens a
+    dialogue of its own. `msisdn` is raw. `network`: its code, or a wallet's word, else None.
+    `service_code` may lack its `*` and `#`, hold the whole dialled string, or be empty.
+    `transcript`: everything typed so far, joined by `*`, of a cumulative aggregator; None for the
+    others, which have `newest` instead, and `number` where they count their hops. `echo`: what the
+    answer must repeat, of the types in which it came. `outcome`: how the dialogue ended, in the
+    aggregator's word, of an end notice.
     """
 
     session_id: str
@@ -43,6 +48,7 @@ class UssdTurn:
     number: int | None = None
     echo: Mapping[str, str | int | bool] = field(default_factory=dict)
     outcome: str = ""
+    session_named: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,12 @@ class UssdAggregator(Protocol):
     @property
     def content_types(self) -> frozenset[str]:
         """Media types that its requests have."""
+        ...
+
+    @property
+    def addresses(self) -> tuple[tuple[str, str], ...]:
+        """Where it calls: method and path behind `/ussd/{code}`, with `{names}` for what varies. End
+        notices may come to `POST /ussd/{code}/end` too."""
         ...
 
     @property

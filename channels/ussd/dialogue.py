@@ -13,8 +13,8 @@ import structlog
 
 from channels.phrases import DEFAULT_LANGUAGE, say
 from channels.ussd import screens
-from channels.ussd.aggregator import UssdTurn
-from channels.ussd.history import Place, Remembered, Shown, Step, place, split
+from channels.ussd.aggregator import Phase, UssdTurn
+from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Shown, Step, place, split
 from channels.ussd.menu import Buy, MenuView, Session, Turn, advance, refused, start
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
@@ -41,15 +41,17 @@ class Dialogue:
 
     async def answer(self, turn: UssdTurn) -> Shown:
         """The screen for this turn. Raises nothing for anything that an aggregator may send."""
-        contest, tail = self._contest(turn.service_code)
+        key = f"ussd:{self._aggregator}:{turn.msisdn}:{turn.session_id}"
+        held = Remembered.unpacked(await self._sessions.get(key))
+        contest, tail = self._contest(_dialled(turn, held))
         if contest is None:
             return over(say(DEFAULT_LANGUAGE, "refusal.unknown_contest"))
         dialler = read_msisdn(turn.msisdn, contest.country, vouched=True)
         if not isinstance(dialler, Msisdn):
             refusal = Refusal.FOREIGN_NUMBER if dialler is NumberFault.FOREIGN else Refusal.BAD_NUMBER
             return over(refused(refusal, contest, contest.language))
-        key = f"ussd:{self._aggregator}:{dialler.e164}:{turn.session_id}"
-        held = Remembered.unpacked(await self._sessions.get(key))
+        if held is not None and held.service_code != contest.service_code:
+            held = None
         now = self._house.now()
         # Only aggregators without a transcript need the time to tell a repeat.
         now_ms = int(now.timestamp() * 1000) if turn.transcript is None else 0
@@ -62,11 +64,16 @@ class Dialogue:
             _, shown = await self._screen(played, view)
             return shown
         played, left = _continued(held, found, view) if held and found.step is Step.NEXT else _replayed(found, view)
+        opened_ms = held.opened_ms if held and found.step is Step.NEXT else now_ms
         if played.buy is not None:
-            key_of_order = order_key(self._aggregator, dialler, turn.session_id, found.transcript, left)
+            session_id = _session_of_order(turn, opened_ms)
+            key_of_order = order_key(self._aggregator, dialler, session_id, found.transcript, left)
             played = await self._bought(played, played.buy, view, key_of_order)
         session, shown = await self._screen(played, view)
-        remembered = Remembered(found.tail, found.transcript, session, shown, turn.newest, turn.number, now_ms)
+        code = contest.service_code
+        remembered = Remembered(
+            found.tail, found.transcript, session, shown, turn.newest, turn.number, now_ms, code, opened_ms
+        )
         await self._sessions.put(key, remembered.packed(), SESSION_SECONDS)
         return shown
 
@@ -128,6 +135,20 @@ class Dialogue:
             _log.warning("votes_not_read", error=str(error) or type(error).__name__)
             return None, over(say(session.language, "refusal.try_again"))
         return session, Shown(screens.my_votes(lines, session.language), more=True)
+
+
+def _dialled(turn: UssdTurn, held: Remembered | None) -> str:
+    """The code that was dialled; many aggregators name it in the first request only."""
+    named_once = held is not None and turn.transcript is None and turn.phase is Phase.INPUT
+    return held.service_code if held is not None and named_once else turn.service_code
+
+
+def _session_of_order(turn: UssdTurn, opened_ms: int) -> str:
+    """What tells this dialogue from the number's others: its name, or when it began."""
+    if turn.session_named:
+        return turn.session_id
+    # Copies of a first request that are answered at the same time are one dialogue.
+    return f"{turn.session_id}@{opened_ms // REPEAT_MILLISECONDS}"
 
 
 def order_key(aggregator: str, dialler: Msisdn, session_id: str, transcript: str, left: int) -> str:

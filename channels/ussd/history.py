@@ -18,7 +18,7 @@ from channels.ussd.menu import Session
 # Nobody reads a screen and types within this time: the same input again is a repeated request.
 REPEAT_MILLISECONDS: Final = 1_500
 # Grows when the stored form changes, so that a new release does not misread what an old one stored.
-_FORM: Final = 2
+_FORM: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Remembered:
     """A dialogue as stored after its latest answer.
 
     `tail`: what was dialled behind the service code. `session` None: the dialogue is over. `newest`,
-    `number` and `answered_ms` (Unix time) tell repeats of aggregators without a transcript.
+    `number` and `answered_ms` (Unix time) tell repeats of aggregators without a transcript, which name
+    the code that was dialled, `service_code`, in the first request only. `opened_ms`: when it began.
     """
 
     tail: str
@@ -44,6 +45,8 @@ class Remembered:
     newest: str = ""
     number: int | None = None
     answered_ms: int = 0
+    service_code: str = ""
+    opened_ms: int = 0
 
     def packed(self) -> bytes:
         """As stored."""
@@ -60,6 +63,8 @@ class Remembered:
                 self.newest,
                 self.number,
                 self.answered_ms,
+                self.service_code,
+                self.opened_ms,
             ]
         )
 
@@ -69,11 +74,11 @@ class Remembered:
         if held is None:
             return None
         try:
-            form, tail, transcript, session, text, more, newest, number, answered_ms = orjson.loads(held)
+            form, tail, transcript, session, text, more, *rest = orjson.loads(held)
             if form != _FORM:
                 return None
             place = Session.unpacked(session) if session else None
-            return cls(tail, transcript, place, Shown(text, more), newest, number, answered_ms)
+            return cls(tail, transcript, place, Shown(text, more), *rest)
         except (ValueError, TypeError):
             return None
 
@@ -128,7 +133,7 @@ def _of_newest(turn: UssdTurn, tail: str, held: Remembered | None, now_ms: int) 
         # An input of a dialogue that we lost belongs to a screen that we do not know: begin again.
         return _anew(tail, tail if turn.phase is Phase.START else "")
     if turn.phase is Phase.START:
-        if tail != held.tail:
+        if tail != held.tail or not (turn.session_named or _came_again(turn, held, now_ms)):
             return _anew(tail, tail)
         if held.transcript == tail:
             return _REPEAT

@@ -36,13 +36,15 @@ def setup(
     *,
     prompt_delay_seconds: int = 4,
 ) -> None:
-    """Serve `POST /ussd/{code}` and the end notice `POST /ussd/{code}/end` of each aggregator.
+    """Serve the addresses of each aggregator, and its end notice at `POST /ussd/{code}/end`.
 
     `shared_secrets`: the word that an aggregator must send as `?key=`, where one is set.
     """
     for code, aggregator in aggregators.items():
         secret = shared_secrets.get(code)
-        app.router.add_post(f"/ussd/{code}", _hop_handler(aggregator, secret, prompt_delay_seconds))
+        answer = _hop_handler(aggregator, secret, prompt_delay_seconds)
+        for method, path in aggregator.addresses:
+            app.router.add_route(method, f"/ussd/{code}{path}", answer)
         app.router.add_post(f"/ussd/{code}/end", _end_handler(aggregator, secret))
 
 

@@ -5,10 +5,15 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
+import channels.sms.carriers
+import channels.ussd.aggregators
+import payments.providers
 from gateway.cli.running import NothingRuns, apply_running_environment
+from gateway.discovery import discover
 from gateway.settings import Settings, SettingsError, environment, load_settings
 
-_ADAPTERS: Final = ("MTN_MOMO_", "ORANGE_MONEY_", "STRIPE_", "AFRICASTALKING_", "TELEGRAM_", "CLOUDINARY_")
+# What is set for companies that are no provider, aggregator or carrier.
+_OTHERS: Final = frozenset({"CLOUDINARY_", "STRIPE_", "TELEGRAM_"})
 _SECRET: Final = re.compile("KEY|SECRET|PASSWORD|TOKEN|PIN|CIPHER")
 
 
@@ -32,7 +37,7 @@ def listed() -> list[Row]:
     defaults = {
         str(field.alias): "" if field.is_required() else str(field.default) for field in Settings.model_fields.values()
     }
-    others = sorted(name for name in given if name.startswith((*_ADAPTERS, "SPOTLIGHT_")) and name not in defaults)
+    others = sorted(name for name in given if name.startswith(("SPOTLIGHT_", *_prefixes())) and name not in defaults)
     rows = []
     for name in (*defaults, *others):
         if name in own_environment:
@@ -45,6 +50,11 @@ def listed() -> list[Row]:
             source = "default" if defaults[name] else "not set"
         rows.append(Row(name, masked(name, given.get(name, defaults.get(name, ""))), source))
     return rows
+
+
+def _prefixes() -> frozenset[str]:
+    packages = (channels.sms.carriers, channels.ussd.aggregators, payments.providers)
+    return _OTHERS | {f"{code.upper()}_" for package in packages for code in discover(package)}
 
 
 def faults() -> list[str]:

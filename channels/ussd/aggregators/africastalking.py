@@ -18,7 +18,7 @@ and requests are repeated: the cumulative text itself is the turn number. A noti
 
 from typing import Final
 
-from channels.ussd.aggregator import Malformed, Phase, Registration, UssdTurn
+from channels.ussd.aggregator import ONE_ADDRESS, Malformed, Phase, Registration, UssdTurn
 from gateway.ports.raw_exchange import RawRequest, RawResponse
 
 CODE: Final = "africastalking"
@@ -33,6 +33,7 @@ class AfricasTalking:
 
     code = CODE
     content_types = frozenset({"application/x-www-form-urlencoded"})
+    addresses = ONE_ADDRESS
     screen_septets_max = SCREEN_SEPTETS_MAX
 
     def read(self, request: RawRequest) -> UssdTurn | Malformed:
