@@ -1,6 +1,7 @@
 """The gateway process: every HTTP surface on one aiohttp application."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
@@ -53,7 +54,7 @@ def create_app(rooms: Rooms) -> web.Application:
     pages = Pages()
     pages.mount(app)
     boards = Boards()
-    aggregators = discover_aggregators()
+    aggregators = discover_aggregators(rooms.settings)
     channels.ussd.routes.setup(
         app,
         aggregators,
@@ -64,9 +65,10 @@ def create_app(rooms: Rooms) -> web.Application:
     payments.routes.setup(app, frozenset(rooms.providers))
     demo = rooms.settings.env == "demo"
     limits = RateLimits(rooms.settings.redis_url, enabled=rooms.settings.rate_limits, exempt_loopback=demo)
-    channels.web.api.setup(app, limits)
-    channels.web.pages.setup(app, pages, limits)
+    # First, because aiohttp tries addresses of the same beginning in the order they were added.
     leaderboard.routes.setup(app, boards)
+    channels.web.api.setup(app, limits)
+    channels.web.pages.setup(app, pages, limits, frozenset(rooms.providers))
     checks = {"postgresql": rooms.check_database, "redis": rooms.check_redis}
     health.setup(app, checks, read_figures(rooms))
     openapi.setup(app)
@@ -112,6 +114,10 @@ async def _serve(settings: Settings) -> None:
         drain_seconds = 0.0 if settings.env == "demo" else health.DRAIN_SECONDS
         health.stop_on_signals(runner.app, stopping, drain_seconds=drain_seconds)
         try:
+            # What was built by now stays: the collector need not look at it again and again.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 50, 1_000)
             await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
             _log.info("gateway_started", url=settings.base_url)
             await stopping.wait()

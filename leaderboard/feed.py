@@ -25,6 +25,7 @@ from aiohttp_sse import EventSourceResponse
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.domain.tally import Standing
+from gateway.http.middleware import public_headers
 from leaderboard import view_model
 
 log = structlog.get_logger()
@@ -185,11 +186,10 @@ class Board:
         body = orjson.dumps(view_model.ranking(self.standing, shown))
         etag = f'"{self.standing.version}-{blake2b(body, digest_size=6).hexdigest()}"'
         # aiohttp copies its own kind of dictionary in a third of the time.
-        unchanged = CIMultiDict(
-            {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: JSON_CACHE, hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
-        )
-        headers = unchanged.copy()
-        headers.update({hdrs.CONTENT_TYPE: "application/json", "X-Content-Type-Options": "nosniff"})
+        headers = public_headers()
+        headers.update({hdrs.ETAG: etag, hdrs.CACHE_CONTROL: JSON_CACHE, hdrs.CONTENT_TYPE: "application/json"})
+        kept = (hdrs.ETAG, hdrs.CACHE_CONTROL, hdrs.ACCESS_CONTROL_ALLOW_ORIGIN, hdrs.SERVER)
+        unchanged = CIMultiDict({name: headers[name] for name in kept})
         return Answer(body, etag, CIMultiDictProxy(headers), CIMultiDictProxy(unchanged))
 
     def whole(self) -> bytes:

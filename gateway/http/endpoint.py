@@ -11,7 +11,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -49,11 +49,13 @@ class Reply:
 Guard = Callable[[web.Request], Awaitable[None]]
 """Asked before anything is read. Raises Problem to refuse the request."""
 Serve = Callable[..., Awaitable[Reply]]
+Handle = TypeVar("Handle", bound=Callable[..., Awaitable[web.StreamResponse]])
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What the document says about an endpoint. `problems`: statuses of errors it may answer."""
+    """What the document says about an endpoint. `problems`: statuses of errors it may answer.
+    `media`: content type of what it returns; `checked`: whether `endpoint` reads and checks for it."""
 
     summary: str
     description: str
@@ -64,6 +66,8 @@ class Spec:
     returns: Mapping[int, type[BaseModel]]
     problems: tuple[int, ...]
     tag: str
+    media: str = JSON_TYPE
+    checked: bool = True
 
 
 _SPEC: Final = "spec"
@@ -112,6 +116,27 @@ def endpoint(
     return wrap
 
 
+def described(
+    *,
+    returns: Mapping[int, type[BaseModel]],
+    query: type[BaseModel] | None = None,
+    path: type[BaseModel] | None = None,
+    headers: Mapping[str, str] | None = None,
+    problems: tuple[int, ...] = (),
+    tag: str = "",
+    media: str = JSON_TYPE,
+) -> Callable[[Handle], Handle]:
+    """Put a handler that reads and answers by itself into the document: a stream, or finished bytes.
+    For a stream of events, the model is that of their data."""
+
+    def wrap(handle: Handle) -> Handle:
+        spec = Spec(*_words(handle), None, query, path, headers or {}, returns, problems, tag, media, checked=False)
+        setattr(handle, _SPEC, spec)
+        return handle
+
+    return wrap
+
+
 def answer(reply: Reply) -> web.Response:
     """The reply as JSON. Nothing keeps it unless its headers say so."""
     head = {hdrs.CONTENT_TYPE: JSON_TYPE, hdrs.CACHE_CONTROL: "no-store", **reply.headers}
@@ -125,8 +150,12 @@ async def read_body(request: web.Request, media_type: str = JSON_TYPE) -> bytes:
     if (request.content_length or 0) > BODY_BYTES_MAX:
         raise _too_large()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        if request.content.is_eof():
+            # Arrived whole with its head, as nearly all do: no timer is needed.
             body = await request.read()
+        else:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await request.read()
     except TimeoutError:
         raise Problem(408, "Request timeout", "The body did not arrive in time.") from None
     except web.HTTPRequestEntityTooLarge:
@@ -167,6 +196,6 @@ def _errors(place: str, error: ValidationError) -> list[dict[str, object]]:
     return [{"loc": [place, *e["loc"]], "msg": e["msg"]} for e in found]
 
 
-def _words(serve: Serve) -> tuple[str, str]:
+def _words(serve: Callable[..., object]) -> tuple[str, str]:
     summary, _, rest = (serve.__doc__ or "").strip().partition("\n\n")
     return " ".join(summary.split()).rstrip("."), " ".join(rest.split())

@@ -68,7 +68,7 @@ _NUMBER_AS_INTEGER: Final = range(10**10, 10**15)
 _MASK: Final = "••••"
 _HIDDEN: Final = "[hidden]"
 
-_ids: ContextVar[dict[str, str] | None] = ContextVar("spotlight_log_ids", default=None)
+_ids: ContextVar[dict[str, object] | None] = ContextVar("spotlight_log_ids", default=None)
 
 
 def begin_request(request_id: str) -> None:
@@ -82,9 +82,9 @@ def bind_vote(vote_id: UUID, payment: UUID | None = None) -> None:
     if bound is None:
         bound = {}
         _ids.set(bound)
-    bound["vote_id"] = str(vote_id)
+    bound["vote_id"] = vote_id
     if payment is not None:
-        bound["payment"] = str(payment)
+        bound["payment"] = payment
 
 
 def _add_ids(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -27,6 +27,7 @@ SLOW_SECONDS: Final = 1.0
 # One line for so many answers; each failed or slow one has its own.
 SAMPLE_EVERY: Final = 200
 
+SERVER: Final = "spotlight"
 # For answers that are no page: nothing in them may run or be framed. Pages bring their own.
 _HEADERS: Final = CIMultiDict(
     {
@@ -128,15 +129,23 @@ async def around_request(request: web.Request, handler: Handler) -> web.StreamRe
     return response
 
 
+def public_headers() -> CIMultiDict[str]:
+    """The headers of data that everybody may read and keep, for answers that are made once and given
+    to many: nothing is added to them, no request's id either, which a cache would give to others."""
+    return CIMultiDict({**_DATA_HEADERS, hdrs.SERVER: SERVER, hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"})
+
+
 def _protect(request: web.Request, response: web.StreamResponse, request_id: str, surface: str) -> None:
     headers = response.headers
+    if hdrs.SERVER in headers:
+        return
     if _POLICY not in headers:
         if response.status >= HTTPStatus.BAD_REQUEST or surface not in _LEAN:
             headers.update(_HEADERS)
         elif surface in _FOR_DATA and response.status != HTTPStatus.NOT_MODIFIED:
             headers.update(_DATA_HEADERS)
     headers[REQUEST_ID] = request_id
-    headers[hdrs.SERVER] = "spotlight"
+    headers[hdrs.SERVER] = SERVER
     if request.secure:
         headers[hdrs.STRICT_TRANSPORT_SECURITY] = STRICT_TRANSPORT
 

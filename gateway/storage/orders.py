@@ -13,7 +13,7 @@ from gateway.domain.order import PlacedOrder, Refusal
 from gateway.domain.receipt import order_code
 from gateway.ports.house import HouseUnavailable
 from gateway.ports.stores import NewOrder
-from gateway.storage.arrays import arrays, unnest
+from gateway.storage.arrays import columns_of, unnest
 from gateway.storage.coalescer import Coalescer, Overloaded
 from gateway.storage.vault import Vault
 
@@ -96,7 +96,7 @@ class PostgresOrders:
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
         self._engine = engine
         self._vault = vault
-        self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(self._insert, batch_max=200, lanes=2)
+        self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(self._insert, batch_max=200, lanes=1)
 
     async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:
         """Write vote and payment, or find what the same key wrote before."""
@@ -116,7 +116,7 @@ class PostgresOrders:
 
     async def _insert(self, orders: list[NewOrder]) -> list[PlacedOrder | Refusal | BaseException]:
         columns: dict[str, Any] = {
-            **arrays(_COLUMNS, map(self._row, orders)),
+            **columns_of(_COLUMNS, map(self._row, orders)),
             "unsent_seconds": UNSENT_LIFE.total_seconds(),
         }
         async with self._engine.connect() as connection:
@@ -147,35 +147,36 @@ class PostgresOrders:
             return Refusal.CLOSED
         return Refusal.TRY_AGAIN if verdict.standing else Refusal.CANDIDATE_NOT_STANDING
 
-    def _row(self, order: NewOrder) -> dict[str, Any]:
+    def _row(self, order: NewOrder) -> tuple[object, ...]:
+        """The values of `_COLUMNS`."""
         sale, wish, vault = order.sale, order.sale.wish, self._vault
         if wish.payer is None or wish.method is None:
             raise ValueError("a sale names its payer and its method")
         voter = wish.voter.e164 if wish.voter else None
-        return {
-            "channel": wish.channel.value,
-            "key": wish.key,
-            "request_hash": wish.request_hash,
-            "vote_id": order.vote_id,
-            "reference": order.payment_reference,
-            "receipt": order.receipt,
-            "contest_id": wish.contest.id,
-            "candidate_id": sale.candidate.id,
-            "language": wish.language,
-            "quantity": wish.quantity,
-            "price_minor": wish.contest.price.amount_minor,
-            "amount_minor": sale.amount.amount_minor,
-            "currency": sale.amount.currency,
-            "voter_index": vault.index(voter) if voter else None,
-            "voter_cipher": vault.seal(voter, voter_place(order.vote_id)) if voter else None,
-            "provider": sale.provider,
-            "method": wish.method.value,
-            "country": wish.contest.country,
-            "payer_index": vault.index(wish.payer.e164),
-            "payer_cipher": vault.seal(wish.payer.e164, payer_place(order.payment_reference)),
-            "order_code": order_code(order.payment_reference),
-            "delay_seconds": wish.prompt_delay_seconds,
-        }
+        return (
+            wish.channel.value,
+            wish.key,
+            wish.request_hash,
+            order.vote_id,
+            order.payment_reference,
+            order.receipt,
+            wish.contest.id,
+            sale.candidate.id,
+            wish.language,
+            wish.quantity,
+            wish.contest.price.amount_minor,
+            sale.amount.amount_minor,
+            sale.amount.currency,
+            vault.index(voter) if voter else None,
+            vault.seal(voter, voter_place(order.vote_id)) if voter else None,
+            sale.provider,
+            wish.method.value,
+            wish.contest.country,
+            vault.index(wish.payer.e164),
+            vault.seal(wish.payer.e164, payer_place(order.payment_reference)),
+            order_code(order.payment_reference),
+            wish.prompt_delay_seconds,
+        )
 
 
 def _placed(judged: dict[UUID, Row[Any]], order: NewOrder) -> bool:

@@ -120,6 +120,15 @@ class World:
         finally:
             await connection.close()
 
+    async def forget_orders(self) -> None:
+        """Let no order be due any more."""
+        owner = await asyncpg.connect(self.database.owner_url)
+        try:
+            await owner.execute("update payments set status = 'failed', next_check_at = null where status = 'created'")
+            await owner.execute("vacuum payments")
+        finally:
+            await owner.close()
+
     @asynccontextmanager
     async def fresh(self, candidates: int) -> AsyncIterator["Backlog"]:
         """A database of its own with one contest of so many candidates."""
