@@ -109,6 +109,11 @@ def fits(text: str, budget: int) -> bool:
     return septets(text) <= budget
 
 
+def replaced(text: str) -> dict[str, str]:
+    """Each character of the text that the alphabet lacks, and what stands in for it."""
+    return {c: _replacement(c) for c in unicodedata.normalize("NFC", text) if c not in ONE_SEPTET | TWO_SEPTETS}
+
+
 def cut_on_word(text: str, septets_max: int) -> str:
     """The text, or as many whole words of it as fit; a first word that is too long is cut."""
     if fits(text, septets_max):

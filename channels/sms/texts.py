@@ -136,3 +136,6 @@ _WRITERS: Final[Mapping[str, Callable[[str, Facts], str]]] = {
     "refund_pending": _refund,
     "reply": _reply,
 }
+
+KINDS: Final = tuple(_WRITERS)
+"""Every kind of text, see `render`."""

@@ -34,10 +34,11 @@ def told_failures() -> Iterator[None]:
 def _sentence(error: Exception) -> tuple[str, int] | None:
     from gateway.cli.running import NothingRuns
     from gateway.cli.up import UpError
+    from gateway.contest_files import ContestFileError
     from gateway.embedded import EngineError
     from gateway.settings import SettingsError
 
-    if isinstance(error, SettingsError | NothingRuns):
+    if isinstance(error, SettingsError | NothingRuns | ContestFileError):
         return str(error), MISUSED
     if isinstance(error, EngineError | UpError):
         return str(error), FAILED

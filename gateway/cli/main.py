@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
+from gateway.cli.contest import contest_app
 from gateway.cli.failures import FAILED, MISUSED, told_failures
-
-if TYPE_CHECKING:
-    from gateway.settings import Settings
+from gateway.cli.running import running_settings
 
 app = typer.Typer(
     name="spotlight",
@@ -23,6 +22,7 @@ audit_app = typer.Typer(help="Check the books.", no_args_is_help=True, rich_mark
 tally_app = typer.Typer(help="The count and what is shown of it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(audit_app, name="audit")
 app.add_typer(tally_app, name="tally")
+app.add_typer(contest_app, name="contest")
 
 
 def _example(*lines: str) -> str:
@@ -33,15 +33,6 @@ def _example(*lines: str) -> str:
 ROWS_SHOWN: Final = 20
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
-
-
-def _settings() -> "Settings":
-    """The settings of the running installation, or those of the environment."""
-    from gateway.cli.running import apply_running_environment
-    from gateway.settings import load_settings
-
-    apply_running_environment()
-    return load_settings()
 
 
 @app.command(epilog=_example("spotlight up", "PORT=9000 SPOTLIGHT_SANDBOX_PORT=9001 spotlight up"))
@@ -66,7 +57,7 @@ def serve() -> None:
     behind one address. SIGTERM lets open requests finish.
     """
     with told_failures():
-        _settings()
+        running_settings()
     from gateway.app import main as run_gateway
 
     run_gateway()
@@ -79,7 +70,7 @@ def worker() -> None:
     Needs the same environment as `serve`. Several may run at once; killing one loses nothing.
     """
     with told_failures():
-        _settings()
+        running_settings()
     from gateway.jobs import main as run_worker
 
     run_worker()
@@ -109,7 +100,7 @@ def migrate() -> None:
     with told_failures():
         from gateway import operations
 
-        asyncio.run(operations.migrate(_settings()))
+        asyncio.run(operations.migrate(running_settings()))
         print("the database is up to date")
 
 
@@ -119,7 +110,7 @@ def demo() -> None:
     with told_failures():
         from gateway import operations
 
-        asyncio.run(operations.load_demo(_settings()))
+        asyncio.run(operations.load_demo(running_settings()))
         print("the demo contest is there: /c/star")
 
 
@@ -131,7 +122,7 @@ def partitions(
     with told_failures():
         from gateway import operations
 
-        made = asyncio.run(operations.make_partitions(_settings(), months))
+        made = asyncio.run(operations.make_partitions(running_settings(), months))
         for name in made:
             print(f"made {name}")
         if not made:
@@ -144,7 +135,7 @@ def audit_money(as_json: AsJson = False) -> None:
     with told_failures():
         from gateway import operations
 
-        found = asyncio.run(operations.audit_money(_settings()))
+        found = asyncio.run(operations.audit_money(running_settings()))
         if as_json:
             print(json.dumps({name: rows for name, rows in found}, default=str, indent=2))
         else:
@@ -163,7 +154,7 @@ def rebuild_tally() -> None:
     with told_failures():
         from gateway import operations
 
-        for contest, votes in asyncio.run(operations.rebuild_tally(_settings())).items():
+        for contest, votes in asyncio.run(operations.rebuild_tally(running_settings())).items():
             print(f"{contest}: {votes} votes")
 
 

@@ -6,9 +6,12 @@ import os
 import pwd
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import psutil
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
 
 DEFAULT_DATA_DIR: Final = ".spotlight"
 _UP_FILE: Final = "up.json"
@@ -72,6 +75,14 @@ def apply_running_environment(*, required: bool = True) -> Path | None:
     if not required:
         return None
     raise NothingRuns("nothing runs here: start `make run` in this checkout first, or set DATABASE_URL and REDIS_URL")
+
+
+def running_settings() -> "Settings":
+    """The settings of the running installation, or those of the environment. NothingRuns, SettingsError."""
+    from gateway.settings import load_settings
+
+    apply_running_environment()
+    return load_settings()
 
 
 def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:

@@ -66,6 +66,12 @@ def guess_method(msisdn: Msisdn, network: str | None = None) -> PaymentMethod | 
     return None
 
 
+def prefixes_in(country: str) -> tuple[str, dict[str, PaymentMethod]]:
+    """The country's calling code, and the wallet by the first digits of a national number: what a
+    page needs to guess while a number is typed. Longest prefix wins; both empty where we know none."""
+    return _COUNTRY_CODES.get(country, ""), dict(_BY_PREFIX.get(country, {}))
+
+
 def provider_for(country: str, method: PaymentMethod) -> str | None:
     """Code of the provider that collects by this method in this country; None when nobody does."""
     return PROVIDERS.get((country, method))

@@ -4,25 +4,31 @@ A room brings its own `templates/`, `phrases/` and `static/` folders and registe
 start-up. A handler then calls `render(request, "name.html", …)`. In a template, `t(key, …)` says a
 phrase, `static(name)` is the address of a file, `number(votes)` and `moment(instant)` write in the
 page's language, `money` is a filter for amounts, and `lang` is the code of the language.
+
+Where one room's page has a place for another room's part, such as the form on a contest's page, the
+other room offers it with `add_part`, so that neither knows the other.
 """
 
 import gzip
 import hashlib
 import mimetypes
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib import resources
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import jinja2
 from aiohttp import hdrs, web
+from markupsafe import Markup
 from yarl import URL
 
+from gateway.domain.contest import Contest
 from gateway.domain.money import Money
 from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, load, merge
+from gateway.http.styles import squeeze
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
@@ -114,6 +120,11 @@ class Composed:
     packed: bytes
 
 
+ContestPart = Callable[[Contest, str], Markup]
+"""Makes a part of a contest's page in a language. Nothing in it may be meant for one reader alone:
+the page is kept and sent to many."""
+
+
 class Pages:
     """Templates, phrases and static files of all rooms. Filled at start-up, then only read."""
 
@@ -122,6 +133,8 @@ class Pages:
         self._files: dict[str, StaticFile] = {}
         self._by_address: dict[str, StaticFile] = {}
         self._phrases: Catalogue = {}
+        self._neighbours: dict[str, str] = {}
+        self._parts: list[ContestPart] = []
         self._environment = jinja2.Environment(
             loader=jinja2.ChoiceLoader(self._loaders),
             autoescape=True,
@@ -149,6 +162,10 @@ class Pages:
         not agree with each other or with what other rooms say."""
         self._phrases = merge(self._phrases, load(package))
 
+    def add_neighbours(self, neighbours: Mapping[str, str]) -> None:
+        """Languages that no page speaks, each with the one that its readers get instead."""
+        self._neighbours.update(neighbours)
+
     def add_static(self, package: str) -> None:
         """Offer the files in a package's `static` folder. ValueError when a name is taken."""
         for entry in resources.files(package).joinpath("static").iterdir():
@@ -156,6 +173,8 @@ class Pages:
                 raise ValueError(f"two rooms have a static file {entry.name}")
             stem, _, ending = entry.name.rpartition(".")
             body = entry.read_bytes()
+            if ending == "css":
+                body = squeeze(body.decode()).encode()
             digest = hashlib.sha256(body).hexdigest()[:10]
             packed = gzip.compress(body, 9, mtime=0)
             kind = mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
@@ -166,6 +185,14 @@ class Pages:
                 packed=packed if len(packed) < len(body) and len(body) > SMALLEST_TO_COMPRESS else None,
             )
             self._files[entry.name] = self._by_address[file.address] = file
+
+    def add_part(self, make: ContestPart) -> None:
+        """Offer a part for the page of every contest that is open."""
+        self._parts.append(make)
+
+    def parts(self, contest: Contest, language: str) -> list[Markup]:
+        """What other rooms put on this contest's page, in the order of their offers."""
+        return [made for made in (make(contest, language) for make in self._parts) if made]
 
     def mount(self, app: web.Application) -> None:
         """Serve the static files of an application and let its handlers render."""
@@ -193,12 +220,20 @@ class Pages:
         return self.say(language, "page.moment", day=utc.day, month=month, year=utc.year, time=f"{utc:%H:%M}")
 
     def language_of(self, request: web.Request, default: str = DEFAULT_LANGUAGE) -> str:
-        """`?lang=`, the cookie, Accept-Language, then `default`: the first that we speak."""
+        """`?lang=`, the cookie, Accept-Language, then `default`: the first that we speak, or whose
+        neighbour we speak."""
         for wanted in (request.query.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
-            if wanted in self._phrases:
-                return wanted
-        liked = preferred(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""), self._phrases)
-        return liked or (default if default in self._phrases else DEFAULT_LANGUAGE)
+            if spoken := self._spoken(wanted):
+                return spoken
+        known = self._phrases.keys() | self._neighbours.keys()
+        liked = preferred(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""), known)
+        return self._spoken(liked) or self._spoken(default) or DEFAULT_LANGUAGE
+
+    def _spoken(self, language: str | None) -> str | None:
+        if language is None or language in self._phrases:
+            return language
+        neighbour = self._neighbours.get(language)
+        return neighbour if neighbour in self._phrases else None
 
     def compose(
         self, template: str, language: str, values: Mapping[str, object], address: URL = NO_ADDRESS
@@ -207,22 +242,29 @@ class Pages:
 
         Raises jinja2.TemplateNotFound, jinja2.UndefinedError or KeyError for a programming error.
         """
-        text = self._environment.get_template(template).render(
+        # A link of a query alone stays on its page, whatever path the reader came by.
+        others = [
+            (code, f"?{address.update_query(lang=code).raw_query_string}")
+            for code in self.languages
+            if code != language
+        ]
+        text = self._fill(template, language, {**values, "other_languages": others})
+        body = text.encode()
+        return Composed(language, body, gzip.compress(body, 6, mtime=0))
+
+    def fragment(self, template: str, language: str, values: Mapping[str, object]) -> Markup:
+        """A part of a page, safe to put into a template. Raises what `compose` raises."""
+        return Markup(self._fill(template, language, values))  # noqa: S704 - made by a template that escapes
+
+    def _fill(self, template: str, language: str, values: Mapping[str, Any]) -> str:
+        return self._environment.get_template(template).render(
             t=partial(self.say, language),
             lang=language,
-            # A link of a query alone stays on its page, whatever path the reader came by.
-            other_languages=[
-                (code, f"?{address.update_query(lang=code).raw_query_string}")
-                for code in self.languages
-                if code != language
-            ],
             number=partial(number, language=language),
             moment=partial(self.moment, language=language),
             say=self.say,
             **values,
         )
-        body = text.encode()
-        return Composed(language, body, gzip.compress(body, 6, mtime=0))
 
     def answer(
         self, request: web.Request, page: Composed, *, status: int = 200, cache: str = "no-store"

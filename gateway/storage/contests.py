@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Row, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.contest import Candidate, CandidateStatus, Contest
 from gateway.domain.money import Money
@@ -51,18 +51,9 @@ class ContestDirectory:
         return self._by_short_code.get(short_code, ())
 
     async def refresh(self) -> None:
-        """Read everything anew. Contests are few and small."""
+        """Read everything anew."""
         async with self._engine.connect() as connection:
-            held = (await connection.execute(select(contests).order_by(contests.c.slug))).all()
-            standing = (
-                await connection.execute(select(candidates).order_by(candidates.c.contest_id, candidates.c.code))
-            ).all()
-        by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
-        for row in standing:
-            by_contest[row.contest_id].append(
-                Candidate(row.id, row.code, row.name, CandidateStatus(row.status), row.photo_url)
-            )
-        self._replace(tuple(_contest(row, by_contest[row.id]) for row in held))
+            self._replace(await read_contests(connection))
 
     def _replace(self, found: tuple[Contest, ...]) -> None:
         if found == self._all:
@@ -94,6 +85,18 @@ class ContestDirectory:
                 if not failing:
                     _log.warning("contests_stale", error=type(error).__name__)
                 failing = True
+
+
+async def read_contests(connection: AsyncConnection) -> tuple[Contest, ...]:
+    """Every contest with its candidates, by slug. Contests are few and small."""
+    held = (await connection.execute(select(contests).order_by(contests.c.slug))).all()
+    standing = (await connection.execute(select(candidates).order_by(candidates.c.contest_id, candidates.c.code))).all()
+    by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
+    for row in standing:
+        by_contest[row.contest_id].append(
+            Candidate(row.id, row.code, row.name, CandidateStatus(row.status), row.photo_url)
+        )
+    return tuple(_contest(row, by_contest[row.id]) for row in held)
 
 
 def _grouped(named: Iterable[tuple[str, Contest]]) -> dict[str, tuple[Contest, ...]]:

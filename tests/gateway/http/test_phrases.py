@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from gateway.http.pages import Pages
-from gateway.http.phrases import PhraseError, load, merge
+from gateway.http.phrases import PhraseError, load, merge, parse, read
 
 
 def package(folder: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> str:
@@ -28,6 +29,49 @@ def test_languages_must_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, e
     name = package(tmp_path, monkeypatch, fr='[a]\nb = "{n}"', en=english)
     with pytest.raises(PhraseError):
         load(name)
+
+
+def test_a_neighbour_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is wrong with a further language, each phrase of it can be said."""
+    files = {
+        "fr": '[a]\nb = "été {n}"\nc = "bien"\nd = "hiver"',
+        "en": '[a]\nb = "summer {n}"\nc = "well"\nd = "winter"',
+        "xx": 'neighbour = "en"\nname = "Xx"\n[a]\nb = "{m}"\nc = "xoxo"\ne = "{"',
+    }
+    name = package(tmp_path, monkeypatch, **files)
+    assert load(name)["xx"] == {"a.b": "summer {n}", "a.c": "xoxo", "a.d": "winter"}
+    assert (read(name)["xx"].name, read(name)["xx"].neighbour, read(name)["en"].name) == ("Xx", "en", "en")
+
+
+@pytest.mark.parametrize("neighbour", ["yy", "xx"])
+def test_a_neighbour_is_a_complete_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, neighbour: str) -> None:
+    files = {"fr": '[a]\nb = "x"', "xx": f'neighbour = "{neighbour}"\n[a]\nb = "x"'}
+    with pytest.raises(PhraseError, match="no complete language"):
+        load(package(tmp_path, monkeypatch, **files))
+
+
+@pytest.mark.parametrize("text", ["[a", 'nabour = "en"', "a = 1", "[a]\nb = 1", "[a.b]\nc = 'x'"])
+def test_a_file_that_is_no_phrase_file(text: str) -> None:
+    with pytest.raises(PhraseError, match=r"xx\.toml"):
+        parse("xx", text)
+
+
+@pytest.mark.parametrize(
+    ("path", "accepted", "default", "spoken"),
+    [
+        ("/?lang=wes", "fr", "fr", "en"),
+        ("/?lang=xx", "wes", "fr", "en"),
+        ("/", "wes, fr;q=0.5", "fr", "en"),
+        ("/", "", "wes", "en"),
+        ("/", "", "xx", "fr"),
+        ("/?lang=fr", "wes", "wes", "fr"),
+    ],
+)
+def test_a_page_speaks_the_neighbours_language(path: str, accepted: str, default: str, spoken: str) -> None:
+    pages = Pages()
+    pages.add_neighbours({"wes": "en", "yy": "zz"})
+    request = make_mocked_request("GET", path, headers={"Accept-Language": accepted})
+    assert pages.language_of(request, default) == spoken
 
 
 def test_the_default_language_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,54 @@
+"""Everything that voters of a contest will read, and everything about it that may go wrong.
+
+Pure: the same contest gives the same report. The command line reads the contests and prints it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from channels.lint import contests, phrases, screens, texts
+from channels.lint.findings import Finding, LanguageSeen, Level, Report, Wallet
+from channels.phrases import files, languages, languages_for
+from gateway.domain.contest import Contest
+from gateway.domain.money import Money
+
+__all__ = ["Finding", "LanguageSeen", "Level", "Report", "Wallet", "lint"]
+
+
+def lint(
+    contest: Contest,
+    *,
+    others: Sequence[Contest],
+    wallets: Sequence[Wallet],
+    now: datetime,
+    public_url: str,
+    in_languages: Sequence[str] = (),
+    sms_price: Money | None = None,
+) -> Report:
+    """Look at a contest from every side.
+
+    `others`: the other contests that still sell or will sell. `wallets`: what collects in its country.
+    `in_languages`: only these (they must be spoken); none: those that its voters may choose.
+    `sms_price`: of one part.
+    """
+    chosen = tuple(in_languages) or languages_for(contest)
+    found = [
+        *contests.times(contest, now),
+        *contests.codes(contest),
+        *contests.dialling(contest, others),
+        *contests.texts(contest, others),
+        *contests.prices(contest, wallets),
+        *contests.words(contest),
+    ]
+    named = texts.names(contest)
+    found += texts.name_findings(named)
+    seen = []
+    for language in (language for language in chosen if language in languages()):
+        shown = screens.walk(contest, language)
+        said = texts.all_texts(contest, language, public_url, sms_price)
+        seen.append(LanguageSeen(language, shown, said))
+        found += screens.findings(contest, language, shown)
+        found += texts.findings(language, said)
+        found += phrases.check(files()[language], files()["fr"], contest, public_url)
+    ordered = sorted(found, key=lambda finding: finding.level is not Level.ERROR)
+    return Report(contest.slug, named, tuple(seen), tuple(dict.fromkeys(ordered)))

@@ -1,0 +1,152 @@
+"""Faults of a contest that no screen shows: codes, prices, times, shared numbers, missing words."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from channels.lint.findings import Finding, Wallet, error, warning
+from channels.phrases import files, languages, languages_for
+from channels.sms.grammar import Vote, read
+from channels.sms.texts import one_dial
+from gateway.domain.codes import form_fault, one_slip_apart
+from gateway.domain.contest import Contest
+from gateway.domain.money import Money
+
+_SERVICE_CODE: Final = re.compile(r"\*\d{2,6}(\*\d{1,6})*#")
+_EXAMPLE_VOTES: Final = 5
+_PAIRS_SHOWN: Final = 3
+
+
+def codes(contest: Contest) -> Iterator[Finding]:
+    """Codes that cannot be typed, or that a slip turns into somebody else's."""
+    for candidate in contest.candidates:
+        if fault := form_fault(candidate.code, check_digits=contest.check_digits):
+            yield error("codes", f"{candidate.code} ({candidate.name}) {fault.value}")
+    for code, count in Counter(c.code for c in contest.candidates).items():
+        if count > 1:
+            yield error("codes", f"{code} is the code of {count} candidates")
+    given = {c.code for c in contest.candidates}
+    widths = sorted({len(code) for code in given})
+    if len(widths) > 1:
+        shown = " and ".join(str(width) for width in widths)
+        yield warning("codes", f"codes have {shown} digits: with one width a glued text (VOTE0705) can be read")
+    if not contest.check_digits and (pairs := one_slip_apart({c.code for c in contest.standing})):
+        shown = ", ".join(f"{one}-{other}" for one, other in pairs[:_PAIRS_SHOWN])
+        yield warning(
+            "codes",
+            f"one slip votes for somebody else: {shown}{' …' if len(pairs) > _PAIRS_SHOWN else ''}"
+            f" ({len(pairs)} pairs); check digits would refuse it",
+        )
+    if not contest.standing:
+        yield error("candidates", "nobody can be voted for")
+    for name, count in Counter(" ".join(c.name.split()).casefold() for c in contest.standing).items():
+        if count > 1:
+            yield warning("candidates", f"{count} candidates are called {name!r}")
+
+
+def texts(contest: Contest, others: Sequence[Contest]) -> Iterator[Finding]:
+    """Votes by SMS that would not be read as such. `others`: contests beside this one."""
+    if not contest.short_code:
+        return
+    sharing = (contest, *(c for c in others if c.short_code == contest.short_code))
+    for other in sharing[1:]:
+        if other.keyword.casefold() == contest.keyword.casefold():
+            yield error("sms", f"{contest.short_code} {contest.keyword} is also the contest {other.slug}")
+    for word in (contest.keyword, *(("VOTE",) if len(sharing) == 1 else ())):
+        unread = [
+            c.code for c in contest.standing if not _is_read(f"{word} {c.code} {_EXAMPLE_VOTES}", sharing, c.code)
+        ]
+        if unread:
+            few = ", ".join(unread[:_PAIRS_SHOWN])
+            yield error("sms", f"the text {word} <code> {_EXAMPLE_VOTES} is not read as a vote for {few}")
+
+
+def _is_read(text: str, sharing: Sequence[Contest], code: str) -> bool:
+    found = read(text, sharing)
+    return isinstance(found, Vote) and (found.contest, found.code) == (sharing[0], code)
+
+
+def dialling(contest: Contest, others: Sequence[Contest]) -> Iterator[Finding]:
+    """Service codes that are none, are shared, or swallow another contest's one-dial votes."""
+    if not contest.service_code and not contest.short_code:
+        yield warning("numbers", "there is neither a service code nor a short code: votes come by web only")
+    if not contest.service_code:
+        return
+    if not _SERVICE_CODE.fullmatch(contest.service_code):
+        yield error("ussd", f"{contest.service_code} cannot be dialled: a service code looks like *789# or *789*12#")
+    sharing = [c.slug for c in others if c.service_code == contest.service_code]
+    if sharing:
+        yield warning("ussd", f"{contest.service_code} is shared with {', '.join(sharing)}: voters choose from a list")
+    for mine, theirs in ((contest, other) for other in others):
+        for outer, inner in ((mine, theirs), (theirs, mine)):
+            for candidate in outer.standing:
+                if inner.service_code and _swallows(inner.service_code, outer.service_code, candidate.code):
+                    yield error(
+                        "ussd",
+                        f"{one_dial(outer.service_code, candidate.code, _EXAMPLE_VOTES)} would dial {inner.slug}"
+                        f" ({inner.service_code}), not {outer.slug}",
+                    )
+
+
+def _swallows(inner: str, outer: str, code: str) -> bool:
+    """Whether a longer service code begins as a vote in one dial under a shorter one does."""
+    return bool(outer) and inner != outer and inner.rstrip("#") == f"{outer.rstrip('#')}*{code}"
+
+
+def times(contest: Contest, now: datetime) -> Iterator[Finding]:
+    """A window in which nothing can be sold."""
+    if contest.opens_at >= contest.closes_at:
+        yield error("times", f"it opens ({_when(contest.opens_at)}) after it closes ({_when(contest.closes_at)})")
+    elif contest.closes_at <= now:
+        yield error("times", f"it closed on {_when(contest.closes_at)}")
+    elif contest.opens_at > now:
+        yield warning("times", f"it opens on {_when(contest.opens_at)} only")
+
+
+def _when(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
+
+
+def prices(contest: Contest, wallets: Sequence[Wallet]) -> Iterator[Finding]:
+    """Amounts that an operator would refuse. `wallets`: those of the contest's country."""
+    if not wallets:
+        yield error("prices", f"nobody collects money in {contest.country}")
+    for pack in contest.packs:
+        if pack > contest.quantity_max:
+            yield error("prices", f"a pack of {pack} votes is more than one order may have ({contest.quantity_max})")
+    for wallet in wallets:
+        if not wallet.connected:
+            yield warning("prices", f"{wallet.method.value}: {wallet.provider} is not set up here")
+        elif wallet.currencies and contest.currency not in wallet.currencies:
+            yield error("prices", f"{wallet.method.value}: {wallet.provider} does not take {contest.currency}")
+        else:
+            yield from _under_minimum(contest, wallet)
+
+
+def _under_minimum(contest: Contest, wallet: Wallet) -> Iterator[Finding]:
+    least = Money(wallet.minimum_minor, contest.currency)
+    packs = [pack for pack in sorted({1, *contest.packs}) if contest.price.times(pack) < least]
+    for pack in packs:
+        votes = "1 vote" if pack == 1 else f"the pack of {pack} votes"
+        needed = -(-least.amount_minor // contest.price.amount_minor)
+        text = (
+            f"{votes} = {contest.price.times(pack).spoken()} is under the least amount of {wallet.method.value},"
+            f" {least.spoken()} ({needed} votes)"
+        )
+        # Who types a number may type a higher one; a pack is our own offer.
+        yield warning("prices", text) if pack == 1 else error("prices", text)
+
+
+def words(contest: Contest) -> Iterator[Finding]:
+    """Rules, contact and language: what voters may ask for."""
+    if contest.language not in languages():
+        yield error("language", f"there are no phrases in {contest.language!r}")
+    for language in languages_for(contest):
+        if not contest.rules.get(language, "").strip():
+            yield warning("rules", f"there are no rules in {language}")
+        if review := files()[language].review:
+            yield warning("language", f"the phrases in {language} are {review}")
+    if not contest.contact.strip():
+        yield warning("contact", "a voter in trouble finds nobody: no contact")

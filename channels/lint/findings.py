@@ -1,0 +1,99 @@
+"""What `spotlight contest lint` finds: plain values, in the order in which they are read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.domain.money import Money
+from gateway.domain.wallet import PaymentMethod
+
+
+class Level(StrEnum):
+    """An error keeps votes from being sold or sells them wrongly; a warning asks for a look."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault. `about`: the part of the contest that it is in, one word."""
+
+    level: Level
+    about: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenSeen:
+    """A screen that a voter can reach. `path`: what to type for it, first the service code."""
+
+    path: str
+    text: str
+    septets: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextSeen:
+    """A text at its longest. `cost`: of all its parts; None where no price was given."""
+
+    kind: str
+    text: str
+    parts: int
+    cost: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class NameSeen:
+    """A name as phones show it. `listed`: in a list; `replaced`: characters that the alphabet lacks."""
+
+    code: str
+    name: str
+    shown: str
+    listed: str
+    replaced: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageSeen:
+    """All that is said in one language."""
+
+    language: str
+    screens: tuple[ScreenSeen, ...]
+    texts: tuple[TextSeen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """What a provider takes. `minimum_minor`: least amount, in minor units of the contest's currency.
+    `connected` False: this installation has no account with it."""
+
+    method: PaymentMethod
+    provider: str
+    minimum_minor: int = 1
+    currencies: frozenset[str] = frozenset()
+    connected: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything about one contest."""
+
+    contest: str
+    names: tuple[NameSeen, ...]
+    languages: tuple[LanguageSeen, ...]
+    findings: tuple[Finding, ...]
+
+    def has(self, level: Level) -> bool:
+        """Whether there is a finding of this level."""
+        return any(finding.level is level for finding in self.findings)
+
+
+def error(about: str, text: str) -> Finding:
+    """A finding that must be mended."""
+    return Finding(Level.ERROR, about, text)
+
+
+def warning(about: str, text: str) -> Finding:
+    """A finding that somebody should look at."""
+    return Finding(Level.WARNING, about, text)

@@ -1,0 +1,160 @@
+"""Every screen that a voter can reach: the menu itself, walked from its first screen.
+
+The walk knows no screen by name: it types a fixed set of inputs everywhere, so a screen that is added
+later is found without a word here.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from itertools import count
+from typing import Final
+
+import phonenumbers
+
+from channels import gsm
+from channels.lint.findings import Finding, ScreenSeen, error, warning
+from channels.lint.samples import RECEIPT
+from channels.ussd import screens
+from channels.ussd.menu import MenuView, Session, Turn, advance, start
+from gateway.domain.contest import Contest
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.payment import PublicStatus
+from gateway.domain.tally import Score, standing
+from gateway.ports.house import VoteLine
+
+# Sessions from which the walk goes on: so many, and more for a long list.
+STEPS_MIN: Final = 150
+STEPS_EACH: Final = 4
+VOTES_SHOWN: Final = 9_999_999
+# Words by which networks name themselves; None: an unknown one, so that the voter chooses a wallet.
+NETWORKS: Final = ("mtn", "orange", None)
+
+
+def walk(contest: Contest, language: str) -> tuple[ScreenSeen, ...]:
+    """Each distinct screen of a contest in one language, at its longest. Screens that differ only in
+    numbers and names are one."""
+    shape = _Shape(contest)
+    found: dict[str, ScreenSeen] = {}
+    for view in _views(contest):
+        for path, screen in _reached(view, language, shape):
+            seen = ScreenSeen(_dialled(contest, path), screen, gsm.septets(screen))
+            held = found.setdefault(shape.of(screen), seen)
+            if seen.septets > held.septets:
+                found[shape.of(screen)] = seen
+    return tuple(found.values())
+
+
+def findings(contest: Contest, language: str, seen: Sequence[ScreenSeen]) -> Iterator[Finding]:
+    """Screens that are too long or empty, and a name that had to be cut."""
+    for screen in seen:
+        if screen.septets > screens.SEPTETS_MAX:
+            length = f"{screen.septets} septets, {screens.SEPTETS_MAX} at most"
+            yield error("screens", f"{language} {screen.path} has {length}")
+        if not screen.text.strip():
+            yield error("screens", f"{language} {screen.path} is empty")
+        if odd := sorted(gsm.replaced(screen.text)):
+            yield error("screens", f"{language} {screen.path} has {' '.join(odd)}, which is not in the alphabet")
+    name = gsm.fold(contest.name)
+    if not any(name in screen.text for screen in seen):
+        yield warning("names", f"{language}: no screen has room for the contest's name, {contest.name!r}")
+
+
+class _Shape:
+    """What is left of a screen without its numbers and names."""
+
+    def __init__(self, contest: Contest) -> None:
+        names = sorted((gsm.fold(c.name) for c in contest.candidates), key=len, reverse=True)
+        # A name is cut behind a word, so any of its beginnings may stand on a screen.
+        patterns = (" (?:".join(re.escape(word) for word in name.split()) for name in names if name.split())
+        self._known: dict[str, str] = {}
+        self._names = re.compile("|".join(f"{p}{')?' * p.count(' (?:')}" for p in patterns) or "(?!)")
+
+    def of(self, screen: str) -> str:
+        """The shape of a screen."""
+        if screen not in self._known:
+            self._known[screen] = self._made(screen)
+        return self._known[screen]
+
+    def _made(self, screen: str) -> str:
+        lines = (self._names.sub("~", line) for line in screen.split("\n"))
+        # Lines of a list are alike, however many there are.
+        return "\n".join(dict.fromkeys(re.sub(r"\d+(?: \d{3})*", "#", line) for line in lines))
+
+
+def _views(contest: Contest) -> Iterator[MenuView]:
+    example = phonenumbers.example_number_for_type(contest.country, phonenumbers.PhoneNumberType.MOBILE)
+    if example is None:
+        return
+    dialler = Msisdn(phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164), contest.country)
+    ranking = standing(
+        contest.slug,
+        1,
+        [Score(c.code, c.name, VOTES_SHOWN - place) for place, c in enumerate(contest.standing)],
+    )
+    # A window that sells nothing is a finding of its own; its screens are seen all the same.
+    opened = replace(contest, closes_at=max(contest.closes_at, contest.opens_at + timedelta(hours=1)), _by_code={})
+    for network in NETWORKS:
+        yield MenuView(contest=opened, standing=ranking, dialler=dialler, network=network, now=opened.opens_at)
+    for now in (opened.opens_at - timedelta(seconds=1), opened.closes_at):
+        yield MenuView(contest=opened, standing=ranking, dialler=dialler, network=None, now=now)
+
+
+def _reached(view: MenuView, language: str, shape: "_Shape") -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every screen within reach, with the inputs that lead there. From the shapes that were seen least the
+    walk goes on first, so a hundred numbers of votes do not keep it from the last page of a list."""
+    first = start(view, language)
+    screen = _text(first, language, view.now)
+    yield (), screen
+    order, times = count(), Counter([shape.of(screen)])
+    waiting: list[tuple[int, int, tuple[str, ...], Session]] = []
+    if first.session is not None:
+        waiting.append((0, next(order), (), first.session))
+    known: set[Session] = {session for *_, session in waiting}
+    typed = inputs(view)
+    for _ in range(STEPS_MIN + STEPS_EACH * len(view.contest.standing)):
+        if not waiting:
+            return
+        *_, path, session = heappop(waiting)
+        for text in typed:
+            turn = advance(session, text, view)
+            if turn.session is not None and turn.session.language != language:
+                continue  # another language's walk
+            screen = _text(turn, language, view.now)
+            yield (*path, text), screen
+            if turn.session is not None and turn.session not in known:
+                known.add(turn.session)
+                times[shape.of(screen)] += 1
+                heappush(waiting, (times[shape.of(screen)], next(order), (*path, text), turn.session))
+
+
+def inputs(view: MenuView) -> tuple[str, ...]:
+    """What is typed on every screen: each key, codes of each kind, numbers of votes, phone numbers."""
+    contest = view.contest
+    national = phonenumbers.national_significant_number(phonenumbers.parse(view.dialler.e164))
+    longest = max(contest.standing, key=lambda c: gsm.septets(gsm.fold(c.name)), default=None)
+    gone = next((c for c in contest.candidates if not c.standing), None)
+    people = [c.code for c in (longest, gone) if c is not None]
+    # Somebody else's phone: the dialler's number with another last digit.
+    another = f"{national[:-1]}{(int(national[-1]) + 1) % 10}"
+    foreign = "+2250501020304" if view.dialler.country != "CI" else "+237671234567"
+    numbers = (str(contest.quantity_max), str(contest.quantity_max + 1), *map(str, contest.packs))
+    keys = (*"123456789", "0", "00", "", "x")
+    return tuple(dict.fromkeys((*keys, *people, "99", "999999", *numbers, another, foreign, "0" * 9, RECEIPT)))
+
+
+def _text(turn: Turn, language: str, now: datetime) -> str:
+    """The screen; one that is made of the number's own votes with as many as it can show."""
+    if not turn.wants_votes:
+        return turn.screen
+    longest = max(PublicStatus, key=lambda status: len(status.value))
+    line = VoteLine("07", "Awa", 5, longest, None, now)
+    return screens.my_votes([line, replace(line, receipt=RECEIPT)] * 4, language)
+
+
+def _dialled(contest: Contest, path: tuple[str, ...]) -> str:
+    code = contest.service_code.rstrip("#") or "*"
+    return f"{'*'.join((code, *(text or '-' for text in path)))}#"

@@ -1,0 +1,97 @@
+"""A lint report and a plan of changes, for a terminal of 80 columns or for a machine."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from channels.lint import LanguageSeen, Level, Report
+from channels.ussd.screens import SEPTETS_MAX
+from gateway.domain.contest_changes import Plan
+
+WIDTH: Final = 79
+_INDENT: Final = " " * 4
+
+
+def worst(reports: Sequence[Report]) -> str | None:
+    """The gravest level in these reports; None when nothing was found."""
+    for level in (Level.ERROR, Level.WARNING):
+        if any(report.has(level) for report in reports):
+            return level.value
+    return None
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The whole report as plain values."""
+    return asdict(report)
+
+
+def lines(report: Report) -> Iterator[str]:
+    """The whole report: names, screens, texts, and last the findings, which are then still in view."""
+    yield f"== {report.contest} =="
+    yield from _names(report)
+    for language in report.languages:
+        yield from _screens(language)
+        yield from _texts(language)
+    yield ""
+    yield f"-- {report.contest}: findings --"
+    for finding in report.findings:
+        yield from _wrapped(f"{finding.level.value:<8} {finding.about}: {finding.text}", " " * 9)
+    counts = {level: sum(finding.level is level for finding in report.findings) for level in Level}
+    yield f"{counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings"
+
+
+def _names(report: Report) -> Iterator[str]:
+    yield ""
+    yield "-- names on a phone, where they differ --"
+    same = 0
+    for name in report.names:
+        stand_ins = ", ".join(f"{c} becomes {stand or 'nothing'}" for c, stand in name.replaced.items())
+        cut = [name.shown] if name.shown == name.listed else [name.shown, f"in a list: {name.listed}"]
+        if not stand_ins and name.name == name.listed:
+            same += 1
+            continue
+        facts = "; ".join([*cut, *([stand_ins] if stand_ins else [])])
+        yield from _wrapped(f"{name.code or 'contest':<7} {name.name}: {facts}", " " * 8)
+    yield f"{same} names stay as they are"
+
+
+def _screens(seen: LanguageSeen) -> Iterator[str]:
+    yield ""
+    yield f"-- {seen.language}: {len(seen.screens)} screens, septets of {SEPTETS_MAX} --"
+    for screen in seen.screens:
+        yield ""
+        yield f"{screen.septets:>3}/{SEPTETS_MAX}  {screen.path}"
+        for line in screen.text.split("\n"):
+            yield from _wrapped(_INDENT + line, _INDENT)
+
+
+def _texts(seen: LanguageSeen) -> Iterator[str]:
+    yield ""
+    yield f"-- {seen.language}: {len(seen.texts)} texts at their longest --"
+    for text in seen.texts:
+        yield ""
+        cost = "" if text.cost is None else f", {text.cost.spoken()}"
+        yield f"{text.parts} {'part' if text.parts == 1 else 'parts'}{cost}  {text.kind}"
+        for line in text.text.split("\n"):
+            yield from _wrapped(_INDENT + line, _INDENT)
+
+
+def _wrapped(text: str, hanging: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=hanging, break_on_hyphens=False) or [""]
+
+
+def plan_lines(plan: Plan, *, dry_run: bool) -> Iterator[str]:
+    """What a document changes, or would change."""
+    slug, version = plan.contest.slug, plan.contest.version
+    for change in plan.changes:
+        yield f"{slug}: {change.what}: {change.after if change.before is None else f'{change.before} → {change.after}'}"
+    if plan.untouched:
+        yield f"{slug}: not in the document, stays: {', '.join(sorted(plan.untouched))}"
+    if not plan.changes:
+        yield f"{slug}: nothing changes"
+    elif dry_run:
+        yield f"{slug}: would be version {version}; nothing was changed"
+    else:
+        yield f"{slug}: version {version}"
+        yield f"look at it: spotlight contest lint {slug}"

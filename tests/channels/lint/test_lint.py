@@ -1,0 +1,180 @@
+"""A fault that is planted in a contest is found, and a sound contest has none."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from channels import gsm
+from channels.lint import Level, Report, Wallet, lint
+from channels.phrases import languages_for
+from gateway.domain.check_digit import with_check_digit
+from gateway.domain.contest import Candidate, CandidateStatus, Contest
+from gateway.domain.money import Money
+from gateway.domain.wallet import PaymentMethod
+from tests.demo import NAMES, candidate_id, demo_contest
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+RULES = {"fr": "Un vote payé est compté une fois.", "en": "A paid vote counts once."}
+WALLETS = (Wallet(PaymentMethod.MTN, "mtn_momo"), Wallet(PaymentMethod.ORANGE, "orange_money"))
+
+
+def sound(**changes: Any) -> Contest:
+    """Nothing to complain about, but for what is changed here."""
+    people = tuple(Candidate(candidate_id(n), with_check_digit(f"{n:02d}"), name) for n, name in enumerate(NAMES, 1))
+    values = {"check_digits": True, "candidates": people, "rules": RULES, "contact": "0701020304", **changes}
+    return replace(demo_contest(), **values, _by_code={})
+
+
+def look(contest: Contest, **changes: Any) -> Report:
+    values: dict[str, Any] = {"others": (), "wallets": WALLETS, "now": NOW, "public_url": "https://vote.example.ci"}
+    return lint(contest, **{**values, **changes})
+
+
+def faults(contest: Contest, level: Level = Level.ERROR, **changes: Any) -> list[str]:
+    found = look(contest, in_languages=("fr",), **changes).findings
+    return [f"{finding.about}: {finding.text}" for finding in found if finding.level is level]
+
+
+def named(*names: str, codes: tuple[str, ...] = ()) -> tuple[Candidate, ...]:
+    given = codes or tuple(with_check_digit(f"{n:02d}") for n in range(1, len(names) + 1))
+    return tuple(
+        Candidate(candidate_id(n), code, name) for n, (code, name) in enumerate(zip(given, names, strict=True), 1)
+    )
+
+
+def test_a_sound_contest_has_no_faults() -> None:
+    report = look(sound())
+    assert report.findings == ()
+    assert [seen.language for seen in report.languages] == ["fr", "en"]
+
+
+def test_a_language_of_the_contest_is_looked_at_too() -> None:
+    contest = sound(language="wes", rules={**RULES, "wes": "One vote di count one time."})
+    assert languages_for(contest) == ("wes", "fr", "en")
+    report = look(contest)
+    assert [seen.language for seen in report.languages] == ["wes", "fr", "en"]
+    assert [f.text for f in report.findings] == ["the phrases in wes are for review by a speaker"]
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "wes"])
+def test_every_screen_of_a_vote_is_seen_once_within_its_budget(language: str) -> None:
+    (seen,) = look(sound(), in_languages=(language,)).languages
+    assert len({screen.text for screen in seen.screens}) == len(seen.screens)
+    assert all(0 < screen.septets == gsm.septets(screen.text) <= 160 for screen in seen.screens)
+    together = "\n\n".join(screen.text for screen in seen.screens)
+    for part in ("100 FCFA", "MTN MoMo", "#144*82#", "*133#", "ZZZZZZZZZX", "1 000 000 FCFA"):
+        assert part in together, part
+    assert seen.screens[0].path == "*789#"
+    dialled = {screen.path.strip("*#").split("*")[1:2][0] for screen in seen.screens if "*" in screen.path.strip("*#")}
+    assert len(dialled) > 3
+
+
+def test_the_last_page_of_a_long_list_is_seen() -> None:
+    names = tuple(f"Personne {chr(65 + n % 26)}{chr(97 + n // 26)}" for n in range(47))
+    (seen,) = look(sound(candidates=named(*names)), in_languages=("fr",)).languages
+    assert max(screen.path.count("*9") for screen in seen.screens) >= 9
+
+
+def test_texts_have_parts_and_a_price() -> None:
+    (seen,) = look(sound(), in_languages=("fr",), sms_price=Money(12, "XOF")).languages
+    by_kind = {text.kind: text for text in seen.texts}
+    assert by_kind["receipt"].parts == 1
+    assert by_kind["payment_link"].parts == 2
+    assert by_kind["payment_link"].cost == Money(24, "XOF")
+    assert {"payment_failed: declined", "refund_pending: late", "reply: sms.help"} <= by_kind.keys()
+    assert all("{" not in text.text and text.parts <= 2 for text in seen.texts)
+    assert look(sound(), in_languages=("fr",)).languages[0].texts[0].cost is None
+
+
+def test_names_as_phones_show_them() -> None:
+    contest = sound(candidates=named("Grâce Aka", "Marie Antoinette Josephine Kouassi Adjoua Brou", "Zoé 🌟"))
+    names = look(contest, in_languages=("fr",)).names
+    assert names[0].code == ""
+    assert (names[1].shown, names[1].replaced) == ("Grace Aka", {"â": "a"})
+    assert names[2].shown == "Marie Antoinette Josephine Kouassi"
+    assert names[2].listed == "Marie Antoinette"
+    assert names[3].replaced == {"🌟": ""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"closes_at": NOW - timedelta(minutes=1)}, "times: it closed on 2026-05-31 23:59 UTC"),
+        ({"closes_at": datetime(2025, 1, 1, tzinfo=UTC)}, "times: it opens"),
+        ({"candidates": ()}, "candidates: nobody can be voted for"),
+        ({"candidates": named("A", "B", codes=("001", "013"))}, "codes: 001 (A) begins with 00"),
+        ({"candidates": named("A", "B", codes=("7", "013"))}, "codes: 7 (A) has one digit"),
+        ({"candidates": named("A", "B", codes=("014", "021"))}, "codes: 014 (A) does not end in its check digit"),
+        ({"candidates": named("A", "B", codes=("013", "013"))}, "codes: 013 is the code of 2 candidates"),
+        ({"candidates": named("李小龍", "B")}, "names: 013 '李小龍' cannot be read on a phone: '???'"),
+        ({"service_code": "789"}, "ussd: 789 cannot be dialled"),
+        ({"keyword": "STOP"}, "sms: the text STOP <code> 5 is not read as a vote"),
+        ({"packs": (5, 20_000)}, "prices: a pack of 20000 votes is more than one order may have (10000)"),
+        ({"country": "KE"}, "prices: nobody collects money in KE"),
+        ({"language": "bci"}, "language: there are no phrases in 'bci'"),
+    ],
+)
+def test_a_planted_error_is_found(changes: dict[str, Any], fault: str) -> None:
+    wallets = () if changes.get("country") == "KE" else WALLETS
+    assert any(found.startswith(fault) for found in faults(sound(**changes), wallets=wallets))
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"check_digits": False, "candidates": named("A", "B", codes=("12", "13"))}, "codes: one slip votes for"),
+        ({"check_digits": False, "candidates": named("A", "B", codes=("12", "21"))}, "codes: one slip votes for"),
+        ({"candidates": named("A", "B", codes=("013", "5724"))}, "codes: codes have 3 and 4 digits"),
+        ({"candidates": named("Awa  Koné", "awa koné")}, "candidates: 2 candidates are called 'awa koné'"),
+        ({"candidates": named("Aïcha Koné", "Aicha Koné")}, "names: in a list 013 and 021 look alike"),
+        ({"name": "Le très grand concours de beauté et de talent de la sous-région"}, "names: the contest's name"),
+        ({"opens_at": NOW + timedelta(days=1)}, "times: it opens on 2026-06-02 00:00 UTC only"),
+        ({"rules": {"en": "x"}}, "rules: there are no rules in fr"),
+        ({"contact": " "}, "contact: a voter in trouble finds nobody"),
+        ({"service_code": "", "short_code": ""}, "numbers: there is neither"),
+    ],
+)
+def test_a_planted_warning_is_found(changes: dict[str, Any], fault: str) -> None:
+    assert any(found.startswith(fault) for found in faults(sound(**changes), Level.WARNING))
+
+
+def test_withdrawn_candidates_keep_their_code_but_cannot_be_confused() -> None:
+    people = named("A", "B", codes=("12", "13"))
+    gone = (people[0], replace(people[1], status=CandidateStatus.WITHDRAWN))
+    assert faults(sound(check_digits=False, candidates=gone), Level.WARNING) == []
+
+
+def test_prices_under_an_operators_minimum() -> None:
+    wallets = (Wallet(PaymentMethod.MTN, "mtn_momo", 500), *WALLETS[1:])
+    contest = sound(packs=(2, 5))
+    assert faults(contest, wallets=wallets) == [
+        "prices: the pack of 2 votes = 200 FCFA is under the least amount of MTN_MOBILE_MONEY, 500 FCFA (5 votes)"
+    ]
+    assert faults(contest, Level.WARNING, wallets=wallets) == [
+        "prices: 1 vote = 100 FCFA is under the least amount of MTN_MOBILE_MONEY, 500 FCFA (5 votes)"
+    ]
+
+
+def test_wallets_that_cannot_be_used() -> None:
+    strangers = (
+        Wallet(PaymentMethod.MTN, "mtn_momo", currencies=frozenset({"XAF"})),
+        Wallet(PaymentMethod.ORANGE, "orange_money", connected=False),
+    )
+    assert faults(sound(), wallets=strangers) == ["prices: MTN_MOBILE_MONEY: mtn_momo does not take XOF"]
+    assert faults(sound(), Level.WARNING, wallets=strangers) == [
+        "prices: ORANGE_MONEY: orange_money is not set up here"
+    ]
+
+
+def test_numbers_shared_with_another_contest() -> None:
+    other = sound(id=candidate_id(99), slug="miss", keyword="MISS")
+    assert faults(sound(), Level.WARNING, others=[other]) == [
+        "ussd: *789# is shared with miss: voters choose from a list"
+    ]
+    same = replace(other, keyword="Star", service_code="*790#", _by_code={})
+    assert "sms: 7890 STAR is also the contest miss" in faults(sound(), others=[same])
+    inside = replace(other, service_code="*789*013#", _by_code={})
+    assert faults(sound(), others=[inside]) == ["ussd: *789*013*5*1# would dial miss (*789*013#), not star"]
+    assert faults(inside, others=[sound()]) == ["ussd: *789*013*5*1# would dial miss (*789*013#), not star"]
