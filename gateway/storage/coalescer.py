@@ -38,6 +38,7 @@ class Coalescer(Generic[T, R]):
         self._lanes = lanes
         self._waiting_max = waiting_max
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._under_way = 0
         self._trips: set[asyncio.Task[None]] = set()
 
     async def do(self, item: T) -> R:
@@ -47,17 +48,23 @@ class Coalescer(Generic[T, R]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._waiting.append((item, future))
-        if len(self._trips) < self._lanes:
+        if self._under_way < self._lanes:
+            self._under_way += 1
             trip = loop.create_task(self._travel())
             self._trips.add(trip)
             trip.add_done_callback(self._trips.discard)
         return await future
 
     async def _travel(self) -> None:
-        while self._waiting:
-            size = min(self._batch_max, len(self._waiting))
-            batch = [self._waiting.popleft() for _ in range(size)]
-            await self._carry(batch)
+        try:
+            while self._waiting:
+                size = min(self._batch_max, len(self._waiting))
+                batch = [self._waiting.popleft() for _ in range(size)]
+                await self._carry(batch)
+        finally:
+            # Here and not in a callback of the task, before which those just answered come again: they
+            # would see a lane taken by a trip that looks for nobody any more, and wait for ever.
+            self._under_way -= 1
 
     async def _carry(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:

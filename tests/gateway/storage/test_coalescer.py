@@ -82,3 +82,17 @@ async def test_too_many_waiting_are_turned_away() -> None:
         await coalescer.do(4)
     trips.go.set()
     assert await asyncio.gather(travelling, *waiting) == [2, 4, 6]
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+@pytest.mark.parametrize("callers", [1, 2, 3, 8])
+async def test_who_was_answered_and_comes_again_at_once_is_carried(lanes: int, callers: int) -> None:
+    coalescer: Coalescer[int, int] = Coalescer(Trips(), lanes=lanes)
+
+    async def one_after_the_other(number: int) -> int:
+        for _ in range(50):
+            assert await coalescer.do(number) == 2 * number
+        return number
+
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*(one_after_the_other(n) for n in range(1, callers + 1)))
