@@ -87,6 +87,10 @@ class BoundHouse:
         """What became of an order."""
         return await self.views.order(vote_id)
 
+    async def changed_orders(self, known: Mapping[UUID, str]) -> Mapping[UUID, tuple[str, OrderView]]:
+        """Of many orders at once, those that changed."""
+        return await self.views.changed_orders(known)
+
     async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
         """A number's latest orders in a contest."""
         return await self.views.votes_of(voter, contest_id, limit)

@@ -4,21 +4,24 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from gateway.domain.contest import Contest
 from gateway.domain.tally import Ranked, Standing
-from gateway.http.app_keys import HOUSE
+from gateway.http.app_keys import HOUSE, PUBLIC_URL
+from gateway.http.endpoint import described
 from gateway.http.pages import PAGES, Composed, not_found, render
 from gateway.http.problems import problem
+from gateway.http.sharing import Share, share_of
 from gateway.ports.house import House
 from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
+from leaderboard.models import LIMIT_DEFAULT, BoardEvent, BoardPath, BoardQuery, RankingDocument
 from leaderboard.view_model import Phase
 
-LIMIT_DEFAULT: Final = 100
 EXAMPLE_QUANTITY: Final = 5
 RETRY_AFTER_SECONDS: Final = "10"
 # Kept by readers only to be asked about again: what it shows may be a second old.
@@ -57,8 +60,19 @@ class Leaderboard:
         self._boards = boards
         self._pages: dict[tuple[str, str], KeptPage] = {}
 
+    @described(
+        path=BoardPath,
+        query=BoardQuery,
+        returns={200: RankingDocument},
+        headers={"If-None-Match": "ETag of the ranking that is held: 304 while it is still so."},
+        problems=(404, 422),
+        tag="leaderboard",
+    )
     async def ranking(self, request: web.Request) -> web.Response:
-        """The board as JSON. 304 to a reader who has it, 404, 422 for a limit that is none."""
+        """Tell the ranking.
+
+        Any site may ask. It is at most a second old; `version` counts the tally entries in it.
+        """
         board = self._board(request.app[HOUSE], request.match_info["slug"])
         if board is None:
             return _public(problem(404, "Unknown contest"))
@@ -72,8 +86,21 @@ class Leaderboard:
             return web.Response(status=304, headers=answer.headers_unchanged)
         return web.Response(body=answer.body, headers=answer.headers)
 
+    @described(
+        path=BoardPath,
+        returns={200: BoardEvent},
+        headers={"Last-Event-ID": "Version that was seen last: nothing is said again while it is the newest."},
+        problems=(404, 503),
+        tag="leaderboard",
+        media="text/event-stream",
+    )
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """The board as a stream. 404, or 503 when as many are watching as we can serve."""
+        """Follow the ranking.
+
+        A stream: `leaderboard:initial` with the whole Ranking, then `leaderboard:update` with what
+        changed, as absolute votes by candidate code, and `vote:success` with the votes just counted.
+        The id of each event is the version. 503 when as many are watching as can be served.
+        """
         board = self._board(request.app[HOUSE], request.match_info["slug"])
         if board is None:
             return _public(problem(404, "Unknown contest"))
@@ -102,6 +129,8 @@ class Leaderboard:
         kept = self._pages.get((slug, language))
         if kept is None or kept.contest is not contest or kept.phase is not phase or kept.etag != etag:
             values = _page_values(contest, board.standing, phase, house)
+            values["share"] = _share(request, contest, language)
+            values["parts"] = pages.parts(contest, language) if phase is Phase.OPEN else []
             kept = KeptPage(contest, phase, etag, pages.compose("board.html", language, values))
             self._pages[slug, language] = kept
         return pages.answer(request, kept.page, cache=PAGE_CACHE)
@@ -138,6 +167,12 @@ def _page_values(contest: Contest, standing: Standing, phase: Phase, house: Hous
         "example_amount": contest.price.times(EXAMPLE_QUANTITY),
         "percent": view_model.percent,
     }
+
+
+def _share(request: web.Request, contest: Contest, language: str) -> Share:
+    pages = request.app[PAGES]
+    say = partial(pages.say, language, "share.contest_text", contest=contest.name)
+    return share_of(request.app.get(PUBLIC_URL, ""), contest, None, say, language)
 
 
 def _read_limit(request: web.Request) -> int | None:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypedDict
 from urllib.parse import quote
+
+# pydantic reads the document's schemas from these, and wants this kind before Python 3.12.
+from typing_extensions import TypedDict
 
 from gateway.domain.contest import Contest
 from gateway.domain.tally import Ranked, Standing

@@ -19,6 +19,7 @@ from channels.web.models import (
     card_of,
     state_of,
 )
+from channels.web.order_feed import ORDER_FEED, OrderFeed, keep_running
 from channels.web.wishes import (
     CANDIDATE,
     FIELD_OF,
@@ -33,12 +34,12 @@ from gateway.domain.contest import Contest
 from gateway.domain.order import Channel, PlacedOrder, Refusal
 from gateway.domain.payment import PublicStatus
 from gateway.http.app_keys import HOUSE
-from gateway.http.endpoint import InputModel, Reply, endpoint, invalid
+from gateway.http.endpoint import InputModel, Reply, described, endpoint, invalid
 from gateway.http.logs import bind_vote
 from gateway.http.phrases import DEFAULT_LANGUAGE
 from gateway.http.problems import Problem
 from gateway.http.rate_limits import RateLimits
-from gateway.ports.house import House
+from gateway.ports.house import House, OrderView
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
@@ -178,14 +179,43 @@ def _receipt_of(placed: PlacedOrder) -> OrderPlaced:
 async def vote(request: web.Request, *, path: VotePath) -> Reply:
     """Tell what became of an order.
 
-    PENDING until the operator has decided; ask again every two seconds.
+    PENDING until the operator has decided; ask again every two seconds, or follow its events.
     """
-    vote_id = read_vote_id(path.vote_id)
+    return Reply(200, state_of(await _order_of(request, path.vote_id)))
+
+
+async def _order_of(request: web.Request, typed: str) -> OrderView:
+    """The order with this id. Problem 404."""
+    vote_id = read_vote_id(typed)
     order = None if vote_id is None else await request.app[HOUSE].order(vote_id)
     if order is None:
         raise Problem(404, "Unknown vote", kind="/problems/unknown_vote")
     bind_vote(order.vote_id)
-    return Reply(200, state_of(order))
+    return order
+
+
+@described(
+    path=VotePath,
+    returns={200: VoteState},
+    headers={"Last-Event-ID": "Id of the last event seen: 204 when it told the end."},
+    problems=(404, 503),
+    tag="votes",
+    media="text/event-stream",
+)
+async def vote_events(request: web.Request) -> web.StreamResponse:
+    """Follow an order.
+
+    A stream of `vote:state` events, each with the whole state: one at once, one for each change. It
+    ends with the first state that is no longer PENDING. 503 when as many follow as can be served: ask
+    for the state itself meanwhile.
+    """
+    feed = request.app[ORDER_FEED]
+    order = await _order_of(request, request.match_info["voteId"])
+    if feed.full:
+        raise Problem(
+            503, "Too many streams", "Ask for the state itself.", headers={"Retry-After": RETRY_AFTER_SECONDS}
+        )
+    return await feed.follow(request, order)
 
 
 @endpoint(returns={200: ContestList}, tag="contests")
@@ -216,13 +246,16 @@ async def candidates(request: web.Request, *, path: ContestPath) -> Reply:
     return Reply(200, CandidateList(contest=found.slug, candidates=standing), _FRESH)
 
 
-def setup(app: web.Application, limits: RateLimits) -> None:
-    """Serve the vote API. The application needs HOUSE; it lets go of the limits when it ends."""
+def setup(app: web.Application, limits: RateLimits, feed: OrderFeed | None = None) -> None:
+    """Serve the vote API. The application needs HOUSE; it lets go of the limits when it ends.
+    `feed`: what tells those who wait; by default one that asks once a second."""
     app[LIMITS] = limits
+    keep_running(app, feed or OrderFeed(app[HOUSE]))
     app[CANDIDATES] = CandidateIndex(app[HOUSE])
     app.on_cleanup.append(limits.close)
     app.router.add_post("/api/votes/initiate", initiate)
     app.router.add_get("/api/votes/{voteId:[0-9A-Fa-f-]{36}}", vote)
+    app.router.add_get("/api/votes/{voteId:[0-9A-Fa-f-]{36}}/events", vote_events, allow_head=False)
     app.router.add_get("/api/contests", contests)
     app.router.add_get("/api/contests/{slug}", contest)
     app.router.add_get("/api/contests/{slug}/candidates", candidates)

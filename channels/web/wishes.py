@@ -58,7 +58,8 @@ def refusal_words(refusal: Refusal, language: str, contest: Contest | None, code
 
 def language_of(request: web.Request, default: str) -> str:
     """The language that Accept-Language likes best among ours, else `default`."""
-    return preferred(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""), languages()) or default
+    wanted = request.headers.get(hdrs.ACCEPT_LANGUAGE)
+    return default if wanted is None else preferred(wanted, languages()) or default
 
 
 def read_payer(typed: str, contest: Contest) -> Msisdn | Refusal:

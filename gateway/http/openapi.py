@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Literal
 
@@ -11,7 +10,9 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
+from gateway.http import docs_page
 from gateway.http.endpoint import ApiModel, Spec, spec_of
+from gateway.http.pages import PAGES, Composed
 
 OPENAPI_VERSION: Final = "3.1.1"
 TITLE: Final = "Spotlight"
@@ -20,7 +21,6 @@ ABOUT: Final = (
     "and it counts once the payment is confirmed."
 )
 _SCHEMAS: Final = "#/components/schemas/{model}"
-_PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 _NOT_DOCUMENTED: Final = frozenset({hdrs.METH_HEAD, hdrs.METH_OPTIONS, hdrs.METH_ANY})
 
 Mode = Literal["validation", "serialization"]
@@ -94,7 +94,7 @@ def _operation(address: str, method: str, spec: Spec, references: References) ->
             **{
                 str(status): {
                     "description": _first_line(model),
-                    "content": {"application/json": {"schema": references[model, "serialization"]}},
+                    "content": {spec.media: {"schema": references[model, "serialization"]}},
                 }
                 for status, model in spec.returns.items()
             },
@@ -135,6 +135,8 @@ _STATUS_WORDS: Final[Mapping[int, str]] = {
 
 def _own_problems(spec: Spec) -> frozenset[int]:
     """Errors that the endpoint answers by itself, before its handler."""
+    if not spec.checked:
+        return frozenset()
     body = {400, 408, 413, 415, 422} if spec.body is not None else set()
     return frozenset(body | ({422} if spec.query is not None or spec.path is not None else set()))
 
@@ -172,105 +174,34 @@ def _fields(model: type[BaseModel] | None) -> dict[str, tuple[Json, bool]]:
     return {name: (held, name in required) for name, held in schema.get("properties", {}).items()}
 
 
-def docs_page(described: Json) -> str:
-    """The document as one readable page, without script."""
-    operations = [
-        _operation_section(method.upper(), address, operation)
-        for address, methods in described["paths"].items()
-        for method, operation in methods.items()
-    ]
-    schemas = [_schema_section(name, schema) for name, schema in described["components"]["schemas"].items()]
-    info = described["info"]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style></head><body><main>"
-        f"<h1>{escape(info['title'])} API <small>{escape(info['version'])}</small></h1>"
-        f'<p>{escape(info["description"])}</p><p>For programs: <a href="/openapi.json">/openapi.json</a> '
-        f"(OpenAPI {escape(described['openapi'])}). Errors are <code>application/problem+json</code>.</p>"
-        f"{''.join(operations)}<h2>Models</h2>{''.join(schemas)}</main></body></html>"
-    )
-
-
-_STYLE: Final = (
-    ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:0}"
-    "main{max-width:56rem;margin:auto;padding:16px}code{font-family:ui-monospace,Consolas,monospace}"
-    "section{border-top:1px solid #8886;padding-block:8px}h2,h3{line-height:1.2;overflow-wrap:anywhere}"
-    "table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:4px 12px 4px 0}"
-    ".scroll{overflow-x:auto}small{font-weight:400;opacity:.75}"
-)
-
-
-def _operation_section(method: str, address: str, operation: Json) -> str:
-    rows = [
-        (p["in"], p["name"], _type_words(p["schema"]), p.get("description", p["schema"].get("description", "")))
-        for p in operation.get("parameters", [])
-    ]
-    body = operation.get("requestBody")
-    if body is not None:
-        rows.append(("body", "", _type_words(body["content"]["application/json"]["schema"]), ""))
-    for status, said in operation["responses"].items():
-        schema = next(iter(said["content"].values()))["schema"]
-        rows.append((status, "", _type_words(schema), escape(said["description"])))
-    return (
-        f"<section><h3><code>{escape(method)} {escape(address)}</code></h3><p>{escape(operation['summary'])}. "
-        f"{escape(operation.get('description', ''))}</p>{_table(rows)}</section>"
-    )
-
-
-def _schema_section(name: str, schema: Json) -> str:
-    required = schema.get("required", [])
-    rows = [
-        (field, "required" if field in required else "", _type_words(held), escape(held.get("description", "")))
-        for field, held in schema.get("properties", {}).items()
-    ]
-    words = f"<p>{escape(schema['description'])}</p>" if "description" in schema else ""
-    values = ", ".join(map(str, schema.get("enum", [])))
-    return f'<section id="{escape(name)}"><h3>{escape(name)}</h3>{words}{escape(values)}{_table(rows)}</section>'
-
-
-def _table(rows: list[tuple[str, str, str, str]]) -> str:
-    lines = "".join(
-        f"<tr><th scope=row>{escape(where)}</th><td>{escape(name)}</td><td>{kind}</td><td>{words}</td></tr>"
-        for where, name, kind, words in rows
-    )
-    return f'<div class="scroll"><table>{lines}</table></div>' if lines else ""
-
-
-def _type_words(schema: Json) -> str:
-    """A schema in a few words, as HTML: a link for a model, its kind for a value."""
-    if "$ref" in schema:
-        name = escape(str(schema["$ref"]).rpartition("/")[2])
-        return f'<a href="#{name}">{name}</a>'
-    if "anyOf" in schema:
-        return " or ".join(_type_words(choice) for choice in schema["anyOf"])
-    if schema.get("type") == "array":
-        return f"list of {_type_words(schema.get('items', {}))}"
-    return escape(str(schema.get("format") or schema.get("type", "any")))
-
-
 def setup(app: web.Application) -> None:
-    """Serve `/openapi.json` and `/docs`. Both are made once, when the application starts."""
+    """Serve `/openapi.json` and `/docs`, each made once. The application needs mounted PAGES."""
     made: dict[str, bytes] = {}
+    pages: dict[str, Composed] = {}
+    values: Json = {}
 
     async def make(app: web.Application) -> None:
         described = document(app)
         made["json"] = orjson.dumps(described)
-        made["page"] = docs_page(described).encode()
+        values.update(
+            info=described["info"],
+            openapi=described["openapi"],
+            groups=docs_page.operations(described),
+            models=docs_page.models(described),
+        )
 
     async def as_json(_: web.Request) -> web.Response:
         """The document."""
-        return web.Response(body=made["json"], headers={hdrs.CONTENT_TYPE: "application/json"})
+        headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
+        return web.Response(body=made["json"], headers=headers)
 
-    async def as_page(_: web.Request) -> web.Response:
+    async def as_page(request: web.Request) -> web.Response:
         """The document for people."""
-        headers = {
-            hdrs.CONTENT_TYPE: "text/html; charset=utf-8",
-            "Content-Security-Policy": _PAGE_POLICY,
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-        }
-        return web.Response(body=made["page"], headers=headers)
+        kit = request.app[PAGES]
+        language = kit.language_of(request)
+        if language not in pages:
+            pages[language] = kit.compose("docs.html", language, values)
+        return kit.answer(request, pages[language], cache="no-cache")
 
     app.on_startup.append(make)
     app.router.add_get("/openapi.json", as_json)

@@ -138,6 +138,11 @@ class House(Protocol):
         """What became of an order. HouseUnavailable."""
         ...
 
+    async def changed_orders(self, known: Mapping[UUID, str]) -> Mapping[UUID, tuple[str, OrderView]]:
+        """Of many orders at once, those that changed since their mark in `known` was handed out (empty:
+        never), each with its new mark. HouseUnavailable."""
+        ...
+
     async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
         """A number's latest orders in a contest, as voter or as payer. HouseUnavailable."""
         ...

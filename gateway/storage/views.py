@@ -1,5 +1,7 @@
 """What may be told about orders: to the holder of an order's id, of a number, or of a receipt."""
 
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,6 +25,22 @@ select v.id, v.quantity, v.amount_minor, v.currency, v.receipt, v.placed_at, c.s
 from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
   join contests c on c.id = v.contest_id join candidates k on k.id = v.candidate_id
 where v.id = :vote order by p.sent_at desc nulls last
+""")
+
+# Only orders whose mark is another one than the asker knows are read whole.
+_CHANGED: Final = text("""
+with asked as (select * from unnest(cast(:votes as uuid[]), cast(:marks as text[])) as a(vote, mark)),
+found as (
+  select p.vote_id, string_agg(concat_ws('/', p.status, p.reason, p.expires_at, p.secrets_cipher is not null), ' '
+    order by p.reference) as mark
+  from asked a join payments p on p.vote_id = a.vote group by p.vote_id)
+select v.id, v.quantity, v.amount_minor, v.currency, v.receipt, v.placed_at, c.slug, k.code, k.name,
+  p.reference, p.status, p.reason, p.method, p.payer_cipher, p.secrets_cipher, p.expires_at, f.mark
+from found f join asked a on a.vote = f.vote_id and a.mark <> f.mark
+  join votes v on v.id = f.vote_id
+  join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
+  join contests c on c.id = v.contest_id join candidates k on k.id = v.candidate_id
+order by v.id, p.sent_at desc nulls last
 """)
 
 _VOTES_OF: Final = text("""
@@ -58,8 +76,17 @@ class PostgresViews:
     async def order(self, vote_id: UUID) -> OrderView | None:
         """What became of an order."""
         rows = await self._rows(_ORDER, vote=vote_id)
-        if not rows:
-            return None
+        return self._view(rows) if rows else None
+
+    async def changed_orders(self, known: Mapping[UUID, str]) -> Mapping[UUID, tuple[str, OrderView]]:
+        """Of the orders asked about by id, those whose mark is not the one given, with their new one.
+        One statement, however many are asked about."""
+        rows = await self._rows(_CHANGED, votes=list(known), marks=list(known.values()))
+        by_vote = {vote: list(of_vote) for vote, of_vote in groupby(rows, key=lambda row: row.id)}
+        return {vote: (of_vote[0].mark, self._view(of_vote)) for vote, of_vote in by_vote.items()}
+
+    def _view(self, rows: Sequence[Row[Any]]) -> OrderView:
+        """An order from its payments, the one that was sent last first."""
         states = [State(row.status) for row in rows]
         last = rows[0]
         status = public_status(states)

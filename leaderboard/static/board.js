@@ -134,6 +134,12 @@ function follow() {
   };
 }
 
+// The form's script may wait until somebody is about to use it.
+const form = document.querySelector("form[data-script]");
+for (const sign of form ? ["pointermove", "pointerdown", "keydown", "scroll"] : []) {
+  addEventListener(sign, () => import(form.dataset.script).catch(console.info), { once: true, passive: true });
+}
+
 if (board) {
   for (const line of lines.rows) {
     const find = (selector) => line.querySelector(selector);

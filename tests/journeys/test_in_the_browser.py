@@ -1,9 +1,10 @@
 """Journeys as a person sees them: the handset's keys are pressed, the pages are read in Chromium."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
 from tests.country import Country
 
@@ -16,7 +17,13 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     opened = await context.new_page()
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+
+    def hear(message: ConsoleMessage) -> None:
+        # The operator's page has no icon, and Chromium says so.
+        if message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
+            faults.append(message.text)
+
+    opened.on("console", hear)
     yield opened
     await context.close()
     assert faults == []
@@ -75,3 +82,36 @@ async def test_a_refused_prompt_is_told_on_the_page(country: Country, page: Page
     phone.decline()
     await expect(page.locator("main")).to_contain_text("refus", timeout=15_000)
     assert phone.inbox() == []
+
+
+async def test_a_redirect_payment_goes_to_the_operators_page_and_back(country: Country, page: Page) -> None:
+    await page.goto(f"{country.gateway_url}/c/star")
+    await page.select_option("#code", "10")
+    await page.fill("#quantity", "4")
+    await page.fill("#phone", "07 44 44 00 10")
+    await expect(page.locator(".guess")).to_contain_text("Orange Money")
+    await page.locator("main form button[type=submit]").click()
+    await page.wait_for_url("**/votes/*")
+    order = page.url
+    await expect(page.locator("main")).to_contain_text("#144*82#")
+    await page.get_by_role("link", name="Ouvrir la page Orange Money").click(timeout=15_000)
+    await page.wait_for_url(f"{country.sandbox_url}/**")
+    code = re.search(r"\b\d{4}\b", country.phone("+2250744440010").dial("#144*82#"))
+    assert code
+    await page.fill("#msisdn", "0744440010")
+    await page.fill("#code", code.group())
+    await page.locator("button.pay").click()
+    await page.locator("a.button").click()
+    await page.wait_for_url(order)
+    await expect(page.locator("h1")).to_have_text("Vote compté", timeout=20_000)
+    await page.get_by_role("link", name="Vérifier mon reçu").click()
+    await expect(page.locator("main")).to_contain_text("Star d'Abidjan")
+
+
+async def test_an_unpaid_order_of_the_web_texts_nobody(country: Country, page: Page) -> None:
+    await page.goto(f"{country.gateway_url}/c/star/12")
+    await page.fill("#quantity", "1")
+    await page.fill("#phone", "0744440014")
+    await page.locator("main form button").first.click()
+    await expect(page.get_by_role("link", name="Ouvrir la page Orange Money")).to_be_visible(timeout=15_000)
+    assert country.phone("+2250744440014").inbox() == []

@@ -3,6 +3,8 @@
 Orders are judged by the real rules, so a wish that is placed is one that the house would sell.
 """
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
@@ -11,6 +13,7 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from channels.web import api, pages
+from channels.web.order_feed import FeedSettings, OrderFeed
 from gateway.domain.contest import Contest
 from gateway.domain.money import Money
 from gateway.domain.msisdn import mask
@@ -20,12 +23,13 @@ from gateway.domain.receipt import make_receipt
 from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
 from gateway.http import middleware, openapi
-from gateway.http.app_keys import HOUSE
+from gateway.http.app_keys import HOUSE, PUBLIC_URL
 from gateway.http.pages import Pages
 from gateway.http.rate_limits import RateLimits
 from gateway.ports.house import House, HouseUnavailable, OrderView, ReceiptView
 from tests.demo import NAMES, demo_contest
 
+PUBLIC = "https://vote.example"
 NOWHERE = "redis://127.0.0.1:1/0"
 RECEIPT = make_receipt(123_456_789_012)
 PROVIDERS = frozenset({"mtn_momo", "orange_money"})
@@ -43,6 +47,8 @@ class RecordingHouse:
         self.instant = datetime(2026, 6, 1, 12, tzinfo=UTC)
         self.away = False
         self.score = 0
+        self.questions = 0
+        self.asked = asyncio.Event()
 
     def contests(self) -> tuple[Contest, ...]:
         return self.shown
@@ -79,6 +85,13 @@ class RecordingHouse:
     async def order(self, vote_id: UUID) -> OrderView | None:
         self._answer()
         return self.orders.get(vote_id)
+
+    async def changed_orders(self, known: Mapping[UUID, str]) -> dict[UUID, tuple[str, OrderView]]:
+        self.questions += 1
+        self.asked.set()
+        self._answer()
+        now = {vote: (repr(self.orders[vote]), self.orders[vote]) for vote in known}
+        return {vote: found for vote, found in now.items() if found[0] != known[vote]}
 
     async def receipt(self, code: str) -> ReceiptView | None:
         self._answer()
@@ -126,14 +139,17 @@ def counted_receipt() -> ReceiptView:
     )
 
 
-def application(house: RecordingHouse, limits: RateLimits | None = None) -> web.Application:
+def application(
+    house: RecordingHouse, limits: RateLimits | None = None, feed: FeedSettings | None = None
+) -> web.Application:
     """The web channel over this house, behind the middleware of the gateway."""
     app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
     app[HOUSE] = cast(House, house)
+    app[PUBLIC_URL] = PUBLIC
     kit = Pages()
     kit.mount(app)
     found = limits or RateLimits(NOWHERE, enabled=False)
-    api.setup(app, found)
-    pages.setup(app, kit, found)
+    api.setup(app, found, OrderFeed(app[HOUSE], feed or FeedSettings(tick=0.05)))
+    pages.setup(app, kit, found, PROVIDERS)
     openapi.setup(app)
     return app

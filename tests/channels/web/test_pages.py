@@ -2,6 +2,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,12 +10,15 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from playwright.async_api import Browser, expect
 
+from channels.web.pages import setup
 from gateway.domain.contest import CandidateStatus
 from gateway.domain.order import Channel
 from gateway.domain.payment import PublicStatus
 from gateway.domain.wallet import PaymentMethod
-from gateway.http.pages import CONTENT_SECURITY_POLICY
+from gateway.http.app_keys import HOUSE
+from gateway.http.pages import CONTENT_SECURITY_POLICY, Pages
 from gateway.http.rate_limits import RateLimits
+from gateway.ports.house import House
 from gateway.ports.payment_provider import PayerReason
 from tests.channels.web.house import NOWHERE, RECEIPT, RecordingHouse, application, counted_receipt
 from tests.demo import demo_contest
@@ -74,6 +78,61 @@ async def test_a_form_becomes_an_order(here: Here) -> None:
     assert (wish.channel, wish.key, wish.quantity, wish.voter) == (Channel.WEB, FORM["nonce"], 5, None)
     assert wish.payer is not None
     assert (wish.payer.e164, wish.method) == ("+2250501020304", PaymentMethod.MTN)
+
+
+async def test_a_form_without_a_nonce_is_shown_once_more(here: Here) -> None:
+    answer = await here.send({"Accept-Language": "en"}, nonce="")
+    text = await answer.text()
+    assert (answer.status, here.house.wishes) == (200, [])
+    assert "Nothing has been ordered yet" in text
+    nonce = re.search(r'name="nonce" value="([\w-]{24})"', text)
+    assert nonce
+    assert (await here.send(nonce=nonce[1])).status == 303
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [("07", 303, ""), ("", 422, "choose a candidate"), ("99", 422, "choose a candidate"), ("0" * 99, 422, "choose")],
+)
+async def test_the_form_of_the_contests_page_names_its_candidate(
+    here: Here, code: str, status: int, words: str
+) -> None:
+    headers = {"Accept-Language": "en"}
+    answer = await here.client.post("/c/star", data=FORM | {"code": code}, headers=headers, allow_redirects=False)
+    assert answer.status == status
+    assert words in await answer.text()
+    assert len(here.house.wishes) == (1 if status == 303 else 0)
+
+
+async def test_the_form_of_an_unknown_contest_is_not_found(here: Here) -> None:
+    assert (await here.client.post("/c/nowhere", data=FORM | {"code": "07"})).status == 404
+
+
+@pytest.mark.parametrize(
+    ("pack", "typed", "status", "quantity"),
+    [("20", "", 303, 20), ("20", "20", 303, 20), ("", "7", 303, 7), ("20", "7", 422, 0), ("x", "", 422, 0)],
+)
+async def test_a_pack_or_a_typed_number(pack: str, typed: str, status: int, quantity: int) -> None:
+    house = RecordingHouse(replace(demo_contest(), packs=(5, 20), _by_code={}))
+    async with TestClient(TestServer(application(house))) as client:
+        here = Here(house, client)
+        assert 'name="pack" value="5" checked' in await here.read(PAGE)
+        assert 'name="pack" value="20" checked' in await here.read(f"{PAGE}?votes=20")
+        assert (await here.send(pack=pack, quantity=typed)).status == status
+    assert [wish.quantity for wish in house.wishes] == ([quantity] if quantity else [])
+
+
+async def test_only_ways_to_pay_that_somebody_takes_are_offered(here: Here) -> None:
+    assert 'value="CARD"' not in await here.read(PAGE)
+    app = web.Application()
+    app[HOUSE] = cast(House, here.house)
+    kit = Pages()
+    kit.mount(app)
+    setup(app, kit, RateLimits(NOWHERE, enabled=False), frozenset({"orange_money"}))
+    async with TestClient(TestServer(app)) as client:
+        text = await Here(here.house, client).read(PAGE)
+    assert 'value="ORANGE_MONEY"' in text
+    assert 'value="MTN_MOBILE_MONEY"' not in text
 
 
 async def test_a_double_click_is_one_order(here: Here) -> None:
@@ -244,7 +303,7 @@ async def test_every_end_of_an_order_has_words(
     text = await here.read(path, language)
     assert 'href="/c/star/07?votes=5"' in text
     assert (f'href="/verify/{RECEIPT}"' in text) is done
-    assert "order.js" not in text
+    assert "/static/order." not in text
 
 
 async def test_an_orders_page_is_kept_by_nobody(here: Here) -> None:
@@ -312,7 +371,7 @@ async def test_a_vote_in_a_browser(here: Here, browser: Browser, script: bool) -
     await page.goto(str(here.client.make_url(PAGE)))
     await page.fill("#quantity", "15")
     if script:
-        await expect(page.locator("#total")).to_have_text("1 500 FCFA")
+        await expect(page.locator("#to-pay")).to_have_text("1 500 FCFA")
     await page.fill("#phone", "0501020304")
     await page.click("button[type=submit]")
     await expect(page.locator("h1")).to_have_text("En attente de votre paiement")

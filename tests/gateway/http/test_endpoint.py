@@ -11,6 +11,7 @@ from pydantic import Field
 from gateway.http import endpoint as endpoints
 from gateway.http import middleware, openapi
 from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint
+from gateway.http.pages import Pages
 from gateway.http.problems import Problem
 from tests.channels.web.house import RecordingHouse
 from tests.channels.web.house import application as voting
@@ -62,6 +63,7 @@ async def put(request: web.Request, *, body: Book, path: ShelfPath, query: Page)
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     app = web.Application(middlewares=middleware.stack())
+    Pages().mount(app)
     app.router.add_post("/api/shelves/{shelfId}/books", put)
     openapi.setup(app)
     async with TestClient(TestServer(app)) as client:
@@ -169,6 +171,8 @@ async def test_the_vote_api_is_described() -> None:
     assert set(said["paths"]) == {
         "/api/votes/initiate",
         "/api/votes/{voteId}",
+        "/api/votes/{voteId}/events",
+        "/verify/{receipt}",
         "/api/contests",
         "/api/contests/{slug}",
         "/api/contests/{slug}/candidates",

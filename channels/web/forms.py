@@ -1,0 +1,133 @@
+"""The vote form as it is sent: read, judged, and turned into a wish."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import hdrs, web
+
+from channels.web.wishes import read_payer, wish_of
+from gateway.domain.contest import Candidate, Contest
+from gateway.domain.order import Channel, Refusal, Wish, check_quantity
+from gateway.domain.wallet import PaymentMethod, methods_in, provider_for
+from gateway.http.app_keys import PUBLIC_URL
+
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+FIELDS_MAX: Final = 20
+FIRST_QUANTITY: Final = 5
+QUANTITY_DIGITS_MAX: Final = 9
+
+_NONCE: Final = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+_NONCE_BYTES: Final = 18
+_METHODS: Final = {method.value: method for method in PaymentMethod}
+_SPACES: Final = re.compile(r"\s")
+_SAME_SITE: Final = frozenset({"same-origin", "none"})
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form as its reader left it.
+
+    `nonce`: one form, one order, however often it is sent; empty from a page that many share and
+    whose script did not run. `pack`: the number of votes that was chosen from the offered ones;
+    `quantity`: the one that was typed. `code`: the candidate, where the page is not a candidate's.
+    """
+
+    nonce: str
+    quantity: str = ""
+    phone: str = ""
+    method: str = ""
+    pack: str = ""
+    code: str = ""
+
+    @property
+    def votes(self) -> str:
+        """The number of votes that is meant: chosen or typed; both, when they are not the same, is
+        no number."""
+        chosen, typed = self.pack, _SPACES.sub("", self.quantity)
+        return f"{chosen} {self.quantity}" if chosen and typed and chosen != typed else chosen or typed
+
+
+def first_form(contest: Contest, nonce: str = "") -> Form:
+    """A form that nobody has touched: the smallest pack, or a few votes."""
+    first = contest.packs[0] if contest.packs else min(FIRST_QUANTITY, contest.quantity_max)
+    return with_quantity(Form(nonce), contest, str(first))
+
+
+def with_quantity(form: Form, contest: Contest, votes: str) -> Form:
+    """The form with this number of votes: a pack where it is one, else typed."""
+    chosen = votes.isdigit() and int(votes) in contest.packs
+    pack, quantity = (votes, "") if chosen else ("", votes)
+    return Form(form.nonce, quantity, form.phone, form.method, pack, form.code)
+
+
+def fresh_nonce() -> str:
+    """A word that no other form has."""
+    return secrets.token_urlsafe(_NONCE_BYTES)
+
+
+def read_form(body: bytes) -> Form:
+    """The form as sent; of a field given twice, the last. ValueError for too many fields."""
+    fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    nonce = fields.get("nonce", "")
+    return Form(
+        nonce=nonce if _NONCE.fullmatch(nonce) else "",
+        quantity=fields.get("quantity", "").strip()[:20],
+        phone=fields.get("phone", "").strip()[:40],
+        method=fields.get("method", ""),
+        pack=fields.get("pack", "").strip()[:20],
+        code=fields.get("code", "").strip()[:16],
+    )
+
+
+def read_quantity(typed: str, contest: Contest) -> int | Refusal:
+    """The number of votes as typed: digits only."""
+    if not (typed.isascii() and typed.isdigit()):
+        return Refusal.BAD_QUANTITY
+    if len(typed) > QUANTITY_DIGITS_MAX:
+        return Refusal.TOO_MANY
+    return check_quantity(contest, int(typed)) or int(typed)
+
+
+def read_method(word: str) -> PaymentMethod | Refusal | None:
+    """The way to pay that was chosen; None to tell it by the number."""
+    if not word:
+        return None
+    return _METHODS.get(word, Refusal.METHOD_UNAVAILABLE)
+
+
+def read_wish(form: Form, contest: Contest, candidate: Candidate, language: str) -> Wish | Refusal:
+    """What the form asks for, or the first thing in it that cannot be."""
+    quantity = read_quantity(form.votes, contest)
+    if isinstance(quantity, Refusal):
+        return quantity
+    payer = read_payer(form.phone, contest)
+    if isinstance(payer, Refusal):
+        return payer
+    method = read_method(form.method)
+    if isinstance(method, Refusal):
+        return method
+    return wish_of(Channel.WEB, form.nonce, contest, candidate.code, quantity, method, payer, language)
+
+
+def offered(country: str, providers: frozenset[str]) -> tuple[PaymentMethod, ...]:
+    """The ways to pay that somebody takes here and now. `providers`: codes of those that are set up."""
+    return tuple(method for method in methods_in(country) if provider_for(country, method) in providers)
+
+
+def from_elsewhere(request: web.Request) -> bool:
+    """Whether another site's page sent this form.
+
+    A browser that tells neither Sec-Fetch-Site nor Origin is let in: one that can be used by
+    another site tells at least Origin, and small phones' browsers tell neither.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in _SAME_SITE
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None:
+        return False
+    ours = {request.host, urlsplit(request.app.get(PUBLIC_URL, "")).netloc}
+    return urlsplit(origin).netloc not in ours - {""}

@@ -1,0 +1,55 @@
+// The price follows the number of votes, the wallet the number that pays; links can be copied.
+const form = document.querySelector("form[data-price]");
+if (form) {
+  const { price, exponent, unit, max, calling } = form.dataset;
+  const { quantity, phone, nonce, pack, method } = form.elements;
+  const wallets = JSON.parse(form.dataset.wallets);
+  const sum = form.querySelector("output");
+  const guess = form.querySelector(".guess");
+  // As the server writes amounts: thousands apart by a space that does not break.
+  const write = (minor) => {
+    const [whole, part] = (minor / 10 ** exponent).toFixed(exponent).split(".");
+    const grouped = whole.replace(/\B(?=(\d{3})+$)/g, "\u00a0");
+    return `${part ? `${grouped}.${part}` : grouped}\u00a0${unit}`;
+  };
+  const priced = () => {
+    const votes = Number(pack?.value || quantity.value);
+    const good = Number.isInteger(votes) && votes >= 1 && votes <= +max;
+    const text = good ? write(votes * price) : "";
+    if (sum.textContent !== text) sum.textContent = text;
+  };
+  const guessed = () => {
+    const digits = phone.value.replace(/\D/g, "").replace(/^00/, "");
+    const own = digits.startsWith(calling) ? digits.slice(calling.length) : digits;
+    const wallet = wallets[own.slice(0, 3)] ?? wallets[own.slice(0, 2)];
+    let text = "";
+    if (!method.value && wallet) text = guess.dataset.guess.replace("{wallet}", wallet);
+    else if (!method.value && own.length > 2) text = guess.dataset.unknown;
+    if (guess.textContent !== text) guess.textContent = text;
+  };
+  form.addEventListener("input", ({ target }) => {
+    // A chosen pack and a typed number are never meant together.
+    if (target === quantity && pack) pack.value = "";
+    if (target.name === "pack" && target.value) quantity.value = "";
+    priced();
+    guessed();
+  });
+  const ready = () => {
+    // One form, one order, however often it is sent.
+    if (!nonce.value) nonce.value = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    priced();
+    guessed();
+  };
+  addEventListener("pageshow", ready);
+  ready();
+}
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = !navigator.clipboard;
+  const label = button.textContent;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = button.dataset.done;
+    setTimeout(() => { button.textContent = label; }, 3000);
+  });
+}

@@ -1,0 +1,93 @@
+"""What the voters' templates are given: plain values from a contest, a form, an order."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from channels.phrases import say
+from channels.web.forms import Form, read_quantity
+from channels.web.wishes import FIELD_OF, refusal_words
+from gateway.domain.contest import Candidate, Contest
+from gateway.domain.money import EXPONENTS, SHORT_UNITS, Money
+from gateway.domain.order import Refusal
+from gateway.domain.payment import PublicStatus
+from gateway.domain.wallet import PaymentMethod, prefixes_in
+from gateway.ports.house import OrderView
+from gateway.ports.payment_provider import PayerReason
+
+REASONS: Final = frozenset(reason.value for reason in PayerReason)
+
+# What a payer dials when the prompt does not come by itself.
+APPROVALS: Final[Mapping[tuple[str, PaymentMethod], str]] = {
+    ("CI", PaymentMethod.MTN): "*133#",
+    ("CM", PaymentMethod.ORANGE): "#150*50#",
+}
+# What a payer dials for the code that the operator's page wants.
+PAGE_CODES: Final[Mapping[tuple[str, PaymentMethod], str]] = {("CI", PaymentMethod.ORANGE): "#144*82#"}
+
+
+def wallet(method: PaymentMethod, language: str) -> str:
+    """The wallet's name as voters know it."""
+    return say(language, f"wallet.{method.value}")
+
+
+def form_values(
+    contest: Contest,
+    candidate: Candidate | None,
+    form: Form,
+    methods: tuple[PaymentMethod, ...],
+    language: str,
+    refusal: Refusal | None = None,
+) -> dict[str, Any]:
+    """The form. `candidate`: None where it is to be chosen in the form; `methods`: ways to pay that
+    are offered; `refusal`: what was wrong when it was sent."""
+    calling_code, prefixes = prefixes_in(contest.country)
+    names = {prefix: wallet(method, language) for prefix, method in prefixes.items() if method in methods}
+    return {
+        "contest": contest,
+        "candidate": candidate,
+        "form": form,
+        "packs": [(str(pack), pack, contest.price.times(pack)) for pack in contest.packs],
+        "total": _total(contest, form),
+        "exponent": EXPONENTS[contest.currency],
+        "unit": SHORT_UNITS.get(contest.currency, contest.currency),
+        "methods": [(method.value, wallet(method, language)) for method in methods],
+        "wallets": orjson.dumps(names).decode(),
+        "calling_code": calling_code,
+        "wrong": None
+        if refusal is None
+        else refusal_words(refusal, language, contest, candidate.code if candidate else ""),
+        "wrong_field": None if refusal is None else FIELD_OF.get(refusal),
+    }
+
+
+def _total(contest: Contest, form: Form) -> Money | None:
+    quantity = read_quantity(form.votes, contest)
+    return None if isinstance(quantity, Refusal) else contest.price.times(quantity)
+
+
+def order_values(order: OrderView, contest: Contest | None, now: datetime) -> dict[str, Any]:
+    """An order. `left`: whole seconds until the payer's time is over, never below 0; `by_page`:
+    whether it is paid on a page of the operator."""
+    place = (contest.country if contest else "", order.method)
+    link = safe_link(order.payment_url)
+    left = None if order.pay_before is None else max(0, int((order.pay_before - now).total_seconds()))
+    return {
+        "order": order,
+        "contest": contest,
+        "pending": order.status is PublicStatus.PENDING,
+        "payment_url": link,
+        "by_page": link is not None or place in PAGE_CODES or order.method is PaymentMethod.CARD,
+        "page_code": PAGE_CODES.get(place),
+        "approval_code": APPROVALS.get(place),
+        "left": left,
+        "wallet": wallet,
+        "reasons": REASONS,
+    }
+
+
+def safe_link(url: str | None) -> str | None:
+    """A link that an operator gave, when it is one to a web page."""
+    return url if url is not None and url.startswith(("https://", "http://")) else None

@@ -1,0 +1,31 @@
+"""The ranking's part of the API document, made of the types that the rankings are made of."""
+
+from typing import Final
+
+from pydantic import Field, RootModel
+
+from gateway.http.endpoint import InputModel
+from leaderboard.feed import ENTRIES_MAX
+from leaderboard.view_model import Ranking, Successes, Update
+
+LIMIT_DEFAULT: Final = 100
+
+
+class BoardPath(InputModel):
+    """The contest that is asked about."""
+
+    slug: str = Field(description="The contest's word in its address.")
+
+
+class BoardQuery(InputModel):
+    """How much of the board."""
+
+    limit: int = Field(LIMIT_DEFAULT, ge=1, le=ENTRIES_MAX, description="How many places.")
+
+
+class RankingDocument(RootModel[Ranking]):
+    """The ranking as it is now."""
+
+
+class BoardEvent(RootModel[Ranking | Update | Successes]):
+    """The data of an event: a Ranking at first, an Update for each change, Successes beside it."""
