@@ -16,9 +16,3 @@ def arrays(columns: Columns, rows: Iterable[Mapping[str, Any]]) -> dict[str, lis
     """The parameters of `unnest`: one list a column."""
     held = list(rows)
     return {name: [row[name] for row in held] for name, _ in columns}
-
-
-def columns_of(columns: Columns, rows: Iterable[Sequence[object]]) -> dict[str, list[object]]:
-    """The same from rows whose values stand in the order of the columns: half the time of `arrays`."""
-    turned = zip(*rows, strict=True)
-    return {name: list(values) for (name, _), values in zip(columns, turned, strict=True)}

@@ -8,8 +8,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.ports.house import HouseUnavailable, IncomingCallback
-from gateway.storage.arrays import arrays, unnest
 from gateway.storage.coalescer import Coalescer, Overloaded
+from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault, fingerprint
 
 _COLUMNS: Final = (
@@ -23,7 +23,7 @@ _COLUMNS: Final = (
 )
 _STORE: Final = text(f"""
 insert into callbacks (provider, payment_reference, method, headers, body, body_hash, remote)
-select provider, payment_reference, method, cast(headers as jsonb), body, body_hash, remote from {unnest(_COLUMNS)}
+select provider, payment_reference, method, cast(headers as jsonb), body, body_hash, remote from {recordset(_COLUMNS)}
 """)
 
 
@@ -44,7 +44,7 @@ class PostgresCallbacks:
 
     async def _insert(self, callbacks: list[IncomingCallback]) -> list[None]:
         async with self._engine.connect() as connection:
-            await connection.execute(_STORE, arrays(_COLUMNS, map(self._row, callbacks)))
+            await connection.execute(_STORE, document(map(self._row, callbacks)))
         return [None] * len(callbacks)
 
     def _row(self, callback: IncomingCallback) -> dict[str, Any]:

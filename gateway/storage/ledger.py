@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.ledger import balanced
 from gateway.ports.stores import LedgerEntry
-from gateway.storage.arrays import arrays, unnest
+from gateway.storage.rows import document, recordset
 
 _LEGS: Final = (
     ("tx", "uuid"),
@@ -20,7 +20,7 @@ _LEGS: Final = (
     ("memo", "text"),
 )
 _POST: Final = text(f"""
-insert into postings (tx, contest_id, provider, account, currency, amount_minor, memo) select * from {unnest(_LEGS)}
+insert into postings (tx, contest_id, provider, account, currency, amount_minor, memo) select * from {recordset(_LEGS)}
 """)
 
 
@@ -44,4 +44,4 @@ async def book(connection: AsyncConnection, entries: Sequence[tuple[LedgerEntry,
         for entry, provider in entries
         for leg in entry.legs
     ]
-    await connection.execute(_POST, arrays(_LEGS, rows))
+    await connection.execute(_POST, document(rows))

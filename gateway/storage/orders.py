@@ -13,8 +13,8 @@ from gateway.domain.order import PlacedOrder, Refusal
 from gateway.domain.receipt import order_code
 from gateway.ports.house import HouseUnavailable
 from gateway.ports.stores import NewOrder
-from gateway.storage.arrays import columns_of, unnest
 from gateway.storage.coalescer import Coalescer, Overloaded
+from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 
 # An order that no operator was asked about within this time is closed.
@@ -46,10 +46,11 @@ _COLUMNS: Final = (
 )
 
 # The window and the candidate are judged by the clock of the inserting statement. A key that is
-# known, in the table or twice in this batch, inserts nothing. What was claimed is an array and not
-# a join: without statistics a join of two lists is planned as their product.
+# known, in the table or twice in this batch, inserts nothing. Only what was not placed comes back.
+# What was claimed is an array and not a join: without statistics a join of two lists is planned as
+# their product.
 _INSERT: Final = text(f"""
-with asked as (select * from {unnest(_COLUMNS)}),
+with asked as (select * from {recordset(_COLUMNS)}),
 judged as materialized (
   select a.*,
     (select c.opens_at <= now() and now() < c.closes_at from contests c where c.id = a.contest_id) as in_window,
@@ -80,7 +81,7 @@ logged as (
   insert into payment_events (reference, to_status, seen, actor, detail)
   select reference, 'created', 'ordered', 'voter', channel
   from judged where vote_id = any(cast((select ids from placed) as uuid[])))
-select vote_id, vote_id = any(cast((select ids from placed) as uuid[])) as placed, in_window, standing from judged
+select vote_id, in_window, standing from judged where not vote_id = any(cast((select ids from placed) as uuid[]))
 """)
 
 _FIND: Final = text("""
@@ -115,13 +116,10 @@ class PostgresOrders:
         return _known(rows[0], request_hash) if rows else None
 
     async def _insert(self, orders: list[NewOrder]) -> list[PlacedOrder | Refusal | BaseException]:
-        columns: dict[str, Any] = {
-            **columns_of(_COLUMNS, map(self._row, orders)),
-            "unsent_seconds": UNSENT_LIFE.total_seconds(),
-        }
+        asked = {**document(map(self._row, orders)), "unsent_seconds": UNSENT_LIFE.total_seconds()}
         async with self._engine.connect() as connection:
-            judged = {row.vote_id: row for row in (await connection.execute(_INSERT, columns)).all()}
-            left = [order for order in orders if not _placed(judged, order)]
+            judged = {row.vote_id: row for row in (await connection.execute(_INSERT, asked)).all()}
+            left = [order for order in orders if order.vote_id in judged] if judged else []
             known: dict[tuple[str, str], Row[Any]] = {}
             if left:
                 keys = {
@@ -135,53 +133,48 @@ class PostgresOrders:
     def _answer(
         order: NewOrder, judged: dict[UUID, Row[Any]], known: dict[tuple[str, str], Row[Any]]
     ) -> PlacedOrder | Refusal:
-        wish = order.sale.wish
-        if _placed(judged, order):
+        verdict = judged.get(order.vote_id)
+        if verdict is None:
             return PlacedOrder(order.vote_id, order.payment_reference, order.sale.amount)
+        wish = order.sale.wish
         if row := known.get((wish.channel.value, wish.key)):
             return _known(row, wish.request_hash)
-        verdict = judged[order.vote_id]
         if verdict.in_window is None or verdict.standing is None:
             return Refusal.UNKNOWN_CANDIDATE
         if not verdict.in_window:
             return Refusal.CLOSED
         return Refusal.TRY_AGAIN if verdict.standing else Refusal.CANDIDATE_NOT_STANDING
 
-    def _row(self, order: NewOrder) -> tuple[object, ...]:
+    def _row(self, order: NewOrder) -> dict[str, object]:
         """The values of `_COLUMNS`."""
         sale, wish, vault = order.sale, order.sale.wish, self._vault
         if wish.payer is None or wish.method is None:
             raise ValueError("a sale names its payer and its method")
         voter = wish.voter.e164 if wish.voter else None
-        return (
-            wish.channel.value,
-            wish.key,
-            wish.request_hash,
-            order.vote_id,
-            order.payment_reference,
-            order.receipt,
-            wish.contest.id,
-            sale.candidate.id,
-            wish.language,
-            wish.quantity,
-            wish.contest.price.amount_minor,
-            sale.amount.amount_minor,
-            sale.amount.currency,
-            vault.index(voter) if voter else None,
-            vault.seal(voter, voter_place(order.vote_id)) if voter else None,
-            sale.provider,
-            wish.method.value,
-            wish.contest.country,
-            vault.index(wish.payer.e164),
-            vault.seal(wish.payer.e164, payer_place(order.payment_reference)),
-            order_code(order.payment_reference),
-            wish.prompt_delay_seconds,
-        )
-
-
-def _placed(judged: dict[UUID, Row[Any]], order: NewOrder) -> bool:
-    row = judged.get(order.vote_id)
-    return row is not None and bool(row.placed)
+        return {
+            "channel": wish.channel.value,
+            "key": wish.key,
+            "request_hash": wish.request_hash,
+            "vote_id": order.vote_id,
+            "reference": order.payment_reference,
+            "receipt": order.receipt,
+            "contest_id": wish.contest.id,
+            "candidate_id": sale.candidate.id,
+            "language": wish.language,
+            "quantity": wish.quantity,
+            "price_minor": wish.contest.price.amount_minor,
+            "amount_minor": sale.amount.amount_minor,
+            "currency": sale.amount.currency,
+            "voter_index": vault.index(voter) if voter else None,
+            "voter_cipher": vault.seal(voter, voter_place(order.vote_id)) if voter else None,
+            "provider": sale.provider,
+            "method": wish.method.value,
+            "country": wish.contest.country,
+            "payer_index": vault.index(wish.payer.e164),
+            "payer_cipher": vault.seal(wish.payer.e164, payer_place(order.payment_reference)),
+            "order_code": order_code(order.payment_reference),
+            "delay_seconds": wish.prompt_delay_seconds,
+        }
 
 
 def _known(row: Row[Any], request_hash: bytes) -> PlacedOrder:

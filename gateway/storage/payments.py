@@ -15,10 +15,10 @@ from gateway.domain.payment import Actor, Seen, State, states_before
 from gateway.domain.receipt import order_code
 from gateway.ports.payment_provider import Collection
 from gateway.ports.stores import DueCallback, JudgedCallback, LedgerEntry, Observation, OpenPayment
-from gateway.storage.arrays import arrays, unnest
 from gateway.storage.coalescer import Coalescer
 from gateway.storage.ledger import book
 from gateway.storage.orders import UNSENT_LIFE, payer_place, secrets_place
+from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 
 # How long a claimed payment is left to its worker before somebody else asks again.
@@ -99,7 +99,7 @@ _FACTS: Final = (
 # `to_status` null: only facts are remembered and no step is taken. A hint that came while the
 # operator was being asked keeps its place in the queue.
 _RECORD: Final = text(f"""
-with asked as (select * from {unnest(_FACTS)}),
+with asked as (select * from {recordset(_FACTS)}),
 locked as (
   select p.reference, p.placed_at, p.status from payments p join asked a using (reference)
   where p.status = any(cast(:froms as text[])) order by p.reference for update of p),
@@ -148,7 +148,7 @@ _EVIDENCE: Final = (
 )
 _KEEP_EVIDENCE: Final = text(f"""
 insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw)
-select * from {unnest(_EVIDENCE)}
+select * from {recordset(_EVIDENCE)}
 """)
 
 _CLAIM_CALLBACKS: Final = text("""
@@ -166,7 +166,7 @@ _JUDGED: Final = (
     ("hinted", "boolean"),
 )
 _JUDGE: Final = text(f"""
-with judged as (select * from {unnest(_JUDGED)}),
+with judged as (select * from {recordset(_JUDGED)}),
 marked as (
   update callbacks b set handled_at = now(), outcome = j.outcome
   from judged j where b.id = j.id and b.handled_at is null returning b.id),
@@ -257,7 +257,7 @@ class PostgresPayments:
         rows = await connection.execute(
             _RECORD,
             {
-                **arrays(_FACTS, map(self._facts, members)),
+                **document(map(self._facts, members)),
                 "froms": [state.value for state in leads] or _ALL_STATES,
                 "to_status": target,
                 "seen": seen.value if seen else None,
@@ -303,7 +303,7 @@ class PostgresPayments:
             if seen.evidence_word
         ]
         if kept:
-            await connection.execute(_KEEP_EVIDENCE, arrays(_EVIDENCE, kept))
+            await connection.execute(_KEEP_EVIDENCE, document(kept))
 
     def _facts(self, seen: Observation) -> dict[str, Any]:
         otherwise = seen.received if seen.seen is Seen.SUCCEEDED_OTHERWISE else None
@@ -360,7 +360,7 @@ class PostgresPayments:
             for j in judged
         ]
         async with self._engine.begin() as connection:
-            result = await connection.execute(_JUDGE, {**arrays(_JUDGED, rows), "every": HINT_EVERY_SECONDS})
+            result = await connection.execute(_JUDGE, {**document(rows), "every": HINT_EVERY_SECONDS})
             return int(result.scalar_one())
 
     def _secrets(self, reference: UUID | None, sealed: bytes | None) -> Mapping[str, str]:

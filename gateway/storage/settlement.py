@@ -17,8 +17,8 @@ from gateway.domain import ledger
 from gateway.domain.money import Money
 from gateway.domain.payment import Actor, Confirmed, Seen, State, Verdict, advance, verdict
 from gateway.ports.stores import ConfirmedPayment, Decision, LedgerEntry, SettledBatch
-from gateway.storage.arrays import arrays, unnest
 from gateway.storage.ledger import book
+from gateway.storage.rows import document, recordset
 
 _SETTLE_LOCK_SPACE: Final = 0x5907
 
@@ -46,7 +46,7 @@ _COUNTED: Final = (
     ("tx", "uuid"),
 )
 _COUNT: Final = text(f"""
-with counted as (select *, row_number() over () as n from {unnest(_COUNTED)}),
+with counted as (select *, row_number() over () as n from {recordset(_COUNTED)}),
 head as (
   update contest_heads set next_seq = next_seq + :size where contest_id = :contest
   returning next_seq - :size as first),
@@ -84,7 +84,7 @@ _REFUSED: Final = (
     ("refund", "uuid"),
 )
 _REFUSE: Final = text(f"""
-with refused as (select * from {unnest(_REFUSED)}),
+with refused as (select * from {recordset(_REFUSED)}),
 flipped as (
   update payments p set status = r.to_status, reason = r.reason, next_check_at = null from refused r
   where p.reference = r.reference and p.placed_at = r.placed_at and p.status = any(cast(:froms as text[]))
@@ -175,7 +175,7 @@ class PostgresSettlement:
                     "tx": books[pot],
                 }
             )
-        parameters = {**arrays(_COUNTED, rows), "contest": contest, "size": len(rows)}
+        parameters = {**document(rows), "contest": contest, "size": len(rows)}
         done = (await connection.execute(_COUNT, parameters)).one()
         if done.flipped != len(rows) or done.heads != 1:
             raise SettlementBroken(f"{done.flipped} of {len(rows)} payments of contest {contest}")
@@ -273,7 +273,7 @@ def _refused(before: State, seen: Seen, reference: UUID, placed: dict[UUID, Any]
 async def _move(connection: AsyncConnection, before: State, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
-    parameters = {**arrays(_REFUSED, rows), "froms": [before.value], "from_word": before.value}
+    parameters = {**document(rows), "froms": [before.value], "from_word": before.value}
     moved = (await connection.execute(_REFUSE, parameters)).scalar_one()
     if moved != len(rows):
         raise SettlementBroken(f"{moved} of {len(rows)} {before} payments moved")
