@@ -11,7 +11,7 @@ import httpx
 import orjson
 import psutil
 
-from tests.bench.load import closed_loop, request
+from tests.bench.load import closed_loop, open_loop, request
 from tests.bench.measure import Arm, Result, interleave, medians, ratio
 from tests.bench.world import World
 
@@ -28,9 +28,12 @@ def _form(path: str, **fields: str) -> bytes:
     return request("POST", path, body, Content_Type="application/x-www-form-urlencoded")
 
 
+_callers = itertools.count()
+
+
 def _hops(path: str) -> Iterator[bytes]:
     """Dialogues of three hops, up to the screen before the confirmation, by ever new callers."""
-    for caller in itertools.count():
+    for caller in _callers:
         number = f"+22505{caller % 100_000_000:08d}"
         for text in ("", "07", "07*5"):
             yield _form(
@@ -80,6 +83,23 @@ async def p1(world: World) -> list[Result]:
         Result("P1", "USSD hop, to one coalesced trip", ratio(rates, "product", "good_floor"), 0.5, 0.7, detail=detail),
         Result("P1", "USSD hop, to one pipeline each", ratio(rates, "product", "naive_floor"), 1.2, 1.8),
     ]
+
+
+async def p2(world: World) -> list[Result]:
+    """USSD hops by the clock, whatever becomes of the answers: none lost, and how long they take."""
+    results = []
+    for rate, must, good in ((2_000, 25, 10), (5_000, 60, 20)):
+        waits = []
+        for _ in range(3):
+            load = await open_loop(
+                "127.0.0.1", world.gateway_port, _hops("/ussd/africastalking"), rate=rate, seconds=SECONDS
+            )
+            if load.statuses != {200: load.sent}:
+                raise Inexact(f"{load.sent} sent, answers {load.statuses}")
+            waits.append(statistics.quantiles(load.waits, n=100)[98] * 1000)
+        what = f"USSD open loop, {rate:,} hops a second, p99"
+        results.append(Result("P2", what, statistics.median(waits), must, good, lower=True, unit=" ms"))
+    return results
 
 
 async def p3(world: World) -> list[Result]:
@@ -235,4 +255,4 @@ async def p11(world: World) -> list[Result]:
     ]
 
 
-GOALS = {"P1": p1, "P3": p3, "P5": p5_p6, "P6": p5_p6, "P10": p10, "P11": p11}
+GOALS = {"P1": p1, "P2": p2, "P3": p3, "P5": p5_p6, "P6": p5_p6, "P10": p10, "P11": p11}

@@ -1,9 +1,13 @@
-"""A closed-loop HTTP load that costs little itself: raw bytes out, lengths counted in."""
+"""HTTP loads that cost little themselves: raw bytes out, lengths counted in.
+
+Closed: as fast as answers come. Open: by the clock, whatever becomes of the answers.
+"""
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 
@@ -18,6 +22,20 @@ class Load:
     @property
     def rate(self) -> float:
         return self.answers / self.seconds
+
+
+def _answers(buffer: bytes) -> tuple[list[int], bytes]:
+    """Statuses of the whole answers at the head of a buffer, and what is left of it."""
+    statuses = []
+    while (end := buffer.find(b"\r\n\r\n")) >= 0:
+        head = buffer[:end].lower()
+        at = head.find(b"content-length:")
+        length = int(head[at + 15 : (head.find(b"\r\n", at) + len(head) + 1) % (len(head) + 1)]) if at >= 0 else 0
+        if len(buffer) < end + 4 + length:
+            break
+        statuses.append(int(head[9:12]))
+        buffer = buffer[end + 4 + length :]
+    return statuses, buffer
 
 
 class _Connection(asyncio.Protocol):
@@ -43,18 +61,10 @@ class _Connection(asyncio.Protocol):
         self._transport.write(b"".join(batch))
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        came = 0
-        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            head = self._buffer[:end].lower()
-            at = head.find(b"content-length:")
-            length = int(head[at + 15 : (head.find(b"\r\n", at) + len(head) + 1) % (len(head) + 1)]) if at >= 0 else 0
-            if len(self._buffer) < end + 4 + length:
-                break
-            status = int(head[9:12])
+        statuses, self._buffer = _answers(self._buffer + data)
+        for status in statuses:
             self._statuses[status] = self._statuses.get(status, 0) + 1
-            self._buffer = self._buffer[end + 4 + length :]
-            came += 1
+        came = len(statuses)
         self.answers += came
         self._open -= came
         if self._until():
@@ -92,3 +102,62 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "Host: bench", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@dataclass
+class OpenLoad:
+    """What came of an open loop. `waits`: seconds from the moment a request was due to its answer."""
+
+    sent: int = 0
+    statuses: dict[int, int] = field(default_factory=dict)
+    waits: list[float] = field(default_factory=list)
+    all_answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class _Line(asyncio.Protocol):
+    """One keep-alive connection whose answers come in the order of its requests."""
+
+    def __init__(self, load: OpenLoad) -> None:
+        self._load = load
+        self._buffer = b""
+        self._due: deque[float] = deque()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop has a class of its own
+
+    def send(self, due: float, raw: bytes) -> None:
+        self._due.append(due)
+        self.transport.write(raw)
+
+    def data_received(self, data: bytes) -> None:
+        statuses, self._buffer = _answers(self._buffer + data)
+        now = time.perf_counter()
+        for status in statuses:
+            self._load.statuses[status] = self._load.statuses.get(status, 0) + 1
+            self._load.waits.append(now - self._due.popleft())
+        if len(self._load.waits) == self._load.sent:
+            self._load.all_answered.set()
+
+
+async def open_loop(
+    host: str, port: int, requests: Iterator[bytes], *, rate: float, seconds: float, connections: int = 200
+) -> OpenLoad:
+    """Send so many a second whether or not the former are answered, and wait for the last answer."""
+    loop = asyncio.get_running_loop()
+    load = OpenLoad()
+    lines = []
+    for _ in range(connections):
+        _, line = await loop.create_connection(lambda: _Line(load), host, port)
+        lines.append(line)
+    started = time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds:
+        while load.sent < elapsed * rate:
+            lines[load.sent % connections].send(started + load.sent / rate, next(requests))
+            load.sent += 1
+        await asyncio.sleep(0.0005)
+    if len(load.waits) < load.sent:
+        load.all_answered.clear()
+        await asyncio.wait_for(load.all_answered.wait(), 30)
+    for line in lines:
+        line.transport.close()
+    return load
