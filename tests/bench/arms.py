@@ -17,6 +17,7 @@ from tests.bench.world import World
 
 SECONDS = 3.0
 CONNECTIONS = 48
+CROWD_OF_CALLERS = 500
 
 
 class Inexact(AssertionError):
@@ -32,18 +33,20 @@ _callers = itertools.count()
 
 
 def _hops(path: str) -> Iterator[bytes]:
-    """Dialogues of three hops, up to the screen before the confirmation, by ever new callers."""
-    for caller in _callers:
-        number = f"+22505{caller % 100_000_000:08d}"
+    """Dialogues of three hops, up to the screen before the confirmation, by ever new callers. Nobody
+    types before the screen is there, so other callers' hops come between those of one."""
+    while True:
+        crowd = [next(_callers) for _ in range(CROWD_OF_CALLERS)]
         for text in ("", "07", "07*5"):
-            yield _form(
-                path,
-                sessionId=f"ATUid_{caller:x}",
-                phoneNumber=number,
-                networkCode="61205",
-                serviceCode="*789#",
-                text=text,
-            )
+            for caller in crowd:
+                yield _form(
+                    path,
+                    sessionId=f"ATUid_{caller:x}",
+                    phoneNumber=f"+22505{caller % 100_000_000:08d}",
+                    networkCode="61205",
+                    serviceCode="*789#",
+                    text=text,
+                )
 
 
 def _orders(path: str, start: int) -> Iterator[bytes]:
