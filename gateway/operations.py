@@ -50,7 +50,7 @@ async def audit_money(settings: Settings) -> list[tuple[str, list[dict[str, Any]
 async def rebuild_tally(settings: Settings) -> dict[str, int]:
     """Refill Redis from the totals in PostgreSQL; contest → votes."""
     engine = make_engine(settings.database_url, pool_size=1, name="spotlight rebuild")
-    client = connect(settings.redis_url, timeout_seconds=5)
+    client = connect(settings.redis_url)
     feed = RedisScoreFeed(client)
     try:
         rebuilt = {}

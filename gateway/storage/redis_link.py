@@ -20,29 +20,42 @@ REQUEST_TIMEOUT_SECONDS: Final = 0.25
 _Command = tuple[Any, ...]
 
 
-def connect(url: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> "redis_asyncio.Redis":
+def connect(url: str, *, timeout_seconds: float = 5.0) -> "redis_asyncio.Redis":
     """An asyncio client whose every wait is bounded."""
     return redis_asyncio.Redis.from_url(
         url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, decode_responses=False
     )
 
 
+def connect_for_trips(url: str) -> "redis_asyncio.Redis":
+    """A client for `RedisTrips`, which bounds each trip itself: one timer for all of its answers."""
+    return redis_asyncio.Redis.from_url(
+        url, socket_timeout=None, socket_connect_timeout=REQUEST_TIMEOUT_SECONDS, decode_responses=False
+    )
+
+
 class RedisTrips:
-    """Commands of concurrent callers in one round trip. Their results come back one by one."""
+    """Commands of concurrent callers in one round trip. Each gets its own result or error, and
+    nobody waits for longer than `REQUEST_TIMEOUT_SECONDS` once the trip is under way."""
 
     def __init__(self, client: "redis_asyncio.Redis") -> None:
         self._client = client
         self._trips: Coalescer[_Command, Any] = Coalescer(self._run, batch_max=256, lanes=2)
 
     async def command(self, *words: Any) -> Any:  # noqa: ANN401 - Redis answers what the command answers
-        """Run one command. Raises RedisError or Overloaded."""
+        """Run one command. Raises RedisError, OSError or Overloaded."""
         return await self._trips.do(words)
 
     async def _run(self, commands: list[_Command]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
         for words in commands:
             pipeline.execute_command(*words)
-        results: list[Any] = await pipeline.execute(raise_on_error=False)
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+                results: list[Any] = await pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            # To everybody at once: tried one by one, the last would wait for all the others' timers.
+            return [error] * len(commands)
         return results
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from gateway.settings import environment
-from gateway.storage.redis_link import RedisTrips, connect
+from gateway.storage.redis_link import RedisTrips, connect, connect_for_trips
 
 BOARD = orjson.dumps(
     {
@@ -52,8 +52,8 @@ class Floors:
     """One process, every floor."""
 
     def __init__(self) -> None:
-        self.redis = connect(environment()["REDIS_URL"], timeout_seconds=5)
-        self.trips = RedisTrips(self.redis)
+        self.redis = connect(environment()["REDIS_URL"])
+        self.trips = RedisTrips(connect_for_trips(environment()["REDIS_URL"]))
         self.pool: Any = None
         self.viewers: set[web.StreamResponse] = set()
 

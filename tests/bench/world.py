@@ -79,7 +79,7 @@ class World:
             os.sched_setaffinity(0, {1})
         await answers(f"http://127.0.0.1:{self.gateway_port}/readyz", self.home / "gateway.log")
         await answers(f"http://127.0.0.1:{self.floors_port}/bare", self.home / "floors.log")
-        self._redis = connect(self.redis_url, timeout_seconds=5)
+        self._redis = connect(self.redis_url)
         self.feed = RedisScoreFeed(self._redis)
 
     def environment(self, database_url: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 from redis import asyncio as redis_asyncio
 
 from gateway.ports.stores import ContestScores
-from gateway.storage.redis_link import RedisSessions, RedisTrips, connect
+from gateway.storage.redis_link import REQUEST_TIMEOUT_SECONDS, RedisSessions, RedisTrips, connect, connect_for_trips
 from gateway.storage.scores import PostgresScores, RedisScoreFeed, ScoreListener
 from gateway.usecases.publish_scores import heal_scores, publish_scores
 from tests.gateway.rig import Rig
@@ -24,7 +24,7 @@ async def rig(database: Any) -> AsyncIterator[Rig]:
 
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator["redis_asyncio.Redis"]:
-    client = connect(redis_url, timeout_seconds=5)
+    client = connect(redis_url)
     yield client
     await client.aclose()
 
@@ -95,11 +95,24 @@ async def test_an_older_snapshot_never_overwrites_a_newer(rig: Rig, redis: "redi
 
 
 async def test_sessions_survive_a_redis_that_is_away(tmp_path: Any) -> None:
-    away = connect(f"unix://{tmp_path}/nobody")
+    away = connect_for_trips(f"unix://{tmp_path}/nobody")
     sessions = RedisSessions(RedisTrips(away))
     await sessions.put("key", b"value", 60)
     assert await sessions.get("key") is None
     await away.aclose()
+
+
+async def test_a_redis_that_is_silent_holds_nobody_up(tmp_path: Any) -> None:
+    async def listen_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_unix_server(listen_only, f"{tmp_path}/silent"):
+        silent = connect_for_trips(f"unix://{tmp_path}/silent")
+        sessions = RedisSessions(RedisTrips(silent))
+        async with asyncio.timeout(8 * REQUEST_TIMEOUT_SECONDS):
+            assert set(await asyncio.gather(*(sessions.get(f"key{n}") for n in range(200)))) == {None}
+        await silent.aclose()
 
 
 async def test_sessions_are_kept_for_their_time(redis: "redis_asyncio.Redis") -> None:
