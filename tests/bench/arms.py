@@ -18,6 +18,8 @@ from tests.bench.world import World
 SECONDS = 3.0
 CONNECTIONS = 48
 CROWD_OF_CALLERS = 500
+# Orders come by the hundred at once or they are no load.
+BUYERS = 128
 
 
 class Inexact(AssertionError):
@@ -113,7 +115,7 @@ async def p3(world: World) -> list[Result]:
     async def product() -> float:
         nonlocal placed
         requests = _orders("/api/votes/initiate", next(started))
-        load = await closed_loop("127.0.0.1", world.gateway_port, requests, seconds=SECONDS, connections=CONNECTIONS)
+        load = await closed_loop("127.0.0.1", world.gateway_port, requests, seconds=SECONDS, connections=BUYERS)
         if set(load.statuses) != {201}:
             raise Inexact(f"answers {load.statuses}")
         placed += load.answers
@@ -123,7 +125,7 @@ async def p3(world: World) -> list[Result]:
 
     async def floor() -> float:
         requests = _orders("/insert", next(started))
-        load = await closed_loop("127.0.0.1", world.floors_port, requests, seconds=SECONDS, connections=CONNECTIONS)
+        load = await closed_loop("127.0.0.1", world.floors_port, requests, seconds=SECONDS, connections=BUYERS)
         return load.rate
 
     before = await world.count("votes")
