@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--votes 500] [--seed N] [--kill-every 4]`: prints operations, faults, violations."""
+"""`python -m tests.chaos [--votes 500] [--seed N] [--kills 12]`: prints operations, faults, violations."""
 
 import argparse
 import asyncio
@@ -17,16 +17,16 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=None, help="of the schedule; printed, so that a run can be repeated"
     )
-    parser.add_argument("--kill-every", type=float, default=4.0, help="mean seconds between kills (4)")
+    parser.add_argument("--kills", type=int, default=12, help="processes to kill (12)")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
-    print(f"seed {seed}: {options.votes} votes, a kill about every {options.kill_every:g} s")
+    print(f"seed {seed}: {options.votes} votes, {options.kills} kills")
     with tempfile.TemporaryDirectory(prefix="spotlight-chaos-") as directory:
         country = Country(
             Path(directory) / "data", SPOTLIGHT_PROMPT_DELAY_SECONDS="1", MTN_MOMO_STATUS_PER_SECOND="200"
         ).start()
         try:
-            storm = Storm(country, votes=options.votes, seed=seed, kill_every=options.kill_every)
+            storm = Storm(country, votes=options.votes, seed=seed, kills=options.kills)
             report = asyncio.run(storm.run())
         finally:
             country.stop()

@@ -26,7 +26,7 @@ from tests.country import Country
 VICTIMS = ("worker", "serve", "valkey")
 # How long voters keep trying to place one order: longer than any restart takes.
 PATIENCE_SECONDS = 60
-QUIET_SECONDS_MAX = 180
+QUIET_SECONDS_MAX = 300
 
 
 @dataclass
@@ -63,13 +63,16 @@ class Report:
 
 
 class Storm:
-    """Casts `votes` orders at a running country while `kill_every` seconds pass between kills."""
+    """Casts `votes` orders at a running country and kills `kills` times, each time after an order
+    that chance chose; every kind of process is killed once before one is killed twice."""
 
-    def __init__(self, country: Country, *, votes: int, seed: int, kill_every: float, at_once: int = 12) -> None:
+    def __init__(self, country: Country, *, votes: int, seed: int, kills: int, at_once: int = 12) -> None:
         self._country = country
         self._votes = votes
         self._random = random.Random(seed)
-        self._kill_every = kill_every
+        self._kill_after = sorted(self._random.sample(range(votes // 10, votes * 9 // 10), kills))
+        self._victims: list[str] = []
+        self._tried = 0
         self._at_once = asyncio.Semaphore(at_once)
         self._client = httpx.AsyncClient(timeout=20)
         self._said = 0.0
@@ -80,12 +83,7 @@ class Storm:
         self._country.control(autopay=True)
         numbers = [f"+22505{self._random.randrange(10**8):08d}" for _ in range(self._votes)]
         async with self._client:
-            killing = asyncio.create_task(self._kill())
-            try:
-                await asyncio.gather(*(self._vote(n, number) for n, number in enumerate(numbers)))
-            finally:
-                killing.cancel()
-                await asyncio.gather(killing, return_exceptions=True)
+            await asyncio.gather(*(self._vote(n, number) for n, number in enumerate(numbers)))
         await self._count()
         return self.report
 
@@ -101,6 +99,10 @@ class Storm:
                 placed = await self._by_text(number)
             self.report.orders += placed
             self.report.refused += not placed
+            self._tried += 1
+            if self._kill_after and self._tried >= self._kill_after[0]:
+                self._kill_after.pop(0)
+                self._kill()
             self._progress()
 
     async def _by_api(self, serial: int, number: str) -> bool:
@@ -146,20 +148,20 @@ class Storm:
             return False
         return answer.is_success
 
-    async def _kill(self) -> None:
-        while True:
-            await asyncio.sleep(self._kill_every * (0.5 + self._random.random()))
-            victim = self._random.choice(VICTIMS)
-            pid = self._country.pids().get(victim)
-            if pid is None:
-                continue
+    def _kill(self) -> None:
+        if not self._victims:
+            self._victims = self._random.sample(VICTIMS, len(VICTIMS))
+        running = self._country.pids()
+        for victim in list(self._victims):
             try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+                os.kill(running[victim], signal.SIGKILL)
+            except (KeyError, ProcessLookupError):
+                continue  # killed a moment ago and not back yet: somebody else's turn
+            self._victims.remove(victim)
             self.report.kills[victim] += 1
             if victim == "valkey":
                 self._delete_redis_data()
+            return
 
     def _delete_redis_data(self) -> None:
         data = self._country.home / "valkey"

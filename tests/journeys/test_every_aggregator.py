@@ -25,5 +25,5 @@ def test_a_vote(country: Country, aggregator: str) -> None:
     assert "verify" in phone.wait_for_text("verify")
     until(lambda: country.votes("10") == before + 3, "three more votes")
     carried = country.sandbox.get(f"/requests/{aggregator}?direction=out").raise_for_status().json()
-    assert f"/ussd/{aggregator}" in carried[0]["url"]
+    assert any(f"/ussd/{aggregator}" in request["url"] for request in carried)
     assert country.sandbox.get("/control/violations").json() == []
