@@ -1,6 +1,6 @@
 # Two commands are enough: `make run` and `make test`. Needs make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench chaos clean bootstrap
+.PHONY: help run test check bench chaos fuzz clean bootstrap
 ARGS ?=
 BIN := .venv/bin
 
@@ -25,6 +25,9 @@ bench: bootstrap ## the benchmarks, each beside the floor measured in the same r
 
 chaos: bootstrap ## votes while processes are killed; counts violations
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: bootstrap ## random screens' inputs and random texts, 100,000 each, from a fresh seed
+	SPOTLIGHT_FUZZ_EXAMPLES=100000 $(BIN)/pytest -m fuzz $(ARGS)
 
 clean: ## delete .venv and caches; the data in .spotlight stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

@@ -1,7 +1,7 @@
 """The business side of `/metrics`: votes, money, backlogs. No figure names a person."""
 
 from gateway.http.health import Figure
-from gateway.ports.figures import Figures
+from gateway.ports.figures import Figures, TextFigures
 
 
 def exposed(figures: Figures) -> list[Figure]:
@@ -26,4 +26,20 @@ def exposed(figures: Figures) -> list[Figure]:
         shown.append(Figure("spotlight_owed_work_age_seconds", "Age of the oldest due work.", age, {"work": work}))
     for status, many in figures.texts.items():
         shown.append(Figure("spotlight_texts_waiting", "Texts that wait to be sent.", many, {"status": status}))
+    return [*shown, *_sent_texts(figures.sent_texts)]
+
+
+def _sent_texts(texts: TextFigures) -> list[Figure]:
+    """What became of texts of the last 24 hours. A refusal of us wants somebody to act."""
+    shown = []
+    for (carrier, outcome), many in texts.outcomes.items():
+        labels = {"carrier": carrier, "outcome": outcome}
+        shown.append(Figure("spotlight_texts_tried", "Texts of the last 24 hours, by outcome.", many, labels))
+    for carrier, parts in texts.parts.items():
+        shown.append(Figure("spotlight_text_parts", "Parts sent in the last 24 hours.", parts, {"carrier": carrier}))
+    for (carrier, reason), many in texts.refusals.items():
+        labels = {"carrier": carrier, "reason": reason}
+        shown.append(
+            Figure("spotlight_carrier_refuses_us", "Texts refused for our account's sake in 24 hours.", many, labels)
+        )
     return shown

@@ -63,6 +63,8 @@ def create_app(rooms: Rooms) -> web.Application:
     )
     channels.sms.routes.setup(app, rooms.carriers, shared_secrets(rooms.carriers))
     payments.routes.setup(app, frozenset(rooms.providers))
+    if rooms.telegram is not None:
+        rooms.telegram.setup(app, rooms.house, rooms.settings.base_url)
     demo = rooms.settings.env == "demo"
     limits = RateLimits(rooms.settings.redis_url, enabled=rooms.settings.rate_limits, exempt_loopback=demo)
     # First, because aiohttp tries addresses of the same beginning in the order they were added.

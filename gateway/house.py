@@ -10,13 +10,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import PlacedOrder, Refusal, Wish
+from gateway.domain.rescue import Rescue
 from gateway.domain.tally import Score, Standing, standing
+from gateway.ports.dialogues import Reached
 from gateway.ports.house import (
     HouseUnavailable,
     IncomingCallback,
     IncomingText,
     OrderView,
     ReceiptView,
+    Talk,
     VoteLine,
 )
 from gateway.ports.stores import ContestScores, Doorbell
@@ -25,8 +28,11 @@ from gateway.storage.callbacks import PostgresCallbacks
 from gateway.storage.contests import ContestDirectory
 from gateway.storage.messages import PostgresMessages
 from gateway.storage.orders import PostgresOrders
+from gateway.storage.talks import PostgresTalks
+from gateway.storage.unfinished import PostgresUnfinished
 from gateway.storage.views import PostgresViews
 from gateway.usecases.place_order import place_order
+from gateway.usecases.rescue_payment import Rescuer
 
 
 @dataclass
@@ -38,9 +44,12 @@ class BoundHouse:
     views: PostgresViews
     callbacks: PostgresCallbacks
     messages: PostgresMessages
+    talks: PostgresTalks
     doorbell: Doorbell
     providers: frozenset[str]
     clock: Callable[[], datetime]
+    rescuer: Rescuer
+    unfinished: PostgresUnfinished
     standings: dict[str, Standing] = field(default_factory=dict)
 
     def contests(self) -> tuple[Contest, ...]:
@@ -99,6 +108,28 @@ class BoundHouse:
         """The counted vote behind a receipt code."""
         return await self.views.receipt(code)
 
+    async def rescue(self, number: Msisdn, contest_id: UUID, language: str) -> Rescue:
+        """What became of a number's latest payments, asked of their operators now."""
+        try:
+            return await self.rescuer.rescue(number, contest_id, language)
+        except (SQLAlchemyError, OSError) as error:
+            raise HouseUnavailable(type(error).__name__) from error
+
+    async def open_ticket(self, number: Msisdn, contest_id: UUID, language: str) -> str:
+        """Have a person look at a number's payments."""
+        try:
+            return await self.rescuer.open_ticket(number, contest_id, language)
+        except (SQLAlchemyError, OSError) as error:
+            raise HouseUnavailable(type(error).__name__) from error
+
+    def note_reached(self, reached: Reached) -> None:
+        """A voter chose a candidate and has not bought yet."""
+        self.unfinished.note(reached)
+
+    def note_ordered(self, voter: Msisdn, contest_id: UUID) -> None:
+        """A voter bought after all."""
+        self.unfinished.forget(voter, contest_id)
+
     async def store_callback(self, callback: IncomingCallback) -> None:
         """Durable when it returns; judged later."""
         await self.callbacks.store(callback)
@@ -112,6 +143,10 @@ class BoundHouse:
             raise HouseUnavailable(type(error).__name__) from error
         self.doorbell.ring(Work.TEXTS_IN)
         return new
+
+    async def talk(self, text: IncomingText) -> Talk:
+        """What went before a stored text."""
+        return await self.talks.talk(text)
 
     async def store_delivery_report(
         self, carrier: str, carrier_message_id: str, status: str, phone: str, failure: str | None

@@ -6,7 +6,6 @@ operator is given the phones it prompts, and everybody the one client that calls
 """
 
 import asyncio
-import codecs
 import importlib
 import json
 import logging
@@ -32,7 +31,7 @@ import payments.sandbox
 from channels.sandbox.faults import ChannelFaults
 from channels.sandbox.handset import Phones
 from channels.sandbox.numbers import read_number
-from channels.sandbox.phone_api import PhoneApi, add_page, problem
+from channels.sandbox.phone_api import PhoneApi, add_page, problem, readable_only
 from channels.sandbox.surroundings import Channel, Company, instant
 from channels.sandbox.surroundings import Surroundings as ChannelSurroundings
 from payments.sandbox.book import Book
@@ -49,7 +48,8 @@ _ABOUT: Final = web.RequestKey("about", str)
 _CALLS_KEPT: Final = 5000
 _EXCHANGES_KEPT: Final = 40
 _BODY_KEPT: Final = 4096
-_BODY_BYTES_MAX: Final = 1024 * 1024
+# A photo of 10 MB for Telegram, and the form around it.
+_BODY_BYTES_MAX: Final = 11 * 1024 * 1024
 _CONNECTIONS: Final = 100
 _SECRET_HEADERS: Final = frozenset({"Authorization", "Ocp-Apim-Subscription-Key", "apiKey", "Apikey", "Cookie"})
 
@@ -119,7 +119,16 @@ class Courier:
         await self._session.close()
 
     async def deliver(
-        self, party: str, method: str, url: str, *, body: bytes, content_type: str, within: float, about: str = ""
+        self,
+        party: str,
+        method: str,
+        url: str,
+        *,
+        body: bytes,
+        content_type: str,
+        within: float,
+        about: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, str]:
         """Send once. Returns the HTTP status and text; status 0 and the error when no answer came."""
         if self._session is None:
@@ -130,7 +139,7 @@ class Courier:
                 method,
                 url,
                 data=body,
-                headers={"Content-Type": content_type},
+                headers={**(headers or {}), "Content-Type": content_type},
                 timeout=aiohttp.ClientTimeout(total=within),
                 allow_redirects=False,
             ) as response:
@@ -313,19 +322,6 @@ def _read_balances(given: object) -> dict[str, int]:
     return balances
 
 
-@web.middleware
-async def _readable_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a body that cannot be unpacked, or whose charset nobody knows."""
-    try:
-        codecs.lookup(request.charset or "utf-8")
-        await request.read()
-    except (LookupError, ValueError, web.RequestPayloadError):
-        refusal = problem(400, "Bad request", "The body could not be read.")
-        refusal.force_close()
-        return refusal
-    return await handler(request)
-
-
 def _recorder(courier: Courier, codes: frozenset[str]) -> Middleware:
     @web.middleware
     async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -340,7 +336,8 @@ def _recorder(courier: Courier, codes: frozenset[str]) -> Middleware:
             response = await handler(request)
             if request.transport is not None and not request.transport.is_closing():
                 status = response.status
-                text = response.text or "" if isinstance(response, web.Response) else ""
+                said = response.body if isinstance(response, web.Response) else None
+                text = said.decode("utf-8", "replace") if isinstance(said, bytes) else ""
         except web.HTTPException as error:
             status, text = error.status, error.reason
             raise
@@ -363,7 +360,7 @@ def create_sandbox(settings: SandboxSettings) -> web.Application:
     book = Book(settings.data_dir / "sandbox" / "operators.sqlite")
     phones = Phones(channel, courier)
     everyone = frozenset((*codes, *(company.code for company in companies)))
-    app = web.Application(middlewares=[_readable_only, _recorder(courier, everyone)], client_max_size=_BODY_BYTES_MAX)
+    app = web.Application(middlewares=[readable_only, _recorder(courier, everyone)], client_max_size=_BODY_BYTES_MAX)
     app.cleanup_ctx.append(courier.running)
     for operator in operators:
         issued = settings.credentials.get(operator.code, {})

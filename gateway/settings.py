@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     rate_limits: bool = Field(True, alias="SPOTLIGHT_RATE_LIMITS")
     trusted_proxies: str = Field("", alias="SPOTLIGHT_TRUSTED_PROXIES")
     queue: str = Field("spotlight", alias="SPOTLIGHT_QUEUE")
+    sms_carriers: str = Field("", alias="SPOTLIGHT_SMS_CARRIERS")
     prompt_delay_seconds: Annotated[int, Field(ge=0, le=60)] = Field(4, alias="SPOTLIGHT_PROMPT_DELAY_SECONDS")
 
     @property
@@ -105,6 +106,11 @@ def _production_faults(settings: Settings) -> list[str]:
     )
     if not environment().get("AFRICASTALKING_SHARED_SECRET"):
         faults.append("AFRICASTALKING_SHARED_SECRET: production needs the word that the aggregator sends as ?key=")
+    if environment().get("KANNEL_BASE_URL") and not environment().get("KANNEL_SHARED_SECRET"):
+        faults.append("KANNEL_SHARED_SECRET: production needs the word that Kannel sends as ?key=")
+    telegram = adapter_settings("telegram")
+    if telegram.get("token") and telegram.get("mode") != "polling" and not telegram.get("webhook_secret"):
+        faults.append("TELEGRAM_WEBHOOK_SECRET: production needs the word that Telegram sends with each update")
     return faults
 
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
 import structlog
@@ -25,13 +25,18 @@ from channels import gsm
 from channels.sms import inbound
 from channels.sms.carrier import SmsCarrier
 from channels.sms.texts import render
+from channels.telegram.channel import Stores, TelegramChannel
+from channels.telegram.settings import TelegramSettings
 from gateway.discovery import discover
+from gateway.domain.texting import Routes, read_routes
 from gateway.house import BoundHouse
 from gateway.http.health import Figure
 from gateway.ports.house import HouseUnavailable
+from gateway.ports.message_sender import MessageSender
 from gateway.ports.payment_provider import Kind, PaymentProvider
 from gateway.ports.work import Work
 from gateway.settings import Settings, SettingsError, adapter_settings
+from gateway.storage.attempts import PostgresAttempts
 from gateway.storage.callbacks import PostgresCallbacks
 from gateway.storage.contests import ContestDirectory
 from gateway.storage.engine import make_engine
@@ -40,20 +45,27 @@ from gateway.storage.messages import InboundText, PostgresMessages
 from gateway.storage.orders import PostgresOrders
 from gateway.storage.owed import PostgresOwed
 from gateway.storage.payments import PostgresPayments
-from gateway.storage.redis_link import RedisSessions, RedisTrips, RqDoorbell, connect
+from gateway.storage.redis_link import RedisSessions, RedisTrips, RqDoorbell, connect, connect_for_trips
 from gateway.storage.scores import PostgresScores, RedisScoreFeed
+from gateway.storage.send_budget import RedisWatchedOrders, SharedSendBudget
 from gateway.storage.settlement import PostgresSettlement
 from gateway.storage.status_budget import SharedStatusBudget
+from gateway.storage.talks import PostgresTalks, written
+from gateway.storage.telegram import PostgresTelegram
+from gateway.storage.unfinished import PostgresUnfinished
 from gateway.storage.vault import Vault
 from gateway.storage.views import PostgresViews
 from gateway.usecases.collect_payments import collect_payments
 from gateway.usecases.drains import Drains, Step
+from gateway.usecases.nudge_voters import nudge_voters
 from gateway.usecases.publish_scores import heal_scores, publish_scores
+from gateway.usecases.rescue_payment import Rescuer
 from gateway.usecases.send_messages import send_messages
 from gateway.usecases.settle_payments import settle_payments
 from gateway.usecases.sweep import keep_sweeping
 from gateway.usecases.verify_payments import judge_callbacks, verify_payments
 
+M = TypeVar("M", bound=BaseModel)
 TEXTS_BATCH: Final = 100
 PARTITION_MONTHS_AHEAD: Final = 3
 _log = structlog.get_logger(__name__)
@@ -85,6 +97,7 @@ class Rooms:
     drains: Drains
     doorbell: RqDoorbell
     owed: PostgresOwed
+    telegram: TelegramChannel | None = None
 
     @property
     def sessions(self) -> RedisSessions:
@@ -130,12 +143,7 @@ def build_adapters(package: Any) -> dict[str, Any]:  # noqa: ANN401 - any packag
         given = adapter_settings(code)
         if not given:
             continue
-        model: type[BaseModel] = registration.settings
-        try:
-            built[code] = registration.build(model.model_validate(given))
-        except ValidationError as error:
-            faults = [f"{code.upper()}_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
-            raise SettingsError("\n".join(faults)) from None
+        built[code] = registration.build(read_given(code, given, registration.settings))
     return built
 
 
@@ -146,6 +154,36 @@ def discover_aggregators(settings: Settings) -> dict[str, Any]:
     if settings.env == "demo":
         return every
     return {code: aggregator for code, aggregator in every.items() if adapter_settings(code).get("shared_secret")}
+
+
+def read_given(code: str, given: Mapping[str, str], model: type[M]) -> M:
+    """The settings of one adapter. SettingsError, a line for each fault."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        faults = [f"{code.upper()}_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("\n".join(faults)) from None
+
+
+def build_telegram(
+    auto: AsyncEngine, vault: Vault, redis: "redis_asyncio.Redis", trips: RedisTrips
+) -> TelegramChannel | None:
+    """The Telegram channel; None without `TELEGRAM_TOKEN`."""
+    given = adapter_settings("telegram")
+    if not given.get("token"):
+        return None
+    settings = read_given("telegram", given, TelegramSettings)
+    kept = PostgresTelegram(auto, vault)
+    budget, watched = SharedSendBudget(redis, settings.bot_id), RedisWatchedOrders(redis, settings.bot_id)
+    return TelegramChannel(settings, Stores(kept, kept, budget, watched, RedisSessions(trips), redis))
+
+
+def text_routes(settings: Settings, carriers: Mapping[str, object], chats: MessageSender | None) -> Routes:
+    """Which carrier sends a text, and who stands in for it. SettingsError for one that is not there."""
+    try:
+        return read_routes(settings.sms_carriers, tuple(carriers), chats=chats.code if chats else None)
+    except ValueError as error:
+        raise SettingsError(f"SPOTLIGHT_SMS_CARRIERS: {error}") from None
 
 
 def shared_secrets(codes: Mapping[str, object]) -> dict[str, str | None]:
@@ -166,23 +204,32 @@ async def open_rooms(
     vault = Vault(settings.secret_key.get_secret_value())
     engine = make_engine(settings.database_url, pool_size=pool_size, batches=batches, name=name)
     auto = engine.execution_options(isolation_level="AUTOCOMMIT")
-    redis = connect(settings.redis_url)
-    patient_redis = connect(settings.redis_url, timeout_seconds=5)
+    redis = connect_for_trips(settings.redis_url)
+    patient_redis = connect(settings.redis_url)
     trips = RedisTrips(redis)
     doorbell = RqDoorbell(settings.redis_url, settings.queue)
+    telegram_redis = connect(settings.redis_url, timeout_seconds=1)
+    telegram = build_telegram(auto, vault, telegram_redis, trips)
+    chats = telegram.sender if telegram else None
+    routes = text_routes(settings, carriers, chats)
     scores, feed = PostgresScores(engine), RedisScoreFeed(patient_redis)
     directory = ContestDirectory(engine)
     messages = PostgresMessages(engine, vault, settings.base_url)
     paying = PostgresPayments(engine, vault, settings.base_url, prompting)
+    unfinished = PostgresUnfinished(engine, vault)
+    budget = SharedStatusBudget(settings.redis_url)
     house = BoundHouse(
         directory=directory,
         orders=PostgresOrders(auto, vault),
         views=PostgresViews(engine, vault),
         callbacks=PostgresCallbacks(auto, vault),
         messages=messages,
+        talks=PostgresTalks(auto),
         doorbell=doorbell,
         providers=frozenset(providers),
         clock=utc_now,
+        rescuer=Rescuer(PostgresAttempts(engine, vault), paying, providers, budget, doorbell),
+        unfinished=unfinished,
     )
 
     async def show(counted: Mapping[UUID, Any]) -> None:
@@ -192,23 +239,21 @@ async def open_rooms(
             _log.warning("scores_not_published", error=type(error).__name__)
 
     async def texts_in() -> int:
-        return await _answer_texts(messages, house)
+        return await answer_texts(messages, house)
 
     async def texts_out() -> int:
-        carrier = next(iter(carriers.values()), None)
-        if carrier is None:
-            return 0
-        return await send_messages(messages=messages, carrier=carrier, write=render, parts=gsm.parts)
+        return await send_messages(
+            messages=messages, carriers=carriers, routes=routes, chats=chats, write=render, parts=gsm.parts
+        )
 
     steps: dict[Work, Step] = {
         Work.COLLECT: partial(collect_payments, payments=paying, providers=providers),
         Work.CALLBACKS: partial(judge_callbacks, payments=paying, providers=providers),
-        Work.VERIFY: partial(
-            verify_payments, payments=paying, providers=providers, budget=SharedStatusBudget(settings.redis_url)
-        ),
+        Work.VERIFY: partial(verify_payments, payments=paying, providers=providers, budget=budget),
         Work.SETTLE: partial(settle_payments, settlement=PostgresSettlement(engine), show=show),
         Work.TEXTS_IN: texts_in,
         Work.TEXTS_OUT: texts_out,
+        Work.NUDGES: partial(nudge_voters, unfinished=unfinished),
     }
     rooms = Rooms(
         settings=settings,
@@ -225,17 +270,20 @@ async def open_rooms(
         drains=Drains(steps, doorbell, temporary=TEMPORARY),
         doorbell=doorbell,
         owed=PostgresOwed(auto),
+        telegram=telegram,
     )
     async with AsyncExitStack() as closing:
         closing.push_async_callback(engine.dispose)
+        closing.push_async_callback(unfinished.aclose)
         closing.push_async_callback(redis.aclose)
         closing.push_async_callback(patient_redis.aclose)
-        for close in (*(p.aclose for p in providers.values()), *(c.aclose for c in carriers.values())):
-            closing.push_async_callback(close)
+        closing.push_async_callback(telegram_redis.aclose)
+        for held in (*providers.values(), *carriers.values(), *((telegram,) if telegram else ())):
+            closing.push_async_callback(held.aclose)
         yield rooms
 
 
-async def _answer_texts(messages: PostgresMessages, house: BoundHouse) -> int:
+async def answer_texts(messages: PostgresMessages, house: BoundHouse) -> int:
     """Answer stored texts, each once; how many."""
     due = await messages.due_texts(TEXTS_BATCH)
     for incoming in due:
@@ -254,6 +302,8 @@ async def _answer_text(incoming: InboundText, messages: PostgresMessages, house:
         await messages.answered(incoming, "failed", None)
         return
     params: dict[str, object] = {"lines": list(answer.lines)}
+    if answer.question is not None:
+        params["question"] = written(answer.question)
     reply = (uuid4(), answer.language, params) if answer.lines else None
     await messages.answered(incoming, answer.outcome, reply, answer.opt_out)
 

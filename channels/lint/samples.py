@@ -24,7 +24,7 @@ def values(contest: Contest, language: str, public_url: str) -> dict[str, object
     code = widest([c.code for c in contest.candidates], "07")
     name = gsm.cut_on_word(widest([c.name for c in contest.standing], "Awa Koné"), NAME_SEPTETS)
     quantity = contest.quantity_max
-    dial = one_dial(contest.service_code, code, quantity)
+    dial = one_dial(contest.dial_code, code, quantity)
     return {
         "contest": gsm.cut_on_word(gsm.fold(contest.name), NAME_SEPTETS),
         "price": contest.price.spoken(),
@@ -34,7 +34,7 @@ def values(contest: Contest, language: str, public_url: str) -> dict[str, object
         "votes": say(language, "sms.votes_many", count=quantity),
         "count": quantity,
         "maximum": quantity,
-        "service_code": contest.service_code,
+        "service_code": contest.dial_code,
         "short_code": contest.short_code,
         "keywords": contest.keyword,
         "options": ", ".join(f"{c.code} {gsm.fold(c.name)}" for c in contest.standing[:3]),
@@ -47,6 +47,12 @@ def values(contest: Contest, language: str, public_url: str) -> dict[str, object
         "receipt": RECEIPT,
         "url": f"{public_url}/verify/{RECEIPT}",
         "rank": 10,
+        "word": contest.keyword or "VOTE",
+        "contact": contest.contact,
+        "opens": f"{contest.opens_at:%d/%m/%Y %H:%M}",
+        "closes": f"{contest.closes_at:%d/%m/%Y %H:%M}",
+        "minutes": contest.late_seconds // 60,
+        "typed": RECEIPT,
     }
 
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from heapq import heappop, heappush
 from itertools import count
 from typing import Final
@@ -16,15 +16,14 @@ from typing import Final
 import phonenumbers
 
 from channels import gsm
+from channels.lint.fetched import turns
 from channels.lint.findings import Finding, ScreenSeen, error, warning
 from channels.lint.samples import RECEIPT
 from channels.ussd import screens
 from channels.ussd.menu import MenuView, Session, Turn, advance, start
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
-from gateway.domain.payment import PublicStatus
 from gateway.domain.tally import Score, standing
-from gateway.ports.house import VoteLine
 
 # Sessions from which the walk goes on: so many, and more for a long list.
 STEPS_MIN: Final = 150
@@ -106,29 +105,28 @@ def _views(contest: Contest) -> Iterator[MenuView]:
 def _reached(view: MenuView, language: str, shape: "_Shape") -> Iterator[tuple[tuple[str, ...], str]]:
     """Every screen within reach, with the inputs that lead there. From the shapes that were seen least the
     walk goes on first, so a hundred numbers of votes do not keep it from the last page of a list."""
-    first = start(view, language)
-    screen = _text(first, language, view.now)
-    yield (), screen
-    order, times = count(), Counter([shape.of(screen)])
+    order, times = count(), Counter[str]()
     waiting: list[tuple[int, int, tuple[str, ...], Session]] = []
-    if first.session is not None:
-        waiting.append((0, next(order), (), first.session))
-    known: set[Session] = {session for *_, session in waiting}
+    known: set[Session] = set()
     typed = inputs(view)
+
+    def taken(turn: Turn, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+        for made in turns(turn, view):
+            if made.session is not None and made.session.language != language:
+                continue  # another language's walk
+            yield path, made.screen
+            if made.session is not None and made.session not in known:
+                known.add(made.session)
+                times[shape.of(made.screen)] += 1
+                heappush(waiting, (times[shape.of(made.screen)], next(order), path, made.session))
+
+    yield from taken(start(view, language), ())
     for _ in range(STEPS_MIN + STEPS_EACH * len(view.contest.standing)):
         if not waiting:
             return
         *_, path, session = heappop(waiting)
         for text in typed:
-            turn = advance(session, text, view)
-            if turn.session is not None and turn.session.language != language:
-                continue  # another language's walk
-            screen = _text(turn, language, view.now)
-            yield (*path, text), screen
-            if turn.session is not None and turn.session not in known:
-                known.add(turn.session)
-                times[shape.of(screen)] += 1
-                heappush(waiting, (times[shape.of(screen)], next(order), (*path, text), turn.session))
+            yield from taken(advance(session, text, view), (*path, text))
 
 
 def inputs(view: MenuView) -> tuple[str, ...]:
@@ -142,17 +140,10 @@ def inputs(view: MenuView) -> tuple[str, ...]:
     another = f"{national[:-1]}{(int(national[-1]) + 1) % 10}"
     foreign = "+2250501020304" if view.dialler.country != "CI" else "+237671234567"
     numbers = (str(contest.quantity_max), str(contest.quantity_max + 1), *map(str, contest.packs))
-    keys = (*"123456789", "0", "00", "", "x")
+    # The first letters of somebody's name, and of nobody's.
+    letters = gsm.fold(longest.name)[:2] if longest is not None else ""
+    keys = (*"123456789", "0", "00", "", "x", "zzzzzzzzzzzzz", letters)
     return tuple(dict.fromkeys((*keys, *people, "99", "999999", *numbers, another, foreign, "0" * 9, RECEIPT)))
-
-
-def _text(turn: Turn, language: str, now: datetime) -> str:
-    """The screen; one that is made of the number's own votes with as many as it can show."""
-    if not turn.wants_votes:
-        return turn.screen
-    longest = max(PublicStatus, key=lambda status: len(status.value))
-    line = VoteLine("07", "Awa", 5, longest, None, now)
-    return screens.my_votes([line, replace(line, receipt=RECEIPT)] * 4, language)
 
 
 def _dialled(contest: Contest, path: tuple[str, ...]) -> str:

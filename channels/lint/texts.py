@@ -18,6 +18,8 @@ _FRAGMENTS: Final = frozenset(
     for name in (
         *("receipt", "receipt_short", "receipt_bare", "counted_one", "counted_many", "votes_one", "votes_many"),
         *("how", "how_dial", "how_text", "not_confirmed", "payment_link", "status_line", "top_line"),
+        *("resume", "stop_hint"),
+        *("help_dial", "help_words", "contact", "info_codes", "info_codes_by_name", "info_rules"),
     )
 )
 # Kinds that are several sentences, by the word that chooses: prefix of their phrases.

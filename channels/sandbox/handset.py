@@ -239,9 +239,12 @@ class Phones:
             raise NoDialogue
         return await prompt.answer(pin)
 
-    def send_text(self, msisdn: str, to: str, text: str) -> str:
-        """Send an SMS to a short code. Returns the carrier's identifier. Raises NoDialogue without a carrier."""
-        carrier = next(iter(self.carriers.values()), None)
-        if carrier is None:
+    def send_text(self, msisdn: str, to: str, text: str, carrier: str | None = None) -> str:
+        """Send an SMS to a short code. Returns the carrier's identifier. Raises NoDialogue without a carrier.
+
+        `carrier`: who carries it; None for the one in force.
+        """
+        carrying = self.carriers.get(carrier or self._channel.faults.sms.carrier)
+        if carrying is None:
             raise NoDialogue
-        return carrier.carry(msisdn, to, text)
+        return carrying.carry(msisdn, to, text)

@@ -1,6 +1,7 @@
 """The handsets over HTTP: JSON for tests and scripts, and the page for people."""
 
 import asyncio
+import codecs
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -42,6 +43,23 @@ async def faults_are_problems(request: web.Request, handler: Handler) -> web.Str
         return problem(400, "Bad request", str(fault))
     except NoDialogue:
         return problem(409, "Nothing to answer", "The phone has no open USSD session or prompt.")
+
+
+@web.middleware
+async def readable_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a body that cannot be unpacked, or whose charset nobody knows."""
+    try:
+        codecs.lookup(request.charset or "utf-8")
+        if request.content_type == "multipart/form-data":
+            # Its parts are read from the wire, and kept for whoever asks again; the bytes are not.
+            await request.post()
+        else:
+            await request.read()
+    except (LookupError, ValueError, web.RequestPayloadError):
+        refusal = problem(400, "Bad request", "The body could not be read.")
+        refusal.force_close()
+        return refusal
+    return await handler(request)
 
 
 class PhoneApi:
@@ -114,12 +132,14 @@ class PhoneApi:
         return web.json_response({"screen": "", "open": False})
 
     async def send_text(self, request: web.Request) -> web.Response:
-        """`{"to": "7890", "text": "VOTE 07 5"}` → `{"id"}`."""
+        """`{"to": "7890", "text": "VOTE 07 5"}` and perhaps `"carrier"`, who carries it → `{"id"}`."""
         body = await _body(request)
-        to, text = body.get("to"), body.get("text")
+        to, text, carrier = body.get("to"), body.get("text"), body.get("carrier")
         if not isinstance(to, str) or not to or not isinstance(text, str) or len(text) > _TEXT_LENGTH_MAX:
             raise BadInput("to and text must be texts.")
-        return web.json_response({"id": self._phones.send_text(_number(request), to, text)})
+        if carrier is not None and carrier not in self._phones.carriers:
+            raise BadInput(f"carrier must be one of {', '.join(sorted(self._phones.carriers))}.")
+        return web.json_response({"id": self._phones.send_text(_number(request), to, text, carrier)})
 
     async def show_inbox(self, request: web.Request) -> web.Response:
         """`[{"from", "text", "at"}]`, oldest first."""

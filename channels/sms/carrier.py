@@ -13,7 +13,8 @@ from gateway.ports.raw_exchange import RawRequest
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """What became of a text we sent. `status`: the carrier's own word."""
+    """What became of a text we sent. `status`: the carrier's own word; `gateway.domain.texting` names
+    those that end a text's journey, for carriers that have no words. `phone` may be empty."""
 
     carrier_message_id: str
     status: str
@@ -30,6 +31,16 @@ class Malformed:
 
 class SmsCarrier(MessageSender, Protocol):
     """One carrier. Reading is pure and never raises."""
+
+    @property
+    def method(self) -> str:
+        """How it calls us: `POST` with a form, or `GET` with a query."""
+        ...
+
+    @property
+    def thanks(self) -> str:
+        """The text of our answer once a call is stored."""
+        ...
 
     def read_message(self, request: RawRequest) -> IncomingText | Malformed:
         """Read a text that somebody sent us."""

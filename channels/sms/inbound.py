@@ -1,14 +1,14 @@
 """What a stored text leads to: an order, an answer, or nothing. Run twice, it does the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
-from channels import gsm
 from channels.phrases import DEFAULT_LANGUAGE, say
-from channels.sms.grammar import Ask, Check, Command, Doubt, Noise, Say, Vote, Word, read
+from channels.sms import answers
+from channels.sms.grammar import Ask, Check, Command, Doubt, Noise, Say, Vote, Word, affirms, read
 from channels.sms.texts import one_dial
 from channels.sms.texts import votes as votes_in_words
 from gateway.domain.contest import Contest
@@ -16,13 +16,11 @@ from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
 from gateway.domain.order import Channel, PlacedOrder, Refusal, Wish
 from gateway.domain.payment import PublicStatus
 from gateway.domain.wallet import guess_method
-from gateway.ports.house import House, IncomingText
+from gateway.ports.house import House, IncomingText, Question, Talk
 
-EXAMPLE_CODE: Final = "07"
 STATUS_LINES: Final = 4
-TOP_LINES: Final = 5
-NAME_SEPTETS: Final = 40
-CODE_LENGTH_MAX: Final = 8
+# Ends a talk between two machines, and is more than a person has patience for.
+REPLIES_PER_HOUR: Final = 20
 _OPT_OUT: Final = frozenset({Word.STOP, Word.START})
 _log = structlog.get_logger(__name__)
 
@@ -30,44 +28,67 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What a text came to. `lines` empty: nothing goes back. `opt_out`: True to stop texts that
-    were not asked for, False to allow them again."""
+    were not asked for, False to allow them again. `question`: the order that `lines` ask about."""
 
     outcome: str
     language: str
     lines: tuple[str, ...] = ()
     opt_out: bool | None = None
+    question: Question | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One text to judge. `contests`: of its short code; `selling`: those that are meant where no keyword
+    says which; `sender`: a number of one of their countries, or FOREIGN; `repeated`: an equal text of
+    this sender came within three minutes before it."""
+
+    text: IncomingText
+    contests: tuple[Contest, ...]
+    selling: tuple[Contest, ...]
+    sender: Msisdn | NumberFault
+    first_id: str
+    house: House
+
+    @property
+    def repeated(self) -> bool:
+        return self.first_id != self.text.carrier_id
+
+    @property
+    def language(self) -> str:
+        return self.selling[0].language if self.selling else DEFAULT_LANGUAGE
 
 
 async def answer(text: IncomingText, house: House, *, first_id: str) -> Reply:
     """Judge a text. `first_id`: the carrier's id of the first equal text of this sender within three
     minutes, so that a text sent twice is one order. Raises HouseUnavailable."""
-    contests = house.contests_by_short_code(text.recipient) or _only(house)
-    sender = _sender(text.sender, contests or house.contests())
-    if sender is None:
-        # A word or a short code: two machines must not answer each other.
-        return Reply("not a person", DEFAULT_LANGUAGE)
-    repeated = first_id != text.carrier_id
-    if not contests:
-        lines = () if repeated else (say(DEFAULT_LANGUAGE, "refusal.unknown_contest"),)
-        return Reply("unknown short code", DEFAULT_LANGUAGE, lines)
-    command = read(text.text, contests)
-    if isinstance(command, Say) and command.word in _OPT_OUT:
-        # Also when repeated: STOP, START, STOP within a minute ends as STOP.
-        return _opt(command, contests)
-    if isinstance(command, Vote):
-        return await _vote(command, text, house, first_id)
-    if repeated:
-        return Reply("repeated", contests[0].language)
-    if isinstance(sender, NumberFault):
-        language = contests[0].language
-        return Reply("foreign number", language, (say(language, "refusal.foreign_number"),))
-    return await _words(command, sender, contests, house)
-
-
-def _only(house: House) -> tuple[Contest, ...]:
-    """Where a carrier leaves the short code out and there is one contest, it is meant."""
     every = house.contests()
-    return every if len(every) == 1 else ()
+    contests = house.contests_by_short_code(text.recipient) or (every if len(every) == 1 else ())
+    sender = _sender(text.sender, contests or every)
+    if sender is None or _is_ours(text.sender, every):
+        # A word, a short code or ourselves: two machines must not answer each other.
+        return Reply("not a person", DEFAULT_LANGUAGE)
+    # A contest that is over does not make the others ambiguous.
+    open_now = tuple(contest for contest in contests if contest.open_at(house.now()))
+    case = _Case(text, contests, open_now or contests, sender, first_id, house)
+    talk = await house.talk(text) if affirms(text.text) else None
+    if talk is not None and talk.question is not None and contests:
+        reply = await _yes(talk.question, talk, case)
+    else:
+        reply = await _judge(case)
+    if not reply.lines:
+        return reply
+    return _unless_told(reply, talk or await house.talk(text))
+
+
+def _unless_told(reply: Reply, talk: Talk) -> Reply:
+    """The same without its text, where that would be one too many."""
+    if reply.opt_out and talk.opted_out:
+        return replace(reply, lines=())
+    if talk.replies >= REPLIES_PER_HOUR:
+        _log.warning("reply_withheld", outcome=reply.outcome, replies=talk.replies)
+        return replace(reply, outcome=f"unanswered: {reply.outcome}", lines=(), question=None)
+    return reply
 
 
 def _sender(raw: str, contests: Sequence[Contest]) -> Msisdn | NumberFault | None:
@@ -78,16 +99,52 @@ def _sender(raw: str, contests: Sequence[Contest]) -> Msisdn | NumberFault | Non
     return at_home or (NumberFault.FOREIGN if NumberFault.FOREIGN in found else None)
 
 
-async def _vote(vote: Vote, text: IncomingText, house: House, first_id: str) -> Reply:
-    contest, repeated = vote.contest, first_id != text.carrier_id
-    language = contest.language
+def _is_ours(raw: str, contests: Sequence[Contest]) -> bool:
+    """Whether a text comes from a number that voters text to: some contests use a whole phone number."""
+    return any(contest.short_code and contest.short_code.lstrip("+") == raw.lstrip("+") for contest in contests)
+
+
+async def _judge(case: _Case) -> Reply:
+    command = read(case.text.text, case.contests or case.house.contests(), selling=case.selling)
+    if isinstance(command, Say) and command.word in _OPT_OUT:
+        # Also when repeated: STOP, START, STOP within a minute ends as STOP.
+        return _opt(command, case)
+    if not case.contests:
+        lines = () if case.repeated else (say(DEFAULT_LANGUAGE, "refusal.unknown_contest"),)
+        return Reply("unknown short code", DEFAULT_LANGUAGE, lines)
+    if isinstance(command, Vote):
+        return await _sell(command, f"{case.text.carrier}:{case.first_id}", case)
+    if case.repeated:
+        return Reply("repeated", case.language)
+    if isinstance(case.sender, NumberFault):
+        return Reply("foreign number", case.language, (say(case.language, "refusal.foreign_number"),))
+    return await _words(command, case.sender, case)
+
+
+async def _yes(question: Question, talk: Talk, case: _Case) -> Reply:
+    """Place the order that was asked about, at the price that was named."""
+    contest = next((c for c in case.contests if c.slug == question.contest_slug), None)
+    if contest is None or contest.price.times(question.quantity) != question.amount:
+        return Reply("asked: another price", case.language, (answers.asked(Ask(Doubt.WHAT, contest), case.selling),))
+    vote = Vote(contest, question.candidate_code, question.quantity)
+    if talk.bought:
+        # Perhaps the same YES once more: an equal text within minutes never buys twice.
+        word = answers.first_word(contest, case.selling)
+        return Reply("asked: again", contest.language, (answers.again(vote, word),))
+    return await _sell(vote, question.key, case, agreed=True)
+
+
+async def _sell(vote: Vote, key: str, case: _Case, *, agreed: bool = False) -> Reply:
+    """`agreed`: by YES, which repeats nothing."""
+    contest, text = vote.contest, case.text
+    language, repeated = contest.language, case.repeated and not agreed
     sender = read_msisdn(text.sender, contest.country, vouched=True)
     if not isinstance(sender, Msisdn):
         lines = () if repeated else (say(language, "refusal.foreign_number"),)
         return Reply("foreign number", language, lines)
     wish = Wish(
         channel=Channel.SMS,
-        key=f"{text.carrier}:{first_id}",
+        key=key,
         contest=contest,
         candidate_code=vote.code,
         quantity=vote.quantity,
@@ -96,14 +153,15 @@ async def _vote(vote: Vote, text: IncomingText, house: House, first_id: str) -> 
         voter=sender,
         language=language,
     )
-    placed = await house.place_order(wish)
+    placed = await case.house.place_order(wish)
     if isinstance(placed, Refusal):
         # Who was told to try again has every right to send the same words; the rest was said once.
         told = repeated and placed is not Refusal.TRY_AGAIN
-        return Reply(f"refused: {placed.value}", language, () if told else (_refusal(placed, contest, vote.code),))
+        lines = () if told else (answers.refused(placed, contest, vote.code),)
+        return Reply(f"refused: {placed.value}", language, lines)
     _log.info("order_placed", vote=str(placed.vote_id), channel="sms", repeated=placed.repeated)
     if repeated and placed.repeated:
-        return Reply("repeated", language, await _known_order(vote, placed, house))
+        return Reply("repeated", language, await _known_order(vote, placed, case.house))
     return Reply("order", language)
 
 
@@ -121,137 +179,62 @@ async def _known_order(vote: Vote, placed: PlacedOrder, house: House) -> tuple[s
     }
     if not contest.service_code:
         return (say(language, "sms.repeated_text", **facts),)
-    how = say(language, "sms.how_dial", dial=one_dial(contest.service_code, vote.code, vote.quantity))
+    how = say(language, "sms.how_dial", dial=one_dial(contest.dial_code, vote.code, vote.quantity))
     return (say(language, "sms.repeated", how=how, **facts),)
 
 
-def _refusal(refusal: Refusal, contest: Contest, code: str) -> str:
-    if refusal is Refusal.NO_WALLET and contest.service_code:
-        return say(contest.language, "sms.no_wallet", service_code=contest.service_code)
-    return say(
-        contest.language,
-        f"refusal.{refusal.value}",
-        contest=contest.name,
-        maximum=contest.quantity_max,
-        code=code,
-    )
-
-
-def _opt(command: Say, contests: Sequence[Contest]) -> Reply:
+def _opt(command: Say, case: _Case) -> Reply:
     stop = command.word is Word.STOP
+    contests = case.contests or case.house.contests()
     language = command.language or contests[0].language
-    names = gsm.cut_on_word(gsm.fold(", ".join(c.name for c in contests)), NAME_SEPTETS)
-    line = say(language, "sms.stopped" if stop else "sms.started", contest=names)
+    line = answers.opted(contests, language, stop=stop)
     return Reply("stopped" if stop else "started", language, (line,), opt_out=stop)
 
 
-async def _words(command: Command, sender: Msisdn, contests: Sequence[Contest], house: House) -> Reply:
-    language = contests[0].language
+async def _words(command: Command, sender: Msisdn, case: _Case) -> Reply:
     match command:
+        case Say(word=Word.NO):
+            # Closes the question; nothing more was said than what the voter knows.
+            return Reply("no", case.language)
         case Say():
-            contest = command.contest
-            if contest is None:
-                return Reply("asked: which_contest", language, (_ask(Ask(Doubt.WHICH_CONTEST), contests),))
-            return await _say(command.word, command.language or contest.language, sender, contest, house)
+            if command.contest is None:
+                return _ask(Ask(Doubt.WHICH_CONTEST), case)
+            language = command.language or command.contest.language
+            return await _say(command.word, command.contest, language, sender, case)
         case Check():
-            language = command.language or language
-            return Reply("check", language, (await _check(command.receipt, language, house),))
+            language = command.language or case.language
+            found = await case.house.receipt(command.receipt) if command.receipt else None
+            return Reply("check", language, (answers.checked(command, found, language),))
         case Ask():
-            language = command.contest.language if command.contest else language
-            return Reply(f"asked: {command.doubt.value}", language, (_ask(command, contests),))
+            return _ask(command, case)
         case Vote() | Noise():
-            return Reply("noise", language)
+            return Reply("noise", case.language)
 
 
-async def _say(word: Word, language: str, sender: Msisdn, contest: Contest, house: House) -> Reply:
-    if word is Word.STATUS:
-        return Reply(word.value, language, await _status(sender, contest, language, house))
-    if word is Word.TOP:
-        return Reply(word.value, language, _top(contest, language, house))
-    line = say(
-        language,
-        f"sms.{word.value}",
-        contest=contest.name,
-        price=contest.price.spoken(),
-        code=_example(contest),
-        service_code=contest.service_code,
+def _ask(ask: Ask, case: _Case) -> Reply:
+    language = ask.contest.language if ask.contest else case.language
+    line, offer = answers.asked(ask, case.selling), ask.offer
+    if offer is None:
+        return Reply(f"asked: {ask.doubt.value}", language, (line,))
+    question = Question(
+        contest_slug=offer.contest.slug,
+        candidate_code=offer.code,
+        quantity=offer.quantity,
+        amount=offer.contest.price.times(offer.quantity),
+        key=f"{case.text.carrier}:{case.text.carrier_id}",
     )
-    return Reply(word.value, language, (line,))
+    return Reply("asked: an offer", language, (line,), question=question)
 
 
-async def _status(sender: Msisdn, contest: Contest, language: str, house: House) -> tuple[str, ...]:
-    votes = await house.votes_of(sender, contest.id, STATUS_LINES)
-    if not votes:
-        facts = {"code": _example(contest), "service_code": contest.service_code}
-        return (say(language, "sms.status_none", **facts),)
-    return tuple(
-        say(
-            language,
-            "sms.status_line",
-            code=line.candidate_code,
-            votes=line.quantity,
-            status=line.receipt or say(language, f"ussd.status_{line.status.value}"),
-        )
-        for line in votes
-    )
-
-
-def _top(contest: Contest, language: str, house: House) -> tuple[str, ...]:
-    entries = house.standing(contest.slug).entries[:TOP_LINES]
-    return tuple(
-        say(
-            language,
-            "sms.top_line",
-            rank=entry.rank,
-            code=entry.code,
-            name=gsm.cut_on_word(gsm.fold(entry.name), 20),
-            votes=entry.votes,
-        )
-        for entry in entries
-    )
-
-
-async def _check(receipt: str | None, language: str, house: House) -> str:
-    found = await house.receipt(receipt) if receipt else None
-    if found is None:
-        return say(language, "sms.check_bad")
-    return say(
-        language,
-        "sms.check_good",
-        receipt=found.receipt,
-        votes=votes_in_words(language, found.quantity),
-        code=found.candidate_code,
-        name=gsm.cut_on_word(gsm.fold(found.candidate_name), NAME_SEPTETS),
-        amount=found.amount.spoken(),
-        number=found.tally_number,
-    )
-
-
-def _ask(ask: Ask, contests: Sequence[Contest]) -> str:
-    asked = ask.contest or contests[0]
-    language, price, code = asked.language, asked.price.spoken(), ask.code[:CODE_LENGTH_MAX]
-    match ask.doubt:
-        case Doubt.WHICH_CONTEST:
-            return say(language, "sms.ask_contest", keywords=", ".join(c.keyword for c in contests))
-        case Doubt.WHICH_CANDIDATE if ask.options:
-            named = ", ".join(f"{c.code} {gsm.cut_on_word(gsm.fold(c.name), NAME_SEPTETS)}" for c in ask.options)
-            return say(language, "sms.ask_candidate", options=named, code=ask.options[0].code, price=price)
-        case Doubt.UNKNOWN_CODE:
-            return say(language, "refusal.unknown_candidate", code=code)
-        case Doubt.NOT_STANDING:
-            return say(language, "refusal.candidate_not_standing", code=code)
-        case Doubt.TOO_MANY:
-            return say(language, "refusal.too_many", maximum=asked.quantity_max)
-        case Doubt.QUANTITY if code:
-            return say(language, "sms.ask_quantity", code=code, maximum=asked.quantity_max, price=price)
-        case Doubt.PRICE:
-            return say(language, "sms.ask_price", code=code or _example(asked), price=price)
+async def _say(word: Word, contest: Contest, language: str, sender: Msisdn, case: _Case) -> Reply:
+    match word:
+        case Word.STATUS:
+            votes = await case.house.votes_of(sender, contest.id, STATUS_LINES)
+            lines = answers.status(votes, contest, case.selling, language)
+        case Word.TOP:
+            lines = answers.top(case.house.standing(contest.slug), language)
+        case Word.YES:
+            lines = (answers.not_asked(contest, case.selling, language),)
         case _:
-            return say(language, "sms.ask_what", contest=asked.name, code=_example(asked), price=price)
-
-
-def _example(contest: Contest) -> str:
-    """A code that exists, for examples."""
-    standing = contest.standing
-    codes = {candidate.code for candidate in standing}
-    return EXAMPLE_CODE if EXAMPLE_CODE in codes or not standing else standing[0].code
+            lines = (answers.spoken(word, contest, case.selling, language),)
+    return Reply(word.value, language, lines)

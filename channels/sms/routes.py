@@ -7,6 +7,7 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
+from urllib.parse import parse_qsl
 
 import structlog
 from aiohttp import hdrs, web
@@ -18,6 +19,7 @@ from gateway.ports.raw_exchange import RawRequest
 
 BODY_BYTES_MAX: Final = 16 * 1024
 BODY_SECONDS: Final = 10.0
+FIELDS_MAX: Final = 40
 RETRY_AFTER_SECONDS: Final = "30"
 _FORM: Final = "application/x-www-form-urlencoded"
 _log = structlog.get_logger(__name__)
@@ -27,11 +29,11 @@ Keep = Callable[[web.Request, RawRequest], Awaitable[Malformed | None]]
 
 
 def setup(app: web.Application, carriers: Mapping[str, SmsCarrier], shared_secrets: Mapping[str, str | None]) -> None:
-    """Serve `POST /sms/{code}` and `POST /sms/{code}/delivery` of each carrier."""
+    """Serve `/sms/{code}` and `/sms/{code}/delivery` of each carrier, by the method that it calls with."""
     for code, carrier in carriers.items():
         secret = shared_secrets.get(code)
-        app.router.add_post(f"/sms/{code}", _handler(code, secret, _keep_text(carrier)))
-        app.router.add_post(f"/sms/{code}/delivery", _handler(code, secret, _keep_report(carrier)))
+        for path, keep in ((f"/sms/{code}", _keep_text(carrier)), (f"/sms/{code}/delivery", _keep_report(carrier))):
+            app.router.add_route(carrier.method, path, _handler(carrier, secret, keep))
 
 
 def _keep_text(carrier: SmsCarrier) -> Keep:
@@ -59,17 +61,19 @@ def _keep_report(carrier: SmsCarrier) -> Keep:
     return keep
 
 
-def _handler(code: str, secret: str | None, keep: Keep) -> Handler:
+def _handler(carrier: SmsCarrier, secret: str | None, keep: Keep) -> Handler:
+    received = _received_by_query if carrier.method == hdrs.METH_GET else _received_by_form
+
     async def receive(request: web.Request) -> web.Response:
         """Keep what a carrier says."""
         given = request.query.get("key", "")
         if secret is not None and not hmac.compare_digest(given.encode(), secret.encode()):
             return web.Response(status=403, text="forbidden")
-        fault = await _received(request, keep)
+        fault = await received(request, keep)
         if fault is not None:
-            _log.warning("text_unreadable", carrier=code, fault=fault.fault)
+            _log.warning("text_unreadable", carrier=carrier.code, fault=fault.fault)
             return web.Response(status=400, text=f"not a message: {fault.fault}")
-        return web.Response(text="ok")
+        return web.Response(text=carrier.thanks)
 
     async def guarded(request: web.Request) -> web.Response:
         try:
@@ -81,7 +85,21 @@ def _handler(code: str, secret: str | None, keep: Keep) -> Handler:
     return guarded
 
 
-async def _received(request: web.Request, keep: Keep) -> Malformed | None:
+async def _received_by_query(request: web.Request, keep: Keep) -> Malformed | None:
+    try:
+        # Bytes that are no UTF-8 stay recognisable, as surrogates: only the carrier knows what they are.
+        fields = parse_qsl(
+            request.rel_url.raw_query_string,
+            keep_blank_values=True,
+            errors="surrogateescape",
+            max_num_fields=FIELDS_MAX,
+        )
+    except ValueError:
+        return Malformed("too many fields")
+    return await keep(request, RawRequest("GET", request.path, {}, b"", query=dict(fields)))
+
+
+async def _received_by_form(request: web.Request, keep: Keep) -> Malformed | None:
     if request.content_type != _FORM:
         return Malformed("content type")
     if (request.content_length or 0) > BODY_BYTES_MAX:

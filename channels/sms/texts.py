@@ -118,6 +118,28 @@ def _known(prefix: str, word: object) -> str:
     return key if key in catalogue()[DEFAULT_LANGUAGE] else f"{prefix}other"
 
 
+def _resume(language: str, values: Facts) -> str:
+    """To who was cut off after choosing a candidate: one part, with how to end such texts where it fits."""
+    short_code = str(values["short_code"])
+    stop = f" {say(language, 'sms.stop_hint', short_code=short_code)}" if short_code else ""
+    name = gsm.fold(str(values["candidate_name"]))
+    dial = one_dial(str(values["service_code"]), str(values["candidate_code"]), int(values["quantity"]))
+    for room in range(NAME_SEPTETS, 0, -4):
+        text = say(
+            language,
+            "sms.resume",
+            code=values["candidate_code"],
+            name=gsm.cut_on_word(name, room),
+            votes=votes(language, int(values["quantity"])),
+            amount=values["amount"],
+            dial=dial,
+        )
+        folded = gsm.fold(text + stop)
+        if gsm.fits(folded, gsm.SINGLE_SEPTETS):
+            return folded
+    return folded
+
+
 def _reply(language: str, values: Facts) -> str:
     """Lines that were written when the question was answered."""
     return _short("\n".join(str(line) for line in values["lines"]))
@@ -134,6 +156,7 @@ _WRITERS: Final[Mapping[str, Callable[[str, Facts], str]]] = {
     "payment_not_confirmed": _not_confirmed,
     "payment_link": _link,
     "refund_pending": _refund,
+    "resume": _resume,
     "reply": _reply,
 }
 

@@ -1,8 +1,8 @@
 """One request of a dialogue, from what is remembered to the screen that goes back.
 
-Casting is idempotent on aggregator, number, session and what was typed up to the confirmation, so
-a repeated request finds its order even when the session store forgot everything; the stored answer is
-given again to a repeated request, also after the last screen.
+Casting is idempotent on aggregator, number, session and what is bought, so a repeated request finds its
+order even when the session store forgot everything; the stored answer is given again to a repeated
+request, also after the last screen.
 """
 
 import asyncio
@@ -14,90 +14,173 @@ import structlog
 from channels.phrases import DEFAULT_LANGUAGE, say
 from channels.ussd import screens
 from channels.ussd.aggregator import Phase, UssdTurn
-from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Shown, Step, place, split
-from channels.ussd.menu import Buy, MenuView, Session, Turn, advance, refused, start
+from channels.ussd.caller import (
+    NO_MARK,
+    RESUME_SECONDS,
+    Caller,
+    caller_of,
+    contests_behind,
+    mark_key,
+    mark_of,
+    marked,
+    spoken_of,
+)
+from channels.ussd.fetching import ANSWER_SECONDS, fetched
+from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Shown, Step, place
+from channels.ussd.menu import Buy, MenuView, Node, Session, Turn, offered, refused
+from channels.ussd.playing import INPUTS_MAX, Played, continued, replayed, typed
 from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
+from gateway.domain.msisdn import Msisdn, NumberFault
 from gateway.domain.order import Channel, Refusal, Wish
 from gateway.http.logs import bind_vote
+from gateway.ports.dialogues import Reached
 from gateway.ports.house import House, HouseUnavailable, SessionStore
 
+__all__ = ["ANSWER_SECONDS", "INPUTS_MAX", "SESSION_SECONDS", "Dialogue", "order_key", "over", "typed"]
+
 SESSION_SECONDS: Final = 300
-INPUTS_MAX: Final = 60
-# The strictest aggregator waits five seconds; after that the voter sees the operator's own error.
-ANSWER_SECONDS: Final = 4.0
 _log = structlog.get_logger(__name__)
 
 
 class Dialogue:
     """Answers turns of one aggregator. `prompt_delay_seconds`: how long after END a prompt is pushed,
-    since a handset holds one dialogue at a time."""
+    since a handset holds one dialogue at a time. `room`: the longest screen that it passes on."""
 
-    def __init__(self, house: House, sessions: SessionStore, aggregator: str, prompt_delay_seconds: int) -> None:
+    def __init__(
+        self,
+        house: House,
+        sessions: SessionStore,
+        aggregator: str,
+        prompt_delay_seconds: int,
+        room: int = screens.SEPTETS_MAX,
+    ) -> None:
         self._house = house
         self._sessions = sessions
         self._aggregator = aggregator
         self._prompt_delay_seconds = prompt_delay_seconds
+        self._room = min(room, screens.SEPTETS_MAX)
 
     async def answer(self, turn: UssdTurn) -> Shown:
         """The screen for this turn. Raises nothing for anything that an aggregator may send."""
         key = f"ussd:{self._aggregator}:{turn.msisdn}:{turn.session_id}"
-        held = Remembered.unpacked(await self._sessions.get(key))
-        contest, tail = self._contest(_dialled(turn, held))
-        if contest is None:
-            return over(say(DEFAULT_LANGUAGE, "refusal.unknown_contest"))
-        dialler = read_msisdn(turn.msisdn, contest.country, vouched=True)
-        if not isinstance(dialler, Msisdn):
-            refusal = Refusal.FOREIGN_NUMBER if dialler is NumberFault.FOREIGN else Refusal.BAD_NUMBER
-            return over(refused(refusal, contest, contest.language))
-        if held is not None and held.service_code != contest.service_code:
+        begins = turn.phase is Phase.START if turn.transcript is None else not turn.transcript
+        mark: bytes | None = None
+        if begins:
+            caller, tail = self._call(turn.service_code, turn)
+            if isinstance(caller, Shown):
+                return caller
+            # Both at once, so that they travel in one trip.
+            marking = asyncio.create_task(self._sessions.get(mark_key(caller.dialler)))
+            held = Remembered.unpacked(await self._sessions.get(key))
+            mark = await marking
+        else:
+            held = Remembered.unpacked(await self._sessions.get(key))
+            caller, tail = self._call(_dialled(turn, held), turn)
+        if isinstance(caller, Shown):
+            return caller
+        if held is not None and not _belongs(held, caller):
             held = None
-        now = self._house.now()
         # Only aggregators without a transcript need the time to tell a repeat.
-        now_ms = int(now.timestamp() * 1000) if turn.transcript is None else 0
+        now_ms = int(caller.now.timestamp() * 1000) if turn.transcript is None else 0
         found = place(turn, tail, held, now_ms)
         if found.step is Step.REPEAT and held is not None:
             return held.shown
-        view = MenuView(contest, self._house.standing(contest.slug), dialler, turn.network, now)
         if found.step is Step.LATE:
-            played, _ = _replayed(found, view)
-            _, shown = await self._screen(played, view)
-            return shown
-        played, left = _continued(held, found, view) if held and found.step is Step.NEXT else _replayed(found, view)
-        opened_ms = held.opened_ms if held and found.step is Step.NEXT else now_ms
-        if played.buy is not None:
+            late = replayed(found, caller, held.offer if held else None)
+            return _shown(await fetched(late.turn, caller.view(late.turn.session), self._house))
+        return await self._further(turn, key, found, held, caller, marked(mark), now_ms)
+
+    def _call(self, service_code: str, turn: UssdTurn) -> tuple[Caller | Shown, str]:
+        """Who calls, and what was dialled behind the code; a last screen where nobody may."""
+        sharing, tail = contests_behind(self._house, service_code)
+        if not sharing:
+            return over(say(DEFAULT_LANGUAGE, "refusal.unknown_contest")), tail
+        caller = caller_of(self._house, sharing, turn.msisdn, turn.network, self._room)
+        if isinstance(caller, Caller):
+            return caller, tail
+        contest = spoken_of(sharing, self._house.now())
+        refusal = Refusal.FOREIGN_NUMBER if caller is NumberFault.FOREIGN else Refusal.BAD_NUMBER
+        return over(refused(refusal, contest, contest.language)), tail
+
+    async def _further(
+        self,
+        turn: UssdTurn,
+        key: str,
+        found: Place,
+        held: Remembered | None,
+        caller: Caller,
+        offer: Session | None,
+        now_ms: int,
+    ) -> Shown:
+        """The answer to what was not answered before, remembered."""
+        going_on = held is not None and found.step is Step.NEXT
+        if held is not None and going_on:
+            played, opened_ms, offer = continued(held, found, caller), held.opened_ms, held.offer
+        else:
+            offer = _offer(offer, found, caller)
+            played, opened_ms = replayed(found, caller, offer), now_ms
+        outcome = played.turn
+        bought = False
+        if outcome.buy is not None:
             session_id = _session_of_order(turn, opened_ms)
-            key_of_order = order_key(self._aggregator, dialler, session_id, found.transcript, left)
-            played = await self._bought(played, played.buy, view, key_of_order)
-        session, shown = await self._screen(played, view)
-        code = contest.service_code
+            outcome, bought = await self._bought(outcome, outcome.buy, caller.view(played.before), session_id)
+        outcome = await fetched(outcome, caller.view(outcome.session), self._house)
+        shown = _shown(outcome)
         remembered = Remembered(
-            found.tail, found.transcript, session, shown, turn.newest, turn.number, now_ms, code, opened_ms
+            found.tail,
+            found.transcript,
+            outcome.session,
+            shown,
+            turn.newest,
+            turn.number,
+            now_ms,
+            caller.sharing[0].service_code,
+            opened_ms,
+            offer,
         )
-        await self._sessions.put(key, remembered.packed(), SESSION_SECONDS)
+        before = held.session if held is not None and going_on else offer
+        await self._remember(key, remembered, before, played, caller, bought=bought)
         return shown
 
-    def _contest(self, service_code: str) -> tuple[Contest | None, str]:
-        """The contest of a code, and what was dialled behind it: the longest registered code wins."""
-        whole = self._house.contests_by_service_code(service_code)
-        if whole:
-            return whole[0], ""
-        dialled = service_code.strip().strip("#").lstrip("*")
-        if not dialled:
-            every = self._house.contests()
-            return (every[0], "") if len(every) == 1 else (None, "")
-        pieces = dialled.split("*")
-        for length in range(len(pieces), 0, -1):
-            sharing = self._house.contests_by_service_code(f"*{'*'.join(pieces[:length])}#")
-            if sharing:
-                return sharing[0], "*".join(pieces[length:])
-        return None, ""
+    async def _remember(
+        self, key: str, remembered: Remembered, before: Session | None, played: Played, caller: Caller, *, bought: bool
+    ) -> None:
+        """Keep the dialogue, and beside it how far it came, for a later one to go on with."""
+        marking: asyncio.Task[None] | None = None
+        mark, seconds = self._mark(before, remembered.session, played, caller, bought=bought)
+        if mark is not None:
+            # Beside the other, so that both travel in one trip.
+            marking = asyncio.create_task(self._sessions.put(mark_key(caller.dialler), mark, seconds))
+        await self._sessions.put(key, remembered.packed(), SESSION_SECONDS)
+        if marking is not None:
+            await marking
 
-    async def _bought(self, played: Turn, buy: Buy, view: MenuView, key: str) -> Turn:
-        """The last screen of a confirmed order: what happens next, or why nothing was sold."""
+    def _mark(
+        self, before: Session | None, session: Session | None, played: Played, caller: Caller, *, bought: bool
+    ) -> tuple[bytes | None, int]:
+        """The mark to write, if it changes, and for how many seconds it holds. The house hears of it too."""
+        if bought:
+            self._house.note_ordered(caller.dialler, caller.view(played.before).contest.id)
+            return NO_MARK, 1
+        if session is None or (session.code is None and before is None):
+            return None, 0
+        if session.code is None:
+            # Who starts again is not asked a second time.
+            return (NO_MARK, 1) if before is not None and before.node is Node.RESUME else (None, 0)
+        mark = mark_of(session)
+        if mark == mark_of(before):
+            return None, 0
+        contest = caller.view(session).contest
+        votes = session.votes or None
+        self._house.note_reached(Reached(caller.dialler, contest.id, session.code, votes, session.language))
+        return mark, RESUME_SECONDS
+
+    async def _bought(self, outcome: Turn, buy: Buy, view: MenuView, session_id: str) -> tuple[Turn, bool]:
+        """The last screen of a confirmed order: what happens next, or why nothing was sold; and whether
+        it was."""
         wish = Wish(
             channel=Channel.USSD,
-            key=key,
+            key=order_key(self._aggregator, view.dialler, session_id, view.contest, buy),
             contest=view.contest,
             candidate_code=buy.code,
             quantity=buy.votes,
@@ -113,34 +196,36 @@ class Dialogue:
         except TimeoutError:
             # It may still be written, and a repeated request would find it under the same key.
             _log.warning("order_too_slow")
-            return Turn(screens.fitted(say(buy.language, "ussd.failed")), None)
+            return Turn(screens.fitted(say(buy.language, "ussd.failed"), room=view.room), None), False
         except HouseUnavailable as error:
             _log.warning("order_not_placed", error=str(error))
-            return Turn(refused(Refusal.TRY_AGAIN, view.contest, buy.language), None)
+            return Turn(refused(Refusal.TRY_AGAIN, view.contest, buy.language, room=view.room), None), False
         if isinstance(placed, Refusal):
-            return Turn(refused(placed, view.contest, buy.language, buy.code), None)
+            return Turn(refused(placed, view.contest, buy.language, buy.code, view.room), None), False
         bind_vote(placed.vote_id, placed.payment_reference)
         _log.info("order_placed", channel="ussd", repeated=placed.repeated)
-        return played
-
-    async def _screen(self, played: Turn, view: MenuView) -> tuple[Session | None, Shown]:
-        """The screen of a turn, with the number's own votes where it shows them."""
-        session = played.session
-        if not played.wants_votes or session is None:
-            return session, Shown(played.screen, session is not None)
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                lines = await self._house.votes_of(view.dialler, view.contest.id, screens.MY_VOTES_MAX)
-        except (HouseUnavailable, TimeoutError) as error:
-            _log.warning("votes_not_read", error=str(error) or type(error).__name__)
-            return None, over(say(session.language, "refusal.try_again"))
-        return session, Shown(screens.my_votes(lines, session.language), more=True)
+        return outcome, True
 
 
 def _dialled(turn: UssdTurn, held: Remembered | None) -> str:
     """The code that was dialled; many aggregators name it in the first request only."""
     named_once = held is not None and turn.transcript is None and turn.phase is Phase.INPUT
     return held.service_code if held is not None and named_once else turn.service_code
+
+
+def _belongs(held: Remembered, caller: Caller) -> bool:
+    """Whether what is remembered is of this code, and of a contest that is still there."""
+    if held.service_code != caller.sharing[0].service_code:
+        return False
+    slug = held.session.contest if held.session else ""
+    return not slug or caller.contest(slug) is not None
+
+
+def _offer(offer: Session | None, found: Place, caller: Caller) -> Session | None:
+    """What the first screen of a new dialogue offers to go on with. A long dial is never asked."""
+    if offer is None or found.transcript or caller.contest(offer.contest) is None:
+        return None
+    return None if offered(offer, caller.view(offer)) is None else offer
 
 
 def _session_of_order(turn: UssdTurn, opened_ms: int) -> str:
@@ -151,48 +236,19 @@ def _session_of_order(turn: UssdTurn, opened_ms: int) -> str:
     return f"{turn.session_id}@{opened_ms // REPEAT_MILLISECONDS}"
 
 
-def order_key(aggregator: str, dialler: Msisdn, session_id: str, transcript: str, left: int) -> str:
-    """The idempotency key of an order: the same for every request that confirms it.
+def order_key(aggregator: str, dialler: Msisdn, session_id: str, contest: Contest, buy: Buy) -> str:
+    """The idempotency key of an order: the same for every request of a dialogue that confirms it.
 
-    `left`: inputs of the transcript behind the confirmation. The history tells two orders under one
-    session id apart without asking the store. Hashed, because numbers are kept nowhere in clear.
+    What is bought tells two orders under one session id apart without asking the store. The wallet is
+    left out: whoever changes it and confirms again still wants one order. Hashed, because numbers are
+    kept nowhere in clear.
     """
-    inputs = split(transcript)
-    said = "*".join(typed(text) for text in inputs[: len(inputs) - left])
-    identity = f"{dialler.e164}\n{session_id}\n{said}"
+    identity = f"{dialler.e164}\n{session_id}\n{contest.slug}\n{buy.code}\n{buy.votes}\n{buy.payer.e164}"
     return f"{aggregator}:{hashlib.blake2b(identity.encode(errors='replace'), digest_size=20).hexdigest()}"
 
 
-def _continued(held: Remembered, found: Place, view: MenuView) -> tuple[Turn, int]:
-    """New inputs, applied to what is remembered."""
-    return _applied(Turn(held.shown.text, held.session), found, view)
-
-
-def _replayed(found: Place, view: MenuView) -> tuple[Turn, int]:
-    """All inputs, applied from the first screen on: a long dial, or a dialogue that our store lost."""
-    return _applied(start(view, view.contest.language), found, view)
-
-
-def _applied(now: Turn, found: Place, view: MenuView) -> tuple[Turn, int]:
-    """What comes of the inputs, and how many of them came after the end."""
-    if found.transcript.count("*") >= INPUTS_MAX:
-        text = say(view.contest.language, "ussd.session_over", service_code=view.contest.service_code)
-        return Turn(screens.fitted(text), None), 0
-    left = len(found.inputs)
-    for text in found.inputs:
-        if now.session is None:
-            break
-        now = advance(now.session, typed(text), view)
-        left -= 1
-    return now, left
-
-
-def typed(text: str) -> str:
-    """An input as meant: digits of other scripts folded, the closing `#` of some networks dropped."""
-    trimmed = text.strip()
-    if not trimmed.isascii():
-        trimmed = "".join(str(int(c)) if c.isdecimal() else c for c in trimmed)
-    return trimmed.removesuffix("#").rstrip()
+def _shown(turn: Turn) -> Shown:
+    return Shown(turn.screen, turn.session is not None)
 
 
 def over(text: str) -> Shown:

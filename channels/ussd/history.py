@@ -18,7 +18,7 @@ from channels.ussd.menu import Session
 # Nobody reads a screen and types within this time: the same input again is a repeated request.
 REPEAT_MILLISECONDS: Final = 1_500
 # Grows when the stored form changes, so that a new release does not misread what an old one stored.
-_FORM: Final = 3
+_FORM: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Remembered:
     `tail`: what was dialled behind the service code. `session` None: the dialogue is over. `newest`,
     `number` and `answered_ms` (Unix time) tell repeats of aggregators without a transcript, which name
     the code that was dialled, `service_code`, in the first request only. `opened_ms`: when it began.
+    `offer`: what its first screen offered to go on with.
     """
 
     tail: str
@@ -47,6 +48,7 @@ class Remembered:
     answered_ms: int = 0
     service_code: str = ""
     opened_ms: int = 0
+    offer: Session | None = None
 
     def packed(self) -> bytes:
         """As stored."""
@@ -65,6 +67,7 @@ class Remembered:
                 self.answered_ms,
                 self.service_code,
                 self.opened_ms,
+                self.offer.packed() if self.offer else None,
             ]
         )
 
@@ -74,11 +77,14 @@ class Remembered:
         if held is None:
             return None
         try:
-            form, tail, transcript, session, text, more, *rest = orjson.loads(held)
+            form, tail, transcript, session, text, more, *facts, offer = orjson.loads(held)
             if form != _FORM:
                 return None
             place = Session.unpacked(session) if session else None
-            return cls(tail, transcript, place, Shown(text, more), *rest)
+            offered = Session.unpacked(offer) if offer else None
+            newest, number, answered_ms, service_code, opened_ms = facts
+            shown = Shown(text, more)
+            return cls(tail, transcript, place, shown, newest, number, answered_ms, service_code, opened_ms, offered)
         except (ValueError, TypeError):
             return None
 

@@ -58,7 +58,8 @@ def _hop_handler(aggregator: UssdAggregator, secret: str | None, prompt_delay_se
             return web.Response(status=403, text="forbidden")
         if dialogue is None:
             app = request.config_dict
-            dialogue = Dialogue(app[HOUSE], app[SESSIONS], aggregator.code, prompt_delay_seconds)
+            room = aggregator.screen_septets_max
+            dialogue = Dialogue(app[HOUSE], app[SESSIONS], aggregator.code, prompt_delay_seconds, room)
         turn: UssdTurn | None = None
         try:
             turn = await _turn(request, aggregator)

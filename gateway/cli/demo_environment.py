@@ -59,11 +59,15 @@ def demo_environment(place: Place, servers: Servers, secret_key: str, inherited:
         "SPOTLIGHT_DATA_DIR": str(place.data_dir),
         "SPOTLIGHT_GATEWAY_URL": place.gateway_url,
     }
-    defaults = {"SPOTLIGHT_ENV": "demo", "SPOTLIGHT_PUBLIC_URL": place.gateway_url, **_operators(place.sandbox_url)}
+    defaults = {
+        "SPOTLIGHT_ENV": "demo",
+        "SPOTLIGHT_PUBLIC_URL": place.gateway_url,
+        **_operators(place.sandbox_url, place.gateway_url),
+    }
     return told | {name: inherited.get(name) or value for name, value in defaults.items()}
 
 
-def _operators(country: str) -> dict[str, str]:
+def _operators(country: str, gateway: str) -> dict[str, str]:
     """Addresses and words of the simulated operators. The words open nothing outside the demo."""
     return {
         "MTN_MOMO_BASE_URL": f"{country}/mtn_momo",
@@ -79,4 +83,12 @@ def _operators(country: str) -> dict[str, str]:
         "AFRICASTALKING_USERNAME": "demo",
         "AFRICASTALKING_API_KEY": "demo-api-key",
         "AFRICASTALKING_SENDER": "7890",
+        "KANNEL_BASE_URL": f"{country}/kannel",
+        "KANNEL_USERNAME": "demo",
+        "KANNEL_PASSWORD": "demo-password",
+        "KANNEL_SENDER": "7890",
+        "KANNEL_DELIVERY_URL": f"{gateway}/sms/kannel/delivery",
+        "TELEGRAM_BASE_URL": f"{country}/telegram",
+        "TELEGRAM_TOKEN": "123456:demo-token",
+        "TELEGRAM_WEBHOOK_SECRET": "demo-webhook-secret",
     }

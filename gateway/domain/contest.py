@@ -42,7 +42,8 @@ class Contest:
     `late_seconds`: how long after the close a payment that was ordered before it still counts,
     published with the rules. `check_digits`: codes end in a check digit. `packs`: numbers of votes to
     offer where they can be chosen. `rules`: a sentence or two by language. `contact`: where a voter
-    finds help. Several contests may share a service code or a short code.
+    finds help. Several contests may share a service code or a short code; `menu_number`: how this one
+    is chosen behind its service code, None while nothing has to be chosen.
     """
 
     id: UUID
@@ -64,6 +65,7 @@ class Contest:
     packs: tuple[int, ...] = ()
     rules: Mapping[str, str] = field(default_factory=dict, hash=False)
     contact: str = ""
+    menu_number: int | None = None
     candidates: tuple[Candidate, ...] = ()
     _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
 
@@ -74,6 +76,13 @@ class Contest:
     def currency(self) -> str:
         """Currency of every amount in this contest."""
         return self.price.currency
+
+    @property
+    def dial_code(self) -> str:
+        """What to dial for this contest and no other: `*789#`, or `*789*2#` where several share a code."""
+        if self.menu_number is None or not self.service_code:
+            return self.service_code
+        return f"{self.service_code.removesuffix('#')}*{self.menu_number}#"
 
     def candidate(self, code: str) -> Candidate | None:
         """The candidate with this code, standing or not; None when there never was one."""

@@ -46,6 +46,7 @@ class Wish:
     `key` is the channel's own idempotency key: the same key is the same order for ever.
     `voter` is the number that dialled or texted us; None when somebody typed a number on a page.
     `payer` is the number to charge. `prompt_delay_seconds` lets a USSD dialogue close first.
+    `chat_id`: the chat where it was spoken, which then hears of it.
     """
 
     channel: Channel
@@ -59,6 +60,7 @@ class Wish:
     language: str = "fr"
     prompt_delay_seconds: int = 0
     request_hash: bytes = b""
+    chat_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

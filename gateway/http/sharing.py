@@ -43,8 +43,8 @@ def page_path(contest: Contest, candidate: Candidate | None = None) -> str:
 def star_code(contest: Contest, candidate: Candidate | None = None) -> str:
     """What to dial for a contest, or for a candidate at once: `*789#`, `*789*07#`."""
     if candidate is None:
-        return contest.service_code
-    return f"{contest.service_code.removesuffix('#')}*{candidate.code}#"
+        return contest.dial_code
+    return f"{contest.dial_code.removesuffix('#')}*{candidate.code}#"
 
 
 def dial_link(code: str) -> str:

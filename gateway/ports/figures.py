@@ -1,7 +1,7 @@
 """Business figures: what those who run the service watch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -16,14 +16,28 @@ class ContestFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class TextFigures:
+    """Texts of the last 24 hours. `outcomes`: by (carrier, word), the words being `delivered`,
+    `undelivered`, `on_its_way` (accepted, no final report), `refused` and `unknown` (perhaps sent).
+    `refusals`: texts that a carrier did not take because of our account there, by (carrier, its reason).
+    `parts`: what was charged for, by carrier."""
+
+    outcomes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    refusals: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    parts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """One reading. `payments`: how many are in each unfinished state, by (provider, state).
-    `owed_seconds`: kinds of work that are due, with the age of their oldest piece."""
+    `owed_seconds`: kinds of work that are due, with the age of their oldest piece. `texts`: how many
+    wait, by state; `sent_texts`: what became of those that were tried."""
 
     contests: tuple[ContestFigures, ...]
     payments: Mapping[tuple[str, str], int]
     owed_seconds: Mapping[str, float]
     texts: Mapping[str, int]
+    sent_texts: TextFigures = TextFigures()
 
 
 class FigureStore(Protocol):

@@ -15,8 +15,10 @@ from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import PlacedOrder, Refusal, Wish
 from gateway.domain.payment import PublicStatus
+from gateway.domain.rescue import Rescue
 from gateway.domain.tally import Standing
 from gateway.domain.wallet import PaymentMethod
+from gateway.ports.dialogues import Reached
 
 
 class HouseUnavailable(Exception):
@@ -29,7 +31,7 @@ class OrderView:
 
     `reason`: one word, see `PayerReason`, or `review` / `refund_pending`. `receipt`: only once
     counted. `payment_url`: the hosted page of a redirect wallet, once the operator gave it.
-    `pay_before`: when the payer's time runs out.
+    `pay_before`: when the payer's time runs out. `asked`: whether the payer can approve by now.
     """
 
     vote_id: UUID
@@ -46,6 +48,7 @@ class OrderView:
     payment_url: str | None
     placed_at: datetime
     pay_before: datetime | None
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,29 @@ class IncomingText:
     recipient: str
     text: str
     network: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An order that a voter was asked about by text; YES places it under `key`, once."""
+
+    contest_slug: str
+    candidate_code: str
+    quantity: int
+    amount: Money
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """What went before a text. `replies`: texts that answered its sender in the last hour. `opted_out`:
+    whether the sender said STOP. `bought`: whether an equal text of theirs placed an order within three
+    minutes. `question`: the one that is open."""
+
+    replies: int = 0
+    opted_out: bool = False
+    bought: bool = False
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +177,34 @@ class House(Protocol):
         """The counted vote behind a receipt code whose check character holds. HouseUnavailable."""
         ...
 
+    async def rescue(self, number: Msisdn, contest_id: UUID, language: str) -> Rescue:
+        """What became of a number's latest payments, asked of their operators while the caller waits.
+        What they confirm is counted as ever; what stays unclear gets a ticket. HouseUnavailable."""
+        ...
+
+    async def open_ticket(self, number: Msisdn, contest_id: UUID, language: str) -> str:
+        """Have a person look at a number's payments; the ticket's number, of the open one if there is
+        one. HouseUnavailable."""
+        ...
+
+    def note_reached(self, reached: Reached) -> None:
+        """A voter chose a candidate and has not bought yet. Kept soon; never blocks and never raises."""
+        ...
+
+    def note_ordered(self, voter: Msisdn, contest_id: UUID) -> None:
+        """A voter bought after all. Never blocks and never raises."""
+        ...
+
     async def store_callback(self, callback: IncomingCallback) -> None:
         """Durable when it returns; judged later. HouseUnavailable."""
         ...
 
     async def store_text(self, text: IncomingText) -> bool:
         """Durable when it returns; answered later. False when this id was stored before."""
+        ...
+
+    async def talk(self, text: IncomingText) -> Talk:
+        """What went before a stored text, between its sender and its short code. HouseUnavailable."""
         ...
 
     async def store_delivery_report(

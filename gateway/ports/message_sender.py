@@ -6,10 +6,13 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class OutboundText:
-    """One text to one number (E.164), already within the carrier's alphabet."""
+    """One text to one number (E.164), already within the carrier's alphabet; or, for a sender of chat
+    messages, to a chat's number. `reference`: our own id of the text, the same at every try, for
+    carriers that let us name it."""
 
     to: str
     text: str
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,17 @@ class SendAccepted:
 
 @dataclass(frozen=True, slots=True)
 class SendRefused:
-    """The carrier did not take it. `permanent`: trying again is useless."""
+    """The carrier certainly did not take it, for the reason `code`.
+
+    `permanent`: trying the same again is useless. `ours`: not because of this number or text but of
+    our account there (key, sender id, balance) or of how it is set up: somebody has to mend it, and
+    another carrier may take the text. `retry_after_seconds`: the carrier's own wish.
+    """
 
     code: str
     permanent: bool
+    ours: bool = False
+    retry_after_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

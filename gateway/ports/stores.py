@@ -10,6 +10,7 @@ from gateway.domain.ledger import Posting
 from gateway.domain.money import Money
 from gateway.domain.order import PlacedOrder, Refusal, Sale
 from gateway.domain.payment import Actor, Confirmed, Seen, State, Verdict
+from gateway.domain.texting import Routes
 from gateway.ports.payment_provider import Collection
 
 # Name of the hosted page's address among a payment's secrets: whoever has it may pay.
@@ -121,6 +122,11 @@ class PaymentStore(Protocol):
         """Take payments that are due for a status question, hinted ones first, under a lease."""
         ...
 
+    async def claim_named(self, references: Sequence[UUID]) -> list[OpenPayment]:
+        """Take these payments for a status question now, under a lease, but for those that can no longer
+        be asked about or were asked about some seconds ago."""
+        ...
+
     async def overdue_unsent(self, limit: int) -> list[UUID]:
         """Orders that no operator could be asked about in time."""
         ...
@@ -201,7 +207,9 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class DueMessage:
-    """A text to send. `to` is E.164. `vote_id`: the vote it is about, if it is about one."""
+    """A text to send. `to` is E.164; empty when only a chat is known. `vote_id`: the vote it is about,
+    if it is about one. `attempts`: this one included. `carrier`: who sends it now; `ways`: who may
+    carry it, in order. `chat_id`: the chat it goes to as long as that takes messages."""
 
     id: UUID
     vote_id: UUID | None
@@ -210,13 +218,18 @@ class DueMessage:
     language: str
     params: Mapping[str, object]
     attempts: int
+    carrier: str
+    ways: tuple[str, ...]
+    chat_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """What became of a text. `retry_seconds` None: no further try."""
+    """What became of a text at its `attempts`-th try. `carrier`: who has it; of one that is due again,
+    who is next. `retry_seconds` None: not looked at again."""
 
     id: UUID
+    attempts: int
     status: str
     carrier: str
     carrier_message_id: str | None = None
@@ -229,9 +242,10 @@ class SentMessage:
 class MessageStore(Protocol):
     """Texts on their way."""
 
-    async def claim_due(self, limit: int) -> list[DueMessage]:
-        """Take due texts under a lease. One whose lease ran out may have been sent: it becomes
-        `unknown` and is not taken before ten minutes have shown no delivery report for it."""
+    async def claim_due(self, limit: int, routes: Routes) -> list[DueMessage]:
+        """Take due texts under a lease, each with the carrier that sends it, written down before it is
+        asked. One whose lease ran out may have been sent: it becomes `unknown`, and is only taken
+        again when reports prove that it was not. What nobody asked for waits for its hour."""
         ...
 
     async def record_sent(self, results: Sequence[SentMessage]) -> None:

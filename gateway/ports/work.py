@@ -12,3 +12,4 @@ class Work(StrEnum):
     SETTLE = "settle"
     TEXTS_IN = "texts_in"
     TEXTS_OUT = "texts_out"
+    NUDGES = "nudges"

@@ -3,19 +3,30 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.contest import Candidate, CandidateStatus, Contest
 from gateway.domain.money import Money
+from gateway.domain.service_codes import menu_numbers
 from gateway.storage.tables import candidates, contests
 
 _REFRESH_SECONDS: Final = 1.0
+# What to dial for contest `c`, see `Contest.dial_code`; the numbers are those of `service_codes`.
+DIAL_CODE: Final = """
+  case when c.service_code = '' or (select count(*) from contests o
+      where o.service_code = c.service_code and o.closes_at > now()) < 2 then c.service_code
+    else (select rtrim(c.service_code, '#') || '*' || (count(*) + cast(count(*) > 8 as int)) || '#' from contests o
+      where o.service_code = c.service_code
+        and (o.opens_at, o.slug collate "C") <= (c.opens_at, c.slug collate "C")) end
+"""
 _log = structlog.get_logger(__name__)
 
 
@@ -96,7 +107,17 @@ async def read_contests(connection: AsyncConnection) -> tuple[Contest, ...]:
         by_contest[row.contest_id].append(
             Candidate(row.id, row.code, row.name, CandidateStatus(row.status), row.photo_url)
         )
-    return tuple(_contest(row, by_contest[row.id]) for row in held)
+    found = tuple(_contest(row, by_contest[row.id]) for row in held)
+    return _with_menu_numbers(found, (await connection.execute(select(func.now()))).scalar_one())
+
+
+def _with_menu_numbers(found: tuple[Contest, ...], now: datetime) -> tuple[Contest, ...]:
+    """Each with the number by which it is chosen, where several share a service code."""
+    numbers: dict[str, int] = {}
+    for code, sharing in _grouped((c.service_code, c) for c in found).items():
+        if code:
+            numbers |= menu_numbers(sharing, now)
+    return tuple(replace(c, menu_number=numbers[c.slug], _by_code={}) if c.slug in numbers else c for c in found)
 
 
 def _grouped(named: Iterable[tuple[str, Contest]]) -> dict[str, tuple[Contest, ...]]:

@@ -50,6 +50,7 @@ Index(
     messages_out.c.payment_reference,
     postgresql_where=text("payment_reference is not null"),
 )
+Index("messages_out_created", messages_out.c.created_at)
 
 messages_in = Table(
     "messages_in",
@@ -88,6 +89,7 @@ delivery_reports = Table(
 )
 Index("delivery_reports_message", delivery_reports.c.carrier, delivery_reports.c.carrier_message_id)
 Index("delivery_reports_phone", delivery_reports.c.phone_index, delivery_reports.c.received_at)
+Index("delivery_reports_of_carrier", delivery_reports.c.carrier, delivery_reports.c.received_at)
 
 text_opt_outs = Table(
     "text_opt_outs",

@@ -1,13 +1,17 @@
 """Business figures from PostgreSQL, which all processes share."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.ports.figures import ContestFigures, Figures
+from gateway.domain.texting import DELIVERED, UNDELIVERED
+from gateway.ports.figures import ContestFigures, Figures, TextFigures
 from gateway.storage.owed import PostgresOwed
+
+_UNDELIVERED: Final = ", ".join(f"'{word}'" for word in sorted(UNDELIVERED))
 
 _CONTESTS: Final = text("""
 select c.slug, c.currency, coalesce(sum(t.votes), 0) as votes, coalesce(sum(t.amount_minor), 0) as collected
@@ -26,6 +30,23 @@ select status, count(*) as many from messages_out
 where status in ('due', 'sending', 'unknown') and next_try_at is not null group by 1
 """)
 
+# `delivery_status` is the carrier's own word, `last_error` is written by `gateway.usecases.send_messages`.
+_SENT_TEXTS: Final = text(f"""
+select coalesce(carrier, 'none') as carrier, case
+    when status in ('refused', 'unknown') then status
+    when delivery_status = '{DELIVERED}' then 'delivered'
+    when delivery_status in ({_UNDELIVERED}) then 'undelivered' else 'on_its_way' end as outcome,
+  count(*) as many, coalesce(sum(parts), 0) as parts
+from messages_out where created_at > now() - interval '24 hours' and status in ('sent', 'refused', 'unknown')
+group by 1, 2
+""")
+
+_REFUSALS: Final = text("""
+select split_part(last_error, ' refuses us: ', 1) as carrier, split_part(last_error, ' refuses us: ', 2) as reason,
+  count(*) as many
+from messages_out where created_at > now() - interval '24 hours' and last_error like '% refuses us: %' group by 1, 2
+""")
+
 
 class PostgresFigures:
     """`FigureStore`."""
@@ -40,10 +61,25 @@ class PostgresFigures:
             contests = (await connection.execute(_CONTESTS)).all()
             payments = (await connection.execute(_PAYMENTS)).all()
             texts = (await connection.execute(_TEXTS)).all()
+            sent_texts = await _sent_texts(connection)
         owed: Mapping[str, float] = {work.value: age for work, age in (await self._owed.owed()).items()}
         return Figures(
             contests=tuple(ContestFigures(r.slug, r.currency, int(r.votes), int(r.collected)) for r in contests),
             payments={(row.provider, row.status): row.many for row in payments},
             owed_seconds=owed,
             texts={row.status: row.many for row in texts},
+            sent_texts=sent_texts,
         )
+
+
+async def _sent_texts(connection: AsyncConnection) -> TextFigures:
+    outcomes = (await connection.execute(_SENT_TEXTS)).all()
+    refusals = (await connection.execute(_REFUSALS)).all()
+    parts: Counter[str] = Counter()
+    for row in outcomes:
+        parts[row.carrier] += int(row.parts)
+    return TextFigures(
+        outcomes={(row.carrier, row.outcome): row.many for row in outcomes},
+        refusals={(row.carrier, row.reason): row.many for row in refusals},
+        parts=parts,
+    )

@@ -1,63 +1,107 @@
 """Texts out and in: an outbox under leases, inbound texts and delivery reports as received."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.money import Money
+from gateway.domain.texting import DELIVERED, UNDELIVERED, Routes, after, country_of, is_asked_for, quiet_until
 from gateway.ports.house import IncomingText
 from gateway.ports.stores import PAYMENT_URL, DueMessage, SentMessage
 from gateway.storage.arrays import arrays, unnest
+from gateway.storage.contests import DIAL_CODE
 from gateway.storage.orders import payer_place, secrets_place, voter_place
-from gateway.storage.vault import Vault, fingerprint
+from gateway.storage.vault import Vault, each_opened, fingerprint
 
 LEASE_SECONDS: Final = 60
-# A text whose answer was lost is not sent again before a delivery report had time to show it.
-UNKNOWN_SECONDS: Final = 600
+# A text of unknown fate is looked at so often, for so long; after that it stays unknown.
+LOOK_AGAIN_SECONDS: Final = 600
+LOOK_SECONDS_MAX: Final = 24 * 3600
+# A text that nobody can carry waits for somebody to set up a carrier.
+NO_CARRIER_SECONDS: Final = 3600
 
+_FINAL: Final = ", ".join(f"'{word}'" for word in sorted({DELIVERED, *UNDELIVERED}))
+
+# Who was killed between sending and writing may have sent, unless a report came meanwhile: then it did.
 _LEASES_OUT: Final = text("""
-update messages_out set status = 'unknown', next_try_at = now() + make_interval(secs => :unknown)
+update messages_out set status = case when delivery_status is null then 'unknown' else 'sent' end,
+  next_try_at = case when delivery_status is null then sent_at + make_interval(secs => :unknown) end
 where status = 'sending' and next_try_at <= now()
 """)
 
-# A report for that number which belongs to no other text of ours proves that it was sent.
+# A report of that carrier for that number which belongs to no other text of ours proves that it was
+# sent. While another text to it is under way, whose id is not known yet, nothing is concluded.
 _FOUND_SENT: Final = text("""
-update messages_out m set status = 'sent', carrier = d.carrier, carrier_message_id = d.carrier_message_id,
-  delivery_status = d.status, delivery_at = d.received_at, next_try_at = null, last_error = null
-from delivery_reports d
-where m.status = 'unknown' and d.phone_index = m.recipient_index and d.received_at >= m.sent_at
-  and not exists (select 1 from messages_out o
-    where o.carrier = d.carrier and o.carrier_message_id = d.carrier_message_id)
-  and d.id = (select min(e.id) from delivery_reports e
-    where e.phone_index = m.recipient_index and e.received_at >= m.sent_at)
+update messages_out m set status = 'sent', carrier_message_id = f.carrier_message_id, delivery_status = f.status,
+  delivery_at = f.received_at, next_try_at = null, last_error = null
+from (
+  select distinct on (d.id) u.id as message, d.* from messages_out u join lateral (
+    select r.* from delivery_reports r
+    where r.carrier = u.carrier and r.phone_index = u.recipient_index and r.received_at >= u.sent_at
+      and not exists (select 1 from messages_out o
+        where o.carrier = r.carrier and o.carrier_message_id = r.carrier_message_id)
+    order by r.id limit 1) d on true
+  where u.status = 'unknown' and u.next_try_at is not null and not exists (select 1 from messages_out s
+    where s.status = 'sending' and s.recipient_index = u.recipient_index)
+  order by d.id, u.sent_at) f
+where m.id = f.message and m.status = 'unknown'
 """)
 
-_CLAIM: Final = text("""
+# Only a carrier that reports on later texts and is silent about this one did not get it.
+_STILL_UNKNOWN: Final = text("""
+update messages_out m set next_try_at = case when sent_at > now() - make_interval(secs => :longest)
+  then now() + make_interval(secs => :again) end
+where status = 'unknown' and next_try_at <= now() and not exists (
+  select 1 from delivery_reports d
+    join messages_out o on o.carrier = d.carrier and o.carrier_message_id = d.carrier_message_id
+  where d.carrier = m.carrier and d.received_at > m.sent_at and o.sent_at > m.sent_at and o.status = 'sent')
+""")
+
+_DUE: Final = text(f"""
 with due as (
   select id from messages_out where status in ('due', 'unknown') and next_try_at <= now()
-  order by next_try_at limit :limit for update skip locked),
-taken as (
-  update messages_out m set status = 'sending', attempts = attempts + 1, sent_at = now(),
-    next_try_at = now() + make_interval(secs => :lease)
-  from due where m.id = due.id returning m.*)
-select m.id, m.kind, m.language, m.params, m.attempts, m.recipient_cipher, m.payment_reference,
-  v.id as vote_id, v.voter_cipher, v.quantity, v.receipt, v.amount_minor, v.currency,
+  order by next_try_at limit :limit for update skip locked)
+select m.id, m.kind, m.language, m.params, m.status, m.carrier, m.attempts, m.chat_id, m.recipient_cipher,
+  m.payment_reference, v.id as vote_id, v.voter_cipher, v.quantity, v.receipt, v.amount_minor, v.currency,
   p.payer_cipher, p.secrets_cipher, p.method, p.received_minor, p.received_currency,
-  k.code as candidate_code, k.name as candidate_name, c.name as contest_name, c.service_code, c.short_code
-from taken m
+  k.code as candidate_code, k.name as candidate_name, c.name as contest_name, c.short_code,
+  {DIAL_CODE} as dial_code
+from due join messages_out m using (id)
   left join payments p on p.reference = m.payment_reference
   left join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   left join candidates k on k.id = v.candidate_id left join contests c on c.id = v.contest_id
 order by m.created_at
 """)
 
+# Our own id stands in for the carrier's until that is known: carriers that let us name a text report by it.
+_TAKEN: Final = (("id", "uuid"), ("carrier", "text"))
+_TAKE: Final = text(f"""
+update messages_out m set status = 'sending', attempts = attempts + 1, sent_at = now(), carrier = t.carrier,
+  carrier_message_id = m.id::text, delivery_status = null, delivery_at = null,
+  next_try_at = now() + make_interval(secs => :lease)
+from {unnest(_TAKEN, "t")} where m.id = t.id
+""")
+
+_PUT: Final = (("id", "uuid"), ("until", "timestamptz"), ("error", "text"))
+_PUT_OFF: Final = text(f"""
+update messages_out m set status = case when h.until is null then 'refused' else 'due' end,
+  next_try_at = h.until, last_error = h.error
+from {unnest(_PUT, "h")} where m.id = h.id
+""")
+
+_OPTED_OUT: Final = text("""
+select phone_index from text_opt_outs where phone_index = any(cast(:numbers as bytea[]))
+""")
+
 _SENT: Final = (
     ("id", "uuid"),
+    ("attempts", "integer"),
     ("status", "text"),
     ("carrier", "text"),
     ("carrier_message_id", "text"),
@@ -66,13 +110,22 @@ _SENT: Final = (
     ("error", "text"),
     ("retry_seconds", "integer"),
 )
+# Also for one whose lease ran out while the carrier thought: the answer to the same try settles it. A
+# report that was there before the answer is shown; of several the one that says most.
 _RECORD_SENT: Final = text(f"""
-update messages_out m set status = s.status, carrier = s.carrier, carrier_message_id = s.carrier_message_id,
-  parts = s.parts, cost = s.cost, last_error = s.error,
-  next_try_at = now() + make_interval(secs => s.retry_seconds),
-  delivery_status = coalesce(m.delivery_status, (select d.status from delivery_reports d
-    where d.carrier = s.carrier and d.carrier_message_id = s.carrier_message_id order by d.id desc limit 1))
-from {unnest(_SENT, "s")} where m.id = s.id and m.status = 'sending'
+update messages_out m set
+  status = case when s.status = 'unknown' and m.delivery_status is not null then 'sent' else s.status end,
+  carrier = s.carrier, carrier_message_id = coalesce(s.carrier_message_id, m.carrier_message_id),
+  parts = s.parts, cost = s.cost, last_error = coalesce(s.error, m.last_error),
+  next_try_at = case when s.status = 'unknown' and m.delivery_status is not null then null
+    when s.status = 'unknown' then m.sent_at + make_interval(secs => s.retry_seconds)
+    else now() + make_interval(secs => s.retry_seconds) end,
+  delivery_status = coalesce(m.delivery_status, r.status), delivery_at = coalesce(m.delivery_at, r.received_at)
+from {unnest(_SENT, "s")} left join lateral (
+  select d.status, d.received_at from delivery_reports d
+  where d.carrier = s.carrier and d.carrier_message_id = s.carrier_message_id
+  order by d.status = '{DELIVERED}' desc, d.status in ({_FINAL}) desc, d.id desc limit 1) r on true
+where m.id = s.id and m.attempts = s.attempts and m.status in ('sending', 'unknown')
 """)
 
 _STORE_IN: Final = text("""
@@ -100,14 +153,30 @@ values (:id, 'reply', :key, :recipient_index, :recipient_cipher, :language, :par
 on conflict (kind, key) do nothing
 """).bindparams(bindparam("params", type_=JSONB))
 
-_REPORT: Final = text("""
+# A final word stays, but for the news that it arrived after all. A report for a text of unknown fate
+# proves that it was sent.
+_REPORT: Final = text(f"""
 with kept as (
   insert into delivery_reports (carrier, carrier_message_id, status, failure, phone_index)
   values (cast(:carrier as text), cast(:message_id as text), cast(:status as text), :failure, :phone_index))
-update messages_out set delivery_status = cast(:status as text), delivery_at = now()
+update messages_out set delivery_status = cast(:status as text), delivery_at = now(),
+  status = case when status = 'unknown' then 'sent' else status end,
+  next_try_at = case when status = 'unknown' then null else next_try_at end
 where carrier = cast(:carrier as text) and carrier_message_id = cast(:message_id as text)
-  and coalesce(delivery_status, '') not in ('Success', 'Failed', 'Rejected')
+  and (coalesce(delivery_status, '') not in ({_FINAL})
+    or cast(:status as text) = '{DELIVERED}' and delivery_status <> '{DELIVERED}')
+  and status in ('sending', 'unknown', 'sent')
 """)
+
+
+def _carrier(row: Row[Any], ways: Sequence[str], texts: Sequence[str]) -> str:
+    """Who sends this row now: the one written down for it, else the first choice. A text that an
+    unanswering carrier proved not to have sent goes by the next one."""
+    if row.carrier not in ways:
+        return ways[0] if ways else ""
+    if row.status == "unknown":
+        return after(row.carrier, texts if row.carrier in texts else ways)
+    return str(row.carrier)
 
 
 class InboundText:
@@ -128,23 +197,69 @@ class PostgresMessages:
         self._vault = vault
         self._public_url = public_url
 
-    async def claim_due(self, limit: int) -> list[DueMessage]:
-        """Take due texts under a lease."""
+    async def claim_due(self, limit: int, routes: Routes) -> list[DueMessage]:
+        """Take due texts under a lease, see `MessageStore`."""
         async with self._engine.begin() as connection:
-            await connection.execute(_LEASES_OUT, {"unknown": UNKNOWN_SECONDS})
+            await connection.execute(_LEASES_OUT, {"unknown": LOOK_AGAIN_SECONDS})
             await connection.execute(_FOUND_SENT)
-            rows = (await connection.execute(_CLAIM, {"limit": limit, "lease": LEASE_SECONDS})).all()
-        return [self._due(row) for row in rows]
+            await connection.execute(_STILL_UNKNOWN, {"longest": LOOK_SECONDS_MAX, "again": LOOK_AGAIN_SECONDS})
+            rows = (await connection.execute(_DUE, {"limit": limit})).all()
+            if not rows:
+                return []
+            due = each_opened(rows, lambda row: self._due(row, routes))
+            held = await self._held(connection, due)
+            taken = [message for message in due if message.id not in held]
+            await connection.execute(_PUT_OFF, arrays(_PUT, held.values()))
+            places = [{"id": message.id, "carrier": message.carrier} for message in taken]
+            await connection.execute(_TAKE, {**arrays(_TAKEN, places), "lease": LEASE_SECONDS})
+        return taken
 
-    def _due(self, row: Row[Any]) -> DueMessage:
-        if row.payment_reference is None:
-            to = self._vault.open(bytes(row.recipient_cipher), f"messages_out.recipient:{row.id}")
-            return DueMessage(row.id, None, row.kind, to, row.language, row.params, row.attempts)
+    async def _held(self, connection: AsyncConnection, due: Sequence[DueMessage]) -> dict[UUID, dict[str, object]]:
+        """Those that are not sent now: for good (`until` None) or before a moment, and why."""
+        now = (await connection.execute(text("select now()"))).scalar_one()
+        unasked = {m.id: self._vault.index(m.to) for m in due if m.to and not is_asked_for(m.kind)}
+        found = await connection.execute(_OPTED_OUT, {"numbers": list(unasked.values())}) if unasked else ()
+        stopped = {bytes(row.phone_index) for row in found}
+        held: dict[UUID, dict[str, object]] = {}
+        for message in due:
+            until: datetime | None
+            if not message.ways:
+                until, why = now + timedelta(seconds=NO_CARRIER_SECONDS), "no carrier"
+            elif unasked.get(message.id) in stopped:
+                until, why = None, "opted out"
+            elif (until := quiet_until(message.kind, country_of(message.to), now)) is not None:
+                why = "quiet hours"
+            else:
+                continue
+            held[message.id] = {"id": message.id, "until": until, "error": why}
+        return held
+
+    def _due(self, row: Row[Any], routes: Routes) -> DueMessage:
+        to = self._number(row)
+        ways = routes.ways(to, row.chat_id)
+        return DueMessage(
+            id=row.id,
+            vote_id=row.vote_id,
+            kind=row.kind,
+            to=to,
+            language=row.language,
+            params=row.params if row.payment_reference is None else self._facts(row),
+            attempts=row.attempts + 1,
+            carrier=_carrier(row, ways, routes.ways(to, None)),
+            ways=ways,
+            chat_id=row.chat_id,
+        )
+
+    def _number(self, row: Row[Any]) -> str:
+        """Where a text goes; empty when only a chat is known. Who votes in a chat gets texts only on a
+        number that is known to be theirs, not on whichever one pays."""
+        if row.recipient_cipher is not None:
+            return self._vault.open(bytes(row.recipient_cipher), f"messages_out.recipient:{row.id}")
         if row.voter_cipher is not None:
-            to = self._vault.open(bytes(row.voter_cipher), voter_place(row.vote_id))
-        else:
-            to = self._vault.open(bytes(row.payer_cipher), payer_place(row.payment_reference))
-        return DueMessage(row.id, row.vote_id, row.kind, to, row.language, self._facts(row), row.attempts)
+            return self._vault.open(bytes(row.voter_cipher), voter_place(row.vote_id))
+        if row.payer_cipher is None or row.chat_id is not None:
+            return ""
+        return self._vault.open(bytes(row.payer_cipher), payer_place(row.payment_reference))
 
     def _facts(self, row: Row[Any]) -> dict[str, object]:
         asked = Money(row.amount_minor, row.currency)
@@ -153,7 +268,7 @@ class PostgresMessages:
             "candidate_code": row.candidate_code,
             "candidate_name": row.candidate_name,
             "contest_name": row.contest_name,
-            "service_code": row.service_code,
+            "service_code": row.dial_code,
             "short_code": row.short_code,
             "quantity": row.quantity,
             "amount": (received if row.kind == "refund_pending" else asked).spoken(),
@@ -174,6 +289,7 @@ class PostgresMessages:
         rows = [
             {
                 "id": r.id,
+                "attempts": r.attempts,
                 "status": r.status,
                 "carrier": r.carrier,
                 "carrier_message_id": r.carrier_message_id,
@@ -210,13 +326,11 @@ class PostgresMessages:
         """Texts that nobody has answered yet, oldest first."""
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_DUE_IN, {"limit": limit})).all()
-        return [
-            InboundText(
-                row,
-                self._vault.open(bytes(row.sender_cipher), f"messages_in.sender:{row.carrier}:{row.carrier_id}"),
-            )
-            for row in rows
-        ]
+        return each_opened(rows, self._inbound)
+
+    def _inbound(self, row: Row[Any]) -> InboundText:
+        place = f"messages_in.sender:{row.carrier}:{row.carrier_id}"
+        return InboundText(row, self._vault.open(bytes(row.sender_cipher), place))
 
     async def answered(
         self,

@@ -43,6 +43,7 @@ _COLUMNS: Final = (
     ("payer_cipher", "bytea"),
     ("order_code", "text"),
     ("delay_seconds", "integer"),
+    ("chat_id", "bigint"),
 )
 
 # The window and the candidate are judged by the clock of the inserting statement. A key that is
@@ -66,9 +67,9 @@ claimed as (
 placed as materialized (select coalesce(array_agg(vote_id), '{{}}') as ids from claimed),
 voted as (
   insert into votes (id, placed_at, contest_id, candidate_id, channel, language, quantity, price_minor,
-    amount_minor, currency, voter_index, voter_cipher, receipt)
+    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id)
   select vote_id, now(), contest_id, candidate_id, channel, language, quantity, price_minor,
-    amount_minor, currency, voter_index, voter_cipher, receipt
+    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 paying as (
   insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
@@ -174,6 +175,7 @@ class PostgresOrders:
             "payer_cipher": vault.seal(wish.payer.e164, payer_place(order.payment_reference)),
             "order_code": order_code(order.payment_reference),
             "delay_seconds": wish.prompt_delay_seconds,
+            "chat_id": wish.chat_id,
         }
 
 

@@ -1,7 +1,7 @@
 """Payments on their way: claimed under leases, moved by conditional updates, every step kept."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -12,12 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.domain.ledger import held
 from gateway.domain.money import Money
 from gateway.domain.payment import Actor, Seen, State, states_before
-from gateway.domain.receipt import order_code
-from gateway.ports.payment_provider import Collection
 from gateway.ports.stores import DueCallback, JudgedCallback, LedgerEntry, Observation, OpenPayment
 from gateway.storage.coalescer import Coalescer
 from gateway.storage.ledger import book
-from gateway.storage.orders import UNSENT_LIFE, payer_place, secrets_place
+from gateway.storage.open_payments import AROUND, WHOLE, OpenPaymentReader
+from gateway.storage.orders import UNSENT_LIFE, secrets_place
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 
@@ -25,18 +24,9 @@ from gateway.storage.vault import Vault
 LEASE_SECONDS: Final = 60
 # One question a payment in this time, however many hints arrive.
 HINT_EVERY_SECONDS: Final = 10
+# The same for voters who ask: one who asks again sooner gets what is known.
+NAMED_EVERY_SECONDS: Final = 5
 _COLLECT_LOCK: Final = 0x5907_11_68
-
-_WHOLE: Final = """
-  p.reference, p.placed_at, p.vote_id, p.provider, p.country, p.amount_minor, p.currency, p.status,
-  p.payer_cipher, p.base_url, p.provider_reference, p.secrets_cipher, p.accepted, p.send_tries,
-  p.checks, p.not_found_count, p.not_found_since, p.expires_at, now() as now,
-  v.quantity, v.language, c.slug, k.code as candidate_code
-"""
-_AROUND: Final = """
-  join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
-  join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
-"""
 
 # A handset shows one prompt at a time, so a number with an open prompt waits for its turn.
 _CLAIM_TO_COLLECT: Final = text(f"""
@@ -60,7 +50,7 @@ taken as (
 logged as (
   insert into payment_events (reference, from_status, to_status, seen, actor)
   select reference, 'created', 'sent', 'calling', 'collector' from taken)
-select {_WHOLE} from taken p {_AROUND}
+select {WHOLE} from taken p {AROUND}
 """)
 
 _CLOSE_UNSENT: Final = text("""
@@ -76,7 +66,17 @@ taken as (
   update payments p set next_check_at = now() + make_interval(secs => :lease), checks = checks + 1,
     hinted_at = null, asked_at = now()
   from due d where p.reference = d.reference and p.placed_at = d.placed_at returning p.*)
-select {_WHOLE} from taken p {_AROUND}
+select {WHOLE} from taken p {AROUND}
+""")
+
+_CLAIM_NAMED: Final = text(f"""
+with taken as (
+  update payments p set next_check_at = now() + make_interval(secs => :lease), checks = checks + 1,
+    hinted_at = null, asked_at = now()
+  where p.reference = any(cast(:references as uuid[])) and p.status in ('sent','pending','expired','failed')
+    and coalesce(p.asked_at, '-infinity') <= now() - make_interval(secs => :every)
+  returning p.*)
+select {WHOLE} from taken p {AROUND}
 """)
 
 _FACTS: Final = (
@@ -127,11 +127,11 @@ logged as (
     nullif(detail, '') from moved
   where cast(:to_status as text) is not null),
 told as (
-  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params)
+  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
   select gen_random_uuid(), m.message, m.reference::text, m.reference, v.voter_index, v.language,
-    jsonb_strip_nulls(jsonb_build_object('reason', m.reason))
+    jsonb_strip_nulls(jsonb_build_object('reason', m.reason)), v.chat_id
   from moved m join votes v on v.id = m.vote_id and v.placed_at = m.placed_at
-  where m.message is not null and v.voter_index is not null
+  where m.message is not null and (v.voter_index is not null or v.chat_id is not null)
     and (cast(:to_status as text) is null or m.from_status in ('created', 'sent', 'pending'))
   on conflict (kind, key) do nothing)
 select reference, contest_id, provider, received_minor, received_currency from moved
@@ -191,7 +191,7 @@ class PostgresPayments:
     def __init__(self, engine: AsyncEngine, vault: Vault, public_url: str, prompting: frozenset[str]) -> None:
         self._engine = engine
         self._vault = vault
-        self._public_url = public_url
+        self._reader = OpenPaymentReader(vault, public_url)
         self._prompting = sorted(prompting)
         self._observed: Coalescer[Observation, None] = Coalescer(self._record_each, batch_max=200, lanes=2)
 
@@ -209,7 +209,7 @@ class PostgresPayments:
                     "unsent": UNSENT_LIFE.total_seconds(),
                 },
             )
-            return [self._open(row) for row in rows]
+            return self._reader.opened(rows)
 
     async def overdue_unsent(self, limit: int) -> list[UUID]:
         """Orders that no operator could be asked about in time."""
@@ -222,7 +222,16 @@ class PostgresPayments:
             rows = await connection.execute(
                 _CLAIM_TO_VERIFY, {"provider": provider, "limit": limit, "lease": LEASE_SECONDS}
             )
-            return [self._open(row) for row in rows]
+            return self._reader.opened(rows)
+
+    async def claim_named(self, references: Sequence[UUID]) -> list[OpenPayment]:
+        """Take these payments for a status question now."""
+        async with self._engine.begin() as connection:
+            rows = await connection.execute(
+                _CLAIM_NAMED,
+                {"references": list(references), "lease": LEASE_SECONDS, "every": NAMED_EVERY_SECONDS},
+            )
+            return self._reader.opened(rows)
 
     async def observe(self, observation: Observation) -> None:
         """`record` for one, sharing a transaction with whoever comes at the same moment."""
@@ -340,7 +349,7 @@ class PostgresPayments:
                 row.headers,
                 bytes(row.body),
                 Money(row.amount_minor, row.currency) if row.currency else None,
-                self._secrets(row.payment_reference, row.secrets_cipher),
+                self._reader.secrets_if_whole(row.payment_reference, row.secrets_cipher),
             )
             for row in rows
         ]
@@ -362,39 +371,3 @@ class PostgresPayments:
         async with self._engine.begin() as connection:
             result = await connection.execute(_JUDGE, {**document(rows), "every": HINT_EVERY_SECONDS})
             return int(result.scalar_one())
-
-    def _secrets(self, reference: UUID | None, sealed: bytes | None) -> Mapping[str, str]:
-        if reference is None or sealed is None:
-            return {}
-        opened: dict[str, str] = orjson.loads(self._vault.open(bytes(sealed), secrets_place(reference)))
-        return opened
-
-    def _open(self, row: Row[Any]) -> OpenPayment:
-        collection = Collection(
-            reference=row.reference,
-            country=row.country,
-            amount=Money(row.amount_minor, row.currency),
-            order_code=order_code(row.reference),
-            description=f"Spotlight {row.quantity} votes {row.slug} {row.candidate_code}",
-            language=row.language,
-            callback_url=f"{self._public_url}/api/webhooks/{row.provider}/{self._vault.callback_token(row.reference)}",
-            return_url=f"{self._public_url}/votes/{row.vote_id}",
-            payer=self._vault.open(bytes(row.payer_cipher), payer_place(row.reference)),
-            base_url=row.base_url,
-            provider_reference=row.provider_reference,
-            secrets=self._secrets(row.reference, row.secrets_cipher),
-        )
-        return OpenPayment(
-            collection=collection,
-            vote_id=row.vote_id,
-            provider=row.provider,
-            state=State(row.status),
-            placed_at=row.placed_at,
-            expires_at=row.expires_at,
-            now=row.now,
-            accepted=row.accepted,
-            checks=row.checks,
-            send_tries=row.send_tries,
-            not_found_count=row.not_found_count,
-            not_found_since=row.not_found_since,
-        )

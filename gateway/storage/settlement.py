@@ -36,6 +36,9 @@ where p.status = 'confirmed' and p.contest_id = :contest
 order by p.reference limit :limit for update of p skip locked
 """)
 
+# Whose number a text about a vote may reach: nobody has proved to hold one that was typed in a chat.
+_READER: Final = "coalesce(v.voter_index, case when v.chat_id is null then f.payer_index end)"
+
 _COUNTED: Final = (
     ("reference", "uuid"),
     ("placed_at", "timestamptz"),
@@ -68,9 +71,8 @@ totalled as (
     from counted group by 1) s
   where t.candidate_id = s.candidate_id),
 owed as (
-  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params)
-  select gen_random_uuid(), 'receipt', f.reference::text, f.reference, coalesce(v.voter_index, f.payer_index),
-    v.language, '{{}}'
+  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
+  select gen_random_uuid(), 'receipt', f.reference::text, f.reference, {_READER}, v.language, '{{}}', v.chat_id
   from flipped f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at)
 select (select count(*) from flipped) as flipped, (select count(*) from head) as heads
 """)
@@ -97,9 +99,9 @@ owed as (
   insert into refunds (reference, payment_reference, contest_id, amount_minor, currency, reason)
   select refund, reference, contest_id, amount_minor, currency, reason from flipped where to_status = 'refund_due'),
 told as (
-  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params)
-  select gen_random_uuid(), 'refund_pending', f.reference::text, f.reference,
-    coalesce(v.voter_index, f.payer_index), v.language, jsonb_build_object('reason', f.reason)
+  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
+  select gen_random_uuid(), 'refund_pending', f.reference::text, f.reference, {_READER}, v.language,
+    jsonb_build_object('reason', f.reason), v.chat_id
   from flipped f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at where f.to_status = 'refund_due')
 select count(*) from flipped
 """)

@@ -106,6 +106,7 @@ class PostgresViews:
             payment_url=self._payment_url(last) if pending else None,
             placed_at=last.placed_at,
             pay_before=last.expires_at if pending else None,
+            asked=any(state is not State.CREATED for state in states),
         )
 
     def _payment_url(self, row: Row[Any]) -> str | None:

@@ -27,6 +27,7 @@ FOLLOWS: Final[Mapping[Work, tuple[Work, ...]]] = {
     Work.SETTLE: (Work.TEXTS_OUT,),
     Work.TEXTS_IN: (Work.COLLECT, Work.TEXTS_OUT),
     Work.TEXTS_OUT: (),
+    Work.NUDGES: (Work.TEXTS_OUT,),
 }
 
 Step = Callable[[], Awaitable[int]]

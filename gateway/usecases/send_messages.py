@@ -2,54 +2,97 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from gateway.ports.message_sender import MessageSender, OutboundText, SendAccepted, SendRefused
+from gateway.domain.texting import Routes
+from gateway.ports.message_sender import MessageSender, OutboundText, SendAccepted, SendRefused, SendResult
 from gateway.ports.stores import DueMessage, MessageStore, SentMessage
+from gateway.usecases.next_attempt import next_attempt
 
 BATCH: Final = 64
-# Waits before the next try, by tries so far; after the last one a text is given up.
-RETRY_SECONDS: Final = (60, 300, 1_800, 7_200)
-UNKNOWN_RETRY_SECONDS: Final = 600
 _log = structlog.get_logger(__name__)
 
 Write = Callable[[str, str, Mapping[str, object]], str]
 
 
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Who sends what. `carriers` by code; `chats`: who carries messages to chats, if anybody;
+    `write` renders (kind, language, values); `parts` counts what a carrier charges."""
+
+    carriers: Mapping[str, MessageSender]
+    routes: Routes
+    chats: MessageSender | None
+    write: Write
+    parts: Callable[[str], int]
+
+    def sender(self, message: DueMessage) -> MessageSender:
+        """Who sends this message now."""
+        return self.chats if self.chats and message.carrier == self.chats.code else self.carriers[message.carrier]
+
+
 async def send_messages(
-    *, messages: MessageStore, carrier: MessageSender, write: Write, parts: Callable[[str], int]
+    *,
+    messages: MessageStore,
+    carriers: Mapping[str, MessageSender],
+    routes: Routes,
+    chats: MessageSender | None,
+    write: Write,
+    parts: Callable[[str], int],
 ) -> int:
     """Send one batch; how many were tried. `write` renders (kind, language, values)."""
-    due = await messages.claim_due(BATCH)
-    results = await asyncio.gather(*(_send(message, carrier, write, parts) for message in due))
+    outbox = Outbox(carriers, routes, chats, write, parts)
+    due = await messages.claim_due(BATCH, routes)
+    results = await asyncio.gather(*(_send(message, outbox) for message in due))
     await messages.record_sent(results)
     return len(due)
 
 
-async def _send(message: DueMessage, carrier: MessageSender, write: Write, parts: Callable[[str], int]) -> SentMessage:
-    log = _log.bind(message=str(message.id), kind=message.kind, carrier=carrier.code)
+async def _send(message: DueMessage, outbox: Outbox) -> SentMessage:
+    log = _log.bind(message=str(message.id), kind=message.kind, carrier=message.carrier)
     if message.vote_id is not None:
         log = log.bind(vote=str(message.vote_id))
     try:
-        text = write(message.kind, message.language, message.params)
+        text = outbox.write(message.kind, message.language, message.params)
     except (KeyError, ValueError) as error:
         log.exception("text_not_written")
-        return SentMessage(message.id, "refused", carrier.code, error=f"not written: {error}")
-    result = await carrier.send(OutboundText(message.to, text))
+        return SentMessage(
+            message.id, message.attempts, "refused", message.carrier, error=f"not written: {type(error).__name__}"
+        )
+    in_chat = outbox.chats is not None and message.carrier == outbox.chats.code
+    to = str(message.chat_id) if in_chat else message.to
+    result = await outbox.sender(message).send(OutboundText(to, text, str(message.id)))
     log.info("text_sent", result=type(result).__name__, attempts=message.attempts)
-    match result:
-        case SendAccepted():
-            return SentMessage(message.id, "sent", carrier.code, result.carrier_message_id, parts(text), result.cost)
-        case SendRefused(permanent=False) if message.attempts <= len(RETRY_SECONDS):
-            wait = RETRY_SECONDS[message.attempts - 1]
-            return SentMessage(message.id, "due", carrier.code, error=result.code, retry_seconds=wait)
-        case SendRefused():
-            return SentMessage(message.id, "refused", carrier.code, error=result.code)
-        case _ if message.attempts <= len(RETRY_SECONDS):
-            return SentMessage(
-                message.id, "unknown", carrier.code, error=result.error, retry_seconds=UNKNOWN_RETRY_SECONDS
-            )
-        case _:
-            return SentMessage(message.id, "refused", carrier.code, error=result.error)
+    if isinstance(result, SendRefused) and result.ours:
+        log.error("carrier_refuses_us", code=result.code)
+    return _sent(message, result, outbox, in_chat=in_chat, text=text)
+
+
+def _sent(message: DueMessage, result: SendResult, outbox: Outbox, *, in_chat: bool, text: str) -> SentMessage:
+    # Who was told by the chat to go elsewhere does not come back to it.
+    ways = message.ways if in_chat else outbox.routes.ways(message.to, None)
+    attempt = next_attempt(result, carrier=message.carrier, attempts=message.attempts, ways=ways, in_chat=in_chat)
+    accepted = result if isinstance(result, SendAccepted) else None
+    return SentMessage(
+        id=message.id,
+        attempts=message.attempts,
+        status=attempt.status,
+        carrier=attempt.carrier,
+        carrier_message_id=accepted.carrier_message_id if accepted else None,
+        parts=None if in_chat or accepted is None else outbox.parts(text),
+        cost=accepted.cost if accepted else None,
+        error=_error(message.carrier, result),
+        retry_seconds=attempt.wait_seconds,
+    )
+
+
+def _error(carrier: str, result: SendResult) -> str | None:
+    """What went wrong, for people and for the figures (`gateway.storage.figures`)."""
+    if isinstance(result, SendAccepted):
+        return None
+    if isinstance(result, SendRefused):
+        return f"{carrier} {'refuses us' if result.ours else 'refused'}: {result.code}"
+    return f"{carrier} did not answer: {result.error}"

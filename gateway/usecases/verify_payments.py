@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.domain.payment import Actor, Seen, success_seen
-from gateway.ports.payment_provider import Failed, Hint, PaymentProvider
+from gateway.ports.payment_provider import Failed, Hint, PaymentProvider, StatusReport
 from gateway.ports.raw_exchange import RawRequest
 from gateway.ports.stores import DueCallback, JudgedCallback, Observation, OpenPayment, PaymentStore
 from gateway.usecases.observations import of_report
@@ -100,11 +100,14 @@ async def verify_payments(
 async def _verify_provider(code: str, provider: PaymentProvider, payments: PaymentStore, budget: StatusBudget) -> int:
     rate = provider.capabilities("").status_per_second
     claimed = await payments.claim_to_verify(code, rate)
-    await asyncio.gather(*(_ask(payment, provider, payments, budget) for payment in claimed))
+    await asyncio.gather(*(ask(payment, provider, payments, budget) for payment in claimed))
     return len(claimed)
 
 
-async def _ask(payment: OpenPayment, provider: PaymentProvider, payments: PaymentStore, budget: StatusBudget) -> None:
+async def ask(
+    payment: OpenPayment, provider: PaymentProvider, payments: PaymentStore, budget: StatusBudget
+) -> StatusReport:
+    """Ask about one claimed payment, within the operator's rate, and record what it says."""
     await budget.wait_turn(payment.provider, provider.capabilities(payment.collection.country).status_per_second)
     report = await provider.query(payment.collection)
     jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
@@ -116,3 +119,4 @@ async def _ask(payment: OpenPayment, provider: PaymentProvider, payments: Paymen
     if isinstance(report, Failed) and report.alarm:
         log.error("provider_refuses_us", code=report.code)
     await payments.observe(seen)
+    return report

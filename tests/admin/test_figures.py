@@ -3,6 +3,8 @@
 from typing import Any
 
 from admin.figures import exposed
+from gateway.domain.texting import Routes
+from gateway.ports.stores import SentMessage
 from gateway.storage.figures import PostgresFigures
 from gateway.storage.owed import PostgresOwed
 from tests.gateway.rig import Rig
@@ -28,4 +30,39 @@ async def test_votes_money_and_backlog(database: Any) -> None:
     assert shown["spotlight_owed_work_age_seconds", ("collect",)] >= 0
     assert shown["spotlight_texts_waiting", ("due",)] == 1
     assert not any("0599" in str(f) for f in exposed(figures))
+    await rig.close()
+
+
+async def test_what_became_of_texts(database: Any) -> None:
+    rig = await Rig(database.app_url).open()
+    for number in range(5):
+        await rig.placed(number=f"+22505010203{number:02d}")
+    await rig.collect()
+    rig.provider.query_script = [paid()]
+    await rig.make_due()
+    await rig.verify()
+    await rig.settle_all()
+    due = await rig.messages.claim_due(10, Routes(("africastalking", "kannel")))
+    assert len(due) == 5
+    error = "africastalking refuses us: InsufficientBalance"
+    await rig.messages.record_sent(
+        [
+            SentMessage(due[0].id, 1, "sent", "africastalking", "m0", parts=2, cost="XOF 24.0000"),
+            SentMessage(due[1].id, 1, "sent", "africastalking", "m1", parts=1),
+            SentMessage(due[2].id, 1, "sent", "kannel", "m2", parts=1),
+            SentMessage(due[3].id, 1, "unknown", "africastalking", error="did not answer", retry_seconds=600),
+            SentMessage(due[4].id, 1, "due", "kannel", error=error, retry_seconds=0),
+        ]
+    )
+    await rig.messages.store_report("africastalking", "m0", "Success", "", None)
+    await rig.messages.store_report("africastalking", "m1", "Failed", "", "DeliveryFailure")
+    store = PostgresFigures(rig.engine, PostgresOwed(rig.engine.execution_options(isolation_level="AUTOCOMMIT")))
+    shown = {(f.name, tuple(sorted(f.labels.values()))): f.value for f in exposed(await store.figures())}
+    assert shown["spotlight_texts_tried", ("africastalking", "delivered")] == 1
+    assert shown["spotlight_texts_tried", ("africastalking", "undelivered")] == 1
+    assert shown["spotlight_texts_tried", ("africastalking", "unknown")] == 1
+    assert shown["spotlight_texts_tried", ("kannel", "on_its_way")] == 1
+    assert shown["spotlight_text_parts", ("africastalking",)] == 3
+    assert shown["spotlight_carrier_refuses_us", ("InsufficientBalance", "africastalking")] == 1
+    assert shown["spotlight_texts_waiting", ("due",)] == 1
     await rig.close()

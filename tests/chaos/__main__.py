@@ -4,11 +4,10 @@ import argparse
 import asyncio
 import random
 import sys
-import tempfile
-from pathlib import Path
 
 from tests.chaos.storm import Storm
 from tests.country import Country
+from tests.engines import temporary_home
 
 
 def main() -> int:
@@ -21,10 +20,8 @@ def main() -> int:
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
     print(f"seed {seed}: {options.votes} votes, {options.kills} kills")
-    with tempfile.TemporaryDirectory(prefix="spotlight-chaos-") as directory:
-        country = Country(
-            Path(directory) / "data", SPOTLIGHT_PROMPT_DELAY_SECONDS="1", MTN_MOMO_STATUS_PER_SECOND="200"
-        ).start()
+    with temporary_home("spotlight-chaos-") as home:
+        country = Country(home / "data", SPOTLIGHT_PROMPT_DELAY_SECONDS="1", MTN_MOMO_STATUS_PER_SECOND="200").start()
         try:
             storm = Storm(country, votes=options.votes, seed=seed, kills=options.kills)
             report = asyncio.run(storm.run())

@@ -1,22 +1,21 @@
 """The storm at a small size: kills of worker, gateway and Redis, then money is votes."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.chaos.storm import Storm
 from tests.country import Country
+from tests.engines import temporary_home
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(500)
-async def test_a_small_storm_loses_and_doubles_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
-    home = Path(tmp_path_factory.mktemp("storm")) / "data"
-    country = Country(home, SPOTLIGHT_PROMPT_DELAY_SECONDS="1", MTN_MOMO_STATUS_PER_SECOND="200").start()
-    try:
-        report = await Storm(country, votes=60, seed=2026, kills=3, at_once=6).run()
-    finally:
-        country.stop()
+async def test_a_small_storm_loses_and_doubles_nothing() -> None:
+    with temporary_home("spotlight-storm-") as home:
+        country = Country(home / "data", SPOTLIGHT_PROMPT_DELAY_SECONDS="1", MTN_MOMO_STATUS_PER_SECOND="200").start()
+        try:
+            report = await Storm(country, votes=60, seed=2026, kills=3, at_once=6).run()
+        finally:
+            country.stop()
     assert report.violations == [], report.text() + country.log()[-8000:]
     assert report.orders >= 40, report.text()
     assert report.votes > 0

@@ -1,8 +1,8 @@
 """Every carrier reads and sends as its own cases say, and keeps the promises that hold for all.
 
-A case is data: a form and what it means, or an answer to a send and what it means. Sends go over
-real HTTP to a server that answers as the case says, because a carrier's library may bring its own
-HTTP client.
+A case is data: a form or a query as it goes over the wire and what it means, or an answer to a send
+and what that means (fields that are left out have their defaults). Sends go over real HTTP to a server
+that answers as the case says, because a carrier's library may bring its own HTTP client.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from aiohttp import web
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 import channels.sms.carriers
 from channels.sms.carrier import DeliveryReport, Malformed, SmsCarrier
-from channels.sms.carriers import africastalking
+from channels.sms.carriers import africastalking, kannel
 from gateway.discovery import discover
 from gateway.ports.house import IncomingText
 from gateway.ports.message_sender import OutboundText, SendAccepted, SendRefused, SendUnknown
@@ -30,7 +31,9 @@ from gateway.ports.raw_exchange import RawRequest
 CASES_DIRECTORY = Path(__file__).parents[1] / "channels" / "sms" / "cases"
 REGISTRATIONS = discover(channels.sms.carriers)
 CODES = sorted(REGISTRATIONS)
-TEXT = OutboundText("+2250501020304", "Merci! 5 votes pour 07")
+REFERENCE = "6a1f0f6e-0d6f-4a0e-9d3c-0c8f8a3b2d11"
+TEXT = OutboundText("+2250501020304", "Merci! 5 votes pour 07", REFERENCE)
+RESULTS = {kind.__name__: kind for kind in (SendAccepted, SendRefused, SendUnknown)}
 every_carrier = pytest.mark.parametrize("code", CODES)
 
 
@@ -56,8 +59,10 @@ def cases(kind: str) -> list[Any]:
     ]
 
 
-def request(form: Mapping[str, str]) -> RawRequest:
-    return RawRequest("POST", "/sms", {}, b"", form)
+def request(case: Mapping[str, Any]) -> RawRequest:
+    """A call of the carrier, its query decoded as the routes do it."""
+    query = dict(parse_qsl(case.get("query", ""), keep_blank_values=True, errors="surrogateescape"))
+    return RawRequest("POST" if "form" in case else "GET", "/sms", {}, b"", case.get("form", {}), query)
 
 
 Answer = Callable[[web.Request], Any]
@@ -79,7 +84,7 @@ async def company(answer: Answer) -> AsyncIterator[Company]:
     seen = Company()
 
     async def handle(arrived: web.Request) -> web.StreamResponse:
-        form = {name: str(value) for name, value in (await arrived.post()).items()}
+        form = {name: str(value) for name, value in (await arrived.post()).items()} or dict(arrived.query)
         seen.asked.append((arrived.path, {k.lower(): v for k, v in arrived.headers.items()}, form))
         seen.held += 1
         seen.held_most = max(seen.held_most, seen.held)
@@ -139,12 +144,14 @@ def test_one_word_names_everything(code: str) -> None:
 @every_carrier
 def test_secrets_are_not_shown(code: str) -> None:
     model = REGISTRATIONS[code].settings.model_validate({**FILES[code]["settings"], "base_url": "http://x"})
-    assert FILES[code]["settings"]["api_key"] not in repr(model)
+    secrets = {"api_key", "password", "shared_secret"} & FILES[code]["settings"].keys()
+    assert secrets
+    assert not [name for name in secrets if FILES[code]["settings"][name] in repr(model)]
 
 
 @pytest.mark.parametrize(("code", "case"), cases("messages"))
 def test_reads_a_text(code: str, case: Mapping[str, Any]) -> None:
-    read = build(code).read_message(request(case["form"]))
+    read = build(code).read_message(request(case))
     if case["means"] == "malformed":
         assert isinstance(read, Malformed)
     else:
@@ -153,7 +160,7 @@ def test_reads_a_text(code: str, case: Mapping[str, Any]) -> None:
 
 @pytest.mark.parametrize(("code", "case"), cases("reports"))
 def test_reads_a_delivery_report(code: str, case: Mapping[str, Any]) -> None:
-    read = build(code).read_delivery_report(request(case["form"]))
+    read = build(code).read_delivery_report(request(case))
     if case["means"] == "malformed":
         assert isinstance(read, Malformed)
     else:
@@ -170,7 +177,8 @@ async def test_sends(code: str, case: Mapping[str, Any]) -> None:
     if isinstance(means, str):
         assert type(result).__name__ == means
     else:
-        assert {type(result).__name__: asdict(result)} == means
+        ((name, fields),) = means.items()
+        assert result == RESULTS[name](**fields)
     (path, headers, form), *more = server.asked
     wanted = FILES[code]["send_request"]
     assert not more
@@ -185,6 +193,7 @@ async def test_what_never_left_may_be_sent_again(code: str) -> None:
         unheard.bind(("127.0.0.1", 0))
         carrier = build(code, f"http://127.0.0.1:{unheard.getsockname()[1]}")
         result = await carrier.send(TEXT)
+        await carrier.aclose()
     assert isinstance(result, SendRefused)
     assert not result.permanent
 
@@ -197,7 +206,9 @@ async def test_a_line_cut_before_the_answer_is_unknown(code: str) -> None:
         return web.Response()
 
     async with company(hang_up) as server:
-        result = await build(code, server.url).send(TEXT)
+        carrier = build(code, server.url)
+        result = await carrier.send(TEXT)
+        await carrier.aclose()
     assert isinstance(result, SendUnknown)
 
 
@@ -228,12 +239,15 @@ async def test_the_loop_goes_on_while_the_carrier_is_slow(code: str) -> None:
         await reached.wait()
         released.set()
         results = await asyncio.gather(*sends)
+        await carrier.aclose()
     assert all(isinstance(result, SendAccepted) for result in results)
     assert server.held_most <= africastalking.AT_ONCE_MAX
 
 
-async def test_africastalking_slow_after_having_sent_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+@every_carrier
+async def test_slow_after_having_sent_is_unknown(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(africastalking, "TIMEOUT_SECONDS", (1.0, 0.2))
+    monkeypatch.setattr(kannel, "ANSWER_SECONDS", 0.2)
     late = asyncio.Event()
 
     async def never(_: web.Request) -> web.Response:
@@ -241,8 +255,10 @@ async def test_africastalking_slow_after_having_sent_is_unknown(monkeypatch: pyt
         return web.Response()
 
     async with company(never) as server:
-        result = await build("africastalking", server.url).send(TEXT)
+        carrier = build(code, server.url)
+        result = await carrier.send(TEXT)
         late.set()
+        await carrier.aclose()
     assert isinstance(result, SendUnknown)
     assert len(server.asked) == 1
 
@@ -254,15 +270,36 @@ def test_africastalking_calls_the_address_that_we_choose(base_url: str) -> None:
     assert service._make_url("/messaging", content=True) == "http://127.0.0.1:8081/africastalking/version1/messaging"
 
 
-NAMES = st.sampled_from(["id", "from", "to", "text", "status", "phoneNumber", "networkCode", "failureReason", "date"])
+def test_kannel_is_told_where_to_report_without_a_number() -> None:
+    carrier = build("kannel")
+    assert isinstance(carrier, kannel.Kannel)
+    assert TEXT.to[1:] not in carrier._fields(TEXT, REFERENCE)["dlr-url"]
+
+
+async def test_kannel_codes_what_the_alphabet_lacks_as_ucs2() -> None:
+    async with company(answering(FILES["kannel"]["sends"][0])) as server:
+        carrier = build("kannel", server.url)
+        await carrier.send(OutboundText(TEXT.to, "vote 07 🔥", REFERENCE))
+        await carrier.aclose()
+    (_, _, fields) = server.asked[0]
+    assert (fields["coding"], fields["charset"], fields["text"]) == ("2", "UTF-8", "vote 07 🔥")
+
+
+NAMES = st.sampled_from(
+    ["id", "from", "to", "text", "status", "phoneNumber", "networkCode", "failureReason", "date", "coding", "reply"]
+)
+
+
+READERS = {code: build(code) for code in CODES}
 
 
 @every_carrier
 @settings(max_examples=500, derandomize=True, deadline=None)
-@given(form=st.dictionaries(NAMES, st.text(st.characters(), max_size=60)))
-def test_reading_never_raises(code: str, form: dict[str, str]) -> None:
-    carrier = build(code)
-    for read in (carrier.read_message(request(form)), carrier.read_delivery_report(request(form))):
+@given(fields=st.dictionaries(NAMES, st.text(st.characters(), max_size=60)))
+def test_reading_never_raises(code: str, fields: dict[str, str]) -> None:
+    carrier = READERS[code]
+    arrived = RawRequest(carrier.method, "/sms", {}, b"", fields, fields)
+    for read in (carrier.read_message(arrived), carrier.read_delivery_report(arrived)):
         if not isinstance(read, Malformed):
             stored = "".join(str(value) for value in asdict(read).values())
             assert "\x00" not in stored

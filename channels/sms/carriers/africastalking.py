@@ -33,12 +33,11 @@ CODE: Final = "africastalking"
 AT_ONCE_MAX: Final = 16
 TIMEOUT_SECONDS: Final = (3.05, 10.0)
 _ACCEPTED: Final = frozenset({100, 101, 102})
-# Status codes of the send answer that no second try will change; 405 (our balance) and 407, 500, 501,
-# 502 (its routes) may pass.
-_PERMANENT: Final = frozenset({401, 402, 403, 404, 406, 409})
-_TEMPORARY_WORDS: Final = frozenset(
-    {"InsufficientBalance", "CouldNotRoute", "InternalServerError", "GatewayError", "RejectedByGateway"}
-)
+# Status codes of the send answer that no second try here will change; 407, 500, 501, 502 (its routes)
+# may pass. 402 (sender id) and 405 (balance) are about our account, not about the number.
+_PERMANENT: Final = frozenset({401, 402, 403, 404, 405, 406, 409})
+_OURS: Final = frozenset({402, 405})
+_TEMPORARY_WORDS: Final = frozenset({"CouldNotRoute", "InternalServerError", "GatewayError", "RejectedByGateway"})
 _BARE_NUMBER: Final = re.compile(r"[1-9][0-9]{9,14}", re.ASCII)
 _ID_LENGTH_MAX: Final = 100
 _TEXT_LENGTH_MAX: Final = 2_000
@@ -70,6 +69,8 @@ class AfricasTalking:
     """`SmsCarrier`. The SDK blocks, so it runs in threads, so many at once."""
 
     code = CODE
+    method = "POST"
+    thanks = "ok"
 
     def __init__(self, settings: Settings) -> None:
         self._sender = settings.sender or None
@@ -115,7 +116,11 @@ class AfricasTalking:
         except AfricasTalkingException as error:
             # The SDK keeps the status to itself; only a refused key has a text of its own.
             refused = "authentication" in str(error).lower()
-            return SendRefused("authentication", permanent=False) if refused else SendUnknown("refused by its server")
+            return (
+                SendRefused("authentication", permanent=True, ours=True)
+                if refused
+                else SendUnknown("refused by its server")
+            )
         except ValueError as error:
             return SendRefused(type(error).__name__, permanent=True)
         return read_answer(answer)
@@ -157,7 +162,9 @@ def read_answer(answer: object) -> SendResult:
     recipients = data.get("Recipients")
     if not isinstance(recipients, list) or not recipients or not isinstance(recipients[0], Mapping):
         word = str(data.get("Message", "no recipients"))[:80]
-        return SendRefused(word, permanent=word not in _TEMPORARY_WORDS)
+        # The whole call was refused, so not for the number's sake.
+        permanent = word not in _TEMPORARY_WORDS
+        return SendRefused(word, permanent=permanent, ours=permanent)
     recipient = recipients[0]
     status = _status_code(recipient.get("statusCode"))
     if status in _ACCEPTED:
@@ -167,7 +174,7 @@ def read_answer(answer: object) -> SendResult:
             return SendUnknown("accepted without an id")
         return SendAccepted(message_id, str(cost) if cost is not None else None)
     word = str(recipient.get("status", status))[:80]
-    return SendRefused(word, permanent=status in _PERMANENT)
+    return SendRefused(word, permanent=status in _PERMANENT, ours=status in _OURS)
 
 
 def _status_code(given: object) -> int:

@@ -34,6 +34,12 @@ PATHS = (
     "/orange_money/orange-money-webpay/%00/v1/transactionstatus",
     TOKEN,
     "/africastalking/version1/messaging",
+    "/telegram/bot1:x/sendMessage",
+    "/telegram/bot1:x/setWebhook",
+    "/telegram/bot%00/getMe",
+    "/telegram/people/1/send",
+    "/telegram/people/%F0%9F%94%A5/tap",
+    "/telegram/people/1?newer_than=%ff",
 )
 HEADERS: tuple[dict[str, str], ...] = (
     {},
@@ -56,5 +62,5 @@ async def test_no_route_falls_over(tmp_path: Path) -> None:
 async def test_a_body_that_is_too_long(tmp_path: Path) -> None:
     async with Country(tmp_path) as country:
         for path in ("/control", "/mtn_momo/collection/v1_0/requesttopay", "/africastalking/version1/messaging"):
-            async with country.client.post(path, data=io.BytesIO(b"x" * (2 * 1024 * 1024))) as response:
+            async with country.client.post(path, data=io.BytesIO(b"x" * (12 * 1024 * 1024))) as response:
                 assert 400 <= response.status < 500

@@ -10,7 +10,7 @@ from gateway.domain.payment import PublicStatus
 from gateway.domain.receipt import make_receipt
 from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
-from gateway.ports.house import HouseUnavailable, IncomingText, OrderView, ReceiptView, VoteLine
+from gateway.ports.house import HouseUnavailable, IncomingText, OrderView, ReceiptView, Talk, VoteLine
 from tests.demo import demo_contest
 
 RECEIPT = make_receipt(123_456_789_012)
@@ -32,6 +32,7 @@ class TextedHouse:
         self.lines: tuple[VoteLine, ...] = ()
         self.scores = {c.code: 0 for c in self.shown[0].candidates}
         self.texts: dict[tuple[str, str], IncomingText] = {}
+        self.talks = Talk()
         self.reports: list[tuple[str, str, str, str, str | None]] = []
 
     def contests(self) -> tuple[Contest, ...]:
@@ -112,6 +113,10 @@ class TextedHouse:
         new = (text.carrier, text.carrier_id) not in self.texts
         self.texts.setdefault((text.carrier, text.carrier_id), text)
         return new
+
+    async def talk(self, text: IncomingText) -> Talk:
+        self._answer()
+        return self.talks
 
     async def store_delivery_report(
         self, carrier: str, carrier_message_id: str, status: str, phone: str, failure: str | None

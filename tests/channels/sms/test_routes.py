@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
-from channels.sms.carriers import africastalking
+from channels.sms.carriers import africastalking, kannel
 from channels.sms.routes import BODY_BYTES_MAX, setup
 from gateway.http.app_keys import HOUSE
 from gateway.ports.house import House, IncomingText
@@ -40,9 +41,13 @@ async def gateway(house: TextedHouse, secret: str | None = None) -> AsyncIterato
     carrier = africastalking.AfricasTalking(
         africastalking.Settings.model_validate({"username": "demo", "api_key": "demo-api-key"})
     )
-    setup(app, {"africastalking": carrier}, {"africastalking": secret})
+    other = kannel.Kannel(
+        kannel.Settings.model_validate({"base_url": "http://127.0.0.1:9", "username": "demo", "password": "demo"})
+    )
+    setup(app, {"africastalking": carrier, "kannel": other}, {"africastalking": secret, "kannel": secret})
     async with TestClient(TestServer(app)) as client:
         yield client
+    await other.aclose()
 
 
 async def told(response: ClientResponse) -> tuple[int, str]:
@@ -164,3 +169,71 @@ async def test_only_post() -> None:
     async with gateway(TextedHouse()) as client:
         assert (await client.get(INBOUND)).status == 405
         assert (await client.post("/sms/nobody", data=TEXT)).status == 404
+
+
+KANNEL = "/sms/kannel"
+QUERY = "id=k1&from=%2B2250501020304&to=7890&coding=1&text="
+
+
+def typed(query: str) -> URL:
+    """An address whose bytes go out as they are."""
+    return URL(f"{KANNEL}?{query}", encoded=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("VOTE+07+5", "VOTE 07 5"),
+        ("VOTE%2B07%2B5", "VOTE+07+5"),
+        ("Traor%E9", "Traoré"),
+        ("Traor%C3%A9", "Traoré"),
+        ("%ff%fe%00", "ÿþ"),
+        ("100%", "100%"),
+        ("", ""),
+    ],
+)
+async def test_kannel_is_stored_by_its_bytes_and_answered_with_nothing(text: str, stored: str) -> None:
+    house = TextedHouse()
+    async with gateway(house) as client:
+        response = await client.get(typed(QUERY + text))
+        assert (response.status, response.content_type, await response.text()) == (200, "text/plain", "")
+    assert house.texts[("kannel", "k1")] == IncomingText("kannel", "k1", "+2250501020304", "7890", stored, None)
+
+
+async def test_kannel_reports_by_our_own_id() -> None:
+    house = TextedHouse()
+    async with gateway(house) as client:
+        for value in (8, 1):
+            response = await client.get(f"{KANNEL}/delivery?id=m1&status={value}&reply=")
+            assert (response.status, await response.text()) == (200, "")
+    assert house.reports == [("kannel", "m1", "Sent", "", None), ("kannel", "m1", "Success", "", None)]
+
+
+async def test_kannel_needs_the_shared_word() -> None:
+    house = TextedHouse()
+    async with gateway(house, SECRET) as client:
+        for path in (KANNEL, f"{KANNEL}/delivery"):
+            assert (await client.get(path, params={"id": "m1", "status": "1"})).status == 403
+            assert (await client.get(path, params={"id": "m1", "status": "1", "key": SECRET})).status == 200
+
+
+@pytest.mark.parametrize("query", ["", "from=1", "&".join(f"f{n}=1" for n in range(60)), "id=%00"])
+async def test_what_kannel_never_sends_is_refused(query: str) -> None:
+    house = TextedHouse()
+    async with gateway(house) as client:
+        assert (await client.get(typed(query))).status == 400
+    assert not house.texts
+
+
+async def test_each_carrier_has_its_own_method() -> None:
+    async with gateway(TextedHouse()) as client:
+        assert (await client.post(KANNEL, data={"id": "x"})).status == 405
+        assert (await client.get(INBOUND, params={"id": "x"})).status == 405
+        assert (await client.head(KANNEL, params={"id": "x"})).status == 405
+
+
+async def test_kannel_is_told_that_the_house_is_away() -> None:
+    house = TextedHouse()
+    house.away = True
+    async with gateway(house) as client:
+        assert (await client.get(typed(QUERY + "07"))).status == 503

@@ -154,7 +154,7 @@ def test_a_reply_is_cut_to_two_parts(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_help_names_service_price_and_numbers(language: str) -> None:
-    text = catalogue()[language]["sms.help"]
+    text = catalogue()[language]["sms.help"] + catalogue()[language]["sms.help_dial"]
     for placeholder in ("{contest}", "{price}", "{service_code}"):
         assert placeholder in text
 

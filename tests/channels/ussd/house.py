@@ -18,9 +18,11 @@ from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
 from gateway.domain.payment import PublicStatus
+from gateway.domain.rescue import Outcome, Rescue
 from gateway.domain.tally import Score, Standing, standing
 from gateway.http.app_keys import HOUSE, SESSIONS
-from gateway.ports.house import House, HouseUnavailable, VoteLine
+from gateway.ports.dialogues import Reached
+from gateway.ports.house import House, HouseUnavailable, ReceiptView, VoteLine
 from tests.demo import demo_contest
 
 PROVIDERS = frozenset({"mtn_momo", "orange_money"})
@@ -51,6 +53,11 @@ class TalkingHouse:
         self.away = False
         self.broken = False
         self.lines: tuple[VoteLine, ...] = ()
+        self.receipts: dict[str, ReceiptView] = {}
+        self.found = Rescue(Outcome.NOTHING)
+        self.tickets: list[str] = []
+        self.reached: list[Reached] = []
+        self.ordered: list[str] = []
 
     def contests(self) -> tuple[Contest, ...]:
         return self.shown
@@ -86,6 +93,28 @@ class TalkingHouse:
         if self.away:
             raise HouseUnavailable("OperationalError")
         return self.lines[:limit]
+
+    async def receipt(self, code: str) -> ReceiptView | None:
+        if self.away:
+            raise HouseUnavailable("OperationalError")
+        return self.receipts.get(code)
+
+    async def rescue(self, number: Msisdn, contest_id: UUID, language: str) -> Rescue:
+        if self.away:
+            raise HouseUnavailable("OperationalError")
+        return self.found
+
+    async def open_ticket(self, number: Msisdn, contest_id: UUID, language: str) -> str:
+        if self.away:
+            raise HouseUnavailable("OperationalError")
+        self.tickets.append(number.e164)
+        return "15"
+
+    def note_reached(self, reached: Reached) -> None:
+        self.reached.append(reached)
+
+    def note_ordered(self, voter: Msisdn, contest_id: UUID) -> None:
+        self.ordered.append(voter.e164)
 
     def orders(self) -> list[tuple[str, int, str]]:
         """Candidate, votes and paying number of what was sold."""

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from channels.ussd import dialogue, routes
+from channels.ussd import dialogue, fetching, routes
 from tests.channels.ussd.house import MTN, MemorySessions, TalkingHouse, application
 
 PATH = "/ussd/africastalking"
@@ -164,8 +164,9 @@ async def test_an_answer_that_takes_too_long_is_a_sentence(here: Here, monkeypat
 
     monkeypatch.setattr(here.house, "place_order", never)
     monkeypatch.setattr(dialogue, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(fetching, "ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(here.house, "votes_of", never)
-    assert (await here.hop("3"))[1] == "END Service occupé. Rien n'a été débité. Réessayez dans un instant."
+    assert (await here.hop("3"))[1] == "END Service occupé. Recomposez dans un instant."
     status, text = await here.hop("07*5*1")
     assert (status, text[:4]) == (200, "END ")
     assert "Si une demande de paiement arrive, votre vote est noté" in text

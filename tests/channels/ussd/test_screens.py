@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from channels import gsm
+from channels.lint.fetched import turns
+from channels.lint.samples import RECEIPT
 from channels.phrases import catalogue, languages, say
 from channels.ussd import screens
-from channels.ussd.menu import MenuView, Node, Session, advance, refused, start
+from channels.ussd.menu import MenuView, Node, Session, advance, offered, refused, start
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Refusal
 from gateway.domain.payment import PublicStatus
+from gateway.domain.service_codes import numbered
 from gateway.domain.tally import Score, standing
 from gateway.domain.wallet import PaymentMethod, methods_in
 from tests.channels.ussd.house import MOOV, MTN, NOON, ORANGE, line
@@ -33,7 +37,8 @@ LONG_NAMES = (
     "Adjoua Yapi – la voix d’or…",
     "Franck Zadi",
 )
-INPUTS = ("", "0", "00", "1", "2", "3", "4", "9", "07", "99999999", "10000", "000", "999999999", "0701020304", "x" * 80)
+NUMBERS = ("07", "99999999", "10000", "000", "999999999", "0701020304")
+INPUTS = ("", "0", "00", *"1234569", *NUMBERS, "x" * 80, "kon", "ab", RECEIPT)
 
 
 def contest_of(price_minor: int, names: tuple[str, ...], name: str = "Star d'Abidjan") -> Contest:
@@ -55,6 +60,9 @@ CONTESTS = {
 }
 
 
+DEMO_WITH_PACKS = replace(CONTESTS["demo"], packs=(5, 10), _by_code={})
+
+
 def views(contest: Contest) -> Iterator[MenuView]:
     scores = [Score(c.code, c.name, 999_999_999 - int(c.code)) for c in contest.candidates]
     ranking = standing(contest.slug, 1, scores)
@@ -62,7 +70,7 @@ def views(contest: Contest) -> Iterator[MenuView]:
         yield MenuView(contest, ranking, Msisdn(number, "CI"), None, NOON)
 
 
-def reachable(view: MenuView, language: str, depth: int = 5) -> Iterator[tuple[Session | None, str, str]]:
+def reachable(view: MenuView, language: str, depth: int = 4) -> Iterator[tuple[Session | None, str, str]]:
     """Session, input and screen of every step within so many inputs, each step once."""
     first = start(view, language)
     assert first.session is not None
@@ -72,11 +80,10 @@ def reachable(view: MenuView, language: str, depth: int = 5) -> Iterator[tuple[S
         found = set()
         for session in frontier:
             for text in INPUTS:
-                turn = advance(session, text, view)
-                if not turn.wants_votes:
+                for turn in turns(advance(session, text, view), view):
                     yield turn.session, text, turn.screen
-                if turn.session is not None and turn.session not in seen:
-                    found.add(turn.session)
+                    if turn.session is not None and turn.session not in seen:
+                        found.add(turn.session)
         seen |= found
         frontier = found
 
@@ -95,7 +102,8 @@ def test_every_reachable_screen_fits(contest: Contest, language: str) -> None:
             longest[node] = max(longest.get(node, (0, "")), (length, screen))
     for node, (length, screen) in sorted(longest.items()):
         print(f"{language} {node} {length}\n{screen}\n")
-    assert {node.name for node in Node} - {"MY_VOTES"} | {"END"} == set(longest)
+    elsewhere = {"CONTESTS", "RESUME", "LANGUAGE", "FOUND"}
+    assert {node.name for node in Node} - elsewhere | {"END"} <= set(longest)
 
 
 @pytest.mark.parametrize("language", languages())
@@ -108,7 +116,7 @@ def test_no_choice_and_no_sum_is_ever_cut(contest: Contest, language: str) -> No
                 continue
             lines = screen.split("\n")
             if session.node is Node.HOME:
-                assert [text[:2] for text in lines[-4:]] == ["1 ", "2 ", "3 ", "4 "], screen
+                assert [text[:2] for text in lines[-6:]] == ["1 ", "2 ", "3 ", "4 ", "5 ", "6 "], screen
                 assert contest.price.spoken() in screen
             else:
                 assert lines[-1].endswith(gsm.fold(say(session.language, "ussd.back"))), screen
@@ -126,7 +134,7 @@ def test_no_choice_and_no_sum_is_ever_cut(contest: Contest, language: str) -> No
 @pytest.mark.parametrize("contest", CONTESTS.values(), ids=CONTESTS)
 def test_every_wrong_input_is_told(contest: Contest, language: str) -> None:
     """The sentence above a screen is never dropped for want of room."""
-    paths = [(), ("1",), ("1", "9"), ("2",), ("07",), ("02",), ("06", "10000"), ("06", "5", "2")]
+    paths = [(), ("1",), ("1", "9"), ("2",), ("6",), ("6", "1"), ("6", "2"), ("07",), ("06", "10000"), ("06", "5", "2")]
     for view in views(contest):
         for path in paths:
             for wrong in ("x", "99999999", "000"):
@@ -138,6 +146,68 @@ def test_every_wrong_input_is_told(contest: Contest, language: str) -> None:
                 assert turn.session is not None
                 after = advance(turn.session, wrong, view).screen.split("\n")[0]
                 assert after != before, (path, wrong, after)
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("contest", CONTESTS.values(), ids=CONTESTS)
+@pytest.mark.parametrize("votes", [0, 1, 10_000])
+def test_the_offer_to_go_on_names_the_candidate(contest: Contest, language: str, votes: int) -> None:
+    for candidate in contest.candidates:
+        session = Session(Node.RESUME, language, contest.slug, code=candidate.code, votes=votes)
+        turn = offered(session, next(views(contest)))
+        assert turn is not None
+        assert gsm.fits(turn.screen, screens.SEPTETS_MAX)
+        assert f" {candidate.code} {gsm.fold(candidate.name)[:4]}" in turn.screen
+        assert [text[:2] for text in turn.screen.split("\n")[-2:]] == ["1 ", "2 "], turn.screen
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("count", [2, 6, 11, 25])
+def test_every_contest_of_a_code_is_on_one_page_with_its_number(count: int, language: str) -> None:
+    long = CONTESTS["long and dear"]
+    sharing = tuple(
+        replace(long, slug=f"c{n:02d}", opens_at=long.opens_at + timedelta(days=n), _by_code={}) for n in range(count)
+    )
+    choices = numbered(sharing)
+    pages = [screens.contests(choices, page, language) for page in range(screens.contest_pages(choices))]
+    assert all(gsm.fits(page, screens.SEPTETS_MAX) for page in pages)
+    listed = [
+        line.split(" ")[0] for page in pages for line in page.split("\n")[1:] if "lection" in line or "Élec" in line
+    ]
+    assert listed == [str(number) for number, _ in choices]
+
+
+@pytest.mark.parametrize("language", languages())
+def test_rules_are_paged_whole(language: str) -> None:
+    words = " ".join(f"mot{n}" for n in range(120))
+    contest = replace(DEMO_WITH_PACKS, rules={language: words}, contact="+225 07 01 02 03 04", _by_code={})
+    pages = [screens.rules(contest, page, language) for page in range(len(screens.rules_pages(contest, language)))]
+    assert len(pages) > 4
+    assert all(gsm.fits(page, screens.SEPTETS_MAX) for page in pages)
+    whole = " ".join(line for page in pages for line in page.split("\n")[:-1])
+    assert words in whole
+    assert whole.endswith("+225 07 01 02 03 04")
+    assert "31/12/2027 23:59" in whole
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("room", [100, 140, 160])
+def test_a_narrower_aggregator_gets_narrower_screens(room: int, language: str) -> None:
+    for view in views(CONTESTS["demo"]):
+        for _, _, screen in reachable(replace(view, room=room), language, depth=2):
+            assert gsm.fits(screen, room), screen
+
+
+@pytest.mark.parametrize("language", languages())
+def test_packs_are_shown_with_their_price_and_never_push_the_question_out(language: str) -> None:
+    for packs in ((5, 10, 20), (10_000,) * 12):
+        contest = replace(CONTESTS["long names"], packs=packs, _by_code={})
+        for candidate in contest.candidates:
+            screen = screens.quantity(contest, candidate, language)
+            assert f"{packs[0]} = {contest.price.times(packs[0]).spoken()}" in screen
+            assert screen.split("\n")[-1] == gsm.fold(say(language, "ussd.back"))
+            assert f"{candidate.code} {gsm.fold(candidate.name)[:4]}" in screen
+            assert gsm.fits(screen, screens.SEPTETS_MAX)
 
 
 @pytest.mark.parametrize("language", languages())

@@ -29,7 +29,13 @@ def test_it_names_this_very_place() -> None:
 
 @pytest.mark.parametrize(
     ("name", "path"),
-    [("MTN_MOMO", "mtn_momo"), ("ORANGE_MONEY", "orange_money"), ("AFRICASTALKING", "africastalking")],
+    [
+        ("MTN_MOMO", "mtn_momo"),
+        ("ORANGE_MONEY", "orange_money"),
+        ("AFRICASTALKING", "africastalking"),
+        ("KANNEL", "kannel"),
+        ("TELEGRAM", "telegram"),
+    ],
 )
 def test_every_operator_is_in_the_simulated_country(name: str, path: str) -> None:
     assert made()[f"{name}_BASE_URL"] == f"http://127.0.0.1:8081/{path}"

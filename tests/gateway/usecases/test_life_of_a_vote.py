@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.domain.order import Channel, PlacedOrder, Refusal
+from gateway.domain.texting import Routes
 from gateway.ports.payment_provider import (
     Failed,
     NotFound,
@@ -157,7 +158,7 @@ async def test_a_paid_typed_order_is_receipted_to_its_payer(rig: Rig) -> None:
     await rig.make_due()
     await rig.verify()
     await rig.settle_all()
-    (message,) = await rig.messages.claim_due(10)
+    (message,) = await rig.messages.claim_due(10, Routes(("africastalking",)))
     assert (message.kind, message.to) == ("receipt", "+2250501020304")
     assert message.params["quantity"] == 5
 
@@ -350,12 +351,12 @@ async def test_a_killed_sender_repeats_nothing_within_ten_minutes(rig: Rig) -> N
     rig.provider.query_script = [Failed("EXPIRED", PayerReason.NOT_ANSWERED, "{}")]
     await rig.make_due()
     await rig.verify()
-    assert len(await rig.messages.claim_due(10)) == 1
+    assert len(await rig.messages.claim_due(10, Routes(("africastalking",)))) == 1
     async with rig.engine.begin() as connection:
         await connection.execute(text("update messages_out set next_try_at = now() - interval '1 second'"))
-    assert await rig.messages.claim_due(10) == []
+    assert await rig.messages.claim_due(10, Routes(("africastalking",))) == []
     assert await rig.one("select status from messages_out") == "unknown"
     await rig.messages.store_report("africastalking", "ATX1", "Success", "+2250501020304", None)
-    await rig.messages.claim_due(10)
+    await rig.messages.claim_due(10, Routes(("africastalking",)))
     row = (await rig.rows("select status, carrier_message_id, delivery_status from messages_out"))[0]
     assert tuple(row) == ("sent", "ATX1", "Success")

@@ -1,0 +1,63 @@
+"""What a screen that the house fills in can show at its longest."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from channels import gsm
+from channels.lint.samples import RECEIPT
+from channels.ussd.menu import (
+    MenuView,
+    Session,
+    Turn,
+    Wants,
+    ranking_shown,
+    receipt_shown,
+    rescue_shown,
+    ticket_shown,
+    votes_shown,
+)
+from gateway.domain.check_digit import with_check_digit
+from gateway.domain.payment import PublicStatus, State
+from gateway.domain.rescue import Attempt, Outcome, Rescue
+from gateway.ports.house import ReceiptView, VoteLine
+
+TICKET: Final = with_check_digit("9999999")
+
+
+def turns(turn: Turn, view: MenuView) -> Iterator[Turn]:
+    """The turn with every screen that it may get from the house; itself where it wants nothing."""
+    if turn.wants is None or turn.session is None:
+        yield turn
+        return
+    yield from _filled(turn.wants, turn.session, view)
+
+
+def _filled(wants: Wants, session: Session, view: MenuView) -> Iterator[Turn]:
+    contest = view.contest
+    person = max(contest.standing, key=lambda c: gsm.septets(gsm.fold(c.name)), default=None)
+    code, name = (person.code, person.name) if person else ("07", "Awa")
+    longest = max(PublicStatus, key=lambda status: len(status.value))
+    line = VoteLine(code, name, contest.quantity_max, longest, None, view.now)
+    amount = contest.price.times(contest.quantity_max)
+    match wants:
+        case Wants.VOTES:
+            yield votes_shown(session, view, [])
+            yield votes_shown(session, view, [line, replace(line, receipt=RECEIPT)] * 4)
+        case Wants.FAVOURITE:
+            last = view.standing.entries[-1].code if view.standing.entries else code
+            yield ranking_shown(session, view, [])
+            counted = replace(line, candidate_code=last, status=PublicStatus.COMPLETED)
+            yield ranking_shown(session, view, [counted])
+        case Wants.RESCUE:
+            attempt = Attempt(State.PENDING, code, name, contest.quantity_max, amount, RECEIPT)
+            for outcome in Outcome:
+                yield rescue_shown(session, view, Rescue(outcome, attempt, TICKET))
+        case Wants.TICKET:
+            yield ticket_shown(session, view, TICKET)
+        case Wants.RECEIPT:
+            proof = ReceiptView(
+                RECEIPT, contest.slug, contest.name, code, name, contest.quantity_max, amount, 9_999_999, view.now
+            )
+            yield receipt_shown(session, view, None)
+            yield receipt_shown(session, view, proof)

@@ -1,0 +1,104 @@
+"""Parameters of a Bot API call, in every way that they may be sent, and the answers."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.web_request import FileField
+
+_INTEGER_DIGITS_MAX: Final = 20
+
+
+class Refused(Exception):
+    """An answer with `"ok": false`. `parameters`: as Telegram adds them."""
+
+    def __init__(self, status: int, description: str, parameters: Mapping[str, int] | None = None) -> None:
+        super().__init__(description)
+        self.status = status
+        self.description = description
+        self.parameters = parameters
+
+    def answer(self) -> web.Response:
+        """As it goes over the wire."""
+        body: dict[str, object] = {"ok": False, "error_code": self.status, "description": self.description}
+        if self.parameters:
+            body["parameters"] = dict(self.parameters)
+        return web.json_response(body, status=self.status)
+
+
+def bad(description: str) -> Refused:
+    """A request that Telegram does not understand or will not do."""
+    return Refused(400, f"Bad Request: {description}")
+
+
+class Parameters:
+    """Values by name; texts where they came by form or query, JSON values where by JSON."""
+
+    def __init__(self, values: Mapping[str, object], files: Mapping[str, bytes]) -> None:
+        self._values = values
+        self.files = files
+
+    def __contains__(self, name: str) -> bool:
+        return self._values.get(name) is not None
+
+    def text(self, name: str, default: str = "") -> str:
+        """A text; numbers that came by JSON are written out."""
+        value = self._values.get(name)
+        if value is None or isinstance(value, (dict, list)):
+            return default
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return str(value)
+
+    def integer(self, name: str, default: int = 0) -> int:
+        """An integer. Raises Refused."""
+        written = self.text(name).strip()
+        if not written:
+            return default
+        if len(written) > _INTEGER_DIGITS_MAX or not written.removeprefix("-").isdecimal() or not written.isascii():
+            raise bad(f"can't parse integer parameter {name}")
+        return int(written)
+
+    def flag(self, name: str) -> bool:
+        """A boolean, false unless said."""
+        return self.text(name).lower() in ("true", "yes", "y", "t", "1")
+
+    def structure(self, name: str) -> Any:  # noqa: ANN401 - any JSON value
+        """A nested value, also where it came as JSON text; None when absent. Raises Refused."""
+        value = self._values.get(name)
+        if not isinstance(value, str):
+            return value
+        if not value.strip():
+            return None
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            raise bad(f"can't parse {name} JSON object") from None
+
+    def file(self, reference: str) -> bytes | None:
+        """The upload that `attach://name` names; None when there is none."""
+        return self.files.get(reference.removeprefix("attach://"))
+
+
+async def read(request: web.Request) -> Parameters:
+    """Parameters of the query, and over them those of the body. Raises Refused."""
+    values: dict[str, object] = dict(request.query)
+    files: dict[str, bytes] = {}
+    try:
+        if request.content_type == "application/json":
+            body = json.loads((await request.read()).decode("utf-8") or "{}")
+            if not isinstance(body, dict):
+                raise bad("object expected as JSON request body")
+            values.update(body)
+        elif request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
+            for name, value in (await request.post()).items():
+                if isinstance(value, FileField):
+                    files[name] = value.file.read()
+                elif isinstance(value, str):
+                    values[name] = value
+                else:
+                    files[name] = bytes(value)
+    except (ValueError, RecursionError, web.RequestPayloadError):
+        raise bad("the request body could not be read") from None
+    return Parameters(values, files)

@@ -1,0 +1,250 @@
+"""What we answer to texts: pure functions from what was asked to lines, in one part where they can be.
+
+The facts come in; who asks, and what the house knows, is `channels.sms.inbound`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from channels import gsm
+from channels.phrases import say
+from channels.sms.grammar import Ask, Check, Doubt, Vote, Word
+from channels.sms.texts import NAME_SEPTETS, TEXT_SEPTETS, votes
+from gateway.domain.codes import code_fault, phrase_of
+from gateway.domain.contest import Candidate, Contest
+from gateway.domain.order import Refusal
+from gateway.domain.receipt import RECEIPT_LENGTH
+from gateway.domain.tally import Standing
+from gateway.ports.house import ReceiptView, VoteLine
+
+PART: Final = gsm.SINGLE_SEPTETS
+EXAMPLE_CODE: Final = "07"
+TOP_LINES: Final = 5
+TYPED_MAX: Final = 12
+KEYWORDS_SEPTETS: Final = 60
+RULES_SEPTETS_MIN: Final = 40
+# How much of each name is shown, until the text fits.
+_ROOMS: Final = (NAME_SEPTETS, 30, 20, 14, 8)
+
+
+def fitted(write: Callable[[Callable[[str], str]], str]) -> str:
+    """The text with names as long as one part has room for. `write` gets what shortens a name."""
+    text = ""
+    for room in _ROOMS:
+        text = gsm.fold(write(partial(_cut, room=room)))
+        if gsm.fits(text, PART):
+            break
+    return text
+
+
+def _cut(name: str, *, room: int) -> str:
+    return gsm.cut_on_word(gsm.fold(name), room)
+
+
+def joined(must: Iterable[str], may: Iterable[str], room: int = PART) -> str:
+    """Sentences in a row: all of `must`, and of `may` those that still fit."""
+    text = gsm.fold(" ".join(must))
+    for sentence in map(gsm.fold, may):
+        if sentence and gsm.fits(f"{text} {sentence}", room):
+            text = f"{text} {sentence}"
+    return text
+
+
+def example_code(contest: Contest) -> str:
+    """A code that exists, for examples."""
+    standing = contest.standing
+    codes = {candidate.code for candidate in standing}
+    return EXAMPLE_CODE if EXAMPLE_CODE in codes or not standing else standing[0].code
+
+
+def first_word(contest: Contest, sharing: Sequence[Contest]) -> str:
+    """What a vote begins with: the keyword, where the short code alone does not tell the contest."""
+    return contest.keyword if len(sharing) > 1 and contest.keyword else "VOTE"
+
+
+def asked(ask: Ask, sharing: Sequence[Contest]) -> str:
+    """The question that a doubtful text gets, with a code that exists."""
+    contest = ask.contest or sharing[0]
+    language, word = contest.language, first_word(contest, sharing)
+    if ask.offer is not None:
+        return offered(ask.offer, word)
+    code = ask.code[:TYPED_MAX]
+    facts = {"word": word, "code": example_code(contest), "price": contest.price.spoken()}
+    match ask.doubt:
+        case Doubt.WHICH_CONTEST:
+            keywords = gsm.cut_on_word(gsm.fold(", ".join(c.keyword for c in sharing)), KEYWORDS_SEPTETS)
+            return say(language, "sms.ask_contest", **facts, keywords=keywords.rstrip(","))
+        case Doubt.WHICH_CANDIDATE if ask.options:
+            return _which(ask.options, language, {**facts, "code": ask.options[0].code})
+        case Doubt.UNKNOWN_CODE:
+            fault = code_fault(contest, ask.code)
+            return say(language, phrase_of(fault) if fault else "refusal.unknown_candidate", code=code)
+        case Doubt.NOT_STANDING:
+            return say(language, "refusal.candidate_not_standing", code=code)
+        case Doubt.TOO_MANY:
+            return say(language, "refusal.too_many", maximum=contest.quantity_max)
+        case Doubt.QUANTITY if code:
+            return say(language, "sms.ask_quantity", **{**facts, "code": code}, maximum=contest.quantity_max)
+        case Doubt.PRICE:
+            return say(language, "sms.ask_price", **{**facts, "code": code or facts["code"]})
+        case _:
+            return fitted(lambda cut: say(language, "sms.ask_what", **facts, contest=cut(contest.name)))
+
+
+def _which(options: Sequence[Candidate], language: str, facts: dict[str, str]) -> str:
+    return fitted(
+        lambda cut: say(
+            language, "sms.ask_candidate", **facts, options=", ".join(f"{c.code} {cut(c.name)}" for c in options)
+        )
+    )
+
+
+def offered(vote: Vote, word: str) -> str:
+    """Asks whether this order is meant, with its price."""
+    contest, candidate = vote.contest, vote.contest.candidate(vote.code)
+    name = candidate.name if candidate else ""
+    return fitted(
+        lambda cut: say(
+            contest.language,
+            "sms.ask_offer",
+            votes=votes(contest.language, vote.quantity),
+            code=vote.code,
+            name=cut(name),
+            amount=contest.price.times(vote.quantity).spoken(),
+            price=contest.price.spoken(),
+            word=word,
+        )
+    )
+
+
+def again(vote: Vote, word: str) -> str:
+    """To a YES that was said before: how to buy this one with words of its own."""
+    contest = vote.contest
+    amount = contest.price.times(vote.quantity).spoken()
+    return say(contest.language, "sms.ask_again", word=word, code=vote.code, count=vote.quantity, amount=amount)
+
+
+def not_asked(contest: Contest, sharing: Sequence[Contest], language: str) -> str:
+    """To a YES while no question is open."""
+    facts = {"word": first_word(contest, sharing), "code": example_code(contest), "price": contest.price.spoken()}
+    return say(language, "sms.not_asked", **facts)
+
+
+def help_text(contest: Contest, sharing: Sequence[Contest], language: str) -> str:
+    """What this is, what it costs, how it is done and whom to ask."""
+    facts = {"word": first_word(contest, sharing), "code": example_code(contest), "price": contest.price.spoken()}
+    contact = [say(language, "sms.contact", contact=contest.contact)] if contest.contact else []
+
+    def write(cut: Callable[[str], str]) -> str:
+        main = say(language, "sms.help", **facts, contest=cut(contest.name))
+        return joined((main, *contact), (_dial(contest, language, "sms.help_dial"), say(language, "sms.help_words")))
+
+    return fitted(write)
+
+
+def _dial(contest: Contest, language: str, phrase: str) -> str:
+    return say(language, phrase, service_code=contest.dial_code) if contest.dial_code else ""
+
+
+def info(contest: Contest, sharing: Sequence[Contest], language: str) -> str:
+    """Price, dates, where the codes are, whom to ask, and the rules: two parts at most."""
+    main = say(
+        language,
+        "sms.info",
+        contest=gsm.cut_on_word(gsm.fold(contest.name), NAME_SEPTETS),
+        price=contest.price.spoken(),
+        opens=f"{contest.opens_at:%d/%m/%Y %H:%M}",
+        closes=f"{contest.closes_at:%d/%m/%Y %H:%M}",
+    )
+    codes = _dial(contest, language, "sms.info_codes") or say(
+        language, "sms.info_codes_by_name", word=first_word(contest, sharing)
+    )
+    contact = say(language, "sms.contact", contact=contest.contact) if contest.contact else ""
+    rules = say(language, "sms.info_rules", minutes=contest.late_seconds // 60)
+    text = joined((main, codes), (contact, rules), TEXT_SEPTETS)
+    own = gsm.fold(contest.rules.get(language) or contest.rules.get(contest.language, ""))
+    room = TEXT_SEPTETS - gsm.septets(text) - 1
+    if gsm.fits(own, room):
+        return joined((text,), (own,), TEXT_SEPTETS)
+    return f"{text} {gsm.cut_on_word(own, room - 3)}..." if room >= RULES_SEPTETS_MIN else text
+
+
+def spoken(word: Word, contest: Contest, sharing: Sequence[Contest], language: str) -> str:
+    """The answer to a word that needs nothing from the house."""
+    if word is Word.INFO:
+        return info(contest, sharing, language)
+    return help_text(contest, sharing, language)
+
+
+def opted(contests: Sequence[Contest], language: str, *, stop: bool) -> str:
+    """Confirms STOP or START."""
+    names = ", ".join(c.name for c in contests)
+    return fitted(lambda cut: say(language, "sms.stopped" if stop else "sms.started", contest=cut(names)))
+
+
+def status(lines: Sequence[VoteLine], contest: Contest, sharing: Sequence[Contest], language: str) -> tuple[str, ...]:
+    """A number's latest votes, newest first, each with its state and receipt: as many as one part holds."""
+    if not lines:
+        facts = {"word": first_word(contest, sharing), "code": example_code(contest)}
+        return (joined((say(language, "sms.status_none", **facts),), (_dial(contest, language, "sms.help_dial"),)),)
+    written = [
+        say(
+            language,
+            "sms.status_line",
+            code=line.candidate_code,
+            votes=line.quantity,
+            status=" ".join(filter(None, (say(language, f"ussd.status_{line.status.value}"), line.receipt))),
+        )
+        for line in lines
+    ]
+    kept = written[:1]
+    for line in written[1:]:
+        if not gsm.fits(gsm.fold("\n".join((*kept, line))), PART):
+            break
+        kept.append(line)
+    return tuple(kept)
+
+
+def top(standing: Standing, language: str) -> tuple[str, ...]:
+    """The first five, in one part."""
+    entries = standing.entries[:TOP_LINES]
+    text = fitted(
+        lambda cut: "\n".join(
+            say(language, "sms.top_line", rank=e.rank, code=e.code, name=cut(e.name), votes=e.votes) for e in entries
+        )
+    )
+    return tuple(text.splitlines())
+
+
+def checked(check: Check, found: ReceiptView | None, language: str) -> str:
+    """Whether a receipt is genuine; a mistyped one is told from one that nobody has."""
+    typed = check.typed[:TYPED_MAX]
+    if found is not None:
+        return fitted(
+            lambda cut: say(
+                language,
+                "sms.check_good",
+                receipt=found.receipt,
+                votes=votes(language, found.quantity),
+                code=found.candidate_code,
+                name=cut(found.candidate_name),
+                amount=found.amount.spoken(),
+                number=found.tally_number,
+            )
+        )
+    if check.receipt:
+        return say(language, "sms.check_bad", receipt=check.receipt)
+    if not typed:
+        return say(language, "sms.check_what")
+    if len(check.typed) != RECEIPT_LENGTH:
+        return say(language, "sms.check_length", typed=typed, count=len(check.typed))
+    return say(language, "sms.check_typo", typed=typed)
+
+
+def refused(refusal: Refusal, contest: Contest, code: str) -> str:
+    """Why nothing was sold."""
+    if refusal is Refusal.NO_WALLET and contest.service_code:
+        return say(contest.language, "sms.no_wallet", service_code=contest.dial_code)
+    key, facts = f"refusal.{refusal.value}", {"maximum": contest.quantity_max, "code": code}
+    return fitted(lambda cut: say(contest.language, key, contest=cut(contest.name), **facts))

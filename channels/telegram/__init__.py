@@ -1,0 +1,1 @@
+"""Voters who reach us by a Telegram bot."""

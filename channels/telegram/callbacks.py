@@ -1,0 +1,133 @@
+"""What buttons carry: at most 64 bytes, written by us and sent back by anybody.
+
+A button lives as long as its message and whoever taps it may send other bytes instead. So nothing
+here is believed: each field has a narrow form, and whatever it names is looked up and judged again
+(`channels.telegram.reading`). What does not have the form is no button of ours.
+"""
+
+from hashlib import blake2b
+from typing import Annotated, Final, Literal
+
+from aiogram.filters.callback_data import CallbackData
+from pydantic import Field
+
+from gateway.domain.contest import Contest
+from gateway.domain.wallet import PaymentMethod
+
+BYTES_MAX: Final = 64
+TAG_LENGTH: Final = 12
+# The payer is the number that this chat has proved to hold.
+ME: Final = "me"
+
+Tag = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+Code = Annotated[str, Field(pattern=r"^[0-9]{2,12}$")]
+Votes = Annotated[int, Field(ge=1, le=9_999_999)]
+Wallet = Literal["m", "o", "c"]
+Payer = Annotated[str, Field(pattern=r"^(me|[0-9]{8,15})$")]
+
+METHODS: Final[dict[Wallet, PaymentMethod]] = {
+    "m": PaymentMethod.MTN,
+    "o": PaymentMethod.ORANGE,
+    "c": PaymentMethod.CARD,
+}
+LETTERS: Final[dict[PaymentMethod, Wallet]] = {method: letter for letter, method in METHODS.items()}
+
+
+def tag(contest: Contest) -> str:
+    """A contest's short name on buttons, made of its id: also ids that begin alike differ."""
+    return blake2b(contest.id.bytes, digest_size=TAG_LENGTH // 2).hexdigest()
+
+
+class OpenContest(CallbackData, prefix="o"):
+    """The first view of a contest."""
+
+    contest: Tag
+
+
+class OpenPeople(CallbackData, prefix="p"):
+    """A page of candidates. `here`: in the message of the button, which nobody will miss."""
+
+    contest: Tag
+    page: Annotated[int, Field(ge=0, le=9_999)]
+    here: bool = False
+
+
+class OpenCard(CallbackData, prefix="c"):
+    """One candidate."""
+
+    contest: Tag
+    code: Code
+
+
+class OpenBoard(CallbackData, prefix="b"):
+    """The ranking. `here`: in the message of the button, which shows it already."""
+
+    contest: Tag
+    here: bool = False
+
+
+class OpenRules(CallbackData, prefix="r"):
+    """The rules of a contest."""
+
+    contest: Tag
+
+
+class OpenMenu(CallbackData, prefix="h"):
+    """What belongs to no contest."""
+
+    what: Literal["mine", "languages", "contests"]
+
+
+class ChooseLanguage(CallbackData, prefix="l"):
+    """Speak this language from now on."""
+
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+class ChooseCount(CallbackData, prefix="q"):
+    """So many votes for a candidate: leads to the confirmation."""
+
+    contest: Tag
+    code: Code
+    count: Votes
+
+
+class TypeCount(CallbackData, prefix="n"):
+    """Another number of votes, to be typed."""
+
+    contest: Tag
+    code: Code
+
+
+class ChooseWallet(CallbackData, prefix="w"):
+    """The confirmation, with this wallet."""
+
+    contest: Tag
+    code: Code
+    count: Votes
+    wallet: Wallet
+    payer: Payer
+
+
+class TypePayer(CallbackData, prefix="a"):
+    """Another number that pays, to be typed."""
+
+    contest: Tag
+    code: Code
+    count: Votes
+
+
+class Pay(CallbackData, prefix="y"):
+    """Place the order."""
+
+    contest: Tag
+    code: Code
+    count: Votes
+    wallet: Wallet
+    payer: Payer
+
+
+class Cancel(CallbackData, prefix="x"):
+    """Leave a confirmation."""
+
+    contest: Tag

@@ -1,0 +1,153 @@
+"""What every handler works with: the house, the chats, and how a view becomes a message."""
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Final
+
+import structlog
+from aiogram import Bot
+from aiogram.exceptions import TelegramAPIError, TelegramBadRequest
+from aiogram.types import CallbackQuery, InaccessibleMessage, Message
+
+from channels.phrases import languages
+from channels.telegram.keyboards import inline, markup
+from channels.telegram.reading import find_contest, standing_under
+from channels.telegram.texts import ALERT_UNITS_MAX, CAPTION_UNITS_MAX, cut, units
+from channels.telegram.views import View
+from gateway.domain.contest import Candidate, Contest
+from gateway.ports.house import House, SessionStore
+from gateway.ports.telegram import Chat, ChatStore
+
+PHOTO_SECONDS: Final = 7 * 24 * 3600
+_LINK_LENGTH_MAX: Final = 64
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message of ours as far as we have to know it: where it stands and whether its text can be edited."""
+
+    chat_id: int
+    message_id: int
+    editable: bool
+
+
+def shown_in(query: CallbackQuery) -> Shown | None:
+    """The message of a tapped button; None when Telegram no longer says which."""
+    message = query.message
+    if message is None:
+        return None
+    editable = not isinstance(message, InaccessibleMessage) and message.text is not None
+    return Shown(message.chat.id, message.message_id, editable)
+
+
+def is_unchanged(error: TelegramBadRequest) -> bool:
+    """Whether an edit failed only because there was nothing to change."""
+    return "message is not modified" in error.message
+
+
+def is_gone(error: TelegramBadRequest) -> bool:
+    """Whether the message cannot be edited any more, or is not there."""
+    return "message to edit not found" in error.message or "message can't be edited" in error.message
+
+
+@dataclass
+class Desk:
+    """Shared by all handlers of a process. `username`: the bot's name, once known."""
+
+    bot: Bot
+    house: House
+    chats: ChatStore
+    sessions: SessionStore
+    public_url: str
+    username: str = ""
+    _photos: dict[str, str] = field(default_factory=dict)
+
+    async def send(self, chat_id: int, view: View) -> Message:
+        """A new message. A picture that Telegram cannot fetch is left out."""
+        if view.photo is not None and units(view.text) <= CAPTION_UNITS_MAX:
+            sent = await self._send_photo(chat_id, view, view.photo)
+            if sent is not None:
+                return sent
+        return await self.bot.send_message(chat_id, view.text, reply_markup=markup(view))
+
+    async def replace(self, shown: Shown, view: View) -> int:
+        """The view in place of what a message shows, or in a new one where that cannot be edited. Returns
+        the message's id."""
+        if shown.editable and view.photo is None and view.asks_contact is None and not view.frees_keys:
+            try:
+                await self.bot.edit_message_text(
+                    view.text, chat_id=shown.chat_id, message_id=shown.message_id, reply_markup=inline(view)
+                )
+            except TelegramBadRequest as error:
+                if is_unchanged(error):
+                    return shown.message_id
+                if not is_gone(error):
+                    raise
+            else:
+                return shown.message_id
+        return (await self.send(shown.chat_id, view)).message_id
+
+    async def answer(self, query: CallbackQuery, text: str | None) -> None:
+        """End the button's spinning; `text` is shown above the chat. A tap that is too old is no error."""
+        alert = cut(text, ALERT_UNITS_MAX) if text else None
+        try:
+            await self.bot.answer_callback_query(query.id, text=alert, show_alert=alert is not None)
+        except (TimeoutError, TelegramAPIError) as error:
+            _log.debug("tap_not_answered", error=type(error).__name__)
+
+    async def _send_photo(self, chat_id: int, view: View, url: str) -> Message | None:
+        key = f"telegram:{self.bot.id}:photo:{blake2b(url.encode(), digest_size=12).hexdigest()}"
+        held = self._photos.get(key) or _text(await self.sessions.get(key))
+        for photo in filter(None, (held, url)):
+            try:
+                sent = await self.bot.send_photo(chat_id, photo, caption=view.text, reply_markup=inline(view))
+            except TelegramBadRequest as error:
+                _log.warning("photo_not_sent", kept=photo == held, error=error.message[:80])
+                continue
+            if sent.photo and sent.photo[-1].file_id != held:
+                self._photos[key] = sent.photo[-1].file_id
+                await self.sessions.put(key, sent.photo[-1].file_id.encode(), PHOTO_SECONDS)
+            return sent
+        return None
+
+    def contest(self, word: str) -> Contest | None:
+        """The contest that a button means."""
+        return find_contest(word, self.house.contests())
+
+    def contest_of(self, chat: Chat) -> Contest | None:
+        """The contest that a chat is about: the one looked at last, else the only one."""
+        if chat.contest_id is not None and (found := self.house.contest_by_id(chat.contest_id)) is not None:
+            return found
+        now = self.house.now()
+        every = self.house.contests()
+        running = [contest for contest in every if contest.open_at(now)] or list(every)
+        return running[0] if len(running) == 1 else None
+
+    def contests_with(self, code: str, slug: str | None = None) -> list[Contest]:
+        """The contests in which this code stands, of those the named one."""
+        every = self.house.contests()
+        return standing_under(code, [c for c in every if slug in (None, c.slug)], self.house.now())
+
+    def link_to(self, contest: Contest, candidate: Candidate) -> str:
+        """The deep link to a candidate's card; empty while the bot does not know its own name."""
+        if not self.username:
+            return ""
+        payload = f"c_{candidate.code}_{contest.slug}"
+        if len(payload) > _LINK_LENGTH_MAX:
+            payload = f"c_{candidate.code}"
+        return f"https://t.me/{self.username}?start={payload}"
+
+
+def language_hint(code: str | None) -> str:
+    """The language that we speak with somebody whose app says this: `fr-CI` is French; an app in
+    another language is spoken to in English, a silent one in our own."""
+    spoken = languages()
+    word = (code or "").partition("-")[0].lower()
+    if not word:
+        return spoken[0]
+    return word if word in spoken else "en"
+
+
+def _text(held: bytes | None) -> str | None:
+    return held.decode() if held else None

@@ -1,0 +1,1 @@
+"""What the bot does for each thing that a person may do, by topic."""

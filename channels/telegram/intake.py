@@ -1,0 +1,175 @@
+"""Updates: kept before they are answered, handled after, and found again if nobody finished them.
+
+Telegram repeats an update until it sees a 2xx and then never again, so nothing is answered before it
+is durable. Handling may be cut off at any point and is then done once more: orders have keys, so at
+worst a message comes twice.
+"""
+
+import asyncio
+import contextlib
+from typing import Any, Final
+
+import structlog
+from aiogram import Bot, Dispatcher
+from aiogram.dispatcher.event.bases import UNHANDLED
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramForbiddenError,
+    TelegramNetworkError,
+    TelegramRetryAfter,
+    TelegramServerError,
+)
+from aiogram.types import Update
+from aiogram.types.update import UpdateTypeLookupError
+from pydantic import ValidationError
+
+from channels.telegram.desk import Desk, language_hint
+from channels.telegram.flood import TooLong
+from channels.telegram.texts import say
+from gateway.http.logs import begin_request
+from gateway.ports.house import HouseUnavailable
+from gateway.ports.telegram import UpdateStore
+
+HANDLE_SECONDS: Final = 15.0
+# Longer than anybody handles an update: whoever had it is gone.
+LEFT_SECONDS: Final = 20.0
+# What is older is not answered any more: a prompt for it would come out of the blue.
+TOO_OLD_SECONDS: Final = 600.0
+LOOK_SECONDS: Final = 5.0
+AT_ONCE: Final = 64
+LEFT_BATCH: Final = 100
+CLOSE_SECONDS: Final = 10.0
+# What comes back by itself; the update is tried again.
+TEMPORARY: Final = (
+    HouseUnavailable,
+    TelegramNetworkError,
+    TelegramServerError,
+    TelegramRetryAfter,
+    ClientDecodeError,
+    TooLong,
+    TimeoutError,
+)
+_log = structlog.get_logger(__name__)
+
+
+class NotAnUpdate(Exception):
+    """The body is no update of the Bot API; the text is for the log."""
+
+
+class Intake:
+    """The way of every update through this process."""
+
+    def __init__(self, bot: Bot, dispatcher: Dispatcher, desk: Desk, kept: UpdateStore) -> None:
+        self._bot = bot
+        self._dispatcher = dispatcher
+        self._desk = desk
+        self._kept = kept
+        self._running: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(AT_ONCE)
+
+    async def take(self, body: bytes) -> bool:
+        """Keep an update and begin to handle it; False when it was here before.
+
+        Raises NotAnUpdate, and HouseUnavailable when it could not be kept.
+        """
+        update = self._read(body)
+        new = await self._kept.keep(update.update_id, _chat_of(update), body)
+        if new:
+            task = asyncio.create_task(self._handle(update), name=f"update {update.update_id}")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        else:
+            _log.info("update_repeated", update=update.update_id)
+        return new
+
+    def _read(self, body: bytes) -> Update:
+        try:
+            body.decode()
+            return Update.model_validate_json(body, context={"bot": self._bot})
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise NotAnUpdate(type(error).__name__) from error
+
+    async def _handle(self, update: Update) -> None:
+        begin_request(f"update-{update.update_id}")
+        try:
+            async with self._room, asyncio.timeout(HANDLE_SECONDS):
+                outcome = await self._outcome(update)
+            await self._kept.handled(update.update_id, outcome)
+        except TEMPORARY as error:
+            _log.warning("update_waits", update=update.update_id, error=type(error).__name__, why=str(error)[:80])
+
+    async def _outcome(self, update: Update) -> str:
+        """What became of it, in a word. Raises what is temporary."""
+        try:
+            update.event_type  # noqa: B018 - raises for kinds that aiogram does not know
+            answer: Any = await self._dispatcher.feed_update(self._bot, update)
+        except UpdateTypeLookupError:
+            return "ignored"
+        except TelegramForbiddenError:
+            if (chat_id := _chat_of(update)) is not None:
+                await self._desk.chats.reachable(chat_id, reachable=False)
+            return "unreachable"
+        except TEMPORARY:
+            raise
+        except Exception:
+            # One that we stumble over must not come back for ever.
+            _log.exception("update_failed", update=update.update_id)
+            await self._apologise(update)
+            return "failed"
+        return "ignored" if answer is UNHANDLED else "done"
+
+    async def _apologise(self, update: Update) -> None:
+        event = update.callback_query or update.message
+        chat_id = _chat_of(update)
+        if event is None or chat_id is None or chat_id < 0:
+            return
+        language = language_hint(event.from_user.language_code if event.from_user else None)
+        with contextlib.suppress(TelegramAPIError, ClientDecodeError, TooLong):
+            await self._bot.send_message(chat_id, say(language, "alert.failed"))
+
+    async def run(self) -> None:
+        """Look for what was left over until cancelled."""
+        away = False
+        while True:
+            try:
+                await self.finish_left_over()
+                away = False
+            except HouseUnavailable as error:
+                if not away:
+                    _log.warning("left_over_updates_wait", error=str(error))
+                away = True
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def finish_left_over(self, older_than_seconds: float = LEFT_SECONDS) -> int:
+        """Handle updates that nobody finished, in their order; how many. One process at a time does."""
+        async with self._kept.lock() as mine:
+            if not mine:
+                return 0
+            if lost := await self._kept.give_up(TOO_OLD_SECONDS):
+                _log.warning("updates_too_old", updates=lost)
+            left = await self._kept.left_over(older_than_seconds, LEFT_BATCH)
+            for kept in left:
+                await self._handle(self._read(kept.body))
+            return len(left)
+
+    async def settled(self) -> None:
+        """Wait until nothing is being handled."""
+        while self._running:
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Let what is under way finish for a while; the rest is found again."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=CLOSE_SECONDS)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+
+def _chat_of(update: Update) -> int | None:
+    if update.message is not None:
+        return update.message.chat.id
+    if update.callback_query is not None and update.callback_query.message is not None:
+        return update.callback_query.message.chat.id
+    return update.my_chat_member.chat.id if update.my_chat_member is not None else None

@@ -1,0 +1,174 @@
+"""Messages from the choice of a number of votes to the receipt: pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from channels.telegram.callbacks import (
+    LETTERS,
+    Cancel,
+    ChooseCount,
+    ChooseWallet,
+    OpenBoard,
+    OpenCard,
+    OpenPeople,
+    Pay,
+    TypePayer,
+    tag,
+)
+from channels.telegram.reading import Offer, payer_word
+from channels.telegram.texts import amount, name, plain, say, votes, wallet, why_not_paid
+from channels.telegram.views import Button, View
+from gateway.domain.contest import Contest
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.payment import PublicStatus
+from gateway.domain.wallet import PaymentMethod, methods_in
+from gateway.ports.house import OrderView
+
+# What a payer dials when the request does not come by itself, and for the code that a page wants.
+APPROVALS: Final[Mapping[tuple[str, PaymentMethod], str]] = {
+    ("CI", PaymentMethod.MTN): "*133#",
+    ("CM", PaymentMethod.ORANGE): "#150*50#",
+}
+PAGE_CODES: Final[Mapping[tuple[str, PaymentMethod], str]] = {("CI", PaymentMethod.ORANGE): "#144*82#"}
+
+
+def ask_payer(language: str, offered: Offer, own: Msisdn | None) -> View:
+    """Which number pays. `own`: the one that this chat has proved, which then has a button."""
+    share = plain(language, "ask.share")
+    if own is None:
+        facts = _facts(language, offered)
+        text = say(language, "ask.payer", share=share, **{k: facts[k] for k in ("votes", "code", "name", "amount")})
+        return View(text, asks_contact=share)
+    mine = Button(
+        plain(language, "button.my_number", number=own.masked()),
+        ChooseCount(contest=tag(offered.contest), code=offered.candidate.code, count=offered.count).pack(),
+    )
+    return View(say(language, "ask.payer_other"), ((mine,),))
+
+
+def confirm(language: str, offered: Offer, payer: Msisdn, method: PaymentMethod | None, verified: str | None) -> View:
+    """The last look before the money is asked for. `method` None: the wallet is to be chosen first."""
+    word, code, count = tag(offered.contest), offered.candidate.code, offered.count
+    paying = payer_word(payer, verified)
+    others = [m for m in methods_in(offered.contest.country) if m is not method]
+    wallets = [
+        (
+            Button(
+                plain(language, "button.other_wallet", wallet=wallet(language, other)),
+                ChooseWallet(contest=word, code=code, count=count, wallet=LETTERS[other], payer=paying).pack(),
+            ),
+        )
+        for other in others
+    ]
+    leave = (
+        Button(plain(language, "button.other_number"), TypePayer(contest=word, code=code, count=count).pack()),
+        Button(plain(language, "button.cancel"), Cancel(contest=word).pack()),
+    )
+    facts = _facts(language, offered) | {"number": payer.masked()}
+    if method is None:
+        wanted = {k: facts[k] for k in ("votes", "code", "name", "amount", "number")}
+        return View(say(language, "confirm.which_wallet", **wanted), (*wallets, leave))
+    lines = [say(language, "confirm.text", wallet=wallet(language, method), **facts)]
+    if payer.e164 != verified:
+        lines.append(say(language, "confirm.stranger"))
+    lines.append(say(language, "confirm.pin"))
+    pay = Button(
+        plain(language, "button.pay", amount=facts["amount"]),
+        Pay(contest=word, code=code, count=count, wallet=LETTERS[method], payer=paying).pack(),
+    )
+    return View("\n\n".join(lines), ((pay,), *wallets, leave))
+
+
+def _facts(language: str, offered: Offer) -> dict[str, str]:
+    return {
+        "votes": votes(language, offered.count),
+        "code": offered.candidate.code,
+        "name": name(offered.candidate.name),
+        "contest": offered.contest.name,
+        "amount": amount(offered.amount),
+    }
+
+
+def order(language: str, seen: OrderView, contest: Contest | None, public_url: str) -> View:
+    """An order as it stands now: the message that is edited while the payment goes."""
+    what = say(
+        language,
+        "order.what",
+        votes=votes(language, seen.quantity),
+        code=seen.candidate_code,
+        name=name(seen.candidate_name),
+        amount=amount(seen.amount),
+    )
+    lines, buttons = _state(language, seen, contest, public_url)
+    return View("\n\n".join((what, *lines)), tuple((button,) for button in buttons))
+
+
+def _state(
+    language: str, seen: OrderView, contest: Contest | None, public_url: str
+) -> tuple[Sequence[str], Sequence[Button]]:
+    match seen.status:
+        case PublicStatus.PENDING:
+            return _pending(language, seen, contest)
+        case PublicStatus.COMPLETED:
+            link = f"{public_url}/verify/{seen.receipt}"
+            told = [say(language, "order.counted"), say(language, "order.receipt", receipt=seen.receipt, link=link)]
+            return told, _again(language, seen, contest)
+        case PublicStatus.HELD:
+            return [say(language, "order.held" if seen.reason == "review" else "order.owed")], ()
+        case PublicStatus.REFUNDED:
+            return [say(language, "order.refunded", amount=amount(seen.amount))], ()
+        case PublicStatus.EXPIRED:
+            return [say(language, "order.expired")], _retry(language, seen, contest)
+        case PublicStatus.FAILED:
+            # The reason is HTML already.
+            phrase = say(language, "order.failed", reason="\0")
+            reason = why_not_paid(language, seen.reason, seen.method)
+            return [phrase.replace("\0", reason)], _retry(language, seen, contest)
+
+
+def _pending(language: str, seen: OrderView, contest: Contest | None) -> tuple[Sequence[str], Sequence[Button]]:
+    place = (contest.country if contest else "", seen.method)
+    paid_with = wallet(language, seen.method)
+    if place in PAGE_CODES or seen.payment_url is not None:
+        if seen.payment_url is None or not seen.payment_url.startswith(("https://", "http://")):
+            return [say(language, "order.page_coming", wallet=paid_with)], ()
+        told = [say(language, "order.page", wallet=paid_with)]
+        if place in PAGE_CODES:
+            told.append(say(language, "order.page_code", code=PAGE_CODES[place], number=seen.payer_masked))
+        return told, [Button(plain(language, "button.page", wallet=paid_with), url=seen.payment_url)]
+    if not seen.asked:
+        return [say(language, "order.sent", number=seen.payer_masked)], ()
+    told = [say(language, "order.approve", wallet=paid_with, number=seen.payer_masked, amount=amount(seen.amount))]
+    if place in APPROVALS:
+        told.append(say(language, "order.approve_by", code=APPROVALS[place]))
+    return told, ()
+
+
+def _again(language: str, seen: OrderView, contest: Contest | None) -> Sequence[Button]:
+    if contest is None:
+        return ()
+    word = tag(contest)
+    return [
+        Button(plain(language, "button.again"), OpenCard(contest=word, code=seen.candidate_code).pack()),
+        Button(plain(language, "button.board"), OpenBoard(contest=word).pack()),
+    ]
+
+
+def _retry(language: str, seen: OrderView, contest: Contest | None) -> Sequence[Button]:
+    if contest is None:
+        return ()
+    word = tag(contest)
+    same = ChooseCount(contest=word, code=seen.candidate_code, count=seen.quantity).pack()
+    other = TypePayer(contest=word, code=seen.candidate_code, count=seen.quantity).pack()
+    return [
+        Button(plain(language, "button.retry"), same),
+        Button(plain(language, "button.other_number"), other),
+    ]
+
+
+def refused(language: str, text: str, contest: Contest | None) -> View:
+    """Why nothing was sold, with the way back to the candidates. `text` is HTML."""
+    if contest is None:
+        return View(text)
+    back = Button(plain(language, "button.candidates"), OpenPeople(contest=tag(contest), page=0, here=True).pack())
+    return View(text, ((back,),))

@@ -1,0 +1,61 @@
+"""Where Telegram calls: `POST /telegram/webhook`, its secret in a header."""
+
+import asyncio
+import hmac
+from typing import Final
+
+import structlog
+from aiohttp import hdrs, web
+
+from channels.telegram.intake import Intake, NotAnUpdate
+from gateway.ports.house import HouseUnavailable
+
+PATH: Final = "/telegram/webhook"
+SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
+BODY_BYTES_MAX: Final = 64 * 1024
+BODY_SECONDS: Final = 10.0
+RETRY_AFTER_SECONDS: Final = "5"
+_log = structlog.get_logger(__name__)
+
+
+def setup(app: web.Application, intake: Intake, secret: str | None) -> None:
+    """Serve the webhook. `secret`: what Telegram was given by setWebhook; None only in a demo."""
+
+    async def receive(request: web.Request) -> web.Response:
+        """Keep an update, answer 200, handle it afterwards."""
+        if secret is not None and not _knows(request, secret):
+            _log.warning("telegram_secret_wrong")
+            return web.Response(status=401, text="unauthorized")
+        body = await _body(request)
+        if isinstance(body, web.Response):
+            return body
+        try:
+            await intake.take(body)
+        except NotAnUpdate as error:
+            _log.warning("update_unreadable", fault=str(error))
+            return web.Response(status=400, text="not an update")
+        except HouseUnavailable:
+            # Not kept, so not 200: Telegram comes again.
+            return web.Response(status=503, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
+        return web.Response(text="ok")
+
+    app.router.add_post(PATH, receive)
+
+
+def _knows(request: web.Request, secret: str) -> bool:
+    """Compared as bytes: a header may hold any."""
+    given = request.headers.get(SECRET_HEADER, "").encode(errors="surrogateescape")
+    return hmac.compare_digest(given, secret.encode())
+
+
+async def _body(request: web.Request) -> bytes | web.Response:
+    if (request.content_length or 0) > BODY_BYTES_MAX:
+        return web.Response(status=413, text="too large")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.read()
+    except TimeoutError:
+        return web.Response(status=408, text="the body did not arrive in time")
+    except web.HTTPRequestEntityTooLarge:
+        return web.Response(status=413, text="too large")
+    return body if len(body) <= BODY_BYTES_MAX else web.Response(status=413, text="too large")

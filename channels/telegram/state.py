@@ -1,0 +1,108 @@
+"""State of conversations in Redis, which may vanish: then a voter types a number once more, no more."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+import structlog
+from aiogram.fsm.state import State, StatesGroup
+from aiogram.fsm.storage.base import BaseEventIsolation, BaseStorage, DefaultKeyBuilder, StateType, StorageKey
+from aiogram.fsm.storage.redis import RedisStorage
+from redis import asyncio as redis_asyncio
+from redis.exceptions import LockError, RedisError
+
+LIFE_SECONDS: Final = 30 * 60
+LOCK_SECONDS: Final = 15
+# Who holds a chat for longer was killed, most likely; its lock runs out by itself.
+LOCK_WAIT_SECONDS: Final = 4
+_AWAY: Final = (RedisError, OSError)
+_log = structlog.get_logger(__name__)
+
+
+class Asking(StatesGroup):
+    """What the next words of a voter answer."""
+
+    count = State()
+    payer = State()
+
+
+class ForgetfulStorage(BaseStorage):
+    """aiogram's Redis storage that forgets instead of failing while Redis is away."""
+
+    def __init__(self, redis: "redis_asyncio.Redis") -> None:
+        builder = DefaultKeyBuilder(prefix="telegram:fsm", with_bot_id=True)
+        self._kept = RedisStorage(redis, key_builder=builder, state_ttl=LIFE_SECONDS, data_ttl=LIFE_SECONDS)
+
+    async def set_state(self, key: StorageKey, state: StateType = None) -> None:
+        """Remember what is asked."""
+        try:
+            await self._kept.set_state(key, state)
+        except _AWAY as error:
+            _log.warning("chat_state_not_stored", error=type(error).__name__)
+
+    async def get_state(self, key: StorageKey) -> str | None:
+        """What is asked; None while Redis is away."""
+        try:
+            return await self._kept.get_state(key)
+        except _AWAY as error:
+            _log.warning("chat_state_not_read", error=type(error).__name__)
+            return None
+
+    async def set_data(self, key: StorageKey, data: Mapping[str, Any]) -> None:
+        """Remember what it is about."""
+        try:
+            await self._kept.set_data(key, dict(data))
+        except _AWAY as error:
+            _log.warning("chat_state_not_stored", error=type(error).__name__)
+
+    async def get_data(self, key: StorageKey) -> dict[str, Any]:
+        """What it is about; nothing while Redis is away."""
+        try:
+            return await self._kept.get_data(key)
+        except _AWAY as error:
+            _log.warning("chat_state_not_read", error=type(error).__name__)
+            return {}
+
+    async def close(self) -> None:
+        """The connection belongs to whoever opened it."""
+
+
+class ChatIsolation(BaseEventIsolation):
+    """One update of a person in a chat at a time: in this process by a lock, among processes by one
+    in Redis as long as that answers. Orders need neither: their keys keep a double tap single."""
+
+    def __init__(self, redis: "redis_asyncio.Redis") -> None:
+        self._redis = redis
+        self._builder = DefaultKeyBuilder(prefix="telegram:fsm", with_bot_id=True)
+        self._here: WeakValueDictionary[StorageKey, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def lock(self, key: StorageKey) -> AsyncIterator[None]:
+        """Hold the chat."""
+        here = self._here.setdefault(key, asyncio.Lock())
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(here)
+            lock = self._redis.lock(
+                self._builder.build(key, "lock"), timeout=LOCK_SECONDS, blocking_timeout=LOCK_WAIT_SECONDS, sleep=0.05
+            )
+            try:
+                if await lock.acquire():
+                    held.push_async_callback(_release, lock)
+                else:
+                    _log.warning("chat_still_held", chat=key.chat_id)
+            except _AWAY as error:
+                _log.warning("chat_not_locked", error=type(error).__name__)
+            yield
+
+    async def close(self) -> None:
+        """The connection belongs to whoever opened it."""
+
+
+async def _release(lock: Any) -> None:  # noqa: ANN401 - redis leaves it untyped
+    try:
+        await lock.release()
+    except (LockError, *_AWAY) as error:
+        # It ran out by itself, or Redis went: nobody waits for it any more.
+        _log.debug("chat_lock_gone", error=type(error).__name__)

@@ -1,0 +1,252 @@
+"""Every message of the bot as a plain value: pure functions from facts to text and buttons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from channels.phrases import language_name
+from channels.telegram.callbacks import (
+    ChooseCount,
+    ChooseLanguage,
+    OpenBoard,
+    OpenCard,
+    OpenContest,
+    OpenMenu,
+    OpenPeople,
+    OpenRules,
+    TypeCount,
+    tag,
+)
+from channels.telegram.texts import amount, cut, name, plain, say, status, votes
+from gateway.domain.contest import Candidate, Contest
+from gateway.domain.order import price_of
+from gateway.domain.tally import Standing
+from gateway.ports.house import ReceiptView, VoteLine
+
+PEOPLE_A_PAGE: Final = 8
+BOARD_LINES: Final = 20
+CONTESTS_MAX: Final = 20
+PACKS: Final = (1, 5, 10, 20, 50, 100)
+_RULES_UNITS: Final = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """`data`: what a tap sends back; else `url`: where it leads; else the sender's own contact is asked."""
+
+    text: str
+    data: str | None = None
+    url: str | None = None
+
+
+Rows = tuple[tuple[Button, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A message. `text` is HTML. `photo`: the address of a picture above it. `asks_contact`: the label
+    of the key that shares the voter's number; `frees_keys`: takes that key away again."""
+
+    text: str
+    rows: Rows = ()
+    photo: str | None = None
+    asks_contact: str | None = None
+    frees_keys: bool = False
+
+
+def contests(language: str, shown: Sequence[Contest]) -> View:
+    """Which contest."""
+    if not shown:
+        return View(say(language, "home.none"))
+    rows = tuple((Button(name(c.name), OpenContest(contest=tag(c)).pack()),) for c in shown[:CONTESTS_MAX])
+    return View(say(language, "home.which"), rows)
+
+
+def home(language: str, contest: Contest, now: datetime) -> View:
+    """The first view of a contest."""
+    lines = [say(language, "home.title", contest=contest.name, price=amount(contest.price))]
+    if contest.open_at(now):
+        example = contest.standing[0].code if contest.standing else "07"
+        lines.append(say(language, "home.open", code=example))
+    else:
+        lines.append(say(language, "home.not_open" if now < contest.opens_at else "home.closed"))
+    word = tag(contest)
+    rows = (
+        (Button(plain(language, "button.candidates"), OpenPeople(contest=word, page=0, here=True).pack()),),
+        (
+            Button(plain(language, "button.board"), OpenBoard(contest=word).pack()),
+            Button(plain(language, "button.mine"), OpenMenu(what="mine").pack()),
+        ),
+        (
+            Button(plain(language, "button.rules"), OpenRules(contest=word).pack()),
+            Button(plain(language, "button.language"), OpenMenu(what="languages").pack()),
+        ),
+    )
+    return View("\n\n".join(lines), rows)
+
+
+def people(language: str, contest: Contest, page: int) -> View:
+    """A page of candidates; the last one for a page too far."""
+    everybody = contest.standing
+    pages = max(1, -(-len(everybody) // PEOPLE_A_PAGE))
+    page = min(page, pages - 1)
+    shown = everybody[page * PEOPLE_A_PAGE : (page + 1) * PEOPLE_A_PAGE]
+    word = tag(contest)
+    turn = [
+        Button(plain(language, f"button.{key}"), OpenPeople(contest=word, page=to, here=True).pack())
+        for key, to in (("previous", page - 1), ("next", page + 1))
+        if 0 <= to < pages
+    ]
+    back = Button(plain(language, "button.back"), OpenContest(contest=word).pack())
+    text = say(language, "home.people", contest=contest.name, page=page + 1, pages=pages)
+    return View(text, (*_names(contest, shown), (*turn, back)))
+
+
+def found(language: str, contest: Contest, shown: Sequence[Candidate]) -> View:
+    """Whom a name may mean."""
+    return View(say(language, "home.found"), _names(contest, shown))
+
+
+def _names(contest: Contest, shown: Sequence[Candidate]) -> Rows:
+    word = tag(contest)
+    return tuple((Button(f"{c.code} {name(c.name)}", OpenCard(contest=word, code=c.code).pack()),) for c in shown)
+
+
+def card(language: str, contest: Contest, candidate: Candidate, standing: Standing, link: str = "") -> View:
+    """One candidate with the numbers of votes to choose from. `link`: where friends find this card."""
+    place = next((entry for entry in standing.entries if entry.code == candidate.code), None)
+    text = say(
+        language,
+        "card.text",
+        code=candidate.code,
+        name=name(candidate.name),
+        contest=contest.name,
+        votes=votes(language, place.votes if place else 0),
+        rank=place.rank if place else "-",
+        price=amount(contest.price),
+    )
+    if link:
+        text = f"{text}\n\n{say(language, 'card.share', link=link)}"
+    word = tag(contest)
+    packs = [
+        Button(
+            plain(language, "button.pack", votes=votes(language, pack), amount=amount(price_of(contest, pack))),
+            ChooseCount(contest=word, code=candidate.code, count=pack).pack(),
+        )
+        for pack in offered_packs(contest)
+    ]
+    rows = (
+        *(tuple(packs[i : i + 2]) for i in range(0, len(packs), 2)),
+        (Button(plain(language, "button.other_count"), TypeCount(contest=word, code=candidate.code).pack()),),
+        (
+            Button(plain(language, "button.candidates"), OpenPeople(contest=word, page=0).pack()),
+            Button(plain(language, "button.board"), OpenBoard(contest=word).pack()),
+        ),
+    )
+    return View(text, rows, photo=candidate.photo_url)
+
+
+def offered_packs(contest: Contest) -> tuple[int, ...]:
+    """Numbers of votes that have a button."""
+    return tuple(pack for pack in (contest.packs or PACKS) if pack <= contest.quantity_max)
+
+
+def board(language: str, contest: Contest, standing: Standing, *, live: bool, private: bool = True) -> View:
+    """The ranking. `live`: it keeps itself up to date; `private`: whoever reads it can vote here."""
+    lines = [say(language, "board.title", contest=contest.name), ""]
+    for entry in standing.entries[:BOARD_LINES]:
+        counted = f"{entry.votes:,}".replace(",", " ")
+        lines.append(
+            say(language, "board.line", rank=entry.rank, code=entry.code, name=name(entry.name), votes=counted)
+        )
+    if (hidden := len(standing.entries) - BOARD_LINES) > 0:
+        lines.append(say(language, "board.more", count=hidden))
+    lines += ["", say(language, "board.total", votes=votes(language, standing.total_votes))]
+    lines.append(say(language, "board.live" if live else "board.paused"))
+    word = tag(contest)
+    refresh = Button(plain(language, "button.refresh"), OpenBoard(contest=word, here=True).pack())
+    if not private:
+        return View("\n".join(lines), ((refresh,),))
+    vote = Button(plain(language, "button.vote"), OpenPeople(contest=word, page=0).pack())
+    return View("\n".join(lines), ((refresh, vote),))
+
+
+def my_votes(language: str, lines: Sequence[VoteLine]) -> View:
+    """What was ordered from a chat, newest first."""
+    if not lines:
+        return View(say(language, "mine.none"))
+    shown = [say(language, "mine.title")]
+    for line in lines:
+        text = say(
+            language,
+            "mine.line",
+            code=line.candidate_code,
+            name=name(line.candidate_name),
+            votes=votes(language, line.quantity),
+            status=status(language, line.status),
+        )
+        if line.receipt:
+            # The line is HTML already.
+            phrase = say(language, "mine.receipt", line="\0", receipt=line.receipt)
+            text = phrase.replace("\0", text)
+        shown.append(text)
+    return View("\n".join(shown))
+
+
+def receipt(language: str, proof: ReceiptView) -> View:
+    """What a receipt proves."""
+    return View(
+        say(
+            language,
+            "receipt.good",
+            receipt=proof.receipt,
+            votes=votes(language, proof.quantity),
+            code=proof.candidate_code,
+            name=name(proof.candidate_name),
+            contest=proof.contest_name,
+            amount=amount(proof.amount),
+            number=proof.tally_number,
+            at=_moment(proof.counted_at),
+        )
+    )
+
+
+def rules(language: str, contest: Contest) -> View:
+    """The rules of a contest: its own words, the price, the close, where help is found."""
+    own = contest.rules.get(language) or contest.rules.get(contest.language) or ""
+    lines = [say(language, "rules.title", contest=contest.name)]
+    if own:
+        lines.append(cut(own, _RULES_UNITS).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    lines.append(say(language, "rules.price", price=amount(contest.price), maximum=contest.quantity_max))
+    lines.append(
+        say(language, "rules.closes", closes=_moment(contest.closes_at), minutes=round(contest.late_seconds / 60))
+    )
+    if contest.contact:
+        lines.append(say(language, "rules.contact", contact=contest.contact))
+    back = Button(plain(language, "button.back"), OpenContest(contest=tag(contest)).pack())
+    return View("\n\n".join(lines), ((back,),))
+
+
+def help_text(language: str, contest: Contest | None) -> View:
+    """What the bot can do."""
+    example = contest.standing[0].code if contest and contest.standing else "07"
+    lines = [say(language, "help.text", code=example)]
+    if contest and contest.contact:
+        lines.append(say(language, "help.contact", contact=contest.contact))
+    return View("\n\n".join(lines))
+
+
+def languages(language: str, spoken: Sequence[str]) -> View:
+    """Which language."""
+    rows = tuple((Button(language_name(code), ChooseLanguage(language=code).pack()),) for code in spoken)
+    return View(say(language, "language.which"), rows)
+
+
+def notice(language: str, key: str, **facts: object) -> View:
+    """One phrase and no button."""
+    return View(say(language, key, **facts))
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%d/%m/%Y %H:%M}"

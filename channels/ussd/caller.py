@@ -1,0 +1,116 @@
+"""Who calls which code, and what the menu sees of the house for them."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from channels.ussd.menu import MenuView, Node, Session, Turn, start
+from gateway.domain.contest import Contest
+from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
+from gateway.domain.service_codes import nearest, open_among
+from gateway.ports.house import House
+
+# How long after it was cut off a dialogue is offered to be gone on with.
+RESUME_SECONDS: Final = 600
+# A mark that was overtaken: read as nothing.
+NO_MARK: Final = b""
+
+
+def contests_behind(house: House, service_code: str) -> tuple[tuple[Contest, ...], str]:
+    """The contests of a code, and what was dialled behind it: the longest registered code wins."""
+    whole = house.contests_by_service_code(service_code)
+    if whole:
+        return whole, ""
+    dialled = service_code.strip().strip("#").lstrip("*")
+    if not dialled:
+        every = house.contests()
+        return (every, "") if len(every) == 1 else ((), "")
+    pieces = dialled.split("*")
+    for length in range(len(pieces), 0, -1):
+        sharing = house.contests_by_service_code(f"*{'*'.join(pieces[:length])}#")
+        if sharing:
+            return sharing, "*".join(pieces[length:])
+    return (), ""
+
+
+def spoken_of(sharing: tuple[Contest, ...], now: datetime) -> Contest:
+    """The contest that speaks for a code before one is chosen."""
+    if len(sharing) == 1:
+        return sharing[0]
+    selling = open_among(sharing, now)
+    return selling[0] if selling else nearest(sharing, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One request's caller. `sharing`: the contests behind the dialled code, never empty."""
+
+    house: House
+    sharing: tuple[Contest, ...]
+    dialler: Msisdn
+    network: str | None
+    now: datetime
+    room: int
+    _views: dict[str, MenuView] = field(default_factory=dict)
+
+    def view(self, session: Session | None = None) -> MenuView:
+        """What the menu sees from this session: its contest, or the one that speaks for the code."""
+        slug = session.contest if session is not None and len(self.sharing) > 1 else ""
+        held = self._views.get(slug)
+        if held is None:
+            held = self._views[slug] = self._seen(self.contest(slug) or spoken_of(self.sharing, self.now))
+        return held
+
+    def contest(self, slug: str) -> Contest | None:
+        """One of the contests behind the code, by its slug."""
+        return next((contest for contest in self.sharing if contest.slug == slug), None)
+
+    def _seen(self, contest: Contest) -> MenuView:
+        standing = self.house.standing(contest.slug)
+        return MenuView(contest, standing, self.dialler, self.network, self.now, self.sharing, self.room)
+
+    def first_screen(self) -> Turn:
+        """Where a dialogue begins."""
+        view = self.view()
+        return start(view, view.contest.language)
+
+    def in_contest(self, contest: Contest) -> Turn:
+        """Where a dialogue begins that names its contest."""
+        view = self.view(Session(contest=contest.slug))
+        return start(replace(view, sharing=(contest,)), contest.language)
+
+
+def caller_of(
+    house: House, sharing: tuple[Contest, ...], msisdn: str, network: str | None, room: int
+) -> Caller | NumberFault:
+    """Whoever calls; a fault where the number cannot take part."""
+    now = house.now()
+    dialler = read_msisdn(msisdn, spoken_of(sharing, now).country, vouched=True)
+    if not isinstance(dialler, Msisdn):
+        return dialler
+    return Caller(house, sharing, dialler, network, now, room)
+
+
+def mark_key(dialler: Msisdn) -> str:
+    """Where the mark of a number is kept, whichever aggregator it calls through."""
+    return f"ussd:reached:{dialler.e164}"
+
+
+def mark_of(session: Session | None) -> bytes:
+    """How far a dialogue came, as stored; NO_MARK before a candidate was chosen."""
+    if session is None or session.code is None:
+        return NO_MARK
+    return orjson.dumps([session.contest, session.code, session.votes, session.language])
+
+
+def marked(held: bytes | None) -> Session | None:
+    """The offer to go on that a stored mark makes; None where there is none."""
+    if not held:
+        return None
+    try:
+        contest, code, votes, language = orjson.loads(held)
+        return Session(Node.RESUME, str(language), str(contest), code=str(code), votes=int(votes))
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,61 @@
+"""What a screen is made of and only the house knows, fetched while the caller waits."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from channels.phrases import say
+from channels.ussd import screens
+from channels.ussd.menu import (
+    MenuView,
+    Session,
+    Turn,
+    Wants,
+    ranking_shown,
+    receipt_shown,
+    rescue_shown,
+    ticket_shown,
+    votes_shown,
+)
+from gateway.ports.house import House, HouseUnavailable
+
+# The strictest aggregator waits five seconds; after that the voter sees the operator's own error.
+ANSWER_SECONDS: Final = 4.0
+# The ranking is whole without its last line.
+FAVOURITE_SECONDS: Final = 0.5
+FAVOURITE_LINES: Final = 30
+_log = structlog.get_logger(__name__)
+
+
+async def fetched(turn: Turn, view: MenuView, house: House) -> Turn:
+    """The turn with its screen; the end with a sentence when the house does not answer in time."""
+    session, wants = turn.session, turn.wants
+    if wants is None or session is None:
+        return turn
+    patience = FAVOURITE_SECONDS if wants is Wants.FAVOURITE else ANSWER_SECONDS
+    try:
+        async with asyncio.timeout(patience):
+            return await _asked(wants, session, view, house)
+    except (HouseUnavailable, TimeoutError) as error:
+        _log.warning("screen_not_fetched", wants=wants.value, error=str(error) or type(error).__name__)
+    if wants is Wants.FAVOURITE:
+        return Turn(turn.screen, session)
+    return Turn(screens.fitted(say(session.language, "ussd.not_fetched"), room=view.room), None)
+
+
+async def _asked(wants: Wants, session: Session, view: MenuView, house: House) -> Turn:
+    contest = view.contest
+    match wants:
+        case Wants.VOTES:
+            lines = await house.votes_of(view.dialler, contest.id, screens.MY_VOTES_MAX)
+            return votes_shown(session, view, lines)
+        case Wants.FAVOURITE:
+            lines = await house.votes_of(view.dialler, contest.id, FAVOURITE_LINES)
+            return ranking_shown(session, view, lines)
+        case Wants.RESCUE:
+            return rescue_shown(session, view, await house.rescue(view.dialler, contest.id, session.language))
+        case Wants.TICKET:
+            return ticket_shown(session, view, await house.open_ticket(view.dialler, contest.id, session.language))
+        case Wants.RECEIPT:
+            return receipt_shown(session, view, await house.receipt(session.typed))

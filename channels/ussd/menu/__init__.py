@@ -1,0 +1,35 @@
+"""The menu: a pure function from session and input to screen and next session.
+
+On a contest's first screen and wherever candidates are listed, two or more digits are a candidate's
+code, one digit is a choice and letters search for a name. `0` goes back and `00` home on every screen.
+Code, number of votes, `1`: a whole vote.
+"""
+
+from channels.ussd.menu.answers import (
+    ranking_shown,
+    receipt_shown,
+    rescue_shown,
+    ticket_shown,
+    votes_shown,
+)
+from channels.ussd.menu.machine import advance, offered, start
+from channels.ussd.menu.rules import refused
+from channels.ussd.menu.session import Buy, MenuView, Node, Session, Turn, Wants
+
+__all__ = [
+    "Buy",
+    "MenuView",
+    "Node",
+    "Session",
+    "Turn",
+    "Wants",
+    "advance",
+    "offered",
+    "ranking_shown",
+    "receipt_shown",
+    "refused",
+    "rescue_shown",
+    "start",
+    "ticket_shown",
+    "votes_shown",
+]

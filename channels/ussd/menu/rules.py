@@ -1,0 +1,113 @@
+"""What an input means: codes, names, numbers of votes, wallets. And how a refusal is told."""
+
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+from channels import gsm
+from channels.phrases import language_name, languages_for, say
+from channels.ussd import screens
+from channels.ussd.menu.session import MenuView, Session
+from gateway.domain.codes import CodeFault, code_fault
+from gateway.domain.contest import Candidate, Contest
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.order import Refusal
+from gateway.domain.wallet import PaymentMethod, guess_method, methods_in
+
+CODE_DIGITS_SHOWN: Final = 6
+LETTERS_MIN: Final = 2
+LETTERS_MAX: Final = 20
+LETTERS_SHOWN: Final = 12
+
+
+def is_code(text: str) -> bool:
+    """Whether an input is a candidate's code and not a choice."""
+    return len(text) >= 2 and text.isascii() and text.isdecimal()
+
+
+def letters_of(text: str) -> str | None:
+    """The letters of a name that were typed, as they are compared; None when it is no search."""
+    words = _plain(text[: 4 * LETTERS_MAX])
+    letters = sum(c.isalpha() for c in words)
+    if letters < LETTERS_MIN or any(c.isdecimal() for c in words):
+        return None
+    return words[:LETTERS_MAX].strip()
+
+
+def _plain(text: str) -> str:
+    """Words in small letters without accents."""
+    apart = unicodedata.normalize("NFKD", gsm.fold(text).casefold())
+    kept = (c if c.isalnum() else " " for c in apart if not unicodedata.combining(c))
+    return " ".join("".join(kept).split())
+
+
+def named(contest: Contest, letters: str) -> tuple[Candidate, ...]:
+    """Candidates of whose name each typed word begins a part."""
+    wanted = letters.split()
+    return tuple(c for c in contest.standing if _begins(wanted, _plain(c.name).split()))
+
+
+def _begins(wanted: list[str], parts: list[str]) -> bool:
+    return all(any(part.startswith(word) for part in parts) for word in wanted)
+
+
+def payer_of(session: Session, view: MenuView) -> Msisdn:
+    """The number that pays: the typed one, or the one that dials."""
+    return Msisdn(session.payer, view.contest.country) if session.payer else view.dialler
+
+
+def method_of(session: Session, view: MenuView) -> PaymentMethod | None:
+    """The wallet: the chosen one, or the one that the number most likely has."""
+    if session.method is not None:
+        return PaymentMethod(session.method)
+    if session.payer:
+        return guess_method(payer_of(session, view))
+    return guess_method(view.dialler, view.network)
+
+
+def other_methods(method: PaymentMethod | None, view: MenuView) -> tuple[PaymentMethod, ...]:
+    """The wallets that may be chosen instead."""
+    return tuple(m for m in methods_in(view.contest.country) if m is not method)
+
+
+def other_languages(session: Session, contest: Contest) -> tuple[str, ...]:
+    """The languages of a contest that are not spoken now."""
+    return tuple(code for code in languages_for(contest) if code != session.language)
+
+
+def language_choice(session: Session, contest: Contest) -> str:
+    """What the choice of a language is called: the other one, where there are two."""
+    spoken = languages_for(contest)
+    return _choice_of(session.language, spoken)
+
+
+@lru_cache(maxsize=256)
+def _choice_of(language: str, spoken: tuple[str, ...]) -> str:
+    others = [code for code in spoken if code != language]
+    return language_name(others[0]) if len(others) == 1 else say(language, "ussd.language")
+
+
+def refused(refusal: Refusal, contest: Contest, language: str, code: str = "", room: int = screens.SEPTETS_MAX) -> str:
+    """A refusal as a screen of its own."""
+    return screens.fitted(sentence(refusal, contest, language, code), room=room)
+
+
+def sentence(refusal: Refusal, contest: Contest, language: str, code: str = "") -> str:
+    """A refusal in words."""
+    return say(
+        language,
+        f"refusal.{refusal.value}",
+        contest=contest.name,
+        maximum=contest.quantity_max,
+        code=code[:CODE_DIGITS_SHOWN],
+    )
+
+
+def code_refused(contest: Contest, language: str, code: str) -> str:
+    """Why this code cannot be voted for, short enough to stand above the menu."""
+    fault = code_fault(contest, code)
+    if fault is None:
+        phrase = "ussd.not_standing"
+    else:
+        phrase = "ussd.mistyped_code" if fault is CodeFault.MISTYPED else "ussd.unknown_code"
+    return say(language, phrase, code=code[:CODE_DIGITS_SHOWN])

@@ -1,0 +1,140 @@
+"""What a dialogue remembers, what the menu may look at, and what comes of an input."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.domain.contest import Contest
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.tally import Standing
+from gateway.domain.wallet import PaymentMethod
+
+SEPTETS_MAX = 160
+
+
+class Node(StrEnum):
+    """Where in the menu a voter is."""
+
+    CONTESTS = "k"
+    RESUME = "w"
+    HOME = "h"
+    LIST = "l"
+    FOUND = "f"
+    RANKING = "r"
+    MY_VOTES = "m"
+    LANGUAGE = "g"
+    DEBITED = "d"
+    TICKET = "t"
+    HELP = "a"
+    RECEIPT = "e"
+    RULES = "u"
+    QUANTITY = "q"
+    CONFIRM = "c"
+    OTHER_NUMBER = "n"
+
+
+class Wants(StrEnum):
+    """What a screen is made of and only the shell can fetch."""
+
+    VOTES = "votes"  # the number's own votes
+    FAVOURITE = "favourite"  # the same, for a line below the ranking, which stands without it too
+    RESCUE = "rescue"  # what became of the number's payments
+    TICKET = "ticket"  # a person who will look
+    RECEIPT = "receipt"  # the vote behind the receipt in `Session.typed`
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What is remembered between two screens.
+
+    `contest`: slug of the chosen one, empty while it must be chosen. `page`: of what is paged, from 1;
+    0 elsewhere, except that the quantity screen keeps the page it was reached from. `typed`: letters
+    of a name, or a receipt. `payer`: E.164 of a typed number; None means the number that dials.
+    `method` None: guessed from the number.
+    """
+
+    node: Node = Node.HOME
+    language: str = "fr"
+    contest: str = ""
+    page: int = 0
+    typed: str = ""
+    code: str | None = None
+    votes: int = 0
+    payer: str | None = None
+    method: str | None = None
+
+    def at(self, node: Node) -> "Session":
+        """The same at another place. Every hop does this, and `replace` takes four times as long."""
+        if node is self.node:
+            return self
+        return Session(
+            node,
+            self.language,
+            self.contest,
+            self.page,
+            self.typed,
+            self.code,
+            self.votes,
+            self.payer,
+            self.method,
+        )
+
+    def packed(self) -> list[str | int | None]:
+        """As JSON holds it."""
+        place: list[str | int | None] = [self.node.value, self.language, self.contest, self.page, self.typed]
+        return [*place, self.code, self.votes, self.payer, self.method]
+
+    @classmethod
+    def unpacked(cls, held: list[object]) -> "Session":
+        """What `packed` made. Raises ValueError or TypeError for anything else."""
+        node, language, contest, page, typed, code, votes, payer, method = held
+        return cls(
+            Node(str(node)),
+            str(language),
+            str(contest),
+            int(page),  # type: ignore[call-overload] # refused by int() itself
+            str(typed),
+            None if code is None else str(code),
+            int(votes),  # type: ignore[call-overload] # refused by int() itself
+            None if payer is None else str(payer),
+            None if method is None else str(method),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MenuView:
+    """What the menu may look at. `dialler`: the number that dials, vouched for by its network.
+    `contest`: the chosen one, while none is chosen any of `sharing`, which are all the contests behind
+    the dialled code. `room`: the longest screen, in septets, that the aggregator passes on."""
+
+    contest: Contest
+    standing: Standing
+    dialler: Msisdn
+    network: str | None
+    now: datetime
+    sharing: tuple[Contest, ...] = ()
+    room: int = SEPTETS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Buy:
+    """The voter confirmed this on a screen that showed all of it."""
+
+    code: str
+    votes: int
+    method: PaymentMethod
+    payer: Msisdn
+    typed: bool
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What comes of an input. `session` None: the dialogue ends with this screen. `wants`: what the
+    shell must fetch to make the screen, see `answers`. `refused`: the input was not understood."""
+
+    screen: str
+    session: Session | None
+    buy: Buy | None = None
+    wants: Wants | None = None
+    refused: bool = False

@@ -1,0 +1,170 @@
+"""Each place of the menu as a turn: its screen, and the session that is there."""
+
+from dataclasses import replace
+from typing import Protocol
+
+from channels.phrases import languages_for, say
+from channels.ussd import screens
+from channels.ussd.menu.rules import LETTERS_SHOWN, language_choice, method_of, named, other_methods, payer_of
+from channels.ussd.menu.session import MenuView, Node, Session, Turn, Wants
+from gateway.domain.contest import Contest
+from gateway.domain.order import price_of
+from gateway.domain.service_codes import numbered, open_among
+
+
+class Show(Protocol):
+    """A screen that can be shown again with a notice above it."""
+
+    def __call__(self, session: Session, view: MenuView, notice: str = "") -> Turn:
+        """The place's turn."""
+        ...
+
+
+def _turn(screen: str, session: Session, notice: str = "", wants: Wants | None = None) -> Turn:
+    return Turn(screen, session, wants=wants, refused=bool(notice))
+
+
+def choices(view: MenuView) -> tuple[tuple[int, Contest], ...]:
+    """The open contests behind the dialled code, each with its number; none where there is no choice."""
+    if len(view.sharing) < 2:
+        return ()
+    selling = open_among(view.sharing, view.now)
+    return tuple((number, contest) for number, contest in numbered(view.sharing) if contest in selling)
+
+
+def contests(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """The choice of a contest."""
+    page = min(max(session.page, 1), screens.contest_pages(choices(view)))
+    screen = screens.contests(choices(view), page - 1, session.language, notice, view.room)
+    return _turn(screen, Session(Node.CONTESTS, session.language, page=page), notice)
+
+
+def home(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """A contest's first screen."""
+    contest = view.contest
+    screen = screens.home(
+        contest.name,
+        contest.price,
+        session.language,
+        language_choice(session, contest),
+        notice,
+        shared=len(choices(view)) > 1,
+        room=view.room,
+    )
+    return _turn(screen, replace(session, node=Node.HOME, contest=contest.slug, page=0, typed=""), notice)
+
+
+def resume(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """The offer to go on where the last dialogue was cut off."""
+    candidate = view.contest.candidate(session.code or "")
+    if candidate is None:
+        return home(session, view, notice)
+    screen = screens.resume(view.contest, candidate, session.votes, session.language, notice, view.room)
+    return _turn(screen, session.at(Node.RESUME), notice)
+
+
+def listing(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """A page of candidates."""
+    screen = screens.candidates(view.contest, session.page - 1, session.language, notice, view.room)
+    return _turn(screen, replace(session, node=Node.LIST, typed=""), notice)
+
+
+def found(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """A page of the candidates whose names have the typed letters."""
+    people = named(view.contest, session.typed)
+    page = min(max(session.page, 1), screens.pages_of(len(people)))
+    screen = screens.people(people, page - 1, session.language, notice, view.room)
+    return _turn(screen, replace(session, node=Node.FOUND, page=page), notice)
+
+
+def not_found(session: Session, letters: str) -> str:
+    """Nobody has these letters."""
+    return say(session.language, "ussd.not_found", text=letters[:LETTERS_SHOWN])
+
+
+def ranking(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """A page of the ranking."""
+    screen = screens.ranking(view.standing, session.page - 1, session.language, notice, room=view.room)
+    wants = None if notice else Wants.FAVOURITE
+    return _turn(screen, session.at(Node.RANKING), notice, wants)
+
+
+def my_votes(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """The number's own votes, which are fetched."""
+    return _turn("", session.at(Node.MY_VOTES), notice, Wants.VOTES)
+
+
+def language(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """The choice of a language."""
+    screen = screens.languages(languages_for(view.contest), session.language, notice, view.room)
+    return _turn(screen, session.at(Node.LANGUAGE), notice)
+
+
+def debited(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """What became of the number's payments, which is looked into."""
+    return _turn("", replace(session, node=Node.DEBITED, page=0), notice, Wants.RESCUE)
+
+
+def ticket(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """A person will look: the ticket is opened, or found open."""
+    return _turn("", session.at(Node.TICKET), notice, Wants.TICKET)
+
+
+def help_menu(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """What else there is."""
+    screen = screens.help_menu(session.language, notice, view.room)
+    return _turn(screen, replace(session, node=Node.HELP, page=0, typed=""), notice)
+
+
+def receipt(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """Which receipt? Or what a typed one proves, which is fetched."""
+    here = session.at(Node.RECEIPT)
+    if session.typed and not notice:
+        return _turn("", here, wants=Wants.RECEIPT)
+    return _turn(screens.receipt_question(session.language, notice, view.room), here, notice)
+
+
+def rules(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """A page of rules and price."""
+    screen = screens.rules(view.contest, session.page - 1, session.language, notice, view.room)
+    return _turn(screen, session.at(Node.RULES), notice)
+
+
+def quantity(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """The question for the number of votes."""
+    candidate = view.contest.candidate(session.code or "")
+    if candidate is None:
+        return home(session, view, notice)
+    screen = screens.quantity(view.contest, candidate, session.language, notice, view.room)
+    return _turn(screen, session.at(Node.QUANTITY), notice)
+
+
+def confirm(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """What is bought, for how much, from which wallet."""
+    candidate = view.contest.candidate(session.code or "")
+    if candidate is None:
+        return home(session, view, notice)
+    method = method_of(session, view)
+    screen = screens.confirm(
+        candidate,
+        session.votes,
+        price_of(view.contest, session.votes),
+        payer_of(session, view),
+        method,
+        other_methods(method, view),
+        session.language,
+        notice,
+        view.room,
+    )
+    return _turn(screen, session.at(Node.CONFIRM), notice)
+
+
+def other_number(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """The question for the number that pays."""
+    screen = screens.other_number(session.language, notice, view.room)
+    return _turn(screen, session.at(Node.OTHER_NUMBER), notice)
+
+
+def wrong(session: Session, view: MenuView, again: Show) -> Turn:
+    """The same screen, with the news that the input is no choice."""
+    return again(session, view, say(session.language, "ussd.wrong_choice"))

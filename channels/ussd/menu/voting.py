@@ -1,0 +1,171 @@
+"""What is typed on the way to a vote."""
+
+from dataclasses import replace
+from typing import Final
+
+from channels.phrases import say
+from channels.ussd import screens
+from channels.ussd.menu import shows
+from channels.ussd.menu.rules import (
+    code_refused,
+    is_code,
+    letters_of,
+    method_of,
+    named,
+    other_methods,
+    payer_of,
+    refused,
+    sentence,
+)
+from channels.ussd.menu.session import Buy, MenuView, Session, Turn
+from gateway.domain.msisdn import NumberFault, read_msisdn
+from gateway.domain.order import Refusal, check_candidate, check_quantity, check_window, price_of
+from gateway.domain.service_codes import chosen
+from gateway.domain.wallet import PaymentMethod
+
+QUANTITY_DIGITS_MAX: Final = 9
+MORE: Final = "9"
+
+
+def at_contests(session: Session, text: str, view: MenuView) -> Turn:
+    """The number of a contest."""
+    pages = screens.contest_pages(shows.choices(view))
+    if text == MORE and session.page < pages:
+        return shows.contests(replace(session, page=session.page + 1), view)
+    if text == "0" and session.page > 1:
+        return shows.contests(replace(session, page=session.page - 1), view)
+    if text in ("", "0", "00"):
+        return shows.contests(replace(session, page=1) if text == "00" else session, view)
+    contest = chosen(view.sharing, text)
+    if contest is None:
+        return shows.contests(session, view, say(session.language, "ussd.contest_first"))
+    refusal = check_window(contest, view.now)
+    if refusal is not None:
+        return shows.contests(session, view, sentence(refusal, contest, session.language))
+    return shows.home(Session(language=contest.language), replace(view, contest=contest))
+
+
+def at_resume(session: Session, text: str, view: MenuView) -> Turn:
+    """Go on, start again, or a code as on the first screen."""
+    if text == "1":
+        if isinstance(check_candidate(view.contest, session.code or ""), Refusal):
+            notice = code_refused(view.contest, session.language, session.code or "")
+            return shows.home(_forgotten(session), view, notice)
+        return shows.confirm(session, view) if session.votes else shows.quantity(session, view)
+    if text in ("2", "0"):
+        return begin(_forgotten(session), view)
+    if is_code(text):
+        return choose(_forgotten(session), text, view, shows.home)
+    return shows.wrong(session, view, shows.resume)
+
+
+def _forgotten(session: Session) -> Session:
+    return Session(language=session.language, contest=session.contest)
+
+
+def begin(session: Session, view: MenuView) -> Turn:
+    """The first screen of all: of the contest, or the choice between several."""
+    return shows.contests(session, view) if len(shows.choices(view)) > 1 else shows.home(session, view)
+
+
+def choose(session: Session, text: str, view: MenuView, again: shows.Show) -> Turn:
+    """A candidate by code."""
+    if isinstance(check_candidate(view.contest, text), Refusal):
+        return again(session, view, code_refused(view.contest, session.language, text))
+    return shows.quantity(replace(session, code=text, votes=0), view)
+
+
+def search(session: Session, letters: str, view: MenuView, again: shows.Show) -> Turn:
+    """Candidates by the letters of their names; the only one is chosen at once."""
+    people = named(view.contest, letters)
+    if not people:
+        return again(session, view, shows.not_found(session, letters))
+    if len(people) == 1:
+        return choose(session, people[0].code, view, again)
+    return shows.found(replace(session, typed=letters, page=1), view)
+
+
+def at_list(session: Session, text: str, view: MenuView) -> Turn:
+    """A code, letters, another page, or back."""
+    return _paged(session, text, view, shows.listing, screens.candidate_pages(view.contest))
+
+
+def at_found(session: Session, text: str, view: MenuView) -> Turn:
+    """The same, among those who were found."""
+    return _paged(session, text, view, shows.found, screens.pages_of(len(named(view.contest, session.typed))))
+
+
+def at_ranking(session: Session, text: str, view: MenuView) -> Turn:
+    """The same, in the ranking."""
+    return _paged(session, text, view, shows.ranking, screens.ranking_pages(view.standing))
+
+
+def _paged(session: Session, text: str, view: MenuView, again: shows.Show, pages: int) -> Turn:
+    if is_code(text):
+        return choose(session, text, view, again)
+    if letters := letters_of(text):
+        return search(session, letters, view, again)
+    if text == MORE and session.page < pages:
+        return again(replace(session, page=session.page + 1), view)
+    if text == "0":
+        return again(replace(session, page=session.page - 1), view) if session.page > 1 else shows.home(session, view)
+    return shows.wrong(session, view, again)
+
+
+def at_quantity(session: Session, text: str, view: MenuView) -> Turn:
+    """How many votes, or back to where the candidate was chosen."""
+    if text == "0":
+        unchosen = replace(session, code=None, votes=0)
+        if not session.page:
+            return shows.home(unchosen, view)
+        return shows.found(unchosen, view) if session.typed else shows.listing(unchosen, view)
+    readable = text.isascii() and text.isdecimal()
+    votes = int(text) if readable and len(text) <= QUANTITY_DIGITS_MAX else None
+    if votes is None:
+        refusal: Refusal | None = Refusal.TOO_MANY if readable else Refusal.BAD_QUANTITY
+    else:
+        refusal = check_quantity(view.contest, votes)
+    if refusal is not None:
+        return shows.quantity(session, view, sentence(refusal, view.contest, session.language))
+    return shows.confirm(replace(session, votes=votes or 0), view)
+
+
+def at_confirm(session: Session, text: str, view: MenuView) -> Turn:
+    """Pay, another number, another wallet, or back."""
+    method = method_of(session, view)
+    others = other_methods(method, view)
+    if text == "0":
+        return shows.quantity(session, view)
+    if text == "1":
+        if method is None:
+            return shows.confirm(session, view, say(session.language, "ussd.which_wallet"))
+        return _buy(session, method, view)
+    if text == "2":
+        return shows.other_number(session, view)
+    if text.isascii() and text.isdecimal() and len(text) == 1 and 3 <= int(text) < 3 + len(others):
+        return shows.confirm(replace(session, method=others[int(text) - 3].value), view)
+    return shows.wrong(session, view, shows.confirm)
+
+
+def _buy(session: Session, method: PaymentMethod, view: MenuView) -> Turn:
+    candidate = check_candidate(view.contest, session.code or "")
+    if isinstance(candidate, Refusal):
+        return Turn(refused(candidate, view.contest, session.language, session.code or "", view.room), None)
+    payer = payer_of(session, view)
+    elsewhere = payer if payer != view.dialler else None
+    amount = price_of(view.contest, session.votes)
+    screen = screens.placed(method, amount, session.language, elsewhere, view.room)
+    buy = Buy(candidate.code, session.votes, method, payer, session.payer is not None, session.language)
+    return Turn(screen, None, buy)
+
+
+def at_other_number(session: Session, text: str, view: MenuView) -> Turn:
+    """The number that pays."""
+    if text == "0":
+        return shows.confirm(session, view)
+    read = read_msisdn(text, view.contest.country)
+    if isinstance(read, NumberFault):
+        foreign = read is NumberFault.FOREIGN
+        refusal = Refusal.FOREIGN_NUMBER if foreign else Refusal.BAD_NUMBER
+        return shows.other_number(session, view, sentence(refusal, view.contest, session.language))
+    return shows.confirm(replace(session, payer=read.e164, method=None), view)

@@ -1,0 +1,114 @@
+"""Screens on the way to a vote."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from channels import gsm
+from channels.phrases import say
+from channels.ussd.screens.fitting import SEPTETS_MAX, around_name, counted, fitted
+from gateway.domain.contest import Candidate, Contest
+from gateway.domain.money import Money
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.wallet import PaymentMethod
+
+# Packs are left out, the dearest first, rather than that less than this is left of a name.
+_NAME_BESIDE_PACKS: Final = 12
+
+
+@lru_cache(maxsize=512)
+def home(
+    contest_name: str,
+    price: Money,
+    language: str,
+    other_language: str,
+    notice: str = "",
+    *,
+    shared: bool = False,
+    room: int = SEPTETS_MAX,
+) -> str:
+    """The first screen: the price, and what may be typed. `other_language`: as its speakers call it, or
+    the word for language where there are several; `shared`: whether back leads to other contests."""
+
+    def make(name: str) -> str:
+        text = say(language, "ussd.home", contest=name, price=price.spoken(), other=other_language)
+        return f"{text}\n{say(language, 'ussd.back')}" if shared else text
+
+    return around_name(make, contest_name, notice, room)
+
+
+def resume(
+    contest: Contest, candidate: Candidate, votes: int, language: str, notice: str = "", room: int = SEPTETS_MAX
+) -> str:
+    """To who was cut off: go on, or start again. `votes` 0: their number was not typed."""
+    what = f": {counted(language, votes)}" if votes else ""
+
+    def make(name: str) -> str:
+        return say(language, "ussd.resume", contest=contest.name, code=candidate.code, name=name, votes=what)
+
+    return around_name(make, candidate.name, notice, room)
+
+
+def quantity(contest: Contest, candidate: Candidate, language: str, notice: str = "", room: int = SEPTETS_MAX) -> str:
+    """Ask how many votes, with packs and their prices where the contest has them."""
+    packs = [f"{count} = {contest.price.times(count).spoken()}" for count in contest.packs]
+
+    def make(name: str, shown: int) -> str:
+        offers = say(language, "ussd.packs", packs=", ".join(packs[:shown])) + "\n" if shown else ""
+        return say(
+            language, "ussd.quantity", code=candidate.code, name=name, price=contest.price.spoken(), packs=offers
+        )
+
+    least = gsm.cut_on_word(gsm.fold(candidate.name), _NAME_BESIDE_PACKS)
+    above = f"{notice}\n" if notice else ""
+    fitting = (n for n in range(len(packs), 0, -1) if gsm.fits(gsm.fold(above + make(least, n)), room))
+    shown = next(fitting, 0)
+    return around_name(lambda name: make(name, shown), candidate.name, notice, room)
+
+
+def confirm(
+    candidate: Candidate,
+    votes: int,
+    amount: Money,
+    payer: Msisdn,
+    method: PaymentMethod | None,
+    others: Sequence[PaymentMethod],
+    language: str,
+    notice: str = "",
+    room: int = SEPTETS_MAX,
+) -> str:
+    """What will be bought, for how much, from which wallet."""
+    lines = []
+    if method is not None:
+        lines.append(say(language, "ussd.pay", wallet=wallet(method, language), number=payer.masked_gsm()))
+    lines.append(say(language, "ussd.other_number"))
+    lines += [f"{place} {wallet(other, language)}" for place, other in enumerate(others, start=3)]
+    lines.append(say(language, "ussd.back"))
+
+    def make(name: str) -> str:
+        phrase = "ussd.confirm_one" if votes == 1 else "ussd.confirm"
+        head = say(language, phrase, votes=votes, code=candidate.code, name=name, amount=amount.spoken())
+        return "\n".join([head, *lines])
+
+    return around_name(make, candidate.name, notice, room)
+
+
+def other_number(language: str, notice: str = "", room: int = SEPTETS_MAX) -> str:
+    """Ask which number pays."""
+    return fitted(say(language, "ussd.which_number"), notice, room)
+
+
+def placed(
+    method: PaymentMethod, amount: Money, language: str, elsewhere: Msisdn | None = None, room: int = SEPTETS_MAX
+) -> str:
+    """The last screen of an order: what happens next, on this phone or on the one that pays."""
+    if elsewhere is None:
+        return fitted(say(language, f"ussd.placed_{method.value}", amount=amount.spoken()), room=room)
+    number = elsewhere.masked_gsm()
+    text = say(language, f"ussd.placed_elsewhere_{method.value}", amount=amount.spoken(), number=number)
+    return fitted(text, room=room)
+
+
+def wallet(method: PaymentMethod, language: str) -> str:
+    """A wallet's name."""
+    return say(language, f"wallet.{method.value}")

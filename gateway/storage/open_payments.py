@@ -1,0 +1,82 @@
+"""A payment that somebody works on, as it is read from its row."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row
+
+from gateway.domain.money import Money
+from gateway.domain.payment import State
+from gateway.domain.receipt import order_code
+from gateway.ports.payment_provider import Collection
+from gateway.ports.stores import OpenPayment
+from gateway.storage.orders import payer_place, secrets_place
+from gateway.storage.vault import Vault, each_opened
+
+# Columns of `OpenPaymentReader.opened`, of a payment `p`, and what they need around it.
+WHOLE: Final = """
+  p.reference, p.placed_at, p.vote_id, p.provider, p.country, p.amount_minor, p.currency, p.status,
+  p.payer_cipher, p.base_url, p.provider_reference, p.secrets_cipher, p.accepted, p.send_tries,
+  p.checks, p.not_found_count, p.not_found_since, p.expires_at, now() as now,
+  v.quantity, v.language, c.slug, k.code as candidate_code
+"""
+AROUND: Final = """
+  join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+  join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
+"""
+
+
+class OpenPaymentReader:
+    """Opens what is sealed and makes the addresses that an operator is given."""
+
+    def __init__(self, vault: Vault, public_url: str) -> None:
+        self._vault = vault
+        self._public_url = public_url
+
+    def opened(self, rows: Iterable[Row[Any]]) -> list[OpenPayment]:
+        """The payments. One that does not open is said and left out."""
+        return each_opened(rows, self._open)
+
+    def secrets(self, reference: UUID | None, sealed: bytes | None) -> Mapping[str, str]:
+        """An operator's tokens. Raises SealBroken."""
+        if reference is None or sealed is None:
+            return {}
+        opened: dict[str, str] = orjson.loads(self._vault.open(bytes(sealed), secrets_place(reference)))
+        return opened
+
+    def secrets_if_whole(self, reference: UUID | None, sealed: bytes | None) -> Mapping[str, str]:
+        """The same, for a callback that is judged without them when they do not open."""
+        found = each_opened([sealed], lambda held: self.secrets(reference, held))
+        return found[0] if found else {}
+
+    def _open(self, row: Row[Any]) -> OpenPayment:
+        collection = Collection(
+            reference=row.reference,
+            country=row.country,
+            amount=Money(row.amount_minor, row.currency),
+            order_code=order_code(row.reference),
+            description=f"Spotlight {row.quantity} votes {row.slug} {row.candidate_code}",
+            language=row.language,
+            callback_url=f"{self._public_url}/api/webhooks/{row.provider}/{self._vault.callback_token(row.reference)}",
+            return_url=f"{self._public_url}/votes/{row.vote_id}",
+            payer=self._vault.open(bytes(row.payer_cipher), payer_place(row.reference)),
+            base_url=row.base_url,
+            provider_reference=row.provider_reference,
+            secrets=self.secrets(row.reference, row.secrets_cipher),
+        )
+        return OpenPayment(
+            collection=collection,
+            vote_id=row.vote_id,
+            provider=row.provider,
+            state=State(row.status),
+            placed_at=row.placed_at,
+            expires_at=row.expires_at,
+            now=row.now,
+            accepted=row.accepted,
+            checks=row.checks,
+            send_tries=row.send_tries,
+            not_found_count=row.not_found_count,
+            not_found_since=row.not_found_since,
+        )

@@ -1,0 +1,124 @@
+"""A voter says: I was debited. Ask the operators now, while the caller waits, and tell what is known.
+
+Nothing here decides about money: what an operator says is recorded as any other answer of its, so that a
+late success is confirmed and counted in the usual way.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.payment import State
+from gateway.domain.rescue import Attempt, Outcome, Rescue, judge
+from gateway.ports.attempts import AttemptStore, HeldAttempt
+from gateway.ports.payment_provider import NotFound, PaymentProvider, StatusReport, StillOpen, Succeeded, Unavailable
+from gateway.ports.stores import Doorbell, OpenPayment, PaymentStore
+from gateway.ports.work import Work
+from gateway.usecases.verify_payments import StatusBudget, ask
+
+# A dialogue answers within four seconds; storage needs some of them.
+ASK_SECONDS: Final = 2.0
+COUNT_SECONDS: Final = 1.0
+LOOK_EVERY_SECONDS: Final = 0.1
+_log = structlog.get_logger(__name__)
+
+
+class Rescuer:
+    """Searches for the money of one voter at a time."""
+
+    def __init__(
+        self,
+        attempts: AttemptStore,
+        payments: PaymentStore,
+        providers: Mapping[str, PaymentProvider],
+        budget: StatusBudget,
+        doorbell: Doorbell,
+    ) -> None:
+        self._attempts = attempts
+        self._payments = payments
+        self._providers = providers
+        self._budget = budget
+        self._doorbell = doorbell
+
+    async def rescue(self, number: Msisdn, contest_id: UUID, language: str) -> Rescue:
+        """What became of the number's latest payments; one that stays unclear gets a ticket."""
+        held = await self._attempts.latest(number, contest_id)
+        unclear: frozenset[UUID] = frozenset()
+        repaired: Attempt | None = None
+        if askable := [one for one in held if one.askable]:
+            paid, unclear = await self._ask_all(askable)
+            held = await self._attempts.latest(number, contest_id)
+            if paid:
+                self._doorbell.ring(Work.SETTLE)
+                held, repaired = await self._wait_until_counted(number, contest_id, paid, held)
+        found = judge([replace(one.attempt, unclear=one.reference in unclear) for one in held], repaired)
+        _log.info("debited_looked_into", outcome=found.outcome.value, asked=len(askable))
+        if found.outcome is not Outcome.UNCLEAR:
+            return found
+        about = next((one.reference for one in held if _same(one, found, unclear)), None)
+        ticket = await self.open_ticket(number, contest_id, language, about)
+        return replace(found, ticket=ticket)
+
+    async def open_ticket(self, number: Msisdn, contest_id: UUID, language: str, reference: UUID | None = None) -> str:
+        """The number of the open ticket of this number; opened if there is none."""
+        ticket = await self._attempts.open_ticket(number, contest_id, language, reference)
+        _log.info("ticket_open", ticket=ticket, payment=str(reference) if reference else None)
+        return ticket
+
+    async def _ask_all(self, held: Sequence[HeldAttempt]) -> tuple[frozenset[UUID], frozenset[UUID]]:
+        """Payments of which their operators now say that they are paid, and those that stay unclear."""
+        claimed = await self._payments.claim_named([one.reference for one in held])
+        tasks = {
+            asyncio.create_task(ask(payment, provider, self._payments, self._budget)): payment
+            for payment in claimed
+            if (provider := self._providers.get(payment.provider)) is not None
+        }
+        answered: dict[UUID, StatusReport] = {}
+        if tasks:
+            done, late = await asyncio.wait(tasks, timeout=ASK_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            answered = {tasks[task].collection.reference: task.result() for task in done}
+        paid = frozenset(r for r, report in answered.items() if isinstance(report, Succeeded))
+        unclear = frozenset(
+            p.collection.reference for p in claimed if _is_unclear(p, answered.get(p.collection.reference))
+        )
+        return paid, unclear
+
+    async def _wait_until_counted(
+        self, number: Msisdn, contest_id: UUID, paid: frozenset[UUID], held: list[HeldAttempt]
+    ) -> tuple[list[HeldAttempt], Attempt | None]:
+        """The payments once they are settled, or as far as they are when the caller can wait no longer."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + COUNT_SECONDS
+        while any(one.reference in paid and one.attempt.state is State.CONFIRMED for one in held):
+            if loop.time() >= until:
+                break
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            held = await self._attempts.latest(number, contest_id)
+        counted = (one.attempt for one in held if one.reference in paid and one.attempt.state is State.SETTLED)
+        return held, next(counted, None)
+
+
+def _is_unclear(payment: OpenPayment, report: StatusReport | None) -> bool:
+    """Whether the operator leaves open what became of the money. `report` None: no answer in time."""
+    match report:
+        case None | Unavailable():
+            return True
+        case StillOpen():
+            return payment.now >= payment.expires_at
+        case NotFound():
+            # Refused before it reached the operator, or never sent: then there is nothing to find.
+            return payment.state is not State.FAILED
+        case _:
+            return False
+
+
+def _same(one: HeldAttempt, found: Rescue, unclear: frozenset[UUID]) -> bool:
+    return found.attempt == replace(one.attempt, unclear=one.reference in unclear)

@@ -1,0 +1,155 @@
+"""Any text at all: nothing raises, answers are short, and no order that the text does not spell out.
+
+`SPOTLIGHT_FUZZ_EXAMPLES` makes the runs longer, with a fresh seed; without it the seed is always the same.
+"""
+
+import os
+import re
+import unicodedata
+from dataclasses import replace
+from typing import Final, cast
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from channels import gsm
+from channels.sms import answers
+from channels.sms.grammar import Ask, Vote, affirms, read
+from channels.sms.inbound import answer
+from channels.sms.texts import render
+from gateway.domain.contest import Contest
+from gateway.ports.house import House, IncomingText, Talk
+from tests.channels.sms.house import RECEIPT, TextedHouse
+from tests.channels.sms.test_as_people_write import CASES, CHECKED, MISS, STAR
+
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600)]
+ASKED_FOR: Final = os.environ.get("SPOTLIGHT_FUZZ_EXAMPLES")
+EXAMPLES: Final = int(ASKED_FOR or "2000")
+ENGLISH = replace(STAR, id=UUID(int=3), slug="en", language="en", contact="+225 27 20 00 00 00", _by_code={})
+LONG = "Grâce Aïcha N'Guessan Épouse Diabaté de la Côte d'Ivoire et de ses environs"
+LONG_NAMES = replace(
+    STAR,
+    name=LONG,
+    contact=LONG,
+    rules={"fr": LONG * 5},
+    candidates=tuple(replace(c, name=f"{LONG} {c.code}") for c in STAR.candidates),
+    _by_code={},
+)
+
+WORDS: Final = (
+    *(
+        "VOTE",
+        "V",
+        "STAR",
+        "MISS 26",
+        "MISS26",
+        "07",
+        "7",
+        "12",
+        "013",
+        "00",
+        "5",
+        "-5",
+        "0",
+        "1",
+        "500",
+        "2026",
+        "105",
+    ),
+    *("10000000000", "x", "×", "fois", "votes", "pour", "F", "FCFA", "O7", "l2", "1O", "\n", " ", "-", "+", "*", ":"),
+    *("Awa", "Ouattara", "ouatara", "Koné", "cinq", "ten", "cents", "пять", "٠٧", "፩", "½", "🔥", "7️⃣", "%20", "\u00a0"),
+    *("STOP", "TOP", "AIDE", "INFO", "SOLDE", "CHECK", RECEIPT, RECEIPT[:9], "OUI", "non", "OK", "0501020304", "svp"),
+)
+FRAGMENTS = st.sampled_from(WORDS)
+TEXTS = st.one_of(
+    st.text(max_size=200),
+    st.lists(FRAGMENTS, max_size=9).map(" ".join),
+    st.lists(st.one_of(FRAGMENTS, st.text(max_size=3)), max_size=12).map("".join),
+    # A text of a person with something lost, doubled or put in.
+    st.tuples(st.sampled_from([text for text, _ in CASES]), st.integers(0, 40), FRAGMENTS, st.integers(0, 2)).map(
+        lambda parts: parts[0][: parts[1]] + parts[2] + parts[0][parts[1] + parts[3] :]
+    ),
+)
+CONTESTS = st.sampled_from([(STAR,), (STAR, MISS), (CHECKED,), (ENGLISH,), (LONG_NAMES,)])
+NUMBER_WORDS: Final = {
+    **{w: n for n, w in enumerate(["UN", "DEUX", "TROIS", "QUATRE", "CINQ", "SIX", "SEPT", "HUIT", "NEUF", "DIX"], 1)},
+    **{w: n for n, w in enumerate(["ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE", "TEN"], 1)},
+    "UNE": 1,
+}
+
+
+def fuzzed(examples: int) -> settings:
+    """So many examples, the same ones each time unless a long run was asked for."""
+    slow = [HealthCheck.too_slow]
+    return settings(max_examples=examples, derandomize=not ASKED_FOR, deadline=None, suppress_health_check=slow)
+
+
+def folded(text: str) -> str:
+    """Upper case without marks, with plain digits."""
+    plain = unicodedata.normalize("NFKD", text.replace("%20", " "))
+    digits = (str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in plain)
+    return "".join(c for c in digits if unicodedata.category(c) not in ("Mn", "Me", "Mc", "Cf")).upper()
+
+
+def numbers(text: str) -> list[str]:
+    """Every run of digits, and of digits with letters that look like some."""
+    plain = folded(text)
+    alike = re.findall(r"[OIL]*[0-9][0-9OIL]*", plain)
+    return re.findall(r"[0-9]+", plain) + [run.translate(str.maketrans("OIL", "011")) for run in alike]
+
+
+def words(text: str) -> str:
+    """Only letters and digits, one space between."""
+    return " ".join(re.findall(r"[^\W_]+", folded(text)))
+
+
+def spells_out(text: str, vote: Vote) -> bool:
+    """Whether the candidate's code or name, and the number, stand in the text."""
+    candidate = vote.contest.candidate(vote.code)
+    assert candidate is not None
+    runs = numbers(text)
+    code = vote.code.lstrip("0")
+    named = words(candidate.name) in words(text)
+    coded = any(run.lstrip("0") == code or run.startswith(vote.code) for run in runs)
+    spelled = any(NUMBER_WORDS.get(word) == vote.quantity for word in re.findall(r"[A-Z]+", folded(text)))
+    counted = vote.quantity == 1 or spelled or any(run.endswith(str(vote.quantity)) for run in runs)
+    return (named or coded) and counted
+
+
+@fuzzed(EXAMPLES)
+@given(text=TEXTS, contests=CONTESTS)
+def test_no_order_that_the_text_does_not_spell_out(text: str, contests: tuple[Contest, ...]) -> None:
+    command = read(text, contests)
+    sold = command if isinstance(command, Vote) else command.offer if isinstance(command, Ask) else None
+    if sold is not None:
+        candidate = sold.contest.candidate(sold.code)
+        assert candidate is not None
+        assert candidate.standing
+        assert 1 <= sold.quantity <= sold.contest.quantity_max
+    if isinstance(command, Vote):
+        assert spells_out(text, command), (command.code, command.quantity)
+    if isinstance(command, Ask):
+        question = answers.asked(command, contests)
+        assert gsm.parts(question) == 1, question
+
+
+@fuzzed(EXAMPLES // 4)
+@given(texts=st.lists(st.one_of(TEXTS, st.sampled_from(["OUI", "1", "ok", "VOTE Awa 5", "5x07"])), max_size=5))
+async def test_a_talk_sells_only_what_was_said_or_agreed_to(texts: list[str]) -> None:
+    house = TextedHouse(STAR)
+    for number, text in enumerate(texts):
+        incoming = IncomingText("africastalking", f"m{number}", "+2250501020304", "7890", text, None)
+        asked, before = house.talks.question, len(house.wishes)
+        reply = await answer(incoming, cast(House, house), first_id=incoming.carrier_id)
+        written = render("reply", reply.language, {"lines": list(reply.lines)})
+        assert gsm.parts(written) <= (2 if reply.outcome == "info" else 1), written
+        assert "{" not in written
+        for wish in house.wishes[before:]:
+            agreed = asked is not None and affirms(text)
+            assert agreed or spells_out(text, Vote(wish.contest, wish.candidate_code, wish.quantity))
+            if agreed and asked is not None:
+                assert (wish.candidate_code, wish.quantity) == (asked.candidate_code, asked.quantity)
+        house.talks = Talk(question=reply.question)
+    assert len(house.wishes) <= len(texts)

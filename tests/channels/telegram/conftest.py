@@ -1,0 +1,168 @@
+"""A whole channel on a real database and a real Redis, with the wire to Telegram in memory."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from aiogram import Bot
+from aiogram.client.default import DefaultBotProperties
+from aiogram.types import Message
+from redis import asyncio as redis_asyncio
+from sqlalchemy import text
+
+from channels.telegram.boards import Boards
+from channels.telegram.bot import make_dispatcher
+from channels.telegram.desk import Desk
+from channels.telegram.flood import FloodMiddleware, FloodQueue
+from channels.telegram.intake import Intake
+from channels.telegram.watcher import Watcher
+from gateway.ports.telegram import Wait
+from gateway.storage.engine import make_engine
+from gateway.storage.redis_link import connect
+from gateway.storage.telegram import PostgresTelegram
+from gateway.storage.vault import Vault
+from tests.channels.telegram.house import ChatHouse
+from tests.channels.telegram.wire import Wire, body, shared, tapped, written
+from tests.demo import CONTEST_ID
+
+SECRET_KEY = "0123456789abcdef0123456789abcdef"
+PUBLIC = "https://vote.example"
+OTHER_CONTEST_ID = UUID("0b000000-0000-4000-9000-000000000002")
+
+
+class NoLimit:
+    """Everybody may send at once. `silence`: what Telegram asked for."""
+
+    def __init__(self) -> None:
+        self.silence: list[float] = []
+
+    async def take(self, chat_id: int) -> Wait | None:
+        return None
+
+    async def stop(self, seconds: float) -> None:
+        self.silence.append(seconds)
+
+
+class Remembered:
+    """`WatchedOrders` and `SessionStore` in memory."""
+
+    def __init__(self) -> None:
+        self.orders: dict[UUID, bytes] = {}
+        self.values: dict[str, bytes] = {}
+
+    async def put(self, key: Any, value: bytes, seconds: int = 0) -> None:
+        if isinstance(key, UUID):
+            self.orders[key] = value
+        else:
+            self.values[key] = value
+
+    async def get(self, key: str) -> bytes | None:
+        return self.values.get(key)
+
+    async def drop(self, vote_id: UUID) -> None:
+        self.orders.pop(vote_id, None)
+
+    async def all(self) -> Mapping[UUID, bytes]:
+        return dict(self.orders)
+
+
+@dataclass
+class World:
+    """One process of the channel."""
+
+    store: PostgresTelegram
+    redis: "redis_asyncio.Redis"
+    house: ChatHouse = field(default_factory=ChatHouse)
+    wire: Wire = field(default_factory=Wire)
+    kept: Remembered = field(default_factory=Remembered)
+    limit: NoLimit = field(default_factory=NoLimit)
+
+    def __post_init__(self) -> None:
+        self.queue = FloodQueue(self.limit)
+        self.wire.middleware(FloodMiddleware(self.queue))
+        self.bot = Bot("123456:T", session=self.wire, default=DefaultBotProperties(parse_mode="HTML"))
+        self.desk = Desk(self.bot, self.house, self.store, self.kept, PUBLIC, "spotlight_bot")  # type: ignore[arg-type] # the house as far as chats ask it
+        self.watcher = Watcher(self.desk, self.kept)
+        self.boards = Boards(self.desk)
+        dispatcher = make_dispatcher(self.desk, self.watcher, self.boards, self.redis)
+        self.intake = Intake(self.bot, dispatcher, self.desk, self.store)
+
+    async def send(self, update: dict[str, Any]) -> None:
+        """An update comes and is dealt with."""
+        await self.intake.take(body(update))
+        await self.intake.settled()
+
+    async def write(self, words: str, user: int = 55, **more: Any) -> str:
+        """Somebody writes; the newest message of the chat."""
+        await self.send(written(words, user, **more))
+        return self.text(more.get("chat_id") or user)
+
+    async def tap(self, label: str, user: int = 55) -> str:
+        """Somebody taps the newest button that begins so."""
+        message, data = self.wire.button(user, label)
+        await self.send(tapped(data, message, user))
+        return self.text(user)
+
+    async def tap_data(self, data: str, message: Message | None, user: int = 55) -> None:
+        await self.send(tapped(data, message, user))
+
+    async def share(self, phone: str, owner: int | None, user: int = 55, **more: Any) -> str:
+        await self.send(shared(phone, owner, user, **more))
+        return self.text(user)
+
+    def text(self, chat_id: int = 55) -> str:
+        newest = self.wire.last(chat_id)
+        return newest.text or newest.caption or ""
+
+    async def rows(self, statement: str) -> list[Any]:
+        async with self.store._auto.connect() as connection:
+            return list((await connection.execute(text(statement))).all())
+
+    async def run(self, statement: str) -> None:
+        async with self.store._auto.connect() as connection:
+            await connection.execute(text(statement))
+
+    async def outcomes(self) -> list[str | None]:
+        return [row.outcome for row in await self.rows("select outcome from telegram_updates order by update_id")]
+
+    async def close(self) -> None:
+        await self.intake.close()
+        await self.watcher.settled()
+        await self.queue.aclose()
+
+
+# The contests of these tests are in memory; the tables only want to know their ids.
+_KNOW = """
+insert into contests (id, organiser_id, slug, name, country, currency, price_minor, opens_at, closes_at,
+  service_code, short_code, keyword)
+select $1, organiser_id, $2, name, country, currency, price_minor, opens_at, closes_at, service_code, short_code, $2
+from contests where slug = 'star'
+"""
+
+
+@pytest.fixture
+async def store(database: Any) -> AsyncIterator[PostgresTelegram]:
+    connection = await asyncpg.connect(database.superuser_url)
+    for number, contest_id in enumerate((CONTEST_ID, OTHER_CONTEST_ID)):
+        await connection.execute(_KNOW, contest_id, f"memory-{number}")
+    await connection.close()
+    engine = make_engine(database.app_url, pool_size=4)
+    yield PostgresTelegram(engine.execution_options(isolation_level="AUTOCOMMIT"), Vault(SECRET_KEY))
+    await engine.dispose()
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator["redis_asyncio.Redis"]:
+    client = connect(redis_url, timeout_seconds=1)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def world(store: PostgresTelegram, redis: "redis_asyncio.Redis") -> AsyncIterator[World]:
+    made = World(store, redis)
+    yield made
+    await made.close()

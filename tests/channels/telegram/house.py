@@ -1,0 +1,121 @@
+"""The part of the house that chats ask, in memory. Orders are judged by the real rules."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from gateway.domain.contest import Contest
+from gateway.domain.msisdn import mask
+from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
+from gateway.domain.payment import PublicStatus
+from gateway.domain.receipt import make_receipt
+from gateway.domain.tally import Score, Standing, standing
+from gateway.domain.wallet import PaymentMethod
+from gateway.ports.house import HouseUnavailable, OrderView, ReceiptView
+from tests.demo import demo_contest
+
+RECEIPT = make_receipt(123_456_789_012)
+PROVIDERS = frozenset({"mtn_momo", "orange_money"})
+
+
+class ChatHouse:
+    """Sells, remembers, and tells what it remembers."""
+
+    def __init__(self, *shown: Contest) -> None:
+        self.shown = shown or (demo_contest(),)
+        self.instant = datetime(2026, 6, 1, 12, tzinfo=UTC)
+        self.away = False
+        self.wishes: list[Wish] = []
+        self.placed: dict[str, tuple[bytes, PlacedOrder]] = {}
+        self.orders: dict[UUID, OrderView] = {}
+        self.marks: dict[UUID, str] = {}
+        self.questions: list[int] = []
+        self.scores: dict[str, int] = {}
+
+    def contests(self) -> tuple[Contest, ...]:
+        return self.shown
+
+    def contest(self, slug: str) -> Contest | None:
+        return next((c for c in self.shown if c.slug == slug), None)
+
+    def contest_by_id(self, contest_id: UUID) -> Contest | None:
+        return next((c for c in self.shown if c.id == contest_id), None)
+
+    def standing(self, slug: str) -> Standing:
+        contest = self.contest(slug)
+        assert contest is not None
+        return standing(slug, 1, [Score(c.code, c.name, self.scores.get(c.code, 0)) for c in contest.standing])
+
+    def now(self) -> datetime:
+        return self.instant
+
+    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
+        self._answer()
+        if known := self.placed.get(wish.key):
+            request_hash, order = known
+            return replace(order, repeated=True, conflicting=request_hash != wish.request_hash)
+        sale = check_wish(wish, now=self.instant, providers=PROVIDERS)
+        if isinstance(sale, Refusal):
+            return sale
+        self.wishes.append(wish)
+        order = PlacedOrder(uuid4(), uuid4(), sale.amount)
+        self.placed[wish.key] = (wish.request_hash, order)
+        assert wish.payer is not None
+        self.orders[order.vote_id] = OrderView(
+            vote_id=order.vote_id,
+            contest_slug=wish.contest.slug,
+            candidate_code=wish.candidate_code,
+            candidate_name=sale.candidate.name,
+            quantity=wish.quantity,
+            amount=sale.amount,
+            status=PublicStatus.PENDING,
+            reason=None,
+            receipt=None,
+            method=wish.method or PaymentMethod.MTN,
+            payer_masked=mask(wish.payer.e164),
+            payment_url=None,
+            placed_at=self.instant,
+            pay_before=None,
+        )
+        self.marks[order.vote_id] = "created"
+        return order
+
+    def becomes(self, vote_id: UUID, mark: str, **changes: object) -> None:
+        """Something happened to an order."""
+        self.orders[vote_id] = replace(self.orders[vote_id], **changes)  # type: ignore[arg-type] # any field
+        self.marks[vote_id] = mark
+
+    async def order(self, vote_id: UUID) -> OrderView | None:
+        self._answer()
+        return self.orders.get(vote_id)
+
+    async def changed_orders(self, known: Mapping[UUID, str]) -> Mapping[UUID, tuple[str, OrderView]]:
+        self._answer()
+        self.questions.append(len(known))
+        return {
+            vote: (self.marks[vote], self.orders[vote])
+            for vote, mark in known.items()
+            if vote in self.orders and self.marks[vote] != mark
+        }
+
+    async def receipt(self, code: str) -> ReceiptView | None:
+        self._answer()
+        if code != RECEIPT:
+            return None
+        contest = self.shown[0]
+        return ReceiptView(
+            receipt=code,
+            contest_slug=contest.slug,
+            contest_name=contest.name,
+            candidate_code="07",
+            candidate_name="Awa Ouattara",
+            quantity=5,
+            amount=contest.price.times(5),
+            tally_number=12,
+            counted_at=self.instant,
+        )
+
+    def _answer(self) -> None:
+        if self.away:
+            raise HouseUnavailable

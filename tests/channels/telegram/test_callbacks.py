@@ -1,0 +1,69 @@
+"""What buttons carry: short enough, and believed in no other form."""
+
+import pytest
+from aiogram.filters.callback_data import CallbackData
+from pydantic import ValidationError
+
+from channels.telegram import callbacks
+from channels.telegram.callbacks import BYTES_MAX, LETTERS, METHODS
+from gateway.domain.wallet import PaymentMethod
+
+TAG, CODE, COUNT, PAYER = "f" * 12, "9" * 12, 9_999_999, "9" * 15
+LONGEST: list[CallbackData] = [
+    callbacks.OpenContest(contest=TAG),
+    callbacks.OpenPeople(contest=TAG, page=9_999, here=True),
+    callbacks.OpenCard(contest=TAG, code=CODE),
+    callbacks.OpenBoard(contest=TAG, here=True),
+    callbacks.OpenRules(contest=TAG),
+    callbacks.OpenMenu(what="languages"),
+    callbacks.ChooseLanguage(language="wes"),
+    callbacks.ChooseCount(contest=TAG, code=CODE, count=COUNT),
+    callbacks.TypeCount(contest=TAG, code=CODE),
+    callbacks.ChooseWallet(contest=TAG, code=CODE, count=COUNT, wallet="m", payer=PAYER),
+    callbacks.TypePayer(contest=TAG, code=CODE, count=COUNT),
+    callbacks.Pay(contest=TAG, code=CODE, count=COUNT, wallet="m", payer=PAYER),
+    callbacks.Cancel(contest=TAG),
+]
+
+
+@pytest.mark.parametrize("data", LONGEST, ids=lambda data: type(data).__name__)
+def test_the_longest_data_fits_and_comes_back(data: CallbackData) -> None:
+    packed = data.pack()
+    assert len(packed.encode()) <= BYTES_MAX
+    assert type(data).unpack(packed) == data
+
+
+def test_every_kind_is_measured_and_has_a_prefix_of_its_own() -> None:
+    kinds = {kind for kind in vars(callbacks).values() if isinstance(kind, type) and issubclass(kind, CallbackData)}
+    assert kinds - {CallbackData} == {type(data) for data in LONGEST}
+    assert len({data.__prefix__ for data in LONGEST}) == len(LONGEST)
+
+
+def test_every_method_has_a_letter() -> None:
+    assert set(LETTERS) == set(PaymentMethod) == set(METHODS.values())
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "y",
+        "y:",
+        "y:0b0000000000:07:5:m",
+        "y:0b0000000000:07:5:m:me:more",
+        "y:0b0000000000:07:0:m:me",
+        "y:0b0000000000:07:-5:m:me",
+        "y:0b0000000000:07:99999999:m:me",
+        "y:0b0000000000:07:1e9:m:me",
+        "y:0b0000000000:7:5:m:me",
+        "y:0b0000000000:07':5:m:me",
+        "y:0b0000000000:07:5:z:me",
+        "y:0b0000000000:07:5:m:you",
+        "y:0b0000000000:07:5:m:me\n",
+        "y:0B0000000000:07:5:m:me",
+        "y:../../etc/pwd:07:5:m:me",
+        "x:0b0000000000:07:5:m:me",
+    ],
+)
+def test_what_we_would_not_have_written_is_no_button(forged: str) -> None:
+    with pytest.raises((TypeError, ValueError, ValidationError)):
+        callbacks.Pay.unpack(forged)

@@ -1,0 +1,472 @@
+"""Whole conversations, from /start to the order, with everything that people may send instead."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
+from aiogram.filters.callback_data import CallbackData
+from aiogram.methods import (
+    AnswerCallbackQuery,
+    EditMessageText,
+    SendMessage,
+    SendPhoto,
+)
+from aiogram.types import InaccessibleMessage, ReplyKeyboardMarkup, ReplyKeyboardRemove
+
+from channels.telegram import callbacks
+from channels.telegram.callbacks import tag
+from gateway.domain.contest import Contest
+from gateway.domain.order import Channel
+from gateway.domain.payment import PublicStatus
+from gateway.domain.wallet import PaymentMethod
+from tests.channels.telegram.conftest import OTHER_CONTEST_ID, World
+from tests.channels.telegram.house import RECEIPT
+from tests.channels.telegram.wire import body, shared, tapped, written
+from tests.demo import demo_contest
+
+CONTEST = demo_contest()
+MINE = "+2250501020304"
+
+
+async def verified(world: World, user: int = 55) -> None:
+    await world.write("/start", user)
+    await world.share("2250501020304", user, user)
+
+
+async def test_from_a_deep_link_to_the_order(world: World) -> None:
+    card = await world.write("/start c_07")
+    assert "Awa Ouattara" in card
+    assert "https://t.me/spotlight_bot?start=c_07_star" in card
+    asked = await world.tap("5 votes")
+    assert "Partager mon numéro" in asked
+    keys = world.wire.made(SendMessage)[-1].reply_markup
+    assert isinstance(keys, ReplyKeyboardMarkup)
+    assert keys.keyboard[0][0].request_contact is True
+    confirmation = await world.share("2250501020304", 55)
+    assert "<b>500 FCFA</b>" in confirmation
+    assert "MTN MoMo" in confirmation
+    assert "+225 05 •• •• 03 04" in confirmation
+    assert any(isinstance(call.reply_markup, ReplyKeyboardRemove) for call in world.wire.made(SendMessage))
+    assert "demande de paiement" in await world.tap("Payer 500 FCFA")
+    (wish,) = world.house.wishes
+    message = world.wire.last(55)
+    assert (wish.channel, wish.key) == (Channel.TELEGRAM, f"55:{message.message_id}:pay")
+    assert wish.chat_id == 55
+    assert (wish.candidate_code, wish.quantity, wish.method) == ("07", 5, PaymentMethod.MTN)
+    assert wish.voter == wish.payer
+    assert wish.voter is not None
+    assert wish.voter.e164 == MINE
+    assert set(await world.outcomes()) == {"done"}
+
+
+async def test_a_double_tap_is_one_order_and_both_taps_are_answered(world: World) -> None:
+    await verified(world)
+    await world.write("07 5")
+    message, data = world.wire.button(55, "Payer 500")
+    for update in (tapped(data, message), tapped(data, message)):
+        await world.intake.take(body(update))
+    await world.intake.settled()
+    assert len(world.house.wishes) == 1
+    assert len(world.wire.made(AnswerCallbackQuery)) == 2
+
+
+async def test_two_confirmations_are_two_orders(world: World) -> None:
+    await verified(world)
+    for _ in range(2):
+        await world.write("07 5")
+        await world.tap("Payer 500")
+    assert len({wish.key for wish in world.house.wishes}) == 2
+
+
+async def test_the_contact_of_somebody_else_proves_nothing(world: World) -> None:
+    await world.write("/start c_07")
+    await world.tap("5 votes")
+    by_bot: dict[str, Any] = {"via_bot": {"id": 9, "is_bot": True, "first_name": "x"}}
+    no_more: dict[str, Any] = {}
+    for owner, more in ((56, no_more), (None, no_more), (55, by_bot)):
+        told = await world.share("2250501020304", owner, **more)
+        assert "n'est pas le vôtre" in told
+    origin = {"type": "hidden_user", "sender_user_name": "x", "date": 1}
+    assert "n'est pas le vôtre" in await world.share("2250501020304", 55, forward_origin=origin)
+    (row,) = await world.rows("select phone_index, phone_cipher, verified_at from telegram_chats")
+    assert tuple(row) == (None, None, None)
+    # The number may still be typed, and then nobody has proved to hold it.
+    assert "son propriétaire" in await world.write("0501020304")
+    await world.tap("Payer 500")
+    (wish,) = world.house.wishes
+    assert wish.voter is None
+    assert wish.payer is not None
+    assert wish.payer.e164 == MINE
+
+
+async def test_a_verified_number_is_kept_sealed_and_asked_for_once(world: World) -> None:
+    await verified(world)
+    (row,) = await world.rows("select phone_cipher, phone_index from telegram_chats")
+    assert b"0501020304" not in bytes(row.phone_cipher) + bytes(row.phone_index)
+    assert "Payé par MTN MoMo" in await world.write("vote 07 x2")
+
+
+async def test_another_number_pays_and_the_voter_stays_the_voter(world: World) -> None:
+    await verified(world)
+    await world.write("07 5")
+    await world.tap("Autre numéro")
+    assert "n'est pas un numéro" in await world.write("pas un numéro")
+    assert "n'est pas un numéro" in await world.write("+33612345678")
+    confirmation = await world.write("07 07 08 09 10")
+    assert "Orange Money" in confirmation
+    await world.tap("Payer 500")
+    (wish,) = world.house.wishes
+    assert wish.voter is not None
+    assert wish.payer is not None
+    assert (wish.voter.e164, wish.payer.e164) == (MINE, "+2250707080910")
+    assert wish.method is PaymentMethod.ORANGE
+
+
+async def test_another_wallet(world: World) -> None:
+    await verified(world)
+    await world.write("07 5")
+    assert "Orange Money" in await world.tap("Payer avec Orange")
+    await world.tap("Payer 500")
+    assert world.house.wishes[0].method is PaymentMethod.ORANGE
+
+
+async def test_a_number_without_a_known_wallet_has_to_choose_one(world: World) -> None:
+    await world.write("07 5")
+    asked = await world.write("0101020304")
+    assert "Avec quel compte" in asked
+    with pytest.raises(AssertionError):
+        world.wire.button(55, "Payer 500")
+    await world.tap("Payer avec MTN")
+    await world.tap("Payer 500")
+    assert world.house.wishes[0].method is PaymentMethod.MTN
+
+
+async def test_a_typed_number_of_votes(world: World) -> None:
+    await verified(world)
+    await world.write("07")
+    await world.tap("Autre nombre")
+    for wrong in ("beaucoup", "0", "10001"):
+        assert "de 1 à 10000" in await world.write(wrong)
+    assert "<b>12 votes</b>" in await world.write("12")
+
+
+async def test_a_new_code_instead_of_a_number_begins_another_vote(world: World) -> None:
+    await world.write("07 5")
+    assert "Adjoua Brou" in await world.write("09")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "",
+        "y",
+        "zzz",
+        "y:ffffffffffff:07:5:m:me",
+        f"y:{tag(CONTEST)}:07:0:m:me",
+        f"y:{tag(CONTEST)}:07:5:m:you",
+        f"q:{tag(CONTEST)}:07:-1",
+        "l:xx",
+        "l:zzz",
+        "h:everything",
+        "💥" * 16,
+    ],
+)
+async def test_forged_data_changes_nothing_and_is_answered(world: World, data: str) -> None:
+    await verified(world)
+    before = len(world.wire.texts(55))
+    await world.tap_data(data or " ", world.wire.last(55))
+    assert world.house.wishes == []
+    assert len(world.wire.texts(55)) == before
+    answer = world.wire.made(AnswerCallbackQuery)[-1]
+    assert "trop ancien" in (answer.text or "")
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (callbacks.Pay(contest=tag(CONTEST), code="99", count=5, wallet="m", payer="me"), "inconnu"),
+        (callbacks.Pay(contest=tag(CONTEST), code="07", count=10_001, wallet="m", payer="me"), "Au plus"),
+        (callbacks.Pay(contest=tag(CONTEST), code="07", count=5, wallet="c", payer="me"), "disponible"),
+        (callbacks.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="33612345678"), "incorrect"),
+        (callbacks.ChooseCount(contest=tag(CONTEST), code="99", count=5), "inconnu"),
+        (callbacks.ChooseWallet(contest=tag(CONTEST), code="07", count=5, wallet="o", payer="12345678"), "pays"),
+    ],
+)
+async def test_well_formed_lies_are_judged_by_the_house(world: World, data: CallbackData, word: str) -> None:
+    await verified(world)
+    await world.tap_data(data.pack(), world.wire.last(55))
+    assert world.house.wishes == []
+    assert word in (world.wire.made(AnswerCallbackQuery)[-1].text or "")
+
+
+async def test_me_on_a_forged_button_is_not_somebody_elses_number(world: World) -> None:
+    await verified(world, 55)
+    await world.write("/start", 66)
+    data = callbacks.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="me").pack()
+    await world.tap_data(data, world.wire.last(66), user=66)
+    assert world.house.wishes == []
+
+
+async def test_the_same_message_with_other_data_is_told_that_it_is_placed(world: World) -> None:
+    await verified(world)
+    await world.write("07 5")
+    message, data = world.wire.button(55, "Payer 500")
+    await world.tap_data(data, message)
+    await world.tap_data(data.replace(":07:5:", ":08:9:"), message)
+    assert len(world.house.wishes) == 1
+    assert "déjà" in (world.wire.made(AnswerCallbackQuery)[-1].text or "")
+
+
+async def test_a_tap_after_the_close_sells_nothing_and_says_so_in_place(world: World) -> None:
+    await verified(world)
+    await world.write("07 5")
+    world.house.instant = CONTEST.closes_at
+    assert "est clos" in await world.tap("Payer 500")
+    assert world.house.wishes == []
+
+
+async def test_a_tap_on_a_message_that_telegram_no_longer_shows(world: World) -> None:
+    await verified(world)
+    await world.write("07 5")
+    message, data = world.wire.button(55, "Payer 500")
+    gone = InaccessibleMessage(chat=message.chat, message_id=message.message_id, date=0)
+    await world.send(tapped(data, None) | {})
+    assert world.house.wishes == []
+    update = tapped(data, message)
+    update["callback_query"]["message"] = {
+        "chat": {"id": gone.chat.id, "type": "private"},
+        "message_id": gone.message_id,
+        "date": 0,
+    }
+    await world.send(update)
+    assert world.house.wishes[0].key == f"55:{message.message_id}:pay"
+
+
+async def test_state_that_was_lost_costs_a_key_press_and_no_money(world: World) -> None:
+    await world.write("/start c_07")
+    await world.tap("5 votes")
+    await world.redis.flushdb()
+    assert "vérifié" in world.wire.texts(55)[-1] or await world.share("2250501020304", 55)
+    (row,) = await world.rows("select phone_index is not null as verified from telegram_chats")
+    assert row.verified
+    assert "Total" in await world.tap("5 votes")
+
+
+async def test_without_redis_the_buttons_still_sell(world: World) -> None:
+    await verified(world)
+    await world.redis.aclose()
+    world.redis.connection_pool.connection_kwargs["port"] = 1
+    await world.write("07 5")
+    await world.tap("Payer 500")
+    assert len(world.house.wishes) == 1
+
+
+async def test_edited_messages_do_not_vote(world: World) -> None:
+    await verified(world)
+    update = written("07 5")
+    update["edited_message"] = update.pop("message")
+    before = len(world.wire.calls)
+    await world.send(update)
+    assert len(world.wire.calls) == before
+    assert (await world.outcomes())[-1] == "ignored"
+
+
+async def test_a_group_sees_the_ranking_and_nothing_else(world: World) -> None:
+    group = -1001
+    assert "🏆" in await world.write("/classement@spotlight_bot", chat_id=group)
+    message, data = world.wire.button(group, "Actualiser")
+    assert [b.text for row in message.reply_markup.inline_keyboard for b in row] == ["Actualiser"]  # type: ignore[union-attr] # it has a button
+    world.house.scores["07"] = 9
+    update = tapped(data, message)
+    update["callback_query"]["message"]["chat"]["type"] = "group"
+    await world.send(update)
+    assert "<b>9</b>" in world.text(group)
+    assert "privé" in await world.write("/start", chat_id=group)
+    before = len(world.wire.calls)
+    for words in ("07 5", "/mesvotes", "bonjour"):
+        await world.send(written(words, chat_id=group))
+    await world.send(shared("2250501020304", 55) | {})
+    contact = shared("2250501020304", 55)
+    contact["message"]["chat"] = {"id": group, "type": "group", "title": "G"}
+    await world.send(contact)
+    assert [call for call in world.wire.calls[before:] if getattr(call, "chat_id", None) == group] == []
+    buy = callbacks.ChooseCount(contest=tag(CONTEST), code="07", count=5).pack()
+    update = tapped(buy, message)
+    update["callback_query"]["message"]["chat"]["type"] = "group"
+    await world.send(update)
+    assert world.house.wishes == []
+
+
+async def test_the_language_is_the_apps_until_one_is_chosen(world: World) -> None:
+    assert "Choose a candidate" in await world.write("/start", language="en-GB")
+    assert "Langue" in await world.write("/langue", language="en-GB")
+    message, data = world.wire.button(55, "Français")
+    await world.tap_data(data, message)
+    assert "Choisissez" in world.text()
+    assert "Choisissez" in await world.write("/start", language="en-GB")
+
+
+async def test_a_photo_is_fetched_once_and_then_named(world: World) -> None:
+    photo = "https://photos.example/07.jpg"
+    with_photo = tuple(replace(c, photo_url=photo if c.code == "07" else None) for c in CONTEST.candidates)
+    world.house.shown = (_with(CONTEST, with_photo),)
+    await world.write("07")
+    await world.write("07")
+    assert [call.photo for call in world.wire.made(SendPhoto)] == [photo, "kept-photo"]
+    # A photo's message cannot become text: the next step is a message of its own.
+    await world.tap("5 votes")
+    assert world.wire.made(EditMessageText) == []
+
+
+async def test_a_photo_that_telegram_cannot_fetch_is_left_out(world: World) -> None:
+    with_photo = tuple(replace(c, photo_url="https://photos.example/x") for c in CONTEST.candidates)
+    world.house.shown = (_with(CONTEST, with_photo),)
+    await world.write("/start")
+    world.wire.faults.append(TelegramBadRequest(method=SendPhoto(chat_id=1, photo="x"), message="wrong file"))
+    assert "Awa Ouattara" in await world.write("07")
+    assert world.wire.made(SendPhoto) == []
+
+
+def _with(contest: Contest, candidates: tuple[object, ...]) -> Contest:
+    return replace(contest, candidates=candidates, _by_code={})  # type: ignore[arg-type] # candidates
+
+
+async def test_names_receipts_rules_and_help(world: World) -> None:
+    assert "Awa Ouattara" in await world.write("awa")
+    assert "Qui voulez-vous dire" in await world.write("kon")
+    assert "Personne ne s'appelle" in await world.write("<b>zorro</b>")
+    assert "&lt;b&gt;zorro" in world.text()
+    assert "inconnu" in await world.write("99")
+    assert "inconnu" in await world.write("99 5")
+    assert RECEIPT in await world.write(f"/verifier {RECEIPT.lower()}")
+    assert "caractère est faux" in await world.write("/verifier 0000000001")
+    assert "suivi du code" in await world.write("/verifier")
+    assert "règlement" in await world.write("/regles")
+    assert "/mesvotes" in await world.write("/aide")
+    assert "Aucun vote" in await world.write("/mesvotes")
+    picture = written("")
+    del picture["message"]["text"]
+    picture["message"]["sticker"] = {
+        "file_id": "s", "file_unique_id": "u", "type": "regular", "width": 1, "height": 1,
+        "is_animated": False, "is_video": False,
+    }  # fmt: skip
+    await world.send(picture)
+    assert "Écrivez le code" in world.text()
+
+
+async def test_walking_through_the_buttons(world: World) -> None:
+    await world.write("/start")
+    assert "page 1 sur 2" in await world.tap("Candidats")
+    assert "page 2 sur 2" in await world.tap("›")
+    assert "Franck Zadi" in await world.tap("12 Franck")
+    assert "🏆" in await world.tap("Classement")
+    assert "page 1" in await world.tap("Voter")
+    assert "1 vote = 100 FCFA" in await world.tap("Retour")
+    assert "règlement" in await world.tap("Règlement")
+    await world.tap("Retour")
+    assert "Aucun vote" in await world.tap("Mes votes")
+
+
+async def test_several_contests_are_chosen_from(world: World) -> None:
+    other = replace(CONTEST, id=OTHER_CONTEST_ID, slug="miss", name="Miss", _by_code={})
+    world.house.shown = (CONTEST, other)
+    assert "Quel vote" in await world.write("/start")
+    assert "Quel vote" in await world.write("07")
+    assert "<b>Miss</b>" in await world.tap("Miss")
+    # From now on this chat is about that one.
+    assert "Miss" in await world.write("07")
+    assert "Star d" in await world.write("/start c_07_star")
+
+
+async def test_blocked_and_let_in_again(world: World) -> None:
+    await world.write("/start")
+    user = {"id": 55, "is_bot": False, "first_name": "Awa"}
+    bot = {"id": 123456, "is_bot": True, "first_name": "Spotlight"}
+    change = {"chat": {"id": 55, "type": "private"}, "from": user, "date": 1}
+    member = {"status": "member", "user": bot}
+    kicked = {"status": "kicked", "user": bot, "until_date": 0}
+    for update_id, old, new, reachable in ((1, member, kicked, False), (2, kicked, member, True)):
+        status = change | {"old_chat_member": old, "new_chat_member": new}
+        await world.send({"update_id": update_id, "my_chat_member": status})
+        (row,) = await world.rows("select reachable from telegram_chats")
+        assert row.reachable is reachable
+
+
+async def test_who_blocked_us_in_the_middle_is_marked(world: World) -> None:
+    await world.write("/start")
+    world.wire.faults.append(TelegramForbiddenError(method=SendMessage(chat_id=1, text=""), message="blocked"))
+    await world.send(written("/aide"))
+    (row,) = await world.rows("select reachable from telegram_chats")
+    assert row.reachable is False
+    assert (await world.outcomes())[-1] == "unreachable"
+
+
+async def test_the_state_of_the_payment_is_shown_in_place(world: World) -> None:
+    await verified(world)
+    await world.write("07 5")
+    await world.tap("Payer 500")
+    order_message = world.wire.last(55)
+    (vote_id,) = world.house.orders
+    await world.watcher.look()
+    await world.watcher.settled()
+    edits = len(world.wire.made(EditMessageText))
+
+    async def after(mark: str, **changes: object) -> str:
+        world.house.becomes(vote_id, mark, **changes)
+        await world.watcher.look()
+        await world.watcher.settled()
+        return world.wire.messages[55, order_message.message_id].text or ""
+
+    assert "validez la demande MTN MoMo" in await after("sent", asked=True)
+    assert "*133#" in await after("pending")
+    assert len(world.wire.made(EditMessageText)) == edits + 1, "what reads the same is not edited"
+    failed = await after("failed", status=PublicStatus.FAILED, reason="no_funds")
+    assert "solde est insuffisant" in failed
+    assert "Réessayer" in str(world.wire.messages[55, order_message.message_id].reply_markup)
+    counted = await after("settled", status=PublicStatus.COMPLETED, reason=None, receipt=RECEIPT)
+    assert RECEIPT in counted
+    assert f"https://vote.example/verify/{RECEIPT}" in counted
+    assert len(world.watcher) == 0
+    assert world.kept.orders == {}
+
+
+async def test_one_question_a_second_for_all_orders(world: World) -> None:
+    await verified(world)
+    for _ in range(3):
+        await world.write("07 5")
+        await world.tap("Payer 500")
+    await world.watcher.look()
+    assert world.house.questions == [3]
+
+
+async def test_the_next_process_follows_what_this_one_did(world: World) -> None:
+    await verified(world)
+    await world.write("07 5")
+    await world.tap("Payer 500")
+    (vote_id,) = world.house.orders
+    again = World(world.store, world.redis, house=world.house, wire=world.wire, kept=world.kept)
+    world.house.becomes(vote_id, "failed", status=PublicStatus.FAILED, reason="declined")
+    running = asyncio.create_task(again.watcher.run())
+    async with asyncio.timeout(5):
+        while "refusé la demande" not in world.text():  # noqa: ASYNC110 - the edit rings no bell
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await again.close()
+
+
+async def test_an_order_on_a_page_has_a_button_that_leads_there(world: World) -> None:
+    await world.write("07 5")
+    await world.write("0707080910")
+    await world.tap("Payer 500")
+    (vote_id,) = world.house.orders
+    assert "page de Orange Money arrive" in world.text()
+    world.house.becomes(vote_id, "pending", asked=True, payment_url="https://pay.example/x")
+    await world.watcher.look()
+    await world.watcher.settled()
+    assert "#144*82#" in world.text()
+    markup = world.wire.last(55).reply_markup
+    assert markup is not None
+    assert markup.inline_keyboard[0][0].url == "https://pay.example/x"

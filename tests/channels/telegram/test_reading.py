@@ -1,0 +1,158 @@
+"""What people send, judged by plain rules."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from channels.telegram.callbacks import tag
+from channels.telegram.desk import language_hint
+from channels.telegram.reading import (
+    Offer,
+    TypedVote,
+    contact_number,
+    find_contest,
+    is_own_contact,
+    offer,
+    own_number,
+    payer_word,
+    read_count,
+    read_link,
+    read_payer,
+    read_vote,
+    search,
+)
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.order import Refusal
+from tests.demo import demo_contest
+
+CONTEST = demo_contest()
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("07", TypedVote("07", None)),
+        (" 07 5 ", TypedVote("07", 5)),
+        ("07x5", TypedVote("07", 5)),
+        ("vote 07 5 votes", TypedVote("07", 5)),
+        ("VOTER 07", TypedVote("07", None)),
+        ("07 * 5!", TypedVote("07", 5)),
+        ("7", None),
+        ("0501020304", None),
+        ("Awa", None),
+        ("07 cinq", None),
+        ("", None),
+        ("٠٧", None),
+        ("07 99999999", None),
+    ],
+)
+def test_a_vote_in_words(typed: str, meant: TypedVote | None) -> None:
+    assert read_vote(typed) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("5", 5),
+        (" 1 000 ", 1000),
+        ("0", Refusal.BAD_QUANTITY),
+        ("10001", Refusal.TOO_MANY),
+        ("-3", Refusal.BAD_QUANTITY),
+        ("5.5", Refusal.BAD_QUANTITY),
+        ("٥", Refusal.BAD_QUANTITY),
+        ("9" * 40, Refusal.BAD_QUANTITY),
+        ("", Refusal.BAD_QUANTITY),
+    ],
+)
+def test_a_number_of_votes_in_words(typed: str, meant: int | Refusal) -> None:
+    assert read_count(typed, CONTEST) == meant
+
+
+@pytest.mark.parametrize(
+    ("payload", "meant"),
+    [
+        ("c_07", ("07", None)),
+        ("c_07_star", ("07", "star")),
+        ("c_star_07", ("07", "star")),
+        ("c_07_2026", ("07", "2026")),
+        ("c_07_star-d-abidjan", ("07", "star-d-abidjan")),
+        ("", None),
+        ("c_7", None),
+        ("x_07", None),
+        ("c_07_", None),
+        ("c_07;drop", None),
+        ("c_" + "1" * 60, None),
+    ],
+)
+def test_a_deep_link(payload: str, meant: tuple[str, str | None] | None) -> None:
+    assert read_link(payload) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "codes"),
+    [("awa", ["07"]), ("KONE", ["01"]), ("kon", ["01", "11"]), ("n'guessan kouadio", ["02"]), ("zz", []), ("  ", [])],
+)
+def test_names_are_found_without_accents_and_case(typed: str, codes: list[str]) -> None:
+    assert [c.code for c in search(CONTEST, typed)] == codes
+
+
+def test_own_contact_proves_a_number_and_nothing_else_does() -> None:
+    own: dict[str, Any] = {"contact_user": 55, "sender": 55, "private": True, "forwarded": False, "by_bot": False}
+    assert is_own_contact(**own)
+    for change in (
+        {"contact_user": 56},
+        {"contact_user": None},
+        {"sender": None},
+        {"contact_user": None, "sender": None},
+        {"private": False},
+        {"forwarded": True},
+        {"by_bot": True},
+    ):
+        assert not is_own_contact(**(own | change))
+
+
+@pytest.mark.parametrize("phone", ["2250501020304", "+2250501020304", "+225 05 01 02 03 04"])
+def test_contacts_come_with_and_without_plus(phone: str) -> None:
+    assert contact_number(phone, [CONTEST]) == Msisdn("+2250501020304", "CI")
+
+
+@pytest.mark.parametrize("phone", ["", "+33612345678", "0501020304", "abc"])
+def test_contacts_of_other_countries_are_nobody_here(phone: str) -> None:
+    assert contact_number(phone, [CONTEST]) is None
+
+
+def test_an_offer_is_judged_by_the_rules_of_the_house() -> None:
+    good = offer(CONTEST, "07", 5, NOON)
+    assert isinstance(good, Offer)
+    assert good.amount == CONTEST.price.times(5)
+    assert offer(CONTEST, "99", 5, NOON) is Refusal.UNKNOWN_CANDIDATE
+    assert offer(CONTEST, "07", 0, NOON) is Refusal.BAD_QUANTITY
+    assert offer(CONTEST, "07", 10_001, NOON) is Refusal.TOO_MANY
+    assert offer(CONTEST, "07", 5, CONTEST.closes_at) is Refusal.CLOSED
+
+
+def test_who_pays() -> None:
+    mine = "+2250501020304"
+    assert read_payer("me", mine, CONTEST) == Msisdn(mine, "CI")
+    assert read_payer("me", None, CONTEST) is Refusal.BAD_NUMBER
+    assert read_payer("2250701020304", mine, CONTEST) == Msisdn("+2250701020304", "CI")
+    assert read_payer("33612345678", mine, CONTEST) is Refusal.FOREIGN_NUMBER
+    assert read_payer("22599", mine, CONTEST) is Refusal.BAD_NUMBER
+    assert own_number("+33612345678", CONTEST) is None
+    assert payer_word(Msisdn(mine, "CI"), mine) == "me"
+    assert payer_word(Msisdn(mine, "CI"), None) == "2250501020304"
+
+
+def test_a_contest_is_named_by_its_id_and_only_one_may_have_it() -> None:
+    twin = replace(CONTEST, slug="twin", _by_code={})
+    assert find_contest(tag(CONTEST), [CONTEST]) is CONTEST
+    assert find_contest(tag(CONTEST), [CONTEST, twin]) is None
+    assert find_contest("000000000000", [CONTEST]) is None
+
+
+@pytest.mark.parametrize(("code", "spoken"), [("fr-CI", "fr"), ("EN", "en"), ("pt", "en"), (None, "fr"), ("", "fr")])
+def test_the_language_of_an_app(code: str | None, spoken: str) -> None:
+    assert language_hint(code) == spoken

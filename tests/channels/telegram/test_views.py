@@ -1,0 +1,230 @@
+"""Messages as plain values: what they say, that they fit, and that names stay names."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html import unescape
+from uuid import uuid4
+
+import pytest
+
+from channels.telegram import order_views, views
+from channels.telegram.reading import Offer, offer
+from channels.telegram.texts import CAPTION_UNITS_MAX, TEXT_UNITS_MAX, catalogue, cut, say, spoken_in, units
+from channels.telegram.views import PACKS, View
+from gateway.domain.contest import Candidate, Contest
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.payment import PublicStatus
+from gateway.domain.tally import Score, Standing, standing
+from gateway.domain.wallet import PaymentMethod
+from gateway.ports.house import OrderView, VoteLine
+from gateway.ports.payment_provider import PayerReason
+from tests.demo import demo_contest
+
+CONTEST = demo_contest()
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+MINE = Msisdn("+2250501020304", "CI")
+LANGUAGES = ("fr", "en")
+SCORES = standing("star", 1, [Score(c.code, c.name, int(c.code)) for c in CONTEST.candidates])
+
+
+def crowded() -> tuple[Contest, Standing]:
+    """A contest with as many and as awkward names as may be."""
+    people = tuple(Candidate(uuid4(), f"{n:04d}", "<u>&" + "Ÿ🌟" * 100) for n in range(1, 501))
+    contest = replace(CONTEST, name="<u>" + "É" * 80, candidates=people, rules={"fr": "<u>a<&" * 5_000}, _by_code={})
+    return contest, standing("star", 1, [Score(c.code, c.name, 9_999_999) for c in people])
+
+
+def asked(**changes: object) -> OrderView:
+    order = OrderView(
+        vote_id=uuid4(),
+        contest_slug="star",
+        candidate_code="07",
+        candidate_name="Awa Ouattara",
+        quantity=5,
+        amount=CONTEST.price.times(5),
+        status=PublicStatus.PENDING,
+        reason=None,
+        receipt=None,
+        method=PaymentMethod.MTN,
+        payer_masked=MINE.masked(),
+        payment_url=None,
+        placed_at=NOON,
+        pay_before=None,
+    )
+    return replace(order, **changes)  # type: ignore[arg-type] # any field
+
+
+def offered() -> Offer:
+    found = offer(CONTEST, "07", 5, NOON)
+    assert isinstance(found, Offer)
+    return found
+
+
+def measured(view: View) -> int:
+    """Length as Telegram counts it: after its entities are parsed."""
+    return units(unescape(re.sub(r"<[^>]+>", "", view.text)))
+
+
+def labels(view: View) -> list[str]:
+    return [button.text for row in view.rows for button in row]
+
+
+def data_of(view: View) -> list[str]:
+    return [button.data for row in view.rows for button in row if button.data]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_everything_fits_in_a_crowded_contest(language: str) -> None:
+    contest, scores = crowded()
+    person = contest.candidates[0]
+    lines = [VoteLine(c.code, c.name, 10_000, PublicStatus.EXPIRED, "A" * 10, NOON) for c in contest.candidates[:10]]
+    found = offer(contest, person.code, 10_000, NOON)
+    assert isinstance(found, Offer)
+    shown = [
+        views.home(language, contest, NOON),
+        views.people(language, contest, 62),
+        views.board(language, contest, scores, live=True),
+        views.rules(language, contest),
+        views.my_votes(language, lines),
+        views.found(language, contest, contest.candidates[:8]),
+        views.contests(language, [contest] * 100),
+        views.help_text(language, contest),
+        order_views.confirm(language, found, MINE, PaymentMethod.MTN, None),
+        order_views.ask_payer(language, found, None),
+    ]
+    for view in shown:
+        assert measured(view) <= TEXT_UNITS_MAX
+        assert sum(len(row) for row in view.rows) <= 100
+        assert all(len(data.encode()) <= 64 for data in data_of(view))
+    assert measured(views.card(language, contest, person, scores, "https://t.me/x?start=c_0001")) <= CAPTION_UNITS_MAX
+
+
+def test_names_cannot_become_markup() -> None:
+    contest, scores = crowded()
+    for view in (
+        views.home("fr", contest, NOON),
+        views.board("fr", contest, scores, live=True),
+        views.rules("fr", contest),
+        views.card("fr", contest, contest.candidates[0], scores),
+    ):
+        assert "&lt;u&gt;" in view.text
+        assert "<u>" not in view.text
+
+
+@pytest.mark.parametrize(
+    ("now", "says"),
+    [(NOON, "Choisissez"), (CONTEST.closes_at, "clos"), (CONTEST.opens_at.replace(year=2025), "pas encore ouvert")],
+)
+def test_home_knows_the_hour(now: datetime, says: str) -> None:
+    assert says in views.home("fr", CONTEST, now).text
+
+
+@pytest.mark.parametrize(("page", "says"), [(0, "page 1 sur 2"), (1, "page 2 sur 2"), (99, "page 2 sur 2")])
+def test_a_page_too_far_is_the_last(page: int, says: str) -> None:
+    assert says in views.people("fr", CONTEST, page).text
+
+
+@pytest.mark.parametrize(
+    ("packs", "maximum", "shown"),
+    [((), 10_000, PACKS), ((3, 30), 10_000, (3, 30)), ((), 10, (1, 5, 10)), ((50,), 10, ())],
+)
+def test_packs_are_the_contests_own_within_its_limit(
+    packs: tuple[int, ...], maximum: int, shown: tuple[int, ...]
+) -> None:
+    assert views.offered_packs(replace(CONTEST, packs=packs, quantity_max=maximum, _by_code={})) == shown
+
+
+def test_a_card_shows_rank_and_price() -> None:
+    view = views.card("fr", CONTEST, CONTEST.candidates[6], SCORES)
+    assert "7 votes, rang 6" in view.text
+    assert "5 votes · 500 FCFA" in labels(view)
+
+
+@pytest.mark.parametrize(
+    ("payer", "method", "verified", "says", "silent", "buttons"),
+    [
+        (MINE, PaymentMethod.MTN, MINE.e164, ["MTN MoMo", "500 FCFA"], ["propriétaire"], ["Payer 500 FCFA"]),
+        (MINE, PaymentMethod.MTN, None, ["propriétaire"], [], ["Payer 500 FCFA", "Payer avec Orange Money"]),
+        (MINE, None, MINE.e164, ["quel compte"], [], ["Payer avec MTN MoMo", "Payer avec Orange Money"]),
+    ],
+)
+def test_the_confirmation(
+    payer: Msisdn,
+    method: PaymentMethod | None,
+    verified: str | None,
+    says: list[str],
+    silent: list[str],
+    buttons: list[str],
+) -> None:
+    view = order_views.confirm("fr", offered(), payer, method, verified)
+    assert all(word in view.text for word in says)
+    assert not any(word in view.text for word in silent)
+    assert set(buttons) <= set(labels(view))
+    assert payer.e164 not in view.text
+    assert ("Payer 500 FCFA" in labels(view)) is (method is not None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says", "buttons"),
+    [
+        ({}, "part vers", []),
+        ({"asked": True}, "validez la demande MTN MoMo de 500 FCFA", []),
+        ({"method": PaymentMethod.ORANGE}, "page de Orange Money arrive", []),
+        (
+            {"method": PaymentMethod.ORANGE, "payment_url": "https://pay.example"},
+            "#144*82#",
+            ["Payer avec Orange Money"],
+        ),
+        ({"method": PaymentMethod.ORANGE, "payment_url": "javascript:alert(1)"}, "arrive", []),
+        ({"status": PublicStatus.COMPLETED, "receipt": "ABCDEFGHJK"}, "ABCDEFGHJK", ["Voter encore", "Classement"]),
+        ({"status": PublicStatus.FAILED, "reason": "declined"}, "refusé", ["Réessayer", "Autre numéro"]),
+        ({"status": PublicStatus.FAILED, "reason": "brand new"}, "MTN MoMo a refusé", ["Réessayer", "Autre numéro"]),
+        ({"status": PublicStatus.EXPIRED}, "pas été confirmé", ["Réessayer", "Autre numéro"]),
+        ({"status": PublicStatus.HELD, "reason": "review"}, "vérifie", []),
+        ({"status": PublicStatus.HELD, "reason": "refund_pending"}, "rendu", []),
+        ({"status": PublicStatus.REFUNDED}, "500 FCFA ont été rendus", []),
+    ],
+)
+def test_an_order_in_every_state(changes: dict[str, object], says: str, buttons: list[str]) -> None:
+    view = order_views.order("fr", asked(**changes), CONTEST, "https://vote.example")
+    assert says in view.text
+    assert labels(view) == buttons
+    assert order_views.order("en", asked(**changes), None, "").text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("reason", [*(r.value for r in PayerReason), None])
+def test_every_reason_has_words(language: str, reason: str | None) -> None:
+    failed = asked(status=PublicStatus.FAILED, reason=reason)
+    assert "{" not in order_views.order(language, failed, CONTEST, "").text
+
+
+def test_a_board_says_whether_it_moves() -> None:
+    assert "tout seul" in views.board("fr", CONTEST, SCORES, live=True).text
+    assert "ne bouge plus" in views.board("fr", CONTEST, SCORES, live=False).text
+    assert labels(views.board("fr", CONTEST, SCORES, live=False, private=False)) == ["Actualiser"]
+
+
+@pytest.mark.parametrize("status", list(PublicStatus))
+def test_ones_own_votes(status: PublicStatus) -> None:
+    receipt = "ABCDEFGHJK" if status is PublicStatus.COMPLETED else None
+    text = views.my_votes("en", [VoteLine("07", "A <b>", 1, status, receipt, NOON)]).text
+    assert "A &lt;b&gt;: 1 vote" in text
+    assert ("ABCDEFGHJK" in text) is (receipt is not None)
+
+
+def test_languages_that_the_bot_has_no_phrases_for_get_their_neighbours() -> None:
+    assert spoken_in("wes") == "en"
+    assert spoken_in("xx") == "fr"
+    assert set(catalogue()) == set(LANGUAGES)
+    assert say("wes", "confirm.cancelled") == say("en", "confirm.cancelled")
+
+
+@pytest.mark.parametrize(
+    ("text", "room", "kept"),
+    [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("a🌟🌟", 4, "a🌟…"), ("a🌟🌟", 3, "a…"), ("ab  cd", 5, "ab…")],
+)
+def test_texts_are_cut_by_the_units_that_telegram_counts(text: str, room: int, kept: str) -> None:
+    assert cut(text, room) == kept
+    assert units(kept) <= room
