@@ -148,11 +148,11 @@ def how_to_vote(contest: Contest, word: str, quantity: int = 5) -> HowToVote | N
     if not standing:
         return None
     code = standing[len(standing) // 2]
-    one_dial = f"{contest.service_code.removesuffix('#')}*{code}*{quantity}*1#"
+    one_dial = f"{contest.dial_code.removesuffix('#')}*{code}*{quantity}*1#"
     text = f"{word} {code} {quantity}"
     return HowToVote(
-        menu_code=contest.service_code,
-        menu_link=_dial(contest.service_code),
+        menu_code=contest.dial_code,
+        menu_link=_dial(contest.dial_code),
         example_code=one_dial,
         example_link=_dial(one_dial),
         example_candidate=code,

@@ -69,10 +69,8 @@ class Dialogue:
             caller, tail = self._call(turn.service_code, turn)
             if isinstance(caller, Shown):
                 return caller
-            # Both at once, so that they travel in one trip.
-            marking = asyncio.create_task(self._sessions.get(mark_key(caller.dialler)))
-            held = Remembered.unpacked(await self._sessions.get(key))
-            mark = await marking
+            stored, mark = await self._sessions.get_all(key, mark_key(caller.dialler))
+            held = Remembered.unpacked(stored)
         else:
             held = Remembered.unpacked(await self._sessions.get(key))
             caller, tail = self._call(_dialled(turn, held), turn)
@@ -146,14 +144,11 @@ class Dialogue:
         self, key: str, remembered: Remembered, before: Session | None, played: Played, caller: Caller, *, bought: bool
     ) -> None:
         """Keep the dialogue, and beside it how far it came, for a later one to go on with."""
-        marking: asyncio.Task[None] | None = None
+        entries = [(key, remembered.packed(), SESSION_SECONDS)]
         mark, seconds = self._mark(before, remembered.session, played, caller, bought=bought)
         if mark is not None:
-            # Beside the other, so that both travel in one trip.
-            marking = asyncio.create_task(self._sessions.put(mark_key(caller.dialler), mark, seconds))
-        await self._sessions.put(key, remembered.packed(), SESSION_SECONDS)
-        if marking is not None:
-            await marking
+            entries.append((mark_key(caller.dialler), mark, seconds))
+        await self._sessions.put_all(*entries)
 
     def _mark(
         self, before: Session | None, session: Session | None, played: Played, caller: Caller, *, bought: bool

@@ -161,7 +161,7 @@ def card_of(contest: Contest, now: datetime) -> ContestCard:
         closes_at=contest.closes_at,
         open=contest.open_at(now),
         quantity_max=contest.quantity_max,
-        service_code=contest.service_code,
+        service_code=contest.dial_code,
         short_code=contest.short_code,
         keyword=contest.keyword,
         language=contest.language,

@@ -221,6 +221,14 @@ class SessionStore(Protocol):
         """The stored bytes; None when absent or when the store does not answer in time."""
         ...
 
+    async def get_all(self, *keys: str) -> list[bytes | None]:
+        """The same for several keys in one trip."""
+        ...
+
     async def put(self, key: str, value: bytes, seconds: int) -> None:
         """Store with a time to live. A store that does not answer is logged, not raised."""
+        ...
+
+    async def put_all(self, *entries: tuple[str, bytes, int]) -> None:
+        """The same for several keys, values and times to live, in one trip."""
         ...

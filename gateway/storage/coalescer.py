@@ -43,6 +43,10 @@ class Coalescer(Generic[T, R]):
 
     async def do(self, item: T) -> R:
         """The result for this item. Raises Overloaded, or whatever its batch raised for it."""
+        return await self.start(item)
+
+    def start(self, item: T) -> "asyncio.Future[R]":
+        """The same for who has several items, which then leave together. Raises Overloaded."""
         if len(self._waiting) >= self._waiting_max:
             raise Overloaded
         loop = asyncio.get_running_loop()
@@ -53,7 +57,7 @@ class Coalescer(Generic[T, R]):
             trip = loop.create_task(self._travel())
             self._trips.add(trip)
             trip.add_done_callback(self._trips.discard)
-        return await future
+        return future
 
     async def _travel(self) -> None:
         try:

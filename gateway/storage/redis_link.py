@@ -46,6 +46,10 @@ class RedisTrips:
         """Run one command. Raises RedisError, OSError or Overloaded."""
         return await self._trips.do(words)
 
+    def start(self, *words: Any) -> "asyncio.Future[Any]":  # noqa: ANN401 - see `command`
+        """The same without waiting. Raises Overloaded."""
+        return self._trips.start(words)
+
     async def _run(self, commands: list[_Command]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
         for words in commands:
@@ -67,17 +71,27 @@ class RedisSessions:
 
     async def get(self, key: str) -> bytes | None:
         """The stored bytes, or None."""
+        return (await self.get_all(key))[0]
+
+    async def get_all(self, *keys: str) -> list[bytes | None]:
+        """The same for several keys in one trip."""
         try:
-            found: bytes | None = await self._trips.command("GET", key)
+            found: list[bytes | None] = await self._trips.command("MGET", *keys)
         except (RedisError, Overloaded, OSError) as error:
             _log.warning("session_not_read", error=type(error).__name__)
-            return None
+            return [None] * len(keys)
         return found
 
     async def put(self, key: str, value: bytes, seconds: int) -> None:
         """Store with a time to live."""
+        await self.put_all((key, value, seconds))
+
+    async def put_all(self, *entries: tuple[str, bytes, int]) -> None:
+        """The same for several keys in one trip."""
         try:
-            await self._trips.command("SET", key, value, "EX", seconds)
+            leaving = [self._trips.start("SET", key, value, "EX", seconds) for key, value, seconds in entries]
+            # A single one, which is nearly each, needs nobody to gather it.
+            await (leaving[0] if len(leaving) == 1 else asyncio.gather(*leaving))
         except (RedisError, Overloaded, OSError) as error:
             _log.warning("session_not_stored", error=type(error).__name__)
 

@@ -1,8 +1,12 @@
 """The part of the house that texts ask, in memory. Orders are judged by the real rules."""
 
 from datetime import UTC, datetime
+from typing import cast
 from uuid import UUID, uuid4
 
+from channels import gsm
+from channels.sms.inbound import Reply, answer
+from channels.sms.texts import render
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
@@ -10,11 +14,12 @@ from gateway.domain.payment import PublicStatus
 from gateway.domain.receipt import make_receipt
 from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
-from gateway.ports.house import HouseUnavailable, IncomingText, OrderView, ReceiptView, Talk, VoteLine
+from gateway.ports.house import House, HouseUnavailable, IncomingText, OrderView, ReceiptView, Talk, VoteLine
 from tests.demo import demo_contest
 
 RECEIPT = make_receipt(123_456_789_012)
 PROVIDERS = frozenset({"mtn_momo", "orange_money"})
+MTN = "+2250501020304"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
@@ -123,3 +128,25 @@ class TextedHouse:
     ) -> None:
         self._answer()
         self.reports.append((carrier, carrier_message_id, status, phone, failure))
+
+
+async def send(
+    house: TextedHouse,
+    words: str,
+    *,
+    sender: str = MTN,
+    to: str = "7890",
+    network: str | None = None,
+    carrier_id: str = "m1",
+    first_id: str | None = None,
+) -> Reply:
+    text = IncomingText("africastalking", carrier_id, sender, to, words, network)
+    return await answer(text, cast(House, house), first_id=first_id or carrier_id)
+
+
+def written(reply: Reply) -> str:
+    """The text as it goes out."""
+    text = render("reply", reply.language, {"lines": list(reply.lines)})
+    assert gsm.parts(text) <= 2
+    assert "{" not in text
+    return text

@@ -39,29 +39,11 @@ LONG_NAMES = replace(
 )
 
 WORDS: Final = (
-    *(
-        "VOTE",
-        "V",
-        "STAR",
-        "MISS 26",
-        "MISS26",
-        "07",
-        "7",
-        "12",
-        "013",
-        "00",
-        "5",
-        "-5",
-        "0",
-        "1",
-        "500",
-        "2026",
-        "105",
-    ),
-    *("10000000000", "x", "×", "fois", "votes", "pour", "F", "FCFA", "O7", "l2", "1O", "\n", " ", "-", "+", "*", ":"),
+    *("VOTE", "V", "STAR", "MISS 26", "MISS26", "07", "7", "12", "013", "00", "5", "-5", "0", "1", "500", "2026"),
+    *("105", "10000000000", "x", "×", "fois", "votes", "pour", "F", "FCFA", "O7", "l2", "1O", "\n", " ", "-", "+", ":"),
     *("Awa", "Ouattara", "ouatara", "Koné", "cinq", "ten", "cents", "пять", "٠٧", "፩", "½", "🔥", "7️⃣", "%20", "\u00a0"),
     *("STOP", "TOP", "AIDE", "INFO", "SOLDE", "CHECK", RECEIPT, RECEIPT[:9], "OUI", "non", "OK", "0501020304", "svp"),
-)
+)  # fmt: skip
 FRAGMENTS = st.sampled_from(WORDS)
 TEXTS = st.one_of(
     st.text(max_size=200),
@@ -74,9 +56,9 @@ TEXTS = st.one_of(
 )
 CONTESTS = st.sampled_from([(STAR,), (STAR, MISS), (CHECKED,), (ENGLISH,), (LONG_NAMES,)])
 NUMBER_WORDS: Final = {
-    **{w: n for n, w in enumerate(["UN", "DEUX", "TROIS", "QUATRE", "CINQ", "SIX", "SEPT", "HUIT", "NEUF", "DIX"], 1)},
-    **{w: n for n, w in enumerate(["ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE", "TEN"], 1)},
-    "UNE": 1,
+    **{word: n for n, word in enumerate(("UN", "DEUX", "TROIS", "QUATRE", "CINQ", "SIX", "SEPT", "HUIT", "NEUF"), 1)},
+    **{word: n for n, word in enumerate(("ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"), 1)},
+    **{"UNE": 1, "DIX": 10, "TEN": 10},
 }
 
 

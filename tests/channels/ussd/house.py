@@ -137,6 +137,13 @@ class MemorySessions:
             self.held[key] = value
             self.seconds[key] = seconds
 
+    async def get_all(self, *keys: str) -> list[bytes | None]:
+        return [await self.get(key) for key in keys]
+
+    async def put_all(self, *entries: tuple[str, bytes, int]) -> None:
+        for key, value, seconds in entries:
+            await self.put(key, value, seconds)
+
     def lose(self) -> None:
         self.held.clear()
 

@@ -1,6 +1,6 @@
 """Whatever is typed: no exception, no screen that is too long, no order that was not shown and confirmed.
 
-`SPOTLIGHT_FUZZ_EXAMPLES` says how many dialogues each test tries. The seed is always the same.
+`SPOTLIGHT_FUZZ_EXAMPLES` makes the runs longer, with a fresh seed; without it the seed is always the same.
 """
 
 import os
@@ -25,7 +25,9 @@ from gateway.domain.order import price_of
 from tests.channels.ussd.house import MOOV, MTN, ORANGE, MemorySessions, TalkingHouse, view
 from tests.demo import candidate_id, demo_contest
 
-EXAMPLES = int(os.environ.get("SPOTLIGHT_FUZZ_EXAMPLES", "2000"))
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600)]
+ASKED_FOR = os.environ.get("SPOTLIGHT_FUZZ_EXAMPLES")
+EXAMPLES = int(ASKED_FOR or "2000")
 
 CHECKED = replace(
     demo_contest(),
@@ -59,7 +61,12 @@ MENU_WORDS = st.sampled_from(
 NUMBERS = st.sampled_from(["0501020304", "0701020304", "0101020304", "+33612345678", "2250501020304", "05010203"])
 INPUTS = st.one_of(MENU_WORDS, MENU_WORDS, NUMBERS, st.text(max_size=40), st.integers(-10, 10**12).map(str))
 
-fuzzed = settings(max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+fuzzed = settings(
+    max_examples=EXAMPLES,
+    derandomize=not ASKED_FOR,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 
 def fits(screen: str, room: int = 160) -> bool:

@@ -1,0 +1,157 @@
+"""Answers that sell: what is asked, what YES buys, and when there is no answer at all."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from channels import gsm
+from channels.sms.inbound import REPLIES_PER_HOUR, Reply
+from gateway.domain.money import Money
+from gateway.domain.order import Refusal
+from gateway.ports.house import Question, Talk
+from tests.channels.sms.house import NOON, TextedHouse, send, written
+from tests.channels.sms.test_as_people_write import MISS, STAR
+
+
+async def test_info_names_price_dates_contact_and_rules() -> None:
+    contest = replace(
+        STAR, contact="0700000000", rules={"fr": "Le jury tranche.", "en": "The jury decides."}, _by_code={}
+    )
+    text = written(await send(TextedHouse(contest), "INFO"))
+    for words in ("100 FCFA", "01/01/2026", "31/12/2027", "*789#", "0700000000", "10 min", "Le jury tranche."):
+        assert words in text
+    assert "The jury decides." in written(await send(TextedHouse(contest), "PRICE"))
+    assert "0700000000" in written(await send(TextedHouse(contest), "AIDE"))
+
+
+async def test_answers_of_a_contest_without_a_menu_name_none() -> None:
+    house = TextedHouse(replace(STAR, service_code="", _by_code={}))
+    for words in ("AIDE", "INFO", "SOLDE", "VOTE"):
+        text = written(await send(house, words))
+        assert "composez" not in text.casefold()
+        assert "VOTE" in text
+
+
+def asked_of(reply: Reply) -> Question:
+    """The question that a reply asks."""
+    assert reply.question is not None
+    return reply.question
+
+
+@pytest.mark.parametrize("yes", ["OUI", "oui svp", "yes", "OK", "1"])
+@pytest.mark.parametrize(
+    ("words", "code", "quantity"),
+    [
+        ("VOTE Awa 5", "07", 5),
+        ("VOTE 07 500F", "07", 5),
+        ("5x07", "07", 5),
+        ("VOTE 105", "10", 5),
+        ("vote awa", "07", 1),
+    ],
+)
+async def test_yes_places_the_order_that_was_asked_about(words: str, code: str, quantity: int, yes: str) -> None:
+    house = TextedHouse()
+    reply = await send(house, words)
+    text = written(reply)
+    assert gsm.parts(text) == 1
+    for fact in (code, f"{quantity} vote", f"{quantity}00 FCFA", "OUI"):
+        assert fact in text
+    assert house.wishes == []
+    house.talks = Talk(question=asked_of(reply))
+    for carrier_id in ("m2", "m3"):
+        assert (await send(house, yes, carrier_id=carrier_id)).outcome == "order"
+    (wish,) = house.wishes
+    assert (wish.key, wish.candidate_code, wish.quantity) == ("africastalking:m1", code, quantity)
+
+
+async def test_yes_without_a_question_buys_nothing() -> None:
+    house = TextedHouse()
+    assert "VOTE 07 5" in written(await send(house, "OUI"))
+    assert "VOTE 07 5" in written(await send(house, "1", carrier_id="m2"))
+    assert written(await send(house, "ok", carrier_id="m3")) == ""
+    assert house.wishes == []
+
+
+async def test_no_is_heard_in_silence() -> None:
+    house = TextedHouse()
+    house.talks = Talk(question=asked_of(await send(house, "VOTE Awa 5")))
+    assert (await send(house, "NON", carrier_id="m2")) == Reply("no", "fr")
+    assert house.wishes == []
+
+
+async def test_yes_does_not_buy_at_another_price_than_the_one_named() -> None:
+    house = TextedHouse()
+    house.talks = Talk(question=asked_of(await send(house, "VOTE Awa 5")))
+    house.shown = (replace(STAR, price=Money(200, "XOF"), _by_code={}),)
+    assert "200 FCFA" in written(await send(house, "OUI", carrier_id="m2"))
+    assert house.wishes == []
+
+
+async def test_yes_to_another_contest_of_the_past_is_no_order() -> None:
+    house = TextedHouse()
+    house.talks = Talk(question=replace(asked_of(await send(house, "VOTE Awa 5")), contest_slug="gone"))
+    assert "VOTE 07 5" in written(await send(house, "OUI", carrier_id="m2"))
+    assert house.wishes == []
+
+
+async def test_a_second_yes_within_minutes_is_asked_for_a_whole_vote() -> None:
+    house = TextedHouse()
+    house.talks = Talk(question=asked_of(await send(house, "VOTE Awa 2")), bought=True)
+    assert "VOTE 07 2 (200 FCFA)" in written(await send(house, "OUI", carrier_id="m3", first_id="m2"))
+    assert house.wishes == []
+
+
+async def test_yes_while_busy_may_be_said_again() -> None:
+    house = TextedHouse()
+    house.talks = Talk(question=asked_of(await send(house, "VOTE Awa 2")))
+    house.refusal = Refusal.TRY_AGAIN
+    assert (await send(house, "OUI", carrier_id="m2")).outcome == "refused: try_again"
+    house.refusal = None
+    assert (await send(house, "OUI", carrier_id="m3", first_id="m2")).outcome == "order"
+    assert len(house.wishes) == 1
+
+
+async def test_an_hour_has_so_many_replies_and_every_order() -> None:
+    house = TextedHouse()
+    house.talks = Talk(replies=REPLIES_PER_HOUR - 1)
+    assert (await send(house, "AIDE")).lines
+    house.talks = Talk(replies=REPLIES_PER_HOUR)
+    assert await send(house, "AIDE", carrier_id="m2") == Reply("unanswered: help", "fr")
+    assert await send(house, "VOTE Awa 5", carrier_id="m3") == Reply("unanswered: asked: an offer", "fr")
+    assert await send(house, "STOP", carrier_id="m4") == Reply("unanswered: stopped", "fr", opt_out=True)
+    assert (await send(house, "VOTE 07 5", carrier_id="m5")).outcome == "order"
+
+
+async def test_our_own_long_number_is_not_answered() -> None:
+    house = TextedHouse(replace(STAR, short_code="+2250700000000", _by_code={}))
+    for sender in ("+2250700000000", "2250700000000"):
+        reply = await send(house, "AIDE", sender=sender, to="+2250700000000")
+        assert reply == Reply("not a person", "fr")
+    assert (await send(house, "AIDE", to="+2250700000000")).lines
+
+
+async def test_a_stop_is_confirmed_once() -> None:
+    house = TextedHouse()
+    assert (await send(house, "STOP")).lines
+    house.talks = Talk(opted_out=True)
+    assert await send(house, "stop", carrier_id="m2") == Reply("stopped", "fr", opt_out=True)
+    assert (await send(house, "START", carrier_id="m3")).lines
+
+
+async def test_a_stop_to_a_short_code_of_no_contest_is_a_stop() -> None:
+    house = TextedHouse(STAR, replace(MISS, short_code="7891", _by_code={}))
+    assert (await send(house, "STOP", to="9999")).opt_out is True
+
+
+async def test_examples_for_contests_on_one_short_code_begin_with_the_keyword() -> None:
+    house = TextedHouse(STAR, MISS)
+    assert "STAR 07 5" in written(await send(house, "STAR"))
+    assert "MISS26 <code> <nombre>, ex. MISS26 07 5" in written(await send(house, "AIDE MISS26", carrier_id="m2"))
+
+
+async def test_a_contest_that_is_over_makes_nothing_ambiguous() -> None:
+    house = TextedHouse(replace(STAR, closes_at=NOON - timedelta(days=1), _by_code={}), MISS)
+    await send(house, "VOTE 07 5")
+    assert [wish.contest.slug for wish in house.wishes] == ["miss"]
+    assert "clos" in written(await send(house, "STAR 07 5", carrier_id="m2"))
