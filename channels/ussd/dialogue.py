@@ -137,10 +137,10 @@ class Dialogue:
             offer,
         )
         before = held.session if held is not None and going_on else offer
-        await self._remember(key, remembered, before, played, caller, bought=bought)
+        self._remember(key, remembered, before, played, caller, bought=bought)
         return shown
 
-    async def _remember(
+    def _remember(
         self, key: str, remembered: Remembered, before: Session | None, played: Played, caller: Caller, *, bought: bool
     ) -> None:
         """Keep the dialogue, and beside it how far it came, for a later one to go on with."""
@@ -148,7 +148,7 @@ class Dialogue:
         mark, seconds = self._mark(before, remembered.session, played, caller, bought=bought)
         if mark is not None:
             entries.append((mark_key(caller.dialler), mark, seconds))
-        await self._sessions.put_all(*entries)
+        self._sessions.put_soon(*entries)
 
     def _mark(
         self, before: Session | None, session: Session | None, played: Played, caller: Caller, *, bought: bool

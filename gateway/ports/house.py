@@ -229,6 +229,7 @@ class SessionStore(Protocol):
         """Store with a time to live. A store that does not answer is logged, not raised."""
         ...
 
-    async def put_all(self, *entries: tuple[str, bytes, int]) -> None:
-        """The same for several keys, values and times to live, in one trip."""
+    def put_soon(self, *entries: tuple[str, bytes, int]) -> None:
+        """Store keys and values with their times to live, without waiting: whoever reads a screen types
+        again seconds later. Never raises."""
         ...

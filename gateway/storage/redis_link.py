@@ -40,7 +40,7 @@ class RedisTrips:
 
     def __init__(self, client: "redis_asyncio.Redis") -> None:
         self._client = client
-        self._trips: Coalescer[_Command, Any] = Coalescer(self._run, batch_max=256, lanes=2)
+        self._trips: Coalescer[_Command, Any] = Coalescer(self._run, batch_max=256, lanes=1)
 
     async def command(self, *words: Any) -> Any:  # noqa: ANN401 - Redis answers what the command answers
         """Run one command. Raises RedisError, OSError or Overloaded."""
@@ -76,7 +76,7 @@ class RedisSessions:
     async def get_all(self, *keys: str) -> list[bytes | None]:
         """The same for several keys in one trip."""
         try:
-            found: list[bytes | None] = await self._trips.command("MGET", *keys)
+            found: list[bytes | None] = await self._trips.start("MGET", *keys)
         except (RedisError, Overloaded, OSError) as error:
             _log.warning("session_not_read", error=type(error).__name__)
             return [None] * len(keys)
@@ -84,16 +84,24 @@ class RedisSessions:
 
     async def put(self, key: str, value: bytes, seconds: int) -> None:
         """Store with a time to live."""
-        await self.put_all((key, value, seconds))
-
-    async def put_all(self, *entries: tuple[str, bytes, int]) -> None:
-        """The same for several keys in one trip."""
         try:
-            leaving = [self._trips.start("SET", key, value, "EX", seconds) for key, value, seconds in entries]
-            # A single one, which is nearly each, needs nobody to gather it.
-            await (leaving[0] if len(leaving) == 1 else asyncio.gather(*leaving))
+            await self._trips.command("SET", key, value, "EX", seconds)
         except (RedisError, Overloaded, OSError) as error:
             _log.warning("session_not_stored", error=type(error).__name__)
+
+    def put_soon(self, *entries: tuple[str, bytes, int]) -> None:
+        """Store several with their times to live, in one trip that nobody waits for."""
+        try:
+            for key, value, seconds in entries:
+                self._trips.start("SET", key, value, "EX", seconds).add_done_callback(_say_if_lost)
+        except Overloaded as error:
+            _log.warning("session_not_stored", error=type(error).__name__)
+
+
+def _say_if_lost(stored: "asyncio.Future[Any]") -> None:
+    error = None if stored.cancelled() else stored.exception()
+    if error is not None:
+        _log.warning("session_not_stored", error=type(error).__name__)
 
 
 class RqDoorbell:

@@ -27,6 +27,7 @@ from gateway.storage.vault import Vault, each_opened
 
 WRITE_AFTER_SECONDS: Final = 10.0
 WAITING_MAX: Final = 20_000
+WRITE_BATCH: Final = 200
 _log = structlog.get_logger(__name__)
 
 _COLUMNS: Final = (
@@ -134,10 +135,16 @@ class PostgresUnfinished:
 
     async def write(self) -> None:
         """Write every note that waits. One that cannot be written waits for the next time."""
-        now = asyncio.get_running_loop().time()
-        taken, self._waiting = self._waiting, {}
+        waiting = list(self._waiting)
+        for begin in range(0, len(waiting), WRITE_BATCH):
+            await self._write(waiting[begin : begin + WRITE_BATCH])
+
+    async def _write(self, keys: list[_Key]) -> None:
+        # A few at a time: sealing them all at once would keep callers waiting.
+        taken = {key: self._waiting.pop(key) for key in keys if key in self._waiting}
         if not taken:
             return
+        now = asyncio.get_running_loop().time()
         try:
             rows = [self._row(reached, now - since) for since, reached in taken.values()]
             async with self._engine.begin() as connection:

@@ -133,16 +133,15 @@ class MemorySessions:
         return None if self.away else self.held.get(key)
 
     async def put(self, key: str, value: bytes, seconds: int) -> None:
-        if not self.away:
-            self.held[key] = value
-            self.seconds[key] = seconds
+        self.put_soon((key, value, seconds))
 
     async def get_all(self, *keys: str) -> list[bytes | None]:
         return [await self.get(key) for key in keys]
 
-    async def put_all(self, *entries: tuple[str, bytes, int]) -> None:
-        for key, value, seconds in entries:
-            await self.put(key, value, seconds)
+    def put_soon(self, *entries: tuple[str, bytes, int]) -> None:
+        for key, value, seconds in () if self.away else entries:
+            self.held[key] = value
+            self.seconds[key] = seconds
 
     def lose(self) -> None:
         self.held.clear()
