@@ -211,48 +211,29 @@ async def open_rooms(
     telegram_redis = connect(settings.redis_url, timeout_seconds=1)
     telegram = build_telegram(auto, vault, telegram_redis, trips)
     chats = telegram.sender if telegram else None
-    routes = text_routes(settings, carriers, chats)
     scores, feed = PostgresScores(engine), RedisScoreFeed(patient_redis)
-    directory = ContestDirectory(engine)
     messages = PostgresMessages(engine, vault, settings.base_url)
     paying = PostgresPayments(engine, vault, settings.base_url, prompting)
     unfinished = PostgresUnfinished(engine, vault)
     budget = SharedStatusBudget(settings.redis_url)
-    house = BoundHouse(
-        directory=directory,
-        orders=PostgresOrders(auto, vault),
-        views=PostgresViews(engine, vault),
-        callbacks=PostgresCallbacks(auto, vault),
-        messages=messages,
-        talks=PostgresTalks(auto),
-        doorbell=doorbell,
-        providers=frozenset(providers),
-        clock=utc_now,
-        rescuer=Rescuer(PostgresAttempts(engine, vault), paying, providers, budget, doorbell),
-        unfinished=unfinished,
-    )
-
-    async def show(counted: Mapping[UUID, Any]) -> None:
-        try:
-            await publish_scores(counted, scores=scores, feed=feed)
-        except (RedisError, OSError) as error:
-            _log.warning("scores_not_published", error=type(error).__name__)
-
-    async def texts_in() -> int:
-        return await answer_texts(messages, house)
-
-    async def texts_out() -> int:
-        return await send_messages(
-            messages=messages, carriers=carriers, routes=routes, chats=chats, write=render, parts=gsm.parts
-        )
-
+    house = _house(engine, vault, messages, unfinished, doorbell, providers, paying, budget)
     steps: dict[Work, Step] = {
         Work.COLLECT: partial(collect_payments, payments=paying, providers=providers),
         Work.CALLBACKS: partial(judge_callbacks, payments=paying, providers=providers),
         Work.VERIFY: partial(verify_payments, payments=paying, providers=providers, budget=budget),
-        Work.SETTLE: partial(settle_payments, settlement=PostgresSettlement(engine), show=show),
-        Work.TEXTS_IN: texts_in,
-        Work.TEXTS_OUT: texts_out,
+        Work.SETTLE: partial(
+            settle_payments, settlement=PostgresSettlement(engine), show=partial(_show, scores=scores, feed=feed)
+        ),
+        Work.TEXTS_IN: partial(answer_texts, messages, house),
+        Work.TEXTS_OUT: partial(
+            send_messages,
+            messages=messages,
+            carriers=carriers,
+            routes=text_routes(settings, carriers, chats),
+            chats=chats,
+            write=render,
+            parts=gsm.parts,
+        ),
         Work.NUDGES: partial(nudge_voters, unfinished=unfinished),
     }
     rooms = Rooms(
@@ -281,6 +262,39 @@ async def open_rooms(
         for held in (*providers.values(), *carriers.values(), *((telegram,) if telegram else ())):
             closing.push_async_callback(held.aclose)
         yield rooms
+
+
+def _house(
+    engine: AsyncEngine,
+    vault: Vault,
+    messages: PostgresMessages,
+    unfinished: PostgresUnfinished,
+    doorbell: RqDoorbell,
+    providers: Mapping[str, PaymentProvider],
+    paying: PostgresPayments,
+    budget: SharedStatusBudget,
+) -> BoundHouse:
+    auto = engine.execution_options(isolation_level="AUTOCOMMIT")
+    return BoundHouse(
+        directory=ContestDirectory(engine),
+        orders=PostgresOrders(auto, vault),
+        views=PostgresViews(engine, vault),
+        callbacks=PostgresCallbacks(auto, vault),
+        messages=messages,
+        talks=PostgresTalks(auto),
+        doorbell=doorbell,
+        providers=frozenset(providers),
+        clock=utc_now,
+        rescuer=Rescuer(PostgresAttempts(engine, vault), paying, providers, budget, doorbell),
+        unfinished=unfinished,
+    )
+
+
+async def _show(counted: Mapping[UUID, Any], *, scores: PostgresScores, feed: RedisScoreFeed) -> None:
+    try:
+        await publish_scores(counted, scores=scores, feed=feed)
+    except (RedisError, OSError) as error:
+        _log.warning("scores_not_published", error=type(error).__name__)
 
 
 async def answer_texts(messages: PostgresMessages, house: BoundHouse) -> int:
