@@ -96,6 +96,7 @@ def test_a_vote_from_deep_link_to_receipt(country: Country, awa: Person) -> None
     awa.share()
     awa.reads("vérifié")
     awa.reads("Total : 500 FCFA")
+    texts = awa.phone.inbox()
     placed = awa.tap("Payer 500", times=2)
     awa.phone.wait_for_prompt()
     asked = awa.reads("validez la demande MTN MoMo")
@@ -106,7 +107,7 @@ def test_a_vote_from_deep_link_to_receipt(country: Country, awa: Person) -> None
     receipt = receipt_in(awa.reads("Recu", after=placed["id"])["text"])
     assert receipt in counted["text"]
     until(lambda: country.votes("09") == before + 5, "five more votes, though the button was tapped twice")
-    assert awa.phone.inbox() == [], "told in the chat, so no text costs anything"
+    assert awa.phone.inbox() == texts, "told in the chat, so no text costs anything"
     awa.send("/mesvotes")
     assert receipt in awa.reads("Vos votes")["text"]
     awa.send(f"/verifier {receipt.lower()}")
