@@ -14,9 +14,9 @@ from gateway.domain.money import Money
 from gateway.domain.texting import DELIVERED, UNDELIVERED, Routes, after, country_of, is_asked_for, quiet_until
 from gateway.ports.house import IncomingText
 from gateway.ports.stores import PAYMENT_URL, DueMessage, SentMessage
-from gateway.storage.arrays import arrays, unnest
 from gateway.storage.contests import DIAL_CODE
 from gateway.storage.orders import payer_place, secrets_place, voter_place
+from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault, each_opened, fingerprint
 
 LEASE_SECONDS: Final = 60
@@ -85,14 +85,14 @@ _TAKE: Final = text(f"""
 update messages_out m set status = 'sending', attempts = attempts + 1, sent_at = now(), carrier = t.carrier,
   carrier_message_id = m.id::text, delivery_status = null, delivery_at = null,
   next_try_at = now() + make_interval(secs => :lease)
-from {unnest(_TAKEN, "t")} where m.id = t.id
+from {recordset(_TAKEN, "t")} where m.id = t.id
 """)
 
 _PUT: Final = (("id", "uuid"), ("until", "timestamptz"), ("error", "text"))
 _PUT_OFF: Final = text(f"""
 update messages_out m set status = case when h.until is null then 'refused' else 'due' end,
   next_try_at = h.until, last_error = h.error
-from {unnest(_PUT, "h")} where m.id = h.id
+from {recordset(_PUT, "h")} where m.id = h.id
 """)
 
 _OPTED_OUT: Final = text("""
@@ -121,7 +121,7 @@ update messages_out m set
     when s.status = 'unknown' then m.sent_at + make_interval(secs => s.retry_seconds)
     else now() + make_interval(secs => s.retry_seconds) end,
   delivery_status = coalesce(m.delivery_status, r.status), delivery_at = coalesce(m.delivery_at, r.received_at)
-from {unnest(_SENT, "s")} left join lateral (
+from {recordset(_SENT, "s")} left join lateral (
   select d.status, d.received_at from delivery_reports d
   where d.carrier = s.carrier and d.carrier_message_id = s.carrier_message_id
   order by d.status = '{DELIVERED}' desc, d.status in ({_FINAL}) desc, d.id desc limit 1) r on true
@@ -209,9 +209,9 @@ class PostgresMessages:
             due = each_opened(rows, lambda row: self._due(row, routes))
             held = await self._held(connection, due)
             taken = [message for message in due if message.id not in held]
-            await connection.execute(_PUT_OFF, arrays(_PUT, held.values()))
+            await connection.execute(_PUT_OFF, document(held.values()))
             places = [{"id": message.id, "carrier": message.carrier} for message in taken]
-            await connection.execute(_TAKE, {**arrays(_TAKEN, places), "lease": LEASE_SECONDS})
+            await connection.execute(_TAKE, {**document(places), "lease": LEASE_SECONDS})
         return taken
 
     async def _held(self, connection: AsyncConnection, due: Sequence[DueMessage]) -> dict[UUID, dict[str, object]]:
@@ -301,7 +301,7 @@ class PostgresMessages:
             for r in results
         ]
         async with self._engine.begin() as connection:
-            await connection.execute(_RECORD_SENT, arrays(_SENT, rows))
+            await connection.execute(_RECORD_SENT, document(rows))
 
     async def store_text(self, incoming: IncomingText) -> bool:
         """Keep a text; False when its id was stored before."""

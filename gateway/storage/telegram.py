@@ -12,15 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.domain.payment import State, public_status
 from gateway.ports.house import HouseUnavailable, VoteLine
 from gateway.ports.telegram import BoardFace, Chat, KeptUpdate, ShownBoard
-from gateway.storage.arrays import arrays, unnest
 from gateway.storage.coalescer import Coalescer, Overloaded
+from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 
 _LEFT_OVER_LOCK: Final = 0x5907_11_70
 
 _COLUMNS: Final = (("update_id", "bigint"), ("chat_id", "bigint"), ("body_cipher", "bytea"))
 _KEEP: Final = text(f"""
-insert into telegram_updates (update_id, chat_id, body_cipher) select * from {unnest(_COLUMNS)}
+insert into telegram_updates (update_id, chat_id, body_cipher) select * from {recordset(_COLUMNS)}
 on conflict do nothing returning update_id
 """)
 _HANDLED: Final = text("""
@@ -76,7 +76,7 @@ _FACES: Final = (("contest_id", "uuid"), ("language", "text"), ("hash", "bytea")
 _STALE: Final = text(f"""
 with due as (
   select c.chat_id, f.hash from telegram_chats c
-    join {unnest(_FACES, "f")} on f.contest_id = c.board_contest_id and f.language = c.language
+    join {recordset(_FACES, "f")} on f.contest_id = c.board_contest_id and f.language = c.language
   where c.board_message_id is not null and c.board_until > now() and c.reachable
     and c.board_hash is distinct from f.hash and c.board_edited_at <= now() - make_interval(secs => :every)
   order by c.board_edited_at limit :limit for update of c skip locked)
@@ -115,7 +115,7 @@ class PostgresTelegram:
         first = {update_id: (update_id, chat_id, sealed) for update_id, chat_id, sealed in reversed(updates)}
         rows = [dict(zip((name for name, _ in _COLUMNS), values, strict=True)) for values in first.values()]
         async with self._auto.connect() as connection:
-            new = set((await connection.execute(_KEEP, arrays(_COLUMNS, rows))).scalars())
+            new = set((await connection.execute(_KEEP, document(rows))).scalars())
         told = []
         for update_id, _, _ in updates:
             told.append(update_id in new)
@@ -192,9 +192,7 @@ class PostgresTelegram:
         shown: list[Mapping[str, Any]] = [
             {"contest_id": face.contest_id, "language": face.language, "hash": face.hash} for face in faces
         ]
-        return [
-            _board(row) for row in await self._run(_STALE, **arrays(_FACES, shown), every=every_seconds, limit=limit)
-        ]
+        return [_board(row) for row in await self._run(_STALE, **document(shown), every=every_seconds, limit=limit)]
 
     async def forget_board_text(self, chat_id: int) -> None:
         """The edit failed: the board is stale again."""
