@@ -1,23 +1,26 @@
 """How a provider file announces itself, and the kinds of settings that providers share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, SecretStr
 
+from gateway.domain.wallet import PaymentMethod
 from gateway.ports.payment_provider import PaymentProvider
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
     """`settings`: what the provider wants from the environment, under its code in capitals
-    (`MTN_MOMO_BASE_URL` is `base_url`). `build`: makes the provider from them."""
+    (`MTN_MOMO_BASE_URL` is `base_url`). `build`: makes the provider from them. `collects`: by ISO country
+    code, the ways of paying that it takes there."""
 
     code: str
     settings: type[BaseModel]
     build: Callable[[Any], PaymentProvider]
+    collects: Mapping[str, tuple[PaymentMethod, ...]]
 
 
 def _address(text: str) -> str:

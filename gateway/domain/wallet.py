@@ -17,6 +17,7 @@ class PaymentMethod(StrEnum):
     MTN = "MTN_MOBILE_MONEY"
     ORANGE = "ORANGE_MONEY"
     CARD = "CARD"
+    WAVE = "WAVE"
 
 
 _BY_NETWORK: Final = {

@@ -53,7 +53,9 @@ class Capabilities:
 
     `ladder_seconds`: waits before the first status questions. `open_seconds`: how long the payer
     may take. `status_per_second`: questions that one account may ask. `minimum_minor`: least
-    amount, in minor units.
+    amount, in minor units. `can_refund`, `can_pay_out`, `has_balance`, `knows_holders`: the provider is
+    a `Disburser`, a `BalanceTeller`, a `HolderChecker` too. `pays_from_float`: what it gives back or pays
+    out leaves a wallet of its own, not the one that collects.
     """
 
     kinds: frozenset[Kind]
@@ -66,6 +68,10 @@ class Capabilities:
     recovery: Recovery = Recovery.ASK
     callback_is_proof: bool = False
     can_refund: bool = False
+    can_pay_out: bool = False
+    has_balance: bool = False
+    knows_holders: bool = False
+    pays_from_float: bool = False
     instructions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -203,6 +209,51 @@ class Hint:
     proof: Succeeded | Failed | None = None
 
 
+class Purpose(StrEnum):
+    """Why money leaves."""
+
+    REFUND = "refund"
+    PAYOUT = "payout"
+
+
+@dataclass(frozen=True, slots=True)
+class Disbursement:
+    """Money on its way out, under our own reference, which is committed before the operator is asked.
+
+    `payee`: E.164; None where the operator knows it from the collection. `collection`: what a refund
+    gives back, whole or in part. `base_url`, `provider_reference`, `secrets`: as of a collection.
+    """
+
+    reference: UUID
+    purpose: Purpose
+    country: str
+    amount: Money
+    description: str
+    callback_url: str = field(repr=False)
+    payee: str | None = field(default=None, repr=False)
+    collection: Collection | None = None
+    base_url: str | None = None
+    provider_reference: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+DisburseResult = Accepted | Rejected | NotSent | Unknown
+
+
+class Wallet(StrEnum):
+    """Which wallet of an account a balance is asked of."""
+
+    COLLECTION = "collection"
+    DISBURSEMENT = "disbursement"
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an operator says an account holds."""
+
+    available: Money
+
+
 class PaymentProvider(Protocol):
     """One operator. No method raises for anything that an operator may answer."""
 
@@ -234,4 +285,32 @@ class PaymentProvider(Protocol):
 
     async def aclose(self) -> None:
         """Close connections."""
+        ...
+
+
+class Disburser(Protocol):
+    """A provider that can give money out. Nothing raises for anything that an operator may answer."""
+
+    async def disburse(self, disbursement: Disbursement) -> DisburseResult:
+        """Ask the operator to pay. Asked again with the same reference it pays once."""
+        ...
+
+    async def query_disbursement(self, disbursement: Disbursement) -> StatusReport:
+        """Ask what became of it. `Succeeded.received` is what the payee got."""
+        ...
+
+
+class BalanceTeller(Protocol):
+    """A provider that tells what an account holds."""
+
+    async def balance(self, wallet: Wallet, currency: str, country: str) -> Balance | Unavailable:
+        """What the account holds now."""
+        ...
+
+
+class HolderChecker(Protocol):
+    """A provider that tells whether a number has a wallet."""
+
+    async def holder_active(self, msisdn: str) -> bool | None:
+        """Whether this E.164 number can pay and be paid; None when it does not say."""
         ...

@@ -197,10 +197,11 @@ class Settlement(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One balanced transaction for the book of a contest."""
+    """One balanced transaction. `contest_id`: whose book; None for money that moves between accounts of
+    ours."""
 
     tx: UUID
-    contest_id: UUID
+    contest_id: UUID | None
     memo: str
     legs: tuple[Posting, ...]
 

@@ -51,7 +51,7 @@ select contest_id from (
   full join (select contest_id, sum(amount_minor) as m, sum(quantity) as n from tally_entries group by 1) t
     using (contest_id)
 where coalesce(b.money, 0) <> coalesce(t.m, 0) or coalesce(b.votes, 0) <> coalesce(t.n, 0)""",
-    "I10 taken minus given back is at the operator; held and owed agree with their states": """
+    "I10 taken minus given back and paid out is where money is; held and owed agree with their states": """
 with a as (
   select contest_id, currency, sum(m) filter (where status in ('held','surplus','mismatched')) as held,
     sum(m) filter (where status in ('settled','held','surplus','mismatched','refund_due','refunded')) as took
@@ -60,14 +60,23 @@ with a as (
 r as (
   select contest_id, currency, sum(amount_minor) filter (where status = 'done') as done,
     sum(amount_minor) filter (where status not in ('done', 'void')) as owed from refunds group by 1, 2),
+o as (
+  select contest_id, currency, sum(amount_minor) filter (where status = 'done') as paid,
+    sum(amount_minor) filter (where status in ('due', 'sent', 'manual')) as sent from payouts group by 1, 2),
 l as (
   select contest_id, currency, -sum(amount_minor) filter (where account = 'held_funds') as held,
     -sum(amount_minor) filter (where account = 'refunds_owed') as owed,
-    sum(amount_minor) filter (where account = 'operator_clearing') as clearing
-  from postings where currency <> 'VOTES' group by 1, 2)
-select contest_id, currency from a full join r using (contest_id, currency) full join l using (contest_id, currency)
+    -sum(amount_minor) filter (where account = 'payouts_sent') as sent,
+    -sum(amount_minor) filter (where account = 'unexplained') as unexplained,
+    sum(amount_minor) filter (where account in ('operator_clearing', 'operator_float', 'bank', 'operator_fee'))
+      as somewhere
+  from postings where currency <> 'VOTES' and contest_id is not null group by 1, 2)
+select contest_id, currency from a full join r using (contest_id, currency) full join o using (contest_id, currency)
+  full join l using (contest_id, currency)
 where coalesce(a.held, 0) <> coalesce(l.held, 0) or coalesce(r.owed, 0) <> coalesce(l.owed, 0)
-  or coalesce(a.took, 0) - coalesce(r.done, 0) <> coalesce(l.clearing, 0)""",
+  or coalesce(o.sent, 0) <> coalesce(l.sent, 0)
+  or coalesce(a.took, 0) - coalesce(r.done, 0) - coalesce(o.paid, 0) + coalesce(l.unexplained, 0)
+    <> coalesce(l.somewhere, 0)""",
     "I11 every state is explained by its last event": """
 select p.reference from payments p left join lateral (
   select to_status from payment_events e where e.reference = p.reference order by id desc limit 1) l on true
@@ -91,6 +100,23 @@ select p.reference from payments p where p.status = 'settled'
     "I16 what was asked is the price of what was ordered": """
 select v.id from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
 where v.amount_minor <> v.quantity * v.price_minor or p.amount_minor <> v.amount_minor or p.currency <> v.currency""",
+    "I17 an adjustment takes back one whole entry, of a payment that is given back": """
+select t.contest_id, t.seq from tally_entries t
+  left join tally_entries a on a.contest_id = t.contest_id and a.adjusts = t.seq
+  left join payments p on p.reference = t.payment_reference
+where t.kind = 'vote' and ((a.seq is not null) <> (p.status in ('refund_due','refunded')) or (a.seq is not null
+  and (a.candidate_id, a.quantity, a.amount_minor) is distinct from (t.candidate_id, -t.quantity, -t.amount_minor)))
+union all select a.contest_id, a.seq from tally_entries a where a.kind = 'adjustment' and not exists (
+  select 1 from tally_entries t where t.contest_id = a.contest_id and t.seq = a.adjusts and t.kind = 'vote')""",
+    "I18 sales are shared out to the franc, and our share is the fees of what counts": """
+select contest_id, currency from (
+  select contest_id, currency, -coalesce(sum(amount_minor) filter (where account = 'sales'), 0) as sold,
+    coalesce(sum(amount_minor) filter (where account = 'sales_shared'), 0) as shared,
+    -coalesce(sum(amount_minor) filter (where account = 'platform_fee'), 0) as ours
+  from postings where contest_id is not null and currency <> 'VOTES' group by 1, 2) l
+  full join (select contest_id, currency, sum(fee_minor) as fees from payments where status = 'settled' group by 1, 2) f
+    using (contest_id, currency)
+where coalesce(sold, 0) <> coalesce(shared, 0) or coalesce(ours, 0) <> coalesce(fees, 0)""",
 }
 
 

@@ -23,7 +23,16 @@ from gateway.storage.rows import document, recordset
 _SETTLE_LOCK_SPACE: Final = 0x5907
 
 _CONTESTS: Final = text("select distinct contest_id from payments where status = 'confirmed'")
-_TRY_LOCK: Final = text("select pg_try_advisory_xact_lock(:space, hashtext(cast(cast(:contest as uuid) as text)))")
+# The lock, and the organiser's fee plan of this moment in the contest's currency.
+_TRY_LOCK: Final = text("""
+select pg_try_advisory_xact_lock(:space, hashtext(cast(cast(:contest as uuid) as text))) as locked,
+  f.percent_bp, f.fixed_minor, f.minimum_minor
+from contests c left join lateral (
+  select percent_bp, fixed_minor, minimum_minor from fee_plans
+  where organiser_id = c.organiser_id and currency = c.currency and valid_from <= now()
+  order by valid_from desc limit 1) f on true
+where c.id = :contest
+""")
 
 _DUE: Final = text("""
 select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.confirmed_at,
@@ -47,6 +56,7 @@ _COUNTED: Final = (
     ("amount_minor", "bigint"),
     ("receipt", "text"),
     ("tx", "uuid"),
+    ("fee_minor", "bigint"),
 )
 _COUNT: Final = text(f"""
 with counted as (select *, row_number() over () as n from {recordset(_COUNTED)}),
@@ -54,7 +64,8 @@ head as (
   update contest_heads set next_seq = next_seq + :size where contest_id = :contest
   returning next_seq - :size as first),
 flipped as (
-  update payments p set status = 'settled', settled_at = now(), next_check_at = null from counted c
+  update payments p set status = 'settled', settled_at = now(), next_check_at = null, fee_minor = c.fee_minor
+  from counted c
   where p.reference = c.reference and p.placed_at = c.placed_at and p.status = 'confirmed'
   returning p.reference, p.placed_at, p.vote_id, p.payer_index),
 logged as (
@@ -130,22 +141,25 @@ class PostgresSettlement:
             waiting = list((await connection.execute(_CONTESTS)).scalars())
         for contest in waiting:
             async with self._engine.begin() as connection:
-                locked = await connection.execute(_TRY_LOCK, {"space": _SETTLE_LOCK_SPACE, "contest": contest})
-                if not locked.scalar_one():
+                asked = {"space": _SETTLE_LOCK_SPACE, "contest": contest}
+                turn = (await connection.execute(_TRY_LOCK, asked)).one()
+                if not turn.locked:
                     continue
                 rows = (await connection.execute(_DUE, {"contest": contest, "limit": limit})).all()
                 if rows:
-                    return await self._settle(connection, contest, rows)
+                    return await self._settle(connection, contest, rows, plan_of(turn))
         return None
 
-    async def _settle(self, connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]]) -> SettledBatch:
+    async def _settle(
+        self, connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]], plan: ledger.FeePlan
+    ) -> SettledBatch:
         decisions = list(decide(rows))
         providers = {row.reference: row.provider for row in rows}
         placed = {row.reference: row.placed_at for row in rows}
         counted = [d.payment for d in decisions if d.verdict is Verdict.COUNT]
         other = [d for d in decisions if d.verdict is not Verdict.COUNT]
         if counted:
-            await self._count(connection, contest, counted, providers, placed)
+            await self._count(connection, contest, counted, providers, placed, plan)
         if other:
             await self._refuse(connection, contest, other, providers, placed)
         return SettledBatch(contest, tuple((p.candidate_code, p.quantity) for p in counted), len(other))
@@ -157,15 +171,19 @@ class PostgresSettlement:
         counted: list[ConfirmedPayment],
         providers: dict[UUID, str],
         placed: dict[UUID, Any],
+        plan: ledger.FeePlan,
     ) -> None:
         books: dict[tuple[str, str], UUID] = defaultdict(uuid4)
         money: dict[tuple[str, str], int] = defaultdict(int)
         votes: dict[tuple[str, str], int] = defaultdict(int)
+        fees: dict[tuple[str, str], int] = defaultdict(int)
         rows = []
         for payment in counted:
             pot = (providers[payment.reference], payment.amount.currency)
             money[pot] += payment.amount.amount_minor
             votes[pot] += payment.quantity
+            fee = plan.fee(payment.amount.amount_minor)
+            fees[pot] += fee
             rows.append(
                 {
                     "reference": payment.reference,
@@ -175,6 +193,7 @@ class PostgresSettlement:
                     "amount_minor": payment.amount.amount_minor,
                     "receipt": payment.receipt,
                     "tx": books[pot],
+                    "fee_minor": fee,
                 }
             )
         parameters = {**document(rows), "contest": contest, "size": len(rows)}
@@ -185,7 +204,9 @@ class PostgresSettlement:
             connection,
             [
                 (
-                    LedgerEntry(tx, contest, "votes counted", ledger.sale(Money(money[pot], pot[1]), votes[pot])),
+                    LedgerEntry(
+                        tx, contest, "votes counted", ledger.sale(Money(money[pot], pot[1]), votes[pot], fees[pot])
+                    ),
                     pot[0],
                 )
                 for pot, tx in books.items()
@@ -234,6 +255,13 @@ class PostgresSettlement:
             ]
             await book(connection, entries)
         return len(due)
+
+
+def plan_of(row: Row[Any]) -> ledger.FeePlan:
+    """The fee plan in a row; without one everything is the organiser's."""
+    if row.percent_bp is None:
+        return ledger.FeePlan()
+    return ledger.FeePlan(row.percent_bp, row.fixed_minor, row.minimum_minor)
 
 
 def decide(rows: Iterable[Row[Any]]) -> Iterable[Decision]:

@@ -1,5 +1,6 @@
 """Contests, orders, money and the tally as SQLAlchemy sees them; texts and chats are in
-`conversation_tables`. The migrations build them; a test holds the two together.
+`conversation_tables`, what staff and statements bring in `staff_tables`. The migrations build them;
+a test holds the two together.
 
 Instants are UTC. Amounts are minor units. `*_index` is a keyed hash of a phone number and
 `*_cipher` the number encrypted (see `gateway.storage.vault`): no number is stored in clear.
@@ -29,6 +30,8 @@ organisers = Table(
     words("slug"),
     words("name"),
     instant("created_at", null=False, default="now()"),
+    instant("frozen_at"),
+    words("frozen_reason", null=True),
     UniqueConstraint("slug"),
 )
 
@@ -123,8 +126,10 @@ votes = Table(
     raw("voter_cipher"),
     words("receipt"),
     number("chat_id", null=True),
+    raw("orderer"),
     postgresql_partition_by="RANGE (placed_at)",
 )
+Index("votes_of_orderer", votes.c.orderer, desc(votes.c.placed_at), postgresql_where=text("orderer is not null"))
 Index("votes_of_chat", votes.c.chat_id, desc(votes.c.placed_at), postgresql_where=votes.c.chat_id.is_not(None))
 Index("votes_of_voter", votes.c.voter_index, desc(votes.c.placed_at), postgresql_where=votes.c.voter_index.is_not(None))
 
@@ -141,8 +146,8 @@ payments = Table(
     number("amount_minor"),
     words("currency"),
     words("status", default="created"),
-    raw("payer_index", null=False),
-    raw("payer_cipher", null=False),
+    raw("payer_index"),
+    raw("payer_cipher"),
     words("base_url", null=True),
     words("provider_reference", null=True),
     raw("secrets_cipher"),
@@ -162,8 +167,11 @@ payments = Table(
     words("received_currency", null=True),
     words("reason", null=True),
     words("reason_code", null=True),
+    number("fee_minor", null=True),
+    Column("provisional", Boolean, nullable=False, server_default=text("false")),
     postgresql_partition_by="RANGE (placed_at)",
 )
+Index("payments_provisional", payments.c.reference, postgresql_where=text("provisional"))
 Index(
     "payments_counted_once",
     payments.c.vote_id,
@@ -238,8 +246,11 @@ callbacks = Table(
     words("remote"),
     instant("handled_at"),
     words("outcome", null=True),
+    number("duplicate_of", null=True),
+    instant("replayed_at"),
     postgresql_partition_by="RANGE (received_at)",
 )
+Index("callbacks_same", callbacks.c.provider, callbacks.c.body_hash)
 Index("callbacks_due", callbacks.c.id, postgresql_where=text("handled_at is null"))
 Index("callbacks_of_payment", callbacks.c.payment_reference, postgresql_where=text("payment_reference is not null"))
 
@@ -257,6 +268,14 @@ tally_entries = Table(
     Column("ledger_tx", Uuid, nullable=False),
     words("reason", null=True),
     instant("counted_at", null=False, default="now()"),
+    number("adjusts", null=True),
+)
+Index(
+    "tally_entries_adjusted_once",
+    tally_entries.c.contest_id,
+    tally_entries.c.adjusts,
+    unique=True,
+    postgresql_where=text("adjusts is not null"),
 )
 Index("tally_entries_once", tally_entries.c.payment_reference, unique=True, postgresql_where=text("kind = 'vote'"))
 Index("tally_entries_receipt", tally_entries.c.receipt, unique=True, postgresql_where=text("kind = 'vote'"))
@@ -266,7 +285,7 @@ postings = Table(
     metadata,
     counter(),
     Column("tx", Uuid, nullable=False),
-    Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
+    Column("contest_id", Uuid, ForeignKey("contests.id")),
     words("provider"),
     words("account"),
     words("currency"),
@@ -275,6 +294,8 @@ postings = Table(
     instant("at", null=False, default="now()"),
 )
 Index("postings_tx", postings.c.tx)
+Index("postings_provider", postings.c.provider, postings.c.account)
+Index("postings_at", postings.c.at)
 Index("postings_account", postings.c.contest_id, postings.c.account)
 
 refunds = Table(
@@ -288,7 +309,31 @@ refunds = Table(
     words("reason"),
     words("status", default="due"),
     instant("created_at", null=False, default="now()"),
+    words("provider", default=""),
+    words("requested_by", default="rule"),
+    Column("request_id", Uuid),
+    Column("replaces", Uuid),
+    number("tally_seq", null=True),
+    words("base_url", null=True),
+    words("provider_reference", null=True),
+    raw("secrets_cipher"),
+    number("send_tries", default="0", big=False),
+    number("checks", default="0", big=False),
+    number("not_found_count", default="0", big=False),
+    instant("not_found_since"),
+    instant("next_try_at", default="now()"),
+    instant("sent_at"),
+    instant("done_at"),
+    words("reason_code", null=True),
+    words("manual_reference", null=True),
 )
+Index(
+    "refunds_due",
+    refunds.c.next_try_at,
+    postgresql_where=text("status in ('due','sent') and next_try_at is not null"),
+)
+Index("refunds_of_payment", refunds.c.payment_reference)
+Index("refunds_of_request", refunds.c.request_id, postgresql_where=text("request_id is not null"))
 Index("refunds_once", refunds.c.payment_reference, unique=True, postgresql_where=text("status <> 'void'"))
 
 audit_log = Table(

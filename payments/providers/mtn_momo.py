@@ -27,6 +27,7 @@ import structlog
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gateway.domain.money import EXPONENTS, Money, parse_amount
+from gateway.domain.wallet import PaymentMethod
 from gateway.ports.payment_provider import (
     Accepted,
     Capabilities,
@@ -362,4 +363,4 @@ def _failed(answer: Mapping[str, Any], collection: Collection, raw: str) -> Stat
     return Failed(code, reason.payer, raw, expired=reason.expired, alarm=reason.alarm)
 
 
-REGISTRATION = Registration(CODE, Settings, MtnMomo)
+REGISTRATION = Registration(CODE, Settings, MtnMomo, {"CI": (PaymentMethod.MTN,), "CM": (PaymentMethod.MTN,)})

@@ -26,6 +26,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.domain.money import EXPONENTS, parse_amount
+from gateway.domain.wallet import PaymentMethod
 from gateway.ports.payment_provider import (
     Capabilities,
     Collection,
@@ -271,4 +272,4 @@ def _succeeded(answer: Mapping[str, object], collection: Collection, raw: str) -
     return Succeeded(received, identifier(answer.get("txnid")), raw)
 
 
-REGISTRATION = Registration(CODE, Settings, OrangeMoney)
+REGISTRATION = Registration(CODE, Settings, OrangeMoney, {"CI": (PaymentMethod.ORANGE,)})

@@ -32,6 +32,10 @@ PLANTED = {
         select gen_random_uuid(), reference, contest_id, amount_minor, currency, 'planted' from payments""",
     "I14": "delete from messages_out",
     "I16": "update payments set amount_minor = amount_minor + 100",
+    "I17": """insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount_minor, ledger_tx, reason,
+        adjusts) select contest_id, 2, 'adjustment', candidate_id, -quantity, -amount_minor, ledger_tx, 'planted', 1
+        from tally_entries""",
+    "I18": "update payments set fee_minor = fee_minor + 1",
 }
 
 

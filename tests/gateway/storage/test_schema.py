@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.domain.texting import Routes
-from gateway.storage import conversation_tables, tables
+from gateway.storage import conversation_tables, staff_tables, tables
 from gateway.storage.columns import metadata
 from gateway.storage.engine import APP_ROLE, connects_as, make_engine
 from gateway.storage.schema import migrate
@@ -20,7 +20,12 @@ from tests.gateway.scripted_provider import paid
 
 async def test_migrations_build_what_the_tables_say(database: Any) -> None:
     def differences(connection: Connection) -> list[Any]:
-        assert tables.votes.metadata is metadata is conversation_tables.messages_out.metadata
+        assert (
+            tables.votes.metadata
+            is metadata
+            is conversation_tables.messages_out.metadata
+            is staff_tables.staff.metadata
+        )
         names = set(metadata.tables)
 
         def include(name: str | None, kind: str, _: Any) -> bool:

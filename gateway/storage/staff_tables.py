@@ -1,0 +1,290 @@
+"""What staff, statements and payouts bring: see `gateway.storage.tables` for how instants, amounts
+and phone numbers are held."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    desc,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from gateway.storage.columns import counter, instant, metadata, number, raw, words
+
+
+def _events(of: str) -> Table:
+    table = Table(
+        f"{of}_events",
+        metadata,
+        counter(),
+        Column("reference", Uuid, nullable=False),
+        words("from_status", null=True),
+        words("to_status"),
+        words("seen"),
+        words("actor"),
+        words("detail", null=True),
+        instant("at", null=False, default="clock_timestamp()"),
+    )
+    Index(f"{of}_events_story", table.c.reference, table.c.id)
+    return table
+
+
+refund_events = _events("refund")
+payout_events = _events("payout")
+
+fee_plans = Table(
+    "fee_plans",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("organiser_id", Uuid, ForeignKey("organisers.id"), nullable=False),
+    words("currency"),
+    instant("valid_from", null=False),
+    number("percent_bp", big=False),
+    number("fixed_minor", default="0"),
+    number("minimum_minor", default="0"),
+    words("created_by"),
+    instant("created_at", null=False, default="now()"),
+    UniqueConstraint("organiser_id", "currency", "valid_from"),
+)
+
+statement_files = Table(
+    "statement_files",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    words("provider"),
+    words("name"),
+    raw("sha256", null=False),
+    number("lines", big=False),
+    instant("first_at"),
+    instant("last_at"),
+    words("imported_by"),
+    instant("imported_at", null=False, default="now()"),
+    UniqueConstraint("provider", "sha256"),
+)
+
+statement_lines = Table(
+    "statement_lines",
+    metadata,
+    counter(),
+    Column("file_id", Uuid, ForeignKey("statement_files.id"), nullable=False),
+    number("line_no", big=False),
+    words("provider"),
+    words("line_key"),
+    words("kind"),
+    words("our_reference", null=True),
+    words("external_id", null=True),
+    words("provider_reference", null=True),
+    raw("payer_index"),
+    number("amount_minor"),
+    number("fee_minor", default="0"),
+    words("currency"),
+    instant("at"),
+    Column("raw", JSONB, nullable=False),
+    Column("matched_reference", Uuid),
+    words("matched_by", null=True),
+    instant("matched_at"),
+    UniqueConstraint("provider", "line_key"),
+)
+Index(
+    "statement_lines_matched",
+    statement_lines.c.matched_reference,
+    postgresql_where=text("matched_reference is not null"),
+)
+Index(
+    "statement_lines_open",
+    statement_lines.c.provider,
+    statement_lines.c.id,
+    postgresql_where=text("matched_at is null"),
+)
+
+differences = Table(
+    "differences",
+    metadata,
+    counter(),
+    words("provider"),
+    words("kind"),
+    Column("line_id", BigInteger, ForeignKey("statement_lines.id")),
+    Column("payment_reference", Uuid),
+    Column("refund_reference", Uuid),
+    Column("payout_reference", Uuid),
+    number("amount_minor"),
+    words("currency"),
+    words("detail"),
+    instant("found_at", null=False, default="now()"),
+    words("status", default="open"),
+    words("resolution", null=True),
+    words("note", null=True),
+    words("resolved_by", null=True),
+    instant("resolved_at"),
+    Column("ledger_tx", Uuid),
+)
+Index("differences_open", differences.c.provider, differences.c.id, postgresql_where=text("status = 'open'"))
+Index(
+    "differences_of_line",
+    differences.c.line_id,
+    differences.c.kind,
+    unique=True,
+    postgresql_where=text("line_id is not null"),
+)
+Index(
+    "differences_of_payment",
+    differences.c.payment_reference,
+    differences.c.kind,
+    unique=True,
+    postgresql_where=text("payment_reference is not null and line_id is null"),
+)
+
+balance_checks = Table(
+    "balance_checks",
+    metadata,
+    counter(),
+    words("provider"),
+    words("wallet"),
+    words("currency"),
+    number("operator_minor"),
+    number("book_minor"),
+    instant("at", null=False, default="now()"),
+)
+
+beneficiaries = Table(
+    "beneficiaries",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("organiser_id", Uuid, ForeignKey("organisers.id"), nullable=False),
+    words("provider"),
+    words("country"),
+    raw("phone_index", null=False),
+    raw("phone_cipher", null=False),
+    words("name"),
+    words("registered_by"),
+    instant("registered_at", null=False, default="now()"),
+    words("confirmed_by", null=True),
+    instant("confirmed_at"),
+    instant("usable_from"),
+    instant("retired_at"),
+)
+
+payouts = Table(
+    "payouts",
+    metadata,
+    Column("reference", Uuid, primary_key=True),
+    Column("organiser_id", Uuid, ForeignKey("organisers.id"), nullable=False),
+    Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
+    Column("beneficiary_id", Uuid, ForeignKey("beneficiaries.id"), nullable=False),
+    words("provider"),
+    number("amount_minor"),
+    words("currency"),
+    words("status", default="due"),
+    Column("request_id", Uuid, nullable=False),
+    words("base_url", null=True),
+    words("provider_reference", null=True),
+    raw("secrets_cipher"),
+    number("send_tries", default="0", big=False),
+    number("checks", default="0", big=False),
+    number("not_found_count", default="0", big=False),
+    instant("not_found_since"),
+    instant("next_try_at", default="now()"),
+    instant("created_at", null=False, default="now()"),
+    instant("sent_at"),
+    instant("done_at"),
+    words("reason_code", null=True),
+)
+Index(
+    "payouts_due",
+    payouts.c.next_try_at,
+    postgresql_where=text("status in ('due','sent') and next_try_at is not null"),
+)
+Index("payouts_of_organiser", payouts.c.organiser_id, desc(payouts.c.created_at))
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    words("email"),
+    words("name", default=""),
+    words("password_hash"),
+    raw("totp_cipher"),
+    instant("totp_confirmed_at"),
+    number("totp_last_step", null=True),
+    words("role"),
+    Column("organiser_id", Uuid, ForeignKey("organisers.id")),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    number("failed_count", default="0", big=False),
+    instant("locked_until"),
+    instant("created_at", null=False, default="now()"),
+    instant("signed_in_at"),
+    UniqueConstraint("email"),
+)
+
+staff_sessions = Table(
+    "staff_sessions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("staff_id", Uuid, ForeignKey("staff.id"), nullable=False),
+    Column("family", Uuid, nullable=False),
+    raw("refresh_hash", null=False),
+    instant("created_at", null=False, default="now()"),
+    instant("expires_at", null=False),
+    instant("used_at"),
+    instant("revoked_at"),
+    words("remote", default=""),
+    words("agent", default=""),
+    UniqueConstraint("refresh_hash"),
+)
+Index("staff_sessions_family", staff_sessions.c.family)
+
+staff_requests = Table(
+    "staff_requests",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    words("act"),
+    words("subject"),
+    Column("params", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("preview", JSONB, nullable=False, server_default=text("'{}'")),
+    words("reason"),
+    words("requested_by"),
+    instant("requested_at", null=False, default="now()"),
+    words("status", default="waiting"),
+    words("decided_by", null=True),
+    instant("decided_at"),
+    instant("finished_at"),
+    words("outcome", null=True),
+)
+Index("staff_requests_waiting", staff_requests.c.requested_at, postgresql_where=text("status = 'waiting'"))
+Index("staff_requests_running", staff_requests.c.requested_at, postgresql_where=text("status = 'approved'"))
+
+void_rows = Table(
+    "void_rows",
+    metadata,
+    Column("request_id", Uuid, ForeignKey("staff_requests.id"), primary_key=True),
+    Column("payment_reference", Uuid, primary_key=True),
+    instant("placed_at", null=False),
+    number("votes"),
+    number("amount_minor"),
+    words("currency"),
+    instant("done_at"),
+    words("outcome", null=True),
+)
+Index(
+    "void_rows_left",
+    void_rows.c.request_id,
+    void_rows.c.payment_reference,
+    postgresql_where=text("done_at is null"),
+)
+
+account_health = Table(
+    "account_health",
+    metadata,
+    words("account", key=True),
+    instant("closed_until"),
+    Column("closed_seconds", Integer, nullable=False, server_default=text("0")),
+    words("reason", default=""),
+    instant("changed_at", null=False, default="now()"),
+)
