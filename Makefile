@@ -26,8 +26,8 @@ bench: bootstrap ## the benchmarks, each beside the floor measured in the same r
 chaos: bootstrap ## votes while processes are killed; counts violations
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-fuzz: bootstrap ## random screens' inputs and random texts, 100,000 each, from a fresh seed
-	SPOTLIGHT_FUZZ_EXAMPLES=100000 $(BIN)/pytest -m fuzz $(ARGS)
+fuzz: bootstrap ## random screens' inputs and random texts, 1,000,000 each, from a fresh seed
+	SPOTLIGHT_FUZZ_INPUTS=1000000 $(BIN)/pytest -m fuzz $(ARGS)
 
 clean: ## delete .venv and caches; the data in .spotlight stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

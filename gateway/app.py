@@ -18,6 +18,8 @@ import channels.web.api
 import channels.web.pages
 import leaderboard.routes
 import payments.routes
+from gateway.adapters import discover_aggregators, shared_secrets
+from gateway.domain.routing import provider_of
 from gateway.http import health, middleware, openapi
 from gateway.http.app_keys import HOUSE, PUBLIC_URL, SESSIONS
 from gateway.http.logs import set_up_logs
@@ -26,7 +28,7 @@ from gateway.http.rate_limits import RateLimits
 from gateway.ports.stores import ContestScores
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.storage.scores import ScoreListener
-from gateway.wiring import Rooms, discover_aggregators, open_rooms, process_name, read_figures, shared_secrets
+from gateway.wiring import Rooms, open_rooms, process_name, read_figures
 from leaderboard.feed import Boards
 
 # How long readers and requests may take to finish once we are told to stop.
@@ -62,7 +64,7 @@ def create_app(rooms: Rooms) -> web.Application:
         prompt_delay_seconds=rooms.settings.prompt_delay_seconds,
     )
     channels.sms.routes.setup(app, rooms.carriers, shared_secrets(rooms.carriers))
-    payments.routes.setup(app, frozenset(rooms.providers))
+    payments.routes.setup(app, frozenset(provider_of(account) for account in rooms.providers))
     if rooms.telegram is not None:
         rooms.telegram.setup(app, rooms.house, rooms.settings.base_url)
     demo = rooms.settings.env == "demo"
@@ -70,7 +72,7 @@ def create_app(rooms: Rooms) -> web.Application:
     # First, because aiohttp tries addresses of the same beginning in the order they were added.
     leaderboard.routes.setup(app, boards)
     channels.web.api.setup(app, limits)
-    channels.web.pages.setup(app, pages, limits, frozenset(rooms.providers))
+    channels.web.pages.setup(app, pages, limits, lambda country: rooms.house.rails.open_methods(country))
     checks = {"postgresql": rooms.check_database, "redis": rooms.check_redis}
     health.setup(app, checks, read_figures(rooms))
     openapi.setup(app)

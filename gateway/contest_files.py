@@ -1,7 +1,7 @@
 """Contests as documents, and their lint: what `spotlight contest` does with the database."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -9,14 +9,14 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-import payments.providers
 from channels.lint import Report, Wallet, lint
 from channels.phrases import languages
+from gateway.adapters import build_accounts, rails_of
 from gateway.domain.contest import CandidateStatus, Contest
 from gateway.domain.contest_changes import ChangeRefused, Entry, Plan, plan
 from gateway.domain.money import EXPONENTS, Money, parse_amount
-from gateway.domain.wallet import PaymentMethod, methods_in, provider_for
-from gateway.ports.payment_provider import PaymentProvider
+from gateway.domain.routing import Rails
+from gateway.domain.wallet import prefixes_in
 from gateway.settings import Settings
 from gateway.storage.contest_writes import (
     add_organiser,
@@ -27,7 +27,6 @@ from gateway.storage.contest_writes import (
 )
 from gateway.storage.contests import read_contests
 from gateway.storage.engine import make_engine
-from gateway.wiring import build_adapters
 
 FORMAT: Final = "spotlight contest 1"
 _SPACE: Final = UUID("5907119e-0000-4000-8000-0000c047e575")
@@ -216,13 +215,14 @@ async def lint_contests(
     finally:
         await engine.dispose()
     chosen = contests if slug is None else (_named(contests, slug),)
-    providers: Mapping[str, PaymentProvider] = build_adapters(payments.providers)
+    accounts = build_accounts()
+    rails = rails_of(accounts)
     try:
         return [
             lint(
                 contest,
                 others=[c for c in contests if c.id != contest.id and c.closes_at > now],
-                wallets=[_wallet(contest.country, method, providers) for method in methods_in(contest.country)],
+                wallets=_wallets(contest.country, rails),
                 now=now,
                 public_url=settings.base_url,
                 in_languages=() if in_language is None else (in_language,),
@@ -231,17 +231,20 @@ async def lint_contests(
             for contest in chosen
         ]
     finally:
-        for provider in providers.values():
-            await provider.aclose()
+        for account in accounts.values():
+            await account.provider.aclose()
 
 
-def _wallet(country: str, method: PaymentMethod, providers: Mapping[str, PaymentProvider]) -> Wallet:
-    code = provider_for(country, method) or ""
-    provider = providers.get(code)
-    if provider is None:
-        return Wallet(method, code, connected=False)
-    can = provider.capabilities(country)
-    return Wallet(method, code, can.minimum_minor, can.currencies)
+def _wallets(country: str, rails: Rails) -> list[Wallet]:
+    """What collects in a country, and the wallets of its phones for which there is no account."""
+    found = [
+        Wallet(rail.method, rail.account, rail.minimum_minor, rail.currencies)
+        for rail in rails.every
+        if rail.country == country
+    ]
+    _, by_prefix = prefixes_in(country)
+    missing = set(by_prefix.values()) - {wallet.method for wallet in found}
+    return [*found, *(Wallet(method, "", connected=False) for method in sorted(missing))]
 
 
 def _price(typed: str, currency: str) -> Money:

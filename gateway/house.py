@@ -10,7 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import PlacedOrder, Refusal, Wish
-from gateway.domain.rescue import Rescue
+from gateway.domain.rescue import Claim, Rescue
+from gateway.domain.routing import Rails
 from gateway.domain.tally import Score, Standing, standing
 from gateway.ports.dialogues import Reached
 from gateway.ports.house import (
@@ -37,7 +38,8 @@ from gateway.usecases.rescue_payment import Rescuer
 
 @dataclass
 class BoundHouse:
-    """`House`, for one process. `standings` is kept up to date by the score listener."""
+    """`House`, for one process. `standings` is kept up to date by the score listener, `rails` by whoever
+    watches the accounts."""
 
     directory: ContestDirectory
     orders: PostgresOrders
@@ -46,7 +48,7 @@ class BoundHouse:
     messages: PostgresMessages
     talks: PostgresTalks
     doorbell: Doorbell
-    providers: frozenset[str]
+    rails: Rails
     clock: Callable[[], datetime]
     rescuer: Rescuer
     unfinished: PostgresUnfinished
@@ -88,9 +90,7 @@ class BoundHouse:
 
     async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
         """Sell."""
-        return await place_order(
-            wish, orders=self.orders, doorbell=self.doorbell, providers=self.providers, clock=self.clock
-        )
+        return await place_order(wish, orders=self.orders, doorbell=self.doorbell, rails=self.rails, clock=self.clock)
 
     async def order(self, vote_id: UUID) -> OrderView | None:
         """What became of an order."""
@@ -108,17 +108,17 @@ class BoundHouse:
         """The counted vote behind a receipt code."""
         return await self.views.receipt(code)
 
-    async def rescue(self, number: Msisdn, contest_id: UUID, language: str) -> Rescue:
-        """What became of a number's latest payments, asked of their operators now."""
+    async def rescue(self, claim: Claim, language: str) -> Rescue:
+        """What became of the latest payments that this is about, asked of their operators now."""
         try:
-            return await self.rescuer.rescue(number, contest_id, language)
+            return await self.rescuer.rescue(claim, language)
         except (SQLAlchemyError, OSError) as error:
             raise HouseUnavailable(type(error).__name__) from error
 
-    async def open_ticket(self, number: Msisdn, contest_id: UUID, language: str) -> str:
-        """Have a person look at a number's payments."""
+    async def open_ticket(self, claim: Claim, language: str) -> str | None:
+        """Have a person look at these payments."""
         try:
-            return await self.rescuer.open_ticket(number, contest_id, language)
+            return await self.rescuer.open_ticket(claim, language)
         except (SQLAlchemyError, OSError) as error:
             raise HouseUnavailable(type(error).__name__) from error
 

@@ -1,14 +1,18 @@
 """The only reader of the environment. Wrong values stop the start with one sentence each."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+import channels.sms.carriers
+import channels.ussd.aggregators
 
 _SECRET_LENGTH_MIN = 32
 
@@ -104,14 +108,21 @@ def _production_faults(settings: Settings) -> list[str]:
         for name, value in environment().items()
         if name.endswith("_BASE_URL") and urlsplit(value).hostname in ("127.0.0.1", "localhost", "sandbox")
     )
-    if not environment().get("AFRICASTALKING_SHARED_SECRET"):
-        faults.append("AFRICASTALKING_SHARED_SECRET: production needs the word that the aggregator sends as ?key=")
-    if environment().get("KANNEL_BASE_URL") and not environment().get("KANNEL_SHARED_SECRET"):
-        faults.append("KANNEL_SHARED_SECRET: production needs the word that Kannel sends as ?key=")
+    faults.extend(
+        f"{code.upper()}_SHARED_SECRET: production needs the word that {code} sends as ?key="
+        for code in _callers()
+        if (given := adapter_settings(code)) and "shared_secret" not in given
+    )
     telegram = adapter_settings("telegram")
     if telegram.get("token") and telegram.get("mode") != "polling" and not telegram.get("webhook_secret"):
         faults.append("TELEGRAM_WEBHOOK_SECRET: production needs the word that Telegram sends with each update")
     return faults
+
+
+def _callers() -> list[str]:
+    """Codes of the aggregators and carriers there are: nothing but a word tells their requests from anybody's."""
+    packages = (channels.sms.carriers, channels.ussd.aggregators)
+    return sorted({module.name for package in packages for module in iter_modules(package.__path__)})
 
 
 def environment() -> Mapping[str, str]:
@@ -125,11 +136,13 @@ def _dotenv() -> dict[str, str]:
     return {name: value for name, value in dotenv_values(".env").items() if value is not None}
 
 
-def adapter_settings(code: str) -> dict[str, str]:
-    """What the environment says to one adapter: `MTN_MOMO_BASE_URL` becomes `base_url`."""
+def adapter_settings(code: str, others: Iterable[str] = ()) -> dict[str, str]:
+    """What the environment says to one adapter: `MTN_MOMO_BASE_URL` becomes `base_url`. `others`: further
+    codes, whose names are theirs where they begin with this one's, as `ORANGE_MONEY_CM_*`."""
     prefix = f"{code.upper()}_"
+    apart = tuple(f"{other.upper()}_" for other in others if other.upper().startswith(prefix))
     return {
         name.removeprefix(prefix).lower(): value
         for name, value in environment().items()
-        if name.startswith(prefix) and value
+        if name.startswith(prefix) and value and not name.startswith(apart)
     }

@@ -6,11 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import structlog
-from pydantic import BaseModel, ValidationError
 from redis import asyncio as redis_asyncio
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -18,8 +17,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import channels.sms.carriers
-import channels.ussd.aggregators
-import payments.providers
 from admin.figures import exposed
 from channels import gsm
 from channels.sms import inbound
@@ -27,15 +24,15 @@ from channels.sms.carrier import SmsCarrier
 from channels.sms.texts import render
 from channels.telegram.channel import Stores, TelegramChannel
 from channels.telegram.settings import TelegramSettings
-from gateway.discovery import discover
-from gateway.domain.texting import Routes, read_routes
+from gateway.adapters import Account, build_accounts, build_adapters, rails_of, read_given, text_routes
+from gateway.domain.prompting import DEMO_LIMITS, NO_LIMITS, PromptLimits
+from gateway.domain.routing import Kind, Rails
 from gateway.house import BoundHouse
 from gateway.http.health import Figure
 from gateway.ports.house import HouseUnavailable
-from gateway.ports.message_sender import MessageSender
-from gateway.ports.payment_provider import Kind, PaymentProvider
+from gateway.ports.payment_provider import PaymentProvider
 from gateway.ports.work import Work
-from gateway.settings import Settings, SettingsError, adapter_settings
+from gateway.settings import Settings, adapter_settings
 from gateway.storage.attempts import PostgresAttempts
 from gateway.storage.callbacks import PostgresCallbacks
 from gateway.storage.contests import ContestDirectory
@@ -45,27 +42,34 @@ from gateway.storage.messages import InboundText, PostgresMessages
 from gateway.storage.orders import PostgresOrders
 from gateway.storage.owed import PostgresOwed
 from gateway.storage.payments import PostgresPayments
+from gateway.storage.purging import purge
 from gateway.storage.redis_link import RedisSessions, RedisTrips, RqDoorbell, connect, connect_for_trips
+from gateway.storage.refunds import PostgresRefunds
 from gateway.storage.scores import PostgresScores, RedisScoreFeed
 from gateway.storage.send_budget import RedisWatchedOrders, SharedSendBudget
 from gateway.storage.settlement import PostgresSettlement
+from gateway.storage.staff_money import PostgresStaffMoney, freezers
+from gateway.storage.staff_requests import PostgresStaffRequests
 from gateway.storage.status_budget import SharedStatusBudget
 from gateway.storage.talks import PostgresTalks, written
 from gateway.storage.telegram import PostgresTelegram
 from gateway.storage.unfinished import PostgresUnfinished
 from gateway.storage.vault import Vault
 from gateway.storage.views import PostgresViews
+from gateway.storage.voids import PostgresVoids
 from gateway.usecases.collect_payments import collect_payments
 from gateway.usecases.drains import Drains, Step
 from gateway.usecases.nudge_voters import nudge_voters
 from gateway.usecases.publish_scores import heal_scores, publish_scores
+from gateway.usecases.refund_payments import refund_payments
 from gateway.usecases.rescue_payment import Rescuer
 from gateway.usecases.send_messages import send_messages
 from gateway.usecases.settle_payments import settle_payments
+from gateway.usecases.staff_acts import StaffActs
+from gateway.usecases.staff_money import money_executors
 from gateway.usecases.sweep import keep_sweeping
 from gateway.usecases.verify_payments import judge_callbacks, verify_payments
 
-M = TypeVar("M", bound=BaseModel)
 TEXTS_BATCH: Final = 100
 PARTITION_MONTHS_AHEAD: Final = 3
 _log = structlog.get_logger(__name__)
@@ -88,6 +92,7 @@ class Rooms:
     auto: AsyncEngine
     redis: "redis_asyncio.Redis"
     trips: RedisTrips
+    accounts: Mapping[str, Account]
     providers: Mapping[str, PaymentProvider]
     carriers: Mapping[str, SmsCarrier]
     house: BoundHouse
@@ -97,6 +102,7 @@ class Rooms:
     drains: Drains
     doorbell: RqDoorbell
     owed: PostgresOwed
+    staff_acts: StaffActs
     telegram: TelegramChannel | None = None
 
     @property
@@ -118,6 +124,7 @@ class Rooms:
         chores: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
             "scores": (5.0, partial(heal_scores, scores=self.scores, feed=self.feed)),
             "partitions": (3600.0, self._make_partitions),
+            "purge": (120.0, partial(purge, self.auto)),
         }
         await keep_sweeping(
             owed=self.owed,
@@ -133,38 +140,6 @@ class Rooms:
             await connection.execute(text("select make_partitions(:months)"), {"months": PARTITION_MONTHS_AHEAD})
 
 
-def build_adapters(package: Any) -> dict[str, Any]:  # noqa: ANN401 - any package with registrations
-    """Every adapter of a package that the environment configures, by code.
-
-    One of which nothing is set is left out; one that is set wrongly stops the start (SettingsError).
-    """
-    built = {}
-    for code, registration in discover(package).items():
-        given = adapter_settings(code)
-        if not given:
-            continue
-        built[code] = registration.build(read_given(code, given, registration.settings))
-    return built
-
-
-def discover_aggregators(settings: Settings) -> dict[str, Any]:
-    """USSD aggregators: pure translators, all of them in the demo. In production those that share a word
-    with us: nothing else tells their requests from anybody's."""
-    every = {code: registration.aggregator for code, registration in discover(channels.ussd.aggregators).items()}
-    if settings.env == "demo":
-        return every
-    return {code: aggregator for code, aggregator in every.items() if adapter_settings(code).get("shared_secret")}
-
-
-def read_given(code: str, given: Mapping[str, str], model: type[M]) -> M:
-    """The settings of one adapter. SettingsError, a line for each fault."""
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        faults = [f"{code.upper()}_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
-        raise SettingsError("\n".join(faults)) from None
-
-
 def build_telegram(
     auto: AsyncEngine, vault: Vault, redis: "redis_asyncio.Redis", trips: RedisTrips
 ) -> TelegramChannel | None:
@@ -178,19 +153,6 @@ def build_telegram(
     return TelegramChannel(settings, Stores(kept, kept, budget, watched, RedisSessions(trips), redis))
 
 
-def text_routes(settings: Settings, carriers: Mapping[str, object], chats: MessageSender | None) -> Routes:
-    """Which carrier sends a text, and who stands in for it. SettingsError for one that is not there."""
-    try:
-        return read_routes(settings.sms_carriers, tuple(carriers), chats=chats.code if chats else None)
-    except ValueError as error:
-        raise SettingsError(f"SPOTLIGHT_SMS_CARRIERS: {error}") from None
-
-
-def shared_secrets(codes: Mapping[str, object]) -> dict[str, str | None]:
-    """The word that each aggregator or carrier must send as `?key=`, where one is set."""
-    return {code: adapter_settings(code).get("shared_secret") for code in codes}
-
-
 @asynccontextmanager
 async def open_rooms(
     settings: Settings, *, name: str, pool_size: int = 8, batches: bool = False
@@ -198,9 +160,11 @@ async def open_rooms(
     """Connect, bind, and close everything again. The database need not answer yet.
 
     `batches`: for a process that mostly runs statements over long lists."""
-    providers: dict[str, PaymentProvider] = build_adapters(payments.providers)
+    accounts = build_accounts()
+    providers = {key: account.provider for key, account in accounts.items()}
+    rails = rails_of(accounts)
     carriers: dict[str, SmsCarrier] = build_adapters(channels.sms.carriers)
-    prompting = frozenset(code for code, provider in providers.items() if Kind.PUSH in provider.capabilities("").kinds)
+    prompting = frozenset(rail.account for rail in rails.every if Kind.PUSH in rail.kinds)
     vault = Vault(settings.secret_key.get_secret_value())
     engine = make_engine(settings.database_url, pool_size=pool_size, batches=batches, name=name)
     auto = engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -216,7 +180,9 @@ async def open_rooms(
     paying = PostgresPayments(engine, vault, settings.base_url, prompting)
     unfinished = PostgresUnfinished(engine, vault)
     budget = SharedStatusBudget(settings.redis_url)
-    house = _house(engine, vault, messages, unfinished, doorbell, providers, paying, budget)
+    limits = NO_LIMITS if not settings.rate_limits else DEMO_LIMITS if settings.env == "demo" else PromptLimits()
+    house = _house(engine, vault, messages, unfinished, doorbell, providers, rails, paying, budget, limits)
+    staff_acts = bind_staff_acts(engine, doorbell, scores, feed)
     steps: dict[Work, Step] = {
         Work.COLLECT: partial(collect_payments, payments=paying, providers=providers),
         Work.CALLBACKS: partial(judge_callbacks, payments=paying, providers=providers),
@@ -235,6 +201,13 @@ async def open_rooms(
             parts=gsm.parts,
         ),
         Work.NUDGES: partial(nudge_voters, unfinished=unfinished),
+        Work.REFUND: partial(
+            refund_payments,
+            refunds=PostgresRefunds(engine, vault, settings.base_url),
+            providers=providers,
+            budget=budget,
+        ),
+        Work.STAFF_ACTS: staff_acts.run_approved,
     }
     rooms = Rooms(
         settings=settings,
@@ -242,6 +215,7 @@ async def open_rooms(
         auto=auto,
         redis=redis,
         trips=trips,
+        accounts=accounts,
         providers=providers,
         carriers=carriers,
         house=house,
@@ -251,6 +225,7 @@ async def open_rooms(
         drains=Drains(steps, doorbell, temporary=TEMPORARY),
         doorbell=doorbell,
         owed=PostgresOwed(auto),
+        staff_acts=staff_acts,
         telegram=telegram,
     )
     async with AsyncExitStack() as closing:
@@ -271,23 +246,34 @@ def _house(
     unfinished: PostgresUnfinished,
     doorbell: RqDoorbell,
     providers: Mapping[str, PaymentProvider],
+    rails: Rails,
     paying: PostgresPayments,
     budget: SharedStatusBudget,
+    limits: PromptLimits,
 ) -> BoundHouse:
     auto = engine.execution_options(isolation_level="AUTOCOMMIT")
     return BoundHouse(
         directory=ContestDirectory(engine),
-        orders=PostgresOrders(auto, vault),
+        orders=PostgresOrders(auto, vault, limits),
         views=PostgresViews(engine, vault),
         callbacks=PostgresCallbacks(auto, vault),
         messages=messages,
         talks=PostgresTalks(auto),
         doorbell=doorbell,
-        providers=frozenset(providers),
+        rails=rails,
         clock=utc_now,
         rescuer=Rescuer(PostgresAttempts(engine, vault), paying, providers, budget, doorbell),
         unfinished=unfinished,
     )
+
+
+def bind_staff_acts(
+    engine: AsyncEngine, doorbell: RqDoorbell, scores: PostgresScores, feed: RedisScoreFeed
+) -> StaffActs:
+    """Acts of staff, with whoever does each."""
+    show = partial(_show, scores=scores, feed=feed)
+    executors = money_executors(PostgresStaffMoney(engine), PostgresVoids(engine), doorbell, show)
+    return StaffActs(PostgresStaffRequests(engine, freezers()), executors, doorbell, temporary=TEMPORARY)
 
 
 async def _show(counted: Mapping[UUID, Any], *, scores: PostgresScores, feed: RedisScoreFeed) -> None:

@@ -118,7 +118,7 @@ def prices(contest: Contest, wallets: Sequence[Wallet]) -> Iterator[Finding]:
             yield error("prices", f"a pack of {pack} votes is more than one order may have ({contest.quantity_max})")
     for wallet in wallets:
         if not wallet.connected:
-            yield warning("prices", f"{wallet.method.value}: {wallet.provider} is not set up here")
+            yield warning("prices", f"{wallet.method.value}: nobody who collects it is set up here")
         elif wallet.currencies and contest.currency not in wallet.currencies:
             yield error("prices", f"{wallet.method.value}: {wallet.provider} does not take {contest.currency}")
         else:

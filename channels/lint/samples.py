@@ -7,6 +7,8 @@ from gateway.domain.contest import Contest
 from gateway.domain.receipt import make_receipt
 
 RECEIPT = make_receipt((1 << 45) - 1)
+# As long as operators make them.
+REFERENCE = "00000000-0000-4000-8000-000000000000"
 PAYER_MASKED = "05..0304"
 # A hosted payment page's address is long and never cut.
 PAYMENT_URL = "https://webpayment.orange-money.com/ci/pay_token/" + "a1b2" * 16
@@ -45,6 +47,7 @@ def values(contest: Contest, language: str, public_url: str) -> dict[str, object
         "wallet": widest([text for key, text in phrases.items() if key.startswith("wallet.")], OTHERWISE),
         "status": widest([text for key, text in phrases.items() if key.startswith("ussd.status_")], OTHERWISE),
         "receipt": RECEIPT,
+        "reference": REFERENCE,
         "url": f"{public_url}/verify/{RECEIPT}",
         "rank": 10,
         "word": contest.keyword or "VOTE",

@@ -23,7 +23,9 @@ from channels.ussd import screens
 from channels.ussd.menu import MenuView, Session, Turn, advance, start
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
+from gateway.domain.routing import Kind, Rail, Rails
 from gateway.domain.tally import Score, standing
+from gateway.domain.wallet import prefixes_in
 
 # Sessions from which the walk goes on: so many, and more for a long list.
 STEPS_MIN: Final = 150
@@ -96,10 +98,23 @@ def _views(contest: Contest) -> Iterator[MenuView]:
     )
     # A window that sells nothing is a finding of its own; its screens are seen all the same.
     opened = replace(contest, closes_at=max(contest.closes_at, contest.opens_at + timedelta(hours=1)), _by_code={})
+    rails = _rails(contest)
     for network in NETWORKS:
-        yield MenuView(contest=opened, standing=ranking, dialler=dialler, network=network, now=opened.opens_at)
+        yield MenuView(opened, ranking, dialler, network, opened.opens_at, rails)
+    # An operator that does not answer, and all of them.
+    for closed in (rails.every[:1], rails.every):
+        some = rails.but_for(rail.account for rail in closed)
+        yield MenuView(opened, ranking, dialler, NETWORKS[0], opened.opens_at, some)
     for now in (opened.opens_at - timedelta(seconds=1), opened.closes_at):
-        yield MenuView(contest=opened, standing=ranking, dialler=dialler, network=None, now=now)
+        yield MenuView(opened, ranking, dialler, None, now, rails)
+
+
+def _rails(contest: Contest) -> Rails:
+    """Every wallet of the country's phones, connected or not: what voters may come to see."""
+    _, by_prefix = prefixes_in(contest.country)
+    kinds, currencies = frozenset({Kind.PUSH}), frozenset({contest.currency})
+    methods = sorted(set(by_prefix.values()))
+    return Rails(tuple(Rail(m.value, contest.country, m, kinds, currencies) for m in methods))
 
 
 def _reached(view: MenuView, language: str, shape: "_Shape") -> Iterator[tuple[tuple[str, ...], str]]:

@@ -23,7 +23,7 @@ def render(kind: str, language: str, values: Mapping[str, object]) -> str:
     Facts, beside those of the vote (`candidate_code`, `candidate_name`, `quantity`, `amount` as
     spoken, `contest_name`, `service_code`, `short_code`): `receipt` and `verify_url`; `wallet` and
     `reason` of `payment_failed`; `payment_url` and perhaps `code_hint` of `payment_link`; `reason`
-    of `refund_pending`; `lines` of `reply`.
+    of `refund_pending`; `wallet` and the operator's `reference` of `refunded`; `lines` of `reply`.
     """
     return _WRITERS[kind](language, values)
 
@@ -112,6 +112,12 @@ def _refund(language: str, values: Facts) -> str:
     return _short(say(language, _known("sms.refund_", values.get("reason")), amount=values["amount"]))
 
 
+def _refunded(language: str, values: Facts) -> str:
+    wallet = say(language, f"wallet.{values['wallet']}")
+    said = {"amount": values["amount"], "wallet": wallet, "reference": values["reference"]}
+    return _short(say(language, "sms.given_back", **said))
+
+
 def _known(prefix: str, word: object) -> str:
     """The phrase for this word, or the one for every other: a voter is told even of a new reason."""
     key = f"{prefix}{word}"
@@ -156,6 +162,7 @@ _WRITERS: Final[Mapping[str, Callable[[str, Facts], str]]] = {
     "payment_not_confirmed": _not_confirmed,
     "payment_link": _link,
     "refund_pending": _refund,
+    "refunded": _refunded,
     "resume": _resume,
     "reply": _reply,
 }

@@ -21,7 +21,7 @@ from channels.telegram.views import Button, View
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.payment import PublicStatus
-from gateway.domain.wallet import PaymentMethod, methods_in
+from gateway.domain.wallet import PaymentMethod
 from gateway.ports.house import OrderView
 
 # What a payer dials when the request does not come by itself, and for the code that a page wants.
@@ -46,11 +46,20 @@ def ask_payer(language: str, offered: Offer, own: Msisdn | None) -> View:
     return View(say(language, "ask.payer_other"), ((mine,),))
 
 
-def confirm(language: str, offered: Offer, payer: Msisdn, method: PaymentMethod | None, verified: str | None) -> View:
-    """The last look before the money is asked for. `method` None: the wallet is to be chosen first."""
+def confirm(
+    language: str,
+    offered: Offer,
+    payer: Msisdn,
+    method: PaymentMethod | None,
+    verified: str | None,
+    takes: Sequence[PaymentMethod],
+) -> View:
+    """The last look before the money is asked for. `takes`: what can be paid with now. `method` None, or
+    not among these: the wallet is to be chosen first."""
+    method = method if method in takes else None
     word, code, count = tag(offered.contest), offered.candidate.code, offered.count
     paying = payer_word(payer, verified)
-    others = [m for m in methods_in(offered.contest.country) if m is not method]
+    others = [m for m in takes if m is not method]
     wallets = [
         (
             Button(

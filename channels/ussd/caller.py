@@ -69,7 +69,9 @@ class Caller:
 
     def _seen(self, contest: Contest) -> MenuView:
         standing = self.house.standing(contest.slug)
-        return MenuView(contest, standing, self.dialler, self.network, self.now, self.sharing, self.room)
+        return MenuView(
+            contest, standing, self.dialler, self.network, self.now, self.house.rails, self.sharing, self.room
+        )
 
     def first_screen(self) -> Turn:
         """Where a dialogue begins."""

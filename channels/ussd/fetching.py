@@ -18,6 +18,7 @@ from channels.ussd.menu import (
     ticket_shown,
     votes_shown,
 )
+from gateway.domain.rescue import OfNumber
 from gateway.ports.house import House, HouseUnavailable
 
 # The strictest aggregator waits five seconds; after that the voter sees the operator's own error.
@@ -54,8 +55,15 @@ async def _asked(wants: Wants, session: Session, view: MenuView, house: House) -
             lines = await house.votes_of(view.dialler, contest.id, FAVOURITE_LINES)
             return ranking_shown(session, view, lines)
         case Wants.RESCUE:
-            return rescue_shown(session, view, await house.rescue(view.dialler, contest.id, session.language))
+            return rescue_shown(session, view, await house.rescue(_claim(view), session.language))
         case Wants.TICKET:
-            return ticket_shown(session, view, await house.open_ticket(view.dialler, contest.id, session.language))
+            # A number always gets one.
+            return ticket_shown(session, view, await house.open_ticket(_claim(view), session.language) or "")
         case Wants.RECEIPT:
             return receipt_shown(session, view, await house.receipt(session.typed))
+
+
+def _claim(view: MenuView) -> OfNumber:
+    """Also about the other contests behind the code: who paid need not know in which, and it may be over."""
+    others = (contest.id for contest in view.sharing if contest.id != view.contest.id)
+    return OfNumber(view.dialler, (view.contest.id, *others))

@@ -24,7 +24,8 @@ from channels.web.wishes import (
     CANDIDATE,
     FIELD_OF,
     language_of,
-    read_payer,
+    orderer_of,
+    read_payer_for,
     read_vote_id,
     refusal_words,
     status_of,
@@ -145,10 +146,11 @@ async def initiate(request: web.Request, *, body: VoteOrder) -> Reply:
     key = _key_of(request)
     contest, code = _choice(request, body)
     language = language_of(request, contest.language)
-    payer = read_payer(body.voter_phone, contest)
+    payer = read_payer_for(body.voter_phone, body.payment_method, contest)
     if isinstance(payer, Refusal):
         raise refused(payer, language, contest, code)
-    wish = wish_of(Channel.API, key, contest, code, body.quantity, body.payment_method, payer, language)
+    method = body.payment_method
+    wish = wish_of(Channel.API, key, contest, code, body.quantity, method, payer, language, orderer_of(request))
     placed = await request.app[HOUSE].place_order(wish)
     if isinstance(placed, Refusal):
         raise refused(placed, language, contest, code)

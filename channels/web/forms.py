@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import hdrs, web
 
-from channels.web.wishes import read_payer, wish_of
+from channels.web.wishes import read_payer_for, wish_of
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.order import Channel, Refusal, Wish, check_quantity
-from gateway.domain.wallet import PaymentMethod, methods_in, provider_for
+from gateway.domain.wallet import PaymentMethod
 from gateway.http.app_keys import PUBLIC_URL
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
@@ -98,23 +98,18 @@ def read_method(word: str) -> PaymentMethod | Refusal | None:
     return _METHODS.get(word, Refusal.METHOD_UNAVAILABLE)
 
 
-def read_wish(form: Form, contest: Contest, candidate: Candidate, language: str) -> Wish | Refusal:
+def read_wish(form: Form, contest: Contest, candidate: Candidate, language: str, orderer: str) -> Wish | Refusal:
     """What the form asks for, or the first thing in it that cannot be."""
     quantity = read_quantity(form.votes, contest)
     if isinstance(quantity, Refusal):
         return quantity
-    payer = read_payer(form.phone, contest)
-    if isinstance(payer, Refusal):
-        return payer
     method = read_method(form.method)
     if isinstance(method, Refusal):
         return method
-    return wish_of(Channel.WEB, form.nonce, contest, candidate.code, quantity, method, payer, language)
-
-
-def offered(country: str, providers: frozenset[str]) -> tuple[PaymentMethod, ...]:
-    """The ways to pay that somebody takes here and now. `providers`: codes of those that are set up."""
-    return tuple(method for method in methods_in(country) if provider_for(country, method) in providers)
+    payer = read_payer_for(form.phone, method, contest)
+    if isinstance(payer, Refusal):
+        return payer
+    return wish_of(Channel.WEB, form.nonce, contest, candidate.code, quantity, method, payer, language, orderer)
 
 
 def from_elsewhere(request: web.Request) -> bool:

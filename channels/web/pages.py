@@ -4,7 +4,7 @@ They work without script. With it, the price follows the number of votes, the wa
 is typed, and an order's page follows the order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -22,17 +22,17 @@ from channels.web.forms import (
     first_form,
     fresh_nonce,
     from_elsewhere,
-    offered,
     read_form,
     read_wish,
     with_quantity,
 )
 from channels.web.models import Verified, verified
 from channels.web.views import form_values, order_values
-from channels.web.wishes import read_vote_id, refusal_words, status_of
+from channels.web.wishes import orderer_of, read_vote_id, refusal_words, status_of
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.order import Refusal, check_window
 from gateway.domain.receipt import read_receipt
+from gateway.domain.wallet import PaymentMethod
 from gateway.http.app_keys import HOUSE, PUBLIC_URL
 from gateway.http.endpoint import InputModel, described, read_body
 from gateway.http.logs import bind_vote
@@ -44,6 +44,9 @@ from gateway.http.sharing import Share, page_path, share_of
 NO_REFERRER: Final = "no-referrer"
 
 
+Methods = Callable[[str], tuple[PaymentMethod, ...]]
+
+
 class ReceiptPath(InputModel):
     """The receipt that is checked."""
 
@@ -51,18 +54,18 @@ class ReceiptPath(InputModel):
 
 
 class VoterPages:
-    """The handlers. `providers`: codes of those that take money here."""
+    """The handlers. `methods`: the ways to pay that are taken in a country now."""
 
-    def __init__(self, limits: RateLimits, providers: frozenset[str]) -> None:
+    def __init__(self, limits: RateLimits, methods: Methods) -> None:
         self._limits = limits
-        self._providers = providers
+        self._methods = methods
 
     def contest_form(self, contest: Contest, language: str, pages: Pages) -> Markup:
         """The form on a contest's page. The page is sent to many, so its form has no nonce: the
         script makes one, and without script the voter sees everything once more before it is sent."""
         if not contest.standing:
             return Markup("")
-        methods = offered(contest.country, self._providers)
+        methods = self._methods(contest.country)
         values = form_values(contest, None, first_form(contest), methods, language)
         return pages.fragment("contest_form.html", language, values)
 
@@ -99,7 +102,7 @@ class VoterPages:
 
     async def _sell(self, request: web.Request, contest: Contest, candidate: Candidate, form: Form) -> web.Response:
         language = request.app[PAGES].language_of(request, contest.language)
-        wish = read_wish(form, contest, candidate, language)
+        wish = read_wish(form, contest, candidate, language, orderer_of(request))
         if isinstance(wish, Refusal):
             return self._show_candidate(request, contest, candidate, _ready(form), refusal=wish)
         if not form.nonce:
@@ -193,7 +196,7 @@ class VoterPages:
             check=check,
             share=_share(request, contest, candidate, language),
             qr=share.qr_inline(request.app.get(PUBLIC_URL, "") + page_path(contest, candidate)),
-            **form_values(contest, candidate, form, offered(contest.country, self._providers), language, refusal),
+            **form_values(contest, candidate, form, self._methods(contest.country), language, refusal),
         )
 
 
@@ -246,13 +249,13 @@ def _no_receipt(request: web.Request, kind: str, as_json: bool) -> web.Response:
     return problem(404, title, pages.say(language, f"voter.{kind}_text"), kind=f"/problems/{kind}")
 
 
-def setup(app: web.Application, pages: Pages, limits: RateLimits, providers: frozenset[str]) -> None:
-    """Serve the voters' pages. The application needs HOUSE and mounted `pages`. `providers`: codes of
-    those that take money here."""
+def setup(app: web.Application, pages: Pages, limits: RateLimits, methods: Methods) -> None:
+    """Serve the voters' pages. The application needs HOUSE and mounted `pages`. `methods`: the ways to
+    pay that are taken in a country now."""
     pages.add_phrases("channels.web.phrases")
     pages.add_static("channels.web")
     pages.add_templates("channels.web")
-    handlers = VoterPages(limits, providers)
+    handlers = VoterPages(limits, methods)
     pages.add_part(lambda contest, language: handlers.contest_form(contest, language, pages))
     app.router.add_post("/c/{slug}", handlers.order)
     app.router.add_get("/c/{slug}/{code:[0-9]{2,6}}", handlers.candidate)

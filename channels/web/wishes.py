@@ -33,6 +33,9 @@ FIELD_OF: Final[Mapping[Refusal, str]] = {
     Refusal.FOREIGN_NUMBER: PHONE,
     Refusal.NO_WALLET: METHOD,
     Refusal.METHOD_UNAVAILABLE: METHOD,
+    Refusal.WALLET_DOWN: METHOD,
+    Refusal.TOO_FEW: QUANTITY,
+    Refusal.ASKED_TOO_OFTEN: PHONE,
 }
 """The field that a refusal is about; none for what no field can mend."""
 
@@ -42,6 +45,8 @@ _STATUSES: Final[Mapping[Refusal, int]] = {
     Refusal.CLOSED: 409,
     Refusal.CANDIDATE_NOT_STANDING: 409,
     Refusal.TRY_AGAIN: 503,
+    Refusal.WALLET_DOWN: 503,
+    Refusal.ASKED_TOO_OFTEN: 429,
 }
 
 
@@ -70,6 +75,18 @@ def read_payer(typed: str, contest: Contest) -> Msisdn | Refusal:
     return Refusal.FOREIGN_NUMBER if found is NumberFault.FOREIGN else Refusal.BAD_NUMBER
 
 
+def read_payer_for(typed: str, method: PaymentMethod | None, contest: Contest) -> Msisdn | Refusal | None:
+    """The same; None where a card pays and nothing was typed."""
+    if method is PaymentMethod.CARD and not typed.strip():
+        return None
+    return read_payer(typed, contest)
+
+
+def orderer_of(request: web.Request) -> str:
+    """The same word for one device at one address."""
+    return f"{request.remote} {request.headers.get(hdrs.USER_AGENT, '')[:200]}"
+
+
 def wish_of(
     channel: Channel,
     key: str,
@@ -77,20 +94,22 @@ def wish_of(
     code: str,
     quantity: int,
     method: PaymentMethod | None,
-    payer: Msisdn,
+    payer: Msisdn | None,
     language: str,
+    orderer: str = "",
 ) -> Wish:
     """The wish of somebody who typed a number: nobody has proved to hold it, so `voter` is nobody.
 
     `method` None: guessed by the number. What was asked for is hashed, so that the same key with
-    another request is found out.
+    another request is found out. `payer` None: a way to pay that needs no phone. `orderer`: device and
+    address of whoever typed.
     """
     asked = {
         "contest": contest.slug,
         "code": code,
         "quantity": str(quantity),  # any size of integer
         "method": method,
-        "payer": payer.e164,
+        "payer": payer.e164 if payer else None,
     }
     return Wish(
         channel=channel,
@@ -98,11 +117,12 @@ def wish_of(
         contest=contest,
         candidate_code=code,
         quantity=quantity,
-        method=method or guess_method(payer),
+        method=method or (guess_method(payer) if payer else None),
         payer=payer,
         voter=None,
         language=language,
         request_hash=hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest(),
+        orderer=orderer or None,
     )
 
 

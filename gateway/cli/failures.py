@@ -36,9 +36,10 @@ def _sentence(error: Exception) -> tuple[str, int] | None:
     from gateway.cli.up import UpError
     from gateway.contest_files import ContestFileError
     from gateway.embedded import EngineError
+    from gateway.ports.books import MoneyRefused
     from gateway.settings import SettingsError
 
-    if isinstance(error, SettingsError | NothingRuns | ContestFileError):
+    if isinstance(error, SettingsError | NothingRuns | ContestFileError | MoneyRefused):
         return str(error), MISUSED
     if isinstance(error, EngineError | UpError):
         return str(error), FAILED

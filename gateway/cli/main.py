@@ -8,6 +8,7 @@ import typer
 
 from gateway.cli.contest import contest_app
 from gateway.cli.failures import FAILED, MISUSED, told_failures
+from gateway.cli.ledger import fees_app, ledger_app
 from gateway.cli.running import running_settings
 
 app = typer.Typer(
@@ -23,6 +24,8 @@ tally_app = typer.Typer(help="The count and what is shown of it.", no_args_is_he
 app.add_typer(audit_app, name="audit")
 app.add_typer(tally_app, name="tally")
 app.add_typer(contest_app, name="contest")
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(fees_app, name="fees")
 
 
 def _example(*lines: str) -> str:

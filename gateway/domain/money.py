@@ -6,6 +6,9 @@ from typing import Final
 # ISO 4217 exponents. XOF and XAF have no minor unit: amount 100 is 100 francs.
 EXPONENTS: Final = {"XOF": 0, "XAF": 0, "GNF": 0, "EUR": 2, "USD": 2, "GHS": 2, "OUV": 0}
 
+# The currency in which wallets of a country hold money, by ISO 3166 code.
+CURRENCY_OF: Final = {"CI": "XOF", "CM": "XAF"}
+
 # What a voter reads after an amount. Plain letters, so that it fits a GSM-7 screen.
 SHORT_UNITS: Final = {"XOF": "FCFA", "XAF": "FCFA", "EUR": "EUR", "USD": "USD", "GHS": "GHS", "GNF": "GNF"}
 

@@ -1,6 +1,6 @@
 """A voter's wish, and whether it may be sold: everything that is checked before money moves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -9,7 +9,8 @@ from uuid import UUID
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn
-from gateway.domain.wallet import PaymentMethod, provider_for
+from gateway.domain.routing import NoRail, Rails
+from gateway.domain.wallet import PaymentMethod
 
 
 class Channel(StrEnum):
@@ -36,6 +37,9 @@ class Refusal(StrEnum):
     FOREIGN_NUMBER = "foreign_number"
     NO_WALLET = "no_wallet"
     METHOD_UNAVAILABLE = "method_unavailable"
+    WALLET_DOWN = "wallet_down"
+    TOO_FEW = "too_few"
+    ASKED_TOO_OFTEN = "asked_too_often"
     TRY_AGAIN = "try_again"
 
 
@@ -46,7 +50,9 @@ class Wish:
     `key` is the channel's own idempotency key: the same key is the same order for ever.
     `voter` is the number that dialled or texted us; None when somebody typed a number on a page.
     `payer` is the number to charge. `prompt_delay_seconds` lets a USSD dialogue close first.
-    `chat_id`: the chat where it was spoken, which then hears of it.
+    `chat_id`: the chat where it was spoken, which then hears of it. `payment_code`: a code that the
+    payer fetched from the operator, with which no prompt is needed. `orderer`: who orders, where that is
+    not a phone that speaks for itself: a word that is the same for one device and address.
     """
 
     channel: Channel
@@ -61,11 +67,18 @@ class Wish:
     prompt_delay_seconds: int = 0
     request_hash: bytes = b""
     chat_id: int | None = None
+    payment_code: str | None = field(default=None, repr=False)
+    orderer: str | None = None
+
+    @property
+    def typed(self) -> bool:
+        """Whether the number to charge was typed by somebody who has not shown to hold it."""
+        return self.payer is not None and self.payer != self.voter
 
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """A wish that passed every rule, priced."""
+    """A wish that passed every rule, priced. `provider`: key of the account that collects."""
 
     wish: Wish
     candidate: Candidate
@@ -120,8 +133,15 @@ def check_window(contest: Contest, now: datetime) -> Refusal | None:
     return None
 
 
-def check_wish(wish: Wish, *, now: datetime, providers: frozenset[str]) -> Sale | Refusal:
-    """Judge a wish before anything is written. `providers`: codes that can take money now."""
+_NO_RAIL: Final = {
+    NoRail.NOT_TAKEN_HERE: Refusal.METHOD_UNAVAILABLE,
+    NoRail.CLOSED_NOW: Refusal.WALLET_DOWN,
+    NoRail.TOO_LITTLE: Refusal.TOO_FEW,
+}
+
+
+def check_wish(wish: Wish, *, now: datetime, rails: Rails, draw: int = 0) -> Sale | Refusal:
+    """Judge a wish before anything is written. `draw`: any number; spreads orders over equal accounts."""
     if refusal := check_window(wish.contest, now):
         return refusal
     candidate = check_candidate(wish.contest, wish.candidate_code)
@@ -131,11 +151,13 @@ def check_wish(wish: Wish, *, now: datetime, providers: frozenset[str]) -> Sale 
         return refusal
     if wish.method is None:
         return Refusal.NO_WALLET
-    if wish.payer is None:
-        return Refusal.BAD_NUMBER
-    if wish.payer.country != wish.contest.country:
+    if wish.payer is not None and wish.payer.country != wish.contest.country:
         return Refusal.FOREIGN_NUMBER
-    provider = provider_for(wish.contest.country, wish.method)
-    if provider is None or provider not in providers:
-        return Refusal.METHOD_UNAVAILABLE
-    return Sale(wish, candidate, price_of(wish.contest, wish.quantity), provider)
+    amount = price_of(wish.contest, wish.quantity)
+    with_code = wish.payment_code is not None
+    rail = rails.choose(wish.contest.country, wish.method, amount, draw, with_code=with_code)
+    if isinstance(rail, NoRail):
+        return _NO_RAIL[rail]
+    if wish.payer is None and rail.phone_needed:
+        return Refusal.BAD_NUMBER
+    return Sale(wish, candidate, amount, rail.account)

@@ -4,9 +4,45 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
 from gateway.domain.money import Money
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.order import Channel
 from gateway.domain.payment import State
+
+
+@dataclass(frozen=True, slots=True)
+class OfNumber:
+    """Said by a phone, for whose number its network stands: what it paid or ordered in these contests.
+    A ticket without a payment is of the first of them."""
+
+    number: Msisdn
+    contest_ids: tuple[UUID, ...]
+    channel: Channel = Channel.USSD
+
+
+@dataclass(frozen=True, slots=True)
+class OfChat:
+    """Said in a chat: what was ordered there, and what `number` paid or ordered, which the chat has proved
+    to hold. `contest_id`: the contest of a ticket without a payment; None: then there is no ticket."""
+
+    chat_id: int
+    number: Msisdn | None = None
+    contest_id: UUID | None = None
+    channel: Channel = Channel.TELEGRAM
+
+
+@dataclass(frozen=True, slots=True)
+class OfOrder:
+    """Said by whoever holds an order's unguessable id: this order, and nothing of its number's others."""
+
+    vote_id: UUID
+    channel: Channel = Channel.WEB
+
+
+Claim = OfNumber | OfChat | OfOrder
+"""Who says that they were debited, and so whose payments are looked into."""
 
 
 class Outcome(StrEnum):

@@ -43,7 +43,13 @@ def nearest(sharing: Sequence[Contest], now: datetime) -> Contest:
     coming = [contest for contest in sharing if contest.opens_at > now]
     if coming:
         return min(coming, key=lambda contest: (contest.opens_at, contest.slug))
-    return max(sharing, key=lambda contest: (contest.closes_at, contest.slug))
+    return last_closed(sharing, now) or max(sharing, key=lambda contest: (contest.closes_at, contest.slug))
+
+
+def last_closed(sharing: Iterable[Contest], now: datetime) -> Contest | None:
+    """The contest that closed last; None when none is over."""
+    over = [contest for contest in sharing if contest.closes_at <= now]
+    return max(over, key=lambda contest: (contest.closes_at, contest.slug), default=None)
 
 
 def menu_numbers(sharing: Sequence[Contest], now: datetime) -> dict[str, int]:

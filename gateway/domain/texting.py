@@ -15,7 +15,7 @@ from phonenumbers import NumberParseException
 
 # Anything else counts as not asked for, so that a new kind is quiet until somebody thought about it.
 ASKED_FOR: Final = frozenset(
-    {"receipt", "reply", "refund_pending", "payment_failed", "payment_not_confirmed", "payment_link"}
+    {"receipt", "reply", "refund_pending", "refunded", "payment_failed", "payment_not_confirmed", "payment_link"}
 )
 DAY_BEGINS_HOUR: Final = 8
 DAY_ENDS_HOUR: Final = 20

@@ -16,9 +16,12 @@ class PaymentMethod(StrEnum):
 
     MTN = "MTN_MOBILE_MONEY"
     ORANGE = "ORANGE_MONEY"
-    CARD = "CARD"
     WAVE = "WAVE"
+    CARD = "CARD"
 
+
+# What a keypad phone can pay with.
+ON_PHONES: Final = frozenset({PaymentMethod.MTN, PaymentMethod.ORANGE})
 
 _BY_NETWORK: Final = {
     "61203": PaymentMethod.ORANGE,
@@ -45,12 +48,6 @@ _OTHER_NETWORKS: Final = frozenset({"61202", "62404"})
 
 _COUNTRY_CODES: Final = {"CI": "225", "CM": "237"}
 
-# The provider that collects for a method in a country.
-PROVIDERS: Final = {
-    ("CI", PaymentMethod.MTN): "mtn_momo",
-    ("CI", PaymentMethod.ORANGE): "orange_money",
-}
-
 
 def guess_method(msisdn: Msisdn, network: str | None = None) -> PaymentMethod | None:
     """The wallet of this number: by its network's code or word, else by prefix, else unknown."""
@@ -71,13 +68,3 @@ def prefixes_in(country: str) -> tuple[str, dict[str, PaymentMethod]]:
     """The country's calling code, and the wallet by the first digits of a national number: what a
     page needs to guess while a number is typed. Longest prefix wins; both empty where we know none."""
     return _COUNTRY_CODES.get(country, ""), dict(_BY_PREFIX.get(country, {}))
-
-
-def provider_for(country: str, method: PaymentMethod) -> str | None:
-    """Code of the provider that collects by this method in this country; None when nobody does."""
-    return PROVIDERS.get((country, method))
-
-
-def methods_in(country: str) -> tuple[PaymentMethod, ...]:
-    """Every method that somebody collects in this country, in the order shown to voters."""
-    return tuple(method for (where, method) in PROVIDERS if where == country)

@@ -1,11 +1,10 @@
-"""A number's latest payments, for whoever says that they were debited."""
+"""The latest payments of whoever says that they were debited."""
 
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.rescue import Attempt
+from gateway.domain.rescue import Attempt, Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +15,18 @@ class HeldAttempt:
     reference: UUID
     attempt: Attempt
     askable: bool
+    contest_id: UUID
 
 
 class AttemptStore(Protocol):
-    """Reads a number's payments, and has persons look at them."""
+    """Reads the payments that a claim is about, and has persons look at them."""
 
-    async def latest(self, number: Msisdn, contest_id: UUID) -> list[HeldAttempt]:
-        """The latest payments of a day that this number paid or ordered, newest first."""
+    async def latest(self, claim: Claim) -> list[HeldAttempt]:
+        """The latest payments of a day, or all of one order, newest first."""
         ...
 
-    async def open_ticket(self, number: Msisdn, contest_id: UUID, language: str, reference: UUID | None) -> str:
+    async def open_ticket(self, claim: Claim, contest_id: UUID, language: str, reference: UUID | None) -> str | None:
         """Number, with its check digit, of the open ticket of this number in this contest; opened if there
-        is none."""
+        is none. The number is the claim's own, else the payer's of the payment `reference`; None where
+        neither is known."""
         ...

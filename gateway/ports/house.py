@@ -15,7 +15,8 @@ from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import PlacedOrder, Refusal, Wish
 from gateway.domain.payment import PublicStatus
-from gateway.domain.rescue import Rescue
+from gateway.domain.rescue import Claim, Rescue
+from gateway.domain.routing import Rails
 from gateway.domain.tally import Standing
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.dialogues import Reached
@@ -128,6 +129,11 @@ class IncomingCallback:
 class House(Protocol):
     """The use cases, bound to their ports."""
 
+    @property
+    def rails(self) -> Rails:
+        """The ways in which money is taken, and what is closed of them now."""
+        ...
+
     def contests(self) -> tuple[Contest, ...]:
         """Every published contest."""
         ...
@@ -177,14 +183,14 @@ class House(Protocol):
         """The counted vote behind a receipt code whose check character holds. HouseUnavailable."""
         ...
 
-    async def rescue(self, number: Msisdn, contest_id: UUID, language: str) -> Rescue:
-        """What became of a number's latest payments, asked of their operators while the caller waits.
-        What they confirm is counted as ever; what stays unclear gets a ticket. HouseUnavailable."""
+    async def rescue(self, claim: Claim, language: str) -> Rescue:
+        """What became of the latest payments that this is about, asked of their operators while the caller
+        waits. What they confirm is counted as ever; what stays unclear gets a ticket. HouseUnavailable."""
         ...
 
-    async def open_ticket(self, number: Msisdn, contest_id: UUID, language: str) -> str:
-        """Have a person look at a number's payments; the ticket's number, of the open one if there is
-        one. HouseUnavailable."""
+    async def open_ticket(self, claim: Claim, language: str) -> str | None:
+        """Have a person look at these payments; the ticket's number, of the open one if there is one. None
+        where nobody's number is known. HouseUnavailable."""
         ...
 
     def note_reached(self, reached: Reached) -> None:

@@ -13,6 +13,8 @@ from typing import Protocol
 from uuid import UUID
 
 from gateway.domain.money import Money
+from gateway.domain.routing import Kind as Kind
+from gateway.domain.wallet import PaymentMethod
 from gateway.ports.raw_exchange import RawRequest
 
 
@@ -28,14 +30,6 @@ class PayerReason(StrEnum):
     BLOCKED = "blocked"
     SERVICE_DOWN = "service_down"
     OTHER = "other"
-
-
-class Kind(StrEnum):
-    """How the payer approves."""
-
-    PUSH = "push"
-    REDIRECT = "redirect"
-    OTP_FIRST = "otp_first"
 
 
 class Recovery(StrEnum):
@@ -54,7 +48,8 @@ class Capabilities:
     `ladder_seconds`: waits before the first status questions. `open_seconds`: how long the payer
     may take. `status_per_second`: questions that one account may ask. `minimum_minor`: least
     amount, in minor units. `can_refund`, `can_pay_out`, `has_balance`, `knows_holders`: the provider is
-    a `Disburser`, a `BalanceTeller`, a `HolderChecker` too. `pays_from_float`: what it gives back or pays
+    a `Disburser`, a `BalanceTeller`, a `HolderChecker` too. `kinds_of`: where ways to pay differ in how they are
+    approved. `pays_from_float`: what it gives back or pays
     out leaves a wallet of its own, not the one that collects.
     """
 
@@ -72,6 +67,7 @@ class Capabilities:
     has_balance: bool = False
     knows_holders: bool = False
     pays_from_float: bool = False
+    kinds_of: Mapping[PaymentMethod, frozenset[Kind]] = field(default_factory=dict)
     instructions: Mapping[str, str] = field(default_factory=dict)
 
 

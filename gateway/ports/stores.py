@@ -15,6 +15,8 @@ from gateway.ports.payment_provider import Collection
 
 # Name of the hosted page's address among a payment's secrets: whoever has it may pay.
 PAYMENT_URL: Final = "payment_url"
+# Name of the code that a payer brought, likewise.
+PAYMENT_CODE: Final = "payment_code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,12 @@ class Observation:
 @dataclass(frozen=True, slots=True)
 class DueCallback:
     """A callback that nobody has judged yet. `amount` and `secrets`: of the payment that its URL
-    names; the amount is what we asked for."""
+    names; the amount is what we asked for. `provider`: the code in its URL; `account`: key of the account
+    that the payment was asked of."""
 
     id: int
     provider: str
+    account: str | None
     reference: UUID | None
     method: str
     headers: Mapping[str, str]

@@ -13,3 +13,5 @@ class Work(StrEnum):
     TEXTS_IN = "texts_in"
     TEXTS_OUT = "texts_out"
     NUDGES = "nudges"
+    REFUND = "refund"
+    STAFF_ACTS = "staff_acts"

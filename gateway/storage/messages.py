@@ -271,7 +271,7 @@ class PostgresMessages:
             "service_code": row.dial_code,
             "short_code": row.short_code,
             "quantity": row.quantity,
-            "amount": (received if row.kind == "refund_pending" else asked).spoken(),
+            "amount": (received if row.kind in ("refund_pending", "refunded") else asked).spoken(),
             "wallet": row.method,
             "receipt": row.receipt,
             "verify_url": f"{self._public_url}/verify/{row.receipt}",

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from gateway.domain.money import Money
 from gateway.domain.payment import State
 from gateway.domain.receipt import order_code
+from gateway.domain.routing import provider_of
 from gateway.ports.payment_provider import Collection
 from gateway.ports.stores import OpenPayment
 from gateway.storage.orders import payer_place, secrets_place
@@ -51,6 +52,11 @@ class OpenPaymentReader:
         found = each_opened([sealed], lambda held: self.secrets(reference, held))
         return found[0] if found else {}
 
+    def _payer(self, row: Row[Any]) -> str | None:
+        return (
+            None if row.payer_cipher is None else self._vault.open(bytes(row.payer_cipher), payer_place(row.reference))
+        )
+
     def _open(self, row: Row[Any]) -> OpenPayment:
         collection = Collection(
             reference=row.reference,
@@ -59,9 +65,9 @@ class OpenPaymentReader:
             order_code=order_code(row.reference),
             description=f"Spotlight {row.quantity} votes {row.slug} {row.candidate_code}",
             language=row.language,
-            callback_url=f"{self._public_url}/api/webhooks/{row.provider}/{self._vault.callback_token(row.reference)}",
+            callback_url=f"{self._public_url}/api/webhooks/{provider_of(row.provider)}/{self._vault.callback_token(row.reference)}",
             return_url=f"{self._public_url}/votes/{row.vote_id}",
-            payer=self._vault.open(bytes(row.payer_cipher), payer_place(row.reference)),
+            payer=self._payer(row),
             base_url=row.base_url,
             provider_reference=row.provider_reference,
             secrets=self.secrets(row.reference, row.secrets_cipher),

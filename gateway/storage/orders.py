@@ -1,18 +1,21 @@
 """Orders as they are placed: many callers, one statement, one commit."""
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.money import Money
-from gateway.domain.order import PlacedOrder, Refusal
+from gateway.domain.order import PlacedOrder, Refusal, Wish
+from gateway.domain.prompting import PromptLimits
 from gateway.domain.receipt import order_code
 from gateway.ports.house import HouseUnavailable
-from gateway.ports.stores import NewOrder
+from gateway.ports.stores import PAYMENT_CODE, NewOrder
 from gateway.storage.coalescer import Coalescer, Overloaded
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
@@ -44,7 +47,29 @@ _COLUMNS: Final = (
     ("order_code", "text"),
     ("delay_seconds", "integer"),
     ("chat_id", "bigint"),
+    ("secrets_cipher", "bytea"),
+    ("orderer", "bytea"),
+    ("typed", "boolean"),
 )
+
+_PAID: Final = "('confirmed','settled','held','surplus','mismatched','refund_due','refunded')"
+
+# What speaks against asking a number that somebody typed: its holder said STOP; its last orders were
+# refused or left alone and nothing came from that phone since; or this orderer has typed many numbers.
+_UNWANTED: Final = """
+exists (select 1 from text_opt_outs t where t.phone_index = a.payer_index)
+or (select count(*) = cast(:refused_in_a_row as bigint) and coalesce(bool_and(l.unwanted), false) and not exists (
+      select 1 from messages_in m where m.sender_index = a.payer_index and m.received_at > min(l.placed_at))
+    from (
+      select p.placed_at, p.status in ('failed','expired') and v.orderer is not null
+          and coalesce(p.reason, 'not_answered') in ('declined','not_answered') as unwanted
+      from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+      where p.payer_index = a.payer_index and p.placed_at > now() - cast(:silence as interval)
+      order by p.placed_at desc limit cast(:refused_in_a_row as bigint)) l)
+or (select count(distinct p.payer_index) filter (where p.payer_index <> a.payer_index) >= cast(:numbers_an_hour as bigint)
+    from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
+    where v.orderer = a.orderer and v.placed_at > now() - interval '1 hour')
+"""
 
 # The window and the candidate are judged by the clock of the inserting statement. A key that is
 # known, in the table or twice in this batch, inserts nothing. Only what was not placed comes back.
@@ -57,32 +82,41 @@ judged as materialized (
     (select c.opens_at <= now() and now() < c.closes_at from contests c where c.id = a.contest_id) as in_window,
     (select c.price_minor = a.price_minor from contests c where c.id = a.contest_id) as same_price,
     (select k.status = 'approved' from candidates k
-      where k.id = a.candidate_id and k.contest_id = a.contest_id) as standing
-  from asked a),
+      where k.id = a.candidate_id and k.contest_id = a.contest_id) as standing,
+    case when a.payer_index is null then false else (
+      select count(*) filter (where o.placed_at > now() - cast(:lately as interval)) + a.nth
+          > case when a.typed then cast(:typed_lately as bigint) else cast(:own_lately as bigint) end
+        or count(*) + a.nth > case when a.typed then cast(:typed_a_day as bigint) else cast(:own_a_day as bigint) end
+        or (a.typed and coalesce(max(o.placed_at) > now() - cast(:typed_apart as interval), false))
+      from payments o where o.payer_index = a.payer_index and o.placed_at > now() - interval '1 day'
+        and o.status not in {_PAID})
+      or (a.typed and ({_UNWANTED})) end as too_often
+  from (select *, row_number() over (partition by payer_index) as nth from asked) a),
 claimed as (
   insert into order_keys (channel, key, request_hash, vote_id, payment_reference, placed_at, receipt, order_code)
   select channel, key, request_hash, vote_id, reference, now(), receipt, order_code
-  from judged where in_window and standing and same_price
+  from judged where in_window and standing and same_price and not too_often
   on conflict do nothing returning vote_id),
 placed as materialized (select coalesce(array_agg(vote_id), '{{}}') as ids from claimed),
 voted as (
   insert into votes (id, placed_at, contest_id, candidate_id, channel, language, quantity, price_minor,
-    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id)
+    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id, orderer)
   select vote_id, now(), contest_id, candidate_id, channel, language, quantity, price_minor,
-    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id
+    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id, case when typed then orderer end
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 paying as (
   insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
-    currency, payer_index, payer_cipher, next_check_at, expires_at)
+    currency, payer_index, payer_cipher, secrets_cipher, next_check_at, expires_at)
   select reference, now(), vote_id, contest_id, provider, method, country, amount_minor,
-    currency, payer_index, payer_cipher, now() + make_interval(secs => delay_seconds),
+    currency, payer_index, payer_cipher, secrets_cipher, now() + make_interval(secs => delay_seconds),
     now() + make_interval(secs => :unsent_seconds)
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 logged as (
   insert into payment_events (reference, to_status, seen, actor, detail)
   select reference, 'created', 'ordered', 'voter', channel
   from judged where vote_id = any(cast((select ids from placed) as uuid[])))
-select vote_id, in_window, standing from judged where not vote_id = any(cast((select ids from placed) as uuid[]))
+select vote_id, in_window, standing, too_often from judged
+where not vote_id = any(cast((select ids from placed) as uuid[]))
 """)
 
 _FIND: Final = text("""
@@ -95,9 +129,10 @@ from unnest(cast(:channel as text[]), cast(:key as text[])) as a(channel, key)
 class PostgresOrders:
     """`OrderStore` on PostgreSQL. `engine` commits each statement by itself."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+    def __init__(self, engine: AsyncEngine, vault: Vault, limits: PromptLimits) -> None:
         self._engine = engine
         self._vault = vault
+        self._limits = asdict(limits)
         self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(self._insert, batch_max=200, lanes=1)
 
     async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:
@@ -117,7 +152,8 @@ class PostgresOrders:
         return _known(rows[0], request_hash) if rows else None
 
     async def _insert(self, orders: list[NewOrder]) -> list[PlacedOrder | Refusal | BaseException]:
-        asked = {**document(map(self._row, orders)), "unsent_seconds": UNSENT_LIFE.total_seconds()}
+        rows = document(map(self._row, orders))
+        asked = {**rows, **self._limits, "unsent_seconds": UNSENT_LIFE.total_seconds()}
         async with self._engine.connect() as connection:
             judged = {row.vote_id: row for row in (await connection.execute(_INSERT, asked)).all()}
             left = [order for order in orders if order.vote_id in judged] if judged else []
@@ -144,14 +180,17 @@ class PostgresOrders:
             return Refusal.UNKNOWN_CANDIDATE
         if not verdict.in_window:
             return Refusal.CLOSED
+        if verdict.too_often:
+            return Refusal.ASKED_TOO_OFTEN
         return Refusal.TRY_AGAIN if verdict.standing else Refusal.CANDIDATE_NOT_STANDING
 
     def _row(self, order: NewOrder) -> dict[str, object]:
         """The values of `_COLUMNS`."""
         sale, wish, vault = order.sale, order.sale.wish, self._vault
-        if wish.payer is None or wish.method is None:
-            raise ValueError("a sale names its payer and its method")
+        if wish.method is None:
+            raise ValueError("a sale names its method")
         voter = wish.voter.e164 if wish.voter else None
+        payer = wish.payer.e164 if wish.payer else None
         return {
             "channel": wish.channel.value,
             "key": wish.key,
@@ -171,12 +210,28 @@ class PostgresOrders:
             "provider": sale.provider,
             "method": wish.method.value,
             "country": wish.contest.country,
-            "payer_index": vault.index(wish.payer.e164),
-            "payer_cipher": vault.seal(wish.payer.e164, payer_place(order.payment_reference)),
+            "payer_index": vault.index(payer) if payer else None,
+            "payer_cipher": vault.seal(payer, payer_place(order.payment_reference)) if payer else None,
             "order_code": order_code(order.payment_reference),
             "delay_seconds": wish.prompt_delay_seconds,
             "chat_id": wish.chat_id,
+            "secrets_cipher": self._code(order),
+            "orderer": vault.index(_orderer(wish)) if wish.typed else None,
+            "typed": wish.typed,
         }
+
+    def _code(self, order: NewOrder) -> bytes | None:
+        code = order.sale.wish.payment_code
+        if code is None:
+            return None
+        return self._vault.seal(orjson.dumps({PAYMENT_CODE: code}).decode(), secrets_place(order.payment_reference))
+
+
+def _orderer(wish: Wish) -> str:
+    """Who typed the number that pays."""
+    if wish.orderer is not None:
+        return f"device {wish.orderer}"
+    return f"chat {wish.chat_id}" if wish.voter is None else f"phone {wish.voter.e164}"
 
 
 def _known(row: Row[Any], request_hash: bytes) -> PlacedOrder:

@@ -24,6 +24,9 @@ union all select 'settle', coalesce(min(confirmed_at), now()) from payments
 union all select 'texts_in', min(received_at) from messages_in where handled_at is null
 union all select 'texts_out', min(next_try_at) from messages_out
   where status in ('due','sending','unknown') and next_try_at <= now()
+union all select 'refund', min(next_try_at) from refunds
+  where status in ('due','sent') and next_try_at <= now()
+union all select 'staff_acts', min(decided_at) from staff_requests where status = 'approved'
 union all select 'nudges', min(reached_at) + make_interval(secs => :nudge_after) from unfinished_dialogues
   where handled_at is null and reached_at <= now() - make_interval(secs => :nudge_after)
 """).bindparams(nudge_after=NUDGE_AFTER.total_seconds())

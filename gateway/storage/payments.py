@@ -26,6 +26,7 @@ LEASE_SECONDS: Final = 60
 HINT_EVERY_SECONDS: Final = 10
 # The same for voters who ask: one who asks again sooner gets what is known.
 NAMED_EVERY_SECONDS: Final = 5
+_HINTS: Final = {"every": HINT_EVERY_SECONDS, "soon": 1}
 _COLLECT_LOCK: Final = 0x5907_11_68
 
 # A handset shows one prompt at a time, so a number with an open prompt waits for its turn.
@@ -34,12 +35,13 @@ with due as (
   select p.reference, p.placed_at, p.payer_index, p.provider, p.next_check_at from payments p
   where p.status = 'created' and p.next_check_at <= now() and p.expires_at > now()
     and not (p.provider = any(cast(:prompting as text[])) and exists (
-      select 1 from payments o where o.payer_index = p.payer_index and o.provider = p.provider
+      select 1 from payments o where o.payer_index = p.payer_index
+        and split_part(o.provider, '@', 1) = split_part(p.provider, '@', 1)
         and o.status in ('sent', 'pending') and o.expires_at > now()))
   order by p.next_check_at limit :limit for update of p skip locked),
 turns as (
   select reference, placed_at, provider,
-    row_number() over (partition by payer_index, provider order by next_check_at, reference) as turn
+    row_number() over (partition by payer_index, split_part(provider, '@', 1) order by next_check_at, reference) as turn
   from due),
 taken as (
   update payments p set status = 'sent', sent_at = now(), send_tries = send_tries + 1,
@@ -152,7 +154,7 @@ select * from {recordset(_EVIDENCE)}
 """)
 
 _CLAIM_CALLBACKS: Final = text("""
-select b.id, b.provider, b.payment_reference, b.method, b.headers, b.body, p.secrets_cipher,
+select b.id, b.provider, p.provider as account, b.payment_reference, b.method, b.headers, b.body, p.secrets_cipher,
   p.amount_minor, p.currency
 from (select * from callbacks where handled_at is null order by id limit :limit) b
   left join payments p on p.reference = b.payment_reference
@@ -178,8 +180,12 @@ hinted as (
   update payments p set hinted_at = now(),
     next_check_at = greatest(now(), coalesce(p.asked_at, '-infinity') + make_interval(secs => :every))
   from (select reference from named order by reference) n
-  where p.reference = n.reference and p.status in ('sent','pending','expired','failed') returning 1)
-select count(*) from hinted
+  where p.reference = n.reference and p.status in ('sent','pending','expired','failed') returning 1),
+hinted_refunds as (
+  update refunds r set next_try_at = least(r.next_try_at, now() + make_interval(secs => :soon))
+  from (select reference from named order by reference) n
+  where r.reference = n.reference and r.status = 'sent' returning 1)
+select (select count(*) from hinted) + (select count(*) from hinted_refunds)
 """)
 
 _ALL_STATES: Final = [state.value for state in State]
@@ -344,6 +350,7 @@ class PostgresPayments:
             DueCallback(
                 row.id,
                 row.provider,
+                row.account,
                 row.payment_reference,
                 row.method,
                 row.headers,
@@ -369,5 +376,5 @@ class PostgresPayments:
             for j in judged
         ]
         async with self._engine.begin() as connection:
-            result = await connection.execute(_JUDGE, {**document(rows), "every": HINT_EVERY_SECONDS})
+            result = await connection.execute(_JUDGE, {**document(rows), **_HINTS})
             return int(result.scalar_one())

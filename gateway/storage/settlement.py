@@ -6,7 +6,9 @@ time, by an advisory lock, so that batches never wait for each other's rows.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -20,19 +22,20 @@ from gateway.ports.stores import ConfirmedPayment, Decision, LedgerEntry, Settle
 from gateway.storage.ledger import book
 from gateway.storage.rows import document, recordset
 
-_SETTLE_LOCK_SPACE: Final = 0x5907
+SETTLE_LOCK_SPACE: Final = 0x5907
 
 _CONTESTS: Final = text("select distinct contest_id from payments where status = 'confirmed'")
-# The lock, and the organiser's fee plan of this moment in the contest's currency.
-_TRY_LOCK: Final = text("""
-select pg_try_advisory_xact_lock(:space, hashtext(cast(cast(:contest as uuid) as text))) as locked,
+LOCK_KEY: Final = ":space, hashtext(cast(cast(:contest as uuid) as text))"
+# The organiser's fee plan of this moment in the contest's currency.
+FEE_PLAN: Final = """
   f.percent_bp, f.fixed_minor, f.minimum_minor
 from contests c left join lateral (
   select percent_bp, fixed_minor, minimum_minor from fee_plans
   where organiser_id = c.organiser_id and currency = c.currency and valid_from <= now()
   order by valid_from desc limit 1) f on true
 where c.id = :contest
-""")
+"""
+_TRY_LOCK: Final = text(f"select pg_try_advisory_xact_lock({LOCK_KEY}) as locked, {FEE_PLAN}")
 
 _DUE: Final = text("""
 select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.confirmed_at,
@@ -46,7 +49,7 @@ order by p.reference limit :limit for update of p skip locked
 """)
 
 # Whose number a text about a vote may reach: nobody has proved to hold one that was typed in a chat.
-_READER: Final = "coalesce(v.voter_index, case when v.chat_id is null then f.payer_index end)"
+READER: Final = "coalesce(v.voter_index, case when v.chat_id is null then f.payer_index end)"
 
 _COUNTED: Final = (
     ("reference", "uuid"),
@@ -66,11 +69,12 @@ head as (
 flipped as (
   update payments p set status = 'settled', settled_at = now(), next_check_at = null, fee_minor = c.fee_minor
   from counted c
-  where p.reference = c.reference and p.placed_at = c.placed_at and p.status = 'confirmed'
+  where p.reference = c.reference and p.placed_at = c.placed_at and p.status = cast(:before as text)
   returning p.reference, p.placed_at, p.vote_id, p.payer_index),
 logged as (
-  insert into payment_events (reference, from_status, to_status, seen, actor)
-  select reference, 'confirmed', 'settled', 'counts', 'settler' from flipped),
+  insert into payment_events (reference, from_status, to_status, seen, actor, detail)
+  select reference, cast(:before as text), 'settled', 'counts', cast(:actor as text), cast(:detail as text)
+  from flipped),
 entered as (
   insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount_minor, payment_reference,
     receipt, ledger_tx)
@@ -83,7 +87,7 @@ totalled as (
   where t.candidate_id = s.candidate_id),
 owed as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
-  select gen_random_uuid(), 'receipt', f.reference::text, f.reference, {_READER}, v.language, '{{}}', v.chat_id
+  select gen_random_uuid(), 'receipt', f.reference::text, f.reference, {READER}, v.language, '{{}}', v.chat_id
   from flipped f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at)
 select (select count(*) from flipped) as flipped, (select count(*) from head) as heads
 """)
@@ -101,17 +105,21 @@ with refused as (select * from {recordset(_REFUSED)}),
 flipped as (
   update payments p set status = r.to_status, reason = r.reason, next_check_at = null from refused r
   where p.reference = r.reference and p.placed_at = r.placed_at and p.status = any(cast(:froms as text[]))
-  returning p.reference, p.placed_at, p.vote_id, p.contest_id, p.payer_index, r.to_status, r.seen, r.reason, r.refund,
+  returning p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.payer_index,
+    r.to_status, r.seen, r.reason, r.refund,
     coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency),
 logged as (
   insert into payment_events (reference, from_status, to_status, seen, actor, detail)
-  select reference, cast(:from_word as text), to_status, seen, 'settler', reason from flipped),
+  select reference, cast(:from_word as text), to_status, seen, cast(:actor as text), reason from flipped),
 owed as (
-  insert into refunds (reference, payment_reference, contest_id, amount_minor, currency, reason)
-  select refund, reference, contest_id, amount_minor, currency, reason from flipped where to_status = 'refund_due'),
+  insert into refunds (reference, payment_reference, contest_id, provider, amount_minor, currency, reason,
+    requested_by, request_id)
+  select refund, reference, contest_id, provider, amount_minor, currency, reason, cast(:requested_by as text),
+    cast(:request as uuid)
+  from flipped where to_status = 'refund_due'),
 told as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
-  select gen_random_uuid(), 'refund_pending', f.reference::text, f.reference, {_READER}, v.language,
+  select gen_random_uuid(), 'refund_pending', f.reference::text, f.reference, {READER}, v.language,
     jsonb_build_object('reason', f.reason), v.chat_id
   from flipped f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at where f.to_status = 'refund_due')
 select count(*) from flipped
@@ -129,6 +137,19 @@ class SettlementBroken(Exception):
     """A row that was locked did not move as decided: a bug. The transaction was undone."""
 
 
+@dataclass(frozen=True, slots=True)
+class By:
+    """On whose word payments move. `request`: the request of staff that a second person agreed to."""
+
+    actor: Actor = Actor.SETTLER
+    person: str = "rule"
+    request: UUID | None = None
+    detail: str | None = None
+
+
+BY_RULE: Final = By()
+
+
 class PostgresSettlement:
     """`Settlement` on PostgreSQL."""
 
@@ -141,7 +162,7 @@ class PostgresSettlement:
             waiting = list((await connection.execute(_CONTESTS)).scalars())
         for contest in waiting:
             async with self._engine.begin() as connection:
-                asked = {"space": _SETTLE_LOCK_SPACE, "contest": contest}
+                asked = {"space": SETTLE_LOCK_SPACE, "contest": contest}
                 turn = (await connection.execute(_TRY_LOCK, asked)).one()
                 if not turn.locked:
                     continue
@@ -159,77 +180,29 @@ class PostgresSettlement:
         counted = [d.payment for d in decisions if d.verdict is Verdict.COUNT]
         other = [d for d in decisions if d.verdict is not Verdict.COUNT]
         if counted:
-            await self._count(connection, contest, counted, providers, placed, plan)
+            await count(connection, contest, counted, providers, placed, plan)
         if other:
             await self._refuse(connection, contest, other, providers, placed)
         return SettledBatch(contest, tuple((p.candidate_code, p.quantity) for p in counted), len(other))
-
-    @staticmethod
-    async def _count(
-        connection: AsyncConnection,
-        contest: UUID,
-        counted: list[ConfirmedPayment],
-        providers: dict[UUID, str],
-        placed: dict[UUID, Any],
-        plan: ledger.FeePlan,
-    ) -> None:
-        books: dict[tuple[str, str], UUID] = defaultdict(uuid4)
-        money: dict[tuple[str, str], int] = defaultdict(int)
-        votes: dict[tuple[str, str], int] = defaultdict(int)
-        fees: dict[tuple[str, str], int] = defaultdict(int)
-        rows = []
-        for payment in counted:
-            pot = (providers[payment.reference], payment.amount.currency)
-            money[pot] += payment.amount.amount_minor
-            votes[pot] += payment.quantity
-            fee = plan.fee(payment.amount.amount_minor)
-            fees[pot] += fee
-            rows.append(
-                {
-                    "reference": payment.reference,
-                    "placed_at": placed[payment.reference],
-                    "candidate_id": payment.candidate_id,
-                    "quantity": payment.quantity,
-                    "amount_minor": payment.amount.amount_minor,
-                    "receipt": payment.receipt,
-                    "tx": books[pot],
-                    "fee_minor": fee,
-                }
-            )
-        parameters = {**document(rows), "contest": contest, "size": len(rows)}
-        done = (await connection.execute(_COUNT, parameters)).one()
-        if done.flipped != len(rows) or done.heads != 1:
-            raise SettlementBroken(f"{done.flipped} of {len(rows)} payments of contest {contest}")
-        await book(
-            connection,
-            [
-                (
-                    LedgerEntry(
-                        tx, contest, "votes counted", ledger.sale(Money(money[pot], pot[1]), votes[pot], fees[pot])
-                    ),
-                    pot[0],
-                )
-                for pot, tx in books.items()
-            ],
-        )
 
     async def _refuse(
         self,
         connection: AsyncConnection,
         contest: UUID,
         decisions: list[Decision],
-        providers: dict[UUID, str],
-        placed: dict[UUID, Any],
+        providers: Mapping[UUID, str],
+        placed: Mapping[UUID, datetime],
     ) -> None:
         rows, entries = [], []
         for decision in decisions:
             payment, double = decision.payment, decision.verdict is Verdict.SURPLUS
             seen = Seen.COUNTED_BEFORE if double else Seen.CANNOT_COUNT
-            rows.append(_refused(State.CONFIRMED, seen, payment.reference, placed, decision.verdict.value))
+            reference = payment.reference
+            rows.append(refused(State.CONFIRMED, seen, reference, placed[reference], decision.verdict.value))
             legs = ledger.held(payment.amount) if double else ledger.owed_back(payment.amount)
-            entry = LedgerEntry(uuid4(), contest, f"{decision.verdict.value} {payment.reference}", legs)
-            entries.append((entry, providers[payment.reference]))
-        await _move(connection, State.CONFIRMED, rows)
+            entry = LedgerEntry(uuid4(), contest, f"{decision.verdict.value} {reference}", legs)
+            entries.append((entry, providers[reference]))
+        await move(connection, State.CONFIRMED, rows)
         await book(connection, entries)
 
     async def give_back_batch(self, limit: int) -> int:
@@ -238,22 +211,9 @@ class PostgresSettlement:
             due = (await connection.execute(_TO_GIVE_BACK, {"limit": limit})).all()
             for state, reason in ((State.SURPLUS, "double"), (State.MISMATCHED, "mismatch")):
                 members = [row for row in due if row.status == state.value]
-                placed = {row.reference: row.placed_at for row in members}
-                rows = [_refused(state, Seen.CANNOT_COUNT, row.reference, placed, reason) for row in members]
-                await _move(connection, state, rows)
-            entries = [
-                (
-                    LedgerEntry(
-                        uuid4(),
-                        row.contest_id,
-                        f"give back {row.reference}",
-                        ledger.held_to_owed(Money(row.amount_minor, row.currency)),
-                    ),
-                    row.provider,
-                )
-                for row in due
-            ]
-            await book(connection, entries)
+                rows = [refused(state, Seen.CANNOT_COUNT, row.reference, row.placed_at, reason) for row in members]
+                await move(connection, state, rows)
+            await book(connection, [held_to_owed(row) for row in due])
         return len(due)
 
 
@@ -286,13 +246,71 @@ def decide(rows: Iterable[Row[Any]]) -> Iterable[Decision]:
         yield Decision(payment, judged)
 
 
-def _refused(before: State, seen: Seen, reference: UUID, placed: dict[UUID, Any], reason: str) -> dict[str, Any]:
-    after = advance(before, seen, Actor.SETTLER)
+async def count(
+    connection: AsyncConnection,
+    contest: UUID,
+    counted: Sequence[ConfirmedPayment],
+    providers: Mapping[UUID, str],
+    placed: Mapping[UUID, datetime],
+    plan: ledger.FeePlan,
+    *,
+    before: State = State.CONFIRMED,
+    by: By = BY_RULE,
+) -> None:
+    """Count payments in the state `before`, whose rows and whose contest are locked. SettlementBroken."""
+    if advance(before, Seen.COUNTS, by.actor) is not State.SETTLED:
+        raise SettlementBroken(f"{by.actor} may not count {before}")
+    books: dict[tuple[str, str], UUID] = defaultdict(uuid4)
+    money: dict[tuple[str, str], int] = defaultdict(int)
+    votes: dict[tuple[str, str], int] = defaultdict(int)
+    fees: dict[tuple[str, str], int] = defaultdict(int)
+    rows = []
+    for payment in counted:
+        pot = (providers[payment.reference], payment.amount.currency)
+        money[pot] += payment.amount.amount_minor
+        votes[pot] += payment.quantity
+        fee = plan.fee(payment.amount.amount_minor)
+        fees[pot] += fee
+        rows.append(
+            {
+                "reference": payment.reference,
+                "placed_at": placed[payment.reference],
+                "candidate_id": payment.candidate_id,
+                "quantity": payment.quantity,
+                "amount_minor": payment.amount.amount_minor,
+                "receipt": payment.receipt,
+                "tx": books[pot],
+                "fee_minor": fee,
+            }
+        )
+    said = {"before": before.value, "actor": by.actor.value, "detail": by.detail}
+    done = (await connection.execute(_COUNT, {**document(rows), **said, "contest": contest, "size": len(rows)})).one()
+    if done.flipped != len(rows) or done.heads != 1:
+        raise SettlementBroken(f"{done.flipped} of {len(rows)} payments of contest {contest}")
+    sell = ledger.sale_of_held if before is State.HELD else ledger.sale
+    entries = [
+        (LedgerEntry(tx, contest, "votes counted", sell(Money(money[pot], pot[1]), votes[pot], fees[pot])), pot[0])
+        for pot, tx in books.items()
+    ]
+    await book(connection, entries)
+
+
+def held_to_owed(row: Row[Any]) -> tuple[LedgerEntry, str]:
+    """The posting for a payment whose money was held and goes back, with its provider."""
+    legs = ledger.held_to_owed(Money(row.amount_minor, row.currency))
+    return LedgerEntry(uuid4(), row.contest_id, f"give back {row.reference}", legs), row.provider
+
+
+def refused(
+    before: State, seen: Seen, reference: UUID, placed_at: datetime, reason: str, actor: Actor = Actor.SETTLER
+) -> dict[str, Any]:
+    """A row for `move`. SettlementBroken for a step that is not in the table."""
+    after = advance(before, seen, actor)
     if not isinstance(after, State):
         raise SettlementBroken(f"{before} may not see {seen}")
     return {
         "reference": reference,
-        "placed_at": placed[reference],
+        "placed_at": placed_at,
         "to_status": after.value,
         "seen": seen.value,
         "reason": reason,
@@ -300,10 +318,12 @@ def _refused(before: State, seen: Seen, reference: UUID, placed: dict[UUID, Any]
     }
 
 
-async def _move(connection: AsyncConnection, before: State, rows: list[dict[str, Any]]) -> None:
+async def move(connection: AsyncConnection, before: State, rows: Sequence[dict[str, Any]], by: By = BY_RULE) -> None:
+    """Move payments that do not count, with the refunds that they are owed. SettlementBroken."""
     if not rows:
         return
-    parameters = {**document(rows), "froms": [before.value], "from_word": before.value}
+    said = {"actor": by.actor.value, "requested_by": by.person, "request": by.request}
+    parameters = {**document(rows), **said, "froms": [before.value], "from_word": before.value}
     moved = (await connection.execute(_REFUSE, parameters)).scalar_one()
     if moved != len(rows):
         raise SettlementBroken(f"{moved} of {len(rows)} {before} payments moved")

@@ -12,6 +12,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     desc,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -114,6 +115,7 @@ differences = Table(
     Column("payment_reference", Uuid),
     Column("refund_reference", Uuid),
     Column("payout_reference", Uuid),
+    words("wallet", default="collection"),
     number("amount_minor"),
     words("currency"),
     words("detail"),
@@ -132,6 +134,21 @@ Index(
     differences.c.kind,
     unique=True,
     postgresql_where=text("line_id is not null"),
+)
+Index(
+    "differences_of_refund",
+    func.coalesce(differences.c.refund_reference, differences.c.payout_reference),
+    differences.c.kind,
+    unique=True,
+    postgresql_where=text("payment_reference is null and line_id is null and kind <> 'balance'"),
+)
+Index(
+    "differences_of_balance",
+    differences.c.provider,
+    differences.c.wallet,
+    differences.c.currency,
+    unique=True,
+    postgresql_where=text("kind = 'balance' and status = 'open'"),
 )
 Index(
     "differences_of_payment",

@@ -102,12 +102,17 @@ class PostgresViews:
             reason=public_reason(states, last.reason),
             receipt=last.receipt if State.SETTLED in states else None,
             method=PaymentMethod(last.method),
-            payer_masked=mask(self._vault.open(bytes(last.payer_cipher), payer_place(last.reference))),
+            payer_masked=self._payer(last),
             payment_url=self._payment_url(last) if pending else None,
             placed_at=last.placed_at,
             pay_before=last.expires_at if pending else None,
             asked=any(state is not State.CREATED for state in states),
         )
+
+    def _payer(self, row: Row[Any]) -> str:
+        if row.payer_cipher is None:
+            return ""
+        return mask(self._vault.open(bytes(row.payer_cipher), payer_place(row.reference)))
 
     def _payment_url(self, row: Row[Any]) -> str | None:
         if row.secrets_cipher is None:

@@ -10,7 +10,7 @@ import structlog
 
 from gateway.domain.payment import Actor, Seen
 from gateway.ports.payment_provider import NotFound, PayerReason, PaymentProvider, Rejected
-from gateway.ports.stores import Observation, OpenPayment, PaymentStore
+from gateway.ports.stores import PAYMENT_CODE, Observation, OpenPayment, PaymentStore
 from gateway.usecases.observations import of_create, of_report
 
 BATCH: Final = 128
@@ -36,7 +36,7 @@ async def _collect(payment: OpenPayment, payments: PaymentStore, providers: Mapp
     can = provider.capabilities(payment.collection.country)
     collection = replace(payment.collection, base_url=payment.collection.base_url or provider.base_url)
     payment = replace(payment, collection=collection)
-    result = await provider.create(collection)
+    result = await provider.create(collection, collection.secrets.get(PAYMENT_CODE))
     jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
     log.info("collection_asked", result=type(result).__name__, tries=payment.send_tries)
     if isinstance(result, Rejected) and result.ask_first:

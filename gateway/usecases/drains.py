@@ -22,12 +22,14 @@ _log = structlog.get_logger(__name__)
 # Work that another work leaves behind when it did something.
 FOLLOWS: Final[Mapping[Work, tuple[Work, ...]]] = {
     Work.COLLECT: (Work.TEXTS_OUT,),
-    Work.CALLBACKS: (Work.VERIFY, Work.SETTLE),
+    Work.CALLBACKS: (Work.VERIFY, Work.SETTLE, Work.REFUND),
     Work.VERIFY: (Work.SETTLE, Work.TEXTS_OUT),
-    Work.SETTLE: (Work.TEXTS_OUT,),
+    Work.SETTLE: (Work.TEXTS_OUT, Work.REFUND),
     Work.TEXTS_IN: (Work.COLLECT, Work.TEXTS_OUT),
     Work.TEXTS_OUT: (),
     Work.NUDGES: (Work.TEXTS_OUT,),
+    Work.REFUND: (Work.TEXTS_OUT,),
+    Work.STAFF_ACTS: (Work.REFUND, Work.CALLBACKS, Work.TEXTS_OUT),
 }
 
 Step = Callable[[], Awaitable[int]]

@@ -12,9 +12,8 @@ from uuid import UUID
 
 import structlog
 
-from gateway.domain.msisdn import Msisdn
 from gateway.domain.payment import State
-from gateway.domain.rescue import Attempt, Outcome, Rescue, judge
+from gateway.domain.rescue import Attempt, Claim, OfChat, OfNumber, Outcome, Rescue, judge
 from gateway.ports.attempts import AttemptStore, HeldAttempt
 from gateway.ports.payment_provider import NotFound, PaymentProvider, StatusReport, StillOpen, Succeeded, Unavailable
 from gateway.ports.stores import Doorbell, OpenPayment, PaymentStore
@@ -45,28 +44,38 @@ class Rescuer:
         self._budget = budget
         self._doorbell = doorbell
 
-    async def rescue(self, number: Msisdn, contest_id: UUID, language: str) -> Rescue:
-        """What became of the number's latest payments; one that stays unclear gets a ticket."""
-        held = await self._attempts.latest(number, contest_id)
+    async def rescue(self, claim: Claim, language: str) -> Rescue:
+        """What became of the latest payments that this is about; one that stays unclear gets a ticket."""
+        held = await self._attempts.latest(claim)
         unclear: frozenset[UUID] = frozenset()
         repaired: Attempt | None = None
         if askable := [one for one in held if one.askable]:
             paid, unclear = await self._ask_all(askable)
-            held = await self._attempts.latest(number, contest_id)
+            held = await self._attempts.latest(claim)
             if paid:
                 self._doorbell.ring(Work.SETTLE)
-                held, repaired = await self._wait_until_counted(number, contest_id, paid, held)
+                held, repaired = await self._wait_until_counted(claim, paid, held)
         found = judge([replace(one.attempt, unclear=one.reference in unclear) for one in held], repaired)
-        _log.info("debited_looked_into", outcome=found.outcome.value, asked=len(askable))
+        _log.info("debited_looked_into", channel=claim.channel, outcome=found.outcome.value, asked=len(askable))
         if found.outcome is not Outcome.UNCLEAR:
             return found
-        about = next((one.reference for one in held if _same(one, found, unclear)), None)
-        ticket = await self.open_ticket(number, contest_id, language, about)
-        return replace(found, ticket=ticket)
+        about = next((one for one in held if _same(one, found, unclear)), None)
+        return replace(found, ticket=await self._ticket(claim, language, about))
 
-    async def open_ticket(self, number: Msisdn, contest_id: UUID, language: str, reference: UUID | None = None) -> str:
-        """The number of the open ticket of this number; opened if there is none."""
-        ticket = await self._attempts.open_ticket(number, contest_id, language, reference)
+    async def open_ticket(self, claim: Claim, language: str) -> str | None:
+        """The number of the open ticket of this number; opened if there is none. None for a chat that has
+        neither ordered nor proved a number."""
+        if isinstance(claim, OfNumber):
+            return await self._ticket(claim, language, None)
+        held = await self._attempts.latest(claim)
+        return await self._ticket(claim, language, held[0] if held else None)
+
+    async def _ticket(self, claim: Claim, language: str, about: HeldAttempt | None) -> str | None:
+        contest_id = about.contest_id if about else _contest_of(claim)
+        if contest_id is None:
+            return None
+        reference = about.reference if about else None
+        ticket = await self._attempts.open_ticket(claim, contest_id, language, reference)
         _log.info("ticket_open", ticket=ticket, payment=str(reference) if reference else None)
         return ticket
 
@@ -92,7 +101,7 @@ class Rescuer:
         return paid, unclear
 
     async def _wait_until_counted(
-        self, number: Msisdn, contest_id: UUID, paid: frozenset[UUID], held: list[HeldAttempt]
+        self, claim: Claim, paid: frozenset[UUID], held: list[HeldAttempt]
     ) -> tuple[list[HeldAttempt], Attempt | None]:
         """The payments once they are settled, or as far as they are when the caller can wait no longer."""
         loop = asyncio.get_running_loop()
@@ -101,7 +110,7 @@ class Rescuer:
             if loop.time() >= until:
                 break
             await asyncio.sleep(LOOK_EVERY_SECONDS)
-            held = await self._attempts.latest(number, contest_id)
+            held = await self._attempts.latest(claim)
         counted = (one.attempt for one in held if one.reference in paid and one.attempt.state is State.SETTLED)
         return held, next(counted, None)
 
@@ -118,6 +127,17 @@ def _is_unclear(payment: OpenPayment, report: StatusReport | None) -> bool:
             return payment.state is not State.FAILED
         case _:
             return False
+
+
+def _contest_of(claim: Claim) -> UUID | None:
+    """The contest of a ticket that is about no payment."""
+    match claim:
+        case OfNumber():
+            return claim.contest_ids[0]
+        case OfChat():
+            return claim.contest_id
+        case _:
+            return None
 
 
 def _same(one: HeldAttempt, found: Rescue, unclear: frozenset[UUID]) -> bool:

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.domain.payment import Actor, Seen, success_seen
+from gateway.domain.routing import provider_of
 from gateway.ports.payment_provider import Failed, Hint, PaymentProvider, StatusReport
 from gateway.ports.raw_exchange import RawRequest
 from gateway.ports.stores import DueCallback, JudgedCallback, Observation, OpenPayment, PaymentStore
@@ -32,14 +33,24 @@ async def judge_callbacks(*, payments: PaymentStore, providers: Mapping[str, Pay
     due = await payments.claim_callbacks(CALLBACK_BATCH)
     judged, proofs = [], []
     for callback in due:
-        provider = providers.get(callback.provider)
-        hints = provider.parse_callback(_raw(callback), callback.secrets) if provider else ()
+        hints = _read(callback, providers)
         proofs += [seen for hint in hints if (seen := _proof(callback, hint))]
         judged.append(_judged(callback, hints))
     # Evidence first: a callback is marked as judged only when what it proves is kept.
     await payments.record(proofs)
     await payments.judge_callbacks(judged)
     return len(due)
+
+
+def _read(callback: DueCallback, providers: Mapping[str, PaymentProvider]) -> tuple[Hint, ...]:
+    """What a callback says, to the account that it concerns; where its URL names no payment, to whichever
+    account of that provider it means something."""
+    concerned = providers.get(callback.account or "")
+    accounts = [p for key, p in providers.items() if provider_of(key) == callback.provider]
+    if concerned is not None and concerned in accounts:
+        accounts = [concerned]
+    readings = (account.parse_callback(_raw(callback), callback.secrets) for account in accounts)
+    return next((hints for hints in readings if hints), ())
 
 
 def _raw(callback: DueCallback) -> RawRequest:
@@ -98,8 +109,7 @@ async def verify_payments(
 
 
 async def _verify_provider(code: str, provider: PaymentProvider, payments: PaymentStore, budget: StatusBudget) -> int:
-    rate = provider.capabilities("").status_per_second
-    claimed = await payments.claim_to_verify(code, rate)
+    claimed = await payments.claim_to_verify(code, provider.capabilities("").status_per_second)
     await asyncio.gather(*(ask(payment, provider, payments, budget) for payment in claimed))
     return len(claimed)
 

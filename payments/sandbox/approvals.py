@@ -27,6 +27,7 @@ class Words:
     busy: str
     approvals_code: str
     sender: str
+    limit: str = ""
 
 
 class _Waiting:
@@ -74,6 +75,12 @@ class Approvals:
     def waiting(self, msisdn: str) -> list[Entry]:
         """Open requests of one payer, oldest first."""
         return [waiting.entry for waiting in self._open.values() if waiting.entry.msisdn == msisdn]
+
+    def prompt_again(self, reference: str) -> None:
+        """Show the prompt of a request that is still open once more."""
+        if (waiting := self._open.get(reference)) is not None:
+            self._around.handsets.withdraw_prompt(waiting.entry.msisdn, reference)
+            self._prompt(reference)
 
     def _prompt(self, reference: str) -> None:
         waiting = self._open.get(reference)
@@ -129,6 +136,8 @@ class Approvals:
         if waiting is None:
             return None
         entry, faults = waiting.entry, self._around.faults
+        if faults.limit and entry.whole > faults.limit:
+            return self.finish(reference, Status.FAILED, self.words.limit or self.words.no_funds)
         if self._around.book.balance(entry.operator, entry.msisdn, faults.default_balance) < entry.whole:
             return self.finish(reference, Status.FAILED, self.words.no_funds)
         if faults.pending_seconds:
@@ -144,6 +153,7 @@ class Approvals:
             provider_reference=self._number_of(entry),
             charge=True,
             default_balance=self._around.faults.default_balance,
+            fee=self._around.fee_of(entry),
         )
         return self._finished(entry.our_reference, paid)
 

@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS entries (
     created_at REAL NOT NULL,
     expires_at REAL NOT NULL,
     completed_at REAL,
+    fee INTEGER NOT NULL DEFAULT 0,
     UNIQUE (operator, kind, our_reference)
 );
 CREATE INDEX IF NOT EXISTS entries_by_status ON entries (operator, kind, status);
@@ -46,8 +47,9 @@ CREATE TABLE IF NOT EXISTS wallets (
 """
 _COLUMNS = (
     "number, operator, kind, our_reference, external_id, msisdn, amount, currency, status, reason, "
-    "provider_reference, details, created_at, expires_at, completed_at"
+    "provider_reference, details, created_at, expires_at, completed_at, fee"
 )
+COLLECTION = "collection"
 STATEMENT_HEADER = (
     "provider_reference",
     "our_reference",
@@ -57,6 +59,8 @@ STATEMENT_HEADER = (
     "currency",
     "status",
     "completed_at",
+    "kind",
+    "fee",
 )
 
 
@@ -77,11 +81,12 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One money request.
+    """One money request. `kind`: `collection`, or how money goes back out, e.g. `refund`, `transfer`.
 
     `our_reference`: the merchant's identifier of it. `amount`: text as the merchant sent it, in
     major units. `reason`: the operator's code of a failure. Times are seconds since the epoch.
-    `details`: what only the operator's own module understands.
+    `details`: what only the operator's own module understands; a refund's `refund_of` is the
+    reference of its collection. `fee`: what the operator kept, in whole units.
     """
 
     operator: str
@@ -91,13 +96,14 @@ class Entry:
     amount: str
     currency: str
     expires_at: float
-    kind: str = "collection"
+    kind: str = COLLECTION
     status: Status = Status.PENDING
     reason: str | None = None
     provider_reference: str | None = None
     details: Mapping[str, str] = field(default_factory=dict)
     created_at: float = field(default_factory=time.time)
     completed_at: float | None = None
+    fee: int = 0
     number: int = 0
 
     @property
@@ -120,6 +126,9 @@ class Book:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA)
+        if "fee" not in {row[1] for row in self._db.execute("PRAGMA table_info(entries)")}:
+            # A book that was begun before operators charged anything.
+            self._db.execute("ALTER TABLE entries ADD COLUMN fee INTEGER NOT NULL DEFAULT 0")
 
     def close(self) -> None:
         """Close the file."""
@@ -183,25 +192,35 @@ class Book:
         provider_reference: str | None = None,
         msisdn: str | None = None,
         charge: bool = False,
+        credit: bool = False,
         default_balance: int = 0,
+        fee: int = 0,
     ) -> Entry:
         """Move a request that is not final to another status; a final one stays as it is.
 
-        `charge`: take the amount out of the payer's wallet in the same transaction. Returns the
-        request as it stands afterwards.
+        `charge`: take the amount out of the wallet of its number in the same transaction; `credit`: put
+        it in. Returns the request as it stands afterwards.
         """
         payer = entry.msisdn if msisdn is None else msisdn
         self._db.execute("BEGIN IMMEDIATE")
         try:
             changed = self._db.execute(
-                "UPDATE entries SET status = ?, reason = ?, msisdn = ?,"
+                "UPDATE entries SET status = ?, reason = ?, msisdn = ?, fee = ?,"
                 " provider_reference = coalesce(?, provider_reference), completed_at = ?"
                 " WHERE number = ? AND status IN ('INITIATED', 'PENDING')",
-                (status, reason, payer, provider_reference, time.time() if status.is_final else None, entry.number),
+                (
+                    status,
+                    reason,
+                    payer,
+                    fee,
+                    provider_reference,
+                    time.time() if status.is_final else None,
+                    entry.number,
+                ),
             ).rowcount
-            if changed and charge:
-                left = self.balance(entry.operator, payer, default_balance) - entry.whole
-                self._put_balance(entry.operator, payer, left)
+            moved = (entry.whole if credit else 0) - (entry.whole if charge else 0)
+            if changed and moved:
+                self._put_balance(entry.operator, payer, self.balance(entry.operator, payer, default_balance) + moved)
             self._db.execute("COMMIT")
         except BaseException:
             self._db.execute("ROLLBACK")
@@ -240,28 +259,52 @@ class Book:
 
     def collected(self, operator: str) -> list[Entry]:
         """Collections that took money, in the order in which they were asked for."""
+        return [entry for entry in self.moved(operator) if entry.kind == COLLECTION]
+
+    def moved(self, operator: str) -> list[Entry]:
+        """Everything that moved money, in or out, in the order in which it was asked for."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND kind = 'collection'"  # noqa: S608
+            f"SELECT {_COLUMNS} FROM entries WHERE operator = ?"  # noqa: S608
             " AND status = 'SUCCESSFUL' ORDER BY number",
             (operator,),
         )
         return [_entry(row) for row in rows]
 
     def collected_total(self, operator: str, currency: str) -> int:
-        """All the money that an operator took for the merchant, in whole units of one currency."""
+        """All the money that an operator took for the merchant, fees off, in whole units of one currency."""
         (total,) = self._db.execute(
-            "SELECT coalesce(sum(CAST(amount AS INTEGER)), 0) FROM entries"
+            "SELECT coalesce(sum(CAST(amount AS INTEGER) - fee), 0) FROM entries"
             " WHERE operator = ? AND kind = 'collection' AND status = 'SUCCESSFUL' AND currency = ?",
             (operator, currency),
         ).fetchone()
         return int(total)
 
+    def disbursed_total(self, operator: str, currency: str) -> int:
+        """All the money that an operator gave out for the merchant, in whole units of one currency."""
+        (total,) = self._db.execute(
+            "SELECT coalesce(sum(CAST(amount AS INTEGER)), 0) FROM entries"
+            " WHERE operator = ? AND kind <> 'collection' AND status = 'SUCCESSFUL' AND currency = ?",
+            (operator, currency),
+        ).fetchone()
+        return int(total)
+
+    def refunded_total(self, operator: str, collection_reference: str, *, but: int = 0) -> int:
+        """What was given back of one collection, or is on its way, in whole units; `but`: the number of
+        an entry that is left out."""
+        (total,) = self._db.execute(
+            "SELECT coalesce(sum(CAST(amount AS INTEGER)), 0) FROM entries"
+            " WHERE operator = ? AND kind = 'refund' AND status IN ('INITIATED', 'PENDING', 'SUCCESSFUL')"
+            " AND json_extract(details, '$.refund_of') = ? AND number <> ?",
+            (operator, collection_reference, but),
+        ).fetchone()
+        return int(total)
+
     def statement(self, operator: str) -> str:
-        """The operator's statement of account as CSV: collected money only."""
+        """The operator's statement of account as CSV: money that moved, `kind` says which way."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(STATEMENT_HEADER)
-        for entry in self.collected(operator):
+        for entry in self.moved(operator):
             writer.writerow(
                 (
                     entry.provider_reference or "",
@@ -272,6 +315,8 @@ class Book:
                     entry.currency,
                     entry.status,
                     _instant(entry.completed_at),
+                    entry.kind,
+                    entry.fee,
                 )
             )
         return out.getvalue()
@@ -300,4 +345,5 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         created_at=row[12],
         expires_at=row[13],
         completed_at=row[14],
+        fee=row[15],
     )

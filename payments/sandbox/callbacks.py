@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from payments.sandbox.faults import CallbackFaults
 from payments.sandbox.surroundings import Surroundings
 
 _COPIES = {"none": 0, "twice": 2, "many": 20}
@@ -26,15 +27,17 @@ class News:
 
 
 class Callbacks:
-    """Sends each callback once, or as the ordered faults say. Failed ones are recorded, never repeated."""
+    """Sends each callback once, or as the ordered faults say. Failed ones are recorded, never repeated.
+    `disbursements`: news of money on its way out."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, *, disbursements: bool = False) -> None:
         self._around = around
+        self._disbursements = disbursements
         self._count = itertools.count()
 
     async def send(self, news: News) -> None:
         """Tell the merchant that a payment is final."""
-        faults = self._around.faults.callback
+        faults = self._faults()
         delay = faults.delay_ms / 1000
         if faults.reorder and next(self._count) % 2 == 0:
             delay += _HELD_BACK_SECONDS
@@ -44,12 +47,16 @@ class Callbacks:
         for _ in range(_COPIES.get(faults.mode, 1)):
             await self._post(news, body)
 
+    def _faults(self) -> CallbackFaults:
+        around = self._around
+        return (around.outgoing_faults if self._disbursements else around.faults).callback
+
     async def send_forged(self, news: News) -> None:
         """Send what an impostor would: nobody has paid, and `news` says so."""
         await self._post(news, news.body)
 
     async def _post(self, news: News, body: Mapping[str, object]) -> None:
-        method = "PUT" if self._around.faults.callback.mode == "put" else "POST"
+        method = "PUT" if self._faults().mode == "put" else "POST"
         await self._around.courier.deliver(
             self._around.code,
             method,

@@ -32,17 +32,19 @@ class StatusFaults(_Section):
     """How a status question is answered.
 
     `not_found_first`: 404 to the first questions about each payment. `unknown_word`: a status
-    nobody documents. `http_503_seconds`: unavailable from the moment it is ordered.
-    `rate_limit_per_second`: 429 above it, 0 is no limit. `delayed_seconds`: when MTN's "delayed"
-    test number succeeds. `answer_200`: Orange answers 200 in place of 201.
+    nobody documents. `garbage`: 200 with bytes that mean nothing. `http_503_seconds`: unavailable from
+    the moment it is ordered. `rate_limit_per_second`: 429 above it; 0 is no limit, absent what the
+    operator documents. `delayed_seconds`: when MTN's "delayed" test number succeeds. `answer_200`:
+    Orange answers 200 in place of 201.
     """
 
     not_found_first: int = Field(0, ge=0)
     unknown_word: bool = False
+    garbage: bool = False
     http_503_seconds: float = Field(0, ge=0)
     reason_as_object: bool = False
     amount_as_number: bool = False
-    rate_limit_per_second: int = Field(0, ge=0)
+    rate_limit_per_second: int | None = Field(None, ge=0)
     delayed_seconds: float = Field(10, ge=0)
     answer_200: bool = False
 
@@ -52,9 +54,11 @@ class RequestFaults(_Section):
 
     `drop_before`, `drop_after`: the connection is cut before or after it was registered.
     `error_500`: a code to answer with; nothing is registered unless `error_500_registered`.
-    `html`: a firewall's page. `refuse_at_post`: MTN's refusing test numbers refuse at once.
-    `refuse_local_urls`: Orange refuses loopback addresses. `share`: to how many of the calls the
-    first five apply, evenly spread, 1 is all.
+    `html`: a firewall's page. `too_many`: 429, nothing is registered. `garbage`: it is registered, and
+    answered 200 with bytes that mean nothing. `refuse_at_post`: MTN's refusing test numbers refuse at
+    once. `refuse_local_urls`: Orange refuses loopback addresses. `refusal_as_200`: Cameroon's Orange
+    refuses with 200 and a code in the answer. `xml`: its gateway answers 503 in XML. `share`: to how
+    many of the calls the first seven apply, evenly spread, 1 is all.
     """
 
     drop_before: bool = False
@@ -62,8 +66,12 @@ class RequestFaults(_Section):
     error_500: str = ""
     error_500_registered: bool = False
     html: bool = False
+    too_many: bool = False
+    garbage: bool = False
     refuse_at_post: bool = False
     refuse_local_urls: bool = False
+    refusal_as_200: bool = False
+    xml: bool = False
     share: float = Field(1, ge=0, le=1)
 
 
@@ -75,6 +83,9 @@ class Faults(_Section):
     `busy_prompt`: what a prompt does that meets an open USSD dialogue. `token_seconds`,
     `expire_after_seconds`: absent, what the operator documents. `pending_seconds`: money that
     takes its time after the payer's approval. `default_balance`: of a wallet not yet used.
+    `limit`: the most that one payment may be, whole units, 0 is no limit. `float_balance`: all that was
+    ever put into the wallet that the merchant pays out of. `fee_per_mille`: what the operator keeps of
+    each collection. `only`: the direction of money to which the three sections apply.
     """
 
     autopay: bool = False
@@ -88,9 +99,20 @@ class Faults(_Section):
     expire_after_seconds: float | None = Field(None, gt=0)
     pending_seconds: float = Field(0, ge=0)
     default_balance: int = Field(100_000, ge=0)
+    limit: int = Field(0, ge=0)
+    float_balance: int = Field(100_000_000, ge=0)
+    fee_per_mille: int = Field(0, ge=0, le=1000)
+    only: Literal["both", "collections", "disbursements"] = "both"
     callback: CallbackFaults = CallbackFaults()
     status: StatusFaults = StatusFaults()
     request: RequestFaults = RequestFaults()
+
+    def concerning(self, *, disbursements: bool) -> "Faults":
+        """What is ordered for one direction of money: the three sections are a good day for the other."""
+        if self.only == "both" or (self.only == "disbursements") == disbursements:
+            return self
+        quiet = {"callback": CallbackFaults(), "status": StatusFaults(), "request": RequestFaults()}
+        return self.model_copy(update=quiet)
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,10 +164,10 @@ class FaultBoard:
         """What is ordered from one operator."""
         return self._in_force[code]
 
-    def is_down(self, code: str) -> bool:
+    def is_down(self, code: str, *, disbursements: bool = False) -> bool:
         """Whether status questions are answered 503 at this moment."""
-        since = self._down_since.get(code)
-        return since is not None and time.monotonic() < since + self.of(code).status.http_503_seconds
+        since, faults = self._down_since.get(code), self.of(code).concerning(disbursements=disbursements)
+        return since is not None and time.monotonic() < since + faults.status.http_503_seconds
 
     def state(self) -> dict[str, Any]:
         """All that is in force, as `POST /control` takes it."""

@@ -1,4 +1,5 @@
-"""MTN MoMo Open API, Collection product, as MTN's sandbox and production answer it.
+"""MTN MoMo Open API, Collection product, as MTN's sandbox and production answer it; the Disbursement
+product is in `mtn_momo_disbursement`.
 
 Sources: MTN's developer portal (callback, testing and common-errors pages), the OpenAPI of the
 products, and runs against the public sandbox. Environment `sandbox` speaks EUR, reaches no phone
@@ -7,15 +8,10 @@ environment pushes a prompt to the payer's phone.
 """
 
 import contextlib
-import re
 import time
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
-from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlsplit
-from uuid import UUID
 
 from aiohttp import web
 
@@ -23,21 +19,35 @@ from payments.sandbox.approvals import Approvals, Words
 from payments.sandbox.approvals_menu import open_menu
 from payments.sandbox.book import AlreadyThere, Entry, Status
 from payments.sandbox.callbacks import Callbacks, News
-from payments.sandbox.faults import Faults, RequestFaults
-from payments.sandbox.mtn_momo_access import Access, error
-from payments.sandbox.mtn_momo_numbers import ACCOUNT_HOLDER_ANSWERS, CURRENCIES, FAILING_NUMBERS, is_subscriber
-from payments.sandbox.surroundings import Operator, Surroundings
-from payments.sandbox.wire import (
-    Lottery,
-    RateLimit,
-    Refusal,
-    answer,
-    cut,
-    firewall_page,
-    pause,
-    read_json,
-    refusals_are_answers,
+from payments.sandbox.faults import Faults
+from payments.sandbox.mtn_momo_access import Access
+from payments.sandbox.mtn_momo_disbursement import Disbursements
+from payments.sandbox.mtn_momo_messages import (
+    FIRST_TRANSACTION,
+    MESSAGE_LENGTH_MAX,
+    answered_after,
+    asked_status,
+    bad_body,
+    error,
+    logical,
+    number_of,
+    read_money,
+    read_reference,
+    refused_before,
+    shown,
+    too_many,
+    wrong_amount,
 )
+from payments.sandbox.mtn_momo_numbers import (
+    ACCOUNT_HOLDER_ANSWERS,
+    CURRENCIES,
+    DELAYED_NUMBER,
+    FAILING_NUMBERS,
+    ONGOING_NUMBER,
+    is_subscriber,
+)
+from payments.sandbox.surroundings import Operator, Surroundings
+from payments.sandbox.wire import Lottery, RateLimit, answer, pause, read_json, refusals_are_answers
 
 WORDS: Final = Words(
     declined="APPROVAL_REJECTED",
@@ -47,35 +57,9 @@ WORDS: Final = Words(
     busy="COULD_NOT_PERFORM_TRANSACTION",
     approvals_code="*133#",
     sender="MoMo",
+    limit="PAYER_LIMIT_REACHED",
 )
 PAYER_SECONDS: Final = 300.0
-ONGOING_NUMBER: Final = "46733123453"
-DELAYED_NUMBER: Final = "46733123454"
-MESSAGE_LENGTH_MAX: Final = 160
-
-_MESSAGES: Final = MappingProxyType(
-    {
-        "RESOURCE_ALREADY_EXIST": "Duplicated reference id. Creation of resource failed.",
-        "RESOURCE_NOT_FOUND": "Requested resource was not found.",
-        "INVALID_CURRENCY": "Currency not supported.",
-        "INVALID_CALLBACK_URL_HOST": "Callback URL with different host name then configured for API user.",
-        "PAYER_NOT_FOUND": "Payer not found.",
-        "SERVICE_UNAVAILABLE": "Service temporarily unavailable, try again later",
-        "APPROVAL_REJECTED": "The approver rejected the payment.",
-        "EXPIRED": "The payment expired before it was approved.",
-        "NOT_ENOUGH_FUNDS": "The payer does not have enough funds.",
-        "INTERNAL_PROCESSING_ERROR": "An internal error occurred while processing.",
-        "NOT_SUCCESSFULLY_COMPLETED": "The transaction is not successfully completed.",
-    }
-)
-_FIRST_TRANSACTION: Final = 1_400_000_000
-_DECIMALS: Final = re.compile(r"\d{1,10}(\.\d{1,2})?")
-_WHOLE: Final = re.compile(r"\d{1,12}")
-
-
-def logical(status: int, code: str) -> web.Response:
-    """An answer with MTN's error code; logical mistakes come as HTTP 500."""
-    return error(status, code, _MESSAGES.get(code, code.replace("_", " ").capitalize()))
 
 
 class MtnMomo:
@@ -85,11 +69,10 @@ class MtnMomo:
         self._around = around
         self._access = Access(around)
         self._callbacks = Callbacks(around)
-        self._approvals = Approvals(
-            around, WORDS, number_of=lambda entry: str(_FIRST_TRANSACTION + entry.number), announce=self._announce
-        )
+        self._approvals = Approvals(around, WORDS, number_of=number_of, announce=self._announce)
         self._lottery = Lottery()
         self._rate = RateLimit()
+        self._disbursements = Disbursements(around, self._access, self._rate)
         self._questions: dict[str, int] = {}
         self._told_early: set[str] = set()
 
@@ -103,7 +86,10 @@ class MtnMomo:
         app.router.add_post(f"{base}/requesttopay/{{reference}}/deliverynotification", self.notify_delivery)
         app.router.add_get(f"{base}/account/balance", self.show_balance)
         app.router.add_get(f"{base}/account/balance/{{currency}}", self.show_balance)
-        app.router.add_get(f"{base}/accountholder/{{kind:msisdn|MSISDN}}/{{number}}/active", self.show_active)
+        for product in ("collection", "disbursement"):
+            holder = f"/{product}/v1_0/accountholder/{{kind:msisdn|MSISDN}}/{{number}}/active"
+            app.router.add_get(holder, partial(self.show_active, product))
+        self._disbursements.add_routes(app.router)
         self._around.handsets.serve_code(
             WORDS.approvals_code, partial(open_menu, self._approvals, self._around.merchant)
         )
@@ -113,6 +99,7 @@ class MtnMomo:
     async def _resume(self, _: web.Application) -> None:
         for entry in self._around.book.unfinished(self._around.code):
             self._follow(entry)
+        self._disbursements.resume()
 
     async def request_to_pay(self, request: web.Request) -> web.Response:
         """`POST requesttopay`: 202 with an empty body means queued, never paid."""
@@ -120,7 +107,7 @@ class MtnMomo:
         await pause(faults.latency_ms)
         user, environment = self._access.check(request, "collection")
         ordered = self._lottery.draw(faults.request)
-        refused = _ordered_refusal(request, ordered)
+        refused = refused_before(request, ordered)
         if refused is not None:
             return refused
         entry = await self._read_request(request, user, environment)
@@ -132,28 +119,22 @@ class MtnMomo:
             return logical(409, "RESOURCE_ALREADY_EXIST")
         self._around.courier.concerns(request, entry.msisdn)
         await self._start(entry, faults)
-        if ordered.drop_after:
-            return cut(request)
-        return logical(500, ordered.error_500) if ordered.error_500 else web.Response(status=202)
+        return answered_after(request, ordered)
 
     async def _read_request(self, request: web.Request, user: str, environment: str) -> Entry:
-        reference = _reference(request.headers.get("X-Reference-Id", ""))
-        callback = self._callback_url(request, user)
+        reference = read_reference(request.headers.get("X-Reference-Id", ""))
+        callback = self._access.callback_url(request, user)
         try:
             body = await read_json(request)
-            order = _order(body, CURRENCIES[environment])
+            order = read_money(body, CURRENCIES[environment], "payer")
         except (ValueError, KeyError, TypeError):
-            raise Refusal(error(400, "BAD_REQUEST", "The request body is not valid.")) from None
-        if "&" in order["message"] + order["note"] or "'" in order["message"] + order["note"]:
-            raise Refusal(firewall_page())
-        if order["currency"] != CURRENCIES[environment]:
-            raise Refusal(logical(500, "INVALID_CURRENCY"))
+            raise bad_body() from None
         seconds = self._around.faults.expire_after_seconds or PAYER_SECONDS
         return Entry(
             operator=self._around.code,
             our_reference=reference,
             external_id=order["external_id"],
-            msisdn=f"+{order['payer']}",
+            msisdn=f"+{order['party']}",
             amount=order["amount"],
             currency=order["currency"],
             expires_at=time.time() + seconds,
@@ -166,21 +147,9 @@ class MtnMomo:
             },
         )
 
-    def _callback_url(self, request: web.Request, user: str) -> str:
-        url = request.headers.get("X-Callback-Url")
-        if url is None:
-            return ""
-        parts = urlsplit(url) if url.isascii() else urlsplit("")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Refusal(error(400, "INVALID_CALLBACK_URL", "X-Callback-Url is not a valid URL."))
-        registered = self._access.callback_host(user)
-        if registered and parts.hostname != registered:
-            raise Refusal(logical(500, "INVALID_CALLBACK_URL_HOST"))
-        return url
-
     async def _start(self, entry: Entry, faults: Faults) -> None:
         if faults.callback.mode == "forged" and entry.details["callback"]:
-            forged = replace(entry, status=Status.SUCCESSFUL, provider_reference=str(_FIRST_TRANSACTION))
+            forged = replace(entry, status=Status.SUCCESSFUL, provider_reference=str(FIRST_TRANSACTION))
             self._around.courier.spawn(self._callbacks.send_forged(self._news(forged, faults)))
         self._follow(entry)
         if faults.autopay and faults.callback.mode == "before_answer":
@@ -210,9 +179,7 @@ class MtnMomo:
         if known is not None and known.status.is_final:
             return known
         status = Status.FAILED if code else Status.SUCCESSFUL
-        done = self._around.book.change(
-            entry, status, reason=code, provider_reference=str(_FIRST_TRANSACTION + entry.number)
-        )
+        done = self._around.book.change(entry, status, reason=code, provider_reference=number_of(entry))
         self._around.courier.spawn(self._tell(done))
         return done
 
@@ -223,21 +190,14 @@ class MtnMomo:
         user, _ = self._access.check(request, "collection")
         if self._around.board.is_down(self._around.code):
             return logical(503, "SERVICE_UNAVAILABLE")
-        if not self._rate.admits(faults.status.rate_limit_per_second):
-            body = {"statusCode": 429, "message": "Rate limit is exceeded. Try again in 1 seconds."}
-            return answer(429, body, {"Retry-After": "1"})
-        reference = _reference(request.match_info["reference"])
+        if not self._rate.admits(self._access.status_limit(faults), user):
+            return too_many()
+        reference = read_reference(request.match_info["reference"])
         entry = self._around.book.find(self._around.code, reference)
         if entry is None or entry.details["user"] != user:
             return logical(404, "RESOURCE_NOT_FOUND")
         self._around.courier.concerns(request, entry.msisdn)
-        if faults.status.not_found_first:
-            self._questions[reference] = self._questions.get(reference, 0) + 1
-            if self._questions[reference] <= faults.status.not_found_first:
-                return logical(404, "RESOURCE_NOT_FOUND")
-        entry = self._ask_alone(entry)
-        shown = _shown(entry, faults)
-        return answer(200, {**shown, "status": "IN_REVIEW"} if faults.status.unknown_word else shown)
+        return asked_status(self._ask_alone(entry), faults, self._questions)
 
     def _ask_alone(self, entry: Entry) -> Entry:
         """MTN's sandbox has finished an ordinary number's payment by the first question."""
@@ -250,7 +210,7 @@ class MtnMomo:
         """`POST …/deliverynotification`: a text of the merchant to the payer, after success."""
         await pause(self._around.faults.latency_ms)
         user, _ = self._access.check(request, "collection")
-        entry = self._around.book.find(self._around.code, _reference(request.match_info["reference"]))
+        entry = self._around.book.find(self._around.code, read_reference(request.match_info["reference"]))
         if entry is None or entry.details["user"] != user:
             return logical(404, "RESOURCE_NOT_FOUND")
         if entry.status is not Status.SUCCESSFUL:
@@ -274,10 +234,10 @@ class MtnMomo:
         total = self._around.book.collected_total(self._around.code, currency)
         return answer(200, {"availableBalance": str(total), "currency": currency})
 
-    async def show_active(self, request: web.Request) -> web.Response:
+    async def show_active(self, product: str, request: web.Request) -> web.Response:
         """`GET accountholder/msisdn/{number}/active`: whether MTN knows the wallet."""
         await pause(self._around.faults.latency_ms)
-        _, environment = self._access.check(request, "collection")
+        _, environment = self._access.check(request, product)
         number = request.match_info["number"]
         if number in ACCOUNT_HOLDER_ANSWERS:
             status, code = ACCOUNT_HOLDER_ANSWERS[number]
@@ -296,75 +256,8 @@ class MtnMomo:
             await self._callbacks.send(self._news(entry, self._around.faults))
 
     def _news(self, entry: Entry, faults: Faults) -> News:
-        body = _shown(entry, faults)
-        wrong = {**body, "amount": str(Decimal(entry.amount) * 10)}
-        return News(entry.details["callback"], body, wrong, entry.msisdn)
-
-
-def _ordered_refusal(request: web.Request, ordered: RequestFaults) -> web.Response | None:
-    if ordered.drop_before:
-        return cut(request)
-    if ordered.html:
-        return firewall_page()
-    if ordered.error_500 and not ordered.error_500_registered:
-        return logical(500, ordered.error_500)
-    return None
-
-
-def _reference(text: str) -> str:
-    """A UUID version 4 in canonical form; others are refused with 400."""
-    try:
-        found = UUID(text)
-    except ValueError:
-        raise Refusal(error(400, "INVALID_REFERENCE_ID", "X-Reference-Id is not a UUID.")) from None
-    if found.version != 4 or str(found) != text.lower():
-        raise Refusal(error(400, "INVALID_REFERENCE_ID", "X-Reference-Id is not a UUID version 4."))
-    return str(found)
-
-
-def _order(body: object, currency: str) -> dict[str, str]:
-    """The fields of a request body. Raises ValueError, KeyError or TypeError for a wrong one."""
-    if not isinstance(body, dict):
-        raise TypeError("not an object")
-    payer = body["payer"]
-    order = {
-        "amount": body["amount"],
-        "currency": body["currency"],
-        "external_id": body.get("externalId", ""),
-        "payer": payer["partyId"],
-        "message": body.get("payerMessage", ""),
-        "note": body.get("payeeNote", ""),
-    }
-    if not all(isinstance(value, str) for value in order.values()) or payer["partyIdType"] != "MSISDN":
-        raise TypeError("a field has the wrong type")
-    pattern = _DECIMALS if currency == "EUR" else _WHOLE
-    if not pattern.fullmatch(order["amount"]) or Decimal(order["amount"]) <= 0:
-        raise ValueError("amount")
-    if not re.fullmatch(r"[1-9]\d{6,14}", order["payer"], re.ASCII):
-        raise ValueError("partyId")
-    if max(len(order["message"]), len(order["note"])) > MESSAGE_LENGTH_MAX:
-        raise ValueError("payerMessage")
-    return order
-
-
-def _shown(entry: Entry, faults: Faults) -> dict[str, object]:
-    """A request as status and callback show it."""
-    shown: dict[str, object] = {"amount": entry.amount, "currency": entry.currency}
-    if faults.status.amount_as_number:
-        shown["amount"] = float(entry.amount) if "." in entry.amount else int(entry.amount)
-    if entry.status is not Status.PENDING:
-        shown["financialTransactionId"] = entry.provider_reference
-    shown |= {
-        "externalId": entry.external_id,
-        "payer": {"partyIdType": "MSISDN", "partyId": entry.msisdn[1:]},
-        "payerMessage": entry.details["message"],
-        "payeeNote": entry.details["note"],
-        "status": entry.status.value,
-    }
-    if entry.reason:
-        message = _MESSAGES.get(entry.reason, entry.reason.replace("_", " ").capitalize())
-        shown["reason"] = {"code": entry.reason, "message": message} if faults.status.reason_as_object else entry.reason
-    return shown
+        body = shown(entry, faults)
+        return News(entry.details["callback"], body, wrong_amount(entry, body), entry.msisdn)
 
 
 SANDBOX = Operator("mtn_momo", lambda around: MtnMomo(around).application())

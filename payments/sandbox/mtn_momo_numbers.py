@@ -41,6 +41,45 @@ FAILING_NUMBERS: Final = MappingProxyType(
 )
 """Payers of MTN's testing page whose payment fails, with the reason."""
 
+FAILING_PAYEES: Final = MappingProxyType(
+    {
+        "46733123450": "INTERNAL_PROCESSING_ERROR",
+        "46733123451": "APPROVAL_REJECTED",
+        "46733123452": "EXPIRED",
+        "46733123455": "NOT_ENOUGH_FUNDS",
+        "46733123456": "PAYER_LIMIT_REACHED",
+        "46733123457": "PAYEE_NOT_FOUND",
+        "46733123458": "NOT_ALLOWED",
+        "46733123459": "NOT_ALLOWED_TARGET_ENVIRONMENT",
+        "46733123460": "INVALID_CALLBACK_URL_HOST",
+        "46733123461": "INVALID_CURRENCY",
+        "46733123462": "INTERNAL_PROCESSING_ERROR",
+        "46733123463": "SERVICE_UNAVAILABLE",
+        "46733123464": "TRANSFER_TYPE_UNKNOWN",
+    }
+)
+"""Payees of MTN's testing page whose transfer fails, with the reason."""
+
+FAILING_REFUNDS: Final = MappingProxyType(
+    {
+        "1": "PAYER_NOT_FOUND",
+        "2": "INTERNAL_PROCESSING_ERROR",
+        "3": "APPROVAL_REJECTED",
+        "4": "EXPIRED",
+        "7": "NOT_ALLOWED",
+        "8": "NOT_ALLOWED_TARGET_ENVIRONMENT",
+        "9": "INVALID_CALLBACK_URL_HOST",
+        "10": "INVALID_CURRENCY",
+        "11": "INTERNAL_PROCESSING_ERROR",
+        "12": "SERVICE_UNAVAILABLE",
+        "13": "COULD_NOT_PERFORM_TRANSACTION",
+    }
+)
+"""Values of `referenceIdToRefund` on MTN's testing page that fail, with the reason; 5 goes on, 6 is late."""
+
+ONGOING_NUMBER: Final = "46733123453"
+DELAYED_NUMBER: Final = "46733123454"
+
 ACCOUNT_HOLDER_ANSWERS: Final = MappingProxyType(
     {
         "46733123450": (404, "RESOURCE_NOT_FOUND"),

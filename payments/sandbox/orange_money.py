@@ -31,6 +31,7 @@ from payments.sandbox.wire import (
     answer,
     cut,
     firewall_page,
+    garbage,
     pause,
     read_basic,
     read_bearer,
@@ -145,6 +146,8 @@ class OrangeMoney:
             return cut(request)
         if ordered.html:
             return firewall_page()
+        if ordered.too_many:
+            return refused(429, 53, "Too many requests")
         if ordered.error_500 and not ordered.error_500_registered:
             return refused(500, 1, ordered.error_500)
         fields = await checked_fields(request, ORDER_FIELDS)
@@ -156,6 +159,8 @@ class OrangeMoney:
         self._start(entry, faults)
         if ordered.drop_after:
             return cut(request)
+        if ordered.garbage:
+            return garbage()
         if ordered.error_500:
             return refused(500, 1, ordered.error_500)
         return answer(
@@ -285,7 +290,7 @@ class OrangeMoney:
         country = self._check(request)
         if self._around.board.is_down(self._around.code):
             return refused(503, 5, "The service is temporarily unavailable")
-        if not self._rate.admits(faults.status.rate_limit_per_second):
+        if not self._rate.admits(faults.status.rate_limit_per_second or 0):
             return refused(429, 53, "Too many requests")
         asked = await checked_fields(request, STATUS_FIELDS)
         entry = self._around.book.find(self._around.code, str(asked["order_id"]))
@@ -300,6 +305,8 @@ class OrangeMoney:
             count = self._questions[entry.our_reference] = self._questions.get(entry.our_reference, 0) + 1
             if count <= faults.status.not_found_first:
                 return refused(404, 60, "Resource not found", "No such transaction.")
+        if faults.status.garbage:
+            return garbage()
         word = "PROCESSING" if faults.status.unknown_word else _WORDS.get(entry.status, entry.status.value)
         body = {"status": word, "order_id": entry.our_reference, "txnid": entry.provider_reference or ""}
         return answer(200 if faults.status.answer_200 else 201, body)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from payments.sandbox.book import Book
+from payments.sandbox.book import Book, Entry
 from payments.sandbox.faults import FaultBoard, Faults
 
 Turn = Callable[[str], Awaitable[tuple[str, bool]]]
@@ -89,8 +89,22 @@ class Surroundings:
 
     @property
     def faults(self) -> Faults:
-        """The faults that are ordered for this operator at this moment."""
-        return self.board.of(self.code)
+        """The faults that are ordered for this operator's collections at this moment."""
+        return self.board.of(self.code).concerning(disbursements=False)
+
+    @property
+    def outgoing_faults(self) -> Faults:
+        """The faults that are ordered for money on its way out."""
+        return self.board.of(self.code).concerning(disbursements=True)
+
+    def fee_of(self, entry: Entry) -> int:
+        """What the operator keeps of a collection, in whole units."""
+        return entry.whole * self.faults.fee_per_mille // 1000
+
+    @property
+    def status_limit(self) -> int:
+        """Status questions a second that this merchant was granted; 0 where no limit is known."""
+        return int(self.credentials.get("status_per_second") or 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import hmac
 import json
 import secrets
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
@@ -108,22 +108,32 @@ class Tokens:
 
 
 class RateLimit:
-    """Counts calls within the last second."""
+    """Counts calls of each account within the last second."""
 
     def __init__(self) -> None:
-        self._calls: deque[float] = deque()
+        self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
 
-    def admits(self, per_second: int) -> bool:
+    def admits(self, per_second: int, account: str = "") -> bool:
         """Count a call; False when it is one too many. 0 admits all."""
         if not per_second:
             return True
-        now = time.monotonic()
-        while self._calls and self._calls[0] <= now - 1:
-            self._calls.popleft()
-        if len(self._calls) >= per_second:
+        now, calls = time.monotonic(), self._calls[account]
+        while calls and calls[0] <= now - 1:
+            calls.popleft()
+        if len(calls) >= per_second:
             return False
-        self._calls.append(now)
+        calls.append(now)
         return True
+
+
+_SPARED = {
+    "drop_before": False,
+    "drop_after": False,
+    "error_500": "",
+    "html": False,
+    "too_many": False,
+    "garbage": False,
+}
 
 
 class Lottery:
@@ -137,11 +147,14 @@ class Lottery:
         if faults.share < 1:
             self._sum += faults.share
             if self._sum < 1:
-                return faults.model_copy(
-                    update={"drop_before": False, "drop_after": False, "error_500": "", "html": False}
-                )
+                return faults.model_copy(update=_SPARED)
             self._sum -= 1
         return faults
+
+
+def garbage() -> web.Response:
+    """200, and bytes that are no answer: half a JSON object that says success."""
+    return web.Response(status=200, body=b'{"status": "SUCC\xff\x00', content_type="application/json")
 
 
 FIREWALL_PAGE = (

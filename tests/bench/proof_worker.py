@@ -4,15 +4,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import payments.providers
 from gateway import jobs, wiring
+from gateway.adapters import Account, AccountSettings
+from gateway.domain.wallet import PaymentMethod
 from tests.bench.proof_provider import ProofProvider
 
-_build = wiring.build_adapters
 
-
-def _with_proof(package: Any) -> dict[str, Any]:
-    return {"mtn_momo": ProofProvider()} if package is payments.providers else _build(package)
+def _with_proof() -> dict[str, Account]:
+    return {"mtn_momo": Account("mtn_momo", ProofProvider(), AccountSettings(), {"CI": (PaymentMethod.MTN,)})}
 
 
 def _serve(settings: Any) -> None:
@@ -23,6 +22,6 @@ def _serve(settings: Any) -> None:
 _rq = jobs._serve
 
 if __name__ == "__main__":
-    wiring.build_adapters = _with_proof
+    wiring.build_accounts = _with_proof  # type: ignore[attr-defined] # what the wiring calls
     jobs._serve = _serve
     jobs.main()

@@ -31,6 +31,7 @@ from tests.bench.proof_provider import ProofProvider
 from tests.engines import Engines
 from tests.free_port import free_port
 from tests.gateway.rig import SECRET_KEY, Rig
+from tests.rails import RAILS
 
 CROWD = "crowd"
 CROWD_SIZE = 80
@@ -173,7 +174,7 @@ class Backlog:
                 replace(wish, contest=contest),
                 orders=self.rig.orders,
                 doorbell=self.rig.doorbell,
-                providers=frozenset(self.rig.providers),
+                rails=RAILS,
                 clock=lambda: at,
             )
             assert isinstance(order, PlacedOrder), order

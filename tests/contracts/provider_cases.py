@@ -17,10 +17,11 @@ import respx
 import payments.providers
 from gateway.discovery import discover
 from gateway.domain.money import Money, parse_amount
-from gateway.ports.payment_provider import Collection, PaymentProvider
+from gateway.ports.payment_provider import Collection, Disbursement, PaymentProvider, Purpose
 
 CASES_DIRECTORY = Path(__file__).parents[1] / "payments" / "cases"
 REFERENCE = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")
+OUTGOING_REFERENCE = UUID("7f1c2d3e-4b5a-4c6d-8e7f-9a0b1c2d3e4f")
 PAYER = "+2250501020304"
 REGISTRATIONS = discover(payments.providers)
 
@@ -31,10 +32,11 @@ def read_file(code: str) -> dict[str, Any]:
     return found
 
 
-def build(code: str) -> PaymentProvider:
-    """The provider as the wiring builds it, from the settings in its case file."""
+def build(code: str, changes: Mapping[str, Any] | None = None) -> PaymentProvider:
+    """The provider as the wiring builds it, from the settings in its case file and what a case changes."""
     registration = REGISTRATIONS[code]
-    built: PaymentProvider = registration.build(registration.settings.model_validate(read_file(code)["settings"]))
+    settings = {**read_file(code)["settings"], **(changes or {})}
+    built: PaymentProvider = registration.build(registration.settings.model_validate(settings))
     return built
 
 
@@ -49,10 +51,29 @@ def collection(code: str, given: Mapping[str, Any]) -> Collection:
         "callback_url": f"https://vote.example/api/webhooks/{code}/word-of-this-payment",
         "return_url": "https://vote.example/v/1",
         "payer": PAYER,
+        "amount": "500 XOF",
+        **read_file(code).get("given", {}),
         **given,
-        "amount": read_money(given.get("amount", "500 XOF")),
     }
-    return Collection(**values)
+    return Collection(**{**values, "amount": read_money(values["amount"])})
+
+
+def disbursement(code: str, given: Mapping[str, Any]) -> Disbursement:
+    """Money on its way out, with what a case says about it; `collection`: of what a refund gives back."""
+    collected = given.get("collection")
+    values: dict[str, Any] = {
+        "reference": OUTGOING_REFERENCE,
+        "purpose": "payout" if collected is None else "refund",
+        "country": "CI",
+        "amount": "500 XOF",
+        "description": "Rendu : 5 votes pour Aya Koné & Co",
+        "callback_url": f"https://vote.example/api/webhooks/{code}/word-of-this-payment",
+        "payee": PAYER,
+        **given,
+        "collection": None if collected is None else collection(code, collected),
+    }
+    values |= {"purpose": Purpose(values["purpose"]), "amount": read_money(values["amount"])}
+    return Disbursement(**values)
 
 
 def read_money(text: str) -> Money:
@@ -138,6 +159,8 @@ def plain(value: object) -> object:
 
 def told(result: Any) -> dict[str, object]:
     """A result as a case file writes it."""
+    if result is None or isinstance(result, bool):
+        return {"value": result}
     shown = {field.name: plain(getattr(result, field.name)) for field in fields(result)}
     if "expires_at" in shown:
         shown["expires_in_seconds"] = round((result.expires_at - datetime.now(UTC)).total_seconds(), -1)

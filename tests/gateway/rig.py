@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Channel, PlacedOrder, Refusal, Wish
+from gateway.domain.prompting import NO_LIMITS
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.house import IncomingCallback
 from gateway.storage.callbacks import PostgresCallbacks
@@ -29,6 +30,7 @@ from gateway.usecases.place_order import place_order
 from gateway.usecases.settle_payments import settle_payments
 from gateway.usecases.verify_payments import judge_callbacks, verify_payments
 from tests.gateway.scripted_provider import ScriptedProvider
+from tests.rails import RAILS
 
 SECRET_KEY = "0123456789abcdef0123456789abcdef"
 PUBLIC_URL = "http://vote.test"
@@ -60,7 +62,7 @@ class Rig:
         self.engine: AsyncEngine = make_engine(app_url, pool_size=8)
         auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.vault = Vault(SECRET_KEY)
-        self.orders = PostgresOrders(auto, self.vault)
+        self.orders = PostgresOrders(auto, self.vault, NO_LIMITS)
         self.callbacks = PostgresCallbacks(auto, self.vault)
         self.payments = PostgresPayments(self.engine, self.vault, PUBLIC_URL, frozenset({"mtn_momo"}))
         self.settlement = PostgresSettlement(self.engine)
@@ -117,7 +119,7 @@ class Rig:
             wish,
             orders=self.orders,
             doorbell=self.doorbell,
-            providers=frozenset(self.providers),
+            rails=RAILS,
             clock=lambda: at,
         )
 

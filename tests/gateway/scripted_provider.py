@@ -11,14 +11,19 @@ from gateway.domain.money import Money
 from gateway.ports.payment_provider import (
     Accepted,
     Capabilities,
+    Balance,
     Collection,
     CreateResult,
+    DisburseResult,
+    Disbursement,
     Hint,
     Kind,
     Recovery,
     StatusReport,
     StillOpen,
     Succeeded,
+    Unavailable,
+    Wallet,
 )
 from gateway.ports.raw_exchange import RawRequest
 
@@ -42,6 +47,11 @@ class ScriptedProvider:
             recovery=Recovery.ASK,
         )
     )
+    disburse_script: list[DisburseResult] = field(default_factory=lambda: [Accepted()])
+    outgoing_script: list[StatusReport] = field(default_factory=lambda: [StillOpen("PENDING")])
+    holds: Balance | Unavailable = field(default_factory=lambda: Unavailable("not asked for"))
+    disbursed: list[Disbursement] = field(default_factory=list)
+    asked_out: list[UUID] = field(default_factory=list)
     created: dict[UUID, int] = field(default_factory=lambda: defaultdict(int))
     asked: dict[UUID, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -55,6 +65,17 @@ class ScriptedProvider:
     async def query(self, collection: Collection) -> StatusReport:
         self.asked[collection.reference] += 1
         return self.query_script.pop(0) if len(self.query_script) > 1 else self.query_script[0]
+
+    async def disburse(self, disbursement: Disbursement) -> DisburseResult:
+        self.disbursed.append(disbursement)
+        return self.disburse_script.pop(0) if len(self.disburse_script) > 1 else self.disburse_script[0]
+
+    async def query_disbursement(self, disbursement: Disbursement) -> StatusReport:
+        self.asked_out.append(disbursement.reference)
+        return self.outgoing_script.pop(0) if len(self.outgoing_script) > 1 else self.outgoing_script[0]
+
+    async def balance(self, wallet: Wallet, currency: str, country: str) -> Balance | Unavailable:
+        return self.holds
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         try:

@@ -3,9 +3,9 @@
 import pytest
 
 import channels.ussd.aggregators
+from gateway.adapters import discover_aggregators, shared_secrets
 from gateway.discovery import discover
 from gateway.settings import Settings
-from gateway.wiring import discover_aggregators, shared_secrets
 
 CODES = sorted(discover(channels.ussd.aggregators))
 

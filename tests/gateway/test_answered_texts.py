@@ -15,6 +15,7 @@ from gateway.ports.house import IncomingText
 from gateway.storage.talks import PostgresTalks
 from gateway.wiring import answer_texts, utc_now
 from tests.gateway.rig import Rig
+from tests.rails import RAILS
 
 AWA = "+2250501020304"
 OTHER = "+2250501020305"
@@ -73,7 +74,7 @@ async def desk(database: Any) -> AsyncIterator[Desk]:
         rescuer=cast(Any, None),
         unfinished=cast(Any, None),
         doorbell=rig.doorbell,
-        providers=frozenset(rig.providers),
+        rails=RAILS,
         clock=utc_now,
     )
     yield Desk(rig, house)

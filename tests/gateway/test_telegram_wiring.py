@@ -15,7 +15,6 @@ PRODUCTION = {
     "SPOTLIGHT_SECRET_KEY": "x" * 32,
     "SPOTLIGHT_ENV": "production",
     "SPOTLIGHT_PUBLIC_URL": "https://vote.example",
-    "AFRICASTALKING_SHARED_SECRET": "word",
 }
 
 

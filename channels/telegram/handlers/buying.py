@@ -55,7 +55,7 @@ async def choose(desk: Desk, chat: Chat, state: FSMContext, contest: Contest, co
     if own is None:
         await ask_payer(desk, chat, state, offered)
     else:
-        await desk.send(chat.chat_id, confirmation(chat, offered, own))
+        await desk.send(chat.chat_id, confirmation(desk, chat, offered, own))
     return None
 
 
@@ -68,9 +68,10 @@ async def ask_payer(desk: Desk, chat: Chat, state: FSMContext, offered: Offer) -
     )
 
 
-def confirmation(chat: Chat, offered: Offer, payer: Msisdn, method: PaymentMethod | None = None) -> View:
+def confirmation(desk: Desk, chat: Chat, offered: Offer, payer: Msisdn, method: PaymentMethod | None = None) -> View:
     """The confirmation, with the wallet that the number most likely has unless one was chosen."""
-    return order_views.confirm(chat.language, offered, payer, method or guess_method(payer), chat.phone)
+    takes = desk.house.rails.open_methods(offered.contest.country)
+    return order_views.confirm(chat.language, offered, payer, method or guess_method(payer), chat.phone, takes)
 
 
 def offer_in(data: dict[str, Any], desk: Desk) -> Offer | Refusal | None:
@@ -156,7 +157,7 @@ async def typed_payer(message: Message, state: FSMContext, desk: Desk, chat: Cha
     if own_number(chat.phone, offered.contest) is None:
         noted = views.notice(chat.language, "ask.number_typed", number=payer.masked())
         await desk.send(chat.chat_id, View(noted.text, frees_keys=True))
-    await desk.send(chat.chat_id, confirmation(chat, offered, payer))
+    await desk.send(chat.chat_id, confirmation(desk, chat, offered, payer))
 
 
 async def tap_wallet(query: CallbackQuery, callback_data: callbacks.ChooseWallet, desk: Desk, chat: Chat) -> str | None:
@@ -170,7 +171,7 @@ async def tap_wallet(query: CallbackQuery, callback_data: callbacks.ChooseWallet
         if isinstance(wrong, Refusal):
             return refusal(chat.language, wrong, contest, callback_data.code)
     if isinstance(offered, Offer) and isinstance(payer, Msisdn):
-        await desk.replace(shown, confirmation(chat, offered, payer, METHODS[callback_data.wallet]))
+        await desk.replace(shown, confirmation(desk, chat, offered, payer, METHODS[callback_data.wallet]))
     return None
 
 

@@ -44,7 +44,7 @@ async def contact(message: Message, state: FSMContext, desk: Desk, chat: Chat) -
     kept = say(chat.language, "ask.number_kept", number=number.masked())
     await desk.send(chat.chat_id, View(kept, frees_keys=True))
     if isinstance(offered, Offer) and own_number(known.phone, offered.contest) is not None:
-        await desk.send(chat.chat_id, confirmation(known, offered, number))
+        await desk.send(chat.chat_id, confirmation(desk, known, offered, number))
     else:
         await open_first(desk, known)
 

@@ -7,7 +7,7 @@ from channels.ussd import screens
 from channels.ussd.menu import shows
 from channels.ussd.menu.rules import is_code, letters_of, other_languages
 from channels.ussd.menu.session import MenuView, Session, Turn
-from channels.ussd.menu.voting import MORE, begin, choose, search
+from channels.ussd.menu.voting import MORE, begin, candidates, choose, search
 from gateway.domain.receipt import read_receipt
 
 
@@ -19,7 +19,7 @@ def at_home(session: Session, text: str, view: MenuView) -> Turn:
         return search(session, letters, view, shows.home)
     match text:
         case "1":
-            return shows.listing(replace(session, page=1), view)
+            return candidates(session, view)
         case "2":
             return shows.ranking(replace(session, page=1), view)
         case "3":

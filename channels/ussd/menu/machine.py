@@ -1,12 +1,13 @@
 """From one screen to the next: which rule answers where."""
 
+from dataclasses import replace
 from typing import Final
 
 from channels.ussd.menu import asking, shows, voting
-from channels.ussd.menu.rules import refused
+from channels.ussd.menu.rules import refused, sentence
 from channels.ussd.menu.session import MenuView, Node, Session, Turn
 from gateway.domain.order import Refusal, check_candidate, check_window
-from gateway.domain.service_codes import nearest
+from gateway.domain.service_codes import last_closed, nearest
 
 _SHOWN: Final = {
     Node.CONTESTS: shows.contests,
@@ -47,15 +48,28 @@ _ANSWERED: Final = {
 }
 
 
+# What may still be asked when a contest is over: a vote that was paid in time may be missing.
+_AFTERWARDS: Final = frozenset(
+    {
+        *(Node.HOME, Node.RANKING, Node.MY_VOTES, Node.LANGUAGE, Node.DEBITED, Node.TICKET),
+        *(Node.HELP, Node.RECEIPT, Node.RULES),
+    }
+)
+
+
 def start(view: MenuView, language: str) -> Turn:
     """The first screen: the choice of a contest where several are open behind the dialled code, else the
-    contest's own; the end where nothing is sold."""
+    contest's own; the end of one that is not open yet, unless another one behind the code is over."""
     if len(shows.choices(view)) > 1:
         return shows.contests(Session(language=language), view)
     refusal = check_window(view.contest, view.now)
-    if refusal is not None:
+    if refusal is not Refusal.NOT_OPEN_YET:
+        return shows.home(Session(language=language), view)
+    over = last_closed(view.sharing, view.now)
+    if over is None:
         return Turn(refused(refusal, view.contest, language, room=view.room), None)
-    return shows.home(Session(language=language), view)
+    notice = sentence(refusal, view.contest, language)
+    return shows.home(Session(language=language), replace(view, contest=over), notice)
 
 
 def offered(session: Session, view: MenuView) -> Turn | None:
@@ -68,15 +82,14 @@ def offered(session: Session, view: MenuView) -> Turn | None:
 
 
 def advance(session: Session, text: str, view: MenuView) -> Turn:
-    """The next screen after this input; the end when the contest has closed meanwhile."""
+    """The next screen after this input; the end when the contest has closed on the way to a vote."""
     if session.node is Node.CONTESTS:
         if not shows.choices(view):
-            closed = nearest(view.sharing or (view.contest,), view.now)
-            why = check_window(closed, view.now) or Refusal.CLOSED
-            return Turn(refused(why, closed, session.language, room=view.room), None)
+            over = replace(view, contest=nearest(view.sharing or (view.contest,), view.now))
+            return start(over, session.language)
         return voting.at_contests(session, text, view)
     refusal = check_window(view.contest, view.now)
-    if refusal is not None:
+    if refusal is not None and not (refusal is Refusal.CLOSED and session.node in _AFTERWARDS):
         return Turn(refused(refusal, view.contest, session.language, room=view.room), None)
     if text == "00":
         return shows.home(Session(language=session.language), view)

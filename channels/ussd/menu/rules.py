@@ -12,7 +12,7 @@ from gateway.domain.codes import CodeFault, code_fault
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Refusal
-from gateway.domain.wallet import PaymentMethod, guess_method, methods_in
+from gateway.domain.wallet import ON_PHONES, PaymentMethod, guess_method
 
 CODE_DIGITS_SHOWN: Final = 6
 LETTERS_MIN: Final = 2
@@ -65,9 +65,23 @@ def method_of(session: Session, view: MenuView) -> PaymentMethod | None:
     return guess_method(view.dialler, view.network)
 
 
+def open_method(session: Session, view: MenuView) -> PaymentMethod | None:
+    """The same, if it takes money now."""
+    method = method_of(session, view)
+    return method if method in view.rails.open_methods(view.contest.country) else None
+
+
 def other_methods(method: PaymentMethod | None, view: MenuView) -> tuple[PaymentMethod, ...]:
-    """The wallets that may be chosen instead."""
-    return tuple(m for m in methods_in(view.contest.country) if m is not method)
+    """The wallets that may be chosen instead, and take money now."""
+    return tuple(m for m in view.rails.open_methods(view.contest.country) if m is not method and m in ON_PHONES)
+
+
+def wallet_notice(session: Session, view: MenuView) -> str:
+    """What is to be said of the wallet before anything is paid: that it does not answer now."""
+    method = method_of(session, view)
+    if method is None or method in view.rails.open_methods(view.contest.country):
+        return ""
+    return say(session.language, "ussd.wallet_down", wallet=screens.wallet(method, session.language))
 
 
 def other_languages(session: Session, contest: Contest) -> tuple[str, ...]:

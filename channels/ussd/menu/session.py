@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
+from gateway.domain.routing import Rails
 from gateway.domain.tally import Standing
 from gateway.domain.wallet import PaymentMethod
 
@@ -105,13 +106,15 @@ class Session:
 class MenuView:
     """What the menu may look at. `dialler`: the number that dials, vouched for by its network.
     `contest`: the chosen one, while none is chosen any of `sharing`, which are all the contests behind
-    the dialled code. `room`: the longest screen, in septets, that the aggregator passes on."""
+    the dialled code. `rails`: what takes money. `room`: the longest screen, in septets, that the aggregator
+    passes on."""
 
     contest: Contest
     standing: Standing
     dialler: Msisdn
     network: str | None
     now: datetime
+    rails: Rails
     sharing: tuple[Contest, ...] = ()
     room: int = SEPTETS_MAX
 

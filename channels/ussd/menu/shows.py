@@ -5,10 +5,18 @@ from typing import Protocol
 
 from channels.phrases import languages_for, say
 from channels.ussd import screens
-from channels.ussd.menu.rules import LETTERS_SHOWN, language_choice, method_of, named, other_methods, payer_of
+from channels.ussd.menu.rules import (
+    LETTERS_SHOWN,
+    language_choice,
+    named,
+    open_method,
+    other_methods,
+    payer_of,
+    wallet_notice,
+)
 from channels.ussd.menu.session import MenuView, Node, Session, Turn, Wants
 from gateway.domain.contest import Contest
-from gateway.domain.order import price_of
+from gateway.domain.order import Refusal, check_window, price_of
 from gateway.domain.service_codes import numbered, open_among
 
 
@@ -40,17 +48,14 @@ def contests(session: Session, view: MenuView, notice: str = "") -> Turn:
 
 
 def home(session: Session, view: MenuView, notice: str = "") -> Turn:
-    """A contest's first screen."""
-    contest = view.contest
-    screen = screens.home(
-        contest.name,
-        contest.price,
-        session.language,
-        language_choice(session, contest),
-        notice,
-        shared=len(choices(view)) > 1,
-        room=view.room,
-    )
+    """A contest's first screen; of one that is over, what may still be asked."""
+    contest, other, shared = view.contest, language_choice(session, view.contest), len(choices(view)) > 1
+    if check_window(contest, view.now) is Refusal.CLOSED:
+        screen = screens.closed(contest.name, session.language, other, notice, shared=shared, room=view.room)
+    else:
+        screen = screens.home(
+            contest.name, contest.price, session.language, other, notice, shared=shared, room=view.room
+        )
     return _turn(screen, replace(session, node=Node.HOME, contest=contest.slug, page=0, typed=""), notice)
 
 
@@ -144,7 +149,7 @@ def confirm(session: Session, view: MenuView, notice: str = "") -> Turn:
     candidate = view.contest.candidate(session.code or "")
     if candidate is None:
         return home(session, view, notice)
-    method = method_of(session, view)
+    method = open_method(session, view)
     screen = screens.confirm(
         candidate,
         session.votes,
@@ -153,7 +158,7 @@ def confirm(session: Session, view: MenuView, notice: str = "") -> Turn:
         method,
         other_methods(method, view),
         session.language,
-        notice,
+        notice or wallet_notice(session, view),
         view.room,
     )
     return _turn(screen, session.at(Node.CONFIRM), notice)

@@ -10,8 +10,8 @@ from channels.ussd.menu.rules import (
     code_refused,
     is_code,
     letters_of,
-    method_of,
     named,
+    open_method,
     other_methods,
     payer_of,
     refused,
@@ -40,7 +40,7 @@ def at_contests(session: Session, text: str, view: MenuView) -> Turn:
     if contest is None:
         return shows.contests(session, view, say(session.language, "ussd.contest_first"))
     refusal = check_window(contest, view.now)
-    if refusal is not None:
+    if refusal is Refusal.NOT_OPEN_YET:
         return shows.contests(session, view, sentence(refusal, contest, session.language))
     return shows.home(Session(language=contest.language), replace(view, contest=contest))
 
@@ -68,21 +68,39 @@ def begin(session: Session, view: MenuView) -> Turn:
     return shows.contests(session, view) if len(shows.choices(view)) > 1 else shows.home(session, view)
 
 
+def _over(session: Session, view: MenuView) -> Turn | None:
+    """The end, where nothing is sold any more."""
+    refusal = check_window(view.contest, view.now)
+    return None if refusal is None else Turn(refused(refusal, view.contest, session.language, room=view.room), None)
+
+
 def choose(session: Session, text: str, view: MenuView, again: shows.Show) -> Turn:
-    """A candidate by code."""
+    """A candidate by code; the end where the contest is over."""
+    if over := _over(session, view):
+        return over
     if isinstance(check_candidate(view.contest, text), Refusal):
         return again(session, view, code_refused(view.contest, session.language, text))
     return shows.quantity(replace(session, code=text, votes=0), view)
 
 
 def search(session: Session, letters: str, view: MenuView, again: shows.Show) -> Turn:
-    """Candidates by the letters of their names; the only one is chosen at once."""
+    """Candidates by the letters of their names; the only one is chosen at once. The end where the contest
+    is over."""
+    if over := _over(session, view):
+        return over
     people = named(view.contest, letters)
     if not people:
         return again(session, view, shows.not_found(session, letters))
     if len(people) == 1:
         return choose(session, people[0].code, view, again)
     return shows.found(replace(session, typed=letters, page=1), view)
+
+
+def candidates(session: Session, view: MenuView) -> Turn:
+    """The list of those who can be voted for; the end where the contest is over."""
+    if over := _over(session, view):
+        return over
+    return shows.listing(replace(session, page=1), view)
 
 
 def at_list(session: Session, text: str, view: MenuView) -> Turn:
@@ -132,7 +150,7 @@ def at_quantity(session: Session, text: str, view: MenuView) -> Turn:
 
 def at_confirm(session: Session, text: str, view: MenuView) -> Turn:
     """Pay, another number, another wallet, or back."""
-    method = method_of(session, view)
+    method = open_method(session, view)
     others = other_methods(method, view)
     if text == "0":
         return shows.quantity(session, view)

@@ -34,7 +34,7 @@ from channels.ussd.screens.listing import (
     ranking,
     ranking_pages,
 )
-from channels.ussd.screens.voting import confirm, home, other_number, placed, quantity, resume, wallet
+from channels.ussd.screens.voting import closed, confirm, home, other_number, placed, quantity, resume, wallet
 
 MY_VOTES_MAX = 4
 
@@ -47,6 +47,7 @@ __all__ = [
     "SEPTETS_MAX",
     "candidate_pages",
     "candidates",
+    "closed",
     "confirm",
     "contest_pages",
     "contests",

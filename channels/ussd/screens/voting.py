@@ -37,6 +37,25 @@ def home(
     return around_name(make, contest_name, notice, room)
 
 
+def closed(
+    contest_name: str,
+    language: str,
+    other_language: str,
+    notice: str = "",
+    *,
+    shared: bool = False,
+    room: int = SEPTETS_MAX,
+) -> str:
+    """The first screen of a contest that is over: what may still be asked, under the numbers that it always
+    had."""
+
+    def make(name: str) -> str:
+        text = say(language, "ussd.closed_home", contest=name, other=other_language)
+        return f"{text}\n{say(language, 'ussd.back')}" if shared else text
+
+    return around_name(make, contest_name, notice, room)
+
+
 def resume(
     contest: Contest, candidate: Candidate, votes: int, language: str, notice: str = "", room: int = SEPTETS_MAX
 ) -> str:

@@ -164,7 +164,7 @@ def test_wallets_that_cannot_be_used() -> None:
     )
     assert faults(sound(), wallets=strangers) == ["prices: MTN_MOBILE_MONEY: mtn_momo does not take XOF"]
     assert faults(sound(), Level.WARNING, wallets=strangers) == [
-        "prices: ORANGE_MONEY: orange_money is not set up here"
+        "prices: ORANGE_MONEY: nobody who collects it is set up here"
     ]
 
 

@@ -16,15 +16,17 @@ from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.house import House, HouseUnavailable, IncomingText, OrderView, ReceiptView, Talk, VoteLine
 from tests.demo import demo_contest
+from tests.rails import RAILS
 
 RECEIPT = make_receipt(123_456_789_012)
-PROVIDERS = frozenset({"mtn_momo", "orange_money"})
 MTN = "+2250501020304"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 class TextedHouse:
     """Sells, remembers, and tells what it remembers."""
+
+    rails = RAILS
 
     def __init__(self, *shown: Contest) -> None:
         self.shown = shown or (demo_contest(),)
@@ -61,7 +63,7 @@ class TextedHouse:
         self._answer()
         if known := self.placed.get(wish.key):
             return PlacedOrder(known.vote_id, known.payment_reference, known.amount, repeated=True)
-        sale = self.refusal or check_wish(wish, now=self.instant, providers=PROVIDERS)
+        sale = self.refusal or check_wish(wish, now=self.instant, rails=RAILS)
         if isinstance(sale, Refusal):
             return sale
         self.wishes.append(wish)

@@ -1,9 +1,9 @@
 """Any text at all: nothing raises, answers are short, and no order that the text does not spell out.
 
-`SPOTLIGHT_FUZZ_EXAMPLES` makes the runs longer, with a fresh seed; without it the seed is always the same.
+How many, and from which seed: `tests/fuzzing.py`.
 """
 
-import os
+import asyncio
 import re
 import unicodedata
 from dataclasses import replace
@@ -11,22 +11,21 @@ from typing import Final, cast
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from channels import gsm
 from channels.sms import answers
-from channels.sms.grammar import Ask, Vote, affirms, read
+from channels.sms.grammar import Ask, Command, Vote, affirms, read
 from channels.sms.inbound import answer
 from channels.sms.texts import render
 from gateway.domain.contest import Contest
 from gateway.ports.house import House, IncomingText, Talk
 from tests.channels.sms.house import RECEIPT, TextedHouse
 from tests.channels.sms.test_as_people_write import CASES, CHECKED, MISS, STAR
+from tests.fuzzing import BATCH, Fed, fuzzed
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600)]
-ASKED_FOR: Final = os.environ.get("SPOTLIGHT_FUZZ_EXAMPLES")
-EXAMPLES: Final = int(ASKED_FOR or "2000")
 ENGLISH = replace(STAR, id=UUID(int=3), slug="en", language="en", contact="+225 27 20 00 00 00", _by_code={})
 LONG = "Grâce Aïcha N'Guessan Épouse Diabaté de la Côte d'Ivoire et de ses environs"
 LONG_NAMES = replace(
@@ -62,12 +61,6 @@ NUMBER_WORDS: Final = {
 }
 
 
-def fuzzed(examples: int) -> settings:
-    """So many examples, the same ones each time unless a long run was asked for."""
-    slow = [HealthCheck.too_slow]
-    return settings(max_examples=examples, derandomize=not ASKED_FOR, deadline=None, suppress_health_check=slow)
-
-
 def folded(text: str) -> str:
     """Upper case without marks, with plain digits."""
     plain = unicodedata.normalize("NFKD", text.replace("%20", " "))
@@ -100,10 +93,24 @@ def spells_out(text: str, vote: Vote) -> bool:
     return (named or coded) and counted
 
 
-@fuzzed(EXAMPLES)
-@given(text=TEXTS, contests=CONTESTS)
-def test_no_order_that_the_text_does_not_spell_out(text: str, contests: tuple[Contest, ...]) -> None:
-    command = read(text, contests)
+def test_no_order_that_the_text_does_not_spell_out() -> None:
+    fed = Fed()
+
+    @fuzzed()
+    @given(texts=st.lists(TEXTS, min_size=BATCH, max_size=BATCH), contests=CONTESTS)
+    def batch(texts: list[str], contests: tuple[Contest, ...]) -> None:
+        for text in texts:
+            command = read(text, contests)
+            understood(command, text, contests)
+            fed.inputs += 1
+            fed.orders += isinstance(command, Vote)
+
+    batch()
+    fed.check(orders_per_thousand=5)
+
+
+def understood(command: Command, text: str, contests: tuple[Contest, ...]) -> None:
+    """Fail where more was read out of a text than stands in it."""
     sold = command if isinstance(command, Vote) else command.offer if isinstance(command, Ask) else None
     if sold is not None:
         candidate = sold.contest.candidate(sold.code)
@@ -117,10 +124,28 @@ def test_no_order_that_the_text_does_not_spell_out(text: str, contests: tuple[Co
         assert gsm.parts(question) == 1, question
 
 
-@fuzzed(EXAMPLES // 4)
-@given(texts=st.lists(st.one_of(TEXTS, st.sampled_from(["OUI", "1", "ok", "VOTE Awa 5", "5x07"])), max_size=5))
-async def test_a_talk_sells_only_what_was_said_or_agreed_to(texts: list[str]) -> None:
-    house = TextedHouse(STAR)
+ANSWERS: Final = st.sampled_from(["OUI", "1", "ok", "VOTE Awa 5", "5x07"])
+
+
+def test_a_talk_sells_only_what_was_said_or_agreed_to() -> None:
+    """Everything between a text and its answer. What was asked is forgotten now and then, as after an hour."""
+    fed = Fed()
+
+    @fuzzed()
+    @given(texts=st.lists(st.one_of(TEXTS, TEXTS, ANSWERS), min_size=BATCH, max_size=BATCH), several=st.booleans())
+    def batch(texts: list[str], several: bool) -> None:
+        house = TextedHouse(*((STAR, MISS) if several else (STAR,)))
+        runner.run(talk(house, texts))
+        fed.inputs += len(texts)
+        fed.orders += len(house.wishes)
+
+    with asyncio.Runner() as runner:
+        batch()
+    fed.check(orders_per_thousand=20)
+
+
+async def talk(house: TextedHouse, texts: list[str]) -> None:
+    """One person's texts, each answered before the next one comes."""
     for number, text in enumerate(texts):
         incoming = IncomingText("africastalking", f"m{number}", "+2250501020304", "7890", text, None)
         asked, before = house.talks.question, len(house.wishes)
@@ -128,10 +153,10 @@ async def test_a_talk_sells_only_what_was_said_or_agreed_to(texts: list[str]) ->
         written = render("reply", reply.language, {"lines": list(reply.lines)})
         assert gsm.parts(written) <= (2 if reply.outcome == "info" else 1), written
         assert "{" not in written
+        assert len(house.wishes) <= before + 1
         for wish in house.wishes[before:]:
             agreed = asked is not None and affirms(text)
             assert agreed or spells_out(text, Vote(wish.contest, wish.candidate_code, wish.quantity))
             if agreed and asked is not None:
                 assert (wish.candidate_code, wish.quantity) == (asked.candidate_code, asked.quantity)
         house.talks = Talk(question=reply.question)
-    assert len(house.wishes) <= len(texts)

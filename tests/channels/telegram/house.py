@@ -14,13 +14,15 @@ from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.house import HouseUnavailable, OrderView, ReceiptView
 from tests.demo import demo_contest
+from tests.rails import RAILS
 
 RECEIPT = make_receipt(123_456_789_012)
-PROVIDERS = frozenset({"mtn_momo", "orange_money"})
 
 
 class ChatHouse:
     """Sells, remembers, and tells what it remembers."""
+
+    rails = RAILS
 
     def __init__(self, *shown: Contest) -> None:
         self.shown = shown or (demo_contest(),)
@@ -55,7 +57,7 @@ class ChatHouse:
         if known := self.placed.get(wish.key):
             request_hash, order = known
             return replace(order, repeated=True, conflicting=request_hash != wish.request_hash)
-        sale = check_wish(wish, now=self.instant, providers=PROVIDERS)
+        sale = check_wish(wish, now=self.instant, rails=RAILS)
         if isinstance(sale, Refusal):
             return sale
         self.wishes.append(wish)

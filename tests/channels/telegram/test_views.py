@@ -20,6 +20,7 @@ from gateway.domain.wallet import PaymentMethod
 from gateway.ports.house import OrderView, VoteLine
 from gateway.ports.payment_provider import PayerReason
 from tests.demo import demo_contest
+from tests.rails import RAILS
 
 CONTEST = demo_contest()
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -90,7 +91,7 @@ def test_everything_fits_in_a_crowded_contest(language: str) -> None:
         views.found(language, contest, contest.candidates[:8]),
         views.contests(language, [contest] * 100),
         views.help_text(language, contest),
-        order_views.confirm(language, found, MINE, PaymentMethod.MTN, None),
+        order_views.confirm(language, found, MINE, PaymentMethod.MTN, None, RAILS.methods("CI")),
         order_views.ask_payer(language, found, None),
     ]
     for view in shown:
@@ -157,7 +158,7 @@ def test_the_confirmation(
     silent: list[str],
     buttons: list[str],
 ) -> None:
-    view = order_views.confirm("fr", offered(), payer, method, verified)
+    view = order_views.confirm("fr", offered(), payer, method, verified, RAILS.methods("CI"))
     assert all(word in view.text for word in says)
     assert not any(word in view.text for word in silent)
     assert set(buttons) <= set(labels(view))

@@ -5,6 +5,7 @@ Orders are judged by the real rules, so a wish that is placed is one that the ho
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import cast
 from uuid import UUID, uuid4
 
@@ -18,18 +19,19 @@ from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
 from gateway.domain.payment import PublicStatus
-from gateway.domain.rescue import Outcome, Rescue
+from gateway.domain.rescue import Claim, OfNumber, Outcome, Rescue
 from gateway.domain.tally import Score, Standing, standing
 from gateway.http.app_keys import HOUSE, SESSIONS
 from gateway.ports.dialogues import Reached
 from gateway.ports.house import House, HouseUnavailable, ReceiptView, VoteLine
 from tests.demo import demo_contest
+from tests.rails import RAILS
 
-PROVIDERS = frozenset({"mtn_momo", "orange_money"})
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MTN, ORANGE, MOOV = "+2250501020304", "+2250701020304", "+2250101020304"
 
 
+@cache
 def demo_standing() -> Standing:
     """Candidate 12 leads with 12,000 votes, candidate 01 has 1,000."""
     scores = [Score(c.code, c.name, number * 1000) for number, c in enumerate(demo_contest().candidates, start=1)]
@@ -38,11 +40,13 @@ def demo_standing() -> Standing:
 
 def view(number: str = MTN, network: str | None = None, contest: Contest | None = None) -> MenuView:
     """What the menu sees at noon when this number dials."""
-    return MenuView(contest or demo_contest(), demo_standing(), Msisdn(number, "CI"), network, NOON)
+    return MenuView(contest or demo_contest(), demo_standing(), Msisdn(number, "CI"), network, NOON, RAILS)
 
 
 class TalkingHouse:
     """Remembers every wish that it sold. `away`: PostgreSQL does not answer. `lines`: votes of whoever asks."""
+
+    rails = RAILS
 
     def __init__(self, *contests: Contest) -> None:
         self.shown = contests or (demo_contest(),)
@@ -56,6 +60,7 @@ class TalkingHouse:
         self.receipts: dict[str, ReceiptView] = {}
         self.found = Rescue(Outcome.NOTHING)
         self.tickets: list[str] = []
+        self.claims: list[Claim] = []
         self.reached: list[Reached] = []
         self.ordered: list[str] = []
 
@@ -82,7 +87,7 @@ class TalkingHouse:
             raise HouseUnavailable("OperationalError")
         if known := self.placed.get(wish.key):
             return replace(known, repeated=True)
-        sale = check_wish(wish, now=self.instant, providers=PROVIDERS)
+        sale = check_wish(wish, now=self.instant, rails=RAILS)
         if isinstance(sale, Refusal):
             return sale
         self.wishes.append(wish)
@@ -99,15 +104,17 @@ class TalkingHouse:
             raise HouseUnavailable("OperationalError")
         return self.receipts.get(code)
 
-    async def rescue(self, number: Msisdn, contest_id: UUID, language: str) -> Rescue:
+    async def rescue(self, claim: Claim, language: str) -> Rescue:
         if self.away:
             raise HouseUnavailable("OperationalError")
+        self.claims.append(claim)
         return self.found
 
-    async def open_ticket(self, number: Msisdn, contest_id: UUID, language: str) -> str:
+    async def open_ticket(self, claim: Claim, language: str) -> str | None:
         if self.away:
             raise HouseUnavailable("OperationalError")
-        self.tickets.append(number.e164)
+        assert isinstance(claim, OfNumber)
+        self.tickets.append(claim.number.e164)
         return "15"
 
     def note_reached(self, reached: Reached) -> None:

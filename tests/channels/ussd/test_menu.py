@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from channels import gsm
 from channels.ussd.menu import Buy, MenuView, Node, Session, Turn, Wants, advance, start
 from gateway.domain.contest import CandidateStatus
 from gateway.domain.msisdn import Msisdn
@@ -267,7 +268,23 @@ def test_nothing_is_sold_before_the_opening_or_after_the_close() -> None:
     early = view(contest=replace(contest, opens_at=NOON + timedelta(days=1), _by_code={}))
     late = view(contest=replace(contest, closes_at=NOON, _by_code={}))
     assert Call(early).shows("pas encore ouvert").turn.session is None
-    assert Call(late).shows("clos").turn.session is None
+    for typed in ("07", "1", "aya", "77"):
+        call = Call(late).type(typed).shows("Rien n'a été débité")
+        assert (call.turn.session, call.turn.buy) == (None, None)
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "wes"])
+def test_a_contest_that_is_over_still_answers_who_was_debited(language: str) -> None:
+    late = view(contest=replace(demo_contest(), closes_at=NOON, _by_code={}))
+    shown = Call(late, language).turn.screen
+    assert [line[0] for line in shown.splitlines()[1:]] == ["2", "3", "4", "5", "6"]
+    assert gsm.fits(shown, 160)
+    assert Call(late).type("5").turn.wants is Wants.RESCUE
+    assert Call(late).type("5", "1").turn.wants is Wants.RESCUE
+    assert Call(late).type("3").turn.wants is Wants.VOTES
+    Call(late).type("2").shows("1. ").type("0").shows("vote clos").type("6", "2").shows("31/12/2027")
+    Call(late).type("2", "07").shows("est clos")
+    Call(late).type("8").shows("Choix inconnu.", "vote clos").type("00").shows("vote clos")
 
 
 def test_a_contest_that_closes_on_the_way_ends_the_dialogue() -> None:

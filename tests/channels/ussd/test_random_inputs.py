@@ -1,15 +1,15 @@
 """Whatever is typed: no exception, no screen that is too long, no order that was not shown and confirmed.
 
-`SPOTLIGHT_FUZZ_EXAMPLES` makes the runs longer, with a fresh seed; without it the seed is always the same.
+How much is typed, and from which seed: `tests/fuzzing.py`. Every input counts that a menu or a dialogue
+answered.
 """
 
-import os
+import asyncio
 from dataclasses import replace
 from uuid import uuid4
 
-import anyio
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels import gsm
@@ -18,16 +18,16 @@ from channels.lint.samples import RECEIPT
 from channels.phrases import languages
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue, typed
+from channels.ussd.history import Shown
 from channels.ussd.menu import MenuView, Node, Session, Turn, advance, start
 from gateway.domain.check_digit import with_check_digit
 from gateway.domain.contest import Candidate, Contest
-from gateway.domain.order import price_of
+from gateway.domain.order import Wish, price_of
 from tests.channels.ussd.house import MOOV, MTN, ORANGE, MemorySessions, TalkingHouse, view
 from tests.demo import candidate_id, demo_contest
+from tests.fuzzing import BATCH, Fed, fuzzed
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600)]
-ASKED_FOR = os.environ.get("SPOTLIGHT_FUZZ_EXAMPLES")
-EXAMPLES = int(ASKED_FOR or "2000")
 
 CHECKED = replace(
     demo_contest(),
@@ -59,14 +59,10 @@ MENU_WORDS = st.sampled_from(
     ]
 )
 NUMBERS = st.sampled_from(["0501020304", "0701020304", "0101020304", "+33612345678", "2250501020304", "05010203"])
-INPUTS = st.one_of(MENU_WORDS, MENU_WORDS, NUMBERS, st.text(max_size=40), st.integers(-10, 10**12).map(str))
-
-fuzzed = settings(
-    max_examples=EXAMPLES,
-    derandomize=not ASKED_FOR,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+# What leads to an order, or nothing would ever be sold.
+LIKELY = st.sampled_from(["1", "07", "1", "5", CHECKED.candidates[10].code])
+ANYTHING = st.one_of(st.text(max_size=40), st.integers(-10, 10**12).map(str))
+INPUTS = st.one_of(MENU_WORDS, LIKELY, LIKELY, LIKELY, MENU_WORDS, NUMBERS, ANYTHING)
 
 
 def fits(screen: str, room: int = 160) -> bool:
@@ -86,84 +82,142 @@ def in_contest(seen: MenuView, session: Session) -> MenuView:
     return replace(seen, contest=chosen)
 
 
-@fuzzed
-@given(st.sampled_from(VIEWS), st.sampled_from(languages()), st.lists(INPUTS, max_size=16))
-def test_menu(seen: MenuView, language: str, inputs: list[str]) -> None:
-    turn = start(seen, language)
-    for text in inputs:
-        before = turn
-        assert before.session is not None
-        now = in_contest(seen, before.session)
-        turn = advance(before.session, typed(text), now)
-        if turn.buy is not None:
-            assert (typed(text), before.session.node) == ("1", Node.CONFIRM)
-            assert confirmed(now.contest, before.screen, turn.buy.code, turn.buy.votes, turn.buy.payer.masked_gsm())
-            assert now.contest.candidate(turn.buy.code) is not None
-            assert (turn.session, turn.buy.typed) == (None, before.session.payer is not None)
-        if turn.session is None:
-            assert fits(turn.screen, seen.room)
-            break
-        filled: list[Turn] = list(turns(turn, in_contest(seen, turn.session)))
-        for made in filled:
-            assert made.screen.strip()
-            assert fits(made.screen, seen.room), made.screen
-        turn = filled[0]
+def test_menu() -> None:
+    """The menu alone, with every screen that the house may fill in; who came to the end dials again."""
+    fed = Fed()
+
+    @fuzzed()
+    @given(st.sampled_from(VIEWS), st.sampled_from(languages()), st.lists(INPUTS, min_size=BATCH, max_size=BATCH))
+    def dialogues(seen: MenuView, language: str, inputs: list[str]) -> None:
+        turn = start(seen, language)
+        for text in inputs:
+            fed.inputs += 1
+            turn = one_hop(turn, typed(text), seen)
+            if turn.buy is not None:
+                fed.orders += 1
+            if turn.session is None:
+                turn = start(seen, language)
+
+    dialogues()
+    fed.check(orders_per_thousand=5)
 
 
-@pytest.mark.parametrize("lossy", [False, True])
-@fuzzed
-@example(shared=False, transcripts=[["", ""], ["01", "1", "1"]])
-@given(st.booleans(), st.lists(st.lists(INPUTS, max_size=6), max_size=5))
-def test_dialogue(lossy: bool, shared: bool, transcripts: list[list[str]]) -> None:
+def one_hop(before: Turn, text: str, seen: MenuView) -> Turn:
+    """The next turn of the menu, with what must hold of it."""
+    assert before.session is not None
+    now = in_contest(seen, before.session)
+    turn = advance(before.session, text, now)
+    if turn.buy is not None:
+        assert (text, before.session.node) == ("1", Node.CONFIRM)
+        assert confirmed(now.contest, before.screen, turn.buy.code, turn.buy.votes, turn.buy.payer.masked_gsm())
+        assert now.contest.candidate(turn.buy.code) is not None
+        assert (turn.session, turn.buy.typed) == (None, before.session.payer is not None)
+    if turn.session is None:
+        assert fits(turn.screen, seen.room)
+        return turn
+    filled = list(turns(turn, in_contest(seen, turn.session)))
+    for made in filled:
+        assert made.screen.strip()
+        assert fits(made.screen, seen.room), made.screen
+    return filled[0]
+
+
+def test_dialogue() -> None:
     """Requests with unrelated histories under one session id, and a store that may lose all of them."""
+
+    @fuzzed(per_example=50)
+    @example(lossy=False, shared=False, transcripts=[["", ""], ["01", "1", "1"]])
+    @example(lossy=True, shared=False, transcripts=[["", ""], ["01", "1", "1"]])
+    @given(st.booleans(), st.booleans(), st.lists(st.lists(INPUTS, max_size=6), max_size=5))
+    def requests(lossy: bool, shared: bool, transcripts: list[list[str]]) -> None:
+        runner.run(unrelated(transcripts, lossy=lossy, shared=shared))
+
+    with asyncio.Runner() as runner:
+        requests()
+
+
+async def unrelated(transcripts: list[list[str]], *, lossy: bool, shared: bool) -> None:
+    """Each transcript, and the same once more."""
     house, sessions = TalkingHouse(*(CONTESTS if shared else CONTESTS[:1])), MemorySessions()
     dialogue = Dialogue(house, sessions, "africastalking", 4)  # type: ignore[arg-type] # only what it asks
-
-    async def run() -> None:
-        for inputs in transcripts:
-            turn = UssdTurn("s", MTN, "*789#", None, Phase.INPUT, transcript="*".join(inputs))
-            shown = await dialogue.answer(turn)
-            assert fits(shown.text)
-            assert shown.text
-            sold = house.orders()
-            if lossy:
-                sessions.lose()
-            again = await dialogue.answer(turn)
-            # One that may have been another dialogue is asked to confirm once more; of several contests the
-            # choice comes first.
-            assert again == shown or (lossy and (shared or "Confirmez" in again.text))
-            assert house.orders() == sold
-
-    anyio.run(run)
+    for inputs in transcripts:
+        turn = UssdTurn("s", MTN, "*789#", None, Phase.INPUT, transcript="*".join(inputs))
+        shown = await dialogue.answer(turn)
+        assert fits(shown.text)
+        assert shown.text
+        sold = house.orders()
+        if lossy:
+            sessions.lose()
+        again = await dialogue.answer(turn)
+        # One that may have been another dialogue is asked to confirm once more; of several contests the
+        # choice comes first.
+        assert again == shown or (lossy and (shared or "Confirmez" in again.text))
+        assert house.orders() == sold
 
 
-@fuzzed
-@given(st.lists(st.tuples(INPUTS, st.sampled_from(["", "", "", "", "lose", "dial", "repeat"])), max_size=24))
-def test_nothing_is_sold_that_was_not_on_the_screen(steps: list[tuple[str, str]]) -> None:
-    """One handset that types, is cut off and dials again, over a store that is lost now and then."""
-    house, sessions = TalkingHouse(), MemorySessions()
-    dialogue = Dialogue(house, sessions, "africastalking", 4)  # type: ignore[arg-type] # only what it asks
-    contest = demo_contest()
+class Handset:
+    """Types what is drawn, is cut off and dials again, over a store that is lost now and then. What it
+    buys must have been on its screen. `newest`: its aggregator sends the newest input only."""
 
-    async def run() -> None:
-        inputs: list[str] = []
-        number, screen, open_ = 1, "", False
-        for text, event in steps:
-            if event == "lose":
-                sessions.lose()
-            if event == "dial" or not open_:
-                number, inputs = number + 1, []
-            elif event != "repeat":
-                inputs = [*inputs, text.replace("*", " ")]
-            sold = len(house.wishes)
-            shown = await dialogue.answer(
-                UssdTurn(f"s{number}", MTN, "*789#", None, Phase.INPUT, transcript="*".join(inputs))
-            )
-            assert fits(shown.text)
-            for wish in house.wishes[sold:]:
-                assert wish.payer is not None
-                assert confirmed(contest, screen, wish.candidate_code, wish.quantity, wish.payer.masked_gsm()), screen
-                assert typed(inputs[-1]) == "1"
-            screen, open_ = shown.text, shown.more
+    def __init__(self, contests: tuple[Contest, ...], *, newest: bool) -> None:
+        self.house, self.sessions, self.newest = TalkingHouse(*contests), MemorySessions(), newest
+        self.dialogue = Dialogue(self.house, self.sessions, "a", 4)  # type: ignore[arg-type] # only what it asks
+        self.session, self.hops, self.inputs = 1, 0, list[str]()
+        self.shown = Shown("", more=False)
 
-    anyio.run(run)
+    async def does(self, event: str, text: str) -> None:
+        """One hop."""
+        if event == "lose":
+            self.sessions.lose()
+        if event == "dial" or not self.shown.more:
+            self.session, self.hops, self.inputs = self.session + 1, 0, []
+        elif event != "repeat":
+            self.hops, self.inputs = self.hops + 1, [*self.inputs, text.replace("*", " ")]
+            self.house.pass_time(3)
+        sold = len(self.house.wishes)
+        shown = await self.dialogue.answer(self.turn())
+        assert shown.text
+        assert fits(shown.text), shown.text
+        for wish in self.house.wishes[sold:]:
+            self.agreed(wish)
+        self.shown = shown
+
+    def turn(self) -> UssdTurn:
+        """As the aggregator sends it."""
+        last = self.inputs[-1] if self.inputs else ""
+        if not self.newest:
+            transcript = "*".join(self.inputs)
+            return UssdTurn(f"s{self.session}", MTN, "*789#", None, Phase.INPUT, transcript=transcript)
+        phase = Phase.INPUT if self.inputs else Phase.START
+        return UssdTurn(f"s{self.session}", MTN, "*789#", None, phase, newest=last, number=self.hops)
+
+    def agreed(self, wish: Wish) -> None:
+        """Fail unless the screen before showed this order, and the voter confirmed it."""
+        assert wish.payer is not None
+        payer = wish.payer.masked_gsm()
+        assert confirmed(wish.contest, self.shown.text, wish.candidate_code, wish.quantity, payer), self.shown.text
+        assert typed(self.inputs[-1]) == "1"
+
+
+EVENTS = st.sampled_from([*[""] * 37, "lose", "dial", "repeat"])
+
+
+def test_nothing_is_sold_that_was_not_on_the_screen() -> None:
+    """Whole dialogues, of aggregators of both families, behind codes of one contest and of two."""
+    fed = Fed()
+
+    @fuzzed()
+    @given(st.booleans(), st.booleans(), st.lists(st.tuples(EVENTS, INPUTS), min_size=BATCH, max_size=BATCH))
+    def handset(newest: bool, shared: bool, steps: list[tuple[str, str]]) -> None:
+        phone = Handset(CONTESTS if shared else CONTESTS[:1], newest=newest)
+        runner.run(all_of(phone, steps))
+        fed.orders += len(phone.house.wishes)
+
+    async def all_of(phone: Handset, steps: list[tuple[str, str]]) -> None:
+        for event, text in steps:
+            await phone.does(event, text)
+            fed.inputs += 1
+
+    with asyncio.Runner() as runner:
+        handset()
+    fed.check(orders_per_thousand=2)

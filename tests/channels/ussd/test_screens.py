@@ -19,9 +19,10 @@ from gateway.domain.order import Refusal
 from gateway.domain.payment import PublicStatus
 from gateway.domain.service_codes import numbered
 from gateway.domain.tally import Score, standing
-from gateway.domain.wallet import PaymentMethod, methods_in
+from gateway.domain.wallet import PaymentMethod
 from tests.channels.ussd.house import MOOV, MTN, NOON, ORANGE, line
 from tests.demo import candidate_id, demo_contest
+from tests.rails import RAILS
 
 LONG_NAMES = (
     "Marie-Françoise Épiphanie N'Guessan-Ouattara",
@@ -67,7 +68,7 @@ def views(contest: Contest) -> Iterator[MenuView]:
     scores = [Score(c.code, c.name, 999_999_999 - int(c.code)) for c in contest.candidates]
     ranking = standing(contest.slug, 1, scores)
     for number in (MTN, ORANGE, MOOV):
-        yield MenuView(contest, ranking, Msisdn(number, "CI"), None, NOON)
+        yield MenuView(contest, ranking, Msisdn(number, "CI"), None, NOON, RAILS)
 
 
 def reachable(view: MenuView, language: str, depth: int = 4) -> Iterator[tuple[Session | None, str, str]]:
@@ -219,7 +220,7 @@ def test_every_refusal_fits_whole(refusal: Refusal, language: str) -> None:
 
 
 @pytest.mark.parametrize("language", languages())
-@pytest.mark.parametrize("method", methods_in("CI"))
+@pytest.mark.parametrize("method", RAILS.methods("CI"))
 @pytest.mark.parametrize("elsewhere", [None, Msisdn(ORANGE, "CI")])
 def test_the_last_screen_is_whole(method: PaymentMethod, language: str, elsewhere: Msisdn | None) -> None:
     screen = screens.placed(method, Money(100_000_000_000, "XOF"), language, elsewhere)

@@ -10,6 +10,7 @@ from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
 from gateway.domain.contest import Contest
+from gateway.domain.rescue import OfNumber
 from tests.channels.ussd.house import MTN, NOON, MemorySessions, TalkingHouse
 from tests.demo import demo_contest
 
@@ -101,14 +102,22 @@ async def test_a_code_of_a_closed_contest_never_votes_in_another_one() -> None:
 async def test_a_contest_keeps_its_number_when_another_one_closes() -> None:
     phone = Phone(contest("old", "Star 2025", 0, over=True), DUO, MISS)
     assert (await phone.sends("")).text == "Choisissez le vote:\n2 Duo d'Or\n3 Miss"
-    assert "Star 2025 est clos" in (await phone.sends("1")).text
-    assert (await phone.sends("1*3")).text.startswith("Miss\n")
+    over = (await phone.sends("1")).text
+    assert over.startswith("Star 2025: vote clos.\n")
+    assert over.endswith("0 Retour")
+    assert (await phone.sends("1*0*3")).text.startswith("Miss\n")
 
 
 async def test_none_open_is_told_of_the_next_one() -> None:
     phone = Phone(contest("old", "Star 2025", 0, over=True), replace(DUO, opens_at=NOON + timedelta(1), _by_code={}))
     shown = await phone.sends("")
-    assert (shown.more, "Duo d'Or n'est pas encore ouvert" in shown.text) == (False, True)
+    assert shown.text.startswith("Le vote Duo d'Or n'est pas encore ouvert.\nStar 2025: vote clos.")
+    await phone.sends("5")
+    (claim,) = phone.house.claims
+    assert isinstance(claim, OfNumber)
+    assert len(claim.contest_ids) == 2
+    alone = Phone(replace(DUO, opens_at=NOON + timedelta(1), _by_code={}))
+    assert (await alone.sends("")).more is False
 
 
 async def test_a_contest_that_closes_on_the_way_sells_nothing_in_the_other() -> None:

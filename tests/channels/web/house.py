@@ -28,15 +28,17 @@ from gateway.http.pages import Pages
 from gateway.http.rate_limits import RateLimits
 from gateway.ports.house import House, HouseUnavailable, OrderView, ReceiptView
 from tests.demo import NAMES, demo_contest
+from tests.rails import RAILS
 
 PUBLIC = "https://vote.example"
 NOWHERE = "redis://127.0.0.1:1/0"
 RECEIPT = make_receipt(123_456_789_012)
-PROVIDERS = frozenset({"mtn_momo", "orange_money"})
 
 
 class RecordingHouse:
     """Remembers every wish that it sold."""
+
+    rails = RAILS
 
     def __init__(self, contest: Contest | None = None) -> None:
         self.shown = (contest or demo_contest(),)
@@ -73,7 +75,7 @@ class RecordingHouse:
         if known is not None:
             asked, order = known
             return replace(order, repeated=True, conflicting=asked != wish.request_hash)
-        sale = check_wish(wish, now=self.instant, providers=PROVIDERS)
+        sale = check_wish(wish, now=self.instant, rails=RAILS)
         if isinstance(sale, Refusal):
             return sale
         order = PlacedOrder(uuid4(), uuid4(), sale.amount)
@@ -150,6 +152,6 @@ def application(
     kit.mount(app)
     found = limits or RateLimits(NOWHERE, enabled=False)
     api.setup(app, found, OrderFeed(app[HOUSE], feed or FeedSettings(tick=0.05)))
-    pages.setup(app, kit, found, PROVIDERS)
+    pages.setup(app, kit, found, RAILS.open_methods)
     openapi.setup(app)
     return app

@@ -128,7 +128,7 @@ async def test_only_ways_to_pay_that_somebody_takes_are_offered(here: Here) -> N
     app[HOUSE] = cast(House, here.house)
     kit = Pages()
     kit.mount(app)
-    setup(app, kit, RateLimits(NOWHERE, enabled=False), frozenset({"orange_money"}))
+    setup(app, kit, RateLimits(NOWHERE, enabled=False), lambda _: (PaymentMethod.ORANGE,))
     async with TestClient(TestServer(app)) as client:
         text = await Here(here.house, client).read(PAGE)
     assert 'value="ORANGE_MONEY"' in text

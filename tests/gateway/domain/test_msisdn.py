@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.domain.msisdn import Msisdn, NumberFault, mask, read_msisdn
-from gateway.domain.wallet import PaymentMethod, guess_method, methods_in, provider_for
+from gateway.domain.wallet import PaymentMethod, guess_method
 
 GOOD = [
     ("0501020304", "CI", "+2250501020304"),
@@ -80,9 +80,3 @@ def test_masks() -> None:
 )
 def test_wallet_guess(e164: str, country: str, network: str | None, method: PaymentMethod | None) -> None:
     assert guess_method(Msisdn(e164, country), network) is method
-
-
-def test_providers() -> None:
-    assert provider_for("CI", PaymentMethod.MTN) == "mtn_momo"
-    assert provider_for("CI", PaymentMethod.CARD) is None
-    assert methods_in("CI") == (PaymentMethod.MTN, PaymentMethod.ORANGE)

@@ -9,8 +9,10 @@ from gateway.domain.contest import CandidateStatus
 from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Channel, Refusal, Sale, Wish, check_wish
+from gateway.domain.routing import Rails
 from gateway.domain.wallet import PaymentMethod
 from tests.demo import demo_contest
+from tests.rails import RAILS
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 CONTEST = demo_contest()
@@ -28,7 +30,7 @@ BOTH = frozenset({"mtn_momo", "orange_money"})
 
 
 def test_a_sale_is_priced_by_us() -> None:
-    sale = check_wish(WISH, now=NOW, providers=BOTH)
+    sale = check_wish(WISH, now=NOW, rails=RAILS)
     assert isinstance(sale, Sale)
     assert (sale.amount, sale.provider, sale.candidate.code) == (Money(500, "XOF"), "mtn_momo", "07")
 
@@ -49,19 +51,19 @@ def test_a_sale_is_priced_by_us() -> None:
     ],
 )
 def test_refusals(change: dict[str, object], refusal: Refusal) -> None:
-    assert check_wish(replace(WISH, **change), now=NOW, providers=BOTH) is refusal  # type: ignore[arg-type] # one field
+    assert check_wish(replace(WISH, **change), now=NOW, rails=RAILS) is refusal  # type: ignore[arg-type] # one field
 
 
 def test_window() -> None:
-    assert check_wish(WISH, now=datetime(2025, 12, 31, tzinfo=UTC), providers=BOTH) is Refusal.NOT_OPEN_YET
-    assert check_wish(WISH, now=CONTEST.closes_at, providers=BOTH) is Refusal.CLOSED
+    assert check_wish(WISH, now=datetime(2025, 12, 31, tzinfo=UTC), rails=RAILS) is Refusal.NOT_OPEN_YET
+    assert check_wish(WISH, now=CONTEST.closes_at, rails=RAILS) is Refusal.CLOSED
 
 
 def test_a_wallet_that_nobody_collects_is_refused_before_any_prompt() -> None:
-    assert check_wish(WISH, now=NOW, providers=frozenset({"orange_money"})) is Refusal.METHOD_UNAVAILABLE
+    assert check_wish(WISH, now=NOW, rails=Rails(RAILS.every[1:])) is Refusal.METHOD_UNAVAILABLE
 
 
 def test_withdrawn() -> None:
     gone = tuple(replace(c, status=CandidateStatus.WITHDRAWN) if c.code == "07" else c for c in CONTEST.candidates)
     contest = replace(CONTEST, candidates=gone, _by_code={})
-    assert check_wish(replace(WISH, contest=contest), now=NOW, providers=BOTH) is Refusal.CANDIDATE_NOT_STANDING
+    assert check_wish(replace(WISH, contest=contest), now=NOW, rails=RAILS) is Refusal.CANDIDATE_NOT_STANDING

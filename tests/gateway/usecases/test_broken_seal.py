@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.prompting import NO_LIMITS
 from gateway.storage.orders import PostgresOrders
 from gateway.storage.vault import Vault
 from tests.gateway.rig import Rig
@@ -22,7 +23,9 @@ async def rig(database: Any) -> AsyncIterator[Rig]:
 async def test_those_behind_it_are_collected_and_counted(rig: Rig) -> None:
     own = rig.orders
     rig.orders = PostgresOrders(
-        rig.engine.execution_options(isolation_level="AUTOCOMMIT"), Vault("a key of another house, long enough")
+        rig.engine.execution_options(isolation_level="AUTOCOMMIT"),
+        Vault("a key of another house, long enough"),
+        NO_LIMITS,
     )
     sealed = await rig.placed(number="+2250501020301")
     rig.orders = own

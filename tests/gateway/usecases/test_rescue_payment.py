@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from gateway.domain.check_digit import holds
 from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import PlacedOrder
-from gateway.domain.rescue import Outcome, Rescue
+from gateway.domain.order import Channel, PlacedOrder
+from gateway.domain.rescue import OfChat, OfNumber, OfOrder, Outcome, Rescue
 from gateway.ports.payment_provider import Failed, NotFound, PayerReason, StatusReport, StillOpen, Unavailable
 from gateway.ports.work import Work
 from gateway.storage.attempts import PostgresAttempts
@@ -35,9 +35,11 @@ async def rig(database: Any) -> AsyncIterator[Rig]:
 
 
 async def rescued(rig: Rig, number: Msisdn = VOTER) -> Rescue:
-    attempts = PostgresAttempts(rig.engine, rig.vault)
-    rescuer = Rescuer(attempts, rig.payments, rig.providers, NoBudget(), rig.doorbell)
-    return await rescuer.rescue(number, rig.contest.id, "fr")
+    return await rescuer(rig).rescue(OfNumber(number, (rig.contest.id,)), "fr")
+
+
+def rescuer(rig: Rig) -> Rescuer:
+    return Rescuer(PostgresAttempts(rig.engine, rig.vault), rig.payments, rig.providers, NoBudget(), rig.doorbell)
 
 
 async def asked_before(rig: Rig) -> None:
@@ -188,3 +190,46 @@ async def test_whoever_ordered_for_another_number_is_answered_too(rig: Rig) -> N
     await rig.collect()
     for number in (VOTER, other):
         assert (await rescued(rig, number)).outcome is Outcome.WAITING
+
+
+CHAT = 4_503_599_627_370_495
+
+
+async def test_a_chat_asks_about_its_own_orders_whatever_number_pays(rig: Rig) -> None:
+    wish = rig.wish(channel=Channel.TELEGRAM, typed=True)
+    placed = await rig.place(replace(wish, chat_id=CHAT))
+    assert isinstance(placed, PlacedOrder)
+    await rig.collect()
+    assert (await rescuer(rig).rescue(OfChat(CHAT), "fr")).outcome is Outcome.WAITING
+    assert await rescuer(rig).rescue(OfChat(CHAT + 1), "fr") == Rescue(Outcome.NOTHING)
+    assert (await rescuer(rig).rescue(OfChat(CHAT + 1, VOTER), "fr")).outcome is Outcome.WAITING
+    # Nobody's number, and no order: there is nothing that a person could look at.
+    assert await rescuer(rig).open_ticket(OfChat(CHAT + 1, None, rig.contest.id), "fr") is None
+    assert await rescuer(rig).open_ticket(OfChat(CHAT + 1, VOTER), "fr") is None
+    ticket = await rescuer(rig).open_ticket(OfChat(CHAT), "fr")
+    assert ticket is not None
+    assert holds(ticket)
+
+
+async def test_whoever_holds_an_order_hears_of_this_order_alone(rig: Rig) -> None:
+    failed = await ordered(rig)
+    rig.provider.query_script = [DECLINED]
+    await rig.make_due()
+    await rig.verify()
+    other = await ordered(rig)
+    await asked_before(rig)
+    rig.provider.query_script = [DECLINED]
+    assert (await rescuer(rig).rescue(OfOrder(failed.vote_id), "fr")).outcome is Outcome.NOT_PAID
+    assert set(rig.provider.asked) == {failed.payment_reference}
+    assert await rescuer(rig).rescue(OfOrder(other.payment_reference), "fr") == Rescue(Outcome.NOTHING)
+
+
+async def test_a_stranger_with_an_order_does_not_turn_the_owners_ticket_to_it(rig: Rig) -> None:
+    mine = await expired(rig)
+    rig.provider.query_script = [Unavailable("503")]
+    own = await rescued(rig)
+    typed = await rig.place(rig.wish(channel=Channel.WEB, typed=True))
+    assert isinstance(typed, PlacedOrder)
+    assert await rescuer(rig).open_ticket(OfOrder(typed.vote_id), "fr") == own.ticket
+    (ticket,) = await rig.rows("select * from support_tickets")
+    assert (ticket.payment_reference, ticket.channel) == (mine.payment_reference, "ussd")

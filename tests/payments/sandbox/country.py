@@ -11,20 +11,29 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from gateway.ports.raw_exchange import RawRequest
 from gateway.sandbox import SandboxSettings, create_sandbox
 
 PAYER = "0501020304"
 
 
+class Patient(TestServer):
+    """A server that ends what it began when its caller gives up, as `web.run_app` does."""
+
+    async def _make_runner(self, **options: Any) -> web.BaseRunner:
+        return await super()._make_runner(**{**options, "handler_cancellation": False})
+
+
 class Country:
-    """`calls`: what the stub gateway received, as (method, path, parsed body). `answers`: what it
-    says on a path, when not the usual."""
+    """`calls`: what the stub gateway received, as (method, path, parsed body); `received`: the same as
+    it went over the wire. `answers`: what it says on a path, when not the usual."""
 
     def __init__(self, data_dir: Path, credentials: Mapping[str, Mapping[str, str]] | None = None) -> None:
         self._data_dir = data_dir
         self._credentials = credentials or {}
         self.calls: list[tuple[str, str, Any]] = []
         self.raw: list[tuple[bytes, str]] = []
+        self.received: list[RawRequest] = []
         self.answers: dict[str, Callable[[Any], Awaitable[web.Response]]] = {}
 
     async def __aenter__(self) -> Self:
@@ -37,10 +46,10 @@ class Country:
 
     async def start(self) -> None:
         settings = SandboxSettings(self._data_dir, gateway_url=self.gateway_url, credentials=self._credentials)
-        self._server = TestServer(create_sandbox(settings))
+        self._server = Patient(create_sandbox(settings))
         await self._server.start_server()
         self.client = aiohttp.ClientSession(self._server.make_url("/"))
-        await self.order(prompt_delay_ms=0)
+        await self.order(prompt_delay_ms=0, status={"rate_limit_per_second": 0})
 
     async def stop(self) -> None:
         await self.client.close()
@@ -61,6 +70,8 @@ class Country:
         body = json.loads(text) if request.content_type == "application/json" else dict(await request.post())
         self.calls.append((request.method, request.path, body))
         self.raw.append((await request.read(), request.path_qs))
+        heads = {name.lower(): value for name, value in request.headers.items()}
+        self.received.append(RawRequest(request.method, request.path, heads, await request.read()))
         if request.path in self.answers:
             return await self.answers[request.path](body)
         return web.Response(text="CON Star d'Abidjan" if request.path.startswith("/ussd") else "")

@@ -83,7 +83,9 @@ async def test_an_approved_payment_moves_money_and_calls_back_once(country: Coun
     assert country.calls == [("POST", "/api/webhooks/mtn_momo/word", paid)]
     assert reference not in str(paid)
     lines = await statement(country)
-    assert lines[0] == "provider_reference,our_reference,external_id,msisdn,amount,currency,status,completed_at"
+    assert (
+        lines[0] == "provider_reference,our_reference,external_id,msisdn,amount,currency,status,completed_at,kind,fee"
+    )
     expected = f"{paid['financialTransactionId']},{reference},SPV7K2QM,+2250501020304,500,XOF,SUCCESSFUL,"
     assert lines[1].startswith(expected)
     _, phone = await country.json("GET", "/phones/0501020304")

@@ -94,13 +94,19 @@ RECONCILIATION = [
       id bigint generated always as identity primary key, provider text not null,
       kind text not null check (kind in ('missing_here','missing_there','amount','date','double','balance')),
       line_id bigint references statement_lines, payment_reference uuid, refund_reference uuid,
-      payout_reference uuid, amount_minor bigint not null, currency text not null, detail text not null,
+      payout_reference uuid, wallet text not null default 'collection',
+      -- By how much the operator holds more than the book says.
+      amount_minor bigint not null, currency text not null, detail text not null,
       found_at timestamptz not null default now(),
       status text not null default 'open' check (status in ('open','resolved')),
       resolution text, note text, resolved_by text, resolved_at timestamptz, ledger_tx uuid)
     """,
     "create index differences_open on differences (provider, id) where status = 'open'",
     "create unique index differences_of_line on differences (line_id, kind) where line_id is not null",
+    """create unique index differences_of_refund on differences (coalesce(refund_reference, payout_reference), kind)
+      where payment_reference is null and line_id is null and kind <> 'balance'""",
+    """create unique index differences_of_balance on differences (provider, wallet, currency)
+      where kind = 'balance' and status = 'open'""",
     """create unique index differences_of_payment on differences (payment_reference, kind)
       where payment_reference is not null and line_id is null""",
     """

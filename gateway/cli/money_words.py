@@ -1,0 +1,63 @@
+"""What the commands about money share: instants and amounts as they are typed and printed."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import typer
+
+from gateway.domain.money import EXPONENTS, Money, parse_amount
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+At = Annotated[
+    str | None, typer.Option("--at", help="As of this instant, UTC where no zone is given: 2026-11-21T18:00.")
+]
+Contest = Annotated[str | None, typer.Option("--contest", help="One contest only, by its slug.")]
+As = Annotated[str, typer.Option("--as", help="Who you are: your e-mail address.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
+
+NOT_MONEY: Final = "VOTES"
+
+
+def example(*lines: str) -> str:
+    """Command lines to show under a command's help, each on a line of its own."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def instant(typed: str | None) -> datetime | None:
+    """An instant as somebody types it; one without a zone is UTC. Raises typer.BadParameter."""
+    if typed is None:
+        return None
+    try:
+        read = datetime.fromisoformat(typed)
+    except ValueError:
+        raise typer.BadParameter(f"{typed!r} is no instant; write it as 2026-11-21T18:00") from None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def amount(typed: str, currency: str) -> int:
+    """A positive amount in minor units, as somebody types it in whole units. Raises typer.BadParameter."""
+    read = parse_amount(typed.replace(" ", ""), currency)
+    if read is None or read.amount_minor <= 0:
+        raise typer.BadParameter(f"{typed!r} is no amount of {currency}")
+    return read.amount_minor
+
+
+def shown(amount_minor: int, currency: str) -> str:
+    """An amount for people; votes and currencies that we do not know stand as they are."""
+    if currency in EXPONENTS:
+        return f"{Money(amount_minor, currency).plain()} {currency}"
+    return f"{amount_minor} {currency.lower() if currency == NOT_MONEY else currency}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+    """Rows under their head, in columns. `right`: columns of figures."""
+    every = [tuple(head), *(tuple(row) for row in rows)]
+    widths = [max(len(row[n]) for row in every) for n in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if n in right else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in every
+    )

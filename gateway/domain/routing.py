@@ -1,0 +1,148 @@
+"""Which account of which operator takes a payment: pure.
+
+A rail is one way by which one account takes money in a country. Rails are what this installation
+is set up with; some may be closed for a while, because their operator does not answer.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+from gateway.domain.money import Money
+from gateway.domain.wallet import PaymentMethod
+
+ACCOUNT_MARK: Final = "@"
+"""Between a provider's code and the name of a further account: `mtn_momo@cm`."""
+
+
+class Kind(StrEnum):
+    """How the payer approves."""
+
+    PUSH = "push"
+    REDIRECT = "redirect"
+    OTP_FIRST = "otp_first"
+
+
+class NoRail(StrEnum):
+    """Why nobody can take it."""
+
+    NOT_TAKEN_HERE = "not_taken_here"
+    CLOSED_NOW = "closed_now"
+    TOO_LITTLE = "too_little"
+
+
+@dataclass(frozen=True, slots=True)
+class Rail:
+    """`account`: key of the account. `kinds`: how a payer approves there. `phone_needed`: whether it
+    must know the payer's number. `minimum_minor`: least amount. `priority`: lower is asked first."""
+
+    account: str
+    country: str
+    method: PaymentMethod
+    kinds: frozenset[Kind]
+    currencies: frozenset[str]
+    phone_needed: bool = True
+    minimum_minor: int = 1
+    priority: int = 100
+
+
+# A payer who brings a code wants just that; nobody else can be asked for one after the dialogue.
+WITH_CODE: Final = frozenset({Kind.OTP_FIRST})
+WITHOUT_CODE: Final = frozenset({Kind.PUSH, Kind.REDIRECT})
+
+
+@dataclass(frozen=True)
+class Rails:
+    """Every rail, and the accounts that are closed at this moment."""
+
+    every: tuple[Rail, ...] = ()
+    closed: frozenset[str] = frozenset()
+
+    def but_for(self, closed: Iterable[str]) -> "Rails":
+        """The same rails with these accounts closed, and no others."""
+        now = frozenset(closed)
+        return self if now == self.closed else Rails(self.every, now)
+
+    def methods(self, country: str) -> tuple[PaymentMethod, ...]:
+        """The ways to pay that somebody takes in this country, open now or not, as voters are shown
+        them: those of phones first."""
+        return self._methods.get(country, ())
+
+    def open_methods(self, country: str) -> tuple[PaymentMethod, ...]:
+        """Those that can be paid with now."""
+        return self._open_methods.get(country, ())
+
+    def with_code(self, country: str, method: PaymentMethod) -> bool:
+        """Whether a payer may bring a code, and finish without a prompt or a page."""
+        return (country, method) in self._with_code
+
+    def minimum(self, country: str, method: PaymentMethod) -> int:
+        """The least amount that this way to pay takes in this country, in minor units."""
+        return min((rail.minimum_minor for rail in self._among(country, method)), default=1)
+
+    def choose(
+        self, country: str, method: PaymentMethod, amount: Money, draw: int, *, with_code: bool = False
+    ) -> Rail | NoRail:
+        """The rail for an order: among those of the best priority, the `draw`-th."""
+        kinds = WITH_CODE if with_code else WITHOUT_CODE
+        found = [r for r in self._among(country, method) if r.kinds & kinds and amount.currency in r.currencies]
+        if not found:
+            return NoRail.NOT_TAKEN_HERE
+        usable = [rail for rail in found if rail.account not in self.closed]
+        if not usable:
+            return NoRail.CLOSED_NOW
+        enough = [rail for rail in usable if amount.amount_minor >= rail.minimum_minor]
+        if not enough:
+            return NoRail.TOO_LITTLE
+        best = min(rail.priority for rail in enough)
+        equal = [rail for rail in enough if rail.priority == best]
+        return equal[draw % len(equal)]
+
+    def siblings(self, account: str) -> tuple[str, ...]:
+        """Open accounts that take everything which this one takes, best first: who may stand in for it."""
+        own = {(r.country, r.method, bool(r.kinds & WITHOUT_CODE)) for r in self.every if r.account == account}
+        others = sorted({(r.priority, r.account) for r in self.every if r.account != account})
+        return tuple(
+            other
+            for _, other in others
+            if other not in self.closed
+            and own <= {(r.country, r.method, bool(r.kinds & WITHOUT_CODE)) for r in self.every if r.account == other}
+        )
+
+    def _among(self, country: str, method: PaymentMethod) -> tuple[Rail, ...]:
+        return self._by_place.get((country, method), ())
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, PaymentMethod], tuple[Rail, ...]]:
+        found: dict[tuple[str, PaymentMethod], tuple[Rail, ...]] = {}
+        for rail in self.every:
+            place = (rail.country, rail.method)
+            found[place] = (*found.get(place, ()), rail)
+        return found
+
+    @cached_property
+    def _methods(self) -> dict[str, tuple[PaymentMethod, ...]]:
+        return _by_country(rail for rail in self.every if rail.kinds & WITHOUT_CODE)
+
+    @cached_property
+    def _open_methods(self) -> dict[str, tuple[PaymentMethod, ...]]:
+        return _by_country(r for r in self.every if r.kinds & WITHOUT_CODE and r.account not in self.closed)
+
+    @cached_property
+    def _with_code(self) -> frozenset[tuple[str, PaymentMethod]]:
+        return frozenset(
+            (r.country, r.method) for r in self.every if r.kinds & WITH_CODE and r.account not in self.closed
+        )
+
+
+def _by_country(rails: Iterable[Rail]) -> dict[str, tuple[PaymentMethod, ...]]:
+    places = {(rail.country, rail.method) for rail in rails}
+    countries = {country for country, _ in places}
+    return {c: tuple(method for method in PaymentMethod if (c, method) in places) for c in countries}
+
+
+def provider_of(account: str) -> str:
+    """The code of the provider whose account this is."""
+    return account.partition(ACCOUNT_MARK)[0]

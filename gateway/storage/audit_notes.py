@@ -1,0 +1,16 @@
+"""Lines of the audit log: who did what to what, and the facts of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.storage.tables import audit_log
+
+
+async def note(
+    connection: AsyncConnection, *, actor: str, act: str, subject: str, detail: Mapping[str, Any] | None = None
+) -> None:
+    """Write one line, in the transaction of what it tells about. No phone number belongs in it."""
+    await connection.execute(insert(audit_log).values(actor=actor, act=act, subject=subject, detail=dict(detail or {})))

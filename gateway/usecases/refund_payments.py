@@ -1,0 +1,185 @@
+"""Give money back: our reference first, then the operator, who is asked until the answer is final."""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, cast
+
+import structlog
+
+from gateway.domain.refund import RefundSeen, RefundState
+from gateway.ports.payment_provider import (
+    Balance,
+    BalanceTeller,
+    Capabilities,
+    Disburser,
+    Failed,
+    NotFound,
+    PayerReason,
+    PaymentProvider,
+    Rejected,
+    StatusReport,
+    Wallet,
+)
+from gateway.ports.refunds import OpenRefund, RefundObservation, RefundStore, SendingRefund
+from gateway.usecases.refund_answers import BALANCE_TOO_LOW, NO_REFUNDS, given_up, of_report, of_send, put_off
+from gateway.usecases.verify_payments import StatusBudget
+
+BATCH: Final = 64
+_NOT_CONFIGURED_SECONDS: Final = 600
+_log = structlog.get_logger(__name__)
+
+Providers = Mapping[str, PaymentProvider]
+
+
+async def refund_payments(*, refunds: RefundStore, providers: Providers, budget: StatusBudget) -> int:
+    """Send what is due and ask about what was sent, once; how many were looked at.
+
+    What an operator gives nothing back for waits for a person. Where an account tells its balance, no
+    more is sent than it holds.
+    """
+    claimed = await refunds.claim(BATCH)
+    due: dict[tuple[str, str, str], list[OpenRefund]] = defaultdict(list)
+    sent = []
+    for refund in claimed:
+        if refund.provider not in providers:
+            await refunds.observe(_waits_for_its_account(refund))
+        elif refund.state is RefundState.SENT:
+            sent.append(refund)
+        else:
+            due[refund.provider, refund.disbursement.country, refund.disbursement.amount.currency].append(refund)
+    await asyncio.gather(
+        *(_send_all(providers[key[0]], members, refunds, budget) for key, members in due.items()),
+        *(_ask(refund, providers[refund.provider], refunds, budget) for refund in sent),
+    )
+    return len(claimed)
+
+
+def _waits_for_its_account(refund: OpenRefund) -> RefundObservation:
+    """Its account was taken out of service: it keeps its place until that is back."""
+    _bound(refund).error("provider_not_configured")
+    then = refund.now + timedelta(seconds=_NOT_CONFIGURED_SECONDS)
+    return RefundObservation(refund.reference, None, next_try_at=then)
+
+
+async def _send_all(
+    provider: PaymentProvider, due: Sequence[OpenRefund], refunds: RefundStore, budget: StatusBudget
+) -> None:
+    """Refunds of one account, country and currency."""
+    can = provider.capabilities(due[0].disbursement.country)
+    if not can.can_refund:
+        for refund in due:
+            if await refunds.observe(given_up(refund, NO_REFUNDS, "the operator gives nothing back by itself")):
+                _bound(refund).warning("refund_waits_for_a_person", reason=NO_REFUNDS)
+        return
+    affordable = await _affordable(provider, can, due, refunds, budget)
+    going = await refunds.begin_sending(
+        [SendingRefund(r.reference, r.provider, r.disbursement.base_url or provider.base_url) for r in affordable]
+    )
+    await asyncio.gather(
+        *(_send(refund, provider, refunds, budget) for refund in affordable if refund.reference in going)
+    )
+
+
+async def _affordable(
+    provider: PaymentProvider,
+    can: Capabilities,
+    due: Sequence[OpenRefund],
+    refunds: RefundStore,
+    budget: StatusBudget,
+) -> list[OpenRefund]:
+    """Those that the account has money for, oldest debt first; the others wait and an alarm is logged."""
+    if not can.has_balance:
+        return list(due)
+    wallet = Wallet.DISBURSEMENT if can.pays_from_float else Wallet.COLLECTION
+    asked = due[0].disbursement
+    await budget.wait_turn(due[0].provider, can.status_per_second)
+    held = await cast("BalanceTeller", provider).balance(wallet, asked.amount.currency, asked.country)
+    if not isinstance(held, Balance):
+        # Not knowing is no reason to keep anybody's money: the operator refuses what it cannot pay.
+        return list(due)
+    left, going = held.available.amount_minor, []
+    for refund in sorted(due, key=lambda r: r.owed_since):
+        if refund.disbursement.amount.amount_minor <= left:
+            left -= refund.disbursement.amount.amount_minor
+            going.append(refund)
+            continue
+        later = replace(put_off(refund, BALANCE_TOO_LOW, _jitter(), poor=True), seen=None)
+        await refunds.observe(later)
+        _bound(refund).error("balance_too_low", wallet=wallet.value, available=str(held.available))
+    return going
+
+
+async def _send(refund: OpenRefund, provider: PaymentProvider, refunds: RefundStore, budget: StatusBudget) -> None:
+    disbursement = replace(refund.disbursement, base_url=refund.disbursement.base_url or provider.base_url)
+    refund = replace(refund, disbursement=disbursement)
+    result = await _disburser(provider).disburse(disbursement)
+    _bound(refund).info("refund_sent", result=type(result).__name__, tries=refund.send_tries + 1)
+    if getattr(result, "alarm", False):
+        _bound(refund).error("provider_refuses_us", result=repr(result))
+    if isinstance(result, Rejected) and result.ask_first:
+        report = await _question(refund, provider, budget)
+        if not isinstance(report, NotFound):
+            await _observe(
+                refund, of_report(refund, report, _jitter(), from_float=_from_float(refund, provider)), refunds
+            )
+            return
+    if isinstance(result, Rejected) and result.reason is PayerReason.NO_FUNDS:
+        _bound(refund).error("balance_too_low", code=result.code)
+    await _observe(refund, of_send(refund, result, _jitter()), refunds)
+
+
+async def _ask(refund: OpenRefund, provider: PaymentProvider, refunds: RefundStore, budget: StatusBudget) -> None:
+    if not provider.capabilities(refund.disbursement.country).can_refund:
+        # It could when this was sent: its disbursement account was taken out of the settings.
+        await refunds.observe(_waits_for_its_account(refund))
+        return
+    report = await _question(refund, provider, budget)
+    _bound(refund).info("refund_asked", report=type(report).__name__, checks=refund.checks)
+    if isinstance(report, Failed) and report.alarm:
+        _bound(refund).error("provider_refuses_us", code=report.code)
+    await _observe(refund, of_report(refund, report, _jitter(), from_float=_from_float(refund, provider)), refunds)
+
+
+async def _observe(refund: OpenRefund, seen: RefundObservation, refunds: RefundStore) -> None:
+    moved = await refunds.observe(seen)
+    if seen.seen is RefundSeen.GIVEN_UP and moved:
+        _bound(refund).error("refund_waits_for_a_person", reason=seen.reason_code)
+    if seen.seen is RefundSeen.SUCCEEDED:
+        if moved:
+            _bound(refund).info("refunded")
+        else:
+            # Done before, most likely; were it void, the payer would be paid twice.
+            _bound(refund).warning("refund_success_changes_nothing")
+
+
+async def _question(refund: OpenRefund, provider: PaymentProvider, budget: StatusBudget) -> StatusReport:
+    disbursement = replace(refund.disbursement, base_url=refund.disbursement.base_url or provider.base_url)
+    await budget.wait_turn(refund.provider, provider.capabilities(disbursement.country).status_per_second)
+    return await _disburser(provider).query_disbursement(disbursement)
+
+
+def _disburser(provider: PaymentProvider) -> Disburser:
+    """The capability says that it is one."""
+    return cast("Disburser", provider)
+
+
+def _from_float(refund: OpenRefund, provider: PaymentProvider) -> bool:
+    return provider.capabilities(refund.disbursement.country).pays_from_float
+
+
+def _jitter() -> float:
+    return random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
+
+
+def _bound(refund: OpenRefund) -> structlog.typing.FilteringBoundLogger:
+    log: structlog.typing.FilteringBoundLogger = _log.bind(
+        vote=str(refund.vote_id),
+        payment=str(refund.payment_reference),
+        refund=str(refund.reference),
+        provider=refund.provider,
+    )
+    return log

@@ -1,0 +1,1 @@
+"""Statements of operators, read as they are exported."""

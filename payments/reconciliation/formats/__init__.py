@@ -1,0 +1,1 @@
+"""One file an operator: the words of its statements. Found by `gateway.discovery`."""

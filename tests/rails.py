@@ -1,0 +1,14 @@
+"""The rails of a house under test: what the demo's first contest is paid with."""
+
+from gateway.domain.routing import Kind, Rail, Rails
+from gateway.domain.wallet import PaymentMethod
+
+PUSH, PAGE = frozenset({Kind.PUSH}), frozenset({Kind.REDIRECT})
+XOF = frozenset({"XOF"})
+
+RAILS = Rails(
+    (
+        Rail("mtn_momo", "CI", PaymentMethod.MTN, PUSH, XOF),
+        Rail("orange_money", "CI", PaymentMethod.ORANGE, PAGE, XOF),
+    )
+)
