@@ -44,17 +44,44 @@ CONTEST: Final[dict[str, Any]] = {
 }
 
 
-def demo_candidates() -> list[dict[str, Any]]:
-    """Twelve approved candidates with codes 01 … 12."""
+# A second country: its own rails, currency and numbers.
+SECOND_ID: Final = uuid5(_SPACE, "mboa")
+
+SECOND_NAMES: Final = (
+    "Marie-Claire Ngo Bassong",
+    "Brenda Fomukong",
+    "Aissatou Hamidou",
+    "Estelle Mbarga",
+    "Vanessa Tchamba",
+    "Laetitia Essomba",
+    "Ruth Ngwa",
+    "Carine Djoumessi",
+)
+
+SECOND: Final[dict[str, Any]] = {
+    **CONTEST,
+    "id": SECOND_ID,
+    "slug": "mboa",
+    "name": "Miss Mboa",
+    "country": "CM",
+    "currency": "XAF",
+    "service_code": "*780#",
+    "short_code": "7800",
+    "keyword": "MBOA",
+}
+
+
+def demo_candidates(contest_id: UUID = CONTEST_ID, names: tuple[str, ...] = NAMES) -> list[dict[str, Any]]:
+    """Approved candidates with codes from 01 on."""
     return [
         {
-            "id": uuid5(CONTEST_ID, f"{number:02d}"),
-            "contest_id": CONTEST_ID,
+            "id": uuid5(contest_id, f"{number:02d}"),
+            "contest_id": contest_id,
             "code": f"{number:02d}",
             "name": name,
             "status": "approved",
         }
-        for number, name in enumerate(NAMES, start=1)
+        for number, name in enumerate(names, start=1)
     ]
 
 
@@ -68,8 +95,9 @@ async def load_contest(connection: AsyncConnection, contest: dict[str, Any], sta
 
 
 async def load_demo_contest(connection: AsyncConnection) -> None:
-    """Organiser `demo` and its contest `star`."""
+    """Organiser `demo` and its contests `star`, in Côte d'Ivoire, and `mboa`, in Cameroon."""
     await connection.execute(
         insert(organisers).values(id=ORGANISER_ID, slug="demo", name="Spotlight Démo").on_conflict_do_nothing()
     )
     await load_contest(connection, CONTEST, demo_candidates())
+    await load_contest(connection, SECOND, demo_candidates(SECOND_ID, SECOND_NAMES))

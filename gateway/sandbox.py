@@ -51,7 +51,9 @@ _BODY_KEPT: Final = 4096
 # A photo of 10 MB for Telegram, and the form around it.
 _BODY_BYTES_MAX: Final = 11 * 1024 * 1024
 _CONNECTIONS: Final = 100
-_SECRET_HEADERS: Final = frozenset({"Authorization", "Ocp-Apim-Subscription-Key", "apiKey", "Apikey", "Cookie"})
+_SECRET_HEADERS: Final = frozenset(
+    {"Authorization", "Ocp-Apim-Subscription-Key", "apiKey", "Apikey", "X-AUTH-TOKEN", "Cookie"}
+)
 
 
 @dataclass(frozen=True, slots=True)

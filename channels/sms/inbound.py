@@ -15,6 +15,7 @@ from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
 from gateway.domain.order import Channel, PlacedOrder, Refusal, Wish
 from gateway.domain.payment import PublicStatus
+from gateway.domain.rescue import OfNumber
 from gateway.domain.wallet import guess_method
 from gateway.ports.house import House, IncomingText, Question, Talk
 
@@ -114,7 +115,8 @@ async def _judge(case: _Case) -> Reply:
         return Reply("unknown short code", DEFAULT_LANGUAGE, lines)
     if isinstance(command, Vote):
         return await _sell(command, f"{case.text.carrier}:{case.first_id}", case)
-    if case.repeated:
+    if case.repeated and not (isinstance(command, Say) and command.word is Word.DEBITED):
+        # Whoever asks for their money once more is answered once more: it may have been found meanwhile.
         return Reply("repeated", case.language)
     if isinstance(case.sender, NumberFault):
         return Reply("foreign number", case.language, (say(case.language, "refusal.foreign_number"),))
@@ -196,6 +198,8 @@ async def _words(command: Command, sender: Msisdn, case: _Case) -> Reply:
         case Say(word=Word.NO):
             # Closes the question; nothing more was said than what the voter knows.
             return Reply("no", case.language)
+        case Say(word=Word.DEBITED | Word.TICKET):
+            return await _debited(command, sender, case)
         case Say():
             if command.contest is None:
                 return _ask(Ask(Doubt.WHICH_CONTEST), case)
@@ -209,6 +213,21 @@ async def _words(command: Command, sender: Msisdn, case: _Case) -> Reply:
             return _ask(command, case)
         case Vote() | Noise():
             return Reply("noise", case.language)
+
+
+async def _debited(command: Say, sender: Msisdn, case: _Case) -> Reply:
+    """What became of this number's payments in any contest of the short code: who paid need not know in
+    which, and it may be over."""
+    first = command.contest or case.selling[0]
+    language = command.language or first.language
+    others = (contest.id for contest in case.contests if contest is not first)
+    claim = OfNumber(sender, (first.id, *others), Channel.SMS)
+    if command.word is Word.TICKET:
+        # A number always gets one.
+        number = await case.house.open_ticket(claim, language) or ""
+        return Reply("ticket", language, (answers.ticket(number, first, language),))
+    found = await case.house.rescue(claim, language)
+    return Reply(f"debited: {found.outcome.value}", language, (answers.debited(found, language),))
 
 
 def _ask(ask: Ask, case: _Case) -> Reply:

@@ -35,16 +35,19 @@ where p.reference = :reference
 """)
 _REFUND: Final = text("""
 select r.reference, r.payment_reference, r.status, r.provider, r.amount_minor, r.currency, r.reason, r.reason_code,
-  r.request_id, r.manual_reference, c.slug,
+  c.slug,
   exists (select 1 from evidence e where e.reference = r.reference and e.word = 'failed') as failed
 from refunds r join contests c on c.id = r.contest_id where r.reference = :reference
 """)
-_OF_REQUEST: Final = text("""
-select 1 from refunds where payment_reference = :payment and request_id = :request limit 1
+# What a request did is in the story of its payment or refund, or in the refund that it made.
+_DONE_BY: Final = text("""
+select exists (select 1 from payment_events where reference = :reference and detail = :detail)
+  or exists (select 1 from refund_events where reference = :reference and detail = :detail)
+  or exists (select 1 from refunds where payment_reference = :reference and request_id = :request)
 """)
 _TICKET: Final = text("select contest_id, payment_reference, status from support_tickets where id = :ticket")
 _CLOSE_TICKET: Final = text("""
-update support_tickets set status = 'closed', closed_at = now(), note = concat_ws(' ', nullif(note, ''), :note)
+update support_tickets set status = 'closed', closed_at = now(), note = concat_ws(' ', nullif(note, ''), cast(:note as text))
 where id = :ticket and status = 'open'
 """)
 _CALLBACK: Final = text("""
@@ -125,7 +128,7 @@ class PostgresStaffMoney:
         async with self._engine.begin() as connection:
             payment = await _payment(connection, request.subject)
             await lock_contest(connection, payment.contest_id)
-            if not await hold_request(connection, request.id) or await _done_by(connection, payment, request):
+            if await _done(connection, request, payment.reference):
                 return Moved("done before")
             reason, public = words
             public = str(request.params.get("public_reason") or public)
@@ -137,14 +140,14 @@ class PostgresStaffMoney:
                 await connection.execute(_CLOSE_TICKET, {"ticket": _number(ticket, "ticket"), "note": note})
         amount = Money(payment.amount_minor, payment.currency)
         taken = f", {payment.quantity} votes left the tally" if back.counted else ""
-        return Moved(f"{amount} owed back{taken}", payment.contest_id, tuple(back.counted))
+        return Moved(f"{_told(amount)} owed back{taken}", payment.contest_id, tuple(back.counted))
 
     async def release_held(self, request: StaffRequest) -> Moved:
         """Count a held payment."""
         async with self._engine.begin() as connection:
             payment = await _payment(connection, request.subject)
             await lock_contest(connection, payment.contest_id)
-            if not await hold_request(connection, request.id):
+            if await _done(connection, request, payment.reference):
                 return Moved("done before")
             by = by_staff(request.requested_by, request.id)
             back = await release(connection, payment.contest_id, payment.reference, by)
@@ -154,12 +157,10 @@ class PostgresStaffMoney:
     async def manual_refund_done(self, request: StaffRequest) -> Moved:
         """A person paid a refund and has the operator's reference for it."""
         async with self._engine.begin() as connection:
-            if not await hold_request(connection, request.id):
-                return Moved("done before")
             refund = await _refund(connection, request.subject)
-            theirs, amount = _operator_reference(request.params), Money(refund.amount_minor, refund.currency)
-            if refund.status == RefundState.DONE and refund.manual_reference == theirs:
+            if await _done(connection, request, refund.reference):
                 return Moved("done before")
+            theirs, amount = _operator_reference(request.params), Money(refund.amount_minor, refund.currency)
             seen = RefundObservation(
                 refund.reference,
                 RefundSeen.PAID_BY_HAND,
@@ -174,15 +175,15 @@ class PostgresStaffMoney:
             )
             if not await record_refunds(connection, [seen]):
                 raise ActRefused(Why.IMPOSSIBLE, f"the refund is {refund.status} by now")
-        return Moved(f"{amount} given back by hand, {theirs}")
+        return Moved(f"{_told(amount)} given back by hand, {theirs}")
 
     async def retry_refund(self, request: StaffRequest) -> Moved:
         """Give a refund that waits for a person back to the machine: as it is, or under a new reference
         when the operator ended this one."""
         async with self._engine.begin() as connection:
-            if not await hold_request(connection, request.id):
-                return Moved("done before")
             refund = await _refund(connection, request.subject)
+            if await _done(connection, request, refund.reference):
+                return Moved("done before")
             now = (await connection.execute(text("select now()"))).scalar_one()
             seen = RefundObservation(
                 refund.reference,
@@ -218,9 +219,11 @@ async def _refund(connection: AsyncConnection, subject: str) -> Row[Any]:
     return found
 
 
-async def _done_by(connection: AsyncConnection, payment: Row[Any], request: StaffRequest) -> bool:
-    asked = {"payment": payment.reference, "request": request.id}
-    return (await connection.execute(_OF_REQUEST, asked)).first() is not None
+async def _done(connection: AsyncConnection, request: StaffRequest, reference: UUID) -> bool:
+    """Whether nothing is left to do: it was done before, or is no longer to be done. Locks the request."""
+    asked = {"reference": reference, "request": request.id, "detail": by_staff("", request.id).detail}
+    to_be_done = await hold_request(connection, request.id)
+    return not to_be_done or bool((await connection.execute(_DONE_BY, asked)).scalar_one())
 
 
 def _in_state(payment: Row[Any], states: frozenset[State]) -> None:
@@ -234,6 +237,11 @@ def _waits_for_a_person(refund: Row[Any]) -> None:
         raise ActRefused(
             Why.IMPOSSIBLE, f"the refund is {refund.status}; only one that waits for a person (manual) can"
         )
+
+
+def _told(amount: Money) -> str:
+    """An amount as the record says it."""
+    return f"{amount.plain()} {amount.currency}"
 
 
 def _nothing_skipped(back: Back) -> None:

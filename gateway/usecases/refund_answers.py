@@ -75,7 +75,7 @@ def of_report(refund: OpenRefund, report: StatusReport, jitter: float, *, from_f
             return RefundObservation(
                 refund.reference,
                 RefundSeen.GIVEN_UP,
-                detail=f"the operator gave {report.received}",
+                detail=f"the operator gave {report.received.plain()} {report.received.currency}",
                 reason_code=AMOUNT_DIFFERS,
                 provider_reference=report.provider_reference,
                 received=report.received,

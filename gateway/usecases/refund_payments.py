@@ -109,7 +109,7 @@ async def _affordable(
             continue
         later = replace(put_off(refund, BALANCE_TOO_LOW, _jitter(), poor=True), seen=None)
         await refunds.observe(later)
-        _bound(refund).error("balance_too_low", wallet=wallet.value, available=str(held.available))
+        _bound(refund).error("balance_too_low", wallet=wallet.value, available=held.available.plain())
     return going
 
 

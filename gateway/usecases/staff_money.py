@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from gateway.domain.money import Money
 from gateway.domain.staff_request import Act, StaffRequest
 from gateway.ports.give_back import Moved, StaffMoneyStore, VoidStore
 from gateway.ports.staff import Executed, Executor
@@ -41,7 +42,8 @@ def money_executors(money: StaffMoneyStore, voids: VoidStore, doorbell: Doorbell
             doorbell.ring(Work.REFUND)
         lines = await voids.progress(request.id)
         said = ", ".join(
-            f"{line.done} of {line.payments} payments, {line.votes_done} votes, {line.money_done_minor} {line.currency}"
+            f"{line.done} of {line.payments} payments, {line.votes_done} votes, "
+            f"{Money(line.money_done_minor, line.currency).plain()} {line.currency}"
             for line in lines
         )
         return Executed(said or "nothing in the window", finished=all(line.done == line.payments for line in lines))

@@ -213,6 +213,7 @@ class Storm:
         report.votes, report.counted_minor = int(tally[0]), int(tally[1])
         report.payments = {status: count for status, count in states}
         lines = [line for provider in ("mtn_momo", "orange_money") for line in self._country.statement(provider)]
+        lines = [line for line in lines if line["kind"] == "collection"]
         report.collected_minor = sum(int(line["amount"]) for line in lines)
         if report.collected_minor != report.counted_minor:
             report.violations.append(f"collected {report.collected_minor}, counted {report.counted_minor}")

@@ -50,7 +50,7 @@ def read(text: str, contests: Sequence[Contest], *, selling: Sequence[Contest] =
     lines = _lines(text)
     if not lines or not contests:
         return Noise()
-    if spoken := _spoken(lines[0], contests, meant):
+    if spoken := _spoken(lines[0], contests, meant) or _debited(lines, contests, meant):
         return spoken
     first = addressed(tokens_of(lines[0]), contests, meant)
     if len(lines) == 1:
@@ -102,6 +102,15 @@ def _spoken(line: str, contests: Sequence[Contest], selling: Sequence[Contest]) 
         if len(said) == 1 and said[0] in words:
             return Say(word, about.contest, words[said[0]])
     return None
+
+
+def _debited(lines: Sequence[str], contests: Sequence[Contest], selling: Sequence[Contest]) -> Say | None:
+    """Somebody who says, in however many words, that they were charged."""
+    tokens = [token for line in lines for token in tokens_of(line)]
+    said = next((token for token in tokens if token in DEBITED), None)
+    if said is None:
+        return None
+    return Say(Word.DEBITED, addressed(tokens, contests, selling).contest, DEBITED[said])
 
 
 def _receipt(line: str, about: Addressed) -> Check | None:

@@ -14,6 +14,8 @@ class Word(StrEnum):
     STOP = "stop"
     START = "start"
     STATUS = "status"
+    DEBITED = "debited"
+    TICKET = "ticket"
     TOP = "top"
     YES = "yes"
     NO = "no"

@@ -19,9 +19,16 @@ COMMANDS: Final[dict[str, tuple[Word, str | None]]] = {
     "REPRENDRE": (Word.START, "fr"),
     **dict.fromkeys(("SOLDE", "STATUT"), (Word.STATUS, "fr")),
     "STATUS": (Word.STATUS, None),
+    "DOSSIER": (Word.TICKET, "fr"),
+    "TICKET": (Word.TICKET, "en"),
     "TOP": (Word.TOP, None),
     **dict.fromkeys(("CLASSEMENT", "RESULTAT", "RESULTATS"), (Word.TOP, "fr")),
     **dict.fromkeys(("RANKING", "RESULTS"), (Word.TOP, "en")),
+}
+# Also in the middle of a sentence: whoever says one of these was charged and wants no vote.
+DEBITED: Final[dict[str, str | None]] = {
+    **dict.fromkeys(("DEBITE", "DEBITEE", "DEBITES", "DEBITER"), "fr"),
+    **dict.fromkeys(("DEBITED", "CHARGED"), "en"),
 }
 CHECKS: Final[dict[str, str | None]] = {
     "CHECK": None,

@@ -282,7 +282,7 @@ def test_a_contest_that_is_over_still_answers_who_was_debited(language: str) -> 
     assert Call(late).type("5").turn.wants is Wants.RESCUE
     assert Call(late).type("5", "1").turn.wants is Wants.RESCUE
     assert Call(late).type("3").turn.wants is Wants.VOTES
-    Call(late).type("2").shows("1. ").type("0").shows("vote clos").type("6", "2").shows("31/12/2027")
+    Call(late).type("2").shows("1. ").type("0").shows("vote clos").type("6", "2").shows("Fin du vote")
     Call(late).type("2", "07").shows("est clos")
     Call(late).type("8").shows("Choix inconnu.", "vote clos").type("00").shows("vote clos")
 
