@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
-from uuid import UUID, uuid4
+from typing import Final
+from uuid import uuid4
 
 import structlog
 from redis import asyncio as redis_asyncio
@@ -33,6 +33,7 @@ from gateway.ports.house import HouseUnavailable
 from gateway.ports.payment_provider import PaymentProvider
 from gateway.ports.work import Work
 from gateway.settings import Settings, adapter_settings
+from gateway.staff_desk import bind_staff_acts, show_scores
 from gateway.storage.attempts import PostgresAttempts
 from gateway.storage.callbacks import PostgresCallbacks
 from gateway.storage.contests import ContestDirectory
@@ -48,25 +49,21 @@ from gateway.storage.refunds import PostgresRefunds
 from gateway.storage.scores import PostgresScores, RedisScoreFeed
 from gateway.storage.send_budget import RedisWatchedOrders, SharedSendBudget
 from gateway.storage.settlement import PostgresSettlement
-from gateway.storage.staff_money import PostgresStaffMoney, freezers
-from gateway.storage.staff_requests import PostgresStaffRequests
 from gateway.storage.status_budget import SharedStatusBudget
 from gateway.storage.talks import PostgresTalks, written
 from gateway.storage.telegram import PostgresTelegram
 from gateway.storage.unfinished import PostgresUnfinished
 from gateway.storage.vault import Vault
 from gateway.storage.views import PostgresViews
-from gateway.storage.voids import PostgresVoids
 from gateway.usecases.collect_payments import collect_payments
 from gateway.usecases.drains import Drains, Step
 from gateway.usecases.nudge_voters import nudge_voters
-from gateway.usecases.publish_scores import heal_scores, publish_scores
+from gateway.usecases.publish_scores import heal_scores
 from gateway.usecases.refund_payments import refund_payments
 from gateway.usecases.rescue_payment import Rescuer
 from gateway.usecases.send_messages import send_messages
 from gateway.usecases.settle_payments import settle_payments
 from gateway.usecases.staff_acts import StaffActs
-from gateway.usecases.staff_money import money_executors
 from gateway.usecases.sweep import keep_sweeping
 from gateway.usecases.verify_payments import judge_callbacks, verify_payments
 
@@ -182,14 +179,13 @@ async def open_rooms(
     budget = SharedStatusBudget(settings.redis_url)
     limits = NO_LIMITS if not settings.rate_limits else DEMO_LIMITS if settings.env == "demo" else PromptLimits()
     house = _house(engine, vault, messages, unfinished, doorbell, providers, rails, paying, budget, limits)
-    staff_acts = bind_staff_acts(engine, doorbell, scores, feed)
+    show = partial(show_scores, scores=scores, feed=feed)
+    staff_acts = bind_staff_acts(engine, doorbell, show, temporary=TEMPORARY)
     steps: dict[Work, Step] = {
         Work.COLLECT: partial(collect_payments, payments=paying, providers=providers),
         Work.CALLBACKS: partial(judge_callbacks, payments=paying, providers=providers),
         Work.VERIFY: partial(verify_payments, payments=paying, providers=providers, budget=budget),
-        Work.SETTLE: partial(
-            settle_payments, settlement=PostgresSettlement(engine), show=partial(_show, scores=scores, feed=feed)
-        ),
+        Work.SETTLE: partial(settle_payments, settlement=PostgresSettlement(engine), show=show),
         Work.TEXTS_IN: partial(answer_texts, messages, house),
         Work.TEXTS_OUT: partial(
             send_messages,
@@ -265,22 +261,6 @@ def _house(
         rescuer=Rescuer(PostgresAttempts(engine, vault), paying, providers, budget, doorbell),
         unfinished=unfinished,
     )
-
-
-def bind_staff_acts(
-    engine: AsyncEngine, doorbell: RqDoorbell, scores: PostgresScores, feed: RedisScoreFeed
-) -> StaffActs:
-    """Acts of staff, with whoever does each."""
-    show = partial(_show, scores=scores, feed=feed)
-    executors = money_executors(PostgresStaffMoney(engine), PostgresVoids(engine), doorbell, show)
-    return StaffActs(PostgresStaffRequests(engine, freezers()), executors, doorbell, temporary=TEMPORARY)
-
-
-async def _show(counted: Mapping[UUID, Any], *, scores: PostgresScores, feed: RedisScoreFeed) -> None:
-    try:
-        await publish_scores(counted, scores=scores, feed=feed)
-    except (RedisError, OSError) as error:
-        _log.warning("scores_not_published", error=type(error).__name__)
 
 
 async def answer_texts(messages: PostgresMessages, house: BoundHouse) -> int:

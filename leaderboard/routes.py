@@ -14,6 +14,7 @@ from gateway.domain.tally import Ranked, Standing
 from gateway.http.app_keys import HOUSE, PUBLIC_URL
 from gateway.http.endpoint import described
 from gateway.http.pages import PAGES, Composed, not_found, render
+from gateway.http.photos import photos_of
 from gateway.http.problems import problem
 from gateway.http.sharing import Share, share_of
 from gateway.ports.house import House
@@ -131,7 +132,11 @@ class Leaderboard:
             values = _page_values(contest, board.standing, phase, house)
             values["share"] = _share(request, contest, language)
             values["parts"] = pages.parts(contest, language) if phase is Phase.OPEN else []
-            kept = KeptPage(contest, phase, etag, pages.compose("board.html", language, values))
+            faces = photos_of(contest)
+            made = pages.compose(
+                "board.html", language, {**values, "faces": faces}, pictures={face.origin for face in faces.values()}
+            )
+            kept = KeptPage(contest, phase, etag, made)
             self._pages[slug, language] = kept
         return pages.answer(request, kept.page, cache=PAGE_CACHE)
 

@@ -19,6 +19,7 @@ _FRAGMENTS: Final = frozenset(
         *("receipt", "receipt_short", "receipt_bare", "counted_one", "counted_many", "votes_one", "votes_many"),
         *("how", "how_dial", "how_text", "not_confirmed", "payment_link", "status_line", "top_line"),
         *("resume", "stop_hint", "given_back"),
+        *("dispute", "debited_hint"),
         *("help_dial", "help_words", "contact", "info_codes", "info_codes_by_name", "info_rules"),
     )
 )

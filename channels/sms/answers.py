@@ -14,7 +14,9 @@ from channels.sms.texts import NAME_SEPTETS, TEXT_SEPTETS, votes
 from gateway.domain.codes import code_fault, phrase_of
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.order import Refusal
+from gateway.domain.payment import PublicStatus
 from gateway.domain.receipt import RECEIPT_LENGTH
+from gateway.domain.rescue import DISPUTABLE, Rescue
 from gateway.domain.tally import Standing
 from gateway.ports.house import ReceiptView, VoteLine
 
@@ -184,7 +186,8 @@ def opted(contests: Sequence[Contest], language: str, *, stop: bool) -> str:
 
 
 def status(lines: Sequence[VoteLine], contest: Contest, sharing: Sequence[Contest], language: str) -> tuple[str, ...]:
-    """A number's latest votes, newest first, each with its state and receipt: as many as one part holds."""
+    """A number's latest votes, newest first, each with its state and receipt: as many as one part holds. With
+    what to text where one is not counted, if that fits."""
     if not lines:
         facts = {"word": first_word(contest, sharing), "code": example_code(contest)}
         return (joined((say(language, "sms.status_none", **facts),), (_dial(contest, language, "sms.help_dial"),)),)
@@ -203,7 +206,40 @@ def status(lines: Sequence[VoteLine], contest: Contest, sharing: Sequence[Contes
         if not gsm.fits(gsm.fold("\n".join((*kept, line))), PART):
             break
         kept.append(line)
+    hint = gsm.fold(say(language, "sms.debited_hint"))
+    if _open(lines[: len(kept)]) and gsm.fits(gsm.fold("\n".join((*kept, hint))), PART):
+        kept.append(hint)
     return tuple(kept)
+
+
+def _open(lines: Sequence[VoteLine]) -> bool:
+    """Whether somebody may miss the money of one of these."""
+    return any(line.status not in (PublicStatus.COMPLETED, PublicStatus.REFUNDED) for line in lines)
+
+
+def debited(found: Rescue, language: str) -> str:
+    """What became of a number's payments; where that may be disputed, with the word that has a person look."""
+    attempt = found.attempt
+    if attempt is None:
+        main = say(language, "sms.debited_nothing")
+    else:
+        main = say(
+            language,
+            f"ussd.rescue_{found.outcome.value}",
+            votes=votes(language, attempt.quantity),
+            code=attempt.candidate_code,
+            amount=attempt.amount.spoken(),
+            receipt=attempt.receipt,
+            ticket=found.ticket or "",
+        )
+    more = [say(language, "sms.dispute")] if found.outcome in DISPUTABLE else []
+    return joined((main, *more), ())
+
+
+def ticket(number: str, contest: Contest, language: str) -> str:
+    """The ticket that was opened, and whom to call, where the contest says so."""
+    contact = [say(language, "sms.contact", contact=contest.contact)] if contest.contact else []
+    return joined((say(language, "ussd.ticket", ticket=number),), contact, TEXT_SEPTETS)
 
 
 def top(standing: Standing, language: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from redis import asyncio as redis_asyncio
 from channels.telegram.boards import Boards
 from channels.telegram.desk import Desk
 from channels.telegram.flood import FloodMiddleware, FloodQueue
-from channels.telegram.handlers import browse, buying, numbers, words
+from channels.telegram.handlers import browse, buying, debited, numbers, words
 from channels.telegram.handlers.common import EndSpinning, Introduce
 from channels.telegram.settings import TelegramSettings
 from channels.telegram.state import ChatIsolation, ForgetfulStorage
@@ -38,5 +38,5 @@ def make_dispatcher(desk: Desk, watcher: Watcher, boards: Boards, redis: "redis_
     dispatcher.message.middleware(Introduce())
     dispatcher.callback_query.outer_middleware(EndSpinning())
     dispatcher.callback_query.middleware(Introduce())
-    dispatcher.include_routers(browse.router(), numbers.router(), buying.router(), words.router())
+    dispatcher.include_routers(debited.router(), browse.router(), numbers.router(), buying.router(), words.router())
     return dispatcher

@@ -76,7 +76,7 @@ class OpenRules(CallbackData, prefix="r"):
 class OpenMenu(CallbackData, prefix="h"):
     """What belongs to no contest."""
 
-    what: Literal["mine", "languages", "contests"]
+    what: Literal["mine", "languages", "contests", "debited", "ticket"]
 
 
 class ChooseLanguage(CallbackData, prefix="l"):

@@ -10,8 +10,11 @@ from channels.telegram.callbacks import (
     ChooseWallet,
     OpenBoard,
     OpenCard,
+    OpenContest,
+    OpenMenu,
     OpenPeople,
     Pay,
+    TypeCount,
     TypePayer,
     tag,
 )
@@ -44,6 +47,26 @@ def ask_payer(language: str, offered: Offer, own: Msisdn | None) -> View:
         ChooseCount(contest=tag(offered.contest), code=offered.candidate.code, count=offered.count).pack(),
     )
     return View(say(language, "ask.payer_other"), ((mine,),))
+
+
+def resume(language: str, offered: Offer, counted: bool) -> View:
+    """To who left in the middle and came back: go on, or start again. `counted`: whether the number of
+    votes was chosen."""
+    word, code = tag(offered.contest), offered.candidate.code
+    what = say(language, "resume.votes", votes=votes(language, offered.count)) if counted else ""
+    text = say(language, "resume.text", contest=offered.contest.name, code=code, name=name(offered.candidate.name))
+    on = (
+        ChooseCount(contest=word, code=code, count=offered.count).pack()
+        if counted
+        else TypeCount(contest=word, code=code).pack()
+    )
+    return View(
+        f"{text}{what}",
+        (
+            (Button(plain(language, "button.resume"), on),),
+            (Button(plain(language, "button.start_again"), OpenContest(contest=word).pack()),),
+        ),
+    )
 
 
 def confirm(
@@ -172,6 +195,7 @@ def _retry(language: str, seen: OrderView, contest: Contest | None) -> Sequence[
     return [
         Button(plain(language, "button.retry"), same),
         Button(plain(language, "button.other_number"), other),
+        Button(plain(language, "button.debited"), OpenMenu(what="debited").pack()),
     ]
 
 

@@ -18,7 +18,7 @@ from channels.telegram.texts import catalogue, plain
 from gateway.http.phrases import DEFAULT_LANGUAGE
 from gateway.ports.house import HouseUnavailable
 
-COMMANDS: Final = ("start", "classement", "mesvotes", "verifier", "regles", "langue", "aide")
+COMMANDS: Final = ("start", "classement", "mesvotes", "debite", "verifier", "regles", "langue", "aide")
 CONNECTIONS: Final = 40
 POLL_SECONDS: Final = 25
 LOOK_SECONDS: Final = 60.0

@@ -1,5 +1,6 @@
 """Receipts and other owed messages into chats: `MessageSender` by the Bot API."""
 
+from collections.abc import Mapping
 from html import escape
 from typing import Final
 
@@ -17,6 +18,7 @@ from aiogram.exceptions import (
     TelegramUnauthorizedError,
 )
 
+from channels.telegram import owed
 from channels.telegram.flood import FloodQueue, TooLong, Urgency, urgency
 from channels.telegram.texts import TEXT_UNITS_MAX, cut
 from gateway.ports.house import HouseUnavailable
@@ -28,7 +30,7 @@ _log = structlog.get_logger(__name__)
 
 
 class TelegramSender:
-    """`MessageSender` for chats: `to` is a chat's number. A chat that is closed to us is marked."""
+    """`ChatSender`: `to` is a chat's number. A chat that is closed to us is marked."""
 
     code: Final = CODE
 
@@ -36,6 +38,10 @@ class TelegramSender:
         self._bot = bot
         self._queue = queue
         self._chats = chats
+
+    def write(self, kind: str, language: str, values: Mapping[str, object]) -> str | None:
+        """The bot's own words for this kind; None where it has none."""
+        return owed.write(kind, language, values)
 
     async def send(self, message: OutboundText) -> SendResult:
         """Send one text, as it is. Never raises for anything that Telegram may answer."""

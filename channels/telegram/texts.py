@@ -6,6 +6,7 @@ from typing import Final
 
 import channels.phrases
 from channels.phrases import DEFAULT_LANGUAGE
+from gateway.domain.codes import code_fault, phrase_of
 from gateway.domain.contest import Contest
 from gateway.domain.money import Money
 from gateway.domain.order import Refusal
@@ -18,7 +19,7 @@ TEXT_UNITS_MAX: Final = 4096
 CAPTION_UNITS_MAX: Final = 1024
 ALERT_UNITS_MAX: Final = 200
 NAME_UNITS_MAX: Final = 60
-_REASONS: Final = frozenset(reason.value for reason in PayerReason)
+REASONS: Final = frozenset(reason.value for reason in PayerReason)
 
 
 @cache
@@ -60,14 +61,16 @@ def wallet(language: str, method: PaymentMethod) -> str:
 
 
 def refusal(language: str, why: Refusal, contest: Contest | None, code: str = "") -> str:
-    """Why nothing was sold, as plain text."""
+    """Why nothing was sold, as plain text; of a code that nobody has, whether it is mistyped."""
     name, maximum = (contest.name, contest.quantity_max) if contest is not None else ("", 0)
-    return channels.phrases.say(language, f"refusal.{why.value}", contest=name, code=code, maximum=maximum)
+    fault = code_fault(contest, code) if contest is not None and why is Refusal.UNKNOWN_CANDIDATE else None
+    phrase = phrase_of(fault) if fault else f"refusal.{why.value}"
+    return channels.phrases.say(language, phrase, contest=name, code=code, maximum=maximum)
 
 
 def why_not_paid(language: str, reason: str | None, method: PaymentMethod) -> str:
     """Why a payment was not made, as HTML."""
-    word = reason if reason in _REASONS else PayerReason.OTHER.value
+    word = reason if reason in REASONS else PayerReason.OTHER.value
     return say(language, f"why.{word}", wallet=wallet(language, method))
 
 

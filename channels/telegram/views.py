@@ -82,6 +82,7 @@ def home(language: str, contest: Contest, now: datetime) -> View:
             Button(plain(language, "button.rules"), OpenRules(contest=word).pack()),
             Button(plain(language, "button.language"), OpenMenu(what="languages").pack()),
         ),
+        (Button(plain(language, "button.debited"), OpenMenu(what="debited").pack()),),
     )
     return View("\n\n".join(lines), rows)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from gateway.domain.record import record
 from gateway.ports.raw_exchange import RawRequest, RawResponse
 
 # An aggregator that calls one address only.
@@ -24,7 +25,7 @@ class Phase(StrEnum):
     END = "end"  # a notice that the dialogue is over; nobody sees the answer
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UssdTurn:
     """One request of a dialogue.
 

@@ -1,6 +1,6 @@
 """Who calls which code, and what the menu sees of the house for them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Final
 
@@ -9,6 +9,7 @@ import orjson
 from channels.ussd.menu import MenuView, Node, Session, Turn, start
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
+from gateway.domain.record import record
 from gateway.domain.service_codes import nearest, open_among
 from gateway.ports.house import House
 
@@ -43,7 +44,7 @@ def spoken_of(sharing: tuple[Contest, ...], now: datetime) -> Contest:
     return selling[0] if selling else nearest(sharing, now)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Caller:
     """One request's caller. `sharing`: the contests behind the dialled code, never empty."""
 
@@ -100,11 +101,14 @@ def mark_key(dialler: Msisdn) -> str:
     return f"ussd:reached:{dialler.e164}"
 
 
-def mark_of(session: Session | None) -> bytes:
-    """How far a dialogue came, as stored; NO_MARK before a candidate was chosen."""
-    if session is None or session.code is None:
-        return NO_MARK
-    return orjson.dumps([session.contest, session.code, session.votes, session.language])
+def reached(session: Session) -> tuple[str, str | None, int, str]:
+    """How far a dialogue came."""
+    return session.contest, session.code, session.votes, session.language
+
+
+def mark_of(session: Session) -> bytes:
+    """The same as stored; NO_MARK before a candidate was chosen."""
+    return NO_MARK if session.code is None else orjson.dumps(reached(session))
 
 
 def marked(held: bytes | None) -> Session | None:

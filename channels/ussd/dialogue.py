@@ -23,6 +23,7 @@ from channels.ussd.caller import (
     mark_key,
     mark_of,
     marked,
+    reached,
     spoken_of,
 )
 from channels.ussd.fetching import ANSWER_SECONDS, fetched
@@ -162,9 +163,9 @@ class Dialogue:
         if session.code is None:
             # Who starts again is not asked a second time.
             return (NO_MARK, 1) if before is not None and before.node is Node.RESUME else (None, 0)
-        mark = mark_of(session)
-        if mark == mark_of(before):
+        if before is not None and reached(session) == reached(before):
             return None, 0
+        mark = mark_of(session)
         contest = caller.view(session).contest
         votes = session.votes or None
         self._house.note_reached(Reached(caller.dialler, contest.id, session.code, votes, session.language))

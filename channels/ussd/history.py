@@ -6,7 +6,6 @@ used session id. Aggregators that send the newest input only have no transcript;
 together here, and a repeat can only be told by its number or by how soon it comes.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -14,6 +13,7 @@ import orjson
 
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.menu import Session
+from gateway.domain.record import record
 
 # Nobody reads a screen and types within this time: the same input again is a repeated request.
 REPEAT_MILLISECONDS: Final = 1_500
@@ -21,7 +21,7 @@ REPEAT_MILLISECONDS: Final = 1_500
 _FORM: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shown:
     """A screen, and whether the voter may type again."""
 
@@ -29,7 +29,7 @@ class Shown:
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Remembered:
     """A dialogue as stored after its latest answer.
 
@@ -98,7 +98,7 @@ class Step(StrEnum):
     ANEW = "anew"  # apply the inputs from the start
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """Where a request stands. `transcript` includes the tail; `inputs` are those to apply, in order."""
 

@@ -6,7 +6,6 @@ an offer to go on, a code may have been refused then and known now. So where suc
 the confirmation is asked for once more, on a screen that shows everything.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from channels.phrases import say
@@ -17,6 +16,7 @@ from channels.ussd.menu import Node, Session, Turn, advance, offered
 from channels.ussd.menu.rules import is_code
 from channels.ussd.menu.shows import confirm
 from gateway.domain.contest import Contest
+from gateway.domain.record import record
 from gateway.domain.service_codes import chosen
 
 INPUTS_MAX: Final = 60
@@ -24,7 +24,7 @@ INPUTS_MAX: Final = 60
 _ANSWERS_TO_OFFER: Final = frozenset({"1", "2"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Played:
     """What comes of the inputs. `before`: the session when the last one came."""
 

@@ -34,9 +34,7 @@ class VoteOrder(InputModel):
     candidate_id: UUID | None = Field(None, description="Instead of contest and candidateCode.")
     quantity: Whole = Field(description="Number of votes, from 1 to the contest's maximum.")
     payment_method: PaymentMethod | None = Field(None, description="Guessed by the number when absent.")
-    voter_phone: str = Field(
-        "", max_length=64, description="The number that pays; a card needs none."
-    )
+    voter_phone: str = Field("", max_length=64, description="The number that pays; a card needs none.")
 
     @model_validator(mode="after")
     def _names_a_candidate(self) -> Self:

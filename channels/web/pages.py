@@ -37,6 +37,7 @@ from gateway.http.app_keys import HOUSE, PUBLIC_URL
 from gateway.http.endpoint import InputModel, described, read_body
 from gateway.http.logs import bind_vote
 from gateway.http.pages import PAGES, Pages, render
+from gateway.http.photos import photo_of
 from gateway.http.problems import Problem, problem
 from gateway.http.rate_limits import RateLimits
 from gateway.http.sharing import Share, page_path, share_of
@@ -184,12 +185,14 @@ class VoterPages:
         other order that this form has placed before; `check`: ask to look at it and send it again."""
         house, language = request.app[HOUSE], request.app[PAGES].language_of(request, contest.language)
         place = next((e for e in house.standing(contest.slug).entries if e.code == candidate.code), None)
-        window = check_window(contest, house.now())
+        window, photo = check_window(contest, house.now()), photo_of(candidate)
         return render(
             request,
             "candidate.html",
             status=409 if earlier else 200 if refusal is None else status_of(refusal),
             default_language=contest.language,
+            pictures=() if photo is None else (photo.origin,),
+            photo=photo,
             place=place,
             closed=None if window is None else refusal_words(window, language, contest),
             earlier=earlier,

@@ -4,7 +4,8 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -12,7 +13,7 @@ from typing import Final, NamedTuple
 from gateway.cli.configuration import faults
 from gateway.cli.running import NothingRuns, apply_running_environment
 from gateway.cli.up import UpError, answers, check_port, read_place
-from gateway.settings import environment
+from gateway.settings import SettingsError, adapter_settings, environment, load_settings
 
 _ROOM_MB: Final = 500
 
@@ -39,6 +40,7 @@ async def examine() -> list[Finding]:
     found.extend(Finding("settings", fine=False, text=line) for line in faults())
     found.append(await _database())
     found.append(await _redis())
+    found.extend([finding async for finding in _telegram()])
     if directory:
         found.extend(await asyncio.to_thread(lambda: list(_answers())))
     return found
@@ -108,6 +110,24 @@ async def _redis() -> Finding:
     finally:
         await client.aclose()
     return Finding("Redis", fine=True, text=f"{info['redis_version']} answers")
+
+
+async def _telegram() -> AsyncIterator[Finding]:
+    """What Telegram says of the bot, where one is set up."""
+    from channels.telegram.look import look
+    from channels.telegram.settings import TelegramSettings
+    from gateway.adapters import read_given
+
+    given = adapter_settings("telegram")
+    if not given.get("token"):
+        return
+    try:
+        settings, telegram = load_settings(), read_given("telegram", given, TelegramSettings)
+    except SettingsError as error:
+        yield Finding("Telegram", fine=False, text=f"is not asked before this is right: {error}".replace("\n", "; "))
+        return
+    seen = await look(telegram, settings.base_url, datetime.now(UTC))
+    yield Finding("Telegram", seen.fine, seen.text)
 
 
 def _answers() -> Iterator[Finding]:

@@ -129,6 +129,12 @@ def may_be(line: LineKind, kind: LineKind) -> bool:
 def match(line: Line, candidates: Iterable[Booked]) -> tuple[Booked, MatchedBy] | None:
     """Which of ours a line is: by our reference, by the operator's, or by amount, number and time where
     exactly one of ours that has no line yet fits."""
+    held = list(candidates)
+    return by_reference(line, held) or by_number(line, held)
+
+
+def by_reference(line: Line, candidates: Iterable[Booked]) -> tuple[Booked, MatchedBy] | None:
+    """Which of ours a line names. All lines of a file are read so before any is matched by its number."""
     possible = [held for held in candidates if may_be(line.kind, held.kind)]
     ours = reference_in(line.our_reference) or reference_in(line.external_id)
     codes = {text for text in (line.our_reference, line.external_id) if text}
@@ -138,7 +144,12 @@ def match(line: Line, candidates: Iterable[Booked]) -> tuple[Booked, MatchedBy] 
     for held in possible:
         if line.provider_reference and held.provider_reference == line.provider_reference:
             return held, MatchedBy.OPERATOR_REFERENCE
-    fitting = [held for held in possible if held.lines == 0 and _fits(line, held)]
+    return None
+
+
+def by_number(line: Line, candidates: Iterable[Booked]) -> tuple[Booked, MatchedBy] | None:
+    """The only one of ours without a line that has the amount, the number and the time of this one."""
+    fitting = [held for held in candidates if may_be(line.kind, held.kind) and not held.lines and _fits(line, held)]
     return (fitting[0], MatchedBy.AMOUNT_NUMBER_TIME) if len(fitting) == 1 else None
 
 

@@ -107,6 +107,9 @@ _WEIGHT: Final = (
     Outcome.COUNTED,
 )
 
+# After these a voter may still say that it is not so, and have a person look.
+DISPUTABLE: Final = frozenset({Outcome.NOTHING, Outcome.NOT_PAID, Outcome.WAITING, Outcome.GIVEN_BACK})
+
 
 def outcome_of(attempt: Attempt) -> Outcome:
     """What this attempt alone comes to."""

@@ -7,17 +7,21 @@ counted, and business figures read from PostgreSQL, which all processes share.
 
 import asyncio
 import hmac
+import math
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final, Literal
 
 import orjson
 import structlog
 from aiohttp import hdrs, web
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -39,26 +43,45 @@ _log = structlog.get_logger(__name__)
 REGISTRY: Final = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
-_REQUESTS: Final = Counter(
-    "spotlight_http_requests", "Requests answered, by surface and status.", ["surface", "status"], registry=REGISTRY
-)
-_USSD_SECONDS: Final = Histogram(
-    "spotlight_ussd_hop_seconds",
-    "Time to answer one USSD hop.",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
-    registry=REGISTRY,
-)
-_counters: dict[tuple[str, int], Counter] = {}
+_HOP_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, math.inf)
+
+
+class _Requests(Collector):
+    """Answered requests, in plain numbers: the library's own counters take a lock each time, and cost
+    a USSD hop more than its menu does."""
+
+    def __init__(self) -> None:
+        self.answered: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.hops = [0] * len(_HOP_BUCKETS)
+        self.hop_seconds = 0.0
+
+    def collect(self) -> Iterator[Metric]:
+        """What `/metrics` shows."""
+        requests = CounterMetricFamily(
+            "spotlight_http_requests", "Requests answered, by surface and status.", labels=("surface", "status")
+        )
+        for (surface, status), count in self.answered.items():
+            requests.add_metric((surface, str(status)), count)
+        yield requests
+        buckets = [
+            ("+Inf" if b == math.inf else str(b), float(n))
+            for b, n in zip(_HOP_BUCKETS, accumulate(self.hops), strict=True)
+        ]
+        yield HistogramMetricFamily(
+            "spotlight_ussd_hop_seconds", "Time to answer one USSD hop.", buckets=buckets, sum_value=self.hop_seconds
+        )
+
+
+_requests: Final = _Requests()
+REGISTRY.register(_requests)
 
 
 def count_request(surface: str, status: int, seconds: float) -> None:
-    """Count an answered request; of a USSD hop, its time too. Under 1.5 µs."""
-    counter = _counters.get((surface, status))
-    if counter is None:
-        counter = _counters[surface, status] = _REQUESTS.labels(surface, str(status))
-    counter.inc()
+    """Count an answered request; of a USSD hop, its time too."""
+    _requests.answered[surface, status] += 1
     if surface == "ussd":
-        _USSD_SECONDS.observe(seconds)
+        _requests.hops[bisect_left(_HOP_BUCKETS, seconds)] += 1
+        _requests.hop_seconds += seconds
 
 
 @dataclass(frozen=True, slots=True)

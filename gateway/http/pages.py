@@ -12,7 +12,7 @@ other room offers it with `add_part`, so that neither knows the other.
 import gzip
 import hashlib
 import mimetypes
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -30,12 +30,13 @@ from gateway.domain.money import Money
 from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, load, merge
 from gateway.http.styles import squeeze
 
+_PICTURES: Final = "img-src 'self' data: https://res.cloudinary.com"
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self' data: https://res.cloudinary.com",
+        _PICTURES,
         "media-src 'self' https://res.cloudinary.com",
         "connect-src 'self' https://api.cloudinary.com",
         "form-action 'self'",
@@ -64,6 +65,13 @@ SMALLEST_TO_COMPRESS: Final = 400
 NO_ADDRESS: Final = URL()
 _THIN_SPACE: Final = "\u202f"
 _HARD_SPACE: Final = "\u00a0"
+
+
+def policy_with(pictures: Iterable[str]) -> str:
+    """The policy of a page that also shows pictures of these origins, each like `https://img.example`."""
+    known = _PICTURES.split()
+    more = sorted({origin for origin in pictures if origin not in known})
+    return CONTENT_SECURITY_POLICY.replace(_PICTURES, " ".join((_PICTURES, *more)))
 
 
 def preferred(header: str, spoken: Collection[str]) -> str | None:
@@ -113,11 +121,12 @@ class StaticFile:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A finished page in one language: may be kept and sent to many."""
+    """A finished page in one language: may be kept and sent to many. `pictures`: see `policy_with`."""
 
     language: str
     body: bytes
     packed: bytes
+    pictures: tuple[str, ...] = ()
 
 
 ContestPart = Callable[[Contest, str], Markup]
@@ -236,9 +245,15 @@ class Pages:
         return neighbour if neighbour in self._phrases else None
 
     def compose(
-        self, template: str, language: str, values: Mapping[str, object], address: URL = NO_ADDRESS
+        self,
+        template: str,
+        language: str,
+        values: Mapping[str, object],
+        address: URL = NO_ADDRESS,
+        pictures: Iterable[str] = (),
     ) -> Composed:
         """The page, finished and packed, about 0.5 ms. The language links keep `address`'s query.
+        `pictures`: origins of pictures in it that are not ours.
 
         Raises jinja2.TemplateNotFound, jinja2.UndefinedError or KeyError for a programming error.
         """
@@ -250,7 +265,7 @@ class Pages:
         ]
         text = self._fill(template, language, {**values, "other_languages": others})
         body = text.encode()
-        return Composed(language, body, gzip.compress(body, 6, mtime=0))
+        return Composed(language, body, gzip.compress(body, 6, mtime=0), tuple(pictures))
 
     def fragment(self, template: str, language: str, values: Mapping[str, object]) -> Markup:
         """A part of a page, safe to put into a template. Raises what `compose` raises."""
@@ -271,6 +286,8 @@ class Pages:
     ) -> web.Response:
         """The answer that carries a finished page. `cache` is its Cache-Control."""
         response = web.Response(status=status, headers=SECURITY_HEADERS)
+        if page.pictures:
+            response.headers["Content-Security-Policy"] = policy_with(page.pictures)
         response.headers[hdrs.CONTENT_TYPE] = "text/html; charset=utf-8"
         response.headers[hdrs.CONTENT_LANGUAGE] = page.language
         response.headers[hdrs.CACHE_CONTROL] = cache
@@ -320,16 +337,17 @@ def render(
     status: int = 200,
     cache: str = "no-store",
     default_language: str = DEFAULT_LANGUAGE,
+    pictures: Iterable[str] = (),
     **values: object,
 ) -> web.Response:
     """Answer with a page in the reader's language.
 
     `cache`: Cache-Control; the default keeps nothing. `default_language`: the contest's, for a
-    reader who names none. Raises what `Pages.compose` raises.
+    reader who names none. `pictures`: origins of pictures that are not ours. Raises what `Pages.compose` raises.
     """
     pages = request.config_dict[PAGES]
     language = pages.language_of(request, default_language)
-    page = pages.compose(template, language, values, request.rel_url)
+    page = pages.compose(template, language, values, request.rel_url, pictures)
     return pages.answer(request, page, status=status, cache=cache)
 
 

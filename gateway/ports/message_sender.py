@@ -1,5 +1,6 @@
 """What the house asks of a carrier of text messages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,4 +63,13 @@ class MessageSender(Protocol):
 
     async def aclose(self) -> None:
         """Close connections."""
+        ...
+
+
+class ChatSender(MessageSender, Protocol):
+    """Whoever carries messages to chats, which speak otherwise than texts."""
+
+    def write(self, kind: str, language: str, values: Mapping[str, object]) -> str | None:
+        """The message of this kind for a chat; None where it is worded as a text is. KeyError for a missing
+        fact."""
         ...

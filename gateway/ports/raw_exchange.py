@@ -1,10 +1,12 @@
 """An HTTP message without a framework, so that translators of wire formats stay pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from gateway.domain.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RawRequest:
     """What arrived. Header names are lower-case; `form` holds decoded form fields, if any."""
 
@@ -16,7 +18,7 @@ class RawRequest:
     query: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RawResponse:
     """What to answer."""
 

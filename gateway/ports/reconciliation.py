@@ -117,6 +117,10 @@ class ReconciliationStore(Protocol):
         """Close what has come in meanwhile; how many."""
         ...
 
+
+class DifferenceStore(Protocol):
+    """Differences and the decisions about them."""
+
     async def differences(
         self, *, open_only: bool = True, account: str | None = None, limit: int = 500
     ) -> Sequence[Difference]:

@@ -46,7 +46,7 @@ select p.reference, p.contest_id, p.status, p.amount_minor, p.currency, p.sent_a
 from mine m join payments p on p.reference = m.reference and p.placed_at = m.placed_at
   join votes v on v.id = p.vote_id and v.placed_at = p.placed_at join candidates k on k.id = v.candidate_id
 order by p.placed_at desc, p.sent_at desc nulls last limit :limit
-""")  # noqa: S608 - the parts are ours
+""")
 
 
 _LATEST: Final = {OfNumber: _latest(_OF_NUMBER), OfChat: _latest(_OF_CHAT), OfOrder: _latest(_OF_ORDER)}

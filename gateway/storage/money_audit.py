@@ -9,14 +9,15 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-_TAKEN: Final = "('confirmed','settled','held','surplus','mismatched','refund_due','refunded')"
+# States of a payment whose money the operator was seen to have taken.
+TAKEN: Final = "('confirmed','settled','held','surplus','mismatched','refund_due','refunded')"
 
 INVARIANTS: Final[dict[str, str]] = {
     "I0 a payment has its vote": """
 select p.reference from payments p left join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
 where v.id is null""",
     "I1 money states have the operator's evidence of exactly that amount": f"""
-select p.reference from payments p where p.status in {_TAKEN} and not exists (
+select p.reference from payments p where p.status in {TAKEN} and not exists (
   select 1 from evidence e where e.reference = p.reference and e.word = 'succeeded'
     and e.amount_minor = coalesce(p.received_minor, p.amount_minor)
     and e.currency = coalesce(p.received_currency, p.currency))""",
@@ -117,6 +118,30 @@ select contest_id, currency from (
   full join (select contest_id, currency, sum(fee_minor) as fees from payments where status = 'settled' group by 1, 2) f
     using (contest_id, currency)
 where coalesce(sold, 0) <> coalesce(shared, 0) or coalesce(ours, 0) <> coalesce(fees, 0)""",
+    # What statements say, a day after we could know it; what a person decided about is explained.
+    "R1 what an operator collected is money here": f"""
+select l.provider, l.line_key from statement_lines l join statement_files f on f.id = l.file_id
+  left join payments p on p.reference = l.matched_reference
+where l.kind = 'collection' and f.imported_at < now() - interval '24 hours'
+  and (p.reference is null or p.status not in {TAKEN})
+  and not exists (select 1 from differences d where d.line_id = l.id and d.status = 'resolved')""",
+    "R2 what is money here is on the operator's statement of its time": f"""
+select p.reference from payments p join statement_files f on f.provider = p.provider
+  and p.placed_at >= f.first_at and p.confirmed_at <= f.last_at and f.imported_at < now() - interval '24 hours'
+where p.status in {TAKEN} and p.confirmed_at < now() - interval '24 hours'
+  and not exists (select 1 from statement_lines l where l.matched_reference = p.reference)
+  and not exists (select 1 from differences d where d.payment_reference = p.reference and d.kind = 'missing_there'
+    and d.status = 'resolved')""",
+    "R3 statement and book have the same amount, once": f"""
+select l.provider, l.line_key from statement_lines l join statement_files f on f.id = l.file_id
+  join payments p on p.reference = l.matched_reference and p.status in {TAKEN}
+where l.kind = 'collection' and f.imported_at < now() - interval '24 hours'
+  and ((l.amount_minor, l.currency)
+      <> (coalesce(p.received_minor, p.amount_minor), coalesce(p.received_currency, p.currency))
+    or exists (select 1 from statement_lines o where o.matched_reference = l.matched_reference and o.id < l.id
+      and o.kind = 'collection'))
+  and not exists (select 1 from differences d where d.line_id = l.id and d.kind in ('amount', 'double')
+    and d.status = 'resolved')""",
 }
 
 

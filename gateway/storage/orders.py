@@ -66,7 +66,8 @@ or (select count(*) = cast(:refused_in_a_row as bigint) and coalesce(bool_and(l.
       from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
       where p.payer_index = a.payer_index and p.placed_at > now() - cast(:silence as interval)
       order by p.placed_at desc limit cast(:refused_in_a_row as bigint)) l)
-or (select count(distinct p.payer_index) filter (where p.payer_index <> a.payer_index) >= cast(:numbers_an_hour as bigint)
+or (select count(distinct p.payer_index) filter (where p.payer_index <> a.payer_index)
+      >= cast(:numbers_an_hour as bigint)
     from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
     where v.orderer = a.orderer and v.placed_at > now() - interval '1 hour')
 """

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, Final
 from uuid import uuid4
 
+import hiredis
 import structlog
 from redis import Redis
 from redis import asyncio as redis_asyncio
@@ -18,6 +19,7 @@ _log = structlog.get_logger(__name__)
 # A request never waits longer than this for Redis.
 REQUEST_TIMEOUT_SECONDS: Final = 0.25
 _Command = tuple[Any, ...]
+READ: Final = "MGET"
 
 
 def connect(url: str, *, timeout_seconds: float = 5.0) -> "redis_asyncio.Redis":
@@ -29,9 +31,21 @@ def connect(url: str, *, timeout_seconds: float = 5.0) -> "redis_asyncio.Redis":
 
 def connect_for_trips(url: str) -> "redis_asyncio.Redis":
     """A client for `RedisTrips`, which bounds each trip itself: one timer for all of its answers."""
-    return redis_asyncio.Redis.from_url(
+    client = redis_asyncio.Redis.from_url(
         url, socket_timeout=None, socket_connect_timeout=REQUEST_TIMEOUT_SECONDS, decode_responses=False
     )
+    pool = client.connection_pool
+    pool.connection_class = type("PackedInC", (_PackedInC, pool.connection_class), {})
+    return client
+
+
+class _PackedInC:
+    """A connection whose commands hiredis packs, as it reads their answers: a fifth of the time that
+    the library's own Python takes, where a command is one word."""
+
+    def pack_command(self, *words: str | int | bytes) -> list[bytes]:
+        """A command as Redis reads it."""
+        return [hiredis.pack_command(words)]  # type: ignore[arg-type] # its stub forgets the dots
 
 
 class RedisTrips:
@@ -52,15 +66,31 @@ class RedisTrips:
 
     async def _run(self, commands: list[_Command]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
+        # What everybody wants to read is one command, whose answer is shared out again.
+        reads = [words for words in commands if words[0] == READ]
+        if reads:
+            pipeline.execute_command(READ, *(key for words in reads for key in words[1:]))
         for words in commands:
-            pipeline.execute_command(*words)
+            if words[0] != READ:
+                pipeline.execute_command(*words)
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                 results: list[Any] = await pipeline.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             # To everybody at once: tried one by one, the last would wait for all the others' timers.
             return [error] * len(commands)
+        return _shared_out(commands, results)
+
+
+def _shared_out(commands: list[_Command], results: list[Any]) -> list[Any]:
+    """To each command its result: `results` begins with that of all reads together, if there are any."""
+    if all(words[0] != READ for words in commands):
         return results
+    found, others = results[0], iter(results[1:])
+    if isinstance(found, BaseException):
+        return [found if words[0] == READ else next(others) for words in commands]
+    values = iter(found)
+    return [[next(values) for _ in words[1:]] if words[0] == READ else next(others) for words in commands]
 
 
 class RedisSessions:
@@ -76,7 +106,7 @@ class RedisSessions:
     async def get_all(self, *keys: str) -> list[bytes | None]:
         """The same for several keys in one trip."""
         try:
-            found: list[bytes | None] = await self._trips.start("MGET", *keys)
+            found: list[bytes | None] = await self._trips.start(READ, *keys)
         except (RedisError, Overloaded, OSError) as error:
             _log.warning("session_not_read", error=type(error).__name__)
             return [None] * len(keys)

@@ -47,7 +47,8 @@ select exists (select 1 from payment_events where reference = :reference and det
 """)
 _TICKET: Final = text("select contest_id, payment_reference, status from support_tickets where id = :ticket")
 _CLOSE_TICKET: Final = text("""
-update support_tickets set status = 'closed', closed_at = now(), note = concat_ws(' ', nullif(note, ''), cast(:note as text))
+update support_tickets set status = 'closed', closed_at = now(),
+  note = concat_ws(' ', nullif(note, ''), cast(:note as text))
 where id = :ticket and status = 'open'
 """)
 _CALLBACK: Final = text("""

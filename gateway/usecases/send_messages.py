@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from gateway.domain.texting import Routes
-from gateway.ports.message_sender import MessageSender, OutboundText, SendAccepted, SendRefused, SendResult
+from gateway.ports.message_sender import ChatSender, MessageSender, OutboundText, SendAccepted, SendRefused, SendResult
 from gateway.ports.stores import DueMessage, MessageStore, SentMessage
 from gateway.usecases.next_attempt import next_attempt
 
@@ -25,9 +25,20 @@ class Outbox:
 
     carriers: Mapping[str, MessageSender]
     routes: Routes
-    chats: MessageSender | None
+    chats: ChatSender | None
     write: Write
     parts: Callable[[str], int]
+
+    def in_chat(self, message: DueMessage) -> bool:
+        """Whether this message goes to its chat now."""
+        return self.chats is not None and message.carrier == self.chats.code
+
+    def words(self, message: DueMessage) -> str:
+        """The message as whoever carries it says it. Raises what `write` raises."""
+        own = None
+        if self.chats is not None and self.in_chat(message):
+            own = self.chats.write(message.kind, message.language, message.params)
+        return self.write(message.kind, message.language, message.params) if own is None else own
 
     def sender(self, message: DueMessage) -> MessageSender:
         """Who sends this message now."""
@@ -39,7 +50,7 @@ async def send_messages(
     messages: MessageStore,
     carriers: Mapping[str, MessageSender],
     routes: Routes,
-    chats: MessageSender | None,
+    chats: ChatSender | None,
     write: Write,
     parts: Callable[[str], int],
 ) -> int:
@@ -56,13 +67,13 @@ async def _send(message: DueMessage, outbox: Outbox) -> SentMessage:
     if message.vote_id is not None:
         log = log.bind(vote=str(message.vote_id))
     try:
-        text = outbox.write(message.kind, message.language, message.params)
+        text = outbox.words(message)
     except (KeyError, ValueError) as error:
         log.exception("text_not_written")
         return SentMessage(
             message.id, message.attempts, "refused", message.carrier, error=f"not written: {type(error).__name__}"
         )
-    in_chat = outbox.chats is not None and message.carrier == outbox.chats.code
+    in_chat = outbox.in_chat(message)
     to = str(message.chat_id) if in_chat else message.to
     result = await outbox.sender(message).send(OutboundText(to, text, str(message.id)))
     log.info("text_sent", result=type(result).__name__, attempts=message.attempts)

@@ -58,7 +58,7 @@ class MoneyRig(Rig):
             await connection.execute(
                 text(
                     "insert into fee_plans (id, organiser_id, currency, valid_from, percent_bp, created_by)"
-                    " select gen_random_uuid(), organiser_id, currency, now(), :bp, 'test' from contests"
+                    " select gen_random_uuid(), organiser_id, currency, now(), :bp, 'test' from contests where slug = 'star'"
                 ),
                 {"bp": FEE_PERCENT_BP},
             )
@@ -136,8 +136,10 @@ class MoneyRig(Rig):
 
     async def votes_for(self, code: str) -> int:
         votes: int = await self.one(
-            "select t.votes from candidate_totals t join candidates k on k.id = t.candidate_id where k.code = :c",
+            "select t.votes from candidate_totals t join candidates k on k.id = t.candidate_id"
+            " where k.code = :c and k.contest_id = :s",
             c=code,
+            s=self.contest.id,
         )
         return votes
 

@@ -6,10 +6,10 @@ from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message
 
 from channels.phrases import catalogue, languages
-from channels.telegram import callbacks, views
+from channels.telegram import callbacks, order_views, views
 from channels.telegram.boards import Boards
 from channels.telegram.desk import Desk, shown_in
-from channels.telegram.handlers.common import PRIVATE
+from channels.telegram.handlers.common import PRIVATE, offer_left
 from channels.telegram.reading import read_link
 from channels.telegram.texts import plain, refusal
 from channels.telegram.views import View
@@ -22,11 +22,16 @@ MINE_LINES = 10
 
 
 async def start(message: Message, command: CommandObject, state: FSMContext, desk: Desk, chat: Chat) -> None:
-    """`/start`, with or without the payload of a deep link."""
+    """`/start`, with or without the payload of a deep link. Who left in the middle is offered to go on,
+    once: the buttons of the offer carry all that is to be known."""
+    left = offer_left(await state.get_data(), desk)
     await state.clear()
     link = read_link(command.args or "")
     if link is None:
-        await open_first(desk, chat)
+        if left is not None:
+            await desk.send(chat.chat_id, order_views.resume(chat.language, *left))
+        else:
+            await open_first(desk, chat)
         return
     code, slug = link
     having = desk.contests_with(code, slug)

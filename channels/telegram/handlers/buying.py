@@ -18,7 +18,7 @@ from aiogram.types import CallbackQuery, Message
 from channels.telegram import callbacks, order_views, views
 from channels.telegram.callbacks import METHODS, tag
 from channels.telegram.desk import Desk, Shown, shown_in
-from channels.telegram.handlers.common import PRIVATE, words_of
+from channels.telegram.handlers.common import PRIVATE, offer_in, words_of
 from channels.telegram.reading import Offer, offer, own_number, read_count, read_number, read_payer, read_vote
 from channels.telegram.state import Asking
 from channels.telegram.texts import plain, refusal
@@ -55,31 +55,35 @@ async def choose(desk: Desk, chat: Chat, state: FSMContext, contest: Contest, co
     if own is None:
         await ask_payer(desk, chat, state, offered)
     else:
-        await desk.send(chat.chat_id, confirmation(desk, chat, offered, own))
+        await show_confirmation(desk, chat, state, offered, own)
     return None
 
 
 async def ask_payer(desk: Desk, chat: Chat, state: FSMContext, offered: Offer) -> None:
     """Ask which number pays, and remember what for."""
     await state.set_state(Asking.payer)
-    await state.set_data({"contest": tag(offered.contest), "code": offered.candidate.code, "count": offered.count})
+    await state.set_data(_kept(offered))
     await desk.send(
         chat.chat_id, order_views.ask_payer(chat.language, offered, own_number(chat.phone, offered.contest))
     )
+
+
+def _kept(offered: Offer) -> dict[str, Any]:
+    return {"contest": tag(offered.contest), "code": offered.candidate.code, "count": offered.count}
+
+
+async def show_confirmation(desk: Desk, chat: Chat, state: FSMContext, offered: Offer, payer: Msisdn) -> None:
+    """The confirmation in a new message. What it is about is remembered for whoever leaves it and comes
+    back by /start."""
+    await state.set_state(None)
+    await state.set_data(_kept(offered))
+    await desk.send(chat.chat_id, confirmation(desk, chat, offered, payer))
 
 
 def confirmation(desk: Desk, chat: Chat, offered: Offer, payer: Msisdn, method: PaymentMethod | None = None) -> View:
     """The confirmation, with the wallet that the number most likely has unless one was chosen."""
     takes = desk.house.rails.open_methods(offered.contest.country)
     return order_views.confirm(chat.language, offered, payer, method or guess_method(payer), chat.phone, takes)
-
-
-def offer_in(data: dict[str, Any], desk: Desk) -> Offer | Refusal | None:
-    """What the voter was asked about; None when that is forgotten or garbled."""
-    contest, code, count = desk.contest(str(data.get("contest"))), data.get("code"), data.get("count")
-    if contest is None or not isinstance(code, str) or not isinstance(count, int):
-        return None
-    return offer(contest, code, count, desk.house.now())
 
 
 async def tap_type_count(
@@ -153,11 +157,10 @@ async def typed_payer(message: Message, state: FSMContext, desk: Desk, chat: Cha
             raise SkipHandler  # too short for a number: a code, so another vote
         await desk.send(chat.chat_id, views.notice(chat.language, "ask.number_wrong"))
         return
-    await state.clear()
     if own_number(chat.phone, offered.contest) is None:
         noted = views.notice(chat.language, "ask.number_typed", number=payer.masked())
         await desk.send(chat.chat_id, View(noted.text, frees_keys=True))
-    await desk.send(chat.chat_id, confirmation(desk, chat, offered, payer))
+    await show_confirmation(desk, chat, state, offered, payer)
 
 
 async def tap_wallet(query: CallbackQuery, callback_data: callbacks.ChooseWallet, desk: Desk, chat: Chat) -> str | None:
@@ -176,7 +179,7 @@ async def tap_wallet(query: CallbackQuery, callback_data: callbacks.ChooseWallet
 
 
 async def tap_pay(
-    query: CallbackQuery, callback_data: callbacks.Pay, desk: Desk, chat: Chat, watcher: Watcher
+    query: CallbackQuery, callback_data: callbacks.Pay, state: FSMContext, desk: Desk, chat: Chat, watcher: Watcher
 ) -> str | None:
     """The order itself. Everything is judged by the house, whatever the button said."""
     contest, shown = desk.contest(callback_data.contest), shown_in(query)
@@ -188,6 +191,7 @@ async def tap_pay(
         if placed is not Refusal.TRY_AGAIN:
             await desk.replace(shown, order_views.refused(chat.language, words, contest))
         return words
+    await state.clear()
     bind_vote(placed.vote_id, placed.payment_reference)
     _log.info("order_placed", channel="telegram", repeated=placed.repeated)
     await show_order(desk, watcher, chat, shown, placed)

@@ -8,6 +8,8 @@ from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, Message, TelegramObject
 
 from channels.telegram.desk import Desk, language_hint
+from channels.telegram.reading import Offer, offer
+from gateway.domain.order import Refusal
 from gateway.ports.telegram import Chat
 
 PRIVATE: Final = ChatType.PRIVATE
@@ -43,6 +45,21 @@ class EndSpinning(BaseMiddleware):
             if isinstance(event, CallbackQuery):
                 await data["desk"].answer(event, words if isinstance(words, str) else None)
         return words
+
+
+def offer_in(data: dict[str, Any], desk: Desk) -> Offer | Refusal | None:
+    """What the voter was asked about; None when that is forgotten or garbled."""
+    contest, code, count = desk.contest(str(data.get("contest"))), data.get("code"), data.get("count")
+    if contest is None or not isinstance(code, str) or not isinstance(count, int):
+        return None
+    return offer(contest, code, count, desk.house.now())
+
+
+def offer_left(data: dict[str, Any], desk: Desk) -> tuple[Offer, bool] | None:
+    """What may be gone on with, and whether the number of votes was chosen; None where nothing may."""
+    counted = "count" in data
+    found = offer_in(data if counted else {**data, "count": 1}, desk)
+    return (found, counted) if isinstance(found, Offer) else None
 
 
 def words_of(message: Message) -> str:

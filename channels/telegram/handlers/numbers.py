@@ -6,8 +6,8 @@ from aiogram.types import Message
 
 from channels.telegram.desk import Desk
 from channels.telegram.handlers.browse import open_first
-from channels.telegram.handlers.buying import confirmation, offer_in
-from channels.telegram.handlers.common import PRIVATE
+from channels.telegram.handlers.buying import show_confirmation
+from channels.telegram.handlers.common import PRIVATE, offer_in
 from channels.telegram.reading import Offer, contact_number, is_own_contact, own_number
 from channels.telegram.texts import plain, say
 from channels.telegram.views import View
@@ -44,7 +44,7 @@ async def contact(message: Message, state: FSMContext, desk: Desk, chat: Chat) -
     kept = say(chat.language, "ask.number_kept", number=number.masked())
     await desk.send(chat.chat_id, View(kept, frees_keys=True))
     if isinstance(offered, Offer) and own_number(known.phone, offered.contest) is not None:
-        await desk.send(chat.chat_id, confirmation(desk, known, offered, number))
+        await show_confirmation(desk, known, state, offered, number)
     else:
         await open_first(desk, known)
 

@@ -13,7 +13,6 @@ from channels.telegram.handlers.common import PRIVATE, words_of
 from channels.telegram.reading import TypedVote, read_vote, search
 from channels.telegram.texts import cut, plain, refusal
 from channels.telegram.views import View
-from gateway.domain.codes import code_fault
 from gateway.domain.contest import Contest
 from gateway.domain.order import Refusal
 from gateway.ports.telegram import Chat
@@ -62,9 +61,8 @@ async def _vote(desk: Desk, chat: Chat, state: FSMContext, vote: TypedVote) -> N
 
 
 def _unknown(chat: Chat, contest: Contest | None, code: str) -> View:
-    fault = code_fault(contest, code) if contest is not None else None
-    why = Refusal.UNKNOWN_CANDIDATE if fault is None else Refusal(fault.value)
-    return order_views.refused(chat.language, refusal(chat.language, why, contest, code), contest)
+    told = refusal(chat.language, Refusal.UNKNOWN_CANDIDATE, contest, code)
+    return order_views.refused(chat.language, told, contest)
 
 
 async def something_else(message: Message, desk: Desk, chat: Chat) -> None:

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from channels.ussd import screens
 from channels.ussd.menu.session import MenuView, Session, Turn
-from channels.ussd.screens.helping import DISPUTABLE
 from gateway.domain.payment import PublicStatus
-from gateway.domain.rescue import Rescue
+from gateway.domain.rescue import DISPUTABLE, Rescue
 from gateway.domain.tally import Ranked, Standing
 from gateway.ports.house import ReceiptView, VoteLine
 

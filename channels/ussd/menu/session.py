@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
+from gateway.domain.record import record
 from gateway.domain.routing import Rails
 from gateway.domain.tally import Standing
 from gateway.domain.wallet import PaymentMethod
@@ -44,7 +45,7 @@ class Wants(StrEnum):
     RECEIPT = "receipt"  # the vote behind the receipt in `Session.typed`
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Session:
     """What is remembered between two screens.
 
@@ -80,6 +81,20 @@ class Session:
             self.method,
         )
 
+    def at_home(self, contest: str) -> "Session":
+        """The same on the first screen of a contest."""
+        return Session(Node.HOME, self.language, contest, 0, "", self.code, self.votes, self.payer, self.method)
+
+    def choosing(self, code: str) -> "Session":
+        """The same with another candidate, and no number of votes yet."""
+        return Session(self.node, self.language, self.contest, self.page, self.typed, code, 0, self.payer, self.method)
+
+    def wanting(self, votes: int) -> "Session":
+        """The same with a number of votes."""
+        return Session(
+            self.node, self.language, self.contest, self.page, self.typed, self.code, votes, self.payer, self.method
+        )
+
     def packed(self) -> list[str | int | None]:
         """As JSON holds it."""
         place: list[str | int | None] = [self.node.value, self.language, self.contest, self.page, self.typed]
@@ -102,7 +117,7 @@ class Session:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MenuView:
     """What the menu may look at. `dialler`: the number that dials, vouched for by its network.
     `contest`: the chosen one, while none is chosen any of `sharing`, which are all the contests behind
@@ -131,7 +146,7 @@ class Buy:
     language: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Turn:
     """What comes of an input. `session` None: the dialogue ends with this screen. `wants`: what the
     shell must fetch to make the screen, see `answers`. `refused`: the input was not understood."""

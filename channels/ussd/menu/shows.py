@@ -56,7 +56,7 @@ def home(session: Session, view: MenuView, notice: str = "") -> Turn:
         screen = screens.home(
             contest.name, contest.price, session.language, other, notice, shared=shared, room=view.room
         )
-    return _turn(screen, replace(session, node=Node.HOME, contest=contest.slug, page=0, typed=""), notice)
+    return _turn(screen, session.at_home(contest.slug), notice)
 
 
 def resume(session: Session, view: MenuView, notice: str = "") -> Turn:

@@ -80,7 +80,7 @@ def choose(session: Session, text: str, view: MenuView, again: shows.Show) -> Tu
         return over
     if isinstance(check_candidate(view.contest, text), Refusal):
         return again(session, view, code_refused(view.contest, session.language, text))
-    return shows.quantity(replace(session, code=text, votes=0), view)
+    return shows.quantity(session.choosing(text), view)
 
 
 def search(session: Session, letters: str, view: MenuView, again: shows.Show) -> Turn:
@@ -145,7 +145,7 @@ def at_quantity(session: Session, text: str, view: MenuView) -> Turn:
         refusal = check_quantity(view.contest, votes)
     if refusal is not None:
         return shows.quantity(session, view, sentence(refusal, view.contest, session.language))
-    return shows.confirm(replace(session, votes=votes or 0), view)
+    return shows.confirm(session.wanting(votes or 0), view)
 
 
 def at_confirm(session: Session, text: str, view: MenuView) -> Turn:

@@ -7,11 +7,9 @@ from channels import gsm
 from channels.phrases import language_name, say
 from channels.ussd.screens.fitting import SEPTETS_MAX, around_name, counted, fitted, foot, with_foot
 from gateway.domain.contest import Contest
-from gateway.domain.rescue import Outcome, Rescue
+from gateway.domain.rescue import DISPUTABLE, Rescue
 from gateway.ports.house import ReceiptView, VoteLine
 
-# After these a voter may still say that it is not so, and have a person look.
-DISPUTABLE: Final = frozenset({Outcome.NOTHING, Outcome.NOT_PAID, Outcome.WAITING, Outcome.GIVEN_BACK})
 _MY_VOTES_MAX: Final = 4
 
 

@@ -70,19 +70,35 @@ def resume(
 
 def quantity(contest: Contest, candidate: Candidate, language: str, notice: str = "", room: int = SEPTETS_MAX) -> str:
     """Ask how many votes, with packs and their prices where the contest has them."""
-    packs = [f"{count} = {contest.price.times(count).spoken()}" for count in contest.packs]
+    price = contest.price
+    return _quantity(
+        price.amount_minor, price.currency, contest.packs, candidate.code, candidate.name, language, notice, room
+    )
 
-    def make(name: str, shown: int) -> str:
+
+@lru_cache(maxsize=2048)
+def _quantity(
+    price_minor: int,
+    currency: str,
+    of_packs: tuple[int, ...],
+    code: str,
+    name: str,
+    language: str,
+    notice: str,
+    room: int,
+) -> str:
+    price = Money(price_minor, currency)
+    packs = [f"{count} = {price.times(count).spoken()}" for count in of_packs]
+
+    def make(shortened: str, shown: int) -> str:
         offers = say(language, "ussd.packs", packs=", ".join(packs[:shown])) + "\n" if shown else ""
-        return say(
-            language, "ussd.quantity", code=candidate.code, name=name, price=contest.price.spoken(), packs=offers
-        )
+        return say(language, "ussd.quantity", code=code, name=shortened, price=price.spoken(), packs=offers)
 
-    least = gsm.cut_on_word(gsm.fold(candidate.name), _NAME_BESIDE_PACKS)
+    least = gsm.cut_on_word(gsm.fold(name), _NAME_BESIDE_PACKS)
     above = f"{notice}\n" if notice else ""
     fitting = (n for n in range(len(packs), 0, -1) if gsm.fits(gsm.fold(above + make(least, n)), room))
     shown = next(fitting, 0)
-    return around_name(lambda name: make(name, shown), candidate.name, notice, room)
+    return around_name(lambda shortened: make(shortened, shown), name, notice, room)
 
 
 def confirm(

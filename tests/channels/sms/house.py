@@ -12,6 +12,7 @@ from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
 from gateway.domain.payment import PublicStatus
 from gateway.domain.receipt import make_receipt
+from gateway.domain.rescue import Claim, Outcome, Rescue
 from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.house import House, HouseUnavailable, IncomingText, OrderView, ReceiptView, Talk, VoteLine
@@ -40,6 +41,8 @@ class TextedHouse:
         self.scores = {c.code: 0 for c in self.shown[0].candidates}
         self.texts: dict[tuple[str, str], IncomingText] = {}
         self.talks = Talk()
+        self.found = Rescue(Outcome.NOTHING)
+        self.claims: list[Claim] = []
         self.reports: list[tuple[str, str, str, str, str | None]] = []
 
     def contests(self) -> tuple[Contest, ...]:
@@ -97,6 +100,16 @@ class TextedHouse:
     async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
         self._answer()
         return self.lines[:limit]
+
+    async def rescue(self, claim: Claim, language: str) -> Rescue:
+        self._answer()
+        self.claims.append(claim)
+        return self.found
+
+    async def open_ticket(self, claim: Claim, language: str) -> str | None:
+        self._answer()
+        self.claims.append(claim)
+        return "15"
 
     async def receipt(self, code: str) -> ReceiptView | None:
         self._answer()

@@ -10,6 +10,7 @@ from gateway.domain.msisdn import mask
 from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
 from gateway.domain.payment import PublicStatus
 from gateway.domain.receipt import make_receipt
+from gateway.domain.rescue import Claim, Outcome, Rescue
 from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.house import HouseUnavailable, OrderView, ReceiptView
@@ -34,6 +35,9 @@ class ChatHouse:
         self.marks: dict[UUID, str] = {}
         self.questions: list[int] = []
         self.scores: dict[str, int] = {}
+        self.found = Rescue(Outcome.NOTHING)
+        self.ticket: str | None = "15"
+        self.claims: list[Claim] = []
 
     def contests(self) -> tuple[Contest, ...]:
         return self.shown
@@ -100,6 +104,16 @@ class ChatHouse:
             for vote, mark in known.items()
             if vote in self.orders and self.marks[vote] != mark
         }
+
+    async def rescue(self, claim: Claim, language: str) -> Rescue:
+        self._answer()
+        self.claims.append(claim)
+        return self.found
+
+    async def open_ticket(self, claim: Claim, language: str) -> str | None:
+        self._answer()
+        self.claims.append(claim)
+        return self.ticket
 
     async def receipt(self, code: str) -> ReceiptView | None:
         self._answer()

@@ -168,6 +168,20 @@ def test_doctor_names_what_is_wrong(installed: CliRunner, database: Database, mo
     assert wrong == ["disk", "PostgreSQL", "Redis"]
 
 
+def test_doctor_asks_telegram_about_the_bot(installed: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Telegram" not in installed.invoke(app, ["doctor"]).output
+    monkeypatch.setenv("TELEGRAM_TOKEN", "123456:a-token-of-nobody")
+    monkeypatch.setenv("TELEGRAM_BASE_URL", "http://127.0.0.1:1")
+    done = installed.invoke(app, ["doctor"])
+    assert done.exit_code == 1
+    assert "WRONG Telegram: does not answer" in done.output
+    assert "a-token-of-nobody" not in done.output
+    monkeypatch.setenv("TELEGRAM_MODE", "carrier pigeon")
+    assert (
+        "WRONG Telegram: is not asked before this is right: TELEGRAM_MODE" in installed.invoke(app, ["doctor"]).output
+    )
+
+
 def test_doctor_where_nothing_runs_looks_at_the_ports(run: CliRunner) -> None:
     done = run.invoke(app, ["doctor", "--json"])
     assert {finding["what"] for finding in json.loads(done.output)} >= {"Python", "PORT", "SPOTLIGHT_SANDBOX_PORT"}

@@ -178,7 +178,7 @@ async def test_the_vote_api_is_described() -> None:
         "/api/contests/{slug}/candidates",
     }
     order = said["components"]["schemas"]["VoteOrder"]
-    assert set(order["required"]) == {"quantity", "voterPhone"}
+    assert set(order["required"]) == {"quantity"}
     assert order["properties"]["quantity"]["type"] == "integer"
     assert page.content_type == "text/html"
     assert "POST /api/votes/initiate" in text

@@ -244,7 +244,7 @@ async def test_where_the_balance_is_told_no_more_is_sent_than_there_is(rig: Mone
 
 async def test_what_never_left_us_is_sent_again_as_it_is(rig: MoneyRig) -> None:
     order = await rig.late()
-    rig.provider.disburse_script = [NotSent("no connection")] * 7 + [Accepted()]
+    rig.provider.disburse_script = [*(NotSent("no connection") for _ in range(7)), Accepted()]
     for _ in range(8):
         await rig.refund_again()
     (refund,) = await rig.refunds_of(order)

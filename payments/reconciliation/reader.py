@@ -1,0 +1,220 @@
+"""A statement file of an operator becomes lines, by the words of its format."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from hashlib import sha256
+from typing import Final
+
+from gateway.domain.money import CURRENCY_OF, EXPONENTS, Money, parse_amount
+from gateway.domain.msisdn import Msisdn, read_msisdn
+from gateway.domain.reconciliation import OUTGOING, LineKind
+from gateway.ports.reconciliation import Statement, StatementLine, StatementUnreadable
+from payments.reconciliation.statement_format import (
+    SIMULATED,
+    SIMULATED_KINDS,
+    SIMULATED_PAID,
+    Field,
+    StatementFormat,
+)
+from payments.reconciliation.tables import Cell, Row, rows_of
+
+LINES_MAX: Final = 500_000
+_FAULTS_SHOWN: Final = 5
+_HEAD_WITHIN: Final = 60
+_NUMBERS: Final = frozenset({Field.NUMBER, Field.PAYER, Field.PAYEE})
+# Francs of Central Africa are spent an hour east of those of Abidjan; where a statement names no zone,
+# it means the wall clock of its country.
+_UTC_OFFSET: Final = {"XAF": timedelta(hours=1)}
+_REGION: Final = {currency: country for country, currency in CURRENCY_OF.items()}
+
+
+class _Fault(Exception):
+    """A line that cannot be read; the text says why."""
+
+
+def read_statement(words: StatementFormat, name: str, data: bytes) -> Statement:
+    """All lines that say that money moved. Raises StatementUnreadable, and then names the first faults."""
+    lines: list[StatementLine] = []
+    faults: list[str] = []
+    seen: Counter[str] = Counter()
+    head: Mapping[Field, int] | None = None
+    skipped = 0
+    for number, row in rows_of(name, data):
+        if head is None:
+            head = _head(words, row)
+            if head is None and number > _HEAD_WITHIN:
+                break
+            continue
+        if len(lines) >= LINES_MAX:
+            raise StatementUnreadable(f"{name}: more than {LINES_MAX} lines; export a shorter time")
+        try:
+            line = _line(words, number, {key: row[n] if n < len(row) else None for key, n in head.items()}, seen)
+        except _Fault as fault:
+            faults.append(f"{name}, line {number}: {fault}")
+            continue
+        if line is None:
+            skipped += 1
+        else:
+            lines.append(line)
+    if head is None:
+        wanted = ", ".join(sorted({names[0] for names in words.columns.values()}))
+        raise StatementUnreadable(f"{name}: no line names the columns of {words.code} ({wanted})")
+    if faults:
+        more = [f"and {len(faults) - _FAULTS_SHOWN} more"] if len(faults) > _FAULTS_SHOWN else []
+        raise StatementUnreadable("\n".join([*faults[:_FAULTS_SHOWN], *more]))
+    return Statement(lines, skipped)
+
+
+def _head(words: StatementFormat, row: Row) -> Mapping[Field, int] | None:
+    """Where each field stands, if this row is the head: it names an amount, and a reference or a date."""
+    named = {_bare(str(cell)): n for n, cell in reversed(list(enumerate(row))) if cell not in (None, "")}
+    found: dict[Field, int] = {}
+    for key in Field:
+        names = (*words.columns.get(key, ()), *((SIMULATED[key],) if key in SIMULATED else ()))
+        for name in names:
+            if _bare(name) in named:
+                found[key] = named[_bare(name)]
+                break
+    money = Field.AMOUNT in found or Field.CREDIT in found or Field.DEBIT in found
+    telling = {Field.OUR_REFERENCE, Field.EXTERNAL_ID, Field.PROVIDER_REFERENCE} & found.keys()
+    return found if money and telling and (Field.DATE in found or Field.STATUS in found) else None
+
+
+def _bare(text: str) -> str:
+    """Letters and digits only, without case and accents."""
+    plain = unicodedata.normalize("NFKD", text.casefold().replace("°", "o"))
+    return "".join(c for c in plain if c.isalnum())
+
+
+def _line(words: StatementFormat, number: int, cells: Mapping[Field, Cell], seen: Counter[str]) -> StatementLine | None:
+    """The line; None where no money moved."""
+    status = _text(cells.get(Field.STATUS)).casefold()
+    if status and words.paid and status not in words.paid | SIMULATED_PAID:
+        return None
+    references = {
+        key: _text(cells.get(key)) or None for key in (Field.OUR_REFERENCE, Field.EXTERNAL_ID, Field.PROVIDER_REFERENCE)
+    }
+    if not any(references.values()) and cells.get(Field.DATE) in (None, ""):
+        return None  # a total, or a remark
+    currency = (_text(cells.get(Field.CURRENCY)) or words.currency or "").upper()
+    if currency not in EXPONENTS:
+        raise _Fault(f"{currency!r} is no currency that we know" if currency else "it names no currency")
+    signed = _signed(words, cells, currency)
+    if signed == 0:
+        return None
+    kind = _kind(words, cells, signed)
+    payer = _number(cells, kind, currency)
+    raw = {key.value: _text(cell) for key, cell in cells.items() if key not in _NUMBERS and _text(cell)}
+    if payer is not None:
+        raw["number"] = payer.masked()
+    reference = references[Field.PROVIDER_REFERENCE] or references[Field.OUR_REFERENCE]
+    key = f"{kind.value}:{reference or _hash(cells)}"
+    seen[key] += 1
+    if seen[key] > 1:
+        # The operator shows it twice: that is for somebody to see, not for us to drop.
+        key = f"{key}#{seen[key]}"
+    fee = cells.get(Field.FEE)
+    return StatementLine(
+        number=number,
+        key=key,
+        kind=kind,
+        amount=Money(abs(signed), currency),
+        fee_minor=abs(_minor(fee, currency, words.decimal)) if fee not in (None, "") else 0,
+        our_reference=references[Field.OUR_REFERENCE],
+        external_id=references[Field.EXTERNAL_ID],
+        provider_reference=references[Field.PROVIDER_REFERENCE],
+        payer=payer.e164 if payer else None,
+        at=_instant(words, cells, currency),
+        raw=raw,
+    )
+
+
+def _hash(cells: Mapping[Field, Cell]) -> str:
+    return sha256("\x1f".join(f"{key}={_text(cell)}" for key, cell in sorted(cells.items())).encode()).hexdigest()[:32]
+
+
+def _signed(words: StatementFormat, cells: Mapping[Field, Cell], currency: str) -> int:
+    """Minor units; negative for money that left, where the columns say so."""
+    if cells.get(Field.AMOUNT) not in (None, ""):
+        return _minor(cells[Field.AMOUNT], currency, words.decimal)
+    credit, debit = (
+        abs(_minor(cells[key], currency, words.decimal)) if cells.get(key) not in (None, "") else 0
+        for key in (Field.CREDIT, Field.DEBIT)
+    )
+    return credit - debit
+
+
+def _kind(words: StatementFormat, cells: Mapping[Field, Cell], signed: int) -> LineKind:
+    word = _text(cells.get(Field.KIND)).casefold()
+    if word:
+        return {**SIMULATED_KINDS, **words.kinds}.get(word, LineKind.OTHER if signed > 0 else LineKind.TRANSFER)
+    return LineKind.COLLECTION if signed > 0 else LineKind.PAYOUT
+
+
+def _minor(cell: Cell, currency: str, decimal: str) -> int:
+    """An amount in minor units, as spreadsheets and people write them."""
+    text = f"{Decimal(str(cell)):f}" if isinstance(cell, int | float) else _text(cell)
+    mark = "." if isinstance(cell, int | float) else decimal
+    other = "," if mark == "." else "."
+    bare = re.sub(rf"\s*{currency}\s*|\s*FCFA\s*", "", text.upper()).strip()
+    grouped = rf"[+-]?(\d+|\d{{1,3}}([\s\u00a0\u202f'{re.escape(other)}]\d{{3}})+)({re.escape(mark)}\d+)?"
+    if not re.fullmatch(grouped, bare):
+        raise _Fault(f"{text!r} is no amount")
+    plain = re.sub(rf"[\s\u00a0\u202f'+{re.escape(other)}]", "", bare).replace(mark, ".")
+    read = parse_amount(plain, currency)
+    if read is None:
+        raise _Fault(f"{text!r} is no amount of {currency}")
+    return read.amount_minor
+
+
+def _instant(words: StatementFormat, cells: Mapping[Field, Cell], currency: str) -> datetime | None:
+    said = cells.get(Field.DATE)
+    if said in (None, ""):
+        return None
+    if isinstance(said, date) and not isinstance(said, datetime):
+        said = datetime(said.year, said.month, said.day)  # noqa: DTZ001 - the zone is set below
+    time = _text(cells.get(Field.TIME))
+    read = said if isinstance(said, datetime) and not time else _read_instant(words, f"{_date(said)} {time}".strip())
+    if read.tzinfo is None:
+        read = read.replace(tzinfo=timezone(_UTC_OFFSET.get(currency, timedelta(0))))
+    return read.astimezone(UTC)
+
+
+def _date(said: Cell) -> str:
+    return said.date().isoformat() if isinstance(said, datetime) else _text(said)
+
+
+def _read_instant(words: StatementFormat, text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    for shape in words.dates:
+        try:
+            return datetime.strptime(text, shape)  # noqa: DTZ007 - the zone is set by the caller
+        except ValueError:
+            continue
+    raise _Fault(f"{text!r} is no date that we can read")
+
+
+def _number(cells: Mapping[Field, Cell], kind: LineKind, currency: str) -> Msisdn | None:
+    """The number on the other side; MTN writes `FRI:2250501020304/MSISDN`."""
+    sides = (Field.NUMBER, Field.PAYEE if kind in OUTGOING else Field.PAYER)
+    region = _REGION.get(currency)
+    for cell in (cells.get(side) for side in sides):
+        digits = re.search(r"\+?\d{8,15}", _text(cell))
+        if digits and region:
+            read = read_msisdn(digits.group(), region)
+            if isinstance(read, Msisdn):
+                return read
+    return None
+
+
+def _text(cell: Cell) -> str:
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return "" if cell is None else str(cell).strip()

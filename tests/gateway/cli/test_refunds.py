@@ -1,0 +1,272 @@
+"""`spotlight refund`, `held`, `void` and `callbacks` on a real database."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from gateway.cli.main import app
+from tests.engines import SECRET_KEY, Database, run_apart
+from tests.gateway.money_rig import ASKER, CHECKER, MoneyRig, opened
+
+COMMANDS = [
+    *(f"refund {word}" for word in ("ask", "list", "approve", "reject", "done", "retry")),
+    *(f"held {word}" for word in ("list", "release", "refuse", "approve", "reject")),
+    *(f"void {word}" for word in ("preview", "ask", "list", "approve", "reject", "progress")),
+    "callbacks replay",
+]
+WHY = ["--reason", "the voter called"]
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command line; exit status, what it said, what it said of errors."""
+    values = {
+        "DATABASE_URL": database.app_url,
+        "REDIS_URL": redis_url,
+        "SPOTLIGHT_SECRET_KEY": SECRET_KEY,
+        "SPOTLIGHT_ENV": "demo",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    in_rig(database, hire)
+    runner = CliRunner()
+
+    def invoke(line: str, *more: str) -> tuple[int, str, str]:
+        done = runner.invoke(app, [*line.split(), *more])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.output
+        return done.exit_code, done.stdout, done.stderr
+
+    return invoke
+
+
+def in_rig(database: Database, act: Callable[[MoneyRig], Awaitable[Any]]) -> Any:
+    async def inside() -> Any:
+        rig = await opened(database.app_url)
+        try:
+            done = await act(rig)
+            assert await rig.broken() == {}
+            return done
+        finally:
+            await rig.close()
+
+    return run_apart(inside())
+
+
+async def hire(rig: MoneyRig) -> None:
+    async with rig.engine.begin() as connection:
+        for email, active in ((ASKER, True), (CHECKER, True), ("gone@house.test", False)):
+            await connection.execute(
+                text(
+                    "insert into staff (id, email, password_hash, role, active)"
+                    " values (gen_random_uuid(), :e, 'x', 'finance', :a)"
+                ),
+                {"e": email, "a": active},
+            )
+
+
+def request_in(said: str) -> str:
+    found = re.search(r"request ([0-9a-f-]{36})", said)
+    assert found is not None, said
+    return found[1]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example(command: str) -> None:
+    shown = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert shown.exit_code == 0
+    assert "Example:\n" in shown.output
+    assert f"spotlight {command}" in shown.output
+
+
+def test_a_refund_from_the_claim_to_the_operators_turn(
+    run: Callable[..., tuple[int, str, str]], database: Database
+) -> None:
+    order = in_rig(database, lambda rig: rig.counted())
+    status, said, _ = run(f"refund ask {order.payment_reference} --as {ASKER}", *WHY)
+    assert status == 0
+    assert "amount: 500 XOF" in said
+    assert "votes: 5" in said
+    asked = request_in(said)
+    assert f"spotlight refund approve {asked}" in said
+    status, said, _ = run("refund list")
+    assert status == 0
+    assert asked in said
+    assert "the voter called" in said
+    status, _, wrong = run(f"refund approve {asked} --as {ASKER}")
+    assert status == 2
+    assert wrong == (
+        "error: you asked for it yourself: somebody else must decide; have it decided by somebody else with their"
+        " own --as\n"
+    )
+    status, said, _ = run(f"refund approve {asked} --as {CHECKER}")
+    assert (status, said) == (0, "done: 500 XOF owed back, 5 votes left the tally\n")
+    status, said, _ = run("refund list --json")
+    found = json.loads(said)
+    assert found["requests"] == []
+    assert [(line["status"], line["amountMinor"], line["reason"]) for line in found["refunds"]] == [
+        ("due", 500, "claim")
+    ]
+    status, _, wrong = run(f"refund approve {asked} --as {CHECKER}")
+    assert status == 2
+    assert "decided already: done; ask again if it is still wanted" in wrong
+
+
+@pytest.mark.parametrize("known_by", ["vote", "receipt", "order code"])
+def test_a_payment_is_known_by_what_a_voter_can_tell(
+    run: Callable[..., tuple[int, str, str]], database: Database, known_by: str
+) -> None:
+    order = in_rig(database, lambda rig: rig.counted())
+
+    async def codes(rig: MoneyRig) -> Any:
+        return (await rig.rows("select receipt, order_code from order_keys"))[0]
+
+    row = in_rig(database, codes)
+    word = {"vote": str(order.vote_id), "receipt": row.receipt.lower(), "order code": row.order_code}[known_by]
+    status, said, _ = run(f"refund ask {word} --as {ASKER}", *WHY)
+    assert status == 0
+    status, said, _ = run("refund list --json")
+    assert [request["subject"] for request in json.loads(said)["requests"]] == [str(order.payment_reference)]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (f"refund ask {NOBODY} --as {ASKER} --reason because", "no payment has the reference"),
+        (f"refund ask 123 --as {ASKER} --reason because", "no payment has the reference"),
+        (f"refund ask {NOBODY} --as eve@house.test --reason because", "eve@house.test is not one of the staff"),
+        (f"refund ask {NOBODY} --as gone@house.test --reason because", "name yourself with --as"),
+        (f"refund approve {NOBODY} --as {CHECKER}", "`spotlight refund list` shows them"),
+        (f"refund done {NOBODY} --operator-reference x --as {ASKER} --reason because", "there is no refund"),
+        ("void preview nowhere --from 2026-01-01 --to 2026-01-02", "there is no contest 'nowhere'"),
+        ("void preview star --from 2026-01-02 --to 2026-01-01", "ends before it begins"),
+        (f"void progress {NOBODY}", "`spotlight void list` shows them"),
+        (f"callbacks replay 99 --as {ASKER} --reason because", "there is no callback 99"),
+        (f"callbacks replay 99 --as {ASKER} --reason x", "say why with --reason"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(run: Callable[..., tuple[int, str, str]], line: str, sentence: str) -> None:
+    status, said, wrong = run(line)
+    assert (status, said) == (2, "")
+    assert sentence in wrong
+    assert wrong.startswith("error: ")
+    assert wrong.count("\n") == 1
+
+
+@pytest.mark.parametrize("line", [f"refund approve x --as {ASKER}", "void preview star --from noon --to 2026-01-01"])
+def test_what_cannot_be_read_is_said(run: Callable[..., tuple[int, str, str]], line: str) -> None:
+    status, _, wrong = run(line)
+    assert status == 2
+    assert "Invalid value" in wrong
+
+
+def test_a_request_of_another_kind_has_its_own_command(
+    run: Callable[..., tuple[int, str, str]], database: Database
+) -> None:
+    order = in_rig(database, lambda rig: rig.held())
+    _, said, _ = run(f"held release {order.payment_reference} --as {ASKER}", *WHY)
+    asked = request_in(said)
+    status, _, wrong = run(f"refund approve {asked} --as {CHECKER}")
+    assert status == 2
+    assert "is a release_held, not for `spotlight refund`" in wrong
+    status, said, _ = run("held list")
+    assert asked in said
+    assert str(order.payment_reference) in said
+    status, said, _ = run(f"held approve {asked} --as {CHECKER}")
+    assert (status, said) == (0, "done: 5 votes counted\n")
+
+
+def test_what_can_no_longer_be_done_exits_with_one(
+    run: Callable[..., tuple[int, str, str]], database: Database
+) -> None:
+    order = in_rig(database, lambda rig: rig.held())
+    asked = [
+        request_in(run(f"held {word} {order.payment_reference} --as {ASKER}", *WHY)[1])
+        for word in ("refuse", "release")
+    ]
+    assert run(f"held approve {asked[0]} --as {CHECKER}")[0] == 0
+    status, said, _ = run(f"held approve {asked[1]} --as {CHECKER}")
+    assert (status, said) == (1, "failed: the payment is refund_due by now\n")
+
+
+def test_a_refund_done_by_hand(run: Callable[..., tuple[int, str, str]], database: Database) -> None:
+    async def manual(rig: MoneyRig) -> Any:
+        order = await rig.late()
+        rig.provider.can = replace(rig.provider.can, can_refund=False)
+        await rig.refund()
+        return (await rig.refunds_of(order))[0].reference
+
+    refund = in_rig(database, manual)
+    status, said, _ = run("refund list --manual")
+    assert status == 0
+    assert str(refund) in said
+    assert "no_refunds" in said
+    _, said, _ = run(f"refund done {refund} --operator-reference OM.77 --as {ASKER}", *WHY)
+    status, said, _ = run(f"refund approve {request_in(said)} --as {CHECKER}")
+    assert (status, said) == (0, "done: 500 XOF given back by hand, OM.77\n")
+    status, said, _ = run("refund list")
+    assert said == "no request waits for a second person\n\nno refund is on its way\n"
+
+
+def test_a_voided_window(run: Callable[..., tuple[int, str, str]], database: Database) -> None:
+    async def two(rig: MoneyRig) -> None:
+        await rig.counted()
+        await rig.counted(number="+2250501020399")
+
+    in_rig(database, two)
+    window = "--from 2020-01-01 --to 2100-01-01 --operator mtn_momo"
+    status, said, _ = run(f"void preview star {window}")
+    assert status == 0
+    assert "payments: 2" in said
+    assert "    07: 2 payments, 10 votes, 1000 XOF" in said
+    status, said, _ = run(f"void preview star {window} --json")
+    assert json.loads(said)["votes"] == 10
+    _, said, _ = run(f"void ask star {window} --as {ASKER}", *WHY, "--public", "the round was stopped")
+    asked = request_in(said)
+    status, said, _ = run("void list")
+    assert "2 payments, 10 votes" in said
+    status, said, _ = run(f"void approve {asked} --as {CHECKER}")
+    assert (status, said) == (0, "done: 2 of 2 payments, 10 votes, 1000 XOF\n")
+    status, said, _ = run(f"void progress {asked}")
+    assert said.splitlines() == [
+        "status: done",
+        "payments looked at: 2 of 2, 0 had left the count before",
+        "taken back: 10 of 10 votes, 1000 XOF of 1000 XOF",
+        "payers who have their money: 0; refunds that wait for a person: 0",
+    ]
+    status, said, _ = run(f"void progress {asked} --json")
+    assert json.loads(said)["lines"][0]["votesDone"] == 10
+
+    async def reason(rig: MoneyRig) -> Any:
+        return await rig.one("select distinct reason from tally_entries where kind = 'adjustment'")
+
+    assert in_rig(database, reason) == "the round was stopped"
+
+
+def test_turned_down(run: Callable[..., tuple[int, str, str]], database: Database) -> None:
+    order = in_rig(database, lambda rig: rig.counted())
+    asked = request_in(run(f"refund ask {order.payment_reference} --as {ASKER}", *WHY)[1])
+    status, said, _ = run(f"refund reject {asked} --as {CHECKER}")
+    assert (status, said) == (0, "rejected: turned down; nothing was changed\n")
+
+
+def test_a_callback_is_replayed_by_one_person(run: Callable[..., tuple[int, str, str]], database: Database) -> None:
+    async def judged(rig: MoneyRig) -> Any:
+        await rig.callback(await rig.placed(), b'{"status": "SUCCESSFUL"}')
+        await rig.judge()
+        return await rig.one("select id from callbacks")
+
+    number = in_rig(database, judged)
+    status, said, _ = run(f"callbacks replay {number} --as {ASKER}", *WHY)
+    assert status == 0
+    assert said.endswith("done: will be judged again\n")
