@@ -85,6 +85,7 @@ def create_app(rooms: Rooms) -> web.Application:
             asyncio.create_task(work, name=name)
             for name, work in (
                 ("contests", rooms.house.directory.keep_fresh()),
+                ("accounts", rooms.watch.keep_watching()),
                 ("scores", listener.run()),
                 ("sweeper", rooms.keep_sweeping(does_work=False)),
             )

@@ -157,6 +157,10 @@ class BoundHouse:
         except (SQLAlchemyError, OSError) as error:
             raise HouseUnavailable(type(error).__name__) from error
 
+    def take_rails(self, rails: Rails) -> None:
+        """Sell by these from now on: an account was closed, or opened."""
+        self.rails = rails
+
     def take_scores(self, scores: ContestScores) -> Standing | None:
         """Remember newer totals; None when they are no news."""
         contest = self.directory.by_slug(scores.slug)

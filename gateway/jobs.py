@@ -74,9 +74,11 @@ class EngineRoom:
             await rooms.house.directory.refresh_until_there()
             async with asyncio.TaskGroup() as tasks:
                 fresh = tasks.create_task(rooms.house.directory.keep_fresh())
+                watching = tasks.create_task(rooms.watch.keep_watching())
                 sweeping = tasks.create_task(rooms.keep_sweeping(does_work=True))
                 await stopping.wait()
                 fresh.cancel()
+                watching.cancel()
                 sweeping.cancel()
 
 

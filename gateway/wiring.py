@@ -26,7 +26,7 @@ from channels.telegram.channel import Stores, TelegramChannel
 from channels.telegram.settings import TelegramSettings
 from gateway.adapters import Account, build_accounts, build_adapters, rails_of, read_given, text_routes
 from gateway.domain.prompting import DEMO_LIMITS, NO_LIMITS, PromptLimits
-from gateway.domain.routing import Kind, Rails
+from gateway.domain.routing import Kind
 from gateway.house import BoundHouse
 from gateway.http.health import Figure
 from gateway.ports.house import HouseUnavailable
@@ -34,6 +34,7 @@ from gateway.ports.payment_provider import PaymentProvider
 from gateway.ports.work import Work
 from gateway.settings import Settings, adapter_settings
 from gateway.staff_desk import bind_staff_acts, show_scores
+from gateway.storage.account_health import PostgresAccountHealth
 from gateway.storage.attempts import PostgresAttempts
 from gateway.storage.callbacks import PostgresCallbacks
 from gateway.storage.contests import ContestDirectory
@@ -49,13 +50,14 @@ from gateway.storage.refunds import PostgresRefunds
 from gateway.storage.scores import PostgresScores, RedisScoreFeed
 from gateway.storage.send_budget import RedisWatchedOrders, SharedSendBudget
 from gateway.storage.settlement import PostgresSettlement
-from gateway.storage.status_budget import SharedStatusBudget
+from gateway.storage.shared_rate import SharedRate
 from gateway.storage.talks import PostgresTalks, written
 from gateway.storage.telegram import PostgresTelegram
 from gateway.storage.unfinished import PostgresUnfinished
 from gateway.storage.vault import Vault
 from gateway.storage.views import PostgresViews
-from gateway.usecases.collect_payments import collect_payments
+from gateway.usecases.account_watch import AccountWatch
+from gateway.usecases.collect_payments import Collector
 from gateway.usecases.drains import Drains, Step
 from gateway.usecases.nudge_voters import nudge_voters
 from gateway.usecases.publish_scores import heal_scores
@@ -65,7 +67,7 @@ from gateway.usecases.send_messages import send_messages
 from gateway.usecases.settle_payments import settle_payments
 from gateway.usecases.staff_acts import StaffActs
 from gateway.usecases.sweep import keep_sweeping
-from gateway.usecases.verify_payments import judge_callbacks, verify_payments
+from gateway.usecases.verify_payments import Verifier, judge_callbacks
 
 TEXTS_BATCH: Final = 100
 PARTITION_MONTHS_AHEAD: Final = 3
@@ -100,6 +102,7 @@ class Rooms:
     doorbell: RqDoorbell
     owed: PostgresOwed
     staff_acts: StaffActs
+    watch: AccountWatch
     telegram: TelegramChannel | None = None
 
     @property
@@ -176,15 +179,19 @@ async def open_rooms(
     messages = PostgresMessages(engine, vault, settings.base_url)
     paying = PostgresPayments(engine, vault, settings.base_url, prompting)
     unfinished = PostgresUnfinished(engine, vault)
-    budget = SharedStatusBudget(settings.redis_url)
+    rates_redis = connect(settings.redis_url, timeout_seconds=1)
+    budget = SharedRate(rates_redis, "status")
+    watch = AccountWatch(PostgresAccountHealth(engine), providers, rails, temporary=TEMPORARY)
+    collector = build_collector(paying, accounts, watch, SharedRate(rates_redis, "prompts", evenly=True))
+    verifier = Verifier(paying, providers, budget, watch)
     limits = NO_LIMITS if not settings.rate_limits else DEMO_LIMITS if settings.env == "demo" else PromptLimits()
-    house = _house(engine, vault, messages, unfinished, doorbell, providers, rails, paying, budget, limits)
+    house = _house(engine, vault, messages, unfinished, doorbell, providers, watch, paying, budget, limits)
     show = partial(show_scores, scores=scores, feed=feed)
     staff_acts = bind_staff_acts(engine, doorbell, show, temporary=TEMPORARY)
     steps: dict[Work, Step] = {
-        Work.COLLECT: partial(collect_payments, payments=paying, providers=providers),
+        Work.COLLECT: collector.step,
         Work.CALLBACKS: partial(judge_callbacks, payments=paying, providers=providers),
-        Work.VERIFY: partial(verify_payments, payments=paying, providers=providers, budget=budget),
+        Work.VERIFY: verifier.step,
         Work.SETTLE: partial(settle_payments, settlement=PostgresSettlement(engine), show=show),
         Work.TEXTS_IN: partial(answer_texts, messages, house),
         Work.TEXTS_OUT: partial(
@@ -222,6 +229,7 @@ async def open_rooms(
         doorbell=doorbell,
         owed=PostgresOwed(auto),
         staff_acts=staff_acts,
+        watch=watch,
         telegram=telegram,
     )
     async with AsyncExitStack() as closing:
@@ -230,9 +238,25 @@ async def open_rooms(
         closing.push_async_callback(redis.aclose)
         closing.push_async_callback(patient_redis.aclose)
         closing.push_async_callback(telegram_redis.aclose)
+        closing.push_async_callback(rates_redis.aclose)
         for held in (*providers.values(), *carriers.values(), *((telegram,) if telegram else ())):
             closing.push_async_callback(held.aclose)
+        closing.push_async_callback(verifier.aclose)
+        closing.push_async_callback(collector.aclose)
         yield rooms
+
+
+def build_collector(
+    paying: PostgresPayments, accounts: Mapping[str, Account], watch: AccountWatch, prompts: SharedRate
+) -> Collector:
+    """The collector, with the rates that accounts are said to have."""
+    return Collector(
+        paying,
+        {key: account.provider for key, account in accounts.items()},
+        prompts=prompts,
+        per_second={key: rate for key, account in accounts.items() if (rate := account.said.prompts_per_second)},
+        accounts=watch,
+    )
 
 
 def _house(
@@ -242,13 +266,13 @@ def _house(
     unfinished: PostgresUnfinished,
     doorbell: RqDoorbell,
     providers: Mapping[str, PaymentProvider],
-    rails: Rails,
+    watch: AccountWatch,
     paying: PostgresPayments,
-    budget: SharedStatusBudget,
+    budget: SharedRate,
     limits: PromptLimits,
 ) -> BoundHouse:
     auto = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return BoundHouse(
+    house = BoundHouse(
         directory=ContestDirectory(engine),
         orders=PostgresOrders(auto, vault, limits),
         views=PostgresViews(engine, vault),
@@ -256,11 +280,13 @@ def _house(
         messages=messages,
         talks=PostgresTalks(auto),
         doorbell=doorbell,
-        rails=rails,
+        rails=watch.rails,
         clock=utc_now,
-        rescuer=Rescuer(PostgresAttempts(engine, vault), paying, providers, budget, doorbell),
+        rescuer=Rescuer(PostgresAttempts(engine, vault), paying, providers, budget, doorbell, watch),
         unfinished=unfinished,
     )
+    watch.tell(house.take_rails)
+    return house
 
 
 async def answer_texts(messages: PostgresMessages, house: BoundHouse) -> int:
@@ -290,7 +316,8 @@ async def _answer_text(incoming: InboundText, messages: PostgresMessages, house:
 
 def read_figures(rooms: Rooms) -> Callable[[], Awaitable[list[Figure]]]:
     """Reads what `/metrics` shows of the business."""
-    store = PostgresFigures(rooms.engine, rooms.owed)
+    rates = {account: p.capabilities("").status_per_second for account, p in rooms.providers.items()}
+    store = PostgresFigures(rooms.engine, rooms.owed, rates)
 
     async def read() -> list[Figure]:
         return exposed(await store.figures())

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -33,6 +33,7 @@ class Form:
     `nonce`: one form, one order, however often it is sent; empty from a page that many share and
     whose script did not run. `pack`: the number of votes that was chosen from the offered ones;
     `quantity`: the one that was typed. `code`: the candidate, where the page is not a candidate's.
+    `again`: it was shown with the news of an order that waits, so whoever sends it wants another one.
     """
 
     nonce: str
@@ -41,6 +42,7 @@ class Form:
     method: str = ""
     pack: str = ""
     code: str = ""
+    again: bool = False
 
     @property
     def votes(self) -> str:
@@ -60,7 +62,7 @@ def with_quantity(form: Form, contest: Contest, votes: str) -> Form:
     """The form with this number of votes: a pack where it is one, else typed."""
     chosen = votes.isdigit() and int(votes) in contest.packs
     pack, quantity = (votes, "") if chosen else ("", votes)
-    return Form(form.nonce, quantity, form.phone, form.method, pack, form.code)
+    return replace(form, quantity=quantity, pack=pack)
 
 
 def fresh_nonce() -> str:
@@ -79,6 +81,7 @@ def read_form(body: bytes) -> Form:
         method=fields.get("method", ""),
         pack=fields.get("pack", "").strip()[:20],
         code=fields.get("code", "").strip()[:16],
+        again=fields.get("again") == "1",
     )
 
 

@@ -4,17 +4,15 @@ They work without script. With it, the price follows the number of votes, the wa
 is typed, and an order's page follows the order.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import Final
 
 import orjson
 from aiohttp import hdrs, web
 from markupsafe import Markup
 from pydantic import Field
 
-from channels.web import share
+from channels.web import debited, own_orders, share
 from channels.web.forms import (
     FORM_TYPE,
     QUANTITY_DIGITS_MAX,
@@ -27,8 +25,9 @@ from channels.web.forms import (
     with_quantity,
 )
 from channels.web.models import Verified, verified
-from channels.web.views import form_values, order_values
-from channels.web.wishes import orderer_of, read_vote_id, refusal_words, status_of
+from channels.web.showing import NO_REFERRER, language_in, message, no_candidate, shared, show_order
+from channels.web.views import form_values
+from channels.web.wishes import is_mistyped, orderer_of, read_vote_id, refusal_words, status_of
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.order import Refusal, check_window
 from gateway.domain.receipt import read_receipt
@@ -40,10 +39,8 @@ from gateway.http.pages import PAGES, Pages, render
 from gateway.http.photos import photo_of
 from gateway.http.problems import Problem, problem
 from gateway.http.rate_limits import RateLimits
-from gateway.http.sharing import Share, page_path, share_of
-
-NO_REFERRER: Final = "no-referrer"
-
+from gateway.http.sharing import page_path
+from gateway.ports.house import OrderView
 
 Methods = Callable[[str], tuple[PaymentMethod, ...]]
 
@@ -74,31 +71,34 @@ class VoterPages:
         """A candidate, and the form to vote. 404."""
         contest, candidate = share.find(request) or (None, None)
         if contest is None or candidate is None:
-            return _message(request, 404, "no_candidate")
+            return no_candidate(request)
+        waiting = own_orders.waiting(await own_orders.kept(request, contest))
         form, quantity = first_form(contest, fresh_nonce()), request.query.get("votes", "")
         if quantity.isascii() and quantity.isdigit() and len(quantity) <= QUANTITY_DIGITS_MAX:
             form = with_quantity(form, contest, str(int(quantity)))
-        return self._show_candidate(request, contest, candidate, form)
+        return self._show_candidate(
+            request, contest, candidate, replace(form, again=waiting is not None), waiting=waiting
+        )
 
     async def order(self, request: web.Request) -> web.Response:
         """Sell what the form asks for: 303 to the order, or the form again with what is wrong."""
         house, code = request.app[HOUSE], request.match_info.get("code")
         contest = house.contest(request.match_info["slug"])
         if contest is None or (code is not None and contest.candidate(code) is None):
-            return _message(request, 404, "no_candidate")
+            return no_candidate(request)
         if from_elsewhere(request):
-            return _message(request, 403, "elsewhere", contest)
+            return message(request, 403, "elsewhere", contest)
         try:
             await self._limits.web_vote(request)
             form = read_form(await read_body(request, FORM_TYPE))
         except Problem as fault:
             about = "too_many" if fault.status == 429 else "unreadable"
-            return _message(request, fault.status, about, contest, fault.headers)
+            return message(request, fault.status, about, contest, fault.headers)
         except ValueError:
-            return _message(request, 400, "unreadable", contest)
+            return message(request, 400, "unreadable", contest)
         candidate = contest.candidate(code or form.code)
         if candidate is None:
-            return _message(request, 422, "choose", contest)
+            return message(request, 422, "mistyped" if is_mistyped(contest, form.code) else "choose", contest)
         return await self._sell(request, contest, candidate, form)
 
     async def _sell(self, request: web.Request, contest: Contest, candidate: Candidate, form: Form) -> web.Response:
@@ -108,6 +108,9 @@ class VoterPages:
             return self._show_candidate(request, contest, candidate, _ready(form), refusal=wish)
         if not form.nonce:
             return self._show_candidate(request, contest, candidate, _ready(form), check=True)
+        if not form.again and (same := await own_orders.like_one_waiting(request, wish)):
+            # Who left the page and came back, and sends the same once more, has ordered already.
+            raise web.HTTPSeeOther(f"/votes/{same.vote_id}")
         placed = await request.app[HOUSE].place_order(wish)
         if isinstance(placed, Refusal):
             return self._show_candidate(request, contest, candidate, form, refusal=placed)
@@ -116,27 +119,17 @@ class VoterPages:
         if placed.conflicting:
             again = replace(form, nonce=fresh_nonce())
             return self._show_candidate(request, contest, candidate, again, earlier=address)
-        raise web.HTTPSeeOther(address)
+        found = web.HTTPSeeOther(address)
+        own_orders.keep(request, found, placed.vote_id)
+        raise found
 
     async def state(self, request: web.Request) -> web.Response:
         """An order as it stands now. 404."""
         house, vote_id = request.app[HOUSE], read_vote_id(request.match_info["vote_id"])
         order = None if vote_id is None else await house.order(vote_id)
         if order is None:
-            return _message(request, 404, "no_vote")
-        bind_vote(order.vote_id)
-        contest = house.contest(order.contest_slug)
-        candidate = None if contest is None else contest.candidate(order.candidate_code)
-        language = request.app[PAGES].language_of(request, _language_in(contest))
-        response = render(
-            request,
-            "order.html",
-            default_language=_language_in(contest),
-            share=None if contest is None or candidate is None else _share(request, contest, candidate, language),
-            **order_values(order, contest, house.now()),
-        )
-        response.headers["Referrer-Policy"] = NO_REFERRER
-        return response
+            return message(request, 404, "no_vote")
+        return show_order(request, order)
 
     @described(path=ReceiptPath, returns={200: Verified}, problems=(404, 429, 503), tag="receipts")
     async def receipt(self, request: web.Request) -> web.Response:
@@ -150,7 +143,7 @@ class VoterPages:
         except Problem as fault:
             if as_json:
                 raise
-            return _message(request, fault.status, "too_many", None, fault.headers)
+            return message(request, fault.status, "too_many", None, fault.headers)
         code = read_receipt(request.match_info["receipt"])
         if code is None:
             return _no_receipt(request, "malformed_receipt", as_json)
@@ -164,7 +157,7 @@ class VoterPages:
         response = render(
             request,
             "receipt.html",
-            default_language=_language_in(request.app[HOUSE].contest(found.contest_slug)),
+            default_language=language_in(request.app[HOUSE].contest(found.contest_slug)),
             proof=found,
         )
         response.headers["Referrer-Policy"] = NO_REFERRER
@@ -180,9 +173,11 @@ class VoterPages:
         refusal: Refusal | None = None,
         earlier: str | None = None,
         check: bool = False,
+        waiting: OrderView | None = None,
     ) -> web.Response:
         """The candidate's page. `refusal`: what was wrong with the form; `earlier`: the address of the
-        other order that this form has placed before; `check`: ask to look at it and send it again."""
+        other order that this form has placed before; `check`: ask to look at it and send it again;
+        `waiting`: an order of this reader that waits for its payment."""
         house, language = request.app[HOUSE], request.app[PAGES].language_of(request, contest.language)
         place = next((e for e in house.standing(contest.slug).entries if e.code == candidate.code), None)
         window, photo = check_window(contest, house.now()), photo_of(candidate)
@@ -197,7 +192,8 @@ class VoterPages:
             closed=None if window is None else refusal_words(window, language, contest),
             earlier=earlier,
             check=check,
-            share=_share(request, contest, candidate, language),
+            waiting=waiting,
+            share=shared(request, contest, candidate, language),
             qr=share.qr_inline(request.app.get(PUBLIC_URL, "") + page_path(contest, candidate)),
             **form_values(contest, candidate, form, self._methods(contest.country), language, refusal),
         )
@@ -208,44 +204,14 @@ def _ready(form: Form) -> Form:
     return form if form.nonce else replace(form, nonce=fresh_nonce())
 
 
-def _share(request: web.Request, contest: Contest, candidate: Candidate, language: str) -> Share:
-    pages = request.app[PAGES]
-    say = partial(pages.say, language, "share.candidate_text", contest=contest.name, name=candidate.name)
-    return share_of(request.app.get(PUBLIC_URL, ""), contest, candidate, say, language)
-
-
-def _language_in(contest: Contest | None) -> str:
-    return "fr" if contest is None else contest.language
-
-
 def _wants_json(request: web.Request) -> bool:
     accepted = request.headers.get(hdrs.ACCEPT, "")
     return "application/json" in accepted and "text/html" not in accepted
 
 
-def _message(
-    request: web.Request,
-    status: int,
-    about: str,
-    contest: Contest | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> web.Response:
-    """A page with one clear sentence."""
-    response = render(
-        request,
-        "voter_message.html",
-        status=status,
-        default_language=_language_in(contest),
-        about=about,
-        contest=contest,
-    )
-    response.headers.update(headers or {})
-    return response
-
-
 def _no_receipt(request: web.Request, kind: str, as_json: bool) -> web.Response:
     if not as_json:
-        return _message(request, 404, kind)
+        return message(request, 404, kind)
     pages = request.app[PAGES]
     language = pages.language_of(request)
     title = pages.say("en", f"voter.{kind}_title")
@@ -259,6 +225,7 @@ def setup(app: web.Application, pages: Pages, limits: RateLimits, methods: Metho
     pages.add_static("channels.web")
     pages.add_templates("channels.web")
     handlers = VoterPages(limits, methods)
+    debited.setup(app, limits)
     pages.add_part(lambda contest, language: handlers.contest_form(contest, language, pages))
     app.router.add_post("/c/{slug}", handlers.order)
     app.router.add_get("/c/{slug}/{code:[0-9]{2,6}}", handlers.candidate)

@@ -9,6 +9,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from channels.phrases import languages, say
+from gateway.domain.codes import CodeFault, code_fault, phrase_of
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
 from gateway.domain.order import Channel, Refusal, Wish
@@ -56,9 +57,16 @@ def status_of(refusal: Refusal) -> int:
 
 
 def refusal_words(refusal: Refusal, language: str, contest: Contest | None, code: str = "") -> str:
-    """The refusal as a voter reads it."""
+    """The refusal as a voter reads it; of a code that nobody has, whether it is mistyped."""
     name, maximum = (contest.name, contest.quantity_max) if contest is not None else ("", 0)
-    return say(language, f"refusal.{refusal.value}", contest=name, code=code, maximum=maximum)
+    mistyped = refusal is Refusal.UNKNOWN_CANDIDATE and contest is not None and is_mistyped(contest, code)
+    phrase = phrase_of(CodeFault.MISTYPED) if mistyped else f"refusal.{refusal.value}"
+    return say(language, phrase, contest=name, code=code, maximum=maximum)
+
+
+def is_mistyped(contest: Contest, code: str) -> bool:
+    """Whether the check digit of a code that nobody has tells that it is mistyped."""
+    return code.isdecimal() and code_fault(contest, code) is CodeFault.MISTYPED
 
 
 def language_of(request: web.Request, default: str) -> str:

@@ -1,10 +1,14 @@
 """What the commands about acts of staff share: running them, and how a request is printed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 from uuid import UUID
 
+import structlog
 import typer
 
 from gateway.cli.failures import FAILED, MISUSED
@@ -40,11 +44,26 @@ def at_the_desk(act: "Callable[[StaffDesk], Awaitable[T]]") -> T:
             return await act(desk)
 
     try:
-        return asyncio.run(run())
+        with _quiet():
+            return asyncio.run(run())
     except ActRefused as refused:
         hint = _NEXT.get(refused.why)
         typer.echo(f"error: {refused}{f'; {hint}' if hint else ''}", err=True)
         raise typer.Exit(MISUSED) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What a process of the service logs is no part of a command's answer; warnings go to stderr."""
+    before = structlog.get_config()
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def asked(

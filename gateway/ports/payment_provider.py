@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from gateway.domain.money import Money
@@ -50,7 +50,8 @@ class Capabilities:
     amount, in minor units. `can_refund`, `can_pay_out`, `has_balance`, `knows_holders`: the provider is
     a `Disburser`, a `BalanceTeller`, a `HolderChecker` too. `kinds_of`: where ways to pay differ in how they are
     approved. `pays_from_float`: what it gives back or pays
-    out leaves a wallet of its own, not the one that collects.
+    out leaves a wallet of its own, not the one that collects. `prepares`: names of secrets without which
+    `create` asks nobody; where there are any, the provider is a `Preparer`.
     """
 
     kinds: frozenset[Kind]
@@ -67,6 +68,7 @@ class Capabilities:
     has_balance: bool = False
     knows_holders: bool = False
     pays_from_float: bool = False
+    prepares: frozenset[str] = frozenset()
     kinds_of: Mapping[PaymentMethod, frozenset[Kind]] = field(default_factory=dict)
     instructions: Mapping[str, str] = field(default_factory=dict)
 
@@ -281,6 +283,23 @@ class PaymentProvider(Protocol):
 
     async def aclose(self) -> None:
         """Close connections."""
+        ...
+
+
+class Preparer(Protocol):
+    """A provider that asks for money in two steps. What the first one gives is kept before the second."""
+
+    async def prepare(self, collection: Collection) -> Mapping[str, str] | NotSent:
+        """Fetch the secrets that `Capabilities.prepares` names. It moves nothing: a lost answer is no matter."""
+        ...
+
+
+@runtime_checkable
+class Prober(Protocol):
+    """A provider that can find out whether its operator is there, without moving money."""
+
+    async def alive(self) -> bool:
+        """Whether the operator answers our account now. Our credentials refused is no life."""
         ...
 
 

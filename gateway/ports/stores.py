@@ -117,13 +117,20 @@ class JudgedCallback:
 class PaymentStore(Protocol):
     """Payments on their way."""
 
-    async def claim_to_collect(self, limit: int) -> list[OpenPayment]:
+    async def claim_to_collect(self, limit: int, rooms: Mapping[str, int] = ...) -> list[OpenPayment]:
         """Take due `created` payments and move them to `sent`, at most one prompt a number and
-        provider. Committed when it returns."""
+        provider: of an account among `rooms` at most so many, of all others together at most `limit`.
+        Committed when it returns."""
+        ...
+
+    async def move_unsent(self, account: str, sibling: str, limit: int) -> int:
+        """Hand orders of an account that nobody was asked about to another one; how many. The others stay:
+        what was tried may be known over there."""
         ...
 
     async def claim_to_verify(self, provider: str, limit: int) -> list[OpenPayment]:
-        """Take payments that are due for a status question, hinted ones first, under a lease."""
+        """Take payments that are due for a status question, under a lease: hinted ones first, then those never
+        asked about, then those still open, then the rest; of each whoever waits longest."""
         ...
 
     async def claim_named(self, references: Sequence[UUID]) -> list[OpenPayment]:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.money import Money
 from gateway.domain.order import PlacedOrder, Refusal, Wish
-from gateway.domain.prompting import PromptLimits
+from gateway.domain.prompting import NO_LIMITS, PromptLimits
 from gateway.domain.receipt import order_code
 from gateway.ports.house import HouseUnavailable
 from gateway.ports.stores import PAYMENT_CODE, NewOrder
@@ -61,15 +61,15 @@ exists (select 1 from text_opt_outs t where t.phone_index = a.payer_index)
 or (select count(*) = cast(:refused_in_a_row as bigint) and coalesce(bool_and(l.unwanted), false) and not exists (
       select 1 from messages_in m where m.sender_index = a.payer_index and m.received_at > min(l.placed_at))
     from (
-      select p.placed_at, p.status in ('failed','expired') and v.orderer is not null
+      select p.placed_at, p.status in ('failed','expired') and p.orderer is not null
           and coalesce(p.reason, 'not_answered') in ('declined','not_answered') as unwanted
-      from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
-      where p.payer_index = a.payer_index and p.placed_at > now() - cast(:silence as interval)
+      from payments p where p.payer_index = a.payer_index and p.placed_at > now() - cast(:silence as interval)
       order by p.placed_at desc limit cast(:refused_in_a_row as bigint)) l)
-or (select count(distinct p.payer_index) filter (where p.payer_index <> a.payer_index)
-      >= cast(:numbers_an_hour as bigint)
-    from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
-    where v.orderer = a.orderer and v.placed_at > now() - interval '1 hour')
+or (select count(distinct p.payer_index) >= cast(:numbers_an_hour as bigint)
+    from (
+      select payer_index from payments where orderer = a.orderer and placed_at > now() - interval '1 hour'
+      order by placed_at desc limit 50) p
+    where p.payer_index <> a.payer_index)
 """
 
 # The window and the candidate are judged by the clock of the inserting statement. A key that is
@@ -84,7 +84,7 @@ judged as materialized (
     (select c.price_minor = a.price_minor from contests c where c.id = a.contest_id) as same_price,
     (select k.status = 'approved' from candidates k
       where k.id = a.candidate_id and k.contest_id = a.contest_id) as standing,
-    case when a.payer_index is null then false else (
+    case when a.payer_index is null or not cast(:limited as boolean) then false else (
       select count(*) filter (where o.placed_at > now() - cast(:lately as interval)) + a.nth
           > case when a.typed then cast(:typed_lately as bigint) else cast(:own_lately as bigint) end
         or count(*) + a.nth > case when a.typed then cast(:typed_a_day as bigint) else cast(:own_a_day as bigint) end
@@ -101,15 +101,15 @@ claimed as (
 placed as materialized (select coalesce(array_agg(vote_id), '{{}}') as ids from claimed),
 voted as (
   insert into votes (id, placed_at, contest_id, candidate_id, channel, language, quantity, price_minor,
-    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id, orderer)
+    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id)
   select vote_id, now(), contest_id, candidate_id, channel, language, quantity, price_minor,
-    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id, case when typed then orderer end
+    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 paying as (
   insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
-    currency, payer_index, payer_cipher, secrets_cipher, next_check_at, expires_at)
+    currency, payer_index, payer_cipher, secrets_cipher, orderer, next_check_at, expires_at)
   select reference, now(), vote_id, contest_id, provider, method, country, amount_minor,
-    currency, payer_index, payer_cipher, secrets_cipher, now() + make_interval(secs => delay_seconds),
+    currency, payer_index, payer_cipher, secrets_cipher, orderer, now() + make_interval(secs => delay_seconds),
     now() + make_interval(secs => :unsent_seconds)
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 logged as (
@@ -133,7 +133,7 @@ class PostgresOrders:
     def __init__(self, engine: AsyncEngine, vault: Vault, limits: PromptLimits) -> None:
         self._engine = engine
         self._vault = vault
-        self._limits = asdict(limits)
+        self._limits = {**asdict(limits), "limited": limits != NO_LIMITS}
         self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(self._insert, batch_max=200, lanes=1)
 
     async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:

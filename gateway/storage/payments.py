@@ -1,7 +1,8 @@
 """Payments on their way: claimed under leases, moved by conditional updates, every step kept."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -15,8 +16,15 @@ from gateway.domain.payment import Actor, Seen, State, states_before
 from gateway.ports.stores import DueCallback, JudgedCallback, LedgerEntry, Observation, OpenPayment
 from gateway.storage.coalescer import Coalescer
 from gateway.storage.ledger import book
-from gateway.storage.open_payments import AROUND, WHOLE, OpenPaymentReader
+from gateway.storage.open_payments import OpenPaymentReader
 from gateway.storage.orders import UNSENT_LIFE, secrets_place
+from gateway.storage.payment_claims import (
+    CLAIM_NAMED,
+    CLAIM_TO_COLLECT,
+    CLAIM_TO_VERIFY,
+    CLOSE_UNSENT,
+    MOVE_UNSENT,
+)
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 
@@ -28,58 +36,6 @@ HINT_EVERY_SECONDS: Final = 10
 NAMED_EVERY_SECONDS: Final = 5
 _HINTS: Final = {"every": HINT_EVERY_SECONDS, "soon": 1}
 _COLLECT_LOCK: Final = 0x5907_11_68
-
-# A handset shows one prompt at a time, so a number with an open prompt waits for its turn.
-_CLAIM_TO_COLLECT: Final = text(f"""
-with due as (
-  select p.reference, p.placed_at, p.payer_index, p.provider, p.next_check_at from payments p
-  where p.status = 'created' and p.next_check_at <= now() and p.expires_at > now()
-    and not (p.provider = any(cast(:prompting as text[])) and exists (
-      select 1 from payments o where o.payer_index = p.payer_index
-        and split_part(o.provider, '@', 1) = split_part(p.provider, '@', 1)
-        and o.status in ('sent', 'pending') and o.expires_at > now()))
-  order by p.next_check_at limit :limit for update of p skip locked),
-turns as (
-  select reference, placed_at, provider,
-    row_number() over (partition by payer_index, split_part(provider, '@', 1) order by next_check_at, reference) as turn
-  from due),
-taken as (
-  update payments p set status = 'sent', sent_at = now(), send_tries = send_tries + 1,
-    next_check_at = now() + make_interval(secs => :lease), expires_at = now() + make_interval(secs => :unsent)
-  from turns t where p.reference = t.reference and p.placed_at = t.placed_at
-    and (t.turn = 1 or not t.provider = any(cast(:prompting as text[])))
-  returning p.*),
-logged as (
-  insert into payment_events (reference, from_status, to_status, seen, actor)
-  select reference, 'created', 'sent', 'calling', 'collector' from taken)
-select {WHOLE} from taken p {AROUND}
-""")
-
-_CLOSE_UNSENT: Final = text("""
-select reference from payments where status = 'created' and expires_at <= now() limit :limit
-""")
-
-_CLAIM_TO_VERIFY: Final = text(f"""
-with due as (
-  select p.reference, p.placed_at from payments p
-  where p.provider = :provider and p.status in ('sent','pending','expired','failed') and p.next_check_at <= now()
-  order by p.hinted_at is null, p.next_check_at limit :limit for update skip locked),
-taken as (
-  update payments p set next_check_at = now() + make_interval(secs => :lease), checks = checks + 1,
-    hinted_at = null, asked_at = now()
-  from due d where p.reference = d.reference and p.placed_at = d.placed_at returning p.*)
-select {WHOLE} from taken p {AROUND}
-""")
-
-_CLAIM_NAMED: Final = text(f"""
-with taken as (
-  update payments p set next_check_at = now() + make_interval(secs => :lease), checks = checks + 1,
-    hinted_at = null, asked_at = now()
-  where p.reference = any(cast(:references as uuid[])) and p.status in ('sent','pending','expired','failed')
-    and coalesce(p.asked_at, '-infinity') <= now() - make_interval(secs => :every)
-  returning p.*)
-select {WHOLE} from taken p {AROUND}
-""")
 
 _FACTS: Final = (
     ("reference", "uuid"),
@@ -201,15 +157,18 @@ class PostgresPayments:
         self._prompting = sorted(prompting)
         self._observed: Coalescer[Observation, None] = Coalescer(self._record_each, batch_max=200, lanes=2)
 
-    async def claim_to_collect(self, limit: int) -> list[OpenPayment]:
-        """Take due `created` payments and move them to `sent`."""
+    async def claim_to_collect(self, limit: int, rooms: Mapping[str, int] = MappingProxyType({})) -> list[OpenPayment]:
+        """Take due `created` payments and move them to `sent`: of an account among `rooms` at most so many,
+        of all others together at most `limit`."""
         async with self._engine.begin() as connection:
             # Two collectors at once could each take one of a number's two orders.
             await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _COLLECT_LOCK})
             rows = await connection.execute(
-                _CLAIM_TO_COLLECT,
+                CLAIM_TO_COLLECT,
                 {
                     "limit": limit,
+                    "accounts": list(rooms),
+                    "rooms": orjson.dumps([{"account": a, "room": room} for a, room in rooms.items()]).decode(),
                     "prompting": self._prompting,
                     "lease": LEASE_SECONDS,
                     "unsent": UNSENT_LIFE.total_seconds(),
@@ -217,16 +176,22 @@ class PostgresPayments:
             )
             return self._reader.opened(rows)
 
+    async def move_unsent(self, account: str, sibling: str, limit: int) -> int:
+        """Hand orders that nobody was asked about to another account; how many."""
+        async with self._engine.begin() as connection:
+            moved = await connection.execute(MOVE_UNSENT, {"account": account, "sibling": sibling, "limit": limit})
+            return int(moved.scalar_one())
+
     async def overdue_unsent(self, limit: int) -> list[UUID]:
         """Orders that no operator could be asked about in time."""
         async with self._engine.connect() as connection:
-            return list((await connection.execute(_CLOSE_UNSENT, {"limit": limit})).scalars())
+            return list((await connection.execute(CLOSE_UNSENT, {"limit": limit})).scalars())
 
     async def claim_to_verify(self, provider: str, limit: int) -> list[OpenPayment]:
-        """Take payments that are due for a status question, hinted ones first."""
+        """Take payments that are due for a status question, the most urgent first."""
         async with self._engine.begin() as connection:
             rows = await connection.execute(
-                _CLAIM_TO_VERIFY, {"provider": provider, "limit": limit, "lease": LEASE_SECONDS}
+                CLAIM_TO_VERIFY, {"provider": provider, "limit": limit, "lease": LEASE_SECONDS}
             )
             return self._reader.opened(rows)
 
@@ -234,7 +199,7 @@ class PostgresPayments:
         """Take these payments for a status question now."""
         async with self._engine.begin() as connection:
             rows = await connection.execute(
-                _CLAIM_NAMED,
+                CLAIM_NAMED,
                 {"references": list(references), "lease": LEASE_SECONDS, "every": NAMED_EVERY_SECONDS},
             )
             return self._reader.opened(rows)

@@ -227,7 +227,7 @@ class _Index:
 
 
 def _row(found: Found, line: Line, held: Booked | None, *, from_float: bool) -> dict[str, Any]:
-    row = {
+    row: dict[str, Any] = {
         "kind": found.kind.value,
         "line_id": line.id,
         "wallet": (Wallet.DISBURSEMENT if from_float else Wallet.COLLECTION).value,

@@ -233,8 +233,6 @@ staff = Table(
     words("role"),
     Column("organiser_id", Uuid, ForeignKey("organisers.id")),
     Column("active", Boolean, nullable=False, server_default=text("true")),
-    number("failed_count", default="0", big=False),
-    instant("locked_until"),
     instant("created_at", null=False, default="now()"),
     instant("signed_in_at"),
     UniqueConstraint("email"),
@@ -253,9 +251,19 @@ staff_sessions = Table(
     instant("revoked_at"),
     words("remote", default=""),
     words("agent", default=""),
+    instant("factor_at"),
     UniqueConstraint("refresh_hash"),
 )
 Index("staff_sessions_family", staff_sessions.c.family)
+Index("staff_sessions_of", staff_sessions.c.staff_id, desc(staff_sessions.c.created_at))
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    raw("subject", null=False, key=True),
+    number("failures", big=False),
+    instant("last_at", null=False, default="now()"),
+)
 
 staff_requests = Table(
     "staff_requests",

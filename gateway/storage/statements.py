@@ -65,13 +65,13 @@ select 'collection' as kind, p.reference, p.provider_reference, p.payer_index, p
   {_HAS_LINES.format("p.reference")}
 from payments p where p.provider = :provider and {{payments}}
 union all
-select 'refund', r.reference, r.provider_reference, p.payer_index, r.contest_id, r.created_at, r.done_at, r.amount_minor,
-  r.currency, {_HAS_LINES.format("r.reference")}
+select 'refund', r.reference, r.provider_reference, p.payer_index, r.contest_id, r.created_at, r.done_at,
+  r.amount_minor, r.currency, {_HAS_LINES.format("r.reference")}
 from refunds r join payments p on p.reference = r.payment_reference
 where coalesce(nullif(r.provider, ''), p.provider) = :provider and {{refunds}}
 union all
-select 'payout', o.reference, o.provider_reference, b.phone_index, o.contest_id, o.created_at, o.done_at, o.amount_minor,
-  o.currency, {_HAS_LINES.format("o.reference")}
+select 'payout', o.reference, o.provider_reference, b.phone_index, o.contest_id, o.created_at, o.done_at,
+  o.amount_minor, o.currency, {_HAS_LINES.format("o.reference")}
 from payouts o join beneficiaries b on b.id = o.beneficiary_id where o.provider = :provider and {{payouts}}
 """
 _NAMED: Final = "{}.reference = any(cast(:references as uuid[]))"

@@ -126,10 +126,8 @@ votes = Table(
     raw("voter_cipher"),
     words("receipt"),
     number("chat_id", null=True),
-    raw("orderer"),
     postgresql_partition_by="RANGE (placed_at)",
 )
-Index("votes_of_orderer", votes.c.orderer, desc(votes.c.placed_at), postgresql_where=text("orderer is not null"))
 Index("votes_of_chat", votes.c.chat_id, desc(votes.c.placed_at), postgresql_where=votes.c.chat_id.is_not(None))
 Index("votes_of_voter", votes.c.voter_index, desc(votes.c.placed_at), postgresql_where=votes.c.voter_index.is_not(None))
 
@@ -169,7 +167,14 @@ payments = Table(
     words("reason_code", null=True),
     number("fee_minor", null=True),
     Column("provisional", Boolean, nullable=False, server_default=text("false")),
+    raw("orderer"),
     postgresql_partition_by="RANGE (placed_at)",
+)
+Index(
+    "payments_of_orderer",
+    payments.c.orderer,
+    desc(payments.c.placed_at),
+    postgresql_where=text("orderer is not null"),
 )
 Index("payments_provisional", payments.c.reference, postgresql_where=text("provisional"))
 Index(

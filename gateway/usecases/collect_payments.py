@@ -1,55 +1,258 @@
-"""Ask operators to collect what was ordered. The reference is committed before each call."""
+"""Ask operators to collect what was ordered. The reference is committed before each call.
+
+Calls are under way side by side, and new orders are claimed as places become free, so that a slow operator
+holds up nobody but its own payers.
+"""
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Final, Protocol, cast
 
 import structlog
 
 from gateway.domain.payment import Actor, Seen
-from gateway.ports.payment_provider import NotFound, PayerReason, PaymentProvider, Rejected
+from gateway.ports.accounts import Accounts, Asked
+from gateway.ports.payment_provider import (
+    Capabilities,
+    CreateResult,
+    NotFound,
+    NotSent,
+    PayerReason,
+    PaymentProvider,
+    Preparer,
+    Rejected,
+)
 from gateway.ports.stores import PAYMENT_CODE, Observation, OpenPayment, PaymentStore
+from gateway.usecases.account_watch import UNWATCHED, measured
 from gateway.usecases.observations import of_create, of_report
 
 BATCH: Final = 128
+# Calls under way at once in one process.
+PLACES: Final = 256
+# Claimed beyond the places, so that one that becomes free is taken at once.
+AHEAD: Final = 64
+# Of the places, those that one account leaves to each of the others.
+LEFT_TO_OTHERS: Final = 16
+# New orders are claimed when so many calls have ended, or after this time.
+ENDED_MIN: Final = 32
+LOOK_SECONDS: Final = 0.1
+TIDY_SECONDS: Final = 1.0
+# How long what was prepared waits before somebody else looks at it.
+_LEASE: Final = timedelta(seconds=60)
 _log = structlog.get_logger(__name__)
 
 
-async def collect_payments(*, payments: PaymentStore, providers: Mapping[str, PaymentProvider]) -> int:
-    """Ask for everything that is due, once; how many were asked or closed."""
-    closed = await _close_unsent(payments)
-    claimed = await payments.claim_to_collect(BATCH)
-    await asyncio.gather(*(_collect(payment, payments, providers) for payment in claimed))
-    return len(claimed) + closed
+class PromptBudget(Protocol):
+    """How fast payers of an account may be asked."""
+
+    async def wait_turn(self, account: str, per_second: int) -> None:
+        """Return when one more payer may be asked."""
+        ...
 
 
-async def _collect(payment: OpenPayment, payments: PaymentStore, providers: Mapping[str, PaymentProvider]) -> None:
-    log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=payment.provider)
-    provider = providers.get(payment.provider)
-    if provider is None:
-        # The provider was taken out of service after the order: nobody was asked.
-        await payments.observe(_not_sent(payment))
-        log.error("provider_not_configured")
-        return
-    can = provider.capabilities(payment.collection.country)
-    collection = replace(payment.collection, base_url=payment.collection.base_url or provider.base_url)
-    payment = replace(payment, collection=collection)
-    result = await provider.create(collection, collection.secrets.get(PAYMENT_CODE))
-    jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
-    log.info("collection_asked", result=type(result).__name__, tries=payment.send_tries)
-    if isinstance(result, Rejected) and result.ask_first:
-        report = await provider.query(collection)
-        if not isinstance(report, NotFound):
-            await payments.observe(of_report(payment, report, can, jitter))
+class Collector:
+    """Asks for what is due. One a process.
+
+    `prompts`: gives turns at the accounts that `per_second` names, which are those with a rate.
+    """
+
+    def __init__(
+        self,
+        payments: PaymentStore,
+        providers: Mapping[str, PaymentProvider],
+        *,
+        prompts: PromptBudget | None = None,
+        per_second: Mapping[str, int] = MappingProxyType({}),
+        accounts: Accounts = UNWATCHED,
+        places: int = PLACES,
+    ) -> None:
+        self._payments = payments
+        self._providers = providers
+        self._prompts = prompts
+        self._per_second = per_second if prompts else {}
+        self._accounts = accounts
+        self._places = places
+        self._calling = asyncio.Semaphore(places)
+        self._claimed: Counter[str] = Counter()
+        self._in_line: Counter[str] = Counter()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._ended: list[asyncio.Task[None]] = []
+        self._news = asyncio.Event()
+        self._tidied_at = float("-inf")
+
+    async def step(self) -> int:
+        """Ask for what is due; how many were asked or closed since the last step, 0 when nothing is left and
+        no call is under way. Raises what kept one of them from being recorded."""
+        closed = await self._tidy()
+        while True:
+            await self._claim()
+            if done := closed + self._count_ended():
+                return done
+            if not self._under_way:
+                return 0
+            await self._wait_for_news()
+
+    async def aclose(self, seconds: float = 15.0) -> None:
+        """Let calls that are under way end. One that takes longer is asked about by whoever comes later."""
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _tidy(self) -> int:
+        """Close what is overdue and move what waits in vain: at most once a second while calls go on."""
+        now = asyncio.get_running_loop().time()
+        if self._under_way and now - self._tidied_at < TIDY_SECONDS:
+            return 0
+        self._tidied_at = now
+        await self._move_unsent()
+        return await _close_unsent(self._payments)
+
+    async def _move_unsent(self) -> None:
+        rails = self._accounts.rails
+        for account in rails.closed & self._providers.keys():
+            sibling = next(iter(rails.siblings(account)), None)
+            if sibling and (moved := await self._payments.move_unsent(account, sibling, BATCH)):
+                _log.warning("orders_moved", account=account, sibling=sibling, orders=moved)
+
+    async def _claim(self) -> None:
+        free = self._places + AHEAD - sum(self._claimed.values())
+        rooms = {account: self._room(account, free) for account in self._providers}
+        if free > 0:
+            self._start(await self._payments.claim_to_collect(min(free, BATCH), rooms))
+
+    def _room(self, account: str, free: int) -> int:
+        others = len(self._providers) - 1
+        own = max(self._places - LEFT_TO_OTHERS * others, LEFT_TO_OTHERS) if others else self._places + AHEAD
+        room = min(free, BATCH, self._accounts.at_once(account, own) - self._claimed[account])
+        rate = self._per_second.get(account)
+        # No more than may be asked within the next second: the others are as well off where they are.
+        return max(0, room if rate is None else min(room, rate - self._in_line[account]))
+
+    def _start(self, claimed: Iterable[OpenPayment]) -> None:
+        for payment in claimed:
+            self._claimed[payment.provider] += 1
+            task = asyncio.get_running_loop().create_task(self._collect(payment))
+            self._under_way.add(task)
+            task.add_done_callback(self._note_ended)
+
+    def _note_ended(self, task: "asyncio.Task[None]") -> None:
+        self._under_way.discard(task)
+        self._ended.append(task)
+        if len(self._ended) >= ENDED_MIN or not self._under_way:
+            self._news.set()
+
+    def _count_ended(self) -> int:
+        ended, self._ended = self._ended, []
+        errors = [error for task in ended if not task.cancelled() and (error := task.exception()) is not None]
+        if errors:
+            raise errors[0]
+        return len(ended)
+
+    async def _wait_for_news(self) -> None:
+        self._news.clear()
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._news.wait()
+        except TimeoutError:
+            # Time to look for new orders, whatever the calls under way do.
             return
-    if getattr(result, "alarm", False):
-        log.error("provider_refuses_us", result=repr(result))
-    await payments.observe(of_create(payment, result, can, jitter))
+
+    async def _collect(self, payment: OpenPayment) -> None:
+        try:
+            observation = await self._asked(payment)
+        finally:
+            self._claimed[payment.provider] -= 1
+        await self._payments.observe(observation)
+
+    async def _asked(self, payment: OpenPayment) -> Observation:
+        account = payment.provider
+        log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=account)
+        provider = self._providers.get(account)
+        if provider is None:
+            # The provider was taken out of service after the order: nobody was asked.
+            log.error("provider_not_configured")
+            return _not_configured(payment)
+        await self._wait_turn(account)
+        async with self._calling:
+            if account in self._accounts.rails.closed:
+                return _put_back(payment)
+            return await self._ask(payment, provider, log)
+
+    async def _wait_turn(self, account: str) -> None:
+        rate = self._per_second.get(account)
+        if rate is None or self._prompts is None:
+            return
+        self._in_line[account] += 1
+        try:
+            await self._prompts.wait_turn(account, rate)
+        finally:
+            self._in_line[account] -= 1
+
+    async def _ask(
+        self, payment: OpenPayment, provider: PaymentProvider, log: structlog.typing.FilteringBoundLogger
+    ) -> Observation:
+        can = provider.capabilities(payment.collection.country)
+        collection = replace(payment.collection, base_url=payment.collection.base_url or provider.base_url)
+        payment = replace(payment, collection=collection)
+        result, payment = await self._create(payment, provider, can)
+        jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
+        log.info("collection_asked", result=type(result).__name__, tries=payment.send_tries)
+        if isinstance(result, Rejected) and result.ask_first:
+            question = provider.query(payment.collection)
+            report = await measured(self._accounts, payment.provider, Asked.STATUS, question)
+            if not isinstance(report, NotFound):
+                return of_report(payment, report, can, jitter)
+        if getattr(result, "alarm", False):
+            log.error("provider_refuses_us", result=repr(result))
+        return of_create(payment, result, can, jitter)
+
+    async def _create(
+        self, payment: OpenPayment, provider: PaymentProvider, can: Capabilities
+    ) -> tuple[CreateResult, OpenPayment]:
+        """Ask for the money. What must be fetched before is kept before: who has lost it can never ask again."""
+        account, collection = payment.provider, payment.collection
+        if can.prepares - collection.secrets.keys():
+            call = cast("Preparer", provider).prepare(collection)
+            prepared = await measured(self._accounts, account, Asked.COLLECTION, call)
+            if isinstance(prepared, NotSent):
+                return prepared, payment
+            collection = replace(collection, secrets={**collection.secrets, **prepared})
+            payment = replace(payment, collection=collection)
+            await self._payments.observe(_prepared(payment))
+        call = provider.create(collection, collection.secrets.get(PAYMENT_CODE))
+        return await measured(self._accounts, account, Asked.COLLECTION, call), payment
 
 
-def _not_sent(payment: OpenPayment) -> Observation:
+def _prepared(payment: OpenPayment) -> Observation:
+    return Observation(
+        payment.collection.reference,
+        None,
+        Actor.COLLECTOR,
+        next_check_at=payment.now + _LEASE,
+        base_url=payment.collection.base_url,
+        secrets=payment.collection.secrets,
+    )
+
+
+def _put_back(payment: OpenPayment) -> Observation:
+    """Its account was closed while it waited for its turn."""
+    return Observation(
+        payment.collection.reference,
+        Seen.PUT_BACK,
+        Actor.COLLECTOR,
+        detail="account closed",
+        next_check_at=payment.now,
+    )
+
+
+def _not_configured(payment: OpenPayment) -> Observation:
     return Observation(
         payment.collection.reference,
         Seen.REFUSED,

@@ -14,10 +14,12 @@ import structlog
 
 from gateway.domain.payment import State
 from gateway.domain.rescue import Attempt, Claim, OfChat, OfNumber, Outcome, Rescue, judge
+from gateway.ports.accounts import Accounts
 from gateway.ports.attempts import AttemptStore, HeldAttempt
 from gateway.ports.payment_provider import NotFound, PaymentProvider, StatusReport, StillOpen, Succeeded, Unavailable
 from gateway.ports.stores import Doorbell, OpenPayment, PaymentStore
 from gateway.ports.work import Work
+from gateway.usecases.account_watch import UNWATCHED
 from gateway.usecases.verify_payments import StatusBudget, ask
 
 # A dialogue answers within four seconds; storage needs some of them.
@@ -37,12 +39,14 @@ class Rescuer:
         providers: Mapping[str, PaymentProvider],
         budget: StatusBudget,
         doorbell: Doorbell,
+        accounts: Accounts = UNWATCHED,
     ) -> None:
         self._attempts = attempts
         self._payments = payments
         self._providers = providers
         self._budget = budget
         self._doorbell = doorbell
+        self._accounts = accounts
 
     async def rescue(self, claim: Claim, language: str) -> Rescue:
         """What became of the latest payments that this is about; one that stays unclear gets a ticket."""
@@ -83,7 +87,7 @@ class Rescuer:
         """Payments of which their operators now say that they are paid, and those that stay unclear."""
         claimed = await self._payments.claim_named([one.reference for one in held])
         tasks = {
-            asyncio.create_task(ask(payment, provider, self._payments, self._budget)): payment
+            asyncio.create_task(ask(payment, provider, self._payments, self._budget, self._accounts)): payment
             for payment in claimed
             if (provider := self._providers.get(payment.provider)) is not None
         }

@@ -10,12 +10,16 @@ import structlog
 
 from gateway.domain.payment import Actor, Seen, success_seen
 from gateway.domain.routing import provider_of
+from gateway.ports.accounts import Accounts, Asked
 from gateway.ports.payment_provider import Failed, Hint, PaymentProvider, StatusReport
 from gateway.ports.raw_exchange import RawRequest
 from gateway.ports.stores import DueCallback, JudgedCallback, Observation, OpenPayment, PaymentStore
+from gateway.usecases.account_watch import UNWATCHED, measured
 from gateway.usecases.observations import of_report
 
 CALLBACK_BATCH: Final = 500
+# Questions a second that an account is asked while it is closed.
+TRICKLE: Final = 1
 _log = structlog.get_logger(__name__)
 
 
@@ -98,28 +102,69 @@ def _proof(callback: DueCallback, hint: Hint) -> Observation | None:
     )
 
 
-async def verify_payments(
-    *, payments: PaymentStore, providers: Mapping[str, PaymentProvider], budget: StatusBudget
-) -> int:
-    """Ask about payments that are due, as many as each operator's rate allows now."""
-    asked = await asyncio.gather(
-        *(_verify_provider(code, provider, payments, budget) for code, provider in providers.items())
-    )
-    return sum(asked)
+class Verifier:
+    """Asks about payments that are due, as many as each operator's rate allows. One a process.
+
+    Accounts are asked side by side: one that does not answer holds up no other."""
+
+    def __init__(
+        self,
+        payments: PaymentStore,
+        providers: Mapping[str, PaymentProvider],
+        budget: StatusBudget,
+        accounts: Accounts = UNWATCHED,
+    ) -> None:
+        self._payments = payments
+        self._providers = providers
+        self._budget = budget
+        self._accounts = accounts
+        self._under_way: dict[str, asyncio.Task[int]] = {}
+
+    async def step(self) -> int:
+        """Ask at every account that is not being asked yet; how many questions the first that are done took,
+        0 when nothing is due anywhere. Raises what kept an answer from being recorded."""
+        loop = asyncio.get_running_loop()
+        for account in self._providers:
+            if account not in self._under_way:
+                self._under_way[account] = loop.create_task(self._ask_account(account))
+        while self._under_way:
+            await asyncio.wait(self._under_way.values(), return_when=asyncio.FIRST_COMPLETED)
+            done = {account: task for account, task in self._under_way.items() if task.done()}
+            self._under_way = {a: task for a, task in self._under_way.items() if a not in done}
+            if asked := sum([task.result() for task in done.values()]):
+                return asked
+        return 0
+
+    async def aclose(self) -> None:
+        """Give up what is under way: it is asked again when its lease runs out."""
+        for task in self._under_way.values():
+            task.cancel()
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    async def _ask_account(self, account: str) -> int:
+        provider = self._providers[account]
+        claimed = await self._payments.claim_to_verify(account, rate_of(account, provider, self._accounts))
+        await asyncio.gather(
+            *(ask(payment, provider, self._payments, self._budget, self._accounts) for payment in claimed)
+        )
+        return len(claimed)
 
 
-async def _verify_provider(code: str, provider: PaymentProvider, payments: PaymentStore, budget: StatusBudget) -> int:
-    claimed = await payments.claim_to_verify(code, provider.capabilities("").status_per_second)
-    await asyncio.gather(*(ask(payment, provider, payments, budget) for payment in claimed))
-    return len(claimed)
+def rate_of(account: str, provider: PaymentProvider, accounts: Accounts) -> int:
+    """Questions a second: a trickle while the account is closed."""
+    return TRICKLE if account in accounts.rails.closed else provider.capabilities("").status_per_second
 
 
 async def ask(
-    payment: OpenPayment, provider: PaymentProvider, payments: PaymentStore, budget: StatusBudget
+    payment: OpenPayment,
+    provider: PaymentProvider,
+    payments: PaymentStore,
+    budget: StatusBudget,
+    accounts: Accounts = UNWATCHED,
 ) -> StatusReport:
     """Ask about one claimed payment, within the operator's rate, and record what it says."""
-    await budget.wait_turn(payment.provider, provider.capabilities(payment.collection.country).status_per_second)
-    report = await provider.query(payment.collection)
+    await budget.wait_turn(payment.provider, rate_of(payment.provider, provider, accounts))
+    report = await measured(accounts, payment.provider, Asked.STATUS, provider.query(payment.collection))
     jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
     seen = of_report(payment, report, provider.capabilities(payment.collection.country), jitter)
     log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=payment.provider)

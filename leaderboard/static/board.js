@@ -134,6 +134,12 @@ function follow() {
   };
 }
 
+// A photo that cannot be had makes room for the initial below it.
+for (const photo of document.querySelectorAll(".face img")) {
+  if (photo.complete && !photo.naturalWidth) photo.remove();
+  else photo.onerror = () => photo.remove();
+}
+
 // The form's script may wait until somebody is about to use it.
 const form = document.querySelector("form[data-script]");
 for (const sign of form ? ["pointermove", "pointerdown", "keydown", "scroll"] : []) {

@@ -25,10 +25,10 @@ from gateway.storage.payments import PostgresPayments
 from gateway.storage.settlement import PostgresSettlement
 from gateway.storage.vault import Vault
 from gateway.storage.views import PostgresViews
-from gateway.usecases.collect_payments import collect_payments
+from gateway.usecases.collect_payments import Collector
 from gateway.usecases.place_order import place_order
 from gateway.usecases.settle_payments import settle_payments
-from gateway.usecases.verify_payments import judge_callbacks, verify_payments
+from gateway.usecases.verify_payments import Verifier, judge_callbacks
 from tests.gateway.scripted_provider import ScriptedProvider
 from tests.rails import RAILS
 
@@ -129,7 +129,10 @@ class Rig:
         return order
 
     async def collect(self) -> int:
-        return await collect_payments(payments=self.payments, providers=self.providers)
+        collector, total = Collector(self.payments, self.providers), 0
+        while done := await collector.step():
+            total += done
+        return total
 
     async def callback(self, order: PlacedOrder | None, body: bytes, token: str | None = None) -> None:
         word = token if order is None else self.vault.callback_token(order.payment_reference)
@@ -139,7 +142,7 @@ class Rig:
         return await judge_callbacks(payments=self.payments, providers=self.providers)
 
     async def verify(self) -> int:
-        return await verify_payments(payments=self.payments, providers=self.providers, budget=NoBudget())
+        return await Verifier(self.payments, self.providers, NoBudget()).step()
 
     async def settle(self) -> int:
         async def show(counted: Any) -> None:

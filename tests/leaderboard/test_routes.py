@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from gateway.domain.contest import Candidate, CandidateStatus
 from gateway.http.pages import CONTENT_SECURITY_POLICY, preferred
 from leaderboard.feed import Boards, FeedSettings
+from tests.demo import demo_contest
 from tests.leaderboard.house import QuietHouse, application
 
 API = "/api/contests/star/leaderboard"
@@ -285,3 +286,16 @@ async def test_weight_on_the_wire(here: Here) -> None:
         assert size <= {"js": 4096, "css": 5120}.get(address.rpartition(".")[2], 6000)
         total += size
     assert total <= 14_000 - 1_500, "headers and the stream's first frame need room too"
+
+
+async def test_photos_add_little_to_the_page(here: Here) -> None:
+    bare = len(gzip.compress((await here.text("/c/star")).encode()))
+    people = tuple(
+        replace(c, photo_url=f"https://res.cloudinary.com/star-ci/image/upload/v1763700{c.code}/star/{c.id}.jpg")
+        for c in demo_contest().candidates
+    )
+    here.house.shown = [replace(demo_contest(), candidates=people, _by_code={})]
+    text = await here.text("/c/star")
+    assert text.count("/upload/c_fill,f_auto,g_auto,h_96,q_auto,w_96/v") == 12
+    assert len(gzip.compress(text.encode())) - bare <= 12 * 60
+    assert "https://res.cloudinary.com" in (await here.client.get("/c/star")).headers["Content-Security-Policy"]

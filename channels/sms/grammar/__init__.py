@@ -6,8 +6,8 @@ ever one that the contest has: `7`, `O7` and `l2` are read as 07 and 12 where no
 `un` to `dix` and `one` to `ten` are numbers of votes behind a code that is typed exactly, and nowhere
 codes. One number is a vote only when it is somebody's code; three numbers, a price, a year or a phone
 number are a question back to the voter. The question names the one order that may be meant, if there
-is one, and `YES` places it. Whoever says that they were charged wants no vote. Of a text of several lines the first one counts; more votes below it are a
-question too. See `docs/decisions/0011-texts-of-real-people.md`.
+is one, and `YES` places it. Whoever says that they were charged wants no vote. Of a text of several lines
+the first one counts; more votes below it are a question too. See `docs/decisions/0011-texts-of-real-people.md`.
 """
 
 import re

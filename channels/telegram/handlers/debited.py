@@ -52,7 +52,5 @@ def router() -> Router:
     """Private chats only."""
     here = Router(name="debited")
     here.message.register(debited, Command("debite", "debited"), F.chat.type == PRIVATE)
-    here.callback_query.register(
-        tap, callbacks.OpenMenu.filter(F.what.in_(_TAPS)), F.message.chat.type == PRIVATE
-    )
+    here.callback_query.register(tap, callbacks.OpenMenu.filter(F.what.in_(_TAPS)), F.message.chat.type == PRIVATE)
     return here

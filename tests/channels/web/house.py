@@ -20,6 +20,7 @@ from gateway.domain.msisdn import mask
 from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
 from gateway.domain.payment import PublicStatus
 from gateway.domain.receipt import make_receipt
+from gateway.domain.rescue import Claim, Outcome, Rescue
 from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
 from gateway.http import middleware, openapi
@@ -51,6 +52,9 @@ class RecordingHouse:
         self.score = 0
         self.questions = 0
         self.asked = asyncio.Event()
+        self.found = Rescue(Outcome.NOTHING)
+        self.ticket: str | None = "15"
+        self.claims: list[Claim] = []
 
     def contests(self) -> tuple[Contest, ...]:
         return self.shown
@@ -94,6 +98,16 @@ class RecordingHouse:
         self._answer()
         now = {vote: (repr(self.orders[vote]), self.orders[vote]) for vote in known}
         return {vote: found for vote, found in now.items() if found[0] != known[vote]}
+
+    async def rescue(self, claim: Claim, language: str) -> Rescue:
+        self._answer()
+        self.claims.append(claim)
+        return self.found
+
+    async def open_ticket(self, claim: Claim, language: str) -> str | None:
+        self._answer()
+        self.claims.append(claim)
+        return self.ticket
 
     async def receipt(self, code: str) -> ReceiptView | None:
         self._answer()

@@ -63,6 +63,22 @@ async def test_the_page_of_a_candidate(here: Here) -> None:
     assert "Numéro qui paie" in await here.read(PAGE, "fr")
 
 
+async def test_the_photo_of_a_candidate(here: Here) -> None:
+    assert "portrait" not in await here.read(PAGE)
+    (contest,) = here.house.shown
+    people = tuple(replace(c, photo_url=f"https://img.example/{c.code}.jpg") for c in contest.candidates)
+    here.house.shown = (replace(contest, candidates=people, _by_code={}),)
+    answer = await here.client.get(PAGE, headers={"Accept-Language": "en"})
+    text = await answer.text()
+    assert '<img class="portrait" src="https://img.example/07.jpg" width="144" height="144"' in text
+    assert 'alt="Photo of Awa Ouattara"' in text
+    policy = answer.headers["Content-Security-Policy"]
+    assert "img-src 'self' data: https://res.cloudinary.com https://img.example;" in policy
+    assert policy.count("img.example") == 1
+    # What is sent around is drawn here: strangers' addresses are not fetched from the server.
+    assert 'property="og:image" content="https://vote.example/c/star/07/card.png' in text
+
+
 async def test_each_form_has_its_own_nonce(here: Here) -> None:
     nonces = [re.search(r'name="nonce" value="([\w-]{24})"', await here.read(PAGE)) for _ in range(2)]
     assert nonces[0] is not None

@@ -36,6 +36,8 @@ PLANTED = {
         adjusts) select contest_id, 2, 'adjustment', candidate_id, -quantity, -amount_minor, ledger_tx, 'planted', 1
         from tally_entries""",
     "I18": "update payments set fee_minor = fee_minor + 1",
+    "I19": """insert into refunds (reference, payment_reference, contest_id, amount_minor, currency, reason, next_try_at)
+        select gen_random_uuid(), reference, contest_id, amount_minor, currency, 'planted', null from payments""",
 }
 
 
@@ -53,7 +55,8 @@ async def settled(database: Any) -> AsyncIterator[Rig]:
 
 
 def test_every_invariant_has_a_planted_fault() -> None:
-    assert {name.split()[0] for name in INVARIANTS} == set(PLANTED)
+    # Those about statements (R…) are planted in tests/gateway/usecases/test_reconcile.py.
+    assert {name.split()[0] for name in INVARIANTS if not name.startswith("R")} == set(PLANTED)
 
 
 @pytest.mark.parametrize("invariant", PLANTED)

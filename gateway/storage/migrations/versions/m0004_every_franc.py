@@ -15,8 +15,8 @@ PAYMENTS = [
     "alter table payments add column fee_minor bigint",
     "alter table payments add column provisional boolean not null default false",
     # Who ordered, where the number that pays was typed by somebody: a keyed hash of device and address.
-    "alter table votes add column orderer bytea",
-    "create index votes_of_orderer on votes (orderer, placed_at desc) where orderer is not null",
+    "alter table payments add column orderer bytea",
+    "create index payments_of_orderer on payments (orderer, placed_at desc) where orderer is not null",
     "create index payments_provisional on payments (reference) where provisional",
     # The same bytes again: kept, and marked as the copy of which one.
     "alter table callbacks add column duplicate_of bigint",
@@ -157,7 +157,6 @@ STAFF = [
       password_hash text not null, totp_cipher bytea, totp_confirmed_at timestamptz, totp_last_step bigint,
       role text not null check (role in ('owner','finance','support','auditor')),
       organiser_id uuid references organisers, active boolean not null default true,
-      failed_count integer not null default 0, locked_until timestamptz,
       created_at timestamptz not null default now(), signed_in_at timestamptz)
     """,
     """
@@ -165,9 +164,15 @@ STAFF = [
       id uuid primary key, staff_id uuid not null references staff, family uuid not null,
       refresh_hash bytea not null unique, created_at timestamptz not null default now(),
       expires_at timestamptz not null, used_at timestamptz, revoked_at timestamptz, remote text not null default '',
-      agent text not null default '')
+      agent text not null default '', factor_at timestamptz)
     """,
     "create index staff_sessions_family on staff_sessions (family)",
+    "create index staff_sessions_of on staff_sessions (staff_id, created_at desc)",
+    # Sign-ins in a row that failed, for an account, an address or a known device: keyed hashes.
+    """
+    create table sign_in_failures (
+      subject bytea primary key, failures integer not null, last_at timestamptz not null default now())
+    """,
     # What a person asked for and a second one must agree to.
     """
     create table staff_requests (
@@ -229,6 +234,7 @@ GRANTS = [
       not_found_since, next_try_at, sent_at, done_at, reason_code) on payouts to spotlight_app
     """,
     "grant select, insert, update on staff, staff_sessions to spotlight_app",
+    "grant select, insert, update, delete on sign_in_failures to spotlight_app",
     "grant select, insert on staff_requests to spotlight_app",
     "grant update (status, decided_by, decided_at, finished_at, outcome, preview) on staff_requests to spotlight_app",
     "grant select, insert on void_rows to spotlight_app",

@@ -1,0 +1,153 @@
+"""What paying organisers asks of storage. Every method is one transaction, safe to run twice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol
+from uuid import UUID
+
+from gateway.domain.money import Money
+from gateway.domain.payout import PayoutSeen, PayoutState, Position
+from gateway.ports.payment_provider import Disbursement
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPayout:
+    """A payout that somebody is working on, under a lease."""
+
+    disbursement: Disbursement
+    provider: str
+    state: PayoutState
+    now: datetime
+    created_at: datetime
+    sent_at: datetime | None
+    send_tries: int
+    checks: int
+    not_found_count: int
+    not_found_since: datetime | None
+    troubles: int
+
+    @property
+    def reference(self) -> UUID:
+        """Its own reference."""
+        return self.disbursement.reference
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutObservation:
+    """What was seen of one payout. `seen` None: no step, only the facts. `next_try_at` None: nobody looks
+    by itself. `from_float`: which wallet of ours paid."""
+
+    reference: UUID
+    seen: PayoutSeen | None
+    actor: str = "payer"
+    detail: str = ""
+    next_try_at: datetime | None = None
+    not_found: bool = False
+    reason_code: str | None = None
+    provider_reference: str | None = None
+    received: Money | None = None
+    evidence_word: str | None = None
+    evidence_raw: str = ""
+    from_float: bool = False
+
+
+class PayoutStore(Protocol):
+    """Payouts on their way."""
+
+    async def claim(self, limit: int) -> list[OpenPayout]:
+        """Take payouts that are due for a send or a question, under a lease; none of a frozen organiser
+        is sent."""
+        ...
+
+    async def begin_sending(self, reference: UUID, base_url: str) -> bool:
+        """Move a due payout to `sent`; committed when it returns: only then may the operator be asked."""
+        ...
+
+    async def record(self, observation: PayoutObservation) -> bool:
+        """Apply what was seen with its posting; whether it took its step. One that somebody else was
+        faster with is kept as evidence only."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BeneficiaryLine:
+    """A beneficiary as staff see it; the number is masked."""
+
+    id: UUID
+    organiser: str
+    name: str
+    provider: str
+    country: str
+    number: str
+    registered_by: str
+    registered_at: datetime
+    confirmed_by: str | None
+    usable_from: datetime | None
+    retired_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutLine:
+    """A payout as staff see it."""
+
+    reference: UUID
+    contest: str
+    organiser: str
+    beneficiary: str
+    provider: str
+    amount: Money
+    status: PayoutState
+    created_at: datetime
+    done_at: datetime | None
+    reason_code: str | None
+    provider_reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TallyRange:
+    """Entries of the public tally of one day, `first` to `last`."""
+
+    day: date
+    first: int
+    last: int
+    votes: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutStatement:
+    """What a payout was made of. All in minor units of its currency.
+
+    The period is everything after the contest's payout before, up to this one. `gross`: votes counted.
+    `refunded`: votes taken back. `fees`: our share of both. `net` is what the period brought the
+    organiser; `brought_forward` what was owed when it began, `returned` payouts of before that did not
+    arrive, `left` what stays owed.
+    """
+
+    payout: PayoutLine
+    period_from: datetime | None
+    period_to: datetime
+    gross_minor: int
+    refunded_minor: int
+    fees_minor: int
+    brought_forward_minor: int
+    returned_minor: int
+    left_minor: int
+    tally: Sequence[TallyRange] = field(default_factory=tuple)
+
+    @property
+    def net_minor(self) -> int:
+        """What the period brought the organiser."""
+        return self.gross_minor - self.refunded_minor - self.fees_minor
+
+
+@dataclass(frozen=True, slots=True)
+class ContestPosition:
+    """What a contest owes, and whose it is."""
+
+    contest: str
+    organiser: str
+    frozen: bool
+    currency: str
+    position: Position

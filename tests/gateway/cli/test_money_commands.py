@@ -1,0 +1,83 @@
+"""`spotlight ledger`, `fees`, `reconcile`: what an operator of the service types, on a real database."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli.main import app
+from tests.engines import SECRET_KEY, Database
+from tests.gateway.cli.test_contest import MTN
+from tests.gateway.usecases.test_reconcile import statement
+
+
+@pytest.fixture
+def run(tmp_path: Path, database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """A command line in an empty directory, with servers that answer and the demo contest."""
+    values = {
+        "DATABASE_URL": database.app_url,
+        "REDIS_URL": redis_url,
+        "SPOTLIGHT_SECRET_KEY": SECRET_KEY,
+        "SPOTLIGHT_ENV": "demo",
+        **MTN,
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return CliRunner()
+
+
+def done(run: CliRunner, *words: str, status: int = 0) -> str:
+    result = run.invoke(app, list(words))
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def test_fees_are_set_and_shown(run: CliRunner) -> None:
+    assert "everything is the organiser's" in done(run, "fees", "show", "demo")
+    done(run, "fees", "set", "demo", "XOF", "--percent", "7.5", "--minimum", "5")
+    (plan,) = json.loads(done(run, "fees", "show", "demo", "--json"))
+    assert (plan["percent_bp"], plan["fixed_minor"], plan["minimum_minor"]) == (750, 0, 5)
+    assert "7.50 %" in done(run, "fees", "show", "demo")
+    assert "more than 100" in done(run, "fees", "set", "demo", "XOF", "--percent", "101", status=2)
+    assert "is no amount" in done(run, "fees", "set", "demo", "XOF", "--percent", "7.555", status=2)
+    assert "past" in done(run, "fees", "set", "demo", "XOF", "--from", "2026-01-01", status=2)
+    assert "no organiser" in done(run, "fees", "show", "nobody", status=2)
+
+
+def test_an_unnamed_payment_is_imported_decided_and_booked(run: CliRunner, tmp_path: Path) -> None:
+    file = tmp_path / "day.csv"
+    file.write_bytes(statement({"our_reference": "x"}))
+    assert "1 missing here" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=1)
+    assert "imported before" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=2)
+    (found,) = json.loads(done(run, "reconcile", "differences", "--json", status=1))
+    words = ("--as", "awa@example.org", "--reason", "nobody knows it")
+    said = done(run, "reconcile", "resolve", str(found["id"]), "--action", "unexplained", *words)
+    assert "ledger transaction" in said
+    assert "nothing differs" in done(run, "reconcile", "differences")
+    assert "unexplained by awa@example.org" in done(run, "reconcile", "differences", "--all")
+    balances = json.loads(done(run, "ledger", "balances", "--json"))
+    assert {b["account"]: b["amount_minor"] for b in balances} == {"operator_clearing": 500, "unexplained": -500}
+    assert "XOF: balances" in done(run, "ledger", "trial")
+    assert done(run, "ledger", "balances", "--at", "2026-01-01").splitlines()[1:] == []
+    rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(done(run, "ledger", "journal"))))
+    assert [int(row["amount_minor"]) for row in rows] == [500, -500]
+    assert "holds" in done(run, "audit", "money")
+
+
+def test_told_in_a_sentence(run: CliRunner, tmp_path: Path) -> None:
+    assert "no account 'wave'" in done(run, "reconcile", __file__, "--provider", "wave", status=2)
+    assert "no instant" in done(run, "ledger", "trial", "--at", "soon", status=2)
+    assert "no contest 'x'" in done(run, "ledger", "balances", "--contest", "x", status=2)
+    assert "no difference 99" in done(
+        run, "reconcile", "resolve", "99", "--action", "accept", "--as", "a", "--reason", "none there", status=2
+    )
+    assert "No such file" in done(run, "reconcile", str(tmp_path / "none.csv"), "--provider", "mtn_momo", status=1)
+
+
+def test_an_operator_that_does_not_answer(run: CliRunner) -> None:
+    assert "no answer" in done(run, "reconcile", "balances") or "no operator" in done(run, "reconcile", "balances")
