@@ -1,7 +1,7 @@
 """The business side of `/metrics`: votes, money, backlogs. No figure names a person."""
 
 from gateway.http.health import Figure
-from gateway.ports.figures import Figures, TextFigures
+from gateway.ports.figures import AccountFigures, Figures, TextFigures
 
 
 def exposed(figures: Figures) -> list[Figure]:
@@ -22,11 +22,28 @@ def exposed(figures: Figures) -> list[Figure]:
     for (provider, state), many in figures.payments.items():
         labels = {"provider": provider, "state": state}
         shown.append(Figure("spotlight_payments_unfinished", "Payments under way, by state.", many, labels))
+    for slug, many in figures.being_counted.items():
+        shown.append(
+            Figure("spotlight_payments_being_counted", "Payments decided and not counted yet.", many, {"contest": slug})
+        )
+    shown += _accounts(figures.accounts)
     for work, age in figures.owed_seconds.items():
         shown.append(Figure("spotlight_owed_work_age_seconds", "Age of the oldest due work.", age, {"work": work}))
     for status, many in figures.texts.items():
         shown.append(Figure("spotlight_texts_waiting", "Texts that wait to be sent.", many, {"status": status}))
     return [*shown, *_sent_texts(figures.sent_texts)]
+
+
+def _accounts(accounts: AccountFigures) -> list[Figure]:
+    """Operators that fail, and questions that wait for their rate."""
+    shown = [
+        Figure("spotlight_account_closed", "Whether an account is set aside.", int(closed), {"account": account})
+        for account, closed in accounts.closed.items()
+    ]
+    for account, seconds in accounts.backlog_seconds.items():
+        name, what = "spotlight_verification_backlog_seconds", "How long the due questions take at the allowed rate."
+        shown.append(Figure(name, what, seconds, {"account": account}))
+    return shown
 
 
 def _sent_texts(texts: TextFigures) -> list[Figure]:

@@ -1,44 +1,91 @@
 """Everything that staff ask and do about money, put together for the command line and the back office."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import payments.reconciliation.formats
 from gateway import adapters
 from gateway.discovery import discover
 from gateway.domain.routing import provider_of
+from gateway.domain.staff_request import Act, ActRefused, Why, named
+from gateway.ports.payment_provider import PaymentProvider
 from gateway.ports.reconciliation import ReadStatement, Statement
+from gateway.ports.staff import Executor
+from gateway.ports.stores import Doorbell
 from gateway.settings import Settings
 from gateway.storage.balances import PostgresBalances
+from gateway.storage.beneficiaries import PostgresBeneficiaries
 from gateway.storage.book import PostgresBook
 from gateway.storage.differences import PostgresDifferences
 from gateway.storage.engine import make_engine
+from gateway.storage.payout_desk import PostgresPayoutDesk, payout_freezers
 from gateway.storage.reconciliation import PostgresReconciliation
+from gateway.storage.staff_lookup import StaffLookup
+from gateway.storage.staff_requests import Freeze, PostgresStaffRequests
 from gateway.storage.vault import Vault
-from gateway.usecases.reconcile import Account, Reconciler
+from gateway.usecases.payout_acts import payout_executors
+from gateway.usecases.reconcile import DAILY_HOURS, Account, Reconciler
+from gateway.usecases.staff_acts import StaffActs
 from payments.reconciliation.reader import read_statement
 from payments.reconciliation.statement_format import StatementFormat
 
 _REPORT_MS: Final = 600_000
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class MoneyDesk:
-    """What one process has open of it."""
+    """What one process has open of it. `engine`: for statements of single payouts; `staff`: who works here."""
 
+    engine: AsyncEngine
     book: PostgresBook
     reconciler: Reconciler
+    payouts: PostgresPayoutDesk
+    beneficiaries: PostgresBeneficiaries
+    providers: Mapping[str, PaymentProvider]
+    staff: StaffLookup
+
+    def executors(self, doorbell: Doorbell) -> Mapping[Act, Executor]:
+        """Who does acts about payouts."""
+        return payout_executors(self.payouts.carry_out, self.beneficiaries.confirm, doorbell)
+
+    def freezers(self) -> Mapping[Act, Freeze]:
+        """Who makes their previews."""
+        return {**payout_freezers(), **self.beneficiaries.freezers()}
+
+    async def person(self, email: str) -> str:
+        """Somebody who works here, as they are recorded. Raises ActRefused."""
+        name = named(email)
+        if not await self.staff.is_staff(name):
+            raise ActRefused(Why.NO_PERSON, f"{name} is not one of the staff, or no longer")
+        return name
 
 
-def money_desk(engine: AsyncEngine, vault: Vault, accounts: Mapping[str, adapters.Account]) -> MoneyDesk:
+def money_desk(
+    engine: AsyncEngine, vault: Vault, accounts: Mapping[str, adapters.Account], beneficiary_delay: timedelta
+) -> MoneyDesk:
     """A desk on connections and accounts that are open already. Reports want an engine whose statements
     may take minutes."""
     known = {key: Account(key, account.provider, sorted(account.collects)) for key, account in accounts.items()}
+    providers = {key: account.provider for key, account in accounts.items()}
+
+    def from_float(account: str, country: str) -> bool:
+        return account in providers and providers[account].capabilities(country).pays_from_float
+
     return MoneyDesk(
+        engine=engine,
+        payouts=PostgresPayoutDesk(engine, from_float),
+        beneficiaries=PostgresBeneficiaries(engine, vault, beneficiary_delay),
+        providers=providers,
+        staff=StaffLookup(engine),
         book=PostgresBook(engine),
         reconciler=Reconciler(
             PostgresReconciliation(engine, vault),
@@ -61,14 +108,62 @@ def statement_reader() -> ReadStatement:
     return read
 
 
+class _NoDoorbell:
+    """A command ends before anybody would hear it: the workers' sweepers find what is left within a second."""
+
+    def ring(self, kind: str) -> None:
+        """Nothing."""
+
+
+def bind_money_acts(desk: MoneyDesk) -> StaffActs:
+    """Asking and deciding about payouts, for a command."""
+    requests = PostgresStaffRequests(desk.engine, desk.freezers())
+    doorbell = _NoDoorbell()
+    return StaffActs(requests, desk.executors(doorbell), doorbell, temporary=(SQLAlchemyError, OSError))
+
+
 @asynccontextmanager
 async def open_money_desk(settings: Settings) -> AsyncIterator[MoneyDesk]:
     """A desk of its own connections, for a command."""
     accounts = adapters.build_accounts()
     engine = make_engine(settings.database_url, pool_size=2, statement_timeout_ms=_REPORT_MS, name="spotlight money")
     try:
-        yield money_desk(engine, Vault(settings.secret_key.get_secret_value()), accounts)
+        vault = Vault(settings.secret_key.get_secret_value())
+        yield money_desk(engine, vault, accounts, timedelta(hours=settings.beneficiary_delay_hours))
     finally:
         for account in accounts.values():
             await account.provider.aclose()
         await engine.dispose()
+
+
+class DailyReconciliation:
+    """Once a day, what is open on statements and every balance, beside the sweeper and on connections of
+    its own: neither waits for the other."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
+        self._settings = settings
+        self._balances = PostgresBalances(engine)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin unless it was done lately or is under way."""
+        if self._task is not None and not self._task.done():
+            return
+        if not await self._balances.checked_lately(DAILY_HOURS):
+            self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            async with open_money_desk(self._settings) as desk:
+                await desk.reconciler.daily()
+        except (SQLAlchemyError, OSError) as error:
+            # Tried again by the next round.
+            _log.warning("daily_reconciliation_waits", error=type(error).__name__)
+        except Exception:
+            _log.exception("daily_reconciliation_failed")
+
+    async def aclose(self) -> None:
+        """Leave it; what was compared is kept."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)

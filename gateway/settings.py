@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     queue: str = Field("spotlight", alias="SPOTLIGHT_QUEUE")
     sms_carriers: str = Field("", alias="SPOTLIGHT_SMS_CARRIERS")
     prompt_delay_seconds: Annotated[int, Field(ge=0, le=60)] = Field(4, alias="SPOTLIGHT_PROMPT_DELAY_SECONDS")
+    beneficiary_delay_hours: Annotated[int, Field(ge=0, le=720)] = Field(24, alias="SPOTLIGHT_BENEFICIARY_DELAY_HOURS")
 
     @property
     def proxies(self) -> list[IPv4Network | IPv6Network]:

@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 from uuid import uuid4
@@ -29,6 +29,7 @@ from gateway.domain.prompting import DEMO_LIMITS, NO_LIMITS, PromptLimits
 from gateway.domain.routing import Kind
 from gateway.house import BoundHouse
 from gateway.http.health import Figure
+from gateway.money_desk import money_desk
 from gateway.ports.house import HouseUnavailable
 from gateway.ports.payment_provider import PaymentProvider
 from gateway.ports.work import Work
@@ -44,6 +45,7 @@ from gateway.storage.messages import InboundText, PostgresMessages
 from gateway.storage.orders import PostgresOrders
 from gateway.storage.owed import PostgresOwed
 from gateway.storage.payments import PostgresPayments
+from gateway.storage.payouts import PostgresPayouts
 from gateway.storage.purging import purge
 from gateway.storage.redis_link import RedisSessions, RedisTrips, RqDoorbell, connect, connect_for_trips
 from gateway.storage.refunds import PostgresRefunds
@@ -60,6 +62,7 @@ from gateway.usecases.account_watch import AccountWatch
 from gateway.usecases.collect_payments import Collector
 from gateway.usecases.drains import Drains, Step
 from gateway.usecases.nudge_voters import nudge_voters
+from gateway.usecases.pay_out import pay_out
 from gateway.usecases.publish_scores import heal_scores
 from gateway.usecases.refund_payments import refund_payments
 from gateway.usecases.rescue_payment import Rescuer
@@ -187,7 +190,15 @@ async def open_rooms(
     limits = NO_LIMITS if not settings.rate_limits else DEMO_LIMITS if settings.env == "demo" else PromptLimits()
     house = _house(engine, vault, messages, unfinished, doorbell, providers, watch, paying, budget, limits)
     show = partial(show_scores, scores=scores, feed=feed)
-    staff_acts = bind_staff_acts(engine, doorbell, show, temporary=TEMPORARY)
+    desk = money_desk(engine, vault, accounts, timedelta(hours=settings.beneficiary_delay_hours))
+    staff_acts = bind_staff_acts(
+        engine,
+        doorbell,
+        show,
+        temporary=TEMPORARY,
+        more=desk.executors(doorbell),
+        more_freezers=desk.freezers(),
+    )
     steps: dict[Work, Step] = {
         Work.COLLECT: collector.step,
         Work.CALLBACKS: partial(judge_callbacks, payments=paying, providers=providers),
@@ -211,6 +222,12 @@ async def open_rooms(
             budget=budget,
         ),
         Work.STAFF_ACTS: staff_acts.run_approved,
+        Work.PAYOUTS: partial(
+            pay_out,
+            payouts=PostgresPayouts(engine, vault, settings.base_url),
+            providers=providers,
+            budget=budget,
+        ),
     }
     rooms = Rooms(
         settings=settings,

@@ -20,6 +20,7 @@ _LONG_NUMBER: Final = re.compile(r"\d{8,}")
 _NOT_AN_IDENTIFIER: Final = re.compile(r"[^A-Za-z0-9_.-]")
 _SHORTEST_HIDDEN: Final = 6
 _HIDDEN: Final = "••••"
+_NO_LIFE: Final = frozenset({401, 403, 408, 429})
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -34,6 +35,14 @@ def read_object(body: bytes) -> dict[str, Any]:
 def is_page(answer: Answer) -> bool:
     """Whether a page for people came in place of an answer for programs."""
     return answer.content_type in ("text/html", "application/xhtml+xml") or answer.body.lstrip()[:1] == b"<"
+
+
+def shows_life(outcome: object) -> bool:
+    """Whether whoever was asked about something that does not exist is there, and knows us: any answer but a
+    fault of its own, a refusal of our account, or too many calls."""
+    if not isinstance(outcome, Answer) or is_page(outcome):
+        return False
+    return outcome.status < 500 and outcome.status not in _NO_LIFE
 
 
 def word(value: object, default: str = "") -> str:

@@ -106,11 +106,11 @@ class VoterPages:
         wish = read_wish(form, contest, candidate, language, orderer_of(request))
         if isinstance(wish, Refusal):
             return self._show_candidate(request, contest, candidate, _ready(form), refusal=wish)
-        if not form.nonce:
-            return self._show_candidate(request, contest, candidate, _ready(form), check=True)
         if not form.again and (same := await own_orders.like_one_waiting(request, wish)):
             # Who left the page and came back, and sends the same once more, has ordered already.
             raise web.HTTPSeeOther(f"/votes/{same.vote_id}")
+        if not form.nonce:
+            return self._show_candidate(request, contest, candidate, _ready(form), check=True)
         placed = await request.app[HOUSE].place_order(wish)
         if isinstance(placed, Refusal):
             return self._show_candidate(request, contest, candidate, form, refusal=placed)

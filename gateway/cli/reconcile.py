@@ -5,7 +5,7 @@ import getpass
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -16,8 +16,6 @@ from gateway.cli.running import running_settings
 from gateway.domain.reconciliation import Repair
 
 if TYPE_CHECKING:
-    import click
-
     from gateway.ports.reconciliation import Difference
     from gateway.usecases.reconcile import Summary
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 class FileFirst(TyperGroup):
     """A group whose first word may be a file: then it is imported."""
 
-    def parse_args(self, ctx: "click.Context", args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer keeps this type private
         """Put the command in where only its file was named."""
         if args and args[0] not in self.commands and args[0] != "--help":
             args = ["import", *args]

@@ -28,7 +28,9 @@ _VOIDS: Final = (Act.VOID_WINDOW,)
 Contest = Annotated[str, typer.Argument(help="The contest, by its slug.")]
 From = Annotated[str, typer.Option("--from", help="First instant of the window, UTC where no zone is given.")]
 To = Annotated[str, typer.Option("--to", help="End of the window; what was ordered at this instant is not in it.")]
-Channel = Annotated[str | None, typer.Option("--channel", help="Only votes of this channel: ussd, sms, telegram, web.")]
+Channel = Annotated[
+    str | None, typer.Option("--channel", help="Only votes of this channel: ussd, sms, telegram, web, api.")
+]
 Operator = Annotated[str | None, typer.Option("--operator", help="Only payments by this operator: mtn_momo …")]
 
 _WINDOW_EXAMPLE: Final = "star --from 2026-11-21T20:00 --to 2026-11-21T20:30 --channel ussd"

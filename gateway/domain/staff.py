@@ -110,17 +110,16 @@ class PasswordFault(StrEnum):
 PASSWORD_LENGTH_MIN: Final = 12
 PASSWORD_LENGTH_MAX: Final = 128
 # Of lists of leaked passwords, those of twelve characters and more that are tried first.
-_COMMON: Final = frozenset(
-    """
-    123456123456 123456789012 1234567890123 12345678901234 123456789123 1234567891011 0123456789012 098765432109
-    111111111111 000000000000 112233445566 121212121212 123123123123 987654321098 1q2w3e4r5t6y 1qaz2wsx3edc
-    qwertyuiop12 qwertyuiop123 qwertyuiopas qwerty123456 qwerty12345678 azertyuiop12 azertyuiop123 azerty123456
-    asdfghjkl123 password1234 password12345 password123456 passwordpassword password123! motdepasse12 motdepasse123
-    motdepasse1234 motdepassemotdepasse adminadmin12 administrator administrateur admin123456 admin12345678
-    iloveyou1234 jetaime12345 changeme1234 changemechangeme letmein12345 welcome12345 bienvenue123 abcdefghijkl
-    abcdefghijklmnop abcd12345678 abc123456789 a1b2c3d4e5f6 cotedivoire1 cotedivoire225 abidjan12345
-    """.split()
-)
+_COMMON_WORDS: Final = """
+123456123456 123456789012 1234567890123 12345678901234 123456789123 1234567891011 0123456789012 098765432109
+111111111111 000000000000 112233445566 121212121212 123123123123 987654321098 1q2w3e4r5t6y 1qaz2wsx3edc
+qwertyuiop12 qwertyuiop123 qwertyuiopas qwerty123456 qwerty12345678 azertyuiop12 azertyuiop123 azerty123456
+asdfghjkl123 password1234 password12345 password123456 passwordpassword password123! motdepasse12 motdepasse123
+motdepasse1234 motdepassemotdepasse adminadmin12 administrator administrateur admin123456 admin12345678
+iloveyou1234 jetaime12345 changeme1234 changemechangeme letmein12345 welcome12345 bienvenue123 abcdefghijkl
+abcdefghijklmnop abcd12345678 abc123456789 a1b2c3d4e5f6 cotedivoire1 cotedivoire225 abidjan12345
+"""
+_COMMON: Final = frozenset(_COMMON_WORDS.split())
 _OUR_NAMES: Final = ("spotlight",)
 
 

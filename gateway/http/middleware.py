@@ -212,7 +212,7 @@ _PAGES: Final[Mapping[int, Callable[[web.Request], web.Response]]] = {404: not_f
 
 def wants_page(request: web.Request, surface: str) -> bool:
     """Whether a person reads the answer: a page's address, unless JSON alone is asked for."""
-    if surface not in _FOR_PEOPLE:
+    if surface not in _FOR_PEOPLE or request.path.startswith("/api/"):
         return False
     accepted = request.headers.get(hdrs.ACCEPT, "")
     return "json" not in accepted or "text/html" in accepted

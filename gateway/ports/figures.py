@@ -28,16 +28,28 @@ class TextFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountFigures:
+    """Accounts at operators, by key. `closed`: whether it is set aside, where that ever happened.
+    `backlog_seconds`: how long the questions that are due take at the rate that the operator allows."""
+
+    closed: Mapping[str, bool] = field(default_factory=dict)
+    backlog_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """One reading. `payments`: how many are in each unfinished state, by (provider, state).
     `owed_seconds`: kinds of work that are due, with the age of their oldest piece. `texts`: how many
-    wait, by state; `sent_texts`: what became of those that were tried."""
+    wait, by state; `sent_texts`: what became of those that were tried. `being_counted`: by contest's slug,
+    payments that are paid, or said to be decided, and not counted yet."""
 
     contests: tuple[ContestFigures, ...]
     payments: Mapping[tuple[str, str], int]
     owed_seconds: Mapping[str, float]
     texts: Mapping[str, int]
     sent_texts: TextFigures = TextFigures()
+    accounts: AccountFigures = AccountFigures()
+    being_counted: Mapping[str, int] = field(default_factory=dict)
 
 
 class FigureStore(Protocol):

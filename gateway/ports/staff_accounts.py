@@ -121,8 +121,8 @@ class StaffAccounts(Protocol):
         """Keep the same password under today's parameters."""
         ...
 
-    async def open_session(self, member: Member, refresh_hash: bytes, client: Client, *, proven: bool) -> LiveSession:
-        """Begin a session. `proven`: with a second factor, or by one who has none to show."""
+    async def open_session(self, member: Member, refresh_hash: bytes, client: Client) -> LiveSession:
+        """Begin a session of somebody who has just proven who they are."""
         ...
 
     async def rotate(self, refresh_hash: bytes, successor: bytes, client: Client) -> Rotated | SecondTab | NotRotated:

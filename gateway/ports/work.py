@@ -15,3 +15,4 @@ class Work(StrEnum):
     NUDGES = "nudges"
     REFUND = "refund"
     STAFF_ACTS = "staff_acts"
+    PAYOUTS = "payouts"

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.texting import DELIVERED, UNDELIVERED
-from gateway.ports.figures import ContestFigures, Figures, TextFigures
+from gateway.ports.figures import AccountFigures, ContestFigures, Figures, TextFigures
 from gateway.storage.owed import PostgresOwed
 
 _UNDELIVERED: Final = ", ".join(f"'{word}'" for word in sorted(UNDELIVERED))
@@ -24,6 +25,23 @@ select provider, status, count(*) as many from payments
 where status in ('created', 'sent', 'pending') or status = 'confirmed' or status in ('surplus', 'mismatched')
 group by 1, 2
 """)
+
+# A hint says that the payer decided; what it was is asked, at the operator's rate.
+_BEING_COUNTED: Final = text("""
+select c.slug, coalesce(sum(u.many), 0) as many from contests c left join (
+  select contest_id, count(*) as many from payments where status = 'confirmed' group by 1
+  union all select contest_id, count(*) from payments
+  where status in ('sent','pending','expired','failed') and next_check_at is not null and hinted_at is not null
+  group by 1) u on u.contest_id = c.id
+group by c.slug
+""")
+
+_QUESTIONS: Final = text("""
+select provider as account, count(*) as many from payments
+where status in ('sent', 'pending', 'expired', 'failed') and next_check_at <= now() group by 1
+""")
+
+_CLOSED: Final = text("select account, closed_until is not null as closed from account_health")
 
 _TEXTS: Final = text("""
 select status, count(*) as many from messages_out
@@ -49,11 +67,14 @@ from messages_out where created_at > now() - interval '24 hours' and last_error 
 
 
 class PostgresFigures:
-    """`FigureStore`."""
+    """`FigureStore`. `rates`: by account, the questions that it may be asked in a second."""
 
-    def __init__(self, engine: AsyncEngine, owed: PostgresOwed) -> None:
+    def __init__(
+        self, engine: AsyncEngine, owed: PostgresOwed, rates: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self._engine = engine
         self._owed = owed
+        self._rates = rates
 
     async def figures(self) -> Figures:
         """Everything, read one after the other."""
@@ -62,6 +83,8 @@ class PostgresFigures:
             payments = (await connection.execute(_PAYMENTS)).all()
             texts = (await connection.execute(_TEXTS)).all()
             sent_texts = await _sent_texts(connection)
+            being_counted = (await connection.execute(_BEING_COUNTED)).all()
+            accounts = await self._accounts(connection)
         owed: Mapping[str, float] = {work.value: age for work, age in (await self._owed.owed()).items()}
         return Figures(
             contests=tuple(ContestFigures(r.slug, r.currency, int(r.votes), int(r.collected)) for r in contests),
@@ -69,6 +92,16 @@ class PostgresFigures:
             owed_seconds=owed,
             texts={row.status: row.many for row in texts},
             sent_texts=sent_texts,
+            accounts=accounts,
+            being_counted={row.slug: int(row.many) for row in being_counted},
+        )
+
+    async def _accounts(self, connection: AsyncConnection) -> AccountFigures:
+        closed = (await connection.execute(_CLOSED)).all()
+        due = {row.account: row.many for row in (await connection.execute(_QUESTIONS)).all()}
+        return AccountFigures(
+            closed={row.account: row.closed for row in closed},
+            backlog_seconds={account: due.get(account, 0) / rate for account, rate in self._rates.items()},
         )
 
 

@@ -26,6 +26,8 @@ union all select 'texts_out', min(next_try_at) from messages_out
   where status in ('due','sending','unknown') and next_try_at <= now()
 union all select 'refund', min(next_try_at) from refunds
   where status in ('due','sent') and next_try_at <= now()
+union all select 'payouts', min(o.next_try_at) from payouts o join organisers g on g.id = o.organiser_id
+  where o.status in ('due','sent') and o.next_try_at <= now() and (o.status = 'sent' or g.frozen_at is null)
 union all select 'staff_acts', min(decided_at) from staff_requests where status = 'approved'
 union all select 'nudges', min(reached_at) + make_interval(secs => :nudge_after) from unfinished_dialogues
   where handled_at is null and reached_at <= now() - make_interval(secs => :nudge_after)

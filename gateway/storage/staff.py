@@ -60,8 +60,8 @@ update staff set totp_last_step = :step where id = :id and coalesce(totp_last_st
 """)
 _OPEN: Final = text("""
 insert into staff_sessions (id, staff_id, family, refresh_hash, expires_at, remote, agent, factor_at)
-values (:family, :staff, :family, :hash, now() + cast(:life as interval), :remote, :agent,
-  case when :proven then now() end) returning factor_at
+values (:family, :staff, :family, :hash, now() + cast(:life as interval), :remote, :agent, now())
+returning factor_at
 """)
 _SHOWN: Final = text(f"""
 select t.id, t.family, t.used_at, t.revoked_at, t.expires_at, t.remote, t.agent, t.factor_at, now() as now,
@@ -108,6 +108,7 @@ _CREATE: Final = text("""
 insert into staff (id, email, name, password_hash, role, organiser_id)
 values (:id, :email, :name, :hash, :role, :organiser)
 """)
+_SET_HASH: Final = text("update staff set password_hash = :hash where id = :id returning email")
 _RESET_FACTOR: Final = text(f"""
 update staff s set totp_cipher = null, totp_confirmed_at = null, totp_last_step = null
 where s.email = :email returning {_MEMBER}
@@ -166,10 +167,10 @@ class PostgresStaff:
         async with self._engine.begin() as connection:
             await _set_hash(connection, staff_id, password_hash)
 
-    async def open_session(self, member: Member, refresh_hash: bytes, client: Client, *, proven: bool) -> LiveSession:
+    async def open_session(self, member: Member, refresh_hash: bytes, client: Client) -> LiveSession:
         """Begin a session."""
         family = uuid4()
-        values = {"family": family, "staff": member.id, "hash": refresh_hash, "life": REFRESH_LIFE, "proven": proven}
+        values = {"family": family, "staff": member.id, "hash": refresh_hash, "life": REFRESH_LIFE}
         async with self._engine.begin() as connection:
             factor_at = (await connection.execute(_OPEN, {**values, **_told(client)})).scalar_one()
             await connection.execute(text("update staff set signed_in_at = now() where id = :id"), {"id": member.id})

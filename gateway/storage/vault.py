@@ -42,8 +42,10 @@ class Vault:
         root = root_key.encode()
 
         def subkey(purpose: str) -> bytes:
+            """256 bits for this purpose alone."""
             return HKDF(SHA256(), 32, salt=b"spotlight", info=purpose.encode()).derive(root)
 
+        self.subkey = subkey
         self._cipher = AESGCM(subkey("field encryption"))
         self._index_key = subkey("blind index")
         self._url_key = subkey("callback url")

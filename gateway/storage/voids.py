@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.domain.order import Channel
 from gateway.domain.payment import State
 from gateway.domain.staff_request import ActRefused, StaffRequest, Why
 from gateway.ports.give_back import VoidBatch, VoidProgress
@@ -152,11 +153,14 @@ async def _window(connection: AsyncConnection, subject: str, params: Mapping[str
     first, last = _instant(params, "from"), _instant(params, "to")
     if first >= last:
         raise ActRefused(Why.IMPOSSIBLE, "the window ends before it begins")
+    channel = params.get("channel") or None
+    if channel is not None and channel not in set(Channel):
+        raise ActRefused(Why.IMPOSSIBLE, f"there is no channel {channel!r}; there are {', '.join(Channel)}")
     return {
         "contest": found.id,
         "from": first,
         "to": last,
-        "channel": params.get("channel") or None,
+        "channel": channel,
         "operator": params.get("operator") or None,
     }
 

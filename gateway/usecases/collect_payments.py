@@ -219,8 +219,8 @@ class Collector:
         """Ask for the money. What must be fetched before is kept before: who has lost it can never ask again."""
         account, collection = payment.provider, payment.collection
         if can.prepares - collection.secrets.keys():
-            call = cast("Preparer", provider).prepare(collection)
-            prepared = await measured(self._accounts, account, Asked.COLLECTION, call)
+            first = cast("Preparer", provider).prepare(collection)
+            prepared = await measured(self._accounts, account, Asked.COLLECTION, first)
             if isinstance(prepared, NotSent):
                 return prepared, payment
             collection = replace(collection, secrets={**collection.secrets, **prepared})

@@ -23,6 +23,7 @@ platform that collected, so that anything else goes back by transfer.
 
 from collections.abc import Mapping
 from typing import Final
+from uuid import uuid4
 
 from gateway.domain.money import Money
 from gateway.domain.wallet import PaymentMethod
@@ -46,7 +47,7 @@ from gateway.ports.payment_provider import (
     Wallet,
 )
 from gateway.ports.raw_exchange import RawRequest
-from payments.answers import read_object, word
+from payments.answers import read_object, shows_life, word
 from payments.http_call import STATUS, SUBMIT, HttpCaller
 from payments.mtn_momo_account import Product, Settings, collection_product, disbursement_product
 from payments.mtn_momo_answers import (
@@ -70,7 +71,7 @@ _NO_PRODUCT: Final = "no disbursement account is configured"
 
 
 class MtnMomo:
-    """`PaymentProvider`, `BalanceTeller` and `HolderChecker` for MTN; a `Disburser` where the account
+    """`PaymentProvider`, `Prober`, `BalanceTeller` and `HolderChecker` for MTN; a `Disburser` where the account
     has the Disbursement product."""
 
     code = CODE
@@ -140,6 +141,13 @@ class MtnMomo:
         )
         told = self._told_currency(collection.amount)
         return read_status(outcome, Asked(collection.reference, collection.amount, told, collection.payer))
+
+    async def alive(self) -> bool:
+        """Asked about a reference that nobody has, MTN answers 404."""
+        nobody = f"v1_0/requesttopay/{uuid4()}"
+        return shows_life(
+            await self._collection.call("GET", self.base_url.rstrip("/"), nobody, what="probe", patience=STATUS)
+        )
 
     async def disburse(self, disbursement: Disbursement) -> DisburseResult:
         """`POST refund` of a collection, or `POST transfer` to a wallet."""

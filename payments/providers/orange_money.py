@@ -21,6 +21,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import uuid4
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,7 +48,16 @@ from gateway.ports.payment_provider import (
     Unknown,
 )
 from gateway.ports.raw_exchange import RawRequest
-from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
+from payments.answers import (
+    decimal_text,
+    evidence,
+    identifier,
+    is_page,
+    number_forms,
+    read_object,
+    shows_life,
+    word,
+)
 from payments.http_call import STATUS, SUBMIT, TOKEN, Answer, HttpCaller, NeverLeft, Outcome, Patience
 from payments.registration import BaseUrl, HeaderSecret, Registration
 from payments.token_cache import NoToken, Token, TokenCache, TokenKey, basic, fingerprint, read_token
@@ -89,7 +99,7 @@ def utc_now() -> datetime:
 
 
 class OrangeMoney:
-    """`PaymentProvider` for Orange's Web Payment. `now`: the clock that dates a link's end."""
+    """`PaymentProvider` and `Prober` for Orange's Web Payment. `now`: the clock that dates a link's end."""
 
     code = CODE
 
@@ -152,6 +162,11 @@ class OrangeMoney:
         }
         return read_status(await self._post(collection, "transactionstatus", STATUS, body), collection)
 
+    async def alive(self) -> bool:
+        """Asked about an order that nobody placed, Orange answers 404."""
+        body = {"order_id": f"PROBE{uuid4().hex[:12].upper()}", "amount": 1, "pay_token": uuid4().hex}
+        return shows_life(await self._post(None, "transactionstatus", STATUS, body))
+
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint, when the notification repeats the token that only Orange and we know."""
         body = read_object(request.body)
@@ -167,9 +182,9 @@ class OrangeMoney:
         await self._caller.aclose()
 
     async def _post(
-        self, collection: Collection, verb: str, patience: Patience, body: Mapping[str, object]
+        self, collection: Collection | None, verb: str, patience: Patience, body: Mapping[str, object]
     ) -> Outcome | NoToken:
-        base = (collection.base_url or self.base_url).rstrip("/")
+        base = ((collection and collection.base_url) or self.base_url).rstrip("/")
 
         async def call(token: str) -> Outcome:
             return await self._caller.call(
@@ -177,7 +192,7 @@ class OrangeMoney:
                 f"{base}/orange-money-webpay/{self._settings.country_segment}/v1/{verb}",
                 what=verb,
                 patience=patience,
-                reference=str(collection.reference),
+                reference=str(collection.reference) if collection else "",
                 headers={"Authorization": f"Bearer {token}"},
                 json=body,
             )

@@ -23,6 +23,7 @@ it is answered 422. No refund call is documented for this contract (cash-in is a
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
+from uuid import uuid4
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -49,7 +50,16 @@ from gateway.ports.payment_provider import (
     Unknown,
 )
 from gateway.ports.raw_exchange import RawRequest
-from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
+from payments.answers import (
+    decimal_text,
+    evidence,
+    identifier,
+    is_page,
+    number_forms,
+    read_object,
+    shows_life,
+    word,
+)
 from payments.http_call import STATUS, SUBMIT, TOKEN, Answer, HttpCaller, NeverLeft, Outcome, Patience
 from payments.plain_text import plain_words
 from payments.registration import BaseUrl, HeaderSecret, Registration
@@ -103,8 +113,8 @@ class Settings(BaseModel):
 
 
 class OrangeMoneyCm:
-    """`PaymentProvider` for the core API. Money is asked for in two steps: `prepare` fetches the handle,
-    which is kept with the payment, and only then does `create` ask the payer."""
+    """`PaymentProvider`, `Preparer` and `Prober` for the core API. Money is asked for in two steps: `prepare`
+    fetches the handle, which is kept with the payment, and only then does `create` ask the payer."""
 
     code = CODE
 
@@ -127,6 +137,7 @@ class OrangeMoneyCm:
             status_per_second=self._settings.status_per_second,
             phone_needed=True,
             recovery=Recovery.ASK,
+            prepares=frozenset({PAY_TOKEN}),
             instructions={
                 "fr": "Aucune demande à l'écran ? Composez #150*50# pour approuver.",
                 "en": "No prompt on the screen? Dial #150*50# to approve.",
@@ -145,13 +156,10 @@ class OrangeMoneyCm:
             return Rejected("NO_PAYER", PayerReason.UNKNOWN_NUMBER)
         if EXPONENTS[collection.amount.currency] != 0:
             return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
-        kept, told = collection.secrets, None
-        if not kept.get(PAY_TOKEN):
-            fetched = await self.prepare(collection)
-            if isinstance(fetched, NotSent):
-                return fetched
-            # Told only now, so that it is lost with a lost answer: better `prepare` first.
-            kept, told = fetched, fetched[PAY_TOKEN]
+        pay_token = _handle(collection)
+        if not pay_token:
+            # One that is fetched only now would be lost with a lost answer, and nobody could ask any more.
+            return NotSent("no payToken was kept")
         body = {
             "subscriberMsisdn": subscriber,
             "channelUserMsisdn": self._settings.channel_msisdn,
@@ -159,18 +167,22 @@ class OrangeMoneyCm:
             "description": plain_words(collection.description, DESCRIPTION_LENGTH_MAX) or collection.order_code,
             "orderId": collection.order_code,
             "pin": self._settings.channel_pin.get_secret_value(),
-            "payToken": kept[PAY_TOKEN],
+            "payToken": pay_token,
             "notifUrl": collection.callback_url,
         }
-        return read_payment(await self._call(collection, "POST", "mp/pay", SUBMIT, json=body), told)
+        return read_payment(await self._call(collection, "POST", "mp/pay", SUBMIT, json=body))
 
     async def query(self, collection: Collection) -> StatusReport:
         """`GET mp/paymentstatus/{payToken}`."""
         pay_token = _handle(collection)
         if not pay_token:
-            # It may have been asked for by a process that died: never to be sent again on this word.
-            return Unavailable("no payToken was kept")
+            # It is kept before money is asked for, so nobody was asked.
+            return NotFound("no payToken was kept")
         return read_status(await self._call(collection, "GET", f"mp/paymentstatus/{pay_token}", STATUS), collection)
+
+    async def alive(self) -> bool:
+        """Asked about a handle that nobody was given, Orange answers 404."""
+        return shows_life(await self._call(None, "GET", f"mp/paymentstatus/MP{uuid4().hex.upper()}", STATUS))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint: nothing in the message proves anything. One about another handle is none."""
@@ -188,13 +200,13 @@ class OrangeMoneyCm:
 
     async def _call(
         self,
-        collection: Collection,
+        collection: Collection | None,
         method: str,
         path: str,
         patience: Patience,
         **content: Any,  # noqa: ANN401 - json= as httpx has it
     ) -> Outcome | NoToken:
-        base = (collection.base_url or self.base_url).rstrip("/")
+        base = ((collection and collection.base_url) or self.base_url).rstrip("/")
 
         async def call(token: str) -> Outcome:
             return await self._caller.call(
@@ -202,7 +214,7 @@ class OrangeMoneyCm:
                 f"{base}/{API}/{path}",
                 what="/".join(path.split("/")[:2]),
                 patience=patience,
-                reference=str(collection.reference),
+                reference=str(collection.reference) if collection else "",
                 headers={"Authorization": f"Bearer {token}", "X-AUTH-TOKEN": self._auth_token.get_secret_value()},
                 **content,
             )
@@ -224,7 +236,7 @@ class OrangeMoneyCm:
 
 
 def _handle(collection: Collection) -> str:
-    pay_token = collection.secrets.get(PAY_TOKEN) or collection.provider_reference or ""
+    pay_token = collection.secrets.get(PAY_TOKEN, "")
     return pay_token if pay_token.isascii() and pay_token.isalnum() else ""
 
 
@@ -255,9 +267,8 @@ def read_init(outcome: Outcome | NoToken) -> Mapping[str, str] | NotSent:
     return NotSent(f"init: {outcome.status}", alarm=outcome.status in (400, 401, 403, 404))
 
 
-def read_payment(outcome: Outcome | NoToken, handle: str | None) -> CreateResult:
-    """What Orange's answer to `mp/pay` means. Whatever is not listed may have been taken in. `handle`: what
-    must be kept from now on, where it is not kept yet."""
+def read_payment(outcome: Outcome | NoToken) -> CreateResult:
+    """What Orange's answer to `mp/pay` means. Whatever is not listed may have been taken in."""
     if isinstance(outcome, NoToken):
         return NotSent(outcome.error, alarm=outcome.alarm)
     if isinstance(outcome, NeverLeft):
@@ -267,7 +278,7 @@ def read_payment(outcome: Outcome | NoToken, handle: str | None) -> CreateResult
     answer, status = read_object(outcome.body), outcome.status
     refusal = _refusal(answer)
     if status in (200, 201) and _data(answer):
-        return _refused(refusal) if refusal else Accepted(handle)
+        return _refused(refusal) if refusal else Accepted()
     if status in (200, 400, 403) and is_page(outcome):
         return Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
     if status == 429:
@@ -277,7 +288,7 @@ def read_payment(outcome: Outcome | NoToken, handle: str | None) -> CreateResult
     if refusal and 400 <= status < 500:
         return _refused(refusal)
     if status == 422 and answer:
-        return Accepted(handle, already_there=True)
+        return Accepted(already_there=True)
     if status == 400:
         return Rejected(word(answer.get("code"), "400"), PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
     return Unknown(str(status))

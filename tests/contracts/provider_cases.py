@@ -159,7 +159,7 @@ def plain(value: object) -> object:
 
 def told(result: Any) -> dict[str, object]:
     """A result as a case file writes it."""
-    if result is None or isinstance(result, bool):
+    if result is None or isinstance(result, bool | Mapping):
         return {"value": result}
     shown = {field.name: plain(getattr(result, field.name)) for field in fields(result)}
     if "expires_at" in shown:

@@ -72,7 +72,7 @@ def test_labels_are_told_apart_and_every_case_has_a_source(code: str) -> None:
     assert all(case["source"] for case in FILES[code]["cases"])
 
 
-@pytest.mark.parametrize(("code", "case"), cases("create", "query", *OUTGOING))
+@pytest.mark.parametrize(("code", "case"), cases("create", "query", "prepare", *OUTGOING))
 async def test_call(code: str, case: Mapping[str, Any]) -> None:
     file, exchange = FILES[code], case.get("exchange", [])
     scripted = [(turn["request"], response(turn["answer"])) for turn in exchange]
@@ -113,7 +113,7 @@ async def _hints(code: str, body: bytes, secrets: Mapping[str, str], method: str
 async def _ask(code: str, what: str, given: Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Any:
     provider: Any = build(code, settings)
     try:
-        if what in ("create", "query"):
+        if what in ("create", "query", "prepare"):
             return await getattr(provider, what)(collection(code, given))
         if what == "balance":
             return await provider.balance(Wallet(given["wallet"]), given["currency"], given["country"])

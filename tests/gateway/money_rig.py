@@ -58,7 +58,8 @@ class MoneyRig(Rig):
             await connection.execute(
                 text(
                     "insert into fee_plans (id, organiser_id, currency, valid_from, percent_bp, created_by)"
-                    " select gen_random_uuid(), organiser_id, currency, now(), :bp, 'test' from contests where slug = 'star'"
+                    " select gen_random_uuid(), organiser_id, currency, now(), :bp, 'test' from contests"
+                    " where slug = 'star'"
                 ),
                 {"bp": FEE_PERCENT_BP},
             )

@@ -1,9 +1,10 @@
 """One running country for all journeys; each journey uses numbers and candidates of its own."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page
 
 from tests.country import Country
 from tests.engines import temporary_home
@@ -19,3 +20,41 @@ def country() -> Iterator[Country]:
             running.stop()
             if os.environ.get("SPOTLIGHT_SHOW_LOG"):
                 print(running.log())
+
+
+@pytest.fixture
+def silent(country: Country) -> Iterator[Country]:
+    """MTN tells us nothing by itself."""
+    country.control(mtn_momo={"callback": {"mode": "none"}})
+    try:
+        yield country
+    finally:
+        country.control(mtn_momo={"callback": {"mode": "once"}, "status": {"http_503_seconds": 0}})
+
+
+@pytest.fixture
+def impatient(country: Country) -> Iterator[Country]:
+    """A country where the operator lets a prompt wait for a second."""
+    country.control(expire_after_seconds=1)
+    try:
+        yield country
+    finally:
+        country.control(expire_after_seconds=None)
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    context = await browser.new_context(viewport={"width": 360, "height": 740}, locale="fr-FR")
+    opened = await context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+
+    def hear(message: ConsoleMessage) -> None:
+        # The operator's page has no icon, and Chromium says so.
+        if message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
+            faults.append(message.text)
+
+    opened.on("console", hear)
+    yield opened
+    await context.close()
+    assert faults == []

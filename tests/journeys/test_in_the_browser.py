@@ -1,32 +1,13 @@
 """Journeys as a person sees them: the handset's keys are pressed, the pages are read in Chromium."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.country import Country
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
-
-
-@pytest.fixture
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    context = await browser.new_context(viewport={"width": 360, "height": 740}, locale="fr-FR")
-    opened = await context.new_page()
-    faults: list[str] = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-
-    def hear(message: ConsoleMessage) -> None:
-        # The operator's page has no icon, and Chromium says so.
-        if message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
-            faults.append(message.text)
-
-    opened.on("console", hear)
-    yield opened
-    await context.close()
-    assert faults == []
 
 
 async def votes_shown(page: Page, code: str) -> int:

@@ -1,7 +1,6 @@
 """Handsets in trouble: cut off and dialling again, mistyped, debited without a vote."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,16 +9,6 @@ from gateway.domain.receipt import read_receipt
 from tests.country import Country, Phone, until
 
 pytestmark = pytest.mark.journey
-
-
-@pytest.fixture
-def silent(country: Country) -> Iterator[Country]:
-    """MTN tells us nothing by itself."""
-    country.control(mtn_momo={"callback": {"mode": "none"}})
-    try:
-        yield country
-    finally:
-        country.control(mtn_momo={"callback": {"mode": "once"}, "status": {"http_503_seconds": 0}})
 
 
 def ask_where_the_money_is(phone: Phone) -> str:

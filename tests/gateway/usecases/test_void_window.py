@@ -80,6 +80,7 @@ async def test_a_window_may_be_of_a_channel_or_an_operator(rig: MoneyRig, asked:
         {"from": "yesterday", "to": "today"},
         {"from": "2026-11-21T20:00", "to": "2026-11-21T21:00"},
         {"from": "2026-11-21T21:00Z", "to": "2026-11-21T20:00Z"},
+        {"from": "2020-11-21T20:00Z", "to": "2100-11-21T21:00Z", "channel": "fax"},
         {"from": "2016-11-21T20:00Z", "to": "2016-11-21T21:00Z"},
     ],
 )
