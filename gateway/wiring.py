@@ -29,7 +29,7 @@ from gateway.domain.prompting import DEMO_LIMITS, NO_LIMITS, PromptLimits
 from gateway.domain.routing import Kind
 from gateway.house import BoundHouse
 from gateway.http.health import Figure
-from gateway.money_desk import money_desk
+from gateway.money_desk import DailyReconciliation, MoneyDesk, money_desk
 from gateway.ports.house import HouseUnavailable
 from gateway.ports.payment_provider import PaymentProvider
 from gateway.ports.work import Work
@@ -105,6 +105,8 @@ class Rooms:
     doorbell: RqDoorbell
     owed: PostgresOwed
     staff_acts: StaffActs
+    desk: MoneyDesk
+    daily: DailyReconciliation
     watch: AccountWatch
     telegram: TelegramChannel | None = None
 
@@ -129,6 +131,8 @@ class Rooms:
             "partitions": (3600.0, self._make_partitions),
             "purge": (120.0, partial(purge, self.auto)),
         }
+        if does_work:
+            chores["reconciliation"] = (900.0, self.daily.start)
         await keep_sweeping(
             owed=self.owed,
             drains=self.drains,
@@ -245,12 +249,15 @@ async def open_rooms(
         drains=Drains(steps, doorbell, temporary=TEMPORARY),
         doorbell=doorbell,
         owed=PostgresOwed(auto),
+        desk=desk,
+        daily=DailyReconciliation(settings, engine),
         staff_acts=staff_acts,
         watch=watch,
         telegram=telegram,
     )
     async with AsyncExitStack() as closing:
         closing.push_async_callback(engine.dispose)
+        closing.push_async_callback(rooms.daily.aclose)
         closing.push_async_callback(unfinished.aclose)
         closing.push_async_callback(redis.aclose)
         closing.push_async_callback(patient_redis.aclose)

@@ -141,8 +141,9 @@ def resolve(
 
         async def run() -> "Difference":
             async with open_money_desk(running_settings()) as desk:
+                who = await desk.person(person)
                 return await desk.reconciler.repair(
-                    number, action, person=person, reason=reason, operator_reference=operator_reference
+                    number, action, person=who, reason=reason, operator_reference=operator_reference
                 )
 
         decided = asyncio.run(run())

@@ -6,13 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
-from tests.engines import SECRET_KEY, Database
+from tests.engines import SECRET_KEY, Database, run_apart
 from tests.gateway.cli.test_contest import MTN
 from tests.gateway.usecases.test_reconcile import statement
+
+AWA, YAO = "awa@house.test", "yao@house.test"
 
 
 @pytest.fixture
@@ -28,7 +31,20 @@ def run(tmp_path: Path, database: Database, redis_url: str, monkeypatch: pytest.
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
+    run_apart(_hire(database))
     return CliRunner()
+
+
+async def _hire(database: Database) -> None:
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        for email in (AWA, YAO):
+            await connection.execute(
+                "insert into staff (id, email, password_hash, role) values (gen_random_uuid(), $1, '-', 'finance')",
+                email,
+            )
+    finally:
+        await connection.close()
 
 
 def done(run: CliRunner, *words: str, status: int = 0) -> str:
@@ -55,11 +71,11 @@ def test_an_unnamed_payment_is_imported_decided_and_booked(run: CliRunner, tmp_p
     assert "1 missing here" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=1)
     assert "imported before" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=2)
     (found,) = json.loads(done(run, "reconcile", "differences", "--json", status=1))
-    words = ("--as", "awa@example.org", "--reason", "nobody knows it")
+    words = ("--as", "awa@house.test", "--reason", "nobody knows it")
     said = done(run, "reconcile", "resolve", str(found["id"]), "--action", "unexplained", *words)
     assert "ledger transaction" in said
     assert "nothing differs" in done(run, "reconcile", "differences")
-    assert "unexplained by awa@example.org" in done(run, "reconcile", "differences", "--all")
+    assert "unexplained by awa@house.test" in done(run, "reconcile", "differences", "--all")
     balances = json.loads(done(run, "ledger", "balances", "--json"))
     assert {b["account"]: b["amount_minor"] for b in balances} == {"operator_clearing": 500, "unexplained": -500}
     assert "XOF: balances" in done(run, "ledger", "trial")
@@ -74,10 +90,44 @@ def test_told_in_a_sentence(run: CliRunner, tmp_path: Path) -> None:
     assert "no instant" in done(run, "ledger", "trial", "--at", "soon", status=2)
     assert "no contest 'x'" in done(run, "ledger", "balances", "--contest", "x", status=2)
     assert "no difference 99" in done(
-        run, "reconcile", "resolve", "99", "--action", "accept", "--as", "a", "--reason", "none there", status=2
+        run, "reconcile", "resolve", "99", "--action", "accept", "--as", AWA, "--reason", "none there", status=2
     )
     assert "No such file" in done(run, "reconcile", str(tmp_path / "none.csv"), "--provider", "mtn_momo", status=1)
 
 
 def test_an_operator_that_does_not_answer(run: CliRunner) -> None:
     assert "no answer" in done(run, "reconcile", "balances") or "no operator" in done(run, "reconcile", "balances")
+
+
+OUT = {
+    "MTN_MOMO_DISBURSEMENT_SUBSCRIPTION_KEY": "key",
+    "MTN_MOMO_DISBURSEMENT_API_USER": "6f3e5f7e-3f0c-4a57-9d0a-5a2f3b1c7d21",
+    "MTN_MOMO_DISBURSEMENT_API_KEY": "key",
+}
+
+
+def test_a_beneficiary_is_registered_and_confirmed_and_the_organiser_frozen(
+    run: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in OUT.items():
+        monkeypatch.setenv(name, value)
+    words = ("demo", "0505060708", "--name", "Awa", "--operator", "mtn_momo", "--reason", "contract of May")
+    assert "not one of the staff" in done(
+        run, "payout", "beneficiary", "add", *words, "--as", "eve@house.test", status=2
+    )
+    said = done(run, "payout", "beneficiary", "add", *words, "--as", AWA)
+    request = said.split()[1]
+    assert "+225 05 •• •• 07 08" in said
+    assert request in done(run, "payout", "list", "--contest", "star")
+    assert "somebody else" in done(run, "payout", "approve", request, "--as", AWA, status=2)
+    assert "can be paid from" in done(run, "payout", "beneficiary", "confirm", request, "--as", YAO)
+    (line,) = json.loads(done(run, "payout", "beneficiary", "list", "demo", "--json"))
+    assert (line["confirmed_by"], line["number"]) == (YAO, "+225 05 •• •• 07 08")
+    ask = ("payout", "ask", "star", "all", "--to", line["id"], "--as", AWA, "--reason", "their share")
+    assert "can be paid from" in done(run, *ask, status=2)
+    assert "frozen" in done(run, "organiser", "freeze", "demo", "--as", AWA, "--reason", "looked into")
+    assert "is frozen" in done(run, *ask, status=2)
+    assert "(frozen)" in done(run, "payout", "list", "--contest", "star")
+    assert "paid again" in done(run, "organiser", "unfreeze", "demo", "--as", YAO, "--reason", "cleared")
+    assert "retired" in done(run, "payout", "beneficiary", "retire", line["id"], "--as", AWA, "--reason", "moved")
+    assert "no payout" in done(run, "payout", "statement", line["id"], status=2)

@@ -77,11 +77,11 @@ async def test_every_process_is_told(rig: Rig, redis: "redis_asyncio.Redis") -> 
 async def test_an_emptied_redis_is_refilled(rig: Rig, redis: "redis_asyncio.Redis") -> None:
     store, feed = PostgresScores(rig.engine), RedisScoreFeed(redis)
     await counted(rig, "+2250501020304")
-    assert await heal_scores(scores=store, feed=feed) == 1
+    assert await heal_scores(scores=store, feed=feed) == 2
     assert await heal_scores(scores=store, feed=feed) == 0
     await redis.flushdb()
     assert await feed.read(rig.contest.id) is None
-    assert await heal_scores(scores=store, feed=feed) == 1
+    assert await heal_scores(scores=store, feed=feed) == 2
     held = await feed.read(rig.contest.id)
     assert held is not None
     assert (held[0], held[1]["07"]) == (1, 5)

@@ -1,0 +1,220 @@
+"""Who asks, and whether they may: in front of every page and address of the back office.
+
+The rights are read with the session at each request. A page whose access token is over sends the
+browser through `/api/auth/continue`, which knows the refresh token, and back, with whatever it posted.
+"""
+
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from admin.cookies import access_name, device_name
+from admin.desk import DESK, Desk
+from gateway.domain.staff import Member, Right
+from gateway.http.app_keys import PUBLIC_URL
+from gateway.http.endpoint import read_body
+from gateway.http.pages import render
+from gateway.http.problems import Problem
+from gateway.http.rate_limits import subject_of
+from gateway.ports.back_office import Scope
+from gateway.ports.staff_accounts import Client, LiveSession
+
+CONTINUE: Final = "/api/auth/continue"
+HOME: Final = "/admin"
+SIGN_IN: Final = "/admin/sign-in"
+FACTOR: Final = "/admin/factor"
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+FORM_TOKEN: Final = "form"
+_FIELDS_MAX: Final = 40
+_FIELD_LENGTH_MAX: Final = 2_000
+_BEARER: Final = "Bearer "
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", ""})
+_ME: Final = "spotlight_me"
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who is signed in. `bearer`: a program that brought its token itself."""
+
+    session: LiveSession
+    rights: frozenset[Right]
+    proven: bool
+    bearer: bool = False
+
+    @property
+    def member(self) -> Member:
+        """The account."""
+        return self.session.member
+
+    @property
+    def email(self) -> str:
+        """How acts are recorded."""
+        return self.session.member.email
+
+    @property
+    def scope(self) -> Scope:
+        """Whose contests they see."""
+        return self.session.member.organiser_id
+
+    def may(self, right: str) -> bool:
+        """Whether they have a right, by its word: for templates."""
+        return Right(right) in self.rights
+
+
+Form = Mapping[str, str]
+ServePage = Callable[[web.Request, Me], Awaitable[web.StreamResponse]]
+ServeForm = Callable[[web.Request, Me, Form], Awaitable[web.StreamResponse]]
+
+
+def client_of(request: web.Request) -> Client:
+    """Where a request comes from."""
+    return Client(request.remote or "", request.headers.get(hdrs.USER_AGENT, ""))
+
+
+def counted_address(request: web.Request, desk: Desk) -> str | None:
+    """Whom the address of a sign-in counts for; None where it does not count."""
+    remote = request.remote or ""
+    return None if remote in _LOOPBACK and not desk.loopback_counts else subject_of(remote)
+
+
+def device_of(request: web.Request, desk: Desk, email: str) -> str | None:
+    """Id of the browser, where this account has signed in by it before."""
+    word = request.cookies.get(device_name(desk.secure))
+    return None if word is None else desk.tokens.read_device(word, email)
+
+
+def safe_next(address: str | None) -> str:
+    """Where to go after signing in: an address of the back office, whatever was asked for."""
+    if not address or not address.isascii() or not address.isprintable() or "\\" in address:
+        return HOME
+    parts = urlsplit(address)
+    ours = parts.path == HOME or parts.path.startswith(HOME + "/")
+    return address if ours and not parts.scheme and not parts.netloc else HOME
+
+
+def from_elsewhere(request: web.Request) -> bool:
+    """Whether anything but a page of ours sent this. Every browser that staff may use tells one of both."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site != "same-origin"
+    origin = request.headers.get(hdrs.ORIGIN)
+    ours = {request.host, urlsplit(request.app.get(PUBLIC_URL, "")).netloc} - {""}
+    return origin is None or urlsplit(origin).netloc not in ours
+
+
+async def who(request: web.Request) -> Me | None:
+    """Who asks, by `Authorization: Bearer` or by cookie; None when nobody is signed in."""
+    if _ME in request:
+        known: Me | None = request[_ME]
+        return known
+    desk, header = request.app[DESK], request.headers.get(hdrs.AUTHORIZATION, "")
+    bearer = header.startswith(_BEARER)
+    token = header.removeprefix(_BEARER) if bearer else request.cookies.get(access_name(desk.secure), "")
+    access = desk.tokens.read_access(token) if token else None
+    session = None if access is None else await desk.sign_in.accounts.live_session(access.family)
+    me = None
+    if session is not None:
+        me = Me(session, desk.sign_in.rights(session.member), desk.sign_in.proven(session), bearer)
+    request[_ME] = me
+    return me
+
+
+def page(right: Right | None = None, *, unfinished: bool = False) -> Callable[[ServePage], Handler]:
+    """A page for those who have a right; None: for everybody who is signed in. `unfinished`: also for those
+    who have to set up their second factor first."""
+
+    def wrap(serve: ServePage) -> Handler:
+        @functools.wraps(serve)
+        async def handler(request: web.Request) -> web.StreamResponse:
+            me = await who(request)
+            if me is None or me.bearer:
+                return _renew(request)
+            return _stopped(request, me, right, unfinished) or await serve(request, me)
+
+        return handler
+
+    return wrap
+
+
+def form(right: Right | None = None, *, unfinished: bool = False) -> Callable[[ServeForm], Handler]:
+    """What takes a form that one of our pages sent, for those who have a right."""
+
+    def wrap(serve: ServeForm) -> Handler:
+        @functools.wraps(serve)
+        async def handler(request: web.Request) -> web.StreamResponse:
+            if from_elsewhere(request):
+                return say(request, 403, "elsewhere")
+            me = await who(request)
+            if me is None or me.bearer:
+                return _renew(request)
+            if stopped := _stopped(request, me, right, unfinished):
+                return stopped
+            fields = await read_form(request)
+            if not request.app[DESK].tokens.is_form(me.session, fields.get(FORM_TOKEN, "")):
+                return say(request, 403, "old_form", me)
+            return await serve(request, me, fields)
+
+        return handler
+
+    return wrap
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """The fields as sent; of a field given twice, the last. Problem 400, 413, 415."""
+    body = await read_body(request, FORM_TYPE)
+    try:
+        fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS_MAX))
+    except ValueError:
+        raise Problem(400, "Unreadable form") from None
+    return {name: value[:_FIELD_LENGTH_MAX] for name, value in fields.items()}
+
+
+async def api_me(request: web.Request, right: Right | None = None) -> Me:
+    """Who asks by the API. Problem 401, 403."""
+    me = await who(request)
+    if me is None:
+        raise Problem(401, "Not signed in", kind="/problems/not_signed_in", headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
+    if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not me.bearer and from_elsewhere(request):
+        raise Problem(403, "Sent from elsewhere", kind="/problems/sent_from_elsewhere")
+    if request.app[DESK].sign_in.factor_wanted and not me.member.has_factor:
+        raise Problem(403, "Second factor wanted", "Set it up at /admin/factor.", kind="/problems/factor_wanted")
+    if right is not None and right not in me.rights:
+        raise Problem(403, "Not allowed", f"Your role lacks the right {right.value}.", kind="/problems/not_allowed")
+    return me
+
+
+def see_other(address: str) -> web.Response:
+    """Go there with a GET."""
+    return web.Response(status=303, headers={hdrs.LOCATION: address, hdrs.CACHE_CONTROL: "no-store"})
+
+
+def say(request: web.Request, status: int, about: str, me: Me | None = None, **values: object) -> web.Response:
+    """A page with one clear sentence. `about`: its phrases, `desk_say.<about>_title` and `_text`."""
+    return render(request, "admin_message.html", status=status, about=about, **shared(request, me), **values)
+
+
+def shared(request: web.Request, me: Me | None) -> dict[str, object]:
+    """What every page of the back office is given."""
+    desk = request.app[DESK]
+    return {"me": me, "form_token": "" if me is None else desk.tokens.form(me.session), "here": request.path}
+
+
+def _stopped(request: web.Request, me: Me, right: Right | None, unfinished: bool) -> web.Response | None:
+    wanted = request.app[DESK].sign_in.factor_wanted and not me.member.has_factor
+    if wanted and not unfinished:
+        return see_other(FACTOR)
+    if right is not None and right not in me.rights:
+        return say(request, 403, "not_allowed", me)
+    return None
+
+
+def _renew(request: web.Request) -> web.Response:
+    """Through the refresh token and back. 307 keeps the method and what was posted."""
+    back = safe_next(request.path_qs)
+    headers = {hdrs.LOCATION: f"{CONTINUE}?next={quote(back, safe='/')}", hdrs.CACHE_CONTROL: "no-store"}
+    return web.Response(status=307, headers=headers)

@@ -1,0 +1,236 @@
+"""Accounts that fail are closed for every process, probed without moving money, and opened with care."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
+
+from gateway.domain.routing import NoRail, Rails
+from gateway.domain.wallet import PaymentMethod
+from gateway.ports.accounts import AccountHealthStore, Asked
+from gateway.ports.payment_provider import (
+    Accepted,
+    Failed,
+    NotSent,
+    PayerReason,
+    Rejected,
+    StillOpen,
+    Unavailable,
+    Unknown,
+)
+from gateway.storage.account_health import PostgresAccountHealth
+from gateway.storage.engine import make_engine
+from gateway.usecases.account_watch import AccountWatch
+from tests.gateway.scripted_provider import ScriptedProvider
+from tests.rails import RAILS
+
+MTN = "mtn_momo"
+
+
+@dataclass
+class ProbedProvider(ScriptedProvider):
+    """Tells whether it is alive as scripted; the last word holds for ever."""
+
+    lives: list[bool] = field(default_factory=lambda: [True])
+    probes: int = 0
+
+    async def alive(self) -> bool:
+        self.probes += 1
+        return self.lives.pop(0) if len(self.lives) > 1 else self.lives[0]
+
+
+@dataclass
+class Clock:
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def engine(database: Any) -> AsyncIterator[AsyncEngine]:
+    made = make_engine(database.app_url, pool_size=8)
+    yield made
+    await made.dispose()
+
+
+def watch(engine: AsyncEngine, provider: ScriptedProvider | None = None, clock: Clock | None = None) -> AccountWatch:
+    return AccountWatch(
+        PostgresAccountHealth(engine),
+        {MTN: provider or ProbedProvider()},
+        RAILS,
+        temporary=(SQLAlchemyError, OSError),
+        clock=clock or Clock(),
+    )
+
+
+def fail(one: AccountWatch, times: int = 20, result: object = Unknown("503"), seconds: float = 0.1) -> None:
+    for _ in range(times):
+        one.note(MTN, Asked.COLLECTION, result, seconds)
+
+
+async def settled(one: AccountWatch) -> None:
+    """What it began is done."""
+    while busy := [task for task in one._busy.values() if not task.done()]:
+        await asyncio.gather(*busy)
+
+
+async def time_is_over(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("update account_health set closed_until = now() where closed_until is not null"))
+
+
+def choice(rails: Rails) -> object:
+    from gateway.domain.money import Money
+
+    return rails.choose("CI", PaymentMethod.MTN, Money(500, "XOF"), 0)
+
+
+@pytest.mark.parametrize("result", [Unknown("ReadTimeout"), NotSent("429"), Unavailable("503")])
+async def test_what_fails_is_closed_here_and_everywhere(engine: AsyncEngine, result: object) -> None:
+    here, there = watch(engine), watch(engine)
+    sold_by: list[Rails] = []
+    there.tell(sold_by.append)
+    with capture_logs() as lines:
+        fail(here, 19, result)
+        await settled(here)
+        assert here.rails.closed == frozenset()
+        fail(here, 5, result)
+        await settled(here)
+    assert choice(here.rails) is NoRail.CLOSED_NOW
+    assert here.at_once(MTN, 256) == 0
+    await there.refresh()
+    assert choice(sold_by[-1]) is NoRail.CLOSED_NOW
+    (line,) = [line for line in lines if line["event"] == "account_closed"]
+    assert (line["log_level"], line["account"], line["seconds"]) == ("error", MTN, 15)
+    assert result.error in line["reason"]  # type: ignore[attr-defined] # each of them has one
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        Accepted(),
+        StillOpen("PENDING"),
+        Rejected("NO_FUNDS", PayerReason.NO_FUNDS),
+        Failed("APPROVAL_REJECTED", PayerReason.DECLINED, "{}"),
+    ],
+)
+async def test_refusals_by_payers_are_no_failures_but_slow_answers_are(engine: AsyncEngine, result: object) -> None:
+    one = watch(engine)
+    fail(one, 100, result)
+    await settled(one)
+    assert one.rails.closed == frozenset()
+    fail(one, 100, result, seconds=5.1)
+    await settled(one)
+    assert one.rails.closed == {MTN}
+
+
+async def test_it_opens_after_three_probes_and_fills_up_slowly(engine: AsyncEngine) -> None:
+    provider, clock = ProbedProvider(), Clock()
+    one = watch(engine, provider, clock)
+    fail(one)
+    await settled(one)
+    await one.refresh()
+    await settled(one)
+    assert provider.probes == 0
+    await time_is_over(engine)
+    with capture_logs() as lines:
+        await one.refresh()
+        await settled(one)
+    assert provider.probes == 3
+    assert provider.created == {}
+    assert one.rails.closed == frozenset()
+    assert [line["log_level"] for line in lines if line["event"] == "account_open"] == ["warning"]
+    assert one.at_once(MTN, 256) == 4
+    clock.now += 9
+    assert one.at_once(MTN, 256) == 32
+    clock.now += 60
+    assert one.at_once(MTN, 256) == 256
+
+
+async def test_calls_of_before_say_nothing_of_an_account_that_opened(engine: AsyncEngine) -> None:
+    clock = Clock()
+    one = watch(engine, clock=clock)
+    fail(one)
+    await settled(one)
+    fail(one, 10)
+    clock.now += 15
+    await time_is_over(engine)
+    await one.refresh()
+    await settled(one)
+    clock.now += 1
+    # Time-outs of calls that began before it was closed.
+    fail(one, 50, seconds=16.0)
+    fail(one, 19)
+    await settled(one)
+    assert one.rails.closed == frozenset()
+    fail(one, 1)
+    await settled(one)
+    assert one.rails.closed == {MTN}
+
+
+async def test_a_probe_that_fails_keeps_it_closed_for_longer(engine: AsyncEngine) -> None:
+    provider = ProbedProvider(lives=[True, True, False, True])
+    one = watch(engine, provider)
+    fail(one)
+    await settled(one)
+    await time_is_over(engine)
+    await one.refresh()
+    await settled(one)
+    assert (provider.probes, one.rails.closed) == (3, {MTN})
+    read = await PostgresAccountHealth(engine).read()
+    assert read.health[MTN].closed_seconds == 30
+    await time_is_over(engine)
+    await one.refresh()
+    await settled(one)
+    assert one.rails.closed == frozenset()
+
+
+async def test_many_processes_probe_once(engine: AsyncEngine) -> None:
+    provider = ProbedProvider()
+    several = [watch(engine, provider) for _ in range(4)]
+    fail(several[0])
+    await settled(several[0])
+    await time_is_over(engine)
+    await asyncio.gather(*(one.refresh() for one in several))
+    await asyncio.gather(*(settled(one) for one in several))
+    assert provider.probes == 3
+
+
+async def test_an_account_that_cannot_be_probed_is_tried_by_its_next_payers(engine: AsyncEngine) -> None:
+    one = watch(engine, ScriptedProvider())
+    fail(one)
+    await settled(one)
+    await time_is_over(engine)
+    await one.refresh()
+    await settled(one)
+    assert one.rails.closed == frozenset()
+
+
+async def test_without_the_database_nothing_breaks_and_the_last_reading_stays() -> None:
+    class Away:
+        async def read(self) -> object:
+            raise OSError("no connection")
+
+        async def close(self, account: str, reason: str) -> int | None:
+            raise OSError("no connection")
+
+    one = AccountWatch(
+        cast(AccountHealthStore, Away()), {MTN: ProbedProvider()}, RAILS, temporary=(OSError,), clock=Clock()
+    )
+    with capture_logs() as lines:
+        fail(one, 30)
+        await settled(one)
+        watching = asyncio.create_task(one.keep_watching())
+        while not any(line["event"] == "account_health_stale" for line in lines):
+            await asyncio.sleep(0)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert one.rails.closed == frozenset()
+    assert {line["event"] for line in lines} == {"account_health_not_kept", "account_health_stale"}
