@@ -20,7 +20,6 @@ from admin.guard import (
     device_of,
     from_elsewhere,
     safe_next,
-    say,
     see_other,
     who,
 )
@@ -147,12 +146,19 @@ def _with_cookies(handler: Handler) -> Handler:
         match request.get(_CHANGED):
             case Opened() as opened:
                 set_session(response, request[_ACCESS], opened.refresh_token, secure=desk.secure)
-                set_device(response, desk.tokens.device(opened.session.member.email), secure=desk.secure)
+                know_device(request, response, opened.session.member.email)
             case NotRotated():
                 clear_session(response, secure=desk.secure)
         return response
 
     return serve
+
+
+def know_device(request: web.Request, response: web.StreamResponse, email: str) -> None:
+    """Know this browser again for the account that has just signed in by it."""
+    desk = request.app[DESK]
+    if device_of(request, desk, email) is None:
+        set_device(response, desk.tokens.device(email), secure=desk.secure)
 
 
 def _reply(request: web.Request, opened: Opened) -> Reply:
@@ -236,13 +242,12 @@ async def confirm(request: web.Request, *, body: Proof) -> Reply:
 async def go_on(request: web.Request) -> web.StreamResponse:
     """Renew a browser's session and send it back to where it was, with what it posted."""
     desk, back = request.app[DESK], safe_next(request.query.get("next"))
-    if request.headers.get("Sec-Fetch-Site") == "cross-site":
-        return say(request, 403, "elsewhere")
     token = request.cookies.get(refresh_name(desk.secure), "")
     renewed = await desk.sign_in.refresh(token, client_of(request)) if token else NotRotated()
     if isinstance(renewed, NotRotated):
         response = see_other(f"{SIGN_IN}?next={quote(back, safe='/')}")
-        clear_session(response, secure=desk.secure)
+        if token:
+            clear_session(response, secure=desk.secure)
         return response
     response = web.Response(status=307, headers={hdrs.LOCATION: back, hdrs.CACHE_CONTROL: "no-store"})
     if isinstance(renewed, Opened):

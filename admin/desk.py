@@ -1,6 +1,8 @@
 """What the back office works with, bound to storage where the gateway is put together."""
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from aiohttp import web
 
@@ -8,6 +10,8 @@ from admin.tokens import Tokens
 from gateway.ports.back_office import BackOffice
 from gateway.ports.books import Book
 from gateway.ports.give_back import VoidStore
+from gateway.ports.payment_provider import PaymentProvider
+from gateway.ports.payouts import BeneficiaryBook, PayoutDesk, PayoutStatement
 from gateway.usecases.reconcile import Reconciler
 from gateway.usecases.sign_in import SignIn
 from gateway.usecases.staff_acts import StaffActs
@@ -25,8 +29,17 @@ class Desk:
     voids: VoidStore
     book: Book
     reconciler: Reconciler
+    payouts: PayoutDesk
+    payout_statement: Callable[[UUID], Awaitable[PayoutStatement]]
+    beneficiaries: BeneficiaryBook
+    providers: Mapping[str, PaymentProvider]
     secure: bool
     loopback_counts: bool = True
+
+    @property
+    def accounts(self) -> Sequence[str]:
+        """Keys of the accounts at operators that this installation is set up with."""
+        return sorted(self.providers)
 
 
 DESK: web.AppKey[Desk] = web.AppKey("back_office", Desk)

@@ -4,13 +4,15 @@ The rights are read with the session at each request. A page whose access token 
 browser through `/api/auth/continue`, which knows the refresh token, and back, with whatever it posted.
 """
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from aiohttp import hdrs, web
+from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.typedefs import Handler
 
 from admin.cookies import access_name, device_name
@@ -18,7 +20,7 @@ from admin.desk import DESK, Desk
 from gateway.domain.staff import Member, Right
 from gateway.http.app_keys import PUBLIC_URL
 from gateway.http.endpoint import read_body
-from gateway.http.pages import render
+from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
 from gateway.http.rate_limits import subject_of
 from gateway.ports.back_office import Scope
@@ -29,12 +31,30 @@ HOME: Final = "/admin"
 SIGN_IN: Final = "/admin/sign-in"
 FACTOR: Final = "/admin/factor"
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
-FORM_TOKEN: Final = "form"
+FORM_FIELD: Final = "form"
+PROOF_FIELD: Final = "proof"
 _FIELDS_MAX: Final = 40
 _FIELD_LENGTH_MAX: Final = 2_000
+_FILE_NAME_MAX: Final = 120
+_UPLOAD_SECONDS: Final = 60.0
+FILE_BYTES_MAX: Final = 10 * 1024 * 1024
 _BEARER: Final = "Bearer "
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", ""})
 _ME: Final = "spotlight_me"
+
+MENU: Final = (
+    (HOME, "home", Right.READ_ORDERS),
+    ("/admin/search", "search", Right.READ_ORDERS),
+    ("/admin/requests", "requests", Right.READ_ORDERS),
+    ("/admin/refunds", "refunds", Right.READ_ORDERS),
+    ("/admin/held", "held", Right.READ_ORDERS),
+    ("/admin/tickets", "tickets", Right.READ_ORDERS),
+    ("/admin/void", "void", Right.VOID_WINDOW),
+    ("/admin/reconciliation", "reconciliation", Right.READ_MONEY),
+    ("/admin/payouts", "payouts", Right.READ_MONEY),
+    ("/admin/ledger", "ledger", Right.READ_MONEY),
+)
+"""Address, phrase and the right that each page of the menu needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +89,7 @@ class Me:
 Form = Mapping[str, str]
 ServePage = Callable[[web.Request, Me], Awaitable[web.StreamResponse]]
 ServeForm = Callable[[web.Request, Me, Form], Awaitable[web.StreamResponse]]
+ServeUpload = Callable[[web.Request, Me, Form, str, bytes], Awaitable[web.StreamResponse]]
 
 
 def client_of(request: web.Request) -> Client:
@@ -141,8 +162,11 @@ def page(right: Right | None = None, *, unfinished: bool = False) -> Callable[[S
     return wrap
 
 
-def form(right: Right | None = None, *, unfinished: bool = False) -> Callable[[ServeForm], Handler]:
-    """What takes a form that one of our pages sent, for those who have a right."""
+def form(
+    right: Right | None = None, *, unfinished: bool = False, proof: bool = False
+) -> Callable[[ServeForm], Handler]:
+    """What takes a form that one of our pages sent, for those who have a right. `proof`: from those who
+    proved lately who they are; others are asked, and what they sent goes on."""
 
     def wrap(serve: ServeForm) -> Handler:
         @functools.wraps(serve)
@@ -155,13 +179,51 @@ def form(right: Right | None = None, *, unfinished: bool = False) -> Callable[[S
             if stopped := _stopped(request, me, right, unfinished):
                 return stopped
             fields = await read_form(request)
-            if not request.app[DESK].tokens.is_form(me.session, fields.get(FORM_TOKEN, "")):
+            if not request.app[DESK].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
                 return say(request, 403, "old_form", me)
-            return await serve(request, me, fields)
+            asked = await ask_for_proof(request, me, fields) if proof else None
+            return asked or await serve(request, me, fields)
 
         return handler
 
     return wrap
+
+
+def upload(right: Right) -> Callable[[ServeUpload], Handler]:
+    """What takes a form with one file that one of our pages sent, for those who have a right."""
+
+    def wrap(serve: ServeUpload) -> Handler:
+        @functools.wraps(serve)
+        async def handler(request: web.Request) -> web.StreamResponse:
+            if from_elsewhere(request):
+                return say(request, 403, "elsewhere")
+            me = await who(request)
+            if me is None or me.bearer:
+                return _renew(request)
+            if stopped := _stopped(request, me, right, False):
+                return stopped
+            fields, name, data = await read_upload(request)
+            if not request.app[DESK].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
+                return say(request, 403, "old_form", me)
+            return await serve(request, me, fields, name, data)
+
+        return handler
+
+    return wrap
+
+
+async def ask_for_proof(request: web.Request, me: Me, fields: Form) -> web.Response | None:
+    """The page that asks for a code, with what was sent; None when it was proven."""
+    if me.proven:
+        return None
+    typed, refused = fields.get(PROOF_FIELD), None
+    if typed:
+        refused = await request.app[DESK].sign_in.prove(me.session, typed)
+        if refused is None:
+            return None
+    sent = {name: value for name, value in fields.items() if name not in (PROOF_FIELD, FORM_FIELD)}
+    status = 200 if refused is None else 429 if refused.wait_seconds else 401
+    return show(request, me, "admin_proof.html", status=status, sent=sent, refused=refused)
 
 
 async def read_form(request: web.Request) -> dict[str, str]:
@@ -172,6 +234,37 @@ async def read_form(request: web.Request) -> dict[str, str]:
     except ValueError:
         raise Problem(400, "Unreadable form") from None
     return {name: value[:_FIELD_LENGTH_MAX] for name, value in fields.items()}
+
+
+async def read_upload(request: web.Request) -> tuple[dict[str, str], str, bytes]:
+    """The fields, the file's name and its content. Problem 400, 413, 415."""
+    if request.content_type != "multipart/form-data":
+        raise Problem(415, "Unsupported media type", "Send multipart/form-data.")
+    fields: dict[str, str] = {}
+    name, data = "", b""
+    try:
+        async with asyncio.timeout(_UPLOAD_SECONDS):
+            async for part in await request.multipart():
+                if not isinstance(part, BodyPartReader) or len(fields) >= _FIELDS_MAX:
+                    raise Problem(400, "Unreadable form")
+                if part.filename is None:
+                    fields[part.name or ""] = (await _read_part(part, _FIELD_LENGTH_MAX)).decode("utf-8", "replace")
+                else:
+                    name, data = part.filename[:_FILE_NAME_MAX], await _read_part(part, FILE_BYTES_MAX)
+    except ValueError:
+        raise Problem(400, "Unreadable form") from None
+    except TimeoutError:
+        raise Problem(408, "Request timeout", "The file did not arrive in time.") from None
+    return fields, name, data
+
+
+async def _read_part(part: BodyPartReader, most: int) -> bytes:
+    held = bytearray()
+    while chunk := await part.read_chunk():
+        held += chunk
+        if len(held) > most:
+            raise Problem(413, "Content too large", f"At most {most} bytes.")
+    return bytes(held)
 
 
 async def api_me(request: web.Request, right: Right | None = None) -> Me:
@@ -193,15 +286,34 @@ def see_other(address: str) -> web.Response:
     return web.Response(status=303, headers={hdrs.LOCATION: address, hdrs.CACHE_CONTROL: "no-store"})
 
 
-def say(request: web.Request, status: int, about: str, me: Me | None = None, **values: object) -> web.Response:
-    """A page with one clear sentence. `about`: its phrases, `desk_say.<about>_title` and `_text`."""
-    return render(request, "admin_message.html", status=status, about=about, **shared(request, me), **values)
+def show(request: web.Request, me: Me | None, template: str, *, status: int = 200, **values: object) -> web.Response:
+    """A page of the back office. Raises what `render` raises."""
+    pages = request.config_dict[PAGES]
+    given: dict[str, Any] = {
+        **values,
+        "me": me,
+        "form_token": "" if me is None else request.app[DESK].tokens.form(me.session),
+        "here": request.path,
+        "menu": [] if me is None else [(address, name) for address, name, right in MENU if right in me.rights],
+        "word": partial(_word, pages, pages.language_of(request)),
+    }
+    response = render(request, template, status=status, **given)
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
 
 
-def shared(request: web.Request, me: Me | None) -> dict[str, object]:
-    """What every page of the back office is given."""
-    desk = request.app[DESK]
-    return {"me": me, "form_token": "" if me is None else desk.tokens.form(me.session), "here": request.path}
+def _word(pages: Pages, language: str, section: str, code: str) -> str:
+    """What a code of ours is called; the code itself where it has no name, such as an operator's own word."""
+    try:
+        return pages.say(language, f"{section}.{code}")
+    except KeyError:
+        return code
+
+
+def say(request: web.Request, status: int, about: str, me: Me | None = None, detail: str = "") -> web.Response:
+    """A page with one clear sentence. `about`: its phrases, `desk_say.<about>_title` and `_text`; `detail`:
+    one more, in English, where only those who refused know it."""
+    return show(request, me, "admin_message.html", status=status, about=about, detail=detail)
 
 
 def _stopped(request: web.Request, me: Me, right: Right | None, unfinished: bool) -> web.Response | None:
@@ -214,7 +326,12 @@ def _stopped(request: web.Request, me: Me, right: Right | None, unfinished: bool
 
 
 def _renew(request: web.Request) -> web.Response:
-    """Through the refresh token and back. 307 keeps the method and what was posted."""
+    """Through the refresh token and back. 307 keeps the method and what was posted.
+
+    A link on another site brings no SameSite=Strict cookie: the page that is shown first comes again by
+    itself, then as a page of ours."""
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return say(request, 200, "one_moment")
     back = safe_next(request.path_qs)
     headers = {hdrs.LOCATION: f"{CONTINUE}?next={quote(back, safe='/')}", hdrs.CACHE_CONTROL: "no-store"}
     return web.Response(status=307, headers=headers)

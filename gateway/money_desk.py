@@ -26,6 +26,7 @@ from gateway.storage.beneficiaries import PostgresBeneficiaries
 from gateway.storage.book import PostgresBook
 from gateway.storage.differences import PostgresDifferences
 from gateway.storage.engine import make_engine
+from gateway.storage.money_places import MoneyPlaces
 from gateway.storage.payout_desk import PostgresPayoutDesk, payout_freezers
 from gateway.storage.reconciliation import PostgresReconciliation
 from gateway.storage.staff_lookup import StaffLookup
@@ -52,6 +53,7 @@ class MoneyDesk:
     beneficiaries: PostgresBeneficiaries
     providers: Mapping[str, PaymentProvider]
     staff: StaffLookup
+    places: MoneyPlaces
 
     def executors(self, doorbell: Doorbell) -> Mapping[Act, Executor]:
         """Who does acts about payouts."""
@@ -86,6 +88,7 @@ def money_desk(
         beneficiaries=PostgresBeneficiaries(engine, vault, beneficiary_delay),
         providers=providers,
         staff=StaffLookup(engine),
+        places=MoneyPlaces(engine, vault),
         book=PostgresBook(engine),
         reconciler=Reconciler(
             PostgresReconciliation(engine, vault),

@@ -32,6 +32,15 @@ def read_object(body: bytes) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
+def read_list(body: bytes) -> list[Any]:
+    """The JSON list in a body; empty for anything else."""
+    try:
+        read = json.loads(body, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return []
+    return read if isinstance(read, list) else []
+
+
 def is_page(answer: Answer) -> bool:
     """Whether a page for people came in place of an answer for programs."""
     return answer.content_type in ("text/html", "application/xhtml+xml") or answer.body.lstrip()[:1] == b"<"

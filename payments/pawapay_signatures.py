@@ -1,4 +1,4 @@
-"""Signed callbacks of pawaPay: is it pawaPay who calls?
+"""Signed callbacks of pawaPay: who it is that calls.
 
 Source: pawaPay's pages on signatures and public keys (Merchant API v2), RFC 9421 (message signatures),
 RFC 9530 (Content-Digest). `Signature-Input` names what is signed: method, authority and path of the

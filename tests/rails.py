@@ -12,3 +12,6 @@ RAILS = Rails(
         Rail("orange_money", "CI", PaymentMethod.ORANGE, PAGE, XOF),
     )
 )
+
+# Orange Money with a code that the payer fetches, beside the page.
+RAILS_WITH_CODE = Rails((*RAILS.every, Rail("pawapay", "CI", PaymentMethod.ORANGE, frozenset({Kind.OTP_FIRST}), XOF)))

@@ -114,7 +114,13 @@ def _rails(contest: Contest) -> Rails:
     _, by_prefix = prefixes_in(contest.country)
     kinds, currencies = frozenset({Kind.PUSH}), frozenset({contest.currency})
     methods = sorted(set(by_prefix.values()))
-    return Rails(tuple(Rail(m.value, contest.country, m, kinds, currencies) for m in methods))
+    by_code = frozenset({Kind.OTP_FIRST})
+    return Rails(
+        (
+            *(Rail(m.value, contest.country, m, kinds, currencies) for m in methods),
+            *(Rail(f"{m.value} by code", contest.country, m, by_code, currencies) for m in methods),
+        )
+    )
 
 
 def _reached(view: MenuView, language: str, shape: "_Shape") -> Iterator[tuple[tuple[str, ...], str]]:

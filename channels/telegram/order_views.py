@@ -1,7 +1,6 @@
 """Messages from the choice of a number of votes to the receipt: pure."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 from channels.telegram.callbacks import (
     LETTERS,
@@ -24,15 +23,8 @@ from channels.telegram.views import Button, View
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.payment import PublicStatus
-from gateway.domain.wallet import PaymentMethod
+from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod
 from gateway.ports.house import OrderView
-
-# What a payer dials when the request does not come by itself, and for the code that a page wants.
-APPROVALS: Final[Mapping[tuple[str, PaymentMethod], str]] = {
-    ("CI", PaymentMethod.MTN): "*133#",
-    ("CM", PaymentMethod.ORANGE): "#150*50#",
-}
-PAGE_CODES: Final[Mapping[tuple[str, PaymentMethod], str]] = {("CI", PaymentMethod.ORANGE): "#144*82#"}
 
 
 def ask_payer(language: str, offered: Offer, own: Msisdn | None) -> View:
@@ -161,18 +153,18 @@ def _state(
 def _pending(language: str, seen: OrderView, contest: Contest | None) -> tuple[Sequence[str], Sequence[Button]]:
     place = (contest.country if contest else "", seen.method)
     paid_with = wallet(language, seen.method)
-    if place in PAGE_CODES or seen.payment_url is not None:
+    if place in PAYMENT_CODES or seen.payment_url is not None:
         if seen.payment_url is None or not seen.payment_url.startswith(("https://", "http://")):
             return [say(language, "order.page_coming", wallet=paid_with)], ()
         told = [say(language, "order.page", wallet=paid_with)]
-        if place in PAGE_CODES:
-            told.append(say(language, "order.page_code", code=PAGE_CODES[place], number=seen.payer_masked))
+        if place in PAYMENT_CODES:
+            told.append(say(language, "order.page_code", code=PAYMENT_CODES[place], number=seen.payer_masked))
         return told, [Button(plain(language, "button.page", wallet=paid_with), url=seen.payment_url)]
     if not seen.asked:
         return [say(language, "order.sent", number=seen.payer_masked)], ()
     told = [say(language, "order.approve", wallet=paid_with, number=seen.payer_masked, amount=amount(seen.amount))]
-    if place in APPROVALS:
-        told.append(say(language, "order.approve_by", code=APPROVALS[place]))
+    if place in APPROVAL_CODES:
+        told.append(say(language, "order.approve_by", code=APPROVAL_CODES[place]))
     return told, ()
 
 

@@ -184,7 +184,8 @@ class Dialogue:
             payer=buy.payer,
             voter=view.dialler,
             language=buy.language,
-            prompt_delay_seconds=self._prompt_delay_seconds,
+            prompt_delay_seconds=0 if buy.payment_code else self._prompt_delay_seconds,
+            payment_code=buy.payment_code,
         )
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

@@ -20,8 +20,6 @@ from gateway.domain.record import record
 from gateway.domain.service_codes import chosen
 
 INPUTS_MAX: Final = 60
-# Answers to an offer that would mean something else on the first screen.
-_ANSWERS_TO_OFFER: Final = frozenset({"1", "2"})
 
 
 @record
@@ -55,8 +53,14 @@ def replayed(found: Place, caller: Caller, offer: Session | None) -> Played:
     named = _named_contest(inputs, caller)
     if named is not None:
         return _applied(caller.in_contest(named), inputs[1:], found, caller, lost=True)
-    ambiguous = bool(inputs) and inputs[0] in _ANSWERS_TO_OFFER
-    return _applied(caller.first_screen(), inputs, found, caller, lost=True, doubtful=ambiguous)
+    return _applied(caller.first_screen(), inputs, found, caller, lost=True, doubtful=_may_answer_offer(inputs))
+
+
+def _may_answer_offer(inputs: tuple[str, ...]) -> bool:
+    """Whether what was typed first meant something else if the first screen was an offer: there a code and
+    `0` are what they are on the first screen, nothing shows it again, and letters are no name."""
+    first = next(filter(None, inputs), "0")
+    return first != "0" and not is_code(first)
 
 
 def _named_contest(inputs: tuple[str, ...], caller: Caller) -> Contest | None:

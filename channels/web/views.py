@@ -1,6 +1,5 @@
 """What the voters' templates are given: plain values from a contest, a form, an order."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,19 +12,11 @@ from gateway.domain.contest import Candidate, Contest
 from gateway.domain.money import EXPONENTS, SHORT_UNITS, Money
 from gateway.domain.order import Refusal
 from gateway.domain.payment import PublicStatus
-from gateway.domain.wallet import PaymentMethod, prefixes_in
+from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, prefixes_in
 from gateway.ports.house import OrderView
 from gateway.ports.payment_provider import PayerReason
 
 REASONS: Final = frozenset(reason.value for reason in PayerReason)
-
-# What a payer dials when the prompt does not come by itself.
-APPROVALS: Final[Mapping[tuple[str, PaymentMethod], str]] = {
-    ("CI", PaymentMethod.MTN): "*133#",
-    ("CM", PaymentMethod.ORANGE): "#150*50#",
-}
-# What a payer dials for the code that the operator's page wants.
-PAGE_CODES: Final[Mapping[tuple[str, PaymentMethod], str]] = {("CI", PaymentMethod.ORANGE): "#144*82#"}
 
 
 def wallet(method: PaymentMethod, language: str) -> str:
@@ -79,9 +70,9 @@ def order_values(order: OrderView, contest: Contest | None, now: datetime) -> di
         "contest": contest,
         "pending": order.status is PublicStatus.PENDING,
         "payment_url": link,
-        "by_page": link is not None or place in PAGE_CODES or order.method is PaymentMethod.CARD,
-        "page_code": PAGE_CODES.get(place),
-        "approval_code": APPROVALS.get(place),
+        "by_page": link is not None or place in PAYMENT_CODES or order.method is PaymentMethod.CARD,
+        "page_code": PAYMENT_CODES.get(place),
+        "approval_code": APPROVAL_CODES.get(place),
         "left": left,
         "wallet": wallet,
         "reasons": REASONS,

@@ -9,6 +9,7 @@ import typer
 from gateway.cli.contest import contest_app
 from gateway.cli.failures import FAILED, MISUSED, told_failures
 from gateway.cli.ledger import fees_app, ledger_app
+from gateway.cli.money import money_app
 from gateway.cli.payouts import organiser_app, payout_app
 from gateway.cli.reconcile import reconcile_app
 from gateway.cli.refunds import held_app, refund_app
@@ -32,6 +33,7 @@ app.add_typer(ledger_app, name="ledger")
 app.add_typer(fees_app, name="fees")
 app.add_typer(reconcile_app, name="reconcile")
 app.add_typer(payout_app, name="payout")
+app.add_typer(money_app, name="money")
 app.add_typer(organiser_app, name="organiser")
 app.add_typer(refund_app, name="refund")
 app.add_typer(held_app, name="held")

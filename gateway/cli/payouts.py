@@ -12,7 +12,7 @@ import typer
 from gateway.cli.failures import FAILED, MISUSED, told_failures
 from gateway.cli.money_words import As, AsJson, Reason, amount, example, shown, table
 from gateway.cli.running import running_settings
-from gateway.cli.staff_words import Request, preview_lines, read_id, request_table
+from gateway.cli.staff_words import Request, preview_lines, quiet, read_id, request_table
 from gateway.domain.staff_request import Act, ActRefused, RequestStatus
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def _at_the_desk(act: "Callable[[MoneyDesk, StaffActs], Awaitable[T]]") -> T:
             return await act(desk, bind_money_acts(desk))
 
     try:
-        return asyncio.run(run())
+        with quiet():
+            return asyncio.run(run())
     except ActRefused as refused:
         typer.echo(f"error: {refused}", err=True)
         raise typer.Exit(MISUSED) from None

@@ -3,21 +3,27 @@
 import asyncio
 import getpass
 import json
+from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
-from gateway.cli.failures import FAILED, told_failures
+from gateway.cli.failures import FAILED, MISUSED, told_failures
 from gateway.cli.money_words import As, AsJson, Reason, example, shown, table
 from gateway.cli.running import running_settings
+from gateway.cli.staff_words import quiet
 from gateway.domain.reconciliation import Repair
+from gateway.domain.staff_request import ActRefused
 
 if TYPE_CHECKING:
     from gateway.ports.reconciliation import Difference
     from gateway.usecases.reconcile import Summary
+
+
+T = TypeVar("T")
 
 
 class FileFirst(TyperGroup):
@@ -39,6 +45,16 @@ reconcile_app = typer.Typer(
 Provider = Annotated[str, typer.Option("--provider", help="Whose statement: the account, like mtn_momo.")]
 OnlyOf = Annotated[str | None, typer.Option("--provider", help="One account only.")]
 Me = Annotated[str | None, typer.Option("--as", help="Who you are; else your account here.")]
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Do something at the money desk. A refusal is told in a sentence."""
+    try:
+        with quiet():
+            return asyncio.run(work)
+    except ActRefused as refused:
+        typer.echo(f"error: {refused}", err=True)
+        raise typer.Exit(MISUSED) from None
 
 
 @reconcile_app.command("import", epilog=example("spotlight reconcile november.xlsx --provider mtn_momo"))
@@ -64,7 +80,7 @@ def import_file(
                 who = person or f"cli:{getpass.getuser()}"
                 return await desk.reconciler.import_file(provider, file.name, data, who)
 
-        done = asyncio.run(run())
+        done = _run(run())
         if as_json:
             print(json.dumps(asdict(done), indent=2, default=str))
         else:
@@ -93,7 +109,7 @@ def differences(
             async with open_money_desk(running_settings()) as desk:
                 return list(await desk.reconciler.differences(open_only=not everything, account=provider))
 
-        found = asyncio.run(run())
+        found = _run(run())
         if as_json:
             print(json.dumps([asdict(each) for each in found], indent=2, default=str))
         else:
@@ -146,7 +162,7 @@ def resolve(
                     number, action, person=who, reason=reason, operator_reference=operator_reference
                 )
 
-        decided = asyncio.run(run())
+        decided = _run(run())
         print("\n".join(_lines(decided)))
         print(f"    ledger transaction {decided.ledger_tx}" if decided.ledger_tx else "    no money moved")
 
@@ -164,7 +180,7 @@ def balances(as_json: AsJson = False) -> None:
             async with open_money_desk(running_settings()) as desk:
                 return [asdict(each) for each in await desk.reconciler.check_balances()]
 
-        checked = asyncio.run(run())
+        checked = _run(run())
         if as_json:
             print(json.dumps(checked, indent=2))
         elif not checked:

@@ -44,7 +44,7 @@ def at_the_desk(act: "Callable[[StaffDesk], Awaitable[T]]") -> T:
             return await act(desk)
 
     try:
-        with _quiet():
+        with quiet():
             return asyncio.run(run())
     except ActRefused as refused:
         hint = _NEXT.get(refused.why)
@@ -53,7 +53,7 @@ def at_the_desk(act: "Callable[[StaffDesk], Awaitable[T]]") -> T:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """What a process of the service logs is no part of a command's answer; warnings go to stderr."""
     before = structlog.get_config()
     structlog.configure(

@@ -20,6 +20,12 @@ class PaymentMethod(StrEnum):
     CARD = "CARD"
 
 
+# What a payer dials when the request does not come by itself.
+APPROVAL_CODES: Final = {("CI", PaymentMethod.MTN): "*133#", ("CM", PaymentMethod.ORANGE): "#150*50#"}
+
+# What a payer dials for the code that a page wants, or that pays without one.
+PAYMENT_CODES: Final = {("CI", PaymentMethod.ORANGE): "#144*82#"}
+
 # What a keypad phone can pay with.
 ON_PHONES: Final = frozenset({PaymentMethod.MTN, PaymentMethod.ORANGE})
 

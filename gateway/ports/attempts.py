@@ -10,12 +10,13 @@ from gateway.domain.rescue import Attempt, Claim
 @dataclass(frozen=True, slots=True)
 class HeldAttempt:
     """A payment as it stands. `askable`: whether its operator was asked to collect it and it is not known
-    to be paid."""
+    to be paid. `ticketed`: whether a person was asked to look at it and has not done so."""
 
     reference: UUID
     attempt: Attempt
     askable: bool
     contest_id: UUID
+    ticketed: bool = False
 
 
 class AttemptStore(Protocol):

@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from gateway.domain.money import Money
+from gateway.domain.msisdn import Msisdn
 from gateway.domain.payout import PayoutSeen, PayoutState, Position
 from gateway.ports.payment_provider import Disbursement
 
@@ -151,3 +152,35 @@ class ContestPosition:
     frozen: bool
     currency: str
     position: Position
+
+
+class PayoutDesk(Protocol):
+    """Payouts as staff look at them. A name that nobody has raises UnknownName."""
+
+    async def position(self, contest: str) -> ContestPosition:
+        """What a contest owes its organiser now."""
+        ...
+
+    async def payouts(self, contest: str | None = None, limit: int = 200) -> Sequence[PayoutLine]:
+        """The latest payouts."""
+        ...
+
+    async def freeze(self, organiser: str, *, frozen: bool, reason: str, person: str) -> None:
+        """Pay this organiser nothing, or go on; refunds go on either way."""
+        ...
+
+
+class BeneficiaryBook(Protocol):
+    """Where organisers are paid."""
+
+    async def add(self, organiser: str, account: str, number: Msisdn, name: str, person: str) -> UUID:
+        """Register one, which nobody is paid by before it is confirmed."""
+        ...
+
+    async def listed(self, organiser: str | None = None) -> Sequence[BeneficiaryLine]:
+        """The latest first; numbers are masked."""
+        ...
+
+    async def retire(self, beneficiary: UUID, *, person: str, reason: str) -> None:
+        """Pay there no more. Raises ActRefused."""
+        ...

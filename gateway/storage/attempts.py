@@ -42,7 +42,9 @@ def _latest(mine: str) -> TextClause:
     return text(f"""
 with mine as ({mine})
 select p.reference, p.contest_id, p.status, p.amount_minor, p.currency, p.sent_at, v.quantity, v.receipt,
-  k.code, k.name
+  k.code, k.name, exists (select 1 from support_tickets t
+    where t.phone_index in (p.payer_index, v.voter_index) and t.contest_id = p.contest_id and t.kind = :kind
+      and t.status = 'open' and t.payment_reference = p.reference) as ticketed
 from mine m join payments p on p.reference = m.reference and p.placed_at = m.placed_at
   join votes v on v.id = p.vote_id and v.placed_at = p.placed_at join candidates k on k.id = v.candidate_id
 order by p.placed_at desc, p.sent_at desc nulls last limit :limit
@@ -77,7 +79,7 @@ class PostgresAttempts:
 
     async def latest(self, claim: Claim) -> list[HeldAttempt]:
         """The latest payments of a day, or all of one order, newest first."""
-        place = {"limit": ATTEMPTS_MAX, **self._place(claim)}
+        place = {"limit": ATTEMPTS_MAX, "kind": TICKET_KIND, **self._place(claim)}
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_LATEST[type(claim)], place)).all()
         return [_held(row) for row in rows]
@@ -126,4 +128,4 @@ def _held(row: Row[Any]) -> HeldAttempt:
     amount = Money(row.amount_minor, row.currency)
     attempt = Attempt(state, row.code, row.name, row.quantity, amount, row.receipt)
     askable = state in ASKABLE and row.sent_at is not None
-    return HeldAttempt(row.reference, attempt, askable, row.contest_id)
+    return HeldAttempt(row.reference, attempt, askable, row.contest_id, row.ticketed)

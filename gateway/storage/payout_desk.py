@@ -144,7 +144,7 @@ async def _freeze(connection: AsyncConnection, request: NewRequest) -> Mapping[s
         "currency": row.currency,
         "beneficiary": beneficiary.name if beneficiary else "",
         "operator": beneficiary.provider if beneficiary else "",
-        "payable_minor": _read(row).payable_minor,
+        "payable": f"{Money(_read(row).payable_minor, row.currency).plain()} {row.currency}",
     }
 
 

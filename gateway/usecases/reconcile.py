@@ -1,5 +1,6 @@
 """Statements and balances of operators compared with the book; whatever differs is kept and told."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ class Reconciler:
         imported before, and then nothing was changed."""
         self._account(account)
         who = named(person)
-        statement = self._read(account, name, data)
+        statement = await asyncio.to_thread(self._read, account, name, data)
         file = await self._lines.add_file(account, name, sha256(data).digest(), statement.lines, who)
         compared = await self.compare(account)
         _log.info("statement_imported", provider=account, lines=file.lines, new=file.new, person=who)

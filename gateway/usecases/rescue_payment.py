@@ -99,10 +99,11 @@ class Rescuer:
             await asyncio.gather(*late, return_exceptions=True)
             answered = {tasks[task].collection.reference: task.result() for task in done}
         paid = frozenset(r for r, report in answered.items() if isinstance(report, Succeeded))
-        unclear = frozenset(
-            p.collection.reference for p in claimed if _is_unclear(p, answered.get(p.collection.reference))
-        )
-        return paid, unclear
+        unclear = {p.collection.reference for p in claimed if _is_unclear(p, answered.get(p.collection.reference))}
+        # Asked some seconds ago, and nobody knew: it is not known by now either.
+        asked = {p.collection.reference for p in claimed}
+        unclear |= {one.reference for one in held if one.ticketed and one.reference not in asked}
+        return paid, frozenset(unclear)
 
     async def _wait_until_counted(
         self, claim: Claim, paid: frozenset[UUID], held: list[HeldAttempt]

@@ -61,8 +61,9 @@ class Approvals:
         self._announce = announce
         self._open: dict[str, _Waiting] = {}
 
-    def open(self, entry: Entry) -> None:
-        """Follow a request that is in the book: its prompt, and its end if nobody answers."""
+    def open(self, entry: Entry, *, prompt: bool = True) -> None:
+        """Follow a request that is in the book: its prompt, and its end if nobody answers. `prompt`: False
+        where the payer approved beforehand, so that the phone stays dark."""
         waiting = _Waiting(entry)
         self._open[entry.our_reference] = waiting
         courier = self._around.courier
@@ -70,7 +71,8 @@ class Approvals:
             max(0.0, entry.expires_at - time.time()),
             lambda: self.finish(entry.our_reference, Status.FAILED, self.words.expired),
         )
-        courier.later(self._around.faults.prompt_delay_ms / 1000, lambda: self._prompt(entry.our_reference))
+        if prompt:
+            courier.later(self._around.faults.prompt_delay_ms / 1000, lambda: self._prompt(entry.our_reference))
 
     def waiting(self, msisdn: str) -> list[Entry]:
         """Open requests of one payer, oldest first."""

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from payments.sandbox.faults import CallbackFaults
@@ -26,13 +26,33 @@ class News:
     about: str
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A callback as it goes out, for whoever signs it. `forged`: an impostor writes it, who has no key."""
+
+    method: str
+    url: str
+    body: bytes
+    forged: bool
+
+
+CONTENT_TYPE = "application/json"
+Sign = Callable[[Letter], Mapping[str, str]]
+"""Makes the headers that vouch for a callback."""
+
+
+def _unsigned(_: Letter) -> Mapping[str, str]:
+    return {}
+
+
 class Callbacks:
     """Sends each callback once, or as the ordered faults say. Failed ones are recorded, never repeated.
-    `disbursements`: news of money on its way out."""
+    `disbursements`: news of money on its way out. `sign`: where the operator signs."""
 
-    def __init__(self, around: Surroundings, *, disbursements: bool = False) -> None:
+    def __init__(self, around: Surroundings, *, disbursements: bool = False, sign: Sign = _unsigned) -> None:
         self._around = around
         self._disbursements = disbursements
+        self._sign = sign
         self._count = itertools.count()
 
     async def send(self, news: News) -> None:
@@ -53,16 +73,18 @@ class Callbacks:
 
     async def send_forged(self, news: News) -> None:
         """Send what an impostor would: nobody has paid, and `news` says so."""
-        await self._post(news, news.body)
+        await self._post(news, news.body, forged=True)
 
-    async def _post(self, news: News, body: Mapping[str, object]) -> None:
+    async def _post(self, news: News, body: Mapping[str, object], *, forged: bool = False) -> None:
         method = "PUT" if self._faults().mode == "put" else "POST"
+        letter = Letter(method, news.url, json.dumps(body, ensure_ascii=False).encode(), forged)
         await self._around.courier.deliver(
             self._around.code,
             method,
             news.url,
-            body=json.dumps(body, ensure_ascii=False).encode(),
-            content_type="application/json",
+            body=letter.body,
+            content_type=CONTENT_TYPE,
+            headers=self._sign(letter),
             within=TIMEOUT_SECONDS,
             about=news.about,
         )

@@ -1,10 +1,9 @@
-"""Orange's hosted payment page, and the one-time codes that open it.
+"""Orange's hosted payment page, which a one-time code opens.
 
 A payer dials `#144*82#` and has ten minutes to type the code with her number.
 """
 
 import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,13 +15,11 @@ import jinja2
 from aiohttp import web
 
 from payments.sandbox.book import Entry, Status
-from payments.sandbox.surroundings import Surroundings, Turn
+from payments.sandbox.orange_codes import CODES_DIALLED, SUBSCRIBERS, codes_of
+from payments.sandbox.surroundings import Surroundings
 from payments.sandbox.wire import answer
 
-CODES_DIALLED: Final = "#144*82#"
-CODE_SECONDS: Final = 600.0
 CODE_ATTEMPTS: Final = 3
-_PREFIXES: Final = re.compile(r"\+(22507\d{8}|237(69|64[0-2]|65[5-9]|68[6-9])\d{6,7}|2217[178]\d{7})")
 _LOCAL_CI: Final = re.compile(r"0\d{9}", re.ASCII)
 
 _templates: Final = jinja2.Environment(
@@ -40,27 +37,6 @@ class Payment:
     msisdn: str
 
 
-class Codes:
-    """One-time codes: four digits, one for a number at a time, never 0000."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, tuple[str, float]] = {}
-
-    def make(self, msisdn: str) -> str:
-        """A new code; the number's former one stops working."""
-        code = f"{secrets.randbelow(9999) + 1:04d}"
-        self._codes[msisdn] = (code, time.monotonic() + CODE_SECONDS)
-        return code
-
-    def use(self, msisdn: str, code: str) -> bool:
-        """Whether the code is right; a right one is used up."""
-        known = self._codes.get(msisdn)
-        if known is None or time.monotonic() > known[1] or not secrets.compare_digest(known[0].encode(), code.encode()):
-            return False
-        del self._codes[msisdn]
-        return True
-
-
 class PaymentPage:
     """`GET` and `POST /payment/pay_token/{token}`; with `?format=json`, answers for programs."""
 
@@ -76,9 +52,8 @@ class PaymentPage:
         self._pay = pay
         self._cancel = cancel
         self._find = find
-        self._codes = Codes()
+        self._codes = codes_of(around.handsets)
         self._attempts: dict[str, int] = {}
-        around.handsets.serve_code(CODES_DIALLED, self._open_menu)
 
     def path(self, entry: Entry) -> str:
         """Where the page of an order is, below `/orange_money`."""
@@ -88,15 +63,6 @@ class PaymentPage:
         """The page."""
         router.add_get("/payment/pay_token/{token}", self.show)
         router.add_post("/payment/pay_token/{token}", self.submit)
-
-    def _open_menu(self, msisdn: str) -> Turn:
-        async def turn(_: str) -> tuple[str, bool]:
-            if not _PREFIXES.fullmatch(msisdn):
-                return "Service reserve aux clients Orange Money.", False
-            code = self._codes.make(msisdn)
-            return f"Votre code de paiement temporaire: {code}. Valable 10 minutes, une seule fois.", False
-
-        return turn
 
     async def show(self, request: web.Request) -> web.Response:
         """The form, or how the payment ended."""
@@ -162,4 +128,4 @@ def _read_number(text: str) -> str | None:
     if _LOCAL_CI.fullmatch(digits):
         digits = f"+225{digits}"
     number = f"+{digits.removeprefix('+').removeprefix('00')}"
-    return number if _PREFIXES.fullmatch(number) else None
+    return number if SUBSCRIBERS.fullmatch(number) else None

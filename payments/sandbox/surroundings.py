@@ -49,11 +49,21 @@ class Courier(Protocol):
     """Carries requests to the gateway and keeps a record of each."""
 
     async def deliver(
-        self, party: str, method: str, url: str, *, body: bytes, content_type: str, within: float, about: str = ""
+        self,
+        party: str,
+        method: str,
+        url: str,
+        *,
+        body: bytes,
+        content_type: str,
+        within: float,
+        about: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, str]:
         """Send once. Returns the HTTP status and text; status 0 and the error when no answer came.
 
         `party`: who sends. `within`: seconds to wait for an answer. `about`: the phone that it concerns, E.164.
+        `headers`: more than the content type.
         """
         ...
 

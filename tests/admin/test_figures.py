@@ -5,6 +5,7 @@ from typing import Any
 from admin.figures import exposed
 from gateway.domain.texting import Routes
 from gateway.ports.stores import SentMessage
+from gateway.storage.account_health import PostgresAccountHealth
 from gateway.storage.figures import PostgresFigures
 from gateway.storage.owed import PostgresOwed
 from tests.gateway.rig import Rig
@@ -65,4 +66,37 @@ async def test_what_became_of_texts(database: Any) -> None:
     assert shown["spotlight_text_parts", ("africastalking",)] == 3
     assert shown["spotlight_carrier_refuses_us", ("InsufficientBalance", "africastalking")] == 1
     assert shown["spotlight_texts_waiting", ("due",)] == 1
+    await rig.close()
+
+
+async def test_questions_that_wait_and_accounts_that_fail(database: Any) -> None:
+    rig = await Rig(database.app_url).open()
+    orders = [await rig.placed(number=f"+22505010204{number:02d}") for number in range(3)]
+    await rig.collect()
+    await rig.callback(orders[0], b'{"status": "SUCCESSFUL"}')
+    await rig.callback(orders[1], b'{"status": "FAILED"}')
+    await rig.judge()
+    health = PostgresAccountHealth(rig.engine)
+    for account in ("mtn_momo", "orange_money"):
+        await health.close(account, "collection: 503")
+    await health.probed("orange_money", alive=True)
+    owed = PostgresOwed(rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
+    store = PostgresFigures(rig.engine, owed, {"mtn_momo": 10, "orange_money": 5})
+
+    async def shown() -> dict[tuple[str, ...], float]:
+        return {(f.name, *f.labels.values()): f.value for f in exposed(await store.figures())}
+
+    figures = await shown()
+    assert figures["spotlight_payments_being_counted", "star"] == 2
+    assert figures["spotlight_verification_backlog_seconds", "mtn_momo"] == 0.2
+    assert figures["spotlight_verification_backlog_seconds", "orange_money"] == 0
+    assert figures["spotlight_account_closed", "mtn_momo"] == 1
+    assert figures["spotlight_account_closed", "orange_money"] == 0
+    rig.provider.query_script = [paid()]
+    await rig.verify()
+    assert (await shown())["spotlight_payments_being_counted", "star"] == 2
+    await rig.settle_all()
+    figures = await shown()
+    assert figures["spotlight_payments_being_counted", "star"] == 0
+    assert figures["spotlight_verification_backlog_seconds", "mtn_momo"] == 0
     await rig.close()

@@ -32,6 +32,11 @@ def read_file(code: str) -> dict[str, Any]:
     return found
 
 
+def token_turn(file: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], httpx.Response]]:
+    """The exchange that gives a token, where the operator has one; others are called with a fixed key."""
+    return [(file["token"]["request"], response(file["token"]["answer"]))] if "token" in file else []
+
+
 def build(code: str, changes: Mapping[str, Any] | None = None) -> PaymentProvider:
     """The provider as the wiring builds it, from the settings in its case file and what a case changes."""
     registration = REGISTRATIONS[code]

@@ -4,7 +4,9 @@ The section `sandbox` of a case file says what is the operator's own: `country`,
 `stranger` (a number without a wallet there, or null), `settings` laid over those of the file,
 `outcomes` (situation → reason that payers are told, null where the operator tells none), and for
 those who give money out `disbursement` with its own `outcomes` and `phone`: whether payees have a
-wallet and a phone.
+wallet and a phone; `whole`: refunds are of whole collections, are known by these, and are not called back.
+`callback_path`: where an operator calls that has one address for the whole account. `{gateway}` in a
+setting stands for the gateway's address.
 """
 
 import asyncio
@@ -55,10 +57,18 @@ def sandbox_case(code: str) -> dict[str, Any]:
     return found
 
 
-def build_for(code: str, base_url: str) -> PaymentProvider:
-    """The provider, pointed at an operator."""
+def settings_for(code: str) -> dict[str, Any]:
+    """What the provider is configured with where it meets its operator."""
     file = read_file(code)
-    settings = {**file["settings"], **file["sandbox"].get("settings", {}), "base_url": base_url}
+    return {**file["settings"], **file["sandbox"].get("settings", {})}
+
+
+def build_for(code: str, base_url: str, gateway_url: str = "https://gateway.example") -> PaymentProvider:
+    """The provider, pointed at an operator."""
+    settings = {
+        name: value.replace("{gateway}", gateway_url) if isinstance(value, str) else value
+        for name, value in {**settings_for(code), "base_url": base_url}.items()
+    }
     registration = REGISTRATIONS[code]
     built: PaymentProvider = registration.build(registration.settings.model_validate(settings))
     return built
@@ -203,6 +213,10 @@ class Rig:
         await self.country.until(lambda: len(self.country.received) >= count, seconds=FINAL_SECONDS)
         return [self.provider.parse_callback(request, secrets or {}) for request in self.country.received]
 
+    def callback_path(self, wanted: Collection | Disbursement) -> str:
+        """Where the operator calls about it."""
+        return str(self.case.get("callback_path", f"/api/webhooks/{self.code}/{wanted.reference.hex}"))
+
     async def warm(self) -> None:
         """Ask about what nobody knows, so that tokens are there when the operator becomes slow."""
         await self.provider.query(with_handle(self.new_collection()))
@@ -214,11 +228,9 @@ class Rig:
 @asynccontextmanager
 async def rig_for(code: str, data_dir: Path) -> AsyncIterator[Rig]:
     """A country of its own, whose operator issued to us just what the provider is configured with."""
-    file = read_file(code)
-    settings = {**file["settings"], **file["sandbox"].get("settings", {})}
-    issued = {name: str(value) for name, value in settings.items() if name != "status_per_second"}
+    issued = {name: str(value) for name, value in settings_for(code).items() if name != "status_per_second"}
     async with Country(data_dir, {code: issued}) as country:
-        provider = build_for(code, str(country.client._base_url).rstrip("/") + f"/{code}")
+        provider = build_for(code, str(country.client._base_url).rstrip("/") + f"/{code}", country.gateway_url)
         rig = Rig(code, country, provider)
         await rig.order()
         try:

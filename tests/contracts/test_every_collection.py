@@ -117,7 +117,7 @@ async def test_it_is_paid_and_called_back(rig: Rig) -> None:
     await assert_paid_once(rig, wanted)
     hints = await rig.callbacks(1, wanted.secrets)
     assert [bool(found) for found in hints] == [True]
-    assert rig.country.received[0].path == f"/api/webhooks/{rig.code}/{wanted.reference.hex}"
+    assert rig.country.received[0].path == rig.callback_path(wanted)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +159,9 @@ async def test_cut_after_the_money_moved(rig: Rig) -> None:
     assert isinstance(result, Unknown), result
     await rig.order(autopay=True)
     await assert_paid_once(rig, wanted)
+    if rig.can.recovery is Recovery.SEARCH:
+        # Asked again it would make a second one: that is why it is searched for first.
+        return
     again, wanted = await rig.create(wanted)
     assert isinstance(again, Accepted | Redirect), again
     assert getattr(again, "already_there", True)
@@ -276,7 +279,7 @@ async def test_twenty_at_once_with_callbacks_out_of_order(rig: Rig) -> None:
     assert all(isinstance(report, Succeeded) and report.received == rig.amount for report in reports), reports
     assert len(await rig.lines(out=False)) == MANY
     assert len(await rig.callbacks(MANY)) == MANY
-    assert len({request.path for request in rig.country.received}) == MANY
+    assert len({(request.path, request.body) for request in rig.country.received}) == MANY
 
 
 @every_provider

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from gateway.ports.payment_provider import Prober
-from tests.contracts.provider_cases import REGISTRATIONS, build, operator, read_file, response
+from tests.contracts.provider_cases import REGISTRATIONS, build, operator, read_file, token_turn
 from tests.contracts.sandbox_rig import Rig, impatient, rig_for
 
 CODES = sorted(REGISTRATIONS)
@@ -64,9 +64,7 @@ async def test_nobody_there_is_no_life(code: str) -> None:
 @every_provider
 @pytest.mark.parametrize("status", [401, 403])
 async def test_an_account_that_is_refused_is_not(code: str, status: int) -> None:
-    token = read_file(code)["token"]
-    given = (token["request"], response(token["answer"]))
-    with operator(given) as router:
+    with operator(*token_turn(read_file(code))) as router:
         router.route().mock(return_value=httpx.Response(status, json={}))
         provider = build(code)
         try:

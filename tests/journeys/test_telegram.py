@@ -78,7 +78,7 @@ def awa(country: Country) -> Person:
 
 def order(person: Person, code: str, count: int) -> dict[str, Any]:
     """From /start to the order; the message of the order."""
-    person.send(f"/start c_{code}")
+    person.send(f"/start c_star_{code}")
     person.reads("Combien de votes")
     person.send(f"{code} {count}")
     person.reads("Quel numéro paie")
@@ -104,7 +104,7 @@ def test_a_vote_from_deep_link_to_receipt(country: Country, awa: Person) -> None
     awa.phone.approve()
     counted = awa.reads("Compté")
     assert counted["id"] == placed["id"]
-    receipt = receipt_in(awa.reads("Recu", after=placed["id"])["text"])
+    receipt = receipt_in(awa.reads("Reçu", after=placed["id"])["text"])
     assert receipt in counted["text"]
     until(lambda: country.votes("09") == before + 5, "five more votes, though the button was tapped twice")
     assert awa.phone.inbox() == texts, "told in the chat, so no text costs anything"
@@ -119,7 +119,7 @@ def test_declined_says_why_and_offers_another_try(country: Country, awa: Person)
     placed = order(awa, "10", 2)
     awa.phone.wait_for_prompt()
     awa.phone.decline()
-    failed = awa.reads("Vous avez refusé la demande")
+    failed = awa.reads("Non payé. Vous avez refusé la demande")
     assert failed["id"] == placed["id"]
     awa.tap("Réessayer")
     awa.reads("Total : 200 FCFA", after=placed["id"])
@@ -164,6 +164,8 @@ def test_a_wrong_code_and_a_forged_button_change_nothing(country: Country, awa: 
 
 def test_the_language_is_switched_in_the_middle(country: Country, awa: Person) -> None:
     awa.send("/start")
+    awa.reads("Quel vote")
+    awa.tap("Star d'Abidjan")
     awa.reads("Choisissez un candidat")
     awa.send("/langue")
     awa.reads("Language")
@@ -186,6 +188,8 @@ def test_a_blocked_chat_gets_its_receipt_by_text(country: Country, awa: Person) 
 
 
 def test_the_ranking_keeps_itself_up_to_date(country: Country, awa: Person) -> None:
+    awa.send("/start c_star_08")
+    awa.reads("Combien de votes")
     awa.send("/classement")
     board = awa.reads("En direct")
     voter = country.phone("+2250544449902")
@@ -235,7 +239,7 @@ def test_a_prompt_that_nobody_answers_is_told_and_can_be_tried_again(country: Co
     country.control(expire_after_seconds=1)
     try:
         placed = order(awa, "03", 1)
-        told = awa.reads("n'a pas été validée à temps")
+        told = awa.reads("Non payé. La demande n'a pas été validée à temps")
         assert told["id"] == placed["id"]
     finally:
         country.control(expire_after_seconds=None)

@@ -124,6 +124,16 @@ def test_declined_by_who_dialled_is_told_by_sms(country: Country) -> None:
     assert country.votes("06") == before
 
 
+def test_declined_by_who_texted_is_told_by_sms(country: Country) -> None:
+    before = country.votes("06")
+    phone = country.phone("+2250511110026")
+    phone.text("7890", "VOTE 06 2")
+    phone.wait_for_prompt()
+    phone.decline()
+    assert "VOTE 06 2 au 7890" in phone.wait_for_text("refus")
+    assert country.votes("06") == before
+
+
 def test_declined_by_who_typed_on_the_web_is_told_on_the_page(country: Country) -> None:
     answer = initiate(country, candidateCode="06", voterPhone="+2250511110016")
     phone = country.phone("+2250511110016")
@@ -166,7 +176,9 @@ def test_money_is_votes_at_the_end_of_all_journeys(country: Country) -> None:
     lines = [line for p in ("mtn_momo", "orange_money") for line in country.statement(p)]
     taken = [line for line in lines if line["kind"] == "collection" and line["currency"] == "XOF"]
     collected = sum(int(line["amount"]) for line in taken)
-    board = country.gateway.get("/api/contests/star/leaderboard").json()
-    assert board["totalVotes"] * 100 == collected > 0
+    contests = country.gateway.get("/api/contests").raise_for_status().json()["contests"]
+    slugs = [contest["slug"] for contest in contests if contest["price"]["currency"] == "XOF"]
+    boards = [country.gateway.get(f"/api/contests/{slug}/leaderboard").raise_for_status().json() for slug in slugs]
+    assert sum(board["totalVotes"] for board in boards) * 100 == collected > 0
     audit = country.run("audit", "money")
     assert audit.returncode == 0, audit.stdout + audit.stderr

@@ -26,6 +26,7 @@ _SHOWN: Final = {
     Node.QUANTITY: shows.quantity,
     Node.CONFIRM: shows.confirm,
     Node.OTHER_NUMBER: shows.other_number,
+    Node.PAYMENT_CODE: shows.payment_code,
 }
 
 _ANSWERED: Final = {
@@ -45,6 +46,7 @@ _ANSWERED: Final = {
     Node.QUANTITY: voting.at_quantity,
     Node.CONFIRM: voting.at_confirm,
     Node.OTHER_NUMBER: voting.at_other_number,
+    Node.PAYMENT_CODE: voting.at_payment_code,
 }
 
 

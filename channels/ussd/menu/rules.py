@@ -12,7 +12,7 @@ from gateway.domain.codes import CodeFault, code_fault
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Refusal
-from gateway.domain.wallet import ON_PHONES, PaymentMethod, guess_method
+from gateway.domain.wallet import ON_PHONES, PAYMENT_CODES, PaymentMethod, guess_method
 
 CODE_DIGITS_SHOWN: Final = 6
 LETTERS_MIN: Final = 2
@@ -74,6 +74,17 @@ def open_method(session: Session, view: MenuView) -> PaymentMethod | None:
 def other_methods(method: PaymentMethod | None, view: MenuView) -> tuple[PaymentMethod, ...]:
     """The wallets that may be chosen instead, and take money now."""
     return tuple(m for m in view.rails.open_methods(view.contest.country) if m is not method and m in ON_PHONES)
+
+
+def code_place(method: PaymentMethod | None, view: MenuView) -> tuple[PaymentMethod, str] | None:
+    """The wallet that can be paid with a code that the payer fetches, and what is dialled for it: the
+    chosen one, else whichever there is."""
+    country = view.contest.country
+    for candidate in (method,) if method is not None else ON_PHONES:
+        code = PAYMENT_CODES.get((country, candidate))
+        if code is not None and view.rails.with_code(country, candidate):
+            return candidate, code
+    return None
 
 
 def wallet_notice(session: Session, view: MenuView) -> str:

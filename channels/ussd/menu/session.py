@@ -33,6 +33,7 @@ class Node(StrEnum):
     QUANTITY = "q"
     CONFIRM = "c"
     OTHER_NUMBER = "n"
+    PAYMENT_CODE = "p"
 
 
 class Wants(StrEnum):
@@ -136,7 +137,8 @@ class MenuView:
 
 @dataclass(frozen=True, slots=True)
 class Buy:
-    """The voter confirmed this on a screen that showed all of it."""
+    """The voter confirmed this on a screen that showed all of it. `payment_code`: what the payer fetched
+    from the operator, with which no request is pushed."""
 
     code: str
     votes: int
@@ -144,6 +146,7 @@ class Buy:
     payer: Msisdn
     typed: bool
     language: str
+    payment_code: str | None = None
 
 
 @record

@@ -7,7 +7,9 @@ from channels.phrases import languages_for, say
 from channels.ussd import screens
 from channels.ussd.menu.rules import (
     LETTERS_SHOWN,
+    code_place,
     language_choice,
+    method_of,
     named,
     open_method,
     other_methods,
@@ -157,11 +159,29 @@ def confirm(session: Session, view: MenuView, notice: str = "") -> Turn:
         payer_of(session, view),
         method,
         other_methods(method, view),
+        code_of(session, view),
         session.language,
         notice or wallet_notice(session, view),
         view.room,
     )
     return _turn(screen, session.at(Node.CONFIRM), notice)
+
+
+def code_of(session: Session, view: MenuView) -> str:
+    """What is dialled for a code that pays; empty where there is none."""
+    found = code_place(method_of(session, view), view)
+    return "" if found is None else found[1]
+
+
+def payment_code(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """The question for the code that the payer fetched."""
+    candidate = view.contest.candidate(session.code or "")
+    dialled = code_of(session, view)
+    if candidate is None or not dialled:
+        return confirm(session, view, notice)
+    amount = price_of(view.contest, session.votes)
+    screen = screens.payment_code(candidate, session.votes, amount, dialled, session.language, notice, view.room)
+    return _turn(screen, session.at(Node.PAYMENT_CODE), notice)
 
 
 def other_number(session: Session, view: MenuView, notice: str = "") -> Turn:

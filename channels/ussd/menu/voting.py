@@ -7,9 +7,11 @@ from channels.phrases import say
 from channels.ussd import screens
 from channels.ussd.menu import shows
 from channels.ussd.menu.rules import (
+    code_place,
     code_refused,
     is_code,
     letters_of,
+    method_of,
     named,
     open_method,
     other_methods,
@@ -24,6 +26,9 @@ from gateway.domain.service_codes import chosen
 from gateway.domain.wallet import PaymentMethod
 
 QUANTITY_DIGITS_MAX: Final = 9
+# Orange sends six digits; a provider may want more or fewer.
+PAYMENT_CODE_MIN: Final = 4
+PAYMENT_CODE_MAX: Final = 8
 MORE: Final = "9"
 
 
@@ -162,6 +167,8 @@ def at_confirm(session: Session, text: str, view: MenuView) -> Turn:
         return shows.other_number(session, view)
     if text.isascii() and text.isdecimal() and len(text) == 1 and 3 <= int(text) < 3 + len(others):
         return shows.confirm(replace(session, method=others[int(text) - 3].value), view)
+    if text == str(3 + len(others)) and code_place(method_of(session, view), view) is not None:
+        return shows.payment_code(session, view)
     return shows.wrong(session, view, shows.confirm)
 
 
@@ -174,6 +181,24 @@ def _buy(session: Session, method: PaymentMethod, view: MenuView) -> Turn:
     amount = price_of(view.contest, session.votes)
     screen = screens.placed(method, amount, session.language, elsewhere, view.room)
     buy = Buy(candidate.code, session.votes, method, payer, session.payer is not None, session.language)
+    return Turn(screen, None, buy)
+
+
+def at_payment_code(session: Session, text: str, view: MenuView) -> Turn:
+    """The code with which the payer pays, which confirms the order too: its screen shows all of it."""
+    if text == "0":
+        return shows.confirm(session, view)
+    place = code_place(method_of(session, view), view)
+    if place is None:
+        return shows.confirm(session, view)
+    if not (text.isascii() and text.isdecimal() and PAYMENT_CODE_MIN <= len(text) <= PAYMENT_CODE_MAX):
+        return shows.payment_code(session, view, say(session.language, "ussd.wrong_payment_code"))
+    candidate = check_candidate(view.contest, session.code or "")
+    if isinstance(candidate, Refusal):
+        return Turn(refused(candidate, view.contest, session.language, session.code or "", view.room), None)
+    screen = screens.paid_by_code(price_of(view.contest, session.votes), session.language, view.room)
+    payer, typed = payer_of(session, view), session.payer is not None
+    buy = Buy(candidate.code, session.votes, place[0], payer, typed, session.language, payment_code=text)
     return Turn(screen, None, buy)
 
 

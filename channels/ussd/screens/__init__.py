@@ -34,7 +34,18 @@ from channels.ussd.screens.listing import (
     ranking,
     ranking_pages,
 )
-from channels.ussd.screens.voting import closed, confirm, home, other_number, placed, quantity, resume, wallet
+from channels.ussd.screens.voting import (
+    closed,
+    confirm,
+    home,
+    other_number,
+    paid_by_code,
+    payment_code,
+    placed,
+    quantity,
+    resume,
+    wallet,
+)
 
 MY_VOTES_MAX = 4
 
@@ -58,6 +69,8 @@ __all__ = [
     "my_votes",
     "other_number",
     "pages_of",
+    "paid_by_code",
+    "payment_code",
     "people",
     "placed",
     "quantity",

@@ -108,16 +108,20 @@ def confirm(
     payer: Msisdn,
     method: PaymentMethod | None,
     others: Sequence[PaymentMethod],
+    with_code: str,
     language: str,
     notice: str = "",
     room: int = SEPTETS_MAX,
 ) -> str:
-    """What will be bought, for how much, from which wallet."""
+    """What will be bought, for how much, from which wallet. `with_code`: what is dialled for a code that
+    pays, where that is a choice."""
     lines = []
     if method is not None:
         lines.append(say(language, "ussd.pay", wallet=wallet(method, language), number=payer.masked_gsm()))
     lines.append(say(language, "ussd.other_number"))
     lines += [f"{place} {wallet(other, language)}" for place, other in enumerate(others, start=3)]
+    if with_code:
+        lines.append(say(language, "ussd.with_code", place=3 + len(others), dialled=with_code))
     lines.append(say(language, "ussd.back"))
 
     def make(name: str) -> str:
@@ -126,6 +130,37 @@ def confirm(
         return "\n".join([head, *lines])
 
     return around_name(make, candidate.name, notice, room)
+
+
+def payment_code(
+    candidate: Candidate,
+    votes: int,
+    amount: Money,
+    dialled: str,
+    language: str,
+    notice: str = "",
+    room: int = SEPTETS_MAX,
+) -> str:
+    """Ask for the code that the payer fetches by dialling `dialled`."""
+
+    def make(name: str) -> str:
+        what = counted(language, votes)
+        return say(
+            language,
+            "ussd.which_payment_code",
+            votes=what,
+            code=candidate.code,
+            name=name,
+            amount=amount.spoken(),
+            dialled=dialled,
+        )
+
+    return around_name(make, candidate.name, notice, room)
+
+
+def paid_by_code(amount: Money, language: str, room: int = SEPTETS_MAX) -> str:
+    """The last screen of an order that a code pays."""
+    return fitted(say(language, "ussd.placed_code", amount=amount.spoken()), room=room)
 
 
 def other_number(language: str, notice: str = "", room: int = SEPTETS_MAX) -> str:

@@ -169,6 +169,18 @@ async def test_a_dialogue_that_began_with_an_offer_and_was_forgotten_sells_nothi
     assert (shown.more, "3 votes pour 12 Franck Zadi\nTotal 300 FCFA" in shown.text) == (True, True)
 
 
+async def test_letters_that_were_typed_at_an_offer_choose_nobody_when_it_was_forgotten() -> None:
+    """At the offer letters are asked again; on the first screen they would be the name of candidate 12."""
+    phone = await cut_off("07")
+    await phone.dial()
+    await phone.type("", "zadi", "1")
+    assert "1 vote pour 07" in (await phone.type("1")).text
+    phone.sessions.lose()
+    shown = await phone.type("")
+    assert phone.house.orders() == []
+    assert "Confirmez encore une fois." in shown.text
+
+
 async def test_a_vote_through_the_list_with_the_store_lost_at_the_end_is_confirmed_once_more_and_is_one_order() -> None:
     phone = await cut_off("1", "07", "5", "1")
     phone.sessions.lose()

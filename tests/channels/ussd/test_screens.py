@@ -22,7 +22,7 @@ from gateway.domain.tally import Score, standing
 from gateway.domain.wallet import PaymentMethod
 from tests.channels.ussd.house import MOOV, MTN, NOON, ORANGE, line
 from tests.demo import candidate_id, demo_contest
-from tests.rails import RAILS
+from tests.rails import RAILS, RAILS_WITH_CODE
 
 LONG_NAMES = (
     "Marie-Françoise Épiphanie N'Guessan-Ouattara",
@@ -68,7 +68,7 @@ def views(contest: Contest) -> Iterator[MenuView]:
     scores = [Score(c.code, c.name, 999_999_999 - int(c.code)) for c in contest.candidates]
     ranking = standing(contest.slug, 1, scores)
     for number in (MTN, ORANGE, MOOV):
-        yield MenuView(contest, ranking, Msisdn(number, "CI"), None, NOON, RAILS)
+        yield MenuView(contest, ranking, Msisdn(number, "CI"), None, NOON, RAILS_WITH_CODE)
 
 
 def reachable(view: MenuView, language: str, depth: int = 4) -> Iterator[tuple[Session | None, str, str]]:

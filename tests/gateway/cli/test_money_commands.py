@@ -131,3 +131,14 @@ def test_a_beneficiary_is_registered_and_confirmed_and_the_organiser_frozen(
     assert "paid again" in done(run, "organiser", "unfreeze", "demo", "--as", YAO, "--reason", "cleared")
     assert "retired" in done(run, "payout", "beneficiary", "retire", line["id"], "--as", AWA, "--reason", "moved")
     assert "no payout" in done(run, "payout", "statement", line["id"], status=2)
+
+
+def test_where_is_my_money(run: CliRunner) -> None:
+    assert "place" in done(run, "money", "contest", "star", "--language", "fr")
+    said = done(run, "money", "number", "+2250501020304")
+    assert said.splitlines() == ["+225 05 •• •• 03 04", "No payment is known for this number."]
+    assert "+2250501020304" in done(run, "money", "number", "+2250501020304", "--full")
+    assert json.loads(done(run, "money", "number", "+2250501020304", "--json")) == []
+    assert "is no number" in done(run, "money", "number", "0501020304", status=2)
+    assert "no words in" in done(run, "money", "contest", "star", "--language", "wes", status=2)
+    assert "no contest" in done(run, "money", "contest", "x", status=2)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
+from gateway.domain.money import Money
 from gateway.domain.routing import NoRail, Rails
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.accounts import AccountHealthStore, Asked
@@ -87,8 +88,6 @@ async def time_is_over(engine: AsyncEngine) -> None:
 
 
 def choice(rails: Rails) -> object:
-    from gateway.domain.money import Money
-
     return rails.choose("CI", PaymentMethod.MTN, Money(500, "XOF"), 0)
 
 
@@ -183,7 +182,8 @@ async def test_a_probe_that_fails_keeps_it_closed_for_longer(engine: AsyncEngine
     await time_is_over(engine)
     await one.refresh()
     await settled(one)
-    assert (provider.probes, one.rails.closed) == (3, {MTN})
+    assert provider.probes == 3
+    assert one.rails.closed == {MTN}
     read = await PostgresAccountHealth(engine).read()
     assert read.health[MTN].closed_seconds == 30
     await time_is_over(engine)
@@ -214,8 +214,15 @@ async def test_an_account_that_cannot_be_probed_is_tried_by_its_next_payers(engi
 
 
 async def test_without_the_database_nothing_breaks_and_the_last_reading_stays() -> None:
+    asked_twice = asyncio.Event()
+
     class Away:
+        reads = 0
+
         async def read(self) -> object:
+            self.reads += 1
+            if self.reads == 2:
+                asked_twice.set()
             raise OSError("no connection")
 
         async def close(self, account: str, reason: str) -> int | None:
@@ -228,9 +235,9 @@ async def test_without_the_database_nothing_breaks_and_the_last_reading_stays() 
         fail(one, 30)
         await settled(one)
         watching = asyncio.create_task(one.keep_watching())
-        while not any(line["event"] == "account_health_stale" for line in lines):
-            await asyncio.sleep(0)
+        await asked_twice.wait()
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     assert one.rails.closed == frozenset()
-    assert {line["event"] for line in lines} == {"account_health_not_kept", "account_health_stale"}
+    assert [line["event"] for line in lines].count("account_health_stale") == 1
+    assert "account_health_not_kept" in {line["event"] for line in lines}

@@ -288,7 +288,7 @@ async def kept(rig: Rig) -> Mapping[str, str]:
     return rig.payments._reader.secrets(row.reference, row.secrets_cipher)
 
 
-async def test_what_is_prepared_is_kept_before_money_is_asked_for(rig: Rig) -> None:
+async def test_what_is_prepared_is_kept_before_money_is_asked_for(rig: Rig, monkeypatch: Any) -> None:
     provider = TwoStepProvider()
     usual = provider.create
 
@@ -296,7 +296,7 @@ async def test_what_is_prepared_is_kept_before_money_is_asked_for(rig: Rig) -> N
         assert await kept(rig) == {"handle": "h1"}
         return await usual(collection, otp)
 
-    provider.create = looked_at  # type: ignore[method-assign] # looks first
+    monkeypatch.setattr(provider, "create", looked_at)
     await ordered(rig, 1)
     await drained(Collector(rig.payments, {MTN: provider}))
     assert await states(rig) == {(MTN, "pending"): 1}
@@ -346,7 +346,7 @@ async def test_questions_about_a_closed_account_trickle(rig: Rig) -> None:
     assert asked == [1, 1000, 1000]
 
 
-async def test_an_operator_that_does_not_answer_holds_up_no_other(rig: Rig) -> None:
+async def test_an_operator_that_does_not_answer_holds_up_no_other(rig: Rig, monkeypatch: Any) -> None:
     await ordered(rig, 2)
     await rig.collect()
     await rig.make_due()
@@ -361,7 +361,7 @@ async def test_an_operator_that_does_not_answer_holds_up_no_other(rig: Rig) -> N
     async def query(_: Collection) -> Any:
         await never.wait()
 
-    stuck.query = query  # type: ignore[method-assign] # it hangs
+    monkeypatch.setattr(stuck, "query", query)
     verifier = Verifier(rig.payments, {MTN: stuck, ORANGE: quick}, NoBudget())
     assert await verifier.step() == 1
     assert sum(quick.asked.values()) == 1

@@ -130,6 +130,8 @@ async def test_what_nobody_knows_gets_one_ticket(rig: Rig, report: StatusReport)
     assert first.outcome is Outcome.UNCLEAR
     assert first.ticket is not None
     assert holds(first.ticket)
+    # Also to who asks again before the operator may be asked again.
+    assert await rescued(rig) == first
     await asked_before(rig)
     assert (await rescued(rig)).ticket == first.ticket
     (ticket,) = await rig.rows("select * from support_tickets")
@@ -205,7 +207,9 @@ async def test_a_chat_asks_about_its_own_orders_whatever_number_pays(rig: Rig) -
     assert (await rescuer(rig).rescue(OfChat(CHAT + 1, VOTER), "fr")).outcome is Outcome.WAITING
     # Nobody's number, and no order: there is nothing that a person could look at.
     assert await rescuer(rig).open_ticket(OfChat(CHAT + 1, None, rig.contest.id), "fr") is None
-    assert await rescuer(rig).open_ticket(OfChat(CHAT + 1, VOTER), "fr") is None
+    stranger = Msisdn("+2250501020398", "CI")
+    assert await rescuer(rig).open_ticket(OfChat(CHAT + 1, stranger), "fr") is None
+    assert await rescuer(rig).open_ticket(OfChat(CHAT + 1, stranger, rig.contest.id), "fr") is not None
     ticket = await rescuer(rig).open_ticket(OfChat(CHAT), "fr")
     assert ticket is not None
     assert holds(ticket)

@@ -26,7 +26,8 @@ class Patient(TestServer):
 
 class Country:
     """`calls`: what the stub gateway received, as (method, path, parsed body); `received`: the same as
-    it went over the wire. `answers`: what it says on a path, when not the usual."""
+    it went over the wire. `answers`: what it says on a path, when not the usual. `credentials`: what each
+    company issued; `{gateway}` in one stands for the gateway's address."""
 
     def __init__(self, data_dir: Path, credentials: Mapping[str, Mapping[str, str]] | None = None) -> None:
         self._data_dir = data_dir
@@ -45,7 +46,11 @@ class Country:
         return self
 
     async def start(self) -> None:
-        settings = SandboxSettings(self._data_dir, gateway_url=self.gateway_url, credentials=self._credentials)
+        issued = {
+            code: {name: value.replace("{gateway}", self.gateway_url) for name, value in values.items()}
+            for code, values in self._credentials.items()
+        }
+        settings = SandboxSettings(self._data_dir, gateway_url=self.gateway_url, credentials=issued)
         self._server = Patient(create_sandbox(settings))
         await self._server.start_server()
         self.client = aiohttp.ClientSession(self._server.make_url("/"))

@@ -1,0 +1,115 @@
+"""The first page, the search, and an order with its whole story."""
+
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+
+from admin.desk import DESK
+from admin.guard import HOME, Form, Me, form, page, say, see_other, show
+from admin.redaction import shown_body, shown_headers
+from gateway.domain.ledger import VOTES
+from gateway.domain.money import Money
+from gateway.domain.staff import Right
+from gateway.domain.staff_request import ActRefused, reasoned
+from gateway.http.app_keys import HOUSE
+from gateway.ports.back_office import OrderStory
+
+_WORD_LENGTH_MAX: Final = 80
+
+
+def countries_of(request: web.Request) -> list[str]:
+    """Where the contests of this house are."""
+    return sorted({contest.country for contest in request.app[HOUSE].contests()})
+
+
+def read_id(request: web.Request, name: str) -> UUID | None:
+    """An id in the address; None for a word that is none."""
+    try:
+        return UUID(request.match_info[name])
+    except ValueError:
+        return None
+
+
+@page(Right.READ_ORDERS)
+async def home(request: web.Request, me: Me) -> web.StreamResponse:
+    """What waits, and what the book holds."""
+    desk = request.app[DESK]
+    waiting = await desk.reads.waiting(me.scope)
+    balances = await desk.book.balances() if me.may(Right.READ_MONEY) else []
+    rows = [
+        (held.contest, held.provider, held.account, Money(held.amount_minor, held.currency))
+        for held in balances
+        if held.currency != VOTES
+    ]
+    counted = [(held.contest, held.amount_minor) for held in balances if held.account == "votes_sold"]
+    return show(request, me, "admin_home.html", waiting=waiting, balances=rows, counted=counted)
+
+
+@page(Right.READ_ORDERS)
+async def search(request: web.Request, me: Me) -> web.StreamResponse:
+    """The payments that moved last, and where to search."""
+    lines = await request.app[DESK].reads.latest(me.scope)
+    return show(request, me, "admin_search.html", q="", lines=lines)
+
+
+@form(Right.READ_ORDERS)
+async def found(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """Payments by number, receipt, order code or reference. By a form, so that a number stands in no
+    address, no history and no log."""
+    word = fields.get("q", "").strip()[:_WORD_LENGTH_MAX]
+    if not word:
+        return see_other("/admin/search")
+    lines = await request.app[DESK].reads.find(word, countries_of(request), me.scope)
+    return show(request, me, "admin_search.html", q=word, lines=lines)
+
+
+async def story_of(request: web.Request, me: Me) -> OrderStory | None:
+    """The order that an address names."""
+    vote_id = read_id(request, "vote_id")
+    return None if vote_id is None else await request.app[DESK].reads.story(vote_id, me.scope)
+
+
+@page(Right.READ_ORDERS)
+async def order(request: web.Request, me: Me) -> web.StreamResponse:
+    """An order: what it is, what may be done, and all that happened. 404."""
+    story = await story_of(request, me)
+    return say(request, 404, "no_order", me) if story is None else _order(request, me, story)
+
+
+@form(Right.SEE_NUMBER, proof=True)
+async def number(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """The order with its whole numbers, after the reason is in the audit log."""
+    story = await story_of(request, me)
+    if story is None:
+        return say(request, 404, "no_order", me)
+    try:
+        reason = reasoned(fields.get("reason", ""))
+    except ActRefused:
+        return _order(request, me, story, status=422, wrong="no_reason")
+    numbers = await request.app[DESK].reads.show_number(story.vote_id, me.scope, person=me.email, reason=reason)
+    return _order(request, me, story, numbers=numbers or {})
+
+
+def _order(
+    request: web.Request,
+    me: Me,
+    story: OrderStory,
+    *,
+    status: int = 200,
+    wrong: str = "",
+    numbers: object = None,
+) -> web.Response:
+    lines = [(line, shown_headers(line.headers), shown_body(line.raw, line.headers)) for line in story.lines]
+    return show(
+        request, me, "admin_order.html", status=status, order=story, lines=lines, wrong=wrong, numbers=numbers or {}
+    )
+
+
+def setup(app: web.Application) -> None:
+    """Serve them. The application needs DESK, HOUSE and mounted pages."""
+    app.router.add_get(HOME, home)
+    app.router.add_get("/admin/search", search)
+    app.router.add_post("/admin/search", found)
+    app.router.add_get("/admin/orders/{vote_id}", order)
+    app.router.add_post("/admin/orders/{vote_id}", number)

@@ -1,0 +1,123 @@
+"""What organisers are owed, where they are paid, and payouts on their way."""
+
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from admin.desk import DESK
+from admin.guard import Form, Me, form, page, say, see_other, show
+from admin.order_pages import countries_of, read_id
+from admin.request_pages import REQUESTS, refused
+from gateway.domain.money import Money
+from gateway.domain.staff import Right
+from gateway.domain.staff_request import ActRefused, reasoned
+from gateway.http.app_keys import HOUSE
+from gateway.ports.books import MoneyRefused
+from gateway.usecases.payout_acts import register_beneficiary
+from gateway.usecases.payout_papers import statement_csv
+
+PATH: Final = "/admin/payouts"
+
+
+@page(Right.READ_MONEY)
+async def payouts(request: web.Request, me: Me) -> web.StreamResponse:
+    """Positions, payouts, beneficiaries, and the forms that ask for more."""
+    desk = request.app[DESK]
+    positions = [await desk.payouts.position(contest.slug) for contest in request.app[HOUSE].contests()]
+    return show(
+        request,
+        me,
+        "admin_payouts.html",
+        positions=positions,
+        payouts=await desk.payouts.payouts(),
+        beneficiaries=await desk.beneficiaries.listed(),
+        accounts=desk.accounts,
+        countries=countries_of(request),
+        organisers=sorted({position.organiser for position in positions}),
+        money_of=Money,
+    )
+
+
+@form(Right.PAY_OUT, proof=True)
+async def add_beneficiary(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """Register where an organiser is paid, and ask for its confirmation."""
+    desk = request.app[DESK]
+    try:
+        made = await register_beneficiary(
+            organiser=fields.get("organiser", ""),
+            account=fields.get("account", ""),
+            country=fields.get("country", ""),
+            number=fields.get("number", ""),
+            name=fields.get("name", ""),
+            person=me.email,
+            reason=fields.get("reason", ""),
+            providers=desk.providers,
+            add=desk.beneficiaries.add,
+            acts=desk.acts,
+        )
+    except ActRefused as error:
+        return refused(request, me, error)
+    except MoneyRefused as error:
+        return say(request, 404, "money_refused", me, str(error))
+    return see_other(f"{REQUESTS}/{made}")
+
+
+@form(Right.PAY_OUT, proof=True)
+async def retire_beneficiary(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """Pay there no more."""
+    beneficiary = read_id(request, "beneficiary")
+    if beneficiary is None:
+        return say(request, 404, "unreadable", me)
+    try:
+        reason = reasoned(fields.get("reason", ""))
+        await request.app[DESK].beneficiaries.retire(beneficiary, person=me.email, reason=reason)
+    except ActRefused as error:
+        return refused(request, me, error)
+    return see_other(PATH)
+
+
+@form(Right.PAY_OUT, proof=True)
+async def freeze(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """Pay an organiser nothing, or go on."""
+    try:
+        await request.app[DESK].payouts.freeze(
+            fields.get("organiser", ""),
+            frozen=fields.get("frozen") == "1",
+            reason=reasoned(fields.get("reason", "")),
+            person=me.email,
+        )
+    except ActRefused as error:
+        return refused(request, me, error)
+    except MoneyRefused as error:
+        return say(request, 404, "money_refused", me, str(error))
+    return see_other(PATH)
+
+
+@page(Right.READ_MONEY)
+async def statement(request: web.Request, me: Me) -> web.StreamResponse:
+    """What a payout was made of, as CSV. 404."""
+    reference = read_id(request, "reference")
+    if reference is None:
+        return say(request, 404, "unreadable", me)
+    try:
+        made = await request.app[DESK].payout_statement(reference)
+    except (MoneyRefused, ActRefused) as error:
+        return say(request, 404, "money_refused", me, str(error))
+    headers = {
+        hdrs.CONTENT_TYPE: "text/csv; charset=utf-8",
+        hdrs.CONTENT_DISPOSITION: f'attachment; filename="spotlight-payout-{reference}.csv"',
+        hdrs.CACHE_CONTROL: "no-store",
+    }
+    return web.Response(text=statement_csv(made), headers=headers)
+
+
+def setup(app: web.Application) -> None:
+    """Serve them. The application needs DESK, HOUSE and mounted pages."""
+    app.router.add_get(PATH, payouts)
+    app.router.add_post(f"{PATH}/beneficiaries", add_beneficiary)
+    app.router.add_get(f"{PATH}/beneficiaries", payouts)
+    app.router.add_post(f"{PATH}/beneficiaries/{{beneficiary}}", retire_beneficiary)
+    app.router.add_get(f"{PATH}/beneficiaries/{{beneficiary}}", payouts)
+    app.router.add_post(f"{PATH}/freeze", freeze)
+    app.router.add_get(f"{PATH}/freeze", payouts)
+    app.router.add_get(f"{PATH}/{{reference}}/statement.csv", statement)

@@ -1,0 +1,77 @@
+"""Refunds on their way, payments that wait for a person, tickets, and voiding a window."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from aiohttp import web
+
+from admin.asking import read_params, with_zone
+from admin.desk import DESK
+from admin.guard import Me, page, show
+from admin.request_pages import refused, tables
+from gateway.domain.money import Money
+from gateway.domain.order import Channel
+from gateway.domain.refund import RefundState
+from gateway.domain.staff import Right
+from gateway.domain.staff_request import Act, ActRefused, Why
+from gateway.http.app_keys import HOUSE
+
+_ON_THEIR_WAY: Final = (RefundState.MANUAL.value, RefundState.DUE.value, RefundState.SENT.value)
+_ENDED: Final = (RefundState.DONE.value, RefundState.VOID.value)
+
+
+@page(Right.READ_ORDERS)
+async def refunds(request: web.Request, me: Me) -> web.StreamResponse:
+    """Refunds on their way, those that wait for a person first; with `?all=1` those that ended."""
+    ended = request.query.get("all") == "1"
+    held = await request.app[DESK].reads.refunds(me.scope, statuses=_ENDED if ended else _ON_THEIR_WAY)
+    return show(request, me, "admin_refunds.html", refunds=held, everything=ended)
+
+
+@page(Right.READ_ORDERS)
+async def held(request: web.Request, me: Me) -> web.StreamResponse:
+    """Paid orders that wait for a person."""
+    return show(request, me, "admin_held.html", held=await request.app[DESK].reads.held(me.scope))
+
+
+@page(Right.READ_ORDERS)
+async def tickets(request: web.Request, me: Me) -> web.StreamResponse:
+    """Voters who asked for help."""
+    return show(request, me, "admin_tickets.html", tickets=await request.app[DESK].reads.tickets(me.scope))
+
+
+@page(Right.VOID_WINDOW)
+async def void(request: web.Request, me: Me) -> web.StreamResponse:
+    """Choose a window, look at what it would take back, ask for it."""
+    desk, house = request.app[DESK], request.app[HOUSE]
+    own = [contest for contest in house.contests() if me.scope in (None, contest.organiser_id)]
+    query = {name: value[:100] for name, value in request.query.items()}
+    slug, preview = query.get("contest", ""), None
+    if slug:
+        try:
+            if slug not in {contest.slug for contest in own}:
+                raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}")
+            preview = await desk.voids.preview(slug, read_params(Act.VOID_WINDOW, with_zone(query)))
+        except ActRefused as error:
+            return refused(request, me, error)
+    return show(
+        request,
+        me,
+        "admin_void.html",
+        contests=own,
+        channels=[channel.value for channel in Channel],
+        accounts=desk.accounts,
+        chosen=query,
+        preview=preview,
+        tables=[] if preview is None else tables(preview),
+        now=datetime.now(UTC),
+        money_of=Money,
+    )
+
+
+def setup(app: web.Application) -> None:
+    """Serve them. The application needs DESK, HOUSE and mounted pages."""
+    app.router.add_get("/admin/refunds", refunds)
+    app.router.add_get("/admin/held", held)
+    app.router.add_get("/admin/tickets", tickets)
+    app.router.add_get("/admin/void", void)

@@ -1,0 +1,151 @@
+"""Acts of staff: asking, the list of what was asked for, and being the second person."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from admin.asking import (
+    NotAllowed,
+    ask,
+    decide,
+    needs_proof,
+    read_act,
+    read_params,
+    request_for,
+    visible,
+    why_not,
+    with_zone,
+)
+from admin.desk import DESK
+from admin.guard import Form, Me, ask_for_proof, form, page, say, see_other, show
+from admin.order_pages import read_id
+from admin.sign_in_pages import to_home
+from gateway.domain.money import EXPONENTS, Money
+from gateway.domain.staff import Right
+from gateway.domain.staff_request import Act, ActRefused, RequestStatus, StaffRequest, Why
+from gateway.http.app_keys import HOUSE
+
+ACTS: Final = "/admin/acts"
+REQUESTS: Final = "/admin/requests"
+_UUID_LENGTH: Final = 36
+_OPEN: Final = (RequestStatus.WAITING, RequestStatus.APPROVED)
+_STATUS_OF: Final[Mapping[Why, int]] = {Why.UNKNOWN: 404, Why.NO_REASON: 422, Why.NO_PERSON: 422, Why.OWN_REQUEST: 403}
+
+
+def refused(request: web.Request, me: Me, error: ActRefused) -> web.Response:
+    """A page that says why it was refused: nothing was changed."""
+    return say(request, _STATUS_OF.get(error.why, 409), f"refused_{error.why.value}", me, str(error))
+
+
+@form(Right.READ_ORDERS)
+async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """Ask for what a form says, and go to the request that it became."""
+    try:
+        wanted = read_act(fields.get("act", ""))
+        asked = await ask_for_proof(request, me, fields) if needs_proof(wanted) else None
+        if asked is not None:
+            return asked
+        params, subject = read_params(wanted, with_zone(fields)), fields.get("subject", "").strip()
+        reason = fields.get("reason", "")
+        made = await ask(request.app[DESK], request.app[HOUSE], me, wanted, subject, params, reason)
+    except NotAllowed:
+        return say(request, 403, "not_allowed", me)
+    except ActRefused as error:
+        return refused(request, me, error)
+    return see_other(f"{REQUESTS}/{made}")
+
+
+@page(Right.READ_ORDERS)
+async def requests(request: web.Request, me: Me) -> web.StreamResponse:
+    """What waits for a second person or is being done; with `?all=1` what is over too."""
+    everything = request.query.get("all") == "1"
+    held = await request.app[DESK].acts.requests.listed(statuses=() if everything else _OPEN)
+    seen = [each for each in held if visible(request.app[HOUSE], me, each)]
+    return show(request, me, "admin_requests.html", requests=seen, everything=everything, in_short=in_short)
+
+
+@page(Right.READ_ORDERS)
+async def one(request: web.Request, me: Me) -> web.StreamResponse:
+    """A request with its frozen preview, and the decision for those who may take it. 404."""
+    request_id = read_id(request, "request_id")
+    desk, house = request.app[DESK], request.app[HOUSE]
+    held = None if request_id is None else await request_for(desk, house, me, request_id)
+    if held is None:
+        return say(request, 404, "no_request", me)
+    against = why_not(me, held, datetime.now(UTC))
+    progress = await desk.voids.progress(held.id) if held.act is Act.VOID_WINDOW else ()
+    order = await _order_behind(request, me, held)
+    return show(
+        request,
+        me,
+        "admin_request.html",
+        request=held,
+        why_not=against,
+        progress=progress,
+        order=order,
+        facts=facts(held.preview),
+        tables=tables(held.preview),
+        money_of=Money,
+    )
+
+
+@form(Right.DECIDE, proof=True)
+async def decision(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """Agree or turn down, as the second person."""
+    request_id, said = read_id(request, "request_id"), fields.get("decision")
+    if request_id is None or said not in ("approve", "reject"):
+        return say(request, 400, "unreadable", me)
+    try:
+        await decide(request.app[DESK], request.app[HOUSE], me, request_id, approve=said == "approve")
+    except NotAllowed:
+        return say(request, 403, "not_allowed", me)
+    except ActRefused as error:
+        return refused(request, me, error)
+    return see_other(f"{REQUESTS}/{request_id}")
+
+
+def facts(preview: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """The single facts of a preview, amounts as money; instants as such."""
+    found: list[tuple[str, object]] = []
+    for name, value in preview.items():
+        if name == "amount_minor" and preview.get("currency") in EXPONENTS:
+            found.append(("amount", Money(int(value), str(preview["currency"]))))
+        elif name != "currency" and not isinstance(value, Mapping | list) and value not in (None, ""):
+            found.append((name, value))
+    return found
+
+
+def tables(preview: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Mapping[str, int]]]]:
+    """The tables of a preview: by candidate, by operator …"""
+    return [(name, held) for name, held in preview.items() if isinstance(held, Mapping) and held]
+
+
+def in_short(preview: Mapping[str, Any]) -> list[Money]:
+    """The sums that a request is about."""
+    if preview.get("currency") in EXPONENTS and "amount_minor" in preview:
+        return [Money(int(preview["amount_minor"]), str(preview["currency"]))]
+    held = preview.get("currencies")
+    lines = held.items() if isinstance(held, Mapping) else ()
+    return [Money(int(line["money_minor"]), currency) for currency, line in lines if currency in EXPONENTS]
+
+
+async def _order_behind(request: web.Request, me: Me, held: StaffRequest) -> object:
+    """The order that a request is about, as an id, where it is about one."""
+    reads = request.app[DESK].reads
+    said = held.preview.get("payment", held.subject)
+    for word in (held.subject, str(said)):
+        found = await reads.find(word, (), me.scope, limit=1) if len(word) == _UUID_LENGTH else []
+        if found:
+            return found[0].vote_id
+    return None
+
+
+def setup(app: web.Application) -> None:
+    """Serve them. The application needs DESK, HOUSE and mounted pages."""
+    app.router.add_get(ACTS, to_home)
+    app.router.add_post(ACTS, act)
+    app.router.add_get(REQUESTS, requests)
+    app.router.add_get(f"{REQUESTS}/{{request_id}}", one)
+    app.router.add_post(f"{REQUESTS}/{{request_id}}", decision)

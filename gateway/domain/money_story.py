@@ -1,0 +1,154 @@
+"""What happened to a voter's money, told step by step: which sentence says it, and with what. Pure.
+
+The sentences themselves are phrases, found by `story.<key>` (`gateway.http.money_story`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from gateway.domain.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a payment or a refund, as its story keeps it."""
+
+    at: datetime
+    seen: str
+    to: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundStory:
+    """A refund of the attempt. `told_reference`: what the operator calls it."""
+
+    amount: Money
+    status: str
+    reason: str
+    told_reference: str | None
+    steps: Sequence[Step] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to pay for votes. `received`: where it differs from what was asked. `operator_reference`:
+    what the operator calls the payment; `on_statement`: whether a statement of the operator shows it."""
+
+    code: str
+    vote_id: str
+    placed_at: datetime
+    channel: str
+    contest: str
+    candidate: str
+    quantity: int
+    amount: Money
+    operator: str
+    status: str
+    receipt: str
+    reason: str | None = None
+    received: Money | None = None
+    operator_reference: str | None = None
+    provisional: bool = False
+    on_statement: bool = False
+    steps: Sequence[Step] = ()
+    refunds: Sequence[RefundStory] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A phrase and what fills it; `at` None: how it stands now."""
+
+    key: str
+    params: Mapping[str, str]
+    at: datetime | None = None
+
+
+PAYMENT_STEPS: Final = frozenset(
+    {
+        "calling",
+        "accepted",
+        "put_back",
+        "never_sent",
+        "refused",
+        "succeeded",
+        "succeeded_otherwise",
+        "failed",
+        "deadline_passed",
+        "counts",
+        "suspect",
+        "cannot_count",
+        "counted_before",
+        "given_back",
+    }
+)
+REFUND_STEPS: Final = frozenset(
+    {"calling", "put_back", "put_off", "succeeded", "failed", "failed_for_us", "given_up", "paid_by_hand"}
+)
+# How it stands, by the payment's state: what the voter wants to hear first.
+ENDS: Final[Mapping[str, str]] = {
+    "created": "now_waiting",
+    "sent": "now_asked",
+    "pending": "now_asked",
+    "confirmed": "now_confirmed",
+    "settled": "now_counted",
+    "held": "now_held",
+    "surplus": "now_owed",
+    "mismatched": "now_owed",
+    "refund_due": "now_owed",
+    "refunded": "now_given_back",
+    "failed": "now_failed",
+    "expired": "now_expired",
+}
+# Told otherwise, or nothing to tell.
+_QUIET: Final = frozenset({"ordered", "still_open"})
+
+
+def tell(attempt: Attempt) -> list[Sentence]:
+    """How it stands, then everything that happened, oldest first."""
+    received = attempt.received or attempt.amount
+    back = next((refund.told_reference for refund in attempt.refunds if refund.told_reference), None)
+    params = {
+        "quantity": str(attempt.quantity),
+        "candidate": attempt.candidate,
+        "contest": attempt.contest,
+        "channel": attempt.channel,
+        "operator": attempt.operator,
+        "amount": attempt.amount.spoken(),
+        "received": received.spoken(),
+        "receipt": attempt.receipt,
+        "code": attempt.code,
+        "reference": attempt.operator_reference or "-",
+        "refund_reference": back or "-",
+        "reason": attempt.reason or "-",
+    }
+    told = [Sentence(ENDS.get(attempt.status, "now_other"), {**params, "detail": attempt.status})]
+    if attempt.provisional:
+        told.append(Sentence("now_provisional", params))
+    if attempt.on_statement:
+        told.append(Sentence("now_on_statement", params))
+    steps = [Sentence("ordered", params, attempt.placed_at)]
+    steps += _steps(attempt.steps, "", PAYMENT_STEPS, params)
+    for refund in attempt.refunds:
+        more = {
+            **params,
+            "amount": refund.amount.spoken(),
+            "reason": refund.reason,
+            "refund_reference": refund.told_reference or "-",
+        }
+        steps += _steps(refund.steps, "refund_", REFUND_STEPS, more)
+    return told + sorted(steps, key=lambda sentence: sentence.at or attempt.placed_at)
+
+
+def _steps(steps: Sequence[Step], prefix: str, known: frozenset[str], params: Mapping[str, str]) -> list[Sentence]:
+    return [
+        Sentence(
+            f"{prefix}{step.seen}" if step.seen in known else f"{prefix}other",
+            {**params, "detail": step.detail or step.to},
+            step.at,
+        )
+        for step in steps
+        if step.seen not in _QUIET and not (prefix and step.seen in ("owed", "accepted"))
+    ]
