@@ -23,7 +23,7 @@ from admin.guard import (
     see_other,
     who,
 )
-from gateway.domain.staff import ACCESS_LIFE
+from gateway.domain.staff import ACCESS_LIFE, Member, Right
 from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint, invalid, read_body
 from gateway.http.problems import Problem
 from gateway.ports.staff_accounts import NotRotated, SecondTab
@@ -105,18 +105,22 @@ def refused(refusal: SignInRefused) -> Problem:
     )
 
 
-def signed_in(request: web.Request, opened: Opened) -> tuple[SignedIn, str]:
-    """What a program is told, and the access token."""
-    desk, member = request.app[DESK], opened.session.member
-    access = desk.tokens.access(opened.session)
-    rights = desk.sign_in.rights(member)
-    person = Person(
+def person_of(member: Member, rights: frozenset[Right]) -> Person:
+    """Somebody as the API tells it."""
+    return Person(
         email=member.email,
         name=member.name,
         role=member.role.value,
         rights=sorted(right.value for right in rights),
         has_factor=member.has_factor,
     )
+
+
+def signed_in(request: web.Request, opened: Opened) -> tuple[SignedIn, str]:
+    """What a program is told, and the access token."""
+    desk, member = request.app[DESK], opened.session.member
+    access = desk.tokens.access(opened.session)
+    person = person_of(member, desk.sign_in.rights(member))
     seconds = int(ACCESS_LIFE.total_seconds())
     told = SignedIn(access_token=access, expires_in=seconds, refresh_token=opened.refresh_token, person=person)
     return told, access

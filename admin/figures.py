@@ -26,6 +26,9 @@ def exposed(figures: Figures) -> list[Figure]:
         shown.append(
             Figure("spotlight_payments_being_counted", "Payments decided and not counted yet.", many, {"contest": slug})
         )
+    for (provider, outcome), many in figures.callbacks.items():
+        labels = {"provider": provider, "outcome": outcome}
+        shown.append(Figure("spotlight_callbacks", "Operators' callbacks, by outcome.", many, labels, "counter"))
     shown += _accounts(figures.accounts)
     for work, age in figures.owed_seconds.items():
         shown.append(Figure("spotlight_owed_work_age_seconds", "Age of the oldest due work.", age, {"work": work}))

@@ -91,6 +91,14 @@ async def number(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
     return _order(request, me, story, numbers=numbers or {})
 
 
+@page(Right.READ_ORDERS)
+async def of_payment(request: web.Request, me: Me) -> web.StreamResponse:
+    """The order of a payment or a refund. 404."""
+    reference = read_id(request, "reference")
+    found = [] if reference is None else await request.app[DESK].reads.find(str(reference), (), me.scope, limit=1)
+    return see_other(f"/admin/orders/{found[0].vote_id}") if found else say(request, 404, "no_order", me)
+
+
 def _order(
     request: web.Request,
     me: Me,
@@ -112,4 +120,5 @@ def setup(app: web.Application) -> None:
     app.router.add_get("/admin/search", search)
     app.router.add_post("/admin/search", found)
     app.router.add_get("/admin/orders/{vote_id}", order)
+    app.router.add_get("/admin/payments/{reference}", of_payment)
     app.router.add_post("/admin/orders/{vote_id}", number)

@@ -16,15 +16,15 @@ from gateway.domain.staff import Right
 from gateway.domain.staff_request import Act, ActRefused, Why
 from gateway.http.app_keys import HOUSE
 
-_ON_THEIR_WAY: Final = (RefundState.MANUAL.value, RefundState.DUE.value, RefundState.SENT.value)
-_ENDED: Final = (RefundState.DONE.value, RefundState.VOID.value)
+ON_THEIR_WAY: Final = (RefundState.MANUAL.value, RefundState.DUE.value, RefundState.SENT.value)
+ENDED: Final = (RefundState.DONE.value, RefundState.VOID.value)
 
 
 @page(Right.READ_ORDERS)
 async def refunds(request: web.Request, me: Me) -> web.StreamResponse:
     """Refunds on their way, those that wait for a person first; with `?all=1` those that ended."""
     ended = request.query.get("all") == "1"
-    held = await request.app[DESK].reads.refunds(me.scope, statuses=_ENDED if ended else _ON_THEIR_WAY)
+    held = await request.app[DESK].reads.refunds(me.scope, statuses=ENDED if ended else ON_THEIR_WAY)
     return show(request, me, "admin_refunds.html", refunds=held, everything=ended)
 
 
@@ -47,10 +47,10 @@ async def void(request: web.Request, me: Me) -> web.StreamResponse:
     own = [contest for contest in house.contests() if me.scope in (None, contest.organiser_id)]
     query = {name: value[:100] for name, value in request.query.items()}
     slug, preview = query.get("contest", ""), None
+    if slug and slug not in {contest.slug for contest in own}:
+        return refused(request, me, ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}"))
     if slug:
         try:
-            if slug not in {contest.slug for contest in own}:
-                raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}")
             preview = await desk.voids.preview(slug, read_params(Act.VOID_WINDOW, with_zone(query)))
         except ActRefused as error:
             return refused(request, me, error)

@@ -30,7 +30,7 @@ from gateway.http.app_keys import HOUSE
 ACTS: Final = "/admin/acts"
 REQUESTS: Final = "/admin/requests"
 _UUID_LENGTH: Final = 36
-_OPEN: Final = (RequestStatus.WAITING, RequestStatus.APPROVED)
+OPEN_REQUESTS: Final = (RequestStatus.WAITING, RequestStatus.APPROVED)
 _STATUS_OF: Final[Mapping[Why, int]] = {Why.UNKNOWN: 404, Why.NO_REASON: 422, Why.NO_PERSON: 422, Why.OWN_REQUEST: 403}
 
 
@@ -61,7 +61,7 @@ async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
 async def requests(request: web.Request, me: Me) -> web.StreamResponse:
     """What waits for a second person or is being done; with `?all=1` what is over too."""
     everything = request.query.get("all") == "1"
-    held = await request.app[DESK].acts.requests.listed(statuses=() if everything else _OPEN)
+    held = await request.app[DESK].acts.requests.listed(statuses=() if everything else OPEN_REQUESTS)
     seen = [each for each in held if visible(request.app[HOUSE], me, each)]
     return show(request, me, "admin_requests.html", requests=seen, everything=everything, in_short=in_short)
 
@@ -81,7 +81,7 @@ async def one(request: web.Request, me: Me) -> web.StreamResponse:
         request,
         me,
         "admin_request.html",
-        request=held,
+        asked=held,
         why_not=against,
         progress=progress,
         order=order,
@@ -118,7 +118,7 @@ def facts(preview: Mapping[str, Any]) -> list[tuple[str, object]]:
 
 
 def tables(preview: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Mapping[str, int]]]]:
-    """The tables of a preview: by candidate, by operator …"""
+    """The tables of a preview, such as by candidate."""
     return [(name, held) for name, held in preview.items() if isinstance(held, Mapping) and held]
 
 

@@ -18,6 +18,7 @@ import channels.web.api
 import channels.web.pages
 import leaderboard.routes
 import payments.routes
+from gateway import back_office
 from gateway.adapters import discover_aggregators, shared_secrets
 from gateway.domain.routing import provider_of
 from gateway.http import health, middleware, openapi
@@ -28,7 +29,7 @@ from gateway.http.rate_limits import RateLimits
 from gateway.ports.stores import ContestScores
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.storage.scores import ScoreListener
-from gateway.wiring import Rooms, open_rooms, process_name, read_figures
+from gateway.wiring import Rooms, open_rooms, process_name, read_figures, spool_figures
 from leaderboard.feed import Boards
 
 # How long readers and requests may take to finish once we are told to stop.
@@ -73,8 +74,9 @@ def create_app(rooms: Rooms) -> web.Application:
     leaderboard.routes.setup(app, boards)
     channels.web.api.setup(app, limits)
     channels.web.pages.setup(app, pages, limits, lambda country: rooms.house.rails.open_methods(country))
+    back_office.mount(app, rooms, pages)
     checks = {"postgresql": rooms.check_database, "redis": rooms.check_redis}
-    health.setup(app, checks, read_figures(rooms))
+    health.setup(app, checks, read_figures(rooms), local=lambda: spool_figures(rooms.house))
     openapi.setup(app)
 
     async def keep_alive(app: web.Application) -> AsyncIterator[None]:
@@ -86,6 +88,7 @@ def create_app(rooms: Rooms) -> web.Application:
             for name, work in (
                 ("contests", rooms.house.directory.keep_fresh()),
                 ("accounts", rooms.watch.keep_watching()),
+                ("spool", rooms.house.callbacks.keep_draining()),
                 ("scores", listener.run()),
                 ("sweeper", rooms.keep_sweeping(does_work=False)),
             )

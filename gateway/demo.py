@@ -1,12 +1,18 @@
 """The demo contest, in fixed identifiers: loading it twice changes nothing."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.ledger import Account, moved
+from gateway.domain.money import Money
+from gateway.ports.stores import LedgerEntry
+from gateway.storage.ledger import book
 from gateway.storage.tables import candidate_totals, candidates, contest_heads, contests, organisers
 
 _SPACE: Final = UUID("5907119e-0000-4000-8000-000000000789")
@@ -70,6 +76,17 @@ SECOND: Final[dict[str, Any]] = {
     "keyword": "MBOA",
 }
 
+SIMULATED_FLOAT: Final = 100_000_000
+"""What the wallet that a simulated operator pays out of begins with, in whole francs."""
+
+_OPENING: Final = "demo: opening float of a simulated operator, put in from no real bank"
+_LOADING_LOCK: Final = 0x5907_11_DE
+# Whoever booked it by hand has done it already.
+_FILLED: Final = text("""
+select exists (select 1 from postings where provider = :provider and account = 'operator_float'
+  and currency = :currency and amount_minor > 0)
+""")
+
 
 def demo_candidates(contest_id: UUID = CONTEST_ID, names: tuple[str, ...] = NAMES) -> list[dict[str, Any]]:
     """Approved candidates with codes from 01 on."""
@@ -101,3 +118,16 @@ async def load_demo_contest(connection: AsyncConnection) -> None:
     )
     await load_contest(connection, CONTEST, demo_candidates())
     await load_contest(connection, SECOND, demo_candidates(SECOND_ID, SECOND_NAMES))
+
+
+async def load_opening_floats(connection: AsyncConnection, wallets: Iterable[tuple[str, str]]) -> None:
+    """Book what simulated operators hold for payouts, by account and currency; a wallet that was ever
+    filled stays as it is."""
+    await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOADING_LOCK})
+    for account, currency in wallets:
+        asked = {"provider": account, "currency": currency}
+        if (await connection.execute(_FILLED, asked)).scalar_one():
+            continue
+        legs = moved(Money(SIMULATED_FLOAT, currency), Account.BANK, Account.OPERATOR_FLOAT)
+        tx = uuid5(_SPACE, f"float {account} {currency}")
+        await book(connection, [(LedgerEntry(tx, None, _OPENING, legs), account)])

@@ -4,8 +4,10 @@ from typing import Any
 
 from sqlalchemy import text
 
-from gateway.demo import load_demo_contest
-from gateway.settings import Settings
+from gateway.adapters import build_accounts
+from gateway.demo import load_demo_contest, load_opening_floats
+from gateway.domain.money import CURRENCY_OF
+from gateway.settings import Settings, is_simulated
 from gateway.storage import money_audit, schema
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
@@ -18,13 +20,29 @@ async def migrate(settings: Settings) -> None:
 
 
 async def load_demo(settings: Settings) -> None:
-    """Load the demo contest; what is there stays as it is."""
+    """Load the demo contests and what simulated operators hold for payouts; what is there stays as it is."""
+    wallets = await _simulated_floats()
     engine = make_engine(settings.database_url, pool_size=1, name="spotlight demo")
     try:
         async with engine.begin() as connection:
             await load_demo_contest(connection)
+            await load_opening_floats(connection, wallets)
     finally:
         await engine.dispose()
+
+
+async def _simulated_floats() -> list[tuple[str, str]]:
+    """Wallets that simulated operators pay out of, by account and currency."""
+    accounts = build_accounts()
+    wallets = set()
+    for key, account in accounts.items():
+        for country in account.collects if is_simulated(account.provider.base_url) else ():
+            can, currency = account.provider.capabilities(country), CURRENCY_OF.get(country)
+            if can.pays_from_float and currency in can.currencies and currency is not None:
+                wallets.add((key, currency))
+    for account in accounts.values():
+        await account.provider.aclose()
+    return sorted(wallets)
 
 
 async def make_partitions(settings: Settings, months: int) -> list[str]:

@@ -107,7 +107,7 @@ def _production_faults(settings: Settings) -> list[str]:
     faults.extend(
         f"{name}: production does not start with a simulated operator; set the real address"
         for name, value in environment().items()
-        if name.endswith("_BASE_URL") and urlsplit(value).hostname in ("127.0.0.1", "localhost", "sandbox")
+        if name.endswith("_BASE_URL") and is_simulated(value)
     )
     faults.extend(
         f"{code.upper()}_SHARED_SECRET: production needs the word that {code} sends as ?key="
@@ -124,6 +124,11 @@ def _callers() -> list[str]:
     """Codes of the aggregators and carriers there are: nothing but a word tells their requests from anybody's."""
     packages = (channels.sms.carriers, channels.ussd.aggregators)
     return sorted({module.name for package in packages for module in iter_modules(package.__path__)})
+
+
+def is_simulated(url: str) -> bool:
+    """Whether an operator's address is that of a simulated country."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "sandbox")
 
 
 def environment() -> Mapping[str, str]:

@@ -53,6 +53,7 @@ from gateway.storage.scores import PostgresScores, RedisScoreFeed
 from gateway.storage.send_budget import RedisWatchedOrders, SharedSendBudget
 from gateway.storage.settlement import PostgresSettlement
 from gateway.storage.shared_rate import SharedRate
+from gateway.storage.spool import Spool
 from gateway.storage.talks import PostgresTalks, written
 from gateway.storage.telegram import PostgresTelegram
 from gateway.storage.unfinished import PostgresUnfinished
@@ -192,7 +193,8 @@ async def open_rooms(
     collector = build_collector(paying, accounts, watch, SharedRate(rates_redis, "prompts", evenly=True))
     verifier = Verifier(paying, providers, budget, watch)
     limits = NO_LIMITS if not settings.rate_limits else DEMO_LIMITS if settings.env == "demo" else PromptLimits()
-    house = _house(engine, vault, messages, unfinished, doorbell, providers, watch, paying, budget, limits)
+    spool = Spool(settings.data_dir / "spool", "callbacks")
+    house = _house(engine, vault, messages, unfinished, doorbell, providers, watch, paying, budget, limits, spool)
     show = partial(show_scores, scores=scores, feed=feed)
     desk = money_desk(engine, vault, accounts, timedelta(hours=settings.beneficiary_delay_hours))
     staff_acts = bind_staff_acts(
@@ -259,6 +261,7 @@ async def open_rooms(
         closing.push_async_callback(engine.dispose)
         closing.push_async_callback(rooms.daily.aclose)
         closing.push_async_callback(unfinished.aclose)
+        closing.push_async_callback(house.callbacks.aclose)
         closing.push_async_callback(redis.aclose)
         closing.push_async_callback(patient_redis.aclose)
         closing.push_async_callback(telegram_redis.aclose)
@@ -294,13 +297,14 @@ def _house(
     paying: PostgresPayments,
     budget: SharedRate,
     limits: PromptLimits,
+    spool: Spool,
 ) -> BoundHouse:
     auto = engine.execution_options(isolation_level="AUTOCOMMIT")
     house = BoundHouse(
         directory=ContestDirectory(engine),
         orders=PostgresOrders(auto, vault, limits),
         views=PostgresViews(engine, vault),
-        callbacks=PostgresCallbacks(auto, vault),
+        callbacks=PostgresCallbacks(auto, vault, spool, utc_now),
         messages=messages,
         talks=PostgresTalks(auto),
         doorbell=doorbell,
@@ -347,6 +351,16 @@ def read_figures(rooms: Rooms) -> Callable[[], Awaitable[list[Figure]]]:
         return exposed(await store.figures())
 
     return read
+
+
+def spool_figures(house: BoundHouse) -> list[Figure]:
+    """What lies in the spool of this machine: known also while PostgreSQL is away."""
+    waiting = house.callbacks.waiting
+    return [
+        Figure("spotlight_callbacks_spooled", "Callbacks on this disk, not in PostgreSQL yet.", waiting.records),
+        Figure("spotlight_callbacks_spooled_age_seconds", "Age of the oldest spooled segment.", waiting.seconds),
+        Figure("spotlight_callback_segments_refused", "Spooled files that want a person.", waiting.refused),
+    ]
 
 
 def process_name(role: str) -> str:

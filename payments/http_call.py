@@ -26,7 +26,7 @@ USER_AGENT: Final = f"Spotlight/{version('spotlight')}"
 CONNECTIONS_MAX: Final = 256
 # Shorter than what servers grant: a connection that died while idle makes a call's fate unknown.
 IDLE_SECONDS: Final = 4.0
-_SUPPORT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+_SUPPORT_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _log = structlog.get_logger(__name__)
 
 
@@ -183,7 +183,7 @@ class HttpCaller:
             outcome = Lost(type(error).__name__)
         else:
             outcome = _outcome(response)
-            support_id = response.headers.get("x-request-id")
+            support_id = response.headers.get("x-request-id") or response.headers.get("request-id")
         _log.info(
             "operator_called",
             provider=self._provider,

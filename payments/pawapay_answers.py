@@ -12,11 +12,11 @@ from uuid import UUID
 import structlog
 
 from gateway.domain.money import Money, parse_amount
-from gateway.domain.receipt import order_code
 from gateway.ports.payment_provider import (
     Accepted,
     Balance,
     Failed,
+    Hint,
     NotFound,
     NotSent,
     PayerReason,
@@ -179,13 +179,15 @@ def read_balance(outcome: Outcome, country: str, currency: str) -> Balance | Una
     return Balance(Money(sum(amount.amount_minor for amount in amounts), currency))
 
 
-def named_order(body: Mapping[str, Any]) -> str | None:
-    """The order that a callback is about: by what we sent along, else by our reference."""
-    sent = body.get("clientReferenceId")
-    if isinstance(sent, str) and _ORDER_CODE.fullmatch(sent):
-        return sent
-    deposit = body.get("depositId")
+def read_hint(body: Mapping[str, Any], claimed: str) -> Hint:
+    """What a callback is about: by our reference, else by the order code that we sent along."""
+    named = next((body[f"{kind}Id"] for kind in (DEPOSIT, REFUND, PAYOUT) if f"{kind}Id" in body), None)
     try:
-        return order_code(UUID(deposit)) if isinstance(deposit, str) else None
+        return Hint(claimed, reference=UUID(named)) if isinstance(named, str) else Hint(claimed, _order(body))
     except ValueError:
-        return None
+        return Hint(claimed, _order(body))
+
+
+def _order(body: Mapping[str, Any]) -> str | None:
+    sent = body.get("clientReferenceId")
+    return sent if isinstance(sent, str) and _ORDER_CODE.fullmatch(sent) else None

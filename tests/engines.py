@@ -57,6 +57,7 @@ class Engines:
             "REDIS_URL": redis_url or self.valkey.url(),
             "SPOTLIGHT_SECRET_KEY": SECRET_KEY,
             "SPOTLIGHT_ENV": "demo",
+            "SPOTLIGHT_DATA_DIR": str(self.postgres.log.parents[1] / "data" / database),
             **more,
         }
         return Settings.model_validate(values)

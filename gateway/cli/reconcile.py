@@ -85,6 +85,8 @@ def import_file(
             print(json.dumps(asdict(done), indent=2, default=str))
         else:
             print(f"{done.lines} lines, {done.new} of them new; {done.skipped} lines moved no money")
+            if done.elsewhere:
+                print(f"{done.elsewhere} lines are another account's; import the file there too")
             print(f"{done.matched} match the book; {done.waiting} are asked about at the operator")
             for fee in done.fees:
                 print(f"fees booked: {shown(fee.amount_minor, fee.currency)}")

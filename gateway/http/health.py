@@ -101,12 +101,16 @@ class Figure:
 Refresher = Callable[[], Awaitable[Sequence[Figure]]]
 """Reads the business figures. May raise anything when the store does not answer."""
 
+Local = Callable[[], Iterable[Figure]]
+"""Figures of this process alone. Touches no store and raises nothing."""
+
 
 class BusinessFigures(Collector):
     """The figures read last. They are read again when somebody asks and they are old."""
 
-    def __init__(self, refresher: Refresher | None) -> None:
+    def __init__(self, refresher: Refresher | None, local: Local = tuple) -> None:
         self._refresher = refresher
+        self._local = local
         self._figures: Sequence[Figure] = ()
         self._read_at: float | None = None
         self._reading = asyncio.Lock()
@@ -130,7 +134,7 @@ class BusinessFigures(Collector):
     def collect(self) -> Iterable[Metric]:
         """The figures as Prometheus families, and how old they are."""
         families: dict[str, Metric] = {}
-        for figure in self._figures:
+        for figure in (*self._figures, *self._local()):
             family = families.get(figure.name)
             if family is None:
                 kind = CounterMetricFamily if figure.kind == "counter" else GaugeMetricFamily
@@ -145,9 +149,11 @@ class BusinessFigures(Collector):
 class Health:
     """The handlers, and whether this process still wants work."""
 
-    def __init__(self, checks: Mapping[str, Check], figures: Refresher | None, metrics_token: str | None) -> None:
+    def __init__(
+        self, checks: Mapping[str, Check], figures: Refresher | None, metrics_token: str | None, local: Local
+    ) -> None:
         self._checks = checks
-        self._figures = BusinessFigures(figures)
+        self._figures = BusinessFigures(figures, local)
         self._registry = CollectorRegistry()
         self._registry.register(self._figures)
         self._metrics_token = metrics_token
@@ -209,13 +215,15 @@ def setup(
     figures: Refresher | None = None,
     *,
     metrics_token: str | None = None,
+    local: Local = tuple,
 ) -> None:
     """Serve `/healthz`, `/readyz` and `/metrics`.
 
     `checks`: dependencies by name, each given a second. `figures`: reads the business figures, at
-    most every five seconds. `metrics_token`: what `/metrics` then wants as a bearer token.
+    most every five seconds. `metrics_token`: what `/metrics` then wants as a bearer token. `local`: what
+    this process knows by itself, also while no store answers.
     """
-    health = app[HEALTH] = Health(checks, figures, metrics_token)
+    health = app[HEALTH] = Health(checks, figures, metrics_token, local)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)

@@ -41,7 +41,9 @@ class Figures:
     """One reading. `payments`: how many are in each unfinished state, by (provider, state).
     `owed_seconds`: kinds of work that are due, with the age of their oldest piece. `texts`: how many
     wait, by state; `sent_texts`: what became of those that were tried. `being_counted`: by contest's slug,
-    payments that are paid, or said to be decided, and not counted yet."""
+    payments that are paid, or said to be decided, and not counted yet. `callbacks`: how many ever came, by
+    (provider's code, what they came to), the words being `hint`, `proof`, `copy` (the same bytes again),
+    `unknown reference` and `nothing` (forged, or no callback at all)."""
 
     contests: tuple[ContestFigures, ...]
     payments: Mapping[tuple[str, str], int]
@@ -50,6 +52,7 @@ class Figures:
     sent_texts: TextFigures = TextFigures()
     accounts: AccountFigures = AccountFigures()
     being_counted: Mapping[str, int] = field(default_factory=dict)
+    callbacks: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class FigureStore(Protocol):

@@ -197,14 +197,29 @@ StatusReport = StillOpen | Succeeded | Failed | NotFound | Unavailable
 
 
 @dataclass(frozen=True, slots=True)
+class Reversed:
+    """Money that was taken is with the payer again, though we never asked for that: a dispute was lost,
+    or somebody gave it back past us. `amount`: what went, the whole or a part. `provider_reference`: the
+    operator's own number of the reversal, which tells a repeat from a second one."""
+
+    code: str
+    amount: Money
+    provider_reference: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hint:
     """What a callback claims. It only schedules a question, unless `proof` holds a report that a
-    checked signature vouches for. `order_code` finds the payment when the URL carried no token."""
+    checked signature vouches for. Where the URL carried no token, one of these finds what it is about:
+    `order_code`; `reference`, ours, of a payment or a refund; `provider_reference`, as kept with a payment."""
 
     claimed: str
     order_code: str | None = None
     event_id: str | None = None
-    proof: Succeeded | Failed | None = None
+    proof: Succeeded | Failed | Reversed | None = None
+    reference: UUID | None = None
+    provider_reference: str | None = None
 
 
 class Purpose(StrEnum):

@@ -90,7 +90,8 @@ class Observation:
 class DueCallback:
     """A callback that nobody has judged yet. `amount` and `secrets`: of the payment that its URL
     names; the amount is what we asked for. `provider`: the code in its URL; `account`: key of the account
-    that the payment was asked of."""
+    that the payment was asked of. `duplicate_of`: the callback of the 48 hours before with the same bytes,
+    about the same payment."""
 
     id: int
     provider: str
@@ -101,17 +102,20 @@ class DueCallback:
     body: bytes
     amount: Money | None
     secrets: Mapping[str, str] = field(repr=False)
+    duplicate_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedCallback:
-    """What a callback came to: a word for the record, and the payment it hints at, if any."""
+    """What a callback came to: a word for the record, the payment it hints at, if any, and the callback that
+    it repeats."""
 
     id: int
     outcome: str
     reference: UUID | None = None
     order_code: str | None = None
     hinted: bool = False
+    duplicate_of: int | None = None
 
 
 class PaymentStore(Protocol):

@@ -43,6 +43,8 @@ where status in ('sent', 'pending', 'expired', 'failed') and next_check_at <= no
 
 _CLOSED: Final = text("select account, closed_until is not null as closed from account_health")
 
+_CALLBACKS: Final = text("select provider, outcome, many from callback_counts")
+
 _TEXTS: Final = text("""
 select status, count(*) as many from messages_out
 where status in ('due', 'sending', 'unknown') and next_try_at is not null group by 1
@@ -83,6 +85,7 @@ class PostgresFigures:
             payments = (await connection.execute(_PAYMENTS)).all()
             texts = (await connection.execute(_TEXTS)).all()
             sent_texts = await _sent_texts(connection)
+            callbacks = (await connection.execute(_CALLBACKS)).all()
             being_counted = (await connection.execute(_BEING_COUNTED)).all()
             accounts = await self._accounts(connection)
         owed: Mapping[str, float] = {work.value: age for work, age in (await self._owed.owed()).items()}
@@ -94,6 +97,7 @@ class PostgresFigures:
             sent_texts=sent_texts,
             accounts=accounts,
             being_counted={row.slug: int(row.many) for row in being_counted},
+            callbacks={(row.provider, row.outcome): row.many for row in callbacks},
         )
 
     async def _accounts(self, connection: AsyncConnection) -> AccountFigures:

@@ -109,11 +109,29 @@ insert into evidence (reference, word, source, amount_minor, currency, provider_
 select * from {recordset(_EVIDENCE)}
 """)
 
-_CLAIM_CALLBACKS: Final = text("""
+# How long a callback is remembered as the one that another repeats.
+SAME_HOURS: Final = 48
+# The first of each kind is looked for once, however many copies a storm brought. A sum is no column: the planner
+# would walk the primary key, in the hope to meet the smallest id soon.
+_NOBODY: Final = "cast('00000000-0000-0000-0000-000000000000' as uuid)"
+_SAME: Final = "o.provider = s.provider and o.body_hash = s.body_hash and o.received_at >= s.since"
+_CLAIM_CALLBACKS: Final = text(f"""
+with due as (select * from callbacks where handled_at is null order by id limit :limit),
+same as (
+  select provider, body_hash, payment_reference, min(received_at) - interval '{SAME_HOURS} hours' as since
+  from due group by 1, 2, 3),
+firsts as (
+  select s.*, case when s.payment_reference is null
+    then (select min(o.id + 0) from callbacks o where o.payment_reference is null and {_SAME})
+    else (select min(o.id + 0) from callbacks o where o.payment_reference = s.payment_reference and {_SAME})
+    end as id
+  from same s)
 select b.id, b.provider, p.provider as account, b.payment_reference, b.method, b.headers, b.body, p.secrets_cipher,
-  p.amount_minor, p.currency
-from (select * from callbacks where handled_at is null order by id limit :limit) b
+  p.amount_minor, p.currency, case when f.id < b.id then f.id end as duplicate_of
+from due b join firsts f on f.provider = b.provider and f.body_hash = b.body_hash
+    and coalesce(f.payment_reference, {_NOBODY}) = coalesce(b.payment_reference, {_NOBODY})
   left join payments p on p.reference = b.payment_reference
+order by b.id
 """)
 
 _JUDGED: Final = (
@@ -122,12 +140,18 @@ _JUDGED: Final = (
     ("reference", "uuid"),
     ("order_code", "text"),
     ("hinted", "boolean"),
+    ("duplicate_of", "bigint"),
 )
 _JUDGE: Final = text(f"""
 with judged as (select * from {recordset(_JUDGED)}),
 marked as (
-  update callbacks b set handled_at = now(), outcome = j.outcome
-  from judged j where b.id = j.id and b.handled_at is null returning b.id),
+  update callbacks b set handled_at = now(), outcome = j.outcome, duplicate_of = j.duplicate_of
+  from judged j where b.id = j.id and b.handled_at is null
+  returning b.provider, case when j.duplicate_of is null then j.outcome else 'copy' end as outcome),
+counted as (
+  insert into callback_counts (provider, outcome, many)
+  select provider, outcome, count(*) from marked group by 1, 2 order by 1, 2
+  on conflict (provider, outcome) do update set many = callback_counts.many + excluded.many),
 named as (
   select reference from judged where hinted and reference is not null
   union select k.payment_reference from judged j join order_keys k on k.order_code = j.order_code
@@ -140,8 +164,12 @@ hinted as (
 hinted_refunds as (
   update refunds r set next_try_at = least(r.next_try_at, now() + make_interval(secs => :soon))
   from (select reference from named order by reference) n
-  where r.reference = n.reference and r.status = 'sent' returning 1)
-select (select count(*) from hinted) + (select count(*) from hinted_refunds)
+  where r.reference = n.reference and r.status = 'sent' returning 1),
+hinted_payouts as (
+  update payouts o set next_try_at = least(o.next_try_at, now() + make_interval(secs => :soon))
+  from (select reference from named order by reference) n
+  where o.reference = n.reference and o.status = 'sent' returning 1)
+select (select count(*) from hinted) + (select count(*) from hinted_refunds) + (select count(*) from hinted_payouts)
 """)
 
 _ALL_STATES: Final = [state.value for state in State]
@@ -322,6 +350,7 @@ class PostgresPayments:
                 bytes(row.body),
                 Money(row.amount_minor, row.currency) if row.currency else None,
                 self._reader.secrets_if_whole(row.payment_reference, row.secrets_cipher),
+                row.duplicate_of,
             )
             for row in rows
         ]
@@ -337,6 +366,7 @@ class PostgresPayments:
                 "reference": j.reference,
                 "order_code": j.order_code,
                 "hinted": j.hinted,
+                "duplicate_of": j.duplicate_of,
             }
             for j in judged
         ]

@@ -23,6 +23,11 @@ def document(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {"rows": orjson.dumps(list(rows), default=_plain).decode()}
 
 
+def line(row: Mapping[str, Any]) -> bytes:
+    """One row as JSON, which `document` takes again once it is read."""
+    return orjson.dumps(row, default=_plain)
+
+
 def _plain(value: object) -> str:
     if isinstance(value, bytes):
         return f"\\x{value.hex()}"

@@ -17,8 +17,12 @@ from redis.exceptions import RedisError
 
 # A little more than the second that no operator may count too many in: calls take unequal ways to it.
 WINDOW_SECONDS: Final = 1.01
+# The same for turns as they were really taken here.
+LATE_WINDOW_SECONDS: Final = 1.005
 # Turns are reserved for so long ahead; what a process does not use of them is lost.
 AHEAD_SECONDS: Final = 0.1
+# A turn that was slept through is let pass: by now others have theirs.
+LATE_SECONDS: Final = 0.05
 _MICRO: Final = 1_000_000
 _log = structlog.get_logger(__name__)
 
@@ -106,8 +110,9 @@ class _Line:
         self._shared, self._account, self._per_second = shared, account, per_second
         self._apart = WINDOW_SECONDS / per_second if evenly else 0.0
         self._own = OwnTurns(max(1, per_second // 2), 2 * self._apart)
+        self._ahead = math.ceil(per_second * AHEAD_SECONDS)
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._given: deque[float] = deque(maxlen=per_second)
+        self._taken: deque[float] = deque(maxlen=per_second)
         self._granter: asyncio.Task[None] | None = None
 
     async def wait(self) -> None:
@@ -117,16 +122,22 @@ class _Line:
         if self._granter is None or self._granter.done():
             self._granter = loop.create_task(self._grant())
         await turn
+        # When it is really taken: on a busy machine some time after it was given.
+        self._taken.append(time.monotonic())
 
     async def _grant(self) -> None:
         turns: deque[float] = deque()
         while self._somebody_waits():
-            if not turns:
-                turns.extend(await self._reserve())
-            await _sleep_until(self._not_too_many(turns.popleft()))
+            if len(turns) <= self._ahead // 2:
+                turns.extend(await self._reserve(min(len(self._waiting), self._ahead) - len(turns)))
+            turn = turns.popleft()
+            if turn < time.monotonic() - LATE_SECONDS:
+                continue
+            await _sleep_until(self._not_too_many(turn))
             if self._somebody_waits():
-                self._given.append(time.monotonic())
                 self._waiting.popleft().set_result(None)
+                # Whoever got it runs first.
+                await asyncio.sleep(0)
 
     def _somebody_waits(self) -> bool:
         """Those who gave up are passed over."""
@@ -134,8 +145,9 @@ class _Line:
             self._waiting.popleft()
         return bool(self._waiting)
 
-    async def _reserve(self) -> list[float]:
-        many = min(len(self._waiting), math.ceil(self._per_second * AHEAD_SECONDS))
+    async def _reserve(self, many: int) -> list[float]:
+        if many < 1:
+            return []
         turns = await self._shared.reserve(self._account, self._per_second, self._apart, many)
         if turns is None:
             return self._own.reserve(many)
@@ -143,9 +155,9 @@ class _Line:
         return [now + turn for turn in turns]
 
     def _not_too_many(self, turn: float) -> float:
-        """Turns that were given late push the next ones back, so that no second has too many."""
-        full = len(self._given) == self._given.maxlen
-        return max(turn, self._given[0] + 1.0) if full else turn
+        """Turns that were taken late push the next ones back, so that no second has too many."""
+        full = len(self._taken) == self._taken.maxlen
+        return max(turn, self._taken[0] + LATE_WINDOW_SECONDS) if full else turn
 
 
 async def _sleep_until(moment: float) -> None:

@@ -13,10 +13,11 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from gateway.storage.coalescer import Coalescer
 
@@ -63,7 +64,7 @@ class Spool:
         self._name = name
         self._bytes_max = bytes_max
         self._segment_bytes = segment_bytes
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._path = directory
         self._size = 0
         # Records of each segment that was seen, which is counted once.
@@ -76,7 +77,7 @@ class Spool:
         """On the disk when it returns. Raises SpoolFull or OSError; then nothing was kept."""
         await self._appends.do(record)
 
-    async def _append(self, records: list[bytes]) -> Sequence[None | BaseException]:
+    async def _append(self, records: list[bytes]) -> Sequence[BaseException | None]:
         try:
             await asyncio.to_thread(self._write, records)
         except (OSError, SpoolFull) as error:
@@ -91,8 +92,7 @@ class Spool:
                 raise SpoolFull(f"{self._directory} holds {self._bytes_max} bytes")
             file = self._file or self._begin()
             try:
-                file.write(data)
-                file.flush()
+                _write_all(file, data)
                 os.fsync(file.fileno())
             except OSError:
                 # Half a batch may lie there, unanswered: it is cut off, and the next one begins a new file.
@@ -105,17 +105,16 @@ class Spool:
             if self._size >= self._segment_bytes:
                 self._close()
 
-    def _begin(self) -> BinaryIO:
+    def _begin(self) -> FileIO:
         """A new segment. It gets its name when it is locked: nobody finds it before."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._directory / f"{self._name}-{time.time_ns():020d}-{os.getpid()}{_SUFFIX}"
         unnamed = path.with_suffix(_UNNAMED)
         descriptor = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        file = os.fdopen(descriptor, "wb")
+        file = FileIO(descriptor, "w")
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(MAGIC)
-            file.flush()
+            _write_all(file, MAGIC)
             unnamed.rename(path)
             _sync_directory(self._directory)
         except OSError:
@@ -164,7 +163,7 @@ class Spool:
         """Whether no segment lies here."""
         return not self._segments()
 
-    def closed(self) -> Iterator[Segment]:
+    def closed(self) -> Generator[Segment, None, None]:
         """Every segment that nobody writes to, ours included, which is closed for it; oldest first. Each is
         held for the reader until the next is asked for. Blocks on the disk."""
         self._closed()
@@ -189,9 +188,11 @@ class Spool:
 def _read(path: Path) -> Segment:
     """The records of a segment. What a crash tore off its end was never answered for."""
     data = path.read_bytes()
-    at, whole = len(MAGIC), data.startswith(MAGIC)
+    if not data.startswith(MAGIC):
+        return Segment(path, (), MAGIC.startswith(data))
+    at, whole = len(MAGIC), True
     records = []
-    while whole and at + _FRAME.size <= len(data):
+    while at + _FRAME.size <= len(data):
         length, checksum = _FRAME.unpack_from(data, at)
         record = data[at + _FRAME.size : at + _FRAME.size + length]
         at += _FRAME.size + length
@@ -200,9 +201,16 @@ def _read(path: Path) -> Segment:
         if zlib.crc32(record) != checksum:
             # The last one may be torn too: blocks reach the disk in any order.
             whole = at >= len(data)
-            continue
-        records.append(record)
-    return Segment(path, tuple(records), whole or len(data) < len(MAGIC))
+        else:
+            records.append(record)
+    return Segment(path, tuple(records), whole)
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    """Without a buffer of our own, which a failed write would leave to be written when the file is closed."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
 
 
 def _sync_directory(directory: Path) -> None:

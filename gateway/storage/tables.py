@@ -253,11 +253,26 @@ callbacks = Table(
     words("outcome", null=True),
     number("duplicate_of", null=True),
     instant("replayed_at"),
+    Column("record_id", Uuid),
     postgresql_partition_by="RANGE (received_at)",
 )
-Index("callbacks_same", callbacks.c.provider, callbacks.c.body_hash)
+Index(
+    "callbacks_same",
+    callbacks.c.provider,
+    callbacks.c.body_hash,
+    postgresql_where=text("payment_reference is null"),
+)
+Index("callbacks_record", callbacks.c.received_at, callbacks.c.record_id, unique=True)
 Index("callbacks_due", callbacks.c.id, postgresql_where=text("handled_at is null"))
 Index("callbacks_of_payment", callbacks.c.payment_reference, postgresql_where=text("payment_reference is not null"))
+
+callback_counts = Table(
+    "callback_counts",
+    metadata,
+    words("provider", key=True),
+    words("outcome", key=True),
+    number("many"),
+)
 
 tally_entries = Table(
     "tally_entries",

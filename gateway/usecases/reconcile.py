@@ -11,6 +11,7 @@ import structlog
 
 from gateway.domain.money import CURRENCY_OF, Money
 from gateway.domain.reconciliation import DifferenceKind, Found, Repair, balance_gap
+from gateway.domain.routing import provider_of
 from gateway.domain.staff_request import named, reasoned
 from gateway.ports.books import UnknownName
 from gateway.ports.payment_provider import Balance, BalanceTeller, PaymentProvider, Wallet
@@ -21,6 +22,7 @@ from gateway.ports.reconciliation import (
     DifferenceStore,
     ReadStatement,
     ReconciliationStore,
+    StatementLine,
 )
 
 BATCH: Final = 1_000
@@ -37,6 +39,12 @@ class Account:
     countries: Sequence[str]
 
     @property
+    def currencies(self) -> frozenset[str]:
+        """What it takes money in."""
+        can = {country: self.provider.capabilities(country).currencies for country in self.countries}
+        return frozenset(CURRENCY_OF[c] for c, known in can.items() if CURRENCY_OF.get(c) in known)
+
+    @property
     def from_float(self) -> bool:
         """Whether what leaves it leaves a wallet of its own."""
         return any(self.provider.capabilities(country).pays_from_float for country in self.countries)
@@ -44,12 +52,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What one comparison came to. `lines` and `new`: of a file that was imported."""
+    """What one comparison came to. `lines`, `new` and `elsewhere`: of a file that was imported; the last
+    are those of another account at the same operator, which were left out."""
 
     account: str
     lines: int = 0
     new: int = 0
     skipped: int = 0
+    elsewhere: int = 0
     matched: int = 0
     waiting: int = 0
     found: Mapping[DifferenceKind, int] = field(default_factory=dict)
@@ -93,7 +103,8 @@ class Reconciler:
         self._account(account)
         who = named(person)
         statement = await asyncio.to_thread(self._read, account, name, data)
-        file = await self._lines.add_file(account, name, sha256(data).digest(), statement.lines, who)
+        lines = self._of_account(account, statement.lines)
+        file = await self._lines.add_file(account, name, sha256(data).digest(), lines, who)
         compared = await self.compare(account)
         _log.info("statement_imported", provider=account, lines=file.lines, new=file.new, person=who)
         return Summary(
@@ -101,12 +112,21 @@ class Reconciler:
             file.lines,
             file.new,
             statement.skipped,
+            len(statement.lines) - len(lines),
             compared.matched,
             compared.waiting,
             compared.found,
             compared.fees,
             compared.closed,
         )
+
+    def _of_account(self, account: str, lines: Sequence[StatementLine]) -> Sequence[StatementLine]:
+        """An operator may write the lines of several accounts into one file: those in a currency that only
+        another account of it takes are that account's."""
+        mine = self._account(account).currencies
+        code = provider_of(account)
+        others = {c for other in self._accounts.values() if provider_of(other.key) == code for c in other.currencies}
+        return [line for line in lines if line.amount.currency not in others - mine]
 
     async def compare(self, account: str) -> Summary:
         """Compare every line that is not settled, then what statements lack."""

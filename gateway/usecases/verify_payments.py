@@ -11,7 +11,7 @@ import structlog
 from gateway.domain.payment import Actor, Seen, success_seen
 from gateway.domain.routing import provider_of
 from gateway.ports.accounts import Accounts, Asked
-from gateway.ports.payment_provider import Failed, Hint, PaymentProvider, StatusReport
+from gateway.ports.payment_provider import Failed, Hint, PaymentProvider, Reversed, StatusReport
 from gateway.ports.raw_exchange import RawRequest
 from gateway.ports.stores import DueCallback, JudgedCallback, Observation, OpenPayment, PaymentStore
 from gateway.usecases.account_watch import UNWATCHED, measured
@@ -33,13 +33,15 @@ class StatusBudget(Protocol):
 
 async def judge_callbacks(*, payments: PaymentStore, providers: Mapping[str, PaymentProvider]) -> int:
     """Read stored callbacks. A proof becomes evidence, a hint makes its payment due, anything else
-    is only kept. Returns how many were judged."""
+    is only kept. The same bytes again are a hint at most. Returns how many were judged."""
     due = await payments.claim_callbacks(CALLBACK_BATCH)
     judged, proofs = [], []
     for callback in due:
         hints = _read(callback, providers)
+        if callback.duplicate_of is not None:
+            hints = tuple(replace(hint, proof=None) for hint in hints)
         proofs += [seen for hint in hints if (seen := _proof(callback, hint))]
-        judged.append(_judged(callback, hints))
+        judged.append(replace(_judged(callback, hints), duplicate_of=callback.duplicate_of))
     # Evidence first: a callback is marked as judged only when what it proves is kept.
     await payments.record(proofs)
     await payments.judge_callbacks(judged)
@@ -65,15 +67,28 @@ def _judged(callback: DueCallback, hints: tuple[Hint, ...]) -> JudgedCallback:
     if not hints:
         return JudgedCallback(callback.id, "nothing")
     hint = hints[0]
-    if callback.reference is None and hint.order_code is None:
+    reference = callback.reference or hint.reference
+    if reference is None and hint.order_code is None:
         return JudgedCallback(callback.id, "unknown reference")
-    if hint.proof is not None:
-        return JudgedCallback(callback.id, "proof", callback.reference)
-    return JudgedCallback(callback.id, "hint", callback.reference, hint.order_code, hinted=True)
+    if hint.proof is not None and callback.reference is not None:
+        return JudgedCallback(callback.id, "proof", reference)
+    # What is proved of a payment that the URL does not name is asked for once more: one question finds it.
+    return JudgedCallback(callback.id, "hint", reference, hint.order_code, hinted=True)
 
 
 def _proof(callback: DueCallback, hint: Hint) -> Observation | None:
     """What a signed callback proves about its payment."""
+    if isinstance(hint.proof, Reversed):
+        # Nothing follows by itself: it is for a person, who finds the payment by what the event names.
+        _log.error(
+            "payment_reversed",
+            provider=callback.provider,
+            payment=str(hint.reference or callback.reference or ""),
+            operator_reference=hint.provider_reference,
+            code=hint.proof.code,
+            amount=str(hint.proof.amount),
+        )
+        return None
     if callback.reference is None or callback.amount is None or hint.proof is None:
         return None
     proof = hint.proof

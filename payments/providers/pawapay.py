@@ -10,7 +10,7 @@ Source: pawaPay's developer pages, Merchant API v2, read in November 2026.
 | `amount` | text in major units |
 | `preAuthorisationCode` | what the payer got by dialling; Orange in Côte d'Ivoire: `#144*82#` |
 | `customerMessage` | 4 to 22 letters, digits and spaces, which the payer sees |
-| `clientReferenceId` | our order code; comes back in callbacks |
+| `clientReferenceId` | our order code; comes back in answers and callbacks |
 | `providerTransactionId` | the operator's number of the transaction |
 | `failureReason` | `failureCode` and a text for developers |
 
@@ -59,8 +59,8 @@ from payments.pawapay_answers import (
     PAYOUT,
     REFUND,
     Asked,
-    named_order,
     read_balance,
+    read_hint,
     read_status,
     read_submission,
 )
@@ -219,7 +219,7 @@ class PawaPay:
         if not trusted and not (found is Origin.UNSIGNED and not self._settings.signed_callbacks):
             _log.warning("callback_refused", provider=CODE, origin=found.value)
             return ()
-        return (Hint(claimed, named_order(body)),)
+        return (read_hint(body, claimed),)
 
     async def aclose(self) -> None:
         """Close connections."""

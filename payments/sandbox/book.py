@@ -183,6 +183,14 @@ class Book:
         )
         return [_entry(row) for row in rows]
 
+    def entries(self, operator: str, kind: str = "collection") -> list[Entry]:
+        """All requests of one kind, oldest first."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND kind = ? ORDER BY number",  # noqa: S608
+            (operator, kind),
+        )
+        return [_entry(row) for row in rows]
+
     def change(
         self,
         entry: Entry,

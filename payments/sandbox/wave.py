@@ -12,9 +12,11 @@ import html
 import re
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -69,16 +71,15 @@ class Wave:
         self._rate = RateLimit()
         self._questions: dict[str, int] = {}
         self._errors: dict[str, str] = {}
+        self._sessions: defaultdict[str, list[str]] = defaultdict(list)
 
     def application(self) -> web.Application:
         """Everything under `/wave`."""
         app = web.Application(middlewares=[refusals_are_answers])
         base = "/v1/checkout/sessions"
         app.router.add_post(base, self.create)
-        app.router.add_get(base, self.find)
         app.router.add_get(f"{base}/search", self.find)
         app.router.add_get(f"{base}/{{session}}", self.show)
-        app.router.add_post(f"{base}/{{session}}/expire", self.expire)
         app.router.add_post(f"{base}/{{session}}/refund", self.refund)
         app.router.add_get("/c/{session}", self.show_page)
         app.router.add_post("/c/{session}", self.submit_page)
@@ -86,10 +87,13 @@ class Wave:
         return app
 
     async def _resume(self, _: web.Application) -> None:
+        for entry in self._around.book.collected(self._around.code):
+            self._sessions[entry.external_id].append(entry.our_reference)
         for entry in self._around.book.unfinished(self._around.code):
+            self._sessions[entry.external_id].append(entry.our_reference)
             self._follow(entry)
         for entry in self._around.book.unfinished(self._around.code, REFUND):
-            self._around.courier.later(0, lambda refund=entry: self._give_back(refund))
+            self._around.courier.later(0, partial(self._give_back, entry))
 
     def _check(self, request: web.Request) -> None:
         token = read_bearer(request)
@@ -98,7 +102,7 @@ class Wave:
         if not same(token, self._around.credentials.get("api_key")):
             raise Refusal(refused(401, "no-matching-api-key"))
 
-    def _ask(self, request: web.Request, *, disbursements: bool = False) -> None:
+    def _ask(self, request: web.Request) -> None:
         """What stands before a question: the key, an hour without service, too many. Raises Refusal."""
         self._check(request)
         around = self._around
@@ -118,6 +122,7 @@ class Wave:
         if stopped is not None:
             return stopped
         entry = self._around.book.open(await self._read(request))
+        self._sessions[entry.external_id].append(entry.our_reference)
         self._start(entry)
         known = self._known(entry.our_reference)
         return _answered(request, ordered) or answer(200, self._shown(known))
@@ -231,28 +236,14 @@ class Wave:
         return answer(200, body | {"payment_status": "in-review"} if faults.status.unknown_word else body)
 
     async def find(self, request: web.Request) -> web.Response:
-        """`GET …/search?client_reference=…`, and `GET …?transaction_id=…`, which gives the one session."""
+        """`GET …/search?client_reference=…`."""
         faults = self._around.faults
         await pause(faults.latency_ms)
         self._ask(request)
         if faults.status.garbage:
             return garbage()
-        transaction, order = request.query.get("transaction_id"), request.query.get("client_reference")
-        everything = self._around.book.all_of(self._around.code)
-        if transaction is not None:
-            found = [entry for entry in everything if entry.provider_reference == transaction]
-            return answer(200, self._shown(found[0])) if found else refused(404, "checkout-session-not-found")
-        return answer(200, {"result": [self._shown(entry) for entry in everything if entry.external_id == order]})
-
-    async def expire(self, request: web.Request) -> web.Response:
-        """`POST …/{id}/expire`: an open session only."""
-        await pause(self._around.faults.latency_ms)
-        self._check(request)
-        entry = self._known(request.match_info["session"])
-        if entry.status is not Status.INITIATED:
-            return refused(409, "checkout-session-not-open")
-        self._around.book.change(entry, Status.EXPIRED)
-        return web.Response(status=200)
+        sessions = self._sessions.get(request.query.get("client_reference", ""), [])
+        return answer(200, {"result": [self._shown(self._known(session)) for session in sessions]})
 
     async def refund(self, request: web.Request) -> web.Response:
         """`POST …/{id}/refund`: all of it; asked again it is given once."""
@@ -264,7 +255,7 @@ class Wave:
         if stopped is not None:
             return stopped
         entry = self._known(request.match_info["session"])
-        if entry.status is not Status.SUCCESSFUL or (faults.limit and entry.whole > faults.limit):
+        if entry.status is not Status.SUCCESSFUL:
             return refused(400, "checkout-refund-failed")
         if around.book.find(around.code, entry.our_reference, REFUND) is None:
             held = faults.float_balance + around.book.collected_total(around.code, CURRENCY)

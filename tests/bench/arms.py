@@ -12,7 +12,8 @@ import orjson
 import psutil
 
 from tests.bench.load import closed_loop, open_loop, request
-from tests.bench.measure import Arm, Result, interleave, medians, ratio
+from tests.bench.measure import Arm, Inexact, Result, interleave, medians, ratio
+from tests.bench.prompts import p13, p14
 from tests.bench.world import World
 
 SECONDS = 3.0
@@ -20,10 +21,6 @@ CONNECTIONS = 48
 CROWD_OF_CALLERS = 500
 # Orders come by the hundred at once or they are no load.
 BUYERS = 128
-
-
-class Inexact(AssertionError):
-    """A throughput that lost or doubled something is no throughput."""
 
 
 def _form(path: str, **fields: str) -> bytes:
@@ -260,4 +257,4 @@ async def p11(world: World) -> list[Result]:
     ]
 
 
-GOALS = {"P1": p1, "P2": p2, "P3": p3, "P5": p5_p6, "P6": p5_p6, "P10": p10, "P11": p11}
+GOALS = {"P1": p1, "P2": p2, "P3": p3, "P5": p5_p6, "P6": p5_p6, "P10": p10, "P11": p11, "P13": p13, "P14": p14}

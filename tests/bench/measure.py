@@ -11,6 +11,10 @@ ROUNDS_MIN = 3
 NOISY = 1.4
 
 
+class Inexact(AssertionError):
+    """A throughput that lost or doubled something is no throughput."""
+
+
 @dataclass
 class Result:
     """One line of the table. `higher` is better unless `lower` is set; `ratio` may be a plain figure."""

@@ -1,4 +1,6 @@
-"""The product's worker with one more provider: `python -m tests.bench.proof_worker READY_FILE`."""
+"""The product's worker, which says when it is ready: `python -m tests.bench.proof_worker READY_FILE [real]`.
+
+Without `real` its only provider is one whose callbacks are proof."""
 
 import sys
 from pathlib import Path
@@ -22,6 +24,7 @@ def _serve(settings: Any) -> None:
 _rq = jobs._serve
 
 if __name__ == "__main__":
-    wiring.build_accounts = _with_proof  # type: ignore[attr-defined] # what the wiring calls
+    if "real" not in sys.argv[2:]:
+        wiring.build_accounts = _with_proof  # type: ignore[attr-defined] # what the wiring calls
     jobs._serve = _serve
     jobs.main()

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ CROWD_SIZE = 80
 _SPACE = uuid5(NAMESPACE_DNS, "bench.spotlight")
 
 
-def _spawn(module: str, *arguments: str, environment: dict[str, str], log: Path, core: int) -> subprocess.Popen[bytes]:
+def spawn(module: str, *arguments: str, environment: dict[str, str], log: Path, core: int) -> subprocess.Popen[bytes]:
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments], env={**os.environ, **environment}, stdout=out, stderr=out
@@ -71,8 +71,8 @@ class World:
         await owner.close()
         await load_extra_contest(self.database_url, CROWD, self.crowd_id, self.crowd_codes)
         environment = self.environment(self.database_url)
-        gateway = _spawn("gateway.cli.main", "serve", environment=environment, log=self.home / "gateway.log", core=0)
-        floors = _spawn(
+        gateway = spawn("gateway.cli.main", "serve", environment=environment, log=self.home / "gateway.log", core=0)
+        floors = spawn(
             "tests.bench.floors", str(self.floors_port), environment=environment, log=self.home / "floors.log", core=0
         )
         self.processes = {self.gateway_port: gateway, self.floors_port: floors}
@@ -90,6 +90,7 @@ class World:
             "PORT": str(self.gateway_port),
             "SPOTLIGHT_SECRET_KEY": SECRET_KEY,
             "SPOTLIGHT_ENV": "demo",
+            "SPOTLIGHT_DATA_DIR": str(self.home / "data"),
             "SPOTLIGHT_LOG_LEVEL": "warning",
             "SPOTLIGHT_RATE_LIMITS": "false",
             "SPOTLIGHT_QUEUE": "bench-gateway",
@@ -161,7 +162,8 @@ class Backlog:
     async def close(self) -> None:
         await self.rig.close()
 
-    async def store_proofs(self, size: int) -> None:
+    async def place_orders(self, size: int) -> list[UUID]:
+        """Orders of so many numbers, not yet due; their references."""
         contest = self.rig.directory.by_slug(self.slug)
         assert contest is not None
 
@@ -182,9 +184,13 @@ class Backlog:
 
         references = await asyncio.gather(*(one(number) for number in range(size)))
         async with self.rig.engine.begin() as connection:
-            await connection.execute(
-                text("update payments set status = 'pending', next_check_at = now() + interval '1 hour'")
-            )
+            await connection.execute(text("update payments set next_check_at = now() + interval '1 hour'"))
+        return references
+
+    async def store_proofs(self, size: int) -> None:
+        references = await self.place_orders(size)
+        async with self.rig.engine.begin() as connection:
+            await connection.execute(text("update payments set status = 'pending'"))
         body = b'{"proof": true, "amount": 500, "status": "paid"}'
         await asyncio.gather(
             *(
@@ -197,32 +203,36 @@ class Backlog:
             )
         )
 
-    async def work_off(self, size: int) -> tuple[int, float]:
-        """Start a real worker, ring once, and wait until everything is counted."""
+    @asynccontextmanager
+    async def worker(self, *arguments: str, **settings: str) -> AsyncIterator[Callable[[str], None]]:
+        """A real worker that is ready; what it yields rings for a kind of work."""
         queue = f"bench-{uuid4().hex[:8]}"
-        environment = {**self.world.environment(self.app_url), "SPOTLIGHT_QUEUE": queue}
+        environment = {**self.world.environment(self.app_url), "SPOTLIGHT_QUEUE": queue, **settings}
         log = self.world.home / "worker.log"
         ready = self.world.home / f"{queue}.ready"
-        worker = _spawn("tests.bench.proof_worker", str(ready), environment=environment, log=log, core=0)
+        worker = spawn("tests.bench.proof_worker", str(ready), *arguments, environment=environment, log=log, core=0)
         try:
             deadline = time.monotonic() + 30
             while not ready.exists():
                 if worker.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"the worker did not start: {_end_of(log)}")
                 await asyncio.sleep(0.02)
-            redis = Redis.from_url(self.world.redis_url)
+            doorbell = Queue(queue, connection=Redis.from_url(self.world.redis_url), serializer=JSONSerializer)
+            yield lambda kind: _ring(doorbell, kind)
+        finally:
+            worker.terminate()
+            worker.wait(40)
+
+    async def work_off(self, size: int) -> tuple[int, float]:
+        """Ring once, and wait until everything is counted."""
+        async with self.worker() as ring:
             started = time.perf_counter()
-            Queue(queue, connection=redis, serializer=JSONSerializer).enqueue(
-                "gateway.jobs.answer_doorbell", "callbacks", result_ttl=0
-            )
+            ring("callbacks")
             counted = 0
             while counted < size and time.perf_counter() - started < 60:
                 await asyncio.sleep(0.02)
                 counted = await self.rig.one("select count(*) from tally_entries")
             return counted, time.perf_counter() - started
-        finally:
-            worker.terminate()
-            worker.wait(40)
 
 
 async def load_extra_contest(app_url: str, slug: str, contest_id: UUID, codes: list[str]) -> None:
@@ -251,6 +261,10 @@ async def load_extra_contest(app_url: str, slug: str, contest_id: UUID, codes: l
     async with engine.begin() as connection:
         await load_contest(connection, contest, standing)
     await engine.dispose()
+
+
+def _ring(queue: Queue, kind: str) -> None:
+    queue.enqueue("gateway.jobs.answer_doorbell", kind, result_ttl=0)
 
 
 def _end_of(log: Path) -> str:

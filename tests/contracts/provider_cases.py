@@ -157,6 +157,8 @@ def plain(value: object) -> object:
         return f"{value.plain()} {value.currency}"
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, UUID):
+        return str(value)
     if isinstance(value, Mapping):
         return dict(value)
     return value

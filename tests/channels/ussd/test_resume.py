@@ -178,7 +178,7 @@ async def test_letters_that_were_typed_at_an_offer_choose_nobody_when_it_was_for
     phone.sessions.lose()
     shown = await phone.type("")
     assert phone.house.orders() == []
-    assert "Confirmez encore une fois." in shown.text
+    assert (shown.more, "1 vote pour 12 Franck Zadi" in shown.text) == (True, True)
 
 
 async def test_a_vote_through_the_list_with_the_store_lost_at_the_end_is_confirmed_once_more_and_is_one_order() -> None:

@@ -49,14 +49,25 @@ async def given(rates: list[SharedRate], waiting: int, turns: int, per_second: i
 
 
 @pytest.mark.parametrize("evenly", [True, False])
-@pytest.mark.parametrize("processes", [1, 2])
-async def test_never_too_many_in_any_second_and_hardly_too_few(redis: "Redis", evenly: bool, processes: int) -> None:
-    rates = [SharedRate(redis, f"prompts-{evenly}", evenly=evenly) for _ in range(processes)]
-    turns = await given(rates, 2_000, 2 * RATE + 1)
+async def test_never_too_many_in_any_second_and_hardly_too_few(redis: "Redis", evenly: bool) -> None:
+    turns = await given([SharedRate(redis, "prompts", evenly=evenly)], 2_000, 2 * RATE + 1)
     moments = [moment for moment, _ in turns]
     assert most_in_a_second(moments) <= RATE
     # What lies between the first turn and the one after two whole windows; a busy machine is late, not early.
     assert 2.0 <= moments[-1] - moments[0] <= 3.0
+
+
+@pytest.mark.parametrize("apart", [0.0, 1.01 / RATE])
+async def test_turns_of_two_processes_are_turns_of_one_rate(redis: "Redis", apart: float) -> None:
+    rates = [SharedRate(redis, "prompts") for _ in range(2)]
+    turns: list[float] = []
+    for number in range(40):
+        assert len(await rates[number % 2].reserve("mtn_momo", RATE, apart, 1 + number % 7) or ()) == 1 + number % 7
+        newest = await redis.lrange(f"rate:prompts:mtn_momo:{RATE}", 0, number % 7)
+        turns += [int(turn) / 1_000_000 for turn in reversed(newest)]
+    assert turns == sorted(turns)
+    assert most_in_a_second(turns) == RATE
+    assert turns[-1] - turns[0] == pytest.approx((len(turns) - 1) // RATE * 1.01, abs=1.02)
 
 
 async def test_first_come_first_served(redis: "Redis") -> None:

@@ -174,6 +174,16 @@ async def test_from_the_vote_to_the_organiser(desk: Desk) -> None:
     assert len(desk.provider.paid) == 1
 
 
+async def test_a_callback_brings_the_question_forward(desk: Desk) -> None:
+    reference = await desk.approved(400)
+    await desk.pay()
+    await desk.run("update payouts set next_try_at = now() + interval '1 hour'")
+    await desk.callback(None, b'{"status": "SUCCESSFUL"}', desk.vault.callback_token(reference))
+    assert await desk.judge() == 1
+    assert await desk.one("select next_try_at < now() + interval '3 seconds' from payouts")
+    assert await desk.state() == "sent"
+
+
 async def test_two_persons_and_a_delay(desk: Desk) -> None:
     request = await desk.registered()
     with pytest.raises(ActRefused, match="somebody else"):

@@ -21,7 +21,16 @@ PAYMENTS = [
     # The same bytes again: kept, and marked as the copy of which one.
     "alter table callbacks add column duplicate_of bigint",
     "alter table callbacks add column replayed_at timestamptz",
-    "create index callbacks_same on callbacks (provider, body_hash)",
+    # One that belongs to a payment is found by that payment.
+    "create index callbacks_same on callbacks (provider, body_hash) where payment_reference is null",
+    # Its id from arrival on, so that an insert may be repeated. Rows of before have none.
+    "alter table callbacks add column record_id uuid",
+    "create unique index callbacks_record on callbacks (received_at, record_id)",
+    # How many came to what, as a counter: the table itself is too long to be counted.
+    """
+    create table callback_counts (
+      provider text not null, outcome text not null, many bigint not null, primary key (provider, outcome))
+    """,
 ]
 
 TALLY = [
@@ -217,6 +226,7 @@ GRANTS = [
     f"grant select, insert on {', '.join(APPEND_ONLY)} to spotlight_app",
     "grant update (fee_minor, provider, provisional) on payments to spotlight_app",
     "grant update (duplicate_of, replayed_at) on callbacks to spotlight_app",
+    "grant select, insert, update on callback_counts to spotlight_app",
     """
     grant update (status, base_url, provider_reference, secrets_cipher, send_tries, checks, not_found_count,
       not_found_since, next_try_at, sent_at, done_at, reason_code, manual_reference, provider, request_id)

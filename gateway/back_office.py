@@ -1,0 +1,71 @@
+"""The back office put together, on connections of its own: its reports may take a minute, and voters
+do not wait for them."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from aiohttp import web
+
+from admin import routes
+from admin.desk import Desk
+from admin.tokens import Tokens
+from gateway.http.pages import Pages
+from gateway.money_desk import money_desk
+from gateway.staff_desk import bind_staff_acts, show_scores
+from gateway.storage.back_office import PostgresBackOffice
+from gateway.storage.engine import make_engine
+from gateway.storage.passwords import Argon2Passwords
+from gateway.storage.payout_statements import payout_statement
+from gateway.storage.staff import PostgresStaff
+from gateway.storage.vault import Vault
+from gateway.storage.voids import PostgresVoids
+from gateway.usecases.sign_in import SignIn
+from gateway.wiring import TEMPORARY, Rooms, process_name, utc_now
+
+_REPORT_MS: Final = 60_000
+_CONNECTIONS: Final = 4
+
+
+def mount(app: web.Application, rooms: Rooms, pages: Pages) -> None:
+    """Serve the back office as long as the application runs. It needs HOUSE and mounted `pages`."""
+    settings, demo = rooms.settings, rooms.settings.env == "demo"
+    vault = Vault(settings.secret_key.get_secret_value())
+    engine = make_engine(
+        settings.database_url,
+        pool_size=_CONNECTIONS,
+        statement_timeout_ms=_REPORT_MS,
+        name=process_name("back office"),
+    )
+    money = money_desk(engine, vault, rooms.accounts, timedelta(hours=settings.beneficiary_delay_hours))
+    acts = bind_staff_acts(
+        engine,
+        rooms.doorbell,
+        partial(show_scores, scores=rooms.scores, feed=rooms.feed),
+        temporary=TEMPORARY,
+        more=money.executors(rooms.doorbell),
+        more_freezers=money.freezers(),
+    )
+    desk = Desk(
+        sign_in=SignIn(PostgresStaff(engine, vault), Argon2Passwords(), clock=utc_now, factor_wanted=not demo),
+        tokens=Tokens(vault.subkey("staff tokens"), utc_now),
+        reads=PostgresBackOffice(engine, vault),
+        acts=acts,
+        voids=PostgresVoids(engine),
+        book=money.book,
+        reconciler=money.reconciler,
+        payouts=money.payouts,
+        payout_statement=partial(payout_statement, engine),
+        beneficiaries=money.beneficiaries,
+        providers=rooms.providers,
+        secure=settings.base_url.startswith("https://"),
+        loopback_counts=not demo,
+    )
+    routes.setup(app, pages, desk)
+
+    async def keep_open(_: web.Application) -> AsyncIterator[None]:
+        yield
+        await engine.dispose()
+
+    app.cleanup_ctx.append(keep_open)

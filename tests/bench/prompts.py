@@ -1,0 +1,120 @@
+"""How fast payers are asked: many calls at once at a slow operator, and turns at one with a rate."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+
+from gateway.storage.redis_link import connect
+from gateway.storage.shared_rate import SharedRate
+from gateway.usecases.collect_payments import PLACES
+from tests.bench.measure import Inexact, Result, interleave, medians, ratio
+from tests.bench.world import World, answers, spawn
+from tests.free_port import free_port
+
+LATENCY_MS = 300
+ORDERS = 10 * PLACES
+TURNS_PER_SECOND = 50
+WAITING = 2_000
+TURN_SECONDS = 4.0
+
+
+@asynccontextmanager
+async def slow_operator(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    port, log = free_port(), world.home / "operator.log"
+    process = spawn("tests.bench.slow_operator", str(port), str(LATENCY_MS), environment={}, log=log, core=1)
+    try:
+        await answers(f"http://127.0.0.1:{port}/seen", log)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            yield client
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+async def p13(world: World) -> list[Result]:
+    """Prompts by a real worker to an operator that takes 300 ms for each, 256 of them under way."""
+    most = 0
+    async with slow_operator(world) as operator:
+
+        async def product() -> float:
+            nonlocal most
+            await operator.delete("/seen")
+            seen = await _ask_all(world, operator)
+            if seen["references"] != ORDERS or seen["doubled"]:
+                raise Inexact(f"{ORDERS} orders, the operator saw {seen}")
+            most = max(most, seen["most"])
+            return ORDERS / float(seen["seconds"])
+
+        async def floor() -> float:
+            started = time.perf_counter()
+            for number in range(3):
+                await operator.post("/collection/v1_0/requesttopay", headers={"X-Reference-Id": str(number)})
+            return PLACES * 3 / (time.perf_counter() - started)
+
+        rates = await interleave({"product": product, "in_flight_by_latency": floor}, "in_flight_by_latency")
+    detail = {**medians(rates), "most_under_way": most}
+    what = "prompts to a 300 ms operator, to in flight by latency"
+    return [Result("P13", what, ratio(rates, "product", "in_flight_by_latency"), 0.6, 0.85, detail=detail)]
+
+
+async def _ask_all(world: World, operator: httpx.AsyncClient) -> dict[str, Any]:
+    async with world.fresh(12) as fresh:
+        await fresh.place_orders(ORDERS)
+        async with fresh.worker("real", MTN_MOMO_BASE_URL=str(operator.base_url).rstrip("/")) as ring:
+            async with fresh.rig.engine.begin() as connection:
+                await connection.execute(text("update payments set next_check_at = now()"))
+            ring("collect")
+            deadline = time.monotonic() + 60
+            while await fresh.rig.one("select count(*) from payments where status = 'pending'") < ORDERS:
+                if time.monotonic() > deadline:
+                    break
+                await asyncio.sleep(0.1)
+            seen: dict[str, Any] = (await operator.get("/seen")).json()
+            return seen
+
+
+async def p14(world: World) -> list[Result]:
+    """Turns at an account of 50 prompts a second, with 2,000 orders waiting."""
+
+    async def turns() -> float:
+        redis = connect(world.redis_url, timeout_seconds=1)
+        rate = SharedRate(redis, f"bench-{time.monotonic_ns()}", evenly=True)
+        got: list[tuple[float, int]] = []
+
+        async def one(number: int) -> None:
+            await rate.wait_turn("mtn_momo", TURNS_PER_SECOND)
+            got.append((time.monotonic(), number))
+
+        tasks = [asyncio.create_task(one(number)) for number in range(WAITING)]
+        await asyncio.sleep(TURN_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await redis.aclose()
+        moments = [moment for moment, _ in got]
+        if [number for _, number in got] != list(range(len(got))):
+            raise Inexact("whoever came first was not served first")
+        if (most := _most_in_a_second(moments)) > TURNS_PER_SECOND:
+            raise Inexact(f"{most} turns in one second")
+        return (len(moments) - 1) / (moments[-1] - moments[0])
+
+    async def allowed() -> float:
+        return float(TURNS_PER_SECOND)
+
+    rates = await interleave({"turns": turns, "allowed": allowed}, "allowed")
+    what = "turns of 50 a second, 2,000 waiting, never one too many"
+    return [Result("P14", what, ratio(rates, "turns", "allowed"), 0.95, 0.98, detail=medians(rates))]
+
+
+def _most_in_a_second(moments: list[float]) -> int:
+    most, first = 0, 0
+    for number, moment in enumerate(moments):
+        while moments[first] <= moment - 1:
+            first += 1
+        most = max(most, number - first + 1)
+    return most

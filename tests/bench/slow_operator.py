@@ -1,0 +1,71 @@
+"""MTN, as far as prompts go, which takes its time: `python -m tests.bench.slow_operator PORT MILLISECONDS`.
+
+It says what it saw at `/seen`: how many references, how often the same twice, the most at once, and for how
+long it was busy, from the first request to the last answer.
+"""
+
+import asyncio
+import sys
+import time
+from collections import Counter
+
+import uvloop
+from aiohttp import web
+
+
+class SlowOperator:
+    """Takes every prompt in after `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._forget()
+
+    def _forget(self) -> None:
+        self.references: Counter[str] = Counter()
+        self.under_way = self.most = 0
+        self.began = self.ended = 0.0
+
+    async def token(self, request: web.Request) -> web.Response:
+        return web.json_response({"access_token": "bench", "token_type": "access_token", "expires_in": 3600})
+
+    async def prompt(self, request: web.Request) -> web.Response:
+        self.began = self.began or time.perf_counter()
+        self.references[request.headers["X-Reference-Id"]] += 1
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await request.read()
+        await asyncio.sleep(self._seconds)
+        self.under_way -= 1
+        self.ended = time.perf_counter()
+        return web.Response(status=202)
+
+    async def status(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "PENDING"})
+
+    async def seen(self, request: web.Request) -> web.Response:
+        """What it saw; forgotten on `DELETE`."""
+        found = {
+            "references": len(self.references),
+            "doubled": sum(self.references.values()) - len(self.references),
+            "under_way": self.under_way,
+            "most": self.most,
+            "seconds": self.ended - self.began,
+        }
+        if request.method == "DELETE":
+            self._forget()
+        return web.json_response(found)
+
+
+def main() -> None:
+    operator = SlowOperator(float(sys.argv[2]) / 1000)
+    app = web.Application()
+    app.router.add_post("/collection/token/", operator.token)
+    app.router.add_post("/collection/v1_0/requesttopay", operator.prompt)
+    app.router.add_get("/collection/v1_0/requesttopay/{reference}", operator.status)
+    app.router.add_route("GET", "/seen", operator.seen)
+    app.router.add_route("DELETE", "/seen", operator.seen)
+    web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None, loop=uvloop.new_event_loop())
+
+
+if __name__ == "__main__":
+    main()
