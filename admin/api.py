@@ -12,15 +12,10 @@ from admin.auth_api import Person, person_of
 from admin.desk import DESK
 from admin.guard import Me, api_me
 from admin.models import (
-    Balance,
-    Balances,
     Decision,
-    DifferenceLine,
-    Differences,
     FoundPayments,
     HeldLine,
     HeldLines,
-    Instant,
     Listing,
     NewRequest,
     Numbers,
@@ -30,22 +25,29 @@ from admin.models import (
     Refunds,
     Request,
     Requests,
-    Resolution,
     Search,
     Ticket,
     Tickets,
-    Trial,
-    TrialLine,
     WaitingAccount,
     WaitingSum,
     Waits,
     Window,
     amount_of,
-    difference_of,
     found_payment,
     order_of,
     refund_of,
     request_of,
+)
+from admin.money_models import (
+    Balance,
+    Balances,
+    DifferenceLine,
+    Differences,
+    Instant,
+    Resolution,
+    Trial,
+    TrialLine,
+    difference_of,
 )
 from admin.order_pages import countries_of
 from admin.refund_pages import ENDED, ON_THEIR_WAY

@@ -19,6 +19,10 @@ _SPACE: Final = UUID("5907119e-0000-4000-8000-000000000789")
 ORGANISER_ID: Final = uuid5(_SPACE, "demo")
 CONTEST_ID: Final = uuid5(_SPACE, "star")
 
+# Signs in to the back office of the demo; there is no default password.
+ADMIN_EMAIL: Final = "admin@demo.local"
+ADMIN_NAME: Final = "Démo"
+
 NAMES: Final = (
     "Awa Koné",
     "Serge Kouassi",
@@ -83,8 +87,8 @@ _OPENING: Final = "demo: opening float of a simulated operator, put in from no r
 _LOADING_LOCK: Final = 0x5907_11_DE
 # Whoever booked it by hand has done it already.
 _FILLED: Final = text("""
-select exists (select 1 from postings where provider = :provider and account = 'operator_float'
-  and currency = :currency and amount_minor > 0)
+select exists (select 1 from postings where provider = :provider and account = 'bank' and currency = :currency
+  and amount_minor < 0)
 """)
 
 
@@ -120,14 +124,14 @@ async def load_demo_contest(connection: AsyncConnection) -> None:
     await load_contest(connection, SECOND, demo_candidates(SECOND_ID, SECOND_NAMES))
 
 
-async def load_opening_floats(connection: AsyncConnection, wallets: Iterable[tuple[str, str]]) -> None:
-    """Book what simulated operators hold for payouts, by account and currency; a wallet that was ever
-    filled stays as it is."""
+async def load_opening_floats(connection: AsyncConnection, wallets: Iterable[tuple[str, str, Account]]) -> None:
+    """Book what simulated operators hold for payouts, by account at the operator, currency and place; where
+    anything was ever put in from the bank it stays as it is."""
     await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOADING_LOCK})
-    for account, currency in wallets:
+    for account, currency, place in wallets:
         asked = {"provider": account, "currency": currency}
         if (await connection.execute(_FILLED, asked)).scalar_one():
             continue
-        legs = moved(Money(SIMULATED_FLOAT, currency), Account.BANK, Account.OPERATOR_FLOAT)
+        legs = moved(Money(SIMULATED_FLOAT, currency), Account.BANK, place)
         tx = uuid5(_SPACE, f"float {account} {currency}")
         await book(connection, [(LedgerEntry(tx, None, _OPENING, legs), account)])

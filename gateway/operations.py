@@ -1,17 +1,25 @@
 """What an operator of the service runs by hand: migrate, demo, partitions, audit, rebuild."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from sqlalchemy import text
 
 from gateway.adapters import build_accounts
-from gateway.demo import load_demo_contest, load_opening_floats
+from gateway.demo import ADMIN_EMAIL, ADMIN_NAME, load_demo_contest, load_opening_floats
+from gateway.domain.ledger import Account
 from gateway.domain.money import CURRENCY_OF
 from gateway.settings import Settings, is_simulated
 from gateway.storage import money_audit, schema
 from gateway.storage.engine import make_engine
+from gateway.storage.passwords import Argon2Passwords
 from gateway.storage.redis_link import connect
 from gateway.storage.scores import PostgresScores, RedisScoreFeed
+from gateway.storage.staff import PostgresStaff
+from gateway.storage.vault import Vault
+from gateway.usecases.keep_staff import KeepStaff
+
+T = TypeVar("T")
 
 
 async def migrate(settings: Settings) -> None:
@@ -31,15 +39,36 @@ async def load_demo(settings: Settings) -> None:
         await engine.dispose()
 
 
-async def _simulated_floats() -> list[tuple[str, str]]:
-    """Wallets that simulated operators pay out of, by account and currency."""
+async def with_staff(settings: Settings, act: Callable[[KeepStaff], Awaitable[T]]) -> T:
+    """Do something with the accounts of those who work here. Raises StaffRefused."""
+    engine = make_engine(settings.database_url, pool_size=1, name="spotlight admin")
+    try:
+        accounts = PostgresStaff(engine, Vault(settings.secret_key.get_secret_value()))
+        return await act(KeepStaff(accounts, Argon2Passwords()))
+    finally:
+        await engine.dispose()
+
+
+async def ensure_demo_admin(settings: Settings, *, password: str | None, first: str) -> bool:
+    """The demo's administrator, with this password if one is set; else with `first` where the account is
+    made, which is what True says."""
+
+    async def ensure(staff: KeepStaff) -> bool:
+        return await staff.ensure(ADMIN_EMAIL, password, first=first, name=ADMIN_NAME, actor="cli:demo")
+
+    return await with_staff(settings, ensure)
+
+
+async def _simulated_floats() -> list[tuple[str, str, Account]]:
+    """Wallets that simulated operators pay out of and tell about, by account, currency and place in the book."""
     accounts = build_accounts()
     wallets = set()
     for key, account in accounts.items():
         for country in account.collects if is_simulated(account.provider.base_url) else ():
             can, currency = account.provider.capabilities(country), CURRENCY_OF.get(country)
-            if can.pays_from_float and currency in can.currencies and currency is not None:
-                wallets.add((key, currency))
+            if can.has_balance and can.can_pay_out and currency in can.currencies and currency is not None:
+                place = Account.OPERATOR_FLOAT if can.pays_from_float else Account.OPERATOR_CLEARING
+                wallets.add((key, currency, place))
     for account in accounts.values():
         await account.provider.aclose()
     return sorted(wallets)

@@ -41,7 +41,17 @@ class Country:
             name: value
             for name, value in os.environ.items()
             if not name.startswith(
-                ("SPOTLIGHT_", "MTN_MOMO_", "ORANGE_MONEY_", "AFRICASTALKING_", "KANNEL_", "TELEGRAM_")
+                (
+                    "SPOTLIGHT_",
+                    "MTN_MOMO_",
+                    "ORANGE_MONEY_",
+                    "PAWAPAY_",
+                    "WAVE_",
+                    "STRIPE_",
+                    "AFRICASTALKING_",
+                    "KANNEL_",
+                    "TELEGRAM_",
+                )
             )
             and name not in ("DATABASE_URL", "REDIS_URL", "HOST", "PORT")
         }
@@ -90,7 +100,7 @@ class Country:
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """A command of the console script, in the same data directory."""
-        environment = {**os.environ, "SPOTLIGHT_DATA_DIR": str(self.home)}
+        environment = {**os.environ, **self._environment, "SPOTLIGHT_DATA_DIR": str(self.home)}
         for name in ("DATABASE_URL", "REDIS_URL"):
             environment.pop(name, None)
         return subprocess.run(

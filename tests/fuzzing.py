@@ -2,6 +2,7 @@
 
 The ordinary suite feeds each of them 100,000 inputs, the same ones each time. `SPOTLIGHT_FUZZ_INPUTS` asks
 for another number, from a fresh seed; what fails is kept in `.hypothesis` and comes first in the next run.
+Hypothesis also draws words that it finds in the modules loaded so far: a test alone is fed others than in the suite.
 """
 
 import os

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from gateway.cli.admin import admin_app
 from gateway.cli.contest import contest_app
 from gateway.cli.failures import FAILED, MISUSED, told_failures
 from gateway.cli.ledger import fees_app, ledger_app
@@ -39,6 +40,7 @@ app.add_typer(refund_app, name="refund")
 app.add_typer(held_app, name="held")
 app.add_typer(void_app, name="void")
 app.add_typer(callbacks_app, name="callbacks")
+app.add_typer(admin_app, name="admin")
 
 
 def _example(*lines: str) -> str:
@@ -120,14 +122,22 @@ def migrate() -> None:
         print("the database is up to date")
 
 
-@app.command(epilog=_example("spotlight demo"))
+@app.command(epilog=_example("spotlight demo", "SPOTLIGHT_DEMO_ADMIN_PASSWORD='…' spotlight demo"))
 def demo() -> None:
-    """Load the demo contest "Star d'Abidjan" with its twelve candidates; what is there stays as it is."""
+    """Load the demo contests and the demo's administrator, admin@demo.local; what is there stays as it is.
+
+    The administrator's password is SPOTLIGHT_DEMO_ADMIN_PASSWORD; where that is not set, one is drawn when the
+    account is made, and printed that once.
+    """
     with told_failures():
         from gateway import operations
+        from gateway.cli.demo_admin import ensure_demo_admin
 
-        asyncio.run(operations.load_demo(running_settings()))
+        settings = running_settings()
+        asyncio.run(operations.load_demo(settings))
         print("the demo contest is there: /c/star")
+        for line in ensure_demo_admin(settings):
+            print(line)
 
 
 @app.command(epilog=_example("spotlight partitions --months 6"))

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cli import running
+from gateway.cli.demo_admin import DRAWN, MADE, PASSWORD
 from gateway.cli.demo_environment import Place, Servers, demo_environment
 from gateway.cli.supervisor import Child, EngineKeeper, Program, end_marked
+from gateway.demo import ADMIN_EMAIL
 from gateway.embedded import OWNER_ROLE, Engine, EngineError, Postgres, Valkey, hold, prepare_database, told
 from gateway.settings import SettingsError, environment, load_settings
+from gateway.usecases.keep_staff import drawn_password
 
 _READY_SECONDS: Final = 180.0
 _DEATHS_BEFORE_READY: Final = 4
@@ -115,6 +118,7 @@ class House:
         self.sandbox, self.gateway, self.worker = (self._child(name) for name in ("sandbox", "serve", "worker"))
         self._tasks: list[asyncio.Task[None]] = []
         self._interrupts = 0
+        self._drawn: str | None = None
 
     def _servers(self, inherited: Mapping[str, str]) -> Servers:
         if self.postgres:
@@ -124,8 +128,14 @@ class House:
             owner = inherited.get("SPOTLIGHT_OWNER_DATABASE_URL") or database
         return Servers(database, owner, self.valkey.url() if self.valkey else inherited["REDIS_URL"])
 
-    def _child(self, name: str) -> Child:
-        everything = {**os.environ, **self.environment, _MARK: str(self.place.data_dir), "PYTHONUNBUFFERED": "1"}
+    def _child(self, name: str, **more: str) -> Child:
+        everything = {
+            **os.environ,
+            **self.environment,
+            **more,
+            _MARK: str(self.place.data_dir),
+            "PYTHONUNBUFFERED": "1",
+        }
         program = Program(name, self._command(name), everything)
         return Child(program, self.place.data_dir / "logs", say, self._note_pids)
 
@@ -184,7 +194,7 @@ class House:
         await self._once("migrate")
         if self.environment["SPOTLIGHT_ENV"] == "demo":
             say("loading the demo contest")
-            await self._once("demo")
+            await self._load_demo()
         say("starting the simulated country, the gateway and a worker")
         for child in self.children:
             self._watch(child.keep(), child.name)
@@ -197,9 +207,16 @@ class House:
     def _watch(self, work: "asyncio._CoroutineLike[None]", name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
 
-    async def _once(self, command: str) -> None:
-        """Run a command to its end, showing what it says only when it fails."""
-        child = self._child(command)
+    async def _load_demo(self) -> None:
+        drawn = drawn_password()
+        said = await self._once("demo", **{DRAWN: drawn})
+        if any(line.startswith(MADE) for line in said):
+            self._drawn = drawn
+
+    async def _once(self, command: str, **more: str) -> Sequence[str]:
+        """Run a command to its end, showing what it says only when it fails; its last lines. `more`: for its
+        environment alone."""
+        child = self._child(command, **more)
         child.journal.quiet = True
         with told(self.place.data_dir):
             child.journal.open()
@@ -207,6 +224,7 @@ class House:
         if code != 0:
             said = "\n".join(child.journal.last) or "it did not say why"
             raise UpError(f"`spotlight {command}` failed: {said}")
+        return child.journal.last
 
     async def _until_ready(self) -> None:
         wanted = {
@@ -236,6 +254,9 @@ class House:
     def _show_addresses(self) -> None:
         say(f"  public page   {self.place.gateway_url}/c/star")
         say(f"  handset       {self.place.sandbox_url}/")
+        say(f"  back office   {self.place.gateway_url}/admin")
+        if self._drawn:
+            say(f"                {ADMIN_EMAIL}, password {self._drawn} (shown only now; or set {PASSWORD})")
         say(f"  data          {self.place.data_dir}")
         say(f"ready {self.place.gateway_url}")
 

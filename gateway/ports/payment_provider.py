@@ -79,7 +79,8 @@ class Collection:
 
     `order_code`: 14 characters of `[A-Z0-9]` that the operator shows. `description`: what is
     bought, any text; the provider makes it fit. `secrets`: what the provider asked us to keep
-    (tokens), never logged. `base_url`: the platform that took it; it can only be asked there.
+    (tokens), never logged. `method`: the wallet that was chosen. `base_url`: the platform that took it; it
+    can only be asked there.
     """
 
     reference: UUID
@@ -91,6 +92,7 @@ class Collection:
     callback_url: str = field(repr=False)
     return_url: str
     payer: str | None = field(default=None, repr=False)
+    method: PaymentMethod | None = None
     base_url: str | None = None
     provider_reference: str | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -11,6 +11,7 @@ from gateway.domain.money import Money
 from gateway.domain.payment import State
 from gateway.domain.receipt import order_code
 from gateway.domain.routing import provider_of
+from gateway.domain.wallet import PaymentMethod
 from gateway.ports.payment_provider import Collection
 from gateway.ports.stores import OpenPayment
 from gateway.storage.orders import payer_place, secrets_place
@@ -18,7 +19,7 @@ from gateway.storage.vault import Vault, each_opened
 
 # Columns of `OpenPaymentReader.opened`, of a payment `p`, and what they need around it.
 WHOLE: Final = """
-  p.reference, p.placed_at, p.vote_id, p.provider, p.country, p.amount_minor, p.currency, p.status,
+  p.reference, p.placed_at, p.vote_id, p.provider, p.method, p.country, p.amount_minor, p.currency, p.status,
   p.payer_cipher, p.base_url, p.provider_reference, p.secrets_cipher, p.accepted, p.send_tries,
   p.checks, p.not_found_count, p.not_found_since, p.expires_at, now() as now,
   v.quantity, v.language, c.slug, k.code as candidate_code
@@ -68,6 +69,7 @@ class OpenPaymentReader:
             callback_url=f"{self._public_url}/api/webhooks/{provider_of(row.provider)}/{self._vault.callback_token(row.reference)}",
             return_url=f"{self._public_url}/votes/{row.vote_id}",
             payer=self._payer(row),
+            method=PaymentMethod(row.method),
             base_url=row.base_url,
             provider_reference=row.provider_reference,
             secrets=self.secrets(row.reference, row.secrets_cipher),

@@ -49,18 +49,17 @@ class KeepStaff:
         password_hash = await self._passwords.hashed(password)
         return await self.accounts.create(NewMember(address, name, role, organiser, password_hash), actor)
 
-    async def ensure(self, email: str, password: str | None, *, name: str, actor: str) -> str | None:
-        """The account of a demonstration, as owner, with this password; where none is given, one is drawn
-        when the account is made and returned that once."""
+    async def ensure(self, email: str, password: str | None, *, first: str, name: str, actor: str) -> bool:
+        """The owner's account of a demonstration, with this password if one is given. Where none is, `first`
+        is that of an account which is made now: True says that it is."""
         found = await self.accounts.credentials(email)
         if found is None:
-            chosen = password or drawn_password()
-            new = NewMember(email, name, Role.OWNER, None, await self._passwords.hashed(chosen))
-            await self.accounts.create(new, actor)
-            return None if password else chosen
+            password_hash = await self._passwords.hashed(password or first)
+            await self.accounts.create(NewMember(email, name, Role.OWNER, None, password_hash), actor)
+            return password is None
         if password and not await self._passwords.fits(password, found.password_hash):
             await self.accounts.set_password(found.member.id, await self._passwords.hashed(password), actor)
-        return None
+        return False
 
     async def reset_factor(self, email: str, actor: str) -> Member:
         """Take somebody's second factor away; they set up another at their next sign-in. Raises StaffRefused."""

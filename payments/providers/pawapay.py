@@ -142,7 +142,7 @@ class PawaPay:
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
         """`POST /v2/deposits`. Where the operator wants the payer's code, nobody is asked without one."""
-        payer, operator = collection.payer, _operator(collection.country, collection.payer, otp)
+        payer, operator = collection.payer, _operator(collection.country, collection.payer, collection.method)
         if payer is None or operator is None:
             return Rejected("NO_PAYER", PayerReason.UNKNOWN_NUMBER)
         if collection.amount.currency != COUNTRIES[collection.country][1]:
@@ -268,12 +268,12 @@ class PawaPay:
         return (asked.base_url or self.base_url).rstrip("/")
 
 
-def _operator(country: str, number: str | None, otp: str | None = None) -> str | None:
-    """Whose wallet it is: a code is one of Orange's; else by the number, which its owner may have taken
-    along to another operator."""
+def _operator(country: str, number: str | None, chosen: PaymentMethod | None = None) -> str | None:
+    """Whose wallet it is: the chosen one; else by the number, which its owner may have taken along to
+    another operator."""
     if number is None:
         return None
-    method = PaymentMethod.ORANGE if otp and country == "CI" else guess_method(Msisdn(number, country))
+    method = chosen or guess_method(Msisdn(number, country))
     return None if method is None else OPERATORS.get(country, {}).get(method)
 
 

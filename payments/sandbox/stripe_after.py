@@ -215,4 +215,3 @@ class Afterwards:
         if text in ("winning_evidence", "losing_evidence"):
             return self.decide(entry, won=text == "winning_evidence")
         return entry
-

@@ -86,9 +86,10 @@ class CheckoutPage:
             if action in ("dispute", "refund"):
                 self._afterwards(entry, action)
             return entry, ""
-        if action == "authenticate" and (card := self._challenges.pop(session, None)):
-            return await self._charge(entry, card)
-        if action == "refuse" and self._challenges.pop(session, None):
+        if action == "authenticate" and session in self._challenges:
+            return await self._charge(entry, self._challenges.pop(session))
+        if action == "refuse" and session in self._challenges:
+            del self._challenges[session]
             self._decline(entry, "authentication_failed")
             return entry, "authentication_failed"
         if action != "pay":

@@ -21,7 +21,10 @@ PAYS_OUT = {
     "SPOTLIGHT_ACCOUNTS": "mtn_momo@cm",
     "MTN_MOMO_CM_TARGET_ENVIRONMENT": "mtncameroon",
 }
-FLOATS = "select provider, account, currency, amount_minor, memo from postings order by provider, amount_minor"
+PAWAPAY = {"PAWAPAY_BASE_URL": "http://sandbox:8081/pawapay", "PAWAPAY_API_TOKEN": "demo-token"}
+FLOATS = (
+    "select provider, account, currency, amount_minor, memo from postings order by provider, currency, amount_minor"
+)
 
 
 @pytest.fixture
@@ -49,6 +52,20 @@ async def test_the_float_of_each_simulated_wallet_is_booked_once(settings: Setti
         ("mtn_momo@cm", "operator_float", "XAF", SIMULATED_FLOAT),
     ]
     assert all("no real bank" in str(row[4]) for row in found)
+
+
+async def test_where_all_money_is_in_one_wallet_it_is_booked_there(
+    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in PAWAPAY.items():
+        monkeypatch.setenv(name, value)
+    await load_demo(settings)
+    found = [row[1:4] for row in await postings(engine) if row[0] == "pawapay"]
+    assert found == [
+        (account, currency, sign * SIMULATED_FLOAT)
+        for currency in ("XAF", "XOF")
+        for account, sign in (("bank", -1), ("operator_clearing", 1))
+    ]
 
 
 async def test_a_float_that_somebody_booked_is_not_booked_again(settings: Settings, engine: AsyncEngine) -> None:

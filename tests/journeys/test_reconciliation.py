@@ -18,12 +18,13 @@ from tests.journeys.test_votes import final, initiate, receipt_in
 
 pytestmark = pytest.mark.journey
 WHO = ("--as", ASKER, "--reason", "a journey")
-BY_PHONE = ("+2250522220100", "+2250522220101", "+2250722220102", "+237671222203", "+237691222204")
+BY_PHONE = ("+2250522220100", "+2250522220101", "+237671222203", "+237691222204")
 ACCOUNTS = {
     "mtn_momo": "mtn_momo",
     "mtn_momo@cm": "mtn_momo",
     "orange_money": "orange_money",
     "orange_money_cm": "orange_money_cm",
+    "wave": "wave",
 }
 GOOD_DAY: dict[str, Any] = {
     "callback": {"mode": "once", "delay_ms": 0},
@@ -117,6 +118,11 @@ def paid_past_us(country: Country, number: str, amount: int) -> None:
     country.sandbox.post(f"{api}/v1_0/requesttopay", json=body, headers=headers).raise_for_status()
 
 
+def taken(country: Country, many: int) -> bool:
+    """Whether MTN has taken the money of so many payments."""
+    return len(country.statement()) == many
+
+
 def place(country: Country, account: str) -> str:
     """Where the organiser is paid by this account."""
     places = json.loads(ran(country, "payout", "beneficiary", "list", "demo", "--json"))
@@ -126,7 +132,7 @@ def place(country: Country, account: str) -> str:
 
 def test_a_fresh_country_is_even(till: Country) -> None:
     wallets = balances(till)
-    assert set(wallets) == {(a, w) for a in ("mtn_momo", "mtn_momo@cm") for w in ("collection", "disbursement")}
+    assert {(a, w) for a in ("mtn_momo", "mtn_momo@cm") for w in ("collection", "disbursement")} <= wallets.keys()
     assert {each["gap_minor"] for each in wallets.values()} == {0}
     assert ran(till, "reconcile", "differences") == "nothing differs\n"
     assert "no real bank" in ran(till, "ledger", "journal")
@@ -148,14 +154,15 @@ def test_a_day_with_faults_is_counted(till: Country) -> None:
     ):
         till.control(mtn_momo={**GOOD_DAY, **fault})
         votes += by_api(till, 2, first)
-        until(lambda: not asked(till, "select 1 from payments where status in ('created', 'sent')"), "all prompts")
+        until(partial(taken, till, len(votes)), "the operator to have the money")
     till.control(mtn_momo=GOOD_DAY)
     phones = [till.phone(number) for number in BY_PHONE]
     phones[0].dial("*789*03*5*1#")
     phones[1].text("7890", "VOTE 04 3")
-    phones[2].dial("*789*02*2*1#")
-    phones[3].dial("*780*03*4*1#")
-    phones[4].text("7800", "05 2")
+    phones[2].dial("*780*03*4*1#")
+    phones[3].text("7800", "05 2")
+    for method, number in (("ORANGE_MONEY", "+2250722220108"), ("WAVE", "+2250722220109")):
+        votes.append(initiate(till, candidateCode="02", paymentMethod=method, voterPhone=number)["voteId"])
     votes += by_api(till, 2, 71_222_210, contest="mboa") + by_api(till, 2, 91_222_210, contest="mboa")
     for phone in phones:
         receipt_in(phone.wait_for_text("verify"))

@@ -18,7 +18,7 @@ from channels.lint.samples import RECEIPT
 from channels.phrases import languages
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue, typed
-from channels.ussd.history import Shown
+from channels.ussd.history import Remembered, Shown
 from channels.ussd.menu import MenuView, Node, Session, Turn, advance, start
 from gateway.domain.check_digit import with_check_digit
 from gateway.domain.contest import Candidate, Contest
@@ -167,7 +167,7 @@ class Handset:
 
     async def does(self, event: str, text: str) -> None:
         """One hop."""
-        if event == "lose":
+        if event == "lose" and not self.looks_like_a_long_dial():
             self.sessions.lose()
         if event == "dial" or not self.shown.more:
             self.session, self.hops, self.inputs = self.session + 1, 0, []
@@ -181,6 +181,12 @@ class Handset:
         for wish in self.house.wishes[sold:]:
             self.agreed(wish)
         self.shown = shown
+
+    def looks_like_a_long_dial(self) -> bool:
+        """Behind a shared code nothing would tell a dialogue that began with an offer and was forgotten
+        from a long dial that names its contest: `1*07*5*1` may be either."""
+        held = Remembered.unpacked(self.sessions.held.get(f"ussd:a:{MTN}:s{self.session}"))
+        return len(self.house.shown) > 1 and held is not None and held.offer is not None
 
     def turn(self) -> UssdTurn:
         """As the aggregator sends it."""
