@@ -10,7 +10,7 @@ from gateway.domain.ledger import VOTES
 from gateway.domain.money import Money
 from gateway.domain.staff import Right
 from gateway.http.app_keys import HOUSE
-from gateway.ports.books import MoneyRefused
+from gateway.ports.books import MoneyRefused, TrialLine
 from gateway.usecases.export_journal import journal_csv
 
 
@@ -20,6 +20,10 @@ def read_instant(typed: str) -> datetime | None:
         return None
     at = datetime.fromisoformat(typed)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _sides(line: TrialLine) -> tuple[int, int, int]:
+    return line.debit_minor, line.credit_minor, line.balance_minor
 
 
 def _amount(minor: int, currency: str) -> Money | int:
@@ -50,11 +54,7 @@ async def ledger(request: web.Request, me: Me) -> web.StreamResponse:
         at=request.query.get("at", ""),
         balances=[(b.contest, b.provider, b.account, _amount(b.amount_minor, b.currency)) for b in balances],
         trial=[
-            (
-                line.account,
-                *(_amount(m, line.currency) for m in (line.debit_minor, line.credit_minor, line.balance_minor)),
-            )
-            for line in trial
+            (line.currency, line.account, *(_amount(minor, line.currency) for minor in _sides(line))) for line in trial
         ],
         odd=sorted(currency for currency, minor in left.items() if minor),
     )

@@ -8,7 +8,7 @@ from aiohttp import web
 from admin.desk import DESK
 from admin.guard import HOME, Form, Me, form, page, say, see_other, show
 from admin.redaction import shown_body, shown_headers
-from gateway.domain.ledger import VOTES
+from gateway.domain.ledger import VOTES, Account
 from gateway.domain.money import Money
 from gateway.domain.staff import Right
 from gateway.domain.staff_request import ActRefused, reasoned
@@ -16,6 +16,8 @@ from gateway.http.app_keys import HOUSE
 from gateway.ports.back_office import OrderStory
 
 _WORD_LENGTH_MAX: Final = 80
+# What was sold and shared out, which cancel each other; the ledger's page shows them.
+_TURNOVER: Final = frozenset({Account.SALES, Account.SALES_SHARED})
 
 
 def countries_of(request: web.Request) -> list[str]:
@@ -40,10 +42,9 @@ async def home(request: web.Request, me: Me) -> web.StreamResponse:
     rows = [
         (held.contest, held.provider, held.account, Money(held.amount_minor, held.currency))
         for held in balances
-        if held.currency != VOTES
+        if held.currency != VOTES and held.account not in _TURNOVER
     ]
-    counted = [(held.contest, held.amount_minor) for held in balances if held.account == "votes_sold"]
-    return show(request, me, "admin_home.html", waiting=waiting, balances=rows, counted=counted)
+    return show(request, me, "admin_home.html", waiting=waiting, balances=rows)
 
 
 @page(Right.READ_ORDERS)

@@ -75,7 +75,6 @@ _KEPT: Final = (
     "reason",
     "failure_reason",
     "created",
-    "expires_at",
     "livemode",
     "metadata",
 )

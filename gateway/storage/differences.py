@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.domain.ledger import Account, moved
+from gateway.domain.money import Money
 from gateway.domain.reconciliation import DifferenceKind, Repair, offered, postings
 from gateway.ports.books import MoneyRefused, UnknownName
 from gateway.ports.payment_provider import Wallet
@@ -16,7 +18,8 @@ from gateway.storage.audit_notes import note
 from gateway.storage.ledger import book
 
 _WHOLE: Final = """
-select d.*, l.raw, coalesce(p.contest_id, r.contest_id, o.contest_id) as contest_id
+select d.*, l.raw, case when l.matched_at is null then l.fee_minor else 0 end as fee_minor,
+  coalesce(p.contest_id, r.contest_id, o.contest_id) as contest_id
 from differences d left join statement_lines l on l.id = d.line_id
   left join payments p on p.reference = d.payment_reference
   left join refunds r on r.reference = d.refund_reference left join payouts o on o.reference = d.payout_reference
@@ -96,6 +99,12 @@ async def _booked(
         tx = uuid4()
         memo = f"difference {found.id}: {repair.value}, {reason}"
         await book(connection, [(LedgerEntry(tx, row.contest_id, memo, legs), found.provider)])
+    if tx is not None and found.kind is DifferenceKind.MISSING_HERE and row.fee_minor:
+        # Fees of lines that are ours are booked when they match; nobody else would book this one.
+        place = Account.OPERATOR_FLOAT if from_float else Account.OPERATOR_CLEARING
+        legs = moved(Money(row.fee_minor, found.currency), place, Account.OPERATOR_FEE)
+        memo = f"difference {found.id}: the operator's fee of its line"
+        await book(connection, [(LedgerEntry(uuid4(), row.contest_id, memo, legs), found.provider)])
     return tx
 
 

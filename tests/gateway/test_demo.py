@@ -21,7 +21,11 @@ PAYS_OUT = {
     "SPOTLIGHT_ACCOUNTS": "mtn_momo@cm",
     "MTN_MOMO_CM_TARGET_ENVIRONMENT": "mtncameroon",
 }
-PAWAPAY = {"PAWAPAY_BASE_URL": "http://sandbox:8081/pawapay", "PAWAPAY_API_TOKEN": "demo-token"}
+PAWAPAY = {
+    "PAWAPAY_BASE_URL": "http://sandbox:8081/pawapay",
+    "PAWAPAY_API_TOKEN": "demo-token",
+    "PAWAPAY_CALLBACK_URL": "http://127.0.0.1:8080/api/webhooks/pawapay",
+}
 FLOATS = (
     "select provider, account, currency, amount_minor, memo from postings order by provider, currency, amount_minor"
 )

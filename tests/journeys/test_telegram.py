@@ -104,7 +104,9 @@ def test_a_vote_from_deep_link_to_receipt(country: Country, awa: Person) -> None
     awa.phone.approve()
     counted = awa.reads("Compté")
     assert counted["id"] == placed["id"]
-    receipt = receipt_in(awa.reads("Reçu", after=placed["id"])["text"])
+    told = awa.reads("Reçu", after=placed["id"])["text"]
+    assert f"Vérifier : {country.gateway_url}/verify/" in told
+    receipt = receipt_in(told)
     assert receipt in counted["text"]
     until(lambda: country.votes("09") == before + 5, "five more votes, though the button was tapped twice")
     assert awa.phone.inbox() == texts, "told in the chat, so no text costs anything"

@@ -196,6 +196,26 @@ async def test_missing_here_and_nobody_can_name_it(house: House) -> None:
     assert await house.rig.broken() == {}
 
 
+async def test_what_the_operator_kept_of_it_is_booked_with_the_decision(house: House) -> None:
+    await house.imported({"our_reference": str(uuid4()), "msisdn": "2250501999999", "fee": 7})
+    (found,) = await house.reconciler.differences()
+    await house.reconciler.repair(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
+    held = {name: await house.account(name) for name in ("operator_clearing", "unexplained", "operator_fee")}
+    assert held == {"operator_clearing": 493, "unexplained": -500, "operator_fee": 7}
+    assert await house.rig.broken() == {}
+
+
+async def test_lines_of_another_account_at_the_operator_are_left_to_it(house: House) -> None:
+    order = await house.counted()
+    cameroon = replace(house.provider.can, currencies=frozenset({"XAF"}))
+    other = TellingProvider()
+    other.can = cameroon
+    accounts = {**house.reconciler._accounts, "mtn_momo@cm": Account("mtn_momo@cm", other, ["CM"])}
+    house.reconciler._accounts = accounts
+    done = await house.imported(ours(order), {"currency": "XAF"}, {"currency": "EUR", "our_reference": "x"})
+    assert (done.lines, done.elsewhere, done.matched, done.found) == (2, 1, 1, {DifferenceKind.MISSING_HERE: 1})
+
+
 async def test_an_amount_that_differs_is_booked_as_kept(house: House) -> None:
     order = await house.counted()
     await house.imported(ours(order, amount=450))

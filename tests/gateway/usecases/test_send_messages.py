@@ -399,6 +399,18 @@ async def test_a_chat_message_needs_no_number(outbox: Outbox) -> None:
     assert [text.to for text in outbox.chat.asked] == [str(CHAT)]
 
 
+async def test_a_chat_has_its_own_words_and_a_text_in_its_place_those_of_a_text(outbox: Outbox) -> None:
+    outbox.chat.script.append(SendRefused("blocked", permanent=True))
+    await outbox.owe(kind="receipt", chat=CHAT)
+    await outbox.owe(chat=CHAT)
+    await outbox.send()
+    await outbox.send()
+    assert "receipt in the chat" in [text.text for text in outbox.chat.asked]
+    # A kind that chats have no words for is worded as a text.
+    assert "reply fr" in [text.text for text in (*outbox.chat.asked, *outbox.first.asked)]
+    assert "in the chat" not in " ".join(text.text for text in outbox.first.asked)
+
+
 async def test_a_busy_chat_is_tried_again_when_it_says_so(outbox: Outbox) -> None:
     outbox.chat.script.append(SendRefused("429", permanent=False, retry_after_seconds=90))
     await outbox.owe(chat=CHAT)

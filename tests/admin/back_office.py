@@ -1,0 +1,173 @@
+"""The back office over a real database, with people who work there and a clock that can be turned."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, cast
+
+import pyotp
+from aiohttp import ClientSession, CookieJar, web
+from aiohttp.test_utils import TestServer
+from sqlalchemy import text
+
+from admin import routes
+from admin.desk import Desk
+from admin.tokens import Tokens
+from gateway.domain.contest import Contest
+from gateway.domain.staff import Role
+from gateway.http import middleware, openapi
+from gateway.http.app_keys import HOUSE
+from gateway.http.pages import Pages
+from gateway.money_desk import money_desk
+from gateway.ports.house import House
+from gateway.storage.back_office import PostgresBackOffice
+from gateway.storage.passwords import Argon2Passwords
+from gateway.storage.payout_statements import payout_statement
+from gateway.storage.staff import PostgresStaff
+from gateway.usecases.keep_staff import KeepStaff
+from gateway.usecases.sign_in import SignIn
+from tests.gateway.money_rig import MoneyRig
+
+PASSWORD = "cinq gorges de manioc"
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
+
+class OfficeHouse:
+    """What the back office asks of the house."""
+
+    def __init__(self, rig: MoneyRig) -> None:
+        self._rig = rig
+
+    def contests(self) -> tuple[Contest, ...]:
+        return self._rig.directory.all()
+
+    def contest(self, slug: str) -> Contest | None:
+        return self._rig.directory.by_slug(slug)
+
+
+@dataclass
+class Office:
+    """The application, its rig and its people."""
+
+    rig: MoneyRig
+    app: web.Application
+    desk: Desk
+    server: TestServer
+    ahead: timedelta = timedelta()
+    clients: list[ClientSession] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    async def hire(self, email: str, role: Role = Role.OWNER, organiser: str | None = None) -> str:
+        """An account; its address."""
+        keep = KeepStaff(self.desk.sign_in.accounts, Argon2Passwords())
+        await keep.create(email, PASSWORD, role=role, actor="test", organiser=organiser)
+        return email
+
+    async def browser(self, **headers: str) -> ClientSession:
+        """A browser that nobody has used."""
+        jar = CookieJar(unsafe=True)
+        client = ClientSession(self.server.make_url("/"), cookie_jar=jar, headers={**SAME_ORIGIN, **headers})
+        self.clients.append(client)
+        return client
+
+    async def signed_in(self, email: str, **fields: str) -> ClientSession:
+        """A browser in which somebody is signed in."""
+        client = await self.browser()
+        given = {"email": email, "password": PASSWORD, **fields}
+        async with client.post("/admin/sign-in", data=given, allow_redirects=False) as answer:
+            assert answer.status == 303, await answer.text()
+        return client
+
+    async def token(self, email: str, **fields: str) -> str:
+        """An access token for programs."""
+        client = await self.browser()
+        given = {"email": email, "password": PASSWORD, **fields}
+        async with client.post("/api/auth/login", json=given) as answer:
+            assert answer.status == 200, await answer.text()
+            told = await answer.json()
+        client.cookie_jar.clear()
+        return str(told["accessToken"])
+
+    async def set_up_factor(self, email: str) -> str:
+        """A proven second factor; its secret. The step that proved it is long past."""
+        found = await self.desk.sign_in.accounts.credentials(email)
+        assert found is not None
+        secret = pyotp.random_base32(32)
+        accounts = self.desk.sign_in.accounts
+        assert await accounts.begin_factor(found.member.id, secret)
+        assert await accounts.confirm_factor(found.member.id, 1)
+        return secret
+
+    def code(self, secret: str, steps: int = 0) -> str:
+        """The code of now, or of some steps later."""
+        return pyotp.TOTP(secret).at(self.now(), steps)
+
+    async def form(
+        self, client: ClientSession, address: str, send_to: str | None = None, **fields: str
+    ) -> tuple[int, str]:
+        """Send a form as the page at `address` would; status and text of where it leads."""
+        async with client.get(address) as shown:
+            word = re.search(r'name="form" value="(\w+)"', await shown.text())
+        assert word is not None
+        async with client.post(send_to or address, data={"form": word[1], **fields}) as answer:
+            return answer.status, await answer.text()
+
+    async def audit(self, act: str) -> list[Any]:
+        """Lines of the audit log about an act."""
+        return await self.rig.rows("select * from audit_log where act = :act order by id", act=act)
+
+
+@asynccontextmanager
+async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool = False) -> AsyncIterator[Office]:
+    """A back office on this database."""
+    rig = cast("MoneyRig", await MoneyRig(app_url).open())
+    app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
+    app[HOUSE] = cast("House", OfficeHouse(rig))
+    pages = Pages()
+    pages.mount(app)
+    held: list[Office] = []
+    money = money_desk(rig.engine, rig.vault, {}, timedelta(0))
+
+    def clock() -> datetime:
+        return held[0].now()
+
+    sign_in = SignIn(PostgresStaff(rig.engine, rig.vault), Argon2Passwords(), clock=clock, factor_wanted=factor_wanted)
+    desk = Desk(
+        sign_in=sign_in,
+        tokens=Tokens(rig.vault.subkey("staff tokens"), clock),
+        reads=PostgresBackOffice(rig.engine, rig.vault),
+        acts=rig.acts,
+        voids=rig.voids,
+        book=money.book,
+        reconciler=money.reconciler,
+        payouts=money.payouts,
+        payout_statement=partial(payout_statement, rig.engine),
+        beneficiaries=money.beneficiaries,
+        providers=rig.providers,
+        secure=secure,
+        loopback_counts=False,
+    )
+    routes.setup(app, pages, desk)
+    openapi.setup(app)
+    async with TestServer(app) as server:
+        office = Office(rig, app, desk, server)
+        held.append(office)
+        try:
+            yield office
+        finally:
+            for client in office.clients:
+                await client.close()
+    await rig.close()
+
+
+async def other_organiser(rig: MoneyRig) -> None:
+    """An organiser `other`, who has no contest."""
+    async with rig.engine.begin() as connection:
+        await connection.execute(
+            text("insert into organisers (id, slug, name) values (gen_random_uuid(), 'other', 'Another one')")
+        )

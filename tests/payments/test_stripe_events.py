@@ -1,0 +1,212 @@
+"""Stripe's signed events: who is believed, and what each one proves."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+import stripe
+from hypothesis import given as arbitrary
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from gateway.domain.money import Money
+from gateway.ports.payment_provider import Failed, Hint, PayerReason, Reversed, Succeeded
+from gateway.ports.raw_exchange import RawRequest
+from payments.providers.stripe import Settings, Stripe
+from payments.stripe_events import Origin, origin, read_event
+
+NOW = 1_796_000_000
+SECRET = "whsec_test_secret"
+VECTOR = b'{"id":"evt_1","type":"checkout.session.completed"}'
+VECTOR_SIGNATURE = "15f01691aebd607676229dd61470c018f097d9c2c9c5dc6ffa71e1f92c60e6dc"
+REFERENCE = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")
+PAID = {
+    "id": "cs_test_a1",
+    "object": "checkout.session",
+    "status": "complete",
+    "payment_status": "paid",
+    "amount_total": 500,
+    "currency": "xof",
+    "client_reference_id": str(REFERENCE),
+    "payment_intent": "pi_3TEST",
+    "customer_details": {"email": "aya@example.org"},
+}
+DISPUTE = {
+    "id": "du_1TEST",
+    "object": "dispute",
+    "amount": 500,
+    "currency": "xof",
+    "metadata": {},
+    "payment_intent": "pi_3TEST",
+    "reason": "fraudulent",
+    "status": "lost",
+}
+
+
+def provider(secret_key: str = "sk_test_1", **settings: Any) -> Stripe:
+    given = {"secret_key": secret_key, "webhook_secret": SECRET, **settings}
+    return Stripe(Settings.model_validate(given), clock=lambda: NOW)
+
+
+def event(kind: str, found: object, *, live: bool = False) -> str:
+    body = {"id": "evt_1", "object": "event", "type": kind, "livemode": live, "data": {"object": found}}
+    return json.dumps(body)
+
+
+def posted(body: str, *, at: int = NOW, secret: str = SECRET) -> RawRequest:
+    """As Stripe posts it, signed by its own SDK."""
+    header = stripe.WebhookSignature.generate_signature_header(body, secret, at)
+    return RawRequest("POST", "", {"stripe-signature": header}, body.encode())
+
+
+def only(request: RawRequest, by: Stripe | None = None) -> Hint:
+    (hint,) = (by or provider()).parse_callback(request, {})
+    return hint
+
+
+def test_the_signature_that_stripe_publishes_with_its_secret() -> None:
+    header = {"stripe-signature": f"t={NOW},v1={VECTOR_SIGNATURE}"}
+    assert origin(header, VECTOR, [SECRET], NOW) is Origin.STRIPE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "found"),
+    [(0, Origin.STRIPE), (300, Origin.STRIPE), (301, Origin.LONG_AGO), (-300, Origin.STRIPE), (-301, Origin.LONG_AGO)],
+)
+def test_a_signature_proves_for_five_minutes_before_and_after(seconds: int, found: Origin) -> None:
+    header = {"stripe-signature": f"t={NOW},v1={VECTOR_SIGNATURE}"}
+    assert origin(header, VECTOR, [SECRET], NOW + seconds) is found
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        f"v1={VECTOR_SIGNATURE}",
+        f"t={NOW}",
+        f"t={NOW},v0={VECTOR_SIGNATURE}",
+        f"t={NOW},v1={VECTOR_SIGNATURE[:-1]}0",
+        f"t={NOW + 1},v1={VECTOR_SIGNATURE}",
+        f"t={NOW},v1=é{VECTOR_SIGNATURE}",
+        f"t=soon,v1={VECTOR_SIGNATURE}",
+        f"t=1,t={NOW},v1={VECTOR_SIGNATURE}",
+        "t,v1",
+        "=" * 100,
+    ],
+)
+def test_other_headers_come_from_anybody(header: str) -> None:
+    assert origin({"stripe-signature": header}, VECTOR, [SECRET], NOW) is Origin.SOMEBODY
+
+
+def test_a_body_that_is_no_text_comes_from_anybody() -> None:
+    header = {"stripe-signature": f"t={NOW},v1={VECTOR_SIGNATURE}"}
+    assert origin(header, b"\xff" + VECTOR, [SECRET], NOW) is Origin.SOMEBODY
+
+
+def test_two_secrets_are_in_force_while_one_replaces_the_other() -> None:
+    both = provider(webhook_secret="whsec_new", webhook_secret_before=SECRET)
+    for secret in ("whsec_new", SECRET):
+        assert only(posted(event("checkout.session.completed", PAID), secret=secret), both).proof is not None
+    assert provider(webhook_secret="whsec_new").parse_callback(posted(event("x", PAID)), {}) == ()
+
+
+def test_a_paid_session_is_a_proof_without_the_payer_in_it() -> None:
+    for kind in ("checkout.session.completed", "checkout.session.async_payment_succeeded"):
+        hint = only(posted(event(kind, PAID)))
+        assert (hint.claimed, hint.reference, hint.event_id) == (kind, REFERENCE, "evt_1")
+        assert isinstance(hint.proof, Succeeded)
+        assert (hint.proof.received, hint.proof.provider_reference) == (Money(500, "XOF"), "pi_3TEST")
+        assert "aya@" not in hint.proof.raw
+
+
+def test_a_session_that_is_complete_and_not_paid_proves_nothing() -> None:
+    assert only(posted(event("checkout.session.completed", {**PAID, "payment_status": "unpaid"}))).proof is None
+
+
+def test_ends_without_money_are_proofs() -> None:
+    failed = only(posted(event("checkout.session.async_payment_failed", {**PAID, "payment_status": "unpaid"}))).proof
+    assert isinstance(failed, Failed)
+    assert (failed.reason, failed.expired) == (PayerReason.DECLINED, False)
+    ended = {**PAID, "status": "expired", "payment_status": "unpaid", "payment_intent": None}
+    expired = only(posted(event("checkout.session.expired", ended))).proof
+    assert isinstance(expired, Failed)
+    assert (expired.reason, expired.expired) == (PayerReason.NOT_ANSWERED, True)
+
+
+@pytest.mark.parametrize("at", [NOW - 301, NOW + 301, NOW + 86_400])
+def test_what_was_signed_at_another_time_only_makes_us_ask(at: int) -> None:
+    for kind, found in (("checkout.session.completed", PAID), ("charge.dispute.closed", DISPUTE)):
+        hint = only(posted(event(kind, found), at=at))
+        assert hint.claimed
+        assert hint.proof is None
+
+
+def test_a_test_event_makes_no_vote_in_the_live_world() -> None:
+    test, live = posted(event("checkout.session.completed", PAID)), event("checkout.session.completed", PAID, live=True)
+    with capture_logs() as lines:
+        assert provider("sk_live_1").parse_callback(test, {}) == ()
+        assert provider("rk_test_1").parse_callback(posted(live), {}) == ()
+    assert [line["event"] for line in lines] == ["event_of_another_world"] * 2
+    assert only(posted(live), provider("rk_live_1")).proof is not None
+
+
+def test_a_dispute_is_said_from_its_first_day_and_proved_when_it_is_lost() -> None:
+    with capture_logs() as lines:
+        opened = only(posted(event("charge.dispute.created", {**DISPUTE, "status": "needs_response"})))
+        lost = only(posted(event("charge.dispute.closed", DISPUTE)))
+        won = only(posted(event("charge.dispute.closed", {**DISPUTE, "status": "won"})))
+    assert opened.proof is won.proof is None
+    assert {hint.provider_reference for hint in (opened, lost, won)} == {"pi_3TEST"}
+    assert isinstance(lost.proof, Reversed)
+    assert (lost.proof.code, lost.proof.amount) == ("dispute_lost", Money(500, "XOF"))
+    assert lost.proof.provider_reference == "du_1TEST"
+    assert [(line["event"], line["status"]) for line in lines] == [
+        ("payment_disputed", "needs_response"),
+        ("payment_disputed", "lost"),
+        ("payment_disputed", "won"),
+    ]
+
+
+def test_a_part_that_is_disputed_is_what_went() -> None:
+    lost = only(posted(event("charge.dispute.closed", {**DISPUTE, "amount": 200}))).proof
+    assert isinstance(lost, Reversed)
+    assert lost.amount == Money(200, "XOF")
+
+
+def test_a_refund_past_us_is_money_that_went() -> None:
+    refund = {**DISPUTE, "id": "re_1", "object": "refund", "status": "succeeded"}
+    past = only(posted(event("charge.refund.updated", refund)))
+    assert isinstance(past.proof, Reversed)
+    assert (past.proof.code, past.proof.provider_reference) == ("refunded_past_us", "re_1")
+    ours = only(posted(event("charge.refund.updated", {**refund, "metadata": {"refund_id": str(REFERENCE)}})))
+    assert (ours.proof, ours.reference) == (None, REFERENCE)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda held: (
+        st.lists(held)
+        | st.dictionaries(
+            st.sampled_from(
+                ["id", "object", "status", "payment_status", "amount", "amount_total", "currency", "metadata"]
+            )
+            | st.text(),
+            held,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@arbitrary(
+    kind=st.sampled_from(["checkout.session.completed", "charge.refund.updated", "charge.dispute.closed"]) | st.text(),
+    changes=_JSON,
+    base=st.sampled_from([PAID, DISPUTE, {**DISPUTE, "object": "refund"}]),
+)
+def test_a_signed_event_of_any_content_never_raises(kind: str, changes: object, base: dict[str, object]) -> None:
+    found = {**base, **changes} if isinstance(changes, dict) else changes
+    for hint in read_event(event(kind, found).encode(), live=False, proves=True):
+        assert len(hint.claimed) <= 60
