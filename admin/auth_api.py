@@ -31,8 +31,9 @@ from gateway.usecases.sign_in import Attempt, Opened, SignInRefused
 
 TAG: Final = "back office: sign-in"
 _TRY_AGAIN_SECONDS: Final = "1"
-_CHANGED: Final = "spotlight_session_changed"
-_ACCESS: Final = "spotlight_access_token"
+# What a handler opened, with its access token; or that it ended a session.
+_OPENED: web.RequestKey[tuple[Opened, str]] = web.RequestKey("opened", tuple)
+_ENDED: web.RequestKey[bool] = web.RequestKey("ended", bool)
 
 
 class Login(InputModel):
@@ -147,12 +148,12 @@ def _with_cookies(handler: Handler) -> Handler:
     async def serve(request: web.Request) -> web.StreamResponse:
         response = await handler(request)
         desk = request.app[DESK]
-        match request.get(_CHANGED):
-            case Opened() as opened:
-                set_session(response, request[_ACCESS], opened.refresh_token, secure=desk.secure)
-                know_device(request, response, opened.session.member.email)
-            case NotRotated():
-                clear_session(response, secure=desk.secure)
+        if _OPENED in request:
+            opened, access = request[_OPENED]
+            set_session(response, access, opened.refresh_token, secure=desk.secure)
+            know_device(request, response, opened.session.member.email)
+        elif _ENDED in request:
+            clear_session(response, secure=desk.secure)
         return response
 
     return serve
@@ -167,7 +168,7 @@ def know_device(request: web.Request, response: web.StreamResponse, email: str) 
 
 def _reply(request: web.Request, opened: Opened) -> Reply:
     told, access = signed_in(request, opened)
-    request[_CHANGED], request[_ACCESS] = opened, access
+    request[_OPENED] = opened, access
     return Reply(200, told)
 
 
@@ -218,7 +219,7 @@ async def logout(request: web.Request) -> Reply:
     signed in is no error.
     """
     sign_in, me = request.app[DESK].sign_in, await who(request)
-    request[_CHANGED] = NotRotated()
+    request[_ENDED] = True
     if me is not None:
         await sign_in.end(me.session)
         return Reply(200, SignedOut(signed_out=True))

@@ -40,7 +40,6 @@ _UPLOAD_SECONDS: Final = 60.0
 FILE_BYTES_MAX: Final = 10 * 1024 * 1024
 _BEARER: Final = "Bearer "
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", ""})
-_ME: Final = "spotlight_me"
 
 MENU: Final = (
     (HOME, "home", Right.READ_ORDERS),
@@ -86,6 +85,14 @@ class Me:
         return Right(right) in self.rights
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was found out about whoever asks."""
+
+    me: Me | None
+
+
+_KNOWN: web.RequestKey[_Known] = web.RequestKey("known", _Known)
 Form = Mapping[str, str]
 ServePage = Callable[[web.Request, Me], Awaitable[web.StreamResponse]]
 ServeForm = Callable[[web.Request, Me, Form], Awaitable[web.StreamResponse]]
@@ -130,9 +137,8 @@ def from_elsewhere(request: web.Request) -> bool:
 
 async def who(request: web.Request) -> Me | None:
     """Who asks, by `Authorization: Bearer` or by cookie; None when nobody is signed in."""
-    if _ME in request:
-        known: Me | None = request[_ME]
-        return known
+    if _KNOWN in request:
+        return request[_KNOWN].me
     desk, header = request.app[DESK], request.headers.get(hdrs.AUTHORIZATION, "")
     bearer = header.startswith(_BEARER)
     token = header.removeprefix(_BEARER) if bearer else request.cookies.get(access_name(desk.secure), "")
@@ -141,7 +147,7 @@ async def who(request: web.Request) -> Me | None:
     me = None
     if session is not None:
         me = Me(session, desk.sign_in.rights(session.member), desk.sign_in.proven(session), bearer)
-    request[_ME] = me
+    request[_KNOWN] = _Known(me)
     return me
 
 

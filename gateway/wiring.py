@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from redis import asyncio as redis_asyncio
@@ -19,12 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 import channels.sms.carriers
 from admin.figures import exposed
 from channels import gsm
-from channels.sms import inbound
 from channels.sms.carrier import SmsCarrier
 from channels.sms.texts import render
 from channels.telegram.channel import Stores, TelegramChannel
 from channels.telegram.settings import TelegramSettings
 from gateway.adapters import Account, build_accounts, build_adapters, rails_of, read_given, text_routes
+from gateway.answering import answer_texts
 from gateway.domain.prompting import DEMO_LIMITS, NO_LIMITS, PromptLimits
 from gateway.domain.routing import Kind
 from gateway.house import BoundHouse
@@ -41,7 +40,7 @@ from gateway.storage.callbacks import PostgresCallbacks
 from gateway.storage.contests import ContestDirectory
 from gateway.storage.engine import make_engine
 from gateway.storage.figures import PostgresFigures
-from gateway.storage.messages import InboundText, PostgresMessages
+from gateway.storage.messages import PostgresMessages
 from gateway.storage.orders import PostgresOrders
 from gateway.storage.owed import PostgresOwed
 from gateway.storage.payments import PostgresPayments
@@ -54,7 +53,7 @@ from gateway.storage.send_budget import RedisWatchedOrders, SharedSendBudget
 from gateway.storage.settlement import PostgresSettlement
 from gateway.storage.shared_rate import SharedRate
 from gateway.storage.spool import Spool
-from gateway.storage.talks import PostgresTalks, written
+from gateway.storage.talks import PostgresTalks
 from gateway.storage.telegram import PostgresTelegram
 from gateway.storage.unfinished import PostgresUnfinished
 from gateway.storage.vault import Vault
@@ -73,7 +72,6 @@ from gateway.usecases.staff_acts import StaffActs
 from gateway.usecases.sweep import keep_sweeping
 from gateway.usecases.verify_payments import Verifier, judge_callbacks
 
-TEXTS_BATCH: Final = 100
 PARTITION_MONTHS_AHEAD: Final = 3
 _log = structlog.get_logger(__name__)
 
@@ -315,31 +313,6 @@ def _house(
     )
     watch.tell(house.take_rails)
     return house
-
-
-async def answer_texts(messages: PostgresMessages, house: BoundHouse) -> int:
-    """Answer stored texts, each once; how many."""
-    due = await messages.due_texts(TEXTS_BATCH)
-    for incoming in due:
-        await _answer_text(incoming, messages, house)
-    return len(due)
-
-
-async def _answer_text(incoming: InboundText, messages: PostgresMessages, house: BoundHouse) -> None:
-    try:
-        answer = await inbound.answer(incoming.text, house, first_id=incoming.first_id)
-    except HouseUnavailable:
-        raise
-    except Exception:
-        # A text that we stumble over must not hold up everybody behind it.
-        _log.exception("text_not_answered", carrier=incoming.text.carrier, id=incoming.text.carrier_id)
-        await messages.answered(incoming, "failed", None)
-        return
-    params: dict[str, object] = {"lines": list(answer.lines)}
-    if answer.question is not None:
-        params["question"] = written(answer.question)
-    reply = (uuid4(), answer.language, params) if answer.lines else None
-    await messages.answered(incoming, answer.outcome, reply, answer.opt_out)
 
 
 def read_figures(rooms: Rooms) -> Callable[[], Awaitable[list[Figure]]]:

@@ -121,6 +121,7 @@ abcdefghijklmnop abcd12345678 abc123456789 a1b2c3d4e5f6 cotedivoire1 cotedivoire
 """
 _COMMON: Final = frozenset(_COMMON_WORDS.split())
 _OUR_NAMES: Final = ("spotlight",)
+_BESIDE_A_NAME_MIN: Final = 8
 
 
 def password_fault(password: str, email: str) -> PasswordFault | None:
@@ -136,7 +137,7 @@ def password_fault(password: str, email: str) -> PasswordFault | None:
     for word in known:
         left = left.replace(word, "")
     # What is left beside a name that everybody knows must be worth guessing by itself.
-    if plain in _COMMON or len(set(plain)) <= 2 or (left != plain and len(left) < PASSWORD_LENGTH_MIN // 2):
+    if plain in _COMMON or len(set(plain)) <= 2 or (left != plain and len(left) < _BESIDE_A_NAME_MIN):
         return PasswordFault.COMMON
     return None
 

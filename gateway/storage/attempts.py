@@ -43,8 +43,9 @@ def _latest(mine: str) -> TextClause:
 with mine as ({mine})
 select p.reference, p.contest_id, p.status, p.amount_minor, p.currency, p.sent_at, v.quantity, v.receipt,
   k.code, k.name, exists (select 1 from support_tickets t
-    where t.phone_index in (p.payer_index, v.voter_index) and t.contest_id = p.contest_id and t.kind = :kind
-      and t.status = 'open' and t.payment_reference = p.reference) as ticketed
+    where (t.phone_index in (p.payer_index, v.voter_index) or t.phone_index is null)
+      and t.contest_id = p.contest_id and t.kind = :kind and t.status = 'open'
+      and t.payment_reference = p.reference) as ticketed
 from mine m join payments p on p.reference = m.reference and p.placed_at = m.placed_at
   join votes v on v.id = p.vote_id and v.placed_at = p.placed_at join candidates k on k.id = v.candidate_id
 order by p.placed_at desc, p.sent_at desc nulls last limit :limit
@@ -61,6 +62,16 @@ values (:contest, :index, :cipher, :reference, :language, :channel, :kind)
 on conflict (phone_index, contest_id, kind) where status = 'open'
   do update set payment_reference = case when :own then coalesce(excluded.payment_reference, t.payment_reference)
     else coalesce(t.payment_reference, excluded.payment_reference) end
+returning id
+""")
+
+
+# Of a payment without a number.
+_TICKET_OF_PAYMENT: Final = text("""
+insert into support_tickets as t (contest_id, payment_reference, language, channel, kind)
+values (:contest, :reference, :language, :channel, :kind)
+on conflict (payment_reference, kind) where status = 'open' and phone_index is null
+  do update set payment_reference = t.payment_reference
 returning id
 """)
 
@@ -100,19 +111,22 @@ class PostgresAttempts:
         own = None if isinstance(claim, OfOrder) else claim.number
         async with self._engine.begin() as connection:
             phone = own.e164 if own else await self._payer(connection, reference)
-            if phone is None:
+            if phone is None and reference is None:
                 return None
-            values = {
+            values: dict[str, object] = {
                 "contest": contest_id,
-                "index": self._vault.index(phone),
-                "cipher": self._vault.seal(phone, ticket_place(contest_id)),
                 "reference": reference,
                 "language": language,
                 "channel": claim.channel.value,
                 "kind": TICKET_KIND,
-                "own": own is not None,
             }
-            ticket: int = (await connection.execute(_TICKET, values)).scalar_one()
+            statement = _TICKET_OF_PAYMENT
+            if phone is not None:
+                statement = _TICKET
+                values["index"] = self._vault.index(phone)
+                values["cipher"] = self._vault.seal(phone, ticket_place(contest_id))
+                values["own"] = own is not None
+            ticket: int = (await connection.execute(statement, values)).scalar_one()
         return with_check_digit(str(ticket))
 
     async def _payer(self, connection: AsyncConnection, reference: UUID | None) -> str | None:

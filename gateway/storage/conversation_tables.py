@@ -111,6 +111,7 @@ unfinished_dialogues = Table(
     instant("handled_at"),
     words("outcome", null=True),
 )
+Index("unfinished_dialogues_reached", unfinished_dialogues.c.reached_at)
 Index("unfinished_dialogues_due", unfinished_dialogues.c.reached_at, postgresql_where=text("handled_at is null"))
 
 support_tickets = Table(
@@ -118,8 +119,8 @@ support_tickets = Table(
     metadata,
     counter(),
     Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
-    raw("phone_index", null=False),
-    raw("phone_cipher", null=False),
+    raw("phone_index"),
+    raw("phone_cipher"),
     Column("payment_reference", Uuid),
     words("language"),
     words("channel"),
@@ -138,6 +139,14 @@ Index(
     postgresql_where=text("status = 'open'"),
 )
 
+Index(
+    "support_tickets_of_payment_once",
+    support_tickets.c.payment_reference,
+    support_tickets.c.kind,
+    unique=True,
+    postgresql_where=text("status = 'open' and phone_index is null"),
+)
+
 telegram_updates = Table(
     "telegram_updates",
     metadata,
@@ -147,6 +156,11 @@ telegram_updates = Table(
     raw("body_cipher", null=False),
     instant("handled_at"),
     words("outcome", null=True),
+)
+Index(
+    "telegram_updates_handled",
+    telegram_updates.c.handled_at,
+    postgresql_where=text("handled_at is not null"),
 )
 Index("telegram_updates_due", telegram_updates.c.update_id, postgresql_where=text("handled_at is null"))
 

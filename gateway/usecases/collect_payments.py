@@ -125,12 +125,12 @@ class Collector:
         free = self._places + AHEAD - sum(self._claimed.values())
         rooms = {account: self._room(account, free) for account in self._providers}
         if free > 0:
-            self._start(await self._payments.claim_to_collect(min(free, BATCH), rooms))
+            self._start(await self._payments.claim_to_collect(free, rooms))
 
     def _room(self, account: str, free: int) -> int:
         others = len(self._providers) - 1
         own = max(self._places - LEFT_TO_OTHERS * others, LEFT_TO_OTHERS) if others else self._places + AHEAD
-        room = min(free, BATCH, self._accounts.at_once(account, own) - self._claimed[account])
+        room = min(free, self._accounts.at_once(account, own) - self._claimed[account])
         rate = self._per_second.get(account)
         # No more than may be asked within the next second: the others are as well off where they are.
         return max(0, room if rate is None else min(room, rate - self._in_line[account]))

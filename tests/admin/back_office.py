@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pyotp
 from aiohttp import ClientSession, CookieJar, web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 from sqlalchemy import text
 
 from admin import routes
@@ -55,7 +55,7 @@ class Office:
     rig: MoneyRig
     app: web.Application
     desk: Desk
-    server: TestServer
+    server: BaseTestServer
     ahead: timedelta = timedelta()
     clients: list[ClientSession] = field(default_factory=list)
 
@@ -103,9 +103,9 @@ class Office:
         assert await accounts.confirm_factor(found.member.id, 1)
         return secret
 
-    def code(self, secret: str, steps: int = 0) -> str:
-        """The code of now, or of some steps later."""
-        return pyotp.TOTP(secret).at(self.now(), steps)
+    def code(self, secret: str) -> str:
+        """The code of now."""
+        return pyotp.TOTP(secret).at(self.now())
 
     async def form(
         self, client: ClientSession, address: str, send_to: str | None = None, **fields: str

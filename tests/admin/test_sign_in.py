@@ -67,7 +67,7 @@ async def test_a_token_lasts_a_quarter_of_an_hour_and_is_of_one_kind(office: Off
     claims = jwt.decode(token, key, algorithms=["HS256"], audience="spotlight-admin")
     assert "role" not in claims
     forged = jwt.encode(claims, "another key of the right length, 32", algorithm="HS256")
-    unsigned = jwt.encode(claims, None, algorithm="none")
+    unsigned = jwt.encode(claims, "", algorithm="none")
     device = office.desk.tokens.device(AWA)
     for bad in (forged, unsigned, device, "x", ""):
         async with client.get("/api/admin/me", headers={"Authorization": f"Bearer {bad}"}) as answer:

@@ -65,7 +65,9 @@ class MoneyWorld:
 
     async def _committed(self, table: str, reference: UUID) -> bool:
         """Asked on another connection: it sees what is committed only."""
-        found = await self.rig.one(f"select count(*) from {table} where reference = :r and status = 'sent'", r=reference)
+        found = await self.rig.one(
+            f"select count(*) from {table} where reference = :r and status = 'sent'", r=reference
+        )
         return bool(found)
 
     async def change(self, statement: str, **values: Any) -> None:
@@ -92,7 +94,7 @@ class MoneyWorld:
         found = await self.rig.place(wish)
         if isinstance(found, PlacedOrder) and found.vote_id not in {order.vote_id for order in self.placed}:
             self.placed.append(found)
-        keyed = await self.rig.one("select count(*) from order_keys where request_key = :k", k=wish.key)
+        keyed = await self.rig.one("select count(*) from order_keys where key = :k", k=wish.key)
         assert keyed <= 1, f"one request, {keyed} orders"
 
     # The operator, its payers, and whoever calls our webhook.
@@ -269,14 +271,15 @@ class MoneyWorld:
         assert self.operator.violations == []
         assert await self.rig.broken() == {}
         taken = await self.rig.rows(
-            "select reference, coalesce(received_minor, amount_minor) as amount from payments"
-            f" where status in {TAKEN}"
+            f"select reference, coalesce(received_minor, amount_minor) as amount from payments where status in {TAKEN}"
         )
         for row in taken:
             prompt = self.operator.prompts.get(row.reference)
             assert prompt is not None, f"money that the operator never saw: {row.reference}"
             assert prompt.taken == row.amount, f"{row.reference}: {row.amount} booked, {prompt.taken} taken"
-        done = await self.rig.rows("select reference, payment_reference, manual_reference from refunds where status = 'done'")
+        done = await self.rig.rows(
+            "select reference, payment_reference, manual_reference from refunds where status = 'done'"
+        )
         for row in done:
             gone = self.operator.outgoing.get(row.reference)
             by_hand = row.manual_reference is not None and row.payment_reference in self.operator.by_hand
@@ -312,7 +315,9 @@ class MoneyWorld:
 
     async def _quiet(self) -> bool:
         taken = {reference for reference, prompt in self.operator.prompts.items() if prompt.taken}
-        known = {row.reference for row in await self.rig.rows(f"select reference from payments where status in {TAKEN}")}
+        known = {
+            row.reference for row in await self.rig.rows(f"select reference from payments where status in {TAKEN}")
+        }
         return taken <= known and not await self._open()
 
     async def _balanced(self) -> None:

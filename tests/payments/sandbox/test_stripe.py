@@ -181,7 +181,7 @@ async def test_the_same_key_tells_the_same_and_another_request_under_it_is_refus
     assert again.id == first.id
     assert again.last_response.headers["Idempotent-Replayed"] == "true"
     with pytest.raises(stripe.IdempotencyError):
-        await sessions.create_async({**params, "expires_at": params["expires_at"] + 1}, {"idempotency_key": "pay-1"})
+        await sessions.create_async(order(expires_at=params["expires_at"] + 1), {"idempotency_key": "pay-1"})
     with pytest.raises(stripe.InvalidRequestError):
         await sessions.create_async(order(expires_at=1), {"idempotency_key": "pay-2"})
     await sessions.create_async(order("order-2"), {"idempotency_key": "pay-2"})

@@ -6,6 +6,21 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
+PURGED = [
+    "create index telegram_updates_handled on telegram_updates (handled_at) where handled_at is not null",
+    "create index unfinished_dialogues_reached on unfinished_dialogues (reached_at)",
+]
+
+TICKETS = [
+    # Whoever paid by card left no number: the ticket is the payment's.
+    "alter table support_tickets alter column phone_index drop not null",
+    "alter table support_tickets alter column phone_cipher drop not null",
+    "alter table support_tickets add constraint support_tickets_whose check (phone_index is not null"
+    " or payment_reference is not null)",
+    """create unique index support_tickets_of_payment_once on support_tickets (payment_reference, kind)
+      where status = 'open' and phone_index is null""",
+]
+
 PAYMENTS = [
     # A card payment knows no phone.
     "alter table payments alter column payer_index drop not null",
@@ -256,6 +271,19 @@ GRANTS = [
 
 def upgrade() -> None:
     """Add what the life of money needs."""
-    parts = (PAYMENTS, TALLY, LEDGER, REFUNDS, RECONCILIATION, PAYOUTS, STAFF, ACCOUNTS, GUARDS, GRANTS)
+    parts = (
+        PURGED,
+        TICKETS,
+        PAYMENTS,
+        TALLY,
+        LEDGER,
+        REFUNDS,
+        RECONCILIATION,
+        PAYOUTS,
+        STAFF,
+        ACCOUNTS,
+        GUARDS,
+        GRANTS,
+    )
     for statement in (statement for part in parts for statement in part):
         op.execute(statement)

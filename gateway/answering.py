@@ -1,0 +1,51 @@
+"""Texts that came in, answered once each."""
+
+import asyncio
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from channels.sms import inbound
+from gateway.ports.house import House, HouseUnavailable
+from gateway.storage.messages import InboundText, PostgresMessages
+from gateway.storage.talks import written
+
+TEXTS_BATCH: Final = 100
+SENDERS_AT_ONCE: Final = 8
+_log = structlog.get_logger(__name__)
+
+
+async def answer_texts(messages: PostgresMessages, house: House) -> int:
+    """Answer stored texts, each once; how many. A sender's in their order; different senders do not wait for
+    each other, since one answer may wait for an operator."""
+    due = await messages.due_texts(TEXTS_BATCH)
+    by_sender: dict[str, list[InboundText]] = {}
+    for incoming in due:
+        by_sender.setdefault(incoming.text.sender, []).append(incoming)
+    turns = asyncio.Semaphore(SENDERS_AT_ONCE)
+
+    async def answer_all(texts: list[InboundText]) -> None:
+        async with turns:
+            for incoming in texts:
+                await _answer_text(incoming, messages, house)
+
+    await asyncio.gather(*map(answer_all, by_sender.values()))
+    return len(due)
+
+
+async def _answer_text(incoming: InboundText, messages: PostgresMessages, house: House) -> None:
+    try:
+        answer = await inbound.answer(incoming.text, house, first_id=incoming.first_id)
+    except HouseUnavailable:
+        raise
+    except Exception:
+        # A text that we stumble over must not hold up everybody behind it.
+        _log.exception("text_not_answered", carrier=incoming.text.carrier, id=incoming.text.carrier_id)
+        await messages.answered(incoming, "failed", None)
+        return
+    params: dict[str, object] = {"lines": list(answer.lines)}
+    if answer.question is not None:
+        params["question"] = written(answer.question)
+    reply = (uuid4(), answer.language, params) if answer.lines else None
+    await messages.answered(incoming, answer.outcome, reply, answer.opt_out)

@@ -1,0 +1,82 @@
+"""A vote by card: no phone number, Stripe's page and back."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.country import Country
+
+pytestmark = pytest.mark.journey
+PAID_SECONDS = 20.0
+T = TypeVar("T")
+
+
+def order(country: Country, code: str, quantity: int) -> dict[str, str]:
+    body = {"contest": "star", "candidateCode": code, "quantity": quantity, "paymentMethod": "CARD"}
+    answer = country.gateway.post("/api/votes/initiate", json=body)
+    assert answer.status_code == 201, answer.text
+    placed: dict[str, str] = answer.json()
+    return placed
+
+
+def link_of(country: Country, placed: dict[str, str]) -> str:
+    """The address of Stripe's page, as the order's page shows it; empty until it is there."""
+    shown = country.gateway.get(f"/votes/{placed['voteId']}").text
+    found = re.search(rf'href="({re.escape(country.sandbox_url)}/stripe/c/pay/[^"]+)"', shown)
+    return found[1] if found else ""
+
+
+def wait_for(what: Callable[[], T]) -> T:
+    deadline = time.monotonic() + PAID_SECONDS
+    while not (found := what()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found
+
+
+def test_a_card_pays_without_a_phone_number_and_an_event_counts_it(country: Country) -> None:
+    before = country.votes("09")
+    placed = order(country, "09", 5)
+    page = wait_for(lambda: link_of(country, placed))
+    card = {"number": "4242424242424242", "expiry": "12/48", "cvc": "123", "action": "pay"}
+    declined = country.sandbox.post(page, data={**card, "number": "4000000000000002"})
+    assert "refusée" in declined.text
+    assert country.gateway.get(f"/api/votes/{placed['voteId']}").json()["status"] == "PENDING"
+    paid = country.sandbox.post(page, data=card, follow_redirects=False)
+    assert paid.headers["Location"].endswith(f"/votes/{placed['voteId']}")
+    status = f"/api/votes/{placed['voteId']}"
+    wait_for(lambda: country.gateway.get(status).json()["status"] == "COMPLETED")
+    assert country.votes("09") == before + 5
+    assert [line["amount"] for line in country.statement("stripe") if line["kind"] == "collection"] == ["500"]
+
+
+def test_fewer_votes_than_a_card_may_be_charged_for_are_refused_before(country: Country) -> None:
+    body = {"contest": "star", "candidateCode": "09", "quantity": 2, "paymentMethod": "CARD"}
+    refused = country.gateway.post("/api/votes/initiate", json=body)
+    assert refused.status_code == 422
+    assert refused.headers["Content-Type"].startswith("application/problem+json")
+
+
+@pytest.mark.browser
+async def test_a_card_payment_goes_to_the_hosted_page_and_back(country: Country, page: Page) -> None:
+    await page.goto(f"{country.gateway_url}/c/star")
+    await page.select_option("#code", "09")
+    await page.fill("#quantity", "4")
+    await page.get_by_label("Carte", exact=True).check()
+    await page.locator("main form button[type=submit]").click()
+    await page.wait_for_url(f"{country.sandbox_url}/stripe/c/pay/*", timeout=15_000)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    await page.get_by_role("link", name="← Retour").click()
+    await page.wait_for_url(f"{country.gateway_url}/votes/*")
+    await page.wait_for_url(f"{country.sandbox_url}/stripe/c/pay/*", timeout=15_000)
+    await page.fill("#number", "4000 0027 6000 3184")
+    await page.fill("#expiry", "12/48")
+    await page.fill("#cvc", "123")
+    await page.locator("button.pay").click()
+    await page.get_by_role("button", name="Confirmer").click()
+    await page.wait_for_url(f"{country.gateway_url}/votes/*")
+    await expect(page.locator("h1")).to_have_text("Vote compté", timeout=20_000)
