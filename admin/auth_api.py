@@ -23,6 +23,7 @@ from admin.guard import (
     see_other,
     who,
 )
+from admin.texts import Line
 from gateway.domain.staff import ACCESS_LIFE, Member, Right
 from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint, invalid, read_body
 from gateway.http.problems import Problem
@@ -39,7 +40,7 @@ _ENDED: web.RequestKey[bool] = web.RequestKey("ended", bool)
 class Login(InputModel):
     """Who signs in."""
 
-    email: str = Field(max_length=254)
+    email: Line = Field(max_length=254)
     password: str = Field(max_length=1_000)
     code: str = Field("", max_length=20, description="Of the second factor, where one is set up.")
 

@@ -239,7 +239,17 @@ async def read_form(request: web.Request) -> dict[str, str]:
         fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS_MAX))
     except ValueError:
         raise Problem(400, "Unreadable form") from None
-    return {name: value[:_FIELD_LENGTH_MAX] for name, value in fields.items()}
+    return {name: plain(value) for name, value in fields.items()}
+
+
+def query_of(request: web.Request) -> dict[str, str]:
+    """What stands behind the address, as `read_form` has it."""
+    return {name: plain(value) for name, value in request.query.items()}
+
+
+def plain(typed: str) -> str:
+    """A text as somebody can have typed it: without control characters, and not without end."""
+    return "".join(letter for letter in typed[:_FIELD_LENGTH_MAX] if letter.isprintable())
 
 
 async def read_upload(request: web.Request) -> tuple[dict[str, str], str, bytes]:
@@ -254,9 +264,11 @@ async def read_upload(request: web.Request) -> tuple[dict[str, str], str, bytes]
                 if not isinstance(part, BodyPartReader) or len(fields) >= _FIELDS_MAX:
                     raise Problem(400, "Unreadable form")
                 if part.filename is None:
-                    fields[part.name or ""] = (await _read_part(part, _FIELD_LENGTH_MAX)).decode("utf-8", "replace")
+                    fields[part.name or ""] = plain(
+                        (await _read_part(part, _FIELD_LENGTH_MAX)).decode("utf-8", "replace")
+                    )
                 else:
-                    name, data = part.filename[:_FILE_NAME_MAX], await _read_part(part, FILE_BYTES_MAX)
+                    name, data = plain(part.filename)[:_FILE_NAME_MAX], await _read_part(part, FILE_BYTES_MAX)
     except ValueError:
         raise Problem(400, "Unreadable form") from None
     except TimeoutError:

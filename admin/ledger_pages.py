@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from aiohttp import hdrs, web
 
 from admin.desk import DESK
-from admin.guard import Me, page, say, show
+from admin.guard import Me, page, query_of, say, show
 from gateway.domain.ledger import VOTES
 from gateway.domain.money import Money
 from gateway.domain.staff import Right
@@ -33,9 +33,10 @@ def _amount(minor: int, currency: str) -> Money | int:
 @page(Right.READ_MONEY)
 async def ledger(request: web.Request, me: Me) -> web.StreamResponse:
     """What every account holds, and whether the book balances."""
-    book, contest = request.app[DESK].book, request.query.get("contest", "")
+    book, query = request.app[DESK].book, query_of(request)
+    contest = query.get("contest", "")
     try:
-        at = read_instant(request.query.get("at", ""))
+        at = read_instant(query.get("at", ""))
         balances = await book.balances(at=at, contest=contest or None)
         trial = await book.trial(at=at)
     except ValueError:
@@ -51,7 +52,7 @@ async def ledger(request: web.Request, me: Me) -> web.StreamResponse:
         "admin_ledger.html",
         contests=request.app[HOUSE].contests(),
         contest=contest,
-        at=request.query.get("at", ""),
+        at=query.get("at", ""),
         balances=[(b.contest, b.provider, b.account, _amount(b.amount_minor, b.currency)) for b in balances],
         trial=[
             (line.currency, line.account, *(_amount(minor, line.currency) for minor in _sides(line))) for line in trial
@@ -63,9 +64,10 @@ async def ledger(request: web.Request, me: Me) -> web.StreamResponse:
 @page(Right.READ_MONEY)
 async def journal(request: web.Request, me: Me) -> web.StreamResponse:
     """Every leg of the book as CSV, as long as it is."""
-    book, contest = request.app[DESK].book, request.query.get("contest") or None
+    book, query = request.app[DESK].book, query_of(request)
+    contest = query.get("contest") or None
     try:
-        at = read_instant(request.query.get("at", ""))
+        at = read_instant(query.get("at", ""))
         lines = journal_csv(book, at=at, contest=contest)
         parts = [await anext(lines), await anext(lines, "")]
     except ValueError:

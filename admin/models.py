@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from admin.redaction import shown_body, shown_headers
+from admin.texts import Line
 from gateway.domain.money import Money
 from gateway.domain.staff_request import Act, StaffRequest
 from gateway.http.endpoint import ApiModel, InputModel
@@ -28,7 +29,7 @@ def amount_of(money: Money) -> Amount:
 class Search(InputModel):
     """What is searched for."""
 
-    q: str = Field(min_length=1, max_length=80, description="Number, receipt, order code, or a reference of ours.")
+    q: Line = Field(min_length=1, max_length=80, description="Number, receipt, order code, or a reference of ours.")
 
 
 class FoundPayment(ApiModel):
@@ -222,7 +223,7 @@ def order_of(story: OrderStory) -> Order:
 class Reason(InputModel):
     """Why, for the record."""
 
-    reason: str = Field(max_length=500)
+    reason: Line = Field(max_length=500)
 
 
 class Numbers(ApiModel):
@@ -236,11 +237,11 @@ class NewRequest(InputModel):
     """What is asked for."""
 
     act: Act
-    subject: str = Field(
+    subject: Line = Field(
         max_length=200, description="A payment's or refund's reference, a contest's slug, a callback's id."
     )
-    reason: str = Field(max_length=500)
-    params: dict[str, str | int | bool | None] = Field(
+    reason: Line = Field(max_length=500)
+    params: dict[str, Line | int | bool | None] = Field(
         default_factory=dict, description="What the act wants besides: `from`, `to`, `operator_reference` …"
     )
 
@@ -303,11 +304,11 @@ class Listing(InputModel):
 class Window(InputModel):
     """A window of orders: its first instant is in, its last is out."""
 
-    contest: str = Field(max_length=100)
+    contest: Line = Field(max_length=100)
     from_: datetime = Field(alias="from")
     to: datetime
-    channel: str | None = Field(None, max_length=20)
-    operator: str | None = Field(None, max_length=40)
+    channel: Line | None = Field(None, max_length=20)
+    operator: Line | None = Field(None, max_length=40)
 
 
 class Preview(ApiModel):

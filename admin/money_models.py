@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from admin.texts import Line
 from gateway.domain.reconciliation import Repair
 from gateway.http.endpoint import ApiModel, InputModel
 from gateway.ports.reconciliation import Difference
@@ -14,7 +15,7 @@ class Instant(InputModel):
     """Of what, and when."""
 
     at: datetime | None = Field(None, description="An instant in the past; without it, now.")
-    contest: str | None = Field(None, max_length=100)
+    contest: Line | None = Field(None, max_length=100)
 
 
 class Balance(ApiModel):
@@ -79,8 +80,8 @@ class Resolution(InputModel):
     """What somebody decides about a difference."""
 
     repair: Repair
-    reason: str = Field(max_length=500)
-    operator_reference: str | None = Field(None, max_length=64)
+    reason: Line = Field(max_length=500)
+    operator_reference: Line | None = Field(None, max_length=64)
 
 
 def difference_of(held: Difference) -> DifferenceLine:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from admin.asking import read_params, with_zone
 from admin.desk import DESK
-from admin.guard import Me, page, show
+from admin.guard import Me, page, query_of, show
 from admin.request_pages import refused, tables
 from gateway.domain.money import Money
 from gateway.domain.order import Channel
@@ -45,7 +45,7 @@ async def void(request: web.Request, me: Me) -> web.StreamResponse:
     """Choose a window, look at what it would take back, ask for it."""
     desk, house = request.app[DESK], request.app[HOUSE]
     own = [contest for contest in house.contests() if me.scope in (None, contest.organiser_id)]
-    query = {name: value[:100] for name, value in request.query.items()}
+    query = query_of(request)
     slug, preview = query.get("contest", ""), None
     if slug and slug not in {contest.slug for contest in own}:
         return refused(request, me, ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}"))

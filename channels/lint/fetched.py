@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from channels import gsm
-from channels.lint.samples import RECEIPT
+from channels.lint.samples import OTHERWISE, RECEIPT
 from channels.ussd.menu import (
     MenuView,
     Session,
@@ -20,7 +20,7 @@ from channels.ussd.menu import (
 from gateway.domain.check_digit import with_check_digit
 from gateway.domain.payment import PublicStatus, State
 from gateway.domain.rescue import Attempt, Outcome, Rescue
-from gateway.ports.house import ReceiptView, VoteLine
+from gateway.ports.house import ReceiptView, TakenBack, VoteLine
 
 TICKET: Final = with_check_digit("9999999")
 
@@ -61,3 +61,5 @@ def _filled(wants: Wants, session: Session, view: MenuView) -> Iterator[Turn]:
             )
             yield receipt_shown(session, view, None)
             yield receipt_shown(session, view, proof)
+            back = TakenBack(9_999_999, view.now, OTHERWISE)
+            yield receipt_shown(session, view, replace(proof, taken_back=back))

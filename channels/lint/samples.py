@@ -44,6 +44,8 @@ def values(contest: Contest, language: str, public_url: str) -> dict[str, object
         "how": say(language, "sms.how", dial=dial, code=code, votes=quantity, short_code=contest.short_code),
         "hint": "#144*82#",
         "number": 9_999_999,
+        "back": 9_999_999,
+        "why": "x" * NAME_SEPTETS,
         "wallet": widest([text for key, text in phrases.items() if key.startswith("wallet.")], OTHERWISE),
         "status": widest([text for key, text in phrases.items() if key.startswith("ussd.status_")], OTHERWISE),
         "receipt": RECEIPT,

@@ -254,8 +254,21 @@ def top(standing: Standing, language: str) -> tuple[str, ...]:
 
 
 def checked(check: Check, found: ReceiptView | None, language: str) -> str:
-    """Whether a receipt is genuine; a mistyped one is told from one that nobody has."""
+    """Whether a receipt is genuine and its vote still counts; a mistyped one is told from one that nobody has."""
     typed = check.typed[:TYPED_MAX]
+    if found is not None and (back := found.taken_back):
+        return fitted(
+            lambda cut: say(
+                language,
+                "sms.check_taken_back",
+                receipt=found.receipt,
+                votes=votes(language, found.quantity),
+                code=found.candidate_code,
+                number=found.tally_number,
+                back=back.number,
+                why=cut(back.reason),
+            )
+        )
     if found is not None:
         return fitted(
             lambda cut: say(

@@ -29,6 +29,7 @@ BOARD_LINES: Final = 20
 CONTESTS_MAX: Final = 20
 PACKS: Final = (1, 5, 10, 20, 50, 100)
 _RULES_UNITS: Final = 3000
+_WHY_UNITS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +198,20 @@ def my_votes(language: str, lines: Sequence[VoteLine]) -> View:
 
 def receipt(language: str, proof: ReceiptView) -> View:
     """What a receipt proves."""
-    return View(
-        say(
-            language,
-            "receipt.good",
-            receipt=proof.receipt,
-            votes=votes(language, proof.quantity),
-            code=proof.candidate_code,
-            name=name(proof.candidate_name),
-            contest=proof.contest_name,
-            amount=amount(proof.amount),
-            number=proof.tally_number,
-            at=_moment(proof.counted_at),
-        )
-    )
+    back = proof.taken_back
+    facts = {
+        "receipt": proof.receipt,
+        "votes": votes(language, proof.quantity),
+        "code": proof.candidate_code,
+        "name": name(proof.candidate_name),
+        "contest": proof.contest_name,
+        "amount": amount(proof.amount),
+        "number": proof.tally_number,
+    }
+    if back is None:
+        return View(say(language, "receipt.good", **facts, at=_moment(proof.counted_at)))
+    why = cut(back.reason, _WHY_UNITS)
+    return View(say(language, "receipt.taken_back", **facts, at=_moment(back.at), back=back.number, why=why))
 
 
 def rules(language: str, contest: Contest) -> View:

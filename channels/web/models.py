@@ -117,6 +117,14 @@ class CandidateList(ApiModel):
     candidates: list[CandidateCard]
 
 
+class TakenBackEntry(ApiModel):
+    """The entry of the tally that took a counted vote back."""
+
+    tally_number: int = Field(description="Its place in the contest's tally.")
+    at: Moment
+    reason: str = Field(description="As the tally says it to everybody.")
+
+
 class Verified(ApiModel):
     """A counted vote, proved by its receipt. It names no person."""
 
@@ -129,6 +137,9 @@ class Verified(ApiModel):
     currency: str
     tally_number: int = Field(description="Place of the vote in the contest's tally, from 1.")
     counted_at: Moment
+    taken_back: TakenBackEntry | None = Field(
+        None, description="Absent while the vote counts; else the entry that took it out of the tally."
+    )
 
 
 def state_of(order: OrderView) -> VoteState:
@@ -175,6 +186,7 @@ def candidate_of(candidate: Candidate) -> CandidateCard:
 
 def verified(receipt: ReceiptView) -> Verified:
     """A receipt as the API tells it."""
+    back = receipt.taken_back
     return Verified(
         receipt=receipt.receipt,
         contest=receipt.contest_slug,
@@ -185,4 +197,5 @@ def verified(receipt: ReceiptView) -> Verified:
         currency=receipt.amount.currency,
         tally_number=receipt.tally_number,
         counted_at=receipt.counted_at,
+        taken_back=TakenBackEntry(tally_number=back.number, at=back.at, reason=back.reason) if back else None,
     )

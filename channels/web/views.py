@@ -45,6 +45,8 @@ def form_values(
         "exponent": EXPONENTS[contest.currency],
         "unit": SHORT_UNITS.get(contest.currency, contest.currency),
         "methods": [(method.value, wallet(method, language)) for method in methods],
+        # A card needs no number; without script, what is missing is said when the form was sent.
+        "by_card": PaymentMethod.CARD in methods,
         "wallets": orjson.dumps(names).decode(),
         "calling_code": calling_code,
         "wrong": None

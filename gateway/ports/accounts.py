@@ -13,6 +13,7 @@ from gateway.domain.routing import Rails
 class Asked(StrEnum):
     """Kinds of calls that are measured apart."""
 
+    PREPARATION = "preparation"
     COLLECTION = "collection"
     STATUS = "status"
 

@@ -65,8 +65,17 @@ class VoteLine:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenBack:
+    """The entry of a tally that takes a counted vote out of it. `reason`: as the tally says it to everybody."""
+
+    number: int
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptView:
-    """What a receipt proves. It names no person."""
+    """What a receipt proves. It names no person. `taken_back`: the vote was counted, and is no more."""
 
     receipt: str
     contest_slug: str
@@ -77,6 +86,7 @@ class ReceiptView:
     amount: Money
     tally_number: int
     counted_at: datetime
+    taken_back: TakenBack | None = None
 
 
 @dataclass(frozen=True, slots=True)

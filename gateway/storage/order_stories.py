@@ -58,10 +58,12 @@ _REFUND_EVENTS: Final = """
 select 'refund', reference, at, from_status, to_status, seen, actor, detail, null, null, null, ''::bytea, id
 from refund_events where reference = any(:refunds)
 """
+# An adjustment names the entry that it takes back, not the payment.
 _TALLY: Final = """
-select 'tally', payment_reference, counted_at, null, kind, coalesce(reason, ''), '', quantity::text, seq, null, null,
-  ''::bytea, seq
-from tally_entries where payment_reference = any(:payments)
+select 'tally', v.payment_reference, e.counted_at, null, e.kind, coalesce(e.reason, ''), '', e.quantity::text, e.seq,
+  null, null, ''::bytea, e.seq
+from tally_entries v join tally_entries e on e.contest_id = v.contest_id and v.seq in (e.seq, e.adjusts)
+where v.kind = 'vote' and v.payment_reference = any(:payments)
 """
 _REQUESTS: Final = """
 select 'request', null::uuid, requested_at, act, status, coalesce(decided_by, ''), requested_by, reason, null, id,

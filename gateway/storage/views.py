@@ -14,7 +14,7 @@ from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn, mask
 from gateway.domain.payment import OPEN, State, public_reason, public_status
 from gateway.domain.wallet import PaymentMethod
-from gateway.ports.house import HouseUnavailable, OrderView, ReceiptView, VoteLine
+from gateway.ports.house import HouseUnavailable, OrderView, ReceiptView, TakenBack, VoteLine
 from gateway.ports.stores import PAYMENT_URL
 from gateway.storage.orders import payer_place, secrets_place
 from gateway.storage.vault import Vault
@@ -60,8 +60,9 @@ group by v.id, v.quantity, v.receipt, v.placed_at, k.code, k.name order by v.pla
 
 _RECEIPT: Final = text("""
 select t.receipt, t.seq, t.quantity, t.amount_minor, t.counted_at, c.slug, c.name as contest_name, c.currency,
-  k.code, k.name
+  k.code, k.name, a.seq as back_seq, a.counted_at as back_at, a.reason as back_reason
 from tally_entries t join contests c on c.id = t.contest_id join candidates k on k.id = t.candidate_id
+  left join tally_entries a on a.contest_id = t.contest_id and a.adjusts = t.seq
 where t.receipt = :receipt and t.kind = 'vote'
 """)
 
@@ -132,7 +133,7 @@ class PostgresViews:
         return VoteLine(row.code, row.name, row.quantity, public_status(states), receipt, row.placed_at)
 
     async def receipt(self, code: str) -> ReceiptView | None:
-        """The counted vote behind a receipt code."""
+        """The counted vote behind a receipt code, and the entry that took it back, if one did."""
         rows = await self._rows(_RECEIPT, receipt=code)
         if not rows:
             return None
@@ -147,6 +148,7 @@ class PostgresViews:
             amount=Money(row.amount_minor, row.currency),
             tally_number=row.seq,
             counted_at=row.counted_at,
+            taken_back=TakenBack(row.back_seq, row.back_at, row.back_reason or "") if row.back_seq else None,
         )
 
     async def _rows(self, statement: Any, **parameters: object) -> list[Row[Any]]:  # noqa: ANN401 - any text()

@@ -220,7 +220,7 @@ class Collector:
         account, collection = payment.provider, payment.collection
         if can.prepares - collection.secrets.keys():
             first = cast("Preparer", provider).prepare(collection)
-            prepared = await measured(self._accounts, account, Asked.COLLECTION, first)
+            prepared = await measured(self._accounts, account, Asked.PREPARATION, first)
             if isinstance(prepared, NotSent):
                 return prepared, payment
             collection = replace(collection, secrets={**collection.secrets, **prepared})

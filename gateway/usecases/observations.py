@@ -64,7 +64,7 @@ def of_create(payment: OpenPayment, result: CreateResult, can: Capabilities, jit
                 accepted=True,
                 provider_reference=result.provider_reference,
                 base_url=payment.collection.base_url,
-                secrets={**result.secrets, PAYMENT_URL: result.url},
+                secrets={**payment.collection.secrets, **result.secrets, PAYMENT_URL: result.url},
                 expires_at=result.expires_at,
                 message="payment_link",
             )

@@ -38,14 +38,20 @@ async def judge_callbacks(*, payments: PaymentStore, providers: Mapping[str, Pay
     judged, proofs = [], []
     for callback in due:
         hints = _read(callback, providers)
-        if callback.duplicate_of is not None:
-            hints = tuple(replace(hint, proof=None) for hint in hints)
+        hints = tuple(replace(hint, proof=None) if _proves_nothing(callback, hint) else hint for hint in hints)
         proofs += [seen for hint in hints if (seen := _proof(callback, hint))]
         judged.append(replace(_judged(callback, hints), duplicate_of=callback.duplicate_of))
     # Evidence first: a callback is marked as judged only when what it proves is kept.
     await payments.record(proofs)
     await payments.judge_callbacks(judged)
     return len(due)
+
+
+def _proves_nothing(callback: DueCallback, hint: Hint) -> bool:
+    """The same bytes again are no news. What was signed about one payment says nothing about another, at
+    whose address it came."""
+    elsewhere = None not in (hint.reference, callback.reference) and hint.reference != callback.reference
+    return callback.duplicate_of is not None or elsewhere
 
 
 def _read(callback: DueCallback, providers: Mapping[str, PaymentProvider]) -> tuple[Hint, ...]:

@@ -11,6 +11,7 @@ import httpx
 import orjson
 import psutil
 
+from tests.bench.callbacks import p4, p8
 from tests.bench.load import closed_loop, open_loop, request
 from tests.bench.measure import Arm, Inexact, Result, interleave, medians, ratio
 from tests.bench.prompts import p13, p14
@@ -257,4 +258,16 @@ async def p11(world: World) -> list[Result]:
     ]
 
 
-GOALS = {"P1": p1, "P2": p2, "P3": p3, "P5": p5_p6, "P6": p5_p6, "P10": p10, "P11": p11, "P13": p13, "P14": p14}
+GOALS = {
+    "P1": p1,
+    "P2": p2,
+    "P3": p3,
+    "P4": p4,
+    "P5": p5_p6,
+    "P6": p5_p6,
+    "P8": p8,
+    "P10": p10,
+    "P11": p11,
+    "P13": p13,
+    "P14": p14,
+}

@@ -1,25 +1,28 @@
-"""`python -m tests.chaos [--votes 500] [--seed N] [--kills 12]`: prints operations, faults, violations."""
+"""`python -m tests.chaos [--only storm|machine] [--votes 500] [--seed N] [--kills 12] [--acts 1000000]`.
+
+The storm kills real processes while they count votes; the machine plays any order of acts and faults on
+the use cases. Both print what they did, and how many violations they found.
+"""
 
 import argparse
 import asyncio
 import random
 import sys
+import time
+import traceback
+from functools import partial
 
 from tests.chaos.storm import Storm
 from tests.country import Country
-from tests.engines import temporary_home
+from tests.engines import running_engines, temporary_home
+from tests.gateway.money_machine import play
+from tests.gateway.money_world import Progress
+
+_RUNS_AT_ONCE = 100
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Kill the product at random while it counts votes.")
-    parser.add_argument("--votes", type=int, default=500, help="orders to place (500)")
-    parser.add_argument(
-        "--seed", type=int, default=None, help="of the schedule; printed, so that a run can be repeated"
-    )
-    parser.add_argument("--kills", type=int, default=12, help="processes to kill (12)")
-    options = parser.parse_args()
-    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
-    print(f"seed {seed}: {options.votes} votes, {options.kills} kills")
+def _storm(options: argparse.Namespace, seed: int) -> int:
+    print(f"storm, seed {seed}: {options.votes} votes, {options.kills} kills")
     with temporary_home("spotlight-chaos-") as home:
         country = Country(home / "data", SPOTLIGHT_PROMPT_DELAY_SECONDS="1", MTN_MOMO_STATUS_PER_SECOND="200").start()
         try:
@@ -30,7 +33,51 @@ def main() -> int:
         print(report.text())
         if report.violations:
             print(country.log()[-20_000:], file=sys.stderr)
-        return 1 if report.violations else 0
+        return len(report.violations)
+
+
+def _machine(options: argparse.Namespace, seed: int) -> int:
+    """Runs by the hundred, each hundred from a seed of its own, so that one can be repeated."""
+    print(f"machine, seed {seed}: {options.acts:,} acts")
+    started, total, violations = time.monotonic(), Progress(), 0
+    with running_engines() as engines:
+        while total.acts < options.acts:
+            part = Progress()
+            try:
+                play(engines, _RUNS_AT_ONCE, part, tell=partial(_tell, total), seed=seed)
+            except Exception:
+                violations += 1
+                print(f"\nviolation in the hundred of seed {seed}:\n{traceback.format_exc()}", file=sys.stderr)
+            total = total.plus(part)
+            seed += 1
+    seconds = time.monotonic() - started
+    print(f"\n{total.text()}, {violations} violations, {seconds:.0f} s")
+    return violations
+
+
+def _tell(before: Progress, part: Progress) -> None:
+    progress = before.plus(part)
+    if sys.stderr.isatty() or progress.runs % _RUNS_AT_ONCE == 0:
+        print(f"\r  {progress.text()}", end="", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kill the product at random while it counts votes.")
+    parser.add_argument("--only", choices=("storm", "machine"), help="one of the two")
+    parser.add_argument("--votes", type=int, default=500, help="the storm's orders (500)")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="of the schedule; printed, so that a run can be repeated"
+    )
+    parser.add_argument("--kills", type=int, default=12, help="processes that the storm kills (12)")
+    parser.add_argument("--acts", type=int, default=1_000_000, help="the machine's acts (1,000,000)")
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
+    violations = 0
+    if options.only != "machine":
+        violations += _storm(options, seed)
+    if options.only != "storm":
+        violations += _machine(options, seed)
+    return 1 if violations else 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ does one round of one kind of work, time passes, a process dies.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,6 +35,18 @@ class Progress:
     crashes: int = 0
     counted: int = 0
     given_back: int = 0
+
+    def plus(self, other: "Progress") -> "Progress":
+        """Both together."""
+        both = {each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)}
+        return Progress(**both)
+
+    def text(self) -> str:
+        """For people."""
+        return (
+            f"{self.acts:,} acts in {self.runs:,} runs: {self.orders:,} orders, {self.crashes:,} crashes,"
+            f" {self.counted:,} votes counted, {self.given_back:,} francs given back"
+        )
 
 
 @dataclass
@@ -172,26 +184,29 @@ class MoneyWorld:
         """Die at the n-th call to PostgreSQL or to the operator, while it is under way, and start again."""
         self.progress.acts += 1
         self.progress.crashes += 1
-        task = asyncio.ensure_future(self.work(kind)())
-        left = at
+        here, left = asyncio.current_task(), at
+
+        def die() -> None:
+            for task in asyncio.all_tasks():
+                if task is not here:
+                    task.cancel()
 
         def count(*_: object) -> None:
             nonlocal left
             left -= 1
             if left == 0:
-                asyncio.get_running_loop().call_soon(task.cancel)
+                asyncio.get_running_loop().call_soon(die)
 
         engine = self.rig.engine.sync_engine
         event.listen(engine, "before_cursor_execute", count)
         self.operator.called = count
-        await asyncio.wait([task])
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for other in others:
-            other.cancel()
-        await asyncio.gather(task, *others, return_exceptions=True)
+        work = asyncio.ensure_future(self.work(kind)())
+        # Connections are closed by tasks of their own, which begin when the others die.
+        while others := asyncio.all_tasks() - {here}:
+            await asyncio.wait(others)
         self.operator.called = lambda: None
         event.remove(engine, "before_cursor_execute", count)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not work.cancelled() and (error := work.exception()) is not None:
             raise error
         await self.rig.close()
         self.rig = await opened(self.app_url)
@@ -268,8 +283,9 @@ class MoneyWorld:
 
     async def check(self) -> None:
         """Nothing is booked that the operator's own books do not say."""
-        assert self.operator.violations == []
-        assert await self.rig.broken() == {}
+        assert self.operator.violations == [], self.operator.violations
+        broken = await self.rig.broken()
+        assert broken == {}, broken
         taken = await self.rig.rows(
             f"select reference, coalesce(received_minor, amount_minor) as amount from payments where status in {TAKEN}"
         )
@@ -302,7 +318,7 @@ class MoneyWorld:
             if await self._quiet():
                 break
         else:
-            raise AssertionError(f"not at an end: {await self._open()}")
+            raise AssertionError(f"not at an end: {await self._open()}, never booked: {await self._unknown()}")
         await self.check()
         await self._balanced()
 
@@ -314,11 +330,16 @@ class MoneyWorld:
         )
 
     async def _quiet(self) -> bool:
-        taken = {reference for reference, prompt in self.operator.prompts.items() if prompt.taken}
-        known = {
-            row.reference for row in await self.rig.rows(f"select reference from payments where status in {TAKEN}")
-        }
-        return taken <= known and not await self._open()
+        return not await self._unknown() and not await self._open()
+
+    async def _unknown(self) -> list[Any]:
+        """Money that the operator took and we do not know of."""
+        taken = [reference for reference, prompt in self.operator.prompts.items() if prompt.taken]
+        return await self.rig.rows(
+            "select reference, status, reason_code, next_check_at from payments"
+            f" where reference = any(:taken) and status not in {TAKEN}",
+            taken=taken,
+        )
 
     async def _balanced(self) -> None:
         where = await self.rig.one(
@@ -335,5 +356,5 @@ class MoneyWorld:
         assert doubles == []
         orders = await self.rig.one("select count(*) from votes")
         assert orders >= len({order.vote_id for order in self.placed}), "an answered order is lost"
-        self.progress.counted += votes
+        self.progress.counted += int(votes)
         self.progress.given_back += self.operator.given_back

@@ -18,8 +18,8 @@ from gateway.ports.payment_provider import (
     Accepted,
     Collection,
     CreateResult,
-    DisburseResult,
     Disbursement,
+    DisburseResult,
     Failed,
     Hint,
     NotFound,
@@ -63,7 +63,6 @@ class SimulatedOperator(ScriptedProvider):
     prompts: dict[UUID, Prompt] = field(default_factory=dict)
     outgoing: dict[UUID, Outgoing] = field(default_factory=dict)
     by_hand: dict[UUID, int] = field(default_factory=dict)
-    refused: set[UUID] = field(default_factory=set)
     fates: deque[str] = field(default_factory=deque)
     silent: int = 0
     violations: list[str] = field(default_factory=list)
@@ -99,10 +98,7 @@ class SimulatedOperator(ScriptedProvider):
             return Unknown("timeout")
         known = self.prompts.get(reference)
         if known is None and fate == "rejected":
-            self.refused.add(reference)
             return Rejected("LIMIT", PayerReason.NO_FUNDS)
-        if reference in self.refused:
-            self.violations.append(f"asked again after a refusal: {reference}")
         if known is None:
             self.prompts[reference] = Prompt(collection.amount, collection.payer)
         elif (known.asked, known.payer) != (collection.amount, collection.payer):

@@ -3,21 +3,25 @@
 The same acts each time; `make chaos` plays a million new ones.
 """
 
+from typing import Final
+
 import pytest
 
 from tests.engines import Engines
 from tests.gateway.money_machine import play
+from tests.gateway.money_world import Progress
 
-ACTS: int = 10_000
-RUNS: int = 45
+ACTS: Final = 10_000
+RUNS: Final = 36
 
 
 @pytest.mark.timeout(600)
 def test_any_order_of_acts_keeps_every_franc(engines: Engines) -> None:
-    progress = play(engines, RUNS, fresh=False)
-    assert progress.acts >= ACTS, progress
+    progress = Progress()
+    play(engines, RUNS, progress)
+    assert progress.acts >= ACTS, progress.text()
     # Enough of each, or nothing was proven.
-    assert progress.orders >= ACTS // 10, progress
-    assert progress.crashes >= ACTS // 100, progress
-    assert progress.counted > ACTS // 10, progress
-    assert progress.given_back > 0, progress
+    assert progress.orders >= ACTS // 20, progress.text()
+    assert progress.crashes >= ACTS // 100, progress.text()
+    assert progress.counted > ACTS // 10, progress.text()
+    assert progress.given_back > 0, progress.text()

@@ -50,7 +50,7 @@ def test_a_card_pays_without_a_phone_number_and_an_event_counts_it(country: Coun
     assert paid.headers["Location"].endswith(f"/votes/{placed['voteId']}")
     status = f"/api/votes/{placed['voteId']}"
     wait_for(lambda: country.gateway.get(status).json()["status"] == "COMPLETED")
-    assert country.votes("09") == before + 5
+    wait_for(lambda: country.votes("09") == before + 5)
     assert [line["amount"] for line in country.statement("stripe") if line["kind"] == "collection"] == ["500"]
 
 
@@ -72,7 +72,8 @@ async def test_a_card_payment_goes_to_the_hosted_page_and_back(country: Country,
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
     await page.get_by_role("link", name="← Retour").click()
     await page.wait_for_url(f"{country.gateway_url}/votes/*")
-    await page.wait_for_url(f"{country.sandbox_url}/stripe/c/pay/*", timeout=15_000)
+    await page.get_by_role("link", name="Ouvrir la page Carte").click()
+    await page.wait_for_url(f"{country.sandbox_url}/stripe/c/pay/*")
     await page.fill("#number", "4000 0027 6000 3184")
     await page.fill("#expiry", "12/48")
     await page.fill("#cvc", "123")

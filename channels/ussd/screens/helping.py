@@ -8,7 +8,7 @@ from channels.phrases import language_name, say
 from channels.ussd.screens.fitting import SEPTETS_MAX, around_name, counted, fitted, foot, with_foot
 from gateway.domain.contest import Contest
 from gateway.domain.rescue import DISPUTABLE, Rescue
-from gateway.ports.house import ReceiptView, VoteLine
+from gateway.ports.house import ReceiptView, TakenBack, VoteLine
 
 _MY_VOTES_MAX: Final = 4
 
@@ -48,6 +48,9 @@ def receipt(found: ReceiptView | None, language: str, room: int = SEPTETS_MAX) -
     if found is None:
         return receipt_question(language, say(language, "ussd.receipt_unknown"), room)
 
+    if found.taken_back is not None:
+        return _taken_back(found, found.taken_back, language, room)
+
     def make(name: str) -> str:
         text = say(
             language,
@@ -62,6 +65,23 @@ def receipt(found: ReceiptView | None, language: str, room: int = SEPTETS_MAX) -
         return f"{text}\n{say(language, 'ussd.back')}"
 
     return around_name(make, found.candidate_name, room=room)
+
+
+def _taken_back(found: ReceiptView, back: TakenBack, language: str, room: int) -> str:
+    def make(why: str) -> str:
+        text = say(
+            language,
+            "ussd.receipt_taken_back",
+            receipt=found.receipt,
+            votes=counted(language, found.quantity),
+            code=found.candidate_code,
+            number=found.tally_number,
+            back=back.number,
+            why=why,
+        )
+        return f"{text}\n{say(language, 'ussd.back')}"
+
+    return around_name(make, back.reason, room=room)
 
 
 def rescued(found: Rescue, contest: Contest, language: str, room: int = SEPTETS_MAX) -> str:

@@ -26,6 +26,7 @@ if (form) {
     if (!method.value && wallet) text = guess.dataset.guess.replace("{wallet}", wallet);
     else if (!method.value && own.length > 2) text = guess.dataset.unknown;
     if (guess.textContent !== text) guess.textContent = text;
+    phone.required = method.value !== "CARD";
   };
   form.addEventListener("input", ({ target }) => {
     // A chosen pack and a typed number are never meant together.

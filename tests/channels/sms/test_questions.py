@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 
 from channels import gsm
+from channels.sms import answers
+from channels.sms.grammar import Check
 from channels.sms.inbound import REPLIES_PER_HOUR, Reply
 from gateway.domain.money import Money
 from gateway.domain.order import Refusal
-from gateway.ports.house import Question, Talk
+from gateway.ports.house import Question, ReceiptView, TakenBack, Talk
 from tests.channels.sms.house import NOON, TextedHouse, send, written
 from tests.channels.sms.test_as_people_write import MISS, STAR
 
@@ -155,3 +157,13 @@ async def test_a_contest_that_is_over_makes_nothing_ambiguous() -> None:
     await send(house, "VOTE 07 5")
     assert [wish.contest.slug for wish in house.wishes] == ["miss"]
     assert "clos" in written(await send(house, "STAR 07 5", carrier_id="m2"))
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "wes"])
+def test_a_receipt_of_a_vote_that_was_taken_back_says_so_in_one_part(language: str) -> None:
+    proof = ReceiptView("7K2M9QXW4T", "star", "Star", "07", "Awa", 1000, Money(100_000, "XOF"), 9_999_999, NOON)
+    for why in ("voided window", "une raison qui est longue " * 9):
+        taken_back = replace(proof, taken_back=TakenBack(9_999_998, NOON, why))
+        text = answers.checked(Check("7K2M9QXW4T", "7K2M9QXW4T"), taken_back, language)
+        assert gsm.parts(text) == 1
+        assert ("9999999" in text, "9999998" in text, why[:8] in text) == (True, True, True)

@@ -17,7 +17,7 @@ from gateway.domain.msisdn import Msisdn
 from gateway.domain.payment import PublicStatus
 from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
-from gateway.ports.house import OrderView, VoteLine
+from gateway.ports.house import OrderView, ReceiptView, TakenBack, VoteLine
 from gateway.ports.payment_provider import PayerReason
 from tests.demo import demo_contest
 from tests.rails import RAILS
@@ -237,3 +237,13 @@ def test_languages_that_the_bot_has_no_phrases_for_get_their_neighbours() -> Non
 def test_texts_are_cut_by_the_units_that_telegram_counts(text: str, room: int, kept: str) -> None:
     assert cut(text, room) == kept
     assert units(kept) <= room
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_receipt_of_a_vote_that_was_taken_back_names_both_entries(language: str) -> None:
+    proof = ReceiptView("7K2M9QXW4T", "star", "Star", "07", "Awa", 5, CONTEST.price.times(5), 12, NOON)
+    shown = views.receipt(language, replace(proof, taken_back=TakenBack(57, NOON, "voided <window>" * 100)))
+    assert ("12" in shown.text, "57" in shown.text) == (True, True)
+    assert "voided &lt;window&gt;" in shown.text
+    assert units(shown.text) < 1024
+    assert "57" not in views.receipt(language, proof).text

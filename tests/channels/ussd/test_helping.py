@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from channels import gsm
+from channels.ussd import screens
 from channels.ussd.menu import (
     MenuView,
     Wants,
@@ -18,7 +20,7 @@ from gateway.domain.money import Money
 from gateway.domain.payment import PublicStatus, State
 from gateway.domain.receipt import make_receipt
 from gateway.domain.rescue import Attempt, Outcome, Rescue
-from gateway.ports.house import ReceiptView
+from gateway.ports.house import ReceiptView, TakenBack
 from tests.channels.ussd.house import NOON, line, view
 from tests.channels.ussd.test_menu import Call
 from tests.demo import candidate_id, demo_contest
@@ -41,6 +43,17 @@ def test_a_receipt_is_typed_as_people_type() -> None:
     shown = receipt_shown(call.turn.session, call.view, PROOF)
     assert f"Recu {RECEIPT}: 5 votes pour 07 Awa Ouattara, 500 FCFA, n. 1234" in shown.screen
     assert "Recu inconnu" in receipt_shown(call.turn.session, call.view, None).screen
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "wes"])
+def test_a_vote_that_was_taken_back_is_told_with_the_reason(language: str) -> None:
+    for why, quantity in (("voided window", 5), ("une raison longue " * 20, 1000)):
+        proof = replace(PROOF, quantity=quantity, tally_number=9_999_999, taken_back=TakenBack(9_999_999, NOON, why))
+        screen = screens.receipt(proof, language)
+        assert gsm.fits(screen, 160)
+        assert screen.count("9999999") == 2
+        assert why[:12] in screen
+        assert "Awa" not in screen
 
 
 def test_a_mistyped_receipt_is_told_without_asking_the_house() -> None:

@@ -18,7 +18,7 @@ from gateway.domain.wallet import PaymentMethod
 from gateway.http.app_keys import HOUSE
 from gateway.http.pages import CONTENT_SECURITY_POLICY, Pages
 from gateway.http.rate_limits import RateLimits
-from gateway.ports.house import House
+from gateway.ports.house import House, TakenBack
 from gateway.ports.payment_provider import PayerReason
 from tests.channels.web.house import NOWHERE, RECEIPT, RecordingHouse, application, counted_receipt
 from tests.demo import demo_contest
@@ -337,6 +337,19 @@ async def test_a_receipt_is_proved_to_people_and_programs(here: Here) -> None:
     said = await answer.json()
     assert (said["receipt"], said["contest"], said["candidate"], said["quantity"]) == (RECEIPT, "star", "07", 5)
     assert (said["tallyNumber"], said["countedAt"]) == (42, "2026-06-01T12:00:00Z")
+
+
+async def test_a_receipt_of_a_vote_that_was_taken_back_says_so(here: Here) -> None:
+    back = TakenBack(57, datetime(2026, 6, 2, 8, tzinfo=UTC), "voided <window>")
+    here.house.receipts[RECEIPT] = replace(counted_receipt(), taken_back=back)
+    page = await here.read(f"/verify/{RECEIPT}")
+    assert "This vote was counted and is no more" in page
+    assert "voided &lt;window&gt;" in page
+    assert "This vote is counted" not in page
+    answer = await here.client.get(f"/verify/{RECEIPT}", headers={"Accept": "application/json"})
+    said = await answer.json()
+    assert said["tallyNumber"] == 42
+    assert said["takenBack"] == {"tallyNumber": 57, "at": "2026-06-02T08:00:00Z", "reason": "voided <window>"}
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,10 @@ async def test_counted_votes_go_back_by_a_public_adjustment(rig: MoneyRig) -> No
     assert (outcome.status, outcome.text) == (RequestStatus.DONE, "500 XOF owed back, 5 votes left the tally")
     assert await rig.status(order) == "refund_due"
     assert await rig.votes_for("07") == 3
+    proof = await rig.views.receipt(await rig.one("select receipt from votes where id = :v", v=order.vote_id))
+    assert proof is not None
+    assert proof.taken_back is not None
+    assert (proof.tally_number, proof.taken_back.number, proof.taken_back.reason) == (2, 3, "refund")
     entry = (await rig.rows("select * from tally_entries where kind = 'adjustment'"))[0]
     assert (entry.seq, entry.adjusts, entry.quantity, entry.amount_minor, entry.reason) == (3, 2, -5, -500, "refund")
     refund = (await rig.refunds_of(order))[0]

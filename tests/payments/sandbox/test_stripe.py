@@ -34,7 +34,7 @@ class Sdk:
 
     def __init__(self, country: Country, key: str = KEY) -> None:
         base = str(country.client._base_url).rstrip("/")
-        self._http = stripe.HTTPXClient()
+        self._http: Any = stripe.HTTPXClient()
         self.client = stripe.StripeClient(
             key, base_addresses={"api": f"{base}/stripe"}, http_client=self._http, max_network_retries=0
         )
@@ -177,7 +177,7 @@ async def test_a_session_is_paid_once(country: Country, sdk: Sdk) -> None:
 async def test_the_same_key_tells_the_same_and_another_request_under_it_is_refused(sdk: Sdk) -> None:
     sessions, params = sdk.client.v1.checkout.sessions, order()
     first = await sessions.create_async(params, {"idempotency_key": "pay-1"})
-    again = await sessions.create_async(params, {"idempotency_key": "pay-1"})
+    again: Any = await sessions.create_async(params, {"idempotency_key": "pay-1"})
     assert again.id == first.id
     assert again.last_response.headers["Idempotent-Replayed"] == "true"
     with pytest.raises(stripe.IdempotencyError):

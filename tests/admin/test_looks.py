@@ -1,0 +1,158 @@
+"""The back office in a browser: two languages, small and wide, light and dark, usable by everybody."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, Page, expect
+from sqlalchemy import text
+
+from gateway.domain.staff import Role
+from gateway.domain.staff_request import Act
+from tests.admin.back_office import PASSWORD, Office, open_office
+
+pytestmark = pytest.mark.browser
+AWA, YAO = "awa@house.test", "yao@house.test"
+BYTES_MAX = 60_000
+
+
+@dataclass
+class Seen:
+    """The back office and a browser that looks at it."""
+
+    office: Office
+    browser: Browser
+    base: str
+    complaints: list[str]
+
+    async def sign_in(self, email: str, language: str = "fr", width: int = 360, *, dark: bool = False) -> Page:
+        """A page of somebody who is signed in."""
+        context: BrowserContext = await self.browser.new_context(
+            viewport={"width": width, "height": 740},
+            locale=language,
+            reduced_motion="reduce",
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=True,
+        )
+        page = await context.new_page()
+        page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        await page.goto(f"{self.base}/admin")
+        await self.judge(page, language, width)
+        await page.fill("#email", email)
+        await page.fill("#password", PASSWORD)
+        await page.click("main form button")
+        await expect(page.locator("nav.languages")).to_be_visible()
+        return page
+
+    async def judge(self, page: Page, language: str, width: int) -> None:
+        """Nobody is shut out of this page."""
+        assert await page.locator("html").get_attribute("lang") == language
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+        found = (await Axe().run(page)).response["violations"]
+        assert [(page.url, v["id"], v["nodes"][0]["html"]) for v in found] == []
+
+
+@pytest.fixture
+async def seen(database: Any, browser: Browser) -> AsyncIterator[Seen]:
+    async with open_office(database.app_url) as office:
+        await office.hire(AWA)
+        await office.hire(YAO, Role.FINANCE)
+        shown = Seen(office, browser, str(office.server.make_url("")).rstrip("/"), [])
+        yield shown
+        for context in browser.contexts:
+            await context.close()
+    assert shown.complaints == []
+
+
+async def furnished(office: Office) -> list[str]:
+    """A house in which something of everything happened; addresses of all pages."""
+    rig = office.rig
+    counted, held = await rig.counted(), await rig.held(number="+2250501020305")
+    late = await rig.late(number="+2250501020306")
+    await rig.callback(counted, b'{"status": "SUCCESSFUL"}')
+    async with rig.engine.begin() as connection:
+        await connection.execute(text("update refunds set status = 'manual', reason_code = 'no_refunds'"))
+        await connection.execute(
+            text(
+                "insert into differences (provider, kind, amount_minor, currency, detail)"
+                " values ('mtn_momo', 'balance', 500, 'XOF', 'collection: the operator says 500, the book 0 XOF')"
+            )
+        )
+        await connection.execute(
+            text(
+                "insert into account_health (account, closed_until, reason)"
+                " values ('orange_money', now() + interval '1 hour', 'answers 503')"
+            )
+        )
+    asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(counted.payment_reference), {}, "the voter called us", YAO)
+    window = {"from": "2026-01-01T00:00:00+00:00", "to": "2036-01-01T00:00:00+00:00"}
+    void = await rig.acts.ask(Act.VOID_WINDOW, "star", window, "a test of the line", YAO)
+    return [
+        "/admin",
+        "/admin/search",
+        f"/admin/orders/{counted.vote_id}",
+        f"/admin/orders/{held.vote_id}",
+        f"/admin/orders/{late.vote_id}",
+        "/admin/requests",
+        f"/admin/requests/{asked}",
+        f"/admin/requests/{void}",
+        "/admin/refunds",
+        "/admin/held",
+        "/admin/tickets",
+        "/admin/void?contest=star&from=2026-01-01T00:00&to=2036-01-01T00:00",
+        "/admin/reconciliation",
+        "/admin/payouts",
+        "/admin/ledger",
+        "/admin/me",
+        "/admin/factor",
+        "/admin/orders/x",
+    ]
+
+
+@pytest.mark.parametrize(("language", "width", "dark"), [("fr", 360, False), ("en", 1280, True)])
+async def test_everybody_can_use_every_page(seen: Seen, language: str, width: int, dark: bool) -> None:
+    addresses = await furnished(seen.office)
+    page = await seen.sign_in(AWA, language, width, dark=dark)
+    for address in addresses:
+        await page.goto(seen.base + address)
+        for summary in await page.locator("summary").all():
+            await summary.click()
+        await seen.judge(page, language, width)
+    seen.complaints[:] = [said for said in seen.complaints if "404" not in said]
+
+
+async def test_a_page_is_light(seen: Seen) -> None:
+    addresses = await furnished(seen.office)
+    page = await seen.sign_in(AWA)
+    network = await page.context.new_cdp_session(page)
+    sizes: list[float] = []
+    network.on("Network.loadingFinished", lambda data: sizes.append(data["encodedDataLength"]))
+    await network.send("Network.enable")
+    await page.goto(seen.base + addresses[2], wait_until="load")
+    assert 0 < sum(sizes) <= BYTES_MAX
+
+
+async def test_one_asks_and_another_agrees_by_keyboard_and_mouse(seen: Seen) -> None:
+    order = await seen.office.rig.counted()
+    awa, yao = await seen.sign_in(AWA, "en", 1280), await seen.sign_in(YAO, "en", 1280)
+    await awa.fill("#q", "0501020304")
+    await awa.keyboard.press("Enter")
+    await awa.get_by_role("link", name="07").click()
+    await awa.get_by_text("Give the money back").first.click()
+    await awa.fill("[id^=why-refund]", "the voter called us")
+    await awa.get_by_role("button", name="Give the money back").click()
+    await expect(awa.locator(".notice")).to_have_text("You asked for it yourself: somebody else must decide.")
+    await yao.goto(f"{seen.base}/admin/requests")
+    await yao.get_by_role("link", name="Give the money back").click()
+    await yao.get_by_role("button", name="Agree").click()
+    await expect(yao.locator("h1 .tag")).to_have_text("done")
+    assert await seen.office.rig.status(order) == "refund_due"
+    await yao.get_by_role("link", name=re.compile("Orders")).click()
+    await expect(yao.locator("tbody .tag").first).to_have_text("to be given back")
+    await yao.get_by_role("link", name="Français").click()
+    await expect(yao.locator("tbody .tag").first).to_have_text("à rendre")
+    await yao.get_by_role("button", name="Se déconnecter").click()
+    await expect(yao.locator("h1")).to_have_text("Connexion à la gestion")
