@@ -85,7 +85,7 @@ async def factor_page(request: web.Request, me: Me) -> web.StreamResponse:
     return await _factor(request, me)
 
 
-@form(unfinished=True)
+@form(unfinished=True, proof=True)
 async def factor(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Begin, or prove with a code."""
     sign_in = request.app[DESK].sign_in

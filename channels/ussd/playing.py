@@ -20,6 +20,8 @@ from gateway.domain.record import record
 from gateway.domain.service_codes import chosen
 
 INPUTS_MAX: Final = 60
+# The first screen's choice of a language.
+LANGUAGE: Final = "4"
 
 
 @record
@@ -58,8 +60,9 @@ def replayed(found: Place, caller: Caller, offer: Session | None) -> Played:
 
 def _may_answer_offer(inputs: tuple[str, ...]) -> bool:
     """Whether what was typed first meant something else if the first screen was an offer: there a code and
-    `0` are what they are on the first screen, nothing shows it again, and letters are no name."""
-    first = next(filter(None, inputs), "0")
+    `0` are what they are on the first screen, nothing and another language show either again, and letters
+    are no name."""
+    first = next((text for text in inputs if text not in ("", LANGUAGE)), "0")
     return first != "0" and not is_code(first)
 
 

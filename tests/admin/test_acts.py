@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
+from aiohttp import FormData
 from sqlalchemy import text
 
+from admin.guard import FILE_BYTES_MAX
 from gateway.domain.staff import Role
 from tests.admin.back_office import PASSWORD, Office, open_office, other_organiser
 
@@ -451,3 +454,27 @@ async def test_the_document_tells_of_every_address(office: Office) -> None:
         paths = (await answer.json())["paths"]
     assert {"/api/auth/login", "/api/auth/refresh", "/api/auth/logout", "/api/auth/confirm"} <= set(paths)
     assert "401" in paths["/api/admin/requests"]["post"]["responses"]
+
+
+async def test_a_statement_comes_as_a_file(office: Office) -> None:
+    awa = await office.signed_in(AWA)
+    path = "/admin/reconciliation"
+    async with awa.get(path) as shown:
+        word = (await shown.text()).split('name="form" value="')[1].split('"')[0]
+
+    async def sent(form: str, content: bytes, **more: str) -> tuple[int, str]:
+        body = FormData({"form": form, "account": "mtn_momo", **more})
+        body.add_field("file", BytesIO(content), filename="november.csv", content_type="text/csv")
+        async with awa.post(path, data=body) as answer:
+            return answer.status, await answer.text()
+
+    assert (await sent("0" * 40, b"a,b"))[0] == 403
+    status, page = await sent(word, b"a,b")
+    assert (status, "mtn_momo" in page) == (422, True), "this house has no accounts at operators"
+    assert (await sent(word, b""))[0] == 422
+    assert (await sent(word, b"x" * (FILE_BYTES_MAX + 1)))[0] == 413
+    async with awa.post(path, data={"form": word}) as answer:
+        assert answer.status == 415
+    async with awa.post(path, data=b"--x", headers={"Content-Type": "multipart/form-data; boundary=y"}) as answer:
+        assert answer.status in (400, 403)
+    assert await office.rig.one("select count(*) from statement_files") == 0

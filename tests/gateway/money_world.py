@@ -19,7 +19,7 @@ from gateway.storage.money_audit import TAKEN
 from tests.gateway.money_rig import ASKER, CHECKER, REASON, MoneyRig, opened
 from tests.gateway.simulated_operator import SimulatedOperator, claimed, forged
 
-PHONES: Final = tuple(f"+22505010203{number:02d}" for number in range(6))
+PHONES: Final = tuple(f"+22505010203{number:02d}" for number in range(20))
 CODES: Final = ("03", "07", "11")
 PRICE: Final = 100
 _UNFINISHED: Final = "('created','sent','pending','confirmed','surplus','mismatched')"
@@ -307,7 +307,7 @@ class MoneyWorld:
         self.operator.silent = 0
         for reference in list(self.operator.prompts):
             self.operator.decide(reference, 0)
-        for round_number in range(20):
+        for round_number in range(80):
             await self.pass_time("questions")
             for reference in list(self.operator.prompts):
                 self.operator.decide(reference, 0)

@@ -12,7 +12,7 @@ from tests.gateway.money_machine import play
 from tests.gateway.money_world import Progress
 
 ACTS: Final = 10_000
-RUNS: Final = 36
+RUNS: Final = 48
 
 
 @pytest.mark.timeout(600)

@@ -86,7 +86,9 @@ def spells_out(text: str, vote: Vote) -> bool:
     assert candidate is not None
     runs = numbers(text)
     code = vote.code.lstrip("0")
-    named = words(candidate.name) in words(text)
+    # The contest's own word may stand anywhere, glued to the name or within it.
+    apart = words(text.upper().replace(vote.contest.keyword, " "))
+    named = words(candidate.name) in words(text) or words(candidate.name) in apart
     coded = any(run.lstrip("0") == code or run.startswith(vote.code) for run in runs)
     spelled = any(NUMBER_WORDS.get(word) == vote.quantity for word in re.findall(r"[A-Z]+", folded(text)))
     counted = vote.quantity == 1 or spelled or any(run.endswith(str(vote.quantity)) for run in runs)
