@@ -127,7 +127,7 @@ firsts as (
     end as id
   from same s)
 select b.id, b.provider, p.provider as account, b.payment_reference, b.method, b.headers, b.body, p.secrets_cipher,
-  p.amount_minor, p.currency, case when f.id < b.id then f.id end as duplicate_of
+  p.amount_minor, p.currency, now(), case when f.id < b.id then f.id end as duplicate_of
 from due b join firsts f on f.provider = b.provider and f.body_hash = b.body_hash
     and coalesce(f.payment_reference, {_NOBODY}) = coalesce(b.payment_reference, {_NOBODY})
   left join payments p on p.reference = b.payment_reference
@@ -350,6 +350,7 @@ class PostgresPayments:
                 bytes(row.body),
                 Money(row.amount_minor, row.currency) if row.currency else None,
                 self._reader.secrets_if_whole(row.payment_reference, row.secrets_cipher),
+                row.now,
                 row.duplicate_of,
             )
             for row in rows

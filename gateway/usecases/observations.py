@@ -32,7 +32,7 @@ from gateway.ports.payment_provider import (
 from gateway.ports.stores import PAYMENT_URL, Observation, OpenPayment
 
 SEND_TRIES_MAX: Final = 5
-_LOOK_AGAIN_AT_FAILED: Final = timedelta(minutes=10)
+LOOK_AGAIN_AT_FAILED: Final = timedelta(minutes=10)
 _LAST_LOOK: Final = timedelta(hours=24)
 _PARKED: Final = timedelta(hours=1)
 _OPEN: Final = frozenset({State.SENT, State.PENDING})
@@ -137,7 +137,7 @@ def of_report(
 
 def _failed(payment: OpenPayment, report: Failed, source: str) -> Observation:
     known_before = payment.state is State.FAILED
-    look_again = payment.placed_at + _LAST_LOOK if known_before else payment.now + _LOOK_AGAIN_AT_FAILED
+    look_again = payment.placed_at + _LAST_LOOK if known_before else payment.now + LOOK_AGAIN_AT_FAILED
     return Observation(
         payment.collection.reference,
         None if known_before else Seen.FAILED,

@@ -15,7 +15,7 @@ from gateway.ports.payment_provider import Failed, Hint, PaymentProvider, Revers
 from gateway.ports.raw_exchange import RawRequest
 from gateway.ports.stores import DueCallback, JudgedCallback, Observation, OpenPayment, PaymentStore
 from gateway.usecases.account_watch import UNWATCHED, measured
-from gateway.usecases.observations import of_report
+from gateway.usecases.observations import LOOK_AGAIN_AT_FAILED, of_report
 
 CALLBACK_BATCH: Final = 500
 # Questions a second that an account is asked while it is closed.
@@ -110,6 +110,7 @@ def _proof(callback: DueCallback, hint: Hint) -> Observation | None:
         return replace(
             evidence,
             detail=proof.code,
+            next_check_at=callback.now + LOOK_AGAIN_AT_FAILED,
             reason=proof.reason.value,
             reason_code=proof.code,
             message="payment_failed",

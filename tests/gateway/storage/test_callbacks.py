@@ -23,6 +23,7 @@ from gateway.storage.vault import Vault
 from tests.free_port import free_port
 from tests.gateway.money_rig import ASKER, REASON, MoneyRig, opened
 from tests.gateway.rig import SECRET_KEY
+from tests.gateway.simulated_operator import SimulatedOperator
 
 TRUE = b'{"status": "SUCCESSFUL"}'
 PROOF = b'{"proof": true, "amount": 500, "status": "paid"}'
@@ -199,6 +200,38 @@ async def test_an_old_proof_again_proves_nothing_but_is_asked_about(rig: MoneyRi
     assert await rig.one("select count(*) from evidence") == 1
     assert await rig.status(order) == "confirmed"
     assert await counts(rig) == {("mtn_momo", "proof"): 1, ("mtn_momo", "copy"): 1}
+
+
+async def test_what_is_signed_about_one_payment_proves_nothing_about_another(database: Any) -> None:
+    rig = await opened(database.app_url)
+    operator = SimulatedOperator()
+    rig.provider, rig.providers = operator, {operator.code: operator}
+    paid, open_one = await rig.placed(), await rig.placed(number="+2250501020305")
+    await rig.collect()
+    operator.decide(paid.payment_reference, 500)
+    await rig.callback(open_one, operator.sealed(paid.payment_reference))
+    await rig.judge()
+    assert await rig.status(open_one) == "pending"
+    await rig.callback(paid, operator.sealed(paid.payment_reference))
+    await rig.judge()
+    assert [await rig.status(order) for order in (paid, open_one)] == ["confirmed", "pending"]
+    await rig.close()
+
+
+async def test_a_signed_refusal_is_looked_at_once_more(database: Any) -> None:
+    rig = await opened(database.app_url)
+    operator = SimulatedOperator()
+    rig.provider, rig.providers = operator, {operator.code: operator}
+    order = await rig.placed()
+    await rig.collect()
+    operator.decide(order.payment_reference, 0)
+    await rig.callback(order, operator.sealed(order.payment_reference))
+    await rig.judge()
+    assert await rig.status(order) == "failed"
+    assert await rig.one(
+        "select next_check_at between now() + interval '9 min' and now() + interval '11 min' from payments"
+    )
+    await rig.close()
 
 
 async def test_two_days_later_it_is_news(rig: MoneyRig) -> None:
