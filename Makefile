@@ -23,7 +23,7 @@ check: bootstrap ## format, lint, types, who imports whom
 bench: bootstrap ## the benchmarks, each beside the floor measured in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
 
-chaos: bootstrap ## votes while processes are killed; counts violations
+chaos: bootstrap ## votes while processes are killed, and a million acts in any order; counts violations
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 fuzz: bootstrap ## random screens' inputs and random texts, 1,000,000 each, from a fresh seed

@@ -1,7 +1,6 @@
 """The gateway process: every HTTP surface on one aiohttp application."""
 
 import asyncio
-import gc
 import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
@@ -29,7 +28,7 @@ from gateway.http.rate_limits import RateLimits
 from gateway.ports.stores import ContestScores
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.storage.scores import ScoreListener
-from gateway.wiring import Rooms, open_rooms, process_name, read_figures, spool_figures
+from gateway.wiring import Rooms, keep_what_is_built, open_rooms, process_name, read_figures, spool_figures
 from leaderboard.feed import Boards
 
 # How long readers and requests may take to finish once we are told to stop.
@@ -122,10 +121,7 @@ async def _serve(settings: Settings) -> None:
         drain_seconds = 0.0 if settings.env == "demo" else health.DRAIN_SECONDS
         health.stop_on_signals(runner.app, stopping, drain_seconds=drain_seconds)
         try:
-            # What was built by now stays: the collector need not look at it again and again.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(50_000, 50, 1_000)
+            keep_what_is_built()
             await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
             _log.info("gateway_started", url=settings.base_url)
             await stopping.wait()

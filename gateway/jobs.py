@@ -25,7 +25,7 @@ from rq.serializers import JSONSerializer
 from gateway.http.logs import set_up_logs
 from gateway.ports.work import Work
 from gateway.settings import Settings, SettingsError, load_settings
-from gateway.wiring import Rooms, open_rooms, process_name
+from gateway.wiring import Rooms, keep_what_is_built, open_rooms, process_name
 
 JOB_SECONDS_MAX: Final = 50
 STOP_SECONDS_MAX: Final = 25
@@ -72,6 +72,7 @@ class EngineRoom:
             stopping = asyncio.Event()
             self._open.set_result((asyncio.get_running_loop(), rooms, stopping))
             await rooms.house.directory.refresh_until_there()
+            keep_what_is_built()
             async with asyncio.TaskGroup() as tasks:
                 fresh = tasks.create_task(rooms.house.directory.keep_fresh())
                 watching = tasks.create_task(rooms.watch.keep_watching())

@@ -102,13 +102,14 @@ class Rails:
 
     def siblings(self, account: str) -> tuple[str, ...]:
         """Open accounts that take everything which this one takes, best first: who may stand in for it."""
-        own = {(r.country, r.method, bool(r.kinds & WITHOUT_CODE)) for r in self.every if r.account == account}
-        others = sorted({(r.priority, r.account) for r in self.every if r.account != account})
+        own = [rail for rail in self.every if rail.account == account]
+        others = sorted({(r.priority, r.account) for r in self.every if r.account not in self.closed | {account}})
         return tuple(
-            other
-            for _, other in others
-            if other not in self.closed
-            and own <= {(r.country, r.method, bool(r.kinds & WITHOUT_CODE)) for r in self.every if r.account == other}
+            dict.fromkeys(
+                other
+                for _, other in others
+                if all(any(_stands_in(rail, one) for rail in self.every if rail.account == other) for one in own)
+            )
         )
 
     def _among(self, country: str, method: PaymentMethod) -> tuple[Rail, ...]:
@@ -135,6 +136,17 @@ class Rails:
         return frozenset(
             (r.country, r.method) for r in self.every if r.kinds & WITH_CODE and r.account not in self.closed
         )
+
+
+def _stands_in(rail: Rail, for_one: Rail) -> bool:
+    """Whether whatever was ordered of one rail can be asked of another as well."""
+    return (
+        (rail.country, rail.method) == (for_one.country, for_one.method)
+        and rail.kinds >= for_one.kinds & WITHOUT_CODE
+        and rail.currencies >= for_one.currencies
+        and rail.minimum_minor <= for_one.minimum_minor
+        and rail.phone_needed <= for_one.phone_needed
+    )
 
 
 def _by_country(rails: Iterable[Rail]) -> dict[str, tuple[PaymentMethod, ...]]:

@@ -90,8 +90,8 @@ class Observation:
 class DueCallback:
     """A callback that nobody has judged yet. `amount` and `secrets`: of the payment that its URL
     names; the amount is what we asked for. `provider`: the code in its URL; `account`: key of the account
-    that the payment was asked of. `now`: when it was taken to be judged. `duplicate_of`: the callback of the 48 hours before with the same bytes,
-    about the same payment."""
+    that the payment was asked of. `now`: when it was taken to be judged. `duplicate_of`: the callback of
+    the 48 hours before with the same bytes, about the same payment."""
 
     id: int
     provider: str

@@ -114,9 +114,9 @@ async def _votes_per_job(world: World, queue: str) -> float:
 
 
 def _jobs_done(redis_url: str, queue: str) -> int:
-    """What the queue's workers say that they did, whatever kind of work it was."""
+    """What the queue's workers say that they did, whatever kind of work it was, and the one under way."""
     with Redis.from_url(redis_url) as redis:
         workers = Worker.all(queue=Queue(queue, connection=redis, serializer=JSONSerializer))
         for worker in workers:
             worker.refresh()  # type: ignore[no-untyped-call] # RQ leaves it untyped
-        return sum(worker.successful_job_count + worker.failed_job_count for worker in workers)
+        return 1 + sum(worker.successful_job_count + worker.failed_job_count for worker in workers)

@@ -10,12 +10,12 @@ import orjson
 from gateway.domain.money import Money
 from gateway.ports.payment_provider import (
     Accepted,
-    Capabilities,
     Balance,
+    Capabilities,
     Collection,
     CreateResult,
-    DisburseResult,
     Disbursement,
+    DisburseResult,
     Hint,
     Kind,
     Recovery,

@@ -1,5 +1,6 @@
 """Callbacks whose URL names no payment, and money that was taken back: judged without a database."""
 
+from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from gateway.usecases.verify_payments import judge_callbacks
 
 REFERENCE = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")
 FRANCS = Money(500, "XOF")
+NOW = datetime(2026, 6, 1, 20, tzinfo=UTC)
 PAID = Succeeded(FRANCS, "pi_1", "{}")
 LOST = Reversed("dispute_lost", FRANCS, "du_1", "{}")
 
@@ -45,7 +47,7 @@ class _Reader:
 
 async def judge(hint: Hint, named: UUID | None = None) -> _Store:
     amount = None if named is None else FRANCS
-    store = _Store(DueCallback(1, "stripe", None, named, "POST", {}, b"{}", amount, {}))
+    store = _Store(DueCallback(1, "stripe", None, named, "POST", {}, b"{}", amount, {}, NOW))
     providers = {"stripe": cast(PaymentProvider, _Reader(hint))}
     assert await judge_callbacks(payments=cast(PaymentStore, store), providers=providers) == 1
     return store

@@ -35,7 +35,8 @@ async def rig(database: Any) -> AsyncIterator[Rig]:
 
 async def votes_for(rig: Rig, code: str) -> int:
     counted: int = await rig.one(
-        "select t.votes from candidate_totals t join candidates k on k.id = t.candidate_id where k.code = :c and k.contest_id = :k",
+        "select t.votes from candidate_totals t join candidates k on k.id = t.candidate_id"
+        " where k.code = :c and k.contest_id = :k",
         c=code,
         k=rig.contest.id,
     )

@@ -1,0 +1,41 @@
+"""Who may stand in for an account that is closed."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.domain.routing import Kind, Rail, Rails
+from gateway.domain.wallet import PaymentMethod
+
+XOF = frozenset({"XOF"})
+PUSH = frozenset({Kind.PUSH})
+OWN = Rail("mtn_momo", "CI", PaymentMethod.MTN, PUSH, XOF, minimum_minor=100)
+OTHER = replace(OWN, account="pawapay")
+
+
+@pytest.mark.parametrize(
+    ("others", "found"),
+    [
+        ([], ()),
+        ([OTHER], ("pawapay",)),
+        ([replace(OTHER, minimum_minor=1)], ("pawapay",)),
+        ([replace(OTHER, kinds=PUSH | {Kind.OTP_FIRST})], ("pawapay",)),
+        ([replace(OTHER, minimum_minor=200)], ()),
+        ([replace(OTHER, country="CM")], ()),
+        ([replace(OTHER, method=PaymentMethod.ORANGE)], ()),
+        ([replace(OTHER, currencies=frozenset({"XAF"}))], ()),
+        # Whoever was told to wait for a prompt must not be sent a link, nor asked for a code.
+        ([replace(OTHER, kinds=frozenset({Kind.REDIRECT}))], ()),
+        ([replace(OTHER, kinds=frozenset({Kind.OTP_FIRST}))], ()),
+        ([replace(OTHER, priority=10), replace(OTHER, account="second", priority=5)], ("second", "pawapay")),
+        ([OTHER, replace(OTHER, method=PaymentMethod.ORANGE)], ("pawapay",)),
+    ],
+)
+def test_siblings(others: list[Rail], found: tuple[str, ...]) -> None:
+    assert Rails((OWN, *others), frozenset({"mtn_momo"})).siblings("mtn_momo") == found
+
+
+def test_a_sibling_takes_all_that_the_account_takes_and_is_open() -> None:
+    orange = replace(OWN, method=PaymentMethod.ORANGE)
+    assert Rails((OWN, orange, OTHER)).siblings("mtn_momo") == ()
+    assert Rails((OWN, OTHER), frozenset({"mtn_momo", "pawapay"})).siblings("mtn_momo") == ()
