@@ -6,11 +6,14 @@ the use cases. Both print what they did, and how many violations they found.
 
 import argparse
 import asyncio
+import logging
 import random
 import sys
 import time
 import traceback
 from functools import partial
+
+import structlog
 
 from tests.chaos.storm import Storm
 from tests.country import Country
@@ -19,6 +22,7 @@ from tests.gateway.money_machine import play
 from tests.gateway.money_world import Progress
 
 _RUNS_AT_ONCE = 100
+_ACTS_A_RUN = 200
 
 
 def _storm(options: argparse.Namespace, seed: int) -> int:
@@ -38,16 +42,18 @@ def _storm(options: argparse.Namespace, seed: int) -> int:
 
 def _machine(options: argparse.Namespace, seed: int) -> int:
     """Runs by the hundred, each hundred from a seed of its own, so that one can be repeated."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     print(f"machine, seed {seed}: {options.acts:,} acts")
     started, total, violations = time.monotonic(), Progress(), 0
     with running_engines() as engines:
         while total.acts < options.acts:
             part = Progress()
+            runs = min(_RUNS_AT_ONCE, (options.acts - total.acts) // _ACTS_A_RUN + 1)
             try:
-                play(engines, _RUNS_AT_ONCE, part, tell=partial(_tell, total), seed=seed)
+                play(engines, runs, part, tell=partial(_tell, total), seed=seed)
             except Exception:
                 violations += 1
-                print(f"\nviolation in the hundred of seed {seed}:\n{traceback.format_exc()}", file=sys.stderr)
+                print(f"\nviolation among the {runs} runs of seed {seed}:\n{traceback.format_exc()}", file=sys.stderr)
             total = total.plus(part)
             seed += 1
     seconds = time.monotonic() - started
@@ -57,7 +63,7 @@ def _machine(options: argparse.Namespace, seed: int) -> int:
 
 def _tell(before: Progress, part: Progress) -> None:
     progress = before.plus(part)
-    if sys.stderr.isatty() or progress.runs % _RUNS_AT_ONCE == 0:
+    if sys.stderr.isatty() or progress.runs % 20 == 0:
         print(f"\r  {progress.text()}", end="", file=sys.stderr, flush=True)
 
 

@@ -36,8 +36,9 @@ PLANTED = {
         adjusts) select contest_id, 2, 'adjustment', candidate_id, -quantity, -amount_minor, ledger_tx, 'planted', 1
         from tally_entries""",
     "I18": "update payments set fee_minor = fee_minor + 1",
-    "I19": """insert into refunds
-        (reference, payment_reference, contest_id, amount_minor, currency, reason, next_try_at) select gen_random_uuid(), reference, contest_id, amount_minor, currency, 'planted', null from payments""",
+    "I19": """insert into refunds (reference, payment_reference, contest_id, amount_minor, currency, reason,
+        next_try_at) select gen_random_uuid(), reference, contest_id, amount_minor, currency, 'planted', null
+        from payments""",
 }
 
 
