@@ -17,7 +17,7 @@ from tests.bench.world import World, answers, spawn
 from tests.free_port import free_port
 
 LATENCY_MS = 300
-ORDERS = 10 * PLACES
+ORDERS = 12 * PLACES
 TURNS_PER_SECOND = 50
 WAITING = 2_000
 TURN_SECONDS = 4.0

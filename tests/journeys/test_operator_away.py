@@ -1,15 +1,27 @@
-"""An operator breaks down: its account is set aside, voters are told before anything is asked, and it comes back."""
+"""Operators break down: their accounts are set aside, others stand in, voters are told before anything is asked."""
+
+from collections.abc import Iterator
 
 import pytest
 
-from tests.country import Country, until
+from tests.country import Country, Phone, until
 
 pytestmark = pytest.mark.journey
 DOWN = "MTN MoMo ne prend pas de paiement"
+BROKEN = {"request": {"error_500": "SERVICE_UNAVAILABLE"}, "status": {"http_503_seconds": 600}}
+WHOLE = {"request": {"error_500": ""}, "status": {"http_503_seconds": 0}}
 
 
-def closed(country: Country) -> bool:
-    return 'spotlight_account_closed{account="mtn_momo"} 1' in country.gateway.get("/metrics").raise_for_status().text
+@pytest.fixture
+def breakable(country: Country) -> Iterator[Country]:
+    try:
+        yield country
+    finally:
+        country.control(mtn_momo=WHOLE, pawapay=WHOLE)
+
+
+def closed(country: Country, account: str) -> bool:
+    return f'spotlight_account_closed{{account="{account}"}} 1' in country.gateway.get("/metrics").text
 
 
 def order(country: Country, number: str) -> int:
@@ -23,38 +35,37 @@ def order(country: Country, number: str) -> int:
     return country.gateway.post("/api/votes/initiate", json=body).status_code
 
 
-def test_mtn_is_away_for_a_while(country: Country) -> None:
-    broken = {"error_500": "SERVICE_UNAVAILABLE"}
-    country.control(mtn_momo={"request": broken, "status": {"http_503_seconds": 600}})
-    try:
-        assert {order(country, f"+22505666{number:05d}") for number in range(24)} == {201}
-        until(lambda: closed(country), "an account that is closed")
-        phone = country.phone("+2250566700001")
+def breaks(country: Country, account: str, numbers: str) -> None:
+    """The operator is away, and enough payers find out."""
+    country.control(**{account: BROKEN})
+    assert {order(country, f"+22505{numbers}{number:03d}") for number in range(24)} == {201}
+    until(lambda: closed(country, account), f"{account} set aside")
 
-        def told() -> str | None:
-            screen = phone.dial("*789*09*2#")
-            return screen if DOWN in screen else None
 
-        until(told, "a screen that says so")
-        assert "Orange Money" in phone.dial("*789*09*2#")
-        assert order(country, "+2250566700002") == 503
-        assert phone.prompt() is None
-    finally:
-        country.control(mtn_momo={"request": {"error_500": ""}, "status": {"http_503_seconds": 0}})
-
-    until(lambda: not closed(country), "an account that opened by itself", seconds=90)
-    log = country.log()
-    assert "account_closed" in log
-    assert "account_open" in log
-    before = country.votes("10")
-    phone = country.phone("+2250566700003")
-
-    def offered() -> bool:
-        return DOWN not in phone.dial("*789*10*2#")
-
-    until(offered, "an offer to pay with MTN")
+def vote(country: Country, phone: Phone, code: str) -> None:
+    before = country.votes(code)
+    phone.dial(f"*789*{code}*2#")
     phone.reply("1")
     assert not phone.open
     phone.wait_for_prompt()
     phone.approve()
-    until(lambda: country.votes("10") == before + 2, "two more votes")
+    until(lambda: country.votes(code) == before + 2, "two more votes")
+
+
+def test_mtn_is_away_for_a_while(breakable: Country) -> None:
+    country = breakable
+    breaks(country, "mtn_momo", "66600")
+    # pawaPay takes money from the same wallets.
+    vote(country, country.phone("+2250566700001"), "09")
+
+    breaks(country, "pawapay", "66601")
+    phone = country.phone("+2250566700002")
+    until(lambda: DOWN in phone.dial("*789*09*2#"), "a screen that says so")
+    assert "Orange Money" in phone.dial("*789*09*2#")
+    assert order(country, "+2250566700003") == 503
+    assert phone.prompt() is None
+
+    country.control(mtn_momo=WHOLE, pawapay=WHOLE)
+    until(lambda: DOWN not in phone.dial("*789*10*2#"), "an account that opened by itself", seconds=150)
+    assert "account_open" in country.log()
+    vote(country, phone, "10")

@@ -126,7 +126,7 @@ def test_no_choice_and_no_sum_is_ever_cut(contest: Contest, language: str) -> No
                 assert any(text.startswith("2 ") for text in lines), screen
                 held = contest.candidate(session.code or "")
                 assert held is not None
-                assert f" {held.code} {gsm.fold(held.name)[:4]}" in screen
+                assert f" {held.code} {gsm.fold(held.name)[:4].rstrip()}" in screen
             if session.node is Node.QUANTITY:
                 assert contest.price.spoken() in screen
 

@@ -95,6 +95,13 @@ def test_a_redirect_keeps_its_link_among_the_secrets() -> None:
     assert "http://pay" not in repr(found)
 
 
+def test_what_was_prepared_stays_beside_what_the_answer_gives() -> None:
+    asked = payment()
+    prepared = replace(asked, collection=replace(asked.collection, secrets={"ends": "1796000000"}))
+    found = of_create(prepared, Redirect("http://pay", NOW), REDIRECTS, 0)
+    assert found.secrets == {"ends": "1796000000", PAYMENT_URL: "http://pay"}
+
+
 def test_what_never_leaves_is_given_up_after_its_tries() -> None:
     found = of_create(payment(send_tries=5), NotSent("ConnectError"), CAN, 0)
     assert (found.seen, found.reason) == (Seen.REFUSED, "service_down")
