@@ -19,15 +19,16 @@ RESUME_SECONDS: Final = 600
 NO_MARK: Final = b""
 
 
-def contests_behind(house: House, service_code: str) -> tuple[tuple[Contest, ...], str]:
-    """The contests of a code, and what was dialled behind it: the longest registered code wins."""
+def contests_behind(house: House, service_code: str, msisdn: str) -> tuple[tuple[Contest, ...], str]:
+    """The contests of a code, and what was dialled behind it: the longest registered code wins. Where the
+    aggregator names no code, the only contest of the dialling number's country."""
     whole = house.contests_by_service_code(service_code)
     if whole:
         return whole, ""
     dialled = service_code.strip().strip("#").lstrip("*")
     if not dialled:
-        every = house.contests()
-        return (every, "") if len(every) == 1 else ((), "")
+        near = tuple(c for c in house.contests() if isinstance(read_msisdn(msisdn, c.country, vouched=True), Msisdn))
+        return (near, "") if len(near) == 1 else ((), "")
     pieces = dialled.split("*")
     for length in range(len(pieces), 0, -1):
         sharing = house.contests_by_service_code(f"*{'*'.join(pieces[:length])}#")

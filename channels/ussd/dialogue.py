@@ -91,7 +91,7 @@ class Dialogue:
 
     def _call(self, service_code: str, turn: UssdTurn) -> tuple[Caller | Shown, str]:
         """Who calls, and what was dialled behind the code; a last screen where nobody may."""
-        sharing, tail = contests_behind(self._house, service_code)
+        sharing, tail = contests_behind(self._house, service_code, turn.msisdn)
         if not sharing:
             return over(say(DEFAULT_LANGUAGE, "refusal.unknown_contest")), tail
         caller = caller_of(self._house, sharing, turn.msisdn, turn.network, self._room)

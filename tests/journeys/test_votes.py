@@ -173,7 +173,7 @@ def test_orange_gets_its_link_by_sms_and_pays_with_a_code(country: Country) -> N
 
 
 def test_money_is_votes_at_the_end_of_all_journeys(country: Country) -> None:
-    providers = ("mtn_momo", "orange_money", "pawapay", "wave")
+    providers = ("mtn_momo", "orange_money", "pawapay", "wave", "stripe")
     lines = [line for p in providers for line in country.statement(p) if line["currency"] == "XOF"]
     signs = {"collection": 1, "refund": -1}
     collected = sum(int(line["amount"]) * signs[line["kind"]] for line in lines)
