@@ -21,14 +21,15 @@ NO_MARK: Final = b""
 
 def contests_behind(house: House, service_code: str, msisdn: str) -> tuple[tuple[Contest, ...], str]:
     """The contests of a code, and what was dialled behind it: the longest registered code wins. Where the
-    aggregator names no code, the only contest of the dialling number's country."""
+    aggregator names no code, the only contest of the dialling number's country, or the only one that sells."""
     whole = house.contests_by_service_code(service_code)
     if whole:
         return whole, ""
     dialled = service_code.strip().strip("#").lstrip("*")
     if not dialled:
         near = tuple(c for c in house.contests() if isinstance(read_msisdn(msisdn, c.country, vouched=True), Msisdn))
-        return (near, "") if len(near) == 1 else ((), "")
+        selling = open_among(near, house.now()) if len(near) > 1 else near
+        return (selling, "") if len(selling) == 1 else ((), "")
     pieces = dialled.split("*")
     for length in range(len(pieces), 0, -1):
         sharing = house.contests_by_service_code(f"*{'*'.join(pieces[:length])}#")
