@@ -2,15 +2,13 @@
 
 import asyncio
 import hmac
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 import structlog
 from aiohttp import web
-from yarl import URL
 
 from channels.phrases import DEFAULT_LANGUAGE, say
 from channels.ussd import screens
@@ -23,8 +21,6 @@ BODY_BYTES_MAX: Final = 8 * 1024
 FIELDS_MAX: Final = 50
 BODY_SECONDS: Final = 3.0
 _FORM: Final = "application/x-www-form-urlencoded"
-# A character or an escape that is not ASCII, whose encoding must be looked at.
-_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]|%[89A-Fa-f]")
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _log = structlog.get_logger(__name__)
 
@@ -134,12 +130,17 @@ async def _body(request: web.Request) -> bytes:
 
 
 def _fields(body: bytes) -> Mapping[str, str]:
-    """The fields of a form. ValueError when it is not UTF-8, percent-encoded bytes included."""
-    text = body.decode()
-    if _NOT_ASCII.search(text) is None:
-        # All that aggregators send, but for names typed by hand: read in C.
-        return dict(URL.build(query_string=text, encoded=True).query)
-    return dict(parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=FIELDS_MAX))
+    """The fields of a form, of two with one name the later. ValueError when it is not UTF-8,
+    percent-encoded bytes included. By hand, because the library's own reader takes twice as long."""
+    text = body.decode().replace("+", " ")
+    if text.count("&") >= FIELDS_MAX:
+        raise ValueError("too many fields")
+    pairs = (pair.partition("=") for pair in text.split("&"))
+    return {_unquoted(name): _unquoted(value) for name, _, value in pairs}
+
+
+def _unquoted(text: str) -> str:
+    return unquote_to_bytes(text).decode() if "%" in text else text
 
 
 def _knows(request: web.Request, secret: str) -> bool:

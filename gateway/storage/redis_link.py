@@ -1,6 +1,7 @@
 """Redis, which may vanish: sessions and doorbells. Nothing here decides about money."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any, Final
 from uuid import uuid4
 
@@ -20,6 +21,12 @@ _log = structlog.get_logger(__name__)
 REQUEST_TIMEOUT_SECONDS: Final = 0.25
 _Command = tuple[Any, ...]
 READ: Final = "MGET"
+# An entry is a key, a value and the seconds that it lives.
+WRITE: Final = "WRITE"
+_SHARED: Final = (READ, WRITE)
+_WRITE_ALL: Final = """
+for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[2 * i - 1], 'EX', ARGV[2 * i]) end
+"""
 
 
 def connect(url: str, *, timeout_seconds: float = 5.0) -> "redis_asyncio.Redis":
@@ -65,32 +72,38 @@ class RedisTrips:
         return self._trips.start(words)
 
     async def _run(self, commands: list[_Command]) -> list[Any]:
+        # What all want to read is one command and what all want to write another: here, each command costs
+        # more than what it does there.
+        keys = [key for words in commands if words[0] == READ for key in words[1:]]
+        entries = [entry for words in commands if words[0] == WRITE for entry in words[1:]]
         pipeline = self._client.pipeline(transaction=False)
-        # What everybody wants to read is one command, whose answer is shared out again.
-        reads = [words for words in commands if words[0] == READ]
-        if reads:
-            pipeline.execute_command(READ, *(key for words in reads for key in words[1:]))
+        if keys:
+            pipeline.execute_command(READ, *keys)
+        if entries:
+            facts = (fact for _, value, seconds in entries for fact in (value, seconds))
+            pipeline.execute_command("EVAL", _WRITE_ALL, len(entries), *(key for key, _, _ in entries), *facts)
         for words in commands:
-            if words[0] != READ:
+            if words[0] not in _SHARED:
                 pipeline.execute_command(*words)
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
-                results: list[Any] = await pipeline.execute(raise_on_error=False)
+                results = iter(await pipeline.execute(raise_on_error=False))
         except (RedisError, OSError) as error:
             # To everybody at once: tried one by one, the last would wait for all the others' timers.
             return [error] * len(commands)
-        return _shared_out(commands, results)
+        found, written = next(results) if keys else (), next(results) if entries else None
+        return list(_shared_out(commands, found, written, results))
 
 
-def _shared_out(commands: list[_Command], results: list[Any]) -> list[Any]:
-    """To each command its result: `results` begins with that of all reads together, if there are any."""
-    if all(words[0] != READ for words in commands):
-        return results
-    found, others = results[0], iter(results[1:])
-    if isinstance(found, BaseException):
-        return [found if words[0] == READ else next(others) for words in commands]
-    values = iter(found)
-    return [[next(values) for _ in words[1:]] if words[0] == READ else next(others) for words in commands]
+def _shared_out(commands: list[_Command], found: Any, written: Any, others: Iterator[Any]) -> Iterator[Any]:  # noqa: ANN401 - Redis answers what the command answers
+    """To each command its result. `found`: all that was read, `written`: what became of all that was
+    written, `others`: the results of the rest."""
+    values = None if isinstance(found, BaseException) else iter(found)
+    for words in commands:
+        if words[0] == READ:
+            yield found if values is None else [next(values) for _ in words[1:]]
+        else:
+            yield written if words[0] == WRITE else next(others)
 
 
 class RedisSessions:
@@ -115,15 +128,14 @@ class RedisSessions:
     async def put(self, key: str, value: bytes, seconds: int) -> None:
         """Store with a time to live."""
         try:
-            await self._trips.command("SET", key, value, "EX", seconds)
+            await self._trips.command(WRITE, (key, value, seconds))
         except (RedisError, Overloaded, OSError) as error:
             _log.warning("session_not_stored", error=type(error).__name__)
 
     def put_soon(self, *entries: tuple[str, bytes, int]) -> None:
         """Store several with their times to live, in one trip that nobody waits for."""
         try:
-            for key, value, seconds in entries:
-                self._trips.start("SET", key, value, "EX", seconds).add_done_callback(_say_if_lost)
+            self._trips.start(WRITE, *entries).add_done_callback(_say_if_lost)
         except Overloaded as error:
             _log.warning("session_not_stored", error=type(error).__name__)
 

@@ -1,6 +1,5 @@
 """Screens on the way to a vote."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -14,6 +13,8 @@ from gateway.domain.wallet import PaymentMethod
 
 # Packs are left out, the dearest first, rather than that less than this is left of a name.
 _NAME_BESIDE_PACKS: Final = 12
+# Stands for a digit of a number: one septet, and in no name or sentence as often in a row.
+_NUMBER: Final = "Ψ"
 
 
 @lru_cache(maxsize=512)
@@ -107,7 +108,7 @@ def confirm(
     amount: Money,
     payer: Msisdn,
     method: PaymentMethod | None,
-    others: Sequence[PaymentMethod],
+    others: tuple[PaymentMethod, ...],
     with_code: str,
     language: str,
     notice: str = "",
@@ -115,9 +116,30 @@ def confirm(
 ) -> str:
     """What will be bought, for how much, from which wallet. `with_code`: what is dialled for a code that
     pays, where that is a choice."""
+    number = payer.masked_gsm()
+    of_candidate = (candidate.code, candidate.name)
+    screen = _confirm(of_candidate, votes, amount, len(number), method, others, with_code, language, notice, room)
+    return screen.replace(_NUMBER * len(number), number)
+
+
+@lru_cache(maxsize=4096)
+def _confirm(
+    candidate: tuple[str, str],
+    votes: int,
+    amount: Money,
+    digits: int,
+    method: PaymentMethod | None,
+    others: tuple[PaymentMethod, ...],
+    with_code: str,
+    language: str,
+    notice: str,
+    room: int,
+) -> str:
+    """The same for a number of so many characters: hundreds buy as many votes for the same candidate."""
+    code, full_name = candidate
     lines = []
     if method is not None:
-        lines.append(say(language, "ussd.pay", wallet=wallet(method, language), number=payer.masked_gsm()))
+        lines.append(say(language, "ussd.pay", wallet=wallet(method, language), number=_NUMBER * digits))
     lines.append(say(language, "ussd.other_number"))
     lines += [f"{place} {wallet(other, language)}" for place, other in enumerate(others, start=3)]
     if with_code:
@@ -126,10 +148,10 @@ def confirm(
 
     def make(name: str) -> str:
         phrase = "ussd.confirm_one" if votes == 1 else "ussd.confirm"
-        head = say(language, phrase, votes=votes, code=candidate.code, name=name, amount=amount.spoken())
+        head = say(language, phrase, votes=votes, code=code, name=name, amount=amount.spoken())
         return "\n".join([head, *lines])
 
-    return around_name(make, candidate.name, notice, room)
+    return around_name(make, full_name, notice, room)
 
 
 def payment_code(
