@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from redis.exceptions import RedisError, ResponseError
@@ -20,7 +21,7 @@ async def test_everybody_gets_what_they_asked_for(trips: RedisTrips) -> None:
     sessions = RedisSessions(trips)
     sessions.put_soon(("a", b"1", 60), ("b", b"2", 60))
     await sessions.put("c", b"3", 60)
-    found = await asyncio.gather(
+    found: list[Any] = await asyncio.gather(
         sessions.get("a"),
         trips.command("PING"),
         sessions.get_all("b", "missing", "c"),
@@ -49,14 +50,14 @@ async def test_the_later_of_two_for_one_key_stays(trips: RedisTrips) -> None:
 
 async def test_one_bad_command_spoils_nobody_elses(trips: RedisTrips) -> None:
     await trips.command("SADD", "a set", "x")
-    bad, stored, read = await asyncio.gather(
+    found: list[Any] = await asyncio.gather(
         trips.command("INCR", "a set"),
         RedisSessions(trips).put("a", b"1", 60),
         trips.command(READ, "a set", "a"),
         return_exceptions=True,
     )
-    assert isinstance(bad, ResponseError)
-    assert (stored, read) == (None, [None, None])
+    assert isinstance(found[0], ResponseError)
+    assert found[1:] == [None, [None, None]]
     assert await RedisSessions(trips).get("a") == b"1"
 
 
