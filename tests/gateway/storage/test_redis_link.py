@@ -21,7 +21,7 @@ async def test_everybody_gets_what_they_asked_for(trips: RedisTrips) -> None:
     sessions = RedisSessions(trips)
     sessions.put_soon(("a", b"1", 60), ("b", b"2", 60))
     await sessions.put("c", b"3", 60)
-    found: list[Any] = await asyncio.gather(
+    found: tuple[Any, ...] = await asyncio.gather(
         sessions.get("a"),
         trips.command("PING"),
         sessions.get_all("b", "missing", "c"),
@@ -29,7 +29,7 @@ async def test_everybody_gets_what_they_asked_for(trips: RedisTrips) -> None:
         sessions.put("d", b"4", 60),
         sessions.get("c"),
     )
-    assert found[:1] + found[2:] == [b"1", [b"2", None, b"3"], 1, None, b"3"]
+    assert found[:1] + found[2:] == (b"1", [b"2", None, b"3"], 1, None, b"3")
     assert await sessions.get("d") == b"4"
 
 
@@ -50,14 +50,14 @@ async def test_the_later_of_two_for_one_key_stays(trips: RedisTrips) -> None:
 
 async def test_one_bad_command_spoils_nobody_elses(trips: RedisTrips) -> None:
     await trips.command("SADD", "a set", "x")
-    found: list[Any] = await asyncio.gather(
+    found: tuple[Any, ...] = await asyncio.gather(
         trips.command("INCR", "a set"),
         RedisSessions(trips).put("a", b"1", 60),
         trips.command(READ, "a set", "a"),
         return_exceptions=True,
     )
     assert isinstance(found[0], ResponseError)
-    assert found[1:] == [None, [None, None]]
+    assert found[1:] == (None, [None, None])
     assert await RedisSessions(trips).get("a") == b"1"
 
 
