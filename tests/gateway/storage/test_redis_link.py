@@ -29,7 +29,7 @@ async def test_everybody_gets_what_they_asked_for(trips: RedisTrips) -> None:
         sessions.put("d", b"4", 60),
         sessions.get("c"),
     )
-    assert found[:1] + found[2:] == (b"1", [b"2", None, b"3"], 1, None, b"3")
+    assert (found[0], *found[2:]) == (b"1", [b"2", None, b"3"], 1, None, b"3")
     assert await sessions.get("d") == b"4"
 
 
@@ -57,7 +57,7 @@ async def test_one_bad_command_spoils_nobody_elses(trips: RedisTrips) -> None:
         return_exceptions=True,
     )
     assert isinstance(found[0], ResponseError)
-    assert found[1:] == (None, [None, None])
+    assert tuple(found[1:]) == (None, [None, None])
     assert await RedisSessions(trips).get("a") == b"1"
 
 
