@@ -46,6 +46,9 @@ def _accounts(accounts: AccountFigures) -> list[Figure]:
     for account, seconds in accounts.backlog_seconds.items():
         name, what = "spotlight_verification_backlog_seconds", "How long the due questions take at the allowed rate."
         shown.append(Figure(name, what, seconds, {"account": account}))
+    for account, many in accounts.provisional.items():
+        name, what = "spotlight_payments_provisional", "Payments counted on a callback, still to be asked about."
+        shown.append(Figure(name, what, many, {"account": account}))
     return shown
 
 

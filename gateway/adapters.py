@@ -1,15 +1,18 @@
 """What the environment says becomes adapters: aggregators, carriers, and accounts at operators."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from ipaddress import ip_network
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 import channels.ussd.aggregators
 import payments.providers
 from gateway.discovery import discover
 from gateway.domain.money import CURRENCY_OF
+from gateway.domain.network import Network, read_networks
+from gateway.domain.provisional import Policy
 from gateway.domain.routing import ACCOUNT_MARK, Rail, Rails, provider_of
 from gateway.domain.texting import Routes, read_routes
 from gateway.domain.wallet import PaymentMethod
@@ -19,6 +22,11 @@ from gateway.settings import Settings, SettingsError, adapter_settings, environm
 
 M = TypeVar("M", bound=BaseModel)
 ACCOUNTS: Final = "SPOTLIGHT_ACCOUNTS"
+_THIS_MACHINE: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+def _networks(said: object) -> object:
+    return read_networks(said) if isinstance(said, str) else said
 
 
 class AccountSettings(BaseModel):
@@ -26,7 +34,9 @@ class AccountSettings(BaseModel):
 
     `countries`: where it takes money, ISO codes with commas; empty: wherever its provider can. `methods`:
     likewise. `priority`: lower is asked first. `prompts_per_second`: how many payers it may be asked to
-    ask; 0: as many as there are.
+    ask; 0: as many as there are. `count_on_callback_backlog`: seconds of due questions beyond which its
+    authenticated callbacks count provisionally; None: never. `callback_sources`: networks that those come
+    from, with commas.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -35,6 +45,8 @@ class AccountSettings(BaseModel):
     methods: str = ""
     priority: int = 100
     prompts_per_second: int = Field(0, ge=0)
+    count_on_callback_backlog: int | None = Field(None, ge=1, le=86_400)
+    callback_sources: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +78,55 @@ def build_accounts() -> dict[str, Account]:
     """Every account at an operator, by key: one of each provider that is set up, and those that
     `SPOTLIGHT_ACCOUNTS` names. SettingsError."""
     found = discover(payments.providers)
+    return {key: _account(key, given, found[provider_of(key)]) for key, given in _given(found)}
+
+
+def counted_on(settings: Settings) -> dict[str, Policy]:
+    """Accounts whose authenticated callbacks count provisionally. SettingsError, a line for each fault: one is
+    counted on only if it says where its callbacks come from, and that is not where everybody's come from."""
+    said = {
+        key: read_given(_prefix(key), given, AccountSettings) for key, given in _given(discover(payments.providers))
+    }
+    faults = [
+        fault for key, one in said.items() if one.count_on_callback_backlog for fault in _faults(key, one, settings)
+    ]
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return {
+        key: Policy(one.count_on_callback_backlog, one.callback_sources)
+        for key, one in said.items()
+        if one.count_on_callback_backlog
+    }
+
+
+def _faults(key: str, said: AccountSettings, settings: Settings) -> Iterator[str]:
+    name = f"{_prefix(key).upper()}_CALLBACK_SOURCES"
+    if not said.callback_sources:
+        yield f"{name}: counting on callbacks needs the networks that {key} calls from; ask the operator for them"
+    ours = (*settings.proxies, *(_THIS_MACHINE if settings.env == "production" else ()))
+    for network in said.callback_sources:
+        if any(network.version == own.version and network.overlaps(own) for own in ours):
+            yield f"{name}: {network} is our own side; anybody's call comes from there when a proxy is set up wrongly"
+
+
+def _prefix(key: str) -> str:
+    return key.replace(ACCOUNT_MARK, "_")
+
+
+def _given(found: Mapping[str, object]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every account that is set up, with what is said of it."""
     further = _further(found)
-    names = [*found, *(key.replace(ACCOUNT_MARK, "_") for key in further)]
-    built = {}
+    names = [*found, *map(_prefix, further)]
     for key in (*found, *further):
         code = provider_of(key)
         given = adapter_settings(code, names)
-        own = adapter_settings(key.replace(ACCOUNT_MARK, "_"), names) if key != code else {}
+        own = adapter_settings(_prefix(key), names) if key != code else {}
         if not given and not own:
             continue
         if key != code:
             # What is said of the first account alone does not hold for another one.
             given = {name: value for name, value in given.items() if name not in AccountSettings.model_fields}
-        built[key] = _account(key, {**given, **own}, found[code])
-    return built
+        yield key, {**given, **own}
 
 
 def _further(found: Mapping[str, object]) -> tuple[str, ...]:
@@ -94,7 +141,7 @@ def _further(found: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _account(key: str, given: Mapping[str, str], registration: Any) -> Account:  # noqa: ANN401 - of any provider
-    where = key.replace(ACCOUNT_MARK, "_")
+    where = _prefix(key)
     said = read_given(where, given, AccountSettings)
     rest = {name: value for name, value in given.items() if name not in AccountSettings.model_fields}
     provider = registration.build(read_given(where, rest, registration.settings))

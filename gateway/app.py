@@ -8,7 +8,6 @@ from typing import Final
 import structlog
 import uvloop
 from aiohttp import web
-from aiohttp_remotes import XForwardedFiltered
 from aiohttp_remotes import setup as setup_remotes
 
 import channels.sms.routes
@@ -22,6 +21,7 @@ from gateway.adapters import discover_aggregators, shared_secrets
 from gateway.domain.routing import provider_of
 from gateway.http import health, middleware, openapi
 from gateway.http.app_keys import HOUSE, PUBLIC_URL, SESSIONS
+from gateway.http.forwarded import ForwardedByProxies
 from gateway.http.logs import set_up_logs
 from gateway.http.pages import Pages
 from gateway.http.rate_limits import RateLimits
@@ -114,7 +114,7 @@ async def _serve(settings: Settings) -> None:
     async with open_rooms(settings, name=process_name("gateway"), pool_size=12) as rooms:
         app = create_app(rooms)
         if proxies := settings.proxies:
-            await setup_remotes(app, XForwardedFiltered(proxies))
+            await setup_remotes(app, ForwardedByProxies(proxies))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         stopping = asyncio.Event()

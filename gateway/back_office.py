@@ -12,6 +12,7 @@ from admin import routes
 from admin.desk import Desk
 from admin.tokens import Tokens
 from gateway.http.pages import Pages
+from gateway.links import TEMPORARY, utc_now
 from gateway.money_desk import money_desk
 from gateway.staff_desk import bind_staff_acts, show_scores
 from gateway.storage.back_office import PostgresBackOffice
@@ -22,7 +23,7 @@ from gateway.storage.staff import PostgresStaff
 from gateway.storage.vault import Vault
 from gateway.storage.voids import PostgresVoids
 from gateway.usecases.sign_in import SignIn
-from gateway.wiring import TEMPORARY, Rooms, process_name, utc_now
+from gateway.wiring import Rooms, process_name
 
 _REPORT_MS: Final = 60_000
 _CONNECTIONS: Final = 4

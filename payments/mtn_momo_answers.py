@@ -15,6 +15,7 @@ from gateway.domain.money import EXPONENTS, Money, parse_amount
 from gateway.ports.payment_provider import (
     Accepted,
     Balance,
+    Claims,
     Failed,
     NotFound,
     NotSent,
@@ -36,6 +37,7 @@ _ALREADY_THERE: Final = frozenset({"RESOURCE_ALREADY_EXIST", ""})
 # Only MTN's own word counts: any proxy or wrong address says 404 too.
 _NOT_FOUND: Final = frozenset({"RESOURCE_NOT_FOUND", "TRANSACTION_NOT_FOUND"})
 _ORDER_CODE: Final = re.compile(r"[A-Z0-9]{4,20}")
+_MSISDN: Final = re.compile(r"[1-9][0-9]{7,14}")
 _log = structlog.get_logger(__name__)
 
 
@@ -75,7 +77,7 @@ def read_submission(outcome: Outcome | NoToken, *, paying: bool = False) -> Acce
     if status == 409 and code in _ALREADY_THERE and read_object(outcome.body):
         return Accepted(already_there=True)
     if status == 429:
-        return NotSent(said)
+        return NotSent(said, throttled=True)
     if status in (200, 400, 403) and is_page(outcome):
         # The firewall did not like a text or the User-Agent.
         return Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
@@ -111,6 +113,23 @@ def read_status(outcome: Outcome | NoToken, asked: Asked) -> StatusReport:
     if status == "FAILED":
         return _failed(answer, asked, raw)
     return StillOpen(status)
+
+
+def read_claims(body: Mapping[str, Any]) -> Claims | None:
+    """What a callback about a collection claims; None unless it says that this was paid. It has the shape of a
+    status answer."""
+    if body.get("status") != "SUCCESSFUL":
+        return None
+    currency, payer = word(body.get("currency")), body.get("payer")
+    number = payer.get("partyId") if isinstance(payer, dict) and payer.get("partyIdType") == "MSISDN" else None
+    return Claims(
+        "SUCCESSFUL",
+        succeeded=True,
+        order_code=order_code(body.get("externalId")),
+        received=parse_amount(decimal_text(body.get("amount")), currency) if currency in EXPONENTS else None,
+        payer=f"+{number}" if isinstance(number, str) and _MSISDN.fullmatch(number) else None,
+        provider_reference=identifier(body.get("financialTransactionId")),
+    )
 
 
 def _numbers(answer: Mapping[str, Any], asked: Asked) -> list[str]:

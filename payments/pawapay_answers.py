@@ -84,7 +84,7 @@ def read_submission(outcome: Outcome, *, paying: bool = False) -> Accepted | Rej
     if status in (200, 400, 403) and is_page(outcome):
         return Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
     if status == 429:
-        return NotSent("429")
+        return NotSent("429", throttled=True)
     if status in (401, 403, 404):
         return NotSent(f"{status} {code}".strip(), alarm=True)
     if status == 400:

@@ -135,7 +135,7 @@ def _reply(outcome: Outcome) -> _Reply | NotSent | Unknown:
 def _refused(reply: _Reply, reference: str) -> Rejected | NotSent | Unknown:
     """A request that Stripe did not carry out, or that nobody knows about."""
     if reply.status == 429:
-        return NotSent(reply.said)
+        return NotSent(reply.said, throttled=True)
     if reply.status in (401, 403, 404):
         return NotSent(reply.said, alarm=True)
     if reply.kind == "idempotency_error":

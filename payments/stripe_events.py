@@ -5,7 +5,8 @@ Source: Stripe's pages on webhooks (signatures, event types), API version 2026-1
 `t`, a dot and the body as it came.
 
 Unreliable: order of events, and that each comes once. Refunds and disputes name the payment intent, and
-only those that we asked for carry our own references.
+only those that we asked for carry our own references. A dispute's `balance_transactions` hold what Stripe took
+and gave back for it, with its fee.
 """
 
 import re
@@ -17,6 +18,8 @@ from uuid import UUID
 import stripe
 import structlog
 
+from gateway.domain.dispute import Standing
+from gateway.domain.money import Money
 from gateway.domain.receipt import order_code
 from gateway.ports.payment_provider import Failed, Hint, PayerReason, Reversed, Succeeded
 from payments.answers import identifier, read_object, word
@@ -36,6 +39,13 @@ _REFUND_EVENTS: Final = frozenset(
 _DISPUTE_EVENTS: Final = frozenset(
     f"charge.dispute.{word}" for word in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
 )
+_STANDINGS: Final = {
+    "needs_response": ("disputed", Standing.OPEN),
+    "under_review": ("disputed", Standing.OPEN),
+    "won": ("dispute_won", Standing.WON),
+    "lost": ("dispute_lost", Standing.LOST),
+}
+"""What the status of a dispute means; any other says nothing about money."""
 _log = structlog.get_logger(__name__)
 
 
@@ -110,12 +120,13 @@ def _of_refund(kind: str, refund: Mapping[str, Any], event_id: str | None, *, pr
     if refund.get("status") != "succeeded" or not (intent or payment):
         return ()
     _log.error("refunded_past_us", provider=CODE, payment=str(payment or ""), intent=intent)
-    proof = _reversal("refunded_past_us", refund) if proves else None
+    proof = _reversal("refunded_past_us", Standing.LOST, refund) if proves else None
     return (_about(claimed, event_id, proof, payment, intent),)
 
 
 def _of_dispute(kind: str, dispute: Mapping[str, Any], event_id: str | None, *, proves: bool) -> tuple[Hint, ...]:
-    """A dispute is seen from its first day; the money counts as gone once it is lost."""
+    """Stripe keeps the money back from the first day of a dispute, and tells by its status how it ended,
+    whatever the event. A question of the bank's before one (`warning_…`) moves no money."""
     intent, payment = intent_of(dispute), _reference(_metadata(dispute).get(PAYMENT))
     if not (intent or payment):
         return ()
@@ -129,8 +140,8 @@ def _of_dispute(kind: str, dispute: Mapping[str, Any], event_id: str | None, *, 
         status=status,
         reason=reason,
     )
-    lost = kind == "charge.dispute.closed" and status == "lost"
-    proof = _reversal("dispute_lost", dispute) if proves and lost else None
+    meant = _STANDINGS.get(status)
+    proof = _reversal(*meant, dispute) if proves and meant is not None else None
     return (_about(word(f"{kind} {status}"), event_id, proof, payment, intent),)
 
 
@@ -140,9 +151,29 @@ def _about(
     return Hint(claimed, order_code(payment) if payment else None, event_id, proof, payment, intent)
 
 
-def _reversal(code: str, found: Mapping[str, Any]) -> Reversed | None:
+def _reversal(code: str, standing: Standing, found: Mapping[str, Any]) -> Reversed | None:
     amount, number = money_of(found.get("amount"), found.get("currency")), identifier(found.get("id"))
-    return None if amount is None or number is None else Reversed(code, amount, number, kept(found))
+    if not amount or not amount.amount_minor or number is None:
+        return None
+    return Reversed(code, amount, number, kept(found), standing, _fees(found))
+
+
+def _fees(dispute: Mapping[str, Any]) -> Money | None:
+    """What Stripe took for its work, of all that it booked about a dispute; None where it does not say. The
+    books are in the account's currency, which may be another than the payment's."""
+    booked = dispute.get("balance_transactions")
+    if not isinstance(booked, list) or not booked or not all(isinstance(one, dict) for one in booked):
+        return None
+    total: Money | None = None
+    for one in booked:
+        fee = one.get("fee")
+        # What it gives back with a dispute that was won is a fee below nothing.
+        read = money_of(abs(fee), one.get("currency")) if type(fee) is int else None
+        if read is None or (total is not None and total.currency != read.currency):
+            return None
+        signed = read.times(-1 if fee < 0 else 1)
+        total = signed if total is None else total + signed
+    return total
 
 
 def _metadata(found: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ _FRAGMENTS: Final = frozenset(
     for name in (
         *("receipt", "receipt_short", "receipt_bare", "counted_one", "counted_many", "votes_one", "votes_many"),
         *("how", "how_dial", "how_text", "not_confirmed", "payment_link", "status_line", "top_line"),
-        *("resume", "stop_hint", "given_back"),
+        *("resume", "stop_hint", "given_back", "votes_withdrawn"),
         *("dispute", "debited_hint"),
         *("help_dial", "help_words", "contact", "info_codes", "info_codes_by_name", "info_rules"),
     )

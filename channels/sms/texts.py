@@ -118,6 +118,11 @@ def _refunded(language: str, values: Facts) -> str:
     return _short(say(language, "sms.given_back", **said))
 
 
+def _withdrawn(language: str, values: Facts) -> str:
+    said = {"amount": values["amount"], "code": values["candidate_code"]}
+    return _short(say(language, "sms.votes_withdrawn", votes=votes(language, int(values["quantity"])), **said))
+
+
 def _known(prefix: str, word: object) -> str:
     """The phrase for this word, or the one for every other: a voter is told even of a new reason."""
     key = f"{prefix}{word}"
@@ -163,6 +168,7 @@ _WRITERS: Final[Mapping[str, Callable[[str, Facts], str]]] = {
     "payment_link": _link,
     "refund_pending": _refund,
     "refunded": _refunded,
+    "votes_withdrawn": _withdrawn,
     "resume": _resume,
     "reply": _reply,
 }

@@ -38,6 +38,7 @@ async def examine() -> list[Finding]:
     where = f"runs in {directory}" if directory else "named by the environment"
     found.append(Finding("installation", fine=True, text=where))
     found.extend(Finding("settings", fine=False, text=line) for line in faults())
+    found.extend(counting_on_callbacks())
     found.append(await _database())
     found.append(await _redis())
     found.extend([finding async for finding in _telegram()])
@@ -73,6 +74,20 @@ def _ports() -> Iterator[Finding]:
             yield Finding(variable, fine=False, text=str(reason))
         else:
             yield Finding(variable, fine=True, text=f"{port} is free")
+
+
+def counting_on_callbacks() -> Iterator[Finding]:
+    """Accounts that are counted on before they are asked: off for most."""
+    from gateway.adapters import counted_on
+
+    what = "counting on callbacks"
+    try:
+        for account, policy in counted_on(load_settings()).items():
+            networks = ", ".join(map(str, policy.sources))
+            text = f"{account}: when its questions take more than {policy.backlog_seconds} s, from {networks} only"
+            yield Finding(what, fine=True, text=text)
+    except SettingsError as error:
+        yield from (Finding(what, fine=False, text=line) for line in str(error).splitlines() if "CALLBACK" in line)
 
 
 async def _database() -> Finding:

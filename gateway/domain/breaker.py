@@ -7,11 +7,15 @@ calls that move no money, and opens again, a few calls at a time. A payer who re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 WINDOW_SECONDS: Final = 60
 CALLS_MIN: Final = 20
 FAILING_SHARE: Final = 0.5
+# Of few calls: so many that broke in a row, over so long, whatever came between them in time.
+BROKEN_IN_A_ROW: Final = 5
+BROKEN_SECONDS: Final = 30.0
 # An answer that takes longer is as bad as none.
 SLOW_SECONDS: Final = 5.0
 CLOSED_SECONDS_FIRST: Final = 15
@@ -24,20 +28,41 @@ FIRST_AT_ONCE: Final = 4
 DOUBLES_SECONDS: Final = 3.0
 
 
+class Went(StrEnum):
+    """How a call went."""
+
+    WELL = "well"  # answered, whatever it said about the payer
+    SLOW = "slow"  # answered, but nobody would wait so long
+    THROTTLED = "throttled"  # answered that there were too many calls
+    BROKE = "broke"  # no answer, a fault of the operator's own, or our account refused
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Calls of the last minute: (second, calls, failures), oldest first."""
+    """Calls of one kind: those of the last minute as (second, calls, failures), oldest first, and how many of
+    the latest broke in a row, from when to when."""
 
     seconds: tuple[tuple[int, int, int], ...] = ()
+    broken: int = 0
+    broken_from: float = 0.0
+    broken_to: float = 0.0
 
-    def after(self, at: float, *, failed: bool) -> "Window":
+    def after(self, at: float, went: Went) -> "Window":
         """With one more call that ended at this moment, in seconds of any clock that does not go back."""
-        second, calls, failures = int(at), 1, int(failed)
+        second, calls, failures = int(at), 1, int(went is not Went.WELL)
         kept = [held for held in self.seconds if held[0] > second - WINDOW_SECONDS]
         if kept and kept[-1][0] == second:
             _, before, failed_before = kept.pop()
             calls, failures = calls + before, failures + failed_before
-        return Window((*kept, (second, calls, failures)))
+        seconds = (*kept, (second, calls, failures))
+        if went is not Went.BROKE:
+            return Window(seconds)
+        return Window(seconds, self.broken + 1, self.broken_from if self.broken else at, at)
+
+    @property
+    def only_breaks(self) -> bool:
+        """Whether so many calls broke in a row, over so long, that the few there are say enough."""
+        return self.broken >= BROKEN_IN_A_ROW and self.broken_to - self.broken_from >= BROKEN_SECONDS
 
     def counts(self, now: float) -> tuple[int, int]:
         """Calls and failures that are not older than the window."""
@@ -48,7 +73,10 @@ class Window:
 def failing(windows: Iterable[Window], now: float) -> bool:
     """Whether an account is to be closed: one kind of call fails, or all kinds together do. By kind, because
     questions that are answered say nothing of prompts that are not."""
-    counts = [window.counts(now) for window in windows]
+    held = tuple(windows)
+    if any(window.only_breaks for window in held):
+        return True
+    counts = [window.counts(now) for window in held]
     together = (sum(calls for calls, _ in counts), sum(failures for _, failures in counts))
     return any(calls >= CALLS_MIN and failures >= FAILING_SHARE * calls for calls, failures in (*counts, together))
 

@@ -95,6 +95,12 @@ def sale_taken_back(total: Money, votes: int, fee_minor: int = 0) -> tuple[Posti
     )
 
 
+def sale_reversed(total: Money, votes: int, fee_minor: int = 0) -> tuple[Posting, ...]:
+    """Counted votes leave the tally, and their money is not with the operator: it was taken back there, or
+    never came."""
+    return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in sale(total, votes, fee_minor))
+
+
 def _counted(total: Money, votes: int, fee_minor: int) -> tuple[Posting, ...]:
     shares = (
         Posting(Account.SALES_SHARED, total.currency, total.amount_minor),
@@ -165,6 +171,11 @@ def _leaves(from_float: bool) -> Account:
     return Account.OPERATOR_FLOAT if from_float else Account.OPERATOR_CLEARING
 
 
+def fee_given_up(fee: Money) -> tuple[Posting, ...]:
+    """An operator gave a fee back."""
+    return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in operator_kept(fee))
+
+
 def owed_back(total: Money) -> tuple[Posting, ...]:
     """Money arrived that cannot be counted: it is owed to its payer."""
     return (
@@ -179,6 +190,16 @@ def held(total: Money) -> tuple[Posting, ...]:
         Posting(Account.OPERATOR_CLEARING, total.currency, total.amount_minor),
         Posting(Account.HELD_FUNDS, total.currency, -total.amount_minor),
     )
+
+
+def held_reversed(total: Money) -> tuple[Posting, ...]:
+    """Money that nobody had decided about was taken back at the operator."""
+    return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in held(total))
+
+
+def owed_reversed(total: Money) -> tuple[Posting, ...]:
+    """Money that was owed to its payer was taken back at the operator: it is owed no more."""
+    return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in owed_back(total))
 
 
 def held_to_owed(total: Money) -> tuple[Posting, ...]:

@@ -35,7 +35,8 @@ class RefundStory:
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt to pay for votes. `received`: where it differs from what was asked. `operator_reference`:
-    what the operator calls the payment; `on_statement`: whether a statement of the operator shows it."""
+    what the operator calls the payment; `on_statement`: whether a statement of the operator shows it;
+    `dispute`: how one about it stands, if there is one."""
 
     code: str
     vote_id: str
@@ -53,6 +54,7 @@ class Attempt:
     operator_reference: str | None = None
     provisional: bool = False
     on_statement: bool = False
+    dispute: str | None = None
     steps: Sequence[Step] = ()
     refunds: Sequence[RefundStory] = field(default_factory=tuple)
 
@@ -82,10 +84,15 @@ PAYMENT_STEPS: Final = frozenset(
         "cannot_count",
         "counted_before",
         "given_back",
+        "reversed",
+        "proved",
+        "denied",
+        "paid_otherwise",
+        "unproved",
     }
 )
 REFUND_STEPS: Final = frozenset(
-    {"calling", "put_back", "put_off", "succeeded", "failed", "failed_for_us", "given_up", "paid_by_hand"}
+    {"calling", "put_back", "put_off", "succeeded", "failed", "failed_for_us", "given_up", "paid_by_hand", "reversed"}
 )
 # How it stands, by the payment's state: what the voter wants to hear first.
 ENDS: Final[Mapping[str, str]] = {
@@ -101,6 +108,12 @@ ENDS: Final[Mapping[str, str]] = {
     "refunded": "now_given_back",
     "failed": "now_failed",
     "expired": "now_expired",
+}
+# What a dispute says beside it, by how it stands.
+DISPUTES: Final[Mapping[str | None, str]] = {
+    "open": "now_disputed",
+    "won": "now_dispute_won",
+    "lost": "now_dispute_lost",
 }
 # Told otherwise, or nothing to tell.
 _QUIET: Final = frozenset({"ordered", "still_open"})
@@ -124,7 +137,11 @@ def tell(attempt: Attempt) -> list[Sentence]:
         "refund_reference": back or "-",
         "reason": attempt.reason or "-",
     }
-    told = [Sentence(ENDS.get(attempt.status, "now_other"), {**params, "detail": attempt.status})]
+    taken_back = any(step.seen == "reversed" for step in attempt.steps)
+    end = "now_reversed" if taken_back else ENDS.get(attempt.status, "now_other")
+    told = [Sentence(end, {**params, "detail": attempt.status})]
+    if attempt.dispute in DISPUTES and not taken_back:
+        told.append(Sentence(DISPUTES[attempt.dispute], params))
     if attempt.provisional:
         told.append(Sentence("now_provisional", params))
     if attempt.on_statement:

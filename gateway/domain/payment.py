@@ -48,6 +48,12 @@ class Seen(StrEnum):
     CANNOT_COUNT = "cannot_count"
     COUNTED_BEFORE = "counted_before"
     GIVEN_BACK = "given_back"
+    REVERSED = "reversed"  # the operator took the money from us again, and the payer has it
+    # Of a payment that counts on a callback, see `gateway.domain.provisional`.
+    PROVED = "proved"  # the operator says so itself
+    DENIED = "denied"  # the operator has no such money
+    PAID_OTHERWISE = "paid_otherwise"  # the operator has another amount
+    UNPROVED = "unproved"  # it does not count, so nothing is done with it before the operator says so itself
 
 
 class Actor(StrEnum):
@@ -122,8 +128,13 @@ TABLE: Final[dict[tuple[State, Seen], Step]] = {
     (State.HELD, Seen.COUNTS): _step(State.SETTLED, Actor.STAFF),
     (State.HELD, Seen.CANNOT_COUNT): _step(State.REFUND_DUE, Actor.STAFF),
     (State.SETTLED, Seen.CANNOT_COUNT): _step(State.REFUND_DUE, Actor.STAFF),
-    (State.SETTLED, Seen.GIVEN_BACK): _step(State.REFUNDED, _VERIFIER),
+    # Wherever its money is by then, but for a refund that has left: that is for a person.
+    **{(state, Seen.REVERSED): _step(State.REFUNDED, _VERIFIER) for state in sorted(MONEY_TAKEN - {State.REFUNDED})},
     (State.REFUND_DUE, Seen.GIVEN_BACK): _step(State.REFUNDED, Actor.REFUNDER),
+    (State.SETTLED, Seen.PROVED): _step(State.SETTLED, _VERIFIER),
+    (State.SETTLED, Seen.DENIED): _step(State.FAILED, _VERIFIER),
+    (State.SETTLED, Seen.PAID_OTHERWISE): _step(State.MISMATCHED, _VERIFIER),
+    (State.CONFIRMED, Seen.UNPROVED): _step(State.EXPIRED, _SETTLER),
 }
 
 

@@ -75,8 +75,8 @@ class Position:
     """What a contest owes its organiser, in minor units of one currency.
 
     `owed`: by the book. `provisional`: their share of votes counted on a callback that nobody has
-    checked yet. `at_risk`: their share of votes that somebody asked to take back. `differences`: open ones
-    of the last days, of accounts that took money for it.
+    checked yet. `at_risk`: their share of votes that somebody asked to take back, or whose payment is
+    disputed. `differences`: open ones of the last days, of accounts that took money for it.
     """
 
     owed_minor: int

@@ -39,6 +39,7 @@ class RefundSeen(StrEnum):
     ASKED_AGAIN = "asked_again"  # a person gives it back to the machine
     RENEWED = "renewed"  # … under a new reference, because this one failed
     PAID_BY_HAND = "paid_by_hand"
+    REVERSED = "reversed"  # the operator took the payment back: nothing is owed any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ REFUND_TABLE: Final[dict[tuple[RefundState, RefundSeen], RefundStep]] = {
     (_MANUAL, RefundSeen.ASKED_AGAIN): _by(_DUE, Actor.STAFF),
     (_MANUAL, RefundSeen.RENEWED): _by(RefundState.VOID, Actor.STAFF),
     (_MANUAL, RefundSeen.PAID_BY_HAND): _by(RefundState.DONE, Actor.STAFF),
+    (_DUE, RefundSeen.REVERSED): _by(RefundState.VOID, Actor.VERIFIER),
+    (_MANUAL, RefundSeen.REVERSED): _by(RefundState.VOID, Actor.VERIFIER),
 }
 
 OWED: Final = frozenset({RefundState.DUE, RefundState.SENT, RefundState.MANUAL})

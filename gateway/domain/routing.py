@@ -15,6 +15,8 @@ from gateway.domain.wallet import PaymentMethod
 
 ACCOUNT_MARK: Final = "@"
 """Between a provider's code and the name of a further account: `mtn_momo@cm`."""
+OUT_MARK: Final = ":out"
+"""After an account's key: its other purse, out of which refunds and payouts go."""
 
 
 class Kind(StrEnum):
@@ -158,3 +160,13 @@ def _by_country(rails: Iterable[Rail]) -> dict[str, tuple[PaymentMethod, ...]]:
 def provider_of(account: str) -> str:
     """The code of the provider whose account this is."""
     return account.partition(ACCOUNT_MARK)[0]
+
+
+def out_of(account: str) -> str:
+    """What an account is watched as where money leaves it: `mtn_momo@cm:out`."""
+    return account + OUT_MARK
+
+
+def account_of(watched: str) -> str:
+    """The account that is watched under this key, whichever way its money goes."""
+    return watched.removesuffix(OUT_MARK)

@@ -1,4 +1,8 @@
-"""What is known of accounts at operators while the house runs: who is set aside, and how calls went."""
+"""What is known of accounts at operators while the house runs: who is set aside, and how calls went.
+
+An account is watched under its key where it collects, and apart from that under `routing.out_of` its key
+where refunds and payouts leave it: one may fail while the other works.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +20,7 @@ class Asked(StrEnum):
     PREPARATION = "preparation"
     COLLECTION = "collection"
     STATUS = "status"
+    DISBURSEMENT = "disbursement"
 
 
 class Accounts(Protocol):
@@ -28,6 +33,11 @@ class Accounts(Protocol):
 
     def at_once(self, account: str, usual: int) -> int:
         """How many calls may be under way at an account: 0 while it is closed, few just after it opened."""
+        ...
+
+    def may_ask(self, account: str, *, again: bool) -> bool:
+        """Whether money may be asked for, or sent, now; it counts as asked when it is. What was tried before
+        (`again`) waits when too much of the last minute was tried again."""
         ...
 
     def note(self, account: str, asked: Asked, result: object, seconds: float) -> None:

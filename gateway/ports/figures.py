@@ -30,10 +30,12 @@ class TextFigures:
 @dataclass(frozen=True, slots=True)
 class AccountFigures:
     """Accounts at operators, by key. `closed`: whether it is set aside, where that ever happened.
-    `backlog_seconds`: how long the questions that are due take at the rate that the operator allows."""
+    `backlog_seconds`: how long the questions that are due take at the rate that the operator allows.
+    `provisional`: payments that are counted on a callback and still to be asked about."""
 
     closed: Mapping[str, bool] = field(default_factory=dict)
     backlog_seconds: Mapping[str, float] = field(default_factory=dict)
+    provisional: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,8 @@ class Figures:
     `owed_seconds`: kinds of work that are due, with the age of their oldest piece. `texts`: how many
     wait, by state; `sent_texts`: what became of those that were tried. `being_counted`: by contest's slug,
     payments that are paid, or said to be decided, and not counted yet. `callbacks`: how many ever came, by
-    (provider's code, what they came to), the words being `hint`, `proof`, `copy` (the same bytes again),
-    `unknown reference` and `nothing` (forged, or no callback at all)."""
+    (provider's code, what they came to), the words being `hint`, `proof`, `provisional` (counted on, to be asked
+    about), `copy` (the same bytes again), `unknown reference` and `nothing` (forged, or no callback at all)."""
 
     contests: tuple[ContestFigures, ...]
     payments: Mapping[tuple[str, str], int]

@@ -12,7 +12,9 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
+from gateway.domain.dispute import Standing
 from gateway.domain.money import Money
+from gateway.domain.provisional import Claims as Claims
 from gateway.domain.routing import Kind as Kind
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.raw_exchange import RawRequest
@@ -137,10 +139,11 @@ class Rejected:
 @dataclass(frozen=True, slots=True)
 class NotSent:
     """Nothing left our machine, or the operator certainly took nothing in: it may be sent again
-    under the same reference."""
+    under the same reference. `throttled`: because there were too many calls."""
 
     error: str
     alarm: bool = False
+    throttled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,8 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """No answer that says anything: time-out, 5xx, 429, an unreadable body. Ask again later."""
+    """No answer that says anything: time-out, 5xx, 429, an unreadable body. Ask again later.
+    `throttled`: there were too many calls."""
 
     error: str
     throttled: bool = False
@@ -202,19 +206,24 @@ StatusReport = StillOpen | Succeeded | Failed | NotFound | Unavailable
 class Reversed:
     """Money that was taken is with the payer again, though we never asked for that: a dispute was lost,
     or somebody gave it back past us. `amount`: what went, the whole or a part. `provider_reference`: the
-    operator's own number of the reversal, which tells a repeat from a second one."""
+    operator's own number of the reversal, which tells a repeat from a second one. `standing`: whether it
+    is decided; while it is open the operator keeps the money back. `fee`: all that the operator took for
+    its work on it so far, where it says so."""
 
     code: str
     amount: Money
     provider_reference: str
     raw: str
+    standing: Standing = Standing.LOST
+    fee: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
     """What a callback claims. It only schedules a question, unless `proof` holds a report that a
     checked signature vouches for. Where the URL carried no token, one of these finds what it is about:
-    `order_code`; `reference`, ours, of a payment or a refund; `provider_reference`, as kept with a payment."""
+    `order_code`; `reference`, ours, of a payment or a refund; `provider_reference`, as kept with a payment by
+    card. `claims`: all that an unsigned success says; None where the provider's callbacks do not say enough."""
 
     claimed: str
     order_code: str | None = None
@@ -222,6 +231,7 @@ class Hint:
     proof: Succeeded | Failed | Reversed | None = None
     reference: UUID | None = None
     provider_reference: str | None = None
+    claims: Claims | None = None
 
 
 class Purpose(StrEnum):
@@ -317,6 +327,15 @@ class Prober(Protocol):
 
     async def alive(self) -> bool:
         """Whether the operator answers our account now. Our credentials refused is no life."""
+        ...
+
+
+@runtime_checkable
+class OutProber(Protocol):
+    """A `Prober` whose operator pays out by another product than it collects by."""
+
+    async def alive_out(self) -> bool:
+        """The same of the product that pays out."""
         ...
 
 

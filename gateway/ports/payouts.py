@@ -9,29 +9,15 @@ from uuid import UUID
 from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.payout import PayoutSeen, PayoutState, Position
-from gateway.ports.payment_provider import Disbursement
+from gateway.ports.outgoing import Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class OpenPayout:
-    """A payout that somebody is working on, under a lease."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPayout(Outgoing):
+    """A payout."""
 
-    disbursement: Disbursement
-    provider: str
     state: PayoutState
-    now: datetime
     created_at: datetime
-    sent_at: datetime | None
-    send_tries: int
-    checks: int
-    not_found_count: int
-    not_found_since: datetime | None
-    troubles: int
-
-    @property
-    def reference(self) -> UUID:
-        """Its own reference."""
-        return self.disbursement.reference
 
 
 @dataclass(frozen=True, slots=True)

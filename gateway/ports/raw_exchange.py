@@ -8,7 +8,8 @@ from gateway.domain.record import record
 
 @record
 class RawRequest:
-    """What arrived. Header names are lower-case; `form` holds decoded form fields, if any."""
+    """What arrived. Header names are lower-case; `form` holds decoded form fields, if any. `at`: when it
+    came, seconds since 1970; None: just now."""
 
     method: str
     path: str
@@ -16,6 +17,7 @@ class RawRequest:
     body: bytes
     form: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    at: float | None = None
 
 
 @record

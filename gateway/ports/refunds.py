@@ -9,37 +9,19 @@ from uuid import UUID
 from gateway.domain.money import Money
 from gateway.domain.payment import Actor
 from gateway.domain.refund import RefundSeen, RefundState
-from gateway.ports.payment_provider import Disbursement
+from gateway.ports.outgoing import Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRefund:
-    """A refund that somebody is working on, under a lease.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRefund(Outgoing):
+    """A refund. `owed_since`: when the debt arose, under whatever reference. `failures`: references of this debt
+    that failed at the payee's side."""
 
-    `owed_since`: when the debt arose, under whatever reference. `sent_at`: first send of this one.
-    `failures`: references of this debt that failed at the payee's side; `troubles`: those that failed,
-    and sends that were put off, by a fault of our own account.
-    """
-
-    disbursement: Disbursement
     payment_reference: UUID
     vote_id: UUID
-    provider: str
     state: RefundState
-    now: datetime
     owed_since: datetime
-    sent_at: datetime | None
-    send_tries: int
-    checks: int
-    not_found_count: int
-    not_found_since: datetime | None
     failures: int
-    troubles: int
-
-    @property
-    def reference(self) -> UUID:
-        """Its own reference."""
-        return self.disbursement.reference
 
 
 @dataclass(frozen=True, slots=True)

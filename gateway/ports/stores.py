@@ -11,7 +11,7 @@ from gateway.domain.money import Money
 from gateway.domain.order import PlacedOrder, Refusal, Sale
 from gateway.domain.payment import Actor, Confirmed, Seen, State, Verdict
 from gateway.domain.texting import Routes
-from gateway.ports.payment_provider import Collection
+from gateway.ports.payment_provider import Collection, Reversed
 
 # Name of the hosted page's address among a payment's secrets: whoever has it may pay.
 PAYMENT_URL: Final = "payment_url"
@@ -63,7 +63,9 @@ class OpenPayment:
 class Observation:
     """What was seen of one payment, and what to remember of it.
 
-    `seen` None: no step, only the facts below. `next_check_at` None: no further question.
+    `seen` None: no step, only the facts below. `next_check_at` None: no further question. `provisional`: it
+    is counted on a callback, and asked about later. `untried`: the operator was not asked after all, so that
+    the last try was none.
     """
 
     reference: UUID
@@ -84,14 +86,16 @@ class Observation:
     secrets: Mapping[str, str] | None = field(default=None, repr=False)
     expires_at: datetime | None = None
     message: str | None = None
+    provisional: bool = False
+    untried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DueCallback:
     """A callback that nobody has judged yet. `amount` and `secrets`: of the payment that its URL
     names; the amount is what we asked for. `provider`: the code in its URL; `account`: key of the account
-    that the payment was asked of. `now`: when it was taken to be judged. `duplicate_of`: the callback of
-    the 48 hours before with the same bytes, about the same payment."""
+    that the payment was asked of. `now`: when it was taken to be judged, `received_at` when it came.
+    `duplicate_of`: the callback of the 48 hours before with the same bytes, about the same payment."""
 
     id: int
     provider: str
@@ -104,6 +108,19 @@ class DueCallback:
     secrets: Mapping[str, str] = field(repr=False)
     now: datetime
     duplicate_of: int | None = None
+    received_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenReversal:
+    """What a callback proves about money that an operator took back. `provider`: the code in its URL. One of
+    these finds the payment: `reference`, ours; `number`, the operator's own of a payment by card."""
+
+    callback: int
+    provider: str
+    told: Reversed
+    reference: UUID | None = None
+    number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +174,11 @@ class PaymentStore(Protocol):
         Returns how many payments took a step. An observation that somebody else was faster with
         changes nothing but is kept as evidence.
         """
+        ...
+
+    async def record_reversals(self, seen: Sequence[SeenReversal]) -> Mapping[int, UUID]:
+        """Keep what is proved about money that operators take back, and act on what is lost, each in a
+        transaction of its own; which payment each callback is about, if it is one of ours."""
         ...
 
     async def claim_callbacks(self, limit: int) -> list[DueCallback]:

@@ -36,9 +36,15 @@ select c.slug, coalesce(sum(u.many), 0) as many from contests c left join (
 group by c.slug
 """)
 
-_QUESTIONS: Final = text("""
+# The backlog of an account.
+QUESTIONS: Final = text("""
 select provider as account, count(*) as many from payments
 where status in ('sent', 'pending', 'expired', 'failed') and next_check_at <= now() group by 1
+""")
+
+# Counted on a callback, and still to be asked about.
+_PROVISIONAL: Final = text("""
+select provider as account, count(*) as many from payments where provisional and status = 'settled' group by 1
 """)
 
 _CLOSED: Final = text("select account, closed_until is not null as closed from account_health")
@@ -102,10 +108,12 @@ class PostgresFigures:
 
     async def _accounts(self, connection: AsyncConnection) -> AccountFigures:
         closed = (await connection.execute(_CLOSED)).all()
-        due = {row.account: row.many for row in (await connection.execute(_QUESTIONS)).all()}
+        due = {row.account: row.many for row in (await connection.execute(QUESTIONS)).all()}
+        provisional = (await connection.execute(_PROVISIONAL)).all()
         return AccountFigures(
             closed={row.account: row.closed for row in closed},
             backlog_seconds={account: due.get(account, 0) / rate for account, rate in self._rates.items()},
+            provisional={row.account: row.many for row in provisional},
         )
 
 

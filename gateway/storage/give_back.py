@@ -1,4 +1,5 @@
-"""Counted and held payments go back, or held ones count, on the word of two people.
+"""Counted and held payments go back, or held ones count, on the word of two people; counted ones leave also
+where the operator says that their money is not ours.
 
 A counted payment leaves the tally by a public adjustment that takes back its whole entry; what follows
 (totals, book, refund, text) is written with it or not at all, under the lock that settlement takes, so
@@ -6,7 +7,7 @@ that the numbers of the tally stay without a gap.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -59,19 +60,22 @@ _BACK: Final = (
     ("tx", "uuid"),
     ("refund", "uuid"),
 )
-_TAKE_BACK: Final = text(f"""
+# Of every way out: the state, its event, the public adjustment, the totals.
+_LEAVE: Final = f"""
 with back as (select *, row_number() over (order by seq) as n from {recordset(_BACK)}),
 head as (
   update contest_heads set next_seq = next_seq + :size where contest_id = :contest
   returning next_seq - :size as first),
 f as (
-  update payments p set status = cast(:to_status as text), reason = cast(:reason as text), next_check_at = null
+  update payments p set status = cast(:to_status as text), reason = cast(:reason as text), next_check_at = null,
+    provisional = false
   from back b where p.reference = b.reference and p.placed_at = b.placed_at and p.status = 'settled'
   returning p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.payer_index, p.amount_minor, p.currency,
     b.seq, b.refund),
 logged as (
   insert into payment_events (reference, from_status, to_status, seen, actor, detail)
-  select reference, 'settled', cast(:to_status as text), 'cannot_count', cast(:actor as text), cast(:detail as text)
+  select reference, 'settled', cast(:to_status as text), cast(:seen as text), cast(:actor as text),
+    cast(:detail as text)
   from f),
 entered as (
   insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount_minor, ledger_tx, reason, adjusts)
@@ -82,20 +86,24 @@ totalled as (
   update candidate_totals t set votes = votes - s.quantity, amount_minor = t.amount_minor - s.amount_minor
   from (select candidate_id, sum(quantity) as quantity, sum(amount_minor) as amount_minor from back group by 1) s
   where t.candidate_id = s.candidate_id),
+told as (
+  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
+  select gen_random_uuid(), cast(:message as text), f.reference::text, f.reference, {READER}, v.language,
+    jsonb_build_object('reason', cast(:reason as text)), v.chat_id
+  from f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at
+  where cast(:message as text) is not null and (v.chat_id is not null or {READER} is not null)
+  on conflict (kind, key) do nothing)"""
+_LEFT: Final = "select (select count(*) from f) as flipped, (select count(*) from head) as heads"
+_TAKE_BACK: Final = text(f"""{_LEAVE},
 owed as (
   insert into refunds (reference, payment_reference, contest_id, provider, amount_minor, currency, reason,
     requested_by, request_id, tally_seq)
   select refund, reference, contest_id, provider, amount_minor, currency, cast(:reason as text),
     cast(:person as text), cast(:request as uuid), seq
-  from f),
-told as (
-  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
-  select gen_random_uuid(), 'refund_pending', f.reference::text, f.reference, {READER}, v.language,
-    jsonb_build_object('reason', cast(:reason as text)), v.chat_id
-  from f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at
-  on conflict (kind, key) do nothing)
-select (select count(*) from f) as flipped, (select count(*) from head) as heads
+  from f)
+{_LEFT}
 """)
+_REVERSE: Final = text(f"{_LEAVE} {_LEFT}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,51 +160,104 @@ async def give_back(
     return moved
 
 
+async def reverse_counted(
+    connection: AsyncConnection,
+    contest: UUID,
+    references: Sequence[UUID],
+    *,
+    seen: Seen,
+    reason: str,
+    public: str,
+    by: By,
+    message: str | None = None,
+) -> Moved:
+    """Take these payments of one contest out of tally, totals and book, as if they had never been sold, because
+    the operator has no money of ours for them: nothing is owed to the payer and no refund is made.
+
+    Counted ones only; others are in `skipped` with their state. Where they end is for the lifecycle to say, by
+    `seen` and `by.actor`. `reason`: one word, kept with the payment; `public`: what the tally says; `message`:
+    kind of the text to whoever can be reached, if any is due. Locks the contest first. SettlementBroken."""
+    await lock_contest(connection, contest)
+    rows = (await connection.execute(_THESE, {"references": list(references), "contest": contest})).all()
+    counted = [row for row in rows if row.status == State.SETTLED]
+    moved = Moved(contest)
+    moved.skipped = {row.reference: row.status for row in rows if row.status != State.SETTLED}
+    if counted:
+        await _leave(connection, contest, counted, seen, Word(reason, public, by), message, owed=False)
+    moved.counted = [(row.code, -row.quantity) for row in counted]
+    moved.done = [row.reference for row in counted]
+    return moved
+
+
 async def _take_back(connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]], word: Word) -> None:
-    after = advance(State.SETTLED, Seen.CANNOT_COUNT, word.by.actor)
+    await _leave(connection, contest, rows, Seen.CANNOT_COUNT, word, "refund_pending", owed=True)
+
+
+async def _leave(
+    connection: AsyncConnection,
+    contest: UUID,
+    rows: Sequence[Row[Any]],
+    seen: Seen,
+    word: Word,
+    message: str | None,
+    *,
+    owed: bool,
+) -> None:
+    """Undo what counting did. `owed`: the payers' money is still with us, and goes back to them."""
+    after = advance(State.SETTLED, seen, word.by.actor)
     if not isinstance(after, State):
-        raise SettlementBroken(f"{word.by.actor} may not take back what is counted")
+        raise SettlementBroken(f"{word.by.actor} may not take back what is counted, having seen {seen}")
     if unentered := [str(row.reference) for row in rows if row.seq is None]:
         raise SettlementBroken(f"settled without an entry: {unentered}")
     pots: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
     for row in rows:
         pots[row.provider, row.currency].append(row)
     books = {pot: uuid4() for pot in pots}
-    parameters: Mapping[str, Any] = {
-        **document(
-            {
-                "reference": row.reference,
-                "placed_at": row.placed_at,
-                "candidate_id": row.candidate_id,
-                "quantity": row.quantity,
-                "amount_minor": row.amount_minor,
-                "seq": row.seq,
-                "tx": books[row.provider, row.currency],
-                "refund": uuid4(),
-            }
-            for row in rows
-        ),
+    parameters: dict[str, Any] = {
+        **document(_gone(row, books[row.provider, row.currency]) for row in rows),
         "contest": contest,
         "size": len(rows),
         "to_status": after.value,
+        "seen": seen.value,
         "actor": word.by.actor.value,
         "detail": word.by.detail,
         "reason": word.reason,
         "public_reason": word.public,
-        "person": word.by.person,
-        "request": word.by.request,
+        "message": message,
     }
-    done = (await connection.execute(_TAKE_BACK, parameters)).one()
+    if owed:
+        parameters |= {"person": word.by.person, "request": word.by.request}
+    done = (await connection.execute(_TAKE_BACK if owed else _REVERSE, parameters)).one()
     if done.flipped != len(rows) or done.heads != 1:
         raise SettlementBroken(f"{done.flipped} of {len(rows)} payments of contest {contest} taken back")
-    await book(connection, [_undone(contest, pot, members, books[pot]) for pot, members in pots.items()])
+    undo = ledger.sale_taken_back if owed else ledger.sale_reversed
+    await book(connection, [_undone(contest, pot, members, books[pot], undo) for pot, members in pots.items()])
 
 
-def _undone(contest: UUID, pot: tuple[str, str], rows: Sequence[Row[Any]], tx: UUID) -> tuple[LedgerEntry, str]:
+def _gone(row: Row[Any], tx: UUID) -> Mapping[str, Any]:
+    return {
+        "reference": row.reference,
+        "placed_at": row.placed_at,
+        "candidate_id": row.candidate_id,
+        "quantity": row.quantity,
+        "amount_minor": row.amount_minor,
+        "seq": row.seq,
+        "tx": tx,
+        "refund": uuid4(),
+    }
+
+
+def _undone(
+    contest: UUID,
+    pot: tuple[str, str],
+    rows: Sequence[Row[Any]],
+    tx: UUID,
+    undo: Callable[[Money, int, int], tuple[ledger.Posting, ...]],
+) -> tuple[LedgerEntry, str]:
     provider, currency = pot
     money = Money(sum(row.amount_minor for row in rows), currency)
     votes, fees = sum(row.quantity for row in rows), sum(row.fee_minor or 0 for row in rows)
-    return LedgerEntry(tx, contest, "votes taken back", ledger.sale_taken_back(money, votes, fees)), provider
+    return LedgerEntry(tx, contest, "votes taken back", undo(money, votes, fees)), provider
 
 
 async def release(connection: AsyncConnection, contest: UUID, reference: UUID, by: By) -> Moved:

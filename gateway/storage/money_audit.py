@@ -20,7 +20,8 @@ where v.id is null""",
 select p.reference from payments p where p.status in {TAKEN} and not exists (
   select 1 from evidence e where e.reference = p.reference and e.word = 'succeeded'
     and e.amount_minor = coalesce(p.received_minor, p.amount_minor)
-    and e.currency = coalesce(p.received_currency, p.currency))""",
+    and e.currency = coalesce(p.received_currency, p.currency)
+    and (p.provisional or e.source <> 'callback_provisional'))""",
     "I2 a settled payment has exactly one vote entry": """
 select p.reference from payments p left join tally_entries t on t.payment_reference = p.reference and t.kind = 'vote'
 where p.status = 'settled' group by 1 having count(t.seq) <> 1""",
@@ -52,7 +53,7 @@ select contest_id from (
   full join (select contest_id, sum(amount_minor) as m, sum(quantity) as n from tally_entries group by 1) t
     using (contest_id)
 where coalesce(b.money, 0) <> coalesce(t.m, 0) or coalesce(b.votes, 0) <> coalesce(t.n, 0)""",
-    "I10 taken minus given back and paid out is where money is; held and owed agree with their states": """
+    "I10 taken minus given back, reversed and paid out is where money is; held and owed agree with their states": """
 with a as (
   select contest_id, currency, sum(m) filter (where status in ('held','surplus','mismatched')) as held,
     sum(m) filter (where status in ('settled','held','surplus','mismatched','refund_due','refunded')) as took
@@ -61,6 +62,7 @@ with a as (
 r as (
   select contest_id, currency, sum(amount_minor) filter (where status = 'done') as done,
     sum(amount_minor) filter (where status not in ('done', 'void')) as owed from refunds group by 1, 2),
+d as (select contest_id, currency, sum(reversed_minor) as gone from disputes group by 1, 2),
 o as (
   select contest_id, currency, sum(amount_minor) filter (where status = 'done') as paid,
     sum(amount_minor) filter (where status in ('due', 'sent', 'manual')) as sent from payouts group by 1, 2),
@@ -72,12 +74,12 @@ l as (
     sum(amount_minor) filter (where account in ('operator_clearing', 'operator_float', 'bank', 'operator_fee'))
       as somewhere
   from postings where currency <> 'VOTES' and contest_id is not null group by 1, 2)
-select contest_id, currency from a full join r using (contest_id, currency) full join o using (contest_id, currency)
-  full join l using (contest_id, currency)
+select contest_id, currency from a full join r using (contest_id, currency) full join d using (contest_id, currency)
+  full join o using (contest_id, currency) full join l using (contest_id, currency)
 where coalesce(a.held, 0) <> coalesce(l.held, 0) or coalesce(r.owed, 0) <> coalesce(l.owed, 0)
   or coalesce(o.sent, 0) <> coalesce(l.sent, 0)
-  or coalesce(a.took, 0) - coalesce(r.done, 0) - coalesce(o.paid, 0) + coalesce(l.unexplained, 0)
-    <> coalesce(l.somewhere, 0)""",
+  or coalesce(a.took, 0) - coalesce(r.done, 0) - coalesce(d.gone, 0) - coalesce(o.paid, 0)
+    + coalesce(l.unexplained, 0) <> coalesce(l.somewhere, 0)""",
     "I11 every state is explained by its last event": """
 select p.reference from payments p left join lateral (
   select to_status from payment_events e where e.reference = p.reference order by id desc limit 1) l on true
@@ -87,25 +89,27 @@ select reference from payments where (status in ('sent','pending')
     and (next_check_at is null or next_check_at < now() - interval '10 minutes'))
   or (status = 'confirmed' and confirmed_at < now() - interval '60 seconds')
   or (status = 'created' and expires_at < now() - interval '120 seconds')""",
-    "I13 refunds never exceed what was paid; the state and the refund rows agree": """
+    "I13 refunds and reversals never exceed what was paid; they and the state agree": """
 select p.reference from payments p left join refunds r on r.payment_reference = p.reference and r.status <> 'void'
-group by p.reference, p.placed_at having
-  coalesce(sum(r.amount_minor), 0) > coalesce(p.received_minor, p.amount_minor)
+  left join (select payment_reference, sum(reversed_minor) as minor from disputes group by 1) d
+    on d.payment_reference = p.reference
+group by p.reference, p.placed_at, d.minor having
+  coalesce(sum(r.amount_minor), 0) + coalesce(d.minor, 0) > coalesce(p.received_minor, p.amount_minor)
   or (p.status in ('refund_due','refunded'))
-    <> (coalesce(sum(r.amount_minor), 0) = coalesce(p.received_minor, p.amount_minor))
+    <> (coalesce(sum(r.amount_minor), 0) + coalesce(d.minor, 0) = coalesce(p.received_minor, p.amount_minor))
   or (p.status = 'refunded') <> (coalesce(sum(r.amount_minor) filter (where r.status = 'done'), 0)
-    = coalesce(p.received_minor, p.amount_minor))""",
+    + coalesce(d.minor, 0) = coalesce(p.received_minor, p.amount_minor))""",
     "I14 a settled payment owes, or has sent, a receipt": """
 select p.reference from payments p where p.status = 'settled'
   and not exists (select 1 from messages_out o where o.kind = 'receipt' and o.key = p.reference::text)""",
     "I16 what was asked is the price of what was ordered": """
 select v.id from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
 where v.amount_minor <> v.quantity * v.price_minor or p.amount_minor <> v.amount_minor or p.currency <> v.currency""",
-    "I17 an adjustment takes back one whole entry, of a payment that is given back": """
+    "I17 an adjustment takes back one whole entry, of a payment that counts no more": """
 select t.contest_id, t.seq from tally_entries t
   left join tally_entries a on a.contest_id = t.contest_id and a.adjusts = t.seq
   left join payments p on p.reference = t.payment_reference
-where t.kind = 'vote' and ((a.seq is not null) <> (p.status in ('refund_due','refunded')) or (a.seq is not null
+where t.kind = 'vote' and ((a.seq is not null) <> (p.status <> 'settled') or (a.seq is not null
   and (a.candidate_id, a.quantity, a.amount_minor) is distinct from (t.candidate_id, -t.quantity, -t.amount_minor)))
 union all select a.contest_id, a.seq from tally_entries a where a.kind = 'adjustment' and not exists (
   select 1 from tally_entries t where t.contest_id = a.contest_id and t.seq = a.adjusts and t.kind = 'vote')""",
@@ -118,6 +122,22 @@ select contest_id, currency from (
   full join (select contest_id, currency, sum(fee_minor) as fees from payments where status = 'settled' group by 1, 2) f
     using (contest_id, currency)
 where coalesce(sold, 0) <> coalesce(shared, 0) or coalesce(ours, 0) <> coalesce(fees, 0)""",
+    "I20 a lost dispute does what it must, soon, and once": """
+select d.reference from disputes d join payments p on p.reference = d.payment_reference
+where d.reversed_minor > 0 and (p.status <> 'refunded' or d.contest_id <> p.contest_id
+    or (d.reversed_minor, d.currency)
+      is distinct from (coalesce(p.received_minor, p.amount_minor), coalesce(p.received_currency, p.currency)))
+  or d.status = 'lost' and d.effect is null and d.closed_at < now() - interval '10 minutes'
+    and p.status in ('confirmed','settled','held','surplus','mismatched')
+  or d.effect in ('twice','person') and not exists (
+    select 1 from differences f where f.payment_reference = d.payment_reference
+      and f.kind = case d.effect when 'twice' then 'double' else 'amount' end)
+union all select p.reference from payments p join payment_events e on e.reference = p.reference
+where p.status = 'refunded' and e.seen = 'reversed' and not exists (
+  select 1 from disputes d where d.payment_reference = p.reference and d.reversed_minor > 0)""",
+    "I21 nothing counts on a callback alone for longer than a day": """
+select reference from payments
+where provisional and (status not in ('confirmed','settled') or confirmed_at < now() - interval '24 hours')""",
     # What statements say, a day after we could know it; what a person decided about is explained.
     "R1 what an operator collected is money here": f"""
 select l.provider, l.line_key from statement_lines l join statement_files f on f.id = l.file_id

@@ -40,6 +40,11 @@ union all
 select case when status = 'done' then 'paid_out' else 'payouts_sent' end, '', currency, sum(amount_minor), count(*),
   min(coalesce(done_at, created_at)), max(coalesce(done_at, created_at))
 from payouts where contest_id = :contest and status <> 'failed' group by 1, 3
+union all
+select case when reversed_minor > 0 then 'reversed' else 'disputed' end, '', currency, sum(amount_minor), count(*),
+  min(coalesce(closed_at, opened_at)), max(coalesce(closed_at, opened_at))
+from disputes where contest_id = :contest and (reversed_minor > 0 or status = 'open' or
+  status = 'lost' and effect is null) group by 1, 3
 """
 # Whose money is said with a minus in the book, where it is with a plus.
 _BOOK: Final = """
@@ -57,7 +62,9 @@ _ATTEMPTS: Final = text("""
 select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.received_minor,
   p.received_currency, p.status, p.reason, p.provider_reference, p.provisional, v.channel, v.quantity, v.receipt,
   c.name as contest, k.name as candidate,
-  exists (select 1 from statement_lines l where l.matched_reference = p.reference) as on_statement
+  exists (select 1 from statement_lines l where l.matched_reference = p.reference) as on_statement,
+  (select d.status from disputes d where d.payment_reference = p.reference
+    order by d.reversed_minor desc, d.opened_at desc limit 1) as dispute
 from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
 where p.reference in (
@@ -100,8 +107,10 @@ ORDER: Final = (
     "held",
     "counted",
     "provisional",
+    "disputed",
     "refunds_owed",
     "refunded",
+    "reversed",
     "operator_clearing",
     "operator_float",
     "bank",
@@ -183,6 +192,7 @@ def _attempt(row: Row[Any], steps: Sequence[Step], refunds: Sequence[RefundStory
         operator_reference=row.provider_reference,
         provisional=row.provisional,
         on_statement=row.on_statement,
+        dispute=row.dispute,
         steps=tuple(steps),
         refunds=tuple(refunds),
     )

@@ -1,5 +1,7 @@
 """Orders as they are placed: many callers, one statement, one commit."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
@@ -8,6 +10,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.money import Money
@@ -22,6 +25,10 @@ from gateway.storage.vault import Vault
 
 # An order that no operator was asked about within this time is closed.
 UNSENT_LIFE: Final = timedelta(minutes=15)
+# How long whoever orders waits for PostgreSQL.
+ORDER_SECONDS: Final = 4.0
+# After this an insert is ended, and its connection with it, so that the next ones try another.
+_GIVEN_UP_SECONDS: Final = 6.0
 
 _COLUMNS: Final = (
     ("channel", "text"),
@@ -134,25 +141,35 @@ class PostgresOrders:
         self._engine = engine
         self._vault = vault
         self._limits = {**asdict(limits), "limited": limits != NO_LIMITS}
-        self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(self._insert, batch_max=200, lanes=1)
+        self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(self._insert_each, batch_max=200, lanes=1)
 
     async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:
-        """Write vote and payment, or find what the same key wrote before."""
+        """Write vote and payment, or find what the same key wrote before. Whoever was told that it was not done may
+        find it done all the same under its key."""
         try:
-            return await self._inserts.do(order)
+            async with asyncio.timeout(ORDER_SECONDS):
+                return await self._inserts.do(order)
         except (Overloaded, SQLAlchemyError, OSError) as error:
             raise HouseUnavailable(type(error).__name__) from error
 
     async def find(self, channel: str, key: str, request_hash: bytes) -> PlacedOrder | None:
         """What this key wrote before; None when it is new."""
         try:
-            async with self._engine.connect() as connection:
+            async with asyncio.timeout(ORDER_SECONDS), self._engine.connect() as connection:
                 rows = (await connection.execute(_FIND, {"channel": [channel], "key": [key]})).all()
         except (SQLAlchemyError, OSError) as error:
             raise HouseUnavailable(type(error).__name__) from error
         return _known(rows[0], request_hash) if rows else None
 
-    async def _insert(self, orders: list[NewOrder]) -> list[PlacedOrder | Refusal | BaseException]:
+    async def _insert_each(self, orders: list[NewOrder]) -> Sequence[PlacedOrder | Refusal | BaseException]:
+        try:
+            async with asyncio.timeout(_GIVEN_UP_SECONDS):
+                return await self._insert(orders)
+        except (TimeoutError, PoolTimeoutError) as error:
+            # Nobody answers: to each its own, and not one by one, which would take each as long again.
+            return [HouseUnavailable(type(error).__name__) for _ in orders]
+
+    async def _insert(self, orders: list[NewOrder]) -> list[PlacedOrder | Refusal]:
         rows = document(map(self._row, orders))
         asked = {**rows, **self._limits, "unsent_seconds": UNSENT_LIFE.total_seconds()}
         async with self._engine.connect() as connection:

@@ -17,8 +17,11 @@ _OWED: Final = text("""
 select 'collect' as work, min(least(next_check_at, expires_at)) as since from payments
   where status = 'created' and (next_check_at <= now() or expires_at <= now())
 union all select 'callbacks', min(received_at) from callbacks where handled_at is null
-union all select 'verify', min(next_check_at) from payments
-  where status in ('sent','pending','expired','failed') and next_check_at <= now()
+union all select 'verify', least(
+    (select min(next_check_at) from payments
+      where status in ('sent','pending','expired','failed') and next_check_at <= now()),
+    (select now() from payments
+      where provisional and status = 'settled' and coalesce(next_check_at, '-infinity') <= now() limit 1))
 union all select 'settle', coalesce(min(confirmed_at), now()) from payments
   where status in ('confirmed','surplus','mismatched') having count(*) > 0
 union all select 'texts_in', min(received_at) from messages_in where handled_at is null

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.domain.ledger import held
 from gateway.domain.money import Money
 from gateway.domain.payment import Actor, Seen, State, states_before
-from gateway.ports.stores import DueCallback, JudgedCallback, LedgerEntry, Observation, OpenPayment
+from gateway.ports.stores import DueCallback, JudgedCallback, LedgerEntry, Observation, OpenPayment, SeenReversal
 from gateway.storage.coalescer import Coalescer
+from gateway.storage.disputes import record_reversals
 from gateway.storage.ledger import book
 from gateway.storage.open_payments import OpenPaymentReader
 from gateway.storage.orders import UNSENT_LIFE, secrets_place
@@ -25,6 +26,7 @@ from gateway.storage.payment_claims import (
     CLOSE_UNSENT,
     MOVE_UNSENT,
 )
+from gateway.storage.provisional_marks import mark
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 
@@ -42,6 +44,7 @@ _FACTS: Final = (
     ("next_check_at", "timestamptz"),
     ("accepted", "boolean"),
     ("not_found", "boolean"),
+    ("untried", "boolean"),
     ("reason", "text"),
     ("reason_code", "text"),
     ("provider_reference", "text"),
@@ -65,7 +68,7 @@ moved as (
   update payments p set status = coalesce(cast(:to_status as text), p.status),
     next_check_at = case when p.hinted_at is not null and a.next_check_at is not null
       then least(a.next_check_at, p.next_check_at) else a.next_check_at end,
-    accepted = p.accepted or a.accepted,
+    accepted = p.accepted or a.accepted, send_tries = p.send_tries - case when a.untried then 1 else 0 end,
     not_found_count = case when a.not_found then p.not_found_count + 1 else 0 end,
     not_found_since = case when a.not_found then coalesce(p.not_found_since, now()) end,
     reason = coalesce(a.reason, p.reason), reason_code = coalesce(a.reason_code, p.reason_code),
@@ -111,26 +114,27 @@ select * from {recordset(_EVIDENCE)}
 
 # How long a callback is remembered as the one that another repeats.
 SAME_HOURS: Final = 48
-# The first of each kind is looked for once, however many copies a storm brought. A sum is no column: the planner
-# would walk the primary key, in the hope to meet the smallest id soon.
-_NOBODY: Final = "cast('00000000-0000-0000-0000-000000000000' as uuid)"
-_SAME: Final = "o.provider = s.provider and o.body_hash = s.body_hash and o.received_at >= s.since"
+# The first of each kind is looked for once, however many copies a storm brought, and handed on by windows: a
+# join would be made row by row where the planner expects few. A sum is no column: the planner would walk the
+# primary key, in the hope to meet the smallest id soon.
+_SAME: Final = "o.provider = k.provider and o.body_hash = k.body_hash and o.received_at >= k.since"
 _CLAIM_CALLBACKS: Final = text(f"""
 with due as (select * from callbacks where handled_at is null order by id limit :limit),
-same as (
-  select provider, body_hash, payment_reference, min(received_at) - interval '{SAME_HOURS} hours' as since
-  from due group by 1, 2, 3),
-firsts as (
-  select s.*, case when s.payment_reference is null
+kinds as (
+  select *, row_number() over alike = 1 as leads, min(received_at) over alike - interval '{SAME_HOURS} hours' as since
+  from due window alike as (partition by provider, body_hash, payment_reference order by id
+    rows between unbounded preceding and unbounded following)),
+found as (
+  select k.*, case when not leads then null when k.payment_reference is null
     then (select min(o.id + 0) from callbacks o where o.payment_reference is null and {_SAME})
-    else (select min(o.id + 0) from callbacks o where o.payment_reference = s.payment_reference and {_SAME})
-    end as id
-  from same s)
+    else (select min(o.id + 0) from callbacks o where o.payment_reference = k.payment_reference and {_SAME})
+    end as oldest
+  from kinds k),
+firsts as (
+  select *, max(oldest) over (partition by provider, body_hash, payment_reference) as first from found)
 select b.id, b.provider, p.provider as account, b.payment_reference, b.method, b.headers, b.body, p.secrets_cipher,
-  p.amount_minor, p.currency, now(), case when f.id < b.id then f.id end as duplicate_of
-from due b join firsts f on f.provider = b.provider and f.body_hash = b.body_hash
-    and coalesce(f.payment_reference, {_NOBODY}) = coalesce(b.payment_reference, {_NOBODY})
-  left join payments p on p.reference = b.payment_reference
+  p.amount_minor, p.currency, now(), b.received_at, case when b.first < b.id then b.first end as duplicate_of
+from firsts b left join payments p on p.reference = b.payment_reference
 order by b.id
 """)
 
@@ -275,6 +279,10 @@ class PostgresPayments:
         moved = rows.all()
         if seen is Seen.SUCCEEDED_OTHERWISE:
             await self._book_mismatched(connection, moved)
+        elif seen is Seen.PROVED:
+            await mark(connection, [row.reference for row in moved], provisional=False)
+        elif seen is Seen.SUCCEEDED and (unasked := {member.reference for member in members if member.provisional}):
+            await mark(connection, [row.reference for row in moved if row.reference in unasked], provisional=True)
         return len(moved) if seen else 0
 
     @staticmethod
@@ -323,6 +331,7 @@ class PostgresPayments:
             "next_check_at": seen.next_check_at,
             "accepted": seen.accepted,
             "not_found": seen.not_found,
+            "untried": seen.untried,
             "reason": seen.reason,
             "reason_code": seen.reason_code,
             "provider_reference": seen.provider_reference,
@@ -334,6 +343,10 @@ class PostgresPayments:
             "detail": seen.detail,
             "message": seen.message,
         }
+
+    async def record_reversals(self, seen: Sequence[SeenReversal]) -> Mapping[int, UUID]:
+        """Keep what is proved about money taken back, and act on what is lost."""
+        return await record_reversals(self._engine, seen)
 
     async def claim_callbacks(self, limit: int) -> list[DueCallback]:
         """The oldest unjudged callbacks."""
@@ -352,6 +365,7 @@ class PostgresPayments:
                 self._reader.secrets_if_whole(row.payment_reference, row.secrets_cipher),
                 row.now,
                 row.duplicate_of,
+                row.received_at,
             )
             for row in rows
         ]

@@ -37,7 +37,11 @@ select c.slug, c.currency, c.organiser_id, g.slug as organiser, g.frozen_at is n
         select v.payment_reference from void_rows v join staff_requests s on s.id = v.request_id
           where v.done_at is null and s.status in ('waiting', 'approved')
         union select cast(s.subject as uuid) from staff_requests s
-          where s.act = 'refund_payment' and s.status in ('waiting', 'approved'))) as at_risk,
+          where s.act = 'refund_payment' and s.status in ('waiting', 'approved')
+        union select d.payment_reference from disputes d where d.contest_id = c.id and (d.status = 'open'
+          or d.status = 'lost' and d.effect is null or d.effect = 'person' and exists (
+            select 1 from differences f where f.payment_reference = d.payment_reference and f.kind = 'amount'
+              and f.status = 'open')))) as at_risk,
   (select count(*) from differences d where d.status = 'open'
     and d.found_at > now() - make_interval(secs => :within) and d.provider in (
       select distinct provider from postings where contest_id = c.id)) as differences

@@ -20,6 +20,7 @@ from gateway.domain.money import Money
 from gateway.domain.payment import Actor, Confirmed, Seen, State, Verdict, advance, verdict
 from gateway.ports.stores import ConfirmedPayment, Decision, LedgerEntry, SettledBatch
 from gateway.storage.ledger import book
+from gateway.storage.provisional_marks import ask_first
 from gateway.storage.rows import document, recordset
 
 SETTLE_LOCK_SPACE: Final = 0x5907
@@ -40,8 +41,8 @@ _TRY_LOCK: Final = text(f"select pg_try_advisory_xact_lock({LOCK_KEY}) as locked
 _DUE: Final = text("""
 select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.confirmed_at,
   v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as standing, c.closes_at, c.late_seconds,
-  exists (select 1 from payments o where o.vote_id = p.vote_id and o.placed_at = p.placed_at
-    and o.status in ('settled', 'held')) as counted_before
+  p.settled_at is not null or exists (select 1 from payments o where o.vote_id = p.vote_id
+    and o.placed_at = p.placed_at and o.status in ('settled', 'held')) as counted_before
 from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id
 where p.status = 'confirmed' and p.contest_id = :contest
@@ -179,11 +180,14 @@ class PostgresSettlement:
         placed = {row.reference: row.placed_at for row in rows}
         counted = [d.payment for d in decisions if d.verdict is Verdict.COUNT]
         other = [d for d in decisions if d.verdict is not Verdict.COUNT]
+        unproved = await ask_first(connection, [d.payment.reference for d in other])
+        if unproved:
+            other = [d for d in other if d.payment.reference not in unproved]
         if counted:
             await count(connection, contest, counted, providers, placed, plan)
         if other:
             await self._refuse(connection, contest, other, providers, placed)
-        return SettledBatch(contest, tuple((p.candidate_code, p.quantity) for p in counted), len(other))
+        return SettledBatch(contest, tuple((p.candidate_code, p.quantity) for p in counted), len(other) + len(unproved))
 
     async def _refuse(
         self,

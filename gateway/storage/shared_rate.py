@@ -2,6 +2,7 @@
 
 One script in Redis hands out turns ahead of their time, by Redis's own clock, so that nobody polls: the
 process that reserved one waits for it. While Redis is away each process keeps half of the rate by itself.
+An account that was told to slow down gets turns of the rate that it is left with (`gateway.storage.shared_pace`).
 """
 
 import asyncio
@@ -15,6 +16,8 @@ import structlog
 from redis import asyncio as redis_asyncio
 from redis.exceptions import RedisError
 
+from gateway.storage.shared_pace import SharedPaces, pace_key
+
 # A little more than the second that no operator may count too many in: calls take unequal ways to it.
 WINDOW_SECONDS: Final = 1.01
 # The same for turns as they were really taken here.
@@ -26,7 +29,8 @@ LATE_SECONDS: Final = 0.05
 _MICRO: Final = 1_000_000
 _log = structlog.get_logger(__name__)
 
-# The list has the moments (µs) of the last turns, newest first: as many as one second may have.
+# The list has the moments (µs) of the last turns, newest first: as many as one second may have when nobody was told
+# to slow down. With the turns come the account's pace, if it has one, and the moment.
 _SCRIPT: Final = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -39,9 +43,9 @@ for i = 1, tonumber(ARGV[4]) do
   redis.call('LPUSH', KEYS[1], string.format('%.0f', last))
   turns[i] = last - now
 end
-redis.call('LTRIM', KEYS[1], 0, rate - 1)
+redis.call('LTRIM', KEYS[1], 0, tonumber(ARGV[5]) - 1)
 redis.call('EXPIRE', KEYS[1], 60)
-return turns
+return {turns, redis.call('GET', KEYS[2]), now}
 """
 
 
@@ -53,26 +57,31 @@ class OwnTurns:
         self._apart = apart
         self._clock = clock
 
-    def reserve(self, many: int) -> list[float]:
-        """The moments of the next turns, by the clock."""
-        return [self._next() for _ in range(many)]
+    def reserve(self, many: int, share: float = 1.0) -> list[float]:
+        """The moments of the next turns, by the clock. `share`: of the rate, where less is left of it."""
+        rate = max(1, int((self._last.maxlen or 1) * share))
+        return [self._next(rate, self._apart / share) for _ in range(many)]
 
-    def _next(self) -> float:
+    def _next(self, rate: int, apart: float) -> float:
         turn = self._clock()
         if self._last:
-            turn = max(turn, self._last[-1] + self._apart)
-        if len(self._last) == self._last.maxlen:
-            turn = max(turn, self._last[0] + WINDOW_SECONDS)
+            turn = max(turn, self._last[-1] + apart)
+        if len(self._last) >= rate:
+            turn = max(turn, self._last[-rate] + WINDOW_SECONDS)
         self._last.append(turn)
         return turn
 
 
 class SharedRate:
     """Turns at accounts. `name`: what is limited. `evenly`: turns are spread over the second; else as many
-    as a second may have can come at once, and then none for the rest of it."""
+    as a second may have can come at once, and then none for the rest of it. `paces`: of accounts that were told
+    to slow down, one object for all rates of a process."""
 
-    def __init__(self, redis: "redis_asyncio.Redis", name: str, *, evenly: bool = False) -> None:
+    def __init__(
+        self, redis: "redis_asyncio.Redis", name: str, *, evenly: bool = False, paces: SharedPaces | None = None
+    ) -> None:
         self._script = redis.register_script(_SCRIPT)
+        self._paces = paces or SharedPaces(redis)
         self._name = name
         self._evenly = evenly
         self._lines: dict[tuple[str, int], _Line] = {}
@@ -88,17 +97,24 @@ class SharedRate:
 
     async def reserve(self, account: str, per_second: int, apart: float, many: int) -> list[float] | None:
         """Seconds from now to each of the next turns; None while Redis is away."""
-        window = [round(WINDOW_SECONDS * _MICRO), round(apart * _MICRO)]
-        key = f"rate:{self._name}:{account}:{per_second}"
+        left = self.left(account, per_second)
+        window = [round(WINDOW_SECONDS * _MICRO), round(apart * per_second / left * _MICRO)]
+        keys = [f"rate:{self._name}:{account}:{per_second}", pace_key(account)]
         try:
-            turns: Any = await self._script(keys=[key], args=[per_second, *window, many])
+            told: Any = await self._script(keys=keys, args=[left, *window, many, per_second])
         except (RedisError, OSError) as error:
             if not self._away:
                 _log.warning("rate_kept_alone", rate=self._name, error=type(error).__name__)
             self._away = True
             return None
         self._away = False
+        turns, pace, now = told
+        self._paces.learn(account, pace, now / _MICRO)
         return [turn / _MICRO for turn in turns]
+
+    def left(self, account: str, per_second: int) -> int:
+        """What an account has of its rate now."""
+        return self._paces.left(account, per_second)
 
 
 class _Line:
@@ -150,7 +166,8 @@ class _Line:
             return []
         turns = await self._shared.reserve(self._account, self._per_second, self._apart, many)
         if turns is None:
-            return self._own.reserve(many)
+            left = self._shared.left(self._account, self._per_second)
+            return self._own.reserve(many, left / self._per_second)
         now = time.monotonic()
         return [now + turn for turn in turns]
 

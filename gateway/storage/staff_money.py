@@ -27,8 +27,9 @@ _OPERATOR_REFERENCE_LENGTH_MAX: Final = 64
 _CLAIM, _REVIEW = ("claim", "refund"), ("review", "refused after review")
 
 _PAYMENT: Final = text("""
-select p.reference, p.contest_id, p.status, p.provider, p.placed_at, c.slug, v.channel, v.quantity, k.code,
-  coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency
+select p.reference, p.contest_id, p.status, p.provider, p.placed_at, p.provisional, c.slug, v.channel, v.quantity,
+  k.code, coalesce(p.received_minor, p.amount_minor) as amount_minor,
+  coalesce(p.received_currency, p.currency) as currency
 from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
 where p.reference = :reference
@@ -73,6 +74,8 @@ def freezers() -> Mapping[Act, Freeze]:
 async def _freeze_refund(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
     payment = await _payment(connection, request.subject)
     _in_state(payment, GIVEABLE)
+    if payment.provisional:
+        raise ActRefused(Why.IMPOSSIBLE, "the payment is counted on a callback alone; wait until it is proved")
     shown = _shown(payment)
     if (ticket := request.params.get("ticket")) is not None:
         found = (await connection.execute(_TICKET, {"ticket": _number(ticket, "ticket")})).one_or_none()

@@ -39,6 +39,29 @@ def _events(of: str) -> Table:
 
 refund_events = _events("refund")
 payout_events = _events("payout")
+dispute_events = _events("dispute")
+
+disputes = Table(
+    "disputes",
+    metadata,
+    Column("reference", Uuid, primary_key=True),
+    words("provider"),
+    words("operator_reference"),
+    Column("payment_reference", Uuid, nullable=False),
+    Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
+    words("code"),
+    number("amount_minor"),
+    words("currency"),
+    words("status"),
+    words("effect", null=True),
+    number("reversed_minor", default="0"),
+    number("fee_minor", default="0"),
+    instant("opened_at", null=False, default="now()"),
+    instant("closed_at"),
+    UniqueConstraint("provider", "operator_reference"),
+)
+Index("disputes_of_payment", disputes.c.payment_reference)
+Index("disputes_to_act", disputes.c.reference, postgresql_where=text("status = 'lost' and effect is null"))
 
 fee_plans = Table(
     "fee_plans",

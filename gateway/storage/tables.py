@@ -176,6 +176,7 @@ Index(
     desc(payments.c.placed_at),
     postgresql_where=text("orderer is not null"),
 )
+Index("payments_of_card", payments.c.provider_reference, postgresql_where=text("method = 'CARD'"))
 Index("payments_provisional", payments.c.reference, postgresql_where=text("provisional"))
 Index(
     "payments_counted_once",

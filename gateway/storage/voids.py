@@ -52,6 +52,11 @@ from void_rows r join payments p on p.reference = r.payment_reference and p.plac
   join votes v on v.id = p.vote_id and v.placed_at = p.placed_at join candidates k on k.id = v.candidate_id
 where r.request_id = :request group by 1, 2, 3, 4
 """)
+# Whoever gives back what nobody is known to have paid gives away the money of others.
+_NOT_ASKED_ABOUT: Final = text("""
+select count(*) from void_rows r join payments p on p.reference = r.payment_reference and p.placed_at = r.placed_at
+where r.request_id = :request and p.provisional
+""")
 
 _LEFT: Final = text("""
 select payment_reference from void_rows where request_id = :request and done_at is null
@@ -143,6 +148,9 @@ async def freeze_window(connection: AsyncConnection, request: NewRequest) -> Map
     rows = (await connection.execute(_COUNT_FROZEN, {"request": request.id})).all()
     if not rows:
         raise ActRefused(Why.IMPOSSIBLE, "nothing counted or held was ordered in this window")
+    if many := (await connection.execute(_NOT_ASKED_ABOUT, {"request": request.id})).scalar_one():
+        said = f"{many} payments of this window are counted on a callback alone; wait until they are proved"
+        raise ActRefused(Why.IMPOSSIBLE, said)
     return _summed(request.subject, rows, request.params)
 
 

@@ -12,10 +12,20 @@ from typing import Final, TypeVar
 
 import structlog
 
-from gateway.domain.breaker import PROBES, SLOW_SECONDS, Window, at_once, failing
-from gateway.domain.routing import Rails
+from gateway.domain.breaker import PROBES, SLOW_SECONDS, Went, Window, at_once, failing
+from gateway.domain.pacing import Tries
+from gateway.domain.routing import Rails, account_of
 from gateway.ports.accounts import AccountHealthStore, Accounts, AccountsRead, Asked
-from gateway.ports.payment_provider import NotSent, PaymentProvider, Prober, Unavailable, Unknown
+from gateway.ports.payment_provider import (
+    NotSent,
+    OutProber,
+    PayerReason,
+    PaymentProvider,
+    Prober,
+    Rejected,
+    Unavailable,
+    Unknown,
+)
 
 REFRESH_SECONDS: Final = 1.0
 # The first probe may need a new token, for which operators take up to half a minute.
@@ -32,6 +42,29 @@ async def measured(accounts: Accounts, account: str, asked: Asked, call: Awaitab
     return result
 
 
+def how_it_went(result: object, seconds: float) -> Went:
+    """What a call's result says of the operator. An empty wallet of ours is no fault of anybody's calls."""
+    match result:
+        case NotSent(throttled=True) | Unavailable(throttled=True):
+            return Went.THROTTLED
+        case NotSent() | Unknown() | Unavailable():
+            return Went.BROKE
+        case Rejected(alarm=True) if result.reason is not PayerReason.NO_FUNDS:
+            return Went.BROKE
+        case _:
+            return Went.SLOW if seconds > SLOW_SECONDS else Went.WELL
+
+
+def _word(result: object) -> str:
+    match result:
+        case NotSent() | Unknown() | Unavailable():
+            return result.error
+        case Rejected():
+            return result.code
+        case _:
+            return "slow"
+
+
 class Unwatched:
     """`Accounts` that are always open."""
 
@@ -40,6 +73,10 @@ class Unwatched:
     def at_once(self, account: str, usual: int) -> int:
         """As many as ever."""
         return usual
+
+    def may_ask(self, account: str, *, again: bool) -> bool:
+        """Always."""
+        return True
 
     def note(self, account: str, asked: Asked, result: object, seconds: float) -> None:
         """Nobody looks at it."""
@@ -51,7 +88,8 @@ UNWATCHED: Final = Unwatched()
 class AccountWatch:
     """`Accounts` of this process. `keep_watching` runs for the process's life.
 
-    `temporary`: errors of a database that comes back. `clock`: seconds that do not go back.
+    `temporary`: errors of a database that comes back. `slow`: told of an account whose operator wants fewer
+    calls. `clock`: seconds that do not go back.
     """
 
     def __init__(
@@ -61,14 +99,17 @@ class AccountWatch:
         rails: Rails,
         *,
         temporary: tuple[type[Exception], ...],
+        slow: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._providers = providers
         self._rails = rails
         self._temporary = temporary
+        self._slow = slow
         self._clock = clock
         self._windows: dict[str, dict[Asked, Window]] = {}
+        self._tries: dict[str, Tries] = {}
         self._opened_at: dict[str, float] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._listener: Callable[[Rails], None] = lambda _: None
@@ -91,17 +132,25 @@ class AccountWatch:
         opened = self._opened_at.get(account)
         return usual if opened is None else at_once(self._clock() - opened, usual)
 
+    def may_ask(self, account: str, *, again: bool) -> bool:
+        """Whether money may be asked for now. Each process keeps its own share."""
+        now, tries = self._clock(), self._tries.get(account, Tries())
+        if again and not tries.may_repeat(now):
+            return False
+        self._tries[account] = tries.after(now, again=again)
+        return True
+
     def note(self, account: str, asked: Asked, result: object, seconds: float) -> None:
         """A call ended. What began before the account last opened says nothing of it now."""
-        now = self._clock()
+        now, went = self._clock(), how_it_went(result, seconds)
+        if went is Went.THROTTLED:
+            self._slow(account_of(account))
         if account in self._rails.closed or now - seconds < self._opened_at.get(account, now - seconds):
             return
         windows = self._windows.setdefault(account, {})
-        failed = isinstance(result, NotSent | Unknown | Unavailable) or seconds > SLOW_SECONDS
-        windows[asked] = windows.get(asked, Window()).after(now, failed=failed)
-        if failed and failing(windows.values(), now):
-            word = getattr(result, "error", "") if isinstance(result, NotSent | Unknown | Unavailable) else "slow"
-            self._begin(account, partial(self._close, account, f"{asked.value}: {word}"))
+        windows[asked] = windows.get(asked, Window()).after(now, went)
+        if went is not Went.WELL and failing(windows.values(), now):
+            self._begin(account, partial(self._close, account, f"{asked.value}: {_word(result)}"))
 
     async def keep_watching(self) -> None:
         """Read each second and probe what is due, until cancelled."""
@@ -136,7 +185,9 @@ class AccountWatch:
         return [
             account
             for account, held in read.health.items()
-            if held.closed_until is not None and held.closed_until <= read.now and account in self._providers
+            if held.closed_until is not None
+            and held.closed_until <= read.now
+            and account_of(account) in self._providers
         ]
 
     def _take(self, closed: frozenset[str]) -> None:
@@ -169,24 +220,33 @@ class AccountWatch:
     async def _probe(self, account: str) -> None:
         if not await self._store.claim_probe(account):
             return
-        seconds = await self._store.probed(account, alive=await self._is_alive(self._providers[account]))
+        seconds = await self._store.probed(account, alive=await _is_alive(_probe_of(account, self._providers)))
         if seconds == 0:
             _log.warning("account_open", account=account)
         elif seconds:
             _log.error("account_closed", account=account, seconds=seconds, reason="probe")
         await self.refresh()
 
-    @staticmethod
-    async def _is_alive(provider: PaymentProvider) -> bool:
-        """Several probes, one after the other. Whoever cannot be probed is tried by the next payers."""
-        if not isinstance(provider, Prober):
-            return True
-        for number in range(PROBES):
-            try:
-                async with asyncio.timeout(SLOW_SECONDS if number else FIRST_PROBE_SECONDS):
-                    alive = await provider.alive()
-            except TimeoutError:
-                return False
-            if not alive:
-                return False
+
+def _probe_of(watched: str, providers: Mapping[str, PaymentProvider]) -> Callable[[], Awaitable[bool]] | None:
+    """How to find out whether the operator is there, moving no money; None where there is no way."""
+    account = account_of(watched)
+    provider = providers[account]
+    if watched != account and isinstance(provider, OutProber):
+        return provider.alive_out
+    return provider.alive if isinstance(provider, Prober) else None
+
+
+async def _is_alive(probe: Callable[[], Awaitable[bool]] | None) -> bool:
+    """Several probes, one after the other. Whoever cannot be probed is tried by the next payers."""
+    if probe is None:
         return True
+    for number in range(PROBES):
+        try:
+            async with asyncio.timeout(SLOW_SECONDS if number else FIRST_PROBE_SECONDS):
+                alive = await probe()
+        except TimeoutError:
+            return False
+        if not alive:
+            return False
+    return True

@@ -42,6 +42,8 @@ LEFT_TO_OTHERS: Final = 16
 ENDED_MIN: Final = 32
 LOOK_SECONDS: Final = 0.1
 TIDY_SECONDS: Final = 1.0
+# Until what may not be tried again yet has its next turn.
+AGAIN_SECONDS: Final = 5.0
 # How long what was prepared waits before somebody else looks at it.
 _LEASE: Final = timedelta(seconds=60)
 _log = structlog.get_logger(__name__)
@@ -179,10 +181,13 @@ class Collector:
             # The provider was taken out of service after the order: nobody was asked.
             log.error("provider_not_configured")
             return _not_configured(payment)
+        if not self._accounts.may_ask(account, again=payment.send_tries > 1):
+            return _put_back(payment, "too much is tried again", AGAIN_SECONDS)
         await self._wait_turn(account)
         async with self._calling:
             if account in self._accounts.rails.closed:
-                return _put_back(payment)
+                # It was closed while this waited for its turn.
+                return _put_back(payment, "account closed")
             return await self._ask(payment, provider, log)
 
     async def _wait_turn(self, account: str) -> None:
@@ -241,14 +246,15 @@ def _prepared(payment: OpenPayment) -> Observation:
     )
 
 
-def _put_back(payment: OpenPayment) -> Observation:
-    """Its account was closed while it waited for its turn."""
+def _put_back(payment: OpenPayment, why: str, seconds: float = 0.0) -> Observation:
+    """Nobody was asked. It is due again after so long."""
     return Observation(
         payment.collection.reference,
         Seen.PUT_BACK,
         Actor.COLLECTOR,
-        detail="account closed",
-        next_check_at=payment.now,
+        detail=why,
+        next_check_at=payment.now + timedelta(seconds=seconds),
+        untried=True,
     )
 
 

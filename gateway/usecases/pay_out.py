@@ -3,15 +3,17 @@
 import asyncio
 import random
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
-from typing import Final, cast
+from typing import Final
 
 import structlog
 
 from gateway.domain.payout import PayoutSeen, PayoutState
-from gateway.ports.payment_provider import Disburser, NotFound, PaymentProvider, Rejected, StatusReport
+from gateway.ports.accounts import Accounts
+from gateway.ports.payment_provider import DisburseResult, PaymentProvider, StatusReport
 from gateway.ports.payouts import OpenPayout, PayoutObservation, PayoutStore
+from gateway.usecases.account_watch import UNWATCHED
+from gateway.usecases.outgoing_calls import OutgoingCalls, on_platform, pays_from_float
 from gateway.usecases.payout_answers import of_report, of_send
 from gateway.usecases.verify_payments import StatusBudget
 
@@ -20,60 +22,50 @@ _NOT_CONFIGURED_SECONDS: Final = 600
 _log = structlog.get_logger(__name__)
 
 
-async def pay_out(*, payouts: PayoutStore, providers: Mapping[str, PaymentProvider], budget: StatusBudget) -> int:
+async def pay_out(
+    *,
+    payouts: PayoutStore,
+    providers: Mapping[str, PaymentProvider],
+    budget: StatusBudget,
+    accounts: Accounts = UNWATCHED,
+) -> int:
     """Send what is due and ask about what was sent, once; how many were looked at."""
     claimed = await payouts.claim(BATCH)
-    await asyncio.gather(*(_attend(payout, payouts, providers, budget) for payout in claimed))
+    calls = OutgoingCalls(budget, accounts, BATCH)
+    await asyncio.gather(*(_attend(payout, payouts, providers.get(payout.provider), calls) for payout in claimed))
     return len(claimed)
 
 
 async def _attend(
-    payout: OpenPayout, payouts: PayoutStore, providers: Mapping[str, PaymentProvider], budget: StatusBudget
+    payout: OpenPayout, payouts: PayoutStore, provider: PaymentProvider | None, calls: OutgoingCalls
 ) -> None:
     log = _log.bind(payout=str(payout.reference), provider=payout.provider)
-    provider = providers.get(payout.provider)
     if provider is None or not provider.capabilities(payout.disbursement.country).can_pay_out:
         # Its account was taken out of service: it keeps its place until that is back.
         log.error("provider_not_configured")
-        then = payout.now + timedelta(seconds=_NOT_CONFIGURED_SECONDS)
-        await payouts.record(PayoutObservation(payout.reference, None, next_try_at=then))
+        await payouts.record(_waits(payout, _NOT_CONFIGURED_SECONDS))
         return
-    base_url = payout.disbursement.base_url or provider.base_url
-    payout = replace(payout, disbursement=replace(payout.disbursement, base_url=base_url))
-    if payout.state is PayoutState.SENT:
-        seen = _read(payout, provider, await _question(payout, provider, budget))
-    elif await payouts.begin_sending(payout.reference, base_url):
-        seen = await _send(payout, provider, budget, log)
+    payout, sent = on_platform(payout, provider), payout.state is PayoutState.SENT
+    if wait := calls.wait_to_ask(payout) if sent else calls.wait_to_send(payout):
+        await payouts.record(_waits(payout, wait * (1 + 0.2 * _jitter())))
+        return
+    if sent:
+        answer: DisburseResult | StatusReport = await calls.ask(payout, provider)
+    elif await payouts.begin_sending(payout.reference, payout.disbursement.base_url or provider.base_url):
+        answer = await calls.send(payout, provider, log)
     else:
         return
-    await _record(payout, seen, payouts, log)
+    await _record(payout, _seen(payout, provider, answer), payouts, log)
 
 
-async def _send(
-    payout: OpenPayout,
-    provider: PaymentProvider,
-    budget: StatusBudget,
-    log: structlog.typing.FilteringBoundLogger,
-) -> PayoutObservation:
-    result = await cast("Disburser", provider).disburse(payout.disbursement)
-    log.info("payout_sent", result=type(result).__name__, tries=payout.send_tries + 1)
-    if getattr(result, "alarm", False):
-        log.error("provider_refuses_us", result=repr(result))
-    if isinstance(result, Rejected) and result.ask_first:
-        report = await _question(payout, provider, budget)
-        if not isinstance(report, NotFound):
-            return _read(payout, provider, report)
-    return of_send(payout, result, _jitter())
+def _waits(payout: OpenPayout, seconds: float) -> PayoutObservation:
+    return PayoutObservation(payout.reference, None, next_try_at=payout.now + timedelta(seconds=seconds))
 
 
-async def _question(payout: OpenPayout, provider: PaymentProvider, budget: StatusBudget) -> StatusReport:
-    await budget.wait_turn(payout.provider, provider.capabilities(payout.disbursement.country).status_per_second)
-    return await cast("Disburser", provider).query_disbursement(payout.disbursement)
-
-
-def _read(payout: OpenPayout, provider: PaymentProvider, report: StatusReport) -> PayoutObservation:
-    from_float = provider.capabilities(payout.disbursement.country).pays_from_float
-    return of_report(payout, report, _jitter(), from_float=from_float)
+def _seen(payout: OpenPayout, provider: PaymentProvider, answer: DisburseResult | StatusReport) -> PayoutObservation:
+    if isinstance(answer, DisburseResult):
+        return of_send(payout, answer, _jitter())
+    return of_report(payout, answer, _jitter(), from_float=pays_from_float(payout, provider))
 
 
 async def _record(

@@ -11,20 +11,21 @@ from typing import Final, cast
 import structlog
 
 from gateway.domain.refund import RefundSeen, RefundState
+from gateway.ports.accounts import Accounts
 from gateway.ports.payment_provider import (
     Balance,
     BalanceTeller,
     Capabilities,
-    Disburser,
+    DisburseResult,
     Failed,
-    NotFound,
     PayerReason,
     PaymentProvider,
     Rejected,
-    StatusReport,
     Wallet,
 )
 from gateway.ports.refunds import OpenRefund, RefundObservation, RefundStore, SendingRefund
+from gateway.usecases.account_watch import UNWATCHED
+from gateway.usecases.outgoing_calls import OutgoingCalls, on_platform, pays_from_float
 from gateway.usecases.refund_answers import BALANCE_TOO_LOW, NO_REFUNDS, given_up, of_report, of_send, put_off
 from gateway.usecases.verify_payments import StatusBudget
 
@@ -35,25 +36,31 @@ _log = structlog.get_logger(__name__)
 Providers = Mapping[str, PaymentProvider]
 
 
-async def refund_payments(*, refunds: RefundStore, providers: Providers, budget: StatusBudget) -> int:
+async def refund_payments(
+    *, refunds: RefundStore, providers: Providers, budget: StatusBudget, accounts: Accounts = UNWATCHED
+) -> int:
     """Send what is due and ask about what was sent, once; how many were looked at.
 
     What an operator gives nothing back for waits for a person. Where an account tells its balance, no
     more is sent than it holds.
     """
     claimed = await refunds.claim(BATCH)
+    calls = OutgoingCalls(budget, accounts, BATCH)
     due: dict[tuple[str, str, str], list[OpenRefund]] = defaultdict(list)
-    sent = []
+    asked, waiting = [], []
     for refund in claimed:
         if refund.provider not in providers:
-            await refunds.observe(_waits_for_its_account(refund))
+            waiting.append(_waits_for_its_account(refund))
+        elif wait := calls.wait_to_ask(refund) if refund.state is RefundState.SENT else calls.wait_to_send(refund):
+            waiting.append(_waits(refund, wait * (1 + 0.2 * _jitter())))
         elif refund.state is RefundState.SENT:
-            sent.append(refund)
+            asked.append(refund)
         else:
             due[refund.provider, refund.disbursement.country, refund.disbursement.amount.currency].append(refund)
     await asyncio.gather(
-        *(_send_all(providers[key[0]], members, refunds, budget) for key, members in due.items()),
-        *(_ask(refund, providers[refund.provider], refunds, budget) for refund in sent),
+        *(refunds.observe(seen) for seen in waiting),
+        *(_send_all(providers[key[0]], members, refunds, budget, calls) for key, members in due.items()),
+        *(_ask(refund, providers[refund.provider], refunds, calls) for refund in asked),
     )
     return len(claimed)
 
@@ -61,12 +68,19 @@ async def refund_payments(*, refunds: RefundStore, providers: Providers, budget:
 def _waits_for_its_account(refund: OpenRefund) -> RefundObservation:
     """Its account was taken out of service: it keeps its place until that is back."""
     _bound(refund).error("provider_not_configured")
-    then = refund.now + timedelta(seconds=_NOT_CONFIGURED_SECONDS)
-    return RefundObservation(refund.reference, None, next_try_at=then)
+    return _waits(refund, _NOT_CONFIGURED_SECONDS)
+
+
+def _waits(refund: OpenRefund, seconds: float) -> RefundObservation:
+    return RefundObservation(refund.reference, None, next_try_at=refund.now + timedelta(seconds=seconds))
 
 
 async def _send_all(
-    provider: PaymentProvider, due: Sequence[OpenRefund], refunds: RefundStore, budget: StatusBudget
+    provider: PaymentProvider,
+    due: Sequence[OpenRefund],
+    refunds: RefundStore,
+    budget: StatusBudget,
+    calls: OutgoingCalls,
 ) -> None:
     """Refunds of one account, country and currency."""
     can = provider.capabilities(due[0].disbursement.country)
@@ -80,7 +94,7 @@ async def _send_all(
         [SendingRefund(r.reference, r.provider, r.disbursement.base_url or provider.base_url) for r in affordable]
     )
     await asyncio.gather(
-        *(_send(refund, provider, refunds, budget) for refund in affordable if refund.reference in going)
+        *(_send(refund, provider, refunds, calls) for refund in affordable if refund.reference in going)
     )
 
 
@@ -113,35 +127,29 @@ async def _affordable(
     return going
 
 
-async def _send(refund: OpenRefund, provider: PaymentProvider, refunds: RefundStore, budget: StatusBudget) -> None:
-    disbursement = replace(refund.disbursement, base_url=refund.disbursement.base_url or provider.base_url)
-    refund = replace(refund, disbursement=disbursement)
-    result = await _disburser(provider).disburse(disbursement)
-    _bound(refund).info("refund_sent", result=type(result).__name__, tries=refund.send_tries + 1)
-    if getattr(result, "alarm", False):
-        _bound(refund).error("provider_refuses_us", result=repr(result))
-    if isinstance(result, Rejected) and result.ask_first:
-        report = await _question(refund, provider, budget)
-        if not isinstance(report, NotFound):
-            await _observe(
-                refund, of_report(refund, report, _jitter(), from_float=_from_float(refund, provider)), refunds
-            )
-            return
-    if isinstance(result, Rejected) and result.reason is PayerReason.NO_FUNDS:
-        _bound(refund).error("balance_too_low", code=result.code)
-    await _observe(refund, of_send(refund, result, _jitter()), refunds)
+async def _send(refund: OpenRefund, provider: PaymentProvider, refunds: RefundStore, calls: OutgoingCalls) -> None:
+    refund = on_platform(refund, provider)
+    answer = await calls.send(refund, provider, _bound(refund))
+    if not isinstance(answer, DisburseResult):
+        seen = of_report(refund, answer, _jitter(), from_float=pays_from_float(refund, provider))
+    else:
+        if isinstance(answer, Rejected) and answer.reason is PayerReason.NO_FUNDS:
+            _bound(refund).error("balance_too_low", code=answer.code)
+        seen = of_send(refund, answer, _jitter())
+    await _observe(refund, seen, refunds)
 
 
-async def _ask(refund: OpenRefund, provider: PaymentProvider, refunds: RefundStore, budget: StatusBudget) -> None:
+async def _ask(refund: OpenRefund, provider: PaymentProvider, refunds: RefundStore, calls: OutgoingCalls) -> None:
     if not provider.capabilities(refund.disbursement.country).can_refund:
         # It could when this was sent: its disbursement account was taken out of the settings.
         await refunds.observe(_waits_for_its_account(refund))
         return
-    report = await _question(refund, provider, budget)
+    report = await calls.ask(refund, provider)
     _bound(refund).info("refund_asked", report=type(report).__name__, checks=refund.checks)
     if isinstance(report, Failed) and report.alarm:
         _bound(refund).error("provider_refuses_us", code=report.code)
-    await _observe(refund, of_report(refund, report, _jitter(), from_float=_from_float(refund, provider)), refunds)
+    seen = of_report(refund, report, _jitter(), from_float=pays_from_float(refund, provider))
+    await _observe(refund, seen, refunds)
 
 
 async def _observe(refund: OpenRefund, seen: RefundObservation, refunds: RefundStore) -> None:
@@ -154,21 +162,6 @@ async def _observe(refund: OpenRefund, seen: RefundObservation, refunds: RefundS
         else:
             # Done before, most likely; were it void, the payer would be paid twice.
             _bound(refund).warning("refund_success_changes_nothing")
-
-
-async def _question(refund: OpenRefund, provider: PaymentProvider, budget: StatusBudget) -> StatusReport:
-    disbursement = replace(refund.disbursement, base_url=refund.disbursement.base_url or provider.base_url)
-    await budget.wait_turn(refund.provider, provider.capabilities(disbursement.country).status_per_second)
-    return await _disburser(provider).query_disbursement(disbursement)
-
-
-def _disburser(provider: PaymentProvider) -> Disburser:
-    """The capability says that it is one."""
-    return cast("Disburser", provider)
-
-
-def _from_float(refund: OpenRefund, provider: PaymentProvider) -> bool:
-    return provider.capabilities(refund.disbursement.country).pays_from_float
 
 
 def _jitter() -> float:

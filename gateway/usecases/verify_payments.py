@@ -5,6 +5,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Protocol
+from uuid import UUID
 
 import structlog
 
@@ -13,9 +14,10 @@ from gateway.domain.routing import provider_of
 from gateway.ports.accounts import Accounts, Asked
 from gateway.ports.payment_provider import Failed, Hint, PaymentProvider, Reversed, StatusReport
 from gateway.ports.raw_exchange import RawRequest
-from gateway.ports.stores import DueCallback, JudgedCallback, Observation, OpenPayment, PaymentStore
+from gateway.ports.stores import DueCallback, JudgedCallback, Observation, OpenPayment, PaymentStore, SeenReversal
 from gateway.usecases.account_watch import UNWATCHED, measured
 from gateway.usecases.observations import LOOK_AGAIN_AT_FAILED, of_report
+from gateway.usecases.provisional import AskedLater, CountingOnCallbacks
 
 CALLBACK_BATCH: Final = 500
 # Questions a second that an account is asked while it is closed.
@@ -31,27 +33,41 @@ class StatusBudget(Protocol):
         ...
 
 
-async def judge_callbacks(*, payments: PaymentStore, providers: Mapping[str, PaymentProvider]) -> int:
+async def judge_callbacks(
+    *, payments: PaymentStore, providers: Mapping[str, PaymentProvider], counting: CountingOnCallbacks | None = None
+) -> int:
     """Read stored callbacks. A proof becomes evidence, a hint makes its payment due, anything else
-    is only kept. The same bytes again are a hint at most. Returns how many were judged."""
+    is only kept. The same bytes again are a hint at most. Returns how many were judged. `counting`: where
+    some account is counted on, see docs/decisions/0017-counting-on-a-callback.md."""
     due = await payments.claim_callbacks(CALLBACK_BATCH)
-    judged, proofs = [], []
+    judged, proofs, taken_back, claimed = [], [], [], []
     for callback in due:
-        hints = _read(callback, providers)
-        hints = tuple(replace(hint, proof=None) if _proves_nothing(callback, hint) else hint for hint in hints)
+        hints = tuple(_believed(callback, hint) for hint in _read(callback, providers))
         proofs += [seen for hint in hints if (seen := _proof(callback, hint))]
+        taken_back += [back for hint in hints if (back := _reversal(callback, hint))]
         judged.append(replace(_judged(callback, hints), duplicate_of=callback.duplicate_of))
+        if counting is not None:
+            claimed += [(callback, hint.claims) for hint in hints if hint.claims]
+    if counting is not None and (counted := await counting.observed(claimed)):
+        proofs += counted.values()
+        judged = [replace(j, outcome="provisional", hinted=False) if j.id in counted else j for j in judged]
     # Evidence first: a callback is marked as judged only when what it proves is kept.
     await payments.record(proofs)
+    if taken_back:
+        found = await payments.record_reversals(taken_back)
+        about = {back.callback: found.get(back.callback) for back in taken_back}
+        judged = [_of_reversal(one, about[one.id]) if one.id in about else one for one in judged]
     await payments.judge_callbacks(judged)
     return len(due)
 
 
-def _proves_nothing(callback: DueCallback, hint: Hint) -> bool:
+def _believed(callback: DueCallback, hint: Hint) -> Hint:
     """The same bytes again are no news. What was signed about one payment says nothing about another, at
     whose address it came."""
     elsewhere = None not in (hint.reference, callback.reference) and hint.reference != callback.reference
-    return callback.duplicate_of is not None or elsewhere
+    if callback.duplicate_of is None and not elsewhere:
+        return hint
+    return replace(hint, proof=None, claims=None)
 
 
 def _read(callback: DueCallback, providers: Mapping[str, PaymentProvider]) -> tuple[Hint, ...]:
@@ -66,7 +82,8 @@ def _read(callback: DueCallback, providers: Mapping[str, PaymentProvider]) -> tu
 
 
 def _raw(callback: DueCallback) -> RawRequest:
-    return RawRequest(callback.method, "", callback.headers, callback.body)
+    at = callback.received_at.timestamp() if callback.received_at else None
+    return RawRequest(callback.method, "", callback.headers, callback.body, at=at)
 
 
 def _judged(callback: DueCallback, hints: tuple[Hint, ...]) -> JudgedCallback:
@@ -76,26 +93,18 @@ def _judged(callback: DueCallback, hints: tuple[Hint, ...]) -> JudgedCallback:
     reference = callback.reference or hint.reference
     if reference is None and hint.order_code is None:
         return JudgedCallback(callback.id, "unknown reference")
-    if hint.proof is not None and callback.reference is not None:
+    if hint.proof is not None and callback.amount is not None:
         return JudgedCallback(callback.id, "proof", reference)
-    # What is proved of a payment that the URL does not name is asked for once more: one question finds it.
+    # What is proved of a payment that the URL does not name, or of a refund, is asked for once more: one question
+    # finds it.
     return JudgedCallback(callback.id, "hint", reference, hint.order_code, hinted=True)
 
 
 def _proof(callback: DueCallback, hint: Hint) -> Observation | None:
     """What a signed callback proves about its payment."""
-    if isinstance(hint.proof, Reversed):
-        # Nothing follows by itself: it is for a person, who finds the payment by what the event names.
-        _log.error(
-            "payment_reversed",
-            provider=callback.provider,
-            payment=str(hint.reference or callback.reference or ""),
-            operator_reference=hint.provider_reference,
-            code=hint.proof.code,
-            amount=str(hint.proof.amount),
-        )
-        return None
     if callback.reference is None or callback.amount is None or hint.proof is None:
+        return None
+    if isinstance(hint.proof, Reversed):
         return None
     proof = hint.proof
     evidence = Observation(
@@ -124,10 +133,26 @@ def _proof(callback: DueCallback, hint: Hint) -> Observation | None:
     )
 
 
+def _reversal(callback: DueCallback, hint: Hint) -> SeenReversal | None:
+    """What a signed callback proves about money that the operator took back."""
+    if not isinstance(hint.proof, Reversed):
+        return None
+    reference = hint.reference or callback.reference
+    return SeenReversal(callback.id, callback.provider, hint.proof, reference, hint.provider_reference)
+
+
+def _of_reversal(judged: JudgedCallback, payment: UUID | None) -> JudgedCallback:
+    """A payment that we do not know as paid yet is asked about first."""
+    if payment is None:
+        return replace(judged, outcome="unknown reference", reference=None, order_code=None, hinted=False)
+    return replace(judged, outcome="proof", reference=payment, hinted=True)
+
+
 class Verifier:
     """Asks about payments that are due, as many as each operator's rate allows. One a process.
 
-    Accounts are asked side by side: one that does not answer holds up no other."""
+    Accounts are asked side by side: one that does not answer holds up no other. `later`: what is counted
+    already and asked about when nothing else is."""
 
     def __init__(
         self,
@@ -135,11 +160,13 @@ class Verifier:
         providers: Mapping[str, PaymentProvider],
         budget: StatusBudget,
         accounts: Accounts = UNWATCHED,
+        later: AskedLater | None = None,
     ) -> None:
         self._payments = payments
         self._providers = providers
         self._budget = budget
         self._accounts = accounts
+        self._later = later
         self._under_way: dict[str, asyncio.Task[int]] = {}
 
     async def step(self) -> int:
@@ -165,16 +192,30 @@ class Verifier:
 
     async def _ask_account(self, account: str) -> int:
         provider = self._providers[account]
-        claimed = await self._payments.claim_to_verify(account, rate_of(account, provider, self._accounts))
+        rate = rate_of(account, provider, self._accounts)
+        claimed = await self._payments.claim_to_verify(account, rate)
+        counted = await self._later.claim(account, rate, len(claimed)) if self._later else []
         await asyncio.gather(
-            *(ask(payment, provider, self._payments, self._budget, self._accounts) for payment in claimed)
+            *(ask(payment, provider, self._payments, self._budget, self._accounts) for payment in claimed),
+            *(self._ask_later(payment, provider, self._later) for payment in counted if self._later),
         )
-        return len(claimed)
+        return len(claimed) + len(counted)
+
+    async def _ask_later(self, payment: OpenPayment, provider: PaymentProvider, later: AskedLater) -> None:
+        report = await _questioned(payment, provider, self._budget, self._accounts)
+        await later.learn(payment, report, random.uniform(-1, 1))  # noqa: S311 - spreads load, guards nothing
 
 
 def rate_of(account: str, provider: PaymentProvider, accounts: Accounts) -> int:
     """Questions a second: a trickle while the account is closed."""
     return TRICKLE if account in accounts.rails.closed else provider.capabilities("").status_per_second
+
+
+async def _questioned(
+    payment: OpenPayment, provider: PaymentProvider, budget: StatusBudget, accounts: Accounts
+) -> StatusReport:
+    await budget.wait_turn(payment.provider, rate_of(payment.provider, provider, accounts))
+    return await measured(accounts, payment.provider, Asked.STATUS, provider.query(payment.collection))
 
 
 async def ask(
@@ -185,8 +226,7 @@ async def ask(
     accounts: Accounts = UNWATCHED,
 ) -> StatusReport:
     """Ask about one claimed payment, within the operator's rate, and record what it says."""
-    await budget.wait_turn(payment.provider, rate_of(payment.provider, provider, accounts))
-    report = await measured(accounts, payment.provider, Asked.STATUS, provider.query(payment.collection))
+    report = await _questioned(payment, provider, budget, accounts)
     jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
     seen = of_report(payment, report, provider.capabilities(payment.collection.country), jitter)
     log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=payment.provider)

@@ -56,6 +56,7 @@ from payments.mtn_momo_answers import (
     order_code,
     read_active,
     read_balance,
+    read_claims,
     read_status,
     read_submission,
 )
@@ -71,8 +72,8 @@ _NO_PRODUCT: Final = "no disbursement account is configured"
 
 
 class MtnMomo:
-    """`PaymentProvider`, `Prober`, `BalanceTeller` and `HolderChecker` for MTN; a `Disburser` where the account
-    has the Disbursement product."""
+    """`PaymentProvider`, `Prober`, `OutProber`, `BalanceTeller` and `HolderChecker` for MTN; a `Disburser` where
+    the account has the Disbursement product."""
 
     code = CODE
 
@@ -147,6 +148,15 @@ class MtnMomo:
         nobody = f"v1_0/requesttopay/{uuid4()}"
         return shows_life(
             await self._collection.call("GET", self.base_url.rstrip("/"), nobody, what="probe", patience=STATUS)
+        )
+
+    async def alive_out(self) -> bool:
+        """The same of the Disbursement product; of one that nobody uses nothing is held up."""
+        if self._disbursement is None:
+            return True
+        nobody = f"v1_0/transfer/{uuid4()}"
+        return shows_life(
+            await self._disbursement.call("GET", self.base_url.rstrip("/"), nobody, what="probe_out", patience=STATUS)
         )
 
     async def disburse(self, disbursement: Disbursement) -> DisburseResult:
@@ -228,7 +238,7 @@ class MtnMomo:
         """A hint: nothing in the message proves anything."""
         body = read_object(request.body)
         claimed = word(body.get("status"))
-        return (Hint(claimed, order_code(body.get("externalId"))),) if claimed else ()
+        return (Hint(claimed, order_code(body.get("externalId")), claims=read_claims(body)),) if claimed else ()
 
     async def aclose(self) -> None:
         """Close connections."""

@@ -228,7 +228,7 @@ def read_creation(outcome: Outcome | NoToken, expires_at: datetime) -> CreateRes
     if status in (200, 201):
         return _page(answer, expires_at)
     if status == 429 or (status == 403 and code == _TOO_MANY):
-        return NotSent(said)
+        return NotSent(said, throttled=True)
     if status in (400, 403) and is_page(outcome):
         return Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True)
     if status in (401, 403, 404):

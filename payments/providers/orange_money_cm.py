@@ -282,7 +282,7 @@ def read_payment(outcome: Outcome | NoToken) -> CreateResult:
     if status in (200, 400, 403) and is_page(outcome):
         return Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
     if status == 429:
-        return NotSent("429")
+        return NotSent("429", throttled=True)
     if status in (401, 403, 404):
         return NotSent(str(status), alarm=True)
     if refusal and 400 <= status < 500:

@@ -15,7 +15,7 @@ Source: Stripe's API reference (Checkout Sessions, Refunds, Webhooks, Idempotent
 
 A declined card ends nothing: the payer tries again on the same page. A session is found again by its
 number; where the answer to the creation was lost, among those of these minutes. What is paid may be taken
-back for months: a dispute comes as an event, and a lost one as a proof.
+back for months: a dispute comes as events, which prove that it was opened, won or lost.
 """
 
 import time
@@ -231,8 +231,9 @@ class Stripe:
         )
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
-        """What a signed event says. One that was signed long ago, or will be, is a hint without proof."""
-        found = origin(request.headers, request.body, self._webhook_secrets(), self._clock())
+        """What a signed event says. One that was signed long before it came, or after, is a hint without proof."""
+        came = self._clock() if request.at is None else request.at
+        found = origin(request.headers, request.body, self._webhook_secrets(), came)
         if found is Origin.SOMEBODY:
             return ()
         return read_event(request.body, live=self._live, proves=found is Origin.STRIPE)

@@ -281,7 +281,7 @@ def read_creation(outcome: Outcome, ends: datetime) -> CreateResult:
             return Unknown("an answer without a link")
         return Redirect(url, _instant(answer.get("when_expires")) or ends, None, {SESSION: session})
     if status == 429:
-        return NotSent(said)
+        return NotSent(said, throttled=True)
     if status in (401, 403, 404):
         return NotSent(said, alarm=True)
     if status in (400, 409, 422):
@@ -369,7 +369,7 @@ def read_refund(outcome: Outcome, session: str) -> DisburseResult:
     if status in (200, 201, 204) and not outcome.body.strip():
         return Accepted(session)
     if status == 429:
-        return NotSent(said)
+        return NotSent(said, throttled=True)
     if status in (401, 403) or (status == 404 and code != _NO_SESSION):
         return NotSent(said, alarm=True)
     if status in (400, 404, 409, 422):

@@ -85,7 +85,8 @@ class Faults(_Section):
     takes its time after the payer's approval. `default_balance`: of a wallet not yet used.
     `limit`: the most that one payment may be, whole units, 0 is no limit. `float_balance`: all that was
     ever put into the wallet that the merchant pays out of. `fee_per_mille`: what the operator keeps of
-    each collection. `only`: the direction of money to which the three sections apply.
+    each collection, `dispute_fee` of a disputed one, however that ends. `only`: the direction of money to
+    which the three sections apply.
     """
 
     autopay: bool = False
@@ -102,6 +103,7 @@ class Faults(_Section):
     limit: int = Field(0, ge=0)
     float_balance: int = Field(100_000_000, ge=0)
     fee_per_mille: int = Field(0, ge=0, le=1000)
+    dispute_fee: int = Field(0, ge=0)
     only: Literal["both", "collections", "disbursements"] = "both"
     callback: CallbackFaults = CallbackFaults()
     status: StatusFaults = StatusFaults()

@@ -230,6 +230,8 @@ class Stripe:
     def _on_the_page_afterwards(self, entry: Entry, action: str) -> None:
         if action == "dispute":
             self._after.dispute(entry, "fraudulent")
+        elif action in ("dispute_won", "dispute_lost"):
+            self._after.decide_of(entry, won=action == "dispute_won")
         else:
             self._after.give_back_past_the_merchant(entry)
 

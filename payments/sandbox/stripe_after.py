@@ -1,8 +1,8 @@
 """What happens to a card payment afterwards: refunds that the merchant asks for, disputes of the payer.
 
 Source: Stripe's API reference (Refunds, Disputes). In Stripe's test mode a dispute is decided by what the
-merchant writes: `winning_evidence`, `losing_evidence`; one that is closed is lost. A refund is `pending`
-until the money left, so that the merchant's books see both.
+merchant writes: `winning_evidence`, `losing_evidence`; one that is closed is lost. The payment's own page decides
+too, so that a test needs no key. A refund is `pending` until the money left, so that the merchant's books see both.
 """
 
 import json
@@ -194,6 +194,7 @@ class Afterwards:
                     "intent": payment.details["intent"],
                     "charge": payment.details["charge"],
                     "reason": reason,
+                    "fee": str(self._around.faults.dispute_fee),
                     "live": "yes" if payment.details["session"].startswith("cs_live_") else "",
                 },
             )
@@ -207,6 +208,11 @@ class Afterwards:
         decided = self._around.book.change(entry, Status.FAILED if won else Status.SUCCESSFUL)
         self._around.courier.spawn(self._events.tell("charge.dispute.closed", dispute(decided)))
         return decided
+
+    def decide_of(self, payment: Entry, *, won: bool) -> None:
+        """The bank decides about the dispute of this payment, if there is one."""
+        for entry in self._ledger.of_payment(payment, DISPUTE):
+            self.decide(entry, won=won)
 
     def answer_dispute(self, entry: Entry, params: Params) -> Entry:
         """`POST /v1/disputes/{id}`: evidence, which decides in test mode. Raises Refusal."""

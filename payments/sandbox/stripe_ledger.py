@@ -63,8 +63,13 @@ class Ledger:
         return any(one.status is not Status.FAILED for one in self.of_payment(entry, DISPUTE))
 
     def balance(self, currency: str) -> int:
-        """What the account holds, fees off, in whole units of one currency."""
-        return self._book.collected_total(self._code, currency) - self._book.disbursed_total(self._code, currency)
+        """What the account holds, fees and disputes off, in whole units of one currency."""
+        disputes = [one for one in self.all(DISPUTE) if one.currency == currency]
+        # Lost, one is money that went out.
+        kept = sum(one.whole for one in disputes if one.status is Status.PENDING)
+        fees = sum(int(one.details.get("fee", "0")) for one in disputes)
+        moved = self._book.collected_total(self._code, currency) - self._book.disbursed_total(self._code, currency)
+        return moved - kept - fees
 
 
 __all__ = ["COLLECTION", "DISPUTE", "REFUND", "AlreadyThere", "Ledger"]

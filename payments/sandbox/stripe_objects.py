@@ -137,6 +137,7 @@ def dispute(entry: Entry) -> dict[str, object]:
         "id": entry.details["dispute"],
         "object": "dispute",
         "amount": entry.whole,
+        "balance_transactions": _booked(entry),
         "charge": entry.details["charge"],
         "created": int(entry.created_at),
         "currency": entry.currency.lower(),
@@ -147,4 +148,25 @@ def dispute(entry: Entry) -> dict[str, object]:
         "payment_intent": entry.details["intent"],
         "reason": entry.details["reason"],
         "status": words[entry.status],
+    }
+
+
+def _booked(entry: Entry) -> list[dict[str, object]]:
+    """What a dispute did to the account: the amount and the fee are taken at once, and the amount comes back."""
+    number, fee = entry.details["dispute"].removeprefix("du_"), int(entry.details.get("fee", "0"))
+    taken = _line(f"txn_{number}", -entry.whole, fee, entry.currency)
+    returned = _line(f"txn_{number}r", entry.whole, 0, entry.currency)
+    return [taken, returned] if entry.status is Status.FAILED else [taken]
+
+
+def _line(number: str, amount: int, fee: int, currency: str) -> dict[str, object]:
+    return {
+        "id": number,
+        "object": "balance_transaction",
+        "amount": amount,
+        "currency": currency.lower(),
+        "fee": fee,
+        "net": amount - fee,
+        "reporting_category": "dispute" if amount < 0 else "dispute_reversal",
+        "type": "adjustment",
     }

@@ -21,6 +21,8 @@ from payments.sandbox.wire import answer
 
 PATH: Final = "/c/pay/{session}"
 TYPED_MAX: Final = 40
+AFTERWARDS: Final = frozenset({"dispute", "dispute_won", "dispute_lost", "refund"})
+"""What may be done about a payment once it is made, as in test mode only."""
 PLACEHOLDER: Final = "{CHECKOUT_SESSION_ID}"
 
 _templates: Final = jinja2.Environment(
@@ -62,7 +64,7 @@ class CheckoutPage:
         return self._render(entry)
 
     async def submit(self, request: web.Request) -> web.StreamResponse:
-        """Pay, answer the bank, or (in test mode only) dispute or refund what was paid."""
+        """Pay, answer the bank, or (in test mode only) dispute what was paid, decide that, or refund it."""
         wants_json = request.query.get("format") == "json"
         entry = self._ledger.find(request.match_info["session"])
         if entry is None:
@@ -83,7 +85,7 @@ class CheckoutPage:
         """The session afterwards, and what was wrong."""
         action, session = form.get("action", ""), entry.details["session"]
         if entry.status is not Status.INITIATED:
-            if action in ("dispute", "refund"):
+            if action in AFTERWARDS:
                 self._afterwards(entry, action)
             return entry, ""
         if action == "authenticate" and session in self._challenges:

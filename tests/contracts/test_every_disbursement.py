@@ -209,7 +209,7 @@ async def test_too_many_at_the_request(rig: Rig, purpose: Purpose) -> None:
     await rig.order(request={"too_many": True})
     result, wanted = await rig.disburse(wanted)
     assert isinstance(result, NotSent), result
-    assert not result.alarm
+    assert (result.alarm, result.throttled) == (False, True)
     await rig.order()
     _, wanted = await rig.disburse(wanted)
     await assert_paid_once(rig, wanted)

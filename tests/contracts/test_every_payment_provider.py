@@ -195,7 +195,9 @@ async def test_a_broken_operator_may_have_taken_it(code: str, status: int) -> No
 @every_provider
 async def test_too_fast(code: str) -> None:
     slow_down = httpx.Response(429, content=b"slow down")
-    assert isinstance(await _answered(code, "create", slow_down), NotSent)
+    created = await _answered(code, "create", slow_down)
+    assert isinstance(created, NotSent)
+    assert created.throttled
     asked = await _answered(code, "query", slow_down)
     assert isinstance(asked, Unavailable)
     assert asked.throttled

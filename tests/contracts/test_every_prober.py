@@ -7,7 +7,7 @@ from typing import cast
 import httpx
 import pytest
 
-from gateway.ports.payment_provider import Prober
+from gateway.ports.payment_provider import OutProber, Prober
 from tests.contracts.provider_cases import REGISTRATIONS, build, operator, read_file, token_turn
 from tests.contracts.sandbox_rig import Rig, impatient, rig_for
 
@@ -69,5 +69,22 @@ async def test_an_account_that_is_refused_is_not(code: str, status: int) -> None
         provider = build(code)
         try:
             assert await cast(Prober, provider).alive() is False
+        finally:
+            await provider.aclose()
+
+
+async def test_what_pays_out_is_probed_apart_from_what_collects(tmp_path: Path) -> None:
+    async with rig_for("mtn_momo", tmp_path) as rig:
+        assert isinstance(rig.provider, OutProber)
+        assert await rig.provider.alive_out() is True
+        assert await rig.lines(out=False) == await rig.lines(out=True) == []
+    with operator(*token_turn(read_file("mtn_momo"))) as router:
+        router.route(path__startswith="/disbursement").mock(return_value=httpx.Response(503, json={}))
+        router.route().mock(return_value=httpx.Response(404, json={"code": "RESOURCE_NOT_FOUND"}))
+        provider = build("mtn_momo")
+        assert isinstance(provider, OutProber)
+        try:
+            assert await cast(Prober, provider).alive() is True
+            assert await provider.alive_out() is False
         finally:
             await provider.aclose()

@@ -12,9 +12,9 @@ from channels.sms.inbound import REPLIES_PER_HOUR
 from channels.sms.texts import render
 from gateway.answering import answer_texts
 from gateway.house import BoundHouse
+from gateway.links import utc_now
 from gateway.ports.house import IncomingText
 from gateway.storage.talks import PostgresTalks
-from gateway.wiring import utc_now
 from tests.gateway.rig import Rig
 from tests.rails import RAILS
 

@@ -1,6 +1,7 @@
 """Stripe's signed events: who is believed, and what each one proves."""
 
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from gateway.domain.dispute import Standing
 from gateway.domain.money import Money
 from gateway.ports.payment_provider import Failed, Hint, PayerReason, Reversed, Succeeded
 from gateway.ports.raw_exchange import RawRequest
@@ -152,21 +154,62 @@ def test_a_test_event_makes_no_vote_in_the_live_world() -> None:
     assert only(posted(live), provider("rk_live_1")).proof is not None
 
 
-def test_a_dispute_is_said_from_its_first_day_and_proved_when_it_is_lost() -> None:
+@pytest.mark.parametrize(
+    ("kind", "status", "code", "standing"),
+    [
+        ("created", "needs_response", "disputed", Standing.OPEN),
+        ("updated", "under_review", "disputed", Standing.OPEN),
+        ("funds_withdrawn", "needs_response", "disputed", Standing.OPEN),
+        ("funds_reinstated", "won", "dispute_won", Standing.WON),
+        ("closed", "won", "dispute_won", Standing.WON),
+        ("closed", "lost", "dispute_lost", Standing.LOST),
+    ],
+)
+def test_a_dispute_is_proved_from_its_first_day_to_its_end(
+    kind: str, status: str, code: str, standing: Standing
+) -> None:
     with capture_logs() as lines:
-        opened = only(posted(event("charge.dispute.created", {**DISPUTE, "status": "needs_response"})))
-        lost = only(posted(event("charge.dispute.closed", DISPUTE)))
-        won = only(posted(event("charge.dispute.closed", {**DISPUTE, "status": "won"})))
-    assert opened.proof is won.proof is None
-    assert {hint.provider_reference for hint in (opened, lost, won)} == {"pi_3TEST"}
-    assert isinstance(lost.proof, Reversed)
-    assert (lost.proof.code, lost.proof.amount) == ("dispute_lost", Money(500, "XOF"))
-    assert lost.proof.provider_reference == "du_1TEST"
-    assert [(line["event"], line["status"]) for line in lines] == [
-        ("payment_disputed", "needs_response"),
-        ("payment_disputed", "lost"),
-        ("payment_disputed", "won"),
-    ]
+        hint = only(posted(event(f"charge.dispute.{kind}", {**DISPUTE, "status": status})))
+    assert hint.provider_reference == "pi_3TEST"
+    assert isinstance(hint.proof, Reversed)
+    assert (hint.proof.code, hint.proof.standing) == (code, standing)
+    assert (hint.proof.amount, hint.proof.provider_reference, hint.proof.fee) == (Money(500, "XOF"), "du_1TEST", None)
+    assert [(line["event"], line["status"]) for line in lines] == [("payment_disputed", status)]
+
+
+@pytest.mark.parametrize("status", ["warning_needs_response", "warning_under_review", "warning_closed", "new_word", 7])
+def test_what_moves_no_money_proves_nothing(status: object) -> None:
+    assert only(posted(event("charge.dispute.closed", {**DISPUTE, "status": status}))).proof is None
+
+
+@pytest.mark.parametrize(
+    ("booked", "fee"),
+    [
+        ([{"fee": 150, "currency": "xof"}], Money(150, "XOF")),
+        ([{"fee": 1500, "currency": "eur"}, {"fee": -500, "currency": "eur"}], Money(1000, "EUR")),
+        ([{"fee": 150, "currency": "xof"}, {"fee": 1, "currency": "eur"}], None),
+        ([{"fee": "150", "currency": "xof"}], None),
+        ([{"fee": True, "currency": "xof"}], None),
+        (["txn_1"], None),
+        ([], None),
+        ({}, None),
+    ],
+)
+def test_the_fee_of_a_dispute_is_all_that_stripe_booked(booked: object, fee: Money | None) -> None:
+    lost = only(posted(event("charge.dispute.closed", {**DISPUTE, "balance_transactions": booked}))).proof
+    assert isinstance(lost, Reversed)
+    assert lost.fee == fee
+
+
+def test_a_dispute_about_nothing_proves_nothing() -> None:
+    assert only(posted(event("charge.dispute.closed", {**DISPUTE, "amount": 0}))).proof is None
+
+
+def test_the_time_of_a_signature_is_compared_with_when_it_came() -> None:
+    late = posted(event("charge.dispute.closed", DISPUTE), at=NOW - 7200)
+    assert only(late).proof is None
+    assert only(replace(late, at=NOW - 7190.0)).proof is not None
+    assert only(replace(posted(event("charge.dispute.closed", DISPUTE)), at=NOW - 7200.0)).proof is None
 
 
 def test_a_part_that_is_disputed_is_what_went() -> None:

@@ -4,21 +4,28 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.domain.breaker import Health, Window, at_once, closing_seconds, failing, longer
+from gateway.domain.breaker import Health, Went, Window, at_once, closing_seconds, failing, longer
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 AGES_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def window(*calls: tuple[float, bool]) -> Window:
+WELL, SLOW, THROTTLED, BROKE = Went.WELL, Went.SLOW, Went.THROTTLED, Went.BROKE
+
+
+def window(*calls: tuple[float, Went]) -> Window:
     held = Window()
-    for at, failed in calls:
-        held = held.after(at, failed=failed)
+    for at, went in calls:
+        held = held.after(at, went)
     return held
 
 
 def calls(good: int, bad: int, at: float = 0.0) -> Window:
-    return window(*[(at, False)] * good, *[(at, True)] * bad)
+    return window(*[(at, WELL)] * good, *[(at, BROKE)] * bad)
+
+
+def spread(*went: Went, apart: float) -> Window:
+    return window(*((number * apart, how) for number, how in enumerate(went)))
 
 
 @pytest.mark.parametrize(
@@ -43,10 +50,39 @@ def test_failing(windows: list[Window], now: float, closes: bool) -> None:
     assert failing(windows, now) is closes
 
 
+@pytest.mark.parametrize("how", [SLOW, THROTTLED, BROKE])
+def test_what_is_no_good_answer_is_a_failure_among_many(how: Went) -> None:
+    assert failing([window(*[(0.0, how)] * 10, *[(0.0, WELL)] * 10)], 0)
+
+
+@pytest.mark.parametrize(
+    ("windows", "now", "closes"),
+    [
+        # Four in a row over any time, or five within half a minute, may be bad luck.
+        ([spread(*[BROKE] * 4, apart=600)], 1800, False),
+        ([spread(*[BROKE] * 5, apart=7.4)], 600, False),
+        ([spread(*[BROKE] * 5, apart=7.5)], 30, True),
+        ([spread(*[BROKE] * 5, apart=3600)], 14_400, True),
+        ([spread(*[BROKE] * 6, apart=6)], 30, True),
+        # Whoever answers is there, late or busy or not.
+        ([spread(BROKE, BROKE, BROKE, BROKE, WELL, BROKE, apart=10)], 50, False),
+        ([spread(BROKE, BROKE, BROKE, BROKE, SLOW, BROKE, apart=10)], 50, False),
+        ([spread(BROKE, BROKE, BROKE, BROKE, THROTTLED, BROKE, apart=10)], 50, False),
+        ([spread(*[THROTTLED] * 9, apart=10)], 80, False),
+        ([spread(WELL, *[BROKE] * 5, apart=10)], 50, True),
+        # Of one kind: questions that are answered do not end a row of prompts that are not.
+        ([spread(*[BROKE] * 5, apart=10), spread(*[WELL] * 15, apart=3)], 45, True),
+        ([spread(*[BROKE] * 3, apart=10), spread(*[BROKE] * 3, apart=10)], 20, False),
+    ],
+)
+def test_few_calls_that_break_in_a_row(windows: list[Window], now: float, closes: bool) -> None:
+    assert failing(windows, now) is closes
+
+
 def test_a_window_forgets_and_stays_small() -> None:
     held = Window()
     for number in range(10_000):
-        held = held.after(number / 10, failed=number % 2 == 0)
+        held = held.after(number / 10, WELL if number % 2 else BROKE)
     assert len(held.seconds) == 60
     assert held.counts(999.9) == (600, 300)
     assert held.counts(2_000) == (0, 0)

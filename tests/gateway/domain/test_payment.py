@@ -56,7 +56,12 @@ STEPS = [
     ("held", "counts", P, "settled"),
     ("held", "cannot_count", P, "refund_due"),
     ("settled", "cannot_count", P, "refund_due"),
-    ("settled", "given_back", V, "refunded"),
+    *((state, "reversed", V, "refunded") for state in ("confirmed", "settled", "held")),
+    *((state, "reversed", V, "refunded") for state in ("surplus", "mismatched", "refund_due")),
+    ("settled", "proved", V, "settled"),
+    ("settled", "denied", V, "failed"),
+    ("settled", "paid_otherwise", V, "mismatched"),
+    ("confirmed", "unproved", S, "expired"),
     ("refund_due", "given_back", Actor.REFUNDER, "refunded"),
 ]
 
@@ -77,15 +82,23 @@ def test_everything_else_is_refused() -> None:
             assert result == Refused(state, seen, actor)
 
 
-def test_counted_money_is_only_moved_by_people_or_by_a_reversal() -> None:
+def test_counted_money_is_only_moved_by_people_or_by_the_operators_word() -> None:
     leaving = {
-        (seen, actor) for (state, seen), step in TABLE.items() if state is State.SETTLED for actor in step.actors
+        (seen, actor)
+        for (state, seen), step in TABLE.items()
+        if state is State.SETTLED and step.to is not State.SETTLED
+        for actor in step.actors
     }
-    assert leaving == {(Seen.CANNOT_COUNT, P), (Seen.GIVEN_BACK, V)}
+    assert leaving == {(Seen.CANNOT_COUNT, P), (Seen.REVERSED, V), (Seen.DENIED, V), (Seen.PAID_OTHERWISE, V)}
 
 
 def test_only_the_settler_and_staff_lead_to_settled() -> None:
-    actors = {actor for step in TABLE.values() if step.to is State.SETTLED for actor in step.actors}
+    actors = {
+        actor
+        for (before, _), step in TABLE.items()
+        if step.to is State.SETTLED and before is not State.SETTLED
+        for actor in step.actors
+    }
     assert actors == {S, P}
 
 

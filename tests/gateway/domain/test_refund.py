@@ -39,6 +39,8 @@ ALLOWED = {
     ("manual", "asked_again", "staff"): "due",
     ("manual", "renewed", "staff"): "void",
     ("manual", "paid_by_hand", "staff"): "done",
+    ("due", "reversed", "verifier"): "void",
+    ("manual", "reversed", "verifier"): "void",
 }
 
 

@@ -36,9 +36,14 @@ PLANTED = {
         adjusts) select contest_id, 2, 'adjustment', candidate_id, -quantity, -amount_minor, ledger_tx, 'planted', 1
         from tally_entries""",
     "I18": "update payments set fee_minor = fee_minor + 1",
+    "I20": """insert into disputes (reference, provider, operator_reference, payment_reference, contest_id, code,
+        amount_minor, currency, status, effect, reversed_minor, closed_at)
+        select gen_random_uuid(), provider, 'du_1', reference, contest_id, 'planted', amount_minor, currency, 'lost',
+        'taken_back', amount_minor, now() from payments""",
     "I19": """insert into refunds (reference, payment_reference, contest_id, amount_minor, currency, reason,
         next_try_at) select gen_random_uuid(), reference, contest_id, amount_minor, currency, 'planted', null
         from payments""",
+    "I21": "update payments set provisional = true, confirmed_at = now() - interval '25 hours'",
 }
 
 

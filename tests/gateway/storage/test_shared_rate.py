@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from gateway.storage.redis_link import connect
+from gateway.storage.shared_pace import SharedPaces
 from gateway.storage.shared_rate import OwnTurns, SharedRate
 
 RATE = 40
@@ -123,3 +125,74 @@ def test_own_turns_by_the_clock() -> None:
     assert even.reserve(3) == [100.0, 100.5, 101.0]
     now[0] = 200.0
     assert even.reserve(1) == [200.0]
+
+
+async def test_who_is_told_to_slow_down_does_so_in_every_process(redis: "Redis") -> None:
+    paces = SharedPaces(redis)
+    told, other = SharedRate(redis, "status", paces=paces), SharedRate(redis, "prompts")
+    paces.slow("mtn_momo")
+    assert told.left("mtn_momo", RATE) == RATE // 2
+    await paces.settle()
+    # The other process hears of it with its first turns, and goes by it from the next on.
+    assert other.left("mtn_momo", RATE) == RATE
+    await other.reserve("mtn_momo", RATE, 0.0, 1)
+    assert other.left("mtn_momo", RATE) == RATE // 2
+    assert other.left("mtn_momo@cm", RATE) == RATE
+    turns = await told.reserve("mtn_momo", RATE, 0.0, RATE + 1)
+    assert turns is not None
+    assert most_in_a_second(turns) == RATE // 2
+    assert turns[-1] - turns[0] == pytest.approx(2 * 1.01, abs=0.001)
+
+
+async def test_told_by_two_processes_it_is_halved_once(redis: "Redis") -> None:
+    several = [SharedPaces(redis) for _ in range(3)]
+    for paces in several:
+        paces.slow("mtn_momo")
+        paces.slow("mtn_momo")
+        await paces.settle()
+    assert {paces.left("mtn_momo", 100) for paces in several} == {50}
+    fourth = SharedRate(redis, "status")
+    await fourth.reserve("mtn_momo", 100, 0.0, 1)
+    assert fourth.left("mtn_momo", 100) == 50
+
+
+async def test_evenly_spread_turns_are_further_apart(redis: "Redis") -> None:
+    paces = SharedPaces(redis)
+    rate = SharedRate(redis, "prompts", evenly=True, paces=paces)
+    paces.slow("mtn_momo")
+    await paces.settle()
+    turns = await rate.reserve("mtn_momo", RATE, 1.01 / RATE, 5)
+    assert turns is not None
+    assert turns[4] - turns[0] == pytest.approx(4 * 2 * 1.01 / RATE, abs=0.001)
+
+
+async def test_without_redis_one_process_slows_down_by_itself() -> None:
+    away = connect("redis://127.0.0.1:9/0", timeout_seconds=0.2)
+    paces = SharedPaces(away)
+    rate = SharedRate(away, "status", paces=paces)
+    with capture_logs() as lines:
+        paces.slow("mtn_momo")
+        await paces.settle()
+    assert [line["event"] for line in lines] == ["account_slowed", "pace_kept_alone"]
+    assert rate.left("mtn_momo", RATE) == RATE // 2
+    turns = await given([rate], 100, RATE // 4 + 1)
+    assert turns[-1][0] - turns[0][0] >= 1.0
+    await away.aclose()
+
+
+async def test_the_rate_comes_back_by_steps(redis: "Redis") -> None:
+    now = [1_000.0]
+    paces = SharedPaces(redis, lambda: now[0])
+    paces.slow("mtn_momo")
+    await paces.settle()
+    left = []
+    for _ in range(6):
+        left.append(paces.left("mtn_momo", 80))
+        now[0] += 20
+    assert left == [40, 40, 40, 50, 70, 80]
+
+
+def test_own_turns_of_a_part_of_the_rate() -> None:
+    own = OwnTurns(4, 0.0, lambda: 100.0)
+    assert own.reserve(3, 0.5) == [100.0, 100.0, pytest.approx(101.01)]
+    assert own.reserve(1, 0.1) == [pytest.approx(102.02)]

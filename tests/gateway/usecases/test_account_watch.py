@@ -1,7 +1,7 @@
 """Accounts that fail are closed for every process, probed without moving money, and opened with care."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
+from gateway.domain.breaker import Went
 from gateway.domain.money import Money
 from gateway.domain.routing import NoRail, Rails
 from gateway.domain.wallet import PaymentMethod
@@ -27,7 +28,7 @@ from gateway.ports.payment_provider import (
 )
 from gateway.storage.account_health import PostgresAccountHealth
 from gateway.storage.engine import make_engine
-from gateway.usecases.account_watch import AccountWatch
+from gateway.usecases.account_watch import AccountWatch, how_it_went
 from tests.gateway.scripted_provider import ScriptedProvider
 from tests.rails import RAILS
 
@@ -40,6 +41,11 @@ class ProbedProvider(ScriptedProvider):
 
     lives: list[bool] = field(default_factory=lambda: [True])
     probes: int = 0
+    out_probes: int = 0
+
+    async def alive_out(self) -> bool:
+        self.out_probes += 1
+        return True
 
     async def alive(self) -> bool:
         self.probes += 1
@@ -61,12 +67,18 @@ async def engine(database: Any) -> AsyncIterator[AsyncEngine]:
     await made.dispose()
 
 
-def watch(engine: AsyncEngine, provider: ScriptedProvider | None = None, clock: Clock | None = None) -> AccountWatch:
+def watch(
+    engine: AsyncEngine,
+    provider: ScriptedProvider | None = None,
+    clock: Clock | None = None,
+    slow: Callable[[str], None] = lambda _: None,
+) -> AccountWatch:
     return AccountWatch(
         PostgresAccountHealth(engine),
         {MTN: provider or ProbedProvider()},
         RAILS,
         temporary=(SQLAlchemyError, OSError),
+        slow=slow,
         clock=clock or Clock(),
     )
 
@@ -128,6 +140,85 @@ async def test_refusals_by_payers_are_no_failures_but_slow_answers_are(engine: A
     fail(one, 100, result, seconds=5.1)
     await settled(one)
     assert one.rails.closed == {MTN}
+
+
+@pytest.mark.parametrize(
+    ("result", "went"),
+    [
+        (NotSent("ConnectError"), Went.BROKE),
+        (NotSent("401", alarm=True), Went.BROKE),
+        (NotSent("429", throttled=True), Went.THROTTLED),
+        (Unknown("500"), Went.BROKE),
+        (Unavailable("503"), Went.BROKE),
+        (Unavailable("429", throttled=True), Went.THROTTLED),
+        (Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True), Went.BROKE),
+        # Somebody must fill it up; calling less does not.
+        (Rejected("NOT_ENOUGH_FUNDS", PayerReason.NO_FUNDS, alarm=True), Went.WELL),
+        (Rejected("PAYER_NOT_FOUND", PayerReason.UNKNOWN_NUMBER), Went.WELL),
+        (Failed("EXPIRED", PayerReason.NOT_ANSWERED, "{}"), Went.WELL),
+    ],
+)
+def test_how_a_call_went(result: object, went: Went) -> None:
+    assert how_it_went(result, 0.1) is went
+    assert how_it_went(result, 5.1) is (Went.SLOW if went is Went.WELL else went)
+
+
+async def test_an_account_with_few_calls_is_closed_too(engine: AsyncEngine) -> None:
+    clock = Clock()
+    one = watch(engine, clock=clock)
+    for _ in range(4):
+        fail(one, 1)
+        clock.now += 40
+    await settled(one)
+    assert one.rails.closed == frozenset()
+    fail(one, 1)
+    await settled(one)
+    assert one.rails.closed == {MTN}
+
+
+async def test_refunds_that_fail_close_nothing_but_refunds(engine: AsyncEngine) -> None:
+    provider, out = ProbedProvider(), "mtn_momo:out"
+    one = watch(engine, provider)
+    for _ in range(20):
+        one.note(out, Asked.DISBURSEMENT, Unknown("500"), 0.1)
+    await settled(one)
+    assert one.rails.closed == {out}
+    assert (one.at_once(out, 64), one.at_once(MTN, 64)) == (0, 64)
+    assert choice(one.rails) is not NoRail.CLOSED_NOW
+    # The product that pays out is probed, and not the one that collects.
+    await time_is_over(engine)
+    await one.refresh()
+    await settled(one)
+    assert one.rails.closed == frozenset()
+    assert (provider.probes, provider.out_probes) == (0, 3)
+    assert one.at_once(out, 64) == 4
+    # And the reverse.
+    fail(one)
+    await settled(one)
+    assert one.rails.closed == {MTN}
+    assert one.at_once(out, 64) == 4
+
+
+async def test_whoever_is_told_to_slow_down_says_so_also_while_closed(engine: AsyncEngine) -> None:
+    told: list[str] = []
+    one = watch(engine, slow=told.append)
+    one.note(MTN, Asked.STATUS, Unavailable("429", throttled=True), 0.1)
+    one.note("mtn_momo:out", Asked.DISBURSEMENT, NotSent("429", throttled=True), 0.1)
+    fail(one)
+    await settled(one)
+    one.note(MTN, Asked.STATUS, Unavailable("429", throttled=True), 0.1)
+    assert told == [MTN] * 3
+
+
+async def test_a_tenth_may_be_tried_again_of_each_purse(engine: AsyncEngine) -> None:
+    clock = Clock()
+    one = watch(engine, clock=clock)
+    assert [one.may_ask(MTN, again=True) for _ in range(11)] == [True] * 10 + [False]
+    assert one.may_ask("mtn_momo:out", again=True)
+    assert all([one.may_ask(MTN, again=False) for _ in range(110)])
+    assert [one.may_ask(MTN, again=True) for _ in range(2)] == [True, False]
+    clock.now += 60
+    assert one.may_ask(MTN, again=True)
 
 
 async def test_it_opens_after_three_probes_and_fills_up_slowly(engine: AsyncEngine) -> None:

@@ -15,6 +15,7 @@ from gateway.ports.accounts import Asked
 from gateway.ports.payment_provider import Accepted, Collection, CreateResult, NotFound, NotSent, Unknown
 from gateway.usecases.collect_payments import AHEAD, Collector
 from gateway.usecases.verify_payments import Verifier
+from tests.gateway.fixed_accounts import FixedAccounts
 from tests.gateway.rig import NoBudget, Rig
 from tests.gateway.scripted_provider import ScriptedProvider
 from tests.rails import PUSH, XOF
@@ -51,20 +52,6 @@ class GatedProvider(ScriptedProvider):
         await self.gate.wait()
         self.under_way -= 1
         return await super().create(collection, otp)
-
-
-@dataclass
-class FixedAccounts:
-    """Accounts of which a test says which are closed."""
-
-    rails: Rails
-    notes: list[tuple[str, Asked, str]] = field(default_factory=list)
-
-    def at_once(self, account: str, usual: int) -> int:
-        return 0 if account in self.rails.closed else usual
-
-    def note(self, account: str, asked: Asked, result: object, seconds: float) -> None:
-        self.notes.append((account, asked, type(result).__name__))
 
 
 def two_accounts(*closed: str) -> FixedAccounts:
@@ -200,6 +187,24 @@ async def test_what_nobody_was_asked_about_moves_to_a_sibling(rig: Rig) -> None:
         await connection.execute(text("update payments set secrets_cipher = null"))
 
 
+async def test_what_may_not_be_tried_again_yet_waits_and_burns_no_try(rig: Rig) -> None:
+    rig.provider.create_script = [NotSent("ConnectError"), Accepted()]
+    await ordered(rig, 1)
+    await rig.collect()
+    await rig.make_due()
+    accounts = two_accounts()
+    accounts.repeats = False
+    assert await drained(Collector(rig.payments, rig.providers, accounts=accounts)) == 1
+    assert accounts.tries == [(MTN, True)]
+    held = await rig.rows("select status, send_tries, next_check_at > now() as waits from payments")
+    assert [tuple(row) for row in held] == [("created", 1, True)]
+    assert list(rig.provider.created.values()) == [1]
+    accounts.repeats = True
+    await rig.make_due()
+    assert await drained(Collector(rig.payments, rig.providers, accounts=accounts)) == 1
+    assert await rig.one("select send_tries from payments where status = 'pending'") == 2
+
+
 async def test_without_a_sibling_orders_wait(rig: Rig) -> None:
     await ordered(rig, 1)
     providers = {MTN: rig.provider, SECOND: GatedProvider()}
@@ -237,16 +242,21 @@ async def test_prompts_wait_for_their_turn_and_few_are_claimed_ahead(rig: Rig) -
 
 
 async def test_who_waits_in_line_while_the_account_closes_is_put_back(rig: Rig) -> None:
-    turns, accounts = Turns(), two_accounts()
+    turns, accounts = Turns(), two_accounts(SECOND)
     collector = Collector(rig.payments, {MTN: rig.provider}, prompts=turns, per_second={MTN: 3}, accounts=accounts)
     await ordered(rig, 1)
     draining = asyncio.create_task(drained(collector))
     await turns.line.get()
-    accounts.rails = accounts.rails.but_for({MTN})
+    accounts.rails = accounts.rails.but_for({MTN, SECOND})
     turns.free.release()
     assert await draining == 1
     assert await states(rig) == {(MTN, "created"): 1}
     assert rig.provider.created == {}
+    # Nobody was asked: once a sibling is open, it goes there.
+    assert await rig.one("select send_tries from payments") == 0
+    accounts.rails = accounts.rails.but_for({MTN})
+    await drained(Collector(rig.payments, {MTN: rig.provider, SECOND: GatedProvider()}, accounts=accounts))
+    assert await states(rig) == {(SECOND, "pending"): 1}
 
 
 async def test_who_leaves_lets_calls_end(rig: Rig) -> None:

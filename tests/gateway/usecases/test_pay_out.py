@@ -12,7 +12,9 @@ import pytest
 from sqlalchemy import text
 
 from gateway.domain.money import Money
+from gateway.domain.routing import Rails
 from gateway.domain.staff_request import Act, ActRefused, RequestStatus
+from gateway.ports.accounts import Accounts
 from gateway.ports.payment_provider import (
     Accepted,
     Disbursement,
@@ -34,10 +36,12 @@ from gateway.storage.payout_statements import payout_statement
 from gateway.storage.payouts import PostgresPayouts
 from gateway.storage.staff_money import freezers
 from gateway.storage.staff_requests import PostgresStaffRequests
+from gateway.usecases.account_watch import UNWATCHED
 from gateway.usecases.pay_out import pay_out
 from gateway.usecases.payout_acts import payout_executors, register_beneficiary
 from gateway.usecases.payout_papers import statement_csv, statement_text
 from gateway.usecases.staff_acts import StaffActs
+from tests.gateway.fixed_accounts import FixedAccounts
 from tests.gateway.money_rig import ASKER, CHECKER, REASON, MoneyRig
 from tests.gateway.rig import PUBLIC_URL, NoBudget
 from tests.gateway.scripted_provider import ScriptedProvider
@@ -126,9 +130,9 @@ class Desk(MoneyRig):
         made: UUID = await self.one("select reference from payouts where request_id = :r", r=request)
         return made
 
-    async def pay(self) -> int:
+    async def pay(self, accounts: Accounts = UNWATCHED) -> int:
         await self.run("update payouts set next_try_at = now() where next_try_at is not null")
-        return await pay_out(payouts=self.payouts, providers=self.providers, budget=NoBudget())
+        return await pay_out(payouts=self.payouts, providers=self.providers, budget=NoBudget(), accounts=accounts)
 
     async def state(self) -> str:
         found: str = await self.one("select status from payouts")
@@ -312,6 +316,27 @@ async def test_every_answer(desk: Desk, answers: list[DisburseResult], reports: 
     owed = {"failed": 425, "done": 25}.get(state, 25)
     assert -await desk.account("organiser_payable") == owed
     assert len({asked.reference for asked in desk.provider.paid}) == 1
+
+
+async def test_while_money_cannot_leave_the_account_no_payout_is_sent_and_none_burns_a_try(desk: Desk) -> None:
+    await desk.approved()
+    accounts = FixedAccounts(Rails(closed=frozenset({"mtn_momo:out"})))
+    assert await desk.pay(accounts) == 1
+    (waits,) = await desk.rows("select status, send_tries, next_try_at > now() + interval '40 s' as later from payouts")
+    assert tuple(waits) == ("due", 0, True)
+    assert (desk.provider.paid, accounts.notes) == ([], [])
+    accounts.rails = Rails(closed=frozenset({"mtn_momo"}))
+    await desk.pay(accounts)
+    assert await desk.state() == "sent"
+    # What was sent is asked about whatever fails.
+    accounts.rails = Rails(closed=frozenset({"mtn_momo:out"}))
+    desk.provider.asked_script = [arrived(400)]
+    await desk.pay(accounts)
+    assert await desk.state() == "done"
+    assert [(account, asked.value) for account, asked, _ in accounts.notes] == [
+        ("mtn_momo:out", "disbursement"),
+        ("mtn_momo:out", "status"),
+    ]
 
 
 async def test_never_arrived_is_sent_again_under_the_same_reference(desk: Desk) -> None:

@@ -363,6 +363,21 @@ async def test_a_dispute_that_is_won_by_evidence(country: Country, sdk: Sdk) -> 
     assert (await sdk.client.v1.disputes.update_async(dispute.id, evidence)).status == "won"
 
 
+async def test_the_payments_page_decides_a_dispute_and_the_account_bears_it(country: Country, sdk: Sdk) -> None:
+    await country.order(dispute_fee=150)
+    lost, won = await paid(country, sdk), await paid(country, sdk, "order-2")
+    for session, end in ((lost, "dispute_lost"), (won, "dispute_won")):
+        for action in ("dispute", end, end):
+            async with country.client.post(f"/stripe/c/pay/{session.id}", data={"action": action}) as response:
+                assert response.status == 200
+    await country.until(lambda: kinds(country).count("charge.dispute.closed") == 2)
+    told = {body["data"]["object"]["status"]: body["data"]["object"] for body in country.bodies(HOOK)}
+    assert [one["net"] for one in told["lost"]["balance_transactions"]] == [-650]
+    assert [one["net"] for one in told["won"]["balance_transactions"]] == [-650, 500]
+    (held,) = [one for one in (await sdk.client.v1.balance.retrieve_async()).available if one.currency == "xof"]
+    assert held.amount == 1000 - 650 - 150
+
+
 async def test_a_refund_past_the_merchant_carries_no_reference_of_his(country: Country, sdk: Sdk) -> None:
     session = await paid(country, sdk)
     async with country.client.post(f"/stripe/c/pay/{session.id}", data={"action": "refund"}) as response:

@@ -1,5 +1,5 @@
 """Every franc accounted for: refunds that are followed to their end, fee plans, statements,
-payouts, staff and their acts, and what operators' accounts are in a state to do."""
+payouts, disputes, staff and their acts, and what operators' accounts are in a state to do."""
 
 from alembic import op
 
@@ -33,6 +33,9 @@ PAYMENTS = [
     "alter table payments add column orderer bytea",
     "create index payments_of_orderer on payments (orderer, placed_at desc) where orderer is not null",
     "create index payments_provisional on payments (reference) where provisional",
+    # What a dispute names is the operator's own number. Only cards are disputed so, and only they pay for it: a
+    # number changes together with the state, when the row leaves its page's chain of versions anyhow.
+    "create index payments_of_card on payments (provider_reference) where method = 'CARD'",
     # The same bytes again: kept, and marked as the copy of which one.
     "alter table callbacks add column duplicate_of bigint",
     "alter table callbacks add column replayed_at timestamptz",
@@ -174,6 +177,38 @@ PAYOUTS = [
     "create index payout_events_story on payout_events (reference, id)",
 ]
 
+DISPUTES = [
+    # Money that an operator took back, or holds back until that is decided.
+    """
+    create table disputes (
+      reference uuid primary key, provider text not null, operator_reference text not null,
+      payment_reference uuid not null, contest_id uuid not null references contests, code text not null,
+      amount_minor bigint not null check (amount_minor > 0), currency text not null,
+      status text not null check (status in ('open','won','lost')),
+      -- What it did once it was lost; null: not yet.
+      effect text check (effect in ('taken_back','refund_stopped','twice','person')),
+      -- How much of the payment's money left the book with it, and what the operator took for its work.
+      reversed_minor bigint not null default 0, fee_minor bigint not null default 0,
+      opened_at timestamptz not null default now(), closed_at timestamptz,
+      unique (provider, operator_reference),
+      check ((status = 'open') = (closed_at is null)), check (effect is null or status = 'lost'),
+      check ((reversed_minor > 0) = (coalesce(effect, '') in ('taken_back','refund_stopped'))))
+    """,
+    "create index disputes_of_payment on disputes (payment_reference)",
+    "create index disputes_to_act on disputes (reference) where status = 'lost' and effect is null",
+    """
+    create table dispute_events (
+      id bigint generated always as identity primary key, reference uuid not null,
+      from_status text, to_status text not null, seen text not null, actor text not null,
+      detail text, at timestamptz not null default clock_timestamp())
+    """,
+    "create index dispute_events_story on dispute_events (reference, id)",
+    # What was seen of one is kept with the payment. Older rows say none of the new words: they need no look.
+    "alter table evidence drop constraint evidence_word_check",
+    """alter table evidence add constraint evidence_word_check check (word in
+      ('succeeded','failed','disputed','dispute_won','reversed')) not valid""",
+]
+
 STAFF = [
     """
     create table staff (
@@ -229,7 +264,7 @@ ACCOUNTS = [
     """,
 ]
 
-APPEND_ONLY = ("fee_plans", "refund_events", "payout_events", "balance_checks")
+APPEND_ONLY = ("fee_plans", "refund_events", "payout_events", "dispute_events", "balance_checks")
 
 GUARDS = [
     f"create trigger {table}_append_only before update or delete or truncate on {table} "
@@ -258,6 +293,11 @@ GRANTS = [
     grant update (status, base_url, provider_reference, secrets_cipher, send_tries, checks, not_found_count,
       not_found_since, next_try_at, sent_at, done_at, reason_code) on payouts to spotlight_app
     """,
+    "grant select, insert on disputes to spotlight_app",
+    """
+    grant update (code, amount_minor, currency, status, effect, reversed_minor, fee_minor, closed_at)
+      on disputes to spotlight_app
+    """,
     "grant select, insert, update on staff, staff_sessions to spotlight_app",
     "grant select, insert, update, delete on sign_in_failures to spotlight_app",
     "grant select, insert on staff_requests to spotlight_app",
@@ -280,6 +320,7 @@ def upgrade() -> None:
         REFUNDS,
         RECONCILIATION,
         PAYOUTS,
+        DISPUTES,
         STAFF,
         ACCOUNTS,
         GUARDS,
