@@ -68,7 +68,7 @@ class EngineRoom:
             os._exit(70)
 
     async def _work(self) -> None:
-        async with open_rooms(self._settings, name=process_name("worker"), batches=True) as rooms:
+        async with open_rooms(self._settings, name=process_name("worker")) as rooms:
             stopping = asyncio.Event()
             self._open.set_result((asyncio.get_running_loop(), rooms, stopping))
             await rooms.house.directory.refresh_until_there()

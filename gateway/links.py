@@ -47,9 +47,9 @@ class Links:
             closing.push_async_callback(redis.aclose)
 
 
-def make_links(settings: Settings, *, name: str, pool_size: int, batches: bool) -> Links:
+def make_links(settings: Settings, *, name: str, pool_size: int) -> Links:
     """Nothing connects before it is used. The rest as `gateway.storage.engine.make_engine` has it."""
-    engine = make_engine(settings.database_url, pool_size=pool_size, batches=batches, name=name)
+    engine = make_engine(settings.database_url, pool_size=pool_size, name=name)
     redis = connect_for_trips(settings.redis_url)
     return Links(
         engine=engine,

@@ -142,13 +142,9 @@ def build_telegram(
 
 
 @asynccontextmanager
-async def open_rooms(
-    settings: Settings, *, name: str, pool_size: int = 8, batches: bool = False
-) -> AsyncIterator[Rooms]:
-    """Connect, bind, and close everything again. The database need not answer yet.
-
-    `batches`: for a process that mostly runs statements over long lists."""
-    links = make_links(settings, name=name, pool_size=pool_size, batches=batches)
+async def open_rooms(settings: Settings, *, name: str, pool_size: int = 8) -> AsyncIterator[Rooms]:
+    """Connect, bind, and close everything again. The database need not answer yet."""
+    links = make_links(settings, name=name, pool_size=pool_size)
     unfinished = PostgresUnfinished(links.engine, links.vault)
     scores, feed = PostgresScores(links.engine), RedisScoreFeed(links.patient)
     operators = open_desk(settings, links, build_accounts(), partial(show_scores, scores=scores, feed=feed))

@@ -25,7 +25,8 @@ select
     and sent_at is not null and next_check_at is not null), 0) as coming,
   coalesce(sum(amount_minor) filter (where status = 'confirmed'), 0) as arrived,
   coalesce(sum(coalesce(received_minor, amount_minor)) filter (where status in {TAKEN} and not exists (
-    select 1 from statement_lines l where l.matched_reference = reference and l.matched_at is not null)), 0) as unstated,
+    select 1 from statement_lines l where l.matched_reference = reference and l.matched_at is not null)), 0)
+    as unstated,
   (select coalesce(sum(d.amount_minor), 0) from disputes d where d.provider = :provider and d.currency = :currency
     and (d.status = 'open' or d.status = 'lost' and d.effect is null)) as kept_back
 from payments where provider = :provider and currency = :currency and placed_at > now() - interval '{_UNSTATED}'

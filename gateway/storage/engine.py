@@ -31,13 +31,9 @@ def make_engine(
     as_app: bool = True,
     autocommit: bool = False,
     statement_timeout_ms: int = 5_000,
-    batches: bool = False,
     name: str = "spotlight",
 ) -> AsyncEngine:
     """A pool. `as_app`: take the service's role, also when the address names the owner.
-
-    `batches`: statements carry long arrays, so each is planned for the arrays that it has; a plan
-    kept for any array expects ten rows and joins hundreds as their product.
 
     A connection is awaited for one second at most; then sqlalchemy.exc.TimeoutError.
     """
@@ -47,9 +43,9 @@ def make_engine(
         "statement_timeout": str(statement_timeout_ms),
         "lock_timeout": "2000" if as_app else "10000",
         "idle_in_transaction_session_timeout": "10000" if as_app else "120000",
+        # Compiling a plan takes longer than any statement of ours runs.
+        "jit": "off",
     }
-    if batches:
-        server_settings["plan_cache_mode"] = "force_custom_plan"
     if as_app:
         server_settings["role"] = APP_ROLE
     arguments: dict[str, Any] = {"server_settings": server_settings, "timeout": 5}

@@ -62,7 +62,7 @@ _FACTS: Final = (
 _RECORD: Final = text(f"""
 with asked as (select * from {recordset(_FACTS)}),
 locked as (
-  select p.reference, p.placed_at, p.status from payments p join asked a using (reference)
+  select a.*, p.placed_at, p.status as from_status from payments p join asked a using (reference)
   where p.status = any(cast(:froms as text[])) order by p.reference for update of p),
 moved as (
   update payments p set status = coalesce(cast(:to_status as text), p.status),
@@ -78,10 +78,9 @@ moved as (
     base_url = coalesce(a.base_url, p.base_url), secrets_cipher = coalesce(a.secrets_cipher, p.secrets_cipher),
     expires_at = coalesce(a.expires_at, p.expires_at),
     confirmed_at = case when cast(:to_status as text) in ('confirmed', 'mismatched') then now() else p.confirmed_at end
-  from locked l join asked a using (reference)
-  where p.reference = l.reference and p.placed_at = l.placed_at
+  from locked a where p.reference = a.reference and p.placed_at = a.placed_at
   returning p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.method,
-    l.status as from_status, a.detail, a.message, a.reason, a.received_minor, a.received_currency),
+    a.from_status, a.detail, a.message, a.reason, a.received_minor, a.received_currency),
 logged as (
   insert into payment_events (reference, from_status, to_status, seen, actor, detail)
   select reference, from_status, cast(:to_status as text), cast(:seen as text), cast(:actor as text),

@@ -38,15 +38,18 @@ where c.id = :contest
 """
 _TRY_LOCK: Final = text(f"select pg_try_advisory_xact_lock({LOCK_KEY}) as locked, {FEE_PLAN}")
 
+# The limit comes before all that is looked up, and takes what comes, or a long backlog would be looked up and
+# sorted whole for each batch of it. Nobody waits for a lock here, so there is no order to keep.
 _DUE: Final = text("""
+with due as (
+  select * from payments where status = 'confirmed' and contest_id = :contest limit :limit for update skip locked)
 select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.confirmed_at,
   v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as standing, c.closes_at, c.late_seconds,
   p.settled_at is not null or exists (select 1 from payments o where o.vote_id = p.vote_id
     and o.placed_at = p.placed_at and o.status in ('settled', 'held')) as counted_before
-from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+from due p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id
-where p.status = 'confirmed' and p.contest_id = :contest
-order by p.reference limit :limit for update of p skip locked
+order by p.reference
 """)
 
 # Whose number a text about a vote may reach: nobody has proved to hold one that was typed in a chat.

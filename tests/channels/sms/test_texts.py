@@ -147,6 +147,14 @@ def test_a_refund_names_the_amount(language: str, reason: str | None) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_votes_that_were_withdrawn_are_named_with_their_money(language: str) -> None:
+    text = render("votes_withdrawn", language, facts(reason="reversed", amount="1 000 000 FCFA", quantity=10_000))
+    within(text, 2)
+    assert "1 000 000 FCFA" in text
+    assert "10000" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_reply_is_cut_to_two_parts(language: str) -> None:
     text = render("reply", language, {"lines": ["Aïcha " * 20, "œuf " * 60]})
     within(text, 2)

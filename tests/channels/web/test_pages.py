@@ -322,6 +322,12 @@ async def test_every_end_of_an_order_has_words(
     assert "/static/order." not in text
 
 
+async def test_money_that_went_back_to_a_card_names_no_number(here: Here) -> None:
+    path = await here.ordered(status=PublicStatus.REFUNDED, reason="reversed")
+    here.house.change(UUID(path[7:]), payer_masked="")
+    assert "went back to the payer" in await here.read(path, "en")
+
+
 async def test_an_orders_page_is_kept_by_nobody(here: Here) -> None:
     answer = await here.client.get(await here.ordered())
     assert answer.headers["Cache-Control"] == "no-store"

@@ -203,10 +203,10 @@ DISPUTES = [
       detail text, at timestamptz not null default clock_timestamp())
     """,
     "create index dispute_events_story on dispute_events (reference, id)",
-    # What was seen of one is kept with the payment. Older rows say none of the new words: they need no look.
+    # What was seen of one is kept with the payment.
     "alter table evidence drop constraint evidence_word_check",
     """alter table evidence add constraint evidence_word_check check (word in
-      ('succeeded','failed','disputed','dispute_won','reversed')) not valid""",
+      ('succeeded','failed','disputed','dispute_won','reversed'))""",
 ]
 
 STAFF = [
