@@ -54,6 +54,8 @@ def make_engine(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=1.0 if as_app else 10.0,
+        # The same few connections again and again: each keeps its own plans.
+        pool_use_lifo=True,
         connect_args=arguments,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,

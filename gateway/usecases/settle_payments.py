@@ -8,7 +8,7 @@ import structlog
 
 from gateway.ports.stores import Settlement
 
-BATCH: Final = 500
+BATCH: Final = 1_000
 _log = structlog.get_logger(__name__)
 
 Show = Callable[[Mapping[UUID, Sequence[tuple[str, int]]]], Awaitable[None]]

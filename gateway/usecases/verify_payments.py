@@ -19,7 +19,7 @@ from gateway.usecases.account_watch import UNWATCHED, measured
 from gateway.usecases.observations import LOOK_AGAIN_AT_FAILED, of_report
 from gateway.usecases.provisional import AskedLater, CountingOnCallbacks
 
-CALLBACK_BATCH: Final = 500
+CALLBACK_BATCH: Final = 1_000
 # Questions a second that an account is asked while it is closed.
 TRICKLE: Final = 1
 _log = structlog.get_logger(__name__)

@@ -147,7 +147,7 @@ async def p5_p6(world: World) -> list[Result]:
 
     def settle(candidates: int) -> Arm:
         async def run() -> float:
-            size = 6_000
+            size = 9_000
             async with world.fresh(candidates) as fresh:
                 await fresh.store_proofs(size)
                 counted, seconds = await fresh.work_off(size)
