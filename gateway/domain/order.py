@@ -1,6 +1,6 @@
 """A voter's wish, and whether it may be sold: everything that is checked before money moves."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -9,6 +9,7 @@ from uuid import UUID
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn
+from gateway.domain.record import record
 from gateway.domain.routing import NoRail, Rails
 from gateway.domain.wallet import PaymentMethod
 
@@ -43,7 +44,7 @@ class Refusal(StrEnum):
     TRY_AGAIN = "try_again"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wish:
     """What a voter asked for, already confirmed by that voter.
 
@@ -76,7 +77,7 @@ class Wish:
         return self.payer is not None and self.payer != self.voter
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sale:
     """A wish that passed every rule, priced. `provider`: key of the account that collects."""
 
@@ -86,7 +87,7 @@ class Sale:
     provider: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlacedOrder:
     """An order that is durable. `repeated`: the key was known and this is the first answer again;
     `conflicting`: the key was known with another request behind it, and nothing was changed."""

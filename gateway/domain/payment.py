@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.domain.money import Money
+from gateway.domain.record import record
 
 
 class State(StrEnum):
@@ -205,7 +206,7 @@ class Verdict(StrEnum):
     SURPLUS = "double"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Confirmed:
     """What the decision needs to know of a confirmed payment."""
 

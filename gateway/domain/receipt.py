@@ -4,6 +4,7 @@ Alphabet: Crockford's base 32 (no I, L, O, U). A receipt is nine random characte
 check character over GF(32), which finds every single wrong character and every swap of two.
 """
 
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
@@ -13,24 +14,25 @@ RANDOM_BITS: Final = 45
 _VALUES: Final = {c: i for i, c in enumerate(ALPHABET)} | {"O": 0, "I": 1, "L": 1}
 # x^5 + x^2 + 1 is primitive over GF(2), so the nine weights are all different.
 _POLYNOMIAL: Final = 0b100101
+# The value times x, for each value of the field.
+_TIMES_X: Final = tuple((v << 1) ^ _POLYNOMIAL if v & 0b10000 else v << 1 for v in range(32))
+# Ten bits as two characters: every order has two codes, and is sold while a host shouts.
+_PAIRS: Final = tuple(first + second for first in ALPHABET for second in ALPHABET)
 
 
-def _times_x(value: int) -> int:
-    value <<= 1
-    return value ^ _POLYNOMIAL if value & 0b100000 else value
-
-
-def _check_value(values: list[int]) -> int:
+def _check_value(values: Iterable[int]) -> int:
     total = 0
     for value in values:
-        total = _times_x(total ^ value)
+        total = _TIMES_X[total ^ value]
     return total
 
 
 def make_receipt(random_bits: int) -> str:
     """The receipt code made of 45 random bits."""
-    values = [(random_bits >> (5 * i)) & 31 for i in reversed(range(RECEIPT_LENGTH - 1))]
-    return "".join(ALPHABET[v] for v in (*values, _check_value(values)))
+    bits = random_bits
+    check = _check_value([bits >> shift & 31 for shift in (40, 35, 30, 25, 20, 15, 10, 5, 0)])
+    pairs = f"{_PAIRS[bits >> 30 & 1023]}{_PAIRS[bits >> 20 & 1023]}{_PAIRS[bits >> 10 & 1023]}{_PAIRS[bits & 1023]}"
+    return f"{ALPHABET[bits >> 40 & 31]}{pairs}{ALPHABET[check]}"
 
 
 def read_receipt(text: str) -> str | None:
@@ -46,5 +48,6 @@ def read_receipt(text: str) -> str | None:
 
 def order_code(reference: UUID) -> str:
     """What operators show beside a payment: `SP` and twelve characters, made from our reference."""
-    bits = reference.int & ((1 << 60) - 1)
-    return "SP" + "".join(ALPHABET[(bits >> (5 * i)) & 31] for i in reversed(range(12)))
+    bits = reference.int
+    first = f"{_PAIRS[bits >> 50 & 1023]}{_PAIRS[bits >> 40 & 1023]}{_PAIRS[bits >> 30 & 1023]}"
+    return f"SP{first}{_PAIRS[bits >> 20 & 1023]}{_PAIRS[bits >> 10 & 1023]}{_PAIRS[bits & 1023]}"

@@ -4,10 +4,12 @@ A rail is one way by which one account takes money in a country. Rails are what 
 is set up with; some may be closed for a while, because their operator does not answer.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import product
 from typing import Final
 
 from gateway.domain.money import Money
@@ -88,18 +90,16 @@ class Rails:
         self, country: str, method: PaymentMethod, amount: Money, draw: int, *, with_code: bool = False
     ) -> Rail | NoRail:
         """The rail for an order: among those of the best priority, the `draw`-th."""
-        kinds = WITH_CODE if with_code else WITHOUT_CODE
-        found = [r for r in self._among(country, method) if r.kinds & kinds and amount.currency in r.currencies]
-        if not found:
+        found = self._sorted.get((country, method, amount.currency, with_code))
+        if found is None:
             return NoRail.NOT_TAKEN_HERE
-        usable = [rail for rail in found if rail.account not in self.closed]
+        usable = found if not self.closed else [rail for rail in found if rail.account not in self.closed]
         if not usable:
             return NoRail.CLOSED_NOW
         enough = [rail for rail in usable if amount.amount_minor >= rail.minimum_minor]
         if not enough:
             return NoRail.TOO_LITTLE
-        best = min(rail.priority for rail in enough)
-        equal = [rail for rail in enough if rail.priority == best]
+        equal = [rail for rail in enough if rail.priority == enough[0].priority]
         return equal[draw % len(equal)]
 
     def siblings(self, account: str) -> tuple[str, ...]:
@@ -124,6 +124,16 @@ class Rails:
             place = (rail.country, rail.method)
             found[place] = (*found.get(place, ()), rail)
         return found
+
+    @cached_property
+    def _sorted(self) -> dict[tuple[str, PaymentMethod, str, bool], list[Rail]]:
+        """By all that does not change from order to order, the best first."""
+        found: dict[tuple[str, PaymentMethod, str, bool], list[Rail]] = defaultdict(list)
+        for rail in sorted(self.every, key=lambda rail: rail.priority):
+            for currency, (with_code, kinds) in product(rail.currencies, ((True, WITH_CODE), (False, WITHOUT_CODE))):
+                if rail.kinds & kinds:
+                    found[rail.country, rail.method, currency, with_code].append(rail)
+        return dict(found)
 
     @cached_property
     def _methods(self) -> dict[str, tuple[PaymentMethod, ...]]:

@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from gateway.domain.record import record
 from gateway.http.problems import Problem
 
 BODY_BYTES_MAX: Final = 64 * 1024
@@ -37,7 +38,7 @@ class InputModel(ApiModel):
     model_config = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reply:
     """What a handler answers: a model under a status. `headers` come on top of the usual ones."""
 

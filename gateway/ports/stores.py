@@ -10,6 +10,7 @@ from gateway.domain.ledger import Posting
 from gateway.domain.money import Money
 from gateway.domain.order import PlacedOrder, Refusal, Sale
 from gateway.domain.payment import Actor, Confirmed, Seen, State, Verdict
+from gateway.domain.record import record
 from gateway.domain.texting import Routes
 from gateway.ports.payment_provider import Collection, Reversed
 
@@ -19,7 +20,7 @@ PAYMENT_URL: Final = "payment_url"
 PAYMENT_CODE: Final = "payment_code"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NewOrder:
     """A sale with its identifiers, ready to be written."""
 
@@ -59,7 +60,7 @@ class OpenPayment:
     not_found_since: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Observation:
     """What was seen of one payment, and what to remember of it.
 
@@ -90,7 +91,7 @@ class Observation:
     untried: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DueCallback:
     """A callback that nobody has judged yet. `amount` and `secrets`: of the payment that its URL
     names; the amount is what we asked for. `provider`: the code in its URL; `account`: key of the account
@@ -123,7 +124,7 @@ class SeenReversal:
     number: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JudgedCallback:
     """What a callback came to: a word for the record, the payment it hints at, if any, and the callback that
     it repeats."""
@@ -190,7 +191,7 @@ class PaymentStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfirmedPayment:
     """A confirmed payment as settlement sees it."""
 
@@ -204,7 +205,7 @@ class ConfirmedPayment:
     facts: Confirmed
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Decision:
     """What settlement decided for one payment."""
 

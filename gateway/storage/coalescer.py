@@ -22,7 +22,8 @@ class Coalescer(Generic[T, R]):
 
     `work` gets a list and returns one result for each item, in order; a result that is an
     exception is raised to its caller. When a batch raises, its members run one by one, so that
-    one bad member spoils nobody else's. `lanes`: batches under way at once.
+    one bad member spoils nobody else's. `lanes`: batches under way at once. `patience`: seconds after
+    which a caller gets TimeoutError, by one timer for all of them; what had not left by then never does.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Coalescer(Generic[T, R]):
         batch_max: int = 256,
         lanes: int = 1,
         waiting_max: int = 20_000,
+        patience: float | None = None,
     ) -> None:
         self._work = work
         self._batch_max = batch_max
@@ -39,7 +41,11 @@ class Coalescer(Generic[T, R]):
         self._waiting_max = waiting_max
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._under_way = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._trips: set[asyncio.Task[None]] = set()
+        self._patience = patience
+        self._patient: deque[tuple[float, asyncio.Future[R]]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def do(self, item: T) -> R:
         """The result for this item. Raises Overloaded, or whatever its batch raised for it."""
@@ -49,9 +55,14 @@ class Coalescer(Generic[T, R]):
         """The same for who has several items, which then leave together. Raises Overloaded."""
         if len(self._waiting) >= self._waiting_max:
             raise Overloaded
-        loop = asyncio.get_running_loop()
+        # Asked once: it costs a call of the system.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._waiting.append((item, future))
+        if self._patience is not None:
+            self._patient.append((loop.time() + self._patience, future))
+            if self._alarm is None:
+                self._alarm = loop.call_later(self._patience, self._lose_patience, loop)
         if self._under_way < self._lanes:
             self._under_way += 1
             trip = loop.create_task(self._travel())
@@ -64,13 +75,30 @@ class Coalescer(Generic[T, R]):
             while self._waiting:
                 size = min(self._batch_max, len(self._waiting))
                 batch = [self._waiting.popleft() for _ in range(size)]
-                await self._carry(batch)
+                # Who has gone meanwhile was told so, or asked nobody to wait.
+                await self._carry([member for member in batch if not member[1].done()])
+                self._forget_answered()
         finally:
             # Here and not in a callback of the task, before which those just answered come again: they
             # would see a lane taken by a trip that looks for nobody any more, and wait for ever.
             self._under_way -= 1
 
+    def _forget_answered(self) -> None:
+        while self._patient and self._patient[0][1].done():
+            self._patient.popleft()
+
+    def _lose_patience(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for due, future in self._patient:
+            if due > now:
+                break
+            _settle(future, TimeoutError())
+        self._forget_answered()
+        self._alarm = loop.call_at(self._patient[0][0], self._lose_patience, loop) if self._patient else None
+
     async def _carry(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+        if not batch:
+            return
         try:
             results = await self._work([item for item, _ in batch])
         except asyncio.CancelledError:

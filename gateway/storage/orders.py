@@ -141,14 +141,15 @@ class PostgresOrders:
         self._engine = engine
         self._vault = vault
         self._limits = {**asdict(limits), "limited": limits != NO_LIMITS}
-        self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(self._insert_each, batch_max=200, lanes=1)
+        self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(
+            self._insert_each, batch_max=200, lanes=1, patience=ORDER_SECONDS
+        )
 
     async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:
         """Write vote and payment, or find what the same key wrote before. Whoever was told that it was not done may
         find it done all the same under its key."""
         try:
-            async with asyncio.timeout(ORDER_SECONDS):
-                return await self._inserts.do(order)
+            return await self._inserts.do(order)
         except (Overloaded, SQLAlchemyError, OSError) as error:
             raise HouseUnavailable(type(error).__name__) from error
 

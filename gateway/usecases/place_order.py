@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
-from uuid import uuid4
+from uuid import UUID
 
 from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
 from gateway.domain.receipt import RANDOM_BITS, make_receipt
@@ -30,13 +30,20 @@ async def place_order(
 ) -> PlacedOrder | Refusal:
     """The order, durable, or why it cannot be sold. The same key gives the same order again,
     also when the contest has closed meanwhile. Raises HouseUnavailable."""
-    vote_id = uuid4()
+    vote_id, reference, receipt = _drawn()
     sale = check_wish(wish, now=clock(), rails=rails, draw=vote_id.int)
     if isinstance(sale, Refusal):
         known = await orders.find(wish.channel.value, wish.key, wish.request_hash)
         return known or sale
-    order = NewOrder(sale, vote_id, uuid4(), make_receipt(secrets.randbits(RANDOM_BITS)))
-    placed = await orders.insert(order)
+    placed = await orders.insert(NewOrder(sale, vote_id, reference, receipt))
     if isinstance(placed, PlacedOrder) and not placed.repeated and wish.prompt_delay_seconds == 0:
         doorbell.ring(Work.COLLECT)
     return placed
+
+
+def _drawn() -> tuple[UUID, UUID, str]:
+    """Ids of the vote and of its payment, and a receipt: drawn at once, each call of the system's generator
+    costs as much as the rest of it."""
+    drawn = secrets.token_bytes(38)
+    receipt = make_receipt(int.from_bytes(drawn[32:]) >> (48 - RANDOM_BITS))
+    return UUID(bytes=drawn[:16], version=4), UUID(bytes=drawn[16:32], version=4), receipt
