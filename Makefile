@@ -11,8 +11,8 @@ help: ## say what the targets do
 run: bootstrap ## start everything here; Ctrl-C ends it
 	@exec $(BIN)/spotlight up $(ARGS)
 
-test: bootstrap ## the whole test suite, on its own PostgreSQL and Redis
-	$(BIN)/pytest $(ARGS)
+test: bootstrap ## the whole test suite, in two processes, each on its own PostgreSQL and Redis
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 check: bootstrap ## format, lint, types, who imports whom
 	$(BIN)/ruff format --check .

@@ -66,7 +66,7 @@ async def test_reading_the_address_asks_nobody(here: Here) -> None:
     assert here.house.claims == []
 
 
-@pytest.mark.parametrize("vote", ["nothing", str(uuid4())])
+@pytest.mark.parametrize("vote", ["nothing", "5c1d0b7e-6a0f-4c0e-9a55-0f3c1a2b7d10"])
 @pytest.mark.parametrize("word", ["debited", "ticket"])
 async def test_nobody_is_asked_about_an_order_that_is_not_there(here: Here, vote: str, word: str) -> None:
     assert (await here.client.post(f"/votes/{vote}/{word}")).status == 404
@@ -129,7 +129,7 @@ async def test_an_order_that_is_over_is_in_nobodys_way(here: Here) -> None:
     assert (await here.send(nonce="b" * 20)).headers["Location"] != first
 
 
-@pytest.mark.parametrize("cookie", ["", "x", "." * 500, f"{uuid4()}.{uuid4()}.{uuid4()}.{uuid4()}", "é"])
+@pytest.mark.parametrize("cookie", ["", "x", "." * 500, ".".join(["5c1d0b7e-6a0f-4c0e-9a55-0f3c1a2b7d10"] * 4), "é"])
 async def test_any_cookie_is_read(here: Here, cookie: str) -> None:
     assert len(own_orders.ids_in(cookie)) <= 3
     answer = await here.client.get(PAGE, headers={"Cookie": f"orders={cookie}"})

@@ -149,7 +149,7 @@ async def test_after_a_day_it_must_be_asked_again(rig: MoneyRig, database: Any) 
     assert await rig.status(order) == "settled"
 
 
-@pytest.mark.parametrize("subject", ["", "7", str(uuid4())])
+@pytest.mark.parametrize("subject", ["", "7", "5c1d0b7e-6a0f-4c0e-9a55-0f3c1a2b7d10"])
 async def test_what_is_not_there_is_said(rig: MoneyRig, subject: str) -> None:
     for act in (Act.REFUND_PAYMENT, Act.RELEASE_HELD, Act.REFUSE_HELD, Act.MANUAL_REFUND_DONE, Act.RETRY_REFUND):
         with pytest.raises(ActRefused) as refused:
