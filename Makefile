@@ -12,7 +12,7 @@ run: bootstrap ## start everything here; Ctrl-C ends it
 	@exec $(BIN)/spotlight up $(ARGS)
 
 test: bootstrap ## the whole test suite, in two processes, each on its own PostgreSQL and Redis
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 2 $(ARGS)
 
 check: bootstrap ## format, lint, types, who imports whom
 	$(BIN)/ruff format --check .

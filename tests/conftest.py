@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from gateway.settings import Settings
 from tests.browser import browser
@@ -11,24 +13,28 @@ from tests.engines import Database, Engines, running_engines
 
 __all__ = ["browser"]
 
-# What takes longest begins first.
-_LONG: Final = ("test_money_machine.py", "test_fuzz.py", "test_random_inputs.py")
+# What starts whole countries, one after the other; and what takes longest of the rest, file by file.
+_COUNTRIES: Final = ("tests/journeys/", "tests/chaos/")
+_LONG: Final = ("test_money_machine.py", "test_fuzz.py", "test_random_inputs.py", "test_public_web.py", "test_looks.py")
 
 
-@pytest.hookimpl(tryfirst=True)
+class OneCountryAtATime(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Of two processes one runs all that starts countries, the other everything else."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "countries" if nodeid.startswith(_COUNTRIES) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneCountryAtATime:
+    """What `make test` shares out its tests by."""
+    config.option.loadscopereorder = False
+    return OneCountryAtATime(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two processes one runs all that starts whole countries, one after the other; the other takes
-    the rest, file by file."""
-    groups = {item: _group(item) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: 0 if groups[item] == "countries" else 1 if item.path.name in _LONG else 2)
-
-
-def _group(item: pytest.Item) -> str:
-    if item.get_closest_marker("journey") or item.get_closest_marker("chaos"):
-        return "countries"
-    return item.path.relative_to(item.config.rootpath).as_posix()
+    """What takes longest begins first."""
+    items.sort(key=lambda item: (not item.nodeid.startswith(_COUNTRIES), item.path.name not in _LONG))
 
 
 @pytest.fixture(scope="session")

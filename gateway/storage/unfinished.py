@@ -28,6 +28,8 @@ from gateway.storage.vault import Vault, each_opened
 WRITE_AFTER_SECONDS: Final = 10.0
 WAITING_MAX: Final = 20_000
 WRITE_BATCH: Final = 200
+# Between two batches: notes are in nobody's way.
+PAUSE_SECONDS: Final = 0.05
 _log = structlog.get_logger(__name__)
 
 _COLUMNS: Final = (
@@ -129,14 +131,17 @@ class PostgresUnfinished:
         try:
             while self._waiting:
                 await asyncio.sleep(self._write_after)
-                await self.write()
+                await self.write(pause=PAUSE_SECONDS)
         finally:
             self._writing = None
 
-    async def write(self) -> None:
-        """Write every note that waits. One that cannot be written waits for the next time."""
+    async def write(self, *, pause: float = 0.0) -> None:
+        """Write every note that waits, with so many seconds between batches. One that cannot be written waits
+        for the next time."""
         waiting = list(self._waiting)
         for begin in range(0, len(waiting), WRITE_BATCH):
+            if begin:
+                await asyncio.sleep(pause)
             await self._write(waiting[begin : begin + WRITE_BATCH])
 
     async def _write(self, keys: list[_Key]) -> None:
