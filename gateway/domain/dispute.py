@@ -52,12 +52,15 @@ def heard(known: Standing | None, told: Standing, *, acted: bool = False) -> Hea
     return Heard.NOTHING if known is told or late else Heard.STEP
 
 
-def effect_of(state: State, paid: Money, lost: Money, *, refund_stoppable: bool) -> Effect | None:
+def effect_of(state: State, paid: Money, lost: Money, *, refund_stoppable: bool, proved: bool = True) -> Effect | None:
     """What a lost dispute does to a payment; None: nothing yet, it is looked at again.
 
-    `paid`: what the operator said it took; `refund_stoppable`: see `stoppable`, of the refund that is owed.
-    Votes are indivisible, so that a part of the money takes none of them away.
+    `paid`: what the operator said it took; `proved`: not so on a callback alone; `refund_stoppable`: see
+    `stoppable`, of the refund that is owed. Votes are indivisible, so that a part of the money takes none of
+    them away.
     """
+    if not proved:
+        return None
     if state is State.REFUNDED:
         return Effect.TWICE
     if state in _OURS:

@@ -40,6 +40,13 @@ union select p.vote_id from refunds r join payments p on p.reference = r.payment
   where r.reference = cast(:uuid as uuid)
 union select cast(:uuid as uuid) where cast(:uuid as uuid) is not null
 """)
+# No index helps here: each would cost every payment, and this is asked when nothing else is found.
+_OF_OPERATOR: Final = text("""
+select vote_id from payments where provider_reference = :word
+union select p.vote_id from refunds r join payments p on p.reference = r.payment_reference
+  where :word in (r.provider_reference, r.manual_reference)
+limit 20
+""")
 _OF_LATEST: Final = text("""
 select distinct p.vote_id from (select reference from payment_events order by id desc limit 300) e
   join payments p on p.reference = e.reference
@@ -124,7 +131,7 @@ class PostgresBackOffice:
         self._vault = vault
 
     async def find(self, word: str, countries: Sequence[str], scope: Scope, *, limit: int = 100) -> list[PaymentLine]:
-        """Payments by number, receipt, order code or reference; the newest first."""
+        """Payments by number, receipt, order code, our reference or the operator's; the newest first."""
         typed = word.strip()
         if not typed:
             return []
@@ -136,6 +143,8 @@ class PostgresBackOffice:
             if indexes:
                 asked = {"indexes": list(indexes), "limit": limit}
                 votes |= set((await connection.execute(_OF_NUMBER, asked)).scalars())
+            if not votes and not indexes:
+                votes = set((await connection.execute(_OF_OPERATOR, {"word": typed})).scalars())
             return await self._lines(connection, votes, scope, limit)
 
     async def latest(self, scope: Scope, *, limit: int = 30) -> list[PaymentLine]:

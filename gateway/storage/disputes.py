@@ -71,7 +71,8 @@ _FEE: Final = text("update disputes set fee_minor = :fee where reference = :refe
 
 _TO_ACT: Final = text("""
 select d.reference, d.contest_id from disputes d join payments p on p.reference = d.payment_reference
-where d.status = 'lost' and d.effect is null and p.status not in ('created', 'sent', 'pending', 'failed', 'expired')
+where d.status = 'lost' and d.effect is null and not p.provisional
+  and p.status not in ('created', 'sent', 'pending', 'failed', 'expired')
 order by d.closed_at limit :limit
 """)
 _LOST: Final = text("""
@@ -87,8 +88,8 @@ select r.reference, r.status,
 from refunds r where r.payment_reference = :payment and r.status <> 'void' for update
 """)
 _PAYMENT: Final = text("""
-select reference, placed_at, status, provider, contest_id, coalesce(received_minor, amount_minor) as amount_minor,
-  coalesce(received_currency, currency) as currency
+select reference, placed_at, status, provider, contest_id, provisional,
+  coalesce(received_minor, amount_minor) as amount_minor, coalesce(received_currency, currency) as currency
 from payments where reference = :payment for update
 """)
 _MOVE: Final = text("""
@@ -106,8 +107,8 @@ insert into refund_events (reference, from_status, to_status, seen, actor, detai
 select reference, cast(:before as text), cast(:after as text), 'reversed', 'verifier', :detail from f
 """)
 _DIFFERENCE: Final = text("""
-insert into differences (provider, kind, payment_reference, amount_minor, currency, detail)
-values (:provider, :kind, :payment, :more, :currency, :detail) on conflict do nothing
+insert into differences (provider, kind, payment_reference, dispute_reference, amount_minor, currency, detail)
+values (:provider, :kind, :payment, :dispute, :more, :currency, :detail) on conflict do nothing
 """)
 _DONE: Final = text("update disputes set effect = :effect, reversed_minor = :reversed where reference = :reference")
 
@@ -142,7 +143,8 @@ class _Case:
         if refund is not None:
             last_call = RefundSeen(refund.last_call) if refund.last_call else None
             may_stop = stoppable(RefundState(refund.status), last_call, failed=refund.failed)
-        return effect_of(self.state, self.paid, self.lost, refund_stoppable=may_stop)
+        proved = not self.payment.provisional
+        return effect_of(self.state, self.paid, self.lost, proved=proved, refund_stoppable=may_stop)
 
 
 async def record_reversals(engine: AsyncEngine, seen: Sequence[SeenReversal]) -> Mapping[int, UUID]:
@@ -226,7 +228,8 @@ async def _hear(connection: AsyncConnection, payment: Row[Any], told: Reversed) 
         _log.warning("dispute_moved", standing=told.standing.value, code=told.code, **asked)
     if step is Heard.CONTRADICTION:
         await connection.execute(_KEEP_EVIDENCE, values)
-        await _differ(connection, payment, told.amount, "lost, acted upon, and now the operator says that it is ours")
+        again = "lost, acted upon, and now the operator says that it is ours"
+        await _differ(connection, payment, reference, told.amount, again)
     if step is Heard.STEP or before is told.standing:
         await _book_fee(connection, payment, reference, told, known.fee_minor if known else 0)
     return reference
@@ -300,7 +303,7 @@ async def _carry_out(connection: AsyncConnection, case: _Case, effect: Effect) -
         else:
             paid = f"{case.paid.plain()} {case.paid.currency}"
             detail, kind = f"another amount than {paid} was lost to {case.detail}", DifferenceKind.AMOUNT
-        await _differ(connection, case.payment, gone, detail, kind)
+        await _differ(connection, case.payment, case.dispute.reference, gone, detail, kind)
     done = {"reference": case.dispute.reference, "effect": effect.value, "reversed": reversed_minor}
     await connection.execute(_DONE, done)
 
@@ -363,15 +366,17 @@ async def _book(connection: AsyncConnection, case: _Case, legs: tuple[ledger.Pos
 async def _differ(
     connection: AsyncConnection,
     payment: Row[Any],
+    dispute: UUID,
     more: Money,
     detail: str,
     kind: DifferenceKind = DifferenceKind.AMOUNT,
 ) -> None:
-    """Leave it to a person. `more`: by how much the operator holds more than the book says."""
+    """Leave it to a person, once. `more`: by how much the operator holds more than the book says."""
     values = {
         "provider": payment.provider,
         "kind": kind.value,
         "payment": payment.reference,
+        "dispute": dispute,
         "more": more.amount_minor,
         "currency": more.currency,
         "detail": detail,

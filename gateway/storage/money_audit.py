@@ -128,9 +128,9 @@ where d.reversed_minor > 0 and (p.status <> 'refunded' or d.contest_id <> p.cont
     or (d.reversed_minor, d.currency)
       is distinct from (coalesce(p.received_minor, p.amount_minor), coalesce(p.received_currency, p.currency)))
   or d.status = 'lost' and d.effect is null and d.closed_at < now() - interval '10 minutes'
-    and p.status in ('confirmed','settled','held','surplus','mismatched')
+    and p.status in ('confirmed','settled','held','surplus','mismatched') and not p.provisional
   or d.effect in ('twice','person') and not exists (
-    select 1 from differences f where f.payment_reference = d.payment_reference
+    select 1 from differences f where f.dispute_reference = d.reference and f.amount_minor < 0
       and f.kind = case d.effect when 'twice' then 'double' else 'amount' end)
 union all select p.reference from payments p join payment_events e on e.reference = p.reference
 where p.status = 'refunded' and e.seen = 'reversed' and not exists (

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.domain.ledger import held
 from gateway.domain.money import Money
 from gateway.domain.payment import Actor, Seen, State, states_before
+from gateway.domain.provisional import COUNTABLE
 from gateway.ports.stores import DueCallback, JudgedCallback, LedgerEntry, Observation, OpenPayment, SeenReversal
 from gateway.storage.coalescer import Coalescer
 from gateway.storage.disputes import record_reversals
@@ -247,20 +248,29 @@ class PostgresPayments:
         """Apply what was seen, in one transaction."""
         if not observations:
             return 0
-        groups: dict[tuple[Seen | None, Actor], list[Observation]] = defaultdict(list)
+        groups: dict[tuple[Seen | None, Actor, bool], list[Observation]] = defaultdict(list)
         for seen in observations:
-            groups[seen.seen, seen.actor].append(seen)
+            groups[seen.seen, seen.actor, seen.provisional].append(seen)
         async with self._engine.begin() as connection:
             await self._keep_evidence(connection, observations)
             steps = 0
-            for (seen_kind, actor), members in groups.items():
-                steps += await self._step(connection, seen_kind, actor, members)
+            for (seen_kind, actor, provisional), members in groups.items():
+                steps += await self._step(connection, seen_kind, actor, members, provisional=provisional)
         return steps
 
     async def _step(
-        self, connection: AsyncConnection, seen: Seen | None, actor: Actor, members: list[Observation]
+        self,
+        connection: AsyncConnection,
+        seen: Seen | None,
+        actor: Actor,
+        members: list[Observation],
+        *,
+        provisional: bool,
     ) -> int:
         leads = states_before(seen, actor) if seen else {}
+        if provisional:
+            # The operator may have called it failed since the rule looked at it.
+            leads = {before: to for before, to in leads.items() if before in COUNTABLE}
         targets = set(leads.values())
         if seen and len(targets) != 1:
             raise ValueError(f"{actor} may not observe {seen}, or it leads to several states")
@@ -280,8 +290,8 @@ class PostgresPayments:
             await self._book_mismatched(connection, moved)
         elif seen is Seen.PROVED:
             await mark(connection, [row.reference for row in moved], provisional=False)
-        elif seen is Seen.SUCCEEDED and (unasked := {member.reference for member in members if member.provisional}):
-            await mark(connection, [row.reference for row in moved if row.reference in unasked], provisional=True)
+        elif seen is Seen.SUCCEEDED and provisional:
+            await mark(connection, [row.reference for row in moved], provisional=True)
         return len(moved) if seen else 0
 
     @staticmethod

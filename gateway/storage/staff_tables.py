@@ -138,6 +138,7 @@ differences = Table(
     Column("payment_reference", Uuid),
     Column("refund_reference", Uuid),
     Column("payout_reference", Uuid),
+    Column("dispute_reference", Uuid),
     words("wallet", default="collection"),
     number("amount_minor"),
     words("currency"),
@@ -178,7 +179,14 @@ Index(
     differences.c.payment_reference,
     differences.c.kind,
     unique=True,
-    postgresql_where=text("payment_reference is not null and line_id is null"),
+    postgresql_where=text("payment_reference is not null and line_id is null and dispute_reference is null"),
+)
+Index(
+    "differences_of_dispute",
+    differences.c.dispute_reference,
+    text("(amount_minor > 0)"),
+    unique=True,
+    postgresql_where=text("dispute_reference is not null"),
 )
 
 balance_checks = Table(

@@ -184,8 +184,10 @@ async def test_a_number_is_masked_until_somebody_says_why(office: Office) -> Non
 async def test_a_search_knows_what_voters_can_tell(office: Office) -> None:
     order = await office.rig.counted()
     keys = (await office.rig.rows("select receipt, order_code from order_keys"))[0]
+    shown = (await office.rig.rows("select provider_reference from payments"))[0].provider_reference
     awa = await office.signed_in(AWA)
     words = (
+        shown,
         "0501020304",
         "+225 05 01 02 03 04",
         keys.receipt.lower(),

@@ -17,7 +17,7 @@ from tests.bench.measure import Arm, Inexact, Result, interleave, medians, ratio
 from tests.bench.prompts import p13, p14
 from tests.bench.world import World
 
-SECONDS = 3.0
+SECONDS = 2.0
 CONNECTIONS = 48
 CROWD_OF_CALLERS = 500
 # Orders come by the hundred at once or they are no load.
@@ -147,7 +147,7 @@ async def p5_p6(world: World) -> list[Result]:
 
     def settle(candidates: int) -> Arm:
         async def run() -> float:
-            size = 9_000
+            size = 7_500
             async with world.fresh(candidates) as fresh:
                 await fresh.store_proofs(size)
                 counted, seconds = await fresh.work_off(size)

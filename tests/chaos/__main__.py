@@ -21,8 +21,8 @@ from tests.engines import running_engines, temporary_home
 from tests.gateway.money_machine import play
 from tests.gateway.money_world import Progress
 
-_RUNS_AT_ONCE = 100
-_ACTS_A_RUN = 200
+_RUNS_AT_ONCE = 10
+_ACTS_A_RUN = 300
 
 
 def _storm(options: argparse.Namespace, seed: int) -> int:
@@ -41,7 +41,7 @@ def _storm(options: argparse.Namespace, seed: int) -> int:
 
 
 def _machine(options: argparse.Namespace, seed: int) -> int:
-    """Runs by the hundred, each hundred from a seed of its own, so that one can be repeated."""
+    """Runs by the ten, each ten from a seed of its own, so that they can be repeated."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     print(f"machine, seed {seed}: {options.acts:,} acts")
     started, total, violations = time.monotonic(), Progress(), 0

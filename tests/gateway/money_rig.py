@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.ledger import held
 from gateway.domain.money import Money
@@ -40,8 +41,10 @@ class Cut(Exception):
 class MoneyRig(Rig):
     """A house whose operator gives money back, out of a wallet of its own."""
 
-    def __init__(self, app_url: str, provider: ScriptedProvider | None = None) -> None:
-        super().__init__(app_url, provider)
+    def __init__(
+        self, app_url: str, provider: ScriptedProvider | None = None, engine: AsyncEngine | None = None
+    ) -> None:
+        super().__init__(app_url, provider, engine)
         self.provider.can = replace(self.provider.can, can_refund=True, pays_from_float=True)
         self.refunds = PostgresRefunds(self.engine, self.vault, PUBLIC_URL)
         self.voids = PostgresVoids(self.engine)

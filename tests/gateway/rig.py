@@ -56,10 +56,12 @@ class NoBudget:
 class Rig:
     """A house of one process, driven step by step."""
 
-    def __init__(self, app_url: str, provider: ScriptedProvider | None = None) -> None:
+    def __init__(
+        self, app_url: str, provider: ScriptedProvider | None = None, engine: AsyncEngine | None = None
+    ) -> None:
         self.provider = provider or ScriptedProvider()
         self.providers = {self.provider.code: self.provider}
-        self.engine: AsyncEngine = make_engine(app_url, pool_size=8)
+        self.engine = engine or make_engine(app_url, pool_size=8)
         auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.vault = Vault(SECRET_KEY)
         self.orders = PostgresOrders(auto, self.vault, NO_LIMITS)

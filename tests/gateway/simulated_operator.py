@@ -34,6 +34,7 @@ from gateway.ports.payment_provider import (
 )
 from gateway.ports.raw_exchange import RawRequest
 from tests.gateway.scripted_provider import ScriptedProvider
+from tests.gateway.simulated_disputes import Disputes, read_claim, read_dispute
 
 _SEAL: Final = b"known to the operator and to us"
 
@@ -63,6 +64,7 @@ class SimulatedOperator(ScriptedProvider):
     prompts: dict[UUID, Prompt] = field(default_factory=dict)
     outgoing: dict[UUID, Outgoing] = field(default_factory=dict)
     by_hand: dict[UUID, int] = field(default_factory=dict)
+    disputes: Disputes = field(default_factory=Disputes)
     fates: deque[str] = field(default_factory=deque)
     silent: int = 0
     violations: list[str] = field(default_factory=list)
@@ -182,7 +184,13 @@ class SimulatedOperator(ScriptedProvider):
             said = orjson.loads(request.body)
         except orjson.JSONDecodeError:
             return ()
-        if not isinstance(said, dict) or "reference" not in said:
+        if not isinstance(said, dict):
+            return ()
+        if "dispute" in said:
+            return read_dispute(said)
+        if "claims" in said:
+            return read_claim(said["claims"])
+        if "reference" not in said:
             return ()
         reference = UUID(said["reference"])
         if "seal" not in said:

@@ -8,20 +8,24 @@ from typing import Final
 import pytest
 
 from tests.engines import Engines
-from tests.gateway.money_machine import play
+from tests.gateway.money_machine import SEED, play
 from tests.gateway.money_world import Progress
 
 ACTS: Final = 10_000
-RUNS: Final = 48
+# Runs of one seed resemble each other.
+SEEDS: Final = 4
+RUNS: Final = 9
 
 
 @pytest.mark.timeout(600)
 def test_any_order_of_acts_keeps_every_franc(engines: Engines) -> None:
     progress = Progress()
-    play(engines, RUNS, progress)
+    for seed in range(SEED, SEED + SEEDS):
+        play(engines, RUNS, progress, seed=seed)
     assert progress.acts >= ACTS, progress.text()
     # Enough of each, or nothing was proven.
     assert progress.orders >= ACTS // 20, progress.text()
     assert progress.crashes >= ACTS // 100, progress.text()
     assert progress.counted > ACTS // 10, progress.text()
-    assert progress.given_back > 0, progress.text()
+    assert min(progress.given_back, progress.lost) > 0, progress.text()
+    assert min(progress.disputes, progress.counted_on) > ACTS // 200, progress.text()

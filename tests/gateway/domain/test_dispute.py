@@ -60,6 +60,12 @@ def test_what_a_lost_dispute_does_to_a_payment(state: State) -> None:
         assert effect_of(state, PAID, other, refund_stoppable=True) is part
 
 
+@pytest.mark.parametrize("state", list(State))
+def test_what_is_known_by_a_callback_alone_is_asked_about_first(state: State) -> None:
+    for lost in (PAID, Money(200, "XOF")):
+        assert effect_of(state, PAID, lost, refund_stoppable=True, proved=False) is None
+
+
 def test_a_refund_that_may_have_left_is_waited_for() -> None:
     assert effect_of(State.REFUND_DUE, PAID, PAID, refund_stoppable=False) is None
 

@@ -11,13 +11,16 @@ from structlog.testing import capture_logs
 
 from gateway.domain.network import read_networks
 from gateway.domain.order import PlacedOrder
+from gateway.domain.payment import Actor, Seen
 from gateway.domain.provisional import Policy
 from gateway.domain.receipt import order_code
 from gateway.domain.staff_request import Act, ActRefused
 from gateway.ports.house import IncomingCallback
-from gateway.ports.payment_provider import Failed, Hint, NotFound, PayerReason, StillOpen, Succeeded
+from gateway.ports.payment_provider import Failed, Hint, NotFound, PayerReason, Reversed, StillOpen, Succeeded
 from gateway.ports.raw_exchange import RawRequest
+from gateway.ports.stores import Observation, SeenReversal
 from gateway.ports.work import Work
+from gateway.storage.disputes import act_on_lost
 from gateway.storage.money_places import MoneyPlaces
 from gateway.storage.owed import PostgresOwed
 from gateway.storage.provisional import PostgresProvisional
@@ -316,3 +319,23 @@ async def test_nobody_gives_back_what_is_not_proved(rig: CountingRig) -> None:
     window = {"from": (now - timedelta(hours=1)).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}
     with pytest.raises(ActRefused, match="1 payments of this window are counted on a callback alone"):
         await rig.acts.ask(Act.VOID_WINDOW, "star", window, REASON, ASKER)
+
+
+async def test_a_lost_dispute_waits_until_the_payment_is_proved(rig: CountingRig) -> None:
+    order = await rig.counted_on()
+    reference, lost = order.payment_reference, Reversed("dispute_lost", order.amount, "du_1", "{}")
+    await rig.payments.record_reversals([SeenReversal(1, "mtn_momo", lost, reference)])
+    assert (await act_on_lost(rig.engine), await rig.status(order)) == (0, "settled")
+    rig.provider.query_script = [paid(order.amount.amount_minor)]
+    await rig.verify()
+    assert (await act_on_lost(rig.engine), await rig.status(order)) == (1, "refunded")
+    assert await rig.votes_for("07") == 0
+
+
+async def test_what_the_operator_called_failed_meanwhile_waits_for_its_own_answer(rig: CountingRig) -> None:
+    order = await rig.behind()
+    failed = Observation(order.payment_reference, Seen.FAILED, Actor.VERIFIER)
+    success = Observation(order.payment_reference, Seen.SUCCEEDED, Actor.VERIFIER, provisional=True)
+    assert await rig.payments.record([failed]) == 1
+    assert await rig.payments.record([success]) == 0
+    assert (await rig.status(order), await rig.marked(order)) == ("failed", False)

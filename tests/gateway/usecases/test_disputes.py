@@ -304,6 +304,16 @@ async def test_a_part_that_is_lost_takes_no_vote_and_waits_for_a_person(desk: Ca
     assert (await desk.on_account("operator_clearing"), await desk.on_account("operator_fee")) == (300, 200)
 
 
+async def test_each_part_that_is_lost_and_each_that_comes_again_is_written_down(desk: CardDesk) -> None:
+    order = await desk.counted()
+    intent = await desk.intent(order)
+    for number, amount, status in (("du_1", 200, "lost"), ("du_2", 300, "lost"), ("du_1", 200, "won")):
+        await desk.dispute(intent, status, id=number, amount=amount)
+    found = await PostgresDifferences(desk.engine).differences()
+    assert [(each.kind, each.amount_minor) for each in found] == [("amount", -200), ("amount", -300), ("amount", 200)]
+    assert (await desk.status(order), await desk.votes_for("07")) == ("settled", 5)
+
+
 async def test_won_after_it_was_lost_is_a_persons(desk: CardDesk) -> None:
     order = await desk.counted()
     intent = await desk.intent(order)

@@ -121,7 +121,7 @@ RECONCILIATION = [
       id bigint generated always as identity primary key, provider text not null,
       kind text not null check (kind in ('missing_here','missing_there','amount','date','double','balance')),
       line_id bigint references statement_lines, payment_reference uuid, refund_reference uuid,
-      payout_reference uuid, wallet text not null default 'collection',
+      payout_reference uuid, dispute_reference uuid, wallet text not null default 'collection',
       -- By how much the operator holds more than the book says.
       amount_minor bigint not null, currency text not null, detail text not null,
       found_at timestamptz not null default now(),
@@ -135,7 +135,10 @@ RECONCILIATION = [
     """create unique index differences_of_balance on differences (provider, wallet, currency)
       where kind = 'balance' and status = 'open'""",
     """create unique index differences_of_payment on differences (payment_reference, kind)
-      where payment_reference is not null and line_id is null""",
+      where payment_reference is not null and line_id is null and dispute_reference is null""",
+    # Of each dispute what went, and what came back.
+    """create unique index differences_of_dispute on differences (dispute_reference, (amount_minor > 0))
+      where dispute_reference is not null""",
     """
     create table balance_checks (
       id bigint generated always as identity primary key, provider text not null, wallet text not null,
