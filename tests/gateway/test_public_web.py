@@ -211,11 +211,11 @@ async def test_time_that_is_over_is_said_to_be_over(seen: Seen) -> None:
 async def test_a_card_goes_to_its_page_by_itself_and_once(seen: Seen) -> None:
     vote_id = seen.order(PaymentMethod.CARD)
     page = await seen.open(f"/votes/{vote_id}", "en")
-    await expect(page.locator("h2").first).to_have_text("Pay on the Card page")
+    await expect(page.locator("h2").first).to_have_text("Pay by card")
     seen.house.change(vote_id, payment_url=f"{seen.base}/docs")
     await expect(page.locator("h1")).to_contain_text("API")
     await page.goto(f"{seen.base}/votes/{vote_id}")
-    await expect(page.get_by_role("link", name="Open the Card page")).to_be_visible()
+    await expect(page.get_by_role("link", name="Open the payment page")).to_be_visible()
 
 
 async def test_two_languages_one_click_apart(seen: Seen) -> None:

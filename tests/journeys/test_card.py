@@ -72,7 +72,7 @@ async def test_a_card_payment_goes_to_the_hosted_page_and_back(country: Country,
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
     await page.get_by_role("link", name="← Retour").click()
     await page.wait_for_url(f"{country.gateway_url}/votes/*")
-    await page.get_by_role("link", name="Ouvrir la page Carte").click()
+    await page.get_by_role("link", name="Ouvrir la page de paiement").click()
     await page.wait_for_url(f"{country.sandbox_url}/stripe/c/pay/*")
     await page.fill("#number", "4000 0027 6000 3184")
     await page.fill("#expiry", "12/48")
