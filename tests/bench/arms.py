@@ -81,6 +81,7 @@ async def p1(world: World) -> list[Result]:
         "naive_floor": arm(world.floors_port, "/hop-naive"),
     }
     rates = await interleave(arms, "good_floor")
+    await world.dialogues_noted()
     detail = medians(rates)
     return [
         Result("P1", "USSD hop, to one coalesced trip", ratio(rates, "product", "good_floor"), 0.5, 0.7, detail=detail),
@@ -102,6 +103,7 @@ async def p2(world: World) -> list[Result]:
             waits.append(statistics.quantiles(load.waits, n=100)[98] * 1000)
         what = f"USSD open loop, {rate:,} hops a second, p99"
         results.append(Result("P2", what, statistics.median(waits), must, good, lower=True, unit=" ms"))
+        await world.dialogues_noted()
     return results
 
 

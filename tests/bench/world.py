@@ -26,6 +26,7 @@ from gateway.ports.house import IncomingCallback
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
 from gateway.storage.scores import RedisScoreFeed
+from gateway.storage.unfinished import WRITE_AFTER_SECONDS
 from gateway.usecases.place_order import place_order
 from tests.bench.proof_provider import ProofProvider
 from tests.engines import Engines
@@ -121,6 +122,15 @@ class World:
             return int(await connection.fetchval(f"select count(*) from {table}"))
         finally:
             await connection.close()
+
+    async def dialogues_noted(self) -> None:
+        """Wait until the gateway has written down the dialogues that were not finished, which it does some
+        seconds later: it belongs to no other goal."""
+        noted, still = -1, 0
+        while still <= WRITE_AFTER_SECONDS + 1:
+            await asyncio.sleep(1)
+            before, noted = noted, await self.count("unfinished_dialogues")
+            still = still + 1 if noted == before else 0
 
     async def forget_orders(self) -> None:
         """Let no order be due any more."""
