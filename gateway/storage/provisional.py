@@ -21,16 +21,15 @@ from gateway.storage.ledger import book
 from gateway.storage.open_payments import AROUND, WHOLE, OpenPaymentReader
 from gateway.storage.orders import payer_place
 from gateway.storage.payments import LEASE_SECONDS
-from gateway.storage.settlement import By
+from gateway.storage.settlement import COUNTED_BEFORE, By
 from gateway.storage.vault import Vault, each_opened
 
 PUBLIC_REASON: Final = "the operator does not confirm the payment"
 
-_FACTS: Final = text("""
+_FACTS: Final = text(f"""
 select b.id, b.remote, p.reference, p.status, p.amount_minor, p.currency, p.payer_cipher, p.placed_at, now() as now,
   k.status = 'approved' as standing, c.closes_at, c.late_seconds,
-  p.settled_at is not null or exists (select 1 from payments o where o.vote_id = p.vote_id
-    and o.placed_at = p.placed_at and o.status in ('settled', 'held')) as counted_before
+  {COUNTED_BEFORE}
 from callbacks b join payments p on p.reference = b.payment_reference
   join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id

@@ -38,15 +38,19 @@ where c.id = :contest
 """
 _TRY_LOCK: Final = text(f"select pg_try_advisory_xact_lock({LOCK_KEY}) as locked, {FEE_PLAN}")
 
+# Whether the vote of payment `p` was paid for before, by it or by another payment.
+COUNTED_BEFORE: Final = """
+  p.settled_at is not null or exists (select 1 from payments o where o.vote_id = p.vote_id
+    and o.placed_at = p.placed_at and o.status in ('settled', 'held')) as counted_before
+"""
 # The limit comes before all that is looked up, and takes what comes, or a long backlog would be looked up and
 # sorted whole for each batch of it. Nobody waits for a lock here, so there is no order to keep.
-_DUE: Final = text("""
+_DUE: Final = text(f"""
 with due as (
   select * from payments where status = 'confirmed' and contest_id = :contest limit :limit for update skip locked)
 select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.confirmed_at,
   v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as standing, c.closes_at, c.late_seconds,
-  p.settled_at is not null or exists (select 1 from payments o where o.vote_id = p.vote_id
-    and o.placed_at = p.placed_at and o.status in ('settled', 'held')) as counted_before
+  {COUNTED_BEFORE}
 from due p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id
 order by p.reference
