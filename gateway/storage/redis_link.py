@@ -77,11 +77,12 @@ class RedisTrips:
         keys = [key for words in commands if words[0] == READ for key in words[1:]]
         entries = [entry for words in commands if words[0] == WRITE for entry in words[1:]]
         pipeline = self._client.pipeline(transaction=False)
-        if keys:
-            pipeline.execute_command(READ, *keys)
+        # First, so that who reads finds what was to be written before.
         if entries:
             facts = (fact for _, value, seconds in entries for fact in (value, seconds))
             pipeline.execute_command("EVAL", _WRITE_ALL, len(entries), *(key for key, _, _ in entries), *facts)
+        if keys:
+            pipeline.execute_command(READ, *keys)
         for words in commands:
             if words[0] not in _SHARED:
                 pipeline.execute_command(*words)
@@ -91,7 +92,8 @@ class RedisTrips:
         except (RedisError, OSError) as error:
             # To everybody at once: tried one by one, the last would wait for all the others' timers.
             return [error] * len(commands)
-        found, written = next(results) if keys else (), next(results) if entries else None
+        written = next(results) if entries else None
+        found = next(results) if keys else ()
         return list(_shared_out(commands, found, written, results))
 
 
