@@ -1,6 +1,7 @@
 """Texts that came in, answered once each."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import uuid4
 
@@ -16,10 +17,13 @@ SENDERS_AT_ONCE: Final = 8
 _log = structlog.get_logger(__name__)
 
 
-async def answer_texts(messages: PostgresMessages, house: House) -> int:
+async def answer_texts(messages: PostgresMessages, house: House, look: Callable[[], Awaitable[None]]) -> int:
     """Answer stored texts, each once; how many. A sender's in their order; different senders do not wait for
-    each other, since one answer may wait for an operator."""
+    each other, since one answer may wait for an operator. `look`: bring the house's rankings up to date."""
     due = await messages.due_texts(TEXTS_BATCH)
+    if due:
+        # A worker shows no boards and listens to no feed.
+        await look()
     by_sender: dict[str, list[InboundText]] = {}
     for incoming in due:
         by_sender.setdefault(incoming.text.sender, []).append(incoming)

@@ -23,7 +23,7 @@ from gateway.ports.house import (
     Talk,
     VoteLine,
 )
-from gateway.ports.stores import ContestScores, Doorbell
+from gateway.ports.stores import ContestScores, Doorbell, ScoreStore
 from gateway.ports.work import Work
 from gateway.storage.callbacks import PostgresCallbacks
 from gateway.storage.contests import ContestDirectory
@@ -174,6 +174,11 @@ class BoundHouse:
             return None
         self.standings[scores.slug] = found
         return found
+
+    async def look_at(self, store: ScoreStore) -> None:
+        """Bring every ranking up to date, in a process that listens to no feed."""
+        for scores in await store.scores():
+            self.take_scores(scores)
 
 
 def standing_of(contest: Contest, version: int, votes: Mapping[str, int]) -> Standing:

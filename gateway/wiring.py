@@ -177,7 +177,7 @@ def _furnished(
     staff_acts = _staff_acts(links, desk, show)
     steps: dict[Work, Step] = {
         **operators.steps(settings, links),
-        **_steps_of_texts(settings, messages, unfinished, house, carriers, telegram),
+        **_steps_of_texts(settings, messages, unfinished, house, scores, carriers, telegram),
         Work.SETTLE: partial(settle_payments, settlement=PostgresSettlement(links.engine), show=show),
         Work.STAFF_ACTS: staff_acts.run_approved,
     }
@@ -221,6 +221,7 @@ def _steps_of_texts(
     messages: PostgresMessages,
     unfinished: PostgresUnfinished,
     house: BoundHouse,
+    scores: PostgresScores,
     carriers: Mapping[str, SmsCarrier],
     telegram: TelegramChannel | None,
 ) -> dict[Work, Step]:
@@ -235,7 +236,7 @@ def _steps_of_texts(
         parts=gsm.parts,
     )
     return {
-        Work.TEXTS_IN: partial(answer_texts, messages, house),
+        Work.TEXTS_IN: partial(answer_texts, messages, house, partial(house.look_at, scores)),
         Work.TEXTS_OUT: sending,
         Work.NUDGES: partial(nudge_voters, unfinished=unfinished),
     }

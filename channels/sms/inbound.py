@@ -23,6 +23,8 @@ STATUS_LINES: Final = 4
 # Ends a talk between two machines, and is more than a person has patience for.
 REPLIES_PER_HOUR: Final = 20
 _OPT_OUT: Final = frozenset({Word.STOP, Word.START})
+# Their answers may be others a minute later, so who asks again is answered again.
+_CHANGING: Final = frozenset({Word.DEBITED, Word.STATUS, Word.TOP})
 _log = structlog.get_logger(__name__)
 
 
@@ -115,12 +117,16 @@ async def _judge(case: _Case) -> Reply:
         return Reply("unknown short code", DEFAULT_LANGUAGE, lines)
     if isinstance(command, Vote):
         return await _sell(command, f"{case.text.carrier}:{case.first_id}", case)
-    if case.repeated and not (isinstance(command, Say) and command.word is Word.DEBITED):
-        # Whoever asks for their money once more is answered once more: it may have been found meanwhile.
+    if case.repeated and not _may_change(command):
         return Reply("repeated", case.language)
     if isinstance(case.sender, NumberFault):
         return Reply("foreign number", case.language, (say(case.language, "refusal.foreign_number"),))
     return await _words(command, case.sender, case)
+
+
+def _may_change(command: Command) -> bool:
+    """Whether the same question may have another answer now: money may have been found, a vote counted."""
+    return isinstance(command, Check) or (isinstance(command, Say) and command.word in _CHANGING)
 
 
 async def _yes(question: Question, talk: Talk, case: _Case) -> Reply:

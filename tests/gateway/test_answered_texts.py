@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import asyncpg
@@ -14,8 +15,10 @@ from gateway.answering import answer_texts
 from gateway.house import BoundHouse
 from gateway.links import utc_now
 from gateway.ports.house import IncomingText
+from gateway.storage.scores import PostgresScores
 from gateway.storage.talks import PostgresTalks
 from tests.gateway.rig import Rig
+from tests.gateway.scripted_provider import paid
 from tests.rails import RAILS
 
 AWA = "+2250501020304"
@@ -50,7 +53,8 @@ class Desk:
         return render("reply", "fr", params) if params else ""
 
     async def answer(self) -> None:
-        await answer_texts(self.rig.messages, self.house)
+        look = partial(self.house.look_at, PostgresScores(self.rig.engine))
+        await answer_texts(self.rig.messages, self.house, look)
 
     async def outcomes(self) -> list[str]:
         return [row.outcome for row in await self.rig.rows("select outcome from messages_in order by received_at")]
@@ -197,3 +201,15 @@ async def test_equal_texts_under_two_ids_are_one_order(desk: Desk, database: Any
     await ago(database, 4)
     await desk.text("VOTE 07 5")
     assert await desk.orders() == [("07", 5), ("07", 5)]
+
+
+async def test_the_ranking_is_that_of_now(desk: Desk) -> None:
+    """A worker answers, which no gateway tells what it shows."""
+    assert "06 Yao Kouadio 3" not in await desk.text("TOP")
+    order = await desk.rig.placed(code="06", quantity=3)
+    await desk.rig.collect()
+    desk.rig.provider.query_script = [paid(order.amount.amount_minor)]
+    await desk.rig.make_due()
+    await desk.rig.verify()
+    await desk.rig.settle_all()
+    assert (await desk.text("TOP")).splitlines()[0] == "1. 06 Yao Kouadio 3"

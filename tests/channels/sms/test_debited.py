@@ -83,7 +83,7 @@ async def test_a_ticket_is_opened_and_says_whom_to_call() -> None:
 async def test_who_asks_again_within_minutes_is_answered_again() -> None:
     house = TextedHouse()
     assert (await send(house, "DEBITE", carrier_id="m2", first_id="m1")).lines
-    assert not (await send(house, "SOLDE", carrier_id="m4", first_id="m3")).lines
+    assert not (await send(house, "AIDE", carrier_id="m4", first_id="m3")).lines
 
 
 async def test_status_names_the_word_while_a_vote_is_missing() -> None:

@@ -131,11 +131,18 @@ async def test_who_was_told_to_try_again_may() -> None:
     assert len(house.wishes) == 1
 
 
-@pytest.mark.parametrize("words", ["VOTE 99 5", "AIDE", "TOP", "SOLDE", "VOTE"])
+@pytest.mark.parametrize("words", ["VOTE 99 5", "AIDE", "INFO", "VOTE"])
 async def test_an_equal_text_is_answered_once(words: str) -> None:
     house = TextedHouse()
     assert (await send(house, words)).lines
     assert (await send(house, words, carrier_id="m2", first_id="m1")).lines == ()
+
+
+@pytest.mark.parametrize("words", ["TOP", "SOLDE", "DEBITE", "CHECK ABC"])
+async def test_what_may_have_changed_is_answered_again(words: str) -> None:
+    house = TextedHouse()
+    assert (await send(house, words)).lines
+    assert (await send(house, words, carrier_id="m2", first_id="m1")).lines
 
 
 async def test_closed_is_said_once() -> None:
