@@ -5,6 +5,7 @@ from channels.phrases import catalogue, say
 from channels.sms.texts import NAME_SEPTETS, one_dial
 from gateway.domain.contest import Contest
 from gateway.domain.receipt import make_receipt
+from gateway.domain.wallet import example_number
 
 RECEIPT = make_receipt((1 << 45) - 1)
 # As long as operators make them.
@@ -42,7 +43,9 @@ def values(contest: Contest, language: str, public_url: str) -> dict[str, object
         "options": ", ".join(f"{c.code} {gsm.fold(c.name)}" for c in contest.standing[:3]),
         "dial": dial,
         "how": say(language, "sms.how", dial=dial, code=code, votes=quantity, short_code=contest.short_code),
-        "hint": "#144*82#",
+        "hint": say(language, "sms.payment_link_code", dialled="#144*82#"),
+        "dialled": "#144*82#",
+        "example": example_number(contest.country),
         "number": 9_999_999,
         "back": 9_999_999,
         "why": "x" * NAME_SEPTETS,

@@ -98,7 +98,8 @@ def _views(contest: Contest) -> Iterator[MenuView]:
     )
     # A window that sells nothing is a finding of its own; its screens are seen all the same.
     opened = replace(contest, closes_at=max(contest.closes_at, contest.opens_at + timedelta(hours=1)), _by_code={})
-    rails = _rails(contest)
+    rails = _rails(contest, Kind.PUSH)
+    yield MenuView(opened, ranking, dialler, NETWORKS[0], opened.opens_at, _rails(contest, Kind.REDIRECT))
     for network in NETWORKS:
         yield MenuView(opened, ranking, dialler, network, opened.opens_at, rails)
     # An operator that does not answer, and all of them.
@@ -109,10 +110,11 @@ def _views(contest: Contest) -> Iterator[MenuView]:
         yield MenuView(opened, ranking, dialler, None, now, rails)
 
 
-def _rails(contest: Contest) -> Rails:
-    """Every wallet of the country's phones, connected or not: what voters may come to see."""
+def _rails(contest: Contest, kind: Kind) -> Rails:
+    """Every wallet of the country's phones, connected or not: what voters may come to see. `kind`: how
+    their operators ask."""
     _, by_prefix = prefixes_in(contest.country)
-    kinds, currencies = frozenset({Kind.PUSH}), frozenset({contest.currency})
+    kinds, currencies = frozenset({kind}), frozenset({contest.currency})
     methods = sorted(set(by_prefix.values()))
     by_code = frozenset({Kind.OTP_FIRST})
     return Rails(

@@ -17,7 +17,16 @@ _FRAGMENTS: Final = frozenset(
     f"sms.{name}"
     for name in (
         *("receipt", "receipt_short", "receipt_bare", "counted_one", "counted_many", "votes_one", "votes_many"),
-        *("how", "how_dial", "how_text", "not_confirmed", "payment_link", "status_line", "top_line"),
+        *(
+            "how",
+            "how_dial",
+            "how_text",
+            "not_confirmed",
+            "payment_link",
+            "payment_link_code",
+            "status_line",
+            "top_line",
+        ),
         *("resume", "stop_hint", "given_back", "votes_withdrawn"),
         *("dispute", "debited_hint"),
         *("help_dial", "help_words", "contact", "info_codes", "info_codes_by_name", "info_rules"),
@@ -66,6 +75,7 @@ def _facts(contest: Contest, language: str, public_url: str) -> dict[str, object
             "candidate_code": values["code"],
             "candidate_name": values["name"],
             "contest_name": contest.name,
+            "country": contest.country,
             "quantity": contest.quantity_max,
             "wallet": "ORANGE_MONEY",
             "verify_url": values["url"],

@@ -18,6 +18,7 @@ from gateway.domain.payment import PublicStatus
 from gateway.domain.receipt import RECEIPT_LENGTH
 from gateway.domain.rescue import DISPUTABLE, Rescue
 from gateway.domain.tally import Standing
+from gateway.domain.wallet import example_number
 from gateway.ports.house import ReceiptView, VoteLine
 
 PART: Final = gsm.SINGLE_SEPTETS
@@ -295,5 +296,6 @@ def refused(refusal: Refusal, contest: Contest, code: str) -> str:
     """Why nothing was sold."""
     if refusal is Refusal.NO_WALLET and contest.service_code:
         return say(contest.language, "sms.no_wallet", service_code=contest.dial_code)
-    key, facts = f"refusal.{refusal.value}", {"maximum": contest.quantity_max, "code": code}
+    key = f"refusal.{refusal.value}"
+    facts = {"maximum": contest.quantity_max, "code": code, "example": example_number(contest.country)}
     return fitted(lambda cut: say(contest.language, key, contest=cut(contest.name), **facts))

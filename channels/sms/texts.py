@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from channels import gsm
 from channels.phrases import DEFAULT_LANGUAGE, catalogue, say
+from gateway.domain.wallet import PAYMENT_CODES, PaymentMethod
 
 RECEIPT_SEPTETS: Final = gsm.SINGLE_SEPTETS
 TEXT_SEPTETS: Final = 2 * gsm.JOINED_SEPTETS
 NAME_SEPTETS: Final = 40
-CODE_HINT: Final = "#144*82#"
 
 Facts = Mapping[str, Any]
 
@@ -21,8 +21,8 @@ def render(kind: str, language: str, values: Mapping[str, object]) -> str:
     """The text of this kind, folded. KeyError for an unknown kind or a missing fact.
 
     Facts, beside those of the vote (`candidate_code`, `candidate_name`, `quantity`, `amount` as
-    spoken, `contest_name`, `service_code`, `short_code`): `receipt` and `verify_url`; `wallet` and
-    `reason` of `payment_failed`; `payment_url` and perhaps `code_hint` of `payment_link`; `reason`
+    spoken, `contest_name`, `country`, `service_code`, `short_code`): `receipt` and `verify_url`; `wallet` and
+    `reason` of `payment_failed`; `payment_url` of `payment_link`; `reason`
     of `refund_pending`; `wallet` and the operator's `reference` of `refunded`; `lines` of `reply`.
     """
     return _WRITERS[kind](language, values)
@@ -95,6 +95,8 @@ def _not_confirmed(language: str, values: Facts) -> str:
 
 def _link(language: str, values: Facts) -> str:
     name = gsm.cut_on_word(gsm.fold(str(values["candidate_name"])), NAME_SEPTETS)
+    dialled = PAYMENT_CODES.get((str(values["country"]), PaymentMethod(str(values["wallet"]))))
+    hint = say(language, "sms.payment_link_code", dialled=dialled) if dialled else ""
     # Never cut: half a link is none.
     return gsm.fold(
         say(
@@ -103,8 +105,8 @@ def _link(language: str, values: Facts) -> str:
             amount=values["amount"],
             name=name,
             url=values["payment_url"],
-            hint=values.get("code_hint", CODE_HINT),
-        )
+            hint=hint,
+        ).rstrip()
     )
 
 

@@ -23,22 +23,29 @@ from channels.telegram.views import Button, View
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.payment import PublicStatus
-from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod
+from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, example_number
 from gateway.ports.house import OrderView
 
 
 def ask_payer(language: str, offered: Offer, own: Msisdn | None) -> View:
     """Which number pays. `own`: the one that this chat has proved, which then has a button."""
     share = plain(language, "ask.share")
+    example = example_number(offered.contest.country)
     if own is None:
         facts = _facts(language, offered)
-        text = say(language, "ask.payer", share=share, **{k: facts[k] for k in ("votes", "code", "name", "amount")})
+        text = say(
+            language,
+            "ask.payer",
+            share=share,
+            example=example,
+            **{k: facts[k] for k in ("votes", "code", "name", "amount")},
+        )
         return View(text, asks_contact=share)
     mine = Button(
         plain(language, "button.my_number", number=own.masked()),
         ChooseCount(contest=tag(offered.contest), code=offered.candidate.code, count=offered.count).pack(),
     )
-    return View(say(language, "ask.payer_other"), ((mine,),))
+    return View(say(language, "ask.payer_other", example=example), ((mine,),))
 
 
 def resume(language: str, offered: Offer, counted: bool) -> View:

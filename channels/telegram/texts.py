@@ -11,7 +11,7 @@ from gateway.domain.contest import Contest
 from gateway.domain.money import Money
 from gateway.domain.order import Refusal
 from gateway.domain.payment import PublicStatus
-from gateway.domain.wallet import PaymentMethod
+from gateway.domain.wallet import PaymentMethod, example_number
 from gateway.http.phrases import Catalogue, load
 from gateway.ports.payment_provider import PayerReason
 
@@ -63,9 +63,10 @@ def wallet(language: str, method: PaymentMethod) -> str:
 def refusal(language: str, why: Refusal, contest: Contest | None, code: str = "") -> str:
     """Why nothing was sold, as plain text; of a code that nobody has, whether it is mistyped."""
     name, maximum = (contest.name, contest.quantity_max) if contest is not None else ("", 0)
+    example = example_number(contest.country if contest is not None else "")
     fault = code_fault(contest, code) if contest is not None and why is Refusal.UNKNOWN_CANDIDATE else None
     phrase = phrase_of(fault) if fault else f"refusal.{why.value}"
-    return channels.phrases.say(language, phrase, contest=name, code=code, maximum=maximum)
+    return channels.phrases.say(language, phrase, contest=name, code=code, maximum=maximum, example=example)
 
 
 def why_not_paid(language: str, reason: str | None, method: PaymentMethod) -> str:

@@ -13,7 +13,7 @@ from gateway.domain.codes import CodeFault, code_fault, phrase_of
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
 from gateway.domain.order import Channel, Refusal, Wish
-from gateway.domain.wallet import PaymentMethod, guess_method
+from gateway.domain.wallet import PaymentMethod, example_number, guess_method
 from gateway.http.pages import preferred
 
 CONTEST: Final = "contest"
@@ -59,9 +59,10 @@ def status_of(refusal: Refusal) -> int:
 def refusal_words(refusal: Refusal, language: str, contest: Contest | None, code: str = "") -> str:
     """The refusal as a voter reads it; of a code that nobody has, whether it is mistyped."""
     name, maximum = (contest.name, contest.quantity_max) if contest is not None else ("", 0)
+    example = example_number(contest.country if contest is not None else "")
     mistyped = refusal is Refusal.UNKNOWN_CANDIDATE and contest is not None and is_mistyped(contest, code)
     phrase = phrase_of(CodeFault.MISTYPED) if mistyped else f"refusal.{refusal.value}"
-    return say(language, phrase, contest=name, code=code, maximum=maximum)
+    return say(language, phrase, contest=name, code=code, maximum=maximum, example=example)
 
 
 def is_mistyped(contest: Contest, code: str) -> bool:

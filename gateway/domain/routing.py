@@ -82,6 +82,13 @@ class Rails:
         """Whether a payer may bring a code, and finish without a prompt or a page."""
         return (country, method) in self._with_code
 
+    def by_page(self, country: str, method: PaymentMethod) -> bool:
+        """Whether a payer without a code approves on the operator's page, by the accounts that are asked
+        first: none of them asks the phone."""
+        rails = [r for r in self._among(country, method) if r.kinds & WITHOUT_CODE and r.account not in self.closed]
+        best = min((rail.priority for rail in rails), default=0)
+        return bool(rails) and not any(Kind.PUSH in rail.kinds for rail in rails if rail.priority == best)
+
     def minimum(self, country: str, method: PaymentMethod) -> int:
         """The least amount that this way to pay takes in this country, in minor units."""
         return min((rail.minimum_minor for rail in self._among(country, method)), default=1)

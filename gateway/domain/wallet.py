@@ -8,6 +8,8 @@ that an aggregator reports for the SIM that dials now is trusted before the pref
 from enum import StrEnum
 from typing import Final
 
+import phonenumbers
+
 from gateway.domain.msisdn import Msisdn
 
 
@@ -25,6 +27,9 @@ APPROVAL_CODES: Final = {("CI", PaymentMethod.MTN): "*133#", ("CM", PaymentMetho
 
 # What a payer dials for the code that a page wants, or that pays without one.
 PAYMENT_CODES: Final = {("CI", PaymentMethod.ORANGE): "#144*82#"}
+
+# What somebody's number looks like there, with a wallet on it.
+_EXAMPLES: Final = {"CI": "0501020304", "CM": "671234567"}
 
 # What a keypad phone can pay with.
 ON_PHONES: Final = frozenset({PaymentMethod.MTN, PaymentMethod.ORANGE})
@@ -68,6 +73,14 @@ def guess_method(msisdn: Msisdn, network: str | None = None) -> PaymentMethod | 
         if method := prefixes.get(national[:length]):
             return method
     return None
+
+
+def example_number(country: str) -> str:
+    """A mobile number as people of this country write it, to show how; empty where none is known."""
+    if country in _EXAMPLES:
+        return _EXAMPLES[country]
+    example = phonenumbers.example_number_for_type(country, phonenumbers.PhoneNumberType.MOBILE)
+    return "" if example is None else phonenumbers.national_significant_number(example)
 
 
 def prefixes_in(country: str) -> tuple[str, dict[str, PaymentMethod]]:

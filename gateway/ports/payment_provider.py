@@ -72,7 +72,6 @@ class Capabilities:
     pays_from_float: bool = False
     prepares: frozenset[str] = frozenset()
     kinds_of: Mapping[PaymentMethod, frozenset[Kind]] = field(default_factory=dict)
-    instructions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ with due as (
 select m.id, m.kind, m.language, m.params, m.status, m.carrier, m.attempts, m.chat_id, m.recipient_cipher,
   m.payment_reference, v.id as vote_id, v.voter_cipher, v.quantity, v.receipt, v.amount_minor, v.currency,
   p.payer_cipher, p.secrets_cipher, p.method, p.received_minor, p.received_currency,
-  k.code as candidate_code, k.name as candidate_name, c.name as contest_name, c.short_code,
+  k.code as candidate_code, k.name as candidate_name, c.name as contest_name, c.country, c.short_code,
   {DIAL_CODE} as dial_code
 from due join messages_out m using (id)
   left join payments p on p.reference = m.payment_reference
@@ -268,6 +268,7 @@ class PostgresMessages:
             "candidate_code": row.candidate_code,
             "candidate_name": row.candidate_name,
             "contest_name": row.contest_name,
+            "country": row.country,
             "service_code": row.dial_code,
             "short_code": row.short_code,
             "quantity": row.quantity,

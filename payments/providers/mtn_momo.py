@@ -100,10 +100,6 @@ class MtnMomo:
             has_balance=True,
             knows_holders=True,
             pays_from_float=pays,
-            instructions={
-                "fr": "Aucune demande à l'écran ? Composez *133# pour approuver.",
-                "en": "No prompt on the screen? Dial *133# to approve.",
-            },
         )
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:

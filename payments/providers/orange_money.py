@@ -125,10 +125,6 @@ class OrangeMoney:
             status_per_second=self._settings.status_per_second,
             phone_needed=False,
             recovery=Recovery.ABANDON,
-            instructions={
-                "fr": "Composez #144*82# pour obtenir un code, puis saisissez votre numéro et ce code sur la page.",
-                "en": "Dial #144*82# to get a code, then type your number and this code on the page.",
-            },
         )
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:

@@ -138,10 +138,6 @@ class OrangeMoneyCm:
             phone_needed=True,
             recovery=Recovery.ASK,
             prepares=frozenset({PAY_TOKEN}),
-            instructions={
-                "fr": "Aucune demande à l'écran ? Composez #150*50# pour approuver.",
-                "en": "No prompt on the screen? Dial #150*50# to approve.",
-            },
         )
 
     async def prepare(self, collection: Collection) -> Mapping[str, str] | NotSent:

@@ -78,15 +78,9 @@ OPERATORS: Final[Mapping[str, Mapping[PaymentMethod, str]]] = {
     "CI": {PaymentMethod.MTN: "MTN_MOMO_CIV", PaymentMethod.ORANGE: "ORANGE_CIV"},
     "CM": {PaymentMethod.MTN: "MTN_MOMO_CMR", PaymentMethod.ORANGE: "ORANGE_CMR"},
 }
-_HOW: Final[Mapping[Kind, Mapping[str, str]]] = {
-    Kind.OTP_FIRST: {
-        "fr": "Composez #144*82# pour obtenir un code de paiement, puis saisissez-le ici.",
-        "en": "Dial #144*82# to get a payment code, then type it here.",
-    },
-    Kind.PUSH: {
-        "fr": "Approuvez avec votre code secret la demande qui s'affiche sur votre téléphone.",
-        "en": "Approve the prompt on your phone with your PIN.",
-    },
+_FETCH_THE_CODE: Final[Mapping[str, str]] = {
+    "fr": "Composez #144*82# pour obtenir un code de paiement, puis saisissez-le ici.",
+    "en": "Dial #144*82# to get a payment code, then type it here.",
 }
 _PAYMENT_CODE: Final = re.compile(r"[A-Za-z0-9]{4,12}")
 _log = structlog.get_logger(__name__)
@@ -124,7 +118,6 @@ class PawaPay:
             for method, operator in operators.items()
         }
         kinds = frozenset().union(*kinds_of.values())
-        shown = Kind.OTP_FIRST if Kind.OTP_FIRST in kinds else Kind.PUSH
         return Capabilities(
             kinds=kinds,
             currencies=frozenset({COUNTRIES[country][1]} if country in COUNTRIES else ()),
@@ -137,7 +130,6 @@ class PawaPay:
             can_pay_out=True,
             has_balance=True,
             kinds_of=kinds_of,
-            instructions=_HOW[shown],
         )
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
@@ -148,7 +140,7 @@ class PawaPay:
         if collection.amount.currency != COUNTRIES[collection.country][1]:
             return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
         if operator in CODE_FIRST and not otp:
-            return NeedsOtp(_HOW[Kind.OTP_FIRST]["en" if collection.language == "en" else "fr"])
+            return NeedsOtp(_FETCH_THE_CODE["en" if collection.language == "en" else "fr"])
         body: dict[str, object] = {
             "depositId": str(collection.reference),
             "amount": collection.amount.plain(),

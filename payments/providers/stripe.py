@@ -124,10 +124,6 @@ class Stripe:
             callback_is_proof=True,
             can_refund=True,
             prepares=frozenset({EXPIRES_AT}),
-            instructions={
-                "fr": "Saisissez votre carte sur la page sécurisée de Stripe.",
-                "en": "Type your card on Stripe's secure page.",
-            },
         )
 
     async def prepare(self, collection: Collection) -> Mapping[str, str] | NotSent:

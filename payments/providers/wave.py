@@ -135,10 +135,6 @@ class Wave:
             phone_needed=False,
             recovery=Recovery.SEARCH,
             can_refund=True,
-            instructions={
-                "fr": "Ouvrez le lien sur le téléphone où se trouve votre application Wave.",
-                "en": "Open the link on the phone that has your Wave application.",
-            },
         )
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:

@@ -27,7 +27,7 @@ from channels.telegram.watcher import Followed, Watcher
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Channel, PlacedOrder, Refusal, Wish
-from gateway.domain.wallet import PaymentMethod, guess_method
+from gateway.domain.wallet import PaymentMethod, example_number, guess_method
 from gateway.http.logs import bind_vote
 from gateway.ports.telegram import Chat
 
@@ -155,7 +155,10 @@ async def typed_payer(message: Message, state: FSMContext, desk: Desk, chat: Cha
     if isinstance(payer, Refusal):
         if read_vote(words_of(message)) is not None:
             raise SkipHandler  # too short for a number: a code, so another vote
-        await desk.send(chat.chat_id, views.notice(chat.language, "ask.number_wrong"))
+        await desk.send(
+            chat.chat_id,
+            views.notice(chat.language, "ask.number_wrong", example=example_number(offered.contest.country)),
+        )
         return
     if own_number(chat.phone, offered.contest) is None:
         noted = views.notice(chat.language, "ask.number_typed", number=payer.masked())

@@ -11,6 +11,7 @@ from channels.telegram.handlers.common import PRIVATE, offer_in
 from channels.telegram.reading import Offer, contact_number, is_own_contact, own_number
 from channels.telegram.texts import plain, say
 from channels.telegram.views import View
+from gateway.domain.wallet import example_number
 from gateway.ports.telegram import Chat
 
 
@@ -36,7 +37,9 @@ async def contact(message: Message, state: FSMContext, desk: Desk, chat: Chat) -
     number = contact_number(card.phone_number, meant)
     if number is None:
         # Still asked for a number, which may be typed.
-        await desk.send(chat.chat_id, View(say(chat.language, "ask.contact_foreign"), frees_keys=True))
+        example = example_number(meant[0].country) if meant else ""
+        refused = View(say(chat.language, "ask.contact_foreign", example=example), frees_keys=True)
+        await desk.send(chat.chat_id, refused)
         return
     await desk.chats.verify(chat.chat_id, number.e164)
     known = Chat(chat.chat_id, chat.user_id, chat.language, chat.contest_id, number.e164)

@@ -12,7 +12,7 @@ from gateway.domain.codes import CodeFault, code_fault
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Refusal
-from gateway.domain.wallet import ON_PHONES, PAYMENT_CODES, PaymentMethod, guess_method
+from gateway.domain.wallet import ON_PHONES, PAYMENT_CODES, PaymentMethod, example_number, guess_method
 
 CODE_DIGITS_SHOWN: Final = 6
 LETTERS_MIN: Final = 2
@@ -125,6 +125,7 @@ def sentence(refusal: Refusal, contest: Contest, language: str, code: str = "") 
         contest=contest.name,
         maximum=contest.quantity_max,
         code=code[:CODE_DIGITS_SHOWN],
+        example=example_number(contest.country),
     )
 
 

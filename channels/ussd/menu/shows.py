@@ -20,6 +20,7 @@ from channels.ussd.menu.session import MenuView, Node, Session, Turn, Wants
 from gateway.domain.contest import Contest
 from gateway.domain.order import Refusal, check_window, price_of
 from gateway.domain.service_codes import numbered, open_among
+from gateway.domain.wallet import example_number
 
 
 class Show(Protocol):
@@ -186,7 +187,7 @@ def payment_code(session: Session, view: MenuView, notice: str = "") -> Turn:
 
 def other_number(session: Session, view: MenuView, notice: str = "") -> Turn:
     """The question for the number that pays."""
-    screen = screens.other_number(session.language, notice, view.room)
+    screen = screens.other_number(session.language, example_number(view.contest.country), notice, view.room)
     return _turn(screen, session.at(Node.OTHER_NUMBER), notice)
 
 

@@ -23,7 +23,7 @@ from channels.ussd.menu.session import Buy, MenuView, Session, Turn
 from gateway.domain.msisdn import NumberFault, read_msisdn
 from gateway.domain.order import Refusal, check_candidate, check_quantity, check_window, price_of
 from gateway.domain.service_codes import chosen
-from gateway.domain.wallet import PaymentMethod
+from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod
 
 QUANTITY_DIGITS_MAX: Final = 9
 # Orange sends six digits; a provider may want more or fewer.
@@ -179,7 +179,11 @@ def _buy(session: Session, method: PaymentMethod, view: MenuView) -> Turn:
     payer = payer_of(session, view)
     elsewhere = payer if payer != view.dialler else None
     amount = price_of(view.contest, session.votes)
-    screen = screens.placed(method, amount, session.language, elsewhere, view.room)
+    country = view.contest.country
+    by_page = view.rails.by_page(country, method)
+    codes = PAYMENT_CODES if by_page else APPROVAL_CODES
+    dialled = codes.get((country, method), "")
+    screen = screens.placed(method, amount, session.language, elsewhere, view.room, by_page=by_page, dialled=dialled)
     buy = Buy(candidate.code, session.votes, method, payer, session.payer is not None, session.language)
     return Turn(screen, None, buy)
 

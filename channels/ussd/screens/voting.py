@@ -185,20 +185,31 @@ def paid_by_code(amount: Money, language: str, room: int = SEPTETS_MAX) -> str:
     return fitted(say(language, "ussd.placed_code", amount=amount.spoken()), room=room)
 
 
-def other_number(language: str, notice: str = "", room: int = SEPTETS_MAX) -> str:
-    """Ask which number pays."""
-    return fitted(say(language, "ussd.which_number"), notice, room)
+def other_number(language: str, example: str, notice: str = "", room: int = SEPTETS_MAX) -> str:
+    """Ask which number pays. `example`: how one is written there."""
+    return fitted(say(language, "ussd.which_number", example=example), notice, room)
 
 
 def placed(
-    method: PaymentMethod, amount: Money, language: str, elsewhere: Msisdn | None = None, room: int = SEPTETS_MAX
+    method: PaymentMethod,
+    amount: Money,
+    language: str,
+    elsewhere: Msisdn | None = None,
+    room: int = SEPTETS_MAX,
+    *,
+    by_page: bool = False,
+    dialled: str = "",
 ) -> str:
-    """The last screen of an order: what happens next, on this phone or on the one that pays."""
-    if elsewhere is None:
-        return fitted(say(language, f"ussd.placed_{method.value}", amount=amount.spoken()), room=room)
-    number = elsewhere.masked_gsm()
-    text = say(language, f"ussd.placed_elsewhere_{method.value}", amount=amount.spoken(), number=number)
-    return fitted(text, room=room)
+    """The last screen of an order: what happens next, on this phone or on the one that pays. `by_page`:
+    the operator asks on its page instead of the phone; `dialled`: what helps either, where there is a code."""
+    where = "" if elsewhere is None else "_elsewhere"
+    number = "" if elsewhere is None else elsewhere.masked_gsm()
+    facts = {"wallet": wallet(method, language), "amount": amount.spoken(), "number": number, "dialled": dialled}
+    first, help_with = ("placed_page", "placed_page_code") if by_page else (f"placed_push{where}", "placed_approve")
+    told = [first, *([f"{help_with}{where}"] if dialled else []), "placed_receipt"]
+    sentences = [say(language, f"ussd.{phrase}", **facts) for phrase in told]
+    whole = gsm.fold(" ".join(sentences))
+    return fitted(whole if gsm.septets(whole) <= room else " ".join(sentences[:-1]), room=room)
 
 
 def wallet(method: PaymentMethod, language: str) -> str:

@@ -24,6 +24,7 @@ def facts(**changes: Any) -> dict[str, Any]:
         "candidate_code": "07",
         "candidate_name": "Awa Koné",
         "contest_name": "Star d'Abidjan",
+        "country": "CI",
         "service_code": "*789#",
         "short_code": "7890",
         "quantity": 5,
@@ -131,11 +132,14 @@ def test_not_confirmed_promises_count_or_money(language: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_payment_link_is_whole(language: str, name: str) -> None:
     url = "https://webpayment.orange-money.com/ci/pay_token/" + "a1b2" * 16
-    text = render("payment_link", language, facts(candidate_name=name, payment_url=url, amount="1 000 000 FCFA"))
+    orange = facts(candidate_name=name, payment_url=url, amount="1 000 000 FCFA", wallet="ORANGE_MONEY")
+    text = render("payment_link", language, orange)
     within(text, 2)
     assert f" {url} " in text
     assert "#144*82#" in text
-    assert "*133#" in render("payment_link", language, facts(payment_url=url, code_hint="*133#"))
+    # The code is one of Orange in Côte d'Ivoire; no other page asks for it.
+    for other in ({"wallet": "WAVE"}, {"country": "CM"}):
+        assert render("payment_link", language, {**orange, **other}).endswith(f" {url}")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

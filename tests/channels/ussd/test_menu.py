@@ -8,10 +8,13 @@ import pytest
 from channels import gsm
 from channels.ussd.menu import Buy, MenuView, Node, Session, Turn, Wants, advance, start
 from gateway.domain.contest import CandidateStatus
+from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn
-from gateway.domain.wallet import PaymentMethod
+from gateway.domain.routing import Rail, Rails
+from gateway.domain.wallet import ON_PHONES, PaymentMethod
 from tests.channels.ussd.house import MOOV, MTN, NOON, ORANGE, view
 from tests.demo import demo_contest
+from tests.rails import PUSH
 
 # Inputs that lead to a screen which is whole without the house.
 SHOWN = [
@@ -69,6 +72,25 @@ def test_an_orange_voter_is_told_of_the_link_and_the_code() -> None:
     call.type("1").shows("SMS", "lien", "#144*82#", "200 FCFA")
     assert call.turn.buy is not None
     assert call.turn.buy.method is PaymentMethod.ORANGE
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "unsaid"),
+    [
+        ("+237691110002", ("PIN Orange Money", "200 FCFA", "#150*50#"), ("lien", "#144*82#")),
+        # MTN's own code is another one there, which no source of ours confirms.
+        ("+237671110001", ("PIN MTN MoMo", "200 FCFA"), ("*133#",)),
+    ],
+)
+def test_in_another_country_the_same_wallet_asks_otherwise(
+    number: str, said: tuple[str, ...], unsaid: tuple[str, ...]
+) -> None:
+    rails = Rails(tuple(Rail(m.value, "CM", m, PUSH, frozenset({"XAF"})) for m in ON_PHONES))
+    contest = replace(demo_contest(), country="CM", price=Money(100, "XAF"), _by_code={})
+    seen = replace(view(), contest=contest, sharing=(contest,), dialler=Msisdn(number, "CM"), network=None, rails=rails)
+    call = Call(seen).type("07", "2").type("1").shows(*said)
+    assert not [word for word in unsaid if word in call.screen]
+    Call(seen).type("07", "2", "2").shows("Exemple: 671234567").type("05").shows("Exemple: 671234567")
 
 
 def test_the_network_that_dials_beats_the_prefix() -> None:

@@ -222,10 +222,18 @@ def test_every_refusal_fits_whole(refusal: Refusal, language: str) -> None:
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("method", RAILS.methods("CI"))
 @pytest.mark.parametrize("elsewhere", [None, Msisdn(ORANGE, "CI")])
-def test_the_last_screen_is_whole(method: PaymentMethod, language: str, elsewhere: Msisdn | None) -> None:
-    screen = screens.placed(method, Money(100_000_000_000, "XOF"), language, elsewhere)
+@pytest.mark.parametrize("by_page", [True, False])
+@pytest.mark.parametrize("dialled", ["", "*133#", "#144*82#"])
+def test_the_last_screen_is_whole(
+    method: PaymentMethod, language: str, elsewhere: Msisdn | None, by_page: bool, dialled: str
+) -> None:
+    amount = Money(100_000_000_000, "XOF")
+    screen = screens.placed(method, amount, language, elsewhere, by_page=by_page, dialled=dialled)
     assert screen.endswith("."), screen
     assert gsm.fits(screen, screens.SEPTETS_MAX)
+    assert "100 000 000 000 FCFA" in screen
+    assert dialled in screen
+    assert ("PIN" in screen) is not by_page
 
 
 @pytest.mark.parametrize("language", languages())

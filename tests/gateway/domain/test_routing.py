@@ -39,3 +39,25 @@ def test_a_sibling_takes_all_that_the_account_takes_and_is_open() -> None:
     orange = replace(OWN, method=PaymentMethod.ORANGE)
     assert Rails((OWN, orange, OTHER)).siblings("mtn_momo") == ()
     assert Rails((OWN, OTHER), frozenset({"mtn_momo", "pawapay"})).siblings("mtn_momo") == ()
+
+
+PAGE = frozenset({Kind.REDIRECT})
+
+
+@pytest.mark.parametrize(
+    ("every", "closed", "by_page"),
+    [
+        ([OWN], (), False),
+        ([replace(OWN, kinds=PAGE)], (), True),
+        # A code is another way; whoever has none gets the page.
+        ([replace(OWN, kinds=PAGE), replace(OTHER, kinds=frozenset({Kind.OTP_FIRST}))], (), True),
+        ([replace(OWN, kinds=PAGE), replace(OTHER, country="CM")], (), True),
+        # Who is asked first tells.
+        ([replace(OWN, kinds=PAGE), replace(OTHER, priority=5)], (), False),
+        ([replace(OWN, kinds=PAGE), replace(OTHER, priority=5)], ("pawapay",), True),
+        ([replace(OWN, kinds=PAGE, priority=5), OTHER], (), True),
+        ([], (), False),
+    ],
+)
+def test_by_page(every: list[Rail], closed: tuple[str, ...], by_page: bool) -> None:
+    assert Rails(tuple(every), frozenset(closed)).by_page("CI", PaymentMethod.MTN) is by_page
