@@ -12,7 +12,7 @@ from gateway.domain.contest import Candidate, Contest
 from gateway.domain.money import EXPONENTS, SHORT_UNITS, Money
 from gateway.domain.order import Refusal
 from gateway.domain.payment import PublicStatus
-from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, prefixes_in
+from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, example_number, prefixes_in
 from gateway.ports.house import OrderView
 from gateway.ports.payment_provider import PayerReason
 
@@ -43,6 +43,7 @@ def form_values(
         "packs": [(str(pack), pack, contest.price.times(pack)) for pack in contest.packs],
         "total": _total(contest, form),
         "exponent": EXPONENTS[contest.currency],
+        "number_example": example_number(contest.country),
         "unit": SHORT_UNITS.get(contest.currency, contest.currency),
         "methods": [(method.value, wallet(method, language)) for method in methods],
         # A card needs no number; without script, what is missing is said when the form was sent.

@@ -29,6 +29,9 @@ def test_by_ussd_with_either_wallet(country: Country, number: str, code: str, wa
     assert (int(prompt["amount"]), prompt["currency"]) == (400, "XAF")
     phone.approve()
     receipt_in(phone.wait_for_text("verify"))
+    # By the short code of that country, which is another one.
+    inbox = country.sandbox.get(f"/phones/{number}/inbox").json()
+    assert {text["from"] for text in inbox} == {"7800"}
     until(lambda: votes(country, code) == 4, "four votes on the other board")
     lines = [line for line in country.statement(provider) if line["currency"] == "XAF"]
     assert [line["amount"] for line in lines if line["msisdn"] == number] == ["400"]

@@ -21,10 +21,11 @@ import orjson
 import requests
 from africastalking.Service import AfricasTalkingException
 from africastalking.SMS import SMSService
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from channels.sms.carrier import DeliveryReport, Malformed, Registration
+from channels.sms.senders import Senders, sender_to
 from gateway.ports.house import IncomingText
 from gateway.ports.message_sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
 from gateway.ports.raw_exchange import RawRequest
@@ -44,13 +45,14 @@ _TEXT_LENGTH_MAX: Final = 2_000
 
 
 class Settings(BaseModel):
-    """`AFRICASTALKING_*`. `sender`: sender id or short code; empty uses the account's own.
+    """`AFRICASTALKING_*`. `sender`: sender id or short code, by country where there are several
+    (`read_senders`); empty uses the account's own.
     `shared_secret`: the word that inbound calls must carry as `?key=`."""
 
     base_url: str = "https://api.africastalking.com"
     username: str
     api_key: SecretStr
-    sender: str = ""
+    sender: Senders = Field(default_factory=dict)
     shared_secret: SecretStr | None = None
 
 
@@ -73,7 +75,7 @@ class AfricasTalking:
     thanks = "ok"
 
     def __init__(self, settings: Settings) -> None:
-        self._sender = settings.sender or None
+        self._senders = settings.sender
         self._service = _Service(settings.username, settings.api_key.get_secret_value(), settings.base_url)
         self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
 
@@ -110,7 +112,8 @@ class AfricasTalking:
 
     def _send(self, message: OutboundText) -> SendResult:
         try:
-            answer = self._service.send(message.text, [message.to], sender_id=self._sender, timeout=TIMEOUT_SECONDS)
+            sender = sender_to(self._senders, message.to)
+            answer = self._service.send(message.text, [message.to], sender_id=sender, timeout=TIMEOUT_SECONDS)
         except requests.RequestException as error:
             return _not_answered(error)
         except AfricasTalkingException as error:

@@ -31,10 +31,11 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from channels import gsm
 from channels.sms.carrier import DeliveryReport, Malformed, Registration
+from channels.sms.senders import Senders, sender_to
 from gateway.ports.house import IncomingText
 from gateway.ports.message_sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
 from gateway.ports.raw_exchange import RawRequest
@@ -60,14 +61,15 @@ _STATUS_DIGITS_MAX: Final = 4
 
 
 class Settings(BaseModel):
-    """`KANNEL_*`. `base_url`: of its smsbox. `sender`: short code or sender id; empty uses Kannel's own.
+    """`KANNEL_*`. `base_url`: of its smsbox. `sender`: short code or sender id, by country where there are several
+    (`read_senders`); empty uses Kannel's own.
     `delivery_url`: our address for reports (`…/sms/kannel/delivery`); empty asks for none, and then a
     text whose answer was lost stays unknown. `shared_secret`: the word that its calls carry as `?key=`."""
 
     base_url: str
     username: str
     password: SecretStr
-    sender: str = ""
+    sender: Senders = Field(default_factory=dict)
     delivery_url: str = ""
     shared_secret: SecretStr | None = None
 
@@ -147,8 +149,8 @@ class Kannel:
             "coding": "0" if in_alphabet else _UCS2,
             "charset": "UTF-8",
         }
-        if settings.sender:
-            fields["from"] = settings.sender
+        if sender := sender_to(settings.sender, message.to):
+            fields["from"] = sender
         if settings.delivery_url:
             secret = settings.shared_secret
             known = {"key": secret.get_secret_value()} if secret else {}

@@ -53,7 +53,7 @@ def test_what_somebody_set_wins_over_demo_words_but_not_over_the_place() -> None
 
 
 def test_an_empty_word_counts_as_not_set() -> None:
-    assert made(AFRICASTALKING_SENDER="")["AFRICASTALKING_SENDER"] == "7890"
+    assert made(AFRICASTALKING_SENDER="")["AFRICASTALKING_SENDER"] == "7890,CM:7800"
 
 
 @pytest.mark.parametrize(
