@@ -64,6 +64,20 @@ def contests(language: str, shown: Sequence[Contest]) -> View:
     return View(say(language, "home.which"), rows)
 
 
+def meant(language: str, having: Sequence[Contest], code: str, count: int | None = None) -> View:
+    """Which of the contests that have this code: each button goes on to its candidate, or to so many votes."""
+
+    def choice(contest: Contest) -> Button:
+        candidate, word = contest.candidate(code), tag(contest)
+        who = f" · {name(candidate.name)}" if candidate is not None else ""
+        # A number that no order may have is asked for again, on the card.
+        sold = count is not None and 1 <= count <= contest.quantity_max
+        go_on = ChooseCount(contest=word, code=code, count=count) if sold else OpenCard(contest=word, code=code)
+        return Button(f"{name(contest.name)}{who}", go_on.pack())
+
+    return View(say(language, "home.which"), tuple((choice(contest),) for contest in having[:CONTESTS_MAX]))
+
+
 def home(language: str, contest: Contest, now: datetime) -> View:
     """The first view of a contest."""
     lines = [say(language, "home.title", contest=contest.name, price=amount(contest.price))]

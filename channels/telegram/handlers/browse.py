@@ -38,7 +38,7 @@ async def start(message: Message, command: CommandObject, state: FSMContext, des
     if len(having) == 1:
         await open_card(desk, chat, having[0], code)
     elif having:
-        await desk.send(chat.chat_id, views.contests(chat.language, having))
+        await desk.send(chat.chat_id, views.meant(chat.language, having, code))
     else:
         await desk.send(chat.chat_id, views.notice(chat.language, "home.unknown_code", code=code))
         await open_first(desk, chat)

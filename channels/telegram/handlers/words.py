@@ -46,7 +46,7 @@ async def _vote(desk: Desk, chat: Chat, state: FSMContext, vote: TypedVote) -> N
     if contest is None or contest.candidate(vote.code) is None:
         having = desk.contests_with(vote.code)
         if contest is None and len(having) > 1:
-            await desk.send(chat.chat_id, views.contests(chat.language, having))
+            await desk.send(chat.chat_id, views.meant(chat.language, having, vote.code, vote.count))
             return
         contest = having[0] if len(having) == 1 else contest
     if contest is None or contest.candidate(vote.code) is None:

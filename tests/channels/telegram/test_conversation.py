@@ -373,8 +373,11 @@ async def test_several_contests_are_chosen_from(world: World) -> None:
     other = replace(CONTEST, id=OTHER_CONTEST_ID, slug="miss", name="Miss", _by_code={})
     world.house.shown = (CONTEST, other)
     assert "Quel vote" in await world.write("/start")
-    assert "Quel vote" in await world.write("07")
-    assert "<b>Miss</b>" in await world.tap("Miss")
+    # What was written or linked goes on with whichever contest is meant.
+    assert "Quel vote" in await world.write("07 5")
+    assert "Quel numéro paie" in await world.tap("Miss")
+    assert "Quel vote" in await world.write("/start c_07")
+    assert "<b>07" in await world.tap("Miss")
     # From now on this chat is about that one.
     assert "Miss" in await world.write("07")
     assert "Star d" in await world.write("/start c_07_star")

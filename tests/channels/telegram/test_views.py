@@ -90,6 +90,8 @@ def test_everything_fits_in_a_crowded_contest(language: str) -> None:
         views.my_votes(language, lines),
         views.found(language, contest, contest.candidates[:8]),
         views.contests(language, [contest] * 100),
+        views.meant(language, [contest] * 100, person.code, 10_000),
+        views.meant(language, [contest] * 100, person.code, 10**11),
         views.help_text(language, contest),
         order_views.confirm(language, found, MINE, PaymentMethod.MTN, None, RAILS.methods("CI")),
         order_views.ask_payer(language, found, None),
