@@ -99,15 +99,23 @@ def confirm(
     if method is None:
         wanted = {k: facts[k] for k in ("votes", "code", "name", "amount", "number")}
         return View(say(language, "confirm.which_wallet", **wanted), (*wallets, leave))
-    lines = [say(language, "confirm.text", wallet=wallet(language, method), **facts)]
-    if payer.e164 != verified:
-        lines.append(say(language, "confirm.stranger"))
-    lines.append(say(language, "confirm.pin"))
+    lines = _confirmed(language, facts, method, own=payer.e164 == verified)
     pay = Button(
         plain(language, "button.pay", amount=facts["amount"]),
         Pay(contest=word, code=code, count=count, wallet=LETTERS[method], payer=paying).pack(),
     )
     return View("\n\n".join(lines), ((pay,), *wallets, leave))
+
+
+def _confirmed(language: str, facts: dict[str, str], method: PaymentMethod, *, own: bool) -> list[str]:
+    if method is PaymentMethod.CARD:
+        told = {key: fact for key, fact in facts.items() if key != "number"}
+        return [say(language, "confirm.card", **told), say(language, "confirm.card_page")]
+    lines = [say(language, "confirm.text", wallet=wallet(language, method), **facts)]
+    if not own:
+        lines.append(say(language, "confirm.stranger"))
+    lines.append(say(language, "confirm.pin"))
+    return lines
 
 
 def _facts(language: str, offered: Offer) -> dict[str, str]:

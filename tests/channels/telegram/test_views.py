@@ -249,3 +249,16 @@ def test_a_receipt_of_a_vote_that_was_taken_back_names_both_entries(language: st
     assert "voided &lt;window&gt;" in shown.text
     assert units(shown.text) < 1024
     assert "57" not in views.receipt(language, proof).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("verified", [None, MINE.e164])
+def test_a_card_is_paid_by_nobodys_phone(language: str, verified: str | None) -> None:
+    found = offer(CONTEST, "07", 20, NOON)
+    assert isinstance(found, Offer)
+    takes = (PaymentMethod.MTN, PaymentMethod.CARD)
+    by_card = order_views.confirm(language, found, MINE, PaymentMethod.CARD, verified, takes).text
+    by_phone = order_views.confirm(language, found, MINE, PaymentMethod.MTN, verified, takes).text
+    assert MINE.masked() in by_phone
+    assert MINE.masked() not in by_card
+    assert "2\u202f000" in by_card or "2 000" in by_card or "2\u00a0000" in by_card
