@@ -60,7 +60,7 @@ def _server_sentence(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, ConnectionError | TimeoutError):
         return f"a server cannot be reached: {error}", FAILED
     if isinstance(error, OSError):
-        return str(error), FAILED
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error), FAILED
     return None
 
 

@@ -115,6 +115,9 @@ DISPUTES: Final[Mapping[str | None, str]] = {
     "won": "now_dispute_won",
     "lost": "now_dispute_lost",
 }
+# How the act of two persons is noted in the detail of a step: with its request.
+_REQUEST: Final = "request "
+_BY_PERSONS: Final = {"settled": "taken_back", "held": "decided_back"}
 # Told otherwise, or nothing to tell.
 _QUIET: Final = frozenset({"ordered", "still_open"})
 
@@ -160,12 +163,19 @@ def tell(attempt: Attempt) -> list[Sentence]:
 
 
 def _steps(steps: Sequence[Step], prefix: str, known: frozenset[str], params: Mapping[str, str]) -> list[Sentence]:
-    return [
-        Sentence(
-            f"{prefix}{step.seen}" if step.seen in known else f"{prefix}other",
-            {**params, "detail": step.detail or step.to},
-            step.at,
-        )
-        for step in steps
-        if step.seen not in _QUIET and not (prefix and step.seen in ("owed", "accepted"))
-    ]
+    told: list[Sentence] = []
+    before = ""
+    for step in steps:
+        if step.seen not in _QUIET and not (prefix and step.seen in ("owed", "accepted")):
+            key, detail = _said(step, before, known)
+            told.append(Sentence(f"{prefix}{key}", {**params, "detail": detail}, step.at))
+        before = step.to
+    return told
+
+
+def _said(step: Step, before: str, known: frozenset[str]) -> tuple[str, str]:
+    """The sentence of a step and its detail. What two persons gave back had counted, or was for them to
+    decide: it did not fail to count by itself."""
+    if step.seen == "cannot_count" and before in _BY_PERSONS:
+        return _BY_PERSONS[before], step.detail.removeprefix(_REQUEST)
+    return step.seen if step.seen in known else "other", step.detail or step.to

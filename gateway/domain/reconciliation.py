@@ -65,7 +65,7 @@ class Repair(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line as stored. `amount` is positive whichever way it went; `payer_index`: keyed hash of
-    the number on the other side."""
+    the number on the other side; `restated`: a later statement has the same line with another amount."""
 
     id: int
     kind: LineKind
@@ -76,6 +76,7 @@ class Line:
     provider_reference: str | None = None
     payer_index: bytes | None = None
     at: datetime | None = None
+    restated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ def compare(line: Line, held: Booked) -> list[Found]:
     """What differs between a line and the one of ours that it is."""
     if held.ended is None:
         return [missing_here(line, f"we do not have the money of {held.kind.value} {held.reference} yet")]
-    if held.lines:
+    if held.lines and not line.restated:
         return [_found(DifferenceKind.DOUBLE, line, f"a further line for {held.kind.value} {held.reference}")]
     found = []
     if line.amount != held.amount:

@@ -159,7 +159,7 @@ where l.kind = 'collection' and f.imported_at < now() - interval '24 hours'
   and ((l.amount_minor, l.currency)
       <> (coalesce(p.received_minor, p.amount_minor), coalesce(p.received_currency, p.currency))
     or exists (select 1 from statement_lines o where o.matched_reference = l.matched_reference and o.id < l.id
-      and o.kind = 'collection'))
+      and o.kind = 'collection') and not starts_with(l.line_key, 'restated:'))
   and not exists (select 1 from differences d where d.line_id = l.id and d.kind in ('amount', 'double')
     and d.status = 'resolved')""",
     "I19 a refund under way has a next look": """

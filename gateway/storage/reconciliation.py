@@ -198,7 +198,8 @@ def _judge(batch: _Batch, line: Line, held: Booked, by: MatchedBy, *, from_float
     batch.found += [_row(each, line, held, from_float=out) for each in compare(line, held)]
     if not settled:
         batch.hinted.append(held.reference)
-    elif line.fee_minor:
+    elif line.fee_minor and not line.restated:
+        # What a restated line says of fees was booked with the first; a balance tells if it changed.
         batch.fees[line.id] = (held.contest_id, Money(line.fee_minor, line.amount.currency), out)
     return held
 

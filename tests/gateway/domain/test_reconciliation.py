@@ -86,6 +86,8 @@ REFUND = replace(HELD, kind=LineKind.REFUND)
         (LINE, HELD, []),
         (LINE, replace(HELD, ended=None), [(DifferenceKind.MISSING_HERE, 500)]),
         (LINE, replace(HELD, lines=1), [(DifferenceKind.DOUBLE, 500)]),
+        (replace(LINE, restated=True), replace(HELD, lines=1), []),
+        (replace(LINE, restated=True, amount=Money(550, "XOF")), replace(HELD, lines=1), [(DifferenceKind.AMOUNT, 50)]),
         (replace(LINE, kind=LineKind.REFUND), replace(REFUND, lines=1), [(DifferenceKind.DOUBLE, -500)]),
         (replace(LINE, amount=Money(450, "XOF")), HELD, [(DifferenceKind.AMOUNT, -50)]),
         (replace(LINE, amount=Money(550, "XOF")), HELD, [(DifferenceKind.AMOUNT, 50)]),

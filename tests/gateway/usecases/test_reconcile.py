@@ -226,6 +226,22 @@ async def test_an_amount_that_differs_is_booked_as_kept(house: House) -> None:
     assert await house.rig.broken() == {}
 
 
+async def test_a_line_that_a_later_statement_restates_is_told(house: House) -> None:
+    line = ours(await house.counted(), provider_reference="op-line", fee=5)
+    assert (await house.imported(dict(line))).found == {}
+    restated = dict(line, amount=450, fee=7)
+    again = await house.imported(dict(restated))
+    assert (again.new, again.found, again.fees) == (1, {DifferenceKind.AMOUNT: 1}, [])
+    (found,) = await house.reconciler.differences()
+    assert (found.amount_minor, "the operator says 450 XOF" in found.detail) == (-50, True)
+    # Said once more, by whichever file, it is no news; nor is the first line.
+    assert (await house.imported(dict(restated), ours(await house.counted(number="+2250501020399")))).found == {}
+    assert (await house.imported(dict(line), ours(await house.counted(number="+2250501020398")))).found == {}
+    await house.reconciler.repair(found.id, Repair.OPERATOR_KEPT, person=AWA, reason="they kept it")
+    assert await house.kinds() == []
+    assert await house.rig.broken() == {}
+
+
 async def test_a_double_goes_back_by_hand(house: House) -> None:
     order = await house.counted()
     done = await house.imported(ours(order), ours(order))

@@ -131,3 +131,15 @@ def test_a_word_that_nobody_knows_is_said_as_it_is() -> None:
 def test_an_unknown_state_is_said_as_it_is() -> None:
     attempt = Attempt("SP1", "v", datetime.now(UTC), "ussd", "c", "k", 1, Money(1, "XOF"), "o", "blue", "R")
     assert said(tell(attempt)[0], "en") == "It stands at: blue."
+
+
+@pytest.mark.parametrize("state", ["counted", "held"])
+async def test_what_two_persons_gave_back_is_told_as_that(desk: Desk, places: MoneyPlaces, state: str) -> None:
+    order = await (desk.counted(number=AWA) if state == "counted" else desk.held(number=AWA))
+    act = Act.REFUND_PAYMENT if state == "counted" else Act.REFUSE_HELD
+    asked = await desk.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
+    await desk.acts.decide(asked, CHECKER, approve=True)
+    (attempt,) = await places.of_number(AWA)
+    words = {"counted": f"Two persons took these votes back (request {asked})", "held": "Two persons decided that it"}
+    assert words[state] in "\n".join(told(tell(attempt), "en"))
+    assert "It could not be counted" not in "\n".join(told(tell(attempt), "en"))
