@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from html import escape
 from http import HTTPStatus
 from typing import Final
@@ -71,6 +72,7 @@ _process = f"{os.getpid():x}{secrets.token_hex(4)}"
 _log = structlog.get_logger(__name__)
 
 
+@lru_cache(maxsize=1_024)
 def surface_of(path: str) -> str:
     """Which part of the house an address belongs to: the label of its count."""
     first = path[1:].partition("/")[0]

@@ -17,6 +17,7 @@ from gateway.domain.provisional import COUNTABLE
 from gateway.ports.stores import DueCallback, JudgedCallback, LedgerEntry, Observation, OpenPayment, SeenReversal
 from gateway.storage.coalescer import Coalescer
 from gateway.storage.disputes import record_reversals
+from gateway.storage.hints import HINTED, HINTS
 from gateway.storage.ledger import book
 from gateway.storage.open_payments import OpenPaymentReader
 from gateway.storage.orders import UNSENT_LIFE, secrets_place
@@ -37,7 +38,7 @@ LEASE_SECONDS: Final = 60
 HINT_EVERY_SECONDS: Final = 10
 # The same for voters who ask: one who asks again sooner gets what is known.
 NAMED_EVERY_SECONDS: Final = 5
-_HINTS: Final = {"every": HINT_EVERY_SECONDS, "soon": 1}
+_WHEN: Final = {"every": HINT_EVERY_SECONDS, "soon": 1}
 _COLLECT_LOCK: Final = 0x5907_11_68
 
 _FACTS: Final = (
@@ -96,6 +97,10 @@ told as (
     and (cast(:to_status as text) is null or m.from_status in ('created', 'sent', 'pending'))
   on conflict (kind, key) do nothing)
 select reference, contest_id, provider, received_minor, received_currency from moved
+""")
+
+_LOCK: Final = text("""
+select 1 from payments where reference = any(cast(:references as uuid[])) order by reference for update
 """)
 
 _EVIDENCE: Final = (
@@ -159,21 +164,8 @@ counted as (
 named as (
   select reference from judged where hinted and reference is not null
   union select k.payment_reference from judged j join order_keys k on k.order_code = j.order_code
-    where j.hinted and j.reference is null),
-hinted as (
-  update payments p set hinted_at = now(),
-    next_check_at = greatest(now(), coalesce(p.asked_at, '-infinity') + make_interval(secs => :every))
-  from (select reference from named order by reference) n
-  where p.reference = n.reference and p.status in ('sent','pending','expired','failed') returning 1),
-hinted_refunds as (
-  update refunds r set next_try_at = least(r.next_try_at, now() + make_interval(secs => :soon))
-  from (select reference from named order by reference) n
-  where r.reference = n.reference and r.status = 'sent' returning 1),
-hinted_payouts as (
-  update payouts o set next_try_at = least(o.next_try_at, now() + make_interval(secs => :soon))
-  from (select reference from named order by reference) n
-  where o.reference = n.reference and o.status = 'sent' returning 1)
-select (select count(*) from hinted) + (select count(*) from hinted_refunds) + (select count(*) from hinted_payouts)
+    where j.hinted and j.reference is null),{HINTED}
+select {HINTS}
 """)
 
 _ALL_STATES: Final = [state.value for state in State]
@@ -252,6 +244,9 @@ class PostgresPayments:
         for seen in observations:
             groups[seen.seen, seen.actor, seen.provisional].append(seen)
         async with self._engine.begin() as connection:
+            if len(groups) > 1:
+                # Group by group they would be locked in two orders.
+                await connection.execute(_LOCK, {"references": [seen.reference for seen in observations]})
             await self._keep_evidence(connection, observations)
             steps = 0
             for (seen_kind, actor, provisional), members in groups.items():
@@ -395,5 +390,5 @@ class PostgresPayments:
             for j in judged
         ]
         async with self._engine.begin() as connection:
-            result = await connection.execute(_JUDGE, {**document(rows), **_HINTS})
+            result = await connection.execute(_JUDGE, {**document(rows), **_WHEN})
             return int(result.scalar_one())

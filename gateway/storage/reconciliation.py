@@ -28,6 +28,7 @@ from gateway.ports.payment_provider import Wallet
 from gateway.ports.reconciliation import Compared, ImportedFile, StatementLine
 from gateway.ports.stores import LedgerEntry
 from gateway.storage import statements
+from gateway.storage.hints import hint
 from gateway.storage.ledger import book
 from gateway.storage.money_audit import TAKEN
 from gateway.storage.rows import document, recordset
@@ -56,15 +57,6 @@ _FOUND: Final = (
 _KEEP: Final = text(f"""
 insert into differences (provider, {", ".join(name for name, _ in _FOUND)})
 select cast(:provider as text), a.* from {recordset(_FOUND)} on conflict do nothing returning kind
-""")
-# What a statement says is only a hint: the operator is asked, and its answer decides.
-_HINT: Final = text("""
-with payment as (
-  update payments set hinted_at = now(), next_check_at = now()
-  where reference = any(cast(:references as uuid[])) and status in ('sent','pending','expired','failed')),
-refund as (
-  update refunds set next_try_at = now() where reference = any(cast(:references as uuid[])) and status = 'sent')
-update payouts set next_try_at = now() where reference = any(cast(:references as uuid[])) and status = 'sent'
 """)
 _CAME_IN: Final = text("""
 update differences d set status = 'resolved', resolution = 'came_in', resolved_by = 'spotlight', resolved_at = now()
@@ -251,7 +243,8 @@ async def _write(connection: AsyncConnection, account: str, batch: _Batch) -> Co
         kept = await connection.execute(_KEEP, {**document(batch.found), "provider": account})
         kinds.update(DifferenceKind(kind) for kind in kept.scalars())
     if batch.hinted:
-        await connection.execute(_HINT, {"references": batch.hinted})
+        # What a statement says is only a hint: the operator is asked, and its answer decides.
+        await hint(connection, batch.hinted)
     fees = await _book_fees(connection, account, [fee for line, fee in batch.fees.items() if line in flipped])
     settled = sum(1 for row in batch.matched if row["settled"])
     return Compared(settled, len(batch.hinted), dict(kinds), fees)

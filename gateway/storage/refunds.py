@@ -105,6 +105,10 @@ select reference, payment_reference, contest_id, amount_minor, currency, provide
 from moved
 """)
 
+_LOCK: Final = text("""
+select 1 from refunds where reference = any(cast(:references as uuid[])) order by reference for update
+""")
+
 _SUCCESSOR: Final = (
     ("reference", "uuid"),
     ("next_try_at", "timestamptz"),
@@ -240,6 +244,9 @@ async def record_refunds(connection: AsyncConnection, observations: Sequence[Ref
     groups: dict[tuple[RefundSeen | None, Actor], list[RefundObservation]] = defaultdict(list)
     for seen in observations:
         groups[seen.seen, seen.actor].append(seen)
+    if len(groups) > 1:
+        # Group by group they would be locked in two orders.
+        await connection.execute(_LOCK, {"references": [seen.reference for seen in observations]})
     await _keep_evidence(connection, observations)
     moved: set[UUID] = set()
     for (kind, actor), members in groups.items():
