@@ -1,6 +1,5 @@
 """Sell: judge the wish, write it down, ring for a collector."""
 
-import secrets
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
@@ -11,6 +10,10 @@ from gateway.domain.receipt import RANDOM_BITS, make_receipt
 from gateway.domain.routing import Rails
 from gateway.ports.stores import Doorbell, NewOrder, OrderStore
 from gateway.ports.work import Work
+from gateway.usecases.draws import Draws
+
+# Two ids of 16 bytes, and a receipt's six.
+_draws = Draws(38)
 
 
 class KnownOrders(Protocol):
@@ -42,8 +45,7 @@ async def place_order(
 
 
 def _drawn() -> tuple[UUID, UUID, str]:
-    """Ids of the vote and of its payment, and a receipt: drawn at once, each call of the system's generator
-    costs as much as the rest of it."""
-    drawn = secrets.token_bytes(38)
+    """Ids of the vote and of its payment, and a receipt."""
+    drawn = _draws.draw()
     receipt = make_receipt(int.from_bytes(drawn[32:]) >> (48 - RANDOM_BITS))
     return UUID(bytes=drawn[:16], version=4), UUID(bytes=drawn[16:32], version=4), receipt
