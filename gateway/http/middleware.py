@@ -1,5 +1,6 @@
 """What happens around every request: its id, its headers, its count, and what becomes of errors."""
 
+import asyncio
 import itertools
 import os
 import re
@@ -25,6 +26,17 @@ from gateway.ports.house import HouseUnavailable
 REQUEST_ID: Final = "X-Request-Id"
 RETRY_AFTER_SECONDS: Final = "5"
 SLOW_SECONDS: Final = 1.0
+# How long an answer may take, by surface: PostgreSQL may keep a connection open and say nothing. Hops,
+# callbacks and orders have shorter limits of their own, streams none.
+ANSWER_SECONDS: Final = {
+    "api": 10.0,
+    "page": 10.0,
+    "sms": 10.0,
+    "telegram": 10.0,
+    "operations": 10.0,
+    "admin": 120.0,
+}
+ORDERS: Final = "/api/votes/initiate"
 # One line for so many answers; each failed or slow one has its own.
 SAMPLE_EVERY: Final = 200
 
@@ -103,8 +115,13 @@ async def around_request(request: web.Request, handler: Handler) -> web.StreamRe
     surface = surface_of(request.path)
     redirect: web.HTTPException | None = None
     response: web.StreamResponse
+    limit = ANSWER_SECONDS.get(surface)
     try:
-        response = await handler(request)
+        if limit is None or request.path == ORDERS:
+            response = await handler(request)
+        else:
+            async with asyncio.timeout(limit):
+                response = await handler(request)
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             response = redirect = error
@@ -174,7 +191,10 @@ def _answer_error(request: web.Request, surface: str, error: Exception, request_
         return _say(request, surface, error)
     if isinstance(error, HouseUnavailable):
         _log.warning("house_unavailable", route=_route(request), error=str(error))
-        return _say(request, surface, _busy())
+        return _say(request, surface, _busy("Nothing was changed. The same request may be repeated."))
+    if isinstance(error, TimeoutError):
+        _log.warning("answer_too_slow", route=_route(request))
+        return _say(request, surface, _busy("It took too long. Look whether it was done before you repeat it."))
     if isinstance(error, web.RequestPayloadError):
         return _say(request, surface, Problem(400, "Unreadable body"))
     transport = request.transport
@@ -189,11 +209,11 @@ def _answer_error(request: web.Request, surface: str, error: Exception, request_
     return _say(request, surface, Problem(500, "Internal error", detail))
 
 
-def _busy() -> Problem:
+def _busy(detail: str) -> Problem:
     return Problem(
         503,
         "Service busy",
-        "Nothing was changed. The same request may be repeated.",
+        detail,
         kind="/problems/busy",
         headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS},
     )

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.journey
 PATIENCE_SECONDS = 2.0
 # What the gateway gives an order, and a little for a busy machine.
 ORDER_SECONDS = 6.0
+READ_SECONDS = 13.0
 PAYERS = 6
 QUANTITY = 3
 
@@ -112,6 +113,13 @@ def turned_away(country: Country, start: int) -> list[tuple[int, float]]:
         return list(voters.map(order, range(8)))
 
 
+def looked_up(country: Country) -> tuple[int, float]:
+    """Somebody asks for an order meanwhile; the status, with the seconds that it took."""
+    began = time.monotonic()
+    answer = httpx.get(f"{country.gateway_url}/api/votes/{UUID(int=7, version=4)}", timeout=30)
+    return answer.status_code, time.monotonic() - began
+
+
 @pytest.mark.parametrize(("away", "start"), [(standing_still, 100), (dead, 200)])
 def test_callbacks_while_postgresql_is_away(
     silent: Country, away: Callable[[Country], AbstractContextManager[None]], start: int
@@ -123,10 +131,14 @@ def test_callbacks_while_postgresql_is_away(
     with away(country):
         for payer in range(PAYERS):
             country.phone(f"+22505222{start + payer:05d}").approve()
-        answers = told(country, tokens) + told(country, [*tokens, "nobodys-word"])
-        refused = turned_away(country, start)
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            looking = reader.submit(looked_up, country)
+            answers = told(country, tokens) + told(country, [*tokens, "nobodys-word"])
+            refused = turned_away(country, start)
+            status, seconds = looking.result()
     assert {status for status, _ in answers} == {200}, answers
     assert max(seconds for _, seconds in answers) < PATIENCE_SECONDS, answers
+    assert (status, seconds < READ_SECONDS) == (503, True), (status, seconds)
     # Voters are told within a request's time, and nothing is taken from them.
     assert {status for status, _ in refused} == {503}, refused
     assert max(seconds for _, seconds in refused) < ORDER_SECONDS, refused

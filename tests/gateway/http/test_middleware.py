@@ -1,3 +1,4 @@
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -43,6 +44,11 @@ async def away(request: web.Request) -> web.Response:
     raise HouseUnavailable("TimeoutError")
 
 
+async def hanging(request: web.Request) -> web.Response:
+    await asyncio.Event().wait()
+    return web.Response()
+
+
 async def elsewhere(request: web.Request) -> web.Response:
     raise web.HTTPSeeOther("/fine")
 
@@ -67,6 +73,7 @@ def application(*, pages: bool = False) -> web.Application:
         app.router.add_get(f"{prefix}/broken", broken)
         app.router.add_get(f"{prefix}/refused", refused)
         app.router.add_get(f"{prefix}/away", away)
+        app.router.add_get(f"{prefix}/hanging", hanging)
         app.router.add_get(f"{prefix}/elsewhere", elsewhere)
         app.router.add_post(f"{prefix}/reading", reading)
         app.router.add_get(f"{prefix}/half", half_sent)
@@ -198,3 +205,16 @@ async def test_requests_are_counted(client: Client) -> None:
 )
 def test_addresses_have_surfaces(path: str, surface: str) -> None:
     assert surface_of(path) == surface
+
+
+async def test_no_answer_is_waited_for_without_end(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for surface in ("api", "page"):
+        monkeypatch.setitem(middleware.ANSWER_SECONDS, surface, 0.05)
+    with capture_logs() as lines:
+        answer = await client.get("/api/hanging")
+        page = await client.get("/hanging", headers=HTML)
+    assert (answer.status, answer.headers["Retry-After"], page.status) == (503, "5", 503)
+    assert "before you repeat it" in (await answer.json())["detail"]
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["answer_too_slow"] * 2
+    # The connection serves whoever comes next.
+    assert (await client.get("/api/fine")).status == 200
