@@ -12,8 +12,7 @@ from gateway.ports.stores import Doorbell, NewOrder, OrderStore
 from gateway.ports.work import Work
 from gateway.usecases.draws import Draws
 
-# Two ids of 16 bytes, and a receipt's six.
-_draws = Draws(38)
+_draws = Draws()
 
 
 class KnownOrders(Protocol):
@@ -46,6 +45,5 @@ async def place_order(
 
 def _drawn() -> tuple[UUID, UUID, str]:
     """Ids of the vote and of its payment, and a receipt."""
-    drawn = _draws.draw()
-    receipt = make_receipt(int.from_bytes(drawn[32:]) >> (48 - RANDOM_BITS))
-    return UUID(bytes=drawn[:16], version=4), UUID(bytes=drawn[16:32], version=4), receipt
+    vote_id, reference, bits = _draws.draw()
+    return vote_id, reference, make_receipt(bits >> (48 - RANDOM_BITS))
