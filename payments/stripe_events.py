@@ -11,6 +11,7 @@ and gave back for it, with its fee.
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +27,7 @@ from payments.answers import identifier, read_object, word
 from payments.stripe_answers import CODE, intent_of, kept, money_of, standing
 
 TOLERANCE_SECONDS: Final = 300
+_SECONDS_MAX: Final = 1 << 40
 PAYMENT: Final = "payment_id"
 REFUND: Final = "refund_id"
 """Names of our references in the metadata that we give to Stripe."""
@@ -93,10 +95,18 @@ def read_event(body: bytes, *, live: bool, proves: bool) -> tuple[Hint, ...]:
     if kind in _SESSION_EVENTS:
         return _of_session(kind, found, event_id, proves=proves)
     if kind in _REFUND_EVENTS and found.get("object") == "refund":
-        return _of_refund(kind, found, event_id, proves=proves)
+        return _of_refund(kind, found, event_id, _instant(event), proves=proves)
     if kind in _DISPUTE_EVENTS and found.get("object") == "dispute":
-        return _of_dispute(kind, found, event_id, proves=proves)
+        return _of_dispute(kind, found, event_id, _instant(event), proves=proves)
     return ()
+
+
+def _instant(event: Mapping[str, Any]) -> datetime | None:
+    """When it was said; None where the event does not tell."""
+    created = event.get("created")
+    if not isinstance(created, int) or not 0 < created < _SECONDS_MAX:
+        return None
+    return datetime.fromtimestamp(created, UTC)
 
 
 def _of_session(kind: str, session: Mapping[str, Any], event_id: str | None, *, proves: bool) -> tuple[Hint, ...]:
@@ -110,7 +120,9 @@ def _of_session(kind: str, session: Mapping[str, Any], event_id: str | None, *, 
     return (Hint(word(kind), order_code(reference), event_id, proof, reference),)
 
 
-def _of_refund(kind: str, refund: Mapping[str, Any], event_id: str | None, *, proves: bool) -> tuple[Hint, ...]:
+def _of_refund(
+    kind: str, refund: Mapping[str, Any], event_id: str | None, at: datetime | None, *, proves: bool
+) -> tuple[Hint, ...]:
     """Ours is asked about; one that somebody made past us is money that went without our asking."""
     claimed, intent = word(f"{kind} {refund.get('status')}"), intent_of(refund)
     named = _metadata(refund)
@@ -120,11 +132,13 @@ def _of_refund(kind: str, refund: Mapping[str, Any], event_id: str | None, *, pr
     if refund.get("status") != "succeeded" or not (intent or payment):
         return ()
     _log.error("refunded_past_us", provider=CODE, payment=str(payment or ""), intent=intent)
-    proof = _reversal("refunded_past_us", Standing.LOST, refund) if proves else None
+    proof = _reversal("refunded_past_us", Standing.LOST, refund, at) if proves else None
     return (_about(claimed, event_id, proof, payment, intent),)
 
 
-def _of_dispute(kind: str, dispute: Mapping[str, Any], event_id: str | None, *, proves: bool) -> tuple[Hint, ...]:
+def _of_dispute(
+    kind: str, dispute: Mapping[str, Any], event_id: str | None, at: datetime | None, *, proves: bool
+) -> tuple[Hint, ...]:
     """Stripe keeps the money back from the first day of a dispute, and tells by its status how it ended,
     whatever the event. A question of the bank's before one (`warning_…`) moves no money."""
     intent, payment = intent_of(dispute), _reference(_metadata(dispute).get(PAYMENT))
@@ -141,7 +155,7 @@ def _of_dispute(kind: str, dispute: Mapping[str, Any], event_id: str | None, *, 
         reason=reason,
     )
     meant = _STANDINGS.get(status)
-    proof = _reversal(*meant, dispute) if proves and meant is not None else None
+    proof = _reversal(*meant, dispute, at) if proves and meant is not None else None
     return (_about(word(f"{kind} {status}"), event_id, proof, payment, intent),)
 
 
@@ -151,11 +165,11 @@ def _about(
     return Hint(claimed, order_code(payment) if payment else None, event_id, proof, payment, intent)
 
 
-def _reversal(code: str, standing: Standing, found: Mapping[str, Any]) -> Reversed | None:
+def _reversal(code: str, standing: Standing, found: Mapping[str, Any], at: datetime | None) -> Reversed | None:
     amount, number = money_of(found.get("amount"), found.get("currency")), identifier(found.get("id"))
     if not amount or not amount.amount_minor or number is None:
         return None
-    return Reversed(code, amount, number, kept(found), standing, _fees(found))
+    return Reversed(code, amount, number, kept(found), standing, _fees(found), at)
 
 
 def _fees(dispute: Mapping[str, Any]) -> Money | None:

@@ -207,7 +207,7 @@ class Reversed:
     or somebody gave it back past us. `amount`: what went, the whole or a part. `provider_reference`: the
     operator's own number of the reversal, which tells a repeat from a second one. `standing`: whether it
     is decided; while it is open the operator keeps the money back. `fee`: all that the operator took for
-    its work on it so far, where it says so."""
+    its work on it so far, where it says so. `at`: when the operator said it, where that is known."""
 
     code: str
     amount: Money
@@ -215,6 +215,7 @@ class Reversed:
     raw: str
     standing: Standing = Standing.LOST
     fee: Money | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

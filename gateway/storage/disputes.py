@@ -45,18 +45,20 @@ select p.reference, p.provider, p.contest_id from payments p
 where p.provider_reference = :number and p.method = '{PaymentMethod.CARD}' and {_OF_PROVIDER} limit 1
 """)
 _KNOWN: Final = text("""
-select reference, payment_reference, status, fee_minor, effect is not null as acted from disputes
+select reference, payment_reference, status, fee_minor, effect is not null as acted,
+  coalesce(told_at > cast(:at as timestamptz), false) as overtaken
+from disputes
 where provider = :provider and operator_reference = :number
 """)
 _OPEN: Final = text("""
 insert into disputes (reference, provider, operator_reference, payment_reference, contest_id, code, amount_minor,
-  currency, status, closed_at)
-values (:reference, :provider, :number, :payment, :contest, :code, :amount, :currency, cast(:standing as text),
+  currency, status, told_at, closed_at)
+values (:reference, :provider, :number, :payment, :contest, :code, :amount, :currency, cast(:standing as text), :at,
   case when cast(:standing as text) <> 'open' then now() end)
 """)
 _STEP: Final = text("""
 update disputes set code = :code, amount_minor = :amount, currency = :currency, status = cast(:standing as text),
-  closed_at = now()
+  closed_at = now(), told_at = coalesce(:at, told_at)
 where reference = :reference
 """)
 _LOG: Final = text("""
@@ -199,13 +201,13 @@ async def _hear(connection: AsyncConnection, payment: Row[Any], told: Reversed) 
     """Keep what was told; the dispute, unless it is another payment's."""
     await lock_contest(connection, payment.contest_id)
     asked = {"provider": payment.provider, "number": told.provider_reference}
-    known = (await connection.execute(_KNOWN, asked)).one_or_none()
+    known = (await connection.execute(_KNOWN, {**asked, "at": told.at})).one_or_none()
     if known is not None and known.payment_reference != payment.reference:
         _log.error("dispute_of_two_payments", **asked, payment=str(payment.reference))
         return None
     reference: UUID = known.reference if known else uuid4()
     before = Standing(known.status) if known else None
-    step = heard(before, told.standing, acted=bool(known and known.acted))
+    step = heard(before, told.standing, acted=bool(known and known.acted), overtaken=bool(known and known.overtaken))
     values = {
         "reference": reference,
         "payment": payment.reference,
@@ -215,6 +217,7 @@ async def _hear(connection: AsyncConnection, payment: Row[Any], told: Reversed) 
         "amount": told.amount.amount_minor,
         "currency": told.amount.currency,
         "standing": told.standing.value,
+        "at": told.at,
         "before": before,
         "after": told.standing.value,
         "seen": told.code,

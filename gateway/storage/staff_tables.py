@@ -58,6 +58,7 @@ disputes = Table(
     number("fee_minor", default="0"),
     instant("opened_at", null=False, default="now()"),
     instant("closed_at"),
+    instant("told_at"),
     UniqueConstraint("provider", "operator_reference"),
 )
 Index("disputes_of_payment", disputes.c.payment_reference)

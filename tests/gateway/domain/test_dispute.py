@@ -34,6 +34,7 @@ STEP, NOTHING = Heard.STEP, Heard.NOTHING
 )
 def test_word_of_a_dispute(known: Standing | None, told: Standing, acted: bool, made_of_it: Heard) -> None:
     assert heard(known, told, acted=acted) is made_of_it
+    assert heard(known, told, acted=acted, overtaken=True) is NOTHING
 
 
 EFFECTS = {

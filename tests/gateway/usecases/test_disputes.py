@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 import pytest
 import stripe
+from sqlalchemy import text
 
 from gateway.domain.money import Money
 from gateway.domain.money_story import tell
@@ -93,8 +94,8 @@ class CardDesk(Desk):
         heads = {"stripe-signature": header}
         await self.callbacks.store(IncomingCallback("stripe", None, "POST", heads, body, "127.0.0.1"))
 
-    async def dispute(self, intent: str, status: str, **more: object) -> None:
-        """Stripe posts how a dispute stands, and it is judged."""
+    async def dispute(self, intent: str, status: str, *, said: int | None = None, **more: object) -> None:
+        """Stripe posts how a dispute stands, and it is judged. `said`: the second of the event."""
         found = {
             "id": f"du_{intent}",
             "object": "dispute",
@@ -106,7 +107,8 @@ class CardDesk(Desk):
             **more,
         }
         kind = "closed" if status in ("won", "lost") else "created"
-        await self.post(self.event(f"charge.dispute.{kind}", found))
+        body = self.event(f"charge.dispute.{kind}", found)
+        await self.post(body if said is None else json.dumps({**json.loads(body), "created": said}).encode())
         await self.judge()
 
     async def payable(self) -> tuple[int, int]:
@@ -322,6 +324,24 @@ async def test_won_after_it_was_lost_is_a_persons(desk: CardDesk) -> None:
     assert (await desk.status(order), await desk.effect()) == ("refunded", ("lost", "taken_back", 500))
     (found,) = await PostgresDifferences(desk.engine).differences()
     assert (found.kind, found.amount_minor) == ("amount", 500)
+
+
+async def waiting(desk: CardDesk, provisional: bool) -> None:
+    async with desk.engine.begin() as connection:
+        await connection.execute(text("update payments set provisional = :p"), {"p": provisional})
+
+
+async def test_what_was_said_before_overtakes_nothing(desk: CardDesk) -> None:
+    order = await desk.counted()
+    intent, now = await desk.intent(order), int(time.time())
+    # Nothing can follow of a loss while the payment waits for its question.
+    await waiting(desk, True)
+    for status, second in (("lost", now - 60), ("won", now - 30), ("lost", now - 60), ("lost", now - 31)):
+        await desk.dispute(intent, status, said=second)
+    assert await desk.effect() == ("won", None, 0)
+    await desk.dispute(intent, "lost", said=now - 30)  # of the same second: the last word
+    assert await desk.effect() == ("lost", None, 0)
+    await waiting(desk, False)
 
 
 async def test_lost_before_we_knew_of_the_money(desk: CardDesk) -> None:
