@@ -20,23 +20,23 @@ from multidict import CIMultiDict
 from gateway.http.health import count_request
 from gateway.http.logs import begin_request
 from gateway.http.pages import PAGES, STRICT_TRANSPORT, busy, not_found
+from gateway.http.patience import Patience
 from gateway.http.problems import Problem
 from gateway.ports.house import HouseUnavailable
 
 REQUEST_ID: Final = "X-Request-Id"
 RETRY_AFTER_SECONDS: Final = "5"
 SLOW_SECONDS: Final = 1.0
-# How long an answer may take, by surface: PostgreSQL may keep a connection open and say nothing. Hops,
-# callbacks and orders have shorter limits of their own, streams none.
+# How long an answer may take, by surface: PostgreSQL may keep a connection open and say nothing. Hops and
+# callbacks have shorter limits of their own, streams none.
 ANSWER_SECONDS: Final = {
     "api": 10.0,
     "page": 10.0,
     "sms": 10.0,
     "telegram": 10.0,
     "operations": 10.0,
-    "admin": 120.0,
+    "admin": 600.0,  # the whole journal as a file
 }
-ORDERS: Final = "/api/votes/initiate"
 # One line for so many answers; each failed or slow one has its own.
 SAMPLE_EVERY: Final = 200
 
@@ -79,6 +79,7 @@ _FOR_PEOPLE: Final = frozenset({"page", "admin", "static"})
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 _ids = itertools.count(1)
 _sampled = itertools.count(1)
+_patience = Patience()
 _process = f"{os.getpid():x}{secrets.token_hex(4)}"
 
 _log = structlog.get_logger(__name__)
@@ -116,12 +117,13 @@ async def around_request(request: web.Request, handler: Handler) -> web.StreamRe
     redirect: web.HTTPException | None = None
     response: web.StreamResponse
     limit = ANSWER_SECONDS.get(surface)
+    task = None if limit is None else _patience.begin(limit)
     try:
-        if limit is None or request.path == ORDERS:
-            response = await handler(request)
-        else:
-            async with asyncio.timeout(limit):
-                response = await handler(request)
+        response = await handler(request)
+    except asyncio.CancelledError:
+        if task is None or not _patience.lost(task):
+            raise
+        response = _answer_error(request, surface, TimeoutError(), request_id)
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             response = redirect = error
@@ -129,6 +131,9 @@ async def around_request(request: web.Request, handler: Handler) -> web.StreamRe
             response = _answer_http_error(request, surface, error)
     except Exception as error:
         response = _answer_error(request, surface, error, request_id)
+    finally:
+        if task is not None:
+            _patience.end(task)
     if not response.prepared:
         _protect(request, response, request_id, surface)
     seconds = time.perf_counter() - started
@@ -194,6 +199,7 @@ def _answer_error(request: web.Request, surface: str, error: Exception, request_
         return _say(request, surface, _busy("Nothing was changed. The same request may be repeated."))
     if isinstance(error, TimeoutError):
         _log.warning("answer_too_slow", route=_route(request))
+        _leave_half(request)
         return _say(request, surface, _busy("It took too long. Look whether it was done before you repeat it."))
     if isinstance(error, web.RequestPayloadError):
         return _say(request, surface, Problem(400, "Unreadable body"))
@@ -202,11 +208,15 @@ def _answer_error(request: web.Request, surface: str, error: Exception, request_
         # Nobody is left to answer; the status is nginx's word for it and is only counted.
         return web.Response(status=499)
     _log.error("request_failed", method=request.method, route=_route(request), exc_info=error)
-    if request.writer.output_size and transport is not None:
-        # Half of an answer is on its way: another one behind it would be read as its continuation.
-        transport.abort()
+    _leave_half(request)
     detail = f"Something went wrong on our side. Reference: {request_id}"
     return _say(request, surface, Problem(500, "Internal error", detail))
+
+
+def _leave_half(request: web.Request) -> None:
+    """Where half of an answer is on its way, another one behind it would be read as its continuation."""
+    if request.writer.output_size and request.transport is not None:
+        request.transport.abort()
 
 
 def _busy(detail: str) -> Problem:

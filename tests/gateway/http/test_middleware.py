@@ -13,6 +13,7 @@ from gateway.http import middleware
 from gateway.http.health import REGISTRY
 from gateway.http.middleware import surface_of
 from gateway.http.pages import Pages
+from gateway.http.patience import Patience
 from gateway.http.problems import Problem
 from gateway.ports.house import HouseUnavailable
 
@@ -210,6 +211,7 @@ def test_addresses_have_surfaces(path: str, surface: str) -> None:
 async def test_no_answer_is_waited_for_without_end(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for surface in ("api", "page"):
         monkeypatch.setitem(middleware.ANSWER_SECONDS, surface, 0.05)
+    monkeypatch.setattr(middleware, "_patience", Patience(0.02))
     with capture_logs() as lines:
         answer = await client.get("/api/hanging")
         page = await client.get("/hanging", headers=HTML)

@@ -1,0 +1,57 @@
+"""Answers that take too long are ended, by one timer for all of them: one each would cost every request.
+
+Cancelling works as in `asyncio.timeout`: the task is cancelled once, and uncancelled when it has noticed.
+"""
+
+import asyncio
+from typing import Any, Final
+
+CHECK_SECONDS: Final = 0.5
+
+_Task = asyncio.Task[Any]
+
+
+class Patience:
+    """Those who are under way in this process, and until when."""
+
+    def __init__(self, check_seconds: float = CHECK_SECONDS) -> None:
+        self._check_seconds = check_seconds
+        self._until: dict[_Task, float] = {}
+        self._ended: set[_Task] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, seconds: float) -> _Task:
+        """The current task may take so long from now on."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
+        if task is None:
+            raise RuntimeError("requests are answered in tasks")
+        self._until[task] = loop.time() + seconds
+        if self._timer is None or self._loop is not loop:
+            self._loop = loop
+            self._timer = loop.call_later(self._check_seconds, self._check, loop)
+        return task
+
+    def lost(self, task: _Task) -> bool:
+        """Whether it was cancelled for taking too long, and not by anybody else; if so it goes on."""
+        if task not in self._ended:
+            return False
+        self._ended.discard(task)
+        task.uncancel()
+        return True
+
+    def end(self, task: _Task) -> None:
+        """It has its answer."""
+        self._until.pop(task, None)
+        if self._ended:
+            self.lost(task)
+
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for task in [task for task, until in self._until.items() if until <= now]:
+            del self._until[task]
+            if task.get_loop() is loop:
+                self._ended.add(task)
+                task.cancel()
+        self._timer = loop.call_later(self._check_seconds, self._check, loop) if self._until else None

@@ -1,0 +1,77 @@
+"""Who takes too long is cancelled; who is cancelled by somebody else, or hurries, is left alone."""
+
+import asyncio
+
+import pytest
+
+from gateway.http.patience import Patience
+
+
+async def wait(patience: Patience, seconds: float, takes: float) -> str:
+    task = patience.begin(seconds)
+    try:
+        await asyncio.sleep(takes)
+    except asyncio.CancelledError:
+        if not patience.lost(task):
+            raise
+        return "lost"
+    finally:
+        patience.end(task)
+    return "done"
+
+
+async def test_many_at_once_each_by_its_own_limit() -> None:
+    patience = Patience(0.01)
+    found = await asyncio.gather(
+        *(asyncio.create_task(wait(patience, seconds, 0.15)) for seconds in (0.03, 5, 0.05, 5)),
+    )
+    assert found == ["lost", "done", "lost", "done"]
+
+
+async def test_the_task_goes_on_afterwards() -> None:
+    async def twice() -> tuple[str, str, int]:
+        first, second = await wait(patience, 0.02, 5), await wait(patience, 5, 0.02)
+        task = asyncio.current_task()
+        assert task is not None
+        return first, second, task.cancelling()
+
+    patience = Patience(0.01)
+    assert await asyncio.create_task(twice()) == ("lost", "done", 0)
+
+
+async def test_who_is_cancelled_by_somebody_else_is_cancelled() -> None:
+    patience = Patience(0.01)
+    task = asyncio.create_task(wait(patience, 5, 5))
+    await asyncio.sleep(0.03)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_who_does_not_mind_being_cancelled_is_not_cancelled_later() -> None:
+    async def stubborn() -> int:
+        task = patience.begin(0.02)
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            patience.end(task)
+        await asyncio.sleep(0.05)
+        return task.cancelling()
+
+    patience = Patience(0.01)
+    assert await asyncio.create_task(stubborn()) == 0
+
+
+def test_each_loop_has_its_timer() -> None:
+    patience = Patience(0.01)
+    for _ in range(2):
+        assert asyncio.run(wait(patience, 0.02, 5)) == "lost"
+
+
+async def test_the_timer_rests_while_nobody_is_under_way() -> None:
+    patience = Patience(0.01)
+    await asyncio.create_task(wait(patience, 1, 0.02))
+    await asyncio.sleep(0.05)
+    assert patience._timer is None
