@@ -8,6 +8,7 @@ from tests.country import Country, Phone, until
 
 pytestmark = pytest.mark.journey
 DOWN = "MTN MoMo ne prend pas de paiement"
+ACCOUNTS = ("mtn_momo", "pawapay")
 BROKEN = {"request": {"error_500": "SERVICE_UNAVAILABLE"}, "status": {"http_503_seconds": 600}}
 WHOLE = {"request": {"error_500": ""}, "status": {"http_503_seconds": 0}}
 
@@ -18,6 +19,8 @@ def breakable(country: Country) -> Iterator[Country]:
         yield country
     finally:
         country.control(mtn_momo=WHOLE, pawapay=WHOLE)
+        # Other journeys pay by these.
+        until(lambda: not any(closed(country, account) for account in ACCOUNTS), "accounts open again", seconds=200)
 
 
 def closed(country: Country, account: str) -> bool:
@@ -38,7 +41,10 @@ def order(country: Country, number: str) -> int:
 def breaks(country: Country, account: str, numbers: str) -> None:
     """The operator is away, and enough payers find out."""
     country.control(**{account: BROKEN})
-    assert {order(country, f"+22505{numbers}{number:03d}") for number in range(24)} == {201}
+    answers = [order(country, f"+22505{numbers}{number:03d}") for number in range(24)]
+    # On a slow day it is set aside before the last of them.
+    assert answers[:5] == [201] * 5
+    assert set(answers) <= {201, 503}
     until(lambda: closed(country, account), f"{account} set aside")
 
 
