@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -36,11 +36,14 @@ def standing_still(country: Country) -> Iterator[None]:
     everybody = [server, *server.children(recursive=True)]
     try:
         for process in everybody:
-            process.suspend()
+            # One that had its work done is gone by itself.
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
         yield
     finally:
         for process in everybody:
-            process.resume()
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 @contextmanager
