@@ -1,14 +1,14 @@
 """By which sender id or short code a text goes to whom: they are registered country by country."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator
 
 from gateway.domain.texting import country_of
 
 
-def read_senders(text: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
+def read_senders(text: object) -> object:
     """`7890`, or `7890,CM:7800`: one for everybody, others for the numbers of a country, which is then their
     key. ValueError when it is neither."""
     if not isinstance(text, str):

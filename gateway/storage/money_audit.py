@@ -9,6 +9,9 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+# A line that an earlier file has with another amount is kept under a key of its own: the operator has
+# changed what it says, and somebody must hear of it.
+RESTATED: Final = "restated:"
 # States of a payment whose money the operator was seen to have taken.
 TAKEN: Final = "('confirmed','settled','held','surplus','mismatched','refund_due','refunded')"
 
@@ -159,7 +162,7 @@ where l.kind = 'collection' and f.imported_at < now() - interval '24 hours'
   and ((l.amount_minor, l.currency)
       <> (coalesce(p.received_minor, p.amount_minor), coalesce(p.received_currency, p.currency))
     or exists (select 1 from statement_lines o where o.matched_reference = l.matched_reference and o.id < l.id
-      and o.kind = 'collection') and not starts_with(l.line_key, 'restated:'))
+      and o.kind = 'collection') and not starts_with(l.line_key, '{RESTATED}'))
   and not exists (select 1 from differences d where d.line_id = l.id and d.kind in ('amount', 'double')
     and d.status = 'resolved')""",
     "I19 a refund under way has a next look": """

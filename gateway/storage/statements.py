@@ -13,7 +13,7 @@ from gateway.domain.reconciliation import NUMBER_TIME_WINDOW, Booked, Line, Line
 from gateway.ports.books import MoneyRefused
 from gateway.ports.reconciliation import ImportedFile, StatementLine
 from gateway.storage.audit_notes import note
-from gateway.storage.money_audit import TAKEN
+from gateway.storage.money_audit import RESTATED, TAKEN
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 
@@ -41,13 +41,10 @@ _LINES: Final = (
     ("raw", "jsonb"),
 )
 _COLUMNS: Final = tuple(name for name, _ in _LINES if name != "line_key")
-# A line that an earlier file has with another amount is kept under a key of its own: the operator has
-# changed what it says, and somebody must hear of it.
-_RESTATED: Final = "restated:"
 _ADD_LINES: Final = text(f"""
 insert into statement_lines (file_id, provider, line_key, {", ".join(_COLUMNS)})
 select cast(:file as uuid), cast(:provider as text),
-  case when o.id is null then a.line_key else '{_RESTATED}' || a.amount_minor || a.currency || ':' || a.line_key end,
+  case when o.id is null then a.line_key else '{RESTATED}' || a.amount_minor || a.currency || ':' || a.line_key end,
   {", ".join(f"a.{name}" for name in _COLUMNS)}
 from {recordset(_LINES)} left join statement_lines o on o.provider = cast(:provider as text)
   and o.line_key = a.line_key and (o.amount_minor, o.currency) <> (a.amount_minor, a.currency)
@@ -57,7 +54,7 @@ on conflict (provider, line_key) do nothing
 # Lines that nobody has settled: not matched, and no person has decided about them.
 OPEN_LINES: Final = text(f"""
 select l.id, l.kind, l.our_reference, l.external_id, l.provider_reference, l.payer_index, l.amount_minor, l.fee_minor,
-  l.currency, l.at, starts_with(l.line_key, '{_RESTATED}') as restated
+  l.currency, l.at, starts_with(l.line_key, '{RESTATED}') as restated
 from statement_lines l where l.provider = :provider and l.matched_at is null and l.id > :after
   and not exists (select 1 from differences d where d.line_id = l.id and d.status = 'resolved')
 order by l.id limit :limit
