@@ -1,8 +1,11 @@
 """Fixtures that every test may ask for."""
 
 from collections.abc import Iterator
+from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any, Final
 
+import anyio
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -16,6 +19,9 @@ __all__ = ["browser"]
 # What starts whole countries, one after the other; and what takes longest of the rest, file by file.
 _COUNTRIES: Final = ("tests/journeys/", "tests/chaos/")
 _LONG: Final = ("test_money_machine.py", "test_fuzz.py", "test_random_inputs.py", "test_public_web.py", "test_looks.py")
+# A coroutine test that hangs ends by this; one whose fixtures hang takes its process with it, a little later.
+_COROUTINE_SECONDS: Final = 150.0
+_LAST_RESORT: Final = pytest.mark.timeout(240, method="thread")
 
 
 class OneCountryAtATime(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
@@ -33,8 +39,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneCoun
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first."""
+    """What takes longest begins first; the clock of a coroutine test is one that a hanging loop cannot stop."""
+    for item in items:
+        if iscoroutinefunction(getattr(item, "obj", None)):
+            item.add_marker(_LAST_RESORT)
     items.sort(key=lambda item: (not item.nodeid.startswith(_COUNTRIES), item.path.name not in _LONG))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """A signal does not interrupt the loop of production: coroutine tests are ended from within."""
+    test = pyfuncitem.obj
+    if iscoroutinefunction(test):
+
+        @wraps(test)
+        async def limited(*arguments: Any, **more: Any) -> None:
+            with anyio.fail_after(_COROUTINE_SECONDS):
+                await test(*arguments, **more)
+
+        pyfuncitem.obj = limited
+    return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ class Rig:
     ) -> None:
         self.provider = provider or ScriptedProvider()
         self.providers = {self.provider.code: self.provider}
-        self.engine = engine or make_engine(app_url, pool_size=8)
+        self.engine = engine or make_engine(app_url, pool_size=16)
         auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.vault = Vault(SECRET_KEY)
         self.orders = PostgresOrders(auto, self.vault, NO_LIMITS)

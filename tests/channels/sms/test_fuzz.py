@@ -25,7 +25,7 @@ from tests.channels.sms.house import RECEIPT, TextedHouse
 from tests.channels.sms.test_as_people_write import CASES, CHECKED, MISS, STAR
 from tests.fuzzing import BATCH, Fed, fuzzed
 
-pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600, method="thread")]
 ENGLISH = replace(STAR, id=UUID(int=3), slug="en", language="en", contact="+225 27 20 00 00 00", _by_code={})
 LONG = "Grâce Aïcha N'Guessan Épouse Diabaté de la Côte d'Ivoire et de ses environs"
 LONG_NAMES = replace(

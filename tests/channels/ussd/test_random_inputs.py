@@ -27,7 +27,7 @@ from tests.channels.ussd.house import MOOV, MTN, ORANGE, MemorySessions, Talking
 from tests.demo import candidate_id, demo_contest
 from tests.fuzzing import BATCH, Fed, fuzzed
 
-pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600, method="thread")]
 
 CHECKED = replace(
     demo_contest(),
