@@ -7,11 +7,13 @@ import uvloop
 
 from tests.bench.arms import GOALS
 from tests.bench.measure import Result, say
-from tests.bench.world import World
+from tests.bench.world import LOAD_CORE, World, keep_to
 from tests.engines import running_engines, temporary_home
 
 
 async def _run(only: list[str]) -> list[Result]:
+    # Before the engines start: they belong to the load's side.
+    keep_to(LOAD_CORE)
     with temporary_home("spotlight-bench-") as directory, running_engines(durable=True) as engines:
         world = World(engines, directory)
         await world.open()

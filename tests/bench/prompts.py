@@ -13,7 +13,7 @@ from gateway.storage.redis_link import connect
 from gateway.storage.shared_rate import SharedRate
 from gateway.usecases.collect_payments import PLACES
 from tests.bench.measure import Inexact, Result, interleave, medians, ratio
-from tests.bench.world import World, answers, spawn
+from tests.bench.world import LOAD_CORE, World, answers, spawn
 from tests.free_port import free_port
 
 LATENCY_MS = 300
@@ -26,7 +26,7 @@ TURN_SECONDS = 4.0
 @asynccontextmanager
 async def slow_operator(world: World) -> AsyncIterator[httpx.AsyncClient]:
     port, log = free_port(), world.home / "operator.log"
-    process = spawn("tests.bench.slow_operator", str(port), str(LATENCY_MS), environment={}, log=log, core=1)
+    process = spawn("tests.bench.slow_operator", str(port), str(LATENCY_MS), environment={}, log=log, core=LOAD_CORE)
     try:
         await answers(f"http://127.0.0.1:{port}/seen", log)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:

@@ -34,6 +34,9 @@ from tests.free_port import free_port
 from tests.gateway.rig import SECRET_KEY, Rig
 from tests.rails import RAILS
 
+# What is measured runs on one, what asks and what keeps for it on the other.
+SERVER_CORE = 0
+LOAD_CORE = 1
 CROWD = "crowd"
 CROWD_SIZE = 80
 _SPACE = uuid5(NAMESPACE_DNS, "bench.spotlight")
@@ -44,9 +47,14 @@ def spawn(module: str, *arguments: str, environment: dict[str, str], log: Path, 
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments], env={**os.environ, **environment}, stdout=out, stderr=out
         )
-    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
-        os.sched_setaffinity(process.pid, {core})
+    keep_to(core, process.pid)
     return process
+
+
+def keep_to(core: int, pid: int = 0) -> None:
+    """Run a process, and whatever it starts from now on, on one core; `pid` 0: this process."""
+    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
+        os.sched_setaffinity(pid, {core})
 
 
 class World:
@@ -72,13 +80,17 @@ class World:
         await owner.close()
         await load_extra_contest(self.database_url, CROWD, self.crowd_id, self.crowd_codes)
         environment = self.environment(self.database_url)
-        gateway = spawn("gateway.cli.main", "serve", environment=environment, log=self.home / "gateway.log", core=0)
+        gateway = spawn(
+            "gateway.cli.main", "serve", environment=environment, log=self.home / "gateway.log", core=SERVER_CORE
+        )
         floors = spawn(
-            "tests.bench.floors", str(self.floors_port), environment=environment, log=self.home / "floors.log", core=0
+            "tests.bench.floors",
+            str(self.floors_port),
+            environment=environment,
+            log=self.home / "floors.log",
+            core=SERVER_CORE,
         )
         self.processes = {self.gateway_port: gateway, self.floors_port: floors}
-        if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
-            os.sched_setaffinity(0, {1})
         await answers(f"http://127.0.0.1:{self.gateway_port}/readyz", self.home / "gateway.log")
         await answers(f"http://127.0.0.1:{self.floors_port}/bare", self.home / "floors.log")
         self._redis = connect(self.redis_url)
@@ -220,7 +232,9 @@ class Backlog:
         environment = {**self.world.environment(self.app_url), "SPOTLIGHT_QUEUE": queue, **settings}
         log = self.world.home / "worker.log"
         ready = self.world.home / f"{queue}.ready"
-        worker = spawn("tests.bench.proof_worker", str(ready), *arguments, environment=environment, log=log, core=0)
+        worker = spawn(
+            "tests.bench.proof_worker", str(ready), *arguments, environment=environment, log=log, core=SERVER_CORE
+        )
         try:
             deadline = time.monotonic() + 30
             while not ready.exists():
