@@ -69,10 +69,10 @@ class EngineRoom:
 
     async def _work(self) -> None:
         async with open_rooms(self._settings, name=process_name("worker")) as rooms:
-            stopping = asyncio.Event()
-            self._open.set_result((asyncio.get_running_loop(), rooms, stopping))
             await rooms.house.directory.refresh_until_there()
             keep_what_is_built()
+            stopping = asyncio.Event()
+            self._open.set_result((asyncio.get_running_loop(), rooms, stopping))
             async with asyncio.TaskGroup() as tasks:
                 fresh = tasks.create_task(rooms.house.directory.keep_fresh())
                 watching = tasks.create_task(rooms.watch.keep_watching())

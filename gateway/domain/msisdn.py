@@ -55,7 +55,7 @@ def mask(e164: str) -> str:
     return f"{e164[:4]} {' '.join(shown)}"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def read_msisdn(text: str, region: str, *, vouched: bool = False) -> Msisdn | NumberFault:
     """Read a number as typed by a voter or sent by an aggregator.
 

@@ -27,12 +27,20 @@ def _check_value(values: Iterable[int]) -> int:
     return total
 
 
+def _shares(pairs_behind: int) -> tuple[int, ...]:
+    """What each pair adds to the check value with so many pairs behind it: a sum over GF(32) is one of shares."""
+    return tuple(_check_value([pair >> 5, pair & 31, *[0, 0] * pairs_behind]) for pair in range(1024))
+
+
+_LAST, _FOURTH, _THIRD, _SECOND, _FIRST = (_shares(behind) for behind in range(5))
+
+
 def make_receipt(random_bits: int) -> str:
     """The receipt code made of 45 random bits."""
-    bits = random_bits
-    check = _check_value([bits >> shift & 31 for shift in (40, 35, 30, 25, 20, 15, 10, 5, 0)])
-    pairs = f"{_PAIRS[bits >> 30 & 1023]}{_PAIRS[bits >> 20 & 1023]}{_PAIRS[bits >> 10 & 1023]}{_PAIRS[bits & 1023]}"
-    return f"{ALPHABET[bits >> 40 & 31]}{pairs}{ALPHABET[check]}"
+    first, second, third = random_bits >> 40 & 31, random_bits >> 30 & 1023, random_bits >> 20 & 1023
+    fourth, last = random_bits >> 10 & 1023, random_bits & 1023
+    check = ALPHABET[_FIRST[first] ^ _SECOND[second] ^ _THIRD[third] ^ _FOURTH[fourth] ^ _LAST[last]]
+    return f"{ALPHABET[first]}{_PAIRS[second]}{_PAIRS[third]}{_PAIRS[fourth]}{_PAIRS[last]}{check}"
 
 
 def read_receipt(text: str) -> str | None:

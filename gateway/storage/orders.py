@@ -149,7 +149,7 @@ class PostgresOrders:
         """Write vote and payment, or find what the same key wrote before. Whoever was told that it was not done may
         find it done all the same under its key."""
         try:
-            return await self._inserts.do(order)
+            return await self._inserts.start(order)
         except (Overloaded, SQLAlchemyError, OSError) as error:
             raise HouseUnavailable(type(error).__name__) from error
 

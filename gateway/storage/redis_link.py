@@ -151,8 +151,9 @@ def _say_if_lost(stored: "asyncio.Future[Any]") -> None:
 class RqDoorbell:
     """Rings workers by a job that carries a kind and no data.
 
-    Rung at once, then at most once a window while rings keep coming, so that a burst of orders
-    costs a handful of jobs. A ring that fails is logged: the sweeper finds the work without it.
+    Rung at once, then at most once a window while rings keep coming, and not while the last one waits in
+    the queue: whoever answers that finds all of it. So a burst of orders costs a handful of jobs. A ring
+    that fails is logged: the sweeper finds the work without it.
     """
 
     def __init__(self, url: str, queue: str, *, window_seconds: float = 0.05) -> None:
@@ -160,6 +161,7 @@ class RqDoorbell:
         self._queue = Queue(queue, connection=connection, serializer=JSONSerializer)
         self._window = window_seconds
         self._again: dict[str, bool] = {}
+        self._last: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ring(self, kind: str) -> None:
@@ -185,10 +187,14 @@ class RqDoorbell:
             self._again[kind] = False
 
     def _enqueue(self, kind: str) -> None:
+        last = self._last.get(kind)
+        if last is not None and self._queue.get_job_position(last) is not None:
+            return
+        self._last[kind] = uuid4().hex
         self._queue.enqueue(
             "gateway.jobs.answer_doorbell",
             kind,
-            job_id=uuid4().hex,
+            job_id=self._last[kind],
             ttl=60,
             result_ttl=0,
             failure_ttl=86_400,

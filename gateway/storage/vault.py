@@ -49,7 +49,7 @@ class Vault:
         self._cipher = AESGCM(subkey("field encryption"))
         self._index_key = subkey("blind index")
         self._url_key = subkey("callback url")
-        self.index = lru_cache(maxsize=65_536)(self._index)
+        self.index = lru_cache(maxsize=4_096)(self._index)
 
     def seal(self, plain: str, place: str) -> bytes:
         """Encrypt. `place` names table, column and row, and is needed to open."""

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +14,9 @@ DRAWS_AT_ONCE: Final = 100
 _ID: Final = 16
 _BITS: Final = 48
 _SIZE: Final = 2 * _ID + _BITS // 8
+# Version 4 of RFC 9562: what becomes of the bytes that hold version and variant.
+_VERSION: Final = bytes(byte & 0x0F | 0x40 for byte in range(256))
+_VARIANT: Final = bytes(byte & 0x3F | 0x80 for byte in range(256))
 
 
 class Draws:
@@ -26,16 +30,16 @@ class Draws:
     def draw(self) -> tuple[UUID, UUID, int]:
         """The next ones."""
         if not self._stock:
-            drawn = secrets.token_bytes(_SIZE * DRAWS_AT_ONCE)
-            self._stock += [_made(drawn[at : at + _SIZE]) for at in range(0, len(drawn), _SIZE)]
+            self._stock += _made(bytearray(secrets.token_bytes(_SIZE * DRAWS_AT_ONCE)))
         return self._stock.pop()
 
 
-def _made(drawn: bytes) -> tuple[UUID, UUID, int]:
-    return _id(drawn[:_ID]), _id(drawn[_ID : 2 * _ID]), int.from_bytes(drawn[2 * _ID :])
-
-
-def _id(drawn: bytes) -> UUID:
-    """Version 4 of RFC 9562."""
-    version, variant = drawn[6] & 0x0F | 0x40, drawn[8] & 0x3F | 0x80
-    return pgproto.UUID(b"%b%c%b%c%b" % (drawn[:6], version, drawn[7:8], variant, drawn[9:]))
+def _made(drawn: bytearray) -> Iterator[tuple[UUID, UUID, int]]:
+    """What so many random bytes are; all ids are marked as such at once."""
+    for start in (0, _ID):
+        drawn[start + 6 :: _SIZE] = drawn[start + 6 :: _SIZE].translate(_VERSION)
+        drawn[start + 8 :: _SIZE] = drawn[start + 8 :: _SIZE].translate(_VARIANT)
+    marked = bytes(drawn)
+    for at in range(0, len(marked), _SIZE):
+        first, second, end = at + _ID, at + 2 * _ID, at + _SIZE
+        yield pgproto.UUID(marked[at:first]), pgproto.UUID(marked[first:second]), int.from_bytes(marked[second:end])
