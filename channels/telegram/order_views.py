@@ -23,6 +23,7 @@ from channels.telegram.views import Button, View
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.payment import PublicStatus
+from gateway.domain.routing import Rails
 from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, example_number
 from gateway.ports.house import OrderView
 
@@ -128,8 +129,8 @@ def _facts(language: str, offered: Offer) -> dict[str, str]:
     }
 
 
-def order(language: str, seen: OrderView, contest: Contest | None, public_url: str) -> View:
-    """An order as it stands now: the message that is edited while the payment goes."""
+def order(language: str, seen: OrderView, contest: Contest | None, public_url: str, rails: Rails) -> View:
+    """An order as it stands now: the message that is edited while the payment goes. `rails`: how its wallet asks."""
     what = say(
         language,
         "order.what",
@@ -138,16 +139,16 @@ def order(language: str, seen: OrderView, contest: Contest | None, public_url: s
         name=name(seen.candidate_name),
         amount=amount(seen.amount),
     )
-    lines, buttons = _state(language, seen, contest, public_url)
+    lines, buttons = _state(language, seen, contest, public_url, rails)
     return View("\n\n".join((what, *lines)), tuple((button,) for button in buttons))
 
 
 def _state(
-    language: str, seen: OrderView, contest: Contest | None, public_url: str
+    language: str, seen: OrderView, contest: Contest | None, public_url: str, rails: Rails
 ) -> tuple[Sequence[str], Sequence[Button]]:
     match seen.status:
         case PublicStatus.PENDING:
-            return _pending(language, seen, contest)
+            return _pending(language, seen, contest, rails)
         case PublicStatus.COMPLETED:
             link = f"{public_url}/verify/{seen.receipt}"
             told = [say(language, "order.counted"), say(language, "order.receipt", receipt=seen.receipt, link=link)]
@@ -165,10 +166,12 @@ def _state(
             return [phrase.replace("\0", reason)], _retry(language, seen, contest)
 
 
-def _pending(language: str, seen: OrderView, contest: Contest | None) -> tuple[Sequence[str], Sequence[Button]]:
+def _pending(
+    language: str, seen: OrderView, contest: Contest | None, rails: Rails
+) -> tuple[Sequence[str], Sequence[Button]]:
     place = (contest.country if contest else "", seen.method)
     paid_with = wallet(language, seen.method)
-    if place in PAYMENT_CODES or seen.payment_url is not None:
+    if seen.payment_url is not None or rails.by_page(*place):
         if seen.payment_url is None or not seen.payment_url.startswith(("https://", "http://")):
             return [say(language, "order.page_coming", wallet=paid_with)], ()
         told = [say(language, "order.page", wallet=paid_with)]

@@ -60,7 +60,7 @@ class Watcher:
     def view(self, language: str, order: OrderView) -> View:
         """The order as its message shows it."""
         contest = self._desk.house.contest(order.contest_slug)
-        return order_views.order(language, order, contest, self._desk.public_url)
+        return order_views.order(language, order, contest, self._desk.public_url, self._desk.house.rails)
 
     async def follow(self, order: OrderView, view: View, followed: Followed) -> None:
         """Keep this message, which shows `view`, up to date from now on."""

@@ -46,7 +46,7 @@ def show_order(
         share=None if contest is None or candidate is None else shared(request, contest, candidate, language),
         told=told,
         disputable=disputable,
-        **order_values(order, contest, house.now()),
+        **order_values(order, contest, house.now(), house.rails),
     )
     response.headers["Referrer-Policy"] = NO_REFERRER
     return response

@@ -12,6 +12,7 @@ from gateway.domain.contest import Candidate, Contest
 from gateway.domain.money import EXPONENTS, SHORT_UNITS, Money
 from gateway.domain.order import Refusal
 from gateway.domain.payment import PublicStatus
+from gateway.domain.routing import Rails
 from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, example_number, prefixes_in
 from gateway.ports.house import OrderView
 from gateway.ports.payment_provider import PayerReason
@@ -62,20 +63,21 @@ def _total(contest: Contest, form: Form) -> Money | None:
     return None if isinstance(quantity, Refusal) else contest.price.times(quantity)
 
 
-def order_values(order: OrderView, contest: Contest | None, now: datetime) -> dict[str, Any]:
+def order_values(order: OrderView, contest: Contest | None, now: datetime, rails: Rails) -> dict[str, Any]:
     """An order. `left`: whole seconds until the payer's time is over, never below 0; `by_page`:
     whether it is paid on a page of the operator."""
     place = (contest.country if contest else "", order.method)
     link = safe_link(order.payment_url)
+    by_page = link is not None or rails.by_page(*place)
     left = None if order.pay_before is None else max(0, int((order.pay_before - now).total_seconds()))
     return {
         "order": order,
         "contest": contest,
         "pending": order.status is PublicStatus.PENDING,
         "payment_url": link,
-        "by_page": link is not None or place in PAYMENT_CODES or order.method is PaymentMethod.CARD,
-        "page_code": PAYMENT_CODES.get(place),
-        "approval_code": APPROVAL_CODES.get(place),
+        "by_page": by_page,
+        "page_code": PAYMENT_CODES.get(place) if by_page else None,
+        "approval_code": None if by_page else APPROVAL_CODES.get(place),
         "left": left,
         "wallet": wallet,
         "reasons": REASONS,

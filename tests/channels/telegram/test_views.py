@@ -15,12 +15,13 @@ from channels.telegram.views import PACKS, View
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.payment import PublicStatus
+from gateway.domain.routing import Rail, Rails
 from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.house import OrderView, ReceiptView, TakenBack, VoteLine
 from gateway.ports.payment_provider import PayerReason
 from tests.demo import demo_contest
-from tests.rails import RAILS
+from tests.rails import PAGE, PUSH, RAILS, XOF
 
 CONTEST = demo_contest()
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -198,17 +199,24 @@ def test_the_confirmation(
     ],
 )
 def test_an_order_in_every_state(changes: dict[str, object], says: str, buttons: list[str]) -> None:
-    view = order_views.order("fr", asked(**changes), CONTEST, "https://vote.example")
+    view = order_views.order("fr", asked(**changes), CONTEST, "https://vote.example", RAILS)
     assert says in view.text
     assert labels(view) == buttons
-    assert order_views.order("en", asked(**changes), None, "").text
+    assert order_views.order("en", asked(**changes), None, "", RAILS).text
+
+
+def test_how_the_wallet_asks_is_known_before_it_does() -> None:
+    waiting = asked(method=PaymentMethod.WAVE)
+    for kinds, says in ((PAGE, "page de Wave arrive"), (PUSH, "part vers")):
+        rails = Rails((Rail("wave", "CI", PaymentMethod.WAVE, kinds, XOF),))
+        assert says in order_views.order("fr", waiting, CONTEST, "", rails).text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("reason", [*(r.value for r in PayerReason), None])
 def test_every_reason_has_words(language: str, reason: str | None) -> None:
     failed = asked(status=PublicStatus.FAILED, reason=reason)
-    assert "{" not in order_views.order(language, failed, CONTEST, "").text
+    assert "{" not in order_views.order(language, failed, CONTEST, "", RAILS).text
 
 
 def test_a_board_says_whether_it_moves() -> None:

@@ -14,6 +14,7 @@ from channels.web.pages import setup
 from gateway.domain.contest import CandidateStatus
 from gateway.domain.order import Channel
 from gateway.domain.payment import PublicStatus
+from gateway.domain.routing import Rail, Rails
 from gateway.domain.wallet import PaymentMethod
 from gateway.http.app_keys import HOUSE
 from gateway.http.pages import CONTENT_SECURITY_POLICY, Pages
@@ -22,6 +23,8 @@ from gateway.ports.house import House, TakenBack
 from gateway.ports.payment_provider import PayerReason
 from tests.channels.web.house import NOWHERE, RECEIPT, RecordingHouse, application, counted_receipt
 from tests.demo import demo_contest
+from tests.rails import PAGE as REDIRECT
+from tests.rails import PUSH, XOF
 
 FORM = {"nonce": "a" * 20, "quantity": "5", "phone": "05 01 02 03 04", "method": ""}
 PAGE = "/c/star/07"
@@ -294,6 +297,13 @@ async def test_a_redirect_order_links_to_the_operators_page(here: Here) -> None:
     assert 'href="https://pay.example/x?a=1&amp;b=2"' in await here.read(path)
     here.house.change(UUID(path[7:]), payment_url="javascript:alert(1)")
     assert "javascript:" not in await here.read(path)
+
+
+async def test_how_the_wallet_asks_is_known_before_it_does(here: Here) -> None:
+    path = await here.ordered(method=PaymentMethod.WAVE)
+    for kinds, says in ((REDIRECT, "Pay on the Wave page"), (PUSH, "arrives on +225 05 •• •• 03 04")):
+        here.house.rails = Rails((Rail("wave", "CI", PaymentMethod.WAVE, kinds, XOF),))
+        assert says in await here.read(path)
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

@@ -56,6 +56,8 @@ PAGE = frozenset({Kind.REDIRECT})
         ([replace(OWN, kinds=PAGE), replace(OTHER, priority=5)], (), False),
         ([replace(OWN, kinds=PAGE), replace(OTHER, priority=5)], ("pawapay",), True),
         ([replace(OWN, kinds=PAGE, priority=5), OTHER], (), True),
+        # An order that is under way when its account closes.
+        ([replace(OWN, kinds=PAGE)], (OWN.account,), True),
         ([], (), False),
     ],
 )
