@@ -21,6 +21,8 @@ from gateway.settings import Settings
 TEMPLATE: Final = "spotlight_template"
 SECRET_KEY: Final = "a key for tests only, of the right length"
 _REDIS_DATABASES: Final = 64
+# How long a test waits for a connection while all are taken: the machine may be busy with others.
+BUSY_SECONDS: Final = 30.0
 
 T = TypeVar("T")
 

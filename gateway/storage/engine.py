@@ -31,11 +31,12 @@ def make_engine(
     as_app: bool = True,
     autocommit: bool = False,
     statement_timeout_ms: int = 5_000,
+    wait_seconds: float = 1.0,
     name: str = "spotlight",
 ) -> AsyncEngine:
     """A pool. `as_app`: take the service's role, also when the address names the owner.
 
-    A connection is awaited for one second at most; then sqlalchemy.exc.TimeoutError.
+    `wait_seconds`: how long a connection is awaited while all are taken; then sqlalchemy.exc.TimeoutError.
     """
     server_settings = {
         "application_name": name,
@@ -53,7 +54,7 @@ def make_engine(
         _dialect_url(url),
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=1.0 if as_app else 10.0,
+        pool_timeout=wait_seconds,
         # The same few connections again and again: each keeps its own plans.
         pool_use_lifo=True,
         connect_args=arguments,

@@ -26,7 +26,7 @@ def _upgrade(connection: Connection) -> None:
 
 async def migrate(owner_url: str) -> None:
     """Run the missing migrations as the schema's owner. Safe to run at the same time as itself."""
-    engine = make_engine(owner_url, pool_size=1, as_app=False, statement_timeout_ms=120_000)
+    engine = make_engine(owner_url, pool_size=1, as_app=False, statement_timeout_ms=120_000, wait_seconds=10.0)
     try:
         async with engine.connect() as connection:
             await connection.execute(text("select pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})

@@ -29,6 +29,7 @@ from gateway.usecases.collect_payments import Collector
 from gateway.usecases.place_order import place_order
 from gateway.usecases.settle_payments import settle_payments
 from gateway.usecases.verify_payments import Verifier, judge_callbacks
+from tests.engines import BUSY_SECONDS
 from tests.gateway.scripted_provider import ScriptedProvider
 from tests.rails import RAILS
 
@@ -61,7 +62,7 @@ class Rig:
     ) -> None:
         self.provider = provider or ScriptedProvider()
         self.providers = {self.provider.code: self.provider}
-        self.engine = engine or make_engine(app_url, pool_size=16)
+        self.engine = engine or make_engine(app_url, pool_size=8, wait_seconds=BUSY_SECONDS)
         auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.vault = Vault(SECRET_KEY)
         self.orders = PostgresOrders(auto, self.vault, NO_LIMITS)

@@ -27,6 +27,7 @@ from gateway.storage.vault import Vault
 from tests.channels.telegram.house import ChatHouse
 from tests.channels.telegram.wire import Wire, body, shared, tapped, written
 from tests.demo import CONTEST_ID
+from tests.engines import BUSY_SECONDS
 
 SECRET_KEY = "0123456789abcdef0123456789abcdef"
 PUBLIC = "https://vote.example"
@@ -149,7 +150,7 @@ async def store(database: Any) -> AsyncIterator[PostgresTelegram]:
     for number, contest_id in enumerate((CONTEST_ID, OTHER_CONTEST_ID)):
         await connection.execute(_KNOW, contest_id, f"memory-{number}")
     await connection.close()
-    engine = make_engine(database.app_url, pool_size=4)
+    engine = make_engine(database.app_url, pool_size=4, wait_seconds=BUSY_SECONDS)
     yield PostgresTelegram(engine.execution_options(isolation_level="AUTOCOMMIT"), Vault(SECRET_KEY))
     await engine.dispose()
 

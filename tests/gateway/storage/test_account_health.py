@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.storage.account_health import PostgresAccountHealth
 from gateway.storage.engine import make_engine
+from tests.engines import BUSY_SECONDS
 
 MTN = "mtn_momo"
 
 
 @pytest.fixture
 async def engine(database: Any) -> AsyncIterator[AsyncEngine]:
-    made = make_engine(database.app_url, pool_size=8)
+    made = make_engine(database.app_url, pool_size=8, wait_seconds=BUSY_SECONDS)
     yield made
     await made.dispose()
 

@@ -29,6 +29,7 @@ from gateway.ports.payment_provider import (
 from gateway.storage.account_health import PostgresAccountHealth
 from gateway.storage.engine import make_engine
 from gateway.usecases.account_watch import AccountWatch, how_it_went
+from tests.engines import BUSY_SECONDS
 from tests.gateway.scripted_provider import ScriptedProvider
 from tests.rails import RAILS
 
@@ -62,7 +63,7 @@ class Clock:
 
 @pytest.fixture
 async def engine(database: Any) -> AsyncIterator[AsyncEngine]:
-    made = make_engine(database.app_url, pool_size=8)
+    made = make_engine(database.app_url, pool_size=8, wait_seconds=BUSY_SECONDS)
     yield made
     await made.dispose()
 
