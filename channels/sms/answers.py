@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from channels import gsm
+from channels.adjusted import why_taken_back
 from channels.phrases import say
 from channels.sms.grammar import Ask, Check, Doubt, Vote, Word
 from channels.sms.texts import NAME_SEPTETS, TEXT_SEPTETS, votes
@@ -267,7 +268,7 @@ def checked(check: Check, found: ReceiptView | None, language: str) -> str:
                 code=found.candidate_code,
                 number=found.tally_number,
                 back=back.number,
-                why=cut(back.reason),
+                why=cut(why_taken_back(language, back.reason)),
             )
         )
     if found is not None:

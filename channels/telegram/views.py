@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from channels.adjusted import why_taken_back
 from channels.phrases import language_name
 from channels.telegram.callbacks import (
     ChooseCount,
@@ -224,7 +225,7 @@ def receipt(language: str, proof: ReceiptView) -> View:
     }
     if back is None:
         return View(say(language, "receipt.good", **facts, at=_moment(proof.counted_at)))
-    why = cut(back.reason, _WHY_UNITS)
+    why = cut(why_taken_back(language, back.reason), _WHY_UNITS)
     return View(say(language, "receipt.taken_back", **facts, at=_moment(back.at), back=back.number, why=why))
 
 

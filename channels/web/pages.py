@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 from pydantic import Field
 
+from channels.adjusted import why_taken_back
 from channels.web import debited, own_orders, share
 from channels.web.forms import (
     FORM_TYPE,
@@ -159,6 +160,7 @@ class VoterPages:
             "receipt.html",
             default_language=language_in(request.app[HOUSE].contest(found.contest_slug)),
             proof=found,
+            why=why_taken_back,
         )
         response.headers["Referrer-Policy"] = NO_REFERRER
         return response

@@ -2,6 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Adjusted(StrEnum):
+    """Why a vote left the count, as the tally says it where nobody gave words of his own."""
+
+    REFUND = "refund"
+    REVIEW = "refused after review"
+    VOIDED = "voided window"
+    REVERSED = "the payment was reversed at the operator"
+    UNCONFIRMED = "the operator does not confirm the payment"
 
 
 @dataclass(frozen=True, slots=True)

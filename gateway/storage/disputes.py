@@ -20,6 +20,7 @@ from gateway.domain.money import Money
 from gateway.domain.payment import Actor, Seen, State, advance
 from gateway.domain.reconciliation import DifferenceKind
 from gateway.domain.refund import RefundSeen, RefundState, advance_refund
+from gateway.domain.tally import Adjusted
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.payment_provider import Reversed
 from gateway.ports.stores import LedgerEntry, SeenReversal
@@ -28,7 +29,6 @@ from gateway.storage.ledger import book
 from gateway.storage.settlement import By, SettlementBroken
 
 REASON: Final = "reversed"
-PUBLIC_REASON: Final = "the payment was reversed at the operator"
 MESSAGE: Final = "votes_withdrawn"
 AGAIN_LIMIT: Final = 100
 _WORDS: Final = {Standing.OPEN: "disputed", Standing.WON: "dispute_won", Standing.LOST: "reversed"}
@@ -319,7 +319,7 @@ async def _uncount(connection: AsyncConnection, case: _Case) -> None:
         [payment],
         seen=Seen.REVERSED,
         reason=REASON,
-        public=PUBLIC_REASON,
+        public=Adjusted.REVERSED,
         by=By(Actor.VERIFIER, detail=case.detail),
         message=MESSAGE,
     )

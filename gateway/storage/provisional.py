@@ -13,6 +13,7 @@ from gateway.domain.money import Money
 from gateway.domain.payment import Actor, Confirmed, Seen, State, Verdict, verdict
 from gateway.domain.provisional import Ours
 from gateway.domain.receipt import order_code
+from gateway.domain.tally import Adjusted
 from gateway.ports.provisional import CallbackFacts, Denial, TakenBack
 from gateway.ports.stores import LedgerEntry, OpenPayment
 from gateway.storage.figures import QUESTIONS
@@ -23,8 +24,6 @@ from gateway.storage.orders import payer_place
 from gateway.storage.payments import LEASE_SECONDS
 from gateway.storage.settlement import COUNTED_BEFORE, By
 from gateway.storage.vault import Vault, each_opened
-
-PUBLIC_REASON: Final = "the operator does not confirm the payment"
 
 _FACTS: Final = text(f"""
 select b.id, b.remote, p.reference, p.status, p.amount_minor, p.currency, p.payer_cipher, p.placed_at, now() as now,
@@ -130,7 +129,7 @@ class PostgresProvisional:
                 [denial.reference],
                 seen=denial.seen,
                 reason=denial.reason,
-                public=PUBLIC_REASON,
+                public=Adjusted.UNCONFIRMED,
                 by=By(Actor.VERIFIER, "operator", None, denial.code or None),
                 message="payment_failed" if denial.seen is Seen.DENIED else None,
             )

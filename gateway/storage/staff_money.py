@@ -11,6 +11,7 @@ from gateway.domain.money import Money
 from gateway.domain.payment import Actor, State
 from gateway.domain.refund import RefundSeen, RefundState
 from gateway.domain.staff_request import Act, ActRefused, StaffRequest, Why
+from gateway.domain.tally import Adjusted
 from gateway.ports.give_back import Moved
 from gateway.ports.refunds import RefundObservation
 from gateway.ports.staff import NewRequest
@@ -24,7 +25,7 @@ GIVEABLE: Final = frozenset({State.SETTLED, State.HELD})
 _HELD: Final = frozenset({State.HELD})
 _OPERATOR_REFERENCE_LENGTH_MAX: Final = 64
 # Why, in the word that the voter's text is chosen by, and as the tally says it.
-_CLAIM, _REVIEW = ("claim", "refund"), ("review", "refused after review")
+_CLAIM, _REVIEW = ("claim", Adjusted.REFUND), ("review", Adjusted.REVIEW)
 
 _PAYMENT: Final = text("""
 select p.reference, p.contest_id, p.status, p.provider, p.placed_at, p.provisional, c.slug, v.channel, v.quantity,

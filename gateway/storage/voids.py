@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.domain.order import Channel
 from gateway.domain.payment import State
 from gateway.domain.staff_request import ActRefused, StaffRequest, Why
+from gateway.domain.tally import Adjusted
 from gateway.ports.give_back import VoidBatch, VoidProgress
 from gateway.ports.staff import NewRequest
 from gateway.storage.give_back import Word, by_staff, give_back, lock_contest
@@ -106,7 +107,7 @@ class PostgresVoids:
             left = list((await connection.execute(_LEFT, asked)).scalars())
             if not left:
                 return VoidBatch(contest, (), 0)
-            public = str(request.params.get("public_reason") or "voided window")
+            public = str(request.params.get("public_reason") or Adjusted.VOIDED)
             word = Word(REASON, public, by_staff(request.requested_by, request.id))
             moved = await give_back(connection, contest, left, word, states=VOIDABLE)
             done = set(moved.done)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from channels import gsm
+from channels.adjusted import why_taken_back
 from channels.phrases import language_name, say
 from channels.ussd.screens.fitting import SEPTETS_MAX, around_name, counted, fitted, foot, with_foot
 from gateway.domain.contest import Contest
@@ -81,7 +82,7 @@ def _taken_back(found: ReceiptView, back: TakenBack, language: str, room: int) -
         )
         return f"{text}\n{say(language, 'ussd.back')}"
 
-    return around_name(make, back.reason, room=room)
+    return around_name(make, why_taken_back(language, back.reason), room=room)
 
 
 def rescued(found: Rescue, contest: Contest, language: str, room: int = SEPTETS_MAX) -> str:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from channels import gsm
+from channels.adjusted import why_taken_back
 from channels.sms import answers
 from channels.sms.grammar import Check
 from channels.sms.inbound import REPLIES_PER_HOUR, Reply
@@ -166,4 +167,4 @@ def test_a_receipt_of_a_vote_that_was_taken_back_says_so_in_one_part(language: s
         taken_back = replace(proof, taken_back=TakenBack(9_999_998, NOON, why))
         text = answers.checked(Check("7K2M9QXW4T", "7K2M9QXW4T"), taken_back, language)
         assert gsm.parts(text) == 1
-        assert ("9999999" in text, "9999998" in text, why[:8] in text) == (True, True, True)
+        assert ("9999999" in text, "9999998" in text, why_taken_back(language, why)[:8] in text) == (True, True, True)

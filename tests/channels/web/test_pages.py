@@ -15,6 +15,7 @@ from gateway.domain.contest import CandidateStatus
 from gateway.domain.order import Channel
 from gateway.domain.payment import PublicStatus
 from gateway.domain.routing import Rail, Rails
+from gateway.domain.tally import Adjusted
 from gateway.domain.wallet import PaymentMethod
 from gateway.http.app_keys import HOUSE
 from gateway.http.pages import CONTENT_SECURITY_POLICY, Pages
@@ -366,6 +367,13 @@ async def test_a_receipt_of_a_vote_that_was_taken_back_says_so(here: Here) -> No
     said = await answer.json()
     assert said["tallyNumber"] == 42
     assert said["takenBack"] == {"tallyNumber": 57, "at": "2026-06-02T08:00:00Z", "reason": "voided <window>"}
+
+
+async def test_a_reason_of_ours_is_told_in_the_readers_language(here: Here) -> None:
+    back = TakenBack(57, datetime(2026, 6, 2, 8, tzinfo=UTC), Adjusted.REVERSED.value)
+    here.house.receipts[RECEIPT] = replace(counted_receipt(), taken_back=back)
+    answer = await here.client.get(f"/verify/{RECEIPT}", headers={"Accept-Language": "fr"})
+    assert "paiement repris par l&#39;opérateur" in await answer.text()
 
 
 @pytest.mark.parametrize(
