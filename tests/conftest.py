@@ -20,8 +20,8 @@ __all__ = ["browser"]
 _COUNTRIES: Final = ("tests/journeys/", "tests/chaos/")
 _LONG: Final = ("test_money_machine.py", "test_fuzz.py", "test_random_inputs.py", "test_public_web.py", "test_looks.py")
 # A coroutine test that hangs ends by this; one whose fixtures hang takes its process with it, a little later.
-_COROUTINE_SECONDS: Final = 150.0
-_LAST_RESORT: Final = pytest.mark.timeout(240, method="thread")
+_COROUTINE_SECONDS: Final = 180
+_GRACE_SECONDS: Final = 60
 
 
 class OneCountryAtATime(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
@@ -42,19 +42,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first; the clock of a coroutine test is one that a hanging loop cannot stop."""
     for item in items:
         if iscoroutinefunction(getattr(item, "obj", None)):
-            item.add_marker(_LAST_RESORT)
+            own = item.get_closest_marker("timeout")
+            seconds = own.args[0] if own else _COROUTINE_SECONDS
+            item.add_marker(pytest.mark.timeout(seconds + _GRACE_SECONDS, method="thread"), append=False)
     items.sort(key=lambda item: (not item.nodeid.startswith(_COUNTRIES), item.path.name not in _LONG))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     """A signal does not interrupt the loop of production: coroutine tests are ended from within."""
-    test = pyfuncitem.obj
-    if iscoroutinefunction(test):
+    test, clock = pyfuncitem.obj, pyfuncitem.get_closest_marker("timeout")
+    if iscoroutinefunction(test) and clock is not None:
+        seconds = clock.args[0] - _GRACE_SECONDS
 
         @wraps(test)
         async def limited(*arguments: Any, **more: Any) -> None:
-            with anyio.fail_after(_COROUTINE_SECONDS):
+            with anyio.fail_after(seconds):
                 await test(*arguments, **more)
 
         pyfuncitem.obj = limited

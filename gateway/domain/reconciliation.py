@@ -23,6 +23,7 @@ class LineKind(StrEnum):
     COLLECTION = "collection"
     REFUND = "refund"
     PAYOUT = "payout"
+    DISPUTE = "dispute"  # taken back by the operator, for the payer
     FEE = "fee"
     TRANSFER = "transfer"  # between wallets of ours, or to the bank
     OTHER = "other"
@@ -81,8 +82,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """One payment, refund or payout of ours. `ended`: when the operator was seen to have moved its money,
-    None as long as it was not. `lines`: lines of statements that are it already."""
+    """One payment, refund, payout or lost dispute of ours. `ended`: when the operator was seen to have moved its
+    money, None as long as it was not. `lines`: lines of statements that are it already; `fee_minor`: what is
+    booked of its fee without any."""
 
     reference: UUID
     kind: LineKind
@@ -94,6 +96,7 @@ class Booked:
     payer_index: bytes | None = None
     lines: int = 0
     contest_id: UUID | None = None
+    fee_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +125,12 @@ def may_be(line: LineKind, kind: LineKind) -> bool:
     """Whether a line of this kind can be one of ours of that kind."""
     if line is LineKind.COLLECTION:
         return kind is LineKind.COLLECTION
-    if line in OUTGOING or line is LineKind.TRANSFER:
+    if line is LineKind.TRANSFER:
+        return kind in OUTGOING or kind is LineKind.DISPUTE
+    if line in OUTGOING:
         return kind in OUTGOING
+    if line is LineKind.DISPUTE:
+        return kind is LineKind.DISPUTE
     return line is LineKind.OTHER
 
 

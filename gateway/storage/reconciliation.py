@@ -190,9 +190,9 @@ def _judge(batch: _Batch, line: Line, held: Booked, by: MatchedBy, *, from_float
     batch.found += [_row(each, line, held, from_float=out) for each in compare(line, held)]
     if not settled:
         batch.hinted.append(held.reference)
-    elif line.fee_minor and not line.restated:
+    elif line.fee_minor > held.fee_minor and not line.restated:
         # What a restated line says of fees was booked with the first; a balance tells if it changed.
-        batch.fees[line.id] = (held.contest_id, Money(line.fee_minor, line.amount.currency), out)
+        batch.fees[line.id] = (held.contest_id, Money(line.fee_minor - held.fee_minor, line.amount.currency), out)
     return held
 
 
@@ -228,7 +228,7 @@ def _row(found: Found, line: Line, held: Booked | None, *, from_float: bool) -> 
         "currency": found.currency,
         "detail": found.detail,
     }
-    if held is not None:
+    if held is not None and held.kind is not LineKind.DISPUTE:  # whose own differences name it
         of = {LineKind.REFUND: "refund_reference", LineKind.PAYOUT: "payout_reference"}
         row[of.get(held.kind, "payment_reference")] = held.reference
     return row

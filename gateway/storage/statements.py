@@ -67,21 +67,31 @@ _OURS: Final = f"""
 select 'collection' as kind, p.reference, p.provider_reference, p.payer_index, p.contest_id, p.placed_at as began,
   case when p.status in {TAKEN} then coalesce(p.confirmed_at, p.settled_at, p.placed_at) end as ended,
   coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency,
-  {_HAS_LINES.format("p.reference")}
+  0 as fee_minor, {_HAS_LINES.format("p.reference")}
 from payments p where p.provider = :provider and {{payments}}
 union all
 select 'refund', r.reference, r.provider_reference, p.payer_index, r.contest_id, r.created_at, r.done_at,
-  r.amount_minor, r.currency, {_HAS_LINES.format("r.reference")}
+  r.amount_minor, r.currency, 0, {_HAS_LINES.format("r.reference")}
 from refunds r join payments p on p.reference = r.payment_reference
 where coalesce(nullif(r.provider, ''), p.provider) = :provider and {{refunds}}
 union all
 select 'payout', o.reference, o.provider_reference, b.phone_index, o.contest_id, o.created_at, o.done_at,
-  o.amount_minor, o.currency, {_HAS_LINES.format("o.reference")}
+  o.amount_minor, o.currency, 0, {_HAS_LINES.format("o.reference")}
 from payouts o join beneficiaries b on b.id = o.beneficiary_id where o.provider = :provider and {{payouts}}
+union all
+select 'dispute', d.reference, d.operator_reference, null, d.contest_id, d.opened_at,
+  case when d.status = 'lost' and d.effect is not null then d.closed_at end, d.amount_minor, d.currency, d.fee_minor,
+  {_HAS_LINES.format("d.reference")}
+from disputes d where d.provider = :provider and {{disputes}}
 """
 _NAMED: Final = "{}.reference = any(cast(:references as uuid[]))"
 _BY_REFERENCE: Final = text(
-    _OURS.format(payments=_NAMED.format("p"), refunds=_NAMED.format("r"), payouts=_NAMED.format("o"))
+    _OURS.format(
+        payments=_NAMED.format("p"),
+        refunds=_NAMED.format("r"),
+        payouts=_NAMED.format("o"),
+        disputes=_NAMED.format("d"),
+    )
 )
 _KNOWN: Final = (
     "({0}.provider_reference = any(cast(:told as text[])) or {1} = any(cast(:numbers as bytea[])))"
@@ -92,6 +102,8 @@ _OTHERWISE: Final = text(
         payments=_KNOWN.format("p", "p.payer_index", "placed_at"),
         refunds=_KNOWN.format("r", "p.payer_index", "created_at"),
         payouts=_KNOWN.format("o", "b.phone_index", "created_at"),
+        # An operator's number for a dispute is one for ever, and disputes last for months.
+        disputes="d.operator_reference = any(cast(:told as text[]))",
     )
 )
 _ORDER_CODES: Final = text("""
@@ -204,4 +216,5 @@ def _booked(row: Row[Any], order_code: str | None = None) -> Booked:
         payer_index=bytes(row.payer_index) if row.payer_index is not None else None,
         lines=row.lines,
         contest_id=row.contest_id,
+        fee_minor=row.fee_minor,
     )

@@ -68,4 +68,5 @@ SIMULATED_KINDS: Mapping[str, LineKind] = {
     "transfer": LineKind.PAYOUT,
     "payout": LineKind.PAYOUT,
     "disbursement": LineKind.PAYOUT,
+    "dispute": LineKind.DISPUTE,
 }

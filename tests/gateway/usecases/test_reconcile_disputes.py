@@ -1,0 +1,88 @@
+"""Lines of statements about money that the operator took back."""
+
+from typing import Any
+
+import pytest
+
+from gateway.domain.dispute import Standing
+from gateway.domain.money import Money
+from gateway.domain.order import PlacedOrder
+from gateway.domain.reconciliation import DifferenceKind, Repair
+from gateway.ports.payment_provider import Reversed
+from gateway.ports.stores import SeenReversal
+from gateway.storage.disputes import record_reversals
+from tests.gateway.usecases.test_reconcile import House, ours
+from tests.gateway.usecases.test_reconcile import house as house
+
+NUMBER = "du_1"
+
+
+async def heard(house: House, order: PlacedOrder, standing: Standing, fee: int | None = None) -> None:
+    told = Reversed(
+        "fraudulent",
+        Money(500, "XOF"),
+        NUMBER,
+        "{}",
+        standing,
+        fee=None if fee is None else Money(fee, "XOF"),
+    )
+    await record_reversals(house.rig.engine, [SeenReversal(1, "mtn_momo", told, order.payment_reference)])
+
+
+def taken_back(order: PlacedOrder, **more: Any) -> dict[str, Any]:
+    """As Stripe's simulated statement has it: under its own number, with ours beside it."""
+    return {
+        "kind": "dispute",
+        "our_reference": NUMBER,
+        "provider_reference": NUMBER,
+        "external_id": str(order.payment_reference),
+        **more,
+    }
+
+
+@pytest.fixture
+async def order(house: House) -> PlacedOrder:
+    return await house.counted()
+
+
+async def test_a_lost_dispute_is_explained(house: House, order: PlacedOrder) -> None:
+    await heard(house, order, Standing.LOST)
+    done = await house.imported(ours(order), taken_back(order))
+    assert (done.matched, done.waiting, done.found) == (2, 0, {})
+    assert await house.account("operator_clearing") == 0
+
+
+async def test_what_it_cost_is_booked_once(house: House, order: PlacedOrder) -> None:
+    await heard(house, order, Standing.LOST, fee=100)
+    done = await house.imported(ours(order), taken_back(order, fee=150))
+    assert done.fees == [Money(50, "XOF")]
+    assert await house.account("operator_fee") == 150
+
+
+async def test_while_it_is_open_the_operator_has_less_than_the_book(house: House, order: PlacedOrder) -> None:
+    await heard(house, order, Standing.OPEN)
+    done = await house.imported(ours(order), taken_back(order))
+    assert (done.matched, done.waiting, done.found) == (1, 1, {DifferenceKind.MISSING_HERE: 1})
+    (found,) = await house.reconciler.differences()
+    assert (found.amount_minor, Repair.UNEXPLAINED in found.offered) == (-500, False)
+    await heard(house, order, Standing.LOST)
+    done = await house.reconciler.compare("mtn_momo")
+    assert (done.matched, done.closed, await house.kinds()) == (1, 1, [])
+
+
+async def test_one_that_nobody_told_us_of_waits_for_a_person(house: House, order: PlacedOrder) -> None:
+    done = await house.imported(ours(order), taken_back(order))
+    assert done.found == {DifferenceKind.MISSING_HERE: 1}
+    (found,) = await house.reconciler.differences()
+    assert found.amount_minor == -500
+    # Votes of a payment that is on the statement are not doubted by it.
+    assert await house.rig.status(order) == "settled"
+
+
+async def test_a_second_line_for_it_is_one_too_many(house: House, order: PlacedOrder) -> None:
+    await heard(house, order, Standing.LOST)
+    await house.imported(ours(order), taken_back(order))
+    done = await house.imported(taken_back(order, provider_reference=f"{NUMBER}-again", our_reference=NUMBER))
+    assert set(done.found) <= {DifferenceKind.MISSING_HERE, DifferenceKind.DOUBLE}
+    (found,) = await house.reconciler.differences()
+    assert found.amount_minor == -500
