@@ -125,12 +125,11 @@ def may_be(line: LineKind, kind: LineKind) -> bool:
     """Whether a line of this kind can be one of ours of that kind."""
     if line is LineKind.COLLECTION:
         return kind is LineKind.COLLECTION
-    if line is LineKind.TRANSFER:
-        return kind in OUTGOING or kind is LineKind.DISPUTE
-    if line in OUTGOING:
-        return kind in OUTGOING
     if line is LineKind.DISPUTE:
         return kind is LineKind.DISPUTE
+    if line in OUTGOING or line is LineKind.TRANSFER:
+        # What was given back past us is a refund to the operator, and a lost dispute to us.
+        return kind in OUTGOING or kind is LineKind.DISPUTE
     return line is LineKind.OTHER
 
 

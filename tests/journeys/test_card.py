@@ -3,6 +3,8 @@
 import re
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -52,6 +54,29 @@ def test_a_card_pays_without_a_phone_number_and_an_event_counts_it(country: Coun
     wait_for(lambda: country.gateway.get(status).json()["status"] == "COMPLETED")
     wait_for(lambda: country.votes("09") == before + 5)
     assert [line["amount"] for line in country.statement("stripe") if line["kind"] == "collection"] == ["500"]
+
+
+def test_what_the_card_company_took_back_is_explained_by_its_statement(country: Country, tmp_path: Path) -> None:
+    before, card = country.votes("09"), {"number": "4242424242424242", "expiry": "12/48", "cvc": "123"}
+    for afterwards in (("dispute", "dispute_lost"), ("refund",)):
+        placed = order(country, "09", 6)
+        page = wait_for(partial(link_of, country, placed))
+        country.sandbox.post(page, data={**card, "action": "pay"}, follow_redirects=False)
+        wait_for(partial(status_is, country, placed, "COMPLETED"))
+        for action in afterwards:
+            country.sandbox.post(page, data={"action": action})
+        wait_for(partial(status_is, country, placed, "REFUNDED"))
+    wait_for(lambda: country.votes("09") == before)
+    stated = tmp_path / "stripe.csv"
+    stated.write_text(country.sandbox.get("/statement/stripe.csv").raise_for_status().text)
+    assert {line["kind"] for line in country.statement("stripe")} == {"collection", "dispute", "refund"}
+    imported = country.run("reconcile", "import", str(stated), "--provider", "stripe")
+    assert imported.returncode == 0, imported.stderr
+    assert "difference" not in imported.stdout, imported.stdout
+
+
+def status_is(country: Country, placed: dict[str, str], status: str) -> bool:
+    return bool(country.gateway.get(f"/api/votes/{placed['voteId']}").json()["status"] == status)
 
 
 def test_fewer_votes_than_a_card_may_be_charged_for_are_refused_before(country: Country) -> None:

@@ -39,6 +39,7 @@ HELD = Booked(
     payer_index=b"awa",
 )
 OTHER = replace(HELD, reference=UUID(int=2), order_code="SPZ", provider_reference="4712")
+DISPUTE = replace(HELD, kind=LineKind.DISPUTE, order_code=None, provider_reference="du_1", payer_index=None)
 LINE = Line(1, LineKind.COLLECTION, XOF, at=NOW + timedelta(seconds=20), payer_index=b"awa")
 
 
@@ -68,6 +69,11 @@ LINE = Line(1, LineKind.COLLECTION, XOF, at=NOW + timedelta(seconds=20), payer_i
             [replace(HELD, kind=LineKind.REFUND)],
             MatchedBy.OUR_REFERENCE,
         ),
+        # What is taken back is no second collection, also where it names the payment.
+        (replace(LINE, our_reference=str(OURS), kind=LineKind.DISPUTE), [HELD], None),
+        (replace(LINE, provider_reference="du_1"), [DISPUTE], None),
+        (replace(LINE, provider_reference="du_1", kind=LineKind.DISPUTE), [DISPUTE], MatchedBy.OPERATOR_REFERENCE),
+        (replace(LINE, provider_reference="du_1", kind=LineKind.REFUND), [DISPUTE], MatchedBy.OPERATOR_REFERENCE),
     ],
 )
 def test_match(line: Line, candidates: list[Booked], by: MatchedBy | None) -> None:
@@ -89,6 +95,8 @@ REFUND = replace(HELD, kind=LineKind.REFUND)
         (replace(LINE, restated=True), replace(HELD, lines=1), []),
         (replace(LINE, restated=True, amount=Money(550, "XOF")), replace(HELD, lines=1), [(DifferenceKind.AMOUNT, 50)]),
         (replace(LINE, kind=LineKind.REFUND), replace(REFUND, lines=1), [(DifferenceKind.DOUBLE, -500)]),
+        (replace(LINE, kind=LineKind.DISPUTE), DISPUTE, []),
+        (replace(LINE, kind=LineKind.DISPUTE), replace(DISPUTE, ended=None), [(DifferenceKind.MISSING_HERE, -500)]),
         (replace(LINE, amount=Money(450, "XOF")), HELD, [(DifferenceKind.AMOUNT, -50)]),
         (replace(LINE, amount=Money(550, "XOF")), HELD, [(DifferenceKind.AMOUNT, 50)]),
         (replace(LINE, amount=Money(550, "XOF"), kind=LineKind.PAYOUT), REFUND, [(DifferenceKind.AMOUNT, -50)]),
