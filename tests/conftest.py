@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import anyio
 import pytest
+from hypothesis import settings as examples
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -22,6 +23,10 @@ _LONG: Final = ("test_money_machine.py", "test_fuzz.py", "test_random_inputs.py"
 # A coroutine test that hangs ends by this; one whose fixtures hang takes its process with it, a little later.
 _COROUTINE_SECONDS: Final = 180
 _GRACE_SECONDS: Final = 60
+
+# The suite plays the same examples each time; `make fuzz` and `make chaos` draw new ones, from seeds that they tell.
+examples.register_profile("repeatable", derandomize=True)
+examples.load_profile("repeatable")
 
 
 class OneCountryAtATime(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types

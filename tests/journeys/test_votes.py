@@ -175,7 +175,7 @@ def test_orange_gets_its_link_by_sms_and_pays_with_a_code(country: Country) -> N
 def test_money_is_votes_at_the_end_of_all_journeys(country: Country) -> None:
     providers = ("mtn_momo", "orange_money", "pawapay", "wave", "stripe")
     lines = [line for p in providers for line in country.statement(p) if line["currency"] == "XOF"]
-    signs = {"collection": 1, "refund": -1}
+    signs = {"collection": 1, "refund": -1, "dispute": -1}
     collected = sum(int(line["amount"]) * signs[line["kind"]] for line in lines)
     contests = country.gateway.get("/api/contests").raise_for_status().json()["contests"]
     slugs = [contest["slug"] for contest in contests if contest["price"]["currency"] == "XOF"]
