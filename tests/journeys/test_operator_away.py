@@ -30,7 +30,7 @@ def closed(country: Country, account: str) -> bool:
 def order(country: Country, number: str) -> int:
     body = {
         "contest": "star",
-        "candidateCode": "09",
+        "candidateCode": "12",
         "quantity": 1,
         "paymentMethod": "MTN_MOBILE_MONEY",
         "voterPhone": number,
