@@ -68,7 +68,7 @@ def order_values(order: OrderView, contest: Contest | None, now: datetime, rails
     whether it is paid on a page of the operator."""
     place = (contest.country if contest else "", order.method)
     link = safe_link(order.payment_url)
-    by_page = link is not None or order.method is PaymentMethod.CARD or rails.by_page(*place)
+    by_page = link is not None or rails.by_page(*place)
     left = None if order.pay_before is None else max(0, int((order.pay_before - now).total_seconds()))
     return {
         "order": order,

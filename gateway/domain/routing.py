@@ -84,7 +84,9 @@ class Rails:
 
     def by_page(self, country: str, method: PaymentMethod) -> bool:
         """Whether a payer without a code approves on the operator's page, by the accounts that are asked
-        first: none of them asks the phone. Where all are closed, as it was before."""
+        first: none of them asks the phone, and no card does. Where all are closed, as it was before."""
+        if method is PaymentMethod.CARD:
+            return True
         every = [rail for rail in self._among(country, method) if rail.kinds & WITHOUT_CODE]
         rails = [rail for rail in every if rail.account not in self.closed] or every
         best = min((rail.priority for rail in rails), default=0)

@@ -7,6 +7,6 @@
 Server processes run on one core; the load, PostgreSQL and Valkey share the other one.
 
 P3 depends on how many wait at once, because they share a commit: with 64, 128, 256 and 512 buyers an order went
-through 0.8, 0.9, 1.2 and 1.3 times as often as a raw insert, on two cores with a disk that flushes in 0.1 ms. The
-slower the disk, the better for the product. It is measured with 256.
+through 0.8, 0.9, 1.2 and 1.3 times as often as a raw insert, on two cores with a disk that flushes in 0.1 ms. It is
+measured with 256.
 """
