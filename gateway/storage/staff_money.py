@@ -18,7 +18,7 @@ from gateway.ports.staff import NewRequest
 from gateway.storage.give_back import Moved as Back
 from gateway.storage.give_back import Word, by_staff, give_back, lock_contest, release
 from gateway.storage.refunds import record_refunds
-from gateway.storage.staff_requests import Freeze, hold_request
+from gateway.storage.staff_requests import Freeze, did_before, keep_outcome
 from gateway.storage.voids import freeze_window
 
 GIVEABLE: Final = frozenset({State.SETTLED, State.HELD})
@@ -40,12 +40,6 @@ select r.reference, r.payment_reference, r.status, r.provider, r.amount_minor, r
   c.slug,
   exists (select 1 from evidence e where e.reference = r.reference and e.word = 'failed') as failed
 from refunds r join contests c on c.id = r.contest_id where r.reference = :reference
-""")
-# What a request did is in the story of its payment or refund, or in the refund that it made.
-_DONE_BY: Final = text("""
-select exists (select 1 from payment_events where reference = :reference and detail = :detail)
-  or exists (select 1 from refund_events where reference = :reference and detail = :detail)
-  or exists (select 1 from refunds where payment_reference = :reference and request_id = :request)
 """)
 _TICKET: Final = text("select contest_id, payment_reference, status from support_tickets where id = :ticket")
 _CLOSE_TICKET: Final = text("""
@@ -133,8 +127,8 @@ class PostgresStaffMoney:
         async with self._engine.begin() as connection:
             payment = await _payment(connection, request.subject)
             await lock_contest(connection, payment.contest_id)
-            if await _done(connection, request, payment.reference):
-                return Moved("done before")
+            if (did := await did_before(connection, request.id)) is not None:
+                return Moved(did)
             reason, public = words
             public = str(request.params.get("public_reason") or public)
             word = Word(reason, public, by_staff(request.requested_by, request.id))
@@ -143,28 +137,30 @@ class PostgresStaffMoney:
             if (ticket := request.params.get("ticket")) is not None:
                 note = f"refund request {request.id}"
                 await connection.execute(_CLOSE_TICKET, {"ticket": _number(ticket, "ticket"), "note": note})
-        amount = Money(payment.amount_minor, payment.currency)
-        taken = f", {payment.quantity} votes left the tally" if back.counted else ""
-        return Moved(f"{_told(amount)} owed back{taken}", payment.contest_id, tuple(back.counted))
+            amount = Money(payment.amount_minor, payment.currency)
+            taken = f", {payment.quantity} votes left the tally" if back.counted else ""
+            did = await keep_outcome(connection, request.id, f"{_told(amount)} owed back{taken}")
+        return Moved(did, payment.contest_id, tuple(back.counted))
 
     async def release_held(self, request: StaffRequest) -> Moved:
         """Count a held payment."""
         async with self._engine.begin() as connection:
             payment = await _payment(connection, request.subject)
             await lock_contest(connection, payment.contest_id)
-            if await _done(connection, request, payment.reference):
-                return Moved("done before")
+            if (did := await did_before(connection, request.id)) is not None:
+                return Moved(did)
             by = by_staff(request.requested_by, request.id)
             back = await release(connection, payment.contest_id, payment.reference, by)
             _nothing_skipped(back)
-        return Moved(f"{payment.quantity} votes counted", payment.contest_id, tuple(back.counted))
+            did = await keep_outcome(connection, request.id, f"{payment.quantity} votes counted")
+        return Moved(did, payment.contest_id, tuple(back.counted))
 
     async def manual_refund_done(self, request: StaffRequest) -> Moved:
         """A person paid a refund and has the operator's reference for it."""
         async with self._engine.begin() as connection:
             refund = await _refund(connection, request.subject)
-            if await _done(connection, request, refund.reference):
-                return Moved("done before")
+            if (did := await did_before(connection, request.id)) is not None:
+                return Moved(did)
             theirs, amount = _operator_reference(request.params), Money(refund.amount_minor, refund.currency)
             seen = RefundObservation(
                 refund.reference,
@@ -180,15 +176,15 @@ class PostgresStaffMoney:
             )
             if not await record_refunds(connection, [seen]):
                 raise ActRefused(Why.IMPOSSIBLE, f"the refund is {refund.status} by now")
-        return Moved(f"{_told(amount)} given back by hand, {theirs}")
+            return Moved(await keep_outcome(connection, request.id, f"{_told(amount)} given back by hand, {theirs}"))
 
     async def retry_refund(self, request: StaffRequest) -> Moved:
         """Give a refund that waits for a person back to the machine: as it is, or under a new reference
         when the operator ended this one."""
         async with self._engine.begin() as connection:
             refund = await _refund(connection, request.subject)
-            if await _done(connection, request, refund.reference):
-                return Moved("done before")
+            if (did := await did_before(connection, request.id)) is not None:
+                return Moved(did)
             now = (await connection.execute(text("select now()"))).scalar_one()
             seen = RefundObservation(
                 refund.reference,
@@ -199,15 +195,15 @@ class PostgresStaffMoney:
             )
             if not await record_refunds(connection, [seen]):
                 raise ActRefused(Why.IMPOSSIBLE, f"the refund is {refund.status} by now")
-        return Moved("will be sent again")
+            return Moved(await keep_outcome(connection, request.id, "will be sent again"))
 
     async def replay_callback(self, request: StaffRequest) -> Moved:
         """Have a stored callback judged once more."""
         async with self._engine.begin() as connection:
-            if not await hold_request(connection, request.id):
-                return Moved("done before")
+            if (did := await did_before(connection, request.id)) is not None:
+                return Moved(did)
             await connection.execute(_REPLAY, {"id": _number(request.subject, "callback")})
-        return Moved("will be judged again")
+            return Moved(await keep_outcome(connection, request.id, "will be judged again"))
 
 
 async def _payment(connection: AsyncConnection, subject: str) -> Row[Any]:
@@ -222,13 +218,6 @@ async def _refund(connection: AsyncConnection, subject: str) -> Row[Any]:
     if found is None:
         raise ActRefused(Why.UNKNOWN, f"there is no refund {subject}")
     return found
-
-
-async def _done(connection: AsyncConnection, request: StaffRequest, reference: UUID) -> bool:
-    """Whether nothing is left to do: it was done before, or is no longer to be done. Locks the request."""
-    asked = {"reference": reference, "request": request.id, "detail": by_staff("", request.id).detail}
-    to_be_done = await hold_request(connection, request.id)
-    return not to_be_done or bool((await connection.execute(_DONE_BY, asked)).scalar_one())
 
 
 def _in_state(payment: Row[Any], states: frozenset[State]) -> None:

@@ -164,6 +164,23 @@ async def hold_request(connection: AsyncConnection, request_id: UUID) -> bool:
     return status == RequestStatus.APPROVED.value
 
 
+async def did_before(connection: AsyncConnection, request_id: UUID) -> str | None:
+    """Lock a request until the end of this transaction; what it did, None while it is still to be done.
+
+    A worker and the person who agrees may both carry it out: the second one tells what the first one did."""
+    wanted = select(staff_requests.c.status, staff_requests.c.outcome).where(staff_requests.c.id == request_id)
+    row = (await connection.execute(wanted.with_for_update())).one()
+    outcome: str | None = row.outcome
+    return outcome if outcome is not None or row.status == RequestStatus.APPROVED.value else f"it is {row.status}"
+
+
+async def keep_outcome(connection: AsyncConnection, request_id: UUID, outcome: str) -> str:
+    """Keep what a request did, in the transaction that did it; the outcome."""
+    kept = update(staff_requests).where(staff_requests.c.id == request_id).values(outcome=outcome)
+    await connection.execute(kept)
+    return outcome
+
+
 def _read(row: Row[*tuple[Any, ...]]) -> StaffRequest:
     return StaffRequest(
         id=row.id,

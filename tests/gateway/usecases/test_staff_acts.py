@@ -15,6 +15,7 @@ from gateway.domain.staff_request import Act, ActRefused, RequestStatus, StaffRe
 from gateway.ports.staff import Executed
 from gateway.ports.work import Work
 from gateway.storage.owed import PostgresOwed
+from gateway.storage.staff_money import PostgresStaffMoney
 from gateway.storage.staff_requests import PostgresStaffRequests
 from gateway.usecases.staff_acts import StaffActs
 from tests.gateway.money_rig import ASKER, CHECKER, REASON, Killed, MoneyRig, opened
@@ -324,16 +325,17 @@ async def test_a_stored_callback_is_judged_again_by_one_person(rig: MoneyRig) ->
 async def test_killed_at_every_statement_the_next_worker_goes_on(
     rig: MoneyRig, act: Act, prepare: str, after: str
 ) -> None:
-    deaths = 0
+    deaths, told = 0, set[str | None]()
     while True:
         order = await getattr(rig, prepare)(number=f"+22505010203{deaths:02}")
         asked = await rig.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
         try:
             with rig.dying_at(deaths + 1):
-                await rig.acts.decide(asked, CHECKER, approve=True)
+                outcome = await rig.acts.decide(asked, CHECKER, approve=True)
         except Killed:
             deaths += 1
         else:
+            told.add(outcome.text)
             break
         assert await rig.broken() == {}
         request = await rig.acts.requests.read(asked)
@@ -347,8 +349,35 @@ async def test_killed_at_every_statement_the_next_worker_goes_on(
         written = await rig.acts.requests.read(asked)
         assert written is not None
         assert written.status is RequestStatus.DONE
+        told.add(written.outcome)
         assert await rig.acts.run_approved() == 0
     assert deaths > 8
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("act", "prepare", "said"),
+    [
+        (Act.REFUND_PAYMENT, "counted", "500 XOF owed back, 5 votes left the tally"),
+        (Act.RELEASE_HELD, "held", "5 votes counted"),
+        (Act.REFUSE_HELD, "held", "500 XOF owed back"),
+    ],
+)
+async def test_a_worker_and_the_person_who_agrees_may_both_do_it_and_tell_the_same(
+    rig: MoneyRig, act: Act, prepare: str, said: str
+) -> None:
+    order = await getattr(rig, prepare)()
+    asked = await rig.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
+    request = await rig.acts.requests.decide(asked, CHECKER, approve=True)
+    does = getattr(PostgresStaffMoney(rig.engine), act.value)
+    assert [(await does(request)).outcome for _ in range(2)] == [said, said]
+    assert await rig.acts.run_approved() == 1
+    written = await rig.acts.requests.read(asked)
+    assert written is not None
+    assert (written.status, written.outcome) == (RequestStatus.DONE, said)
+    # Once it is finished, too.
+    assert (await does(request)).outcome == said
+    assert await rig.broken() == {}
 
 
 async def test_a_temporary_error_leaves_it_approved_and_a_fault_of_ours_ends_it(rig: MoneyRig) -> None:
