@@ -8,6 +8,9 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 APP_ROLE: Final = "spotlight_app"
+# How much longer than its own limit a statement is waited for. A server that is gone without a word, behind a
+# broken line, would be waited for until the kernel gives up, and a loop of ours with it.
+SILENCE_SECONDS: Final = 3.0
 
 
 def _dialect_url(url: str) -> str:
@@ -36,6 +39,7 @@ def make_engine(
 ) -> AsyncEngine:
     """A pool. `as_app`: take the service's role, also when the address names the owner.
 
+    A statement is ended by the server after `statement_timeout_ms`; TimeoutError when it says nothing then.
     `wait_seconds`: how long a connection is awaited while all are taken; then sqlalchemy.exc.TimeoutError.
     """
     server_settings = {
@@ -49,7 +53,11 @@ def make_engine(
     }
     if as_app:
         server_settings["role"] = APP_ROLE
-    arguments: dict[str, Any] = {"server_settings": server_settings, "timeout": 5}
+    arguments: dict[str, Any] = {
+        "server_settings": server_settings,
+        "timeout": 5,
+        "command_timeout": statement_timeout_ms / 1_000 + SILENCE_SECONDS,
+    }
     engine = create_async_engine(
         _dialect_url(url),
         pool_size=pool_size,
@@ -67,7 +75,7 @@ def make_engine(
 
 
 def _mark_disconnect(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own event type is not exported
-    """A server that is shutting down or starting up ends the connection: drop it from the pool."""
-    word = str(context.original_exception)
-    if "terminating connection" in word or "the database system is" in word:
+    """A server that is shutting down or starting up, or says nothing, ends the connection: drop it from the pool."""
+    error, word = context.original_exception, str(context.original_exception)
+    if isinstance(error, TimeoutError) or "terminating connection" in word or "the database system is" in word:
         context.is_disconnect = True

@@ -1,0 +1,92 @@
+"""A pool on a line that breaks without a word: nobody waits for ever, and nothing is left of the silence."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.storage import engine as engines
+from gateway.storage.engine import make_engine
+from tests.engines import Database
+
+# Who waits for ever is ended by this, and not by the error that is looked for.
+pytestmark = pytest.mark.timeout(60)
+
+
+class Line:
+    """Between a pool and PostgreSQL. Bytes are dropped while `cut`; neither end is told."""
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+        self.cut = False
+
+    async def carry(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        there, forth = await asyncio.open_unix_connection(self._socket)
+        try:
+            await asyncio.gather(self._copy(here, forth), self._copy(there, back))
+        finally:
+            forth.close()
+            back.close()
+
+    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await source.read(65_536):
+                if not self.cut:
+                    target.write(data)
+        target.close()
+
+
+@asynccontextmanager
+async def behind_a_line(database: Database) -> AsyncIterator[tuple[Line, AsyncEngine]]:
+    url = make_url(database.app_url)
+    line = Line(f"{url.query['host']}/.s.PGSQL.5432")
+    async with await asyncio.start_server(line.carry, "127.0.0.1") as server:
+        near = url.set(host="127.0.0.1", port=server.sockets[0].getsockname()[1], query={})
+        engine = make_engine(near.render_as_string(hide_password=False), pool_size=2, statement_timeout_ms=500)
+        try:
+            yield line, engine
+        finally:
+            await engine.dispose()
+
+
+async def one(engine: AsyncEngine, statement: str = "select 1") -> int:
+    async with engine.connect() as connection:
+        found: int = (await connection.execute(text(statement))).scalar_one()
+    return found
+
+
+async def both(engine: AsyncEngine) -> int:
+    """How many connections of the pool of two answer; one is busy while the other one is asked for."""
+    answers = await asyncio.gather(one(engine, "select 1 from pg_sleep(0.1)"), one(engine))
+    return sum(answers)
+
+
+async def change_and_lose(engine: AsyncEngine, line: Line) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("update contests set name = 'lost'"))
+        line.cut = True
+        await connection.execute(text("select 1"))
+
+
+async def test_a_silent_server_is_not_waited_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "SILENCE_SECONDS", 0.2)
+    async with behind_a_line(database) as (line, engine):
+        assert await both(engine) == 2
+        line.cut = True
+        with pytest.raises(TimeoutError):
+            await one(engine)
+        line.cut = False
+        # Both places of the pool are usable, by new connections.
+        assert await both(engine) == 2
+
+
+async def test_a_transaction_that_meets_silence_is_over(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "SILENCE_SECONDS", 0.2)
+    async with behind_a_line(database) as (line, engine):
+        with pytest.raises(TimeoutError):
+            await change_and_lose(engine, line)
+        line.cut = False
+        assert await one(engine, "select count(*) from contests where name = 'lost'") == 0
