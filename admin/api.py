@@ -26,8 +26,6 @@ from admin.models import (
     Request,
     Requests,
     Search,
-    Ticket,
-    Tickets,
     WaitingAccount,
     WaitingSum,
     Waits,
@@ -60,7 +58,7 @@ from gateway.http.problems import Problem
 from gateway.ports.books import MoneyRefused, UnknownName
 
 TAG: Final = "back office"
-_SIGNED_IN: Final = (401, 403, 503)
+SIGNED_IN: Final = (401, 403, 503)
 _STATUS_OF: Final[Mapping[Why, int]] = {Why.UNKNOWN: 404, Why.NO_REASON: 422, Why.NO_PERSON: 422, Why.OWN_REQUEST: 403}
 
 
@@ -114,14 +112,14 @@ def _unknown(what: str) -> Problem:
     return Problem(404, f"Unknown {what}", kind=f"/problems/unknown_{what}")
 
 
-@endpoint(returns={200: Person}, problems=_SIGNED_IN, tag=TAG)
+@endpoint(returns={200: Person}, problems=SIGNED_IN, tag=TAG)
 async def me(request: web.Request) -> Reply:
     """Tell who is signed in."""
     known = await api_me(request)
     return Reply(200, person_of(known.member, known.rights))
 
 
-@endpoint(returns={200: Waits}, problems=_SIGNED_IN, tag=TAG)
+@endpoint(returns={200: Waits}, problems=SIGNED_IN, tag=TAG)
 async def waiting(request: web.Request) -> Reply:
     """Tell what waits."""
     who = await api_me(request, Right.READ_ORDERS)
@@ -146,7 +144,7 @@ async def waiting(request: web.Request) -> Reply:
     return Reply(200, told)
 
 
-@endpoint(body=Search, returns={200: FoundPayments}, problems=_SIGNED_IN, tag=TAG)
+@endpoint(body=Search, returns={200: FoundPayments}, problems=SIGNED_IN, tag=TAG)
 async def search(request: web.Request, *, body: Search) -> Reply:
     """Find payments.
 
@@ -157,7 +155,7 @@ async def search(request: web.Request, *, body: Search) -> Reply:
     return Reply(200, FoundPayments(payments=[found_payment(line) for line in lines]))
 
 
-@endpoint(path=OrderPath, returns={200: Order}, problems=(*_SIGNED_IN, 404), tag=TAG)
+@endpoint(path=OrderPath, returns={200: Order}, problems=(*SIGNED_IN, 404), tag=TAG)
 async def order(request: web.Request, *, path: OrderPath) -> Reply:
     """Tell the whole story of an order."""
     who = await api_me(request, Right.READ_ORDERS)
@@ -167,7 +165,7 @@ async def order(request: web.Request, *, path: OrderPath) -> Reply:
     return Reply(200, order_of(story))
 
 
-@endpoint(path=OrderPath, body=Reason, returns={200: Numbers}, problems=(*_SIGNED_IN, 404), tag=TAG)
+@endpoint(path=OrderPath, body=Reason, returns={200: Numbers}, problems=(*SIGNED_IN, 404), tag=TAG)
 async def numbers(request: web.Request, *, path: OrderPath, body: Reason) -> Reply:
     """Tell the whole numbers of an order.
 
@@ -185,7 +183,7 @@ async def numbers(request: web.Request, *, path: OrderPath, body: Reason) -> Rep
     return Reply(200, Numbers(voter=found.get("voter"), payer=found.get("payer")))
 
 
-@endpoint(query=Listing, returns={200: Requests}, problems=_SIGNED_IN, tag=TAG)
+@endpoint(query=Listing, returns={200: Requests}, problems=SIGNED_IN, tag=TAG)
 async def requests(request: web.Request, *, query: Listing) -> Reply:
     """List acts that were asked for."""
     who = await api_me(request, Right.READ_ORDERS)
@@ -194,7 +192,7 @@ async def requests(request: web.Request, *, query: Listing) -> Reply:
     return Reply(200, Requests(requests=seen))
 
 
-@endpoint(path=RequestPath, returns={200: Request}, problems=(*_SIGNED_IN, 404), tag=TAG)
+@endpoint(path=RequestPath, returns={200: Request}, problems=(*SIGNED_IN, 404), tag=TAG)
 async def one_request(request: web.Request, *, path: RequestPath) -> Reply:
     """Tell about one act that was asked for."""
     who = await api_me(request, Right.READ_ORDERS)
@@ -208,7 +206,7 @@ async def _request(request: web.Request, who: Me, request_id: UUID) -> Request:
     return request_of(held)
 
 
-@endpoint(body=NewRequest, returns={201: Request}, problems=(*_SIGNED_IN, 404, 409), tag=TAG)
+@endpoint(body=NewRequest, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
 async def new_request(request: web.Request, *, body: NewRequest) -> Reply:
     """Ask for an act.
 
@@ -228,7 +226,7 @@ async def new_request(request: web.Request, *, body: NewRequest) -> Reply:
     return Reply(201, await _request(request, who, made), location)
 
 
-@endpoint(path=RequestPath, body=Decision, returns={200: Request}, problems=(*_SIGNED_IN, 404, 409), tag=TAG)
+@endpoint(path=RequestPath, body=Decision, returns={200: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
 async def decision(request: web.Request, *, path: RequestPath, body: Decision) -> Reply:
     """Agree to a request, or turn it down.
 
@@ -244,7 +242,7 @@ async def decision(request: web.Request, *, path: RequestPath, body: Decision) -
     return Reply(200, await _request(request, who, path.request_id))
 
 
-@endpoint(query=Listing, returns={200: Refunds}, problems=_SIGNED_IN, tag=TAG)
+@endpoint(query=Listing, returns={200: Refunds}, problems=SIGNED_IN, tag=TAG)
 async def refunds(request: web.Request, *, query: Listing) -> Reply:
     """List refunds on their way, or with `all` those that ended."""
     who = await api_me(request, Right.READ_ORDERS)
@@ -252,7 +250,7 @@ async def refunds(request: web.Request, *, query: Listing) -> Reply:
     return Reply(200, Refunds(refunds=[refund_of(one) for one in held]))
 
 
-@endpoint(returns={200: HeldLines}, problems=_SIGNED_IN, tag=TAG)
+@endpoint(returns={200: HeldLines}, problems=SIGNED_IN, tag=TAG)
 async def held(request: web.Request) -> Reply:
     """List paid orders that wait for a person."""
     who = await api_me(request, Right.READ_ORDERS)
@@ -273,27 +271,7 @@ async def held(request: web.Request) -> Reply:
     return Reply(200, HeldLines(held=lines))
 
 
-@endpoint(returns={200: Tickets}, problems=_SIGNED_IN, tag=TAG)
-async def tickets(request: web.Request) -> Reply:
-    """List open tickets."""
-    who = await api_me(request, Right.READ_ORDERS)
-    lines = [
-        Ticket(
-            id=one.id,
-            contest=one.contest,
-            kind=one.kind,
-            channel=one.channel,
-            number=one.number,
-            vote_id=one.vote_id,
-            opened_at=one.opened_at,
-            note=one.note,
-        )
-        for one in await request.app[DESK].reads.tickets(who.scope)
-    ]
-    return Reply(200, Tickets(tickets=lines))
-
-
-@endpoint(body=Window, returns={200: Preview}, problems=(*_SIGNED_IN, 404, 409), tag=TAG)
+@endpoint(body=Window, returns={200: Preview}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
 async def void_preview(request: web.Request, *, body: Window) -> Reply:
     """Tell what voiding a window would take back now."""
     who = await api_me(request, Right.VOID_WINDOW)
@@ -308,7 +286,7 @@ async def void_preview(request: web.Request, *, body: Window) -> Reply:
         raise refused(error) from None
 
 
-@endpoint(query=Instant, returns={200: Balances}, problems=(*_SIGNED_IN, 404), tag=TAG)
+@endpoint(query=Instant, returns={200: Balances}, problems=(*SIGNED_IN, 404), tag=TAG)
 async def balances(request: web.Request, *, query: Instant) -> Reply:
     """Tell what every account of the book holds."""
     await api_me(request, Right.READ_MONEY)
@@ -323,7 +301,7 @@ async def balances(request: web.Request, *, query: Instant) -> Reply:
     return Reply(200, Balances(balances=shown))
 
 
-@endpoint(query=Instant, returns={200: Trial}, problems=_SIGNED_IN, tag=TAG)
+@endpoint(query=Instant, returns={200: Trial}, problems=SIGNED_IN, tag=TAG)
 async def trial(request: web.Request, *, query: Instant) -> Reply:
     """Tell the trial balance."""
     await api_me(request, Right.READ_MONEY)
@@ -343,7 +321,7 @@ async def trial(request: web.Request, *, query: Instant) -> Reply:
     return Reply(200, Trial(lines=lines, balances=not any(sums.values())))
 
 
-@endpoint(query=Listing, returns={200: Differences}, problems=_SIGNED_IN, tag=TAG)
+@endpoint(query=Listing, returns={200: Differences}, problems=SIGNED_IN, tag=TAG)
 async def differences(request: web.Request, *, query: Listing) -> Reply:
     """List differences between statements and the book."""
     await api_me(request, Right.READ_MONEY)
@@ -351,9 +329,7 @@ async def differences(request: web.Request, *, query: Listing) -> Reply:
     return Reply(200, Differences(differences=[difference_of(one) for one in held]))
 
 
-@endpoint(
-    path=DifferencePath, body=Resolution, returns={200: DifferenceLine}, problems=(*_SIGNED_IN, 404, 409), tag=TAG
-)
+@endpoint(path=DifferencePath, body=Resolution, returns={200: DifferenceLine}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
 async def resolve(request: web.Request, *, path: DifferencePath, body: Resolution) -> Reply:
     """Decide about a difference, with its posting."""
     who = await _proven(request, Right.RECONCILE)
@@ -386,7 +362,6 @@ def setup(app: web.Application) -> None:
     router.add_post("/api/admin/requests/{requestId}/decision", decision)
     router.add_get("/api/admin/refunds", refunds)
     router.add_get("/api/admin/held", held)
-    router.add_get("/api/admin/tickets", tickets)
     router.add_post("/api/admin/voids/preview", void_preview)
     router.add_get("/api/admin/balances", balances)
     router.add_get("/api/admin/trial", trial)

@@ -12,6 +12,7 @@ from gateway.ports.books import Book
 from gateway.ports.give_back import VoidStore
 from gateway.ports.payment_provider import PaymentProvider
 from gateway.ports.payouts import BeneficiaryBook, PayoutDesk, PayoutStatement
+from gateway.ports.tickets import TicketDesk
 from gateway.usecases.reconcile import Reconciler
 from gateway.usecases.sign_in import SignIn
 from gateway.usecases.staff_acts import StaffActs
@@ -25,6 +26,7 @@ class Desk:
     sign_in: SignIn
     tokens: Tokens
     reads: BackOffice
+    tickets: TicketDesk
     acts: StaffActs
     voids: VoidStore
     book: Book

@@ -86,7 +86,7 @@ class StoryEntry(ApiModel):
     seen: str
     actor: str
     detail: str
-    number: int | None = Field(description="Id of a callback or ticket, or the place in the tally.")
+    number: int | None = Field(description="Id of a callback, a ticket's number, or the place in the tally.")
     request: UUID | None
     headers: dict[str, str] = Field(description="As received, without secrets.")
     body: str = Field(description="As received, numbers masked and secrets gone.")
@@ -335,25 +335,6 @@ class HeldLines(ApiModel):
     """Paid orders that wait for a person, the oldest first."""
 
     held: list[HeldLine]
-
-
-class Ticket(ApiModel):
-    """Somebody asked for help."""
-
-    id: int
-    contest: str
-    kind: str
-    channel: str
-    number: str
-    vote_id: UUID | None
-    opened_at: datetime
-    note: str
-
-
-class Tickets(ApiModel):
-    """Open tickets, the oldest first."""
-
-    tickets: list[Ticket]
 
 
 class WaitingSum(ApiModel):

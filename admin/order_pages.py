@@ -13,7 +13,7 @@ from gateway.domain.money import Money
 from gateway.domain.staff import Right
 from gateway.domain.staff_request import ActRefused, reasoned
 from gateway.http.app_keys import HOUSE
-from gateway.ports.back_office import OrderStory
+from gateway.ports.back_office import OrderStory, StoryKind
 
 _WORD_LENGTH_MAX: Final = 80
 # What was sold and shared out, which cancel each other; the ledger's page shows them.
@@ -110,8 +110,18 @@ def _order(
     numbers: object = None,
 ) -> web.Response:
     lines = [(line, shown_headers(line.headers), shown_body(line.raw, line.headers)) for line in story.lines]
+    # The newest of each payment: a refund closes one.
+    tickets = {line.about: line.number for line in story.lines if line.kind is StoryKind.TICKET and line.now == "open"}
     return show(
-        request, me, "admin_order.html", status=status, order=story, lines=lines, wrong=wrong, numbers=numbers or {}
+        request,
+        me,
+        "admin_order.html",
+        status=status,
+        order=story,
+        lines=lines,
+        wrong=wrong,
+        numbers=numbers or {},
+        open_tickets=tickets,
     )
 
 

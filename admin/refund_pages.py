@@ -1,4 +1,4 @@
-"""Refunds on their way, payments that wait for a person, tickets, and voiding a window."""
+"""Refunds on their way, payments that wait for a person, and voiding a window."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -34,12 +34,6 @@ async def held(request: web.Request, me: Me) -> web.StreamResponse:
     return show(request, me, "admin_held.html", held=await request.app[DESK].reads.held(me.scope))
 
 
-@page(Right.READ_ORDERS)
-async def tickets(request: web.Request, me: Me) -> web.StreamResponse:
-    """Voters who asked for help."""
-    return show(request, me, "admin_tickets.html", tickets=await request.app[DESK].reads.tickets(me.scope))
-
-
 @page(Right.VOID_WINDOW)
 async def void(request: web.Request, me: Me) -> web.StreamResponse:
     """Choose a window, look at what it would take back, ask for it."""
@@ -73,5 +67,4 @@ def setup(app: web.Application) -> None:
     """Serve them. The application needs DESK, HOUSE and mounted pages."""
     app.router.add_get("/admin/refunds", refunds)
     app.router.add_get("/admin/held", held)
-    app.router.add_get("/admin/tickets", tickets)
     app.router.add_get("/admin/void", void)

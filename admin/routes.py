@@ -12,6 +12,8 @@ from admin import (
     refund_pages,
     request_pages,
     sign_in_pages,
+    ticket_api,
+    ticket_pages,
 )
 from admin.desk import DESK, Desk
 from gateway.http.pages import Pages
@@ -32,6 +34,8 @@ def setup(app: web.Application, pages: Pages, desk: Desk) -> None:
         reconcile_pages,
         payout_pages,
         ledger_pages,
+        ticket_pages,
         api,
+        ticket_api,
     ):
         room.setup(app)

@@ -20,6 +20,7 @@ from gateway.storage.engine import make_engine
 from gateway.storage.passwords import Argon2Passwords
 from gateway.storage.payout_statements import payout_statement
 from gateway.storage.staff import PostgresStaff
+from gateway.storage.tickets import PostgresTickets
 from gateway.storage.vault import Vault
 from gateway.storage.voids import PostgresVoids
 from gateway.usecases.sign_in import SignIn
@@ -52,6 +53,7 @@ def mount(app: web.Application, rooms: Rooms, pages: Pages) -> None:
         sign_in=SignIn(PostgresStaff(engine, vault), Argon2Passwords(), clock=utc_now, factor_wanted=not demo),
         tokens=Tokens(vault.subkey("staff tokens"), utc_now),
         reads=PostgresBackOffice(engine, vault),
+        tickets=PostgresTickets(engine, vault),
         acts=acts,
         voids=PostgresVoids(engine),
         book=money.book,

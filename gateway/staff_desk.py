@@ -21,6 +21,8 @@ from gateway.storage.scores import PostgresScores, RedisScoreFeed
 from gateway.storage.staff_lookup import StaffLookup
 from gateway.storage.staff_money import PostgresStaffMoney, freezers
 from gateway.storage.staff_requests import Freeze, PostgresStaffRequests
+from gateway.storage.tickets import PostgresTickets
+from gateway.storage.vault import Vault
 from gateway.storage.voids import PostgresVoids
 from gateway.usecases.publish_scores import publish_scores
 from gateway.usecases.settle_payments import Show
@@ -62,6 +64,7 @@ class StaffDesk:
     acts: StaffActs
     voids: PostgresVoids
     lookup: StaffLookup
+    tickets: PostgresTickets
 
     async def person(self, email: str) -> str:
         """Somebody who works here, as they are recorded. Raises ActRefused."""
@@ -89,11 +92,11 @@ class _NoDoorbell:
 async def open_staff_desk(settings: Settings) -> AsyncIterator[StaffDesk]:
     """A desk of its own connections, for a command."""
     engine = make_engine(settings.database_url, pool_size=2, name="spotlight staff")
-    client = connect(settings.redis_url)
+    client, vault = connect(settings.redis_url), Vault(settings.secret_key.get_secret_value())
     show = partial(show_scores, scores=PostgresScores(engine), feed=RedisScoreFeed(client))
     acts = bind_staff_acts(engine, _NoDoorbell(), show, temporary=(SQLAlchemyError, RedisError, OSError))
     try:
-        yield StaffDesk(acts, PostgresVoids(engine), StaffLookup(engine))
+        yield StaffDesk(acts, PostgresVoids(engine), StaffLookup(engine), PostgresTickets(engine, vault))
     finally:
         await client.aclose()
         await engine.dispose()

@@ -15,6 +15,7 @@ from gateway.cli.payouts import organiser_app, payout_app
 from gateway.cli.reconcile import reconcile_app
 from gateway.cli.refunds import held_app, refund_app
 from gateway.cli.running import running_settings
+from gateway.cli.tickets import ticket_app
 from gateway.cli.voids import callbacks_app, void_app
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app.add_typer(money_app, name="money")
 app.add_typer(organiser_app, name="organiser")
 app.add_typer(refund_app, name="refund")
 app.add_typer(held_app, name="held")
+app.add_typer(ticket_app, name="ticket")
 app.add_typer(void_app, name="void")
 app.add_typer(callbacks_app, name="callbacks")
 app.add_typer(admin_app, name="admin")

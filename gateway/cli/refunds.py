@@ -36,7 +36,7 @@ Refund = Annotated[str, typer.Argument(help="The refund's reference, as `spotlig
 @refund_app.command(
     "ask",
     epilog=example(
-        'spotlight refund ask 7K2M9QX4TB --as awa@example.org --reason "typed 50 for 5, asked at once" --ticket 12',
+        'spotlight refund ask 7K2M9QX4TB --as awa@example.org --reason "typed 50 for 5, asked at once" --ticket 13',
         "spotlight refund approve REQUEST --as yao@example.org",
     ),
 )
@@ -44,7 +44,7 @@ def ask(
     payment: Payment,
     person: As,
     reason: Reason,
-    ticket: Annotated[int | None, typer.Option("--ticket", help="The voter's ticket; closed with the refund.")] = None,
+    ticket: Annotated[str | None, typer.Option("--ticket", help="The voter's ticket; closed with the refund.")] = None,
     public: Public = None,
 ) -> None:
     """Ask to give a counted or held payment back to the wallet that paid it.

@@ -37,13 +37,16 @@ class Right(StrEnum):
     VOID_WINDOW = "void_window"
     END_REFUND = "end_refund"  # refunds that wait for a person
     REPLAY_CALLBACK = "replay_callback"
+    CLOSE_TICKET = "close_ticket"
     RECONCILE = "reconcile"
     PAY_OUT = "pay_out"
     DECIDE = "decide"  # be the second person
 
 
 _READ: Final = frozenset({Right.READ_ORDERS})
-_VOTERS: Final = frozenset({Right.SEE_NUMBER, Right.REFUND, Right.HANDLE_HELD, Right.REPLAY_CALLBACK})
+_VOTERS: Final = frozenset(
+    {Right.SEE_NUMBER, Right.REFUND, Right.HANDLE_HELD, Right.REPLAY_CALLBACK, Right.CLOSE_TICKET}
+)
 _MONEY: Final = frozenset({Right.READ_MONEY, Right.END_REFUND, Right.RECONCILE, Right.PAY_OUT, Right.VOID_WINDOW})
 
 RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {

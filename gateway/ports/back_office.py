@@ -91,7 +91,7 @@ class StoryKind(StrEnum):
 class StoryLine:
     """Something that happened. `about`: reference of the payment or refund; `was`, `now`: states before
     and after, or the word that was said; `seen`: what was observed, or where; `number`: id of a callback,
-    a ticket, a place in the tally; `request`: id of a request. `headers`, `raw`: as they came, with
+    a ticket's number, a place in the tally; `request`: id of a request. `headers`, `raw`: as they came, with
     secrets and numbers in them: never to be shown as they are."""
 
     at: datetime
@@ -145,20 +145,6 @@ class HeldPayment:
     amount: Money
     reason: str | None
     confirmed_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenTicket:
-    """Somebody asked for help. `number`: masked."""
-
-    id: int
-    contest: str
-    kind: str
-    channel: str
-    number: str
-    vote_id: UUID | None
-    opened_at: datetime
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +224,4 @@ class BackOffice(Protocol):
 
     async def refund(self, reference: UUID, scope: Scope) -> RefundFacts | None:
         """One refund."""
-        ...
-
-    async def tickets(self, scope: Scope, *, limit: int = 200) -> list[OpenTicket]:
-        """Open tickets, the oldest first."""
         ...

@@ -6,10 +6,10 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.domain.check_digit import with_check_digit
 from gateway.domain.money import Money
 from gateway.domain.payment import ASKABLE, State
 from gateway.domain.rescue import Attempt, Claim, OfChat, OfNumber, OfOrder
+from gateway.domain.ticket import ticket_number
 from gateway.ports.attempts import HeldAttempt
 from gateway.storage.orders import payer_place
 from gateway.storage.vault import Vault
@@ -127,7 +127,7 @@ class PostgresAttempts:
                 values["cipher"] = self._vault.seal(phone, ticket_place(contest_id))
                 values["own"] = own is not None
             ticket: int = (await connection.execute(statement, values)).scalar_one()
-        return with_check_digit(str(ticket))
+        return ticket_number(ticket)
 
     async def _payer(self, connection: AsyncConnection, reference: UUID | None) -> str | None:
         """The number that pays, where there is one: a card has none."""

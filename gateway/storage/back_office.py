@@ -14,14 +14,12 @@ from gateway.ports.back_office import (
     Backlog,
     Closed,
     HeldPayment,
-    OpenTicket,
     OrderStory,
     PaymentLine,
     RefundFacts,
     Scope,
     Waiting,
 )
-from gateway.storage.attempts import ticket_place
 from gateway.storage.audit_notes import note
 from gateway.storage.order_stories import masked_number, read_story, refund_facts
 from gateway.storage.orders import payer_place, voter_place
@@ -115,12 +113,6 @@ where r.status = any(:statuses) and {_IN_SCOPE}
 order by r.status = 'manual' desc, r.created_at limit :limit
 """)
 _ONE_REFUND: Final = text(f"{_REFUND} where r.reference = :reference and {_IN_SCOPE}")
-_TICKETS: Final = text(f"""
-select t.id, t.contest_id, t.kind, t.channel, t.phone_cipher, t.opened_at, t.note, c.slug,
-  (select p.vote_id from payments p where p.reference = t.payment_reference) as vote_id
-from support_tickets t join contests c on c.id = t.contest_id
-where t.status = 'open' and {_IN_SCOPE} order by t.opened_at limit :limit
-""")
 
 
 class PostgresBackOffice:
@@ -240,24 +232,6 @@ class PostgresBackOffice:
             asked = {"reference": reference, "scope": scope}
             row = (await connection.execute(_ONE_REFUND, asked)).one_or_none()
         return None if row is None else refund_facts(row)
-
-    async def tickets(self, scope: Scope, *, limit: int = 200) -> list[OpenTicket]:
-        """Open tickets, the oldest first."""
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(_TICKETS, {"scope": scope, "limit": limit})).all()
-        return [
-            OpenTicket(
-                row.id,
-                row.slug,
-                row.kind,
-                row.channel,
-                masked_number(self._vault, row.phone_cipher, ticket_place(row.contest_id)),
-                row.vote_id,
-                row.opened_at,
-                row.note,
-            )
-            for row in rows
-        ]
 
     async def _lines(
         self, connection: AsyncConnection, votes: set[UUID], scope: Scope, limit: int

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.money import Money
 from gateway.domain.msisdn import mask
+from gateway.domain.ticket import ticket_number
 from gateway.ports.back_office import OrderStory, PaymentFacts, RefundFacts, Scope, StoryKind, StoryLine
 from gateway.storage.orders import payer_place, voter_place
 from gateway.storage.vault import SealBroken, Vault
@@ -178,7 +179,7 @@ def _line(row: Row[Any]) -> StoryLine:
         seen=row.seen,
         actor=row.actor,
         detail=row.detail or "",
-        number=row.number,
+        number=int(ticket_number(row.number)) if row.kind == StoryKind.TICKET else row.number,
         request=row.request,
         headers=row.headers or {},
         raw=bytes(row.raw).decode("utf-8", "replace"),

@@ -12,6 +12,7 @@ from gateway.domain.payment import Actor, State
 from gateway.domain.refund import RefundSeen, RefundState
 from gateway.domain.staff_request import Act, ActRefused, StaffRequest, Why
 from gateway.domain.tally import Adjusted
+from gateway.domain.ticket import read_ticket
 from gateway.ports.give_back import Moved
 from gateway.ports.refunds import RefundObservation
 from gateway.ports.staff import NewRequest
@@ -73,14 +74,14 @@ async def _freeze_refund(connection: AsyncConnection, request: NewRequest) -> Ma
         raise ActRefused(Why.IMPOSSIBLE, "the payment is counted on a callback alone; wait until it is proved")
     shown = _shown(payment)
     if (ticket := request.params.get("ticket")) is not None:
-        found = (await connection.execute(_TICKET, {"ticket": _number(ticket, "ticket")})).one_or_none()
+        found = (await connection.execute(_TICKET, {"ticket": _ticket(ticket)})).one_or_none()
         if found is None or found.contest_id != payment.contest_id:
             raise ActRefused(Why.UNKNOWN, f"this contest has no ticket {ticket}")
         if found.status != "open":
             raise ActRefused(Why.IMPOSSIBLE, f"ticket {ticket} is closed")
         if found.payment_reference not in (None, payment.reference):
             raise ActRefused(Why.IMPOSSIBLE, f"ticket {ticket} is about another payment")
-        shown["ticket"] = int(ticket)
+        shown["ticket"] = str(ticket)
     return shown
 
 
@@ -136,7 +137,7 @@ class PostgresStaffMoney:
             _nothing_skipped(back)
             if (ticket := request.params.get("ticket")) is not None:
                 note = f"refund request {request.id}"
-                await connection.execute(_CLOSE_TICKET, {"ticket": _number(ticket, "ticket"), "note": note})
+                await connection.execute(_CLOSE_TICKET, {"ticket": _ticket(ticket), "note": note})
             amount = Money(payment.amount_minor, payment.currency)
             taken = f", {payment.quantity} votes left the tally" if back.counted else ""
             did = await keep_outcome(connection, request.id, f"{_told(amount)} owed back{taken}")
@@ -280,6 +281,13 @@ def _reference(subject: str, what: str) -> UUID:
         return UUID(subject)
     except ValueError:
         raise ActRefused(Why.UNKNOWN, f"{subject!r} is no reference of a {what}") from None
+
+
+def _ticket(said: object) -> int:
+    known = read_ticket(str(said))
+    if known is None:
+        raise ActRefused(Why.UNKNOWN, f"{said!r} is no number of a ticket")
+    return known
 
 
 def _number(said: object, what: str) -> int:

@@ -27,6 +27,7 @@ from gateway.storage.back_office import PostgresBackOffice
 from gateway.storage.passwords import Argon2Passwords
 from gateway.storage.payout_statements import payout_statement
 from gateway.storage.staff import PostgresStaff
+from gateway.storage.tickets import PostgresTickets
 from gateway.usecases.keep_staff import KeepStaff
 from gateway.usecases.sign_in import SignIn
 from tests.gateway.money_rig import MoneyRig
@@ -141,6 +142,7 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
         sign_in=sign_in,
         tokens=Tokens(rig.vault.subkey("staff tokens"), clock),
         reads=PostgresBackOffice(rig.engine, rig.vault),
+        tickets=PostgresTickets(rig.engine, rig.vault),
         acts=rig.acts,
         voids=rig.voids,
         book=money.book,

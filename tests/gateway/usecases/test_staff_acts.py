@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.domain.staff_request import Act, ActRefused, RequestStatus, StaffRequest, Why
+from gateway.domain.ticket import read_ticket, ticket_number
 from gateway.ports.staff import Executed
 from gateway.ports.work import Work
 from gateway.storage.owed import PostgresOwed
@@ -37,7 +38,8 @@ async def log_of(rig: MoneyRig) -> list[tuple[str, str]]:
     return [(row.actor, row.act) for row in await rig.rows("select actor, act from audit_log order by id")]
 
 
-async def open_ticket(rig: MoneyRig, order: Any = None) -> int:
+async def open_ticket(rig: MoneyRig, order: Any = None) -> str:
+    """The number of a voter's ticket."""
     async with rig.engine.begin() as connection:
         ticket: int = (
             await connection.execute(
@@ -48,7 +50,7 @@ async def open_ticket(rig: MoneyRig, order: Any = None) -> int:
                 {"c": rig.contest.id, "i": uuid4().bytes, "p": order.payment_reference if order else None},
             )
         ).scalar_one()
-    return ticket
+    return ticket_number(ticket)
 
 
 async def test_counted_votes_go_back_by_a_public_adjustment(rig: MoneyRig) -> None:
@@ -214,13 +216,19 @@ async def test_a_ticket_is_closed_by_its_refund(rig: MoneyRig) -> None:
     ticket = await open_ticket(rig, order)
     outcome = await rig.agreed(Act.REFUND_PAYMENT, order.payment_reference, {"ticket": ticket})
     assert outcome.status is RequestStatus.DONE
-    assert await rig.one("select status from support_tickets where id = :t", t=ticket) == "closed"
+    assert await rig.one("select status from support_tickets where id = :t", t=read_ticket(ticket)) == "closed"
 
 
 async def test_a_ticket_must_be_open_and_of_this_payment(rig: MoneyRig) -> None:
     order, other = await rig.counted(), await rig.counted(number="+2250501020399")
     theirs = await open_ticket(rig, other)
-    for ticket, why in ((theirs, Why.IMPOSSIBLE), (theirs + 1, Why.UNKNOWN), ("x", Why.UNKNOWN)):
+    nobodys = ticket_number(1 + int(theirs[:-1]))
+    for ticket, why in (
+        (theirs, Why.IMPOSSIBLE),
+        (nobodys, Why.UNKNOWN),
+        (theirs[:-1], Why.UNKNOWN),
+        ("x", Why.UNKNOWN),
+    ):
         with pytest.raises(ActRefused) as refused:
             await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {"ticket": ticket}, REASON, ASKER)
         assert refused.value.why is why

@@ -1,0 +1,88 @@
+"""`/api/admin/tickets`: voters who asked for help, for programs."""
+
+from datetime import datetime
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import Field
+
+from admin.api import SIGNED_IN, TAG, refused
+from admin.desk import DESK
+from admin.guard import Me, api_me
+from admin.models import Reason
+from gateway.domain.staff import Right
+from gateway.domain.staff_request import ActRefused, reasoned
+from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint
+
+
+class Ticket(ApiModel):
+    """Somebody asked for help."""
+
+    ticket: str = Field(description="Its number, as the voter was told.")
+    contest: str
+    kind: str
+    channel: str
+    number: str
+    vote_id: UUID | None
+    payment_status: str | None = Field(description="What became of the payment that it is about.")
+    opened_at: datetime
+    note: str
+
+
+class Tickets(ApiModel):
+    """Open tickets, the oldest first."""
+
+    tickets: list[Ticket]
+
+
+class TicketPath(InputModel):
+    """The ticket that is meant."""
+
+    ticket: str = Field(pattern=r"^[1-9][0-9]{1,18}$")
+
+
+@endpoint(returns={200: Tickets}, problems=SIGNED_IN, tag=TAG)
+async def tickets(request: web.Request) -> Reply:
+    """List open tickets."""
+    who = await api_me(request, Right.READ_ORDERS)
+    return await _open_tickets(request, who)
+
+
+async def _open_tickets(request: web.Request, who: Me) -> Reply:
+    held = await request.app[DESK].tickets.open_tickets(who.scope)
+    lines = [
+        Ticket(
+            ticket=one.ticket,
+            contest=one.contest,
+            kind=one.kind,
+            channel=one.channel,
+            number=one.number,
+            vote_id=one.vote_id,
+            payment_status=one.payment_status,
+            opened_at=one.opened_at,
+            note=one.note,
+        )
+        for one in held
+    ]
+    return Reply(200, Tickets(tickets=lines))
+
+
+@endpoint(path=TicketPath, body=Reason, returns={200: Tickets}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
+async def close(request: web.Request, *, path: TicketPath, body: Reason) -> Reply:
+    """End a ticket with what was found out.
+
+    Answers with the tickets that are still open.
+    """
+    who = await api_me(request, Right.CLOSE_TICKET)
+    try:
+        reason = reasoned(body.reason)
+        await request.app[DESK].tickets.close(path.ticket, who.scope, person=who.email, reason=reason)
+    except ActRefused as error:
+        raise refused(error) from None
+    return await _open_tickets(request, who)
+
+
+def setup(app: web.Application) -> None:
+    """Serve them. The application needs DESK."""
+    app.router.add_get("/api/admin/tickets", tickets)
+    app.router.add_post("/api/admin/tickets/{ticket}/close", close)
