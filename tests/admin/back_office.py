@@ -17,12 +17,15 @@ from admin import routes
 from admin.desk import Desk
 from admin.tokens import Tokens
 from gateway.domain.contest import Contest
+from gateway.domain.order import PlacedOrder
+from gateway.domain.rescue import OfNumber
 from gateway.domain.staff import Role
 from gateway.http import middleware, openapi
 from gateway.http.app_keys import HOUSE
 from gateway.http.pages import Pages
 from gateway.money_desk import money_desk
 from gateway.ports.house import House
+from gateway.storage.attempts import PostgresAttempts
 from gateway.storage.back_office import PostgresBackOffice
 from gateway.storage.passwords import Argon2Passwords
 from gateway.storage.payout_statements import payout_statement
@@ -173,3 +176,13 @@ async def other_organiser(rig: MoneyRig) -> None:
         await connection.execute(
             text("insert into organisers (id, slug, name) values (gen_random_uuid(), 'other', 'Another one')")
         )
+
+
+async def open_ticket(rig: MoneyRig, order: PlacedOrder) -> str:
+    """Who ordered says that they were debited; the number of the ticket that they are told."""
+    voter = rig.wish().voter
+    assert voter is not None
+    claim, attempts = OfNumber(voter, (rig.contest.id,)), PostgresAttempts(rig.engine, rig.vault)
+    number = await attempts.open_ticket(claim, rig.contest.id, "fr", order.payment_reference)
+    assert number is not None
+    return number

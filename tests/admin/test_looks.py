@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from gateway.domain.staff import Role
 from gateway.domain.staff_request import Act
-from tests.admin.back_office import PASSWORD, Office, open_office
+from tests.admin.back_office import PASSWORD, Office, open_office, open_ticket
 
 pytestmark = pytest.mark.browser
 AWA, YAO = "awa@house.test", "yao@house.test"
@@ -73,6 +73,7 @@ async def furnished(office: Office) -> list[str]:
     counted, held = await rig.counted(), await rig.held(number="+2250501020305")
     late = await rig.late(number="+2250501020306")
     await rig.callback(counted, b'{"status": "SUCCESSFUL"}')
+    await open_ticket(rig, counted)
     async with rig.engine.begin() as connection:
         await connection.execute(text("update refunds set status = 'manual', reason_code = 'no_refunds'"))
         await connection.execute(

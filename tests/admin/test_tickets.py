@@ -6,11 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.domain.order import PlacedOrder
-from gateway.domain.rescue import OfNumber
 from gateway.domain.staff import Role
 from gateway.domain.ticket import read_ticket
-from gateway.storage.attempts import PostgresAttempts
-from tests.admin.back_office import Office, open_office, other_organiser
+from tests.admin.back_office import Office, open_office, open_ticket, other_organiser
 
 AWA, YAO, AUDIT, OTHER = (f"{name}@house.test" for name in ("awa", "yao", "audit", "other"))
 WHY = "counted meanwhile, called back"
@@ -27,15 +25,7 @@ async def office(database: Any) -> AsyncIterator[Office]:
 
 async def told(office: Office, order: PlacedOrder) -> str:
     """The number that this voter was told."""
-    rig = office.rig
-    voter = rig.wish().voter
-    assert voter is not None
-    claim = OfNumber(voter, (rig.contest.id,))
-    number = await PostgresAttempts(rig.engine, rig.vault).open_ticket(
-        claim, rig.contest.id, "fr", order.payment_reference
-    )
-    assert number is not None
-    return number
+    return await open_ticket(office.rig, order)
 
 
 async def state_of(office: Office, number: str) -> tuple[str, str]:
