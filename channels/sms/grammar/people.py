@@ -56,9 +56,7 @@ def by_name(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, int, in
 
 def near(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, ...]:
     """At most three who stand and whose name has most of these words, or else words like them."""
-    words = {token for token in tokens if len(token) >= _NAME_WORD_MIN and not has_digit(token)}
-    if not words:
-        return ()
+    words = _name_words(tokens)
     found = _sharing(words, contest)
     if not found:
         names = {word for c in contest.standing for word in name_tokens(c.name) if len(word) >= _ALIKE_WORD_MIN}
@@ -67,6 +65,15 @@ def near(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, ...]:
             {like for word in typed for like in get_close_matches(word, sorted(names), 3, _ALIKE)}, contest
         )
     return found[:OPTIONS_MAX]
+
+
+def sharing_a_word(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, ...]:
+    """Everybody who stands and whose name has one of these words, letter by letter."""
+    return _sharing(_name_words(tokens), contest)
+
+
+def _name_words(tokens: Sequence[str]) -> set[str]:
+    return {token for token in tokens if len(token) >= _NAME_WORD_MIN and not has_digit(token)}
 
 
 def is_like(word: str, name: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from channels.sms.grammar.commands import Ask, Command, Doubt, Noise, Vote
 from channels.sms.grammar.numbers import PHONE_DIGITS_MIN, QUANTITY_DIGITS_MAX, is_year, parted
 from channels.sms.grammar.offers import offer
-from channels.sms.grammar.people import by_code, by_name, find, name_tokens, near
+from channels.sms.grammar.people import by_code, by_name, find, name_tokens, near, sharing_a_word
 from channels.sms.grammar.words import (
     AFTER_NUMBER,
     BEFORE_CODE,
@@ -170,10 +170,15 @@ def _ask_quantity(code: str, contest: Contest) -> Ask:
     return Ask(Doubt.QUANTITY if candidate.standing else Doubt.NOT_STANDING, contest, candidate.code)
 
 
+def _somebody_and_a_number(tokens: list[str], contest: Contest) -> bool:
+    """`je veux 3 fatou`: a word of somebody's name, and a number beside it."""
+    return any(map(has_digit, tokens)) and bool(sharing_a_word(tokens, contest))
+
+
 def _unclear(tokens: list[str], contest: Contest, *, meant: bool) -> Command:
     """A question when somebody seems to want a vote, nothing when two people's talk went astray."""
     with_code = any(contest.candidate(token) for token in tokens)
-    if not meant and not with_code:
+    if not meant and not with_code and not _somebody_and_a_number(tokens, contest):
         plain = all(has_digit(token) or token in BEFORE_CODE | AFTER_NUMBER for token in tokens)
         return Ask(Doubt.WHAT, contest) if plain and any(map(has_digit, tokens)) else Noise()
     if not with_code and (options := near(tokens, contest)):

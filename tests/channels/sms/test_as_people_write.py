@@ -86,6 +86,8 @@ ALONE: Final = {
     "ask unknown_code": ["VOTE 99", "VOTE 99 5", "99 5", "VOTE 13", "VOTE 00 5", "star 99", "VOTE -07 5"],
     "ask which_candidate": ["VOTE Awa beaucoup", "vote Awa Awa cinquante"],
     "ask which_candidate: 07 x1": ["VOTE Awa", "Awa Ouattara", "vote ouattara", "vote ouatara", "VOTE OUATTARA AWA"],
+    "ask which_candidate: 05 x3": ["je veux 3 fatou", "3 fatou", "Fatou 3", "fatou x3"],
+    "ask which_candidate: 07 x2": ["je donne 2 a Awa Ouattara", "2 pour awa svp"],
     "ask which_candidate: 07 x5": ["VOTE Awa 5", "vote ouattara 5", "voter pour Awa cinq fois", "vote awa 500f"],
     "say help fr": ["AIDE", "aide", "Aide svp", "star aide", "aidez moi"],
     "say help en": ["HELP", "help!", "Help me"],
@@ -111,7 +113,10 @@ ALONE: Final = {
         *(f"check {RECEIPT.replace('0', 'O')}", f"CHECK {RECEIPT} svp", f"check {RECEIPT} star", f"check:{RECEIPT}"),
     ],
     "check?": ["CHECK", "check svp", f"CHECK {RECEIPT[:9]}", f"CHECK {TYPO}", TYPO, "vérifier mon reçu", "CHECK 07 5"],
-    "noise": ["", "   ", "?", "!!!", "🔥🔥", "merci", "ok", "ok merci", "bonjour", "RDV 14h30", "C'est qui ?", "lol"],
+    "noise": [
+        *("", "   ", "?", "!!!", "🔥🔥", "merci", "ok", "ok merci", "bonjour", "RDV 14h30", "C'est qui ?", "lol"),
+        *("bonne chance fatou", "fatou"),
+    ],
 }  # fmt: skip
 
 
