@@ -3,9 +3,12 @@
 A transcript that is played from the start may be a long dial, or a dialogue that our store lost. The
 screens that the voter saw in the second case are not known for certain: a first screen may have been
 an offer to go on, a code may have been refused then and known now. So where such a doubt is possible
-the confirmation is asked for once more, on a screen that shows everything.
+another screen comes before the confirmation, which shows what would be bought and is left by two digits
+that stand on it: what was typed for other screens answers neither.
 """
 
+import hashlib
+from dataclasses import replace
 from typing import Final
 
 from channels.phrases import say
@@ -14,7 +17,8 @@ from channels.ussd.caller import Caller
 from channels.ussd.history import Place, Remembered
 from channels.ussd.menu import Node, Session, Turn, advance, offered
 from channels.ussd.menu.rules import is_code
-from channels.ussd.menu.shows import confirm
+from channels.ussd.menu.session import CHECKING
+from channels.ussd.menu.shows import check, confirm
 from gateway.domain.contest import Contest
 from gateway.domain.record import record
 from gateway.domain.service_codes import chosen
@@ -22,6 +26,8 @@ from gateway.domain.service_codes import chosen
 INPUTS_MAX: Final = 60
 # The first screen's choice of a language.
 LANGUAGE: Final = "4"
+# Back and home.
+_LEAVES: Final = frozenset({"0", "00"})
 
 
 @record
@@ -74,6 +80,18 @@ def _named_contest(inputs: tuple[str, ...], caller: Caller) -> Contest | None:
     return chosen(caller.sharing, inputs[0])
 
 
+def checking(session: Session) -> str:
+    """What is to be typed before this session's confirmation; empty where nothing is."""
+    asked = session.node is Node.CONFIRM and session.typed.startswith(CHECKING)
+    return session.typed.removeprefix(CHECKING) if asked else ""
+
+
+def _key(caller: Caller, inputs: tuple[str, ...]) -> str:
+    """Two digits: the same each time that these inputs are played."""
+    said = "*".join((caller.dialler.e164, *inputs)).encode(errors="replace")
+    return str(10 + int.from_bytes(hashlib.blake2b(said, digest_size=4).digest()) % 90)
+
+
 def _applied(
     now: Turn, inputs: tuple[str, ...], found: Place, caller: Caller, *, lost: bool = False, doubtful: bool = False
 ) -> Played:
@@ -84,15 +102,22 @@ def _applied(
         contest = caller.view(before).contest
         text = say(contest.language, "ussd.session_over", service_code=contest.dial_code)
         return Played(Turn(screens.fitted(text, room=caller.room), None), before)
-    for text in inputs:
+    for at, text in enumerate(inputs):
         if now.session is None:
             break
         before = now.session
         view = caller.view(before)
-        now = advance(before, text, view)
+        key = checking(before)
+        if key and text == key:
+            now, doubtful, lost = confirm(replace(before, typed=""), view), False, False
+            continue
+        if key and text not in _LEAVES:
+            now = check(before, view, key)
+            continue
+        now = advance(replace(before, typed="") if key else before, text, view)
         doubtful = doubtful or (lost and now.refused)
         if now.buy is not None and doubtful:
-            now, doubtful, lost = confirm(before, view, say(before.language, "ussd.confirm_again")), False, False
+            now = check(before, view, _key(caller, inputs[:at]))
         elif now.refused and before.node is Node.CONTESTS and len(inputs) > 1:
             # What follows was typed for a contest that is not known.
             break

@@ -12,6 +12,8 @@ from gateway.domain.tally import Standing
 from gateway.domain.wallet import PaymentMethod
 
 SEPTETS_MAX = 160
+# Before what is to be typed, in `Session.typed`.
+CHECKING = "="
 
 
 class Node(StrEnum):
@@ -52,8 +54,8 @@ class Session:
 
     `contest`: slug of the chosen one, empty while it must be chosen. `page`: of what is paged, from 1;
     0 elsewhere, except that the quantity screen keeps the page it was reached from. `typed`: letters
-    of a name, or a receipt. `payer`: E.164 of a typed number; None means the number that dials.
-    `method` None: guessed from the number.
+    of a name, a receipt, or at the confirmation what must be typed before it. `payer`: E.164 of a typed
+    number; None means the number that dials. `method` None: guessed from the number.
     """
 
     node: Node = Node.HOME

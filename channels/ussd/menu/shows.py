@@ -16,7 +16,7 @@ from channels.ussd.menu.rules import (
     payer_of,
     wallet_notice,
 )
-from channels.ussd.menu.session import MenuView, Node, Session, Turn, Wants
+from channels.ussd.menu.session import CHECKING, MenuView, Node, Session, Turn, Wants
 from gateway.domain.contest import Contest
 from gateway.domain.order import Refusal, check_window, price_of
 from gateway.domain.service_codes import numbered, open_among
@@ -166,6 +166,16 @@ def confirm(session: Session, view: MenuView, notice: str = "") -> Turn:
         view.room,
     )
     return _turn(screen, session.at(Node.CONFIRM), notice)
+
+
+def check(session: Session, view: MenuView, key: str) -> Turn:
+    """What is bought, before its confirmation, to be left by typing `key`."""
+    candidate = view.contest.candidate(session.code or "")
+    if candidate is None:
+        return home(session, view)
+    amount = price_of(view.contest, session.votes)
+    screen = screens.check(candidate, session.votes, amount, key, session.language, view.room)
+    return _turn(screen, replace(session.at(Node.CONFIRM), typed=f"{CHECKING}{key}"))
 
 
 def code_of(session: Session, view: MenuView) -> str:

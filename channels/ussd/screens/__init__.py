@@ -35,6 +35,7 @@ from channels.ussd.screens.listing import (
     ranking_pages,
 )
 from channels.ussd.screens.voting import (
+    check,
     closed,
     confirm,
     home,
@@ -58,6 +59,7 @@ __all__ = [
     "SEPTETS_MAX",
     "candidate_pages",
     "candidates",
+    "check",
     "closed",
     "confirm",
     "contest_pages",

@@ -154,6 +154,17 @@ def _confirm(
     return around_name(make, full_name, notice, room)
 
 
+def check(candidate: Candidate, votes: int, amount: Money, key: str, language: str, room: int = SEPTETS_MAX) -> str:
+    """What is about to be bought, after screens that we do not know: whoever reads this types `key`."""
+
+    def make(name: str) -> str:
+        phrase = "ussd.confirm_one" if votes == 1 else "ussd.confirm"
+        head = say(language, phrase, votes=votes, code=candidate.code, name=name, amount=amount.spoken())
+        return "\n".join([head, say(language, "ussd.confirm_again", digits=key), say(language, "ussd.back")])
+
+    return around_name(make, candidate.name, "", room)
+
+
 def payment_code(
     candidate: Candidate,
     votes: int,

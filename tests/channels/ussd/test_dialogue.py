@@ -176,9 +176,16 @@ async def test_the_order_is_the_same_when_the_network_is_no_longer_told() -> Non
 async def test_without_a_store_the_transcript_is_the_state() -> None:
     phone = Phone()
     phone.sessions.away = True
-    # The 1 might have answered an offer to go on, so what is bought is shown once more.
-    last = await phone.types("4", "1", "9", "07", "5", "3", "1", "1")
-    assert not last.more
+    # The 1 might have answered an offer to go on, so what is bought is shown before it is confirmed.
+    asked = await phone.types("4", "1", "9", "07", "5", "3", "1")
+    assert "5 votes for 07 Awa Ouattara\nTotal 500 FCFA\nCheck this" in asked.text
+    key = asked.text.split("type ")[1][:2]
+    inputs = ("4", "1", "9", "07", "5", "3", "1")
+    assert await phone.sends("*".join((*inputs, "1"))) == asked
+    confirm = await phone.sends("*".join((*inputs, "1", key)))
+    assert "1 Pay" in confirm.text
+    assert phone.house.orders() == []
+    assert not (await phone.sends("*".join((*inputs, "1", key, "1")))).more
     [wish] = phone.house.wishes
     assert (wish.language, wish.method) == ("en", "ORANGE_MONEY")
 

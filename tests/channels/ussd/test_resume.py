@@ -181,11 +181,41 @@ async def test_letters_that_were_typed_at_an_offer_choose_nobody_when_it_was_for
     assert (shown.more, "1 vote pour 12 Franck Zadi" in shown.text) == (True, True)
 
 
+async def test_what_was_typed_for_one_candidate_confirms_no_other_when_the_offer_was_forgotten() -> None:
+    phone = await cut_off("07")
+    await phone.dial()
+    assert "1 vote pour 07" in (await phone.type("zadi", "1", "1")).text
+    phone.sessions.lose()
+    shown = await phone.type("1")
+    assert phone.house.orders() == []
+    assert "1 vote pour 12 Franck Zadi\nTotal 100 FCFA\nVérifiez" in shown.text
+    # Wrong digits change nothing, and home is home.
+    assert await phone.type("1") == shown
+    assert await phone.type("9" if "tapez 9" not in shown.text else "8") == shown
+    await phone.type("00", "07", "3", "1")
+    assert phone.house.orders() == [("07", 3, MTN)]
+
+
+@pytest.mark.parametrize("away", [True, False])
+async def test_who_types_what_the_check_shows_may_confirm(away: bool) -> None:
+    phone = await cut_off("07")
+    await phone.dial()
+    await phone.type("zadi", "1", "1")
+    phone.sessions.lose()
+    phone.sessions.away = away
+    asked = await phone.type("1")
+    key = asked.text.split("tapez ")[1][:2]
+    assert "1 Payer MTN MoMo" in (await phone.type(key)).text
+    assert phone.house.orders() == []
+    assert not (await phone.type("1")).more
+    assert phone.house.orders() == [("12", 1, MTN)]
+
+
 async def test_a_vote_through_the_list_with_the_store_lost_at_the_end_is_confirmed_once_more_and_is_one_order() -> None:
     phone = await cut_off("1", "07", "5", "1")
     phone.sessions.lose()
     shown = await phone.send()
-    assert "Confirmez encore une fois." in shown.text
-    assert "5 votes pour 07 Awa Ouattara\nTotal 500 FCFA" in shown.text
+    assert "5 votes pour 07 Awa Ouattara\nTotal 500 FCFA\nVérifiez, puis tapez " in shown.text
+    await phone.type(shown.text.split("tapez ")[1][:2])
     assert not (await phone.type("1")).more
     assert phone.house.orders() == [("07", 5, MTN)]
