@@ -17,12 +17,12 @@ from channels.ussd.menu import (
     ticket_shown,
     votes_shown,
 )
-from gateway.domain.check_digit import with_check_digit
 from gateway.domain.payment import PublicStatus, State
 from gateway.domain.rescue import Attempt, Outcome, Rescue
+from gateway.domain.ticket import ticket_number
 from gateway.ports.house import ReceiptView, TakenBack, VoteLine
 
-TICKET: Final = with_check_digit("9999999")
+TICKET: Final = ticket_number(9_999_999)
 
 
 def turns(turn: Turn, view: MenuView) -> Iterator[Turn]:

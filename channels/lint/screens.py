@@ -20,7 +20,8 @@ from channels.lint.fetched import turns
 from channels.lint.findings import Finding, ScreenSeen, error, warning
 from channels.lint.samples import RECEIPT
 from channels.ussd import screens
-from channels.ussd.menu import MenuView, Session, Turn, advance, start
+from channels.ussd.menu import MenuView, Node, Session, Turn, advance, offered, start
+from channels.ussd.menu.shows import check
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.routing import Kind, Rail, Rails
@@ -31,6 +32,7 @@ from gateway.domain.wallet import prefixes_in
 STEPS_MIN: Final = 150
 STEPS_EACH: Final = 4
 VOTES_SHOWN: Final = 9_999_999
+LOST_KEY: Final = "99"
 # Words by which networks name themselves; None: an unknown one, so that the voter chooses a wallet.
 NETWORKS: Final = ("mtn", "orange", None)
 
@@ -142,6 +144,8 @@ def _reached(view: MenuView, language: str, shape: "_Shape") -> Iterator[tuple[t
                 known.add(made.session)
                 times[shape.of(made.screen)] += 1
                 heappush(waiting, (times[shape.of(made.screen)], next(order), path, made.session))
+                for kept in _kept(made.session, view):
+                    yield path, kept.screen
 
     yield from taken(start(view, language), ())
     for _ in range(STEPS_MIN + STEPS_EACH * len(view.contest.standing)):
@@ -150,6 +154,16 @@ def _reached(view: MenuView, language: str, shape: "_Shape") -> Iterator[tuple[t
         *_, path, session = heappop(waiting)
         for text in typed:
             yield from taken(advance(session, text, view), (*path, text))
+
+
+def _kept(session: Session, view: MenuView) -> Iterator[Turn]:
+    """What is shown from here when the dialogue was cut off and dialled again, or its store was lost."""
+    if session.node in (Node.QUANTITY, Node.CONFIRM):
+        offer = offered(session.at(Node.RESUME), view)
+        if offer is not None:
+            yield offer
+    if session.node is Node.CONFIRM:
+        yield check(session, view, LOST_KEY)
 
 
 def inputs(view: MenuView) -> tuple[str, ...]:

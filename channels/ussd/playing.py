@@ -80,7 +80,7 @@ def _named_contest(inputs: tuple[str, ...], caller: Caller) -> Contest | None:
     return chosen(caller.sharing, inputs[0])
 
 
-def checking(session: Session) -> str:
+def _checking(session: Session) -> str:
     """What is to be typed before this session's confirmation; empty where nothing is."""
     asked = session.node is Node.CONFIRM and session.typed.startswith(CHECKING)
     return session.typed.removeprefix(CHECKING) if asked else ""
@@ -107,7 +107,7 @@ def _applied(
             break
         before = now.session
         view = caller.view(before)
-        key = checking(before)
+        key = _checking(before)
         if key and text == key:
             now, doubtful, lost = confirm(replace(before, typed=""), view), False, False
             continue

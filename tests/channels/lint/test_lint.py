@@ -77,6 +77,15 @@ def test_the_last_page_of_a_long_list_is_seen() -> None:
     assert max(screen.path.count("*9") for screen in seen.screens) >= 9
 
 
+@pytest.mark.parametrize(
+    ("language", "offer", "check"), [("fr", "1 Continuer", "tapez 99"), ("en", "1 Continue", "type 99")]
+)
+def test_what_only_a_cut_or_lost_dialogue_shows_is_seen(language: str, offer: str, check: str) -> None:
+    (seen,) = look(sound(), in_languages=(language,)).languages
+    for part in (offer, check):
+        assert any(part in screen.text for screen in seen.screens), part
+
+
 def test_texts_have_parts_and_a_price() -> None:
     (seen,) = look(sound(), in_languages=("fr",), sms_price=Money(12, "XOF")).languages
     by_kind = {text.kind: text for text in seen.texts}
