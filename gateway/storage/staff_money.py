@@ -20,6 +20,7 @@ from gateway.storage.give_back import Moved as Back
 from gateway.storage.give_back import Word, by_staff, give_back, lock_contest, release
 from gateway.storage.refunds import record_refunds
 from gateway.storage.staff_requests import Freeze, did_before, keep_outcome
+from gateway.storage.tickets import close_ticket
 from gateway.storage.voids import freeze_window
 
 GIVEABLE: Final = frozenset({State.SETTLED, State.HELD})
@@ -43,11 +44,6 @@ select r.reference, r.payment_reference, r.status, r.provider, r.amount_minor, r
 from refunds r join contests c on c.id = r.contest_id where r.reference = :reference
 """)
 _TICKET: Final = text("select contest_id, payment_reference, status from support_tickets where id = :ticket")
-_CLOSE_TICKET: Final = text("""
-update support_tickets set status = 'closed', closed_at = now(),
-  note = concat_ws(' ', nullif(note, ''), cast(:note as text))
-where id = :ticket and status = 'open'
-""")
 _CALLBACK: Final = text("""
 select provider, received_at, outcome, handled_at, payment_reference from callbacks where id = :id
 """)
@@ -136,8 +132,7 @@ class PostgresStaffMoney:
             back = await give_back(connection, payment.contest_id, [payment.reference], word, states=states)
             _nothing_skipped(back)
             if (ticket := request.params.get("ticket")) is not None:
-                note = f"refund request {request.id}"
-                await connection.execute(_CLOSE_TICKET, {"ticket": _ticket(ticket), "note": note})
+                await close_ticket(connection, _ticket(ticket), f"refund request {request.id}")
             amount = Money(payment.amount_minor, payment.currency)
             taken = f", {payment.quantity} votes left the tally" if back.counted else ""
             did = await keep_outcome(connection, request.id, f"{_told(amount)} owed back{taken}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.staff_request import ActRefused, Why
 from gateway.domain.ticket import read_ticket, ticket_number
@@ -29,7 +29,7 @@ _ONE: Final = text(f"select t.status, t.payment_reference, c.slug {_OF} and t.id
 _CLOSE: Final = text("""
 update support_tickets set status = 'closed', closed_at = now(),
   note = concat_ws(' ', nullif(note, ''), cast(:note as text))
-where id = :ticket
+where id = :ticket and status = 'open'
 """)
 
 
@@ -70,7 +70,12 @@ class PostgresTickets:
                 raise ActRefused(Why.UNKNOWN, f"there is no ticket {ticket}")
             if row.status != "open":
                 raise ActRefused(Why.IMPOSSIBLE, f"ticket {ticket} is closed")
-            await connection.execute(_CLOSE, {"ticket": known, "note": f"{person}: {reason}"})
+            await close_ticket(connection, known, f"{person}: {reason}")
             payment = None if row.payment_reference is None else str(row.payment_reference)
             detail = {"reason": reason, "contest": row.slug, "payment": payment}
             await note(connection, actor=person, act="ticket.closed", subject=ticket_number(known), detail=detail)
+
+
+async def close_ticket(connection: AsyncConnection, ticket_id: int, outcome: str) -> None:
+    """Close a ticket if it is open, with this behind its note."""
+    await connection.execute(_CLOSE, {"ticket": ticket_id, "note": outcome})
