@@ -1,4 +1,4 @@
-# One image for the gateway, the worker, the simulated country and the one-shot commands.
+# One image for the gateway, the worker and the one-shot commands. The target `demo` adds the simulated country.
 # The embedded engines are not in it: PostgreSQL and Redis are servers of their own here.
 
 FROM python:3.11-slim-bookworm AS build
@@ -19,7 +19,7 @@ COPY admin admin
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /opt/spotlight/bin/pip install --no-deps /wheels/*.whl
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11-slim-bookworm AS service
 RUN groupadd --gid 10001 spotlight \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin spotlight \
     && install -d -o 10001 -g 10001 -m 0700 /data
@@ -36,3 +36,11 @@ EXPOSE 8080 8081
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/healthz', timeout=2)"]
 CMD ["spotlight", "serve"]
+
+FROM service AS demo
+COPY --chown=10001:10001 sandbox /opt/demo/sandbox
+ENV PYTHONPATH=/opt/demo
+CMD ["spotlight", "sandbox"]
+
+# The last target is what `docker build .` makes: without the simulated country.
+FROM service AS production

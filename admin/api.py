@@ -1,13 +1,13 @@
 """`/api/admin/…`: what the pages show and do, for programs."""
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Final
 from uuid import UUID
 
 from aiohttp import web
 from pydantic import Field
 
-from admin.asking import NotAllowed, ask, decide, needs_proof, read_params, request_for, visible
+from admin.asking import decide, needs_proof, read_params, request_for, status_of, visible
 from admin.auth_api import Person, person_of
 from admin.desk import DESK
 from admin.guard import Me, api_me
@@ -39,10 +39,13 @@ from admin.models import (
 from admin.money_models import (
     Balance,
     Balances,
-    DifferenceLine,
+    DifferenceGroup,
+    DifferenceGroups,
     Differences,
+    ImportedStatement,
     Instant,
     Resolution,
+    Statements,
     Trial,
     TrialLine,
     difference_of,
@@ -51,7 +54,7 @@ from admin.order_pages import countries_of
 from admin.refund_pages import ENDED, ON_THEIR_WAY
 from admin.request_pages import OPEN_REQUESTS
 from gateway.domain.staff import Right
-from gateway.domain.staff_request import Act, ActRefused, Why, reasoned
+from gateway.domain.staff_request import Act, ActRefused, reasoned
 from gateway.http.app_keys import HOUSE
 from gateway.http.endpoint import InputModel, Reply, endpoint
 from gateway.http.problems import Problem
@@ -59,7 +62,6 @@ from gateway.ports.books import MoneyRefused, UnknownName
 
 TAG: Final = "back office"
 SIGNED_IN: Final = (401, 403, 503)
-_STATUS_OF: Final[Mapping[Why, int]] = {Why.UNKNOWN: 404, Why.NO_REASON: 422, Why.NO_PERSON: 422, Why.OWN_REQUEST: 403}
 
 
 class OrderPath(InputModel):
@@ -82,12 +84,7 @@ class DifferencePath(InputModel):
 
 def refused(error: ActRefused) -> Problem:
     """Why an act was refused."""
-    status = _STATUS_OF.get(error.why, 409)
-    return Problem(status, "Act refused", str(error), kind=f"/problems/{error.why.value}")
-
-
-def _no_right(error: NotAllowed) -> Problem:
-    return Problem(403, "Not allowed", f"Your role lacks the right {error}.", kind="/problems/not_allowed")
+    return Problem(status_of(error), "Act refused", str(error), kind=f"/problems/{error.why.value}")
 
 
 def _money_refused(error: MoneyRefused) -> Problem:
@@ -215,11 +212,7 @@ async def new_request(request: web.Request, *, body: NewRequest) -> Reply:
     who = await (_proven(request) if needs_proof(body.act) else api_me(request))
     try:
         params = read_params(body.act, body.params)
-        made = await ask(
-            request.app[DESK], request.app[HOUSE], who, body.act, body.subject.strip(), params, body.reason
-        )
-    except NotAllowed as error:
-        raise _no_right(error) from None
+        made = await request.app[DESK].acts.ask(body.act, body.subject.strip(), params, body.reason, who.email)
     except ActRefused as error:
         raise refused(error) from None
     location = {"Location": f"/api/admin/requests/{made}"}
@@ -235,8 +228,6 @@ async def decision(request: web.Request, *, path: RequestPath, body: Decision) -
     who = await _proven(request, Right.DECIDE)
     try:
         await decide(request.app[DESK], request.app[HOUSE], who, path.request_id, approve=body.approve)
-    except NotAllowed as error:
-        raise _no_right(error) from None
     except ActRefused as error:
         raise refused(error) from None
     return Reply(200, await _request(request, who, path.request_id))
@@ -329,23 +320,49 @@ async def differences(request: web.Request, *, query: Listing) -> Reply:
     return Reply(200, Differences(differences=[difference_of(one) for one in held]))
 
 
-@endpoint(path=DifferencePath, body=Resolution, returns={200: DifferenceLine}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
-async def resolve(request: web.Request, *, path: DifferencePath, body: Resolution) -> Reply:
-    """Decide about a difference, with its posting."""
-    who = await _proven(request, Right.RECONCILE)
-    try:
-        decided = await request.app[DESK].reconciler.repair(
-            path.number,
-            body.repair,
-            person=who.email,
-            reason=body.reason,
-            operator_reference=body.operator_reference,
+@endpoint(returns={200: DifferenceGroups}, problems=SIGNED_IN, tag=TAG)
+async def groups(request: web.Request) -> Reply:
+    """List open differences by what is decided alike."""
+    await api_me(request, Right.READ_MONEY)
+    held = [
+        DifferenceGroup(
+            key=line.group.key,
+            provider=line.group.provider,
+            kind=line.group.kind.value,
+            wallet=line.group.wallet,
+            currency=line.group.currency,
+            day=line.group.day,
+            count=line.many,
+            amount=line.amount_minor,
+            asked=line.asked,
         )
+        for line in await request.app[DESK].reconciler.groups()
+    ]
+    return Reply(200, DifferenceGroups(groups=held))
+
+
+@endpoint(returns={200: Statements}, problems=SIGNED_IN, tag=TAG)
+async def statements(request: web.Request) -> Reply:
+    """List the latest statements that were imported."""
+    await api_me(request, Right.READ_MONEY)
+    held = [ImportedStatement(**asdict(file)) for file in await request.app[DESK].reconciler.files()]
+    return Reply(200, Statements(statements=held))
+
+
+@endpoint(path=DifferencePath, body=Resolution, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
+async def resolve(request: web.Request, *, path: DifferencePath, body: Resolution) -> Reply:
+    """Ask for a decision about a difference.
+
+    Nothing is booked before a second person agrees. A group of differences is asked about by POST
+    /api/admin/requests, with its key as the subject.
+    """
+    who = await _proven(request)
+    params = read_params(Act.RECONCILE, {"repair": body.repair.value, "operator_reference": body.operator_reference})
+    try:
+        made = await request.app[DESK].acts.ask(Act.RECONCILE, str(path.number), params, body.reason, who.email)
     except ActRefused as error:
         raise refused(error) from None
-    except MoneyRefused as error:
-        raise _money_refused(error) from None
-    return Reply(200, difference_of(decided))
+    return Reply(201, await _request(request, who, made), {"Location": f"/api/admin/requests/{made}"})
 
 
 def setup(app: web.Application) -> None:
@@ -366,4 +383,6 @@ def setup(app: web.Application) -> None:
     router.add_get("/api/admin/balances", balances)
     router.add_get("/api/admin/trial", trial)
     router.add_get("/api/admin/differences", differences)
+    router.add_get("/api/admin/differences/groups", groups)
+    router.add_get("/api/admin/statements", statements)
     router.add_post("/api/admin/differences/{number}", resolve)

@@ -7,28 +7,30 @@ from uuid import UUID
 
 from admin.desk import Desk
 from admin.guard import Me
-from gateway.domain.staff import ASKING, may_decide
+from gateway.domain.staff import may_decide
 from gateway.domain.staff_request import SINGLE_PERSON, Act, ActRefused, StaffRequest, Why, refusal_to_decide
 from gateway.ports.house import House
 from gateway.usecases.staff_acts import Outcome
 
 NO_RIGHT: Final = "no_right"
-_OF_PAYMENT: Final = frozenset({Act.REFUND_PAYMENT, Act.RELEASE_HELD, Act.REFUSE_HELD})
-_OF_REFUND: Final = frozenset({Act.MANUAL_REFUND_DONE, Act.RETRY_REFUND})
+_STATUS_OF: Final[Mapping[Why, int]] = {
+    Why.UNKNOWN: 404,
+    Why.NO_REASON: 422,
+    Why.NO_PERSON: 403,
+    Why.NOT_ALLOWED: 403,
+    Why.OWN_REQUEST: 403,
+}
 # What each act may be asked with.
 _TEXTS: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.REFUND_PAYMENT: ("ticket", "public_reason"),
     Act.REFUSE_HELD: ("public_reason",),
     Act.VOID_WINDOW: ("from", "to", "channel", "operator", "public_reason"),
     Act.MANUAL_REFUND_DONE: ("operator_reference",),
+    Act.RECONCILE: ("repair", "operator_reference"),
     Act.PAYOUT: ("step", "beneficiary", "end", "operator_reference"),
 }
 _FLAGS: Final[Mapping[Act, tuple[str, ...]]] = {Act.MANUAL_REFUND_DONE: ("from_float",)}
 _NUMBERS: Final[Mapping[Act, tuple[str, ...]]] = {Act.PAYOUT: ("amount_minor",)}
-
-
-class NotAllowed(Exception):
-    """Their role lacks the right."""
 
 
 def read_act(word: str) -> Act:
@@ -64,17 +66,14 @@ def with_zone(given: Mapping[str, str]) -> dict[str, str]:
     return {**given, **ends}
 
 
+def status_of(error: ActRefused) -> int:
+    """The HTTP status of a refusal."""
+    return _STATUS_OF.get(error.why, 409)
+
+
 def needs_proof(act: Act) -> bool:
     """Whether whoever asks must have proven lately who they are: for all that moves money or votes."""
     return act not in SINGLE_PERSON
-
-
-async def ask(desk: Desk, house: House, me: Me, act: Act, subject: str, params: Mapping[str, Any], reason: str) -> UUID:
-    """Ask for an act; the request's id. Raises ActRefused, NotAllowed."""
-    if ASKING[act] not in me.rights:
-        raise NotAllowed(ASKING[act].value)
-    await _in_scope(desk, house, me, act, subject)
-    return await desk.acts.ask(act, subject, params, reason, me.email)
 
 
 async def request_for(desk: Desk, house: House, me: Me, request_id: UUID) -> StaffRequest | None:
@@ -100,34 +99,7 @@ def why_not(me: Me, request: StaffRequest, now: datetime) -> str | None:
 
 
 async def decide(desk: Desk, house: House, me: Me, request_id: UUID, *, approve: bool) -> Outcome:
-    """Agree or turn down. Raises ActRefused, NotAllowed."""
-    request = await request_for(desk, house, me, request_id)
-    if request is None:
+    """Agree or turn down. Raises ActRefused."""
+    if await request_for(desk, house, me, request_id) is None:
         raise ActRefused(Why.UNKNOWN, f"there is no request {request_id}")
-    if not may_decide(me.rights, request.act):
-        raise NotAllowed(ASKING[request.act].value)
     return await desk.acts.decide(request_id, me.email, approve)
-
-
-async def _in_scope(desk: Desk, house: House, me: Me, act: Act, subject: str) -> None:
-    """Raises ActRefused for what belongs to another organiser, as if it were not there."""
-    there = True
-    if act in _OF_PAYMENT:
-        there = await desk.reads.vote_of(_uuid(subject), me.scope) is not None
-    elif act in _OF_REFUND:
-        there = await desk.reads.refund(_uuid(subject), me.scope) is not None
-    elif act is Act.REPLAY_CALLBACK:
-        known = subject.isascii() and subject.isdigit() and len(subject) <= 18
-        there = known and await desk.reads.callback_in_scope(int(subject), me.scope)
-    elif act is Act.VOID_WINDOW and me.scope is not None:
-        contest = house.contest(subject)
-        there = contest is not None and contest.organiser_id == me.scope
-    if not there:
-        raise ActRefused(Why.UNKNOWN, f"there is no {subject!r}")
-
-
-def _uuid(subject: str) -> UUID:
-    try:
-        return UUID(subject)
-    except ValueError:
-        raise ActRefused(Why.UNKNOWN, f"{subject!r} is no reference") from None

@@ -1,7 +1,7 @@
 """The business side of `/metrics`: votes, money, backlogs. No figure names a person."""
 
 from gateway.http.health import Figure
-from gateway.ports.figures import AccountFigures, Figures, TextFigures
+from gateway.ports.figures import AccountFigures, Figures, StorageFigures, TextFigures
 
 
 def exposed(figures: Figures) -> list[Figure]:
@@ -30,11 +30,33 @@ def exposed(figures: Figures) -> list[Figure]:
         labels = {"provider": provider, "outcome": outcome}
         shown.append(Figure("spotlight_callbacks", "Operators' callbacks, by outcome.", many, labels, "counter"))
     shown += _accounts(figures.accounts)
+    shown.append(Figure("spotlight_workers", "Workers that lately said that they work.", figures.workers))
     for work, age in figures.owed_seconds.items():
         shown.append(Figure("spotlight_owed_work_age_seconds", "Age of the oldest due work.", age, {"work": work}))
+    for kind, many in figures.set_aside.items():
+        name, what = "spotlight_set_aside", "What fails by itself and is kept out of the way, by kind."
+        shown.append(Figure(name, what, many, {"kind": kind}))
     for status, many in figures.texts.items():
         shown.append(Figure("spotlight_texts_waiting", "Texts that wait to be sent.", many, {"status": status}))
-    return [*shown, *_sent_texts(figures.sent_texts)]
+    return [*shown, *_sent_texts(figures.sent_texts), *_storage(figures.storage)]
+
+
+def _storage(storage: StorageFigures) -> list[Figure]:
+    """How tables grow, and whether their upkeep is done."""
+    by_table = (
+        ("spotlight_table_bytes", "Size of a table with its indexes.", storage.bytes),
+        ("spotlight_table_rows", "Rows of a table, as PostgreSQL estimates.", storage.rows),
+        (
+            "spotlight_partition_months_ahead",
+            "Coming months with a partition; -1: today has none.",
+            storage.months_ahead,
+        ),
+    )
+    shown = [
+        Figure(name, what, value, {"table": table}) for name, what, held in by_table for table, value in held.items()
+    ]
+    name, what = "spotlight_upkeep_age_seconds", "Since a task of upkeep came to its end."
+    return [*shown, *(Figure(name, what, age, {"task": task}) for task, age in storage.upkeep_seconds.items())]
 
 
 def _accounts(accounts: AccountFigures) -> list[Figure]:

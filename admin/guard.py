@@ -17,12 +17,12 @@ from aiohttp.typedefs import Handler
 
 from admin.cookies import access_name, device_name
 from admin.desk import DESK, Desk
+from gateway.domain.network import subject_of
 from gateway.domain.staff import Member, Right
 from gateway.http.app_keys import PUBLIC_URL
 from gateway.http.endpoint import read_body
 from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
-from gateway.http.rate_limits import subject_of
 from gateway.ports.back_office import Scope
 from gateway.ports.staff_accounts import Client, LiveSession
 

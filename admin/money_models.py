@@ -1,6 +1,6 @@
 """Shapes of the API about the book and about statements."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from pydantic import Field
@@ -74,6 +74,45 @@ class Differences(ApiModel):
     """Differences, the oldest first."""
 
     differences: list[DifferenceLine]
+
+
+class DifferenceGroup(ApiModel):
+    """Open differences that are decided alike."""
+
+    key: str = Field(description="The subject of a request about all of them.")
+    provider: str
+    kind: str
+    wallet: str
+    currency: str
+    day: date
+    count: int
+    amount: int
+    asked: int = Field(description="So many are in a request that waits.")
+
+
+class DifferenceGroups(ApiModel):
+    """Groups of open differences, the oldest day first."""
+
+    groups: list[DifferenceGroup]
+
+
+class ImportedStatement(ApiModel):
+    """A statement that was imported. Its id is the subject of a request to take it back."""
+
+    id: UUID
+    provider: str
+    name: str
+    lines: int
+    imported_by: str
+    imported_at: datetime
+    undone_at: datetime | None
+    open: int = Field(description="Its open differences.")
+
+
+class Statements(ApiModel):
+    """The latest imports."""
+
+    statements: list[ImportedStatement]
 
 
 class Resolution(InputModel):

@@ -1,23 +1,25 @@
-"""Statements of operators against the book: upload, differences, and what is decided about each."""
+"""Statements of operators against the book: imports, differences, and asking for what is decided about them."""
 
 from typing import Final
 
 from aiohttp import web
 
 from admin.desk import DESK
-from admin.guard import Form, Me, form, page, say, see_other, show, upload
+from admin.guard import Form, Me, form, page, say, show, upload
 from admin.request_pages import refused
-from gateway.domain.reconciliation import Repair
+from gateway.domain.reconciliation import Group, Repair, offered, read_group
 from gateway.domain.staff import Right
 from gateway.domain.staff_request import ActRefused
 from gateway.ports.books import MoneyRefused
+from gateway.ports.payment_provider import Wallet
 
 PATH: Final = "/admin/reconciliation"
+SHOWN: Final = 100
 
 
 @page(Right.READ_MONEY)
 async def reconciliation(request: web.Request, me: Me) -> web.StreamResponse:
-    """Open differences; with `?all=1` those that were decided about too."""
+    """Open differences; with `?all=1` those that were decided about too, with `?group=` those of a group."""
     return await _page(request, me)
 
 
@@ -30,28 +32,9 @@ async def import_statement(request: web.Request, me: Me, fields: Form, name: str
         summary = await request.app[DESK].reconciler.import_file(fields.get("account", ""), name, data, me.email)
     except MoneyRefused as error:
         return say(request, 422, "money_refused", me, str(error))
-    return await _page(request, me, summary)
-
-
-@form(Right.RECONCILE, proof=True)
-async def repair(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Decide about a difference."""
-    number = request.match_info["number"]
-    try:
-        await request.app[DESK].reconciler.repair(
-            int(number),
-            Repair(fields.get("repair", "")),
-            person=me.email,
-            reason=fields.get("reason", ""),
-            operator_reference=fields.get("operator_reference", "").strip() or None,
-        )
-    except ValueError:
-        return say(request, 400, "unreadable", me)
     except ActRefused as error:
         return refused(request, me, error)
-    except MoneyRefused as error:
-        return say(request, 409, "money_refused", me, str(error))
-    return see_other(PATH)
+    return await _page(request, me, summary)
 
 
 @form(Right.RECONCILE)
@@ -61,18 +44,32 @@ async def check_balances(request: web.Request, me: Me, _: Form) -> web.StreamRes
 
 
 async def _page(request: web.Request, me: Me, summary: object = None, balances: object = None) -> web.Response:
-    desk, everything = request.app[DESK], request.query.get("all") == "1"
-    found = await desk.reconciler.differences(open_only=not everything)
+    desk, everything, key = request.app[DESK], request.query.get("all") == "1", request.query.get("group")
+    group = None if key is None else read_group(key)
+    if key is not None and group is None:
+        return say(request, 404, "unreadable", me)
+    found = await desk.reconciler.differences(open_only=not everything, group=group, limit=SHOWN)
+    groups = [] if everything or group else await desk.reconciler.groups()
     return show(
         request,
         me,
         "admin_reconciliation.html",
         differences=found,
+        more=len(found) == SHOWN,
+        group=group,
+        groups=[(line, _offered(line.group)) for line in groups if line.many > 1],
+        files=[] if group else await desk.reconciler.files(),
         everything=everything,
         accounts=desk.accounts,
         summary=summary,
         balances=balances,
     )
+
+
+def _offered(group: Group) -> list[Repair]:
+    """What may be decided about all of a group; money that went back is told payment by payment."""
+    can = offered(group.kind, group.sign, from_float=group.wallet == Wallet.DISBURSEMENT)
+    return [repair for repair in can if repair is not Repair.RETURNED]
 
 
 def setup(app: web.Application) -> None:
@@ -81,5 +78,3 @@ def setup(app: web.Application) -> None:
     app.router.add_post(PATH, import_statement)
     app.router.add_post(f"{PATH}/balances", check_balances)
     app.router.add_get(f"{PATH}/balances", reconciliation)
-    app.router.add_post(f"{PATH}/{{number:[0-9]{{1,18}}}}", repair)
-    app.router.add_get(f"{PATH}/{{number:[0-9]{{1,18}}}}", reconciliation)

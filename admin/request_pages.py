@@ -7,13 +7,12 @@ from typing import Any, Final
 from aiohttp import web
 
 from admin.asking import (
-    NotAllowed,
-    ask,
     decide,
     needs_proof,
     read_act,
     read_params,
     request_for,
+    status_of,
     visible,
     why_not,
     with_zone,
@@ -24,19 +23,18 @@ from admin.order_pages import read_id
 from admin.sign_in_pages import to_home
 from gateway.domain.money import EXPONENTS, Money
 from gateway.domain.staff import Right
-from gateway.domain.staff_request import Act, ActRefused, RequestStatus, StaffRequest, Why
+from gateway.domain.staff_request import Act, ActRefused, RequestStatus, StaffRequest
 from gateway.http.app_keys import HOUSE
 
 ACTS: Final = "/admin/acts"
 REQUESTS: Final = "/admin/requests"
 _UUID_LENGTH: Final = 36
 OPEN_REQUESTS: Final = (RequestStatus.WAITING, RequestStatus.APPROVED)
-_STATUS_OF: Final[Mapping[Why, int]] = {Why.UNKNOWN: 404, Why.NO_REASON: 422, Why.NO_PERSON: 422, Why.OWN_REQUEST: 403}
 
 
 def refused(request: web.Request, me: Me, error: ActRefused) -> web.Response:
     """A page that says why it was refused: nothing was changed."""
-    return say(request, _STATUS_OF.get(error.why, 409), f"refused_{error.why.value}", me, str(error))
+    return say(request, status_of(error), f"refused_{error.why.value}", me, str(error))
 
 
 @form(Right.READ_ORDERS)
@@ -48,10 +46,7 @@ async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
         if asked is not None:
             return asked
         params, subject = read_params(wanted, with_zone(fields)), fields.get("subject", "").strip()
-        reason = fields.get("reason", "")
-        made = await ask(request.app[DESK], request.app[HOUSE], me, wanted, subject, params, reason)
-    except NotAllowed:
-        return say(request, 403, "not_allowed", me)
+        made = await request.app[DESK].acts.ask(wanted, subject, params, fields.get("reason", ""), me.email)
     except ActRefused as error:
         return refused(request, me, error)
     return see_other(f"{REQUESTS}/{made}")
@@ -99,8 +94,6 @@ async def decision(request: web.Request, me: Me, fields: Form) -> web.StreamResp
         return say(request, 400, "unreadable", me)
     try:
         await decide(request.app[DESK], request.app[HOUSE], me, request_id, approve=said == "approve")
-    except NotAllowed:
-        return say(request, 403, "not_allowed", me)
     except ActRefused as error:
         return refused(request, me, error)
     return see_other(f"{REQUESTS}/{request_id}")

@@ -76,7 +76,7 @@ async def close(request: web.Request, *, path: TicketPath, body: Reason) -> Repl
     who = await api_me(request, Right.CLOSE_TICKET)
     try:
         reason = reasoned(body.reason)
-        await request.app[DESK].tickets.close(path.ticket, who.scope, person=who.email, reason=reason)
+        await request.app[DESK].tickets.close(path.ticket, person=who.email, reason=reason)
     except ActRefused as error:
         raise refused(error) from None
     return await _open_tickets(request, who)

@@ -25,7 +25,7 @@ async def close(request: web.Request, me: Me, fields: Form) -> web.StreamRespons
     """End a ticket with what was found out."""
     try:
         reason = reasoned(fields.get("reason", ""))
-        await request.app[DESK].tickets.close(request.match_info["ticket"], me.scope, person=me.email, reason=reason)
+        await request.app[DESK].tickets.close(request.match_info["ticket"], person=me.email, reason=reason)
     except ActRefused as error:
         return refused(request, me, error)
     return see_other(PATH)

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
+from functools import partial
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+import channels.sms.carriers
 import channels.ussd.aggregators
 import payments.providers
+from channels.sms.carrier import SmsCarrier
 from gateway.discovery import discover
+from gateway.domain.deployment import Environment, placement_fault
 from gateway.domain.money import CURRENCY_OF
-from gateway.domain.network import Network, read_networks
+from gateway.domain.network import LOOPBACK, Network, read_networks
 from gateway.domain.provisional import Policy
 from gateway.domain.routing import ACCOUNT_MARK, Rail, Rails, provider_of
 from gateway.domain.texting import Routes, read_routes
@@ -22,7 +25,6 @@ from gateway.settings import Settings, SettingsError, adapter_settings, environm
 
 M = TypeVar("M", bound=BaseModel)
 ACCOUNTS: Final = "SPOTLIGHT_ACCOUNTS"
-_THIS_MACHINE: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
 def _networks(said: object) -> object:
@@ -59,26 +61,64 @@ class Account:
     collects: Mapping[str, tuple[PaymentMethod, ...]]
 
 
-def build_adapters(package: Any) -> dict[str, Any]:  # noqa: ANN401 - any package with registrations
-    """Every adapter of a package that the environment configures, by code.
+def build_carriers(env: Environment) -> dict[str, SmsCarrier]:
+    """Every carrier that the environment configures, by code.
 
     One of which nothing is set is left out; one that is set wrongly stops the start (SettingsError).
     """
-    found = discover(package)
-    built = {}
-    for code, registration in found.items():
-        given = adapter_settings(code, found)
-        if not given:
-            continue
-        built[code] = registration.build(read_given(code, given, registration.settings))
-    return built
+    found = discover(channels.sms.carriers)
+    return {
+        code: registration.build(_read_carrier(code, given, registration, env))
+        for code, registration in found.items()
+        if (given := adapter_settings(code, found))
+    }
 
 
-def build_accounts() -> dict[str, Account]:
+def build_accounts(env: Environment) -> dict[str, Account]:
     """Every account at an operator, by key: one of each provider that is set up, and those that
     `SPOTLIGHT_ACCOUNTS` names. SettingsError."""
     found = discover(payments.providers)
-    return {key: _account(key, given, found[provider_of(key)]) for key, given in _given(found)}
+    return {key: _account(key, given, found[provider_of(key)], env) for key, given in _given(found)}
+
+
+def adapter_faults(env: Environment) -> list[str]:
+    """What keeps accounts and carriers from being used in this environment, without building any."""
+    accounts, carriers = discover(payments.providers), discover(channels.sms.carriers)
+    faults = []
+    try:
+        given_accounts = list(_given(accounts))
+    except SettingsError as error:
+        return [str(error)]
+    for read in (
+        *(partial(_read_account, key, given, accounts[provider_of(key)], env) for key, given in given_accounts),
+        *(
+            partial(_read_carrier, code, given, registration, env)
+            for code, registration in carriers.items()
+            if (given := adapter_settings(code, carriers))
+        ),
+    ):
+        try:
+            read()
+        except SettingsError as error:
+            faults.extend(str(error).splitlines())
+    return faults
+
+
+def _read_carrier(code: str, given: Mapping[str, str], registration: Any, env: Environment) -> Any:  # noqa: ANN401 - each carrier has its own settings
+    settings = read_given(code, given, registration.settings)
+    in_test, own = registration.in_test(settings), registration.own_server
+    if fault := placement_fault(env, settings.base_url, in_test=in_test, own_network=own):
+        raise SettingsError(f"{code.upper()}_BASE_URL: {fault}")
+    return settings
+
+
+def _read_account(key: str, given: Mapping[str, str], registration: Any, env: Environment) -> Any:  # noqa: ANN401 - each provider has its own settings
+    where = _prefix(key)
+    rest = {name: value for name, value in given.items() if name not in AccountSettings.model_fields}
+    settings = read_given(where, rest, registration.settings)
+    if fault := placement_fault(env, settings.base_url, in_test=registration.in_test(settings), own_network=False):
+        raise SettingsError(f"{where.upper()}_*: {fault}")
+    return settings
 
 
 def counted_on(settings: Settings) -> dict[str, Policy]:
@@ -103,7 +143,7 @@ def _faults(key: str, said: AccountSettings, settings: Settings) -> Iterator[str
     name = f"{_prefix(key).upper()}_CALLBACK_SOURCES"
     if not said.callback_sources:
         yield f"{name}: counting on callbacks needs the networks that {key} calls from; ask the operator for them"
-    ours = (*settings.proxies, *(_THIS_MACHINE if settings.env == "production" else ()))
+    ours = (*settings.proxies, *(LOOPBACK if settings.env is Environment.PRODUCTION else ()))
     for network in said.callback_sources:
         if any(network.version == own.version and network.overlaps(own) for own in ours):
             yield f"{name}: {network} is our own side; anybody's call comes from there when a proxy is set up wrongly"
@@ -140,11 +180,10 @@ def _further(found: Mapping[str, object]) -> tuple[str, ...]:
     return keys
 
 
-def _account(key: str, given: Mapping[str, str], registration: Any) -> Account:  # noqa: ANN401 - of any provider
+def _account(key: str, given: Mapping[str, str], registration: Any, env: Environment) -> Account:  # noqa: ANN401 - of any provider
     where = _prefix(key)
     said = read_given(where, given, AccountSettings)
-    rest = {name: value for name, value in given.items() if name not in AccountSettings.model_fields}
-    provider = registration.build(read_given(where, rest, registration.settings))
+    provider = registration.build(_read_account(key, given, registration, env))
     countries = {word.strip().upper() for word in said.countries.split(",") if word.strip()}
     methods = {word.strip().upper() for word in said.methods.split(",") if word.strip()}
     for name, unknown in (
@@ -189,7 +228,7 @@ def discover_aggregators(settings: Settings) -> dict[str, Any]:
     """USSD aggregators: pure translators, all of them in the demo. In production those that share a word
     with us: nothing else tells their requests from anybody's."""
     every = {code: registration.aggregator for code, registration in discover(channels.ussd.aggregators).items()}
-    if settings.env == "demo":
+    if settings.env is Environment.DEMO:
         return every
     return {code: aggregator for code, aggregator in every.items() if adapter_settings(code).get("shared_secret")}
 

@@ -10,6 +10,7 @@ import structlog
 from channels.sms import inbound
 from gateway.ports.house import House, HouseUnavailable
 from gateway.storage.messages import InboundText, PostgresMessages
+from gateway.storage.set_aside import passes
 from gateway.storage.talks import written
 
 TEXTS_BATCH: Final = 100
@@ -40,14 +41,19 @@ async def answer_texts(messages: PostgresMessages, house: House, look: Callable[
 
 async def _answer_text(incoming: InboundText, messages: PostgresMessages, house: House) -> None:
     try:
-        answer = await inbound.answer(incoming.text, house, first_id=incoming.first_id)
+        await _answer_or_raise(incoming, messages, house)
     except HouseUnavailable:
         raise
-    except Exception:
+    except Exception as error:
+        if passes(error):
+            raise
         # A text that we stumble over must not hold up everybody behind it.
         _log.exception("text_not_answered", carrier=incoming.text.carrier, id=incoming.text.carrier_id)
         await messages.answered(incoming, "failed", None)
-        return
+
+
+async def _answer_or_raise(incoming: InboundText, messages: PostgresMessages, house: House) -> None:
+    answer = await inbound.answer(incoming.text, house, first_id=incoming.first_id, language=incoming.language)
     params: dict[str, object] = {"lines": list(answer.lines)}
     if answer.question is not None:
         params["question"] = written(answer.question)

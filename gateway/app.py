@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -21,14 +22,16 @@ from gateway.adapters import discover_aggregators, shared_secrets
 from gateway.domain.routing import provider_of
 from gateway.http import health, middleware, openapi
 from gateway.http.app_keys import HOUSE, PUBLIC_URL, SESSIONS
+from gateway.http.devices import DEVICES, Devices
 from gateway.http.forwarded import ForwardedByProxies
 from gateway.http.logs import set_up_logs
 from gateway.http.pages import Pages
 from gateway.http.rate_limits import RateLimits
+from gateway.http.streams import StreamCap, raise_file_limit
 from gateway.ports.stores import ContestScores
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.storage.scores import ScoreListener
-from gateway.wiring import Rooms, keep_what_is_built, open_rooms, process_name, read_figures, spool_figures
+from gateway.wiring import Rooms, callback_figures, keep_what_is_built, open_rooms, process_name, read_figures
 from leaderboard.feed import Boards
 
 # How long readers and requests may take to finish once we are told to stop.
@@ -66,42 +69,63 @@ def create_app(rooms: Rooms) -> web.Application:
     channels.sms.routes.setup(app, rooms.carriers, shared_secrets(rooms.carriers))
     payments.routes.setup(app, frozenset(provider_of(account) for account in rooms.providers))
     if rooms.telegram is not None:
-        rooms.telegram.setup(app, rooms.house, rooms.settings.base_url)
-    demo = rooms.settings.env == "demo"
-    limits = RateLimits(rooms.settings.redis_url, enabled=rooms.settings.rate_limits, exempt_loopback=demo)
-    # First, because aiohttp tries addresses of the same beginning in the order they were added.
-    leaderboard.routes.setup(app, boards)
-    channels.web.api.setup(app, limits)
-    channels.web.pages.setup(app, pages, limits, lambda country: rooms.house.rails.open_methods(country))
+        rooms.telegram.setup(app)
+    _mount_web(app, rooms, pages, boards)
     back_office.mount(app, rooms, pages)
-    checks = {"postgresql": rooms.check_database, "redis": rooms.check_redis}
-    health.setup(app, checks, read_figures(rooms), local=lambda: spool_figures(rooms.house))
+    checks = {"postgresql": rooms.check_database, "redis": rooms.check_redis, "partitions": rooms.check_partitions}
+    health.setup(
+        app,
+        checks,
+        read_figures(rooms),
+        metrics_token=rooms.settings.metrics_token.get_secret_value() or None,
+        local=lambda: callback_figures(rooms.house),
+    )
     openapi.setup(app)
 
-    async def keep_alive(app: web.Application) -> AsyncIterator[None]:
-        await rooms.house.directory.refresh_until_there()
-        listener = show_on(boards, rooms)
-        await listener.prime()
-        tasks = [
-            asyncio.create_task(work, name=name)
-            for name, work in (
-                ("contests", rooms.house.directory.keep_fresh()),
-                ("accounts", rooms.watch.keep_watching()),
-                ("spool", rooms.house.callbacks.keep_draining()),
-                ("scores", listener.run()),
-                ("sweeper", rooms.keep_sweeping(does_work=False)),
-            )
-        ]
-        for task in tasks:
-            task.add_done_callback(_die_with)
-        yield
-        for task in tasks:
-            task.remove_done_callback(_die_with)
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    app.cleanup_ctx.append(keep_alive)
+    app.cleanup_ctx.append(partial(_keep_alive, rooms, boards))
     return app
+
+
+def _mount_web(app: web.Application, rooms: Rooms, pages: Pages, boards: Boards) -> None:
+    """What browsers and programs of voters call, with the limits that they share."""
+    settings = rooms.settings
+    app[DEVICES] = Devices(rooms.vault.subkey("device cookie"))
+    limits = RateLimits(
+        settings.redis_url,
+        enabled=settings.rate_limits,
+        exempt_loopback=settings.demo_limits,
+        shared=settings.crowds,
+        devices=app[DEVICES],
+    )
+    cap = StreamCap(settings.streams_per_address if settings.rate_limits else None, settings.crowds)
+    # First, because aiohttp tries addresses of the same beginning in the order they were added.
+    leaderboard.routes.setup(app, boards, cap, rooms.telegram.address if rooms.telegram else str)
+    channels.web.api.setup(app, limits, cap=cap)
+    channels.web.pages.setup(app, pages, limits, lambda country: rooms.house.rails.open_methods(country))
+
+
+async def _keep_alive(rooms: Rooms, boards: Boards, _: web.Application) -> AsyncIterator[None]:
+    """Run the lasting tasks of a gateway for as long as it serves."""
+    await rooms.begin()
+    listener = show_on(boards, rooms)
+    await listener.prime()
+    tasks = [
+        asyncio.create_task(work, name=name)
+        for name, work in (
+            ("contests", rooms.house.directory.keep_fresh()),
+            ("accounts", rooms.watch.keep_watching()),
+            ("spool", rooms.house.callbacks.keep_draining()),
+            ("scores", listener.run()),
+            ("sweeper", rooms.keep_sweeping(does_work=False)),
+        )
+    ]
+    for task in tasks:
+        task.add_done_callback(_die_with)
+    yield
+    for task in tasks:
+        task.remove_done_callback(_die_with)
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _die_with(task: "asyncio.Task[None]") -> None:
@@ -124,6 +148,8 @@ async def _serve(settings: Settings) -> None:
             keep_what_is_built()
             await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
             _log.info("gateway_started", url=settings.base_url)
+            if rooms.telegram is not None:
+                rooms.telegram.open(rooms.house, settings.base_url)
             await stopping.wait()
         finally:
             await runner.cleanup()
@@ -137,6 +163,7 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"error: {error}")
     set_up_logs(settings.log_level)
+    raise_file_limit()
     try:
         uvloop.run(_serve(settings))
     except SettingsError as error:

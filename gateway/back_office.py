@@ -12,18 +12,14 @@ from admin import routes
 from admin.desk import Desk
 from admin.tokens import Tokens
 from gateway.http.pages import Pages
-from gateway.links import TEMPORARY, utc_now
+from gateway.links import TEMPORARY, make_vault, utc_now
 from gateway.money_desk import money_desk
-from gateway.staff_desk import bind_staff_acts, show_scores
+from gateway.staff_desk import bind_sign_in, bind_staff_acts, show_scores, staff_rights
 from gateway.storage.back_office import PostgresBackOffice
 from gateway.storage.engine import make_engine
-from gateway.storage.passwords import Argon2Passwords
 from gateway.storage.payout_statements import payout_statement
-from gateway.storage.staff import PostgresStaff
 from gateway.storage.tickets import PostgresTickets
-from gateway.storage.vault import Vault
 from gateway.storage.voids import PostgresVoids
-from gateway.usecases.sign_in import SignIn
 from gateway.wiring import Rooms, process_name
 
 _REPORT_MS: Final = 60_000
@@ -33,16 +29,18 @@ _CONNECTIONS: Final = 4
 def mount(app: web.Application, rooms: Rooms, pages: Pages) -> None:
     """Serve the back office as long as the application runs. It needs HOUSE and mounted `pages`."""
     settings, demo = rooms.settings, rooms.settings.env == "demo"
-    vault = Vault(settings.secret_key.get_secret_value())
+    vault = make_vault(settings)
     engine = make_engine(
         settings.database_url,
         pool_size=_CONNECTIONS,
         statement_timeout_ms=_REPORT_MS,
         name=process_name("back office"),
     )
-    money = money_desk(engine, vault, rooms.accounts, timedelta(hours=settings.beneficiary_delay_hours))
+    rights, delay = staff_rights(settings), timedelta(hours=settings.beneficiary_delay_hours)
+    money = money_desk(engine, vault, rooms.accounts, delay, rights)
     acts = bind_staff_acts(
         engine,
+        rights,
         rooms.doorbell,
         partial(show_scores, scores=rooms.scores, feed=rooms.feed),
         temporary=TEMPORARY,
@@ -50,10 +48,10 @@ def mount(app: web.Application, rooms: Rooms, pages: Pages) -> None:
         more_freezers=money.freezers(),
     )
     desk = Desk(
-        sign_in=SignIn(PostgresStaff(engine, vault), Argon2Passwords(), clock=utc_now, factor_wanted=not demo),
+        sign_in=bind_sign_in(engine, vault, settings),
         tokens=Tokens(vault.subkey("staff tokens"), utc_now),
         reads=PostgresBackOffice(engine, vault),
-        tickets=PostgresTickets(engine, vault),
+        tickets=PostgresTickets(engine, vault, rights),
         acts=acts,
         voids=PostgresVoids(engine),
         book=money.book,

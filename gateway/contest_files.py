@@ -16,7 +16,7 @@ from gateway.domain.contest import CandidateStatus, Contest
 from gateway.domain.contest_changes import ChangeRefused, Entry, Plan, plan
 from gateway.domain.money import EXPONENTS, Money, parse_amount
 from gateway.domain.routing import Rails
-from gateway.domain.wallet import prefixes_in
+from gateway.domain.wallet import network_wallets
 from gateway.settings import Settings
 from gateway.storage.contest_writes import (
     add_organiser,
@@ -82,6 +82,7 @@ class ContestPart(_Part):
     packs: list[Annotated[int, Field(gt=0, le=1_000_000)]] = Field(default_factory=list, max_length=9)
     rules: dict[str, str] = Field(default_factory=dict)
     contact: str = ""
+    confirm_above: int | None = Field(None, ge=1, le=1_000_000)
 
     @model_validator(mode="after")
     def _sound(self) -> "ContestPart":
@@ -215,7 +216,7 @@ async def lint_contests(
     finally:
         await engine.dispose()
     chosen = contests if slug is None else (_named(contests, slug),)
-    accounts = build_accounts()
+    accounts = build_accounts(settings.env)
     rails = rails_of(accounts)
     try:
         return [
@@ -242,8 +243,7 @@ def _wallets(country: str, rails: Rails) -> list[Wallet]:
         for rail in rails.every
         if rail.country == country
     ]
-    _, by_prefix = prefixes_in(country)
-    missing = set(by_prefix.values()) - {wallet.method for wallet in found}
+    missing = set(network_wallets(country)) - {wallet.method for wallet in found}
     return [*found, *(Wallet(method, "", connected=False) for method in sorted(missing))]
 
 

@@ -51,6 +51,11 @@ CONTEST: Final[dict[str, Any]] = {
     "service_code": "*789#",
     "short_code": "7890",
     "keyword": "STAR",
+    "rules": {
+        "fr": "Qui a le plus de votes comptés à la clôture gagne. À égalité, la place est partagée.",
+        "en": "Whoever has the most counted votes at the close wins. Equal numbers share a place.",
+    },
+    "contact": "aide@demo.local",
 }
 
 

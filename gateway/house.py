@@ -1,6 +1,6 @@
 """The house as channels see it: use cases bound to PostgreSQL, Redis and the clock."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -20,6 +20,7 @@ from gateway.ports.house import (
     IncomingText,
     OrderView,
     ReceiptView,
+    Taken,
     Talk,
     VoteLine,
 )
@@ -27,11 +28,13 @@ from gateway.ports.stores import ContestScores, Doorbell, ScoreStore
 from gateway.ports.work import Work
 from gateway.storage.callbacks import PostgresCallbacks
 from gateway.storage.contests import ContestDirectory
+from gateway.storage.languages import PostgresLanguages
 from gateway.storage.messages import PostgresMessages
 from gateway.storage.orders import PostgresOrders
 from gateway.storage.talks import PostgresTalks
 from gateway.storage.unfinished import PostgresUnfinished
 from gateway.storage.views import PostgresViews
+from gateway.usecases.admit_callbacks import CallbackAdmission
 from gateway.usecases.place_order import place_order
 from gateway.usecases.rescue_payment import Rescuer
 
@@ -52,6 +55,8 @@ class BoundHouse:
     clock: Callable[[], datetime]
     rescuer: Rescuer
     unfinished: PostgresUnfinished
+    languages: PostgresLanguages
+    admission: CallbackAdmission
     standings: dict[str, Standing] = field(default_factory=dict)
 
     def contests(self) -> tuple[Contest, ...]:
@@ -100,6 +105,10 @@ class BoundHouse:
         """Of many orders at once, those that changed."""
         return await self.views.changed_orders(known)
 
+    async def payment_links(self, vote_ids: Collection[UUID]) -> Mapping[UUID, str]:
+        """Of many orders at once, the operator's pages that are known."""
+        return await self.views.payment_links(vote_ids)
+
     async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
         """A number's latest orders in a contest."""
         return await self.views.votes_of(voter, contest_id, limit)
@@ -122,6 +131,14 @@ class BoundHouse:
         except (SQLAlchemyError, OSError) as error:
             raise HouseUnavailable(type(error).__name__) from error
 
+    def number_key(self, number: Msisdn) -> str:
+        """The keyed hash by which something of a number is looked up."""
+        return self.languages.number_key(number)
+
+    def note_language(self, voter: Msisdn, language: str) -> None:
+        """A voter chose a language."""
+        self.languages.note(voter, language)
+
     def note_reached(self, reached: Reached) -> None:
         """A voter chose a candidate and has not bought yet."""
         self.unfinished.note(reached)
@@ -130,10 +147,13 @@ class BoundHouse:
         """A voter bought after all."""
         self.unfinished.forget(voter, contest_id)
 
-    async def store_callback(self, callback: IncomingCallback) -> None:
-        """Durable when it returns; judged later."""
-        await self.callbacks.store(callback)
-        self.doorbell.ring(Work.CALLBACKS)
+    async def store_callback(self, callback: IncomingCallback) -> Taken:
+        """Durable when it returns that it is stored; judged later."""
+        taken = await self.admission.admits(callback)
+        if taken is Taken.STORED:
+            await self.callbacks.store(callback)
+            self.doorbell.ring(Work.CALLBACKS)
+        return taken
 
     async def store_text(self, text: IncomingText) -> bool:
         """Durable when it returns; answered later."""

@@ -69,7 +69,7 @@ class EngineRoom:
 
     async def _work(self) -> None:
         async with open_rooms(self._settings, name=process_name("worker")) as rooms:
-            await rooms.house.directory.refresh_until_there()
+            await rooms.begin()
             keep_what_is_built()
             stopping = asyncio.Event()
             self._open.set_result((asyncio.get_running_loop(), rooms, stopping))
@@ -77,10 +77,10 @@ class EngineRoom:
                 fresh = tasks.create_task(rooms.house.directory.keep_fresh())
                 watching = tasks.create_task(rooms.watch.keep_watching())
                 sweeping = tasks.create_task(rooms.keep_sweeping(does_work=True))
+                beating = tasks.create_task(rooms.keep_beating())
                 await stopping.wait()
-                fresh.cancel()
-                watching.cancel()
-                sweeping.cancel()
+                for task in (fresh, watching, sweeping, beating):
+                    task.cancel()
 
 
 _room: EngineRoom | None = None

@@ -11,10 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.ports.house import HouseUnavailable
-from gateway.settings import Settings
+from gateway.settings import Settings, SettingsError
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import RedisTrips, RqDoorbell, connect, connect_for_trips
 from gateway.storage.vault import Vault
+from gateway.storage.vault_keys import WrongKeys, check_keys
 
 # Errors of servers that come back by themselves.
 TEMPORARY: Final = (SQLAlchemyError, RedisError, OSError, HouseUnavailable)
@@ -47,6 +48,19 @@ class Links:
             closing.push_async_callback(redis.aclose)
 
 
+def make_vault(settings: Settings) -> Vault:
+    """The vault with the keys of this installation."""
+    return Vault(settings.secret_key.get_secret_value(), settings.keys)
+
+
+async def refuse_other_keys(engine: AsyncEngine, vault: Vault) -> None:
+    """Let only the keys that the database was written with be used on it. Raises SettingsError."""
+    try:
+        await check_keys(engine, vault)
+    except WrongKeys as error:
+        raise SettingsError(str(error)) from None
+
+
 def make_links(settings: Settings, *, name: str, pool_size: int) -> Links:
     """Nothing connects before it is used. The rest as `gateway.storage.engine.make_engine` has it."""
     engine = make_engine(settings.database_url, pool_size=pool_size, name=name)
@@ -54,7 +68,7 @@ def make_links(settings: Settings, *, name: str, pool_size: int) -> Links:
     return Links(
         engine=engine,
         auto=engine.execution_options(isolation_level="AUTOCOMMIT"),
-        vault=Vault(settings.secret_key.get_secret_value()),
+        vault=make_vault(settings),
         redis=redis,
         trips=RedisTrips(redis),
         patient=connect(settings.redis_url),

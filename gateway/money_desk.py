@@ -11,32 +11,38 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-import payments.reconciliation.formats
+import payments.providers
 from gateway import adapters
 from gateway.discovery import discover
 from gateway.domain.routing import provider_of
-from gateway.domain.staff_request import Act, ActRefused, Why, named
+from gateway.domain.staff_request import Act
+from gateway.links import make_vault, refuse_other_keys
 from gateway.ports.payment_provider import PaymentProvider
 from gateway.ports.reconciliation import ReadStatement, Statement
 from gateway.ports.staff import Executor
 from gateway.ports.stores import Doorbell
 from gateway.settings import Settings
+from gateway.staff_desk import NoDoorbell, staff_rights
 from gateway.storage.balances import PostgresBalances
 from gateway.storage.beneficiaries import PostgresBeneficiaries
 from gateway.storage.book import PostgresBook
+from gateway.storage.difference_acts import PostgresDecisions, freeze_decision
 from gateway.storage.differences import PostgresDifferences
 from gateway.storage.engine import make_engine
 from gateway.storage.money_places import MoneyPlaces
 from gateway.storage.payout_desk import PostgresPayoutDesk, payout_freezers
 from gateway.storage.reconciliation import PostgresReconciliation
-from gateway.storage.staff_lookup import StaffLookup
 from gateway.storage.staff_requests import Freeze, PostgresStaffRequests
+from gateway.storage.staff_rights import StaffRights
+from gateway.storage.undo_import import PostgresUndo, freeze_undo
 from gateway.storage.vault import Vault
 from gateway.usecases.payout_acts import payout_executors
 from gateway.usecases.reconcile import DAILY_HOURS, Account, Reconciler
+from gateway.usecases.reconcile_acts import reconcile_executors
 from gateway.usecases.staff_acts import StaffActs
 from payments.reconciliation.reader import read_statement
 from payments.reconciliation.statement_format import StatementFormat
+from payments.registration import Registration
 
 _REPORT_MS: Final = 600_000
 _log = structlog.get_logger(__name__)
@@ -44,7 +50,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class MoneyDesk:
-    """What one process has open of it. `engine`: for statements of single payouts; `staff`: who works here."""
+    """What one process has open of it. `engine`: for statements of single payouts; `rights`: who may do what."""
 
     engine: AsyncEngine
     book: PostgresBook
@@ -52,27 +58,33 @@ class MoneyDesk:
     payouts: PostgresPayoutDesk
     beneficiaries: PostgresBeneficiaries
     providers: Mapping[str, PaymentProvider]
-    staff: StaffLookup
+    rights: StaffRights
     places: MoneyPlaces
 
     def executors(self, doorbell: Doorbell) -> Mapping[Act, Executor]:
-        """Who does acts about payouts."""
-        return payout_executors(self.payouts.carry_out, self.beneficiaries.confirm, doorbell)
+        """Who does acts about payouts, differences and imports."""
+        decide, undo = PostgresDecisions(self.engine).decide, PostgresUndo(self.engine).undo
+        return {
+            **payout_executors(self.payouts.carry_out, self.beneficiaries.confirm, doorbell),
+            **reconcile_executors(decide, undo, self.reconciler.compare_again),
+        }
 
     def freezers(self) -> Mapping[Act, Freeze]:
         """Who makes their previews."""
-        return {**payout_freezers(), **self.beneficiaries.freezers()}
-
-    async def person(self, email: str) -> str:
-        """Somebody who works here, as they are recorded. Raises ActRefused."""
-        name = named(email)
-        if not await self.staff.is_staff(name):
-            raise ActRefused(Why.NO_PERSON, f"{name} is not one of the staff, or no longer")
-        return name
+        return {
+            **payout_freezers(),
+            **self.beneficiaries.freezers(),
+            Act.RECONCILE: freeze_decision,
+            Act.UNDO_IMPORT: freeze_undo,
+        }
 
 
 def money_desk(
-    engine: AsyncEngine, vault: Vault, accounts: Mapping[str, adapters.Account], beneficiary_delay: timedelta
+    engine: AsyncEngine,
+    vault: Vault,
+    accounts: Mapping[str, adapters.Account],
+    beneficiary_delay: timedelta,
+    rights: StaffRights,
 ) -> MoneyDesk:
     """A desk on connections and accounts that are open already. Reports want an engine whose statements
     may take minutes."""
@@ -84,14 +96,14 @@ def money_desk(
 
     return MoneyDesk(
         engine=engine,
-        payouts=PostgresPayoutDesk(engine, from_float),
-        beneficiaries=PostgresBeneficiaries(engine, vault, beneficiary_delay),
+        payouts=PostgresPayoutDesk(engine, from_float, rights),
+        beneficiaries=PostgresBeneficiaries(engine, vault, beneficiary_delay, rights),
         providers=providers,
-        staff=StaffLookup(engine),
+        rights=rights,
         places=MoneyPlaces(engine, vault),
         book=PostgresBook(engine),
         reconciler=Reconciler(
-            PostgresReconciliation(engine, vault),
+            PostgresReconciliation(engine, vault, rights),
             PostgresDifferences(engine),
             PostgresBalances(engine),
             known,
@@ -102,37 +114,33 @@ def money_desk(
 
 def statement_reader() -> ReadStatement:
     """Reads a file by the words of its operator; one without a format writes like the simulated ones."""
-    formats: Mapping[str, StatementFormat] = discover(payments.reconciliation.formats, "STATEMENT")
+    registrations: Mapping[str, Registration] = discover(payments.providers)
 
     def read(account: str, name: str, data: bytes) -> Statement:
         code = provider_of(account)
-        return read_statement(formats.get(code) or StatementFormat(code, {}), name, data)
+        registration = registrations.get(code)
+        known = registration.statement if registration else None
+        return read_statement(known or StatementFormat(code, {}), name, data)
 
     return read
 
 
-class _NoDoorbell:
-    """A command ends before anybody would hear it: the workers' sweepers find what is left within a second."""
-
-    def ring(self, kind: str) -> None:
-        """Nothing."""
-
-
 def bind_money_acts(desk: MoneyDesk) -> StaffActs:
     """Asking and deciding about payouts, for a command."""
-    requests = PostgresStaffRequests(desk.engine, desk.freezers())
-    doorbell = _NoDoorbell()
+    requests = PostgresStaffRequests(desk.engine, desk.freezers(), desk.rights)
+    doorbell = NoDoorbell()
     return StaffActs(requests, desk.executors(doorbell), doorbell, temporary=(SQLAlchemyError, OSError))
 
 
 @asynccontextmanager
 async def open_money_desk(settings: Settings) -> AsyncIterator[MoneyDesk]:
     """A desk of its own connections, for a command."""
-    accounts = adapters.build_accounts()
+    accounts = adapters.build_accounts(settings.env)
     engine = make_engine(settings.database_url, pool_size=2, statement_timeout_ms=_REPORT_MS, name="spotlight money")
     try:
-        vault = Vault(settings.secret_key.get_secret_value())
-        yield money_desk(engine, vault, accounts, timedelta(hours=settings.beneficiary_delay_hours))
+        vault, delay = make_vault(settings), timedelta(hours=settings.beneficiary_delay_hours)
+        await refuse_other_keys(engine, vault)
+        yield money_desk(engine, vault, accounts, delay, staff_rights(settings))
     finally:
         for account in accounts.values():
             await account.provider.aclose()

@@ -1,25 +1,28 @@
 """What an operator of the service runs by hand: migrate, demo, partitions, audit, rebuild."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import text
 
 from gateway.adapters import build_accounts
 from gateway.demo import ADMIN_EMAIL, ADMIN_NAME, load_demo_contest, load_opening_floats
+from gateway.domain.deployment import is_simulated
 from gateway.domain.ledger import Account
 from gateway.domain.money import CURRENCY_OF
-from gateway.settings import Settings, is_simulated
-from gateway.storage import money_audit, schema
+from gateway.links import make_vault, refuse_other_keys
+from gateway.settings import Settings, SettingsError
+from gateway.storage import money_audit, purging, schema, vault_keys
 from gateway.storage.engine import make_engine
 from gateway.storage.passwords import Argon2Passwords
 from gateway.storage.redis_link import connect
 from gateway.storage.scores import PostgresScores, RedisScoreFeed
 from gateway.storage.staff import PostgresStaff
-from gateway.storage.vault import Vault
 from gateway.usecases.keep_staff import KeepStaff
 
 T = TypeVar("T")
+# What reads a whole table.
+_REPORT_MS: Final = 600_000
 
 
 async def migrate(settings: Settings) -> None:
@@ -29,7 +32,7 @@ async def migrate(settings: Settings) -> None:
 
 async def load_demo(settings: Settings) -> None:
     """Load the demo contests and what simulated operators hold for payouts; what is there stays as it is."""
-    wallets = await _simulated_floats()
+    wallets = await _simulated_floats(settings)
     engine = make_engine(settings.database_url, pool_size=1, name="spotlight demo")
     try:
         async with engine.begin() as connection:
@@ -43,7 +46,9 @@ async def with_staff(settings: Settings, act: Callable[[KeepStaff], Awaitable[T]
     """Do something with the accounts of those who work here. Raises StaffRefused."""
     engine = make_engine(settings.database_url, pool_size=1, name="spotlight admin")
     try:
-        accounts = PostgresStaff(engine, Vault(settings.secret_key.get_secret_value()))
+        vault = make_vault(settings)
+        await refuse_other_keys(engine, vault)
+        accounts = PostgresStaff(engine, vault)
         return await act(KeepStaff(accounts, Argon2Passwords()))
     finally:
         await engine.dispose()
@@ -59,9 +64,22 @@ async def ensure_demo_admin(settings: Settings, *, password: str | None, first: 
     return await with_staff(settings, ensure)
 
 
-async def _simulated_floats() -> list[tuple[str, str, Account]]:
+async def rotate_vault(settings: Settings, progress: Callable[[str, int, int], None]) -> int:
+    """Seal everything with the newest key, as the tables' owner; how many values. Raises SettingsError, SealBroken."""
+    engine = make_engine(
+        settings.migration_url, pool_size=1, as_app=False, statement_timeout_ms=600_000, name="spotlight vault"
+    )
+    try:
+        return await vault_keys.rotate(engine, make_vault(settings), progress)
+    except vault_keys.WrongKeys as error:
+        raise SettingsError(str(error)) from None
+    finally:
+        await engine.dispose()
+
+
+async def _simulated_floats(settings: Settings) -> list[tuple[str, str, Account]]:
     """Wallets that simulated operators pay out of and tell about, by account, currency and place in the book."""
-    accounts = build_accounts()
+    accounts = build_accounts(settings.env)
     wallets = set()
     for key, account in accounts.items():
         for country in account.collects if is_simulated(account.provider.base_url) else ():
@@ -72,6 +90,16 @@ async def _simulated_floats() -> list[tuple[str, str, Account]]:
     for account in accounts.values():
         await account.provider.aclose()
     return sorted(wallets)
+
+
+async def purge(settings: Settings, progress: purging.Progress) -> int | None:
+    """Delete what was kept long enough; how many rows and months, None while another process is at it."""
+    engine = make_engine(settings.database_url, pool_size=1, name="spotlight purge")
+    try:
+        auto = engine.execution_options(isolation_level="AUTOCOMMIT")
+        return await purging.purge(auto, settings.kept, progress=progress)
+    finally:
+        await engine.dispose()
 
 
 async def make_partitions(settings: Settings, months: int) -> list[str]:
@@ -87,7 +115,7 @@ async def make_partitions(settings: Settings, months: int) -> list[str]:
 
 async def audit_money(settings: Settings) -> list[tuple[str, list[dict[str, Any]]]]:
     """Every invariant of money and votes with the rows that break it."""
-    engine = make_engine(settings.database_url, pool_size=1, statement_timeout_ms=600_000, name="spotlight audit")
+    engine = make_engine(settings.database_url, pool_size=1, statement_timeout_ms=_REPORT_MS, name="spotlight audit")
     try:
         return await money_audit.audit_money(engine)
     finally:

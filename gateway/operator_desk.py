@@ -17,9 +17,12 @@ from gateway.storage.payments import PostgresPayments
 from gateway.storage.payouts import PostgresPayouts
 from gateway.storage.provisional import PostgresProvisional
 from gateway.storage.refunds import PostgresRefunds
+from gateway.storage.reversals import PostgresReversals
+from gateway.storage.set_aside import passes
 from gateway.storage.shared_pace import SharedPaces
 from gateway.storage.shared_rate import SharedRate
 from gateway.usecases.account_watch import AccountWatch
+from gateway.usecases.ask_reversals import ask_reversals, sweep_reversals
 from gateway.usecases.collect_payments import Collector
 from gateway.usecases.drains import Step
 from gateway.usecases.pay_out import pay_out
@@ -42,6 +45,7 @@ class OperatorDesk:
     collector: Collector
     verifier: Verifier
     counting: CountingOnCallbacks | None
+    reversals: PostgresReversals
 
     def steps(self, settings: Settings, links: Links) -> dict[Work, Step]:
         """What is done about payments, refunds and payouts."""
@@ -51,12 +55,19 @@ class OperatorDesk:
         return {
             Work.COLLECT: self.collector.step,
             Work.CALLBACKS: partial(
-                judge_callbacks, payments=self.payments, providers=providers, counting=self.counting
+                judge_callbacks, payments=self.payments, providers=providers, counting=self.counting, passes=passes
             ),
             Work.VERIFY: self.verifier.step,
+            Work.REVERSALS: partial(
+                ask_reversals, reversals=self.reversals, providers=providers, budget=budget, accounts=watch
+            ),
             Work.REFUND: partial(refund_payments, refunds=refunds, providers=providers, budget=budget, accounts=watch),
             Work.PAYOUTS: partial(pay_out, payouts=payouts, providers=providers, budget=budget, accounts=watch),
         }
+
+    async def sweep_reversals(self) -> None:
+        """Read what operators list of money that they took back."""
+        await sweep_reversals(reversals=self.reversals, providers=self.providers)
 
     def rescuer(self, links: Links) -> Rescuer:
         """Who looks for the money of one voter."""
@@ -76,10 +87,10 @@ def open_desk(settings: Settings, links: Links, accounts: Mapping[str, Account],
     providers = {key: account.provider for key, account in accounts.items()}
     rails, paces = rails_of(accounts), SharedPaces(links.rates)
     prompting = frozenset(rail.account for rail in rails.every if Kind.PUSH in rail.kinds)
-    payments = PostgresPayments(links.engine, links.vault, settings.base_url, prompting)
+    payments = PostgresPayments(links.engine, links.vault, settings.base_url, prompting, settings.prompt_limits)
     health = PostgresAccountHealth(links.engine)
     watch = AccountWatch(health, providers, rails, temporary=TEMPORARY, slow=paces.slow)
-    budget = SharedRate(links.rates, "status", paces=paces)
+    budget = SharedRate(links.rates, "status", evenly=True, answered=True, paces=paces)
     provisional = PostgresProvisional(links.engine, links.vault, settings.base_url)
     return OperatorDesk(
         accounts=accounts,
@@ -92,10 +103,12 @@ def open_desk(settings: Settings, links: Links, accounts: Mapping[str, Account],
             providers,
             prompts=SharedRate(links.rates, "prompts", evenly=True, paces=paces),
             per_second={key: rate for key, account in accounts.items() if (rate := account.said.prompts_per_second)},
+            questions=budget,
             accounts=watch,
         ),
         verifier=Verifier(payments, providers, budget, watch, AskedLater(provisional, payments, show)),
         counting=_counting(settings, provisional, providers),
+        reversals=PostgresReversals(links.engine, links.auto),
     )
 
 

@@ -11,21 +11,26 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.domain.staff_request import Act, ActRefused, Why, named
+from gateway.domain.staff_request import Act, ActRefused, Why
+from gateway.links import make_vault, refuse_other_keys, utc_now
 from gateway.ports.staff import Executor
 from gateway.ports.stores import Doorbell, ScoreFeed, ScoreStore
 from gateway.settings import Settings
 from gateway.storage.engine import make_engine
+from gateway.storage.passwords import Argon2Passwords
 from gateway.storage.redis_link import connect
 from gateway.storage.scores import PostgresScores, RedisScoreFeed
+from gateway.storage.staff import PostgresStaff
 from gateway.storage.staff_lookup import StaffLookup
 from gateway.storage.staff_money import PostgresStaffMoney, freezers
 from gateway.storage.staff_requests import Freeze, PostgresStaffRequests
+from gateway.storage.staff_rights import StaffRights
 from gateway.storage.tickets import PostgresTickets
 from gateway.storage.vault import Vault
 from gateway.storage.voids import PostgresVoids
 from gateway.usecases.publish_scores import publish_scores
 from gateway.usecases.settle_payments import Show
+from gateway.usecases.sign_in import SignIn
 from gateway.usecases.staff_acts import StaffActs
 from gateway.usecases.staff_money import money_executors
 
@@ -42,8 +47,24 @@ async def show_scores(
         _log.warning("scores_not_published", error=type(error).__name__)
 
 
+def factor_wanted(settings: Settings) -> bool:
+    """Whether nobody may do anything without a second factor: everywhere but in the demo."""
+    return settings.env != "demo"
+
+
+def staff_rights(settings: Settings) -> StaffRights:
+    """Who may do what."""
+    return StaffRights(factor_wanted=factor_wanted(settings))
+
+
+def bind_sign_in(engine: AsyncEngine, vault: Vault, settings: Settings) -> SignIn:
+    """Signing in, the same for pages, programs and commands."""
+    return SignIn(PostgresStaff(engine, vault), Argon2Passwords(), clock=utc_now, factor_wanted=factor_wanted(settings))
+
+
 def bind_staff_acts(
     engine: AsyncEngine,
+    rights: StaffRights,
     doorbell: Doorbell,
     show: Show,
     *,
@@ -53,7 +74,7 @@ def bind_staff_acts(
 ) -> StaffActs:
     """Acts of staff, with whoever does each. `more`, `more_freezers`: acts of other rooms."""
     executors = money_executors(PostgresStaffMoney(engine), PostgresVoids(engine), doorbell, show)
-    requests = PostgresStaffRequests(engine, {**freezers(), **(more_freezers or {})})
+    requests = PostgresStaffRequests(engine, {**freezers(), **(more_freezers or {})}, rights)
     return StaffActs(requests, {**executors, **(more or {})}, doorbell, temporary=temporary)
 
 
@@ -66,13 +87,6 @@ class StaffDesk:
     lookup: StaffLookup
     tickets: PostgresTickets
 
-    async def person(self, email: str) -> str:
-        """Somebody who works here, as they are recorded. Raises ActRefused."""
-        name = named(email)
-        if not await self.lookup.is_staff(name):
-            raise ActRefused(Why.NO_PERSON, f"{name} is not one of the staff, or no longer")
-        return name
-
     async def payment(self, word: str) -> UUID:
         """The payment that somebody means: by reference, vote, receipt or order code. Raises ActRefused."""
         found = await self.lookup.payment_named(word)
@@ -81,7 +95,7 @@ class StaffDesk:
         return found
 
 
-class _NoDoorbell:
+class NoDoorbell:
     """A command ends before anybody would hear it: the workers' sweepers find what is left within a second."""
 
     def ring(self, kind: str) -> None:
@@ -89,14 +103,32 @@ class _NoDoorbell:
 
 
 @asynccontextmanager
+async def open_sign_in(settings: Settings) -> AsyncIterator[SignIn]:
+    """Signing in over a connection of its own, for a command."""
+    engine = make_engine(settings.database_url, pool_size=1, name="spotlight sign-in")
+    try:
+        vault = make_vault(settings)
+        await refuse_other_keys(engine, vault)
+        yield bind_sign_in(engine, vault, settings)
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
 async def open_staff_desk(settings: Settings) -> AsyncIterator[StaffDesk]:
     """A desk of its own connections, for a command."""
     engine = make_engine(settings.database_url, pool_size=2, name="spotlight staff")
-    client, vault = connect(settings.redis_url), Vault(settings.secret_key.get_secret_value())
+    client, vault = connect(settings.redis_url), make_vault(settings)
     show = partial(show_scores, scores=PostgresScores(engine), feed=RedisScoreFeed(client))
-    acts = bind_staff_acts(engine, _NoDoorbell(), show, temporary=(SQLAlchemyError, RedisError, OSError))
+    rights, temporary = staff_rights(settings), (SQLAlchemyError, RedisError, OSError)
     try:
-        yield StaffDesk(acts, PostgresVoids(engine), StaffLookup(engine), PostgresTickets(engine, vault))
+        await refuse_other_keys(engine, vault)
+        yield StaffDesk(
+            bind_staff_acts(engine, rights, NoDoorbell(), show, temporary=temporary),
+            PostgresVoids(engine),
+            StaffLookup(engine),
+            PostgresTickets(engine, vault, rights),
+        )
     finally:
         await client.aclose()
         await engine.dispose()

@@ -2,49 +2,52 @@
 
 import gc
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Final
 
 import structlog
 from redis import asyncio as redis_asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-import channels.sms.carriers
 from admin.figures import exposed
 from channels import gsm
 from channels.sms.carrier import SmsCarrier
 from channels.sms.texts import render
-from channels.telegram.channel import Stores, TelegramChannel
+from channels.telegram.channel import TelegramChannel
 from channels.telegram.settings import TelegramSettings
-from gateway.adapters import Account, build_accounts, build_adapters, read_given, text_routes
+from channels.telegram.stores import Stores
+from gateway.adapters import Account, build_accounts, build_carriers, read_given, text_routes
 from gateway.answering import answer_texts
-from gateway.domain.prompting import DEMO_LIMITS, NO_LIMITS, PromptLimits
 from gateway.house import BoundHouse
-from gateway.http.health import Figure
-from gateway.links import TEMPORARY, Links, make_links, utc_now
+from gateway.http.health import Concern, Figure
+from gateway.links import TEMPORARY, Links, make_links, refuse_other_keys, utc_now
 from gateway.money_desk import DailyReconciliation, MoneyDesk, money_desk
 from gateway.operator_desk import OperatorDesk, open_desk
 from gateway.ports.payment_provider import PaymentProvider
 from gateway.ports.work import Work
 from gateway.settings import Settings, adapter_settings
-from gateway.staff_desk import bind_staff_acts, show_scores
+from gateway.staff_desk import bind_staff_acts, show_scores, staff_rights
 from gateway.storage.callbacks import PostgresCallbacks
 from gateway.storage.contests import ContestDirectory
 from gateway.storage.disputes import act_on_lost
 from gateway.storage.figures import PostgresFigures
+from gateway.storage.languages import PostgresLanguages
 from gateway.storage.messages import PostgresMessages
 from gateway.storage.orders import PostgresOrders
 from gateway.storage.owed import PostgresOwed
+from gateway.storage.partitions import MONTHS_AHEAD_MIN, make_partitions, read_months_ahead
 from gateway.storage.payments import PostgresPayments
-from gateway.storage.purging import purge
+from gateway.storage.purging import DailyPurge
 from gateway.storage.redis_link import RedisSessions, RedisTrips, RqDoorbell
 from gateway.storage.scores import PostgresScores, RedisScoreFeed
 from gateway.storage.send_budget import RedisWatchedOrders, SharedSendBudget
+from gateway.storage.session_seal import SessionSeal
+from gateway.storage.set_aside import passes
 from gateway.storage.settlement import PostgresSettlement
 from gateway.storage.spool import Spool
 from gateway.storage.talks import PostgresTalks
@@ -53,15 +56,15 @@ from gateway.storage.unfinished import PostgresUnfinished
 from gateway.storage.vault import Vault
 from gateway.storage.views import PostgresViews
 from gateway.usecases.account_watch import AccountWatch
+from gateway.usecases.admit_callbacks import CallbackAdmission
 from gateway.usecases.drains import Drains, Step
 from gateway.usecases.nudge_voters import nudge_voters
 from gateway.usecases.publish_scores import heal_scores
 from gateway.usecases.send_messages import send_messages
 from gateway.usecases.settle_payments import Show, settle_payments
 from gateway.usecases.staff_acts import StaffActs
-from gateway.usecases.sweep import keep_sweeping
+from gateway.usecases.sweep import keep_beating, keep_sweeping
 
-PARTITION_MONTHS_AHEAD: Final = 3
 _log = structlog.get_logger(__name__)
 
 
@@ -72,8 +75,10 @@ class Rooms:
     settings: Settings
     engine: AsyncEngine
     auto: AsyncEngine
+    vault: Vault
     redis: "redis_asyncio.Redis"
     trips: RedisTrips
+    sessions: RedisSessions
     accounts: Mapping[str, Account]
     providers: Mapping[str, PaymentProvider]
     carriers: Mapping[str, SmsCarrier]
@@ -87,18 +92,29 @@ class Rooms:
     staff_acts: StaffActs
     desk: MoneyDesk
     daily: DailyReconciliation
+    sweep_reversals: Callable[[], Awaitable[None]]
+    purging: DailyPurge
     watch: AccountWatch
     telegram: TelegramChannel | None = None
-
-    @property
-    def sessions(self) -> RedisSessions:
-        """Dialogues under way."""
-        return RedisSessions(self.trips)
 
     async def check_database(self) -> None:
         """Raise unless PostgreSQL answers."""
         async with self.engine.connect() as connection:
             await connection.execute(text("select 1"))
+
+    async def check_partitions(self) -> None:
+        """Raise where an order of today would find no partition; Concern where one of the coming months would not."""
+        months = await read_months_ahead(self.engine)
+        missing = [table for table, ahead in months.items() if ahead < 0]
+        if missing:
+            raise LookupError(f"no partition for today: {', '.join(missing)}")
+        if few := [table for table, ahead in months.items() if ahead < MONTHS_AHEAD_MIN]:
+            raise Concern(f"too few months ahead: {', '.join(few)}")
+
+    async def begin(self) -> None:
+        """Wait for the database, and see that our keys are its own. Raises SettingsError."""
+        await self.house.directory.refresh_until_there()
+        await refuse_other_keys(self.engine, self.vault)
 
     async def check_redis(self) -> None:
         """Raise unless Redis answers."""
@@ -108,12 +124,14 @@ class Rooms:
         """The safety net of this process, until cancelled."""
         chores: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
             "scores": (5.0, partial(heal_scores, scores=self.scores, feed=self.feed)),
-            "partitions": (3600.0, self._make_partitions),
-            "purge": (120.0, partial(purge, self.auto)),
+            "partitions": (3600.0, partial(make_partitions, self.auto)),
+            "purge": (600.0, self.purging.start),
+            "languages": (5.0, self.house.languages.copy),
         }
         if does_work:
             chores["reconciliation"] = (900.0, self.daily.start)
             chores["disputes"] = (60.0, partial(act_on_lost, self.engine))
+            chores["reversals"] = (60.0, self.sweep_reversals)
         await keep_sweeping(
             owed=self.owed,
             drains=self.drains,
@@ -123,13 +141,14 @@ class Rooms:
             temporary=TEMPORARY,
         )
 
-    async def _make_partitions(self) -> None:
-        async with self.auto.connect() as connection:
-            await connection.execute(text("select make_partitions(:months)"), {"months": PARTITION_MONTHS_AHEAD})
+    async def keep_beating(self) -> None:
+        """Say that this worker works, until cancelled."""
+        worker = f"{socket.gethostname()} {process_name('worker')}"
+        await keep_beating(self.owed, self.drains, worker, temporary=TEMPORARY)
 
 
 def build_telegram(
-    auto: AsyncEngine, vault: Vault, redis: "redis_asyncio.Redis", trips: RedisTrips
+    auto: AsyncEngine, vault: Vault, redis: "redis_asyncio.Redis", sessions: RedisSessions
 ) -> TelegramChannel | None:
     """The Telegram channel; None without `TELEGRAM_TOKEN`."""
     given = adapter_settings("telegram")
@@ -138,7 +157,7 @@ def build_telegram(
     settings = read_given("telegram", given, TelegramSettings)
     kept = PostgresTelegram(auto, vault)
     budget, watched = SharedSendBudget(redis, settings.bot_id), RedisWatchedOrders(redis, settings.bot_id)
-    return TelegramChannel(settings, Stores(kept, kept, budget, watched, RedisSessions(trips), redis))
+    return TelegramChannel(settings, Stores(kept, kept, budget, watched, sessions, redis))
 
 
 @asynccontextmanager
@@ -147,12 +166,12 @@ async def open_rooms(settings: Settings, *, name: str, pool_size: int = 8) -> As
     links = make_links(settings, name=name, pool_size=pool_size)
     unfinished = PostgresUnfinished(links.engine, links.vault)
     scores, feed = PostgresScores(links.engine), RedisScoreFeed(links.patient)
-    operators = open_desk(settings, links, build_accounts(), partial(show_scores, scores=scores, feed=feed))
+    operators = open_desk(settings, links, build_accounts(settings.env), partial(show_scores, scores=scores, feed=feed))
     rooms = _furnished(settings, links, operators, unfinished, scores, feed)
     async with AsyncExitStack() as closing:
         # What comes last is closed first.
         links.close_with(closing)
-        for held in (rooms.daily, unfinished, rooms.house.callbacks):
+        for held in (rooms.daily, rooms.purging, unfinished, rooms.house.callbacks):
             closing.push_async_callback(held.aclose)
         for channel in (*rooms.carriers.values(), *((rooms.telegram,) if rooms.telegram else ())):
             closing.push_async_callback(channel.aclose)
@@ -169,10 +188,13 @@ def _furnished(
     feed: RedisScoreFeed,
 ) -> Rooms:
     messages = PostgresMessages(links.engine, links.vault, settings.base_url)
-    carriers: dict[str, SmsCarrier] = build_adapters(channels.sms.carriers)
-    telegram = build_telegram(links.auto, links.vault, links.telegram, links.trips)
-    house = _house(settings, links, operators, messages, unfinished)
-    desk = money_desk(links.engine, links.vault, operators.accounts, timedelta(hours=settings.beneficiary_delay_hours))
+    carriers = build_carriers(settings.env)
+    sessions = RedisSessions(links.trips, SessionSeal(links.vault))
+    telegram = build_telegram(links.auto, links.vault, links.telegram, sessions)
+    languages = PostgresLanguages(links.auto, links.vault, sessions)
+    house = _house(settings, links, operators, messages, unfinished, languages)
+    delay = timedelta(hours=settings.beneficiary_delay_hours)
+    desk = money_desk(links.engine, links.vault, operators.accounts, delay, staff_rights(settings))
     show = partial(show_scores, scores=scores, feed=feed)
     staff_acts = _staff_acts(links, desk, show)
     steps: dict[Work, Step] = {
@@ -185,8 +207,10 @@ def _furnished(
         settings=settings,
         engine=links.engine,
         auto=links.auto,
+        vault=links.vault,
         redis=links.redis,
         trips=links.trips,
+        sessions=sessions,
         accounts=operators.accounts,
         providers=operators.providers,
         carriers=carriers,
@@ -199,6 +223,8 @@ def _furnished(
         owed=PostgresOwed(links.auto),
         desk=desk,
         daily=DailyReconciliation(settings, links.engine),
+        sweep_reversals=operators.sweep_reversals,
+        purging=DailyPurge(settings.database_url, links.auto, settings.kept),
         staff_acts=staff_acts,
         watch=operators.watch,
         telegram=telegram,
@@ -208,6 +234,7 @@ def _furnished(
 def _staff_acts(links: Links, desk: MoneyDesk, show: Show) -> StaffActs:
     return bind_staff_acts(
         links.engine,
+        desk.rights,
         links.doorbell,
         show,
         temporary=TEMPORARY,
@@ -225,7 +252,7 @@ def _steps_of_texts(
     carriers: Mapping[str, SmsCarrier],
     telegram: TelegramChannel | None,
 ) -> dict[Work, Step]:
-    chats = telegram.sender if telegram else None
+    chats = telegram
     sending = partial(
         send_messages,
         messages=messages,
@@ -234,6 +261,7 @@ def _steps_of_texts(
         chats=chats,
         write=render,
         parts=gsm.parts,
+        passes=passes,
     )
     return {
         Work.TEXTS_IN: partial(answer_texts, messages, house, partial(house.look_at, scores)),
@@ -248,14 +276,19 @@ def _house(
     operators: OperatorDesk,
     messages: PostgresMessages,
     unfinished: PostgresUnfinished,
+    languages: PostgresLanguages,
 ) -> BoundHouse:
-    limits = NO_LIMITS if not settings.rate_limits else DEMO_LIMITS if settings.env == "demo" else PromptLimits()
     spool = Spool(settings.data_dir / "spool", "callbacks")
+    callbacks = PostgresCallbacks(links.auto, links.vault, spool, utc_now)
+    admission = CallbackAdmission(
+        operators.providers, links.vault.reference_in, callbacks.is_open, limited=settings.rate_limits
+    )
     house = BoundHouse(
         directory=ContestDirectory(links.engine),
-        orders=PostgresOrders(links.auto, links.vault, limits),
+        orders=PostgresOrders(links.auto, links.vault, settings.prompt_limits),
         views=PostgresViews(links.engine, links.vault),
-        callbacks=PostgresCallbacks(links.auto, links.vault, spool, utc_now),
+        callbacks=callbacks,
+        admission=admission,
         messages=messages,
         talks=PostgresTalks(links.auto),
         doorbell=links.doorbell,
@@ -263,6 +296,7 @@ def _house(
         clock=utc_now,
         rescuer=operators.rescuer(links),
         unfinished=unfinished,
+        languages=languages,
     )
     operators.watch.tell(house.take_rails)
     return house
@@ -279,10 +313,14 @@ def read_figures(rooms: Rooms) -> Callable[[], Awaitable[list[Figure]]]:
     return read
 
 
-def spool_figures(house: BoundHouse) -> list[Figure]:
-    """What lies in the spool of this machine: known also while PostgreSQL is away."""
-    waiting = house.callbacks.waiting
+def callback_figures(house: BoundHouse) -> list[Figure]:
+    """What lies in the spool of this machine, and what was not stored: known also while PostgreSQL is away."""
+    waiting, refused = house.callbacks.waiting, house.admission.refused
+    old, signed = "spotlight_callbacks_stale", "Callbacks that were signed too long ago, or in a time to come."
+    name, explained = "spotlight_callbacks_refused", "Callbacks beyond the rate of those that prove nothing."
     return [
+        *(Figure(name, explained, many, {"provider": code}, "counter") for code, many in refused.items()),
+        *(Figure(old, signed, many, {"provider": code}, "counter") for code, many in house.admission.stale.items()),
         Figure("spotlight_callbacks_spooled", "Callbacks on this disk, not in PostgreSQL yet.", waiting.records),
         Figure("spotlight_callbacks_spooled_age_seconds", "Age of the oldest spooled segment.", waiting.seconds),
         Figure("spotlight_callback_segments_refused", "Spooled files that want a person.", waiting.refused),

@@ -32,8 +32,8 @@ log = structlog.get_logger()
 
 # The longest list the API hands out, and so the most that a stream's first frame holds.
 ENTRIES_MAX: Final = 1000
-# An unlimited number of file descriptors is still not an unlimited amount of memory.
-VIEWERS_WITHOUT_LIMIT: Final = 100_000
+# File descriptors are cheap; each viewer takes some 12 kB of memory.
+VIEWERS_MAX: Final = 100_000
 YIELD_EVERY: Final = 200
 # Readers ask again each time; a cache in front of us may answer for one second.
 JSON_CACHE: Final = "public, max-age=0, s-maxage=1"
@@ -44,9 +44,9 @@ STREAM_HEADERS: Final = MappingProxyType({hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
 
 
 def viewers_by_default() -> int:
-    """Eight in ten of the connections that this process may hold open."""
+    """Eight in ten of the connections that this process may hold open, as far as memory allows."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return VIEWERS_WITHOUT_LIMIT if soft == resource.RLIM_INFINITY else soft * 8 // 10
+    return VIEWERS_MAX if soft == resource.RLIM_INFINITY else min(soft * 8 // 10, VIEWERS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,9 @@ class Answer:
 
 
 class Viewer:
-    """One open stream."""
+    """One open stream. `places`: how many of a whole board it wants."""
 
-    __slots__ = ("_gone", "_response", "_settings", "_transport", "_writer", "skips")
+    __slots__ = ("_gone", "_places", "_response", "_settings", "_transport", "_writer", "skips")
 
     def __init__(
         self,
@@ -103,15 +103,17 @@ class Viewer:
         writer: StreamWriter,
         transport: asyncio.Transport,
         settings: FeedSettings,
+        places: int,
     ) -> None:
         self._response, self._writer, self._transport, self._settings = response, writer, transport, settings
+        self._places = places
         self.skips = 0
         self._gone = False
 
-    async def send(self, data: bytes, whole: Callable[[], bytes]) -> None:
+    async def send(self, data: bytes, whole: Callable[[int], bytes]) -> None:
         """Hand over a frame; never waits for the network.
 
-        A viewer that is behind gets nothing this time, `whole()` instead of the frame once it has
+        A viewer that is behind gets nothing this time, `whole` with its places instead of the frame once it has
         caught up, or is sent away after too many rounds. A lost one is let go.
         """
         if self._gone:
@@ -126,7 +128,7 @@ class Viewer:
                 self.leave()
         else:
             missed, self.skips = self.skips, 0
-            await self._write(whole() if missed else data)
+            await self._write(whole(self._places) if missed else data)
 
     async def farewell(self, reconnect_ms: int) -> None:
         """End the stream and say when to come back."""
@@ -157,7 +159,7 @@ class Board:
         self._told = standing
         self._sales: Counter[str] = Counter()
         self._answers: dict[int, Answer] = {}
-        self._whole: bytes | None = None
+        self._wholes: dict[int, bytes] = {}
 
     def take(self, standing: Standing, sales: Sequence[tuple[str, int]]) -> bool:
         """Accept a newer ranking; whether there is something to tell.
@@ -168,7 +170,7 @@ class Board:
         if standing.version >= self.standing.version and standing != self.standing:
             self.standing = standing
             self._answers.clear()
-            self._whole = None
+            self._wholes.clear()
         for code, quantity in sales:
             if quantity > 0:
                 self._sales[code] += quantity
@@ -192,12 +194,14 @@ class Board:
         unchanged = CIMultiDict({name: headers[name] for name in kept})
         return Answer(body, etag, CIMultiDictProxy(headers), CIMultiDictProxy(unchanged))
 
-    def whole(self) -> bytes:
-        """The frame that needs no frame before it."""
-        if self._whole is None:
-            payload = view_model.ranking(self.standing, ENTRIES_MAX)
-            self._whole = frame("leaderboard:initial", self.standing.version, payload)
-        return self._whole
+    def whole(self, places: int = ENTRIES_MAX) -> bytes:
+        """The frame that needs no frame before it, with so many places."""
+        shown = min(places, len(self.standing.entries))
+        held = self._wholes.get(shown)
+        if held is None:
+            payload = view_model.ranking(self.standing, shown)
+            held = self._wholes[shown] = frame("leaderboard:initial", self.standing.version, payload)
+        return held
 
     def news(self) -> bytes:
         """All that happened since the last call, as frames; empty when nothing did."""
@@ -245,8 +249,9 @@ class Boards:
         """Whether another viewer must be turned away."""
         return self._closing or self.viewers >= self.settings.viewers_max
 
-    async def watch(self, request: web.Request, board: Board) -> web.StreamResponse:
-        """Stream a board to this request until either side goes. Ask `full` first."""
+    async def watch(self, request: web.Request, board: Board, places: int = ENTRIES_MAX) -> web.StreamResponse:
+        """Stream a board to this request until either side goes. Ask `full` first. `places`: how many
+        of it are sent at first; changes are those of all."""
         transport = request.transport
         if transport is None:  # left while the request waited its turn
             return web.Response()
@@ -258,9 +263,9 @@ class Boards:
             writer = await response.prepare(request)
             if not isinstance(writer, StreamWriter):
                 raise TypeError(f"cannot stream through {type(writer).__name__}")
-            viewer = Viewer(response, writer, transport, self.settings)
+            viewer = Viewer(response, writer, transport, self.settings, places)
             try:
-                await self._greet(viewer, response, transport, board)
+                await self._greet(viewer, response, transport, board, places)
                 await response.wait()
             finally:
                 board.viewers.discard(viewer)
@@ -270,7 +275,12 @@ class Boards:
         return response
 
     async def _greet(
-        self, viewer: Viewer, response: EventSourceResponse, transport: asyncio.Transport, board: Board
+        self,
+        viewer: Viewer,
+        response: EventSourceResponse,
+        transport: asyncio.Transport,
+        board: Board,
+        places: int,
     ) -> None:
         endpoint: socket.socket | None = transport.get_extra_info("socket")
         if endpoint is not None:
@@ -278,7 +288,7 @@ class Boards:
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.settings.socket_buffer)
         first = b"retry: %d\n\n" % self.settings.reconnect_ms
         if read_event_id(response.last_event_id) != board.standing.version:
-            first += board.whole()
+            first += board.whole(places)
         await viewer.send(first, board.whole)
         board.viewers.add(viewer)
 

@@ -23,6 +23,12 @@ class BoardQuery(InputModel):
     limit: int = Field(LIMIT_DEFAULT, ge=1, le=ENTRIES_MAX, description="How many places.")
 
 
+class BoardStreamQuery(InputModel):
+    """How much of the board at first."""
+
+    limit: int = Field(ENTRIES_MAX, ge=1, le=ENTRIES_MAX, description="How many places the first event holds.")
+
+
 class RankingDocument(RootModel[Ranking]):
     """The ranking as it is now."""
 

@@ -2,28 +2,31 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from aiohttp import hdrs, web
+from yarl import URL
 
 from gateway.domain.contest import Contest
 from gateway.domain.tally import Ranked, Standing
 from gateway.http.app_keys import HOUSE, PUBLIC_URL
 from gateway.http.endpoint import described
-from gateway.http.pages import PAGES, Composed, not_found, render
+from gateway.http.pages import NO_ADDRESS, PAGES, Composed, not_found, render, unknown
 from gateway.http.photos import photos_of
-from gateway.http.problems import problem
+from gateway.http.problems import Problem, problem
 from gateway.http.sharing import Share, share_of
+from gateway.http.streams import StreamCap
 from gateway.ports.house import House
 from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
-from leaderboard.models import LIMIT_DEFAULT, BoardEvent, BoardPath, BoardQuery, RankingDocument
-from leaderboard.view_model import Phase
+from leaderboard.models import LIMIT_DEFAULT, BoardEvent, BoardPath, BoardQuery, BoardStreamQuery, RankingDocument
+from leaderboard.view_model import Part, Phase
 
 EXAMPLE_QUANTITY: Final = 5
+QUERY_LENGTH_MAX: Final = 60
 RETRY_AFTER_SECONDS: Final = "10"
 # Kept by readers only to be asked about again: what it shows may be a second old.
 PAGE_CACHE: Final = "no-cache"
@@ -51,15 +54,18 @@ class KeptPage:
     contest: Contest
     phase: Phase
     etag: str
+    bot: str
     page: Composed
 
 
 class Leaderboard:
-    """The handlers, holding the pages made last: one for each contest and language."""
+    """The handlers, holding the pages made last: one for each contest, language and page of its ranking."""
 
-    def __init__(self, boards: Boards) -> None:
+    def __init__(self, boards: Boards, cap: StreamCap, bot: Callable[[], str]) -> None:
         self._boards = boards
-        self._pages: dict[tuple[str, str], KeptPage] = {}
+        self._cap = cap
+        self._bot = bot
+        self._pages: dict[tuple[str, str, int], KeptPage] = {}
 
     @described(
         path=BoardPath,
@@ -76,11 +82,10 @@ class Leaderboard:
         """
         board = self._board(request.app[HOUSE], request.match_info["slug"])
         if board is None:
-            return _public(problem(404, "Unknown contest"))
-        limit = _read_limit(request) if request.query_string else LIMIT_DEFAULT
+            return _public(unknown(request, "contest").response())
+        limit = _read_limit(request, LIMIT_DEFAULT) if request.query_string else LIMIT_DEFAULT
         if limit is None:
-            reason = f"a whole number from 1 to {ENTRIES_MAX}"
-            return _public(problem(422, "Invalid request", errors=[{"loc": ["query", "limit"], "msg": reason}]))
+            return _wrong_limit()
         answer = board.answer(limit)
         known = request.headers.get(hdrs.IF_NONE_MATCH)
         if known is not None and _has(known, request, answer):
@@ -89,6 +94,7 @@ class Leaderboard:
 
     @described(
         path=BoardPath,
+        query=BoardStreamQuery,
         returns={200: BoardEvent},
         headers={"Last-Event-ID": "Version that was seen last: nothing is said again while it is the newest."},
         problems=(404, 503),
@@ -100,16 +106,24 @@ class Leaderboard:
 
         A stream: `leaderboard:initial` with the whole Ranking, then `leaderboard:update` with what
         changed, as absolute votes by candidate code, and `vote:success` with the votes just counted.
-        The id of each event is the version. 503 when as many are watching as can be served.
+        The id of each event is the version. 503 when as many are watching as can be served, or too many from
+        one address: ask for the ranking itself meanwhile.
         """
         board = self._board(request.app[HOUSE], request.match_info["slug"])
         if board is None:
-            return _public(problem(404, "Unknown contest"))
+            return _public(unknown(request, "contest").response())
         if self._boards.full:
             refusal = _public(problem(503, "Too many viewers", "Ask for the ranking itself meanwhile."))
             refusal.headers[hdrs.RETRY_AFTER] = RETRY_AFTER_SECONDS
             return refusal
-        return await self._boards.watch(request, board)
+        places = _read_limit(request, ENTRIES_MAX)
+        if places is None:
+            return _wrong_limit()
+        try:
+            with self._cap.place(request):
+                return await self._boards.watch(request, board, places)
+        except Problem as fault:
+            return _public(fault.response())
 
     async def contests(self, request: web.Request) -> web.Response:
         """The page that lists the contests, those that are open first."""
@@ -126,19 +140,36 @@ class Leaderboard:
         if contest is None or board is None:
             return not_found(request)
         language = pages.language_of(request, contest.language)
-        phase, etag = _phase(contest, house), board.answer(ENTRIES_MAX).etag
-        kept = self._pages.get((slug, language))
-        if kept is None or kept.contest is not contest or kept.phase is not phase or kept.etag != etag:
-            values = _page_values(contest, board.standing, phase, house)
-            values["share"] = _share(request, contest, language)
-            values["parts"] = pages.parts(contest, language) if phase is Phase.OPEN else []
-            faces = photos_of(contest)
-            made = pages.compose(
-                "board.html", language, {**values, "faces": faces}, pictures={face.origin for face in faces.values()}
-            )
-            kept = KeptPage(contest, phase, etag, made)
-            self._pages[slug, language] = kept
+        phase, etag, bot = _phase(contest, house), board.answer(ENTRIES_MAX).etag, self._bot()
+        number, query = _read_view(request)
+        number = min(number, view_model.pages_of(board.standing, board.standing.entries))
+        if query and view_model.is_many(board.standing):  # each reader's own: made for that reader alone
+            part = view_model.part_of(board.standing, contest, phase, number, query)
+            made = self._made(request, contest, board.standing, phase, part, language)
+            return pages.answer(request, made, cache=PAGE_CACHE)
+        kept = self._pages.get((slug, language, number))
+        if kept is None or kept.contest is not contest or (kept.phase, kept.etag, kept.bot) != (phase, etag, bot):
+            part = view_model.part_of(board.standing, contest, phase, number)
+            made = self._made(request, contest, board.standing, phase, part, language)
+            kept = self._pages[slug, language, number] = KeptPage(contest, phase, etag, bot, made)
         return pages.answer(request, kept.page, cache=PAGE_CACHE)
+
+    def _made(
+        self, request: web.Request, contest: Contest, standing: Standing, phase: Phase, part: Part, language: str
+    ) -> Composed:
+        """The page with this part of the ranking."""
+        pages, faces = request.app[PAGES], photos_of(contest)
+        values = {
+            **_page_values(contest, standing, phase, request.app[HOUSE]),
+            "part": part,
+            "rows": part.rows,
+            "share": _share(request, contest, language),
+            "parts": pages.parts(contest, language) if phase is Phase.OPEN else [],
+            "bot": self._bot(),
+            "faces": faces,
+        }
+        address = NO_ADDRESS if part.live else URL.build(query={"q": part.query, "page": part.page})
+        return pages.compose("board.html", language, values, address, pictures={face.origin for face in faces.values()})
 
     def _board(self, house: House, slug: str) -> Board | None:
         if house.contest(slug) is None:
@@ -167,7 +198,6 @@ def _page_values(contest: Contest, standing: Standing, phase: Phase, house: Hous
         "contest": contest,
         "standing": standing,
         "phase": phase,
-        "rows": view_model.rows(standing, contest, phase, ENTRIES_MAX),
         "how": view_model.how_to_vote(contest, "VOTE" if alone else contest.keyword, EXAMPLE_QUANTITY),
         "example_amount": contest.price.times(EXAMPLE_QUANTITY),
         "percent": view_model.percent,
@@ -180,8 +210,20 @@ def _share(request: web.Request, contest: Contest, language: str) -> Share:
     return share_of(request.app.get(PUBLIC_URL, ""), contest, None, say, language)
 
 
-def _read_limit(request: web.Request) -> int | None:
-    text = request.query.get("limit", str(LIMIT_DEFAULT))
+def _read_view(request: web.Request) -> tuple[int, str]:
+    """Which page of the ranking, from 1, and what is searched for in it; anything else is the first."""
+    number = request.query.get("page", "")
+    page = int(number) if number.isascii() and number.isdigit() and len(number) <= 6 else 1
+    return max(1, page), " ".join(request.query.get("q", "").split())[:QUERY_LENGTH_MAX]
+
+
+def _wrong_limit() -> web.Response:
+    reason = f"a whole number from 1 to {ENTRIES_MAX}"
+    return _public(problem(422, "Invalid request", errors=[{"loc": ["query", "limit"], "msg": reason}]))
+
+
+def _read_limit(request: web.Request, default: int) -> int | None:
+    text = request.query.get("limit", str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= ENTRIES_MAX):
         return None
     return int(text)
@@ -199,14 +241,15 @@ def _public(response: web.Response) -> web.Response:
     return response
 
 
-def setup(app: web.Application, boards: Boards) -> None:
+def setup(app: web.Application, boards: Boards, cap: StreamCap | None = None, bot: Callable[[], str] = str) -> None:
     """Serve the ranking. The application needs HOUSE and mounted PAGES; the boards' loop runs from
-    its start to its shutdown, when all streams are ended."""
+    its start to its shutdown, when all streams are ended. `cap`: counts the streams of each address;
+    `bot`: the Telegram bot's address, empty while there is none."""
     pages = app[PAGES]
     pages.add_phrases("leaderboard.phrases")
     pages.add_static("leaderboard")
     pages.add_templates("leaderboard")
-    handlers = Leaderboard(boards)
+    handlers = Leaderboard(boards, cap or StreamCap(), bot)
     app.router.add_get("/api/contests/{slug}/leaderboard", handlers.ranking)
     app.router.add_get("/api/contests/{slug}/leaderboard/events", handlers.events, allow_head=False)
     app.router.add_get("/", handlers.contests)

@@ -1,8 +1,11 @@
 """From a ranking to what clients and pages read. Plain functions: no clock, no I/O."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import Final
 from urllib.parse import quote
 
 # pydantic reads the document's schemas from these, and wants this kind before Python 3.12.
@@ -93,6 +96,11 @@ class Row:
     votable: bool
 
 
+# More candidates than this are shown in pages of so many lines.
+MANY: Final = 100
+PAGE_ROWS: Final = 50
+
+
 class Phase(StrEnum):
     """Where a contest stands in its own time."""
 
@@ -101,9 +109,76 @@ class Phase(StrEnum):
     CLOSED = "closed"
 
 
-def rows(standing: Standing, contest: Contest, phase: Phase, limit: int) -> list[Row]:
-    """The first `limit` lines of the page."""
-    return [_row(entry, standing, contest, phase) for entry in standing.entries[:limit]]
+def rows(
+    standing: Standing, contest: Contest, phase: Phase, limit: int, found: Sequence[Ranked] | None = None
+) -> list[Row]:
+    """The first `limit` lines of the page: of the whole board, or of those that were found."""
+    entries = standing.entries if found is None else found
+    return [_row(entry, standing, contest, phase) for entry in entries[:limit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a page shows of a board. `many`: it is shown in pages and can be searched; `query`: what was
+    searched for; `found`: how many lines there are for that."""
+
+    rows: list[Row]
+    many: bool
+    query: str
+    found: int
+    page: int
+    pages: int
+
+    @property
+    def first(self) -> int:
+        """Number of the first line on this page, from 1."""
+        return (self.page - 1) * PAGE_ROWS + 1
+
+    @property
+    def last(self) -> int:
+        """Number of the last line on this page."""
+        return self.first + len(self.rows) - 1
+
+    @property
+    def live(self) -> bool:
+        """Whether it shows the head of the whole board."""
+        return self.page == 1 and not self.query
+
+
+def is_many(standing: Standing) -> bool:
+    """Whether a board is shown in pages."""
+    return len(standing.entries) > MANY
+
+
+def pages_of(standing: Standing, found: Sequence[Ranked]) -> int:
+    """How many pages these lines of a board take, one at least."""
+    return max(1, -(-len(found) // PAGE_ROWS)) if is_many(standing) else 1
+
+
+def part_of(standing: Standing, contest: Contest, phase: Phase, page: int = 1, query: str = "") -> Part:
+    """A page of the board, of those that a search finds; the last one for a page beyond."""
+    found = [entry for entry in standing.entries if _matches(entry, query)] if query else standing.entries
+    pages = pages_of(standing, found)
+    page = min(page, pages)
+    many = is_many(standing)
+    shown = found[(page - 1) * PAGE_ROWS :]
+    lines = rows(standing, contest, phase, PAGE_ROWS if many else MANY, shown)
+    return Part(lines, many, query, len(found), page, pages)
+
+
+def _matches(entry: Ranked, query: str) -> bool:
+    """Whether a candidate has this code, or a name with each of these words in it."""
+    if query.isdecimal():
+        return entry.code.startswith(query)
+    name = _plain(entry.name)
+    return all(word in name for word in _plain(query).split())
+
+
+@lru_cache(maxsize=8192)
+def _plain(text: str) -> str:
+    """Small letters without accents."""
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
 
 
 def _row(entry: Ranked, standing: Standing, contest: Contest, phase: Phase) -> Row:

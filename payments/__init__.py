@@ -1,1 +1,1 @@
-"""How money reaches us: one provider file an operator, one way to call out, one route for callbacks."""
+"""How money reaches us: one folder an operator, one way to call out, one route for callbacks."""

@@ -102,7 +102,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                body = await _read_bounded(response)
+                body = await _read_bounded(response, request.extensions.get("bytes_max", ANSWER_BYTES_MAX))
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             raise httpx.ConnectError(type(error).__name__, request=request) from error
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
@@ -132,14 +132,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await self._session.close()
 
 
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+async def _read_bounded(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > ANSWER_BYTES_MAX:
+        if len(body) > bytes_max:
             response.close()
             break
-    return bytes(body[: ANSWER_BYTES_MAX + 1])
+    return bytes(body[: bytes_max + 1])
 
 
 class HttpCaller:
@@ -159,16 +159,18 @@ class HttpCaller:
         patience: Patience,
         reference: str = "",
         headers: Mapping[str, str] | None = None,
+        bytes_max: int = ANSWER_BYTES_MAX,
         **content: Any,  # noqa: ANN401 - json= or data= as httpx has them
     ) -> Outcome:
         """One call. `what` and `reference` name it in its one log line, which never shows an
-        address, header or body. Never raises for anything that a network or an operator does."""
+        address, header or body. `bytes_max`: of an answer; a longer one is lost. Never raises for
+        anything that a network or an operator does."""
         started = time.monotonic()
         support_id = None
         outcome: Outcome
         try:
             async with asyncio.timeout(patience.total):
-                response = await self._send(method, url, patience, headers or {}, content)
+                response = await self._send(method, url, patience, headers or {}, content, bytes_max)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             outcome = NeverLeft(type(error).__name__)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
@@ -176,7 +178,7 @@ class HttpCaller:
         except (httpx.HTTPError, TimeoutError) as error:
             outcome = Lost(type(error).__name__)
         else:
-            outcome = _outcome(response)
+            outcome = _outcome(response, bytes_max)
             support_id = response.headers.get("x-request-id") or response.headers.get("request-id")
         _log.info(
             "operator_called",
@@ -192,10 +194,17 @@ class HttpCaller:
         return outcome
 
     async def _send(
-        self, method: str, url: str, patience: Patience, headers: Mapping[str, str], content: Mapping[str, Any]
+        self,
+        method: str,
+        url: str,
+        patience: Patience,
+        headers: Mapping[str, str],
+        content: Mapping[str, Any],
+        bytes_max: int,
     ) -> httpx.Response:
         wait = {"connect": patience.connect, "read": patience.silence, "pool": patience.place}
-        request = httpx.Request(method, url, headers={**_COMMON, **headers}, extensions={"timeout": wait}, **content)
+        how = {"timeout": wait, "bytes_max": bytes_max}
+        request = httpx.Request(method, url, headers={**_COMMON, **headers}, extensions=how, **content)
         return await self._transport.handle_async_request(request)
 
     async def aclose(self) -> None:
@@ -203,8 +212,8 @@ class HttpCaller:
         await self._transport.aclose()
 
 
-def _outcome(response: httpx.Response) -> Outcome:
-    if len(response.content) > ANSWER_BYTES_MAX:
+def _outcome(response: httpx.Response, bytes_max: int) -> Outcome:
+    if len(response.content) > bytes_max:
         return Lost("TooLong")
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return Answer(response.status_code, response.content, kind)

@@ -1,4 +1,4 @@
-"""How a provider file announces itself, and the kinds of settings that providers share."""
+"""How a provider announces itself, and the kinds of settings that providers share."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,18 +9,27 @@ from pydantic import AfterValidator, BaseModel, SecretStr
 
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.payment_provider import PaymentProvider
+from payments.reconciliation.statement_format import StatementFormat
+
+
+def has_no_test_environment(_: BaseModel) -> bool:
+    """Of an operator without a public test environment."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
     """`settings`: what the provider wants from the environment, under its code in capitals
     (`MTN_MOMO_BASE_URL` is `base_url`). `build`: makes the provider from them. `collects`: by ISO country
-    code, the ways of paying that it takes there."""
+    code, the ways of paying that it takes there. `in_test`: whether settings name the operator's public test
+    environment, where no real money moves. `statement`: how its statements are written, where that is known."""
 
     code: str
     settings: type[BaseModel]
     build: Callable[[Any], PaymentProvider]
     collects: Mapping[str, tuple[PaymentMethod, ...]]
+    in_test: Callable[[Any], bool] = has_no_test_environment
+    statement: StatementFormat | None = None
 
 
 def _address(text: str) -> str:

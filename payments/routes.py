@@ -1,6 +1,8 @@
 """Where operators call us: keep it, answer at once, judge later.
 
-Known, unknown and forged calls get the same answer, so there is nothing to probe.
+Known, unknown and forged calls get the same answer, so there is nothing to probe; 429 only where many come from
+somewhere that prove nothing (docs/decisions/0020-callbacks-that-prove-nothing.md), 400 where the operator's own
+signature is of another time.
 """
 
 import asyncio
@@ -11,7 +13,7 @@ from aiohttp.typedefs import Handler
 
 from gateway.http.app_keys import HOUSE
 from gateway.http.problems import problem
-from gateway.ports.house import HouseUnavailable, IncomingCallback
+from gateway.ports.house import HouseUnavailable, IncomingCallback, Taken
 
 BODY_BYTES_MAX: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0
@@ -71,10 +73,14 @@ def _handler(codes: frozenset[str]) -> Handler:
             remote=request.remote or "",
         )
         try:
-            await request.config_dict[HOUSE].store_callback(callback)
+            taken = await request.config_dict[HOUSE].store_callback(callback)
         except HouseUnavailable:
             # Never 200 for something that is stored nowhere: an operator that repeats will come again.
             return web.Response(status=503, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
+        if taken is Taken.TOO_MANY:
+            return web.Response(status=429, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
+        if taken is Taken.STALE:
+            return problem(400, "Signed at another time", "The signature is older or newer than what is accepted.")
         return web.Response(status=200)
 
     return receive

@@ -19,7 +19,14 @@ __all__ = ["browser"]
 
 # What starts whole countries, one after the other; and what takes longest of the rest, file by file.
 _COUNTRIES: Final = ("tests/journeys/", "tests/chaos/")
-_LONG: Final = ("test_money_machine.py", "test_fuzz.py", "test_random_inputs.py", "test_public_web.py", "test_looks.py")
+_LONG: Final = (
+    "test_money_machine.py",
+    "test_million_rows.py",
+    "test_fuzz.py",
+    "test_random_inputs.py",
+    "test_public_web.py",
+    "test_looks.py",
+)
 # A coroutine test that hangs ends by this; one whose fixtures hang takes its process with it, a little later.
 _COROUTINE_SECONDS: Final = 180
 _GRACE_SECONDS: Final = 60

@@ -59,7 +59,8 @@ class Country:
             "PORT": str(self.port),
             "SPOTLIGHT_SANDBOX_PORT": str(self.sandbox_port),
             "SPOTLIGHT_DATA_DIR": str(self.home),
-            "SPOTLIGHT_RATE_LIMITS": "false",
+            # Journeys meet the limits that voters meet.
+            "SPOTLIGHT_DEMO_LIMITS": "false",
             **self._environment,
         }
         with self._log.open("ab") as out:
@@ -122,6 +123,10 @@ class Country:
         """What the operator says it collected."""
         text = self.sandbox.get(f"/statement/{provider}.csv").raise_for_status().text
         return list(csv.DictReader(io.StringIO(text)))
+
+    def metrics(self) -> str:
+        """What this machine may read of the gateway; not by way of a proxy."""
+        return httpx.get(f"{self.gateway_url}/metrics", timeout=15).raise_for_status().text
 
     def votes(self, code: str) -> int:
         board = self.gateway.get("/api/contests/star/leaderboard").raise_for_status().json()

@@ -82,6 +82,8 @@ class Engines:
         """A clone of the template; an empty database of the owner with `template="template0"`."""
         name = f"test_{next(self._numbers)}"
         run_apart(self._command(f"create database {name} template {template} owner {OWNER_ROLE} strategy file_copy"))
+        # Privileges on the database itself are not cloned.
+        run_apart(self._command(f"revoke temporary on database {name} from public"))
         dsn = self.postgres.dsn
         return Database(name, dsn(name, APP_ROLE), dsn(name, OWNER_ROLE), dsn(name, SUPERUSER))
 

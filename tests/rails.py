@@ -13,5 +13,10 @@ RAILS = Rails(
     )
 )
 
+# A wallet beside them that any number may have.
+RAILS_WITH_WAVE = Rails((*RAILS.every, Rail("wave", "CI", PaymentMethod.WAVE, PAGE, XOF)))
+
 # Orange Money with a code that the payer fetches, beside the page.
-RAILS_WITH_CODE = Rails((*RAILS.every, Rail("pawapay", "CI", PaymentMethod.ORANGE, frozenset({Kind.OTP_FIRST}), XOF)))
+RAILS_WITH_CODE = Rails(
+    (*RAILS_WITH_WAVE.every, Rail("pawapay", "CI", PaymentMethod.ORANGE, frozenset({Kind.OTP_FIRST}), XOF))
+)

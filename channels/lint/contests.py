@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+from channels.grammar import Ask, Doubt, Vote, read
 from channels.lint.findings import Finding, Wallet, error, warning
 from channels.phrases import files, languages, languages_for
-from channels.sms.grammar import Vote, read
 from channels.sms.texts import one_dial
 from gateway.domain.codes import form_fault, one_slip_apart
 from gateway.domain.contest import Contest
@@ -65,6 +65,8 @@ def texts(contest: Contest, others: Sequence[Contest]) -> Iterator[Finding]:
 
 def _is_read(text: str, sharing: Sequence[Contest], code: str) -> bool:
     found = read(text, sharing)
+    if isinstance(found, Ask) and found.doubt is Doubt.LARGE:
+        found = found.offer or found
     return isinstance(found, Vote) and (found.contest, found.code) == (sharing[0], code)
 
 
@@ -116,6 +118,8 @@ def prices(contest: Contest, wallets: Sequence[Wallet]) -> Iterator[Finding]:
     for pack in contest.packs:
         if pack > contest.quantity_max:
             yield error("prices", f"a pack of {pack} votes is more than one order may have ({contest.quantity_max})")
+        elif pack > contest.asks_above:
+            yield warning("prices", f"a pack of {pack} votes is asked about by text (above {contest.asks_above})")
     for wallet in wallets:
         if not wallet.connected:
             yield warning("prices", f"{wallet.method.value}: nobody who collects it is set up here")

@@ -26,15 +26,20 @@ from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.routing import Kind, Rail, Rails
 from gateway.domain.tally import Score, standing
-from gateway.domain.wallet import prefixes_in
+from gateway.domain.wallet import PAYMENT_CODES, PaymentMethod, network_wallets, prefixes_in
 
 # Sessions from which the walk goes on: so many, and more for a long list.
 STEPS_MIN: Final = 150
 STEPS_EACH: Final = 4
 VOTES_SHOWN: Final = 9_999_999
 LOST_KEY: Final = "99"
-# Words by which networks name themselves; None: an unknown one, so that the voter chooses a wallet.
+# The rest of a long dial, by where its first inputs were refused.
+DIALLED_BEHIND: Final = {Node.HOME: ("5", "1"), Node.QUANTITY: ("1",)}
+# Words by which networks name themselves; None: told by the prefix, of an example number by which it has no
+# wallet that is taken, so that the voter chooses one.
 NETWORKS: Final = ("mtn", "orange", None)
+# Wallets of a country that belong to no network.
+LINK_WALLETS: Final = {"CI": (PaymentMethod.WAVE,)}
 
 
 def walk(contest: Contest, language: str) -> tuple[ScreenSeen, ...]:
@@ -105,9 +110,9 @@ def _views(contest: Contest) -> Iterator[MenuView]:
     for network in NETWORKS:
         yield MenuView(opened, ranking, dialler, network, opened.opens_at, rails)
     # An operator that does not answer, and all of them.
-    for closed in (rails.every[:1], rails.every):
+    for closed, network in ((rails.every[:1], NETWORKS[0]), (rails.every, NETWORKS[0]), (rails.every, NETWORKS[2])):
         some = rails.but_for(rail.account for rail in closed)
-        yield MenuView(opened, ranking, dialler, NETWORKS[0], opened.opens_at, some)
+        yield MenuView(opened, ranking, dialler, network, opened.opens_at, some)
     for now in (opened.opens_at - timedelta(seconds=1), opened.closes_at):
         yield MenuView(opened, ranking, dialler, None, now, rails)
 
@@ -115,13 +120,16 @@ def _views(contest: Contest) -> Iterator[MenuView]:
 def _rails(contest: Contest, kind: Kind) -> Rails:
     """Every wallet of the country's phones, connected or not: what voters may come to see. `kind`: how
     their operators ask."""
-    _, by_prefix = prefixes_in(contest.country)
     kinds, currencies = frozenset({kind}), frozenset({contest.currency})
-    methods = sorted(set(by_prefix.values()))
+    methods = network_wallets(contest.country)
     by_code = frozenset({Kind.OTP_FIRST})
     return Rails(
         (
             *(Rail(m.value, contest.country, m, kinds, currencies) for m in methods),
+            *(
+                Rail(m.value, contest.country, m, frozenset({Kind.REDIRECT}), currencies)
+                for m in LINK_WALLETS.get(contest.country, ())
+            ),
             *(Rail(f"{m.value} by code", contest.country, m, by_code, currencies) for m in methods),
         )
     )
@@ -153,7 +161,11 @@ def _reached(view: MenuView, language: str, shape: "_Shape") -> Iterator[tuple[t
             return
         *_, path, session = heappop(waiting)
         for text in typed:
-            yield from taken(advance(session, text, view), (*path, text))
+            turn = advance(session, text, view)
+            yield from taken(turn, (*path, text))
+            if turn.refused and session.node in (Node.HOME, Node.QUANTITY):
+                behind = DIALLED_BEHIND[session.node]
+                yield (*path, text, *behind), advance(session, text, replace(view, behind=behind)).screen
 
 
 def _kept(session: Session, view: MenuView) -> Iterator[Turn]:
@@ -175,12 +187,20 @@ def inputs(view: MenuView) -> tuple[str, ...]:
     people = [c.code for c in (longest, gone) if c is not None]
     # Somebody else's phone: the dialler's number with another last digit.
     another = f"{national[:-1]}{(int(national[-1]) + 1) % 10}"
+    # One whose payer fetches a code.
+    by_code = [
+        f"{prefix}{national[len(prefix) :]}"
+        for prefix, method in prefixes_in(contest.country)[1].items()
+        if (contest.country, method) in PAYMENT_CODES
+    ][:1]
     foreign = "+2250501020304" if view.dialler.country != "CI" else "+237671234567"
     numbers = (str(contest.quantity_max), str(contest.quantity_max + 1), *map(str, contest.packs))
     # The first letters of somebody's name, and of nobody's.
     letters = gsm.fold(longest.name)[:2] if longest is not None else ""
     keys = (*"123456789", "0", "00", "", "x", "zzzzzzzzzzzzz", letters)
-    return tuple(dict.fromkeys((*keys, *people, "99", "999999", *numbers, another, foreign, "0" * 9, RECEIPT)))
+    return tuple(
+        dict.fromkeys((*keys, *people, "99", "999999", *numbers, another, *by_code, foreign, "0" * 9, RECEIPT))
+    )
 
 
 def _dialled(contest: Contest, path: tuple[str, ...]) -> str:

@@ -21,6 +21,8 @@ _FRAGMENTS: Final = frozenset(
             "how",
             "how_dial",
             "how_text",
+            "how_code",
+            "how_code_elsewhere",
             "not_confirmed",
             "payment_link",
             "payment_link_code",
@@ -28,7 +30,7 @@ _FRAGMENTS: Final = frozenset(
             "top_line",
         ),
         *("resume", "stop_hint", "given_back", "votes_withdrawn"),
-        *("dispute", "debited_hint"),
+        *("dispute", "debited_hint", "ask_readings", "ask_reading_yes", "ask_reading"),
         *("help_dial", "help_words", "contact", "info_codes", "info_codes_by_name", "info_rules"),
     )
 )

@@ -9,17 +9,19 @@ from typing import Final
 
 from channels import gsm
 from channels.adjusted import why_taken_back
+from channels.grammar import Ask, Check, Doubt, Vote, Word
 from channels.phrases import say
-from channels.sms.grammar import Ask, Check, Doubt, Vote, Word
 from channels.sms.texts import NAME_SEPTETS, TEXT_SEPTETS, votes
+from channels.wallets import ways_told, why_no_wallet
 from gateway.domain.codes import code_fault, phrase_of
 from gateway.domain.contest import Candidate, Contest
+from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Refusal
 from gateway.domain.payment import PublicStatus
 from gateway.domain.receipt import RECEIPT_LENGTH
 from gateway.domain.rescue import DISPUTABLE, Rescue
 from gateway.domain.tally import Standing
-from gateway.domain.wallet import example_number
+from gateway.domain.wallet import ON_PHONES, PaymentMethod, example_number
 from gateway.ports.house import ReceiptView, VoteLine
 
 PART: Final = gsm.SINGLE_SEPTETS
@@ -71,8 +73,13 @@ def asked(ask: Ask, sharing: Sequence[Contest]) -> str:
     """The question that a doubtful text gets, with a code that exists."""
     contest = ask.contest or sharing[0]
     language, word = contest.language, first_word(contest, sharing)
+    if ask.doubt is Doubt.SEVERAL:
+        orders = ", ".join(f"{word} {vote.code} {vote.quantity}" for vote in ask.readings)
+        return say(language, "sms.ask_several", orders=orders)
+    if ask.readings:
+        return _readings(ask, language, word)
     if ask.offer is not None:
-        return offered(ask.offer, word)
+        return offered(ask.offer, word, pin=ask.doubt is Doubt.PIN)
     code = ask.code[:TYPED_MAX]
     facts = {"word": word, "code": example_code(contest), "price": contest.price.spoken()}
     match ask.doubt:
@@ -90,6 +97,8 @@ def asked(ask: Ask, sharing: Sequence[Contest]) -> str:
             return say(language, "refusal.too_many", maximum=contest.quantity_max)
         case Doubt.QUANTITY if code:
             return say(language, "sms.ask_quantity", **{**facts, "code": code}, maximum=contest.quantity_max)
+        case Doubt.PIN:
+            return say(language, "sms.never_pin")
         case Doubt.PRICE:
             return say(language, "sms.ask_price", **{**facts, "code": code or facts["code"]})
         case _:
@@ -104,21 +113,37 @@ def _which(options: Sequence[Candidate], language: str, facts: dict[str, str]) -
     )
 
 
-def offered(vote: Vote, word: str) -> str:
-    """Asks whether this order is meant, with its price."""
+def offered(vote: Vote, word: str, *, pin: bool = False) -> str:
+    """Asks whether this order is meant, with its price; of a large one the price comes first. `pin`: the text
+    held one."""
+    large = vote.quantity > vote.contest.asks_above
+    phrase = "sms.ask_offer_pin" if pin else "sms.ask_large" if large else "sms.ask_offer"
+    return fitted(lambda cut: _of_order(phrase, vote, word, cut))
+
+
+def _readings(ask: Ask, language: str, word: str) -> str:
+    """Each order that may be meant, with the words that place it."""
+
+    def write(cut: Callable[[str], str]) -> str:
+        lines = [_of_order("sms.ask_reading_yes", ask.offer, word, cut)] if ask.offer else []
+        lines += [_of_order("sms.ask_reading", vote, word, cut) for vote in ask.readings]
+        return "\n".join((say(language, "sms.ask_readings"), *lines))
+
+    return fitted(write)
+
+
+def _of_order(phrase: str, vote: Vote, word: str, cut: Callable[[str], str]) -> str:
     contest, candidate = vote.contest, vote.contest.candidate(vote.code)
-    name = candidate.name if candidate else ""
-    return fitted(
-        lambda cut: say(
-            contest.language,
-            "sms.ask_offer",
-            votes=votes(contest.language, vote.quantity),
-            code=vote.code,
-            name=cut(name),
-            amount=contest.price.times(vote.quantity).spoken(),
-            price=contest.price.spoken(),
-            word=word,
-        )
+    return say(
+        contest.language,
+        phrase,
+        votes=votes(contest.language, vote.quantity),
+        count=vote.quantity,
+        code=vote.code,
+        name=cut(candidate.name if candidate else ""),
+        amount=contest.price.times(vote.quantity).spoken(),
+        price=contest.price.spoken(),
+        word=word,
     )
 
 
@@ -167,11 +192,15 @@ def info(contest: Contest, sharing: Sequence[Contest], language: str) -> str:
     contact = say(language, "sms.contact", contact=contest.contact) if contest.contact else ""
     rules = say(language, "sms.info_rules", minutes=contest.late_seconds // 60)
     text = joined((main, codes), (contact, rules), TEXT_SEPTETS)
-    own = gsm.fold(contest.rules.get(language) or contest.rules.get(contest.language, ""))
+    own = gsm.fold(contest.rules.get(language) or contest.rules.get(contest.language) or _any_rules(contest))
     room = TEXT_SEPTETS - gsm.septets(text) - 1
     if gsm.fits(own, room):
         return joined((text,), (own,), TEXT_SEPTETS)
     return f"{text} {gsm.cut_on_word(own, room - 3)}..." if room >= RULES_SEPTETS_MIN else text
+
+
+def _any_rules(contest: Contest) -> str:
+    return next(iter(contest.rules.values()), "")
 
 
 def spoken(word: Word, contest: Contest, sharing: Sequence[Contest], language: str) -> str:
@@ -293,10 +322,19 @@ def checked(check: Check, found: ReceiptView | None, language: str) -> str:
     return say(language, "sms.check_typo", typed=typed)
 
 
+def no_wallet(contest: Contest, payer: Msisdn, network: str | None, methods: Sequence[PaymentMethod]) -> str:
+    """The number has no wallet that can be asked by itself: why, and how it may pay. `methods`: those by which
+    it may."""
+    language = contest.language
+    why = why_no_wallet(language, payer, network)
+    ways = ways_told([method for method in methods if method in ON_PHONES], language)
+    if not contest.service_code:
+        return f"{why} {ways}"
+    return say(language, "sms.no_wallet", why=why, ways=ways, service_code=contest.dial_code)
+
+
 def refused(refusal: Refusal, contest: Contest, code: str) -> str:
     """Why nothing was sold."""
-    if refusal is Refusal.NO_WALLET and contest.service_code:
-        return say(contest.language, "sms.no_wallet", service_code=contest.dial_code)
     key = f"refusal.{refusal.value}"
     facts = {"maximum": contest.quantity_max, "code": code, "example": example_number(contest.country)}
     return fitted(lambda cut: say(contest.language, key, contest=cut(contest.name), **facts))

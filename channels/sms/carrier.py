@@ -53,8 +53,11 @@ class SmsCarrier(MessageSender, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """How a carrier file announces itself: see `payments.registration`."""
+    """How a carrier file announces itself: see `payments.registration`. `own_server`: it is a program in our own
+    network, which may be called over plain http."""
 
     code: str
     settings: type[BaseModel]
     build: Callable[[Any], SmsCarrier]
+    in_test: Callable[[Any], bool] = lambda _: False
+    own_server: bool = False

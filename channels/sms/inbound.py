@@ -6,9 +6,23 @@ from typing import Final
 
 import structlog
 
-from channels.phrases import DEFAULT_LANGUAGE, say
+from channels.grammar import (
+    Ask,
+    Check,
+    Command,
+    Doubt,
+    Noise,
+    Say,
+    Vote,
+    Word,
+    affirms,
+    may_reply,
+    read,
+    replied,
+    without_pin,
+)
+from channels.phrases import DEFAULT_LANGUAGE, languages_for, say
 from channels.sms import answers
-from channels.sms.grammar import Ask, Check, Command, Doubt, Noise, Say, Vote, Word, affirms, read
 from channels.sms.texts import one_dial
 from channels.sms.texts import votes as votes_in_words
 from gateway.domain.contest import Contest
@@ -23,6 +37,8 @@ STATUS_LINES: Final = 4
 # Ends a talk between two machines, and is more than a person has patience for.
 REPLIES_PER_HOUR: Final = 20
 _OPT_OUT: Final = frozenset({Word.STOP, Word.START})
+# Asked about these, people answer with a number alone.
+_HOW_MANY: Final = frozenset({Doubt.QUANTITY, Doubt.PRICE, Doubt.TOO_MANY})
 # Their answers may be others a minute later, so who asks again is answered again.
 _CHANGING: Final = frozenset({Word.DEBITED, Word.STATUS, Word.TOP})
 _log = structlog.get_logger(__name__)
@@ -62,11 +78,30 @@ class _Case:
         return self.selling[0].language if self.selling else DEFAULT_LANGUAGE
 
 
-async def answer(text: IncomingText, house: House, *, first_id: str) -> Reply:
-    """Judge a text. `first_id`: the carrier's id of the first equal text of this sender within three
-    minutes, so that a text sent twice is one order. Raises HouseUnavailable."""
+def to_keep(text: IncomingText, house: House) -> IncomingText:
+    """The text as it may be stored: without a PIN."""
+    return replace(text, text=without_pin(text.text, _contests_of(text, house) or house.contests()))
+
+
+def _contests_of(text: IncomingText, house: House) -> tuple[Contest, ...]:
+    """Those of the text's short code; the only contest where a carrier leaves it out."""
     every = house.contests()
-    contests = house.contests_by_short_code(text.recipient) or (every if len(every) == 1 else ())
+    return house.contests_by_short_code(text.recipient) or (every if len(every) == 1 else ())
+
+
+def _spoken_in(contest: Contest, language: str | None) -> Contest:
+    """The contest as it speaks with somebody who chose this language; None: in its own."""
+    if language is None or language == contest.language or language not in languages_for(contest):
+        return contest
+    return replace(contest, language=language)
+
+
+async def answer(text: IncomingText, house: House, *, first_id: str, language: str | None = None) -> Reply:
+    """Judge a text. `first_id`: the carrier's id of the first equal text of this sender within three
+    minutes, so that a text sent twice is one order. `language`: the one that the sender chose by USSD. Raises
+    HouseUnavailable."""
+    every = house.contests()
+    contests = tuple(_spoken_in(contest, language) for contest in _contests_of(text, house))
     sender = _sender(text.sender, contests or every)
     if sender is None or _is_ours(text.sender, every):
         # A word, a short code or ourselves: two machines must not answer each other.
@@ -74,11 +109,13 @@ async def answer(text: IncomingText, house: House, *, first_id: str) -> Reply:
     # A contest that is over does not make the others ambiguous.
     open_now = tuple(contest for contest in contests if contest.open_at(house.now()))
     case = _Case(text, contests, open_now or contests, sender, first_id, house)
-    talk = await house.talk(text) if affirms(text.text) else None
+    command = read(text.text, contests or every, selling=case.selling)
+    talk = await house.talk(text) if may_reply(text.text) else None
+    reply = None
     if talk is not None and talk.question is not None and contests:
-        reply = await _yes(talk.question, talk, case)
-    else:
-        reply = await _judge(case)
+        reply = await _replied(command, talk.question, talk, case)
+    if reply is None:
+        reply = await _judge(command, case)
     if not reply.lines:
         return reply
     return _unless_told(reply, talk or await house.talk(text))
@@ -107,8 +144,7 @@ def _is_ours(raw: str, contests: Sequence[Contest]) -> bool:
     return any(contest.short_code and contest.short_code.lstrip("+") == raw.lstrip("+") for contest in contests)
 
 
-async def _judge(case: _Case) -> Reply:
-    command = read(case.text.text, case.contests or case.house.contests(), selling=case.selling)
+async def _judge(command: Command, case: _Case) -> Reply:
     if isinstance(command, Say) and command.word in _OPT_OUT:
         # Also when repeated: STOP, START, STOP within a minute ends as STOP.
         return _opt(command, case)
@@ -129,12 +165,33 @@ def _may_change(command: Command) -> bool:
     return isinstance(command, Check) or (isinstance(command, Say) and command.word in _CHANGING)
 
 
-async def _yes(question: Question, talk: Talk, case: _Case) -> Reply:
-    """Place the order that was asked about, at the price that was named."""
+async def _replied(command: Command, question: Question, talk: Talk, case: _Case) -> Reply | None:
+    """What a text is to the question that is open; None where it is about something else."""
     contest = next((c for c in case.contests if c.slug == question.contest_slug), None)
-    if contest is None or contest.price.times(question.quantity) != question.amount:
-        return Reply("asked: another price", case.language, (answers.asked(Ask(Doubt.WHAT, contest), case.selling),))
-    vote = Vote(contest, question.candidate_code, question.quantity)
+    if contest is None:
+        return _another_price(None, case) if affirms(case.text.text) else None
+    asked = Vote(contest, question.candidate_code, question.quantity)
+    said = replied(case.text.text, command, asked)
+    if isinstance(said, Vote):
+        return await _yes(asked, question, talk, case)
+    if said is None:
+        return None
+    if case.repeated:
+        return Reply("repeated", case.language)
+    again = _ask(said, case)
+    # An order that is asked about again keeps its key: one YES is one order however often it is asked.
+    return replace(again, question=question) if question.quantity else again
+
+
+def _another_price(contest: Contest | None, case: _Case) -> Reply:
+    return Reply("asked: another price", case.language, (answers.asked(Ask(Doubt.WHAT, contest), case.selling),))
+
+
+async def _yes(vote: Vote, question: Question, talk: Talk, case: _Case) -> Reply:
+    """Place the order that was asked about, at the price that was named."""
+    contest = vote.contest
+    if contest.price.times(question.quantity) != question.amount:
+        return _another_price(contest, case)
     if talk.bought:
         # Perhaps the same YES once more: an equal text within minutes never buys twice.
         word = answers.first_word(contest, case.selling)
@@ -160,12 +217,17 @@ async def _sell(vote: Vote, key: str, case: _Case, *, agreed: bool = False) -> R
         payer=sender,
         voter=sender,
         language=language,
+        network=text.network,
     )
     placed = await case.house.place_order(wish)
     if isinstance(placed, Refusal):
         # Who was told to try again has every right to send the same words; the rest was said once.
         told = repeated and placed is not Refusal.TRY_AGAIN
-        lines = () if told else (answers.refused(placed, contest, vote.code),)
+        line = answers.refused(placed, contest, vote.code)
+        if placed is Refusal.NO_WALLET:
+            methods = case.house.rails.open_for(sender, text.network)
+            line = answers.no_wallet(contest, sender, text.network, methods)
+        lines = () if told else (line,)
         return Reply(f"refused: {placed.value}", language, lines)
     _log.info("order_placed", vote=str(placed.vote_id), channel="sms", repeated=placed.repeated)
     if repeated and placed.repeated:
@@ -238,17 +300,24 @@ async def _debited(command: Say, sender: Msisdn, case: _Case) -> Reply:
 
 def _ask(ask: Ask, case: _Case) -> Reply:
     language = ask.contest.language if ask.contest else case.language
-    line, offer = answers.asked(ask, case.selling), ask.offer
-    if offer is None:
-        return Reply(f"asked: {ask.doubt.value}", language, (line,))
-    question = Question(
-        contest_slug=offer.contest.slug,
-        candidate_code=offer.code,
-        quantity=offer.quantity,
-        amount=offer.contest.price.times(offer.quantity),
+    outcome = "an offer" if ask.offer is not None else ask.doubt.value
+    return Reply(f"asked: {outcome}", language, (answers.asked(ask, case.selling),), question=_question(ask, case))
+
+
+def _question(ask: Ask, case: _Case) -> Question | None:
+    """What stays open: an order, or how many votes for somebody, with none and no amount."""
+    order = ask.offer
+    if order is None and ask.doubt in _HOW_MANY and ask.code and ask.contest is not None:
+        order = Vote(ask.contest, ask.code, 0)
+    if order is None:
+        return None
+    return Question(
+        contest_slug=order.contest.slug,
+        candidate_code=order.code,
+        quantity=order.quantity,
+        amount=order.contest.price.times(order.quantity),
         key=f"{case.text.carrier}:{case.text.carrier_id}",
     )
-    return Reply("asked: an offer", language, (line,), question=question)
 
 
 async def _say(word: Word, contest: Contest, language: str, sender: Msisdn, case: _Case) -> Reply:

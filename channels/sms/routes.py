@@ -13,6 +13,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from channels.sms.carrier import Malformed, SmsCarrier
+from channels.sms.inbound import to_keep
 from gateway.http.app_keys import HOUSE
 from gateway.ports.house import HouseUnavailable
 from gateway.ports.raw_exchange import RawRequest
@@ -41,7 +42,8 @@ def _keep_text(carrier: SmsCarrier) -> Keep:
         text = carrier.read_message(raw)
         if isinstance(text, Malformed):
             return text
-        new = await request.config_dict[HOUSE].store_text(text)
+        house = request.config_dict[HOUSE]
+        new = await house.store_text(to_keep(text, house))
         _log.info("text_received", carrier=carrier.code, repeated=not new)
         return None
 

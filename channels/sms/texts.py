@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from channels import gsm
 from channels.phrases import DEFAULT_LANGUAGE, catalogue, say
+from channels.wallets import dial_with_code
 from gateway.domain.wallet import PAYMENT_CODES, PaymentMethod
 
 RECEIPT_SEPTETS: Final = gsm.SINGLE_SEPTETS
@@ -78,7 +79,19 @@ def _receipt(language: str, values: Facts) -> str:
 def _failed(language: str, values: Facts) -> str:
     wallet = say(language, f"wallet.{values['wallet']}")
     reason = _known("reason.", values.get("reason"))
-    return _short(say(language, reason, wallet=wallet, how=_how(language, values)))
+    how = _how_by_code(language, values) if reason == "reason.wrong_code" else ""
+    return _short(say(language, reason, wallet=wallet, how=how or _how(language, values)))
+
+
+def _how_by_code(language: str, values: Facts) -> str:
+    """What to dial for another payment code and with it; empty where nobody pays with one."""
+    dialled = PAYMENT_CODES.get((str(values["country"]), PaymentMethod(str(values["wallet"]))))
+    service_code, count = str(values["service_code"]), int(values["quantity"])
+    if not dialled or not service_code:
+        return ""
+    elsewhere = bool(values.get("paid_elsewhere"))
+    dial = dial_with_code(service_code, str(values["candidate_code"]), count, language, elsewhere=elsewhere)
+    return say(language, "sms.how_code_elsewhere" if elsewhere else "sms.how_code", dialled=dialled, dial=dial)
 
 
 def _not_confirmed(language: str, values: Facts) -> str:

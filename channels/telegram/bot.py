@@ -4,7 +4,6 @@ from typing import Final
 
 from aiogram import Bot, Dispatcher
 from aiogram.client.default import DefaultBotProperties
-from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.enums import ParseMode
 from redis import asyncio as redis_asyncio
@@ -14,6 +13,7 @@ from channels.telegram.desk import Desk
 from channels.telegram.flood import FloodMiddleware, FloodQueue
 from channels.telegram.handlers import browse, buying, debited, numbers, words
 from channels.telegram.handlers.common import EndSpinning, Introduce
+from channels.telegram.session import DeliveringSession
 from channels.telegram.settings import TelegramSettings
 from channels.telegram.state import ChatIsolation, ForgetfulStorage
 from channels.telegram.watcher import Watcher
@@ -25,7 +25,7 @@ ALLOWED_UPDATES: Final = ("message", "callback_query", "my_chat_member")
 
 def make_bot(settings: TelegramSettings, queue: FloodQueue) -> Bot:
     """The bot; all it sends goes through `queue`."""
-    session = AiohttpSession(api=TelegramAPIServer.from_base(settings.base_url), timeout=CALL_SECONDS)
+    session = DeliveringSession(api=TelegramAPIServer.from_base(settings.base_url), timeout=CALL_SECONDS)
     session.middleware(FloodMiddleware(queue))
     defaults = DefaultBotProperties(parse_mode=ParseMode.HTML, link_preview_is_disabled=True)
     return Bot(settings.token.get_secret_value(), session=session, default=defaults)

@@ -1,77 +1,102 @@
-"""The Telegram channel of one process: in a worker its sender alone, in a gateway all of it."""
+"""The Telegram channel of one process: in a worker its sender alone, in a gateway all of it.
+
+The bot is loaded in a thread, by its first use in a worker and once the gateway serves: other channels do not wait
+for it. Until it is there, an update waits; Telegram calls again.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
-from aiogram import Bot
+import structlog
 from aiohttp import web
-from redis import asyncio as redis_asyncio
 
-from channels.telegram import routes
-from channels.telegram.boards import Boards
-from channels.telegram.bot import make_bot, make_dispatcher
-from channels.telegram.desk import Desk
-from channels.telegram.flood import FloodQueue
-from channels.telegram.intake import Intake
-from channels.telegram.reception import receive
-from channels.telegram.sender import TelegramSender
+from channels.telegram import owed, routes
 from channels.telegram.settings import TelegramSettings
-from channels.telegram.watcher import Watcher
-from gateway.ports.house import House, SessionStore
-from gateway.ports.telegram import ChatStore, SendBudget, UpdateStore, WatchedOrders
+from channels.telegram.stores import Stores
+from gateway.ports.house import House
+from gateway.ports.message_sender import OutboundText, SendResult
+
+if TYPE_CHECKING:
+    from channels.telegram.intake import Intake
+    from channels.telegram.running import RunningBot
+
+CODE: Final = "telegram"
+_log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Stores:
-    """What the channel keeps, and where."""
+def _import() -> "type[RunningBot]":
+    from channels.telegram.running import RunningBot
 
-    updates: UpdateStore
-    chats: ChatStore
-    budget: SendBudget
-    watched: WatchedOrders
-    sessions: SessionStore
-    redis: "redis_asyncio.Redis"
+    return RunningBot
 
 
 class TelegramChannel:
-    """The bot with what it needs. `sender` is for owed messages, in every process."""
+    """The bot with what it needs; itself the `ChatSender` of owed messages, in every process."""
+
+    code: Final = CODE
 
     def __init__(self, settings: TelegramSettings, stores: Stores) -> None:
-        self.settings = settings
+        self._settings = settings
         self._stores = stores
-        self._queue = FloodQueue(stores.budget)
-        self.bot: Bot = make_bot(settings, self._queue)
-        self.sender = TelegramSender(self.bot, self._queue, stores.chats)
+        self._loading: asyncio.Task[RunningBot] | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._intake: asyncio.Future[Intake] = asyncio.get_running_loop().create_future()
+
+    def write(self, kind: str, language: str, values: Mapping[str, object]) -> str | None:
+        """The bot's own text for this kind; None where it has none."""
+        return owed.write(kind, language, values)
+
+    async def send(self, message: OutboundText) -> SendResult:
+        """Send one text, as it is. Never raises for anything that Telegram may answer."""
+        return await (await self._bot()).sender.send(message)
+
+    def address(self) -> str:
+        """The bot's address for people; empty while the bot does not know its own name."""
+        bot = self._loading.result() if self._loading and self._loading.done() else None
+        username = bot.username if bot else self._settings.username
+        return f"https://t.me/{username}" if username else ""
 
     async def aclose(self) -> None:
         """Close connections."""
-        await self.sender.aclose()
+        if self._loading is not None:
+            await (await self._loading).aclose()
 
-    def setup(self, app: web.Application, house: House, public_url: str) -> None:
-        """Serve the webhook, and run what belongs to the channel as long as the application serves."""
-        stores = self._stores
-        desk = Desk(self.bot, house, stores.chats, stores.sessions, public_url, self.settings.username)
-        watcher, boards = Watcher(desk, stores.watched), Boards(desk)
-        dispatcher = make_dispatcher(desk, watcher, boards, stores.redis)
-        intake = Intake(self.bot, dispatcher, desk, stores.updates)
-        if self.settings.mode == "webhook":
-            routes.setup(app, intake, self.settings.secret)
+    def setup(self, app: web.Application) -> None:
+        """Serve the webhook; updates wait for what `open` begins."""
+        if self._settings.mode == "webhook":
+            routes.setup(app, self._take, self._settings.secret)
+        app.on_cleanup.append(self._end)
 
-        async def keep_running(_: web.Application) -> AsyncIterator[None]:
-            tasks = [
-                asyncio.create_task(work, name=f"telegram {name}")
-                for name, work in (
-                    ("reception", receive(self.settings, self.bot, desk, intake)),
-                    ("left over", intake.run()),
-                    ("orders", watcher.run()),
-                    ("boards", boards.run()),
-                )
-            ]
-            yield
-            await intake.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    def open(self, house: House, public_url: str) -> None:
+        """Run what belongs to the channel, now that the gateway answers."""
+        self._running = asyncio.create_task(self._run(house, public_url), name="telegram")
 
-        app.cleanup_ctx.append(keep_running)
+    async def _take(self, body: bytes) -> bool:
+        return await (await asyncio.shield(self._intake)).take(body)
+
+    async def _run(self, house: House, public_url: str) -> None:
+        try:
+            bot = await self._bot()
+            async with bot.receiving(house, public_url) as intake:
+                self._intake.set_result(intake)
+                await asyncio.Event().wait()
+        except Exception as error:
+            # The other channels go on.
+            _log.exception("telegram_lost")
+            if not self._intake.done():
+                self._intake.set_exception(error)
+
+    async def _end(self, _: web.Application) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    async def _bot(self) -> "RunningBot":
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._load(), name="telegram loading")
+        return await asyncio.shield(self._loading)
+
+    async def _load(self) -> "RunningBot":
+        made = await asyncio.to_thread(_import)
+        return made(self._settings, self._stores)

@@ -9,9 +9,10 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError, TelegramBadRequest
 from aiogram.types import CallbackQuery, InaccessibleMessage, Message
 
+from channels.grammar import Command, without_pin
 from channels.phrases import languages
 from channels.telegram.keyboards import inline, markup
-from channels.telegram.reading import find_contest, standing_under
+from channels.telegram.reading import find_contest, read_words, standing_under
 from channels.telegram.texts import ALERT_UNITS_MAX, CAPTION_UNITS_MAX, cut, units
 from channels.telegram.views import View
 from gateway.domain.contest import Candidate, Contest
@@ -123,6 +124,19 @@ class Desk:
         every = self.house.contests()
         running = [contest for contest in every if contest.open_at(now)] or list(every)
         return running[0] if len(running) == 1 else None
+
+    def read(self, chat: Chat, words: str) -> Command:
+        """What these words mean in this chat."""
+        return read_words(words, self.house.contests(), self.contest_of(chat), self.house.now())
+
+    def without_pin(self, words: str) -> str:
+        """The words as they may be kept."""
+        return without_pin(words, self.house.contests())
+
+    def country_of(self, chat: Chat) -> str:
+        """Where the voter votes, as far as the chat tells: for examples."""
+        contest = self.contest_of(chat) or next(iter(self.house.contests()), None)
+        return contest.country if contest is not None else ""
 
     def contests_with(self, code: str, slug: str | None = None) -> list[Contest]:
         """The contests in which this code stands, of those the named one."""

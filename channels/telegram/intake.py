@@ -2,13 +2,14 @@
 
 Telegram repeats an update until it sees a 2xx and then never again, so nothing is answered before it
 is durable. Handling may be cut off at any point and is then done once more: orders have keys, so at
-worst a message comes twice.
+worst a message comes twice. After three tries an update is set aside.
 """
 
 import asyncio
 import contextlib
 from typing import Any, Final
 
+import orjson
 import structlog
 from aiogram import Bot, Dispatcher
 from aiogram.dispatcher.event.bases import UNHANDLED
@@ -26,6 +27,7 @@ from pydantic import ValidationError
 
 from channels.telegram.desk import Desk, language_hint
 from channels.telegram.flood import TooLong
+from channels.telegram.routes import NotAnUpdate
 from channels.telegram.texts import say
 from gateway.http.logs import begin_request
 from gateway.ports.house import HouseUnavailable
@@ -34,6 +36,7 @@ from gateway.ports.telegram import UpdateStore
 HANDLE_SECONDS: Final = 15.0
 # Longer than anybody handles an update: whoever had it is gone.
 LEFT_SECONDS: Final = 20.0
+TRIES_MAX: Final = 3
 # What is older is not answered any more: a prompt for it would come out of the blue.
 TOO_OLD_SECONDS: Final = 600.0
 LOOK_SECONDS: Final = 5.0
@@ -53,10 +56,6 @@ TEMPORARY: Final = (
 _log = structlog.get_logger(__name__)
 
 
-class NotAnUpdate(Exception):
-    """The body is no update of the Bot API; the text is for the log."""
-
-
 class Intake:
     """The way of every update through this process."""
 
@@ -74,6 +73,8 @@ class Intake:
         Raises NotAnUpdate, and HouseUnavailable when it could not be kept.
         """
         update = self._read(body)
+        if (kept := self._without_pin(update, body)) != body:
+            body, update = kept, self._read(kept)
         new = await self._kept.keep(update.update_id, _chat_of(update), body)
         if new:
             task = asyncio.create_task(self._handle(update), name=f"update {update.update_id}")
@@ -82,6 +83,19 @@ class Intake:
         else:
             _log.info("update_repeated", update=update.update_id)
         return new
+
+    def _without_pin(self, update: Update, body: bytes) -> bytes:
+        """The update as it may be kept: a PIN in its text, or in the text that it answers, as stars."""
+        written = update.message
+        answered = written.reply_to_message if written is not None else None
+        texts = [message.text for message in (written, answered) if message is not None and message.text]
+        if all(self._desk.without_pin(text) == text for text in texts):
+            return body
+        held = orjson.loads(body)
+        for message in (held["message"], held["message"].get("reply_to_message")):
+            if message and message.get("text"):
+                message["text"] = self._desk.without_pin(message["text"])
+        return orjson.dumps(held)
 
     def _read(self, body: bytes) -> Update:
         try:
@@ -146,10 +160,12 @@ class Intake:
         async with self._kept.lock() as mine:
             if not mine:
                 return 0
-            if lost := await self._kept.give_up(TOO_OLD_SECONDS):
-                _log.warning("updates_too_old", updates=lost)
+            for update_id, outcome in (await self._kept.give_up(TOO_OLD_SECONDS, TRIES_MAX)).items():
+                _log.error("update_given_up", update=update_id, outcome=outcome)
             left = await self._kept.left_over(older_than_seconds, LEFT_BATCH)
             for kept in left:
+                # Counted first: an update that kills the process must not come back for ever.
+                await self._kept.try_again(kept.update_id)
                 await self._handle(self._read(kept.body))
             return len(left)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from channels.grammar import Vote
 from channels.telegram.callbacks import (
     LETTERS,
     Cancel,
@@ -20,11 +21,12 @@ from channels.telegram.callbacks import (
 from channels.telegram.reading import Offer, payer_word
 from channels.telegram.texts import amount, name, plain, say, votes, wallet, why_not_paid
 from channels.telegram.views import Button, View
+from channels.wallets import ways_told, why_no_wallet
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.payment import PublicStatus
 from gateway.domain.routing import Rails
-from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, example_number
+from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, example_number, not_taken_yet
 from gateway.ports.house import OrderView
 
 
@@ -41,12 +43,39 @@ def ask_payer(language: str, offered: Offer, own: Msisdn | None) -> View:
             example=example,
             **{k: facts[k] for k in ("votes", "code", "name", "amount")},
         )
-        return View(text, asks_contact=share)
+        return View(_amount_first(language, offered, text), asks_contact=share)
     mine = Button(
         plain(language, "button.my_number", number=own.masked()),
         ChooseCount(contest=tag(offered.contest), code=offered.candidate.code, count=offered.count).pack(),
     )
     return View(say(language, "ask.payer_other", example=example), ((mine,),))
+
+
+def _amount_first(language: str, offered: Offer, text: str) -> str:
+    """The text, behind the amount where it is a large one."""
+    if not offered.large:
+        return text
+    first = say(language, "confirm.large", amount=amount(offered.amount), votes=votes(language, offered.count))
+    return f"{first}\n\n{text}"
+
+
+def readings(language: str, key: str, orders: Sequence[Vote]) -> View:
+    """Orders of which one may be meant, or each: a button for each."""
+    rows = tuple((_reading(language, order),) for order in orders)
+    return View(say(language, key), rows)
+
+
+def _reading(language: str, order: Vote) -> Button:
+    contest, candidate = order.contest, order.contest.candidate(order.code)
+    label = plain(
+        language,
+        "button.reading",
+        votes=votes(language, order.quantity),
+        code=order.code,
+        name=name(candidate.name if candidate else ""),
+        amount=amount(contest.price.times(order.quantity)),
+    )
+    return Button(label, ChooseCount(contest=tag(contest), code=order.code, count=order.quantity).pack())
 
 
 def resume(language: str, offered: Offer, counted: bool) -> View:
@@ -99,13 +128,16 @@ def confirm(
     facts = _facts(language, offered) | {"number": payer.masked()}
     if method is None:
         wanted = {k: facts[k] for k in ("votes", "code", "name", "amount", "number")}
-        return View(say(language, "confirm.which_wallet", **wanted), (*wallets, leave))
+        lines = [say(language, "confirm.which_wallet", **wanted)]
+        if not_taken_yet(payer) is not None:
+            lines.insert(0, f"{why_no_wallet(language, payer)} {ways_told(takes, language)}")
+        return View(_amount_first(language, offered, "\n\n".join(lines)), (*wallets, leave))
     lines = _confirmed(language, facts, method, own=payer.e164 == verified)
     pay = Button(
         plain(language, "button.pay", amount=facts["amount"]),
         Pay(contest=word, code=code, count=count, wallet=LETTERS[method], payer=paying).pack(),
     )
-    return View("\n\n".join(lines), ((pay,), *wallets, leave))
+    return View(_amount_first(language, offered, "\n\n".join(lines)), ((pay,), *wallets, leave))
 
 
 def _confirmed(language: str, facts: dict[str, str], method: PaymentMethod, *, own: bool) -> list[str]:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from channels.telegram.texts import REASONS, name, plain, votes, wallet
+from channels.telegram.texts import name, plain, votes, wallet
+from gateway.domain.payment import Withheld
 from gateway.domain.wallet import PaymentMethod
-from gateway.ports.payment_provider import PayerReason
+from gateway.ports.payment_provider import REASONS, PayerReason
 
 Facts = Mapping[str, Any]
 
@@ -26,7 +27,9 @@ def _failed(language: str, values: Facts) -> str:
     word = values.get("reason")
     reason = word if word in REASONS else PayerReason.OTHER.value
     why = plain(language, f"why.{reason}", wallet=wallet(language, PaymentMethod(str(values["wallet"]))))
-    return plain(language, "owed.failed", reason=why, count=values["quantity"], **_what(language, values))
+    # Where nobody may be asked any more, there is no trying again.
+    key = "owed.withheld" if reason in {*Withheld} else "owed.failed"
+    return plain(language, key, reason=why, count=values["quantity"], **_what(language, values))
 
 
 def _not_confirmed(language: str, values: Facts) -> str:

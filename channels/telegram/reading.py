@@ -1,4 +1,4 @@
-"""What people send, judged by plain rules: words, deep links, contacts, buttons."""
+"""What people send, judged by plain rules: words (by the grammar of texts), deep links, contacts, buttons."""
 
 import re
 import unicodedata
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from channels.grammar import Ask, Command, Doubt, Noise, Vote, count_in, read
 from channels.telegram.callbacks import ME, tag
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.money import Money
@@ -15,22 +16,13 @@ from gateway.domain.order import Refusal, check_candidate, check_quantity, check
 
 FOUND_MAX: Final = 8
 _TYPED_MAX: Final = 80
-_VOTE: Final = re.compile(
-    r"(?:(?:vote[rz]?|v)\s*)?(?P<code>[0-9]{2,6})(?:\s*[\sx×*,;:/-]\s*(?P<count>[0-9]{1,7}))?(?:\s*votes?)?[.!]?",
-    re.IGNORECASE | re.ASCII,
-)
+_PHONE_TRY_DIGITS: Final = 5
+_CODE_AND_NUMBER: Final = 2
+_IN_THOUSANDS: Final = re.compile(r"[0-9]{1,3}(?:\s[0-9]{3})+")
 _CANDIDATE_LINKS: Final = (
     re.compile(r"c_(?P<code>[0-9]{2,12})(?:_(?P<slug>[A-Za-z0-9-]{1,48}))?", re.ASCII),
     re.compile(r"c_(?P<slug>[A-Za-z0-9-]{1,48})_(?P<code>[0-9]{2,12})", re.ASCII),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TypedVote:
-    """A code, and perhaps a number of votes, as somebody wrote them."""
-
-    code: str
-    count: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +34,57 @@ class Offer:
     count: int
     amount: Money
 
+    @property
+    def large(self) -> bool:
+        """Whether the contest wants the amount said first."""
+        return self.count > self.contest.asks_above
 
-def read_vote(text: str) -> TypedVote | None:
-    """`07`, `07 5`, `vote 07 x5`; None for anything else."""
-    found = _VOTE.fullmatch(text.strip()[:_TYPED_MAX])
-    if found is None:
-        return None
-    return TypedVote(found["code"], int(found["count"]) if found["count"] else None)
+
+def read_words(text: str, contests: Sequence[Contest], chosen: Contest | None, now: datetime) -> Command:
+    """What words mean in a chat. `chosen`: the contest that it is about."""
+    running = [contest for contest in contests if contest.open_at(now)]
+    return read(text, contests, selling=(chosen,) if chosen is not None else running)
+
+
+def in_each(text: str, contests: Sequence[Contest], now: datetime) -> list[Vote]:
+    """The order that these words are in each contest, of the open ones if there are any."""
+    found = [read(text, [contest]) for contest in contests]
+    orders = [command.offer if isinstance(command, Ask) else command for command in found]
+    read_as = [order for order in orders if isinstance(order, Vote)]
+    return [order for order in read_as if order.contest.open_at(now)] or read_as
+
+
+def unknown_code(text: str, contests: Sequence[Contest]) -> str:
+    """The code in these words that no contest has; empty where there is none."""
+    found = [read(text, [contest]) for contest in contests]
+    codes = {command.code for command in found if isinstance(command, Ask) and command.doubt is Doubt.UNKNOWN_CODE}
+    return codes.pop() if len(codes) == 1 else ""
+
+
+def goes_beyond_a_number(command: Command) -> bool:
+    """Whether words say something of their own while a number is asked for."""
+    if isinstance(command, Ask):
+        return command.offer is not None or bool(command.readings) or command.doubt is Doubt.PIN
+    return not isinstance(command, Noise)
+
+
+def is_no_phone(words: str, command: Command) -> bool:
+    """Whether words say something of their own while a phone number is asked for. Digits alone are a try at one,
+    unless they are too few, or a code and a number: nobody groups a phone number like `07 1000`."""
+    if isinstance(command, Ask) and command.doubt is Doubt.PIN:
+        return True
+    digits = sum(character.isdigit() for character in words)
+    if 0 < digits < _PHONE_TRY_DIGITS:
+        return not isinstance(command, Noise)
+    groups = words.split()
+    code_and_number = len(groups) == _CODE_AND_NUMBER and not groups[1].startswith("0")
+    return (code_and_number or any(map(str.isalpha, words))) and goes_beyond_a_number(command)
 
 
 def read_count(text: str, contest: Contest) -> int | Refusal:
-    """A number of votes as somebody wrote it."""
-    digits = text.strip().replace(" ", "").replace("\u202f", "").replace("\u00a0", "")
+    """A number of votes as somebody wrote it: `12`, `1 000`, `12 votes`, `douze`."""
+    typed = text.strip()
+    digits = re.sub(r"\s", "", typed) if _IN_THOUSANDS.fullmatch(typed) else count_in(typed) or typed
     if not digits.isascii() or not digits.isdigit() or len(digits) > 9:
         return Refusal.BAD_QUANTITY
     return check_quantity(contest, int(digits)) or int(digits)

@@ -2,12 +2,12 @@
 
 import asyncio
 import hmac
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 from aiohttp import hdrs, web
 
-from channels.telegram.intake import Intake, NotAnUpdate
 from gateway.ports.house import HouseUnavailable
 
 PATH: Final = "/telegram/webhook"
@@ -18,8 +18,13 @@ RETRY_AFTER_SECONDS: Final = "5"
 _log = structlog.get_logger(__name__)
 
 
-def setup(app: web.Application, intake: Intake, secret: str | None) -> None:
-    """Serve the webhook. `secret`: what Telegram was given by setWebhook; None only in a demo."""
+class NotAnUpdate(Exception):
+    """The body is no update of the Bot API; the text is for the log."""
+
+
+def setup(app: web.Application, take: Callable[[bytes], Awaitable[object]], secret: str | None) -> None:
+    """Serve the webhook. `take`: keeps an update and begins to handle it; raises NotAnUpdate, and HouseUnavailable
+    when it could not be kept. `secret`: what Telegram was given by setWebhook; None only in a demo."""
 
     async def receive(request: web.Request) -> web.Response:
         """Keep an update, answer 200, handle it afterwards."""
@@ -30,7 +35,7 @@ def setup(app: web.Application, intake: Intake, secret: str | None) -> None:
         if isinstance(body, web.Response):
             return body
         try:
-            await intake.take(body)
+            await take(body)
         except NotAnUpdate as error:
             _log.warning("update_unreadable", fault=str(error))
             return web.Response(status=400, text="not an update")

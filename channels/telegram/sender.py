@@ -1,8 +1,6 @@
-"""Receipts and other owed messages into chats: `MessageSender` by the Bot API."""
+"""Receipts and other owed messages into chats, by the Bot API."""
 
-from collections.abc import Mapping
 from html import escape
-from typing import Final
 
 import structlog
 from aiogram import Bot
@@ -18,30 +16,22 @@ from aiogram.exceptions import (
     TelegramUnauthorizedError,
 )
 
-from channels.telegram import owed
 from channels.telegram.flood import FloodQueue, TooLong, Urgency, urgency
 from channels.telegram.texts import TEXT_UNITS_MAX, cut
 from gateway.ports.house import HouseUnavailable
 from gateway.ports.message_sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
 from gateway.ports.telegram import ChatStore
 
-CODE: Final = "telegram"
 _log = structlog.get_logger(__name__)
 
 
 class TelegramSender:
-    """`ChatSender`: `to` is a chat's number. A chat that is closed to us is marked."""
-
-    code: Final = CODE
+    """Sends texts; `to` is a chat's number. A chat that is closed to us is marked."""
 
     def __init__(self, bot: Bot, queue: FloodQueue, chats: ChatStore) -> None:
         self._bot = bot
         self._queue = queue
         self._chats = chats
-
-    def write(self, kind: str, language: str, values: Mapping[str, object]) -> str | None:
-        """The bot's own words for this kind; None where it has none."""
-        return owed.write(kind, language, values)
 
     async def send(self, message: OutboundText) -> SendResult:
         """Send one text, as it is. Never raises for anything that Telegram may answer."""

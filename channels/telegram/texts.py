@@ -13,13 +13,12 @@ from gateway.domain.order import Refusal
 from gateway.domain.payment import PublicStatus
 from gateway.domain.wallet import PaymentMethod, example_number
 from gateway.http.phrases import Catalogue, load
-from gateway.ports.payment_provider import PayerReason
+from gateway.ports.payment_provider import REASONS, PayerReason
 
 TEXT_UNITS_MAX: Final = 4096
 CAPTION_UNITS_MAX: Final = 1024
 ALERT_UNITS_MAX: Final = 200
 NAME_UNITS_MAX: Final = 60
-REASONS: Final = frozenset(reason.value for reason in PayerReason)
 
 
 @cache

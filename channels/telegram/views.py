@@ -231,7 +231,7 @@ def receipt(language: str, proof: ReceiptView) -> View:
 
 def rules(language: str, contest: Contest) -> View:
     """The rules of a contest: its own words, the price, the close, where help is found."""
-    own = contest.rules.get(language) or contest.rules.get(contest.language) or ""
+    own = contest.rules_in(language)
     lines = [say(language, "rules.title", contest=contest.name)]
     if own:
         lines.append(cut(own, _RULES_UNITS).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))

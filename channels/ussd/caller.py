@@ -48,7 +48,8 @@ def spoken_of(sharing: tuple[Contest, ...], now: datetime) -> Contest:
 
 @record
 class Caller:
-    """One request's caller. `sharing`: the contests behind the dialled code, never empty."""
+    """One request's caller. `sharing`: the contests behind the dialled code, never empty; `language`: the one
+    that this number chose, empty where it never did or nobody knows."""
 
     house: House
     sharing: tuple[Contest, ...]
@@ -56,6 +57,7 @@ class Caller:
     network: str | None
     now: datetime
     room: int
+    language: str = ""
     _views: dict[str, MenuView] = field(default_factory=dict)
 
     def view(self, session: Session | None = None) -> MenuView:
@@ -75,19 +77,32 @@ class Caller:
 
     def _seen(self, contest: Contest) -> MenuView:
         standing = self.house.standing(contest.slug)
+        rails, language = self.house.rails, self.language
         return MenuView(
-            contest, standing, self.dialler, self.network, self.now, self.house.rails, self.sharing, self.room
+            contest,
+            standing,
+            self.dialler,
+            self.network,
+            self.now,
+            rails,
+            self.sharing,
+            self.room,
+            language=language,
         )
+
+    def speaking(self, language: str) -> "Caller":
+        """The same, who chose this language; empty: none."""
+        return replace(self, language=language, _views={})
 
     def first_screen(self) -> Turn:
         """Where a dialogue begins."""
         view = self.view()
-        return start(view, view.contest.language)
+        return start(view, view.spoken_in(view.contest))
 
     def in_contest(self, contest: Contest) -> Turn:
         """Where a dialogue begins that names its contest."""
         view = self.view(Session(contest=contest.slug))
-        return start(replace(view, sharing=(contest,)), contest.language)
+        return start(replace(view, sharing=(contest,)), view.spoken_in(contest))
 
 
 def caller_of(
@@ -112,8 +127,13 @@ def reached(session: Session) -> tuple[str, str | None, int, str]:
 
 
 def mark_of(session: Session) -> bytes:
-    """The same as stored; NO_MARK before a candidate was chosen."""
-    return NO_MARK if session.code is None else orjson.dumps(reached(session))
+    """The same as stored, and whether a payment code was asked for; NO_MARK before a candidate was chosen."""
+    return NO_MARK if session.code is None else orjson.dumps([*reached(session), asks_own_code(session)])
+
+
+def asks_own_code(session: Session) -> bool:
+    """Whether the number that dials is asked for a code, and is cut off when it dials for one."""
+    return session.node is Node.PAYMENT_CODE and session.payer is None
 
 
 def marked(held: bytes | None) -> Session | None:
@@ -121,7 +141,8 @@ def marked(held: bytes | None) -> Session | None:
     if not held:
         return None
     try:
-        contest, code, votes, language = orjson.loads(held)
-        return Session(Node.RESUME, str(language), str(contest), code=str(code), votes=int(votes))
+        contest, code, votes, language, by_code = orjson.loads(held)
+        page = 1 if by_code else 0
+        return Session(Node.RESUME, str(language), str(contest), page, code=str(code), votes=int(votes))
     except (ValueError, TypeError):
         return None

@@ -18,6 +18,7 @@ from channels.ussd.caller import (
     NO_MARK,
     RESUME_SECONDS,
     Caller,
+    asks_own_code,
     caller_of,
     contests_behind,
     mark_key,
@@ -34,7 +35,7 @@ from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn, NumberFault
 from gateway.domain.order import Channel, Refusal, Wish
 from gateway.http.logs import bind_vote
-from gateway.ports.dialogues import Reached
+from gateway.ports.dialogues import LANGUAGE_SECONDS, Reached, language_key
 from gateway.ports.house import House, HouseUnavailable, SessionStore
 
 __all__ = ["ANSWER_SECONDS", "INPUTS_MAX", "SESSION_SECONDS", "Dialogue", "order_key", "over", "typed"]
@@ -66,11 +67,14 @@ class Dialogue:
         key = f"ussd:{self._aggregator}:{turn.msisdn}:{turn.session_id}"
         begins = turn.phase is Phase.START if turn.transcript is None else not turn.transcript
         mark: bytes | None = None
-        if begins:
+        chosen: bytes | None = None
+        if begins or turn.transcript is not None:
             caller, tail = self._call(turn.service_code, turn)
             if isinstance(caller, Shown):
                 return caller
-            stored, mark = await self._sessions.get_all(key, mark_key(caller.dialler))
+            keys = (key, self._language_key(caller), *((mark_key(caller.dialler),) if begins else ()))
+            stored, chosen, *marks = await self._sessions.get_all(*keys)
+            mark = marks[0] if begins else None
             held = Remembered.unpacked(stored)
         else:
             held = Remembered.unpacked(await self._sessions.get(key))
@@ -79,6 +83,8 @@ class Dialogue:
             return caller
         if held is not None and not _belongs(held, caller):
             held = None
+        if language := held.language if held is not None else (chosen or b"").decode():
+            caller = caller.speaking(language)
         # Only aggregators without a transcript need the time to tell a repeat.
         now_ms = int(caller.now.timestamp() * 1000) if turn.transcript is None else 0
         found = place(turn, tail, held, now_ms)
@@ -88,6 +94,9 @@ class Dialogue:
             late = replayed(found, caller, held.offer if held else None)
             return _shown(await fetched(late.turn, caller.view(late.turn.session), self._house))
         return await self._further(turn, key, found, held, caller, marked(mark), now_ms)
+
+    def _language_key(self, caller: Caller) -> str:
+        return language_key(self._house.number_key(caller.dialler))
 
     def _call(self, service_code: str, turn: UssdTurn) -> tuple[Caller | Shown, str]:
         """Who calls, and what was dialled behind the code; a last screen where nobody may."""
@@ -118,6 +127,9 @@ class Dialogue:
         else:
             offer = _offer(offer, found, caller)
             played, opened_ms = replayed(found, caller, offer), now_ms
+            if caller.language and played.chosen not in ("", caller.language) and not found.together:
+                # Lost after its voter chose, as it seems: the choice is known, and was made from another language.
+                played = replayed(found, caller.speaking(""), offer)
         outcome = played.turn
         bought = False
         if outcome.buy is not None:
@@ -136,6 +148,7 @@ class Dialogue:
             caller.sharing[0].service_code,
             opened_ms,
             offer,
+            played.chosen or caller.language,
         )
         before = held.session if held is not None and going_on else offer
         self._remember(key, remembered, before, played, caller, bought=bought)
@@ -144,8 +157,12 @@ class Dialogue:
     def _remember(
         self, key: str, remembered: Remembered, before: Session | None, played: Played, caller: Caller, *, bought: bool
     ) -> None:
-        """Keep the dialogue, and beside it how far it came, for a later one to go on with."""
+        """Keep the dialogue, and beside it how far it came, for a later one to go on with, and the language
+        that was chosen."""
         entries = [(key, remembered.packed(), SESSION_SECONDS)]
+        if played.chosen and played.chosen != caller.language:
+            entries.append((self._language_key(caller), played.chosen.encode(), LANGUAGE_SECONDS))
+            self._house.note_language(caller.dialler, played.chosen)
         mark, seconds = self._mark(before, remembered.session, played, caller, bought=bought)
         if mark is not None:
             entries.append((mark_key(caller.dialler), mark, seconds))
@@ -163,13 +180,14 @@ class Dialogue:
         if session.code is None:
             # Who starts again is not asked a second time.
             return (NO_MARK, 1) if before is not None and before.node is Node.RESUME else (None, 0)
-        if before is not None and reached(session) == reached(before):
+        same = before is not None and reached(session) == reached(before)
+        if before is not None and same and asks_own_code(session) == asks_own_code(before):
             return None, 0
-        mark = mark_of(session)
-        contest = caller.view(session).contest
-        votes = session.votes or None
-        self._house.note_reached(Reached(caller.dialler, contest.id, session.code, votes, session.language))
-        return mark, RESUME_SECONDS
+        if not same:
+            contest = caller.view(session).contest
+            votes = session.votes or None
+            self._house.note_reached(Reached(caller.dialler, contest.id, session.code, votes, session.language))
+        return mark_of(session), RESUME_SECONDS
 
     async def _bought(self, outcome: Turn, buy: Buy, view: MenuView, session_id: str) -> tuple[Turn, bool]:
         """The last screen of a confirmed order: what happens next, or why nothing was sold; and whether
@@ -186,6 +204,7 @@ class Dialogue:
             language=buy.language,
             prompt_delay_seconds=0 if buy.payment_code else self._prompt_delay_seconds,
             payment_code=buy.payment_code,
+            network=view.network,
         )
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

@@ -18,7 +18,7 @@ from gateway.domain.record import record
 # Nobody reads a screen and types within this time: the same input again is a repeated request.
 REPEAT_MILLISECONDS: Final = 1_500
 # Grows when the stored form changes, so that a new release does not misread what an old one stored.
-_FORM: Final = 4
+_FORM: Final = 5
 
 
 @record
@@ -36,7 +36,7 @@ class Remembered:
     `tail`: what was dialled behind the service code. `session` None: the dialogue is over. `newest`,
     `number` and `answered_ms` (Unix time) tell repeats of aggregators without a transcript, which name
     the code that was dialled, `service_code`, in the first request only. `opened_ms`: when it began.
-    `offer`: what its first screen offered to go on with.
+    `offer`: what its first screen offered to go on with. `language`: the one that the number has chosen.
     """
 
     tail: str
@@ -49,6 +49,7 @@ class Remembered:
     service_code: str = ""
     opened_ms: int = 0
     offer: Session | None = None
+    language: str = ""
 
     def packed(self) -> bytes:
         """As stored."""
@@ -67,6 +68,7 @@ class Remembered:
                 self.answered_ms,
                 self.service_code,
                 self.opened_ms,
+                self.language,
                 self.offer.packed() if self.offer else None,
             ]
         )
@@ -82,9 +84,10 @@ class Remembered:
                 return None
             place = Session.unpacked(session) if session else None
             offered = Session.unpacked(offer) if offer else None
-            newest, number, answered_ms, service_code, opened_ms = facts
+            newest, number, answered_ms, service_code, opened_ms, language = facts
             shown = Shown(text, more)
-            return cls(tail, transcript, place, shown, newest, number, answered_ms, service_code, opened_ms, offered)
+            said = (newest, number, answered_ms, service_code, opened_ms)
+            return cls(tail, transcript, place, shown, *said, offered, str(language))
         except (ValueError, TypeError):
             return None
 
@@ -100,12 +103,14 @@ class Step(StrEnum):
 
 @record
 class Place:
-    """Where a request stands. `transcript` includes the tail; `inputs` are those to apply, in order."""
+    """Where a request stands. `transcript` includes the tail; `inputs` are those to apply, in order;
+    `together`: how many of them, from the first, were certainly dialled or typed at once."""
 
     step: Step
     tail: str = ""
     transcript: str = ""
     inputs: tuple[str, ...] = ()
+    together: int = 0
 
 
 _REPEAT: Final = Place(Step.REPEAT)
@@ -118,7 +123,7 @@ def place(turn: UssdTurn, tail: str, held: Remembered | None, now_ms: int) -> Pl
     if held is None:
         # A network may give the tail in both places; typing it twice is not what was dialled.
         once = "" if tail == turn.transcript else tail
-        return _anew(once, joined(once, turn.transcript))
+        return _replayed(Step.ANEW, once, joined(once, turn.transcript), tail)
     return _of_transcript(joined(held.tail, turn.transcript), held)
 
 
@@ -130,20 +135,21 @@ def _of_transcript(transcript: str, held: Remembered) -> Place:
         # Whatever comes after the last screen still gets the last screen.
         return _REPEAT if held.session is None else _next(held, transcript, added)
     if _suffix(transcript, held.transcript) is not None:
-        return Place(Step.LATE, held.tail, transcript, split(transcript))
-    return _anew(held.tail, transcript)
+        return _replayed(Step.LATE, held.tail, transcript, held.tail)
+    return _replayed(Step.ANEW, held.tail, transcript, held.tail)
 
 
 def _of_newest(turn: UssdTurn, tail: str, held: Remembered | None, now_ms: int) -> Place:
     if held is None:
         # An input of a dialogue that we lost belongs to a screen that we do not know: begin again.
-        return _anew(tail, tail if turn.phase is Phase.START else "")
+        dialled = tail if turn.phase is Phase.START else ""
+        return _replayed(Step.ANEW, tail, dialled, dialled)
     if turn.phase is Phase.START:
         if tail != held.tail or not (turn.session_named or _came_again(turn, held, now_ms)):
-            return _anew(tail, tail)
+            return _replayed(Step.ANEW, tail, tail, tail)
         if held.transcript == tail:
             return _REPEAT
-        return Place(Step.LATE, tail, tail, split(tail))
+        return _replayed(Step.LATE, tail, tail, tail)
     if held.session is None or _came_again(turn, held, now_ms):
         return _REPEAT
     return _next(held, joined(held.transcript, turn.newest), turn.newest)
@@ -155,12 +161,13 @@ def _came_again(turn: UssdTurn, held: Remembered, now_ms: int) -> bool:
     return held.answered_ms > 0 and turn.newest == held.newest and now_ms - held.answered_ms <= REPEAT_MILLISECONDS
 
 
-def _anew(tail: str, transcript: str) -> Place:
-    return Place(Step.ANEW, tail, transcript, split(transcript))
+def _replayed(step: Step, tail: str, transcript: str, dialled: str) -> Place:
+    return Place(step, tail, transcript, split(transcript), len(split(dialled)))
 
 
 def _next(held: Remembered, transcript: str, added: str) -> Place:
-    return Place(Step.NEXT, held.tail, transcript, tuple(added.split("*")))
+    inputs = tuple(added.split("*"))
+    return Place(Step.NEXT, held.tail, transcript, inputs, len(inputs))
 
 
 def split(transcript: str) -> tuple[str, ...]:

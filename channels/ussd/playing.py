@@ -5,9 +5,14 @@ screens that the voter saw in the second case are not known for certain: a first
 an offer to go on, a code may have been refused then and known now. So where such a doubt is possible
 another screen comes before the confirmation, which shows what would be bought and is left by two digits
 that stand on it: what was typed for other screens answers neither.
+
+What came at once with a refused input was typed for a screen that was never shown: it is dropped. Where a
+transcript does not tell what came at once, that is what reads as the rest of a long dial; anything behind it
+was typed on the screen that shows the refusal.
 """
 
 import hashlib
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -28,14 +33,22 @@ INPUTS_MAX: Final = 60
 LANGUAGE: Final = "4"
 # Back and home.
 _LEAVES: Final = frozenset({"0", "00"})
+# How a long dial ends: pay, another wallet or a payment code, before them another number.
+_END: Final = r"(?:1|[3-9](?:\*(?:1|\d{4,8}))?)"
+_PAYING: Final = rf"(?:{_END}|2(?:\*\d{{8,15}}(?:\*{_END})?)?|\d{{4,8}})"
+_BEHIND_VOTES: Final = re.compile(rf"{_PAYING}(?=\*|$)")
+_BEHIND_CODE: Final = re.compile(rf"[1-9]\d{{0,8}}(?:\*{_PAYING})?(?=\*|$)")
+_VOTES_CHOSEN: Final = frozenset({Node.QUANTITY, Node.CONFIRM, Node.OTHER_NUMBER, Node.PAYMENT_CODE})
 
 
 @record
 class Played:
-    """What comes of the inputs. `before`: the session when the last one came."""
+    """What comes of the inputs. `before`: the session when the last one came; `chosen`: the language that
+    one of them chose."""
 
     turn: Turn
     before: Session | None
+    chosen: str = ""
 
 
 def typed(text: str) -> str:
@@ -102,9 +115,9 @@ def _applied(
         contest = caller.view(before).contest
         text = say(contest.language, "ussd.session_over", service_code=contest.dial_code)
         return Played(Turn(screens.fitted(text, room=caller.room), None), before)
-    for at, text in enumerate(inputs):
-        if now.session is None:
-            break
+    at, chosen = 0, ""
+    while at < len(inputs) and now.session is not None:
+        text, at = inputs[at], at + 1
         before = now.session
         view = caller.view(before)
         key = _checking(before)
@@ -114,11 +127,25 @@ def _applied(
         if key and text not in _LEAVES:
             now = check(before, view, key)
             continue
-        now = advance(replace(before, typed="") if key else before, text, view)
-        doubtful = doubtful or (lost and now.refused)
+        here = replace(before, typed="") if key else before
+        now = advance(here, text, view)
+        doubtful, chosen = doubtful or (lost and now.refused), now.chosen or chosen
         if now.buy is not None and doubtful:
-            now = check(before, view, _key(caller, inputs[:at]))
-        elif now.refused and before.node is Node.CONTESTS and len(inputs) > 1:
-            # What follows was typed for a contest that is not known.
-            break
-    return Played(now, before)
+            now = check(before, view, _key(caller, inputs[: at - 1]))
+        elif now.refused and (dropped := _together(before, inputs, at, found.together)):
+            now = advance(here, text, replace(view, behind=dropped))
+            at += len(dropped)
+    return Played(now, before, chosen)
+
+
+def _together(before: Session, inputs: tuple[str, ...], at: int, together: int) -> tuple[str, ...]:
+    """Of the inputs from `at` on, those that came at once with the one before them, which was refused.
+    `together`: how many inputs certainly came first and at once; 0 where nothing tells."""
+    if together:
+        return inputs[at:together]
+    if before.node is Node.CONTESTS:
+        # Typed for a contest that is not known.
+        return inputs[at:]
+    behind = _BEHIND_VOTES if before.node in _VOTES_CHOSEN else _BEHIND_CODE
+    read = behind.match("*".join(inputs[at:]))
+    return inputs[at : at + read.group().count("*") + 1] if read else ()

@@ -2,12 +2,14 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import Field
 
+from channels.phrases import say
 from channels.web.models import (
     CandidateList,
     ContestCard,
@@ -20,6 +22,8 @@ from channels.web.models import (
     state_of,
 )
 from channels.web.order_feed import ORDER_FEED, OrderFeed, keep_running
+from channels.web.payment_links import PAYMENT_LINKS, PaymentLinks
+from channels.web.views import safe_link
 from channels.web.wishes import (
     CANDIDATE,
     FIELD_OF,
@@ -32,14 +36,20 @@ from channels.web.wishes import (
     wish_of,
 )
 from gateway.domain.contest import Contest
-from gateway.domain.order import Channel, PlacedOrder, Refusal
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.order import Channel, PlacedOrder, Refusal, least_votes
 from gateway.domain.payment import PublicStatus
+from gateway.domain.prompting import Orderer
+from gateway.domain.wallet import PaymentMethod
 from gateway.http.app_keys import HOUSE
+from gateway.http.devices import DEVICES
 from gateway.http.endpoint import InputModel, Reply, described, endpoint, invalid
 from gateway.http.logs import bind_vote
+from gateway.http.pages import unknown
 from gateway.http.phrases import DEFAULT_LANGUAGE
 from gateway.http.problems import Problem
 from gateway.http.rate_limits import RateLimits
+from gateway.http.streams import StreamCap
 from gateway.ports.house import House, OrderView
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
@@ -50,6 +60,7 @@ RETRY_AFTER_SECONDS: Final = "5"
 _FRESH: Final = {"Cache-Control": "no-cache"}
 
 LIMITS: web.AppKey[RateLimits] = web.AppKey("api_limits", RateLimits)
+STREAM_CAP: web.AppKey[StreamCap] = web.AppKey("stream_cap", StreamCap)
 
 
 class VotePath(InputModel):
@@ -84,28 +95,37 @@ class CandidateIndex:
 CANDIDATES: web.AppKey[CandidateIndex] = web.AppKey("candidate_index", CandidateIndex)
 
 
-def refused(refusal: Refusal, language: str, contest: Contest | None, code: str = "") -> Problem:
-    """The refusal as a problem, with the field that it is about."""
-    words = refusal_words(refusal, language, contest, code)
+def refused(
+    refusal: Refusal,
+    language: str,
+    contest: Contest | None,
+    code: str = "",
+    *,
+    least: int | None = None,
+    payer: Msisdn | None = None,
+    methods: Sequence[PaymentMethod] = (),
+) -> Problem:
+    """The refusal of an order as a problem, with the field that it is about. `least`, `payer`, `methods`:
+    see `refusal_words`."""
+    words = refusal_words(refusal, language, contest, code, least=least, payer=payer, methods=methods)
     field = FIELD_OF.get(refusal)
     errors = {} if field is None else {"errors": [{"loc": ["body", field], "msg": words}]}
     status = status_of(refusal)
-    headers = {"Retry-After": RETRY_AFTER_SECONDS} if status == 503 else None
-    return Problem(status, "Vote refused", words, kind=f"/problems/{refusal.value}", headers=headers, **errors)
+    headers: dict[str, str] = {hdrs.CONTENT_LANGUAGE: language}
+    if status == 503:
+        headers[hdrs.RETRY_AFTER] = RETRY_AFTER_SECONDS
+    title = say(language, "refusal.title")
+    return Problem(status, title, words, kind=f"/problems/{refusal.value}", headers=headers, **errors)
 
 
-def _unknown_contest(request: web.Request) -> Problem:
-    return refused(Refusal.UNKNOWN_CONTEST, language_of(request, DEFAULT_LANGUAGE), None)
-
-
-def _key_of(request: web.Request) -> str:
-    """The caller's key, or a fresh one that nobody else has. Problem 422 for one that is none."""
+def _key_of(request: web.Request, caller: Orderer) -> str:
+    """The caller's key, which is not another caller's, or a fresh one. Problem 422 for one that is none."""
     given = request.headers.get(IDEMPOTENCY_KEY)
     if given is None:
         return secrets.token_urlsafe(_FRESH_KEY_BYTES)
     if not _KEY.fullmatch(given):
         raise invalid([{"loc": ["header", IDEMPOTENCY_KEY], "msg": "1 to 200 visible ASCII characters are wanted"}])
-    return given
+    return request.app[DEVICES].mark(f"{caller.kind.value} {caller.word} {given}")
 
 
 def _choice(request: web.Request, body: VoteOrder) -> tuple[Contest, str]:
@@ -113,7 +133,7 @@ def _choice(request: web.Request, body: VoteOrder) -> tuple[Contest, str]:
     if body.candidate_id is None:
         contest = request.app[HOUSE].contest(body.contest or "")
         if contest is None:
-            raise _unknown_contest(request)
+            raise refused(Refusal.UNKNOWN_CONTEST, language_of(request, DEFAULT_LANGUAGE), None)
         return contest, (body.candidate_code or "").strip()
     place = request.app[CANDIDATES].find(body.candidate_id)
     if place is None:
@@ -131,7 +151,9 @@ async def _limit_writes(request: web.Request) -> None:
 
 @endpoint(
     body=VoteOrder,
-    headers={IDEMPOTENCY_KEY: "1 to 200 visible ASCII characters. The same key is the same order for ever."},
+    headers={
+        IDEMPOTENCY_KEY: "1 to 200 visible ASCII characters. The same key from the same caller is the same order."
+    },
     returns={201: OrderPlaced},
     problems=(404, 409, 429, 503),
     tag="votes",
@@ -140,20 +162,25 @@ async def _limit_writes(request: web.Request) -> None:
 async def initiate(request: web.Request, *, body: VoteOrder) -> Reply:
     """Place an order of votes.
 
-    It is stored when this answers; the payer is asked at once after. The same Idempotency-Key gives
-    the same answer again, and 409 with another request behind it.
+    It is stored when this answers; the payer is asked at once after. Where the payer approves on a page of
+    the operator, the answer waits a second for its address at most. The same Idempotency-Key gives the same
+    answer again, and 409 with another request behind it.
     """
-    key = _key_of(request)
+    caller = orderer_of(request)
+    key = _key_of(request, caller)
     contest, code = _choice(request, body)
     language = language_of(request, contest.language)
     payer = read_payer_for(body.voter_phone, body.payment_method, contest)
     if isinstance(payer, Refusal):
         raise refused(payer, language, contest, code)
     method = body.payment_method
-    wish = wish_of(Channel.API, key, contest, code, body.quantity, method, payer, language, orderer_of(request))
+    wish = wish_of(Channel.API, key, contest, code, body.quantity, method, payer, language, caller)
     placed = await request.app[HOUSE].place_order(wish)
     if isinstance(placed, Refusal):
-        raise refused(placed, language, contest, code)
+        rails = request.app[HOUSE].rails
+        least = least_votes(contest, wish.method, rails)
+        methods = rails.open_for(payer) if payer is not None else ()
+        raise refused(placed, language, contest, code, least=least, payer=payer, methods=methods)
     bind_vote(placed.vote_id, placed.payment_reference)
     if placed.conflicting:
         raise Problem(
@@ -162,10 +189,12 @@ async def initiate(request: web.Request, *, body: VoteOrder) -> Reply:
             "This key placed another order before. Nothing was changed.",
             kind="/problems/idempotency_conflict",
         )
-    return Reply(201, _receipt_of(placed), {"Location": f"/api/votes/{placed.vote_id}"})
+    by_page = wish.method is not None and request.app[HOUSE].rails.by_page(contest.country, wish.method)
+    link = await request.app[PAYMENT_LINKS].of(placed.vote_id) if by_page else None
+    return Reply(201, _receipt_of(placed, safe_link(link)), {"Location": f"/api/votes/{placed.vote_id}"})
 
 
-def _receipt_of(placed: PlacedOrder) -> OrderPlaced:
+def _receipt_of(placed: PlacedOrder, link: str | None) -> OrderPlaced:
     """The first answer, and so each later one: what happens meanwhile is told by GET."""
     return OrderPlaced(
         vote_id=placed.vote_id,
@@ -173,7 +202,7 @@ def _receipt_of(placed: PlacedOrder) -> OrderPlaced:
         status=PublicStatus.PENDING,
         amount=placed.amount.amount_minor,
         currency=placed.amount.currency,
-        payment_url=None,
+        payment_url=link,
     )
 
 
@@ -191,7 +220,7 @@ async def _order_of(request: web.Request, typed: str) -> OrderView:
     vote_id = read_vote_id(typed)
     order = None if vote_id is None else await request.app[HOUSE].order(vote_id)
     if order is None:
-        raise Problem(404, "Unknown vote", kind="/problems/unknown_vote")
+        raise unknown(request, "vote")
     bind_vote(order.vote_id)
     return order
 
@@ -208,8 +237,8 @@ async def vote_events(request: web.Request) -> web.StreamResponse:
     """Follow an order.
 
     A stream of `vote:state` events, each with the whole state: one at once, one for each change. It
-    ends with the first state that is no longer PENDING. 503 when as many follow as can be served: ask
-    for the state itself meanwhile.
+    ends with the first state that is no longer PENDING. 503 when as many follow as can be served, or too
+    many from one address: ask for the state itself meanwhile.
     """
     feed = request.app[ORDER_FEED]
     order = await _order_of(request, request.match_info["voteId"])
@@ -217,7 +246,8 @@ async def vote_events(request: web.Request) -> web.StreamResponse:
         raise Problem(
             503, "Too many streams", "Ask for the state itself.", headers={"Retry-After": RETRY_AFTER_SECONDS}
         )
-    return await feed.follow(request, order)
+    with request.app[STREAM_CAP].place(request):
+        return await feed.follow(request, order)
 
 
 @endpoint(returns={200: ContestList}, tag="contests")
@@ -234,7 +264,7 @@ async def contest(request: web.Request, *, path: ContestPath) -> Reply:
     house = request.app[HOUSE]
     found = house.contest(path.slug)
     if found is None:
-        raise _unknown_contest(request)
+        raise unknown(request, "contest")
     return Reply(200, card_of(found, house.now()), _FRESH)
 
 
@@ -243,18 +273,27 @@ async def candidates(request: web.Request, *, path: ContestPath) -> Reply:
     """List who stands in a contest."""
     found = request.app[HOUSE].contest(path.slug)
     if found is None:
-        raise _unknown_contest(request)
+        raise unknown(request, "contest")
     standing = [candidate_of(candidate) for candidate in found.standing]
     return Reply(200, CandidateList(contest=found.slug, candidates=standing), _FRESH)
 
 
-def setup(app: web.Application, limits: RateLimits, feed: OrderFeed | None = None) -> None:
-    """Serve the vote API. The application needs HOUSE; it lets go of the limits when it ends.
-    `feed`: what tells those who wait; by default one that asks once a second."""
+def setup(
+    app: web.Application,
+    limits: RateLimits,
+    feed: OrderFeed | None = None,
+    cap: StreamCap | None = None,
+    links: PaymentLinks | None = None,
+) -> None:
+    """Serve the vote API. The application needs HOUSE and mounted PAGES; it lets go of the limits when it ends.
+    `feed`: what tells those who wait; by default one that asks once a second. `cap`: counts the streams
+    of each address; `links`: waits for operators' pages."""
     app[LIMITS] = limits
+    app[STREAM_CAP] = cap or StreamCap()
     keep_running(app, feed or OrderFeed(app[HOUSE]))
     app[CANDIDATES] = CandidateIndex(app[HOUSE])
-    app.on_cleanup.append(limits.close)
+    app[PAYMENT_LINKS] = links or PaymentLinks(app[HOUSE])
+    app.on_cleanup.extend((limits.close, app[PAYMENT_LINKS].close))
     app.router.add_post("/api/votes/initiate", initiate)
     app.router.add_get("/api/votes/{voteId:[0-9A-Fa-f-]{36}}", vote)
     app.router.add_get("/api/votes/{voteId:[0-9A-Fa-f-]{36}}/events", vote_events, allow_head=False)

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from channels.web.wishes import read_payer_for, wish_of
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.order import Channel, Refusal, Wish, check_quantity
+from gateway.domain.prompting import Orderer
 from gateway.domain.wallet import PaymentMethod
 from gateway.http.app_keys import PUBLIC_URL
 
@@ -101,7 +102,7 @@ def read_method(word: str) -> PaymentMethod | Refusal | None:
     return _METHODS.get(word, Refusal.METHOD_UNAVAILABLE)
 
 
-def read_wish(form: Form, contest: Contest, candidate: Candidate, language: str, orderer: str) -> Wish | Refusal:
+def read_wish(form: Form, contest: Contest, candidate: Candidate, language: str, orderer: Orderer) -> Wish | Refusal:
     """What the form asks for, or the first thing in it that cannot be."""
     quantity = read_quantity(form.votes, contest)
     if isinstance(quantity, Refusal):
@@ -109,7 +110,9 @@ def read_wish(form: Form, contest: Contest, candidate: Candidate, language: str,
     method = read_method(form.method)
     if isinstance(method, Refusal):
         return method
-    payer = read_payer_for(form.phone, method, contest)
+    # The form of a card asks no number: one that was typed before the card was chosen is not meant.
+    typed = "" if method is PaymentMethod.CARD else form.phone
+    payer = read_payer_for(typed, method, contest)
     if isinstance(payer, Refusal):
         return payer
     return wish_of(Channel.WEB, form.nonce, contest, candidate.code, quantity, method, payer, language, orderer)

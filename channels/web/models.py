@@ -51,7 +51,9 @@ class OrderPlaced(ApiModel):
     status: PublicStatus
     amount: int = Field(description="In minor units of the currency; XOF has none.")
     currency: str
-    payment_url: str | None = Field(description="The operator's page, where it is known already.")
+    payment_url: str | None = Field(
+        description="The operator's page where the payer approves, if known within a second."
+    )
 
 
 class VoteState(ApiModel):
@@ -69,7 +71,7 @@ class VoteState(ApiModel):
     payment_method: PaymentMethod
     payment_url: str | None = Field(description="The operator's page where the payer approves, once known.")
     placed_at: Moment
-    pay_before: Moment | None
+    pay_before: Moment | None = Field(description="The operator's deadline, once it has accepted the request.")
 
 
 class Price(ApiModel):

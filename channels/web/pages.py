@@ -30,10 +30,11 @@ from channels.web.showing import NO_REFERRER, language_in, message, no_candidate
 from channels.web.views import form_values
 from channels.web.wishes import is_mistyped, orderer_of, read_vote_id, refusal_words, status_of
 from gateway.domain.contest import Candidate, Contest
-from gateway.domain.order import Refusal, check_window
+from gateway.domain.order import Refusal, check_window, least_votes
 from gateway.domain.receipt import read_receipt
 from gateway.domain.wallet import PaymentMethod
 from gateway.http.app_keys import HOUSE, PUBLIC_URL
+from gateway.http.devices import DEVICES
 from gateway.http.endpoint import InputModel, described, read_body
 from gateway.http.logs import bind_vote
 from gateway.http.pages import PAGES, Pages, render
@@ -104,7 +105,9 @@ class VoterPages:
 
     async def _sell(self, request: web.Request, contest: Contest, candidate: Candidate, form: Form) -> web.Response:
         language = request.app[PAGES].language_of(request, contest.language)
-        wish = read_wish(form, contest, candidate, language, orderer_of(request))
+        devices = request.app[DEVICES]
+        device = devices.read(request) or devices.fresh()
+        wish = read_wish(form, contest, candidate, language, orderer_of(request, device))
         if isinstance(wish, Refusal):
             return self._show_candidate(request, contest, candidate, _ready(form), refusal=wish)
         if not form.again and (same := await own_orders.like_one_waiting(request, wish)):
@@ -114,7 +117,8 @@ class VoterPages:
             return self._show_candidate(request, contest, candidate, _ready(form), check=True)
         placed = await request.app[HOUSE].place_order(wish)
         if isinstance(placed, Refusal):
-            return self._show_candidate(request, contest, candidate, form, refusal=placed)
+            least = least_votes(contest, wish.method, request.app[HOUSE].rails)
+            return self._show_candidate(request, contest, candidate, form, refusal=placed, least=least)
         bind_vote(placed.vote_id, placed.payment_reference)
         address = f"/votes/{placed.vote_id}"
         if placed.conflicting:
@@ -122,6 +126,7 @@ class VoterPages:
             return self._show_candidate(request, contest, candidate, again, earlier=address)
         found = web.HTTPSeeOther(address)
         own_orders.keep(request, found, placed.vote_id)
+        devices.keep(request, found, device)
         raise found
 
     async def state(self, request: web.Request) -> web.Response:
@@ -173,11 +178,12 @@ class VoterPages:
         form: Form,
         *,
         refusal: Refusal | None = None,
+        least: int | None = None,
         earlier: str | None = None,
         check: bool = False,
         waiting: OrderView | None = None,
     ) -> web.Response:
-        """The candidate's page. `refusal`: what was wrong with the form; `earlier`: the address of the
+        """The candidate's page. `refusal`, `least`: what was wrong with the form; `earlier`: the address of the
         other order that this form has placed before; `check`: ask to look at it and send it again;
         `waiting`: an order of this reader that waits for its payment."""
         house, language = request.app[HOUSE], request.app[PAGES].language_of(request, contest.language)
@@ -197,7 +203,7 @@ class VoterPages:
             waiting=waiting,
             share=shared(request, contest, candidate, language),
             qr=share.qr_inline(request.app.get(PUBLIC_URL, "") + page_path(contest, candidate)),
-            **form_values(contest, candidate, form, self._methods(contest.country), language, refusal),
+            **form_values(contest, candidate, form, self._methods(contest.country), language, refusal, least),
         )
 
 
@@ -216,8 +222,8 @@ def _no_receipt(request: web.Request, kind: str, as_json: bool) -> web.Response:
         return message(request, 404, kind)
     pages = request.app[PAGES]
     language = pages.language_of(request)
-    title = pages.say("en", f"voter.{kind}_title")
-    return problem(404, title, pages.say(language, f"voter.{kind}_text"), kind=f"/problems/{kind}")
+    title, detail = (pages.say(language, f"voter.{kind}_{part}") for part in ("title", "text"))
+    return problem(404, title, detail, kind=f"/problems/{kind}", headers={hdrs.CONTENT_LANGUAGE: language})
 
 
 def setup(app: web.Application, pages: Pages, limits: RateLimits, methods: Methods) -> None:

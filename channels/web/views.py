@@ -3,21 +3,29 @@
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
-
 from channels.phrases import say
 from channels.web.forms import Form, read_quantity
-from channels.web.wishes import FIELD_OF, refusal_words
+from channels.web.wishes import FIELD_OF, read_payer, refusal_words
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.money import EXPONENTS, SHORT_UNITS, Money
+from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Refusal
 from gateway.domain.payment import PublicStatus
 from gateway.domain.routing import Rails
-from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, example_number, prefixes_in
+from gateway.domain.wallet import (
+    APPROVAL_CODES,
+    PAYMENT_CODES,
+    PaymentMethod,
+    example_number,
+    may_have,
+    prefix_decides,
+    prefixes_in,
+)
 from gateway.ports.house import OrderView
-from gateway.ports.payment_provider import PayerReason
+from gateway.ports.payment_provider import REASONS
 
-REASONS: Final = frozenset(reason.value for reason in PayerReason)
+# More candidates than one can choose from in a list.
+LISTED_MAX: Final = 100
 
 
 def wallet(method: PaymentMethod, language: str) -> str:
@@ -32,28 +40,39 @@ def form_values(
     methods: tuple[PaymentMethod, ...],
     language: str,
     refusal: Refusal | None = None,
+    least: int | None = None,
 ) -> dict[str, Any]:
     """The form. `candidate`: None where it is to be chosen in the form; `methods`: ways to pay that
-    are offered; `refusal`: what was wrong when it was sent."""
+    are offered, of which only those are shown that a typed number may have; `refusal`: what was wrong when it was
+    sent; `least`: see `refusal_words`."""
     calling_code, prefixes = prefixes_in(contest.country)
-    names = {prefix: wallet(method, language) for prefix, method in prefixes.items() if method in methods}
+    typed = read_payer(form.phone, contest) if form.phone else None
+    payer = typed if isinstance(typed, Msisdn) else None
+    its = methods if payer is None else tuple(method for method in methods if may_have(payer, method))
+    own = " ".join(f"{prefix}={method.value if method else ''}" for prefix, method in prefixes.items())
     return {
         "contest": contest,
         "candidate": candidate,
         "form": form,
         "packs": [(str(pack), pack, contest.price.times(pack)) for pack in contest.packs],
         "total": _total(contest, form),
+        # A list of so many is no choice: the code is typed, and found by the page's search.
+        "many": len(contest.standing) > LISTED_MAX,
         "exponent": EXPONENTS[contest.currency],
         "number_example": example_number(contest.country),
         "unit": SHORT_UNITS.get(contest.currency, contest.currency),
-        "methods": [(method.value, wallet(method, language)) for method in methods],
+        "methods": [(method.value, wallet(method, language), method in its) for method in methods],
+        "chosen": form.method if form.method in [method.value for method in its] else "",
         # A card needs no number; without script, what is missing is said when the form was sent.
         "by_card": PaymentMethod.CARD in methods,
-        "wallets": orjson.dumps(names).decode(),
+        "wallets": own,
+        "prefix_decides": prefix_decides(contest.country),
         "calling_code": calling_code,
         "wrong": None
         if refusal is None
-        else refusal_words(refusal, language, contest, candidate.code if candidate else ""),
+        else refusal_words(
+            refusal, language, contest, candidate.code if candidate else "", least=least, payer=payer, methods=its
+        ),
         "wrong_field": None if refusal is None else FIELD_OF.get(refusal),
     }
 
@@ -64,8 +83,8 @@ def _total(contest: Contest, form: Form) -> Money | None:
 
 
 def order_values(order: OrderView, contest: Contest | None, now: datetime, rails: Rails) -> dict[str, Any]:
-    """An order. `left`: whole seconds until the payer's time is over, never below 0; `by_page`:
-    whether it is paid on a page of the operator."""
+    """An order. `left`: whole seconds until the operator's deadline, never below 0, None while it is not
+    known; `by_page`: whether it is paid on a page of the operator."""
     place = (contest.country if contest else "", order.method)
     link = safe_link(order.payment_url)
     by_page = link is not None or rails.by_page(*place)
@@ -79,6 +98,7 @@ def order_values(order: OrderView, contest: Contest | None, now: datetime, rails
         "page_code": PAYMENT_CODES.get(place) if by_page else None,
         "approval_code": None if by_page else APPROVAL_CODES.get(place),
         "left": left,
+        "now": now,
         "wallet": wallet,
         "reasons": REASONS,
     }

@@ -1,7 +1,7 @@
 """What the API and the form have in common: from what was typed to a wish, and refusals in words."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -9,11 +9,15 @@ import orjson
 from aiohttp import hdrs, web
 
 from channels.phrases import languages, say
+from channels.wallets import wallet_refused
 from gateway.domain.codes import CodeFault, code_fault, phrase_of
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
+from gateway.domain.network import subject_of
 from gateway.domain.order import Channel, Refusal, Wish
+from gateway.domain.prompting import Orderer, OrdererKind
 from gateway.domain.wallet import PaymentMethod, example_number, guess_method
+from gateway.http.devices import DEVICES
 from gateway.http.pages import preferred
 
 CONTEST: Final = "contest"
@@ -33,6 +37,7 @@ FIELD_OF: Final[Mapping[Refusal, str]] = {
     Refusal.BAD_NUMBER: PHONE,
     Refusal.FOREIGN_NUMBER: PHONE,
     Refusal.NO_WALLET: METHOD,
+    Refusal.NOT_ITS_WALLET: METHOD,
     Refusal.METHOD_UNAVAILABLE: METHOD,
     Refusal.WALLET_DOWN: METHOD,
     Refusal.TOO_FEW: QUANTITY,
@@ -48,6 +53,7 @@ _STATUSES: Final[Mapping[Refusal, int]] = {
     Refusal.TRY_AGAIN: 503,
     Refusal.WALLET_DOWN: 503,
     Refusal.ASKED_TOO_OFTEN: 429,
+    Refusal.TOO_MANY_UNPAID: 429,
 }
 
 
@@ -56,8 +62,22 @@ def status_of(refusal: Refusal) -> int:
     return _STATUSES.get(refusal, 422)
 
 
-def refusal_words(refusal: Refusal, language: str, contest: Contest | None, code: str = "") -> str:
-    """The refusal as a voter reads it; of a code that nobody has, whether it is mistyped."""
+def refusal_words(
+    refusal: Refusal,
+    language: str,
+    contest: Contest | None,
+    code: str = "",
+    *,
+    least: int | None = None,
+    payer: Msisdn | None = None,
+    methods: Sequence[PaymentMethod] = (),
+) -> str:
+    """The refusal as a voter reads it; of an unknown code, whether it is mistyped. `least`: the smallest
+    number of votes that the chosen way to pay takes; `methods`: the ways by which `payer` may pay."""
+    if refusal in (Refusal.NO_WALLET, Refusal.NOT_ITS_WALLET):
+        return wallet_refused(refusal, language, payer, methods)
+    if refusal is Refusal.TOO_FEW and least is not None:
+        return say(language, "refusal.too_few_known", least=least)
     name, maximum = (contest.name, contest.quantity_max) if contest is not None else ("", 0)
     example = example_number(contest.country if contest is not None else "")
     mistyped = refusal is Refusal.UNKNOWN_CANDIDATE and contest is not None and is_mistyped(contest, code)
@@ -91,9 +111,13 @@ def read_payer_for(typed: str, method: PaymentMethod | None, contest: Contest) -
     return read_payer(typed, contest)
 
 
-def orderer_of(request: web.Request) -> str:
-    """The same word for one device at one address."""
-    return f"{request.remote} {request.headers.get(hdrs.USER_AGENT, '')[:200]}"
+def orderer_of(request: web.Request, device: str | None = None) -> Orderer:
+    """Who orders: the device, by its cookie or as given, else the address alone."""
+    address = subject_of(request.remote or "")
+    known = device or request.app[DEVICES].read(request)
+    if known is None:
+        return Orderer(OrdererKind.ADDRESS, address, address)
+    return Orderer(OrdererKind.DEVICE, known, address)
 
 
 def wish_of(
@@ -105,13 +129,12 @@ def wish_of(
     method: PaymentMethod | None,
     payer: Msisdn | None,
     language: str,
-    orderer: str = "",
+    orderer: Orderer | None = None,
 ) -> Wish:
     """The wish of somebody who typed a number: nobody has proved to hold it, so `voter` is nobody.
 
     `method` None: guessed by the number. What was asked for is hashed, so that the same key with
-    another request is found out. `payer` None: a way to pay that needs no phone. `orderer`: device and
-    address of whoever typed.
+    another request is found out. `payer` None: a way to pay that needs no phone. `orderer`: who typed.
     """
     asked = {
         "contest": contest.slug,
@@ -131,7 +154,7 @@ def wish_of(
         voter=None,
         language=language,
         request_hash=hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest(),
-        orderer=orderer or None,
+        orderer=orderer,
     )
 
 

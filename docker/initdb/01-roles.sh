@@ -9,4 +9,8 @@ psql --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
 create role spotlight_owner login nosuperuser nobypassrls nocreatedb nocreaterole password :'owner_password';
 create role spotlight_app login nosuperuser nobypassrls nocreatedb nocreaterole password :'app_password';
 create database spotlight owner spotlight_owner;
+revoke temporary on database spotlight from public;
+\connect spotlight
+revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea), lo_put(oid, bigint, bytea),
+  lowrite(integer, bytea) from public;
 SQL

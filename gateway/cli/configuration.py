@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import channels.sms.carriers
 import channels.ussd.aggregators
 import payments.providers
+from gateway.adapters import adapter_faults
 from gateway.cli.running import NothingRuns, apply_running_environment
 from gateway.discovery import discover
 from gateway.settings import Settings, SettingsError, environment, load_settings
@@ -61,10 +62,10 @@ def faults() -> list[str]:
     """A sentence for each value that cannot be used."""
     try:
         apply_running_environment()
-        load_settings()
+        settings = load_settings()
     except (NothingRuns, SettingsError) as error:
         return str(error).splitlines()
-    return []
+    return adapter_faults(settings.env)
 
 
 def masked(name: str, value: str) -> str:

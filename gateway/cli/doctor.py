@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ from gateway.cli.up import UpError, answers, check_port, read_place
 from gateway.settings import SettingsError, adapter_settings, environment, load_settings
 
 _ROOM_MB: Final = 500
+_PURGE_LATE: Final = timedelta(days=3)
 
 
 class Finding(NamedTuple):
@@ -40,6 +41,7 @@ async def examine() -> list[Finding]:
     found.extend(Finding("settings", fine=False, text=line) for line in faults())
     found.extend(counting_on_callbacks())
     found.append(await _database())
+    found.extend([finding async for finding in _upkeep()])
     found.append(await _redis())
     found.extend([finding async for finding in _telegram()])
     if directory:
@@ -99,6 +101,10 @@ async def _database() -> Finding:
             version = await connection.fetchval("show server_version")
             strong = await connection.fetchval("select rolsuper from pg_roles where rolname = current_user")
             migrated = await connection.fetchval("select to_regclass('contests') is not null")
+            makes = await connection.fetchval(
+                "select has_database_privilege(current_database(), 'TEMP')"
+                " or has_function_privilege('lo_create(oid)', 'execute')"
+            )
         finally:
             await connection.close()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -107,7 +113,50 @@ async def _database() -> Finding:
         return Finding("PostgreSQL", fine=False, text=f"{version} has no tables yet; run `spotlight migrate`")
     if strong:
         return Finding("PostgreSQL", fine=False, text="DATABASE_URL names a superuser; use a role that owns nothing")
+    if makes:
+        text = (
+            "the service may make temporary tables or large objects; take that away as docker/initdb/01-roles.sh does"
+        )
+        return Finding("PostgreSQL", fine=False, text=text)
     return Finding("PostgreSQL", fine=True, text=f"{version} answers")
+
+
+async def _upkeep() -> AsyncIterator[Finding]:
+    """What fails by itself and was taken out of the way, coming months, and whether what is old goes."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from gateway.storage.engine import make_engine
+    from gateway.storage.partitions import MONTHS_AHEAD_MIN, read_months_ahead
+    from gateway.storage.purging import PURGE
+    from gateway.storage.set_aside import count_set_aside
+    from gateway.storage.upkeep import read_upkeep
+
+    engine = make_engine(environment()["DATABASE_URL"], pool_size=1, name="spotlight doctor")
+    try:
+        async with engine.connect() as connection:
+            aside = await count_set_aside(connection)
+            upkeep = await read_upkeep(connection)
+        months = await read_months_ahead(engine)
+    except (OSError, SQLAlchemyError):
+        # The database is a finding of its own.
+        return
+    finally:
+        await engine.dispose()
+    for kind, (many, since) in aside.items():
+        text = f"{many} since {since:%Y-%m-%d %H:%M} UTC; look for `set_aside` in the log, and into table set_aside"
+        yield Finding(f"set aside: {kind}", fine=False, text=text)
+    for table, ahead in months.items():
+        text = f"{max(ahead, 0)} coming months have a partition" + ("; none for today" if ahead < 0 else "")
+        fine = ahead >= MONTHS_AHEAD_MIN
+        yield Finding(f"months of {table}", fine, text if fine else f"{text}; run `spotlight partitions`")
+    for task, last in upkeep.items():
+        if last.error is not None:
+            yield Finding(task, fine=False, text=f"failed with {last.error} at {last.failed_at:%Y-%m-%d %H:%M} UTC")
+    purged = upkeep.get(PURGE)
+    if purged is not None and purged.age is not None:
+        late = purged.age > _PURGE_LATE
+        text = f"what is old was deleted {purged.age.days} days ago" + ("; run `spotlight purge`" if late else "")
+        yield Finding(PURGE, fine=not late, text=text)
 
 
 async def _redis() -> Finding:

@@ -16,6 +16,7 @@ from gateway.cli.reconcile import reconcile_app
 from gateway.cli.refunds import held_app, refund_app
 from gateway.cli.running import running_settings
 from gateway.cli.tickets import ticket_app
+from gateway.cli.vault import vault_app
 from gateway.cli.voids import callbacks_app, void_app
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ app.add_typer(ticket_app, name="ticket")
 app.add_typer(void_app, name="void")
 app.add_typer(callbacks_app, name="callbacks")
 app.add_typer(admin_app, name="admin")
+app.add_typer(vault_app, name="vault")
 
 
 def _example(*lines: str) -> str:
@@ -104,9 +106,11 @@ def sandbox() -> None:
     """
     with told_failures():
         from gateway.cli.running import apply_running_environment
+        from gateway.cli.up import require_sandbox
 
+        require_sandbox()
         apply_running_environment(required=False)
-    from gateway.sandbox import main as run_sandbox
+    from sandbox.app import main as run_sandbox
 
     run_sandbox()
 
@@ -155,6 +159,26 @@ def partitions(
             print(f"made {name}")
         if not made:
             print(f"the partitions of the coming {months} months are there already")
+
+
+@app.command(epilog=_example("spotlight purge"))
+def purge() -> None:
+    """Delete what was kept as long as the settings SPOTLIGHT_KEEP_… say; safe to stop and to repeat.
+
+    Callbacks go by whole months; of sent texts numbers and words go. Tally, book, orders, payments, evidence and the
+    audit log stay. The service does the same once a day.
+    """
+    with told_failures():
+        from gateway import operations
+
+        def progress(what: str, done: int) -> None:
+            print(f"{what}: {done}", flush=True)
+
+        gone = asyncio.run(operations.purge(running_settings(), progress))
+        if gone is None:
+            print("another process is purging")
+        else:
+            print(f"{gone} rows and months were old enough" if gone else "nothing is old enough")
 
 
 @audit_app.command("money", epilog=_example("spotlight audit money", "spotlight audit money --json"))

@@ -13,7 +13,9 @@ At = Annotated[
     str | None, typer.Option("--at", help="As of this instant, UTC where no zone is given: 2026-11-21T18:00.")
 ]
 Contest = Annotated[str | None, typer.Option("--contest", help="One contest only, by its slug.")]
-As = Annotated[str, typer.Option("--as", help="Who you are: your e-mail address.")]
+As = Annotated[
+    str, typer.Option("--as", help="Who you are: the e-mail address that you sign in with. Asks for your password.")
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
 
 NOT_MONEY: Final = "VOTES"

@@ -1,19 +1,17 @@
 """`spotlight payout` and `spotlight organiser`: organisers are paid by two persons' word, or not at all."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
-from uuid import UUID
 
 import typer
 
-from gateway.cli.failures import FAILED, MISUSED, told_failures
+from gateway.cli.failures import told_failures
+from gateway.cli.identity import proven
+from gateway.cli.money_acts import at_the_desk, decide, made_request, say_asked
 from gateway.cli.money_words import As, AsJson, Reason, amount, example, shown, table
-from gateway.cli.running import running_settings
-from gateway.cli.staff_words import Request, preview_lines, quiet, read_id, request_table
-from gateway.domain.staff_request import Act, ActRefused, RequestStatus
+from gateway.cli.staff_words import Request, read_id, request_table
+from gateway.domain.staff_request import Act, RequestStatus, StaffRequest
 
 if TYPE_CHECKING:
     from gateway.money_desk import MoneyDesk
@@ -36,33 +34,6 @@ Organiser = Annotated[str, typer.Argument(help="The organiser's slug.")]
 ContestSlug = Annotated[str, typer.Argument(help="The contest's slug.")]
 
 
-def _at_the_desk(act: "Callable[[MoneyDesk, StaffActs], Awaitable[T]]") -> T:
-    """Do something at the money desk of the running installation. A refusal is told in a sentence."""
-    from gateway.money_desk import bind_money_acts, open_money_desk
-
-    async def run() -> T:
-        async with open_money_desk(running_settings()) as desk:
-            return await act(desk, bind_money_acts(desk))
-
-    try:
-        with quiet():
-            return asyncio.run(run())
-    except ActRefused as refused:
-        typer.echo(f"error: {refused}", err=True)
-        raise typer.Exit(MISUSED) from None
-
-
-def _asked(made: UUID, preview: "list[str]") -> None:
-    print(f"request {made}")
-    print("\n".join(preview))
-    print(f"nothing is done yet: within 24 hours somebody else must run\n  spotlight payout approve {made}")
-
-
-async def _preview(acts: "StaffActs", made: UUID) -> "list[str]":
-    request = await acts.requests.read(made)
-    return preview_lines(request.preview) if request else []
-
-
 @beneficiary_app.command(
     "add",
     epilog=example(
@@ -82,7 +53,7 @@ def add_beneficiary(
     """Register where an organiser is paid. It can be paid a day after a second person has confirmed it."""
     with told_failures():
 
-        async def run(desk: "MoneyDesk", acts: "StaffActs") -> tuple[UUID, list[str]]:
+        async def run(desk: "MoneyDesk", acts: "StaffActs") -> "StaffRequest":
             from gateway.usecases.payout_acts import register_beneficiary
 
             made = await register_beneficiary(
@@ -91,15 +62,15 @@ def add_beneficiary(
                 country=country.upper(),
                 number=number,
                 name=name,
-                person=await desk.person(person),
+                person=await proven(person),
                 reason=reason,
                 providers=desk.providers,
                 add=desk.beneficiaries.add,
                 acts=acts,
             )
-            return made, await _preview(acts, made)
+            return await made_request(acts, made)
 
-        _asked(*_at_the_desk(run))
+        say_asked("payout", at_the_desk(run))
 
 
 @beneficiary_app.command("list", epilog=example("spotlight payout beneficiary list demo"))
@@ -112,7 +83,7 @@ def list_beneficiaries(
         async def run(desk: "MoneyDesk", _: "StaffActs") -> "list[BeneficiaryLine]":
             return list(await desk.beneficiaries.listed(organiser))
 
-        lines = _at_the_desk(run)
+        lines = at_the_desk(run)
         if as_json:
             print(json.dumps([asdict(line) for line in lines], indent=2, default=str))
             return
@@ -138,10 +109,10 @@ def retire_beneficiary(
         async def run(desk: "MoneyDesk", _: "StaffActs") -> None:
             from gateway.domain.staff_request import reasoned
 
-            who = await desk.person(person)
+            who = await proven(person)
             await desk.beneficiaries.retire(read_id(beneficiary), person=who, reason=reasoned(reason))
 
-        _at_the_desk(run)
+        at_the_desk(run)
         print("retired")
 
 
@@ -166,15 +137,14 @@ def ask(
     """
     with told_failures():
 
-        async def run(desk: "MoneyDesk", acts: "StaffActs") -> tuple[UUID, list[str]]:
-            who = await desk.person(person)
+        async def run(desk: "MoneyDesk", acts: "StaffActs") -> "StaffRequest":
+            who = await proven(person)
             owed = await desk.payouts.position(contest)
             minor = owed.position.payable_minor if money == "all" else amount(money, owed.currency)
             params = {"step": "send", "amount_minor": minor, "beneficiary": str(read_id(to))}
-            made = await acts.ask(Act.PAYOUT, contest, params, reason, who)
-            return made, await _preview(acts, made)
+            return await made_request(acts, await acts.ask(Act.PAYOUT, contest, params, reason, who))
 
-        _asked(*_at_the_desk(run))
+        say_asked("payout", at_the_desk(run))
 
 
 @payout_app.command(
@@ -193,49 +163,33 @@ def finish(
     """Ask to end a payout that the operator gave no clear answer about."""
     with told_failures():
 
-        async def run(desk: "MoneyDesk", acts: "StaffActs") -> tuple[UUID, list[str]]:
-            who = await desk.person(person)
+        async def run(desk: "MoneyDesk", acts: "StaffActs") -> "StaffRequest":
+            who = await proven(person)
             params = {"step": "finish", "end": end, "operator_reference": operator_reference}
-            made = await acts.ask(Act.PAYOUT, str(read_id(payout)), params, reason, who)
-            return made, await _preview(acts, made)
+            return await made_request(acts, await acts.ask(Act.PAYOUT, str(read_id(payout)), params, reason, who))
 
-        _asked(*_at_the_desk(run))
+        say_asked("payout", at_the_desk(run))
 
 
 @payout_app.command("approve", epilog=example("spotlight payout approve REQUEST --as yao@example.org"))
 def approve(request: Request, person: As) -> None:
     """Agree to a payout or a beneficiary, as the second person."""
-    _decide(request, person, agree=True)
+    with told_failures():
+        decide(_ACTS, request, person, approve=True)
 
 
 @payout_app.command("reject", epilog=example("spotlight payout reject REQUEST --as yao@example.org"))
 def reject(request: Request, person: As) -> None:
     """Turn a request down."""
-    _decide(request, person, agree=False)
+    with told_failures():
+        decide(_ACTS, request, person, approve=False)
 
 
 @beneficiary_app.command("confirm", epilog=example("spotlight payout beneficiary confirm REQUEST --as yao@example.org"))
 def confirm(request: Request, person: As) -> None:
     """Confirm a beneficiary, as the second person."""
-    _decide(request, person, agree=True)
-
-
-def _decide(request: str, person: str, *, agree: bool) -> None:
     with told_failures():
-
-        async def run(desk: "MoneyDesk", acts: "StaffActs") -> tuple[RequestStatus, str]:
-            from gateway.domain.staff_request import Why
-
-            held = await acts.requests.read(read_id(request))
-            if held is None or held.act not in _ACTS:
-                raise ActRefused(Why.UNKNOWN, f"there is no request {request} about payouts")
-            outcome = await acts.decide(held.id, await desk.person(person), agree)
-            return outcome.status, outcome.text
-
-        status, said = _at_the_desk(run)
-        print(f"{status.value}: {said}")
-        if status is RequestStatus.FAILED:
-            raise typer.Exit(FAILED)
+        decide(_ACTS, request, person, approve=True)
 
 
 @payout_app.command("list", epilog=example("spotlight payout list --contest star"))
@@ -259,7 +213,7 @@ def list_payouts(
                 said.append(request_table(waiting))
             return said, list(await desk.payouts.payouts(contest))
 
-        said, lines = _at_the_desk(run)
+        said, lines = at_the_desk(run)
         if as_json:
             print(json.dumps([asdict(line) for line in lines], indent=2, default=str))
             return
@@ -291,7 +245,7 @@ def statement(
 
         from gateway.usecases.payout_papers import statement_csv, statement_text
 
-        made = _at_the_desk(run)
+        made = at_the_desk(run)
         print(statement_csv(made) if as_csv else statement_text(made), end="" if as_csv else "\n")
 
 
@@ -315,8 +269,8 @@ def _freeze(organiser: str, person: str, reason: str, *, frozen: bool) -> None:
         async def run(desk: "MoneyDesk", _: "StaffActs") -> None:
             from gateway.domain.staff_request import reasoned
 
-            who = await desk.person(person)
+            who = await proven(person)
             await desk.payouts.freeze(organiser, frozen=frozen, reason=reasoned(reason), person=who)
 
-        _at_the_desk(run)
+        at_the_desk(run)
         print("frozen" if frozen else "paid again")

@@ -1,29 +1,30 @@
 """`spotlight reconcile`: statements and balances of operators against the book."""
 
-import asyncio
-import getpass
 import json
-from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
-from gateway.cli.failures import FAILED, MISUSED, told_failures
+from gateway.cli.failures import FAILED, told_failures
+from gateway.cli.identity import proven
+from gateway.cli.money_acts import at_the_desk, decide, made_request, say_asked
 from gateway.cli.money_words import As, AsJson, Reason, example, shown, table
-from gateway.cli.running import running_settings
-from gateway.cli.staff_words import quiet
-from gateway.domain.reconciliation import Repair
-from gateway.domain.staff_request import ActRefused
+from gateway.cli.staff_words import Request, given, request_table
+from gateway.cli.staff_words import as_json as request_json
+from gateway.domain.reconciliation import Repair, read_group
+from gateway.domain.staff_request import Act, RequestStatus
 
 if TYPE_CHECKING:
-    from gateway.ports.reconciliation import Difference
+    from gateway.domain.staff_request import StaffRequest
+    from gateway.money_desk import MoneyDesk
+    from gateway.ports.reconciliation import Difference, GroupLine, StatementFile
     from gateway.usecases.reconcile import Summary
+    from gateway.usecases.staff_acts import StaffActs
 
-
-T = TypeVar("T")
+_ACTS: Final = (Act.RECONCILE, Act.UNDO_IMPORT)
 
 
 class FileFirst(TyperGroup):
@@ -38,30 +39,21 @@ class FileFirst(TyperGroup):
 
 reconcile_app = typer.Typer(
     cls=FileFirst,
-    help="Compare operators' statements with the book: `spotlight reconcile FILE --provider mtn_momo`.",
+    help="Compare operators' statements with the book: `spotlight reconcile FILE --provider mtn_momo --as EMAIL`.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 Provider = Annotated[str, typer.Option("--provider", help="Whose statement: the account, like mtn_momo.")]
 OnlyOf = Annotated[str | None, typer.Option("--provider", help="One account only.")]
-Me = Annotated[str | None, typer.Option("--as", help="Who you are; else your account here.")]
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Do something at the money desk. A refusal is told in a sentence."""
-    try:
-        with quiet():
-            return asyncio.run(work)
-    except ActRefused as refused:
-        typer.echo(f"error: {refused}", err=True)
-        raise typer.Exit(MISUSED) from None
-
-
-@reconcile_app.command("import", epilog=example("spotlight reconcile november.xlsx --provider mtn_momo"))
+@reconcile_app.command(
+    "import", epilog=example("spotlight reconcile november.xlsx --provider mtn_momo --as awa@example.org")
+)
 def import_file(
     file: Annotated[Path, typer.Argument(help="A statement as the operator exports it: CSV or XLSX.")],
     provider: Provider,
-    person: Me = None,
+    person: As,
     as_json: AsJson = False,
 ) -> None:
     """Import a statement and compare each line with the book; the same file twice is refused.
@@ -71,16 +63,12 @@ def import_file(
     there are new differences.
     """
     with told_failures():
-        from gateway.money_desk import open_money_desk
-
         data = file.read_bytes()
 
-        async def run() -> "Summary":
-            async with open_money_desk(running_settings()) as desk:
-                who = person or f"cli:{getpass.getuser()}"
-                return await desk.reconciler.import_file(provider, file.name, data, who)
+        async def run(desk: "MoneyDesk", _: "StaffActs") -> "Summary":
+            return await desk.reconciler.import_file(provider, file.name, data, await proven(person))
 
-        done = _run(run())
+        done = at_the_desk(run)
         if as_json:
             print(json.dumps(asdict(done), indent=2, default=str))
         else:
@@ -97,21 +85,28 @@ def import_file(
         raise typer.Exit(FAILED if done.found else 0)
 
 
-@reconcile_app.command("differences", epilog=example("spotlight reconcile differences --provider mtn_momo"))
+@reconcile_app.command(
+    "differences",
+    epilog=example(
+        "spotlight reconcile differences --provider mtn_momo", "spotlight reconcile differences --group GROUP"
+    ),
+)
 def differences(
     provider: OnlyOf = None,
+    group: Annotated[str | None, typer.Option("--group", help="Only those of a group, as `groups` prints it.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also those that are resolved.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print what differs, and what may be decided about it. Exit status 1 while something is open."""
+    """Print what differs, the oldest 500, and what may be decided about it. Exit status 1 while something is open."""
     with told_failures():
-        from gateway.money_desk import open_money_desk
+        which = None if group is None else read_group(group)
+        if group is not None and which is None:
+            raise typer.BadParameter(f"{group!r} is no group; copy it from `spotlight reconcile groups`")
 
-        async def run() -> "list[Difference]":
-            async with open_money_desk(running_settings()) as desk:
-                return list(await desk.reconciler.differences(open_only=not everything, account=provider))
+        async def run(desk: "MoneyDesk", _: "StaffActs") -> "list[Difference]":
+            return list(await desk.reconciler.differences(open_only=not everything, account=provider, group=which))
 
-        found = _run(run())
+        found = at_the_desk(run)
         if as_json:
             print(json.dumps([asdict(each) for each in found], indent=2, default=str))
         else:
@@ -120,6 +115,27 @@ def differences(
             if not found:
                 print("nothing differs")
         raise typer.Exit(FAILED if any(each.status == "open" for each in found) else 0)
+
+
+@reconcile_app.command("groups", epilog=example("spotlight reconcile groups", "spotlight reconcile resolve GROUP …"))
+def groups(provider: OnlyOf = None, as_json: AsJson = False) -> None:
+    """Print open differences by what is decided alike: account, kind, wallet, currency, day and direction."""
+    with told_failures():
+
+        async def run(desk: "MoneyDesk", _: "StaffActs") -> "list[GroupLine]":
+            return list(await desk.reconciler.groups(provider))
+
+        found = at_the_desk(run)
+        if as_json:
+            print(json.dumps([{"key": each.group.key, **asdict(each)} for each in found], indent=2, default=str))
+            return
+        rows = [
+            (each.group.key, str(each.many), shown(each.amount_minor, each.group.currency), str(each.asked))
+            for each in found
+        ]
+        print(
+            table(("group", "differences", "sum", "asked about"), rows, right=(1, 2, 3)) if rows else "nothing differs"
+        )
 
 
 def _lines(each: "Difference") -> list[str]:
@@ -132,7 +148,8 @@ def _lines(each: "Difference") -> list[str]:
     if each.line:
         lines.append("    line: " + ", ".join(f"{name} {value}" for name, value in each.line.items()))
     if each.status == "open":
-        lines.append("    decide: " + ", ".join(repair.value for repair in each.offered))
+        asked = f"; asked about in request {each.request}" if each.request else ""
+        lines.append("    decide: " + ", ".join(repair.value for repair in each.offered) + asked)
     else:
         lines.append(f"    {each.resolution} by {each.resolved_by}{': ' + each.note if each.note else ''}")
     return lines
@@ -141,11 +158,12 @@ def _lines(each: "Difference") -> list[str]:
 @reconcile_app.command(
     "resolve",
     epilog=example(
-        'spotlight reconcile resolve 12 --action operator_kept --as awa@example.org --reason "commission of November"'
+        'spotlight reconcile resolve 12 --action operator_kept --as awa@example.org --reason "commission of November"',
+        "spotlight reconcile approve REQUEST --as yao@example.org",
     ),
 )
 def resolve(
-    number: Annotated[int, typer.Argument(help="The difference, as `differences` prints it.")],
+    difference: Annotated[str, typer.Argument(help="Its number, or a group as `groups` prints it.")],
     action: Annotated[Repair, typer.Option("--action", help="One of those that `differences` offers.")],
     person: As,
     reason: Reason,
@@ -153,20 +171,89 @@ def resolve(
         str | None, typer.Option(help="For `returned`: the operator's reference of the payment back.")
     ] = None,
 ) -> None:
-    """Decide about a difference: a posting with your name and reason, or the acceptance of another date."""
+    """Ask to book a difference, or to accept one about which no money moves. A second person agrees.
+
+    All differences of a group are decided together: those that are open now.
+    """
     with told_failures():
-        from gateway.money_desk import open_money_desk
+        params = given({"repair": action.value, "operator_reference": operator_reference})
+        _ask(Act.RECONCILE, difference, params, reason, person)
 
-        async def run() -> "Difference":
-            async with open_money_desk(running_settings()) as desk:
-                who = await desk.person(person)
-                return await desk.reconciler.repair(
-                    number, action, person=who, reason=reason, operator_reference=operator_reference
-                )
 
-        decided = _run(run())
-        print("\n".join(_lines(decided)))
-        print(f"    ledger transaction {decided.ledger_tx}" if decided.ledger_tx else "    no money moved")
+@reconcile_app.command("files", epilog=example("spotlight reconcile files"))
+def files(as_json: AsJson = False) -> None:
+    """Print the latest imports."""
+    with told_failures():
+
+        async def run(desk: "MoneyDesk", _: "StaffActs") -> "list[StatementFile]":
+            return list(await desk.reconciler.files())
+
+        found = at_the_desk(run)
+        if as_json:
+            print(json.dumps([asdict(each) for each in found], indent=2, default=str))
+            return
+        head = ("import", "account", "file", "lines", "by", "at (UTC)", "open differences", "")
+        print(table(head, [_file(each) for each in found], right=(3, 6)) if found else "no statement was imported")
+
+
+def _file(each: "StatementFile") -> tuple[str, ...]:
+    at, undone = f"{each.imported_at:%Y-%m-%d %H:%M}", "taken back" if each.undone_at else ""
+    return (str(each.id), each.provider, each.name, str(each.lines), each.imported_by, at, str(each.open), undone)
+
+
+@reconcile_app.command(
+    "undo",
+    epilog=example(
+        'spotlight reconcile undo IMPORT --as awa@example.org --reason "the file of another account"',
+        "spotlight reconcile approve REQUEST --as yao@example.org",
+    ),
+)
+def undo(
+    file: Annotated[str, typer.Argument(help="The import, as `files` prints it.")], person: As, reason: Reason
+) -> None:
+    """Ask to take an import back as a whole, while nothing was decided on it. A second person agrees.
+
+    Its lines match nothing any more, its fees are booked back, its differences end; the same file may come again.
+    """
+    with told_failures():
+        _ask(Act.UNDO_IMPORT, file, {}, reason, person)
+
+
+def _ask(act: Act, subject: str, params: dict[str, Any], reason: str, person: str) -> None:
+    async def run(_: "MoneyDesk", acts: "StaffActs") -> "StaffRequest":
+        return await made_request(acts, await acts.ask(act, subject, params, reason, await proven(person)))
+
+    say_asked("reconcile", at_the_desk(run))
+
+
+@reconcile_app.command("approve", epilog=example("spotlight reconcile approve REQUEST --as yao@example.org"))
+def approve(request: Request, person: As) -> None:
+    """Agree to a decision about differences, or to taking an import back, as the second person."""
+    with told_failures():
+        decide(_ACTS, request, person, approve=True)
+
+
+@reconcile_app.command("reject", epilog=example("spotlight reconcile reject REQUEST --as yao@example.org"))
+def reject(request: Request, person: As) -> None:
+    """Turn such a request down. Nothing is changed."""
+    with told_failures():
+        decide(_ACTS, request, person, approve=False)
+
+
+@reconcile_app.command("requests", epilog=example("spotlight reconcile requests"))
+def requests(as_json: AsJson = False) -> None:
+    """Print requests about differences and imports that wait for a second person or are being done."""
+    with told_failures():
+
+        async def run(_: "MoneyDesk", acts: "StaffActs") -> "list[StaffRequest]":
+            statuses = (RequestStatus.WAITING, RequestStatus.APPROVED)
+            return list(await acts.requests.listed(statuses=statuses, acts=_ACTS))
+
+        found = at_the_desk(run)
+        if as_json:
+            print(json.dumps([request_json(each) for each in found], indent=2))
+            return
+        print(request_table(found) if found else "no request waits for a second person")
 
 
 @reconcile_app.command("balances", epilog=example("spotlight reconcile balances"))
@@ -176,13 +263,11 @@ def balances(as_json: AsJson = False) -> None:
     Exit status 1 when a balance is off by more than money in transit explains.
     """
     with told_failures():
-        from gateway.money_desk import open_money_desk
 
-        async def run() -> list[dict[str, object]]:
-            async with open_money_desk(running_settings()) as desk:
-                return [asdict(each) for each in await desk.reconciler.check_balances()]
+        async def run(desk: "MoneyDesk", _: "StaffActs") -> list[dict[str, object]]:
+            return [asdict(each) for each in await desk.reconciler.check_balances()]
 
-        checked = _run(run())
+        checked = at_the_desk(run)
         if as_json:
             print(json.dumps(checked, indent=2))
         elif not checked:

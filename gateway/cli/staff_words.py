@@ -12,6 +12,7 @@ import structlog
 import typer
 
 from gateway.cli.failures import FAILED, MISUSED
+from gateway.cli.identity import proven
 from gateway.cli.money_words import shown, table
 from gateway.cli.running import running_settings
 from gateway.domain.staff_request import Act, ActRefused, RequestStatus, StaffRequest, Why
@@ -27,7 +28,7 @@ Public = Annotated[str | None, typer.Option("--public", help="What the public ta
 
 # What to do next, by why it was refused.
 _NEXT: Final[Mapping[Why, str]] = {
-    Why.NO_PERSON: "name yourself with --as and the address that you sign in with",
+    Why.NO_PERSON: "name yourself with --as and prove it with the password that you sign in with at /admin",
     Why.NO_REASON: "say why with --reason",
     Why.OWN_REQUEST: "have it decided by somebody else with their own --as",
     Why.DECIDED: "ask again if it is still wanted",
@@ -73,7 +74,7 @@ def asked(
     `params["payment"]` means."""
 
     async def ask(desk: "StaffDesk") -> StaffRequest:
-        who = await desk.person(person)
+        who = await proven(person)
         rest = dict(params)
         about = str(await desk.payment(rest.pop("payment"))) if subject is None else subject
         made = await desk.acts.requests.read(await desk.acts.ask(act, about, rest, reason, who))
@@ -96,7 +97,7 @@ def decided(group: str, acts: Collection[Act], request_id: str, person: str, *, 
     number = read_id(request_id)
 
     async def decide(desk: "StaffDesk") -> "Outcome":
-        who = await desk.person(person)
+        who = await proven(person)
         request = await desk.acts.requests.read(number)
         if request is None:
             raise ActRefused(Why.UNKNOWN, f"there is no request {number}; `spotlight {group} list` shows them")

@@ -36,7 +36,8 @@ class Program:
 
 @dataclass
 class Backoff:
-    """How long to wait before the next start: 1 s doubling to 15 s, forgotten after a life of 30 s."""
+    """How long to wait before the next start: not at all once, then 1 s doubling to 15 s; forgotten after a life
+    of 30 s."""
 
     first: float = 1.0
     longest: float = 15.0
@@ -45,8 +46,8 @@ class Backoff:
 
     def after(self, life: float) -> float:
         """Seconds to wait after a life of so many seconds."""
-        wait = self.first if life >= self.forget or not self._next else self._next
-        self._next = min(wait * 2, self.longest)
+        wait = 0.0 if life >= self.forget else self._next
+        self._next = min(max(wait * 2, self.first), self.longest)
         return wait
 
 
@@ -170,7 +171,7 @@ class Child:
                 return
             self.deaths += 1
             wait = self.backoff.after(time.monotonic() - started)
-            self._say(f"{self.name} died ({reason}); starting it again in {wait:g} s")
+            self._say(f"{self.name} died ({reason}); starting it again{f' in {wait:g} s' if wait else ''}")
             await asyncio.sleep(wait)
 
     async def run_once(self) -> int:
@@ -268,7 +269,7 @@ class EngineKeeper:
             code = self._engine.process.returncode if self._engine.process else 0
             self._changed()
             wait = self.backoff.after(time.monotonic() - started)
-            self._say(f"{self.name} died ({describe_exit(code)}); starting it again in {wait:g} s")
+            self._say(f"{self.name} died ({describe_exit(code)}); starting it again{f' in {wait:g} s' if wait else ''}")
             await asyncio.sleep(wait)
             try:
                 await self.start()

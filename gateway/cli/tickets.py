@@ -8,6 +8,7 @@ import typer
 
 from gateway.cli import staff_words
 from gateway.cli.failures import told_failures
+from gateway.cli.identity import proven
 from gateway.cli.money_words import As, AsJson, Reason, example, table
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def close(
         async def end(desk: "StaffDesk") -> None:
             from gateway.domain.staff_request import reasoned
 
-            who = await desk.person(person)
-            await desk.tickets.close(ticket, None, person=who, reason=reasoned(reason))
+            who = await proven(person)
+            await desk.tickets.close(ticket, person=who, reason=reasoned(reason))
 
         staff_words.at_the_desk(end)
         print(f"ticket {ticket} is closed")

@@ -11,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,12 @@ _MARK: Final = "SPOTLIGHT_SUPERVISED_IN"
 
 class UpError(Exception):
     """The house cannot be brought up; the text is one sentence for the operator."""
+
+
+def require_sandbox() -> None:
+    """Check that the simulated country is there: the wheel leaves it out. Raises UpError."""
+    if find_spec("sandbox") is None:
+        raise UpError("the simulated country is not installed: it comes with the source only, so run `make run` there")
 
 
 def read_place(inherited: Mapping[str, str]) -> Place:
@@ -289,6 +296,7 @@ def up(command: Callable[[str], Sequence[str]] = own_command) -> int:
 
     Raises SettingsError, UpError, EngineError.
     """
+    require_sandbox()
     inherited = environment()
     place = read_place(inherited)
     with hold(place.data_dir):

@@ -4,9 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from gateway.domain.money import Money
+
+# Where a contest does not say itself above how many votes a text is asked about.
+CONFIRM_ABOVE: Final = 20
+CONFIRM_ABOVE_PACKS: Final = 10
 
 
 class CandidateStatus(StrEnum):
@@ -43,7 +48,8 @@ class Contest:
     published with the rules. `check_digits`: codes end in a check digit. `packs`: numbers of votes to
     offer where they can be chosen. `rules`: a sentence or two by language. `contact`: where a voter
     finds help. Several contests may share a service code or a short code; `menu_number`: how this one
-    is chosen behind its service code, None while nothing has to be chosen.
+    is chosen behind its service code, None while nothing has to be chosen. `confirm_above`: an order by text
+    of more votes is asked about; None: see `asks_above`.
     """
 
     id: UUID
@@ -66,6 +72,7 @@ class Contest:
     rules: Mapping[str, str] = field(default_factory=dict, hash=False)
     contact: str = ""
     menu_number: int | None = None
+    confirm_above: int | None = None
     candidates: tuple[Candidate, ...] = ()
     _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
 
@@ -83,6 +90,16 @@ class Contest:
         if self.menu_number is None or not self.service_code:
             return self.service_code
         return f"{self.service_code.removesuffix('#')}*{self.menu_number}#"
+
+    @property
+    def asks_above(self) -> int:
+        """Votes above which an order by text is asked about: as the contest says, else ten times its largest
+        pack, else 20."""
+        return self.confirm_above or CONFIRM_ABOVE_PACKS * max(self.packs, default=0) or CONFIRM_ABOVE
+
+    def rules_in(self, language: str) -> str:
+        """Its own words about its rules, in this language or its own; empty where it has none."""
+        return self.rules.get(language) or self.rules.get(self.language) or ""
 
     def candidate(self, code: str) -> Candidate | None:
         """The candidate with this code, standing or not; None when there never was one."""

@@ -110,7 +110,7 @@ def _shown(value: object) -> str:
         value = tuple(f"{key}: {text}" for key, text in value.items())
     if isinstance(value, tuple):
         value = ", ".join(map(str, value))
-    return str(value) if value != "" else "none"
+    return "none" if value in (None, "") else str(value)
 
 
 class _Resolver:

@@ -54,12 +54,21 @@ def heard(known: Standing | None, told: Standing, *, acted: bool = False, overta
     return Heard.NOTHING if known is told or late else Heard.STEP
 
 
-def effect_of(state: State, paid: Money, lost: Money, *, refund_stoppable: bool, proved: bool = True) -> Effect | None:
+def effect_of(
+    state: State,
+    paid: Money,
+    lost: Money,
+    *,
+    refund_stoppable: bool,
+    proved: bool = True,
+    together: Money | None = None,
+) -> Effect | None:
     """What a lost dispute does to a payment; None: nothing yet, it is looked at again.
 
     `paid`: what the operator said it took; `proved`: not so on a callback alone; `refund_stoppable`: see
-    `stoppable`, of the refund that is owed. Votes are indivisible, so that a part of the money takes none of
-    them away.
+    `stoppable`, of the refund that is owed; `together`: this part and the others that nobody decided about.
+    Votes are indivisible, so that a part of the money takes none of them away; a refund that is owed ends
+    when the parts are all of it.
     """
     if not proved:
         return None
@@ -70,7 +79,7 @@ def effect_of(state: State, paid: Money, lost: Money, *, refund_stoppable: bool,
     if state is not State.REFUND_DUE:
         # We have not heard that it was paid: first it is asked about.
         return None
-    if lost != paid:
+    if paid not in (lost, together):
         return Effect.PERSON
     return Effect.REFUND_STOPPED if refund_stoppable else None
 

@@ -74,6 +74,7 @@ PAYMENT_STEPS: Final = frozenset(
         "accepted",
         "put_back",
         "never_sent",
+        "withheld",
         "refused",
         "succeeded",
         "succeeded_otherwise",

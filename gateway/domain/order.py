@@ -9,9 +9,10 @@ from uuid import UUID
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn
+from gateway.domain.prompting import Orderer
 from gateway.domain.record import record
 from gateway.domain.routing import NoRail, Rails
-from gateway.domain.wallet import PaymentMethod
+from gateway.domain.wallet import PaymentMethod, may_have
 
 
 class Channel(StrEnum):
@@ -37,10 +38,12 @@ class Refusal(StrEnum):
     BAD_NUMBER = "bad_number"
     FOREIGN_NUMBER = "foreign_number"
     NO_WALLET = "no_wallet"
+    NOT_ITS_WALLET = "not_its_wallet"
     METHOD_UNAVAILABLE = "method_unavailable"
     WALLET_DOWN = "wallet_down"
     TOO_FEW = "too_few"
     ASKED_TOO_OFTEN = "asked_too_often"
+    TOO_MANY_UNPAID = "too_many_unpaid"
     TRY_AGAIN = "try_again"
 
 
@@ -53,7 +56,8 @@ class Wish:
     `payer` is the number to charge. `prompt_delay_seconds` lets a USSD dialogue close first.
     `chat_id`: the chat where it was spoken, which then hears of it. `payment_code`: a code that the
     payer fetched from the operator, with which no prompt is needed. `orderer`: who orders, where that is
-    not a phone that speaks for itself: a word that is the same for one device and address.
+    not a phone or a chat that speaks for itself. `network`: of the SIM that is `voter`, where its aggregator or
+    carrier names it.
     """
 
     channel: Channel
@@ -69,7 +73,8 @@ class Wish:
     request_hash: bytes = b""
     chat_id: int | None = None
     payment_code: str | None = field(default=None, repr=False)
-    orderer: str | None = None
+    orderer: Orderer | None = None
+    network: str | None = None
 
     @property
     def typed(self) -> bool:
@@ -117,6 +122,13 @@ def check_quantity(contest: Contest, quantity: int) -> Refusal | None:
     return None
 
 
+def least_votes(contest: Contest, method: PaymentMethod | None, rails: Rails) -> int:
+    """The smallest number of votes that a way to pay takes in this contest; 1 where none was chosen."""
+    if method is None:
+        return 1
+    return max(1, -(-rails.minimum(contest.country, method) // contest.price.amount_minor))
+
+
 def check_candidate(contest: Contest, code: str) -> Candidate | Refusal:
     """The candidate that this code means, when votes for it are sold."""
     candidate = contest.candidate(code)
@@ -154,6 +166,8 @@ def check_wish(wish: Wish, *, now: datetime, rails: Rails, draw: int = 0) -> Sal
         return Refusal.NO_WALLET
     if wish.payer is not None and wish.payer.country != wish.contest.country:
         return Refusal.FOREIGN_NUMBER
+    if wish.payer is not None and not may_have(wish.payer, wish.method, None if wish.typed else wish.network):
+        return Refusal.NOT_ITS_WALLET
     amount = price_of(wish.contest, wish.quantity)
     with_code = wish.payment_code is not None
     rail = rails.choose(wish.contest.country, wish.method, amount, draw, with_code=with_code)

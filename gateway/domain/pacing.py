@@ -1,19 +1,21 @@
 """How fast an operator is called once it said that this is too fast, and how often the same may be tried again: pure.
 
-An account that is told to slow down keeps half of its rate for a minute and takes an eighth of the whole back
-every ten seconds; told again, it halves what it has. What is tried again is a small part of what is tried at
-all, so that an operator that fails is not asked more than one that works.
+An account that is told to slow down gives up a tenth of its rate for five seconds, then takes a tenth of the whole
+back every five seconds; told again before that, it gives up a quarter of what it has. What is tried again is a small
+part of what is tried at all, so that an operator that fails is not asked more than one that works.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-SLOW_SECONDS: Final = 60.0
-STEP_SECONDS: Final = 10.0
-STEP: Final = 0.125
-# Calls that were under way say the same again: they are heard once.
+TOLD_ONCE: Final = 0.9
+TOLD_AGAIN: Final = 0.75
+SLOW_SECONDS: Final = 5.0
+STEP_SECONDS: Final = 5.0
+STEP: Final = 0.1
+# Calls that were under way get the same answer: they count once.
 DEAF_SECONDS: Final = 1.0
-# After so many halvings no account has more than one call a second left.
+# Less than that leaves no account more than one call a second.
 SHARE_MIN: Final = 2.0**-10
 
 REPEATS_WINDOW_SECONDS: Final = 60
@@ -32,18 +34,19 @@ class Pace:
         """The share that it has by now: above 0, at most 1."""
         over = now - self.since - SLOW_SECONDS
         steps = 0.0 if over < 0 else 1 + over // STEP_SECONDS
-        return min(1.0, self.share + steps * STEP)
+        return min(1.0, round(self.share + steps * STEP, 9))
 
     def slower(self, now: float) -> "Pace":
         """After it was told to slow down."""
         if now - self.since < DEAF_SECONDS:
             return self
-        return Pace(max(SHARE_MIN, self.at(now) / 2), now)
+        again = now - self.since < SLOW_SECONDS
+        return Pace(max(SHARE_MIN, self.at(now) * (TOLD_AGAIN if again else TOLD_ONCE)), now)
 
 
 def rate_left(per_second: int, share: float) -> int:
     """Calls a second of an account that has so many of its own; never less than one."""
-    return max(1, int(per_second * share))
+    return max(1, int(round(per_second * share, 6)))
 
 
 @dataclass(frozen=True, slots=True)

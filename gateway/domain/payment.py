@@ -39,6 +39,7 @@ class Seen(StrEnum):
     STILL_OPEN = "still_open"
     PUT_BACK = "put_back"  # it did not leave us, or never arrived: to be sent again as it is
     NEVER_SENT = "never_sent"
+    WITHHELD = "withheld"  # its payer is not asked, or not asked again: see `Withheld`
     REFUSED = "refused"
     SUCCEEDED = "succeeded"
     SUCCEEDED_OTHERWISE = "succeeded_otherwise"
@@ -109,6 +110,7 @@ _COLLECTOR, _VERIFIER, _SETTLER = Actor.COLLECTOR, Actor.VERIFIER, Actor.SETTLER
 TABLE: Final[dict[tuple[State, Seen], Step]] = {
     (State.CREATED, Seen.CALLING): _step(State.SENT, _COLLECTOR),
     (State.CREATED, Seen.NEVER_SENT): _step(State.FAILED, _COLLECTOR, Actor.SWEEPER),
+    (State.CREATED, Seen.WITHHELD): _step(State.FAILED, _COLLECTOR),
     (State.SENT, Seen.ACCEPTED): _step(State.PENDING, _COLLECTOR),
     (State.SENT, Seen.STILL_OPEN): _step(State.PENDING, _VERIFIER),
     (State.SENT, Seen.PUT_BACK): _step(State.CREATED, _COLLECTOR, _VERIFIER),
@@ -195,6 +197,29 @@ def public_reason(states: list[State], reason: str | None) -> str | None:
     if word in (PublicStatus.FAILED, PublicStatus.EXPIRED, PublicStatus.REFUNDED):
         return reason
     return None
+
+
+class Withheld(StrEnum):
+    """Why the payer of an order is not asked for money any more."""
+
+    CLOSED = "closed"  # who takes all the time that a payer has would be too late to count
+    CANDIDATE_WITHDRAWN = "candidate_withdrawn"
+    TRIED = "tried"  # so often that once more is no use
+    TOO_OLD = "too_old"
+    ASKED_TOO_OFTEN = "asked_too_often"  # by several gateways in the same instant
+    NEVER_SENT = "never_sent"  # too old as well, and its operator was never called
+
+
+# An order is sent to its operator so often at most, and not later than so long after it was placed.
+SEND_TRIES_MAX: Final = 5
+UNSENT_LIFE: Final = timedelta(minutes=15)
+# What a payer may take to approve a prompt: the five minutes of the slowest operator and a little.
+ANSWER_TIME: Final = timedelta(seconds=330)
+
+
+def may_send_again(*, tries: int, age: timedelta) -> bool:
+    """Whether an order of this age, sent so often, may be sent once more."""
+    return tries < SEND_TRIES_MAX and age < UNSENT_LIFE
 
 
 class Verdict(StrEnum):

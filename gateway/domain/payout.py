@@ -76,7 +76,8 @@ class Position:
 
     `owed`: by the book. `provisional`: their share of votes counted on a callback that nobody has
     checked yet. `at_risk`: their share of votes that somebody asked to take back, or whose payment is
-    disputed. `differences`: open ones of the last days, of accounts that took money for it.
+    disputed. `differences`: open ones of the last days about its money, or about money of no contest in the
+    account that would pay.
     """
 
     owed_minor: int

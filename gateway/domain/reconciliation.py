@@ -8,7 +8,7 @@ acceptance of something that moves no money.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -84,7 +84,7 @@ class Line:
 class Booked:
     """One payment, refund, payout or lost dispute of ours. `ended`: when the operator was seen to have moved its
     money, None as long as it was not. `lines`: lines of statements that are it already; `fee_minor`: what is
-    booked of its fee without any."""
+    booked of its fee without any; `payment`: what a refund gives back, whose order code it has."""
 
     reference: UUID
     kind: LineKind
@@ -97,6 +97,7 @@ class Booked:
     lines: int = 0
     contest_id: UUID | None = None
     fee_minor: int = 0
+    payment: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,36 @@ class Found:
     amount_minor: int
     currency: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Open differences that are decided alike. `wallet`: the word of the port; `day`: of their lines, UTC, else when
+    they were found; `sign`: 1 where the operator holds more than the book says, -1 less, 0 neither."""
+
+    provider: str
+    kind: DifferenceKind
+    wallet: str
+    currency: str
+    day: date
+    sign: int
+
+    @property
+    def key(self) -> str:
+        """The group in one word, as `read_group` takes it."""
+        way = {1: "more", -1: "less", 0: "even"}[self.sign]
+        return "/".join((self.provider, self.kind.value, self.wallet, self.currency, self.day.isoformat(), way))
+
+
+def read_group(key: str) -> Group | None:
+    """The group of a key; None where it is none."""
+    parts = key.strip().split("/")
+    sign = {"more": 1, "less": -1, "even": 0}
+    try:
+        provider, kind, wallet, currency, day, way = parts
+        return Group(provider, DifferenceKind(kind), wallet, currency, date.fromisoformat(day), sign[way])
+    except (ValueError, KeyError):
+        return None
 
 
 NUMBER_TIME_WINDOW: Final = timedelta(minutes=10)
@@ -145,11 +176,23 @@ def by_reference(line: Line, candidates: Iterable[Booked]) -> tuple[Booked, Matc
     possible = [held for held in candidates if may_be(line.kind, held.kind)]
     ours = reference_in(line.our_reference) or reference_in(line.external_id)
     codes = {text for text in (line.our_reference, line.external_id) if text}
+
+    def likely(held: Booked) -> tuple[bool, ...]:
+        # Of several refunds of one payment: this very one, else one that was paid and has no line.
+        return held.reference == ours, held.ended is not None, not held.lines, held.amount == line.amount
+
+    named = [
+        held
+        for held in possible
+        if (ours is not None and ours in (held.reference, held.payment))
+        or (held.order_code is not None and held.order_code in codes)
+    ]
+    if named:
+        return max(named, key=likely), MatchedBy.OUR_REFERENCE
     for held in possible:
-        if held.reference == ours or (held.order_code is not None and held.order_code in codes):
-            return held, MatchedBy.OUR_REFERENCE
-    for held in possible:
-        if line.provider_reference and held.provider_reference == line.provider_reference:
+        # An operator that gives a payment back as a whole names the refund as it names the payment.
+        theirs = codes if held.kind is LineKind.REFUND else ()
+        if held.provider_reference and held.provider_reference in (line.provider_reference, *theirs):
             return held, MatchedBy.OPERATOR_REFERENCE
     return None
 

@@ -13,7 +13,8 @@ from itertools import product
 from typing import Final
 
 from gateway.domain.money import Money
-from gateway.domain.wallet import PaymentMethod
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.wallet import PaymentMethod, has_wallet, network_of
 
 ACCOUNT_MARK: Final = "@"
 """Between a provider's code and the name of a further account: `mtn_momo@cm`."""
@@ -78,6 +79,14 @@ class Rails:
         """Those that can be paid with now."""
         return self._open_methods.get(country, ())
 
+    def open_for(self, payer: Msisdn, network: str | None = None) -> tuple[PaymentMethod, ...]:
+        """Those of its country that this number may pay with now. `network`: of its SIM, where that is known."""
+        place = (payer.country, network_of(payer, network))
+        found = self._open_for.get(place)
+        if found is None:
+            found = self._open_for[place] = tuple(m for m in self.open_methods(place[0]) if has_wallet(place[1], m))
+        return found
+
     def with_code(self, country: str, method: PaymentMethod) -> bool:
         """Whether a payer may bring a code, and finish without a prompt or a page."""
         return (country, method) in self._with_code
@@ -87,6 +96,12 @@ class Rails:
         first: none of them asks the phone, and no card does. Where all are closed, as it was before."""
         if method is PaymentMethod.CARD:
             return True
+        found = self._by_page.get((country, method))
+        if found is None:
+            found = self._by_page[country, method] = self._asks_no_phone(country, method)
+        return found
+
+    def _asks_no_phone(self, country: str, method: PaymentMethod) -> bool:
         every = [rail for rail in self._among(country, method) if rail.kinds & WITHOUT_CODE]
         rails = [rail for rail in every if rail.account not in self.closed] or every
         best = min((rail.priority for rail in rails), default=0)
@@ -126,6 +141,16 @@ class Rails:
 
     def _among(self, country: str, method: PaymentMethod) -> tuple[Rail, ...]:
         return self._by_place.get((country, method), ())
+
+    @cached_property
+    def _open_for(self) -> dict[tuple[str, str | None], tuple[PaymentMethod, ...]]:
+        """By country and network, as far as somebody asked: every confirmation does."""
+        return {}
+
+    @cached_property
+    def _by_page(self) -> dict[tuple[str, PaymentMethod], bool]:
+        """The same of `by_page`."""
+        return {}
 
     @cached_property
     def _by_place(self) -> dict[tuple[str, PaymentMethod], tuple[Rail, ...]]:

@@ -69,6 +69,7 @@ ASKING: Final[Mapping[Act, Right]] = {
     Act.PAYOUT: Right.PAY_OUT,
     Act.BENEFICIARY: Right.PAY_OUT,
     Act.RECONCILE: Right.RECONCILE,
+    Act.UNDO_IMPORT: Right.RECONCILE,
 }
 """The right that asking for an act needs. Deciding needs it too, with `Right.DECIDE`."""
 

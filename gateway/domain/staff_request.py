@@ -24,7 +24,8 @@ class Act(StrEnum):
     REPLAY_CALLBACK = "replay_callback"  # judge a stored callback once more
     PAYOUT = "payout"
     BENEFICIARY = "beneficiary"
-    RECONCILE = "reconcile"
+    RECONCILE = "reconcile"  # a difference with an operator, or a group of them, is booked or accepted
+    UNDO_IMPORT = "undo_import"  # a statement is taken back as a whole
 
 
 class RequestStatus(StrEnum):
@@ -43,6 +44,7 @@ class Why(StrEnum):
     UNKNOWN = "unknown"
     NO_PERSON = "no_person"
     NO_REASON = "no_reason"
+    NOT_ALLOWED = "not_allowed"  # their role lacks the right
     OWN_REQUEST = "own_request"
     DECIDED = "decided"
     EXPIRED = "expired"

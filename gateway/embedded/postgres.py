@@ -159,6 +159,19 @@ class Postgres(Engine):
             part.rename(self.data)
 
 
+NO_LARGE_OBJECTS: Final = "; ".join(
+    f"revoke execute on function {signature} from public"
+    for signature in (
+        "lo_creat(integer)",
+        "lo_create(oid)",
+        "lo_from_bytea(oid, bytea)",
+        "lo_put(oid, bigint, bytea)",
+        "lowrite(integer, bytea)",
+    )
+)
+"""Only a superuser may say so; docker/initdb says the same."""
+
+
 async def prepare_database(postgres: Postgres, name: str = DATABASE) -> None:
     """Create the owner's role, the service's role, and a database of the owner. Changes nothing the second time."""
     import asyncpg
@@ -173,6 +186,11 @@ async def prepare_database(postgres: Postgres, name: str = DATABASE) -> None:
             await connection.execute(f"alter role {role} login nosuperuser nobypassrls nocreatedb nocreaterole")
         if not await connection.fetchval("select true from pg_database where datname = $1", name):
             await connection.execute(f"create database {name} owner {OWNER_ROLE}")
+    finally:
+        await connection.close()
+    connection = await asyncpg.connect(postgres.dsn(name, SUPERUSER))
+    try:
+        await connection.execute(f"revoke temporary on database {name} from public; {NO_LARGE_OBJECTS}")
     finally:
         await connection.close()
 

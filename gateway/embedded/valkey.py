@@ -1,7 +1,9 @@
-"""The embedded Valkey, which stands in for Redis."""
+"""The embedded Valkey, which stands in for Redis. It writes nothing to the disk: whatever it holds may be lost
+(sessions, doorbells, scores, limits), and a file of it would keep what was meant to live for minutes."""
 
 import contextlib
 import platform
+import shutil
 import signal
 import socket
 import sys
@@ -19,10 +21,12 @@ from gateway.embedded.data_directory import (
 from gateway.embedded.engine import Engine, package
 
 _ROOM_MB: Final = 32
+# What servers of earlier releases kept, voters' numbers among it.
+_KEPT_ONCE: Final = ("appendonlydir", "dump.rdb")
 
 
 class Valkey(Engine):
-    """Valkey, which speaks the Redis protocol, with an append-only file in `<home>/valkey`."""
+    """Valkey, which speaks the Redis protocol. It works in `<home>/valkey` and keeps nothing there."""
 
     name = "valkey"
     title = "Valkey"
@@ -54,6 +58,13 @@ class Valkey(Engine):
             need_room(self.data, _ROOM_MB)
             private_directory(self.run, Identity())
         self._end_leftovers("valkey-server")
+        with told(self.data):
+            for name in _KEPT_ONCE:
+                path = self.data / name
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
 
     def launch(self) -> None:
         """Start the server. Raises EngineError."""
@@ -63,7 +74,7 @@ class Valkey(Engine):
             "--unixsocketperm": "700",
             "--dir": self.data,
             "--databases": "64",
-            "--appendonly": "yes",
+            "--appendonly": "no",
             "--save": "",
             "--maxmemory-policy": "noeviction",
         }
@@ -73,7 +84,7 @@ class Valkey(Engine):
         self._spawn(words, Identity())
 
     def ready(self) -> bool:
-        """Whether it answers now; not yet while it reads its append-only file."""
+        """Whether it answers now."""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
             client.settimeout(5)
             client.connect(str(self._socket))

@@ -7,3 +7,8 @@ from gateway.ports.house import House, SessionStore
 HOUSE: web.AppKey[House] = web.AppKey("house", House)
 SESSIONS: web.AppKey[SessionStore] = web.AppKey("sessions", SessionStore)
 PUBLIC_URL: web.AppKey[str] = web.AppKey("public_url", str)
+
+
+def is_https(request: web.Request) -> bool:
+    """Whether the caller speaks https with us, also where a proxy that we do not trust ends it."""
+    return request.secure or request.app.get(PUBLIC_URL, "").startswith("https://")

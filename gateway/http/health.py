@@ -27,14 +27,21 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from gateway.domain.network import LOOPBACK, comes_from
 from gateway.http.problems import Problem
 
+
+class Concern(Exception):
+    """What will fail if nobody acts. Nothing fails yet, so `/readyz` shows the text and stays 200."""
+
+
 Check = Callable[[], Awaitable[None]]
-"""Asks one dependency. Raises anything when it does not answer."""
+"""Asks one dependency. Raises anything when it does not answer; Concern when it soon will not."""
 
 CHECK_SECONDS: Final = 1.0
 FIGURES_SECONDS: Final = 2.0
 FIGURES_AGE_SECONDS: Final = 5.0
+_FORWARDED: Final = frozenset({hdrs.X_FORWARDED_FOR, hdrs.FORWARDED, "X-Real-IP", "Via"})
 # How long a balancer may take to notice that we are no longer ready.
 DRAIN_SECONDS: Final = 5.0
 
@@ -166,15 +173,15 @@ class Health:
     async def readyz(self, _: web.Request) -> web.Response:
         """Whether requests should be sent here, and if not, because of whom. 200 or 503."""
         names = list(self._checks)
-        faults = await asyncio.gather(*(_ask(self._checks[name]) for name in names))
-        checks = {name: fault or "ok" for name, fault in zip(names, faults, strict=True)}
+        found = await asyncio.gather(*(_ask(self._checks[name]) for name in names))
+        checks = {name: word for name, (word, _) in zip(names, found, strict=True)}
         if self.draining:
             return _answer(503, {"status": "draining", "checks": checks})
-        failed = any(faults)
+        failed = not all(fine for _, fine in found)
         return _answer(503 if failed else 200, {"status": "failed" if failed else "ok", "checks": checks})
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Prometheus text. 401 without the token where one is set."""
+        """Prometheus text. 401 without the token where one is set; where none is set, 403 unless this machine asks."""
         self._allow(request)
         await self._figures.refresh()
         text = generate_latest(REGISTRY) + generate_latest(self._registry)
@@ -182,23 +189,28 @@ class Health:
 
     def _allow(self, request: web.Request) -> None:
         if self._metrics_token is None:
+            # A proxy on this machine is a loopback peer too, and says for whom it asks.
+            if not comes_from(request.remote or "", LOOPBACK) or any(name in request.headers for name in _FORWARDED):
+                raise Problem(403, "Only for this machine", "Set SPOTLIGHT_METRICS_TOKEN to read from elsewhere.")
             return
         given = request.headers.get(hdrs.AUTHORIZATION, "").encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(given, f"Bearer {self._metrics_token}".encode()):
             raise Problem(401, "Token required", headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
 
 
-async def _ask(check: Check) -> str | None:
-    """What is wrong with a dependency, in one word; None when it answers in time."""
+async def _ask(check: Check) -> tuple[str, bool]:
+    """What is to be said of a dependency, in few words, and whether it answers in time."""
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             await check()
     except TimeoutError:
-        return "no answer in time"
+        return "no answer in time", False
+    except Concern as concern:
+        return str(concern), True
     except Exception as error:
         _log.warning("check_failed", check=getattr(check, "__name__", ""), error=repr(error))
-        return type(error).__name__
-    return None
+        return type(error).__name__, False
+    return "ok", True
 
 
 def _answer(status: int, said: Mapping[str, object]) -> web.Response:
@@ -220,7 +232,8 @@ def setup(
     """Serve `/healthz`, `/readyz` and `/metrics`.
 
     `checks`: dependencies by name, each given a second. `figures`: reads the business figures, at
-    most every five seconds. `metrics_token`: what `/metrics` then wants as a bearer token. `local`: what
+    most every five seconds. `metrics_token`: what `/metrics` wants as a bearer token; without one it answers this
+    machine only. `local`: what
     this process knows by itself, also while no store answers.
     """
     health = app[HEALTH] = Health(checks, figures, metrics_token, local)

@@ -17,6 +17,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
+from gateway.http.app_keys import is_https
 from gateway.http.health import count_request
 from gateway.http.logs import begin_request
 from gateway.http.pages import PAGES, STRICT_TRANSPORT, busy, not_found
@@ -59,7 +60,8 @@ _DATA_HEADERS: Final = CIMultiDict(
 # Read by operators' and aggregators' programs only; a browser has no business there.
 _FOR_MACHINES: Final = frozenset({"ussd", "sms", "callback", "telegram", "operations"})
 _FOR_DATA: Final = frozenset({"api", "stream"})
-_LEAN: Final = _FOR_MACHINES | _FOR_DATA
+# Styles and scripts bring what they need; a document's headers would be a tenth of their weight.
+_LEAN: Final = _FOR_MACHINES | _FOR_DATA | {"static"}
 _FALLBACK_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
 _SURFACES: Final[Mapping[str, str]] = {
@@ -138,7 +140,9 @@ async def around_request(request: web.Request, handler: Handler) -> web.StreamRe
         _protect(request, response, request_id, surface)
     seconds = time.perf_counter() - started
     count_request(surface, response.status, seconds)
-    if next(_sampled) % SAMPLE_EVERY == 0 or response.status >= 500 or (seconds > SLOW_SECONDS and surface != "stream"):
+    # A stream lasts, and one refused for want of room is no failure; its errors have their own lines.
+    notable = surface != "stream" and (response.status >= 500 or seconds > SLOW_SECONDS)
+    if notable or next(_sampled) % SAMPLE_EVERY == 0:
         _log.info(
             "request",
             method=request.method,
@@ -168,9 +172,10 @@ def _protect(request: web.Request, response: web.StreamResponse, request_id: str
             headers.update(_HEADERS)
         elif surface in _FOR_DATA and response.status != HTTPStatus.NOT_MODIFIED:
             headers.update(_DATA_HEADERS)
-    headers[REQUEST_ID] = request_id
+    if surface != "static" or response.status >= HTTPStatus.BAD_REQUEST:  # a cache would give it to others
+        headers[REQUEST_ID] = request_id
     headers[hdrs.SERVER] = SERVER
-    if request.secure:
+    if surface not in _FOR_MACHINES and is_https(request):
         headers[hdrs.STRICT_TRANSPORT_SECURITY] = STRICT_TRANSPORT
 
 

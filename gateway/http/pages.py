@@ -3,7 +3,8 @@
 A room brings its own `templates/`, `phrases/` and `static/` folders and registers them once at
 start-up. A handler then calls `render(request, "name.html", …)`. In a template, `t(key, …)` says a
 phrase, `static(name)` is the address of a file, `number(votes)` and `moment(instant)` write in the
-page's language, `money` is a filter for amounts, and `lang` is the code of the language.
+page's language, `money` is a filter for amounts, `contact_link` for contacts, and `lang` is the code of
+the language.
 
 Where one room's page has a place for another room's part, such as the form on a contest's page, the
 other room offers it with `add_part`, so that neither knows the other.
@@ -12,6 +13,7 @@ other room offers it with `add_part`, so that neither knows the other.
 import gzip
 import hashlib
 import mimetypes
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,14 +29,17 @@ from yarl import URL
 
 from gateway.domain.contest import Contest
 from gateway.domain.money import Money
+from gateway.http.app_keys import is_https
 from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, load, merge
-from gateway.http.styles import squeeze
+from gateway.http.problems import Problem
+from gateway.http.styles import squeeze, strip
 
 _PICTURES: Final = "img-src 'self' data: https://res.cloudinary.com"
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
+        "worker-src 'self'",
         "style-src 'self'",
         _PICTURES,
         "media-src 'self' https://res.cloudinary.com",
@@ -58,6 +63,8 @@ STRICT_TRANSPORT: Final = "max-age=31536000; includeSubDomains"
 
 LANGUAGE_COOKIE: Final = "lang"
 LANGUAGE_COOKIE_SECONDS: Final = 365 * 24 * 3600
+# Of the one script that becomes a shared worker.
+WORKER_POLICY: Final = "default-src 'none'; connect-src 'self'"
 STATIC_CACHE: Final = "public, max-age=31536000, immutable"
 # Below this, a gzip header costs more than compression saves.
 SMALLEST_TO_COMPRESS: Final = 400
@@ -102,6 +109,16 @@ def number(value: int, language: str) -> str:
 def money(amount: Money) -> str:
     """An amount as voters know it, with spaces that do not break: `1 500 FCFA`."""
     return amount.spoken().replace(" ", _HARD_SPACE)
+
+
+def contact_link(contact: str) -> str | None:
+    """Where a contest's contact leads when it is one address or number; None for any other text."""
+    if re.fullmatch(r"https://\S+", contact):
+        return contact
+    if re.fullmatch(r"[^\s@:]+@[^\s@:]+\.[^\s@:]+", contact):
+        return f"mailto:{contact}"
+    digits = re.sub(r"[ .\u00a0\u202f-]", "", contact)
+    return f"tel:{digits}" if re.fullmatch(r"\+?[0-9]{3,15}", digits) else None
 
 
 def accepts_gzip(request: web.Request) -> bool:
@@ -153,6 +170,7 @@ class Pages:
             auto_reload=False,
         )
         self._environment.filters["money"] = money
+        self._environment.filters["contact_link"] = contact_link
         self._environment.globals["static"] = self.address
         self.add_phrases("gateway.http.page_phrases")
         self.add_static("gateway.http")
@@ -184,6 +202,8 @@ class Pages:
             body = entry.read_bytes()
             if ending == "css":
                 body = squeeze(body.decode()).encode()
+            elif ending == "js":
+                body = strip(body.decode()).encode()
             digest = hashlib.sha256(body).hexdigest()[:10]
             packed = gzip.compress(body, 9, mtime=0)
             kind = mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
@@ -296,15 +316,13 @@ class Pages:
         if accepts_gzip(request):
             response.body = page.packed
             response.headers[hdrs.CONTENT_ENCODING] = "gzip"
-        if request.secure:
-            response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
         if request.query.get("lang") == page.language:
             response.set_cookie(
                 LANGUAGE_COOKIE,
                 page.language,
                 max_age=LANGUAGE_COOKIE_SECONDS,
                 samesite="Lax",
-                secure=request.secure,
+                secure=is_https(request),
                 httponly=True,
             )
         return response
@@ -318,6 +336,8 @@ class Pages:
             hdrs.CACHE_CONTROL: STATIC_CACHE,
             "X-Content-Type-Options": "nosniff",
         }
+        if request.path.startswith("/static/stream."):
+            headers["Content-Security-Policy"] = WORKER_POLICY
         if file.packed is None:
             return web.Response(body=file.body, headers=headers)
         headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
@@ -361,3 +381,11 @@ def busy(request: web.Request, default_language: str = DEFAULT_LANGUAGE) -> web.
     response = render(request, "message.html", status=503, default_language=default_language, about="busy")
     response.headers[hdrs.RETRY_AFTER] = "5"
     return response
+
+
+def unknown(request: web.Request, what: str) -> Problem:
+    """What the API answers about something that does not exist, 404. `what`: `contest` or `vote`."""
+    pages = request.config_dict[PAGES]
+    language = pages.language_of(request)
+    title, detail = (pages.say(language, f"problem.unknown_{what}_{part}") for part in ("title", "text"))
+    return Problem(404, title, detail, kind=f"/problems/unknown_{what}", headers={hdrs.CONTENT_LANGUAGE: language})

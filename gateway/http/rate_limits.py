@@ -1,9 +1,13 @@
-"""How often one address may ask. Counted in Redis for all processes; in this one while Redis is away."""
+"""How often one address may ask, and one device vote. Addresses are counted in Redis for all processes, in this
+one while Redis is away; devices in each process.
 
-import ipaddress
+Behind an address may be a carrier's thousands of subscribers: its limits keep the machine from floods, and what
+keeps strangers' phones from prompts are those of `gateway.domain.prompting`.
+"""
+
 import math
 import time
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
@@ -14,32 +18,22 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
+from gateway.domain.buckets import Buckets, Rate
+from gateway.domain.network import Network, comes_from, subject_of
+from gateway.http.devices import Devices
 from gateway.http.problems import Problem
 
-WEB_VOTES_A_MINUTE: Final = 10
-WRITES_A_MINUTE: Final = 100
+WEB_VOTES_A_MINUTE: Final = 120
+WRITES_A_MINUTE: Final = 120
+DEVICE_VOTES: Final = Rate(per_second=10 / 60, burst=10)
+# An address of a network that is known to be shared may ask so many times as often.
+SHARED_FACTOR: Final = 20
 RECEIPT_CHECKS_A_MINUTE: Final = 20
 # No request waits longer than this for Redis, and after a failure none asks it for a while.
 REDIS_SECONDS: Final = 0.25
 AWAY_SECONDS: Final = 5.0
-_NETWORK_BITS_IPV6: Final = 64
 
 _log = structlog.get_logger(__name__)
-
-
-@lru_cache(maxsize=4096)
-def subject_of(address: str) -> str:
-    """Whom an address counts for: itself, or its /64 where IPv6 gives each customer so many."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        mapped = parsed.ipv4_mapped
-        if mapped is not None:
-            return str(mapped)
-        return str(ipaddress.ip_network((parsed.packed, _NETWORK_BITS_IPV6), strict=False))
-    return str(parsed)
 
 
 def _is_loopback(subject: str) -> bool:
@@ -55,7 +49,8 @@ class RateLimits:
 
     `enabled`: False lets everything through (benchmarks, which run from one address).
     `exempt_loopback`: True lets the machine itself through (the demo). `web_votes`, `writes`,
-    `receipt_checks`: requests a minute and address.
+    `receipt_checks`: requests a minute and address. `shared`: networks whose addresses stand for many.
+    `devices`: reads which device sends a form.
     """
 
     def __init__(
@@ -67,23 +62,31 @@ class RateLimits:
         web_votes: int = WEB_VOTES_A_MINUTE,
         writes: int = WRITES_A_MINUTE,
         receipt_checks: int = RECEIPT_CHECKS_A_MINUTE,
+        shared: Sequence[Network] = (),
+        devices: Devices | None = None,
     ) -> None:
         self._enabled = enabled
         self._exempt_loopback = exempt_loopback
-        self._web_votes = RateLimitItemPerMinute(web_votes, namespace="spotlight-web-votes")
-        self._writes = RateLimitItemPerMinute(writes, namespace="spotlight-writes")
-        self._receipt_checks = RateLimitItemPerMinute(receipt_checks, namespace="spotlight-receipts")
+        self._shared_networks = shared
+        self._devices = devices
+        self._of_device = Buckets(DEVICE_VOTES)
+        self._web_votes = _items(web_votes, "spotlight-web-votes")
+        self._writes = _items(writes, "spotlight-writes")
+        self._receipt_checks = _items(receipt_checks, "spotlight-receipts")
         self._connections = ConnectionPool.from_url(
             redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
         )
         options: dict[str, Any] = {"connection_pool": self._connections}
-        shared = RedisStorage(_storage_address(redis_url), implementation="redispy", **options)
-        self._shared = MovingWindowRateLimiter(shared)
+        storage = RedisStorage(_storage_address(redis_url), implementation="redispy", **options)
+        self._shared = MovingWindowRateLimiter(storage)
         self._own = MovingWindowRateLimiter(MemoryStorage())
         self._away_until = 0.0
 
     async def web_vote(self, request: web.Request) -> None:
-        """Count a vote form. Problem 429 when its address sends too many."""
+        """Count a vote form. Problem 429 when its device or its address sends too many."""
+        device = self._devices.read(request) if self._devices is not None and self._counts(request) else None
+        if device is not None and not self._of_device.take(device, time.monotonic()):
+            raise _too_many(f"At most {DEVICE_VOTES.burst} a minute from one device.", 60 // DEVICE_VOTES.burst)
         await self._hit(self._web_votes, request)
 
     async def write(self, request: web.Request) -> None:
@@ -98,21 +101,18 @@ class RateLimits:
         """Let go of Redis. May be called again."""
         await self._connections.disconnect()
 
-    async def _hit(self, limit: RateLimitItem, request: web.Request) -> None:
-        if not self._enabled:
+    def _counts(self, request: web.Request) -> bool:
+        return self._enabled and not (self._exempt_loopback and _is_loopback(subject_of(request.remote or "")))
+
+    async def _hit(self, limits: "_Items", request: web.Request) -> None:
+        if not self._counts(request):
             return
-        subject = subject_of(request.remote or "")
-        if self._exempt_loopback and _is_loopback(subject):
-            return
+        remote = request.remote or ""
+        subject = subject_of(remote)
+        limit = limits[comes_from(remote, self._shared_networks)]
         wait = await self._seconds_to_wait(limit, subject)
         if wait is not None:
-            raise Problem(
-                429,
-                "Too many requests",
-                f"At most {limit.amount} a minute from one address.",
-                kind="/problems/too_many_requests",
-                headers={hdrs.RETRY_AFTER: str(wait)},
-            )
+            raise _too_many(f"At most {limit.amount} a minute from one address.", wait)
 
     async def _seconds_to_wait(self, limit: RateLimitItem, subject: str) -> int | None:
         """Count one request; whole seconds until the next is welcome when this one is not, else None."""
@@ -123,6 +123,27 @@ class RateLimits:
                 self._away_until = time.monotonic() + AWAY_SECONDS
                 _log.warning("rate_limits_without_redis", error=type(error).__name__, seconds=AWAY_SECONDS)
         return await _ask(self._own, limit, subject)
+
+
+_Items = tuple[RateLimitItem, RateLimitItem]
+"""The limit of an address, and of one in a shared network."""
+
+
+def _items(a_minute: int, namespace: str) -> _Items:
+    return (
+        RateLimitItemPerMinute(a_minute, namespace=namespace),
+        RateLimitItemPerMinute(a_minute * SHARED_FACTOR, namespace=f"{namespace}-shared"),
+    )
+
+
+def _too_many(detail: str, wait: int) -> Problem:
+    return Problem(
+        429,
+        "Too many requests",
+        detail,
+        kind="/problems/too_many_requests",
+        headers={hdrs.RETRY_AFTER: str(wait)},
+    )
 
 
 async def _ask(limiter: MovingWindowRateLimiter, limit: RateLimitItem, subject: str) -> int | None:

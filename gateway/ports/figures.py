@@ -39,13 +39,26 @@ class AccountFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageFigures:
+    """What PostgreSQL holds. `bytes` with indexes and `rows`, which are estimates, by table; `months_ahead`: coming
+    months that have a partition, by table, -1 where the present one has none; `upkeep_seconds`: since the purge and
+    the making of partitions came to their end last, by task."""
+
+    bytes: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    months_ahead: Mapping[str, int] = field(default_factory=dict)
+    upkeep_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """One reading. `payments`: how many are in each unfinished state, by (provider, state).
     `owed_seconds`: kinds of work that are due, with the age of their oldest piece. `texts`: how many
     wait, by state; `sent_texts`: what became of those that were tried. `being_counted`: by contest's slug,
     payments that are paid, or said to be decided, and not counted yet. `callbacks`: how many ever came, by
     (provider's code, what they came to), the words being `hint`, `proof`, `provisional` (counted on, to be asked
-    about), `copy` (the same bytes again), `unknown reference` and `nothing` (forged, or no callback at all)."""
+    about), `copy` (the same bytes again), `unknown reference` and `nothing` (forged, or no callback at all).
+    `set_aside`: what fails by itself and waits, by kind. `workers`: how many say that they work."""
 
     contests: tuple[ContestFigures, ...]
     payments: Mapping[tuple[str, str], int]
@@ -55,6 +68,9 @@ class Figures:
     accounts: AccountFigures = AccountFigures()
     being_counted: Mapping[str, int] = field(default_factory=dict)
     callbacks: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    set_aside: Mapping[str, int] = field(default_factory=dict)
+    storage: StorageFigures = StorageFigures()
+    workers: int = 0
 
 
 class FigureStore(Protocol):

@@ -49,11 +49,12 @@ class StaffMoneyStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VoidBatch:
-    """What one batch of a voided window did. `looked_at` 0: nothing is left."""
+    """What one batch of a voided window did. `last`: nothing is left."""
 
     contest_id: UUID
     counted: tuple[tuple[str, int], ...]
     looked_at: int
+    last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class VoidStore(Protocol):
         """Give back the next rows of an approved window."""
         ...
 
-    async def progress(self, request_id: UUID) -> tuple[VoidProgress, ...]:
-        """How far a window is, a line for each currency; empty for what is no window."""
+    async def progress(self, request_id: UUID, *, given: bool = True) -> tuple[VoidProgress, ...]:
+        """How far a window is, a line for each currency; empty for what is no window. Reads all its rows. `given`:
+        and all their payments and refunds; else nothing is `refunded` or `manual`."""
         ...

@@ -4,9 +4,10 @@ Reads of contests and rankings are plain attributes of memory (a snapshot a seco
 whatever touches PostgreSQL is awaited.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -32,7 +33,8 @@ class OrderView:
 
     `reason`: one word, see `PayerReason`, or `review` / `refund_pending`. `receipt`: only once
     counted. `payment_url`: the hosted page of a redirect wallet, once the operator gave it.
-    `pay_before`: when the payer's time runs out. `asked`: whether the payer can approve by now.
+    `pay_before`: the operator's deadline for the payer; None until the operator has accepted the
+    request. `asked`: whether the payer can approve by now.
     """
 
     vote_id: UUID
@@ -103,7 +105,8 @@ class IncomingText:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An order that a voter was asked about by text; YES places it under `key`, once."""
+    """An order that a voter was asked about by text; YES places it under `key`, once. `quantity` 0: the question
+    is how many votes."""
 
     contest_slug: str
     candidate_code: str
@@ -134,6 +137,14 @@ class IncomingCallback:
     headers: Mapping[str, str]
     body: bytes
     remote: str
+
+
+class Taken(StrEnum):
+    """What became of a callback."""
+
+    STORED = "stored"
+    TOO_MANY = "too_many"  # of those that prove nothing; it is stored nowhere
+    STALE = "stale"  # its signature is of another time; it is stored nowhere
 
 
 class House(Protocol):
@@ -185,6 +196,11 @@ class House(Protocol):
         never), each with its new mark. HouseUnavailable."""
         ...
 
+    async def payment_links(self, vote_ids: Collection[UUID]) -> Mapping[UUID, str]:
+        """Of many orders at once, the operator's pages that are known, whether paid meanwhile or not.
+        HouseUnavailable."""
+        ...
+
     async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
         """A number's latest orders in a contest, as voter or as payer. HouseUnavailable."""
         ...
@@ -203,6 +219,14 @@ class House(Protocol):
         where nobody's number is known. HouseUnavailable."""
         ...
 
+    def number_key(self, number: Msisdn) -> str:
+        """The keyed hash by which something of a number is looked up."""
+        ...
+
+    def note_language(self, voter: Msisdn, language: str) -> None:
+        """A voter chose a language. Kept soon; never blocks and never raises."""
+        ...
+
     def note_reached(self, reached: Reached) -> None:
         """A voter chose a candidate and has not bought yet. Kept soon; never blocks and never raises."""
         ...
@@ -211,8 +235,8 @@ class House(Protocol):
         """A voter bought after all. Never blocks and never raises."""
         ...
 
-    async def store_callback(self, callback: IncomingCallback) -> None:
-        """Durable when it returns; judged later. HouseUnavailable."""
+    async def store_callback(self, callback: IncomingCallback) -> Taken:
+        """Durable when it returns that it is stored; judged later. HouseUnavailable."""
         ...
 
     async def store_text(self, text: IncomingText) -> bool:

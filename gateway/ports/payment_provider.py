@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 from uuid import UUID
 
 from gateway.domain.dispute import Standing
 from gateway.domain.money import Money
+from gateway.domain.payment import Withheld
 from gateway.domain.provisional import Claims as Claims
 from gateway.domain.routing import Kind as Kind
 from gateway.domain.wallet import PaymentMethod
@@ -32,6 +33,10 @@ class PayerReason(StrEnum):
     BLOCKED = "blocked"
     SERVICE_DOWN = "service_down"
     OTHER = "other"
+
+
+# Every reason of a payment that voters have a sentence for: an operator's, and our own.
+REASONS: Final = frozenset(PayerReason) | {Withheld.CLOSED, Withheld.CANDIDATE_WITHDRAWN}
 
 
 class Recovery(StrEnum):
@@ -125,14 +130,33 @@ class NeedsOtp:
 
 
 @dataclass(frozen=True, slots=True)
+class Reversed:
+    """Money that was taken is with the payer again, though we never asked for that: a dispute was lost,
+    or somebody gave it back past us. `amount`: what went, the whole or a part. `provider_reference`: the
+    operator's own number of the reversal, which tells a repeat from a second one. `standing`: whether it
+    is decided; while it is open the operator keeps the money back. `fee`: all that the operator took for
+    its work on it so far, where it says so. `at`: when the operator said it, where that is known."""
+
+    code: str
+    amount: Money
+    provider_reference: str
+    raw: str
+    standing: Standing = Standing.LOST
+    fee: Money | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """Definitely nothing was created. `ask_first`: the operator's refusal is only to be believed
-    after one status question that does not find our reference."""
+    after one status question that does not find our reference. `given_back`: of a refund that is refused
+    because of what the operator gave back without our asking, each of those."""
 
     code: str
     reason: PayerReason
     alarm: bool = False
     ask_first: bool = False
+    given_back: tuple[Reversed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +181,10 @@ CreateResult = Accepted | Redirect | NeedsOtp | Rejected | NotSent | Unknown
 
 @dataclass(frozen=True, slots=True)
 class StillOpen:
-    """Not final. `detail` is the operator's own word."""
+    """Not final. `detail` is the operator's own word; `page`: where it can be paid, where the answer shows it."""
 
     detail: str
+    page: Redirect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,35 +227,19 @@ StatusReport = StillOpen | Succeeded | Failed | NotFound | Unavailable
 
 
 @dataclass(frozen=True, slots=True)
-class Reversed:
-    """Money that was taken is with the payer again, though we never asked for that: a dispute was lost,
-    or somebody gave it back past us. `amount`: what went, the whole or a part. `provider_reference`: the
-    operator's own number of the reversal, which tells a repeat from a second one. `standing`: whether it
-    is decided; while it is open the operator keeps the money back. `fee`: all that the operator took for
-    its work on it so far, where it says so. `at`: when the operator said it, where that is known."""
-
-    code: str
-    amount: Money
-    provider_reference: str
-    raw: str
-    standing: Standing = Standing.LOST
-    fee: Money | None = None
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Hint:
     """What a callback claims. It only schedules a question, unless `proof` holds a report that a
     checked signature vouches for. Where the URL carried no token, one of these finds what it is about:
-    `order_code`; `reference`, ours, of a payment or a refund; `provider_reference`, as kept with a payment by
-    card. `claims`: all that an unsigned success says; None where the provider's callbacks do not say enough."""
+    `order_code`; `reference`, ours, of a payment or a refund; `reversal`, the operator's number of money that it
+    takes back, which a signature never proves. `claims`: all that an unsigned success says; None where the
+    provider's callbacks do not say enough."""
 
     claimed: str
     order_code: str | None = None
     event_id: str | None = None
-    proof: Succeeded | Failed | Reversed | None = None
+    proof: Succeeded | Failed | None = None
     reference: UUID | None = None
-    provider_reference: str | None = None
+    reversal: str | None = None
     claims: Claims | None = None
 
 
@@ -313,11 +322,39 @@ class PaymentProvider(Protocol):
         ...
 
 
+@runtime_checkable
+class CallbackSigner(Protocol):
+    """A provider whose operator signs callbacks."""
+
+    def is_signed(self, request: RawRequest) -> bool | None:
+        """Whether the operator's signature is on a callback that just came; None where that cannot be said now."""
+        ...
+
+
+@runtime_checkable
+class CallbackDater(Protocol):
+    """A provider whose operator signs when it called, so that an old callback is told from a new one."""
+
+    def is_stale(self, request: RawRequest) -> bool:
+        """Whether the operator signed a callback that just came, at a time that proves nothing now."""
+        ...
+
+
 class Preparer(Protocol):
     """A provider that asks for money in two steps. What the first one gives is kept before the second."""
 
     async def prepare(self, collection: Collection) -> Mapping[str, str] | NotSent:
         """Fetch the secrets that `Capabilities.prepares` names. It moves nothing: a lost answer is no matter."""
+        ...
+
+
+@runtime_checkable
+class Readier(Protocol):
+    """A provider whose calls need something that takes time and a call of its own, such as an access token."""
+
+    async def ready(self, collection: Collection) -> None:
+        """Have it, so that the next call about this collection leaves at once. What cannot be had is missing to that
+        call as well, which says so."""
         ...
 
 

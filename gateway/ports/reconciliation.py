@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from gateway.domain.money import Money
-from gateway.domain.reconciliation import DifferenceKind, Found, InTransit, LineKind, Repair
+from gateway.domain.reconciliation import DifferenceKind, Found, Group, InTransit, LineKind, Repair
 from gateway.ports.books import MoneyRefused
 from gateway.ports.payment_provider import Wallet
 
@@ -71,7 +71,8 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A difference as it stands. `offered`: what may be decided. `line`: cells of the statement's line."""
+    """A difference as it stands. `offered`: what may be decided. `line`: cells of the statement's line.
+    `request`: a request about it that waits or is being done."""
 
     id: int
     provider: str
@@ -89,6 +90,31 @@ class Difference:
     note: str | None = None
     resolved_by: str | None = None
     ledger_tx: UUID | None = None
+    request: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLine:
+    """Open differences that are decided alike. `asked`: so many of them are in a request that waits."""
+
+    group: Group
+    many: int
+    amount_minor: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatementFile:
+    """An import. `open`: its open differences."""
+
+    id: UUID
+    provider: str
+    name: str
+    lines: int
+    imported_by: str
+    imported_at: datetime
+    undone_at: datetime | None
+    open: int
 
 
 class ReconciliationStore(Protocol):
@@ -119,18 +145,20 @@ class ReconciliationStore(Protocol):
 
 
 class DifferenceStore(Protocol):
-    """Differences and the decisions about them."""
+    """Differences and imports, read."""
 
     async def differences(
-        self, *, open_only: bool = True, account: str | None = None, limit: int = 500
+        self, *, open_only: bool = True, account: str | None = None, group: Group | None = None, limit: int = 500
     ) -> Sequence[Difference]:
-        """The oldest differences."""
+        """The oldest differences, of an account or of a group."""
         ...
 
-    async def repair(
-        self, difference_id: int, repair: Repair, *, person: str, reason: str, operator_reference: str | None
-    ) -> Difference:
-        """Decide about one, with its posting. Raises MoneyRefused."""
+    async def groups(self, *, account: str | None = None, limit: int = 500) -> Sequence[GroupLine]:
+        """Open differences by what is decided alike, the oldest day first."""
+        ...
+
+    async def files(self, limit: int = 50) -> Sequence[StatementFile]:
+        """The latest imports."""
         ...
 
 

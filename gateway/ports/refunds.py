@@ -10,6 +10,7 @@ from gateway.domain.money import Money
 from gateway.domain.payment import Actor
 from gateway.domain.refund import RefundSeen, RefundState
 from gateway.ports.outgoing import Outgoing
+from gateway.ports.payment_provider import Reversed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,10 @@ class RefundStore(Protocol):
     async def observe(self, observation: RefundObservation) -> bool:
         """`record` for one, sharing a transaction with whoever comes at the same moment; whether it took
         its step."""
+        ...
+
+    async def record_reversals(self, refund: OpenRefund, parts: Sequence[Reversed]) -> None:
+        """Keep what the operator gave back of the payment without our asking, and do what follows."""
         ...
 
     async def record(self, observations: Sequence[RefundObservation]) -> set[UUID]:

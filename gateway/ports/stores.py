@@ -12,7 +12,8 @@ from gateway.domain.order import PlacedOrder, Refusal, Sale
 from gateway.domain.payment import Actor, Confirmed, Seen, State, Verdict
 from gateway.domain.record import record
 from gateway.domain.texting import Routes
-from gateway.ports.payment_provider import Collection, Reversed
+from gateway.ports.payment_provider import Collection
+from gateway.ports.reversals import NamedReversal
 
 # Name of the hosted page's address among a payment's secrets: whoever has it may pay.
 PAYMENT_URL: Final = "payment_url"
@@ -112,18 +113,6 @@ class DueCallback:
     received_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SeenReversal:
-    """What a callback proves about money that an operator took back. `provider`: the code in its URL. One of
-    these finds the payment: `reference`, ours; `number`, the operator's own of a payment by card."""
-
-    callback: int
-    provider: str
-    told: Reversed
-    reference: UUID | None = None
-    number: str | None = None
-
-
 @record
 class JudgedCallback:
     """What a callback came to: a word for the record, the payment it hints at, if any, and the callback that
@@ -143,7 +132,8 @@ class PaymentStore(Protocol):
     async def claim_to_collect(self, limit: int, rooms: Mapping[str, int] = ...) -> list[OpenPayment]:
         """Take due `created` payments and move them to `sent`, at most one prompt a number and
         provider: of an account among `rooms` at most so many, of all others together at most `limit`.
-        Committed when it returns."""
+        Those whose payers may not be asked any more, see `Withheld`, come back `failed`, with a text owed to the
+        voter. Committed when it returns."""
         ...
 
     async def move_unsent(self, account: str, sibling: str, limit: int) -> int:
@@ -161,8 +151,8 @@ class PaymentStore(Protocol):
         be asked about or were asked about some seconds ago."""
         ...
 
-    async def overdue_unsent(self, limit: int) -> list[UUID]:
-        """Orders that no operator could be asked about in time."""
+    async def close_unsent(self, limit: int) -> int:
+        """Close orders that no operator took in time; how many. What was ever sent is asked about for a day."""
         ...
 
     async def observe(self, observation: Observation) -> None:
@@ -177,9 +167,8 @@ class PaymentStore(Protocol):
         """
         ...
 
-    async def record_reversals(self, seen: Sequence[SeenReversal]) -> Mapping[int, UUID]:
-        """Keep what is proved about money that operators take back, and act on what is lost, each in a
-        transaction of its own; which payment each callback is about, if it is one of ours."""
+    async def name_reversals(self, named: Sequence[NamedReversal]) -> None:
+        """Have money that operators take back asked about."""
         ...
 
     async def claim_callbacks(self, limit: int) -> list[DueCallback]:
@@ -188,6 +177,10 @@ class PaymentStore(Protocol):
 
     async def judge_callbacks(self, judged: Sequence[JudgedCallback]) -> int:
         """Mark callbacks as judged and their payments as due for a question; how many are due."""
+        ...
+
+    async def set_callbacks_aside(self, broken: Sequence[tuple[int, Exception]]) -> None:
+        """Take callbacks that cannot be judged out of the queue. Staff may replay them."""
         ...
 
 

@@ -41,11 +41,17 @@ class UpdateStore(Protocol):
         ...
 
     async def left_over(self, older_than_seconds: float, limit: int) -> list[KeptUpdate]:
-        """Updates that nobody has handled in this time, in their order."""
+        """Updates that nobody has handled in this time, in their order; six times as long after each
+        further try."""
         ...
 
-    async def give_up(self, older_than_seconds: float) -> int:
-        """Mark what is too old to be answered as such; how many there were."""
+    async def try_again(self, update_id: int) -> None:
+        """Count one more try of an update, before it is made."""
+        ...
+
+    async def give_up(self, older_than_seconds: float, tries_max: int) -> Mapping[int, str]:
+        """End what is too old to be answered, and what was tried so often. Returns each with its outcome:
+        `too old` or `set aside`."""
         ...
 
     def lock(self) -> AbstractAsyncContextManager[bool]:

@@ -34,7 +34,7 @@ class TicketDesk(Protocol):
         """Open tickets, the oldest first."""
         ...
 
-    async def close(self, ticket: str, scope: Scope, *, person: str, reason: str) -> None:
+    async def close(self, ticket: str, *, person: str, reason: str) -> None:
         """End a ticket with what was found out, in its note and in the audit log. A voter who asks again gets
         a new one. `ticket`: as the voter was told. Raises ActRefused: unknown, or closed before."""
         ...

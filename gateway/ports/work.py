@@ -14,5 +14,6 @@ class Work(StrEnum):
     TEXTS_OUT = "texts_out"
     NUDGES = "nudges"
     REFUND = "refund"
+    REVERSALS = "reversals"
     STAFF_ACTS = "staff_acts"
     PAYOUTS = "payouts"

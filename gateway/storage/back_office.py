@@ -38,11 +38,10 @@ union select p.vote_id from refunds r join payments p on p.reference = r.payment
   where r.reference = cast(:uuid as uuid)
 union select cast(:uuid as uuid) where cast(:uuid as uuid) is not null
 """)
-# No index helps here: each would cost every payment, and this is asked when nothing else is found.
 _OF_OPERATOR: Final = text("""
 select vote_id from payments where provider_reference = :word
 union select p.vote_id from refunds r join payments p on p.reference = r.payment_reference
-  where :word in (r.provider_reference, r.manual_reference)
+  where r.provider_reference = :word or r.manual_reference = :word
 limit 20
 """)
 _OF_LATEST: Final = text("""
@@ -61,14 +60,6 @@ select v.id, v.voter_cipher, p.reference, p.payer_cipher
 from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at join contests c on c.id = v.contest_id
 where v.id = :vote and {_IN_SCOPE} order by p.sent_at desc nulls last
 """)
-_VOTE_OF: Final = text(f"""
-select p.vote_id from payments p join contests c on c.id = p.contest_id where p.reference = :reference and {_IN_SCOPE}
-""")
-_CALLBACK: Final = text(f"""
-select 1 from callbacks b left join payments p on p.reference = b.payment_reference
-  left join contests c on c.id = p.contest_id
-where b.id = :id and {_IN_SCOPE}
-""")
 _COUNTS: Final = text(f"""
 select now() as now,
   (select count(*) from staff_requests r left join contests c on c.slug = r.preview ->> 'contest'
@@ -83,12 +74,17 @@ select r.status, r.currency, count(*) as many, sum(r.amount_minor) as amount_min
 from refunds r join contests c on c.id = r.contest_id
 where r.status in ('due', 'sent', 'manual') and {_IN_SCOPE} group by 1, 2 order by 1, 2
 """)
+# Each branch reads a partial index.
 _BACKLOG: Final = text(f"""
-select p.provider, count(*) filter (where p.status = 'confirmed') as counting,
-  min(p.confirmed_at) filter (where p.status = 'confirmed') as since,
-  count(*) filter (where p.status <> 'confirmed') as asked
-from payments p join contests c on c.id = p.contest_id
-where p.status in ('sent', 'pending', 'confirmed') and {_IN_SCOPE} group by 1 order by 1
+select b.provider, cast(sum(b.counting) as bigint) as counting, min(b.since) as since,
+  cast(sum(b.asked) as bigint) as asked
+from (
+  select provider, contest_id, count(*) as counting, min(confirmed_at) as since, 0 as asked
+  from payments where status = 'confirmed' group by 1, 2
+  union all
+  select provider, contest_id, 0, null, count(*) from payments where status in ('sent', 'pending') group by 1, 2) b
+  join contests c on c.id = b.contest_id
+where {_IN_SCOPE} group by 1 order by 1
 """)
 _DIFFERENCES: Final = text("""
 select provider, count(*) as many from differences where status = 'open' group by 1 order by 1
@@ -103,16 +99,13 @@ from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
 where p.status = 'held' and {_IN_SCOPE} order by p.confirmed_at limit :limit
 """)
-_REFUND: Final = """
+_REFUNDS: Final = text(f"""
 select r.reference, r.payment_reference, r.status, r.provider, r.amount_minor, r.currency, r.reason, r.reason_code,
   r.requested_by, r.created_at, r.done_at, coalesce(r.manual_reference, r.provider_reference) as theirs, c.slug
 from refunds r join contests c on c.id = r.contest_id
-"""
-_REFUNDS: Final = text(f"""{_REFUND}
 where r.status = any(:statuses) and {_IN_SCOPE}
 order by r.status = 'manual' desc, r.created_at limit :limit
 """)
-_ONE_REFUND: Final = text(f"{_REFUND} where r.reference = :reference and {_IN_SCOPE}")
 
 
 class PostgresBackOffice:
@@ -166,18 +159,6 @@ class PostgresBackOffice:
             await note(connection, actor=person, act="number.shown", subject=str(vote_id), detail=detail)
         return numbers
 
-    async def vote_of(self, payment_reference: UUID, scope: Scope) -> UUID | None:
-        """The order that a payment belongs to."""
-        async with self._engine.connect() as connection:
-            asked = {"reference": payment_reference, "scope": scope}
-            found: UUID | None = (await connection.execute(_VOTE_OF, asked)).scalar_one_or_none()
-        return found
-
-    async def callback_in_scope(self, callback: int, scope: Scope) -> bool:
-        """Whether there is such a callback, and it is about an order of this organiser."""
-        async with self._engine.connect() as connection:
-            return (await connection.execute(_CALLBACK, {"id": callback, "scope": scope})).first() is not None
-
     async def waiting(self, scope: Scope) -> Waiting:
         """What waits."""
         asked = {"scope": scope}
@@ -225,13 +206,6 @@ class PostgresBackOffice:
         async with self._engine.connect() as connection:
             asked = {"scope": scope, "statuses": list(statuses), "limit": limit}
             return [refund_facts(row) for row in await connection.execute(_REFUNDS, asked)]
-
-    async def refund(self, reference: UUID, scope: Scope) -> RefundFacts | None:
-        """One refund."""
-        async with self._engine.connect() as connection:
-            asked = {"reference": reference, "scope": scope}
-            row = (await connection.execute(_ONE_REFUND, asked)).one_or_none()
-        return None if row is None else refund_facts(row)
 
     async def _lines(
         self, connection: AsyncConnection, votes: set[UUID], scope: Scope, limit: int

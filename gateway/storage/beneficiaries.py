@@ -9,6 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.msisdn import Msisdn
+from gateway.domain.staff import Right
 from gateway.domain.staff_request import Act, ActRefused, StaffRequest, Why
 from gateway.ports.payouts import BeneficiaryLine
 from gateway.ports.staff import NewRequest
@@ -16,6 +17,7 @@ from gateway.storage.audit_notes import note
 from gateway.storage.book import organiser_id
 from gateway.storage.payouts import phone_place
 from gateway.storage.staff_requests import Freeze, hold_request
+from gateway.storage.staff_rights import StaffRights
 from gateway.storage.vault import Vault, each_opened
 
 _ADD: Final = text("""
@@ -37,10 +39,11 @@ _RETIRE: Final = text("update beneficiaries set retired_at = coalesce(retired_at
 class PostgresBeneficiaries:
     """Beneficiaries on PostgreSQL. `delay`: between confirmation and the first payout."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault, delay: timedelta) -> None:
+    def __init__(self, engine: AsyncEngine, vault: Vault, delay: timedelta, rights: StaffRights) -> None:
         self._engine = engine
         self._vault = vault
         self._delay = delay
+        self._rights = rights
 
     async def add(self, organiser: str, account: str, number: Msisdn, name: str, person: str) -> UUID:
         """Register where an organiser is to be paid; not usable before somebody else confirms it."""
@@ -55,6 +58,7 @@ class PostgresBeneficiaries:
             "person": person,
         }
         async with self._engine.begin() as connection:
+            await self._rights.check(connection, person, Right.PAY_OUT)
             of = await organiser_id(connection, organiser)
             await connection.execute(_ADD, {**values, "organiser": of})
             detail = {"beneficiary": str(made), "number": number.masked(), "name": name, "operator": account}
@@ -70,6 +74,7 @@ class PostgresBeneficiaries:
     async def retire(self, beneficiary: UUID, *, person: str, reason: str) -> None:
         """Pay there no more. Raises ActRefused."""
         async with self._engine.begin() as connection:
+            await self._rights.check(connection, person, Right.PAY_OUT)
             if (await connection.execute(_RETIRE, {"id": beneficiary})).one_or_none() is None:
                 raise ActRefused(Why.UNKNOWN, f"there is no beneficiary {beneficiary}")
             await note(

@@ -1,4 +1,5 @@
-"""Callbacks as received: many callers, one insert, one commit, then the answer.
+"""Callbacks as received: many callers, one insert, one commit, then the answer. Bodies are sealed, because
+operators name the payer in them, also in the spool.
 
 Where PostgreSQL does not take them at once they go to the spool on this machine's disk, and from there
 into PostgreSQL when it is back. A callback has its id from its arrival on, so that the insert may be
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 import structlog
@@ -22,10 +23,12 @@ from gateway.ports.house import HouseUnavailable, IncomingCallback
 from gateway.storage.coalescer import Coalescer, Overloaded
 from gateway.storage.rows import document, line, recordset
 from gateway.storage.spool import Segment, Spool, SpoolFull, Waiting
-from gateway.storage.vault import Vault, fingerprint
+from gateway.storage.vault import SealBroken, Vault
 
 # How long PostgreSQL may take before a callback goes to the spool. Operators wait a second or two.
 INSERT_SECONDS: Final = 0.3
+# How long a callback that proves nothing waits for whether it names something open.
+OPEN_SECONDS: Final = 1.0
 DRAIN_EVERY_SECONDS: Final = 1.0
 # After this an insert that nobody waits for any more is ended, and its connection with it.
 _GIVEN_UP_SECONDS: Final = 10.0
@@ -38,14 +41,29 @@ _COLUMNS: Final = (
     ("method", "text"),
     ("headers", "text"),
     ("body", "bytea"),
+    ("body_cipher", "bytea"),
     ("body_hash", "bytea"),
     ("remote", "text"),
 )
 _STORE: Final = text(f"""
-insert into callbacks (record_id, received_at, provider, payment_reference, method, headers, body, body_hash, remote)
-select record_id, received_at, provider, payment_reference, method, cast(headers as jsonb), body, body_hash, remote
+insert into callbacks (record_id, received_at, provider, payment_reference, method, headers, body, body_cipher,
+  body_hash, remote)
+select record_id, received_at, provider, payment_reference, method, cast(headers as jsonb), body,
+  body_cipher, body_hash, remote
 from {recordset(_COLUMNS)}
 on conflict (received_at, record_id) do nothing
+""")
+# The states in which a callback makes us ask.
+_OPEN: Final = text("""
+select p.reference::text from payments p
+where p.reference = any(cast(:references as uuid[])) and p.status in ('sent','pending','expired','failed')
+union all select r.reference::text from refunds r
+where r.reference = any(cast(:references as uuid[])) and r.status = 'sent'
+union all select o.reference::text from payouts o
+where o.reference = any(cast(:references as uuid[])) and o.status = 'sent'
+union all select k.order_code from order_keys k join payments p
+  on p.reference = k.payment_reference and p.placed_at = k.placed_at
+where k.order_code = any(cast(:codes as text[])) and p.status in ('sent','pending','expired','failed')
 """)
 # What PostgreSQL says of a row that it will never take, and of no other.
 _NEVER: Final = (DataError, IntegrityError)
@@ -78,6 +96,9 @@ class PostgresCallbacks:
         self.waiting = Waiting(0, 0.0, 0)
         """What the spool held when it was looked at last, a second ago at most."""
         self._inserts: Coalescer[Row, None] = Coalescer(self._insert_each, batch_max=_BATCH, lanes=2)
+        self._questions: Coalescer[tuple[UUID | None, str | None], bool] = Coalescer(
+            self._which_are_open, batch_max=_BATCH, waiting_max=_BATCH, patience=OPEN_SECONDS
+        )
 
     async def store(self, callback: IncomingCallback) -> None:
         """Durable when it returns. Raises HouseUnavailable: it is stored nowhere, or nobody knows."""
@@ -94,6 +115,25 @@ class PostgresCallbacks:
             self._note_away(error)
             await self._set_aside(row, self._spool)
 
+    async def is_open(self, reference: UUID | None, order_code: str | None) -> bool:
+        """Whether a payment, refund or payout of this reference, or of this order, waits for its end. False, too,
+        where it is not known in time, because very many ask. Raises HouseUnavailable."""
+        try:
+            return await self._questions.do((reference, order_code))
+        except (Overloaded, TimeoutError):
+            return False
+        except (SQLAlchemyError, OSError) as error:
+            raise HouseUnavailable(type(error).__name__) from error
+
+    async def _which_are_open(self, asked: list[tuple[UUID | None, str | None]]) -> list[bool]:
+        names = {
+            "references": [reference for reference, _ in asked if reference],
+            "codes": [code for _, code in asked if code],
+        }
+        async with self._engine.connect() as connection:
+            found = set((await connection.execute(_OPEN, names)).scalars())
+        return [str(reference) in found or code in found for reference, code in asked]
+
     def _note_away(self, error: Exception) -> None:
         if not self._away and not isinstance(error, _NEVER):
             self._away = True
@@ -108,14 +148,8 @@ class PostgresCallbacks:
             _log.error("callback_kept_nowhere", error=type(error).__name__, provider=row["provider"])
             raise HouseUnavailable(type(error).__name__) from error
 
-    async def _insert_each(self, rows: list[Row]) -> Sequence[BaseException | None]:
-        try:
-            await self._insert(rows)
-        except _NEVER:
-            raise  # one by one: the others are good
-        except (SQLAlchemyError, OSError) as error:
-            # To each its own, and not one by one: it would take each as long again.
-            return [HouseUnavailable(type(error).__name__) for _ in rows]
+    async def _insert_each(self, rows: list[Row]) -> list[None]:
+        await self._insert(rows)
         return [None] * len(rows)
 
     async def _insert(self, rows: Sequence[Row]) -> None:
@@ -123,15 +157,16 @@ class PostgresCallbacks:
             await connection.execute(_STORE, document(rows))
 
     def _row(self, callback: IncomingCallback) -> Row:
+        record_id = uuid4()
         return {
-            "record_id": uuid4(),
+            "record_id": record_id,
             "received_at": self._clock(),
             "provider": callback.provider,
             "payment_reference": self._vault.reference_in(callback.token) if callback.token else None,
             "method": callback.method,
             "headers": orjson.dumps(dict(callback.headers)).decode(),
-            "body": callback.body,
-            "body_hash": fingerprint(callback.body),
+            "body_cipher": self._vault.seal_bytes(callback.body, body_place(record_id)),
+            "body_hash": self._vault.copy_mark(callback.body),
             "remote": callback.remote,
         }
 
@@ -199,3 +234,20 @@ class PostgresCallbacks:
         """Close the spool. What is in it stays for the next process."""
         if self._spool is not None:
             await self._spool.aclose()
+
+
+def body_place(record_id: UUID) -> str:
+    """Where a callback's sealed body stands."""
+    return f"callbacks.body:{record_id}"
+
+
+def body_of(vault: Vault, record_id: UUID | None, body: bytes | None, sealed: bytes | None) -> bytes:
+    """The body of a stored callback; of one from an earlier release, `body`. Where the seal is broken it is
+    logged and read as empty, because the others go on."""
+    if sealed is None or record_id is None:
+        return bytes(body or b"")
+    try:
+        return vault.open_bytes(bytes(sealed), body_place(record_id))
+    except SealBroken as error:
+        _log.error("seal_broken", place=str(error))
+        return b""

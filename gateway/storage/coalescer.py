@@ -9,6 +9,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -17,12 +20,20 @@ class Overloaded(Exception):
     """More callers wait than may wait. Nothing was done for this one."""
 
 
+def is_about_all(error: Exception) -> bool:
+    """Whether a batch failed because of its server and not because of what is in it."""
+    if isinstance(error, DataError | IntegrityError):
+        return False
+    return isinstance(error, OSError | SQLAlchemyError | RedisError)
+
+
 class Coalescer(Generic[T, R]):
     """Gathers items of concurrent callers into batches.
 
     `work` gets a list and returns one result for each item, in order; a result that is an
-    exception is raised to its caller. When a batch raises, its members run one by one, so that
-    one bad member spoils nobody else's. `lanes`: batches under way at once. `patience`: seconds after
+    exception is raised to its caller. When a batch raises what may be about one member, its members run
+    one by one, so that one bad member spoils nobody else's. A server that does not answer fails them all
+    at once: one by one, each would wait as long again. `lanes`: batches under way at once. `patience`: seconds after
     which a caller gets TimeoutError, by one timer for all of them; what had not left by then never does.
     """
 
@@ -106,8 +117,9 @@ class Coalescer(Generic[T, R]):
                 future.cancel()
             raise
         except Exception as error:
-            if len(batch) == 1:
-                _settle(batch[0][1], error)
+            if len(batch) == 1 or is_about_all(error):
+                for _, future in batch:
+                    _settle(future, error)
                 return
             for member in batch:
                 await self._carry([member])

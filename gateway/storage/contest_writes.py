@@ -81,6 +81,7 @@ def _row(contest: Contest) -> dict[str, Any]:
         "packs": list(contest.packs),
         "rules": dict(contest.rules),
         "contact": contest.contact,
+        "confirm_above": contest.confirm_above,
     }
 
 

@@ -148,5 +148,6 @@ def _contest(row: Row[Any], standing: Sequence[Candidate]) -> Contest:
         packs=tuple(row.packs),
         rules=row.rules,
         contact=row.contact,
+        confirm_above=row.confirm_above,
         candidates=tuple(standing),
     )

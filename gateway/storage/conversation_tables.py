@@ -3,6 +3,8 @@
 See `gateway.storage.tables` for how instants, amounts and phone numbers are held.
 """
 
+from uuid import UUID
+
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -32,6 +34,7 @@ messages_out = Table(
     instant("created_at", null=False, default="now()"),
     instant("sent_at"),
     number("chat_id", null=True),
+    instant("purged_at"),
     UniqueConstraint("kind", "key"),
 )
 Index(
@@ -50,7 +53,7 @@ Index(
     messages_out.c.payment_reference,
     postgresql_where=text("payment_reference is not null"),
 )
-Index("messages_out_created", messages_out.c.created_at)
+Index("messages_out_created", messages_out.c.created_at, postgresql_where=text("purged_at is null"))
 
 messages_in = Table(
     "messages_in",
@@ -67,6 +70,7 @@ messages_in = Table(
     instant("handled_at"),
     words("outcome", null=True),
 )
+Index("messages_in_received", messages_in.c.received_at)
 Index("messages_in_due", messages_in.c.received_at, postgresql_where=text("handled_at is null"))
 Index(
     "messages_in_same",
@@ -114,6 +118,15 @@ unfinished_dialogues = Table(
 Index("unfinished_dialogues_reached", unfinished_dialogues.c.reached_at)
 Index("unfinished_dialogues_due", unfinished_dialogues.c.reached_at, postgresql_where=text("handled_at is null"))
 
+chosen_languages = Table(
+    "chosen_languages",
+    metadata,
+    raw("phone_index", null=False, key=True),
+    words("language"),
+    instant("chosen_at", null=False, default="now()"),
+)
+Index("chosen_languages_by_age", chosen_languages.c.chosen_at)
+
 support_tickets = Table(
     "support_tickets",
     metadata,
@@ -147,6 +160,12 @@ Index(
     postgresql_where=text("status = 'open' and phone_index is null"),
 )
 
+Index(
+    "support_tickets_of_payment",
+    support_tickets.c.payment_reference,
+    postgresql_where=text("payment_reference is not null"),
+)
+
 telegram_updates = Table(
     "telegram_updates",
     metadata,
@@ -156,6 +175,7 @@ telegram_updates = Table(
     raw("body_cipher", null=False),
     instant("handled_at"),
     words("outcome", null=True),
+    number("tries", default="1", big=False),
 )
 Index(
     "telegram_updates_handled",
@@ -191,3 +211,13 @@ Index(
     telegram_chats.c.board_until,
     postgresql_where=telegram_chats.c.board_message_id.is_not(None),
 )
+
+
+def recipient_place(message_id: UUID) -> str:
+    """Where the sealed recipient of a text stands."""
+    return f"messages_out.recipient:{message_id}"
+
+
+def sender_place(carrier: str, carrier_id: str) -> str:
+    """Where the sealed sender of a text stands."""
+    return f"messages_in.sender:{carrier}:{carrier_id}"

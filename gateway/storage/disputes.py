@@ -23,8 +23,10 @@ from gateway.domain.refund import RefundSeen, RefundState, advance_refund
 from gateway.domain.tally import Adjusted
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.payment_provider import Reversed
-from gateway.ports.stores import LedgerEntry, SeenReversal
+from gateway.ports.reversals import SeenReversal
+from gateway.ports.stores import LedgerEntry
 from gateway.storage.give_back import lock_contest, reverse_counted
+from gateway.storage.hints import hint
 from gateway.storage.ledger import book
 from gateway.storage.settlement import By, SettlementBroken
 
@@ -67,7 +69,7 @@ values (:reference, :before, :after, :seen, 'verifier', :detail)
 """)
 _KEEP_EVIDENCE: Final = text("""
 insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw)
-values (:payment, :word, 'callback_proof', :amount, :currency, :number, :raw)
+values (:payment, :word, 'status', :amount, :currency, :number, :raw)
 """)
 _FEE: Final = text("update disputes set fee_minor = :fee where reference = :reference")
 
@@ -80,6 +82,14 @@ order by d.closed_at limit :limit
 _LOST: Final = text("""
 select reference, provider, operator_reference, payment_reference, contest_id, code, amount_minor, currency
 from disputes where reference = :reference and status = 'lost' and effect is null
+""")
+# Those of the same payment whose money nobody has decided about, this one included.
+_PARTS: Final = text("""
+select d.reference, d.amount_minor from disputes d
+where d.payment_reference = :payment and d.status = 'lost' and d.currency = :currency and (d.effect is null
+  or d.effect = 'person' and exists (
+    select 1 from differences f where f.dispute_reference = d.reference and f.status = 'open' and f.amount_minor < 0))
+order by d.reference
 """)
 # The refund before the payment: whoever gives money back locks them in this order.
 _REFUND: Final = text("""
@@ -109,10 +119,17 @@ insert into refund_events (reference, from_status, to_status, seen, actor, detai
 select reference, cast(:before as text), cast(:after as text), 'reversed', 'verifier', :detail from f
 """)
 _DIFFERENCE: Final = text("""
-insert into differences (provider, kind, payment_reference, dispute_reference, amount_minor, currency, detail)
-values (:provider, :kind, :payment, :dispute, :more, :currency, :detail) on conflict do nothing
+insert into differences (provider, kind, payment_reference, dispute_reference, contest_id, amount_minor, currency,
+  detail)
+values (:provider, :kind, :payment, :dispute, (select contest_id from disputes where reference = :dispute), :more,
+  :currency, :detail) on conflict do nothing
 """)
 _DONE: Final = text("update disputes set effect = :effect, reversed_minor = :reversed where reference = :reference")
+_EXPLAINED: Final = text("""
+update differences set status = 'resolved', resolution = 'came_in', resolved_by = 'spotlight', resolved_at = now(),
+  note = 'with other parts it is all of the payment'
+where dispute_reference = :reference and status = 'open' and amount_minor < 0
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +139,7 @@ class _Case:
     dispute: Row[Any]
     payment: Row[Any]
     refund: Row[Any] | None
+    parts: Sequence[Row[Any]]
 
     @property
     def state(self) -> State:
@@ -146,21 +164,30 @@ class _Case:
             last_call = RefundSeen(refund.last_call) if refund.last_call else None
             may_stop = stoppable(RefundState(refund.status), last_call, failed=refund.failed)
         proved = not self.payment.provisional
-        return effect_of(self.state, self.paid, self.lost, proved=proved, refund_stoppable=may_stop)
+        together = Money(sum(part.amount_minor for part in self.parts), self.dispute.currency)
+        return effect_of(self.state, self.paid, self.lost, proved=proved, refund_stoppable=may_stop, together=together)
+
+    def reversed(self) -> list[dict[str, Any]]:
+        """What of the payment's money left the book with which dispute: all of it with this one, or with its parts."""
+        whole = {"reference": self.dispute.reference, "amount_minor": self.paid.amount_minor}
+        parts = [whole] if self.lost == self.paid else [part._asdict() for part in self.parts]
+        return [{"reference": part["reference"], "reversed": part["amount_minor"]} for part in parts]
 
 
-async def record_reversals(engine: AsyncEngine, seen: Sequence[SeenReversal]) -> Mapping[int, UUID]:
-    """Keep what proofs say about disputes and act on those that are lost; which payment each callback is
-    about, if it is one of ours."""
-    found: dict[int, UUID] = {}
+async def record_reversals(engine: AsyncEngine, seen: Sequence[SeenReversal]) -> Mapping[str, UUID]:
+    """Keep what operators say about disputes and act on those that are lost; the payments of ours that they are
+    about, by the operators' numbers. One that is not known as paid is asked about."""
+    found: dict[str, UUID] = {}
     for one in seen:
         async with engine.begin() as connection:
             payment = await _payment_of(connection, one)
             dispute = None if payment is None else await _hear(connection, payment, one.told)
+            if payment is not None:
+                await hint(connection, [payment.reference])
         if payment is None:
             _log.error("reversal_of_unknown_payment", **_said(one))
             continue
-        found[one.callback] = payment.reference
+        found[one.told.provider_reference] = payment.reference
         if dispute is not None:
             await _act(engine, dispute, payment.contest_id)
     return found
@@ -283,11 +310,13 @@ async def _case(connection: AsyncConnection, dispute: UUID, contest: UUID) -> _C
         return None
     asked = {"payment": lost.payment_reference}
     refund = (await connection.execute(_REFUND, asked)).one_or_none()
-    return _Case(lost, (await connection.execute(_PAYMENT, asked)).one(), refund)
+    payment = (await connection.execute(_PAYMENT, asked)).one()
+    parts = (await connection.execute(_PARTS, {**asked, "currency": lost.currency})).all()
+    return _Case(lost, payment, refund, parts)
 
 
 async def _carry_out(connection: AsyncConnection, case: _Case, effect: Effect) -> None:
-    reversed_minor = case.paid.amount_minor
+    gone = case.reversed()
     if effect is Effect.TAKEN_BACK and case.state is State.SETTLED:
         await _uncount(connection, case)
     elif effect is Effect.TAKEN_BACK:
@@ -299,16 +328,18 @@ async def _carry_out(connection: AsyncConnection, case: _Case, effect: Effect) -
         await _move(connection, case)
         await _book(connection, case, ledger.owed_reversed(case.paid))
     else:
-        reversed_minor = 0
-        gone = Money(-case.lost.amount_minor, case.lost.currency)
+        gone = [{"reference": case.dispute.reference, "reversed": 0}]
+        more = Money(-case.lost.amount_minor, case.lost.currency)
         if effect is Effect.TWICE:
             detail, kind = f"given back, and lost to {case.detail} as well", DifferenceKind.DOUBLE
         else:
             paid = f"{case.paid.plain()} {case.paid.currency}"
             detail, kind = f"another amount than {paid} was lost to {case.detail}", DifferenceKind.AMOUNT
-        await _differ(connection, case.payment, case.dispute.reference, gone, detail, kind)
-    done = {"reference": case.dispute.reference, "effect": effect.value, "reversed": reversed_minor}
-    await connection.execute(_DONE, done)
+        await _differ(connection, case.payment, case.dispute.reference, more, detail, kind)
+    for part in gone:
+        await connection.execute(_DONE, {**part, "effect": effect.value})
+        if part["reversed"]:
+            await connection.execute(_EXPLAINED, part)
 
 
 async def _uncount(connection: AsyncConnection, case: _Case) -> None:

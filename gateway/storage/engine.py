@@ -69,6 +69,8 @@ def make_engine(
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         isolation_level="AUTOCOMMIT" if autocommit else "READ COMMITTED",
+        # What a statement was sent with may be a number or what somebody wrote: it belongs in no log.
+        hide_parameters=True,
     )
     event.listen(engine.sync_engine, "handle_error", _mark_disconnect)
     return engine

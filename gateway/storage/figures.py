@@ -9,8 +9,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.texting import DELIVERED, UNDELIVERED
-from gateway.ports.figures import AccountFigures, ContestFigures, Figures, TextFigures
+from gateway.ports.figures import AccountFigures, ContestFigures, Figures, StorageFigures, TextFigures
 from gateway.storage.owed import PostgresOwed
+from gateway.storage.partitions import read_months_ahead
+from gateway.storage.set_aside import Kind, count_set_aside
+from gateway.storage.upkeep import read_upkeep
 
 _UNDELIVERED: Final = ", ".join(f"'{word}'" for word in sorted(UNDELIVERED))
 
@@ -63,14 +66,25 @@ select coalesce(carrier, 'none') as carrier, case
     when delivery_status = '{DELIVERED}' then 'delivered'
     when delivery_status in ({_UNDELIVERED}) then 'undelivered' else 'on_its_way' end as outcome,
   count(*) as many, coalesce(sum(parts), 0) as parts
-from messages_out where created_at > now() - interval '24 hours' and status in ('sent', 'refused', 'unknown')
+from messages_out where purged_at is null and created_at > now() - interval '24 hours'
+  and status in ('sent', 'refused', 'unknown')
 group by 1, 2
 """)
 
 _REFUSALS: Final = text("""
 select split_part(last_error, ' refuses us: ', 1) as carrier, split_part(last_error, ' refuses us: ', 2) as reason,
   count(*) as many
-from messages_out where created_at > now() - interval '24 hours' and last_error like '% refuses us: %' group by 1, 2
+from messages_out where purged_at is null and created_at > now() - interval '24 hours'
+  and last_error like '% refuses us: %' group by 1, 2
+""")
+
+# A partition counts with its table. Sizes are asked of the file system, rows are what the last analysis found.
+_SIZES: Final = text("""
+select coalesce(i.inhparent, c.oid)::regclass::text as name, sum(pg_total_relation_size(c.oid)) as bytes,
+  sum(greatest(c.reltuples, 0)) as rows
+from pg_class c join pg_namespace s on s.oid = c.relnamespace and s.nspname = 'public'
+  left join pg_inherits i on i.inhrelid = c.oid
+where c.relkind = 'r' group by 1
 """)
 
 
@@ -94,6 +108,9 @@ class PostgresFigures:
             callbacks = (await connection.execute(_CALLBACKS)).all()
             being_counted = (await connection.execute(_BEING_COUNTED)).all()
             accounts = await self._accounts(connection)
+            aside = await count_set_aside(connection)
+            sizes = (await connection.execute(_SIZES)).all()
+            upkeep = await read_upkeep(connection)
         owed: Mapping[str, float] = {work.value: age for work, age in (await self._owed.owed()).items()}
         return Figures(
             contests=tuple(ContestFigures(r.slug, r.currency, int(r.votes), int(r.collected)) for r in contests),
@@ -104,6 +121,15 @@ class PostgresFigures:
             accounts=accounts,
             being_counted={row.slug: int(row.many) for row in being_counted},
             callbacks={(row.provider, row.outcome): row.many for row in callbacks},
+            # A kind without any is shown as 0, so that an alarm ends.
+            set_aside={kind.value: aside[kind][0] if kind in aside else 0 for kind in Kind},
+            workers=await self._owed.workers(),
+            storage=StorageFigures(
+                bytes={row.name: int(row.bytes) for row in sizes},
+                rows={row.name: int(row.rows) for row in sizes},
+                months_ahead=await read_months_ahead(self._engine),
+                upkeep_seconds={task: last.age.total_seconds() for task, last in upkeep.items() if last.age},
+            ),
         )
 
     async def _accounts(self, connection: AsyncConnection) -> AccountFigures:

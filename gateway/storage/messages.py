@@ -15,9 +15,11 @@ from gateway.domain.texting import DELIVERED, UNDELIVERED, Routes, after, countr
 from gateway.ports.house import IncomingText
 from gateway.ports.stores import PAYMENT_URL, DueMessage, SentMessage
 from gateway.storage.contests import DIAL_CODE
+from gateway.storage.conversation_tables import recipient_place, sender_place
 from gateway.storage.orders import payer_place, secrets_place, voter_place
 from gateway.storage.rows import document, recordset
-from gateway.storage.vault import Vault, each_opened, fingerprint
+from gateway.storage.set_aside import READ_AGAIN_SECONDS, SHOWN_SECONDS, Kind, each_read, set_aside
+from gateway.storage.vault import Vault, fingerprint
 
 LEASE_SECONDS: Final = 60
 # A text of unknown fate is looked at so often, for so long; after that it stays unknown.
@@ -38,29 +40,34 @@ where status = 'sending' and next_try_at <= now()
 # A report of that carrier for that number which belongs to no other text of ours proves that it was
 # sent. While another text to it is under way, whose id is not known yet, nothing is concluded.
 _FOUND_SENT: Final = text("""
+with open as materialized (
+  select id, status, carrier, recipient_index, sent_at from messages_out
+  where status in ('sending', 'unknown') and next_try_at is not null)
 update messages_out m set status = 'sent', carrier_message_id = f.carrier_message_id, delivery_status = f.status,
   delivery_at = f.received_at, next_try_at = null, last_error = null
 from (
-  select distinct on (d.id) u.id as message, d.* from messages_out u join lateral (
+  select distinct on (d.id) u.id as message, d.* from open u join lateral (
     select r.* from delivery_reports r
     where r.carrier = u.carrier and r.phone_index = u.recipient_index and r.received_at >= u.sent_at
       and not exists (select 1 from messages_out o
         where o.carrier = r.carrier and o.carrier_message_id = r.carrier_message_id)
     order by r.id limit 1) d on true
-  where u.status = 'unknown' and u.next_try_at is not null and not exists (select 1 from messages_out s
+  where u.status = 'unknown' and not exists (select 1 from open s
     where s.status = 'sending' and s.recipient_index = u.recipient_index)
   order by d.id, u.sent_at) f
 where m.id = f.message and m.status = 'unknown'
 """)
 
-# Only a carrier that reports on later texts and is silent about this one did not get it.
+# Only a carrier that reports on later texts and is silent about this one did not get it. Its newest reports are
+# looked at first: the first of a later text is enough.
 _STILL_UNKNOWN: Final = text("""
 update messages_out m set next_try_at = case when sent_at > now() - make_interval(secs => :longest)
   then now() + make_interval(secs => :again) end
-where status = 'unknown' and next_try_at <= now() and not exists (
-  select 1 from delivery_reports d
+where status = 'unknown' and next_try_at <= now() and (
+  select d.id from delivery_reports d
     join messages_out o on o.carrier = d.carrier and o.carrier_message_id = d.carrier_message_id
-  where d.carrier = m.carrier and d.received_at > m.sent_at and o.sent_at > m.sent_at and o.status = 'sent')
+  where d.carrier = m.carrier and d.received_at > m.sent_at and o.sent_at > m.sent_at and o.status = 'sent'
+  order by d.received_at desc limit 1) is null
 """)
 
 _DUE: Final = text(f"""
@@ -70,6 +77,7 @@ with due as (
 select m.id, m.kind, m.language, m.params, m.status, m.carrier, m.attempts, m.chat_id, m.recipient_cipher,
   m.payment_reference, v.id as vote_id, v.voter_cipher, v.quantity, v.receipt, v.amount_minor, v.currency,
   p.payer_cipher, p.secrets_cipher, p.method, p.received_minor, p.received_currency,
+  v.voter_index <> p.payer_index as paid_elsewhere,
   k.code as candidate_code, k.name as candidate_name, c.name as contest_name, c.country, c.short_code,
   {DIAL_CODE} as dial_code
 from due join messages_out m using (id)
@@ -135,7 +143,8 @@ on conflict do nothing
 """)
 
 _DUE_IN: Final = text("""
-select m.*, (select f.carrier_id from messages_in f
+select m.*, (select l.language from chosen_languages l where l.phone_index = m.sender_index) as language,
+  (select f.carrier_id from messages_in f
     where f.sender_index = m.sender_index and f.recipient = m.recipient and f.text_hash = m.text_hash
       and f.received_at between m.received_at - interval '3 minutes' and m.received_at
     order by f.received_at, f.carrier_id limit 1) as first_carrier_id
@@ -181,12 +190,13 @@ def _carrier(row: Row[Any], ways: Sequence[str], texts: Sequence[str]) -> str:
 
 class InboundText:
     """A stored text that waits for its answer. `first_id`: the carrier's id of the first equal text
-    of this sender within three minutes, itself included."""
+    of this sender within three minutes, itself included. `language`: the one that the sender chose."""
 
     def __init__(self, row: Row[Any], sender: str) -> None:
         self.text = IncomingText(row.carrier, row.carrier_id, sender, row.recipient, row.text, row.network)
         self.received_at = row.received_at
         self.first_id: str = row.first_carrier_id
+        self.language: str | None = row.language
 
 
 class PostgresMessages:
@@ -206,8 +216,9 @@ class PostgresMessages:
             rows = (await connection.execute(_DUE, {"limit": limit})).all()
             if not rows:
                 return []
-            due = each_opened(rows, lambda row: self._due(row, routes))
+            due, broken = each_read(rows, lambda row: self._due(row, routes))
             held = await self._held(connection, due)
+            held |= await self._unreadable(connection, broken)
             taken = [message for message in due if message.id not in held]
             await connection.execute(_PUT_OFF, document(held.values()))
             places = [{"id": message.id, "carrier": message.carrier} for message in taken]
@@ -234,6 +245,17 @@ class PostgresMessages:
             held[message.id] = {"id": message.id, "until": until, "error": why}
         return held
 
+    @staticmethod
+    async def _unreadable(
+        connection: AsyncConnection, broken: Sequence[tuple[Row[Any], Exception]]
+    ) -> dict[UUID, dict[str, object]]:
+        if not broken:
+            return {}
+        await set_aside(connection, Kind.TEXT_OUT, [(str(row.id), error) for row, error in broken])
+        now = (await connection.execute(text("select now()"))).scalar_one()
+        later = now + timedelta(seconds=READ_AGAIN_SECONDS)
+        return {row.id: {"id": row.id, "until": later, "error": "set aside"} for row, _ in broken}
+
     def _due(self, row: Row[Any], routes: Routes) -> DueMessage:
         to = self._number(row)
         ways = routes.ways(to, row.chat_id)
@@ -254,7 +276,7 @@ class PostgresMessages:
         """Where a text goes; empty when only a chat is known. Who votes in a chat gets texts only on a
         number that is known to be theirs, not on whichever one pays."""
         if row.recipient_cipher is not None:
-            return self._vault.open(bytes(row.recipient_cipher), f"messages_out.recipient:{row.id}")
+            return self._vault.open(bytes(row.recipient_cipher), recipient_place(row.id))
         if row.voter_cipher is not None:
             return self._vault.open(bytes(row.voter_cipher), voter_place(row.vote_id))
         if row.payer_cipher is None or row.chat_id is not None:
@@ -274,6 +296,7 @@ class PostgresMessages:
             "quantity": row.quantity,
             "amount": (received if row.kind in ("refund_pending", "refunded") else asked).spoken(),
             "wallet": row.method,
+            "paid_elsewhere": bool(row.paid_elsewhere),
             "receipt": row.receipt,
             "verify_url": f"{self._public_url}/verify/{row.receipt}",
             **row.params,
@@ -287,26 +310,13 @@ class PostgresMessages:
         """Store what the carrier said."""
         if not results:
             return
-        rows = [
-            {
-                "id": r.id,
-                "attempts": r.attempts,
-                "status": r.status,
-                "carrier": r.carrier,
-                "carrier_message_id": r.carrier_message_id,
-                "parts": r.parts,
-                "cost": r.cost,
-                "error": r.error,
-                "retry_seconds": r.retry_seconds,
-            }
-            for r in results
-        ]
+        rows = [{name: getattr(r, name) for name, _ in _SENT} for r in results]
         async with self._engine.begin() as connection:
             await connection.execute(_RECORD_SENT, document(rows))
 
     async def store_text(self, incoming: IncomingText) -> bool:
         """Keep a text; False when its id was stored before."""
-        place = f"messages_in.sender:{incoming.carrier}:{incoming.carrier_id}"
+        place = sender_place(incoming.carrier, incoming.carrier_id)
         async with self._engine.begin() as connection:
             done = await connection.execute(
                 _STORE_IN,
@@ -327,10 +337,18 @@ class PostgresMessages:
         """Texts that nobody has answered yet, oldest first."""
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_DUE_IN, {"limit": limit})).all()
-        return each_opened(rows, self._inbound)
+        found, broken = each_read(rows, self._inbound)
+        if broken:
+            async with self._engine.begin() as connection:
+                kept = [(f"{row.carrier}:{row.carrier_id}", error) for row, error in broken]
+                await set_aside(connection, Kind.TEXT_IN, kept, SHOWN_SECONDS)
+                for row, _ in broken:
+                    handled = {"carrier": row.carrier, "carrier_id": row.carrier_id, "outcome": "set aside"}
+                    await connection.execute(_HANDLED, handled)
+        return found
 
     def _inbound(self, row: Row[Any]) -> InboundText:
-        place = f"messages_in.sender:{row.carrier}:{row.carrier_id}"
+        place = sender_place(row.carrier, row.carrier_id)
         return InboundText(row, self._vault.open(bytes(row.sender_cipher), place))
 
     async def answered(
@@ -352,7 +370,7 @@ class PostgresMessages:
                         "id": message_id,
                         "key": f"{held.carrier}:{held.carrier_id}",
                         "recipient_index": index,
-                        "recipient_cipher": self._vault.seal(held.sender, f"messages_out.recipient:{message_id}"),
+                        "recipient_cipher": self._vault.seal(held.sender, recipient_place(message_id)),
                         "language": language,
                         "params": params,
                     },

@@ -128,7 +128,7 @@ where coalesce(sold, 0) <> coalesce(shared, 0) or coalesce(ours, 0) <> coalesce(
     "I20 a lost dispute does what it must, soon, and once": """
 select d.reference from disputes d join payments p on p.reference = d.payment_reference
 where d.reversed_minor > 0 and (p.status <> 'refunded' or d.contest_id <> p.contest_id
-    or (d.reversed_minor, d.currency)
+    or ((select sum(o.reversed_minor) from disputes o where o.payment_reference = p.reference), d.currency)
       is distinct from (coalesce(p.received_minor, p.amount_minor), coalesce(p.received_currency, p.currency)))
   or d.status = 'lost' and d.effect is null and d.closed_at < now() - interval '10 minutes'
     and p.status in ('confirmed','settled','held','surplus','mismatched') and not p.provisional
@@ -145,11 +145,11 @@ where provisional and (status not in ('confirmed','settled') or confirmed_at < n
     "R1 what an operator collected is money here": f"""
 select l.provider, l.line_key from statement_lines l join statement_files f on f.id = l.file_id
   left join payments p on p.reference = l.matched_reference
-where l.kind = 'collection' and f.imported_at < now() - interval '24 hours'
+where l.kind = 'collection' and f.undone_at is null and f.imported_at < now() - interval '24 hours'
   and (p.reference is null or p.status not in {TAKEN})
   and not exists (select 1 from differences d where d.line_id = l.id and d.status = 'resolved')""",
     "R2 what is money here is on the operator's statement of its time": f"""
-select p.reference from payments p join statement_files f on f.provider = p.provider
+select p.reference from payments p join statement_files f on f.provider = p.provider and f.undone_at is null
   and p.placed_at >= f.first_at and p.confirmed_at <= f.last_at and f.imported_at < now() - interval '24 hours'
 where p.status in {TAKEN} and p.confirmed_at < now() - interval '24 hours'
   and not exists (select 1 from statement_lines l where l.matched_reference = p.reference)

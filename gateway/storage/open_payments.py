@@ -5,7 +5,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.money import Money
 from gateway.domain.payment import State
@@ -15,6 +16,7 @@ from gateway.domain.wallet import PaymentMethod
 from gateway.ports.payment_provider import Collection
 from gateway.ports.stores import OpenPayment
 from gateway.storage.orders import payer_place, secrets_place
+from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault, each_opened
 
 # Columns of `OpenPaymentReader.opened`, of a payment `p`, and what they need around it.
@@ -29,6 +31,11 @@ AROUND: Final = """
   join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
 """
 
+_PUT_OFF: Final = text("""
+update payments set next_check_at = now() + make_interval(secs => :seconds)
+where reference = any(cast(:references as uuid[]))
+""")
+
 
 class OpenPaymentReader:
     """Opens what is sealed and makes the addresses that an operator is given."""
@@ -37,9 +44,14 @@ class OpenPaymentReader:
         self._vault = vault
         self._public_url = public_url
 
-    def opened(self, rows: Iterable[Row[Any]]) -> list[OpenPayment]:
-        """The payments. One that does not open is said and left out."""
-        return each_opened(rows, self._open)
+    async def claimed(self, connection: AsyncConnection, rows: Iterable[Row[Any]]) -> list[OpenPayment]:
+        """The payments. One that does not open is set aside, in the transaction that claimed it."""
+        found, broken = each_read(rows, self.read)
+        if broken:
+            await set_aside(connection, Kind.PAYMENT, [(str(row.reference), error) for row, error in broken])
+            named = {"references": [row.reference for row, _ in broken], "seconds": READ_AGAIN_SECONDS}
+            await connection.execute(_PUT_OFF, named)
+        return found
 
     def secrets(self, reference: UUID | None, sealed: bytes | None) -> Mapping[str, str]:
         """An operator's tokens. Raises SealBroken."""
@@ -58,7 +70,8 @@ class OpenPaymentReader:
             None if row.payer_cipher is None else self._vault.open(bytes(row.payer_cipher), payer_place(row.reference))
         )
 
-    def _open(self, row: Row[Any]) -> OpenPayment:
+    def read(self, row: Row[Any]) -> OpenPayment:
+        """One payment. Raises SealBroken."""
         collection = Collection(
             reference=row.reference,
             country=row.country,

@@ -11,6 +11,7 @@ from gateway.domain.money import Money
 from gateway.domain.msisdn import mask
 from gateway.domain.ticket import ticket_number
 from gateway.ports.back_office import OrderStory, PaymentFacts, RefundFacts, Scope, StoryKind, StoryLine
+from gateway.storage.callbacks import body_of
 from gateway.storage.orders import payer_place, voter_place
 from gateway.storage.vault import SealBroken, Vault
 
@@ -18,7 +19,7 @@ _ORDER: Final = text("""
 select v.id, v.placed_at, v.channel, v.language, v.quantity, v.amount_minor, v.currency, v.receipt, v.voter_index,
   v.voter_cipher, c.slug, c.name as contest_name, k.code, k.name, o.order_code
 from votes v join contests c on c.id = v.contest_id join candidates k on k.id = v.candidate_id
-  join order_keys o on o.vote_id = v.id and o.placed_at = v.placed_at
+  join order_keys o on o.receipt = v.receipt
 where v.id = :vote and (cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid)) limit 1
 """)
 _PAYMENTS: Final = text("""
@@ -46,8 +47,8 @@ from evidence where reference = any(:payments || :refunds)
 """
 _CALLBACKS: Final = """
 select 'callback', payment_reference, received_at, null, coalesce(outcome, 'not judged yet'), method, remote,
-  concat_ws(', ', 'copy of ' || duplicate_of, 'replayed ' || replayed_at), id, null, headers,
-  body, id
+  concat_ws(', ', 'copy of ' || duplicate_of, 'replayed ' || replayed_at), id,
+  case when body_cipher is not null then record_id end, headers, coalesce(body_cipher, body), id
 from callbacks where payment_reference = any(:payments)
 """
 _TEXTS: Final = """
@@ -112,7 +113,7 @@ async def read_story(connection: AsyncConnection, vault: Vault, vote_id: UUID, s
         pays_for_another=_pays_for_another(order.voter_index, payments),
         payments=[_payment(vault, row) for row in payments],
         refunds=[refund_facts(row) for row in refunds],
-        lines=[_line(row) for row in lines],
+        lines=[_line(vault, row) for row in lines],
     )
 
 
@@ -169,7 +170,11 @@ def _payment(vault: Vault, row: Row[Any]) -> PaymentFacts:
     )
 
 
-def _line(row: Row[Any]) -> StoryLine:
+def _line(vault: Vault, row: Row[Any]) -> StoryLine:
+    raw, request = bytes(row.raw), row.request
+    if row.kind == StoryKind.CALLBACK:
+        # The query gives the record's id in this column, where the body is sealed.
+        raw, request = body_of(vault, request, raw, raw if request else None), None
     return StoryLine(
         at=row.at,
         kind=StoryKind(row.kind),
@@ -180,7 +185,7 @@ def _line(row: Row[Any]) -> StoryLine:
         actor=row.actor,
         detail=row.detail or "",
         number=int(ticket_number(row.number)) if row.kind == StoryKind.TICKET else row.number,
-        request=row.request,
+        request=request,
         headers=row.headers or {},
-        raw=bytes(row.raw).decode("utf-8", "replace"),
+        raw=raw.decode("utf-8", "replace"),
     )

@@ -2,20 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.money import Money
 from gateway.domain.order import PlacedOrder, Refusal, Wish
-from gateway.domain.prompting import NO_LIMITS, PromptLimits
+from gateway.domain.payment import MONEY_TAKEN, UNSENT_LIFE
+from gateway.domain.prompting import Orderer, OrdererKind, PromptLimits
 from gateway.domain.receipt import order_code
 from gateway.ports.house import HouseUnavailable
 from gateway.ports.stores import PAYMENT_CODE, NewOrder
@@ -23,8 +21,6 @@ from gateway.storage.coalescer import Coalescer, Overloaded
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 
-# An order that no operator was asked about within this time is closed.
-UNSENT_LIFE: Final = timedelta(minutes=15)
 # How long whoever orders waits for PostgreSQL.
 ORDER_SECONDS: Final = 4.0
 # After this an insert is ended, and its connection with it, so that the next ones try another.
@@ -57,12 +53,15 @@ _COLUMNS: Final = (
     ("secrets_cipher", "bytea"),
     ("orderer", "bytea"),
     ("typed", "boolean"),
+    ("alone", "boolean"),
+    ("address", "bytea"),
+    ("allowance", "integer"),
 )
 
-_PAID: Final = "('confirmed','settled','held','surplus','mismatched','refund_due','refunded')"
+PAID: Final = f"""('{"','".join(sorted(MONEY_TAKEN))}')"""
 
-# What speaks against asking a number that somebody typed: its holder said STOP; its last orders were
-# refused or left alone and nothing came from that phone since; or this orderer has typed many numbers.
+# What speaks against asking a number that somebody typed: its holder said STOP; or its last orders were
+# refused or left alone and nothing came from that phone since.
 _UNWANTED: Final = """
 exists (select 1 from text_opt_outs t where t.phone_index = a.payer_index)
 or (select count(*) = cast(:refused_in_a_row as bigint) and coalesce(bool_and(l.unwanted), false) and not exists (
@@ -72,11 +71,33 @@ or (select count(*) = cast(:refused_in_a_row as bigint) and coalesce(bool_and(l.
           and coalesce(p.reason, 'not_answered') in ('declined','not_answered') as unwanted
       from payments p where p.payer_index = a.payer_index and p.placed_at > now() - cast(:silence as interval)
       order by p.placed_at desc limit cast(:refused_in_a_row as bigint)) l)
-or (select count(distinct p.payer_index) >= cast(:numbers_an_hour as bigint)
+"""
+
+# Unpaid orders of each address in this batch, among its last ones: looked at once for all of them.
+_CROWDS: Final = f"""
+select c.address, (select count(*) filter (where not l.paid) from (
+    select o.status in {PAID} as paid from payments o
+    where o.address = c.address and o.placed_at > now() - interval '1 hour'
+    order by o.placed_at desc limit 2 * c.allowance) l) as unpaid
+from (select address, max(allowance) as allowance from asked
+  where address is not null and payer_index is not null and cast(:limited as boolean) group by address) c
+"""
+
+# What speaks against this orderer: it typed many other numbers that did not pay; or its address has many unpaid
+# orders, and it is not a device that paid before. An address alone may be many people's, so its numbers do not count.
+_TOO_MANY: Final = f"""
+(a.alone and (select count(distinct p.payer_index) >= cast(:numbers_an_hour as bigint)
     from (
-      select payer_index from payments where orderer = a.orderer and placed_at > now() - interval '1 hour'
+      select payer_index, status in {PAID} as paid from payments
+      where orderer = a.orderer and placed_at > now() - interval '1 hour'
       order by placed_at desc limit 50) p
-    where p.payer_index <> a.payer_index)
+    where p.payer_index <> a.payer_index and not p.paid))
+or case when a.address is null then false
+    when coalesce((select c.unpaid from crowds c where c.address = a.address), 0) + a.nth_there <= a.allowance
+    then false
+    else not a.alone or not exists (
+      select 1 from payments o where o.orderer = a.orderer
+        and o.placed_at > now() - cast(:remembered as interval) and o.status in {PAID}) end
 """
 
 # The window and the candidate are judged by the clock of the inserting statement. A key that is
@@ -85,6 +106,7 @@ or (select count(distinct p.payer_index) >= cast(:numbers_an_hour as bigint)
 # their product.
 _INSERT: Final = text(f"""
 with asked as (select * from {recordset(_COLUMNS)}),
+crowds as materialized ({_CROWDS}),
 judged as materialized (
   select a.*,
     (select c.opens_at <= now() and now() < c.closes_at from contests c where c.id = a.contest_id) as in_window,
@@ -97,13 +119,16 @@ judged as materialized (
         or count(*) + a.nth > case when a.typed then cast(:typed_a_day as bigint) else cast(:own_a_day as bigint) end
         or (a.typed and coalesce(max(o.placed_at) > now() - cast(:typed_apart as interval), false))
       from payments o where o.payer_index = a.payer_index and o.placed_at > now() - interval '1 day'
-        and o.status not in {_PAID})
-      or (a.typed and ({_UNWANTED})) end as too_often
-  from (select *, row_number() over (partition by payer_index) as nth from asked) a),
+        and o.status not in {PAID})
+      or (a.typed and ({_UNWANTED})) end as too_often,
+    case when a.payer_index is null or not a.typed or not cast(:limited as boolean) then false
+      else {_TOO_MANY} end as too_many
+  from (select *, row_number() over (partition by payer_index) as nth,
+      row_number() over (partition by address) as nth_there from asked) a),
 claimed as (
   insert into order_keys (channel, key, request_hash, vote_id, payment_reference, placed_at, receipt, order_code)
   select channel, key, request_hash, vote_id, reference, now(), receipt, order_code
-  from judged where in_window and standing and same_price and not too_often
+  from judged where in_window and standing and same_price and not too_often and not too_many
   on conflict do nothing returning vote_id),
 placed as materialized (select coalesce(array_agg(vote_id), '{{}}') as ids from claimed),
 voted as (
@@ -114,16 +139,16 @@ voted as (
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 paying as (
   insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
-    currency, payer_index, payer_cipher, secrets_cipher, orderer, next_check_at, expires_at)
+    currency, payer_index, payer_cipher, secrets_cipher, orderer, address, next_check_at, expires_at)
   select reference, now(), vote_id, contest_id, provider, method, country, amount_minor,
-    currency, payer_index, payer_cipher, secrets_cipher, orderer, now() + make_interval(secs => delay_seconds),
+    currency, payer_index, payer_cipher, secrets_cipher, orderer, address, now() + make_interval(secs => delay_seconds),
     now() + make_interval(secs => :unsent_seconds)
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 logged as (
   insert into payment_events (reference, to_status, seen, actor, detail)
   select reference, 'created', 'ordered', 'voter', channel
   from judged where vote_id = any(cast((select ids from placed) as uuid[])))
-select vote_id, in_window, standing, too_often from judged
+select vote_id, in_window, standing, too_often, too_many from judged
 where not vote_id = any(cast((select ids from placed) as uuid[]))
 """)
 
@@ -140,7 +165,8 @@ class PostgresOrders:
     def __init__(self, engine: AsyncEngine, vault: Vault, limits: PromptLimits) -> None:
         self._engine = engine
         self._vault = vault
-        self._limits = {**asdict(limits), "limited": limits != NO_LIMITS}
+        self._allowance = limits.allowance
+        self._limits = limits.placed()
         self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(
             self._insert_each, batch_max=200, lanes=1, patience=ORDER_SECONDS
         )
@@ -163,12 +189,8 @@ class PostgresOrders:
         return _known(rows[0], request_hash) if rows else None
 
     async def _insert_each(self, orders: list[NewOrder]) -> Sequence[PlacedOrder | Refusal | BaseException]:
-        try:
-            async with asyncio.timeout(_GIVEN_UP_SECONDS):
-                return await self._insert(orders)
-        except (TimeoutError, PoolTimeoutError) as error:
-            # Nobody answers: to each its own, and not one by one, which would take each as long again.
-            return [HouseUnavailable(type(error).__name__) for _ in orders]
+        async with asyncio.timeout(_GIVEN_UP_SECONDS):
+            return await self._insert(orders)
 
     async def _insert(self, orders: list[NewOrder]) -> list[PlacedOrder | Refusal]:
         rows = document(map(self._row, orders))
@@ -201,6 +223,8 @@ class PostgresOrders:
             return Refusal.CLOSED
         if verdict.too_often:
             return Refusal.ASKED_TOO_OFTEN
+        if verdict.too_many:
+            return Refusal.TOO_MANY_UNPAID
         return Refusal.TRY_AGAIN if verdict.standing else Refusal.CANDIDATE_NOT_STANDING
 
     def _row(self, order: NewOrder) -> dict[str, object]:
@@ -210,6 +234,8 @@ class PostgresOrders:
             raise ValueError("a sale names its method")
         voter = wish.voter.e164 if wish.voter else None
         payer = wish.payer.e164 if wish.payer else None
+        orderer = _orderer(wish)
+        address = orderer.address if wish.typed else None
         return {
             "channel": wish.channel.value,
             "key": wish.key,
@@ -235,8 +261,11 @@ class PostgresOrders:
             "delay_seconds": wish.prompt_delay_seconds,
             "chat_id": wish.chat_id,
             "secrets_cipher": self._code(order),
-            "orderer": vault.index(_orderer(wish)) if wish.typed else None,
+            "orderer": vault.index(f"{orderer.kind.value} {orderer.word}") if wish.typed else None,
             "typed": wish.typed,
+            "alone": orderer.kind is not OrdererKind.ADDRESS,
+            "address": vault.index(f"{OrdererKind.ADDRESS.value} {address}") if address is not None else None,
+            "allowance": self._allowance(address) if address is not None else 0,
         }
 
     def _code(self, order: NewOrder) -> bytes | None:
@@ -246,11 +275,13 @@ class PostgresOrders:
         return self._vault.seal(orjson.dumps({PAYMENT_CODE: code}).decode(), secrets_place(order.payment_reference))
 
 
-def _orderer(wish: Wish) -> str:
-    """Who typed the number that pays."""
+def _orderer(wish: Wish) -> Orderer:
+    """Who orders."""
     if wish.orderer is not None:
-        return f"device {wish.orderer}"
-    return f"chat {wish.chat_id}" if wish.voter is None else f"phone {wish.voter.e164}"
+        return wish.orderer
+    if wish.voter is None:
+        return Orderer(OrdererKind.CHAT, str(wish.chat_id))
+    return Orderer(OrdererKind.PHONE, wish.voter.e164)
 
 
 def _known(row: Row[Any], request_hash: bytes) -> PlacedOrder:

@@ -12,15 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.ledger import held
 from gateway.domain.money import Money
-from gateway.domain.payment import Actor, Seen, State, states_before
+from gateway.domain.payment import UNSENT_LIFE, Actor, Seen, State, states_before
+from gateway.domain.prompting import NO_LIMITS, PromptLimits
 from gateway.domain.provisional import COUNTABLE
-from gateway.ports.stores import DueCallback, JudgedCallback, LedgerEntry, Observation, OpenPayment, SeenReversal
+from gateway.ports.reversals import NamedReversal
+from gateway.ports.stores import DueCallback, JudgedCallback, LedgerEntry, Observation, OpenPayment
+from gateway.storage.callback_queue import CLAIM_CALLBACKS, JUDGE, JUDGED
+from gateway.storage.callbacks import body_of
 from gateway.storage.coalescer import Coalescer
-from gateway.storage.disputes import record_reversals
-from gateway.storage.hints import HINTED, HINTS
+from gateway.storage.late_acceptance import fill
 from gateway.storage.ledger import book
 from gateway.storage.open_payments import OpenPaymentReader
-from gateway.storage.orders import UNSENT_LIFE, secrets_place
+from gateway.storage.orders import secrets_place
 from gateway.storage.payment_claims import (
     CLAIM_NAMED,
     CLAIM_TO_COLLECT,
@@ -29,7 +32,9 @@ from gateway.storage.payment_claims import (
     MOVE_UNSENT,
 )
 from gateway.storage.provisional_marks import mark
+from gateway.storage.reversals import name_reversals
 from gateway.storage.rows import document, recordset
+from gateway.storage.set_aside import set_callbacks_aside
 from gateway.storage.vault import Vault
 
 # How long a claimed payment is left to its worker before somebody else asks again.
@@ -59,13 +64,13 @@ _FACTS: Final = (
     ("message", "text"),
 )
 
-# `to_status` null: only facts are remembered and no step is taken. A hint that came while the
-# operator was being asked keeps its place in the queue.
+# What is put back keeps the deadline of its order. `to_status` null: only facts are remembered and no step is taken.
+# A hint that came while the operator was being asked keeps its place in the queue.
 _RECORD: Final = text(f"""
 with asked as (select * from {recordset(_FACTS)}),
 locked as (
   select a.*, p.placed_at, p.status as from_status from payments p join asked a using (reference)
-  where p.status = any(cast(:froms as text[])) order by p.reference for update of p),
+  where p.status = any(cast(:locked as text[])) order by p.reference for update of p),
 moved as (
   update payments p set status = coalesce(cast(:to_status as text), p.status),
     next_check_at = case when p.hinted_at is not null and a.next_check_at is not null
@@ -78,9 +83,11 @@ moved as (
     received_minor = coalesce(a.received_minor, p.received_minor),
     received_currency = coalesce(a.received_currency, p.received_currency),
     base_url = coalesce(a.base_url, p.base_url), secrets_cipher = coalesce(a.secrets_cipher, p.secrets_cipher),
-    expires_at = coalesce(a.expires_at, p.expires_at),
+    expires_at = case when cast(:to_status as text) = 'created' then p.placed_at + make_interval(secs => :unsent)
+      else coalesce(a.expires_at, p.expires_at) end,
     confirmed_at = case when cast(:to_status as text) in ('confirmed', 'mismatched') then now() else p.confirmed_at end
-  from locked a where p.reference = a.reference and p.placed_at = a.placed_at
+  from locked a
+  where p.reference = a.reference and p.placed_at = a.placed_at and a.from_status = any(cast(:froms as text[]))
   returning p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.method,
     a.from_status, a.detail, a.message, a.reason, a.received_minor, a.received_currency),
 logged as (
@@ -99,9 +106,9 @@ told as (
 select reference, contest_id, provider, received_minor, received_currency from moved
 """)
 
-_LOCK: Final = text("""
-select 1 from payments where reference = any(cast(:references as uuid[])) order by reference for update
-""")
+_LOCK: Final = text(
+    "select 1 from payments where reference = any(cast(:references as uuid[])) order by reference for update"
+)
 
 _EVIDENCE: Final = (
     ("reference", "uuid"),
@@ -117,73 +124,29 @@ insert into evidence (reference, word, source, amount_minor, currency, provider_
 select * from {recordset(_EVIDENCE)}
 """)
 
-# How long a callback is remembered as the one that another repeats.
-SAME_HOURS: Final = 48
-# The first of each kind is looked for once, however many copies a storm brought, and handed on by windows: a
-# join would be made row by row where the planner expects few. A sum is no column: the planner would walk the
-# primary key, in the hope to meet the smallest id soon.
-_SAME: Final = "o.provider = k.provider and o.body_hash = k.body_hash and o.received_at >= k.since"
-_CLAIM_CALLBACKS: Final = text(f"""
-with due as (select * from callbacks where handled_at is null order by id limit :limit),
-kinds as (
-  select *, row_number() over alike = 1 as leads, min(received_at) over alike - interval '{SAME_HOURS} hours' as since
-  from due window alike as (partition by provider, body_hash, payment_reference order by id
-    rows between unbounded preceding and unbounded following)),
-found as (
-  select k.*, case when not leads then null when k.payment_reference is null
-    then (select min(o.id + 0) from callbacks o where o.payment_reference is null and {_SAME})
-    else (select min(o.id + 0) from callbacks o where o.payment_reference = k.payment_reference and {_SAME})
-    end as oldest
-  from kinds k),
-firsts as (
-  select *, max(oldest) over (partition by provider, body_hash, payment_reference) as first from found)
-select b.id, b.provider, p.provider as account, b.payment_reference, b.method, b.headers, b.body, p.secrets_cipher,
-  p.amount_minor, p.currency, now(), b.received_at, case when b.first < b.id then b.first end as duplicate_of
-from firsts b left join payments p on p.reference = b.payment_reference
-order by b.id
-""")
-
-_JUDGED: Final = (
-    ("id", "bigint"),
-    ("outcome", "text"),
-    ("reference", "uuid"),
-    ("order_code", "text"),
-    ("hinted", "boolean"),
-    ("duplicate_of", "bigint"),
-)
-_JUDGE: Final = text(f"""
-with judged as (select * from {recordset(_JUDGED)}),
-marked as (
-  update callbacks b set handled_at = now(), outcome = j.outcome, duplicate_of = j.duplicate_of
-  from judged j where b.id = j.id and b.handled_at is null
-  returning b.provider, case when j.duplicate_of is null then j.outcome else 'copy' end as outcome),
-counted as (
-  insert into callback_counts (provider, outcome, many)
-  select provider, outcome, count(*) from marked group by 1, 2 order by 1, 2
-  on conflict (provider, outcome) do update set many = callback_counts.many + excluded.many),
-named as (
-  select reference from judged where hinted and reference is not null
-  union select k.payment_reference from judged j join order_keys k on k.order_code = j.order_code
-    where j.hinted and j.reference is null),{HINTED}
-select {HINTS}
-""")
-
 _ALL_STATES: Final = [state.value for state in State]
 
 
 class PostgresPayments:
-    """`PaymentStore` on PostgreSQL. `prompting`: providers that push a prompt to a handset."""
+    """`PaymentStore` on PostgreSQL. `prompting`: providers that push a prompt to a handset; `limits`: how often."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault, public_url: str, prompting: frozenset[str]) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        vault: Vault,
+        public_url: str,
+        prompting: frozenset[str],
+        limits: PromptLimits = NO_LIMITS,
+    ) -> None:
         self._engine = engine
         self._vault = vault
         self._reader = OpenPaymentReader(vault, public_url)
-        self._prompting = sorted(prompting)
+        self._prompting = {"prompting": sorted(prompting), **limits.claimed()}
         self._observed: Coalescer[Observation, None] = Coalescer(self._record_each, batch_max=200, lanes=2)
 
     async def claim_to_collect(self, limit: int, rooms: Mapping[str, int] = MappingProxyType({})) -> list[OpenPayment]:
         """Take due `created` payments and move them to `sent`: of an account among `rooms` at most so many,
-        of all others together at most `limit`."""
+        of all others together at most `limit`. Those whose payers may not be asked any more come back `failed`."""
         async with self._engine.begin() as connection:
             # Two collectors at once could each take one of a number's two orders.
             await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _COLLECT_LOCK})
@@ -193,12 +156,12 @@ class PostgresPayments:
                     "limit": limit,
                     "accounts": list(rooms),
                     "rooms": orjson.dumps([{"account": a, "room": room} for a, room in rooms.items()]).decode(),
-                    "prompting": self._prompting,
+                    **self._prompting,
                     "lease": LEASE_SECONDS,
                     "unsent": UNSENT_LIFE.total_seconds(),
                 },
             )
-            return self._reader.opened(rows)
+            return await self._reader.claimed(connection, rows)
 
     async def move_unsent(self, account: str, sibling: str, limit: int) -> int:
         """Hand orders that nobody was asked about to another account; how many."""
@@ -206,10 +169,10 @@ class PostgresPayments:
             moved = await connection.execute(MOVE_UNSENT, {"account": account, "sibling": sibling, "limit": limit})
             return int(moved.scalar_one())
 
-    async def overdue_unsent(self, limit: int) -> list[UUID]:
-        """Orders that no operator could be asked about in time."""
-        async with self._engine.connect() as connection:
-            return list((await connection.execute(CLOSE_UNSENT, {"limit": limit})).scalars())
+    async def close_unsent(self, limit: int) -> int:
+        """Close orders that no operator took in time; how many."""
+        async with self._engine.begin() as connection:
+            return int((await connection.execute(CLOSE_UNSENT, {"limit": limit})).scalar_one())
 
     async def claim_to_verify(self, provider: str, limit: int) -> list[OpenPayment]:
         """Take payments that are due for a status question, the most urgent first."""
@@ -217,7 +180,7 @@ class PostgresPayments:
             rows = await connection.execute(
                 CLAIM_TO_VERIFY, {"provider": provider, "limit": limit, "lease": LEASE_SECONDS}
             )
-            return self._reader.opened(rows)
+            return await self._reader.claimed(connection, rows)
 
     async def claim_named(self, references: Sequence[UUID]) -> list[OpenPayment]:
         """Take these payments for a status question now."""
@@ -226,7 +189,7 @@ class PostgresPayments:
                 CLAIM_NAMED,
                 {"references": list(references), "lease": LEASE_SECONDS, "every": NAMED_EVERY_SECONDS},
             )
-            return self._reader.opened(rows)
+            return await self._reader.claimed(connection, rows)
 
     async def observe(self, observation: Observation) -> None:
         """`record` for one, sharing a transaction with whoever comes at the same moment."""
@@ -270,18 +233,24 @@ class PostgresPayments:
         if seen and len(targets) != 1:
             raise ValueError(f"{actor} may not observe {seen}, or it leads to several states")
         target = targets.pop().value if targets else None
+        froms = [state.value for state in leads] or _ALL_STATES
         rows = await connection.execute(
             _RECORD,
             {
                 **document(map(self._facts, members)),
-                "froms": [state.value for state in leads] or _ALL_STATES,
+                "froms": froms,
+                "locked": _ALL_STATES if seen is Seen.ACCEPTED else froms,
                 "to_status": target,
                 "seen": seen.value if seen else None,
                 "actor": actor.value,
+                "unsent": UNSENT_LIFE.total_seconds(),
             },
         )
         moved = rows.all()
-        if seen is Seen.SUCCEEDED_OTHERWISE:
+        if seen is Seen.ACCEPTED and len(moved) < len(members):
+            stepped = {row.reference for row in moved}
+            await fill(connection, self._vault, [one for one in members if one.reference not in stepped])
+        elif seen is Seen.SUCCEEDED_OTHERWISE:
             await self._book_mismatched(connection, moved)
         elif seen is Seen.PROVED:
             await mark(connection, [row.reference for row in moved], provisional=False)
@@ -348,14 +317,15 @@ class PostgresPayments:
             "message": seen.message,
         }
 
-    async def record_reversals(self, seen: Sequence[SeenReversal]) -> Mapping[int, UUID]:
-        """Keep what is proved about money taken back, and act on what is lost."""
-        return await record_reversals(self._engine, seen)
+    async def name_reversals(self, named: Sequence[NamedReversal]) -> None:
+        """Have money that operators take back asked about."""
+        async with self._engine.begin() as connection:
+            await name_reversals(connection, named)
 
     async def claim_callbacks(self, limit: int) -> list[DueCallback]:
         """The oldest unjudged callbacks."""
         async with self._engine.connect() as connection:
-            rows = (await connection.execute(_CLAIM_CALLBACKS, {"limit": limit})).all()
+            rows = (await connection.execute(CLAIM_CALLBACKS, {"limit": limit})).all()
         return [
             DueCallback(
                 row.id,
@@ -364,7 +334,7 @@ class PostgresPayments:
                 row.payment_reference,
                 row.method,
                 row.headers,
-                bytes(row.body),
+                body_of(self._vault, row.record_id, row.body, row.body_cipher),
                 Money(row.amount_minor, row.currency) if row.currency else None,
                 self._reader.secrets_if_whole(row.payment_reference, row.secrets_cipher),
                 row.now,
@@ -378,17 +348,12 @@ class PostgresPayments:
         """Mark callbacks as judged and their payments as due for a question."""
         if not judged:
             return 0
-        rows = [
-            {
-                "id": j.id,
-                "outcome": j.outcome,
-                "reference": j.reference,
-                "order_code": j.order_code,
-                "hinted": j.hinted,
-                "duplicate_of": j.duplicate_of,
-            }
-            for j in judged
-        ]
+        rows = [{name: getattr(j, name) for name, _ in JUDGED} for j in judged]
         async with self._engine.begin() as connection:
-            result = await connection.execute(_JUDGE, {**document(rows), **_WHEN})
+            result = await connection.execute(JUDGE, {**document(rows), **_WHEN})
             return int(result.scalar_one())
+
+    async def set_callbacks_aside(self, broken: Sequence[tuple[int, Exception]]) -> None:
+        """Take callbacks that cannot be judged out of the queue."""
+        async with self._engine.begin() as connection:
+            await set_callbacks_aside(connection, broken)

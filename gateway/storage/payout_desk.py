@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.domain import ledger
 from gateway.domain.money import Money
 from gateway.domain.payout import DIFFERENCES_WITHIN, Beneficiary, PayoutSeen, PayoutState, Position, refusals
+from gateway.domain.staff import Right
 from gateway.domain.staff_request import Act, ActRefused, StaffRequest, Why
 from gateway.ports.books import UnknownName
 from gateway.ports.payouts import ContestPosition, PayoutLine, PayoutObservation
@@ -22,6 +23,7 @@ from gateway.storage.give_back import lock_contest
 from gateway.storage.ledger import book
 from gateway.storage.payouts import record_payout
 from gateway.storage.staff_requests import Freeze, hold_request
+from gateway.storage.staff_rights import StaffRights
 
 # What a payment counted for the organiser.
 _SHARE: Final = "p.amount_minor - coalesce(p.fee_minor, 0)"
@@ -43,8 +45,8 @@ select c.slug, c.currency, c.organiser_id, g.slug as organiser, g.frozen_at is n
             select 1 from differences f where f.payment_reference = d.payment_reference and f.kind = 'amount'
               and f.status = 'open')))) as at_risk,
   (select count(*) from differences d where d.status = 'open'
-    and d.found_at > now() - make_interval(secs => :within) and d.provider in (
-      select distinct provider from postings where contest_id = c.id)) as differences
+    and d.found_at > now() - make_interval(secs => :within)
+    and (d.contest_id = c.id or d.contest_id is null and d.provider = cast(:account as text))) as differences
 from contests c join organisers g on g.id = c.organiser_id where c.id = :contest
 """).bindparams(within=DIFFERENCES_WITHIN.total_seconds())
 _BENEFICIARY: Final = text("""
@@ -93,9 +95,10 @@ PaysFromFloat = Callable[[str, str], bool]
 class PostgresPayoutDesk:
     """Payouts as staff see and decide about them."""
 
-    def __init__(self, engine: AsyncEngine, from_float: PaysFromFloat) -> None:
+    def __init__(self, engine: AsyncEngine, from_float: PaysFromFloat, rights: StaffRights) -> None:
         self._engine = engine
         self._from_float = from_float
+        self._rights = rights
 
     async def position(self, contest: str) -> ContestPosition:
         """What a contest owes its organiser now. Raises UnknownName."""
@@ -110,8 +113,9 @@ class PostgresPayoutDesk:
             return [payout_line(row) for row in rows]
 
     async def freeze(self, organiser: str, *, frozen: bool, reason: str, person: str) -> None:
-        """Pay this organiser nothing, or go on; refunds go on either way. Raises UnknownName."""
+        """Pay this organiser nothing, or go on; refunds go on either way. Raises UnknownName, ActRefused."""
         async with self._engine.begin() as connection:
+            await self._rights.check(connection, person, Right.PAY_OUT)
             asked = {"slug": organiser, "frozen": frozen, "reason": reason}
             if (await connection.execute(_FREEZE, asked)).one_or_none() is None:
                 raise UnknownName(f"there is no organiser {organiser!r}")
@@ -137,8 +141,8 @@ async def _freeze(connection: AsyncConnection, request: NewRequest) -> Mapping[s
     if request.params.get("step") == FINISH:
         return await _freeze_end(connection, request)
     contest = await _contest(connection, request.subject)
-    row = await _position(connection, contest)
     beneficiary = await _beneficiary(connection, request.params)
+    row = await _position(connection, contest, beneficiary.provider if beneficiary else None)
     amount = _amount(request.params)
     _allow(row, beneficiary, amount)
     return {
@@ -178,8 +182,8 @@ async def _pay(connection: AsyncConnection, request: StaffRequest) -> str:
     contest = await _contest(connection, request.subject)
     # Nothing is counted or taken back for this contest between the look and the posting.
     await lock_contest(connection, contest)
-    row = await _position(connection, contest)
     beneficiary = await _beneficiary(connection, request.params)
+    row = await _position(connection, contest, beneficiary.provider if beneficiary else None)
     amount = _amount(request.params)
     _allow(row, beneficiary, amount)
     reference, total = uuid4(), Money(amount, row.currency)
@@ -234,8 +238,9 @@ def _read(row: Row[Any]) -> Position:
     return Position(int(row.owed), int(row.provisional), int(row.at_risk), int(row.differences))
 
 
-async def _position(connection: AsyncConnection, contest: UUID) -> Row[Any]:
-    return (await connection.execute(_POSITION, {"contest": contest})).one()
+async def _position(connection: AsyncConnection, contest: UUID, account: str | None = None) -> Row[Any]:
+    """What a contest owes. `account`: which would pay; differences of no contest there count too."""
+    return (await connection.execute(_POSITION, {"contest": contest, "account": account})).one()
 
 
 async def _contest(connection: AsyncConnection, slug: str) -> UUID:

@@ -14,7 +14,8 @@ from gateway.ports.payment_provider import Disbursement, Purpose
 from gateway.ports.payouts import OpenPayout, PayoutObservation
 from gateway.ports.stores import LedgerEntry
 from gateway.storage.ledger import book
-from gateway.storage.vault import Vault, each_opened
+from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
+from gateway.storage.vault import Vault
 
 LEASE_SECONDS: Final = 60
 _ALL_STATES: Final = [state.value for state in PayoutState]
@@ -70,6 +71,11 @@ insert into evidence (reference, word, source, amount_minor, currency, provider_
 values (:reference, :word, 'status', :amount_minor, :currency, :provider_reference, :raw)
 """)
 
+_PUT_OFF: Final = text("""
+update payouts set next_try_at = now() + make_interval(secs => :seconds)
+where reference = any(cast(:references as uuid[]))
+""")
+
 
 def phone_place(beneficiary: UUID) -> str:
     """Where a beneficiary's number is sealed."""
@@ -88,7 +94,12 @@ class PostgresPayouts:
         """Take payouts that are due for a send or a question."""
         async with self._engine.begin() as connection:
             rows = (await connection.execute(_CLAIM, {"limit": limit, "lease": LEASE_SECONDS})).all()
-        return each_opened(rows, self._open)
+            found, broken = each_read(rows, self._open)
+            if broken:
+                await set_aside(connection, Kind.PAYOUT, [(str(row.reference), error) for row, error in broken])
+                named = {"references": [row.reference for row, _ in broken], "seconds": READ_AGAIN_SECONDS}
+                await connection.execute(_PUT_OFF, named)
+        return found
 
     def _open(self, row: Row[Any]) -> OpenPayout:
         token = self._vault.callback_token(row.reference)

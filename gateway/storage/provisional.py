@@ -22,7 +22,8 @@ from gateway.storage.ledger import book
 from gateway.storage.open_payments import AROUND, WHOLE, OpenPaymentReader
 from gateway.storage.orders import payer_place
 from gateway.storage.payments import LEASE_SECONDS
-from gateway.storage.settlement import COUNTED_BEFORE, By
+from gateway.storage.settlement import By
+from gateway.storage.settlement_queue import COUNTED_BEFORE
 from gateway.storage.vault import Vault, each_opened
 
 _FACTS: Final = text(f"""
@@ -109,7 +110,7 @@ class PostgresProvisional:
         """Take provisional payments for a question, the oldest first."""
         asked = {"provider": account, "limit": limit, "lease": LEASE_SECONDS, "older": older_seconds}
         async with self._engine.begin() as connection:
-            return self._reader.opened(await connection.execute(_CLAIM, asked))
+            return await self._reader.claimed(connection, await connection.execute(_CLAIM, asked))
 
     async def take_back(self, denial: Denial) -> TakenBack | None:
         """Take the votes of a provisional payment out of the tally and its money out of the book."""

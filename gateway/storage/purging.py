@@ -1,49 +1,200 @@
 """What nobody will read again is deleted, a little at a time: it holds sealed numbers and words of voters.
 
-Orders, payments, evidence and the tally are kept; see `gateway.storage.tables`.
+Kept for good: orders, payments, their events and evidence, tally, book, audit log, statements. What proves that a
+receipt was sent stays as a row without number and words.
 """
 
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 import structlog
 from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-# Longer than Telegram repeats an update, and than anybody asks what was written.
-UPDATES_KEPT: Final = timedelta(days=14)
-UNFINISHED_KEPT: Final = timedelta(days=30)
+from gateway.ports.dialogues import LANGUAGE_DAYS
+from gateway.storage.engine import make_engine
+from gateway.storage.upkeep import note_done, note_failed, read_upkeep
+
 # Few enough that the locks are gone before anybody waits for one.
 BATCH: Final = 500
+PAUSE_SECONDS: Final = 0.2
+EVERY: Final = timedelta(hours=24)
+PURGE: Final = "purge"
+_LOCK: Final = 0x5907_11_71
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How many days it is kept for: `callbacks` whole months of them; `texts` in and out, with reports about them;
+    `updates` of chats, longer than Telegram repeats them; `sessions` of staff that are over, and dialogues that were
+    cut off."""
+
+    callbacks: int = 90
+    texts: int = 90
+    updates: int = 14
+    sessions: int = 30
+
 
 # An update that was never handled is found by those who look for it; it is not purged.
 _UPDATES: Final = text("""
-delete from telegram_updates where update_id in (
-  select update_id from telegram_updates where handled_at < now() - cast(:kept as interval)
-  order by handled_at limit :batch for update skip locked)
+delete from telegram_updates where ctid = any(array(
+  select ctid from telegram_updates where handled_at < now() - cast(:kept as interval)
+  order by handled_at limit :batch for update skip locked))
 """)
 # Whether it was handled or not: after so long nobody is reminded. What was handled lately still says who was.
 _UNFINISHED: Final = text("""
-delete from unfinished_dialogues where (phone_index, contest_id) in (
-  select phone_index, contest_id from unfinished_dialogues
-  where greatest(reached_at, handled_at) < now() - cast(:kept as interval)
-  order by reached_at limit :batch for update skip locked)
+delete from unfinished_dialogues where ctid = any(array(
+  select ctid from unfinished_dialogues
+  where reached_at < now() - cast(:kept as interval)
+    and coalesce(handled_at, '-infinity') < now() - cast(:kept as interval)
+  order by reached_at limit :batch for update skip locked))
 """)
-_PURGES: Final[tuple[tuple[str, TextClause, timedelta], ...]] = (
-    ("telegram_updates", _UPDATES, UPDATES_KEPT),
-    ("unfinished_dialogues", _UNFINISHED, UNFINISHED_KEPT),
+_TEXTS_IN: Final = text("""
+delete from messages_in where ctid = any(array(
+  select ctid from messages_in where received_at < now() - cast(:kept as interval) and handled_at is not null
+  order by received_at limit :batch for update skip locked))
+""")
+# Replies go; of what is about a payment the row stays, so that it is never sent twice.
+_OLD_TEXTS: Final = """
+select ctid from messages_out where purged_at is null and created_at < now() - cast(:kept as interval)
+  and (status in ('sent', 'refused') or status = 'unknown' and next_try_at is null) and payment_reference is {} null
+order by created_at limit :batch for update skip locked
+"""
+_REPLIES: Final = text(f"delete from messages_out where ctid = any(array({_OLD_TEXTS.format('')}))")
+_RECEIPTS: Final = text(f"""
+update messages_out set purged_at = now(), params = '{{}}', recipient_index = null, recipient_cipher = null
+where ctid = any(array({_OLD_TEXTS.format("not")}))
+""")
+# They are as old as their numbers say: the oldest are looked at, and no others.
+_REPORTS: Final = text("""
+delete from delivery_reports where ctid = any(array(
+  select ctid from (select ctid, received_at from delivery_reports order by id limit :batch) oldest
+  where received_at < now() - cast(:kept as interval)))
+""")
+# A family of sessions goes as a whole: its first one says how long it may last.
+_SESSIONS: Final = text("""
+delete from staff_sessions where ctid = any(array(
+  select ctid from staff_sessions t where expires_at < now() - cast(:kept as interval) and not exists (
+    select 1 from staff_sessions f where f.family = t.family and f.expires_at >= now() - cast(:kept as interval))
+  order by expires_at limit :batch for update skip locked))
+""")
+_FAILURES: Final = text("""
+delete from sign_in_failures where ctid = any(array(
+  select ctid from sign_in_failures where last_at < now() - cast(:kept as interval)
+  order by last_at limit :batch for update skip locked))
+""")
+_SET_ASIDE: Final = text("""
+delete from set_aside where ctid = any(array(
+  select ctid from set_aside where until < now() - cast(:kept as interval)
+  order by until limit :batch for update skip locked))
+""")
+_LANGUAGES: Final = text("""
+delete from chosen_languages where ctid = any(array(
+  select ctid from chosen_languages where chosen_at < now() - cast(:kept as interval)
+  order by chosen_at limit :batch for update skip locked))
+""")
+_STEPS: Final[tuple[tuple[str, TextClause, Callable[[Kept], int]], ...]] = (
+    ("telegram_updates", _UPDATES, lambda kept: kept.updates),
+    ("unfinished_dialogues", _UNFINISHED, lambda kept: kept.sessions),
+    ("messages_in", _TEXTS_IN, lambda kept: kept.texts),
+    ("messages_out, replies", _REPLIES, lambda kept: kept.texts),
+    ("messages_out, words and numbers", _RECEIPTS, lambda kept: kept.texts),
+    ("delivery_reports", _REPORTS, lambda kept: kept.texts),
+    ("staff_sessions", _SESSIONS, lambda kept: kept.sessions),
+    ("sign_in_failures", _FAILURES, lambda kept: kept.sessions),
+    ("set_aside", _SET_ASIDE, lambda kept: kept.sessions),
+    ("chosen_languages", _LANGUAGES, lambda _: LANGUAGE_DAYS),
 )
+# The service owns nothing and deletes no callback: it may have the owner's function drop whole months.
+_DROP_CALLBACKS: Final = text("select drop_callbacks(:days)")
+
+Progress = Callable[[str, int], None]
+"""Told of each step: what was purged, and how many rows or months of it so far."""
 
 
-async def purge(auto: AsyncEngine, batch: int = BATCH) -> int:
-    """Delete the oldest rows of each table that were kept long enough, at most `batch` of each; how many
-    were. `auto` commits each statement by itself. Several processes may do so at the same time."""
-    deleted = 0
+async def purge(
+    auto: AsyncEngine,
+    kept: Kept,
+    *,
+    progress: Progress = lambda _, __: None,
+    batch: int = BATCH,
+    pause: float = PAUSE_SECONDS,
+) -> int | None:
+    """Delete everything that was kept long enough, at most `batch` rows at a time; how many rows and months went,
+    None while another process is at it. `auto` commits each statement by itself; `pause`: seconds between two."""
     async with auto.connect() as connection:
-        for table, statement, kept in _PURGES:
-            rows = (await connection.execute(statement, {"kept": kept, "batch": batch})).rowcount
-            if rows:
-                _log.info("purged", table=table, rows=rows)
+        if not (await connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": _LOCK})).scalar():
+            return None
+        try:
+            return await _purge(connection, kept, progress, batch, pause)
+        except SQLAlchemyError as error:
+            await note_failed(connection, PURGE, error)
+            raise
+        finally:
+            await connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _LOCK})
+
+
+async def _purge(connection: AsyncConnection, kept: Kept, progress: Progress, batch: int, pause: float) -> int:
+    whole = 0
+    for what, statement, days in _STEPS:
+        asked = {"kept": timedelta(days=days(kept)), "batch": batch}
+        deleted = 0
+        while rows := (await connection.execute(statement, asked)).rowcount:
             deleted += rows
-    return deleted
+            progress(what, deleted)
+            if rows < batch:
+                break
+            await asyncio.sleep(pause)
+        if deleted:
+            _log.info("purged", table=what, rows=deleted)
+        whole += deleted
+    # Last, because it waits for nobody who holds the table: then it fails, and is tried again.
+    for month in (await connection.execute(_DROP_CALLBACKS, {"days": kept.callbacks})).scalars().all():
+        _log.info("purged", table=month)
+        progress(month, 1)
+        whole += 1
+    await note_done(connection, PURGE)
+    return whole
+
+
+class DailyPurge:
+    """Purges once a day, in one of all processes, beside the sweeper and on a connection of its own. `auto`: of the
+    process, to look whether it is time."""
+
+    def __init__(self, url: str, auto: AsyncEngine, kept: Kept) -> None:
+        self._url = url
+        self._auto = auto
+        self._kept = kept
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin unless it was done lately or is under way."""
+        if self._task is not None and not self._task.done():
+            return
+        async with self._auto.connect() as connection:
+            last = (await read_upkeep(connection)).get(PURGE)
+        if last is None or last.age is None or last.age > EVERY:
+            self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        engine = make_engine(self._url, pool_size=1, name="spotlight purge")
+        try:
+            await purge(engine.execution_options(isolation_level="AUTOCOMMIT"), self._kept)
+        except (SQLAlchemyError, OSError) as error:
+            # Tried again by the next round.
+            _log.warning("purge_waits", error=type(error).__name__)
+        except Exception:
+            _log.exception("purge_failed")
+        finally:
+            await engine.dispose()
+
+    async def aclose(self) -> None:
+        """Leave it; what was deleted is deleted."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)

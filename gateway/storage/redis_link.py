@@ -14,6 +14,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from gateway.storage.coalescer import Coalescer, Overloaded
+from gateway.storage.session_seal import SessionSeal
 
 _log = structlog.get_logger(__name__)
 
@@ -86,12 +87,8 @@ class RedisTrips:
         for words in commands:
             if words[0] not in _SHARED:
                 pipeline.execute_command(*words)
-        try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
-                results = iter(await pipeline.execute(raise_on_error=False))
-        except (RedisError, OSError) as error:
-            # To everybody at once: tried one by one, the last would wait for all the others' timers.
-            return [error] * len(commands)
+        async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+            results = iter(await pipeline.execute(raise_on_error=False))
         written = next(results) if entries else None
         found = next(results) if keys else ()
         return list(_shared_out(commands, found, written, results))
@@ -109,10 +106,11 @@ def _shared_out(commands: list[_Command], found: Any, written: Any, others: Iter
 
 
 class RedisSessions:
-    """`SessionStore`. Away, it forgets: the dialogue is rebuilt from the transcript or starts anew."""
+    """`SessionStore`, sealed. Away, it forgets: the dialogue is rebuilt from the transcript or starts anew."""
 
-    def __init__(self, trips: RedisTrips) -> None:
+    def __init__(self, trips: RedisTrips, seal: SessionSeal) -> None:
         self._trips = trips
+        self._seal = seal
 
     async def get(self, key: str) -> bytes | None:
         """The stored bytes, or None."""
@@ -120,26 +118,37 @@ class RedisSessions:
 
     async def get_all(self, *keys: str) -> list[bytes | None]:
         """The same for several keys in one trip."""
+        names = [self._seal.name(key) for key in keys]
         try:
-            found: list[bytes | None] = await self._trips.start(READ, *keys)
+            found: list[bytes | None] = await self._trips.start(READ, *names)
         except (RedisError, Overloaded, OSError) as error:
             _log.warning("session_not_read", error=type(error).__name__)
             return [None] * len(keys)
-        return found
+        return [self._seal.open(name, sealed) for name, sealed in zip(names, found, strict=True)]
 
     async def put(self, key: str, value: bytes, seconds: int) -> None:
         """Store with a time to live."""
+        await self.put_all((key, value, seconds))
+
+    async def put_all(self, *entries: tuple[str, bytes, int]) -> bool:
+        """Store several with their times to live, in one trip; whether they were."""
         try:
-            await self._trips.command(WRITE, (key, value, seconds))
+            await self._trips.command(WRITE, *(self._entry(*entry) for entry in entries))
         except (RedisError, Overloaded, OSError) as error:
             _log.warning("session_not_stored", error=type(error).__name__)
+            return False
+        return True
 
     def put_soon(self, *entries: tuple[str, bytes, int]) -> None:
         """Store several with their times to live, in one trip that nobody waits for."""
         try:
-            self._trips.start(WRITE, *entries).add_done_callback(_say_if_lost)
+            self._trips.start(WRITE, *(self._entry(*entry) for entry in entries)).add_done_callback(_say_if_lost)
         except Overloaded as error:
             _log.warning("session_not_stored", error=type(error).__name__)
+
+    def _entry(self, key: str, value: bytes, seconds: int) -> tuple[str, bytes, int]:
+        name = self._seal.name(key)
+        return name, self._seal.seal(name, value), seconds
 
 
 def _say_if_lost(stored: "asyncio.Future[Any]") -> None:

@@ -18,15 +18,18 @@ from gateway.domain.payment import Actor, Seen, states_before
 from gateway.domain.receipt import order_code
 from gateway.domain.refund import RefundSeen, RefundState, refunds_before
 from gateway.domain.routing import provider_of
-from gateway.ports.payment_provider import Collection, Disbursement, Purpose
+from gateway.ports.payment_provider import Disbursement, Purpose, Reversed
 from gateway.ports.refunds import OpenRefund, RefundObservation, SendingRefund
+from gateway.ports.reversals import SeenReversal
 from gateway.ports.stores import LedgerEntry
 from gateway.storage.coalescer import Coalescer
+from gateway.storage.disputes import record_reversals
 from gateway.storage.ledger import book
 from gateway.storage.open_payments import AROUND, WHOLE, OpenPaymentReader
 from gateway.storage.rows import document, recordset
+from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.settlement import READER, SettlementBroken
-from gateway.storage.vault import Vault, each_opened
+from gateway.storage.vault import Vault
 
 LEASE_SECONDS: Final = 60
 _ALL_STATES: Final = [state.value for state in RefundState]
@@ -52,6 +55,11 @@ from taken t join payments p on p.reference = t.payment_reference {AROUND}
     from refunds o left join refund_events e on e.reference = o.reference
       and e.seen in ('failed', 'failed_for_us', 'put_off')
     where o.payment_reference = t.payment_reference) h on true
+""")
+
+_PUT_OFF: Final = text("""
+update refunds set next_try_at = now() + make_interval(secs => :seconds)
+where reference = any(cast(:references as uuid[]))
 """)
 
 _SENDING: Final = (("reference", "uuid"), ("provider", "text"), ("base_url", "text"))
@@ -180,13 +188,15 @@ class PostgresRefunds:
         """Take refunds that are due for a send or for a question."""
         async with self._engine.begin() as connection:
             rows = (await connection.execute(_CLAIM, {"limit": limit, "lease": LEASE_SECONDS})).all()
-        return [refund for found in each_opened(rows, self._open) for refund in found]
+            found, broken = each_read(rows, self._open)
+            if broken:
+                await set_aside(connection, Kind.REFUND, [(str(row.refund), error) for row, error in broken])
+                named = {"references": [row.refund for row, _ in broken], "seconds": READ_AGAIN_SECONDS}
+                await connection.execute(_PUT_OFF, named)
+        return found
 
-    def _open(self, row: Row[Any]) -> list[OpenRefund]:
-        # The reader has said of one whose seal is broken; it is left out.
-        return [self._refund(row, payment.collection) for payment in self._reader.opened([row])]
-
-    def _refund(self, row: Row[Any], collection: Collection) -> OpenRefund:
+    def _open(self, row: Row[Any]) -> OpenRefund:
+        collection = self._reader.read(row).collection
         token = self._vault.callback_token(row.refund)
         disbursement = Disbursement(
             reference=row.refund,
@@ -232,6 +242,11 @@ class PostgresRefunds:
     async def _record_each(self, observations: list[RefundObservation]) -> list[bool]:
         moved = await self.record(observations)
         return [seen.reference in moved for seen in observations]
+
+    async def record_reversals(self, refund: OpenRefund, parts: Sequence[Reversed]) -> None:
+        """Keep what the operator gave back of the payment without our asking, and do what follows."""
+        code, payment = provider_of(refund.provider), refund.payment_reference
+        await record_reversals(self._engine, [SeenReversal(code, part, payment) for part in parts])
 
     async def record(self, observations: Sequence[RefundObservation]) -> set[UUID]:
         """Apply what was seen, in one transaction."""

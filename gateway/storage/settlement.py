@@ -12,20 +12,27 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain import ledger
+from gateway.domain.halving import in_halves
 from gateway.domain.money import Money
 from gateway.domain.payment import Actor, Confirmed, Seen, State, Verdict, advance, verdict
 from gateway.ports.stores import ConfirmedPayment, Decision, LedgerEntry, SettledBatch
 from gateway.storage.ledger import book
 from gateway.storage.provisional_marks import ask_first
 from gateway.storage.rows import document, recordset
+from gateway.storage.set_aside import Kind, passes, set_aside
+from gateway.storage.settlement_queue import CONTESTS, DUE, GIVE_BACK, THESE, TO_GIVE_BACK, WAITING
 
 SETTLE_LOCK_SPACE: Final = 0x5907
+# So many payments of a contest that fail one by one: it is the contest that is broken.
+BROKEN_MAX: Final = 5
+# How long what cannot be settled waits for its next try.
+PAYMENT_AGAIN_SECONDS: Final = 900
+CONTEST_AGAIN_SECONDS: Final = 300
 
-_CONTESTS: Final = text("select distinct contest_id from payments where status = 'confirmed'")
 LOCK_KEY: Final = ":space, hashtext(cast(cast(:contest as uuid) as text))"
 # The organiser's fee plan of this moment in the contest's currency.
 FEE_PLAN: Final = """
@@ -37,24 +44,6 @@ from contests c left join lateral (
 where c.id = :contest
 """
 _TRY_LOCK: Final = text(f"select pg_try_advisory_xact_lock({LOCK_KEY}) as locked, {FEE_PLAN}")
-
-# Whether the vote of payment `p` was paid for before, by it or by another payment.
-COUNTED_BEFORE: Final = """
-  p.settled_at is not null or exists (select 1 from payments o where o.vote_id = p.vote_id
-    and o.placed_at = p.placed_at and o.status in ('settled', 'held')) as counted_before
-"""
-# The limit comes before all that is looked up, and takes what comes, or a long backlog would be looked up and
-# sorted whole for each batch of it. Nobody waits for a lock here, so there is no order to keep.
-_DUE: Final = text(f"""
-with due as (
-  select * from payments where status = 'confirmed' and contest_id = :contest limit :limit for update skip locked)
-select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.confirmed_at,
-  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as standing, c.closes_at, c.late_seconds,
-  {COUNTED_BEFORE}
-from due p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
-  join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id
-order by p.reference
-""")
 
 # Whose number a text about a vote may reach: nobody has proved to hold one that was typed in a chat.
 READER: Final = "coalesce(v.voter_index, case when v.chat_id is null then f.payer_index end)"
@@ -133,13 +122,6 @@ told as (
 select count(*) from flipped
 """)
 
-_TO_GIVE_BACK: Final = text("""
-select p.reference, p.placed_at, p.contest_id, p.provider, p.status,
-  coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency
-from payments p where p.status in ('surplus', 'mismatched')
-order by p.reference limit :limit for update skip locked
-""")
-
 
 class SettlementBroken(Exception):
     """A row that was locked did not move as decided: a bug. The transaction was undone."""
@@ -159,25 +141,59 @@ BY_RULE: Final = By()
 
 
 class PostgresSettlement:
-    """`Settlement` on PostgreSQL."""
+    """`Settlement` on PostgreSQL. Contests take turns; one whose payments fail together is set aside for a while."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._last = UUID(int=0)
 
     async def settle_batch(self, limit: int) -> SettledBatch | None:
         """Settle up to `limit` confirmed payments of one contest; None when none is due."""
         async with self._engine.connect() as connection:
-            waiting = list((await connection.execute(_CONTESTS)).scalars())
-        for contest in waiting:
-            async with self._engine.begin() as connection:
-                asked = {"space": SETTLE_LOCK_SPACE, "contest": contest}
-                turn = (await connection.execute(_TRY_LOCK, asked)).one()
-                if not turn.locked:
-                    continue
-                rows = (await connection.execute(_DUE, {"contest": contest, "limit": limit})).all()
-                if rows:
-                    return await self._settle(connection, contest, rows, plan_of(turn))
+            waiting = list((await connection.execute(CONTESTS)).scalars())
+        for contest in sorted(waiting, key=lambda contest: (contest <= self._last, contest)):
+            self._last = contest
+            try:
+                batch = await self._settle_some(contest, DUE, {"limit": limit})
+            except Exception as error:
+                if passes(error):
+                    raise
+                batch = await self._settle_in_halves(contest, limit)
+            if batch is not None:
+                return batch
         return None
+
+    async def _settle_some(
+        self, contest: UUID, statement: TextClause, which: Mapping[str, object]
+    ) -> SettledBatch | None:
+        """One transaction; None when another process settles this contest, or nothing is left of it."""
+        async with self._engine.begin() as connection:
+            turn = (await connection.execute(_TRY_LOCK, {"space": SETTLE_LOCK_SPACE, "contest": contest})).one()
+            rows = (await connection.execute(statement, {"contest": contest, **which})).all() if turn.locked else []
+            return await self._settle(connection, contest, rows, plan_of(turn)) if rows else None
+
+    async def _settle_in_halves(self, contest: UUID, limit: int) -> SettledBatch | None:
+        """A batch of this contest fails: do what can be done of it, and set the rest aside."""
+        async with self._engine.connect() as connection:
+            waiting = list((await connection.execute(WAITING, {"contest": contest, "limit": limit})).scalars())
+
+        async def act(part: Sequence[UUID]) -> SettledBatch | None:
+            return await self._settle_some(contest, THESE, {"only": list(part)})
+
+        done = await in_halves(waiting, act, passes, BROKEN_MAX)
+        await self._set_aside(Kind.PAYMENT, done.broken, PAYMENT_AGAIN_SECONDS)
+        if done.given_up:
+            await self._set_aside(Kind.CONTEST, [(contest, done.broken[0][1])], CONTEST_AGAIN_SECONDS)
+        batches = [batch for batch in done.results if batch is not None]
+        counted = tuple(votes for batch in batches for votes in batch.counted)
+        return SettledBatch(contest, counted, sum(batch.other for batch in batches)) if batches else None
+
+    async def _set_aside(self, kind: Kind, broken: Sequence[tuple[UUID, Exception]], seconds: int) -> None:
+        named = [(str(subject), error) for subject, error in broken]
+        if not named:
+            return
+        async with self._engine.begin() as connection:
+            await set_aside(connection, kind, named, seconds)
 
     async def _settle(
         self, connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]], plan: ledger.FeePlan
@@ -218,8 +234,15 @@ class PostgresSettlement:
 
     async def give_back_batch(self, limit: int) -> int:
         """Turn surplus and mismatched payments into refunds that are owed."""
+        async with self._engine.connect() as connection:
+            due = list((await connection.execute(TO_GIVE_BACK, {"limit": limit})).scalars())
+        done = await in_halves(due, self._give_back, passes)
+        await self._set_aside(Kind.PAYMENT, done.broken, PAYMENT_AGAIN_SECONDS)
+        return sum(done.results)
+
+    async def _give_back(self, references: Sequence[UUID]) -> int:
         async with self._engine.begin() as connection:
-            due = (await connection.execute(_TO_GIVE_BACK, {"limit": limit})).all()
+            due = (await connection.execute(GIVE_BACK, {"only": list(references)})).all()
             for state, reason in ((State.SURPLUS, "double"), (State.MISMATCHED, "mismatch")):
                 members = [row for row in due if row.status == state.value]
                 rows = [refused(state, Seen.CANNOT_COUNT, row.reference, row.placed_at, reason) for row in members]

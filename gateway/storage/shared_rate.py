@@ -3,6 +3,11 @@
 One script in Redis hands out turns ahead of their time, by Redis's own clock, so that nobody polls: the
 process that reserved one waits for it. While Redis is away each process keeps half of the rate by itself.
 An account that was told to slow down gets turns of the rate that it is left with (`gateway.storage.shared_pace`).
+
+An operator counts calls when they arrive, and they take unequal ways to it. So each turn is held against the one
+that comes as many turns later as a second may have: by the moment when it was really taken, and by how much longer its
+answer took than the fastest answer lately, which is as late as it can have arrived. On average `WAY_SECONDS` of that
+are allowed for, which costs a twentieth of the rate at most; a turn that is not answered yet is taken for so late.
 """
 
 import asyncio
@@ -18,44 +23,71 @@ from redis.exceptions import RedisError
 
 from gateway.storage.shared_pace import SharedPaces, pace_key
 
-# A little more than the second that no operator may count too many in: calls take unequal ways to it.
+# A little more than the second that no operator may count too many in: of calls whose answers tell nothing, and of
+# those that tell how long their way was.
 WINDOW_SECONDS: Final = 1.01
-# The same for turns as they were really taken here.
-LATE_WINDOW_SECONDS: Final = 1.005
+ANSWERED_WINDOW_SECONDS: Final = 1.003
+# What is allowed for the way of a call: on average, and for one alone. The latter also for each of the first calls
+# after a pause, which open their connections.
+WAY_SECONDS: Final = 0.045
+WAY_SECONDS_MAX: Final = 0.3
+# How far apart turns are that are spread evenly, as a part of their mean distance, where they may have to catch up.
+CATCH_UP: Final = 0.8
+# For how long the fastest answer is remembered, twice this at most; and what makes a pause.
+FASTEST_SECONDS: Final = 30.0
 # Turns are reserved for so long ahead; what a process does not use of them is lost.
 AHEAD_SECONDS: Final = 0.1
-# A turn that was slept through is let pass: by now others have theirs.
-LATE_SECONDS: Final = 0.05
+# A turn that was slept through for longer is let pass: what was taken so late could not be told in time.
+LATE_SECONDS: Final = 0.5
 _MICRO: Final = 1_000_000
 _log = structlog.get_logger(__name__)
 
-# The list has the moments (µs) of the last turns, newest first: as many as one second may have when nobody was told
-# to slow down. With the turns come the account's pace, if it has one, and the moment.
+# The list has the moments (µs) of the turns of the last second, newest first; the hash has when those really were that
+# came later. With the turns come the account's pace, if it has one, and the moment.
 _SCRIPT: Final = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
-local rate, window, apart = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local rate, window, apart, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
+for i = 6, #ARGV, 2 do
+  if tonumber(ARGV[i]) >= now - kept then redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+end
 local last = tonumber(redis.call('LINDEX', KEYS[1], 0) or 0)
 local turns = {}
 for i = 1, tonumber(ARGV[4]) do
-  local oldest = tonumber(redis.call('LINDEX', KEYS[1], rate - 1) or 0)
+  local held = redis.call('LINDEX', KEYS[1], rate - 1)
+  local oldest = held and tonumber(redis.call('HGET', KEYS[3], held) or held) or 0
   last = math.max(now, last + apart, oldest + window)
   redis.call('LPUSH', KEYS[1], string.format('%.0f', last))
-  turns[i] = last - now
+  turns[i] = last
 end
-redis.call('LTRIM', KEYS[1], 0, tonumber(ARGV[5]) - 1)
+local tail = redis.call('LINDEX', KEYS[1], -1)
+while tail and tonumber(tail) < now - kept do
+  redis.call('RPOP', KEYS[1])
+  redis.call('HDEL', KEYS[3], tail)
+  tail = redis.call('LINDEX', KEYS[1], -1)
+end
 redis.call('EXPIRE', KEYS[1], 60)
+redis.call('EXPIRE', KEYS[3], 60)
 return {turns, redis.call('GET', KEYS[2]), now}
 """
+# Turns are kept for as long as they can still hold back another one.
+_KEPT: Final = round(2 * _MICRO)
 
 
 class OwnTurns:
     """The same rule for one process, by its own clock."""
 
-    def __init__(self, rate: int, apart: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        rate: int,
+        apart: float,
+        clock: Callable[[], float] = time.monotonic,
+        window: float = WINDOW_SECONDS,
+    ) -> None:
         self._last: deque[float] = deque(maxlen=rate)
         self._apart = apart
         self._clock = clock
+        self._window = window
 
     def reserve(self, many: int, share: float = 1.0) -> list[float]:
         """The moments of the next turns, by the clock. `share`: of the rate, where less is left of it."""
@@ -67,41 +99,100 @@ class OwnTurns:
         if self._last:
             turn = max(turn, self._last[-1] + apart)
         if len(self._last) >= rate:
-            turn = max(turn, self._last[-rate] + WINDOW_SECONDS)
+            turn = max(turn, self._last[-rate] + self._window)
         self._last.append(turn)
         return turn
 
 
+class Ways:
+    """How late calls may have arrived, by how long their answers took. `first`: calls that begin after a pause."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self._answers = 0
+        self._before = self._fastest = math.inf
+        self._since = self._last = -math.inf
+        self._left = WAY_SECONDS_MAX
+
+    def unanswered(self, at: float) -> float:
+        """What to allow for a call that begins at this moment, in seconds."""
+        if at - self._last > FASTEST_SECONDS:
+            self._answers = 0
+        return WAY_SECONDS_MAX if self._answers < self._first else WAY_SECONDS
+
+    def answered(self, seconds: float, at: float) -> float:
+        """What to allow for a call whose answer took so long and came at this moment."""
+        cold = self.unanswered(at) > WAY_SECONDS
+        self._answers, self._last = self._answers + 1, at
+        if at - self._since > FASTEST_SECONDS:
+            self._before, self._fastest, self._since = self._fastest, math.inf, at
+        self._fastest = min(self._fastest, seconds)
+        if cold:
+            return WAY_SECONDS_MAX
+        self._left = min(WAY_SECONDS_MAX, self._left + WAY_SECONDS)
+        way = min(seconds - min(self._before, self._fastest), self._left)
+        self._left -= way
+        return way
+
+
+class Turn:
+    """One call. `counts_at`: when it arrived at the latest, by this process's clock; `moment`: as it was reserved in
+    Redis, None without; `clock`: what to add to our clock, in µs, for that of Redis."""
+
+    def __init__(self, line: "_Line", moment: int | None, clock: float) -> None:
+        self._line, self.moment, self.clock = line, moment, clock
+        self.taken = self.counts_at = time.monotonic()
+
+    def answered(self) -> None:
+        """The call was answered now: it arrived before."""
+        self._line.answered(self)
+
+
 class SharedRate:
     """Turns at accounts. `name`: what is limited. `evenly`: turns are spread over the second; else as many
-    as a second may have can come at once, and then none for the rest of it. `paces`: of accounts that were told
-    to slow down, one object for all rates of a process."""
+    as a second may have can come at once, and then none for the rest of it. `answered`: callers say when their calls
+    are answered. `paces`: of accounts that were told to slow down, one object for all rates of a process."""
 
     def __init__(
-        self, redis: "redis_asyncio.Redis", name: str, *, evenly: bool = False, paces: SharedPaces | None = None
+        self,
+        redis: "redis_asyncio.Redis",
+        name: str,
+        *,
+        evenly: bool = False,
+        answered: bool = False,
+        paces: SharedPaces | None = None,
     ) -> None:
         self._script = redis.register_script(_SCRIPT)
         self._paces = paces or SharedPaces(redis)
         self._name = name
-        self._evenly = evenly
+        self.evenly = evenly
+        self.answered = answered
+        self.window = ANSWERED_WINDOW_SECONDS if answered else WINDOW_SECONDS
         self._lines: dict[tuple[str, int], _Line] = {}
         self._away = False
 
-    async def wait_turn(self, account: str, per_second: int) -> None:
-        """Return when it is our turn, of `per_second` that all processes have together. ValueError unless
-        that is positive."""
+    async def wait_turn(self, account: str, per_second: int) -> Callable[[], None]:
+        """Return when it is our turn, of `per_second` that all processes have together. What it returns is to be
+        called when the call was answered. ValueError unless the rate is positive."""
         line = self._lines.get((account, per_second))
         if line is None:
-            line = self._lines[account, per_second] = _Line(self, account, per_second, evenly=self._evenly)
-        await line.wait()
+            line = self._lines[account, per_second] = _Line(self, account, per_second)
+        return (await line.wait()).answered
 
-    async def reserve(self, account: str, per_second: int, apart: float, many: int) -> list[float] | None:
-        """Seconds from now to each of the next turns; None while Redis is away."""
+    async def reserve(
+        self, account: str, per_second: int, apart: float, many: int, came: dict[int, int] | None = None
+    ) -> tuple[list[int], int] | None:
+        """The moments of the next turns and the present one, in µs of Redis's clock; None while Redis is away.
+        `came`: moments of earlier turns with those at which they count."""
         left = self.left(account, per_second)
-        window = [round(WINDOW_SECONDS * _MICRO), round(apart * per_second / left * _MICRO)]
-        keys = [f"rate:{self._name}:{account}:{per_second}", pace_key(account)]
+        apart = round(apart * per_second / left * _MICRO)
+        key = f"rate:{self._name}:{account}"
+        said = [moment for pair in (came or {}).items() for moment in pair]
         try:
-            told: Any = await self._script(keys=keys, args=[left, *window, many, per_second])
+            told: Any = await self._script(
+                keys=[key, pace_key(account), f"{key}:came"],
+                args=[left, round(self.window * _MICRO), apart, many, _KEPT, *said],
+            )
         except (RedisError, OSError) as error:
             if not self._away:
                 _log.warning("rate_kept_alone", rate=self._name, error=type(error).__name__)
@@ -110,7 +201,7 @@ class SharedRate:
         self._away = False
         turns, pace, now = told
         self._paces.learn(account, pace, now / _MICRO)
-        return [turn / _MICRO for turn in turns]
+        return turns, now
 
     def left(self, account: str, per_second: int) -> int:
         """What an account has of its rate now."""
@@ -120,38 +211,62 @@ class SharedRate:
 class _Line:
     """Who waits for turns at one account, and the one task that fetches turns for all of them."""
 
-    def __init__(self, shared: SharedRate, account: str, per_second: int, *, evenly: bool) -> None:
+    def __init__(self, shared: SharedRate, account: str, per_second: int) -> None:
         if per_second < 1:
             raise ValueError(f"no rate: {per_second} a second")
         self._shared, self._account, self._per_second = shared, account, per_second
-        self._apart = WINDOW_SECONDS / per_second if evenly else 0.0
-        self._own = OwnTurns(max(1, per_second // 2), 2 * self._apart)
+        # Where a turn may be held back by the way of another one, those after it catch up.
+        self._apart = shared.window / per_second * (CATCH_UP if shared.answered else 1.0) if shared.evenly else 0.0
+        window = shared.window + (WAY_SECONDS if shared.answered else 0.0)
+        self._own = OwnTurns(max(1, per_second // 2), 2 * self._apart, window=window)
         self._ahead = math.ceil(per_second * AHEAD_SECONDS)
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._taken: deque[float] = deque(maxlen=per_second)
+        self._waiting: deque[asyncio.Future[tuple[int | None, float]]] = deque()
+        self._taken: deque[Turn] = deque(maxlen=per_second)
+        self._came: dict[int, int] = {}
+        # Each of them waits for the one before it a second ago: after two such seconds the ways are known.
+        self._ways = Ways(2 * per_second) if shared.answered else None
         self._granter: asyncio.Task[None] | None = None
 
-    async def wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(turn)
+    async def wait(self) -> Turn:
+        future: asyncio.Future[tuple[int | None, float]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._grant_if_needed()
+        # Made when it is really taken: on a busy machine some time after it was given.
+        turn = Turn(self, *await future)
+        self._taken.append(turn)
+        self._counts(turn, self._ways.unanswered(turn.taken) if self._ways else 0.0)
+        return turn
+
+    def answered(self, turn: Turn) -> None:
+        if self._ways:
+            now = time.monotonic()
+            self._counts(turn, self._ways.answered(now - turn.taken, now))
+            self._grant_if_needed()
+
+    def _counts(self, turn: Turn, way: float) -> None:
+        turn.counts_at = turn.taken + way
+        if turn.moment is not None:
+            self._came[turn.moment] = round(turn.counts_at * _MICRO + turn.clock)
+
+    def _grant_if_needed(self) -> None:
         if self._granter is None or self._granter.done():
-            self._granter = loop.create_task(self._grant())
-        await turn
-        # When it is really taken: on a busy machine some time after it was given.
-        self._taken.append(time.monotonic())
+            self._granter = asyncio.get_running_loop().create_task(self._grant())
 
     async def _grant(self) -> None:
-        turns: deque[float] = deque()
-        while self._somebody_waits():
+        turns: deque[tuple[float, int | None, float]] = deque()
+        while self._somebody_waits() or self._came:
+            if not self._somebody_waits():
+                # Other processes go by what came of our turns.
+                await self._told(0)
+                continue
             if len(turns) <= self._ahead // 2:
                 turns.extend(await self._reserve(min(len(self._waiting), self._ahead) - len(turns)))
-            turn = turns.popleft()
-            if turn < time.monotonic() - LATE_SECONDS:
+            at, moment, clock = turns.popleft()
+            if at < time.monotonic() - LATE_SECONDS:
                 continue
-            await _sleep_until(self._not_too_many(turn))
+            await _sleep_until(self._not_too_many(at))
             if self._somebody_waits():
-                self._waiting.popleft().set_result(None)
+                self._waiting.popleft().set_result((moment, clock))
                 # Whoever got it runs first.
                 await asyncio.sleep(0)
 
@@ -161,20 +276,29 @@ class _Line:
             self._waiting.popleft()
         return bool(self._waiting)
 
-    async def _reserve(self, many: int) -> list[float]:
+    async def _reserve(self, many: int) -> list[tuple[float, int | None, float]]:
+        """The next turns: when, by our clock; when in Redis; and what to add to our clock for its."""
         if many < 1:
             return []
-        turns = await self._shared.reserve(self._account, self._per_second, self._apart, many)
-        if turns is None:
+        before = time.monotonic()
+        told = await self._told(many)
+        if told is None:
             left = self._shared.left(self._account, self._per_second)
-            return self._own.reserve(many, left / self._per_second)
-        now = time.monotonic()
-        return [now + turn for turn in turns]
+            return [(at, None, 0.0) for at in self._own.reserve(many, left / self._per_second)]
+        moments, now = told
+        after = time.monotonic()
+        # A turn begins late rather than early, and is said to have been taken late rather than early.
+        clock = now - before * _MICRO
+        return [(after + (moment - now) / _MICRO, moment, clock) for moment in moments]
 
-    def _not_too_many(self, turn: float) -> float:
+    async def _told(self, many: int) -> tuple[list[int], int] | None:
+        came, self._came = self._came, {}
+        return await self._shared.reserve(self._account, self._per_second, self._apart, many, came)
+
+    def _not_too_many(self, at: float) -> float:
         """Turns that were taken late push the next ones back, so that no second has too many."""
         full = len(self._taken) == self._taken.maxlen
-        return max(turn, self._taken[0] + LATE_WINDOW_SECONDS) if full else turn
+        return max(at, self._taken[0].counts_at + self._shared.window) if full else at
 
 
 async def _sleep_until(moment: float) -> None:

@@ -154,7 +154,7 @@ class PostgresStaff:
         if row is None:
             return None
         sealed = row.totp_cipher
-        secret = None if sealed is None else self._vault.open(sealed, _factor_place(row.id))
+        secret = None if sealed is None else self._vault.open(sealed, factor_place(row.id))
         return Credentials(_member(row), row.password_hash, secret, row.totp_last_step)
 
     async def use_step(self, staff_id: UUID, step: int) -> bool:
@@ -235,7 +235,7 @@ class PostgresStaff:
 
     async def begin_factor(self, staff_id: UUID, secret: str) -> bool:
         """Keep the secret of a second factor that is to be proven."""
-        sealed = self._vault.seal(secret, _factor_place(staff_id))
+        sealed = self._vault.seal(secret, factor_place(staff_id))
         async with self._engine.begin() as connection:
             return bool((await connection.execute(_BEGIN_FACTOR, {"id": staff_id, "cipher": sealed})).rowcount)
 
@@ -305,7 +305,8 @@ class PostgresStaff:
         return True
 
 
-def _factor_place(staff_id: UUID) -> str:
+def factor_place(staff_id: UUID) -> str:
+    """Where a sealed second factor stands."""
     return f"staff.totp_cipher.{staff_id}"
 
 

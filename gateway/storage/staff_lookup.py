@@ -35,7 +35,6 @@ from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
 where p.status = 'held' order by p.confirmed_at limit :limit
 """)
-_MEMBER: Final = text("select 1 from staff where email = lower(:email) and active")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +123,3 @@ class StaffLookup:
                 )
                 for row in rows
             ]
-
-    async def is_staff(self, email: str) -> bool:
-        """Whether somebody who works here has this address."""
-        async with self._engine.connect() as connection:
-            return (await connection.execute(_MEMBER, {"email": email.strip()})).first() is not None

@@ -286,7 +286,7 @@ def _ticket(said: object) -> int:
 
 
 def _number(said: object, what: str) -> int:
-    try:
-        return int(str(said))
-    except ValueError:
-        raise ActRefused(Why.UNKNOWN, f"{said!r} is no number of a {what}") from None
+    typed = str(said)
+    if not (typed.isascii() and typed.isdigit() and len(typed) <= 18):
+        raise ActRefused(Why.UNKNOWN, f"{said!r} is no number of a {what}")
+    return int(typed)

@@ -20,6 +20,7 @@ from gateway.domain.staff_request import (
 )
 from gateway.ports.staff import NewRequest
 from gateway.storage.audit_notes import note
+from gateway.storage.staff_rights import StaffRights
 from gateway.storage.staff_tables import staff_requests
 
 Freeze = Callable[[AsyncConnection, NewRequest], Awaitable[Mapping[str, Any]]]
@@ -32,9 +33,10 @@ _ROW: Final = [staff_requests.c[column.name] for column in staff_requests.column
 class PostgresStaffRequests:
     """`StaffRequestStore`. `freezers`: who makes the preview of an act; without one it is empty."""
 
-    def __init__(self, engine: AsyncEngine, freezers: Mapping[Act, Freeze]) -> None:
+    def __init__(self, engine: AsyncEngine, freezers: Mapping[Act, Freeze], rights: StaffRights) -> None:
         self._engine = engine
         self._freezers = freezers
+        self._rights = rights
 
     async def add(self, request: NewRequest) -> StaffRequest:
         """Keep a request with its preview. Raises ActRefused."""
@@ -49,6 +51,7 @@ class PostgresStaffRequests:
         if not needs_second_person(request.act):
             values |= {"status": RequestStatus.APPROVED.value, "decided_by": NOBODY_ELSE, "decided_at": func.now()}
         async with self._engine.begin() as connection:
+            await self._rights.check_asker(connection, request.requested_by, request.act, request.subject)
             await connection.execute(insert(staff_requests).values(values))
             freeze = self._freezers.get(request.act)
             preview = dict(await freeze(connection, request)) if freeze else {}
@@ -100,9 +103,14 @@ class PostgresStaffRequests:
             if row is None:
                 raise ActRefused(Why.UNKNOWN, f"there is no request {request_id}")
             now: datetime = row.now
+            act = Act(row.act)
+            await self._rights.check_second(connection, person, act, row.subject)
             refused = refusal_to_decide(_read(row), person, approve=approve, now=now)
             if refused is not None:
                 raise refused
+            if approve:
+                # Two persons stand behind it now: who asked may have been sent away since.
+                await self._rights.check_asker(connection, row.requested_by, act, row.subject)
             status = RequestStatus.APPROVED if approve else RequestStatus.REJECTED
             written = (
                 await connection.execute(

@@ -64,6 +64,30 @@ disputes = Table(
 Index("disputes_of_payment", disputes.c.payment_reference)
 Index("disputes_to_act", disputes.c.reference, postgresql_where=text("status = 'lost' and effect is null"))
 
+reversal_questions = Table(
+    "reversal_questions",
+    metadata,
+    words("provider", key=True),
+    words("number", key=True),
+    instant("next_try_at"),
+    number("tries", big=False, default="0"),
+    instant("asked_at"),
+    words("outcome", null=True),
+)
+Index(
+    "reversal_questions_due",
+    reversal_questions.c.next_try_at,
+    postgresql_where=text("next_try_at is not null"),
+)
+
+reversal_sweeps = Table(
+    "reversal_sweeps",
+    metadata,
+    words("provider", key=True),
+    instant("seen_until"),
+    instant("swept_at", null=False),
+)
+
 fee_plans = Table(
     "fee_plans",
     metadata,
@@ -91,7 +115,15 @@ statement_files = Table(
     instant("last_at"),
     words("imported_by"),
     instant("imported_at", null=False, default="now()"),
-    UniqueConstraint("provider", "sha256"),
+    instant("undone_at"),
+    Column("undone_by", Uuid, ForeignKey("staff_requests.id")),
+)
+Index(
+    "statement_files_once",
+    statement_files.c.provider,
+    statement_files.c.sha256,
+    unique=True,
+    postgresql_where=text("undone_at is null"),
 )
 
 statement_lines = Table(
@@ -115,8 +147,11 @@ statement_lines = Table(
     Column("matched_reference", Uuid),
     words("matched_by", null=True),
     instant("matched_at"),
+    number("fee_booked_minor", null=True),
+    Column("fee_tx", Uuid),
     UniqueConstraint("provider", "line_key"),
 )
+Index("statement_lines_of_file", statement_lines.c.file_id)
 Index(
     "statement_lines_matched",
     statement_lines.c.matched_reference,
@@ -151,6 +186,15 @@ differences = Table(
     words("resolved_by", null=True),
     instant("resolved_at"),
     Column("ledger_tx", Uuid),
+    Column("contest_id", Uuid),
+    Column("request_id", Uuid, ForeignKey("staff_requests.id")),
+)
+Index("differences_of_contest", differences.c.contest_id, postgresql_where=text("status = 'open'"))
+Index(
+    "differences_of_request",
+    differences.c.request_id,
+    differences.c.id,
+    postgresql_where=text("request_id is not null"),
 )
 Index("differences_open", differences.c.provider, differences.c.id, postgresql_where=text("status = 'open'"))
 Index(
@@ -158,14 +202,14 @@ Index(
     differences.c.line_id,
     differences.c.kind,
     unique=True,
-    postgresql_where=text("line_id is not null"),
+    postgresql_where=text("line_id is not null and status <> 'undone'"),
 )
 Index(
     "differences_of_refund",
     func.coalesce(differences.c.refund_reference, differences.c.payout_reference),
     differences.c.kind,
     unique=True,
-    postgresql_where=text("payment_reference is null and line_id is null and kind <> 'balance'"),
+    postgresql_where=text("payment_reference is null and line_id is null and kind <> 'balance' and status <> 'undone'"),
 )
 Index(
     "differences_of_balance",
@@ -180,14 +224,23 @@ Index(
     differences.c.payment_reference,
     differences.c.kind,
     unique=True,
-    postgresql_where=text("payment_reference is not null and line_id is null and dispute_reference is null"),
+    postgresql_where=text(
+        "payment_reference is not null and line_id is null and dispute_reference is null and status <> 'undone'"
+    ),
 )
 Index(
     "differences_of_dispute",
     differences.c.dispute_reference,
     text("(amount_minor > 0)"),
     unique=True,
-    postgresql_where=text("dispute_reference is not null"),
+    postgresql_where=text("dispute_reference is not null and status <> 'undone'"),
+)
+
+Index(
+    "differences_of_invented",
+    differences.c.provider,
+    unique=True,
+    postgresql_where=text("kind = 'missing_there' and status = 'open' and amount_minor = 0"),
 )
 
 balance_checks = Table(
@@ -286,6 +339,7 @@ staff_sessions = Table(
     instant("factor_at"),
     UniqueConstraint("refresh_hash"),
 )
+Index("staff_sessions_ended", staff_sessions.c.expires_at)
 Index("staff_sessions_family", staff_sessions.c.family)
 Index("staff_sessions_of", staff_sessions.c.staff_id, desc(staff_sessions.c.created_at))
 
@@ -314,6 +368,10 @@ staff_requests = Table(
     instant("finished_at"),
     words("outcome", null=True),
 )
+Index("staff_requests_latest", staff_requests.c.requested_at)
+Index("staff_requests_by_status", staff_requests.c.status, staff_requests.c.requested_at)
+Index("staff_requests_by_act", staff_requests.c.act, staff_requests.c.requested_at)
+Index("staff_requests_about", staff_requests.c.subject)
 Index("staff_requests_waiting", staff_requests.c.requested_at, postgresql_where=text("status = 'waiting'"))
 Index("staff_requests_running", staff_requests.c.requested_at, postgresql_where=text("status = 'approved'"))
 
@@ -334,6 +392,26 @@ Index(
     void_rows.c.request_id,
     void_rows.c.payment_reference,
     postgresql_where=text("done_at is null"),
+)
+
+upkeep = Table(
+    "upkeep",
+    metadata,
+    words("task", key=True),
+    instant("finished_at"),
+    instant("failed_at"),
+    words("error", null=True),
+)
+
+set_aside = Table(
+    "set_aside",
+    metadata,
+    words("kind", key=True),
+    words("subject", key=True),
+    words("error"),
+    instant("since", null=False, default="now()"),
+    instant("until", null=False),
+    number("times", default="1", big=False),
 )
 
 account_health = Table(

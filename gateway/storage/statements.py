@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.money import Money
 from gateway.domain.reconciliation import NUMBER_TIME_WINDOW, Booked, Line, LineKind, reference_in
@@ -24,7 +24,7 @@ _BEGAN_BEFORE: Final = timedelta(days=3)
 _ADD_FILE: Final = text("""
 insert into statement_files (id, provider, name, sha256, lines, first_at, last_at, imported_by)
 values (:id, :provider, :name, :sha256, :lines, :first_at, :last_at, :person)
-on conflict (provider, sha256) do nothing returning id
+on conflict (provider, sha256) where undone_at is null do nothing returning id
 """)
 _LINES: Final = (
     ("line_no", "integer"),
@@ -67,28 +67,29 @@ _OURS: Final = f"""
 select 'collection' as kind, p.reference, p.provider_reference, p.payer_index, p.contest_id, p.placed_at as began,
   case when p.status in {TAKEN} then coalesce(p.confirmed_at, p.settled_at, p.placed_at) end as ended,
   coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency,
-  0 as fee_minor, {_HAS_LINES.format("p.reference")}
+  0 as fee_minor, {_HAS_LINES.format("p.reference")}, cast(null as uuid) as payment
 from payments p where p.provider = :provider and {{payments}}
 union all
 select 'refund', r.reference, r.provider_reference, p.payer_index, r.contest_id, r.created_at, r.done_at,
-  r.amount_minor, r.currency, 0, {_HAS_LINES.format("r.reference")}
+  r.amount_minor, r.currency, 0, {_HAS_LINES.format("r.reference")}, r.payment_reference
 from refunds r join payments p on p.reference = r.payment_reference
 where coalesce(nullif(r.provider, ''), p.provider) = :provider and {{refunds}}
 union all
 select 'payout', o.reference, o.provider_reference, b.phone_index, o.contest_id, o.created_at, o.done_at,
-  o.amount_minor, o.currency, 0, {_HAS_LINES.format("o.reference")}
+  o.amount_minor, o.currency, 0, {_HAS_LINES.format("o.reference")}, null
 from payouts o join beneficiaries b on b.id = o.beneficiary_id where o.provider = :provider and {{payouts}}
 union all
 select 'dispute', d.reference, d.operator_reference, null, d.contest_id, d.opened_at,
   case when d.status = 'lost' and d.effect is not null then d.closed_at end, d.amount_minor, d.currency, d.fee_minor,
-  {_HAS_LINES.format("d.reference")}
+  {_HAS_LINES.format("d.reference")}, null
 from disputes d where d.provider = :provider and {{disputes}}
 """
 _NAMED: Final = "{}.reference = any(cast(:references as uuid[]))"
 _BY_REFERENCE: Final = text(
     _OURS.format(
         payments=_NAMED.format("p"),
-        refunds=_NAMED.format("r"),
+        # Some operators name a refund as they name the payment.
+        refunds=f"({_NAMED.format('r')} or r.payment_reference = any(cast(:references as uuid[])))",
         payouts=_NAMED.format("o"),
         disputes=_NAMED.format("d"),
     )
@@ -100,7 +101,7 @@ _KNOWN: Final = (
 _OTHERWISE: Final = text(
     _OURS.format(
         payments=_KNOWN.format("p", "p.payer_index", "placed_at"),
-        refunds=_KNOWN.format("r", "p.payer_index", "created_at"),
+        refunds=_KNOWN.format("r", "p.payer_index", "created_at").replace(":told", ":named"),
         payouts=_KNOWN.format("o", "b.phone_index", "created_at"),
         # An operator's number for a dispute is one for ever, and disputes last for months.
         disputes="d.operator_reference = any(cast(:told as text[]))",
@@ -112,7 +113,7 @@ select order_code, payment_reference from order_keys where order_code = any(cast
 
 
 async def add_file(
-    engine: AsyncEngine,
+    connection: AsyncConnection,
     vault: Vault,
     account: str,
     name: str,
@@ -133,15 +134,14 @@ async def add_file(
         "last_at": max(instants, default=None),
         "person": person,
     }
-    async with engine.begin() as connection:
-        if (await connection.execute(_ADD_FILE, values)).one_or_none() is None:
-            raise MoneyRefused(f"{name}: this file was imported before; nothing was changed")
-        for start in range(0, len(lines), _CHUNK):
-            rows = document(_stored(line, vault) for line in lines[start : start + _CHUNK])
-            done = await connection.execute(_ADD_LINES, {**rows, "file": file_id, "provider": account})
-            new += done.rowcount
-        detail = {"file": str(file_id), "name": name, "lines": len(lines), "new": new}
-        await note(connection, actor=person, act="reconcile.imported", subject=account, detail=detail)
+    if (await connection.execute(_ADD_FILE, values)).one_or_none() is None:
+        raise MoneyRefused(f"{name}: this file was imported before; nothing was changed")
+    for start in range(0, len(lines), _CHUNK):
+        rows = document(_stored(line, vault) for line in lines[start : start + _CHUNK])
+        done = await connection.execute(_ADD_LINES, {**rows, "file": file_id, "provider": account})
+        new += done.rowcount
+    detail = {"file": str(file_id), "name": name, "lines": len(lines), "new": new}
+    await note(connection, actor=person, act="reconcile.imported", subject=account, detail=detail)
     return ImportedFile(file_id, len(lines), new)
 
 
@@ -186,7 +186,8 @@ async def named_by(connection: AsyncConnection, account: str, lines: Sequence[Li
     }
     references = {found for text in codes if (found := reference_in(text))} | known.keys()
     asked = {"provider": account, "references": list(references)}
-    return [_booked(row, known.get(row.reference)) for row in await connection.execute(_BY_REFERENCE, asked)]
+    rows = await connection.execute(_BY_REFERENCE, asked)
+    return [_booked(row, known.get(row.payment or row.reference)) for row in rows]
 
 
 async def known_by(connection: AsyncConnection, account: str, lines: Sequence[Line], now: datetime) -> list[Booked]:
@@ -197,6 +198,9 @@ async def known_by(connection: AsyncConnection, account: str, lines: Sequence[Li
     asked = {
         "provider": account,
         "told": [line.provider_reference for line in lines if line.provider_reference],
+        "named": [
+            text for line in lines for text in (line.provider_reference, line.our_reference, line.external_id) if text
+        ],
         "numbers": [line.payer_index for line in lines if line.payer_index],
         "since": min(instants) - _BEGAN_BEFORE,
         "until": max(instants) + NUMBER_TIME_WINDOW,
@@ -217,4 +221,5 @@ def _booked(row: Row[Any], order_code: str | None = None) -> Booked:
         lines=row.lines,
         contest_id=row.contest_id,
         fee_minor=row.fee_minor,
+        payment=row.payment,
     )

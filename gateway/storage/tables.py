@@ -59,6 +59,7 @@ contests = Table(
     Column("packs", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
     Column("rules", JSONB, nullable=False, server_default=text("'{}'")),
     words("contact", default=""),
+    number("confirm_above", null=True, big=False),
     UniqueConstraint("slug"),
     UniqueConstraint("short_code", "keyword"),
 )
@@ -82,6 +83,13 @@ contest_heads = Table(
     metadata,
     Column("contest_id", Uuid, ForeignKey("contests.id"), primary_key=True),
     number("next_seq", default="1"),
+)
+
+worker_beats = Table(
+    "worker_beats",
+    metadata,
+    words("worker", key=True),
+    instant("seen_at", null=False),
 )
 
 candidate_totals = Table(
@@ -168,6 +176,7 @@ payments = Table(
     number("fee_minor", null=True),
     Column("provisional", Boolean, nullable=False, server_default=text("false")),
     raw("orderer"),
+    raw("address"),
     postgresql_partition_by="RANGE (placed_at)",
 )
 Index(
@@ -176,7 +185,17 @@ Index(
     desc(payments.c.placed_at),
     postgresql_where=text("orderer is not null"),
 )
-Index("payments_of_card", payments.c.provider_reference, postgresql_where=text("method = 'CARD'"))
+Index(
+    "payments_of_address",
+    payments.c.address,
+    desc(payments.c.placed_at),
+    postgresql_where=text("address is not null"),
+)
+Index(
+    "payments_of_operator",
+    payments.c.provider_reference,
+    postgresql_where=text("provider_reference is not null"),
+)
 Index("payments_provisional", payments.c.reference, postgresql_where=text("provisional"))
 Index(
     "payments_counted_once",
@@ -199,13 +218,16 @@ Index(
     payments.c.next_check_at,
     postgresql_where=text("status in ('sent','pending','expired','failed') and next_check_at is not null"),
 )
-Index("payments_to_settle", payments.c.contest_id, payments.c.reference, postgresql_where=text("status = 'confirmed'"))
+Index(
+    "payments_to_settle", payments.c.contest_id, payments.c.confirmed_at, postgresql_where=text("status = 'confirmed'")
+)
 Index(
     "payments_prompting",
     payments.c.payer_index,
     payments.c.provider,
     postgresql_where=text("status in ('sent','pending')"),
 )
+Index("payments_held", payments.c.confirmed_at, postgresql_where=text("status = 'held'"))
 Index("payments_to_give_back", payments.c.reference, postgresql_where=text("status in ('surplus','mismatched')"))
 Index("payments_of_payer", payments.c.payer_index, desc(payments.c.placed_at))
 
@@ -247,7 +269,8 @@ callbacks = Table(
     Column("payment_reference", Uuid),
     words("method"),
     Column("headers", JSONB, nullable=False),
-    raw("body", null=False),
+    raw("body"),
+    raw("body_cipher"),
     raw("body_hash", null=False),
     words("remote"),
     instant("handled_at"),
@@ -353,6 +376,9 @@ Index(
     refunds.c.next_try_at,
     postgresql_where=text("status in ('due','sent') and next_try_at is not null"),
 )
+Index("refunds_of_operator", refunds.c.provider_reference, postgresql_where=text("provider_reference is not null"))
+Index("refunds_by_status", refunds.c.status, refunds.c.created_at)
+Index("refunds_by_hand", refunds.c.manual_reference, postgresql_where=text("manual_reference is not null"))
 Index("refunds_of_payment", refunds.c.payment_reference)
 Index("refunds_of_request", refunds.c.request_id, postgresql_where=text("request_id is not null"))
 Index("refunds_once", refunds.c.payment_reference, unique=True, postgresql_where=text("status <> 'void'"))
@@ -366,4 +392,12 @@ audit_log = Table(
     words("act"),
     words("subject"),
     Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+)
+
+vault_keys = Table(
+    "vault_keys",
+    metadata,
+    Column("key_id", Integer, primary_key=True, autoincrement=False),
+    raw("fingerprint", null=False),
+    instant("since", null=False, default="now()"),
 )

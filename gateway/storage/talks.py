@@ -66,13 +66,15 @@ def _question(row: Row[Any]) -> Question | None:
         candidate_code=held["code"],
         quantity=held["quantity"],
         amount=Money(held["amount_minor"], held["currency"]),
-        key=row.key,
+        # A question that is asked again keeps the key of the first text; one of an earlier version lacks it.
+        key=held.get("key", row.key),
     )
 
 
 def written(question: Question) -> dict[str, object]:
     """A question as it is kept with the text that asks it."""
     return {
+        "key": question.key,
         "contest": question.contest_slug,
         "code": question.candidate_code,
         "quantity": question.quantity,

@@ -14,6 +14,7 @@ from gateway.ports.house import HouseUnavailable, VoteLine
 from gateway.ports.telegram import BoardFace, Chat, KeptUpdate, ShownBoard
 from gateway.storage.coalescer import Coalescer, Overloaded
 from gateway.storage.rows import document, recordset
+from gateway.storage.set_aside import SHOWN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
 
 _LEFT_OVER_LOCK: Final = 0x5907_11_70
@@ -26,13 +27,17 @@ on conflict do nothing returning update_id
 _HANDLED: Final = text("""
 update telegram_updates set handled_at = now(), outcome = :outcome where update_id = :update_id and handled_at is null
 """)
+# The pause grows with each try, so that one that fails for a while is not tried to the end at once.
 _LEFT_OVER: Final = text("""
 select update_id, body_cipher from telegram_updates
-where handled_at is null and received_at < now() - make_interval(secs => :age) order by update_id limit :limit
+where handled_at is null and received_at < now() - make_interval(secs => :age * power(6, tries - 1))
+order by update_id limit :limit
 """)
+_TRY_AGAIN: Final = text("update telegram_updates set tries = tries + 1 where update_id = :update_id")
 _GIVE_UP: Final = text("""
-update telegram_updates set handled_at = now(), outcome = 'too old'
-where handled_at is null and received_at < now() - make_interval(secs => :age)
+update telegram_updates set handled_at = now(), outcome = case when tries >= :tries then 'set aside' else 'too old' end
+where handled_at is null and (tries >= :tries or received_at < now() - make_interval(secs => :age))
+returning update_id, outcome
 """)
 
 _CHAT: Final = "chat_id, user_id, language, contest_id, phone_cipher"
@@ -94,6 +99,10 @@ returning c.chat_id, o.board_message_id, c.board_contest_id, c.language
 """)
 
 
+class TriedTooOften(Exception):
+    """An update whose tries all failed for a passing reason."""
+
+
 class PostgresTelegram:
     """`UpdateStore` and `ChatStore`. `auto` commits each statement by itself."""
 
@@ -104,7 +113,7 @@ class PostgresTelegram:
 
     async def keep(self, update_id: int, chat_id: int | None, body: bytes) -> bool:
         """Durable when it returns; False when this update was kept before."""
-        sealed = self._vault.seal(body.decode(), _body_place(update_id))
+        sealed = self._vault.seal(body.decode(), body_place(update_id))
         try:
             return await self._keeps.do((update_id, chat_id, sealed))
         except (Overloaded, SQLAlchemyError, OSError) as error:
@@ -128,16 +137,30 @@ class PostgresTelegram:
 
     async def left_over(self, older_than_seconds: float, limit: int) -> list[KeptUpdate]:
         """Updates that nobody has handled in this time, in their order."""
-        rows = await self._run(_LEFT_OVER, age=older_than_seconds, limit=limit)
-        return [
-            KeptUpdate(row.update_id, self._vault.open(bytes(row.body_cipher), _body_place(row.update_id)).encode())
-            for row in rows
-        ]
+        found, broken = each_read(await self._run(_LEFT_OVER, age=older_than_seconds, limit=limit), self._opened)
+        if broken:
+            async with self._connect() as connection:
+                kept = [(str(row.update_id), error) for row, error in broken]
+                await set_aside(connection, Kind.UPDATE, kept, SHOWN_SECONDS)
+            for row, _ in broken:
+                await self.handled(row.update_id, "set aside")
+        return found
 
-    async def give_up(self, older_than_seconds: float) -> int:
-        """Mark what is too old to be answered as such."""
-        async with self._connect() as connection:
-            return int((await connection.execute(_GIVE_UP, {"age": older_than_seconds})).rowcount)
+    def _opened(self, row: Row[Any]) -> KeptUpdate:
+        return KeptUpdate(row.update_id, self._vault.open(bytes(row.body_cipher), body_place(row.update_id)).encode())
+
+    async def try_again(self, update_id: int) -> None:
+        """Count one more try of an update."""
+        await self._run(_TRY_AGAIN, update_id=update_id)
+
+    async def give_up(self, older_than_seconds: float, tries_max: int) -> dict[int, str]:
+        """End what is too old to be answered, and what was tried so often."""
+        rows = await self._run(_GIVE_UP, age=older_than_seconds, tries=tries_max)
+        failed = [(str(row.update_id), TriedTooOften()) for row in rows if row.outcome == "set aside"]
+        if failed:
+            async with self._connect() as connection:
+                await set_aside(connection, Kind.UPDATE, failed, SHOWN_SECONDS)
+        return {row.update_id: row.outcome for row in rows}
 
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[bool]:
@@ -154,7 +177,7 @@ class PostgresTelegram:
     async def meet(self, chat_id: int, user_id: int, language: str) -> Chat:
         """The chat, seen now."""
         (row,) = await self._run(_MEET, chat=chat_id, user=user_id, language=language)
-        phone = self._vault.open(bytes(row.phone_cipher), _phone_place(chat_id)) if row.phone_cipher else None
+        phone = self._vault.open(bytes(row.phone_cipher), phone_place(chat_id)) if row.phone_cipher else None
         return Chat(row.chat_id, row.user_id, row.language, row.contest_id, phone)
 
     async def speak(self, chat_id: int, language: str) -> None:
@@ -167,7 +190,7 @@ class PostgresTelegram:
 
     async def verify(self, chat_id: int, phone: str) -> None:
         """The voter proved to hold this number."""
-        sealed = self._vault.seal(phone, _phone_place(chat_id))
+        sealed = self._vault.seal(phone, phone_place(chat_id))
         await self._run(_VERIFY, chat=chat_id, index=self._vault.index(phone), cipher=sealed)
 
     async def reachable(self, chat_id: int, *, reachable: bool) -> None:
@@ -226,9 +249,11 @@ def _board(row: Row[Any]) -> ShownBoard:
     return ShownBoard(row.chat_id, row.board_message_id, row.board_contest_id, row.language)
 
 
-def _body_place(update_id: int) -> str:
+def body_place(update_id: int) -> str:
+    """Where the sealed body of an update stands."""
     return f"telegram_updates.body:{update_id}"
 
 
-def _phone_place(chat_id: int) -> str:
+def phone_place(chat_id: int) -> str:
+    """Where the sealed number of a chat stands."""
     return f"telegram_chats.phone:{chat_id}"

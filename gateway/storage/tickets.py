@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.domain.staff import Right
 from gateway.domain.staff_request import ActRefused, Why
 from gateway.domain.ticket import read_ticket, ticket_number
 from gateway.ports.back_office import Scope
@@ -13,6 +14,7 @@ from gateway.ports.tickets import OpenTicket
 from gateway.storage.attempts import ticket_place
 from gateway.storage.audit_notes import note
 from gateway.storage.order_stories import masked_number
+from gateway.storage.staff_rights import StaffRights
 from gateway.storage.vault import Vault
 
 _OF: Final = """
@@ -36,9 +38,10 @@ where id = :ticket and status = 'open'
 class PostgresTickets:
     """`TicketDesk`."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+    def __init__(self, engine: AsyncEngine, vault: Vault, rights: StaffRights) -> None:
         self._engine = engine
         self._vault = vault
+        self._rights = rights
 
     async def open_tickets(self, scope: Scope, *, limit: int = 200) -> Sequence[OpenTicket]:
         """Open tickets, the oldest first."""
@@ -59,13 +62,15 @@ class PostgresTickets:
             for row in rows
         ]
 
-    async def close(self, ticket: str, scope: Scope, *, person: str, reason: str) -> None:
+    async def close(self, ticket: str, *, person: str, reason: str) -> None:
         """End a ticket with what was found out. Raises ActRefused."""
         known = read_ticket(ticket)
         if known is None:
             raise ActRefused(Why.UNKNOWN, f"there is no ticket {ticket}")
         async with self._engine.begin() as connection:
-            row = (await connection.execute(_ONE, {"ticket": known, "scope": scope})).one_or_none()
+            member = await self._rights.check(connection, person, Right.CLOSE_TICKET)
+            asked = {"ticket": known, "scope": member.organiser_id}
+            row = (await connection.execute(_ONE, asked)).one_or_none()
             if row is None:
                 raise ActRefused(Why.UNKNOWN, f"there is no ticket {ticket}")
             if row.status != "open":

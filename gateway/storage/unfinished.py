@@ -5,7 +5,6 @@ PostgreSQL. What is lost with a process costs a text, never a vote.
 """
 
 import asyncio
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -22,8 +21,10 @@ from gateway.domain.nudge import KIND, NUDGE_AFTER, Nudge, Unfinished, judge
 from gateway.domain.texting import country_of
 from gateway.ports.dialogues import Reached
 from gateway.storage.contests import DIAL_CODE
+from gateway.storage.conversation_tables import recipient_place
 from gateway.storage.rows import document, recordset
-from gateway.storage.vault import Vault, each_opened
+from gateway.storage.set_aside import SHOWN_SECONDS, Kind, each_read, set_aside
+from gateway.storage.vault import Vault
 
 WRITE_AFTER_SECONDS: Final = 10.0
 WAITING_MAX: Final = 20_000
@@ -187,12 +188,16 @@ class PostgresUnfinished:
         were decided. One transaction, so that a dialogue is never nudged twice."""
         async with self._engine.begin() as connection:
             rows = (await connection.execute(_DUE, {"after": NUDGE_AFTER.total_seconds(), "limit": limit})).all()
-            decided = each_opened(rows, self._decided)
+            decided, broken = each_read(rows, self._decided)
+            if broken:
+                named = [(f"{bytes(row.phone_index).hex()}:{row.contest_id}", error) for row, error in broken]
+                await set_aside(connection, Kind.DIALOGUE, named, SHOWN_SECONDS)
+                await connection.execute(_MARK, document(_marked(row, "set aside") for row, _ in broken))
             texts = [self._text(row, number) for row, number, nudge in decided if nudge is Nudge.TEXT]
             if texts:
                 await connection.execute(_TEXT, document(texts))
             if decided:
-                await connection.execute(_MARK, document(_marks(decided)))
+                await connection.execute(_MARK, document(_marked(row, nudge.value) for row, _, nudge in decided))
         return len(decided)
 
     def _decided(self, row: Row[Any]) -> tuple[Row[Any], str, Nudge]:
@@ -208,7 +213,7 @@ class PostgresUnfinished:
             "id": message_id,
             "key": f"{bytes(row.phone_index).hex()}:{row.contest_id}:{since.isoformat()}",
             "recipient_index": bytes(row.phone_index),
-            "recipient_cipher": self._vault.seal(number, f"messages_out.recipient:{message_id}"),
+            "recipient_cipher": self._vault.seal(number, recipient_place(message_id)),
             "language": row.language,
             "params": {
                 "contest_name": row.contest_name,
@@ -222,8 +227,5 @@ class PostgresUnfinished:
         }
 
 
-def _marks(decided: Sequence[tuple[Row[Any], str, Nudge]]) -> list[dict[str, object]]:
-    return [
-        {"phone_index": bytes(row.phone_index), "contest_id": row.contest_id, "outcome": nudge.value}
-        for row, _, nudge in decided
-    ]
+def _marked(row: Row[Any], outcome: str) -> dict[str, object]:
+    return {"phone_index": bytes(row.phone_index), "contest_id": row.contest_id, "outcome": outcome}

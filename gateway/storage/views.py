@@ -1,6 +1,6 @@
 """What may be told about orders: to the holder of an order's id, of a number, or of a receipt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
@@ -21,7 +21,7 @@ from gateway.storage.vault import Vault
 
 _ORDER: Final = text("""
 select v.id, v.quantity, v.amount_minor, v.currency, v.receipt, v.placed_at, c.slug, k.code, k.name,
-  p.reference, p.status, p.reason, p.method, p.payer_cipher, p.secrets_cipher, p.expires_at
+  p.reference, p.status, p.reason, p.method, p.payer_cipher, p.secrets_cipher, p.expires_at, p.accepted
 from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
   join contests c on c.id = v.contest_id join candidates k on k.id = v.candidate_id
 where v.id = :vote order by p.sent_at desc nulls last
@@ -31,16 +31,22 @@ where v.id = :vote order by p.sent_at desc nulls last
 _CHANGED: Final = text("""
 with asked as (select * from unnest(cast(:votes as uuid[]), cast(:marks as text[])) as a(vote, mark)),
 found as (
-  select p.vote_id, string_agg(concat_ws('/', p.status, p.reason, p.expires_at, p.secrets_cipher is not null), ' '
-    order by p.reference) as mark
+  select p.vote_id, string_agg(
+    concat_ws('/', p.status, p.reason, p.expires_at, p.accepted, p.secrets_cipher is not null),
+    ' ' order by p.reference) as mark
   from asked a join payments p on p.vote_id = a.vote group by p.vote_id)
 select v.id, v.quantity, v.amount_minor, v.currency, v.receipt, v.placed_at, c.slug, k.code, k.name,
-  p.reference, p.status, p.reason, p.method, p.payer_cipher, p.secrets_cipher, p.expires_at, f.mark
+  p.reference, p.status, p.reason, p.method, p.payer_cipher, p.secrets_cipher, p.expires_at, p.accepted, f.mark
 from found f join asked a on a.vote = f.vote_id and a.mark <> f.mark
   join votes v on v.id = f.vote_id
   join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
   join contests c on c.id = v.contest_id join candidates k on k.id = v.candidate_id
 order by v.id, p.sent_at desc nulls last
+""")
+
+_LINKS: Final = text("""
+select vote_id, reference, secrets_cipher from payments
+where vote_id = any(cast(:votes as uuid[])) and secrets_cipher is not null order by sent_at nulls first
 """)
 
 _VOTES_OF: Final = text("""
@@ -106,7 +112,7 @@ class PostgresViews:
             payer_masked=self._payer(last),
             payment_url=self._payment_url(last) if pending else None,
             placed_at=last.placed_at,
-            pay_before=last.expires_at if pending else None,
+            pay_before=last.expires_at if State(last.status) is State.PENDING and last.accepted else None,
             asked=any(state is not State.CREATED for state in states),
         )
 
@@ -120,6 +126,11 @@ class PostgresViews:
             return None
         held: dict[str, str] = orjson.loads(self._vault.open(bytes(row.secrets_cipher), secrets_place(row.reference)))
         return held.get(PAYMENT_URL)
+
+    async def payment_links(self, vote_ids: Collection[UUID]) -> Mapping[UUID, str]:
+        """Of these orders, the operator's pages that are known: of the payment that was sent last."""
+        rows = await self._rows(_LINKS, votes=list(vote_ids))
+        return {row.vote_id: link for row in rows if (link := self._payment_url(row)) is not None}
 
     async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
         """A number's latest orders in a contest, as voter or as payer."""

@@ -72,12 +72,15 @@ _PROGRESS: Final = text("""
 select r.currency, count(*) as payments, sum(r.votes) as votes, sum(r.amount_minor) as money,
   count(r.done_at) as done, count(*) filter (where r.outcome not in ('given back')) as skipped,
   coalesce(sum(r.votes) filter (where r.outcome = 'given back'), 0) as votes_done,
-  coalesce(sum(r.amount_minor) filter (where r.outcome = 'given back'), 0) as money_done,
-  count(*) filter (where p.status = 'refunded') as refunded,
+  coalesce(sum(r.amount_minor) filter (where r.outcome = 'given back'), 0) as money_done
+from void_rows r where r.request_id = :request group by 1 order by 1
+""")
+_GIVEN: Final = text("""
+select r.currency, count(*) filter (where p.status = 'refunded') as refunded,
   count(*) filter (where f.status = 'manual') as manual
 from void_rows r join payments p on p.reference = r.payment_reference and p.placed_at = r.placed_at
   left join refunds f on f.payment_reference = r.payment_reference and f.status <> 'void' and r.outcome = 'given back'
-where r.request_id = :request group by 1 order by 1
+where r.request_id = :request group by 1
 """)
 
 
@@ -102,11 +105,11 @@ class PostgresVoids:
             # Settlement's lock first, then rows, as everywhere.
             await lock_contest(connection, contest)
             if not await hold_request(connection, request.id):
-                return VoidBatch(contest, (), 0)
+                return VoidBatch(contest, (), 0, last=True)
             asked = {"request": request.id, "limit": BATCH}
             left = list((await connection.execute(_LEFT, asked)).scalars())
             if not left:
-                return VoidBatch(contest, (), 0)
+                return VoidBatch(contest, (), 0, last=True)
             public = str(request.params.get("public_reason") or Adjusted.VOIDED)
             word = Word(REASON, public, by_staff(request.requested_by, request.id))
             moved = await give_back(connection, contest, left, word, states=VOIDABLE)
@@ -119,12 +122,15 @@ class PostgresVoids:
                 for reference in left
             ]
             await connection.execute(_MARK, {**document(marks), "request": request.id})
-        return VoidBatch(contest, tuple(moved.counted), len(left))
+        return VoidBatch(contest, tuple(moved.counted), len(left), last=len(left) < BATCH)
 
-    async def progress(self, request_id: UUID) -> tuple[VoidProgress, ...]:
-        """How far a window is, a line for each currency."""
+    async def progress(self, request_id: UUID, *, given: bool = True) -> tuple[VoidProgress, ...]:
+        """How far a window is, a line for each currency. `given`: look also for what became of the refunds."""
+        asked = {"request": request_id}
         async with self._engine.connect() as connection:
-            rows = (await connection.execute(_PROGRESS, {"request": request_id})).all()
+            rows = (await connection.execute(_PROGRESS, asked)).all()
+            found = (await connection.execute(_GIVEN, asked)).all() if given else []
+        of = {row.currency: row for row in found}
         return tuple(
             VoidProgress(
                 currency=row.currency,
@@ -135,8 +141,8 @@ class PostgresVoids:
                 skipped=row.skipped,
                 votes_done=int(row.votes_done),
                 money_done_minor=int(row.money_done),
-                refunded=row.refunded,
-                manual=row.manual,
+                refunded=of[row.currency].refunded if row.currency in of else 0,
+                manual=of[row.currency].manual if row.currency in of else 0,
             )
             for row in rows
         )

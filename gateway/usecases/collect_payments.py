@@ -15,7 +15,7 @@ from typing import Final, Protocol, cast
 
 import structlog
 
-from gateway.domain.payment import Actor, Seen
+from gateway.domain.payment import Actor, Seen, State
 from gateway.ports.accounts import Accounts, Asked
 from gateway.ports.payment_provider import (
     Capabilities,
@@ -30,6 +30,7 @@ from gateway.ports.payment_provider import (
 from gateway.ports.stores import PAYMENT_CODE, Observation, OpenPayment, PaymentStore
 from gateway.usecases.account_watch import UNWATCHED, measured
 from gateway.usecases.observations import of_create, of_report
+from gateway.usecases.verify_payments import StatusBudget, questioned
 
 BATCH: Final = 128
 # Calls under way at once in one process.
@@ -52,15 +53,23 @@ _log = structlog.get_logger(__name__)
 class PromptBudget(Protocol):
     """How fast payers of an account may be asked."""
 
-    async def wait_turn(self, account: str, per_second: int) -> None:
+    async def wait_turn(self, account: str, per_second: int) -> object:
         """Return when one more payer may be asked."""
         ...
+
+
+class Unlimited:
+    """A `StatusBudget` for accounts that may be asked at any time."""
+
+    async def wait_turn(self, account: str, per_second: int) -> None:
+        """At once."""
 
 
 class Collector:
     """Asks for what is due. One a process.
 
-    `prompts`: gives turns at the accounts that `per_second` names, which are those with a rate.
+    `prompts`: gives turns at the accounts that `per_second` names, which are those with a rate. `questions`: gives
+    turns for questions about refusals.
     """
 
     def __init__(
@@ -70,6 +79,7 @@ class Collector:
         *,
         prompts: PromptBudget | None = None,
         per_second: Mapping[str, int] = MappingProxyType({}),
+        questions: StatusBudget | None = None,
         accounts: Accounts = UNWATCHED,
         places: int = PLACES,
     ) -> None:
@@ -77,6 +87,7 @@ class Collector:
         self._providers = providers
         self._prompts = prompts
         self._per_second = per_second if prompts else {}
+        self._questions = questions or Unlimited()
         self._accounts = accounts
         self._places = places
         self._calling = asyncio.Semaphore(places)
@@ -92,7 +103,7 @@ class Collector:
         no call is under way. Raises what kept one of them from being recorded."""
         closed = await self._tidy()
         while True:
-            await self._claim()
+            closed += await self._claim()
             if done := closed + self._count_ended():
                 return done
             if not self._under_way:
@@ -114,7 +125,7 @@ class Collector:
             return 0
         self._tidied_at = now
         await self._move_unsent()
-        return await _close_unsent(self._payments)
+        return await self._payments.close_unsent(BATCH)
 
     async def _move_unsent(self) -> None:
         rails = self._accounts.rails
@@ -123,11 +134,15 @@ class Collector:
             if sibling and (moved := await self._payments.move_unsent(account, sibling, BATCH)):
                 _log.warning("orders_moved", account=account, sibling=sibling, orders=moved)
 
-    async def _claim(self) -> None:
+    async def _claim(self) -> int:
+        """Take what there is room for; how many were closed instead of taken."""
         free = self._places + AHEAD - sum(self._claimed.values())
         rooms = {account: self._room(account, free) for account in self._providers}
         if free > 0:
-            self._start(await self._payments.claim_to_collect(free, rooms))
+            claimed = await self._payments.claim_to_collect(free, rooms)
+            self._start(payment for payment in claimed if payment.state is State.SENT)
+            return sum(payment.state is not State.SENT for payment in claimed)
+        return 0
 
     def _room(self, account: str, free: int) -> int:
         others = len(self._providers) - 1
@@ -210,8 +225,7 @@ class Collector:
         jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
         log.info("collection_asked", result=type(result).__name__, tries=payment.send_tries)
         if isinstance(result, Rejected) and result.ask_first:
-            question = provider.query(payment.collection)
-            report = await measured(self._accounts, payment.provider, Asked.STATUS, question)
+            report = await questioned(payment, provider, self._questions, self._accounts)
             if not isinstance(report, NotFound):
                 return of_report(payment, report, can, jitter)
         if getattr(result, "alarm", False):
@@ -266,22 +280,6 @@ def _not_configured(payment: OpenPayment) -> Observation:
         reason=PayerReason.SERVICE_DOWN.value,
         reason_code="not_configured",
         message="payment_failed",
-    )
-
-
-async def _close_unsent(payments: PaymentStore) -> int:
-    overdue = await payments.overdue_unsent(BATCH)
-    return await payments.record(
-        [
-            Observation(
-                reference,
-                Seen.NEVER_SENT,
-                Actor.COLLECTOR,
-                detail="no operator could be asked in time",
-                reason=PayerReason.SERVICE_DOWN.value,
-                reason_code="never_sent",
-                message="payment_failed",
-            )
-            for reference in overdue
-        ]
+        # What was sent before is asked about once its account is there again.
+        next_check_at=payment.now if payment.send_tries > 1 else None,
     )

@@ -22,13 +22,15 @@ _log = structlog.get_logger(__name__)
 # Work that another work leaves behind when it did something.
 FOLLOWS: Final[Mapping[Work, tuple[Work, ...]]] = {
     Work.COLLECT: (Work.TEXTS_OUT,),
-    Work.CALLBACKS: (Work.VERIFY, Work.SETTLE, Work.REFUND),
+    Work.CALLBACKS: (Work.VERIFY, Work.SETTLE, Work.REFUND, Work.REVERSALS),
+    Work.REVERSALS: (Work.VERIFY, Work.TEXTS_OUT),
     Work.VERIFY: (Work.SETTLE, Work.TEXTS_OUT),
     Work.SETTLE: (Work.TEXTS_OUT, Work.REFUND),
     Work.TEXTS_IN: (Work.COLLECT, Work.TEXTS_OUT),
     Work.TEXTS_OUT: (),
     Work.NUDGES: (Work.TEXTS_OUT,),
     Work.REFUND: (Work.TEXTS_OUT,),
+    Work.PAYOUTS: (),
     Work.STAFF_ACTS: (Work.REFUND, Work.CALLBACKS, Work.TEXTS_OUT),
 }
 
@@ -52,6 +54,7 @@ class Drains:
         self._doorbell = doorbell
         self._running: set[Work] = set()
         self._again: set[Work] = set()
+        self._step_began: dict[Work, float] = {}
         self._following: set[asyncio.Task[int]] = set()
 
     async def drain(self, work: Work) -> int:
@@ -66,11 +69,18 @@ class Drains:
         finally:
             self._running.discard(work)
             self._again.discard(work)
+            self._step_began.pop(work, None)
+
+    def stuck(self, seconds: float) -> frozenset[Work]:
+        """Kinds whose step under way has taken longer than this."""
+        now = time.monotonic()
+        return frozenset(work for work, began in self._step_began.items() if now - began > seconds)
 
     async def _drain(self, work: Work) -> int:
         started, done = time.monotonic(), 0
         while True:
             self._again.discard(work)
+            self._step_began[work] = time.monotonic()
             did = await self._steps[work]()
             done += did
             if did:

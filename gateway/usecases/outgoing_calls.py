@@ -22,7 +22,7 @@ from gateway.ports.payment_provider import (
     StatusReport,
 )
 from gateway.usecases.account_watch import measured
-from gateway.usecases.verify_payments import TRICKLE, StatusBudget
+from gateway.usecases.verify_payments import TRICKLE, StatusBudget, in_turn
 
 # Until what waits for a closed account is looked at again. It may be closed for two minutes.
 CLOSED_SECONDS: Final = 60.0
@@ -83,9 +83,12 @@ class OutgoingCalls:
         """Ask what became of it, when it is our turn."""
         watched, can = out_of(out.provider), provider.capabilities(out.disbursement.country)
         closed = watched in self._accounts.rails.closed
-        await self._budget.wait_turn(out.provider, TRICKLE if closed else can.status_per_second)
-        question = cast("Disburser", provider).query_disbursement(on_platform(out, provider).disbursement)
-        return await measured(self._accounts, watched, Asked.STATUS, question)
+
+        async def query() -> StatusReport:
+            question = cast("Disburser", provider).query_disbursement(on_platform(out, provider).disbursement)
+            return await measured(self._accounts, watched, Asked.STATUS, question)
+
+        return await in_turn(self._budget, out.provider, TRICKLE if closed else can.status_per_second, query)
 
 
 def on_platform(out: T, provider: PaymentProvider) -> T:

@@ -10,9 +10,9 @@ from typing import Final, cast
 import structlog
 
 from gateway.domain.money import CURRENCY_OF, Money
-from gateway.domain.reconciliation import DifferenceKind, Found, Repair, balance_gap
+from gateway.domain.reconciliation import DifferenceKind, Found, Group, balance_gap
 from gateway.domain.routing import provider_of
-from gateway.domain.staff_request import named, reasoned
+from gateway.domain.staff_request import named
 from gateway.ports.books import UnknownName
 from gateway.ports.payment_provider import Balance, BalanceTeller, PaymentProvider, Wallet
 from gateway.ports.reconciliation import (
@@ -20,8 +20,10 @@ from gateway.ports.reconciliation import (
     Compared,
     Difference,
     DifferenceStore,
+    GroupLine,
     ReadStatement,
     ReconciliationStore,
+    StatementFile,
     StatementLine,
 )
 
@@ -153,23 +155,24 @@ class Reconciler:
             _log.error("statement_differs", provider=account, **{k.value: n for k, n in summary.found.items()})
         return summary
 
-    async def differences(self, *, open_only: bool = True, account: str | None = None) -> Sequence[Difference]:
+    async def differences(
+        self, *, open_only: bool = True, account: str | None = None, group: Group | None = None, limit: int = 500
+    ) -> Sequence[Difference]:
         """Differences, the oldest first."""
-        return await self._differences.differences(open_only=open_only, account=account)
+        return await self._differences.differences(open_only=open_only, account=account, group=group, limit=limit)
 
-    async def repair(
-        self, difference_id: int, repair: Repair, *, person: str, reason: str, operator_reference: str | None = None
-    ) -> Difference:
-        """Decide about a difference, with its posting. Raises MoneyRefused, ActRefused."""
-        decided = await self._differences.repair(
-            difference_id,
-            repair,
-            person=named(person),
-            reason=reasoned(reason),
-            operator_reference=operator_reference,
-        )
-        _log.info("difference_resolved", difference=difference_id, repair=repair.value, person=person)
-        return decided
+    async def groups(self, account: str | None = None) -> Sequence[GroupLine]:
+        """Open differences by what is decided alike."""
+        return await self._differences.groups(account=account)
+
+    async def files(self) -> Sequence[StatementFile]:
+        """The latest imports."""
+        return await self._differences.files()
+
+    async def compare_again(self, account: str) -> None:
+        """Compare what is not settled, where this installation still has the account."""
+        if account in self._accounts:
+            await self.compare(account)
 
     async def check_balances(self) -> list[CheckedBalance]:
         """Ask every operator that tells what its wallets hold, and compare with the book."""
@@ -212,8 +215,7 @@ class Reconciler:
         if await self._balances.checked_lately(DAILY_HOURS):
             return
         for account in await self._lines.accounts():
-            if account in self._accounts:
-                await self.compare(account)
+            await self.compare_again(account)
         await self.check_balances()
 
     def _account(self, key: str) -> Account:

@@ -1,5 +1,8 @@
 """What an operator's answer means for a refund: pure functions from answer to observation."""
 
+from dataclasses import replace
+
+from gateway.domain.money import Money
 from gateway.domain.refund import (
     AfterFailure,
     RefundSeen,
@@ -13,6 +16,7 @@ from gateway.ports.refunds import OpenRefund, RefundObservation
 from gateway.usecases.outgoing_answers import Reading, after, give_up, not_the_payee, read_report, read_send
 
 NO_REFUNDS = "no_refunds"
+PARTLY_GIVEN_BACK = "partly_given_back"
 BALANCE_TOO_LOW = "balance_too_low"
 
 
@@ -50,6 +54,19 @@ def put_off(refund: OpenRefund, code: str, jitter: float, *, poor: bool) -> Refu
 def given_up(refund: OpenRefund, code: str, detail: str) -> RefundObservation:
     """A person takes over."""
     return _observed(refund, give_up(code, detail))
+
+
+def past_us(refund: OpenRefund, refused: Rejected, jitter: float) -> tuple[RefundObservation | None, RefundObservation]:
+    """What a refusal means because of what the operator gave back without our asking: first, where that is all
+    that is owed, it waits until it is stopped by that; then a person has what was not stopped."""
+    owed, gone = refund.disbursement.amount, [part.amount for part in refused.given_back]
+    same = sum(amount.amount_minor for amount in gone if amount.currency == owed.currency)
+    whole = same == owed.amount_minor and len({amount.currency for amount in gone}) == 1
+    detail = f"{Money(same, owed.currency).plain()} of {owed.plain()} {owed.currency} went back there past us"
+    person = given_up(refund, refused.code if whole else PARTLY_GIVEN_BACK, detail)
+    raw = "\n".join(part.raw for part in refused.given_back)
+    waits = put_off(refund, refused.code, jitter, poor=True) if whole else None
+    return waits, replace(person, evidence_word="failed", evidence_raw=raw[:4000])
 
 
 def _observed(refund: OpenRefund, reading: Reading) -> RefundObservation:

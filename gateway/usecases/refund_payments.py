@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Final, cast
 
 import structlog
@@ -26,8 +27,8 @@ from gateway.ports.payment_provider import (
 from gateway.ports.refunds import OpenRefund, RefundObservation, RefundStore, SendingRefund
 from gateway.usecases.account_watch import UNWATCHED
 from gateway.usecases.outgoing_calls import OutgoingCalls, on_platform, pays_from_float
-from gateway.usecases.refund_answers import BALANCE_TOO_LOW, NO_REFUNDS, given_up, of_report, of_send, put_off
-from gateway.usecases.verify_payments import StatusBudget
+from gateway.usecases.refund_answers import BALANCE_TOO_LOW, NO_REFUNDS, given_up, of_report, of_send, past_us, put_off
+from gateway.usecases.verify_payments import StatusBudget, in_turn
 
 BATCH: Final = 64
 _NOT_CONFIGURED_SECONDS: Final = 600
@@ -110,8 +111,9 @@ async def _affordable(
         return list(due)
     wallet = Wallet.DISBURSEMENT if can.pays_from_float else Wallet.COLLECTION
     asked = due[0].disbursement
-    await budget.wait_turn(due[0].provider, can.status_per_second)
-    held = await cast("BalanceTeller", provider).balance(wallet, asked.amount.currency, asked.country)
+    teller = cast("BalanceTeller", provider)
+    balance = partial(teller.balance, wallet, asked.amount.currency, asked.country)
+    held = await in_turn(budget, due[0].provider, can.status_per_second, balance)
     if not isinstance(held, Balance):
         # Not knowing is no reason to keep anybody's money: the operator refuses what it cannot pay.
         return list(due)
@@ -132,11 +134,24 @@ async def _send(refund: OpenRefund, provider: PaymentProvider, refunds: RefundSt
     answer = await calls.send(refund, provider, _bound(refund))
     if not isinstance(answer, DisburseResult):
         seen = of_report(refund, answer, _jitter(), from_float=pays_from_float(refund, provider))
+    elif isinstance(answer, Rejected) and answer.given_back:
+        seen = await _given_back_past_us(refund, answer, refunds)
     else:
         if isinstance(answer, Rejected) and answer.reason is PayerReason.NO_FUNDS:
             _bound(refund).error("balance_too_low", code=answer.code)
         seen = of_send(refund, answer, _jitter())
     await _observe(refund, seen, refunds)
+
+
+async def _given_back_past_us(refund: OpenRefund, answer: Rejected, refunds: RefundStore) -> RefundObservation:
+    """Keep what the operator gave back. All of it stops this refund, and what is returned finds nothing to do."""
+    _bound(refund).error("refunded_past_us", code=answer.code, parts=len(answer.given_back))
+    waits, person = past_us(refund, answer, _jitter())
+    await refunds.record_reversals(refund, answer.given_back)
+    if waits is not None:
+        await refunds.observe(waits)
+        await refunds.record_reversals(refund, answer.given_back)
+    return person
 
 
 async def _ask(refund: OpenRefund, provider: PaymentProvider, refunds: RefundStore, calls: OutgoingCalls) -> None:

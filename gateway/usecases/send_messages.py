@@ -7,10 +7,19 @@ from typing import Final
 
 import structlog
 
+from gateway.domain.halving import in_halves, of_a_server
 from gateway.domain.texting import Routes
-from gateway.ports.message_sender import ChatSender, MessageSender, OutboundText, SendAccepted, SendRefused, SendResult
+from gateway.ports.message_sender import (
+    ChatSender,
+    MessageSender,
+    OutboundText,
+    SendAccepted,
+    SendRefused,
+    SendResult,
+    SendUnknown,
+)
 from gateway.ports.stores import DueMessage, MessageStore, SentMessage
-from gateway.usecases.next_attempt import next_attempt
+from gateway.usecases.next_attempt import UNKNOWN_SECONDS, next_attempt
 
 BATCH: Final = 64
 _log = structlog.get_logger(__name__)
@@ -53,13 +62,29 @@ async def send_messages(
     chats: ChatSender | None,
     write: Write,
     parts: Callable[[str], int],
+    passes: Callable[[Exception], bool] = of_a_server,
 ) -> int:
-    """Send one batch; how many were tried. `write` renders (kind, language, values)."""
+    """Send one batch; how many were tried. `write` renders (kind, language, values). `passes`: whether an error of
+    the store is of a server that comes back, and is raised."""
     outbox = Outbox(carriers, routes, chats, write, parts)
     due = await messages.claim_due(BATCH, routes)
     results = await asyncio.gather(*(_send(message, outbox) for message in due))
-    await messages.record_sent(results)
+    recorded = await in_halves(results, messages.record_sent, passes)
+    await messages.record_sent([_without_answer(result, error) for result, error in recorded.broken])
     return len(due)
+
+
+def _without_answer(result: SentMessage, error: Exception) -> SentMessage:
+    """What a carrier said cannot be kept: the text may have been sent."""
+    _log.error("carrier_answer_not_kept", message=str(result.id), carrier=result.carrier, error=type(error).__name__)
+    return SentMessage(
+        result.id,
+        result.attempts,
+        "unknown",
+        result.carrier,
+        error=f"answer not kept: {type(error).__name__}",
+        retry_seconds=UNKNOWN_SECONDS,
+    )
 
 
 async def _send(message: DueMessage, outbox: Outbox) -> SentMessage:
@@ -68,14 +93,19 @@ async def _send(message: DueMessage, outbox: Outbox) -> SentMessage:
         log = log.bind(vote=str(message.vote_id))
     try:
         text = outbox.words(message)
-    except (KeyError, ValueError) as error:
+    except Exception as error:
         log.exception("text_not_written")
         return SentMessage(
             message.id, message.attempts, "refused", message.carrier, error=f"not written: {type(error).__name__}"
         )
     in_chat = outbox.in_chat(message)
     to = str(message.chat_id) if in_chat else message.to
-    result = await outbox.sender(message).send(OutboundText(to, text, str(message.id)))
+    try:
+        result = await outbox.sender(message).send(OutboundText(to, text, str(message.id)))
+    except Exception as error:
+        # Its own fault, and no reason to forget what became of the others.
+        log.exception("carrier_stumbled")
+        result = SendUnknown(type(error).__name__)
     log.info("text_sent", result=type(result).__name__, attempts=message.attempts)
     if isinstance(result, SendRefused) and result.ours:
         log.error("carrier_refuses_us", code=result.code)

@@ -12,11 +12,13 @@ const glide = { duration: 600, easing: "cubic-bezier(.2, .8, .2, 1)" };
 const POLL = 15000;
 const DAY = 86400000;
 const rows = new Map();
+// Of a board in pages, those on the first one.
+const places = Number(board?.dataset.places) || Infinity;
+let many;
 let seen = -1;
 let polls = 0;
 
 function say(word) {
-  state.hidden = false;
   state.dataset.state = word;
   state.textContent = board.dataset[word];
 }
@@ -62,7 +64,7 @@ function draw(sum) {
   let rank = 0;
   order.forEach((row, place) => {
     if (place === 0 || order[place - 1].votes !== row.votes) rank = place + 1;
-    row.rank.textContent = rank;
+    row.rank.textContent = row.votes ? rank : "–";
     row.line.toggleAttribute("data-leads", rank === 1 && row.votes > 0);
     row.count.textContent = figure.format(row.votes);
     row.share.textContent = part.format(row.votes / Math.max(1, sum));
@@ -78,12 +80,15 @@ function renew(wait) {
 }
 
 function whole(news) {
-  if (news.entries.some((entry) => !rows.has(entry.code)) || news.entries.length !== rows.size) {
-    renew(0); // somebody joined or left
+  const entries = news.entries.slice(0, places);
+  if (entries.length === rows.size) many?.swap(rows, entries);
+  if (entries.some((entry) => !rows.has(entry.code)) || entries.length !== rows.size) {
+    // Somebody joined or left.
+    renew(0);
     return;
   }
   seen = news.version;
-  for (const entry of news.entries) rows.get(entry.code).votes = entry.votes;
+  for (const entry of entries) rows.get(entry.code).votes = entry.votes;
   draw(news.totalVotes);
 }
 
@@ -93,6 +98,7 @@ function update(news) {
   for (const [code, votes] of news.changed) {
     const row = rows.get(code);
     if (row) row.votes = votes;
+    else many?.miss(rows, votes, ask);
   }
   draw(news.totalVotes);
 }
@@ -107,31 +113,43 @@ function applaud(news) {
   }
 }
 
-async function poll() {
+async function ask() {
   try {
     const answer = await fetch(`${board.dataset.api}?limit=${rows.size}`);
     if (answer.ok) whole(await answer.json());
-    say(answer.ok ? "polled" : "delayed");
+    return answer.ok;
   } catch (offline) {
     console.info(offline);
-    say("delayed");
+    return false;
   }
+}
+
+async function poll() {
+  say((await ask()) ? "polled" : "delayed");
   polls += 1;
   setTimeout(!navigator.connection?.saveData && polls % 4 === 0 ? follow : poll, POLL);
 }
 
-function follow() {
-  const source = new EventSource(`${board.dataset.api}/events`);
-  const on = (event, take) => source.addEventListener(event, (message) => take(JSON.parse(message.data)));
-  on("leaderboard:initial", whole);
-  on("leaderboard:update", update);
-  on("vote:success", applaud);
-  source.onopen = () => say("live");
-  source.onerror = () => {
-    // A browser gives up for good when it is refused, for instance because too many are watching.
-    if (source.readyState === EventSource.CLOSED) poll();
-    else say("delayed");
-  };
+async function follow() {
+  const takes = { "leaderboard:initial": whole, "leaderboard:update": update, "vote:success": applaud };
+  try {
+    const stream = await import(document.querySelector("link[rel=modulepreload]").href);
+    const limit = many ? `?limit=${places}` : "";
+    const stop = stream.follow(`${board.dataset.api}/events${limit}`, Object.keys(takes), (event, data) => {
+      if (event in takes) takes[event](JSON.parse(data));
+      else if (event === "delayed") say("delayed");
+      else if (event === "refused") {
+        stop();
+        poll();
+      } else {
+        say("live");
+        if (event === "late") ask();
+      }
+    });
+  } catch (offline) {
+    console.info(offline);
+    poll();
+  }
 }
 
 // A photo that cannot be had makes room for the initial below it.
@@ -154,8 +172,11 @@ if (board) {
       rank: find(".rank"), count: find(".count"), share: find(".share"), bar: find("rect"), gain: find(".gain"),
     });
   }
-  const turn = Date.parse(board.dataset.turn) - Date.now(); // voting opens or closes
+  // Voting opens or closes.
+  const turn = Date.parse(board.dataset.turn) - Date.now();
   if (turn > 0 && turn < DAY) renew(turn);
-  if (navigator.connection?.saveData) poll();
+  if (board.dataset.many) many = await import(board.dataset.many);
+  if (places === Infinity && many) many.refresh(say, POLL);
+  else if (navigator.connection?.saveData) poll();
   else follow();
 }

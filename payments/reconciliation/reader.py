@@ -5,14 +5,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
-from decimal import Decimal
 from hashlib import sha256
 from typing import Final
 
-from gateway.domain.money import CURRENCY_OF, EXPONENTS, Money, parse_amount
+from gateway.domain.money import CURRENCY_OF, EXPONENTS, Money
 from gateway.domain.msisdn import Msisdn, read_msisdn
 from gateway.domain.reconciliation import OUTGOING, LineKind
 from gateway.ports.reconciliation import Statement, StatementLine, StatementUnreadable
+from payments.reconciliation.amounts import AmountUnreadable, Habits
 from payments.reconciliation.statement_format import (
     SIMULATED,
     SIMULATED_KINDS,
@@ -38,6 +38,19 @@ class _Fault(Exception):
 
 def read_statement(words: StatementFormat, name: str, data: bytes) -> Statement:
     """All lines that say that money moved. Raises StatementUnreadable, and then names the first faults."""
+    habits = Habits(words.decimal)
+    statement, faults = _read(words, name, data, habits)
+    other = habits.contradicted()
+    if other is not None:
+        statement, faults = _read(words, name, data, other)
+    if faults:
+        more = [f"and {len(faults) - _FAULTS_SHOWN} more"] if len(faults) > _FAULTS_SHOWN else []
+        raise StatementUnreadable("\n".join([*faults[:_FAULTS_SHOWN], *more]))
+    return statement
+
+
+def _read(words: StatementFormat, name: str, data: bytes, habits: Habits) -> tuple[Statement, list[str]]:
+    """The lines, read by these habits, and what cannot be read."""
     lines: list[StatementLine] = []
     faults: list[str] = []
     seen: Counter[str] = Counter()
@@ -52,8 +65,9 @@ def read_statement(words: StatementFormat, name: str, data: bytes) -> Statement:
         if len(lines) >= LINES_MAX:
             raise StatementUnreadable(f"{name}: more than {LINES_MAX} lines; export a shorter time")
         try:
-            line = _line(words, number, {key: row[n] if n < len(row) else None for key, n in head.items()}, seen)
-        except _Fault as fault:
+            cells = {key: row[n] if n < len(row) else None for key, n in head.items()}
+            line = _line(words, habits, number, cells, seen)
+        except (_Fault, AmountUnreadable) as fault:
             faults.append(f"{name}, line {number}: {fault}")
             continue
         if line is None:
@@ -63,10 +77,7 @@ def read_statement(words: StatementFormat, name: str, data: bytes) -> Statement:
     if head is None:
         wanted = ", ".join(sorted({names[0] for names in words.columns.values()}))
         raise StatementUnreadable(f"{name}: no line names the columns of {words.code} ({wanted})")
-    if faults:
-        more = [f"and {len(faults) - _FAULTS_SHOWN} more"] if len(faults) > _FAULTS_SHOWN else []
-        raise StatementUnreadable("\n".join([*faults[:_FAULTS_SHOWN], *more]))
-    return Statement(lines, skipped)
+    return Statement(lines, skipped), faults
 
 
 def _head(words: StatementFormat, row: Row) -> Mapping[Field, int] | None:
@@ -90,7 +101,9 @@ def _bare(text: str) -> str:
     return "".join(c for c in plain if c.isalnum())
 
 
-def _line(words: StatementFormat, number: int, cells: Mapping[Field, Cell], seen: Counter[str]) -> StatementLine | None:
+def _line(
+    words: StatementFormat, habits: Habits, number: int, cells: Mapping[Field, Cell], seen: Counter[str]
+) -> StatementLine | None:
     """The line; None where no money moved."""
     status = _text(cells.get(Field.STATUS)).casefold()
     if status and words.paid and status not in words.paid | SIMULATED_PAID:
@@ -103,10 +116,10 @@ def _line(words: StatementFormat, number: int, cells: Mapping[Field, Cell], seen
     currency = (_text(cells.get(Field.CURRENCY)) or words.currency or "").upper()
     if currency not in EXPONENTS:
         raise _Fault(f"{currency!r} is no currency that we know" if currency else "it names no currency")
-    signed = _signed(words, cells, currency)
+    signed, by_column = _signed(habits, cells, currency)
     if signed == 0:
         return None
-    kind = _kind(words, cells, signed)
+    kind = habits.directed(_kind(words, cells, signed), signed, by_column=by_column)
     payer = _number(cells, kind, currency)
     raw = {key.value: _text(cell) for key, cell in cells.items() if key not in _NUMBERS and _text(cell)}
     if payer is not None:
@@ -123,7 +136,7 @@ def _line(words: StatementFormat, number: int, cells: Mapping[Field, Cell], seen
         key=key,
         kind=kind,
         amount=Money(abs(signed), currency),
-        fee_minor=abs(_minor(fee, currency, words.decimal)) if fee not in (None, "") else 0,
+        fee_minor=abs(habits.minor(fee, currency)) if fee not in (None, "") else 0,
         our_reference=references[Field.OUR_REFERENCE],
         external_id=references[Field.EXTERNAL_ID],
         provider_reference=references[Field.PROVIDER_REFERENCE],
@@ -137,15 +150,15 @@ def _hash(cells: Mapping[Field, Cell]) -> str:
     return sha256("\x1f".join(f"{key}={_text(cell)}" for key, cell in sorted(cells.items())).encode()).hexdigest()[:32]
 
 
-def _signed(words: StatementFormat, cells: Mapping[Field, Cell], currency: str) -> int:
-    """Minor units; negative for money that left, where the columns say so."""
+def _signed(habits: Habits, cells: Mapping[Field, Cell], currency: str) -> tuple[int, bool]:
+    """Minor units, negative for money that left; whether credit and debit have columns of their own."""
     if cells.get(Field.AMOUNT) not in (None, ""):
-        return _minor(cells[Field.AMOUNT], currency, words.decimal)
+        return habits.minor(cells[Field.AMOUNT], currency), False
     credit, debit = (
-        abs(_minor(cells[key], currency, words.decimal)) if cells.get(key) not in (None, "") else 0
+        habits.minor(cells[key], currency) if cells.get(key) not in (None, "") else 0
         for key in (Field.CREDIT, Field.DEBIT)
     )
-    return credit - debit
+    return credit - abs(debit), True
 
 
 def _kind(words: StatementFormat, cells: Mapping[Field, Cell], signed: int) -> LineKind:
@@ -153,22 +166,6 @@ def _kind(words: StatementFormat, cells: Mapping[Field, Cell], signed: int) -> L
     if word:
         return {**SIMULATED_KINDS, **words.kinds}.get(word, LineKind.OTHER if signed > 0 else LineKind.TRANSFER)
     return LineKind.COLLECTION if signed > 0 else LineKind.PAYOUT
-
-
-def _minor(cell: Cell, currency: str, decimal: str) -> int:
-    """An amount in minor units, as spreadsheets and people write them."""
-    text = f"{Decimal(str(cell)):f}" if isinstance(cell, int | float) else _text(cell)
-    mark = "." if isinstance(cell, int | float) else decimal
-    other = "," if mark == "." else "."
-    bare = re.sub(rf"\s*{currency}\s*|\s*FCFA\s*", "", text.upper()).strip()
-    grouped = rf"[+-]?(\d+|\d{{1,3}}([\s\u00a0\u202f'{re.escape(other)}]\d{{3}})+)({re.escape(mark)}\d+)?"
-    if not re.fullmatch(grouped, bare):
-        raise _Fault(f"{text!r} is no amount")
-    plain = re.sub(rf"[\s\u00a0\u202f'+{re.escape(other)}]", "", bare).replace(mark, ".")
-    read = parse_amount(plain, currency)
-    if read is None:
-        raise _Fault(f"{text!r} is no amount of {currency}")
-    return read.amount_minor
 
 
 def _instant(words: StatementFormat, cells: Mapping[Field, Cell], currency: str) -> datetime | None:

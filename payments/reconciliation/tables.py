@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Final
 
-from openpyxl import load_workbook
-
 from gateway.ports.reconciliation import StatementUnreadable
 
 Cell = str | int | float | datetime | date | bool | None
 Row = tuple[Cell, ...]
 
 SIZE_MAX: Final = 50_000_000
-_UNPACKED_MAX: Final = 400_000_000
+_UNPACKED_MAX: Final = 100 << 20
+_PACKED_RATIO_MAX: Final = 100
 _COLUMNS_MAX: Final = 60
 _SEPARATORS: Final = (",", ";", "\t", "|")
 _XLSX: Final = b"PK\x03\x04"
@@ -68,7 +67,11 @@ def _xlsx(name: str, data: bytes) -> Iterator[Row]:
     except zipfile.BadZipFile as error:
         raise StatementUnreadable(f"{name}: no XLSX: {error}") from None
     if unpacked > _UNPACKED_MAX:
-        raise StatementUnreadable(f"{name}: unpacks to more than {_UNPACKED_MAX // 1_000_000} MB")
+        raise StatementUnreadable(f"{name}: unpacks to more than {_UNPACKED_MAX >> 20} MiB")
+    if unpacked > _PACKED_RATIO_MAX * len(data):
+        raise StatementUnreadable(f"{name}: unpacks to more than {_PACKED_RATIO_MAX} times its size; export it again")
+    from openpyxl import load_workbook  # a tenth of a second, for few processes
+
     try:
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
         sheet = book.worksheets[0]

@@ -30,10 +30,15 @@ from gateway.storage.back_office import PostgresBackOffice
 from gateway.storage.passwords import Argon2Passwords
 from gateway.storage.payout_statements import payout_statement
 from gateway.storage.staff import PostgresStaff
+from gateway.storage.staff_money import freezers
+from gateway.storage.staff_requests import PostgresStaffRequests
+from gateway.storage.staff_rights import StaffRights
 from gateway.storage.tickets import PostgresTickets
 from gateway.usecases.keep_staff import KeepStaff
 from gateway.usecases.sign_in import SignIn
+from gateway.usecases.staff_acts import StaffActs
 from tests.gateway.money_rig import MoneyRig
+from tests.gateway.rig import Rig
 
 PASSWORD = "cinq gorges de manioc"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -129,24 +134,31 @@ class Office:
 @asynccontextmanager
 async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool = False) -> AsyncIterator[Office]:
     """A back office on this database."""
-    rig = cast("MoneyRig", await MoneyRig(app_url).open())
+    rig = MoneyRig(app_url)
+    await Rig.open(rig)  # its people are hired by the tests
     app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
     app[HOUSE] = cast("House", OfficeHouse(rig))
     pages = Pages()
     pages.mount(app)
     held: list[Office] = []
-    money = money_desk(rig.engine, rig.vault, {}, timedelta(0))
+    rights = StaffRights(factor_wanted=factor_wanted)
+    money = money_desk(rig.engine, rig.vault, {}, timedelta(0), rights)
 
     def clock() -> datetime:
         return held[0].now()
 
+    acts = StaffActs(
+        PostgresStaffRequests(rig.engine, {**freezers(), **money.freezers()}, rights),
+        {**rig.acts._executors, **money.executors(rig.doorbell)},
+        rig.doorbell,
+    )
     sign_in = SignIn(PostgresStaff(rig.engine, rig.vault), Argon2Passwords(), clock=clock, factor_wanted=factor_wanted)
     desk = Desk(
         sign_in=sign_in,
         tokens=Tokens(rig.vault.subkey("staff tokens"), clock),
         reads=PostgresBackOffice(rig.engine, rig.vault),
-        tickets=PostgresTickets(rig.engine, rig.vault),
-        acts=rig.acts,
+        tickets=PostgresTickets(rig.engine, rig.vault, rights),
+        acts=acts,
         voids=rig.voids,
         book=money.book,
         reconciler=money.reconciler,

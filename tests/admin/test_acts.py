@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from aiohttp import FormData
@@ -311,6 +312,8 @@ PATHS = {
     "/api/admin/balances": "read_money",
     "/api/admin/trial": "read_money",
     "/api/admin/differences": "read_money",
+    "/api/admin/differences/groups": "read_money",
+    "/api/admin/statements": "read_money",
 }
 OPEN = {"/admin/sign-in", "/admin/factor", "/admin/sign-out", "/admin/acts", "/api/auth/continue"}
 
@@ -419,8 +422,10 @@ async def test_another_organiser_sees_and_touches_nothing(office: Office) -> Non
         ("/admin/orders/x", {"reason": REASON}),
         ("/admin/me", {"session": "x"}),
         ("/admin/search", {"q": "\x00'"}),
-        ("/admin/reconciliation/9", {"repair": "nothing", "reason": REASON}),
-        ("/admin/reconciliation/9", {"repair": "accept", "reason": REASON}),
+        ("/admin/acts", {"act": "reconcile", "subject": "9", "repair": "nothing", "reason": REASON}),
+        ("/admin/acts", {"act": "reconcile", "subject": "9", "repair": "accept", "reason": REASON}),
+        ("/admin/acts", {"act": "reconcile", "subject": "\x00", "repair": "accept", "reason": REASON}),
+        ("/admin/acts", {"act": "undo_import", "subject": "9", "reason": REASON}),
         ("/admin/payouts/freeze", {"organiser": "nobody", "frozen": "1", "reason": REASON}),
         ("/admin/payouts/beneficiaries", {"organiser": "demo", "reason": REASON}),
         ("/admin/payouts/beneficiaries/x", {"reason": REASON}),
@@ -480,3 +485,75 @@ async def test_a_statement_comes_as_a_file(office: Office) -> None:
     async with awa.post(path, data=b"--x", headers={"Content-Type": "multipart/form-data; boundary=y"}) as answer:
         assert answer.status in (400, 403)
     assert await office.rig.one("select count(*) from statement_files") == 0
+
+
+async def test_differences_are_decided_by_two_persons(office: Office) -> None:
+    """One of them, a group, and an import that is taken back."""
+    await office.hire(AUDIT, Role.AUDITOR)
+    awa, yao, audit = await office.signed_in(AWA), await office.signed_in(YAO), await office.signed_in(AUDIT)
+    async with office.rig.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "with f as (insert into statement_files (id, provider, name, sha256, lines, imported_by) values"
+                " (gen_random_uuid(), 'mtn_momo', 'day.csv', '\\x00', 3, 'awa') returning id),"
+                " l as (insert into statement_lines (file_id, line_no, provider, line_key, kind, amount_minor,"
+                " currency, at, raw) select f.id, n, 'mtn_momo', n, 'collection', 500, 'XOF', now(), '{}'"
+                " from f, generate_series(1, 3) n returning id)"
+                " insert into differences (provider, kind, line_id, amount_minor, currency, detail)"
+                " select 'mtn_momo', 'missing_here', id, 500, 'XOF', 'none of ours fits' from l"
+            )
+        )
+    path = "/admin/reconciliation"
+    async with awa.get(path) as answer:
+        page = await answer.text()
+    key = page.split(f"{path}?group=")[1].split('"')[0]
+    assert page.count('name="act" value="reconcile"') == 4, "three differences and their group"
+    async with audit.get(f"{path}?group={key}") as answer:
+        page = await answer.text()
+    assert (answer.status, page.count("none of ours fits"), 'name="act"' in page) == (200, 3, False)
+    async with awa.get(f"{path}?group=nothing") as answer:
+        assert answer.status == 404
+    headers = {"Authorization": f"Bearer {await office.token(AUDIT)}"}
+    async with audit.get("/api/admin/differences/groups", headers=headers) as answer:
+        (told,) = (await answer.json())["groups"]
+    assert (told["key"], told["count"], told["amount"]) == (unquote(key), 3, 1500)
+    async with audit.get("/api/admin/statements", headers=headers) as answer:
+        (told,) = (await answer.json())["statements"]
+    assert (told["name"], told["importedBy"], told["open"]) == ("day.csv", "awa", 3)
+    number = str(await office.rig.one("select min(id) from differences"))
+    ask = {"act": "reconcile", "subject": number, "repair": "unexplained", "reason": REASON}
+    assert (await office.form(audit, "/admin/search", "/admin/acts", **ask))[0] == 403
+    status, page = await office.form(awa, path, "/admin/acts", **ask)
+    assert (status, "chez l&#39;opérateur +500" in page and "inexpliqué -500" in page) == (200, True)
+    first = f"/admin/requests/{await asked_last(office)}"
+    assert (await office.form(awa, first, decision="approve"))[0] == 403
+    assert await office.rig.one("select count(*) from postings") == 0
+    async with awa.get(path) as answer:
+        assert first in await answer.text()
+    await office.form(yao, first, decision="approve")
+    undo = {"act": "undo_import", "subject": str(await office.rig.one("select id from statement_files"))}
+    assert (await office.form(awa, path, "/admin/acts", **undo, reason=REASON))[0] == 409, "something is decided"
+    group = {**ask, "subject": str(office.server.make_url(f"/?g={key}").query["g"])}
+    status, page = await office.form(awa, path, "/admin/acts", **group)
+    assert (status, ">2<" in page) == (200, True)
+    await office.form(yao, f"/admin/requests/{await asked_last(office)}", decision="approve")
+    assert await office.rig.on_account("unexplained") == -1500
+    async with awa.get(path) as answer:
+        assert 'value="reconcile"' not in await answer.text()
+    headers = {"Authorization": f"Bearer {await office.token(AWA)}"}
+    async with awa.post(
+        "/api/admin/differences/9", json={"repair": "accept", "reason": REASON}, headers=headers
+    ) as answer:
+        assert (answer.status, (await answer.json())["type"]) == (404, "/problems/unknown")
+    body = {"repair": "accept", "reason": REASON}
+    async with office.rig.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "insert into differences (provider, kind, amount_minor, currency, detail)"
+                " values ('mtn_momo', 'date', 0, 'XOF', 'another day')"
+            )
+        )
+    number = str(await office.rig.one("select max(id) from differences"))
+    async with awa.post(f"/api/admin/differences/{number}", json=body, headers=headers) as answer:
+        told = await answer.json()
+    assert (answer.status, told["status"], told["preview"]["books"]) == (201, "waiting", "no money moves")

@@ -22,13 +22,16 @@ async def test_votes_money_and_backlog(database: Any) -> None:
     await rig.verify()
     await rig.settle_all()
     await rig.placed(number="+2250599000001")
-    store = PostgresFigures(rig.engine, PostgresOwed(rig.engine.execution_options(isolation_level="AUTOCOMMIT")))
+    owed = PostgresOwed(rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
+    await owed.beat("host worker 1")
+    store = PostgresFigures(rig.engine, owed)
     figures = await store.figures()
     shown = {(f.name, tuple(sorted(f.labels.values()))): f.value for f in exposed(figures)}
     assert shown["spotlight_votes_counted", ("star",)] == 5
     assert shown["spotlight_money_counted_minor", ("XOF", "star")] == 500
     assert shown["spotlight_payments_unfinished", ("created", "mtn_momo")] == 1
     assert shown["spotlight_owed_work_age_seconds", ("collect",)] >= 0
+    assert shown["spotlight_workers", ()] == 1
     assert shown["spotlight_texts_waiting", ("due",)] == 1
     assert not any("0599" in str(f) for f in exposed(figures))
     await rig.close()

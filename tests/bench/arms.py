@@ -14,7 +14,7 @@ import psutil
 from tests.bench.callbacks import p4, p8
 from tests.bench.load import closed_loop, open_loop, request
 from tests.bench.measure import Arm, Inexact, Result, interleave, medians, ratio
-from tests.bench.prompts import p13, p14
+from tests.bench.prompts import p13, p14, p18
 from tests.bench.world import World
 
 SECONDS = 2.0
@@ -276,4 +276,5 @@ GOALS = {
     "P11": p11,
     "P13": p13,
     "P14": p14,
+    "P18": p18,
 }

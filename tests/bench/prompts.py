@@ -1,4 +1,5 @@
-"""How fast payers are asked: many calls at once at a slow operator, and turns at one with a rate."""
+"""How fast operators are asked: many prompts at once at a slow one, turns at one with a rate, and questions within an
+allowance."""
 
 import asyncio
 import time
@@ -21,12 +22,20 @@ ORDERS = 12 * PLACES
 TURNS_PER_SECOND = 50
 WAITING = 2_000
 TURN_SECONDS = 4.0
+# MTN's allowance, and its answers by and large.
+QUESTIONS_PER_SECOND = 10
+QUESTION_MS = 80
+VOTES_PER_SECOND = 50
+QUESTION_SECONDS = 5.0
+# After a pause the ways to the operator are not known yet.
+WARM_UP_SECONDS = 3.5
 
 
 @asynccontextmanager
-async def slow_operator(world: World) -> AsyncIterator[httpx.AsyncClient]:
+async def slow_operator(world: World, *arguments: int) -> AsyncIterator[httpx.AsyncClient]:
     port, log = free_port(), world.home / "operator.log"
-    process = spawn("tests.bench.slow_operator", str(port), str(LATENCY_MS), environment={}, log=log, core=LOAD_CORE)
+    said = [str(argument) for argument in arguments or (LATENCY_MS,)]
+    process = spawn("tests.bench.slow_operator", str(port), *said, environment={}, log=log, core=LOAD_CORE)
     try:
         await answers(f"http://127.0.0.1:{port}/seen", log)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
@@ -109,6 +118,48 @@ async def p14(world: World) -> list[Result]:
     rates = await interleave({"turns": turns, "allowed": allowed}, "allowed")
     what = "turns of 50 a second, 2,000 waiting, never one too many"
     return [Result("P14", what, ratio(rates, "turns", "allowed"), 0.95, 0.98, detail=medians(rates))]
+
+
+async def p18(world: World) -> list[Result]:
+    """Status questions of a real worker, at an operator that allows ten a second, with 50 votes a second waiting."""
+
+    async def product() -> float:
+        async with slow_operator(world, QUESTION_MS, QUESTIONS_PER_SECOND) as operator:
+            return await _questions(world, operator)
+
+    async def allowed() -> float:
+        return float(QUESTIONS_PER_SECOND)
+
+    rates = await interleave({"product": product, "allowed": allowed}, "allowed")
+    what = "status questions, 50 votes/s waiting, no 429, to the allowance"
+    return [Result("P18", what, ratio(rates, "product", "allowed"), 0.95, 0.99, detail=medians(rates))]
+
+
+async def _questions(world: World, operator: httpx.AsyncClient) -> float:
+    """Questions a second, once the first have been asked."""
+    many = round(VOTES_PER_SECOND * (QUESTION_SECONDS + WARM_UP_SECONDS + 5))
+    async with world.fresh(12) as fresh:
+        await fresh.place_orders(many)
+        async with fresh.worker("real", MTN_MOMO_BASE_URL=str(operator.base_url).rstrip("/")) as ring:
+            async with fresh.rig.engine.begin() as connection:
+                await connection.execute(
+                    text(
+                        "update payments p set status = 'pending', sent_at = now(),"
+                        " next_check_at = now() + make_interval(secs => n.number / cast(:rate as float)) from ("
+                        " select reference, row_number() over (order by reference) as number from payments) n"
+                        " where n.reference = p.reference"
+                    ),
+                    {"rate": VOTES_PER_SECOND},
+                )
+            ring("verify")
+            await asyncio.sleep(QUESTION_SECONDS + WARM_UP_SECONDS)
+            asked: dict[str, Any] = (await operator.get("/asked")).json()
+    if asked["refused"]:
+        raise Inexact(f"{asked['refused']} questions were too many, {_most_in_a_second(asked['moments'])} in a second")
+    moments: list[float] = [moment for moment in asked["moments"] if moment >= asked["moments"][0] + WARM_UP_SECONDS]
+    # Whole seconds of the allowance: within one the questions may come unevenly.
+    whole = (len(moments) - 1) // QUESTIONS_PER_SECOND * QUESTIONS_PER_SECOND
+    return whole / (moments[whole] - moments[0])
 
 
 def _most_in_a_second(moments: list[float]) -> int:

@@ -8,11 +8,12 @@ from typing import Any
 
 from gateway import jobs, wiring
 from gateway.adapters import Account, AccountSettings
+from gateway.domain.deployment import Environment
 from gateway.domain.wallet import PaymentMethod
 from tests.bench.proof_provider import ProofProvider
 
 
-def _with_proof() -> dict[str, Account]:
+def _with_proof(env: Environment) -> dict[str, Account]:
     return {"mtn_momo": Account("mtn_momo", ProofProvider(), AccountSettings(), {"CI": (PaymentMethod.MTN,)})}
 
 

@@ -1,7 +1,9 @@
-"""MTN, as far as prompts go, which takes its time: `python -m tests.bench.slow_operator PORT MILLISECONDS`.
+"""MTN, as far as prompts and questions go, which takes its time:
+`python -m tests.bench.slow_operator PORT MILLISECONDS [QUESTIONS_A_SECOND]`.
 
 It says what it saw at `/seen`: how many references, how often the same twice, the most at once, and for how
-long it was busy, from the first request to the last answer.
+long it was busy, from the first request to the last answer. At `/asked` it says when it was asked, in seconds, and how
+often it answered 429, which it does to each question that is one too many within a second.
 """
 
 import asyncio
@@ -16,14 +18,17 @@ from aiohttp import web
 class SlowOperator:
     """Takes every prompt in after `seconds`."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, questions: int) -> None:
         self._seconds = seconds
+        self._questions = questions
         self._forget()
 
     def _forget(self) -> None:
         self.references: Counter[str] = Counter()
         self.under_way = self.most = 0
         self.began = self.ended = 0.0
+        self.asked: list[float] = []
+        self.refused = 0
 
     async def token(self, request: web.Request) -> web.Response:
         return web.json_response({"access_token": "bench", "token_type": "access_token", "expires_in": 3600})
@@ -40,7 +45,18 @@ class SlowOperator:
         return web.Response(status=202)
 
     async def status(self, request: web.Request) -> web.Response:
+        now = time.perf_counter()
+        # What is refused counts as well: it was a call.
+        self.asked.append(now)
+        if len(self.asked) > self._questions and self.asked[-1 - self._questions] > now - 1:
+            self.refused += 1
+            return web.json_response({"code": "TOO_MANY_REQUESTS"}, status=429)
+        await asyncio.sleep(self._seconds)
         return web.json_response({"status": "PENDING"})
+
+    async def questions(self, request: web.Request) -> web.Response:
+        """When it was asked, and what was one too many."""
+        return web.json_response({"moments": self.asked, "refused": self.refused})
 
     async def seen(self, request: web.Request) -> web.Response:
         """What it saw; forgotten on `DELETE`."""
@@ -57,12 +73,14 @@ class SlowOperator:
 
 
 def main() -> None:
-    operator = SlowOperator(float(sys.argv[2]) / 1000)
+    questions = int(sys.argv[3]) if len(sys.argv) > 3 else sys.maxsize
+    operator = SlowOperator(float(sys.argv[2]) / 1000, questions)
     app = web.Application()
     app.router.add_post("/collection/token/", operator.token)
     app.router.add_post("/collection/v1_0/requesttopay", operator.prompt)
     app.router.add_get("/collection/v1_0/requesttopay/{reference}", operator.status)
     app.router.add_route("GET", "/seen", operator.seen)
+    app.router.add_get("/asked", operator.questions)
     app.router.add_route("DELETE", "/seen", operator.seen)
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None, loop=uvloop.new_event_loop())
 

@@ -28,7 +28,12 @@ _ACTS_A_RUN = 300
 def _storm(options: argparse.Namespace, seed: int) -> int:
     print(f"storm, seed {seed}: {options.votes} votes, {options.kills} kills")
     with temporary_home("spotlight-chaos-") as home:
-        country = Country(home / "data", SPOTLIGHT_PROMPT_DELAY_SECONDS="1", MTN_MOMO_STATUS_PER_SECOND="200").start()
+        country = Country(
+            home / "data",
+            SPOTLIGHT_PROMPT_DELAY_SECONDS="1",
+            MTN_MOMO_STATUS_PER_SECOND="200",
+            SPOTLIGHT_RATE_LIMITS="false",
+        ).start()
         try:
             storm = Storm(country, votes=options.votes, seed=seed, kills=options.kills)
             report = asyncio.run(storm.run())

@@ -11,7 +11,12 @@ from tests.engines import temporary_home
 @pytest.mark.timeout(500)
 async def test_a_small_storm_loses_and_doubles_nothing() -> None:
     with temporary_home("spotlight-storm-") as home:
-        country = Country(home / "data", SPOTLIGHT_PROMPT_DELAY_SECONDS="1", MTN_MOMO_STATUS_PER_SECOND="200").start()
+        country = Country(
+            home / "data",
+            SPOTLIGHT_PROMPT_DELAY_SECONDS="1",
+            MTN_MOMO_STATUS_PER_SECOND="200",
+            SPOTLIGHT_RATE_LIMITS="false",
+        ).start()
         try:
             report = await Storm(country, votes=60, seed=2026, kills=3, at_once=6).run()
         finally:

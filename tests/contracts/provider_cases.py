@@ -17,7 +17,7 @@ import respx
 import payments.providers
 from gateway.discovery import discover
 from gateway.domain.money import Money, parse_amount
-from gateway.ports.payment_provider import Collection, Disbursement, PaymentProvider, Purpose
+from gateway.ports.payment_provider import Collection, Disbursement, PaymentProvider, Purpose, Redirect, Reversed
 
 CASES_DIRECTORY = Path(__file__).parents[1] / "payments" / "cases"
 REFERENCE = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")
@@ -157,8 +157,12 @@ def plain(value: object) -> object:
         return f"{value.plain()} {value.currency}"
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, UUID):
+    if isinstance(value, UUID | datetime):
         return str(value)
+    if isinstance(value, Redirect | Reversed):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value) if field.name != "raw"}
+    if isinstance(value, tuple):
+        return [plain(one) for one in value]
     if isinstance(value, Mapping):
         return dict(value)
     return value

@@ -40,7 +40,7 @@ from gateway.ports.payment_provider import (
 )
 from payments.http_call import HttpCaller, Outcome, Patience
 from tests.contracts.provider_cases import CASES_DIRECTORY, REGISTRATIONS, collection, read_file, read_money
-from tests.payments.sandbox.country import Country
+from tests.sandbox.country import Country
 
 FINAL_SECONDS = 20.0
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.ports.payment_provider import (
+    CallbackSigner,
     Hint,
     NotFound,
     NotSent,
@@ -114,8 +115,12 @@ async def _hints(
     headers: Mapping[str, str] | None = None,
 ) -> tuple[Hint, ...]:
     provider = build(code)
+    request = RawRequest(method, "", headers or {}, body)
     try:
-        return provider.parse_callback(RawRequest(method, "", headers or {}, body), secrets)
+        hints = provider.parse_callback(request, secrets)
+        if isinstance(provider, CallbackSigner) and provider.is_signed(request) is False:
+            assert hints == ()
+        return hints
     finally:
         await provider.aclose()
 

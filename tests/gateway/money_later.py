@@ -19,11 +19,13 @@ from gateway.domain.provisional import Policy
 from gateway.ports.house import IncomingCallback
 from gateway.storage.disputes import act_on_lost
 from gateway.storage.provisional import PostgresProvisional
+from gateway.storage.reversals import PostgresReversals
+from gateway.usecases.ask_reversals import ask_reversals
 from gateway.usecases.provisional import AskedLater, CountingOnCallbacks
 from gateway.usecases.verify_payments import Verifier, judge_callbacks
 from tests.gateway.money_rig import MoneyRig
 from tests.gateway.money_world import PHONES, MoneyWorld
-from tests.gateway.rig import PUBLIC_URL, NoBudget
+from tests.gateway.rig import PUBLIC_URL, NoBudget, asked_all
 from tests.gateway.simulated_disputes import Dispute, claim
 
 THEIRS: Final = "212.88.125.100"
@@ -39,6 +41,7 @@ class LaterRig(MoneyRig):
         # A look needs no transaction, and there are very many.
         self.auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.provisional = PostgresProvisional(self.engine, self.vault, PUBLIC_URL)
+        self.reversals = PostgresReversals(self.engine, self.auto)
         self.policies = {self.provider.code: POLICY} if counting else {}
 
     async def now(self) -> datetime:
@@ -55,12 +58,21 @@ class LaterRig(MoneyRig):
 
     async def judge(self) -> int:
         counting = CountingOnCallbacks(self.provisional, self.policies, dict.fromkeys(self.policies, 1.0))
-        return await judge_callbacks(payments=self.payments, providers=self.providers, counting=counting)
+        judged = await judge_callbacks(payments=self.payments, providers=self.providers, counting=counting)
+        return judged + await self.ask()
+
+    async def ask(self) -> int:
+        """Ask about disputes. What was left by somebody who died is due again, as it is a minute later."""
+        async with self.auto.connect() as connection:
+            await connection.execute(
+                text("update reversal_questions set next_try_at = now() where next_try_at is not null")
+            )
+        return await ask_reversals(reversals=self.reversals, providers=self.providers, budget=NoBudget())
 
     async def verify(self) -> int:
         # Made anew, because it remembers for half a minute that there was nothing to ask about.
         later = AskedLater(self.provisional, self.payments, self.show)
-        return await Verifier(self.payments, self.providers, NoBudget(), later=later).step()
+        return await asked_all(Verifier(self.payments, self.providers, NoBudget(), later=later))
 
     async def lost(self) -> int:
         """Look again at lost disputes."""
@@ -105,6 +117,8 @@ class LaterWorld(MoneyWorld):
             return
         order = among[number % len(among)]
         at, amount, payer, remote = order.payment_reference, order.amount, self.payers[order.payment_reference], THEIRS
+        # An operator that calls about a payment finds it, too.
+        self.operator.hidden.pop(order.payment_reference, None)
         match word:
             case "other_amount":
                 amount = Money(amount.amount_minor + 1 - 2 * (number % 2), amount.currency)

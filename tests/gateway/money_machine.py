@@ -24,7 +24,9 @@ LOOK_EVERY: Final = 20
 _numbers = st.integers(0, 60)
 _orders = st.tuples(st.integers(0, 19), st.integers(0, 2), st.integers(1, 20))
 _works = st.sampled_from(["collect", "judge", "verify", "settle", "refund", "lost"])
-_fates = st.sampled_from(["taken", "not_sent", "lost_before", "taken_and_lost", "paid_and_lost", "rejected"])
+_fates = st.sampled_from(
+    ["taken", "not_sent", "lost_before", "taken_and_lost", "paid_and_lost", "hidden_and_lost", "rejected"]
+)
 _words = st.sampled_from(["true", "true", "hint", "forged", "elsewhere", "again", "garbage"])
 _claims = st.sampled_from(
     ["right", "right", "right", "other_amount", "other_payer", "elsewhere", "stranger", "nameless"]
@@ -133,6 +135,11 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(kinds=_some(_works, 2, 5))
     def work_at_once(self, kinds: list[str]) -> None:
         self.run(self.world.do_at_once(kinds))
+
+    @rule(orders=_some(_orders, 1, 4), end=st.sampled_from(["deadline", "closed", "withdrawn", "not_sent"]))
+    def outage(self, orders: list[tuple[int, int, int]], end: str) -> None:
+        self.run(self.world.order(orders))
+        self.run(self.world.outage(len(orders), end))
 
     @rule(decisions=_some(st.tuples(_numbers, st.booleans())), fates=_some(_fates, 0, 2))
     def give_back(self, decisions: list[tuple[int, bool]], fates: list[str]) -> None:

@@ -14,10 +14,12 @@ from gateway.domain.money import Money
 from gateway.domain.order import PlacedOrder
 from gateway.domain.staff_request import Act
 from gateway.ports.stores import LedgerEntry
+from gateway.storage.difference_acts import PostgresDecisions, freeze_decision
 from gateway.storage.ledger import book
 from gateway.storage.refunds import PostgresRefunds
 from gateway.storage.staff_money import PostgresStaffMoney, freezers
 from gateway.storage.staff_requests import PostgresStaffRequests
+from gateway.storage.staff_rights import StaffRights
 from gateway.storage.voids import PostgresVoids
 from gateway.usecases.refund_payments import refund_payments
 from gateway.usecases.staff_acts import Outcome, StaffActs
@@ -28,6 +30,23 @@ from tests.gateway.scripted_provider import ScriptedProvider, paid
 ASKER, CHECKER = "awa@house.test", "yao@house.test"
 REASON = "the voter called us"
 FEE_PERCENT_BP = 1500
+
+
+RIGHTS = StaffRights(factor_wanted=False)
+
+
+async def hire(engine: AsyncEngine, email: str, role: str = "finance", *, active: bool = True) -> str:
+    """Somebody who works here from now on, or does so in another role; nobody can sign in by this password."""
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "insert into staff (id, email, password_hash, role, active)"
+                " values (gen_random_uuid(), :e, '-', :r, :a)"
+                " on conflict (email) do update set role = excluded.role, active = excluded.active"
+            ),
+            {"e": email, "r": role, "a": active},
+        )
+    return email
 
 
 class Killed(BaseException):
@@ -50,7 +69,16 @@ class MoneyRig(Rig):
         self.voids = PostgresVoids(self.engine)
         self.staff_money = PostgresStaffMoney(self.engine)
         executors = money_executors(self.staff_money, self.voids, self.doorbell, self.show)
-        self.acts = StaffActs(PostgresStaffRequests(self.engine, freezers()), executors, self.doorbell)
+        executors[Act.RECONCILE] = PostgresDecisions(self.engine).decide
+        freezes = {**freezers(), Act.RECONCILE: freeze_decision}
+        requests = PostgresStaffRequests(self.engine, freezes, RIGHTS)
+        self.acts = StaffActs(requests, executors, self.doorbell)
+
+    async def open(self) -> "MoneyRig":
+        await super().open()
+        await hire(self.engine, ASKER)
+        await hire(self.engine, CHECKER)
+        return self
 
     async def show(self, counted: Mapping[UUID, Sequence[tuple[str, int]]]) -> None:
         self.shown.extend(counted.items())
@@ -153,6 +181,17 @@ class MoneyRig(Rig):
             "select coalesce(sum(amount_minor), 0) from postings where account = :a and currency <> 'VOTES'", a=account
         )
         return int(total)
+
+    def reads_of(self, words: str) -> list[str]:
+        """Statements with these words in them, from now on."""
+        found: list[str] = []
+
+        def keep(_: object, __: object, statement: str, *___: object) -> None:
+            if words in statement:
+                found.append(statement)
+
+        event.listen(self.engine.sync_engine, "before_cursor_execute", keep)
+        return found
 
     @contextmanager
     def dying_at(self, statement: int, death: type[BaseException] = Killed) -> Iterator[None]:

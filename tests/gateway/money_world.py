@@ -225,6 +225,26 @@ class MoneyWorld:
         self.rig = self.house(self.rig.engine)
         await self._employ()
 
+    async def outage(self, many: int, end: str) -> None:
+        """The operator takes money, answers nothing, and knows nothing of it while it is asked; what is put back
+        is then sent again, or may not be sent any more."""
+        self.operator.fates.extend(["hidden_and_lost"] * many)
+        await self.do(["collect"])
+        for _ in range(3):
+            await self.pass_time("questions")
+            await self.do(["verify"])
+        match end:
+            case "deadline":
+                await self.pass_time("deadline")
+            case "closed":
+                await self.contest("closed")
+            case "withdrawn":
+                await self.candidate(many % len(CODES), standing=False)
+            case _:
+                self.operator.fates.extend(["not_sent"] * many)
+        await self.do(["collect"])
+        await self.contest("opens")
+
     # Time, and people.
 
     async def pass_time(self, word: str) -> None:

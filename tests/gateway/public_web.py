@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from gateway.domain.contest import Contest
+from gateway.http.streams import StreamCap
 from leaderboard import routes
 from leaderboard.feed import Boards, FeedSettings
 from tests.channels.web.house import RecordingHouse
@@ -16,8 +17,8 @@ class PublicHouse(RecordingHouse):
         return tuple(c for c in self.shown if c.short_code == short_code)
 
 
-def application(house: PublicHouse) -> web.Application:
+def application(house: PublicHouse, cap: StreamCap | None = None, boards: Boards | None = None) -> web.Application:
     """Every public page and address over this house."""
-    app = voting(house)
-    routes.setup(app, Boards(FeedSettings(tick=0.05)))
+    app = voting(house, cap=cap)
+    routes.setup(app, boards or Boards(FeedSettings(tick=0.05)), cap)
     return app

@@ -12,7 +12,8 @@ import orjson
 from gateway.domain.dispute import Standing
 from gateway.domain.money import Money
 from gateway.domain.receipt import order_code
-from gateway.ports.payment_provider import Claims, Hint, Reversed
+from gateway.ports.payment_provider import Claims, Hint, NotFound, Reversed
+from gateway.ports.reversals import FoundReversal
 
 FEE: Final = 15
 """What the operator takes for its work on a dispute, in francs, unless it is won at once."""
@@ -75,6 +76,15 @@ class Disputes:
             dispute.fee = 0
         dispute.stands(standing)
 
+    def found(self, number: str) -> FoundReversal | NotFound:
+        """How one stands, when it is asked about."""
+        if number not in self.known:
+            return NotFound("no such dispute")
+        each = self.known[number]
+        fee = Money(each.fee, each.amount.currency)
+        told = Reversed(f"dispute_{each.standing}", each.amount, number, "{}", each.standing, fee)
+        return FoundReversal(told, each.payment)
+
     @property
     def lost(self) -> int:
         """Francs that payers have again."""
@@ -89,16 +99,7 @@ def read_dispute(said: Mapping[str, Any]) -> tuple[Hint, ...]:
     """An event about a dispute; nothing if its seal is not the operator's."""
     if said["seal"] != _seal({name: value for name, value in said.items() if name != "seal"}):
         return ()
-    currency = said["currency"]
-    told = Reversed(
-        f"dispute_{said['standing']}",
-        Money(said["amount"], currency),
-        said["dispute"],
-        "{}",
-        Standing(said["standing"]),
-        Money(said["fee"], currency),
-    )
-    return (Hint(said["standing"], proof=told, reference=UUID(said["reference"])),)
+    return (Hint(said["standing"], reversal=said["dispute"]),)
 
 
 def _seal(told: Mapping[str, Any]) -> str:

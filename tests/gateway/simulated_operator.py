@@ -6,8 +6,9 @@ is written down in `violations`.
 
 import hashlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -33,9 +34,11 @@ from gateway.ports.payment_provider import (
     Unknown,
 )
 from gateway.ports.raw_exchange import RawRequest
+from gateway.ports.reversals import FoundReversal, ListedReversal
 from tests.gateway.scripted_provider import ScriptedProvider
 from tests.gateway.simulated_disputes import Disputes, read_claim, read_dispute
 
+HIDDEN_QUESTIONS: Final = 4
 _SEAL: Final = b"known to the operator and to us"
 
 
@@ -59,11 +62,13 @@ class Outgoing:
 
 @dataclass
 class SimulatedOperator(ScriptedProvider):
-    """`fates`: what becomes of the next calls, one word each; then they are taken in and answered."""
+    """`fates`: what becomes of the next calls, one word each; then they are taken in and answered. `hidden`: what was
+    taken in and is not found by so many questions."""
 
     prompts: dict[UUID, Prompt] = field(default_factory=dict)
     outgoing: dict[UUID, Outgoing] = field(default_factory=dict)
     by_hand: dict[UUID, int] = field(default_factory=dict)
+    hidden: dict[UUID, int] = field(default_factory=dict)
     disputes: Disputes = field(default_factory=Disputes)
     fates: deque[str] = field(default_factory=deque)
     silent: int = 0
@@ -105,8 +110,10 @@ class SimulatedOperator(ScriptedProvider):
             self.prompts[reference] = Prompt(collection.amount, collection.payer)
         elif (known.asked, known.payer) != (collection.amount, collection.payer):
             self.violations.append(f"one reference, two requests: {reference}")
-        if fate == "paid_and_lost":
+        if fate in ("paid_and_lost", "hidden_and_lost"):
             self.decide(reference, collection.amount.amount_minor)
+        if fate == "hidden_and_lost":
+            self.hidden[reference] = HIDDEN_QUESTIONS
         self.called()
         return Unknown("timeout") if fate.endswith("lost") else Accepted(already_there=known is not None)
 
@@ -122,6 +129,9 @@ class SimulatedOperator(ScriptedProvider):
             self.silent -= 1
             return Unavailable("timeout")
         prompt = self.prompts.get(collection.reference)
+        if self.hidden.get(collection.reference, 0) > 0:
+            self.hidden[collection.reference] -= 1
+            prompt = None
         if prompt is None:
             return NotFound("no such reference")
         if prompt.taken is None:
@@ -171,6 +181,16 @@ class SimulatedOperator(ScriptedProvider):
         if gone.done is None:
             return StillOpen("PENDING")
         return _report(gone.amount.amount_minor if gone.done else 0, gone.amount.currency)
+
+    async def reversal(self, number: str) -> FoundReversal | NotFound | Unavailable:
+        self.called()
+        if self.silent > 0:
+            self.silent -= 1
+            return Unavailable("timeout")
+        return self.disputes.found(number)
+
+    async def reversals_since(self, since: datetime) -> Sequence[ListedReversal]:
+        return [ListedReversal(number, datetime.now(UTC)) for number in self.disputes.known]
 
     def sealed(self, reference: UUID) -> bytes:
         """A callback that tells the truth and proves it; of what is undecided, one that only hints."""

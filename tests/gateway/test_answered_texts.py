@@ -1,7 +1,7 @@
 """Texts from their arrival to the answer that is owed, on a real PostgreSQL: questions, limits, stops."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
+from channels.sms import inbound
 from channels.sms.inbound import REPLIES_PER_HOUR
 from channels.sms.texts import render
 from gateway.answering import answer_texts
@@ -78,9 +79,11 @@ async def desk(database: Any) -> AsyncIterator[Desk]:
         talks=PostgresTalks(rig.engine),
         rescuer=cast(Any, None),
         unfinished=cast(Any, None),
+        languages=cast(Any, None),
         doorbell=rig.doorbell,
         rails=RAILS,
         clock=utc_now,
+        admission=cast(Any, None),
     )
     yield Desk(rig, house)
     await rig.close()
@@ -121,6 +124,36 @@ async def test_whatever_else_is_said_closes_the_question(desk: Desk, between: st
     await desk.text(between)
     await desk.text("OUI")
     assert ("07", 5) not in await desk.orders()
+
+
+async def test_a_reply_with_another_number_is_asked_about_until_it_is_clear(desk: Desk) -> None:
+    await desk.text("5x07")
+    for words in ("OUI 10", "10", "ok 11"):
+        text = await desk.text(words)
+        assert "OUI: 5 votes pour 07 Fatou" in text
+        assert f"VOTE {words[-2:]} 1" in text
+    assert await desk.text("10") == ""
+    assert await desk.orders() == []
+    await desk.text("OUI")
+    assert await desk.orders() == [("07", 5)]
+    assert await desk.rig.one("select count(*) from order_keys where key = 'africastalking:m1'") == 1
+
+
+async def test_a_number_answers_how_many(desk: Desk) -> None:
+    assert "Combien de votes pour 07" in await desk.text("VOTE 07 beaucoup")
+    assert "OUI: 10 votes pour 07" in await desk.text("10")
+    await desk.text("OUI")
+    assert await desk.orders() == [("07", 10)]
+
+
+async def test_a_language_that_was_chosen_by_ussd_stays(desk: Desk) -> None:
+    async with desk.rig.engine.begin() as connection:
+        chosen = text("insert into chosen_languages (phone_index, language) values (:index, 'en')")
+        await connection.execute(chosen, {"index": desk.rig.vault.index(AWA)})
+    for words, told in (("VOTE awa 5", "Reply YES to pay"), ("VOTE 99", "Unknown"), ("07 2", ""), ("07 0", "How many")):
+        assert told in await desk.text(words)
+    assert "Répondez OUI" in await desk.text("VOTE awa 5", sender=OTHER)
+    assert await desk.rig.one("select count(*) from votes where language = 'en'") == 1
 
 
 async def test_a_text_that_is_not_judged_yet_closes_the_question(desk: Desk) -> None:
@@ -201,6 +234,20 @@ async def test_equal_texts_under_two_ids_are_one_order(desk: Desk, database: Any
     await ago(database, 4)
     await desk.text("VOTE 07 5")
     assert await desk.orders() == [("07", 5), ("07", 5)]
+
+
+async def test_a_text_that_we_stumble_over_holds_up_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = inbound.answer
+
+    async def stumble(incoming: IncomingText, *rest: Any, **more: Any) -> Any:
+        found = await answer(incoming, *rest, **more)
+        return replace(found, lines=("a line with \x00",)) if incoming.text == "AIDE" else found
+
+    monkeypatch.setattr(inbound, "answer", stumble)
+    await desk.arrive("AIDE")
+    assert "01 Awa" in await desk.text("CLASSEMENT", sender=OTHER)
+    assert (await desk.outcomes())[0] == "failed"
+    assert await desk.rig.messages.due_texts(10) == []
 
 
 async def test_the_ranking_is_that_of_now(desk: Desk) -> None:

@@ -66,12 +66,12 @@ def test_without_sources_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("sources", "proxies", "wrong"),
     [
-        ("127.0.0.1", "", "127.0.0.1/32 is our own side"),
+        ("127.0.0.1", "none", "127.0.0.1/32 is our own side"),
         ("10.1.2.3", "10.0.0.0/8", "10.1.2.3/32 is our own side"),
         ("10.0.0.0/8", "10.1.2.3", "10.0.0.0/8 is our own side"),
-        ("0.0.0.0/0", "", "nearly everybody"),
-        ("MTN", "", "does not appear to be an IPv4 or IPv6 network"),
-        ("212.88.125.1/24", "", "has host bits set"),
+        ("0.0.0.0/0", "none", "nearly everybody"),
+        ("MTN", "none", "does not appear to be an IPv4 or IPv6 network"),
+        ("212.88.125.1/24", "none", "has host bits set"),
     ],
 )
 def test_networks_that_anybody_may_call_from(

@@ -10,7 +10,7 @@ from gateway.demo import SIMULATED_FLOAT
 from gateway.operations import load_demo
 from gateway.settings import Settings
 from gateway.storage.engine import make_engine
-from payments.sandbox.faults import Faults
+from sandbox.operators.faults import Faults
 from tests.gateway.cli.test_contest import MTN
 
 PAYS_OUT = {

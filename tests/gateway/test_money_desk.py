@@ -41,8 +41,9 @@ async def test_it_runs_once_beside_others_and_ends(settings: Settings) -> None:
 async def test_the_rooms_know_payouts(settings: Settings) -> None:
     async with open_rooms(settings, name="test", pool_size=2) as rooms:
         assert await rooms.drains.drain_logged(Work.PAYOUTS) == 0
-        assert {Act.PAYOUT, Act.BENEFICIARY} <= set(rooms.staff_acts._executors)
-        assert set(rooms.desk.freezers()) == {Act.PAYOUT, Act.BENEFICIARY}
+        acts = {Act.PAYOUT, Act.BENEFICIARY, Act.RECONCILE, Act.UNDO_IMPORT}
+        assert acts <= set(rooms.staff_acts._executors)
+        assert set(rooms.desk.freezers()) == acts
 
 
 def test_an_account_reads_by_its_operator_and_one_without_words_as_the_simulated_ones() -> None:

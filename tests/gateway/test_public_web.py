@@ -1,5 +1,6 @@
 """The public pages together, in a browser: usable by everybody, on small phones, without script."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -11,10 +12,12 @@ from aiohttp.test_utils import TestServer
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
+from gateway.domain.contest import Candidate
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Channel, Wish
 from gateway.domain.payment import PublicStatus
 from gateway.domain.wallet import PaymentMethod
+from leaderboard.feed import Boards, FeedSettings
 from tests.channels.web.house import RECEIPT, counted_receipt, view
 from tests.demo import demo_contest
 from tests.gateway.public_web import PublicHouse, application
@@ -32,6 +35,7 @@ class Seen:
     house: PublicHouse
     browser: Browser
     base: str
+    boards: Boards
     addresses: dict[str, str] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
 
@@ -70,8 +74,9 @@ async def seen(browser: Browser) -> AsyncIterator[Seen]:
     house = PublicHouse(replace(demo_contest(), packs=(5, 20, 50), _by_code={}))
     house.score = 1234
     house.receipts[RECEIPT] = counted_receipt()
-    async with TestServer(application(house)) as server:
-        shown = Seen(house, browser, str(server.make_url("")).rstrip("/"))
+    boards = Boards(FeedSettings(tick=0.05))
+    async with TestServer(application(house, boards=boards)) as server:
+        shown = Seen(house, browser, str(server.make_url("")).rstrip("/"), boards)
         shown.addresses = {
             "/votes/pending": f"/votes/{shown.order()}",
             "/votes/redirect": f"/votes/{shown.order(PaymentMethod.ORANGE, payment_url='https://pay.example/x')}",
@@ -202,6 +207,17 @@ async def test_an_order_is_followed_by_one_question_for_all(seen: Seen) -> None:
     await expect(second.locator("h1")).to_have_text("Waiting for your payment")
 
 
+async def test_the_time_left_is_the_operators_and_is_shown_once_it_is_known(seen: Seen) -> None:
+    vote_id = seen.order(pay_before=None)
+    page = await seen.open(f"/votes/{vote_id}", "en")
+    timer = page.get_by_role("timer")
+    await expect(timer).to_have_text("asking the operator…")
+    seen.house.change(vote_id, pay_before=seen.house.instant + timedelta(seconds=323))
+    await expect(timer).to_have_text(re.compile(r"^5:(1\d|2[0-3])$"))
+    bare = await seen.open(f"/votes/{vote_id}", "en", script=False)
+    await expect(bare.get_by_role("timer")).to_have_text("about 6 min")
+
+
 async def test_time_that_is_over_is_said_to_be_over(seen: Seen) -> None:
     late = seen.order(pay_before=seen.house.instant - timedelta(seconds=1))
     page = await seen.open(f"/votes/{late}", "en")
@@ -216,6 +232,89 @@ async def test_a_card_goes_to_its_page_by_itself_and_once(seen: Seen) -> None:
     await expect(page.locator("h1")).to_contain_text("API")
     await page.goto(f"{seen.base}/votes/{vote_id}")
     await expect(page.get_by_role("link", name="Open the payment page")).to_be_visible()
+
+
+async def test_eight_tabs_load_and_move_over_shared_connections(seen: Seen) -> None:
+    context = await seen.context("en", 1280)
+    tabs = [await context.new_page() for _ in range(8)]
+    vote_id = UUID(seen.addresses["/votes/pending"][7:])
+    boards, orders = tabs[:6], tabs[6:]
+    for tab in boards:
+        await tab.goto(f"{seen.base}/c/star", timeout=10_000)
+        await expect(tab.locator("#state")).to_have_text("Live")
+    for tab in orders:
+        await tab.goto(f"{seen.base}/votes/{vote_id}", timeout=10_000)
+        await expect(tab.locator("h1")).to_have_text("Waiting for your payment")
+    assert seen.boards.viewers == 1
+    seen.house.score = 2345
+    seen.boards.update(seen.house.standing("star", version=1), [("07", 1111)])
+    seen.house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)
+    for tab in boards:
+        await expect(tab.locator("#total")).to_have_text("2,345")
+    for tab in orders:
+        await expect(tab.locator("h1")).to_have_text("Vote counted")
+    await boards[0].close()
+    late = await context.new_page()  # what the others were told before is not told again: it asks once
+    await late.goto(f"{seen.base}/c/star", timeout=10_000)
+    await expect(late.locator("#state")).to_have_text("Live")
+    seen.house.score = 2400
+    seen.boards.update(seen.house.standing("star", version=2), [("07", 55)])
+    for tab in (*boards[1:], late):
+        await expect(tab.locator("#total")).to_have_text("2,400")
+    assert seen.boards.viewers == 1
+
+
+async def test_more_streams_than_a_browser_has_connections_are_asked_for_now_and_then(seen: Seen) -> None:
+    context = await seen.context("en")
+    votes = [seen.order() for _ in range(7)]
+    tabs = [await context.new_page() for _ in votes]
+    for tab, vote_id in zip(tabs, votes, strict=True):
+        await tab.goto(f"{seen.base}/votes/{vote_id}", timeout=10_000)
+    for vote_id in votes:
+        seen.house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)
+    for tab in tabs:
+        await expect(tab.locator("h1")).to_have_text("Vote counted", timeout=10_000)
+
+
+async def test_without_shared_workers_only_the_tab_in_view_is_connected(seen: Seen) -> None:
+    context = await seen.context("en")
+    await context.add_init_script("delete globalThis.SharedWorker")
+    page = await context.new_page()
+    await page.goto(f"{seen.base}/c/star")
+    await expect(page.locator("#state")).to_have_text("Live")
+    look = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+    look += " document.dispatchEvent(new Event('visibilitychange')); }"
+    for hidden, viewers in ((True, 0), (False, 1)):
+        assert seen.boards.viewers == 1 - viewers
+        await page.evaluate(look, hidden)
+        for _ in range(250):
+            if seen.boards.viewers == viewers:
+                break
+            await asyncio.sleep(0.02)
+        assert seen.boards.viewers == viewers
+
+
+async def test_a_contest_of_many_has_its_search_and_its_form_near_the_top(seen: Seen) -> None:
+    standing = tuple(Candidate(UUID(int=n), str(1001 + n), f"Aya Koné {n:04d}") for n in range(1200))
+    seen.house.shown = (replace(seen.house.shown[0], candidates=standing, _by_code={}),)
+    tops = {}
+    for language, width in (("fr", 360), ("en", 1280)):
+        page = await seen.open("/c/star", language, width)
+        assert (await Axe().run(page)).response["violations"] == []
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        for place in ("#search", "#vote", ".ranking"):
+            box = await page.locator(place).bounding_box()
+            assert box is not None
+            tops[width, place] = box["y"]
+    assert tops[360, "#search"] < tops[360, "#vote"] < tops[360, ".ranking"]
+    assert max(tops[360, "#vote"], tops[1280, "#vote"], tops[1280, ".ranking"]) < 740
+    await page.fill("#vote #code", "1777")
+    await page.get_by_text("Another number").click()
+    await page.fill("#quantity", "7")
+    await page.fill("#phone", "05 01 02 03 04")
+    await page.click("#vote button")
+    await expect(page.locator("h1")).to_have_text("Waiting for your payment")
+    assert seen.house.wishes[0].candidate_code == "1777"
 
 
 async def test_two_languages_one_click_apart(seen: Seen) -> None:

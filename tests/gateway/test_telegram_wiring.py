@@ -5,14 +5,15 @@ from redis import asyncio as redis_asyncio
 
 from gateway.settings import SettingsError, load_settings
 from gateway.storage.engine import make_engine
-from gateway.storage.redis_link import RedisTrips, connect
+from gateway.storage.redis_link import RedisSessions, RedisTrips, connect
+from gateway.storage.session_seal import SessionSeal
 from gateway.storage.vault import Vault
 from gateway.wiring import build_telegram
 
 PRODUCTION = {
     "DATABASE_URL": "postgresql://x/y",
     "REDIS_URL": "redis://127.0.0.1:1/0",
-    "SPOTLIGHT_SECRET_KEY": "x" * 32,
+    "SPOTLIGHT_SECRET_KEY": "3f9c0d71e58b4a26c9d07e1fb83a5264",
     "SPOTLIGHT_ENV": "production",
     "SPOTLIGHT_PUBLIC_URL": "https://vote.example",
 }
@@ -39,7 +40,8 @@ def refused() -> str:
     [
         ({}, False),
         ({"TOKEN": "123456:T"}, True),
-        ({"TOKEN": "123456:T", "WEBHOOK_SECRET": "word"}, False),
+        ({"TOKEN": "123456:T", "WEBHOOK_SECRET": "kL9mQ2vXr7Tz4BnW"}, False),
+        ({"TOKEN": "123456:T", "WEBHOOK_SECRET": "word"}, True),
         ({"TOKEN": "123456:T", "MODE": "polling"}, False),
     ],
 )
@@ -54,14 +56,15 @@ def test_production_wants_a_secret_for_the_webhook(
 async def test_without_a_token_there_is_no_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = make_engine("postgresql://nobody@127.0.0.1:1/none", pool_size=1)
     redis: redis_asyncio.Redis = connect("redis://127.0.0.1:1/0")
-    parts = (engine, Vault("x" * 32), redis, RedisTrips(redis))
+    vault = Vault("x" * 32)
+    parts = (engine, vault, redis, RedisSessions(RedisTrips(redis), SessionSeal(vault)))
     assert build_telegram(*parts) is None
     monkeypatch.setenv("TELEGRAM_WEBHOOK_SECRET", "word")
     assert build_telegram(*parts) is None
     monkeypatch.setenv("TELEGRAM_TOKEN", "123456:T")
     channel = build_telegram(*parts)
     assert channel is not None
-    assert channel.sender.code == "telegram"
+    assert channel.code == "telegram"
     await channel.aclose()
     await redis.aclose()
     await engine.dispose()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from itertools import count
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page
@@ -9,17 +10,36 @@ from playwright.async_api import Browser, ConsoleMessage, Page
 from tests.country import Country
 from tests.engines import temporary_home
 
+_addresses = count()
+
 
 @pytest.fixture(scope="session")
 def country() -> Iterator[Country]:
     with temporary_home("spotlight-journeys-") as home:
-        running = Country(home / "data", SPOTLIGHT_PROMPT_DELAY_SECONDS="1", MTN_MOMO_STATUS_PER_SECOND="100").start()
+        running = Country(
+            home / "data",
+            SPOTLIGHT_PROMPT_DELAY_SECONDS="1",
+            MTN_MOMO_STATUS_PER_SECOND="100",
+            # A journey names the address that it comes from, as a proxy on this machine would.
+            SPOTLIGHT_TRUSTED_PROXIES="127.0.0.1/32",
+        ).start()
         try:
             yield running
         finally:
             running.stop()
             if os.environ.get("SPOTLIGHT_SHOW_LOG"):
                 print(running.log())
+
+
+@pytest.fixture(autouse=True)
+def address(request: pytest.FixtureRequest) -> str:
+    """Where a journey's web and API requests come from: an address of this machine of its own, with its own
+    allowance."""
+    number = next(_addresses)
+    mine = f"127.1.{number // 250}.{number % 250 + 1}"
+    if "country" in request.fixturenames:
+        request.getfixturevalue("country").gateway.headers["X-Forwarded-For"] = mine
+    return mine
 
 
 @pytest.fixture
@@ -43,8 +63,10 @@ def impatient(country: Country) -> Iterator[Country]:
 
 
 @pytest.fixture
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    context = await browser.new_context(viewport={"width": 360, "height": 740}, locale="fr-FR")
+async def page(browser: Browser, address: str) -> AsyncIterator[Page]:
+    context = await browser.new_context(
+        viewport={"width": 360, "height": 740}, locale="fr-FR", extra_http_headers={"X-Forwarded-For": address}
+    )
     opened = await context.new_page()
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))

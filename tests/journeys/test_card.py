@@ -10,7 +10,9 @@ from typing import TypeVar
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.country import Country
+from tests.country import Country, until
+from tests.journeys.test_refunds import ASKER
+from tests.journeys.test_refunds import staffed as staffed
 
 pytestmark = pytest.mark.journey
 PAID_SECONDS = 20.0
@@ -25,10 +27,10 @@ def order(country: Country, code: str, quantity: int) -> dict[str, str]:
     return placed
 
 
-def link_of(country: Country, placed: dict[str, str]) -> str:
-    """The address of Stripe's page, as the order's page shows it; empty until it is there."""
+def link_of(country: Country, placed: dict[str, str], operator: str = "stripe") -> str:
+    """The address of the operator's page, as the order's page shows it; empty until it is there."""
     shown = country.gateway.get(f"/votes/{placed['voteId']}").text
-    found = re.search(rf'href="({re.escape(country.sandbox_url)}/stripe/c/pay/[^"]+)"', shown)
+    found = re.search(rf'href="({re.escape(country.sandbox_url)}/{operator}/[^"]+)"', shown)
     return found[1] if found else ""
 
 
@@ -56,7 +58,39 @@ def test_a_card_pays_without_a_phone_number_and_an_event_counts_it(country: Coun
     assert [line["amount"] for line in country.statement("stripe") if line["kind"] == "collection"] == ["500"]
 
 
-def test_what_the_card_company_took_back_is_explained_by_its_statement(country: Country, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "operator", "number"), [("CARD", "stripe", "+2250722220140"), ("WAVE", "wave", "+2250722220141")]
+)
+def test_a_page_whose_address_was_lost_is_there_within_seconds(
+    country: Country, method: str, operator: str, number: str
+) -> None:
+    body = {"contest": "star", "candidateCode": "10", "quantity": 6, "paymentMethod": method}
+    country.control(**{operator: {"request": {"drop_after": True}}})
+    try:
+        answer = country.gateway.post("/api/votes/initiate", json=body | {"voterPhone": number})
+        assert answer.status_code == 201, answer.text
+        vote = answer.json()["voteId"]
+        lost = re.compile(rf"collection_asked.*{vote}|{vote}.*collection_asked")
+        until(lambda: lost.search(country.log()), "the request whose answer is lost")
+    finally:
+        country.control(**{operator: {"request": {"drop_after": False}}})
+    # 2 s on a machine that has nothing else to do.
+    until(lambda: link_of(country, answer.json(), operator), "the page", seconds=10)
+
+
+def test_the_page_is_in_the_first_answer_where_the_operator_is_quick(country: Country) -> None:
+    def with_page() -> dict[str, str] | None:
+        placed = order(country, "09", 5)
+        return placed if placed["paymentUrl"] else None  # a busy machine may take longer than a second
+
+    placed = wait_for(with_page)
+    assert placed is not None
+    assert placed["paymentUrl"].startswith(f"{country.sandbox_url}/stripe/c/pay/")
+    assert country.gateway.get(f"/api/votes/{placed['voteId']}").json()["paymentUrl"] == placed["paymentUrl"]
+
+
+def test_what_the_card_company_took_back_is_explained_by_its_statement(staffed: Country, tmp_path: Path) -> None:
+    country = staffed
     before, card = country.votes("09"), {"number": "4242424242424242", "expiry": "12/48", "cvc": "123"}
     for afterwards in (("dispute", "dispute_lost"), ("refund",)):
         placed = order(country, "09", 6)
@@ -70,7 +104,7 @@ def test_what_the_card_company_took_back_is_explained_by_its_statement(country: 
     stated = tmp_path / "stripe.csv"
     stated.write_text(country.sandbox.get("/statement/stripe.csv").raise_for_status().text)
     assert {line["kind"] for line in country.statement("stripe")} == {"collection", "dispute", "refund"}
-    imported = country.run("reconcile", "import", str(stated), "--provider", "stripe")
+    imported = country.run("reconcile", "import", str(stated), "--provider", "stripe", "--as", ASKER)
     assert imported.returncode == 0, imported.stderr
     assert "difference" not in imported.stdout, imported.stdout
 

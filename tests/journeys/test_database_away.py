@@ -146,9 +146,7 @@ def test_callbacks_while_postgresql_is_away(
     assert {status for status, _ in refused} == {503}, refused
     assert max(seconds for _, seconds in refused) < ORDER_SECONDS, refused
     until(lambda: country.votes("04") == before + PAYERS * QUANTITY, "every vote on the board")
-    until(
-        lambda: "spotlight_callbacks_spooled 0" in country.gateway.get("/metrics").text, "a spool that is empty again"
-    )
+    until(lambda: "spotlight_callbacks_spooled 0" in country.metrics(), "a spool that is empty again")
     judged = (
         "select payment_reference from callbacks where payment_reference = any($1::uuid[]) and handled_at is not null"
     )

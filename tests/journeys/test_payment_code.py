@@ -18,15 +18,23 @@ def fetched(country: Country, number: str) -> str:
     return found.group()
 
 
-def test_a_vote_is_paid_with_a_fetched_code(country: Country) -> None:
-    number, before = "+2250711110021", country.votes("09")
+@pytest.mark.parametrize(("number", "resumed"), [("+2250711110021", False), ("+2250711110023", True)])
+def test_a_vote_is_paid_with_a_fetched_code(country: Country, number: str, resumed: bool) -> None:
+    before = country.votes("09")
     phone = country.phone(number)
-    code = fetched(country, number)
     phone.dial("*789#")
     phone.reply("09")
     assert "4 Code #144*82#" in phone.reply("2")
-    assert "#144*82#" in phone.reply("4")
-    phone.reply(code)
+    asked = phone.reply("4")
+    assert "Composez #144*82#, puis *789*09*2*4*CODE#" in asked
+    # To dial for the code ends the dialogue.
+    code = fetched(country, number)
+    if resumed:
+        assert "1 Continuer" in phone.dial("*789#")
+        assert phone.reply("1") == asked
+        phone.reply(code)
+    else:
+        phone.dial(f"*789*09*2*4*{code}#")
     assert not phone.open
     receipt_in(phone.wait_for_text("verify"))
     until(lambda: country.votes("09") == before + 2, "two votes paid by code")
@@ -41,5 +49,5 @@ def test_a_wrong_code_pays_nothing_and_is_said(country: Country) -> None:
     phone.dial("*789*09*1*4#")
     phone.reply("9999")
     assert not phone.open
-    phone.wait_for_text("Code incorrect")
+    assert "composez #144*82#, puis *789*09*1*4*CODE#" in phone.wait_for_text("Code incorrect")
     assert country.votes("09") == before

@@ -17,12 +17,17 @@ from gateway.cli.main import app
 from gateway.storage.money_audit import INVARIANTS
 from tests.country import Country, until
 from tests.engines import run_apart, temporary_home
-from tests.journeys.test_refunds import ASKER, CHECKER, STAFF, refunded
+from tests.gateway.cli.staff import PASSWORD, hire
+from tests.journeys.test_refunds import ASKER, CHECKER, refunded
 from tests.journeys.test_votes import final, initiate, receipt_in
 
 pytestmark = pytest.mark.journey
 WHO = ("--as", ASKER, "--reason", "a journey")
-TOLD = {"SPOTLIGHT_BENEFICIARY_DELAY_HOURS": "0", "MTN_MOMO_STATUS_PER_SECOND": "100"}
+TOLD = {
+    "SPOTLIGHT_BENEFICIARY_DELAY_HOURS": "0",
+    "MTN_MOMO_STATUS_PER_SECOND": "100",
+    "SPOTLIGHT_STAFF_PASSWORD": PASSWORD,
+}
 BY_PHONE = ("+2250522220100", "+2250522220101", "+237671222203", "+237691222204")
 ACCOUNTS = {
     "mtn_momo": "mtn_momo",
@@ -48,8 +53,7 @@ def till() -> Iterator[Country]:
             SPOTLIGHT_PROMPT_DELAY_SECONDS="1",
         ).start()
         try:
-            for email in (ASKER, CHECKER):
-                asked(running, STAFF, email)
+            run_apart(hire(running.environment()["DATABASE_URL"], ASKER, CHECKER))
             yield running
         finally:
             running.stop()
@@ -138,6 +142,12 @@ def approved(country: Country, command: str, *ask: str) -> str:
     return ran(country, command, "approve", request[1], "--as", CHECKER)
 
 
+def resolved(country: Country, difference: int, *end: str) -> None:
+    """A decision about a difference, by two persons."""
+    request = ran(country, "reconcile", "resolve", str(difference), *end, *WHO).split()[1]
+    assert "1 of 1 differences decided" in ran(country, "reconcile", "approve", request, "--as", CHECKER)
+
+
 def place(country: Country, account: str) -> str:
     """Where the organiser is paid by this account."""
     places = json.loads(ran(country, "payout", "beneficiary", "list", "demo", "--json"))
@@ -192,11 +202,20 @@ def test_a_day_with_faults_is_counted(till: Country) -> None:
 
 def test_money_goes_back_and_out(till: Country) -> None:
     given_back = by_api(till, 1, 22_220_300) + by_api(till, 1, 71_222_300, contest="mboa")
+    given_back += [
+        initiate(till, candidateCode="02", paymentMethod="WAVE", voterPhone=f"+22507222203{n:02}")["voteId"]
+        for n in range(2)
+    ]
     counted(till, given_back)
     for vote in given_back:
         assert approved(till, "refund", final(till, vote)["receipt"]).startswith("done: ")
     for vote in given_back:
         until(partial(refunded, till, vote), "the money back")
+    told = """select params->>'reference' as told from messages_out m join payments p
+      on p.reference = m.payment_reference where m.kind = 'refunded' and p.provider = 'wave'"""
+    of_refunds = {line["provider_reference"] for line in till.statement("wave") if line["kind"] == "refund"}
+    assert {row["told"] for row in asked(till, told)} == of_refunds, "their own transactions"
+    assert len(of_refunds) == 2
     for contest, number, account, country in (
         ("star", "0505222299", "mtn_momo", "CI"),
         ("mboa", "671222299", "mtn_momo@cm", "CM"),
@@ -217,18 +236,19 @@ def test_every_line_is_explained(till: Country, tmp_path: Path) -> None:
         file = tmp_path / f"{operator}.csv"
         file.write_bytes(till.sandbox.get(f"/statement/{operator}.csv").raise_for_status().content)
         status = 1 if account == "mtn_momo" else 0
-        said = json.loads(ran(till, "reconcile", str(file), "--provider", account, "--json", status=status))
+        words = ("reconcile", str(file), "--provider", account, "--as", ASKER)
+        said = json.loads(ran(till, *words, "--json", status=status))
         assert said["lines"] == said["new"] == said["matched"] + sum(said["found"].values()) > 0
         assert said["lines"] + said["elsewhere"] == len(till.statement(operator))
         assert said["found"] == ({"missing_here": 1} if account == "mtn_momo" else {})
-        assert "imported before" in ran(till, "reconcile", str(file), "--provider", account, status=MISUSED)
+        assert "imported before" in ran(till, *words, status=MISUSED)
     assert broken(till) == {"R1"}
     found = json.loads(ran(till, "reconcile", "differences", "--json", status=1))
     assert {each["kind"] for each in found} == {"missing_here", "balance"}
     (line,) = (each for each in found if each["kind"] == "missing_here")
     assert (line["amount_minor"], line["line"]["external_id"]) == (700, "till-2")
     assert "unexplained" in line["offered"]
-    ran(till, "reconcile", "resolve", str(line["id"]), "--action", "unexplained", *WHO)
+    resolved(till, line["id"], "--action", "unexplained")
     for each in balances(till).values():
         # To the franc: fees are booked, nothing is on its way.
         assert each["operator_minor"] == each["book_minor"], each
@@ -245,14 +265,14 @@ def test_a_line_that_the_operator_shows_twice(till: Country, tmp_path: Path) -> 
     assert first.endswith(",collection,0"), "a line without a fee"
     file = tmp_path / "again.csv"
     file.write_text("\n".join((head, first, first)))
-    said = ran(till, "reconcile", str(file), "--provider", "mtn_momo", status=1)
+    said = ran(till, "reconcile", str(file), "--provider", "mtn_momo", "--as", ASKER, status=1)
     assert "new difference: 1 double" in said
     assert broken(till) == {"R3"}
     ask = ("payout", "ask", "star", "all", "--to", place(till, "mtn_momo"), *WHO)
     assert "differences with operators are open" in ran(till, *ask, status=MISUSED)
     (found,) = json.loads(ran(till, "reconcile", "differences", "--json", status=1))
     end = ("--action", "returned", "--operator-reference", "CORR-1")
-    ran(till, "reconcile", "resolve", str(found["id"]), *end, *WHO)
+    resolved(till, found["id"], *end)
     assert broken(till) == set()
     assert {each["operator_minor"] - each["book_minor"] for each in balances(till).values()} == {0}
     ran(till, "audit", "money")

@@ -9,25 +9,17 @@ import pytest
 
 from tests.country import Country, until
 from tests.engines import run_apart
+from tests.gateway.cli.staff import PASSWORD, hire
 from tests.journeys.test_votes import final, initiate, receipt_in
 
 pytestmark = pytest.mark.journey
 ASKER, CHECKER = "awa@refunds.test", "yao@refunds.test"
-STAFF = """insert into staff (id, email, password_hash, role) values (gen_random_uuid(), $1, 'x', 'finance')
-on conflict do nothing"""
 
 
 @pytest.fixture
-def staffed(country: Country) -> Country:
-    async def hire() -> None:
-        connection = await asyncpg.connect(country.environment()["DATABASE_URL"])
-        try:
-            for email in (ASKER, CHECKER):
-                await connection.execute(STAFF, email)
-        finally:
-            await connection.close()
-
-    run_apart(hire())
+def staffed(country: Country, monkeypatch: pytest.MonkeyPatch) -> Country:
+    monkeypatch.setenv("SPOTLIGHT_STAFF_PASSWORD", PASSWORD)
+    run_apart(hire(country.environment()["DATABASE_URL"], ASKER, CHECKER))
     return country
 
 

@@ -72,7 +72,7 @@ class Person:
 
 @pytest.fixture
 def awa(country: Country) -> Person:
-    number = f"+22505444400{next(_people) % 100:02d}"
+    number = f"+22505994400{next(_people) % 100:02d}"
     return Person(country, number)
 
 
@@ -117,6 +117,23 @@ def test_a_vote_from_deep_link_to_receipt(country: Country, awa: Person) -> None
     assert receipt in awa.reads("Vos votes")["text"]
     awa.send(f"/verifier {receipt.lower()}")
     assert "5 votes" in awa.reads("du décompte")["text"]
+
+
+def test_words_are_read_as_texts_are_and_order_nothing(country: Country, awa: Person) -> None:
+    awa.send("/start c_star_07")
+    seen = awa.reads("Combien de votes")["id"]
+    for words, told in (
+        ("VOTE 5 Fatou", "Quel numéro paie les 5 votes pour 07 Fatou Coulibaly, 500 FCFA"),
+        ("07 cinq", "Quel numéro paie les 5 votes pour 07"),
+        ("10 07", "Que voulez-vous dire"),
+        ("07 5 0000", "jamais votre code secret"),
+        ("07 1000", "100 000 FCFA : c'est le prix de 1 000 votes"),
+        ("STOP", "rien n'est commandé"),
+        ("on a pris mon argent", "Aucune commande d'ici"),
+    ):
+        awa.send(words)
+        seen = awa.reads(told, after=seen)["id"]
+    assert awa.phone.prompt() is None
 
 
 def test_declined_says_why_and_offers_another_try(country: Country, awa: Person) -> None:

@@ -41,7 +41,7 @@ def tried(country: Country, carrier: str, outcome: str) -> int:
     line = re.compile(
         rf'^spotlight_texts_tried{{(?=[^}}]*carrier="{carrier}")[^}}]*outcome="{outcome}"[^}}]*}} (\d+)', re.MULTILINE
     )
-    found = line.search(country.gateway.get("/metrics").raise_for_status().text)
+    found = line.search(country.metrics())
     return int(found[1]) if found else 0
 
 
@@ -52,7 +52,7 @@ def test_a_receipt_goes_out_by_kannel_when_africastalking_is_broke(calm: Country
     assert len(calm.sandbox.get("/requests/kannel?direction=in").json()) >= 1
     until(lambda: tried(calm, "kannel", "delivered"), "Kannel's report on the receipt")
     assert len(receipts(phone)) == 1
-    alerts = [line for line in calm.gateway.get("/metrics").text.splitlines() if "carrier_refuses_us{" in line]
+    alerts = [line for line in calm.metrics().splitlines() if "carrier_refuses_us{" in line]
     assert any("africastalking" in line and "InsufficientBalance" in line for line in alerts), alerts
 
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from redis import Redis
 
 from gateway.domain.check_digit import holds
 from gateway.domain.receipt import read_receipt
@@ -31,6 +32,18 @@ def test_cut_off_and_gone_on(country: Country) -> None:
     phone.wait_for_text("verify")
     until(lambda: country.votes("09") == before + 4, "four more votes")
     assert "1 Candidats" in phone.dial("*789#")
+
+
+def test_a_chosen_language_stays_also_when_redis_loses_it(country: Country) -> None:
+    phone = country.phone("+2250544440090")
+    phone.dial("*789#")
+    assert "Candidate's code" in phone.reply("4")
+    assert "Candidate's code" in phone.dial("*789#", "hubtel")
+    assert phone.dial("*789*77*5*1#").startswith("Unknown code 77.")
+    assert "Unknown code" not in country.phone("+2250544440091").dial("*789*77*5*1#")
+    with Redis.from_url(country.environment()["REDIS_URL"]) as redis:
+        redis.delete(*redis.scan_iter("session:*"))
+    until(lambda: "Candidate's code" in phone.dial("*789#"), "the choice in Redis again")
 
 
 def test_cut_off_and_started_again_through_another_aggregator(country: Country) -> None:

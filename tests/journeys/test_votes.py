@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from gateway.domain.receipt import read_receipt
 from tests.country import Country, until
@@ -170,6 +171,43 @@ def test_orange_gets_its_link_by_sms_and_pays_with_a_code(country: Country) -> N
     paid.raise_for_status()
     receipt_in(phone.wait_for_text("verify"))
     until(lambda: country.votes("08") == before + 2, "two more votes")
+
+
+def test_redis_knows_nobody_by_number(country: Country) -> None:
+    phone = country.phone("+2250511110030")
+    phone.dial("*789#")
+    phone.reply("02")
+    with Redis.from_url(country.environment()["REDIS_URL"]) as redis:
+        names = [name for name in redis.scan_iter() if redis.type(name) == b"string"]
+        held = b"\n".join([*redis.scan_iter(), *[found for found in redis.mget(names) if found]])
+    assert any(name.startswith(b"session:") for name in names)
+    assert b"11110030" not in held
+    assert list((country.home / "valkey").iterdir()) == []
+
+
+def test_a_moov_number_is_told_what_it_may_pay_with_and_pays_by_wave(country: Country) -> None:
+    """Its own wallet is not taken yet, and no other network's belongs to it: on every channel."""
+    before = country.votes("08")
+    phone = country.phone("+2250111110008")
+    for quantity, method in ((2, "MTN_MOBILE_MONEY"), (3, "ORANGE_MONEY")):
+        body = {"contest": "star", "candidateCode": "08", "quantity": quantity, "paymentMethod": method}
+        refused = country.gateway.post("/api/votes/initiate", json={**body, "voterPhone": phone.number})
+        assert (refused.status_code, refused.json()["type"]) == (422, "/problems/not_its_wallet")
+        assert "Wave" in refused.json()["detail"]
+    phone.text("7890", "VOTE 08 2")
+    assert "par: Wave. Composez *789#" in phone.wait_for_text("Moov Money n'est pas encore accepté")
+    shown = phone.dial("*789*08*2*1#")
+    assert shown.startswith("Moov Money n'est pas encore accepté.\n2 votes pour 08")
+    assert "MTN" not in shown
+    assert "3 Wave, lien par SMS" in shown
+    assert "1 Payer Wave" in phone.reply("3")
+    assert "lien pour payer 200 FCFA" in phone.reply("1")
+    link = re.search(r"https?://\S+", phone.wait_for_text("http"))
+    assert link
+    country.sandbox.post(link.group(), data={"action": "pay", "msisdn": phone.number, "pin": "0000"})
+    receipt_in(phone.wait_for_text("verify"))
+    until(lambda: country.votes("08") == before + 2, "two more votes")
+    assert phone.prompt() is None
 
 
 def test_money_is_votes_at_the_end_of_all_journeys(country: Country) -> None:

@@ -3,6 +3,8 @@
 import pytest
 from playwright.async_api import Page, expect
 
+import channels.ussd.aggregators
+from gateway.discovery import discover
 from tests.country import Country
 from tests.journeys.test_telegram import Person
 
@@ -18,8 +20,13 @@ def test_by_ussd(country: Country) -> None:
     phone = country.phone("+2250544480001")
     phone.dial("*789#")
     assert "Code 77 inconnu." in phone.reply("77")
-    assert "Aya" not in phone.dial("*789*77*5*1#")
+    shown = {code: phone.dial("*789*77*5*1#", code) for code in discover(channels.ussd.aggregators)}
+    # One loses what was dialled behind the code, and shows the first screen.
+    assert shown.pop("beem").startswith("Star d'Abidjan")
+    assert {text.split("\n")[0] for text in shown.values()} == {"Code 77 inconnu. Composez *789*CODE*5*1#"}
+    assert "1 Candidats" in phone.dial("*789*77*5*1#")
     assert phone.open
+    assert "Combien de votes?" in phone.reply("07")
     assert (phone.prompt(), total(country)) == (None, before)
 
 

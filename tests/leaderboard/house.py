@@ -1,5 +1,6 @@
 """The part of the house that the ranking asks, held in memory, and an application around it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
@@ -55,10 +56,10 @@ class QuietHouse:
         return self.instant
 
 
-def application(house: QuietHouse, boards: Boards) -> web.Application:
+def application(house: QuietHouse, boards: Boards, bot: Callable[[], str] = str) -> web.Application:
     """The ranking's addresses over this house."""
     app = web.Application()
     app[HOUSE] = cast(House, house)
     Pages().mount(app)
-    setup(app, boards)
+    setup(app, boards, bot=bot)
     return app

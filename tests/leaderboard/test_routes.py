@@ -106,7 +106,9 @@ async def test_any_site_may_read_the_board_but_not_as_somebody(here: Here) -> No
 async def test_unknown_contest_for_machines(here: Here, path: str) -> None:
     answer = await here.client.get(path)
     assert answer.status == 404
-    assert (await problem_of(answer))["status"] == 404
+    said = await problem_of(answer)
+    assert (said["status"], said["type"], said["title"]) == (404, "/problems/unknown_contest", "Concours inconnu")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
 async def test_unknown_contest_for_people(here: Here) -> None:
@@ -245,6 +247,41 @@ async def test_a_withdrawn_candidate_stays_on_the_board_without_a_link(here: Her
     assert "/c/star/03" in text
 
 
+async def test_the_bot_stands_under_how_to_vote_once_its_name_is_known() -> None:
+    house, boards, known = QuietHouse(), Boards(), [""]
+    async with TestClient(TestServer(application(house, boards, lambda: known[0]))) as client:
+        assert "Par Telegram" not in await (await client.get("/c/star")).text()
+        known[0] = "https://t.me/star_bot"
+        text = await (await client.get("/c/star")).text()
+        assert 'href="https://t.me/star_bot"' in text
+        assert "@star_bot</a>" in text
+
+
+@pytest.mark.parametrize(
+    ("contact", "shown"),
+    [
+        ("aide@star.ci", '<a class="plain" href="mailto:aide@star.ci">aide@star.ci</a>'),
+        ("+225 05 01 02 03 04", '<a class="plain" href="tel:+2250501020304">+225 05 01 02 03 04</a>'),
+        ("https://star.ci/aide", '<a class="plain" href="https://star.ci/aide">https://star.ci/aide</a>'),
+        ("javascript:alert(1)@x.y", "<b>javascript:alert(1)@x.y</b>"),
+        ("<b>aide</b> 0501", "<b>&lt;b&gt;aide&lt;/b&gt; 0501</b>"),
+    ],
+)
+async def test_rules_and_contact_stand_on_the_page(here: Here, contact: str, shown: str) -> None:
+    rules = {"fr": "Le plus de votes gagne <3."}
+    here.house.shown[0] = replace(here.house.shown[0], rules=rules, contact=contact, _by_code={})
+    text = await here.text("/c/star", Accept_Language="en")
+    assert "Le plus de votes gagne &lt;3." in text  # its own language where the reader's is missing
+    assert "paid at most 10 min after it still counts" in text
+    assert shown in text
+
+
+async def test_nobody_without_a_vote_has_a_place(here: Here) -> None:
+    assert re.findall(r'class="rank">([^<]*)<', await here.text("/c/star")) == ["–"] * 12
+    here.boards.update(here.house.count("05", 3))
+    assert re.findall(r'class="rank">([^<]*)<', await here.text("/c/star")) == ["1", *["–"] * 11]
+
+
 async def test_the_list_of_contests_names_who_leads(here: Here) -> None:
     assert "In the lead" not in await here.text("/", Accept_Language="en")
     here.boards.update(here.house.count("05", 3))
@@ -264,7 +301,7 @@ async def test_pages_are_packed_for_who_unpacks(here: Here) -> None:
 async def test_static_files_are_kept_for_long_under_an_address_of_their_content(here: Here) -> None:
     text = await here.text("/c/star")
     addresses = re.findall(r"/static/[\w.]+", text)
-    assert len(addresses) == 3
+    assert len(addresses) == 4
     for address in addresses:
         answer = await here.client.get(address, headers={"Accept-Encoding": "gzip"})
         assert answer.status == 200

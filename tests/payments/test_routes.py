@@ -9,23 +9,26 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.http.app_keys import HOUSE
-from gateway.ports.house import House, HouseUnavailable, IncomingCallback
+from gateway.ports.house import House, HouseUnavailable, IncomingCallback, Taken
 from payments import routes
 
 Client = TestClient[web.Request, web.Application]
 
 
 class KeepingHouse:
-    """Keeps callbacks; while `away`, it cannot."""
+    """Keeps callbacks; while `away`, it cannot, and unless they are `taken`, it does not."""
 
     def __init__(self) -> None:
         self.kept: list[IncomingCallback] = []
         self.away = False
+        self.taken = Taken.STORED
 
-    async def store_callback(self, callback: IncomingCallback) -> None:
+    async def store_callback(self, callback: IncomingCallback) -> Taken:
         if self.away:
             raise HouseUnavailable("away")
-        self.kept.append(callback)
+        if self.taken is Taken.STORED:
+            self.kept.append(callback)
+        return self.taken
 
 
 @pytest.fixture
@@ -119,3 +122,16 @@ async def test_what_cannot_be_kept_is_not_acknowledged(client: Client, house: Ke
 
 async def test_other_methods_are_not_served(client: Client) -> None:
     assert (await client.get("/api/webhooks/mtn_momo")).status == 405
+
+
+async def test_what_is_beyond_the_rate_is_not_acknowledged(client: Client, house: KeepingHouse) -> None:
+    house.taken = Taken.TOO_MANY
+    response = await client.post("/api/webhooks/mtn_momo/x", data=b"{}")
+    assert (response.status, await response.read()) == (429, b"")
+    assert response.headers["Retry-After"] == routes.RETRY_AFTER_SECONDS
+
+
+async def test_what_was_signed_at_another_time_is_refused_as_a_bad_request(client: Client, house: KeepingHouse) -> None:
+    house.taken = Taken.STALE
+    response = await client.post("/api/webhooks/mtn_momo", data=b"{}")
+    assert (response.status, response.content_type, house.kept) == (400, "application/problem+json", [])

@@ -186,4 +186,8 @@ def _status_code(given: object) -> int:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 3 else 0
 
 
-REGISTRATION = Registration(CODE, Settings, AfricasTalking)
+def _in_test(settings: Settings) -> bool:
+    return settings.username == "sandbox" or "api.sandbox." in settings.base_url
+
+
+REGISTRATION = Registration(CODE, Settings, AfricasTalking, _in_test)

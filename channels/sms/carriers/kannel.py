@@ -222,4 +222,4 @@ def _number(given: str) -> str:
     return f"+{digits}" if _BARE_NUMBER.fullmatch(digits) else bare
 
 
-REGISTRATION = Registration(CODE, Settings, Kannel)
+REGISTRATION = Registration(CODE, Settings, Kannel, own_server=True)

@@ -159,10 +159,15 @@ async def tap_language(
 
 async def board(message: Message, desk: Desk, chat: Chat, boards: Boards) -> None:
     """`/classement`, in groups too."""
+    await show_board(desk, chat, boards, private=message.chat.type == PRIVATE)
+
+
+async def show_board(desk: Desk, chat: Chat, boards: Boards, *, private: bool = True) -> None:
+    """The ranking of the contest that the chat is about."""
     contest = desk.contest_of(chat)
     if contest is None:
         await desk.send(chat.chat_id, first_view(desk, chat, None))
-    elif message.chat.type == PRIVATE:
+    elif private:
         await boards.show(chat, contest)
     else:
         await boards.show_once(chat.chat_id, contest, chat.language)
@@ -180,7 +185,11 @@ async def show_mine(desk: Desk, chat: Chat) -> None:
 
 async def verify(message: Message, command: CommandObject, desk: Desk, chat: Chat) -> None:
     """`/verifier <receipt>`."""
-    typed = (command.args or "").strip()
+    await show_receipt(desk, chat, (command.args or "").strip())
+
+
+async def show_receipt(desk: Desk, chat: Chat, typed: str) -> None:
+    """What a receipt proves, or why nothing."""
     await desk.send(chat.chat_id, await _receipt(desk, chat.language, typed))
 
 

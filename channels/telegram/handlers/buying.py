@@ -19,11 +19,21 @@ from channels.telegram import callbacks, order_views, views
 from channels.telegram.callbacks import METHODS, tag
 from channels.telegram.desk import Desk, Shown, shown_in
 from channels.telegram.handlers.common import PRIVATE, offer_in, words_of
-from channels.telegram.reading import Offer, offer, own_number, read_count, read_number, read_payer, read_vote
+from channels.telegram.reading import (
+    Offer,
+    goes_beyond_a_number,
+    is_no_phone,
+    offer,
+    own_number,
+    read_count,
+    read_number,
+    read_payer,
+)
 from channels.telegram.state import Asking
 from channels.telegram.texts import plain, refusal
 from channels.telegram.views import View
 from channels.telegram.watcher import Followed, Watcher
+from channels.wallets import wallet_refused
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Channel, PlacedOrder, Refusal, Wish
@@ -82,7 +92,7 @@ async def show_confirmation(desk: Desk, chat: Chat, state: FSMContext, offered: 
 
 def confirmation(desk: Desk, chat: Chat, offered: Offer, payer: Msisdn, method: PaymentMethod | None = None) -> View:
     """The confirmation, with the wallet that the number most likely has unless one was chosen."""
-    takes = desk.house.rails.open_methods(offered.contest.country)
+    takes = desk.house.rails.open_for(payer)
     return order_views.confirm(chat.language, offered, payer, method or guess_method(payer), chat.phone, takes)
 
 
@@ -121,6 +131,8 @@ async def typed_count(message: Message, state: FSMContext, desk: Desk, chat: Cha
         return
     count = read_count(words_of(message), contest)
     if isinstance(count, Refusal):
+        if goes_beyond_a_number(desk.read(chat, words_of(message))):
+            raise SkipHandler
         again = views.notice(chat.language, "ask.count_again", maximum=contest.quantity_max)
         await desk.send(chat.chat_id, again)
         return
@@ -144,17 +156,19 @@ async def tap_type_payer(
 
 async def typed_payer(message: Message, state: FSMContext, desk: Desk, chat: Chat) -> None:
     """The typed number that pays: nobody has proved to hold it."""
-    offered = offer_in(await state.get_data(), desk)
+    data = await state.get_data()
+    offered = offer_in(data, desk)
     if offered is None or isinstance(offered, Refusal):
         await state.clear()
-        text = "" if offered is None else refusal(chat.language, offered, None)
+        contest = desk.contest(str(data.get("contest")))
+        text = "" if offered is None else refusal(chat.language, offered, contest, str(data.get("code")))
         view = View(text, frees_keys=True) if text else views.notice(chat.language, "home.words_only")
         await desk.send(chat.chat_id, view)
         return
     payer = read_number(words_of(message), offered.contest)
     if isinstance(payer, Refusal):
-        if read_vote(words_of(message)) is not None:
-            raise SkipHandler  # too short for a number: a code, so another vote
+        if is_no_phone(words_of(message), desk.read(chat, words_of(message))):
+            raise SkipHandler
         await desk.send(
             chat.chat_id,
             views.notice(chat.language, "ask.number_wrong", example=example_number(offered.contest.country)),
@@ -188,9 +202,12 @@ async def tap_pay(
     contest, shown = desk.contest(callback_data.contest), shown_in(query)
     if contest is None or shown is None:
         return plain(chat.language, "alert.old")
-    placed = await desk.house.place_order(wish_of(chat, contest, callback_data, shown))
+    wish = wish_of(chat, contest, callback_data, shown)
+    placed = await desk.house.place_order(wish)
     if isinstance(placed, Refusal):
         words = refusal(chat.language, placed, contest, callback_data.code)
+        if placed is Refusal.NOT_ITS_WALLET and wish.payer is not None:
+            words = wallet_refused(placed, chat.language, wish.payer, desk.house.rails.open_for(wish.payer))
         if placed is not Refusal.TRY_AGAIN:
             await desk.replace(shown, order_views.refused(chat.language, words, contest))
         return words

@@ -19,19 +19,25 @@ _TAPS: Final = frozenset({"debited", "ticket"})
 
 async def debited(message: Message, desk: Desk, chat: Chat) -> None:
     """`/debite`."""
-    await _look(desk, chat)
+    await look(desk, chat)
 
 
 async def tap(query: CallbackQuery, callback_data: callbacks.OpenMenu, desk: Desk, chat: Chat) -> None:
     """The same by a button, or the wish that a person looks."""
     if callback_data.what == "debited":
-        await _look(desk, chat)
-        return
+        await look(desk, chat)
+    else:
+        await open_ticket(desk, chat)
+
+
+async def open_ticket(desk: Desk, chat: Chat) -> None:
+    """Have a person look."""
     number = await desk.house.open_ticket(_claim(desk, chat), chat.language)
     await desk.send(chat.chat_id, debited_views.ticket(chat.language, number, desk.contest_of(chat)))
 
 
-async def _look(desk: Desk, chat: Chat) -> None:
+async def look(desk: Desk, chat: Chat) -> None:
+    """What became of the payments."""
     claim = _claim(desk, chat)
     found = await desk.house.rescue(claim, chat.language)
     await desk.send(chat.chat_id, debited_views.found(chat.language, found, claim.number, desk.public_url))

@@ -37,7 +37,8 @@ async def contact(message: Message, state: FSMContext, desk: Desk, chat: Chat) -
     number = contact_number(card.phone_number, meant)
     if number is None:
         # Still asked for a number, which may be typed.
-        example = example_number(meant[0].country) if meant else ""
+        country = offered.contest.country if isinstance(offered, Offer) else desk.country_of(chat)
+        example = example_number(country)
         refused = View(say(chat.language, "ask.contact_foreign", example=example), frees_keys=True)
         await desk.send(chat.chat_id, refused)
         return

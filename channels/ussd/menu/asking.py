@@ -5,10 +5,11 @@ from dataclasses import replace
 from channels.phrases import languages_for, say
 from channels.ussd import screens
 from channels.ussd.menu import shows
-from channels.ussd.menu.rules import is_code, letters_of, other_languages
+from channels.ussd.menu.rules import dial_again, is_code, letters_of, other_languages
 from channels.ussd.menu.session import MenuView, Session, Turn
 from channels.ussd.menu.voting import MORE, begin, candidates, choose, search
-from gateway.domain.receipt import read_receipt
+from gateway.domain.order import Refusal, check_candidate, check_window
+from gateway.domain.receipt import RECEIPT_LENGTH, read_receipt
 
 
 def at_home(session: Session, text: str, view: MenuView) -> Turn:
@@ -32,14 +33,25 @@ def at_home(session: Session, text: str, view: MenuView) -> Turn:
             return shows.help_menu(session, view)
         case "0":
             return begin(session, view)
-    return shows.wrong(session, view, shows.home)
+    return _no_choice(session, text, view)
+
+
+def _no_choice(session: Session, text: str, view: MenuView) -> Turn:
+    """Of one digit, the code that it may be short for."""
+    code = f"0{text}"
+    sold = check_window(view.contest, view.now) is None and is_code(code)
+    if not sold or isinstance(check_candidate(view.contest, code), Refusal):
+        return shows.wrong(session, view, shows.home)
+    if dial := dial_again(view, code):
+        return shows.corrected(session, view, shows.home, say(session.language, "ussd.wrong_choice"), dial)
+    return shows.home(session, view, say(session.language, "ussd.code_meant", code=code))
 
 
 def _another_language(session: Session, view: MenuView) -> Turn:
     """The other language at once, or a choice where there are several."""
     others = other_languages(session, view.contest)
     if len(others) == 1:
-        return shows.home(replace(session, language=others[0]), view)
+        return _speaking(session, others[0], view)
     return shows.language(session, view)
 
 
@@ -49,8 +61,12 @@ def at_language(session: Session, text: str, view: MenuView) -> Turn:
         return shows.home(session, view)
     for place, language in enumerate(languages_for(view.contest), start=1):
         if text == str(place):
-            return shows.home(replace(session, language=language), view)
+            return _speaking(session, language, view)
     return shows.wrong(session, view, shows.language)
+
+
+def _speaking(session: Session, language: str, view: MenuView) -> Turn:
+    return replace(shows.home(replace(session, language=language), view), chosen=language)
 
 
 def at_my_votes(session: Session, text: str, view: MenuView) -> Turn:
@@ -90,8 +106,10 @@ def at_receipt(session: Session, text: str, view: MenuView) -> Turn:
         return shows.help_menu(session, view)
     code = read_receipt(text)
     if code is None:
-        unknown = say(session.language, "ussd.receipt_unknown")
-        return shows.receipt(replace(session, typed=""), view, unknown)
+        count = len(text.replace("-", "").replace(" ", ""))
+        wrong = "receipt_mistyped" if count == RECEIPT_LENGTH else "receipt_length"
+        notice = say(session.language, f"ussd.{wrong}", count=count)
+        return shows.receipt(replace(session, typed=""), view, notice)
     return shows.receipt(replace(session, typed=code), view)
 
 

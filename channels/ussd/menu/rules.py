@@ -1,6 +1,8 @@
 """What an input means: codes, names, numbers of votes, wallets. And how a refusal is told."""
 
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -8,13 +10,24 @@ from channels import gsm
 from channels.phrases import language_name, languages_for, say
 from channels.ussd import screens
 from channels.ussd.menu.session import MenuView, Session
+from channels.wallets import BY_CODE, dial_with_code, why_no_wallet
 from gateway.domain.codes import CodeFault, code_fault
 from gateway.domain.contest import Candidate, Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Refusal
-from gateway.domain.wallet import ON_PHONES, PAYMENT_CODES, PaymentMethod, example_number, guess_method
+from gateway.domain.wallet import (
+    ON_PHONES,
+    PAYMENT_CODES,
+    PaymentMethod,
+    example_number,
+    guess_method,
+    may_have,
+    not_taken_yet,
+)
 
 CODE_DIGITS_SHOWN: Final = 6
+# At the confirmation: behind pay and another number stand the other wallets, then the payment code.
+OTHERS_FROM: Final = 3
 LETTERS_MIN: Final = 2
 LETTERS_MAX: Final = 20
 LETTERS_SHOWN: Final = 12
@@ -65,34 +78,73 @@ def method_of(session: Session, view: MenuView) -> PaymentMethod | None:
     return guess_method(view.dialler, view.network)
 
 
+def _network_of(session: Session, view: MenuView) -> str | None:
+    """Of the number that pays: only that of the one that dials is known."""
+    return None if session.payer else view.network
+
+
+def wallets_of(session: Session, view: MenuView) -> tuple[PaymentMethod, ...]:
+    """The wallets that the paying number may have, and that take money now."""
+    return _on_phones(view.rails.open_for(payer_of(session, view), _network_of(session, view)))
+
+
+@lru_cache(maxsize=256)
+def _on_phones(methods: tuple[PaymentMethod, ...]) -> tuple[PaymentMethod, ...]:
+    return tuple(method for method in methods if method in ON_PHONES)
+
+
 def open_method(session: Session, view: MenuView) -> PaymentMethod | None:
-    """The same, if it takes money now."""
+    """The wallet of `method_of`, if it takes money now."""
     method = method_of(session, view)
-    return method if method in view.rails.open_methods(view.contest.country) else None
+    return method if method in wallets_of(session, view) else None
 
 
-def other_methods(method: PaymentMethod | None, view: MenuView) -> tuple[PaymentMethod, ...]:
-    """The wallets that may be chosen instead, and take money now."""
-    return tuple(m for m in view.rails.open_methods(view.contest.country) if m is not method and m in ON_PHONES)
+def other_wallets(session: Session, view: MenuView) -> tuple[PaymentMethod, ...]:
+    """The wallets that may be chosen instead."""
+    method = method_of(session, view)
+    return tuple(other for other in wallets_of(session, view) if other is not method)
 
 
-def code_place(method: PaymentMethod | None, view: MenuView) -> tuple[PaymentMethod, str] | None:
+def code_place(session: Session, view: MenuView) -> tuple[PaymentMethod, str] | None:
     """The wallet that can be paid with a code that the payer fetches, and what is dialled for it: the
-    chosen one, else whichever there is."""
-    country = view.contest.country
-    for candidate in (method,) if method is not None else ON_PHONES:
+    chosen one, else whichever the number may have."""
+    country, method = view.contest.country, method_of(session, view)
+    payer, network = payer_of(session, view), _network_of(session, view)
+    for candidate in ON_PHONES if method is None else (method,):
         code = PAYMENT_CODES.get((country, candidate))
-        if code is not None and view.rails.with_code(country, candidate):
+        if code is not None and view.rails.with_code(country, candidate) and may_have(payer, candidate, network):
             return candidate, code
     return None
 
 
-def wallet_notice(session: Session, view: MenuView) -> str:
-    """What is to be said of the wallet before anything is paid: that it does not answer now."""
-    method = method_of(session, view)
-    if method is None or method in view.rails.open_methods(view.contest.country):
+def code_key(others: Sequence[PaymentMethod]) -> str:
+    """What is typed at the confirmation to pay with a fetched code: the same whether another wallet takes
+    money or not, because it is dialled from memory."""
+    return str(max(int(BY_CODE), OTHERS_FROM + len(others)))
+
+
+def dial_for_code(session: Session, view: MenuView) -> str:
+    """What the payer's own phone dials once it has the code: the dialogue ends when it dials for one. Empty
+    where another phone pays, which leaves this dialogue alone."""
+    if session.payer and session.payer != view.dialler.e164:
         return ""
-    return say(session.language, "ussd.wallet_down", wallet=screens.wallet(method, session.language))
+    key = code_key(other_wallets(replace(session, payer=None, method=None), view))
+    return dial_with_code(view.contest.dial_code, session.code or "", session.votes, session.language, key)
+
+
+def wallet_notice(session: Session, view: MenuView) -> str:
+    """What is to be said of the wallet before anything is paid: that nobody here takes it, or that it does
+    not answer now."""
+    method, language = method_of(session, view), session.language
+    if method is not None:
+        down = method not in view.rails.open_methods(view.contest.country)
+        return say(language, "ussd.wallet_down", wallet=screens.wallet(method, language)) if down else ""
+    if not_taken_yet(payer_of(session, view), _network_of(session, view)) is None:
+        return ""
+    told = [why_no_wallet(language, payer_of(session, view), _network_of(session, view))]
+    if not wallets_of(session, view):
+        told.append(say(language, "pay.another_number"))
+    return " ".join(told)
 
 
 def other_languages(session: Session, contest: Contest) -> tuple[str, ...]:
@@ -137,3 +189,11 @@ def code_refused(contest: Contest, language: str, code: str) -> str:
     else:
         phrase = "ussd.mistyped_code" if fault is CodeFault.MISTYPED else "ussd.unknown_code"
     return say(language, phrase, code=code[:CODE_DIGITS_SHOWN])
+
+
+def dial_again(view: MenuView, *inputs: str) -> str:
+    """A long dial that was refused as it is to be dialled, with these inputs before what followed; empty
+    where nothing was dialled behind the refused one."""
+    if not view.behind:
+        return ""
+    return f"{'*'.join((view.contest.dial_code.removesuffix('#'), *inputs, *view.behind))}#"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from channels.phrases import languages_for
 from gateway.domain.contest import Contest
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.record import record
@@ -53,7 +54,8 @@ class Session:
     """What is remembered between two screens.
 
     `contest`: slug of the chosen one, empty while it must be chosen. `page`: of what is paged, from 1;
-    0 elsewhere, except that the quantity screen keeps the page it was reached from. `typed`: letters
+    0 elsewhere, except that the quantity screen keeps the page it was reached from, and that 1 at the offer
+    to go on leads to the question for the payment code. `typed`: letters
     of a name, a receipt, or at the confirmation what must be typed before it. `payer`: E.164 of a typed
     number; None means the number that dials. `method` None: guessed from the number.
     """
@@ -125,7 +127,8 @@ class MenuView:
     """What the menu may look at. `dialler`: the number that dials, vouched for by its network.
     `contest`: the chosen one, while none is chosen any of `sharing`, which are all the contests behind
     the dialled code. `rails`: what takes money. `room`: the longest screen, in septets, that the aggregator
-    passes on."""
+    passes on. `behind`: what was dialled at once with the input, and is dropped if that is refused.
+    `language`: the one that this number chose, empty where it never did."""
 
     contest: Contest
     standing: Standing
@@ -135,6 +138,13 @@ class MenuView:
     rails: Rails
     sharing: tuple[Contest, ...] = ()
     room: int = SEPTETS_MAX
+    behind: tuple[str, ...] = ()
+    language: str = ""
+
+    def spoken_in(self, contest: Contest) -> str:
+        """The language of a contest's first screen: the chosen one, where the contest speaks it."""
+        chosen = self.language
+        return chosen if chosen and chosen in languages_for(contest) else contest.language
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +164,12 @@ class Buy:
 @record
 class Turn:
     """What comes of an input. `session` None: the dialogue ends with this screen. `wants`: what the
-    shell must fetch to make the screen, see `answers`. `refused`: the input was not understood."""
+    shell must fetch to make the screen, see `answers`. `refused`: the input was not understood.
+    `chosen`: the language that it chose."""
 
     screen: str
     session: Session | None
     buy: Buy | None = None
     wants: Wants | None = None
     refused: bool = False
+    chosen: str = ""

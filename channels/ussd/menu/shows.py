@@ -1,18 +1,22 @@
 """Each place of the menu as a turn: its screen, and the session that is there."""
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Protocol
 
+from channels import gsm
 from channels.phrases import languages_for, say
 from channels.ussd import screens
 from channels.ussd.menu.rules import (
     LETTERS_SHOWN,
+    OTHERS_FROM,
+    code_key,
     code_place,
+    dial_for_code,
     language_choice,
-    method_of,
     named,
     open_method,
-    other_methods,
+    other_wallets,
     payer_of,
     wallet_notice,
 )
@@ -20,7 +24,7 @@ from channels.ussd.menu.session import CHECKING, MenuView, Node, Session, Turn, 
 from gateway.domain.contest import Contest
 from gateway.domain.order import Refusal, check_window, price_of
 from gateway.domain.service_codes import numbered, open_among
-from gateway.domain.wallet import example_number
+from gateway.domain.wallet import PaymentMethod, example_number
 
 
 class Show(Protocol):
@@ -152,20 +156,35 @@ def confirm(session: Session, view: MenuView, notice: str = "") -> Turn:
     candidate = view.contest.candidate(session.code or "")
     if candidate is None:
         return home(session, view, notice)
-    method = open_method(session, view)
+    others, country, language = other_wallets(session, view), view.contest.country, session.language
+    asked = tuple(view.rails.by_page(country, other) for other in others)
+    choices = _choices(others, asked, code_of(session, view), language)
     screen = screens.confirm(
         candidate,
         session.votes,
         price_of(view.contest, session.votes),
         payer_of(session, view),
-        method,
-        other_methods(method, view),
-        code_of(session, view),
-        session.language,
+        open_method(session, view),
+        choices,
+        language,
         notice or wallet_notice(session, view),
         view.room,
     )
     return _turn(screen, session.at(Node.CONFIRM), notice)
+
+
+@lru_cache(maxsize=256)
+def _choices(
+    others: tuple[PaymentMethod, ...], by_page: tuple[bool, ...], dialled: str, language: str
+) -> tuple[tuple[str, str], ...]:
+    """Other ways to pay, each with its key."""
+    found = [
+        (str(key), screens.wallet(other, language, by_page=page))
+        for key, (other, page) in enumerate(zip(others, by_page, strict=True), start=OTHERS_FROM)
+    ]
+    if dialled:
+        found.append((code_key(others), say(language, "ussd.with_code", dialled=dialled)))
+    return tuple(found)
 
 
 def check(session: Session, view: MenuView, key: str) -> Turn:
@@ -180,7 +199,7 @@ def check(session: Session, view: MenuView, key: str) -> Turn:
 
 def code_of(session: Session, view: MenuView) -> str:
     """What is dialled for a code that pays; empty where there is none."""
-    found = code_place(method_of(session, view), view)
+    found = code_place(session, view)
     return "" if found is None else found[1]
 
 
@@ -191,7 +210,11 @@ def payment_code(session: Session, view: MenuView, notice: str = "") -> Turn:
     if candidate is None or not dialled:
         return confirm(session, view, notice)
     amount = price_of(view.contest, session.votes)
-    screen = screens.payment_code(candidate, session.votes, amount, dialled, session.language, notice, view.room)
+    again = dial_for_code(session, view)
+    where = again or payer_of(session, view).masked_gsm()
+    screen = screens.payment_code(
+        candidate, session.votes, amount, dialled, where, session.language, notice, view.room, elsewhere=not again
+    )
     return _turn(screen, session.at(Node.PAYMENT_CODE), notice)
 
 
@@ -204,3 +227,13 @@ def other_number(session: Session, view: MenuView, notice: str = "") -> Turn:
 def wrong(session: Session, view: MenuView, again: Show) -> Turn:
     """The same screen, with the news that the input is no choice."""
     return again(session, view, say(session.language, "ussd.wrong_choice"))
+
+
+def corrected(session: Session, view: MenuView, again: Show, notice: str, dial: str) -> Turn:
+    """The same screen, with a refusal and where it fits what to dial instead."""
+    if dial:
+        advice = f"{notice} {say(session.language, 'ussd.dial_again', dial=dial)}"
+        turn = again(session, view, advice)
+        if gsm.fold(advice) in turn.screen:
+            return turn
+    return again(session, view, notice)

@@ -7,17 +7,20 @@ from channels.phrases import say
 from channels.ussd import screens
 from channels.ussd.menu import shows
 from channels.ussd.menu.rules import (
+    OTHERS_FROM,
+    code_key,
     code_place,
     code_refused,
+    dial_again,
     is_code,
     letters_of,
-    method_of,
     named,
     open_method,
-    other_methods,
+    other_wallets,
     payer_of,
     refused,
     sentence,
+    wallet_notice,
 )
 from channels.ussd.menu.session import Buy, MenuView, Session, Turn
 from gateway.domain.msisdn import NumberFault, read_msisdn
@@ -43,11 +46,20 @@ def at_contests(session: Session, text: str, view: MenuView) -> Turn:
         return shows.contests(replace(session, page=1) if text == "00" else session, view)
     contest = chosen(view.sharing, text)
     if contest is None:
-        return shows.contests(session, view, say(session.language, "ussd.contest_first"))
+        return _contest_first(session, text, view)
     refusal = check_window(contest, view.now)
     if refusal is Refusal.NOT_OPEN_YET:
         return shows.contests(session, view, sentence(refusal, contest, session.language))
-    return shows.home(Session(language=contest.language), replace(view, contest=contest))
+    return shows.home(Session(language=view.spoken_in(contest)), replace(view, contest=contest))
+
+
+def _contest_first(session: Session, text: str, view: MenuView) -> Turn:
+    """A code, or the number of no contest."""
+    number, dial = say(session.language, "ussd.number_here"), ""
+    if view.behind:
+        typed = (text, *view.behind) if is_code(text) else view.behind
+        dial = f"{'*'.join((view.contest.service_code.removesuffix('#'), number, *typed))}#"
+    return shows.corrected(session, view, shows.contests, say(session.language, "ussd.contest_first"), dial)
 
 
 def at_resume(session: Session, text: str, view: MenuView) -> Turn:
@@ -56,6 +68,8 @@ def at_resume(session: Session, text: str, view: MenuView) -> Turn:
         if isinstance(check_candidate(view.contest, session.code or ""), Refusal):
             notice = code_refused(view.contest, session.language, session.code or "")
             return shows.home(_forgotten(session), view, notice)
+        if session.page and session.votes:
+            return shows.payment_code(replace(session, page=0), view)
         return shows.confirm(session, view) if session.votes else shows.quantity(session, view)
     if text in ("2", "0"):
         return begin(_forgotten(session), view)
@@ -84,7 +98,8 @@ def choose(session: Session, text: str, view: MenuView, again: shows.Show) -> Tu
     if over := _over(session, view):
         return over
     if isinstance(check_candidate(view.contest, text), Refusal):
-        return again(session, view, code_refused(view.contest, session.language, text))
+        notice = code_refused(view.contest, session.language, text)
+        return shows.corrected(session, view, again, notice, dial_again(view, say(session.language, "ussd.code_here")))
     return shows.quantity(session.choosing(text), view)
 
 
@@ -149,25 +164,28 @@ def at_quantity(session: Session, text: str, view: MenuView) -> Turn:
     else:
         refusal = check_quantity(view.contest, votes)
     if refusal is not None:
-        return shows.quantity(session, view, sentence(refusal, view.contest, session.language))
+        notice = sentence(refusal, view.contest, session.language)
+        dial = dial_again(view, session.code or "", say(session.language, "ussd.votes_here"))
+        return shows.corrected(session, view, shows.quantity, notice, dial)
     return shows.confirm(session.wanting(votes or 0), view)
 
 
 def at_confirm(session: Session, text: str, view: MenuView) -> Turn:
     """Pay, another number, another wallet, or back."""
-    method = open_method(session, view)
-    others = other_methods(method, view)
     if text == "0":
         return shows.quantity(session, view)
     if text == "1":
+        method = open_method(session, view)
         if method is None:
-            return shows.confirm(session, view, say(session.language, "ussd.which_wallet"))
+            notice = wallet_notice(session, view) or say(session.language, "ussd.which_wallet")
+            return shows.confirm(session, view, notice)
         return _buy(session, method, view)
     if text == "2":
         return shows.other_number(session, view)
-    if text.isascii() and text.isdecimal() and len(text) == 1 and 3 <= int(text) < 3 + len(others):
-        return shows.confirm(replace(session, method=others[int(text) - 3].value), view)
-    if text == str(3 + len(others)) and code_place(method_of(session, view), view) is not None:
+    others = other_wallets(session, view)
+    if text.isascii() and text.isdecimal() and len(text) == 1 and 0 <= int(text) - OTHERS_FROM < len(others):
+        return shows.confirm(replace(session, method=others[int(text) - OTHERS_FROM].value), view)
+    if text == code_key(others) and code_place(session, view) is not None:
         return shows.payment_code(session, view)
     return shows.wrong(session, view, shows.confirm)
 
@@ -192,7 +210,7 @@ def at_payment_code(session: Session, text: str, view: MenuView) -> Turn:
     """The code with which the payer pays, which confirms the order too: its screen shows all of it."""
     if text == "0":
         return shows.confirm(session, view)
-    place = code_place(method_of(session, view), view)
+    place = code_place(session, view)
     if place is None:
         return shows.confirm(session, view)
     if not (text.isascii() and text.isdecimal() and PAYMENT_CODE_MIN <= len(text) <= PAYMENT_CODE_MAX):

@@ -131,6 +131,20 @@ def rules_pages(contest: Contest, language: str, room: int = SEPTETS_MAX) -> tup
 
 
 def _cut_in_pages(words: Sequence[str], room: int) -> tuple[str, ...]:
+    """Pages of about the same length, as few as hold these words: the last one never holds a word or two."""
+    pages = _filled_pages(words, room)
+    least = min(room, max(room // 2, *map(gsm.septets, words)))
+    while least < room:
+        narrower = (least + room) // 2
+        fewer = _filled_pages(words, narrower)
+        if len(fewer) > len(pages):
+            least = narrower + 1
+        else:
+            pages, room = fewer, narrower
+    return pages
+
+
+def _filled_pages(words: Sequence[str], room: int) -> tuple[str, ...]:
     pages = [""]
     for word in words:
         longer = f"{pages[-1]} {word}".lstrip()

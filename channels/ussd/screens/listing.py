@@ -10,7 +10,6 @@ from gateway.domain.contest import Candidate, Contest
 from gateway.domain.tally import Ranked, Standing
 
 LIST_SIZE: Final = 5
-RANKING_SIZE: Final = 10
 
 
 def pages_of(count: int) -> int:
@@ -60,8 +59,8 @@ def people(found: Sequence[Candidate], page: int, language: str, head: str = "",
 
 
 def ranking_pages(standing: Standing) -> int:
-    """How many pages the top ten have."""
-    return pages_of(min(RANKING_SIZE, len(standing.entries)))
+    """How many pages the ranking has."""
+    return pages_of(len(standing.entries))
 
 
 def ranking(
@@ -72,9 +71,9 @@ def ranking(
     favourite: Ranked | None = None,
     room: int = SEPTETS_MAX,
 ) -> str:
-    """Half of the top ten; pages are counted from 0. `favourite`: whom this number voted for most, in a
+    """A page of the ranking, counted from 0. `favourite`: whom this number voted for most, in a
     line below unless the page shows them anyway."""
-    shown = standing.entries[:RANKING_SIZE][page * LIST_SIZE : (page + 1) * LIST_SIZE]
+    shown = standing.entries[page * LIST_SIZE : (page + 1) * LIST_SIZE]
     last = foot(language, more=page + 1 < ranking_pages(standing))
 
     def make(septets: int) -> str:

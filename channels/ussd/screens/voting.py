@@ -108,17 +108,15 @@ def confirm(
     amount: Money,
     payer: Msisdn,
     method: PaymentMethod | None,
-    others: tuple[PaymentMethod, ...],
-    with_code: str,
+    choices: tuple[tuple[str, str], ...],
     language: str,
     notice: str = "",
     room: int = SEPTETS_MAX,
 ) -> str:
-    """What will be bought, for how much, from which wallet. `with_code`: what is dialled for a code that
-    pays, where that is a choice."""
+    """What will be bought, for how much, from which wallet. `choices`: other ways to pay, each with its key."""
     number = payer.masked_gsm()
     of_candidate = (candidate.code, candidate.name)
-    screen = _confirm(of_candidate, votes, amount, len(number), method, others, with_code, language, notice, room)
+    screen = _confirm(of_candidate, votes, amount, len(number), method, choices, language, notice, room)
     return screen.replace(_NUMBER * len(number), number)
 
 
@@ -129,8 +127,7 @@ def _confirm(
     amount: Money,
     digits: int,
     method: PaymentMethod | None,
-    others: tuple[PaymentMethod, ...],
-    with_code: str,
+    choices: tuple[tuple[str, str], ...],
     language: str,
     notice: str,
     room: int,
@@ -141,9 +138,7 @@ def _confirm(
     if method is not None:
         lines.append(say(language, "ussd.pay", wallet=wallet(method, language), number=_NUMBER * digits))
     lines.append(say(language, "ussd.other_number"))
-    lines += [f"{place} {wallet(other, language)}" for place, other in enumerate(others, start=3)]
-    if with_code:
-        lines.append(say(language, "ussd.with_code", place=3 + len(others), dialled=with_code))
+    lines += [f"{key} {choice}" for key, choice in choices]
     lines.append(say(language, "ussd.back"))
 
     def make(name: str) -> str:
@@ -170,22 +165,28 @@ def payment_code(
     votes: int,
     amount: Money,
     dialled: str,
+    where: str,
     language: str,
     notice: str = "",
     room: int = SEPTETS_MAX,
+    *,
+    elsewhere: bool = False,
 ) -> str:
-    """Ask for the code that the payer fetches by dialling `dialled`."""
+    """Ask for the code that the payer fetches by dialling `dialled`. `where`: what is dialled with the code
+    then, because a phone holds one dialogue at a time; `elsewhere`: the phone that fetches it, which is
+    another one."""
 
     def make(name: str) -> str:
         what = counted(language, votes)
         return say(
             language,
-            "ussd.which_payment_code",
+            "ussd.which_payment_code_elsewhere" if elsewhere else "ussd.which_payment_code",
             votes=what,
             code=candidate.code,
             name=name,
             amount=amount.spoken(),
             dialled=dialled,
+            where=where,
         )
 
     return around_name(make, candidate.name, notice, room)
@@ -223,6 +224,7 @@ def placed(
     return fitted(whole if gsm.septets(whole) <= room else " ".join(sentences[:-1]), room=room)
 
 
-def wallet(method: PaymentMethod, language: str) -> str:
-    """A wallet's name."""
-    return say(language, f"wallet.{method.value}")
+def wallet(method: PaymentMethod, language: str, *, by_page: bool = False) -> str:
+    """A wallet's name. `by_page`: with the news that a link comes by SMS."""
+    name = say(language, f"wallet.{method.value}")
+    return say(language, "ussd.by_link", wallet=name) if by_page else name

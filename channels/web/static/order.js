@@ -2,18 +2,20 @@
 const news = document.getElementById("news");
 let order;
 let known; // the address of the operator's page as last heard of
-let ends;
-let source;
+let clock;
+let ahead; // of the server's clock by this device's, milliseconds
+let stop;
+let open = false; // whether the stream is
 let timer;
 let looking = false;
 
 function take() {
   order = document.getElementById("order");
-  const clock = document.querySelector("[data-left]");
+  clock = document.querySelector("[data-now]");
   known ??= order?.dataset.url;
-  ends = clock && Date.now() + clock.dataset.left * 1000;
+  if (clock) ahead = Date.now() - Date.parse(clock.dataset.now);
   tick();
-  if (!order) source?.close();
+  if (!order) stop?.();
   else if ("go" in order.dataset && order.dataset.url) go();
 }
 
@@ -29,10 +31,11 @@ function go() {
 }
 
 function tick() {
-  const clock = document.querySelector("[data-left]");
   if (!clock) return;
-  const left = Math.max(0, Math.ceil((ends - Date.now()) / 1000));
-  clock.textContent = left ? `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : clock.dataset.over;
+  const { until, unknown, over } = clock.dataset;
+  const left = Math.max(0, Math.ceil((Date.parse(until) + ahead - Date.now()) / 1000));
+  const digits = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+  clock.textContent = until ? (left ? digits : over) : unknown;
 }
 
 async function renew() {
@@ -49,6 +52,8 @@ async function renew() {
 
 async function compare(now) {
   const url = now.paymentUrl ?? "";
+  if (clock) clock.dataset.until = now.payBefore ?? ""; // the operator's, known once it has accepted
+  tick();
   if (!order || (now.status === "PENDING" && url === known)) return;
   known = url;
   await renew();
@@ -66,13 +71,24 @@ async function look() {
     console.info(offline);
   }
   looking = false;
-  if (order) timer = setTimeout(look, source.readyState === EventSource.OPEN ? 20000 : 3000);
+  if (order) timer = setTimeout(look, open ? 20000 : 3000);
+}
+
+async function follow() {
+  const stream = await import(document.querySelector("link[rel=modulepreload]").href);
+  stop = stream.follow(`/api/votes/${order.dataset.vote}/events`, ["vote:state"], (event, data) => {
+    if (event === "vote:state") {
+      compare(JSON.parse(data)).catch(console.info);
+      return;
+    }
+    open = event === "open" || event === "late";
+    if (event !== "open") look();
+  });
 }
 
 take();
 if (order) {
-  source = new EventSource(`/api/votes/${order.dataset.vote}/events`);
-  source.addEventListener("vote:state", (message) => compare(JSON.parse(message.data)).catch(console.info));
+  follow().catch(console.info);
   timer = setTimeout(look, 5000);
   setInterval(tick, 500);
   document.addEventListener("visibilitychange", () => document.hidden || look());

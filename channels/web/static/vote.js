@@ -3,7 +3,8 @@ const form = document.querySelector("form[data-price]");
 if (form) {
   const { price, exponent, unit, max, calling } = form.dataset;
   const { quantity, phone, nonce, pack, method } = form.elements;
-  const wallets = JSON.parse(form.dataset.wallets);
+  const wallets = Object.fromEntries(form.dataset.wallets.split(" ").map((one) => one.split("=")));
+  const bound = "sure" in form.dataset ? Object.values(wallets) : [];
   const sum = form.querySelector("output");
   const guess = form.querySelector(".guess");
   // As the server writes amounts: thousands apart by a space that does not break.
@@ -21,7 +22,16 @@ if (form) {
   const guessed = () => {
     const digits = phone.value.replace(/\D/g, "").replace(/^00/, "");
     const own = digits.startsWith(calling) ? digits.slice(calling.length) : digits;
-    const wallet = wallets[own.slice(0, 3)] ?? wallets[own.slice(0, 2)];
+    const mine = wallets[own.slice(0, 3)] ?? wallets[own.slice(0, 2)];
+    let wallet = "";
+    for (const choice of method) {
+      const { value, parentElement } = choice;
+      // No choice is what this number cannot have; the server refuses it all the same.
+      const wrong = value && mine !== undefined && value !== mine && bound.includes(value);
+      if (wrong && choice.checked) method.value = "";
+      choice.disabled = parentElement.hidden = wrong;
+      if (value && value === mine) wallet = parentElement.textContent.trim();
+    }
     let text = "";
     if (!method.value && wallet) text = guess.dataset.guess.replace("{wallet}", wallet);
     else if (!method.value && own.length > 2) text = guess.dataset.unknown;

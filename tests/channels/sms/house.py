@@ -154,9 +154,10 @@ async def send(
     network: str | None = None,
     carrier_id: str = "m1",
     first_id: str | None = None,
+    language: str | None = None,
 ) -> Reply:
     text = IncomingText("africastalking", carrier_id, sender, to, words, network)
-    return await answer(text, cast(House, house), first_id=first_id or carrier_id)
+    return await answer(text, cast(House, house), first_id=first_id or carrier_id, language=language)
 
 
 def written(reply: Reply) -> str:

@@ -7,17 +7,17 @@ from uuid import uuid4
 import pytest
 
 from channels import gsm
+from channels.grammar import Say, Word, read
 from channels.phrases import languages
 from channels.sms import answers
-from channels.sms.grammar import Say, Word, read
 from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Channel
 from gateway.domain.payment import PublicStatus, State
 from gateway.domain.rescue import DISPUTABLE, Attempt, OfNumber, Outcome, Rescue
 from gateway.ports.house import VoteLine
+from tests.channels.grammar.test_as_people_write import MISS, STAR
 from tests.channels.sms.house import MTN, NOON, RECEIPT, TextedHouse, send, written
-from tests.channels.sms.test_as_people_write import MISS, STAR
 
 LONGEST = Attempt(State.PENDING, "07", "Awa Ouattara", 10_000, Money(1_000_000, "XOF"), RECEIPT)
 

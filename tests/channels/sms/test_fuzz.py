@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels import gsm
+from channels.grammar import Ask, Command, Vote, affirms, read
 from channels.sms import answers
-from channels.sms.grammar import Ask, Command, Vote, affirms, read
 from channels.sms.inbound import answer
 from channels.sms.texts import render
 from gateway.domain.contest import Contest
 from gateway.ports.house import House, IncomingText, Talk
+from tests.channels.grammar.test_as_people_write import CASES, CHECKED, MISS, STAR
 from tests.channels.sms.house import RECEIPT, TextedHouse
-from tests.channels.sms.test_as_people_write import CASES, CHECKED, MISS, STAR
 from tests.fuzzing import BATCH, Fed, fuzzed
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600, method="thread")]
@@ -126,7 +126,7 @@ def understood(command: Command, text: str, contests: tuple[Contest, ...]) -> No
         assert gsm.parts(question) == 1, question
 
 
-ANSWERS: Final = st.sampled_from(["OUI", "1", "ok", "VOTE Awa 5", "5x07"])
+ANSWERS: Final = st.sampled_from(["OUI", "1", "ok", "VOTE Awa 5", "5x07", "OUI 10", "10", "OK 5", "OUI 0000"])
 
 
 def test_a_talk_sells_only_what_was_said_or_agreed_to() -> None:
@@ -146,6 +146,9 @@ def test_a_talk_sells_only_what_was_said_or_agreed_to() -> None:
     fed.check(orders_per_thousand=20)
 
 
+_YES: Final = re.compile(r"(?<![^\W\d_])(OUI|YES|OK|OKAY)(?![^\W\d_])")
+
+
 async def talk(house: TextedHouse, texts: list[str]) -> None:
     """One person's texts, each answered before the next one comes."""
     for number, text in enumerate(texts):
@@ -157,7 +160,9 @@ async def talk(house: TextedHouse, texts: list[str]) -> None:
         assert "{" not in written
         assert len(house.wishes) <= before + 1
         for wish in house.wishes[before:]:
-            agreed = asked is not None and affirms(text)
+            # A number alone answers nothing while a question is open, but `1`.
+            assert asked is None or affirms(text) or not text.strip().isdigit()
+            agreed = asked is not None and (affirms(text) or bool(_YES.search(folded(text))))
             assert agreed or spells_out(text, Vote(wish.contest, wish.candidate_code, wish.quantity))
             if agreed and asked is not None:
                 assert (wish.candidate_code, wish.quantity) == (asked.candidate_code, asked.quantity)

@@ -16,6 +16,7 @@ from gateway.domain.wallet import PaymentMethod
 from gateway.ports.house import HouseUnavailable, VoteLine
 from tests.channels.sms.house import MTN, NOON, RECEIPT, TextedHouse, send, written
 from tests.demo import demo_contest
+from tests.rails import RAILS_WITH_WAVE
 
 STAR = demo_contest()
 ORANGE, MOOV = "+2250701020304", "+2250101020304"
@@ -23,7 +24,7 @@ ORANGE, MOOV = "+2250701020304", "+2250101020304"
 
 def another(**changes: object) -> Contest:
     given: dict[str, object] = {"id": UUID(int=2), "slug": "miss", "name": "Miss Abobo", "keyword": "MISS"}
-    return replace(STAR, _by_code={}, **{**given, **changes})  # type: ignore[arg-type]
+    return replace(STAR, _by_code={}, **{**given, **changes})  # type: ignore[arg-type] # - any field
 
 
 async def test_a_vote_is_an_order_and_needs_no_reply() -> None:
@@ -61,6 +62,10 @@ async def test_without_a_wallet_the_voter_is_sent_to_the_menu() -> None:
     reply = await send(house, "VOTE 07 5", sender=MOOV)
     assert house.wishes == []
     assert "*789#" in written(reply)
+    assert written(reply) == "Moov Money n'est pas encore accepté. Un autre numéro peut payer. Composez *789#."
+    house.rails = RAILS_WITH_WAVE
+    reply = await send(house, "VOTE 07 5", sender=MOOV)
+    assert "Ce numéro peut payer par: Wave. Composez *789#." in written(reply)
 
 
 @pytest.mark.parametrize("sender", ["MTN", "Orange", "7890", "", "+7890", "9" * 40])
@@ -248,6 +253,31 @@ async def test_check_tells_a_receipt() -> None:
 )
 async def test_a_mistyped_receipt_is_told_from_an_unknown_one(words: str, told: str) -> None:
     assert told in written(await send(TextedHouse(), words))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("VOTE Awa 5", "Reply YES to pay"),
+        ("10 07", "YES: 10 votes for 07"),
+        ("VOTE 99 5", "Unknown"),
+        ("SOLDE", "Aucun vote"),
+        ("INFO", "1 vote = 100 FCFA, from"),
+        ("VOTE", "for example VOTE 07 5"),
+        ("STOP", "no more messages"),
+    ],
+)
+async def test_a_chosen_language_stays(words: str, told: str) -> None:
+    house = TextedHouse(another(rules={"fr": "Le jury tranche."}))
+    assert told in written(await send(house, words, language="en"))
+    assert told not in written(await send(house, words, language="xx")) or words == "SOLDE"
+
+
+async def test_an_order_is_in_the_language_that_was_chosen() -> None:
+    house = TextedHouse()
+    await send(house, "VOTE 07 5", language="en")
+    assert [wish.language for wish in house.wishes] == ["en"]
+    assert "Le jury" in written(await send(TextedHouse(another(rules={"fr": "Le jury."})), "INFO", language="en"))
 
 
 async def test_contests_on_one_short_code() -> None:

@@ -7,14 +7,14 @@ import pytest
 
 from channels import gsm
 from channels.adjusted import why_taken_back
+from channels.grammar import Check
 from channels.sms import answers
-from channels.sms.grammar import Check
 from channels.sms.inbound import REPLIES_PER_HOUR, Reply
 from gateway.domain.money import Money
 from gateway.domain.order import Refusal
 from gateway.ports.house import Question, ReceiptView, TakenBack, Talk
+from tests.channels.grammar.test_as_people_write import MISS, STAR
 from tests.channels.sms.house import NOON, TextedHouse, send, written
-from tests.channels.sms.test_as_people_write import MISS, STAR
 
 
 async def test_info_names_price_dates_contact_and_rules() -> None:
@@ -102,6 +102,127 @@ async def test_a_second_yes_within_minutes_is_asked_for_a_whole_vote() -> None:
     house = TextedHouse()
     house.talks = Talk(question=asked_of(await send(house, "VOTE Awa 2")), bought=True)
     assert "VOTE 07 2 (200 FCFA)" in written(await send(house, "OUI", carrier_id="m3", first_id="m2"))
+    assert house.wishes == []
+
+
+@pytest.mark.parametrize("words", ["OUI 10", "yes 10", "ok 11", "10", "11", "Oui pour 10"])
+async def test_a_reply_with_another_number_is_asked_about_and_the_question_stays(words: str) -> None:
+    house = TextedHouse()
+    house.talks = Talk(question=asked_of(await send(house, "5x07")))
+    reply = await send(house, words, carrier_id="m2")
+    number = words[-2:]
+    text = written(reply)
+    assert gsm.parts(text) == 1
+    assert "OUI: 5 votes pour 07 Awa Ouattara = 500 FCFA" in text
+    assert f"VOTE {number} 1: 1 vote pour " in text
+    assert house.wishes == []
+    assert reply.question == house.talks.question
+    assert (await send(house, words, carrier_id="m3", first_id="m2")) == Reply("repeated", "fr")
+    await send(house, "oui", carrier_id="m4")
+    (wish,) = house.wishes
+    assert (wish.key, wish.candidate_code, wish.quantity) == ("africastalking:m1", "07", 5)
+
+
+@pytest.mark.parametrize(("words", "bought"), [("OUI 5", 1), ("oui 07", 1), ("ok 07 5", 1), ("10 votes", 0), ("07", 0)])
+async def test_a_yes_with_the_numbers_of_the_question_is_a_yes(words: str, bought: int) -> None:
+    house = TextedHouse()
+    house.talks = Talk(question=asked_of(await send(house, "5x07")))
+    assert bool((await send(house, words, carrier_id="m2")).lines) is not bool(bought)
+    assert len(house.wishes) == bought
+
+
+@pytest.mark.parametrize("words", ["OUI 10", "ok 11", "yes 10", "oui 07 5"])
+async def test_a_yes_with_a_number_and_no_question_buys_nothing(words: str) -> None:
+    house = TextedHouse()
+    assert "Répondez OUI" in written(await send(house, words))
+    assert house.wishes == []
+
+
+async def test_other_words_while_a_question_is_open_are_read_alone() -> None:
+    house = TextedHouse()
+    house.talks = Talk(question=asked_of(await send(house, "5x07")))
+    assert (await send(house, "VOTE 08 2", carrier_id="m2")).outcome == "order"
+    assert [(wish.candidate_code, wish.quantity) for wish in house.wishes] == [("08", 2)]
+
+
+@pytest.mark.parametrize("words", ["07 1000", "VOTE 07 1000", "1000 votes pour 07", "VOTE Awa 1000", "07 mille"])
+async def test_a_large_order_is_asked_about_with_the_amount_first(words: str) -> None:
+    house = TextedHouse()
+    reply = await send(house, words)
+    assert written(reply).startswith("100 000 FCFA: 1000 votes pour 07 Awa Ouattara? Répondez OUI")
+    assert house.wishes == []
+    house.talks = Talk(question=asked_of(reply))
+    assert (await send(house, "OUI", carrier_id="m2")).outcome == "order"
+    assert house.wishes[0].quantity == 1000
+
+
+async def test_a_contest_says_what_is_large() -> None:
+    house = TextedHouse(replace(STAR, confirm_above=3, _by_code={}))
+    assert written(await send(house, "VOTE 07 4")).startswith("400 FCFA: 4 votes")
+    assert (await send(house, "VOTE 07 3", carrier_id="m2")).outcome == "order"
+    wide = TextedHouse(replace(STAR, packs=(10, 100), _by_code={}))
+    assert (await send(wide, "VOTE 07 1000")).outcome == "order"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("VOTE 5 Fatou", "5 votes pour 05 Fatou Bamba = 500 FCFA? Répondez OUI"),
+        ("VOTE 5 Awa", "5 votes pour 07 Awa Ouattara = 500 FCFA? Répondez OUI"),
+        ("5 votes 500 francs pour la 07", "5 votes pour 07 Awa Ouattara = 500 FCFA? Répondez OUI"),
+        ("5 votes 300 francs pour la 07", "le nombre de votes, pas le prix: VOTE 07 5"),
+        ("10 07", "OUI: 10 votes pour 07 Awa Ouattara = 1 000 FCFA"),
+        ("10 07", "VOTE 10 7: 7 votes pour Moussa"),
+        ("VOTE 07 Fatou", "VOTE 05 7: 7 votes pour Fatou Bamba = 700 FCFA"),
+        ("10 pour 07", "10 votes pour 07 Awa Ouattara = 1 000 FCFA? Répondez OUI"),
+        ("fatou 10", "10 votes pour 05 Fatou Bamba = 1 000 FCFA? Répondez OUI"),
+        ("07 vingt", "20 votes pour 07 Awa Ouattara = 2 000 FCFA? Répondez OUI"),
+        ("07 5 et 08 3", "chacun à part: VOTE 07 5, VOTE 08 3"),
+        ("VOTE 07 5 0000", "jamais votre code PIN"),
+        ("VOTE 07 5 0000", "5 votes pour 07 Awa Ouattara = 500 FCFA? Répondez OUI"),
+        ("0000", "N'envoyez jamais votre code PIN"),
+        ("combien ça coûte?", "1 vote = 100 FCFA"),
+        ("how much is it", "1 vote = 100 FCFA, from"),
+        ("rembourser", "Aucune commande de ce numéro"),
+        ("on a pris mon argent", "Aucune commande de ce numéro"),
+        ("arnaque", "Aucune commande de ce numéro"),
+        ("annuler", "Aucune commande de ce numéro"),
+        ("pas recu", "Aucune commande de ce numéro"),
+        ("refund me", "No order from this number"),
+        ("VOTE 07 5 " + "pour ma fille que j'aime " * 7, "5 votes pour 07 Awa Ouattara = 500 FCFA? Répondez OUI"),
+    ],
+)
+async def test_what_was_silence_or_led_to_somebody_else_is_answered(words: str, told: str) -> None:
+    house = TextedHouse()
+    assert told in written(await send(house, words))
+    assert house.wishes == []
+
+
+@pytest.mark.parametrize("asking", ["VOTE 07 beaucoup", "VOTE 07 0", "VOTE 07 550F", "VOTE 07 20000"])
+async def test_a_number_alone_that_says_how_many_is_no_vote_for_somebody_else(asking: str) -> None:
+    house = TextedHouse()
+    house.talks = Talk(question=asked_of(await send(house, asking)))
+    reply = await send(house, "10", carrier_id="m2")
+    assert "OUI: 10 votes pour 07 Awa Ouattara = 1 000 FCFA" in written(reply)
+    assert house.wishes == []
+    house.talks = Talk(question=asked_of(reply))
+    await send(house, "OUI", carrier_id="m3")
+    assert [(w.candidate_code, w.quantity, w.key) for w in house.wishes] == [("07", 10, "africastalking:m2")]
+
+
+async def test_a_yes_to_how_many_is_asked_again() -> None:
+    house = TextedHouse()
+    house.talks = Talk(question=asked_of(await send(house, "VOTE 07 beaucoup")))
+    assert "Combien de votes pour 07" in written(await send(house, "OUI", carrier_id="m2"))
+    assert house.wishes == []
+
+
+async def test_a_pin_with_a_yes_is_no_yes() -> None:
+    house = TextedHouse()
+    house.talks = Talk(question=asked_of(await send(house, "5x07")))
+    reply = await send(house, "OUI 0000", carrier_id="m2")
+    assert "jamais votre code PIN" in written(reply)
+    assert reply.question == house.talks.question
     assert house.wishes == []
 
 

@@ -165,6 +165,19 @@ async def test_what_a_form_may_hold(text: str, stored: str) -> None:
     assert [held.text for held in house.texts.values()] == [stored]
 
 
+@pytest.mark.parametrize("text", ["VOTE 07 5 0000", "OUI 4821", "mon code pin: 12345"])
+async def test_a_pin_is_not_stored(text: str) -> None:
+    house = TextedHouse()
+    async with gateway(house) as client:
+        assert (await client.post(INBOUND, data=TEXT | {"text": text})).status == 200
+        query = URL("/sms/kannel").with_query({"id": "k1", "from": TEXT["from"], "to": "7890", "text": text})
+        assert (await client.get(query)).status == 200
+    assert len(house.texts) == 2
+    for held in house.texts.values():
+        assert "****" in held.text
+        assert not {"0000", "4821", "12345"}.intersection(held.text.split())
+
+
 async def test_only_post() -> None:
     async with gateway(TextedHouse()) as client:
         assert (await client.get(INBOUND)).status == 405

@@ -101,10 +101,28 @@ def test_a_long_name_is_cut_on_a_word() -> None:
 def test_a_failure_says_what_to_do_next(language: str, wallet: PaymentMethod, reason: str | None) -> None:
     text = render("payment_failed", language, facts(wallet=wallet.value, reason=reason, quantity=10_000))
     within(text, 2)
+    assert "{" not in text
+    if (wallet, reason) == (PaymentMethod.ORANGE, PayerReason.WRONG_CODE):
+        # Another code is needed first, and by USSD alone.
+        assert "#144*82#" in text
+        assert "*789*07*10000*4*CODE#" in text
+        other = render("payment_failed", language, facts(wallet=wallet, reason=reason, quantity=5, paid_elsewhere=True))
+        within(other, 2)
+        word = "NUMERO" if language == "fr" else "NUMBER"
+        assert f"*789*07*5*2*{word}*4*CODE#" in other
+        return
     assert "*789*07*10000*1#" in text
     assert "VOTE 07 10000" in text
     assert "7890" in text
-    assert "{" not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("reason", ["closed", "candidate_withdrawn"])
+def test_who_may_not_be_asked_any_more_is_not_invited_again(language: str, reason: str) -> None:
+    text = render("payment_failed", language, facts(reason=reason, quantity=10_000))
+    within(text, 2)
+    assert "*789*" not in text
+    assert text != render("payment_failed", language, facts(reason="other", quantity=10_000))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

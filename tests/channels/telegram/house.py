@@ -15,7 +15,7 @@ from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.house import HouseUnavailable, OrderView, ReceiptView
 from tests.demo import demo_contest
-from tests.rails import RAILS
+from tests.rails import RAILS_WITH_WAVE as RAILS
 
 RECEIPT = make_receipt(123_456_789_012)
 

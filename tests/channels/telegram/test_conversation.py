@@ -127,20 +127,24 @@ async def test_another_number_pays_and_the_voter_stays_the_voter(world: World) -
 async def test_another_wallet(world: World) -> None:
     await verified(world)
     await world.write("07 5")
-    assert "Orange Money" in await world.tap("Payer avec Orange")
+    with pytest.raises(AssertionError):
+        world.wire.button(55, "Payer avec Orange")
+    assert "Wave" in await world.tap("Payer avec Wave")
     await world.tap("Payer 500")
-    assert world.house.wishes[0].method is PaymentMethod.ORANGE
+    assert world.house.wishes[0].method is PaymentMethod.WAVE
 
 
 async def test_a_number_without_a_known_wallet_has_to_choose_one(world: World) -> None:
     await world.write("07 5")
     asked = await world.write("0101020304")
+    assert "Moov Money n'est pas encore accepté. Ce numéro peut payer par: Wave." in asked
     assert "Avec quel compte" in asked
-    with pytest.raises(AssertionError):
-        world.wire.button(55, "Payer 500")
-    await world.tap("Payer avec MTN")
+    for label in ("Payer 500", "Payer avec MTN", "Payer avec Orange"):
+        with pytest.raises(AssertionError):
+            world.wire.button(55, label)
+    await world.tap("Payer avec Wave")
     await world.tap("Payer 500")
-    assert world.house.wishes[0].method is PaymentMethod.MTN
+    assert world.house.wishes[0].method is PaymentMethod.WAVE
 
 
 async def test_a_typed_number_of_votes(world: World) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import orjson
 import pytest
 from aiogram.exceptions import TelegramNetworkError
@@ -11,8 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from channels.telegram import routes
-from channels.telegram.intake import NotAnUpdate
-from channels.telegram.routes import BODY_BYTES_MAX, PATH, SECRET_HEADER
+from channels.telegram.routes import BODY_BYTES_MAX, PATH, SECRET_HEADER, NotAnUpdate
 from gateway.ports.house import HouseUnavailable
 from tests.channels.telegram.conftest import World
 from tests.channels.telegram.wire import body, tapped, written
@@ -23,7 +23,7 @@ SECRET = "webhook-secret"
 @pytest.fixture
 async def caller(world: World) -> AsyncIterator[TestClient[Any, Any]]:
     app = web.Application(client_max_size=BODY_BYTES_MAX)
-    routes.setup(app, world.intake, SECRET)
+    routes.setup(app, world.intake.take, SECRET)
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -131,6 +131,28 @@ async def test_while_somebody_else_looks_after_what_is_left_nobody_else_does(wor
     assert await world.outcomes() == [None]
 
 
+async def test_an_update_that_fails_is_tried_three_times_and_set_aside(world: World) -> None:
+    for _ in range(3):
+        world.wire.faults.append(TelegramNetworkError(method=SendMessage(chat_id=1, text=""), message="cut"))
+    await world.send(written("/aide"))
+    again = [await world.intake.finish_left_over(older_than_seconds=0) for _ in range(4)]
+    assert again == [1, 1, 0, 0]
+    assert world.wire.made(SendMessage) == []
+    assert await world.outcomes() == ["set aside"]
+    (row,) = await world.rows("select kind, error, until > now() as shown from set_aside")
+    assert tuple(row) == ("update", "TriedTooOften", True)
+
+
+async def test_the_pause_before_the_next_try_grows(world: World, database: Any) -> None:
+    world.house.away = True
+    await world.send(written("/verifier 0000000000"))
+    connection = await asyncpg.connect(database.superuser_url)
+    for seconds, tried in ((15, [0]), (25, [1, 0]), (115, [0]), (125, [1, 0])):
+        await connection.execute(f"update telegram_updates set received_at = now() - interval '{seconds} seconds'")
+        assert [await world.intake.finish_left_over() for _ in tried] == tried
+    await connection.close()
+
+
 async def test_what_is_too_old_is_not_answered_any_more(
     world: World, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +179,24 @@ async def test_while_the_house_is_away_the_update_waits(world: World) -> None:
     world.house.away = False
     assert await world.intake.finish_left_over(older_than_seconds=0) == 1
     assert await world.outcomes() == ["done"]
+
+
+async def test_a_pin_is_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def killed(_: object) -> None:
+        """In place of handling."""
+
+    update = written("07 5 0000")
+    update["message"]["reply_to_message"] = {**update["message"], "message_id": 2, "text": "mon pin est 4821"}
+    with monkeypatch.context() as patched:
+        patched.setattr(world.intake, "_handle", killed)
+        await world.send(update)
+    (kept,) = await world.store.left_over(0, 10)
+    message = orjson.loads(kept.body)["message"]
+    assert (message["text"], message["reply_to_message"]["text"]) == ("07 5 ****", "mon pin est ****")
+    assert await world.intake.finish_left_over(older_than_seconds=0) == 1
+    assert any("jamais votre code secret" in text for text in world.wire.texts(55))
+    assert "5 votes" in world.text()
+    assert world.house.wishes == []
 
 
 async def test_bodies_are_sealed_to_their_place(world: World) -> None:

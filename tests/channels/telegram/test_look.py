@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestServer
 
 from channels.telegram.look import judged, look
 from channels.telegram.settings import TelegramSettings
-from tests.channels.sandbox.telegram.awa import TOKEN, bot_of
-from tests.payments.sandbox.country import Country
+from tests.sandbox.country import Country
+from tests.sandbox.telegram.awa import TOKEN, bot_of
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 OURS = "https://vote.example/telegram/webhook"

@@ -3,6 +3,7 @@
 import pytest
 
 from channels.telegram import owed
+from gateway.domain.payment import Withheld
 from gateway.ports.payment_provider import PayerReason
 
 FACTS = {
@@ -37,6 +38,17 @@ def test_a_failure_says_why_and_what_to_write_here(language: str, reason: str | 
     assert "07 5" in text
     assert "*789" not in text
     assert "{" not in text
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_who_may_not_be_asked_any_more_is_not_invited_again(language: str) -> None:
+    texts = {owed.write("payment_failed", language, {**FACTS, "reason": word}) for word in Withheld}
+    assert len(texts) == 3, "closed, withdrawn, and all others"
+    for reason in (Withheld.CLOSED, Withheld.CANDIDATE_WITHDRAWN):
+        text = owed.write("payment_failed", language, {**FACTS, "reason": reason.value})
+        assert text is not None
+        assert text.count("07") == 1
+        assert text.endswith("/debite")
 
 
 def test_what_was_not_confirmed_leads_to_the_search() -> None:

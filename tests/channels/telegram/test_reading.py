@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from channels.grammar import Vote
 from channels.telegram.callbacks import tag
 from channels.telegram.desk import language_hint
 from channels.telegram.reading import (
     Offer,
-    TypedVote,
     contact_number,
     find_contest,
+    in_each,
     is_own_contact,
     offer,
     own_number,
@@ -20,11 +21,12 @@ from channels.telegram.reading import (
     read_count,
     read_link,
     read_payer,
-    read_vote,
+    read_words,
     search,
 )
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Refusal
+from tests.channels.grammar.test_as_people_write import MISS, meaning
 from tests.demo import demo_contest
 
 CONTEST = demo_contest()
@@ -34,23 +36,36 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("07", TypedVote("07", None)),
-        (" 07 5 ", TypedVote("07", 5)),
-        ("07x5", TypedVote("07", 5)),
-        ("vote 07 5 votes", TypedVote("07", 5)),
-        ("VOTER 07", TypedVote("07", None)),
-        ("07 * 5!", TypedVote("07", 5)),
-        ("7", None),
-        ("0501020304", None),
-        ("Awa", None),
-        ("07 cinq", None),
-        ("", None),
-        ("٠٧", None),
-        ("07 99999999", None),
+        ("07", "07 x1, a card"),
+        (" 07 5 ", "07 x5"),
+        ("07x5", "07 x5"),
+        ("vote 07 5 votes", "07 x5"),
+        ("VOTER 07", "07 x1, a card"),
+        ("07 * 5!", "07 x5"),
+        ("07 cinq", "07 x5"),
+        ("fatou 5", "ask which_candidate: 05 x5"),
+        ("07 1000", "ask large: 07 x1000"),
+        ("10 07", "ask reading: 07 x10 | 10 x7"),
+        ("07 5 0000", "ask pin: 07 x5"),
+        ("j'ai été débité", "say debited fr"),
+        ("STOP", "say stop"),
+        ("Awa", "noise"),
+        ("", "noise"),
+        ("MISS26 07 5", "07 x5"),
     ],
 )
-def test_a_vote_in_words(typed: str, meant: TypedVote | None) -> None:
-    assert read_vote(typed) == meant
+def test_words_are_read_by_the_grammar_of_texts(typed: str, meant: str) -> None:
+    command = read_words(typed, [CONTEST, MISS], CONTEST, NOON)
+    card = isinstance(command, Vote) and not command.counted
+    assert f"{meaning(command)}{', a card' if card else ''}" == meant
+
+
+def test_words_in_each_contest() -> None:
+    over = replace(MISS, closes_at=NOON, _by_code={})
+    assert in_each("07 5", [CONTEST, MISS], NOON) == [Vote(CONTEST, "07", 5), Vote(MISS, "07", 5)]
+    assert in_each("07 5", [CONTEST, over], NOON) == [Vote(CONTEST, "07", 5)]
+    assert in_each("07 5", [over], NOON) == [Vote(over, "07", 5)]
+    assert in_each("99 5", [CONTEST, MISS], NOON) == []
 
 
 @pytest.mark.parametrize(
@@ -58,6 +73,12 @@ def test_a_vote_in_words(typed: str, meant: TypedVote | None) -> None:
     [
         ("5", 5),
         (" 1 000 ", 1000),
+        ("10\u202f000", 10_000),
+        ("12 votes", 12),
+        ("cinq", 5),
+        ("vingt et un", 21),
+        ("beaucoup", Refusal.BAD_QUANTITY),
+        ("07 5", Refusal.BAD_QUANTITY),
         ("0", Refusal.BAD_QUANTITY),
         ("10001", Refusal.TOO_MANY),
         ("-3", Refusal.BAD_QUANTITY),

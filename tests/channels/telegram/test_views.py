@@ -19,7 +19,7 @@ from gateway.domain.routing import Rail, Rails
 from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
 from gateway.ports.house import OrderView, ReceiptView, TakenBack, VoteLine
-from gateway.ports.payment_provider import PayerReason
+from gateway.ports.payment_provider import REASONS
 from tests.demo import demo_contest
 from tests.rails import PAGE, PUSH, RAILS, XOF
 
@@ -213,7 +213,7 @@ def test_how_the_wallet_asks_is_known_before_it_does() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("reason", [*(r.value for r in PayerReason), None])
+@pytest.mark.parametrize("reason", [*sorted(REASONS), None])
 def test_every_reason_has_words(language: str, reason: str | None) -> None:
     failed = asked(status=PublicStatus.FAILED, reason=reason)
     assert "{" not in order_views.order(language, failed, CONTEST, "", RAILS).text

@@ -25,10 +25,12 @@ from gateway.http.app_keys import HOUSE, SESSIONS
 from gateway.ports.dialogues import Reached
 from gateway.ports.house import House, HouseUnavailable, ReceiptView, VoteLine
 from tests.demo import demo_contest
-from tests.rails import RAILS
+from tests.rails import RAILS_WITH_WAVE as RAILS
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MTN, ORANGE, MOOV = "+2250501020304", "+2250701020304", "+2250101020304"
+# Of a prefix that the tables do not know yet.
+NEW = "+2250901020304"
 
 
 @cache
@@ -63,6 +65,7 @@ class TalkingHouse:
         self.claims: list[Claim] = []
         self.reached: list[Reached] = []
         self.ordered: list[str] = []
+        self.languages: list[tuple[str, str]] = []
 
     def contests(self) -> tuple[Contest, ...]:
         return self.shown
@@ -87,7 +90,7 @@ class TalkingHouse:
             raise HouseUnavailable("OperationalError")
         if known := self.placed.get(wish.key):
             return replace(known, repeated=True)
-        sale = check_wish(wish, now=self.instant, rails=RAILS)
+        sale = check_wish(wish, now=self.instant, rails=self.rails)
         if isinstance(sale, Refusal):
             return sale
         self.wishes.append(wish)
@@ -116,6 +119,12 @@ class TalkingHouse:
         assert isinstance(claim, OfNumber)
         self.tickets.append(claim.number.e164)
         return "15"
+
+    def number_key(self, number: Msisdn) -> str:
+        return f"hash of {number.e164}"
+
+    def note_language(self, voter: Msisdn, language: str) -> None:
+        self.languages.append((voter.e164, language))
 
     def note_reached(self, reached: Reached) -> None:
         self.reached.append(reached)

@@ -11,7 +11,7 @@ from channels.ussd.dialogue import INPUTS_MAX, SESSION_SECONDS, Dialogue, typed
 from channels.ussd.history import Shown
 from gateway.domain.order import Channel
 from gateway.domain.payment import PublicStatus
-from tests.channels.ussd.house import MOOV, MTN, NOON, ORANGE, MemorySessions, TalkingHouse, line
+from tests.channels.ussd.house import MTN, NEW, NOON, ORANGE, MemorySessions, TalkingHouse, line
 from tests.demo import demo_contest
 
 
@@ -25,7 +25,7 @@ class Phone:
         self.network: str | None = None
 
     async def sends(self, text: str) -> Shown:
-        dialogue = Dialogue(self.house, self.sessions, "africastalking", 4)  # type: ignore[arg-type]
+        dialogue = Dialogue(self.house, self.sessions, "africastalking", 4)  # type: ignore[arg-type] # - a fake
         phase = Phase.INPUT if text else Phase.START
         shown = await dialogue.answer(
             UssdTurn(self.session, self.number, self.service_code, self.network, phase, transcript=text)
@@ -187,7 +187,7 @@ async def test_without_a_store_the_transcript_is_the_state() -> None:
     assert phone.house.orders() == []
     assert not (await phone.sends("*".join((*inputs, "1", key, "1")))).more
     [wish] = phone.house.wishes
-    assert (wish.language, wish.method) == ("en", "ORANGE_MONEY")
+    assert (wish.language, wish.method) == ("en", "WAVE")
 
 
 async def test_a_store_that_is_lost_on_the_way_costs_nothing() -> None:
@@ -333,8 +333,7 @@ async def test_an_unknown_service_code_ends(service_code: str) -> None:
 
 
 async def test_a_wallet_that_nobody_knows_is_chosen_in_one_dial_too() -> None:
-    phone = Phone(MOOV)
-    phone.network = "61202"
+    phone = Phone(NEW)
     assert "Quel compte" in (await phone.sends("07*5*1")).text
     assert phone.house.wishes == []
     assert not (await phone.sends("07*5*1*4*1")).more

@@ -59,8 +59,16 @@ def test_a_vote_that_was_taken_back_is_told_with_the_reason(language: str) -> No
 
 def test_a_mistyped_receipt_is_told_without_asking_the_house() -> None:
     wrong = RECEIPT[:-1] + ("0" if RECEIPT[-1] != "0" else "1")
-    call = Call().type("6", "1", wrong).shows("Recu inconnu.", "Tapez les 10 caractères")
+    call = Call().type("6", "1", wrong).shows("Mal tapé: vérifiez chaque caractère.", "Tapez les 10 caractères")
     assert call.turn.wants is None
+    # Two neighbours swapped, one character too few, and one too many with the hyphens that people read out.
+    Call().type("6", "1", RECEIPT[1] + RECEIPT[0] + RECEIPT[2:]).shows("Mal tapé")
+    Call().type("6", "1", RECEIPT[:-1]).shows("9 caractères: un recu en a 10.")
+    Call().type("6", "1", f"{RECEIPT[:5]}-{RECEIPT[5:]}X").shows("11 caractères")
+    unknown = Call().type("6", "1", make_receipt(7))
+    assert unknown.turn.wants is Wants.RECEIPT
+    assert unknown.turn.session is not None
+    assert "Recu inconnu." in receipt_shown(unknown.turn.session, unknown.view, None).screen
 
 
 def test_rules_and_price_are_the_contests_own() -> None:

@@ -75,7 +75,7 @@ def test_first_request_in_any_shape(tail: str, text: str, inputs: tuple[str, ...
 @pytest.mark.parametrize("tail_again", ["07", ""])
 def test_the_tail_counts_once_whether_it_is_sent_again_or_not(tail_again: str) -> None:
     found = place(typed_so_far("5"), tail_again, held("07", tail="07"), NOW)
-    assert found == Place(Step.NEXT, "07", "07*5", ("5",))
+    assert found == Place(Step.NEXT, "07", "07*5", ("5",), together=1)
 
 
 def test_after_the_last_screen_only_another_history_is_news() -> None:

@@ -12,9 +12,9 @@ from gateway.domain.money import Money
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.routing import Rail, Rails
 from gateway.domain.wallet import ON_PHONES, PaymentMethod
-from tests.channels.ussd.house import MOOV, MTN, NOON, ORANGE, view
+from tests.channels.ussd.house import MOOV, MTN, NEW, NOON, ORANGE, view
 from tests.demo import demo_contest
-from tests.rails import PUSH
+from tests.rails import PUSH, RAILS
 
 # Inputs that lead to a screen which is whole without the house.
 SHOWN = [
@@ -100,21 +100,51 @@ def test_the_network_that_dials_beats_the_prefix() -> None:
 
 
 def test_the_wallet_can_be_changed_and_changed_back() -> None:
-    call = Call().type("07", "5", "3").shows("1 Payer Orange Money", "3 MTN MoMo")
-    call.type("3").shows("1 Payer MTN MoMo", "3 Orange Money")
-    call.type("3", "1")
+    call = Call().type("07", "5", "3").shows("1 Payer Wave 05..0304", "3 MTN MoMo")
+    call.type("3").shows("1 Payer MTN MoMo", "3 Wave, lien par SMS")
+    call.type("3", "1").shows("Un SMS vous donne le lien pour payer 500 FCFA")
     assert call.turn.buy is not None
-    assert call.turn.buy.method is PaymentMethod.ORANGE
+    assert call.turn.buy.method is PaymentMethod.WAVE
     assert call.turn.buy.payer.e164 == MTN
 
 
 def test_unknown_wallet_is_asked_for_and_never_guessed() -> None:
-    call = Call(view(MOOV, "61202")).type("07", "5").shows("2 Autre numéro", "3 MTN MoMo", "4 Orange Money")
+    call = Call(view(NEW)).type("07", "5").shows("2 Autre numéro", "3 MTN MoMo", "4 Orange Money", "5 Wave")
     assert "1 Payer" not in call.screen
     call.type("1").shows("Quel compte débiter?", "3 MTN MoMo", "4 Orange Money", "5 votes pour 07", "Total 500 FCFA")
     assert (call.node, call.turn.buy) == (Node.CONFIRM, None)
-    call.type("4").shows("1 Payer Orange Money 01..0304").type("1")
+    call.type("4").shows("1 Payer Orange Money 09..0304").type("1")
     assert call.turn.buy is not None
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "wes"])
+def test_a_number_whose_own_wallet_nobody_takes_is_told_so_and_what_it_may_pay_with(language: str) -> None:
+    call = Call(view(MOOV), language).type("07", "5").shows("Moov Money", "3 Wave")
+    assert not [
+        word for word in ("1 ", "MTN", "Orange") if f"\n{word}" in call.screen or word in call.screen.split("07")[1]
+    ]
+    assert Call(view(NEW, "61202"), language).type("07", "5").screen.startswith(call.screen.split("\n")[0])
+    call.type("1").shows("Moov Money", "3 Wave").type("3").shows(" Wave 01..0304").type("1").shows("500 FCFA")
+    assert call.turn.buy == Buy("07", 5, PaymentMethod.WAVE, Msisdn(MOOV, "CI"), False, language)
+
+
+def test_without_a_wallet_another_number_pays() -> None:
+    none = replace(view(MOOV), rails=RAILS)
+    call = Call(none).type("07", "5").shows("Moov Money n'est pas encore accepté. Un autre numéro peut payer.")
+    assert call.screen.endswith("\n2 Autre numéro\n0 Retour")
+    for typed in ("1", "3", "4"):
+        assert Call(none).type("07", "5", typed).turn.buy is None
+    call.type("2", "0501020304").shows("1 Payer MTN MoMo 05..0304").type("1")
+    assert call.turn.buy == Buy("07", 5, PaymentMethod.MTN, Msisdn(MTN, "CI"), True, "fr")
+    Call(replace(view(), rails=RAILS)).type("07", "5", "2", "0101020304").shows("Moov Money", "2 Autre numéro")
+
+
+def test_no_wallet_of_another_network_is_offered() -> None:
+    for number, network in ((MTN, None), (ORANGE, "61205"), (NEW, "mtn")):
+        screen = Call(view(number, network)).type("07", "5").screen
+        assert ("Payer MTN MoMo" in screen, "Orange" in screen) == (True, False)
+    # The network that dials is not that of a number which is typed.
+    assert "Payer Orange" in Call(view(MTN, "61205")).type("07", "5", "2", "0701020304").screen
 
 
 def test_another_number_is_shown_before_it_pays() -> None:
@@ -172,6 +202,16 @@ def test_a_wrong_number_of_votes_is_asked_again(typed: str, said: str) -> None:
     call.type("5").shows("Total 500 FCFA")
 
 
+@pytest.mark.parametrize("language", ["fr", "en", "wes"])
+def test_one_digit_of_a_code_hints_at_the_code(language: str) -> None:
+    for digit in "789":
+        call = Call(language=language).type(digit)
+        assert call.screen.split("\n")[0].count(f"0{digit}") == 2
+        assert call.node is Node.HOME
+    few = replace(demo_contest(), candidates=demo_contest().candidates[:7], _by_code={})
+    assert "08" not in Call(view(contest=few), language).type("8").screen
+
+
 @pytest.mark.parametrize("typed", ["13", "99", "77777777", "0700"])
 def test_an_unknown_code_shows_the_first_screen_again(typed: str) -> None:
     Call().type(typed).shows(f"Code {typed[:6]} inconnu", "1 Candidats", "4 English")
@@ -217,10 +257,12 @@ def test_one_digit_in_the_list_is_never_a_candidate() -> None:
     assert call.node is Node.LIST
 
 
-def test_ranking_is_the_top_ten() -> None:
+def test_ranking_has_everybody() -> None:
     call = Call().type("2").shows("1. Franck Zadi 12 000", "5. Ibrahim Coulibaly 8 000", "9 Suite")
-    call.type("9").shows("10. Mariam Traoré 3 000")
-    assert "Aya" not in call.screen
+    call.type("9").shows("10. Mariam Traoré 3 000", "9 Suite")
+    call.type("9").shows("11. Kouadio N'Guessan 2 000", "12. Aya Koné 1 000")
+    assert "9 Suite" not in call.screen
+    call.type("01").shows("01 Aya Koné", "Combien de votes?").type("00", "2", "9").shows("10. ")
     call.type("0").shows("1. Franck Zadi").type("0").shows("1 Candidats")
 
 

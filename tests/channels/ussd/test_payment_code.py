@@ -9,8 +9,11 @@ from channels.ussd.menu.session import Node
 from gateway.domain.routing import Rails
 from gateway.domain.wallet import PaymentMethod
 from tests.channels.ussd.house import view
+from tests.channels.ussd.test_resume import Phone, cut_off
+from tests.demo import demo_contest
 from tests.rails import RAILS, RAILS_WITH_CODE
 
+WITHOUT_PAGE = RAILS_WITH_CODE.but_for(["orange_money"])
 ORANGE, MTN = "+2250701020304", "+2250501020304"
 
 
@@ -30,7 +33,8 @@ def test_an_orange_voter_may_pay_with_a_code(language: str) -> None:
     asked = dialled(ORANGE, "07", "5", "4", language=language)
     assert asked.session is not None
     assert asked.session.node is Node.PAYMENT_CODE
-    assert all(word in asked.screen for word in ("07", "500 FCFA", "#144*82#"))
+    # The operator's menu ends this dialogue, so the way back stands beside it.
+    assert all(word in asked.screen for word in ("07", "500 FCFA", "#144*82#", "*789*07*5*4*CODE#\n"))
     assert len(asked.screen) <= 160
     paid = dialled(ORANGE, "07", "5", "4", "123456", language=language)
     assert paid.session is None
@@ -65,3 +69,55 @@ def test_the_code_still_pays_when_the_page_is_away() -> None:
     screen = dialled(ORANGE, "07", "5", rails=away).screen
     assert "1 " not in screen.split("\n")[-4]
     assert "#144*82#" in screen
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "wes"])
+@pytest.mark.parametrize("rails", [RAILS_WITH_CODE, RAILS_WITH_CODE.but_for(["wave"]), WITHOUT_PAGE], ids=str)
+def test_the_code_has_the_same_key_whatever_else_takes_money(rails: Rails, language: str) -> None:
+    paid = dialled(ORANGE, "07", "5", "4", "123456", rails=rails, language=language)
+    assert paid.buy is not None
+    asked = dialled(ORANGE, "07", "5", "4", "12", rails=rails, language=language)
+    assert "*789*07*5*4*CODE#" in asked.screen
+
+
+def test_of_several_contests_the_dial_names_its_own() -> None:
+    contest = replace(demo_contest(), menu_number=2, _by_code={})
+    seen = replace(view(number=ORANGE, contest=contest), rails=RAILS_WITH_CODE)
+    turn = start(seen, "fr")
+    for text in ("07", "5", "4"):
+        assert turn.session is not None
+        turn = advance(turn.session, text, seen)
+    assert "*789*2*07*5*4*CODE#" in turn.screen
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "wes"])
+def test_a_code_fetched_on_another_phone_leaves_this_dialogue_open(language: str) -> None:
+    asked = dialled(MTN, "07", "5", "2", "0701020304", "4", language=language)
+    assert "#144*82#" in asked.screen
+    assert "07..0304" in asked.screen
+    assert "CODE#" not in asked.screen
+    assert dialled(MTN, "07", "5", "2", "0701020304", "4", "1234").buy is not None
+
+
+async def test_who_dialled_for_the_code_goes_on_at_the_question_for_it() -> None:
+    phone = await cut_off("07", "5", "4", number=ORANGE)
+    assert "1 Continuer" in (await phone.dial(number=ORANGE)).text
+    assert "*789*07*5*4*CODE#" in (await phone.type("1")).text
+    assert not (await phone.type("1234")).more
+    (wish,) = phone.house.wishes
+    assert (wish.candidate_code, wish.quantity, wish.payment_code) == ("07", 5, "1234")
+    # It was noted once, for the text that offers to go on.
+    assert [one.quantity for one in phone.house.reached] == [None, 5]
+
+
+async def test_who_went_back_from_the_question_goes_on_at_the_confirmation() -> None:
+    phone = await cut_off("07", "5", "4", "0", number=ORANGE)
+    await phone.dial(number=ORANGE)
+    assert "1 Payer Orange Money" in (await phone.type("1")).text
+
+
+async def test_one_dial_with_the_code_pays() -> None:
+    phone = Phone()
+    phone.house.rails = RAILS_WITH_CODE
+    assert not (await phone.dial("07", "5", "4", "1234", number=ORANGE)).more
+    assert phone.house.wishes[0].payment_code == "1234"

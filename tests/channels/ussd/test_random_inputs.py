@@ -161,15 +161,16 @@ class Handset:
     def __init__(self, contests: tuple[Contest, ...], *, newest: bool) -> None:
         self.house, self.sessions, self.newest = TalkingHouse(*contests), MemorySessions(), newest
         self.dialogue = Dialogue(self.house, self.sessions, "a", 4)  # type: ignore[arg-type] # only what it asks
-        self.session, self.hops, self.inputs = 1, 0, list[str]()
+        self.session, self.hops, self.inputs, self.tail = 1, 0, list[str](), ""
         self.shown = Shown("", more=False)
 
     async def does(self, event: str, text: str) -> None:
         """One hop."""
         if event == "lose" and not self.looks_like_a_long_dial():
             self.sessions.lose()
-        if event == "dial" or not self.shown.more:
-            self.session, self.hops, self.inputs = self.session + 1, 0, []
+        if event == "dial" or "*" in event or not self.shown.more:
+            self.tail = event if "*" in event else ""
+            self.session, self.hops, self.inputs = self.session + 1, 0, self.tail.split("*") if self.tail else []
         elif event != "repeat":
             self.hops, self.inputs = self.hops + 1, [*self.inputs, text.replace("*", " ")]
             self.house.pass_time(3)
@@ -178,7 +179,10 @@ class Handset:
         assert shown.text
         assert fits(shown.text), shown.text
         for wish in self.house.wishes[sold:]:
-            self.agreed(wish)
+            if self.hops:
+                self.agreed(wish)
+            else:
+                assert f"*{self.tail}".endswith(f"*{wish.candidate_code}*{wish.quantity}*1"), self.tail
         self.shown = shown
 
     def looks_like_a_long_dial(self) -> bool:
@@ -193,8 +197,8 @@ class Handset:
         if not self.newest:
             transcript = "*".join(self.inputs)
             return UssdTurn(f"s{self.session}", MTN, "*789#", None, Phase.INPUT, transcript=transcript)
-        phase = Phase.INPUT if self.inputs else Phase.START
-        return UssdTurn(f"s{self.session}", MTN, "*789#", None, phase, newest=last, number=self.hops)
+        phase, code = Phase.INPUT if self.hops else Phase.START, f"*789*{self.tail}#" if self.tail else "*789#"
+        return UssdTurn(f"s{self.session}", MTN, code, None, phase, newest=last, number=self.hops)
 
     def agreed(self, wish: Wish) -> None:
         """Fail unless the screen before showed this order, and the voter confirmed it."""
@@ -204,7 +208,19 @@ class Handset:
         assert typed(self.inputs[-1]) == "1"
 
 
-EVENTS = st.sampled_from([*[""] * 37, "lose", "dial", "repeat"])
+# Long dials that buy, that are refused at each step, and that lead to a screen.
+LONG_DIALS = (
+    "07*5*1",
+    "2*07*5*1",
+    "99*5*1",
+    "7*5*1",
+    "07*10001*1",
+    "07*5*9*1",
+    "99*5*2*0701020304*1",
+    "1*01*1",
+    "4*07*2",
+)
+EVENTS = st.sampled_from([*[""] * 111, *["lose", "dial", "repeat"] * 3, *LONG_DIALS])
 
 
 def test_nothing_is_sold_that_was_not_on_the_screen() -> None:

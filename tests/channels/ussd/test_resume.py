@@ -13,6 +13,7 @@ from gateway.domain.msisdn import Msisdn
 from gateway.ports.dialogues import Reached
 from tests.channels.ussd.house import MTN, ORANGE, MemorySessions, TalkingHouse
 from tests.demo import CONTEST_ID, demo_contest
+from tests.rails import RAILS_WITH_CODE
 
 MARK = mark_key(Msisdn(MTN, "CI"))
 
@@ -42,9 +43,10 @@ class Phone:
         return await dialogue.answer(turn)
 
 
-async def cut_off(*inputs: str) -> Phone:
+async def cut_off(*inputs: str, number: str = MTN) -> Phone:
     phone = Phone()
-    await phone.dial()
+    phone.house.rails = RAILS_WITH_CODE
+    await phone.dial(number=number)
     await phone.type(*inputs)
     return phone
 

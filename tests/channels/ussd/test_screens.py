@@ -193,6 +193,16 @@ def test_rules_are_paged_whole(language: str) -> None:
 
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("room", [100, 140, 160])
+def test_no_page_of_the_rules_holds_a_few_words(language: str, room: int) -> None:
+    for count in range(60):
+        contest = replace(DEMO_WITH_PACKS, rules={language: "mot " * count}, contact="07" * (count % 9), _by_code={})
+        pages = screens.rules_pages(contest, language, room)
+        if len(pages) > 1:
+            assert min(len(page.split()) for page in pages) >= 4, pages
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("room", [100, 140, 160])
 def test_a_narrower_aggregator_gets_narrower_screens(room: int, language: str) -> None:
     for view in views(CONTESTS["demo"]):
         for _, _, screen in reachable(replace(view, room=room), language, depth=2):

@@ -76,8 +76,12 @@ async def test_the_first_piece_of_a_long_dial_chooses(service_code: str, text: s
 @pytest.mark.parametrize("text", ["07*5*1", "3*07*5*1", "07*2*1", "9*07*5*1", "07*12*3*1"])
 async def test_a_long_dial_without_its_contest_sells_nothing(text: str) -> None:
     phone = Phone(STAR, DUO)
-    assert "D'abord le numéro du vote." in (await phone.sends(text)).text
+    shown = (await phone.sends(text)).text
+    dial = f"*789*NUMERO*{text if text.startswith('07') else text[2:]}#"
+    assert shown == f"D'abord le numéro du vote. Composez {dial}\nChoisissez le vote:\n1 Star\n2 Duo d'Or"
     assert phone.sold() == []
+    # What is typed on it counts.
+    assert (await phone.sends(f"{text}*2")).text.startswith("Duo d'Or\n")
 
 
 async def test_with_one_open_contest_there_is_no_menu_and_both_long_dials_work() -> None:

@@ -4,7 +4,7 @@ Orders are judged by the real rules, so a wish that is placed is one that the ho
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
@@ -14,6 +14,7 @@ from aiohttp import web
 
 from channels.web import api, pages
 from channels.web.order_feed import FeedSettings, OrderFeed
+from channels.web.payment_links import PaymentLinks
 from gateway.domain.contest import Contest
 from gateway.domain.money import Money
 from gateway.domain.msisdn import mask
@@ -25,14 +26,17 @@ from gateway.domain.tally import Score, Standing, standing
 from gateway.domain.wallet import PaymentMethod
 from gateway.http import middleware, openapi
 from gateway.http.app_keys import HOUSE, PUBLIC_URL
+from gateway.http.devices import DEVICES, Devices
 from gateway.http.pages import Pages
 from gateway.http.rate_limits import RateLimits
+from gateway.http.streams import StreamCap
 from gateway.ports.house import House, HouseUnavailable, OrderView, ReceiptView
 from tests.demo import NAMES, demo_contest
 from tests.rails import RAILS
 
 PUBLIC = "https://vote.example"
 NOWHERE = "redis://127.0.0.1:1/0"
+KNOWN_DEVICES = Devices(b"a key for tests only, of 32 byte")
 RECEIPT = make_receipt(123_456_789_012)
 
 
@@ -51,6 +55,8 @@ class RecordingHouse:
         self.away = False
         self.score = 0
         self.questions = 0
+        self.links: dict[UUID, str] = {}
+        self.link_questions: list[int] = []
         self.asked = asyncio.Event()
         self.found = Rescue(Outcome.NOTHING)
         self.ticket: str | None = "15"
@@ -62,9 +68,9 @@ class RecordingHouse:
     def contest(self, slug: str) -> Contest | None:
         return next((c for c in self.shown if c.slug == slug), None)
 
-    def standing(self, slug: str) -> Standing:
+    def standing(self, slug: str, version: int = 0) -> Standing:
         scores = [Score(c.code, c.name, self.score if c.code == "07" else 0) for c in self.shown[0].candidates]
-        return standing(slug, 0, scores)
+        return standing(slug, version, scores)
 
     def now(self) -> datetime:
         return self.instant
@@ -79,7 +85,7 @@ class RecordingHouse:
         if known is not None:
             asked, order = known
             return replace(order, repeated=True, conflicting=asked != wish.request_hash)
-        sale = check_wish(wish, now=self.instant, rails=RAILS)
+        sale = check_wish(wish, now=self.instant, rails=self.rails)
         if isinstance(sale, Refusal):
             return sale
         order = PlacedOrder(uuid4(), uuid4(), sale.amount)
@@ -98,6 +104,11 @@ class RecordingHouse:
         self._answer()
         now = {vote: (repr(self.orders[vote]), self.orders[vote]) for vote in known}
         return {vote: found for vote, found in now.items() if found[0] != known[vote]}
+
+    async def payment_links(self, vote_ids: Collection[UUID]) -> dict[UUID, str]:
+        self.link_questions.append(len(vote_ids))
+        self._answer()
+        return {vote_id: self.links[vote_id] for vote_id in vote_ids if vote_id in self.links}
 
     async def rescue(self, claim: Claim, language: str) -> Rescue:
         self._answer()
@@ -120,20 +131,19 @@ class RecordingHouse:
 
 def view(vote_id: UUID, wish: Wish) -> OrderView:
     """A fresh order, waiting."""
-    assert wish.payer is not None
     assert wish.method is not None
     return OrderView(
         vote_id=vote_id,
         contest_slug=wish.contest.slug,
         candidate_code=wish.candidate_code,
-        candidate_name=NAMES[int(wish.candidate_code) - 1],
+        candidate_name=next(c.name for c in wish.contest.candidates if c.code == wish.candidate_code),
         quantity=wish.quantity,
         amount=wish.contest.price.times(wish.quantity),
         status=PublicStatus.PENDING,
         reason=None,
         receipt=None,
         method=PaymentMethod(wish.method),
-        payer_masked=mask(wish.payer.e164),
+        payer_masked=mask(wish.payer.e164) if wish.payer else "",
         payment_url=None,
         placed_at=datetime(2026, 6, 1, 12, tzinfo=UTC),
         pay_before=datetime(2026, 6, 1, 12, 10, tzinfo=UTC),
@@ -156,16 +166,22 @@ def counted_receipt() -> ReceiptView:
 
 
 def application(
-    house: RecordingHouse, limits: RateLimits | None = None, feed: FeedSettings | None = None
+    house: RecordingHouse,
+    limits: RateLimits | None = None,
+    feed: FeedSettings | None = None,
+    cap: StreamCap | None = None,
+    wait: float = 0.05,
 ) -> web.Application:
     """The web channel over this house, behind the middleware of the gateway."""
     app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
     app[HOUSE] = cast(House, house)
     app[PUBLIC_URL] = PUBLIC
+    app[DEVICES] = KNOWN_DEVICES
     kit = Pages()
     kit.mount(app)
+    links = PaymentLinks(app[HOUSE], wait=wait, tick=0.01)
     found = limits or RateLimits(NOWHERE, enabled=False)
-    api.setup(app, found, OrderFeed(app[HOUSE], feed or FeedSettings(tick=0.05)))
+    api.setup(app, found, OrderFeed(app[HOUSE], feed or FeedSettings(tick=0.05)), cap, links)
     pages.setup(app, kit, found, RAILS.open_methods)
     openapi.setup(app)
     return app

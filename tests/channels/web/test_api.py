@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -13,10 +14,13 @@ from gateway.domain.contest import CandidateStatus
 from gateway.domain.msisdn import Msisdn
 from gateway.domain.order import Channel
 from gateway.domain.payment import PublicStatus
+from gateway.domain.routing import Rail, Rails
 from gateway.domain.wallet import PaymentMethod
+from gateway.http.devices import COOKIE
 from gateway.http.rate_limits import RateLimits
-from tests.channels.web.house import NOWHERE, RECEIPT, RecordingHouse, application
+from tests.channels.web.house import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingHouse, application
 from tests.demo import candidate_id, demo_contest
+from tests.rails import PAGE, RAILS, XOF
 
 GOOD: dict[str, Any] = {
     "contest": "star",
@@ -25,6 +29,7 @@ GOOD: dict[str, Any] = {
     "paymentMethod": "MTN_MOBILE_MONEY",
     "voterPhone": "+2250501020304",
 }
+BY_ORANGE: dict[str, Any] = {"paymentMethod": "ORANGE_MONEY", "voterPhone": "+2250701020304"}
 INITIATE = "/api/votes/initiate"
 JSON = {"Content-Type": "application/json"}
 
@@ -79,6 +84,58 @@ async def test_an_order_is_placed_as_asked(here: Here) -> None:
     assert (said["voteId"], said["transactionId"]) == (str(placed.vote_id), str(placed.payment_reference))
 
 
+async def placed_soon(house: RecordingHouse, count: int = 1) -> list[UUID]:
+    for _ in range(500):
+        if len(house.placed) == count:
+            break
+        await asyncio.sleep(0.01)
+    return [order.vote_id for _, order in house.placed.values()]
+
+
+async def test_the_operators_page_is_in_the_answer_when_it_is_there_in_time() -> None:
+    house = RecordingHouse()
+    async with TestClient(TestServer(application(house, wait=5))) as client:
+        here = Here(house, client)
+        asked = [asyncio.create_task(here.order(**BY_ORANGE, key=f"k-{n}")) for n in range(20)]
+        for vote_id in await placed_soon(house, len(asked)):
+            house.links[vote_id] = f"https://pay.example/{vote_id}"
+        said = [await said_by(await answer) for answer in asked]
+        assert all(one["paymentUrl"] == f"https://pay.example/{one['voteId']}" for one in said)
+        assert 20 in house.link_questions  # one question for all who wait
+        vote_id = UUID(said[0]["voteId"])
+        house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
+        assert await said_by(await here.order(**BY_ORANGE, key="k-0")) == said[0]
+
+
+async def test_the_answer_does_not_wait_for_a_page_that_is_late_or_never_comes() -> None:
+    house = RecordingHouse()
+    async with TestClient(TestServer(application(house, wait=0.3))) as client:
+        here = Here(house, client)
+        assert (await said_by(await here.order()))["paymentUrl"] is None
+        assert house.link_questions == []  # a prompt on the phone has no page
+        assert (await said_by(await here.order(**BY_ORANGE)))["paymentUrl"] is None
+        assert house.link_questions
+
+
+async def test_an_order_is_answered_though_the_database_goes_before_its_page_comes() -> None:
+    house = RecordingHouse()
+    async with TestClient(TestServer(application(house, wait=0.3))) as client:
+        asked = asyncio.create_task(Here(house, client).order(**BY_ORANGE))
+        await placed_soon(house)
+        house.away = True
+        answer = await asked
+        assert (answer.status, (await said_by(answer))["paymentUrl"]) == (201, None)
+
+
+async def test_a_link_that_is_none_to_a_web_page_is_not_passed_on() -> None:
+    house = RecordingHouse()
+    async with TestClient(TestServer(application(house, wait=5))) as client:
+        asked = asyncio.create_task(Here(house, client).order(**BY_ORANGE))
+        (vote_id,) = await placed_soon(house)
+        house.links[vote_id] = "javascript:alert(1)"
+        assert (await said_by(await asked))["paymentUrl"] is None
+
+
 async def test_without_a_key_each_request_is_an_order(here: Here) -> None:
     first, second = await said_by(await here.order()), await said_by(await here.order())
     assert first["voteId"] != second["voteId"]
@@ -102,6 +159,16 @@ async def test_the_same_key_with_another_body_is_a_conflict(here: Here, change: 
     answer = await here.order(key="k-1", **change)
     assert (answer.status, (await problem_of(answer))["type"]) == (409, "/problems/idempotency_conflict")
     assert len(here.house.wishes) == 1
+
+
+async def test_a_key_is_its_callers_own(here: Here) -> None:
+    device = KNOWN_DEVICES.fresh()
+    cookie = {"Cookie": f"{COOKIE}={device}.{KNOWN_DEVICES.mark(device)}"}
+    first = await said_by(await here.order(key="k-1"))
+    other = await here.client.post(INITIATE, json={**GOOD, "quantity": 9}, headers={"Idempotency-Key": "k-1", **cookie})
+    assert other.status == 201
+    assert (await said_by(other))["voteId"] != first["voteId"]
+    assert all("k-1" not in wish.key and "127.0.0.1" not in wish.key for wish in here.house.wishes)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "two words", "clé", "tab\there"], ids=repr)
@@ -167,6 +234,8 @@ BAD_FIELDS: list[tuple[dict[str, object], int, str, str | None]] = [
     ({"paymentMethod": "CARD"}, 422, "method_unavailable", "paymentMethod"),
     ({"paymentMethod": "CASH"}, 422, "invalid_request", "paymentMethod"),
     ({"paymentMethod": None, "voterPhone": "0101020304"}, 422, "no_wallet", "paymentMethod"),
+    ({"voterPhone": "0101020304"}, 422, "not_its_wallet", "paymentMethod"),
+    ({"paymentMethod": "ORANGE_MONEY"}, 422, "not_its_wallet", "paymentMethod"),
     ({"price": 1}, 422, "invalid_request", "price"),
     ({"status": "COMPLETED"}, 422, "invalid_request", "status"),
 ]
@@ -226,7 +295,18 @@ async def test_refusals_speak_the_callers_language(here: Here, language: str, wo
     answer = await here.client.post(INITIATE, json=GOOD | {"quantity": 10**9}, headers={"Accept-Language": language})
     said = await problem_of(answer)
     assert said["detail"].startswith(words)
+    assert said["title"] == ("Vote refused" if language == "en" else "Vote refusé")
+    assert answer.headers["Content-Language"] == ("en" if language == "en" else "fr")
     assert said["errors"][0]["msg"] == said["detail"]
+
+
+async def test_a_way_to_pay_says_how_many_votes_it_takes(here: Here) -> None:
+    card = Rail("stripe", "CI", PaymentMethod.CARD, PAGE, XOF, phone_needed=False, minimum_minor=330)
+    here.house.rails = Rails((*RAILS.every, card))
+    said = await problem_of(await here.order(paymentMethod="CARD", quantity=2))
+    assert (said["status"], said["type"]) == (422, "/problems/too_few")
+    assert said["detail"] == "Ce moyen de paiement demande au moins 4 votes."
+    assert (await here.order(paymentMethod="CARD", quantity=4)).status == 201
 
 
 @pytest.mark.parametrize(("year", "kind"), [(2025, "not_open_yet"), (2029, "closed")])
@@ -310,6 +390,27 @@ async def test_what_is_not_there_is_a_problem(here: Here, path: str) -> None:
     answer = await here.client.get(path)
     assert answer.status == 404
     await problem_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "titles"),
+    [
+        ("/api/contests/nowhere", "unknown_contest", {"fr": "Concours inconnu", "en": "Unknown contest"}),
+        ("/api/contests/nowhere/candidates", "unknown_contest", {"fr": "Concours inconnu", "en": "Unknown contest"}),
+        (f"/api/votes/{NOBODYS}", "unknown_vote", {"fr": "Vote inconnu", "en": "Unknown vote"}),
+    ],
+)
+async def test_a_question_about_nothing_is_no_refused_vote(
+    here: Here, path: str, kind: str, titles: dict[str, str]
+) -> None:
+    details = set()
+    for language, title in titles.items():
+        answer = await here.client.get(path, headers={"Accept-Language": language})
+        said = await problem_of(answer)
+        assert (said["type"], said["title"], "errors" in said) == (f"/problems/{kind}", title, False)
+        assert answer.headers["Content-Language"] == language
+        details.add(said["detail"])
+    assert len(details) == len(titles)
 
 
 async def test_another_method_is_told_which_are_allowed(here: Here) -> None:

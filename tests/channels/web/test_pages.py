@@ -18,11 +18,12 @@ from gateway.domain.routing import Rail, Rails
 from gateway.domain.tally import Adjusted
 from gateway.domain.wallet import PaymentMethod
 from gateway.http.app_keys import HOUSE
+from gateway.http.devices import DEVICES
 from gateway.http.pages import CONTENT_SECURITY_POLICY, Pages
 from gateway.http.rate_limits import RateLimits
 from gateway.ports.house import House, TakenBack
-from gateway.ports.payment_provider import PayerReason
-from tests.channels.web.house import NOWHERE, RECEIPT, RecordingHouse, application, counted_receipt
+from gateway.ports.payment_provider import REASONS
+from tests.channels.web.house import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingHouse, application, counted_receipt
 from tests.demo import demo_contest
 from tests.rails import PAGE as REDIRECT
 from tests.rails import PUSH, XOF
@@ -171,6 +172,17 @@ async def test_a_form_sent_again_with_something_else_asks_first(here: Here) -> N
     assert len(here.house.wishes) == 1
 
 
+async def test_a_wallet_that_the_number_cannot_have_is_no_choice_without_script_either(here: Here) -> None:
+    text = await (await here.send({"Accept-Language": "en"}, phone="0101020304", method="ORANGE_MONEY")).text()
+    shown = re.findall(r'<label class="choice"( hidden)?><input type="radio" name="method" value="(\w*)"( \w+)?>', text)
+    assert shown == [
+        ("", "", " checked"),
+        (" hidden", "MTN_MOBILE_MONEY", " disabled"),
+        (" hidden", "ORANGE_MONEY", " disabled"),
+    ]
+    assert "does not have that wallet. Another number can pay." in text
+
+
 @pytest.mark.parametrize(
     ("change", "status", "words"),
     [
@@ -185,7 +197,9 @@ async def test_a_form_sent_again_with_something_else_asks_first(here: Here) -> N
         ({"phone": ""}, 422, "Wrong number"),
         ({"phone": "0501"}, 422, "Wrong number"),
         ({"phone": "+33612345678"}, 422, "not of this country"),
-        ({"phone": "0101020304"}, 422, "which wallet"),
+        ({"phone": "0101020304"}, 422, "Moov Money is not accepted yet. Another number can pay."),
+        ({"phone": "0101020304", "method": "ORANGE_MONEY"}, 422, "does not have that wallet. Another number can pay."),
+        ({"method": "ORANGE_MONEY"}, 422, "does not have that wallet. This number can pay by: MTN MoMo."),
         ({"method": "CARD"}, 422, "not available"),
         ({"method": "CASH"}, 422, "not available"),
     ],
@@ -200,6 +214,31 @@ async def test_a_bad_form_comes_back_with_what_is_wrong(
     assert words in text
     assert FORM["nonce"] in text  # nothing was placed: the form may be sent again as it is
     assert here.house.wishes == []
+
+
+async def test_too_few_votes_for_a_card_come_back_with_how_many_it_takes(here: Here) -> None:
+    card = Rail("stripe", "CI", PaymentMethod.CARD, REDIRECT, XOF, phone_needed=False, minimum_minor=330)
+    here.house.rails = Rails((card,))
+    text = await (await here.send({"Accept-Language": "fr"}, method="CARD", quantity="2", phone="")).text()
+    assert "Ce moyen de paiement demande au moins 4 votes." in text
+
+
+async def test_the_form_of_a_card_asks_no_number(here: Here) -> None:
+    assert "A card needs no phone" not in await here.read(PAGE)
+    card = Rail("stripe", "CI", PaymentMethod.CARD, REDIRECT, XOF, phone_needed=False)
+    app = web.Application()
+    here.house.rails = Rails((card,))
+    app[HOUSE] = cast(House, here.house)
+    app[DEVICES] = KNOWN_DEVICES
+    kit = Pages()
+    kit.mount(app)
+    setup(app, kit, RateLimits(NOWHERE, enabled=False), here.house.rails.open_methods)
+    async with TestClient(TestServer(app)) as client:
+        by_card = Here(here.house, client)
+        assert "A card needs no phone" in await by_card.read(PAGE)
+        # Typed before the card was chosen, and no longer to be seen.
+        assert (await by_card.send(method="CARD", phone="0501")).status == 303
+    assert here.house.wishes[0].payer is None
 
 
 async def test_what_was_typed_is_data(here: Here) -> None:
@@ -312,7 +351,7 @@ async def test_how_the_wallet_asks_is_known_before_it_does(here: Here) -> None:
     ("status", "reason"),
     [
         (PublicStatus.COMPLETED, None),
-        *((PublicStatus.FAILED, reason.value) for reason in PayerReason),
+        *((PublicStatus.FAILED, reason.value) for reason in sorted(REASONS)),
         (PublicStatus.FAILED, None),
         (PublicStatus.FAILED, "a word of tomorrow"),
         (PublicStatus.EXPIRED, None),
@@ -425,6 +464,9 @@ async def test_a_vote_in_a_browser(here: Here, browser: Browser, script: bool) -
     await page.fill("#quantity", "15")
     if script:
         await expect(page.locator("#to-pay")).to_have_text("1 500 FCFA")
+        for number, hidden in (("0101020304", True), ("0501020304", False), ("0701020304", True)):
+            await page.fill("#phone", number)
+            await expect(page.locator("input[value=MTN_MOBILE_MONEY]")).to_be_visible(visible=not hidden)
     await page.fill("#phone", "0501020304")
     await page.click("button[type=submit]")
     await expect(page.locator("h1")).to_have_text("En attente de votre paiement")

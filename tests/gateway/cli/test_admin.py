@@ -119,6 +119,7 @@ def test_what_up_drew_is_not_printed_here(run: CliRunner, monkeypatch: pytest.Mo
 def test_production_has_no_account_of_a_demo(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPOTLIGHT_ENV", "production")
     monkeypatch.setenv("SPOTLIGHT_PUBLIC_URL", "https://vote.example")
+    monkeypatch.setenv("SPOTLIGHT_TRUSTED_PROXIES", "none")
     for code in ("AFRICASTALKING", "KANNEL"):
         monkeypatch.setenv(f"{code}_SHARED_SECRET", "a word of the right length, for tests")
     run.invoke(app, ["demo"])

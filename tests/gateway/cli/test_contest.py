@@ -78,23 +78,25 @@ def test_what_is_exported_is_applied_without_a_change(run: CliRunner, database: 
 
 def test_changes_are_printed_written_and_noted(run: CliRunner, database: Database) -> None:
     document = exported(run)
-    document["contest"] |= {"contact": "0701020304", "packs": [5, 10]}
+    document["contest"] |= {"contact": "0701020304", "packs": [5, 10], "confirm_above": 50}
     document["candidates"][0]["name"] = "Awa Koné Traoré"
     document["candidates"].append({"name": "Zoé Brou"})
     code, dry = applied(run, document, "--dry-run")
     assert (code, "star: would be version 2; nothing was changed" in dry) == (0, True)
-    assert "star: contact: none → 0701020304\n" in dry
-    assert exported(run)["contest"]["contact"] == ""
+    assert "star: contact: aide@demo.local → 0701020304\n" in dry
+    assert exported(run)["contest"]["contact"] == "aide@demo.local"
     code, told = applied(run, document)
     assert code == 0
     for line in (
         "star: packs: none → 5, 10",
+        "star: confirm_above: none → 50",
         "star: candidate 01 name: Awa Koné → Awa Koné Traoré",
         "star: candidate 13: Zoé Brou (approved)",
         "star: version 2",
     ):
         assert f"{line}\n" in told, told
     assert exported(run)["candidates"][-1]["code"] == "13"
+    assert exported(run)["contest"]["confirm_above"] == 50
     (row,) = fetched(database, "select actor, act, subject, detail from audit_log")
     assert (row["act"], row["subject"]) == ("contest.apply", "star")
     assert row["actor"].startswith("cli:")
@@ -175,7 +177,6 @@ def test_the_lint_of_the_demo_fits_a_terminal(run: CliRunner) -> None:
         "1 part, 12 FCFA  receipt",
         "2 parts, 24 FCFA  payment_link",
         "warning  codes: one slip votes for somebody else: 01-02",
-        "warning  contact: ",
         "warning  prices: ORANGE_MONEY: nobody who collects it is set up here",
         "0 errors, ",
     ):

@@ -5,12 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
 import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import configuration, doctor
 from gateway.cli.main import app
-from tests.engines import SECRET_KEY, Database, Engines
+from tests.engines import SECRET_KEY, Database, Engines, run_apart
 
 COMMANDS = [
     "up",
@@ -20,6 +21,7 @@ COMMANDS = [
     "migrate",
     "demo",
     "partitions",
+    "purge",
     "audit money",
     "tally rebuild",
     "config",
@@ -70,6 +72,17 @@ def test_where_nothing_runs_one_sentence_says_so(run: CliRunner, command: str) -
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["up", "sandbox"])
+def test_where_the_simulated_country_is_not_installed_one_sentence_says_so(
+    run: CliRunner, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "sandbox", None)
+    done = run.invoke(app, [command])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: the simulated country is not installed")
+    assert done.stderr.count("\n") == 1
+
+
 def test_wrong_settings_get_a_sentence_each(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "mysql://x")
     monkeypatch.setenv("REDIS_URL", "redis://x")
@@ -117,16 +130,24 @@ def test_partitions_are_made_once(installed: CliRunner) -> None:
 
 
 def test_config_masks_secrets_and_says_where_values_come_from(installed: CliRunner) -> None:
-    Path(".env").write_text("MTN_MOMO_API_KEY=hush\nAFRICASTALKING_SENDER=7890\n")
+    wave = {"BASE_URL": "http://127.0.0.1/", "API_KEY": "hush", "WEBHOOK_SECRET": "hush", "STATUS_PER_SECOND": "7"}
+    Path(".env").write_text("".join(f"WAVE_{name}={value}\n" for name, value in wave.items()))
     done = installed.invoke(app, ["config"], env={"REDIS_URL": "redis://:hush@cache:6379/0"})
     assert done.exit_code == 0
     assert SECRET_KEY not in done.output
     assert "hush" not in done.output
     lines = {line.split()[0]: line for line in done.output.splitlines()}
     assert lines["SPOTLIGHT_SECRET_KEY"].endswith("****  (environment)")
-    assert lines["AFRICASTALKING_SENDER"].endswith("7890  (.env)")
+    assert lines["WAVE_STATUS_PER_SECOND"].endswith("7  (.env)")
     assert lines["PORT"].endswith("8080  (default)")
     assert "redis://:****@cache:6379/0" in lines["REDIS_URL"]
+
+
+def test_config_tells_what_would_stop_the_start(installed: CliRunner) -> None:
+    Path(".env").write_text("STRIPE_SECRET_KEY=sk_live_1\nSTRIPE_WEBHOOK_SECRET=whsec_1\n")
+    done = installed.invoke(app, ["config"])
+    assert done.exit_code == 2
+    assert "a demo reaches no real operator" in done.stderr
 
 
 def test_config_lists_and_complains_where_nothing_is_set(run: CliRunner) -> None:
@@ -151,6 +172,22 @@ def test_masking(name: str, value: str, shown: str) -> None:
     assert configuration.masked(name, value) == shown
 
 
+def test_another_secret_key_is_refused(installed: CliRunner) -> None:
+    assert installed.invoke(app, ["admin", "list"]).exit_code == 0
+    done = installed.invoke(app, ["admin", "list"], env={"SPOTLIGHT_SECRET_KEY": "7b1e0f49c885b7d20a1c94e4f7f8a63d"})
+    assert done.exit_code == 2
+    assert "SPOTLIGHT_SECRET_KEY: is not the key that this database was written with" in done.stderr
+
+
+def test_the_vault_rotates_to_the_first_key(installed: CliRunner, database: Database) -> None:
+    keys = {"SPOTLIGHT_OWNER_DATABASE_URL": database.owner_url, "SPOTLIGHT_VAULT_KEYS": f"2:{'7b1e0f49c88' * 3}x,1"}
+    assert installed.invoke(app, ["admin", "list"]).exit_code == 0
+    done = installed.invoke(app, ["vault", "rotate"], env=keys)
+    assert done.exit_code == 0, done.output
+    assert "sealed again: 0 values" in done.output
+    assert installed.invoke(app, ["admin", "list"]).exit_code == 2
+
+
 def test_doctor_finds_answering_servers(installed: CliRunner) -> None:
     done = installed.invoke(app, ["doctor"])
     assert done.exit_code == 0, done.output
@@ -166,6 +203,42 @@ def test_doctor_names_what_is_wrong(installed: CliRunner, database: Database, mo
     assert done.exit_code == 1
     wrong = [line.split(":")[0].split(maxsplit=1)[1] for line in done.output.splitlines() if line.startswith("WRONG")]
     assert wrong == ["disk", "PostgreSQL", "Redis"]
+
+
+def test_doctor_shows_what_is_set_aside(installed: CliRunner, database: Database) -> None:
+    assert "set aside" not in installed.invoke(app, ["doctor"]).output
+
+    async def plant() -> None:
+        owner = await asyncpg.connect(database.owner_url)
+        await owner.execute("insert into set_aside values ('contest', 'c1', 'SettlementBroken', now(), now())")
+        await owner.close()
+
+    run_apart(plant())
+    assert "set aside: contest" in installed.invoke(app, ["doctor"]).output
+
+
+def test_doctor_tells_of_upkeep_that_fails(installed: CliRunner, database: Database) -> None:
+    async def plant() -> None:
+        owner = await asyncpg.connect(database.owner_url)
+        names = await owner.fetch(
+            "select inhrelid::regclass::text from pg_inherits where inhparent = 'votes'::regclass"
+        )
+        for name in sorted(row[0] for row in names)[-2:]:
+            await owner.execute(f"drop table {name}")
+        await owner.execute("insert into upkeep values ('partitions', now(), now(), 'ProgrammingError')")
+        await owner.execute("insert into upkeep values ('purge', now() - interval '5 days')")
+        await owner.close()
+
+    fine = installed.invoke(app, ["doctor"]).output
+    assert "months of votes" in fine
+    assert "run `spotlight partitions`" not in fine
+    run_apart(plant())
+    shown = installed.invoke(app, ["doctor"]).output
+    for told in ("run `spotlight partitions`", "failed with ProgrammingError", "run `spotlight purge`"):
+        assert told in shown
+    assert "made votes_" in installed.invoke(app, ["partitions"]).output
+    assert installed.invoke(app, ["purge"]).output == "nothing is old enough\n"
+    assert "run `spotlight" not in installed.invoke(app, ["doctor"]).output
 
 
 def test_doctor_asks_telegram_about_the_bot(installed: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from typer.testing import CliRunner
 
+from gateway.cli.identity import PASSWORD as PASSWORD_VARIABLE
 from gateway.cli.main import app
 from tests.engines import SECRET_KEY, Database, run_apart
+from tests.gateway.cli.staff import PASSWORD, hire
 from tests.gateway.cli.test_contest import MTN
 from tests.gateway.usecases.test_reconcile import statement
 
@@ -26,25 +27,14 @@ def run(tmp_path: Path, database: Database, redis_url: str, monkeypatch: pytest.
         "REDIS_URL": redis_url,
         "SPOTLIGHT_SECRET_KEY": SECRET_KEY,
         "SPOTLIGHT_ENV": "demo",
+        PASSWORD_VARIABLE: PASSWORD,
         **MTN,
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    run_apart(_hire(database))
+    run_apart(hire(database.superuser_url, AWA, YAO))
     return CliRunner()
-
-
-async def _hire(database: Database) -> None:
-    connection = await asyncpg.connect(database.superuser_url)
-    try:
-        for email in (AWA, YAO):
-            await connection.execute(
-                "insert into staff (id, email, password_hash, role) values (gen_random_uuid(), $1, '-', 'finance')",
-                email,
-            )
-    finally:
-        await connection.close()
 
 
 def done(run: CliRunner, *words: str, status: int = 0) -> str:
@@ -68,14 +58,24 @@ def test_fees_are_set_and_shown(run: CliRunner) -> None:
 def test_an_unnamed_payment_is_imported_decided_and_booked(run: CliRunner, tmp_path: Path) -> None:
     file = tmp_path / "day.csv"
     file.write_bytes(statement({"our_reference": "x"}))
-    assert "1 missing here" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=1)
-    assert "imported before" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=2)
+    assert "1 missing here" in done(run, "reconcile", str(file), "--provider", "mtn_momo", "--as", AWA, status=1)
+    assert "imported before" in done(run, "reconcile", str(file), "--provider", "mtn_momo", "--as", AWA, status=2)
     (found,) = json.loads(done(run, "reconcile", "differences", "--json", status=1))
     words = ("--as", "awa@house.test", "--reason", "nobody knows it")
-    said = done(run, "reconcile", "resolve", str(found["id"]), "--action", "unexplained", *words)
-    assert "ledger transaction" in said
+    (group,) = json.loads(done(run, "reconcile", "groups", "--json"))
+    assert (group["many"], group["amount_minor"]) == (1, 500)
+    assert group["key"] in done(run, "reconcile", "groups")
+    assert f"{found['id']}  " in done(run, "reconcile", "differences", "--group", group["key"], status=1)
+    said = done(run, "reconcile", "resolve", group["key"], "--action", "unexplained", *words)
+    assert "books: operator_clearing +500, unexplained -500" in said
+    request = said.split()[1]
+    assert request in done(run, "reconcile", "requests")
+    assert f"asked about in request {request}" in done(run, "reconcile", "differences", status=1)
+    assert "somebody else" in done(run, "reconcile", "approve", request, "--as", AWA, status=2)
+    assert "1 of 1 differences decided" in done(run, "reconcile", "approve", request, "--as", YAO)
     assert "nothing differs" in done(run, "reconcile", "differences")
-    assert "unexplained by awa@house.test" in done(run, "reconcile", "differences", "--all")
+    assert "nothing differs" in done(run, "reconcile", "groups")
+    assert "unexplained by awa@house.test, yao@house.test" in done(run, "reconcile", "differences", "--all")
     balances = json.loads(done(run, "ledger", "balances", "--json"))
     assert {b["account"]: b["amount_minor"] for b in balances} == {"operator_clearing": 500, "unexplained": -500}
     assert "XOF: balances" in done(run, "ledger", "trial")
@@ -85,14 +85,33 @@ def test_an_unnamed_payment_is_imported_decided_and_booked(run: CliRunner, tmp_p
     assert "holds" in done(run, "audit", "money")
 
 
+def test_an_import_is_taken_back_by_two(run: CliRunner, tmp_path: Path) -> None:
+    file = tmp_path / "day.csv"
+    file.write_bytes(statement({"our_reference": "x"}))
+    done(run, "reconcile", str(file), "--provider", "mtn_momo", "--as", AWA, status=1)
+    (imported,) = json.loads(done(run, "reconcile", "files", "--json"))
+    assert (imported["name"], imported["lines"], imported["open"]) == ("day.csv", 1, 1)
+    said = done(run, "reconcile", "undo", imported["id"], "--as", AWA, "--reason", "of another account")
+    assert "nothing is done yet" in said
+    request = said.split()[1]
+    assert "turned down" in done(run, "reconcile", "reject", request, "--as", YAO)
+    request = done(run, "reconcile", "undo", imported["id"], "--as", AWA, "--reason", "of another account").split()[1]
+    assert "day.csv is taken back" in done(run, "reconcile", "approve", request, "--as", YAO)
+    assert "nothing differs" in done(run, "reconcile", "differences")
+    assert "taken back" in done(run, "reconcile", "files")
+    assert "1 missing here" in done(run, "reconcile", str(file), "--provider", "mtn_momo", "--as", AWA, status=1)
+
+
 def test_told_in_a_sentence(run: CliRunner, tmp_path: Path) -> None:
-    assert "no account 'wave'" in done(run, "reconcile", __file__, "--provider", "wave", status=2)
+    assert "no account 'wave'" in done(run, "reconcile", __file__, "--provider", "wave", "--as", AWA, status=2)
     assert "no instant" in done(run, "ledger", "trial", "--at", "soon", status=2)
     assert "no contest 'x'" in done(run, "ledger", "balances", "--contest", "x", status=2)
-    assert "no difference 99" in done(
-        run, "reconcile", "resolve", "99", "--action", "accept", "--as", AWA, "--reason", "none there", status=2
-    )
-    assert "No such file" in done(run, "reconcile", str(tmp_path / "none.csv"), "--provider", "mtn_momo", status=1)
+    words = ("--as", AWA, "--reason", "none there")
+    assert "no difference 99" in done(run, "reconcile", "resolve", "99", "--action", "accept", *words, status=2)
+    assert "is no import" in done(run, "reconcile", "undo", "x", *words, status=2)
+    assert "is no group" in done(run, "reconcile", "differences", "--group", "x", status=2)
+    none = str(tmp_path / "none.csv")
+    assert "No such file" in done(run, "reconcile", none, "--provider", "mtn_momo", "--as", AWA, status=1)
 
 
 def test_an_operator_that_does_not_answer(run: CliRunner) -> None:
@@ -112,7 +131,7 @@ def test_a_beneficiary_is_registered_and_confirmed_and_the_organiser_frozen(
     for name, value in OUT.items():
         monkeypatch.setenv(name, value)
     words = ("demo", "0505060708", "--name", "Awa", "--operator", "mtn_momo", "--reason", "contract of May")
-    assert "not one of the staff" in done(
+    assert "or there is no such account" in done(
         run, "payout", "beneficiary", "add", *words, "--as", "eve@house.test", status=2
     )
     said = done(run, "payout", "beneficiary", "add", *words, "--as", AWA)

@@ -7,12 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
-from sqlalchemy import text
 from typer.testing import CliRunner
 
+from gateway.cli.identity import CODE
+from gateway.cli.identity import PASSWORD as PASSWORD_VARIABLE
 from gateway.cli.main import app
+from gateway.domain.staff import Role
+from gateway.storage.staff import PostgresStaff
+from gateway.storage.vault import Vault
 from tests.engines import SECRET_KEY, Database, run_apart
+from tests.gateway.cli.staff import PASSWORD, hire
 from tests.gateway.money_rig import ASKER, CHECKER, MoneyRig, opened
 
 COMMANDS = [
@@ -35,11 +41,12 @@ def run(
         "REDIS_URL": redis_url,
         "SPOTLIGHT_SECRET_KEY": SECRET_KEY,
         "SPOTLIGHT_ENV": "demo",
+        PASSWORD_VARIABLE: PASSWORD,
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    in_rig(database, hire)
+    run_apart(hire(database.superuser_url, ASKER, CHECKER))
     runner = CliRunner()
 
     def invoke(line: str, *more: str) -> tuple[int, str, str]:
@@ -61,18 +68,6 @@ def in_rig(database: Database, act: Callable[[MoneyRig], Awaitable[Any]]) -> Any
             await rig.close()
 
     return run_apart(inside())
-
-
-async def hire(rig: MoneyRig) -> None:
-    async with rig.engine.begin() as connection:
-        for email, active in ((ASKER, True), (CHECKER, True), ("gone@house.test", False)):
-            await connection.execute(
-                text(
-                    "insert into staff (id, email, password_hash, role, active)"
-                    " values (gen_random_uuid(), :e, 'x', 'finance', :a)"
-                ),
-                {"e": email, "a": active},
-            )
 
 
 def request_in(said: str) -> str:
@@ -144,8 +139,11 @@ def test_a_payment_is_known_by_what_a_voter_can_tell(
     [
         (f"refund ask {NOBODY} --as {ASKER} --reason because", "no payment has the reference"),
         (f"refund ask 123 --as {ASKER} --reason because", "no payment has the reference"),
-        (f"refund ask {NOBODY} --as eve@house.test --reason because", "eve@house.test is not one of the staff"),
-        (f"refund ask {NOBODY} --as gone@house.test --reason because", "name yourself with --as"),
+        (
+            f"refund ask {NOBODY} --as eve@house.test --reason because",
+            "the password or the code of eve@house.test is wrong",
+        ),
+        (f"refund ask {NOBODY} --as eve@house.test --reason because", "name yourself with --as"),
         (f"refund approve {NOBODY} --as {CHECKER}", "`spotlight refund list` shows them"),
         (f"refund done {NOBODY} --operator-reference x --as {ASKER} --reason because", "there is no refund"),
         ("void preview nowhere --from 2026-01-01 --to 2026-01-02", "there is no contest 'nowhere'"),
@@ -270,3 +268,67 @@ def test_a_callback_is_replayed_by_one_person(run: Callable[..., tuple[int, str,
     status, said, _ = run(f"callbacks replay {number} --as {ASKER}", *WHY)
     assert status == 0
     assert said.endswith("done: will be judged again\n")
+
+
+def test_nobody_is_somebody_else(
+    run: Callable[..., tuple[int, str, str]], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One person with a shell is one person: --as wants that person's password."""
+    order = in_rig(database, lambda rig: rig.counted())
+    asked = request_in(run(f"refund ask {order.payment_reference} --as {ASKER}", *WHY)[1])
+    monkeypatch.setenv(PASSWORD_VARIABLE, "a guess of somebody")
+    for _ in range(5):
+        status, said, wrong = run(f"refund approve {asked} --as {CHECKER}")
+        assert (status, said) == (2, "")
+        assert f"error: the password or the code of {CHECKER} is wrong" in wrong
+    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
+    status, _, wrong = run(f"refund approve {asked} --as {CHECKER}")
+    assert (status, "too many failed tries: come back in" in wrong) == (2, True)
+    assert in_rig(database, lambda rig: rig.status(order)) == "settled"
+
+
+def test_the_password_may_be_piped_in(
+    run: Callable[..., tuple[int, str, str]], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = in_rig(database, lambda rig: rig.counted())
+    monkeypatch.delenv(PASSWORD_VARIABLE)
+    line = ["refund", "ask", str(order.payment_reference), "--as", ASKER, *WHY]
+    assert CliRunner().invoke(app, line, input="a guess\n").exit_code == 2
+    done = CliRunner().invoke(app, line, input=f"{PASSWORD}\n")
+    assert (done.exit_code, "amount: 500 XOF" in done.stdout) == (0, True), done.output
+
+
+def test_a_second_factor_is_asked_for_where_there_is_one(
+    run: Callable[..., tuple[int, str, str]], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = in_rig(database, lambda rig: rig.counted())
+    secret = pyotp.random_base32(32)
+
+    async def enrol(rig: MoneyRig) -> None:
+        accounts = PostgresStaff(rig.engine, Vault(SECRET_KEY))
+        member = (await accounts.listed())[0].member
+        assert member.email == ASKER
+        assert await accounts.begin_factor(member.id, secret)
+        assert await accounts.confirm_factor(member.id, 1)
+
+    in_rig(database, enrol)
+    line = f"refund ask {order.payment_reference} --as {ASKER}"
+    assert run(line, *WHY)[0] == 2
+    monkeypatch.setenv(CODE, pyotp.TOTP(secret).now())
+    assert run(line, *WHY)[0] == 0
+    assert run(line, *WHY)[0] == 2, "a code is used once"
+
+
+def test_a_command_has_the_rights_of_the_role(run: Callable[..., tuple[int, str, str]], database: Database) -> None:
+    """Support asks and does not decide; an auditor does neither; in production nobody does without a factor."""
+    order = in_rig(database, lambda rig: rig.counted())
+    run_apart(hire(database.superuser_url, CHECKER, role=Role.AUDITOR))
+    line = f"refund ask {order.payment_reference} --as"
+    status, _, wrong = run(f"{line} {CHECKER}", *WHY)
+    assert (status, wrong) == (2, f"error: the role auditor of {CHECKER} lacks refund\n")
+    asked = request_in(run(f"{line} {ASKER}", *WHY)[1])
+    for role in (Role.AUDITOR, Role.SUPPORT):
+        run_apart(hire(database.superuser_url, CHECKER, role=role))
+        status, _, wrong = run(f"refund approve {asked} --as {CHECKER}")
+        assert (status, wrong) == (2, f"error: the role {role.value} of {CHECKER} lacks decide\n")
+    assert in_rig(database, lambda rig: rig.status(order)) == "settled"

@@ -49,7 +49,7 @@ def test_listed_and_closed(run: Run, database: Database) -> None:
     assert (line["ticket"], line["vote_id"], line["kind"]) == (number, str(order.vote_id), "debited")
     for word, who, wrong in (
         (number[:-1], ASKER, f"error: there is no ticket {number[:-1]}\n"),
-        (number, "gone@house.test", "error: gone@house.test is not one of the staff, or no longer; name yourself"),
+        (number, "gone@house.test", "error: the password or the code of gone@house.test is wrong, or there is no such"),
     ):
         status, _, told = run(f"ticket close {word} --as {who}", *WHY)
         assert status == 2

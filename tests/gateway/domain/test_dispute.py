@@ -67,6 +67,15 @@ def test_what_is_known_by_a_callback_alone_is_asked_about_first(state: State) ->
         assert effect_of(state, PAID, lost, refund_stoppable=True, proved=False) is None
 
 
+@pytest.mark.parametrize("state", list(State))
+def test_parts_that_are_all_of_it_end_a_refund_and_take_no_vote(state: State) -> None:
+    part = Money(200, "XOF")
+    found = effect_of(state, PAID, part, refund_stoppable=True, together=PAID)
+    assert found is (Effect.REFUND_STOPPED if state is State.REFUND_DUE else EFFECTS[state][1])
+    assert effect_of(State.REFUND_DUE, PAID, part, refund_stoppable=False, together=PAID) is None
+    assert effect_of(State.REFUND_DUE, PAID, part, refund_stoppable=True, together=Money(501, "XOF")) is Effect.PERSON
+
+
 def test_a_refund_that_may_have_left_is_waited_for() -> None:
     assert effect_of(State.REFUND_DUE, PAID, PAID, refund_stoppable=False) is None
 

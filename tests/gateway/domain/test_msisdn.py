@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.domain.msisdn import Msisdn, NumberFault, mask, read_msisdn
-from gateway.domain.wallet import PaymentMethod, guess_method
+from gateway.domain.wallet import PaymentMethod, guess_method, may_have, not_taken_yet
 
 GOOD = [
     ("0501020304", "CI", "+2250501020304"),
@@ -80,3 +80,30 @@ def test_masks() -> None:
 )
 def test_wallet_guess(e164: str, country: str, network: str | None, method: PaymentMethod | None) -> None:
     assert guess_method(Msisdn(e164, country), network) is method
+
+
+@pytest.mark.parametrize(
+    ("e164", "country", "network", "wallets", "not_taken"),
+    [
+        ("+2250501020304", "CI", None, "MTN", None),
+        ("+2250701020304", "CI", None, "ORANGE", None),
+        ("+2250101020304", "CI", None, "", "Moov Money"),
+        ("+2250901020304", "CI", None, "MTN ORANGE", None),
+        ("+2250701020304", "CI", "61205", "MTN", None),
+        ("+2250701020304", "CI", "moov", "", "Moov Money"),
+        ("+2250701020304", "CI", "99999", "ORANGE", None),
+        # Numbers are taken along there, so that only the network of the SIM is certain.
+        ("+237671234567", "CM", None, "MTN ORANGE", None),
+        ("+237661234567", "CM", None, "MTN ORANGE", None),
+        ("+237671234567", "CM", "62402", "ORANGE", None),
+        ("+237671234567", "CM", "62404", "", None),
+        ("+221771234567", "SN", None, "MTN ORANGE", None),
+    ],
+)
+def test_wallets_that_a_number_may_have(
+    e164: str, country: str, network: str | None, wallets: str, not_taken: str | None
+) -> None:
+    number = Msisdn(e164, country)
+    found = {method for method in PaymentMethod if may_have(number, method, network)}
+    assert found == {PaymentMethod.WAVE, PaymentMethod.CARD, *(PaymentMethod[name] for name in wallets.split())}
+    assert not_taken_yet(number, network) == not_taken

@@ -13,6 +13,7 @@ from gateway.domain.routing import Rails
 from gateway.domain.wallet import PaymentMethod
 from tests.demo import demo_contest
 from tests.rails import RAILS
+from tests.rails import RAILS_WITH_WAVE as WAVE
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 CONTEST = demo_contest()
@@ -26,6 +27,7 @@ WISH = Wish(
     payer=Msisdn("+2250501020304", "CI"),
     voter=None,
 )
+MOOV = Msisdn("+2250101020304", "CI")
 BOTH = frozenset({"mtn_momo", "orange_money"})
 
 
@@ -48,10 +50,23 @@ def test_a_sale_is_priced_by_us() -> None:
         ({"method": PaymentMethod.CARD}, Refusal.METHOD_UNAVAILABLE),
         ({"payer": None}, Refusal.BAD_NUMBER),
         ({"payer": Msisdn("+237671234567", "CM")}, Refusal.FOREIGN_NUMBER),
+        ({"payer": MOOV}, Refusal.NOT_ITS_WALLET),
+        ({"payer": MOOV, "method": PaymentMethod.ORANGE}, Refusal.NOT_ITS_WALLET),
+        ({"payer": MOOV, "method": None}, Refusal.NO_WALLET),
+        ({"method": PaymentMethod.ORANGE}, Refusal.NOT_ITS_WALLET),
+        # The network is that of the number which speaks for itself.
+        ({"network": "61202", "voter": WISH.payer}, Refusal.NOT_ITS_WALLET),
     ],
 )
 def test_refusals(change: dict[str, object], refusal: Refusal) -> None:
     assert check_wish(replace(WISH, **change), now=NOW, rails=RAILS) is refusal  # type: ignore[arg-type] # one field
+
+
+def test_a_wallet_that_the_number_may_have_is_sold() -> None:
+    assert isinstance(check_wish(replace(WISH, payer=MOOV, method=PaymentMethod.WAVE), now=NOW, rails=WAVE), Sale)
+    # Typed by another phone, or by that phone, whose network knows better than its prefix.
+    assert isinstance(check_wish(replace(WISH, network="61202"), now=NOW, rails=RAILS), Sale)
+    assert isinstance(check_wish(replace(WISH, payer=MOOV, voter=MOOV, network="61205"), now=NOW, rails=RAILS), Sale)
 
 
 def test_window() -> None:

@@ -10,17 +10,13 @@ NOW = 1_000.0
 @pytest.mark.parametrize(
     ("seconds", "share"),
     [
-        (0, 0.5),
-        (59.9, 0.5),
-        (60, 0.625),
-        (69.9, 0.625),
-        (70, 0.75),
-        (80, 0.875),
-        (90, 1.0),
+        (0, 0.9),
+        (4.9, 0.9),
+        (5, 1.0),
         (1e9, 1.0),
     ],
 )
-def test_half_for_a_minute_then_by_steps(seconds: float, share: float) -> None:
+def test_a_tenth_for_five_seconds(seconds: float, share: float) -> None:
     assert Pace().slower(NOW).at(NOW + seconds) == share
 
 
@@ -28,11 +24,11 @@ def test_half_for_a_minute_then_by_steps(seconds: float, share: float) -> None:
     ("told", "share"),
     [
         # Calls that were under way say it too.
-        ([0, 0.2, 0.9], 0.5),
-        ([0, 1], 0.25),
-        ([0, 30, 59], 0.125),
-        ([0, 70], 0.375),
-        ([0, 120], 0.5),
+        ([0, 0.2, 0.9], 0.9),
+        ([0, 1], 0.675),
+        ([0, 1, 2], 0.50625),
+        ([0, 6], 0.9),
+        ([0, 1, 2, 7], 0.545625),
         (list(range(0, 200, 2)), 2.0**-10),
     ],
 )
@@ -40,7 +36,14 @@ def test_told_again(told: list[float], share: float) -> None:
     pace = Pace()
     for seconds in told:
         pace = pace.slower(NOW + seconds)
-    assert pace.at(NOW + told[-1]) == share
+    assert pace.at(NOW + told[-1]) == pytest.approx(share)
+
+
+def test_what_was_lost_comes_back_by_steps() -> None:
+    pace = Pace(0.5, NOW)
+    assert [pace.at(NOW + seconds) for seconds in (0, 4, 5, 9, 10, 15, 20, 25, 60)] == [
+        0.5, 0.5, 0.6, 0.6, 0.7, 0.8, 0.9, 1.0, 1.0,
+    ]  # fmt: skip
 
 
 def test_who_was_never_told_has_all() -> None:
@@ -49,7 +52,17 @@ def test_who_was_never_told_has_all() -> None:
 
 @pytest.mark.parametrize(
     ("per_second", "share", "left"),
-    [(10, 1.0, 10), (10, 0.5, 5), (10, 0.125, 1), (10, 2.0**-10, 1), (1, 0.5, 1), (3, 0.5, 1), (5, 0.625, 3)],
+    [
+        (10, 1.0, 10),
+        (10, 0.9, 9),
+        (30, 0.9, 27),
+        (10, 0.5, 5),
+        (10, 0.125, 1),
+        (10, 2.0**-10, 1),
+        (1, 0.5, 1),
+        (3, 0.5, 1),
+        (5, 0.625, 3),
+    ],
 )
 def test_never_less_than_one_a_second(per_second: int, share: float, left: int) -> None:
     assert rate_left(per_second, share) == left

@@ -19,6 +19,7 @@ from gateway.domain.payment import (
     advance,
     after_not_found,
     check_delay_seconds,
+    may_send_again,
     public_reason,
     public_status,
     states_before,
@@ -31,6 +32,7 @@ C, V, S, P = Actor.COLLECTOR, Actor.VERIFIER, Actor.SETTLER, Actor.STAFF
 STEPS = [
     ("created", "calling", C, "sent"),
     ("created", "never_sent", C, "failed"),
+    ("created", "withheld", C, "failed"),
     ("sent", "accepted", C, "pending"),
     ("sent", "put_back", C, "created"),
     ("sent", "put_back", V, "created"),
@@ -119,6 +121,14 @@ def test_an_observation_of_one_actor_leads_to_one_state() -> None:
 )
 def test_success_is_compared_with_what_was_asked(received: Money, seen: Seen) -> None:
     assert success_seen(Money(500, "XOF"), received) is seen
+
+
+@pytest.mark.parametrize(
+    ("tries", "minutes", "may"),
+    [(0, 0, True), (4, 14.9, True), (5, 0, False), (6, 0, False), (1, 15, False), (0, 60, False)],
+)
+def test_an_order_is_sent_five_times_within_a_quarter_of_an_hour(tries: int, minutes: float, may: bool) -> None:
+    assert may_send_again(tries=tries, age=timedelta(minutes=minutes)) is may
 
 
 @pytest.mark.parametrize(

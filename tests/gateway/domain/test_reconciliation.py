@@ -173,3 +173,33 @@ def test_what_went_back_is_seen_to_come_and_go() -> None:
 )
 def test_balance_gap(operator: int, book: int, transit: InTransit, gap: int) -> None:
     assert balance_gap(operator, book, transit) == gap
+
+
+BACK = replace(HELD, reference=UUID(int=3), kind=LineKind.REFUND, provider_reference="T_BACK", payment=OURS)
+BACK_LINE = replace(LINE, kind=LineKind.REFUND, payer_index=None)
+
+
+@pytest.mark.parametrize(
+    ("line", "held"),
+    [
+        (replace(BACK_LINE, external_id="SPABCDEFGHJKMN"), BACK),  # the order code of its payment
+        (replace(BACK_LINE, external_id=str(OURS)), BACK),  # our reference of its payment
+        (replace(BACK_LINE, our_reference=str(BACK.reference)), BACK),
+        (replace(BACK_LINE, our_reference="cos-1"), replace(BACK, provider_reference="cos-1")),  # its session
+        (replace(BACK_LINE, provider_reference="T_BACK"), BACK),  # its own transaction
+    ],
+)
+def test_a_refund_is_named_as_its_payment_is(line: Line, held: Booked) -> None:
+    found = match(line, [HELD, OTHER, held])
+    assert found is not None
+    assert found[0] is held
+    # The payment's own line stays the payment's, and another code is another order's.
+    assert match(replace(LINE, external_id="SPABCDEFGHJKMN"), [held, HELD]) == (HELD, MatchedBy.OUR_REFERENCE)
+    assert match(replace(BACK_LINE, external_id="SPOTHER"), [HELD, held]) is None
+
+
+def test_of_several_refunds_of_a_payment_it_is_the_one_that_was_paid() -> None:
+    void, done = replace(BACK, reference=UUID(int=4), ended=None), replace(BACK, reference=UUID(int=5))
+    found = match(replace(BACK_LINE, external_id="SPABCDEFGHJKMN"), [void, replace(BACK, lines=1), done])
+    assert found is not None
+    assert found[0] is done

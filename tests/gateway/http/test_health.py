@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.http import health, middleware
-from gateway.http.health import HEALTH, Check, Figure, Refresher
+from gateway.http.health import HEALTH, Check, Concern, Figure, Refresher
 
 Client = TestClient[web.Request, web.Application]
 
@@ -48,6 +48,17 @@ async def test_ready_when_everybody_answers() -> None:
         answer = await client.get("/readyz")
         assert answer.status == 200
         assert await answer.json() == {"status": "ok", "checks": {"postgresql": "ok", "redis": "ok"}}
+
+
+async def concerned() -> None:
+    raise Concern("too few months ahead: votes")
+
+
+async def test_what_will_fail_later_is_shown_and_sends_nobody_elsewhere() -> None:
+    async with serving({"postgresql": well, "partitions": concerned}) as client:
+        answer = await client.get("/readyz")
+        assert answer.status == 200
+        assert (await answer.json())["checks"]["partitions"] == "too few months ahead: votes"
 
 
 async def test_not_ready_says_because_of_whom(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,3 +139,25 @@ async def test_figures_that_cannot_be_read_do_not_hide_the_counts() -> None:
 async def test_metrics_may_want_a_token(given: str, status: int) -> None:
     async with serving({}, token="right") as client:
         assert (await client.get("/metrics", headers={"Authorization": given})).status == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"x-forwarded-for": "41.66.1.2"}, 403),
+        ({"Forwarded": "for=41.66.1.2"}, 403),
+        ({"Via": "1.1 p"}, 403),
+    ],
+)
+async def test_metrics_without_a_token_are_for_this_machine(headers: dict[str, str], status: int) -> None:
+    async with serving({}) as client:
+        answer = await client.get("/metrics", headers=headers)
+        shown = await answer.text()
+    assert (answer.status, "spotlight_" in shown) == (status, status == 200)
+
+
+async def test_metrics_without_a_token_are_for_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "LOOPBACK", ())
+    async with serving({}) as client:
+        assert (await client.get("/metrics")).status == 403

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
 from gateway.http import middleware
+from gateway.http.app_keys import PUBLIC_URL
 from gateway.http.health import REGISTRY
 from gateway.http.middleware import surface_of
 from gateway.http.pages import Pages
@@ -63,6 +64,23 @@ async def half_sent(request: web.Request) -> web.StreamResponse:
     await stream.prepare(request)
     await stream.write(b"half")
     raise RuntimeError("in the middle")
+
+
+@pytest.mark.parametrize(
+    ("public_url", "path", "strict"),
+    [
+        ("https://vote.example", "/fine", True),
+        ("https://vote.example", "/api/fine", True),
+        ("https://vote.example", "/nowhere", True),
+        ("http://127.0.0.1:8080", "/fine", False),
+    ],
+)
+async def test_a_browser_stays_with_https_behind_a_proxy_too(public_url: str, path: str, strict: bool) -> None:
+    app = application(pages=True)
+    app[PUBLIC_URL] = public_url
+    async with TestClient(TestServer(app)) as client:
+        answer = await client.get(path)
+    assert ("Strict-Transport-Security" in answer.headers) is strict
 
 
 def application(*, pages: bool = False) -> web.Application:

@@ -6,8 +6,9 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
+from gateway.domain.network import read_networks, subject_of
 from gateway.http.problems import Problem
-from gateway.http.rate_limits import RateLimits, subject_of
+from gateway.http.rate_limits import SHARED_FACTOR, RateLimits
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -17,8 +18,11 @@ def request_from(address: str) -> web.Request:
 
 
 @asynccontextmanager
-async def limits_of(url: str, *, enabled: bool = True, exempt_loopback: bool = False) -> AsyncIterator[RateLimits]:
-    limits = RateLimits(url, enabled=enabled, exempt_loopback=exempt_loopback, web_votes=3, writes=5)
+async def limits_of(
+    url: str, *, enabled: bool = True, exempt_loopback: bool = False, shared: str = ""
+) -> AsyncIterator[RateLimits]:
+    crowds = read_networks(shared)
+    limits = RateLimits(url, enabled=enabled, exempt_loopback=exempt_loopback, web_votes=3, writes=5, shared=crowds)
     yield limits
     await limits.close()
     await limits.close()
@@ -41,6 +45,14 @@ async def test_an_address_has_its_number_a_minute(redis_url: str) -> None:
     async with limits_of(redis_url) as limits:
         assert await refused_of(limits, "192.0.2.1", 5) == 2
         assert await refused_of(limits, "192.0.2.2", 3) == 0
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7", "::ffff:203.0.113.7", "2001:db8:5::1"])
+async def test_an_address_that_is_many_peoples_asks_as_often_as_they_do(redis_url: str, address: str) -> None:
+    async with limits_of(redis_url, shared="203.0.113.0/24, 2001:db8:5::/48") as limits:
+        assert await refused_of(limits, address, 3 * SHARED_FACTOR) == 0
+        assert await refused_of(limits, address, 1) == 1
+        assert await refused_of(limits, "192.0.2.1", 4) == 1
 
 
 async def test_forms_and_writes_are_counted_apart(redis_url: str) -> None:

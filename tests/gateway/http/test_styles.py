@@ -1,4 +1,4 @@
-from gateway.http.styles import squeeze
+from gateway.http.styles import squeeze, strip
 
 
 def test_what_a_browser_does_not_need_is_left_out() -> None:
@@ -10,3 +10,14 @@ def test_what_a_browser_does_not_need_is_left_out() -> None:
         ".a>.b,.c :hover{color:var(--ink);margin:0 auto}"
         '@media (min-width:48rem) and (hover){.a{width:calc(100% - 2px);content:""}}'
     )
+
+
+def test_comments_and_indentation_of_a_script_are_left_out() -> None:
+    script = """// what it does
+    const place = "https://vote.example"; // stays
+    if (place) {
+      // why
+      go(`${place}/x`);
+    }
+    """
+    assert strip(script) == 'const place = "https://vote.example"; // stays\nif (place) {\ngo(`${place}/x`);\n}'

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from gateway.domain.staff_request import Act
 from gateway.ports.house import HouseUnavailable, IncomingCallback
-from gateway.storage.callbacks import INSERT_SECONDS, PostgresCallbacks
+from gateway.storage.callbacks import INSERT_SECONDS, PostgresCallbacks, body_of
 from gateway.storage.engine import make_engine
 from gateway.storage.figures import PostgresFigures
 from gateway.storage.owed import PostgresOwed
@@ -73,7 +74,9 @@ AWAY = OperationalError("insert", {}, Exception("connection refused"))
 
 
 async def stored(rig: MoneyRig) -> list[bytes]:
-    return sorted(bytes(row.body) for row in await rig.rows("select body from callbacks"))
+    """Bodies as they came."""
+    found = await rig.rows("select record_id, body, body_cipher from callbacks")
+    return sorted(body_of(rig.vault, row.record_id, row.body, row.body_cipher) for row in found)
 
 
 async def test_postgresql_away_costs_nothing_but_time(rig: MoneyRig, faulty: Faulty, spool: Spool) -> None:
@@ -297,6 +300,53 @@ async def test_a_copy_is_replayed_as_a_copy_and_the_first_as_the_first(rig: Mone
     found = await rig.rows("select duplicate_of from callbacks order by id")
     assert [row.duplicate_of for row in found] == [None, numbers[0]]
     assert await rig.one("select hinted_at is not null from payments")
+
+
+async def test_nobody_reads_a_number_in_the_table_or_on_the_disk(rig: MoneyRig, faulty: Faulty, spool: Spool) -> None:
+    body = b'{"payer": {"partyId": "2250501020304"}, "status": "SUCCESSFUL"}'
+    await faulty.store(callback(body))
+    faulty.fault = AWAY
+    await faulty.store(callback(body))
+    faulty.fault = None
+    (segment,) = spool._segments()
+    written = segment.read_bytes()
+    await faulty.drain()
+    table: str = await rig.one(
+        "select string_agg(encode(body_cipher, 'hex') || encode(body_hash, 'hex'), '') from callbacks"
+    )
+    for number in (b"501020304", b"501020304".hex().encode(), sha256(body).hexdigest().encode()):
+        assert number not in written
+        assert number not in table.encode()
+    assert await stored(rig) == [body, body]
+    assert await rig.one("select count(distinct body_hash) from callbacks") == 1
+
+
+async def test_what_an_earlier_release_stored_or_spooled_is_read(rig: MoneyRig, faulty: Faulty, spool: Spool) -> None:
+    order = await rig.placed()
+    await rig.collect()
+    row = dict(faulty._row(callback(TRUE, rig.vault.callback_token(order.payment_reference))))
+    await spool.append(line({**{name: row[name] for name in row if name != "body_cipher"}, "body": TRUE}))
+    await faulty.drain()
+    assert await rig.one("select body from callbacks") == TRUE
+    assert await rig.judge() == 1
+    assert await rig.one("select outcome from callbacks") == "hint"
+
+
+async def test_a_broken_seal_holds_up_no_other(rig: MoneyRig) -> None:
+    order = await rig.placed()
+    await rig.collect()
+    await rig.callback(None, b"anything")
+    async with rig.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "insert into callbacks (record_id, provider, method, headers, body_cipher,"
+                " body_hash, remote) values (gen_random_uuid(), 'mtn_momo', 'POST', '{}', 'x', 'x', '')"
+            )
+        )
+    await rig.callback(order, TRUE)
+    assert await rig.judge() == 3
+    outcomes = await rig.rows("select outcome from callbacks order by id")
+    assert [row.outcome for row in outcomes] == ["nothing", "nothing", "hint"]
 
 
 async def counts(rig: MoneyRig) -> dict[tuple[str, str], int]:

@@ -3,6 +3,9 @@
 import asyncio
 
 import pytest
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gateway.storage.coalescer import Coalescer, Overloaded
 
@@ -49,6 +52,33 @@ async def test_a_failed_batch_runs_member_by_member() -> None:
     assert results[0] == 2
     assert isinstance(results[1], ValueError)
     assert results[2] == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "calls"),
+    [
+        (ConnectionRefusedError(), 1),
+        (TimeoutError(), 1),
+        (PoolTimeoutError(), 1),
+        (OperationalError("", {}, Exception()), 1),
+        (DBAPIError("", {}, Exception()), 1),
+        (RedisError(), 1),
+        (DataError("", {}, Exception()), 201),
+        (IntegrityError("", {}, Exception()), 201),
+    ],
+)
+async def test_a_server_that_is_away_fails_a_batch_once(error: Exception, calls: int) -> None:
+    made = 0
+
+    async def work(items: list[int]) -> list[int]:
+        nonlocal made
+        made += 1
+        raise error
+
+    coalescer: Coalescer[int, int] = Coalescer(work)
+    results = await asyncio.gather(*(coalescer.do(n) for n in range(200)), return_exceptions=True)
+    assert results == [error] * 200
+    assert made == calls
 
 
 async def test_a_member_may_fail_alone() -> None:

@@ -8,6 +8,11 @@ import pytest
 from redis.exceptions import RedisError, ResponseError
 
 from gateway.storage.redis_link import READ, RedisSessions, RedisTrips, connect_for_trips
+from gateway.storage.session_seal import SessionSeal
+from gateway.storage.vault import Vault
+from tests.gateway.rig import SECRET_KEY
+
+SEAL = SessionSeal(Vault(SECRET_KEY))
 
 
 @pytest.fixture
@@ -18,14 +23,14 @@ async def trips(redis_url: str) -> AsyncIterator[RedisTrips]:
 
 
 async def test_everybody_gets_what_they_asked_for(trips: RedisTrips) -> None:
-    sessions = RedisSessions(trips)
+    sessions = RedisSessions(trips, SEAL)
     sessions.put_soon(("a", b"1", 60), ("b", b"2", 60))
     await sessions.put("c", b"3", 60)
     found: tuple[Any, ...] = await asyncio.gather(
         sessions.get("a"),
         trips.command("PING"),
         sessions.get_all("b", "missing", "c"),
-        trips.command("STRLEN", "a"),
+        trips.command("EXISTS", SEAL.name("a")),
         sessions.put("d", b"4", 60),
         sessions.get("c"),
     )
@@ -34,14 +39,14 @@ async def test_everybody_gets_what_they_asked_for(trips: RedisTrips) -> None:
 
 
 async def test_what_is_stored_dies_in_time(trips: RedisTrips) -> None:
-    sessions = RedisSessions(trips)
+    sessions = RedisSessions(trips, SEAL)
     await asyncio.gather(sessions.put("a", b"1", 60), sessions.put("b", b"2", 5))
-    assert 55 < await trips.command("TTL", "a") <= 60
-    assert 0 < await trips.command("TTL", "b") <= 5
+    assert 55 < await trips.command("TTL", SEAL.name("a")) <= 60
+    assert 0 < await trips.command("TTL", SEAL.name("b")) <= 5
 
 
 async def test_the_later_of_two_for_one_key_stays(trips: RedisTrips) -> None:
-    sessions = RedisSessions(trips)
+    sessions = RedisSessions(trips, SEAL)
     sessions.put_soon(("a", b"1", 60))
     sessions.put_soon(("a", b"2", 60))
     # Together with the writes, in one trip.
@@ -52,22 +57,50 @@ async def test_one_bad_command_spoils_nobody_elses(trips: RedisTrips) -> None:
     await trips.command("SADD", "a set", "x")
     found: tuple[Any, ...] = await asyncio.gather(
         trips.command("INCR", "a set"),
-        RedisSessions(trips).put("a", b"1", 60),
-        trips.command(READ, "a set", "a"),
+        RedisSessions(trips, SEAL).put("a", b"1", 60),
+        trips.command(READ, "a set", SEAL.name("a")),
         return_exceptions=True,
     )
     assert isinstance(found[0], ResponseError)
-    assert tuple(found[1:]) == (None, [None, b"1"])
-    assert await RedisSessions(trips).get("a") == b"1"
+    assert (found[1], found[2][0], SEAL.open(SEAL.name("a"), found[2][1])) == (None, None, b"1")
+    assert await RedisSessions(trips, SEAL).get("a") == b"1"
 
 
 async def test_without_redis_a_session_is_forgotten() -> None:
     client = connect_for_trips("redis://127.0.0.1:1/0")
     trips = RedisTrips(client)
-    sessions = RedisSessions(trips)
+    sessions = RedisSessions(trips, SEAL)
     sessions.put_soon(("a", b"1", 60))
     await sessions.put("b", b"2", 60)
     assert await sessions.get_all("a", "b") == [None, None]
     with pytest.raises((RedisError, OSError)):
         await trips.command("PING")
     await client.aclose()
+
+
+async def test_redis_holds_no_number_in_clear(trips: RedisTrips) -> None:
+    sessions, number = RedisSessions(trips, SEAL), "+2250501020304"
+    sessions.put_soon((f"ussd:africastalking:{number}:ATUid_1", f'["07",{number},5]'.encode(), 60))
+    await sessions.put(f"ussd:reached:{number}", b'["star","07",5,"fr"]', 60)
+    names = await trips.command("KEYS", "*")
+    held = b"\n".join([*names, *[await trips.command("GET", name) for name in names]])
+    assert len(names) == 2
+    assert not [word for word in (b"501020304", b"ussd", b'"07"', b"star") if word in held]
+
+
+@pytest.mark.parametrize("spoiled", [None, b"", b"short", b"x" * 60])
+def test_a_value_that_is_not_ours_is_none(spoiled: bytes | None) -> None:
+    assert SEAL.open(SEAL.name("a"), spoiled) is None
+
+
+def test_a_value_opens_under_its_own_key_and_root_only() -> None:
+    sealed = SEAL.seal(SEAL.name("a"), b"1")
+    other = SessionSeal(Vault("another root key, long enough, too"))
+    assert SEAL.open(SEAL.name("a"), sealed) == b"1"
+    assert SEAL.open(SEAL.name("b"), sealed) is None
+    assert other.name("a") != SEAL.name("a")
+    assert other.open(SEAL.name("a"), sealed) is None
+
+
+def test_half_a_surrogate_pair_in_a_key_is_a_key() -> None:
+    assert SEAL.name("ussd:\ud800") != SEAL.name("ussd:\ud801")

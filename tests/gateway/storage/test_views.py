@@ -1,6 +1,7 @@
 """Many orders asked about at once: only what changed is told, by one statement."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from gateway.domain.payment import PublicStatus
+from gateway.ports.payment_provider import Accepted, Redirect
 from tests.gateway.rig import Rig
 from tests.gateway.scripted_provider import paid
 
@@ -28,7 +30,10 @@ async def test_only_changed_orders_are_told(rig: Rig) -> None:
     assert {view.status for _, view in first.values()} == {PublicStatus.PENDING}
     marks = {vote: mark for vote, (mark, _) in first.items()}
     assert await rig.views.changed_orders(marks) == {}
+    assert {view.pay_before for _, view in first.values()} == {None}  # no operator has a deadline yet
     await rig.collect()
+    asked = await rig.views.changed_orders(marks)
+    assert all(view.pay_before for _, view in asked.values())
     rig.provider.query_script = [paid()]
     await rig.make_due()
     await rig.verify()
@@ -51,3 +56,21 @@ async def test_a_thousand_orders_cost_one_statement(rig: Rig) -> None:
 
 async def test_nothing_asked_is_nothing_told(rig: Rig) -> None:
     assert await rig.views.changed_orders({}) == {}
+
+
+async def test_the_pages_of_many_orders_are_one_question_and_stay_known(rig: Rig) -> None:
+    orders = [await rig.placed(number=f"+22505010203{n:02d}") for n in range(3)]
+    votes = [order.vote_id for order in orders]
+    assert await rig.views.payment_links(votes) == {}
+    ends = await rig.now() + timedelta(minutes=10)
+    rig.provider.create_script = [Redirect(f"https://pay.example/{n}", ends) for n in range(2)]
+    rig.provider.create_script.append(Accepted())
+    await rig.collect()
+    links = await rig.views.payment_links([*votes, uuid4()])
+    assert len(links) == 2
+    assert set(links.values()) == {"https://pay.example/0", "https://pay.example/1"}
+    rig.provider.query_script = [paid()]
+    await rig.make_due()
+    await rig.verify()
+    await rig.settle_all()
+    assert await rig.views.payment_links(votes) == links

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -15,12 +14,13 @@ from gateway.ports.accounts import Asked
 from gateway.ports.payment_provider import Accepted, Collection, CreateResult, NotFound, NotSent, Unknown
 from gateway.usecases.collect_payments import AHEAD, Collector
 from gateway.usecases.verify_payments import Verifier
+from tests.gateway.collecting import MTN, GatedProvider, drained, kept, ordered, states
 from tests.gateway.fixed_accounts import FixedAccounts
 from tests.gateway.rig import NoBudget, Rig
 from tests.gateway.scripted_provider import ScriptedProvider
 from tests.rails import PUSH, XOF
 
-MTN, SECOND, ORANGE = "mtn_momo", "mtn_momo@two", "orange_money"
+SECOND, ORANGE = "mtn_momo@two", "orange_money"
 
 
 @pytest.fixture
@@ -33,48 +33,10 @@ async def rig(database: Any) -> AsyncIterator[Rig]:
         await made.close()
 
 
-@dataclass
-class GatedProvider(ScriptedProvider):
-    """Answers a creation once its gate is open, and knows how many are under way."""
-
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    under_way: int = 0
-    most: int = 0
-    begun: asyncio.Queue[UUID] = field(default_factory=asyncio.Queue)
-
-    def __post_init__(self) -> None:
-        self.gate.set()
-
-    async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
-        self.begun.put_nowait(collection.reference)
-        await self.gate.wait()
-        self.under_way -= 1
-        return await super().create(collection, otp)
-
-
 def two_accounts(*closed: str) -> FixedAccounts:
     every = tuple(Rail(account, "CI", PaymentMethod.MTN, PUSH, XOF) for account in (MTN, SECOND))
     orange = Rail(ORANGE, "CI", PaymentMethod.ORANGE, PUSH, XOF)
     return FixedAccounts(Rails((*every, orange), frozenset(closed)))
-
-
-async def ordered(rig: Rig, many: int, start: int = 0) -> None:
-    for number in range(start, start + many):
-        await rig.placed(number=f"+22505{number:08d}")
-
-
-async def drained(collector: Collector) -> int:
-    total = 0
-    while done := await collector.step():
-        total += done
-    return total
-
-
-async def states(rig: Rig) -> dict[tuple[str, str], int]:
-    rows = await rig.rows("select provider, status, count(*) as many from payments group by 1, 2")
-    return {(row.provider, row.status): row.many for row in rows}
 
 
 async def test_places_are_filled_and_never_more(rig: Rig) -> None:
@@ -291,11 +253,6 @@ class TwoStepProvider(ScriptedProvider):
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
         self.seen.append(dict(collection.secrets))
         return await super().create(collection, otp)
-
-
-async def kept(rig: Rig) -> Mapping[str, str]:
-    (row,) = await rig.rows("select reference, secrets_cipher from payments")
-    return rig.payments._reader.secrets(row.reference, row.secrets_cipher)
 
 
 async def test_what_is_prepared_is_kept_before_money_is_asked_for(rig: Rig, monkeypatch: Any) -> None:

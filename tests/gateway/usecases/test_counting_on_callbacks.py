@@ -18,17 +18,18 @@ from gateway.domain.staff_request import Act, ActRefused
 from gateway.ports.house import IncomingCallback
 from gateway.ports.payment_provider import Failed, Hint, NotFound, PayerReason, Reversed, StillOpen, Succeeded
 from gateway.ports.raw_exchange import RawRequest
-from gateway.ports.stores import Observation, SeenReversal
+from gateway.ports.reversals import SeenReversal
+from gateway.ports.stores import Observation
 from gateway.ports.work import Work
-from gateway.storage.disputes import act_on_lost
+from gateway.storage.disputes import act_on_lost, record_reversals
 from gateway.storage.money_places import MoneyPlaces
 from gateway.storage.owed import PostgresOwed
 from gateway.storage.provisional import PostgresProvisional
 from gateway.usecases.provisional import AskedLater, CountingOnCallbacks
 from gateway.usecases.verify_payments import Verifier, judge_callbacks
-from payments.mtn_momo_answers import read_claims
+from payments.providers.mtn_momo.answers import read_claims
 from tests.gateway.money_rig import ASKER, REASON, MoneyRig
-from tests.gateway.rig import PUBLIC_URL, NoBudget
+from tests.gateway.rig import PUBLIC_URL, NoBudget, asked_all
 from tests.gateway.scripted_provider import ScriptedProvider, paid
 
 THEIRS, ANYWHERE = "212.88.125.100", "203.0.113.9"
@@ -61,7 +62,7 @@ class CountingRig(MoneyRig):
 
     async def verify(self) -> int:
         self.later = AskedLater(self.provisional, self.payments, self.show)
-        return await Verifier(self.payments, self.providers, NoBudget(), later=self.later).step()
+        return await asked_all(Verifier(self.payments, self.providers, NoBudget(), later=self.later))
 
     async def behind(self, **wish: Any) -> PlacedOrder:
         """An order that the payer was asked for, while three others wait for a question."""
@@ -324,7 +325,7 @@ async def test_nobody_gives_back_what_is_not_proved(rig: CountingRig) -> None:
 async def test_a_lost_dispute_waits_until_the_payment_is_proved(rig: CountingRig) -> None:
     order = await rig.counted_on()
     reference, lost = order.payment_reference, Reversed("dispute_lost", order.amount, "du_1", "{}")
-    await rig.payments.record_reversals([SeenReversal(1, "mtn_momo", lost, reference)])
+    await record_reversals(rig.engine, [SeenReversal("mtn_momo", lost, reference)])
     assert (await act_on_lost(rig.engine), await rig.status(order)) == (0, "settled")
     rig.provider.query_script = [paid(order.amount.amount_minor)]
     await rig.verify()

@@ -5,6 +5,7 @@ import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from sqlalchemy import text
 
 from gateway.domain.money import Money
 from gateway.domain.routing import Rails
-from gateway.domain.staff_request import Act, ActRefused, RequestStatus
+from gateway.domain.staff_request import Act, ActRefused, RequestStatus, Why
 from gateway.ports.accounts import Accounts
 from gateway.ports.payment_provider import (
     Accepted,
@@ -31,18 +32,20 @@ from gateway.ports.payment_provider import (
     Unknown,
 )
 from gateway.storage.beneficiaries import PostgresBeneficiaries
+from gateway.storage.difference_acts import freeze_decision
 from gateway.storage.payout_desk import PostgresPayoutDesk, payout_freezers
 from gateway.storage.payout_statements import payout_statement
 from gateway.storage.payouts import PostgresPayouts
 from gateway.storage.staff_money import freezers
 from gateway.storage.staff_requests import PostgresStaffRequests
+from gateway.storage.tickets import PostgresTickets
 from gateway.usecases.account_watch import UNWATCHED
 from gateway.usecases.pay_out import pay_out
 from gateway.usecases.payout_acts import payout_executors, register_beneficiary
 from gateway.usecases.payout_papers import statement_csv, statement_text
 from gateway.usecases.staff_acts import StaffActs
 from tests.gateway.fixed_accounts import FixedAccounts
-from tests.gateway.money_rig import ASKER, CHECKER, REASON, MoneyRig
+from tests.gateway.money_rig import ASKER, CHECKER, REASON, RIGHTS, MoneyRig, hire
 from tests.gateway.rig import PUBLIC_URL, NoBudget
 from tests.gateway.scripted_provider import ScriptedProvider
 
@@ -81,12 +84,12 @@ class Desk(MoneyRig):
         super().__init__(app_url, PayingProvider())
         self.provider.can = replace(self.provider.can, can_pay_out=True, pays_from_float=True, knows_holders=True)
         self.payouts = PostgresPayouts(self.engine, self.vault, PUBLIC_URL)
-        self.desk = PostgresPayoutDesk(self.engine, lambda account, country: True)
-        self.beneficiaries = PostgresBeneficiaries(self.engine, self.vault, timedelta(hours=24))
+        self.desk = PostgresPayoutDesk(self.engine, lambda account, country: True, RIGHTS)
+        self.beneficiaries = PostgresBeneficiaries(self.engine, self.vault, timedelta(hours=24), RIGHTS)
         more = payout_executors(self.desk.carry_out, self.beneficiaries.confirm, self.doorbell)
-        making = {**freezers(), **payout_freezers(), **self.beneficiaries.freezers()}
+        making = {**freezers(), **payout_freezers(), **self.beneficiaries.freezers(), Act.RECONCILE: freeze_decision}
         self.acts = StaffActs(
-            PostgresStaffRequests(self.engine, making), {**self.acts._executors, **more}, self.doorbell
+            PostgresStaffRequests(self.engine, making, RIGHTS), {**self.acts._executors, **more}, self.doorbell
         )
 
     async def run(self, statement: str, **parameters: Any) -> None:
@@ -254,16 +257,52 @@ async def test_what_may_be_taken_back_is_not_paid_out(desk: Desk) -> None:
     await desk.run("update payments set provisional = false")
 
 
-async def test_an_open_difference_stops_it(desk: Desk) -> None:
+async def test_what_one_person_does_wants_the_right_too(desk: Desk) -> None:
+    """Registering, retiring, freezing and closing a ticket need no second person, and a role with the right."""
+    beneficiary = UUID(await desk.beneficiary())
+    eve = await hire(desk.engine, "eve@house.test", "auditor")
+    tickets = PostgresTickets(desk.engine, desk.vault, RIGHTS)
+    for act in (
+        partial(desk.registered, person=eve),
+        partial(desk.beneficiaries.retire, beneficiary, person=eve, reason=REASON),
+        partial(desk.desk.freeze, "demo", frozen=True, reason=REASON, person=eve),
+        partial(tickets.close, "13", person=eve, reason=REASON),
+    ):
+        with pytest.raises(ActRefused) as refused:
+            await act()
+        assert refused.value.why is Why.NOT_ALLOWED
+    assert await desk.one("select count(*) from beneficiaries where retired_at is null") == 1
+    assert not (await desk.desk.position("star")).frozen
+
+
+@pytest.mark.parametrize(
+    ("whose", "account", "stops"),
+    [
+        ("star", "mtn_momo", True),
+        ("star", "wave", True),  # its own money, wherever it is
+        ("mboa", "mtn_momo", False),  # of another contest
+        (None, "mtn_momo", True),  # of no contest, in the account that would pay
+        (None, "wave", False),
+    ],
+)
+async def test_an_open_difference_stops_only_what_it_touches(
+    desk: Desk, whose: str | None, account: str, stops: bool
+) -> None:
     beneficiary = await desk.beneficiary()
+    asked = await desk.ask(beneficiary)
     await desk.run(
-        "insert into differences (provider, kind, amount_minor, currency, detail)"
-        " values ('mtn_momo', 'missing_here', 5, 'XOF', 'x'), ('wave', 'missing_here', 5, 'XOF', 'x')"
+        "insert into differences (provider, kind, amount_minor, currency, detail, contest_id)"
+        " values (:p, 'double', 500, 'XOF', '-', (select id from contests where slug = :c))",
+        p=account,
+        c=whose,
     )
-    with pytest.raises(ActRefused, match="1 differences"):
-        await desk.ask(beneficiary)
+    if stops:
+        with pytest.raises(ActRefused, match="1 differences"):
+            await desk.ask(beneficiary)
+    outcome = await desk.acts.decide(asked, CHECKER, approve=True)
+    assert outcome.status is (RequestStatus.FAILED if stops else RequestStatus.DONE)
     await desk.run("update differences set status = 'resolved'")
-    await desk.ask(beneficiary)
+    await desk.ask(beneficiary, 25)
 
 
 async def test_a_frozen_organiser_is_paid_nothing(desk: Desk) -> None:

@@ -18,13 +18,14 @@ from gateway.ports.payment_provider import (
     PayerReason,
     Purpose,
     Rejected,
+    Reversed,
     StillOpen,
     Succeeded,
     Unavailable,
     Unknown,
 )
 from gateway.ports.refunds import OpenRefund
-from gateway.usecases.refund_answers import of_report, of_send
+from gateway.usecases.refund_answers import of_report, of_send, past_us
 
 NOW = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
 DAY = timedelta(hours=24)
@@ -46,6 +47,30 @@ REFUND = OpenRefund(
 )
 OLD = replace(REFUND, sent_at=NOW - DAY, owed_since=NOW - DAY)
 GONE = replace(REFUND, not_found_count=2, not_found_since=NOW - timedelta(seconds=60))
+
+
+def part(minor: int, currency: str = "XOF") -> Reversed:
+    return Reversed("refunded_past_us", Money(minor, currency), f"re_{minor}", "{}")
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole", "code"),
+    [
+        ([part(200), part(300)], True, "X"),
+        ([part(500)], True, "X"),
+        ([part(200)], False, "partly_given_back"),
+        ([part(200), part(500)], False, "partly_given_back"),
+        ([part(500), part(1, "EUR")], False, "partly_given_back"),
+        ([part(500, "EUR")], False, "partly_given_back"),
+    ],
+)
+def test_what_was_given_back_past_us_is_a_persons_unless_it_is_all(
+    parts: list[Reversed], whole: bool, code: str
+) -> None:
+    told = Rejected("X", PayerReason.OTHER, given_back=tuple(parts))
+    waits, person = past_us(REFUND, told, 0)
+    assert (waits is not None, waits is None or waits.seen is RefundSeen.PUT_OFF) == (whole, True)
+    assert (person.seen, person.reason_code, person.evidence_word) == (RefundSeen.GIVEN_UP, code, "failed")
 
 
 def refused(reason: PayerReason = PayerReason.LIMIT, *, alarm: bool = False) -> Rejected:

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from gateway.domain.texting import Routes
 from gateway.ports.message_sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
+from gateway.storage.set_aside import passes
 from gateway.usecases.send_messages import send_messages
 from tests.gateway.rig import Rig
 from tests.gateway.scripted_provider import paid
@@ -88,6 +89,7 @@ class Outbox:
             chats=self.chat,
             write=lambda kind, language, values: f"{kind} {language}",
             parts=lambda text: 1,
+            passes=passes,
         )
 
     async def send_at_every_chance(self) -> None:
@@ -127,6 +129,22 @@ async def outbox(database: Any) -> AsyncIterator[Outbox]:
     rig = await Rig(database.app_url).open()
     yield Outbox(rig, database.owner_url)
     await rig.close()
+
+
+async def test_an_answer_that_nobody_understands_loses_no_other(outbox: Outbox) -> None:
+    async def stumble(sent: OutboundText) -> None:
+        if sent.to == OTHER:
+            raise TypeError("not what the documents say")
+
+    good, stumbled, poisonous = await outbox.owe(), await outbox.owe(to=OTHER), await outbox.owe()
+    outbox.first.meanwhile = stumble
+    outbox.first.script += [SendAccepted("m1"), SendAccepted("m\x002")]
+    assert await outbox.send() == 3
+    found = {message: (await outbox.row(message))["status"] for message in (good, stumbled, poisonous)}
+    assert sorted(found.values()) == ["sent", "unknown", "unknown"]
+    assert found[stumbled] == "unknown"
+    await outbox.send_at_every_chance()
+    assert outbox.asked == ["first:3"], "what may have been sent is not sent again"
 
 
 async def test_sent_once_with_parts_and_cost(outbox: Outbox) -> None:

@@ -18,8 +18,9 @@ from gateway.ports.work import Work
 from gateway.storage.owed import PostgresOwed
 from gateway.storage.staff_money import PostgresStaffMoney
 from gateway.storage.staff_requests import PostgresStaffRequests
+from gateway.storage.staff_rights import StaffRights
 from gateway.usecases.staff_acts import StaffActs
-from tests.gateway.money_rig import ASKER, CHECKER, REASON, Killed, MoneyRig, opened
+from tests.gateway.money_rig import ASKER, CHECKER, REASON, RIGHTS, Killed, MoneyRig, hire, opened
 from tests.gateway.scripted_provider import paid
 
 
@@ -134,7 +135,7 @@ async def test_turned_down_nothing_moves_and_it_stays_so(rig: MoneyRig) -> None:
     assert outcome.status is RequestStatus.REJECTED
     assert await rig.status(order) == "settled"
     with pytest.raises(ActRefused) as refused:
-        await rig.acts.decide(asked, "eve@house.test", approve=True)
+        await rig.acts.decide(asked, await hire(rig.engine, "eve@house.test"), approve=True)
     assert refused.value.why is Why.DECIDED
 
 
@@ -188,7 +189,7 @@ async def test_two_requests_for_one_payment_give_it_back_once(rig: MoneyRig) -> 
 async def test_one_decision_at_once_wins(rig: MoneyRig) -> None:
     order = await rig.counted()
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
-    people = [f"p{n}@house.test" for n in range(5)]
+    people = [await hire(rig.engine, f"p{n}@house.test") for n in range(5)]
     results = await asyncio.gather(
         *(rig.acts.decide(asked, person, approve=True) for person in people), return_exceptions=True
     )
@@ -400,7 +401,7 @@ async def test_a_temporary_error_leaves_it_approved_and_a_fault_of_ours_ends_it(
             raise answer
         return answer
 
-    requests = PostgresStaffRequests(rig.engine, {})
+    requests = PostgresStaffRequests(rig.engine, {}, RIGHTS)
     acts = StaffActs(requests, {Act.PAYOUT: execute}, rig.doorbell, temporary=(Away,))
     asked = await acts.ask(Act.PAYOUT, "x", {}, REASON, ASKER)
     with pytest.raises(Away):
@@ -424,3 +425,71 @@ async def test_requests_are_listed_by_status_and_act(rig: MoneyRig) -> None:
     assert [request.id for request in found] == [waiting]
     assert await rig.acts.requests.listed(statuses=[RequestStatus.DONE]) == []
     assert await rig.acts.requests.listed(acts=[Act.VOID_WINDOW]) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "asks", "decides"),
+    [("owner", True, True), ("finance", True, True), ("support", True, False), ("auditor", False, False)],
+)
+async def test_roles_hold_where_all_doors_meet(rig: MoneyRig, role: str, asks: bool, decides: bool) -> None:
+    order, eve = await rig.counted(), await hire(rig.engine, "eve@house.test", role)
+    why = set()
+    try:
+        await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, eve)
+    except ActRefused as refused:
+        why.add(("asks", refused.why))
+    asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
+    try:
+        await rig.acts.decide(asked, eve, approve=True)
+    except ActRefused as refused:
+        why.add(("decides", refused.why))
+    wanted = {"asks": asks, "decides": decides}
+    assert why == {(what, Why.NOT_ALLOWED) for what, may in wanted.items() if not may}
+    assert await rig.status(order) == ("refund_due" if decides else "settled")
+
+
+async def test_the_rights_are_those_of_the_moment(rig: MoneyRig) -> None:
+    order = await rig.counted()
+    asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
+    for email in (ASKER, CHECKER):
+        await hire(rig.engine, email, active=False)
+        with pytest.raises(ActRefused) as refused:
+            await rig.acts.decide(asked, CHECKER, approve=True)
+        assert (refused.value.why, email in str(refused.value)) == (Why.NO_PERSON, True)
+        await hire(rig.engine, email)
+    assert await rig.status(order) == "settled"
+    assert (await rig.acts.decide(asked, CHECKER, approve=True)).status is RequestStatus.DONE
+
+
+async def test_without_a_second_factor_nobody_acts_in_production(rig: MoneyRig) -> None:
+    order = await rig.counted()
+    strict = PostgresStaffRequests(rig.engine, {}, StaffRights(factor_wanted=True))
+    acts = StaffActs(strict, rig.acts._executors, rig.doorbell)
+    with pytest.raises(ActRefused, match="no second factor") as refused:
+        await acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
+    assert refused.value.why is Why.NOT_ALLOWED
+
+
+async def test_who_works_for_one_organiser_touches_no_other(rig: MoneyRig) -> None:
+    order, asked = await rig.counted(), []
+    for act, subject in ((Act.REFUND_PAYMENT, order.payment_reference), (Act.VOID_WINDOW, "star")):
+        params = {"from": "2020-01-01T00:00+00:00", "to": "2100-01-01T00:00+00:00"}
+        asked.append(await rig.acts.ask(act, str(subject), params, REASON, ASKER))
+    async with rig.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "with made as (insert into organisers (id, slug, name) values (gen_random_uuid(), 'other', 'Other')"
+                " returning id) update staff set organiser_id = made.id from made where email = :e"
+            ),
+            {"e": CHECKER},
+        )
+    for one in asked:
+        with pytest.raises(ActRefused) as refused:
+            await rig.acts.decide(one, CHECKER, approve=True)
+        assert refused.value.why is Why.UNKNOWN
+    for act in (Act.REFUND_PAYMENT, Act.VOID_WINDOW, Act.RELEASE_HELD, Act.RETRY_REFUND, Act.REPLAY_CALLBACK):
+        for subject in (str(order.payment_reference), "star", "1", "9" * 30):
+            with pytest.raises(ActRefused) as refused:
+                await rig.acts.ask(act, subject, {}, REASON, CHECKER)
+            assert refused.value.why is Why.UNKNOWN
+    assert await rig.status(order) == "settled"

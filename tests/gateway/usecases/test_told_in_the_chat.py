@@ -70,6 +70,15 @@ async def test_why_it_was_not_paid_is_told_in_the_chat_too(rig: Rig) -> None:
     await rig.verify()
     (message,) = await rig.messages.claim_due(10, ROUTES)
     assert (message.kind, message.chat_id, message.to) == ("payment_failed", CHAT, "")
+    assert message.params["paid_elsewhere"] is False  # nobody is known to vote from another number
+
+
+@pytest.mark.parametrize(("verified", "elsewhere"), [("+2250708091011", True), ("+2250501020304", False)])
+async def test_whether_another_number_paid_is_a_fact_of_the_text(rig: Rig, verified: str, elsewhere: bool) -> None:
+    await ordered(rig, verified=verified)
+    await settled(rig)
+    (message,) = await rig.messages.claim_due(10, ROUTES)
+    assert message.params["paid_elsewhere"] is elsewhere
 
 
 async def test_without_a_bot_nobody_is_texted_for_a_typed_number(rig: Rig) -> None:

@@ -1,21 +1,23 @@
 """Statement files as operators and spreadsheets write them, and files that are none."""
 
 import io
+import zipfile
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from openpyxl import Workbook
 
-import payments.reconciliation.formats
+import payments.providers
 from gateway.discovery import discover
 from gateway.domain.money import Money
 from gateway.domain.reconciliation import LineKind
 from gateway.ports.reconciliation import StatementLine, StatementUnreadable
 from payments.reconciliation.reader import read_statement
-from payments.sandbox.book import STATEMENT_HEADER
+from payments.reconciliation.tables import rows_of
+from sandbox.operators.book import STATEMENT_HEADER
 
-FORMATS = discover(payments.reconciliation.formats, "STATEMENT")
+FORMATS = {code: found.statement for code, found in discover(payments.providers).items() if found.statement}
 SANDBOX_HEAD = ",".join(STATEMENT_HEADER)
 MTN_HEAD = "Id,External Transaction Id,Date,Status,Type,From,To,Amount,Fee,Currency"
 OURS = "5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10"
@@ -143,13 +145,87 @@ def test_what_cannot_be_read_is_refused_whole(text: bytes, said: str) -> None:
     assert said in str(refused.value)
 
 
+def mtn(*amounts: str, currency: str = "XOF", kind: str = "Debit") -> list[StatementLine]:
+    rows = "".join(
+        f'{n},SP{n},2026-11-21 08:00:00,Successful,{kind},,,"{amount}",0,{currency}\n'
+        for n, amount in enumerate(amounts)
+    )
+    return lines("mtn_momo", f"{MTN_HEAD}\n{rows}")
+
+
+@pytest.mark.parametrize(
+    ("amounts", "read"),
+    [
+        (("25.500",), [25_500]),
+        (("1.000", "25.000", "25.500"), [1_000, 25_000, 25_500]),
+        (("1.000", "1.234.000"), [1_000, 1_234_000]),
+        (("1.000", "2.000,00"), [1_000, 2_000]),
+        (("500", "25.000", "7.250"), [500, 25_000, 7_250]),
+        (("500.00", "1,000.00"), [500, 1_000]),
+        (("500", "1,000"), [500, 1_000]),
+        (("0.000", "500.0"), [500]),
+    ],
+)
+def test_marks_between_thousands_are_read_by_what_the_file_shows(amounts: tuple[str, ...], read: list[int]) -> None:
+    assert [line.amount.amount_minor for line in mtn(*amounts)] == read
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        ("1.000",),
+        ("25.000", "500"),
+        ("1.000", "500.00"),  # a point before a fraction elsewhere
+        ("1.000", "25.500", "500.00"),  # and between thousands, too
+        ("1,000", "25.500", "1.000"),  # nor do both marks stand between thousands
+    ],
+)
+def test_an_amount_that_may_be_two_is_refused(amounts: tuple[str, ...]) -> None:
+    with pytest.raises(StatementUnreadable, match="thousands or a fraction"):
+        mtn(*amounts)
+
+
+def test_a_comma_before_three_digits_where_a_comma_is_the_mark_of_a_fraction() -> None:
+    text = ORANGE.replace("1 500,00", "1,000")
+    with pytest.raises(StatementUnreadable, match="thousands or a fraction"):
+        lines("orange_money", text)
+    paid, out = lines("orange_money", text.replace("2 000;\n3", "12,500;\n3"))
+    assert (paid.amount, out.amount) == (Money(1000, "XOF"), Money(12_500, "XOF"))
+
+
+def test_cents_have_two_digits() -> None:
+    assert mtn("1.00", "12.5", currency="EUR")[0].amount == Money(100, "EUR")
+    with pytest.raises(StatementUnreadable, match="thousands or a fraction"):
+        mtn("1.000", currency="EUR")
+
+
+def test_signs_are_kept() -> None:
+    """Money of a collection that left is no collection; a payout that came back is no payout."""
+    (left,) = mtn("-1000")
+    assert (left.kind, left.amount) == (LineKind.REFUND, Money(1000, "XOF"))
+    assert [line.kind for line in mtn("-2000", "2000", kind="Transfer")] == [LineKind.PAYOUT, LineKind.OTHER]
+    assert [line.kind for line in mtn("2000", "3000", kind="Transfer")] == [LineKind.PAYOUT] * 2
+    credit = ORANGE.replace(";;1 500,00", ";;-1 500,00").replace(";2 000;\n3", ";;2 000\n3")
+    assert [line.kind for line in lines("orange_money", credit)] == [LineKind.REFUND, LineKind.OTHER]
+    debit = ORANGE.replace(";2 000;\n3", ";-2 000;\n3")
+    assert [line.kind for line in lines("orange_money", debit)] == [LineKind.COLLECTION, LineKind.PAYOUT]
+
+
 def test_the_first_faults_are_named_and_the_others_counted() -> None:
     rows = "".join(f"{n},SPA,2026-11-21,Successful,Debit,,,x,,XOF\n" for n in range(8))
     with pytest.raises(StatementUnreadable, match="and 3 more"):
         lines("mtn_momo", f"{MTN_HEAD}\n{rows}")
 
 
-def test_every_provider_with_a_format_is_one() -> None:
-    import payments.providers
+def test_a_format_has_the_code_of_its_provider() -> None:
+    assert {code: form.code for code, form in FORMATS.items()} == {code: code for code in FORMATS}
+    assert {"mtn_momo", "orange_money", "orange_money_cm"} <= set(FORMATS)
 
-    assert set(FORMATS) <= set(discover(payments.providers))
+
+@pytest.mark.parametrize(("unpacked", "fault"), [(101 << 20, "more than 100 MiB"), (1 << 20, "more than 100 times")])
+def test_a_file_that_unpacks_to_too_much_is_not_opened(unpacked: int, fault: str) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("xl/worksheets/sheet1.xml", b"0" * unpacked)
+    with pytest.raises(StatementUnreadable, match=fault):
+        list(rows_of("mtn.xlsx", file.getvalue()))

@@ -1,0 +1,88 @@
+"""Who is meant: by code, by a whole name, or by something like a name."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Final
+
+from channels.grammar.words import BEFORE_CODE, has_digit, letters_as_digits, normal, tokens_of
+from gateway.domain.contest import Candidate, Contest
+
+OPTIONS_MAX: Final = 3
+_NAME_WORD_MIN: Final = 3
+# Shorter words are like too many others, and so are words that share less than this.
+_ALIKE_WORD_MIN: Final = 4
+_ALIKE: Final = 0.8
+
+
+@lru_cache(maxsize=8192)
+def name_tokens(name: str) -> tuple[str, ...]:
+    """A name or a keyword as it would stand in a normal text."""
+    return tuple(tokens_of(normal(name)))
+
+
+def find(part: Sequence[str], tokens: Sequence[str]) -> int | None:
+    """Where these tokens stand one after the other."""
+    if not part:
+        return None
+    places = range(len(tokens) - len(part) + 1)
+    return next((at for at in places if list(tokens[at : at + len(part)]) == list(part)), None)
+
+
+def by_code(typed: str, contest: Contest) -> tuple[Candidate | None, bool]:
+    """Whose code this is, and whether it was typed exactly: `7` and `O7` are 07 when nothing else is.
+    Only codes that exist are ever found, so a mistyped check digit is nobody's."""
+    if found := contest.candidate(typed):
+        return found, True
+    if not typed.isdigit():
+        return contest.candidate(letters_as_digits(typed)), False
+    value = typed.lstrip("0")
+    alike = [c for c in contest.candidates if value and c.code.lstrip("0") == value]
+    return (alike[0] if len(alike) == 1 else None), False
+
+
+def by_name(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, int, int] | None:
+    """The candidate whose whole name stands in the text, with its place; the longest name wins."""
+    found: list[tuple[Candidate, int, int]] = []
+    for candidate in contest.candidates:
+        name = name_tokens(candidate.name)
+        at = find(name, tokens)
+        if at is not None and not BEFORE_CODE.issuperset(name) and not all(map(has_digit, name)):
+            found.append((candidate, at, at + len(name)))
+    found.sort(key=lambda place: place[1] - place[2])
+    alike = len(found) > 1 and found[0][2] - found[0][1] == found[1][2] - found[1][1]
+    return found[0] if found and not alike else None
+
+
+def near(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, ...]:
+    """At most three who stand and whose name has most of these words, or else words like them."""
+    words = _name_words(tokens)
+    found = _sharing(words, contest)
+    if not found:
+        names = {word for c in contest.standing for word in name_tokens(c.name) if len(word) >= _ALIKE_WORD_MIN}
+        typed = [word for word in words - BEFORE_CODE if len(word) >= _ALIKE_WORD_MIN]
+        found = _sharing(
+            {like for word in typed for like in get_close_matches(word, sorted(names), 3, _ALIKE)}, contest
+        )
+    return found[:OPTIONS_MAX]
+
+
+def sharing_a_word(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, ...]:
+    """Everybody who stands and whose name has one of these words, letter by letter."""
+    return _sharing(_name_words(tokens), contest)
+
+
+def _name_words(tokens: Sequence[str]) -> set[str]:
+    return {token for token in tokens if len(token) >= _NAME_WORD_MIN and not has_digit(token)}
+
+
+def is_like(word: str, name: str) -> bool:
+    """Whether this is a word of that name, or like one."""
+    words = name_tokens(name)
+    return word in words or (len(word) >= _ALIKE_WORD_MIN and bool(get_close_matches(word, words, 1, _ALIKE)))
+
+
+def _sharing(words: set[str], contest: Contest) -> tuple[Candidate, ...]:
+    shared = {c.code: len(words.intersection(name_tokens(c.name))) for c in contest.standing}
+    having = [c for c in contest.standing if shared[c.code]]
+    return tuple(sorted(having, key=lambda c: (-shared[c.code], c.code)))

@@ -1,0 +1,20 @@
+"""What the channel keeps, and where."""
+
+from dataclasses import dataclass
+
+from redis import asyncio as redis_asyncio
+
+from gateway.ports.house import SessionStore
+from gateway.ports.telegram import ChatStore, SendBudget, UpdateStore, WatchedOrders
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Updates, chats, what may be sent, which orders are watched, dialogues."""
+
+    updates: UpdateStore
+    chats: ChatStore
+    budget: SendBudget
+    watched: WatchedOrders
+    sessions: SessionStore
+    redis: "redis_asyncio.Redis"

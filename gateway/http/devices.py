@@ -1,0 +1,56 @@
+"""A browser's own random word, in a cookie that only we can make: it tells one device from another where many are
+behind one address, and is used for nothing else. Whoever refuses it is counted by address alone."""
+
+import hmac
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
+from typing import Final
+
+from aiohttp import web
+
+from gateway.http.app_keys import is_https
+
+COOKIE: Final = "device"
+COOKIE_SECONDS: Final = 400 * 24 * 3600
+_ID_BYTES: Final = 16
+_MAC_BYTES: Final = 16
+_SHAPE: Final = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{22})", re.ASCII)
+
+
+class Devices:
+    """Makes and reads the cookies. `key`: 256 bits that only our processes know."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def read(self, request: web.Request) -> str | None:
+        """The device that sends this request; None without a cookie of ours."""
+        found = _SHAPE.fullmatch(request.cookies.get(COOKIE, ""))
+        if found is None or not hmac.compare_digest(found[2], self.mark(found[1])):
+            return None
+        return found[1]
+
+    def fresh(self) -> str:
+        """A device that was never seen."""
+        return secrets.token_urlsafe(_ID_BYTES)
+
+    def keep(self, request: web.Request, response: web.StreamResponse, device: str) -> None:
+        """Let the browser remember its word."""
+        response.set_cookie(
+            COOKIE,
+            f"{device}.{self.mark(device)}",
+            max_age=COOKIE_SECONDS,
+            samesite="Lax",
+            secure=is_https(request),
+            httponly=True,
+        )
+
+    def mark(self, text: str) -> str:
+        """A keyed hash of a text, 22 characters: who reads it cannot try what the text may be."""
+        mac = blake2b(text.encode(), key=self._key, digest_size=_MAC_BYTES).digest()
+        return urlsafe_b64encode(mac).rstrip(b"=").decode()
+
+
+DEVICES: web.AppKey[Devices] = web.AppKey("devices", Devices)

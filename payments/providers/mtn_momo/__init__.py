@@ -1,0 +1,5 @@
+"""MTN MoMo: collections and disbursements."""
+
+from payments.providers.mtn_momo.provider import REGISTRATION
+
+__all__ = ["REGISTRATION"]

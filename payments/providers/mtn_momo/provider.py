@@ -1,0 +1,285 @@
+"""MTN MoMo: a prompt pushed to the payer's phone, and money back out to a wallet.
+
+Source: MTN MoMo developer portal and community pages (Collection, Disbursement, testing, common errors),
+the published OpenAPI, and runs against the sandbox in September 2026. What its answers mean stands in
+`payments.providers.mtn_momo.answers`, its reason codes in `payments.providers.mtn_momo.reasons`.
+
+| field | what it is |
+| --- | --- |
+| `X-Reference-Id` | our reference, a UUID version 4: the only handle, committed before the call |
+| `X-Callback-Url` | where MTN calls once, at most; carries our own word for the payment |
+| `externalId` | our order code, or a disbursement's reference; echoed, not unique over there |
+| `amount` | text, whole francs; some answers have a number |
+| `payerMessage` | at most 160 over there; ASCII letters, digits and spaces, or the firewall refuses |
+| `referenceIdToRefund` | the reference of the collection that a refund gives back |
+| `reason` | text, or an object with `code`, or absent |
+| `financialTransactionId` | MTN's number, absent while pending; some answers have a number |
+
+Unreliable: 202 means queued and never paid; logical mistakes come as 500 with a code; callbacks are
+unsigned, POST or PUT, and may never come; success five minutes after expiry is normal. A refund is a
+call of the Disbursement product and leaves a wallet of its own; MTN refunds by reference only on the
+platform that collected, so that anything else goes back by transfer.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import uuid4
+
+from gateway.domain.money import Money
+from gateway.domain.wallet import PaymentMethod
+from gateway.ports.payment_provider import (
+    Balance,
+    Capabilities,
+    Collection,
+    CreateResult,
+    Disbursement,
+    DisburseResult,
+    Hint,
+    Kind,
+    NotFound,
+    NotSent,
+    PayerReason,
+    Purpose,
+    Recovery,
+    Rejected,
+    StatusReport,
+    Unavailable,
+    Wallet,
+)
+from gateway.ports.raw_exchange import RawRequest
+from payments.answers import read_object, shows_life, word
+from payments.http_call import STATUS, SUBMIT, HttpCaller
+from payments.plain_text import plain_words
+from payments.providers.mtn_momo.account import Product, Settings, collection_product, disbursement_product
+from payments.providers.mtn_momo.answers import (
+    CODE,
+    Asked,
+    order_code,
+    read_active,
+    read_balance,
+    read_claims,
+    read_status,
+    read_submission,
+)
+from payments.providers.mtn_momo.statement import STATEMENT
+from payments.registration import Registration
+
+MESSAGE_LENGTH_MAX: Final = 100
+OPEN_SECONDS: Final = 330
+LADDER_SECONDS: Final = (10, 20, 30, 45, 60, 90, 120)
+REFUND: Final = "refund"
+TRANSFER: Final = "transfer"
+_NO_PRODUCT: Final = "no disbursement account is configured"
+
+
+class MtnMomo:
+    """`PaymentProvider`, `Prober`, `OutProber`, `BalanceTeller` and `HolderChecker` for MTN; a `Disburser` where
+    the account has the Disbursement product."""
+
+    code = CODE
+
+    def __init__(self, settings: Settings, caller: HttpCaller | None = None) -> None:
+        self._settings = settings
+        self.base_url = settings.base_url
+        self._caller = caller or HttpCaller(CODE)
+        self._collection = collection_product(settings, self._caller)
+        self._disbursement = disbursement_product(settings, self._caller)
+
+    def capabilities(self, country: str) -> Capabilities:
+        """A push prompt that lives five minutes and a little, in the currency of the environment."""
+        pays = self._disbursement is not None
+        return Capabilities(
+            kinds=frozenset({Kind.PUSH}),
+            currencies=self._settings.currencies,
+            open_seconds=OPEN_SECONDS,
+            ladder_seconds=LADDER_SECONDS,
+            status_per_second=self._settings.status_per_second,
+            phone_needed=True,
+            recovery=Recovery.ASK,
+            can_refund=pays,
+            can_pay_out=pays,
+            has_balance=True,
+            knows_holders=True,
+            pays_from_float=pays,
+        )
+
+    async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
+        """`POST requesttopay`, the only call that takes money."""
+        if collection.payer is None:
+            return Rejected("NO_PAYER", PayerReason.UNKNOWN_NUMBER)
+        body = {
+            "amount": collection.amount.plain(),
+            "currency": self._told_currency(collection.amount),
+            "externalId": collection.order_code,
+            "payer": _party(collection.payer),
+            "payerMessage": plain_words(collection.description, MESSAGE_LENGTH_MAX) or collection.order_code,
+            "payeeNote": collection.order_code,
+        }
+        outcome = await self._collection.call(
+            "POST",
+            self._base(collection),
+            "v1_0/requesttopay",
+            what="requesttopay",
+            patience=SUBMIT,
+            reference=str(collection.reference),
+            headers=_named(collection),
+            json=body,
+        )
+        return read_submission(outcome)
+
+    async def query(self, collection: Collection) -> StatusReport:
+        """`GET requesttopay/{reference}`, on the platform that took it."""
+        outcome = await self._collection.call(
+            "GET",
+            self._base(collection),
+            f"v1_0/requesttopay/{collection.reference}",
+            what="status",
+            patience=STATUS,
+            reference=str(collection.reference),
+        )
+        told = self._told_currency(collection.amount)
+        return read_status(outcome, Asked(collection.reference, collection.amount, told, collection.payer))
+
+    async def ready(self, collection: Collection) -> None:
+        """Have a token."""
+        await self._collection.ready(self._base(collection))
+
+    async def alive(self) -> bool:
+        """Asked about a reference that nobody has, MTN answers 404."""
+        nobody = f"v1_0/requesttopay/{uuid4()}"
+        return shows_life(
+            await self._collection.call("GET", self.base_url.rstrip("/"), nobody, what="probe", patience=STATUS)
+        )
+
+    async def alive_out(self) -> bool:
+        """The same of the Disbursement product; of one that nobody uses nothing is held up."""
+        if self._disbursement is None:
+            return True
+        nobody = f"v1_0/transfer/{uuid4()}"
+        return shows_life(
+            await self._disbursement.call("GET", self.base_url.rstrip("/"), nobody, what="probe_out", patience=STATUS)
+        )
+
+    async def disburse(self, disbursement: Disbursement) -> DisburseResult:
+        """`POST refund` of a collection, or `POST transfer` to a wallet."""
+        if self._disbursement is None:
+            return NotSent(_NO_PRODUCT, alarm=True)
+        verb, payee = self._verb(disbursement), _payee(disbursement)
+        message = plain_words(disbursement.description, MESSAGE_LENGTH_MAX) or "Spotlight"
+        body: dict[str, object] = {
+            "amount": disbursement.amount.plain(),
+            "currency": self._told_currency(disbursement.amount),
+            "externalId": str(disbursement.reference),
+            "payerMessage": message,
+            "payeeNote": message,
+        }
+        if verb == REFUND and disbursement.collection is not None:
+            body["referenceIdToRefund"] = str(disbursement.collection.reference)
+        elif payee is None:
+            return Rejected("NO_PAYEE", PayerReason.UNKNOWN_NUMBER)
+        else:
+            body["payee"] = _party(payee)
+        outcome = await self._disbursement.call(
+            "POST",
+            self._base(disbursement),
+            f"v1_0/{verb}",
+            what=verb,
+            patience=SUBMIT,
+            reference=str(disbursement.reference),
+            headers=_named(disbursement),
+            json=body,
+        )
+        return read_submission(outcome, paying=True)
+
+    async def query_disbursement(self, disbursement: Disbursement) -> StatusReport:
+        """`GET refund/{reference}` or `GET transfer/{reference}`. A refund that one does not know is asked
+        of the other too: how refunds are made may have been configured otherwise since."""
+        if self._disbursement is None:
+            return Unavailable(_NO_PRODUCT)
+        verb = self._verb(disbursement)
+        report = await self._ask(self._disbursement, verb, disbursement)
+        if isinstance(report, NotFound) and disbursement.purpose is Purpose.REFUND:
+            return await self._ask(self._disbursement, TRANSFER if verb == REFUND else REFUND, disbursement)
+        return report
+
+    async def _ask(self, product: Product, verb: str, disbursement: Disbursement) -> StatusReport:
+        outcome = await product.call(
+            "GET",
+            self._base(disbursement),
+            f"v1_0/{verb}/{disbursement.reference}",
+            what=f"{verb}_status",
+            patience=STATUS,
+            reference=str(disbursement.reference),
+        )
+        amount, payee = disbursement.amount, _payee(disbursement)
+        return read_status(outcome, Asked(disbursement.reference, amount, self._told_currency(amount), payee, True))
+
+    async def balance(self, wallet: Wallet, currency: str, country: str) -> Balance | Unavailable:
+        """`GET account/balance` of the product that has this wallet."""
+        product = self._collection if wallet is Wallet.COLLECTION else self._disbursement
+        if product is None:
+            return Unavailable(_NO_PRODUCT)
+        outcome = await product.call(
+            "GET", self.base_url, "v1_0/account/balance", what=f"{wallet}_balance", patience=STATUS
+        )
+        return read_balance(outcome, currency, self._settings.currency or currency)
+
+    async def holder_active(self, msisdn: str) -> bool | None:
+        """`GET accountholder/msisdn/{number}/active`."""
+        outcome = await self._collection.call(
+            "GET",
+            self.base_url,
+            f"v1_0/accountholder/msisdn/{msisdn.removeprefix('+')}/active",
+            what="holder",
+            patience=STATUS,
+        )
+        return read_active(outcome)
+
+    def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
+        """A hint: nothing in the message proves anything."""
+        body = read_object(request.body)
+        claimed = word(body.get("status"))
+        return (Hint(claimed, order_code(body.get("externalId")), claims=read_claims(body)),) if claimed else ()
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._caller.aclose()
+
+    def _base(self, asked: Collection | Disbursement) -> str:
+        return (asked.base_url or self.base_url).rstrip("/")
+
+    def _told_currency(self, money: Money) -> str:
+        return self._settings.currency or money.currency
+
+    def _verb(self, disbursement: Disbursement) -> str:
+        """How this money goes out: by reference to a collection where that is possible."""
+        collected = disbursement.collection
+        if disbursement.purpose is Purpose.PAYOUT or collected is None or self._settings.refunds_by == TRANSFER:
+            return TRANSFER
+        return REFUND if self._base(collected) == self._base(disbursement) else TRANSFER
+
+
+def _party(msisdn: str) -> dict[str, str]:
+    return {"partyIdType": "MSISDN", "partyId": msisdn.removeprefix("+")}
+
+
+def _payee(disbursement: Disbursement) -> str | None:
+    collected = disbursement.collection
+    return disbursement.payee or (collected.payer if collected else None)
+
+
+def _named(asked: Collection | Disbursement) -> dict[str, str]:
+    headers = {"X-Reference-Id": str(asked.reference)}
+    if asked.callback_url.startswith("http") and asked.callback_url.isascii():
+        # An empty or odd one costs the whole request a 400; without it, the ladder asks.
+        headers["X-Callback-Url"] = asked.callback_url
+    return headers
+
+
+def _in_test(settings: Settings) -> bool:
+    return settings.target_environment == "sandbox" or "//sandbox." in settings.base_url
+
+
+REGISTRATION = Registration(
+    CODE, Settings, MtnMomo, {"CI": (PaymentMethod.MTN,), "CM": (PaymentMethod.MTN,)}, _in_test, statement=STATEMENT
+)

@@ -1,0 +1,5 @@
+"""Orange Money in Côte d'Ivoire: web payment."""
+
+from payments.providers.orange_money.provider import REGISTRATION
+
+__all__ = ["REGISTRATION"]

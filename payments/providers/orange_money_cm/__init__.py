@@ -1,0 +1,5 @@
+"""Orange Money in Cameroon: core API."""
+
+from payments.providers.orange_money_cm.provider import REGISTRATION
+
+__all__ = ["REGISTRATION"]

@@ -1,0 +1,5 @@
+"""pawaPay, an aggregator of operators."""
+
+from payments.providers.pawapay.provider import REGISTRATION
+
+__all__ = ["REGISTRATION"]

@@ -1,0 +1,295 @@
+"""pawaPay, an aggregator of operators: prompts, codes that payers fetch first, money back out.
+
+Source: pawaPay's developer pages, Merchant API v2, read in November 2026.
+
+| field | what it is |
+| --- | --- |
+| `depositId`, `payoutId`, `refundId` | our reference, UUID version 4; asked again it is `DUPLICATE_IGNORED` |
+| `provider` | the operator in a country, e.g. `MTN_MOMO_CIV` |
+| `phoneNumber` | international, digits only |
+| `amount` | text in major units |
+| `preAuthorisationCode` | what the payer got by dialling; Orange in Côte d'Ivoire: `#144*82#` |
+| `customerMessage` | 4 to 22 letters, digits and spaces, which the payer sees |
+| `clientReferenceId` | our order code; comes back in answers and callbacks |
+| `providerTransactionId` | the operator's number of the transaction |
+| `failureReason` | `failureCode` and a text for developers |
+
+Unreliable: a refusal is HTTP 200 with `REJECTED`; an unknown reference is HTTP 200 with `NOT_FOUND`;
+`IN_RECONCILIATION` is their own not knowing, and may last. One code stands for a payer who declines, one who
+does nothing, and a wrong code of Orange's. One refund of a deposit moves at a time. Callbacks go to addresses
+that stand in pawaPay's dashboard, for the whole account; they are signed where that is switched on there.
+Orders signed by us (an option of the account) are not implemented.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.wallet import PaymentMethod, guess_method
+from gateway.ports.payment_provider import (
+    Balance,
+    Capabilities,
+    Collection,
+    CreateResult,
+    Disbursement,
+    DisburseResult,
+    Hint,
+    Kind,
+    NeedsOtp,
+    PayerReason,
+    Purpose,
+    Recovery,
+    Rejected,
+    StatusReport,
+    Unavailable,
+    Wallet,
+)
+from gateway.ports.raw_exchange import RawRequest
+from payments.answers import read_list, read_object, shows_life, word
+from payments.http_call import STATUS, SUBMIT, Answer, HttpCaller, Outcome, Patience
+from payments.plain_text import plain_words
+from payments.providers.pawapay.answers import (
+    CODE,
+    CODE_FIRST,
+    DEPOSIT,
+    PAYOUT,
+    REFUND,
+    Asked,
+    read_balance,
+    read_hint,
+    read_status,
+    read_submission,
+)
+from payments.providers.pawapay.signatures import KeyRing, Origin, read_keys
+from payments.registration import BaseUrl, HeaderSecret, Registration
+
+OPEN_SECONDS: Final = 900
+LADDER_SECONDS: Final = (10, 20, 30, 45, 60, 90, 120)
+MESSAGE_LENGTH_MIN: Final = 4
+MESSAGE_LENGTH_MAX: Final = 22
+COUNTRIES: Final[Mapping[str, tuple[str, str]]] = {"CI": ("CIV", "XOF"), "CM": ("CMR", "XAF")}
+"""Country → pawaPay's word for it, and the currency there."""
+OPERATORS: Final[Mapping[str, Mapping[PaymentMethod, str]]] = {
+    "CI": {PaymentMethod.MTN: "MTN_MOMO_CIV", PaymentMethod.ORANGE: "ORANGE_CIV"},
+    "CM": {PaymentMethod.MTN: "MTN_MOMO_CMR", PaymentMethod.ORANGE: "ORANGE_CMR"},
+}
+_FETCH_THE_CODE: Final[Mapping[str, str]] = {
+    "fr": "Composez #144*82# pour obtenir un code de paiement, puis saisissez-le ici.",
+    "en": "Dial #144*82# to get a payment code, then type it here.",
+}
+_PAYMENT_CODE: Final = re.compile(r"[A-Za-z0-9]{4,12}")
+_log = structlog.get_logger(__name__)
+
+
+class Settings(BaseModel):
+    """`PAWAPAY_*`. `callback_url`: the address that stands in pawaPay's dashboard, which signatures cover.
+    `signed_callbacks`: whether the dashboard has them signed; unsigned ones are then nobody's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    base_url: BaseUrl
+    api_token: HeaderSecret
+    callback_url: BaseUrl
+    signed_callbacks: bool = True
+    status_per_second: int = Field(10, ge=1, le=1000)
+
+
+class PawaPay:
+    """`PaymentProvider`, `Prober`, `Disburser` and `BalanceTeller` for pawaPay."""
+
+    code = CODE
+
+    def __init__(self, settings: Settings, caller: HttpCaller | None = None) -> None:
+        self._settings = settings
+        self.base_url = settings.base_url
+        self._caller = caller or HttpCaller(CODE)
+        self._keys = KeyRing()
+
+    def capabilities(self, country: str) -> Capabilities:
+        """A push prompt; for Orange in Côte d'Ivoire a code that the payer fetches first."""
+        operators = OPERATORS.get(country, {})
+        kinds_of = {
+            method: frozenset({Kind.OTP_FIRST if operator in CODE_FIRST else Kind.PUSH})
+            for method, operator in operators.items()
+        }
+        kinds = frozenset().union(*kinds_of.values())
+        return Capabilities(
+            kinds=kinds,
+            currencies=frozenset({COUNTRIES[country][1]} if country in COUNTRIES else ()),
+            open_seconds=OPEN_SECONDS,
+            ladder_seconds=LADDER_SECONDS,
+            status_per_second=self._settings.status_per_second,
+            phone_needed=True,
+            recovery=Recovery.ASK,
+            can_refund=True,
+            can_pay_out=True,
+            has_balance=True,
+            kinds_of=kinds_of,
+        )
+
+    async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
+        """`POST /v2/deposits`. Where the operator wants the payer's code, nobody is asked without one."""
+        payer, operator = collection.payer, _operator(collection.country, collection.payer, collection.method)
+        if payer is None or operator is None:
+            return Rejected("NO_PAYER", PayerReason.UNKNOWN_NUMBER)
+        if collection.amount.currency != COUNTRIES[collection.country][1]:
+            return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
+        if operator in CODE_FIRST and not otp:
+            return NeedsOtp(_FETCH_THE_CODE["en" if collection.language == "en" else "fr"])
+        body: dict[str, object] = {
+            "depositId": str(collection.reference),
+            "amount": collection.amount.plain(),
+            "currency": collection.amount.currency,
+            "payer": _wallet(payer, operator),
+            "customerMessage": _message(collection.description, collection.order_code),
+            "clientReferenceId": collection.order_code,
+        }
+        if operator in CODE_FIRST:
+            code = "".join((otp or "").split())
+            if not _PAYMENT_CODE.fullmatch(code):
+                return Rejected("BAD_CODE", PayerReason.WRONG_CODE)
+            body["preAuthorisationCode"] = code
+        return read_submission(await self._post(collection, "deposits", body))
+
+    async def query(self, collection: Collection) -> StatusReport:
+        """`GET /v2/deposits/{our reference}`, on the platform that took it."""
+        asked = Asked(DEPOSIT, collection.reference, collection.amount, collection.payer)
+        return await self._ask(collection, asked)
+
+    async def disburse(self, disbursement: Disbursement) -> DisburseResult:
+        """`POST /v2/refunds` of a deposit, or `POST /v2/payouts` to a wallet."""
+        body: dict[str, object] = {
+            "amount": disbursement.amount.plain(),
+            "currency": disbursement.amount.currency,
+        }
+        if disbursement.purpose is Purpose.REFUND:
+            if disbursement.collection is None:
+                return Rejected("NO_DEPOSIT", PayerReason.OTHER, alarm=True)
+            body["refundId"] = str(disbursement.reference)
+            body["depositId"] = str(disbursement.collection.reference)
+            return read_submission(await self._post(disbursement, "refunds", body), paying=True)
+        payee, operator = disbursement.payee, _operator(disbursement.country, disbursement.payee)
+        if payee is None or operator is None:
+            return Rejected("NO_PAYEE", PayerReason.UNKNOWN_NUMBER)
+        body["payoutId"] = str(disbursement.reference)
+        body["recipient"] = _wallet(payee, operator)
+        body["customerMessage"] = _message(disbursement.description, "Spotlight")
+        return read_submission(await self._post(disbursement, "payouts", body), paying=True)
+
+    async def query_disbursement(self, disbursement: Disbursement) -> StatusReport:
+        """`GET /v2/refunds/{our reference}` or `GET /v2/payouts/{our reference}`."""
+        kind = REFUND if disbursement.purpose is Purpose.REFUND else PAYOUT
+        collected = disbursement.collection
+        phone = disbursement.payee or (collected.payer if collected else None)
+        return await self._ask(disbursement, Asked(kind, disbursement.reference, disbursement.amount, phone))
+
+    async def balance(self, wallet: Wallet, currency: str, country: str) -> Balance | Unavailable:
+        """`GET /v2/wallet-balances`: what comes in and what goes out share the country's wallets."""
+        if country not in COUNTRIES:
+            return Unavailable("no wallet in this country")
+        word_for_it, _ = COUNTRIES[country]
+        path = f"v2/wallet-balances?country={word_for_it}"
+        return read_balance(await self._get(self.base_url, path, f"{wallet}_balance"), word_for_it, currency)
+
+    async def alive(self) -> bool:
+        """Asked about a deposit that nobody made, pawaPay answers that it is not found."""
+        return shows_life(await self._get(self.base_url, f"v2/deposits/{uuid4()}", "probe"))
+
+    def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
+        """A hint, where pawaPay signed it. While its keys are not here, one is taken without a proof."""
+        body = read_object(request.body)
+        claimed = word(body.get("status"))
+        if not claimed:
+            return ()
+        found = self._keys.origin(request, self._settings.callback_url)
+        if self._trusts(found) is False:
+            _log.warning("callback_refused", provider=CODE, origin=found.value)
+            return ()
+        return (read_hint(body, claimed),)
+
+    def is_signed(self, request: RawRequest) -> bool | None:
+        """Whether pawaPay signed it; None while its keys are not here, or where it is set up to sign nothing."""
+        return self._trusts(self._keys.origin(request, self._settings.callback_url))
+
+    def _trusts(self, found: Origin) -> bool | None:
+        unknown = found is Origin.UNTOLD or (found is Origin.UNSIGNED and not self._settings.signed_callbacks)
+        return None if unknown else found is Origin.PAWAPAY
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._caller.aclose()
+
+    async def _post(self, asked: Collection | Disbursement, verb: str, body: Mapping[str, object]) -> Outcome:
+        path, reference = f"v2/{verb}", str(asked.reference)
+        return await self._call("POST", self._base(asked), path, verb, SUBMIT, reference, json=body)
+
+    async def _ask(self, of: Collection | Disbursement, asked: Asked) -> StatusReport:
+        if self._keys.wants_keys():
+            await self._fetch_keys()
+        path = f"v2/{asked.kind}s/{asked.reference}"
+        return read_status(await self._get(self._base(of), path, f"{asked.kind}_status", str(asked.reference)), asked)
+
+    async def _fetch_keys(self) -> None:
+        """`GET /v2/public-key/http`."""
+        outcome = await self._get(self.base_url, "v2/public-key/http", "public_keys")
+        if isinstance(outcome, Answer) and outcome.status == 200:
+            self._keys.learn(read_keys(read_list(outcome.body)))
+
+    async def _get(self, base: str, path: str, what: str, reference: str = "") -> Outcome:
+        return await self._call("GET", base, path, what, STATUS, reference)
+
+    async def _call(
+        self,
+        method: str,
+        base: str,
+        path: str,
+        what: str,
+        patience: Patience,
+        reference: str,
+        **content: Any,  # noqa: ANN401 - json= as httpx has it
+    ) -> Outcome:
+        return await self._caller.call(
+            method,
+            f"{base}/{path}",
+            what=what,
+            patience=patience,
+            reference=reference,
+            headers={"Authorization": f"Bearer {self._settings.api_token.get_secret_value()}"},
+            **content,
+        )
+
+    def _base(self, asked: Collection | Disbursement) -> str:
+        return (asked.base_url or self.base_url).rstrip("/")
+
+
+def _operator(country: str, number: str | None, chosen: PaymentMethod | None = None) -> str | None:
+    """Whose wallet it is: the chosen one; else by the number, which its owner may have taken along to
+    another operator."""
+    if number is None:
+        return None
+    method = chosen or guess_method(Msisdn(number, country))
+    return None if method is None else OPERATORS.get(country, {}).get(method)
+
+
+def _wallet(number: str, operator: str) -> dict[str, object]:
+    return {"type": "MMO", "accountDetails": {"phoneNumber": number.removeprefix("+"), "provider": operator}}
+
+
+def _message(text: str, instead: str) -> str:
+    message = plain_words(text, MESSAGE_LENGTH_MAX)
+    return message if len(message) >= MESSAGE_LENGTH_MIN else plain_words(instead, MESSAGE_LENGTH_MAX)
+
+
+_METHODS: Final = (PaymentMethod.MTN, PaymentMethod.ORANGE)
+
+
+def _in_test(settings: Settings) -> bool:
+    return "//api.sandbox." in settings.base_url
+
+
+REGISTRATION = Registration(CODE, Settings, PawaPay, {"CI": _METHODS, "CM": _METHODS}, _in_test)

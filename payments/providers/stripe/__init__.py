@@ -1,0 +1,5 @@
+"""Stripe: cards by Checkout."""
+
+from payments.providers.stripe.provider import REGISTRATION
+
+__all__ = ["REGISTRATION"]

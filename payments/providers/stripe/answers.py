@@ -1,0 +1,299 @@
+"""What Stripe's answers mean, for money in and refunds: pure functions.
+
+Source: Stripe's API reference (Checkout Sessions, Refunds, Errors, Idempotent requests) and the descriptions
+in the SDK, API version 2026-10-28.endive. Amounts of XOF and XAF are whole francs there too.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from gateway.domain.money import EXPONENTS, Money
+from gateway.ports.payment_provider import (
+    Accepted,
+    Collection,
+    CreateResult,
+    Disbursement,
+    DisburseResult,
+    Failed,
+    NotFound,
+    NotSent,
+    PayerReason,
+    Redirect,
+    Rejected,
+    StatusReport,
+    StillOpen,
+    Succeeded,
+    Unavailable,
+    Unknown,
+)
+from payments.answers import evidence, identifier, is_page, read_object, word
+from payments.http_call import Answer, NeverLeft, Outcome
+
+CODE: Final = "stripe"
+SESSION_ID: Final = re.compile(r"cs_[A-Za-z0-9_]{1,120}")
+INTENT_ID: Final = re.compile(r"pi_[A-Za-z0-9_]{1,120}")
+REFUND_ID: Final = re.compile(r"p?re?_[A-Za-z0-9_]{1,120}")
+AMOUNT_MAX: Final = 10**12
+_INSTANT_MAX: Final = 2**33
+_log = structlog.get_logger(__name__)
+
+REFUSALS: Final[Mapping[str, Rejected]] = {
+    "amount_too_small": Rejected("amount_too_small", PayerReason.LIMIT),
+    "amount_too_large": Rejected("amount_too_large", PayerReason.LIMIT),
+    # The order waited too long for Stripe's shortest session. One that exists is never checked again.
+    "expires_at": Rejected("expires_at", PayerReason.SERVICE_DOWN),
+    "balance_insufficient": Rejected("balance_insufficient", PayerReason.NO_FUNDS, alarm=True),
+    "insufficient_funds": Rejected("insufficient_funds", PayerReason.NO_FUNDS, alarm=True),
+}
+"""Reasons against a request that are not a fault of ours; any other raises an alarm."""
+
+REFUND_FAILURES: Final[Mapping[str, PayerReason]] = {
+    "insufficient_funds": PayerReason.NO_FUNDS,
+    "lost_or_stolen_card": PayerReason.BLOCKED,
+    "expired_or_canceled_card": PayerReason.BLOCKED,
+    "declined": PayerReason.DECLINED,
+}
+"""Why a refund failed, where it is more than `other`. A person has to find another way each time."""
+
+# Of an object, what is kept as evidence: nothing about the payer, no address of a page.
+_KEPT: Final = (
+    "id",
+    "object",
+    "status",
+    "payment_status",
+    "amount_total",
+    "amount",
+    "currency",
+    "client_reference_id",
+    "payment_intent",
+    "charge",
+    "reason",
+    "failure_reason",
+    "created",
+    "livemode",
+    "metadata",
+)
+
+
+def kept(found: Mapping[str, Any]) -> str:
+    """An object of Stripe's as it is kept with the payment."""
+    shown = {name: found[name] for name in _KEPT if name in found}
+    shown["payment_intent"] = intent_of(found)
+    return evidence(json.dumps(shown, default=str).encode(), ())
+
+
+def intent_of(found: Mapping[str, Any]) -> str | None:
+    """The payment intent that an object belongs to, whether it is told whole or by its number."""
+    told = found.get("payment_intent")
+    number = told.get("id") if isinstance(told, dict) else told
+    return number if isinstance(number, str) and INTENT_ID.fullmatch(number) else None
+
+
+def money_of(amount: object, currency: object) -> Money | None:
+    """An amount as Stripe tells it, in the smallest unit of a currency in small letters."""
+    code = currency.upper() if isinstance(currency, str) else ""
+    if isinstance(amount, bool) or not isinstance(amount, int) or not 0 <= amount < AMOUNT_MAX:
+        return None
+    return Money(amount, code) if code in EXPONENTS else None
+
+
+class _Reply:
+    """An answer taken apart: `error` is empty where Stripe names none, `said` is what is shown of it."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.status = answer.status
+        self.page = is_page(answer)
+        self.found = {} if self.page else read_object(answer.body)
+        told = self.found.get("error")
+        self.error: Mapping[str, Any] = told if isinstance(told, dict) else {}
+        self.kind = word(self.error.get("type"))
+        self.code = word(self.error.get("code"))
+        self.said = word(f"{self.status} {self.code or self.kind}")
+
+
+def read_creation(outcome: Outcome, collection: Collection) -> CreateResult:
+    """What Stripe's answer to a new session means."""
+    reply = _reply(outcome)
+    if not isinstance(reply, _Reply):
+        return reply
+    if reply.status == 200:
+        return _page(reply.found, collection)
+    return _refused(reply, str(collection.reference))
+
+
+def _reply(outcome: Outcome) -> _Reply | NotSent | Unknown:
+    if isinstance(outcome, NeverLeft):
+        return NotSent(outcome.error)
+    return _Reply(outcome) if isinstance(outcome, Answer) else Unknown(outcome.error)
+
+
+def _refused(reply: _Reply, reference: str) -> Rejected | NotSent | Unknown:
+    """A request that Stripe did not carry out, or that nobody knows about."""
+    if reply.status == 429:
+        return NotSent(reply.said, throttled=True)
+    if reply.status in (401, 403, 404):
+        return NotSent(reply.said, alarm=True)
+    if reply.kind == "idempotency_error" and reply.code != "idempotency_key_in_use":
+        # Sent before with other parameters: our fault. Under another key it could be paid twice.
+        _log.error("repeated_otherwise", provider=CODE, reference=reference)
+        return Unknown(reply.said)
+    if reply.status in (400, 402) and reply.kind:
+        param = word(reply.error.get("param"))
+        usual = Rejected(reply.code or reply.kind, PayerReason.SERVICE_DOWN, alarm=True)
+        return REFUSALS.get(reply.code) or REFUSALS.get(param) or usual
+    return Unknown(reply.said)
+
+
+def _page(session: Mapping[str, Any], collection: Collection) -> CreateResult:
+    number, url, ends = session.get("id"), session.get("url"), session.get("expires_at")
+    if session.get("object") != "checkout.session" or not isinstance(number, str) or not SESSION_ID.fullmatch(number):
+        return Unknown("an answer without a session")
+    if session.get("client_reference_id") != str(collection.reference):
+        _log.error("answer_about_another_order", provider=CODE, reference=str(collection.reference))
+        return Unknown("an answer about another order")
+    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+        return Unknown("a session without a page")
+    if type(ends) is not int or not 0 < ends < _INSTANT_MAX:
+        return Unknown("a session without an end")
+    return Redirect(url, datetime.fromtimestamp(ends, UTC), number)
+
+
+def read_status(outcome: Outcome, collection: Collection) -> StatusReport:
+    """What Stripe's answer about a session means, asked for by its number."""
+    reply = _readable(outcome)
+    if not isinstance(reply, _Reply):
+        return reply
+    return session_report(reply.found, collection)
+
+
+def _readable(outcome: Outcome) -> _Reply | NotFound | Unavailable:
+    if not isinstance(outcome, Answer):
+        return Unavailable(outcome.error)
+    reply = _Reply(outcome)
+    if reply.status == 404 and reply.code == "resource_missing":
+        return NotFound(reply.said)
+    if reply.status != 200:
+        return Unavailable(reply.said, throttled=reply.status == 429)
+    return reply
+
+
+def read_object_of(outcome: Outcome, kind: str, number: str) -> Mapping[str, Any] | NotFound | Unavailable:
+    """An object that was asked for by its number."""
+    reply = _readable(outcome)
+    if not isinstance(reply, _Reply):
+        return reply
+    if reply.found.get("object") != kind or reply.found.get("id") != number:
+        return Unavailable(f"an answer without this {kind}")
+    return reply.found
+
+
+def session_report(session: Mapping[str, Any], collection: Collection) -> StatusReport:
+    """Where a session stands. One about another order says nothing."""
+    status, paid = session.get("status"), session.get("payment_status")
+    if session.get("object") != "checkout.session" or not isinstance(status, str) or not isinstance(paid, str):
+        return Unavailable("an answer without a session")
+    if session.get("client_reference_id") != str(collection.reference):
+        _log.error("answer_about_another_order", provider=CODE, reference=str(collection.reference))
+        return Unavailable("an answer about another order")
+    report = standing(session)
+    if isinstance(report, StillOpen) and status == "open":
+        page = _page(session, collection)
+        return replace(report, page=page if isinstance(page, Redirect) else None)
+    return report
+
+
+def standing(session: Mapping[str, Any]) -> StatusReport:
+    """Where a session stands, whatever order it is about."""
+    said = word(f"{session.get('status')} {session.get('payment_status')}")
+    if said == "complete paid":
+        received = money_of(session.get("amount_total"), session.get("currency"))
+        if received is None:
+            _log.error("success_without_amount", provider=CODE, session=identifier(session.get("id")))
+            return Unavailable("paid, without a readable amount")
+        return Succeeded(received, intent_of(session), kept(session))
+    if said == "expired unpaid":
+        return Failed("expired", PayerReason.NOT_ANSWERED, kept(session), expired=True)
+    if said == "complete unpaid" and _has_failed(session.get("payment_intent")):
+        return Failed("async_payment_failed", PayerReason.DECLINED, kept(session))
+    if said == "complete no_payment_required":
+        # A session for nothing: we never ask for one.
+        _log.error("session_without_payment", provider=CODE, session=identifier(session.get("id")))
+    return StillOpen(said)
+
+
+def _has_failed(intent: object) -> bool:
+    """Whether the payment behind a session that is complete came to nothing."""
+    return isinstance(intent, dict) and intent.get("status") in ("requires_payment_method", "canceled")
+
+
+def listed(outcome: Outcome) -> tuple[list[Mapping[str, Any]], bool] | Unavailable:
+    """The objects of one page of a list, and whether there are more."""
+    reply = _readable(outcome)
+    if isinstance(reply, NotFound):
+        return Unavailable(reply.detail)
+    if isinstance(reply, Unavailable):
+        return reply
+    found = reply.found.get("data")
+    if reply.found.get("object") != "list" or not isinstance(found, list):
+        return Unavailable("an answer without a list")
+    return [one for one in found if isinstance(one, dict)], reply.found.get("has_more") is True
+
+
+def lost_session(session: Mapping[str, Any], collection: Collection) -> StatusReport:
+    """Where a session stands that was made, though its answer never came. One whose page is not shown is
+    as if it were not there: asked for once more it is told again."""
+    report = session_report(session, collection)
+    hidden = isinstance(report, StillOpen) and report.page is None and session.get("status") == "open"
+    return NotFound("open, and its page was never told") if hidden else report
+
+
+def read_refund_request(outcome: Outcome, disbursement: Disbursement) -> DisburseResult:
+    """What Stripe's answer to a new refund means."""
+    reply = _reply(outcome)
+    if not isinstance(reply, _Reply):
+        return reply
+    if reply.status == 400 and not reply.code and reply.error.get("param") == "amount":
+        # Stripe has a code only for a charge of which nothing at all is left.
+        return Rejected("more_than_is_left", PayerReason.OTHER, alarm=True)
+    if reply.status != 200:
+        return _refused(reply, str(disbursement.reference))
+    number = reply.found.get("id")
+    if reply.found.get("object") != "refund" or not isinstance(number, str) or not REFUND_ID.fullmatch(number):
+        return Unknown("an answer without a refund")
+    return Accepted(number)
+
+
+def read_refund(outcome: Outcome) -> StatusReport:
+    """What Stripe's answer about a refund means, asked for by its number."""
+    reply = _readable(outcome)
+    return refund_report(reply.found) if isinstance(reply, _Reply) else reply
+
+
+def refund_report(refund: Mapping[str, Any]) -> StatusReport:
+    """Where a refund stands."""
+    status = refund.get("status")
+    if refund.get("object") != "refund" or not isinstance(status, str):
+        return Unavailable("an answer without a refund")
+    if status == "succeeded":
+        given = money_of(refund.get("amount"), refund.get("currency"))
+        number = word(refund.get("id")) or None
+        return (
+            Unavailable("succeeded, without a readable amount")
+            if given is None
+            else Succeeded(given, number, kept(refund))
+        )
+    if status == "failed":
+        code = word(refund.get("failure_reason"), "unknown")
+        return Failed(code, REFUND_FAILURES.get(code, PayerReason.OTHER), kept(refund), alarm=True)
+    if status == "canceled":
+        return Failed("canceled", PayerReason.OTHER, kept(refund), alarm=True)
+    if status == "requires_action":
+        # The payer has to do something, which does not happen with cards.
+        _log.error("refund_wants_action", provider=CODE, refund=identifier(refund.get("id")))
+    return StillOpen(word(status))

@@ -1,0 +1,119 @@
+"""Stripe's signed events: who sent one, and what it says. Pure functions.
+
+Source: Stripe's pages on webhooks (signatures, event types), API version 2026-10-28.endive. The header
+`Stripe-Signature` holds `t`, seconds since 1970, and one `v1` for each secret in force: HMAC-SHA256 over
+`t`, a dot and the body as it came.
+
+Unreliable: order of events, and that each comes once. Refunds and disputes name the payment intent, and
+only those that we asked for carry our own references.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+import stripe
+import structlog
+
+from gateway.domain.receipt import order_code
+from gateway.ports.payment_provider import Failed, Hint, PayerReason, Succeeded
+from payments.answers import identifier, read_object, word
+from payments.providers.stripe.answers import CODE, intent_of, kept, standing
+from payments.providers.stripe.reversals import REFUND, named_in, reference_of
+
+TOLERANCE_SECONDS: Final = 300
+_SIGNED_AT: Final = re.compile(r"(?:^|,)t=(\d{1,12})(?:,|$)", re.ASCII)
+_SESSION_EVENTS: Final = frozenset(
+    f"checkout.session.{word}" for word in ("completed", "async_payment_succeeded", "async_payment_failed", "expired")
+)
+_REFUND_EVENTS: Final = frozenset(
+    {"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"},
+)
+_DISPUTE_EVENTS: Final = frozenset(
+    f"charge.dispute.{word}" for word in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
+)
+_log = structlog.get_logger(__name__)
+
+
+class Origin(StrEnum):
+    """Who sent an event."""
+
+    STRIPE = "stripe"
+    LONG_AGO = "long_ago"  # signed with our secret, at a time that proves nothing now
+    SOMEBODY = "somebody"
+
+
+def origin(headers: Mapping[str, str], body: bytes, secrets: Iterable[str], now: float) -> Origin:
+    """Who sent it, by `Stripe-Signature`. `secrets`: those in force. `now`: seconds since 1970."""
+    header = headers.get("stripe-signature", "")
+    signed_at = _SIGNED_AT.search(header)
+    if signed_at is None or not any(_signed(header, body, secret) for secret in secrets):
+        return Origin.SOMEBODY
+    # The SDK looks at age only: a time to come would prove whatever it is kept for.
+    return Origin.STRIPE if abs(now - int(signed_at[1])) <= TOLERANCE_SECONDS else Origin.LONG_AGO
+
+
+def _signed(header: str, body: bytes, secret: str) -> bool:
+    try:
+        stripe.WebhookSignature.verify_header(body.decode(), header, secret)
+    except stripe.SignatureVerificationError:
+        return False
+    except (ValueError, TypeError):
+        # A body that is no UTF-8, or a signature beyond ASCII.
+        return False
+    return True
+
+
+def read_event(body: bytes, *, live: bool, proves: bool) -> tuple[Hint, ...]:
+    """What an event of Stripe's says; nothing where it is not about money of ours. `live`: of which world our
+    key is. `proves`: whether it was signed just now; what was not only makes us ask."""
+    event = read_object(body)
+    kind, told = event.get("type"), event.get("data")
+    found = told.get("object") if isinstance(told, dict) else None
+    if event.get("object") != "event" or not isinstance(kind, str) or not isinstance(found, dict):
+        return ()
+    if event.get("livemode") is not live:
+        _log.error("event_of_another_world", provider=CODE, event_id=identifier(event.get("id")))
+        return ()
+    event_id = identifier(event.get("id"))
+    if kind in _SESSION_EVENTS:
+        return _of_session(kind, found, event_id, proves=proves)
+    if kind in _REFUND_EVENTS and found.get("object") == "refund":
+        return _of_refund(kind, found, event_id)
+    if kind in _DISPUTE_EVENTS and found.get("object") == "dispute":
+        return _of_dispute(kind, found, event_id)
+    return ()
+
+
+def _of_session(kind: str, session: Mapping[str, Any], event_id: str | None, *, proves: bool) -> tuple[Hint, ...]:
+    reference = reference_of(session.get("client_reference_id"))
+    if session.get("object") != "checkout.session" or reference is None:
+        return ()
+    report = standing(session)
+    if kind.endswith("async_payment_failed"):
+        report = Failed("async_payment_failed", PayerReason.DECLINED, kept(session))
+    proof = report if proves and isinstance(report, Succeeded | Failed) else None
+    return (Hint(word(kind), order_code(reference), event_id, proof, reference),)
+
+
+def _of_refund(kind: str, refund: Mapping[str, Any], event_id: str | None) -> tuple[Hint, ...]:
+    """Ours is asked about, and so is one that somebody made past us."""
+    claimed = word(f"{kind} {refund.get('status')}")
+    if ours := named_in(refund, REFUND):
+        return (Hint(claimed, None, event_id, None, ours),)
+    number = identifier(refund.get("id"))
+    if refund.get("status") != "succeeded" or number is None:
+        return ()
+    _log.error("refunded_past_us", provider=CODE, refund=number, intent=intent_of(refund))
+    return (Hint(claimed, event_id=event_id, reversal=number),)
+
+
+def _of_dispute(kind: str, dispute: Mapping[str, Any], event_id: str | None) -> tuple[Hint, ...]:
+    """Whatever it says, the dispute is asked about."""
+    number = identifier(dispute.get("id"))
+    if number is None:
+        return ()
+    status, reason = word(dispute.get("status")), word(dispute.get("reason"))
+    _log.error("payment_disputed", provider=CODE, dispute=number, kind=word(kind), status=status, reason=reason)
+    return (Hint(word(f"{kind} {status}"), event_id=event_id, reversal=number),)

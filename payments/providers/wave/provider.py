@@ -1,0 +1,262 @@
+"""Wave, checkout: a link that opens the payer's Wave application.
+
+Source: Wave's developer pages (checkout, webhooks), and clients, read in November 2026.
+
+| field | what it is |
+| --- | --- |
+| `client_reference` | our order code; the key to search a session by, when the answer to its creation was lost |
+| `id` | Wave's word for the session, `cos-…`; part of the link, so kept as a secret |
+| `wave_launch_url` | the link: opens the application; whoever has it may pay |
+| `checkout_status` | `open`, `complete`, `expired` |
+| `payment_status` | `processing`, `succeeded`, `cancelled`; paid is only `succeeded` |
+| `transaction_id` | Wave's number of the transaction |
+| `last_payment_error` | `code` and `message` of a try that failed; the session stays open for others |
+| `when_refunded` | of a session that was given back |
+| `Wave-Signature` | `t=…,v1=…`: HMAC-SHA256 of `t` followed directly by the body; one `v1` for each secret in force |
+
+Unreliable: a creation sent twice makes two sessions. A session that is `expired` while its payment is
+`processing` may still be paid. A refund is of the whole session, has no reference of ours and is not called
+back; asked again it is given once. `when_refunded` is seen in code of clients, not in Wave's pages: without it
+a refund never shows as done. The refund's own transaction is only on the list of its day (`GET /v1/transactions`, type
+`api_checkout_refund` with the session's id), for which the key needs the Balance API; after ten minutes without it the
+session's word stands for it. Webhooks go to an address in Wave's portal; shared secrets in a header, its other
+way to vouch for them, are not taken. When a webhook was signed is not looked at: it only makes us ask.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import quote
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.domain.wallet import PaymentMethod
+from gateway.ports.payment_provider import (
+    Capabilities,
+    Collection,
+    CreateResult,
+    Disbursement,
+    DisburseResult,
+    Hint,
+    Kind,
+    NotFound,
+    NotSent,
+    PayerReason,
+    Purpose,
+    Recovery,
+    Rejected,
+    StatusReport,
+    StillOpen,
+    Succeeded,
+    Unavailable,
+)
+from gateway.ports.raw_exchange import RawRequest
+from payments.answers import (
+    identifier,
+    read_object,
+    shows_life,
+    word,
+)
+from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome, Patience
+from payments.providers.wave.answers import (
+    CODE,
+    CURRENCY,
+    OPEN_SECONDS,
+    found_sessions,
+    read_creation,
+    read_refund,
+    read_refund_status,
+    read_refund_transactions,
+    read_search,
+    read_status,
+    refunded_at,
+    session_id,
+    session_of,
+)
+from payments.registration import BaseUrl, HeaderSecret, Registration
+
+SESSIONS: Final = "v1/checkout/sessions"
+TRANSACTIONS: Final = "v1/transactions"
+PAGES_MAX: Final = 20
+KNOWN_MAX: Final = 10_000
+LISTED_WITHIN: Final = timedelta(minutes=10)
+LADDER_SECONDS: Final = (20, 40, 60, 90)
+_ORDER_CODE: Final = re.compile(r"[A-Z0-9]{4,20}")
+
+
+class Settings(BaseModel):
+    """`WAVE_*`. `webhook_secret`: the signing secret that Wave showed when the webhook was made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    base_url: BaseUrl
+    api_key: HeaderSecret
+    webhook_secret: HeaderSecret
+    status_per_second: int = Field(10, ge=1, le=1000)
+
+
+def utc_now() -> datetime:
+    """The clock that tells when a link dies, where Wave does not."""
+    return datetime.now(UTC)
+
+
+class Wave:
+    """`PaymentProvider`, `Prober` and `Disburser` (refunds) for Wave's checkout."""
+
+    code = CODE
+
+    def __init__(
+        self, settings: Settings, caller: HttpCaller | None = None, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._settings = settings
+        self.base_url = settings.base_url
+        self._caller = caller or HttpCaller(CODE)
+        self._now = now
+        # Sessions that were given back and the transactions of that, as lists had them when another was looked for.
+        self._refunds: dict[str, str] = {}
+
+    def capabilities(self, country: str) -> Capabilities:
+        """A redirect into the application; a session lives half an hour."""
+        return Capabilities(
+            kinds=frozenset({Kind.REDIRECT}),
+            currencies=frozenset({CURRENCY}),
+            open_seconds=OPEN_SECONDS,
+            ladder_seconds=LADDER_SECONDS,
+            status_per_second=self._settings.status_per_second,
+            phone_needed=False,
+            recovery=Recovery.SEARCH,
+            can_refund=True,
+        )
+
+    async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
+        """`POST /v1/checkout/sessions`: sent twice it makes two sessions, so a lost answer is searched for."""
+        if collection.amount.currency != CURRENCY:
+            return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
+        body = {
+            "amount": collection.amount.plain(),
+            "currency": CURRENCY,
+            "client_reference": collection.order_code,
+            "success_url": collection.return_url,
+            "error_url": collection.return_url,
+        }
+        outcome = await self._call(collection, "POST", SESSIONS, "session", SUBMIT, json=body)
+        return read_creation(outcome, self._now() + timedelta(seconds=OPEN_SECONDS))
+
+    async def query(self, collection: Collection) -> StatusReport:
+        """`GET /v1/checkout/sessions/{id}`, or a search by our order code where Wave's word is not known."""
+        if session := session_of(collection):
+            return read_status(await self._show(collection, session, "status"), collection)
+        return read_search(await self._search(collection), collection)
+
+    async def disburse(self, disbursement: Disbursement) -> DisburseResult:
+        """`POST /v1/checkout/sessions/{id}/refund`: all of it, once."""
+        collected = disbursement.collection
+        if disbursement.purpose is not Purpose.REFUND or collected is None:
+            return Rejected("NO_PAYOUTS", PayerReason.SERVICE_DOWN, alarm=True)
+        if disbursement.amount != collected.amount:
+            return Rejected("WHOLE_ONLY", PayerReason.OTHER, alarm=True)
+        session = session_of(collected) or await self._find(collected)
+        if session is None:
+            return NotSent("the session was not found")
+        path = f"{SESSIONS}/{session}/refund"
+        return read_refund(await self._call(disbursement, "POST", path, "refund", SUBMIT), session)
+
+    async def query_disbursement(self, disbursement: Disbursement) -> StatusReport:
+        """`GET /v1/checkout/sessions/{id}`, which says when it was given back."""
+        collected = disbursement.collection
+        if collected is None:
+            return NotFound("a refund of nothing")
+        session = session_of(collected) or await self._find(collected)
+        if session is None:
+            return Unavailable("the session was not found")
+        outcome = await self._show(disbursement, session, "refund_status")
+        report, given_back = read_refund_status(outcome, disbursement, collected), refunded_at(outcome)
+        if not isinstance(report, Succeeded):
+            return report
+        # The session names the transaction that paid it; the payer's application shows the one that gave it back.
+        own = await self._refund_transaction(disbursement, session, given_back) if given_back else None
+        if given_back and own is None and self._now() - given_back < LISTED_WITHIN:
+            return StillOpen("given back, and not on the list of transactions yet")
+        return replace(report, provider_reference=own)
+
+    async def _refund_transaction(self, of: Disbursement, session: str, given_back: datetime) -> str | None:
+        """Wave's number of the transaction that gave a session back, where its day's list has it."""
+        after: str | None = ""
+        for _ in range(PAGES_MAX):
+            if session in self._refunds or after is None:
+                break
+            path = f"{TRANSACTIONS}?date={given_back:%Y-%m-%d}" + (f"&after={quote(after, safe='')}" if after else "")
+            found, after = read_refund_transactions(await self._call(of, "GET", path, "transactions", STATUS))
+            self._refunds.update(found)
+        own = self._refunds.pop(session, None)
+        if len(self._refunds) > KNOWN_MAX:
+            self._refunds.clear()
+        return own
+
+    async def alive(self) -> bool:
+        """Asked about a session that nobody made, Wave answers 404."""
+        return shows_life(await self._show(None, f"cos-{uuid4().hex}", "probe"))
+
+    def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
+        """A hint, where Wave signed it."""
+        body = read_object(request.body)
+        kind, session = word(body.get("type")), body.get("data")
+        if not kind or not isinstance(session, dict) or not self.is_signed(request):
+            return ()
+        order = session.get("client_reference")
+        named = order if isinstance(order, str) and _ORDER_CODE.fullmatch(order) else None
+        return (Hint(word(session.get("payment_status"), kind), named, identifier(body.get("id"))),)
+
+    def is_signed(self, request: RawRequest) -> bool:
+        """Whether Wave signed it. When is not looked at: a callback only makes us ask."""
+        parts = [part.strip().partition("=") for part in request.headers.get("wave-signature", "").split(",")]
+        stamp = next((value for name, _, value in parts if name == "t"), "")
+        key = self._settings.webhook_secret.get_secret_value().encode()
+        signed = hmac.new(key, stamp.encode("utf-8", "replace") + request.body, hashlib.sha256).hexdigest()
+        given = [value.encode("utf-8", "replace") for name, _, value in parts if name == "v1"]
+        return bool(stamp) and any([hmac.compare_digest(signed.encode(), value) for value in given])
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._caller.aclose()
+
+    async def _search(self, collection: Collection) -> Outcome:
+        path = f"{SESSIONS}/search?client_reference={collection.order_code}"
+        return await self._call(collection, "GET", path, "search", STATUS)
+
+    async def _find(self, collection: Collection) -> str | None:
+        """Wave's word for the session that was paid, where it was not kept."""
+        outcome = await self._search(collection)
+        paid = [s for s in found_sessions(outcome) or () if s.get("payment_status") == "succeeded"]
+        return session_id(paid[0].get("id")) if paid else None
+
+    async def _show(self, of: Collection | Disbursement | None, session: str, what: str) -> Outcome:
+        return await self._call(of, "GET", f"{SESSIONS}/{session}", what, STATUS)
+
+    async def _call(
+        self,
+        of: Collection | Disbursement | None,
+        method: str,
+        path: str,
+        what: str,
+        patience: Patience,
+        **content: Any,  # noqa: ANN401 - json= as httpx has it
+    ) -> Outcome:
+        base = ((of.base_url if of else None) or self.base_url).rstrip("/")
+        return await self._caller.call(
+            method,
+            f"{base}/{path}",
+            what=what,
+            patience=patience,
+            reference=str(of.reference) if of else "",
+            headers={"Authorization": f"Bearer {self._settings.api_key.get_secret_value()}"},
+            **content,
+        )
+
+
+REGISTRATION = Registration(CODE, Settings, Wave, {"CI": (PaymentMethod.WAVE,)})

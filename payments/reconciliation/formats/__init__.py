@@ -1,1 +1,0 @@
-"""One file an operator: the words of its statements. Found by `gateway.discovery`."""

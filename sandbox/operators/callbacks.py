@@ -1,0 +1,90 @@
+"""How news of a payment travels to the merchant, with the faults that were ordered."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sandbox.operators.faults import CallbackFaults
+from sandbox.operators.surroundings import Surroundings
+
+_COPIES = {"none": 0, "twice": 2, "many": 20}
+_HELD_BACK_SECONDS = 0.3
+TIMEOUT_SECONDS = 10.0
+"""How long an operator waits for the merchant's answer. MTN documents 2 s on one page and nothing on
+the other; waiting longer hides nothing, because no answer makes it repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One callback. `body`: the truth. `wrong`: the same with another amount. `about`: the payer, E.164."""
+
+    url: str
+    body: Mapping[str, object]
+    wrong: Mapping[str, object]
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A callback as it goes out, for whoever signs it. `forged`: an impostor writes it, who has no key."""
+
+    method: str
+    url: str
+    body: bytes
+    forged: bool
+
+
+CONTENT_TYPE = "application/json"
+Sign = Callable[[Letter], Mapping[str, str]]
+"""Makes the headers that vouch for a callback."""
+
+
+def _unsigned(_: Letter) -> Mapping[str, str]:
+    return {}
+
+
+class Callbacks:
+    """Sends each callback once, or as the ordered faults say. Failed ones are recorded, never repeated.
+    `disbursements`: news of money on its way out. `sign`: where the operator signs."""
+
+    def __init__(self, around: Surroundings, *, disbursements: bool = False, sign: Sign = _unsigned) -> None:
+        self._around = around
+        self._disbursements = disbursements
+        self._sign = sign
+        self._count = itertools.count()
+
+    async def send(self, news: News) -> None:
+        """Tell the merchant that a payment is final."""
+        faults = self._faults()
+        delay = faults.delay_ms / 1000
+        if faults.reorder and next(self._count) % 2 == 0:
+            delay += _HELD_BACK_SECONDS
+        if delay:
+            await asyncio.sleep(delay)
+        body = news.wrong if faults.mode == "wrong_amount" else news.body
+        for _ in range(_COPIES.get(faults.mode, 1)):
+            await self._post(news, body)
+
+    def _faults(self) -> CallbackFaults:
+        around = self._around
+        return (around.outgoing_faults if self._disbursements else around.faults).callback
+
+    async def send_forged(self, news: News) -> None:
+        """Send what an impostor would: nobody has paid, and `news` says so."""
+        await self._post(news, news.body, forged=True)
+
+    async def _post(self, news: News, body: Mapping[str, object], *, forged: bool = False) -> None:
+        method = "PUT" if self._faults().mode == "put" else "POST"
+        letter = Letter(method, news.url, json.dumps(body, ensure_ascii=False).encode(), forged)
+        await self._around.courier.deliver(
+            self._around.code,
+            method,
+            news.url,
+            body=letter.body,
+            content_type=CONTENT_TYPE,
+            headers=self._sign(letter),
+            within=TIMEOUT_SECONDS,
+            about=news.about,
+        )

@@ -1,0 +1,5 @@
+"""Orange Money Cameroon, simulated."""
+
+from sandbox.operators.orange_money_cm.api import SANDBOX
+
+__all__ = ["SANDBOX"]

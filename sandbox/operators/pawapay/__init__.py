@@ -1,0 +1,5 @@
+"""pawaPay, simulated."""
+
+from sandbox.operators.pawapay.api import SANDBOX
+
+__all__ = ["SANDBOX"]

@@ -1,0 +1,141 @@
+"""Stripe's hosted page: a card, the bank's question where it has one, and back to the merchant. No script.
+
+Source: Stripe's pages on Checkout and on testing. Whoever has a session's address may pay it. A card that is
+declined ends nothing; the payer tries another one.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import jinja2
+from aiohttp import web
+
+from sandbox.operators.book import Entry, Status
+from sandbox.operators.stripe.cards import SHOWN, Card, read_card
+from sandbox.operators.stripe.ledger import Ledger
+from sandbox.operators.surroundings import Surroundings
+from sandbox.operators.wire import answer
+
+PATH: Final = "/c/pay/{session}"
+TYPED_MAX: Final = 40
+AFTERWARDS: Final = frozenset({"dispute", "dispute_won", "dispute_lost", "refund"})
+"""What may be done about a payment once it is made, as in test mode only."""
+PLACEHOLDER: Final = "{CHECKOUT_SESSION_ID}"
+
+_templates: Final = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+
+class CheckoutPage:
+    """`GET` and `POST /c/pay/{session}`; with `?format=json`, answers for programs."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        ledger: Ledger,
+        *,
+        pay: Callable[[Entry, Card], Awaitable[Entry]],
+        decline: Callable[[Entry, str], None],
+        afterwards: Callable[[Entry, str], None],
+    ) -> None:
+        self._around = around
+        self._ledger = ledger
+        self._pay = pay
+        self._decline = decline
+        self._afterwards = afterwards
+        self._challenges: dict[str, Card] = {}
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """The page."""
+        router.add_get(PATH, self.show)
+        router.add_post(PATH, self.submit)
+
+    async def show(self, request: web.Request) -> web.Response:
+        """The form, the bank's question, or how it ended."""
+        entry = self._ledger.find(request.match_info["session"])
+        if entry is None:
+            return web.Response(status=404, text="404: Not Found")
+        return self._render(entry)
+
+    async def submit(self, request: web.Request) -> web.StreamResponse:
+        """Pay, answer the bank, or (in test mode only) dispute what was paid, decide that, or refund it."""
+        wants_json = request.query.get("format") == "json"
+        entry = self._ledger.find(request.match_info["session"])
+        if entry is None:
+            return answer(404, {"error": "unknown"}) if wants_json else web.Response(status=404, text="404: Not Found")
+        try:
+            form = {name: str(value) for name, value in (await request.post()).items()}
+        except ValueError:
+            return web.Response(status=400, text="400: Bad Request")
+        entry, fault = await self._do(entry, form)
+        if wants_json:
+            body = {"status": entry.status.value, **({"error": fault} if fault else {})}
+            return answer(422 if fault else 200, body)
+        if form.get("action") in ("pay", "authenticate") and entry.status in (Status.SUCCESSFUL, Status.PENDING):
+            raise web.HTTPSeeOther(success_address(entry))
+        return self._render(entry, fault, form)
+
+    async def _do(self, entry: Entry, form: dict[str, str]) -> tuple[Entry, str]:
+        """The session afterwards, and what was wrong."""
+        action, session = form.get("action", ""), entry.details["session"]
+        if entry.status is not Status.INITIATED:
+            if action in AFTERWARDS:
+                self._afterwards(entry, action)
+            return entry, ""
+        if action == "authenticate" and session in self._challenges:
+            return await self._charge(entry, self._challenges.pop(session))
+        if action == "refuse" and session in self._challenges:
+            del self._challenges[session]
+            self._decline(entry, "authentication_failed")
+            return entry, "authentication_failed"
+        if action != "pay":
+            return entry, ""
+        now = time.gmtime()
+        read = read_card(form.get("number", ""), form.get("expiry", ""), form.get("cvc", ""), (now.tm_year, now.tm_mon))
+        if isinstance(read, str):
+            return entry, read
+        if read.challenge:
+            self._challenges[session] = read
+            return entry, ""
+        return await self._charge(entry, read)
+
+    async def _charge(self, entry: Entry, card: Card) -> tuple[Entry, str]:
+        if card.decline:
+            self._decline(entry, card.decline)
+            return entry, card.decline
+        return await self._pay(entry, card), ""
+
+    def _render(self, entry: Entry, fault: str = "", form: dict[str, str] | None = None) -> web.Response:
+        typed = {name: (form or {}).get(name, "")[:TYPED_MAX] for name in ("number", "expiry", "name")}
+        is_open = entry.status is Status.INITIATED
+        back = entry.details["cancel_url"] if is_open else success_address(entry)
+        if entry.status is Status.EXPIRED:
+            back = entry.details["cancel_url"] or success_address(entry)
+        page = _templates.get_template("page.html").render(
+            lang="en" if entry.details["locale"].lower().startswith("en") else "fr",
+            amount=f"{entry.whole:,}".replace(",", "\u202f"),
+            currency={"XOF": "F\u202fCFA", "XAF": "FCFA"}.get(entry.currency, entry.currency),
+            bought=entry.details["bought"],
+            merchant=self._around.merchant,
+            status=entry.status.value,
+            challenge=is_open and entry.details["session"] in self._challenges,
+            fault=fault,
+            typed=typed,
+            back=back,
+            back_host=urlsplit(back).hostname or "",
+            minutes=max(0, round((entry.expires_at - time.time()) / 60)),
+            cards=SHOWN,
+            year=time.gmtime().tm_year + 3,
+        )
+        return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
+
+
+def success_address(entry: Entry) -> str:
+    """Where a payer goes who has paid."""
+    return entry.details["success_url"].replace(PLACEHOLDER, entry.details["session"])

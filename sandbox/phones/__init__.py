@@ -1,0 +1,1 @@
+"""The phones: handsets, their HTTP calls and page, and what every company that reaches them is given."""

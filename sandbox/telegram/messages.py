@@ -1,0 +1,214 @@
+"""Methods of the Bot API that write to a chat.
+
+Source: Bot API, "Available methods" and "Updating messages"; refusals in the words of Telegram's
+own server.
+"""
+
+import time
+from typing import Any, Final
+
+from sandbox.telegram.bot import Bot
+from sandbox.telegram.chats import Chat, Message
+from sandbox.telegram.markup import inline_only, read_markup
+from sandbox.telegram.photos import BY_URL_BYTES_MAX, UPLOAD_BYTES_MAX, Picture, picture_of
+from sandbox.telegram.request import Parameters, bad
+from sandbox.telegram.text import BadMarkup, Marked, read_html, trimmed, units
+
+TEXT_UNITS_MAX: Final = 4096
+CAPTION_UNITS_MAX: Final = 1024
+ANSWER_UNITS_MAX: Final = 200
+NOT_MODIFIED: Final = (
+    "message is not modified: specified new message content and reply markup are exactly the same "
+    "as a current content and reply markup of the message"
+)
+TOO_OLD: Final = "query is too old and response timeout expired or query ID is invalid"
+ACTIONS: Final = frozenset(
+    {"typing", "upload_photo", "record_video", "upload_video", "record_voice", "upload_voice", "upload_document"}
+    | {"choose_sticker", "find_location", "record_video_note", "upload_video_note"}
+)
+
+
+def _marked(text: str, mode: str, entities: object) -> Marked:
+    """A text with its marks. Raises Refused."""
+    if mode.lower() not in ("", "none", "html"):
+        raise bad("unsupported parse_mode")
+    if mode.lower() != "html":
+        given = entities if isinstance(entities, list) else []
+        if not all(
+            isinstance(e, dict) and type(e.get("offset")) is int and type(e.get("length")) is int for e in given
+        ):
+            raise bad("can't parse MessageEntity: Field must be of type Number")
+        return trimmed(Marked(text, tuple(given)))
+    try:
+        return trimmed(read_html(text))
+    except BadMarkup as fault:
+        raise bad(f"can't parse entities: {fault}") from None
+
+
+def _text(given: Parameters) -> Marked:
+    """The text of a message. Raises Refused."""
+    marked = _marked(given.text("text"), given.text("parse_mode"), given.structure("entities"))
+    if not marked.text:
+        raise bad("message text is empty")
+    if units(marked.text) > TEXT_UNITS_MAX:
+        raise bad("message is too long")
+    return marked
+
+
+def _caption(text: str, mode: str, entities: object) -> Marked:
+    marked = _marked(text, mode, entities)
+    if units(marked.text) > CAPTION_UNITS_MAX:
+        raise bad("message caption is too long")
+    return marked
+
+
+def _given_caption(given: Parameters) -> Marked:
+    return _caption(given.text("caption"), given.text("parse_mode"), given.structure("caption_entities"))
+
+
+async def _picture(bot: Bot, given: Parameters, reference: str) -> Picture:
+    """The photo behind an upload's name, an address or a `file_id`. Raises Refused."""
+    if reference.startswith(("http://", "https://")):
+        return bot.album.take(await bot.fetch(reference, BY_URL_BYTES_MAX), bot.id, BY_URL_BYTES_MAX)
+    content = given.file(reference) if reference else given.files.get("photo")
+    if content is not None:
+        return bot.album.take(content, bot.id, UPLOAD_BYTES_MAX)
+    if not reference or reference.startswith("attach://"):
+        raise bad("there is no photo in the request")
+    return picture_of(reference, bot.id)
+
+
+def _check_reply(chat: Chat, given: Parameters) -> None:
+    reply = given.structure("reply_parameters")
+    if isinstance(reply, dict) and not reply.get("allow_sending_without_reply"):
+        answered = reply.get("message_id")
+        if not isinstance(answered, int) or answered not in chat.messages:
+            raise bad("message to be replied not found")
+
+
+async def send_message(bot: Bot, given: Parameters) -> dict[str, object]:
+    """`sendMessage`."""
+    chat = bot.chat(given)
+    content, markup = _text(given), read_markup(given)
+    _check_reply(chat, given)
+    return chat.message(chat.put(bot.user(), content, markup=markup))
+
+
+async def send_photo(bot: Bot, given: Parameters) -> dict[str, object]:
+    """`sendPhoto`."""
+    chat = bot.chat(given)
+    content, markup = _given_caption(given), read_markup(given)
+    _check_reply(chat, given)
+    picture = await _picture(bot, given, given.text("photo"))
+    return chat.message(chat.put(bot.user(), content, markup=markup, picture=picture))
+
+
+def _edited(chat: Chat, given: Parameters) -> Message:
+    """The message that is to be changed. Raises Refused."""
+    if "message_id" not in given:
+        raise bad("message identifier is not specified")
+    message = chat.messages.get(given.integer("message_id"))
+    if message is None:
+        raise bad("message to edit not found")
+    if not message.may_be_edited:
+        raise bad("message can't be edited")
+    return message
+
+
+def _edit(
+    chat: Chat, message: Message, content: Marked, markup: dict[str, Any] | None, picture: Picture | None
+) -> dict[str, object]:
+    if not chat.edit(message, content, markup, picture):
+        raise bad(NOT_MODIFIED)
+    return chat.message(message)
+
+
+async def edit_text(bot: Bot, given: Parameters) -> dict[str, object]:
+    """`editMessageText`; without `reply_markup` the buttons go."""
+    chat = bot.chat(given)
+    content, markup, message = _text(given), inline_only(read_markup(given)), _edited(chat, given)
+    if message.picture is not None:
+        raise bad("there is no text in the message to edit")
+    return _edit(chat, message, content, markup, None)
+
+
+async def edit_caption(bot: Bot, given: Parameters) -> dict[str, object]:
+    """`editMessageCaption`; without `reply_markup` the buttons go."""
+    chat = bot.chat(given)
+    content, markup, message = _given_caption(given), inline_only(read_markup(given)), _edited(chat, given)
+    if message.picture is None:
+        raise bad("there is no caption in the message to edit")
+    return _edit(chat, message, content, markup, message.picture)
+
+
+async def edit_media(bot: Bot, given: Parameters) -> dict[str, object]:
+    """`editMessageMedia`: another photo, or one for a text."""
+    chat = bot.chat(given)
+    media, markup, message = given.structure("media"), inline_only(read_markup(given)), _edited(chat, given)
+    if not isinstance(media, dict) or media.get("type") != "photo" or not isinstance(media.get("media"), str):
+        raise bad("can't parse InputMedia: only photos are served here")
+    text, mode = str(media.get("caption") or ""), str(media.get("parse_mode") or "")
+    content = _caption(text, mode, media.get("caption_entities"))
+    picture = await _picture(bot, given, media["media"])
+    return _edit(chat, message, content, markup, picture)
+
+
+async def edit_markup(bot: Bot, given: Parameters) -> dict[str, object]:
+    """`editMessageReplyMarkup`: other buttons, or none."""
+    chat = bot.chat(given)
+    markup, message = inline_only(read_markup(given)), _edited(chat, given)
+    return _edit(chat, message, message.content, markup, message.picture)
+
+
+async def answer_query(bot: Bot, given: Parameters) -> bool:
+    """`answerCallbackQuery`."""
+    identifier, text = given.text("callback_query_id"), given.text("text")
+    query = bot.queries.get(identifier)
+    if query is None or time.monotonic() - query.at > bot.faults().query_seconds:
+        raise bad(TOO_OLD)
+    if units(text) > ANSWER_UNITS_MAX:
+        raise bad("MESSAGE_TOO_LONG")
+    query.chat.tell(identifier, text, alert=given.flag("show_alert"))
+    return True
+
+
+def _named(chat: Chat, given: Parameters, purpose: str) -> Message:
+    message = chat.messages.get(given.integer("message_id"))
+    if message is None:
+        raise bad(f"message to {purpose} not found")
+    return message
+
+
+async def delete(bot: Bot, given: Parameters) -> bool:
+    """`deleteMessage`."""
+    chat = bot.chat(given)
+    chat.remove(_named(chat, given, "delete"))
+    return True
+
+
+async def pin(bot: Bot, given: Parameters) -> bool:
+    """`pinChatMessage`."""
+    chat = bot.chat(given)
+    message = _named(chat, given, "pin")
+    chat.pinned = [*(one for one in chat.pinned if one != message.id), message.id]
+    chat.changed()
+    return True
+
+
+async def unpin(bot: Bot, given: Parameters) -> bool:
+    """`unpinChatMessage`: one, or the newest."""
+    chat = bot.chat(given)
+    pinned = given.integer("message_id") if "message_id" in given else next(reversed(chat.pinned), 0)
+    if pinned not in chat.pinned:
+        raise bad("message to unpin not found")
+    chat.pinned.remove(pinned)
+    chat.changed()
+    return True
+
+
+async def show_action(bot: Bot, given: Parameters) -> bool:
+    """`sendChatAction`."""
+    bot.chat(given)
+    if given.text("action") not in ACTIONS:
+        raise bad("wrong parameter action in request")
+    return True

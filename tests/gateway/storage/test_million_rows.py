@@ -1,0 +1,240 @@
+"""Nothing that runs all the time reads a table whole that grows: with a million payments it would not end in time."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from importlib import import_module
+from pkgutil import iter_modules
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import TextClause
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from admin.request_pages import OPEN_REQUESTS
+from gateway import storage
+from gateway.domain.money import Money
+from gateway.domain.msisdn import Msisdn
+from gateway.domain.order import PlacedOrder
+from gateway.domain.prompting import Orderer, OrdererKind, PromptLimits
+from gateway.domain.rescue import OfChat, OfNumber, OfOrder
+from gateway.domain.staff_request import Act
+from gateway.domain.texting import Routes
+from gateway.ports.dialogues import Reached
+from gateway.ports.house import IncomingText
+from gateway.ports.payment_provider import Reversed
+from gateway.ports.reversals import NamedReversal, SeenReversal
+from gateway.ports.stores import SentMessage
+from gateway.ports.telegram import Chat
+from gateway.storage.attempts import PostgresAttempts
+from gateway.storage.back_office import PostgresBackOffice
+from gateway.storage.differences import PostgresDifferences
+from gateway.storage.disputes import act_on_lost
+from gateway.storage.figures import PostgresFigures
+from gateway.storage.money_places import MoneyPlaces
+from gateway.storage.orders import PostgresOrders
+from gateway.storage.owed import PostgresOwed
+from gateway.storage.payouts import PostgresPayouts
+from gateway.storage.provisional import PostgresProvisional
+from gateway.storage.purging import Kept, purge
+from gateway.storage.reconciliation import PostgresReconciliation
+from gateway.storage.reversals import PostgresReversals
+from gateway.storage.scores import PostgresScores
+from gateway.storage.staff_lookup import StaffLookup
+from gateway.storage.telegram import PostgresTelegram
+from gateway.storage.tickets import PostgresTickets
+from gateway.storage.unfinished import PostgresUnfinished
+from gateway.usecases.nudge_voters import nudge_voters
+from tests.engines import Database
+from tests.gateway.money_rig import RIGHTS, MoneyRig, opened
+from tests.gateway.rig import PUBLIC_URL
+from tests.gateway.scripted_provider import paid
+from tests.gateway.storage.million_rows import fill
+from tests.gateway.storage.plans import Planner, Recorder
+
+ROUTES = Routes(("africastalking", "kannel"))
+VOTER = Msisdn("+2250501020304", "CI")
+
+
+# What reads much because it is asked for much, by hand or once a day: the whole book, a contest's money, a window of
+# payments, the time that a statement covers.
+WHOLE_BOOK = frozenset({"money_audit", "book", "money_places", "voids", "payout_desk", "payout_statements", "balances"})
+# And what persons decide about a group of differences or an import.
+WHOLE_BOOK |= {"difference_acts", "undo_import"}
+# And lists of differences and imports, which their limits end.
+REPORTS = frozenset({"reconciliation._MISSING_THERE", "differences._LISTED"})
+REPORTS |= {f"differences.{name}" for name in ("_LISTED_GROUP", "_GROUPS", "_FILES")}
+
+
+def statements(engine: AsyncEngine) -> dict[str, str]:
+    """Every statement of the storage that is no report, as the engine sends it, by module and name."""
+    modules = [
+        import_module(f"{storage.__name__}.{found.name}")
+        for found in iter_modules(storage.__path__)
+        if not found.ispkg and found.name not in WHOLE_BOOK
+    ]
+    named = {
+        f"{module.__name__.rpartition('.')[2]}.{name}": statement
+        for module in modules
+        for name, statement in vars(module).items()
+        if isinstance(statement, TextClause)
+    }
+    return {name: str(one.compile(dialect=engine.dialect)) for name, one in named.items() if name not in REPORTS}
+
+
+@pytest.fixture
+async def rig(database: Database) -> AsyncIterator[MoneyRig]:
+    await fill(database)
+    made = await opened(database.app_url)
+    auto = made.engine.execution_options(isolation_level="AUTOCOMMIT")
+    made.orders = PostgresOrders(auto, made.vault, PromptLimits())
+    yield made
+    await made.close()
+
+
+async def pass_time(database: Database, change: str) -> None:
+    """Not by the engine of the rig, whose statements are looked at."""
+    owner = await asyncpg.connect(database.owner_url)
+    try:
+        await owner.execute(f"update {change}")
+    finally:
+        await owner.close()
+
+
+async def live(rig: MoneyRig, database: Database) -> list[PlacedOrder]:
+    """Votes from order to receipt; one is counted, one comes too late, one pays another amount."""
+    wishes = [rig.wish(number=f"+22505010203{n:02}", typed=n == 0) for n in range(4)]
+    wishes[0] = replace(wishes[0], orderer=Orderer(OrdererKind.DEVICE, "a browser", "203.0.113.7"))
+    placed = [order for wish in wishes if isinstance(order := await rig.place(wish), PlacedOrder)]
+    await rig.place(wishes[0])
+    for order in placed[:2]:
+        await rig.callback(order, b'{"status": "PENDING"}')
+    await rig.callback(None, b'{"status": "SUCCESSFUL", "order_code": "SP77"}', token="unknown")
+    await rig.collect()
+    await rig.judge()
+    rig.provider.query_script = [paid(), paid(), paid(400)]
+    await pass_time(database, "payments set next_check_at = now(), asked_at = null where status in ('sent', 'pending')")
+    await rig.verify()
+    await rig.payments.claim_named([order.payment_reference for order in placed])
+    await rig.payments.move_unsent("mtn_momo", "orange_money", 10)
+    await rig.settle_all()
+    await rig.refund()
+    return placed
+
+
+async def sweep(rig: MoneyRig) -> None:
+    """What every process looks at all the time."""
+    auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
+    work = PostgresOwed(auto)
+    async with work.lock():
+        await work.owed()
+    await PostgresFigures(rig.engine, work).figures()
+    await PostgresScores(rig.engine).scores()
+    await act_on_lost(rig.engine)
+    await purge(auto, Kept())
+    for request in await rig.acts.requests.approved(10):
+        raise AssertionError(request)
+
+
+async def ask_operators(rig: MoneyRig, placed: list[PlacedOrder]) -> None:
+    """Claims of every kind that `live` does not make."""
+    await rig.callbacks.is_open(placed[0].payment_reference, "SP77")
+    later = PostgresProvisional(rig.engine, rig.vault, PUBLIC_URL)
+    await later.questions_due()
+    await later.facts([1, 2, 3])
+    await later.claim("mtn_momo", 10, 60.0)
+    await PostgresPayouts(rig.engine, rig.vault, PUBLIC_URL).claim(10)
+    gone = Reversed("dispute_lost", Money(500, "XOF"), "du_1", "{}")
+    named = SeenReversal("stripe", gone, None, "op-20")
+    reversals = PostgresReversals(rig.engine, rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
+    await reversals.record([named, replace(named, reference=placed[0].payment_reference, number=None)])
+    await reversals.name([NamedReversal("stripe", f"du_{n}") for n in range(3)])
+    one, two, three = await reversals.claim(3)
+    await reversals.answered(one, "known")
+    await reversals.not_there(two, "XOF")
+    await reversals.ask_again(three, 10)
+    async with reversals.sweeping("stripe", 300) as swept:
+        assert swept is not None
+    await PostgresReconciliation(rig.engine, rig.vault, RIGHTS).compare_lines("mtn_momo", 0, 200, from_float=True)
+
+
+async def talk(rig: MoneyRig, database: Database) -> None:
+    """Texts, chats and dialogues, in and out."""
+    texts = rig.messages
+    due = await texts.claim_due(100, ROUTES)
+    await texts.record_sent([SentMessage(m.id, m.attempts, "sent", m.carrier, f"c{m.id}") for m in due])
+    await texts.store_report("africastalking", f"c{due[0].id}", "Success", VOTER.e164, None)
+    await texts.store_text(IncomingText("africastalking", "new", VOTER.e164, "98765", "VOTE 07 5", None))
+    for incoming in await texts.due_texts(10):
+        await texts.answered(incoming, "answered", (uuid4(), "fr", {"lines": []}), opt_out=True)
+    dialogues = PostgresUnfinished(rig.engine, rig.vault)
+    dialogues.note(Reached(VOTER, rig.contest.id, "07", 5, "fr"))
+    await dialogues.aclose()
+    await pass_time(
+        database, "unfinished_dialogues set reached_at = now() - interval '1 hour' where handled_at is null"
+    )
+    await nudge_voters(unfinished=dialogues)
+    chats = PostgresTelegram(rig.engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault)
+    await chats.keep(10**9, 1, b"{}")
+    await chats.left_over(0, 10)
+    await chats.give_up(86_400, 3)
+    await chats.votes_of(Chat(7, 7, "fr", rig.contest.id, VOTER.e164), 5)
+    await chats.ended_boards(10)
+
+
+async def look(rig: MoneyRig, order: PlacedOrder, receipt: str) -> None:
+    """What voters and staff look for."""
+    await rig.views.order(order.vote_id)
+    await rig.views.changed_orders({order.vote_id: ""})
+    await rig.views.votes_of(VOTER, rig.contest.id, 5)
+    await rig.views.receipt(receipt)
+    rescues = PostgresAttempts(rig.engine, rig.vault)
+    for claim in (OfNumber(VOTER, (rig.contest.id,)), OfChat(7, VOTER), OfOrder(order.vote_id)):
+        await rescues.latest(claim)
+    await rescues.open_ticket(OfNumber(VOTER, (rig.contest.id,)), rig.contest.id, "fr", order.payment_reference)
+    desk = PostgresBackOffice(rig.engine, rig.vault)
+    organiser: UUID = await rig.one("select organiser_id from contests where slug = 'star'")
+    for scope in (None, organiser):
+        for word in ("0501020304", receipt, str(order.payment_reference), "op-77", "opr-77", "mistyped"):
+            await desk.find(word, ["CI"], scope)
+        await desk.latest(scope)
+        await desk.story(order.vote_id, scope)
+        await desk.waiting(scope)
+        await desk.held(scope)
+        await desk.refunds(scope, statuses=["due", "manual"])
+        await PostgresTickets(rig.engine, rig.vault, RIGHTS).open_tickets(scope)
+    lookup = StaffLookup(rig.engine)
+    await lookup.payment_named(receipt)
+    await lookup.payment_named(str(order.vote_id))
+    await lookup.refunds_on_their_way()
+    await lookup.held_payments()
+    await rig.acts.requests.listed()
+    await rig.acts.requests.listed(statuses=OPEN_REQUESTS)
+    await rig.acts.requests.listed(statuses=OPEN_REQUESTS, acts=(Act.VOID_WINDOW,))
+    await PostgresDifferences(rig.engine).differences()
+    await MoneyPlaces(rig.engine, rig.vault).of_number(VOTER.e164)
+
+
+@pytest.mark.timeout(600)
+async def test_no_statement_reads_a_growing_table_whole(rig: MoneyRig, database: Database) -> None:
+    recorder = Recorder()
+    with recorder.listening(rig.engine):
+        placed = await live(rig, database)
+        receipt: str = await rig.one("select receipt from votes where id = :v", v=placed[0].vote_id)
+        await ask_operators(rig, placed)
+        await sweep(rig)
+        await talk(rig, database)
+        await look(rig, placed[0], receipt)
+    unsent = dict.fromkeys(statements(rig.engine).values())
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        planner = await Planner.of(connection)
+        assert {"payments", "votes", "callbacks"} <= {name.rpartition("_2")[0] for name in planner.large}
+        whole = {
+            statement: tables
+            for statement, parameters in {**unsent, **recorder.sent}.items()
+            if (tables := await planner.whole_reads(statement, parameters))
+        }
+    finally:
+        await connection.close()
+    assert whole == {}, "\n".join(f"{sorted(tables)}: {statement.strip()[:300]}" for statement, tables in whole.items())
