@@ -7,10 +7,11 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field
 
-from admin.asking import decide, needs_proof, read_params, request_for, status_of, visible
-from admin.auth_api import Person, person_of
+from admin.access.auth_api import Person, person_of
+from admin.access.guard import Me, api_me
+from admin.approvals.asking import decide, needs_proof, read_params, request_for, status_of, visible
+from admin.approvals.request_pages import OPEN_REQUESTS
 from admin.desk import DESK
-from admin.guard import Me, api_me
 from admin.models import (
     Decision,
     FoundPayments,
@@ -52,13 +53,11 @@ from admin.money_models import (
 )
 from admin.order_pages import countries_of
 from admin.refund_pages import ENDED, ON_THEIR_WAY
-from admin.request_pages import OPEN_REQUESTS
-from gateway.domain.staff import Right
-from gateway.domain.staff_request import Act, ActRefused, reasoned
-from gateway.http.app_keys import HOUSE
+from channels.voting_service import HOUSE
 from gateway.http.endpoint import InputModel, Reply, endpoint
 from gateway.http.problems import Problem
-from gateway.ports.books import MoneyRefused, UnknownName
+from payments.acts.request import Act, ActRefused, Right, reasoned
+from payments.ledger.books import MoneyRefused, UnknownName
 
 TAG: Final = "back office"
 SIGNED_IN: Final = (401, 403, 503)

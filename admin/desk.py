@@ -6,16 +6,16 @@ from uuid import UUID
 
 from aiohttp import web
 
-from admin.tokens import Tokens
-from gateway.ports.back_office import BackOffice
-from gateway.ports.books import Book
-from gateway.ports.give_back import VoidStore
-from gateway.ports.payment_provider import PaymentProvider
-from gateway.ports.payouts import BeneficiaryBook, PayoutDesk, PayoutStatement
-from gateway.ports.tickets import TicketDesk
-from gateway.usecases.reconcile import Reconciler
-from gateway.usecases.sign_in import SignIn
-from gateway.usecases.staff_acts import StaffActs
+from admin.access.sign_in import SignIn
+from admin.access.tokens import Tokens
+from admin.approvals.staff_acts import StaffActs
+from admin.orders_port import BackOffice
+from payments.acts.give_back_port import VoidStore
+from payments.disbursement.payouts.port import BeneficiaryBook, PayoutDesk, PayoutStatement
+from payments.ledger.books import Book
+from payments.provider import PaymentProvider
+from payments.reconciliation.reconcile import Reconciler
+from payments.rescue.tickets_port import TicketDesk
 
 
 @dataclass(frozen=True, slots=True)

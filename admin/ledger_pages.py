@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 from aiohttp import hdrs, web
 
+from admin.access.guard import Me, page, query_of, say, show
 from admin.desk import DESK
-from admin.guard import Me, page, query_of, say, show
-from gateway.domain.ledger import VOTES
-from gateway.domain.money import Money
-from gateway.domain.staff import Right
-from gateway.http.app_keys import HOUSE
-from gateway.ports.books import MoneyRefused, TrialLine
-from gateway.usecases.export_journal import journal_csv
+from channels.voting_service import HOUSE
+from gateway.values.money import Money
+from payments.acts.request import Right
+from payments.ledger.books import MoneyRefused, TrialLine
+from payments.ledger.journal import journal_csv
+from payments.ledger.postings import VOTES
 
 
 def read_instant(typed: str) -> datetime | None:

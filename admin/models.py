@@ -6,12 +6,12 @@ from uuid import UUID
 
 from pydantic import Field
 
+from admin.orders_port import OrderStory, PaymentLine, RefundFacts, StoryLine
 from admin.redaction import shown_body, shown_headers
 from admin.texts import Line
-from gateway.domain.money import Money
-from gateway.domain.staff_request import Act, StaffRequest
 from gateway.http.endpoint import ApiModel, InputModel
-from gateway.ports.back_office import OrderStory, PaymentLine, RefundFacts, StoryLine
+from gateway.values.money import Money
+from payments.acts.request import Act, StaffRequest
 
 
 class Amount(ApiModel):

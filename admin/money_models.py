@@ -6,9 +6,9 @@ from uuid import UUID
 from pydantic import Field
 
 from admin.texts import Line
-from gateway.domain.reconciliation import Repair
 from gateway.http.endpoint import ApiModel, InputModel
-from gateway.ports.reconciliation import Difference
+from payments.reconciliation.comparison import Repair
+from payments.reconciliation.port import Difference
 
 
 class Instant(InputModel):

@@ -5,15 +5,14 @@ from uuid import UUID
 
 from aiohttp import web
 
+from admin.access.guard import HOME, Form, Me, form, page, say, see_other, show
 from admin.desk import DESK
-from admin.guard import HOME, Form, Me, form, page, say, see_other, show
+from admin.orders_port import OrderStory, StoryKind
 from admin.redaction import shown_body, shown_headers
-from gateway.domain.ledger import VOTES, Account
-from gateway.domain.money import Money
-from gateway.domain.staff import Right
-from gateway.domain.staff_request import ActRefused, reasoned
-from gateway.http.app_keys import HOUSE
-from gateway.ports.back_office import OrderStory, StoryKind
+from channels.voting_service import HOUSE
+from gateway.values.money import Money
+from payments.acts.request import ActRefused, Right, reasoned
+from payments.ledger.postings import VOTES, Account
 
 _WORD_LENGTH_MAX: Final = 80
 # What was sold and shared out, which cancel each other; the ledger's page shows them.

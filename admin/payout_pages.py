@@ -4,17 +4,16 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from admin.access.guard import Form, Me, form, page, say, see_other, show
+from admin.approvals.payout_acts import register_beneficiary
+from admin.approvals.request_pages import REQUESTS, refused
 from admin.desk import DESK
-from admin.guard import Form, Me, form, page, say, see_other, show
 from admin.order_pages import countries_of, read_id
-from admin.request_pages import REQUESTS, refused
-from gateway.domain.money import Money
-from gateway.domain.staff import Right
-from gateway.domain.staff_request import ActRefused, reasoned
-from gateway.http.app_keys import HOUSE
-from gateway.ports.books import MoneyRefused
-from gateway.usecases.payout_acts import register_beneficiary
-from gateway.usecases.payout_papers import statement_csv
+from channels.voting_service import HOUSE
+from gateway.values.money import Money
+from payments.acts.request import ActRefused, Right, reasoned
+from payments.disbursement.payouts.papers import statement_csv
+from payments.ledger.books import MoneyRefused
 
 PATH: Final = "/admin/payouts"
 

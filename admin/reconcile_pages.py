@@ -4,14 +4,13 @@ from typing import Final
 
 from aiohttp import web
 
+from admin.access.guard import Form, Me, form, page, say, show, upload
+from admin.approvals.request_pages import refused
 from admin.desk import DESK
-from admin.guard import Form, Me, form, page, say, show, upload
-from admin.request_pages import refused
-from gateway.domain.reconciliation import Group, Repair, offered, read_group
-from gateway.domain.staff import Right
-from gateway.domain.staff_request import ActRefused
-from gateway.ports.books import MoneyRefused
-from gateway.ports.payment_provider import Wallet
+from payments.acts.request import ActRefused, Right
+from payments.ledger.books import MoneyRefused
+from payments.provider import Wallet
+from payments.reconciliation.comparison import Group, Repair, offered, read_group
 
 PATH: Final = "/admin/reconciliation"
 SHOWN: Final = 100

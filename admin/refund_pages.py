@@ -5,16 +5,15 @@ from typing import Final
 
 from aiohttp import web
 
-from admin.asking import read_params, with_zone
+from admin.access.guard import Me, page, query_of, show
+from admin.approvals.asking import read_params, with_zone
+from admin.approvals.request_pages import refused, tables
 from admin.desk import DESK
-from admin.guard import Me, page, query_of, show
-from admin.request_pages import refused, tables
-from gateway.domain.money import Money
-from gateway.domain.order import Channel
-from gateway.domain.refund import RefundState
-from gateway.domain.staff import Right
-from gateway.domain.staff_request import Act, ActRefused, Why
-from gateway.http.app_keys import HOUSE
+from channels.voting_service import HOUSE
+from gateway.orders.rules import Channel
+from gateway.values.money import Money
+from payments.acts.request import Act, ActRefused, Right, Why
+from payments.disbursement.refunds.rules import RefundState
 
 ON_THEIR_WAY: Final = (RefundState.MANUAL.value, RefundState.DUE.value, RefundState.SENT.value)
 ENDED: Final = (RefundState.DONE.value, RefundState.VOID.value)

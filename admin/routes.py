@@ -2,19 +2,9 @@
 
 from aiohttp import web
 
-from admin import (
-    api,
-    auth_api,
-    ledger_pages,
-    order_pages,
-    payout_pages,
-    reconcile_pages,
-    refund_pages,
-    request_pages,
-    sign_in_pages,
-    ticket_api,
-    ticket_pages,
-)
+from admin import api, ledger_pages, order_pages, payout_pages, reconcile_pages, refund_pages, ticket_api, ticket_pages
+from admin.access import auth_api, sign_in_pages
+from admin.approvals import request_pages
 from admin.desk import DESK, Desk
 from gateway.http.pages import Pages
 

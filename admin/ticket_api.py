@@ -6,13 +6,12 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field
 
+from admin.access.guard import Me, api_me
 from admin.api import SIGNED_IN, TAG, refused
 from admin.desk import DESK
-from admin.guard import Me, api_me
 from admin.models import Reason
-from gateway.domain.staff import Right
-from gateway.domain.staff_request import ActRefused, reasoned
 from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint
+from payments.acts.request import ActRefused, Right, reasoned
 
 
 class Ticket(ApiModel):

@@ -4,11 +4,10 @@ from typing import Final
 
 from aiohttp import web
 
+from admin.access.guard import Form, Me, form, page, see_other, show
+from admin.approvals.request_pages import refused
 from admin.desk import DESK
-from admin.guard import Form, Me, form, page, see_other, show
-from admin.request_pages import refused
-from gateway.domain.staff import Right
-from gateway.domain.staff_request import ActRefused, reasoned
+from payments.acts.request import ActRefused, Right, reasoned
 
 PATH: Final = "/admin/tickets"
 

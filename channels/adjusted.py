@@ -1,7 +1,7 @@
 """Why a counted vote was taken back, in the reader's language."""
 
 from channels.phrases import say
-from gateway.domain.tally import Adjusted
+from payments.settlement.adjusted import Adjusted
 
 
 def why_taken_back(language: str, reason: str) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from channels.phrases import say
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import Refusal
-from gateway.domain.wallet import PaymentMethod, not_taken_yet
+from gateway.orders.rules import Refusal
+from gateway.orders.wallet import PaymentMethod, not_taken_yet
+from gateway.values.msisdn import Msisdn
 
 # What is typed at the confirmation of a USSD order to pay with a code that the payer fetched: `*789*07*5*4*CODE#`.
 BY_CODE: Final = "4"

@@ -24,9 +24,9 @@ from aiohttp.http import StreamWriter
 from aiohttp_sse import EventSourceResponse
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from gateway.domain.tally import Standing
 from gateway.http.middleware import public_headers
 from leaderboard import view_model
+from leaderboard.ranking import Standing
 
 log = structlog.get_logger()
 

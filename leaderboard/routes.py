@@ -4,25 +4,26 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import hdrs, web
+from markupsafe import Markup
 from yarl import URL
 
-from gateway.domain.contest import Contest
-from gateway.domain.tally import Ranked, Standing
-from gateway.http.app_keys import HOUSE, PUBLIC_URL
+from gateway.contests.contest import Contest
+from gateway.contests.photos import photos_of
+from gateway.contests.sharing import Share, share_of
+from gateway.http.app_keys import PUBLIC_URL
 from gateway.http.endpoint import described
 from gateway.http.pages import NO_ADDRESS, PAGES, Composed, not_found, render, unknown
-from gateway.http.photos import photos_of
 from gateway.http.problems import Problem, problem
-from gateway.http.sharing import Share, share_of
 from gateway.http.streams import StreamCap
-from gateway.ports.house import House
 from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
 from leaderboard.models import LIMIT_DEFAULT, BoardEvent, BoardPath, BoardQuery, BoardStreamQuery, RankingDocument
+from leaderboard.ranking import Ranked, Standing
 from leaderboard.view_model import Part, Phase
 
 EXAMPLE_QUANTITY: Final = 5
@@ -30,6 +31,38 @@ QUERY_LENGTH_MAX: Final = 60
 RETRY_AFTER_SECONDS: Final = "10"
 # Kept by readers only to be asked about again: what it shows may be a second old.
 PAGE_CACHE: Final = "no-cache"
+
+ContestPart = Callable[[Contest, str], Markup]
+"""Makes a part of a contest's page in a language; empty where there is nothing to show."""
+CONTEST_PARTS: web.AppKey[list[ContestPart]] = web.AppKey("contest_parts", list)
+"""What other packages show on the page of every open contest, such as the form to vote."""
+
+
+class Published(Protocol):
+    """Contests and rankings as they are published: read from memory, a second old at most."""
+
+    def contests(self) -> tuple[Contest, ...]:
+        """Every published contest."""
+        ...
+
+    def contest(self, slug: str) -> Contest | None:
+        """A contest by the word in its address."""
+        ...
+
+    def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:
+        """Contests that share an SMS short code."""
+        ...
+
+    def standing(self, slug: str) -> Standing:
+        """The ranking as last published. KeyError for an unknown contest."""
+        ...
+
+    def now(self) -> datetime:
+        """UTC."""
+        ...
+
+
+PUBLISHED: web.AppKey[Published] = web.AppKey("published", Published)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +113,7 @@ class Leaderboard:
 
         Any site may ask. It is at most a second old; `version` counts the tally entries in it.
         """
-        board = self._board(request.app[HOUSE], request.match_info["slug"])
+        board = self._board(request.app[PUBLISHED], request.match_info["slug"])
         if board is None:
             return _public(unknown(request, "contest").response())
         limit = _read_limit(request, LIMIT_DEFAULT) if request.query_string else LIMIT_DEFAULT
@@ -109,7 +142,7 @@ class Leaderboard:
         The id of each event is the version. 503 when as many are watching as can be served, or too many from
         one address: ask for the ranking itself meanwhile.
         """
-        board = self._board(request.app[HOUSE], request.match_info["slug"])
+        board = self._board(request.app[PUBLISHED], request.match_info["slug"])
         if board is None:
             return _public(unknown(request, "contest").response())
         if self._boards.full:
@@ -127,20 +160,20 @@ class Leaderboard:
 
     async def contests(self, request: web.Request) -> web.Response:
         """The page that lists the contests, those that are open first."""
-        house = request.app[HOUSE]
+        published = request.app[PUBLISHED]
         order = [Phase.OPEN, Phase.COMING, Phase.CLOSED]
-        cards = [Card(c, self._standing(house, c.slug), _phase(c, house)) for c in house.contests()]
+        cards = [Card(c, self._standing(published, c.slug), _phase(c, published)) for c in published.contests()]
         cards.sort(key=lambda card: (order.index(card.phase), card.contest.closes_at))
         return render(request, "contests.html", cache=PAGE_CACHE, cards=cards)
 
     async def page(self, request: web.Request) -> web.Response:
         """A contest's public page, made once for each change of its ranking."""
-        house, pages, slug = request.app[HOUSE], request.app[PAGES], request.match_info["slug"]
-        contest, board = house.contest(slug), self._board(house, slug)
+        published, pages, slug = request.app[PUBLISHED], request.app[PAGES], request.match_info["slug"]
+        contest, board = published.contest(slug), self._board(published, slug)
         if contest is None or board is None:
             return not_found(request)
         language = pages.language_of(request, contest.language)
-        phase, etag, bot = _phase(contest, house), board.answer(ENTRIES_MAX).etag, self._bot()
+        phase, etag, bot = _phase(contest, published), board.answer(ENTRIES_MAX).etag, self._bot()
         number, query = _read_view(request)
         number = min(number, view_model.pages_of(board.standing, board.standing.entries))
         if query and view_model.is_many(board.standing):  # each reader's own: made for that reader alone
@@ -160,40 +193,44 @@ class Leaderboard:
         """The page with this part of the ranking."""
         pages, faces = request.app[PAGES], photos_of(contest)
         values = {
-            **_page_values(contest, standing, phase, request.app[HOUSE]),
+            **_page_values(contest, standing, phase, request.app[PUBLISHED]),
             "part": part,
             "rows": part.rows,
             "share": _share(request, contest, language),
-            "parts": pages.parts(contest, language) if phase is Phase.OPEN else [],
+            "parts": _parts(request, contest, language) if phase is Phase.OPEN else [],
             "bot": self._bot(),
             "faces": faces,
         }
         address = NO_ADDRESS if part.live else URL.build(query={"q": part.query, "page": part.page})
         return pages.compose("board.html", language, values, address, pictures={face.origin for face in faces.values()})
 
-    def _board(self, house: House, slug: str) -> Board | None:
-        if house.contest(slug) is None:
+    def _board(self, published: Published, slug: str) -> Board | None:
+        if published.contest(slug) is None:
             return None
         board = self._boards.find(slug)
         if board is None:
-            self._boards.update(house.standing(slug))
+            self._boards.update(published.standing(slug))
             board = self._boards.find(slug)
         return board
 
-    def _standing(self, house: House, slug: str) -> Standing:
-        board = self._board(house, slug)
-        return house.standing(slug) if board is None else board.standing
+    def _standing(self, published: Published, slug: str) -> Standing:
+        board = self._board(published, slug)
+        return published.standing(slug) if board is None else board.standing
 
 
-def _phase(contest: Contest, house: House) -> Phase:
-    now = house.now()
+def _parts(request: web.Request, contest: Contest, language: str) -> list[Markup]:
+    return [made for made in (make(contest, language) for make in request.app[CONTEST_PARTS]) if made]
+
+
+def _phase(contest: Contest, published: Published) -> Phase:
+    now = published.now()
     if contest.open_at(now):
         return Phase.OPEN
     return Phase.COMING if now < contest.opens_at else Phase.CLOSED
 
 
-def _page_values(contest: Contest, standing: Standing, phase: Phase, house: House) -> dict[str, object]:
-    alone = len(house.contests_by_short_code(contest.short_code)) < 2  # several share it: its own word decides
+def _page_values(contest: Contest, standing: Standing, phase: Phase, published: Published) -> dict[str, object]:
+    alone = len(published.contests_by_short_code(contest.short_code)) < 2  # several share it: its own word decides
     return {
         "contest": contest,
         "standing": standing,
@@ -242,9 +279,10 @@ def _public(response: web.Response) -> web.Response:
 
 
 def setup(app: web.Application, boards: Boards, cap: StreamCap | None = None, bot: Callable[[], str] = str) -> None:
-    """Serve the ranking. The application needs HOUSE and mounted PAGES; the boards' loop runs from
+    """Serve the ranking. The application needs PUBLISHED and mounted PAGES; the boards' loop runs from
     its start to its shutdown, when all streams are ended. `cap`: counts the streams of each address;
     `bot`: the Telegram bot's address, empty while there is none."""
+    app[CONTEST_PARTS] = []
     pages = app[PAGES]
     pages.add_phrases("leaderboard.phrases")
     pages.add_static("leaderboard")

@@ -11,8 +11,8 @@ from urllib.parse import quote
 # pydantic reads the document's schemas from these, and wants this kind before Python 3.12.
 from typing_extensions import TypedDict
 
-from gateway.domain.contest import Contest
-from gateway.domain.tally import Ranked, Standing
+from gateway.contests.contest import Contest
+from leaderboard.ranking import Ranked, Standing
 
 
 class Entry(TypedDict):

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, SecretStr
 
-from gateway.domain.wallet import PaymentMethod
-from gateway.ports.payment_provider import PaymentProvider
+from gateway.orders.wallet import PaymentMethod
+from payments.provider import PaymentProvider
 from payments.reconciliation.statement_format import StatementFormat
 
 

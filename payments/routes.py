@@ -6,14 +6,15 @@ signature is of another time.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from gateway.http.app_keys import HOUSE
 from gateway.http.problems import problem
-from gateway.ports.house import HouseUnavailable, IncomingCallback, Taken
+from gateway.storage.engine import HouseUnavailable
+from payments.collection.callbacks import IncomingCallback, Taken
 
 BODY_BYTES_MAX: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0
@@ -22,6 +23,9 @@ TOKEN_LENGTH_MAX: Final = 64
 RETRY_AFTER_SECONDS: Final = "5"
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 _HEADER_LENGTH_MAX: Final = 1024
+
+StoreCallback = Callable[[IncomingCallback], Awaitable[Taken]]
+"""Keeps a callback: durable when it returns that it is stored."""
 
 
 def kept_headers(request: web.Request) -> dict[str, str]:
@@ -51,7 +55,7 @@ async def read_bounded(request: web.Request) -> bytes | None:
     return bytes(body)
 
 
-def _handler(codes: frozenset[str]) -> Handler:
+def _handler(codes: frozenset[str], store: StoreCallback) -> Handler:
     async def receive(request: web.Request) -> web.Response:
         """Store a callback; 200 with nothing in it once it is durable."""
         provider = request.match_info["provider"]
@@ -73,7 +77,7 @@ def _handler(codes: frozenset[str]) -> Handler:
             remote=request.remote or "",
         )
         try:
-            taken = await request.config_dict[HOUSE].store_callback(callback)
+            taken = await store(callback)
         except HouseUnavailable:
             # Never 200 for something that is stored nowhere: an operator that repeats will come again.
             return web.Response(status=503, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
@@ -86,9 +90,11 @@ def _handler(codes: frozenset[str]) -> Handler:
     return receive
 
 
-def setup(app: web.Application, codes: frozenset[str]) -> None:
-    """Serve `/api/webhooks/{provider}[/{token}]`, POST and PUT, for these providers."""
-    receive = _handler(codes)
+def setup(app: web.Application, codes: frozenset[str], store: StoreCallback) -> None:
+    """Serve `/api/webhooks/{provider}[/{token}]`, POST and PUT, for these providers.
+
+    `store`: raises HouseUnavailable where a callback is durable nowhere."""
+    receive = _handler(codes, store)
     for path in ("/api/webhooks/{provider}", "/api/webhooks/{provider}/{token}"):
         app.router.add_post(path, receive)
         app.router.add_put(path, receive)

@@ -11,7 +11,7 @@ from hypothesis import settings as examples
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from gateway.settings import Settings
+from gateway.runtime.settings import Settings
 from tests.browser import browser
 from tests.engines import Database, Engines, running_engines
 

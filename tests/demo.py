@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.money import Money
+from gateway.contests.contest import Candidate, Contest
+from gateway.values.money import Money
 
 ORGANISER_ID = UUID("0a000000-0000-4000-8000-000000000001")
 CONTEST_ID = UUID("0b000000-0000-4000-8000-000000000001")

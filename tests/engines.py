@@ -14,9 +14,9 @@ from typing import Any, Final, TypeVar
 import asyncpg
 from redis import Redis
 
-from gateway import operations
-from gateway.embedded import APP_ROLE, OWNER_ROLE, SUPERUSER, Postgres, Valkey, prepare_database
-from gateway.settings import Settings
+from gateway.runtime import operations
+from gateway.runtime.embedded import APP_ROLE, OWNER_ROLE, SUPERUSER, Postgres, Valkey, prepare_database
+from gateway.runtime.settings import Settings
 
 TEMPLATE: Final = "spotlight_template"
 SECRET_KEY: Final = "a key for tests only, of the right length"

@@ -1,7 +1,7 @@
 """The rails of a house under test: what the demo's first contest is paid with."""
 
-from gateway.domain.routing import Kind, Rail, Rails
-from gateway.domain.wallet import PaymentMethod
+from gateway.orders.routing import Kind, Rail, Rails
+from gateway.orders.wallet import PaymentMethod
 
 PUSH, PAGE = frozenset({Kind.PUSH}), frozenset({Kind.REDIRECT})
 XOF = frozenset({"XOF"})

@@ -39,8 +39,8 @@ from channels.grammar.words import (
     says_something,
     tokens_of,
 )
-from gateway.domain.contest import Contest
-from gateway.domain.receipt import ALPHABET, RECEIPT_LENGTH, read_receipt
+from gateway.contests.contest import Contest
+from gateway.orders.receipt import ALPHABET, RECEIPT_LENGTH, read_receipt
 
 __all__ = [
     "Ask",

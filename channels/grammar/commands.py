@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gateway.domain.contest import Candidate, Contest
+from gateway.contests.contest import Candidate, Contest
 
 
 class Word(StrEnum):

@@ -5,7 +5,7 @@ from typing import Final
 
 from channels.grammar.commands import Vote
 from channels.grammar.words import LARGER, MULTIPLIERS, NUMBERS
-from gateway.domain.contest import Contest
+from gateway.contests.contest import Contest
 
 QUANTITY_DIGITS_MAX: Final = 9
 PHONE_DIGITS_MIN: Final = 8

@@ -19,8 +19,8 @@ from channels.grammar.words import (
     has_digit,
     letters_as_digits,
 )
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.money import Money, parse_amount
+from gateway.contests.contest import Candidate, Contest
+from gateway.values.money import Money, parse_amount
 
 _OFFERED: Final = frozenset({Doubt.WHAT, Doubt.WHICH_CANDIDATE, Doubt.QUANTITY, Doubt.PRICE})
 _SEVERAL_MAX: Final = 3

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from channels.grammar.words import BEFORE_CODE, has_digit, letters_as_digits, normal, tokens_of
-from gateway.domain.contest import Candidate, Contest
+from gateway.contests.contest import Candidate, Contest
 
 OPTIONS_MAX: Final = 3
 _NAME_WORD_MIN: Final = 3

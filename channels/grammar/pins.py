@@ -13,7 +13,7 @@ from channels.grammar.numbers import parted
 from channels.grammar.people import by_code
 from channels.grammar.votes import addressed, read_vote
 from channels.grammar.words import AGREED, POLITE, has_digit, normal, tokens_of
-from gateway.domain.contest import Contest
+from gateway.contests.contest import Contest
 
 # As many stars as the PIN had digits, which keeps the places of what stands behind it.
 HIDDEN: Final = re.compile(r"\*{4,6}")

@@ -21,7 +21,7 @@ from channels.grammar.words import (
     normal,
     tokens_of,
 )
-from gateway.domain.contest import Contest
+from gateway.contests.contest import Contest
 
 _BESIDE_A_NUMBER: Final = BEFORE_CODE | UNITS | frozenset(NO)
 

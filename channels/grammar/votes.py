@@ -20,7 +20,7 @@ from channels.grammar.words import (
     UNITS,
     has_digit,
 )
-from gateway.domain.contest import Candidate, Contest
+from gateway.contests.contest import Candidate, Contest
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from datetime import datetime
 from channels.lint import contests, phrases, screens, texts
 from channels.lint.findings import Finding, LanguageSeen, Level, Report, Wallet
 from channels.phrases import files, languages, languages_for
-from gateway.domain.contest import Contest
-from gateway.domain.money import Money
+from gateway.contests.contest import Contest
+from gateway.values.money import Money
 
 __all__ = ["Finding", "LanguageSeen", "Level", "Report", "Wallet", "lint"]
 

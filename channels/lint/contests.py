@@ -10,9 +10,9 @@ from channels.grammar import Ask, Doubt, Vote, read
 from channels.lint.findings import Finding, Wallet, error, warning
 from channels.phrases import files, languages, languages_for
 from channels.sms.texts import one_dial
-from gateway.domain.codes import form_fault, one_slip_apart
-from gateway.domain.contest import Contest
-from gateway.domain.money import Money
+from gateway.contests.codes import form_fault, one_slip_apart
+from gateway.contests.contest import Contest
+from gateway.values.money import Money
 
 _SERVICE_CODE: Final = re.compile(r"\*\d{2,6}(\*\d{1,6})*#")
 _EXAMPLE_VOTES: Final = 5

@@ -17,10 +17,10 @@ from channels.ussd.menu import (
     ticket_shown,
     votes_shown,
 )
-from gateway.domain.payment import PublicStatus, State
-from gateway.domain.rescue import Attempt, Outcome, Rescue
-from gateway.domain.ticket import ticket_number
-from gateway.ports.house import ReceiptView, TakenBack, VoteLine
+from payments.collection.lifecycle import PublicStatus, State
+from payments.collection.order_views import ReceiptView, TakenBack, VoteLine
+from payments.rescue.rules import Attempt, Outcome, Rescue
+from payments.rescue.ticket import ticket_number
 
 TICKET: Final = ticket_number(9_999_999)
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.domain.money import Money
-from gateway.domain.wallet import PaymentMethod
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.money import Money
 
 
 class Level(StrEnum):

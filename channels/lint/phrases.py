@@ -9,7 +9,7 @@ from channels.lint.findings import Finding, Level, error
 from channels.phrases import DEFAULT_LANGUAGE, catalogue
 from channels.sms.texts import TEXT_SEPTETS
 from channels.ussd.screens import SEPTETS_MAX
-from gateway.domain.contest import Contest
+from gateway.contests.contest import Contest
 from gateway.http.phrases import PhraseFile, faults
 
 # Section → the most septets that one of its phrases may have once filled in. Sections that are not

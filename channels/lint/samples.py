@@ -3,9 +3,9 @@
 from channels import gsm
 from channels.phrases import catalogue, say
 from channels.sms.texts import NAME_SEPTETS, one_dial
-from gateway.domain.contest import Contest
-from gateway.domain.receipt import make_receipt
-from gateway.domain.wallet import example_number
+from gateway.contests.contest import Contest
+from gateway.orders.receipt import make_receipt
+from gateway.orders.wallet import example_number
 
 RECEIPT = make_receipt((1 << 45) - 1)
 # As long as operators make them.

@@ -22,11 +22,11 @@ from channels.lint.samples import RECEIPT
 from channels.ussd import screens
 from channels.ussd.menu import MenuView, Node, Session, Turn, advance, offered, start
 from channels.ussd.menu.shows import check
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.routing import Kind, Rail, Rails
-from gateway.domain.tally import Score, standing
-from gateway.domain.wallet import PAYMENT_CODES, PaymentMethod, network_wallets, prefixes_in
+from gateway.contests.contest import Contest
+from gateway.orders.routing import Kind, Rail, Rails
+from gateway.orders.wallet import PAYMENT_CODES, PaymentMethod, network_wallets, prefixes_in
+from gateway.values.msisdn import Msisdn
+from leaderboard.ranking import Score, standing
 
 # Sessions from which the walk goes on: so many, and more for a long list.
 STEPS_MIN: Final = 150

@@ -9,8 +9,8 @@ from channels.lint.findings import Finding, NameSeen, TextSeen, error, warning
 from channels.phrases import DEFAULT_LANGUAGE, catalogue
 from channels.sms.texts import KINDS, NAME_SEPTETS, render
 from channels.ussd.screens import LIST_NAME_SEPTETS
-from gateway.domain.contest import Contest
-from gateway.domain.money import Money
+from gateway.contests.contest import Contest
+from gateway.values.money import Money
 
 # Phrases that are parts of a text, or that a kind of text is made of.
 _FRAGMENTS: Final = frozenset(

@@ -8,7 +8,7 @@ further language is one file that names its `neighbour`, whose phrases stand in 
 from functools import cache
 from typing import Final
 
-from gateway.domain.contest import Contest
+from gateway.contests.contest import Contest
 from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, PhraseError, PhraseFile, complete, read
 
 __all__ = [

@@ -13,16 +13,16 @@ from channels.grammar import Ask, Check, Doubt, Vote, Word
 from channels.phrases import say
 from channels.sms.texts import NAME_SEPTETS, TEXT_SEPTETS, votes
 from channels.wallets import ways_told, why_no_wallet
-from gateway.domain.codes import code_fault, phrase_of
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import Refusal
-from gateway.domain.payment import PublicStatus
-from gateway.domain.receipt import RECEIPT_LENGTH
-from gateway.domain.rescue import DISPUTABLE, Rescue
-from gateway.domain.tally import Standing
-from gateway.domain.wallet import ON_PHONES, PaymentMethod, example_number
-from gateway.ports.house import ReceiptView, VoteLine
+from gateway.contests.codes import code_fault, phrase_of
+from gateway.contests.contest import Candidate, Contest
+from gateway.orders.receipt import RECEIPT_LENGTH
+from gateway.orders.rules import Refusal
+from gateway.orders.wallet import ON_PHONES, PaymentMethod, example_number
+from gateway.values.msisdn import Msisdn
+from leaderboard.ranking import Standing
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import ReceiptView, VoteLine
+from payments.rescue.rules import DISPUTABLE, Rescue
 
 PART: Final = gsm.SINGLE_SEPTETS
 EXAMPLE_CODE: Final = "07"

@@ -6,14 +6,14 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from gateway.ports.house import IncomingText
-from gateway.ports.message_sender import MessageSender
-from gateway.ports.raw_exchange import RawRequest
+from channels.messages.incoming import IncomingText
+from channels.messages.sender import MessageSender
+from gateway.http.raw_exchange import RawRequest
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """What became of a text we sent. `status`: the carrier's own word; `gateway.domain.texting` names
+    """What became of a text we sent. `status`: the carrier's own word; `channels.messages.texting` names
     those that end a text's journey, for carriers that have no words. `phone` may be empty."""
 
     carrier_message_id: str

@@ -21,17 +21,18 @@ from channels.grammar import (
     replied,
     without_pin,
 )
+from channels.messages.incoming import IncomingText, Question, Talk
 from channels.phrases import DEFAULT_LANGUAGE, languages_for, say
 from channels.sms import answers
 from channels.sms.texts import one_dial
 from channels.sms.texts import votes as votes_in_words
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
-from gateway.domain.order import Channel, PlacedOrder, Refusal, Wish
-from gateway.domain.payment import PublicStatus
-from gateway.domain.rescue import OfNumber
-from gateway.domain.wallet import guess_method
-from gateway.ports.house import House, IncomingText, Question, Talk
+from channels.voting_service import House
+from gateway.contests.contest import Contest
+from gateway.orders.rules import Channel, PlacedOrder, Refusal, Wish
+from gateway.orders.wallet import guess_method
+from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
+from payments.collection.lifecycle import PublicStatus
+from payments.rescue.rules import OfNumber
 
 STATUS_LINES: Final = 4
 # Ends a talk between two machines, and is more than a person has patience for.

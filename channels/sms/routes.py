@@ -14,9 +14,9 @@ from aiohttp import hdrs, web
 
 from channels.sms.carrier import Malformed, SmsCarrier
 from channels.sms.inbound import to_keep
-from gateway.http.app_keys import HOUSE
-from gateway.ports.house import HouseUnavailable
-from gateway.ports.raw_exchange import RawRequest
+from channels.voting_service import HOUSE
+from gateway.http.raw_exchange import RawRequest
+from gateway.storage.engine import HouseUnavailable
 
 BODY_BYTES_MAX: Final = 16 * 1024
 BODY_SECONDS: Final = 10.0

@@ -9,7 +9,7 @@ from typing import Any, Final
 from channels import gsm
 from channels.phrases import DEFAULT_LANGUAGE, catalogue, say
 from channels.wallets import dial_with_code
-from gateway.domain.wallet import PAYMENT_CODES, PaymentMethod
+from gateway.orders.wallet import PAYMENT_CODES, PaymentMethod
 
 RECEIPT_SEPTETS: Final = gsm.SINGLE_SEPTETS
 TEXT_SEPTETS: Final = 2 * gsm.JOINED_SEPTETS

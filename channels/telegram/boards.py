@@ -17,10 +17,10 @@ from channels.telegram import views
 from channels.telegram.desk import Desk, Shown, is_gone, is_unchanged
 from channels.telegram.flood import TooLong, Urgency, urgency
 from channels.telegram.keyboards import inline
+from channels.telegram.port import BoardFace, Chat, ShownBoard
 from channels.telegram.views import View
-from gateway.domain.contest import Contest
-from gateway.ports.house import HouseUnavailable
-from gateway.ports.telegram import BoardFace, Chat, ShownBoard
+from gateway.contests.contest import Contest
+from gateway.storage.engine import HouseUnavailable
 
 TICK_SECONDS: Final = 1.0
 EVERY_SECONDS: Final = 10.0

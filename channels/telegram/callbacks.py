@@ -11,8 +11,8 @@ from typing import Annotated, Final, Literal
 from aiogram.filters.callback_data import CallbackData
 from pydantic import Field
 
-from gateway.domain.contest import Contest
-from gateway.domain.wallet import PaymentMethod
+from gateway.contests.contest import Contest
+from gateway.orders.wallet import PaymentMethod
 
 BYTES_MAX: Final = 64
 TAG_LENGTH: Final = 12

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import web
 
+from channels.messages.sender import OutboundText, SendResult
 from channels.telegram import owed, routes
 from channels.telegram.settings import TelegramSettings
 from channels.telegram.stores import Stores
-from gateway.ports.house import House
-from gateway.ports.message_sender import OutboundText, SendResult
+from channels.voting_service import House
 
 if TYPE_CHECKING:
     from channels.telegram.intake import Intake

@@ -3,9 +3,9 @@
 from channels.telegram.callbacks import OpenMenu
 from channels.telegram.texts import amount, name, plain, say, votes
 from channels.telegram.views import Button, View
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.rescue import DISPUTABLE, Rescue
+from gateway.contests.contest import Contest
+from gateway.values.msisdn import Msisdn
+from payments.rescue.rules import DISPUTABLE, Rescue
 
 
 def found(language: str, what: Rescue, number: Msisdn | None, public_url: str) -> View:

@@ -11,13 +11,14 @@ from aiogram.types import CallbackQuery, InaccessibleMessage, Message
 
 from channels.grammar import Command, without_pin
 from channels.phrases import languages
+from channels.session_store import SessionStore
 from channels.telegram.keyboards import inline, markup
+from channels.telegram.port import Chat, ChatStore
 from channels.telegram.reading import find_contest, read_words, standing_under
 from channels.telegram.texts import ALERT_UNITS_MAX, CAPTION_UNITS_MAX, cut, units
 from channels.telegram.views import View
-from gateway.domain.contest import Candidate, Contest
-from gateway.ports.house import House, SessionStore
-from gateway.ports.telegram import Chat, ChatStore
+from channels.voting_service import House
+from gateway.contests.contest import Candidate, Contest
 
 PHOTO_SECONDS: Final = 7 * 24 * 3600
 _LINK_LENGTH_MAX: Final = 64

@@ -18,7 +18,7 @@ import structlog
 from aiogram.client.session.middlewares.base import BaseRequestMiddleware
 from aiogram.exceptions import TelegramRetryAfter
 
-from gateway.ports.telegram import Scope, SendBudget
+from channels.telegram.port import Scope, SendBudget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,11 +27,11 @@ from pydantic import ValidationError
 
 from channels.telegram.desk import Desk, language_hint
 from channels.telegram.flood import TooLong
+from channels.telegram.port import UpdateStore
 from channels.telegram.routes import NotAnUpdate
 from channels.telegram.texts import say
 from gateway.http.logs import begin_request
-from gateway.ports.house import HouseUnavailable
-from gateway.ports.telegram import UpdateStore
+from gateway.storage.engine import HouseUnavailable
 
 HANDLE_SECONDS: Final = 15.0
 # Longer than anybody handles an update: whoever had it is gone.

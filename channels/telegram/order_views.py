@@ -22,12 +22,12 @@ from channels.telegram.reading import Offer, payer_word
 from channels.telegram.texts import amount, name, plain, say, votes, wallet, why_not_paid
 from channels.telegram.views import Button, View
 from channels.wallets import ways_told, why_no_wallet
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.payment import PublicStatus
-from gateway.domain.routing import Rails
-from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, example_number, not_taken_yet
-from gateway.ports.house import OrderView
+from gateway.contests.contest import Contest
+from gateway.orders.routing import Rails
+from gateway.orders.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, example_number, not_taken_yet
+from gateway.values.msisdn import Msisdn
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import OrderView
 
 
 def ask_payer(language: str, offered: Offer, own: Msisdn | None) -> View:

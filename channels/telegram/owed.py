@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from channels.telegram.texts import name, plain, votes, wallet
-from gateway.domain.payment import Withheld
-from gateway.domain.wallet import PaymentMethod
-from gateway.ports.payment_provider import REASONS, PayerReason
+from gateway.orders.wallet import PaymentMethod
+from payments.collection.lifecycle import Withheld
+from payments.provider import REASONS, PayerReason
 
 Facts = Mapping[str, Any]
 

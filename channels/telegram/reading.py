@@ -9,10 +9,10 @@ from typing import Final
 
 from channels.grammar import Ask, Command, Doubt, Noise, Vote, count_in, read
 from channels.telegram.callbacks import ME, tag
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.money import Money
-from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
-from gateway.domain.order import Refusal, check_candidate, check_quantity, check_window, price_of
+from gateway.contests.contest import Candidate, Contest
+from gateway.orders.rules import Refusal, check_candidate, check_quantity, check_window, price_of
+from gateway.values.money import Money
+from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
 
 FOUND_MAX: Final = 8
 _TYPED_MAX: Final = 80

@@ -16,7 +16,7 @@ from channels.telegram.routes import PATH
 from channels.telegram.settings import TelegramSettings
 from channels.telegram.texts import catalogue, plain
 from gateway.http.phrases import DEFAULT_LANGUAGE
-from gateway.ports.house import HouseUnavailable
+from gateway.storage.engine import HouseUnavailable
 
 COMMANDS: Final = ("start", "classement", "mesvotes", "debite", "verifier", "regles", "langue", "aide")
 CONNECTIONS: Final = 40

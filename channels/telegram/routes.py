@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from aiohttp import hdrs, web
 
-from gateway.ports.house import HouseUnavailable
+from gateway.storage.engine import HouseUnavailable
 
 PATH: Final = "/telegram/webhook"
 SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name

@@ -16,7 +16,7 @@ from channels.telegram.sender import TelegramSender
 from channels.telegram.settings import TelegramSettings
 from channels.telegram.stores import Stores
 from channels.telegram.watcher import Watcher
-from gateway.ports.house import House
+from channels.voting_service import House
 
 
 class RunningBot:

@@ -16,11 +16,11 @@ from aiogram.exceptions import (
     TelegramUnauthorizedError,
 )
 
+from channels.messages.sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
 from channels.telegram.flood import FloodQueue, TooLong, Urgency, urgency
+from channels.telegram.port import ChatStore
 from channels.telegram.texts import TEXT_UNITS_MAX, cut
-from gateway.ports.house import HouseUnavailable
-from gateway.ports.message_sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
-from gateway.ports.telegram import ChatStore
+from gateway.storage.engine import HouseUnavailable
 
 _log = structlog.get_logger(__name__)
 

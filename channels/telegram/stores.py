@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from redis import asyncio as redis_asyncio
 
-from gateway.ports.house import SessionStore
-from gateway.ports.telegram import ChatStore, SendBudget, UpdateStore, WatchedOrders
+from channels.session_store import SessionStore
+from channels.telegram.port import ChatStore, SendBudget, UpdateStore, WatchedOrders
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from typing import Final
 
 import channels.phrases
 from channels.phrases import DEFAULT_LANGUAGE
-from gateway.domain.codes import code_fault, phrase_of
-from gateway.domain.contest import Contest
-from gateway.domain.money import Money
-from gateway.domain.order import Refusal
-from gateway.domain.payment import PublicStatus
-from gateway.domain.wallet import PaymentMethod, example_number
+from gateway.contests.codes import code_fault, phrase_of
+from gateway.contests.contest import Contest
 from gateway.http.phrases import Catalogue, load
-from gateway.ports.payment_provider import REASONS, PayerReason
+from gateway.orders.rules import Refusal
+from gateway.orders.wallet import PaymentMethod, example_number
+from gateway.values.money import Money
+from payments.collection.lifecycle import PublicStatus
+from payments.provider import REASONS, PayerReason
 
 TEXT_UNITS_MAX: Final = 4096
 CAPTION_UNITS_MAX: Final = 1024

@@ -20,10 +20,10 @@ from channels.telegram.callbacks import (
     tag,
 )
 from channels.telegram.texts import amount, cut, name, plain, say, status, votes
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.order import price_of
-from gateway.domain.tally import Standing
-from gateway.ports.house import ReceiptView, VoteLine
+from gateway.contests.contest import Candidate, Contest
+from gateway.orders.rules import price_of
+from leaderboard.ranking import Standing
+from payments.collection.order_views import ReceiptView, VoteLine
 
 PEOPLE_A_PAGE: Final = 8
 BOARD_LINES: Final = 20

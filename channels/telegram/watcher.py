@@ -19,10 +19,11 @@ from channels.telegram import order_views
 from channels.telegram.desk import Desk, is_gone, is_unchanged
 from channels.telegram.flood import TooLong, Urgency, urgency
 from channels.telegram.keyboards import inline
+from channels.telegram.port import WatchedOrders
 from channels.telegram.views import View
-from gateway.domain.payment import PublicStatus
-from gateway.ports.house import HouseUnavailable, OrderView
-from gateway.ports.telegram import WatchedOrders
+from gateway.storage.engine import HouseUnavailable
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import OrderView
 
 TICK_SECONDS: Final = 1.0
 # A payment may still arrive after its time: that long its message is looked after.

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-from gateway.domain.record import record
-from gateway.ports.raw_exchange import RawRequest, RawResponse
+from gateway.http.raw_exchange import RawRequest, RawResponse
+from gateway.values.record import record
 
 # An aggregator that calls one address only.
 ONE_ADDRESS: Final = (("POST", ""),)

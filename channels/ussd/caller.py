@@ -7,11 +7,11 @@ from typing import Final
 import orjson
 
 from channels.ussd.menu import MenuView, Node, Session, Turn, start
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
-from gateway.domain.record import record
-from gateway.domain.service_codes import nearest, open_among
-from gateway.ports.house import House
+from channels.voting_service import House
+from gateway.contests.contest import Contest
+from gateway.contests.service_codes import nearest, open_among
+from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
+from gateway.values.record import record
 
 # How long after it was cut off a dialogue is offered to be gone on with.
 RESUME_SECONDS: Final = 600

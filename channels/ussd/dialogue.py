@@ -11,7 +11,9 @@ from typing import Final
 
 import structlog
 
+from channels.messages.dialogues import LANGUAGE_SECONDS, Reached, language_key
 from channels.phrases import DEFAULT_LANGUAGE, say
+from channels.session_store import SessionStore
 from channels.ussd import screens
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.caller import (
@@ -31,12 +33,12 @@ from channels.ussd.fetching import ANSWER_SECONDS, fetched
 from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Shown, Step, place
 from channels.ussd.menu import Buy, MenuView, Node, Session, Turn, offered, refused
 from channels.ussd.playing import INPUTS_MAX, Played, continued, replayed, typed
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn, NumberFault
-from gateway.domain.order import Channel, Refusal, Wish
+from channels.voting_service import House
+from gateway.contests.contest import Contest
 from gateway.http.logs import bind_vote
-from gateway.ports.dialogues import LANGUAGE_SECONDS, Reached, language_key
-from gateway.ports.house import House, HouseUnavailable, SessionStore
+from gateway.orders.rules import Channel, Refusal, Wish
+from gateway.storage.engine import HouseUnavailable
+from gateway.values.msisdn import Msisdn, NumberFault
 
 __all__ = ["ANSWER_SECONDS", "INPUTS_MAX", "SESSION_SECONDS", "Dialogue", "order_key", "over", "typed"]
 

@@ -18,8 +18,9 @@ from channels.ussd.menu import (
     ticket_shown,
     votes_shown,
 )
-from gateway.domain.rescue import OfNumber
-from gateway.ports.house import House, HouseUnavailable
+from channels.voting_service import House
+from gateway.storage.engine import HouseUnavailable
+from payments.rescue.rules import OfNumber
 
 # The strictest aggregator waits five seconds; after that the voter sees the operator's own error.
 ANSWER_SECONDS: Final = 4.0

@@ -13,7 +13,7 @@ import orjson
 
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.menu import Session
-from gateway.domain.record import record
+from gateway.values.record import record
 
 # Nobody reads a screen and types within this time: the same input again is a repeated request.
 REPEAT_MILLISECONDS: Final = 1_500

@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 
 from channels.ussd.aggregator import Malformed
-from gateway.ports.raw_exchange import RawResponse
+from gateway.http.raw_exchange import RawResponse
 
 JSON: Final = "application/json"
 FIELD_LENGTH_MAX: Final = 200

@@ -24,9 +24,9 @@ from channels.ussd.menu import Node, Session, Turn, advance, offered
 from channels.ussd.menu.rules import is_code
 from channels.ussd.menu.session import CHECKING
 from channels.ussd.menu.shows import check, confirm
-from gateway.domain.contest import Contest
-from gateway.domain.record import record
-from gateway.domain.service_codes import chosen
+from gateway.contests.contest import Contest
+from gateway.contests.service_codes import chosen
+from gateway.values.record import record
 
 INPUTS_MAX: Final = 60
 # The first screen's choice of a language.

@@ -11,11 +11,12 @@ import structlog
 from aiohttp import web
 
 from channels.phrases import DEFAULT_LANGUAGE, say
+from channels.session_store import SESSIONS
 from channels.ussd import screens
 from channels.ussd.aggregator import Malformed, Phase, UssdAggregator, UssdTurn
 from channels.ussd.dialogue import Dialogue
-from gateway.http.app_keys import HOUSE, SESSIONS
-from gateway.ports.raw_exchange import RawRequest, RawResponse
+from channels.voting_service import HOUSE
+from gateway.http.raw_exchange import RawRequest, RawResponse
 
 BODY_BYTES_MAX: Final = 8 * 1024
 FIELDS_MAX: Final = 50

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from channels.phrases import say
+from channels.voting_service import HOUSE, House
 from channels.web.models import (
     CandidateList,
     ContestCard,
@@ -35,13 +36,7 @@ from channels.web.wishes import (
     status_of,
     wish_of,
 )
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import Channel, PlacedOrder, Refusal, least_votes
-from gateway.domain.payment import PublicStatus
-from gateway.domain.prompting import Orderer
-from gateway.domain.wallet import PaymentMethod
-from gateway.http.app_keys import HOUSE
+from gateway.contests.contest import Contest
 from gateway.http.devices import DEVICES
 from gateway.http.endpoint import InputModel, Reply, described, endpoint, invalid
 from gateway.http.logs import bind_vote
@@ -50,7 +45,12 @@ from gateway.http.phrases import DEFAULT_LANGUAGE
 from gateway.http.problems import Problem
 from gateway.http.rate_limits import RateLimits
 from gateway.http.streams import StreamCap
-from gateway.ports.house import House, OrderView
+from gateway.orders.prompting import Orderer
+from gateway.orders.rules import Channel, PlacedOrder, Refusal, least_votes
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.msisdn import Msisdn
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import OrderView
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")

@@ -13,7 +13,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from gateway.http.sharing import CARD_HEIGHT, CARD_WIDTH
+from gateway.contests.sharing import CARD_HEIGHT, CARD_WIDTH
 
 NIGHT: Final = (20, 11, 46)
 DUSK: Final = (43, 24, 96)

@@ -8,15 +8,15 @@ from functools import partial
 
 from aiohttp import web
 
+from channels.voting_service import HOUSE
 from channels.web import own_orders
 from channels.web.showing import language_in, message, show_order
 from channels.web.wishes import read_vote_id
-from gateway.domain.rescue import DISPUTABLE, OfOrder, Rescue
-from gateway.http.app_keys import HOUSE
 from gateway.http.pages import PAGES, render
 from gateway.http.problems import Problem
 from gateway.http.rate_limits import RateLimits
-from gateway.ports.house import OrderView
+from payments.collection.order_views import OrderView
+from payments.rescue.rules import DISPUTABLE, OfOrder, Rescue
 
 
 class DebitedPages:

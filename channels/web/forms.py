@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import hdrs, web
 
 from channels.web.wishes import read_payer_for, wish_of
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.order import Channel, Refusal, Wish, check_quantity
-from gateway.domain.prompting import Orderer
-from gateway.domain.wallet import PaymentMethod
+from gateway.contests.contest import Candidate, Contest
 from gateway.http.app_keys import PUBLIC_URL
+from gateway.orders.prompting import Orderer
+from gateway.orders.rules import Channel, Refusal, Wish, check_quantity
+from gateway.orders.wallet import PaymentMethod
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FIELDS_MAX: Final = 20

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.payment import PublicStatus
-from gateway.domain.wallet import PaymentMethod
+from gateway.contests.contest import Candidate, Contest
 from gateway.http.endpoint import ApiModel, InputModel
-from gateway.ports.house import OrderView, ReceiptView
+from gateway.orders.wallet import PaymentMethod
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import OrderView, ReceiptView
 
 
 def _whole(value: object) -> object:

@@ -17,9 +17,11 @@ import structlog
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
+from channels.voting_service import House
 from channels.web.models import state_of
-from gateway.domain.payment import PublicStatus
-from gateway.ports.house import House, HouseUnavailable, OrderView
+from gateway.storage.engine import HouseUnavailable
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import OrderView
 
 EVENT: Final = "vote:state"
 STREAM_HEADERS: Final = MappingProxyType({"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"})

@@ -10,12 +10,13 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 
+from channels.voting_service import HOUSE
 from channels.web.wishes import read_vote_id
-from gateway.domain.contest import Contest
-from gateway.domain.order import Wish
-from gateway.domain.payment import PublicStatus
-from gateway.http.app_keys import HOUSE
-from gateway.ports.house import HouseUnavailable, OrderView
+from gateway.contests.contest import Contest
+from gateway.orders.rules import Wish
+from gateway.storage.engine import HouseUnavailable
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import OrderView
 
 COOKIE: Final = "orders"
 COOKIE_SECONDS: Final = 24 * 3600

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from pydantic import Field
 
 from channels.adjusted import why_taken_back
+from channels.voting_service import HOUSE
 from channels.web import debited, own_orders, share
 from channels.web.forms import (
     FORM_TYPE,
@@ -29,20 +30,21 @@ from channels.web.models import Verified, verified
 from channels.web.showing import NO_REFERRER, language_in, message, no_candidate, shared, show_order
 from channels.web.views import form_values
 from channels.web.wishes import is_mistyped, orderer_of, read_vote_id, refusal_words, status_of
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.order import Refusal, check_window, least_votes
-from gateway.domain.receipt import read_receipt
-from gateway.domain.wallet import PaymentMethod
-from gateway.http.app_keys import HOUSE, PUBLIC_URL
+from gateway.contests.contest import Candidate, Contest
+from gateway.contests.photos import photo_of
+from gateway.contests.sharing import page_path
+from gateway.http.app_keys import PUBLIC_URL
 from gateway.http.devices import DEVICES
 from gateway.http.endpoint import InputModel, described, read_body
 from gateway.http.logs import bind_vote
 from gateway.http.pages import PAGES, Pages, render
-from gateway.http.photos import photo_of
 from gateway.http.problems import Problem, problem
 from gateway.http.rate_limits import RateLimits
-from gateway.http.sharing import page_path
-from gateway.ports.house import OrderView
+from gateway.orders.receipt import read_receipt
+from gateway.orders.rules import Refusal, check_window, least_votes
+from gateway.orders.wallet import PaymentMethod
+from leaderboard.routes import CONTEST_PARTS
+from payments.collection.order_views import OrderView
 
 Methods = Callable[[str], tuple[PaymentMethod, ...]]
 
@@ -234,7 +236,7 @@ def setup(app: web.Application, pages: Pages, limits: RateLimits, methods: Metho
     pages.add_templates("channels.web")
     handlers = VoterPages(limits, methods)
     debited.setup(app, limits)
-    pages.add_part(lambda contest, language: handlers.contest_form(contest, language, pages))
+    app[CONTEST_PARTS].append(lambda contest, language: handlers.contest_form(contest, language, pages))
     app.router.add_post("/c/{slug}", handlers.order)
     app.router.add_get("/c/{slug}/{code:[0-9]{2,6}}", handlers.candidate)
     app.router.add_post("/c/{slug}/{code:[0-9]{2,6}}", handlers.order)

@@ -11,7 +11,8 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 
-from gateway.ports.house import House, HouseUnavailable
+from channels.voting_service import House
+from gateway.storage.engine import HouseUnavailable
 
 WAIT_SECONDS: Final = 1.0
 TICK_SECONDS: Final = 0.1

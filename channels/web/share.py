@@ -12,11 +12,12 @@ import segno
 from aiohttp import hdrs, web
 from markupsafe import Markup
 
+from channels.voting_service import HOUSE
 from channels.web.card import CardText, draw_card
-from gateway.domain.contest import Candidate, Contest
-from gateway.http.app_keys import HOUSE, PUBLIC_URL
+from gateway.contests.contest import Candidate, Contest
+from gateway.contests.sharing import page_path, star_code
+from gateway.http.app_keys import PUBLIC_URL
 from gateway.http.pages import PAGES, Pages, money, not_found
-from gateway.http.sharing import page_path, star_code
 
 CARDS_KEPT: Final = 128
 # The address of a picture carries the contest's version: a day is never too long.

@@ -6,14 +6,15 @@ from typing import Final
 
 from aiohttp import web
 
+from channels.voting_service import HOUSE
 from channels.web.views import order_values
 from channels.web.wishes import is_mistyped
-from gateway.domain.contest import Candidate, Contest
-from gateway.http.app_keys import HOUSE, PUBLIC_URL
+from gateway.contests.contest import Candidate, Contest
+from gateway.contests.sharing import Share, share_of
+from gateway.http.app_keys import PUBLIC_URL
 from gateway.http.logs import bind_vote
 from gateway.http.pages import PAGES, render
-from gateway.http.sharing import Share, share_of
-from gateway.ports.house import OrderView
+from payments.collection.order_views import OrderView
 
 NO_REFERRER: Final = "no-referrer"
 

@@ -6,13 +6,10 @@ from typing import Any, Final
 from channels.phrases import say
 from channels.web.forms import Form, read_quantity
 from channels.web.wishes import FIELD_OF, read_payer, refusal_words
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.money import EXPONENTS, SHORT_UNITS, Money
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import Refusal
-from gateway.domain.payment import PublicStatus
-from gateway.domain.routing import Rails
-from gateway.domain.wallet import (
+from gateway.contests.contest import Candidate, Contest
+from gateway.orders.routing import Rails
+from gateway.orders.rules import Refusal
+from gateway.orders.wallet import (
     APPROVAL_CODES,
     PAYMENT_CODES,
     PaymentMethod,
@@ -21,8 +18,11 @@ from gateway.domain.wallet import (
     prefix_decides,
     prefixes_in,
 )
-from gateway.ports.house import OrderView
-from gateway.ports.payment_provider import REASONS
+from gateway.values.money import EXPONENTS, SHORT_UNITS, Money
+from gateway.values.msisdn import Msisdn
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import OrderView
+from payments.provider import REASONS
 
 # More candidates than one can choose from in a list.
 LISTED_MAX: Final = 100

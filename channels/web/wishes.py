@@ -10,15 +10,15 @@ from aiohttp import hdrs, web
 
 from channels.phrases import languages, say
 from channels.wallets import wallet_refused
-from gateway.domain.codes import CodeFault, code_fault, phrase_of
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn, NumberFault, read_msisdn
-from gateway.domain.network import subject_of
-from gateway.domain.order import Channel, Refusal, Wish
-from gateway.domain.prompting import Orderer, OrdererKind
-from gateway.domain.wallet import PaymentMethod, example_number, guess_method
+from gateway.contests.codes import CodeFault, code_fault, phrase_of
+from gateway.contests.contest import Contest
 from gateway.http.devices import DEVICES
 from gateway.http.pages import preferred
+from gateway.orders.prompting import Orderer, OrdererKind
+from gateway.orders.rules import Channel, Refusal, Wish
+from gateway.orders.wallet import PaymentMethod, example_number, guess_method
+from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
+from gateway.values.network import subject_of
 
 CONTEST: Final = "contest"
 CANDIDATE: Final = "candidateCode"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from admin.access.rules import Role
 from gateway.cli.failures import MISUSED, told_failures
 from gateway.cli.money_words import AsJson, example, table
 from gateway.cli.running import running_settings
-from gateway.domain.staff import Role
 
 if TYPE_CHECKING:
-    from gateway.usecases.keep_staff import KeepStaff
+    from admin.access.keep_staff import KeepStaff
 
 T = TypeVar("T")
 
@@ -31,8 +31,8 @@ def _actor() -> str:
 
 def _keeping(act: "Callable[[KeepStaff], Awaitable[T]]") -> T:
     """Do something with the accounts of the running installation. A refusal ends the command with a sentence."""
-    from gateway import operations
-    from gateway.ports.staff_accounts import StaffRefused
+    from admin.access.port import StaffRefused
+    from gateway.runtime import operations
 
     try:
         return asyncio.run(operations.with_staff(running_settings(), act))
@@ -59,7 +59,7 @@ def create(
     is drawn and printed this once. Outside the demo a second factor is set up at the first sign-in.
     """
     with told_failures():
-        from gateway.usecases.keep_staff import drawn_password
+        from admin.access.keep_staff import drawn_password
 
         settings = running_settings()
         asked = sys.stdin.isatty() and not generate

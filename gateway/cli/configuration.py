@@ -8,10 +8,10 @@ from urllib.parse import urlsplit, urlunsplit
 import channels.sms.carriers
 import channels.ussd.aggregators
 import payments.providers
-from gateway.adapters import adapter_faults
 from gateway.cli.running import NothingRuns, apply_running_environment
-from gateway.discovery import discover
-from gateway.settings import Settings, SettingsError, environment, load_settings
+from gateway.runtime.adapters import adapter_faults
+from gateway.runtime.discovery import discover
+from gateway.runtime.settings import Settings, SettingsError, environment, load_settings
 
 # What is set for companies that are no provider, aggregator or carrier.
 _OTHERS: Final = frozenset({"CLOUDINARY_", "STRIPE_", "TELEGRAM_"})

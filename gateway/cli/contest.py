@@ -43,8 +43,7 @@ def lint(
     warning and --strict was given; 0 otherwise.
     """
     with told_failures():
-        from gateway import contest_files
-        from gateway.cli import lint_report
+        from gateway.cli import contest_files, lint_report
 
         reports = asyncio.run(
             contest_files.lint_contests(
@@ -69,7 +68,7 @@ def _status(worst: str | None, *, strict: bool) -> int:
 def export(slug: Annotated[str, typer.Argument(help="The contest.")]) -> None:
     """Print a contest with its candidates as a JSON document that `apply` reads."""
     with told_failures():
-        from gateway import contest_files
+        from gateway.cli import contest_files
 
         document = asyncio.run(contest_files.export(running_settings(), slug))
         print(json.dumps(document, ensure_ascii=False, indent=2))
@@ -86,8 +85,7 @@ def apply(
     never changed or given to somebody else, and nobody is deleted: withdraw a candidate with the status `withdrawn`.
     """
     with told_failures():
-        from gateway import contest_files
-        from gateway.cli import lint_report
+        from gateway.cli import contest_files, lint_report
 
         document = contest_files.read_document(file)
         actor = f"cli:{getpass.getuser()}"

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.settings import Settings, environment
+from gateway.runtime.settings import Settings, environment
 
 PASSWORD: Final = "SPOTLIGHT_DEMO_ADMIN_PASSWORD"  # noqa: S105 - the setting's name
 # How `spotlight up` hands a password that it drew to `spotlight demo`, so that no log file has it.
@@ -15,9 +15,9 @@ MADE: Final = "made the demo's administrator"
 
 def ensure_demo_admin(settings: Settings) -> Iterable[str]:
     """Make the administrator of a demo unless it is there; what to print."""
-    from gateway import operations
-    from gateway.demo import ADMIN_EMAIL
-    from gateway.usecases.keep_staff import drawn_password
+    from admin.access.keep_staff import drawn_password
+    from gateway.runtime import operations
+    from gateway.runtime.demo import ADMIN_EMAIL
 
     if settings.env != "demo":
         return

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from gateway.cli.configuration import faults
 from gateway.cli.running import NothingRuns, apply_running_environment
 from gateway.cli.up import UpError, answers, check_port, read_place
-from gateway.settings import SettingsError, adapter_settings, environment, load_settings
+from gateway.runtime.settings import SettingsError, adapter_settings, environment, load_settings
 
 _ROOM_MB: Final = 500
 _PURGE_LATE: Final = timedelta(days=3)
@@ -80,7 +80,7 @@ def _ports() -> Iterator[Finding]:
 
 def counting_on_callbacks() -> Iterator[Finding]:
     """Accounts that are counted on before they are asked: off for most."""
-    from gateway.adapters import counted_on
+    from gateway.runtime.adapters import counted_on
 
     what = "counting on callbacks"
     try:
@@ -180,7 +180,7 @@ async def _telegram() -> AsyncIterator[Finding]:
     """What Telegram says of the bot, where one is set up."""
     from channels.telegram.look import look
     from channels.telegram.settings import TelegramSettings
-    from gateway.adapters import read_given
+    from gateway.runtime.adapters import read_given
 
     given = adapter_settings("telegram")
     if not given.get("token"):

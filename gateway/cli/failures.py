@@ -32,12 +32,12 @@ def told_failures() -> Iterator[None]:
 
 
 def _sentence(error: Exception) -> tuple[str, int] | None:
+    from gateway.cli.contest_files import ContestFileError
     from gateway.cli.running import NothingRuns
     from gateway.cli.up import UpError
-    from gateway.contest_files import ContestFileError
-    from gateway.embedded import EngineError
-    from gateway.ports.books import MoneyRefused
-    from gateway.settings import SettingsError
+    from gateway.runtime.embedded import EngineError
+    from gateway.runtime.settings import SettingsError
+    from payments.ledger.books import MoneyRefused
 
     if isinstance(error, SettingsError | NothingRuns | ContestFileError | MoneyRefused):
         return str(error), MISUSED

@@ -7,7 +7,7 @@ from typing import Final
 import typer
 
 from gateway.cli.running import running_settings
-from gateway.domain.staff_request import ActRefused, Why, named
+from payments.acts.request import ActRefused, Why, named
 
 PASSWORD: Final = "SPOTLIGHT_STAFF_PASSWORD"  # noqa: S105 - the name of a variable
 CODE: Final = "SPOTLIGHT_STAFF_CODE"
@@ -15,10 +15,10 @@ CODE: Final = "SPOTLIGHT_STAFF_CODE"
 
 async def proven(email: str) -> str:
     """The person that `--as` names, by the same rules and limits as a sign-in at /admin. Raises ActRefused."""
-    from gateway.ports.house import HouseUnavailable
-    from gateway.ports.staff_accounts import Client
-    from gateway.staff_desk import open_sign_in
-    from gateway.usecases.sign_in import Attempt, SignInRefused
+    from admin.access.port import Client
+    from admin.access.sign_in import Attempt, SignInRefused
+    from gateway.runtime.staff_desk import open_sign_in
+    from gateway.storage.engine import HouseUnavailable
 
     name = named(email)
     async with open_sign_in(running_settings()) as sign_in:

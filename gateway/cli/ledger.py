@@ -24,7 +24,7 @@ fees_app = typer.Typer(help="Our share of what votes bring.", no_args_is_help=Tr
 def balances(at: At = None, contest: Contest = None, as_json: AsJson = False) -> None:
     """Print what every account of the book holds, by contest and account at an operator. Debits are positive."""
     with told_failures():
-        from gateway.money_desk import open_money_desk
+        from gateway.runtime.money_desk import open_money_desk
 
         async def read() -> list[dict[str, object]]:
             async with open_money_desk(running_settings()) as desk:
@@ -51,7 +51,7 @@ def trial(at: At = None, as_json: AsJson = False) -> None:
     """Print the trial balance: both sides of every account. Exit status 1 when a currency does not balance."""
     with told_failures():
         from gateway.cli.failures import FAILED
-        from gateway.money_desk import open_money_desk
+        from gateway.runtime.money_desk import open_money_desk
 
         async def read() -> list[tuple[str, str, int, int, int]]:
             async with open_money_desk(running_settings()) as desk:
@@ -80,8 +80,8 @@ def trial(at: At = None, as_json: AsJson = False) -> None:
 def journal(at: At = None, contest: Contest = None) -> None:
     """Print every leg that was ever booked as CSV, in the order of writing. Amounts are minor units."""
     with told_failures():
-        from gateway.money_desk import open_money_desk
-        from gateway.usecases.export_journal import journal_csv
+        from gateway.runtime.money_desk import open_money_desk
+        from payments.ledger.journal import journal_csv
 
         async def write() -> None:
             async with open_money_desk(running_settings()) as desk:
@@ -95,7 +95,7 @@ def journal(at: At = None, contest: Contest = None) -> None:
 def show_fees(organiser: Annotated[str, typer.Argument(help="The organiser's slug.")], as_json: AsJson = False) -> None:
     """Print an organiser's fee plans, the latest first. Without one, everything is the organiser's."""
     with told_failures():
-        from gateway.money_desk import open_money_desk
+        from gateway.runtime.money_desk import open_money_desk
 
         async def read() -> list[dict[str, object]]:
             async with open_money_desk(running_settings()) as desk:
@@ -147,9 +147,9 @@ def set_fees(
     the order.
     """
     with told_failures():
-        from gateway.domain.ledger import FeePlan
-        from gateway.domain.money import EXPONENTS
-        from gateway.money_desk import open_money_desk
+        from gateway.runtime.money_desk import open_money_desk
+        from gateway.values.money import EXPONENTS
+        from payments.ledger.postings import FeePlan
 
         if currency not in EXPONENTS:
             raise typer.BadParameter(f"unknown currency {currency!r}")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from channels.lint import LanguageSeen, Level, Report
 from channels.ussd.screens import SEPTETS_MAX
-from gateway.domain.contest_changes import Plan
+from gateway.contests.changes import Plan
 
 WIDTH: Final = 79
 _INDENT: Final = " " * 4

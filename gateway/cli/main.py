@@ -80,7 +80,7 @@ def serve() -> None:
     """
     with told_failures():
         running_settings()
-    from gateway.app import main as run_gateway
+    from gateway.runtime.app import main as run_gateway
 
     run_gateway()
 
@@ -93,7 +93,7 @@ def worker() -> None:
     """
     with told_failures():
         running_settings()
-    from gateway.jobs import main as run_worker
+    from gateway.runtime.jobs import main as run_worker
 
     run_worker()
 
@@ -122,7 +122,7 @@ def migrate() -> None:
     Connects with SPOTLIGHT_OWNER_DATABASE_URL, the role that owns the tables (DATABASE_URL where it is not set).
     """
     with told_failures():
-        from gateway import operations
+        from gateway.runtime import operations
 
         asyncio.run(operations.migrate(running_settings()))
         print("the database is up to date")
@@ -136,8 +136,8 @@ def demo() -> None:
     account is made, and printed that once.
     """
     with told_failures():
-        from gateway import operations
         from gateway.cli.demo_admin import ensure_demo_admin
+        from gateway.runtime import operations
 
         settings = running_settings()
         asyncio.run(operations.load_demo(settings))
@@ -152,7 +152,7 @@ def partitions(
 ) -> None:
     """Make the monthly partitions of votes, payments and callbacks for the coming months."""
     with told_failures():
-        from gateway import operations
+        from gateway.runtime import operations
 
         made = asyncio.run(operations.make_partitions(running_settings(), months))
         for name in made:
@@ -169,7 +169,7 @@ def purge() -> None:
     audit log stay. The service does the same once a day.
     """
     with told_failures():
-        from gateway import operations
+        from gateway.runtime import operations
 
         def progress(what: str, done: int) -> None:
             print(f"{what}: {done}", flush=True)
@@ -185,7 +185,7 @@ def purge() -> None:
 def audit_money(as_json: AsJson = False) -> None:
     """Check that votes counted and money collected agree, for every contest. Exit status 1 when they do not."""
     with told_failures():
-        from gateway import operations
+        from gateway.runtime import operations
 
         found = asyncio.run(operations.audit_money(running_settings()))
         if as_json:
@@ -204,7 +204,7 @@ def audit_money(as_json: AsJson = False) -> None:
 def rebuild_tally() -> None:
     """Refill Redis from the totals in PostgreSQL, after Redis lost its data."""
     with told_failures():
-        from gateway import operations
+        from gateway.runtime import operations
 
         for contest, votes in asyncio.run(operations.rebuild_tally(running_settings())).items():
             print(f"{contest}: {votes} votes")

@@ -14,8 +14,8 @@ from gateway.cli.running import running_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.domain.money_story import Attempt
-    from gateway.storage.money_places import Place
+    from payments.ledger.money_places import Place
+    from payments.ledger.money_story import Attempt
 
 money_app = typer.Typer(help="Where is my money?", no_args_is_help=True, rich_markup_mode=None)
 Language = Annotated[str, typer.Option("--language", help="fr or en.")]
@@ -27,8 +27,8 @@ def contest(
 ) -> None:
     """Print where each franc of a contest is, and since when."""
     with told_failures():
-        from gateway.http.money_story import place_name
-        from gateway.money_desk import open_money_desk
+        from gateway.runtime.money_desk import open_money_desk
+        from payments.ledger.story_phrases import place_name
 
         _known(language)
 
@@ -62,10 +62,10 @@ def number(
 ) -> None:
     """Tell what became of each attempt of a number, in plain words, the newest attempt first."""
     with told_failures():
-        from gateway.domain.money_story import tell
-        from gateway.domain.msisdn import mask
-        from gateway.http.money_story import nothing_known, told
-        from gateway.money_desk import open_money_desk
+        from gateway.runtime.money_desk import open_money_desk
+        from gateway.values.msisdn import mask
+        from payments.ledger.money_story import tell
+        from payments.ledger.story_phrases import nothing_known, told
 
         _known(language)
         e164 = _e164(phone)
@@ -102,7 +102,7 @@ def _e164(typed: str) -> str:
 
 
 def _known(language: str) -> None:
-    from gateway.http.money_story import languages
+    from payments.ledger.story_phrases import languages
 
     if language not in languages():
         raise typer.BadParameter(f"no words in {language!r}; there are {', '.join(languages())}")

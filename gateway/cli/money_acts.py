@@ -11,18 +11,18 @@ from gateway.cli.failures import FAILED, MISUSED
 from gateway.cli.identity import proven
 from gateway.cli.running import running_settings
 from gateway.cli.staff_words import preview_lines, quiet, read_id
-from gateway.domain.staff_request import Act, ActRefused, RequestStatus, StaffRequest, Why
+from payments.acts.request import Act, ActRefused, RequestStatus, StaffRequest, Why
 
 if TYPE_CHECKING:
-    from gateway.money_desk import MoneyDesk
-    from gateway.usecases.staff_acts import Outcome, StaffActs
+    from admin.approvals.staff_acts import Outcome, StaffActs
+    from gateway.runtime.money_desk import MoneyDesk
 
 T = TypeVar("T")
 
 
 def at_the_desk(act: "Callable[[MoneyDesk, StaffActs], Awaitable[T]]") -> T:
     """Do something at the money desk of the running installation. A refusal is told in a sentence."""
-    from gateway.money_desk import bind_money_acts, open_money_desk
+    from gateway.runtime.money_desk import bind_money_acts, open_money_desk
 
     async def run() -> T:
         async with open_money_desk(running_settings()) as desk:

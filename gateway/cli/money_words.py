@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.domain.money import EXPONENTS, Money, parse_amount
+from gateway.values.money import EXPONENTS, Money, parse_amount
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 At = Annotated[

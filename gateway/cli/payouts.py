@@ -11,12 +11,12 @@ from gateway.cli.identity import proven
 from gateway.cli.money_acts import at_the_desk, decide, made_request, say_asked
 from gateway.cli.money_words import As, AsJson, Reason, amount, example, shown, table
 from gateway.cli.staff_words import Request, read_id, request_table
-from gateway.domain.staff_request import Act, RequestStatus, StaffRequest
+from payments.acts.request import Act, RequestStatus, StaffRequest
 
 if TYPE_CHECKING:
-    from gateway.money_desk import MoneyDesk
-    from gateway.ports.payouts import BeneficiaryLine, PayoutLine, PayoutStatement
-    from gateway.usecases.staff_acts import StaffActs
+    from admin.approvals.staff_acts import StaffActs
+    from gateway.runtime.money_desk import MoneyDesk
+    from payments.disbursement.payouts.port import BeneficiaryLine, PayoutLine, PayoutStatement
 
 T = TypeVar("T")
 _ACTS: Final = (Act.PAYOUT, Act.BENEFICIARY)
@@ -54,7 +54,7 @@ def add_beneficiary(
     with told_failures():
 
         async def run(desk: "MoneyDesk", acts: "StaffActs") -> "StaffRequest":
-            from gateway.usecases.payout_acts import register_beneficiary
+            from admin.approvals.payout_acts import register_beneficiary
 
             made = await register_beneficiary(
                 organiser=organiser,
@@ -107,7 +107,7 @@ def retire_beneficiary(
     with told_failures():
 
         async def run(desk: "MoneyDesk", _: "StaffActs") -> None:
-            from gateway.domain.staff_request import reasoned
+            from payments.acts.request import reasoned
 
             who = await proven(person)
             await desk.beneficiaries.retire(read_id(beneficiary), person=who, reason=reasoned(reason))
@@ -239,11 +239,11 @@ def statement(
     with told_failures():
 
         async def run(desk: "MoneyDesk", _: "StaffActs") -> "PayoutStatement":
-            from gateway.storage.payout_statements import payout_statement
+            from payments.disbursement.payouts.statements import payout_statement
 
             return await payout_statement(desk.engine, read_id(payout))
 
-        from gateway.usecases.payout_papers import statement_csv, statement_text
+        from payments.disbursement.payouts.papers import statement_csv, statement_text
 
         made = at_the_desk(run)
         print(statement_csv(made) if as_csv else statement_text(made), end="" if as_csv else "\n")
@@ -267,7 +267,7 @@ def _freeze(organiser: str, person: str, reason: str, *, frozen: bool) -> None:
     with told_failures():
 
         async def run(desk: "MoneyDesk", _: "StaffActs") -> None:
-            from gateway.domain.staff_request import reasoned
+            from payments.acts.request import reasoned
 
             who = await proven(person)
             await desk.payouts.freeze(organiser, frozen=frozen, reason=reasoned(reason), person=who)

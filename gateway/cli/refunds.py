@@ -9,11 +9,11 @@ from gateway.cli import staff_words
 from gateway.cli.failures import told_failures
 from gateway.cli.money_words import As, AsJson, Reason, example, shown, table
 from gateway.cli.staff_words import Public, Request
-from gateway.domain.staff_request import Act
+from payments.acts.request import Act
 
 if TYPE_CHECKING:
-    from gateway.staff_desk import StaffDesk
-    from gateway.storage.staff_lookup import HeldLine, RefundLine
+    from admin.staff_lookup import HeldLine, RefundLine
+    from gateway.runtime.staff_desk import StaffDesk
 
 refund_app = typer.Typer(
     help="Give money back: one person asks, another one agrees.", no_args_is_help=True, rich_markup_mode=None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 if TYPE_CHECKING:
-    from gateway.settings import Settings
+    from gateway.runtime.settings import Settings
 
 DEFAULT_DATA_DIR: Final = ".spotlight"
 _UP_FILE: Final = "up.json"
@@ -62,7 +62,7 @@ def apply_running_environment(*, required: bool = True) -> Path | None:
     Values that are set here win. Where there is neither a database nor an installation, raises NothingRuns,
     or changes nothing when that is not `required`.
     """
-    from gateway.settings import environment
+    from gateway.runtime.settings import environment
 
     if environment().get("DATABASE_URL"):
         return None
@@ -79,7 +79,7 @@ def apply_running_environment(*, required: bool = True) -> Path | None:
 
 def running_settings() -> "Settings":
     """The settings of the running installation, or those of the environment. NothingRuns, SettingsError."""
-    from gateway.settings import load_settings
+    from gateway.runtime.settings import load_settings
 
     apply_running_environment()
     return load_settings()

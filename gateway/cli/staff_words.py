@@ -15,11 +15,11 @@ from gateway.cli.failures import FAILED, MISUSED
 from gateway.cli.identity import proven
 from gateway.cli.money_words import shown, table
 from gateway.cli.running import running_settings
-from gateway.domain.staff_request import Act, ActRefused, RequestStatus, StaffRequest, Why
+from payments.acts.request import Act, ActRefused, RequestStatus, StaffRequest, Why
 
 if TYPE_CHECKING:
-    from gateway.staff_desk import StaffDesk
-    from gateway.usecases.staff_acts import Outcome
+    from admin.approvals.staff_acts import Outcome
+    from gateway.runtime.staff_desk import StaffDesk
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ _NEXT: Final[Mapping[Why, str]] = {
 
 def at_the_desk(act: "Callable[[StaffDesk], Awaitable[T]]") -> T:
     """Do something at the desk of the running installation. A refusal ends the command with a sentence."""
-    from gateway.staff_desk import open_staff_desk
+    from gateway.runtime.staff_desk import open_staff_desk
 
     async def run() -> T:
         async with open_staff_desk(running_settings()) as desk:

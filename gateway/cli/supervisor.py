@@ -14,7 +14,7 @@ from typing import Final
 
 import psutil
 
-from gateway.embedded import Engine, EngineError, die_with_parent
+from gateway.runtime.embedded import Engine, EngineError, die_with_parent
 
 Say = Callable[[str], None]
 

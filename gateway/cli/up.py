@@ -15,14 +15,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from admin.access.keep_staff import drawn_password
 from gateway.cli import running
 from gateway.cli.demo_admin import DRAWN, MADE, PASSWORD
 from gateway.cli.demo_environment import Place, Servers, demo_environment
 from gateway.cli.supervisor import Child, EngineKeeper, Program, end_marked
-from gateway.demo import ADMIN_EMAIL
-from gateway.embedded import OWNER_ROLE, Engine, EngineError, Postgres, Valkey, hold, prepare_database, told
-from gateway.settings import SettingsError, environment, load_settings
-from gateway.usecases.keep_staff import drawn_password
+from gateway.runtime.demo import ADMIN_EMAIL
+from gateway.runtime.embedded import OWNER_ROLE, Engine, EngineError, Postgres, Valkey, hold, prepare_database, told
+from gateway.runtime.settings import SettingsError, environment, load_settings
 
 _READY_SECONDS: Final = 180.0
 _DEATHS_BEFORE_READY: Final = 4

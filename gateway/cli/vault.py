@@ -23,7 +23,7 @@ def rotate() -> None:
     (SPOTLIGHT_OWNER_DATABASE_URL); it may be stopped and run again. When it is done, `2:SECRET` is enough.
     """
     with told_failures():
-        from gateway import operations
+        from gateway.runtime import operations
         from gateway.storage.vault import SealBroken
 
         try:

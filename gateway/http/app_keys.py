@@ -2,10 +2,6 @@
 
 from aiohttp import web
 
-from gateway.ports.house import House, SessionStore
-
-HOUSE: web.AppKey[House] = web.AppKey("house", House)
-SESSIONS: web.AppKey[SessionStore] = web.AppKey("sessions", SessionStore)
 PUBLIC_URL: web.AppKey[str] = web.AppKey("public_url", str)
 
 

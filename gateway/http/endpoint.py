@@ -18,8 +18,8 @@ from aiohttp.typedefs import Handler
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from gateway.domain.record import record
 from gateway.http.problems import Problem
+from gateway.values.record import record
 
 BODY_BYTES_MAX: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0

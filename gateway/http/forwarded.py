@@ -6,7 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from aiohttp_remotes import XForwardedFiltered
 
-from gateway.domain.network import Network, comes_from
+from gateway.values.network import Network, comes_from
 
 
 class ForwardedByProxies(XForwardedFiltered):

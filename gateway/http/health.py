@@ -27,8 +27,8 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from gateway.domain.network import LOOPBACK, comes_from
 from gateway.http.problems import Problem
+from gateway.values.network import LOOPBACK, comes_from
 
 
 class Concern(Exception):

@@ -23,7 +23,7 @@ from gateway.http.logs import begin_request
 from gateway.http.pages import PAGES, STRICT_TRANSPORT, busy, not_found
 from gateway.http.patience import Patience
 from gateway.http.problems import Problem
-from gateway.ports.house import HouseUnavailable
+from gateway.storage.engine import HouseUnavailable
 
 REQUEST_ID: Final = "X-Request-Id"
 RETRY_AFTER_SECONDS: Final = "5"

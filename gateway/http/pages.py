@@ -5,16 +5,13 @@ start-up. A handler then calls `render(request, "name.html", …)`. In a templat
 phrase, `static(name)` is the address of a file, `number(votes)` and `moment(instant)` write in the
 page's language, `money` is a filter for amounts, `contact_link` for contacts, and `lang` is the code of
 the language.
-
-Where one room's page has a place for another room's part, such as the form on a contest's page, the
-other room offers it with `add_part`, so that neither knows the other.
 """
 
 import gzip
 import hashlib
 import mimetypes
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -27,12 +24,11 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 from yarl import URL
 
-from gateway.domain.contest import Contest
-from gateway.domain.money import Money
 from gateway.http.app_keys import is_https
 from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, load, merge
 from gateway.http.problems import Problem
 from gateway.http.styles import squeeze, strip
+from gateway.values.money import Money
 
 _PICTURES: Final = "img-src 'self' data: https://res.cloudinary.com"
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -146,11 +142,6 @@ class Composed:
     pictures: tuple[str, ...] = ()
 
 
-ContestPart = Callable[[Contest, str], Markup]
-"""Makes a part of a contest's page in a language. Nothing in it may be meant for one reader alone:
-the page is kept and sent to many."""
-
-
 class Pages:
     """Templates, phrases and static files of all rooms. Filled at start-up, then only read."""
 
@@ -160,7 +151,6 @@ class Pages:
         self._by_address: dict[str, StaticFile] = {}
         self._phrases: Catalogue = {}
         self._neighbours: dict[str, str] = {}
-        self._parts: list[ContestPart] = []
         self._environment = jinja2.Environment(
             loader=jinja2.ChoiceLoader(self._loaders),
             autoescape=True,
@@ -214,14 +204,6 @@ class Pages:
                 packed=packed if len(packed) < len(body) and len(body) > SMALLEST_TO_COMPRESS else None,
             )
             self._files[entry.name] = self._by_address[file.address] = file
-
-    def add_part(self, make: ContestPart) -> None:
-        """Offer a part for the page of every contest that is open."""
-        self._parts.append(make)
-
-    def parts(self, contest: Contest, language: str) -> list[Markup]:
-        """What other rooms put on this contest's page, in the order of their offers."""
-        return [made for made in (make(contest, language) for make in self._parts) if made]
 
     def mount(self, app: web.Application) -> None:
         """Serve the static files of an application and let its handlers render."""

@@ -2,7 +2,7 @@
 one while Redis is away; devices in each process.
 
 Behind an address may be a carrier's thousands of subscribers: its limits keep the machine from floods, and what
-keeps strangers' phones from prompts are those of `gateway.domain.prompting`.
+keeps strangers' phones from prompts are those of `gateway.orders.prompting`.
 """
 
 import math
@@ -18,10 +18,10 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
-from gateway.domain.buckets import Buckets, Rate
-from gateway.domain.network import Network, comes_from, subject_of
 from gateway.http.devices import Devices
 from gateway.http.problems import Problem
+from gateway.values.buckets import Buckets, Rate
+from gateway.values.network import Network, comes_from, subject_of
 
 WEB_VOTES_A_MINUTE: Final = 120
 WRITES_A_MINUTE: Final = 120

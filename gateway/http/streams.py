@@ -9,8 +9,8 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from gateway.domain.network import Network, comes_from, subject_of
 from gateway.http.problems import Problem
+from gateway.values.network import Network, comes_from, subject_of
 
 RETRY_AFTER_SECONDS: Final = "10"
 SHARED_FACTOR: Final = 10

@@ -7,6 +7,11 @@ import orjson
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+
+class HouseUnavailable(Exception):
+    """PostgreSQL did not answer in time. Nothing was changed; the same request may be repeated."""
+
+
 APP_ROLE: Final = "spotlight_app"
 # How much longer than its own limit a statement is waited for. A server that is gone without a word, behind a
 # broken line, would be waited for until the kernel gives up, and a loop of ours with it.

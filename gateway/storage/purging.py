@@ -15,11 +15,12 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.ports.dialogues import LANGUAGE_DAYS
 from gateway.storage.engine import make_engine
 from gateway.storage.upkeep import note_done, note_failed, read_upkeep
 
 # Few enough that the locks are gone before anybody waits for one.
+# How long the language that a number chose is kept.
+LANGUAGE_DAYS: Final = 400
 BATCH: Final = 500
 PAUSE_SECONDS: Final = 0.2
 EVERY: Final = timedelta(hours=24)

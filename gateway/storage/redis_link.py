@@ -201,7 +201,7 @@ class RqDoorbell:
             return
         self._last[kind] = uuid4().hex
         self._queue.enqueue(
-            "gateway.jobs.answer_doorbell",
+            "gateway.runtime.jobs.answer_doorbell",
             kind,
             job_id=self._last[kind],
             ttl=60,

@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway.values.msisdn import mask
+
 Row = TypeVar("Row")
 Read = TypeVar("Read")
 _log = structlog.get_logger(__name__)
@@ -147,3 +149,13 @@ def each_opened(rows: Iterable[Row], read: Callable[[Row], Read]) -> list[Read]:
 def fingerprint(content: bytes) -> bytes:
     """SHA-256, for telling copies apart; not for secrets."""
     return sha256(content).digest()
+
+
+def masked_number(vault: Vault, sealed: bytes | None, place: str) -> str:
+    """The number as lists show it; empty where there is none, dots where its seal is broken."""
+    if sealed is None:
+        return ""
+    try:
+        return mask(vault.open(sealed, place))
+    except SealBroken:
+        return "••••"

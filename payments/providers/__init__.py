@@ -1,1 +1,1 @@
-"""Operators that take money, one folder each; found by `gateway.discovery`."""
+"""Operators that take money, one folder each; found by `gateway.runtime.discovery`."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from gateway.domain.money import parse_amount
-from gateway.domain.reconciliation import LineKind
+from gateway.values.money import parse_amount
+from payments.reconciliation.comparison import LineKind
 from payments.reconciliation.tables import Cell
 
 _SPACES: Final = r"\s\u00a0\u202f'"

@@ -5,7 +5,7 @@ Source: exports as they are read by a reconciliation tool of an aggregator in Ab
 `Référence`, `Service`, `Statut`, `N° de Compte`, `Débit`, `Crédit`. Orange publishes no description.
 """
 
-from gateway.domain.reconciliation import LineKind
+from payments.reconciliation.comparison import LineKind
 from payments.reconciliation.statement_format import Field, StatementFormat
 
 

@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from hashlib import sha256
 from typing import Final
 
-from gateway.domain.money import CURRENCY_OF, EXPONENTS, Money
-from gateway.domain.msisdn import Msisdn, read_msisdn
-from gateway.domain.reconciliation import OUTGOING, LineKind
-from gateway.ports.reconciliation import Statement, StatementLine, StatementUnreadable
+from gateway.values.money import CURRENCY_OF, EXPONENTS, Money
+from gateway.values.msisdn import Msisdn, read_msisdn
 from payments.reconciliation.amounts import AmountUnreadable, Habits
+from payments.reconciliation.comparison import OUTGOING, LineKind
+from payments.reconciliation.port import Statement, StatementLine, StatementUnreadable
 from payments.reconciliation.statement_format import (
     SIMULATED,
     SIMULATED_KINDS,

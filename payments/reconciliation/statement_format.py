@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gateway.domain.reconciliation import LineKind
+from payments.reconciliation.comparison import LineKind
 
 
 class Field(StrEnum):

@@ -169,7 +169,7 @@ class Book:
     def find(self, operator: str, our_reference: str, kind: str = "collection") -> Entry | None:
         """Look a request up by the merchant's reference."""
         row = self._db.execute(
-            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND kind = ? AND our_reference = ?",  # noqa: S608 - constants
+            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND kind = ? AND our_reference = ?",
             (operator, kind, our_reference),
         ).fetchone()
         return None if row is None else _entry(row)
@@ -177,7 +177,7 @@ class Book:
     def unfinished(self, operator: str, kind: str = "collection") -> list[Entry]:
         """Requests that are not final, oldest first."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND kind = ?"  # noqa: S608 - constants
+            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND kind = ?"
             " AND status IN ('INITIATED', 'PENDING') ORDER BY number",
             (operator, kind),
         )
@@ -186,7 +186,7 @@ class Book:
     def entries(self, operator: str, kind: str = "collection") -> list[Entry]:
         """All requests of one kind, oldest first."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND kind = ? ORDER BY number",  # noqa: S608 - constants
+            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND kind = ? ORDER BY number",
             (operator, kind),
         )
         return [_entry(row) for row in rows]
@@ -272,8 +272,7 @@ class Book:
     def moved(self, operator: str) -> list[Entry]:
         """Everything that moved money, in or out, in the order in which it was asked for."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM entries WHERE operator = ?"  # noqa: S608 - constants
-            " AND status = 'SUCCESSFUL' ORDER BY number",
+            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND status = 'SUCCESSFUL' ORDER BY number",
             (operator,),
         )
         return [_entry(row) for row in rows]

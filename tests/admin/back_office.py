@@ -14,31 +14,30 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from sqlalchemy import text
 
 from admin import routes
+from admin.access.keep_staff import KeepStaff
+from admin.access.passwords import Argon2Passwords
+from admin.access.rights import StaffRights
+from admin.access.rules import Role
+from admin.access.sign_in import SignIn
+from admin.access.store import PostgresStaff
+from admin.access.tokens import Tokens
+from admin.approvals.staff_acts import StaffActs
+from admin.approvals.store import PostgresStaffRequests
 from admin.desk import Desk
-from admin.tokens import Tokens
-from gateway.domain.contest import Contest
-from gateway.domain.order import PlacedOrder
-from gateway.domain.rescue import OfNumber
-from gateway.domain.staff import Role
+from admin.orders_store import PostgresBackOffice
+from channels.voting_service import HOUSE, House
+from gateway.contests.contest import Contest
 from gateway.http import middleware, openapi
-from gateway.http.app_keys import HOUSE
 from gateway.http.pages import Pages
-from gateway.money_desk import money_desk
-from gateway.ports.house import House
-from gateway.storage.attempts import PostgresAttempts
-from gateway.storage.back_office import PostgresBackOffice
-from gateway.storage.passwords import Argon2Passwords
-from gateway.storage.payout_statements import payout_statement
-from gateway.storage.staff import PostgresStaff
-from gateway.storage.staff_money import freezers
-from gateway.storage.staff_requests import PostgresStaffRequests
-from gateway.storage.staff_rights import StaffRights
-from gateway.storage.tickets import PostgresTickets
-from gateway.usecases.keep_staff import KeepStaff
-from gateway.usecases.sign_in import SignIn
-from gateway.usecases.staff_acts import StaffActs
-from tests.gateway.money_rig import MoneyRig
-from tests.gateway.rig import Rig
+from gateway.orders.rules import PlacedOrder
+from gateway.runtime.money_desk import money_desk
+from payments.acts.store import freezers
+from payments.disbursement.payouts.statements import payout_statement
+from payments.rescue.attempts import PostgresAttempts
+from payments.rescue.rules import OfNumber
+from payments.rescue.tickets import PostgresTickets
+from tests.rigs.money_rig import MoneyRig
+from tests.rigs.rig import Rig
 
 PASSWORD = "cinq gorges de manioc"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -157,7 +156,7 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
         sign_in=sign_in,
         tokens=Tokens(rig.vault.subkey("staff tokens"), clock),
         reads=PostgresBackOffice(rig.engine, rig.vault),
-        tickets=PostgresTickets(rig.engine, rig.vault, rights),
+        tickets=PostgresTickets(rig.engine, rig.vault, rights.permit),
         acts=acts,
         voids=rig.voids,
         book=money.book,

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import FormData
 from sqlalchemy import text
 
-from admin.guard import FILE_BYTES_MAX
-from gateway.domain.staff import Role
+from admin.access.guard import FILE_BYTES_MAX
+from admin.access.rules import Role
 from tests.admin.back_office import PASSWORD, Office, open_office, other_organiser
 
 AWA, YAO, SITA, AUDIT, OTHER = (f"{name}@house.test" for name in ("awa", "yao", "sita", "audit", "other"))

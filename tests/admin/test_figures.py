@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from admin.figures import exposed
-from gateway.domain.texting import Routes
-from gateway.ports.stores import SentMessage
-from gateway.storage.account_health import PostgresAccountHealth
-from gateway.storage.figures import PostgresFigures
-from gateway.storage.owed import PostgresOwed
-from tests.gateway.rig import Rig
-from tests.gateway.scripted_provider import paid
+from channels.messages.port import SentMessage
+from channels.messages.texting import Routes
+from gateway.runtime.figure_lines import exposed
+from gateway.runtime.figures import PostgresFigures
+from gateway.runtime.owed import PostgresOwed
+from payments.collection.account_health import PostgresAccountHealth
+from tests.rigs.rig import Rig
+from tests.rigs.scripted_provider import paid
 
 
 async def test_votes_money_and_backlog(database: Any) -> None:

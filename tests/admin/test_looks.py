@@ -10,8 +10,8 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import text
 
-from gateway.domain.staff import Role
-from gateway.domain.staff_request import Act
+from admin.access.rules import Role
+from payments.acts.request import Act
 from tests.admin.back_office import PASSWORD, Office, open_office, open_ticket
 
 pytestmark = pytest.mark.browser

@@ -10,7 +10,7 @@ import jwt
 import pytest
 from sqlalchemy import text
 
-from gateway.domain.staff import FREE_TRIES
+from admin.access.rules import FREE_TRIES
 from tests.admin.back_office import PASSWORD, SAME_ORIGIN, Office, open_office
 
 AWA = "awa@house.test"

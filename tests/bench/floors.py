@@ -17,7 +17,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from gateway.settings import environment
+from gateway.runtime.settings import environment
 from gateway.storage.redis_link import RedisTrips, connect, connect_for_trips
 
 BOARD = orjson.dumps(

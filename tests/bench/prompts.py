@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from gateway.storage.redis_link import connect
 from gateway.storage.shared_rate import SharedRate
-from gateway.usecases.collect_payments import PLACES
+from payments.collection.collect import PLACES
 from tests.bench.measure import Inexact, Result, interleave, medians, ratio
 from tests.bench.world import LOAD_CORE, World, answers, spawn
 from tests.free_port import free_port

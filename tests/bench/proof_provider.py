@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tests.gateway.scripted_provider import ScriptedProvider
+from tests.rigs.scripted_provider import ScriptedProvider
 
 
 @dataclass

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gateway import jobs, wiring
-from gateway.adapters import Account, AccountSettings
-from gateway.domain.deployment import Environment
-from gateway.domain.wallet import PaymentMethod
+from gateway.orders.wallet import PaymentMethod
+from gateway.runtime import jobs, wiring
+from gateway.runtime.adapters import Account, AccountSettings
+from gateway.runtime.deployment import Environment
 from tests.bench.proof_provider import ProofProvider
 
 

@@ -9,7 +9,7 @@ from typing import cast
 import httpx
 import orjson
 
-from gateway.ports.stores import ContestScores
+from leaderboard.scores import ContestScores
 from tests.bench.world import CROWD, World
 
 VIEWERS = 1_000

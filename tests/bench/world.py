@@ -20,19 +20,19 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import text
 
-from gateway.demo import CONTEST, ORGANISER_ID, load_contest
-from gateway.domain.order import PlacedOrder
-from gateway.ports.house import IncomingCallback
+from channels.messages.unfinished import WRITE_AFTER_SECONDS
+from gateway.orders.place_order import place_order
+from gateway.orders.rules import PlacedOrder
+from gateway.runtime.demo import CONTEST, ORGANISER_ID, load_contest
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
-from gateway.storage.scores import RedisScoreFeed
-from gateway.storage.unfinished import WRITE_AFTER_SECONDS
-from gateway.usecases.place_order import place_order
+from leaderboard.scores import RedisScoreFeed
+from payments.collection.callbacks import IncomingCallback
 from tests.bench.proof_provider import ProofProvider
 from tests.engines import Engines
 from tests.free_port import free_port
-from tests.gateway.rig import SECRET_KEY, Rig
 from tests.rails import RAILS
+from tests.rigs.rig import SECRET_KEY, Rig
 
 # What is measured runs on one, what asks and what keeps for it on the other.
 SERVER_CORE = 0
@@ -290,7 +290,7 @@ async def load_extra_contest(app_url: str, slug: str, contest_id: UUID, codes: l
 
 
 def _ring(queue: Queue, kind: str) -> None:
-    queue.enqueue("gateway.jobs.answer_doorbell", kind, result_ttl=0)
+    queue.enqueue("gateway.runtime.jobs.answer_doorbell", kind, result_ttl=0)
 
 
 def _end_of(log: Path) -> str:

@@ -5,7 +5,7 @@ import pytest
 from channels.adjusted import why_taken_back
 from channels.gsm import fold
 from channels.phrases import languages
-from gateway.domain.tally import Adjusted
+from payments.settlement.adjusted import Adjusted
 
 
 @pytest.mark.parametrize("language", languages())

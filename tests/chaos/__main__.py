@@ -18,8 +18,8 @@ import structlog
 from tests.chaos.storm import Storm
 from tests.country import Country
 from tests.engines import running_engines, temporary_home
-from tests.gateway.money_machine import play
-from tests.gateway.money_world import Progress
+from tests.machine.machine import play
+from tests.machine.world import Progress
 
 _RUNS_AT_ONCE = 10
 _ACTS_A_RUN = 300

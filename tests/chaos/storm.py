@@ -1,7 +1,7 @@
 """One storm: voters on several channels, a killer, then the count.
 
 The operator's own statement is the witness for the money, PostgreSQL's tally for the votes, and
-the invariants of `gateway.storage.money_audit` for everything between.
+the invariants of `payments.ledger.audit` for everything between.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import httpx
 from sqlalchemy import text
 
 from gateway.storage.engine import make_engine
-from gateway.storage.money_audit import audit_money
+from payments.ledger.audit import audit_money
 from tests.country import Country
 
 VICTIMS = ("worker", "serve", "valkey")

@@ -15,9 +15,9 @@ import httpx
 import respx
 
 import payments.providers
-from gateway.discovery import discover
-from gateway.domain.money import Money, parse_amount
-from gateway.ports.payment_provider import Collection, Disbursement, PaymentProvider, Purpose, Redirect, Reversed
+from gateway.runtime.discovery import discover
+from gateway.values.money import Money, parse_amount
+from payments.provider import Collection, Disbursement, PaymentProvider, Purpose, Redirect, Reversed
 
 CASES_DIRECTORY = Path(__file__).parents[1] / "payments" / "cases"
 REFERENCE = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")

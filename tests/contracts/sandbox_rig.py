@@ -20,8 +20,9 @@ from typing import Any, cast
 from unittest import mock
 from uuid import uuid4
 
-from gateway.domain.money import Money
-from gateway.ports.payment_provider import (
+from gateway.values.money import Money
+from payments.http_call import HttpCaller, Outcome, Patience
+from payments.provider import (
     Accepted,
     BalanceTeller,
     Capabilities,
@@ -38,7 +39,6 @@ from gateway.ports.payment_provider import (
     StatusReport,
     Succeeded,
 )
-from payments.http_call import HttpCaller, Outcome, Patience
 from tests.contracts.provider_cases import CASES_DIRECTORY, REGISTRATIONS, collection, read_file, read_money
 from tests.sandbox.country import Country
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.ports.payment_provider import (
+from payments.provider import (
     Accepted,
     Collection,
     Failed,

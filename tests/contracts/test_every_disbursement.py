@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.domain.money import Money
-from gateway.ports.payment_provider import (
+from gateway.values.money import Money
+from payments.provider import (
     Accepted,
     Balance,
     Failed,

@@ -17,7 +17,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from gateway.ports.payment_provider import (
+from gateway.http.raw_exchange import RawRequest
+from payments.provider import (
     CallbackSigner,
     Hint,
     NotFound,
@@ -29,7 +30,6 @@ from gateway.ports.payment_provider import (
     Unknown,
     Wallet,
 )
-from gateway.ports.raw_exchange import RawRequest
 from tests.contracts.provider_cases import (
     CASES_DIRECTORY,
     PAYER,

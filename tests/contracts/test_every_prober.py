@@ -7,7 +7,7 @@ from typing import cast
 import httpx
 import pytest
 
-from gateway.ports.payment_provider import OutProber, Prober
+from payments.provider import OutProber, Prober
 from tests.contracts.provider_cases import REGISTRATIONS, build, operator, read_file, token_turn
 from tests.contracts.sandbox_rig import Rig, impatient, rig_for
 

@@ -21,12 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import channels.sms.carriers
+from channels.messages.incoming import IncomingText
+from channels.messages.sender import OutboundText, SendAccepted, SendRefused, SendUnknown
 from channels.sms.carrier import DeliveryReport, Malformed, SmsCarrier
 from channels.sms.carriers import africastalking, kannel
-from gateway.discovery import discover
-from gateway.ports.house import IncomingText
-from gateway.ports.message_sender import OutboundText, SendAccepted, SendRefused, SendUnknown
-from gateway.ports.raw_exchange import RawRequest
+from gateway.http.raw_exchange import RawRequest
+from gateway.runtime.discovery import discover
 
 CASES_DIRECTORY = Path(__file__).parents[1] / "channels" / "sms" / "cases"
 REGISTRATIONS = discover(channels.sms.carriers)

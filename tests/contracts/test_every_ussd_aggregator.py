@@ -20,8 +20,8 @@ from aiohttp.test_utils import TestClient, TestServer
 import channels.ussd.aggregators
 from channels.ussd import screens
 from channels.ussd.aggregator import Malformed, Registration, UssdTurn
-from gateway.discovery import discover
-from gateway.ports.raw_exchange import RawRequest
+from gateway.http.raw_exchange import RawRequest
+from gateway.runtime.discovery import discover
 from tests.channels.ussd.house import MemorySessions, TalkingHouse, application
 
 CASES: Final = Path(__file__).parents[1] / "channels" / "ussd" / "cases"

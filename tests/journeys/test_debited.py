@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.domain.check_digit import holds
+from gateway.values.check_digit import holds
 from tests.country import Country, Phone, until
 from tests.journeys.test_telegram import Person
 from tests.journeys.test_votes import receipt_in

@@ -3,7 +3,7 @@
 import pytest
 
 import channels.ussd.aggregators
-from gateway.discovery import discover
+from gateway.runtime.discovery import discover
 from tests.country import Country, until
 
 pytestmark = pytest.mark.journey

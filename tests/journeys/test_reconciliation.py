@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from gateway.cli.failures import MISUSED
 from gateway.cli.main import app
-from gateway.storage.money_audit import INVARIANTS
+from payments.ledger.audit import INVARIANTS
 from tests.country import Country, until
 from tests.engines import run_apart, temporary_home
 from tests.gateway.cli.staff import PASSWORD, hire

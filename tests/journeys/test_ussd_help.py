@@ -5,8 +5,8 @@ import re
 import pytest
 from redis import Redis
 
-from gateway.domain.check_digit import holds
-from gateway.domain.receipt import read_receipt
+from gateway.orders.receipt import read_receipt
+from gateway.values.check_digit import holds
 from tests.country import Country, Phone, until
 
 pytestmark = pytest.mark.journey

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from gateway.domain.receipt import read_receipt
+from gateway.orders.receipt import read_receipt
 from tests.country import Country, until
 
 pytestmark = pytest.mark.journey

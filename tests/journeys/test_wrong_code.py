@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 import channels.ussd.aggregators
-from gateway.discovery import discover
+from gateway.runtime.discovery import discover
 from tests.country import Country
 from tests.journeys.test_telegram import Person
 

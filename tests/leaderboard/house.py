@@ -3,17 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import cast
 
 from aiohttp import web
 
-from gateway.domain.contest import Contest
-from gateway.domain.tally import Score, Standing, standing
-from gateway.http.app_keys import HOUSE
+from gateway.contests.contest import Contest
 from gateway.http.pages import Pages
-from gateway.ports.house import House
 from leaderboard.feed import Boards
-from leaderboard.routes import setup
+from leaderboard.ranking import Score, Standing, standing
+from leaderboard.routes import PUBLISHED, setup
 from tests.demo import demo_contest
 
 
@@ -59,7 +56,7 @@ class QuietHouse:
 def application(house: QuietHouse, boards: Boards, bot: Callable[[], str] = str) -> web.Application:
     """The ranking's addresses over this house."""
     app = web.Application()
-    app[HOUSE] = cast(House, house)
+    app[PUBLISHED] = house
     Pages().mount(app)
     setup(app, boards, bot=bot)
     return app

@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 from PIL import Image
 from playwright.async_api import Browser, ConsoleMessage, Page, Route, expect
 
-from gateway.domain.contest import Candidate
+from gateway.contests.contest import Candidate
 from leaderboard.feed import Boards, FeedSettings
 from tests.demo import candidate_id, demo_contest
 from tests.leaderboard.house import QuietHouse, application

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.domain.tally import Score, standing
 from leaderboard.feed import Board, Boards, FeedSettings, read_event_id, viewers_by_default
+from leaderboard.ranking import Score, standing
 from tests.leaderboard.house import QuietHouse, application
 
 STREAM = "/api/contests/star/leaderboard/events"

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from playwright.async_api import Browser, expect
 
-from gateway.domain.contest import Candidate
+from gateway.contests.contest import Candidate
 from leaderboard.feed import Boards, FeedSettings
 from tests.demo import demo_contest
 from tests.leaderboard.house import QuietHouse, application

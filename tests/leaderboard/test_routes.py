@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.domain.contest import Candidate, CandidateStatus
+from gateway.contests.contest import Candidate, CandidateStatus
 from gateway.http.pages import CONTENT_SECURITY_POLICY, preferred
 from leaderboard.feed import Boards, FeedSettings
 from tests.demo import demo_contest

@@ -1,9 +1,9 @@
 import orjson
 import pytest
 
-from gateway.domain.contest import Candidate, CandidateStatus, Contest
-from gateway.domain.tally import Score, Standing, standing
+from gateway.contests.contest import Candidate, CandidateStatus, Contest
 from leaderboard import view_model
+from leaderboard.ranking import Score, Standing, standing
 from leaderboard.view_model import Phase
 from tests.demo import demo_contest
 

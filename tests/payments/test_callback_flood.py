@@ -3,17 +3,16 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.http.app_keys import HOUSE
-from gateway.ports.house import House, IncomingCallback, Taken
-from gateway.usecases.admit_callbacks import UNPROVED_OF_ONE_ADDRESS, CallbackAdmission
 from payments import routes
-from tests.gateway.rig import Rig
+from payments.collection.admit_callbacks import UNPROVED_OF_ONE_ADDRESS, CallbackAdmission
+from payments.collection.callbacks import IncomingCallback, Taken
+from tests.rigs.rig import Rig
 
 GENUINE = 40
 FORGED_MIN = 2_000
@@ -47,8 +46,8 @@ async def test_genuine_ones_are_stored_answered_and_judged_while_forged_ones_flo
     await rig.collect()
     codes = [row.order_code for row in await rig.rows("select order_code from order_keys order by order_code")]
     app = web.Application()
-    app[HOUSE] = cast(House, Keeping(rig))
-    routes.setup(app, frozenset({"mtn_momo"}))
+    kept = Keeping(rig)
+    routes.setup(app, frozenset({"mtn_momo"}), kept.store_callback)
     seconds: list[float] = []
     answers: list[int] = []
     over = asyncio.Event()

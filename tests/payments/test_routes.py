@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.http.app_keys import HOUSE
-from gateway.ports.house import House, HouseUnavailable, IncomingCallback, Taken
+from gateway.storage.engine import HouseUnavailable
 from payments import routes
+from payments.collection.callbacks import IncomingCallback, Taken
 
 Client = TestClient[web.Request, web.Application]
 
@@ -39,8 +39,8 @@ def house() -> KeepingHouse:
 @pytest.fixture
 async def client(house: KeepingHouse) -> AsyncIterator[Client]:
     app = web.Application(client_max_size=64 * 1024)
-    app[HOUSE] = cast(House, house)
-    routes.setup(app, frozenset({"mtn_momo", "orange_money"}))
+    kept = house
+    routes.setup(app, frozenset({"mtn_momo", "orange_money"}), kept.store_callback)
     async with TestClient(TestServer(app)) as started:
         yield started
 

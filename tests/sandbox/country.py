@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.ports.raw_exchange import RawRequest
+from gateway.http.raw_exchange import RawRequest
 from sandbox.app import SandboxSettings, create_sandbox
 
 PAYER = "0501020304"

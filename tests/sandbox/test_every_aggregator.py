@@ -14,8 +14,8 @@ from aiohttp.test_utils import TestServer
 
 import channels.ussd.aggregators
 from channels.ussd.aggregator import Phase, Registration, UssdTurn
-from gateway.discovery import discover
-from gateway.ports.raw_exchange import RawRequest
+from gateway.http.raw_exchange import RawRequest
+from gateway.runtime.discovery import discover
 from sandbox.app import SandboxSettings, create_sandbox
 from tests.channels.ussd.house import MTN, MemorySessions, TalkingHouse, application
 from tests.contracts.test_every_ussd_aggregator import cases_of

@@ -1,1 +1,1 @@
-"""Companies that carry texts, one module each; found by `gateway.discovery`."""
+"""Companies that carry texts, one module each; found by `gateway.runtime.discovery`."""

@@ -24,11 +24,11 @@ from africastalking.SMS import SMSService
 from pydantic import BaseModel, Field, SecretStr
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from channels.messages.incoming import IncomingText
+from channels.messages.sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
 from channels.sms.carrier import DeliveryReport, Malformed, Registration
 from channels.sms.senders import Senders, sender_to
-from gateway.ports.house import IncomingText
-from gateway.ports.message_sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
-from gateway.ports.raw_exchange import RawRequest
+from gateway.http.raw_exchange import RawRequest
 
 CODE: Final = "africastalking"
 AT_ONCE_MAX: Final = 16

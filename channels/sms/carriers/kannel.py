@@ -34,11 +34,11 @@ import httpx
 from pydantic import BaseModel, Field, SecretStr
 
 from channels import gsm
+from channels.messages.incoming import IncomingText
+from channels.messages.sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
 from channels.sms.carrier import DeliveryReport, Malformed, Registration
 from channels.sms.senders import Senders, sender_to
-from gateway.ports.house import IncomingText
-from gateway.ports.message_sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
-from gateway.ports.raw_exchange import RawRequest
+from gateway.http.raw_exchange import RawRequest
 
 CODE: Final = "kannel"
 AT_ONCE_MAX: Final = 16

@@ -10,13 +10,13 @@ from channels.telegram import callbacks, order_views, views
 from channels.telegram.boards import Boards
 from channels.telegram.desk import Desk, shown_in
 from channels.telegram.handlers.common import PRIVATE, offer_left
+from channels.telegram.port import Chat
 from channels.telegram.reading import read_link
 from channels.telegram.texts import plain, refusal
 from channels.telegram.views import View
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.order import check_candidate
-from gateway.domain.receipt import read_receipt
-from gateway.ports.telegram import Chat
+from gateway.contests.contest import Candidate, Contest
+from gateway.orders.receipt import read_receipt
+from gateway.orders.rules import check_candidate
 
 MINE_LINES = 10
 

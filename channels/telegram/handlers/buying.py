@@ -19,6 +19,7 @@ from channels.telegram import callbacks, order_views, views
 from channels.telegram.callbacks import METHODS, tag
 from channels.telegram.desk import Desk, Shown, shown_in
 from channels.telegram.handlers.common import PRIVATE, offer_in, words_of
+from channels.telegram.port import Chat
 from channels.telegram.reading import (
     Offer,
     goes_beyond_a_number,
@@ -34,12 +35,11 @@ from channels.telegram.texts import plain, refusal
 from channels.telegram.views import View
 from channels.telegram.watcher import Followed, Watcher
 from channels.wallets import wallet_refused
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import Channel, PlacedOrder, Refusal, Wish
-from gateway.domain.wallet import PaymentMethod, example_number, guess_method
+from gateway.contests.contest import Contest
 from gateway.http.logs import bind_vote
-from gateway.ports.telegram import Chat
+from gateway.orders.rules import Channel, PlacedOrder, Refusal, Wish
+from gateway.orders.wallet import PaymentMethod, example_number, guess_method
+from gateway.values.msisdn import Msisdn
 
 _log = structlog.get_logger(__name__)
 

@@ -8,9 +8,9 @@ from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, Message, TelegramObject
 
 from channels.telegram.desk import Desk, language_hint
+from channels.telegram.port import Chat
 from channels.telegram.reading import Offer, offer
-from gateway.domain.order import Refusal
-from gateway.ports.telegram import Chat
+from gateway.orders.rules import Refusal
 
 PRIVATE: Final = ChatType.PRIVATE
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]

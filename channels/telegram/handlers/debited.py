@@ -9,10 +9,10 @@ from aiogram.types import CallbackQuery, Message
 from channels.telegram import callbacks, debited_views
 from channels.telegram.desk import Desk
 from channels.telegram.handlers.common import PRIVATE
+from channels.telegram.port import Chat
 from channels.telegram.reading import own_number
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.rescue import OfChat
-from gateway.ports.telegram import Chat
+from gateway.values.msisdn import Msisdn
+from payments.rescue.rules import OfChat
 
 _TAPS: Final = frozenset({"debited", "ticket"})
 

@@ -8,11 +8,11 @@ from channels.telegram.desk import Desk
 from channels.telegram.handlers.browse import open_first
 from channels.telegram.handlers.buying import show_confirmation
 from channels.telegram.handlers.common import PRIVATE, offer_in
+from channels.telegram.port import Chat
 from channels.telegram.reading import Offer, contact_number, is_own_contact, own_number
 from channels.telegram.texts import plain, say
 from channels.telegram.views import View
-from gateway.domain.wallet import example_number
-from gateway.ports.telegram import Chat
+from gateway.orders.wallet import example_number
 
 
 async def contact(message: Message, state: FSMContext, desk: Desk, chat: Chat) -> None:

@@ -20,12 +20,12 @@ from channels.telegram.handlers import debited
 from channels.telegram.handlers.browse import first_view, open_card, open_first, show_board, show_mine, show_receipt
 from channels.telegram.handlers.buying import choose
 from channels.telegram.handlers.common import PRIVATE, offer_left, words_of
+from channels.telegram.port import Chat
 from channels.telegram.reading import in_each, search, unknown_code
 from channels.telegram.texts import cut, plain, refusal
 from channels.telegram.views import View
-from gateway.domain.contest import Contest
-from gateway.domain.order import Refusal
-from gateway.ports.telegram import Chat
+from gateway.contests.contest import Contest
+from gateway.orders.rules import Refusal
 
 _TYPED_SHOWN: Final = 40
 _GONE: Final = frozenset({ChatMemberStatus.KICKED, ChatMemberStatus.LEFT})

@@ -19,7 +19,7 @@ and requests are repeated: the cumulative text itself is the turn number. A noti
 from typing import Final
 
 from channels.ussd.aggregator import ONE_ADDRESS, Malformed, Phase, Registration, UssdTurn
-from gateway.ports.raw_exchange import RawRequest, RawResponse
+from gateway.http.raw_exchange import RawRequest, RawResponse
 
 CODE: Final = "africastalking"
 # Safaricom's limit, the narrowest that the vendor publishes (Airtel's is 184).

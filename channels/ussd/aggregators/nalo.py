@@ -29,7 +29,7 @@ from channels.ussd.json_fields import (
     read_texts,
     wallet_word,
 )
-from gateway.ports.raw_exchange import RawRequest, RawResponse
+from gateway.http.raw_exchange import RawRequest, RawResponse
 
 CODE: Final = "nalo"
 # Nalo names no limit of its own; this is the narrowest that networks have.

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from channels.ussd import screens
 from channels.ussd.menu.session import MenuView, Session, Turn
-from gateway.domain.payment import PublicStatus
-from gateway.domain.rescue import DISPUTABLE, Rescue
-from gateway.domain.tally import Ranked, Standing
-from gateway.ports.house import ReceiptView, VoteLine
+from leaderboard.ranking import Ranked, Standing
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import ReceiptView, VoteLine
+from payments.rescue.rules import DISPUTABLE, Rescue
 
 
 def votes_shown(session: Session, view: MenuView, lines: Sequence[VoteLine]) -> Turn:

@@ -8,8 +8,8 @@ from channels.ussd.menu import shows
 from channels.ussd.menu.rules import dial_again, is_code, letters_of, other_languages
 from channels.ussd.menu.session import MenuView, Session, Turn
 from channels.ussd.menu.voting import MORE, begin, candidates, choose, search
-from gateway.domain.order import Refusal, check_candidate, check_window
-from gateway.domain.receipt import RECEIPT_LENGTH, read_receipt
+from gateway.orders.receipt import RECEIPT_LENGTH, read_receipt
+from gateway.orders.rules import Refusal, check_candidate, check_window
 
 
 def at_home(session: Session, text: str, view: MenuView) -> Turn:

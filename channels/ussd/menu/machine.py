@@ -6,8 +6,8 @@ from typing import Final
 from channels.ussd.menu import asking, shows, voting
 from channels.ussd.menu.rules import refused, sentence
 from channels.ussd.menu.session import MenuView, Node, Session, Turn
-from gateway.domain.order import Refusal, check_candidate, check_window
-from gateway.domain.service_codes import last_closed, nearest
+from gateway.contests.service_codes import last_closed, nearest
+from gateway.orders.rules import Refusal, check_candidate, check_window
 
 _SHOWN: Final = {
     Node.CONTESTS: shows.contests,

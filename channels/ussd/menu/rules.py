@@ -11,11 +11,10 @@ from channels.phrases import language_name, languages_for, say
 from channels.ussd import screens
 from channels.ussd.menu.session import MenuView, Session
 from channels.wallets import BY_CODE, dial_with_code, why_no_wallet
-from gateway.domain.codes import CodeFault, code_fault
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import Refusal
-from gateway.domain.wallet import (
+from gateway.contests.codes import CodeFault, code_fault
+from gateway.contests.contest import Candidate, Contest
+from gateway.orders.rules import Refusal
+from gateway.orders.wallet import (
     ON_PHONES,
     PAYMENT_CODES,
     PaymentMethod,
@@ -24,6 +23,7 @@ from gateway.domain.wallet import (
     may_have,
     not_taken_yet,
 )
+from gateway.values.msisdn import Msisdn
 
 CODE_DIGITS_SHOWN: Final = 6
 # At the confirmation: behind pay and another number stand the other wallets, then the payment code.

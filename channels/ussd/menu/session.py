@@ -5,12 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from channels.phrases import languages_for
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.record import record
-from gateway.domain.routing import Rails
-from gateway.domain.tally import Standing
-from gateway.domain.wallet import PaymentMethod
+from gateway.contests.contest import Contest
+from gateway.orders.routing import Rails
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.msisdn import Msisdn
+from gateway.values.record import record
+from leaderboard.ranking import Standing
 
 SEPTETS_MAX = 160
 # Before what is to be typed, in `Session.typed`.

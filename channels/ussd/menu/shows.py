@@ -21,10 +21,10 @@ from channels.ussd.menu.rules import (
     wallet_notice,
 )
 from channels.ussd.menu.session import CHECKING, MenuView, Node, Session, Turn, Wants
-from gateway.domain.contest import Contest
-from gateway.domain.order import Refusal, check_window, price_of
-from gateway.domain.service_codes import numbered, open_among
-from gateway.domain.wallet import PaymentMethod, example_number
+from gateway.contests.contest import Contest
+from gateway.contests.service_codes import numbered, open_among
+from gateway.orders.rules import Refusal, check_window, price_of
+from gateway.orders.wallet import PaymentMethod, example_number
 
 
 class Show(Protocol):

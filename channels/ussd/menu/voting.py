@@ -23,10 +23,10 @@ from channels.ussd.menu.rules import (
     wallet_notice,
 )
 from channels.ussd.menu.session import Buy, MenuView, Session, Turn
-from gateway.domain.msisdn import NumberFault, read_msisdn
-from gateway.domain.order import Refusal, check_candidate, check_quantity, check_window, price_of
-from gateway.domain.service_codes import chosen
-from gateway.domain.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod
+from gateway.contests.service_codes import chosen
+from gateway.orders.rules import Refusal, check_candidate, check_quantity, check_window, price_of
+from gateway.orders.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod
+from gateway.values.msisdn import NumberFault, read_msisdn
 
 QUANTITY_DIGITS_MAX: Final = 9
 # Orange sends six digits; a provider may want more or fewer.

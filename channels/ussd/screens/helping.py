@@ -7,9 +7,9 @@ from channels import gsm
 from channels.adjusted import why_taken_back
 from channels.phrases import language_name, say
 from channels.ussd.screens.fitting import SEPTETS_MAX, around_name, counted, fitted, foot, with_foot
-from gateway.domain.contest import Contest
-from gateway.domain.rescue import DISPUTABLE, Rescue
-from gateway.ports.house import ReceiptView, TakenBack, VoteLine
+from gateway.contests.contest import Contest
+from payments.collection.order_views import ReceiptView, TakenBack, VoteLine
+from payments.rescue.rules import DISPUTABLE, Rescue
 
 _MY_VOTES_MAX: Final = 4
 

@@ -6,8 +6,8 @@ from typing import Final
 from channels import gsm
 from channels.phrases import say
 from channels.ussd.screens.fitting import LIST_NAME_SEPTETS, SEPTETS_MAX, foot, squeezed
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.tally import Ranked, Standing
+from gateway.contests.contest import Candidate, Contest
+from leaderboard.ranking import Ranked, Standing
 
 LIST_SIZE: Final = 5
 

@@ -6,10 +6,10 @@ from typing import Final
 from channels import gsm
 from channels.phrases import say
 from channels.ussd.screens.fitting import SEPTETS_MAX, around_name, counted, fitted
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.money import Money
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.wallet import PaymentMethod
+from gateway.contests.contest import Candidate, Contest
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.money import Money
+from gateway.values.msisdn import Msisdn
 
 # Packs are left out, the dearest first, rather than that less than this is left of a name.
 _NAME_BESIDE_PACKS: Final = 12

@@ -11,8 +11,10 @@ from uuid import UUID
 
 import structlog
 
-from gateway.domain.money import EXPONENTS, Money, parse_amount
-from gateway.ports.payment_provider import (
+from gateway.values.money import EXPONENTS, Money, parse_amount
+from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
+from payments.http_call import Answer, NeverLeft, Outcome
+from payments.provider import (
     Accepted,
     Balance,
     Claims,
@@ -27,8 +29,6 @@ from gateway.ports.payment_provider import (
     Unavailable,
     Unknown,
 )
-from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
-from payments.http_call import Answer, NeverLeft, Outcome
 from payments.providers.mtn_momo.reasons import REASONS, UNHEARD_OF, Reason, Verdict
 from payments.token_cache import NoToken
 

@@ -25,9 +25,13 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import uuid4
 
-from gateway.domain.money import Money
-from gateway.domain.wallet import PaymentMethod
-from gateway.ports.payment_provider import (
+from gateway.http.raw_exchange import RawRequest
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.money import Money
+from payments.answers import read_object, shows_life, word
+from payments.http_call import STATUS, SUBMIT, HttpCaller
+from payments.plain_text import plain_words
+from payments.provider import (
     Balance,
     Capabilities,
     Collection,
@@ -46,10 +50,6 @@ from gateway.ports.payment_provider import (
     Unavailable,
     Wallet,
 )
-from gateway.ports.raw_exchange import RawRequest
-from payments.answers import read_object, shows_life, word
-from payments.http_call import STATUS, SUBMIT, HttpCaller
-from payments.plain_text import plain_words
 from payments.providers.mtn_momo.account import Product, Settings, collection_product, disbursement_product
 from payments.providers.mtn_momo.answers import (
     CODE,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.ports.payment_provider import PayerReason
+from payments.provider import PayerReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,21 @@ from uuid import uuid4
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.domain.money import EXPONENTS, parse_amount
-from gateway.domain.wallet import PaymentMethod
-from gateway.ports.payment_provider import (
+from gateway.http.raw_exchange import RawRequest
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.money import EXPONENTS, parse_amount
+from payments.answers import (
+    decimal_text,
+    evidence,
+    identifier,
+    is_page,
+    number_forms,
+    read_object,
+    shows_life,
+    word,
+)
+from payments.http_call import STATUS, SUBMIT, TOKEN, Answer, HttpCaller, NeverLeft, Outcome, Patience
+from payments.provider import (
     Capabilities,
     Collection,
     CreateResult,
@@ -47,18 +59,6 @@ from gateway.ports.payment_provider import (
     Unavailable,
     Unknown,
 )
-from gateway.ports.raw_exchange import RawRequest
-from payments.answers import (
-    decimal_text,
-    evidence,
-    identifier,
-    is_page,
-    number_forms,
-    read_object,
-    shows_life,
-    word,
-)
-from payments.http_call import STATUS, SUBMIT, TOKEN, Answer, HttpCaller, NeverLeft, Outcome, Patience
 from payments.providers.orange_money.statement import STATEMENT
 from payments.registration import BaseUrl, HeaderSecret, Registration
 from payments.token_cache import NoToken, Token, TokenCache, TokenKey, basic, fingerprint, read_token

@@ -11,8 +11,10 @@ from uuid import UUID
 
 import structlog
 
-from gateway.domain.money import Money, parse_amount
-from gateway.ports.payment_provider import (
+from gateway.values.money import Money, parse_amount
+from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
+from payments.http_call import Answer, NeverLeft, Outcome
+from payments.provider import (
     Accepted,
     Balance,
     Failed,
@@ -27,8 +29,6 @@ from gateway.ports.payment_provider import (
     Unavailable,
     Unknown,
 )
-from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
-from payments.http_call import Answer, NeverLeft, Outcome
 from payments.providers.pawapay.reasons import REASONS, UNHEARD_OF, Reason
 
 CODE: Final = "pawapay"

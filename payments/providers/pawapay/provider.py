@@ -29,9 +29,13 @@ from uuid import uuid4
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.wallet import PaymentMethod, guess_method
-from gateway.ports.payment_provider import (
+from gateway.http.raw_exchange import RawRequest
+from gateway.orders.wallet import PaymentMethod, guess_method
+from gateway.values.msisdn import Msisdn
+from payments.answers import read_list, read_object, shows_life, word
+from payments.http_call import STATUS, SUBMIT, Answer, HttpCaller, Outcome, Patience
+from payments.plain_text import plain_words
+from payments.provider import (
     Balance,
     Capabilities,
     Collection,
@@ -49,10 +53,6 @@ from gateway.ports.payment_provider import (
     Unavailable,
     Wallet,
 )
-from gateway.ports.raw_exchange import RawRequest
-from payments.answers import read_list, read_object, shows_life, word
-from payments.http_call import STATUS, SUBMIT, Answer, HttpCaller, Outcome, Patience
-from payments.plain_text import plain_words
 from payments.providers.pawapay.answers import (
     CODE,
     CODE_FIRST,

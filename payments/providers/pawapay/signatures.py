@@ -25,7 +25,7 @@ from http_message_signatures import (
     algorithms,
 )
 
-from gateway.ports.raw_exchange import RawRequest
+from gateway.http.raw_exchange import RawRequest
 
 RAW_SIGNATURE_LENGTH: Final = 64
 COVERED: Final = ("@method", "@authority", "@path", "content-digest")

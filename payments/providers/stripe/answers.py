@@ -13,8 +13,10 @@ from typing import Any, Final
 
 import structlog
 
-from gateway.domain.money import EXPONENTS, Money
-from gateway.ports.payment_provider import (
+from gateway.values.money import EXPONENTS, Money
+from payments.answers import evidence, identifier, is_page, read_object, word
+from payments.http_call import Answer, NeverLeft, Outcome
+from payments.provider import (
     Accepted,
     Collection,
     CreateResult,
@@ -32,8 +34,6 @@ from gateway.ports.payment_provider import (
     Unavailable,
     Unknown,
 )
-from payments.answers import evidence, identifier, is_page, read_object, word
-from payments.http_call import Answer, NeverLeft, Outcome
 
 CODE: Final = "stripe"
 SESSION_ID: Final = re.compile(r"cs_[A-Za-z0-9_]{1,120}")

@@ -16,9 +16,9 @@ from typing import Any, Final
 import stripe
 import structlog
 
-from gateway.domain.receipt import order_code
-from gateway.ports.payment_provider import Failed, Hint, PayerReason, Succeeded
+from gateway.orders.receipt import order_code
 from payments.answers import identifier, read_object, word
+from payments.provider import Failed, Hint, PayerReason, Succeeded
 from payments.providers.stripe.answers import CODE, intent_of, kept, standing
 from payments.providers.stripe.reversals import REFUND, named_in, reference_of
 

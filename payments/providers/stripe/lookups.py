@@ -12,10 +12,10 @@ from typing import Any, Final, Protocol
 import stripe
 import structlog
 
-from gateway.ports.payment_provider import NotFound, Unavailable
-from gateway.ports.reversals import FoundReversal, ListedReversal
 from payments.answers import identifier
+from payments.disbursement.disputes.port import FoundReversal, ListedReversal
 from payments.http_call import STATUS, Outcome
+from payments.provider import NotFound, Unavailable
 from payments.providers.stripe.answers import CODE, REFUND_ID, intent_of, listed, read_object_of
 from payments.providers.stripe.client import StripeCaller
 from payments.providers.stripe.reversals import (

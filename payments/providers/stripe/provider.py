@@ -28,9 +28,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from stripe.params import RefundCreateParams
 from stripe.params.checkout import SessionCreateParams
 
-from gateway.domain.money import CURRENCY_OF
-from gateway.domain.wallet import PaymentMethod
-from gateway.ports.payment_provider import (
+from gateway.http.raw_exchange import RawRequest
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.money import CURRENCY_OF
+from payments.answers import shows_life
+from payments.disbursement.disputes.port import FoundReversal, ListedReversal
+from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome
+from payments.plain_text import plain_words
+from payments.provider import (
     Capabilities,
     Collection,
     CreateResult,
@@ -47,11 +52,6 @@ from gateway.ports.payment_provider import (
     Succeeded,
     Unavailable,
 )
-from gateway.ports.raw_exchange import RawRequest
-from gateway.ports.reversals import FoundReversal, ListedReversal
-from payments.answers import shows_life
-from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome
-from payments.plain_text import plain_words
 from payments.providers.stripe.answers import (
     CODE,
     INTENT_ID,

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from gateway.domain.dispute import Standing
-from gateway.domain.money import Money
-from gateway.ports.payment_provider import Accepted, Disbursement, DisburseResult, NotSent, Rejected, Reversed
+from gateway.values.money import Money
 from payments.answers import identifier, word
+from payments.disbursement.disputes.rules import Standing
+from payments.provider import Accepted, Disbursement, DisburseResult, NotSent, Rejected, Reversed
 from payments.providers.stripe.answers import kept, money_of
 
 PAYMENT: Final = "payment_id"

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 import structlog
 
-from gateway.domain.money import parse_amount
-from gateway.ports.payment_provider import (
+from gateway.values.money import parse_amount
+from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
+from payments.http_call import Answer, NeverLeft, Outcome
+from payments.provider import (
     Accepted,
     Collection,
     CreateResult,
@@ -26,8 +28,6 @@ from gateway.ports.payment_provider import (
     Unavailable,
     Unknown,
 )
-from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
-from payments.http_call import Answer, NeverLeft, Outcome
 
 CURRENCY: Final = "XOF"
 OPEN_SECONDS: Final = 1800

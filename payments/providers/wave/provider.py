@@ -35,8 +35,16 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.domain.wallet import PaymentMethod
-from gateway.ports.payment_provider import (
+from gateway.http.raw_exchange import RawRequest
+from gateway.orders.wallet import PaymentMethod
+from payments.answers import (
+    identifier,
+    read_object,
+    shows_life,
+    word,
+)
+from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome, Patience
+from payments.provider import (
     Capabilities,
     Collection,
     CreateResult,
@@ -55,14 +63,6 @@ from gateway.ports.payment_provider import (
     Succeeded,
     Unavailable,
 )
-from gateway.ports.raw_exchange import RawRequest
-from payments.answers import (
-    identifier,
-    read_object,
-    shows_life,
-    word,
-)
-from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome, Patience
 from payments.providers.wave.answers import (
     CODE,
     CURRENCY,

@@ -13,9 +13,9 @@ import pytest
 from channels import gsm
 from channels.grammar import Ask, Check, Command, Noise, Say, Vote, affirms, read
 from channels.sms import answers
-from gateway.domain.check_digit import with_check_digit
-from gateway.domain.contest import Contest
-from gateway.domain.receipt import make_receipt
+from gateway.contests.contest import Contest
+from gateway.orders.receipt import make_receipt
+from gateway.values.check_digit import with_check_digit
 from tests.demo import demo_contest
 
 STAR = demo_contest()

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from channels.grammar import Ask, Check, Command, Doubt, Noise, Say, Vote, Word, read
-from gateway.domain.contest import Candidate, CandidateStatus, Contest
-from gateway.domain.receipt import make_receipt
+from gateway.contests.contest import Candidate, CandidateStatus, Contest
+from gateway.orders.receipt import make_receipt
 from tests.demo import demo_contest
 
 STAR = demo_contest()

@@ -9,10 +9,10 @@ import pytest
 from channels import gsm
 from channels.lint import Level, Report, Wallet, lint
 from channels.phrases import languages_for
-from gateway.domain.check_digit import with_check_digit
-from gateway.domain.contest import Candidate, CandidateStatus, Contest
-from gateway.domain.money import Money
-from gateway.domain.wallet import PaymentMethod
+from gateway.contests.contest import Candidate, CandidateStatus, Contest
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.check_digit import with_check_digit
+from gateway.values.money import Money
 from tests.demo import NAMES, candidate_id, demo_contest
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

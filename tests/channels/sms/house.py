@@ -5,17 +5,20 @@ from typing import cast
 from uuid import UUID, uuid4
 
 from channels import gsm
+from channels.messages.incoming import IncomingText, Talk
 from channels.sms.inbound import Reply, answer
 from channels.sms.texts import render
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
-from gateway.domain.payment import PublicStatus
-from gateway.domain.receipt import make_receipt
-from gateway.domain.rescue import Claim, Outcome, Rescue
-from gateway.domain.tally import Score, Standing, standing
-from gateway.domain.wallet import PaymentMethod
-from gateway.ports.house import House, HouseUnavailable, IncomingText, OrderView, ReceiptView, Talk, VoteLine
+from channels.voting_service import House
+from gateway.contests.contest import Contest
+from gateway.orders.receipt import make_receipt
+from gateway.orders.rules import PlacedOrder, Refusal, Wish, check_wish
+from gateway.orders.wallet import PaymentMethod
+from gateway.storage.engine import HouseUnavailable
+from gateway.values.msisdn import Msisdn
+from leaderboard.ranking import Score, Standing, standing
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import OrderView, ReceiptView, VoteLine
+from payments.rescue.rules import Claim, Outcome, Rescue
 from tests.demo import demo_contest
 from tests.rails import RAILS
 

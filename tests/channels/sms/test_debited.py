@@ -10,12 +10,12 @@ from channels import gsm
 from channels.grammar import Say, Word, read
 from channels.phrases import languages
 from channels.sms import answers
-from gateway.domain.money import Money
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import Channel
-from gateway.domain.payment import PublicStatus, State
-from gateway.domain.rescue import DISPUTABLE, Attempt, OfNumber, Outcome, Rescue
-from gateway.ports.house import VoteLine
+from gateway.orders.rules import Channel
+from gateway.values.money import Money
+from gateway.values.msisdn import Msisdn
+from payments.collection.lifecycle import PublicStatus, State
+from payments.collection.order_views import VoteLine
+from payments.rescue.rules import DISPUTABLE, Attempt, OfNumber, Outcome, Rescue
 from tests.channels.grammar.test_as_people_write import MISS, STAR
 from tests.channels.sms.house import MTN, NOON, RECEIPT, TextedHouse, send, written
 

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from channels import gsm
 from channels.grammar import Ask, Command, Vote, affirms, read
+from channels.messages.incoming import IncomingText, Talk
 from channels.sms import answers
 from channels.sms.inbound import answer
 from channels.sms.texts import render
-from gateway.domain.contest import Contest
-from gateway.ports.house import House, IncomingText, Talk
+from channels.voting_service import House
+from gateway.contests.contest import Contest
 from tests.channels.grammar.test_as_people_write import CASES, CHECKED, MISS, STAR
 from tests.channels.sms.house import RECEIPT, TextedHouse
 from tests.fuzzing import BATCH, Fed, fuzzed

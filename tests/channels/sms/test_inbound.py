@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels import gsm
-from gateway.domain.contest import Contest
-from gateway.domain.order import Channel, Refusal
-from gateway.domain.payment import PublicStatus
-from gateway.domain.wallet import PaymentMethod
-from gateway.ports.house import HouseUnavailable, VoteLine
+from gateway.contests.contest import Contest
+from gateway.orders.rules import Channel, Refusal
+from gateway.orders.wallet import PaymentMethod
+from gateway.storage.engine import HouseUnavailable
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import VoteLine
 from tests.channels.sms.house import MTN, NOON, RECEIPT, TextedHouse, send, written
 from tests.demo import demo_contest
 from tests.rails import RAILS_WITH_WAVE

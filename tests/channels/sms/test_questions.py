@@ -8,11 +8,12 @@ import pytest
 from channels import gsm
 from channels.adjusted import why_taken_back
 from channels.grammar import Check
+from channels.messages.incoming import Question, Talk
 from channels.sms import answers
 from channels.sms.inbound import REPLIES_PER_HOUR, Reply
-from gateway.domain.money import Money
-from gateway.domain.order import Refusal
-from gateway.ports.house import Question, ReceiptView, TakenBack, Talk
+from gateway.orders.rules import Refusal
+from gateway.values.money import Money
+from payments.collection.order_views import ReceiptView, TakenBack
 from tests.channels.grammar.test_as_people_write import MISS, STAR
 from tests.channels.sms.house import NOON, TextedHouse, send, written
 

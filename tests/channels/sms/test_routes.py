@@ -10,10 +10,10 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
+from channels.messages.incoming import IncomingText
 from channels.sms.carriers import africastalking, kannel
 from channels.sms.routes import BODY_BYTES_MAX, setup
-from gateway.http.app_keys import HOUSE
-from gateway.ports.house import House, IncomingText
+from channels.voting_service import HOUSE, House
 from tests.channels.sms.house import TextedHouse
 
 INBOUND, DELIVERY = "/sms/africastalking", "/sms/africastalking/delivery"

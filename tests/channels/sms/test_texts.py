@@ -7,10 +7,10 @@ import pytest
 from channels import gsm
 from channels.phrases import catalogue, languages
 from channels.sms.texts import one_dial, render
-from gateway.domain.money import Money
-from gateway.domain.receipt import make_receipt
-from gateway.domain.wallet import PaymentMethod
-from gateway.ports.payment_provider import PayerReason
+from gateway.orders.receipt import make_receipt
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.money import Money
+from payments.provider import PayerReason
 
 RECEIPT = make_receipt(2**44 + 12_345)
 LANGUAGES = languages()

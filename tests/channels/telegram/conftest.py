@@ -18,11 +18,11 @@ from channels.telegram.bot import make_dispatcher
 from channels.telegram.desk import Desk
 from channels.telegram.flood import FloodMiddleware, FloodQueue
 from channels.telegram.intake import Intake
+from channels.telegram.port import Wait
+from channels.telegram.store import PostgresTelegram
 from channels.telegram.watcher import Watcher
-from gateway.ports.telegram import Wait
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
-from gateway.storage.telegram import PostgresTelegram
 from gateway.storage.vault import Vault
 from tests.channels.telegram.house import ChatHouse
 from tests.channels.telegram.wire import Wire, body, shared, tapped, written

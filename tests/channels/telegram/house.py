@@ -5,15 +5,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import mask
-from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
-from gateway.domain.payment import PublicStatus
-from gateway.domain.receipt import make_receipt
-from gateway.domain.rescue import Claim, Outcome, Rescue
-from gateway.domain.tally import Score, Standing, standing
-from gateway.domain.wallet import PaymentMethod
-from gateway.ports.house import HouseUnavailable, OrderView, ReceiptView
+from gateway.contests.contest import Contest
+from gateway.orders.receipt import make_receipt
+from gateway.orders.rules import PlacedOrder, Refusal, Wish, check_wish
+from gateway.orders.wallet import PaymentMethod
+from gateway.storage.engine import HouseUnavailable
+from gateway.values.msisdn import mask
+from leaderboard.ranking import Score, Standing, standing
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import OrderView, ReceiptView
+from payments.rescue.rules import Claim, Outcome, Rescue
 from tests.demo import demo_contest
 from tests.rails import RAILS_WITH_WAVE as RAILS
 

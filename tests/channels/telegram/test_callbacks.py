@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from channels.telegram import callbacks
 from channels.telegram.callbacks import BYTES_MAX, LETTERS, METHODS
-from gateway.domain.wallet import PaymentMethod
+from gateway.orders.wallet import PaymentMethod
 
 TAG, CODE, COUNT, PAYER = "f" * 12, "9" * 12, 9_999_999, "9" * 15
 LONGEST: list[CallbackData] = [

@@ -17,10 +17,10 @@ from aiogram.types import InaccessibleMessage, ReplyKeyboardMarkup, ReplyKeyboar
 
 from channels.telegram import callbacks
 from channels.telegram.callbacks import tag
-from gateway.domain.contest import Contest
-from gateway.domain.order import Channel
-from gateway.domain.payment import PublicStatus
-from gateway.domain.wallet import PaymentMethod
+from gateway.contests.contest import Contest
+from gateway.orders.rules import Channel
+from gateway.orders.wallet import PaymentMethod
+from payments.collection.lifecycle import PublicStatus
 from tests.channels.telegram.conftest import OTHER_CONTEST_ID, World
 from tests.channels.telegram.house import RECEIPT
 from tests.channels.telegram.wire import body, shared, tapped, written

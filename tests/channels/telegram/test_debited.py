@@ -6,11 +6,11 @@ import pytest
 
 from channels.telegram import debited_views, order_views
 from channels.telegram.reading import Offer
-from gateway.domain.check_digit import with_check_digit
-from gateway.domain.money import Money
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.payment import State
-from gateway.domain.rescue import DISPUTABLE, Attempt, OfChat, Outcome, Rescue
+from gateway.values.check_digit import with_check_digit
+from gateway.values.money import Money
+from gateway.values.msisdn import Msisdn
+from payments.collection.lifecycle import State
+from payments.rescue.rules import DISPUTABLE, Attempt, OfChat, Outcome, Rescue
 from tests.channels.telegram.conftest import World
 from tests.channels.telegram.house import RECEIPT
 from tests.demo import demo_contest

@@ -10,9 +10,9 @@ from aiogram.methods import GetMe, SendMessage
 
 from channels.telegram import flood
 from channels.telegram.flood import FloodMiddleware, FloodQueue, TooLong, Urgency, urgency
-from gateway.ports.telegram import Scope, Wait
+from channels.telegram.port import Scope, Wait
+from channels.telegram.send_budget import BOT_PER_SECOND, CHAT_BURST, OwnSendBudget, SharedSendBudget
 from gateway.storage.redis_link import connect
-from gateway.storage.send_budget import BOT_PER_SECOND, CHAT_BURST, OwnSendBudget, SharedSendBudget
 
 
 class Gate:

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from channels.telegram import routes
 from channels.telegram.routes import BODY_BYTES_MAX, PATH, SECRET_HEADER, NotAnUpdate
-from gateway.ports.house import HouseUnavailable
+from gateway.storage.engine import HouseUnavailable
 from tests.channels.telegram.conftest import World
 from tests.channels.telegram.wire import body, tapped, written
 

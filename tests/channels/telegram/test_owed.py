@@ -3,8 +3,8 @@
 import pytest
 
 from channels.telegram import owed
-from gateway.domain.payment import Withheld
-from gateway.ports.payment_provider import PayerReason
+from payments.collection.lifecycle import Withheld
+from payments.provider import PayerReason
 
 FACTS = {
     "candidate_code": "07",

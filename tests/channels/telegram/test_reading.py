@@ -24,8 +24,8 @@ from channels.telegram.reading import (
     read_words,
     search,
 )
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import Refusal
+from gateway.orders.rules import Refusal
+from gateway.values.msisdn import Msisdn
 from tests.channels.grammar.test_as_people_write import MISS, meaning
 from tests.demo import demo_contest
 

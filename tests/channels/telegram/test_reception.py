@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from channels.telegram import reception
 from channels.telegram.reception import COMMANDS, receive
 from channels.telegram.settings import TelegramSettings
-from gateway.adapters import read_given
-from gateway.settings import SettingsError
+from gateway.runtime.adapters import read_given
+from gateway.runtime.settings import SettingsError
 from tests.channels.telegram.conftest import World
 from tests.channels.telegram.wire import Wire, written
 

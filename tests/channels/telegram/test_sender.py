@@ -15,9 +15,9 @@ from aiogram.exceptions import (
 )
 from aiogram.methods import SendMessage
 
+from channels.messages.next_attempt import next_attempt
+from channels.messages.sender import OutboundText, SendAccepted, SendRefused, SendUnknown
 from channels.telegram.sender import TelegramSender
-from gateway.ports.message_sender import OutboundText, SendAccepted, SendRefused, SendUnknown
-from gateway.usecases.next_attempt import next_attempt
 from tests.channels.telegram.conftest import World
 
 METHOD: Any = SendMessage(chat_id=1, text="")

@@ -12,14 +12,14 @@ from channels.telegram import order_views, views
 from channels.telegram.reading import Offer, offer
 from channels.telegram.texts import CAPTION_UNITS_MAX, TEXT_UNITS_MAX, catalogue, cut, say, spoken_in, units
 from channels.telegram.views import PACKS, View
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.payment import PublicStatus
-from gateway.domain.routing import Rail, Rails
-from gateway.domain.tally import Score, Standing, standing
-from gateway.domain.wallet import PaymentMethod
-from gateway.ports.house import OrderView, ReceiptView, TakenBack, VoteLine
-from gateway.ports.payment_provider import REASONS
+from gateway.contests.contest import Candidate, Contest
+from gateway.orders.routing import Rail, Rails
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.msisdn import Msisdn
+from leaderboard.ranking import Score, Standing, standing
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import OrderView, ReceiptView, TakenBack, VoteLine
+from payments.provider import REASONS
 from tests.demo import demo_contest
 from tests.rails import PAGE, PUSH, RAILS, XOF
 

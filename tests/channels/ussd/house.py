@@ -11,19 +11,21 @@ from uuid import UUID, uuid4
 
 from aiohttp import web
 
+from channels.messages.dialogues import Reached
+from channels.session_store import SESSIONS
 from channels.ussd import routes
 from channels.ussd.aggregator import UssdAggregator
 from channels.ussd.aggregators.africastalking import REGISTRATION
 from channels.ussd.menu import MenuView
-from gateway.domain.contest import Contest
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
-from gateway.domain.payment import PublicStatus
-from gateway.domain.rescue import Claim, OfNumber, Outcome, Rescue
-from gateway.domain.tally import Score, Standing, standing
-from gateway.http.app_keys import HOUSE, SESSIONS
-from gateway.ports.dialogues import Reached
-from gateway.ports.house import House, HouseUnavailable, ReceiptView, VoteLine
+from channels.voting_service import HOUSE, House
+from gateway.contests.contest import Contest
+from gateway.orders.rules import PlacedOrder, Refusal, Wish, check_wish
+from gateway.storage.engine import HouseUnavailable
+from gateway.values.msisdn import Msisdn
+from leaderboard.ranking import Score, Standing, standing
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import ReceiptView, VoteLine
+from payments.rescue.rules import Claim, OfNumber, Outcome, Rescue
 from tests.demo import demo_contest
 from tests.rails import RAILS_WITH_WAVE as RAILS
 

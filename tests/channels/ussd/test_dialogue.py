@@ -9,8 +9,8 @@ from channels import gsm
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import INPUTS_MAX, SESSION_SECONDS, Dialogue, typed
 from channels.ussd.history import Shown
-from gateway.domain.order import Channel
-from gateway.domain.payment import PublicStatus
+from gateway.orders.rules import Channel
+from payments.collection.lifecycle import PublicStatus
 from tests.channels.ussd.house import MTN, NEW, NOON, ORANGE, MemorySessions, TalkingHouse, line
 from tests.demo import demo_contest
 

@@ -15,13 +15,13 @@ from channels.ussd.menu import (
     rescue_shown,
     ticket_shown,
 )
-from gateway.domain.check_digit import with_check_digit
-from gateway.domain.contest import Candidate
-from gateway.domain.money import Money
-from gateway.domain.payment import PublicStatus, State
-from gateway.domain.receipt import make_receipt
-from gateway.domain.rescue import Attempt, Outcome, Rescue
-from gateway.ports.house import ReceiptView, TakenBack
+from gateway.contests.contest import Candidate
+from gateway.orders.receipt import make_receipt
+from gateway.values.check_digit import with_check_digit
+from gateway.values.money import Money
+from payments.collection.lifecycle import PublicStatus, State
+from payments.collection.order_views import ReceiptView, TakenBack
+from payments.rescue.rules import Attempt, Outcome, Rescue
 from tests.channels.ussd.house import NOON, line, view
 from tests.channels.ussd.test_menu import Call
 from tests.demo import candidate_id, demo_contest

@@ -5,11 +5,11 @@ from uuid import uuid4
 
 import pytest
 
+from channels.messages.dialogues import LANGUAGE_SECONDS, language_key
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
-from gateway.domain.contest import Contest
-from gateway.ports.dialogues import LANGUAGE_SECONDS, language_key
+from gateway.contests.contest import Contest
 from tests.channels.ussd.house import MTN, ORANGE, MemorySessions, TalkingHouse
 from tests.demo import demo_contest
 

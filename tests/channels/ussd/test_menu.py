@@ -7,11 +7,11 @@ import pytest
 
 from channels import gsm
 from channels.ussd.menu import Buy, MenuView, Node, Session, Turn, Wants, advance, start
-from gateway.domain.contest import CandidateStatus
-from gateway.domain.money import Money
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.routing import Rail, Rails
-from gateway.domain.wallet import ON_PHONES, PaymentMethod
+from gateway.contests.contest import CandidateStatus
+from gateway.orders.routing import Rail, Rails
+from gateway.orders.wallet import ON_PHONES, PaymentMethod
+from gateway.values.money import Money
+from gateway.values.msisdn import Msisdn
 from tests.channels.ussd.house import MOOV, MTN, NEW, NOON, ORANGE, view
 from tests.demo import demo_contest
 from tests.rails import PUSH, RAILS

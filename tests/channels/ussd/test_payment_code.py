@@ -6,8 +6,8 @@ import pytest
 
 from channels.ussd.menu import Turn, advance, start
 from channels.ussd.menu.session import Node
-from gateway.domain.routing import Rails
-from gateway.domain.wallet import PaymentMethod
+from gateway.orders.routing import Rails
+from gateway.orders.wallet import PaymentMethod
 from tests.channels.ussd.house import view
 from tests.channels.ussd.test_resume import Phone, cut_off
 from tests.demo import demo_contest

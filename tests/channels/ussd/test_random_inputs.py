@@ -20,9 +20,9 @@ from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue, typed
 from channels.ussd.history import Remembered, Shown
 from channels.ussd.menu import MenuView, Node, Session, Turn, advance, start
-from gateway.domain.check_digit import with_check_digit
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.order import Wish, price_of
+from gateway.contests.contest import Candidate, Contest
+from gateway.orders.rules import Wish, price_of
+from gateway.values.check_digit import with_check_digit
 from tests.channels.ussd.house import MOOV, MTN, ORANGE, MemorySessions, TalkingHouse, view
 from tests.demo import candidate_id, demo_contest
 from tests.fuzzing import BATCH, Fed, fuzzed

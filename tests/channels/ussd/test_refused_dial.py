@@ -9,8 +9,8 @@ from channels.phrases import languages
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
-from gateway.domain.check_digit import with_check_digit
-from gateway.domain.contest import Candidate
+from gateway.contests.contest import Candidate
+from gateway.values.check_digit import with_check_digit
 from tests.channels.ussd.house import MTN, MemorySessions, TalkingHouse
 from tests.demo import candidate_id, demo_contest
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from channels.messages.dialogues import Reached
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.caller import RESUME_SECONDS, mark_key
 from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
-from gateway.domain.contest import CandidateStatus
-from gateway.domain.msisdn import Msisdn
-from gateway.ports.dialogues import Reached
+from gateway.contests.contest import CandidateStatus
+from gateway.values.msisdn import Msisdn
 from tests.channels.ussd.house import MTN, ORANGE, MemorySessions, TalkingHouse
 from tests.demo import CONTEST_ID, demo_contest
 from tests.rails import RAILS_WITH_CODE

@@ -12,14 +12,14 @@ from channels.lint.samples import RECEIPT
 from channels.phrases import catalogue, languages, say
 from channels.ussd import screens
 from channels.ussd.menu import MenuView, Node, Session, advance, offered, refused, start
-from gateway.domain.contest import Candidate, Contest
-from gateway.domain.money import Money
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import Refusal
-from gateway.domain.payment import PublicStatus
-from gateway.domain.service_codes import numbered
-from gateway.domain.tally import Score, standing
-from gateway.domain.wallet import PaymentMethod
+from gateway.contests.contest import Candidate, Contest
+from gateway.contests.service_codes import numbered
+from gateway.orders.rules import Refusal
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.money import Money
+from gateway.values.msisdn import Msisdn
+from leaderboard.ranking import Score, standing
+from payments.collection.lifecycle import PublicStatus
 from tests.channels.ussd.house import MOOV, MTN, NOON, ORANGE, line
 from tests.demo import candidate_id, demo_contest
 from tests.rails import RAILS, RAILS_WITH_CODE

@@ -9,8 +9,8 @@ import pytest
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
-from gateway.domain.contest import Contest
-from gateway.domain.rescue import OfNumber
+from gateway.contests.contest import Contest
+from payments.rescue.rules import OfNumber
 from tests.channels.ussd.house import MTN, NOON, MemorySessions, TalkingHouse
 from tests.demo import demo_contest
 

@@ -12,25 +12,28 @@ from uuid import UUID, uuid4
 
 from aiohttp import web
 
+from channels.voting_service import HOUSE, House
 from channels.web import api, pages
 from channels.web.order_feed import FeedSettings, OrderFeed
 from channels.web.payment_links import PaymentLinks
-from gateway.domain.contest import Contest
-from gateway.domain.money import Money
-from gateway.domain.msisdn import mask
-from gateway.domain.order import PlacedOrder, Refusal, Wish, check_wish
-from gateway.domain.payment import PublicStatus
-from gateway.domain.receipt import make_receipt
-from gateway.domain.rescue import Claim, Outcome, Rescue
-from gateway.domain.tally import Score, Standing, standing
-from gateway.domain.wallet import PaymentMethod
+from gateway.contests.contest import Contest
 from gateway.http import middleware, openapi
-from gateway.http.app_keys import HOUSE, PUBLIC_URL
+from gateway.http.app_keys import PUBLIC_URL
 from gateway.http.devices import DEVICES, Devices
 from gateway.http.pages import Pages
 from gateway.http.rate_limits import RateLimits
 from gateway.http.streams import StreamCap
-from gateway.ports.house import House, HouseUnavailable, OrderView, ReceiptView
+from gateway.orders.receipt import make_receipt
+from gateway.orders.rules import PlacedOrder, Refusal, Wish, check_wish
+from gateway.orders.wallet import PaymentMethod
+from gateway.storage.engine import HouseUnavailable
+from gateway.values.money import Money
+from gateway.values.msisdn import mask
+from leaderboard.ranking import Score, Standing, standing
+from leaderboard.routes import CONTEST_PARTS
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import OrderView, ReceiptView
+from payments.rescue.rules import Claim, Outcome, Rescue
 from tests.demo import NAMES, demo_contest
 from tests.rails import RAILS
 
@@ -175,6 +178,7 @@ def application(
     """The web channel over this house, behind the middleware of the gateway."""
     app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
     app[HOUSE] = cast(House, house)
+    app[CONTEST_PARTS] = []
     app[PUBLIC_URL] = PUBLIC
     app[DEVICES] = KNOWN_DEVICES
     kit = Pages()

@@ -10,14 +10,14 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.domain.contest import CandidateStatus
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import Channel
-from gateway.domain.payment import PublicStatus
-from gateway.domain.routing import Rail, Rails
-from gateway.domain.wallet import PaymentMethod
+from gateway.contests.contest import CandidateStatus
 from gateway.http.devices import COOKIE
 from gateway.http.rate_limits import RateLimits
+from gateway.orders.routing import Rail, Rails
+from gateway.orders.rules import Channel
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.msisdn import Msisdn
+from payments.collection.lifecycle import PublicStatus
 from tests.channels.web.house import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingHouse, application
 from tests.demo import candidate_id, demo_contest
 from tests.rails import PAGE, RAILS, XOF

@@ -9,11 +9,11 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from channels.web import own_orders
-from gateway.domain.check_digit import with_check_digit
-from gateway.domain.money import Money
-from gateway.domain.payment import PublicStatus, State
-from gateway.domain.rescue import DISPUTABLE, Attempt, OfOrder, Outcome, Rescue
 from gateway.http.rate_limits import RateLimits
+from gateway.values.check_digit import with_check_digit
+from gateway.values.money import Money
+from payments.collection.lifecycle import PublicStatus, State
+from payments.rescue.rules import DISPUTABLE, Attempt, OfOrder, Outcome, Rescue
 from tests.channels.web.house import NOWHERE, RECEIPT, RecordingHouse, application
 from tests.channels.web.test_pages import FORM, PAGE, Here
 from tests.rails import RAILS_WITH_WAVE

@@ -12,7 +12,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from channels.web.order_feed import FeedSettings
-from gateway.domain.payment import PublicStatus
+from payments.collection.lifecycle import PublicStatus
 from tests.channels.web.house import RECEIPT, RecordingHouse, application
 from tests.channels.web.test_api import GOOD, INITIATE
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.domain.prompting import Orderer, OrdererKind
 from gateway.http.devices import COOKIE
 from gateway.http.rate_limits import DEVICE_VOTES, RateLimits
+from gateway.orders.prompting import Orderer, OrdererKind
 from tests.channels.web.house import KNOWN_DEVICES, NOWHERE, RecordingHouse, application
 from tests.channels.web.test_api import GOOD, INITIATE
 from tests.channels.web.test_pages import Here

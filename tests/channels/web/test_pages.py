@@ -10,19 +10,20 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from playwright.async_api import Browser, expect
 
+from channels.voting_service import HOUSE, House
 from channels.web.pages import setup
-from gateway.domain.contest import CandidateStatus
-from gateway.domain.order import Channel
-from gateway.domain.payment import PublicStatus
-from gateway.domain.routing import Rail, Rails
-from gateway.domain.tally import Adjusted
-from gateway.domain.wallet import PaymentMethod
-from gateway.http.app_keys import HOUSE
+from gateway.contests.contest import CandidateStatus
 from gateway.http.devices import DEVICES
 from gateway.http.pages import CONTENT_SECURITY_POLICY, Pages
 from gateway.http.rate_limits import RateLimits
-from gateway.ports.house import House, TakenBack
-from gateway.ports.payment_provider import REASONS
+from gateway.orders.routing import Rail, Rails
+from gateway.orders.rules import Channel
+from gateway.orders.wallet import PaymentMethod
+from leaderboard.routes import CONTEST_PARTS
+from payments.collection.lifecycle import PublicStatus
+from payments.collection.order_views import TakenBack
+from payments.provider import REASONS
+from payments.settlement.adjusted import Adjusted
 from tests.channels.web.house import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingHouse, application, counted_receipt
 from tests.demo import demo_contest
 from tests.rails import PAGE as REDIRECT
@@ -147,6 +148,7 @@ async def test_only_ways_to_pay_that_somebody_takes_are_offered(here: Here) -> N
     assert 'value="CARD"' not in await here.read(PAGE)
     app = web.Application()
     app[HOUSE] = cast(House, here.house)
+    app[CONTEST_PARTS] = []
     kit = Pages()
     kit.mount(app)
     setup(app, kit, RateLimits(NOWHERE, enabled=False), lambda _: (PaymentMethod.ORANGE,))
@@ -229,6 +231,7 @@ async def test_the_form_of_a_card_asks_no_number(here: Here) -> None:
     app = web.Application()
     here.house.rails = Rails((card,))
     app[HOUSE] = cast(House, here.house)
+    app[CONTEST_PARTS] = []
     app[DEVICES] = KNOWN_DEVICES
     kit = Pages()
     kit.mount(app)

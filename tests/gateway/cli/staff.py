@@ -5,7 +5,7 @@ from functools import cache
 import asyncpg
 from argon2 import PasswordHasher
 
-from gateway.domain.staff import Role
+from admin.access.rules import Role
 
 PASSWORD = "cinq gorges de manioc"
 

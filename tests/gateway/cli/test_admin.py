@@ -6,13 +6,13 @@ import re
 import pytest
 from typer.testing import CliRunner
 
+from admin.access.keep_staff import KeepStaff
+from admin.access.passwords import Argon2Passwords
 from gateway.cli.demo_admin import DRAWN, PASSWORD
 from gateway.cli.main import app
-from gateway.demo import ADMIN_EMAIL
-from gateway.operations import with_staff
-from gateway.settings import load_settings
-from gateway.storage.passwords import Argon2Passwords
-from gateway.usecases.keep_staff import KeepStaff
+from gateway.runtime.demo import ADMIN_EMAIL
+from gateway.runtime.operations import with_staff
+from gateway.runtime.settings import load_settings
 from tests.engines import SECRET_KEY, Database, run_apart
 
 AWA = "awa@house.test"

@@ -14,7 +14,7 @@ from gateway.cli.main import app
 from tests.engines import SECRET_KEY, Database, run_apart
 from tests.gateway.cli.staff import PASSWORD, hire
 from tests.gateway.cli.test_contest import MTN
-from tests.gateway.usecases.test_reconcile import statement
+from tests.payments.reconciliation.test_reconcile import statement
 
 AWA, YAO = "awa@house.test", "yao@house.test"
 

@@ -11,15 +11,15 @@ import pyotp
 import pytest
 from typer.testing import CliRunner
 
+from admin.access.rules import Role
+from admin.access.store import PostgresStaff
 from gateway.cli.identity import CODE
 from gateway.cli.identity import PASSWORD as PASSWORD_VARIABLE
 from gateway.cli.main import app
-from gateway.domain.staff import Role
-from gateway.storage.staff import PostgresStaff
 from gateway.storage.vault import Vault
 from tests.engines import SECRET_KEY, Database, run_apart
 from tests.gateway.cli.staff import PASSWORD, hire
-from tests.gateway.money_rig import ASKER, CHECKER, MoneyRig, opened
+from tests.rigs.money_rig import ASKER, CHECKER, MoneyRig, opened
 
 COMMANDS = [
     *(f"refund {word}" for word in ("ask", "list", "approve", "reject", "done", "retry")),

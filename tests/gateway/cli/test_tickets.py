@@ -8,13 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.rescue import OfNumber
-from gateway.storage.attempts import PostgresAttempts
 from gateway.storage.vault import Vault
+from gateway.values.msisdn import Msisdn
+from payments.rescue.attempts import PostgresAttempts
+from payments.rescue.rules import OfNumber
 from tests.engines import SECRET_KEY, Database
 from tests.gateway.cli.test_refunds import WHY, in_rig, run
-from tests.gateway.money_rig import ASKER, CHECKER, MoneyRig
+from tests.rigs.money_rig import ASKER, CHECKER, MoneyRig
 
 __all__ = ["run"]
 Run = Callable[..., tuple[int, str, str]]

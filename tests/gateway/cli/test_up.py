@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from gateway.cli.up import UpError, check_port, read_place
-from gateway.settings import SettingsError
+from gateway.runtime.settings import SettingsError
 from tests.engines import temporary_home
 from tests.free_port import free_port
 from tests.gateway.cli.processes import gone

@@ -16,7 +16,7 @@ from gateway.http.middleware import surface_of
 from gateway.http.pages import Pages
 from gateway.http.patience import Patience
 from gateway.http.problems import Problem
-from gateway.ports.house import HouseUnavailable
+from gateway.storage.engine import HouseUnavailable
 
 Client = TestClient[web.Request, web.Application]
 HTML = {"Accept": "text/html,application/xhtml+xml"}

@@ -6,9 +6,9 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
-from gateway.domain.network import read_networks, subject_of
 from gateway.http.problems import Problem
 from gateway.http.rate_limits import SHARED_FACTOR, RateLimits
+from gateway.values.network import read_networks, subject_of
 
 NOWHERE = "redis://127.0.0.1:1/0"
 

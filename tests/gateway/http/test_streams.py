@@ -13,7 +13,7 @@ from aiohttp_remotes import setup
 from gateway.http.forwarded import ForwardedByProxies
 from gateway.http.streams import SHARED_FACTOR, StreamCap
 from leaderboard.feed import viewers_by_default
-from tests.gateway.public_web import PublicHouse, application
+from tests.rigs.public_web import PublicHouse, application
 
 BOARD = "/api/contests/star/leaderboard/events"
 THEIRS, OTHER = "212.88.125.100", "212.88.125.101"

@@ -11,46 +11,46 @@ import pytest
 from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from admin.request_pages import OPEN_REQUESTS
+from admin.approvals.request_pages import OPEN_REQUESTS
+from admin.orders_store import PostgresBackOffice
+from admin.staff_lookup import StaffLookup
+from channels.messages.dialogues import Reached
+from channels.messages.incoming import IncomingText
+from channels.messages.nudge_voters import nudge_voters
+from channels.messages.port import SentMessage
+from channels.messages.texting import Routes
+from channels.messages.unfinished import PostgresUnfinished
+from channels.telegram.port import Chat
+from channels.telegram.store import PostgresTelegram
 from gateway import storage
-from gateway.domain.money import Money
-from gateway.domain.msisdn import Msisdn
-from gateway.domain.order import PlacedOrder
-from gateway.domain.prompting import Orderer, OrdererKind, PromptLimits
-from gateway.domain.rescue import OfChat, OfNumber, OfOrder
-from gateway.domain.staff_request import Act
-from gateway.domain.texting import Routes
-from gateway.ports.dialogues import Reached
-from gateway.ports.house import IncomingText
-from gateway.ports.payment_provider import Reversed
-from gateway.ports.reversals import NamedReversal, SeenReversal
-from gateway.ports.stores import SentMessage
-from gateway.ports.telegram import Chat
-from gateway.storage.attempts import PostgresAttempts
-from gateway.storage.back_office import PostgresBackOffice
-from gateway.storage.differences import PostgresDifferences
-from gateway.storage.disputes import act_on_lost
-from gateway.storage.figures import PostgresFigures
-from gateway.storage.money_places import MoneyPlaces
-from gateway.storage.orders import PostgresOrders
-from gateway.storage.owed import PostgresOwed
-from gateway.storage.payouts import PostgresPayouts
-from gateway.storage.provisional import PostgresProvisional
+from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
+from gateway.orders.rules import PlacedOrder
+from gateway.orders.store import PostgresOrders
+from gateway.runtime.figures import PostgresFigures
+from gateway.runtime.owed import PostgresOwed
 from gateway.storage.purging import Kept, purge
-from gateway.storage.reconciliation import PostgresReconciliation
-from gateway.storage.reversals import PostgresReversals
-from gateway.storage.scores import PostgresScores
-from gateway.storage.staff_lookup import StaffLookup
-from gateway.storage.telegram import PostgresTelegram
-from gateway.storage.tickets import PostgresTickets
-from gateway.storage.unfinished import PostgresUnfinished
-from gateway.usecases.nudge_voters import nudge_voters
+from gateway.values.money import Money
+from gateway.values.msisdn import Msisdn
+from leaderboard.scores import PostgresScores
+from payments.acts.request import Act
+from payments.collection.provisional_store import PostgresProvisional
+from payments.disbursement.disputes.port import NamedReversal, SeenReversal
+from payments.disbursement.disputes.reversals import PostgresReversals
+from payments.disbursement.disputes.store import act_on_lost
+from payments.disbursement.payouts.store import PostgresPayouts
+from payments.ledger.money_places import MoneyPlaces
+from payments.provider import Reversed
+from payments.reconciliation.differences import PostgresDifferences
+from payments.reconciliation.store import PostgresReconciliation
+from payments.rescue.attempts import PostgresAttempts
+from payments.rescue.rules import OfChat, OfNumber, OfOrder
+from payments.rescue.tickets import PostgresTickets
 from tests.engines import Database
-from tests.gateway.money_rig import RIGHTS, MoneyRig, opened
-from tests.gateway.rig import PUBLIC_URL
-from tests.gateway.scripted_provider import paid
 from tests.gateway.storage.million_rows import fill
 from tests.gateway.storage.plans import Planner, Recorder
+from tests.rigs.money_rig import RIGHTS, MoneyRig, opened
+from tests.rigs.rig import PUBLIC_URL
+from tests.rigs.scripted_provider import paid
 
 ROUTES = Routes(("africastalking", "kannel"))
 VOTER = Msisdn("+2250501020304", "CI")
@@ -155,7 +155,9 @@ async def ask_operators(rig: MoneyRig, placed: list[PlacedOrder]) -> None:
     await reversals.ask_again(three, 10)
     async with reversals.sweeping("stripe", 300) as swept:
         assert swept is not None
-    await PostgresReconciliation(rig.engine, rig.vault, RIGHTS).compare_lines("mtn_momo", 0, 200, from_float=True)
+    await PostgresReconciliation(rig.engine, rig.vault, RIGHTS.permit).compare_lines(
+        "mtn_momo", 0, 200, from_float=True
+    )
 
 
 async def talk(rig: MoneyRig, database: Database) -> None:
@@ -202,7 +204,7 @@ async def look(rig: MoneyRig, order: PlacedOrder, receipt: str) -> None:
         await desk.waiting(scope)
         await desk.held(scope)
         await desk.refunds(scope, statuses=["due", "manual"])
-        await PostgresTickets(rig.engine, rig.vault, RIGHTS).open_tickets(scope)
+        await PostgresTickets(rig.engine, rig.vault, RIGHTS.permit).open_tickets(scope)
     lookup = StaffLookup(rig.engine)
     await lookup.payment_named(receipt)
     await lookup.payment_named(str(order.vote_id))

@@ -12,21 +12,20 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.domain.texting import Routes
+from channels.messages.incoming import IncomingText
+from channels.messages.port import SentMessage
+from channels.messages.texting import Routes
 from gateway.http.health import Concern
-from gateway.ports.dialogues import LANGUAGE_DAYS
-from gateway.ports.house import IncomingText
-from gateway.ports.stores import SentMessage
-from gateway.settings import Settings
+from gateway.runtime.figures import PostgresFigures
+from gateway.runtime.owed import PostgresOwed
+from gateway.runtime.settings import Settings
+from gateway.runtime.wiring import open_rooms
 from gateway.storage.engine import make_engine
-from gateway.storage.figures import PostgresFigures
-from gateway.storage.owed import PostgresOwed
 from gateway.storage.partitions import make_partitions, months_ahead, read_months_ahead
-from gateway.storage.purging import DailyPurge, Kept, purge
+from gateway.storage.purging import LANGUAGE_DAYS, DailyPurge, Kept, purge
 from gateway.storage.upkeep import read_upkeep
-from gateway.wiring import open_rooms
 from tests.engines import Database
-from tests.gateway.money_rig import MoneyRig, opened
+from tests.rigs.money_rig import MoneyRig, opened
 
 KEPT = Kept()
 DAY = timedelta(days=1)

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError, ResponseError
 from gateway.storage.redis_link import READ, RedisSessions, RedisTrips, connect_for_trips
 from gateway.storage.session_seal import SessionSeal
 from gateway.storage.vault import Vault
-from tests.gateway.rig import SECRET_KEY
+from tests.rigs.rig import SECRET_KEY
 
 SEAL = SessionSeal(Vault(SECRET_KEY))
 

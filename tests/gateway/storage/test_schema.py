@@ -9,13 +9,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from gateway.domain.texting import Routes
+from channels.messages.texting import Routes
 from gateway.storage import conversation_tables, staff_tables, tables
 from gateway.storage.columns import metadata
 from gateway.storage.engine import APP_ROLE, connects_as, make_engine
 from gateway.storage.schema import migrate
-from tests.gateway.rig import Rig
-from tests.gateway.scripted_provider import paid
+from tests.rigs.rig import Rig
+from tests.rigs.scripted_provider import paid
 
 
 async def test_migrations_build_what_the_tables_say(database: Any) -> None:

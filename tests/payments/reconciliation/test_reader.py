@@ -9,10 +9,10 @@ import pytest
 from openpyxl import Workbook
 
 import payments.providers
-from gateway.discovery import discover
-from gateway.domain.money import Money
-from gateway.domain.reconciliation import LineKind
-from gateway.ports.reconciliation import StatementLine, StatementUnreadable
+from gateway.runtime.discovery import discover
+from gateway.values.money import Money
+from payments.reconciliation.comparison import LineKind
+from payments.reconciliation.port import StatementLine, StatementUnreadable
 from payments.reconciliation.reader import read_statement
 from payments.reconciliation.tables import rows_of
 from sandbox.operators.book import STATEMENT_HEADER

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.ports.payment_provider import Accepted, Collection, Failed, NeedsOtp, PayerReason, Succeeded
+from payments.provider import Accepted, Collection, Failed, NeedsOtp, PayerReason, Succeeded
 from payments.providers.pawapay.provider import REGISTRATION, PawaPay
 from tests.contracts.provider_cases import collection
 from tests.sandbox.country import Country

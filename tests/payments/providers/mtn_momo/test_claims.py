@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.money import Money
+from gateway.values.money import Money
 from payments.providers.mtn_momo.answers import read_claims
 
 PAID: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.ports.payment_provider import PayerReason
+from payments.provider import PayerReason
 from payments.providers.mtn_momo.reasons import REASONS, UNHEARD_OF, Verdict
 from sandbox.operators.mtn_momo.numbers import ACCOUNT_HOLDER_ANSWERS, FAILING_NUMBERS, FAILING_PAYEES, FAILING_REFUNDS
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.ports.raw_exchange import RawRequest
+from gateway.http.raw_exchange import RawRequest
 from payments.providers.pawapay.signatures import REST_SECONDS, KeyRing, Origin, origin, read_keys
 
 URL = "https://vote.example/api/webhooks/pawapay"

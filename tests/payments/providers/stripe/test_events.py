@@ -9,10 +9,10 @@ import pytest
 import stripe
 from structlog.testing import capture_logs
 
-from gateway.domain.dispute import Standing
-from gateway.domain.money import Money
-from gateway.ports.payment_provider import Failed, Hint, PayerReason, Succeeded
-from gateway.ports.raw_exchange import RawRequest
+from gateway.http.raw_exchange import RawRequest
+from gateway.values.money import Money
+from payments.disbursement.disputes.rules import Standing
+from payments.provider import Failed, Hint, PayerReason, Succeeded
 from payments.providers.stripe.events import Origin, origin
 from payments.providers.stripe.lookups import found_reversal
 from payments.providers.stripe.provider import Settings, Stripe

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from gateway.ports.payment_provider import NotFound, Unavailable
-from gateway.ports.reversals import FoundReversal, ReversalTeller
+from payments.disbursement.disputes.port import FoundReversal, ReversalTeller
+from payments.provider import NotFound, Unavailable
 from tests.contracts.provider_cases import OUTGOING_REFERENCE, build, operator
 
 SINCE = datetime.fromtimestamp(1_796_000_000, UTC)

@@ -1,0 +1,285 @@
+"""`/api/auth/…`: sign in, stay signed in, sign out. Tokens travel in the body for programs, and in
+cookies that no script can read for browsers."""
+
+import functools
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+from pydantic import Field, ValidationError
+
+from admin.access.cookies import AUTH_PATH, clear_session, refresh_name, set_device, set_session
+from admin.access.guard import (
+    CONTINUE,
+    SIGN_IN,
+    api_me,
+    client_of,
+    counted_address,
+    device_of,
+    from_elsewhere,
+    safe_next,
+    see_other,
+    who,
+)
+from admin.access.port import NotRotated, SecondTab
+from admin.access.rules import ACCESS_LIFE, Member
+from admin.access.sign_in import Attempt, Opened, SignInRefused
+from admin.desk import DESK
+from admin.texts import Line
+from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint, invalid, read_body
+from gateway.http.problems import Problem
+from payments.acts.request import Right
+
+TAG: Final = "back office: sign-in"
+_TRY_AGAIN_SECONDS: Final = "1"
+# What a handler opened, with its access token; or that it ended a session.
+_OPENED: web.RequestKey[tuple[Opened, str]] = web.RequestKey("opened", tuple)
+_ENDED: web.RequestKey[bool] = web.RequestKey("ended", bool)
+
+
+class Login(InputModel):
+    """Who signs in."""
+
+    email: Line = Field(max_length=254)
+    password: str = Field(max_length=1_000)
+    code: str = Field("", max_length=20, description="Of the second factor, where one is set up.")
+
+
+class Renewal(InputModel):
+    """What a program shows to stay signed in; a browser shows its cookie."""
+
+    refresh_token: str | None = Field(None, max_length=200)
+
+
+class Person(ApiModel):
+    """Who is signed in."""
+
+    email: str
+    name: str
+    role: str
+    rights: list[str] = Field(description="Empty until a second factor is set up, where one is wanted.")
+    has_factor: bool = Field(description="Whether a second factor is set up.")
+
+
+class SignedIn(ApiModel):
+    """Signed in."""
+
+    access_token: str = Field(description="For `Authorization: Bearer`.")
+    token_type: str = "Bearer"  # noqa: S105 - the scheme's name
+    expires_in: int = Field(description="Seconds that the access token lasts.")
+    refresh_token: str = Field(description="Good once, for seven days: `POST /api/auth/refresh`.")
+    person: Person
+
+
+class SignedOut(ApiModel):
+    """Signed out."""
+
+    signed_out: bool = Field(description="False when nobody was signed in.")
+
+
+class Proof(InputModel):
+    """What proves again who it is."""
+
+    code: str = Field(max_length=1_000, description="Of the second factor; the password where none is set up.")
+
+
+class Proven(ApiModel):
+    """Proven: acts about money are open for five minutes."""
+
+    proven: bool = True
+
+
+def refused(refusal: SignInRefused) -> Problem:
+    """The same answer whatever was wrong; 429 when it was not even looked at."""
+    if refusal.wait_seconds:
+        return Problem(
+            429,
+            "Too many requests",
+            "Too many failed sign-ins. Come back later.",
+            kind="/problems/too_many_requests",
+            headers={hdrs.RETRY_AFTER: str(refusal.wait_seconds)},
+        )
+    return Problem(
+        401,
+        "Sign-in refused",
+        "The e-mail address, the password or the code is wrong.",
+        kind="/problems/sign_in_refused",
+    )
+
+
+def person_of(member: Member, rights: frozenset[Right]) -> Person:
+    """Somebody as the API tells it."""
+    return Person(
+        email=member.email,
+        name=member.name,
+        role=member.role.value,
+        rights=sorted(right.value for right in rights),
+        has_factor=member.has_factor,
+    )
+
+
+def signed_in(request: web.Request, opened: Opened) -> tuple[SignedIn, str]:
+    """What a program is told, and the access token."""
+    desk, member = request.app[DESK], opened.session.member
+    access = desk.tokens.access(opened.session)
+    person = person_of(member, desk.sign_in.rights(member))
+    seconds = int(ACCESS_LIFE.total_seconds())
+    told = SignedIn(access_token=access, expires_in=seconds, refresh_token=opened.refresh_token, person=person)
+    return told, access
+
+
+def attempt_of(request: web.Request, email: str, password: str, code: str) -> Attempt:
+    """A sign-in with where it comes from."""
+    desk = request.app[DESK]
+    device, address = device_of(request, desk, email), counted_address(request, desk)
+    return Attempt(email, password, code, client_of(request), address, device)
+
+
+async def _ours(request: web.Request) -> None:
+    """A page of another site must not sign its reader in as somebody else. Programs tell neither header."""
+    told = "Sec-Fetch-Site" in request.headers or hdrs.ORIGIN in request.headers
+    if told and from_elsewhere(request):
+        raise Problem(403, "Sent from elsewhere", kind="/problems/sent_from_elsewhere")
+
+
+def _with_cookies(handler: Handler) -> Handler:
+    """The same endpoint, whose answer brings the cookies of what it opened or ended."""
+
+    @functools.wraps(handler)
+    async def serve(request: web.Request) -> web.StreamResponse:
+        response = await handler(request)
+        desk = request.app[DESK]
+        if _OPENED in request:
+            opened, access = request[_OPENED]
+            set_session(response, access, opened.refresh_token, secure=desk.secure)
+            know_device(request, response, opened.session.member.email)
+        elif _ENDED in request:
+            clear_session(response, secure=desk.secure)
+        return response
+
+    return serve
+
+
+def know_device(request: web.Request, response: web.StreamResponse, email: str) -> None:
+    """Know this browser again for the account that has just signed in by it."""
+    desk = request.app[DESK]
+    if device_of(request, desk, email) is None:
+        set_device(response, desk.tokens.device(email), secure=desk.secure)
+
+
+def _reply(request: web.Request, opened: Opened) -> Reply:
+    told, access = signed_in(request, opened)
+    request[_OPENED] = opened, access
+    return Reply(200, told)
+
+
+@_with_cookies
+@endpoint(body=Login, returns={200: SignedIn}, problems=(401, 403, 429, 503), tag=TAG, guard=_ours)
+async def login(request: web.Request, *, body: Login) -> Reply:
+    """Sign in.
+
+    The same 401 whether the address, the password or the code is wrong. After five failures in a row
+    account and address wait: 429 with Retry-After.
+    """
+    opened = await request.app[DESK].sign_in.sign_in(attempt_of(request, body.email, body.password, body.code))
+    if isinstance(opened, SignInRefused):
+        raise refused(opened)
+    return _reply(request, opened)
+
+
+@_with_cookies
+@endpoint(returns={200: SignedIn}, problems=(400, 401, 403, 409, 415, 422, 503), tag=TAG, guard=_ours)
+async def refresh(request: web.Request) -> Reply:
+    """Stay signed in.
+
+    A program sends `{"refreshToken": "…"}`, a browser its cookie and no body. The token is used up: the
+    next one is in the answer. One that was used before ends the whole session, unless the same client
+    brings it twice within seconds: 409, use the answer that came first.
+    """
+    token = await _shown_token(request)
+    renewed = await request.app[DESK].sign_in.refresh(token, client_of(request)) if token else NotRotated()
+    if isinstance(renewed, SecondTab):
+        raise Problem(
+            409,
+            "Renewed at this moment",
+            "Another request was faster; use its answer.",
+            kind="/problems/renewed_at_this_moment",
+            headers={hdrs.RETRY_AFTER: _TRY_AGAIN_SECONDS},
+        )
+    if isinstance(renewed, NotRotated):
+        raise Problem(401, "Not signed in", kind="/problems/not_signed_in")
+    return _reply(request, renewed)
+
+
+@_with_cookies
+@endpoint(returns={200: SignedOut}, problems=(403, 503), tag=TAG, guard=_ours)
+async def logout(request: web.Request) -> Reply:
+    """Sign out.
+
+    Ends the session of the access token, or of the refresh token in the body or the cookie. Nobody being
+    signed in is no error.
+    """
+    sign_in, me = request.app[DESK].sign_in, await who(request)
+    request[_ENDED] = True
+    if me is not None:
+        await sign_in.end(me.session)
+        return Reply(200, SignedOut(signed_out=True))
+    token = await _shown_token(request)
+    renewed = await sign_in.refresh(token, client_of(request)) if token else NotRotated()
+    if not isinstance(renewed, Opened):
+        return Reply(200, SignedOut(signed_out=False))
+    await sign_in.end(renewed.session)
+    return Reply(200, SignedOut(signed_out=True))
+
+
+@endpoint(body=Proof, returns={200: Proven}, problems=(401, 403, 429, 503), tag=TAG)
+async def confirm(request: web.Request, *, body: Proof) -> Reply:
+    """Prove again who it is.
+
+    Acts about money are refused (403, `/problems/proof_wanted`) when this is more than five minutes ago.
+    """
+    me = await api_me(request)
+    refusal = await request.app[DESK].sign_in.prove(me.session, body.code)
+    if refusal is not None:
+        raise refused(refusal)
+    return Reply(200, Proven())
+
+
+async def go_on(request: web.Request) -> web.StreamResponse:
+    """Renew a browser's session and send it back to where it was, with what it posted."""
+    desk, back = request.app[DESK], safe_next(request.query.get("next"))
+    token = request.cookies.get(refresh_name(desk.secure), "")
+    renewed = await desk.sign_in.refresh(token, client_of(request)) if token else NotRotated()
+    if isinstance(renewed, NotRotated):
+        response = see_other(f"{SIGN_IN}?next={quote(back, safe='/')}")
+        if token:
+            clear_session(response, secure=desk.secure)
+        return response
+    response = web.Response(status=307, headers={hdrs.LOCATION: back, hdrs.CACHE_CONTROL: "no-store"})
+    if isinstance(renewed, Opened):
+        set_session(response, desk.tokens.access(renewed.session), renewed.refresh_token, secure=desk.secure)
+    return response
+
+
+async def _shown_token(request: web.Request) -> str:
+    """The refresh token in the body, or in the cookie where there is no body. Problem 400, 413, 415, 422."""
+    if request.body_exists:
+        body = await read_body(request)
+        try:
+            given = Renewal.model_validate_json(body or b"{}").refresh_token
+        except ValidationError:
+            raise invalid([{"loc": ["body", "refreshToken"], "msg": "a text is wanted"}]) from None
+        if given is not None:
+            return given
+    return request.cookies.get(refresh_name(request.app[DESK].secure), "")
+
+
+def setup(app: web.Application) -> None:
+    """Serve `/api/auth/…`. The application needs DESK."""
+    app.router.add_post(f"{AUTH_PATH}/login", login)
+    app.router.add_post(f"{AUTH_PATH}/refresh", refresh)
+    app.router.add_post(f"{AUTH_PATH}/logout", logout)
+    app.router.add_post(f"{AUTH_PATH}/confirm", confirm)
+    app.router.add_get(CONTINUE, go_on, allow_head=False)
+    app.router.add_post(CONTINUE, go_on)

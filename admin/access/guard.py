@@ -1,0 +1,355 @@
+"""Who asks, and whether they may: in front of every page and address of the back office.
+
+The rights are read with the session at each request. A page whose access token is over sends the
+browser through `/api/auth/continue`, which knows the refresh token, and back, with whatever it posted.
+"""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from aiohttp import BodyPartReader, hdrs, web
+from aiohttp.typedefs import Handler
+
+from admin.access.cookies import access_name, device_name
+from admin.access.port import Client, LiveSession
+from admin.access.rules import Member
+from admin.desk import DESK, Desk
+from gateway.http.app_keys import PUBLIC_URL
+from gateway.http.endpoint import read_body
+from gateway.http.pages import PAGES, Pages, render
+from gateway.http.problems import Problem
+from gateway.values.network import subject_of
+from payments.acts.request import Right, Scope
+
+CONTINUE: Final = "/api/auth/continue"
+HOME: Final = "/admin"
+SIGN_IN: Final = "/admin/sign-in"
+FACTOR: Final = "/admin/factor"
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+FORM_FIELD: Final = "form"
+PROOF_FIELD: Final = "proof"
+_FIELDS_MAX: Final = 40
+_FIELD_LENGTH_MAX: Final = 2_000
+_FILE_NAME_MAX: Final = 120
+_UPLOAD_SECONDS: Final = 60.0
+FILE_BYTES_MAX: Final = 10 * 1024 * 1024
+_BEARER: Final = "Bearer "
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", ""})
+
+MENU: Final = (
+    (HOME, "home", Right.READ_ORDERS),
+    ("/admin/search", "search", Right.READ_ORDERS),
+    ("/admin/requests", "requests", Right.READ_ORDERS),
+    ("/admin/refunds", "refunds", Right.READ_ORDERS),
+    ("/admin/held", "held", Right.READ_ORDERS),
+    ("/admin/tickets", "tickets", Right.READ_ORDERS),
+    ("/admin/void", "void", Right.VOID_WINDOW),
+    ("/admin/reconciliation", "reconciliation", Right.READ_MONEY),
+    ("/admin/payouts", "payouts", Right.READ_MONEY),
+    ("/admin/ledger", "ledger", Right.READ_MONEY),
+)
+"""Address, phrase and the right that each page of the menu needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who is signed in. `bearer`: a program that brought its token itself."""
+
+    session: LiveSession
+    rights: frozenset[Right]
+    proven: bool
+    bearer: bool = False
+
+    @property
+    def member(self) -> Member:
+        """The account."""
+        return self.session.member
+
+    @property
+    def email(self) -> str:
+        """How acts are recorded."""
+        return self.session.member.email
+
+    @property
+    def scope(self) -> Scope:
+        """Whose contests they see."""
+        return self.session.member.organiser_id
+
+    def may(self, right: str) -> bool:
+        """Whether they have a right, by its word: for templates."""
+        return Right(right) in self.rights
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was found out about whoever asks."""
+
+    me: Me | None
+
+
+_KNOWN: web.RequestKey[_Known] = web.RequestKey("known", _Known)
+Form = Mapping[str, str]
+ServePage = Callable[[web.Request, Me], Awaitable[web.StreamResponse]]
+ServeForm = Callable[[web.Request, Me, Form], Awaitable[web.StreamResponse]]
+ServeUpload = Callable[[web.Request, Me, Form, str, bytes], Awaitable[web.StreamResponse]]
+
+
+def client_of(request: web.Request) -> Client:
+    """Where a request comes from."""
+    return Client(request.remote or "", request.headers.get(hdrs.USER_AGENT, ""))
+
+
+def counted_address(request: web.Request, desk: Desk) -> str | None:
+    """Whom the address of a sign-in counts for; None where it does not count."""
+    remote = request.remote or ""
+    return None if remote in _LOOPBACK and not desk.loopback_counts else subject_of(remote)
+
+
+def device_of(request: web.Request, desk: Desk, email: str) -> str | None:
+    """Id of the browser, where this account has signed in by it before."""
+    word = request.cookies.get(device_name(desk.secure))
+    return None if word is None else desk.tokens.read_device(word, email)
+
+
+def safe_next(address: str | None) -> str:
+    """Where to go after signing in: an address of the back office, whatever was asked for."""
+    if not address or not address.isascii() or not address.isprintable() or "\\" in address:
+        return HOME
+    parts = urlsplit(address)
+    ours = parts.path == HOME or parts.path.startswith(HOME + "/")
+    return address if ours and not parts.scheme and not parts.netloc else HOME
+
+
+def from_elsewhere(request: web.Request) -> bool:
+    """Whether anything but a page of ours sent this. Every browser that staff may use tells one of both."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site != "same-origin"
+    origin = request.headers.get(hdrs.ORIGIN)
+    ours = {request.host, urlsplit(request.app.get(PUBLIC_URL, "")).netloc} - {""}
+    return origin is None or urlsplit(origin).netloc not in ours
+
+
+async def who(request: web.Request) -> Me | None:
+    """Who asks, by `Authorization: Bearer` or by cookie; None when nobody is signed in."""
+    if _KNOWN in request:
+        return request[_KNOWN].me
+    desk, header = request.app[DESK], request.headers.get(hdrs.AUTHORIZATION, "")
+    bearer = header.startswith(_BEARER)
+    token = header.removeprefix(_BEARER) if bearer else request.cookies.get(access_name(desk.secure), "")
+    access = desk.tokens.read_access(token) if token else None
+    session = None if access is None else await desk.sign_in.accounts.live_session(access.family)
+    me = None
+    if session is not None:
+        me = Me(session, desk.sign_in.rights(session.member), desk.sign_in.proven(session), bearer)
+    request[_KNOWN] = _Known(me)
+    return me
+
+
+def page(right: Right | None = None, *, unfinished: bool = False) -> Callable[[ServePage], Handler]:
+    """A page for those who have a right; None: for everybody who is signed in. `unfinished`: also for those
+    who have to set up their second factor first."""
+
+    def wrap(serve: ServePage) -> Handler:
+        @functools.wraps(serve)
+        async def handler(request: web.Request) -> web.StreamResponse:
+            me = await who(request)
+            if me is None or me.bearer:
+                return _renew(request)
+            return _stopped(request, me, right, unfinished) or await serve(request, me)
+
+        return handler
+
+    return wrap
+
+
+def form(
+    right: Right | None = None, *, unfinished: bool = False, proof: bool = False
+) -> Callable[[ServeForm], Handler]:
+    """What takes a form that one of our pages sent, for those who have a right. `proof`: from those who
+    proved lately who they are; others are asked, and what they sent goes on."""
+
+    def wrap(serve: ServeForm) -> Handler:
+        @functools.wraps(serve)
+        async def handler(request: web.Request) -> web.StreamResponse:
+            if from_elsewhere(request):
+                return say(request, 403, "elsewhere")
+            me = await who(request)
+            if me is None or me.bearer:
+                return _renew(request)
+            if stopped := _stopped(request, me, right, unfinished):
+                return stopped
+            fields = await read_form(request)
+            if not request.app[DESK].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
+                return say(request, 403, "old_form", me)
+            asked = await ask_for_proof(request, me, fields) if proof else None
+            return asked or await serve(request, me, fields)
+
+        return handler
+
+    return wrap
+
+
+def upload(right: Right) -> Callable[[ServeUpload], Handler]:
+    """What takes a form with one file that one of our pages sent, for those who have a right."""
+
+    def wrap(serve: ServeUpload) -> Handler:
+        @functools.wraps(serve)
+        async def handler(request: web.Request) -> web.StreamResponse:
+            if from_elsewhere(request):
+                return say(request, 403, "elsewhere")
+            me = await who(request)
+            if me is None or me.bearer:
+                return _renew(request)
+            if stopped := _stopped(request, me, right, False):
+                return stopped
+            fields, name, data = await read_upload(request)
+            if not request.app[DESK].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
+                return say(request, 403, "old_form", me)
+            return await serve(request, me, fields, name, data)
+
+        return handler
+
+    return wrap
+
+
+async def ask_for_proof(request: web.Request, me: Me, fields: Form) -> web.Response | None:
+    """The page that asks for a code, with what was sent; None when it was proven."""
+    if me.proven:
+        return None
+    typed, refused = fields.get(PROOF_FIELD), None
+    if typed:
+        refused = await request.app[DESK].sign_in.prove(me.session, typed)
+        if refused is None:
+            return None
+    sent = {name: value for name, value in fields.items() if name not in (PROOF_FIELD, FORM_FIELD)}
+    status = 200 if refused is None else 429 if refused.wait_seconds else 401
+    return show(request, me, "admin_proof.html", status=status, sent=sent, refused=refused)
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """The fields as sent; of a field given twice, the last. Problem 400, 413, 415."""
+    body = await read_body(request, FORM_TYPE)
+    try:
+        fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS_MAX))
+    except ValueError:
+        raise Problem(400, "Unreadable form") from None
+    return {name: plain(value) for name, value in fields.items()}
+
+
+def query_of(request: web.Request) -> dict[str, str]:
+    """What stands behind the address, as `read_form` has it."""
+    return {name: plain(value) for name, value in request.query.items()}
+
+
+def plain(typed: str) -> str:
+    """A text as somebody can have typed it: without control characters, and not without end."""
+    return "".join(letter for letter in typed[:_FIELD_LENGTH_MAX] if letter.isprintable())
+
+
+async def read_upload(request: web.Request) -> tuple[dict[str, str], str, bytes]:
+    """The fields, the file's name and its content. Problem 400, 413, 415."""
+    if request.content_type != "multipart/form-data":
+        raise Problem(415, "Unsupported media type", "Send multipart/form-data.")
+    fields: dict[str, str] = {}
+    name, data = "", b""
+    try:
+        async with asyncio.timeout(_UPLOAD_SECONDS):
+            async for part in await request.multipart():
+                if not isinstance(part, BodyPartReader) or len(fields) >= _FIELDS_MAX:
+                    raise Problem(400, "Unreadable form")
+                if part.filename is None:
+                    fields[part.name or ""] = plain(
+                        (await _read_part(part, _FIELD_LENGTH_MAX)).decode("utf-8", "replace")
+                    )
+                else:
+                    name, data = plain(part.filename)[:_FILE_NAME_MAX], await _read_part(part, FILE_BYTES_MAX)
+    except ValueError:
+        raise Problem(400, "Unreadable form") from None
+    except TimeoutError:
+        raise Problem(408, "Request timeout", "The file did not arrive in time.") from None
+    return fields, name, data
+
+
+async def _read_part(part: BodyPartReader, most: int) -> bytes:
+    held = bytearray()
+    while chunk := await part.read_chunk():
+        held += chunk
+        if len(held) > most:
+            raise Problem(413, "Content too large", f"At most {most} bytes.")
+    return bytes(held)
+
+
+async def api_me(request: web.Request, right: Right | None = None) -> Me:
+    """Who asks by the API. Problem 401, 403."""
+    me = await who(request)
+    if me is None:
+        raise Problem(401, "Not signed in", kind="/problems/not_signed_in", headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
+    if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not me.bearer and from_elsewhere(request):
+        raise Problem(403, "Sent from elsewhere", kind="/problems/sent_from_elsewhere")
+    if request.app[DESK].sign_in.factor_wanted and not me.member.has_factor:
+        raise Problem(403, "Second factor wanted", "Set it up at /admin/factor.", kind="/problems/factor_wanted")
+    if right is not None and right not in me.rights:
+        raise Problem(403, "Not allowed", f"Your role lacks the right {right.value}.", kind="/problems/not_allowed")
+    return me
+
+
+def see_other(address: str) -> web.Response:
+    """Go there with a GET."""
+    return web.Response(status=303, headers={hdrs.LOCATION: address, hdrs.CACHE_CONTROL: "no-store"})
+
+
+def show(request: web.Request, me: Me | None, template: str, *, status: int = 200, **values: object) -> web.Response:
+    """A page of the back office. Raises what `render` raises."""
+    pages = request.config_dict[PAGES]
+    given: dict[str, Any] = {
+        **values,
+        "me": me,
+        "form_token": "" if me is None else request.app[DESK].tokens.form(me.session),
+        "here": request.path,
+        "menu": [] if me is None else [(address, name) for address, name, right in MENU if right in me.rights],
+        "word": partial(_word, pages, pages.language_of(request)),
+    }
+    response = render(request, template, status=status, **given)
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def _word(pages: Pages, language: str, section: str, code: str) -> str:
+    """What a code of ours is called; the code itself where it has no name, such as an operator's own word."""
+    try:
+        return pages.say(language, f"{section}.{code}")
+    except KeyError:
+        return code
+
+
+def say(request: web.Request, status: int, about: str, me: Me | None = None, detail: str = "") -> web.Response:
+    """A page with one clear sentence. `about`: its phrases, `desk_say.<about>_title` and `_text`; `detail`:
+    one more, in English, where only those who refused know it."""
+    return show(request, me, "admin_message.html", status=status, about=about, detail=detail)
+
+
+def _stopped(request: web.Request, me: Me, right: Right | None, unfinished: bool) -> web.Response | None:
+    wanted = request.app[DESK].sign_in.factor_wanted and not me.member.has_factor
+    if wanted and not unfinished:
+        return see_other(FACTOR)
+    if right is not None and right not in me.rights:
+        return say(request, 403, "not_allowed", me)
+    return None
+
+
+def _renew(request: web.Request) -> web.Response:
+    """Through the refresh token and back. 307 keeps the method and what was posted.
+
+    A link on another site brings no SameSite=Strict cookie: the page that is shown first comes again by
+    itself, then as a page of ours."""
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return say(request, 200, "one_moment")
+    back = safe_next(request.path_qs)
+    headers = {hdrs.LOCATION: f"{CONTINUE}?next={quote(back, safe='/')}", hdrs.CACHE_CONTROL: "no-store"}
+    return web.Response(status=307, headers=headers)

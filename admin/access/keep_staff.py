@@ -1,0 +1,70 @@
+"""Who works here: accounts made, shut and opened again, by those who run the service."""
+
+import re
+import secrets
+from typing import Final
+
+from admin.access.port import NewMember, PasswordHasher, StaffAccounts, StaffRefused
+from admin.access.rules import Member, PasswordFault, Role, password_fault
+
+_EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}", re.ASCII)
+# Letters and digits that nobody takes for each other; four times five of them are 99 bits.
+_LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"
+_GROUPS, _GROUP_LENGTH = 4, 5
+
+FAULTS: Final = {
+    PasswordFault.TOO_SHORT: "a password has at least 12 characters",
+    PasswordFault.TOO_LONG: "a password has at most 128 characters",
+    PasswordFault.COMMON: "this password is one of those that are tried first; choose another",
+}
+
+
+def drawn_password() -> str:
+    """A password that nobody has had: `k7f2m-…`."""
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
+
+
+def read_email(typed: str) -> str:
+    """An address as accounts have it. Raises StaffRefused."""
+    email = typed.strip().lower()
+    if not _EMAIL.fullmatch(email):
+        raise StaffRefused(f"{typed.strip()!r} is no e-mail address")
+    return email
+
+
+class KeepStaff:
+    """Accounts of staff. `actor` as `StaffAccounts` has it."""
+
+    def __init__(self, accounts: StaffAccounts, passwords: PasswordHasher) -> None:
+        self.accounts = accounts
+        self._passwords = passwords
+
+    async def create(
+        self, email: str, password: str, *, role: Role, actor: str, name: str = "", organiser: str | None = None
+    ) -> Member:
+        """Make an account. Raises StaffRefused for an address or a password that is none."""
+        address = read_email(email)
+        if fault := password_fault(password, address):
+            raise StaffRefused(FAULTS[fault])
+        password_hash = await self._passwords.hashed(password)
+        return await self.accounts.create(NewMember(address, name, role, organiser, password_hash), actor)
+
+    async def ensure(self, email: str, password: str | None, *, first: str, name: str, actor: str) -> bool:
+        """The owner's account of a demonstration, with this password if one is given. Where none is, `first`
+        is that of an account which is made now: True says that it is."""
+        found = await self.accounts.credentials(email)
+        if found is None:
+            password_hash = await self._passwords.hashed(password or first)
+            await self.accounts.create(NewMember(email, name, Role.OWNER, None, password_hash), actor)
+            return password is None
+        if password and not await self._passwords.fits(password, found.password_hash):
+            await self.accounts.set_password(found.member.id, await self._passwords.hashed(password), actor)
+        return False
+
+    async def reset_factor(self, email: str, actor: str) -> Member:
+        """Take somebody's second factor away; they set up another at their next sign-in. Raises StaffRefused."""
+        return await self.accounts.reset_factor(read_email(email), actor)
+
+    async def set_active(self, email: str, active: bool, actor: str) -> Member:
+        """Let somebody in, or no longer. Raises StaffRefused."""
+        return await self.accounts.set_active(read_email(email), active, actor)

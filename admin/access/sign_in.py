@@ -1,0 +1,245 @@
+"""Signing in: who it is, for how long, and proving it again.
+
+Every failure looks the same from outside, whether the address, the password or the code was wrong, and
+takes as long. Failures in a row make account and address wait; a browser that has signed in before is
+counted apart, so that nobody can lock its owner out.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+import pyotp
+import structlog
+
+from admin.access.port import (
+    Client,
+    Credentials,
+    LiveSession,
+    NotRotated,
+    PasswordHasher,
+    Rotated,
+    SecondTab,
+    SessionLine,
+    StaffAccounts,
+)
+from admin.access.rules import (
+    ACCOUNT_LOCK_SECONDS_MAX,
+    ADDRESS_LOCK_SECONDS_MAX,
+    Member,
+    PasswordFault,
+    is_fresh,
+    password_fault,
+    proven_step,
+    rights_of,
+    seconds_to_wait,
+)
+from payments.acts.request import Right
+
+# 256 bits.
+_TOKEN_BYTES: Final = 32
+# 160 bits in base 32, as RFC 4226 recommends.
+_SECRET_LENGTH: Final = 32
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A sign-in as it was sent. `address`: whom the sender's address counts for, None where it does not
+    count; `device`: id of a browser in which this very account has signed in before."""
+
+    email: str
+    password: str = field(repr=False)
+    code: str = field(repr=False)
+    client: Client
+    address: str | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Signed in. `refresh_token` is told once."""
+
+    session: LiveSession
+    refresh_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRefused:
+    """Not signed in. `wait_seconds`: nothing was looked at, come back then; 0: something was wrong."""
+
+    wait_seconds: int = 0
+
+
+class SignIn:
+    """Everything about being signed in. `factor_wanted`: without a second factor nobody may do anything.
+
+    `clock`: now, in UTC, for codes and waits; sessions go by PostgreSQL's."""
+
+    def __init__(
+        self,
+        accounts: StaffAccounts,
+        passwords: PasswordHasher,
+        *,
+        clock: Callable[[], datetime],
+        factor_wanted: bool,
+    ) -> None:
+        self.accounts = accounts
+        self._passwords = passwords
+        self._clock = clock
+        self.factor_wanted = factor_wanted
+
+    async def sign_in(self, attempt: Attempt) -> Opened | SignInRefused:
+        """Open a session. Raises HouseUnavailable when too many try at once."""
+        found = await self.identify(attempt)
+        if isinstance(found, SignInRefused):
+            return found
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        session = await self.accounts.open_session(found, _hash(token), attempt.client)
+        return Opened(session, token)
+
+    async def identify(self, attempt: Attempt) -> Member | SignInRefused:
+        """Who it is, by everything that a sign-in asks for; opens no session. Raises HouseUnavailable."""
+        email = attempt.email.strip().lower()
+        own = f"device {attempt.device}" if attempt.device else f"account {email}"
+        if wait := await self._seconds_to_wait(own, attempt.address):
+            return SignInRefused(wait)
+        found = await self.accounts.credentials(email)
+        there = found is not None and found.member.active
+        fits = await self._passwords.fits(attempt.password, found.password_hash if found and there else None)
+        if found is None or not fits or not await self._shows_factor(found, attempt.code):
+            await self.accounts.note_failure(_subjects(own, attempt.address))
+            _log.info("sign_in_refused", known=found is not None)
+            return SignInRefused()
+        await self.accounts.forget_failures([own])
+        if self._passwords.outdated(found.password_hash):
+            await self.accounts.rehash(found.member.id, await self._passwords.hashed(attempt.password))
+        return found.member
+
+    async def wants_code(self, email: str) -> bool:
+        """Whether this account has a second factor. Not for the outside: it tells which accounts exist."""
+        found = await self.accounts.credentials(email)
+        return found is not None and found.member.has_factor
+
+    async def refresh(self, token: str, client: Client) -> Opened | SecondTab | NotRotated:
+        """Exchange a refresh token for its successor."""
+        successor = secrets.token_urlsafe(_TOKEN_BYTES)
+        rotated = await self.accounts.rotate(_hash(token), _hash(successor), client)
+        if isinstance(rotated, Rotated):
+            return Opened(rotated.session, successor)
+        if isinstance(rotated, NotRotated) and rotated.stolen:
+            _log.warning("refresh_token_reused")
+        return rotated
+
+    def rights(self, member: Member) -> frozenset[Right]:
+        """What somebody may do now."""
+        return rights_of(member, factor_wanted=self.factor_wanted)
+
+    def proven(self, session: LiveSession) -> bool:
+        """Whether they proved lately who they are."""
+        return is_fresh(session.factor_at, self._clock())
+
+    async def prove(self, session: LiveSession, typed: str) -> SignInRefused | None:
+        """Prove again who it is, with a code, or the password where there is no second factor; None: done."""
+        own = f"session {session.family}"
+        if wait := await self._seconds_to_wait(own, None):
+            return SignInRefused(wait)
+        found = await self.accounts.credentials(session.member.email)
+        if found is None or not await self._proves(found, typed):
+            await self.accounts.note_failure([own])
+            return SignInRefused()
+        await self.accounts.forget_failures([own])
+        await self.accounts.prove(session.family)
+        return None
+
+    async def sessions(self, member: Member) -> list[SessionLine]:
+        """Where somebody is signed in."""
+        return list(await self.accounts.sessions(member.id))
+
+    async def end(self, session: LiveSession) -> None:
+        """Sign out."""
+        await self.accounts.end_session(session.family, session.member.email)
+
+    async def end_one(self, session: LiveSession, family: UUID) -> bool:
+        """End another session of the same person; False when they have none like that."""
+        own = {line.family for line in await self.accounts.sessions(session.member.id)}
+        return family in own and await self.accounts.end_session(family, session.member.email)
+
+    async def end_others(self, session: LiveSession) -> int:
+        """End all sessions of the same person but this one."""
+        return await self.accounts.end_other_sessions(session.member.id, session.family, session.member.email)
+
+    async def begin_factor(self, member: Member) -> None:
+        """Make the secret of a second factor. Does nothing where there is a proven one."""
+        await self.accounts.begin_factor(member.id, pyotp.random_base32(_SECRET_LENGTH))
+
+    async def begun_secret(self, member: Member) -> str | None:
+        """The secret that waits to be proven; None when none was begun or it was proven."""
+        found = await self.accounts.credentials(member.email)
+        return None if found is None or found.member.has_factor else found.totp_secret
+
+    async def confirm_factor(self, session: LiveSession, code: str) -> bool:
+        """Prove the new second factor by a code of it. All other sessions end."""
+        own, member = f"session {session.family}", session.member
+        if await self._seconds_to_wait(own, None):
+            return False
+        secret = await self.begun_secret(member)
+        step = None if secret is None else proven_step(secret, code, self._clock(), None)
+        if step is None or not await self.accounts.confirm_factor(member.id, step):
+            await self.accounts.note_failure([own])
+            return False
+        await self.accounts.prove(session.family)
+        await self.end_others(session)
+        return True
+
+    async def change_password(
+        self, session: LiveSession, current: str, new: str
+    ) -> PasswordFault | SignInRefused | None:
+        """Another password; all other sessions end. None: done."""
+        own, member = f"session {session.family}", session.member
+        if wait := await self._seconds_to_wait(own, None):
+            return SignInRefused(wait)
+        found = await self.accounts.credentials(member.email)
+        if found is None or not await self._passwords.fits(current, found.password_hash):
+            await self.accounts.note_failure([own])
+            return SignInRefused()
+        if fault := password_fault(new, member.email):
+            return fault
+        await self.accounts.set_password(member.id, await self._passwords.hashed(new), member.email)
+        await self.end_others(session)
+        return None
+
+    async def _shows_factor(self, found: Credentials, code: str) -> bool:
+        """Whether the code is right, or none is wanted yet. A right one is used up."""
+        if not found.member.has_factor or found.totp_secret is None:
+            return True
+        step = proven_step(found.totp_secret, code, self._clock(), found.totp_last_step)
+        return step is not None and await self.accounts.use_step(found.member.id, step)
+
+    async def _proves(self, found: Credentials, typed: str) -> bool:
+        if found.member.has_factor:
+            return await self._shows_factor(found, typed)
+        return await self._passwords.fits(typed, found.password_hash)
+
+    async def _seconds_to_wait(self, own: str, address: str | None) -> int:
+        failures, now = await self.accounts.failures(_subjects(own, address)), self._clock()
+        waits = [seconds_to_wait(failures.get(own), now, ACCOUNT_LOCK_SECONDS_MAX)]
+        if address is not None:
+            waits.append(seconds_to_wait(failures.get(_place(address)), now, ADDRESS_LOCK_SECONDS_MAX))
+        return max(waits)
+
+
+def _place(address: str) -> str:
+    return f"address {address}"
+
+
+def _subjects(own: str, address: str | None) -> list[str]:
+    return [own] if address is None else [own, _place(address)]
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode()).digest()

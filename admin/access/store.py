@@ -1,0 +1,349 @@
+"""Staff, their sessions, and sign-ins that failed.
+
+A session is a family of refresh tokens, of which one at a time can be used. Tokens are kept as
+SHA-256, secrets of second factors sealed, addresses and accounts of failures as keyed hashes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from admin.access.port import (
+    Client,
+    Credentials,
+    LiveSession,
+    MemberLine,
+    NewMember,
+    NotRotated,
+    Rotated,
+    SecondTab,
+    SessionLine,
+    StaffRefused,
+)
+from admin.access.rules import FORGOTTEN_AFTER, REFRESH_LIFE, SESSION_LIFE, Failures, Member, Reuse, Role, judge_reuse
+from gateway.storage.audit_log import note
+from gateway.storage.vault import Vault
+
+_REMOTE_LENGTH_MAX, _AGENT_LENGTH_MAX = 64, 200
+
+_MEMBER: Final = """s.id, s.email, s.name, s.role, s.organiser_id, s.active,
+  s.totp_confirmed_at is not null as has_factor"""
+
+_FAILURES: Final = text("select subject, failures, last_at from sign_in_failures where subject = any(:subjects)")
+# Counted in one statement, so that tries at the same moment are all counted.
+_FAILED: Final = text("""
+insert into sign_in_failures as f (subject, failures, last_at) values (:subject, 1, now())
+on conflict (subject) do update set last_at = now(),
+  failures = case when f.last_at <= now() - cast(:forgotten as interval) then 1 else f.failures + 1 end
+""")
+_OLD_FAILURES: Final = text("delete from sign_in_failures where last_at < now() - interval '1 day'")
+_FORGET: Final = text("delete from sign_in_failures where subject = any(:subjects)")
+
+_CREDENTIALS: Final = text(f"""
+select {_MEMBER}, s.password_hash, s.totp_cipher, s.totp_last_step from staff s where s.email = :email
+""")
+_USE_STEP: Final = text("""
+update staff set totp_last_step = :step where id = :id and coalesce(totp_last_step, -1) < :step
+""")
+_OPEN: Final = text("""
+insert into staff_sessions (id, staff_id, family, refresh_hash, expires_at, remote, agent, factor_at)
+values (:family, :staff, :family, :hash, now() + cast(:life as interval), :remote, :agent, now())
+returning factor_at
+""")
+_SHOWN: Final = text(f"""
+select t.id, t.family, t.used_at, t.revoked_at, t.expires_at, t.remote, t.agent, t.factor_at, now() as now,
+  {_MEMBER.replace("s.id", "s.id as staff_id", 1)}
+from staff_sessions t join staff s on s.id = t.staff_id where t.refresh_hash = :hash for update of t
+""")
+_USE_UP: Final = text("update staff_sessions set used_at = now() where id = :id")
+_SUCCEED: Final = text("""
+insert into staff_sessions (id, staff_id, family, refresh_hash, expires_at, remote, agent, factor_at)
+select :id, :staff, :family, :hash,
+  least(now() + cast(:life as interval), min(created_at) + cast(:session as interval)), :remote, :agent, :factor_at
+from staff_sessions where family = :family
+""")
+_LIVE: Final = text(f"""
+select t.family, t.factor_at, {_MEMBER.replace("s.id", "s.id as staff_id", 1)}
+from staff_sessions t join staff s on s.id = t.staff_id
+where t.family = :family and t.used_at is null and t.revoked_at is null and t.expires_at > now() and s.active
+""")
+_REVOKE: Final = text("""
+update staff_sessions set revoked_at = now() where family = :family and revoked_at is null returning staff_id
+""")
+_REVOKE_OTHERS: Final = text("""
+update staff_sessions set revoked_at = now()
+where staff_id = :staff and revoked_at is null and family is distinct from cast(:kept as uuid) returning family
+""")
+_SESSIONS: Final = text("""
+select t.family, (select min(created_at) from staff_sessions f where f.family = t.family) as started_at,
+  t.created_at as seen_at, t.remote, t.agent
+from staff_sessions t
+where t.staff_id = :staff and t.used_at is null and t.revoked_at is null and t.expires_at > now()
+order by t.created_at desc
+""")
+_PROVE: Final = text("""
+update staff_sessions set factor_at = now() where family = :family and used_at is null and revoked_at is null
+""")
+_BEGIN_FACTOR: Final = text("""
+update staff set totp_cipher = :cipher, totp_last_step = null where id = :id and totp_confirmed_at is null
+""")
+_CONFIRM_FACTOR: Final = text("""
+update staff s set totp_confirmed_at = now(), totp_last_step = :step
+where s.id = :id and s.totp_confirmed_at is null and s.totp_cipher is not null returning s.email
+""")
+_CREATE: Final = text("""
+insert into staff (id, email, name, password_hash, role, organiser_id)
+values (:id, :email, :name, :hash, :role, :organiser)
+""")
+_SET_HASH: Final = text("update staff set password_hash = :hash where id = :id returning email")
+_RESET_FACTOR: Final = text(f"""
+update staff s set totp_cipher = null, totp_confirmed_at = null, totp_last_step = null
+where s.email = :email returning {_MEMBER}
+""")
+_SET_ACTIVE: Final = text(f"update staff s set active = :active where s.email = :email returning {_MEMBER}")
+_LISTED: Final = text(f"""
+select {_MEMBER}, o.slug, s.created_at, s.signed_in_at from staff s left join organisers o on o.id = s.organiser_id
+order by s.email
+""")
+
+
+class PostgresStaff:
+    """`StaffAccounts`."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+        self._engine = engine
+        self._vault = vault
+
+    async def failures(self, subjects: Sequence[str]) -> Mapping[str, Failures]:
+        """Failures in a row of each subject that has any."""
+        named = {self._subject(subject): subject for subject in subjects}
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_FAILURES, {"subjects": list(named)})).all()
+        return {named[row.subject]: Failures(row.failures, row.last_at) for row in rows}
+
+    async def note_failure(self, subjects: Sequence[str]) -> None:
+        """One more failure of each; those of days ago are dropped."""
+        # In one order everywhere, so that two transactions cannot wait for each other.
+        rows = sorted(self._subject(subject) for subject in subjects)
+        async with self._engine.begin() as connection:
+            await connection.execute(_FAILED, [{"subject": row, "forgotten": FORGOTTEN_AFTER} for row in rows])
+            await connection.execute(_OLD_FAILURES)
+
+    async def forget_failures(self, subjects: Sequence[str]) -> None:
+        """The way in is open again."""
+        async with self._engine.begin() as connection:
+            await connection.execute(_FORGET, {"subjects": [self._subject(subject) for subject in subjects]})
+
+    async def credentials(self, email: str) -> Credentials | None:
+        """Of the account with this address, active or not."""
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_CREDENTIALS, {"email": email})).one_or_none()
+        if row is None:
+            return None
+        sealed = row.totp_cipher
+        secret = None if sealed is None else self._vault.open(sealed, factor_place(row.id))
+        return Credentials(_member(row), row.password_hash, secret, row.totp_last_step)
+
+    async def use_step(self, staff_id: UUID, step: int) -> bool:
+        """Use a time step up; False when it, or a later one, was used before."""
+        async with self._engine.begin() as connection:
+            return bool((await connection.execute(_USE_STEP, {"id": staff_id, "step": step})).rowcount)
+
+    async def rehash(self, staff_id: UUID, password_hash: str) -> None:
+        """Keep the same password under today's parameters."""
+        async with self._engine.begin() as connection:
+            await _set_hash(connection, staff_id, password_hash)
+
+    async def open_session(self, member: Member, refresh_hash: bytes, client: Client) -> LiveSession:
+        """Begin a session."""
+        family = uuid4()
+        values = {"family": family, "staff": member.id, "hash": refresh_hash, "life": REFRESH_LIFE}
+        async with self._engine.begin() as connection:
+            factor_at = (await connection.execute(_OPEN, {**values, **_told(client)})).scalar_one()
+            await connection.execute(text("update staff set signed_in_at = now() where id = :id"), {"id": member.id})
+            detail = {"session": str(family), **_told(client)}
+            await note(connection, actor=member.email, act="staff.signed_in", subject=member.email, detail=detail)
+        return LiveSession(family, member, factor_at)
+
+    async def rotate(self, refresh_hash: bytes, successor: bytes, client: Client) -> Rotated | SecondTab | NotRotated:
+        """Exchange a refresh token for its successor."""
+        async with self._engine.begin() as connection:
+            row = (await connection.execute(_SHOWN, {"hash": refresh_hash})).one_or_none()
+            if row is None or row.revoked_at is not None or not row.active:
+                return NotRotated()
+            if row.used_at is not None:
+                same = {"remote": row.remote, "agent": row.agent} == _told(client)
+                if judge_reuse(row.used_at, row.now, same_client=same) is Reuse.TWO_TABS:
+                    return SecondTab()
+                await self._end(connection, row.family, row.email, "staff.token_reused", _told(client))
+                return NotRotated(stolen=True)
+            if row.expires_at <= row.now:
+                return NotRotated()
+            await connection.execute(_USE_UP, {"id": row.id})
+            values = {
+                "id": uuid4(),
+                "staff": row.staff_id,
+                "family": row.family,
+                "hash": successor,
+                "life": REFRESH_LIFE,
+                "session": SESSION_LIFE,
+                "factor_at": row.factor_at,
+                **_told(client),
+            }
+            await connection.execute(_SUCCEED, values)
+        return Rotated(LiveSession(row.family, _member(row, row.staff_id), row.factor_at))
+
+    async def live_session(self, family: UUID) -> LiveSession | None:
+        """Who is signed in by a session that nobody ended."""
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_LIVE, {"family": family})).one_or_none()
+        return None if row is None else LiveSession(row.family, _member(row, row.staff_id), row.factor_at)
+
+    async def end_session(self, family: UUID, actor: str) -> bool:
+        """End a session; False when it was over."""
+        async with self._engine.begin() as connection:
+            return await self._end(connection, family, actor, "staff.signed_out", {})
+
+    async def end_other_sessions(self, staff_id: UUID, kept: UUID | None, actor: str) -> int:
+        """End all sessions of somebody but one."""
+        async with self._engine.begin() as connection:
+            return await _end_all(connection, staff_id, kept, actor)
+
+    async def sessions(self, staff_id: UUID) -> Sequence[SessionLine]:
+        """Sessions that last, the newest first."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(_SESSIONS, {"staff": staff_id})
+            return [SessionLine(r.family, r.started_at, r.seen_at, r.remote, r.agent) for r in rows]
+
+    async def prove(self, family: UUID) -> None:
+        """Whoever is signed in has just proven who they are."""
+        async with self._engine.begin() as connection:
+            await connection.execute(_PROVE, {"family": family})
+
+    async def begin_factor(self, staff_id: UUID, secret: str) -> bool:
+        """Keep the secret of a second factor that is to be proven."""
+        sealed = self._vault.seal(secret, factor_place(staff_id))
+        async with self._engine.begin() as connection:
+            return bool((await connection.execute(_BEGIN_FACTOR, {"id": staff_id, "cipher": sealed})).rowcount)
+
+    async def confirm_factor(self, staff_id: UUID, step: int) -> bool:
+        """The secret that was begun is in the person's hands."""
+        async with self._engine.begin() as connection:
+            row = (await connection.execute(_CONFIRM_FACTOR, {"id": staff_id, "step": step})).one_or_none()
+            if row is None:
+                return False
+            await note(connection, actor=row.email, act="staff.factor_set", subject=row.email)
+        return True
+
+    async def create(self, new: NewMember, actor: str) -> Member:
+        """Make an account. Raises StaffRefused."""
+        staff_id = uuid4()
+        async with self._engine.begin() as connection:
+            organiser = None if new.organiser is None else await _organiser(connection, new.organiser)
+            values = {"id": staff_id, "email": new.email, "name": new.name, "hash": new.password_hash}
+            try:
+                await connection.execute(_CREATE, {**values, "role": new.role.value, "organiser": organiser})
+            except IntegrityError:
+                raise StaffRefused(f"{new.email} has an account already") from None
+            detail = {"role": new.role.value, "organiser": new.organiser}
+            await note(connection, actor=actor, act="staff.created", subject=new.email, detail=detail)
+        return Member(staff_id, new.email, new.name, new.role, organiser, active=True, has_factor=False)
+
+    async def set_password(self, staff_id: UUID, password_hash: str, actor: str) -> None:
+        """Another password."""
+        async with self._engine.begin() as connection:
+            email = await _set_hash(connection, staff_id, password_hash)
+            await note(connection, actor=actor, act="staff.password_set", subject=email)
+
+    async def reset_factor(self, email: str, actor: str) -> Member:
+        """Take the second factor away and end all sessions. Raises StaffRefused."""
+        async with self._engine.begin() as connection:
+            member = _known((await connection.execute(_RESET_FACTOR, {"email": email})).one_or_none(), email)
+            await note(connection, actor=actor, act="staff.factor_reset", subject=email)
+            await _end_all(connection, member.id, None, actor)
+        return member
+
+    async def set_active(self, email: str, active: bool, actor: str) -> Member:
+        """Let somebody in, or no longer. Raises StaffRefused."""
+        async with self._engine.begin() as connection:
+            values = {"email": email, "active": active}
+            member = _known((await connection.execute(_SET_ACTIVE, values)).one_or_none(), email)
+            act = "staff.enabled" if active else "staff.disabled"
+            await note(connection, actor=actor, act=act, subject=email)
+            if not active:
+                await _end_all(connection, member.id, None, actor)
+        return member
+
+    async def listed(self) -> Sequence[MemberLine]:
+        """Everybody, by address."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(_LISTED)
+            return [MemberLine(_member(row), row.slug, row.created_at, row.signed_in_at) for row in rows]
+
+    def _subject(self, subject: str) -> bytes:
+        return self._vault.index(f"sign-in {subject}")
+
+    async def _end(
+        self, connection: AsyncConnection, family: UUID, actor: str, act: str, detail: Mapping[str, Any]
+    ) -> bool:
+        if not (await connection.execute(_REVOKE, {"family": family})).first():
+            return False
+        await note(connection, actor=actor, act=act, subject=actor, detail={"session": str(family), **detail})
+        return True
+
+
+def factor_place(staff_id: UUID) -> str:
+    """Where a sealed second factor stands."""
+    return f"staff.totp_cipher.{staff_id}"
+
+
+def _told(client: Client) -> dict[str, str]:
+    return {"remote": client.remote[:_REMOTE_LENGTH_MAX], "agent": client.agent[:_AGENT_LENGTH_MAX]}
+
+
+def _member(row: Row[Any], staff_id: UUID | None = None) -> Member:
+    return Member(
+        id=staff_id or row.id,
+        email=row.email,
+        name=row.name,
+        role=Role(row.role),
+        organiser_id=row.organiser_id,
+        active=row.active,
+        has_factor=row.has_factor,
+    )
+
+
+def _known(row: Row[Any] | None, email: str) -> Member:
+    if row is None:
+        raise StaffRefused(f"nobody has the address {email}")
+    return _member(row)
+
+
+async def _set_hash(connection: AsyncConnection, staff_id: UUID, password_hash: str) -> str:
+    values = {"id": staff_id, "hash": password_hash}
+    done = await connection.execute(
+        text("update staff set password_hash = :hash where id = :id returning email"), values
+    )
+    return str(done.scalar_one())
+
+
+async def _end_all(connection: AsyncConnection, staff_id: UUID, kept: UUID | None, actor: str) -> int:
+    rows = await connection.execute(_REVOKE_OTHERS, {"staff": staff_id, "kept": kept})
+    ended = set(rows.scalars())
+    if ended:
+        detail = {"sessions": len(ended)}
+        await note(connection, actor=actor, act="staff.sessions_ended", subject=str(staff_id), detail=detail)
+    return len(ended)
+
+
+async def _organiser(connection: AsyncConnection, slug: str) -> UUID:
+    found: UUID | None = (
+        await connection.execute(text("select id from organisers where slug = :slug"), {"slug": slug})
+    ).scalar_one_or_none()
+    if found is None:
+        raise StaffRefused(f"there is no organiser {slug!r}")
+    return found

@@ -1,0 +1,1 @@
+"""Acts of staff about money: one person asks, another one agrees."""

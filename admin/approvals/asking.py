@@ -1,0 +1,106 @@
+"""Asking for acts and deciding about them, the same for pages and for programs."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from admin.access.guard import Me
+from admin.access.rules import may_decide
+from admin.approvals.rules import SINGLE_PERSON, refusal_to_decide
+from admin.approvals.staff_acts import Outcome
+from admin.desk import Desk
+from channels.voting_service import House
+from payments.acts.request import Act, ActRefused, StaffRequest, Why
+
+NO_RIGHT: Final = "no_right"
+_STATUS_OF: Final[Mapping[Why, int]] = {
+    Why.UNKNOWN: 404,
+    Why.NO_REASON: 422,
+    Why.NO_PERSON: 403,
+    Why.NOT_ALLOWED: 403,
+    Why.OWN_REQUEST: 403,
+}
+# What each act may be asked with.
+_TEXTS: Final[Mapping[Act, tuple[str, ...]]] = {
+    Act.REFUND_PAYMENT: ("ticket", "public_reason"),
+    Act.REFUSE_HELD: ("public_reason",),
+    Act.VOID_WINDOW: ("from", "to", "channel", "operator", "public_reason"),
+    Act.MANUAL_REFUND_DONE: ("operator_reference",),
+    Act.RECONCILE: ("repair", "operator_reference"),
+    Act.PAYOUT: ("step", "beneficiary", "end", "operator_reference"),
+}
+_FLAGS: Final[Mapping[Act, tuple[str, ...]]] = {Act.MANUAL_REFUND_DONE: ("from_float",)}
+_NUMBERS: Final[Mapping[Act, tuple[str, ...]]] = {Act.PAYOUT: ("amount_minor",)}
+
+
+def read_act(word: str) -> Act:
+    """The act of this name. Raises ActRefused."""
+    try:
+        return Act(word)
+    except ValueError:
+        raise ActRefused(Why.IMPOSSIBLE, f"there is no act {word!r}") from None
+
+
+def read_params(act: Act, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What an act is asked with, out of a form or a document; everything else is left out, empty texts too.
+    Raises ActRefused."""
+    params: dict[str, Any] = {}
+    for name in _TEXTS.get(act, ()):
+        if said := str(given.get(name) or "").strip():
+            params[name] = said
+    for name in _FLAGS.get(act, ()):
+        params[name] = given.get(name) in (True, "1", "true", "on")
+    for name in _NUMBERS.get(act, ()):
+        said = str(given.get(name) if given.get(name) is not None else "").strip()
+        if not said:
+            continue
+        if not (said.isascii() and said.isdigit() and len(said) <= 15):
+            raise ActRefused(Why.IMPOSSIBLE, f"{name} must be a whole number")
+        params[name] = int(said)
+    return params
+
+
+def with_zone(given: Mapping[str, str]) -> dict[str, str]:
+    """The ends of a window as browsers write them, with the zone that our pages name: UTC."""
+    ends = {name: f"{given[name]}+00:00" for name in ("from", "to") if given.get(name) and "+" not in given[name]}
+    return {**given, **ends}
+
+
+def status_of(error: ActRefused) -> int:
+    """The HTTP status of a refusal."""
+    return _STATUS_OF.get(error.why, 409)
+
+
+def needs_proof(act: Act) -> bool:
+    """Whether whoever asks must have proven lately who they are: for all that moves money or votes."""
+    return act not in SINGLE_PERSON
+
+
+async def request_for(desk: Desk, house: House, me: Me, request_id: UUID) -> StaffRequest | None:
+    """A request that they may see."""
+    found = await desk.acts.requests.read(request_id)
+    return None if found is None or not visible(house, me, found) else found
+
+
+def visible(house: House, me: Me, request: StaffRequest) -> bool:
+    """Whether a request is about the organiser that somebody works for."""
+    if me.scope is None:
+        return True
+    contest = house.contest(str(request.preview.get("contest") or ""))
+    return contest is not None and contest.organiser_id == me.scope
+
+
+def why_not(me: Me, request: StaffRequest, now: datetime) -> str | None:
+    """Why somebody may not agree to a request, as a code that phrases know; None when they may."""
+    refused = refusal_to_decide(request, me.email, approve=True, now=now)
+    if refused is not None:
+        return refused.why.value
+    return None if may_decide(me.rights, request.act) else NO_RIGHT
+
+
+async def decide(desk: Desk, house: House, me: Me, request_id: UUID, *, approve: bool) -> Outcome:
+    """Agree or turn down. Raises ActRefused."""
+    if await request_for(desk, house, me, request_id) is None:
+        raise ActRefused(Why.UNKNOWN, f"there is no request {request_id}")
+    return await desk.acts.decide(request_id, me.email, approve)

@@ -1,0 +1,143 @@
+"""Acts of staff: asking, the list of what was asked for, and being the second person."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from admin.access.guard import Form, Me, ask_for_proof, form, page, say, see_other, show
+from admin.access.sign_in_pages import to_home
+from admin.approvals.asking import (
+    decide,
+    needs_proof,
+    read_act,
+    read_params,
+    request_for,
+    status_of,
+    visible,
+    why_not,
+    with_zone,
+)
+from admin.desk import DESK
+from admin.order_pages import read_id
+from channels.voting_service import HOUSE
+from gateway.values.money import EXPONENTS, Money
+from payments.acts.request import Act, ActRefused, RequestStatus, Right, StaffRequest
+
+ACTS: Final = "/admin/acts"
+REQUESTS: Final = "/admin/requests"
+_UUID_LENGTH: Final = 36
+OPEN_REQUESTS: Final = (RequestStatus.WAITING, RequestStatus.APPROVED)
+
+
+def refused(request: web.Request, me: Me, error: ActRefused) -> web.Response:
+    """A page that says why it was refused: nothing was changed."""
+    return say(request, status_of(error), f"refused_{error.why.value}", me, str(error))
+
+
+@form(Right.READ_ORDERS)
+async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """Ask for what a form says, and go to the request that it became."""
+    try:
+        wanted = read_act(fields.get("act", ""))
+        asked = await ask_for_proof(request, me, fields) if needs_proof(wanted) else None
+        if asked is not None:
+            return asked
+        params, subject = read_params(wanted, with_zone(fields)), fields.get("subject", "").strip()
+        made = await request.app[DESK].acts.ask(wanted, subject, params, fields.get("reason", ""), me.email)
+    except ActRefused as error:
+        return refused(request, me, error)
+    return see_other(f"{REQUESTS}/{made}")
+
+
+@page(Right.READ_ORDERS)
+async def requests(request: web.Request, me: Me) -> web.StreamResponse:
+    """What waits for a second person or is being done; with `?all=1` what is over too."""
+    everything = request.query.get("all") == "1"
+    held = await request.app[DESK].acts.requests.listed(statuses=() if everything else OPEN_REQUESTS)
+    seen = [each for each in held if visible(request.app[HOUSE], me, each)]
+    return show(request, me, "admin_requests.html", requests=seen, everything=everything, in_short=in_short)
+
+
+@page(Right.READ_ORDERS)
+async def one(request: web.Request, me: Me) -> web.StreamResponse:
+    """A request with its frozen preview, and the decision for those who may take it. 404."""
+    request_id = read_id(request, "request_id")
+    desk, house = request.app[DESK], request.app[HOUSE]
+    held = None if request_id is None else await request_for(desk, house, me, request_id)
+    if held is None:
+        return say(request, 404, "no_request", me)
+    against = why_not(me, held, datetime.now(UTC))
+    progress = await desk.voids.progress(held.id) if held.act is Act.VOID_WINDOW else ()
+    order = await _order_behind(request, me, held)
+    return show(
+        request,
+        me,
+        "admin_request.html",
+        asked=held,
+        why_not=against,
+        progress=progress,
+        order=order,
+        facts=facts(held.preview),
+        tables=tables(held.preview),
+        money_of=Money,
+    )
+
+
+@form(Right.DECIDE, proof=True)
+async def decision(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """Agree or turn down, as the second person."""
+    request_id, said = read_id(request, "request_id"), fields.get("decision")
+    if request_id is None or said not in ("approve", "reject"):
+        return say(request, 400, "unreadable", me)
+    try:
+        await decide(request.app[DESK], request.app[HOUSE], me, request_id, approve=said == "approve")
+    except ActRefused as error:
+        return refused(request, me, error)
+    return see_other(f"{REQUESTS}/{request_id}")
+
+
+def facts(preview: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """The single facts of a preview, amounts as money; instants as such."""
+    found: list[tuple[str, object]] = []
+    for name, value in preview.items():
+        if name == "amount_minor" and preview.get("currency") in EXPONENTS:
+            found.append(("amount", Money(int(value), str(preview["currency"]))))
+        elif name != "currency" and not isinstance(value, Mapping | list) and value not in (None, ""):
+            found.append((name, value))
+    return found
+
+
+def tables(preview: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Mapping[str, int]]]]:
+    """The tables of a preview, such as by candidate."""
+    return [(name, held) for name, held in preview.items() if isinstance(held, Mapping) and held]
+
+
+def in_short(preview: Mapping[str, Any]) -> list[Money]:
+    """The sums that a request is about."""
+    if preview.get("currency") in EXPONENTS and "amount_minor" in preview:
+        return [Money(int(preview["amount_minor"]), str(preview["currency"]))]
+    held = preview.get("currencies")
+    lines = held.items() if isinstance(held, Mapping) else ()
+    return [Money(int(line["money_minor"]), currency) for currency, line in lines if currency in EXPONENTS]
+
+
+async def _order_behind(request: web.Request, me: Me, held: StaffRequest) -> object:
+    """The order that a request is about, as an id, where it is about one."""
+    reads = request.app[DESK].reads
+    said = held.preview.get("payment", held.subject)
+    for word in (held.subject, str(said)):
+        found = await reads.find(word, (), me.scope, limit=1) if len(word) == _UUID_LENGTH else []
+        if found:
+            return found[0].vote_id
+    return None
+
+
+def setup(app: web.Application) -> None:
+    """Serve them. The application needs DESK, HOUSE and mounted pages."""
+    app.router.add_get(ACTS, to_home)
+    app.router.add_post(ACTS, act)
+    app.router.add_get(REQUESTS, requests)
+    app.router.add_get(f"{REQUESTS}/{{request_id}}", one)
+    app.router.add_post(f"{REQUESTS}/{{request_id}}", decision)

@@ -1,0 +1,231 @@
+"""Orders, refunds and what waits, as the back office reads them. Numbers leave masked."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from admin.order_stories import read_story, refund_facts
+from admin.orders_port import Backlog, Closed, HeldPayment, OrderStory, PaymentLine, RefundFacts, Waiting
+from gateway.orders.receipt import read_receipt
+from gateway.orders.store import payer_place, voter_place
+from gateway.storage.audit_log import note
+from gateway.storage.vault import Vault, masked_number
+from gateway.values.money import Money
+from gateway.values.msisdn import Msisdn, read_msisdn
+from payments.acts.request import Scope
+
+_IN_SCOPE: Final = "(cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid))"
+# Of the orders of one number, so many of each kind are looked at.
+_OF_NUMBER: Final = text("""
+(select vote_id from payments where payer_index = any(:indexes) order by placed_at desc limit :limit)
+union (select id from votes where voter_index = any(:indexes) order by placed_at desc limit :limit)
+""")
+_OF_WORD: Final = text("""
+select vote_id from order_keys where receipt = :code or order_code = :code
+union select vote_id from payments where reference = cast(:uuid as uuid)
+union select p.vote_id from refunds r join payments p on p.reference = r.payment_reference
+  where r.reference = cast(:uuid as uuid)
+union select cast(:uuid as uuid) where cast(:uuid as uuid) is not null
+""")
+_OF_OPERATOR: Final = text("""
+select vote_id from payments where provider_reference = :word
+union select p.vote_id from refunds r join payments p on p.reference = r.payment_reference
+  where r.provider_reference = :word or r.manual_reference = :word
+limit 20
+""")
+_OF_LATEST: Final = text("""
+select distinct p.vote_id from (select reference from payment_events order by id desc limit 300) e
+  join payments p on p.reference = e.reference
+""")
+_LINES: Final = text(f"""
+select p.reference, p.vote_id, p.placed_at, c.slug, k.code, k.name, v.quantity, p.amount_minor, p.currency, v.channel,
+  p.provider, p.status, p.payer_cipher, v.receipt
+from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
+  join contests c on c.id = v.contest_id join candidates k on k.id = v.candidate_id
+where v.id = any(:votes) and {_IN_SCOPE} order by p.placed_at desc, p.sent_at desc nulls last limit :limit
+""")
+_NUMBERS: Final = text(f"""
+select v.id, v.voter_cipher, p.reference, p.payer_cipher
+from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at join contests c on c.id = v.contest_id
+where v.id = :vote and {_IN_SCOPE} order by p.sent_at desc nulls last
+""")
+_COUNTS: Final = text(f"""
+select now() as now,
+  (select count(*) from staff_requests r left join contests c on c.slug = r.preview ->> 'contest'
+    where r.status = 'waiting' and {_IN_SCOPE}) as requests,
+  (select count(*) from payments p join contests c on c.id = p.contest_id
+    where p.status = 'held' and {_IN_SCOPE}) as held,
+  (select count(*) from support_tickets t join contests c on c.id = t.contest_id
+    where t.status = 'open' and {_IN_SCOPE}) as tickets
+""")
+_REFUND_SUMS: Final = text(f"""
+select r.status, r.currency, count(*) as many, sum(r.amount_minor) as amount_minor
+from refunds r join contests c on c.id = r.contest_id
+where r.status in ('due', 'sent', 'manual') and {_IN_SCOPE} group by 1, 2 order by 1, 2
+""")
+# Each branch reads a partial index.
+_BACKLOG: Final = text(f"""
+select b.provider, cast(sum(b.counting) as bigint) as counting, min(b.since) as since,
+  cast(sum(b.asked) as bigint) as asked
+from (
+  select provider, contest_id, count(*) as counting, min(confirmed_at) as since, 0 as asked
+  from payments where status = 'confirmed' group by 1, 2
+  union all
+  select provider, contest_id, 0, null, count(*) from payments where status in ('sent', 'pending') group by 1, 2) b
+  join contests c on c.id = b.contest_id
+where {_IN_SCOPE} group by 1 order by 1
+""")
+_DIFFERENCES: Final = text("""
+select provider, count(*) as many from differences where status = 'open' group by 1 order by 1
+""")
+_CLOSED: Final = text("""
+select account, closed_until, reason from account_health where closed_until > now() order by account
+""")
+_HELD: Final = text(f"""
+select p.reference, p.vote_id, p.provider, coalesce(p.received_minor, p.amount_minor) as amount_minor,
+  coalesce(p.received_currency, p.currency) as currency, p.reason, p.confirmed_at, c.slug, k.code, v.quantity
+from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+  join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
+where p.status = 'held' and {_IN_SCOPE} order by p.confirmed_at limit :limit
+""")
+_REFUNDS: Final = text(f"""
+select r.reference, r.payment_reference, r.status, r.provider, r.amount_minor, r.currency, r.reason, r.reason_code,
+  r.requested_by, r.created_at, r.done_at, coalesce(r.manual_reference, r.provider_reference) as theirs, c.slug
+from refunds r join contests c on c.id = r.contest_id
+where r.status = any(:statuses) and {_IN_SCOPE}
+order by r.status = 'manual' desc, r.created_at limit :limit
+""")
+
+
+class PostgresBackOffice:
+    """`BackOffice`."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+        self._engine = engine
+        self._vault = vault
+
+    async def find(self, word: str, countries: Sequence[str], scope: Scope, *, limit: int = 100) -> list[PaymentLine]:
+        """Payments by number, receipt, order code, our reference or the operator's; the newest first."""
+        typed = word.strip()
+        if not typed:
+            return []
+        values = {"code": read_receipt(typed) or typed.upper(), "uuid": _uuid(typed)}
+        read = (read_msisdn(typed, country) for country in countries)
+        indexes = {self._vault.index(number.e164) for number in read if isinstance(number, Msisdn)}
+        async with self._engine.connect() as connection:
+            votes = set((await connection.execute(_OF_WORD, values)).scalars())
+            if indexes:
+                asked = {"indexes": list(indexes), "limit": limit}
+                votes |= set((await connection.execute(_OF_NUMBER, asked)).scalars())
+            if not votes and not indexes:
+                votes = set((await connection.execute(_OF_OPERATOR, {"word": typed})).scalars())
+            return await self._lines(connection, votes, scope, limit)
+
+    async def latest(self, scope: Scope, *, limit: int = 30) -> list[PaymentLine]:
+        """The payments in which something happened last."""
+        async with self._engine.connect() as connection:
+            votes = set((await connection.execute(_OF_LATEST)).scalars())
+            return await self._lines(connection, votes, scope, limit)
+
+    async def story(self, vote_id: UUID, scope: Scope) -> OrderStory | None:
+        """Everything about one order."""
+        async with self._engine.connect() as connection:
+            return await read_story(connection, self._vault, vote_id, scope)
+
+    async def show_number(self, vote_id: UUID, scope: Scope, *, person: str, reason: str) -> Mapping[str, str] | None:
+        """Whole numbers of an order, after a line in the audit log."""
+        async with self._engine.begin() as connection:
+            rows = (await connection.execute(_NUMBERS, {"vote": vote_id, "scope": scope})).all()
+            if not rows:
+                return None
+            numbers = {}
+            if rows[0].voter_cipher is not None:
+                numbers["voter"] = self._vault.open(rows[0].voter_cipher, voter_place(vote_id))
+            payer = next((row for row in rows if row.payer_cipher is not None), None)
+            if payer is not None:
+                numbers["payer"] = self._vault.open(payer.payer_cipher, payer_place(payer.reference))
+            detail = {"reason": reason, "shown": sorted(numbers)}
+            await note(connection, actor=person, act="number.shown", subject=str(vote_id), detail=detail)
+        return numbers
+
+    async def waiting(self, scope: Scope) -> Waiting:
+        """What waits."""
+        asked = {"scope": scope}
+        async with self._engine.connect() as connection:
+            counts = (await connection.execute(_COUNTS, asked)).one()
+            sums = (await connection.execute(_REFUND_SUMS, asked)).all()
+            backlog = (await connection.execute(_BACKLOG, asked)).all()
+            differences = [] if scope else (await connection.execute(_DIFFERENCES)).all()
+            closed = (await connection.execute(_CLOSED)).all()
+        refunds: dict[str, list[tuple[int, Money]]] = {}
+        for row in sums:
+            refunds.setdefault(row.status, []).append((row.many, Money(int(row.amount_minor), row.currency)))
+        return Waiting(
+            now=counts.now,
+            requests=counts.requests,
+            held=counts.held,
+            tickets=counts.tickets,
+            refunds=refunds,
+            differences={row.provider: row.many for row in differences},
+            backlog=[Backlog(row.provider, row.counting, row.since, row.asked) for row in backlog],
+            closed=[Closed(row.account, row.closed_until, row.reason) for row in closed],
+        )
+
+    async def held(self, scope: Scope, *, limit: int = 200) -> list[HeldPayment]:
+        """Payments that wait for a person, the oldest first."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(_HELD, {"scope": scope, "limit": limit})
+            return [
+                HeldPayment(
+                    row.reference,
+                    row.vote_id,
+                    row.slug,
+                    row.code,
+                    row.quantity,
+                    row.provider,
+                    Money(row.amount_minor, row.currency),
+                    row.reason,
+                    row.confirmed_at,
+                )
+                for row in rows
+            ]
+
+    async def refunds(self, scope: Scope, *, statuses: Sequence[str], limit: int = 200) -> list[RefundFacts]:
+        """Refunds of these statuses."""
+        async with self._engine.connect() as connection:
+            asked = {"scope": scope, "statuses": list(statuses), "limit": limit}
+            return [refund_facts(row) for row in await connection.execute(_REFUNDS, asked)]
+
+    async def _lines(
+        self, connection: AsyncConnection, votes: set[UUID], scope: Scope, limit: int
+    ) -> list[PaymentLine]:
+        asked = {"votes": list(votes), "scope": scope, "limit": limit}
+        rows = (await connection.execute(_LINES, asked)).all() if votes else []
+        return [self._line(row) for row in rows]
+
+    def _line(self, row: Row[Any]) -> PaymentLine:
+        return PaymentLine(
+            reference=row.reference,
+            vote_id=row.vote_id,
+            placed_at=row.placed_at,
+            contest=row.slug,
+            candidate_code=row.code,
+            candidate_name=row.name,
+            votes=row.quantity,
+            amount=Money(row.amount_minor, row.currency),
+            channel=row.channel,
+            provider=row.provider,
+            status=row.status,
+            payer=masked_number(self._vault, row.payer_cipher, payer_place(row.reference)),
+            receipt=row.receipt,
+        )
+
+
+def _uuid(typed: str) -> UUID | None:
+    try:
+        return UUID(typed)
+    except ValueError:
+        return None

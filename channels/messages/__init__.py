@@ -1,0 +1,1 @@
+"""Texts to voters: the outbox, what comes in, and who is reminded."""

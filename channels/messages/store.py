@@ -1,0 +1,402 @@
+"""Texts out and in: an outbox under leases, inbound texts and delivery reports as received."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from channels.messages.incoming import IncomingText
+from channels.messages.port import DueMessage, SentMessage
+from channels.messages.texting import DELIVERED, UNDELIVERED, Routes, after, country_of, is_asked_for, quiet_until
+from gateway.contests.directory import DIAL_CODE
+from gateway.orders.rules import PAYMENT_URL
+from gateway.orders.store import payer_place, secrets_place, voter_place
+from gateway.storage.conversation_tables import recipient_place, sender_place
+from gateway.storage.rows import document, recordset
+from gateway.storage.set_aside import READ_AGAIN_SECONDS, SHOWN_SECONDS, Kind, each_read, set_aside
+from gateway.storage.vault import Vault, fingerprint
+from gateway.values.money import Money
+
+LEASE_SECONDS: Final = 60
+# A text of unknown fate is looked at so often, for so long; after that it stays unknown.
+LOOK_AGAIN_SECONDS: Final = 600
+LOOK_SECONDS_MAX: Final = 24 * 3600
+# A text that nobody can carry waits for somebody to set up a carrier.
+NO_CARRIER_SECONDS: Final = 3600
+
+_FINAL: Final = ", ".join(f"'{word}'" for word in sorted({DELIVERED, *UNDELIVERED}))
+
+# Who was killed between sending and writing may have sent, unless a report came meanwhile: then it did.
+_LEASES_OUT: Final = text("""
+update messages_out set status = case when delivery_status is null then 'unknown' else 'sent' end,
+  next_try_at = case when delivery_status is null then sent_at + make_interval(secs => :unknown) end
+where status = 'sending' and next_try_at <= now()
+""")
+
+# A report of that carrier for that number which belongs to no other text of ours proves that it was
+# sent. While another text to it is under way, whose id is not known yet, nothing is concluded.
+_FOUND_SENT: Final = text("""
+with open as materialized (
+  select id, status, carrier, recipient_index, sent_at from messages_out
+  where status in ('sending', 'unknown') and next_try_at is not null)
+update messages_out m set status = 'sent', carrier_message_id = f.carrier_message_id, delivery_status = f.status,
+  delivery_at = f.received_at, next_try_at = null, last_error = null
+from (
+  select distinct on (d.id) u.id as message, d.* from open u join lateral (
+    select r.* from delivery_reports r
+    where r.carrier = u.carrier and r.phone_index = u.recipient_index and r.received_at >= u.sent_at
+      and not exists (select 1 from messages_out o
+        where o.carrier = r.carrier and o.carrier_message_id = r.carrier_message_id)
+    order by r.id limit 1) d on true
+  where u.status = 'unknown' and not exists (select 1 from open s
+    where s.status = 'sending' and s.recipient_index = u.recipient_index)
+  order by d.id, u.sent_at) f
+where m.id = f.message and m.status = 'unknown'
+""")
+
+# Only a carrier that reports on later texts and is silent about this one did not get it. Its newest reports are
+# looked at first: the first of a later text is enough.
+_STILL_UNKNOWN: Final = text("""
+update messages_out m set next_try_at = case when sent_at > now() - make_interval(secs => :longest)
+  then now() + make_interval(secs => :again) end
+where status = 'unknown' and next_try_at <= now() and (
+  select d.id from delivery_reports d
+    join messages_out o on o.carrier = d.carrier and o.carrier_message_id = d.carrier_message_id
+  where d.carrier = m.carrier and d.received_at > m.sent_at and o.sent_at > m.sent_at and o.status = 'sent'
+  order by d.received_at desc limit 1) is null
+""")
+
+_DUE: Final = text(f"""
+with due as (
+  select id from messages_out where status in ('due', 'unknown') and next_try_at <= now()
+  order by next_try_at limit :limit for update skip locked)
+select m.id, m.kind, m.language, m.params, m.status, m.carrier, m.attempts, m.chat_id, m.recipient_cipher,
+  m.payment_reference, v.id as vote_id, v.voter_cipher, v.quantity, v.receipt, v.amount_minor, v.currency,
+  p.payer_cipher, p.secrets_cipher, p.method, p.received_minor, p.received_currency,
+  v.voter_index <> p.payer_index as paid_elsewhere,
+  k.code as candidate_code, k.name as candidate_name, c.name as contest_name, c.country, c.short_code,
+  {DIAL_CODE} as dial_code
+from due join messages_out m using (id)
+  left join payments p on p.reference = m.payment_reference
+  left join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+  left join candidates k on k.id = v.candidate_id left join contests c on c.id = v.contest_id
+order by m.created_at
+""")
+
+# Our own id stands in for the carrier's until that is known: carriers that let us name a text report by it.
+_TAKEN: Final = (("id", "uuid"), ("carrier", "text"))
+_TAKE: Final = text(f"""
+update messages_out m set status = 'sending', attempts = attempts + 1, sent_at = now(), carrier = t.carrier,
+  carrier_message_id = m.id::text, delivery_status = null, delivery_at = null,
+  next_try_at = now() + make_interval(secs => :lease)
+from {recordset(_TAKEN, "t")} where m.id = t.id
+""")
+
+_PUT: Final = (("id", "uuid"), ("until", "timestamptz"), ("error", "text"))
+_PUT_OFF: Final = text(f"""
+update messages_out m set status = case when h.until is null then 'refused' else 'due' end,
+  next_try_at = h.until, last_error = h.error
+from {recordset(_PUT, "h")} where m.id = h.id
+""")
+
+_OPTED_OUT: Final = text("""
+select phone_index from text_opt_outs where phone_index = any(cast(:numbers as bytea[]))
+""")
+
+_SENT: Final = (
+    ("id", "uuid"),
+    ("attempts", "integer"),
+    ("status", "text"),
+    ("carrier", "text"),
+    ("carrier_message_id", "text"),
+    ("parts", "integer"),
+    ("cost", "text"),
+    ("error", "text"),
+    ("retry_seconds", "integer"),
+)
+# Also for one whose lease ran out while the carrier thought: the answer to the same try settles it. A
+# report that was there before the answer is shown; of several the one that says most.
+_RECORD_SENT: Final = text(f"""
+update messages_out m set
+  status = case when s.status = 'unknown' and m.delivery_status is not null then 'sent' else s.status end,
+  carrier = s.carrier, carrier_message_id = coalesce(s.carrier_message_id, m.carrier_message_id),
+  parts = s.parts, cost = s.cost, last_error = coalesce(s.error, m.last_error),
+  next_try_at = case when s.status = 'unknown' and m.delivery_status is not null then null
+    when s.status = 'unknown' then m.sent_at + make_interval(secs => s.retry_seconds)
+    else now() + make_interval(secs => s.retry_seconds) end,
+  delivery_status = coalesce(m.delivery_status, r.status), delivery_at = coalesce(m.delivery_at, r.received_at)
+from {recordset(_SENT, "s")} left join lateral (
+  select d.status, d.received_at from delivery_reports d
+  where d.carrier = s.carrier and d.carrier_message_id = s.carrier_message_id
+  order by d.status = '{DELIVERED}' desc, d.status in ({_FINAL}) desc, d.id desc limit 1) r on true
+where m.id = s.id and m.attempts = s.attempts and m.status in ('sending', 'unknown')
+""")
+
+_STORE_IN: Final = text("""
+insert into messages_in (carrier, carrier_id, sender_index, sender_cipher, recipient, text, text_hash, network)
+values (:carrier, :carrier_id, :sender_index, :sender_cipher, :recipient, :text, :text_hash, :network)
+on conflict do nothing
+""")
+
+_DUE_IN: Final = text("""
+select m.*, (select l.language from chosen_languages l where l.phone_index = m.sender_index) as language,
+  (select f.carrier_id from messages_in f
+    where f.sender_index = m.sender_index and f.recipient = m.recipient and f.text_hash = m.text_hash
+      and f.received_at between m.received_at - interval '3 minutes' and m.received_at
+    order by f.received_at, f.carrier_id limit 1) as first_carrier_id
+from messages_in m where handled_at is null order by received_at limit :limit
+""")
+
+_HANDLED: Final = text("""
+update messages_in set handled_at = now(), outcome = :outcome
+where carrier = :carrier and carrier_id = :carrier_id and handled_at is null
+""")
+
+_REPLY: Final = text("""
+insert into messages_out (id, kind, key, recipient_index, recipient_cipher, language, params)
+values (:id, 'reply', :key, :recipient_index, :recipient_cipher, :language, :params)
+on conflict (kind, key) do nothing
+""").bindparams(bindparam("params", type_=JSONB))
+
+# A final word stays, but for the news that it arrived after all. A report for a text of unknown fate
+# proves that it was sent.
+_REPORT: Final = text(f"""
+with kept as (
+  insert into delivery_reports (carrier, carrier_message_id, status, failure, phone_index)
+  values (cast(:carrier as text), cast(:message_id as text), cast(:status as text), :failure, :phone_index))
+update messages_out set delivery_status = cast(:status as text), delivery_at = now(),
+  status = case when status = 'unknown' then 'sent' else status end,
+  next_try_at = case when status = 'unknown' then null else next_try_at end
+where carrier = cast(:carrier as text) and carrier_message_id = cast(:message_id as text)
+  and (coalesce(delivery_status, '') not in ({_FINAL})
+    or cast(:status as text) = '{DELIVERED}' and delivery_status <> '{DELIVERED}')
+  and status in ('sending', 'unknown', 'sent')
+""")
+
+
+def _carrier(row: Row[Any], ways: Sequence[str], texts: Sequence[str]) -> str:
+    """Who sends this row now: the one written down for it, else the first choice. A text that an
+    unanswering carrier proved not to have sent goes by the next one."""
+    if row.carrier not in ways:
+        return ways[0] if ways else ""
+    if row.status == "unknown":
+        return after(row.carrier, texts if row.carrier in texts else ways)
+    return str(row.carrier)
+
+
+class InboundText:
+    """A stored text that waits for its answer. `first_id`: the carrier's id of the first equal text
+    of this sender within three minutes, itself included. `language`: the one that the sender chose."""
+
+    def __init__(self, row: Row[Any], sender: str) -> None:
+        self.text = IncomingText(row.carrier, row.carrier_id, sender, row.recipient, row.text, row.network)
+        self.received_at = row.received_at
+        self.first_id: str = row.first_carrier_id
+        self.language: str | None = row.language
+
+
+class PostgresMessages:
+    """`MessageStore` on PostgreSQL, and the inbound side."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault, public_url: str) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._public_url = public_url
+
+    async def claim_due(self, limit: int, routes: Routes) -> list[DueMessage]:
+        """Take due texts under a lease, see `MessageStore`."""
+        async with self._engine.begin() as connection:
+            await connection.execute(_LEASES_OUT, {"unknown": LOOK_AGAIN_SECONDS})
+            await connection.execute(_FOUND_SENT)
+            await connection.execute(_STILL_UNKNOWN, {"longest": LOOK_SECONDS_MAX, "again": LOOK_AGAIN_SECONDS})
+            rows = (await connection.execute(_DUE, {"limit": limit})).all()
+            if not rows:
+                return []
+            due, broken = each_read(rows, lambda row: self._due(row, routes))
+            held = await self._held(connection, due)
+            held |= await self._unreadable(connection, broken)
+            taken = [message for message in due if message.id not in held]
+            await connection.execute(_PUT_OFF, document(held.values()))
+            places = [{"id": message.id, "carrier": message.carrier} for message in taken]
+            await connection.execute(_TAKE, {**document(places), "lease": LEASE_SECONDS})
+        return taken
+
+    async def _held(self, connection: AsyncConnection, due: Sequence[DueMessage]) -> dict[UUID, dict[str, object]]:
+        """Those that are not sent now: for good (`until` None) or before a moment, and why."""
+        now = (await connection.execute(text("select now()"))).scalar_one()
+        unasked = {m.id: self._vault.index(m.to) for m in due if m.to and not is_asked_for(m.kind)}
+        found = await connection.execute(_OPTED_OUT, {"numbers": list(unasked.values())}) if unasked else ()
+        stopped = {bytes(row.phone_index) for row in found}
+        held: dict[UUID, dict[str, object]] = {}
+        for message in due:
+            until: datetime | None
+            if not message.ways:
+                until, why = now + timedelta(seconds=NO_CARRIER_SECONDS), "no carrier"
+            elif unasked.get(message.id) in stopped:
+                until, why = None, "opted out"
+            elif (until := quiet_until(message.kind, country_of(message.to), now)) is not None:
+                why = "quiet hours"
+            else:
+                continue
+            held[message.id] = {"id": message.id, "until": until, "error": why}
+        return held
+
+    @staticmethod
+    async def _unreadable(
+        connection: AsyncConnection, broken: Sequence[tuple[Row[Any], Exception]]
+    ) -> dict[UUID, dict[str, object]]:
+        if not broken:
+            return {}
+        await set_aside(connection, Kind.TEXT_OUT, [(str(row.id), error) for row, error in broken])
+        now = (await connection.execute(text("select now()"))).scalar_one()
+        later = now + timedelta(seconds=READ_AGAIN_SECONDS)
+        return {row.id: {"id": row.id, "until": later, "error": "set aside"} for row, _ in broken}
+
+    def _due(self, row: Row[Any], routes: Routes) -> DueMessage:
+        to = self._number(row)
+        ways = routes.ways(to, row.chat_id)
+        return DueMessage(
+            id=row.id,
+            vote_id=row.vote_id,
+            kind=row.kind,
+            to=to,
+            language=row.language,
+            params=row.params if row.payment_reference is None else self._facts(row),
+            attempts=row.attempts + 1,
+            carrier=_carrier(row, ways, routes.ways(to, None)),
+            ways=ways,
+            chat_id=row.chat_id,
+        )
+
+    def _number(self, row: Row[Any]) -> str:
+        """Where a text goes; empty when only a chat is known. Who votes in a chat gets texts only on a
+        number that is known to be theirs, not on whichever one pays."""
+        if row.recipient_cipher is not None:
+            return self._vault.open(bytes(row.recipient_cipher), recipient_place(row.id))
+        if row.voter_cipher is not None:
+            return self._vault.open(bytes(row.voter_cipher), voter_place(row.vote_id))
+        if row.payer_cipher is None or row.chat_id is not None:
+            return ""
+        return self._vault.open(bytes(row.payer_cipher), payer_place(row.payment_reference))
+
+    def _facts(self, row: Row[Any]) -> dict[str, object]:
+        asked = Money(row.amount_minor, row.currency)
+        received = Money(row.received_minor, row.received_currency) if row.received_minor is not None else asked
+        facts: dict[str, object] = {
+            "candidate_code": row.candidate_code,
+            "candidate_name": row.candidate_name,
+            "contest_name": row.contest_name,
+            "country": row.country,
+            "service_code": row.dial_code,
+            "short_code": row.short_code,
+            "quantity": row.quantity,
+            "amount": (received if row.kind in ("refund_pending", "refunded") else asked).spoken(),
+            "wallet": row.method,
+            "paid_elsewhere": bool(row.paid_elsewhere),
+            "receipt": row.receipt,
+            "verify_url": f"{self._public_url}/verify/{row.receipt}",
+            **row.params,
+        }
+        if row.kind == "payment_link" and row.secrets_cipher is not None:
+            held = orjson.loads(self._vault.open(bytes(row.secrets_cipher), secrets_place(row.payment_reference)))
+            facts["payment_url"] = held[PAYMENT_URL]
+        return facts
+
+    async def record_sent(self, results: Sequence[SentMessage]) -> None:
+        """Store what the carrier said."""
+        if not results:
+            return
+        rows = [{name: getattr(r, name) for name, _ in _SENT} for r in results]
+        async with self._engine.begin() as connection:
+            await connection.execute(_RECORD_SENT, document(rows))
+
+    async def store_text(self, incoming: IncomingText) -> bool:
+        """Keep a text; False when its id was stored before."""
+        place = sender_place(incoming.carrier, incoming.carrier_id)
+        async with self._engine.begin() as connection:
+            done = await connection.execute(
+                _STORE_IN,
+                {
+                    "carrier": incoming.carrier,
+                    "carrier_id": incoming.carrier_id,
+                    "sender_index": self._vault.index(incoming.sender),
+                    "sender_cipher": self._vault.seal(incoming.sender, place),
+                    "recipient": incoming.recipient,
+                    "text": incoming.text,
+                    "text_hash": fingerprint(" ".join(incoming.text.lower().split()).encode()),
+                    "network": incoming.network,
+                },
+            )
+        return bool(done.rowcount)
+
+    async def due_texts(self, limit: int) -> list[InboundText]:
+        """Texts that nobody has answered yet, oldest first."""
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_DUE_IN, {"limit": limit})).all()
+        found, broken = each_read(rows, self._inbound)
+        if broken:
+            async with self._engine.begin() as connection:
+                kept = [(f"{row.carrier}:{row.carrier_id}", error) for row, error in broken]
+                await set_aside(connection, Kind.TEXT_IN, kept, SHOWN_SECONDS)
+                for row, _ in broken:
+                    handled = {"carrier": row.carrier, "carrier_id": row.carrier_id, "outcome": "set aside"}
+                    await connection.execute(_HANDLED, handled)
+        return found
+
+    def _inbound(self, row: Row[Any]) -> InboundText:
+        place = sender_place(row.carrier, row.carrier_id)
+        return InboundText(row, self._vault.open(bytes(row.sender_cipher), place))
+
+    async def answered(
+        self,
+        incoming: InboundText,
+        outcome: str,
+        reply: tuple[UUID, str, dict[str, object]] | None,
+        opt_out: bool | None = None,
+    ) -> None:
+        """Mark a text as answered; `reply`: id, language and params of the text that goes back."""
+        held = incoming.text
+        index = self._vault.index(held.sender)
+        async with self._engine.begin() as connection:
+            if reply:
+                message_id, language, params = reply
+                await connection.execute(
+                    _REPLY,
+                    {
+                        "id": message_id,
+                        "key": f"{held.carrier}:{held.carrier_id}",
+                        "recipient_index": index,
+                        "recipient_cipher": self._vault.seal(held.sender, recipient_place(message_id)),
+                        "language": language,
+                        "params": params,
+                    },
+                )
+            if opt_out is True:
+                await connection.execute(
+                    text("insert into text_opt_outs (phone_index) values (:index) on conflict do nothing"),
+                    {"index": index},
+                )
+            elif opt_out is False:
+                await connection.execute(text("delete from text_opt_outs where phone_index = :index"), {"index": index})
+            await connection.execute(
+                _HANDLED, {"outcome": outcome, "carrier": held.carrier, "carrier_id": held.carrier_id}
+            )
+
+    async def store_report(self, carrier: str, message_id: str, status: str, phone: str, failure: str | None) -> None:
+        """Keep a delivery report and show it on its text, if we know that text."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                _REPORT,
+                {
+                    "carrier": carrier,
+                    "message_id": message_id,
+                    "status": status,
+                    "failure": failure,
+                    "phone_index": self._vault.index(phone) if phone else None,
+                },
+            )

@@ -1,0 +1,260 @@
+"""Telegram updates and chats in PostgreSQL. Bodies and numbers are sealed."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from channels.telegram.port import BoardFace, Chat, KeptUpdate, ShownBoard
+from gateway.storage.coalescer import Coalescer, Overloaded
+from gateway.storage.engine import HouseUnavailable
+from gateway.storage.rows import document, recordset
+from gateway.storage.set_aside import SHOWN_SECONDS, Kind, each_read, set_aside
+from gateway.storage.vault import Vault
+from payments.collection.lifecycle import State, public_status
+from payments.collection.order_views import VoteLine
+
+_LEFT_OVER_LOCK: Final = 0x5907_11_70
+
+_COLUMNS: Final = (("update_id", "bigint"), ("chat_id", "bigint"), ("body_cipher", "bytea"))
+_KEEP: Final = text(f"""
+insert into telegram_updates (update_id, chat_id, body_cipher) select * from {recordset(_COLUMNS)}
+on conflict do nothing returning update_id
+""")
+_HANDLED: Final = text("""
+update telegram_updates set handled_at = now(), outcome = :outcome where update_id = :update_id and handled_at is null
+""")
+# The pause grows with each try, so that one that fails for a while is not tried to the end at once.
+_LEFT_OVER: Final = text("""
+select update_id, body_cipher from telegram_updates
+where handled_at is null and received_at < now() - make_interval(secs => :age * power(6, tries - 1))
+order by update_id limit :limit
+""")
+_TRY_AGAIN: Final = text("update telegram_updates set tries = tries + 1 where update_id = :update_id")
+_GIVE_UP: Final = text("""
+update telegram_updates set handled_at = now(), outcome = case when tries >= :tries then 'set aside' else 'too old' end
+where handled_at is null and (tries >= :tries or received_at < now() - make_interval(secs => :age))
+returning update_id, outcome
+""")
+
+_CHAT: Final = "chat_id, user_id, language, contest_id, phone_cipher"
+_MEET: Final = text(f"""
+insert into telegram_chats as c (chat_id, user_id, language) values (:chat, :user, :language)
+on conflict (chat_id) do update set user_id = :user, seen_at = now(), reachable = true,
+  language = coalesce(c.language, :language)
+returning {_CHAT}
+""")
+_SPEAK: Final = text("update telegram_chats set language = :language, board_hash = null where chat_id = :chat")
+_VISIT: Final = text("update telegram_chats set contest_id = :contest where chat_id = :chat")
+_VERIFY: Final = text("""
+update telegram_chats set phone_index = :index, phone_cipher = :cipher, verified_at = now() where chat_id = :chat
+""")
+_REACHABLE: Final = text("""
+update telegram_chats set reachable = :reachable,
+  board_message_id = case when :reachable then board_message_id end where chat_id = :chat
+""")
+
+_VOTES: Final = text("""
+with mine as (
+  (select id, placed_at from votes where chat_id = :chat order by placed_at desc limit :limit)
+  union
+  (select id, placed_at from votes where voter_index = cast(:index as bytea) order by placed_at desc limit :limit)),
+latest as (select id, placed_at from mine order by placed_at desc limit :limit)
+select v.id, v.quantity, v.receipt, v.placed_at, k.code, k.name, array_agg(p.status) as states
+from latest l join votes v using (id, placed_at)
+  join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
+  join candidates k on k.id = v.candidate_id
+group by v.id, v.quantity, v.receipt, v.placed_at, k.code, k.name order by v.placed_at desc
+""")
+
+_SHOW: Final = text("""
+with before as (select chat_id, board_message_id from telegram_chats where chat_id = :chat for update)
+update telegram_chats c set board_contest_id = :contest, board_message_id = :message, board_hash = :hash,
+  board_until = now() + make_interval(secs => :seconds), board_edited_at = now()
+from before b where c.chat_id = b.chat_id returning b.board_message_id
+""")
+_BOARD: Final = "c.chat_id, c.board_message_id, c.board_contest_id, c.language"
+_FACES: Final = (("contest_id", "uuid"), ("language", "text"), ("hash", "bytea"))
+_STALE: Final = text(f"""
+with due as (
+  select c.chat_id, f.hash from telegram_chats c
+    join {recordset(_FACES, "f")} on f.contest_id = c.board_contest_id and f.language = c.language
+  where c.board_message_id is not null and c.board_until > now() and c.reachable
+    and c.board_hash is distinct from f.hash and c.board_edited_at <= now() - make_interval(secs => :every)
+  order by c.board_edited_at limit :limit for update of c skip locked)
+update telegram_chats c set board_hash = d.hash, board_edited_at = now() from due d where c.chat_id = d.chat_id
+returning {_BOARD}
+""")
+_FORGET_TEXT: Final = text("update telegram_chats set board_hash = null where chat_id = :chat")
+_ENDED: Final = text("""
+with over as (
+  select chat_id, board_message_id from telegram_chats
+  where board_message_id is not null and board_until <= now() order by board_until limit :limit
+  for update skip locked)
+update telegram_chats c set board_message_id = null from over o where c.chat_id = o.chat_id
+returning c.chat_id, o.board_message_id, c.board_contest_id, c.language
+""")
+
+
+class TriedTooOften(Exception):
+    """An update whose tries all failed for a passing reason."""
+
+
+class PostgresTelegram:
+    """`UpdateStore` and `ChatStore`. `auto` commits each statement by itself."""
+
+    def __init__(self, auto: AsyncEngine, vault: Vault) -> None:
+        self._auto = auto
+        self._vault = vault
+        self._keeps: Coalescer[tuple[int, int | None, bytes], bool] = Coalescer(self._keep, batch_max=200, lanes=2)
+
+    async def keep(self, update_id: int, chat_id: int | None, body: bytes) -> bool:
+        """Durable when it returns; False when this update was kept before."""
+        sealed = self._vault.seal(body.decode(), body_place(update_id))
+        try:
+            return await self._keeps.do((update_id, chat_id, sealed))
+        except (Overloaded, SQLAlchemyError, OSError) as error:
+            raise HouseUnavailable(type(error).__name__) from error
+
+    async def _keep(self, updates: list[tuple[int, int | None, bytes]]) -> list[bool]:
+        # The same update twice in a batch is new once.
+        first = {update_id: (update_id, chat_id, sealed) for update_id, chat_id, sealed in reversed(updates)}
+        rows = [dict(zip((name for name, _ in _COLUMNS), values, strict=True)) for values in first.values()]
+        async with self._auto.connect() as connection:
+            new = set((await connection.execute(_KEEP, document(rows))).scalars())
+        told = []
+        for update_id, _, _ in updates:
+            told.append(update_id in new)
+            new.discard(update_id)
+        return told
+
+    async def handled(self, update_id: int, outcome: str) -> None:
+        """Nobody needs to look at it again."""
+        await self._run(_HANDLED, update_id=update_id, outcome=outcome)
+
+    async def left_over(self, older_than_seconds: float, limit: int) -> list[KeptUpdate]:
+        """Updates that nobody has handled in this time, in their order."""
+        found, broken = each_read(await self._run(_LEFT_OVER, age=older_than_seconds, limit=limit), self._opened)
+        if broken:
+            async with self._connect() as connection:
+                kept = [(str(row.update_id), error) for row, error in broken]
+                await set_aside(connection, Kind.UPDATE, kept, SHOWN_SECONDS)
+            for row, _ in broken:
+                await self.handled(row.update_id, "set aside")
+        return found
+
+    def _opened(self, row: Row[Any]) -> KeptUpdate:
+        return KeptUpdate(row.update_id, self._vault.open(bytes(row.body_cipher), body_place(row.update_id)).encode())
+
+    async def try_again(self, update_id: int) -> None:
+        """Count one more try of an update."""
+        await self._run(_TRY_AGAIN, update_id=update_id)
+
+    async def give_up(self, older_than_seconds: float, tries_max: int) -> dict[int, str]:
+        """End what is too old to be answered, and what was tried so often."""
+        rows = await self._run(_GIVE_UP, age=older_than_seconds, tries=tries_max)
+        failed = [(str(row.update_id), TriedTooOften()) for row in rows if row.outcome == "set aside"]
+        if failed:
+            async with self._connect() as connection:
+                await set_aside(connection, Kind.UPDATE, failed, SHOWN_SECONDS)
+        return {row.update_id: row.outcome for row in rows}
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncIterator[bool]:
+        """Hold the lock of whoever handles what is left over."""
+        async with self._connect() as connection:
+            words = {"key": _LEFT_OVER_LOCK}
+            got = (await connection.execute(text("select pg_try_advisory_lock(:key)"), words)).scalar()
+            try:
+                yield bool(got)
+            finally:
+                if got:
+                    await connection.execute(text("select pg_advisory_unlock(:key)"), words)
+
+    async def meet(self, chat_id: int, user_id: int, language: str) -> Chat:
+        """The chat, seen now."""
+        (row,) = await self._run(_MEET, chat=chat_id, user=user_id, language=language)
+        phone = self._vault.open(bytes(row.phone_cipher), phone_place(chat_id)) if row.phone_cipher else None
+        return Chat(row.chat_id, row.user_id, row.language, row.contest_id, phone)
+
+    async def speak(self, chat_id: int, language: str) -> None:
+        """The voter chose a language."""
+        await self._run(_SPEAK, chat=chat_id, language=language)
+
+    async def visit(self, chat_id: int, contest_id: UUID) -> None:
+        """The voter looks at this contest."""
+        await self._run(_VISIT, chat=chat_id, contest=contest_id)
+
+    async def verify(self, chat_id: int, phone: str) -> None:
+        """The voter proved to hold this number."""
+        sealed = self._vault.seal(phone, phone_place(chat_id))
+        await self._run(_VERIFY, chat=chat_id, index=self._vault.index(phone), cipher=sealed)
+
+    async def reachable(self, chat_id: int, *, reachable: bool) -> None:
+        """Whether messages to the chat arrive."""
+        await self._run(_REACHABLE, chat=chat_id, reachable=reachable)
+
+    async def votes_of(self, chat: Chat, limit: int) -> tuple[VoteLine, ...]:
+        """Orders placed in the chat, or by its verified number, newest first."""
+        index = self._vault.index(chat.phone) if chat.phone else None
+        rows = await self._run(_VOTES, chat=chat.chat_id, index=index, limit=limit)
+        return tuple(_line(row) for row in rows)
+
+    async def show_board(self, chat_id: int, message_id: int, face: BoardFace, seconds: float) -> int | None:
+        """From now on this message is the chat's live ranking, for so long."""
+        rows = await self._run(
+            _SHOW, chat=chat_id, contest=face.contest_id, message=message_id, hash=face.hash, seconds=seconds
+        )
+        return rows[0].board_message_id if rows else None
+
+    async def stale_boards(self, faces: Sequence[BoardFace], every_seconds: float, limit: int) -> list[ShownBoard]:
+        """Live boards that show another text than they should, marked as showing it."""
+        shown: list[Mapping[str, Any]] = [
+            {"contest_id": face.contest_id, "language": face.language, "hash": face.hash} for face in faces
+        ]
+        return [_board(row) for row in await self._run(_STALE, **document(shown), every=every_seconds, limit=limit)]
+
+    async def forget_board_text(self, chat_id: int) -> None:
+        """The edit failed: the board is stale again."""
+        await self._run(_FORGET_TEXT, chat=chat_id)
+
+    async def ended_boards(self, limit: int) -> list[ShownBoard]:
+        """Boards whose time is over; they are no longer live."""
+        return [_board(row) for row in await self._run(_ENDED, limit=limit)]
+
+    async def _run(self, statement: Any, **parameters: object) -> list[Row[Any]]:  # noqa: ANN401 - any text()
+        async with self._connect() as connection:
+            done = await connection.execute(statement, parameters)
+            return list(done.all()) if done.returns_rows else []
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._auto.connect() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise HouseUnavailable(type(error).__name__) from error
+
+
+def _line(row: Row[Any]) -> VoteLine:
+    states = [State(word) for word in row.states]
+    receipt = row.receipt if State.SETTLED in states else None
+    return VoteLine(row.code, row.name, row.quantity, public_status(states), receipt, row.placed_at)
+
+
+def _board(row: Row[Any]) -> ShownBoard:
+    return ShownBoard(row.chat_id, row.board_message_id, row.board_contest_id, row.language)
+
+
+def body_place(update_id: int) -> str:
+    """Where the sealed body of an update stands."""
+    return f"telegram_updates.body:{update_id}"
+
+
+def phone_place(chat_id: int) -> str:
+    """Where the sealed number of a chat stands."""
+    return f"telegram_chats.phone:{chat_id}"

@@ -1,0 +1,133 @@
+"""What the house offers to every channel, page and API: one protocol, bound once at start-up.
+
+Reads of contests and rankings are plain attributes of memory (a snapshot a second old at most);
+whatever touches PostgreSQL is awaited.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from aiohttp import web
+
+from channels.messages.dialogues import Reached
+from channels.messages.incoming import IncomingText, Talk
+from gateway.contests.contest import Contest
+from gateway.orders.routing import Rails
+from gateway.orders.rules import PlacedOrder, Refusal, Wish
+from gateway.values.msisdn import Msisdn
+from leaderboard.ranking import Standing
+from payments.collection.callbacks import IncomingCallback, Taken
+from payments.collection.order_views import OrderView, ReceiptView, VoteLine
+from payments.rescue.rules import Claim, Rescue
+
+
+class House(Protocol):
+    """The use cases, bound to their ports."""
+
+    @property
+    def rails(self) -> Rails:
+        """The ways in which money is taken, and what is closed of them now."""
+        ...
+
+    def contests(self) -> tuple[Contest, ...]:
+        """Every published contest."""
+        ...
+
+    def contest(self, slug: str) -> Contest | None:
+        """A contest by the word in its address."""
+        ...
+
+    def contest_by_id(self, contest_id: UUID) -> Contest | None:
+        """A contest by id."""
+        ...
+
+    def contests_by_service_code(self, code: str) -> tuple[Contest, ...]:
+        """Contests that share a USSD service code such as `*789#`."""
+        ...
+
+    def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:
+        """Contests that share an SMS short code."""
+        ...
+
+    def standing(self, slug: str) -> Standing:
+        """The ranking as last published. KeyError for an unknown contest."""
+        ...
+
+    def now(self) -> datetime:
+        """UTC."""
+        ...
+
+    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
+        """Sell. Durable when it returns; the same key gives the same order. HouseUnavailable."""
+        ...
+
+    async def order(self, vote_id: UUID) -> OrderView | None:
+        """What became of an order. HouseUnavailable."""
+        ...
+
+    async def changed_orders(self, known: Mapping[UUID, str]) -> Mapping[UUID, tuple[str, OrderView]]:
+        """Of many orders at once, those that changed since their mark in `known` was handed out (empty:
+        never), each with its new mark. HouseUnavailable."""
+        ...
+
+    async def payment_links(self, vote_ids: Collection[UUID]) -> Mapping[UUID, str]:
+        """Of many orders at once, the operator's pages that are known, whether paid meanwhile or not.
+        HouseUnavailable."""
+        ...
+
+    async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
+        """A number's latest orders in a contest, as voter or as payer. HouseUnavailable."""
+        ...
+
+    async def receipt(self, code: str) -> ReceiptView | None:
+        """The counted vote behind a receipt code whose check character holds. HouseUnavailable."""
+        ...
+
+    async def rescue(self, claim: Claim, language: str) -> Rescue:
+        """What became of the latest payments that this is about, asked of their operators while the caller
+        waits. What they confirm is counted as ever; what stays unclear gets a ticket. HouseUnavailable."""
+        ...
+
+    async def open_ticket(self, claim: Claim, language: str) -> str | None:
+        """Have a person look at these payments; the ticket's number, of the open one if there is one. None
+        where nobody's number is known. HouseUnavailable."""
+        ...
+
+    def number_key(self, number: Msisdn) -> str:
+        """The keyed hash by which something of a number is looked up."""
+        ...
+
+    def note_language(self, voter: Msisdn, language: str) -> None:
+        """A voter chose a language. Kept soon; never blocks and never raises."""
+        ...
+
+    def note_reached(self, reached: Reached) -> None:
+        """A voter chose a candidate and has not bought yet. Kept soon; never blocks and never raises."""
+        ...
+
+    def note_ordered(self, voter: Msisdn, contest_id: UUID) -> None:
+        """A voter bought after all. Never blocks and never raises."""
+        ...
+
+    async def store_callback(self, callback: IncomingCallback) -> Taken:
+        """Durable when it returns that it is stored; judged later. HouseUnavailable."""
+        ...
+
+    async def store_text(self, text: IncomingText) -> bool:
+        """Durable when it returns; answered later. False when this id was stored before."""
+        ...
+
+    async def talk(self, text: IncomingText) -> Talk:
+        """What went before a stored text, between its sender and its short code. HouseUnavailable."""
+        ...
+
+    async def store_delivery_report(
+        self, carrier: str, carrier_message_id: str, status: str, phone: str, failure: str | None
+    ) -> None:
+        """Durable when it returns. Unknown ids and words are stored too. HouseUnavailable."""
+        ...
+
+
+HOUSE: web.AppKey[House] = web.AppKey("house", House)

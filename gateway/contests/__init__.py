@@ -1,0 +1,1 @@
+"""Contests, their candidates and codes."""

@@ -1,0 +1,196 @@
+"""What changes when a contest is to be as a document says, and what must not change.
+
+A candidate's code is for ever: it is neither changed nor given to somebody else, also after that
+candidate was withdrawn. Nobody is deleted: who is not in the document stays as he is.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid5
+
+from gateway.contests.codes import CodesUsedUp, form_fault, next_code, usual_width
+from gateway.contests.contest import Candidate, CandidateStatus, Contest
+from gateway.values.money import Money
+
+# What money was already taken for.
+_FIXED: Final = {"organiser_id": "organiser", "country": "country", "currency": "currency"}
+_NOT_COMPARED: Final = frozenset({"id", "version", "candidates", "_by_code", "organiser_id", "country", "slug"})
+
+
+class ChangeRefused(Exception):
+    """The document asks for what must not be. `faults`: a sentence for each."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A candidate as the document has it. `id`: of somebody who is there already, needed to correct a
+    name. `code` None: the next free one."""
+
+    name: str
+    status: CandidateStatus
+    id: UUID | None = None
+    code: str | None = None
+    photo_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that changes. `before` None: it is new."""
+
+    what: str
+    before: str | None
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`contest`: as it will be. `added` and `changed`: candidates to write. `untouched`: codes that the
+    document does not name. `new`: there is no such contest yet."""
+
+    contest: Contest
+    changes: tuple[Change, ...]
+    added: tuple[Candidate, ...]
+    changed: tuple[Candidate, ...]
+    untouched: tuple[str, ...]
+    new: bool
+
+
+def plan(held: Contest | None, wanted: Contest, entries: Sequence[Entry]) -> Plan:
+    """The way from a contest as it is (None: not yet) to a document. `wanted`: without candidates; its id
+    counts only where there is none yet. Raises ChangeRefused and changes nothing."""
+    base = wanted if held is None else replace(wanted, id=held.id, version=held.version, _by_code={})
+    standing = () if held is None else held.candidates
+    faults = [] if held is None else [*_moved(held, base)]
+    resolved = _Resolver(base, standing)
+    for entry in entries:
+        resolved.take(entry)
+    faults += resolved.faults
+    if base.check_digits:
+        lacking = [c.code for c in standing if form_fault(c.code, check_digits=True)]
+        if lacking and held is not None and not held.check_digits:
+            faults.append(f"check digits cannot begin now: {', '.join(lacking[:3])} was given without one")
+    if faults:
+        raise ChangeRefused(faults)
+    people = tuple(sorted(resolved.people.values(), key=lambda c: c.code))
+    changes = (*_of_contest(held, base), *resolved.changes)
+    version = base.version + 1 if changes else base.version
+    result = replace(base, candidates=people, version=version, _by_code={})
+    untouched = tuple(code for code in resolved.people if code not in resolved.named)
+    return Plan(result, changes, tuple(resolved.added), tuple(resolved.changed), untouched, held is None)
+
+
+def _moved(held: Contest, wanted: Contest) -> Iterator[str]:
+    for name, word in _FIXED.items():
+        if getattr(held, name) != getattr(wanted, name):
+            yield f"the {word} of a contest cannot change: make a new contest"
+
+
+def _of_contest(held: Contest | None, wanted: Contest) -> Iterator[Change]:
+    if held is None:
+        yield Change("contest", None, wanted.name)
+        return
+    for field in fields(Contest):
+        before, after = getattr(held, field.name), getattr(wanted, field.name)
+        if field.name not in _NOT_COMPARED and before != after:
+            yield Change(field.name, _shown(before), _shown(after))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Money):
+        return value.spoken()
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S %Z}"
+    if isinstance(value, Mapping):
+        value = tuple(f"{key}: {text}" for key, text in value.items())
+    if isinstance(value, tuple):
+        value = ", ".join(map(str, value))
+    return "none" if value in (None, "") else str(value)
+
+
+class _Resolver:
+    """Finds for each entry whom it means."""
+
+    def __init__(self, contest: Contest, standing: Sequence[Candidate]) -> None:
+        self._contest = contest
+        self._by_id = {c.id: c for c in standing}
+        self.people = {c.code: c for c in standing}
+        self.named: set[str] = set()
+        self.faults: list[str] = []
+        self.changes: list[Change] = []
+        self.added: list[Candidate] = []
+        self.changed: list[Candidate] = []
+
+    def take(self, entry: Entry) -> None:
+        """Judge one entry; a fault is noted."""
+        held = self._meant(entry)
+        if isinstance(held, str):
+            self.faults.append(held)
+            return
+        code = held.code if held is not None else entry.code or self._next()
+        if code is None:
+            return
+        if code in self.named:
+            self.faults.append(f"code {code} is in the document twice")
+            return
+        self.named.add(code)
+        if held is None:
+            self._add(code, entry)
+        else:
+            self._change(held, entry)
+
+    def _meant(self, entry: Entry) -> Candidate | str | None:
+        """Who is there already, or a fault, or None for somebody new."""
+        if entry.id is not None:
+            found = self._by_id.get(entry.id)
+            if found is None:
+                return f"no candidate of this contest has the id {entry.id}: leave the id out for a new one"
+            if entry.code not in (None, found.code):
+                return f"the code of {found.name} is {found.code} for ever, not {entry.code}"
+            return found
+        if entry.code is None:
+            # Without a code and without an id only the name tells that the document was applied before.
+            same = [c for c in self._by_id.values() if c.name == entry.name]
+            return same[0] if len(same) == 1 else None
+        holder = self.people.get(entry.code)
+        if holder is None or holder.id not in self._by_id or holder.name == entry.name:
+            return holder
+        return (
+            f"code {entry.code} is {holder.name}'s and never {entry.name}'s;"
+            f" to correct the name, keep the id from `spotlight contest export`"
+        )
+
+    def _next(self) -> str | None:
+        used, check_digits = self.people.keys(), self._contest.check_digits
+        try:
+            return next_code(used, usual_width(used, check_digits=check_digits), check_digits=check_digits)
+        except CodesUsedUp as error:
+            self.faults.append(str(error))
+            return None
+
+    def _add(self, code: str, entry: Entry) -> None:
+        if fault := form_fault(code, check_digits=self._contest.check_digits):
+            self.faults.append(f"code {code} ({entry.name}) {fault.value}")
+            return
+        # An id made of the code: a code belongs to one person for ever.
+        person = Candidate(uuid5(self._contest.id, code), code, entry.name, entry.status, entry.photo_url)
+        self.people[code] = person
+        self.added.append(person)
+        self.changes.append(Change(f"candidate {code}", None, f"{entry.name} ({entry.status.value})"))
+
+    def _change(self, held: Candidate, entry: Entry) -> None:
+        wanted = replace(held, name=entry.name, status=entry.status, photo_url=entry.photo_url)
+        for name in ("name", "status", "photo_url"):
+            before, after = getattr(held, name), getattr(wanted, name)
+            if before != after:
+                self.changes.append(
+                    Change(f"candidate {held.code} {name}", str(before or "none"), str(after or "none"))
+                )
+        if wanted != held:
+            self.people[held.code] = wanted
+            self.changed.append(wanted)

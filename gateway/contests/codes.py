@@ -1,0 +1,111 @@
+"""Candidates' codes: which may be given, which is given next, and what a wrong one is.
+
+A code that meant somebody once never means somebody else in its contest, also when that candidate
+was withdrawn. In a contest with check digits a mistyped code is nobody's, so it never votes for
+somebody else.
+"""
+
+from collections.abc import Collection, Iterator
+from enum import StrEnum
+from itertools import combinations
+from typing import Final
+
+from gateway.contests.contest import Contest
+from gateway.values import check_digit
+
+DIGITS_MIN: Final = 2
+DIGITS_MAX: Final = 6
+# `00` leads home on every screen.
+RESERVED_START: Final = "00"
+
+
+class CodeFault(StrEnum):
+    """Why a typed code is nobody's. Each has a phrase, see `phrase_of`."""
+
+    UNKNOWN = "unknown_candidate"
+    MISTYPED = "mistyped_code"
+
+
+class FormFault(StrEnum):
+    """Why a code must not be given to anybody."""
+
+    NOT_DIGITS = "is not made of the digits 0 to 9"
+    MENU_CHOICE = "has one digit, which on a screen is a choice of the menu"
+    TOO_LONG = "has more than six digits"
+    HOME = "begins with 00, which leads to the first screen"
+    CHECK_DIGIT = "does not end in its check digit"
+
+
+class CodesUsedUp(Exception):
+    """Every code of this width is or was somebody's."""
+
+
+def code_fault(contest: Contest, typed: str) -> CodeFault | None:
+    """Why nobody has this code: MISTYPED where its check digit tells so, else UNKNOWN. None when
+    somebody has or had it."""
+    if contest.candidate(typed) is not None:
+        return None
+    if contest.check_digits and not check_digit.holds(typed):
+        return CodeFault.MISTYPED
+    return CodeFault.UNKNOWN
+
+
+def phrase_of(fault: CodeFault) -> str:
+    """Key of the voter's sentence; it takes `code`."""
+    return f"refusal.{fault.value}"
+
+
+def form_fault(code: str, *, check_digits: bool) -> FormFault | None:
+    """Why this cannot be a code of a contest with or without check digits; None when it can."""
+    if not (code.isascii() and code.isdecimal()):
+        return FormFault.NOT_DIGITS
+    if len(code) < DIGITS_MIN:
+        return FormFault.MENU_CHOICE
+    if len(code) > DIGITS_MAX:
+        return FormFault.TOO_LONG
+    if code.startswith(RESERVED_START):
+        return FormFault.HOME
+    if check_digits and not check_digit.holds(code):
+        return FormFault.CHECK_DIGIT
+    return None
+
+
+def next_code(used: Collection[str], width: int, *, check_digits: bool) -> str:
+    """The lowest free code of this width, its check digit included. `used`: every code that the
+    contest ever gave. CodesUsedUp when none is left; ValueError for a width that no code has."""
+    if not DIGITS_MIN <= width <= DIGITS_MAX:
+        raise ValueError(f"a code has {DIGITS_MIN} to {DIGITS_MAX} digits")
+    taken = frozenset(used)
+    for code in _every(width, check_digits=check_digits):
+        if code not in taken and form_fault(code, check_digits=check_digits) is None:
+            return code
+    raise CodesUsedUp(f"no code of {width} digits is left")
+
+
+def _every(width: int, *, check_digits: bool) -> Iterator[str]:
+    own = width - 1 if check_digits else width
+    for number in range(1, 10**own):
+        digits = f"{number:0{own}d}"
+        yield check_digit.with_check_digit(digits) if check_digits else digits
+
+
+def usual_width(codes: Collection[str], *, check_digits: bool) -> int:
+    """How wide the next code should be: as wide as the widest so far."""
+    return max((len(code) for code in codes), default=DIGITS_MIN + check_digits)
+
+
+def one_slip_apart(codes: Collection[str]) -> list[tuple[str, str]]:
+    """Pairs of codes that one wrong digit, or one swap of two neighbours, turns into each other."""
+    return [(one, other) for one, other in combinations(sorted(codes), 2) if _one_slip(one, other)]
+
+
+def _one_slip(one: str, other: str) -> bool:
+    if len(one) != len(other):
+        return False
+    places = [place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
+    if len(places) == 1:
+        return True
+    if len(places) != 2 or places[1] != places[0] + 1:
+        return False
+    first, second = places
+    return one[first] == other[second] and one[second] == other[first]

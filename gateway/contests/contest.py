@@ -1,0 +1,115 @@
+"""A contest and its candidates, as one frozen snapshot that rules and screens read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from gateway.values.money import Money
+
+# Where a contest does not say itself above how many votes a text is asked about.
+CONFIRM_ABOVE: Final = 20
+CONFIRM_ABOVE_PACKS: Final = 10
+
+
+class CandidateStatus(StrEnum):
+    """Only an approved candidate can be voted for."""
+
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Somebody who stands. `code` has two or more digits, unique in the contest for ever, never
+    `00…`. `photo_url`: an https address, or None."""
+
+    id: UUID
+    code: str
+    name: str
+    status: CandidateStatus = CandidateStatus.APPROVED
+    photo_url: str | None = None
+
+    @property
+    def standing(self) -> bool:
+        """Whether votes for this candidate may be sold."""
+        return self.status is CandidateStatus.APPROVED
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What is sold and to whom.
+
+    `late_seconds`: how long after the close a payment that was ordered before it still counts,
+    published with the rules. `check_digits`: codes end in a check digit. `packs`: numbers of votes to
+    offer where they can be chosen. `rules`: a sentence or two by language. `contact`: where a voter
+    finds help. Several contests may share a service code or a short code; `menu_number`: how this one
+    is chosen behind its service code, None while nothing has to be chosen. `confirm_above`: an order by text
+    of more votes is asked about; None: see `asks_above`.
+    """
+
+    id: UUID
+    organiser_id: UUID
+    slug: str
+    name: str
+    country: str
+    price: Money
+    opens_at: datetime
+    closes_at: datetime
+    service_code: str
+    short_code: str
+    keyword: str
+    language: str = "fr"
+    late_seconds: int = 600
+    quantity_max: int = 10_000
+    version: int = 0
+    check_digits: bool = False
+    packs: tuple[int, ...] = ()
+    rules: Mapping[str, str] = field(default_factory=dict, hash=False)
+    contact: str = ""
+    menu_number: int | None = None
+    confirm_above: int | None = None
+    candidates: tuple[Candidate, ...] = ()
+    _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._by_code.update({c.code: c for c in self.candidates})
+
+    @property
+    def currency(self) -> str:
+        """Currency of every amount in this contest."""
+        return self.price.currency
+
+    @property
+    def dial_code(self) -> str:
+        """What to dial for this contest and no other: `*789#`, or `*789*2#` where several share a code."""
+        if self.menu_number is None or not self.service_code:
+            return self.service_code
+        return f"{self.service_code.removesuffix('#')}*{self.menu_number}#"
+
+    @property
+    def asks_above(self) -> int:
+        """Votes above which an order by text is asked about: as the contest says, else ten times its largest
+        pack, else 20."""
+        return self.confirm_above or CONFIRM_ABOVE_PACKS * max(self.packs, default=0) or CONFIRM_ABOVE
+
+    def rules_in(self, language: str) -> str:
+        """Its own words about its rules, in this language or its own; empty where it has none."""
+        return self.rules.get(language) or self.rules.get(self.language) or ""
+
+    def candidate(self, code: str) -> Candidate | None:
+        """The candidate with this code, standing or not; None when there never was one."""
+        return self._by_code.get(code)
+
+    @property
+    def standing(self) -> tuple[Candidate, ...]:
+        """Candidates that can be voted for, in order of their codes."""
+        return tuple(c for c in self.candidates if c.standing)
+
+    def open_at(self, now: datetime) -> bool:
+        """Whether votes are sold at this instant."""
+        return self.opens_at <= now < self.closes_at

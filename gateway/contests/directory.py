@@ -1,0 +1,153 @@
+"""Contests as one snapshot in memory, a second old at most: what every screen and page reads."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Row, func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.contests.contest import Candidate, CandidateStatus, Contest
+from gateway.contests.service_codes import menu_numbers
+from gateway.storage.tables import candidates, contests
+from gateway.values.money import Money
+
+_REFRESH_SECONDS: Final = 1.0
+# What to dial for contest `c`, see `Contest.dial_code`; the numbers are those of `service_codes`.
+DIAL_CODE: Final = """
+  case when c.service_code = '' or (select count(*) from contests o
+      where o.service_code = c.service_code and o.closes_at > now()) < 2 then c.service_code
+    else (select rtrim(c.service_code, '#') || '*' || (count(*) + cast(count(*) > 8 as int)) || '#' from contests o
+      where o.service_code = c.service_code
+        and (o.opens_at, o.slug collate "C") <= (c.opens_at, c.slug collate "C")) end
+"""
+_log = structlog.get_logger(__name__)
+
+
+class ContestDirectory:
+    """Every contest, by each word that may name it. `keep_fresh` runs for the process's life."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._all: tuple[Contest, ...] = ()
+        self._by_slug: dict[str, Contest] = {}
+        self._by_id: dict[UUID, Contest] = {}
+        self._by_service_code: dict[str, tuple[Contest, ...]] = {}
+        self._by_short_code: dict[str, tuple[Contest, ...]] = {}
+
+    def all(self) -> tuple[Contest, ...]:
+        """Every contest, by slug."""
+        return self._all
+
+    def by_slug(self, slug: str) -> Contest | None:
+        """The contest with this word in its address."""
+        return self._by_slug.get(slug)
+
+    def by_id(self, contest_id: UUID) -> Contest | None:
+        """The contest with this id."""
+        return self._by_id.get(contest_id)
+
+    def by_service_code(self, code: str) -> tuple[Contest, ...]:
+        """Contests that share a USSD service code such as `*789#`."""
+        return self._by_service_code.get(code, ())
+
+    def by_short_code(self, short_code: str) -> tuple[Contest, ...]:
+        """Contests that share an SMS short code."""
+        return self._by_short_code.get(short_code, ())
+
+    async def refresh(self) -> None:
+        """Read everything anew."""
+        async with self._engine.connect() as connection:
+            self._replace(await read_contests(connection))
+
+    def _replace(self, found: tuple[Contest, ...]) -> None:
+        if found == self._all:
+            return
+        self._all = found
+        self._by_slug = {c.slug: c for c in found}
+        self._by_id = {c.id: c for c in found}
+        self._by_service_code = _grouped((c.service_code, c) for c in found)
+        self._by_short_code = _grouped((c.short_code, c) for c in found)
+
+    async def refresh_until_there(self) -> None:
+        """The first read, waiting for a database that is only starting."""
+        while True:
+            try:
+                return await self.refresh()
+            except (SQLAlchemyError, OSError) as error:
+                _log.warning("contests_not_read", error=type(error).__name__)
+                await asyncio.sleep(_REFRESH_SECONDS)
+
+    async def keep_fresh(self) -> None:
+        """Refresh each second until cancelled; while PostgreSQL is away the last snapshot stays."""
+        failing = False
+        while True:
+            await asyncio.sleep(_REFRESH_SECONDS)
+            try:
+                await self.refresh()
+                failing = False
+            except (SQLAlchemyError, OSError) as error:
+                if not failing:
+                    _log.warning("contests_stale", error=type(error).__name__)
+                failing = True
+
+
+async def read_contests(connection: AsyncConnection) -> tuple[Contest, ...]:
+    """Every contest with its candidates, by slug. Contests are few and small."""
+    held = (await connection.execute(select(contests).order_by(contests.c.slug))).all()
+    standing = (await connection.execute(select(candidates).order_by(candidates.c.contest_id, candidates.c.code))).all()
+    by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
+    for row in standing:
+        by_contest[row.contest_id].append(
+            Candidate(row.id, row.code, row.name, CandidateStatus(row.status), row.photo_url)
+        )
+    found = tuple(_contest(row, by_contest[row.id]) for row in held)
+    return _with_menu_numbers(found, (await connection.execute(select(func.now()))).scalar_one())
+
+
+def _with_menu_numbers(found: tuple[Contest, ...], now: datetime) -> tuple[Contest, ...]:
+    """Each with the number by which it is chosen, where several share a service code."""
+    numbers: dict[str, int] = {}
+    for code, sharing in _grouped((c.service_code, c) for c in found).items():
+        if code:
+            numbers |= menu_numbers(sharing, now)
+    return tuple(replace(c, menu_number=numbers[c.slug], _by_code={}) if c.slug in numbers else c for c in found)
+
+
+def _grouped(named: Iterable[tuple[str, Contest]]) -> dict[str, tuple[Contest, ...]]:
+    groups: dict[str, list[Contest]] = defaultdict(list)
+    for name, contest in named:
+        groups[name].append(contest)
+    return {name: tuple(sharing) for name, sharing in groups.items()}
+
+
+def _contest(row: Row[Any], standing: Sequence[Candidate]) -> Contest:
+    return Contest(
+        id=row.id,
+        organiser_id=row.organiser_id,
+        slug=row.slug,
+        name=row.name,
+        country=row.country,
+        price=Money(row.price_minor, row.currency),
+        opens_at=row.opens_at,
+        closes_at=row.closes_at,
+        service_code=row.service_code,
+        short_code=row.short_code,
+        keyword=row.keyword,
+        language=row.language,
+        late_seconds=row.late_seconds,
+        quantity_max=row.quantity_max,
+        version=row.version,
+        check_digits=row.check_digits,
+        packs=tuple(row.packs),
+        rules=row.rules,
+        contact=row.contact,
+        confirm_above=row.confirm_above,
+        candidates=tuple(standing),
+    )

@@ -1,0 +1,89 @@
+"""Write a contest as a plan says, with its line in the audit log."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.contests.changes import Plan
+from gateway.contests.contest import Candidate, Contest
+from gateway.storage.tables import audit_log, candidate_totals, candidates, contest_heads, contests, organisers
+
+# Any number: two documents are applied one after the other.
+_APPLY_LOCK = 0x5907_11_A9
+
+
+async def hold_contests(connection: AsyncConnection) -> None:
+    """Wait for whoever else applies a document, until the end of this transaction."""
+    await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _APPLY_LOCK})
+
+
+async def organiser_named(connection: AsyncConnection, slug: str) -> tuple[UUID, str] | None:
+    """Id and name of an organiser."""
+    found = (await connection.execute(select(organisers).where(organisers.c.slug == slug))).one_or_none()
+    return None if found is None else (found.id, found.name)
+
+
+async def organiser_of(connection: AsyncConnection, organiser_id: UUID) -> tuple[str, str]:
+    """Slug and name of an organiser that is there."""
+    found = (await connection.execute(select(organisers).where(organisers.c.id == organiser_id))).one()
+    return found.slug, found.name
+
+
+async def add_organiser(connection: AsyncConnection, organiser_id: UUID, slug: str, name: str) -> None:
+    """A new organiser; one that is there stays."""
+    row = {"id": organiser_id, "slug": slug, "name": name}
+    await connection.execute(upsert(organisers).values(row).on_conflict_do_nothing())
+
+
+async def write_plan(connection: AsyncConnection, plan: Plan, actor: str) -> None:
+    """Make it so. `actor`: who wants it. Raises sqlalchemy.exc.IntegrityError."""
+    contest = plan.contest
+    if plan.new:
+        await connection.execute(insert(contests).values(id=contest.id, **_row(contest)))
+        await connection.execute(insert(contest_heads).values(contest_id=contest.id))
+    else:
+        await connection.execute(update(contests).where(contests.c.id == contest.id).values(_row(contest)))
+    if plan.added:
+        added = [{"id": c.id, "contest_id": contest.id, "code": c.code, **_person(c)} for c in plan.added]
+        await connection.execute(insert(candidates), added)
+        totals = [{"candidate_id": c.id, "contest_id": contest.id} for c in plan.added]
+        await connection.execute(insert(candidate_totals), totals)
+    for candidate in plan.changed:
+        await connection.execute(update(candidates).where(candidates.c.id == candidate.id).values(_person(candidate)))
+    changes = [{"what": c.what, "before": c.before, "after": c.after} for c in plan.changes]
+    detail = {"version": contest.version, "changes": changes}
+    await connection.execute(
+        insert(audit_log).values(actor=actor, act="contest.apply", subject=contest.slug, detail=detail)
+    )
+
+
+def _row(contest: Contest) -> dict[str, Any]:
+    return {
+        "organiser_id": contest.organiser_id,
+        "slug": contest.slug,
+        "name": contest.name,
+        "country": contest.country,
+        "currency": contest.currency,
+        "price_minor": contest.price.amount_minor,
+        "opens_at": contest.opens_at,
+        "closes_at": contest.closes_at,
+        "late_seconds": contest.late_seconds,
+        "quantity_max": contest.quantity_max,
+        "service_code": contest.service_code,
+        "short_code": contest.short_code,
+        "keyword": contest.keyword,
+        "language": contest.language,
+        "version": contest.version,
+        "check_digits": contest.check_digits,
+        "packs": list(contest.packs),
+        "rules": dict(contest.rules),
+        "contact": contest.contact,
+        "confirm_above": contest.confirm_above,
+    }
+
+
+def _person(candidate: Candidate) -> dict[str, Any]:
+    return {"name": candidate.name, "status": candidate.status.value, "photo_url": candidate.photo_url}

@@ -1,0 +1,1 @@
+"""Orders: what may be sold, how it may be paid, and the verb that sells."""

@@ -1,0 +1,103 @@
+"""How often a number may be asked for money: nobody's phone is flooded with prompts through us.
+
+What a payer approved does not count: whoever pays wants to be asked again. Unwanted approval prompts
+are a known fraud on mobile money: the victim is worn down, then called.
+
+An orderer is held to few numbers that do not pay, and an address to few orders: a carrier puts thousands of
+subscribers behind one, so what was paid there makes room for more, and networks that are known to be shared
+have more of it.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from gateway.values.network import Network, comes_from
+from gateway.values.record import record
+
+
+class OrdererKind(StrEnum):
+    """What one orderer is told from another by. Only an address stands for many at once."""
+
+    PHONE = "phone"
+    CHAT = "chat"
+    DEVICE = "device"
+    ADDRESS = "address"
+
+
+@record
+class Orderer:
+    """Who typed the number that pays. `word`: the same for all orders of this orderer. `address`: what the
+    caller's address counts for, where the order came from one."""
+
+    kind: OrdererKind
+    word: str
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptLimits:
+    """Unpaid orders a number may have: `own_*` where the phone itself ordered, `typed_*` where somebody
+    typed its number; `typed_apart`: between two of those. `numbers_an_hour`: different numbers that one
+    orderer may type without one of them paying. `refused_in_a_row`: of a typed number's orders; then none for
+    `silence`, until that phone itself orders or texts, or pays. `of_address`: unpaid orders of an hour that
+    an address may have among the last of twice as many, of one in `shared_networks` `of_shared`. A device
+    whose order was paid within `remembered` is not held to what others at its address do."""
+
+    own_lately: int = 5
+    own_a_day: int = 40
+    typed_lately: int = 2
+    typed_a_day: int = 5
+    typed_apart: timedelta = timedelta(seconds=60)
+    numbers_an_hour: int = 3
+    refused_in_a_row: int = 2
+    of_address: int = 50
+    of_shared: int = 1_000
+    shared_networks: tuple[Network, ...] = ()
+    remembered: timedelta = timedelta(days=30)
+    lately: timedelta = timedelta(minutes=10)
+    silence: timedelta = timedelta(hours=24)
+
+    def allowance(self, address: str) -> int:
+        """Unpaid orders that this address may have."""
+        return self.of_shared if comes_from(address.partition("/")[0], self.shared_networks) else self.of_address
+
+    def placed(self) -> dict[str, Any]:
+        """What is judged where orders are written, by name."""
+        own = ("of_address", "of_shared", "shared_networks")
+        return {**{name: getattr(self, name) for name in self.__slots__ if name not in own}, "limited": self.holds}
+
+    def claimed(self) -> dict[str, Any]:
+        """What is judged again where the operator is to be called, by name."""
+        return {"typed_lately": self.typed_lately, "lately": self.lately, "limited": self.holds}
+
+    @property
+    def holds(self) -> bool:
+        """Whether there are limits at all."""
+        return self != NO_LIMITS
+
+
+DEMO_LIMITS = PromptLimits(
+    own_lately=20,
+    own_a_day=400,
+    typed_lately=10,
+    typed_a_day=100,
+    typed_apart=timedelta(0),
+    numbers_an_hour=10_000,
+    refused_in_a_row=8,
+    of_address=10_000,
+)
+"""For the simulated country, where all voters order from one machine and try again at once."""
+
+NO_LIMITS = PromptLimits(
+    own_lately=1_000_000,
+    own_a_day=1_000_000,
+    typed_lately=1_000_000,
+    typed_a_day=1_000_000,
+    typed_apart=timedelta(0),
+    numbers_an_hour=1_000_000,
+    refused_in_a_row=1_000_000,
+    of_address=1_000_000,
+)
+"""For load tests: everybody is asked as often as they like."""

@@ -1,0 +1,213 @@
+"""A voter's wish, and whether it may be sold: everything that is checked before money moves."""
+
+from dataclasses import field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, Protocol
+from uuid import UUID
+
+from gateway.contests.contest import Candidate, Contest
+from gateway.orders.prompting import Orderer
+from gateway.orders.routing import NoRail, Rails
+from gateway.orders.wallet import PaymentMethod, may_have
+from gateway.values.money import Money
+from gateway.values.msisdn import Msisdn
+from gateway.values.record import record
+
+# Name of the hosted page's address among a payment's secrets: whoever has it may pay.
+PAYMENT_URL: Final = "payment_url"
+
+
+# Name of the code that a payer brought, likewise.
+PAYMENT_CODE: Final = "payment_code"
+
+
+# An order is sent to its operator not later than so long after it was placed.
+UNSENT_LIFE: Final = timedelta(minutes=15)
+# States of a payment, see `payments.collection.lifecycle`, in which its money was taken.
+PAID_STATES: Final = ("confirmed", "settled", "held", "surplus", "mismatched", "refund_due", "refunded")
+
+
+class Channel(StrEnum):
+    """Where the wish was spoken."""
+
+    USSD = "ussd"
+    SMS = "sms"
+    WEB = "web"
+    API = "api"
+    TELEGRAM = "telegram"
+
+
+class Refusal(StrEnum):
+    """Why a wish cannot be sold. Each has a phrase for the voter in every language."""
+
+    UNKNOWN_CONTEST = "unknown_contest"
+    NOT_OPEN_YET = "not_open_yet"
+    CLOSED = "closed"
+    UNKNOWN_CANDIDATE = "unknown_candidate"
+    CANDIDATE_NOT_STANDING = "candidate_not_standing"
+    BAD_QUANTITY = "bad_quantity"
+    TOO_MANY = "too_many"
+    BAD_NUMBER = "bad_number"
+    FOREIGN_NUMBER = "foreign_number"
+    NO_WALLET = "no_wallet"
+    NOT_ITS_WALLET = "not_its_wallet"
+    METHOD_UNAVAILABLE = "method_unavailable"
+    WALLET_DOWN = "wallet_down"
+    TOO_FEW = "too_few"
+    ASKED_TOO_OFTEN = "asked_too_often"
+    TOO_MANY_UNPAID = "too_many_unpaid"
+    TRY_AGAIN = "try_again"
+
+
+@record
+class Wish:
+    """What a voter asked for, already confirmed by that voter.
+
+    `key` is the channel's own idempotency key: the same key is the same order for ever.
+    `voter` is the number that dialled or texted us; None when somebody typed a number on a page.
+    `payer` is the number to charge. `prompt_delay_seconds` lets a USSD dialogue close first.
+    `chat_id`: the chat where it was spoken, which then hears of it. `payment_code`: a code that the
+    payer fetched from the operator, with which no prompt is needed. `orderer`: who orders, where that is
+    not a phone or a chat that speaks for itself. `network`: of the SIM that is `voter`, where its aggregator or
+    carrier names it.
+    """
+
+    channel: Channel
+    key: str
+    contest: Contest
+    candidate_code: str
+    quantity: int
+    method: PaymentMethod | None
+    payer: Msisdn | None
+    voter: Msisdn | None
+    language: str = "fr"
+    prompt_delay_seconds: int = 0
+    request_hash: bytes = b""
+    chat_id: int | None = None
+    payment_code: str | None = field(default=None, repr=False)
+    orderer: Orderer | None = None
+    network: str | None = None
+
+    @property
+    def typed(self) -> bool:
+        """Whether the number to charge was typed by somebody who has not shown to hold it."""
+        return self.payer is not None and self.payer != self.voter
+
+
+@record
+class Sale:
+    """A wish that passed every rule, priced. `provider`: key of the account that collects."""
+
+    wish: Wish
+    candidate: Candidate
+    amount: Money
+    provider: str
+
+
+@record
+class PlacedOrder:
+    """An order that is durable. `repeated`: the key was known and this is the first answer again;
+    `conflicting`: the key was known with another request behind it, and nothing was changed."""
+
+    vote_id: UUID
+    payment_reference: UUID
+    amount: Money
+    repeated: bool = False
+    conflicting: bool = False
+
+
+# Channels on which the number that pays has acted itself, so that texting it is welcome.
+ACTED_ITSELF: Final = frozenset({Channel.USSD, Channel.SMS})
+
+
+def price_of(contest: Contest, quantity: int) -> Money:
+    """The price of so many votes: a flat price per vote."""
+    return contest.price.times(quantity)
+
+
+def check_quantity(contest: Contest, quantity: int) -> Refusal | None:
+    """Whether so many votes may be sold in one order."""
+    if quantity < 1:
+        return Refusal.BAD_QUANTITY
+    if quantity > contest.quantity_max:
+        return Refusal.TOO_MANY
+    return None
+
+
+def least_votes(contest: Contest, method: PaymentMethod | None, rails: Rails) -> int:
+    """The smallest number of votes that a way to pay takes in this contest; 1 where none was chosen."""
+    if method is None:
+        return 1
+    return max(1, -(-rails.minimum(contest.country, method) // contest.price.amount_minor))
+
+
+def check_candidate(contest: Contest, code: str) -> Candidate | Refusal:
+    """The candidate that this code means, when votes for it are sold."""
+    candidate = contest.candidate(code)
+    if candidate is None:
+        return Refusal.UNKNOWN_CANDIDATE
+    return candidate if candidate.standing else Refusal.CANDIDATE_NOT_STANDING
+
+
+def check_window(contest: Contest, now: datetime) -> Refusal | None:
+    """Whether the contest sells votes at this instant."""
+    if now < contest.opens_at:
+        return Refusal.NOT_OPEN_YET
+    if now >= contest.closes_at:
+        return Refusal.CLOSED
+    return None
+
+
+_NO_RAIL: Final = {
+    NoRail.NOT_TAKEN_HERE: Refusal.METHOD_UNAVAILABLE,
+    NoRail.CLOSED_NOW: Refusal.WALLET_DOWN,
+    NoRail.TOO_LITTLE: Refusal.TOO_FEW,
+}
+
+
+def check_wish(wish: Wish, *, now: datetime, rails: Rails, draw: int = 0) -> Sale | Refusal:
+    """Judge a wish before anything is written. `draw`: any number; spreads orders over equal accounts."""
+    if refusal := check_window(wish.contest, now):
+        return refusal
+    candidate = check_candidate(wish.contest, wish.candidate_code)
+    if isinstance(candidate, Refusal):
+        return candidate
+    if refusal := check_quantity(wish.contest, wish.quantity):
+        return refusal
+    if wish.method is None:
+        return Refusal.NO_WALLET
+    if wish.payer is not None and wish.payer.country != wish.contest.country:
+        return Refusal.FOREIGN_NUMBER
+    if wish.payer is not None and not may_have(wish.payer, wish.method, None if wish.typed else wish.network):
+        return Refusal.NOT_ITS_WALLET
+    amount = price_of(wish.contest, wish.quantity)
+    with_code = wish.payment_code is not None
+    rail = rails.choose(wish.contest.country, wish.method, amount, draw, with_code=with_code)
+    if isinstance(rail, NoRail):
+        return _NO_RAIL[rail]
+    if wish.payer is None and rail.phone_needed:
+        return Refusal.BAD_NUMBER
+    return Sale(wish, candidate, amount, rail.account)
+
+
+@record
+class NewOrder:
+    """A sale with its identifiers, ready to be written."""
+
+    sale: Sale
+    vote_id: UUID
+    payment_reference: UUID
+    receipt: str
+
+
+class OrderStore(Protocol):
+    """Orders as they are placed."""
+
+    async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:
+        """Write vote and payment, or find what the same key wrote before.
+
+        The contest's window and the candidate's standing are checked again by the inserting
+        statement itself. Raises HouseUnavailable.
+        """
+        ...

@@ -1,0 +1,307 @@
+"""Orders as they are placed: many callers, one statement, one commit."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
+from gateway.orders.receipt import order_code
+from gateway.orders.rules import PAID_STATES, PAYMENT_CODE, UNSENT_LIFE, NewOrder, PlacedOrder, Refusal, Wish
+from gateway.storage.coalescer import Coalescer, Overloaded
+from gateway.storage.engine import HouseUnavailable
+from gateway.storage.rows import document, recordset
+from gateway.storage.vault import Vault
+from gateway.values.money import Money
+
+# How long whoever orders waits for PostgreSQL.
+ORDER_SECONDS: Final = 4.0
+# After this an insert is ended, and its connection with it, so that the next ones try another.
+_GIVEN_UP_SECONDS: Final = 6.0
+
+_COLUMNS: Final = (
+    ("channel", "text"),
+    ("key", "text"),
+    ("request_hash", "bytea"),
+    ("vote_id", "uuid"),
+    ("reference", "uuid"),
+    ("receipt", "text"),
+    ("contest_id", "uuid"),
+    ("candidate_id", "uuid"),
+    ("language", "text"),
+    ("quantity", "integer"),
+    ("price_minor", "bigint"),
+    ("amount_minor", "bigint"),
+    ("currency", "text"),
+    ("voter_index", "bytea"),
+    ("voter_cipher", "bytea"),
+    ("provider", "text"),
+    ("method", "text"),
+    ("country", "text"),
+    ("payer_index", "bytea"),
+    ("payer_cipher", "bytea"),
+    ("order_code", "text"),
+    ("delay_seconds", "integer"),
+    ("chat_id", "bigint"),
+    ("secrets_cipher", "bytea"),
+    ("orderer", "bytea"),
+    ("typed", "boolean"),
+    ("alone", "boolean"),
+    ("address", "bytea"),
+    ("allowance", "integer"),
+)
+
+PAID: Final = f"""('{"','".join(sorted(PAID_STATES))}')"""
+
+# What speaks against asking a number that somebody typed: its holder said STOP; or its last orders were
+# refused or left alone and nothing came from that phone since.
+_UNWANTED: Final = """
+exists (select 1 from text_opt_outs t where t.phone_index = a.payer_index)
+or (select count(*) = cast(:refused_in_a_row as bigint) and coalesce(bool_and(l.unwanted), false) and not exists (
+      select 1 from messages_in m where m.sender_index = a.payer_index and m.received_at > min(l.placed_at))
+    from (
+      select p.placed_at, p.status in ('failed','expired') and p.orderer is not null
+          and coalesce(p.reason, 'not_answered') in ('declined','not_answered') as unwanted
+      from payments p where p.payer_index = a.payer_index and p.placed_at > now() - cast(:silence as interval)
+      order by p.placed_at desc limit cast(:refused_in_a_row as bigint)) l)
+"""
+
+# Unpaid orders of each address in this batch, among its last ones: looked at once for all of them.
+_CROWDS: Final = f"""
+select c.address, (select count(*) filter (where not l.paid) from (
+    select o.status in {PAID} as paid from payments o
+    where o.address = c.address and o.placed_at > now() - interval '1 hour'
+    order by o.placed_at desc limit 2 * c.allowance) l) as unpaid
+from (select address, max(allowance) as allowance from asked
+  where address is not null and payer_index is not null and cast(:limited as boolean) group by address) c
+"""
+
+# What speaks against this orderer: it typed many other numbers that did not pay; or its address has many unpaid
+# orders, and it is not a device that paid before. An address alone may be many people's, so its numbers do not count.
+_TOO_MANY: Final = f"""
+(a.alone and (select count(distinct p.payer_index) >= cast(:numbers_an_hour as bigint)
+    from (
+      select payer_index, status in {PAID} as paid from payments
+      where orderer = a.orderer and placed_at > now() - interval '1 hour'
+      order by placed_at desc limit 50) p
+    where p.payer_index <> a.payer_index and not p.paid))
+or case when a.address is null then false
+    when coalesce((select c.unpaid from crowds c where c.address = a.address), 0) + a.nth_there <= a.allowance
+    then false
+    else not a.alone or not exists (
+      select 1 from payments o where o.orderer = a.orderer
+        and o.placed_at > now() - cast(:remembered as interval) and o.status in {PAID}) end
+"""
+
+# The window and the candidate are judged by the clock of the inserting statement. A key that is
+# known, in the table or twice in this batch, inserts nothing. Only what was not placed comes back.
+# What was claimed is an array and not a join: without statistics a join of two lists is planned as
+# their product.
+_INSERT: Final = text(f"""
+with asked as (select * from {recordset(_COLUMNS)}),
+crowds as materialized ({_CROWDS}),
+judged as materialized (
+  select a.*,
+    (select c.opens_at <= now() and now() < c.closes_at from contests c where c.id = a.contest_id) as in_window,
+    (select c.price_minor = a.price_minor from contests c where c.id = a.contest_id) as same_price,
+    (select k.status = 'approved' from candidates k
+      where k.id = a.candidate_id and k.contest_id = a.contest_id) as standing,
+    case when a.payer_index is null or not cast(:limited as boolean) then false else (
+      select count(*) filter (where o.placed_at > now() - cast(:lately as interval)) + a.nth
+          > case when a.typed then cast(:typed_lately as bigint) else cast(:own_lately as bigint) end
+        or count(*) + a.nth > case when a.typed then cast(:typed_a_day as bigint) else cast(:own_a_day as bigint) end
+        or (a.typed and coalesce(max(o.placed_at) > now() - cast(:typed_apart as interval), false))
+      from payments o where o.payer_index = a.payer_index and o.placed_at > now() - interval '1 day'
+        and o.status not in {PAID})
+      or (a.typed and ({_UNWANTED})) end as too_often,
+    case when a.payer_index is null or not a.typed or not cast(:limited as boolean) then false
+      else {_TOO_MANY} end as too_many
+  from (select *, row_number() over (partition by payer_index) as nth,
+      row_number() over (partition by address) as nth_there from asked) a),
+claimed as (
+  insert into order_keys (channel, key, request_hash, vote_id, payment_reference, placed_at, receipt, order_code)
+  select channel, key, request_hash, vote_id, reference, now(), receipt, order_code
+  from judged where in_window and standing and same_price and not too_often and not too_many
+  on conflict do nothing returning vote_id),
+placed as materialized (select coalesce(array_agg(vote_id), '{{}}') as ids from claimed),
+voted as (
+  insert into votes (id, placed_at, contest_id, candidate_id, channel, language, quantity, price_minor,
+    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id)
+  select vote_id, now(), contest_id, candidate_id, channel, language, quantity, price_minor,
+    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id
+  from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
+paying as (
+  insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
+    currency, payer_index, payer_cipher, secrets_cipher, orderer, address, next_check_at, expires_at)
+  select reference, now(), vote_id, contest_id, provider, method, country, amount_minor,
+    currency, payer_index, payer_cipher, secrets_cipher, orderer, address, now() + make_interval(secs => delay_seconds),
+    now() + make_interval(secs => :unsent_seconds)
+  from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
+logged as (
+  insert into payment_events (reference, to_status, seen, actor, detail)
+  select reference, 'created', 'ordered', 'voter', channel
+  from judged where vote_id = any(cast((select ids from placed) as uuid[])))
+select vote_id, in_window, standing, too_often, too_many from judged
+where not vote_id = any(cast((select ids from placed) as uuid[]))
+""")
+
+_FIND: Final = text("""
+select k.channel, k.key, k.request_hash, k.vote_id, k.payment_reference, v.amount_minor, v.currency
+from unnest(cast(:channel as text[]), cast(:key as text[])) as a(channel, key)
+  join order_keys k using (channel, key) join votes v on v.id = k.vote_id and v.placed_at = k.placed_at
+""")
+
+
+class PostgresOrders:
+    """`OrderStore` on PostgreSQL. `engine` commits each statement by itself."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault, limits: PromptLimits) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._allowance = limits.allowance
+        self._limits = limits.placed()
+        self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(
+            self._insert_each, batch_max=200, lanes=1, patience=ORDER_SECONDS
+        )
+
+    async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:
+        """Write vote and payment, or find what the same key wrote before. Whoever was told that it was not done may
+        find it done all the same under its key."""
+        try:
+            return await self._inserts.start(order)
+        except (Overloaded, SQLAlchemyError, OSError) as error:
+            raise HouseUnavailable(type(error).__name__) from error
+
+    async def find(self, channel: str, key: str, request_hash: bytes) -> PlacedOrder | None:
+        """What this key wrote before; None when it is new."""
+        try:
+            async with asyncio.timeout(ORDER_SECONDS), self._engine.connect() as connection:
+                rows = (await connection.execute(_FIND, {"channel": [channel], "key": [key]})).all()
+        except (SQLAlchemyError, OSError) as error:
+            raise HouseUnavailable(type(error).__name__) from error
+        return _known(rows[0], request_hash) if rows else None
+
+    async def _insert_each(self, orders: list[NewOrder]) -> Sequence[PlacedOrder | Refusal | BaseException]:
+        async with asyncio.timeout(_GIVEN_UP_SECONDS):
+            return await self._insert(orders)
+
+    async def _insert(self, orders: list[NewOrder]) -> list[PlacedOrder | Refusal]:
+        rows = document(map(self._row, orders))
+        asked = {**rows, **self._limits, "unsent_seconds": UNSENT_LIFE.total_seconds()}
+        async with self._engine.connect() as connection:
+            judged = {row.vote_id: row for row in (await connection.execute(_INSERT, asked)).all()}
+            left = [order for order in orders if order.vote_id in judged] if judged else []
+            known: dict[tuple[str, str], Row[Any]] = {}
+            if left:
+                keys = {
+                    "channel": [order.sale.wish.channel.value for order in left],
+                    "key": [order.sale.wish.key for order in left],
+                }
+                known = {(row.channel, row.key): row for row in (await connection.execute(_FIND, keys)).all()}
+        return [self._answer(order, judged, known) for order in orders]
+
+    @staticmethod
+    def _answer(
+        order: NewOrder, judged: dict[UUID, Row[Any]], known: dict[tuple[str, str], Row[Any]]
+    ) -> PlacedOrder | Refusal:
+        verdict = judged.get(order.vote_id)
+        if verdict is None:
+            return PlacedOrder(order.vote_id, order.payment_reference, order.sale.amount)
+        wish = order.sale.wish
+        if row := known.get((wish.channel.value, wish.key)):
+            return _known(row, wish.request_hash)
+        if verdict.in_window is None or verdict.standing is None:
+            return Refusal.UNKNOWN_CANDIDATE
+        if not verdict.in_window:
+            return Refusal.CLOSED
+        if verdict.too_often:
+            return Refusal.ASKED_TOO_OFTEN
+        if verdict.too_many:
+            return Refusal.TOO_MANY_UNPAID
+        return Refusal.TRY_AGAIN if verdict.standing else Refusal.CANDIDATE_NOT_STANDING
+
+    def _row(self, order: NewOrder) -> dict[str, object]:
+        """The values of `_COLUMNS`."""
+        sale, wish, vault = order.sale, order.sale.wish, self._vault
+        if wish.method is None:
+            raise ValueError("a sale names its method")
+        voter = wish.voter.e164 if wish.voter else None
+        payer = wish.payer.e164 if wish.payer else None
+        orderer = _orderer(wish)
+        address = orderer.address if wish.typed else None
+        return {
+            "channel": wish.channel.value,
+            "key": wish.key,
+            "request_hash": wish.request_hash,
+            "vote_id": order.vote_id,
+            "reference": order.payment_reference,
+            "receipt": order.receipt,
+            "contest_id": wish.contest.id,
+            "candidate_id": sale.candidate.id,
+            "language": wish.language,
+            "quantity": wish.quantity,
+            "price_minor": wish.contest.price.amount_minor,
+            "amount_minor": sale.amount.amount_minor,
+            "currency": sale.amount.currency,
+            "voter_index": vault.index(voter) if voter else None,
+            "voter_cipher": vault.seal(voter, voter_place(order.vote_id)) if voter else None,
+            "provider": sale.provider,
+            "method": wish.method.value,
+            "country": wish.contest.country,
+            "payer_index": vault.index(payer) if payer else None,
+            "payer_cipher": vault.seal(payer, payer_place(order.payment_reference)) if payer else None,
+            "order_code": order_code(order.payment_reference),
+            "delay_seconds": wish.prompt_delay_seconds,
+            "chat_id": wish.chat_id,
+            "secrets_cipher": self._code(order),
+            "orderer": vault.index(f"{orderer.kind.value} {orderer.word}") if wish.typed else None,
+            "typed": wish.typed,
+            "alone": orderer.kind is not OrdererKind.ADDRESS,
+            "address": vault.index(f"{OrdererKind.ADDRESS.value} {address}") if address is not None else None,
+            "allowance": self._allowance(address) if address is not None else 0,
+        }
+
+    def _code(self, order: NewOrder) -> bytes | None:
+        code = order.sale.wish.payment_code
+        if code is None:
+            return None
+        return self._vault.seal(orjson.dumps({PAYMENT_CODE: code}).decode(), secrets_place(order.payment_reference))
+
+
+def _orderer(wish: Wish) -> Orderer:
+    """Who orders."""
+    if wish.orderer is not None:
+        return wish.orderer
+    if wish.voter is None:
+        return Orderer(OrdererKind.CHAT, str(wish.chat_id))
+    return Orderer(OrdererKind.PHONE, wish.voter.e164)
+
+
+def _known(row: Row[Any], request_hash: bytes) -> PlacedOrder:
+    return PlacedOrder(
+        row.vote_id,
+        row.payment_reference,
+        Money(row.amount_minor, row.currency),
+        repeated=True,
+        conflicting=bytes(row.request_hash) != request_hash,
+    )
+
+
+def voter_place(vote_id: UUID) -> str:
+    """Where a voter's sealed number stands."""
+    return f"votes.voter:{vote_id}"
+
+
+def payer_place(reference: UUID) -> str:
+    """Where a payer's sealed number stands."""
+    return f"payments.payer:{reference}"
+
+
+def secrets_place(reference: UUID) -> str:
+    """Where an operator's sealed tokens stand."""
+    return f"payments.secrets:{reference}"

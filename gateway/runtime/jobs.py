@@ -1,0 +1,149 @@
+"""The worker: answers doorbells from RQ and sweeps for what no doorbell said.
+
+The RQ worker runs on the main thread, one queue, without forking. Work itself runs on one event
+loop in a second thread, which holds the pools and the operators' clients for the process's life
+and sweeps also while Redis is away. A job says only a kind; what is due is found in PostgreSQL.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from types import FrameType
+from typing import Final
+
+import structlog
+import uvloop
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+
+from gateway.http.logs import set_up_logs
+from gateway.runtime.settings import Settings, SettingsError, load_settings
+from gateway.runtime.wiring import Rooms, keep_what_is_built, open_rooms, process_name
+from gateway.storage.work import Work
+
+JOB_SECONDS_MAX: Final = 50
+STOP_SECONDS_MAX: Final = 25
+_log = structlog.get_logger(__name__)
+
+
+class EngineRoom:
+    """The event loop that does the work, in a thread of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open: Future[tuple[asyncio.AbstractEventLoop, Rooms, asyncio.Event]] = Future()
+        self._thread = threading.Thread(target=self._run, name="engine room", daemon=True)
+
+    def start(self) -> None:
+        """Open everything; raises what opening raised."""
+        self._thread.start()
+        self._open.result()
+
+    def drain(self, work: Work) -> int:
+        """Drain one kind, from the RQ thread; how much was done."""
+        loop, rooms, _ = self._open.result()
+        return asyncio.run_coroutine_threadsafe(rooms.drains.drain_logged(work), loop).result(JOB_SECONDS_MAX)
+
+    def stop(self) -> None:
+        """Finish the batch under way, then close."""
+        loop, _, stopping = self._open.result()
+        loop.call_soon_threadsafe(stopping.set)
+        self._thread.join(STOP_SECONDS_MAX)
+
+    def _run(self) -> None:
+        try:
+            uvloop.run(self._work())
+        except BaseException as error:
+            if not self._open.done():
+                self._open.set_exception(error)
+                return
+            # A worker without its engine room would answer doorbells with silence.
+            _log.exception("engine_room_lost")
+            os._exit(70)
+
+    async def _work(self) -> None:
+        async with open_rooms(self._settings, name=process_name("worker")) as rooms:
+            await rooms.begin()
+            keep_what_is_built()
+            stopping = asyncio.Event()
+            self._open.set_result((asyncio.get_running_loop(), rooms, stopping))
+            async with asyncio.TaskGroup() as tasks:
+                fresh = tasks.create_task(rooms.house.directory.keep_fresh())
+                watching = tasks.create_task(rooms.watch.keep_watching())
+                sweeping = tasks.create_task(rooms.keep_sweeping(does_work=True))
+                beating = tasks.create_task(rooms.keep_beating())
+                await stopping.wait()
+                for task in (fresh, watching, sweeping, beating):
+                    task.cancel()
+
+
+_room: EngineRoom | None = None
+
+
+def answer_doorbell(kind: str) -> int:
+    """The RQ job: drain what is due of this kind. Forged or foreign kinds are refused by name."""
+    if _room is None:
+        raise RuntimeError("this job runs in `spotlight worker` only")
+    return _room.drain(Work(kind))
+
+
+class DoorbellWorker(SimpleWorker):
+    """RQ's worker without a fork: its jobs only ring a bell inside this process."""
+
+    told_to_stop = False
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """A signal came. RQ also leaves `work` when Redis is slow, and must then be started again."""
+        self.told_to_stop = True
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # RQ leaves it untyped
+
+
+def _serve(settings: Settings) -> None:
+    """Answer doorbells until told to stop. Redis may come and go."""
+    while True:
+        connection = Redis.from_url(settings.redis_url, socket_connect_timeout=2)
+        try:
+            worker = DoorbellWorker(
+                [Queue(settings.queue, connection=connection, serializer=JSONSerializer)],
+                connection=connection,
+                serializer=JSONSerializer,
+                worker_ttl=30,
+                maintenance_interval=30,
+            )
+            worker.work(logging_level="WARNING")
+            if worker.told_to_stop:
+                return
+        except (RedisError, OSError) as error:
+            _log.warning("doorbell_away", error=type(error).__name__)
+        time.sleep(1)
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def main() -> None:
+    """`spotlight worker`."""
+    global _room
+    try:
+        settings = load_settings()
+        set_up_logs(settings.log_level)
+        room = EngineRoom(settings)
+        room.start()
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
+    _room = room
+    # RQ has handlers of its own while it works; these are for the moments between.
+    signal.signal(signal.SIGTERM, _leave)
+    _log.info("worker_started", queue=settings.queue)
+    try:
+        _serve(settings)
+    finally:
+        room.stop()
+        _log.info("worker_stopped")

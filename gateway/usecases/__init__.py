@@ -1,1 +1,0 @@
-"""One verb a file: what the house does, through ports, for every channel alike."""

@@ -1,0 +1,50 @@
+"""From counted votes to a ranking."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Votes counted for one candidate."""
+
+    code: str
+    name: str
+    votes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A score with its place. Equal votes share a place and the next one is skipped."""
+
+    rank: int
+    code: str
+    name: str
+    votes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The ranking of a contest after its `version`-th tally entry."""
+
+    contest: str
+    version: int
+    total_votes: int
+    entries: tuple[Ranked, ...]
+
+
+def rank(scores: Iterable[Score]) -> tuple[Ranked, ...]:
+    """Most votes first; among equals by code, sharing the place (1, 2, 2, 4)."""
+    ordered = sorted(scores, key=lambda s: (-s.votes, s.code))
+    ranked: list[Ranked] = []
+    for position, score in enumerate(ordered, start=1):
+        tied = ranked and ranked[-1].votes == score.votes
+        place = ranked[-1].rank if tied else position
+        ranked.append(Ranked(place, score.code, score.name, score.votes))
+    return tuple(ranked)
+
+
+def standing(contest: str, version: int, scores: Iterable[Score]) -> Standing:
+    """The ranking of these scores."""
+    entries = rank(scores)
+    return Standing(contest, version, sum(e.votes for e in entries), entries)

@@ -1,0 +1,211 @@
+"""Totals: the truth in PostgreSQL, and their way through Redis to every gateway process."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import orjson
+import structlog
+from redis import asyncio as redis_asyncio
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+@dataclass(frozen=True, slots=True)
+class ContestScores:
+    """Totals of a contest after its `version`-th tally entry, in one snapshot."""
+
+    contest_id: UUID
+    slug: str
+    version: int
+    votes: Mapping[str, int]
+
+
+class ScoreStore(Protocol):
+    """Totals in PostgreSQL: the truth."""
+
+    async def scores(self, contest_ids: Sequence[UUID] | None = None) -> list[ContestScores]:
+        """Totals of these contests, or of all."""
+        ...
+
+
+class ScoreFeed(Protocol):
+    """Totals on their way to every gateway process. May be lost; `scores` heals it."""
+
+    async def publish(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
+        """Store totals unless newer ones are stored, and tell every gateway."""
+        ...
+
+    async def version(self, contest_id: UUID) -> int | None:
+        """Version in the feed; None when it holds nothing."""
+        ...
+
+
+_log = structlog.get_logger(__name__)
+CHANNEL: Final = "scores"
+# While Redis is away the ranking is read from PostgreSQL this often.
+POLL_SECONDS: Final = 2.0
+
+# One statement is one snapshot: totals and version belong together.
+_SCORES: Final = text("""
+select c.id, c.slug, h.next_seq - 1 as version,
+  coalesce(jsonb_object_agg(k.code, coalesce(t.votes, 0)) filter (where k.code is not null), '{}') as votes
+from contests c join contest_heads h on h.contest_id = c.id
+  left join candidates k on k.contest_id = c.id and (k.status in ('approved', 'withdrawn'))
+  left join candidate_totals t on t.candidate_id = k.id
+where cast(:ids as uuid[]) is null or c.id = any(cast(:ids as uuid[]))
+group by c.id, c.slug, h.next_seq
+""")
+
+# Absolute totals heal themselves; an older snapshot that arrives late must not overwrite a newer.
+_STORE: Final = """
+local held = tonumber(redis.call('GET', KEYS[2]) or '-1')
+if held >= tonumber(ARGV[1]) then return 0 end
+redis.call('DEL', KEYS[1])
+if #ARGV > 3 then redis.call('ZADD', KEYS[1], unpack(ARGV, 4)) end
+redis.call('SET', KEYS[2], ARGV[1])
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+return 1
+"""
+
+
+def _keys(contest_id: UUID) -> tuple[str, str]:
+    return f"scores:{contest_id}", f"scores:{contest_id}:version"
+
+
+class PostgresScores:
+    """`ScoreStore`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def scores(self, contest_ids: Sequence[UUID] | None = None) -> list[ContestScores]:
+        """Totals of these contests, or of all."""
+        async with self._engine.connect() as connection:
+            ids = list(contest_ids) if contest_ids is not None else None
+            rows = (await connection.execute(_SCORES, {"ids": ids})).all()
+        return [ContestScores(row.id, row.slug, row.version, row.votes) for row in rows]
+
+
+class RedisScoreFeed:
+    """`ScoreFeed`: a sorted set of totals and a version for each contest, and one channel."""
+
+    def __init__(self, client: "redis_asyncio.Redis") -> None:
+        self._client = client
+        self._store = client.register_script(_STORE)
+
+    async def publish(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
+        """Store totals unless newer ones are stored, and tell every gateway. Raises RedisError."""
+        word = orjson.dumps({"contest": str(scores.contest_id), "version": scores.version, "counted": counted})
+        pairs: list[Any] = []
+        for code, votes in scores.votes.items():
+            pairs += [votes, code]
+        await self._store(keys=list(_keys(scores.contest_id)), args=[scores.version, CHANNEL, word, *pairs])
+
+    async def version(self, contest_id: UUID) -> int | None:
+        """Version in the feed; None when it holds nothing. Raises RedisError."""
+        held = await self._client.get(_keys(contest_id)[1])
+        return int(held) if held is not None else None
+
+    async def forget(self, contest_id: UUID) -> None:
+        """Drop what is stored, so that whatever is published next stands. Raises RedisError."""
+        await self._client.delete(*_keys(contest_id))
+
+    async def read(self, contest_id: UUID) -> tuple[int, dict[str, int]] | None:
+        """Version and totals as stored; None when nothing is. Raises RedisError."""
+        ranking, version = _keys(contest_id)
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.get(version)
+        pipeline.zrange(ranking, 0, -1, withscores=True)
+        held, pairs = await pipeline.execute()
+        if held is None:
+            return None
+        return int(held), {code.decode(): int(votes) for code, votes in pairs}
+
+    async def changes(self) -> AsyncIterator[tuple[UUID, list[tuple[str, int]]]]:
+        """Contest and counted votes of each publication, until the connection breaks (RedisError)."""
+        async with self._client.pubsub() as subscription:
+            await subscription.subscribe(CHANNEL)
+            while True:
+                message = await subscription.get_message(ignore_subscribe_messages=True, timeout=POLL_SECONDS)
+                if message is None:
+                    continue
+                word = orjson.loads(message["data"])
+                yield UUID(word["contest"]), [(code, votes) for code, votes in word["counted"]]
+
+
+Show = Callable[[ContestScores, Sequence[tuple[str, int]]], None]
+
+
+class ScoreListener:
+    """Keeps one process's boards up to date: by Redis as it is told, by PostgreSQL otherwise.
+
+    A message only marks its contest; the totals are then read once, however many messages came.
+    """
+
+    def __init__(self, feed: RedisScoreFeed, store: PostgresScores, show: Show) -> None:
+        self._feed = feed
+        self._store = store
+        self._show = show
+        self._counted: dict[UUID, list[tuple[str, int]]] = defaultdict(list)
+        self._slugs: dict[UUID, str] = {}
+        self._told = asyncio.Event()
+
+    async def prime(self) -> None:
+        """Show every contest as PostgreSQL has it."""
+        for scores in await self._store.scores():
+            self._slugs[scores.contest_id] = scores.slug
+            self._show(scores, ())
+
+    async def run(self) -> None:
+        """Listen and poll until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            tasks.create_task(self._read_marked())
+            tasks.create_task(self._poll())
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for contest_id, counted in self._feed.changes():
+                    self._counted[contest_id].extend(counted)
+                    self._told.set()
+            except (RedisError, OSError) as error:
+                _log.warning("score_feed_lost", error=type(error).__name__)
+            await asyncio.sleep(1.0)
+
+    async def _read_marked(self) -> None:
+        while True:
+            await self._told.wait()
+            self._told.clear()
+            marked, self._counted = self._counted, defaultdict(list)
+            for contest_id, counted in marked.items():
+                with suppress(RedisError, OSError, SQLAlchemyError):  # the poll shows it two seconds later
+                    await self._read(contest_id, counted)
+            await asyncio.sleep(0.05)
+
+    async def _read(self, contest_id: UUID, counted: Sequence[tuple[str, int]]) -> None:
+        held = await self._feed.read(contest_id)
+        slug = self._slugs.get(contest_id)
+        if held is None or slug is None:
+            for scores in await self._store.scores([contest_id]):
+                self._slugs[contest_id] = scores.slug
+                self._show(scores, counted)
+            return
+        self._show(ContestScores(contest_id, slug, *held), counted)
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                for scores in await self._store.scores():
+                    self._slugs[scores.contest_id] = scores.slug
+                    self._show(scores, ())
+            except (SQLAlchemyError, OSError) as error:
+                _log.warning("scores_not_polled", error=type(error).__name__)

@@ -1,0 +1,159 @@
+"""What staff may ask for, as the acts that carry it out see it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+class Act(StrEnum):
+    """What may be asked for."""
+
+    REFUND_PAYMENT = "refund_payment"  # a counted or held payment goes back to its payer
+    VOID_WINDOW = "void_window"  # all payments of a window go back
+    MANUAL_REFUND_DONE = "manual_refund_done"  # a person paid, and has the operator's reference
+    RETRY_REFUND = "retry_refund"  # ask the operator again for what was given to a person
+    RELEASE_HELD = "release_held"  # a held payment counts after all
+    REFUSE_HELD = "refuse_held"  # a held payment goes back
+    REPLAY_CALLBACK = "replay_callback"  # judge a stored callback once more
+    PAYOUT = "payout"
+    BENEFICIARY = "beneficiary"
+    RECONCILE = "reconcile"  # a difference with an operator, or a group of them, is booked or accepted
+    UNDO_IMPORT = "undo_import"  # a statement is taken back as a whole
+
+
+class RequestStatus(StrEnum):
+    """Where a request stands."""
+
+    WAITING = "waiting"
+    REJECTED = "rejected"
+    APPROVED = "approved"  # being done
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Why(StrEnum):
+    """Why an act or a decision is refused."""
+
+    UNKNOWN = "unknown"
+    NO_PERSON = "no_person"
+    NO_REASON = "no_reason"
+    NOT_ALLOWED = "not_allowed"  # their role lacks the right
+    OWN_REQUEST = "own_request"
+    DECIDED = "decided"
+    EXPIRED = "expired"
+    IMPOSSIBLE = "impossible"
+
+
+class ActRefused(Exception):
+    """The act or the decision is refused and nothing was changed; the text is for the person who asked."""
+
+    def __init__(self, why: Why, text: str) -> None:
+        super().__init__(text)
+        self.why = why
+
+
+# Stands where the second person would, for acts that need none.
+NOBODY_ELSE: Final = "single-person act"
+
+
+REASON_LENGTH_MIN: Final = 3
+
+
+REASON_LENGTH_MAX: Final = 500
+
+
+class Right(StrEnum):
+    """What a page or an address of the back office needs."""
+
+    READ_ORDERS = "read_orders"
+    SEE_NUMBER = "see_number"  # a whole phone number, each time with a reason
+    READ_MONEY = "read_money"  # the book, statements, payouts: of all organisers
+    REFUND = "refund"
+    HANDLE_HELD = "handle_held"
+    VOID_WINDOW = "void_window"
+    END_REFUND = "end_refund"  # refunds that wait for a person
+    REPLAY_CALLBACK = "replay_callback"
+    CLOSE_TICKET = "close_ticket"
+    RECONCILE = "reconcile"
+    PAY_OUT = "pay_out"
+    DECIDE = "decide"  # be the second person
+
+
+Scope = UUID | None
+"""The organiser whose things alone somebody may see and do; None: those of all."""
+
+
+Permit = Callable[[AsyncConnection, str, Right], Awaitable[Scope]]
+"""Looks a person and their right up in the transaction of an act; for whom they work. Raises ActRefused."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaffRequest:
+    """A request as it is kept.
+
+    `subject`: what it is about, in the words of its act (a payment's reference, a contest's slug …).
+    `params`: what was asked for exactly. `preview`: what it would do, as of when it was made.
+    """
+
+    id: UUID
+    act: Act
+    subject: str
+    reason: str
+    requested_by: str
+    requested_at: datetime
+    status: RequestStatus
+    params: Mapping[str, Any] = field(default_factory=dict)
+    preview: Mapping[str, Any] = field(default_factory=dict)
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    finished_at: datetime | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """What somebody asks for."""
+
+    id: UUID
+    act: Act
+    subject: str
+    params: Mapping[str, Any]
+    reason: str
+    requested_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What an executor did. `finished` False: there is more to do, it is called again."""
+
+    outcome: str
+    finished: bool = True
+    ok: bool = True
+
+
+Executor = Callable[[StaffRequest], Awaitable[Executed]]
+"""Does an approved request. It may be called again after a kill, and twice at once: it must find out by
+the request's id what is done already. Raises ActRefused when it cannot be done (any more)."""
+
+
+def named(person: str) -> str:
+    """A person by e-mail address or account name, as they are compared. Raises ActRefused."""
+    name = person.strip().lower()
+    if not name or name == NOBODY_ELSE:
+        raise ActRefused(Why.NO_PERSON, "say who you are")
+    return name
+
+
+def reasoned(reason: str) -> str:
+    """A reason that says something. Raises ActRefused."""
+    said = " ".join(reason.split())
+    if not REASON_LENGTH_MIN <= len(said) <= REASON_LENGTH_MAX:
+        raise ActRefused(
+            Why.NO_REASON, f"give a reason of {REASON_LENGTH_MIN} to {REASON_LENGTH_MAX} characters for the record"
+        )
+    return said

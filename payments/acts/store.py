@@ -1,0 +1,291 @@
+"""Acts of staff about single payments, refunds and callbacks: what each would do, and doing it once."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.values.money import Money
+from payments.acts.execution import Freeze, did_before, keep_outcome
+from payments.acts.give_back_port import Moved
+from payments.acts.request import Act, ActRefused, NewRequest, StaffRequest, Why
+from payments.acts.voids import freeze_window
+from payments.collection.lifecycle import Actor, State
+from payments.disbursement.give_back import Moved as Back
+from payments.disbursement.give_back import Word, by_staff, give_back, lock_contest, release
+from payments.disbursement.refunds.port import RefundObservation
+from payments.disbursement.refunds.rules import RefundSeen, RefundState
+from payments.disbursement.refunds.store import record_refunds
+from payments.rescue.ticket import read_ticket
+from payments.rescue.tickets import close_ticket
+from payments.settlement.adjusted import Adjusted
+
+GIVEABLE: Final = frozenset({State.SETTLED, State.HELD})
+_HELD: Final = frozenset({State.HELD})
+_OPERATOR_REFERENCE_LENGTH_MAX: Final = 64
+# Why, in the word that the voter's text is chosen by, and as the tally says it.
+_CLAIM, _REVIEW = ("claim", Adjusted.REFUND), ("review", Adjusted.REVIEW)
+
+_PAYMENT: Final = text("""
+select p.reference, p.contest_id, p.status, p.provider, p.placed_at, p.provisional, c.slug, v.channel, v.quantity,
+  k.code, coalesce(p.received_minor, p.amount_minor) as amount_minor,
+  coalesce(p.received_currency, p.currency) as currency
+from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+  join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
+where p.reference = :reference
+""")
+_REFUND: Final = text("""
+select r.reference, r.payment_reference, r.status, r.provider, r.amount_minor, r.currency, r.reason, r.reason_code,
+  c.slug,
+  exists (select 1 from evidence e where e.reference = r.reference and e.word = 'failed') as failed
+from refunds r join contests c on c.id = r.contest_id where r.reference = :reference
+""")
+_TICKET: Final = text("select contest_id, payment_reference, status from support_tickets where id = :ticket")
+_CALLBACK: Final = text("""
+select provider, received_at, outcome, handled_at, payment_reference from callbacks where id = :id
+""")
+_REPLAY: Final = text("update callbacks set handled_at = null, replayed_at = now() where id = :id")
+
+
+def freezers() -> Mapping[Act, Freeze]:
+    """Who makes the preview of each act about money."""
+    return {
+        Act.REFUND_PAYMENT: _freeze_refund,
+        Act.VOID_WINDOW: freeze_window,
+        Act.MANUAL_REFUND_DONE: _freeze_manual,
+        Act.RETRY_REFUND: _freeze_retry,
+        Act.RELEASE_HELD: _freeze_held,
+        Act.REFUSE_HELD: _freeze_held,
+        Act.REPLAY_CALLBACK: _freeze_callback,
+    }
+
+
+async def _freeze_refund(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+    payment = await _payment(connection, request.subject)
+    _in_state(payment, GIVEABLE)
+    if payment.provisional:
+        raise ActRefused(Why.IMPOSSIBLE, "the payment is counted on a callback alone; wait until it is proved")
+    shown = _shown(payment)
+    if (ticket := request.params.get("ticket")) is not None:
+        found = (await connection.execute(_TICKET, {"ticket": _ticket(ticket)})).one_or_none()
+        if found is None or found.contest_id != payment.contest_id:
+            raise ActRefused(Why.UNKNOWN, f"this contest has no ticket {ticket}")
+        if found.status != "open":
+            raise ActRefused(Why.IMPOSSIBLE, f"ticket {ticket} is closed")
+        if found.payment_reference not in (None, payment.reference):
+            raise ActRefused(Why.IMPOSSIBLE, f"ticket {ticket} is about another payment")
+        shown["ticket"] = str(ticket)
+    return shown
+
+
+async def _freeze_held(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+    payment = await _payment(connection, request.subject)
+    _in_state(payment, _HELD)
+    return _shown(payment)
+
+
+async def _freeze_manual(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+    refund = await _refund(connection, request.subject)
+    _waits_for_a_person(refund)
+    return {**_shown_refund(refund), "operator_reference": _operator_reference(request.params)}
+
+
+async def _freeze_retry(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+    refund = await _refund(connection, request.subject)
+    _waits_for_a_person(refund)
+    return {**_shown_refund(refund), "new_reference": refund.failed}
+
+
+async def _freeze_callback(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+    found = (await connection.execute(_CALLBACK, {"id": _number(request.subject, "callback")})).one_or_none()
+    if found is None:
+        raise ActRefused(Why.UNKNOWN, f"there is no callback {request.subject}")
+    return {"provider": found.provider, "received_at": found.received_at.isoformat(), "outcome": found.outcome}
+
+
+class PostgresStaffMoney:
+    """`StaffMoneyStore`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def refund_payment(self, request: StaffRequest) -> Moved:
+        """Owe a counted or held payment back, and close the ticket that the request names."""
+        return await self._give_back(request, _CLAIM, GIVEABLE)
+
+    async def refuse_held(self, request: StaffRequest) -> Moved:
+        """Owe a held payment back."""
+        return await self._give_back(request, _REVIEW, _HELD)
+
+    async def _give_back(self, request: StaffRequest, words: tuple[str, str], states: frozenset[State]) -> Moved:
+        async with self._engine.begin() as connection:
+            payment = await _payment(connection, request.subject)
+            await lock_contest(connection, payment.contest_id)
+            if (did := await did_before(connection, request.id)) is not None:
+                return Moved(did)
+            reason, public = words
+            public = str(request.params.get("public_reason") or public)
+            word = Word(reason, public, by_staff(request.requested_by, request.id))
+            back = await give_back(connection, payment.contest_id, [payment.reference], word, states=states)
+            _nothing_skipped(back)
+            if (ticket := request.params.get("ticket")) is not None:
+                await close_ticket(connection, _ticket(ticket), f"refund request {request.id}")
+            amount = Money(payment.amount_minor, payment.currency)
+            taken = f", {payment.quantity} votes left the tally" if back.counted else ""
+            did = await keep_outcome(connection, request.id, f"{_told(amount)} owed back{taken}")
+        return Moved(did, payment.contest_id, tuple(back.counted))
+
+    async def release_held(self, request: StaffRequest) -> Moved:
+        """Count a held payment."""
+        async with self._engine.begin() as connection:
+            payment = await _payment(connection, request.subject)
+            await lock_contest(connection, payment.contest_id)
+            if (did := await did_before(connection, request.id)) is not None:
+                return Moved(did)
+            by = by_staff(request.requested_by, request.id)
+            back = await release(connection, payment.contest_id, payment.reference, by)
+            _nothing_skipped(back)
+            did = await keep_outcome(connection, request.id, f"{payment.quantity} votes counted")
+        return Moved(did, payment.contest_id, tuple(back.counted))
+
+    async def manual_refund_done(self, request: StaffRequest) -> Moved:
+        """A person paid a refund and has the operator's reference for it."""
+        async with self._engine.begin() as connection:
+            refund = await _refund(connection, request.subject)
+            if (did := await did_before(connection, request.id)) is not None:
+                return Moved(did)
+            theirs, amount = _operator_reference(request.params), Money(refund.amount_minor, refund.currency)
+            seen = RefundObservation(
+                refund.reference,
+                RefundSeen.PAID_BY_HAND,
+                Actor.STAFF,
+                detail=f"request {request.id}",
+                received=amount,
+                evidence_word="succeeded",
+                evidence_source="staff",
+                evidence_raw=f"request {request.id}",
+                by_hand=theirs,
+                from_float=bool(request.params.get("from_float", False)),
+            )
+            if not await record_refunds(connection, [seen]):
+                raise ActRefused(Why.IMPOSSIBLE, f"the refund is {refund.status} by now")
+            return Moved(await keep_outcome(connection, request.id, f"{_told(amount)} given back by hand, {theirs}"))
+
+    async def retry_refund(self, request: StaffRequest) -> Moved:
+        """Give a refund that waits for a person back to the machine: as it is, or under a new reference
+        when the operator ended this one."""
+        async with self._engine.begin() as connection:
+            refund = await _refund(connection, request.subject)
+            if (did := await did_before(connection, request.id)) is not None:
+                return Moved(did)
+            now = (await connection.execute(text("select now()"))).scalar_one()
+            seen = RefundObservation(
+                refund.reference,
+                RefundSeen.RENEWED if refund.failed else RefundSeen.ASKED_AGAIN,
+                Actor.STAFF,
+                detail=f"request {request.id}",
+                next_try_at=now,
+            )
+            if not await record_refunds(connection, [seen]):
+                raise ActRefused(Why.IMPOSSIBLE, f"the refund is {refund.status} by now")
+            return Moved(await keep_outcome(connection, request.id, "will be sent again"))
+
+    async def replay_callback(self, request: StaffRequest) -> Moved:
+        """Have a stored callback judged once more."""
+        async with self._engine.begin() as connection:
+            if (did := await did_before(connection, request.id)) is not None:
+                return Moved(did)
+            await connection.execute(_REPLAY, {"id": _number(request.subject, "callback")})
+            return Moved(await keep_outcome(connection, request.id, "will be judged again"))
+
+
+async def _payment(connection: AsyncConnection, subject: str) -> Row[Any]:
+    found = (await connection.execute(_PAYMENT, {"reference": _reference(subject, "payment")})).one_or_none()
+    if found is None:
+        raise ActRefused(Why.UNKNOWN, f"there is no payment {subject}")
+    return found
+
+
+async def _refund(connection: AsyncConnection, subject: str) -> Row[Any]:
+    found = (await connection.execute(_REFUND, {"reference": _reference(subject, "refund")})).one_or_none()
+    if found is None:
+        raise ActRefused(Why.UNKNOWN, f"there is no refund {subject}")
+    return found
+
+
+def _in_state(payment: Row[Any], states: frozenset[State]) -> None:
+    if payment.status not in states:
+        wanted = " or ".join(sorted(states))
+        raise ActRefused(Why.IMPOSSIBLE, f"the payment is {payment.status}; it must be {wanted}")
+
+
+def _waits_for_a_person(refund: Row[Any]) -> None:
+    if refund.status != RefundState.MANUAL:
+        raise ActRefused(
+            Why.IMPOSSIBLE, f"the refund is {refund.status}; only one that waits for a person (manual) can"
+        )
+
+
+def _told(amount: Money) -> str:
+    """An amount as the record says it."""
+    return f"{amount.plain()} {amount.currency}"
+
+
+def _nothing_skipped(back: Back) -> None:
+    for state in back.skipped.values():
+        raise ActRefused(Why.IMPOSSIBLE, f"the payment is {state} by now")
+
+
+def _shown(payment: Row[Any]) -> dict[str, Any]:
+    return {
+        "contest": payment.slug,
+        "candidate": payment.code,
+        "votes": payment.quantity if payment.status == State.SETTLED else 0,
+        "amount_minor": payment.amount_minor,
+        "currency": payment.currency,
+        "status": payment.status,
+        "channel": payment.channel,
+        "operator": payment.provider,
+        "placed_at": payment.placed_at.isoformat(),
+    }
+
+
+def _shown_refund(refund: Row[Any]) -> dict[str, Any]:
+    return {
+        "contest": refund.slug,
+        "payment": str(refund.payment_reference),
+        "amount_minor": refund.amount_minor,
+        "currency": refund.currency,
+        "operator": refund.provider,
+        "why_manual": refund.reason_code,
+    }
+
+
+def _operator_reference(params: Mapping[str, Any]) -> str:
+    said = str(params.get("operator_reference") or "").strip()
+    if not 1 <= len(said) <= _OPERATOR_REFERENCE_LENGTH_MAX or not said.isprintable():
+        raise ActRefused(Why.IMPOSSIBLE, "give the operator's reference of the money that was sent back")
+    return said
+
+
+def _reference(subject: str, what: str) -> UUID:
+    try:
+        return UUID(subject)
+    except ValueError:
+        raise ActRefused(Why.UNKNOWN, f"{subject!r} is no reference of a {what}") from None
+
+
+def _ticket(said: object) -> int:
+    known = read_ticket(str(said))
+    if known is None:
+        raise ActRefused(Why.UNKNOWN, f"{said!r} is no number of a ticket")
+    return known
+
+
+def _number(said: object, what: str) -> int:
+    typed = str(said)
+    if not (typed.isascii() and typed.isdigit() and len(typed) <= 18):
+        raise ActRefused(Why.UNKNOWN, f"{said!r} is no number of a {what}")
+    return int(typed)

@@ -1,0 +1,1 @@
+"""A payment on its way: asked for, asked about, called back."""

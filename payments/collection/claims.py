@@ -1,0 +1,164 @@
+"""Who takes which payment next: statements that claim payments for collecting and for questions."""
+
+from typing import Final
+
+from sqlalchemy import text
+
+from gateway.orders.rules import UNSENT_LIFE
+from gateway.orders.store import PAID
+from payments.collection.lifecycle import ANSWER_TIME, SEND_TRIES_MAX, Actor, Seen, State, Withheld
+from payments.collection.open_payments import AROUND, WHOLE
+from payments.provider import PayerReason
+
+# How long what was ever sent is left alone when it is not sent again.
+_QUESTION_SECONDS: Final = 60
+
+# A handset shows one prompt at a time, so a number with an open prompt waits for its turn.
+_DUE_TO_COLLECT: Final = """
+  select p.reference, p.placed_at, p.vote_id, p.contest_id, p.payer_index, p.provider, p.next_check_at, p.send_tries,
+    p.orderer
+  from payments p
+  where p.status = 'created' and p.next_check_at <= now() and p.expires_at > now()
+    and not (p.provider = any(cast(:prompting as text[])) and exists (
+      select 1 from payments o where o.payer_index = p.payer_index
+        and split_part(o.provider, '@', 1) = split_part(p.provider, '@', 1)
+        and o.status in ('sent', 'pending') and o.expires_at > now()))
+"""
+
+# Prompts of a number that somebody typed are counted where orders are written, by each gateway as far as it sees
+# those of others. Claims come one after the other, so here the limit holds for all of them.
+_ASKED_TOO_OFTEN: Final = f"""
+  d.orderer is not null and d.send_tries = 0 and d.provider = any(cast(:prompting as text[]))
+    and cast(:limited as boolean) and (
+      select count(*) from payments o
+      where o.payer_index = d.payer_index and o.placed_at > d.placed_at - cast(:lately as interval)
+        and (o.placed_at, o.reference) < (d.placed_at, d.reference)
+        and o.status not in {PAID}) >= cast(:typed_lately as bigint)
+"""
+
+# Why the payer of a due payment `d` is not asked, null where nothing speaks against it. While the contest is open
+# everybody is asked; later only who can take all the time that a payer has and still counts.
+_WHY: Final = f"""
+  case when k.status <> 'approved' then '{Withheld.CANDIDATE_WITHDRAWN}'
+    when d.placed_at >= c.closes_at
+      or now() >= c.closes_at + make_interval(secs => greatest(0, c.late_seconds - {ANSWER_TIME.seconds}))
+      then '{Withheld.CLOSED}'
+    when d.send_tries >= {SEND_TRIES_MAX} then '{Withheld.TRIED}'
+    when {_ASKED_TOO_OFTEN} then '{Withheld.ASKED_TOO_OFTEN}' end
+"""
+_DETAILS: Final = {
+    Withheld.CLOSED: "the contest has closed",
+    Withheld.CANDIDATE_WITHDRAWN: "the candidate is no longer standing",
+    Withheld.TRIED: f"sent {SEND_TRIES_MAX} times",
+    Withheld.ASKED_TOO_OFTEN: "the number was asked too often",
+    Withheld.TOO_OLD: f"not taken within {UNSENT_LIFE.seconds // 60} minutes",
+    Withheld.NEVER_SENT: "no operator could be asked in time",
+}
+_DETAIL: Final = " ".join(f"when '{why}' then '{detail}'" for why, detail in _DETAILS.items())
+
+# CTEs behind one called `judged` with reference, placed_at and why, of `created` payments that are locked. What was
+# ever sent may be at its operator all the same, so it is asked about as anything of unknown fate.
+_WITHHOLD: Final = f"""
+withheld as (
+  update payments p set status = '{State.FAILED}', reason_code = j.why,
+    reason = case when j.why in ('{Withheld.CLOSED}', '{Withheld.CANDIDATE_WITHDRAWN}') then j.why
+      else '{PayerReason.SERVICE_DOWN}' end,
+    next_check_at = case when p.send_tries > 0 then now() + make_interval(secs => {_QUESTION_SECONDS}) end
+  from judged j where p.reference = j.reference and p.placed_at = j.placed_at and j.why is not null
+  returning p.*),
+withheld_logged as (
+  insert into payment_events (reference, from_status, to_status, seen, actor, detail)
+  select reference, '{State.CREATED}', '{State.FAILED}',
+    case reason_code when '{Withheld.NEVER_SENT}' then '{Seen.NEVER_SENT}' else '{Seen.WITHHELD}' end,
+    '{Actor.COLLECTOR}', case reason_code {_DETAIL} end from withheld),
+withheld_told as (
+  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
+  select gen_random_uuid(), 'payment_failed', w.reference::text, w.reference, v.voter_index, v.language,
+    jsonb_build_object('reason', w.reason), v.chat_id
+  from withheld w join votes v on v.id = w.vote_id and v.placed_at = w.placed_at
+  where v.voter_index is not null or v.chat_id is not null
+  on conflict (kind, key) do nothing)"""
+
+# An account that has no room, because it is closed or its rate is used up, keeps nobody else waiting.
+CLAIM_TO_COLLECT: Final = text(f"""
+with rooms as (select * from json_to_recordset(cast(:rooms as json)) as r(account text, room integer)),
+elsewhere as (
+  {_DUE_TO_COLLECT} and not p.provider = any(cast(:accounts as text[]))
+  order by p.next_check_at limit :limit for update of p skip locked),
+within as (
+  select d.* from rooms r cross join lateral (
+    {_DUE_TO_COLLECT} and p.provider = r.account
+    order by p.next_check_at limit r.room for update of p skip locked) d
+  where r.room > 0),
+due as (select * from elsewhere union all select * from within),
+judged as (
+  select d.*, {_WHY} as why
+  from due d join votes v on v.id = d.vote_id and v.placed_at = d.placed_at
+    join contests c on c.id = d.contest_id join candidates k on k.id = v.candidate_id),
+turns as (
+  select reference, placed_at, provider,
+    row_number() over (partition by payer_index, split_part(provider, '@', 1) order by next_check_at, reference) as turn
+  from judged where why is null),
+taken as (
+  update payments p set status = 'sent', sent_at = now(), send_tries = send_tries + 1,
+    next_check_at = now() + make_interval(secs => :lease), expires_at = now() + make_interval(secs => :unsent)
+  from turns t where p.reference = t.reference and p.placed_at = t.placed_at
+    and (t.turn = 1 or not t.provider = any(cast(:prompting as text[])))
+  returning p.*),
+logged as (
+  insert into payment_events (reference, from_status, to_status, seen, actor)
+  select reference, 'created', 'sent', 'calling', 'collector' from taken),{_WITHHOLD}
+select {WHOLE} from (select * from taken union all select * from withheld) p {AROUND}
+""")
+
+# Only what nobody was ever asked about, and what no code of the payer binds to its account.
+MOVE_UNSENT: Final = text("""
+with due as (
+  select reference, placed_at from payments
+  where status = 'created' and provider = :account and send_tries = 0 and secrets_cipher is null and expires_at > now()
+  order by next_check_at limit :limit for update skip locked),
+moved as (
+  update payments p set provider = :sibling from due d
+  where p.reference = d.reference and p.placed_at = d.placed_at returning p.reference),
+logged as (
+  insert into payment_events (reference, from_status, to_status, seen, actor, detail)
+  select reference, 'created', 'created', 'moved', 'collector', cast(:account as text) || ' to ' || :sibling from moved)
+select count(*) from moved
+""")
+
+CLOSE_UNSENT: Final = text(f"""
+with judged as (
+  select reference, placed_at,
+    case when send_tries = 0 then '{Withheld.NEVER_SENT}' else '{Withheld.TOO_OLD}' end as why
+  from payments where status = 'created' and expires_at <= now() limit :limit for update skip locked),{_WITHHOLD}
+select count(*) from withheld
+""")
+
+# Questions are few: what somebody says is decided goes first, then first questions, then what is still open;
+# what was given up here comes last. Within a class whoever waits longest. A voter who asks does not queue here
+# at all, see `claim_named`.
+_URGENCY: Final = """
+  case when p.hinted_at is not null then 0 when p.status not in ('sent','pending') then 3
+    when p.checks = 0 then 1 else 2 end
+"""
+CLAIM_TO_VERIFY: Final = text(f"""
+with due as (
+  select p.reference, p.placed_at from payments p
+  where p.provider = :provider and p.status in ('sent','pending','expired','failed') and p.next_check_at <= now()
+  order by {_URGENCY}, p.next_check_at limit :limit for update skip locked),
+taken as (
+  update payments p set next_check_at = now() + make_interval(secs => :lease), checks = checks + 1,
+    hinted_at = null, asked_at = now()
+  from due d where p.reference = d.reference and p.placed_at = d.placed_at returning p.*)
+select {WHOLE} from taken p {AROUND}
+""")
+
+CLAIM_NAMED: Final = text(f"""
+with taken as (
+  update payments p set next_check_at = now() + make_interval(secs => :lease), checks = checks + 1,
+    hinted_at = null, asked_at = now()
+  where p.reference = any(cast(:references as uuid[])) and p.status in ('sent','pending','expired','failed')
+    and coalesce(p.asked_at, '-infinity') <= now() - make_interval(secs => :every)
+  returning p.*)
+select {WHOLE} from taken p {AROUND}
+""")

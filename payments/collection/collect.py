@@ -1,0 +1,286 @@
+"""Ask operators to collect what was ordered. The reference is committed before each call.
+
+Calls are under way side by side, and new orders are claimed as places become free, so that a slow operator
+holds up nobody but its own payers.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Final, Protocol, cast
+
+import structlog
+
+from gateway.orders.rules import PAYMENT_CODE
+from payments.collection.account_watch import UNWATCHED, measured
+from payments.collection.accounts import Accounts, Asked
+from payments.collection.lifecycle import Actor, Seen, State
+from payments.collection.observations import of_create, of_report
+from payments.collection.port import Observation, OpenPayment, PaymentStore
+from payments.collection.verify import StatusBudget, questioned
+from payments.provider import (
+    Capabilities,
+    CreateResult,
+    NotFound,
+    NotSent,
+    PayerReason,
+    PaymentProvider,
+    Preparer,
+    Rejected,
+)
+
+BATCH: Final = 128
+# Calls under way at once in one process.
+PLACES: Final = 256
+# Claimed beyond the places, so that one that becomes free is taken at once.
+AHEAD: Final = 64
+# Of the places, those that one account leaves to each of the others.
+LEFT_TO_OTHERS: Final = 16
+# New orders are claimed when so many calls have ended, or after this time.
+ENDED_MIN: Final = 32
+LOOK_SECONDS: Final = 0.1
+TIDY_SECONDS: Final = 1.0
+# Until what may not be tried again yet has its next turn.
+AGAIN_SECONDS: Final = 5.0
+# How long what was prepared waits before somebody else looks at it.
+_LEASE: Final = timedelta(seconds=60)
+_log = structlog.get_logger(__name__)
+
+
+class PromptBudget(Protocol):
+    """How fast payers of an account may be asked."""
+
+    async def wait_turn(self, account: str, per_second: int) -> object:
+        """Return when one more payer may be asked."""
+        ...
+
+
+class Unlimited:
+    """A `StatusBudget` for accounts that may be asked at any time."""
+
+    async def wait_turn(self, account: str, per_second: int) -> None:
+        """At once."""
+
+
+class Collector:
+    """Asks for what is due. One a process.
+
+    `prompts`: gives turns at the accounts that `per_second` names, which are those with a rate. `questions`: gives
+    turns for questions about refusals.
+    """
+
+    def __init__(
+        self,
+        payments: PaymentStore,
+        providers: Mapping[str, PaymentProvider],
+        *,
+        prompts: PromptBudget | None = None,
+        per_second: Mapping[str, int] = MappingProxyType({}),
+        questions: StatusBudget | None = None,
+        accounts: Accounts = UNWATCHED,
+        places: int = PLACES,
+    ) -> None:
+        self._payments = payments
+        self._providers = providers
+        self._prompts = prompts
+        self._per_second = per_second if prompts else {}
+        self._questions = questions or Unlimited()
+        self._accounts = accounts
+        self._places = places
+        self._calling = asyncio.Semaphore(places)
+        self._claimed: Counter[str] = Counter()
+        self._in_line: Counter[str] = Counter()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._ended: list[asyncio.Task[None]] = []
+        self._news = asyncio.Event()
+        self._tidied_at = float("-inf")
+
+    async def step(self) -> int:
+        """Ask for what is due; how many were asked or closed since the last step, 0 when nothing is left and
+        no call is under way. Raises what kept one of them from being recorded."""
+        closed = await self._tidy()
+        while True:
+            closed += await self._claim()
+            if done := closed + self._count_ended():
+                return done
+            if not self._under_way:
+                return 0
+            await self._wait_for_news()
+
+    async def aclose(self, seconds: float = 15.0) -> None:
+        """Let calls that are under way end. One that takes longer is asked about by whoever comes later."""
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _tidy(self) -> int:
+        """Close what is overdue and move what waits in vain: at most once a second while calls go on."""
+        now = asyncio.get_running_loop().time()
+        if self._under_way and now - self._tidied_at < TIDY_SECONDS:
+            return 0
+        self._tidied_at = now
+        await self._move_unsent()
+        return await self._payments.close_unsent(BATCH)
+
+    async def _move_unsent(self) -> None:
+        rails = self._accounts.rails
+        for account in rails.closed & self._providers.keys():
+            sibling = next(iter(rails.siblings(account)), None)
+            if sibling and (moved := await self._payments.move_unsent(account, sibling, BATCH)):
+                _log.warning("orders_moved", account=account, sibling=sibling, orders=moved)
+
+    async def _claim(self) -> int:
+        """Take what there is room for; how many were closed instead of taken."""
+        free = self._places + AHEAD - sum(self._claimed.values())
+        rooms = {account: self._room(account, free) for account in self._providers}
+        if free > 0:
+            claimed = await self._payments.claim_to_collect(free, rooms)
+            self._start(payment for payment in claimed if payment.state is State.SENT)
+            return sum(payment.state is not State.SENT for payment in claimed)
+        return 0
+
+    def _room(self, account: str, free: int) -> int:
+        others = len(self._providers) - 1
+        own = max(self._places - LEFT_TO_OTHERS * others, LEFT_TO_OTHERS) if others else self._places + AHEAD
+        room = min(free, self._accounts.at_once(account, own) - self._claimed[account])
+        rate = self._per_second.get(account)
+        # No more than may be asked within the next second: the others are as well off where they are.
+        return max(0, room if rate is None else min(room, rate - self._in_line[account]))
+
+    def _start(self, claimed: Iterable[OpenPayment]) -> None:
+        for payment in claimed:
+            self._claimed[payment.provider] += 1
+            task = asyncio.get_running_loop().create_task(self._collect(payment))
+            self._under_way.add(task)
+            task.add_done_callback(self._note_ended)
+
+    def _note_ended(self, task: "asyncio.Task[None]") -> None:
+        self._under_way.discard(task)
+        self._ended.append(task)
+        if len(self._ended) >= ENDED_MIN or not self._under_way:
+            self._news.set()
+
+    def _count_ended(self) -> int:
+        ended, self._ended = self._ended, []
+        errors = [error for task in ended if not task.cancelled() and (error := task.exception()) is not None]
+        if errors:
+            raise errors[0]
+        return len(ended)
+
+    async def _wait_for_news(self) -> None:
+        self._news.clear()
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._news.wait()
+        except TimeoutError:
+            # Time to look for new orders, whatever the calls under way do.
+            return
+
+    async def _collect(self, payment: OpenPayment) -> None:
+        try:
+            observation = await self._asked(payment)
+        finally:
+            self._claimed[payment.provider] -= 1
+        await self._payments.observe(observation)
+
+    async def _asked(self, payment: OpenPayment) -> Observation:
+        account = payment.provider
+        log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=account)
+        provider = self._providers.get(account)
+        if provider is None:
+            # The provider was taken out of service after the order: nobody was asked.
+            log.error("provider_not_configured")
+            return _not_configured(payment)
+        if not self._accounts.may_ask(account, again=payment.send_tries > 1):
+            return _put_back(payment, "too much is tried again", AGAIN_SECONDS)
+        await self._wait_turn(account)
+        async with self._calling:
+            if account in self._accounts.rails.closed:
+                # It was closed while this waited for its turn.
+                return _put_back(payment, "account closed")
+            return await self._ask(payment, provider, log)
+
+    async def _wait_turn(self, account: str) -> None:
+        rate = self._per_second.get(account)
+        if rate is None or self._prompts is None:
+            return
+        self._in_line[account] += 1
+        try:
+            await self._prompts.wait_turn(account, rate)
+        finally:
+            self._in_line[account] -= 1
+
+    async def _ask(
+        self, payment: OpenPayment, provider: PaymentProvider, log: structlog.typing.FilteringBoundLogger
+    ) -> Observation:
+        can = provider.capabilities(payment.collection.country)
+        collection = replace(payment.collection, base_url=payment.collection.base_url or provider.base_url)
+        payment = replace(payment, collection=collection)
+        result, payment = await self._create(payment, provider, can)
+        jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
+        log.info("collection_asked", result=type(result).__name__, tries=payment.send_tries)
+        if isinstance(result, Rejected) and result.ask_first:
+            report = await questioned(payment, provider, self._questions, self._accounts)
+            if not isinstance(report, NotFound):
+                return of_report(payment, report, can, jitter)
+        if getattr(result, "alarm", False):
+            log.error("provider_refuses_us", result=repr(result))
+        return of_create(payment, result, can, jitter)
+
+    async def _create(
+        self, payment: OpenPayment, provider: PaymentProvider, can: Capabilities
+    ) -> tuple[CreateResult, OpenPayment]:
+        """Ask for the money. What must be fetched before is kept before: who has lost it can never ask again."""
+        account, collection = payment.provider, payment.collection
+        if can.prepares - collection.secrets.keys():
+            first = cast("Preparer", provider).prepare(collection)
+            prepared = await measured(self._accounts, account, Asked.PREPARATION, first)
+            if isinstance(prepared, NotSent):
+                return prepared, payment
+            collection = replace(collection, secrets={**collection.secrets, **prepared})
+            payment = replace(payment, collection=collection)
+            await self._payments.observe(_prepared(payment))
+        call = provider.create(collection, collection.secrets.get(PAYMENT_CODE))
+        return await measured(self._accounts, account, Asked.COLLECTION, call), payment
+
+
+def _prepared(payment: OpenPayment) -> Observation:
+    return Observation(
+        payment.collection.reference,
+        None,
+        Actor.COLLECTOR,
+        next_check_at=payment.now + _LEASE,
+        base_url=payment.collection.base_url,
+        secrets=payment.collection.secrets,
+    )
+
+
+def _put_back(payment: OpenPayment, why: str, seconds: float = 0.0) -> Observation:
+    """Nobody was asked. It is due again after so long."""
+    return Observation(
+        payment.collection.reference,
+        Seen.PUT_BACK,
+        Actor.COLLECTOR,
+        detail=why,
+        next_check_at=payment.now + timedelta(seconds=seconds),
+        untried=True,
+    )
+
+
+def _not_configured(payment: OpenPayment) -> Observation:
+    return Observation(
+        payment.collection.reference,
+        Seen.REFUSED,
+        Actor.COLLECTOR,
+        reason=PayerReason.SERVICE_DOWN.value,
+        reason_code="not_configured",
+        message="payment_failed",
+        # What was sent before is asked about once its account is there again.
+        next_check_at=payment.now if payment.send_tries > 1 else None,
+    )

@@ -1,0 +1,122 @@
+"""Count on authenticated callbacks while questions pile up, and ask those questions later."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from gateway.orders.routing import provider_of
+from payments.collection.lifecycle import Actor, Seen
+from payments.collection.port import DueCallback, Observation, OpenPayment, PaymentStore
+from payments.collection.provisional_answers import of_callback, of_later_report
+from payments.collection.provisional_port import CallbackFacts, Denial, ProvisionalStore
+from payments.collection.provisional_rules import SUSPICIOUS, URGENT_AFTER, Arrived, Claims, NotCounted, Policy, refusal
+from payments.provider import StatusReport
+from payments.settlement.settle import Show
+
+# How long nobody looks for provisional payments of an account that had none.
+LOOK_AGAIN_SECONDS: Final = 30.0
+_log = structlog.get_logger(__name__)
+
+
+class CountingOnCallbacks:
+    """Judges what callbacks claim, for accounts that have a policy. `rates`: by account, the questions that it
+    may be asked in a second."""
+
+    def __init__(self, store: ProvisionalStore, policies: Mapping[str, Policy], rates: Mapping[str, float]) -> None:
+        self._store = store
+        self._policies = policies
+        self._rates = rates
+
+    async def observed(self, claimed: Sequence[tuple[DueCallback, Claims]]) -> Mapping[int, Observation]:
+        """By callback, the evidence of those that are counted on; of each payment one. Asks storage only where
+        an account with a policy is behind."""
+        ours = [(due, claims) for due, claims in claimed if due.account in self._policies]
+        if not ours:
+            return {}
+        due_now = await self._store.questions_due()
+        backlog = {account: due_now.get(account, 0) / self._rates[account] for account in self._policies}
+        behind = [
+            (due, claims)
+            for due, claims in ours
+            if due.account and backlog[due.account] > self._policies[due.account].backlog_seconds
+        ]
+        if not behind:
+            return {}
+        facts = await self._store.facts([due.id for due, _ in behind])
+        seen: dict[int, Observation] = {}
+        taken = set()
+        for due, claims in behind:
+            account, known = due.account or "", facts.get(due.id)
+            why = refusal(
+                self._policies[account], backlog[account], _arrived(due, known), claims, known.ours if known else None
+            )
+            if why is not None or known is None or known.reference in taken:
+                _tell(due, why or NotCounted.REPEATED)
+                continue
+            taken.add(known.reference)
+            success = Observation(known.reference, Seen.SUCCEEDED, Actor.VERIFIER)
+            seen[due.id] = of_callback(success, claims, due.id)
+        if seen:
+            _log.warning("counted_on_callbacks", payments=len(seen), backlog_seconds=_rounded(backlog))
+        return seen
+
+
+def _arrived(due: DueCallback, known: CallbackFacts | None) -> Arrived:
+    named = due.reference is not None and provider_of(due.account or "") == due.provider
+    return Arrived(known.remote if known else "", named, due.duplicate_of is None)
+
+
+def _tell(due: DueCallback, why: NotCounted) -> None:
+    log = _log.warning if why in SUSPICIOUS else _log.info
+    log("callback_not_counted_on", callback=due.id, provider=due.provider, payment=str(due.reference), why=why.value)
+
+
+def _rounded(backlog: Mapping[str, float]) -> dict[str, int]:
+    return {account: round(seconds) for account, seconds in backlog.items() if seconds}
+
+
+class AskedLater:
+    """Whom to ask about when nothing is more urgent, and what follows from the answer. It goes on with payments
+    of accounts that are not counted on any more. `show` is told after votes left. `clock`: monotonic seconds."""
+
+    def __init__(
+        self,
+        store: ProvisionalStore,
+        payments: PaymentStore,
+        show: Show,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._payments = payments
+        self._show = show
+        self._clock = clock
+        self._look_again: dict[tuple[str, bool], float] = {}
+
+    async def claim(self, account: str, limit: int, more_urgent: int) -> list[OpenPayment]:
+        """Provisional payments to ask about now, where an account may be asked `limit` questions and
+        `more_urgent` are asked already. Without room only those that have waited for half their time."""
+        room = limit - more_urgent
+        urgent = room <= 0
+        if self._clock() < self._look_again.get((account, urgent), 0.0):
+            return []
+        older = URGENT_AFTER.total_seconds() if urgent else 0.0
+        found = await self._store.claim(account, limit if urgent else room, older)
+        if not found:
+            self._look_again[account, urgent] = self._clock() + LOOK_AGAIN_SECONDS
+        return found
+
+    async def learn(self, payment: OpenPayment, report: StatusReport, jitter: float) -> None:
+        """Record what the operator says of a provisional payment. `jitter` in [-1, 1]."""
+        answer = of_later_report(payment, report, jitter)
+        log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=payment.provider)
+        if isinstance(answer, Denial):
+            gone = await self._store.take_back(answer)
+            if gone is None:
+                return
+            log.error("callback_was_not_true", seen=answer.seen, code=answer.code, received=str(answer.received))
+            await self._show({gone.contest_id: gone.counted})
+            return
+        log.info("asked_later", report=type(report).__name__, step=answer.seen)
+        await self._payments.observe(answer)

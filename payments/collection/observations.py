@@ -1,0 +1,260 @@
+"""What an operator's answer means for a payment: pure functions from answer to observation."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.orders.rules import PAYMENT_URL
+from payments.collection.lifecycle import (
+    Actor,
+    NotFoundAnswer,
+    Seen,
+    State,
+    after_not_found,
+    check_delay_seconds,
+    may_send_again,
+    success_seen,
+)
+from payments.collection.port import Observation, OpenPayment
+from payments.provider import (
+    Accepted,
+    Capabilities,
+    CreateResult,
+    Failed,
+    Kind,
+    NotFound,
+    NotSent,
+    PayerReason,
+    Recovery,
+    Redirect,
+    Rejected,
+    StatusReport,
+    StillOpen,
+    Succeeded,
+    Unavailable,
+    Unknown,
+)
+
+# Questions about a page whose address was lost: a person is waiting for it.
+LOST_PAGE_LADDER: Final = (1, 2, 3, 5)
+LOOK_AGAIN_AT_FAILED: Final = timedelta(minutes=10)
+_LAST_LOOK: Final = timedelta(hours=24)
+_PARKED: Final = timedelta(hours=1)
+_OPEN: Final = frozenset({State.SENT, State.PENDING})
+
+
+def of_create(payment: OpenPayment, result: CreateResult, can: Capabilities, jitter: float) -> Observation:
+    """What became of our request to collect. `jitter` in [-1, 1]."""
+    reference, now = payment.collection.reference, payment.now
+    first_check = now + timedelta(seconds=check_delay_seconds(can.ladder_seconds, 0, 0, jitter))
+    # What this try says is certain; what became of those before it is not.
+    again = _next_check(payment, can, jitter) if payment.send_tries > 1 else None
+    match result:
+        case Accepted():
+            return Observation(
+                reference,
+                Seen.ACCEPTED,
+                Actor.COLLECTOR,
+                detail="already there" if result.already_there else "",
+                next_check_at=first_check,
+                accepted=True,
+                provider_reference=result.provider_reference,
+                base_url=payment.collection.base_url,
+                expires_at=now + timedelta(seconds=can.open_seconds),
+            )
+        case Redirect():
+            return Observation(
+                reference,
+                Seen.ACCEPTED,
+                Actor.COLLECTOR,
+                next_check_at=first_check,
+                accepted=True,
+                provider_reference=result.provider_reference,
+                base_url=payment.collection.base_url,
+                secrets={**payment.collection.secrets, **result.secrets, PAYMENT_URL: result.url},
+                expires_at=result.expires_at,
+                message="payment_link",
+            )
+        case NotSent() if _may_be_sent_again(payment):
+            wait = min(60, 2**payment.send_tries) * (1 + 0.2 * jitter)
+            return Observation(
+                reference,
+                Seen.PUT_BACK,
+                Actor.COLLECTOR,
+                detail=result.error,
+                next_check_at=now + timedelta(seconds=wait),
+            )
+        case NotSent():
+            return _refused(payment, "not_sent", PayerReason.SERVICE_DOWN, result.error, again)
+        case Rejected():
+            return _refused(payment, result.code, result.reason, result.code, again)
+        case Unknown() if can.recovery is Recovery.ABANDON:
+            # Without the lost answer nobody can pay it, so it is safe to say no.
+            return _refused(payment, "answer_lost", PayerReason.SERVICE_DOWN, result.error, again)
+        case Unknown():
+            delay = check_delay_seconds(_ladder(payment, can), 0, 0, jitter)
+            return Observation(
+                reference,
+                None,
+                Actor.COLLECTOR,
+                next_check_at=now + timedelta(seconds=delay),
+                base_url=payment.collection.base_url,
+            )
+        case _:
+            return _refused(payment, "code_wanted", PayerReason.WRONG_CODE, "the provider wants a code first", again)
+
+
+def _refused(payment: OpenPayment, code: str, reason: PayerReason, detail: str, again: datetime | None) -> Observation:
+    return Observation(
+        payment.collection.reference,
+        Seen.REFUSED,
+        Actor.COLLECTOR,
+        detail=detail[:200],
+        next_check_at=again,
+        reason=reason.value,
+        reason_code=code,
+        message="payment_failed",
+    )
+
+
+def of_report(
+    payment: OpenPayment, report: StatusReport, can: Capabilities, jitter: float, *, source: str = "status"
+) -> Observation:
+    """What the operator says about a payment. `source`: `status` or `callback_proof`."""
+    match report:
+        case Succeeded():
+            return Observation(
+                payment.collection.reference,
+                success_seen(payment.collection.amount, report.received),
+                Actor.VERIFIER,
+                provider_reference=report.provider_reference,
+                received=report.received,
+                evidence_word="succeeded",
+                evidence_source=source,
+                evidence_raw=report.raw[:4000],
+            )
+        case Failed():
+            return _failed(payment, report, source)
+        case StillOpen():
+            return _still_open(payment, report, can, jitter)
+        case NotFound():
+            return _not_found(payment, can, jitter)
+        case Unavailable():
+            return Observation(
+                payment.collection.reference,
+                None,
+                Actor.VERIFIER,
+                next_check_at=_next_check(payment, can, jitter),
+            )
+
+
+def _failed(payment: OpenPayment, report: Failed, source: str) -> Observation:
+    known_before = payment.state is State.FAILED
+    look_again = payment.placed_at + _LAST_LOOK if known_before else payment.now + LOOK_AGAIN_AT_FAILED
+    return Observation(
+        payment.collection.reference,
+        None if known_before else Seen.FAILED,
+        Actor.VERIFIER,
+        detail=report.code,
+        next_check_at=look_again if look_again > payment.now else None,
+        reason=report.reason.value,
+        reason_code=report.code,
+        evidence_word="failed",
+        evidence_source=source,
+        evidence_raw=report.raw[:4000],
+        message=None if known_before else "payment_failed",
+    )
+
+
+def _still_open(payment: OpenPayment, report: StillOpen, can: Capabilities, jitter: float) -> Observation:
+    if payment.now >= payment.expires_at and payment.state in _OPEN:
+        return _expired(payment, can, jitter)
+    seen = Observation(
+        payment.collection.reference,
+        Seen.STILL_OPEN if payment.state is State.SENT else None,
+        Actor.VERIFIER,
+        detail=report.detail[:200],
+        next_check_at=_next_check(payment, can, jitter),
+        accepted=True,
+        # The operator has it though the answer to our request is missing: its time for the payer runs.
+        expires_at=payment.now + timedelta(seconds=can.open_seconds) if payment.state is State.SENT else None,
+    )
+    page, known = report.page, payment.collection.secrets
+    if page is None or PAYMENT_URL in known or payment.state not in _OPEN:
+        return seen
+    return replace(
+        seen,
+        provider_reference=page.provider_reference,
+        secrets={**known, **page.secrets, PAYMENT_URL: page.url},
+        expires_at=page.expires_at,
+        message="payment_link",
+    )
+
+
+def _may_be_sent_again(payment: OpenPayment) -> bool:
+    return may_send_again(tries=payment.send_tries, age=payment.now - payment.placed_at)
+
+
+def _page_wanted(payment: OpenPayment, can: Capabilities) -> bool:
+    """Whether the payer can only pay on a page, and nobody knows its address."""
+    waits = payment.state is State.SENT and can.kinds == frozenset({Kind.REDIRECT})
+    return waits and PAYMENT_URL not in payment.collection.secrets
+
+
+def _ladder(payment: OpenPayment, can: Capabilities) -> tuple[int, ...]:
+    return LOST_PAGE_LADDER + can.ladder_seconds if _page_wanted(payment, can) else can.ladder_seconds
+
+
+def _asked_anew(payment: OpenPayment, can: Capabilities) -> bool:
+    """Whether a page that was not found is asked for once more at once: under the same key it cannot be another
+    one, and of two the payer sees only the one whose address arrives."""
+    if payment.accepted or not _may_be_sent_again(payment) or not _page_wanted(payment, can):
+        return False
+    looked = payment.not_found_count + 1
+    return can.recovery is Recovery.REPEAT_SAME or (can.recovery is Recovery.SEARCH and looked >= 2)
+
+
+def _expired(payment: OpenPayment, can: Capabilities, jitter: float) -> Observation:
+    return Observation(
+        payment.collection.reference,
+        Seen.DEADLINE_PASSED,
+        Actor.VERIFIER,
+        next_check_at=_next_check(payment, can, jitter),
+        reason=PayerReason.NOT_ANSWERED.value,
+        message="payment_not_confirmed",
+    )
+
+
+def _not_found(payment: OpenPayment, can: Capabilities, jitter: float) -> Observation:
+    since = payment.not_found_since or payment.now
+    answer = after_not_found(
+        count=payment.not_found_count + 1,
+        since_seconds=(payment.now - since).total_seconds(),
+        accepted=payment.accepted,
+        repeatable=can.recovery is not Recovery.ABANDON and payment.state is State.SENT and _may_be_sent_again(payment),
+    )
+    reference = payment.collection.reference
+    again = answer is NotFoundAnswer.SEND_AGAIN or _asked_anew(payment, can)
+    if again and payment.now < payment.expires_at:
+        return Observation(reference, Seen.PUT_BACK, Actor.VERIFIER, detail="never arrived", next_check_at=payment.now)
+    if payment.now >= payment.expires_at and payment.state in _OPEN:
+        return _expired(payment, can, jitter)
+    parked = answer is NotFoundAnswer.PARK
+    return Observation(
+        reference,
+        None,
+        Actor.VERIFIER,
+        next_check_at=payment.now + _PARKED if parked else _next_check(payment, can, jitter),
+        not_found=True,
+    )
+
+
+def _next_check(payment: OpenPayment, can: Capabilities, jitter: float) -> datetime | None:
+    age = payment.now - payment.placed_at
+    if age > _LAST_LOOK and payment.state not in _OPEN:
+        return None
+    delay = check_delay_seconds(_ladder(payment, can), payment.checks, age.total_seconds(), jitter)
+    then = payment.now + timedelta(seconds=delay)
+    if payment.now < payment.expires_at < then:
+        return payment.expires_at + timedelta(seconds=1)
+    return then

@@ -1,0 +1,148 @@
+"""Counting on an authenticated callback, with the question asked later: who may be counted so, and what the
+later answer means. Off unless an account says otherwise (docs/decisions/0017-counting-on-a-callback.md).
+
+A callback of a mobile money operator is unsigned. What makes one worth counting on for a day is that several
+things agree which no single leak gives away: the secret in its URL, the network that it came from, and every
+word of its body.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from gateway.values.money import Money
+from gateway.values.network import Network, comes_from
+from payments.collection.lifecycle import Seen, State
+
+ASKED_WITHIN: Final = timedelta(hours=24)
+"""A payment that is provisional for longer is a broken promise: the audit names it."""
+URGENT_AFTER: Final = timedelta(hours=12)
+"""From then on a provisional payment is asked about also while others wait."""
+NOT_FOUND_TIMES: Final = 3
+NOT_FOUND_SECONDS: Final = 3_600.0
+# What the operator itself has called failed waits for its own answer.
+COUNTABLE: Final = frozenset({State.SENT, State.PENDING, State.EXPIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """That an account is counted on. `backlog_seconds`: only while its due questions take longer than this
+    at its rate. `sources`: networks that its callbacks come from."""
+
+    backlog_seconds: float
+    sources: tuple[Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the body of an unsigned callback says, as far as it can be read; what is missing is None.
+
+    `status`: the operator's own word; `succeeded`: whether that word means paid. `order_code`: ours, as the
+    operator echoes it. `payer`: E.164."""
+
+    status: str
+    succeeded: bool
+    order_code: str | None = None
+    received: Money | None = None
+    payer: str | None = field(default=None, repr=False)
+    provider_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """How a callback came. `remote`: address of its sender, behind our own proxies. `named`: the secret in
+    its URL is this payment's, at the payment's own operator. `first`: nobody sent the same bytes before."""
+
+    remote: str
+    named: bool
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """The payment as we know it. `would_count`: settlement would count it if it were confirmed now."""
+
+    order_code: str
+    amount: Money
+    payer: str | None = field(repr=False)
+    state: State
+    would_count: bool
+
+
+class NotCounted(StrEnum):
+    """Why a callback is only a hint."""
+
+    OFF = "off"
+    NO_BACKLOG = "no_backlog"
+    NO_CLAIMS = "no_claims"
+    NO_SUCCESS = "no_success"
+    REPEATED = "repeated"
+    NO_SECRET = "no_secret"  # noqa: S105 - a word, and no secret
+    FOREIGN_SOURCE = "foreign_source"
+    STATE = "state"
+    WOULD_NOT_COUNT = "would_not_count"
+    OTHER_REFERENCE = "other_reference"
+    OTHER_CURRENCY = "other_currency"
+    OTHER_AMOUNT = "other_amount"
+    OTHER_PAYER = "other_payer"
+
+
+SUSPICIOUS: Final = frozenset(
+    {
+        NotCounted.NO_SECRET,
+        NotCounted.FOREIGN_SOURCE,
+        NotCounted.OTHER_REFERENCE,
+        NotCounted.OTHER_CURRENCY,
+        NotCounted.OTHER_AMOUNT,
+        NotCounted.OTHER_PAYER,
+    }
+)
+"""Refusals that a true callback of a well configured account does not meet."""
+
+
+def refusal(
+    policy: Policy | None, backlog_seconds: float, arrived: Arrived, claims: Claims | None, ours: Ours | None
+) -> NotCounted | None:
+    """Why this callback may not be counted on; None when it may. `ours` None: its URL names no payment."""
+    if policy is None:
+        return NotCounted.OFF
+    if claims is None:
+        return NotCounted.NO_CLAIMS
+    if ours is None:
+        return NotCounted.NO_SECRET
+    checks = (*_way(policy, backlog_seconds, arrived, claims), *_payment(ours), *_body(claims, ours))
+    return next((reason for reason, holds in checks if not holds), None)
+
+
+def _way(policy: Policy, backlog_seconds: float, arrived: Arrived, claims: Claims) -> Iterator[tuple[NotCounted, bool]]:
+    yield NotCounted.NO_BACKLOG, backlog_seconds > policy.backlog_seconds
+    yield NotCounted.NO_SUCCESS, claims.succeeded
+    yield NotCounted.REPEATED, arrived.first
+    yield NotCounted.NO_SECRET, arrived.named
+    yield NotCounted.FOREIGN_SOURCE, comes_from(arrived.remote, policy.sources)
+
+
+def _payment(ours: Ours) -> Iterator[tuple[NotCounted, bool]]:
+    yield NotCounted.STATE, ours.state in COUNTABLE
+    yield NotCounted.WOULD_NOT_COUNT, ours.would_count
+
+
+def _body(claims: Claims, ours: Ours) -> Iterator[tuple[NotCounted, bool]]:
+    received = claims.received
+    yield NotCounted.OTHER_REFERENCE, claims.order_code == ours.order_code
+    yield NotCounted.OTHER_CURRENCY, received is not None and received.currency == ours.amount.currency
+    yield NotCounted.OTHER_AMOUNT, received == ours.amount
+    yield NotCounted.OTHER_PAYER, claims.payer is not None and claims.payer == ours.payer
+
+
+def later_success(asked: Money, received: Money) -> Seen:
+    """What the operator's own success says about a payment that is counted already."""
+    return Seen.PROVED if asked == received else Seen.PAID_OTHERWISE
+
+
+def unknown_for_good(count: int, since_seconds: float) -> bool:
+    """Whether the operator has said often enough that it does not know a payment that its callback called
+    paid. Slower than for open payments: what is counted should not leave for a hiccup."""
+    return count >= NOT_FOUND_TIMES and since_seconds >= NOT_FOUND_SECONDS

@@ -1,0 +1,168 @@
+"""Payments that are counted on a callback: what the rule needs to know of them, who is asked about next, and
+how their votes leave when the operator does not say the same."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.orders.receipt import order_code
+from gateway.orders.store import payer_place
+from gateway.storage.vault import Vault, each_opened
+from gateway.values.money import Money
+from payments.collection.lifecycle import Actor, Confirmed, Seen, State, Verdict, verdict
+from payments.collection.open_payments import AROUND, WHOLE, OpenPaymentReader
+from payments.collection.port import OpenPayment
+from payments.collection.provisional_port import CallbackFacts, Denial, TakenBack
+from payments.collection.provisional_rules import Ours
+from payments.collection.questions import QUESTIONS
+from payments.collection.store import LEASE_SECONDS
+from payments.disbursement.give_back import lock_contest, reverse_counted
+from payments.ledger import postings as ledger
+from payments.ledger.entries import LedgerEntry, book
+from payments.settlement.adjusted import Adjusted
+from payments.settlement.queue import COUNTED_BEFORE
+from payments.settlement.settlement import By
+
+_FACTS: Final = text(f"""
+select b.id, b.remote, p.reference, p.status, p.amount_minor, p.currency, p.payer_cipher, p.placed_at, now() as now,
+  k.status = 'approved' as standing, c.closes_at, c.late_seconds,
+  {COUNTED_BEFORE}
+from callbacks b join payments p on p.reference = b.payment_reference
+  join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+  join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id
+where b.id = any(cast(:ids as bigint[])) and b.handled_at is null
+""")
+
+# Counting leaves no next question, and that is what makes one due here.
+_CLAIM: Final = text(f"""
+with due as (
+  select reference, placed_at from payments
+  where provisional and status = 'settled' and provider = :provider
+    and coalesce(next_check_at, '-infinity') <= now()
+    and confirmed_at <= now() - make_interval(secs => :older)
+  order by confirmed_at limit :limit for update skip locked),
+taken as (
+  update payments p set next_check_at = now() + make_interval(secs => :lease), checks = checks + 1,
+    asked_at = now()
+  from due d where p.reference = d.reference and p.placed_at = d.placed_at returning p.*)
+select {WHOLE} from taken p {AROUND}
+""")
+
+_WHOSE: Final = text("select contest_id from payments where reference = :reference and provisional")
+_STILL: Final = text("""
+select provider from payments where reference = :reference and provisional and status = 'settled' for update
+""")
+_KEEP: Final = text("""
+insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw)
+values (:reference, :word, 'status', :amount_minor, :currency, :provider_reference, :raw)
+""")
+_RECEIVED: Final = text("""
+update payments set received_minor = :amount_minor, received_currency = :currency,
+  provider_reference = coalesce(:provider_reference, provider_reference)
+where reference = :reference
+""")
+_CODE: Final = text("update payments set reason_code = :code where reference = :reference")
+
+
+class PostgresProvisional:
+    """`ProvisionalStore`."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault, public_url: str) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._reader = OpenPaymentReader(vault, public_url)
+
+    async def questions_due(self) -> Mapping[str, int]:
+        """How many questions are due, by account."""
+        async with self._engine.connect() as connection:
+            return {row.account: row.many for row in await connection.execute(QUESTIONS)}
+
+    async def facts(self, callbacks: Sequence[int]) -> Mapping[int, CallbackFacts]:
+        """By callback. A payer whose number cannot be read is none, so that the rule refuses."""
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_FACTS, {"ids": list(callbacks)})).all()
+        return {row.id: self._facts(row) for row in rows}
+
+    def _facts(self, row: Row[Any]) -> CallbackFacts:
+        sealed = [] if row.payer_cipher is None else [bytes(row.payer_cipher)]
+        payer = each_opened(sealed, lambda held: self._vault.open(held, payer_place(row.reference)))
+        now_confirmed = Confirmed(
+            placed_at=row.placed_at,
+            confirmed_at=row.now,
+            closes_at=row.closes_at,
+            late_seconds=row.late_seconds,
+            candidate_standing=row.standing,
+            counted_before=row.counted_before,
+        )
+        ours = Ours(
+            order_code(row.reference),
+            Money(row.amount_minor, row.currency),
+            payer[0] if payer else None,
+            State(row.status),
+            verdict(now_confirmed) is Verdict.COUNT,
+        )
+        return CallbackFacts(row.remote, row.reference, ours, row.now)
+
+    async def claim(self, account: str, limit: int, older_seconds: float) -> list[OpenPayment]:
+        """Take provisional payments for a question, the oldest first."""
+        asked = {"provider": account, "limit": limit, "lease": LEASE_SECONDS, "older": older_seconds}
+        async with self._engine.begin() as connection:
+            return await self._reader.claimed(connection, await connection.execute(_CLAIM, asked))
+
+    async def take_back(self, denial: Denial) -> TakenBack | None:
+        """Take the votes of a provisional payment out of the tally and its money out of the book."""
+        asked = {"reference": denial.reference}
+        async with self._engine.begin() as connection:
+            contest: UUID | None = (await connection.execute(_WHOSE, asked)).scalar_one_or_none()
+            if contest is None:
+                return None
+            # Settlement's lock first, then rows, as everywhere.
+            await lock_contest(connection, contest)
+            provider: str | None = (await connection.execute(_STILL, asked)).scalar_one_or_none()
+            if provider is None:
+                return None
+            moved = await reverse_counted(
+                connection,
+                contest,
+                [denial.reference],
+                seen=denial.seen,
+                reason=denial.reason,
+                public=Adjusted.UNCONFIRMED,
+                by=By(Actor.VERIFIER, "operator", None, denial.code or None),
+                message="payment_failed" if denial.seen is Seen.DENIED else None,
+            )
+            await self._keep(connection, denial)
+            if denial.received is not None:
+                await self._hold(connection, contest, provider, denial, denial.received)
+        return TakenBack(contest, tuple(moved.counted))
+
+    @staticmethod
+    async def _keep(connection: AsyncConnection, denial: Denial) -> None:
+        received = denial.received
+        await connection.execute(_CODE, {"reference": denial.reference, "code": denial.code})
+        if denial.evidence_raw:
+            kept = {
+                "reference": denial.reference,
+                "word": "succeeded" if received else "failed",
+                "amount_minor": received.amount_minor if received else None,
+                "currency": received.currency if received else None,
+                "provider_reference": denial.provider_reference,
+                "raw": denial.evidence_raw,
+            }
+            await connection.execute(_KEEP, kept)
+
+    @staticmethod
+    async def _hold(connection: AsyncConnection, contest: UUID, provider: str, denial: Denial, received: Money) -> None:
+        """What the operator has instead waits to be given back."""
+        facts = {
+            "reference": denial.reference,
+            "amount_minor": received.amount_minor,
+            "currency": received.currency,
+            "provider_reference": denial.provider_reference,
+        }
+        await connection.execute(_RECEIVED, facts)
+        entry = LedgerEntry(uuid4(), contest, f"mismatched {denial.reference}", ledger.held(received))
+        await book(connection, [(entry, provider)])

@@ -1,0 +1,354 @@
+"""Payments on their way: claimed under leases, moved by conditional updates, every step kept."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import orjson
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.orders.prompting import NO_LIMITS, PromptLimits
+from gateway.orders.rules import UNSENT_LIFE
+from gateway.orders.store import secrets_place
+from gateway.storage.coalescer import Coalescer
+from gateway.storage.rows import document, recordset
+from gateway.storage.set_aside import set_callbacks_aside
+from gateway.storage.vault import Vault
+from gateway.values.money import Money
+from payments.collection.callback_queue import CLAIM_CALLBACKS, JUDGE, JUDGED
+from payments.collection.callbacks import body_of
+from payments.collection.claims import CLAIM_NAMED, CLAIM_TO_COLLECT, CLAIM_TO_VERIFY, CLOSE_UNSENT, MOVE_UNSENT
+from payments.collection.late_acceptance import fill
+from payments.collection.lifecycle import Actor, Seen, State, states_before
+from payments.collection.open_payments import OpenPaymentReader
+from payments.collection.port import DueCallback, JudgedCallback, Observation, OpenPayment
+from payments.collection.provisional_marks import mark
+from payments.collection.provisional_rules import COUNTABLE
+from payments.disbursement.disputes.port import NamedReversal
+from payments.disbursement.disputes.reversals import name_reversals
+from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.postings import held
+
+# How long a claimed payment is left to its worker before somebody else asks again.
+LEASE_SECONDS: Final = 60
+# One question a payment in this time, however many hints arrive.
+HINT_EVERY_SECONDS: Final = 10
+# The same for voters who ask: one who asks again sooner gets what is known.
+NAMED_EVERY_SECONDS: Final = 5
+_WHEN: Final = {"every": HINT_EVERY_SECONDS, "soon": 1}
+_COLLECT_LOCK: Final = 0x5907_11_68
+
+_FACTS: Final = (
+    ("reference", "uuid"),
+    ("next_check_at", "timestamptz"),
+    ("accepted", "boolean"),
+    ("not_found", "boolean"),
+    ("untried", "boolean"),
+    ("reason", "text"),
+    ("reason_code", "text"),
+    ("provider_reference", "text"),
+    ("received_minor", "bigint"),
+    ("received_currency", "text"),
+    ("base_url", "text"),
+    ("secrets_cipher", "bytea"),
+    ("expires_at", "timestamptz"),
+    ("detail", "text"),
+    ("message", "text"),
+)
+
+# What is put back keeps the deadline of its order. `to_status` null: only facts are remembered and no step is taken.
+# A hint that came while the operator was being asked keeps its place in the queue.
+_RECORD: Final = text(f"""
+with asked as (select * from {recordset(_FACTS)}),
+locked as (
+  select a.*, p.placed_at, p.status as from_status from payments p join asked a using (reference)
+  where p.status = any(cast(:locked as text[])) order by p.reference for update of p),
+moved as (
+  update payments p set status = coalesce(cast(:to_status as text), p.status),
+    next_check_at = case when p.hinted_at is not null and a.next_check_at is not null
+      then least(a.next_check_at, p.next_check_at) else a.next_check_at end,
+    accepted = p.accepted or a.accepted, send_tries = p.send_tries - case when a.untried then 1 else 0 end,
+    not_found_count = case when a.not_found then p.not_found_count + 1 else 0 end,
+    not_found_since = case when a.not_found then coalesce(p.not_found_since, now()) end,
+    reason = coalesce(a.reason, p.reason), reason_code = coalesce(a.reason_code, p.reason_code),
+    provider_reference = coalesce(a.provider_reference, p.provider_reference),
+    received_minor = coalesce(a.received_minor, p.received_minor),
+    received_currency = coalesce(a.received_currency, p.received_currency),
+    base_url = coalesce(a.base_url, p.base_url), secrets_cipher = coalesce(a.secrets_cipher, p.secrets_cipher),
+    expires_at = case when cast(:to_status as text) = 'created' then p.placed_at + make_interval(secs => :unsent)
+      else coalesce(a.expires_at, p.expires_at) end,
+    confirmed_at = case when cast(:to_status as text) in ('confirmed', 'mismatched') then now() else p.confirmed_at end
+  from locked a
+  where p.reference = a.reference and p.placed_at = a.placed_at and a.from_status = any(cast(:froms as text[]))
+  returning p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.method,
+    a.from_status, a.detail, a.message, a.reason, a.received_minor, a.received_currency),
+logged as (
+  insert into payment_events (reference, from_status, to_status, seen, actor, detail)
+  select reference, from_status, cast(:to_status as text), cast(:seen as text), cast(:actor as text),
+    nullif(detail, '') from moved
+  where cast(:to_status as text) is not null),
+told as (
+  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
+  select gen_random_uuid(), m.message, m.reference::text, m.reference, v.voter_index, v.language,
+    jsonb_strip_nulls(jsonb_build_object('reason', m.reason)), v.chat_id
+  from moved m join votes v on v.id = m.vote_id and v.placed_at = m.placed_at
+  where m.message is not null and (v.voter_index is not null or v.chat_id is not null)
+    and (cast(:to_status as text) is null or m.from_status in ('created', 'sent', 'pending'))
+  on conflict (kind, key) do nothing)
+select reference, contest_id, provider, received_minor, received_currency from moved
+""")
+
+_LOCK: Final = text(
+    "select 1 from payments where reference = any(cast(:references as uuid[])) order by reference for update"
+)
+
+_EVIDENCE: Final = (
+    ("reference", "uuid"),
+    ("word", "text"),
+    ("source", "text"),
+    ("amount_minor", "bigint"),
+    ("currency", "text"),
+    ("provider_reference", "text"),
+    ("raw", "text"),
+)
+_KEEP_EVIDENCE: Final = text(f"""
+insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw)
+select * from {recordset(_EVIDENCE)}
+""")
+
+_ALL_STATES: Final = [state.value for state in State]
+
+
+class PostgresPayments:
+    """`PaymentStore` on PostgreSQL. `prompting`: providers that push a prompt to a handset; `limits`: how often."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        vault: Vault,
+        public_url: str,
+        prompting: frozenset[str],
+        limits: PromptLimits = NO_LIMITS,
+    ) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._reader = OpenPaymentReader(vault, public_url)
+        self._prompting = {"prompting": sorted(prompting), **limits.claimed()}
+        self._observed: Coalescer[Observation, None] = Coalescer(self._record_each, batch_max=200, lanes=2)
+
+    async def claim_to_collect(self, limit: int, rooms: Mapping[str, int] = MappingProxyType({})) -> list[OpenPayment]:
+        """Take due `created` payments and move them to `sent`: of an account among `rooms` at most so many,
+        of all others together at most `limit`. Those whose payers may not be asked any more come back `failed`."""
+        async with self._engine.begin() as connection:
+            # Two collectors at once could each take one of a number's two orders.
+            await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _COLLECT_LOCK})
+            rows = await connection.execute(
+                CLAIM_TO_COLLECT,
+                {
+                    "limit": limit,
+                    "accounts": list(rooms),
+                    "rooms": orjson.dumps([{"account": a, "room": room} for a, room in rooms.items()]).decode(),
+                    **self._prompting,
+                    "lease": LEASE_SECONDS,
+                    "unsent": UNSENT_LIFE.total_seconds(),
+                },
+            )
+            return await self._reader.claimed(connection, rows)
+
+    async def move_unsent(self, account: str, sibling: str, limit: int) -> int:
+        """Hand orders that nobody was asked about to another account; how many."""
+        async with self._engine.begin() as connection:
+            moved = await connection.execute(MOVE_UNSENT, {"account": account, "sibling": sibling, "limit": limit})
+            return int(moved.scalar_one())
+
+    async def close_unsent(self, limit: int) -> int:
+        """Close orders that no operator took in time; how many."""
+        async with self._engine.begin() as connection:
+            return int((await connection.execute(CLOSE_UNSENT, {"limit": limit})).scalar_one())
+
+    async def claim_to_verify(self, provider: str, limit: int) -> list[OpenPayment]:
+        """Take payments that are due for a status question, the most urgent first."""
+        async with self._engine.begin() as connection:
+            rows = await connection.execute(
+                CLAIM_TO_VERIFY, {"provider": provider, "limit": limit, "lease": LEASE_SECONDS}
+            )
+            return await self._reader.claimed(connection, rows)
+
+    async def claim_named(self, references: Sequence[UUID]) -> list[OpenPayment]:
+        """Take these payments for a status question now."""
+        async with self._engine.begin() as connection:
+            rows = await connection.execute(
+                CLAIM_NAMED,
+                {"references": list(references), "lease": LEASE_SECONDS, "every": NAMED_EVERY_SECONDS},
+            )
+            return await self._reader.claimed(connection, rows)
+
+    async def observe(self, observation: Observation) -> None:
+        """`record` for one, sharing a transaction with whoever comes at the same moment."""
+        await self._observed.do(observation)
+
+    async def _record_each(self, observations: list[Observation]) -> list[None]:
+        await self.record(observations)
+        return [None] * len(observations)
+
+    async def record(self, observations: Sequence[Observation]) -> int:
+        """Apply what was seen, in one transaction."""
+        if not observations:
+            return 0
+        groups: dict[tuple[Seen | None, Actor, bool], list[Observation]] = defaultdict(list)
+        for seen in observations:
+            groups[seen.seen, seen.actor, seen.provisional].append(seen)
+        async with self._engine.begin() as connection:
+            if len(groups) > 1:
+                # Group by group they would be locked in two orders.
+                await connection.execute(_LOCK, {"references": [seen.reference for seen in observations]})
+            await self._keep_evidence(connection, observations)
+            steps = 0
+            for (seen_kind, actor, provisional), members in groups.items():
+                steps += await self._step(connection, seen_kind, actor, members, provisional=provisional)
+        return steps
+
+    async def _step(
+        self,
+        connection: AsyncConnection,
+        seen: Seen | None,
+        actor: Actor,
+        members: list[Observation],
+        *,
+        provisional: bool,
+    ) -> int:
+        leads = states_before(seen, actor) if seen else {}
+        if provisional:
+            # The operator may have called it failed since the rule looked at it.
+            leads = {before: to for before, to in leads.items() if before in COUNTABLE}
+        targets = set(leads.values())
+        if seen and len(targets) != 1:
+            raise ValueError(f"{actor} may not observe {seen}, or it leads to several states")
+        target = targets.pop().value if targets else None
+        froms = [state.value for state in leads] or _ALL_STATES
+        rows = await connection.execute(
+            _RECORD,
+            {
+                **document(map(self._facts, members)),
+                "froms": froms,
+                "locked": _ALL_STATES if seen is Seen.ACCEPTED else froms,
+                "to_status": target,
+                "seen": seen.value if seen else None,
+                "actor": actor.value,
+                "unsent": UNSENT_LIFE.total_seconds(),
+            },
+        )
+        moved = rows.all()
+        if seen is Seen.ACCEPTED and len(moved) < len(members):
+            stepped = {row.reference for row in moved}
+            await fill(connection, self._vault, [one for one in members if one.reference not in stepped])
+        elif seen is Seen.SUCCEEDED_OTHERWISE:
+            await self._book_mismatched(connection, moved)
+        elif seen is Seen.PROVED:
+            await mark(connection, [row.reference for row in moved], provisional=False)
+        elif seen is Seen.SUCCEEDED and provisional:
+            await mark(connection, [row.reference for row in moved], provisional=True)
+        return len(moved) if seen else 0
+
+    @staticmethod
+    async def _book_mismatched(connection: AsyncConnection, moved: Sequence[Row[Any]]) -> None:
+        await book(
+            connection,
+            [
+                (
+                    LedgerEntry(
+                        uuid4(),
+                        row.contest_id,
+                        f"mismatched {row.reference}",
+                        held(Money(row.received_minor, row.received_currency)),
+                    ),
+                    row.provider,
+                )
+                for row in moved
+            ],
+        )
+
+    @staticmethod
+    async def _keep_evidence(connection: AsyncConnection, observations: Sequence[Observation]) -> None:
+        kept = [
+            {
+                "reference": seen.reference,
+                "word": seen.evidence_word,
+                "source": seen.evidence_source,
+                "amount_minor": seen.received.amount_minor if seen.received else None,
+                "currency": seen.received.currency if seen.received else None,
+                "provider_reference": seen.provider_reference,
+                "raw": seen.evidence_raw,
+            }
+            for seen in observations
+            if seen.evidence_word
+        ]
+        if kept:
+            await connection.execute(_KEEP_EVIDENCE, document(kept))
+
+    def _facts(self, seen: Observation) -> dict[str, Any]:
+        otherwise = seen.received if seen.seen is Seen.SUCCEEDED_OTHERWISE else None
+        sealed = None
+        if seen.secrets:
+            sealed = self._vault.seal(orjson.dumps(dict(seen.secrets)).decode(), secrets_place(seen.reference))
+        return {
+            "reference": seen.reference,
+            "next_check_at": seen.next_check_at,
+            "accepted": seen.accepted,
+            "not_found": seen.not_found,
+            "untried": seen.untried,
+            "reason": seen.reason,
+            "reason_code": seen.reason_code,
+            "provider_reference": seen.provider_reference,
+            "received_minor": otherwise.amount_minor if otherwise else None,
+            "received_currency": otherwise.currency if otherwise else None,
+            "base_url": seen.base_url,
+            "secrets_cipher": sealed,
+            "expires_at": seen.expires_at,
+            "detail": seen.detail,
+            "message": seen.message,
+        }
+
+    async def name_reversals(self, named: Sequence[NamedReversal]) -> None:
+        """Have money that operators take back asked about."""
+        async with self._engine.begin() as connection:
+            await name_reversals(connection, named)
+
+    async def claim_callbacks(self, limit: int) -> list[DueCallback]:
+        """The oldest unjudged callbacks."""
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(CLAIM_CALLBACKS, {"limit": limit})).all()
+        return [
+            DueCallback(
+                row.id,
+                row.provider,
+                row.account,
+                row.payment_reference,
+                row.method,
+                row.headers,
+                body_of(self._vault, row.record_id, row.body, row.body_cipher),
+                Money(row.amount_minor, row.currency) if row.currency else None,
+                self._reader.secrets_if_whole(row.payment_reference, row.secrets_cipher),
+                row.now,
+                row.duplicate_of,
+                row.received_at,
+            )
+            for row in rows
+        ]
+
+    async def judge_callbacks(self, judged: Sequence[JudgedCallback]) -> int:
+        """Mark callbacks as judged and their payments as due for a question."""
+        if not judged:
+            return 0
+        rows = [{name: getattr(j, name) for name, _ in JUDGED} for j in judged]
+        async with self._engine.begin() as connection:
+            result = await connection.execute(JUDGE, {**document(rows), **_WHEN})
+            return int(result.scalar_one())
+
+    async def set_callbacks_aside(self, broken: Sequence[tuple[int, Exception]]) -> None:
+        """Take callbacks that cannot be judged out of the queue."""
+        async with self._engine.begin() as connection:
+            await set_callbacks_aside(connection, broken)

@@ -1,0 +1,1 @@
+"""Money that leaves: refunds, payouts, disputes."""

@@ -1,0 +1,1 @@
+"""Money that an operator takes back from us."""

@@ -1,0 +1,134 @@
+"""Numbers of disputes, and of refunds past us, that are to be asked about; and up to when lists were read."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.storage.rows import document, recordset
+from payments.disbursement.disputes.port import DueReversal, NamedReversal, SeenReversal, Sweep
+from payments.disbursement.disputes.store import record_reversals
+
+LEASE_SECONDS: Final = 60
+_SWEEP_LOCK: Final = 0x5907_11_6B
+
+_NAMED: Final = (("provider", "text"), ("number", "text"), ("at", "timestamptz"))
+# One that is being asked about is due again: the answer may be older than what is named now.
+_NAME: Final = text(f"""
+insert into reversal_questions as q (provider, number, next_try_at)
+select provider, number, now() from (
+  select provider, number, max(coalesce(at, now())) as at from {recordset(_NAMED)} group by 1, 2) n
+where not exists (select 1 from reversal_questions o
+  where o.provider = n.provider and o.number = n.number and o.next_try_at is null and o.asked_at > n.at)
+order by provider, number
+on conflict (provider, number) do update set next_try_at = least(q.next_try_at, excluded.next_try_at), tries = 0
+""")
+_CLAIM: Final = text("""
+with due as (
+  select provider, number from reversal_questions where next_try_at <= now()
+  order by next_try_at limit :limit for update skip locked)
+update reversal_questions q set next_try_at = now() + make_interval(secs => :lease), tries = q.tries + 1
+from due d where q.provider = d.provider and q.number = d.number
+returning q.provider, q.number, q.tries, now() as now
+""")
+# One whose lease is not in force was named meanwhile. The answer is of when the question was claimed.
+_ANSWERED: Final = text("""
+update reversal_questions set next_try_at = case when next_try_at <= now() then next_try_at end, tries = 0,
+  asked_at = greatest(asked_at, :now), outcome = :outcome
+where provider = :provider and number = :number
+""")
+_AGAIN: Final = text("""
+update reversal_questions set next_try_at = now() + make_interval(secs => :seconds)
+where provider = :provider and number = :number
+""")
+# One a provider is enough to call a person; the numbers are in the table.
+_FINDING: Final = text("""
+insert into differences (provider, kind, amount_minor, currency, detail)
+values (:provider, 'missing_there', 0, :currency, :detail) on conflict do nothing
+""")
+_BEGIN_SWEEP: Final = text("""
+select now() as until, (select seen_until from reversal_sweeps where provider = :provider) as since
+where not exists (select 1 from reversal_sweeps
+  where provider = :provider and swept_at > now() - make_interval(secs => :every))
+""")
+_END_SWEEP: Final = text("""
+insert into reversal_sweeps as s (provider, seen_until, swept_at) values (:provider, :until, now())
+on conflict (provider) do update set seen_until = coalesce(:until, s.seen_until), swept_at = now()
+""")
+
+
+async def name_reversals(connection: AsyncConnection, named: Sequence[NamedReversal]) -> None:
+    """Have these asked about."""
+    rows = [{"provider": one.account, "number": one.number, "at": one.at} for one in named]
+    if rows:
+        await connection.execute(_NAME, document(rows))
+
+
+class PostgresReversals:
+    """`ReversalStore` on PostgreSQL. `auto` commits each statement by itself, so that a lock is the session's."""
+
+    def __init__(self, engine: AsyncEngine, auto: AsyncEngine) -> None:
+        self._engine = engine
+        self._auto = auto
+
+    async def name(self, named: Sequence[NamedReversal]) -> None:
+        """Have these asked about."""
+        async with self._engine.begin() as connection:
+            await name_reversals(connection, named)
+
+    async def claim(self, limit: int) -> list[DueReversal]:
+        """Take those that are due."""
+        async with self._engine.begin() as connection:
+            rows = await connection.execute(_CLAIM, {"limit": limit, "lease": LEASE_SECONDS})
+            return [DueReversal(row.provider, row.number, row.tries, row.now) for row in rows]
+
+    async def record(self, seen: Sequence[SeenReversal]) -> Mapping[str, UUID]:
+        """Keep what the operator says and do what follows of what is lost; payments of ours, by its numbers."""
+        return await record_reversals(self._engine, seen)
+
+    async def answered(self, due: DueReversal, outcome: str) -> None:
+        """Not to be asked about again, unless it was named meanwhile."""
+        async with self._engine.begin() as connection:
+            await self._answered(connection, due, outcome)
+
+    async def not_there(self, due: DueReversal, currency: str) -> None:
+        """The operator does not know it: a person should know that somebody named it. `currency`: one of the
+        account's."""
+        detail = f"{due.number} was named to us as money taken back, and the operator does not know it"
+        async with self._engine.begin() as connection:
+            told = {"provider": due.account, "currency": currency, "detail": detail}
+            await connection.execute(_FINDING, told)
+            await self._answered(connection, due, "not there")
+
+    @staticmethod
+    async def _answered(connection: AsyncConnection, due: DueReversal, outcome: str) -> None:
+        asked = {"provider": due.account, "number": due.number, "now": due.now, "outcome": outcome}
+        await connection.execute(_ANSWERED, asked)
+
+    async def ask_again(self, due: DueReversal, seconds: float) -> None:
+        """No answer: again after so long."""
+        async with self._engine.begin() as connection:
+            await connection.execute(_AGAIN, {"provider": due.account, "number": due.number, "seconds": seconds})
+
+    @asynccontextmanager
+    async def sweeping(self, account: str, every_seconds: float) -> AsyncIterator[Sweep | None]:
+        """Hold the account's lists; yields None where another process does, or did lately."""
+        held = {"lock": _SWEEP_LOCK, "provider": account}
+        async with self._auto.connect() as connection:
+            lock = text("select pg_try_advisory_lock(:lock, hashtext(:provider))")
+            if not (await connection.execute(lock, held)).scalar():
+                yield None
+                return
+            try:
+                asked = {"provider": account, "every": every_seconds}
+                row = (await connection.execute(_BEGIN_SWEEP, asked)).one_or_none()
+                sweep = Sweep(row.since, row.until) if row else None
+                yield sweep
+                if sweep is not None:
+                    until = sweep.until if sweep.done else None
+                    await connection.execute(_END_SWEEP, {"provider": account, "until": until})
+            finally:
+                await connection.execute(text("select pg_advisory_unlock(:lock, hashtext(:provider))"), held)

@@ -1,0 +1,417 @@
+"""Money that operators take back from us: disputes kept, and what a lost one does to its payment.
+
+What was heard is committed first, then acted upon; one that could not be acted upon yet (its payment is not
+known as paid, its refund has been sent and nobody knows the end) is looked at again. Both under the lock that
+settlement takes, so that of twenty copies at once the first one acts, and no payout looks past an open dispute.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.money import Money
+from payments.collection.hints import hint
+from payments.collection.lifecycle import Actor, Seen, State, advance
+from payments.disbursement.disputes.port import SeenReversal
+from payments.disbursement.disputes.rules import Effect, Heard, Standing, effect_of, heard, stoppable
+from payments.disbursement.give_back import lock_contest, reverse_counted
+from payments.disbursement.refunds.rules import RefundSeen, RefundState, advance_refund
+from payments.ledger import postings as ledger
+from payments.ledger.entries import LedgerEntry, book
+from payments.provider import Reversed
+from payments.reconciliation.comparison import DifferenceKind
+from payments.settlement.adjusted import Adjusted
+from payments.settlement.settlement import By, SettlementBroken
+
+REASON: Final = "reversed"
+MESSAGE: Final = "votes_withdrawn"
+AGAIN_LIMIT: Final = 100
+_WORDS: Final = {Standing.OPEN: "disputed", Standing.WON: "dispute_won", Standing.LOST: "reversed"}
+"""What is kept as evidence, by how a dispute stands."""
+_log = structlog.get_logger(__name__)
+
+# An account's key is its provider's code, perhaps with a country.
+_OF_PROVIDER: Final = "split_part(p.provider, '@', 1) = :provider"
+_BY_REFERENCE: Final = text(f"""
+select p.reference, p.provider, p.contest_id from payments p where p.reference = :reference and {_OF_PROVIDER}
+""")
+_BY_NUMBER: Final = text(f"""
+select p.reference, p.provider, p.contest_id from payments p
+where p.provider_reference = :number and p.method = '{PaymentMethod.CARD}' and {_OF_PROVIDER} limit 1
+""")
+_KNOWN: Final = text("""
+select reference, payment_reference, status, fee_minor, effect is not null as acted,
+  coalesce(told_at > cast(:at as timestamptz), false) as overtaken
+from disputes
+where provider = :provider and operator_reference = :number
+""")
+_OPEN: Final = text("""
+insert into disputes (reference, provider, operator_reference, payment_reference, contest_id, code, amount_minor,
+  currency, status, told_at, closed_at)
+values (:reference, :provider, :number, :payment, :contest, :code, :amount, :currency, cast(:standing as text), :at,
+  case when cast(:standing as text) <> 'open' then now() end)
+""")
+_STEP: Final = text("""
+update disputes set code = :code, amount_minor = :amount, currency = :currency, status = cast(:standing as text),
+  closed_at = now(), told_at = coalesce(:at, told_at)
+where reference = :reference
+""")
+_LOG: Final = text("""
+insert into dispute_events (reference, from_status, to_status, seen, actor, detail)
+values (:reference, :before, :after, :seen, 'verifier', :detail)
+""")
+_KEEP_EVIDENCE: Final = text("""
+insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw)
+values (:payment, :word, 'status', :amount, :currency, :number, :raw)
+""")
+_FEE: Final = text("update disputes set fee_minor = :fee where reference = :reference")
+
+_TO_ACT: Final = text("""
+select d.reference, d.contest_id from disputes d join payments p on p.reference = d.payment_reference
+where d.status = 'lost' and d.effect is null and not p.provisional
+  and p.status not in ('created', 'sent', 'pending', 'failed', 'expired')
+order by d.closed_at limit :limit
+""")
+_LOST: Final = text("""
+select reference, provider, operator_reference, payment_reference, contest_id, code, amount_minor, currency
+from disputes where reference = :reference and status = 'lost' and effect is null
+""")
+# Those of the same payment whose money nobody has decided about, this one included.
+_PARTS: Final = text("""
+select d.reference, d.amount_minor from disputes d
+where d.payment_reference = :payment and d.status = 'lost' and d.currency = :currency and (d.effect is null
+  or d.effect = 'person' and exists (
+    select 1 from differences f where f.dispute_reference = d.reference and f.status = 'open' and f.amount_minor < 0))
+order by d.reference
+""")
+# The refund before the payment: whoever gives money back locks them in this order.
+_REFUND: Final = text("""
+select r.reference, r.status,
+  (select seen from refund_events e where e.reference = r.reference
+    and e.seen in ('calling', 'accepted', 'put_back', 'put_off') order by e.id desc limit 1) as last_call,
+  exists (select 1 from evidence e where e.reference = r.reference and e.word = 'failed') as failed
+from refunds r where r.payment_reference = :payment and r.status <> 'void' for update
+""")
+_PAYMENT: Final = text("""
+select reference, placed_at, status, provider, contest_id, provisional,
+  coalesce(received_minor, amount_minor) as amount_minor, coalesce(received_currency, currency) as currency
+from payments where reference = :payment for update
+""")
+_MOVE: Final = text("""
+with f as (
+  update payments set status = cast(:after as text), reason = :reason, next_check_at = null
+  where reference = :payment and placed_at = :placed_at and status = cast(:before as text) returning reference)
+insert into payment_events (reference, from_status, to_status, seen, actor, detail)
+select reference, cast(:before as text), cast(:after as text), 'reversed', 'verifier', :detail from f
+""")
+_VOID: Final = text("""
+with f as (
+  update refunds set status = cast(:after as text), next_try_at = null, reason_code = :reason
+  where reference = :refund and status = cast(:before as text) returning reference)
+insert into refund_events (reference, from_status, to_status, seen, actor, detail)
+select reference, cast(:before as text), cast(:after as text), 'reversed', 'verifier', :detail from f
+""")
+_DIFFERENCE: Final = text("""
+insert into differences (provider, kind, payment_reference, dispute_reference, contest_id, amount_minor, currency,
+  detail)
+values (:provider, :kind, :payment, :dispute, (select contest_id from disputes where reference = :dispute), :more,
+  :currency, :detail) on conflict do nothing
+""")
+_DONE: Final = text("update disputes set effect = :effect, reversed_minor = :reversed where reference = :reference")
+_EXPLAINED: Final = text("""
+update differences set status = 'resolved', resolution = 'came_in', resolved_by = 'spotlight', resolved_at = now(),
+  note = 'with other parts it is all of the payment'
+where dispute_reference = :reference and status = 'open' and amount_minor < 0
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A lost dispute with its payment and the refund that is owed, if any, all locked."""
+
+    dispute: Row[Any]
+    payment: Row[Any]
+    refund: Row[Any] | None
+    parts: Sequence[Row[Any]]
+
+    @property
+    def state(self) -> State:
+        return State(self.payment.status)
+
+    @property
+    def paid(self) -> Money:
+        return Money(self.payment.amount_minor, self.payment.currency)
+
+    @property
+    def lost(self) -> Money:
+        return Money(self.dispute.amount_minor, self.dispute.currency)
+
+    @property
+    def detail(self) -> str:
+        return f"{self.dispute.code} {self.dispute.operator_reference}"
+
+    def effect(self) -> Effect | None:
+        """What it does now."""
+        refund, may_stop = self.refund, False
+        if refund is not None:
+            last_call = RefundSeen(refund.last_call) if refund.last_call else None
+            may_stop = stoppable(RefundState(refund.status), last_call, failed=refund.failed)
+        proved = not self.payment.provisional
+        together = Money(sum(part.amount_minor for part in self.parts), self.dispute.currency)
+        return effect_of(self.state, self.paid, self.lost, proved=proved, refund_stoppable=may_stop, together=together)
+
+    def reversed(self) -> list[dict[str, Any]]:
+        """What of the payment's money left the book with which dispute: all of it with this one, or with its parts."""
+        whole = {"reference": self.dispute.reference, "amount_minor": self.paid.amount_minor}
+        parts = [whole] if self.lost == self.paid else [part._asdict() for part in self.parts]
+        return [{"reference": part["reference"], "reversed": part["amount_minor"]} for part in parts]
+
+
+async def record_reversals(engine: AsyncEngine, seen: Sequence[SeenReversal]) -> Mapping[str, UUID]:
+    """Keep what operators say about disputes and act on those that are lost; the payments of ours that they are
+    about, by the operators' numbers. One that is not known as paid is asked about."""
+    found: dict[str, UUID] = {}
+    for one in seen:
+        async with engine.begin() as connection:
+            payment = await _payment_of(connection, one)
+            dispute = None if payment is None else await _hear(connection, payment, one.told)
+            if payment is not None:
+                await hint(connection, [payment.reference])
+        if payment is None:
+            _log.error("reversal_of_unknown_payment", **_said(one))
+            continue
+        found[one.told.provider_reference] = payment.reference
+        if dispute is not None:
+            await _act(engine, dispute, payment.contest_id)
+    return found
+
+
+async def act_on_lost(engine: AsyncEngine) -> int:
+    """Look again at lost disputes that nothing came of yet; of how many something did."""
+    async with engine.connect() as connection:
+        waiting = (await connection.execute(_TO_ACT, {"limit": AGAIN_LIMIT})).all()
+    return sum([await _act(engine, row.reference, row.contest_id) for row in waiting])
+
+
+def _said(seen: SeenReversal) -> dict[str, str]:
+    told = seen.told
+    return {
+        "provider": seen.provider,
+        "payment": str(seen.reference or ""),
+        "collection": seen.number or "",
+        "operator_reference": told.provider_reference,
+        "code": told.code,
+        "amount": str(told.amount),
+    }
+
+
+async def _payment_of(connection: AsyncConnection, seen: SeenReversal) -> Row[Any] | None:
+    """The payment that it is about; no payment of another operator is."""
+    if seen.told.amount.amount_minor <= 0:
+        return None
+    if seen.reference is not None:
+        asked = {"reference": seen.reference, "provider": seen.provider}
+        return (await connection.execute(_BY_REFERENCE, asked)).one_or_none()
+    if not seen.number:
+        return None
+    return (await connection.execute(_BY_NUMBER, {"number": seen.number, "provider": seen.provider})).one_or_none()
+
+
+async def _hear(connection: AsyncConnection, payment: Row[Any], told: Reversed) -> UUID | None:
+    """Keep what was told; the dispute, unless it is another payment's."""
+    await lock_contest(connection, payment.contest_id)
+    asked = {"provider": payment.provider, "number": told.provider_reference}
+    known = (await connection.execute(_KNOWN, {**asked, "at": told.at})).one_or_none()
+    if known is not None and known.payment_reference != payment.reference:
+        _log.error("dispute_of_two_payments", **asked, payment=str(payment.reference))
+        return None
+    reference: UUID = known.reference if known else uuid4()
+    before = Standing(known.status) if known else None
+    step = heard(before, told.standing, acted=bool(known and known.acted), overtaken=bool(known and known.overtaken))
+    values = {
+        "reference": reference,
+        "payment": payment.reference,
+        "contest": payment.contest_id,
+        **asked,
+        "code": told.code,
+        "amount": told.amount.amount_minor,
+        "currency": told.amount.currency,
+        "standing": told.standing.value,
+        "at": told.at,
+        "before": before,
+        "after": told.standing.value,
+        "seen": told.code,
+        "word": _WORDS[told.standing],
+        "detail": f"{told.amount.plain()} {told.amount.currency}",
+        "raw": told.raw[:4000],
+    }
+    if step is Heard.STEP:
+        for statement in (_STEP if known else _OPEN, _LOG, _KEEP_EVIDENCE):
+            await connection.execute(statement, values)
+        _log.warning("dispute_moved", standing=told.standing.value, code=told.code, **asked)
+    if step is Heard.CONTRADICTION:
+        await connection.execute(_KEEP_EVIDENCE, values)
+        again = "lost, acted upon, and now the operator says that it is ours"
+        await _differ(connection, payment, reference, told.amount, again)
+    if step is Heard.STEP or before is told.standing:
+        await _book_fee(connection, payment, reference, told, known.fee_minor if known else 0)
+    return reference
+
+
+async def _book_fee(connection: AsyncConnection, payment: Row[Any], dispute: UUID, told: Reversed, booked: int) -> None:
+    """What the operator took for its work, as far as it is not booked. In another currency a statement brings it."""
+    if told.fee is None or told.fee.currency != told.amount.currency or told.fee.amount_minor == booked:
+        return
+    more = told.fee.amount_minor - booked
+    fee = Money(abs(more), told.fee.currency)
+    legs = ledger.operator_kept(fee) if more > 0 else ledger.fee_given_up(fee)
+    memo = f"fee of dispute {told.provider_reference}"
+    await book(connection, [(LedgerEntry(uuid4(), payment.contest_id, memo, legs), payment.provider)])
+    await connection.execute(_FEE, {"reference": dispute, "fee": told.fee.amount_minor})
+
+
+async def _act(engine: AsyncEngine, dispute: UUID, contest: UUID) -> bool:
+    """Do what follows of a lost dispute, once; whether something did. A bug leaves it as it is, to be looked at
+    again: what was heard is kept, and the callbacks behind it must not wait."""
+    try:
+        async with engine.begin() as connection:
+            case = await _case(connection, dispute, contest)
+            effect = case.effect() if case else None
+            if case is None or effect is None:
+                return False
+            await _carry_out(connection, case, effect)
+    except SettlementBroken:
+        _log.exception("reversal_not_done", dispute=str(dispute))
+        return False
+    _log.error(
+        "payment_reversed",
+        provider=case.payment.provider,
+        payment=str(case.payment.reference),
+        operator_reference=case.dispute.operator_reference,
+        code=case.dispute.code,
+        amount=str(case.lost),
+        effect=effect.value,
+        person_needed=effect in (Effect.TWICE, Effect.PERSON),
+    )
+    return True
+
+
+async def _case(connection: AsyncConnection, dispute: UUID, contest: UUID) -> _Case | None:
+    await lock_contest(connection, contest)
+    lost = (await connection.execute(_LOST, {"reference": dispute})).one_or_none()
+    if lost is None:
+        return None
+    asked = {"payment": lost.payment_reference}
+    refund = (await connection.execute(_REFUND, asked)).one_or_none()
+    payment = (await connection.execute(_PAYMENT, asked)).one()
+    parts = (await connection.execute(_PARTS, {**asked, "currency": lost.currency})).all()
+    return _Case(lost, payment, refund, parts)
+
+
+async def _carry_out(connection: AsyncConnection, case: _Case, effect: Effect) -> None:
+    gone = case.reversed()
+    if effect is Effect.TAKEN_BACK and case.state is State.SETTLED:
+        await _uncount(connection, case)
+    elif effect is Effect.TAKEN_BACK:
+        await _move(connection, case)
+        if case.state is not State.CONFIRMED:  # of which nothing is booked yet
+            await _book(connection, case, ledger.held_reversed(case.paid))
+    elif effect is Effect.REFUND_STOPPED:
+        await _stop_refund(connection, case)
+        await _move(connection, case)
+        await _book(connection, case, ledger.owed_reversed(case.paid))
+    else:
+        gone = [{"reference": case.dispute.reference, "reversed": 0}]
+        more = Money(-case.lost.amount_minor, case.lost.currency)
+        if effect is Effect.TWICE:
+            detail, kind = f"given back, and lost to {case.detail} as well", DifferenceKind.DOUBLE
+        else:
+            paid = f"{case.paid.plain()} {case.paid.currency}"
+            detail, kind = f"another amount than {paid} was lost to {case.detail}", DifferenceKind.AMOUNT
+        await _differ(connection, case.payment, case.dispute.reference, more, detail, kind)
+    for part in gone:
+        await connection.execute(_DONE, {**part, "effect": effect.value})
+        if part["reversed"]:
+            await connection.execute(_EXPLAINED, part)
+
+
+async def _uncount(connection: AsyncConnection, case: _Case) -> None:
+    payment = case.payment.reference
+    moved = await reverse_counted(
+        connection,
+        case.payment.contest_id,
+        [payment],
+        seen=Seen.REVERSED,
+        reason=REASON,
+        public=Adjusted.REVERSED,
+        by=By(Actor.VERIFIER, detail=case.detail),
+        message=MESSAGE,
+    )
+    if moved.done != [payment]:
+        raise SettlementBroken(f"{payment} was not taken back: {moved.skipped}")
+
+
+async def _move(connection: AsyncConnection, case: _Case) -> None:
+    """A payment that is not counted takes its step."""
+    after = advance(case.state, Seen.REVERSED, Actor.VERIFIER)
+    if not isinstance(after, State):
+        raise SettlementBroken(f"{case.state} may not be reversed")
+    values = {
+        "payment": case.payment.reference,
+        "placed_at": case.payment.placed_at,
+        "before": case.state.value,
+        "after": after.value,
+        "reason": REASON,
+        "detail": case.detail,
+    }
+    if (await connection.execute(_MOVE, values)).rowcount != 1:
+        raise SettlementBroken(f"{case.payment.reference} did not move")
+
+
+async def _stop_refund(connection: AsyncConnection, case: _Case) -> None:
+    refund = case.refund
+    before = RefundState(refund.status) if refund else None
+    after = advance_refund(before, RefundSeen.REVERSED, Actor.VERIFIER) if before else None
+    if refund is None or before is None or not isinstance(after, RefundState):
+        raise SettlementBroken(f"no refund of {case.payment.reference} to be stopped")
+    values = {
+        "refund": refund.reference,
+        "before": before.value,
+        "after": after.value,
+        "reason": REASON,
+        "detail": case.detail,
+    }
+    if (await connection.execute(_VOID, values)).rowcount != 1:
+        raise SettlementBroken(f"refund {refund.reference} did not stop")
+
+
+async def _book(connection: AsyncConnection, case: _Case, legs: tuple[ledger.Posting, ...]) -> None:
+    entry = LedgerEntry(uuid4(), case.payment.contest_id, f"reversed {case.payment.reference}", legs)
+    await book(connection, [(entry, case.payment.provider)])
+
+
+async def _differ(
+    connection: AsyncConnection,
+    payment: Row[Any],
+    dispute: UUID,
+    more: Money,
+    detail: str,
+    kind: DifferenceKind = DifferenceKind.AMOUNT,
+) -> None:
+    """Leave it to a person, once. `more`: by how much the operator holds more than the book says."""
+    values = {
+        "provider": payment.provider,
+        "kind": kind.value,
+        "payment": payment.reference,
+        "dispute": dispute,
+        "more": more.amount_minor,
+        "currency": more.currency,
+        "detail": detail,
+    }
+    await connection.execute(_DIFFERENCE, values)

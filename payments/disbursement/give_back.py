@@ -1,0 +1,300 @@
+"""Counted and held payments go back, or held ones count, on the word of two people; counted ones leave also
+where the operator says that their money is not ours.
+
+A counted payment leaves the tally by a public adjustment that takes back its whole entry; what follows
+(totals, book, refund, text) is written with it or not at all, under the lock that settlement takes, so
+that the numbers of the tally stay without a gap.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.storage.rows import document, recordset
+from gateway.values.money import Money
+from payments.collection.lifecycle import Actor, Confirmed, Seen, State, advance
+from payments.ledger import postings as ledger
+from payments.ledger.entries import LedgerEntry, book
+from payments.settlement.port import ConfirmedPayment
+from payments.settlement.settlement import (
+    FEE_PLAN,
+    LOCK_KEY,
+    READER,
+    SETTLE_LOCK_SPACE,
+    By,
+    SettlementBroken,
+    count,
+    held_to_owed,
+    move,
+    plan_of,
+    refused,
+)
+
+_LOCK: Final = text(f"select pg_advisory_xact_lock({LOCK_KEY})")
+_PLAN: Final = text(f"select {FEE_PLAN}")
+
+_THESE: Final = text("""
+select p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.status, p.fee_minor, p.confirmed_at,
+  coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency,
+  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as standing, c.closes_at, c.late_seconds,
+  t.seq
+from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+  join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id
+  left join tally_entries t on t.payment_reference = p.reference and t.kind = 'vote'
+where p.reference = any(cast(:references as uuid[])) and p.contest_id = :contest
+order by p.reference for update of p
+""")
+
+_BACK: Final = (
+    ("reference", "uuid"),
+    ("placed_at", "timestamptz"),
+    ("candidate_id", "uuid"),
+    ("quantity", "bigint"),
+    ("amount_minor", "bigint"),
+    ("seq", "bigint"),
+    ("tx", "uuid"),
+    ("refund", "uuid"),
+)
+# Of every way out: the state, its event, the public adjustment, the totals.
+_LEAVE: Final = f"""
+with back as (select *, row_number() over (order by seq) as n from {recordset(_BACK)}),
+head as (
+  update contest_heads set next_seq = next_seq + :size where contest_id = :contest
+  returning next_seq - :size as first),
+f as (
+  update payments p set status = cast(:to_status as text), reason = cast(:reason as text), next_check_at = null,
+    provisional = false
+  from back b where p.reference = b.reference and p.placed_at = b.placed_at and p.status = 'settled'
+  returning p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.payer_index, p.amount_minor, p.currency,
+    b.seq, b.refund),
+logged as (
+  insert into payment_events (reference, from_status, to_status, seen, actor, detail)
+  select reference, 'settled', cast(:to_status as text), cast(:seen as text), cast(:actor as text),
+    cast(:detail as text)
+  from f),
+entered as (
+  insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount_minor, ledger_tx, reason, adjusts)
+  select cast(:contest as uuid), first + n - 1, 'adjustment', candidate_id, -quantity, -amount_minor, tx,
+    cast(:public_reason as text), seq
+  from back, head),
+totalled as (
+  update candidate_totals t set votes = votes - s.quantity, amount_minor = t.amount_minor - s.amount_minor
+  from (select candidate_id, sum(quantity) as quantity, sum(amount_minor) as amount_minor from back group by 1) s
+  where t.candidate_id = s.candidate_id),
+told as (
+  insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
+  select gen_random_uuid(), cast(:message as text), f.reference::text, f.reference, {READER}, v.language,
+    jsonb_build_object('reason', cast(:reason as text)), v.chat_id
+  from f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at
+  where cast(:message as text) is not null and (v.chat_id is not null or {READER} is not null)
+  on conflict (kind, key) do nothing)"""
+_LEFT: Final = "select (select count(*) from f) as flipped, (select count(*) from head) as heads"
+_TAKE_BACK: Final = text(f"""{_LEAVE},
+owed as (
+  insert into refunds (reference, payment_reference, contest_id, provider, amount_minor, currency, reason,
+    requested_by, request_id, tally_seq)
+  select refund, reference, contest_id, provider, amount_minor, currency, cast(:reason as text),
+    cast(:person as text), cast(:request as uuid), seq
+  from f)
+{_LEFT}
+""")
+_REVERSE: Final = text(f"{_LEAVE} {_LEFT}")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Why payments go back. `reason`: one word, which the voter's text is chosen by; `public`: what the
+    tally says; `by`: who asked, and which request somebody else agreed to."""
+
+    reason: str
+    public: str
+    by: By
+
+
+@dataclass
+class Moved:
+    """What became of payments. `counted`: candidate code and votes, negative when taken back. `skipped`:
+    those in no state for it, with that state."""
+
+    contest_id: UUID
+    counted: list[tuple[str, int]] = field(default_factory=list)
+    done: list[UUID] = field(default_factory=list)
+    skipped: dict[UUID, str] = field(default_factory=dict)
+
+
+def by_staff(person: str, request: UUID) -> By:
+    """On the word of a person, and of whoever agreed to the request."""
+    return By(Actor.STAFF, person, request, f"request {request}")
+
+
+async def lock_contest(connection: AsyncConnection, contest: UUID) -> None:
+    """Wait for the settler of this contest, and hold the others until this transaction ends."""
+    await connection.execute(_LOCK, {"space": SETTLE_LOCK_SPACE, "contest": contest})
+
+
+async def give_back(
+    connection: AsyncConnection, contest: UUID, references: Sequence[UUID], word: Word, *, states: frozenset[State]
+) -> Moved:
+    """Owe these payments of one contest back to their payers, as far as they are in one of `states`
+    (`settled`, `held`). Locks the contest first."""
+    await lock_contest(connection, contest)
+    rows = (await connection.execute(_THESE, {"references": list(references), "contest": contest})).all()
+    moved = Moved(contest)
+    moved.skipped = {row.reference: row.status for row in rows if row.status not in states}
+    counted = [row for row in rows if row.status in states and row.status == State.SETTLED]
+    held = [row for row in rows if row.status in states and row.status == State.HELD]
+    if counted:
+        await _take_back(connection, contest, counted, word)
+    rows_held = [
+        refused(State.HELD, Seen.CANNOT_COUNT, row.reference, row.placed_at, word.reason, Actor.STAFF) for row in held
+    ]
+    await move(connection, State.HELD, rows_held, word.by)
+    await book(connection, [held_to_owed(row) for row in held])
+    moved.counted = [(row.code, -row.quantity) for row in counted]
+    moved.done = [row.reference for row in (*counted, *held)]
+    return moved
+
+
+async def reverse_counted(
+    connection: AsyncConnection,
+    contest: UUID,
+    references: Sequence[UUID],
+    *,
+    seen: Seen,
+    reason: str,
+    public: str,
+    by: By,
+    message: str | None = None,
+) -> Moved:
+    """Take these payments of one contest out of tally, totals and book, as if they had never been sold, because
+    the operator has no money of ours for them: nothing is owed to the payer and no refund is made.
+
+    Counted ones only; others are in `skipped` with their state. Where they end is for the lifecycle to say, by
+    `seen` and `by.actor`. `reason`: one word, kept with the payment; `public`: what the tally says; `message`:
+    kind of the text to whoever can be reached, if any is due. Locks the contest first. SettlementBroken."""
+    await lock_contest(connection, contest)
+    rows = (await connection.execute(_THESE, {"references": list(references), "contest": contest})).all()
+    counted = [row for row in rows if row.status == State.SETTLED]
+    moved = Moved(contest)
+    moved.skipped = {row.reference: row.status for row in rows if row.status != State.SETTLED}
+    if counted:
+        await _leave(connection, contest, counted, seen, Word(reason, public, by), message, owed=False)
+    moved.counted = [(row.code, -row.quantity) for row in counted]
+    moved.done = [row.reference for row in counted]
+    return moved
+
+
+async def _take_back(connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]], word: Word) -> None:
+    await _leave(connection, contest, rows, Seen.CANNOT_COUNT, word, "refund_pending", owed=True)
+
+
+async def _leave(
+    connection: AsyncConnection,
+    contest: UUID,
+    rows: Sequence[Row[Any]],
+    seen: Seen,
+    word: Word,
+    message: str | None,
+    *,
+    owed: bool,
+) -> None:
+    """Undo what counting did. `owed`: the payers' money is still with us, and goes back to them."""
+    after = advance(State.SETTLED, seen, word.by.actor)
+    if not isinstance(after, State):
+        raise SettlementBroken(f"{word.by.actor} may not take back what is counted, having seen {seen}")
+    if unentered := [str(row.reference) for row in rows if row.seq is None]:
+        raise SettlementBroken(f"settled without an entry: {unentered}")
+    pots: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        pots[row.provider, row.currency].append(row)
+    books = {pot: uuid4() for pot in pots}
+    parameters: dict[str, Any] = {
+        **document(_gone(row, books[row.provider, row.currency]) for row in rows),
+        "contest": contest,
+        "size": len(rows),
+        "to_status": after.value,
+        "seen": seen.value,
+        "actor": word.by.actor.value,
+        "detail": word.by.detail,
+        "reason": word.reason,
+        "public_reason": word.public,
+        "message": message,
+    }
+    if owed:
+        parameters |= {"person": word.by.person, "request": word.by.request}
+    done = (await connection.execute(_TAKE_BACK if owed else _REVERSE, parameters)).one()
+    if done.flipped != len(rows) or done.heads != 1:
+        raise SettlementBroken(f"{done.flipped} of {len(rows)} payments of contest {contest} taken back")
+    undo = ledger.sale_taken_back if owed else ledger.sale_reversed
+    await book(connection, [_undone(contest, pot, members, books[pot], undo) for pot, members in pots.items()])
+
+
+def _gone(row: Row[Any], tx: UUID) -> Mapping[str, Any]:
+    return {
+        "reference": row.reference,
+        "placed_at": row.placed_at,
+        "candidate_id": row.candidate_id,
+        "quantity": row.quantity,
+        "amount_minor": row.amount_minor,
+        "seq": row.seq,
+        "tx": tx,
+        "refund": uuid4(),
+    }
+
+
+def _undone(
+    contest: UUID,
+    pot: tuple[str, str],
+    rows: Sequence[Row[Any]],
+    tx: UUID,
+    undo: Callable[[Money, int, int], tuple[ledger.Posting, ...]],
+) -> tuple[LedgerEntry, str]:
+    provider, currency = pot
+    money = Money(sum(row.amount_minor for row in rows), currency)
+    votes, fees = sum(row.quantity for row in rows), sum(row.fee_minor or 0 for row in rows)
+    return LedgerEntry(tx, contest, "votes taken back", undo(money, votes, fees)), provider
+
+
+async def release(connection: AsyncConnection, contest: UUID, reference: UUID, by: By) -> Moved:
+    """Count a held payment. Locks the contest first."""
+    await lock_contest(connection, contest)
+    rows = (await connection.execute(_THESE, {"references": [reference], "contest": contest})).all()
+    moved = Moved(contest)
+    for row in rows:
+        if row.status != State.HELD:
+            moved.skipped[row.reference] = row.status
+        elif not row.standing:
+            moved.skipped[row.reference] = "held, and its candidate no longer stands"
+        else:
+            plan = plan_of((await connection.execute(_PLAN, {"contest": contest})).one())
+            providers, placed = {row.reference: row.provider}, {row.reference: row.placed_at}
+            await count(connection, contest, [_confirmed(row)], providers, placed, plan, before=State.HELD, by=by)
+            moved.counted.append((row.code, row.quantity))
+            moved.done.append(row.reference)
+    return moved
+
+
+def _confirmed(row: Row[Any]) -> ConfirmedPayment:
+    facts = Confirmed(
+        placed_at=row.placed_at,
+        confirmed_at=row.confirmed_at,
+        closes_at=row.closes_at,
+        late_seconds=row.late_seconds,
+        candidate_standing=row.standing,
+        counted_before=False,
+    )
+    return ConfirmedPayment(
+        row.reference,
+        row.vote_id,
+        row.candidate_id,
+        row.code,
+        row.quantity,
+        Money(row.amount_minor, row.currency),
+        row.receipt,
+        facts,
+    )

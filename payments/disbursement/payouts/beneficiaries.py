@@ -1,0 +1,134 @@
+"""Where organisers are paid: registered by one person, confirmed by another, usable after a delay."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.storage.audit_log import note
+from gateway.storage.vault import Vault, each_opened
+from gateway.values.msisdn import Msisdn
+from payments.acts.execution import Freeze, hold_request
+from payments.acts.request import Act, ActRefused, NewRequest, Permit, Right, StaffRequest, Why
+from payments.disbursement.payouts.port import BeneficiaryLine
+from payments.disbursement.payouts.store import phone_place
+from payments.ledger.book import organiser_id
+
+_ADD: Final = text("""
+insert into beneficiaries (id, organiser_id, provider, country, phone_index, phone_cipher, name, registered_by)
+values (:id, :organiser, :provider, :country, :phone_index, :phone_cipher, :name, :person)
+""")
+_WHOLE: Final = "select b.*, g.slug as organiser from beneficiaries b join organisers g on g.id = b.organiser_id"
+_ONE: Final = text(f"{_WHOLE} where b.id = :id")
+_LISTED: Final = text(f"""{_WHOLE}
+where cast(:organiser as text) is null or g.slug = :organiser order by b.registered_at desc limit 500""")
+_CONFIRM: Final = text("""
+update beneficiaries set confirmed_by = :person, confirmed_at = now(),
+  usable_from = now() + make_interval(secs => :delay)
+where id = :id and confirmed_at is null and retired_at is null and registered_by <> :person
+""")
+_RETIRE: Final = text("update beneficiaries set retired_at = coalesce(retired_at, now()) where id = :id returning id")
+
+
+class PostgresBeneficiaries:
+    """Beneficiaries on PostgreSQL. `delay`: between confirmation and the first payout."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault, delay: timedelta, permit: Permit) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._delay = delay
+        self._permit = permit
+
+    async def add(self, organiser: str, account: str, number: Msisdn, name: str, person: str) -> UUID:
+        """Register where an organiser is to be paid; not usable before somebody else confirms it."""
+        made = uuid4()
+        values = {
+            "id": made,
+            "provider": account,
+            "country": number.country,
+            "phone_index": self._vault.index(number.e164),
+            "phone_cipher": self._vault.seal(number.e164, phone_place(made)),
+            "name": name,
+            "person": person,
+        }
+        async with self._engine.begin() as connection:
+            await self._permit(connection, person, Right.PAY_OUT)
+            of = await organiser_id(connection, organiser)
+            await connection.execute(_ADD, {**values, "organiser": of})
+            detail = {"beneficiary": str(made), "number": number.masked(), "name": name, "operator": account}
+            await note(connection, actor=person, act="beneficiary.registered", subject=organiser, detail=detail)
+        return made
+
+    async def listed(self, organiser: str | None = None) -> Sequence[BeneficiaryLine]:
+        """The latest first; numbers are masked."""
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_LISTED, {"organiser": organiser})).all()
+        return each_opened(rows, self._line)
+
+    async def retire(self, beneficiary: UUID, *, person: str, reason: str) -> None:
+        """Pay there no more. Raises ActRefused."""
+        async with self._engine.begin() as connection:
+            await self._permit(connection, person, Right.PAY_OUT)
+            if (await connection.execute(_RETIRE, {"id": beneficiary})).one_or_none() is None:
+                raise ActRefused(Why.UNKNOWN, f"there is no beneficiary {beneficiary}")
+            await note(
+                connection,
+                actor=person,
+                act="beneficiary.retired",
+                subject=str(beneficiary),
+                detail={"reason": reason},
+            )
+
+    async def confirm(self, request: StaffRequest) -> str:
+        """Confirm, as the second person agreed, once. Raises ActRefused."""
+        async with self._engine.begin() as connection:
+            if not await hold_request(connection, request.id):
+                raise ActRefused(Why.DECIDED, "it is done already")
+            row = await self._held(connection, request.subject)
+            if row.confirmed_at is None:
+                asked = {"id": row.id, "person": request.decided_by, "delay": self._delay.total_seconds()}
+                if (await connection.execute(_CONFIRM, asked)).rowcount == 0:
+                    raise ActRefused(Why.IMPOSSIBLE, "it is retired, or you registered it yourself")
+                row = await self._held(connection, request.subject)
+            return f"can be paid from {row.usable_from:%Y-%m-%d %H:%M} UTC on"
+
+    def freezers(self) -> Mapping[Act, Freeze]:
+        """Who makes the preview of a confirmation."""
+        return {Act.BENEFICIARY: self._freeze}
+
+    async def _freeze(self, connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+        row = await self._held(connection, request.subject)
+        if row.confirmed_at is not None or row.retired_at is not None:
+            raise ActRefused(Why.IMPOSSIBLE, "it is confirmed or retired already")
+        line = self._line(row)
+        return {"organiser": line.organiser, "name": line.name, "number": line.number, "operator": line.provider}
+
+    @staticmethod
+    async def _held(connection: AsyncConnection, beneficiary: str) -> Row[Any]:
+        try:
+            asked = UUID(beneficiary)
+        except ValueError:
+            raise ActRefused(Why.UNKNOWN, f"{beneficiary!r} is no beneficiary") from None
+        row = (await connection.execute(_ONE, {"id": asked})).one_or_none()
+        if row is None:
+            raise ActRefused(Why.UNKNOWN, f"there is no beneficiary {beneficiary}")
+        return row
+
+    def _line(self, row: Row[Any]) -> BeneficiaryLine:
+        number = Msisdn(self._vault.open(bytes(row.phone_cipher), phone_place(row.id)), row.country)
+        return BeneficiaryLine(
+            id=row.id,
+            organiser=row.organiser,
+            name=row.name,
+            provider=row.provider,
+            country=row.country,
+            number=number.masked(),
+            registered_by=row.registered_by,
+            registered_at=row.registered_at,
+            confirmed_by=row.confirmed_by,
+            usable_from=row.usable_from,
+            retired_at=row.retired_at,
+        )

@@ -1,0 +1,297 @@
+"""What staff do about payouts: what is payable, who is paid, requests carried out, freezing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.storage.audit_log import note
+from gateway.values.money import Money
+from payments.acts.execution import Freeze, hold_request
+from payments.acts.request import Act, ActRefused, NewRequest, Permit, Right, StaffRequest, Why
+from payments.disbursement.give_back import lock_contest
+from payments.disbursement.payouts.port import ContestPosition, PayoutLine, PayoutObservation
+from payments.disbursement.payouts.rules import (
+    DIFFERENCES_WITHIN,
+    Beneficiary,
+    PayoutSeen,
+    PayoutState,
+    Position,
+    refusals,
+)
+from payments.disbursement.payouts.store import record_payout
+from payments.ledger import postings as ledger
+from payments.ledger.book import contest_id
+from payments.ledger.books import UnknownName
+from payments.ledger.entries import LedgerEntry, book
+
+# What a payment counted for the organiser.
+_SHARE: Final = "p.amount_minor - coalesce(p.fee_minor, 0)"
+_POSITION: Final = text(f"""
+select c.slug, c.currency, c.organiser_id, g.slug as organiser, g.frozen_at is not null as frozen, now() as now,
+  (select coalesce(-sum(amount_minor), 0) from postings
+    where contest_id = c.id and account = 'organiser_payable' and currency = c.currency) as owed,
+  (select coalesce(sum({_SHARE}), 0) from payments p
+    where p.contest_id = c.id and p.provisional and p.status = 'settled' and p.currency = c.currency) as provisional,
+  (select coalesce(sum({_SHARE}), 0) from payments p
+    where p.contest_id = c.id and p.status = 'settled' and not p.provisional and p.currency = c.currency
+      and p.reference in (
+        select v.payment_reference from void_rows v join staff_requests s on s.id = v.request_id
+          where v.done_at is null and s.status in ('waiting', 'approved')
+        union select cast(s.subject as uuid) from staff_requests s
+          where s.act = 'refund_payment' and s.status in ('waiting', 'approved')
+        union select d.payment_reference from disputes d where d.contest_id = c.id and (d.status = 'open'
+          or d.status = 'lost' and d.effect is null or d.effect = 'person' and exists (
+            select 1 from differences f where f.payment_reference = d.payment_reference and f.kind = 'amount'
+              and f.status = 'open')))) as at_risk,
+  (select count(*) from differences d where d.status = 'open'
+    and d.found_at > now() - make_interval(secs => :within)
+    and (d.contest_id = c.id or d.contest_id is null and d.provider = cast(:account as text))) as differences
+from contests c join organisers g on g.id = c.organiser_id where c.id = :contest
+""").bindparams(within=DIFFERENCES_WITHIN.total_seconds())
+_BENEFICIARY: Final = text("""
+select b.id, b.organiser_id, b.provider, b.name, b.usable_from, b.retired_at, g.slug as organiser, b.confirmed_at
+from beneficiaries b join organisers g on g.id = b.organiser_id where b.id = :id
+""")
+_PAYOUT: Final = text("""
+select o.reference, o.status, o.amount_minor, o.currency, o.provider, c.slug, b.name, b.country
+from payouts o join contests c on c.id = o.contest_id join beneficiaries b on b.id = o.beneficiary_id
+where o.reference = :reference
+""")
+_MADE: Final = text("select reference from payouts where request_id = :request")
+_MAKE: Final = text("""
+with made as (
+  insert into payouts (reference, organiser_id, contest_id, beneficiary_id, provider, amount_minor, currency,
+    request_id)
+  select :reference, b.organiser_id, :contest, b.id, b.provider, :amount, :currency, :request
+  from beneficiaries b where b.id = :beneficiary returning reference)
+insert into payout_events (reference, from_status, to_status, seen, actor, detail)
+select reference, null, 'due', 'approved', :person, :reason from made
+""")
+_LISTED: Final = text("""
+select o.*, c.slug, g.slug as organiser, b.name
+from payouts o join contests c on c.id = o.contest_id join organisers g on g.id = o.organiser_id
+  join beneficiaries b on b.id = o.beneficiary_id
+where cast(:contest as text) is null or c.slug = :contest order by o.created_at desc limit :limit
+""")
+_FREEZE: Final = text("""
+update organisers set frozen_at = case when :frozen then coalesce(frozen_at, now()) end,
+  frozen_reason = case when :frozen then cast(:reason as text) end
+where slug = :slug returning id
+""")
+
+SEND, FINISH = "send", "finish"
+_ENDS: Final = {
+    "done": PayoutSeen.PAID_BY_HAND,
+    "failed": PayoutSeen.NOT_PAID,
+    "again": PayoutSeen.ASKED_AGAIN,
+}
+
+
+PaysFromFloat = Callable[[str, str], bool]
+"""Whether this account in this country pays out of a wallet of its own."""
+
+
+class PostgresPayoutDesk:
+    """Payouts as staff see and decide about them."""
+
+    def __init__(self, engine: AsyncEngine, from_float: PaysFromFloat, permit: Permit) -> None:
+        self._engine = engine
+        self._from_float = from_float
+        self._permit = permit
+
+    async def position(self, contest: str) -> ContestPosition:
+        """What a contest owes its organiser now. Raises UnknownName."""
+        async with self._engine.connect() as connection:
+            row = await _position(connection, await contest_id(connection, contest))
+        return ContestPosition(row.slug, row.organiser, row.frozen, row.currency, _read(row))
+
+    async def payouts(self, contest: str | None = None, limit: int = 200) -> Sequence[PayoutLine]:
+        """The latest payouts."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(_LISTED, {"contest": contest, "limit": limit})
+            return [payout_line(row) for row in rows]
+
+    async def freeze(self, organiser: str, *, frozen: bool, reason: str, person: str) -> None:
+        """Pay this organiser nothing, or go on; refunds go on either way. Raises UnknownName, ActRefused."""
+        async with self._engine.begin() as connection:
+            await self._permit(connection, person, Right.PAY_OUT)
+            asked = {"slug": organiser, "frozen": frozen, "reason": reason}
+            if (await connection.execute(_FREEZE, asked)).one_or_none() is None:
+                raise UnknownName(f"there is no organiser {organiser!r}")
+            act = "organiser.frozen" if frozen else "organiser.unfrozen"
+            await note(connection, actor=person, act=act, subject=organiser, detail={"reason": reason})
+
+    async def carry_out(self, request: StaffRequest) -> str:
+        """Do what two persons agreed to, once. Raises ActRefused when it may not be done any more."""
+        async with self._engine.begin() as connection:
+            if not await hold_request(connection, request.id):
+                raise ActRefused(Why.DECIDED, "it is done already")
+            if request.params.get("step") == FINISH:
+                return await _finish(connection, request, self._from_float)
+            return await _pay(connection, request)
+
+
+def payout_freezers() -> Mapping[Act, Freeze]:
+    """Who makes the preview of a payout."""
+    return {Act.PAYOUT: _freeze}
+
+
+async def _freeze(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+    if request.params.get("step") == FINISH:
+        return await _freeze_end(connection, request)
+    contest = await _contest(connection, request.subject)
+    beneficiary = await _beneficiary(connection, request.params)
+    row = await _position(connection, contest, beneficiary.provider if beneficiary else None)
+    amount = _amount(request.params)
+    _allow(row, beneficiary, amount)
+    return {
+        "contest": row.slug,
+        "organiser": row.organiser,
+        "amount_minor": amount,
+        "currency": row.currency,
+        "beneficiary": beneficiary.name if beneficiary else "",
+        "operator": beneficiary.provider if beneficiary else "",
+        "payable": f"{Money(_read(row).payable_minor, row.currency).plain()} {row.currency}",
+    }
+
+
+async def _freeze_end(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+    row = await _waiting_payout(connection, request.subject)
+    end = str(request.params.get("end"))
+    if end not in _ENDS:
+        raise ActRefused(Why.IMPOSSIBLE, f"{end!r} is no end; choose: {', '.join(_ENDS)}")
+    told = str(request.params.get("operator_reference") or "").strip()
+    if end == "done" and not told:
+        raise ActRefused(Why.IMPOSSIBLE, "say the operator's reference of the payment")
+    return {
+        "contest": row.slug,
+        "payout": str(row.reference),
+        "beneficiary": row.name,
+        "amount_minor": row.amount_minor,
+        "currency": row.currency,
+        "end": end,
+        "operator_reference": told,
+    }
+
+
+async def _pay(connection: AsyncConnection, request: StaffRequest) -> str:
+    made = (await connection.execute(_MADE, {"request": request.id})).scalar_one_or_none()
+    if made is not None:
+        return f"payout {made}"
+    contest = await _contest(connection, request.subject)
+    # Nothing is counted or taken back for this contest between the look and the posting.
+    await lock_contest(connection, contest)
+    beneficiary = await _beneficiary(connection, request.params)
+    row = await _position(connection, contest, beneficiary.provider if beneficiary else None)
+    amount = _amount(request.params)
+    _allow(row, beneficiary, amount)
+    reference, total = uuid4(), Money(amount, row.currency)
+    values = {
+        "reference": reference,
+        "contest": contest,
+        "beneficiary": beneficiary.id if beneficiary else None,
+        "amount": amount,
+        "currency": row.currency,
+        "request": request.id,
+        "person": request.decided_by,
+        "reason": request.reason,
+    }
+    await connection.execute(_MAKE, values)
+    entry = LedgerEntry(uuid4(), contest, f"payout {reference} approved", ledger.payout_sent(total))
+    await book(connection, [(entry, beneficiary.provider if beneficiary else "")])
+    return f"payout {reference}"
+
+
+async def _finish(connection: AsyncConnection, request: StaffRequest, from_float: PaysFromFloat) -> str:
+    row = await _waiting_payout(connection, request.subject)
+    end = str(request.params.get("end"))
+    now: datetime = (await connection.execute(text("select now()"))).scalar_one()
+    seen = PayoutObservation(
+        row.reference,
+        _ENDS[end],
+        actor=str(request.decided_by),
+        detail=request.reason,
+        next_try_at=now if end == "again" else None,
+        provider_reference=str(request.params.get("operator_reference") or "") or None,
+        evidence_word="succeeded" if end == "done" else None,
+        evidence_raw=f"by hand, request {request.id}",
+        received=Money(row.amount_minor, row.currency),
+        from_float=from_float(row.provider, row.country),
+    )
+    if not await record_payout(connection, seen):
+        raise ActRefused(Why.IMPOSSIBLE, "the payout waits for nobody any more")
+    return f"payout {row.reference}: {end}"
+
+
+def _allow(row: Row[Any], beneficiary: Row[Any] | None, amount: int) -> None:
+    where = None
+    if beneficiary is not None:
+        same = beneficiary.organiser_id == row.organiser_id
+        where = Beneficiary(same, beneficiary.usable_from, beneficiary.retired_at is not None)
+    against = refusals(amount, _read(row), where, frozen=row.frozen, now=row.now)
+    if against:
+        raise ActRefused(Why.IMPOSSIBLE, "; ".join(against))
+
+
+def _read(row: Row[Any]) -> Position:
+    return Position(int(row.owed), int(row.provisional), int(row.at_risk), int(row.differences))
+
+
+async def _position(connection: AsyncConnection, contest: UUID, account: str | None = None) -> Row[Any]:
+    """What a contest owes. `account`: which would pay; differences of no contest there count too."""
+    return (await connection.execute(_POSITION, {"contest": contest, "account": account})).one()
+
+
+async def _contest(connection: AsyncConnection, slug: str) -> UUID:
+    try:
+        return await contest_id(connection, slug)
+    except UnknownName as error:
+        raise ActRefused(Why.UNKNOWN, str(error)) from None
+
+
+async def _beneficiary(connection: AsyncConnection, params: Mapping[str, Any]) -> Row[Any] | None:
+    return (await connection.execute(_BENEFICIARY, {"id": _uuid(params.get("beneficiary"))})).one_or_none()
+
+
+async def _waiting_payout(connection: AsyncConnection, reference: str) -> Row[Any]:
+    row = (await connection.execute(_PAYOUT, {"reference": _uuid(reference)})).one_or_none()
+    if row is None:
+        raise ActRefused(Why.UNKNOWN, f"there is no payout {reference}")
+    if row.status != PayoutState.MANUAL:
+        raise ActRefused(Why.IMPOSSIBLE, f"payout {reference} is {row.status}: it waits for nobody")
+    return row
+
+
+def _amount(params: Mapping[str, Any]) -> int:
+    amount = params.get("amount_minor")
+    if not isinstance(amount, int) or isinstance(amount, bool):
+        raise ActRefused(Why.IMPOSSIBLE, "say the amount in minor units")
+    return amount
+
+
+def _uuid(said: object) -> UUID:
+    try:
+        return UUID(str(said))
+    except ValueError:
+        raise ActRefused(Why.UNKNOWN, f"{said!r} is no reference") from None
+
+
+def payout_line(row: Row[Any]) -> PayoutLine:
+    """A payout as staff see it."""
+    return PayoutLine(
+        reference=row.reference,
+        contest=row.slug,
+        organiser=row.organiser,
+        beneficiary=row.name,
+        provider=row.provider,
+        amount=Money(row.amount_minor, row.currency),
+        status=PayoutState(row.status),
+        created_at=row.created_at,
+        done_at=row.done_at,
+        reason_code=row.reason_code,
+        provider_reference=row.provider_reference,
+    )

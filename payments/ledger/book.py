@@ -1,0 +1,142 @@
+"""The book as it is read, at any instant, and the fee plans that share it out."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.storage.audit_log import note
+from payments.ledger.books import BookBalance, DatedFeePlan, JournalLine, MoneyRefused, TrialLine, UnknownName
+from payments.ledger.postings import FeePlan
+
+_STREAMED_ROWS: Final = 2000
+_UNTIL: Final = "p.at <= coalesce(cast(:at as timestamptz), 'infinity')"
+_OF: Final = "(cast(:contest as uuid) is null or p.contest_id = cast(:contest as uuid))"
+
+_BALANCES: Final = text(f"""
+select c.slug as contest, p.provider, p.account, p.currency, sum(p.amount_minor) as amount_minor
+from postings p left join contests c on c.id = p.contest_id where {_UNTIL} and {_OF}
+group by 1, 2, 3, 4 having sum(p.amount_minor) <> 0 order by 1 nulls last, 3, 2, 4
+""")
+_TRIAL: Final = text(f"""
+select p.account, p.currency, coalesce(sum(p.amount_minor) filter (where p.amount_minor > 0), 0) as debit_minor,
+  coalesce(-sum(p.amount_minor) filter (where p.amount_minor < 0), 0) as credit_minor
+from postings p where {_UNTIL} group by 1, 2 order by 2, 1
+""")
+_JOURNAL: Final = text(f"""
+select p.id, p.at, p.tx, c.slug as contest, p.provider, p.account, p.currency, p.amount_minor, p.memo
+from postings p left join contests c on c.id = p.contest_id where {_UNTIL} and {_OF} order by p.id
+""")
+_PLANS: Final = text("""
+select currency, valid_from, percent_bp, fixed_minor, minimum_minor, created_by from fee_plans
+where organiser_id = :organiser order by currency, valid_from desc
+""")
+# A plan from a past instant would say something else about votes that are counted already.
+_SET_PLAN: Final = text("""
+insert into fee_plans (id, organiser_id, currency, valid_from, percent_bp, fixed_minor, minimum_minor, created_by)
+select :id, :organiser, :currency, coalesce(cast(:valid_from as timestamptz), now()), :percent_bp, :fixed_minor,
+  :minimum_minor, :actor
+where coalesce(cast(:valid_from as timestamptz), now()) >= now()
+returning currency, valid_from, percent_bp, fixed_minor, minimum_minor, created_by
+""")
+
+
+class PostgresBook:
+    """`Book` on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def balances(self, *, at: datetime | None = None, contest: str | None = None) -> Sequence[BookBalance]:
+        """Everything that is not zero."""
+        async with self._engine.connect() as connection:
+            asked = {"at": at, "contest": await _contest(connection, contest)}
+            rows = (await connection.execute(_BALANCES, asked)).all()
+        return [BookBalance(r.contest, r.provider, r.account, r.currency, int(r.amount_minor)) for r in rows]
+
+    async def trial(self, *, at: datetime | None = None) -> Sequence[TrialLine]:
+        """Both sides of every account."""
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_TRIAL, {"at": at})).all()
+        return [TrialLine(r.account, r.currency, int(r.debit_minor), int(r.credit_minor)) for r in rows]
+
+    async def journal(self, *, at: datetime | None = None, contest: str | None = None) -> AsyncIterator[JournalLine]:
+        """Every leg in the order of writing, some thousands in memory at a time."""
+        async with self._engine.connect() as connection:
+            asked = {"at": at, "contest": await _contest(connection, contest)}
+            sized = await connection.execution_options(yield_per=_STREAMED_ROWS)
+            async with sized.stream(_JOURNAL, asked) as rows:
+                async for r in rows:
+                    yield JournalLine(
+                        r.id, r.at, r.tx, r.contest, r.provider, r.account, r.currency, r.amount_minor, r.memo
+                    )
+
+    async def fee_plans(self, organiser: str) -> Sequence[DatedFeePlan]:
+        """The fee plans of an organiser, by currency and latest first."""
+        async with self._engine.connect() as connection:
+            of = await organiser_id(connection, organiser)
+            return [_dated(row) for row in await connection.execute(_PLANS, {"organiser": of})]
+
+    async def set_fee_plan(
+        self, organiser: str, currency: str, plan: FeePlan, *, valid_from: datetime | None, actor: str
+    ) -> DatedFeePlan:
+        """A further plan. Raises MoneyRefused for an instant that is past or has a plan."""
+        asked = {
+            "id": uuid4(),
+            "currency": currency,
+            "valid_from": valid_from,
+            "percent_bp": plan.percent_bp,
+            "fixed_minor": plan.fixed_minor,
+            "minimum_minor": plan.minimum_minor,
+            "actor": actor,
+        }
+        async with self._engine.begin() as connection:
+            of = await organiser_id(connection, organiser)
+            try:
+                row = (await connection.execute(_SET_PLAN, {**asked, "organiser": of})).one_or_none()
+            except IntegrityError:
+                raise MoneyRefused("there is a plan from that instant on already") from None
+            if row is None:
+                raise MoneyRefused("a plan cannot begin in the past: votes counted by then have their fee")
+            shown = {
+                "currency": currency,
+                "valid_from": row.valid_from.isoformat(),
+                "percent_bp": plan.percent_bp,
+                "fixed_minor": plan.fixed_minor,
+                "minimum_minor": plan.minimum_minor,
+            }
+            await note(connection, actor=actor, act="fees.set", subject=organiser, detail=shown)
+        return _dated(row)
+
+
+def _dated(row: Any) -> DatedFeePlan:  # noqa: ANN401 - a row of either statement
+    plan = FeePlan(row.percent_bp, row.fixed_minor, row.minimum_minor)
+    return DatedFeePlan(row.currency, row.valid_from, plan, row.created_by)
+
+
+async def organiser_id(connection: AsyncConnection, slug: str) -> UUID:
+    """The organiser of this slug. Raises UnknownName."""
+    return await _named(connection, "organisers", "organiser", slug)
+
+
+async def contest_id(connection: AsyncConnection, slug: str) -> UUID:
+    """The contest of this slug. Raises UnknownName."""
+    return await _named(connection, "contests", "contest", slug)
+
+
+async def _contest(connection: AsyncConnection, slug: str | None) -> UUID | None:
+    return None if slug is None else await contest_id(connection, slug)
+
+
+async def _named(connection: AsyncConnection, table: str, what: str, slug: str) -> UUID:
+    found: UUID | None = (
+        await connection.execute(text(f"select id from {table} where slug = :slug"), {"slug": slug})
+    ).scalar_one_or_none()
+    if found is None:
+        known = (await connection.execute(text(f"select slug from {table} order by slug limit 20"))).scalars()
+        raise UnknownName(f"there is no {what} {slug!r}; there are: {', '.join(known) or 'none'}")
+    return found

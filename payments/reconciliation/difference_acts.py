@@ -1,0 +1,209 @@
+"""Deciding about differences, one or a whole group: frozen when it is asked for, booked once, in batches.
+
+A difference belongs to the request that asks about it; no other may ask until that one is turned down, ended or a day
+old. What the request holds when a second person agrees is what is booked.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.storage.audit_log import note
+from gateway.storage.rows import document, recordset
+from gateway.values.money import Money
+from payments.acts.execution import did_before, keep_outcome
+from payments.acts.request import ActRefused, Executed, NewRequest, StaffRequest, Why
+from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.postings import Account, Posting, moved
+from payments.provider import Wallet
+from payments.reconciliation.comparison import DifferenceKind, Repair, offered, postings, read_group
+from payments.reconciliation.differences import ACTIVE, IN_GROUP, WHOLE, group_values
+
+BATCH: Final = 500
+_REFERENCE_LENGTH_MAX: Final = 64
+_OF: Final = "from differences d left join statement_lines l on l.id = d.line_id where"
+_ONE: Final = text(f"""
+select d.id, d.status, d.resolution, d.resolved_by, exists {ACTIVE.format("d.request_id")} as asked {_OF} d.id = :id
+""")
+_TAKE: Final = """
+with taken as (
+  select d.id, case when l.matched_at is null then coalesce(l.fee_minor, 0) else 0 end as fee_minor
+  {of} d.status = 'open' and {which} and not exists {active} for update of d)
+update differences d set request_id = :request from taken t where d.id = t.id
+returning d.id, d.provider, d.kind, d.wallet, d.currency, d.amount_minor, d.detail, t.fee_minor
+"""
+_TAKE_ONE: Final = text(_TAKE.format(of=_OF, which="d.id = :id", active=ACTIVE.format("d.request_id")))
+_TAKE_GROUP: Final = text(_TAKE.format(of=_OF, which=IN_GROUP, active=ACTIVE.format("d.request_id")))
+_LEFT: Final = text(f"""{WHOLE}
+where d.request_id = :request and d.status = 'open' order by d.id limit :limit for update of d""")
+_DECIDED: Final = (("id", "bigint"), ("tx", "uuid"))
+_RESOLVE: Final = text(f"""
+update differences d set status = 'resolved', resolution = :resolution, note = :note, resolved_by = :people,
+  resolved_at = now(), ledger_tx = a.tx from {recordset(_DECIDED)} where d.id = a.id
+""")
+_DONE: Final = text("""
+select count(*) as many, coalesce(sum(amount_minor), 0) as amount_minor from differences
+where request_id = :request and status = 'resolved' and resolved_by = :people
+""")
+
+
+async def freeze_decision(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+    """Take the differences that a request is about, and tell what the decision would book. Raises ActRefused."""
+    repair = _repair(request.params)
+    rows = await _taken(connection, request)
+    first, many = rows[0], len(rows)
+    total = sum(row.amount_minor for row in rows)
+    from_float = first.wallet == Wallet.DISBURSEMENT
+    can = offered(DifferenceKind(first.kind), first.amount_minor, from_float=from_float)
+    if repair not in can:
+        words = ", ".join(each.value for each in can)
+        raise ActRefused(
+            Why.IMPOSSIBLE, f"{repair.value} is nothing for a difference of kind {first.kind}; choose: {words}"
+        )
+    theirs = _operator_reference(request.params)
+    if repair is Repair.RETURNED and (many > 1 or not theirs):
+        raise ActRefused(Why.IMPOSSIBLE, "say for each one the operator's reference of the payment that gave it back")
+    return {
+        "account": first.provider,
+        "kind": first.kind,
+        "wallet": first.wallet,
+        "repair": repair.value,
+        "differences": many,
+        "amount_minor": total,
+        "currency": first.currency,
+        "books": _books(repair, total, first.currency, _fees(first.kind, rows), from_float=from_float),
+        "operator_reference": theirs,
+        "detail": first.detail if many == 1 else "",
+    }
+
+
+async def _taken(connection: AsyncConnection, request: NewRequest) -> Sequence[Row[Any]]:
+    subject = request.subject.strip()
+    if subject.isascii() and subject.isdigit() and len(subject) <= 18:
+        found = (await connection.execute(_ONE, {"id": int(subject)})).one_or_none()
+        if found is None:
+            raise ActRefused(Why.UNKNOWN, f"there is no difference {subject}")
+        if found.status != "open":
+            raise ActRefused(Why.DECIDED, f"{found.resolved_by} decided about {subject} already: {found.resolution}")
+        if found.asked:
+            raise ActRefused(Why.DECIDED, f"a request about {subject} waits for a second person")
+        asked: dict[str, Any] = {"id": int(subject)}
+        rows = (await connection.execute(_TAKE_ONE, {**asked, "request": request.id})).all()
+    else:
+        group = read_group(subject)
+        if group is None:
+            raise ActRefused(Why.UNKNOWN, f"{subject!r} is no difference and no group of them")
+        asked = {**group_values(group), "request": request.id}
+        rows = (await connection.execute(_TAKE_GROUP, asked)).all()
+    if not rows:
+        raise ActRefused(Why.UNKNOWN, f"nothing is open in {subject}, or somebody asked about it")
+    return rows
+
+
+class PostgresDecisions:
+    """Decisions that two persons agreed about."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def decide(self, request: StaffRequest) -> Executed:
+        """Book the next differences of a request; run again until all are. Raises ActRefused."""
+        people = f"{request.requested_by}, {request.decided_by}"
+        async with self._engine.begin() as connection:
+            if (did := await did_before(connection, request.id)) is not None:
+                return Executed(did)
+            asked = {"request": request.id, "limit": BATCH}
+            rows = (await connection.execute(_LEFT, asked)).all()
+            if rows:
+                await _decided(connection, request, rows, people)
+            done = (await connection.execute(_DONE, {"request": request.id, "people": people})).one()
+            wanted = int(request.preview.get("differences") or 0)
+            said = f"{done.many} of {wanted} differences decided: {request.params.get('repair')}"
+            if len(rows) == BATCH:
+                return Executed(said, finished=False)
+            if not done.many:
+                raise ActRefused(Why.IMPOSSIBLE, "what it was about is explained or has changed since")
+            if done.many < wanted:
+                said = f"{said}; the others are explained or have changed since"
+            return Executed(await keep_outcome(connection, request.id, said))
+
+
+async def _decided(connection: AsyncConnection, request: StaffRequest, rows: Sequence[Row[Any]], people: str) -> None:
+    repair, theirs = _repair(request.params), _operator_reference(request.params)
+    told = f"{request.reason} (operator: {theirs})" if theirs else request.reason
+    decided, entries = [], []
+    for row in rows:
+        tx, made = _entries(row, repair, request.reason)
+        entries += [(entry, row.provider) for entry in made]
+        decided.append({"id": row.id, "tx": tx})
+    await book(connection, entries)
+    values = {"resolution": repair.value, "note": told, "people": people}
+    await connection.execute(_RESOLVE, {**document(decided), **values})
+    detail = {
+        "request": str(request.id),
+        "repair": repair.value,
+        "reason": told,
+        "approved_by": request.decided_by,
+        "differences": [row.id for row in rows],
+        "amount_minor": sum(row.amount_minor for row in rows),
+        "currency": rows[0].currency,
+    }
+    await note(
+        connection, actor=request.requested_by, act="reconcile.resolved", subject=rows[0].provider, detail=detail
+    )
+
+
+def _entries(row: Row[Any], repair: Repair, reason: str) -> tuple[UUID | None, list[LedgerEntry]]:
+    """The transactions of one decision, and the one that it is known by."""
+    from_float = row.wallet == Wallet.DISBURSEMENT
+    memo = f"difference {row.id}: {repair.value}, {reason}"
+    legs = postings(repair, row.amount_minor, row.currency, from_float=from_float)
+    entries = [LedgerEntry(uuid4(), row.contest_id, memo, each) for each in legs]
+    tx = entries[-1].tx if entries else None
+    if entries and (fee := _fees(row.kind, [row])):
+        # Fees of lines that are ours are booked when they match; nobody else would book this one.
+        kept = moved(Money(fee, row.currency), _place(from_float), Account.OPERATOR_FEE)
+        entries.append(
+            LedgerEntry(uuid4(), row.contest_id, f"difference {row.id}: the operator's fee of its line", kept)
+        )
+    return tx, entries
+
+
+def _fees(kind: str, rows: Sequence[Row[Any]]) -> int:
+    return sum(row.fee_minor or 0 for row in rows) if kind == DifferenceKind.MISSING_HERE else 0
+
+
+def _books(repair: Repair, minor: int, currency: str, fees: int, *, from_float: bool) -> str:
+    """What would be booked, in words."""
+    made = list(postings(repair, minor, currency, from_float=from_float))
+    if not made:
+        return "no money moves"
+    if fees:
+        made.append(moved(Money(fees, currency), _place(from_float), Account.OPERATOR_FEE))
+    return "; ".join(", ".join(_leg(leg) for leg in legs) for legs in made)
+
+
+def _leg(leg: Posting) -> str:
+    return f"{leg.account.value} {'+' if leg.amount > 0 else ''}{Money(leg.amount, leg.currency).plain()}"
+
+
+def _place(from_float: bool) -> Account:
+    return Account.OPERATOR_FLOAT if from_float else Account.OPERATOR_CLEARING
+
+
+def _repair(params: Mapping[str, Any]) -> Repair:
+    try:
+        return Repair(str(params.get("repair")))
+    except ValueError:
+        words = ", ".join(each.value for each in Repair)
+        raise ActRefused(Why.IMPOSSIBLE, f"{params.get('repair')!r} is no decision; choose: {words}") from None
+
+
+def _operator_reference(params: Mapping[str, Any]) -> str:
+    said = str(params.get("operator_reference") or "").strip()
+    if len(said) > _REFERENCE_LENGTH_MAX or not said.isprintable():
+        raise ActRefused(Why.IMPOSSIBLE, "that is no reference of an operator")
+    return said

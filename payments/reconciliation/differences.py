@@ -1,0 +1,109 @@
+"""Differences between statements and book: listed, and grouped by what is decided alike."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from payments.provider import Wallet
+from payments.reconciliation.comparison import DifferenceKind, Group, offered
+from payments.reconciliation.port import Difference, GroupLine, StatementFile
+
+# A request about differences that may still be carried out.
+ACTIVE: Final = """(select 1 from staff_requests q where q.id = {} and (q.status = 'approved'
+    or q.status = 'waiting' and q.requested_at > now() - interval '24 hours'))"""
+DAY: Final = "cast(coalesce(l.at, d.found_at) at time zone 'UTC' as date)"
+WHOLE: Final = f"""
+select d.*, l.raw, case when l.matched_at is null then l.fee_minor else 0 end as fee_minor,
+  case when exists {ACTIVE.format("d.request_id")} then d.request_id end as asked
+from differences d left join statement_lines l on l.id = d.line_id
+"""
+IN_GROUP: Final = f"""(d.provider = cast(:provider as text) and d.kind = cast(:kind as text)
+    and d.wallet = cast(:wallet as text) and d.currency = cast(:currency as text)
+    and sign(d.amount_minor) = cast(:sign as integer) and {DAY} = cast(:day as date))"""
+_OF_ACCOUNT: Final = "(cast(:account as text) is null or d.provider = :account) order by d.id limit :limit"
+_LISTED: Final = text(f"{WHOLE} where {_OF_ACCOUNT}")
+_LISTED_OPEN: Final = text(f"{WHOLE} where d.status = 'open' and {_OF_ACCOUNT}")
+_LISTED_GROUP: Final = text(f"{WHOLE} where d.status = 'open' and {IN_GROUP} order by d.id limit :limit")
+_GROUPS: Final = text(f"""
+select d.provider, d.kind, d.wallet, d.currency, {DAY} as day, cast(sign(d.amount_minor) as integer) as sign,
+  count(*) as many, sum(d.amount_minor) as amount_minor,
+  count(*) filter (where exists {ACTIVE.format("d.request_id")}) as asked
+from differences d left join statement_lines l on l.id = d.line_id
+where d.status = 'open' and (cast(:account as text) is null or d.provider = :account)
+group by 1, 2, 3, 4, 5, 6 order by 5, 1, 2, 3, 4, 6 limit :limit
+""")
+_FILES: Final = text("""
+select f.id, f.provider, f.name, f.lines, f.imported_by, f.imported_at, f.undone_at,
+  (select count(*) from differences d join statement_lines l on l.id = d.line_id
+    where l.file_id = f.id and d.status = 'open') as open
+from statement_files f order by f.imported_at desc limit :limit
+""")
+
+
+class PostgresDifferences:
+    """Reads differences; what is decided about them is in `payments.reconciliation.difference_acts`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def differences(
+        self, *, open_only: bool = True, account: str | None = None, group: Group | None = None, limit: int = 500
+    ) -> Sequence[Difference]:
+        """The oldest differences."""
+        asked = {"account": account, "limit": limit, **group_values(group)}
+        listed = _LISTED_OPEN if open_only else _LISTED
+        wanted = listed if group is None else _LISTED_GROUP
+        async with self._engine.connect() as connection:
+            return [difference(row) for row in await connection.execute(wanted, asked)]
+
+    async def groups(self, *, account: str | None = None, limit: int = 500) -> Sequence[GroupLine]:
+        """Open differences by what is decided alike, the oldest day first."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(_GROUPS, {"account": account, "limit": limit})
+            return [
+                GroupLine(
+                    Group(row.provider, DifferenceKind(row.kind), row.wallet, row.currency, row.day, row.sign),
+                    row.many,
+                    int(row.amount_minor),
+                    row.asked,
+                )
+                for row in rows
+            ]
+
+    async def files(self, limit: int = 50) -> Sequence[StatementFile]:
+        """The latest imports."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(_FILES, {"limit": limit})
+            return [StatementFile(**row._mapping) for row in rows]
+
+
+def group_values(group: Group | None) -> dict[str, Any]:
+    """What `IN_GROUP` asks for; all None for no group."""
+    names = ("provider", "kind", "wallet", "currency", "day", "sign")
+    return {name: None if group is None else getattr(group, name) for name in names}
+
+
+def difference(row: Row[Any]) -> Difference:
+    """A difference of a row of `WHOLE`."""
+    kind, wallet = DifferenceKind(row.kind), Wallet(row.wallet)
+    return Difference(
+        id=row.id,
+        provider=row.provider,
+        kind=kind,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        detail=row.detail,
+        found_at=row.found_at,
+        status=row.status,
+        wallet=wallet,
+        offered=offered(kind, row.amount_minor, from_float=wallet is Wallet.DISBURSEMENT),
+        reference=row.payment_reference or row.refund_reference or row.payout_reference,
+        line=row.raw or {},
+        resolution=row.resolution,
+        note=row.note,
+        resolved_by=row.resolved_by,
+        ledger_tx=row.ledger_tx,
+        request=row.asked,
+    )

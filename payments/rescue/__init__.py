@@ -1,0 +1,1 @@
+"""Voters who say that they were debited, and their tickets."""

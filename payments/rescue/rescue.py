@@ -1,0 +1,149 @@
+"""A voter says: I was debited. Ask the operators now, while the caller waits, and tell what is known.
+
+Nothing here decides about money: what an operator says is recorded as any other answer of its, so that a
+late success is confirmed and counted in the usual way.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from gateway.storage.work import Doorbell, Work
+from payments.collection.account_watch import UNWATCHED
+from payments.collection.accounts import Accounts
+from payments.collection.lifecycle import State
+from payments.collection.port import OpenPayment, PaymentStore
+from payments.collection.verify import StatusBudget, ask
+from payments.provider import NotFound, PaymentProvider, StatusReport, StillOpen, Succeeded, Unavailable
+from payments.rescue.attempts_port import AttemptStore, HeldAttempt
+from payments.rescue.rules import Attempt, Claim, OfChat, OfNumber, Outcome, Rescue, judge
+
+# A dialogue answers within four seconds; storage needs some of them.
+ASK_SECONDS: Final = 2.0
+COUNT_SECONDS: Final = 1.0
+LOOK_EVERY_SECONDS: Final = 0.1
+_log = structlog.get_logger(__name__)
+
+
+class Rescuer:
+    """Searches for the money of one voter at a time."""
+
+    def __init__(
+        self,
+        attempts: AttemptStore,
+        payments: PaymentStore,
+        providers: Mapping[str, PaymentProvider],
+        budget: StatusBudget,
+        doorbell: Doorbell,
+        accounts: Accounts = UNWATCHED,
+    ) -> None:
+        self._attempts = attempts
+        self._payments = payments
+        self._providers = providers
+        self._budget = budget
+        self._doorbell = doorbell
+        self._accounts = accounts
+
+    async def rescue(self, claim: Claim, language: str) -> Rescue:
+        """What became of the latest payments that this is about; one that stays unclear gets a ticket."""
+        held = await self._attempts.latest(claim)
+        unclear: frozenset[UUID] = frozenset()
+        repaired: Attempt | None = None
+        if askable := [one for one in held if one.askable]:
+            paid, unclear = await self._ask_all(askable)
+            held = await self._attempts.latest(claim)
+            if paid:
+                self._doorbell.ring(Work.SETTLE)
+                held, repaired = await self._wait_until_counted(claim, paid, held)
+        found = judge([replace(one.attempt, unclear=one.reference in unclear) for one in held], repaired)
+        _log.info("debited_looked_into", channel=claim.channel, outcome=found.outcome.value, asked=len(askable))
+        if found.outcome is not Outcome.UNCLEAR:
+            return found
+        about = next((one for one in held if _same(one, found, unclear)), None)
+        return replace(found, ticket=await self._ticket(claim, language, about))
+
+    async def open_ticket(self, claim: Claim, language: str) -> str | None:
+        """The number of the open ticket of this number; opened if there is none. None for a chat that has
+        neither ordered nor proved a number."""
+        if isinstance(claim, OfNumber):
+            return await self._ticket(claim, language, None)
+        held = await self._attempts.latest(claim)
+        return await self._ticket(claim, language, held[0] if held else None)
+
+    async def _ticket(self, claim: Claim, language: str, about: HeldAttempt | None) -> str | None:
+        contest_id = about.contest_id if about else _contest_of(claim)
+        if contest_id is None:
+            return None
+        reference = about.reference if about else None
+        ticket = await self._attempts.open_ticket(claim, contest_id, language, reference)
+        _log.info("ticket_open", ticket=ticket, payment=str(reference) if reference else None)
+        return ticket
+
+    async def _ask_all(self, held: Sequence[HeldAttempt]) -> tuple[frozenset[UUID], frozenset[UUID]]:
+        """Payments of which their operators now say that they are paid, and those that stay unclear."""
+        claimed = await self._payments.claim_named([one.reference for one in held])
+        tasks = {
+            asyncio.create_task(ask(payment, provider, self._payments, self._budget, self._accounts)): payment
+            for payment in claimed
+            if (provider := self._providers.get(payment.provider)) is not None
+        }
+        answered: dict[UUID, StatusReport] = {}
+        if tasks:
+            done, late = await asyncio.wait(tasks, timeout=ASK_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            answered = {tasks[task].collection.reference: task.result() for task in done}
+        paid = frozenset(r for r, report in answered.items() if isinstance(report, Succeeded))
+        unclear = {p.collection.reference for p in claimed if _is_unclear(p, answered.get(p.collection.reference))}
+        # Asked some seconds ago, and nobody knew: it is not known by now either.
+        asked = {p.collection.reference for p in claimed}
+        unclear |= {one.reference for one in held if one.ticketed and one.reference not in asked}
+        return paid, frozenset(unclear)
+
+    async def _wait_until_counted(
+        self, claim: Claim, paid: frozenset[UUID], held: list[HeldAttempt]
+    ) -> tuple[list[HeldAttempt], Attempt | None]:
+        """The payments once they are settled, or as far as they are when the caller can wait no longer."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + COUNT_SECONDS
+        while any(one.reference in paid and one.attempt.state is State.CONFIRMED for one in held):
+            if loop.time() >= until:
+                break
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            held = await self._attempts.latest(claim)
+        counted = (one.attempt for one in held if one.reference in paid and one.attempt.state is State.SETTLED)
+        return held, next(counted, None)
+
+
+def _is_unclear(payment: OpenPayment, report: StatusReport | None) -> bool:
+    """Whether the operator leaves open what became of the money. `report` None: no answer in time."""
+    match report:
+        case None | Unavailable():
+            return True
+        case StillOpen():
+            return payment.now >= payment.expires_at
+        case NotFound():
+            # Refused before it reached the operator, or never sent: then there is nothing to find.
+            return payment.state is not State.FAILED
+        case _:
+            return False
+
+
+def _contest_of(claim: Claim) -> UUID | None:
+    """The contest of a ticket that is about no payment."""
+    match claim:
+        case OfNumber():
+            return claim.contest_ids[0]
+        case OfChat():
+            return claim.contest_id
+        case _:
+            return None
+
+
+def _same(one: HeldAttempt, found: Rescue, unclear: frozenset[UUID]) -> bool:
+    return found.attempt == replace(one.attempt, unclear=one.reference in unclear)

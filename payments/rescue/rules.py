@@ -1,0 +1,126 @@
+"""A voter says: I was debited. What is told, from what is known of the latest attempts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from gateway.orders.rules import Channel
+from gateway.values.money import Money
+from gateway.values.msisdn import Msisdn
+from payments.collection.lifecycle import State
+
+
+@dataclass(frozen=True, slots=True)
+class OfNumber:
+    """Said by a phone, for whose number its network stands: what it paid or ordered in these contests.
+    A ticket without a payment is of the first of them."""
+
+    number: Msisdn
+    contest_ids: tuple[UUID, ...]
+    channel: Channel = Channel.USSD
+
+
+@dataclass(frozen=True, slots=True)
+class OfChat:
+    """Said in a chat: what was ordered there, and what `number` paid or ordered, which the chat has proved
+    to hold. `contest_id`: the contest of a ticket without a payment; None: then there is no ticket."""
+
+    chat_id: int
+    number: Msisdn | None = None
+    contest_id: UUID | None = None
+    channel: Channel = Channel.TELEGRAM
+
+
+@dataclass(frozen=True, slots=True)
+class OfOrder:
+    """Said by whoever holds an order's unguessable id: this order, and nothing of its number's others."""
+
+    vote_id: UUID
+    channel: Channel = Channel.WEB
+
+
+Claim = OfNumber | OfChat | OfOrder
+"""Who says that they were debited, and so whose payments are looked into."""
+
+
+class Outcome(StrEnum):
+    """What a voter who was debited is told. Each has a phrase in every language."""
+
+    NOTHING = "nothing"  # no attempt of this number in the last hours
+    COUNTED = "counted"  # the votes are counted; here is the receipt
+    PAID = "paid"  # the operator has just confirmed; it will be counted in a moment
+    GIVING_BACK = "giving_back"  # paid, cannot count, and is owed back
+    GIVEN_BACK = "given_back"
+    WAITING = "waiting"  # the payer has not decided yet
+    NOT_PAID = "not_paid"  # the operator says that nothing was taken
+    UNCLEAR = "unclear"  # nobody knows: a person must look
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One payment as it stands. `unclear`: the operator did not say what became of it. `receipt`: of
+    the order, told only once it is counted."""
+
+    state: State
+    candidate_code: str
+    candidate_name: str
+    quantity: int
+    amount: Money
+    receipt: str
+    unclear: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """What came of a search. `attempt`: the one it is about; `ticket`: number of an open ticket."""
+
+    outcome: Outcome
+    attempt: Attempt | None = None
+    ticket: str | None = None
+
+
+_BY_STATE: Final = {
+    State.CREATED: Outcome.WAITING,
+    State.SENT: Outcome.WAITING,
+    State.PENDING: Outcome.WAITING,
+    State.CONFIRMED: Outcome.PAID,
+    State.SETTLED: Outcome.COUNTED,
+    State.HELD: Outcome.UNCLEAR,
+    State.SURPLUS: Outcome.GIVING_BACK,
+    State.MISMATCHED: Outcome.GIVING_BACK,
+    State.REFUND_DUE: Outcome.GIVING_BACK,
+    State.REFUNDED: Outcome.GIVEN_BACK,
+    State.FAILED: Outcome.NOT_PAID,
+    State.EXPIRED: Outcome.UNCLEAR,
+}
+
+# Money on its way first, then what a person must look at; what was counted all along comes last.
+_WEIGHT: Final = (
+    Outcome.PAID,
+    Outcome.GIVING_BACK,
+    Outcome.UNCLEAR,
+    Outcome.WAITING,
+    Outcome.GIVEN_BACK,
+    Outcome.NOT_PAID,
+    Outcome.COUNTED,
+)
+
+# After these a voter may still say that it is not so, and have a person look.
+DISPUTABLE: Final = frozenset({Outcome.NOTHING, Outcome.NOT_PAID, Outcome.WAITING, Outcome.GIVEN_BACK})
+
+
+def outcome_of(attempt: Attempt) -> Outcome:
+    """What this attempt alone comes to."""
+    return Outcome.UNCLEAR if attempt.unclear else _BY_STATE[attempt.state]
+
+
+def judge(attempts: Sequence[Attempt], repaired: Attempt | None = None) -> Rescue:
+    """What to tell. `attempts`: newest first; `repaired`: the newest that this search got counted."""
+    if repaired is not None:
+        return Rescue(Outcome.COUNTED, repaired)
+    if not attempts:
+        return Rescue(Outcome.NOTHING)
+    about = min(attempts, key=lambda attempt: _WEIGHT.index(outcome_of(attempt)))
+    return Rescue(outcome_of(about), about)

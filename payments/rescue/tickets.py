@@ -1,0 +1,82 @@
+"""Tickets of voters who asked for help."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.storage.audit_log import note
+from gateway.storage.vault import Vault, masked_number
+from payments.acts.request import ActRefused, Permit, Right, Scope, Why
+from payments.rescue.attempts import ticket_place
+from payments.rescue.ticket import read_ticket, ticket_number
+from payments.rescue.tickets_port import OpenTicket
+
+_OF: Final = """
+from support_tickets t join contests c on c.id = t.contest_id
+where (cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid))
+"""
+_OPEN: Final = text(f"""
+select t.id, t.contest_id, t.kind, t.channel, t.phone_cipher, t.opened_at, t.note, c.slug,
+  (select p.vote_id from payments p where p.reference = t.payment_reference) as vote_id,
+  (select p.status from payments p where p.reference = t.payment_reference) as payment_status
+{_OF} and t.status = 'open' order by t.opened_at limit :limit
+""")
+_ONE: Final = text(f"select t.status, t.payment_reference, c.slug {_OF} and t.id = :ticket for update of t")
+_CLOSE: Final = text("""
+update support_tickets set status = 'closed', closed_at = now(),
+  note = concat_ws(' ', nullif(note, ''), cast(:note as text))
+where id = :ticket and status = 'open'
+""")
+
+
+class PostgresTickets:
+    """`TicketDesk`."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault, permit: Permit) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._permit = permit
+
+    async def open_tickets(self, scope: Scope, *, limit: int = 200) -> Sequence[OpenTicket]:
+        """Open tickets, the oldest first."""
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_OPEN, {"scope": scope, "limit": limit})).all()
+        return [
+            OpenTicket(
+                ticket=ticket_number(row.id),
+                contest=row.slug,
+                kind=row.kind,
+                channel=row.channel,
+                number=masked_number(self._vault, row.phone_cipher, ticket_place(row.contest_id)),
+                vote_id=row.vote_id,
+                payment_status=row.payment_status,
+                opened_at=row.opened_at,
+                note=row.note,
+            )
+            for row in rows
+        ]
+
+    async def close(self, ticket: str, *, person: str, reason: str) -> None:
+        """End a ticket with what was found out. Raises ActRefused."""
+        known = read_ticket(ticket)
+        if known is None:
+            raise ActRefused(Why.UNKNOWN, f"there is no ticket {ticket}")
+        async with self._engine.begin() as connection:
+            scope = await self._permit(connection, person, Right.CLOSE_TICKET)
+            asked = {"ticket": known, "scope": scope}
+            row = (await connection.execute(_ONE, asked)).one_or_none()
+            if row is None:
+                raise ActRefused(Why.UNKNOWN, f"there is no ticket {ticket}")
+            if row.status != "open":
+                raise ActRefused(Why.IMPOSSIBLE, f"ticket {ticket} is closed")
+            await close_ticket(connection, known, f"{person}: {reason}")
+            payment = None if row.payment_reference is None else str(row.payment_reference)
+            detail = {"reason": reason, "contest": row.slug, "payment": payment}
+            await note(connection, actor=person, act="ticket.closed", subject=ticket_number(known), detail=detail)
+
+
+async def close_ticket(connection: AsyncConnection, ticket_id: int, outcome: str) -> None:
+    """Close a ticket if it is open, with this behind its note."""
+    await connection.execute(_CLOSE, {"ticket": ticket_id, "note": outcome})

@@ -1,0 +1,138 @@
+"""Who may do what, and when a sign-in is refused."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pyotp
+import pytest
+
+from admin.access.rules import (
+    ACCOUNT_LOCK_SECONDS_MAX,
+    ADDRESS_LOCK_SECONDS_MAX,
+    ASKING,
+    FORGOTTEN_AFTER,
+    OF_THE_PLATFORM,
+    RIGHTS,
+    Failures,
+    Member,
+    PasswordFault,
+    Reuse,
+    Role,
+    after_failure,
+    is_fresh,
+    judge_reuse,
+    may_decide,
+    password_fault,
+    proven_step,
+    rights_of,
+    seconds_to_wait,
+)
+from payments.acts.request import Act, Right
+
+NOW = datetime(2026, 11, 21, 20, 0, 10, tzinfo=UTC)
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+def member(role: Role, **changes: object) -> Member:
+    values: dict[str, object] = {"active": True, "has_factor": True, "organiser_id": None, **changes}
+    return Member(UUID(int=1), "awa@house.test", "Awa", role, **values)  # type: ignore[arg-type]  # of these three
+
+
+def test_every_act_wants_a_right_that_somebody_has() -> None:
+    assert set(ASKING) == set(Act)
+    for right in Right:
+        assert any(right in rights for rights in RIGHTS.values())
+
+
+@pytest.mark.parametrize(
+    ("role", "may", "may_not"),
+    [
+        (Role.OWNER, set(Right), set()),
+        (Role.FINANCE, {Right.DECIDE, Right.PAY_OUT, Right.RECONCILE}, set()),
+        (Role.SUPPORT, {Right.REFUND, Right.SEE_NUMBER}, {Right.DECIDE, Right.PAY_OUT, Right.READ_MONEY}),
+        (Role.AUDITOR, {Right.READ_ORDERS, Right.READ_MONEY}, set(Right) - {Right.READ_ORDERS, Right.READ_MONEY}),
+    ],
+)
+def test_roles(role: Role, may: set[Right], may_not: set[Right]) -> None:
+    rights = rights_of(member(role), factor_wanted=True)
+    assert may <= rights
+    assert not may_not & rights
+
+
+def test_without_what_is_wanted_there_are_no_rights() -> None:
+    assert not rights_of(member(Role.OWNER, has_factor=False), factor_wanted=True)
+    assert rights_of(member(Role.OWNER, has_factor=False), factor_wanted=False)
+    assert not rights_of(member(Role.OWNER, active=False), factor_wanted=False)
+    assert not OF_THE_PLATFORM & rights_of(member(Role.OWNER, organiser_id=UUID(int=7)), factor_wanted=True)
+
+
+def test_nobody_agrees_to_what_they_could_not_ask_for() -> None:
+    assert may_decide(RIGHTS[Role.FINANCE], Act.PAYOUT)
+    assert not may_decide(RIGHTS[Role.SUPPORT], Act.REFUND_PAYMENT)
+    assert not may_decide(RIGHTS[Role.OWNER] - OF_THE_PLATFORM, Act.PAYOUT)
+
+
+@pytest.mark.parametrize(
+    ("password", "fault"),
+    [
+        ("elevenchars", PasswordFault.TOO_SHORT),
+        ("x" * 129, PasswordFault.TOO_LONG),
+        ("Password1234", PasswordFault.COMMON),
+        ("motdepasse123", PasswordFault.COMMON),
+        ("aaaaaaaaaaaaaa", PasswordFault.COMMON),
+        ("spotlight2026", PasswordFault.COMMON),
+        ("mariam-2026!", PasswordFault.COMMON),
+        ("cinq gorges de manioc", None),
+        ("twelve chars", None),
+        ("k7f2m-9pqrs", PasswordFault.TOO_SHORT),
+    ],
+)
+def test_passwords(password: str, fault: PasswordFault | None) -> None:
+    assert password_fault(password, "mariam@house.test") is fault
+
+
+def test_a_code_is_good_for_this_step_and_the_one_before_and_once() -> None:
+    step = int(NOW.timestamp()) // 30
+    code = pyotp.TOTP(SECRET).generate_otp
+    assert proven_step(SECRET, code(step), NOW, None) == step
+    assert proven_step(SECRET, f" {code(step)[:3]} {code(step)[3:]} ", NOW, None) == step
+    assert proven_step(SECRET, code(step - 1), NOW, None) == step - 1
+    assert proven_step(SECRET, code(step - 2), NOW, None) is None
+    assert proven_step(SECRET, code(step + 1), NOW, None) is None
+    assert proven_step(SECRET, code(step), NOW, step) is None
+    assert proven_step(SECRET, code(step - 1), NOW, step) is None
+    assert proven_step(SECRET, code(step), NOW, step - 1) == step
+
+
+@pytest.mark.parametrize("typed", ["", "12345", "1234567", "abcdef", "١٢٣٤٥٦", "12 34"])
+def test_what_is_no_code(typed: str) -> None:
+    assert proven_step(SECRET, typed, NOW, None) is None
+
+
+def test_some_tries_are_free_and_then_the_wait_doubles() -> None:
+    failures: Failures | None = None
+    waits = []
+    for _ in range(11):
+        failures = after_failure(failures, NOW)
+        waits.append(seconds_to_wait(failures, NOW, ACCOUNT_LOCK_SECONDS_MAX))
+    assert waits == [0, 0, 0, 0, 60, 120, 240, 480, 900, 900, 900]
+    assert seconds_to_wait(failures, NOW, ADDRESS_LOCK_SECONDS_MAX) == 60
+    assert seconds_to_wait(failures, NOW + timedelta(seconds=899, milliseconds=1), ACCOUNT_LOCK_SECONDS_MAX) == 1
+    assert seconds_to_wait(failures, NOW + timedelta(seconds=900), ACCOUNT_LOCK_SECONDS_MAX) == 0
+    assert seconds_to_wait(None, NOW, ACCOUNT_LOCK_SECONDS_MAX) == 0
+
+
+def test_failures_of_long_ago_are_forgotten() -> None:
+    old = Failures(9, NOW)
+    assert after_failure(old, NOW + FORGOTTEN_AFTER).count == 1
+    assert after_failure(old, NOW + FORGOTTEN_AFTER - timedelta(seconds=1)).count == 10
+
+
+def test_proofs_and_used_tokens() -> None:
+    assert is_fresh(NOW, NOW + timedelta(minutes=4, seconds=59))
+    assert not is_fresh(NOW, NOW + timedelta(minutes=5))
+    assert not is_fresh(None, NOW)
+    soon, late = NOW + timedelta(seconds=10), NOW + timedelta(seconds=11)
+    assert judge_reuse(NOW, soon, same_client=True) is Reuse.TWO_TABS
+    assert judge_reuse(NOW, late, same_client=True) is Reuse.STOLEN
+    assert judge_reuse(NOW, soon, same_client=False) is Reuse.STOLEN

@@ -1,0 +1,326 @@
+"""The public pages together, in a browser: usable by everybody, on small phones, without script."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from aiohttp.test_utils import TestServer
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from gateway.contests.contest import Candidate
+from gateway.orders.rules import Channel, Wish
+from gateway.orders.wallet import PaymentMethod
+from gateway.values.msisdn import Msisdn
+from leaderboard.feed import Boards, FeedSettings
+from payments.collection.lifecycle import PublicStatus
+from tests.channels.web.house import RECEIPT, counted_receipt, view
+from tests.demo import demo_contest
+from tests.rigs.public_web import PublicHouse, application
+
+pytestmark = pytest.mark.browser
+BYTES_MAX, REQUESTS_MAX, SCRIPT_MAX, STYLE_MAX, HEADERS = 14_000, 5, 4_000, 5_000, 500
+PAYER = Msisdn("+2250501020304", "CI")
+PAGES = ["/", "/c/star", "/c/star/07", "/votes/pending", "/votes/redirect", "/votes/counted", "/verify", "/docs"]
+
+
+@dataclass
+class Seen:
+    """A running application and a browser that looks at it."""
+
+    house: PublicHouse
+    browser: Browser
+    base: str
+    boards: Boards
+    addresses: dict[str, str] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+
+    def order(self, method: PaymentMethod = PaymentMethod.MTN, **changes: object) -> UUID:
+        """An order of five votes that stands like this."""
+        vote_id = uuid4()
+        wish = Wish(Channel.WEB, vote_id.hex, self.house.shown[0], "07", 5, method, PAYER, None)
+        before = self.house.instant + timedelta(minutes=9)
+        self.house.orders[vote_id] = replace(view(vote_id, wish), pay_before=before)
+        self.house.change(vote_id, **changes)
+        return vote_id
+
+    async def context(
+        self, language: str = "fr", width: int = 360, *, script: bool = True, dark: bool = False
+    ) -> BrowserContext:
+        return await self.browser.new_context(
+            viewport={"width": width, "height": 740},
+            locale=language,
+            java_script_enabled=script,
+            reduced_motion="reduce",
+            color_scheme="dark" if dark else "light",
+        )
+
+    async def open(
+        self, path: str, language: str = "fr", width: int = 360, *, script: bool = True, dark: bool = False
+    ) -> Page:
+        page = await (await self.context(language, width, script=script, dark=dark)).new_page()
+        page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        await page.goto(self.base + self.addresses.get(path, path))
+        return page
+
+
+@pytest.fixture
+async def seen(browser: Browser) -> AsyncIterator[Seen]:
+    house = PublicHouse(replace(demo_contest(), packs=(5, 20, 50), _by_code={}))
+    house.score = 1234
+    house.receipts[RECEIPT] = counted_receipt()
+    boards = Boards(FeedSettings(tick=0.05))
+    async with TestServer(application(house, boards=boards)) as server:
+        shown = Seen(house, browser, str(server.make_url("")).rstrip("/"), boards)
+        shown.addresses = {
+            "/votes/pending": f"/votes/{shown.order()}",
+            "/votes/redirect": f"/votes/{shown.order(PaymentMethod.ORANGE, payment_url='https://pay.example/x')}",
+            "/votes/counted": f"/votes/{shown.order(status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)}",
+            "/verify": f"/verify/{RECEIPT}",
+        }
+        yield shown
+        for context in browser.contexts:
+            await context.close()
+    assert shown.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("language", "width", "dark"), [("fr", 360, False), ("en", 360, True), ("fr", 1280, True), ("en", 1280, False)]
+)
+async def test_everybody_can_use_every_page(seen: Seen, language: str, width: int, dark: bool) -> None:
+    found: list[tuple[str, str, str]] = []
+    for path in PAGES:
+        page = await seen.open(path, language, width, dark=dark)
+        assert await page.locator("html").get_attribute("lang") == language
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+        result = await Axe().run(page)
+        found += [(path, v["id"], v["nodes"][0]["html"]) for v in result.response["violations"]]
+        await page.context.close()
+    assert found == []
+
+
+@pytest.mark.parametrize("path", PAGES[:-1])
+async def test_the_first_view_is_light(seen: Seen, path: str) -> None:
+    page = await (await seen.context()).new_page()
+    network = await page.context.new_cdp_session(page)
+    kinds: dict[str, str] = {}
+    sizes: dict[str, float] = {}
+    network.on("Network.responseReceived", lambda data: kinds.update({data["requestId"]: data["response"]["mimeType"]}))
+    network.on("Network.loadingFinished", lambda data: sizes.update({data["requestId"]: data["encodedDataLength"]}))
+    await network.send("Network.enable")
+    await page.goto(seen.base + seen.addresses.get(path, path), wait_until="load")
+    await page.wait_for_timeout(300)
+    by_kind = {kind: sum(sizes.get(one, 0) for one in kinds if kinds[one] == kind) for kind in set(kinds.values())}
+    print(path, by_kind)
+    assert len(kinds) <= REQUESTS_MAX
+    assert sum(by_kind.values()) <= BYTES_MAX
+    assert by_kind.get("text/javascript", 0) <= SCRIPT_MAX
+    assert by_kind["text/css"] <= STYLE_MAX + 2 * HEADERS
+
+
+async def test_the_keyboard_reaches_content_and_form(seen: Seen) -> None:
+    page = await seen.open("/c/star/07", "en")
+    await page.keyboard.press("Tab")
+    await expect(page.locator(".skip")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("main")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await expect(page.locator("input[name=pack]:checked")).to_be_focused()
+    await page.keyboard.press("ArrowRight")
+    await expect(page.locator("#to-pay")).to_have_text("2\u00a0000\u00a0FCFA")
+    await page.keyboard.press("Tab")
+    await expect(page.locator("#phone")).to_be_focused()
+    assert await page.locator("#phone").evaluate("field => getComputedStyle(field).outlineStyle") == "solid"
+    await page.keyboard.type("0701020304")
+    await expect(page.locator(".guess")).to_have_text("This number pays with Orange Money.")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_have_text("Waiting for your payment")
+    (wish,) = seen.house.wishes
+    assert (wish.quantity, wish.method) == (20, PaymentMethod.ORANGE)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+async def test_a_vote_from_the_contests_page(seen: Seen, script: bool) -> None:
+    page = await seen.open("/c/star", "en", script=script)
+    await page.mouse.move(5, 5)
+    if script:  # its script comes with the first move
+        await expect(page.locator("input[name=nonce]")).to_have_value(re.compile("^[0-9a-f]{32}$"))
+    await page.select_option("#code", "07")
+    await page.get_by_text("Another number").click()
+    await page.fill("#quantity", "7")
+    await page.fill("#phone", "05 01 02 03 04")
+    await page.click("main form button")
+    if not script:
+        await expect(page.locator(".notice")).to_contain_text("Nothing has been ordered yet")
+        assert seen.house.wishes == []
+        await page.click("main form button")
+    await expect(page.locator("h1")).to_have_text("Waiting for your payment")
+    (wish,) = seen.house.wishes
+    assert (wish.candidate_code, wish.quantity, wish.method) == ("07", 7, PaymentMethod.MTN)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        ("05", "MTN MoMo"),
+        ("+225 07 01", "Orange Money"),
+        ("00225 05", "MTN MoMo"),
+        ("22507", "Orange Money"),
+        ("0101", "Choisissez ci-dessous"),
+        ("0", ""),
+    ],
+)
+async def test_the_wallet_is_guessed_while_typing(seen: Seen, number: str, words: str) -> None:
+    page = await seen.open("/c/star/07")
+    await page.fill("#phone", number)
+    await expect(page.locator(".guess")).to_have_text(re.compile(words) if words else "")
+
+
+async def test_a_pack_and_a_typed_number_are_never_meant_together(seen: Seen) -> None:
+    page = await seen.open("/c/star/07")
+    await expect(page.locator("#quantity")).to_be_hidden()
+    await page.get_by_text("Autre nombre").click()
+    await page.fill("#quantity", "3")
+    await expect(page.locator("#to-pay")).to_have_text("300\u00a0FCFA")
+    await page.get_by_label("50 5").click()
+    await expect(page.locator("#quantity")).to_have_value("")
+    await expect(page.locator("#to-pay")).to_have_text("5\u00a0000\u00a0FCFA")
+
+
+async def test_an_order_is_followed_by_one_question_for_all(seen: Seen) -> None:
+    path = seen.addresses["/votes/pending"]
+    first, second = await seen.open(path, "en"), await seen.open("/votes/redirect", "en")
+    await expect(first.get_by_role("timer")).to_have_text(re.compile(r"^8:5\d|9:00$"))
+    await expect(first.locator(".advice")).to_contain_text("*133#")
+    await expect(second.get_by_role("link", name="Open the Orange Money page")).to_have_attribute(
+        "href", "https://pay.example/x"
+    )
+    seen.house.change(UUID(path[7:]), status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)
+    await expect(first.locator("#news")).to_have_text("Vote counted")
+    await expect(first.locator("h1")).to_have_text("Vote counted")
+    await expect(first).to_have_title("Vote counted · Spotlight")
+    await expect(second.locator("h1")).to_have_text("Waiting for your payment")
+
+
+async def test_the_time_left_is_the_operators_and_is_shown_once_it_is_known(seen: Seen) -> None:
+    vote_id = seen.order(pay_before=None)
+    page = await seen.open(f"/votes/{vote_id}", "en")
+    timer = page.get_by_role("timer")
+    await expect(timer).to_have_text("asking the operator…")
+    seen.house.change(vote_id, pay_before=seen.house.instant + timedelta(seconds=323))
+    await expect(timer).to_have_text(re.compile(r"^5:(1\d|2[0-3])$"))
+    bare = await seen.open(f"/votes/{vote_id}", "en", script=False)
+    await expect(bare.get_by_role("timer")).to_have_text("about 6 min")
+
+
+async def test_time_that_is_over_is_said_to_be_over(seen: Seen) -> None:
+    late = seen.order(pay_before=seen.house.instant - timedelta(seconds=1))
+    page = await seen.open(f"/votes/{late}", "en")
+    await expect(page.get_by_role("timer")).to_have_text("over, we are asking the operator")
+
+
+async def test_a_card_goes_to_its_page_by_itself_and_once(seen: Seen) -> None:
+    vote_id = seen.order(PaymentMethod.CARD)
+    page = await seen.open(f"/votes/{vote_id}", "en")
+    await expect(page.locator("h2").first).to_have_text("Pay by card")
+    seen.house.change(vote_id, payment_url=f"{seen.base}/docs")
+    await expect(page.locator("h1")).to_contain_text("API")
+    await page.goto(f"{seen.base}/votes/{vote_id}")
+    await expect(page.get_by_role("link", name="Open the payment page")).to_be_visible()
+
+
+async def test_eight_tabs_load_and_move_over_shared_connections(seen: Seen) -> None:
+    context = await seen.context("en", 1280)
+    tabs = [await context.new_page() for _ in range(8)]
+    vote_id = UUID(seen.addresses["/votes/pending"][7:])
+    boards, orders = tabs[:6], tabs[6:]
+    for tab in boards:
+        await tab.goto(f"{seen.base}/c/star", timeout=10_000)
+        await expect(tab.locator("#state")).to_have_text("Live")
+    for tab in orders:
+        await tab.goto(f"{seen.base}/votes/{vote_id}", timeout=10_000)
+        await expect(tab.locator("h1")).to_have_text("Waiting for your payment")
+    assert seen.boards.viewers == 1
+    seen.house.score = 2345
+    seen.boards.update(seen.house.standing("star", version=1), [("07", 1111)])
+    seen.house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)
+    for tab in boards:
+        await expect(tab.locator("#total")).to_have_text("2,345")
+    for tab in orders:
+        await expect(tab.locator("h1")).to_have_text("Vote counted")
+    await boards[0].close()
+    late = await context.new_page()  # what the others were told before is not told again: it asks once
+    await late.goto(f"{seen.base}/c/star", timeout=10_000)
+    await expect(late.locator("#state")).to_have_text("Live")
+    seen.house.score = 2400
+    seen.boards.update(seen.house.standing("star", version=2), [("07", 55)])
+    for tab in (*boards[1:], late):
+        await expect(tab.locator("#total")).to_have_text("2,400")
+    assert seen.boards.viewers == 1
+
+
+async def test_more_streams_than_a_browser_has_connections_are_asked_for_now_and_then(seen: Seen) -> None:
+    context = await seen.context("en")
+    votes = [seen.order() for _ in range(7)]
+    tabs = [await context.new_page() for _ in votes]
+    for tab, vote_id in zip(tabs, votes, strict=True):
+        await tab.goto(f"{seen.base}/votes/{vote_id}", timeout=10_000)
+    for vote_id in votes:
+        seen.house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)
+    for tab in tabs:
+        await expect(tab.locator("h1")).to_have_text("Vote counted", timeout=10_000)
+
+
+async def test_without_shared_workers_only_the_tab_in_view_is_connected(seen: Seen) -> None:
+    context = await seen.context("en")
+    await context.add_init_script("delete globalThis.SharedWorker")
+    page = await context.new_page()
+    await page.goto(f"{seen.base}/c/star")
+    await expect(page.locator("#state")).to_have_text("Live")
+    look = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+    look += " document.dispatchEvent(new Event('visibilitychange')); }"
+    for hidden, viewers in ((True, 0), (False, 1)):
+        assert seen.boards.viewers == 1 - viewers
+        await page.evaluate(look, hidden)
+        for _ in range(250):
+            if seen.boards.viewers == viewers:
+                break
+            await asyncio.sleep(0.02)
+        assert seen.boards.viewers == viewers
+
+
+async def test_a_contest_of_many_has_its_search_and_its_form_near_the_top(seen: Seen) -> None:
+    standing = tuple(Candidate(UUID(int=n), str(1001 + n), f"Aya Koné {n:04d}") for n in range(1200))
+    seen.house.shown = (replace(seen.house.shown[0], candidates=standing, _by_code={}),)
+    tops = {}
+    for language, width in (("fr", 360), ("en", 1280)):
+        page = await seen.open("/c/star", language, width)
+        assert (await Axe().run(page)).response["violations"] == []
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        for place in ("#search", "#vote", ".ranking"):
+            box = await page.locator(place).bounding_box()
+            assert box is not None
+            tops[width, place] = box["y"]
+    assert tops[360, "#search"] < tops[360, "#vote"] < tops[360, ".ranking"]
+    assert max(tops[360, "#vote"], tops[1280, "#vote"], tops[1280, ".ranking"]) < 740
+    await page.fill("#vote #code", "1777")
+    await page.get_by_text("Another number").click()
+    await page.fill("#quantity", "7")
+    await page.fill("#phone", "05 01 02 03 04")
+    await page.click("#vote button")
+    await expect(page.locator("h1")).to_have_text("Waiting for your payment")
+    assert seen.house.wishes[0].candidate_code == "1777"
+
+
+async def test_two_languages_one_click_apart(seen: Seen) -> None:
+    page = await seen.open("/c/star/07?votes=20", "fr")
+    await page.get_by_role("link", name="English").click()
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
+    await expect(page.locator("input[name=pack]:checked")).to_have_value("20")
+    await page.goto(f"{seen.base}/docs")
+    await expect(page.locator("h1")).to_contain_text("Spotlight's API")

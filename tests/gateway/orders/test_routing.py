@@ -1,0 +1,65 @@
+"""Who may stand in for an account that is closed."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.orders.routing import Kind, Rail, Rails
+from gateway.orders.wallet import PaymentMethod
+
+XOF = frozenset({"XOF"})
+PUSH = frozenset({Kind.PUSH})
+OWN = Rail("mtn_momo", "CI", PaymentMethod.MTN, PUSH, XOF, minimum_minor=100)
+OTHER = replace(OWN, account="pawapay")
+
+
+@pytest.mark.parametrize(
+    ("others", "found"),
+    [
+        ([], ()),
+        ([OTHER], ("pawapay",)),
+        ([replace(OTHER, minimum_minor=1)], ("pawapay",)),
+        ([replace(OTHER, kinds=PUSH | {Kind.OTP_FIRST})], ("pawapay",)),
+        ([replace(OTHER, minimum_minor=200)], ()),
+        ([replace(OTHER, country="CM")], ()),
+        ([replace(OTHER, method=PaymentMethod.ORANGE)], ()),
+        ([replace(OTHER, currencies=frozenset({"XAF"}))], ()),
+        # Whoever was told to wait for a prompt must not be sent a link, nor asked for a code.
+        ([replace(OTHER, kinds=frozenset({Kind.REDIRECT}))], ()),
+        ([replace(OTHER, kinds=frozenset({Kind.OTP_FIRST}))], ()),
+        ([replace(OTHER, priority=10), replace(OTHER, account="second", priority=5)], ("second", "pawapay")),
+        ([OTHER, replace(OTHER, method=PaymentMethod.ORANGE)], ("pawapay",)),
+    ],
+)
+def test_siblings(others: list[Rail], found: tuple[str, ...]) -> None:
+    assert Rails((OWN, *others), frozenset({"mtn_momo"})).siblings("mtn_momo") == found
+
+
+def test_a_sibling_takes_all_that_the_account_takes_and_is_open() -> None:
+    orange = replace(OWN, method=PaymentMethod.ORANGE)
+    assert Rails((OWN, orange, OTHER)).siblings("mtn_momo") == ()
+    assert Rails((OWN, OTHER), frozenset({"mtn_momo", "pawapay"})).siblings("mtn_momo") == ()
+
+
+PAGE = frozenset({Kind.REDIRECT})
+
+
+@pytest.mark.parametrize(
+    ("every", "closed", "by_page"),
+    [
+        ([OWN], (), False),
+        ([replace(OWN, kinds=PAGE)], (), True),
+        # A code is another way; whoever has none gets the page.
+        ([replace(OWN, kinds=PAGE), replace(OTHER, kinds=frozenset({Kind.OTP_FIRST}))], (), True),
+        ([replace(OWN, kinds=PAGE), replace(OTHER, country="CM")], (), True),
+        # Who is asked first tells.
+        ([replace(OWN, kinds=PAGE), replace(OTHER, priority=5)], (), False),
+        ([replace(OWN, kinds=PAGE), replace(OTHER, priority=5)], ("pawapay",), True),
+        ([replace(OWN, kinds=PAGE, priority=5), OTHER], (), True),
+        # An order that is under way when its account closes.
+        ([replace(OWN, kinds=PAGE)], (OWN.account,), True),
+        ([], (), False),
+    ],
+)
+def test_by_page(every: list[Rail], closed: tuple[str, ...], by_page: bool) -> None:
+    assert Rails(tuple(every), frozenset(closed)).by_page("CI", PaymentMethod.MTN) is by_page

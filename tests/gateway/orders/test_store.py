@@ -1,0 +1,53 @@
+"""Orders while PostgreSQL says nothing: each caller is told in time, however many there are."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gateway.orders import store as orders
+from gateway.orders.prompting import NO_LIMITS
+from gateway.orders.store import PostgresOrders
+from gateway.storage.engine import HouseUnavailable, make_engine
+from tests.rigs.rig import Rig
+
+
+@pytest.fixture
+async def silent(database: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    """A house whose PostgreSQL takes connections and never says a word."""
+    ended = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ended.wait()
+        writer.close()
+
+    rig = await Rig(database.app_url).open()
+    server = await asyncio.start_server(say_nothing, "127.0.0.1")
+    port = server.sockets[0].getsockname()[1]
+    engine = make_engine(f"postgresql://nobody@127.0.0.1:{port}/nothing", pool_size=2)
+    monkeypatch.setattr(orders, "ORDER_SECONDS", 0.3)
+    monkeypatch.setattr(orders, "_GIVEN_UP_SECONDS", 0.4)
+    rig.orders = PostgresOrders(engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault, NO_LIMITS)
+    try:
+        yield rig
+    finally:
+        ended.set()
+        await engine.dispose()
+        server.close()
+        await rig.close()
+
+
+async def test_nobody_waits_for_those_before(silent: Rig) -> None:
+    began = time.monotonic()
+    wishes = [silent.wish(number=f"+22505010203{number:02}") for number in range(12)]
+    told = await asyncio.gather(*(silent.place(wish) for wish in wishes), return_exceptions=True)
+    assert {type(answer) for answer in told} == {HouseUnavailable}
+    # The first is alone on its way, the others share the next trip.
+    assert time.monotonic() - began < 2.0
+
+
+async def test_a_key_is_not_looked_for_without_end(silent: Rig) -> None:
+    with pytest.raises(HouseUnavailable):
+        await silent.orders.find("api", "key", b"")

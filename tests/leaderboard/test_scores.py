@@ -1,0 +1,125 @@
+"""Totals on their way: to every gateway process, through a Redis that may be emptied."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import pytest
+from redis import asyncio as redis_asyncio
+
+from gateway.storage.redis_link import REQUEST_TIMEOUT_SECONDS, RedisSessions, RedisTrips, connect, connect_for_trips
+from gateway.storage.session_seal import SessionSeal
+from gateway.storage.vault import Vault
+from leaderboard.publish import heal_scores, publish_scores
+from leaderboard.scores import ContestScores, PostgresScores, RedisScoreFeed, ScoreListener
+from tests.rigs.rig import SECRET_KEY, Rig
+from tests.rigs.scripted_provider import paid
+
+SEAL = SessionSeal(Vault(SECRET_KEY))
+
+
+@pytest.fixture
+async def rig(database: Any) -> AsyncIterator[Rig]:
+    made = await Rig(database.app_url).open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator["redis_asyncio.Redis"]:
+    client = connect(redis_url)
+    yield client
+    await client.aclose()
+
+
+async def counted(rig: Rig, number: str) -> None:
+    await rig.placed(number=number)
+    await rig.collect()
+    rig.provider.query_script = [paid()]
+    await rig.make_due()
+    await rig.verify()
+    await rig.settle_all()
+
+
+async def until(look: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not look():  # noqa: ASYNC110 - what is looked at is in another task
+            await asyncio.sleep(0.02)
+
+
+class Process:
+    """One gateway's listener and what it was shown."""
+
+    def __init__(self, feed: RedisScoreFeed, store: PostgresScores) -> None:
+        self.shown: list[tuple[int, int]] = []
+        self.counted: list[tuple[str, int]] = []
+        self.listener = ScoreListener(feed, store, self.show)
+
+    def show(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
+        self.shown.append((scores.version, scores.votes["07"]))
+        self.counted.extend(counted)
+
+
+async def test_every_process_is_told(rig: Rig, redis: "redis_asyncio.Redis") -> None:
+    store = PostgresScores(rig.engine)
+    processes = [Process(RedisScoreFeed(redis), store) for _ in range(2)]
+    for process in processes:
+        await process.listener.prime()
+    tasks = [asyncio.create_task(process.listener.run()) for process in processes]
+    await asyncio.sleep(0.2)
+    await counted(rig, "+2250501020304")
+    await publish_scores({rig.contest.id: [("07", 5)]}, scores=store, feed=RedisScoreFeed(redis))
+    for process in processes:
+        await until(lambda process=process: (1, 5) in process.shown)  # type: ignore[misc] # bound for the loop
+        await until(lambda process=process: process.counted == [("07", 5)])  # type: ignore[misc] # bound for the loop
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_an_emptied_redis_is_refilled(rig: Rig, redis: "redis_asyncio.Redis") -> None:
+    store, feed = PostgresScores(rig.engine), RedisScoreFeed(redis)
+    await counted(rig, "+2250501020304")
+    assert await heal_scores(scores=store, feed=feed) == 2
+    assert await heal_scores(scores=store, feed=feed) == 0
+    await redis.flushdb()
+    assert await feed.read(rig.contest.id) is None
+    assert await heal_scores(scores=store, feed=feed) == 2
+    held = await feed.read(rig.contest.id)
+    assert held is not None
+    assert (held[0], held[1]["07"]) == (1, 5)
+
+
+async def test_an_older_snapshot_never_overwrites_a_newer(rig: Rig, redis: "redis_asyncio.Redis") -> None:
+    feed = RedisScoreFeed(redis)
+    await feed.publish(ContestScores(rig.contest.id, "star", 9, {"07": 90}), ())
+    await feed.publish(ContestScores(rig.contest.id, "star", 4, {"07": 40}), ())
+    assert await feed.read(rig.contest.id) == (9, {"07": 90})
+
+
+async def test_sessions_survive_a_redis_that_is_away(tmp_path: Any) -> None:
+    away = connect_for_trips(f"unix://{tmp_path}/nobody")
+    sessions = RedisSessions(RedisTrips(away), SEAL)
+    await sessions.put("key", b"value", 60)
+    assert await sessions.get("key") is None
+    await away.aclose()
+
+
+async def test_a_redis_that_is_silent_holds_nobody_up(tmp_path: Any) -> None:
+    async def listen_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_unix_server(listen_only, f"{tmp_path}/silent"):
+        silent = connect_for_trips(f"unix://{tmp_path}/silent")
+        sessions = RedisSessions(RedisTrips(silent), SEAL)
+        async with asyncio.timeout(8 * REQUEST_TIMEOUT_SECONDS):
+            assert set(await asyncio.gather(*(sessions.get(f"key{n}") for n in range(200)))) == {None}
+        await silent.aclose()
+
+
+async def test_sessions_are_kept_for_their_time(redis: "redis_asyncio.Redis") -> None:
+    sessions = RedisSessions(RedisTrips(redis), SEAL)
+    await asyncio.gather(*(sessions.put(f"key{n}", str(n).encode(), 60) for n in range(50)))
+    assert await asyncio.gather(*(sessions.get(f"key{n}") for n in range(50))) == [str(n).encode() for n in range(50)]
+    assert 0 < await redis.ttl(SEAL.name("key1")) <= 60

@@ -1,0 +1,97 @@
+"""Whose callback may be counted on: every condition alone keeps one from it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.values.money import Money
+from gateway.values.network import read_networks
+from payments.collection.lifecycle import ASKABLE, Actor, Seen, State, advance
+from payments.collection.provisional_rules import (
+    COUNTABLE,
+    Arrived,
+    Claims,
+    NotCounted,
+    Ours,
+    Policy,
+    later_success,
+    refusal,
+    unknown_for_good,
+)
+
+PAYER = "+2250501020304"
+FRANCS = Money(500, "XOF")
+POLICY = Policy(60, read_networks("212.88.125.0/24, 2001:db8::/32"))
+ARRIVED = Arrived("212.88.125.100", named=True, first=True)
+CLAIMS = Claims("SUCCESSFUL", True, "SPV7K2QM0123AB", FRANCS, PAYER, "1427013986")
+OURS = Ours("SPV7K2QM0123AB", FRANCS, PAYER, State.PENDING, would_count=True)
+
+
+def why(**changed: Any) -> NotCounted | None:
+    """The rule, for a callback that counts but for what is changed."""
+    arrived = replace(ARRIVED, **{name: changed.pop(name) for name in ("remote", "named", "first") if name in changed})
+    claims = replace(
+        CLAIMS,
+        **{name: changed.pop(name) for name in ("succeeded", "order_code", "received", "payer") if name in changed},
+    )
+    ours = replace(OURS, **{name: changed.pop(name) for name in ("state", "would_count") if name in changed})
+    backlog = changed.pop("backlog", 61.0)
+    facts: dict[str, Any] = {"policy": POLICY, "claims": claims, "ours": ours, **changed}
+    return refusal(facts["policy"], backlog, arrived, facts["claims"], facts["ours"])
+
+
+def test_one_that_agrees_in_everything_counts() -> None:
+    assert why() is None
+    assert why(remote="2001:db8::7") is None
+    assert why(remote="::ffff:212.88.125.100") is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"policy": None}, "off"),
+        ({"backlog": 60.0}, "no_backlog"),
+        ({"backlog": 0.0}, "no_backlog"),
+        ({"claims": None}, "no_claims"),
+        ({"succeeded": False}, "no_success"),
+        ({"first": False}, "repeated"),
+        ({"named": False}, "no_secret"),
+        ({"ours": None}, "no_secret"),
+        ({"remote": "212.88.126.100"}, "foreign_source"),
+        ({"remote": "2001:db9::7"}, "foreign_source"),
+        ({"remote": ""}, "foreign_source"),
+        ({"policy": replace(POLICY, sources=())}, "foreign_source"),
+        ({"would_count": False}, "would_not_count"),
+        ({"order_code": "SPOTHER0123ABC"}, "other_reference"),
+        ({"order_code": None}, "other_reference"),
+        ({"received": Money(499, "XOF")}, "other_amount"),
+        ({"received": Money(501, "XOF")}, "other_amount"),
+        ({"received": Money(500, "XAF")}, "other_currency"),
+        ({"received": None}, "other_currency"),
+        ({"payer": "+2250501020305"}, "other_payer"),
+        ({"payer": None}, "other_payer"),
+        *(({"state": state}, "state") for state in State if state not in COUNTABLE),
+    ],
+)
+def test_what_does_not_agree_is_only_a_hint(changed: dict[str, Any], word: str) -> None:
+    assert why(**changed) is NotCounted(word)
+
+
+def test_a_payment_without_a_number_never_counts_so() -> None:
+    assert why(ours=replace(OURS, payer=None), payer=None) is NotCounted.OTHER_PAYER
+
+
+@pytest.mark.parametrize("state", sorted(COUNTABLE))
+def test_whatever_counts_so_may_succeed(state: State) -> None:
+    assert why(state=state) is None
+    assert advance(state, Seen.SUCCEEDED, Actor.VERIFIER) is State.CONFIRMED
+    assert COUNTABLE < ASKABLE
+
+
+def test_what_the_operator_says_later() -> None:
+    assert later_success(FRANCS, FRANCS) is Seen.PROVED
+    assert later_success(FRANCS, Money(400, "XOF")) is Seen.PAID_OTHERWISE
+    assert not unknown_for_good(2, 86_400)
+    assert not unknown_for_good(9, 3_599)
+    assert unknown_for_good(3, 3_600)

@@ -1,0 +1,145 @@
+"""Where each franc of a contest is, and what is told to a voter who asks."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.http.phrases import read
+from gateway.values.money import Money
+from payments.acts.request import Act
+from payments.collection.lifecycle import Seen, State
+from payments.disbursement.refunds.rules import RefundSeen
+from payments.ledger.money_places import ORDER, MoneyPlaces
+from payments.ledger.money_story import ENDS, PAYMENT_STEPS, REFUND_STEPS, Attempt, Sentence, tell
+from payments.ledger.story_phrases import languages, nothing_known, place_name, said, told
+from payments.provider import Failed, PayerReason
+from tests.payments.disbursement.payouts.test_pay_out import Desk, arrived
+from tests.rigs.money_rig import ASKER, CHECKER, REASON
+
+AWA, YAO = "+2250501020304", "+2250501020305"
+
+
+@pytest.fixture
+async def desk(database: Any) -> AsyncIterator[Desk]:
+    rig = Desk(database.app_url)
+    await rig.open()
+    yield rig
+    assert await rig.broken() == {}
+    await rig.close()
+
+
+@pytest.fixture
+def places(desk: Desk) -> MoneyPlaces:
+    return MoneyPlaces(desk.engine, desk.vault)
+
+
+async def test_each_franc_is_somewhere(desk: Desk, places: MoneyPlaces) -> None:
+    await desk.charge_fees()
+    await desk.counted(number=AWA)
+    back = await desk.counted(number=YAO)
+    await desk.held(number="+2250501020306")
+    await desk.placed(number="+2250501020307")
+    asked = await desk.acts.ask(Act.REFUND_PAYMENT, str(back.payment_reference), {}, REASON, ASKER)
+    await desk.acts.decide(asked, CHECKER, approve=True)
+    await desk.approved(200)
+    found = await places.of_contest("star")
+    held = {place.place: place.amount.amount_minor for place in found}
+    assert held == {
+        "asked": 500,
+        "counted": 500,
+        "held": 500,
+        "refunds_owed": 500,
+        "operator_clearing": 1500,
+        "platform_fee": 75,
+        "payable": 225,
+        "payouts_sent": 200,
+    }
+    assert held["counted"] == held["platform_fee"] + held["payable"] + held["payouts_sent"]
+    assert held["operator_clearing"] == held["counted"] + held["held"] + held["refunds_owed"]
+    now = await desk.now()
+    for place in found:
+        assert place.oldest is not None
+        assert place.newest is not None
+        assert now - timedelta(minutes=5) < place.oldest <= place.newest <= now
+    await desk.pay()
+    desk.provider.asked_script = [arrived(200)]
+    await desk.pay()
+    after = {place.place: place.amount.amount_minor for place in await places.of_contest("star")}
+    assert (after["paid_out"], after["operator_float"], "payouts_sent" in after) == (200, -200, False)
+
+
+def test_every_place_and_every_step_has_words() -> None:
+    keys = set(read("payments.ledger.story_phrases")["fr"].phrases)
+    told_steps = {f"story.{key}" for key in PAYMENT_STEPS} | {f"story.refund_{key}" for key in REFUND_STEPS}
+    ends = {f"story.{key}" for key in ENDS.values()}
+    assert told_steps | ends | {f"place.{place}" for place in ORDER} <= keys
+    assert set(ENDS) == {state.value for state in State}
+    assert PAYMENT_STEPS | {"still_open"} == {seen.value for seen in Seen}
+    assert {seen.value for seen in RefundSeen} >= REFUND_STEPS
+    for language in languages():
+        for place in ORDER:
+            assert place_name(place, "mtn_momo", language)
+
+
+async def test_a_counted_vote_is_told(desk: Desk, places: MoneyPlaces) -> None:
+    await desk.counted(number=AWA)
+    (attempt,) = await places.of_number(AWA)
+    english = told(tell(attempt), "en")
+    assert english[0].startswith("Paid and counted: 5 votes for Fatou Coulibaly. Receipt ")
+    joined = "\n".join(english)
+    for words in ("ordered by ussd for 500 FCFA", "was asked to collect 500 FCFA", "was paid; its reference is op-1"):
+        assert words in joined
+    assert "Payé et compté : 5 votes" in told(tell(attempt), "fr")[0]
+
+
+async def test_a_refusal_is_told_in_words(desk: Desk, places: MoneyPlaces) -> None:
+    await desk.placed(number=AWA)
+    await desk.collect()
+    desk.provider.query_script = [Failed("NOT_ENOUGH_FUNDS", PayerReason.NO_FUNDS, "{}")]
+    await desk.make_due()
+    await desk.verify()
+    (attempt,) = await places.of_number(AWA)
+    joined = "\n".join(told(tell(attempt), "en"))
+    assert joined.startswith("Nothing was paid, as far as mtn_momo says.")
+    assert "nothing was paid: NOT_ENOUGH_FUNDS" in joined
+
+
+async def test_a_refund_is_told_to_its_end(desk: Desk, places: MoneyPlaces) -> None:
+    order = await desk.counted(number=AWA)
+    asked = await desk.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
+    await desk.acts.decide(asked, CHECKER, approve=True)
+    (attempt,) = await places.of_number(AWA)
+    assert tell(attempt)[0].key == "now_owed"
+    instants = [sentence.at for sentence in tell(attempt) if sentence.at]
+    assert instants == sorted(instants)
+    for language in languages():
+        assert all("{" not in line for line in told(tell(attempt), language))
+
+
+async def test_another_number_is_told_nothing(desk: Desk, places: MoneyPlaces) -> None:
+    await desk.counted(number=AWA)
+    assert await places.of_number(YAO) == []
+    assert nothing_known("fr") == "Aucun paiement n'est connu pour ce numéro."
+
+
+def test_a_word_that_nobody_knows_is_said_as_it_is() -> None:
+    assert said(Sentence("other", {"detail": "turned_blue"}), "en") == "The payment moved on: turned_blue."
+
+
+def test_an_unknown_state_is_said_as_it_is() -> None:
+    attempt = Attempt("SP1", "v", datetime.now(UTC), "ussd", "c", "k", 1, Money(1, "XOF"), "o", "blue", "R")
+    assert said(tell(attempt)[0], "en") == "It stands at: blue."
+
+
+@pytest.mark.parametrize("state", ["counted", "held"])
+async def test_what_two_persons_gave_back_is_told_as_that(desk: Desk, places: MoneyPlaces, state: str) -> None:
+    order = await (desk.counted(number=AWA) if state == "counted" else desk.held(number=AWA))
+    act = Act.REFUND_PAYMENT if state == "counted" else Act.REFUSE_HELD
+    asked = await desk.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
+    await desk.acts.decide(asked, CHECKER, approve=True)
+    (attempt,) = await places.of_number(AWA)
+    words = {"counted": f"Two persons took these votes back (request {asked})", "held": "Two persons decided that it"}
+    assert words[state] in "\n".join(told(tell(attempt), "en"))
+    assert "It could not be counted" not in "\n".join(told(tell(attempt), "en"))

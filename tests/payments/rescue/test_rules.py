@@ -1,0 +1,51 @@
+"""What a voter who was debited is told."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.values.money import Money
+from payments.collection.lifecycle import State
+from payments.rescue.rules import Attempt, Outcome, judge, outcome_of
+
+PLAIN = Attempt(State.FAILED, "07", "Awa", 5, Money(500, "XOF"), "R")
+
+
+def of(state: State, code: str = "07", *, unclear: bool = False) -> Attempt:
+    return replace(PLAIN, state=state, candidate_code=code, unclear=unclear)
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_is_told_and_doubt_goes_first(state: State) -> None:
+    assert outcome_of(of(state)) in Outcome
+    assert outcome_of(of(state, unclear=True)) is Outcome.UNCLEAR
+
+
+def test_nothing_is_said_to_be_taken_only_when_the_operator_said_so() -> None:
+    assert [state for state in State if outcome_of(of(state)) is Outcome.NOT_PAID] == [State.FAILED]
+
+
+@pytest.mark.parametrize(
+    ("states", "outcome"),
+    [
+        ((), Outcome.NOTHING),
+        ((State.SETTLED, State.FAILED), Outcome.NOT_PAID),
+        ((State.SETTLED, State.SETTLED), Outcome.COUNTED),
+        ((State.FAILED, State.PENDING), Outcome.WAITING),
+        ((State.FAILED, State.EXPIRED, State.PENDING), Outcome.UNCLEAR),
+        ((State.FAILED, State.SURPLUS, State.EXPIRED), Outcome.GIVING_BACK),
+        ((State.FAILED, State.CONFIRMED, State.SURPLUS), Outcome.PAID),
+        ((State.REFUNDED, State.SETTLED), Outcome.GIVEN_BACK),
+    ],
+)
+def test_of_several_attempts_money_on_its_way_is_told_first(states: tuple[State, ...], outcome: Outcome) -> None:
+    assert judge([of(state) for state in states]).outcome is outcome
+
+
+def test_of_equals_the_newest_is_told() -> None:
+    assert judge([of(State.FAILED, "01"), of(State.FAILED, "02")]).attempt == of(State.FAILED, "01")
+
+
+def test_what_was_repaired_is_told_before_all() -> None:
+    found = judge([of(State.SURPLUS)], of(State.SETTLED, "03"))
+    assert (found.outcome, found.attempt) == (Outcome.COUNTED, of(State.SETTLED, "03"))

@@ -1,0 +1,119 @@
+"""Disputes as an operator has them: how each one stands, every word that it ever sent of them, and what its
+callbacks claim without a proof."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from gateway.orders.receipt import order_code
+from gateway.values.money import Money
+from payments.disbursement.disputes.port import FoundReversal
+from payments.disbursement.disputes.rules import Standing
+from payments.provider import Claims, Hint, NotFound, Reversed
+
+FEE: Final = 15
+"""What the operator takes for its work on a dispute, in francs, unless it is won at once."""
+_SEAL: Final = b"known to the operator and to us, for disputes"
+
+
+@dataclass
+class Dispute:
+    """One dispute. `was`: every standing that it ever had; `fee`: what the operator keeps for it."""
+
+    number: str
+    payment: UUID
+    amount: Money
+    fee: int = 0
+    was: list[Standing] = field(default_factory=list)
+    words: list[bytes] = field(default_factory=list)
+
+    @property
+    def standing(self) -> Standing:
+        return self.was[-1]
+
+    def stands(self, standing: Standing) -> None:
+        """It is decided, or opened; one more word to be sent."""
+        self.was.append(standing)
+        self.say()
+
+    def say(self) -> None:
+        """Say how it stands, in an event of its own."""
+        told = {
+            "dispute": self.number,
+            "event": len(self.words),
+            "reference": str(self.payment),
+            "amount": self.amount.amount_minor,
+            "currency": self.amount.currency,
+            "standing": self.standing.value,
+            "fee": self.fee,
+        }
+        self.words.append(orjson.dumps({**told, "seal": _seal(told)}))
+
+
+@dataclass
+class Disputes:
+    """All of them, by the operator's own number."""
+
+    known: dict[str, Dispute] = field(default_factory=dict)
+
+    def of(self, payment: UUID) -> list[Dispute]:
+        return [each for each in self.known.values() if each.payment == payment]
+
+    def take_up(self, payment: UUID, amount: Money, standing: Standing, *, costs: bool) -> Dispute:
+        """A payer's bank asks for money back; it may be decided at once."""
+        made = Dispute(f"du_{len(self.known)}", payment, amount, FEE if costs else 0)
+        self.known[made.number] = made
+        made.stands(standing)
+        return made
+
+    def decide(self, dispute: Dispute, standing: Standing) -> None:
+        """Won at once its fee is given up; what was lost before keeps it."""
+        if standing is Standing.WON and Standing.LOST not in dispute.was:
+            dispute.fee = 0
+        dispute.stands(standing)
+
+    def found(self, number: str) -> FoundReversal | NotFound:
+        """How one stands, when it is asked about."""
+        if number not in self.known:
+            return NotFound("no such dispute")
+        each = self.known[number]
+        fee = Money(each.fee, each.amount.currency)
+        told = Reversed(f"dispute_{each.standing}", each.amount, number, "{}", each.standing, fee)
+        return FoundReversal(told, each.payment)
+
+    @property
+    def lost(self) -> int:
+        """Francs that payers have again."""
+        return sum(each.amount.amount_minor for each in self.known.values() if each.standing is Standing.LOST)
+
+    @property
+    def fees(self) -> int:
+        return sum(each.fee for each in self.known.values())
+
+
+def read_dispute(said: Mapping[str, Any]) -> tuple[Hint, ...]:
+    """An event about a dispute; nothing if its seal is not the operator's."""
+    if said["seal"] != _seal({name: value for name, value in said.items() if name != "seal"}):
+        return ()
+    return (Hint(said["standing"], reversal=said["dispute"]),)
+
+
+def _seal(told: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_SEAL + orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def claim(reference: UUID, amount: Money, payer: str | None, nonce: int) -> bytes:
+    """An unsigned success that says everything. `nonce`: the operator's own number of it."""
+    told = {"order_code": order_code(reference), "amount": amount.amount_minor, "currency": amount.currency}
+    return orjson.dumps({"claims": told | {"payer": payer, "number": f"op-{nonce}"}})
+
+
+def read_claim(said: Mapping[str, Any]) -> tuple[Hint, ...]:
+    """What it says; no more than a hint by itself."""
+    received = Money(said["amount"], said["currency"])
+    claims = Claims("SUCCESSFUL", True, said["order_code"], received, said["payer"], said["number"])
+    return (Hint(claims.status, order_code=claims.order_code, claims=claims),)
