@@ -53,7 +53,7 @@ from admin.money_models import (
 )
 from admin.order_pages import countries_of
 from admin.refund_pages import ENDED, ON_THEIR_WAY
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import InputModel, Reply, endpoint
 from gateway.http.problems import Problem
 from payments.acts.request import Act, ActRefused, Right, reasoned
@@ -184,7 +184,7 @@ async def requests(request: web.Request, *, query: Listing) -> Reply:
     """List acts that were asked for."""
     who = await api_me(request, Right.READ_ORDERS)
     held = await request.app[DESK].acts.requests.listed(statuses=() if query.all else OPEN_REQUESTS)
-    seen = [request_of(one) for one in held if visible(request.app[HOUSE], who, one)]
+    seen = [request_of(one) for one in held if visible(request.app[VOTING_SERVICE], who, one)]
     return Reply(200, Requests(requests=seen))
 
 
@@ -196,7 +196,7 @@ async def one_request(request: web.Request, *, path: RequestPath) -> Reply:
 
 
 async def _request(request: web.Request, who: Me, request_id: UUID) -> Request:
-    held = await request_for(request.app[DESK], request.app[HOUSE], who, request_id)
+    held = await request_for(request.app[DESK], request.app[VOTING_SERVICE], who, request_id)
     if held is None:
         raise _unknown("request")
     return request_of(held)
@@ -226,7 +226,7 @@ async def decision(request: web.Request, *, path: RequestPath, body: Decision) -
     """
     who = await _proven(request, Right.DECIDE)
     try:
-        await decide(request.app[DESK], request.app[HOUSE], who, path.request_id, approve=body.approve)
+        await decide(request.app[DESK], request.app[VOTING_SERVICE], who, path.request_id, approve=body.approve)
     except ActRefused as error:
         raise refused(error) from None
     return Reply(200, await _request(request, who, path.request_id))
@@ -265,7 +265,7 @@ async def held(request: web.Request) -> Reply:
 async def void_preview(request: web.Request, *, body: Window) -> Reply:
     """Tell what voiding a window would take back now."""
     who = await api_me(request, Right.VOID_WINDOW)
-    contest = request.app[HOUSE].contest(body.contest)
+    contest = request.app[VOTING_SERVICE].contest(body.contest)
     if contest is None or who.scope not in (None, contest.organiser_id):
         raise _unknown("contest")
     ends = {"from": body.from_.isoformat(), "to": body.to.isoformat()}
@@ -365,7 +365,7 @@ async def resolve(request: web.Request, *, path: DifferencePath, body: Resolutio
 
 
 def setup(app: web.Application) -> None:
-    """Serve `/api/admin/…`. The application needs DESK and HOUSE."""
+    """Serve `/api/admin/…`. The application needs DESK and VOTING_SERVICE."""
     router = app.router
     router.add_get("/api/admin/me", me)
     router.add_get("/api/admin/waiting", waiting)

@@ -6,7 +6,7 @@ from aiohttp import hdrs, web
 
 from admin.access.guard import Me, page, query_of, say, show
 from admin.desk import DESK
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
 from payments.acts.request import Right
 from payments.ledger.books import MoneyRefused, TrialLine
@@ -50,7 +50,7 @@ async def ledger(request: web.Request, me: Me) -> web.StreamResponse:
         request,
         me,
         "admin_ledger.html",
-        contests=request.app[HOUSE].contests(),
+        contests=request.app[VOTING_SERVICE].contests(),
         contest=contest,
         at=query.get("at", ""),
         balances=[(b.contest, b.provider, b.account, _amount(b.amount_minor, b.currency)) for b in balances],
@@ -91,6 +91,6 @@ async def journal(request: web.Request, me: Me) -> web.StreamResponse:
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs DESK, HOUSE and mounted pages."""
+    """Serve them. The application needs DESK, VOTING_SERVICE and mounted pages."""
     app.router.add_get("/admin/ledger", ledger)
     app.router.add_get("/admin/ledger/journal.csv", journal)

@@ -9,7 +9,7 @@ from admin.access.guard import HOME, Form, Me, form, page, say, see_other, show
 from admin.desk import DESK
 from admin.orders_port import OrderStory, StoryKind
 from admin.redaction import shown_body, shown_headers
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
 from payments.acts.request import ActRefused, Right, reasoned
 from payments.ledger.postings import VOTES, Account
@@ -20,8 +20,8 @@ _TURNOVER: Final = frozenset({Account.SALES, Account.SALES_SHARED})
 
 
 def countries_of(request: web.Request) -> list[str]:
-    """Where the contests of this house are."""
-    return sorted({contest.country for contest in request.app[HOUSE].contests()})
+    """Where the contests of this service are."""
+    return sorted({contest.country for contest in request.app[VOTING_SERVICE].contests()})
 
 
 def read_id(request: web.Request, name: str) -> UUID | None:
@@ -125,7 +125,7 @@ def _order(
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs DESK, HOUSE and mounted pages."""
+    """Serve them. The application needs DESK, VOTING_SERVICE and mounted pages."""
     app.router.add_get(HOME, home)
     app.router.add_get("/admin/search", search)
     app.router.add_post("/admin/search", found)

@@ -9,7 +9,7 @@ from admin.approvals.payout_acts import register_beneficiary
 from admin.approvals.request_pages import REQUESTS, refused
 from admin.desk import DESK
 from admin.order_pages import countries_of, read_id
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
 from payments.acts.request import ActRefused, Right, reasoned
 from payments.disbursement.payouts.papers import statement_csv
@@ -22,7 +22,7 @@ PATH: Final = "/admin/payouts"
 async def payouts(request: web.Request, me: Me) -> web.StreamResponse:
     """Positions, payouts, beneficiaries, and the forms that ask for more."""
     desk = request.app[DESK]
-    positions = [await desk.payouts.position(contest.slug) for contest in request.app[HOUSE].contests()]
+    positions = [await desk.payouts.position(contest.slug) for contest in request.app[VOTING_SERVICE].contests()]
     return show(
         request,
         me,
@@ -111,7 +111,7 @@ async def statement(request: web.Request, me: Me) -> web.StreamResponse:
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs DESK, HOUSE and mounted pages."""
+    """Serve them. The application needs DESK, VOTING_SERVICE and mounted pages."""
     app.router.add_get(PATH, payouts)
     app.router.add_post(f"{PATH}/beneficiaries", add_beneficiary)
     app.router.add_get(f"{PATH}/beneficiaries", payouts)

@@ -9,7 +9,7 @@ from admin.access.guard import Me, page, query_of, show
 from admin.approvals.asking import read_params, with_zone
 from admin.approvals.request_pages import refused, tables
 from admin.desk import DESK
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from gateway.orders.rules import Channel
 from gateway.values.money import Money
 from payments.acts.request import Act, ActRefused, Right, Why
@@ -36,8 +36,8 @@ async def held(request: web.Request, me: Me) -> web.StreamResponse:
 @page(Right.VOID_WINDOW)
 async def void(request: web.Request, me: Me) -> web.StreamResponse:
     """Choose a window, look at what it would take back, ask for it."""
-    desk, house = request.app[DESK], request.app[HOUSE]
-    own = [contest for contest in house.contests() if me.scope in (None, contest.organiser_id)]
+    desk, service = request.app[DESK], request.app[VOTING_SERVICE]
+    own = [contest for contest in service.contests() if me.scope in (None, contest.organiser_id)]
     query = query_of(request)
     slug, preview = query.get("contest", ""), None
     if slug and slug not in {contest.slug for contest in own}:
@@ -63,7 +63,7 @@ async def void(request: web.Request, me: Me) -> web.StreamResponse:
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs DESK, HOUSE and mounted pages."""
+    """Serve them. The application needs DESK, VOTING_SERVICE and mounted pages."""
     app.router.add_get("/admin/refunds", refunds)
     app.router.add_get("/admin/held", held)
     app.router.add_get("/admin/void", void)

@@ -10,7 +10,7 @@ from gateway.http.pages import Pages
 
 
 def setup(app: web.Application, pages: Pages, desk: Desk) -> None:
-    """Serve the back office. The application needs HOUSE and mounted `pages`."""
+    """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
     app[DESK] = desk
     pages.add_phrases("admin.phrases")
     pages.add_static("admin")

@@ -1,4 +1,4 @@
-"""What the house offers to every channel, page and API: one protocol, bound once at start-up.
+"""What the service offers to every channel, page and API: one protocol, bound once at start-up.
 
 Reads of contests and rankings are plain attributes of memory (a snapshot a second old at most);
 whatever touches PostgreSQL is awaited.
@@ -15,15 +15,15 @@ from channels.messages.dialogues import Reached
 from channels.messages.incoming import IncomingText, Talk
 from gateway.contests.contest import Contest
 from gateway.orders.routing import Rails
-from gateway.orders.rules import PlacedOrder, Refusal, Wish
+from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.values.msisdn import Msisdn
-from leaderboard.ranking import Standing
+from leaderboard.ranking import Ranking
 from payments.collection.callbacks import IncomingCallback, Taken
 from payments.collection.order_views import OrderView, ReceiptView, VoteLine
 from payments.rescue.rules import Claim, Rescue
 
 
-class House(Protocol):
+class VotingService(Protocol):
     """The use cases, bound to their ports."""
 
     @property
@@ -51,7 +51,7 @@ class House(Protocol):
         """Contests that share an SMS short code."""
         ...
 
-    def standing(self, slug: str) -> Standing:
+    def ranking(self, slug: str) -> Ranking:
         """The ranking as last published. KeyError for an unknown contest."""
         ...
 
@@ -59,40 +59,40 @@ class House(Protocol):
         """UTC."""
         ...
 
-    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
-        """Sell. Durable when it returns; the same key gives the same order. HouseUnavailable."""
+    async def place_order(self, vote_request: VoteRequest) -> PlacedOrder | Refusal:
+        """Sell. Durable when it returns; the same key gives the same order. DatabaseUnavailable."""
         ...
 
     async def order(self, vote_id: UUID) -> OrderView | None:
-        """What became of an order. HouseUnavailable."""
+        """What became of an order. DatabaseUnavailable."""
         ...
 
     async def changed_orders(self, known: Mapping[UUID, str]) -> Mapping[UUID, tuple[str, OrderView]]:
         """Of many orders at once, those that changed since their mark in `known` was handed out (empty:
-        never), each with its new mark. HouseUnavailable."""
+        never), each with its new mark. DatabaseUnavailable."""
         ...
 
     async def payment_links(self, vote_ids: Collection[UUID]) -> Mapping[UUID, str]:
         """Of many orders at once, the operator's pages that are known, whether paid meanwhile or not.
-        HouseUnavailable."""
+        DatabaseUnavailable."""
         ...
 
     async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
-        """A number's latest orders in a contest, as voter or as payer. HouseUnavailable."""
+        """A number's latest orders in a contest, as voter or as payer. DatabaseUnavailable."""
         ...
 
     async def receipt(self, code: str) -> ReceiptView | None:
-        """The counted vote behind a receipt code whose check character holds. HouseUnavailable."""
+        """The counted vote behind a receipt code whose check character holds. DatabaseUnavailable."""
         ...
 
     async def rescue(self, claim: Claim, language: str) -> Rescue:
         """What became of the latest payments that this is about, asked of their operators while the caller
-        waits. What they confirm is counted as ever; what stays unclear gets a ticket. HouseUnavailable."""
+        waits. What they confirm is counted as ever; what stays unclear gets a ticket. DatabaseUnavailable."""
         ...
 
     async def open_ticket(self, claim: Claim, language: str) -> str | None:
         """Have a person look at these payments; the ticket's number, of the open one if there is one. None
-        where nobody's number is known. HouseUnavailable."""
+        where nobody's number is known. DatabaseUnavailable."""
         ...
 
     def number_key(self, number: Msisdn) -> str:
@@ -112,7 +112,7 @@ class House(Protocol):
         ...
 
     async def store_callback(self, callback: IncomingCallback) -> Taken:
-        """Durable when it returns that it is stored; judged later. HouseUnavailable."""
+        """Durable when it returns that it is stored; judged later. DatabaseUnavailable."""
         ...
 
     async def store_text(self, text: IncomingText) -> bool:
@@ -120,14 +120,14 @@ class House(Protocol):
         ...
 
     async def talk(self, text: IncomingText) -> Talk:
-        """What went before a stored text, between its sender and its short code. HouseUnavailable."""
+        """What went before a stored text, between its sender and its short code. DatabaseUnavailable."""
         ...
 
     async def store_delivery_report(
         self, carrier: str, carrier_message_id: str, status: str, phone: str, failure: str | None
     ) -> None:
-        """Durable when it returns. Unknown ids and words are stored too. HouseUnavailable."""
+        """Durable when it returns. Unknown ids and words are stored too. DatabaseUnavailable."""
         ...
 
 
-HOUSE: web.AppKey[House] = web.AppKey("house", House)
+VOTING_SERVICE: web.AppKey[VotingService] = web.AppKey("house", VotingService)

@@ -1,1 +1,1 @@
-"""The house of Spotlight: rules, use cases, storage and the processes that run them."""
+"""The service of Spotlight: rules, use cases, storage and the processes that run them."""

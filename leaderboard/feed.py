@@ -26,7 +26,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.http.middleware import public_headers
 from leaderboard import view_model
-from leaderboard.ranking import Standing
+from leaderboard.ranking import Ranking
 
 log = structlog.get_logger()
 
@@ -153,40 +153,40 @@ class Viewer:
 class Board:
     """One contest's ranking: as bytes for those who ask, as frames for those who watch."""
 
-    def __init__(self, standing: Standing) -> None:
-        self.standing = standing
+    def __init__(self, ranking: Ranking) -> None:
+        self.ranking = ranking
         self.viewers: set[Viewer] = set()
-        self._told = standing
+        self._told = ranking
         self._sales: Counter[str] = Counter()
         self._answers: dict[int, Answer] = {}
         self._wholes: dict[int, bytes] = {}
 
-    def take(self, standing: Standing, sales: Sequence[tuple[str, int]]) -> bool:
+    def take(self, ranking: Ranking, sales: Sequence[tuple[str, int]]) -> bool:
         """Accept a newer ranking; whether there is something to tell.
 
         An older one is news that was overtaken on its way and changes nothing. One of the same
         version may carry another name or candidate. Corrections downward are not sales.
         """
-        if standing.version >= self.standing.version and standing != self.standing:
-            self.standing = standing
+        if ranking.version >= self.ranking.version and ranking != self.ranking:
+            self.ranking = ranking
             self._answers.clear()
             self._wholes.clear()
         for code, quantity in sales:
             if quantity > 0:
                 self._sales[code] += quantity
-        return self.standing is not self._told or bool(self._sales)
+        return self.ranking is not self._told or bool(self._sales)
 
     def answer(self, limit: int) -> Answer:
         """The first `limit` places as JSON, made once per version."""
-        shown = min(limit, len(self.standing.entries))
+        shown = min(limit, len(self.ranking.entries))
         answer = self._answers.get(shown)
         if answer is None:
             answer = self._answers[shown] = self._make_answer(shown)
         return answer
 
     def _make_answer(self, shown: int) -> Answer:
-        body = orjson.dumps(view_model.ranking(self.standing, shown))
-        etag = f'"{self.standing.version}-{blake2b(body, digest_size=6).hexdigest()}"'
+        body = orjson.dumps(view_model.ranking(self.ranking, shown))
+        etag = f'"{self.ranking.version}-{blake2b(body, digest_size=6).hexdigest()}"'
         # aiohttp copies its own kind of dictionary in a third of the time.
         headers = public_headers()
         headers.update({hdrs.ETAG: etag, hdrs.CACHE_CONTROL: JSON_CACHE, hdrs.CONTENT_TYPE: "application/json"})
@@ -196,17 +196,17 @@ class Board:
 
     def whole(self, places: int = ENTRIES_MAX) -> bytes:
         """The frame that needs no frame before it, with so many places."""
-        shown = min(places, len(self.standing.entries))
+        shown = min(places, len(self.ranking.entries))
         held = self._wholes.get(shown)
         if held is None:
-            payload = view_model.ranking(self.standing, shown)
-            held = self._wholes[shown] = frame("leaderboard:initial", self.standing.version, payload)
+            payload = view_model.ranking(self.ranking, shown)
+            held = self._wholes[shown] = frame("leaderboard:initial", self.ranking.version, payload)
         return held
 
     def news(self) -> bytes:
         """All that happened since the last call, as frames; empty when nothing did."""
         parts: list[bytes] = []
-        now, before = self.standing, self._told
+        now, before = self.ranking, self._told
         if now is not before:
             change = view_model.update(before, now)
             parts.append(self.whole() if change is None else frame("leaderboard:update", now.version, change))
@@ -230,13 +230,13 @@ class Boards:
         self._with_news: set[Board] = set()
         self._closing = False
 
-    def update(self, standing: Standing, sales: Sequence[tuple[str, int]] = ()) -> None:
+    def update(self, ranking: Ranking, sales: Sequence[tuple[str, int]] = ()) -> None:
         """Take a newer ranking and the (candidate code, votes) counted since. Cheap; call it as
         often as you like, from the event loop."""
-        board = self._boards.get(standing.contest)
+        board = self._boards.get(ranking.contest)
         if board is None:
-            self._boards[standing.contest] = Board(standing)
-        elif board.take(standing, sales):
+            self._boards[ranking.contest] = Board(ranking)
+        elif board.take(ranking, sales):
             self._with_news.add(board)
             self._changed.set()
 
@@ -287,7 +287,7 @@ class Boards:
             # The kernel would otherwise queue megabytes of outdated frames for a slow phone.
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.settings.socket_buffer)
         first = b"retry: %d\n\n" % self.settings.reconnect_ms
-        if read_event_id(response.last_event_id) != board.standing.version:
+        if read_event_id(response.last_event_id) != board.ranking.version:
             first += board.whole(places)
         await viewer.send(first, board.whole)
         board.viewers.add(viewer)

@@ -6,7 +6,7 @@ from pydantic import Field, RootModel
 
 from gateway.http.endpoint import InputModel
 from leaderboard.feed import ENTRIES_MAX
-from leaderboard.view_model import Ranking, Successes, Update
+from leaderboard.view_model import RankingBody, Successes, Update
 
 LIMIT_DEFAULT: Final = 100
 
@@ -29,9 +29,9 @@ class BoardStreamQuery(InputModel):
     limit: int = Field(ENTRIES_MAX, ge=1, le=ENTRIES_MAX, description="How many places the first event holds.")
 
 
-class RankingDocument(RootModel[Ranking]):
+class RankingDocument(RootModel[RankingBody]):
     """The ranking as it is now."""
 
 
-class BoardEvent(RootModel[Ranking | Update | Successes]):
-    """The data of an event: a Ranking at first, an Update for each change, Successes beside it."""
+class BoardEvent(RootModel[RankingBody | Update | Successes]):
+    """The data of an event: a ranking at first, an Update for each change, Successes beside it."""

@@ -24,7 +24,7 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Ranking:
     """The ranking of a contest after its `version`-th tally entry."""
 
     contest: str
@@ -44,7 +44,7 @@ def rank(scores: Iterable[Score]) -> tuple[Ranked, ...]:
     return tuple(ranked)
 
 
-def standing(contest: str, version: int, scores: Iterable[Score]) -> Standing:
+def ranking_from(contest: str, version: int, scores: Iterable[Score]) -> Ranking:
     """The ranking of these scores."""
     entries = rank(scores)
-    return Standing(contest, version, sum(e.votes for e in entries), entries)
+    return Ranking(contest, version, sum(e.votes for e in entries), entries)

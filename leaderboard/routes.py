@@ -23,7 +23,7 @@ from gateway.http.streams import StreamCap
 from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
 from leaderboard.models import LIMIT_DEFAULT, BoardEvent, BoardPath, BoardQuery, BoardStreamQuery, RankingDocument
-from leaderboard.ranking import Ranked, Standing
+from leaderboard.ranking import Ranked, Ranking
 from leaderboard.view_model import Part, Phase
 
 EXAMPLE_QUANTITY: Final = 5
@@ -53,7 +53,7 @@ class Published(Protocol):
         """Contests that share an SMS short code."""
         ...
 
-    def standing(self, slug: str) -> Standing:
+    def ranking(self, slug: str) -> Ranking:
         """The ranking as last published. KeyError for an unknown contest."""
         ...
 
@@ -70,13 +70,13 @@ class Card:
     """A contest in the list of contests."""
 
     contest: Contest
-    standing: Standing
+    ranking: Ranking
     phase: Phase
 
     @property
     def leader(self) -> Ranked | None:
         """Who is alone in front; None before the first vote and in a tie."""
-        in_front = [entry for entry in self.standing.entries[:2] if entry.rank == 1]
+        in_front = [entry for entry in self.ranking.entries[:2] if entry.rank == 1]
         return in_front[0] if len(in_front) == 1 and in_front[0].votes else None
 
 
@@ -162,7 +162,7 @@ class Leaderboard:
         """The page that lists the contests, those that are open first."""
         published = request.app[PUBLISHED]
         order = [Phase.OPEN, Phase.COMING, Phase.CLOSED]
-        cards = [Card(c, self._standing(published, c.slug), _phase(c, published)) for c in published.contests()]
+        cards = [Card(c, self._ranking(published, c.slug), _phase(c, published)) for c in published.contests()]
         cards.sort(key=lambda card: (order.index(card.phase), card.contest.closes_at))
         return render(request, "contests.html", cache=PAGE_CACHE, cards=cards)
 
@@ -175,25 +175,25 @@ class Leaderboard:
         language = pages.language_of(request, contest.language)
         phase, etag, bot = _phase(contest, published), board.answer(ENTRIES_MAX).etag, self._bot()
         number, query = _read_view(request)
-        number = min(number, view_model.pages_of(board.standing, board.standing.entries))
-        if query and view_model.is_many(board.standing):  # each reader's own: made for that reader alone
-            part = view_model.part_of(board.standing, contest, phase, number, query)
-            made = self._made(request, contest, board.standing, phase, part, language)
+        number = min(number, view_model.pages_of(board.ranking, board.ranking.entries))
+        if query and view_model.is_many(board.ranking):  # each reader's own: made for that reader alone
+            part = view_model.part_of(board.ranking, contest, phase, number, query)
+            made = self._made(request, contest, board.ranking, phase, part, language)
             return pages.answer(request, made, cache=PAGE_CACHE)
         kept = self._pages.get((slug, language, number))
         if kept is None or kept.contest is not contest or (kept.phase, kept.etag, kept.bot) != (phase, etag, bot):
-            part = view_model.part_of(board.standing, contest, phase, number)
-            made = self._made(request, contest, board.standing, phase, part, language)
+            part = view_model.part_of(board.ranking, contest, phase, number)
+            made = self._made(request, contest, board.ranking, phase, part, language)
             kept = self._pages[slug, language, number] = KeptPage(contest, phase, etag, bot, made)
         return pages.answer(request, kept.page, cache=PAGE_CACHE)
 
     def _made(
-        self, request: web.Request, contest: Contest, standing: Standing, phase: Phase, part: Part, language: str
+        self, request: web.Request, contest: Contest, ranking: Ranking, phase: Phase, part: Part, language: str
     ) -> Composed:
         """The page with this part of the ranking."""
         pages, faces = request.app[PAGES], photos_of(contest)
         values = {
-            **_page_values(contest, standing, phase, request.app[PUBLISHED]),
+            **_page_values(contest, ranking, phase, request.app[PUBLISHED]),
             "part": part,
             "rows": part.rows,
             "share": _share(request, contest, language),
@@ -209,13 +209,13 @@ class Leaderboard:
             return None
         board = self._boards.find(slug)
         if board is None:
-            self._boards.update(published.standing(slug))
+            self._boards.update(published.ranking(slug))
             board = self._boards.find(slug)
         return board
 
-    def _standing(self, published: Published, slug: str) -> Standing:
+    def _ranking(self, published: Published, slug: str) -> Ranking:
         board = self._board(published, slug)
-        return published.standing(slug) if board is None else board.standing
+        return published.ranking(slug) if board is None else board.ranking
 
 
 def _parts(request: web.Request, contest: Contest, language: str) -> list[Markup]:
@@ -229,11 +229,11 @@ def _phase(contest: Contest, published: Published) -> Phase:
     return Phase.COMING if now < contest.opens_at else Phase.CLOSED
 
 
-def _page_values(contest: Contest, standing: Standing, phase: Phase, published: Published) -> dict[str, object]:
+def _page_values(contest: Contest, ranking: Ranking, phase: Phase, published: Published) -> dict[str, object]:
     alone = len(published.contests_by_short_code(contest.short_code)) < 2  # several share it: its own word decides
     return {
         "contest": contest,
-        "standing": standing,
+        "ranking": ranking,
         "phase": phase,
         "how": view_model.how_to_vote(contest, "VOTE" if alone else contest.keyword, EXAMPLE_QUANTITY),
         "example_amount": contest.price.times(EXAMPLE_QUANTITY),

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from typing_extensions import TypedDict
 
 from gateway.contests.contest import Contest
-from leaderboard.ranking import Ranked, Standing
+from leaderboard.ranking import Ranked, Ranking
 
 
 class Entry(TypedDict):
@@ -24,7 +24,7 @@ class Entry(TypedDict):
     votes: int
 
 
-class Ranking(TypedDict):
+class RankingBody(TypedDict):
     """The whole board. `version` is the number of tally entries counted in it."""
 
     contest: str
@@ -49,19 +49,19 @@ class Successes(TypedDict):
     votes: list[tuple[str, int]]
 
 
-def ranking(standing: Standing, limit: int) -> Ranking:
+def ranking(ranking: Ranking, limit: int) -> RankingBody:
     """The first `limit` places."""
     return {
-        "contest": standing.contest,
-        "version": standing.version,
-        "totalVotes": standing.total_votes,
+        "contest": ranking.contest,
+        "version": ranking.version,
+        "totalVotes": ranking.total_votes,
         "entries": [
-            {"rank": e.rank, "code": e.code, "name": e.name, "votes": e.votes} for e in standing.entries[:limit]
+            {"rank": e.rank, "code": e.code, "name": e.name, "votes": e.votes} for e in ranking.entries[:limit]
         ],
     }
 
 
-def update(before: Standing, after: Standing) -> Update | None:
+def update(before: Ranking, after: Ranking) -> Update | None:
     """What a reader of `before` needs to know `after`; None when only the whole board can tell:
     somebody joined, left or changed names."""
     known = {e.code: e for e in before.entries}
@@ -79,7 +79,10 @@ def update(before: Standing, after: Standing) -> Update | None:
 
 def successes(version: int, sales: Mapping[str, int]) -> Successes:
     """The sales of one tick, largest first."""
-    return {"version": version, "votes": sorted(sales.items(), key=lambda sale: (-sale[1], sale[0]))}
+    return {
+        "version": version,
+        "votes": sorted(sales.items(), key=lambda priced_order: (-priced_order[1], priced_order[0])),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +113,11 @@ class Phase(StrEnum):
 
 
 def rows(
-    standing: Standing, contest: Contest, phase: Phase, limit: int, found: Sequence[Ranked] | None = None
+    ranking: Ranking, contest: Contest, phase: Phase, limit: int, found: Sequence[Ranked] | None = None
 ) -> list[Row]:
     """The first `limit` lines of the page: of the whole board, or of those that were found."""
-    entries = standing.entries if found is None else found
-    return [_row(entry, standing, contest, phase) for entry in entries[:limit]]
+    entries = ranking.entries if found is None else found
+    return [_row(entry, ranking, contest, phase) for entry in entries[:limit]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,24 +148,24 @@ class Part:
         return self.page == 1 and not self.query
 
 
-def is_many(standing: Standing) -> bool:
+def is_many(ranking: Ranking) -> bool:
     """Whether a board is shown in pages."""
-    return len(standing.entries) > MANY
+    return len(ranking.entries) > MANY
 
 
-def pages_of(standing: Standing, found: Sequence[Ranked]) -> int:
+def pages_of(ranking: Ranking, found: Sequence[Ranked]) -> int:
     """How many pages these lines of a board take, one at least."""
-    return max(1, -(-len(found) // PAGE_ROWS)) if is_many(standing) else 1
+    return max(1, -(-len(found) // PAGE_ROWS)) if is_many(ranking) else 1
 
 
-def part_of(standing: Standing, contest: Contest, phase: Phase, page: int = 1, query: str = "") -> Part:
+def part_of(ranking: Ranking, contest: Contest, phase: Phase, page: int = 1, query: str = "") -> Part:
     """A page of the board, of those that a search finds; the last one for a page beyond."""
-    found = [entry for entry in standing.entries if _matches(entry, query)] if query else standing.entries
-    pages = pages_of(standing, found)
+    found = [entry for entry in ranking.entries if _matches(entry, query)] if query else ranking.entries
+    pages = pages_of(ranking, found)
     page = min(page, pages)
-    many = is_many(standing)
+    many = is_many(ranking)
     shown = found[(page - 1) * PAGE_ROWS :]
-    lines = rows(standing, contest, phase, PAGE_ROWS if many else MANY, shown)
+    lines = rows(ranking, contest, phase, PAGE_ROWS if many else MANY, shown)
     return Part(lines, many, query, len(found), page, pages)
 
 
@@ -181,8 +184,8 @@ def _plain(text: str) -> str:
     return "".join(letter for letter in apart if not unicodedata.combining(letter))
 
 
-def _row(entry: Ranked, standing: Standing, contest: Contest, phase: Phase) -> Row:
-    most, total = max(standing.entries[0].votes, 1), max(standing.total_votes, 1)
+def _row(entry: Ranked, ranking: Ranking, contest: Contest, phase: Phase) -> Row:
+    most, total = max(ranking.entries[0].votes, 1), max(ranking.total_votes, 1)
     candidate = contest.candidate(entry.code)
     return Row(
         entry.rank,
@@ -191,7 +194,7 @@ def _row(entry: Ranked, standing: Standing, contest: Contest, phase: Phase) -> R
         entry.votes,
         width=round(entry.votes / most, 4),
         share=entry.votes / total,
-        votable=phase is Phase.OPEN and candidate is not None and candidate.standing,
+        votable=phase is Phase.OPEN and candidate is not None and candidate.eligible,
     )
 
 
@@ -219,10 +222,10 @@ class HowToVote:
 def how_to_vote(contest: Contest, word: str, quantity: int = 5) -> HowToVote | None:
     """The ways to vote by phone, shown with the candidate in the middle of the list, so that the
     example favours neither end; None when nobody stands. `word` begins the text message."""
-    standing: Sequence[str] = [c.code for c in contest.standing]
-    if not standing:
+    ranking: Sequence[str] = [c.code for c in contest.eligible]
+    if not ranking:
         return None
-    code = standing[len(standing) // 2]
+    code = ranking[len(ranking) // 2]
     one_dial = f"{contest.dial_code.removesuffix('#')}*{code}*{quantity}*1#"
     text = f"{word} {code} {quantity}"
     return HowToVote(

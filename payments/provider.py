@@ -1,4 +1,4 @@
-"""What the house asks of an operator or an aggregator that takes money.
+"""What the service asks of an operator or an aggregator that takes money.
 
 One interface for a prompt pushed to a phone, a redirect to a hosted page, and a code that the
 payer fetches first. A refusal is a value; not knowing is a value too (`Unknown`), because after a
@@ -18,7 +18,7 @@ from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
 from payments.collection.lifecycle import Withheld
 from payments.collection.provisional_rules import Claims as Claims
-from payments.disbursement.disputes.rules import Standing
+from payments.disbursement.disputes.rules import DisputeStatus
 
 
 class PayerReason(StrEnum):
@@ -141,7 +141,7 @@ class Reversed:
     amount: Money
     provider_reference: str
     raw: str
-    standing: Standing = Standing.LOST
+    dispute_status: DisputeStatus = DisputeStatus.LOST
     fee: Money | None = None
     at: datetime | None = None
 

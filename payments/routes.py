@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from gateway.http.problems import problem
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from payments.collection.callbacks import IncomingCallback, Taken
 
 BODY_BYTES_MAX: Final = 64 * 1024
@@ -78,7 +78,7 @@ def _handler(codes: frozenset[str], store: StoreCallback) -> Handler:
         )
         try:
             taken = await store(callback)
-        except HouseUnavailable:
+        except DatabaseUnavailable:
             # Never 200 for something that is stored nowhere: an operator that repeats will come again.
             return web.Response(status=503, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
         if taken is Taken.TOO_MANY:
@@ -93,7 +93,7 @@ def _handler(codes: frozenset[str], store: StoreCallback) -> Handler:
 def setup(app: web.Application, codes: frozenset[str], store: StoreCallback) -> None:
     """Serve `/api/webhooks/{provider}[/{token}]`, POST and PUT, for these providers.
 
-    `store`: raises HouseUnavailable where a callback is durable nowhere."""
+    `store`: raises DatabaseUnavailable where a callback is durable nowhere."""
     receive = _handler(codes, store)
     for path in ("/api/webhooks/{provider}", "/api/webhooks/{provider}/{token}"):
         app.router.add_post(path, receive)

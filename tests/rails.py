@@ -1,4 +1,4 @@
-"""The rails of a house under test: what the demo's first contest is paid with."""
+"""The rails of a service under test: what the demo's first contest is paid with."""
 
 from gateway.orders.routing import Kind, Rail, Rails
 from gateway.orders.wallet import PaymentMethod

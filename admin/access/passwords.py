@@ -10,7 +10,7 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 
 _AT_ONCE: Final = 2
 _WAITING_MAX: Final = 20
@@ -27,7 +27,7 @@ class Argon2Passwords:
         self._nobody: str | None = None
 
     async def hashed(self, password: str) -> str:
-        """The hash to keep. Raises HouseUnavailable when too many wait."""
+        """The hash to keep. Raises DatabaseUnavailable when too many wait."""
         await self._take_turn()
         try:
             return await asyncio.to_thread(_HASHER.hash, password)
@@ -35,7 +35,7 @@ class Argon2Passwords:
             self._turns.release()
 
     async def fits(self, password: str, password_hash: str | None) -> bool:
-        """Whether it is the password. Raises HouseUnavailable when too many wait."""
+        """Whether it is the password. Raises DatabaseUnavailable when too many wait."""
         if self._nobody is None:
             self._nobody = await self.hashed("nobody has this password")
         await self._take_turn()
@@ -51,7 +51,7 @@ class Argon2Passwords:
 
     async def _take_turn(self) -> None:
         if self._waiting >= _WAITING_MAX:
-            raise HouseUnavailable("too many passwords are being checked")
+            raise DatabaseUnavailable("too many passwords are being checked")
         self._waiting += 1
         try:
             await self._turns.acquire()

@@ -179,7 +179,7 @@ class StaffAccounts(Protocol):
 
 
 class PasswordHasher(Protocol):
-    """Slow hashing, a few at a time. Raises HouseUnavailable when too many wait."""
+    """Slow hashing, a few at a time. Raises DatabaseUnavailable when too many wait."""
 
     async def hashed(self, password: str) -> str:
         """The hash to keep."""

@@ -94,7 +94,7 @@ class SignIn:
         self.factor_wanted = factor_wanted
 
     async def sign_in(self, attempt: Attempt) -> Opened | SignInRefused:
-        """Open a session. Raises HouseUnavailable when too many try at once."""
+        """Open a session. Raises DatabaseUnavailable when too many try at once."""
         found = await self.identify(attempt)
         if isinstance(found, SignInRefused):
             return found
@@ -103,7 +103,7 @@ class SignIn:
         return Opened(session, token)
 
     async def identify(self, attempt: Attempt) -> Member | SignInRefused:
-        """Who it is, by everything that a sign-in asks for; opens no session. Raises HouseUnavailable."""
+        """Who it is, by everything that a sign-in asks for; opens no session. Raises DatabaseUnavailable."""
         email = attempt.email.strip().lower()
         own = f"device {attempt.device}" if attempt.device else f"account {email}"
         if wait := await self._seconds_to_wait(own, attempt.address):

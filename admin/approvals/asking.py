@@ -10,7 +10,7 @@ from admin.access.rules import may_decide
 from admin.approvals.rules import SINGLE_PERSON, refusal_to_decide
 from admin.approvals.staff_acts import Outcome
 from admin.desk import Desk
-from channels.voting_service import House
+from channels.voting_service import VotingService
 from payments.acts.request import Act, ActRefused, StaffRequest, Why
 
 NO_RIGHT: Final = "no_right"
@@ -77,17 +77,17 @@ def needs_proof(act: Act) -> bool:
     return act not in SINGLE_PERSON
 
 
-async def request_for(desk: Desk, house: House, me: Me, request_id: UUID) -> StaffRequest | None:
+async def request_for(desk: Desk, service: VotingService, me: Me, request_id: UUID) -> StaffRequest | None:
     """A request that they may see."""
     found = await desk.acts.requests.read(request_id)
-    return None if found is None or not visible(house, me, found) else found
+    return None if found is None or not visible(service, me, found) else found
 
 
-def visible(house: House, me: Me, request: StaffRequest) -> bool:
+def visible(service: VotingService, me: Me, request: StaffRequest) -> bool:
     """Whether a request is about the organiser that somebody works for."""
     if me.scope is None:
         return True
-    contest = house.contest(str(request.preview.get("contest") or ""))
+    contest = service.contest(str(request.preview.get("contest") or ""))
     return contest is not None and contest.organiser_id == me.scope
 
 
@@ -99,8 +99,8 @@ def why_not(me: Me, request: StaffRequest, now: datetime) -> str | None:
     return None if may_decide(me.rights, request.act) else NO_RIGHT
 
 
-async def decide(desk: Desk, house: House, me: Me, request_id: UUID, *, approve: bool) -> Outcome:
+async def decide(desk: Desk, service: VotingService, me: Me, request_id: UUID, *, approve: bool) -> Outcome:
     """Agree or turn down. Raises ActRefused."""
-    if await request_for(desk, house, me, request_id) is None:
+    if await request_for(desk, service, me, request_id) is None:
         raise ActRefused(Why.UNKNOWN, f"there is no request {request_id}")
     return await desk.acts.decide(request_id, me.email, approve)

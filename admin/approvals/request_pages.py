@@ -21,7 +21,7 @@ from admin.approvals.asking import (
 )
 from admin.desk import DESK
 from admin.order_pages import read_id
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import EXPONENTS, Money
 from payments.acts.request import Act, ActRefused, RequestStatus, Right, StaffRequest
 
@@ -56,7 +56,7 @@ async def requests(request: web.Request, me: Me) -> web.StreamResponse:
     """What waits for a second person or is being done; with `?all=1` what is over too."""
     everything = request.query.get("all") == "1"
     held = await request.app[DESK].acts.requests.listed(statuses=() if everything else OPEN_REQUESTS)
-    seen = [each for each in held if visible(request.app[HOUSE], me, each)]
+    seen = [each for each in held if visible(request.app[VOTING_SERVICE], me, each)]
     return show(request, me, "admin_requests.html", requests=seen, everything=everything, in_short=in_short)
 
 
@@ -64,8 +64,8 @@ async def requests(request: web.Request, me: Me) -> web.StreamResponse:
 async def one(request: web.Request, me: Me) -> web.StreamResponse:
     """A request with its frozen preview, and the decision for those who may take it. 404."""
     request_id = read_id(request, "request_id")
-    desk, house = request.app[DESK], request.app[HOUSE]
-    held = None if request_id is None else await request_for(desk, house, me, request_id)
+    desk, service = request.app[DESK], request.app[VOTING_SERVICE]
+    held = None if request_id is None else await request_for(desk, service, me, request_id)
     if held is None:
         return say(request, 404, "no_request", me)
     against = why_not(me, held, datetime.now(UTC))
@@ -92,7 +92,7 @@ async def decision(request: web.Request, me: Me, fields: Form) -> web.StreamResp
     if request_id is None or said not in ("approve", "reject"):
         return say(request, 400, "unreadable", me)
     try:
-        await decide(request.app[DESK], request.app[HOUSE], me, request_id, approve=said == "approve")
+        await decide(request.app[DESK], request.app[VOTING_SERVICE], me, request_id, approve=said == "approve")
     except ActRefused as error:
         return refused(request, me, error)
     return see_other(f"{REQUESTS}/{request_id}")
@@ -135,7 +135,7 @@ async def _order_behind(request: web.Request, me: Me, held: StaffRequest) -> obj
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs DESK, HOUSE and mounted pages."""
+    """Serve them. The application needs DESK, VOTING_SERVICE and mounted pages."""
     app.router.add_get(ACTS, to_home)
     app.router.add_post(ACTS, act)
     app.router.add_get(REQUESTS, requests)

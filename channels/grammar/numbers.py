@@ -28,7 +28,7 @@ def parted(number: str, contest: Contest) -> Vote | None:
     if width is None or not number.isdigit() or not width < len(number) < PHONE_DIGITS_MIN:
         return None
     candidate, count = contest.candidate(number[:width]), int(number[width:])
-    if candidate is None or not candidate.standing or not 1 <= count <= contest.quantity_max:
+    if candidate is None or not candidate.eligible or not 1 <= count <= contest.quantity_max:
         return None
     return Vote(contest, candidate.code, count)
 

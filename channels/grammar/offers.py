@@ -52,7 +52,7 @@ def completed(asked: Ask, tokens: Sequence[str], contest: Contest, *, meant: boo
         return Ask(Doubt.SEVERAL, contest, readings=several)
     marked = by_code(roles.codes[0], contest)[0] if roles.codes else None
     named = _named(asked, tokens, contest)
-    if roles.codes and (marked is None or not marked.standing or named not in (None, marked)):
+    if roles.codes and (marked is None or not marked.eligible or named not in (None, marked)):
         return asked
     if marked is not None:
         return _for_a_person(asked, marked, roles, said, contest)
@@ -89,13 +89,13 @@ def _named(asked: Ask, tokens: Sequence[str], contest: Contest) -> Candidate | N
     """Who is named: by the whole name, or as the only one with such a name or a word of it."""
     whole = by_name(tokens, contest)
     if whole is not None:
-        return whole[0] if whole[0].standing else None
+        return whole[0] if whole[0].eligible else None
     alike = asked.options or sharing_a_word(tokens, contest)
     return alike[0] if len(alike) == 1 else None
 
 
 def _order(candidate: Candidate, count: int, contest: Contest, *, counted: bool = True) -> Vote | None:
-    if not candidate.standing or not 1 <= count <= contest.quantity_max or is_year(count, contest):
+    if not candidate.eligible or not 1 <= count <= contest.quantity_max or is_year(count, contest):
         return None
     return Vote(contest, candidate.code, count, counted)
 

@@ -59,7 +59,7 @@ def near(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, ...]:
     words = _name_words(tokens)
     found = _sharing(words, contest)
     if not found:
-        names = {word for c in contest.standing for word in name_tokens(c.name) if len(word) >= _ALIKE_WORD_MIN}
+        names = {word for c in contest.eligible for word in name_tokens(c.name) if len(word) >= _ALIKE_WORD_MIN}
         typed = [word for word in words - BEFORE_CODE if len(word) >= _ALIKE_WORD_MIN]
         found = _sharing(
             {like for word in typed for like in get_close_matches(word, sorted(names), 3, _ALIKE)}, contest
@@ -83,6 +83,6 @@ def is_like(word: str, name: str) -> bool:
 
 
 def _sharing(words: set[str], contest: Contest) -> tuple[Candidate, ...]:
-    shared = {c.code: len(words.intersection(name_tokens(c.name))) for c in contest.standing}
-    having = [c for c in contest.standing if shared[c.code]]
+    shared = {c.code: len(words.intersection(name_tokens(c.name))) for c in contest.eligible}
+    having = [c for c in contest.eligible if shared[c.code]]
     return tuple(sorted(having, key=lambda c: (-shared[c.code], c.code)))

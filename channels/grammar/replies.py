@@ -96,7 +96,7 @@ def _of_one_number(number: str, tokens: Sequence[str], asked: Vote) -> list[Vote
     if 1 <= count <= contest.quantity_max:
         readings.append(replace(asked, quantity=count))
     candidate, _ = by_code(digits, contest)
-    if candidate is not None and candidate.standing and not unit and number not in NUMBERS:
+    if candidate is not None and candidate.eligible and not unit and number not in NUMBERS:
         readings.append(Vote(contest, candidate.code, 1, counted=False))
     return readings
 

@@ -65,7 +65,7 @@ def _strictly(tokens: list[str], contest: Contest, *, meant: bool) -> Command:
     if named is None:
         return _number_first(tokens, contest) or _from_code(tokens, contest, meant=meant)
     if not meant:
-        return Ask(Doubt.WHICH_CANDIDATE, contest, options=(named[0],) if named[0].standing else ())
+        return Ask(Doubt.WHICH_CANDIDATE, contest, options=(named[0],) if named[0].eligible else ())
     return _from_name(tokens, *named, contest)
 
 
@@ -156,7 +156,7 @@ def _two_numbers(code: str, number: str, contest: Contest, *, marked: bool = Fal
     candidate, _ = by_code(code, contest)
     if candidate is None:
         return Ask(Doubt.WHAT if len(code) >= PHONE_DIGITS_MIN else Doubt.UNKNOWN_CODE, contest, code)
-    if not candidate.standing:
+    if not candidate.eligible:
         return Ask(Doubt.NOT_STANDING, contest, candidate.code)
     if not number.isdigit() or not number.strip("0"):
         return Ask(Doubt.QUANTITY, contest, candidate.code)
@@ -173,7 +173,7 @@ def _one_number(number: str, contest: Contest, *, meant: bool) -> Command:
     """A code alone is one vote. `0705` is code and number when it can only be parted in one way; a
     number without a leading zero may be a price or a year, and is never parted."""
     candidate, exact = by_code(number, contest)
-    if candidate is not None and not candidate.standing:
+    if candidate is not None and not candidate.eligible:
         return Ask(Doubt.NOT_STANDING, contest, candidate.code)
     readings = [] if candidate is None else [Vote(contest, candidate.code, 1, counted=False)]
     if number.startswith("0") and (glued := parted(number, contest)):
@@ -190,7 +190,7 @@ def _ask_quantity(code: str, contest: Contest) -> Ask:
     candidate, _ = by_code(code, contest)
     if candidate is None:
         return Ask(Doubt.UNKNOWN_CODE, contest, code)
-    return Ask(Doubt.QUANTITY if candidate.standing else Doubt.NOT_STANDING, contest, candidate.code)
+    return Ask(Doubt.QUANTITY if candidate.eligible else Doubt.NOT_STANDING, contest, candidate.code)
 
 
 def _somebody_and_a_number(tokens: list[str], contest: Contest) -> bool:

@@ -32,16 +32,16 @@ def codes(contest: Contest) -> Iterator[Finding]:
     if len(widths) > 1:
         shown = " and ".join(str(width) for width in widths)
         yield warning("codes", f"codes have {shown} digits: with one width a glued text (VOTE0705) can be read")
-    if not contest.check_digits and (pairs := one_slip_apart({c.code for c in contest.standing})):
+    if not contest.check_digits and (pairs := one_slip_apart({c.code for c in contest.eligible})):
         shown = ", ".join(f"{one}-{other}" for one, other in pairs[:_PAIRS_SHOWN])
         yield warning(
             "codes",
             f"one slip votes for somebody else: {shown}{' …' if len(pairs) > _PAIRS_SHOWN else ''}"
             f" ({len(pairs)} pairs); check digits would refuse it",
         )
-    if not contest.standing:
+    if not contest.eligible:
         yield error("candidates", "nobody can be voted for")
-    for name, count in Counter(" ".join(c.name.split()).casefold() for c in contest.standing).items():
+    for name, count in Counter(" ".join(c.name.split()).casefold() for c in contest.eligible).items():
         if count > 1:
             yield warning("candidates", f"{count} candidates are called {name!r}")
 
@@ -56,7 +56,7 @@ def texts(contest: Contest, others: Sequence[Contest]) -> Iterator[Finding]:
             yield error("sms", f"{contest.short_code} {contest.keyword} is also the contest {other.slug}")
     for word in (contest.keyword, *(("VOTE",) if len(sharing) == 1 else ())):
         unread = [
-            c.code for c in contest.standing if not _is_read(f"{word} {c.code} {_EXAMPLE_VOTES}", sharing, c.code)
+            c.code for c in contest.eligible if not _is_read(f"{word} {c.code} {_EXAMPLE_VOTES}", sharing, c.code)
         ]
         if unread:
             few = ", ".join(unread[:_PAIRS_SHOWN])
@@ -83,7 +83,7 @@ def dialling(contest: Contest, others: Sequence[Contest]) -> Iterator[Finding]:
         yield warning("ussd", f"{contest.service_code} is shared with {', '.join(sharing)}: voters choose from a list")
     for mine, theirs in ((contest, other) for other in others):
         for outer, inner in ((mine, theirs), (theirs, mine)):
-            for candidate in outer.standing:
+            for candidate in outer.eligible:
                 if inner.service_code and _swallows(inner.service_code, outer.service_code, candidate.code):
                     yield error(
                         "ussd",

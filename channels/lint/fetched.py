@@ -1,4 +1,4 @@
-"""What a screen that the house fills in can show at its longest."""
+"""What a screen that the service fills in can show at its longest."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,7 +26,7 @@ TICKET: Final = ticket_number(9_999_999)
 
 
 def turns(turn: Turn, view: MenuView) -> Iterator[Turn]:
-    """The turn with every screen that it may get from the house; itself where it wants nothing."""
+    """The turn with every screen that it may get from the service; itself where it wants nothing."""
     if turn.wants is None or turn.session is None:
         yield turn
         return
@@ -35,7 +35,7 @@ def turns(turn: Turn, view: MenuView) -> Iterator[Turn]:
 
 def _filled(wants: Wants, session: Session, view: MenuView) -> Iterator[Turn]:
     contest = view.contest
-    person = max(contest.standing, key=lambda c: gsm.septets(gsm.fold(c.name)), default=None)
+    person = max(contest.eligible, key=lambda c: gsm.septets(gsm.fold(c.name)), default=None)
     code, name = (person.code, person.name) if person else ("07", "Awa")
     longest = max(PublicStatus, key=lambda status: len(status.value))
     line = VoteLine(code, name, contest.quantity_max, longest, None, view.now)
@@ -45,7 +45,7 @@ def _filled(wants: Wants, session: Session, view: MenuView) -> Iterator[Turn]:
             yield votes_shown(session, view, [])
             yield votes_shown(session, view, [line, replace(line, receipt=RECEIPT)] * 4)
         case Wants.FAVOURITE:
-            last = view.standing.entries[-1].code if view.standing.entries else code
+            last = view.ranking.entries[-1].code if view.ranking.entries else code
             yield ranking_shown(session, view, [])
             counted = replace(line, candidate_code=last, status=PublicStatus.COMPLETED)
             yield ranking_shown(session, view, [counted])

@@ -25,7 +25,7 @@ def values(contest: Contest, language: str, public_url: str) -> dict[str, object
     """Placeholder → its widest value in this contest."""
     phrases = catalogue()[language]
     code = widest([c.code for c in contest.candidates], "07")
-    name = gsm.cut_on_word(widest([c.name for c in contest.standing], "Awa Koné"), NAME_SEPTETS)
+    name = gsm.cut_on_word(widest([c.name for c in contest.eligible], "Awa Koné"), NAME_SEPTETS)
     quantity = contest.quantity_max
     dial = one_dial(contest.dial_code, code, quantity)
     return {
@@ -41,7 +41,7 @@ def values(contest: Contest, language: str, public_url: str) -> dict[str, object
         "short_code": contest.short_code,
         "keywords": contest.keyword,
         "orders": ", ".join(f"VOTE {code} {quantity}" for _ in range(3)),
-        "options": ", ".join(f"{c.code} {gsm.fold(c.name)}" for c in contest.standing[:3]),
+        "options": ", ".join(f"{c.code} {gsm.fold(c.name)}" for c in contest.eligible[:3]),
         "dial": dial,
         "how": say(language, "sms.how", dial=dial, code=code, votes=quantity, short_code=contest.short_code),
         "hint": say(language, "sms.payment_link_code", dialled="#144*82#"),

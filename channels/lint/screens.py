@@ -26,7 +26,7 @@ from gateway.contests.contest import Contest
 from gateway.orders.routing import Kind, Rail, Rails
 from gateway.orders.wallet import PAYMENT_CODES, PaymentMethod, network_wallets, prefixes_in
 from gateway.values.msisdn import Msisdn
-from leaderboard.ranking import Score, standing
+from leaderboard.ranking import Score, ranking_from
 
 # Sessions from which the walk goes on: so many, and more for a long list.
 STEPS_MIN: Final = 150
@@ -98,10 +98,10 @@ def _views(contest: Contest) -> Iterator[MenuView]:
     if example is None:
         return
     dialler = Msisdn(phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164), contest.country)
-    ranking = standing(
+    ranking = ranking_from(
         contest.slug,
         1,
-        [Score(c.code, c.name, VOTES_SHOWN - place) for place, c in enumerate(contest.standing)],
+        [Score(c.code, c.name, VOTES_SHOWN - place) for place, c in enumerate(contest.eligible)],
     )
     # A window that sells nothing is a finding of its own; its screens are seen all the same.
     opened = replace(contest, closes_at=max(contest.closes_at, contest.opens_at + timedelta(hours=1)), _by_code={})
@@ -156,7 +156,7 @@ def _reached(view: MenuView, language: str, shape: "_Shape") -> Iterator[tuple[t
                     yield path, kept.screen
 
     yield from taken(start(view, language), ())
-    for _ in range(STEPS_MIN + STEPS_EACH * len(view.contest.standing)):
+    for _ in range(STEPS_MIN + STEPS_EACH * len(view.contest.eligible)):
         if not waiting:
             return
         *_, path, session = heappop(waiting)
@@ -182,8 +182,8 @@ def inputs(view: MenuView) -> tuple[str, ...]:
     """What is typed on every screen: each key, codes of each kind, numbers of votes, phone numbers."""
     contest = view.contest
     national = phonenumbers.national_significant_number(phonenumbers.parse(view.dialler.e164))
-    longest = max(contest.standing, key=lambda c: gsm.septets(gsm.fold(c.name)), default=None)
-    gone = next((c for c in contest.candidates if not c.standing), None)
+    longest = max(contest.eligible, key=lambda c: gsm.septets(gsm.fold(c.name)), default=None)
+    gone = next((c for c in contest.candidates if not c.eligible), None)
     people = [c.code for c in (longest, gone) if c is not None]
     # Somebody else's phone: the dialler's number with another last digit.
     another = f"{national[:-1]}{(int(national[-1]) + 1) % 10}"

@@ -97,7 +97,7 @@ def findings(language: str, seen: tuple[TextSeen, ...]) -> Iterator[Finding]:
 
 def names(contest: Contest) -> tuple[NameSeen, ...]:
     """Names of the contest (without a code) and of those who stand, as phones show them."""
-    held = [("", contest.name), *((c.code, c.name) for c in contest.standing)]
+    held = [("", contest.name), *((c.code, c.name) for c in contest.eligible)]
     return tuple(
         NameSeen(
             code,

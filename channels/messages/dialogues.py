@@ -22,5 +22,5 @@ class Reached:
 
 
 def language_key(number_key: str) -> str:
-    """Where the language of a number is kept beside its dialogues. `number_key`: see `House.number_key`."""
+    """Where the language of a number is kept beside its dialogues. `number_key`: see `VotingService.number_key`."""
     return f"language:{number_key}"

@@ -1,4 +1,4 @@
-"""What the house asks of a carrier of text messages."""
+"""What the service asks of a carrier of text messages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class SendRefused:
 
     `permanent`: trying the same again is useless. `ours`: not because of this number or text but of
     our account there (key, sender id, balance) or of how it is set up: somebody has to mend it, and
-    another carrier may take the text. `retry_after_seconds`: the carrier's own wish.
+    another carrier may take the text. `retry_after_seconds`: the carrier's own vote request.
     """
 
     code: str

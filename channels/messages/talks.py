@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from channels.messages.incoming import IncomingText, Question, Talk
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.money import Money
 
 # How long YES is an answer.
@@ -48,13 +48,13 @@ class PostgresTalks:
         self._engine = engine
 
     async def talk(self, incoming: IncomingText) -> Talk:
-        """What went before a stored text. Raises HouseUnavailable."""
+        """What went before a stored text. Raises DatabaseUnavailable."""
         asked = {"carrier": incoming.carrier, "carrier_id": incoming.carrier_id, "minutes": QUESTION_MINUTES}
         try:
             async with self._engine.connect() as connection:
                 row = (await connection.execute(_TALK, asked)).one()
         except (SQLAlchemyError, OSError) as error:
-            raise HouseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__) from error
         return Talk(row.replies, row.opted_out, row.bought, _question(row))
 
 

@@ -10,8 +10,8 @@ import structlog
 from channels.messages.store import InboundText, PostgresMessages
 from channels.messages.talks import written
 from channels.sms import inbound
-from channels.voting_service import House
-from gateway.storage.engine import HouseUnavailable
+from channels.voting_service import VotingService
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.set_aside import passes
 
 TEXTS_BATCH: Final = 100
@@ -19,9 +19,9 @@ SENDERS_AT_ONCE: Final = 8
 _log = structlog.get_logger(__name__)
 
 
-async def answer_texts(messages: PostgresMessages, house: House, look: Callable[[], Awaitable[None]]) -> int:
+async def answer_texts(messages: PostgresMessages, service: VotingService, look: Callable[[], Awaitable[None]]) -> int:
     """Answer stored texts, each once; how many. A sender's in their order; different senders do not wait for
-    each other, since one answer may wait for an operator. `look`: bring the house's rankings up to date."""
+    each other, since one answer may wait for an operator. `look`: bring the service's rankings up to date."""
     due = await messages.due_texts(TEXTS_BATCH)
     if due:
         # A worker shows no boards and listens to no feed.
@@ -34,16 +34,16 @@ async def answer_texts(messages: PostgresMessages, house: House, look: Callable[
     async def answer_all(texts: list[InboundText]) -> None:
         async with turns:
             for incoming in texts:
-                await _answer_text(incoming, messages, house)
+                await _answer_text(incoming, messages, service)
 
     await asyncio.gather(*map(answer_all, by_sender.values()))
     return len(due)
 
 
-async def _answer_text(incoming: InboundText, messages: PostgresMessages, house: House) -> None:
+async def _answer_text(incoming: InboundText, messages: PostgresMessages, service: VotingService) -> None:
     try:
-        await _answer_or_raise(incoming, messages, house)
-    except HouseUnavailable:
+        await _answer_or_raise(incoming, messages, service)
+    except DatabaseUnavailable:
         raise
     except Exception as error:
         if passes(error):
@@ -53,8 +53,8 @@ async def _answer_text(incoming: InboundText, messages: PostgresMessages, house:
         await messages.answered(incoming, "failed", None)
 
 
-async def _answer_or_raise(incoming: InboundText, messages: PostgresMessages, house: House) -> None:
-    answer = await inbound.answer(incoming.text, house, first_id=incoming.first_id, language=incoming.language)
+async def _answer_or_raise(incoming: InboundText, messages: PostgresMessages, service: VotingService) -> None:
+    answer = await inbound.answer(incoming.text, service, first_id=incoming.first_id, language=incoming.language)
     params: dict[str, object] = {"lines": list(answer.lines)}
     if answer.question is not None:
         params["question"] = written(answer.question)

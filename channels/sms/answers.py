@@ -1,6 +1,6 @@
 """What we answer to texts: pure functions from what was asked to lines, in one part where they can be.
 
-The facts come in; who asks, and what the house knows, is `channels.sms.inbound`.
+The facts come in; who asks, and what the service knows, is `channels.sms.inbound`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +19,7 @@ from gateway.orders.receipt import RECEIPT_LENGTH
 from gateway.orders.rules import Refusal
 from gateway.orders.wallet import ON_PHONES, PaymentMethod, example_number
 from gateway.values.msisdn import Msisdn
-from leaderboard.ranking import Standing
+from leaderboard.ranking import Ranking
 from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import ReceiptView, VoteLine
 from payments.rescue.rules import DISPUTABLE, Rescue
@@ -59,9 +59,9 @@ def joined(must: Iterable[str], may: Iterable[str], room: int = PART) -> str:
 
 def example_code(contest: Contest) -> str:
     """A code that exists, for examples."""
-    standing = contest.standing
-    codes = {candidate.code for candidate in standing}
-    return EXAMPLE_CODE if EXAMPLE_CODE in codes or not standing else standing[0].code
+    ranking = contest.eligible
+    codes = {candidate.code for candidate in ranking}
+    return EXAMPLE_CODE if EXAMPLE_CODE in codes or not ranking else ranking[0].code
 
 
 def first_word(contest: Contest, sharing: Sequence[Contest]) -> str:
@@ -204,7 +204,7 @@ def _any_rules(contest: Contest) -> str:
 
 
 def spoken(word: Word, contest: Contest, sharing: Sequence[Contest], language: str) -> str:
-    """The answer to a word that needs nothing from the house."""
+    """The answer to a word that needs nothing from the service."""
     if word is Word.INFO:
         return info(contest, sharing, language)
     return help_text(contest, sharing, language)
@@ -273,9 +273,9 @@ def ticket(number: str, contest: Contest, language: str) -> str:
     return joined((say(language, "ussd.ticket", ticket=number),), contact, TEXT_SEPTETS)
 
 
-def top(standing: Standing, language: str) -> tuple[str, ...]:
+def top(ranking: Ranking, language: str) -> tuple[str, ...]:
     """The first five, in one part."""
-    entries = standing.entries[:TOP_LINES]
+    entries = ranking.entries[:TOP_LINES]
     text = fitted(
         lambda cut: "\n".join(
             say(language, "sms.top_line", rank=e.rank, code=e.code, name=cut(e.name), votes=e.votes) for e in entries

@@ -26,9 +26,9 @@ from channels.phrases import DEFAULT_LANGUAGE, languages_for, say
 from channels.sms import answers
 from channels.sms.texts import one_dial
 from channels.sms.texts import votes as votes_in_words
-from channels.voting_service import House
+from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
-from gateway.orders.rules import Channel, PlacedOrder, Refusal, Wish
+from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
 from gateway.orders.wallet import guess_method
 from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
 from payments.collection.lifecycle import PublicStatus
@@ -68,7 +68,7 @@ class _Case:
     selling: tuple[Contest, ...]
     sender: Msisdn | NumberFault
     first_id: str
-    house: House
+    service: VotingService
 
     @property
     def repeated(self) -> bool:
@@ -79,15 +79,15 @@ class _Case:
         return self.selling[0].language if self.selling else DEFAULT_LANGUAGE
 
 
-def to_keep(text: IncomingText, house: House) -> IncomingText:
+def to_keep(text: IncomingText, service: VotingService) -> IncomingText:
     """The text as it may be stored: without a PIN."""
-    return replace(text, text=without_pin(text.text, _contests_of(text, house) or house.contests()))
+    return replace(text, text=without_pin(text.text, _contests_of(text, service) or service.contests()))
 
 
-def _contests_of(text: IncomingText, house: House) -> tuple[Contest, ...]:
+def _contests_of(text: IncomingText, service: VotingService) -> tuple[Contest, ...]:
     """Those of the text's short code; the only contest where a carrier leaves it out."""
-    every = house.contests()
-    return house.contests_by_short_code(text.recipient) or (every if len(every) == 1 else ())
+    every = service.contests()
+    return service.contests_by_short_code(text.recipient) or (every if len(every) == 1 else ())
 
 
 def _spoken_in(contest: Contest, language: str | None) -> Contest:
@@ -97,21 +97,21 @@ def _spoken_in(contest: Contest, language: str | None) -> Contest:
     return replace(contest, language=language)
 
 
-async def answer(text: IncomingText, house: House, *, first_id: str, language: str | None = None) -> Reply:
+async def answer(text: IncomingText, service: VotingService, *, first_id: str, language: str | None = None) -> Reply:
     """Judge a text. `first_id`: the carrier's id of the first equal text of this sender within three
     minutes, so that a text sent twice is one order. `language`: the one that the sender chose by USSD. Raises
-    HouseUnavailable."""
-    every = house.contests()
-    contests = tuple(_spoken_in(contest, language) for contest in _contests_of(text, house))
+    DatabaseUnavailable."""
+    every = service.contests()
+    contests = tuple(_spoken_in(contest, language) for contest in _contests_of(text, service))
     sender = _sender(text.sender, contests or every)
     if sender is None or _is_ours(text.sender, every):
         # A word, a short code or ourselves: two machines must not answer each other.
         return Reply("not a person", DEFAULT_LANGUAGE)
     # A contest that is over does not make the others ambiguous.
-    open_now = tuple(contest for contest in contests if contest.open_at(house.now()))
-    case = _Case(text, contests, open_now or contests, sender, first_id, house)
+    open_now = tuple(contest for contest in contests if contest.open_at(service.now()))
+    case = _Case(text, contests, open_now or contests, sender, first_id, service)
     command = read(text.text, contests or every, selling=case.selling)
-    talk = await house.talk(text) if may_reply(text.text) else None
+    talk = await service.talk(text) if may_reply(text.text) else None
     reply = None
     if talk is not None and talk.question is not None and contests:
         reply = await _replied(command, talk.question, talk, case)
@@ -119,7 +119,7 @@ async def answer(text: IncomingText, house: House, *, first_id: str, language: s
         reply = await _judge(command, case)
     if not reply.lines:
         return reply
-    return _unless_told(reply, talk or await house.talk(text))
+    return _unless_told(reply, talk or await service.talk(text))
 
 
 def _unless_told(reply: Reply, talk: Talk) -> Reply:
@@ -208,7 +208,7 @@ async def _sell(vote: Vote, key: str, case: _Case, *, agreed: bool = False) -> R
     if not isinstance(sender, Msisdn):
         lines = () if repeated else (say(language, "refusal.foreign_number"),)
         return Reply("foreign number", language, lines)
-    wish = Wish(
+    vote_request = VoteRequest(
         channel=Channel.SMS,
         key=key,
         contest=contest,
@@ -220,26 +220,26 @@ async def _sell(vote: Vote, key: str, case: _Case, *, agreed: bool = False) -> R
         language=language,
         network=text.network,
     )
-    placed = await case.house.place_order(wish)
+    placed = await case.service.place_order(vote_request)
     if isinstance(placed, Refusal):
         # Who was told to try again has every right to send the same words; the rest was said once.
         told = repeated and placed is not Refusal.TRY_AGAIN
         line = answers.refused(placed, contest, vote.code)
         if placed is Refusal.NO_WALLET:
-            methods = case.house.rails.open_for(sender, text.network)
+            methods = case.service.rails.open_for(sender, text.network)
             line = answers.no_wallet(contest, sender, text.network, methods)
         lines = () if told else (line,)
         return Reply(f"refused: {placed.value}", language, lines)
     _log.info("order_placed", vote=str(placed.vote_id), channel="sms", repeated=placed.repeated)
     if repeated and placed.repeated:
-        return Reply("repeated", language, await _known_order(vote, placed, case.house))
+        return Reply("repeated", language, await _known_order(vote, placed, case.service))
     return Reply("order", language)
 
 
-async def _known_order(vote: Vote, placed: PlacedOrder, house: House) -> tuple[str, ...]:
+async def _known_order(vote: Vote, placed: PlacedOrder, service: VotingService) -> tuple[str, ...]:
     """To who sends a vote once more within three minutes: nothing while the first waits for its PIN
     (a phone or an operator repeated it), else what became of it and how to vote again."""
-    order = await house.order(placed.vote_id)
+    order = await service.order(placed.vote_id)
     if order is None or order.status is PublicStatus.PENDING:
         return ()
     contest, language = vote.contest, vote.contest.language
@@ -256,7 +256,7 @@ async def _known_order(vote: Vote, placed: PlacedOrder, house: House) -> tuple[s
 
 def _opt(command: Say, case: _Case) -> Reply:
     stop = command.word is Word.STOP
-    contests = case.contests or case.house.contests()
+    contests = case.contests or case.service.contests()
     language = command.language or contests[0].language
     line = answers.opted(contests, language, stop=stop)
     return Reply("stopped" if stop else "started", language, (line,), opt_out=stop)
@@ -276,7 +276,7 @@ async def _words(command: Command, sender: Msisdn, case: _Case) -> Reply:
             return await _say(command.word, command.contest, language, sender, case)
         case Check():
             language = command.language or case.language
-            found = await case.house.receipt(command.receipt) if command.receipt else None
+            found = await case.service.receipt(command.receipt) if command.receipt else None
             return Reply("check", language, (answers.checked(command, found, language),))
         case Ask():
             return _ask(command, case)
@@ -293,9 +293,9 @@ async def _debited(command: Say, sender: Msisdn, case: _Case) -> Reply:
     claim = OfNumber(sender, (first.id, *others), Channel.SMS)
     if command.word is Word.TICKET:
         # A number always gets one.
-        number = await case.house.open_ticket(claim, language) or ""
+        number = await case.service.open_ticket(claim, language) or ""
         return Reply("ticket", language, (answers.ticket(number, first, language),))
-    found = await case.house.rescue(claim, language)
+    found = await case.service.rescue(claim, language)
     return Reply(f"debited: {found.outcome.value}", language, (answers.debited(found, language),))
 
 
@@ -324,10 +324,10 @@ def _question(ask: Ask, case: _Case) -> Question | None:
 async def _say(word: Word, contest: Contest, language: str, sender: Msisdn, case: _Case) -> Reply:
     match word:
         case Word.STATUS:
-            votes = await case.house.votes_of(sender, contest.id, STATUS_LINES)
+            votes = await case.service.votes_of(sender, contest.id, STATUS_LINES)
             lines = answers.status(votes, contest, case.selling, language)
         case Word.TOP:
-            lines = answers.top(case.house.standing(contest.slug), language)
+            lines = answers.top(case.service.ranking(contest.slug), language)
         case Word.YES:
             lines = (answers.not_asked(contest, case.selling, language),)
         case _:

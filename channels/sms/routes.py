@@ -14,9 +14,9 @@ from aiohttp import hdrs, web
 
 from channels.sms.carrier import Malformed, SmsCarrier
 from channels.sms.inbound import to_keep
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from gateway.http.raw_exchange import RawRequest
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 
 BODY_BYTES_MAX: Final = 16 * 1024
 BODY_SECONDS: Final = 10.0
@@ -42,8 +42,8 @@ def _keep_text(carrier: SmsCarrier) -> Keep:
         text = carrier.read_message(raw)
         if isinstance(text, Malformed):
             return text
-        house = request.config_dict[HOUSE]
-        new = await house.store_text(to_keep(text, house))
+        service = request.config_dict[VOTING_SERVICE]
+        new = await service.store_text(to_keep(text, service))
         _log.info("text_received", carrier=carrier.code, repeated=not new)
         return None
 
@@ -55,7 +55,7 @@ def _keep_report(carrier: SmsCarrier) -> Keep:
         report = carrier.read_delivery_report(raw)
         if isinstance(report, Malformed):
             return report
-        await request.config_dict[HOUSE].store_delivery_report(
+        await request.config_dict[VOTING_SERVICE].store_delivery_report(
             carrier.code, report.carrier_message_id, report.status, report.phone, report.failure
         )
         return None
@@ -80,7 +80,7 @@ def _handler(carrier: SmsCarrier, secret: str | None, keep: Keep) -> Handler:
     async def guarded(request: web.Request) -> web.Response:
         try:
             return await receive(request)
-        except HouseUnavailable:
+        except DatabaseUnavailable:
             # Not stored, so not 200: the carrier comes again.
             return web.Response(status=503, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
 

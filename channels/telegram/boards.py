@@ -20,7 +20,7 @@ from channels.telegram.keyboards import inline
 from channels.telegram.port import BoardFace, Chat, ShownBoard
 from channels.telegram.views import View
 from gateway.contests.contest import Contest
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 
 TICK_SECONDS: Final = 1.0
 EVERY_SECONDS: Final = 10.0
@@ -59,7 +59,7 @@ class Boards:
             try:
                 await self.look()
                 away = False
-            except HouseUnavailable as error:
+            except DatabaseUnavailable as error:
                 if not away:
                     _log.warning("boards_without_house", error=str(error))
                 away = True
@@ -79,16 +79,16 @@ class Boards:
     def _faces(self) -> Sequence[BoardFace]:
         return [
             BoardFace(contest.id, language, _hash(self._view(contest, language, live=True)))
-            for contest in self._desk.house.contests()
+            for contest in self._desk.service.contests()
             for language in languages()
         ]
 
     def _view(self, contest: Contest, language: str, *, live: bool, private: bool = True) -> View:
-        standing = self._desk.house.standing(contest.slug)
-        return views.board(language, contest, standing, live=live, private=private)
+        ranking = self._desk.service.ranking(contest.slug)
+        return views.board(language, contest, ranking, live=live, private=private)
 
     async def _edit(self, board: ShownBoard, *, live: bool) -> None:
-        contest = self._desk.house.contest_by_id(board.contest_id)
+        contest = self._desk.service.contest_by_id(board.contest_id)
         if contest is None:
             return
         view = self._view(contest, board.language, live=live)

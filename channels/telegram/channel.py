@@ -15,7 +15,7 @@ from channels.messages.sender import OutboundText, SendResult
 from channels.telegram import owed, routes
 from channels.telegram.settings import TelegramSettings
 from channels.telegram.stores import Stores
-from channels.voting_service import House
+from channels.voting_service import VotingService
 
 if TYPE_CHECKING:
     from channels.telegram.intake import Intake
@@ -68,17 +68,17 @@ class TelegramChannel:
             routes.setup(app, self._take, self._settings.secret)
         app.on_cleanup.append(self._end)
 
-    def open(self, house: House, public_url: str) -> None:
+    def open(self, service: VotingService, public_url: str) -> None:
         """Run what belongs to the channel, now that the gateway answers."""
-        self._running = asyncio.create_task(self._run(house, public_url), name="telegram")
+        self._running = asyncio.create_task(self._run(service, public_url), name="telegram")
 
     async def _take(self, body: bytes) -> bool:
         return await (await asyncio.shield(self._intake)).take(body)
 
-    async def _run(self, house: House, public_url: str) -> None:
+    async def _run(self, service: VotingService, public_url: str) -> None:
         try:
             bot = await self._bot()
-            async with bot.receiving(house, public_url) as intake:
+            async with bot.receiving(service, public_url) as intake:
                 self._intake.set_result(intake)
                 await asyncio.Event().wait()
         except Exception as error:

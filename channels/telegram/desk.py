@@ -1,4 +1,4 @@
-"""What every handler works with: the house, the chats, and how a view becomes a message."""
+"""What every handler works with: the service, the chats, and how a view becomes a message."""
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -17,7 +17,7 @@ from channels.telegram.port import Chat, ChatStore
 from channels.telegram.reading import find_contest, read_words, standing_under
 from channels.telegram.texts import ALERT_UNITS_MAX, CAPTION_UNITS_MAX, cut, units
 from channels.telegram.views import View
-from channels.voting_service import House
+from channels.voting_service import VotingService
 from gateway.contests.contest import Candidate, Contest
 
 PHOTO_SECONDS: Final = 7 * 24 * 3600
@@ -58,7 +58,7 @@ class Desk:
     """Shared by all handlers of a process. `username`: the bot's name, once known."""
 
     bot: Bot
-    house: House
+    service: VotingService
     chats: ChatStore
     sessions: SessionStore
     public_url: str
@@ -115,34 +115,34 @@ class Desk:
 
     def contest(self, word: str) -> Contest | None:
         """The contest that a button means."""
-        return find_contest(word, self.house.contests())
+        return find_contest(word, self.service.contests())
 
     def contest_of(self, chat: Chat) -> Contest | None:
         """The contest that a chat is about: the one looked at last, else the only one."""
-        if chat.contest_id is not None and (found := self.house.contest_by_id(chat.contest_id)) is not None:
+        if chat.contest_id is not None and (found := self.service.contest_by_id(chat.contest_id)) is not None:
             return found
-        now = self.house.now()
-        every = self.house.contests()
+        now = self.service.now()
+        every = self.service.contests()
         running = [contest for contest in every if contest.open_at(now)] or list(every)
         return running[0] if len(running) == 1 else None
 
     def read(self, chat: Chat, words: str) -> Command:
         """What these words mean in this chat."""
-        return read_words(words, self.house.contests(), self.contest_of(chat), self.house.now())
+        return read_words(words, self.service.contests(), self.contest_of(chat), self.service.now())
 
     def without_pin(self, words: str) -> str:
         """The words as they may be kept."""
-        return without_pin(words, self.house.contests())
+        return without_pin(words, self.service.contests())
 
     def country_of(self, chat: Chat) -> str:
         """Where the voter votes, as far as the chat tells: for examples."""
-        contest = self.contest_of(chat) or next(iter(self.house.contests()), None)
+        contest = self.contest_of(chat) or next(iter(self.service.contests()), None)
         return contest.country if contest is not None else ""
 
     def contests_with(self, code: str, slug: str | None = None) -> list[Contest]:
         """The contests in which this code stands, of those the named one."""
-        every = self.house.contests()
-        return standing_under(code, [c for c in every if slug in (None, c.slug)], self.house.now())
+        every = self.service.contests()
+        return standing_under(code, [c for c in every if slug in (None, c.slug)], self.service.now())
 
     def link_to(self, contest: Contest, candidate: Candidate) -> str:
         """The deep link to a candidate's card; empty while the bot does not know its own name."""

@@ -31,7 +31,7 @@ from channels.telegram.port import UpdateStore
 from channels.telegram.routes import NotAnUpdate
 from channels.telegram.texts import say
 from gateway.http.logs import begin_request
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 
 HANDLE_SECONDS: Final = 15.0
 # Longer than anybody handles an update: whoever had it is gone.
@@ -45,7 +45,7 @@ LEFT_BATCH: Final = 100
 CLOSE_SECONDS: Final = 10.0
 # What comes back by itself; the update is tried again.
 TEMPORARY: Final = (
-    HouseUnavailable,
+    DatabaseUnavailable,
     TelegramNetworkError,
     TelegramServerError,
     TelegramRetryAfter,
@@ -70,7 +70,7 @@ class Intake:
     async def take(self, body: bytes) -> bool:
         """Keep an update and begin to handle it; False when it was here before.
 
-        Raises NotAnUpdate, and HouseUnavailable when it could not be kept.
+        Raises NotAnUpdate, and DatabaseUnavailable when it could not be kept.
         """
         update = self._read(body)
         if (kept := self._without_pin(update, body)) != body:
@@ -149,7 +149,7 @@ class Intake:
             try:
                 await self.finish_left_over()
                 away = False
-            except HouseUnavailable as error:
+            except DatabaseUnavailable as error:
                 if not away:
                     _log.warning("left_over_updates_wait", error=str(error))
                 away = True

@@ -30,7 +30,7 @@ class KeptUpdate:
 
 
 class UpdateStore(Protocol):
-    """Updates as they arrive. Every method raises HouseUnavailable."""
+    """Updates as they arrive. Every method raises DatabaseUnavailable."""
 
     async def keep(self, update_id: int, chat_id: int | None, body: bytes) -> bool:
         """Durable when it returns; False when this update was kept before."""
@@ -79,7 +79,7 @@ class ShownBoard:
 
 
 class ChatStore(Protocol):
-    """Private chats and their ranking messages. Every method raises HouseUnavailable."""
+    """Private chats and their ranking messages. Every method raises DatabaseUnavailable."""
 
     async def meet(self, chat_id: int, user_id: int, language: str) -> Chat:
         """The chat, seen now. `language`: for one that is new."""

@@ -102,7 +102,7 @@ def search(contest: Contest, typed: str) -> tuple[Candidate, ...]:
     words = plain(typed[:_TYPED_MAX]).split()
     if not words:
         return ()
-    named = (c for c in contest.standing if all(word in plain(c.name) for word in words))
+    named = (c for c in contest.eligible if all(word in plain(c.name) for word in words))
     return tuple(named)[:FOUND_MAX]
 
 
@@ -120,7 +120,7 @@ def find_contest(word: str, contests: Iterable[Contest]) -> Contest | None:
 
 def standing_under(code: str, contests: Iterable[Contest], now: datetime) -> list[Contest]:
     """The open contests in which this code stands; of none open, all in which it stands."""
-    having = [c for c in contests if (found := c.candidate(code)) is not None and found.standing]
+    having = [c for c in contests if (found := c.candidate(code)) is not None and found.eligible]
     return [c for c in having if c.open_at(now)] or having
 
 

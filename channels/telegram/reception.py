@@ -16,7 +16,7 @@ from channels.telegram.routes import PATH
 from channels.telegram.settings import TelegramSettings
 from channels.telegram.texts import catalogue, plain
 from gateway.http.phrases import DEFAULT_LANGUAGE
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 
 COMMANDS: Final = ("start", "classement", "mesvotes", "debite", "verifier", "regles", "langue", "aide")
 CONNECTIONS: Final = 40
@@ -101,7 +101,7 @@ async def _poll(bot: Bot, intake: Intake) -> None:
                 await intake.take(_body(update))
                 # The next question confirms what has been kept.
                 offset = update.update_id + 1
-        except (TelegramAPIError, ClientDecodeError, HouseUnavailable, TimeoutError) as error:
+        except (TelegramAPIError, ClientDecodeError, DatabaseUnavailable, TimeoutError) as error:
             # 409: somebody else asks too, or set a webhook.
             _log.warning("telegram_poll_waits", error=type(error).__name__)
             await asyncio.sleep(RETRY_FIRST_SECONDS)

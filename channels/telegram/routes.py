@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from aiohttp import hdrs, web
 
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 
 PATH: Final = "/telegram/webhook"
 SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
@@ -23,7 +23,7 @@ class NotAnUpdate(Exception):
 
 
 def setup(app: web.Application, take: Callable[[bytes], Awaitable[object]], secret: str | None) -> None:
-    """Serve the webhook. `take`: keeps an update and begins to handle it; raises NotAnUpdate, and HouseUnavailable
+    """Serve the webhook. `take`: keeps an update and begins to handle it; raises NotAnUpdate, and DatabaseUnavailable
     when it could not be kept. `secret`: what Telegram was given by setWebhook; None only in a demo."""
 
     async def receive(request: web.Request) -> web.Response:
@@ -39,7 +39,7 @@ def setup(app: web.Application, take: Callable[[bytes], Awaitable[object]], secr
         except NotAnUpdate as error:
             _log.warning("update_unreadable", fault=str(error))
             return web.Response(status=400, text="not an update")
-        except HouseUnavailable:
+        except DatabaseUnavailable:
             # Not kept, so not 200: Telegram comes again.
             return web.Response(status=503, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
         return web.Response(text="ok")

@@ -16,7 +16,7 @@ from channels.telegram.sender import TelegramSender
 from channels.telegram.settings import TelegramSettings
 from channels.telegram.stores import Stores
 from channels.telegram.watcher import Watcher
-from channels.voting_service import House
+from channels.voting_service import VotingService
 
 
 class RunningBot:
@@ -40,10 +40,10 @@ class RunningBot:
         await self.sender.aclose()
 
     @asynccontextmanager
-    async def receiving(self, house: House, public_url: str) -> AsyncIterator[Intake]:
+    async def receiving(self, service: VotingService, public_url: str) -> AsyncIterator[Intake]:
         """Take updates and do what belongs to the channel, as long as the block lasts."""
         stores = self._stores
-        desk = self._desk = Desk(self.bot, house, stores.chats, stores.sessions, public_url, self._settings.username)
+        desk = self._desk = Desk(self.bot, service, stores.chats, stores.sessions, public_url, self._settings.username)
         watcher, boards = Watcher(desk, stores.watched), Boards(desk)
         dispatcher = make_dispatcher(desk, watcher, boards, stores.redis)
         intake = Intake(self.bot, dispatcher, desk, stores.updates)

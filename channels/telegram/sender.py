@@ -20,7 +20,7 @@ from channels.messages.sender import OutboundText, SendAccepted, SendRefused, Se
 from channels.telegram.flood import FloodQueue, TooLong, Urgency, urgency
 from channels.telegram.port import ChatStore
 from channels.telegram.texts import TEXT_UNITS_MAX, cut
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 
 _log = structlog.get_logger(__name__)
 
@@ -70,5 +70,5 @@ class TelegramSender:
     async def _mark_unreachable(self, chat_id: int) -> None:
         try:
             await self._chats.reachable(chat_id, reachable=False)
-        except HouseUnavailable as error:
+        except DatabaseUnavailable as error:
             _log.warning("chat_not_marked", error=str(error))

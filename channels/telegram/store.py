@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from channels.telegram.port import BoardFace, Chat, KeptUpdate, ShownBoard
 from gateway.storage.coalescer import Coalescer, Overloaded
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.rows import document, recordset
 from gateway.storage.set_aside import SHOWN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
@@ -118,7 +118,7 @@ class PostgresTelegram:
         try:
             return await self._keeps.do((update_id, chat_id, sealed))
         except (Overloaded, SQLAlchemyError, OSError) as error:
-            raise HouseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__) from error
 
     async def _keep(self, updates: list[tuple[int, int | None, bytes]]) -> list[bool]:
         # The same update twice in a batch is new once.
@@ -237,7 +237,7 @@ class PostgresTelegram:
             async with self._auto.connect() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
-            raise HouseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__) from error
 
 
 def _line(row: Row[Any]) -> VoteLine:

@@ -22,7 +22,7 @@ from channels.telegram.callbacks import (
 from channels.telegram.texts import amount, cut, name, plain, say, status, votes
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.rules import price_of
-from leaderboard.ranking import Standing
+from leaderboard.ranking import Ranking
 from payments.collection.order_views import ReceiptView, VoteLine
 
 PEOPLE_A_PAGE: Final = 8
@@ -83,7 +83,7 @@ def home(language: str, contest: Contest, now: datetime) -> View:
     """The first view of a contest."""
     lines = [say(language, "home.title", contest=contest.name, price=amount(contest.price))]
     if contest.open_at(now):
-        example = contest.standing[0].code if contest.standing else "07"
+        example = contest.eligible[0].code if contest.eligible else "07"
         lines.append(say(language, "home.open", code=example))
     else:
         lines.append(say(language, "home.not_open" if now < contest.opens_at else "home.closed"))
@@ -105,7 +105,7 @@ def home(language: str, contest: Contest, now: datetime) -> View:
 
 def people(language: str, contest: Contest, page: int) -> View:
     """A page of candidates; the last one for a page too far."""
-    everybody = contest.standing
+    everybody = contest.eligible
     pages = max(1, -(-len(everybody) // PEOPLE_A_PAGE))
     page = min(page, pages - 1)
     shown = everybody[page * PEOPLE_A_PAGE : (page + 1) * PEOPLE_A_PAGE]
@@ -130,9 +130,9 @@ def _names(contest: Contest, shown: Sequence[Candidate]) -> Rows:
     return tuple((Button(f"{c.code} {name(c.name)}", OpenCard(contest=word, code=c.code).pack()),) for c in shown)
 
 
-def card(language: str, contest: Contest, candidate: Candidate, standing: Standing, link: str = "") -> View:
+def card(language: str, contest: Contest, candidate: Candidate, ranking: Ranking, link: str = "") -> View:
     """One candidate with the numbers of votes to choose from. `link`: where friends find this card."""
-    place = next((entry for entry in standing.entries if entry.code == candidate.code), None)
+    place = next((entry for entry in ranking.entries if entry.code == candidate.code), None)
     text = say(
         language,
         "card.text",
@@ -169,17 +169,17 @@ def offered_packs(contest: Contest) -> tuple[int, ...]:
     return tuple(pack for pack in (contest.packs or PACKS) if pack <= contest.quantity_max)
 
 
-def board(language: str, contest: Contest, standing: Standing, *, live: bool, private: bool = True) -> View:
+def board(language: str, contest: Contest, ranking: Ranking, *, live: bool, private: bool = True) -> View:
     """The ranking. `live`: it keeps itself up to date; `private`: whoever reads it can vote here."""
     lines = [say(language, "board.title", contest=contest.name), ""]
-    for entry in standing.entries[:BOARD_LINES]:
+    for entry in ranking.entries[:BOARD_LINES]:
         counted = f"{entry.votes:,}".replace(",", " ")
         lines.append(
             say(language, "board.line", rank=entry.rank, code=entry.code, name=name(entry.name), votes=counted)
         )
-    if (hidden := len(standing.entries) - BOARD_LINES) > 0:
+    if (hidden := len(ranking.entries) - BOARD_LINES) > 0:
         lines.append(say(language, "board.more", count=hidden))
-    lines += ["", say(language, "board.total", votes=votes(language, standing.total_votes))]
+    lines += ["", say(language, "board.total", votes=votes(language, ranking.total_votes))]
     lines.append(say(language, "board.live" if live else "board.paused"))
     word = tag(contest)
     refresh = Button(plain(language, "button.refresh"), OpenBoard(contest=word, here=True).pack())
@@ -247,7 +247,7 @@ def rules(language: str, contest: Contest) -> View:
 
 def help_text(language: str, contest: Contest | None) -> View:
     """What the bot can do."""
-    example = contest.standing[0].code if contest and contest.standing else "07"
+    example = contest.eligible[0].code if contest and contest.eligible else "07"
     lines = [say(language, "help.text", code=example)]
     if contest and contest.contact:
         lines.append(say(language, "help.contact", contact=contest.contact))

@@ -21,7 +21,7 @@ from channels.telegram.flood import TooLong, Urgency, urgency
 from channels.telegram.keyboards import inline
 from channels.telegram.port import WatchedOrders
 from channels.telegram.views import View
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView
 
@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The message of an order. `mark`: the house's word for the state that it shows."""
+    """The message of an order. `mark`: the service's word for the state that it shows."""
 
     chat_id: int
     message_id: int
@@ -60,8 +60,8 @@ class Watcher:
 
     def view(self, language: str, order: OrderView) -> View:
         """The order as its message shows it."""
-        contest = self._desk.house.contest(order.contest_slug)
-        return order_views.order(language, order, contest, self._desk.public_url, self._desk.house.rails)
+        contest = self._desk.service.contest(order.contest_slug)
+        return order_views.order(language, order, contest, self._desk.public_url, self._desk.service.rails)
 
     async def follow(self, order: OrderView, view: View, followed: Followed) -> None:
         """Keep this message, which shows `view`, up to date from now on."""
@@ -82,7 +82,7 @@ class Watcher:
             try:
                 await self.look()
                 away = False
-            except HouseUnavailable as error:
+            except DatabaseUnavailable as error:
                 if not away:
                     _log.warning("watcher_without_house", error=str(error), orders=len(self._followed))
                 away = True
@@ -96,7 +96,7 @@ class Watcher:
         asked = {vote: held.mark for vote, held in self._followed.items() if vote not in self._editing}
         if not asked:
             return
-        changed = await self._desk.house.changed_orders(asked)
+        changed = await self._desk.service.changed_orders(asked)
         for vote_id, (mark, order) in changed.items():
             task = asyncio.create_task(self._show(vote_id, mark, order))
             self._editing[vote_id] = task
@@ -140,7 +140,7 @@ class Watcher:
         return True
 
     async def _forget_old(self) -> None:
-        before = self._desk.house.now() - FOLLOW
+        before = self._desk.service.now() - FOLLOW
         for vote_id in [vote for vote, held in self._followed.items() if held.since < before]:
             await self._drop(vote_id)
 

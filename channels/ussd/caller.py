@@ -1,4 +1,4 @@
-"""Who calls which code, and what the menu sees of the house for them."""
+"""Who calls which code, and what the menu sees of the service for them."""
 
 from dataclasses import field, replace
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Final
 import orjson
 
 from channels.ussd.menu import MenuView, Node, Session, Turn, start
-from channels.voting_service import House
+from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
 from gateway.contests.service_codes import nearest, open_among
 from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
@@ -19,20 +19,20 @@ RESUME_SECONDS: Final = 600
 NO_MARK: Final = b""
 
 
-def contests_behind(house: House, service_code: str, msisdn: str) -> tuple[tuple[Contest, ...], str]:
+def contests_behind(service: VotingService, service_code: str, msisdn: str) -> tuple[tuple[Contest, ...], str]:
     """The contests of a code, and what was dialled behind it: the longest registered code wins. Where the
     aggregator names no code, the only contest of the dialling number's country, or the only one that sells."""
-    whole = house.contests_by_service_code(service_code)
+    whole = service.contests_by_service_code(service_code)
     if whole:
         return whole, ""
     dialled = service_code.strip().strip("#").lstrip("*")
     if not dialled:
-        near = tuple(c for c in house.contests() if isinstance(read_msisdn(msisdn, c.country, vouched=True), Msisdn))
-        selling = open_among(near, house.now()) if len(near) > 1 else near
+        near = tuple(c for c in service.contests() if isinstance(read_msisdn(msisdn, c.country, vouched=True), Msisdn))
+        selling = open_among(near, service.now()) if len(near) > 1 else near
         return (selling, "") if len(selling) == 1 else ((), "")
     pieces = dialled.split("*")
     for length in range(len(pieces), 0, -1):
-        sharing = house.contests_by_service_code(f"*{'*'.join(pieces[:length])}#")
+        sharing = service.contests_by_service_code(f"*{'*'.join(pieces[:length])}#")
         if sharing:
             return sharing, "*".join(pieces[length:])
     return (), ""
@@ -51,7 +51,7 @@ class Caller:
     """One request's caller. `sharing`: the contests behind the dialled code, never empty; `language`: the one
     that this number chose, empty where it never did or nobody knows."""
 
-    house: House
+    service: VotingService
     sharing: tuple[Contest, ...]
     dialler: Msisdn
     network: str | None
@@ -76,11 +76,11 @@ class Caller:
         return None
 
     def _seen(self, contest: Contest) -> MenuView:
-        standing = self.house.standing(contest.slug)
-        rails, language = self.house.rails, self.language
+        ranking = self.service.ranking(contest.slug)
+        rails, language = self.service.rails, self.language
         return MenuView(
             contest,
-            standing,
+            ranking,
             self.dialler,
             self.network,
             self.now,
@@ -106,14 +106,14 @@ class Caller:
 
 
 def caller_of(
-    house: House, sharing: tuple[Contest, ...], msisdn: str, network: str | None, room: int
+    service: VotingService, sharing: tuple[Contest, ...], msisdn: str, network: str | None, room: int
 ) -> Caller | NumberFault:
     """Whoever calls; a fault where the number cannot take part."""
-    now = house.now()
+    now = service.now()
     dialler = read_msisdn(msisdn, spoken_of(sharing, now).country, vouched=True)
     if not isinstance(dialler, Msisdn):
         return dialler
-    return Caller(house, sharing, dialler, network, now, room)
+    return Caller(service, sharing, dialler, network, now, room)
 
 
 def mark_key(dialler: Msisdn) -> str:

@@ -33,11 +33,11 @@ from channels.ussd.fetching import ANSWER_SECONDS, fetched
 from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Shown, Step, place
 from channels.ussd.menu import Buy, MenuView, Node, Session, Turn, offered, refused
 from channels.ussd.playing import INPUTS_MAX, Played, continued, replayed, typed
-from channels.voting_service import House
+from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
 from gateway.http.logs import bind_vote
-from gateway.orders.rules import Channel, Refusal, Wish
-from gateway.storage.engine import HouseUnavailable
+from gateway.orders.rules import Channel, Refusal, VoteRequest
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import Msisdn, NumberFault
 
 __all__ = ["ANSWER_SECONDS", "INPUTS_MAX", "SESSION_SECONDS", "Dialogue", "order_key", "over", "typed"]
@@ -52,13 +52,13 @@ class Dialogue:
 
     def __init__(
         self,
-        house: House,
+        service: VotingService,
         sessions: SessionStore,
         aggregator: str,
         prompt_delay_seconds: int,
         room: int = screens.SEPTETS_MAX,
     ) -> None:
-        self._house = house
+        self._service = service
         self._sessions = sessions
         self._aggregator = aggregator
         self._prompt_delay_seconds = prompt_delay_seconds
@@ -94,21 +94,21 @@ class Dialogue:
             return held.shown
         if found.step is Step.LATE:
             late = replayed(found, caller, held.offer if held else None)
-            return _shown(await fetched(late.turn, caller.view(late.turn.session), self._house))
+            return _shown(await fetched(late.turn, caller.view(late.turn.session), self._service))
         return await self._further(turn, key, found, held, caller, marked(mark), now_ms)
 
     def _language_key(self, caller: Caller) -> str:
-        return language_key(self._house.number_key(caller.dialler))
+        return language_key(self._service.number_key(caller.dialler))
 
     def _call(self, service_code: str, turn: UssdTurn) -> tuple[Caller | Shown, str]:
         """Who calls, and what was dialled behind the code; a last screen where nobody may."""
-        sharing, tail = contests_behind(self._house, service_code, turn.msisdn)
+        sharing, tail = contests_behind(self._service, service_code, turn.msisdn)
         if not sharing:
             return over(say(DEFAULT_LANGUAGE, "refusal.unknown_contest")), tail
-        caller = caller_of(self._house, sharing, turn.msisdn, turn.network, self._room)
+        caller = caller_of(self._service, sharing, turn.msisdn, turn.network, self._room)
         if isinstance(caller, Caller):
             return caller, tail
-        contest = spoken_of(sharing, self._house.now())
+        contest = spoken_of(sharing, self._service.now())
         refusal = Refusal.FOREIGN_NUMBER if caller is NumberFault.FOREIGN else Refusal.BAD_NUMBER
         return over(refused(refusal, contest, contest.language)), tail
 
@@ -137,7 +137,7 @@ class Dialogue:
         if outcome.buy is not None:
             session_id = _session_of_order(turn, opened_ms)
             outcome, bought = await self._bought(outcome, outcome.buy, caller.view(played.before), session_id)
-        outcome = await fetched(outcome, caller.view(outcome.session), self._house)
+        outcome = await fetched(outcome, caller.view(outcome.session), self._service)
         shown = _shown(outcome)
         remembered = Remembered(
             found.tail,
@@ -164,7 +164,7 @@ class Dialogue:
         entries = [(key, remembered.packed(), SESSION_SECONDS)]
         if played.chosen and played.chosen != caller.language:
             entries.append((self._language_key(caller), played.chosen.encode(), LANGUAGE_SECONDS))
-            self._house.note_language(caller.dialler, played.chosen)
+            self._service.note_language(caller.dialler, played.chosen)
         mark, seconds = self._mark(before, remembered.session, played, caller, bought=bought)
         if mark is not None:
             entries.append((mark_key(caller.dialler), mark, seconds))
@@ -173,9 +173,9 @@ class Dialogue:
     def _mark(
         self, before: Session | None, session: Session | None, played: Played, caller: Caller, *, bought: bool
     ) -> tuple[bytes | None, int]:
-        """The mark to write, if it changes, and for how many seconds it holds. The house hears of it too."""
+        """The mark to write, if it changes, and for how many seconds it holds. The service hears of it too."""
         if bought:
-            self._house.note_ordered(caller.dialler, caller.view(played.before).contest.id)
+            self._service.note_ordered(caller.dialler, caller.view(played.before).contest.id)
             return NO_MARK, 1
         if session is None or (session.code is None and before is None):
             return None, 0
@@ -188,13 +188,13 @@ class Dialogue:
         if not same:
             contest = caller.view(session).contest
             votes = session.votes or None
-            self._house.note_reached(Reached(caller.dialler, contest.id, session.code, votes, session.language))
+            self._service.note_reached(Reached(caller.dialler, contest.id, session.code, votes, session.language))
         return mark_of(session), RESUME_SECONDS
 
     async def _bought(self, outcome: Turn, buy: Buy, view: MenuView, session_id: str) -> tuple[Turn, bool]:
         """The last screen of a confirmed order: what happens next, or why nothing was sold; and whether
         it was."""
-        wish = Wish(
+        vote_request = VoteRequest(
             channel=Channel.USSD,
             key=order_key(self._aggregator, view.dialler, session_id, view.contest, buy),
             contest=view.contest,
@@ -210,12 +210,12 @@ class Dialogue:
         )
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                placed = await self._house.place_order(wish)
+                placed = await self._service.place_order(vote_request)
         except TimeoutError:
             # It may still be written, and a repeated request would find it under the same key.
             _log.warning("order_too_slow")
             return Turn(screens.fitted(say(buy.language, "ussd.failed"), room=view.room), None), False
-        except HouseUnavailable as error:
+        except DatabaseUnavailable as error:
             _log.warning("order_not_placed", error=str(error))
             return Turn(refused(Refusal.TRY_AGAIN, view.contest, buy.language, room=view.room), None), False
         if isinstance(placed, Refusal):

@@ -15,7 +15,7 @@ from channels.session_store import SESSIONS
 from channels.ussd import screens
 from channels.ussd.aggregator import Malformed, Phase, UssdAggregator, UssdTurn
 from channels.ussd.dialogue import Dialogue
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from gateway.http.raw_exchange import RawRequest, RawResponse
 
 BODY_BYTES_MAX: Final = 8 * 1024
@@ -62,7 +62,7 @@ def _hop_handler(aggregator: UssdAggregator, secret: str | None, prompt_delay_se
         if dialogue is None:
             app = request.config_dict
             room = aggregator.screen_septets_max
-            dialogue = Dialogue(app[HOUSE], app[SESSIONS], aggregator.code, prompt_delay_seconds, room)
+            dialogue = Dialogue(app[VOTING_SERVICE], app[SESSIONS], aggregator.code, prompt_delay_seconds, room)
         turn: UssdTurn | None = None
         try:
             turn = await _turn(request, aggregator)

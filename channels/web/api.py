@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from channels.phrases import say
-from channels.voting_service import HOUSE, House
+from channels.voting_service import VOTING_SERVICE, VotingService
 from channels.web.models import (
     CandidateList,
     ContestCard,
@@ -25,7 +25,7 @@ from channels.web.models import (
 from channels.web.order_feed import ORDER_FEED, OrderFeed, keep_running
 from channels.web.payment_links import PAYMENT_LINKS, PaymentLinks
 from channels.web.views import safe_link
-from channels.web.wishes import (
+from channels.web.vote_requests import (
     CANDIDATE,
     FIELD_OF,
     language_of,
@@ -34,7 +34,7 @@ from channels.web.wishes import (
     read_vote_id,
     refusal_words,
     status_of,
-    wish_of,
+    vote_request_of,
 )
 from gateway.contests.contest import Contest
 from gateway.http.devices import DEVICES
@@ -78,14 +78,14 @@ class ContestPath(InputModel):
 class CandidateIndex:
     """Finds a candidate's contest by the candidate's id, among the contests as they are now."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, service: VotingService) -> None:
+        self._service = service
         self._contests: tuple[Contest, ...] = ()
         self._places: dict[UUID, tuple[Contest, str]] = {}
 
     def find(self, candidate_id: UUID) -> tuple[Contest, str] | None:
         """The contest and the candidate's code in it; None when nobody has this id."""
-        contests = self._house.contests()
+        contests = self._service.contests()
         if contests is not self._contests:
             self._contests = contests
             self._places = {c.id: (contest, c.code) for contest in contests for c in contest.candidates}
@@ -131,7 +131,7 @@ def _key_of(request: web.Request, caller: Orderer) -> str:
 def _choice(request: web.Request, body: VoteOrder) -> tuple[Contest, str]:
     """The contest and the code that an order names. Problem 404, 422."""
     if body.candidate_id is None:
-        contest = request.app[HOUSE].contest(body.contest or "")
+        contest = request.app[VOTING_SERVICE].contest(body.contest or "")
         if contest is None:
             raise refused(Refusal.UNKNOWN_CONTEST, language_of(request, DEFAULT_LANGUAGE), None)
         return contest, (body.candidate_code or "").strip()
@@ -174,11 +174,11 @@ async def initiate(request: web.Request, *, body: VoteOrder) -> Reply:
     if isinstance(payer, Refusal):
         raise refused(payer, language, contest, code)
     method = body.payment_method
-    wish = wish_of(Channel.API, key, contest, code, body.quantity, method, payer, language, caller)
-    placed = await request.app[HOUSE].place_order(wish)
+    vote_request = vote_request_of(Channel.API, key, contest, code, body.quantity, method, payer, language, caller)
+    placed = await request.app[VOTING_SERVICE].place_order(vote_request)
     if isinstance(placed, Refusal):
-        rails = request.app[HOUSE].rails
-        least = least_votes(contest, wish.method, rails)
+        rails = request.app[VOTING_SERVICE].rails
+        least = least_votes(contest, vote_request.method, rails)
         methods = rails.open_for(payer) if payer is not None else ()
         raise refused(placed, language, contest, code, least=least, payer=payer, methods=methods)
     bind_vote(placed.vote_id, placed.payment_reference)
@@ -189,7 +189,9 @@ async def initiate(request: web.Request, *, body: VoteOrder) -> Reply:
             "This key placed another order before. Nothing was changed.",
             kind="/problems/idempotency_conflict",
         )
-    by_page = wish.method is not None and request.app[HOUSE].rails.by_page(contest.country, wish.method)
+    by_page = vote_request.method is not None and request.app[VOTING_SERVICE].rails.by_page(
+        contest.country, vote_request.method
+    )
     link = await request.app[PAYMENT_LINKS].of(placed.vote_id) if by_page else None
     return Reply(201, _receipt_of(placed, safe_link(link)), {"Location": f"/api/votes/{placed.vote_id}"})
 
@@ -218,7 +220,7 @@ async def vote(request: web.Request, *, path: VotePath) -> Reply:
 async def _order_of(request: web.Request, typed: str) -> OrderView:
     """The order with this id. Problem 404."""
     vote_id = read_vote_id(typed)
-    order = None if vote_id is None else await request.app[HOUSE].order(vote_id)
+    order = None if vote_id is None else await request.app[VOTING_SERVICE].order(vote_id)
     if order is None:
         raise unknown(request, "vote")
     bind_vote(order.vote_id)
@@ -253,29 +255,29 @@ async def vote_events(request: web.Request) -> web.StreamResponse:
 @endpoint(returns={200: ContestList}, tag="contests")
 async def contests(request: web.Request) -> Reply:
     """List the contests."""
-    house = request.app[HOUSE]
-    now = house.now()
-    return Reply(200, ContestList(contests=[card_of(contest, now) for contest in house.contests()]), _FRESH)
+    service = request.app[VOTING_SERVICE]
+    now = service.now()
+    return Reply(200, ContestList(contests=[card_of(contest, now) for contest in service.contests()]), _FRESH)
 
 
 @endpoint(path=ContestPath, returns={200: ContestCard}, problems=(404,), tag="contests")
 async def contest(request: web.Request, *, path: ContestPath) -> Reply:
     """Tell about one contest."""
-    house = request.app[HOUSE]
-    found = house.contest(path.slug)
+    service = request.app[VOTING_SERVICE]
+    found = service.contest(path.slug)
     if found is None:
         raise unknown(request, "contest")
-    return Reply(200, card_of(found, house.now()), _FRESH)
+    return Reply(200, card_of(found, service.now()), _FRESH)
 
 
 @endpoint(path=ContestPath, returns={200: CandidateList}, problems=(404,), tag="contests")
 async def candidates(request: web.Request, *, path: ContestPath) -> Reply:
     """List who stands in a contest."""
-    found = request.app[HOUSE].contest(path.slug)
+    found = request.app[VOTING_SERVICE].contest(path.slug)
     if found is None:
         raise unknown(request, "contest")
-    standing = [candidate_of(candidate) for candidate in found.standing]
-    return Reply(200, CandidateList(contest=found.slug, candidates=standing), _FRESH)
+    ranking = [candidate_of(candidate) for candidate in found.eligible]
+    return Reply(200, CandidateList(contest=found.slug, candidates=ranking), _FRESH)
 
 
 def setup(
@@ -285,14 +287,14 @@ def setup(
     cap: StreamCap | None = None,
     links: PaymentLinks | None = None,
 ) -> None:
-    """Serve the vote API. The application needs HOUSE and mounted PAGES; it lets go of the limits when it ends.
+    """Serve the vote API. Needs VOTING_SERVICE and mounted PAGES; it lets go of the limits when it ends.
     `feed`: what tells those who wait; by default one that asks once a second. `cap`: counts the streams
     of each address; `links`: waits for operators' pages."""
     app[LIMITS] = limits
     app[STREAM_CAP] = cap or StreamCap()
-    keep_running(app, feed or OrderFeed(app[HOUSE]))
-    app[CANDIDATES] = CandidateIndex(app[HOUSE])
-    app[PAYMENT_LINKS] = links or PaymentLinks(app[HOUSE])
+    keep_running(app, feed or OrderFeed(app[VOTING_SERVICE]))
+    app[CANDIDATES] = CandidateIndex(app[VOTING_SERVICE])
+    app[PAYMENT_LINKS] = links or PaymentLinks(app[VOTING_SERVICE])
     app.on_cleanup.extend((limits.close, app[PAYMENT_LINKS].close))
     app.router.add_post("/api/votes/initiate", initiate)
     app.router.add_get("/api/votes/{voteId:[0-9A-Fa-f-]{36}}", vote)

@@ -8,10 +8,10 @@ from functools import partial
 
 from aiohttp import web
 
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from channels.web import own_orders
 from channels.web.showing import language_in, message, show_order
-from channels.web.wishes import read_vote_id
+from channels.web.vote_requests import read_vote_id
 from gateway.http.pages import PAGES, render
 from gateway.http.problems import Problem
 from gateway.http.rate_limits import RateLimits
@@ -28,7 +28,7 @@ class DebitedPages:
 
     async def which(self, request: web.Request) -> web.Response:
         """The orders of this browser in a contest, and where else to ask. 404."""
-        contest = request.app[HOUSE].contest(request.match_info["slug"])
+        contest = request.app[VOTING_SERVICE].contest(request.match_info["slug"])
         if contest is None:
             return message(request, 404, "no_candidate")
         orders = await own_orders.kept(request, contest)
@@ -39,9 +39,9 @@ class DebitedPages:
         order = await self._order(request)
         if isinstance(order, web.Response):
             return order
-        house, language = request.app[HOUSE], _language(request, order)
-        found = await house.rescue(OfOrder(order.vote_id), language)
-        now = await house.order(order.vote_id) or order
+        service, language = request.app[VOTING_SERVICE], _language(request, order)
+        found = await service.rescue(OfOrder(order.vote_id), language)
+        now = await service.order(order.vote_id) or order
         told = _words(partial(request.app[PAGES].say, language), found, order)
         return show_order(request, now, told=told, disputable=found.outcome in DISPUTABLE)
 
@@ -51,7 +51,7 @@ class DebitedPages:
         if isinstance(order, web.Response):
             return order
         language = _language(request, order)
-        number = await request.app[HOUSE].open_ticket(OfOrder(order.vote_id), language)
+        number = await request.app[VOTING_SERVICE].open_ticket(OfOrder(order.vote_id), language)
         say = partial(request.app[PAGES].say, language)
         return show_order(request, order, told=say("debited.noted") if number is None else _ticket(say, number))
 
@@ -66,12 +66,12 @@ class DebitedPages:
         except Problem as fault:
             return message(request, fault.status, "too_many", None, fault.headers)
         vote_id = read_vote_id(request.match_info["vote_id"])
-        order = None if vote_id is None else await request.app[HOUSE].order(vote_id)
+        order = None if vote_id is None else await request.app[VOTING_SERVICE].order(vote_id)
         return message(request, 404, "no_vote") if order is None else order
 
 
 def _language(request: web.Request, order: OrderView) -> str:
-    contest = request.app[HOUSE].contest(order.contest_slug)
+    contest = request.app[VOTING_SERVICE].contest(order.contest_slug)
     return request.app[PAGES].language_of(request, language_in(contest))
 
 
@@ -85,7 +85,7 @@ def _ticket(say: "partial[str]", number: str) -> str:
 
 
 def setup(app: web.Application, limits: RateLimits) -> None:
-    """Serve the pages. The application needs HOUSE and mounted PAGES."""
+    """Serve the pages. The application needs VOTING_SERVICE and mounted PAGES."""
     handlers = DebitedPages(limits)
     app.router.add_get("/c/{slug}/debited", handlers.which)
     for word, handler in (("debited", handlers.ask), ("ticket", handlers.ticket)):

@@ -1,4 +1,4 @@
-"""The vote form as it is sent: read, judged, and turned into a wish."""
+"""The vote form as it is sent: read, judged, and turned into a vote request."""
 
 import re
 import secrets
@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import hdrs, web
 
-from channels.web.wishes import read_payer_for, wish_of
+from channels.web.vote_requests import read_payer_for, vote_request_of
 from gateway.contests.contest import Candidate, Contest
 from gateway.http.app_keys import PUBLIC_URL
 from gateway.orders.prompting import Orderer
-from gateway.orders.rules import Channel, Refusal, Wish, check_quantity
+from gateway.orders.rules import Channel, Refusal, VoteRequest, check_quantity
 from gateway.orders.wallet import PaymentMethod
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
@@ -102,7 +102,9 @@ def read_method(word: str) -> PaymentMethod | Refusal | None:
     return _METHODS.get(word, Refusal.METHOD_UNAVAILABLE)
 
 
-def read_wish(form: Form, contest: Contest, candidate: Candidate, language: str, orderer: Orderer) -> Wish | Refusal:
+def read_vote_request(
+    form: Form, contest: Contest, candidate: Candidate, language: str, orderer: Orderer
+) -> VoteRequest | Refusal:
     """What the form asks for, or the first thing in it that cannot be."""
     quantity = read_quantity(form.votes, contest)
     if isinstance(quantity, Refusal):
@@ -115,7 +117,7 @@ def read_wish(form: Form, contest: Contest, candidate: Candidate, language: str,
     payer = read_payer_for(typed, method, contest)
     if isinstance(payer, Refusal):
         return payer
-    return wish_of(Channel.WEB, form.nonce, contest, candidate.code, quantity, method, payer, language, orderer)
+    return vote_request_of(Channel.WEB, form.nonce, contest, candidate.code, quantity, method, payer, language, orderer)
 
 
 def from_elsewhere(request: web.Request) -> bool:

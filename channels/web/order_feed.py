@@ -17,9 +17,9 @@ import structlog
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
-from channels.voting_service import House
+from channels.voting_service import VotingService
 from channels.web.models import state_of
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView
 
@@ -63,7 +63,7 @@ def frame_of(order: OrderView) -> Frame:
 
 
 class Followed:
-    """An order that somebody follows. `mark`: the house's word for its state; empty before the first."""
+    """An order that somebody follows. `mark`: the service's word for its state; empty before the first."""
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
@@ -90,10 +90,10 @@ class Followed:
 class OrderFeed:
     """Every order that is followed in this process, and the one loop that asks about them."""
 
-    def __init__(self, house: House, settings: FeedSettings | None = None) -> None:
+    def __init__(self, service: VotingService, settings: FeedSettings | None = None) -> None:
         self.settings = settings or FeedSettings()
         self.streams = 0
-        self._house = house
+        self._service = service
         self._followed: dict[UUID, Followed] = {}
         self._somebody = asyncio.Event()
         self._closing = False
@@ -181,7 +181,7 @@ class OrderFeed:
             try:
                 await self._look()
                 away = False
-            except HouseUnavailable as error:
+            except DatabaseUnavailable as error:
                 if not away:  # told once: the streams stay open and the next round may succeed
                     _log.warning("order_feed_without_house", error=str(error), orders=len(self._followed))
                 away = True
@@ -193,7 +193,7 @@ class OrderFeed:
         open_orders = {vote: held.mark for vote, held in self._followed.items() if not held.frame.final}
         if not open_orders:
             return
-        changed = await self._house.changed_orders(open_orders)
+        changed = await self._service.changed_orders(open_orders)
         for vote_id, (mark, order) in changed.items():
             if (followed := self._followed.get(vote_id)) is not None:
                 followed.mark = mark

@@ -10,11 +10,11 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 
-from channels.voting_service import HOUSE
-from channels.web.wishes import read_vote_id
+from channels.voting_service import VOTING_SERVICE
+from channels.web.vote_requests import read_vote_id
 from gateway.contests.contest import Contest
-from gateway.orders.rules import Wish
-from gateway.storage.engine import HouseUnavailable
+from gateway.orders.rules import VoteRequest
+from gateway.storage.engine import DatabaseUnavailable
 from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView
 
@@ -46,12 +46,12 @@ def keep(request: web.Request, response: web.StreamResponse, vote_id: UUID) -> N
 
 
 async def kept(request: web.Request, contest: Contest) -> list[OrderView]:
-    """The orders of this browser in a contest, newest first. None while the house does not answer: the page
+    """The orders of this browser in a contest, newest first. None while the service does not answer: the page
     stands without them."""
-    house = request.app[HOUSE]
+    service = request.app[VOTING_SERVICE]
     try:
-        found = [await house.order(vote_id) for vote_id in ids_in(request.cookies.get(COOKIE, ""))]
-    except HouseUnavailable as error:
+        found = [await service.order(vote_id) for vote_id in ids_in(request.cookies.get(COOKIE, ""))]
+    except DatabaseUnavailable as error:
         _log.warning("own_orders_not_read", error=str(error))
         return []
     return [order for order in found if order is not None and order.contest_slug == contest.slug]
@@ -62,19 +62,19 @@ def waiting(orders: list[OrderView]) -> OrderView | None:
     return next((order for order in orders if order.status is PublicStatus.PENDING), None)
 
 
-async def like_one_waiting(request: web.Request, wish: Wish) -> OrderView | None:
+async def like_one_waiting(request: web.Request, vote_request: VoteRequest) -> OrderView | None:
     """An order of this browser that waits and is just what is wished for now."""
     if not request.cookies.get(COOKIE):
         return None
-    return next((order for order in await kept(request, wish.contest) if is_like(order, wish)), None)
+    return next((order for order in await kept(request, vote_request.contest) if is_like(order, vote_request)), None)
 
 
-def is_like(order: OrderView, wish: Wish) -> bool:
-    """Whether an order waits for the payment of just this wish."""
+def is_like(order: OrderView, vote_request: VoteRequest) -> bool:
+    """Whether an order waits for the payment of just this vote request."""
     return (
         order.status is PublicStatus.PENDING
-        and order.contest_slug == wish.contest.slug
-        and (order.candidate_code, order.quantity) == (wish.candidate_code, wish.quantity)
-        and order.payer_masked == (wish.payer.masked() if wish.payer else "")
-        and wish.method in (None, order.method)
+        and order.contest_slug == vote_request.contest.slug
+        and (order.candidate_code, order.quantity) == (vote_request.candidate_code, vote_request.quantity)
+        and order.payer_masked == (vote_request.payer.masked() if vote_request.payer else "")
+        and vote_request.method in (None, order.method)
     )

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from pydantic import Field
 
 from channels.adjusted import why_taken_back
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from channels.web import debited, own_orders, share
 from channels.web.forms import (
     FORM_TYPE,
@@ -23,13 +23,13 @@ from channels.web.forms import (
     fresh_nonce,
     from_elsewhere,
     read_form,
-    read_wish,
+    read_vote_request,
     with_quantity,
 )
 from channels.web.models import Verified, verified
 from channels.web.showing import NO_REFERRER, language_in, message, no_candidate, shared, show_order
 from channels.web.views import form_values
-from channels.web.wishes import is_mistyped, orderer_of, read_vote_id, refusal_words, status_of
+from channels.web.vote_requests import is_mistyped, orderer_of, read_vote_id, refusal_words, status_of
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.photos import photo_of
 from gateway.contests.sharing import page_path
@@ -65,7 +65,7 @@ class VoterPages:
     def contest_form(self, contest: Contest, language: str, pages: Pages) -> Markup:
         """The form on a contest's page. The page is sent to many, so its form has no nonce: the
         script makes one, and without script the voter sees everything once more before it is sent."""
-        if not contest.standing:
+        if not contest.eligible:
             return Markup("")
         methods = self._methods(contest.country)
         values = form_values(contest, None, first_form(contest), methods, language)
@@ -86,8 +86,8 @@ class VoterPages:
 
     async def order(self, request: web.Request) -> web.Response:
         """Sell what the form asks for: 303 to the order, or the form again with what is wrong."""
-        house, code = request.app[HOUSE], request.match_info.get("code")
-        contest = house.contest(request.match_info["slug"])
+        service, code = request.app[VOTING_SERVICE], request.match_info.get("code")
+        contest = service.contest(request.match_info["slug"])
         if contest is None or (code is not None and contest.candidate(code) is None):
             return no_candidate(request)
         if from_elsewhere(request):
@@ -109,17 +109,17 @@ class VoterPages:
         language = request.app[PAGES].language_of(request, contest.language)
         devices = request.app[DEVICES]
         device = devices.read(request) or devices.fresh()
-        wish = read_wish(form, contest, candidate, language, orderer_of(request, device))
-        if isinstance(wish, Refusal):
-            return self._show_candidate(request, contest, candidate, _ready(form), refusal=wish)
-        if not form.again and (same := await own_orders.like_one_waiting(request, wish)):
+        vote_request = read_vote_request(form, contest, candidate, language, orderer_of(request, device))
+        if isinstance(vote_request, Refusal):
+            return self._show_candidate(request, contest, candidate, _ready(form), refusal=vote_request)
+        if not form.again and (same := await own_orders.like_one_waiting(request, vote_request)):
             # Who left the page and came back, and sends the same once more, has ordered already.
             raise web.HTTPSeeOther(f"/votes/{same.vote_id}")
         if not form.nonce:
             return self._show_candidate(request, contest, candidate, _ready(form), check=True)
-        placed = await request.app[HOUSE].place_order(wish)
+        placed = await request.app[VOTING_SERVICE].place_order(vote_request)
         if isinstance(placed, Refusal):
-            least = least_votes(contest, wish.method, request.app[HOUSE].rails)
+            least = least_votes(contest, vote_request.method, request.app[VOTING_SERVICE].rails)
             return self._show_candidate(request, contest, candidate, form, refusal=placed, least=least)
         bind_vote(placed.vote_id, placed.payment_reference)
         address = f"/votes/{placed.vote_id}"
@@ -133,8 +133,8 @@ class VoterPages:
 
     async def state(self, request: web.Request) -> web.Response:
         """An order as it stands now. 404."""
-        house, vote_id = request.app[HOUSE], read_vote_id(request.match_info["vote_id"])
-        order = None if vote_id is None else await house.order(vote_id)
+        service, vote_id = request.app[VOTING_SERVICE], read_vote_id(request.match_info["vote_id"])
+        order = None if vote_id is None else await service.order(vote_id)
         if order is None:
             return message(request, 404, "no_vote")
         return show_order(request, order)
@@ -155,7 +155,7 @@ class VoterPages:
         code = read_receipt(request.match_info["receipt"])
         if code is None:
             return _no_receipt(request, "malformed_receipt", as_json)
-        found = await request.app[HOUSE].receipt(code)
+        found = await request.app[VOTING_SERVICE].receipt(code)
         if found is None:
             return _no_receipt(request, "unknown_receipt", as_json)
         if as_json:
@@ -165,7 +165,7 @@ class VoterPages:
         response = render(
             request,
             "receipt.html",
-            default_language=language_in(request.app[HOUSE].contest(found.contest_slug)),
+            default_language=language_in(request.app[VOTING_SERVICE].contest(found.contest_slug)),
             proof=found,
             why=why_taken_back,
         )
@@ -188,9 +188,9 @@ class VoterPages:
         """The candidate's page. `refusal`, `least`: what was wrong with the form; `earlier`: the address of the
         other order that this form has placed before; `check`: ask to look at it and send it again;
         `waiting`: an order of this reader that waits for its payment."""
-        house, language = request.app[HOUSE], request.app[PAGES].language_of(request, contest.language)
-        place = next((e for e in house.standing(contest.slug).entries if e.code == candidate.code), None)
-        window, photo = check_window(contest, house.now()), photo_of(candidate)
+        service, language = request.app[VOTING_SERVICE], request.app[PAGES].language_of(request, contest.language)
+        place = next((e for e in service.ranking(contest.slug).entries if e.code == candidate.code), None)
+        window, photo = check_window(contest, service.now()), photo_of(candidate)
         return render(
             request,
             "candidate.html",
@@ -229,7 +229,7 @@ def _no_receipt(request: web.Request, kind: str, as_json: bool) -> web.Response:
 
 
 def setup(app: web.Application, pages: Pages, limits: RateLimits, methods: Methods) -> None:
-    """Serve the voters' pages. The application needs HOUSE and mounted `pages`. `methods`: the ways to
+    """Serve the voters' pages. The application needs VOTING_SERVICE and mounted `pages`. `methods`: the ways to
     pay that are taken in a country now."""
     pages.add_phrases("channels.web.phrases")
     pages.add_static("channels.web")

@@ -11,8 +11,8 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 
-from channels.voting_service import House
-from gateway.storage.engine import HouseUnavailable
+from channels.voting_service import VotingService
+from gateway.storage.engine import DatabaseUnavailable
 
 WAIT_SECONDS: Final = 1.0
 TICK_SECONDS: Final = 0.1
@@ -23,8 +23,8 @@ _log = structlog.get_logger(__name__)
 class PaymentLinks:
     """The links that this process waits for. Seconds: `wait` for each at most, `tick` between two questions."""
 
-    def __init__(self, house: House, *, wait: float = WAIT_SECONDS, tick: float = TICK_SECONDS) -> None:
-        self._house = house
+    def __init__(self, service: VotingService, *, wait: float = WAIT_SECONDS, tick: float = TICK_SECONDS) -> None:
+        self._service = service
         self._wait = wait
         self._tick = tick
         self._waiting: dict[UUID, asyncio.Future[str]] = {}
@@ -49,8 +49,8 @@ class PaymentLinks:
         while self._waiting:
             await asyncio.sleep(self._tick)
             try:
-                links = await self._house.payment_links(list(self._waiting))
-            except HouseUnavailable as error:  # the orders are placed: their pages come without a link
+                links = await self._service.payment_links(list(self._waiting))
+            except DatabaseUnavailable as error:  # the orders are placed: their pages come without a link
                 _log.warning("payment_links_not_read", error=str(error), orders=len(self._waiting))
                 continue
             for vote_id, link in links.items():

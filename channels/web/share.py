@@ -12,7 +12,7 @@ import segno
 from aiohttp import hdrs, web
 from markupsafe import Markup
 
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from channels.web.card import CardText, draw_card
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.sharing import page_path, star_code
@@ -102,7 +102,7 @@ class SharedPictures:
 
 def find(request: web.Request) -> tuple[Contest, Candidate | None] | None:
     """The contest of an address, and the candidate where it names one; None for who is not there."""
-    contest = request.app[HOUSE].contest(request.match_info["slug"])
+    contest = request.app[VOTING_SERVICE].contest(request.match_info["slug"])
     if contest is None:
         return None
     code = request.match_info.get("code")
@@ -122,7 +122,7 @@ def _file(request: web.Request, tag: str, body: bytes, kind: str, cache: str) ->
 
 
 def setup(app: web.Application) -> None:
-    """Serve the pictures. The application needs HOUSE and mounted PAGES."""
+    """Serve the pictures. The application needs VOTING_SERVICE and mounted PAGES."""
     pictures = SharedPictures()
     for page in ("/c/{slug}", "/c/{slug}/{code:[0-9]{2,6}}"):
         app.router.add_get(f"{page}/card.png", pictures.card)

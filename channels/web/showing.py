@@ -6,9 +6,9 @@ from typing import Final
 
 from aiohttp import web
 
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from channels.web.views import order_values
-from channels.web.wishes import is_mistyped
+from channels.web.vote_requests import is_mistyped
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.sharing import Share, share_of
 from gateway.http.app_keys import PUBLIC_URL
@@ -35,9 +35,9 @@ def show_order(
     request: web.Request, order: OrderView, *, told: str | None = None, disputable: bool = False
 ) -> web.Response:
     """The page of an order. `told`: what its reader asked about it; `disputable`: a person is offered."""
-    house = request.app[HOUSE]
+    service = request.app[VOTING_SERVICE]
     bind_vote(order.vote_id)
-    contest = house.contest(order.contest_slug)
+    contest = service.contest(order.contest_slug)
     candidate = None if contest is None else contest.candidate(order.candidate_code)
     language = request.app[PAGES].language_of(request, language_in(contest))
     response = render(
@@ -47,7 +47,7 @@ def show_order(
         share=None if contest is None or candidate is None else shared(request, contest, candidate, language),
         told=told,
         disputable=disputable,
-        **order_values(order, contest, house.now(), house.rails),
+        **order_values(order, contest, service.now(), service.rails),
     )
     response.headers["Referrer-Policy"] = NO_REFERRER
     return response
@@ -75,6 +75,6 @@ def message(
 
 def no_candidate(request: web.Request) -> web.Response:
     """404: the address names nobody, or has a slip in its code."""
-    contest, code = request.app[HOUSE].contest(request.match_info["slug"]), request.match_info.get("code", "")
+    contest, code = request.app[VOTING_SERVICE].contest(request.match_info["slug"]), request.match_info.get("code", "")
     mistyped = contest is not None and is_mistyped(contest, code)
     return message(request, 404, "mistyped" if mistyped else "no_candidate", contest if mistyped else None)

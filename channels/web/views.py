@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from channels.phrases import say
 from channels.web.forms import Form, read_quantity
-from channels.web.wishes import FIELD_OF, read_payer, refusal_words
+from channels.web.vote_requests import FIELD_OF, read_payer, refusal_words
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.routing import Rails
 from gateway.orders.rules import Refusal
@@ -57,7 +57,7 @@ def form_values(
         "packs": [(str(pack), pack, contest.price.times(pack)) for pack in contest.packs],
         "total": _total(contest, form),
         # A list of so many is no choice: the code is typed, and found by the page's search.
-        "many": len(contest.standing) > LISTED_MAX,
+        "many": len(contest.eligible) > LISTED_MAX,
         "exponent": EXPONENTS[contest.currency],
         "number_example": example_number(contest.country),
         "unit": SHORT_UNITS.get(contest.currency, contest.currency),

@@ -18,7 +18,7 @@ async def proven(email: str) -> str:
     from admin.access.port import Client
     from admin.access.sign_in import Attempt, SignInRefused
     from gateway.runtime.staff_desk import open_sign_in
-    from gateway.storage.engine import HouseUnavailable
+    from gateway.storage.engine import DatabaseUnavailable
 
     name = named(email)
     async with open_sign_in(running_settings()) as sign_in:
@@ -26,7 +26,7 @@ async def proven(email: str) -> str:
         code = _secret(CODE, "Code of the second factor") if await sign_in.wants_code(name) else ""
         try:
             found = await sign_in.identify(Attempt(name, password, code, Client("", "command line")))
-        except HouseUnavailable:
+        except DatabaseUnavailable:
             raise ActRefused(Why.NO_PERSON, "too many sign in at once: try again in a minute") from None
     if not isinstance(found, SignInRefused):
         return found.email

@@ -1,4 +1,4 @@
-"""`spotlight up`: the whole house as one foreground program."""
+"""`spotlight up`: the whole service as one foreground program."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ _MARK: Final = "SPOTLIGHT_SUPERVISED_IN"
 
 
 class UpError(Exception):
-    """The house cannot be brought up; the text is one sentence for the operator."""
+    """The service cannot be brought up; the text is one sentence for the operator."""
 
 
 def require_sandbox() -> None:
@@ -109,7 +109,7 @@ def own_command(name: str) -> Sequence[str]:
     return sys.executable, "-m", "gateway.cli.main", name
 
 
-class House:
+class VotingService:
     """Engines and programs of one installation, from the first start to the last end."""
 
     def __init__(
@@ -305,7 +305,7 @@ def up(command: Callable[[str], Sequence[str]] = own_command) -> int:
             say(f"ended {left} processes that a killed `spotlight up` had left behind")
         check_port(place.host, place.port, "PORT")
         check_port(place.host, place.sandbox_port, "SPOTLIGHT_SANDBOX_PORT")
-        house = House(place, inherited, command)
-        os.environ.update(house.environment)
+        service = VotingService(place, inherited, command)
+        os.environ.update(service.environment)
         load_settings()
-        return asyncio.run(house.run())
+        return asyncio.run(service.run())

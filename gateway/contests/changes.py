@@ -65,14 +65,14 @@ def plan(held: Contest | None, wanted: Contest, entries: Sequence[Entry]) -> Pla
     """The way from a contest as it is (None: not yet) to a document. `wanted`: without candidates; its id
     counts only where there is none yet. Raises ChangeRefused and changes nothing."""
     base = wanted if held is None else replace(wanted, id=held.id, version=held.version, _by_code={})
-    standing = () if held is None else held.candidates
+    ranking = () if held is None else held.candidates
     faults = [] if held is None else [*_moved(held, base)]
-    resolved = _Resolver(base, standing)
+    resolved = _Resolver(base, ranking)
     for entry in entries:
         resolved.take(entry)
     faults += resolved.faults
     if base.check_digits:
-        lacking = [c.code for c in standing if form_fault(c.code, check_digits=True)]
+        lacking = [c.code for c in ranking if form_fault(c.code, check_digits=True)]
         if lacking and held is not None and not held.check_digits:
             faults.append(f"check digits cannot begin now: {', '.join(lacking[:3])} was given without one")
     if faults:
@@ -116,10 +116,10 @@ def _shown(value: object) -> str:
 class _Resolver:
     """Finds for each entry whom it means."""
 
-    def __init__(self, contest: Contest, standing: Sequence[Candidate]) -> None:
+    def __init__(self, contest: Contest, ranking: Sequence[Candidate]) -> None:
         self._contest = contest
-        self._by_id = {c.id: c for c in standing}
-        self.people = {c.code: c for c in standing}
+        self._by_id = {c.id: c for c in ranking}
+        self.people = {c.code: c for c in ranking}
         self.named: set[str] = set()
         self.faults: list[str] = []
         self.changes: list[Change] = []

@@ -25,7 +25,7 @@ class CandidateStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody who stands. `code` has two or more digits, unique in the contest for ever, never
+    """Somebody who can be voted for. `code` has two or more digits, unique in the contest for ever, never
     `00…`. `photo_url`: an https address, or None."""
 
     id: UUID
@@ -35,7 +35,7 @@ class Candidate:
     photo_url: str | None = None
 
     @property
-    def standing(self) -> bool:
+    def eligible(self) -> bool:
         """Whether votes for this candidate may be sold."""
         return self.status is CandidateStatus.APPROVED
 
@@ -102,13 +102,13 @@ class Contest:
         return self.rules.get(language) or self.rules.get(self.language) or ""
 
     def candidate(self, code: str) -> Candidate | None:
-        """The candidate with this code, standing or not; None when there never was one."""
+        """The candidate with this code, eligible or not; None when there never was one."""
         return self._by_code.get(code)
 
     @property
-    def standing(self) -> tuple[Candidate, ...]:
+    def eligible(self) -> tuple[Candidate, ...]:
         """Candidates that can be voted for, in order of their codes."""
-        return tuple(c for c in self.candidates if c.standing)
+        return tuple(c for c in self.candidates if c.eligible)
 
     def open_at(self, now: datetime) -> bool:
         """Whether votes are sold at this instant."""

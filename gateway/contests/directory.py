@@ -101,9 +101,9 @@ class ContestDirectory:
 async def read_contests(connection: AsyncConnection) -> tuple[Contest, ...]:
     """Every contest with its candidates, by slug. Contests are few and small."""
     held = (await connection.execute(select(contests).order_by(contests.c.slug))).all()
-    standing = (await connection.execute(select(candidates).order_by(candidates.c.contest_id, candidates.c.code))).all()
+    ranking = (await connection.execute(select(candidates).order_by(candidates.c.contest_id, candidates.c.code))).all()
     by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
-    for row in standing:
+    for row in ranking:
         by_contest[row.contest_id].append(
             Candidate(row.id, row.code, row.name, CandidateStatus(row.status), row.photo_url)
         )
@@ -127,7 +127,7 @@ def _grouped(named: Iterable[tuple[str, Contest]]) -> dict[str, tuple[Contest, .
     return {name: tuple(sharing) for name, sharing in groups.items()}
 
 
-def _contest(row: Row[Any], standing: Sequence[Candidate]) -> Contest:
+def _contest(row: Row[Any], ranking: Sequence[Candidate]) -> Contest:
     return Contest(
         id=row.id,
         organiser_id=row.organiser_id,
@@ -149,5 +149,5 @@ def _contest(row: Row[Any], standing: Sequence[Candidate]) -> Contest:
         rules=row.rules,
         contact=row.contact,
         confirm_above=row.confirm_above,
-        candidates=tuple(standing),
+        candidates=tuple(ranking),
     )

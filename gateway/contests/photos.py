@@ -37,7 +37,7 @@ class Photo:
 
 def photo_of(candidate: Candidate) -> Photo | None:
     """The photo of who stands; None without one, and for an address that no policy can name."""
-    if candidate.photo_url is None or not candidate.standing:
+    if candidate.photo_url is None or not candidate.eligible:
         return None
     try:
         address = URL(candidate.photo_url)
@@ -53,7 +53,7 @@ def photos_of(contest: Contest) -> Mapping[str, Photo]:
     """Who is shown with a photo, by code."""
     shown: dict[str, Photo] = {}
     origins: set[str] = set()
-    for candidate in contest.standing:
+    for candidate in contest.eligible:
         photo = photo_of(candidate)
         if photo is None or (photo.origin not in origins and len(origins) == HOSTS_MAX):
             continue

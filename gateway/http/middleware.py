@@ -23,7 +23,7 @@ from gateway.http.logs import begin_request
 from gateway.http.pages import PAGES, STRICT_TRANSPORT, busy, not_found
 from gateway.http.patience import Patience
 from gateway.http.problems import Problem
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 
 REQUEST_ID: Final = "X-Request-Id"
 RETRY_AFTER_SECONDS: Final = "5"
@@ -89,7 +89,7 @@ _log = structlog.get_logger(__name__)
 
 @lru_cache(maxsize=1_024)
 def surface_of(path: str) -> str:
-    """Which part of the house an address belongs to: the label of its count."""
+    """Which part of the service an address belongs to: the label of its count."""
     first = path[1:].partition("/")[0]
     if first == "api":
         if path.startswith("/api/webhooks/"):
@@ -199,7 +199,7 @@ def _answer_http_error(request: web.Request, surface: str, error: web.HTTPExcept
 def _answer_error(request: web.Request, surface: str, error: Exception, request_id: str) -> web.Response:
     if isinstance(error, Problem):
         return _say(request, surface, error)
-    if isinstance(error, HouseUnavailable):
+    if isinstance(error, DatabaseUnavailable):
         _log.warning("house_unavailable", route=_route(request), error=str(error))
         return _say(request, surface, _busy("Nothing was changed. The same request may be repeated."))
     if isinstance(error, TimeoutError):

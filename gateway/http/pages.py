@@ -359,7 +359,7 @@ def not_found(request: web.Request, default_language: str = DEFAULT_LANGUAGE) ->
 
 
 def busy(request: web.Request, default_language: str = DEFAULT_LANGUAGE) -> web.Response:
-    """The page for a house that cannot answer now, status 503: nothing was charged."""
+    """The page for a service that cannot answer now, status 503: nothing was charged."""
     response = render(request, "message.html", status=503, default_language=default_language, about="busy")
     response.headers[hdrs.RETRY_AFTER] = "5"
     return response

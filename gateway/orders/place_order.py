@@ -1,4 +1,4 @@
-"""Sell: judge the wish, write it down, ring for a collector."""
+"""Sell: judge the vote request, write it down, ring for a collector."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 from gateway.orders.draws import Draws
 from gateway.orders.receipt import RANDOM_BITS, make_receipt
 from gateway.orders.routing import Rails
-from gateway.orders.rules import NewOrder, OrderStore, PlacedOrder, Refusal, Wish, check_wish
+from gateway.orders.rules import NewOrder, OrderStore, PlacedOrder, Refusal, VoteRequest, check_vote_request
 from gateway.storage.work import Doorbell, Work
 
 _draws = Draws()
@@ -27,17 +27,17 @@ class Orders(OrderStore, KnownOrders, Protocol):
 
 
 async def place_order(
-    wish: Wish, *, orders: Orders, doorbell: Doorbell, rails: Rails, clock: Callable[[], datetime]
+    vote_request: VoteRequest, *, orders: Orders, doorbell: Doorbell, rails: Rails, clock: Callable[[], datetime]
 ) -> PlacedOrder | Refusal:
     """The order, durable, or why it cannot be sold. The same key gives the same order again,
-    also when the contest has closed meanwhile. Raises HouseUnavailable."""
+    also when the contest has closed meanwhile. Raises DatabaseUnavailable."""
     vote_id, reference, receipt = _drawn()
-    sale = check_wish(wish, now=clock(), rails=rails, draw=vote_id.int)
-    if isinstance(sale, Refusal):
-        known = await orders.find(wish.channel.value, wish.key, wish.request_hash)
-        return known or sale
-    placed = await orders.insert(NewOrder(sale, vote_id, reference, receipt))
-    if isinstance(placed, PlacedOrder) and not placed.repeated and wish.prompt_delay_seconds == 0:
+    priced_order = check_vote_request(vote_request, now=clock(), rails=rails, draw=vote_id.int)
+    if isinstance(priced_order, Refusal):
+        known = await orders.find(vote_request.channel.value, vote_request.key, vote_request.request_hash)
+        return known or priced_order
+    placed = await orders.insert(NewOrder(priced_order, vote_id, reference, receipt))
+    if isinstance(placed, PlacedOrder) and not placed.repeated and vote_request.prompt_delay_seconds == 0:
         doorbell.ring(Work.COLLECT)
     return placed
 

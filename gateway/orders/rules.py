@@ -1,4 +1,4 @@
-"""A voter's wish, and whether it may be sold: everything that is checked before money moves."""
+"""A voter's vote request, and whether it may be sold: everything that is checked before money moves."""
 
 from dataclasses import field
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ PAID_STATES: Final = ("confirmed", "settled", "held", "surplus", "mismatched", "
 
 
 class Channel(StrEnum):
-    """Where the wish was spoken."""
+    """Where the vote request was spoken."""
 
     USSD = "ussd"
     SMS = "sms"
@@ -39,7 +39,7 @@ class Channel(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why a wish cannot be sold. Each has a phrase for the voter in every language."""
+    """Why a vote request cannot be sold. Each has a phrase for the voter in every language."""
 
     UNKNOWN_CONTEST = "unknown_contest"
     NOT_OPEN_YET = "not_open_yet"
@@ -61,7 +61,7 @@ class Refusal(StrEnum):
 
 
 @record
-class Wish:
+class VoteRequest:
     """What a voter asked for, already confirmed by that voter.
 
     `key` is the channel's own idempotency key: the same key is the same order for ever.
@@ -96,10 +96,10 @@ class Wish:
 
 
 @record
-class Sale:
-    """A wish that passed every rule, priced. `provider`: key of the account that collects."""
+class PricedOrder:
+    """A vote request that passed every rule, priced. `provider`: key of the account that collects."""
 
-    wish: Wish
+    vote_request: VoteRequest
     candidate: Candidate
     amount: Money
     provider: str
@@ -147,7 +147,7 @@ def check_candidate(contest: Contest, code: str) -> Candidate | Refusal:
     candidate = contest.candidate(code)
     if candidate is None:
         return Refusal.UNKNOWN_CANDIDATE
-    return candidate if candidate.standing else Refusal.CANDIDATE_NOT_STANDING
+    return candidate if candidate.eligible else Refusal.CANDIDATE_NOT_STANDING
 
 
 def check_window(contest: Contest, now: datetime) -> Refusal | None:
@@ -166,36 +166,40 @@ _NO_RAIL: Final = {
 }
 
 
-def check_wish(wish: Wish, *, now: datetime, rails: Rails, draw: int = 0) -> Sale | Refusal:
-    """Judge a wish before anything is written. `draw`: any number; spreads orders over equal accounts."""
-    if refusal := check_window(wish.contest, now):
+def check_vote_request(
+    vote_request: VoteRequest, *, now: datetime, rails: Rails, draw: int = 0
+) -> PricedOrder | Refusal:
+    """Judge a vote request before anything is written. `draw`: any number; spreads orders over equal accounts."""
+    if refusal := check_window(vote_request.contest, now):
         return refusal
-    candidate = check_candidate(wish.contest, wish.candidate_code)
+    candidate = check_candidate(vote_request.contest, vote_request.candidate_code)
     if isinstance(candidate, Refusal):
         return candidate
-    if refusal := check_quantity(wish.contest, wish.quantity):
+    if refusal := check_quantity(vote_request.contest, vote_request.quantity):
         return refusal
-    if wish.method is None:
+    if vote_request.method is None:
         return Refusal.NO_WALLET
-    if wish.payer is not None and wish.payer.country != wish.contest.country:
+    if vote_request.payer is not None and vote_request.payer.country != vote_request.contest.country:
         return Refusal.FOREIGN_NUMBER
-    if wish.payer is not None and not may_have(wish.payer, wish.method, None if wish.typed else wish.network):
+    if vote_request.payer is not None and not may_have(
+        vote_request.payer, vote_request.method, None if vote_request.typed else vote_request.network
+    ):
         return Refusal.NOT_ITS_WALLET
-    amount = price_of(wish.contest, wish.quantity)
-    with_code = wish.payment_code is not None
-    rail = rails.choose(wish.contest.country, wish.method, amount, draw, with_code=with_code)
+    amount = price_of(vote_request.contest, vote_request.quantity)
+    with_code = vote_request.payment_code is not None
+    rail = rails.choose(vote_request.contest.country, vote_request.method, amount, draw, with_code=with_code)
     if isinstance(rail, NoRail):
         return _NO_RAIL[rail]
-    if wish.payer is None and rail.phone_needed:
+    if vote_request.payer is None and rail.phone_needed:
         return Refusal.BAD_NUMBER
-    return Sale(wish, candidate, amount, rail.account)
+    return PricedOrder(vote_request, candidate, amount, rail.account)
 
 
 @record
 class NewOrder:
     """A sale with its identifiers, ready to be written."""
 
-    sale: Sale
+    priced_order: PricedOrder
     vote_id: UUID
     payment_reference: UUID
     receipt: str
@@ -207,7 +211,7 @@ class OrderStore(Protocol):
     async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:
         """Write vote and payment, or find what the same key wrote before.
 
-        The contest's window and the candidate's standing are checked again by the inserting
-        statement itself. Raises HouseUnavailable.
+        The contest's window and the candidate's eligibility are checked again by the inserting
+        statement itself. Raises DatabaseUnavailable.
         """
         ...

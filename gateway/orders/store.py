@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
 from gateway.orders.receipt import order_code
-from gateway.orders.rules import PAID_STATES, PAYMENT_CODE, UNSENT_LIFE, NewOrder, PlacedOrder, Refusal, Wish
+from gateway.orders.rules import PAID_STATES, PAYMENT_CODE, UNSENT_LIFE, NewOrder, PlacedOrder, Refusal, VoteRequest
 from gateway.storage.coalescer import Coalescer, Overloaded
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
@@ -110,7 +110,7 @@ judged as materialized (
     (select c.opens_at <= now() and now() < c.closes_at from contests c where c.id = a.contest_id) as in_window,
     (select c.price_minor = a.price_minor from contests c where c.id = a.contest_id) as same_price,
     (select k.status = 'approved' from candidates k
-      where k.id = a.candidate_id and k.contest_id = a.contest_id) as standing,
+      where k.id = a.candidate_id and k.contest_id = a.contest_id) as eligible,
     case when a.payer_index is null or not cast(:limited as boolean) then false else (
       select count(*) filter (where o.placed_at > now() - cast(:lately as interval)) + a.nth
           > case when a.typed then cast(:typed_lately as bigint) else cast(:own_lately as bigint) end
@@ -126,7 +126,7 @@ judged as materialized (
 claimed as (
   insert into order_keys (channel, key, request_hash, vote_id, payment_reference, placed_at, receipt, order_code)
   select channel, key, request_hash, vote_id, reference, now(), receipt, order_code
-  from judged where in_window and standing and same_price and not too_often and not too_many
+  from judged where in_window and eligible and same_price and not too_often and not too_many
   on conflict do nothing returning vote_id),
 placed as materialized (select coalesce(array_agg(vote_id), '{{}}') as ids from claimed),
 voted as (
@@ -146,7 +146,7 @@ logged as (
   insert into payment_events (reference, to_status, seen, actor, detail)
   select reference, 'created', 'ordered', 'voter', channel
   from judged where vote_id = any(cast((select ids from placed) as uuid[])))
-select vote_id, in_window, standing, too_often, too_many from judged
+select vote_id, in_window, eligible, too_often, too_many from judged
 where not vote_id = any(cast((select ids from placed) as uuid[]))
 """)
 
@@ -175,7 +175,7 @@ class PostgresOrders:
         try:
             return await self._inserts.start(order)
         except (Overloaded, SQLAlchemyError, OSError) as error:
-            raise HouseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__) from error
 
     async def find(self, channel: str, key: str, request_hash: bytes) -> PlacedOrder | None:
         """What this key wrote before; None when it is new."""
@@ -183,7 +183,7 @@ class PostgresOrders:
             async with asyncio.timeout(ORDER_SECONDS), self._engine.connect() as connection:
                 rows = (await connection.execute(_FIND, {"channel": [channel], "key": [key]})).all()
         except (SQLAlchemyError, OSError) as error:
-            raise HouseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__) from error
         return _known(rows[0], request_hash) if rows else None
 
     async def _insert_each(self, orders: list[NewOrder]) -> Sequence[PlacedOrder | Refusal | BaseException]:
@@ -199,8 +199,8 @@ class PostgresOrders:
             known: dict[tuple[str, str], Row[Any]] = {}
             if left:
                 keys = {
-                    "channel": [order.sale.wish.channel.value for order in left],
-                    "key": [order.sale.wish.key for order in left],
+                    "channel": [order.priced_order.vote_request.channel.value for order in left],
+                    "key": [order.priced_order.vote_request.key for order in left],
                 }
                 known = {(row.channel, row.key): row for row in (await connection.execute(_FIND, keys)).all()}
         return [self._answer(order, judged, known) for order in orders]
@@ -211,11 +211,11 @@ class PostgresOrders:
     ) -> PlacedOrder | Refusal:
         verdict = judged.get(order.vote_id)
         if verdict is None:
-            return PlacedOrder(order.vote_id, order.payment_reference, order.sale.amount)
-        wish = order.sale.wish
-        if row := known.get((wish.channel.value, wish.key)):
-            return _known(row, wish.request_hash)
-        if verdict.in_window is None or verdict.standing is None:
+            return PlacedOrder(order.vote_id, order.payment_reference, order.priced_order.amount)
+        vote_request = order.priced_order.vote_request
+        if row := known.get((vote_request.channel.value, vote_request.key)):
+            return _known(row, vote_request.request_hash)
+        if verdict.in_window is None or verdict.eligible is None:
             return Refusal.UNKNOWN_CANDIDATE
         if not verdict.in_window:
             return Refusal.CLOSED
@@ -223,63 +223,63 @@ class PostgresOrders:
             return Refusal.ASKED_TOO_OFTEN
         if verdict.too_many:
             return Refusal.TOO_MANY_UNPAID
-        return Refusal.TRY_AGAIN if verdict.standing else Refusal.CANDIDATE_NOT_STANDING
+        return Refusal.TRY_AGAIN if verdict.eligible else Refusal.CANDIDATE_NOT_STANDING
 
     def _row(self, order: NewOrder) -> dict[str, object]:
         """The values of `_COLUMNS`."""
-        sale, wish, vault = order.sale, order.sale.wish, self._vault
-        if wish.method is None:
+        priced_order, vote_request, vault = order.priced_order, order.priced_order.vote_request, self._vault
+        if vote_request.method is None:
             raise ValueError("a sale names its method")
-        voter = wish.voter.e164 if wish.voter else None
-        payer = wish.payer.e164 if wish.payer else None
-        orderer = _orderer(wish)
-        address = orderer.address if wish.typed else None
+        voter = vote_request.voter.e164 if vote_request.voter else None
+        payer = vote_request.payer.e164 if vote_request.payer else None
+        orderer = _orderer(vote_request)
+        address = orderer.address if vote_request.typed else None
         return {
-            "channel": wish.channel.value,
-            "key": wish.key,
-            "request_hash": wish.request_hash,
+            "channel": vote_request.channel.value,
+            "key": vote_request.key,
+            "request_hash": vote_request.request_hash,
             "vote_id": order.vote_id,
             "reference": order.payment_reference,
             "receipt": order.receipt,
-            "contest_id": wish.contest.id,
-            "candidate_id": sale.candidate.id,
-            "language": wish.language,
-            "quantity": wish.quantity,
-            "price_minor": wish.contest.price.amount_minor,
-            "amount_minor": sale.amount.amount_minor,
-            "currency": sale.amount.currency,
+            "contest_id": vote_request.contest.id,
+            "candidate_id": priced_order.candidate.id,
+            "language": vote_request.language,
+            "quantity": vote_request.quantity,
+            "price_minor": vote_request.contest.price.amount_minor,
+            "amount_minor": priced_order.amount.amount_minor,
+            "currency": priced_order.amount.currency,
             "voter_index": vault.index(voter) if voter else None,
             "voter_cipher": vault.seal(voter, voter_place(order.vote_id)) if voter else None,
-            "provider": sale.provider,
-            "method": wish.method.value,
-            "country": wish.contest.country,
+            "provider": priced_order.provider,
+            "method": vote_request.method.value,
+            "country": vote_request.contest.country,
             "payer_index": vault.index(payer) if payer else None,
             "payer_cipher": vault.seal(payer, payer_place(order.payment_reference)) if payer else None,
             "order_code": order_code(order.payment_reference),
-            "delay_seconds": wish.prompt_delay_seconds,
-            "chat_id": wish.chat_id,
+            "delay_seconds": vote_request.prompt_delay_seconds,
+            "chat_id": vote_request.chat_id,
             "secrets_cipher": self._code(order),
-            "orderer": vault.index(f"{orderer.kind.value} {orderer.word}") if wish.typed else None,
-            "typed": wish.typed,
+            "orderer": vault.index(f"{orderer.kind.value} {orderer.word}") if vote_request.typed else None,
+            "typed": vote_request.typed,
             "alone": orderer.kind is not OrdererKind.ADDRESS,
             "address": vault.index(f"{OrdererKind.ADDRESS.value} {address}") if address is not None else None,
             "allowance": self._allowance(address) if address is not None else 0,
         }
 
     def _code(self, order: NewOrder) -> bytes | None:
-        code = order.sale.wish.payment_code
+        code = order.priced_order.vote_request.payment_code
         if code is None:
             return None
         return self._vault.seal(orjson.dumps({PAYMENT_CODE: code}).decode(), secrets_place(order.payment_reference))
 
 
-def _orderer(wish: Wish) -> Orderer:
+def _orderer(vote_request: VoteRequest) -> Orderer:
     """Who orders."""
-    if wish.orderer is not None:
-        return wish.orderer
-    if wish.voter is None:
-        return Orderer(OrdererKind.CHAT, str(wish.chat_id))
-    return Orderer(OrdererKind.PHONE, wish.voter.e164)
+    if vote_request.orderer is not None:
+        return vote_request.orderer
+    if vote_request.voter is None:
+        return Orderer(OrdererKind.CHAT, str(vote_request.chat_id))
+    return Orderer(OrdererKind.PHONE, vote_request.voter.e164)
 
 
 def _known(row: Row[Any], request_hash: bytes) -> PlacedOrder:

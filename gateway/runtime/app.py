@@ -18,7 +18,7 @@ import channels.web.pages
 import leaderboard.routes
 import payments.routes
 from channels.session_store import SESSIONS
-from channels.voting_service import HOUSE
+from channels.voting_service import VOTING_SERVICE
 from gateway.http import health, middleware, openapi
 from gateway.http.app_keys import PUBLIC_URL
 from gateway.http.devices import DEVICES, Devices
@@ -45,9 +45,9 @@ def show_on(boards: Boards, rooms: Rooms) -> ScoreListener:
     """Listen for totals and put them on this process's boards."""
 
     def show(scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
-        standing = rooms.house.take_scores(scores)
-        if standing is not None:
-            boards.update(standing, counted)
+        ranking = rooms.service.take_scores(scores)
+        if ranking is not None:
+            boards.update(ranking, counted)
 
     return ScoreListener(rooms.feed, rooms.scores, show)
 
@@ -55,7 +55,7 @@ def show_on(boards: Boards, rooms: Rooms) -> ScoreListener:
 def create_app(rooms: Rooms) -> web.Application:
     """Every route of the gateway, bound to open rooms."""
     app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
-    app[HOUSE] = app[PUBLISHED] = rooms.house
+    app[VOTING_SERVICE] = app[PUBLISHED] = rooms.service
     app[SESSIONS] = rooms.sessions
     app[PUBLIC_URL] = rooms.settings.base_url
     pages = Pages()
@@ -70,7 +70,7 @@ def create_app(rooms: Rooms) -> web.Application:
     )
     channels.sms.routes.setup(app, rooms.carriers, shared_secrets(rooms.carriers))
     payments.routes.setup(
-        app, frozenset(provider_of(account) for account in rooms.providers), rooms.house.store_callback
+        app, frozenset(provider_of(account) for account in rooms.providers), rooms.service.store_callback
     )
     if rooms.telegram is not None:
         rooms.telegram.setup(app)
@@ -82,7 +82,7 @@ def create_app(rooms: Rooms) -> web.Application:
         checks,
         read_figures(rooms),
         metrics_token=rooms.settings.metrics_token.get_secret_value() or None,
-        local=lambda: callback_figures(rooms.house),
+        local=lambda: callback_figures(rooms.service),
     )
     openapi.setup(app)
 
@@ -105,7 +105,7 @@ def _mount_web(app: web.Application, rooms: Rooms, pages: Pages, boards: Boards)
     # First, because aiohttp tries addresses of the same beginning in the order they were added.
     leaderboard.routes.setup(app, boards, cap, rooms.telegram.address if rooms.telegram else str)
     channels.web.api.setup(app, limits, cap=cap)
-    channels.web.pages.setup(app, pages, limits, lambda country: rooms.house.rails.open_methods(country))
+    channels.web.pages.setup(app, pages, limits, lambda country: rooms.service.rails.open_methods(country))
 
 
 async def _keep_alive(rooms: Rooms, boards: Boards, _: web.Application) -> AsyncIterator[None]:
@@ -116,9 +116,9 @@ async def _keep_alive(rooms: Rooms, boards: Boards, _: web.Application) -> Async
     tasks = [
         asyncio.create_task(work, name=name)
         for name, work in (
-            ("contests", rooms.house.directory.keep_fresh()),
+            ("contests", rooms.service.directory.keep_fresh()),
             ("accounts", rooms.watch.keep_watching()),
-            ("spool", rooms.house.callbacks.keep_draining()),
+            ("spool", rooms.service.callbacks.keep_draining()),
             ("scores", listener.run()),
             ("sweeper", rooms.keep_sweeping(does_work=False)),
         )
@@ -153,7 +153,7 @@ async def _serve(settings: Settings) -> None:
             await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
             _log.info("gateway_started", url=settings.base_url)
             if rooms.telegram is not None:
-                rooms.telegram.open(rooms.house, settings.base_url)
+                rooms.telegram.open(rooms.service, settings.base_url)
             await stopping.wait()
         finally:
             await runner.cleanup()

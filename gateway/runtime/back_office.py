@@ -27,7 +27,7 @@ _CONNECTIONS: Final = 4
 
 
 def mount(app: web.Application, rooms: Rooms, pages: Pages) -> None:
-    """Serve the back office as long as the application runs. It needs HOUSE and mounted `pages`."""
+    """Serve the back office as long as the application runs. It needs VOTING_SERVICE and mounted `pages`."""
     settings, demo = rooms.settings, rooms.settings.env == "demo"
     vault = make_vault(settings)
     engine = make_engine(

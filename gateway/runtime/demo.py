@@ -110,12 +110,12 @@ def demo_candidates(contest_id: UUID = CONTEST_ID, names: tuple[str, ...] = NAME
     ]
 
 
-async def load_contest(connection: AsyncConnection, contest: dict[str, Any], standing: list[dict[str, Any]]) -> None:
+async def load_contest(connection: AsyncConnection, contest: dict[str, Any], ranking: list[dict[str, Any]]) -> None:
     """Write a contest with its candidates, its tally head and its totals; what is there stays."""
     await connection.execute(insert(contests).values(contest).on_conflict_do_nothing())
-    await connection.execute(insert(candidates).values(standing).on_conflict_do_nothing())
+    await connection.execute(insert(candidates).values(ranking).on_conflict_do_nothing())
     await connection.execute(insert(contest_heads).values(contest_id=contest["id"]).on_conflict_do_nothing())
-    totals = [{"candidate_id": row["id"], "contest_id": row["contest_id"]} for row in standing]
+    totals = [{"candidate_id": row["id"], "contest_id": row["contest_id"]} for row in ranking]
     await connection.execute(insert(candidate_totals).values(totals).on_conflict_do_nothing())
 
 

@@ -74,7 +74,7 @@ class EngineRoom:
             stopping = asyncio.Event()
             self._open.set_result((asyncio.get_running_loop(), rooms, stopping))
             async with asyncio.TaskGroup() as tasks:
-                fresh = tasks.create_task(rooms.house.directory.keep_fresh())
+                fresh = tasks.create_task(rooms.service.directory.keep_fresh())
                 watching = tasks.create_task(rooms.watch.keep_watching())
                 sweeping = tasks.create_task(rooms.keep_sweeping(does_work=True))
                 beating = tasks.create_task(rooms.keep_beating())

@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.runtime.settings import Settings, SettingsError
 from gateway.runtime.vault_keys import WrongKeys, check_keys
-from gateway.storage.engine import HouseUnavailable, make_engine
+from gateway.storage.engine import DatabaseUnavailable, make_engine
 from gateway.storage.redis_link import RedisTrips, RqDoorbell, connect, connect_for_trips
 from gateway.storage.vault import Vault
 
 # Errors of servers that come back by themselves.
-TEMPORARY: Final = (SQLAlchemyError, RedisError, OSError, HouseUnavailable)
+TEMPORARY: Final = (SQLAlchemyError, RedisError, OSError, DatabaseUnavailable)
 
 
 def utc_now() -> datetime:

@@ -37,7 +37,6 @@ from gateway.runtime.adapters import Account, build_accounts, build_carriers, re
 from gateway.runtime.drains import Drains, Step
 from gateway.runtime.figure_lines import exposed
 from gateway.runtime.figures import PostgresFigures
-from gateway.runtime.house import BoundHouse
 from gateway.runtime.links import TEMPORARY, Links, make_links, refuse_other_keys, utc_now
 from gateway.runtime.money_desk import DailyReconciliation, MoneyDesk, money_desk
 from gateway.runtime.operator_desk import OperatorDesk, open_desk
@@ -45,6 +44,7 @@ from gateway.runtime.owed import PostgresOwed
 from gateway.runtime.settings import Settings, adapter_settings
 from gateway.runtime.staff_desk import bind_staff_acts, show_scores, staff_rights
 from gateway.runtime.sweep import keep_beating, keep_sweeping
+from gateway.runtime.voting_service import BoundVotingService
 from gateway.storage.partitions import MONTHS_AHEAD_MIN, make_partitions, read_months_ahead
 from gateway.storage.purging import DailyPurge
 from gateway.storage.redis_link import RedisSessions, RedisTrips, RqDoorbell
@@ -82,7 +82,7 @@ class Rooms:
     accounts: Mapping[str, Account]
     providers: Mapping[str, PaymentProvider]
     carriers: Mapping[str, SmsCarrier]
-    house: BoundHouse
+    service: BoundVotingService
     payments: PostgresPayments
     scores: PostgresScores
     feed: RedisScoreFeed
@@ -113,7 +113,7 @@ class Rooms:
 
     async def begin(self) -> None:
         """Wait for the database, and see that our keys are its own. Raises SettingsError."""
-        await self.house.directory.refresh_until_there()
+        await self.service.directory.refresh_until_there()
         await refuse_other_keys(self.engine, self.vault)
 
     async def check_redis(self) -> None:
@@ -126,7 +126,7 @@ class Rooms:
             "scores": (5.0, partial(heal_scores, scores=self.scores, feed=self.feed)),
             "partitions": (3600.0, partial(make_partitions, self.auto)),
             "purge": (600.0, self.purging.start),
-            "languages": (5.0, self.house.languages.copy),
+            "languages": (5.0, self.service.languages.copy),
         }
         if does_work:
             chores["reconciliation"] = (900.0, self.daily.start)
@@ -171,7 +171,7 @@ async def open_rooms(settings: Settings, *, name: str, pool_size: int = 8) -> As
     async with AsyncExitStack() as closing:
         # What comes last is closed first.
         links.close_with(closing)
-        for held in (rooms.daily, rooms.purging, unfinished, rooms.house.callbacks):
+        for held in (rooms.daily, rooms.purging, unfinished, rooms.service.callbacks):
             closing.push_async_callback(held.aclose)
         for channel in (*rooms.carriers.values(), *((rooms.telegram,) if rooms.telegram else ())):
             closing.push_async_callback(channel.aclose)
@@ -192,14 +192,14 @@ def _furnished(
     sessions = RedisSessions(links.trips, SessionSeal(links.vault))
     telegram = build_telegram(links.auto, links.vault, links.telegram, sessions)
     languages = PostgresLanguages(links.auto, links.vault, sessions)
-    house = _house(settings, links, operators, messages, unfinished, languages)
+    service = _service(settings, links, operators, messages, unfinished, languages)
     delay = timedelta(hours=settings.beneficiary_delay_hours)
     desk = money_desk(links.engine, links.vault, operators.accounts, delay, staff_rights(settings))
     show = partial(show_scores, scores=scores, feed=feed)
     staff_acts = _staff_acts(links, desk, show)
     steps: dict[Work, Step] = {
         **operators.steps(settings, links),
-        **_steps_of_texts(settings, messages, unfinished, house, scores, carriers, telegram),
+        **_steps_of_texts(settings, messages, unfinished, service, scores, carriers, telegram),
         Work.SETTLE: partial(settle_payments, settlement=PostgresSettlement(links.engine), show=show),
         Work.STAFF_ACTS: staff_acts.run_approved,
     }
@@ -214,7 +214,7 @@ def _furnished(
         accounts=operators.accounts,
         providers=operators.providers,
         carriers=carriers,
-        house=house,
+        service=service,
         payments=operators.payments,
         scores=scores,
         feed=feed,
@@ -247,7 +247,7 @@ def _steps_of_texts(
     settings: Settings,
     messages: PostgresMessages,
     unfinished: PostgresUnfinished,
-    house: BoundHouse,
+    service: BoundVotingService,
     scores: PostgresScores,
     carriers: Mapping[str, SmsCarrier],
     telegram: TelegramChannel | None,
@@ -264,26 +264,26 @@ def _steps_of_texts(
         passes=passes,
     )
     return {
-        Work.TEXTS_IN: partial(answer_texts, messages, house, partial(house.look_at, scores)),
+        Work.TEXTS_IN: partial(answer_texts, messages, service, partial(service.look_at, scores)),
         Work.TEXTS_OUT: sending,
         Work.NUDGES: partial(nudge_voters, unfinished=unfinished),
     }
 
 
-def _house(
+def _service(
     settings: Settings,
     links: Links,
     operators: OperatorDesk,
     messages: PostgresMessages,
     unfinished: PostgresUnfinished,
     languages: PostgresLanguages,
-) -> BoundHouse:
+) -> BoundVotingService:
     spool = Spool(settings.data_dir / "spool", "callbacks")
     callbacks = PostgresCallbacks(links.auto, links.vault, spool, utc_now)
     admission = CallbackAdmission(
         operators.providers, links.vault.reference_in, callbacks.is_open, limited=settings.rate_limits
     )
-    house = BoundHouse(
+    service = BoundVotingService(
         directory=ContestDirectory(links.engine),
         orders=PostgresOrders(links.auto, links.vault, settings.prompt_limits),
         views=PostgresViews(links.engine, links.vault),
@@ -298,8 +298,8 @@ def _house(
         unfinished=unfinished,
         languages=languages,
     )
-    operators.watch.tell(house.take_rails)
-    return house
+    operators.watch.tell(service.take_rails)
+    return service
 
 
 def read_figures(rooms: Rooms) -> Callable[[], Awaitable[list[Figure]]]:
@@ -313,14 +313,14 @@ def read_figures(rooms: Rooms) -> Callable[[], Awaitable[list[Figure]]]:
     return read
 
 
-def callback_figures(house: BoundHouse) -> list[Figure]:
+def callback_figures(service: BoundVotingService) -> list[Figure]:
     """What lies in the spool of this machine, and what was not stored: known also while PostgreSQL is away."""
-    waiting, refused = house.callbacks.waiting, house.admission.refused
+    waiting, refused = service.callbacks.waiting, service.admission.refused
     old, signed = "spotlight_callbacks_stale", "Callbacks that were signed too long ago, or in a time to come."
     name, explained = "spotlight_callbacks_refused", "Callbacks beyond the rate of those that prove nothing."
     return [
         *(Figure(name, explained, many, {"provider": code}, "counter") for code, many in refused.items()),
-        *(Figure(old, signed, many, {"provider": code}, "counter") for code, many in house.admission.stale.items()),
+        *(Figure(old, signed, many, {"provider": code}, "counter") for code, many in service.admission.stale.items()),
         Figure("spotlight_callbacks_spooled", "Callbacks on this disk, not in PostgreSQL yet.", waiting.records),
         Figure("spotlight_callbacks_spooled_age_seconds", "Age of the oldest spooled segment.", waiting.seconds),
         Figure("spotlight_callback_segments_refused", "Spooled files that want a person.", waiting.refused),

@@ -8,7 +8,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 
-class HouseUnavailable(Exception):
+class DatabaseUnavailable(Exception):
     """PostgreSQL did not answer in time. Nothing was changed; the same request may be repeated."""
 
 

@@ -1,4 +1,4 @@
-"""What is known of accounts at operators while the house runs: who is set aside, and how calls went.
+"""What is known of accounts at operators while the service runs: who is set aside, and how calls went.
 
 An account is watched under its key where it collects, and apart from that under `routing.out_of` its key
 where refunds and payouts leave it: one may fail while the other works.

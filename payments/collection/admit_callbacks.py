@@ -59,7 +59,7 @@ class CallbackAdmission:
         """Those that were signed too long ago, or in a time to come."""
 
     async def admits(self, callback: IncomingCallback) -> Taken:
-        """Whether to store it. Raises HouseUnavailable."""
+        """Whether to store it. Raises DatabaseUnavailable."""
         request = RawRequest(callback.method, "", callback.headers, callback.body)
         accounts = self._accounts[callback.provider]
         if any(account.is_stale(request) for account in accounts if isinstance(account, CallbackDater)):

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.storage.coalescer import Coalescer, Overloaded
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.rows import document, line, recordset
 from gateway.storage.spool import Segment, Spool, SpoolFull, Waiting
 from gateway.storage.vault import SealBroken, Vault
@@ -124,7 +124,7 @@ class PostgresCallbacks:
         )
 
     async def store(self, callback: IncomingCallback) -> None:
-        """Durable when it returns. Raises HouseUnavailable: it is stored nowhere, or nobody knows."""
+        """Durable when it returns. Raises DatabaseUnavailable: it is stored nowhere, or nobody knows."""
         row = self._row(callback)
         if self._away and self._spool is not None:
             await self._set_aside(row, self._spool)
@@ -132,21 +132,21 @@ class PostgresCallbacks:
         try:
             async with asyncio.timeout(INSERT_SECONDS if self._spool else None):
                 await self._inserts.do(row)
-        except (HouseUnavailable, Overloaded, SQLAlchemyError, OSError) as error:
+        except (DatabaseUnavailable, Overloaded, SQLAlchemyError, OSError) as error:
             if self._spool is None:
-                raise HouseUnavailable(type(error).__name__) from error
+                raise DatabaseUnavailable(type(error).__name__) from error
             self._note_away(error)
             await self._set_aside(row, self._spool)
 
     async def is_open(self, reference: UUID | None, order_code: str | None) -> bool:
         """Whether a payment, refund or payout of this reference, or of this order, waits for its end. False, too,
-        where it is not known in time, because very many ask. Raises HouseUnavailable."""
+        where it is not known in time, because very many ask. Raises DatabaseUnavailable."""
         try:
             return await self._questions.do((reference, order_code))
         except (Overloaded, TimeoutError):
             return False
         except (SQLAlchemyError, OSError) as error:
-            raise HouseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__) from error
 
     async def _which_are_open(self, asked: list[tuple[UUID | None, str | None]]) -> list[bool]:
         names = {
@@ -169,7 +169,7 @@ class PostgresCallbacks:
             # Without a place to keep it the next one waits for PostgreSQL again.
             self._away = False
             _log.error("callback_kept_nowhere", error=type(error).__name__, provider=row["provider"])
-            raise HouseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__) from error
 
     async def _insert_each(self, rows: list[Row]) -> list[None]:
         await self._insert(rows)

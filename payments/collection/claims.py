@@ -48,7 +48,7 @@ _WHY: Final = f"""
 """
 _DETAILS: Final = {
     Withheld.CLOSED: "the contest has closed",
-    Withheld.CANDIDATE_WITHDRAWN: "the candidate is no longer standing",
+    Withheld.CANDIDATE_WITHDRAWN: "the candidate is no longer eligible",
     Withheld.TRIED: f"sent {SEND_TRIES_MAX} times",
     Withheld.ASKED_TOO_OFTEN: "the number was asked too often",
     Withheld.TOO_OLD: f"not taken within {UNSENT_LIFE.seconds // 60} minutes",

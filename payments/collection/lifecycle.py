@@ -229,7 +229,7 @@ class Confirmed:
     confirmed_at: datetime
     closes_at: datetime
     late_seconds: int
-    candidate_standing: bool
+    candidate_eligible: bool
     counted_before: bool
 
 
@@ -244,7 +244,7 @@ def verdict(payment: Confirmed) -> Verdict:
     in_time = payment.confirmed_at <= payment.closes_at + timedelta(seconds=payment.late_seconds)
     if payment.placed_at >= payment.closes_at or not in_time:
         return Verdict.REFUND_LATE
-    if not payment.candidate_standing:
+    if not payment.candidate_eligible:
         return Verdict.REFUND_WITHDRAWN
     return Verdict.COUNT
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.orders.rules import PAYMENT_URL
 from gateway.orders.store import payer_place, secrets_place
 from gateway.orders.wallet import PaymentMethod
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn, mask
@@ -141,7 +141,7 @@ where t.receipt = :receipt and t.kind = 'vote'
 
 
 class PostgresViews:
-    """Reads for people. Every method raises HouseUnavailable when PostgreSQL does not answer."""
+    """Reads for people. Every method raises DatabaseUnavailable when PostgreSQL does not answer."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
         self._engine = engine
@@ -234,4 +234,4 @@ class PostgresViews:
             async with self._engine.connect() as connection:
                 return list((await connection.execute(statement, parameters)).all())
         except (SQLAlchemyError, OSError) as error:
-            raise HouseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__) from error

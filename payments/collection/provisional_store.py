@@ -28,7 +28,7 @@ from payments.settlement.settlement import By
 
 _FACTS: Final = text(f"""
 select b.id, b.remote, p.reference, p.status, p.amount_minor, p.currency, p.payer_cipher, p.placed_at, now() as now,
-  k.status = 'approved' as standing, c.closes_at, c.late_seconds,
+  k.status = 'approved' as eligible, c.closes_at, c.late_seconds,
   {COUNTED_BEFORE}
 from callbacks b join payments p on p.reference = b.payment_reference
   join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
@@ -94,7 +94,7 @@ class PostgresProvisional:
             confirmed_at=row.now,
             closes_at=row.closes_at,
             late_seconds=row.late_seconds,
-            candidate_standing=row.standing,
+            candidate_eligible=row.eligible,
             counted_before=row.counted_before,
         )
         ours = Ours(

@@ -41,7 +41,7 @@ _PLAN: Final = text(f"select {FEE_PLAN}")
 _THESE: Final = text("""
 select p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.status, p.fee_minor, p.confirmed_at,
   coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency,
-  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as standing, c.closes_at, c.late_seconds,
+  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as eligible, c.closes_at, c.late_seconds,
   t.seq
 from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id
@@ -268,7 +268,7 @@ async def release(connection: AsyncConnection, contest: UUID, reference: UUID, b
     for row in rows:
         if row.status != State.HELD:
             moved.skipped[row.reference] = row.status
-        elif not row.standing:
+        elif not row.eligible:
             moved.skipped[row.reference] = "held, and its candidate no longer stands"
         else:
             plan = plan_of((await connection.execute(_PLAN, {"contest": contest})).one())
@@ -285,7 +285,7 @@ def _confirmed(row: Row[Any]) -> ConfirmedPayment:
         confirmed_at=row.confirmed_at,
         closes_at=row.closes_at,
         late_seconds=row.late_seconds,
-        candidate_standing=row.standing,
+        candidate_eligible=row.eligible,
         counted_before=False,
     )
     return ConfirmedPayment(

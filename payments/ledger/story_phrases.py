@@ -6,7 +6,7 @@ from functools import cache
 from gateway.http.phrases import Catalogue, load
 from payments.ledger.money_story import Sentence
 
-PACKAGE = "payments.ledger.story_phrases"
+PACKAGE = "payments.ledger.sentences"
 
 
 @cache

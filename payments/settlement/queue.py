@@ -30,7 +30,7 @@ COUNTED_BEFORE: Final = """
 """
 _LOOKED_UP: Final = f"""
 select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.confirmed_at,
-  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as standing, c.closes_at, c.late_seconds,
+  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as eligible, c.closes_at, c.late_seconds,
   {COUNTED_BEFORE}
 from due p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id

@@ -267,7 +267,7 @@ def decide(rows: Iterable[Row[Any]]) -> Iterable[Decision]:
             confirmed_at=row.confirmed_at,
             closes_at=row.closes_at,
             late_seconds=row.late_seconds,
-            candidate_standing=row.standing,
+            candidate_eligible=row.eligible,
             counted_before=row.counted_before or row.vote_id in counted_here,
         )
         judged = verdict(facts)
@@ -321,7 +321,7 @@ async def count(
     done = (await connection.execute(_COUNT, {**document(rows), **said, "contest": contest, "size": len(rows)})).one()
     if done.flipped != len(rows) or done.heads != 1:
         raise SettlementBroken(f"{done.flipped} of {len(rows)} payments of contest {contest}")
-    sell = ledger.sale_of_held if before is State.HELD else ledger.sale
+    sell = ledger.sale_of_held if before is State.HELD else ledger.priced_order
     entries = [
         (LedgerEntry(tx, contest, "votes counted", sell(Money(money[pot], pot[1]), votes[pot], fees[pot])), pot[0])
         for pot, tx in books.items()

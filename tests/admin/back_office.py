@@ -25,7 +25,7 @@ from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import PostgresStaffRequests
 from admin.desk import Desk
 from admin.orders_store import PostgresBackOffice
-from channels.voting_service import HOUSE, House
+from channels.voting_service import VOTING_SERVICE, VotingService
 from gateway.contests.contest import Contest
 from gateway.http import middleware, openapi
 from gateway.http.pages import Pages
@@ -43,8 +43,8 @@ PASSWORD = "cinq gorges de manioc"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
-class OfficeHouse:
-    """What the back office asks of the house."""
+class OfficeService:
+    """What the back office asks of the service."""
 
     def __init__(self, rig: MoneyRig) -> None:
         self._rig = rig
@@ -136,7 +136,7 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
     rig = MoneyRig(app_url)
     await Rig.open(rig)  # its people are hired by the tests
     app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
-    app[HOUSE] = cast("House", OfficeHouse(rig))
+    app[VOTING_SERVICE] = cast("VotingService", OfficeService(rig))
     pages = Pages()
     pages.mount(app)
     held: list[Office] = []
@@ -191,7 +191,7 @@ async def other_organiser(rig: MoneyRig) -> None:
 
 async def open_ticket(rig: MoneyRig, order: PlacedOrder) -> str:
     """Who ordered says that they were debited; the number of the ticket that they are told."""
-    voter = rig.wish().voter
+    voter = rig.vote_request().voter
     assert voter is not None
     claim, attempts = OfNumber(voter, (rig.contest.id,)), PostgresAttempts(rig.engine, rig.vault)
     number = await attempts.open_ticket(claim, rig.contest.id, "fr", order.payment_reference)

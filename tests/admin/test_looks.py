@@ -68,7 +68,7 @@ async def seen(database: Any, browser: Browser) -> AsyncIterator[Seen]:
 
 
 async def furnished(office: Office) -> list[str]:
-    """A house in which something of everything happened; addresses of all pages."""
+    """A service in which something of everything happened; addresses of all pages."""
     rig = office.rig
     counted, held = await rig.counted(), await rig.held(number="+2250501020305")
     late = await rig.late(number="+2250501020306")

@@ -193,9 +193,9 @@ class Backlog:
 
         async def one(number: int) -> UUID:
             code = self.codes[number % len(self.codes)]
-            wish = self.rig.wish(number=f"+22505{number:08d}", code=code, key=str(number))
+            vote_request = self.rig.vote_request(number=f"+22505{number:08d}", code=code, key=str(number))
             order = await place_order(
-                replace(wish, contest=contest),
+                replace(vote_request, contest=contest),
                 orders=self.rig.orders,
                 doorbell=self.rig.doorbell,
                 rails=RAILS,
@@ -273,7 +273,7 @@ async def load_extra_contest(app_url: str, slug: str, contest_id: UUID, codes: l
         "keyword": slug.upper(),
         "opens_at": datetime(2026, 1, 1, tzinfo=UTC),
     }
-    standing = [
+    ranking = [
         {
             "id": uuid5(contest_id, code),
             "contest_id": contest_id,
@@ -285,7 +285,7 @@ async def load_extra_contest(app_url: str, slug: str, contest_id: UUID, codes: l
     ]
     engine = make_engine(app_url, pool_size=1)
     async with engine.begin() as connection:
-        await load_contest(connection, contest, standing)
+        await load_contest(connection, contest, ranking)
     await engine.dispose()
 
 

@@ -22,7 +22,7 @@ from channels.ussd import screens
 from channels.ussd.aggregator import Malformed, Registration, UssdTurn
 from gateway.http.raw_exchange import RawRequest
 from gateway.runtime.discovery import discover
-from tests.channels.ussd.house import MemorySessions, TalkingHouse, application
+from tests.channels.ussd.service import MemorySessions, TalkingService, application
 
 CASES: Final = Path(__file__).parents[1] / "channels" / "ussd" / "cases"
 KINDS: Final = frozenset(
@@ -91,12 +91,12 @@ def check(text: str, wanted: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("code", "case"), all_cases())
 async def test_case(code: str, case: dict[str, Any]) -> None:
-    house, sessions = TalkingHouse(), MemorySessions()
-    app = application(house, sessions, aggregator=AGGREGATORS[code].aggregator)
+    service, sessions = TalkingService(), MemorySessions()
+    app = application(service, sessions, aggregator=AGGREGATORS[code].aggregator)
     before: tuple[dict[str, Any], str] | None = None
     async with TestClient(TestServer(app)) as client:
         for exchange in case["exchanges"]:
-            house.pass_time(exchange.get("after_seconds", 3))
+            service.pass_time(exchange.get("after_seconds", 3))
             given, wanted = exchange["request"], exchange["answer"]
             headers = {hdrs.CONTENT_TYPE: given["content_type"]}
             path = f"/ussd/{code}{given.get('path', '')}"
@@ -111,14 +111,14 @@ async def test_case(code: str, case: dict[str, Any]) -> None:
             before = given, text
     assert [
         {"candidate": w.candidate_code, "votes": w.quantity, "payer": w.payer.e164 if w.payer else None}
-        for w in house.wishes
+        for w in service.vote_requests
     ] == case["orders"]
 
 
 @every_aggregator
 async def test_its_shared_word_is_asked_for_at_each_address(code: str) -> None:
-    house, aggregator = TalkingHouse(), AGGREGATORS[code].aggregator
-    app = application(house, MemorySessions(), aggregator=aggregator, secret="word")
+    service, aggregator = TalkingService(), AGGREGATORS[code].aggregator
+    app = application(service, MemorySessions(), aggregator=aggregator, secret="word")
     given = next(case for case in cases_of(code) if case["kind"] == "first_hop")["exchanges"][0]["request"]
     headers = {hdrs.CONTENT_TYPE: given["content_type"]}
     async with TestClient(TestServer(app)) as client:
@@ -127,7 +127,7 @@ async def test_its_shared_word_is_asked_for_at_each_address(code: str) -> None:
                 address = f"/ussd/{code}{path.replace('{', '').replace('}', '')}{key}"
                 async with client.request(method, address, data=body_of(given), headers=headers) as answer:
                     assert (answer.status == 403) is not allowed, address
-    assert house.wishes == []
+    assert service.vote_requests == []
 
 
 ODD_VALUES: Final[tuple[Any, ...]] = ("", " ", "\x00", "💥" * 50, "+" * 300, "1" * 5_000)

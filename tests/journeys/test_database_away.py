@@ -101,7 +101,7 @@ def turned_away(country: Country, start: int) -> list[tuple[int, float]]:
     """Voters who try to order all the same; what each was answered, with the seconds that it took."""
 
     def order(number: int) -> tuple[int, float]:
-        wish = {
+        vote_request = {
             "contest": "star",
             "candidateCode": "04",
             "quantity": 1,
@@ -109,7 +109,7 @@ def turned_away(country: Country, start: int) -> list[tuple[int, float]]:
             "voterPhone": f"+22505222{start + 50 + number:05d}",
         }
         began = time.monotonic()
-        answer = httpx.post(f"{country.gateway_url}/api/votes/initiate", json=wish, timeout=20)
+        answer = httpx.post(f"{country.gateway_url}/api/votes/initiate", json=vote_request, timeout=20)
         return answer.status_code, time.monotonic() - began
 
     with ThreadPoolExecutor(max_workers=8) as voters:

@@ -1,4 +1,4 @@
-"""The second demo contest, in Cameroon: another currency, other operators, the same house."""
+"""The second demo contest, in Cameroon: another currency, other operators, the same service."""
 
 import pytest
 

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Route, expect
 from gateway.contests.contest import Candidate
 from leaderboard.feed import Boards, FeedSettings
 from tests.demo import candidate_id, demo_contest
-from tests.leaderboard.house import QuietHouse, application
+from tests.leaderboard.service import QuietService, application
 
 pytestmark = pytest.mark.browser
 
@@ -40,9 +40,9 @@ class Fetched:
         await route.fulfill(body=self.body, content_type="image/jpeg")
 
 
-def house(people: int) -> QuietHouse:
+def service(people: int) -> QuietService:
     """Candidate 03 has no photo, that of 02 is gone, the leader is 01."""
-    quiet = QuietHouse()
+    quiet = QuietService()
     photos = tuple(
         Candidate(
             candidate_id(n),
@@ -68,7 +68,7 @@ class Opened:
 @pytest.fixture
 async def opened(browser: Browser) -> AsyncIterator[Opened]:
     boards = Boards(FeedSettings(tick=0.05, viewers_max=10))
-    async with TestServer(application(house(PEOPLE), boards)) as server:
+    async with TestServer(application(service(PEOPLE), boards)) as server:
         context = await browser.new_context(viewport={"width": 360, "height": 740}, locale="fr")
         page, host, complaints = await context.new_page(), Fetched(), list[str]()
 

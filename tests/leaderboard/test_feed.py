@@ -11,8 +11,8 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from leaderboard.feed import Board, Boards, FeedSettings, read_event_id, viewers_by_default
-from leaderboard.ranking import Score, standing
-from tests.leaderboard.house import QuietHouse, application
+from leaderboard.ranking import Score, ranking_from
+from tests.leaderboard.service import QuietService, application
 
 STREAM = "/api/contests/star/leaderboard/events"
 QUICK = FeedSettings(tick=0.05, heartbeat=30.0, viewers_max=100)
@@ -38,15 +38,15 @@ async def next_event(response: ClientResponse, seconds: float = 3.0) -> Event:
 
 
 class Country:
-    """A running application with its boards, its house and a client."""
+    """A running application with its boards, its service and a client."""
 
     def __init__(self, settings: FeedSettings) -> None:
-        self.house, self.boards = QuietHouse(), Boards(settings)
-        self.boards.update(self.house.standing("star"))
-        self.client = TestClient(TestServer(application(self.house, self.boards)))
+        self.service, self.boards = QuietService(), Boards(settings)
+        self.boards.update(self.service.ranking("star"))
+        self.client = TestClient(TestServer(application(self.service, self.boards)))
 
     def sell(self, code: str, quantity: int) -> None:
-        self.boards.update(self.house.count(code, quantity), [(code, quantity)])
+        self.boards.update(self.service.count(code, quantity), [(code, quantity)])
 
     async def watch(self, last: str | None = None) -> ClientResponse:
         response = await self.client.get(STREAM, headers={"Last-Event-ID": last} if last is not None else {})
@@ -130,9 +130,9 @@ async def test_somebody_new_makes_everybody_read_the_board_anew() -> None:
     async with country() as here:
         response = await here.watch()
         await next_event(response)
-        now = here.house.standing("star")
+        now = here.service.ranking("star")
         scores = [Score(e.code, e.name, e.votes) for e in now.entries] + [Score("13", "Nadia Kacou", 0)]
-        here.boards.update(standing("star", now.version, scores))
+        here.boards.update(ranking_from("star", now.version, scores))
         event = await next_event(response)
         assert event.name == "leaderboard:initial"
         assert isinstance(event.data, dict)
@@ -159,8 +159,8 @@ async def test_a_returning_viewer_goes_on_after_a_restart_at_the_same_version() 
         here.sell("01", 4)
         await next_event(await here.watch())
     async with country() as again:
-        again.house.votes["01"], again.house.version = 4, 1
-        again.boards.update(again.house.standing("star"))
+        again.service.votes["01"], again.service.version = 4, 1
+        again.boards.update(again.service.ranking("star"))
         response = await again.watch("1")
         again.sell("02", 9)
         assert (await next_event(response)).data == {"version": 2, "totalVotes": 13, "changed": [["02", 9]]}
@@ -226,9 +226,9 @@ def port_of(here: Country) -> int:
 
 def shout(here: Country) -> None:
     """A change whose frame is large: everybody gets another name."""
-    here.house.version += 1
-    names = [Score(f"{n:03d}", f"{here.house.version} {'é' * 10}", n) for n in range(400)]
-    here.boards.update(standing("star", here.house.version, names))
+    here.service.version += 1
+    names = [Score(f"{n:03d}", f"{here.service.version} {'é' * 10}", n) for n in range(400)]
+    here.boards.update(ranking_from("star", here.service.version, names))
 
 
 async def test_a_slow_reader_is_sent_away_and_holds_nobody_up() -> None:
@@ -241,7 +241,7 @@ async def test_a_slow_reader_is_sent_away_and_holds_nobody_up() -> None:
                 while here.boards.viewers == 2:
                     shout(here)
                     event = await next_event(quick)
-                    assert event.id == str(here.house.version)
+                    assert event.id == str(here.service.version)
 
 
 async def test_a_reader_who_catches_up_gets_the_whole_board() -> None:
@@ -256,13 +256,13 @@ async def test_a_reader_who_catches_up_gets_the_whole_board() -> None:
                 while viewer.skips < 3:
                     shout(here)
                     await asyncio.sleep(0.01)
-            missed = b"id: %d\n" % board.standing.version
+            missed = b"id: %d\n" % board.ranking.version
             seen = bytearray()
             drain = asyncio.create_task(read_all(slow, seen))
             await quiet(seen)
             for step in (1, 2):
-                scores = [Score(e.code, e.name, e.votes + (e.code == "007")) for e in board.standing.entries]
-                here.boards.update(standing("star", board.standing.version + 1, scores))
+                scores = [Score(e.code, e.name, e.votes + (e.code == "007")) for e in board.ranking.entries]
+                here.boards.update(ranking_from("star", board.ranking.version + 1, scores))
                 await quiet(seen)
                 last_event = bytes(seen).rpartition(b"event: ")[2].partition(b"\n")[0]
                 assert last_event == (b"leaderboard:initial" if step == 1 else b"leaderboard:update")
@@ -286,42 +286,42 @@ async def test_closing_says_when_to_come_back() -> None:
 async def test_the_clock_is_the_one_passed_in() -> None:
     seconds = 0.0
     boards = Boards(replace(QUICK, heartbeat=1000.0, tick=0.01), clock=lambda: seconds)
-    house = QuietHouse()
-    boards.update(house.standing("star"))
-    async with TestClient(TestServer(application(house, boards))) as client:
+    service = QuietService()
+    boards.update(service.ranking("star"))
+    async with TestClient(TestServer(application(service, boards))) as client:
         response = await client.get(STREAM)
         await next_event(response)
         await next_event(response)
         seconds = 1001.0
-        boards.update(house.count("01", 1))
+        boards.update(service.count("01", 1))
         assert (await next_event(response)).name == "leaderboard:update"
         assert (await next_event(response)).lines == [":"]
 
 
 def test_an_older_ranking_changes_nothing() -> None:
-    house = QuietHouse()
-    old, new = house.standing("star"), house.count("01", 1)
+    service = QuietService()
+    old, new = service.ranking("star"), service.count("01", 1)
     board = Board(new)
     assert not board.take(old, ())
-    assert board.standing is new
+    assert board.ranking is new
     assert board.news() == b""
 
 
 def test_bytes_are_made_once_a_version() -> None:
-    house = QuietHouse()
-    board = Board(house.standing("star"))
+    service = QuietService()
+    board = Board(service.ranking("star"))
     first = board.answer(100)
     assert board.answer(12) is first is board.answer(1000)
     assert board.whole() is board.whole()
-    board.take(house.count("01", 1), ())
+    board.take(service.count("01", 1), ())
     assert board.answer(100).etag != first.etag
 
 
 def test_a_new_name_at_the_same_version_has_another_tag() -> None:
-    here = standing("star", 3, [Score("01", "Aya", 1)])
+    here = ranking_from("star", 3, [Score("01", "Aya", 1)])
     board = Board(here)
     before = board.answer(100).etag
-    board.take(standing("star", 3, [Score("01", "Aya Koné", 1)]), ())
+    board.take(ranking_from("star", 3, [Score("01", "Aya Koné", 1)]), ())
     assert board.answer(100).etag != before
 
 

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, expect
 from gateway.contests.contest import Candidate
 from leaderboard.feed import Boards, FeedSettings
 from tests.demo import demo_contest
-from tests.leaderboard.house import QuietHouse, application
+from tests.leaderboard.service import QuietService, application
 
 FIRST, COUNT = 1001, 1200
 NAMES = ("Aya Koné", "Éloïse N'Guessan", "Moussa Diabaté", "Ibrahim Coulibaly")
@@ -22,7 +22,7 @@ NAMES = ("Aya Koné", "Éloïse N'Guessan", "Moussa Diabaté", "Ibrahim Coulibal
 
 @dataclass
 class Many:
-    house: QuietHouse
+    service: QuietService
     boards: Boards
     base: str
     client: TestClient[web.Request, web.Application]
@@ -33,20 +33,20 @@ class Many:
         return await answer.text()
 
     def sell(self, code: str, quantity: int) -> None:
-        self.boards.update(self.house.count(code, quantity), [(code, quantity)])
+        self.boards.update(self.service.count(code, quantity), [(code, quantity)])
 
 
 @pytest.fixture
 async def many() -> AsyncIterator[Many]:
-    house, boards = QuietHouse(), Boards(FeedSettings(tick=0.05))
+    service, boards = QuietService(), Boards(FeedSettings(tick=0.05))
     people = {str(FIRST + n): f"{NAMES[n % 4]} {n:04d}" for n in range(COUNT)}
-    standing = tuple(Candidate(UUID(int=n), code, name) for n, (code, name) in enumerate(people.items()))
-    house.shown[0] = replace(demo_contest(), candidates=standing, _by_code={})
-    house.people, house.votes = people, dict.fromkeys(people, 0)
+    ranking = tuple(Candidate(UUID(int=n), code, name) for n, (code, name) in enumerate(people.items()))
+    service.shown[0] = replace(demo_contest(), candidates=ranking, _by_code={})
+    service.people, service.votes = people, dict.fromkeys(people, 0)
     for place in range(60):
-        house.votes[str(FIRST + place)] = 1000 - place
-    async with TestClient(TestServer(application(house, boards))) as client:
-        yield Many(house, boards, str(client.make_url("")).rstrip("/"), client)
+        service.votes[str(FIRST + place)] = 1000 - place
+    async with TestClient(TestServer(application(service, boards))) as client:
+        yield Many(service, boards, str(client.make_url("")).rstrip("/"), client)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ async def test_places_are_those_of_the_whole_board(many: Many) -> None:
 
 
 async def test_a_small_contest_has_neither(many: Many) -> None:
-    many.house.shown[0] = demo_contest()
-    boards, house = Boards(), QuietHouse()
-    async with TestClient(TestServer(application(house, boards))) as client:
+    many.service.shown[0] = demo_contest()
+    boards, service = Boards(), QuietService()
+    async with TestClient(TestServer(application(service, boards))) as client:
         text = await (await client.get("/c/star")).text()
         assert await (await client.get("/c/star?q=nobody&page=7")).text() == text
     assert 'name="q"' not in text

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from leaderboard.feed import Boards, FeedSettings
-from tests.leaderboard.house import QuietHouse, application
+from tests.leaderboard.service import QuietService, application
 
 pytestmark = pytest.mark.browser
 
@@ -48,13 +48,13 @@ class Show:
     """A running application and a browser that looks at it."""
 
     browser: Browser
-    house: QuietHouse
+    service: QuietService
     boards: Boards
     base: str
     complaints: list[str] = field(default_factory=list)
 
     def sell(self, code: str, quantity: int) -> None:
-        self.boards.update(self.house.count(code, quantity), [(code, quantity)])
+        self.boards.update(self.service.count(code, quantity), [(code, quantity)])
 
     async def open(self, language: str = "fr", *, script: bool = True, width: int = 360, dark: bool = False) -> Page:
         context = await self.browser.new_context(
@@ -77,11 +77,11 @@ class Show:
 
 @pytest.fixture
 async def show(chromium: Browser) -> AsyncIterator[Show]:
-    house, boards = QuietHouse(), Boards(FeedSettings(tick=0.05, viewers_max=10))
+    service, boards = QuietService(), Boards(FeedSettings(tick=0.05, viewers_max=10))
     for code, votes in (("01", 300), ("02", 200), ("03", 100)):
-        house.count(code, votes)
-    async with TestServer(application(house, boards)) as server:
-        seen = Show(chromium, house, boards, str(server.make_url("")).rstrip("/"))
+        service.count(code, votes)
+    async with TestServer(application(service, boards)) as server:
+        seen = Show(chromium, service, boards, str(server.make_url("")).rstrip("/"))
         yield seen
     assert seen.complaints == []
 
@@ -252,16 +252,16 @@ async def test_nothing_sticks_out_and_every_target_is_large_enough(show: Show, w
 async def test_somebody_new_draws_the_page_anew(show: Show) -> None:
     page = await show.open()
     await expect(page.locator("#state")).to_have_text("En direct")
-    show.house.add_candidate("13", "Nadia Kacou")
-    show.boards.update(show.house.standing("star"))
+    show.service.add_candidate("13", "Nadia Kacou")
+    show.boards.update(show.service.ranking("star"))
     await expect(page.locator(".ranking tbody")).to_contain_text("Nadia Kacou")
 
 
 async def test_the_end_of_voting_shows_by_itself(show: Show) -> None:
     closes_at = datetime.now(UTC) + timedelta(seconds=3)
-    show.house.shown[0] = replace(show.house.shown[0], closes_at=closes_at, _by_code={})
-    show.house.instant = closes_at - timedelta(seconds=3)
+    show.service.shown[0] = replace(show.service.shown[0], closes_at=closes_at, _by_code={})
+    show.service.instant = closes_at - timedelta(seconds=3)
     page = await show.open()
     await expect(page.locator("#how")).to_contain_text("*789#")
-    show.house.instant = closes_at
+    show.service.instant = closes_at
     await expect(page.locator("#how")).to_contain_text("Le vote est clos", timeout=10_000)

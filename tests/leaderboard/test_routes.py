@@ -12,14 +12,14 @@ from gateway.contests.contest import Candidate, CandidateStatus
 from gateway.http.pages import CONTENT_SECURITY_POLICY, preferred
 from leaderboard.feed import Boards, FeedSettings
 from tests.demo import demo_contest
-from tests.leaderboard.house import QuietHouse, application
+from tests.leaderboard.service import QuietService, application
 
 API = "/api/contests/star/leaderboard"
 
 
 @dataclass
 class Here:
-    house: QuietHouse
+    service: QuietService
     boards: Boards
     client: TestClient[web.Request, web.Application]
 
@@ -30,9 +30,9 @@ class Here:
 
 @pytest.fixture
 async def here() -> AsyncIterator[Here]:
-    house, boards = QuietHouse(), Boards(FeedSettings(viewers_max=10))
-    async with TestClient(TestServer(application(house, boards))) as client:
-        yield Here(house, boards, client)
+    service, boards = QuietService(), Boards(FeedSettings(viewers_max=10))
+    async with TestClient(TestServer(application(service, boards))) as client:
+        yield Here(service, boards, client)
 
 
 async def problem_of(answer: ClientResponse) -> dict[str, object]:
@@ -41,15 +41,15 @@ async def problem_of(answer: ClientResponse) -> dict[str, object]:
     return said
 
 
-async def test_ranking_before_any_vote_comes_from_the_house(here: Here) -> None:
+async def test_ranking_before_any_vote_comes_from_the_service(here: Here) -> None:
     said = await (await here.client.get(API)).json()
     assert (said["contest"], said["version"], said["totalVotes"]) == ("star", 0, 0)
     assert [e["rank"] for e in said["entries"]] == [1] * 12
 
 
 async def test_ranking_follows_the_feed(here: Here) -> None:
-    here.boards.update(here.house.count("07", 5))
-    here.boards.update(here.house.count("02", 1))
+    here.boards.update(here.service.count("07", 5))
+    here.boards.update(here.service.count("02", 1))
     said = await (await here.client.get(API, params={"limit": "2"})).json()
     assert said == {
         "contest": "star",
@@ -87,7 +87,7 @@ async def test_who_has_it_is_told_so_until_it_changes(here: Here) -> None:
         again = await here.client.get(API, headers={"If-None-Match": known})
         assert (again.status, await again.read(), again.headers["ETag"]) == (304, b"", tag)
     assert (await here.client.get(API, headers={"If-None-Match": "nonsense"})).status == 200
-    here.boards.update(here.house.count("01", 1))
+    here.boards.update(here.service.count("01", 1))
     assert (await here.client.get(API, headers={"If-None-Match": tag})).status == 200
 
 
@@ -120,7 +120,7 @@ async def test_unknown_contest_for_people(here: Here) -> None:
 
 async def test_a_withdrawn_contest_is_gone_though_its_board_was_shown(here: Here) -> None:
     assert (await here.client.get(API)).status == 200
-    here.house.shown.clear()
+    here.service.shown.clear()
     assert (await here.client.get(API)).status == 404
     assert "Aucun vote" in await here.text("/")
 
@@ -155,7 +155,7 @@ async def test_language_is_the_query_then_the_cookie_then_the_header_then_the_co
     assert await language("/c/star?lang=en", Accept_Language="fr", Cookie="lang=fr") == "en"
     assert await language("/c/star?lang=xx", Cookie="lang=zz") == "en", "the cookie of the visit before"
     here.client.session.cookie_jar.clear()
-    here.house.shown[0] = replace(here.house.shown[0], language="en")
+    here.service.shown[0] = replace(here.service.shown[0], language="en")
     assert await language(Accept_Language="de") == "en"
 
 
@@ -189,8 +189,8 @@ def test_accept_language(header: str, language: str | None) -> None:
 
 
 async def test_page_works_without_script(here: Here) -> None:
-    here.house.count("07", 4950)
-    here.boards.update(here.house.count("02", 50))
+    here.service.count("07", 4950)
+    here.boards.update(here.service.count("02", 50))
     text = await here.text("/c/star", Accept_Language="fr")
     assert '<noscript><meta http-equiv="refresh" content="15"></noscript>' in text
     assert text.index("Awa Ouattara") < text.index("Kouadio N&#39;Guessan") < text.index("Aya Koné")
@@ -215,32 +215,32 @@ async def test_page_says_how_to_vote(here: Here) -> None:
 
 
 async def test_a_shared_short_code_needs_the_contests_own_word(here: Here) -> None:
-    here.house.shown.append(replace(here.house.shown[0], slug="miss", keyword="MISS"))
+    here.service.shown.append(replace(here.service.shown[0], slug="miss", keyword="MISS"))
     assert "STAR 07 5" in await here.text("/c/star")
 
 
 async def test_page_changes_with_votes_time_and_contest(here: Here) -> None:
     before = await here.text("/c/star", Accept_Language="en")
     assert await here.text("/c/star", Accept_Language="en") == before
-    here.boards.update(here.house.count("03", 7))
+    here.boards.update(here.service.count("03", 7))
     assert '<span class="count">7</span>' in await here.text("/c/star", Accept_Language="en")
-    here.house.rename_contest("Star <Abidjan>")
+    here.service.rename_contest("Star <Abidjan>")
     assert "Star &lt;Abidjan&gt;" in await here.text("/c/star", Accept_Language="en")
-    here.house.instant = datetime(2028, 1, 1, tzinfo=UTC)
+    here.service.instant = datetime(2028, 1, 1, tzinfo=UTC)
     closed = await here.text("/c/star", Accept_Language="en")
     assert "Voting is closed" in closed
     assert "tel:" not in closed
     assert "/c/star/03" not in closed
-    here.house.instant = datetime(2025, 1, 1, tzinfo=UTC)
+    here.service.instant = datetime(2025, 1, 1, tzinfo=UTC)
     assert "Voting is not open yet. Come back 1 January 2026, 00:00" in await here.text("/c/star", Accept_Language="en")
 
 
 async def test_a_withdrawn_candidate_stays_on_the_board_without_a_link(here: Here) -> None:
-    contest = here.house.shown[0]
+    contest = here.service.shown[0]
     gone = [
         Candidate(c.id, c.code, c.name, CandidateStatus.WITHDRAWN) if c.code == "02" else c for c in contest.candidates
     ]
-    here.house.shown[0] = replace(contest, candidates=tuple(gone), _by_code={})
+    here.service.shown[0] = replace(contest, candidates=tuple(gone), _by_code={})
     text = await here.text("/c/star")
     assert "Kouadio" in text
     assert "/c/star/02" not in text
@@ -248,8 +248,8 @@ async def test_a_withdrawn_candidate_stays_on_the_board_without_a_link(here: Her
 
 
 async def test_the_bot_stands_under_how_to_vote_once_its_name_is_known() -> None:
-    house, boards, known = QuietHouse(), Boards(), [""]
-    async with TestClient(TestServer(application(house, boards, lambda: known[0]))) as client:
+    service, boards, known = QuietService(), Boards(), [""]
+    async with TestClient(TestServer(application(service, boards, lambda: known[0]))) as client:
         assert "Par Telegram" not in await (await client.get("/c/star")).text()
         known[0] = "https://t.me/star_bot"
         text = await (await client.get("/c/star")).text()
@@ -269,7 +269,7 @@ async def test_the_bot_stands_under_how_to_vote_once_its_name_is_known() -> None
 )
 async def test_rules_and_contact_stand_on_the_page(here: Here, contact: str, shown: str) -> None:
     rules = {"fr": "Le plus de votes gagne <3."}
-    here.house.shown[0] = replace(here.house.shown[0], rules=rules, contact=contact, _by_code={})
+    here.service.shown[0] = replace(here.service.shown[0], rules=rules, contact=contact, _by_code={})
     text = await here.text("/c/star", Accept_Language="en")
     assert "Le plus de votes gagne &lt;3." in text  # its own language where the reader's is missing
     assert "paid at most 10 min after it still counts" in text
@@ -278,13 +278,13 @@ async def test_rules_and_contact_stand_on_the_page(here: Here, contact: str, sho
 
 async def test_nobody_without_a_vote_has_a_place(here: Here) -> None:
     assert re.findall(r'class="rank">([^<]*)<', await here.text("/c/star")) == ["–"] * 12
-    here.boards.update(here.house.count("05", 3))
+    here.boards.update(here.service.count("05", 3))
     assert re.findall(r'class="rank">([^<]*)<', await here.text("/c/star")) == ["1", *["–"] * 11]
 
 
 async def test_the_list_of_contests_names_who_leads(here: Here) -> None:
     assert "In the lead" not in await here.text("/", Accept_Language="en")
-    here.boards.update(here.house.count("05", 3))
+    here.boards.update(here.service.count("05", 3))
     text = await here.text("/", Accept_Language="en")
     assert "Fatou Bamba" in text
     assert 'href="/c/star"' in text
@@ -314,7 +314,7 @@ async def test_static_files_are_kept_for_long_under_an_address_of_their_content(
 
 
 async def test_weight_on_the_wire(here: Here) -> None:
-    here.boards.update(here.house.count("07", 4950))
+    here.boards.update(here.service.count("07", 4950))
     total = 0
     text = await here.text("/c/star")
     for address in ["/c/star", *re.findall(r"/static/[\w.]+", text)]:
@@ -331,7 +331,7 @@ async def test_photos_add_little_to_the_page(here: Here) -> None:
         replace(c, photo_url=f"https://res.cloudinary.com/star-ci/image/upload/v1763700{c.code}/star/{c.id}.jpg")
         for c in demo_contest().candidates
     )
-    here.house.shown = [replace(demo_contest(), candidates=people, _by_code={})]
+    here.service.shown = [replace(demo_contest(), candidates=people, _by_code={})]
     text = await here.text("/c/star")
     assert text.count("/upload/c_fill,f_auto,g_auto,h_96,q_auto,w_96/v") == 12
     assert len(gzip.compress(text.encode())) - bare <= 12 * 60

@@ -3,13 +3,13 @@ import pytest
 
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
 from leaderboard import view_model
-from leaderboard.ranking import Score, Standing, standing
+from leaderboard.ranking import Ranking, Score, ranking_from
 from leaderboard.view_model import Phase
 from tests.demo import demo_contest
 
 
-def made(version: int, **votes: int) -> Standing:
-    return standing("star", version, [Score(code[1:], f"Name {code[1:]}", count) for code, count in votes.items()])
+def made(version: int, **votes: int) -> Ranking:
+    return ranking_from("star", version, [Score(code[1:], f"Name {code[1:]}", count) for code, count in votes.items()])
 
 
 def test_ranking_is_the_contracts_json() -> None:
@@ -44,11 +44,11 @@ def test_update_holds_absolute_votes_of_changed_candidates_only() -> None:
         made(2, c01=3, c02=5, c03=0),
         made(2, c01=3),
         made(2, c01=3, c03=5),
-        standing("star", 2, [Score("01", "Name 01", 3), Score("02", "Another name", 5)]),
+        ranking_from("star", 2, [Score("01", "Name 01", 3), Score("02", "Another name", 5)]),
     ],
     ids=["joined", "left", "replaced", "renamed"],
 )
-def test_update_cannot_tell_who_stands(after: Standing) -> None:
+def test_update_cannot_tell_who_stands(after: Ranking) -> None:
     assert view_model.update(made(1, c01=3, c02=5), after) is None
 
 
@@ -73,7 +73,7 @@ def test_nobody_stands() -> None:
     assert view_model.rows(made(0), demo_contest(), Phase.OPEN, 100) == []
 
 
-def test_only_a_standing_candidate_of_an_open_contest_can_be_chosen() -> None:
+def test_only_an_eligible_candidate_of_an_open_contest_can_be_chosen() -> None:
     contest = with_candidates(
         Candidate(demo_contest().candidates[0].id, "01", "A"),
         Candidate(demo_contest().candidates[1].id, "02", "B", CandidateStatus.WITHDRAWN),

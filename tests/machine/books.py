@@ -8,7 +8,7 @@ what is written down as an open difference for a person: money that went twice, 
 from typing import Any, Final
 
 from payments.collection.provisional_rules import COUNTABLE
-from payments.disbursement.disputes.rules import Standing
+from payments.disbursement.disputes.rules import DisputeStatus
 from payments.ledger.audit import TAKEN
 from tests.machine.later import LaterWorld
 
@@ -69,9 +69,9 @@ async def _disputed(world: LaterWorld) -> None:
         told = world.operator.disputes.known.get(row.operator_reference)
         assert told is not None, f"a dispute that the operator never had: {row.operator_reference}"
         assert (row.payment_reference, row.amount_minor) == (told.payment, told.amount.amount_minor), told
-        assert Standing(row.status) in told.was, f"{row.status}, and never was: {told}"
+        assert DisputeStatus(row.status) in told.was, f"{row.status}, and never was: {told}"
         if row.reversed_minor:
-            assert Standing.LOST in told.was, f"taken back, and was not lost: {told}"
+            assert DisputeStatus.LOST in told.was, f"taken back, and was not lost: {told}"
             parts = [other.reversed_minor for other in rows if other.payment_reference == row.payment_reference]
             assert world.operator.prompts[told.payment].taken == sum(parts), f"taken back in part: {told}"
 
@@ -132,8 +132,10 @@ async def _ended(world: LaterWorld) -> None:
     for number, told in world.operator.disputes.known.items():
         row = ours.get(number)
         assert row is not None, f"nobody heard of it: {told}"
-        turned = row.status == Standing.LOST and row.effect is not None and told.standing is Standing.WON
-        assert row.status == told.standing or turned, f"{row.status} here: {told}"
+        turned = (
+            row.status == DisputeStatus.LOST and row.effect is not None and told.dispute_status is DisputeStatus.WON
+        )
+        assert row.status == told.dispute_status or turned, f"{row.status} here: {told}"
         assert row.ours == turned, f"{row.ours} that it came again: {told}"
 
 

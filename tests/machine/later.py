@@ -21,7 +21,7 @@ from payments.collection.provisional_store import PostgresProvisional
 from payments.collection.verify import Verifier, judge_callbacks
 from payments.disbursement.disputes.ask import ask_reversals
 from payments.disbursement.disputes.reversals import PostgresReversals
-from payments.disbursement.disputes.rules import Standing
+from payments.disbursement.disputes.rules import DisputeStatus
 from payments.disbursement.disputes.store import act_on_lost
 from tests.machine.world import PHONES, MoneyWorld
 from tests.rigs.money_rig import MoneyRig
@@ -34,7 +34,7 @@ POLICY: Final = Policy(0, read_networks("212.88.125.0/24"))
 
 
 class LaterRig(MoneyRig):
-    """A house that may count on callbacks while a question is due. `counting`: whether it is told to."""
+    """A service that may count on callbacks while a question is due. `counting`: whether it is told to."""
 
     def __init__(self, app_url: str, engine: AsyncEngine | None, *, counting: bool) -> None:
         super().__init__(app_url, engine=engine)
@@ -87,7 +87,7 @@ class LaterWorld(MoneyWorld):
     counting: bool = field(default=False, kw_only=True)
     vouched: set[UUID] = field(default_factory=set)
 
-    def house(self, engine: AsyncEngine | None) -> MoneyRig:
+    def service(self, engine: AsyncEngine | None) -> MoneyRig:
         return LaterRig(self.app_url, engine, counting=self.counting)
 
     def work(self, kind: str) -> Callable[[], Awaitable[object]]:
@@ -145,20 +145,22 @@ class LaterWorld(MoneyWorld):
             self.progress.acts += 1
             match word:
                 case "opens" | "opens_part" | "loses" | "loses_part":
-                    standing = Standing.OPEN if word.startswith("opens") else Standing.LOST
-                    self._take_up(number, standing, part=word.endswith("part"))
+                    dispute_status = DisputeStatus.OPEN if word.startswith("opens") else DisputeStatus.LOST
+                    self._take_up(number, dispute_status, part=word.endswith("part"))
                 case "wins" | "is_lost":
-                    self._decide(number, Standing.WON if word == "wins" else Standing.LOST)
+                    self._decide(number, DisputeStatus.WON if word == "wins" else DisputeStatus.LOST)
                 case "turns":
                     await self._turn(number)
                 case _:
                     if known := list(self.operator.disputes.known.values()):
                         known[number % len(known)].say()
 
-    def _take_up(self, number: int, standing: Standing, *, part: bool) -> None:
+    def _take_up(self, number: int, dispute_status: DisputeStatus, *, part: bool) -> None:
         left = {}
         for reference, prompt in self.operator.prompts.items():
-            gone = sum(d.amount.amount_minor for d in self._disputed(reference) if d.standing is not Standing.WON)
+            gone = sum(
+                d.amount.amount_minor for d in self._disputed(reference) if d.dispute_status is not DisputeStatus.WON
+            )
             if prompt.taken and prompt.taken > gone:
                 left[reference] = Money(prompt.taken - gone, prompt.asked.currency)
         if not left:
@@ -167,26 +169,26 @@ class LaterWorld(MoneyWorld):
         amount = left[reference]
         if part:
             amount = Money(max(1, amount.amount_minor // 2), amount.currency)
-        self.operator.disputes.take_up(reference, amount, standing, costs=number % 2 == 0)
+        self.operator.disputes.take_up(reference, amount, dispute_status, costs=number % 2 == 0)
         self.progress.disputes += 1
 
     def _disputed(self, reference: UUID) -> list[Dispute]:
         return self.operator.disputes.of(reference)
 
-    def _standing(self, standing: Standing) -> list[Dispute]:
-        return [each for each in self.operator.disputes.known.values() if each.standing is standing]
+    def _ranking(self, dispute_status: DisputeStatus) -> list[Dispute]:
+        return [each for each in self.operator.disputes.known.values() if each.dispute_status is dispute_status]
 
-    def _decide(self, number: int, standing: Standing) -> None:
-        if waiting := self._standing(Standing.OPEN):
-            self.operator.disputes.decide(waiting[number % len(waiting)], standing)
+    def _decide(self, number: int, dispute_status: DisputeStatus) -> None:
+        if waiting := self._ranking(DisputeStatus.OPEN):
+            self.operator.disputes.decide(waiting[number % len(waiting)], dispute_status)
 
     async def _turn(self, number: int) -> None:
         """What was lost is ours after all, weeks after everybody heard that it was lost."""
-        if lost := self._standing(Standing.LOST):
+        if lost := self._ranking(DisputeStatus.LOST):
             turned = lost[number % len(lost)]
             await self._tell(turned.words)
             await self.do(["judge"])
-            self.operator.disputes.decide(turned, Standing.WON)
+            self.operator.disputes.decide(turned, DisputeStatus.WON)
 
     async def tell(self, numbers: Sequence[int]) -> None:
         """Events arrive all at once, in any order, some of them again, some never."""
@@ -202,6 +204,6 @@ class LaterWorld(MoneyWorld):
 
     async def end_disputes(self) -> None:
         """Each is decided, and everybody hears of everything."""
-        for number, each in enumerate(self._standing(Standing.OPEN)):
-            self.operator.disputes.decide(each, Standing.WON if number % 2 else Standing.LOST)
+        for number, each in enumerate(self._ranking(DisputeStatus.OPEN)):
+            self.operator.disputes.decide(each, DisputeStatus.WON if number % 2 else DisputeStatus.LOST)
         await self._tell([word for each in self.operator.disputes.known.values() for word in each.words])

@@ -155,9 +155,9 @@ class MoneyMachine(RuleBasedStateMachine):
     def contest(self, word: str) -> None:
         self.run(self.world.contest(word))
 
-    @rule(number=st.integers(0, 2), standing=st.sampled_from([True, True, True, False]))
-    def candidate(self, number: int, standing: bool) -> None:
-        self.run(self.world.candidate(number, standing))
+    @rule(number=st.integers(0, 2), dispute_status=st.sampled_from([True, True, True, False]))
+    def candidate(self, number: int, dispute_status: bool) -> None:
+        self.run(self.world.candidate(number, dispute_status))
 
     @rule(number=_numbers, own=st.booleans())
     def claim(self, number: int, own: bool) -> None:

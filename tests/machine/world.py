@@ -1,4 +1,4 @@
-"""A house and an operator, driven act by act, with faults: what the money machine plays with.
+"""A service and an operator, driven act by act, with faults: what the money machine plays with.
 
 Every act is one thing that somebody does: a voter orders, a payer decides, a callback arrives, a worker
 does one round of one kind of work, time passes, a process dies.
@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.orders.rules import PlacedOrder, Refusal, Wish
+from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from payments.acts.request import Act, ActRefused
 from payments.collection.callbacks import IncomingCallback
 from tests.rigs.money_rig import ASKER, CHECKER, REASON, MoneyRig
@@ -53,25 +53,25 @@ class Progress:
 
 @dataclass
 class MoneyWorld:
-    """One database, one operator, and a house that may be killed and opened again."""
+    """One database, one operator, and a service that may be killed and opened again."""
 
     app_url: str
     progress: Progress
     operator: SimulatedOperator = field(default_factory=SimulatedOperator)
-    wishes: list[Wish] = field(default_factory=list)
+    vote_requests: list[VoteRequest] = field(default_factory=list)
     placed: list[PlacedOrder] = field(default_factory=list)
     payers: dict[UUID, str] = field(default_factory=dict)
     bodies: list[tuple[UUID, bytes]] = field(default_factory=list)
     rig: MoneyRig = field(init=False)
 
     async def open(self) -> None:
-        self.rig = self.house(None)
+        self.rig = self.service(None)
         await self._employ()
         await self.rig.charge_fees()
         self.progress.runs += 1
 
-    def house(self, engine: AsyncEngine | None) -> MoneyRig:
-        """A house that knows nothing yet. `engine`: the connections that it finds, else its own."""
+    def service(self, engine: AsyncEngine | None) -> MoneyRig:
+        """A service that knows nothing yet. `engine`: the connections that it finds, else its own."""
         return MoneyRig(self.app_url, engine=engine)
 
     async def _employ(self) -> None:
@@ -98,29 +98,31 @@ class MoneyWorld:
 
     async def order(self, orders: Sequence[tuple[int, int, int]]) -> None:
         """Orders of (phone, candidate, votes), all at once."""
-        wishes = [self.rig.wish(number=PHONES[p], code=CODES[c], quantity=votes) for p, c, votes in orders]
-        self.wishes += wishes
-        found = await asyncio.gather(*(self.rig.place(wish) for wish in wishes))
-        for wish, order in zip(wishes, found, strict=True):
-            self._answered(wish, order)
+        vote_requests = [
+            self.rig.vote_request(number=PHONES[p], code=CODES[c], quantity=votes) for p, c, votes in orders
+        ]
+        self.vote_requests += vote_requests
+        found = await asyncio.gather(*(self.rig.place(vote_request) for vote_request in vote_requests))
+        for vote_request, order in zip(vote_requests, found, strict=True):
+            self._answered(vote_request, order)
         self.progress.orders += len(orders)
         self.progress.acts += len(orders)
 
     async def order_again(self, number: int) -> None:
         """The same request twice: a double click, a gateway that was killed before it answered."""
         self.progress.acts += 1
-        if not self.wishes:
+        if not self.vote_requests:
             return
-        wish = self.wishes[number % len(self.wishes)]
-        found = await self.rig.place(wish)
-        self._answered(wish, found)
-        keyed = await self.rig.one("select count(*) from order_keys where key = :k", k=wish.key)
+        vote_request = self.vote_requests[number % len(self.vote_requests)]
+        found = await self.rig.place(vote_request)
+        self._answered(vote_request, found)
+        keyed = await self.rig.one("select count(*) from order_keys where key = :k", k=vote_request.key)
         assert keyed <= 1, f"one request, {keyed} orders"
 
-    def _answered(self, wish: Wish, found: PlacedOrder | Refusal) -> None:
-        if isinstance(found, PlacedOrder) and wish.payer and found.payment_reference not in self.payers:
+    def _answered(self, vote_request: VoteRequest, found: PlacedOrder | Refusal) -> None:
+        if isinstance(found, PlacedOrder) and vote_request.payer and found.payment_reference not in self.payers:
             self.placed.append(found)
-            self.payers[found.payment_reference] = wish.payer.e164
+            self.payers[found.payment_reference] = vote_request.payer.e164
 
     # The operator, its payers, and whoever calls our webhook.
 
@@ -170,7 +172,7 @@ class MoneyWorld:
         token = None if word == "elsewhere" and number % 2 else self.rig.vault.callback_token(at)
         await self.rig.callbacks.store(IncomingCallback(self.operator.code, token, "POST", {}, body, "127.0.0.1"))
 
-    # The house's own work.
+    # The service's own work.
 
     def work(self, kind: str) -> Callable[[], Awaitable[object]]:
         """One round of one kind of work."""
@@ -221,8 +223,8 @@ class MoneyWorld:
         event.remove(engine, "before_cursor_execute", count)
         if not work.cancelled() and (error := work.exception()) is not None:
             raise error
-        # What the dead were using is closed. Idle connections know nothing, so the next house may have them.
-        self.rig = self.house(self.rig.engine)
+        # What the dead were using is closed. Idle connections know nothing, so the next service may have them.
+        self.rig = self.service(self.rig.engine)
         await self._employ()
 
     async def outage(self, many: int, end: str) -> None:
@@ -239,7 +241,7 @@ class MoneyWorld:
             case "closed":
                 await self.contest("closed")
             case "withdrawn":
-                await self.candidate(many % len(CODES), standing=False)
+                await self.candidate(many % len(CODES), dispute_status=False)
             case _:
                 self.operator.fates.extend(["not_sent"] * many)
         await self.do(["collect"])
@@ -270,12 +272,12 @@ class MoneyWorld:
         await self.change(f"update contests set closes_at = {ago} where slug = 'star'")
         await self.rig.directory.refresh()
 
-    async def candidate(self, number: int, standing: bool) -> None:
+    async def candidate(self, number: int, dispute_status: bool) -> None:
         """One withdraws, or comes back."""
         self.progress.acts += 1
         await self.change(
             "update candidates set status = :s where code = :c and contest_id = :contest",
-            s="approved" if standing else "withdrawn",
+            s="approved" if dispute_status else "withdrawn",
             c=CODES[number],
             contest=self.rig.contest.id,
         )

@@ -21,7 +21,7 @@ BODY = b'{"status": "SUCCESSFUL"}'
 
 
 class Keeping:
-    """The part of a house that takes callbacks, on a real database."""
+    """The part of a service that takes callbacks, on a real database."""
 
     def __init__(self, rig: Rig) -> None:
         self._callbacks = rig.callbacks

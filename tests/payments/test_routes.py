@@ -8,14 +8,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from payments import routes
 from payments.collection.callbacks import IncomingCallback, Taken
 
 Client = TestClient[web.Request, web.Application]
 
 
-class KeepingHouse:
+class KeepingService:
     """Keeps callbacks; while `away`, it cannot, and unless they are `taken`, it does not."""
 
     def __init__(self) -> None:
@@ -25,21 +25,21 @@ class KeepingHouse:
 
     async def store_callback(self, callback: IncomingCallback) -> Taken:
         if self.away:
-            raise HouseUnavailable("away")
+            raise DatabaseUnavailable("away")
         if self.taken is Taken.STORED:
             self.kept.append(callback)
         return self.taken
 
 
 @pytest.fixture
-def house() -> KeepingHouse:
-    return KeepingHouse()
+def service() -> KeepingService:
+    return KeepingService()
 
 
 @pytest.fixture
-async def client(house: KeepingHouse) -> AsyncIterator[Client]:
+async def client(service: KeepingService) -> AsyncIterator[Client]:
     app = web.Application(client_max_size=64 * 1024)
-    kept = house
+    kept = service
     routes.setup(app, frozenset({"mtn_momo", "orange_money"}), kept.store_callback)
     async with TestClient(TestServer(app)) as started:
         yield started
@@ -48,29 +48,29 @@ async def client(house: KeepingHouse) -> AsyncIterator[Client]:
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("token", [None, "word-of-a-payment"])
 async def test_kept_as_it_came_and_answered_with_nothing(
-    client: Client, house: KeepingHouse, method: str, token: str | None
+    client: Client, service: KeepingService, method: str, token: str | None
 ) -> None:
     body = b'{"status": "SUCCESSFUL"} \xff\x00'
     path = "/api/webhooks/mtn_momo" + (f"/{token}" if token else "")
     response = await client.request(method, path, data=body, headers={"X-Thing": "é"})
     assert (response.status, await response.read()) == (200, b"")
-    (kept,) = house.kept
+    (kept,) = service.kept
     assert (kept.provider, kept.token, kept.method, kept.body) == ("mtn_momo", token, method, body)
     assert kept.headers["x-thing"] == "é"
     assert kept.remote == "127.0.0.1"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"<xml/>", b"\x00" * 100, b"x" * routes.BODY_BYTES_MAX])
-async def test_any_bytes_of_a_sane_size_are_kept(client: Client, house: KeepingHouse, body: bytes) -> None:
+async def test_any_bytes_of_a_sane_size_are_kept(client: Client, service: KeepingService, body: bytes) -> None:
     response = await client.post("/api/webhooks/orange_money/forged", data=body)
     assert response.status == 200
-    assert house.kept[0].body == body
+    assert service.kept[0].body == body
 
 
-async def test_secret_headers_are_not_kept(client: Client, house: KeepingHouse) -> None:
+async def test_secret_headers_are_not_kept(client: Client, service: KeepingService) -> None:
     headers = {"Authorization": "Bearer x", "Cookie": "a=b", "Proxy-Authorization": "Basic x", "X-Long": "y" * 5000}
     await client.post("/api/webhooks/mtn_momo", data=b"{}", headers=headers)
-    kept = house.kept[0].headers
+    kept = service.kept[0].headers
     assert not {"authorization", "cookie", "proxy-authorization"} & set(kept)
     assert len(kept["x-long"]) == 1024
 
@@ -82,7 +82,7 @@ def test_a_header_that_is_no_text_becomes_text() -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_too_large(client: Client, house: KeepingHouse, chunked: bool) -> None:
+async def test_too_large(client: Client, service: KeepingService, chunked: bool) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(17):
             yield b"x" * 4096
@@ -91,10 +91,12 @@ async def test_too_large(client: Client, house: KeepingHouse, chunked: bool) -> 
     response = await client.post("/api/webhooks/mtn_momo", data=pieces() if chunked else large)
     assert response.status == 413
     assert response.content_type == "text/plain"
-    assert house.kept == []
+    assert service.kept == []
 
 
-async def test_a_body_that_does_not_come(client: Client, house: KeepingHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_does_not_come(
+    client: Client, service: KeepingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(routes, "BODY_SECONDS", 0.05)
     port = client.port
     assert port is not None
@@ -103,18 +105,18 @@ async def test_a_body_that_does_not_come(client: Client, house: KeepingHouse, mo
     assert b" 408 " in await reader.readline()
     writer.close()
     await writer.wait_closed()
-    assert house.kept == []
+    assert service.kept == []
 
 
-async def test_a_provider_that_nobody_configured(client: Client, house: KeepingHouse) -> None:
+async def test_a_provider_that_nobody_configured(client: Client, service: KeepingService) -> None:
     response = await client.post("/api/webhooks/wave/x", data=b"{}")
     assert response.status == 404
     assert response.content_type == "application/problem+json"
-    assert house.kept == []
+    assert service.kept == []
 
 
-async def test_what_cannot_be_kept_is_not_acknowledged(client: Client, house: KeepingHouse) -> None:
-    house.away = True
+async def test_what_cannot_be_kept_is_not_acknowledged(client: Client, service: KeepingService) -> None:
+    service.away = True
     response = await client.post("/api/webhooks/mtn_momo/x", data=b"{}")
     assert response.status == 503
     assert int(response.headers["Retry-After"]) > 0
@@ -124,14 +126,16 @@ async def test_other_methods_are_not_served(client: Client) -> None:
     assert (await client.get("/api/webhooks/mtn_momo")).status == 405
 
 
-async def test_what_is_beyond_the_rate_is_not_acknowledged(client: Client, house: KeepingHouse) -> None:
-    house.taken = Taken.TOO_MANY
+async def test_what_is_beyond_the_rate_is_not_acknowledged(client: Client, service: KeepingService) -> None:
+    service.taken = Taken.TOO_MANY
     response = await client.post("/api/webhooks/mtn_momo/x", data=b"{}")
     assert (response.status, await response.read()) == (429, b"")
     assert response.headers["Retry-After"] == routes.RETRY_AFTER_SECONDS
 
 
-async def test_what_was_signed_at_another_time_is_refused_as_a_bad_request(client: Client, house: KeepingHouse) -> None:
-    house.taken = Taken.STALE
+async def test_what_was_signed_at_another_time_is_refused_as_a_bad_request(
+    client: Client, service: KeepingService
+) -> None:
+    service.taken = Taken.STALE
     response = await client.post("/api/webhooks/mtn_momo", data=b"{}")
-    assert (response.status, response.content_type, house.kept) == (400, "application/problem+json", [])
+    assert (response.status, response.content_type, service.kept) == (400, "application/problem+json", [])

@@ -57,7 +57,7 @@ class Cut(Exception):
 
 
 class MoneyRig(Rig):
-    """A house whose operator gives money back, out of a wallet of its own."""
+    """A service whose operator gives money back, out of a wallet of its own."""
 
     def __init__(
         self, app_url: str, provider: ScriptedProvider | None = None, engine: AsyncEngine | None = None
@@ -94,9 +94,9 @@ class MoneyRig(Rig):
                 {"bp": FEE_PERCENT_BP},
             )
 
-    async def confirmed(self, **wish: Any) -> PlacedOrder:
+    async def confirmed(self, **vote_request: Any) -> PlacedOrder:
         """An order that the operator was paid for."""
-        order = await self.placed(**wish)
+        order = await self.placed(**vote_request)
         await self.collect()
         self.provider.query_script = [paid(order.amount.amount_minor)]
         await self.make_due()
@@ -104,16 +104,16 @@ class MoneyRig(Rig):
         assert await self.status(order) == "confirmed"
         return order
 
-    async def counted(self, **wish: Any) -> PlacedOrder:
+    async def counted(self, **vote_request: Any) -> PlacedOrder:
         """An order that is paid and counted."""
-        order = await self.confirmed(**wish)
+        order = await self.confirmed(**vote_request)
         await self.settle_all()
         assert await self.status(order) == "settled"
         return order
 
-    async def held(self, **wish: Any) -> PlacedOrder:
+    async def held(self, **vote_request: Any) -> PlacedOrder:
         """An order that is paid and waits for a person."""
-        order = await self.confirmed(**wish)
+        order = await self.confirmed(**vote_request)
         entry = LedgerEntry(uuid4(), self.contest.id, "held", held(order.amount))
         async with self.engine.begin() as connection:
             values = {"r": order.payment_reference}
@@ -128,9 +128,9 @@ class MoneyRig(Rig):
             await book(connection, [(entry, self.provider.code)])
         return order
 
-    async def late(self, **wish: Any) -> PlacedOrder:
+    async def late(self, **vote_request: Any) -> PlacedOrder:
         """An order that is paid too late to count."""
-        order = await self.confirmed(**wish)
+        order = await self.confirmed(**vote_request)
         async with self.engine.begin() as connection:
             await connection.execute(
                 text(

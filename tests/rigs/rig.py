@@ -14,7 +14,7 @@ from gateway.contests.contest import Contest
 from gateway.contests.directory import ContestDirectory
 from gateway.orders.place_order import place_order
 from gateway.orders.prompting import NO_LIMITS
-from gateway.orders.rules import Channel, PlacedOrder, Refusal, Wish
+from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
 from gateway.orders.store import PostgresOrders
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import make_engine
@@ -63,7 +63,7 @@ async def asked_all(verifier: Verifier) -> int:
 
 
 class Rig:
-    """A house of one process, driven step by step."""
+    """A service of one process, driven step by step."""
 
     def __init__(
         self, app_url: str, provider: ScriptedProvider | None = None, engine: AsyncEngine | None = None
@@ -100,7 +100,7 @@ class Rig:
         at: datetime = await self.one("select now()")
         return at
 
-    def wish(
+    def vote_request(
         self,
         *,
         number: str = "+2250501020304",
@@ -110,9 +110,9 @@ class Rig:
         key: str | None = None,
         typed: bool = False,
         request_hash: bytes = b"",
-    ) -> Wish:
+    ) -> VoteRequest:
         msisdn = Msisdn(number, "CI")
-        return Wish(
+        return VoteRequest(
             channel=channel,
             key=key or uuid4().hex,
             contest=self.contest,
@@ -124,18 +124,18 @@ class Rig:
             request_hash=request_hash,
         )
 
-    async def place(self, wish: Wish) -> PlacedOrder | Refusal:
+    async def place(self, vote_request: VoteRequest) -> PlacedOrder | Refusal:
         at = await self.now()
         return await place_order(
-            wish,
+            vote_request,
             orders=self.orders,
             doorbell=self.doorbell,
             rails=RAILS,
             clock=lambda: at,
         )
 
-    async def placed(self, **wish: Any) -> PlacedOrder:
-        order = await self.place(self.wish(**wish))
+    async def placed(self, **vote_request: Any) -> PlacedOrder:
+        order = await self.place(self.vote_request(**vote_request))
         assert isinstance(order, PlacedOrder), order
         return order
 

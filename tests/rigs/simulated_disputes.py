@@ -12,7 +12,7 @@ import orjson
 from gateway.orders.receipt import order_code
 from gateway.values.money import Money
 from payments.disbursement.disputes.port import FoundReversal
-from payments.disbursement.disputes.rules import Standing
+from payments.disbursement.disputes.rules import DisputeStatus
 from payments.provider import Claims, Hint, NotFound, Reversed
 
 FEE: Final = 15
@@ -28,16 +28,16 @@ class Dispute:
     payment: UUID
     amount: Money
     fee: int = 0
-    was: list[Standing] = field(default_factory=list)
+    was: list[DisputeStatus] = field(default_factory=list)
     words: list[bytes] = field(default_factory=list)
 
     @property
-    def standing(self) -> Standing:
+    def dispute_status(self) -> DisputeStatus:
         return self.was[-1]
 
-    def stands(self, standing: Standing) -> None:
+    def stands(self, dispute_status: DisputeStatus) -> None:
         """It is decided, or opened; one more word to be sent."""
-        self.was.append(standing)
+        self.was.append(dispute_status)
         self.say()
 
     def say(self) -> None:
@@ -48,7 +48,7 @@ class Dispute:
             "reference": str(self.payment),
             "amount": self.amount.amount_minor,
             "currency": self.amount.currency,
-            "standing": self.standing.value,
+            "standing": self.dispute_status.value,
             "fee": self.fee,
         }
         self.words.append(orjson.dumps({**told, "seal": _seal(told)}))
@@ -63,18 +63,18 @@ class Disputes:
     def of(self, payment: UUID) -> list[Dispute]:
         return [each for each in self.known.values() if each.payment == payment]
 
-    def take_up(self, payment: UUID, amount: Money, standing: Standing, *, costs: bool) -> Dispute:
+    def take_up(self, payment: UUID, amount: Money, dispute_status: DisputeStatus, *, costs: bool) -> Dispute:
         """A payer's bank asks for money back; it may be decided at once."""
         made = Dispute(f"du_{len(self.known)}", payment, amount, FEE if costs else 0)
         self.known[made.number] = made
-        made.stands(standing)
+        made.stands(dispute_status)
         return made
 
-    def decide(self, dispute: Dispute, standing: Standing) -> None:
+    def decide(self, dispute: Dispute, dispute_status: DisputeStatus) -> None:
         """Won at once its fee is given up; what was lost before keeps it."""
-        if standing is Standing.WON and Standing.LOST not in dispute.was:
+        if dispute_status is DisputeStatus.WON and DisputeStatus.LOST not in dispute.was:
             dispute.fee = 0
-        dispute.stands(standing)
+        dispute.stands(dispute_status)
 
     def found(self, number: str) -> FoundReversal | NotFound:
         """How one stands, when it is asked about."""
@@ -82,13 +82,15 @@ class Disputes:
             return NotFound("no such dispute")
         each = self.known[number]
         fee = Money(each.fee, each.amount.currency)
-        told = Reversed(f"dispute_{each.standing}", each.amount, number, "{}", each.standing, fee)
+        told = Reversed(f"dispute_{each.dispute_status}", each.amount, number, "{}", each.dispute_status, fee)
         return FoundReversal(told, each.payment)
 
     @property
     def lost(self) -> int:
         """Francs that payers have again."""
-        return sum(each.amount.amount_minor for each in self.known.values() if each.standing is Standing.LOST)
+        return sum(
+            each.amount.amount_minor for each in self.known.values() if each.dispute_status is DisputeStatus.LOST
+        )
 
     @property
     def fees(self) -> int:

@@ -52,10 +52,10 @@ async def open_first(desk: Desk, chat: Chat) -> None:
 
 def first_view(desk: Desk, chat: Chat, contest: Contest | None) -> View:
     """The first view of this contest; without one, which contests there are."""
-    now = desk.house.now()
+    now = desk.service.now()
     if contest is not None:
         return views.home(chat.language, contest, now)
-    running = [c for c in desk.house.contests() if now < c.closes_at] or list(desk.house.contests())
+    running = [c for c in desk.service.contests() if now < c.closes_at] or list(desk.service.contests())
     return views.contests(chat.language, running)
 
 
@@ -65,9 +65,9 @@ async def open_card(desk: Desk, chat: Chat, contest: Contest, code: str) -> str 
     if not isinstance(candidate, Candidate):
         return refusal(chat.language, candidate, contest, code)
     await desk.chats.visit(chat.chat_id, contest.id)
-    standing = desk.house.standing(contest.slug)
+    ranking = desk.service.ranking(contest.slug)
     link = desk.link_to(contest, candidate)
-    await desk.send(chat.chat_id, views.card(chat.language, contest, candidate, standing, link))
+    await desk.send(chat.chat_id, views.card(chat.language, contest, candidate, ranking, link))
     return None
 
 
@@ -77,7 +77,7 @@ async def tap_contest(query: CallbackQuery, callback_data: callbacks.OpenContest
     if contest is None or shown is None:
         return plain(chat.language, "alert.old")
     await desk.chats.visit(chat.chat_id, contest.id)
-    await desk.replace(shown, views.home(chat.language, contest, desk.house.now()))
+    await desk.replace(shown, views.home(chat.language, contest, desk.service.now()))
     return None
 
 
@@ -199,7 +199,7 @@ async def _receipt(desk: Desk, language: str, typed: str) -> View:
     code = read_receipt(typed[:40])
     if code is None:
         return views.notice(language, "receipt.malformed")
-    proof = await desk.house.receipt(code)
+    proof = await desk.service.receipt(code)
     return views.notice(language, "receipt.unknown") if proof is None else views.receipt(language, proof)
 
 

@@ -37,7 +37,7 @@ from channels.telegram.watcher import Followed, Watcher
 from channels.wallets import wallet_refused
 from gateway.contests.contest import Contest
 from gateway.http.logs import bind_vote
-from gateway.orders.rules import Channel, PlacedOrder, Refusal, Wish
+from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
 from gateway.orders.wallet import PaymentMethod, example_number, guess_method
 from gateway.values.msisdn import Msisdn
 
@@ -57,7 +57,7 @@ async def tap_count(
 async def choose(desk: Desk, chat: Chat, state: FSMContext, contest: Contest, code: str, count: int) -> str | None:
     """So many votes: confirm at once when the payer is known, else ask. Words when they are not sold."""
     await state.clear()
-    offered = offer(contest, code, count, desk.house.now())
+    offered = offer(contest, code, count, desk.service.now())
     if isinstance(offered, Refusal):
         return refusal(chat.language, offered, contest, code)
     await desk.chats.visit(chat.chat_id, contest.id)
@@ -92,7 +92,7 @@ async def show_confirmation(desk: Desk, chat: Chat, state: FSMContext, offered: 
 
 def confirmation(desk: Desk, chat: Chat, offered: Offer, payer: Msisdn, method: PaymentMethod | None = None) -> View:
     """The confirmation, with the wallet that the number most likely has unless one was chosen."""
-    takes = desk.house.rails.open_for(payer)
+    takes = desk.service.rails.open_for(payer)
     return order_views.confirm(chat.language, offered, payer, method or guess_method(payer), chat.phone, takes)
 
 
@@ -103,7 +103,7 @@ async def tap_type_count(
     contest = desk.contest(callback_data.contest)
     if contest is None:
         return plain(chat.language, "alert.old")
-    offered = offer(contest, callback_data.code, 1, desk.house.now())
+    offered = offer(contest, callback_data.code, 1, desk.service.now())
     if isinstance(offered, Refusal):
         return refusal(chat.language, offered, contest, callback_data.code)
     await state.set_state(Asking.count)
@@ -147,7 +147,7 @@ async def tap_type_payer(
     contest = desk.contest(callback_data.contest)
     if contest is None:
         return plain(chat.language, "alert.old")
-    offered = offer(contest, callback_data.code, callback_data.count, desk.house.now())
+    offered = offer(contest, callback_data.code, callback_data.count, desk.service.now())
     if isinstance(offered, Refusal):
         return refusal(chat.language, offered, contest, callback_data.code)
     await ask_payer(desk, chat, state, offered)
@@ -185,7 +185,7 @@ async def tap_wallet(query: CallbackQuery, callback_data: callbacks.ChooseWallet
     contest, shown = desk.contest(callback_data.contest), shown_in(query)
     if contest is None or shown is None:
         return plain(chat.language, "alert.old")
-    offered = offer(contest, callback_data.code, callback_data.count, desk.house.now())
+    offered = offer(contest, callback_data.code, callback_data.count, desk.service.now())
     payer = read_payer(callback_data.payer, chat.phone, contest)
     for wrong in (offered, payer):
         if isinstance(wrong, Refusal):
@@ -198,16 +198,18 @@ async def tap_wallet(query: CallbackQuery, callback_data: callbacks.ChooseWallet
 async def tap_pay(
     query: CallbackQuery, callback_data: callbacks.Pay, state: FSMContext, desk: Desk, chat: Chat, watcher: Watcher
 ) -> str | None:
-    """The order itself. Everything is judged by the house, whatever the button said."""
+    """The order itself. Everything is judged by the service, whatever the button said."""
     contest, shown = desk.contest(callback_data.contest), shown_in(query)
     if contest is None or shown is None:
         return plain(chat.language, "alert.old")
-    wish = wish_of(chat, contest, callback_data, shown)
-    placed = await desk.house.place_order(wish)
+    vote_request = vote_request_of(chat, contest, callback_data, shown)
+    placed = await desk.service.place_order(vote_request)
     if isinstance(placed, Refusal):
         words = refusal(chat.language, placed, contest, callback_data.code)
-        if placed is Refusal.NOT_ITS_WALLET and wish.payer is not None:
-            words = wallet_refused(placed, chat.language, wish.payer, desk.house.rails.open_for(wish.payer))
+        if placed is Refusal.NOT_ITS_WALLET and vote_request.payer is not None:
+            words = wallet_refused(
+                placed, chat.language, vote_request.payer, desk.service.rails.open_for(vote_request.payer)
+            )
         if placed is not Refusal.TRY_AGAIN:
             await desk.replace(shown, order_views.refused(chat.language, words, contest))
         return words
@@ -218,11 +220,11 @@ async def tap_pay(
     return plain(chat.language, "order.known") if placed.conflicting else None
 
 
-def wish_of(chat: Chat, contest: Contest, data: callbacks.Pay, shown: Shown) -> Wish:
-    """The wish behind a tap. Only the number that the chat has proved to hold is its voter."""
+def vote_request_of(chat: Chat, contest: Contest, data: callbacks.Pay, shown: Shown) -> VoteRequest:
+    """The vote request behind a tap. Only the number that the chat has proved to hold is its voter."""
     payer = read_payer(data.payer, chat.phone, contest)
     asked = [contest.slug, data.code, data.count, data.wallet, data.payer]
-    return Wish(
+    return VoteRequest(
         channel=Channel.TELEGRAM,
         key=f"{shown.chat_id}:{shown.message_id}:pay",
         contest=contest,
@@ -239,12 +241,12 @@ def wish_of(chat: Chat, contest: Contest, data: callbacks.Pay, shown: Shown) -> 
 
 async def show_order(desk: Desk, watcher: Watcher, chat: Chat, shown: Shown, placed: PlacedOrder) -> None:
     """The order in place of its confirmation, followed from now on."""
-    order = await desk.house.order(placed.vote_id)
+    order = await desk.service.order(placed.vote_id)
     if order is None:
         return
     view = watcher.view(chat.language, order)
     message_id = await desk.replace(shown, view)
-    followed = Followed(shown.chat_id, message_id, chat.language, desk.house.now())
+    followed = Followed(shown.chat_id, message_id, chat.language, desk.service.now())
     await watcher.follow(order, view, followed)
 
 

@@ -52,7 +52,7 @@ def offer_in(data: dict[str, Any], desk: Desk) -> Offer | Refusal | None:
     contest, code, count = desk.contest(str(data.get("contest"))), data.get("code"), data.get("count")
     if contest is None or not isinstance(code, str) or not isinstance(count, int):
         return None
-    return offer(contest, code, count, desk.house.now())
+    return offer(contest, code, count, desk.service.now())
 
 
 def offer_left(data: dict[str, Any], desk: Desk) -> tuple[Offer, bool] | None:

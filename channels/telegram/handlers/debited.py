@@ -23,7 +23,7 @@ async def debited(message: Message, desk: Desk, chat: Chat) -> None:
 
 
 async def tap(query: CallbackQuery, callback_data: callbacks.OpenMenu, desk: Desk, chat: Chat) -> None:
-    """The same by a button, or the wish that a person looks."""
+    """The same by a button, or the vote request that a person looks."""
     if callback_data.what == "debited":
         await look(desk, chat)
     else:
@@ -32,14 +32,14 @@ async def tap(query: CallbackQuery, callback_data: callbacks.OpenMenu, desk: Des
 
 async def open_ticket(desk: Desk, chat: Chat) -> None:
     """Have a person look."""
-    number = await desk.house.open_ticket(_claim(desk, chat), chat.language)
+    number = await desk.service.open_ticket(_claim(desk, chat), chat.language)
     await desk.send(chat.chat_id, debited_views.ticket(chat.language, number, desk.contest_of(chat)))
 
 
 async def look(desk: Desk, chat: Chat) -> None:
     """What became of the payments."""
     claim = _claim(desk, chat)
-    found = await desk.house.rescue(claim, chat.language)
+    found = await desk.service.rescue(claim, chat.language)
     await desk.send(chat.chat_id, debited_views.found(chat.language, found, claim.number, desk.public_url))
 
 
@@ -50,7 +50,7 @@ def _claim(desk: Desk, chat: Chat) -> OfChat:
 
 
 def _verified(desk: Desk, chat: Chat) -> Msisdn | None:
-    numbers = (own_number(chat.phone, contest) for contest in desk.house.contests())
+    numbers = (own_number(chat.phone, contest) for contest in desk.service.contests())
     return next((number for number in numbers if number is not None), None)
 
 

@@ -33,7 +33,7 @@ async def contact(message: Message, state: FSMContext, desk: Desk, chat: Chat) -
         await desk.send(chat.chat_id, refused)
         return
     offered = offer_in(await state.get_data(), desk)
-    meant = [offered.contest] if isinstance(offered, Offer) else list(desk.house.contests())
+    meant = [offered.contest] if isinstance(offered, Offer) else list(desk.service.contests())
     number = contact_number(card.phone_number, meant)
     if number is None:
         # Still asked for a number, which may be typed.

@@ -107,7 +107,7 @@ async def _asked(said: _Said, ask: Ask) -> None:
 
 async def _in_some_contest(said: _Said, ask: Ask) -> None:
     """Words that are an order in a contest that the chat is not about, or in several."""
-    orders = in_each(said.words, said.desk.house.contests(), said.desk.house.now())
+    orders = in_each(said.words, said.desk.service.contests(), said.desk.service.now())
     if len(orders) == 1:
         await _order(said, orders[0])
     elif orders and len({order.code for order in orders}) == 1:
@@ -115,7 +115,7 @@ async def _in_some_contest(said: _Said, ask: Ask) -> None:
         having = [order.contest for order in orders]
         count = first.quantity if first.counted else None
         await said.send(views.meant(said.chat.language, having, first.code, count))
-    elif code := ask.code or unknown_code(said.words, said.desk.house.contests()):
+    elif code := ask.code or unknown_code(said.words, said.desk.service.contests()):
         await _refused(said, ask.contest, Refusal.UNKNOWN_CANDIDATE, code)
     else:
         await said.send(first_view(said.desk, said.chat, None))
@@ -140,7 +140,7 @@ async def _search(said: _Said) -> None:
         await said.send(views.found(chat.language, contest, found))
     else:
         nobody = views.notice(chat.language, "home.not_found", typed=cut(said.words, _TYPED_SHOWN))
-        await said.send(View(nobody.text, views.home(chat.language, contest, desk.house.now()).rows))
+        await said.send(View(nobody.text, views.home(chat.language, contest, desk.service.now()).rows))
 
 
 async def _help(said: _Said) -> None:

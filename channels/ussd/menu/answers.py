@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from channels.ussd import screens
 from channels.ussd.menu.session import MenuView, Session, Turn
-from leaderboard.ranking import Ranked, Standing
+from leaderboard.ranking import Ranked, Ranking
 from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import ReceiptView, VoteLine
 from payments.rescue.rules import DISPUTABLE, Rescue
@@ -19,12 +19,12 @@ def votes_shown(session: Session, view: MenuView, lines: Sequence[VoteLine]) -> 
 
 def ranking_shown(session: Session, view: MenuView, lines: Sequence[VoteLine]) -> Turn:
     """The ranking with the number's favourite below it."""
-    favourite = favourite_of(lines, view.standing)
-    screen = screens.ranking(view.standing, session.page - 1, session.language, "", favourite, view.room)
+    favourite = favourite_of(lines, view.ranking)
+    screen = screens.ranking(view.ranking, session.page - 1, session.language, "", favourite, view.room)
     return Turn(screen, session)
 
 
-def favourite_of(lines: Sequence[VoteLine], standing: Standing) -> Ranked | None:
+def favourite_of(lines: Sequence[VoteLine], ranking: Ranking) -> Ranked | None:
     """Whom these votes went to most, among equals the latest; None when none was counted."""
     given: dict[str, int] = defaultdict(int)
     for line in lines:
@@ -33,7 +33,7 @@ def favourite_of(lines: Sequence[VoteLine], standing: Standing) -> Ranked | None
     if not given:
         return None
     most = max(given, key=lambda code: given[code])
-    return next((entry for entry in standing.entries if entry.code == most), None)
+    return next((entry for entry in ranking.entries if entry.code == most), None)
 
 
 def rescue_shown(session: Session, view: MenuView, found: Rescue) -> Turn:

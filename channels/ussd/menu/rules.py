@@ -57,7 +57,7 @@ def _plain(text: str) -> str:
 def named(contest: Contest, letters: str) -> tuple[Candidate, ...]:
     """Candidates of whose name each typed word begins a part."""
     wanted = letters.split()
-    return tuple(c for c in contest.standing if _begins(wanted, _plain(c.name).split()))
+    return tuple(c for c in contest.eligible if _begins(wanted, _plain(c.name).split()))
 
 
 def _begins(wanted: list[str], parts: list[str]) -> bool:

@@ -10,7 +10,7 @@ from gateway.orders.routing import Rails
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from gateway.values.record import record
-from leaderboard.ranking import Standing
+from leaderboard.ranking import Ranking
 
 SEPTETS_MAX = 160
 # Before what is to be typed, in `Session.typed`.
@@ -131,7 +131,7 @@ class MenuView:
     `language`: the one that this number chose, empty where it never did."""
 
     contest: Contest
-    standing: Standing
+    ranking: Ranking
     dialler: Msisdn
     network: str | None
     now: datetime

@@ -96,7 +96,7 @@ def not_found(session: Session, letters: str) -> str:
 
 def ranking(session: Session, view: MenuView, notice: str = "") -> Turn:
     """A page of the ranking."""
-    screen = screens.ranking(view.standing, session.page - 1, session.language, notice, room=view.room)
+    screen = screens.ranking(view.ranking, session.page - 1, session.language, notice, room=view.room)
     wants = None if notice else Wants.FAVOURITE
     return _turn(screen, session.at(Node.RANKING), notice, wants)
 

@@ -135,7 +135,7 @@ def at_found(session: Session, text: str, view: MenuView) -> Turn:
 
 def at_ranking(session: Session, text: str, view: MenuView) -> Turn:
     """The same, in the ranking."""
-    return _paged(session, text, view, shows.ranking, screens.ranking_pages(view.standing))
+    return _paged(session, text, view, shows.ranking, screens.ranking_pages(view.ranking))
 
 
 def _paged(session: Session, text: str, view: MenuView, again: shows.Show, pages: int) -> Turn:

@@ -7,7 +7,7 @@ from channels import gsm
 from channels.phrases import say
 from channels.ussd.screens.fitting import LIST_NAME_SEPTETS, SEPTETS_MAX, foot, squeezed
 from gateway.contests.contest import Candidate, Contest
-from leaderboard.ranking import Ranked, Standing
+from leaderboard.ranking import Ranked, Ranking
 
 LIST_SIZE: Final = 5
 
@@ -39,12 +39,12 @@ def contests(
 
 def candidate_pages(contest: Contest) -> int:
     """How many pages the list of candidates has."""
-    return pages_of(len(contest.standing))
+    return pages_of(len(contest.eligible))
 
 
 def candidates(contest: Contest, page: int, language: str, notice: str = "", room: int = SEPTETS_MAX) -> str:
     """A page of candidates, counted from 0; a code or the letters of a name may be typed on any page."""
-    return people(contest.standing, page, language, notice or say(language, "ussd.list"), room)
+    return people(contest.eligible, page, language, notice or say(language, "ussd.list"), room)
 
 
 def people(found: Sequence[Candidate], page: int, language: str, head: str = "", room: int = SEPTETS_MAX) -> str:
@@ -58,13 +58,13 @@ def people(found: Sequence[Candidate], page: int, language: str, head: str = "",
     return squeezed(make, LIST_NAME_SEPTETS, head, room)
 
 
-def ranking_pages(standing: Standing) -> int:
+def ranking_pages(ranking: Ranking) -> int:
     """How many pages the ranking has."""
-    return pages_of(len(standing.entries))
+    return pages_of(len(ranking.entries))
 
 
 def ranking(
-    standing: Standing,
+    ranking: Ranking,
     page: int,
     language: str,
     notice: str = "",
@@ -73,8 +73,8 @@ def ranking(
 ) -> str:
     """A page of the ranking, counted from 0. `favourite`: whom this number voted for most, in a
     line below unless the page shows them anyway."""
-    shown = standing.entries[page * LIST_SIZE : (page + 1) * LIST_SIZE]
-    last = foot(language, more=page + 1 < ranking_pages(standing))
+    shown = ranking.entries[page * LIST_SIZE : (page + 1) * LIST_SIZE]
+    last = foot(language, more=page + 1 < ranking_pages(ranking))
 
     def make(septets: int) -> str:
         lines = [_ranked(entry, septets) for entry in shown]

@@ -13,7 +13,7 @@ from payments.collection.lifecycle import State
 from payments.disbursement.refunds.rules import RefundSeen, RefundState
 
 
-class Standing(StrEnum):
+class DisputeStatus(StrEnum):
     """How a dispute stands."""
 
     OPEN = "open"
@@ -43,14 +43,14 @@ _OURS: Final = frozenset({State.CONFIRMED, State.SETTLED, State.HELD, State.SURP
 _AT_THE_OPERATOR: Final = frozenset({RefundSeen.CALLING, RefundSeen.ACCEPTED})
 
 
-def heard(known: Standing | None, told: Standing, *, acted: bool = False, overtaken: bool = False) -> Heard:
+def heard(known: DisputeStatus | None, told: DisputeStatus, *, acted: bool = False, overtaken: bool = False) -> Heard:
     """What to make of the operator's word, knowing so much. `known` None: never heard of it before; `acted`:
     something has followed of it; `overtaken`: what is known was said later."""
     if overtaken:
         return Heard.NOTHING
-    if known is Standing.LOST and told is Standing.WON and acted:
+    if known is DisputeStatus.LOST and told is DisputeStatus.WON and acted:
         return Heard.CONTRADICTION
-    late = told is Standing.OPEN and known is not None
+    late = told is DisputeStatus.OPEN and known is not None
     return Heard.NOTHING if known is told or late else Heard.STEP
 
 

@@ -19,7 +19,7 @@ from gateway.values.money import Money
 from payments.collection.hints import hint
 from payments.collection.lifecycle import Actor, Seen, State, advance
 from payments.disbursement.disputes.port import SeenReversal
-from payments.disbursement.disputes.rules import Effect, Heard, Standing, effect_of, heard, stoppable
+from payments.disbursement.disputes.rules import DisputeStatus, Effect, Heard, effect_of, heard, stoppable
 from payments.disbursement.give_back import lock_contest, reverse_counted
 from payments.disbursement.refunds.rules import RefundSeen, RefundState, advance_refund
 from payments.ledger import postings as ledger
@@ -32,7 +32,7 @@ from payments.settlement.settlement import By, SettlementBroken
 REASON: Final = "reversed"
 MESSAGE: Final = "votes_withdrawn"
 AGAIN_LIMIT: Final = 100
-_WORDS: Final = {Standing.OPEN: "disputed", Standing.WON: "dispute_won", Standing.LOST: "reversed"}
+_WORDS: Final = {DisputeStatus.OPEN: "disputed", DisputeStatus.WON: "dispute_won", DisputeStatus.LOST: "reversed"}
 """What is kept as evidence, by how a dispute stands."""
 _log = structlog.get_logger(__name__)
 
@@ -232,8 +232,10 @@ async def _hear(connection: AsyncConnection, payment: Row[Any], told: Reversed) 
         _log.error("dispute_of_two_payments", **asked, payment=str(payment.reference))
         return None
     reference: UUID = known.reference if known else uuid4()
-    before = Standing(known.status) if known else None
-    step = heard(before, told.standing, acted=bool(known and known.acted), overtaken=bool(known and known.overtaken))
+    before = DisputeStatus(known.status) if known else None
+    step = heard(
+        before, told.dispute_status, acted=bool(known and known.acted), overtaken=bool(known and known.overtaken)
+    )
     values = {
         "reference": reference,
         "payment": payment.reference,
@@ -242,24 +244,24 @@ async def _hear(connection: AsyncConnection, payment: Row[Any], told: Reversed) 
         "code": told.code,
         "amount": told.amount.amount_minor,
         "currency": told.amount.currency,
-        "standing": told.standing.value,
+        "standing": told.dispute_status.value,
         "at": told.at,
         "before": before,
-        "after": told.standing.value,
+        "after": told.dispute_status.value,
         "seen": told.code,
-        "word": _WORDS[told.standing],
+        "word": _WORDS[told.dispute_status],
         "detail": f"{told.amount.plain()} {told.amount.currency}",
         "raw": told.raw[:4000],
     }
     if step is Heard.STEP:
         for statement in (_STEP if known else _OPEN, _LOG, _KEEP_EVIDENCE):
             await connection.execute(statement, values)
-        _log.warning("dispute_moved", standing=told.standing.value, code=told.code, **asked)
+        _log.warning("dispute_moved", dispute_status=told.dispute_status.value, code=told.code, **asked)
     if step is Heard.CONTRADICTION:
         await connection.execute(_KEEP_EVIDENCE, values)
         again = "lost, acted upon, and now the operator says that it is ours"
         await _differ(connection, payment, reference, told.amount, again)
-    if step is Heard.STEP or before is told.standing:
+    if step is Heard.STEP or before is told.dispute_status:
         await _book_fee(connection, payment, reference, told, known.fee_minor if known else 0)
     return reference
 

@@ -201,14 +201,14 @@ def session_report(session: Mapping[str, Any], collection: Collection) -> Status
     if session.get("client_reference_id") != str(collection.reference):
         _log.error("answer_about_another_order", provider=CODE, reference=str(collection.reference))
         return Unavailable("an answer about another order")
-    report = standing(session)
+    report = dispute_status(session)
     if isinstance(report, StillOpen) and status == "open":
         page = _page(session, collection)
         return replace(report, page=page if isinstance(page, Redirect) else None)
     return report
 
 
-def standing(session: Mapping[str, Any]) -> StatusReport:
+def dispute_status(session: Mapping[str, Any]) -> StatusReport:
     """Where a session stands, whatever order it is about."""
     said = word(f"{session.get('status')} {session.get('payment_status')}")
     if said == "complete paid":

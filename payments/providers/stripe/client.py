@@ -71,7 +71,7 @@ class StripeCaller:
     ) -> Outcome:
         """What came of one request that `request` makes of the SDK. `what` and `reference` name it in the log.
 
-        It is sent once: repeats are the house's, under the same idempotency key."""
+        It is sent once: repeats are the service's, under the same idempotency key."""
         carrier = _Carrier(self._caller, what, patience, reference)
         client = stripe.StripeClient(
             self._secret_key.get_secret_value(),

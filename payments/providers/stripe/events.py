@@ -19,7 +19,7 @@ import structlog
 from gateway.orders.receipt import order_code
 from payments.answers import identifier, read_object, word
 from payments.provider import Failed, Hint, PayerReason, Succeeded
-from payments.providers.stripe.answers import CODE, intent_of, kept, standing
+from payments.providers.stripe.answers import CODE, dispute_status, intent_of, kept
 from payments.providers.stripe.reversals import REFUND, named_in, reference_of
 
 TOLERANCE_SECONDS: Final = 300
@@ -90,7 +90,7 @@ def _of_session(kind: str, session: Mapping[str, Any], event_id: str | None, *, 
     reference = reference_of(session.get("client_reference_id"))
     if session.get("object") != "checkout.session" or reference is None:
         return ()
-    report = standing(session)
+    report = dispute_status(session)
     if kind.endswith("async_payment_failed"):
         report = Failed("async_payment_failed", PayerReason.DECLINED, kept(session))
     proof = report if proves and isinstance(report, Succeeded | Failed) else None

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from gateway.values.money import Money
 from payments.answers import identifier, word
-from payments.disbursement.disputes.rules import Standing
+from payments.disbursement.disputes.rules import DisputeStatus
 from payments.provider import Accepted, Disbursement, DisburseResult, NotSent, Rejected, Reversed
 from payments.providers.stripe.answers import kept, money_of
 
@@ -23,10 +23,10 @@ REFUND: Final = "refund_id"
 DISPUTE_ID: Final = re.compile(r"d[up]_[A-Za-z0-9_]{1,120}")
 PAST_US: Final = "refunded_past_us"
 STANDINGS: Final = {
-    "needs_response": ("disputed", Standing.OPEN),
-    "under_review": ("disputed", Standing.OPEN),
-    "won": ("dispute_won", Standing.WON),
-    "lost": ("dispute_lost", Standing.LOST),
+    "needs_response": ("disputed", DisputeStatus.OPEN),
+    "under_review": ("disputed", DisputeStatus.OPEN),
+    "won": ("dispute_won", DisputeStatus.WON),
+    "lost": ("dispute_lost", DisputeStatus.LOST),
 }
 """What the status of a dispute means; any other says nothing about money."""
 _SECONDS_MAX: Final = 1 << 40
@@ -42,14 +42,16 @@ def dispute_reversal(dispute: Mapping[str, Any], at: datetime | None) -> Reverse
 
 def refund_reversal(refund: Mapping[str, Any], at: datetime | None) -> Reversed | None:
     """What a refund that somebody made past us does to its payment; None until the money has gone."""
-    return _reversal(PAST_US, Standing.LOST, refund, at) if refund.get("status") == "succeeded" else None
+    return _reversal(PAST_US, DisputeStatus.LOST, refund, at) if refund.get("status") == "succeeded" else None
 
 
-def _reversal(code: str, standing: Standing, found: Mapping[str, Any], at: datetime | None) -> Reversed | None:
+def _reversal(
+    code: str, dispute_status: DisputeStatus, found: Mapping[str, Any], at: datetime | None
+) -> Reversed | None:
     amount, number = money_of(found.get("amount"), found.get("currency")), identifier(found.get("id"))
     if not amount or not amount.amount_minor or number is None:
         return None
-    return Reversed(code, amount, number, kept(found), standing, _fees(found), at)
+    return Reversed(code, amount, number, kept(found), dispute_status, _fees(found), at)
 
 
 def _fees(dispute: Mapping[str, Any]) -> Money | None:

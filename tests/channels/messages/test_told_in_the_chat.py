@@ -29,9 +29,9 @@ async def rig(database: Any) -> AsyncIterator[Rig]:
 
 
 async def ordered(rig: Rig, *, verified: str | None) -> PlacedOrder:
-    wish = rig.wish(channel=Channel.TELEGRAM, typed=True)
+    vote_request = rig.vote_request(channel=Channel.TELEGRAM, typed=True)
     voter = Msisdn(verified, "CI") if verified else None
-    order = await rig.place(replace(wish, chat_id=CHAT, voter=voter))
+    order = await rig.place(replace(vote_request, chat_id=CHAT, voter=voter))
     assert isinstance(order, PlacedOrder)
     await rig.collect()
     return order

@@ -15,8 +15,8 @@ from channels.sms import inbound
 from channels.sms.answering import answer_texts
 from channels.sms.inbound import REPLIES_PER_HOUR
 from channels.sms.texts import render
-from gateway.runtime.house import BoundHouse
 from gateway.runtime.links import utc_now
+from gateway.runtime.voting_service import BoundVotingService
 from leaderboard.scores import PostgresScores
 from tests.rails import RAILS
 from tests.rigs.rig import Rig
@@ -31,7 +31,7 @@ class Desk:
     """Takes texts in and answers them, as the worker does."""
 
     rig: Rig
-    house: BoundHouse
+    service: BoundVotingService
     count: int = 0
 
     async def arrive(self, words: str, *, sender: str = AWA, to: str = "7890") -> str:
@@ -54,8 +54,8 @@ class Desk:
         return render("reply", "fr", params) if params else ""
 
     async def answer(self) -> None:
-        look = partial(self.house.look_at, PostgresScores(self.rig.engine))
-        await answer_texts(self.rig.messages, self.house, look)
+        look = partial(self.service.look_at, PostgresScores(self.rig.engine))
+        await answer_texts(self.rig.messages, self.service, look)
 
     async def outcomes(self) -> list[str]:
         return [row.outcome for row in await self.rig.rows("select outcome from messages_in order by received_at")]
@@ -70,7 +70,7 @@ class Desk:
 @pytest.fixture
 async def desk(database: Any) -> AsyncIterator[Desk]:
     rig = await Rig(database.app_url).open()
-    house = BoundHouse(
+    service = BoundVotingService(
         directory=rig.directory,
         orders=rig.orders,
         views=rig.views,
@@ -85,7 +85,7 @@ async def desk(database: Any) -> AsyncIterator[Desk]:
         clock=utc_now,
         admission=cast(Any, None),
     )
-    yield Desk(rig, house)
+    yield Desk(rig, service)
     await rig.close()
 
 
@@ -162,7 +162,7 @@ async def test_a_text_that_is_not_judged_yet_closes_the_question(desk: Desk) -> 
     second = await desk.arrive("OUI")
     # The later one is judged first, as by another worker.
     incoming = {held.text.carrier_id: held for held in await desk.rig.messages.due_texts(10)}
-    talk = await desk.house.talk(incoming[second].text)
+    talk = await desk.service.talk(incoming[second].text)
     assert (talk.question, first in incoming) == (None, True)
 
 

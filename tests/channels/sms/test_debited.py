@@ -17,7 +17,7 @@ from payments.collection.lifecycle import PublicStatus, State
 from payments.collection.order_views import VoteLine
 from payments.rescue.rules import DISPUTABLE, Attempt, OfNumber, Outcome, Rescue
 from tests.channels.grammar.test_as_people_write import MISS, STAR
-from tests.channels.sms.house import MTN, NOON, RECEIPT, TextedHouse, send, written
+from tests.channels.sms.service import MTN, NOON, RECEIPT, TextedService, send, written
 
 LONGEST = Attempt(State.PENDING, "07", "Awa Ouattara", 10_000, Money(1_000_000, "XOF"), RECEIPT)
 
@@ -53,44 +53,44 @@ def test_every_outcome_is_told_in_one_or_two_parts(language: str, outcome: Outco
     assert ("DOSSIER" in text or "TICKET" in text) is (outcome in DISPUTABLE)
 
 
-async def test_the_house_is_asked_about_this_number_in_every_contest_of_the_short_code() -> None:
+async def test_the_service_is_asked_about_this_number_in_every_contest_of_the_short_code() -> None:
     over = replace(MISS, closes_at=NOON - timedelta(days=1), id=uuid4(), slug="old", keyword="OLD", _by_code={})
-    house = TextedHouse(STAR, over)
-    house.found = Rescue(Outcome.NOT_PAID, LONGEST)
-    reply = await send(house, "DEBITE")
+    service = TextedService(STAR, over)
+    service.found = Rescue(Outcome.NOT_PAID, LONGEST)
+    reply = await send(service, "DEBITE")
     assert reply.outcome == "debited: not_paid"
     assert "non payé" in written(reply)
-    assert house.claims == [OfNumber(Msisdn(MTN, "CI"), (STAR.id, over.id), Channel.SMS)]
-    await send(house, "OLD DEBITE")
-    assert house.claims[1] == OfNumber(Msisdn(MTN, "CI"), (over.id, STAR.id), Channel.SMS)
+    assert service.claims == [OfNumber(Msisdn(MTN, "CI"), (STAR.id, over.id), Channel.SMS)]
+    await send(service, "OLD DEBITE")
+    assert service.claims[1] == OfNumber(Msisdn(MTN, "CI"), (over.id, STAR.id), Channel.SMS)
 
 
 async def test_several_open_contests_need_no_keyword() -> None:
-    house = TextedHouse(STAR, MISS)
-    assert "Aucune commande" in written(await send(house, "DEBITE"))
-    (claim,) = house.claims
+    service = TextedService(STAR, MISS)
+    assert "Aucune commande" in written(await send(service, "DEBITE"))
+    (claim,) = service.claims
     assert isinstance(claim, OfNumber)
     assert set(claim.contest_ids) == {STAR.id, MISS.id}
 
 
 async def test_a_ticket_is_opened_and_says_whom_to_call() -> None:
-    house = TextedHouse(replace(STAR, contact="0700000000", _by_code={}))
-    text = written(await send(house, "DOSSIER"))
+    service = TextedService(replace(STAR, contact="0700000000", _by_code={}))
+    text = written(await send(service, "DOSSIER"))
     assert "Dossier 15 ouvert" in text
     assert "0700000000" in text
 
 
 async def test_who_asks_again_within_minutes_is_answered_again() -> None:
-    house = TextedHouse()
-    assert (await send(house, "DEBITE", carrier_id="m2", first_id="m1")).lines
-    assert not (await send(house, "AIDE", carrier_id="m4", first_id="m3")).lines
+    service = TextedService()
+    assert (await send(service, "DEBITE", carrier_id="m2", first_id="m1")).lines
+    assert not (await send(service, "AIDE", carrier_id="m4", first_id="m3")).lines
 
 
 async def test_status_names_the_word_while_a_vote_is_missing() -> None:
-    house = TextedHouse()
+    service = TextedService()
     counted = VoteLine("07", "Awa", 5, PublicStatus.COMPLETED, RECEIPT, NOON)
-    house.lines = (counted,)
-    assert "DEBITE" not in written(await send(house, "SOLDE"))
-    house.lines = (replace(counted, status=PublicStatus.EXPIRED, receipt=None),)
-    assert written(await send(house, "SOLDE")) == "07 x5 non confirmé\nDébité? Envoyez DEBITE."
-    assert "DEBITE" in written(await send(house, "AIDE"))
+    service.lines = (counted,)
+    assert "DEBITE" not in written(await send(service, "SOLDE"))
+    service.lines = (replace(counted, status=PublicStatus.EXPIRED, receipt=None),)
+    assert written(await send(service, "SOLDE")) == "07 x5 non confirmé\nDébité? Envoyez DEBITE."
+    assert "DEBITE" in written(await send(service, "AIDE"))

@@ -20,10 +20,10 @@ from channels.messages.incoming import IncomingText, Talk
 from channels.sms import answers
 from channels.sms.inbound import answer
 from channels.sms.texts import render
-from channels.voting_service import House
+from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
 from tests.channels.grammar.test_as_people_write import CASES, CHECKED, MISS, STAR
-from tests.channels.sms.house import RECEIPT, TextedHouse
+from tests.channels.sms.service import RECEIPT, TextedService
 from tests.fuzzing import BATCH, Fed, fuzzed
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600, method="thread")]
@@ -118,7 +118,7 @@ def understood(command: Command, text: str, contests: tuple[Contest, ...]) -> No
     if sold is not None:
         candidate = sold.contest.candidate(sold.code)
         assert candidate is not None
-        assert candidate.standing
+        assert candidate.eligible
         assert 1 <= sold.quantity <= sold.contest.quantity_max
     if isinstance(command, Vote):
         assert spells_out(text, command), (command.code, command.quantity)
@@ -137,10 +137,10 @@ def test_a_talk_sells_only_what_was_said_or_agreed_to() -> None:
     @fuzzed()
     @given(texts=st.lists(st.one_of(TEXTS, TEXTS, ANSWERS), min_size=BATCH, max_size=BATCH), several=st.booleans())
     def batch(texts: list[str], several: bool) -> None:
-        house = TextedHouse(*((STAR, MISS) if several else (STAR,)))
-        runner.run(talk(house, texts))
+        service = TextedService(*((STAR, MISS) if several else (STAR,)))
+        runner.run(talk(service, texts))
         fed.inputs += len(texts)
-        fed.orders += len(house.wishes)
+        fed.orders += len(service.vote_requests)
 
     with asyncio.Runner() as runner:
         batch()
@@ -150,21 +150,23 @@ def test_a_talk_sells_only_what_was_said_or_agreed_to() -> None:
 _YES: Final = re.compile(r"(?<![^\W\d_])(OUI|YES|OK|OKAY)(?![^\W\d_])")
 
 
-async def talk(house: TextedHouse, texts: list[str]) -> None:
+async def talk(service: TextedService, texts: list[str]) -> None:
     """One person's texts, each answered before the next one comes."""
     for number, text in enumerate(texts):
         incoming = IncomingText("africastalking", f"m{number}", "+2250501020304", "7890", text, None)
-        asked, before = house.talks.question, len(house.wishes)
-        reply = await answer(incoming, cast(House, house), first_id=incoming.carrier_id)
+        asked, before = service.talks.question, len(service.vote_requests)
+        reply = await answer(incoming, cast(VotingService, service), first_id=incoming.carrier_id)
         written = render("reply", reply.language, {"lines": list(reply.lines)})
         assert gsm.parts(written) <= (2 if reply.outcome == "info" else 1), written
         assert "{" not in written
-        assert len(house.wishes) <= before + 1
-        for wish in house.wishes[before:]:
+        assert len(service.vote_requests) <= before + 1
+        for vote_request in service.vote_requests[before:]:
             # A number alone answers nothing while a question is open, but `1`.
             assert asked is None or affirms(text) or not text.strip().isdigit()
             agreed = asked is not None and (affirms(text) or bool(_YES.search(folded(text))))
-            assert agreed or spells_out(text, Vote(wish.contest, wish.candidate_code, wish.quantity))
+            assert agreed or spells_out(
+                text, Vote(vote_request.contest, vote_request.candidate_code, vote_request.quantity)
+            )
             if agreed and asked is not None:
-                assert (wish.candidate_code, wish.quantity) == (asked.candidate_code, asked.quantity)
-        house.talks = Talk(question=reply.question)
+                assert (vote_request.candidate_code, vote_request.quantity) == (asked.candidate_code, asked.quantity)
+        service.talks = Talk(question=reply.question)

@@ -12,10 +12,10 @@ from channels import gsm
 from gateway.contests.contest import Contest
 from gateway.orders.rules import Channel, Refusal
 from gateway.orders.wallet import PaymentMethod
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import VoteLine
-from tests.channels.sms.house import MTN, NOON, RECEIPT, TextedHouse, send, written
+from tests.channels.sms.service import MTN, NOON, RECEIPT, TextedService, send, written
 from tests.demo import demo_contest
 from tests.rails import RAILS_WITH_WAVE
 
@@ -29,17 +29,17 @@ def another(**changes: object) -> Contest:
 
 
 async def test_a_vote_is_an_order_and_needs_no_reply() -> None:
-    house = TextedHouse()
-    reply = await send(house, "VOTE 07 5")
+    service = TextedService()
+    reply = await send(service, "VOTE 07 5")
     assert (reply.outcome, reply.lines, reply.opt_out) == ("order", (), None)
-    (wish,) = house.wishes
-    assert (wish.channel, wish.key) == (Channel.SMS, "africastalking:m1")
-    assert (wish.contest, wish.candidate_code, wish.quantity) == (STAR, "07", 5)
-    assert wish.voter == wish.payer
-    assert wish.payer is not None
-    assert wish.payer.e164 == MTN
-    assert wish.method is PaymentMethod.MTN
-    assert wish.prompt_delay_seconds == 0
+    (vote_request,) = service.vote_requests
+    assert (vote_request.channel, vote_request.key) == (Channel.SMS, "africastalking:m1")
+    assert (vote_request.contest, vote_request.candidate_code, vote_request.quantity) == (STAR, "07", 5)
+    assert vote_request.voter == vote_request.payer
+    assert vote_request.payer is not None
+    assert vote_request.payer.e164 == MTN
+    assert vote_request.method is PaymentMethod.MTN
+    assert vote_request.prompt_delay_seconds == 0
 
 
 @pytest.mark.parametrize(
@@ -53,110 +53,110 @@ async def test_a_vote_is_an_order_and_needs_no_reply() -> None:
     ],
 )
 async def test_the_wallet_is_of_the_network_that_texts(sender: str, network: str, method: PaymentMethod) -> None:
-    house = TextedHouse()
-    await send(house, "07", sender=sender, network=network)
-    assert house.wishes[0].method is method
+    service = TextedService()
+    await send(service, "07", sender=sender, network=network)
+    assert service.vote_requests[0].method is method
 
 
 async def test_without_a_wallet_the_voter_is_sent_to_the_menu() -> None:
-    house = TextedHouse()
-    reply = await send(house, "VOTE 07 5", sender=MOOV)
-    assert house.wishes == []
+    service = TextedService()
+    reply = await send(service, "VOTE 07 5", sender=MOOV)
+    assert service.vote_requests == []
     assert "*789#" in written(reply)
     assert written(reply) == "Moov Money n'est pas encore accepté. Un autre numéro peut payer. Composez *789#."
-    house.rails = RAILS_WITH_WAVE
-    reply = await send(house, "VOTE 07 5", sender=MOOV)
+    service.rails = RAILS_WITH_WAVE
+    reply = await send(service, "VOTE 07 5", sender=MOOV)
     assert "Ce numéro peut payer par: Wave. Composez *789#." in written(reply)
 
 
 @pytest.mark.parametrize("sender", ["MTN", "Orange", "7890", "", "+7890", "9" * 40])
 async def test_words_and_short_codes_are_never_answered_and_never_vote(sender: str) -> None:
-    house = TextedHouse()
+    service = TextedService()
     for words in ("VOTE 07 5", "AIDE", "STOP", "VOTE 99"):
-        reply = await send(house, words, sender=sender)
+        reply = await send(service, words, sender=sender)
         assert (reply.lines, reply.opt_out) == ((), None)
-    assert house.wishes == []
+    assert service.vote_requests == []
 
 
 @pytest.mark.parametrize("words", ["VOTE 07 5", "AIDE"])
 async def test_a_foreign_number_is_told_so(words: str) -> None:
-    house = TextedHouse()
-    reply = await send(house, words, sender="+33612345678")
-    assert house.wishes == []
+    service = TextedService()
+    reply = await send(service, words, sender="+33612345678")
+    assert service.vote_requests == []
     assert "pas de ce pays" in written(reply)
 
 
 async def test_the_same_text_judged_twice_is_one_order() -> None:
-    house = TextedHouse()
+    service = TextedService()
     for _ in range(2):
-        reply = await send(house, "VOTE 07 5")
+        reply = await send(service, "VOTE 07 5")
         assert reply.lines == ()
-    assert len(house.wishes) == 1
+    assert len(service.vote_requests) == 1
 
 
 async def test_an_equal_text_under_another_id_is_the_same_order_and_silent_while_it_waits() -> None:
-    house = TextedHouse()
-    await send(house, "VOTE 07 5")
-    reply = await send(house, "VOTE 07 5", carrier_id="m2", first_id="m1")
-    assert len(house.wishes) == 1
+    service = TextedService()
+    await send(service, "VOTE 07 5")
+    reply = await send(service, "VOTE 07 5", carrier_id="m2", first_id="m1")
+    assert len(service.vote_requests) == 1
     assert (reply.outcome, reply.lines) == ("repeated", ())
 
 
 @pytest.mark.parametrize("order", [("m1", "m2"), ("m2", "m1")])
 async def test_two_equal_texts_are_one_order_in_any_order(order: tuple[str, str]) -> None:
-    house = TextedHouse()
+    service = TextedService()
     for carrier_id in order:
-        await send(house, "VOTE 07 5", carrier_id=carrier_id, first_id="m1")
-    assert [wish.key for wish in house.wishes] == ["africastalking:m1"]
+        await send(service, "VOTE 07 5", carrier_id=carrier_id, first_id="m1")
+    assert [vote_request.key for vote_request in service.vote_requests] == ["africastalking:m1"]
 
 
 @pytest.mark.parametrize("status", [PublicStatus.COMPLETED, PublicStatus.FAILED, PublicStatus.EXPIRED])
 async def test_who_repeats_a_vote_that_has_ended_learns_how_to_vote_again(status: PublicStatus) -> None:
-    house = TextedHouse()
-    await send(house, "VOTE 07 5")
-    house.status = status
-    reply = await send(house, "VOTE 07 5", carrier_id="m2", first_id="m1")
-    assert len(house.wishes) == 1
+    service = TextedService()
+    await send(service, "VOTE 07 5")
+    service.status = status
+    reply = await send(service, "VOTE 07 5", carrier_id="m2", first_id="m1")
+    assert len(service.vote_requests) == 1
     assert "*789*07*5*1#" in written(reply)
 
 
 async def test_the_way_to_vote_again_without_a_menu() -> None:
-    house = TextedHouse(replace(STAR, service_code="", _by_code={}))
-    await send(house, "VOTE 07 5")
-    house.status = PublicStatus.FAILED
-    assert "3 minutes" in written(await send(house, "VOTE 07 5", carrier_id="m2", first_id="m1"))
+    service = TextedService(replace(STAR, service_code="", _by_code={}))
+    await send(service, "VOTE 07 5")
+    service.status = PublicStatus.FAILED
+    assert "3 minutes" in written(await send(service, "VOTE 07 5", carrier_id="m2", first_id="m1"))
 
 
 async def test_who_was_told_to_try_again_may() -> None:
-    house = TextedHouse()
-    house.refusal = Refusal.TRY_AGAIN
-    assert "essayez" in written(await send(house, "VOTE 07 5"))
-    assert "essayez" in written(await send(house, "VOTE 07 5", carrier_id="m2", first_id="m1"))
-    house.refusal = None
-    assert (await send(house, "VOTE 07 5", carrier_id="m3", first_id="m1")).outcome == "order"
-    assert len(house.wishes) == 1
+    service = TextedService()
+    service.refusal = Refusal.TRY_AGAIN
+    assert "essayez" in written(await send(service, "VOTE 07 5"))
+    assert "essayez" in written(await send(service, "VOTE 07 5", carrier_id="m2", first_id="m1"))
+    service.refusal = None
+    assert (await send(service, "VOTE 07 5", carrier_id="m3", first_id="m1")).outcome == "order"
+    assert len(service.vote_requests) == 1
 
 
 @pytest.mark.parametrize("words", ["VOTE 99 5", "AIDE", "INFO", "VOTE"])
 async def test_an_equal_text_is_answered_once(words: str) -> None:
-    house = TextedHouse()
-    assert (await send(house, words)).lines
-    assert (await send(house, words, carrier_id="m2", first_id="m1")).lines == ()
+    service = TextedService()
+    assert (await send(service, words)).lines
+    assert (await send(service, words, carrier_id="m2", first_id="m1")).lines == ()
 
 
 @pytest.mark.parametrize("words", ["TOP", "SOLDE", "DEBITE", "CHECK ABC"])
 async def test_what_may_have_changed_is_answered_again(words: str) -> None:
-    house = TextedHouse()
-    assert (await send(house, words)).lines
-    assert (await send(house, words, carrier_id="m2", first_id="m1")).lines
+    service = TextedService()
+    assert (await send(service, words)).lines
+    assert (await send(service, words, carrier_id="m2", first_id="m1")).lines
 
 
 async def test_closed_is_said_once() -> None:
-    house = TextedHouse()
-    house.instant = STAR.closes_at + timedelta(seconds=1)
-    assert "clos" in written(await send(house, "VOTE 07 5"))
-    assert (await send(house, "VOTE 07 5", carrier_id="m2", first_id="m1")).lines == ()
-    assert house.wishes == []
+    service = TextedService()
+    service.instant = STAR.closes_at + timedelta(seconds=1)
+    assert "clos" in written(await send(service, "VOTE 07 5"))
+    assert (await send(service, "VOTE 07 5", carrier_id="m2", first_id="m1")).lines == ()
+    assert service.vote_requests == []
 
 
 @pytest.mark.parametrize(
@@ -173,72 +173,72 @@ async def test_closed_is_said_once() -> None:
     ],
 )
 async def test_what_is_not_understood_is_asked(words: str, told: str) -> None:
-    house = TextedHouse()
-    reply = await send(house, words)
-    assert house.wishes == []
+    service = TextedService()
+    reply = await send(service, words)
+    assert service.vote_requests == []
     assert told in written(reply)
 
 
 @pytest.mark.parametrize("words", ["", "????", "merci", "bonjour"])
 async def test_noise_gets_nothing(words: str) -> None:
-    assert (await send(TextedHouse(), words)).lines == ()
+    assert (await send(TextedService(), words)).lines == ()
 
 
 @pytest.mark.parametrize(("words", "told"), [("AIDE", "Envoyez"), ("HELP", "Text VOTE"), ("PRIX", "100 FCFA")])
 async def test_help_in_the_language_of_the_word(words: str, told: str) -> None:
-    text = written(await send(TextedHouse(), words))
+    text = written(await send(TextedService(), words))
     for word in (told, "Star d'Abidjan", "100 FCFA", "*789#"):
         assert word in text
 
 
 @pytest.mark.parametrize(("words", "opt_out"), [("STOP", True), ("stop vote 07", True), ("START", False)])
 async def test_stop_and_start_are_confirmed_and_stored(words: str, opt_out: bool) -> None:
-    reply = await send(TextedHouse(), words)
+    reply = await send(TextedService(), words)
     assert reply.opt_out is opt_out
     assert "Star d'Abidjan" in written(reply)
 
 
 async def test_stop_start_stop_ends_as_stop() -> None:
-    reply = await send(TextedHouse(), "STOP", carrier_id="m3", first_id="m1")
+    reply = await send(TextedService(), "STOP", carrier_id="m3", first_id="m1")
     assert reply.opt_out is True
 
 
 async def test_status_tells_the_latest_votes() -> None:
-    house = TextedHouse()
-    assert "Aucun vote" in written(await send(house, "SOLDE"))
-    house.lines = (
+    service = TextedService()
+    assert "Aucun vote" in written(await send(service, "SOLDE"))
+    service.lines = (
         VoteLine("07", "Awa Ouattara", 5, PublicStatus.COMPLETED, RECEIPT, NOON),
         *(VoteLine("10", "Moussa Diabaté", 10_000, PublicStatus.FAILED, None, NOON) for _ in range(8)),
     )
-    text = written(await send(house, "SOLDE", carrier_id="m2"))
+    text = written(await send(service, "SOLDE", carrier_id="m2"))
     assert text.splitlines()[0] == f"07 x5 compté {RECEIPT}"
     assert "10 x10000 non payé" in text
     assert gsm.parts(text) == 1
 
 
 async def test_top_tells_five() -> None:
-    house = TextedHouse()
-    house.scores["07"] = 12_000
-    lines = written(await send(house, "TOP")).splitlines()
+    service = TextedService()
+    service.scores["07"] = 12_000
+    lines = written(await send(service, "TOP")).splitlines()
     assert lines[0] == "1. 07 Awa Ouattara 12000"
     assert len(lines) == 5
 
 
 async def test_top_is_one_part_whatever_people_are_called() -> None:
     people = tuple(replace(c, name=f"Marie-Antoinette Épiphanie N'Guessan {c.name}") for c in STAR.candidates)
-    house = TextedHouse(replace(STAR, candidates=people, _by_code={}))
-    house.scores = dict.fromkeys(house.scores, 1_000_000)
-    text = written(await send(house, "TOP"))
+    service = TextedService(replace(STAR, candidates=people, _by_code={}))
+    service.scores = dict.fromkeys(service.scores, 1_000_000)
+    text = written(await send(service, "TOP"))
     assert gsm.parts(text) == 1
     assert len(text.splitlines()) == 5
 
 
 async def test_check_tells_a_receipt() -> None:
-    house = TextedHouse()
-    text = written(await send(house, f"CHECK {RECEIPT}"))
+    service = TextedService()
+    text = written(await send(service, f"CHECK {RECEIPT}"))
     assert RECEIPT in text
     assert "5 votes pour 07 Awa Ouattara" in text
-    assert "inconnu" in written(await send(house, "CHECK 0000000000", carrier_id="m2"))
+    assert "inconnu" in written(await send(service, "CHECK 0000000000", carrier_id="m2"))
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ async def test_check_tells_a_receipt() -> None:
     ],
 )
 async def test_a_mistyped_receipt_is_told_from_an_unknown_one(words: str, told: str) -> None:
-    assert told in written(await send(TextedHouse(), words))
+    assert told in written(await send(TextedService(), words))
 
 
 @pytest.mark.parametrize(
@@ -269,60 +269,60 @@ async def test_a_mistyped_receipt_is_told_from_an_unknown_one(words: str, told: 
     ],
 )
 async def test_a_chosen_language_stays(words: str, told: str) -> None:
-    house = TextedHouse(another(rules={"fr": "Le jury tranche."}))
-    assert told in written(await send(house, words, language="en"))
-    assert told not in written(await send(house, words, language="xx")) or words == "SOLDE"
+    service = TextedService(another(rules={"fr": "Le jury tranche."}))
+    assert told in written(await send(service, words, language="en"))
+    assert told not in written(await send(service, words, language="xx")) or words == "SOLDE"
 
 
 async def test_an_order_is_in_the_language_that_was_chosen() -> None:
-    house = TextedHouse()
-    await send(house, "VOTE 07 5", language="en")
-    assert [wish.language for wish in house.wishes] == ["en"]
-    assert "Le jury" in written(await send(TextedHouse(another(rules={"fr": "Le jury."})), "INFO", language="en"))
+    service = TextedService()
+    await send(service, "VOTE 07 5", language="en")
+    assert [vote_request.language for vote_request in service.vote_requests] == ["en"]
+    assert "Le jury" in written(await send(TextedService(another(rules={"fr": "Le jury."})), "INFO", language="en"))
 
 
 async def test_contests_on_one_short_code() -> None:
-    house = TextedHouse(STAR, another())
+    service = TextedService(STAR, another())
     for words in ("VOTE 07 5", "TOP", "AIDE"):
-        text = written(await send(house, words))
+        text = written(await send(service, words))
         assert "STAR" in text
         assert "MISS" in text
-    await send(house, "MISS 07 5")
-    assert [wish.contest.slug for wish in house.wishes] == ["miss"]
-    assert "Miss Abobo" in written(await send(house, "AIDE MISS"))
-    assert (await send(house, "STOP")).opt_out is True
+    await send(service, "MISS 07 5")
+    assert [vote_request.contest.slug for vote_request in service.vote_requests] == ["miss"]
+    assert "Miss Abobo" in written(await send(service, "AIDE MISS"))
+    assert (await send(service, "STOP")).opt_out is True
 
 
 async def test_contests_of_two_countries_on_one_short_code() -> None:
-    house = TextedHouse(STAR, another(country="CM"))
-    await send(house, "STAR 07 5")
-    assert "pas de ce pays" in written(await send(house, "MISS 07 5", carrier_id="m2"))
-    assert "pas de ce pays" in written(await send(house, "STAR 07 5", sender="+237671234567", carrier_id="m3"))
-    assert (await send(house, "SOLDE", sender="+237671234567", carrier_id="m4")).outcome == "asked: which_contest"
-    assert len(house.wishes) == 1
+    service = TextedService(STAR, another(country="CM"))
+    await send(service, "STAR 07 5")
+    assert "pas de ce pays" in written(await send(service, "MISS 07 5", carrier_id="m2"))
+    assert "pas de ce pays" in written(await send(service, "STAR 07 5", sender="+237671234567", carrier_id="m3"))
+    assert (await send(service, "SOLDE", sender="+237671234567", carrier_id="m4")).outcome == "asked: which_contest"
+    assert len(service.vote_requests) == 1
 
 
 async def test_a_short_code_that_nobody_has() -> None:
-    house = TextedHouse(STAR, another(short_code="7891"))
-    reply = await send(house, "VOTE 07 5", to="9999")
-    assert house.wishes == []
+    service = TextedService(STAR, another(short_code="7891"))
+    reply = await send(service, "VOTE 07 5", to="9999")
+    assert service.vote_requests == []
     assert "existe pas" in written(reply)
-    assert (await send(house, "VOTE 07 5", to="9999", carrier_id="m2", first_id="m1")).lines == ()
-    assert (await send(house, "VOTE 07 5", to="9999", sender="MTN")).lines == ()
+    assert (await send(service, "VOTE 07 5", to="9999", carrier_id="m2", first_id="m1")).lines == ()
+    assert (await send(service, "VOTE 07 5", to="9999", sender="MTN")).lines == ()
 
 
 async def test_a_carrier_that_leaves_the_only_short_code_out() -> None:
-    house = TextedHouse()
-    await send(house, "VOTE 07 5", to="")
-    assert len(house.wishes) == 1
+    service = TextedService()
+    await send(service, "VOTE 07 5", to="")
+    assert len(service.vote_requests) == 1
 
 
 @pytest.mark.parametrize("words", ["VOTE 07 5", "SOLDE", f"CHECK {RECEIPT}"])
-async def test_a_house_that_is_away_is_for_the_caller(words: str) -> None:
-    house = TextedHouse()
-    house.away = True
-    with pytest.raises(HouseUnavailable):
-        await send(house, words)
+async def test_a_service_that_is_away_is_for_the_caller(words: str) -> None:
+    service = TextedService()
+    service.away = True
+    with pytest.raises(DatabaseUnavailable):
+        await send(service, words)
 
 
 WORDS = st.sampled_from(["VOTE", "07", "5", "0", "-1", "STOP", "TOP", "AIDE", "SOLDE", "CHECK", "Awa", "F", "🔥", "99"])
@@ -332,4 +332,4 @@ WORDS = st.sampled_from(["VOTE", "07", "5", "0", "-1", "STOP", "TOP", "AIDE", "S
 @given(words=st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=6).map(" ".join)), sender=st.text(max_size=20))
 async def test_any_text_from_anybody(words: str, sender: str) -> None:
     for number in (sender, MTN):
-        written(await send(TextedHouse(), words, sender=number))
+        written(await send(TextedService(), words, sender=number))

@@ -1,4 +1,4 @@
-"""Where carriers call: stored before it is answered, never a 5xx but for a house that is away."""
+"""Where carriers call: stored before it is answered, never a 5xx but for a service that is away."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,8 +13,8 @@ from yarl import URL
 from channels.messages.incoming import IncomingText
 from channels.sms.carriers import africastalking, kannel
 from channels.sms.routes import BODY_BYTES_MAX, setup
-from channels.voting_service import HOUSE, House
-from tests.channels.sms.house import TextedHouse
+from channels.voting_service import VOTING_SERVICE, VotingService
+from tests.channels.sms.service import TextedService
 
 INBOUND, DELIVERY = "/sms/africastalking", "/sms/africastalking/delivery"
 FORM = "application/x-www-form-urlencoded"
@@ -34,10 +34,10 @@ Client = TestClient[web.Request, web.Application]
 
 
 @asynccontextmanager
-async def gateway(house: TextedHouse, secret: str | None = None) -> AsyncIterator[Client]:
-    """The routes over this house; `client_max_size` as the gateway sets it."""
+async def gateway(service: TextedService, secret: str | None = None) -> AsyncIterator[Client]:
+    """The routes over this service; `client_max_size` as the gateway sets it."""
     app = web.Application(client_max_size=64 * 1024)
-    app[HOUSE] = cast(House, house)
+    app[VOTING_SERVICE] = cast(VotingService, service)
     carrier = africastalking.AfricasTalking(
         africastalking.Settings.model_validate({"username": "demo", "api_key": "demo-api-key"})
     )
@@ -56,28 +56,28 @@ async def told(response: ClientResponse) -> tuple[int, str]:
 
 
 async def test_a_text_is_stored_and_nothing_else_happens() -> None:
-    house = TextedHouse()
-    async with gateway(house) as client:
+    service = TextedService()
+    async with gateway(service) as client:
         for _ in range(2):
             assert (await told(await client.post(INBOUND, data=TEXT)))[0] == 200
-    assert list(house.texts.values()) == [
+    assert list(service.texts.values()) == [
         IncomingText("africastalking", "6f0c", "+2250501020304", "7890", "VOTE 07 5", "61205")
     ]
-    assert house.wishes == []
+    assert service.vote_requests == []
 
 
 async def test_a_report_is_stored() -> None:
-    house = TextedHouse()
-    async with gateway(house) as client:
+    service = TextedService()
+    async with gateway(service) as client:
         assert (await told(await client.post(DELIVERY, data=REPORT)))[0] == 200
-    assert house.reports == [("africastalking", "ATXid_1", "Failed", "+2250501020304", "UserInBlackList")]
+    assert service.reports == [("africastalking", "ATXid_1", "Failed", "+2250501020304", "UserInBlackList")]
 
 
 @pytest.mark.parametrize("path", [INBOUND, DELIVERY])
-async def test_a_house_that_is_away_makes_the_carrier_come_again(path: str) -> None:
-    house = TextedHouse()
-    house.away = True
-    async with gateway(house) as client:
+async def test_a_service_that_is_away_makes_the_carrier_come_again(path: str) -> None:
+    service = TextedService()
+    service.away = True
+    async with gateway(service) as client:
         response = await client.post(path, data={**TEXT, **REPORT})
         assert response.status == 503
         assert int(response.headers["Retry-After"]) > 0
@@ -86,17 +86,17 @@ async def test_a_house_that_is_away_makes_the_carrier_come_again(path: str) -> N
 @pytest.mark.parametrize("path", [INBOUND, DELIVERY])
 @pytest.mark.parametrize("key", [None, "", "wrong", "é\udc80".encode("utf-8", "replace").decode()])
 async def test_without_the_shared_word_nothing_is_read(path: str, key: str | None) -> None:
-    house = TextedHouse()
-    async with gateway(house, SECRET) as client:
+    service = TextedService()
+    async with gateway(service, SECRET) as client:
         response = await client.post(path, params={} if key is None else {"key": key}, data={**TEXT, **REPORT})
         assert response.status == 403
-    assert house.texts == {}
-    assert house.reports == []
+    assert service.texts == {}
+    assert service.reports == []
 
 
 @pytest.mark.parametrize("path", [INBOUND, DELIVERY])
 async def test_with_the_shared_word(path: str) -> None:
-    async with gateway(TextedHouse(), SECRET) as client:
+    async with gateway(TextedService(), SECRET) as client:
         assert (await client.post(path, params={"key": SECRET}, data={**TEXT, **REPORT})).status == 200
 
 
@@ -121,28 +121,28 @@ BAD = [
 @pytest.mark.parametrize("path", [INBOUND, DELIVERY])
 @pytest.mark.parametrize(("body", "content_type"), BAD)
 async def test_malformed_is_400_with_a_sentence(path: str, body: bytes, content_type: str) -> None:
-    house = TextedHouse()
-    async with gateway(house) as client:
+    service = TextedService()
+    async with gateway(service) as client:
         response = await client.post(path, data=body, headers={"Content-Type": content_type})
         status, sentence = await told(response)
     assert status == 400
     assert sentence
-    assert house.texts == {}
-    assert house.reports == []
+    assert service.texts == {}
+    assert service.reports == []
 
 
 async def test_a_body_of_unknown_length_is_bounded_too() -> None:
-    house = TextedHouse()
+    service = TextedService()
 
     async def chunks() -> AsyncIterator[bytes]:
         yield b"id=1&to=7890&text="
         for _ in range(30):
             yield b"x" * 1_000
 
-    async with gateway(house) as client:
+    async with gateway(service) as client:
         response = await client.post(INBOUND, data=chunks(), headers={"Content-Type": FORM})
         assert response.status == 400
-    assert house.texts == {}
+    assert service.texts == {}
 
 
 @pytest.mark.parametrize(
@@ -158,28 +158,28 @@ async def test_a_body_of_unknown_length_is_bounded_too() -> None:
     ],
 )
 async def test_what_a_form_may_hold(text: str, stored: str) -> None:
-    house = TextedHouse()
-    async with gateway(house) as client:
+    service = TextedService()
+    async with gateway(service) as client:
         body = f"id=1&from=%2B2250501020304&to=7890&text={text}"
         assert (await client.post(INBOUND, data=body, headers={"Content-Type": FORM})).status == 200
-    assert [held.text for held in house.texts.values()] == [stored]
+    assert [held.text for held in service.texts.values()] == [stored]
 
 
 @pytest.mark.parametrize("text", ["VOTE 07 5 0000", "OUI 4821", "mon code pin: 12345"])
 async def test_a_pin_is_not_stored(text: str) -> None:
-    house = TextedHouse()
-    async with gateway(house) as client:
+    service = TextedService()
+    async with gateway(service) as client:
         assert (await client.post(INBOUND, data=TEXT | {"text": text})).status == 200
         query = URL("/sms/kannel").with_query({"id": "k1", "from": TEXT["from"], "to": "7890", "text": text})
         assert (await client.get(query)).status == 200
-    assert len(house.texts) == 2
-    for held in house.texts.values():
+    assert len(service.texts) == 2
+    for held in service.texts.values():
         assert "****" in held.text
         assert not {"0000", "4821", "12345"}.intersection(held.text.split())
 
 
 async def test_only_post() -> None:
-    async with gateway(TextedHouse()) as client:
+    async with gateway(TextedService()) as client:
         assert (await client.get(INBOUND)).status == 405
         assert (await client.post("/sms/nobody", data=TEXT)).status == 404
 
@@ -206,25 +206,25 @@ def typed(query: str) -> URL:
     ],
 )
 async def test_kannel_is_stored_by_its_bytes_and_answered_with_nothing(text: str, stored: str) -> None:
-    house = TextedHouse()
-    async with gateway(house) as client:
+    service = TextedService()
+    async with gateway(service) as client:
         response = await client.get(typed(QUERY + text))
         assert (response.status, response.content_type, await response.text()) == (200, "text/plain", "")
-    assert house.texts[("kannel", "k1")] == IncomingText("kannel", "k1", "+2250501020304", "7890", stored, None)
+    assert service.texts[("kannel", "k1")] == IncomingText("kannel", "k1", "+2250501020304", "7890", stored, None)
 
 
 async def test_kannel_reports_by_our_own_id() -> None:
-    house = TextedHouse()
-    async with gateway(house) as client:
+    service = TextedService()
+    async with gateway(service) as client:
         for value in (8, 1):
             response = await client.get(f"{KANNEL}/delivery?id=m1&status={value}&reply=")
             assert (response.status, await response.text()) == (200, "")
-    assert house.reports == [("kannel", "m1", "Sent", "", None), ("kannel", "m1", "Success", "", None)]
+    assert service.reports == [("kannel", "m1", "Sent", "", None), ("kannel", "m1", "Success", "", None)]
 
 
 async def test_kannel_needs_the_shared_word() -> None:
-    house = TextedHouse()
-    async with gateway(house, SECRET) as client:
+    service = TextedService()
+    async with gateway(service, SECRET) as client:
         for path in (KANNEL, f"{KANNEL}/delivery"):
             assert (await client.get(path, params={"id": "m1", "status": "1"})).status == 403
             assert (await client.get(path, params={"id": "m1", "status": "1", "key": SECRET})).status == 200
@@ -232,21 +232,21 @@ async def test_kannel_needs_the_shared_word() -> None:
 
 @pytest.mark.parametrize("query", ["", "from=1", "&".join(f"f{n}=1" for n in range(60)), "id=%00"])
 async def test_what_kannel_never_sends_is_refused(query: str) -> None:
-    house = TextedHouse()
-    async with gateway(house) as client:
+    service = TextedService()
+    async with gateway(service) as client:
         assert (await client.get(typed(query))).status == 400
-    assert not house.texts
+    assert not service.texts
 
 
 async def test_each_carrier_has_its_own_method() -> None:
-    async with gateway(TextedHouse()) as client:
+    async with gateway(TextedService()) as client:
         assert (await client.post(KANNEL, data={"id": "x"})).status == 405
         assert (await client.get(INBOUND, params={"id": "x"})).status == 405
         assert (await client.head(KANNEL, params={"id": "x"})).status == 405
 
 
-async def test_kannel_is_told_that_the_house_is_away() -> None:
-    house = TextedHouse()
-    house.away = True
-    async with gateway(house) as client:
+async def test_kannel_is_told_that_the_service_is_away() -> None:
+    service = TextedService()
+    service.away = True
+    async with gateway(service) as client:
         assert (await client.get(typed(QUERY + "07"))).status == 503

@@ -24,7 +24,7 @@ from channels.telegram.watcher import Watcher
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
 from gateway.storage.vault import Vault
-from tests.channels.telegram.house import ChatHouse
+from tests.channels.telegram.service import ChatService
 from tests.channels.telegram.wire import Wire, body, shared, tapped, written
 from tests.demo import CONTEST_ID
 from tests.engines import BUSY_SECONDS
@@ -76,7 +76,7 @@ class World:
 
     store: PostgresTelegram
     redis: "redis_asyncio.Redis"
-    house: ChatHouse = field(default_factory=ChatHouse)
+    service: ChatService = field(default_factory=ChatService)
     wire: Wire = field(default_factory=Wire)
     kept: Remembered = field(default_factory=Remembered)
     limit: NoLimit = field(default_factory=NoLimit)
@@ -85,7 +85,7 @@ class World:
         self.queue = FloodQueue(self.limit)
         self.wire.middleware(FloodMiddleware(self.queue))
         self.bot = Bot("123456:T", session=self.wire, default=DefaultBotProperties(parse_mode="HTML"))
-        self.desk = Desk(self.bot, self.house, self.store, self.kept, PUBLIC, "spotlight_bot")  # type: ignore[arg-type] # the house as far as chats ask it
+        self.desk = Desk(self.bot, self.service, self.store, self.kept, PUBLIC, "spotlight_bot")  # type: ignore[arg-type] # the service as far as chats ask it
         self.watcher = Watcher(self.desk, self.kept)
         self.boards = Boards(self.desk)
         dispatcher = make_dispatcher(self.desk, self.watcher, self.boards, self.redis)

@@ -25,11 +25,11 @@ async def test_a_board_is_edited_when_its_text_changed_and_not_too_often(world: 
     await later(world)
     await world.boards.look()
     assert edits(world) == 0, "nothing changed"
-    world.house.scores["07"] = 3
+    world.service.scores["07"] = 3
     await world.boards.look()
     assert edits(world) == 1
     assert "Awa Ouattara : <b>3</b>" in world.text()
-    world.house.scores["07"] = 4
+    world.service.scores["07"] = 4
     await world.boards.look()
     assert edits(world) == 1, "edited a moment ago"
     await later(world)
@@ -40,16 +40,16 @@ async def test_a_board_is_edited_when_its_text_changed_and_not_too_often(world: 
 async def test_nobody_looks_any_more_so_it_says_that_it_stopped(world: World) -> None:
     await world.write("/classement")
     await later(world, 601)
-    world.house.scores["07"] = 3
+    world.service.scores["07"] = 3
     await world.boards.look()
     assert "ne bouge plus" in world.text()
-    world.house.scores["07"] = 4
+    world.service.scores["07"] = 4
     await later(world)
     await world.boards.look()
     assert edits(world) == 1
     await world.tap("Actualiser")
     assert "tout seul" in world.text()
-    world.house.scores["07"] = 5
+    world.service.scores["07"] = 5
     await later(world)
     await world.boards.look()
     assert "<b>5</b>" in world.text()
@@ -60,7 +60,7 @@ async def test_one_board_a_chat(world: World) -> None:
     first = world.wire.last(55)
     await world.write("/classement")
     assert "ne bouge plus" in (world.wire.messages[55, first.message_id].text or "")
-    world.house.scores["07"] = 3
+    world.service.scores["07"] = 3
     await later(world)
     before = edits(world)
     await world.boards.look()
@@ -71,7 +71,7 @@ async def test_one_board_a_chat(world: World) -> None:
 @pytest.mark.parametrize("language", ["fr", "en"])
 async def test_each_chat_reads_its_own_language(world: World, language: str) -> None:
     await world.write("/classement", language=language)
-    world.house.scores["07"] = 3
+    world.service.scores["07"] = 3
     await later(world)
     await world.boards.look()
     assert ("tout seul" in world.text()) is (language == "fr")
@@ -79,7 +79,7 @@ async def test_each_chat_reads_its_own_language(world: World, language: str) -> 
 
 async def test_an_edit_that_failed_is_made_up_for(world: World) -> None:
     await world.write("/classement")
-    world.house.scores["07"] = 3
+    world.service.scores["07"] = 3
     await later(world)
     world.wire.faults.append(TelegramServerError(method=EDIT, message="Bad Gateway"))
     await world.boards.look()
@@ -95,13 +95,13 @@ async def test_not_modified_is_done_and_blocked_is_the_end(world: World) -> None
         (3, TelegramBadRequest(method=EDIT, message="Bad Request: message is not modified: …")),
         (4, TelegramForbiddenError(method=EDIT, message="blocked")),
     ):
-        world.house.scores["07"] = score
+        world.service.scores["07"] = score
         await later(world)
         world.wire.faults.append(fault)
         await world.boards.look()
     (row,) = await world.rows("select reachable, board_message_id from telegram_chats")
     assert tuple(row) == (False, None)
-    world.house.scores["07"] = 5
+    world.service.scores["07"] = 5
     await later(world)
     await world.boards.look()
     assert edits(world) == 0

@@ -22,7 +22,7 @@ from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
 from payments.collection.lifecycle import PublicStatus
 from tests.channels.telegram.conftest import OTHER_CONTEST_ID, World
-from tests.channels.telegram.house import RECEIPT
+from tests.channels.telegram.service import RECEIPT
 from tests.channels.telegram.wire import body, shared, tapped, written
 from tests.demo import demo_contest
 
@@ -50,14 +50,14 @@ async def test_from_a_deep_link_to_the_order(world: World) -> None:
     assert "+225 05 •• •• 03 04" in confirmation
     assert any(isinstance(call.reply_markup, ReplyKeyboardRemove) for call in world.wire.made(SendMessage))
     assert "demande de paiement" in await world.tap("Payer 500 FCFA")
-    (wish,) = world.house.wishes
+    (vote_request,) = world.service.vote_requests
     message = world.wire.last(55)
-    assert (wish.channel, wish.key) == (Channel.TELEGRAM, f"55:{message.message_id}:pay")
-    assert wish.chat_id == 55
-    assert (wish.candidate_code, wish.quantity, wish.method) == ("07", 5, PaymentMethod.MTN)
-    assert wish.voter == wish.payer
-    assert wish.voter is not None
-    assert wish.voter.e164 == MINE
+    assert (vote_request.channel, vote_request.key) == (Channel.TELEGRAM, f"55:{message.message_id}:pay")
+    assert vote_request.chat_id == 55
+    assert (vote_request.candidate_code, vote_request.quantity, vote_request.method) == ("07", 5, PaymentMethod.MTN)
+    assert vote_request.voter == vote_request.payer
+    assert vote_request.voter is not None
+    assert vote_request.voter.e164 == MINE
     assert set(await world.outcomes()) == {"done"}
 
 
@@ -68,7 +68,7 @@ async def test_a_double_tap_is_one_order_and_both_taps_are_answered(world: World
     for update in (tapped(data, message), tapped(data, message)):
         await world.intake.take(body(update))
     await world.intake.settled()
-    assert len(world.house.wishes) == 1
+    assert len(world.service.vote_requests) == 1
     assert len(world.wire.made(AnswerCallbackQuery)) == 2
 
 
@@ -77,7 +77,7 @@ async def test_two_confirmations_are_two_orders(world: World) -> None:
     for _ in range(2):
         await world.write("07 5")
         await world.tap("Payer 500")
-    assert len({wish.key for wish in world.house.wishes}) == 2
+    assert len({vote_request.key for vote_request in world.service.vote_requests}) == 2
 
 
 async def test_the_contact_of_somebody_else_proves_nothing(world: World) -> None:
@@ -95,10 +95,10 @@ async def test_the_contact_of_somebody_else_proves_nothing(world: World) -> None
     # The number may still be typed, and then nobody has proved to hold it.
     assert "son propriétaire" in await world.write("0501020304")
     await world.tap("Payer 500")
-    (wish,) = world.house.wishes
-    assert wish.voter is None
-    assert wish.payer is not None
-    assert wish.payer.e164 == MINE
+    (vote_request,) = world.service.vote_requests
+    assert vote_request.voter is None
+    assert vote_request.payer is not None
+    assert vote_request.payer.e164 == MINE
 
 
 async def test_a_verified_number_is_kept_sealed_and_asked_for_once(world: World) -> None:
@@ -117,11 +117,11 @@ async def test_another_number_pays_and_the_voter_stays_the_voter(world: World) -
     confirmation = await world.write("07 07 08 09 10")
     assert "Orange Money" in confirmation
     await world.tap("Payer 500")
-    (wish,) = world.house.wishes
-    assert wish.voter is not None
-    assert wish.payer is not None
-    assert (wish.voter.e164, wish.payer.e164) == (MINE, "+2250707080910")
-    assert wish.method is PaymentMethod.ORANGE
+    (vote_request,) = world.service.vote_requests
+    assert vote_request.voter is not None
+    assert vote_request.payer is not None
+    assert (vote_request.voter.e164, vote_request.payer.e164) == (MINE, "+2250707080910")
+    assert vote_request.method is PaymentMethod.ORANGE
 
 
 async def test_another_wallet(world: World) -> None:
@@ -131,7 +131,7 @@ async def test_another_wallet(world: World) -> None:
         world.wire.button(55, "Payer avec Orange")
     assert "Wave" in await world.tap("Payer avec Wave")
     await world.tap("Payer 500")
-    assert world.house.wishes[0].method is PaymentMethod.WAVE
+    assert world.service.vote_requests[0].method is PaymentMethod.WAVE
 
 
 async def test_a_number_without_a_known_wallet_has_to_choose_one(world: World) -> None:
@@ -144,7 +144,7 @@ async def test_a_number_without_a_known_wallet_has_to_choose_one(world: World) -
             world.wire.button(55, label)
     await world.tap("Payer avec Wave")
     await world.tap("Payer 500")
-    assert world.house.wishes[0].method is PaymentMethod.WAVE
+    assert world.service.vote_requests[0].method is PaymentMethod.WAVE
 
 
 async def test_a_typed_number_of_votes(world: World) -> None:
@@ -181,7 +181,7 @@ async def test_forged_data_changes_nothing_and_is_answered(world: World, data: s
     await verified(world)
     before = len(world.wire.texts(55))
     await world.tap_data(data or " ", world.wire.last(55))
-    assert world.house.wishes == []
+    assert world.service.vote_requests == []
     assert len(world.wire.texts(55)) == before
     answer = world.wire.made(AnswerCallbackQuery)[-1]
     assert "trop ancien" in (answer.text or "")
@@ -198,10 +198,10 @@ async def test_forged_data_changes_nothing_and_is_answered(world: World, data: s
         (callbacks.ChooseWallet(contest=tag(CONTEST), code="07", count=5, wallet="o", payer="12345678"), "pays"),
     ],
 )
-async def test_well_formed_lies_are_judged_by_the_house(world: World, data: CallbackData, word: str) -> None:
+async def test_well_formed_lies_are_judged_by_the_service(world: World, data: CallbackData, word: str) -> None:
     await verified(world)
     await world.tap_data(data.pack(), world.wire.last(55))
-    assert world.house.wishes == []
+    assert world.service.vote_requests == []
     assert word in (world.wire.made(AnswerCallbackQuery)[-1].text or "")
 
 
@@ -210,7 +210,7 @@ async def test_me_on_a_forged_button_is_not_somebody_elses_number(world: World) 
     await world.write("/start", 66)
     data = callbacks.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="me").pack()
     await world.tap_data(data, world.wire.last(66), user=66)
-    assert world.house.wishes == []
+    assert world.service.vote_requests == []
 
 
 async def test_the_same_message_with_other_data_is_told_that_it_is_placed(world: World) -> None:
@@ -219,16 +219,16 @@ async def test_the_same_message_with_other_data_is_told_that_it_is_placed(world:
     message, data = world.wire.button(55, "Payer 500")
     await world.tap_data(data, message)
     await world.tap_data(data.replace(":07:5:", ":08:9:"), message)
-    assert len(world.house.wishes) == 1
+    assert len(world.service.vote_requests) == 1
     assert "déjà" in (world.wire.made(AnswerCallbackQuery)[-1].text or "")
 
 
 async def test_a_tap_after_the_close_sells_nothing_and_says_so_in_place(world: World) -> None:
     await verified(world)
     await world.write("07 5")
-    world.house.instant = CONTEST.closes_at
+    world.service.instant = CONTEST.closes_at
     assert "est clos" in await world.tap("Payer 500")
-    assert world.house.wishes == []
+    assert world.service.vote_requests == []
 
 
 async def test_a_tap_on_a_message_that_telegram_no_longer_shows(world: World) -> None:
@@ -237,7 +237,7 @@ async def test_a_tap_on_a_message_that_telegram_no_longer_shows(world: World) ->
     message, data = world.wire.button(55, "Payer 500")
     gone = InaccessibleMessage(chat=message.chat, message_id=message.message_id, date=0)
     await world.send(tapped(data, None) | {})
-    assert world.house.wishes == []
+    assert world.service.vote_requests == []
     update = tapped(data, message)
     update["callback_query"]["message"] = {
         "chat": {"id": gone.chat.id, "type": "private"},
@@ -245,7 +245,7 @@ async def test_a_tap_on_a_message_that_telegram_no_longer_shows(world: World) ->
         "date": 0,
     }
     await world.send(update)
-    assert world.house.wishes[0].key == f"55:{message.message_id}:pay"
+    assert world.service.vote_requests[0].key == f"55:{message.message_id}:pay"
 
 
 async def test_state_that_was_lost_costs_a_key_press_and_no_money(world: World) -> None:
@@ -264,7 +264,7 @@ async def test_without_redis_the_buttons_still_sell(world: World) -> None:
     world.redis.connection_pool.connection_kwargs["port"] = 1
     await world.write("07 5")
     await world.tap("Payer 500")
-    assert len(world.house.wishes) == 1
+    assert len(world.service.vote_requests) == 1
 
 
 async def test_edited_messages_do_not_vote(world: World) -> None:
@@ -282,7 +282,7 @@ async def test_a_group_sees_the_ranking_and_nothing_else(world: World) -> None:
     assert "🏆" in await world.write("/classement@spotlight_bot", chat_id=group)
     message, data = world.wire.button(group, "Actualiser")
     assert [b.text for row in message.reply_markup.inline_keyboard for b in row] == ["Actualiser"]  # type: ignore[union-attr] # it has a button
-    world.house.scores["07"] = 9
+    world.service.scores["07"] = 9
     update = tapped(data, message)
     update["callback_query"]["message"]["chat"]["type"] = "group"
     await world.send(update)
@@ -300,7 +300,7 @@ async def test_a_group_sees_the_ranking_and_nothing_else(world: World) -> None:
     update = tapped(buy, message)
     update["callback_query"]["message"]["chat"]["type"] = "group"
     await world.send(update)
-    assert world.house.wishes == []
+    assert world.service.vote_requests == []
 
 
 async def test_the_language_is_the_apps_until_one_is_chosen(world: World) -> None:
@@ -315,7 +315,7 @@ async def test_the_language_is_the_apps_until_one_is_chosen(world: World) -> Non
 async def test_a_photo_is_fetched_once_and_then_named(world: World) -> None:
     photo = "https://photos.example/07.jpg"
     with_photo = tuple(replace(c, photo_url=photo if c.code == "07" else None) for c in CONTEST.candidates)
-    world.house.shown = (_with(CONTEST, with_photo),)
+    world.service.shown = (_with(CONTEST, with_photo),)
     await world.write("07")
     await world.write("07")
     assert [call.photo for call in world.wire.made(SendPhoto)] == [photo, "kept-photo"]
@@ -326,7 +326,7 @@ async def test_a_photo_is_fetched_once_and_then_named(world: World) -> None:
 
 async def test_a_photo_that_telegram_cannot_fetch_is_left_out(world: World) -> None:
     with_photo = tuple(replace(c, photo_url="https://photos.example/x") for c in CONTEST.candidates)
-    world.house.shown = (_with(CONTEST, with_photo),)
+    world.service.shown = (_with(CONTEST, with_photo),)
     await world.write("/start")
     world.wire.faults.append(TelegramBadRequest(method=SendPhoto(chat_id=1, photo="x"), message="wrong file"))
     assert "Awa Ouattara" in await world.write("07")
@@ -375,7 +375,7 @@ async def test_walking_through_the_buttons(world: World) -> None:
 
 async def test_several_contests_are_chosen_from(world: World) -> None:
     other = replace(CONTEST, id=OTHER_CONTEST_ID, slug="miss", name="Miss", _by_code={})
-    world.house.shown = (CONTEST, other)
+    world.service.shown = (CONTEST, other)
     assert "Quel vote" in await world.write("/start")
     # What was written or linked goes on with whichever contest is meant.
     assert "Quel vote" in await world.write("07 5")
@@ -415,13 +415,13 @@ async def test_the_state_of_the_payment_is_shown_in_place(world: World) -> None:
     await world.write("07 5")
     await world.tap("Payer 500")
     order_message = world.wire.last(55)
-    (vote_id,) = world.house.orders
+    (vote_id,) = world.service.orders
     await world.watcher.look()
     await world.watcher.settled()
     edits = len(world.wire.made(EditMessageText))
 
     async def after(mark: str, **changes: object) -> str:
-        world.house.becomes(vote_id, mark, **changes)
+        world.service.becomes(vote_id, mark, **changes)
         await world.watcher.look()
         await world.watcher.settled()
         return world.wire.messages[55, order_message.message_id].text or ""
@@ -445,16 +445,16 @@ async def test_one_question_a_second_for_all_orders(world: World) -> None:
         await world.write("07 5")
         await world.tap("Payer 500")
     await world.watcher.look()
-    assert world.house.questions == [3]
+    assert world.service.questions == [3]
 
 
 async def test_the_next_process_follows_what_this_one_did(world: World) -> None:
     await verified(world)
     await world.write("07 5")
     await world.tap("Payer 500")
-    (vote_id,) = world.house.orders
-    again = World(world.store, world.redis, house=world.house, wire=world.wire, kept=world.kept)
-    world.house.becomes(vote_id, "failed", status=PublicStatus.FAILED, reason="declined")
+    (vote_id,) = world.service.orders
+    again = World(world.store, world.redis, service=world.service, wire=world.wire, kept=world.kept)
+    world.service.becomes(vote_id, "failed", status=PublicStatus.FAILED, reason="declined")
     running = asyncio.create_task(again.watcher.run())
     async with asyncio.timeout(5):
         while "refusé la demande" not in world.text():  # noqa: ASYNC110 - the edit rings no bell
@@ -468,9 +468,9 @@ async def test_an_order_on_a_page_has_a_button_that_leads_there(world: World) ->
     await world.write("07 5")
     await world.write("0707080910")
     await world.tap("Payer 500")
-    (vote_id,) = world.house.orders
+    (vote_id,) = world.service.orders
     assert "page de Orange Money arrive" in world.text()
-    world.house.becomes(vote_id, "pending", asked=True, payment_url="https://pay.example/x")
+    world.service.becomes(vote_id, "pending", asked=True, payment_url="https://pay.example/x")
     await world.watcher.look()
     await world.watcher.settled()
     assert "#144*82#" in world.text()

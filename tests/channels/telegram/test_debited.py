@@ -12,7 +12,7 @@ from gateway.values.msisdn import Msisdn
 from payments.collection.lifecycle import State
 from payments.rescue.rules import DISPUTABLE, Attempt, OfChat, Outcome, Rescue
 from tests.channels.telegram.conftest import World
-from tests.channels.telegram.house import RECEIPT
+from tests.channels.telegram.service import RECEIPT
 from tests.demo import demo_contest
 
 CONTEST = demo_contest()
@@ -35,13 +35,13 @@ def test_every_outcome_has_words_and_a_person_where_it_may_be_disputed(language:
 
 async def test_the_chat_and_its_verified_number_are_asked_about(world: World) -> None:
     assert "Partager mon numéro" in await world.write("/debite")
-    assert world.house.claims == [OfChat(55, None, CONTEST.id)]
+    assert world.service.claims == [OfChat(55, None, CONTEST.id)]
     await world.share("2250501020304", 55)
-    world.house.found = Rescue(Outcome.NOT_PAID, ATTEMPT)
+    world.service.found = Rescue(Outcome.NOT_PAID, ATTEMPT)
     assert "rien n'a été débité" in await world.write("/debited")
-    assert world.house.claims[-1] == OfChat(55, MINE, CONTEST.id)
+    assert world.service.claims[-1] == OfChat(55, MINE, CONTEST.id)
     assert "Dossier <b>15</b>" in await world.tap("Signaler un problème")
-    assert world.house.claims[-1] == OfChat(55, MINE, CONTEST.id)
+    assert world.service.claims[-1] == OfChat(55, MINE, CONTEST.id)
 
 
 async def test_a_button_of_a_failed_order_asks_too(world: World) -> None:
@@ -50,7 +50,7 @@ async def test_a_button_of_a_failed_order_asks_too(world: World) -> None:
 
 
 async def test_without_a_number_there_is_no_ticket(world: World) -> None:
-    world.house.found, world.house.ticket = Rescue(Outcome.WAITING, ATTEMPT), None
+    world.service.found, world.service.ticket = Rescue(Outcome.WAITING, ATTEMPT), None
     await world.write("/debite")
     assert "rien à vérifier" in await world.tap("Signaler un problème")
 
@@ -63,7 +63,7 @@ async def test_who_left_at_the_number_that_pays_is_offered_to_go_on_once(world: 
     assert "Quel numéro paie" in await world.tap("Continuer")
     await world.write("0501020304")
     await world.tap("Payer 500")
-    assert len(world.house.wishes) == 1
+    assert len(world.service.vote_requests) == 1
     assert "Choisissez un candidat" in await world.write("/start")
 
 
@@ -88,7 +88,7 @@ async def test_who_left_the_confirmation_or_the_count_is_offered_to_go_on(world:
 
 async def test_nothing_is_offered_that_cannot_be_bought_any_more(world: World) -> None:
     await world.write("07 5")
-    world.house.instant = CONTEST.closes_at
+    world.service.instant = CONTEST.closes_at
     assert "clos" in await world.write("/start")
 
 
@@ -103,7 +103,7 @@ def test_the_offer_fits_its_buttons() -> None:
 async def test_a_mistyped_code_is_told_from_an_unknown_one(world: World) -> None:
     codes = [with_check_digit(f"{n:02d}") for n in range(1, 13)]
     people = tuple(replace(c, code=code) for c, code in zip(CONTEST.candidates, codes, strict=True))
-    world.house.shown = (replace(CONTEST, check_digits=True, candidates=people, _by_code={}),)
+    world.service.shown = (replace(CONTEST, check_digits=True, candidates=people, _by_code={}),)
     wrong = codes[0][:-1] + str((int(codes[0][-1]) + 1) % 10)
     assert "mal tapé" in await world.write(wrong)
     assert "inconnu" in await world.write(with_check_digit("77"))

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from channels.telegram import routes
 from channels.telegram.routes import BODY_BYTES_MAX, PATH, SECRET_HEADER, NotAnUpdate
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from tests.channels.telegram.conftest import World
 from tests.channels.telegram.wire import body, tapped, written
 
@@ -92,7 +92,7 @@ async def test_what_could_not_be_kept_is_not_answered_200(
     world: World, caller: TestClient[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> bool:
-        raise HouseUnavailable
+        raise DatabaseUnavailable
 
     monkeypatch.setattr(world.store, "keep", away)
     assert await call(caller, body(written("/start"))) == 503
@@ -119,7 +119,7 @@ async def test_an_order_that_was_cut_off_is_placed_once(world: World) -> None:
     await world.intake.settled()
     assert (await world.outcomes())[-1] is None
     assert await world.intake.finish_left_over(older_than_seconds=0) == 1
-    assert len(world.house.wishes) == 1
+    assert len(world.service.vote_requests) == 1
     assert "Commande notée" in world.text()
 
 
@@ -144,7 +144,7 @@ async def test_an_update_that_fails_is_tried_three_times_and_set_aside(world: Wo
 
 
 async def test_the_pause_before_the_next_try_grows(world: World, database: Any) -> None:
-    world.house.away = True
+    world.service.away = True
     await world.send(written("/verifier 0000000000"))
     connection = await asyncpg.connect(database.superuser_url)
     for seconds, tried in ((15, [0]), (25, [1, 0]), (115, [0]), (125, [1, 0])):
@@ -166,17 +166,17 @@ async def test_what_is_too_old_is_not_answered_any_more(
 async def test_a_handler_that_fails_says_sorry_and_does_not_come_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world.house, "standing", lambda slug: 1 / 0)
+    monkeypatch.setattr(world.service, "ranking", lambda slug: 1 / 0)
     await world.send(written("07"))
     assert await world.outcomes() == ["failed"]
     assert "n'a pas marché" in world.text()
 
 
-async def test_while_the_house_is_away_the_update_waits(world: World) -> None:
-    world.house.away = True
+async def test_while_the_service_is_away_the_update_waits(world: World) -> None:
+    world.service.away = True
     await world.send(written("/verifier 0000000000"))
     assert await world.outcomes() == [None]
-    world.house.away = False
+    world.service.away = False
     assert await world.intake.finish_left_over(older_than_seconds=0) == 1
     assert await world.outcomes() == ["done"]
 
@@ -196,7 +196,7 @@ async def test_a_pin_is_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) 
     assert await world.intake.finish_left_over(older_than_seconds=0) == 1
     assert any("jamais votre code secret" in text for text in world.wire.texts(55))
     assert "5 votes" in world.text()
-    assert world.house.wishes == []
+    assert world.service.vote_requests == []
 
 
 async def test_bodies_are_sealed_to_their_place(world: World) -> None:

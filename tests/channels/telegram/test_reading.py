@@ -145,7 +145,7 @@ def test_contacts_of_other_countries_are_nobody_here(phone: str) -> None:
     assert contact_number(phone, [CONTEST]) is None
 
 
-def test_an_offer_is_judged_by_the_rules_of_the_house() -> None:
+def test_an_offer_is_judged_by_the_rules_of_the_service() -> None:
     good = offer(CONTEST, "07", 5, NOON)
     assert isinstance(good, Offer)
     assert good.amount == CONTEST.price.times(5)

@@ -16,7 +16,7 @@ from gateway.contests.contest import Candidate, Contest
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
-from leaderboard.ranking import Score, Standing, standing
+from leaderboard.ranking import Ranking, Score, ranking_from
 from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView, ReceiptView, TakenBack, VoteLine
 from payments.provider import REASONS
@@ -27,14 +27,14 @@ CONTEST = demo_contest()
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINE = Msisdn("+2250501020304", "CI")
 LANGUAGES = ("fr", "en")
-SCORES = standing("star", 1, [Score(c.code, c.name, int(c.code)) for c in CONTEST.candidates])
+SCORES = ranking_from("star", 1, [Score(c.code, c.name, int(c.code)) for c in CONTEST.candidates])
 
 
-def crowded() -> tuple[Contest, Standing]:
+def crowded() -> tuple[Contest, Ranking]:
     """A contest with as many and as awkward names as may be."""
     people = tuple(Candidate(uuid4(), f"{n:04d}", "<u>&" + "Ÿ🌟" * 100) for n in range(1, 501))
     contest = replace(CONTEST, name="<u>" + "É" * 80, candidates=people, rules={"fr": "<u>a<&" * 5_000}, _by_code={})
-    return contest, standing("star", 1, [Score(c.code, c.name, 9_999_999) for c in people])
+    return contest, ranking_from("star", 1, [Score(c.code, c.name, 9_999_999) for c in people])
 
 
 def asked(**changes: object) -> OrderView:

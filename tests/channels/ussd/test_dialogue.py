@@ -11,7 +11,7 @@ from channels.ussd.dialogue import INPUTS_MAX, SESSION_SECONDS, Dialogue, typed
 from channels.ussd.history import Shown
 from gateway.orders.rules import Channel
 from payments.collection.lifecycle import PublicStatus
-from tests.channels.ussd.house import MTN, NEW, NOON, ORANGE, MemorySessions, TalkingHouse, line
+from tests.channels.ussd.service import MTN, NEW, NOON, ORANGE, MemorySessions, TalkingService, line
 from tests.demo import demo_contest
 
 
@@ -19,13 +19,13 @@ class Phone:
     """Africa's Talking's requests for one dialogue."""
 
     def __init__(self, number: str = MTN, session: str = "ATUid_1") -> None:
-        self.house, self.sessions = TalkingHouse(), MemorySessions()
+        self.service, self.sessions = TalkingService(), MemorySessions()
         self.number, self.session = number, session
         self.service_code = "*789#"
         self.network: str | None = None
 
     async def sends(self, text: str) -> Shown:
-        dialogue = Dialogue(self.house, self.sessions, "africastalking", 4)  # type: ignore[arg-type] # - a fake
+        dialogue = Dialogue(self.service, self.sessions, "africastalking", 4)  # type: ignore[arg-type] # - a fake
         phase = Phase.INPUT if text else Phase.START
         shown = await dialogue.answer(
             UssdTurn(self.session, self.number, self.service_code, self.network, phase, transcript=text)
@@ -47,13 +47,13 @@ async def test_a_vote_screen_after_screen() -> None:
     shown = await phone.types("07", "5", "1")
     assert not shown.more
     assert "PIN MTN MoMo" in shown.text
-    [wish] = phone.house.wishes
-    assert (wish.channel, wish.candidate_code, wish.quantity) == (Channel.USSD, "07", 5)
-    assert wish.key.startswith("africastalking:")
-    assert MTN[4:] not in wish.key
-    assert wish.voter is not None
-    assert wish.voter.e164 == MTN
-    assert (wish.language, wish.prompt_delay_seconds) == ("fr", 4)
+    [vote_request] = phone.service.vote_requests
+    assert (vote_request.channel, vote_request.candidate_code, vote_request.quantity) == (Channel.USSD, "07", 5)
+    assert vote_request.key.startswith("africastalking:")
+    assert MTN[4:] not in vote_request.key
+    assert vote_request.voter is not None
+    assert vote_request.voter.e164 == MTN
+    assert (vote_request.language, vote_request.prompt_delay_seconds) == ("fr", 4)
 
 
 async def test_the_session_lives_for_five_minutes_under_provider_number_and_session() -> None:
@@ -94,7 +94,7 @@ async def test_one_dial(service_code: str, text: str, orders: list[tuple[str, in
     phone = Phone()
     phone.service_code = service_code
     shown = await phone.sends(text)
-    assert phone.house.orders() == orders
+    assert phone.service.orders() == orders
     assert shown.more is not bool(orders)
 
 
@@ -107,11 +107,11 @@ async def test_a_lost_tail_shows_the_first_screen() -> None:
 async def test_the_longest_registered_code_wins() -> None:
     other = replace(demo_contest(), slug="duo", name="Duo", service_code="*789*07#", _by_code={})
     phone = Phone()
-    phone.house = TalkingHouse(demo_contest(), other)
+    phone.service = TalkingService(demo_contest(), other)
     phone.service_code = "*789*07*12*3*1#"
     await phone.sends("")
-    [wish] = phone.house.wishes
-    assert (wish.contest.slug, wish.candidate_code, wish.quantity) == ("duo", "12", 3)
+    [vote_request] = phone.service.vote_requests
+    assert (vote_request.contest.slug, vote_request.candidate_code, vote_request.quantity) == ("duo", "12", 3)
 
 
 async def test_a_tail_that_is_sent_with_every_hop_counts_once() -> None:
@@ -120,7 +120,7 @@ async def test_a_tail_that_is_sent_with_every_hop_counts_once() -> None:
     assert "07 Awa Ouattara" in (await phone.sends("")).text
     assert "500 FCFA" in (await phone.sends("5")).text
     assert not (await phone.sends("5*1")).more
-    assert phone.house.orders() == [("07", 5, MTN)]
+    assert phone.service.orders() == [("07", 5, MTN)]
 
 
 @pytest.mark.parametrize("inputs", [(), ("07",), ("1", "9"), ("07", "x"), ("07", "5"), ("07", "5", "1"), ("3",)])
@@ -128,11 +128,11 @@ async def test_a_repeat_gets_the_same_screen_and_changes_nothing(inputs: tuple[s
     phone = Phone()
     first = await phone.types(*inputs)
     stored = dict(phone.sessions.held)
-    asked = phone.house.asked
+    asked = phone.service.asked
     for _ in range(3):
         assert await phone.sends("*".join(inputs)) == first
     assert phone.sessions.held == stored
-    assert phone.house.asked == asked
+    assert phone.service.asked == asked
 
 
 async def test_confirmed_twice_is_one_order() -> None:
@@ -141,7 +141,7 @@ async def test_confirmed_twice_is_one_order() -> None:
     assert await phone.sends("07*5*1") == last
     assert await phone.sends("07*5*1*1") == last
     assert await phone.sends("07*5*1*1*1") == last
-    assert phone.house.orders() == [("07", 5, MTN)]
+    assert phone.service.orders() == [("07", 5, MTN)]
 
 
 async def test_confirmed_twice_with_the_store_lost_between_is_one_order() -> None:
@@ -151,8 +151,8 @@ async def test_confirmed_twice_with_the_store_lost_between_is_one_order() -> Non
     assert await phone.sends("07*5*1") == last
     phone.sessions.away = True
     assert await phone.sends("07*5*1") == last
-    assert phone.house.orders() == [("07", 5, MTN)]
-    assert phone.house.asked == 3
+    assert phone.service.orders() == [("07", 5, MTN)]
+    assert phone.service.asked == 3
 
 
 async def test_inputs_behind_the_confirmation_do_not_make_another_order() -> None:
@@ -160,7 +160,7 @@ async def test_inputs_behind_the_confirmation_do_not_make_another_order() -> Non
     for text in ("07*5*1", "07*5*1*1", "07*5*1*08*2*1", "07*5*1#", "07*5*1"):
         phone.sessions.lose()
         assert not (await phone.sends(text)).more
-    assert phone.house.orders() == [("07", 5, MTN)]
+    assert phone.service.orders() == [("07", 5, MTN)]
 
 
 async def test_the_order_is_the_same_when_the_network_is_no_longer_told() -> None:
@@ -170,7 +170,7 @@ async def test_the_order_is_the_same_when_the_network_is_no_longer_told() -> Non
     phone.sessions.lose()
     phone.network = None
     await phone.sends("07*5*1")
-    assert [w.method for w in phone.house.wishes] == ["ORANGE_MONEY"]
+    assert [w.method for w in phone.service.vote_requests] == ["ORANGE_MONEY"]
 
 
 async def test_without_a_store_the_transcript_is_the_state() -> None:
@@ -184,10 +184,10 @@ async def test_without_a_store_the_transcript_is_the_state() -> None:
     assert await phone.sends("*".join((*inputs, "1"))) == asked
     confirm = await phone.sends("*".join((*inputs, "1", key)))
     assert "1 Pay" in confirm.text
-    assert phone.house.orders() == []
+    assert phone.service.orders() == []
     assert not (await phone.sends("*".join((*inputs, "1", key, "1")))).more
-    [wish] = phone.house.wishes
-    assert (wish.language, wish.method) == ("en", "WAVE")
+    [vote_request] = phone.service.vote_requests
+    assert (vote_request.language, vote_request.method) == ("en", "WAVE")
 
 
 async def test_a_store_that_is_lost_on_the_way_costs_nothing() -> None:
@@ -197,7 +197,7 @@ async def test_a_store_that_is_lost_on_the_way_costs_nothing() -> None:
     assert await phone.sends("07*5") == before
     phone.sessions.lose()
     assert not (await phone.sends("07*5*1")).more
-    assert phone.house.orders() == [("07", 5, MTN)]
+    assert phone.service.orders() == [("07", 5, MTN)]
 
 
 async def test_a_late_copy_gets_its_own_answer_and_the_dialogue_goes_on() -> None:
@@ -212,14 +212,14 @@ async def test_a_late_copy_gets_its_own_answer_and_the_dialogue_goes_on() -> Non
     assert not last.more
     assert await phone.sends("07*5") == third
     assert await phone.sends("07*5*1") == last
-    assert phone.house.orders() == [("07", 5, MTN)]
+    assert phone.service.orders() == [("07", 5, MTN)]
 
 
 async def test_a_lost_hop_is_made_up_for() -> None:
     phone = Phone()
     await phone.sends("")
     assert not (await phone.sends("07*5*1")).more
-    assert phone.house.orders() == [("07", 5, MTN)]
+    assert phone.service.orders() == [("07", 5, MTN)]
 
 
 async def test_a_used_session_id_begins_another_dialogue() -> None:
@@ -227,11 +227,11 @@ async def test_a_used_session_id_begins_another_dialogue() -> None:
     await phone.types("07", "5", "1")
     assert "08" in (await phone.sends("08")).text
     assert not (await phone.sends("08*2*1")).more
-    assert phone.house.orders() == [("07", 5, MTN), ("08", 2, MTN)]
+    assert phone.service.orders() == [("07", 5, MTN), ("08", 2, MTN)]
     phone.sessions.lose()
     assert not (await phone.sends("08*2*1")).more
     assert not (await phone.sends("08*2*1#")).more
-    assert len(phone.house.wishes) == 2
+    assert len(phone.service.vote_requests) == 2
 
 
 async def test_whoever_votes_again_by_a_new_dial_buys_again() -> None:
@@ -239,67 +239,67 @@ async def test_whoever_votes_again_by_a_new_dial_buys_again() -> None:
     await phone.sends("07*5*1")
     phone.session = "ATUid_2"
     await phone.sends("07*5*1")
-    assert phone.house.orders() == [("07", 5, MTN)] * 2
+    assert phone.service.orders() == [("07", 5, MTN)] * 2
 
 
 async def test_newest_only_aggregators_have_the_same_dialogue() -> None:
-    house, sessions = TalkingHouse(), MemorySessions()
-    dialogue = Dialogue(house, sessions, "hubtel", 4)  # type: ignore[arg-type]
+    service, sessions = TalkingService(), MemorySessions()
+    dialogue = Dialogue(service, sessions, "hubtel", 4)  # type: ignore[arg-type]
     dialled = UssdTurn("h1", MTN, "*789*07#", None, Phase.START)
     assert "Combien de votes?" in (await dialogue.answer(dialled)).text
-    house.pass_time(3)
+    service.pass_time(3)
     five = UssdTurn("h1", MTN, "*789#", None, Phase.INPUT, newest="5")
     confirm = await dialogue.answer(five)
     assert "500 FCFA" in confirm.text
-    house.pass_time(1)
+    service.pass_time(1)
     assert await dialogue.answer(five) == confirm
-    house.pass_time(5)
+    service.pass_time(5)
     one = UssdTurn("h1", MTN, "*789#", None, Phase.INPUT, newest="1")
     last = await dialogue.answer(one)
-    house.pass_time(60)
+    service.pass_time(60)
     assert await dialogue.answer(one) == last
-    assert house.orders() == [("07", 5, MTN)]
+    assert service.orders() == [("07", 5, MTN)]
 
 
-async def test_a_house_that_is_away_ends_with_a_sentence() -> None:
+async def test_a_service_that_is_away_ends_with_a_sentence() -> None:
     phone = Phone()
     await phone.types("07", "5")
-    phone.house.away = True
+    phone.service.away = True
     shown = await phone.sends("07*5*1")
     assert (shown.more, shown.text) == (
         False,
         "Service occupé. Rien n'a été débité. Réessayez dans un instant.",
     )
-    assert phone.house.wishes == []
+    assert phone.service.vote_requests == []
 
 
-async def test_my_votes_of_a_house_that_is_away_end_with_a_sentence() -> None:
+async def test_my_votes_of_a_service_that_is_away_end_with_a_sentence() -> None:
     phone = Phone()
-    phone.house.away = True
+    phone.service.away = True
     assert not (await phone.types("3")).more
 
 
-async def test_a_refusal_of_the_house_ends_with_its_sentence() -> None:
+async def test_a_refusal_of_the_service_ends_with_its_sentence() -> None:
     phone = Phone()
     await phone.types("07", "5")
-    phone.house.instant = demo_contest().closes_at - timedelta(seconds=1)
-    place_order = phone.house.place_order
+    phone.service.instant = demo_contest().closes_at - timedelta(seconds=1)
+    place_order = phone.service.place_order
 
-    async def too_late(wish: object) -> object:
-        phone.house.instant = demo_contest().closes_at
-        return await place_order(wish)  # type: ignore[arg-type]
+    async def too_late(vote_request: object) -> object:
+        phone.service.instant = demo_contest().closes_at
+        return await place_order(vote_request)  # type: ignore[arg-type]
 
-    phone.house.place_order = too_late  # type: ignore[assignment, method-assign]
+    phone.service.place_order = too_late  # type: ignore[assignment, method-assign]
     shown = await phone.sends("07*5*1")
     assert not shown.more
     assert "clos" in shown.text
-    assert phone.house.wishes == []
+    assert phone.service.vote_requests == []
 
 
 async def test_my_votes() -> None:
     phone = Phone()
     assert "Aucun vote" in (await phone.types("3")).text
-    phone.house.lines = (line(), line("02", PublicStatus.COMPLETED, "7K2M9QXW4T"))
+    phone.service.lines = (line(), line("02", PublicStatus.COMPLETED, "7K2M9QXW4T"))
     phone.session = "ATUid_2"
     shown = await phone.types("3")
     assert "07 x5 en cours\n02 x5 7K2M9QXW4T" in shown.text
@@ -326,18 +326,18 @@ async def test_an_unknown_service_code_ends(service_code: str) -> None:
     phone = Phone()
     phone.service_code = service_code
     if not service_code.strip("*#"):
-        phone.house = TalkingHouse(demo_contest(), replace(demo_contest(), service_code="*1#", _by_code={}))
+        phone.service = TalkingService(demo_contest(), replace(demo_contest(), service_code="*1#", _by_code={}))
     shown = await phone.sends("07*5*1")
     assert (shown.more, shown.text) == (False, "Ce service n'existe pas. Vérifiez le code.")
-    assert (phone.house.wishes, phone.sessions.held) == ([], {})
+    assert (phone.service.vote_requests, phone.sessions.held) == ([], {})
 
 
 async def test_a_wallet_that_nobody_knows_is_chosen_in_one_dial_too() -> None:
     phone = Phone(NEW)
     assert "Quel compte" in (await phone.sends("07*5*1")).text
-    assert phone.house.wishes == []
+    assert phone.service.vote_requests == []
     assert not (await phone.sends("07*5*1*4*1")).more
-    assert [w.method for w in phone.house.wishes] == ["ORANGE_MONEY"]
+    assert [w.method for w in phone.service.vote_requests] == ["ORANGE_MONEY"]
 
 
 async def test_a_dialogue_has_a_bound() -> None:
@@ -346,12 +346,12 @@ async def test_a_dialogue_has_a_bound() -> None:
     shown = await phone.sends("*".join([*["1", "0"] * (INPUTS_MAX // 2), "07"]))
     assert (shown.more, shown.text) == (False, "Session terminée. Recomposez *789#")
     assert not (await phone.sends("*".join(["07", "5", "1"] + ["x"] * INPUTS_MAX))).more
-    assert phone.house.wishes == []
+    assert phone.service.vote_requests == []
 
 
 async def test_a_contest_that_is_not_open_ends() -> None:
     phone = Phone()
-    phone.house.instant = NOON.replace(year=2025)
+    phone.service.instant = NOON.replace(year=2025)
     shown = await phone.sends("07*5*1")
     assert not shown.more
     assert "pas encore ouvert" in shown.text

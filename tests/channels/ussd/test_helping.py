@@ -22,7 +22,7 @@ from gateway.values.money import Money
 from payments.collection.lifecycle import PublicStatus, State
 from payments.collection.order_views import ReceiptView, TakenBack
 from payments.rescue.rules import Attempt, Outcome, Rescue
-from tests.channels.ussd.house import NOON, line, view
+from tests.channels.ussd.service import NOON, line, view
 from tests.channels.ussd.test_menu import Call
 from tests.demo import candidate_id, demo_contest
 
@@ -57,7 +57,7 @@ def test_a_vote_that_was_taken_back_is_told_with_the_reason(language: str) -> No
         assert "Awa" not in screen
 
 
-def test_a_mistyped_receipt_is_told_without_asking_the_house() -> None:
+def test_a_mistyped_receipt_is_told_without_asking_the_service() -> None:
     wrong = RECEIPT[:-1] + ("0" if RECEIPT[-1] != "0" else "1")
     call = Call().type("6", "1", wrong).shows("Mal tapé: vérifiez chaque caractère.", "Tapez les 10 caractères")
     assert call.turn.wants is None

@@ -5,7 +5,7 @@ import pytest
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Shown, Step, place
 from channels.ussd.menu import Session
-from tests.channels.ussd.house import MTN
+from tests.channels.ussd.service import MTN
 
 NOW = 1_780_000_000_000
 

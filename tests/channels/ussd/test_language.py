@@ -10,7 +10,7 @@ from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
 from gateway.contests.contest import Contest
-from tests.channels.ussd.house import MTN, ORANGE, MemorySessions, TalkingHouse
+from tests.channels.ussd.service import MTN, ORANGE, MemorySessions, TalkingService
 from tests.demo import demo_contest
 
 KEY = language_key(f"hash of {MTN}")
@@ -18,16 +18,16 @@ KEY = language_key(f"hash of {MTN}")
 
 class Phone:
     def __init__(self, *contests: Contest) -> None:
-        self.house, self.sessions = TalkingHouse(*contests), MemorySessions()
+        self.service, self.sessions = TalkingService(*contests), MemorySessions()
         self.dialogues = 0
 
     async def dial(self, *inputs: str, at_once: bool = False, newest: bool = False, number: str = MTN) -> Shown:
         """Dial, then type one input after the other; `at_once`: all of them are dialled."""
         self.dialogues += 1
-        self.house.pass_time(60)
-        dialogue = Dialogue(self.house, self.sessions, "a", 4)  # type: ignore[arg-type] # only what it asks
+        self.service.pass_time(60)
+        dialogue = Dialogue(self.service, self.sessions, "a", 4)  # type: ignore[arg-type] # only what it asks
         for typed in (inputs,) if at_once else [inputs[:many] for many in range(len(inputs) + 1)]:
-            self.house.pass_time(3)
+            self.service.pass_time(3)
             tail = "*".join(typed)
             phase = Phase.INPUT if typed and not at_once else Phase.START
             code = f"*789*{tail}#" if at_once and newest else "*789#"
@@ -44,7 +44,7 @@ async def test_the_next_dial_speaks_it(newest: bool) -> None:
     assert "Candidate's code" in (await phone.dial(newest=newest)).text
     assert "How many votes?" in (await phone.dial("07", newest=newest)).text
     assert "Code du candidat" in (await phone.dial(newest=newest, number=ORANGE)).text
-    assert phone.house.languages == [(MTN, "en")]
+    assert phone.service.languages == [(MTN, "en")]
     assert phone.sessions.seconds[KEY] == LANGUAGE_SECONDS
 
 
@@ -53,7 +53,7 @@ async def test_a_long_dial_speaks_it_and_so_does_its_order(newest: bool) -> None
     phone = Phone()
     await phone.dial("4", newest=newest)
     assert "PIN" in (await phone.dial("07", "5", "1", at_once=True, newest=newest)).text
-    assert [wish.language for wish in phone.house.wishes] == ["en"]
+    assert [vote_request.language for vote_request in phone.service.vote_requests] == ["en"]
     assert (await phone.dial("99", "5", "1", at_once=True, newest=newest)).text.startswith("Unknown code 99.")
 
 
@@ -62,19 +62,19 @@ async def test_it_can_be_changed_back() -> None:
     await phone.dial("4")
     assert "Code du candidat" in (await phone.dial("4")).text
     assert "Code du candidat" in (await phone.dial()).text
-    assert phone.house.languages == [(MTN, "en"), (MTN, "fr")]
+    assert phone.service.languages == [(MTN, "en"), (MTN, "fr")]
 
 
 async def test_it_is_kept_when_it_was_chosen_and_not_with_each_input() -> None:
     phone = Phone()
     await phone.dial("4", "07", "0", "07", "5")
-    assert phone.house.languages == [(MTN, "en")]
+    assert phone.service.languages == [(MTN, "en")]
 
 
 async def test_in_one_dial_with_an_order_it_is_kept_too() -> None:
     phone = Phone()
     assert not (await phone.dial("4", "07", "5", "1", at_once=True)).more
-    assert phone.house.languages == [(MTN, "en")]
+    assert phone.service.languages == [(MTN, "en")]
 
 
 async def test_each_contest_of_a_code_speaks_it_if_it_can() -> None:
@@ -103,10 +103,10 @@ async def test_a_dialogue_that_is_lost_after_the_choice_goes_on_in_it_and_choose
     phone = Phone()
     await phone.dial("4", "07")
     phone.sessions.held = {KEY: phone.sessions.held[KEY]}
-    dialogue = Dialogue(phone.house, phone.sessions, "a", 4)  # type: ignore[arg-type] # only what it asks
+    dialogue = Dialogue(phone.service, phone.sessions, "a", 4)  # type: ignore[arg-type] # only what it asks
     turn = UssdTurn("s1", MTN, "*789#", None, Phase.INPUT, "4*07*5")
     assert "5 votes for 07" in (await dialogue.answer(turn)).text
-    assert phone.house.languages == [(MTN, "en")]
+    assert phone.service.languages == [(MTN, "en")]
 
 
 @pytest.mark.parametrize("held", [b"", b"xx", b"wes"])

@@ -12,11 +12,11 @@ from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import ON_PHONES, PaymentMethod
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
-from tests.channels.ussd.house import MOOV, MTN, NEW, NOON, ORANGE, view
+from tests.channels.ussd.service import MOOV, MTN, NEW, NOON, ORANGE, view
 from tests.demo import demo_contest
 from tests.rails import PUSH, RAILS
 
-# Inputs that lead to a screen which is whole without the house.
+# Inputs that lead to a screen which is whole without the service.
 SHOWN = [
     *([], ["1"], ["1", "9"], ["2"], ["6"], ["6", "1"], ["ko"], ["07"], ["07", "5"]),
     *(["07", "5", "2"],),

@@ -6,7 +6,7 @@ from uuid import uuid4
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
-from tests.channels.ussd.house import MTN, MemorySessions, TalkingHouse
+from tests.channels.ussd.service import MTN, MemorySessions, TalkingService
 from tests.demo import demo_contest
 
 
@@ -15,7 +15,7 @@ class Phone:
 
     def __init__(self, session: str | None = "1588") -> None:
         other = replace(demo_contest(), id=uuid4(), slug="voix", name="Voix d'Or", service_code="*790#")
-        self.house, self.sessions = TalkingHouse(demo_contest(), other), MemorySessions()
+        self.service, self.sessions = TalkingService(demo_contest(), other), MemorySessions()
         self.session = session
 
     async def dials(self, code: str, after: float = 3) -> Shown:
@@ -25,8 +25,8 @@ class Phone:
         return await self._sends(Phase.INPUT, "", newest, after)
 
     async def _sends(self, phase: Phase, code: str, newest: str, after: float) -> Shown:
-        self.house.pass_time(after)
-        dialogue = Dialogue(self.house, self.sessions, "nalo", 4)  # type: ignore[arg-type] # only what it asks
+        self.service.pass_time(after)
+        dialogue = Dialogue(self.service, self.sessions, "nalo", 4)  # type: ignore[arg-type] # only what it asks
         turn = UssdTurn(self.session or MTN, MTN, code, None, phase, newest=newest)
         return await dialogue.answer(replace(turn, session_named=self.session is not None))
 
@@ -38,7 +38,7 @@ async def test_the_code_of_the_first_request_holds_for_the_later_ones() -> None:
         for typed in ("07", "5", "1"):
             shown = await phone.types(typed)
         assert not shown.more
-        assert [wish.contest.slug for wish in phone.house.wishes] == [slug]
+        assert [vote_request.contest.slug for vote_request in phone.service.vote_requests] == [slug]
 
 
 async def test_an_input_of_which_nothing_is_known_is_of_no_contest() -> None:
@@ -46,7 +46,7 @@ async def test_an_input_of_which_nothing_is_known_is_of_no_contest() -> None:
     await phone.dials("*789#")
     phone.sessions.lose()
     shown = await phone.types("07")
-    assert (shown.more, phone.house.wishes) == (False, [])
+    assert (shown.more, phone.service.vote_requests) == (False, [])
 
 
 async def test_a_used_session_dials_another_contest() -> None:
@@ -57,7 +57,7 @@ async def test_a_used_session_dials_another_contest() -> None:
         await phone.types("07")
         await phone.types("5")
         await phone.types("1")
-        assert [wish.contest.slug for wish in phone.house.wishes] == ["voix"]
+        assert [vote_request.contest.slug for vote_request in phone.service.vote_requests] == ["voix"]
 
 
 async def test_without_a_session_each_dial_is_a_dialogue_and_each_vote_an_order() -> None:
@@ -67,7 +67,7 @@ async def test_without_a_session_each_dial_is_a_dialogue_and_each_vote_an_order(
         for typed in ("07", "5", "1"):
             shown = await phone.types(typed)
         assert (await phone.types("1")) == shown
-    assert phone.house.orders() == [("07", 5, MTN)] * 2
+    assert phone.service.orders() == [("07", 5, MTN)] * 2
 
 
 async def test_without_a_session_copies_at_the_same_time_are_one_order() -> None:
@@ -76,9 +76,9 @@ async def test_without_a_session_copies_at_the_same_time_are_one_order() -> None
     held = dict(phone.sessions.held)
     phone.sessions.lose()
     await phone.dials("*789*07*5*1#", after=0)
-    assert phone.house.orders() == [("07", 5, MTN)]
+    assert phone.service.orders() == [("07", 5, MTN)]
     phone.sessions.held = held
     await phone.dials("*789*07*5*1#", after=1)
-    assert phone.house.orders() == [("07", 5, MTN)]
+    assert phone.service.orders() == [("07", 5, MTN)]
     await phone.dials("*789*07*5*1#", after=9)
-    assert phone.house.orders() == [("07", 5, MTN)] * 2
+    assert phone.service.orders() == [("07", 5, MTN)] * 2

@@ -8,7 +8,7 @@ from channels.ussd.menu import Turn, advance, start
 from channels.ussd.menu.session import Node
 from gateway.orders.routing import Rails
 from gateway.orders.wallet import PaymentMethod
-from tests.channels.ussd.house import view
+from tests.channels.ussd.service import view
 from tests.channels.ussd.test_resume import Phone, cut_off
 from tests.demo import demo_contest
 from tests.rails import RAILS, RAILS_WITH_CODE
@@ -104,10 +104,10 @@ async def test_who_dialled_for_the_code_goes_on_at_the_question_for_it() -> None
     assert "1 Continuer" in (await phone.dial(number=ORANGE)).text
     assert "*789*07*5*4*CODE#" in (await phone.type("1")).text
     assert not (await phone.type("1234")).more
-    (wish,) = phone.house.wishes
-    assert (wish.candidate_code, wish.quantity, wish.payment_code) == ("07", 5, "1234")
+    (vote_request,) = phone.service.vote_requests
+    assert (vote_request.candidate_code, vote_request.quantity, vote_request.payment_code) == ("07", 5, "1234")
     # It was noted once, for the text that offers to go on.
-    assert [one.quantity for one in phone.house.reached] == [None, 5]
+    assert [one.quantity for one in phone.service.reached] == [None, 5]
 
 
 async def test_who_went_back_from_the_question_goes_on_at_the_confirmation() -> None:
@@ -118,6 +118,6 @@ async def test_who_went_back_from_the_question_goes_on_at_the_confirmation() -> 
 
 async def test_one_dial_with_the_code_pays() -> None:
     phone = Phone()
-    phone.house.rails = RAILS_WITH_CODE
+    phone.service.rails = RAILS_WITH_CODE
     assert not (await phone.dial("07", "5", "4", "1234", number=ORANGE)).more
-    assert phone.house.wishes[0].payment_code == "1234"
+    assert phone.service.vote_requests[0].payment_code == "1234"

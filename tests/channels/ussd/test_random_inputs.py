@@ -21,9 +21,9 @@ from channels.ussd.dialogue import Dialogue, typed
 from channels.ussd.history import Remembered, Shown
 from channels.ussd.menu import MenuView, Node, Session, Turn, advance, start
 from gateway.contests.contest import Candidate, Contest
-from gateway.orders.rules import Wish, price_of
+from gateway.orders.rules import VoteRequest, price_of
 from gateway.values.check_digit import with_check_digit
-from tests.channels.ussd.house import MOOV, MTN, ORANGE, MemorySessions, TalkingHouse, view
+from tests.channels.ussd.service import MOOV, MTN, ORANGE, MemorySessions, TalkingService, view
 from tests.demo import candidate_id, demo_contest
 from tests.fuzzing import BATCH, Fed, fuzzed
 
@@ -83,7 +83,7 @@ def in_contest(seen: MenuView, session: Session) -> MenuView:
 
 
 def test_menu() -> None:
-    """The menu alone, with every screen that the house may fill in; who came to the end dials again."""
+    """The menu alone, with every screen that the service may fill in; who came to the end dials again."""
     fed = Fed()
 
     @fuzzed()
@@ -138,20 +138,20 @@ def test_dialogue() -> None:
 
 async def unrelated(transcripts: list[list[str]], *, lossy: bool, shared: bool) -> None:
     """Each transcript, and the same once more."""
-    house, sessions = TalkingHouse(*(CONTESTS if shared else CONTESTS[:1])), MemorySessions()
-    dialogue = Dialogue(house, sessions, "africastalking", 4)  # type: ignore[arg-type] # only what it asks
+    service, sessions = TalkingService(*(CONTESTS if shared else CONTESTS[:1])), MemorySessions()
+    dialogue = Dialogue(service, sessions, "africastalking", 4)  # type: ignore[arg-type] # only what it asks
     for inputs in transcripts:
         turn = UssdTurn("s", MTN, "*789#", None, Phase.INPUT, transcript="*".join(inputs))
         shown = await dialogue.answer(turn)
         assert fits(shown.text)
         assert shown.text
-        sold = house.orders()
+        sold = service.orders()
         if lossy:
             sessions.lose()
         again = await dialogue.answer(turn)
         # One that may have been another dialogue has to be checked before it is confirmed, and goes on from there.
         assert again == shown or (lossy and again.more)
-        assert house.orders() == sold
+        assert service.orders() == sold
 
 
 class Handset:
@@ -159,8 +159,8 @@ class Handset:
     buys must have been on its screen. `newest`: its aggregator sends the newest input only."""
 
     def __init__(self, contests: tuple[Contest, ...], *, newest: bool) -> None:
-        self.house, self.sessions, self.newest = TalkingHouse(*contests), MemorySessions(), newest
-        self.dialogue = Dialogue(self.house, self.sessions, "a", 4)  # type: ignore[arg-type] # only what it asks
+        self.service, self.sessions, self.newest = TalkingService(*contests), MemorySessions(), newest
+        self.dialogue = Dialogue(self.service, self.sessions, "a", 4)  # type: ignore[arg-type] # only what it asks
         self.session, self.hops, self.inputs, self.tail = 1, 0, list[str](), ""
         self.shown = Shown("", more=False)
 
@@ -173,23 +173,23 @@ class Handset:
             self.session, self.hops, self.inputs = self.session + 1, 0, self.tail.split("*") if self.tail else []
         elif event != "repeat":
             self.hops, self.inputs = self.hops + 1, [*self.inputs, text.replace("*", " ")]
-            self.house.pass_time(3)
-        sold = len(self.house.wishes)
+            self.service.pass_time(3)
+        sold = len(self.service.vote_requests)
         shown = await self.dialogue.answer(self.turn())
         assert shown.text
         assert fits(shown.text), shown.text
-        for wish in self.house.wishes[sold:]:
+        for vote_request in self.service.vote_requests[sold:]:
             if self.hops:
-                self.agreed(wish)
+                self.agreed(vote_request)
             else:
-                assert f"*{self.tail}".endswith(f"*{wish.candidate_code}*{wish.quantity}*1"), self.tail
+                assert f"*{self.tail}".endswith(f"*{vote_request.candidate_code}*{vote_request.quantity}*1"), self.tail
         self.shown = shown
 
     def looks_like_a_long_dial(self) -> bool:
         """Behind a shared code nothing would tell a dialogue that began with an offer and was forgotten
         from a long dial that names its contest: `1*07*5*1` may be either."""
         held = Remembered.unpacked(self.sessions.held.get(f"ussd:a:{MTN}:s{self.session}"))
-        return len(self.house.shown) > 1 and held is not None and held.offer is not None
+        return len(self.service.shown) > 1 and held is not None and held.offer is not None
 
     def turn(self) -> UssdTurn:
         """As the aggregator sends it."""
@@ -200,11 +200,13 @@ class Handset:
         phase, code = Phase.INPUT if self.hops else Phase.START, f"*789*{self.tail}#" if self.tail else "*789#"
         return UssdTurn(f"s{self.session}", MTN, code, None, phase, newest=last, number=self.hops)
 
-    def agreed(self, wish: Wish) -> None:
+    def agreed(self, vote_request: VoteRequest) -> None:
         """Fail unless the screen before showed this order, and the voter confirmed it."""
-        assert wish.payer is not None
-        payer = wish.payer.masked_gsm()
-        assert confirmed(wish.contest, self.shown.text, wish.candidate_code, wish.quantity, payer), self.shown.text
+        assert vote_request.payer is not None
+        payer = vote_request.payer.masked_gsm()
+        assert confirmed(
+            vote_request.contest, self.shown.text, vote_request.candidate_code, vote_request.quantity, payer
+        ), self.shown.text
         assert typed(self.inputs[-1]) == "1"
 
 
@@ -232,7 +234,7 @@ def test_nothing_is_sold_that_was_not_on_the_screen() -> None:
     def handset(newest: bool, shared: bool, steps: list[tuple[str, str]]) -> None:
         phone = Handset(CONTESTS if shared else CONTESTS[:1], newest=newest)
         runner.run(all_of(phone, steps))
-        fed.orders += len(phone.house.wishes)
+        fed.orders += len(phone.service.vote_requests)
 
     async def all_of(phone: Handset, steps: list[tuple[str, str]]) -> None:
         for event, text in steps:

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from channels.ussd import dialogue, fetching, routes
-from tests.channels.ussd.house import MTN, MemorySessions, TalkingHouse, application
+from tests.channels.ussd.service import MTN, MemorySessions, TalkingService, application
 
 PATH = "/ussd/africastalking"
 FORM = "application/x-www-form-urlencoded"
@@ -19,7 +19,7 @@ FORM = "application/x-www-form-urlencoded"
 @dataclass
 class Here:
     client: TestClient[web.Request, web.Application]
-    house: TalkingHouse
+    service: TalkingService
     sessions: MemorySessions = field(default_factory=MemorySessions)
 
     async def post(self, body: bytes | str, kind: str = FORM, path: str = PATH) -> tuple[int, str]:
@@ -33,9 +33,9 @@ class Here:
 
 
 async def opened(secret: str | None) -> AsyncIterator[Here]:
-    house, sessions = TalkingHouse(), MemorySessions()
-    async with TestClient(TestServer(application(house, sessions, secret=secret))) as client:
-        yield Here(client, house, sessions)
+    service, sessions = TalkingService(), MemorySessions()
+    async with TestClient(TestServer(application(service, sessions, secret=secret))) as client:
+        yield Here(client, service, sessions)
 
 
 @pytest.fixture
@@ -61,13 +61,13 @@ async def test_a_vote(here: Here) -> None:
     assert (await here.hop("07*5"))[1].startswith("CON ")
     status, text = await here.hop("07*5*1")
     assert (status, text[:4]) == (200, "END ")
-    assert here.house.orders() == [("07", 5, MTN)]
+    assert here.service.orders() == [("07", 5, MTN)]
 
 
 async def test_a_bare_plus_is_repaired(here: Here) -> None:
     body = f"sessionId=s1&phoneNumber={MTN}&serviceCode=*789#&text=07*5*1"
     assert (await here.post(body))[1].startswith("END ")
-    assert here.house.orders() == [("07", 5, MTN)]
+    assert here.service.orders() == [("07", 5, MTN)]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_a_bare_plus_is_repaired(here: Here) -> None:
 )
 async def test_what_cannot_be_read_gets_one_clear_end(here: Here, body: bytes, kind: str) -> None:
     assert await here.post(body, kind) == (400, "END Demande illisible. Recomposez le code du vote.")
-    assert (here.house.asked, here.sessions.held) == (0, {})
+    assert (here.service.asked, here.sessions.held) == (0, {})
 
 
 async def test_a_body_without_length_is_bounded_too(here: Here) -> None:
@@ -136,7 +136,7 @@ async def test_who_cannot_be_served_gets_one_clear_end(here: Here, changes: dict
     status, text = await here.hop("07*5*1", **changes)
     assert (status, text[:4]) == (200, "END ")
     assert said in text
-    assert here.house.asked == 0
+    assert here.service.asked == 0
 
 
 @pytest.mark.parametrize("key", ["", "?key=", "?key=wrong", "?key=p%C3%A4ssw%C3%B6rd%00", "?key=%ff", "?nokey=1"])
@@ -144,7 +144,7 @@ async def test_who_cannot_be_served_gets_one_clear_end(here: Here, changes: dict
 async def test_without_the_shared_word_nothing_is_served(guarded: Here, path: str, key: str) -> None:
     status, _ = await guarded.hop("07*5*1", path=f"{path}{key}")
     assert status == 403
-    assert guarded.house.asked == 0
+    assert guarded.service.asked == 0
 
 
 async def test_with_the_shared_word_it_is(guarded: Here) -> None:
@@ -152,7 +152,7 @@ async def test_with_the_shared_word_it_is(guarded: Here) -> None:
 
 
 async def test_a_defect_of_ours_is_a_sentence(here: Here) -> None:
-    here.house.broken = True
+    here.service.broken = True
     status, text = await here.hop("07")
     assert (status, text[:4]) == (200, "END ")
     assert "pas répondu" in text
@@ -162,10 +162,10 @@ async def test_an_answer_that_takes_too_long_is_a_sentence(here: Here, monkeypat
     async def never(*_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(here.house, "place_order", never)
+    monkeypatch.setattr(here.service, "place_order", never)
     monkeypatch.setattr(dialogue, "ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(fetching, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(here.house, "votes_of", never)
+    monkeypatch.setattr(here.service, "votes_of", never)
     assert (await here.hop("3"))[1] == "END Service occupé. Recomposez dans un instant."
     status, text = await here.hop("07*5*1")
     assert (status, text[:4]) == (200, "END ")
@@ -178,7 +178,7 @@ async def test_an_end_notice_is_taken_note_of(here: Here) -> None:
     assert (await here.hop("07*5*1", **notice))[0] == 200
     assert (await here.post(b"\xff", path=f"{PATH}/end"))[0] == 200
     assert (await here.post(b"{}", "application/json", path=f"{PATH}/end"))[0] == 200
-    assert (here.house.asked, here.sessions.held) == (0, {})
+    assert (here.service.asked, here.sessions.held) == (0, {})
 
 
 async def test_only_post_and_only_known_aggregators(here: Here) -> None:

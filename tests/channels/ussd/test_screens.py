@@ -18,9 +18,9 @@ from gateway.orders.rules import Refusal
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
-from leaderboard.ranking import Score, standing
+from leaderboard.ranking import Score, ranking_from
 from payments.collection.lifecycle import PublicStatus
-from tests.channels.ussd.house import MOOV, MTN, NOON, ORANGE, line
+from tests.channels.ussd.service import MOOV, MTN, NOON, ORANGE, line
 from tests.demo import candidate_id, demo_contest
 from tests.rails import RAILS, RAILS_WITH_CODE
 
@@ -66,7 +66,7 @@ DEMO_WITH_PACKS = replace(CONTESTS["demo"], packs=(5, 10), _by_code={})
 
 def views(contest: Contest) -> Iterator[MenuView]:
     scores = [Score(c.code, c.name, 999_999_999 - int(c.code)) for c in contest.candidates]
-    ranking = standing(contest.slug, 1, scores)
+    ranking = ranking_from(contest.slug, 1, scores)
     for number in (MTN, ORANGE, MOOV):
         yield MenuView(contest, ranking, Msisdn(number, "CI"), None, NOON, RAILS_WITH_CODE)
 

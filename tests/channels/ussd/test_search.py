@@ -6,7 +6,7 @@ import pytest
 
 from channels.ussd.menu.rules import letters_of, named
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
-from tests.channels.ussd.house import view
+from tests.channels.ussd.service import view
 from tests.channels.ussd.test_menu import Call
 from tests.demo import candidate_id, demo_contest
 

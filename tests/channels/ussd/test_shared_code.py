@@ -11,7 +11,7 @@ from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
 from gateway.contests.contest import Contest
 from payments.rescue.rules import OfNumber
-from tests.channels.ussd.house import MTN, NOON, MemorySessions, TalkingHouse
+from tests.channels.ussd.service import MTN, NOON, MemorySessions, TalkingService
 from tests.demo import demo_contest
 
 
@@ -29,16 +29,16 @@ STAR, DUO, MISS = contest("star", "Star", 0), contest("duo", "Duo d'Or", 1), con
 class Phone:
     def __init__(self, *contests: Contest) -> None:
         # Not in the order of their numbers.
-        self.house, self.sessions = TalkingHouse(*reversed(contests)), MemorySessions()
+        self.service, self.sessions = TalkingService(*reversed(contests)), MemorySessions()
         self.session = "s1"
         self.service_code = "*789#"
 
     async def sends(self, text: str) -> Shown:
-        dialogue = Dialogue(self.house, self.sessions, "africastalking", 4)  # type: ignore[arg-type] # only what it asks
+        dialogue = Dialogue(self.service, self.sessions, "africastalking", 4)  # type: ignore[arg-type] # only what it asks
         return await dialogue.answer(UssdTurn(self.session, MTN, self.service_code, None, Phase.INPUT, transcript=text))
 
     def sold(self) -> list[tuple[str, str, int]]:
-        return [(w.contest.slug, w.candidate_code, w.quantity) for w in self.house.wishes]
+        return [(w.contest.slug, w.candidate_code, w.quantity) for w in self.service.vote_requests]
 
 
 async def test_a_menu_decides() -> None:
@@ -117,7 +117,7 @@ async def test_none_open_is_told_of_the_next_one() -> None:
     shown = await phone.sends("")
     assert shown.text.startswith("Le vote Duo d'Or n'est pas encore ouvert.\nStar 2025: vote clos.")
     await phone.sends("5")
-    (claim,) = phone.house.claims
+    (claim,) = phone.service.claims
     assert isinstance(claim, OfNumber)
     assert len(claim.contest_ids) == 2
     alone = Phone(replace(DUO, opens_at=NOON + timedelta(1), _by_code={}))
@@ -129,7 +129,7 @@ async def test_a_contest_that_closes_on_the_way_sells_nothing_in_the_other() -> 
     await phone.sends("")
     await phone.sends("1")
     await phone.sends("1*07")
-    phone.house.pass_time(120)
+    phone.service.pass_time(120)
     shown = await phone.sends("1*07*5")
     assert "Star est clos" in shown.text
     phone.sessions.lose()

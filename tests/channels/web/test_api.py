@@ -18,7 +18,7 @@ from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from payments.collection.lifecycle import PublicStatus
-from tests.channels.web.house import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingHouse, application
+from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingService, application
 from tests.demo import candidate_id, demo_contest
 from tests.rails import PAGE, RAILS, XOF
 
@@ -36,7 +36,7 @@ JSON = {"Content-Type": "application/json"}
 
 @dataclass
 class Here:
-    house: RecordingHouse
+    service: RecordingService
     client: TestClient[web.Request, web.Application]
 
     async def order(self, body: object = None, /, key: str | None = None, **changes: object) -> ClientResponse:
@@ -50,9 +50,9 @@ class Here:
 
 @pytest.fixture
 async def here() -> AsyncIterator[Here]:
-    house = RecordingHouse()
-    async with TestClient(TestServer(application(house))) as client:
-        yield Here(house, client)
+    service = RecordingService()
+    async with TestClient(TestServer(application(service))) as client:
+        yield Here(service, client)
 
 
 async def said_by(answer: ClientResponse) -> dict[str, Any]:
@@ -75,64 +75,64 @@ async def test_an_order_is_placed_as_asked(here: Here) -> None:
     assert set(said) == {"voteId", "transactionId", "status", "amount", "currency", "paymentUrl"}
     assert (said["status"], said["amount"], said["currency"], said["paymentUrl"]) == ("PENDING", 500, "XOF", None)
     assert answer.headers["Location"] == f"/api/votes/{said['voteId']}"
-    (wish,) = here.house.wishes
-    assert (wish.channel, wish.candidate_code, wish.quantity) == (Channel.API, "07", 5)
-    assert (wish.method, wish.payer) == (PaymentMethod.MTN, Msisdn("+2250501020304", "CI"))
-    assert wish.voter is None
-    assert len(wish.request_hash) == 32
-    _, placed = here.house.placed["api", wish.key]
+    (vote_request,) = here.service.vote_requests
+    assert (vote_request.channel, vote_request.candidate_code, vote_request.quantity) == (Channel.API, "07", 5)
+    assert (vote_request.method, vote_request.payer) == (PaymentMethod.MTN, Msisdn("+2250501020304", "CI"))
+    assert vote_request.voter is None
+    assert len(vote_request.request_hash) == 32
+    _, placed = here.service.placed["api", vote_request.key]
     assert (said["voteId"], said["transactionId"]) == (str(placed.vote_id), str(placed.payment_reference))
 
 
-async def placed_soon(house: RecordingHouse, count: int = 1) -> list[UUID]:
+async def placed_soon(service: RecordingService, count: int = 1) -> list[UUID]:
     for _ in range(500):
-        if len(house.placed) == count:
+        if len(service.placed) == count:
             break
         await asyncio.sleep(0.01)
-    return [order.vote_id for _, order in house.placed.values()]
+    return [order.vote_id for _, order in service.placed.values()]
 
 
 async def test_the_operators_page_is_in_the_answer_when_it_is_there_in_time() -> None:
-    house = RecordingHouse()
-    async with TestClient(TestServer(application(house, wait=5))) as client:
-        here = Here(house, client)
+    service = RecordingService()
+    async with TestClient(TestServer(application(service, wait=5))) as client:
+        here = Here(service, client)
         asked = [asyncio.create_task(here.order(**BY_ORANGE, key=f"k-{n}")) for n in range(20)]
-        for vote_id in await placed_soon(house, len(asked)):
-            house.links[vote_id] = f"https://pay.example/{vote_id}"
+        for vote_id in await placed_soon(service, len(asked)):
+            service.links[vote_id] = f"https://pay.example/{vote_id}"
         said = [await said_by(await answer) for answer in asked]
         assert all(one["paymentUrl"] == f"https://pay.example/{one['voteId']}" for one in said)
-        assert 20 in house.link_questions  # one question for all who wait
+        assert 20 in service.link_questions  # one question for all who wait
         vote_id = UUID(said[0]["voteId"])
-        house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
+        service.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
         assert await said_by(await here.order(**BY_ORANGE, key="k-0")) == said[0]
 
 
 async def test_the_answer_does_not_wait_for_a_page_that_is_late_or_never_comes() -> None:
-    house = RecordingHouse()
-    async with TestClient(TestServer(application(house, wait=0.3))) as client:
-        here = Here(house, client)
+    service = RecordingService()
+    async with TestClient(TestServer(application(service, wait=0.3))) as client:
+        here = Here(service, client)
         assert (await said_by(await here.order()))["paymentUrl"] is None
-        assert house.link_questions == []  # a prompt on the phone has no page
+        assert service.link_questions == []  # a prompt on the phone has no page
         assert (await said_by(await here.order(**BY_ORANGE)))["paymentUrl"] is None
-        assert house.link_questions
+        assert service.link_questions
 
 
 async def test_an_order_is_answered_though_the_database_goes_before_its_page_comes() -> None:
-    house = RecordingHouse()
-    async with TestClient(TestServer(application(house, wait=0.3))) as client:
-        asked = asyncio.create_task(Here(house, client).order(**BY_ORANGE))
-        await placed_soon(house)
-        house.away = True
+    service = RecordingService()
+    async with TestClient(TestServer(application(service, wait=0.3))) as client:
+        asked = asyncio.create_task(Here(service, client).order(**BY_ORANGE))
+        await placed_soon(service)
+        service.away = True
         answer = await asked
         assert (answer.status, (await said_by(answer))["paymentUrl"]) == (201, None)
 
 
 async def test_a_link_that_is_none_to_a_web_page_is_not_passed_on() -> None:
-    house = RecordingHouse()
-    async with TestClient(TestServer(application(house, wait=5))) as client:
-        asked = asyncio.create_task(Here(house, client).order(**BY_ORANGE))
-        (vote_id,) = await placed_soon(house)
-        house.links[vote_id] = "javascript:alert(1)"
+    service = RecordingService()
+    async with TestClient(TestServer(application(service, wait=5))) as client:
+        asked = asyncio.create_task(Here(service, client).order(**BY_ORANGE))
+        (vote_id,) = await placed_soon(service)
+        service.links[vote_id] = "javascript:alert(1)"
         assert (await said_by(await asked))["paymentUrl"] is None
 
 
@@ -146,7 +146,7 @@ async def test_the_same_key_gives_the_same_answer(here: Here) -> None:
     again = await here.order(key="k-1", voterPhone="05 01 02 03 04")  # the same number, typed otherwise
     assert (first.status, again.status) == (201, 201)
     assert await said_by(first) == await said_by(again)
-    assert len(here.house.wishes) == 1
+    assert len(here.service.vote_requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ async def test_the_same_key_with_another_body_is_a_conflict(here: Here, change: 
     await here.order(key="k-1")
     answer = await here.order(key="k-1", **change)
     assert (answer.status, (await problem_of(answer))["type"]) == (409, "/problems/idempotency_conflict")
-    assert len(here.house.wishes) == 1
+    assert len(here.service.vote_requests) == 1
 
 
 async def test_a_key_is_its_callers_own(here: Here) -> None:
@@ -168,26 +168,29 @@ async def test_a_key_is_its_callers_own(here: Here) -> None:
     other = await here.client.post(INITIATE, json={**GOOD, "quantity": 9}, headers={"Idempotency-Key": "k-1", **cookie})
     assert other.status == 201
     assert (await said_by(other))["voteId"] != first["voteId"]
-    assert all("k-1" not in wish.key and "127.0.0.1" not in wish.key for wish in here.house.wishes)
+    assert all(
+        "k-1" not in vote_request.key and "127.0.0.1" not in vote_request.key
+        for vote_request in here.service.vote_requests
+    )
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "two words", "clé", "tab\there"], ids=repr)
 async def test_a_key_is_visible_ascii(here: Here, key: str) -> None:
     said = await problem_of(await here.order(key=key))
     assert (said["status"], said["errors"][0]["loc"]) == (422, ["header", "Idempotency-Key"])
-    assert here.house.wishes == []
+    assert here.service.vote_requests == []
 
 
 async def test_a_candidate_may_be_named_by_id(here: Here) -> None:
     body = {key: GOOD[key] for key in ("quantity", "voterPhone")} | {"candidateId": str(candidate_id(7))}
     assert (await here.order(body)).status == 201
-    assert here.house.wishes[0].candidate_code == "07"
+    assert here.service.vote_requests[0].candidate_code == "07"
 
 
 @pytest.mark.parametrize("quantity", [1, 5.0, 10_000])
 async def test_whole_numbers_are_quantities(here: Here, quantity: float) -> None:
     assert (await here.order(quantity=quantity)).status == 201
-    assert here.house.wishes[0].quantity == quantity
+    assert here.service.vote_requests[0].quantity == quantity
 
 
 @pytest.mark.parametrize(
@@ -196,7 +199,7 @@ async def test_whole_numbers_are_quantities(here: Here, quantity: float) -> None
 async def test_the_wallet_is_told_by_the_number(here: Here, phone: str, method: PaymentMethod) -> None:
     body = {key: GOOD[key] for key in ("contest", "candidateCode", "quantity")} | {"voterPhone": phone}
     assert (await here.order(body)).status == 201
-    assert here.house.wishes[0].method is method
+    assert here.service.vote_requests[0].method is method
 
 
 BAD_FIELDS: list[tuple[dict[str, object], int, str, str | None]] = [
@@ -250,7 +253,7 @@ async def test_bad_fields_place_nothing(
     assert (answer.status, said["type"]) == (status, f"/problems/{kind}")
     assert all(error["msg"] for error in said["errors"])
     assert [e["loc"] for e in said["errors"]] == [["body", field] if field else ["body"]]
-    assert here.house.wishes == []
+    assert here.service.vote_requests == []
 
 
 BAD_BODIES: list[tuple[bytes, dict[str, str], int]] = [
@@ -278,7 +281,7 @@ async def test_bad_bodies_place_nothing(here: Here, body: bytes, headers: dict[s
     answer = await here.raw(body, **headers)
     await problem_of(answer)
     assert answer.status == status
-    assert here.house.wishes == []
+    assert here.service.vote_requests == []
 
 
 async def test_a_body_in_chunks_is_limited_too(here: Here) -> None:
@@ -302,7 +305,7 @@ async def test_refusals_speak_the_callers_language(here: Here, language: str, wo
 
 async def test_a_way_to_pay_says_how_many_votes_it_takes(here: Here) -> None:
     card = Rail("stripe", "CI", PaymentMethod.CARD, PAGE, XOF, phone_needed=False, minimum_minor=330)
-    here.house.rails = Rails((*RAILS.every, card))
+    here.service.rails = Rails((*RAILS.every, card))
     said = await problem_of(await here.order(paymentMethod="CARD", quantity=2))
     assert (said["status"], said["type"]) == (422, "/problems/too_few")
     assert said["detail"] == "Ce moyen de paiement demande au moins 4 votes."
@@ -311,7 +314,7 @@ async def test_a_way_to_pay_says_how_many_votes_it_takes(here: Here) -> None:
 
 @pytest.mark.parametrize(("year", "kind"), [(2025, "not_open_yet"), (2029, "closed")])
 async def test_outside_its_window_a_contest_sells_nothing(here: Here, year: int, kind: str) -> None:
-    here.house.instant = datetime(year, 1, 1, tzinfo=UTC)
+    here.service.instant = datetime(year, 1, 1, tzinfo=UTC)
     answer = await here.order()
     assert (answer.status, (await problem_of(answer))["type"]) == (409, f"/problems/{kind}")
 
@@ -319,33 +322,33 @@ async def test_outside_its_window_a_contest_sells_nothing(here: Here, year: int,
 async def test_nobody_votes_for_who_has_withdrawn() -> None:
     contest = demo_contest()
     gone = replace(contest.candidates[6], status=CandidateStatus.WITHDRAWN)
-    house = RecordingHouse(replace(contest, candidates=(gone, *contest.candidates[:6]), _by_code={}))
-    async with TestClient(TestServer(application(house))) as client:
-        answer = await Here(house, client).order()
+    service = RecordingService(replace(contest, candidates=(gone, *contest.candidates[:6]), _by_code={}))
+    async with TestClient(TestServer(application(service))) as client:
+        answer = await Here(service, client).order()
         assert (answer.status, (await problem_of(answer))["type"]) == (409, "/problems/candidate_not_standing")
 
 
-async def test_a_house_that_is_away_says_when_to_come_back(here: Here) -> None:
-    here.house.away = True
+async def test_a_service_that_is_away_says_when_to_come_back(here: Here) -> None:
+    here.service.away = True
     answer = await here.order()
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
     assert (await problem_of(answer))["type"] == "/problems/busy"
 
 
 async def test_one_address_writes_so_often() -> None:
-    house = RecordingHouse()
+    service = RecordingService()
     limits = RateLimits(NOWHERE, writes=2)
-    async with TestClient(TestServer(application(house, limits))) as client:
-        answers = [await Here(house, client).order() for _ in range(3)]
+    async with TestClient(TestServer(application(service, limits))) as client:
+        answers = [await Here(service, client).order() for _ in range(3)]
     assert [a.status for a in answers] == [201, 201, 429]
     assert 1 <= int(answers[2].headers["Retry-After"]) <= 60
-    assert len(house.wishes) == 2
+    assert len(service.vote_requests) == 2
 
 
 async def test_the_state_of_a_vote(here: Here) -> None:
     placed = await said_by(await here.order())
     vote_id = UUID(placed["voteId"])
-    here.house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
+    here.service.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
     answer = await here.client.get(f"/api/votes/{vote_id}")
     said = await said_by(answer)
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")

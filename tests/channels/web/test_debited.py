@@ -14,7 +14,7 @@ from gateway.values.check_digit import with_check_digit
 from gateway.values.money import Money
 from payments.collection.lifecycle import PublicStatus, State
 from payments.rescue.rules import DISPUTABLE, Attempt, OfOrder, Outcome, Rescue
-from tests.channels.web.house import NOWHERE, RECEIPT, RecordingHouse, application
+from tests.channels.web.service import NOWHERE, RECEIPT, RecordingService, application
 from tests.channels.web.test_pages import FORM, PAGE, Here
 from tests.rails import RAILS_WITH_WAVE
 
@@ -23,9 +23,9 @@ ATTEMPT = Attempt(State.FAILED, "07", "Awa Ouattara", 5, Money(500, "XOF"), RECE
 
 @pytest.fixture
 async def here() -> AsyncIterator[Here]:
-    house = RecordingHouse()
-    async with TestClient(TestServer(application(house))) as client:
-        yield Here(house, client)
+    service = RecordingService()
+    async with TestClient(TestServer(application(service))) as client:
+        yield Here(service, client)
 
 
 async def posted(here: Here, path: str) -> str:
@@ -39,9 +39,9 @@ async def posted(here: Here, path: str) -> str:
 async def test_the_holder_of_an_order_asks_about_it_and_nothing_else(here: Here, outcome: Outcome) -> None:
     path = await here.ordered(status=PublicStatus.FAILED, reason="declined")
     assert f'action="{path}/debited"' in await here.read(path)
-    here.house.found = Rescue(outcome, ATTEMPT, "26" if outcome is Outcome.UNCLEAR else None)
+    here.service.found = Rescue(outcome, ATTEMPT, "26" if outcome is Outcome.UNCLEAR else None)
     text = await posted(here, f"{path}/debited")
-    assert here.house.claims == [OfOrder(UUID(path.rpartition("/")[2]))]
+    assert here.service.claims == [OfOrder(UUID(path.rpartition("/")[2]))]
     assert 'role="alert"' in text
     assert ("Ticket 26" in text) is (outcome is Outcome.UNCLEAR)
     assert (f'action="{path}/ticket"' in text) is (outcome in DISPUTABLE)
@@ -53,7 +53,7 @@ async def test_the_holder_of_an_order_asks_about_it_and_nothing_else(here: Here,
 @pytest.mark.parametrize(("number", "told"), [("15", "Ticket 15 opened"), (None, "we check this payment")])
 async def test_a_person_looks(here: Here, number: str | None, told: str) -> None:
     path = await here.ordered(status=PublicStatus.EXPIRED)
-    here.house.ticket = number
+    here.service.ticket = number
     assert told in await posted(here, f"{path}/ticket")
 
 
@@ -67,26 +67,26 @@ async def test_reading_the_address_asks_nobody(here: Here) -> None:
     for word in ("debited", "ticket"):
         answer = await here.client.get(f"{path}/{word}?lang=en", allow_redirects=False)
         assert (answer.status, answer.headers["Location"]) == (303, f"{path}?lang=en")
-    assert here.house.claims == []
+    assert here.service.claims == []
 
 
 @pytest.mark.parametrize("vote", ["nothing", "5c1d0b7e-6a0f-4c0e-9a55-0f3c1a2b7d10"])
 @pytest.mark.parametrize("word", ["debited", "ticket"])
 async def test_nobody_is_asked_about_an_order_that_is_not_there(here: Here, vote: str, word: str) -> None:
     assert (await here.client.post(f"/votes/{vote}/{word}")).status == 404
-    assert here.house.claims == []
+    assert here.service.claims == []
 
 
 async def test_one_address_asks_so_often() -> None:
     limits = RateLimits(NOWHERE, writes=2)
-    async with TestClient(TestServer(application(RecordingHouse(), limits))) as client:
+    async with TestClient(TestServer(application(RecordingService(), limits))) as client:
         answers = [await client.post(f"/votes/{uuid4()}/debited") for _ in range(3)]
     assert [answer.status for answer in answers] == [404, 404, 429]
 
 
-async def test_a_house_that_is_away_is_told(here: Here) -> None:
+async def test_a_service_that_is_away_is_told(here: Here) -> None:
     path = await here.ordered()
-    here.house.away = True
+    here.service.away = True
     assert (await here.client.post(f"{path}/debited")).status == 503
     assert (await here.client.get(PAGE)).status == 200
 
@@ -109,18 +109,18 @@ async def test_who_comes_back_sees_the_order_and_does_not_order_twice(here: Here
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
     # By the same form with another nonce, as from a page that was kept by the browser.
     assert (await here.send(nonce="b" * 20)).headers["Location"] == path
-    assert len(here.house.wishes) == 1
+    assert len(here.service.vote_requests) == 1
     # On a page that says so, a second order is meant.
     page = await here.read(PAGE)
     assert f'href="{path}"' in page
     assert 'name="again" value="1"' in page
     assert (await here.send(nonce="c" * 20, again="1")).headers["Location"] != path
-    assert len(here.house.wishes) == 2
+    assert len(here.service.vote_requests) == 2
 
 
 @pytest.mark.parametrize(("field", "value"), [("quantity", "6"), ("phone", "05 01 02 03 05"), ("method", "WAVE")])
-async def test_another_wish_is_another_order(here: Here, field: str, value: str) -> None:
-    here.house.rails = RAILS_WITH_WAVE
+async def test_another_vote_request_is_another_order(here: Here, field: str, value: str) -> None:
+    here.service.rails = RAILS_WITH_WAVE
     first = (await here.send()).headers["Location"]
     changed = {"nonce": "b" * 20, field: value}
     assert (await here.send(None, **changed)).headers["Location"] != first
@@ -147,13 +147,13 @@ async def test_a_prompt_that_nobody_answered_says_that_the_time_is_over(here: He
 
 
 async def test_a_mistyped_code_is_told_from_an_unknown_one() -> None:
-    house = RecordingHouse()
-    (contest,) = house.shown
+    service = RecordingService()
+    (contest,) = service.shown
     codes = [with_check_digit(f"{n:02d}") for n in range(1, 13)]
     people = tuple(replace(c, code=code) for c, code in zip(contest.candidates, codes, strict=True))
-    house.shown = (replace(contest, check_digits=True, candidates=people, _by_code={}),)
+    service.shown = (replace(contest, check_digits=True, candidates=people, _by_code={}),)
     wrong, unknown = codes[6][:-1] + str((int(codes[6][-1]) + 1) % 10), with_check_digit("77")
-    async with TestClient(TestServer(application(house))) as client:
+    async with TestClient(TestServer(application(service))) as client:
         for code, told in ((wrong, "Mistyped code"), (unknown, "No such candidate")):
             answer = await client.get(f"/c/star/{code}", headers={"Accept-Language": "en"})
             assert answer.status == 404

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from channels.web.order_feed import FeedSettings
 from payments.collection.lifecycle import PublicStatus
-from tests.channels.web.house import RECEIPT, RecordingHouse, application
+from tests.channels.web.service import RECEIPT, RecordingService, application
 from tests.channels.web.test_api import GOOD, INITIATE
 
 QUICK = FeedSettings(tick=0.02, streams_max=50)
@@ -21,7 +21,7 @@ QUICK = FeedSettings(tick=0.02, streams_max=50)
 
 @dataclass
 class Here:
-    house: RecordingHouse
+    service: RecordingService
     client: TestClient[web.Request, web.Application]
 
     async def order(self) -> UUID:
@@ -34,9 +34,9 @@ class Here:
 
 
 async def serving(settings: FeedSettings) -> AsyncIterator[Here]:
-    house = RecordingHouse()
-    async with TestClient(TestServer(application(house, feed=settings))) as client:
-        yield Here(house, client)
+    service = RecordingService()
+    async with TestClient(TestServer(application(service, feed=settings))) as client:
+        yield Here(service, client)
 
 
 @pytest.fixture
@@ -61,9 +61,9 @@ async def test_a_stream_tells_each_change_and_ends_with_the_last(here: Here) -> 
     first = await next_event(stream)
     assert (first["event"], first["data"]["status"]) == ("vote:state", "PENDING")
     assert "0501020304" not in json.dumps(first)
-    here.house.change(vote_id, payment_url="https://pay.example/x")
+    here.service.change(vote_id, payment_url="https://pay.example/x")
     assert (await next_event(stream))["data"]["paymentUrl"] == "https://pay.example/x"
-    here.house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
+    here.service.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
     last = await next_event(stream)
     assert (last["data"]["status"], last["data"]["receipt"]) == ("COMPLETED", RECEIPT)
     assert await asyncio.wait_for(stream.content.read(), 5) == b""
@@ -75,7 +75,7 @@ async def test_who_comes_back_hears_only_what_is_new(here: Here) -> None:
     vote_id = await here.order()
     first = await next_event(await here.follow(vote_id))
     again = await here.follow(vote_id, first["id"])
-    here.house.change(vote_id, status=PublicStatus.FAILED, reason="declined")
+    here.service.change(vote_id, status=PublicStatus.FAILED, reason="declined")
     assert (await next_event(again))["data"]["reason"] == "declined"
 
 
@@ -84,36 +84,36 @@ async def test_many_waiting_voters_are_one_question_a_round(here: Here) -> None:
     streams = [await here.follow(vote) for vote in votes]
     for stream in streams:
         await next_event(stream)
-    before = here.house.questions
+    before = here.service.questions
     for vote in votes:
-        here.house.change(vote, status=PublicStatus.EXPIRED)
+        here.service.change(vote, status=PublicStatus.EXPIRED)
     told = [(await next_event(stream))["data"]["status"] for stream in streams]
     assert set(told) == {"EXPIRED"}
-    assert here.house.questions - before <= 10
+    assert here.service.questions - before <= 10
 
 
 async def test_nobody_waiting_is_no_question(here: Here) -> None:
     vote_id = await here.order()
     stream = await here.follow(vote_id)
     await next_event(stream)
-    here.house.change(vote_id, status=PublicStatus.EXPIRED)
+    here.service.change(vote_id, status=PublicStatus.EXPIRED)
     await next_event(stream)
     await stream.content.read()
-    before = here.house.questions
+    before = here.service.questions
     await asyncio.sleep(5 * QUICK.tick)
-    assert here.house.questions - before <= 1
+    assert here.service.questions - before <= 1
 
 
-async def test_a_house_that_is_away_ends_no_stream(here: Here) -> None:
+async def test_a_service_that_is_away_ends_no_stream(here: Here) -> None:
     vote_id = await here.order()
     stream = await here.follow(vote_id)
     await next_event(stream)
-    here.house.away = True
-    here.house.asked.clear()
+    here.service.away = True
+    here.service.asked.clear()
     async with asyncio.timeout(5):
-        await here.house.asked.wait()
-    here.house.away = False
-    here.house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
+        await here.service.asked.wait()
+    here.service.away = False
+    here.service.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
     assert (await next_event(stream))["data"]["status"] == "COMPLETED"
 
 
@@ -140,11 +140,11 @@ async def test_an_unknown_order_has_no_stream(here: Here, vote_id: str) -> None:
 
 
 async def test_streams_end_with_the_application() -> None:
-    house = RecordingHouse()
-    app = application(house, feed=QUICK)
+    service = RecordingService()
+    app = application(service, feed=QUICK)
     client = TestClient(TestServer(app))
     await client.start_server()
-    here = Here(house, client)
+    here = Here(service, client)
     stream = await here.follow(await here.order())
     await next_event(stream)
     await app.shutdown()

@@ -8,7 +8,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from gateway.http.devices import COOKIE
 from gateway.http.rate_limits import DEVICE_VOTES, RateLimits
 from gateway.orders.prompting import Orderer, OrdererKind
-from tests.channels.web.house import KNOWN_DEVICES, NOWHERE, RecordingHouse, application
+from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, RecordingService, application
 from tests.channels.web.test_api import GOOD, INITIATE
 from tests.channels.web.test_pages import Here
 
@@ -17,13 +17,13 @@ HERE = "127.0.0.1"
 
 @pytest.fixture
 async def here() -> AsyncIterator[Here]:
-    house = RecordingHouse()
-    async with TestClient(TestServer(application(house))) as client:
-        yield Here(house, client)
+    service = RecordingService()
+    async with TestClient(TestServer(application(service))) as client:
+        yield Here(service, client)
 
 
 def orderers(here: Here) -> list[Orderer | None]:
-    return [wish.orderer for wish in here.house.wishes]
+    return [vote_request.orderer for vote_request in here.service.vote_requests]
 
 
 async def test_a_form_makes_a_device_that_stays_one(here: Here) -> None:
@@ -55,10 +55,10 @@ async def test_the_api_counts_by_address_unless_the_browser_sends_its_cookie(her
 
 
 async def test_one_device_sends_ten_forms_a_minute_and_others_at_its_address_go_on() -> None:
-    house = RecordingHouse()
+    service = RecordingService()
     limits = RateLimits(NOWHERE, devices=KNOWN_DEVICES)
-    async with TestClient(TestServer(application(house, limits))) as client:
-        here = Here(house, client)
+    async with TestClient(TestServer(application(service, limits))) as client:
+        here = Here(service, client)
         cookie = f"{COOKIE}={(await here.send()).cookies[COOKIE].value}"
         sent = [await here.send({"Cookie": cookie}, nonce=f"{n:020d}") for n in range(DEVICE_VOTES.burst + 2)]
         assert [answer.status for answer in sent] == [303] * DEVICE_VOTES.burst + [429] * 2

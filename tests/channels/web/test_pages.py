@@ -10,7 +10,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from playwright.async_api import Browser, expect
 
-from channels.voting_service import HOUSE, House
+from channels.voting_service import VOTING_SERVICE, VotingService
 from channels.web.pages import setup
 from gateway.contests.contest import CandidateStatus
 from gateway.http.devices import DEVICES
@@ -24,7 +24,7 @@ from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import TakenBack
 from payments.provider import REASONS
 from payments.settlement.adjusted import Adjusted
-from tests.channels.web.house import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingHouse, application, counted_receipt
+from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingService, application, counted_receipt
 from tests.demo import demo_contest
 from tests.rails import PAGE as REDIRECT
 from tests.rails import PUSH, XOF
@@ -36,7 +36,7 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 
 @dataclass
 class Here:
-    house: RecordingHouse
+    service: RecordingService
     client: TestClient[web.Request, web.Application]
 
     async def send(self, headers: dict[str, str] | None = None, **changes: str) -> ClientResponse:
@@ -48,19 +48,19 @@ class Here:
     async def ordered(self, **changes: object) -> str:
         """The address of an order that then became this."""
         path = (await self.send(nonce=uuid4().hex)).headers["Location"]
-        self.house.change(UUID(path.rpartition("/")[2]), **changes)
+        self.service.change(UUID(path.rpartition("/")[2]), **changes)
         return path
 
 
 @pytest.fixture
 async def here() -> AsyncIterator[Here]:
-    house = RecordingHouse()
-    async with TestClient(TestServer(application(house))) as client:
-        yield Here(house, client)
+    service = RecordingService()
+    async with TestClient(TestServer(application(service))) as client:
+        yield Here(service, client)
 
 
 async def test_the_page_of_a_candidate(here: Here) -> None:
-    here.house.score = 1234
+    here.service.score = 1234
     text = await here.read(PAGE)
     assert "Awa Ouattara" in text
     assert "1,234 votes · rank 1" in text
@@ -71,9 +71,9 @@ async def test_the_page_of_a_candidate(here: Here) -> None:
 
 async def test_the_photo_of_a_candidate(here: Here) -> None:
     assert "portrait" not in await here.read(PAGE)
-    (contest,) = here.house.shown
+    (contest,) = here.service.shown
     people = tuple(replace(c, photo_url=f"https://img.example/{c.code}.jpg") for c in contest.candidates)
-    here.house.shown = (replace(contest, candidates=people, _by_code={}),)
+    here.service.shown = (replace(contest, candidates=people, _by_code={}),)
     answer = await here.client.get(PAGE, headers={"Accept-Language": "en"})
     text = await answer.text()
     assert '<img class="portrait" src="https://img.example/07.jpg" width="144" height="144"' in text
@@ -96,16 +96,21 @@ async def test_a_form_becomes_an_order(here: Here) -> None:
     answer = await here.send()
     assert answer.status == 303
     assert re.fullmatch(r"/votes/[0-9a-f-]{36}", answer.headers["Location"])
-    (wish,) = here.house.wishes
-    assert (wish.channel, wish.key, wish.quantity, wish.voter) == (Channel.WEB, FORM["nonce"], 5, None)
-    assert wish.payer is not None
-    assert (wish.payer.e164, wish.method) == ("+2250501020304", PaymentMethod.MTN)
+    (vote_request,) = here.service.vote_requests
+    assert (vote_request.channel, vote_request.key, vote_request.quantity, vote_request.voter) == (
+        Channel.WEB,
+        FORM["nonce"],
+        5,
+        None,
+    )
+    assert vote_request.payer is not None
+    assert (vote_request.payer.e164, vote_request.method) == ("+2250501020304", PaymentMethod.MTN)
 
 
 async def test_a_form_without_a_nonce_is_shown_once_more(here: Here) -> None:
     answer = await here.send({"Accept-Language": "en"}, nonce="")
     text = await answer.text()
-    assert (answer.status, here.house.wishes) == (200, [])
+    assert (answer.status, here.service.vote_requests) == (200, [])
     assert "Nothing has been ordered yet" in text
     nonce = re.search(r'name="nonce" value="([\w-]{24})"', text)
     assert nonce
@@ -123,7 +128,7 @@ async def test_the_form_of_the_contests_page_names_its_candidate(
     answer = await here.client.post("/c/star", data=FORM | {"code": code}, headers=headers, allow_redirects=False)
     assert answer.status == status
     assert words in await answer.text()
-    assert len(here.house.wishes) == (1 if status == 303 else 0)
+    assert len(here.service.vote_requests) == (1 if status == 303 else 0)
 
 
 async def test_the_form_of_an_unknown_contest_is_not_found(here: Here) -> None:
@@ -135,25 +140,25 @@ async def test_the_form_of_an_unknown_contest_is_not_found(here: Here) -> None:
     [("20", "", 303, 20), ("20", "20", 303, 20), ("", "7", 303, 7), ("20", "7", 422, 0), ("x", "", 422, 0)],
 )
 async def test_a_pack_or_a_typed_number(pack: str, typed: str, status: int, quantity: int) -> None:
-    house = RecordingHouse(replace(demo_contest(), packs=(5, 20), _by_code={}))
-    async with TestClient(TestServer(application(house))) as client:
-        here = Here(house, client)
+    service = RecordingService(replace(demo_contest(), packs=(5, 20), _by_code={}))
+    async with TestClient(TestServer(application(service))) as client:
+        here = Here(service, client)
         assert 'name="pack" value="5" checked' in await here.read(PAGE)
         assert 'name="pack" value="20" checked' in await here.read(f"{PAGE}?votes=20")
         assert (await here.send(pack=pack, quantity=typed)).status == status
-    assert [wish.quantity for wish in house.wishes] == ([quantity] if quantity else [])
+    assert [vote_request.quantity for vote_request in service.vote_requests] == ([quantity] if quantity else [])
 
 
 async def test_only_ways_to_pay_that_somebody_takes_are_offered(here: Here) -> None:
     assert 'value="CARD"' not in await here.read(PAGE)
     app = web.Application()
-    app[HOUSE] = cast(House, here.house)
+    app[VOTING_SERVICE] = cast(VotingService, here.service)
     app[CONTEST_PARTS] = []
     kit = Pages()
     kit.mount(app)
     setup(app, kit, RateLimits(NOWHERE, enabled=False), lambda _: (PaymentMethod.ORANGE,))
     async with TestClient(TestServer(app)) as client:
-        text = await Here(here.house, client).read(PAGE)
+        text = await Here(here.service, client).read(PAGE)
     assert 'value="ORANGE_MONEY"' in text
     assert 'value="MTN_MOBILE_MONEY"' not in text
 
@@ -161,7 +166,7 @@ async def test_only_ways_to_pay_that_somebody_takes_are_offered(here: Here) -> N
 async def test_a_double_click_is_one_order(here: Here) -> None:
     first, second = await here.send(), await here.send()
     assert first.headers["Location"] == second.headers["Location"]
-    assert len(here.house.wishes) == 1
+    assert len(here.service.vote_requests) == 1
 
 
 async def test_a_form_sent_again_with_something_else_asks_first(here: Here) -> None:
@@ -171,7 +176,7 @@ async def test_a_form_sent_again_with_something_else_asks_first(here: Here) -> N
     assert answer.status == 409
     assert f'href="{earlier}"' in text
     assert FORM["nonce"] not in text
-    assert len(here.house.wishes) == 1
+    assert len(here.service.vote_requests) == 1
 
 
 async def test_a_wallet_that_the_number_cannot_have_is_no_choice_without_script_either(here: Here) -> None:
@@ -215,12 +220,12 @@ async def test_a_bad_form_comes_back_with_what_is_wrong(
     assert answer.status == status
     assert words in text
     assert FORM["nonce"] in text  # nothing was placed: the form may be sent again as it is
-    assert here.house.wishes == []
+    assert here.service.vote_requests == []
 
 
 async def test_too_few_votes_for_a_card_come_back_with_how_many_it_takes(here: Here) -> None:
     card = Rail("stripe", "CI", PaymentMethod.CARD, REDIRECT, XOF, phone_needed=False, minimum_minor=330)
-    here.house.rails = Rails((card,))
+    here.service.rails = Rails((card,))
     text = await (await here.send({"Accept-Language": "fr"}, method="CARD", quantity="2", phone="")).text()
     assert "Ce moyen de paiement demande au moins 4 votes." in text
 
@@ -229,19 +234,19 @@ async def test_the_form_of_a_card_asks_no_number(here: Here) -> None:
     assert "A card needs no phone" not in await here.read(PAGE)
     card = Rail("stripe", "CI", PaymentMethod.CARD, REDIRECT, XOF, phone_needed=False)
     app = web.Application()
-    here.house.rails = Rails((card,))
-    app[HOUSE] = cast(House, here.house)
+    here.service.rails = Rails((card,))
+    app[VOTING_SERVICE] = cast(VotingService, here.service)
     app[CONTEST_PARTS] = []
     app[DEVICES] = KNOWN_DEVICES
     kit = Pages()
     kit.mount(app)
-    setup(app, kit, RateLimits(NOWHERE, enabled=False), here.house.rails.open_methods)
+    setup(app, kit, RateLimits(NOWHERE, enabled=False), here.service.rails.open_methods)
     async with TestClient(TestServer(app)) as client:
-        by_card = Here(here.house, client)
+        by_card = Here(here.service, client)
         assert "A card needs no phone" in await by_card.read(PAGE)
         # Typed before the card was chosen, and no longer to be seen.
         assert (await by_card.send(method="CARD", phone="0501")).status == 303
-    assert here.house.wishes[0].payer is None
+    assert here.service.vote_requests[0].payer is None
 
 
 async def test_what_was_typed_is_data(here: Here) -> None:
@@ -264,7 +269,7 @@ async def test_what_was_typed_is_data(here: Here) -> None:
 )
 async def test_another_sites_form_is_refused(here: Here, headers: dict[str, str], status: int) -> None:
     assert (await here.send(headers)).status == status
-    assert len(here.house.wishes) == (1 if status == 303 else 0)
+    assert len(here.service.vote_requests) == (1 if status == 303 else 0)
 
 
 async def test_our_own_origin_is_let_in(here: Here) -> None:
@@ -288,13 +293,13 @@ async def test_our_own_origin_is_let_in(here: Here) -> None:
 async def test_an_unreadable_form_places_nothing(here: Here, body: bytes, kind: str, status: int) -> None:
     answer = await here.client.post(PAGE, data=body, headers={"Content-Type": kind})
     assert (answer.status, answer.content_type) == (status, "text/html")
-    assert here.house.wishes == []
+    assert here.service.vote_requests == []
 
 
 async def test_one_address_votes_so_often() -> None:
-    house = RecordingHouse()
-    async with TestClient(TestServer(application(house, RateLimits(NOWHERE, web_votes=2)))) as client:
-        answers = [await Here(house, client).send({"Accept-Language": "en"}) for _ in range(3)]
+    service = RecordingService()
+    async with TestClient(TestServer(application(service, RateLimits(NOWHERE, web_votes=2)))) as client:
+        answers = [await Here(service, client).send({"Accept-Language": "en"}) for _ in range(3)]
         assert [a.status for a in answers] == [303, 303, 429]
         assert "Retry-After" in answers[2].headers
         assert "vote by phone or SMS" in await answers[2].text()
@@ -309,7 +314,7 @@ async def test_what_is_not_there_has_a_page(here: Here, path: str) -> None:
 
 
 async def test_a_closed_contest_shows_no_form(here: Here) -> None:
-    here.house.instant = datetime(2029, 1, 1, tzinfo=UTC)
+    here.service.instant = datetime(2029, 1, 1, tzinfo=UTC)
     text = await here.read(PAGE)
     assert "is closed" in text
     assert "<form" not in text
@@ -319,9 +324,9 @@ async def test_a_closed_contest_shows_no_form(here: Here) -> None:
 async def test_who_has_withdrawn_has_no_form() -> None:
     contest = demo_contest()
     gone = replace(contest.candidates[6], status=CandidateStatus.WITHDRAWN)
-    house = RecordingHouse(replace(contest, candidates=(gone,), _by_code={}))
-    async with TestClient(TestServer(application(house))) as client:
-        text = await Here(house, client).read(PAGE)
+    service = RecordingService(replace(contest, candidates=(gone,), _by_code={}))
+    async with TestClient(TestServer(application(service))) as client:
+        text = await Here(service, client).read(PAGE)
     assert "no longer standing" in text
     assert "<form" not in text
 
@@ -336,16 +341,16 @@ async def test_a_pending_order_says_what_to_do(here: Here) -> None:
 async def test_a_redirect_order_links_to_the_operators_page(here: Here) -> None:
     path = await here.ordered(method=PaymentMethod.ORANGE)
     assert "#144*82#" in await here.read(path)
-    here.house.change(UUID(path[7:]), payment_url="https://pay.example/x?a=1&b=2")
+    here.service.change(UUID(path[7:]), payment_url="https://pay.example/x?a=1&b=2")
     assert 'href="https://pay.example/x?a=1&amp;b=2"' in await here.read(path)
-    here.house.change(UUID(path[7:]), payment_url="javascript:alert(1)")
+    here.service.change(UUID(path[7:]), payment_url="javascript:alert(1)")
     assert "javascript:" not in await here.read(path)
 
 
 async def test_how_the_wallet_asks_is_known_before_it_does(here: Here) -> None:
     path = await here.ordered(method=PaymentMethod.WAVE)
     for kinds, says in ((REDIRECT, "Pay on the Wave page"), (PUSH, "arrives on +225 05 •• •• 03 04")):
-        here.house.rails = Rails((Rail("wave", "CI", PaymentMethod.WAVE, kinds, XOF),))
+        here.service.rails = Rails((Rail("wave", "CI", PaymentMethod.WAVE, kinds, XOF),))
         assert says in await here.read(path)
 
 
@@ -377,7 +382,7 @@ async def test_every_end_of_an_order_has_words(
 
 async def test_money_that_went_back_to_a_card_names_no_number(here: Here) -> None:
     path = await here.ordered(status=PublicStatus.REFUNDED, reason="reversed")
-    here.house.change(UUID(path[7:]), payer_masked="")
+    here.service.change(UUID(path[7:]), payer_masked="")
     assert "went back to the payer" in await here.read(path, "en")
 
 
@@ -389,7 +394,7 @@ async def test_an_orders_page_is_kept_by_nobody(here: Here) -> None:
 
 
 async def test_a_receipt_is_proved_to_people_and_programs(here: Here) -> None:
-    here.house.receipts[RECEIPT] = counted_receipt()
+    here.service.receipts[RECEIPT] = counted_receipt()
     assert "This vote is counted" in await here.read(f"/verify/{RECEIPT}")
     typed = f"{RECEIPT[:5]}-{RECEIPT[5:]}".lower()
     answer = await here.client.get(f"/verify/{typed}", headers={"Accept": "application/json"})
@@ -400,7 +405,7 @@ async def test_a_receipt_is_proved_to_people_and_programs(here: Here) -> None:
 
 async def test_a_receipt_of_a_vote_that_was_taken_back_says_so(here: Here) -> None:
     back = TakenBack(57, datetime(2026, 6, 2, 8, tzinfo=UTC), "voided <window>")
-    here.house.receipts[RECEIPT] = replace(counted_receipt(), taken_back=back)
+    here.service.receipts[RECEIPT] = replace(counted_receipt(), taken_back=back)
     page = await here.read(f"/verify/{RECEIPT}")
     assert "This vote was counted and is no more" in page
     assert "voided &lt;window&gt;" in page
@@ -413,7 +418,7 @@ async def test_a_receipt_of_a_vote_that_was_taken_back_says_so(here: Here) -> No
 
 async def test_a_reason_of_ours_is_told_in_the_readers_language(here: Here) -> None:
     back = TakenBack(57, datetime(2026, 6, 2, 8, tzinfo=UTC), Adjusted.REVERSED.value)
-    here.house.receipts[RECEIPT] = replace(counted_receipt(), taken_back=back)
+    here.service.receipts[RECEIPT] = replace(counted_receipt(), taken_back=back)
     answer = await here.client.get(f"/verify/{RECEIPT}", headers={"Accept-Language": "fr"})
     assert "paiement repris par l&#39;opérateur" in await answer.text()
 
@@ -442,16 +447,16 @@ async def test_a_wrong_receipt_is_not_found(here: Here, code: str, kind: str, wo
 
 
 async def test_receipts_are_not_found_by_trying() -> None:
-    house = RecordingHouse()
-    async with TestClient(TestServer(application(house, RateLimits(NOWHERE, receipt_checks=2)))) as client:
+    service = RecordingService()
+    async with TestClient(TestServer(application(service, RateLimits(NOWHERE, receipt_checks=2)))) as client:
         answers = [await client.get(f"/verify/{RECEIPT}") for _ in range(3)]
         again = await client.get(f"/verify/{RECEIPT}", headers={"Accept": "application/json"})
     assert [a.status for a in answers] == [404, 404, 429]
     assert (again.status, again.content_type) == (429, "application/problem+json")
 
 
-async def test_a_house_that_is_away_has_a_page(here: Here) -> None:
-    here.house.away = True
+async def test_a_service_that_is_away_has_a_page(here: Here) -> None:
+    here.service.away = True
     answer = await here.send()
     assert (answer.status, answer.content_type, answer.headers["Retry-After"]) == (503, "text/html", "5")
 
@@ -473,8 +478,8 @@ async def test_a_vote_in_a_browser(here: Here, browser: Browser, script: bool) -
     await page.fill("#phone", "0501020304")
     await page.click("button[type=submit]")
     await expect(page.locator("h1")).to_have_text("En attente de votre paiement")
-    (vote_id,) = here.house.orders
-    here.house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
+    (vote_id,) = here.service.orders
+    here.service.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
     await expect(page.locator("h1")).to_have_text("Vote compté", timeout=10_000)
     if script:
         assert await page.evaluate("document.documentElement.scrollWidth") == 360

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
 from channels.web.card import CardText, draw_card, drawable
-from tests.channels.web.house import PUBLIC, RecordingHouse, application
+from tests.channels.web.service import PUBLIC, RecordingService, application
 from tests.demo import demo_contest
 
 Client = TestClient[web.Request, web.Application]
@@ -20,7 +20,7 @@ Client = TestClient[web.Request, web.Application]
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    async with TestClient(TestServer(application(RecordingHouse()))) as client:
+    async with TestClient(TestServer(application(RecordingService()))) as client:
         yield client
 
 
@@ -71,8 +71,8 @@ async def test_a_picture_is_drawn_once_and_kept(client: Client, monkeypatch: pyt
 
 
 async def test_a_new_version_has_a_new_address() -> None:
-    house = RecordingHouse(replace(demo_contest(), version=7, _by_code={}))
-    async with TestClient(TestServer(application(house))) as client:
+    service = RecordingService(replace(demo_contest(), version=7, _by_code={}))
+    async with TestClient(TestServer(application(service))) as client:
         assert "card.png?lang=fr&amp;v=7" in await page(client)
 
 

@@ -20,7 +20,7 @@ from tests.engines import temporary_home
 from tests.free_port import free_port
 from tests.gateway.cli.processes import gone
 
-HOUSE = Path(__file__).with_name("dummy_house.py")
+VOTING_SERVICE = Path(__file__).with_name("dummy_processes.py")
 
 
 class Terminal:
@@ -41,7 +41,7 @@ class Terminal:
     def start(self, **more: str) -> "Terminal":
         with self.output.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, str(HOUSE)],
+                [sys.executable, str(VOTING_SERVICE)],
                 env={**self.environment, **more},
                 stdout=out,
                 stderr=out,
@@ -52,7 +52,7 @@ class Terminal:
     def once(self, **more: str) -> tuple[int, str]:
         """Run until it ends by itself; exit status and output."""
         done = subprocess.run(
-            [sys.executable, str(HOUSE)],
+            [sys.executable, str(VOTING_SERVICE)],
             env={**self.environment, **more},
             capture_output=True,
             text=True,

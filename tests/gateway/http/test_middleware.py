@@ -16,7 +16,7 @@ from gateway.http.middleware import surface_of
 from gateway.http.pages import Pages
 from gateway.http.patience import Patience
 from gateway.http.problems import Problem
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 
 Client = TestClient[web.Request, web.Application]
 HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -43,7 +43,7 @@ async def refused(request: web.Request) -> web.Response:
 
 
 async def away(request: web.Request) -> web.Response:
-    raise HouseUnavailable("TimeoutError")
+    raise DatabaseUnavailable("TimeoutError")
 
 
 async def hanging(request: web.Request) -> web.Response:
@@ -140,7 +140,7 @@ async def test_a_large_body_is_refused(client: Client) -> None:
     assert (answer.status, answer.content_type) == (413, "application/problem+json")
 
 
-async def test_an_absent_house_says_when_to_come_back(client: Client) -> None:
+async def test_an_absent_service_says_when_to_come_back(client: Client) -> None:
     assert (await client.get("/api/away")).headers["Retry-After"] == "5"
 
 

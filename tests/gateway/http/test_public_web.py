@@ -13,14 +13,14 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from gateway.contests.contest import Candidate
-from gateway.orders.rules import Channel, Wish
+from gateway.orders.rules import Channel, VoteRequest
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from leaderboard.feed import Boards, FeedSettings
 from payments.collection.lifecycle import PublicStatus
-from tests.channels.web.house import RECEIPT, counted_receipt, view
+from tests.channels.web.service import RECEIPT, counted_receipt, view
 from tests.demo import demo_contest
-from tests.rigs.public_web import PublicHouse, application
+from tests.rigs.public_web import PublicService, application
 
 pytestmark = pytest.mark.browser
 BYTES_MAX, REQUESTS_MAX, SCRIPT_MAX, STYLE_MAX, HEADERS = 14_000, 5, 4_000, 5_000, 500
@@ -32,7 +32,7 @@ PAGES = ["/", "/c/star", "/c/star/07", "/votes/pending", "/votes/redirect", "/vo
 class Seen:
     """A running application and a browser that looks at it."""
 
-    house: PublicHouse
+    service: PublicService
     browser: Browser
     base: str
     boards: Boards
@@ -42,10 +42,10 @@ class Seen:
     def order(self, method: PaymentMethod = PaymentMethod.MTN, **changes: object) -> UUID:
         """An order of five votes that stands like this."""
         vote_id = uuid4()
-        wish = Wish(Channel.WEB, vote_id.hex, self.house.shown[0], "07", 5, method, PAYER, None)
-        before = self.house.instant + timedelta(minutes=9)
-        self.house.orders[vote_id] = replace(view(vote_id, wish), pay_before=before)
-        self.house.change(vote_id, **changes)
+        vote_request = VoteRequest(Channel.WEB, vote_id.hex, self.service.shown[0], "07", 5, method, PAYER, None)
+        before = self.service.instant + timedelta(minutes=9)
+        self.service.orders[vote_id] = replace(view(vote_id, vote_request), pay_before=before)
+        self.service.change(vote_id, **changes)
         return vote_id
 
     async def context(
@@ -71,12 +71,12 @@ class Seen:
 
 @pytest.fixture
 async def seen(browser: Browser) -> AsyncIterator[Seen]:
-    house = PublicHouse(replace(demo_contest(), packs=(5, 20, 50), _by_code={}))
-    house.score = 1234
-    house.receipts[RECEIPT] = counted_receipt()
+    service = PublicService(replace(demo_contest(), packs=(5, 20, 50), _by_code={}))
+    service.score = 1234
+    service.receipts[RECEIPT] = counted_receipt()
     boards = Boards(FeedSettings(tick=0.05))
-    async with TestServer(application(house, boards=boards)) as server:
-        shown = Seen(house, browser, str(server.make_url("")).rstrip("/"), boards)
+    async with TestServer(application(service, boards=boards)) as server:
+        shown = Seen(service, browser, str(server.make_url("")).rstrip("/"), boards)
         shown.addresses = {
             "/votes/pending": f"/votes/{shown.order()}",
             "/votes/redirect": f"/votes/{shown.order(PaymentMethod.ORANGE, payment_url='https://pay.example/x')}",
@@ -140,8 +140,8 @@ async def test_the_keyboard_reaches_content_and_form(seen: Seen) -> None:
     await expect(page.locator(".guess")).to_have_text("This number pays with Orange Money.")
     await page.keyboard.press("Enter")
     await expect(page.locator("h1")).to_have_text("Waiting for your payment")
-    (wish,) = seen.house.wishes
-    assert (wish.quantity, wish.method) == (20, PaymentMethod.ORANGE)
+    (vote_request,) = seen.service.vote_requests
+    assert (vote_request.quantity, vote_request.method) == (20, PaymentMethod.ORANGE)
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
@@ -157,11 +157,11 @@ async def test_a_vote_from_the_contests_page(seen: Seen, script: bool) -> None:
     await page.click("main form button")
     if not script:
         await expect(page.locator(".notice")).to_contain_text("Nothing has been ordered yet")
-        assert seen.house.wishes == []
+        assert seen.service.vote_requests == []
         await page.click("main form button")
     await expect(page.locator("h1")).to_have_text("Waiting for your payment")
-    (wish,) = seen.house.wishes
-    assert (wish.candidate_code, wish.quantity, wish.method) == ("07", 7, PaymentMethod.MTN)
+    (vote_request,) = seen.service.vote_requests
+    assert (vote_request.candidate_code, vote_request.quantity, vote_request.method) == ("07", 7, PaymentMethod.MTN)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ async def test_an_order_is_followed_by_one_question_for_all(seen: Seen) -> None:
     await expect(second.get_by_role("link", name="Open the Orange Money page")).to_have_attribute(
         "href", "https://pay.example/x"
     )
-    seen.house.change(UUID(path[7:]), status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)
+    seen.service.change(UUID(path[7:]), status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)
     await expect(first.locator("#news")).to_have_text("Vote counted")
     await expect(first.locator("h1")).to_have_text("Vote counted")
     await expect(first).to_have_title("Vote counted · Spotlight")
@@ -212,14 +212,14 @@ async def test_the_time_left_is_the_operators_and_is_shown_once_it_is_known(seen
     page = await seen.open(f"/votes/{vote_id}", "en")
     timer = page.get_by_role("timer")
     await expect(timer).to_have_text("asking the operator…")
-    seen.house.change(vote_id, pay_before=seen.house.instant + timedelta(seconds=323))
+    seen.service.change(vote_id, pay_before=seen.service.instant + timedelta(seconds=323))
     await expect(timer).to_have_text(re.compile(r"^5:(1\d|2[0-3])$"))
     bare = await seen.open(f"/votes/{vote_id}", "en", script=False)
     await expect(bare.get_by_role("timer")).to_have_text("about 6 min")
 
 
 async def test_time_that_is_over_is_said_to_be_over(seen: Seen) -> None:
-    late = seen.order(pay_before=seen.house.instant - timedelta(seconds=1))
+    late = seen.order(pay_before=seen.service.instant - timedelta(seconds=1))
     page = await seen.open(f"/votes/{late}", "en")
     await expect(page.get_by_role("timer")).to_have_text("over, we are asking the operator")
 
@@ -228,7 +228,7 @@ async def test_a_card_goes_to_its_page_by_itself_and_once(seen: Seen) -> None:
     vote_id = seen.order(PaymentMethod.CARD)
     page = await seen.open(f"/votes/{vote_id}", "en")
     await expect(page.locator("h2").first).to_have_text("Pay by card")
-    seen.house.change(vote_id, payment_url=f"{seen.base}/docs")
+    seen.service.change(vote_id, payment_url=f"{seen.base}/docs")
     await expect(page.locator("h1")).to_contain_text("API")
     await page.goto(f"{seen.base}/votes/{vote_id}")
     await expect(page.get_by_role("link", name="Open the payment page")).to_be_visible()
@@ -246,9 +246,9 @@ async def test_eight_tabs_load_and_move_over_shared_connections(seen: Seen) -> N
         await tab.goto(f"{seen.base}/votes/{vote_id}", timeout=10_000)
         await expect(tab.locator("h1")).to_have_text("Waiting for your payment")
     assert seen.boards.viewers == 1
-    seen.house.score = 2345
-    seen.boards.update(seen.house.standing("star", version=1), [("07", 1111)])
-    seen.house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)
+    seen.service.score = 2345
+    seen.boards.update(seen.service.ranking("star", version=1), [("07", 1111)])
+    seen.service.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)
     for tab in boards:
         await expect(tab.locator("#total")).to_have_text("2,345")
     for tab in orders:
@@ -257,8 +257,8 @@ async def test_eight_tabs_load_and_move_over_shared_connections(seen: Seen) -> N
     late = await context.new_page()  # what the others were told before is not told again: it asks once
     await late.goto(f"{seen.base}/c/star", timeout=10_000)
     await expect(late.locator("#state")).to_have_text("Live")
-    seen.house.score = 2400
-    seen.boards.update(seen.house.standing("star", version=2), [("07", 55)])
+    seen.service.score = 2400
+    seen.boards.update(seen.service.ranking("star", version=2), [("07", 55)])
     for tab in (*boards[1:], late):
         await expect(tab.locator("#total")).to_have_text("2,400")
     assert seen.boards.viewers == 1
@@ -271,7 +271,7 @@ async def test_more_streams_than_a_browser_has_connections_are_asked_for_now_and
     for tab, vote_id in zip(tabs, votes, strict=True):
         await tab.goto(f"{seen.base}/votes/{vote_id}", timeout=10_000)
     for vote_id in votes:
-        seen.house.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)
+        seen.service.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)
     for tab in tabs:
         await expect(tab.locator("h1")).to_have_text("Vote counted", timeout=10_000)
 
@@ -295,8 +295,8 @@ async def test_without_shared_workers_only_the_tab_in_view_is_connected(seen: Se
 
 
 async def test_a_contest_of_many_has_its_search_and_its_form_near_the_top(seen: Seen) -> None:
-    standing = tuple(Candidate(UUID(int=n), str(1001 + n), f"Aya Koné {n:04d}") for n in range(1200))
-    seen.house.shown = (replace(seen.house.shown[0], candidates=standing, _by_code={}),)
+    ranking = tuple(Candidate(UUID(int=n), str(1001 + n), f"Aya Koné {n:04d}") for n in range(1200))
+    seen.service.shown = (replace(seen.service.shown[0], candidates=ranking, _by_code={}),)
     tops = {}
     for language, width in (("fr", 360), ("en", 1280)):
         page = await seen.open("/c/star", language, width)
@@ -314,7 +314,7 @@ async def test_a_contest_of_many_has_its_search_and_its_form_near_the_top(seen: 
     await page.fill("#phone", "05 01 02 03 04")
     await page.click("#vote button")
     await expect(page.locator("h1")).to_have_text("Waiting for your payment")
-    assert seen.house.wishes[0].candidate_code == "1777"
+    assert seen.service.vote_requests[0].candidate_code == "1777"
 
 
 async def test_two_languages_one_click_apart(seen: Seen) -> None:

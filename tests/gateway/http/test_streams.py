@@ -13,7 +13,7 @@ from aiohttp_remotes import setup
 from gateway.http.forwarded import ForwardedByProxies
 from gateway.http.streams import SHARED_FACTOR, StreamCap
 from leaderboard.feed import viewers_by_default
-from tests.rigs.public_web import PublicHouse, application
+from tests.rigs.public_web import PublicService, application
 
 BOARD = "/api/contests/star/leaderboard/events"
 THEIRS, OTHER = "212.88.125.100", "212.88.125.101"
@@ -28,7 +28,7 @@ assert raise_file_limit() == 512
 
 
 async def test_streams_of_all_kinds_share_the_places_of_an_address() -> None:
-    app = application(PublicHouse(), StreamCap(2))
+    app = application(PublicService(), StreamCap(2))
     await setup(app, ForwardedByProxies([ip_network("127.0.0.0/8")]))
     async with TestClient(TestServer(app)) as client:
 
@@ -58,7 +58,7 @@ async def test_streams_of_all_kinds_share_the_places_of_an_address() -> None:
 
 
 async def test_an_address_that_is_many_peoples_has_more_places() -> None:
-    app = application(PublicHouse(), StreamCap(1, [ip_network(f"{THEIRS}/32")]))
+    app = application(PublicService(), StreamCap(1, [ip_network(f"{THEIRS}/32")]))
     await setup(app, ForwardedByProxies([ip_network("127.0.0.0/8")]))
     async with TestClient(TestServer(app)) as client:
         for address, places in ((THEIRS, SHARED_FACTOR), (OTHER, 1)):

@@ -37,9 +37,11 @@ async def order(
     rig: Rig, number: str, *, typed: bool = False, orderer: str = "a phone", address: str | None = None
 ) -> PlacedOrder | Refusal:
     """`orderer`: the device; nothing for one that is known by its address alone."""
-    wish = rig.wish(number=number, typed=typed, channel=Channel.WEB if typed else Channel.USSD)
+    vote_request = rig.vote_request(number=number, typed=typed, channel=Channel.WEB if typed else Channel.USSD)
     kind = OrdererKind.DEVICE if orderer else OrdererKind.ADDRESS
-    return await rig.place(replace(wish, orderer=Orderer(kind, orderer or str(address), address) if typed else None))
+    return await rig.place(
+        replace(vote_request, orderer=Orderer(kind, orderer or str(address), address) if typed else None)
+    )
 
 
 def limited(rig: Rig, **limits: Any) -> None:
@@ -211,11 +213,11 @@ async def test_what_several_gateways_let_through_at_once_is_asked_for_twice_at_m
 
 async def test_the_same_order_again_is_found_where_no_other_is_taken(rig: Rig) -> None:
     limited(rig, of_address=1)
-    wish = replace(
-        rig.wish(number=STRANGER, typed=True, channel=Channel.WEB),
+    vote_request = replace(
+        rig.vote_request(number=STRANGER, typed=True, channel=Channel.WEB),
         orderer=Orderer(OrdererKind.ADDRESS, ADDRESS, ADDRESS),
     )
-    first, again = await rig.place(wish), await rig.place(wish)
+    first, again = await rig.place(vote_request), await rig.place(vote_request)
     assert isinstance(first, PlacedOrder)
     assert isinstance(again, PlacedOrder)
     assert (again.vote_id, again.repeated) == (first.vote_id, True)

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.contests.contest import CandidateStatus
 from gateway.orders.routing import Rails
-from gateway.orders.rules import Channel, Refusal, Sale, Wish, check_wish
+from gateway.orders.rules import Channel, PricedOrder, Refusal, VoteRequest, check_vote_request
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
@@ -17,7 +17,7 @@ from tests.rails import RAILS_WITH_WAVE as WAVE
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 CONTEST = demo_contest()
-WISH = Wish(
+VOTE_REQUEST = VoteRequest(
     channel=Channel.API,
     key="k",
     contest=CONTEST,
@@ -32,9 +32,13 @@ BOTH = frozenset({"mtn_momo", "orange_money"})
 
 
 def test_a_sale_is_priced_by_us() -> None:
-    sale = check_wish(WISH, now=NOW, rails=RAILS)
-    assert isinstance(sale, Sale)
-    assert (sale.amount, sale.provider, sale.candidate.code) == (Money(500, "XOF"), "mtn_momo", "07")
+    priced_order = check_vote_request(VOTE_REQUEST, now=NOW, rails=RAILS)
+    assert isinstance(priced_order, PricedOrder)
+    assert (priced_order.amount, priced_order.provider, priced_order.candidate.code) == (
+        Money(500, "XOF"),
+        "mtn_momo",
+        "07",
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,30 +59,39 @@ def test_a_sale_is_priced_by_us() -> None:
         ({"payer": MOOV, "method": None}, Refusal.NO_WALLET),
         ({"method": PaymentMethod.ORANGE}, Refusal.NOT_ITS_WALLET),
         # The network is that of the number which speaks for itself.
-        ({"network": "61202", "voter": WISH.payer}, Refusal.NOT_ITS_WALLET),
+        ({"network": "61202", "voter": VOTE_REQUEST.payer}, Refusal.NOT_ITS_WALLET),
     ],
 )
 def test_refusals(change: dict[str, object], refusal: Refusal) -> None:
-    assert check_wish(replace(WISH, **change), now=NOW, rails=RAILS) is refusal  # type: ignore[arg-type] # one field
+    assert check_vote_request(replace(VOTE_REQUEST, **change), now=NOW, rails=RAILS) is refusal  # type: ignore[arg-type] # one field
 
 
 def test_a_wallet_that_the_number_may_have_is_sold() -> None:
-    assert isinstance(check_wish(replace(WISH, payer=MOOV, method=PaymentMethod.WAVE), now=NOW, rails=WAVE), Sale)
+    assert isinstance(
+        check_vote_request(replace(VOTE_REQUEST, payer=MOOV, method=PaymentMethod.WAVE), now=NOW, rails=WAVE),
+        PricedOrder,
+    )
     # Typed by another phone, or by that phone, whose network knows better than its prefix.
-    assert isinstance(check_wish(replace(WISH, network="61202"), now=NOW, rails=RAILS), Sale)
-    assert isinstance(check_wish(replace(WISH, payer=MOOV, voter=MOOV, network="61205"), now=NOW, rails=RAILS), Sale)
+    assert isinstance(check_vote_request(replace(VOTE_REQUEST, network="61202"), now=NOW, rails=RAILS), PricedOrder)
+    assert isinstance(
+        check_vote_request(replace(VOTE_REQUEST, payer=MOOV, voter=MOOV, network="61205"), now=NOW, rails=RAILS),
+        PricedOrder,
+    )
 
 
 def test_window() -> None:
-    assert check_wish(WISH, now=datetime(2025, 12, 31, tzinfo=UTC), rails=RAILS) is Refusal.NOT_OPEN_YET
-    assert check_wish(WISH, now=CONTEST.closes_at, rails=RAILS) is Refusal.CLOSED
+    assert check_vote_request(VOTE_REQUEST, now=datetime(2025, 12, 31, tzinfo=UTC), rails=RAILS) is Refusal.NOT_OPEN_YET
+    assert check_vote_request(VOTE_REQUEST, now=CONTEST.closes_at, rails=RAILS) is Refusal.CLOSED
 
 
 def test_a_wallet_that_nobody_collects_is_refused_before_any_prompt() -> None:
-    assert check_wish(WISH, now=NOW, rails=Rails(RAILS.every[1:])) is Refusal.METHOD_UNAVAILABLE
+    assert check_vote_request(VOTE_REQUEST, now=NOW, rails=Rails(RAILS.every[1:])) is Refusal.METHOD_UNAVAILABLE
 
 
 def test_withdrawn() -> None:
     gone = tuple(replace(c, status=CandidateStatus.WITHDRAWN) if c.code == "07" else c for c in CONTEST.candidates)
     contest = replace(CONTEST, candidates=gone, _by_code={})
-    assert check_wish(replace(WISH, contest=contest), now=NOW, rails=RAILS) is Refusal.CANDIDATE_NOT_STANDING
+    assert (
+        check_vote_request(replace(VOTE_REQUEST, contest=contest), now=NOW, rails=RAILS)
+        is Refusal.CANDIDATE_NOT_STANDING
+    )

@@ -10,13 +10,13 @@ import pytest
 from gateway.orders import store as orders
 from gateway.orders.prompting import NO_LIMITS
 from gateway.orders.store import PostgresOrders
-from gateway.storage.engine import HouseUnavailable, make_engine
+from gateway.storage.engine import DatabaseUnavailable, make_engine
 from tests.rigs.rig import Rig
 
 
 @pytest.fixture
 async def silent(database: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
-    """A house whose PostgreSQL takes connections and never says a word."""
+    """A service whose PostgreSQL takes connections and never says a word."""
     ended = asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -41,13 +41,13 @@ async def silent(database: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 async def test_nobody_waits_for_those_before(silent: Rig) -> None:
     began = time.monotonic()
-    wishes = [silent.wish(number=f"+22505010203{number:02}") for number in range(12)]
-    told = await asyncio.gather(*(silent.place(wish) for wish in wishes), return_exceptions=True)
-    assert {type(answer) for answer in told} == {HouseUnavailable}
+    vote_requests = [silent.vote_request(number=f"+22505010203{number:02}") for number in range(12)]
+    told = await asyncio.gather(*(silent.place(vote_request) for vote_request in vote_requests), return_exceptions=True)
+    assert {type(answer) for answer in told} == {DatabaseUnavailable}
     # The first is alone on its way, the others share the next trip.
     assert time.monotonic() - began < 2.0
 
 
 async def test_a_key_is_not_looked_for_without_end(silent: Rig) -> None:
-    with pytest.raises(HouseUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await silent.orders.find("api", "key", b"")

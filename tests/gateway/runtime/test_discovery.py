@@ -69,5 +69,5 @@ def test_a_module_that_does_not_load_is_not_passed_over(make_package: MakePackag
         discover(make_package(alpha="import nothing_of_this_name"))
 
 
-def test_the_providers_of_this_house() -> None:
+def test_the_providers_of_this_service() -> None:
     assert {"mtn_momo", "orange_money"} <= set(discover(payments.providers))

@@ -103,10 +103,12 @@ async def pass_time(database: Database, change: str) -> None:
 
 async def live(rig: MoneyRig, database: Database) -> list[PlacedOrder]:
     """Votes from order to receipt; one is counted, one comes too late, one pays another amount."""
-    wishes = [rig.wish(number=f"+22505010203{n:02}", typed=n == 0) for n in range(4)]
-    wishes[0] = replace(wishes[0], orderer=Orderer(OrdererKind.DEVICE, "a browser", "203.0.113.7"))
-    placed = [order for wish in wishes if isinstance(order := await rig.place(wish), PlacedOrder)]
-    await rig.place(wishes[0])
+    vote_requests = [rig.vote_request(number=f"+22505010203{n:02}", typed=n == 0) for n in range(4)]
+    vote_requests[0] = replace(vote_requests[0], orderer=Orderer(OrdererKind.DEVICE, "a browser", "203.0.113.7"))
+    placed = [
+        order for vote_request in vote_requests if isinstance(order := await rig.place(vote_request), PlacedOrder)
+    ]
+    await rig.place(vote_requests[0])
     for order in placed[:2]:
         await rig.callback(order, b'{"status": "PENDING"}')
     await rig.callback(None, b'{"status": "SUCCESSFUL", "order_code": "SP77"}', token="unknown")

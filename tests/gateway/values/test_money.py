@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.values.money import Money, parse_amount
-from leaderboard.ranking import Score, standing
-from payments.ledger.postings import VOTES, balanced, held, held_to_owed, owed_back, sale
+from leaderboard.ranking import Score, ranking_from
+from payments.ledger.postings import VOTES, balanced, held, held_to_owed, owed_back, priced_order
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,12 @@ def test_currencies_do_not_mix() -> None:
 
 @pytest.mark.parametrize(
     "legs",
-    [sale(Money(500, "XOF"), 5), held(Money(400, "XOF")), owed_back(Money(1, "XAF")), held_to_owed(Money(7, "XOF"))],
+    [
+        priced_order(Money(500, "XOF"), 5),
+        held(Money(400, "XOF")),
+        owed_back(Money(1, "XAF")),
+        held_to_owed(Money(7, "XOF")),
+    ],
 )
 def test_every_entry_balances(legs: tuple) -> None:  # type: ignore[type-arg] # legs of any entry
     assert balanced(legs)
@@ -61,10 +66,12 @@ def test_every_entry_balances(legs: tuple) -> None:  # type: ignore[type-arg] # 
 
 
 def test_votes_are_booked_beside_money() -> None:
-    assert {leg.currency for leg in sale(Money(500, "XOF"), 5)} == {"XOF", VOTES}
+    assert {leg.currency for leg in priced_order(Money(500, "XOF"), 5)} == {"XOF", VOTES}
 
 
 def test_ranking_shares_places() -> None:
-    board = standing("star", 9, [Score("03", "C", 5), Score("01", "A", 7), Score("02", "B", 5), Score("04", "D", 0)])
+    board = ranking_from(
+        "star", 9, [Score("03", "C", 5), Score("01", "A", 7), Score("02", "B", 5), Score("04", "D", 0)]
+    )
     assert [(e.rank, e.code) for e in board.entries] == [(1, "01"), (2, "02"), (2, "03"), (4, "04")]
     assert (board.version, board.total_votes) == (9, 17)

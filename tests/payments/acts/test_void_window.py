@@ -31,8 +31,8 @@ async def window(rig: MoneyRig, **params: Any) -> Mapping[str, Any]:
     return {"from": first.isoformat(), "to": last.isoformat(), **params}
 
 
-async def many(rig: MoneyRig, count: int, **wish: Any) -> list[Any]:
-    return [await rig.counted(number=f"+22505010203{n:02}", **wish) for n in range(count)]
+async def many(rig: MoneyRig, count: int, **vote_request: Any) -> list[Any]:
+    return [await rig.counted(number=f"+22505010203{n:02}", **vote_request) for n in range(count)]
 
 
 async def test_the_preview_counts_by_candidate_channel_and_operator(rig: MoneyRig) -> None:

@@ -9,7 +9,7 @@ import stripe
 from structlog.testing import capture_logs
 
 from gateway.http.raw_exchange import RawRequest
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.vault import Vault
 from payments.collection.admit_callbacks import (
     NAMING_ONE_PAYMENT,
@@ -52,7 +52,7 @@ class Door:
     async def is_open(self, reference: UUID | None, code: str | None) -> bool:
         self.asked.append(code)
         if self.away:
-            raise HouseUnavailable("away")
+            raise DatabaseUnavailable("away")
         return code in self.open_codes
 
     async def admits(
@@ -129,7 +129,7 @@ async def test_what_it_names_matters_only_while_a_signature_cannot_be_checked(un
 async def test_while_nobody_can_look_the_caller_is_told_to_come_again() -> None:
     door = Door(away=True)
     await door.admits(body=b'{"order_code": "SPOPEN", "status": "x"}', remotes=["203.0.113.5"] * 60)
-    with pytest.raises(HouseUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await door.admits(body=b'{"order_code": "SPOPEN", "status": "x"}')
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from gateway.runtime.figures import PostgresFigures
 from gateway.runtime.owed import PostgresOwed
-from gateway.storage.engine import HouseUnavailable, make_engine
+from gateway.storage.engine import DatabaseUnavailable, make_engine
 from gateway.storage.rows import line
 from gateway.storage.spool import Spool
 from gateway.storage.vault import Vault
@@ -141,7 +141,7 @@ async def test_what_postgresql_will_never_take_holds_nobody_up(
     poison = faulty._row(callback(b"poison"))
     monkeypatch.undo()
     await spool.append(line(poison))
-    with pytest.raises(HouseUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await PostgresCallbacks(faulty._engine, rig.vault, clock=lambda: datetime(1999, 1, 1, tzinfo=UTC)).store(
             callback()
         )
@@ -160,7 +160,7 @@ async def test_kept_nowhere_is_said(rig: MoneyRig, tmp_path: Path) -> None:
     )
     faulty.fault = AWAY
     for _ in range(2):
-        with pytest.raises(HouseUnavailable):
+        with pytest.raises(DatabaseUnavailable):
             await faulty.store(callback())
     faulty.fault = None
     await faulty.store(callback())

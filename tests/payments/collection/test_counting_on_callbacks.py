@@ -47,7 +47,7 @@ class ClaimingProvider(ScriptedProvider):
 
 
 class CountingRig(MoneyRig):
-    """A house that counts on callbacks of one account, while more than two seconds of questions are due."""
+    """A service that counts on callbacks of one account, while more than two seconds of questions are due."""
 
     policies: Mapping[str, Policy] = {"mtn_momo": POLICY}
 
@@ -64,13 +64,13 @@ class CountingRig(MoneyRig):
         self.later = AskedLater(self.provisional, self.payments, self.show)
         return await asked_all(Verifier(self.payments, self.providers, NoBudget(), later=self.later))
 
-    async def behind(self, **wish: Any) -> PlacedOrder:
+    async def behind(self, **vote_request: Any) -> PlacedOrder:
         """An order that the payer was asked for, while three others wait for a question."""
         for number in range(OTHERS):
             await self.placed(number=f"+22505010203{number:02d}", code="03")
         await self.collect()
         await self.make_due()
-        order = await self.placed(number=PAYER, **wish)
+        order = await self.placed(number=PAYER, **vote_request)
         await self.collect()
         return order
 
@@ -91,9 +91,9 @@ class CountingRig(MoneyRig):
         await self.callbacks.store(call)
         await self.judge()
 
-    async def counted_on(self, **wish: Any) -> PlacedOrder:
+    async def counted_on(self, **vote_request: Any) -> PlacedOrder:
         """An order that counts on its callback, with all others out of the way."""
-        order = await self.behind(**wish)
+        order = await self.behind(**vote_request)
         await self.call_back(order)
         assert await self.marked(order)
         await self.settle_all()

@@ -101,14 +101,14 @@ async def test_a_key_known_before_the_close_gives_its_answer_after_it(rig: Rig) 
     async with rig.engine.begin() as connection:
         await connection.execute(text("update contests set closes_at = now()"))
     await rig.directory.refresh()
-    again = await rig.place(rig.wish(key="k"))
+    again = await rig.place(rig.vote_request(key="k"))
     assert isinstance(again, PlacedOrder)
     assert again.vote_id == first.vote_id
-    assert await rig.place(rig.wish(key="new")) is Refusal.CLOSED
+    assert await rig.place(rig.vote_request(key="new")) is Refusal.CLOSED
 
 
 async def test_the_inserting_statement_judges_the_window_itself(rig: Rig) -> None:
-    stale = rig.wish()
+    stale = rig.vote_request()
     async with rig.engine.begin() as connection:
         await connection.execute(text("update contests set closes_at = now() where slug = 'star'"))
     assert await rig.place(stale) is Refusal.CLOSED
@@ -116,7 +116,7 @@ async def test_the_inserting_statement_judges_the_window_itself(rig: Rig) -> Non
 
 
 async def test_a_withdrawn_candidate_is_not_sold_by_a_stale_snapshot(rig: Rig) -> None:
-    stale = rig.wish(code="03")
+    stale = rig.vote_request(code="03")
     async with rig.engine.begin() as connection:
         await connection.execute(text("update candidates set status = 'withdrawn' where code = '03'"))
     assert await rig.place(stale) is Refusal.CANDIDATE_NOT_STANDING

@@ -172,7 +172,7 @@ CLOSE = datetime(2026, 12, 5, 22, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("placed", "confirmed", "standing", "counted", "expected"),
+    ("placed", "confirmed", "eligible", "counted", "expected"),
     [
         (-60, -1, True, False, Verdict.COUNT),
         (-1, 600, True, False, Verdict.COUNT),
@@ -183,13 +183,13 @@ CLOSE = datetime(2026, 12, 5, 22, 0, tzinfo=UTC)
         (-1, 601, True, True, Verdict.SURPLUS),
     ],
 )
-def test_verdict(placed: int, confirmed: int, standing: bool, counted: bool, expected: Verdict) -> None:
+def test_verdict(placed: int, confirmed: int, eligible: bool, counted: bool, expected: Verdict) -> None:
     facts = Confirmed(
         placed_at=CLOSE + timedelta(seconds=placed),
         confirmed_at=CLOSE + timedelta(seconds=confirmed),
         closes_at=CLOSE,
         late_seconds=600,
-        candidate_standing=standing,
+        candidate_eligible=eligible,
         counted_before=counted,
     )
     assert verdict(facts) is expected

@@ -92,8 +92,8 @@ async def confirmed(rig: MoneyRig, contest: Contest | None = None, *, numbers: S
     """Paid orders that wait to be counted."""
     orders = []
     for number in numbers:
-        wish = rig.wish(number=f"+225050102{number:04}")
-        order = await rig.place(wish if contest is None else replace(wish, contest=contest))
+        vote_request = rig.vote_request(number=f"+225050102{number:04}")
+        order = await rig.place(vote_request if contest is None else replace(vote_request, contest=contest))
         assert isinstance(order, PlacedOrder)
         orders.append(order)
     await rig.collect()

@@ -71,7 +71,7 @@ async def test_each_franc_is_somewhere(desk: Desk, places: MoneyPlaces) -> None:
 
 
 def test_every_place_and_every_step_has_words() -> None:
-    keys = set(read("payments.ledger.story_phrases")["fr"].phrases)
+    keys = set(read("payments.ledger.sentences")["fr"].phrases)
     told_steps = {f"story.{key}" for key in PAYMENT_STEPS} | {f"story.refund_{key}" for key in REFUND_STEPS}
     ends = {f"story.{key}" for key in ENDS.values()}
     assert told_steps | ends | {f"place.{place}" for place in ORDER} <= keys

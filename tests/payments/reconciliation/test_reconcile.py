@@ -46,16 +46,16 @@ class TellingProvider(ScriptedProvider):
 
 
 @dataclass
-class House:
+class VotingService:
     rig: MoneyRig
     provider: TellingProvider
     reconciler: Reconciler
     acts: StaffActs
     database: Any
 
-    async def counted(self, **wish: Any) -> PlacedOrder:
+    async def counted(self, **vote_request: Any) -> PlacedOrder:
         """A vote of 500 francs, paid and counted."""
-        order = await self.rig.placed(**wish)
+        order = await self.rig.placed(**vote_request)
         await self.rig.collect()
         self.provider.query_script = [paid()]
         await self.rig.make_due()
@@ -126,7 +126,7 @@ def ours(order: PlacedOrder, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def house(database: Any) -> AsyncIterator[House]:
+async def service(database: Any) -> AsyncIterator[VotingService]:
     provider = TellingProvider()
     provider.can = replace(provider.can, has_balance=True, pays_from_float=True)
     provider.held = {Wallet.COLLECTION: 0, Wallet.DISBURSEMENT: 0}
@@ -147,211 +147,211 @@ async def house(database: Any) -> AsyncIterator[House]:
     )
     freezers = {Act.RECONCILE: freeze_decision, Act.UNDO_IMPORT: freeze_undo}
     acts = StaffActs(PostgresStaffRequests(engine, freezers, RIGHTS), executors, rig.doorbell)
-    yield House(rig, provider, reconciler, acts, database)
+    yield VotingService(rig, provider, reconciler, acts, database)
     await rig.close()
 
 
-async def test_what_agrees_is_matched_and_fees_are_booked(house: House) -> None:
-    one, two = await house.counted(), await house.counted(number="+2250501020305")
-    done = await house.imported(ours(one, fee=5), {"msisdn": "2250501020305", "our_reference": "", "fee": 7})
+async def test_what_agrees_is_matched_and_fees_are_booked(service: VotingService) -> None:
+    one, two = await service.counted(), await service.counted(number="+2250501020305")
+    done = await service.imported(ours(one, fee=5), {"msisdn": "2250501020305", "our_reference": "", "fee": 7})
     assert (done.lines, done.new, done.matched, done.found) == (2, 2, 2, {})
     assert done.fees == [Money(12, "XOF")]
-    assert await house.account("operator_clearing") == 988
-    assert await house.rig.rows("select matched_by from statement_lines order by id") == [
+    assert await service.account("operator_clearing") == 988
+    assert await service.rig.rows("select matched_by from statement_lines order by id") == [
         ("our_reference",),
         ("amount_number_time",),
     ]
-    assert {row.matched_reference for row in await house.rig.rows("select * from statement_lines")} == {
+    assert {row.matched_reference for row in await service.rig.rows("select * from statement_lines")} == {
         one.payment_reference,
         two.payment_reference,
     }
-    assert await house.rig.broken() == {}
+    assert await service.rig.broken() == {}
 
 
-async def test_a_file_is_imported_once_and_its_lines_in_another_file_count_once(house: House) -> None:
-    order = await house.counted()
+async def test_a_file_is_imported_once_and_its_lines_in_another_file_count_once(service: VotingService) -> None:
+    order = await service.counted()
     row = ours(order, provider_reference="op-1", fee=5)
     data = statement(dict(row))
-    await house.reconciler.import_file("mtn_momo", "a.csv", data, AWA)
+    await service.reconciler.import_file("mtn_momo", "a.csv", data, AWA)
     with pytest.raises(MoneyRefused, match="imported before"):
-        await house.reconciler.import_file("mtn_momo", "b.csv", data, AWA)
-    again = await house.reconciler.import_file("mtn_momo", "c.csv", statement(dict(row), ours(order)), AWA)
+        await service.reconciler.import_file("mtn_momo", "b.csv", data, AWA)
+    again = await service.reconciler.import_file("mtn_momo", "c.csv", statement(dict(row), ours(order)), AWA)
     assert (again.new, again.found) == (1, {DifferenceKind.DOUBLE: 1})
-    assert await house.account("operator_fee") == 5
+    assert await service.account("operator_fee") == 5
 
 
-async def test_refused_before_anything_is_kept(house: House) -> None:
+async def test_refused_before_anything_is_kept(service: VotingService) -> None:
     with pytest.raises(UnknownName, match="there are: mtn_momo"):
-        await house.reconciler.import_file("wave", "a.csv", statement(), AWA)
+        await service.reconciler.import_file("wave", "a.csv", statement(), AWA)
     with pytest.raises(MoneyRefused, match="no line names the columns"):
-        await house.reconciler.import_file("mtn_momo", "a.csv", b"nothing", AWA)
+        await service.reconciler.import_file("mtn_momo", "a.csv", b"nothing", AWA)
     with pytest.raises(ActRefused):
-        await house.reconciler.import_file("mtn_momo", "a.csv", statement(), " ")
-    sita = await hire(house.rig.engine, "sita@house.test", "support")
+        await service.reconciler.import_file("mtn_momo", "a.csv", statement(), " ")
+    sita = await hire(service.rig.engine, "sita@house.test", "support")
     with pytest.raises(ActRefused, match="lacks reconcile"):
-        await house.reconciler.import_file("mtn_momo", "a.csv", statement(), sita)
-    assert await house.rig.one("select count(*) from statement_files") == 0
+        await service.reconciler.import_file("mtn_momo", "a.csv", statement(), sita)
+    assert await service.rig.one("select count(*) from statement_files") == 0
 
 
-async def test_missing_here_with_our_reference_is_asked_about_and_comes_in(house: House) -> None:
-    order = await house.rig.placed()
-    await house.rig.collect()
-    done = await house.imported(ours(order))
+async def test_missing_here_with_our_reference_is_asked_about_and_comes_in(service: VotingService) -> None:
+    order = await service.rig.placed()
+    await service.rig.collect()
+    done = await service.imported(ours(order))
     assert (done.waiting, done.found) == (1, {DifferenceKind.MISSING_HERE: 1})
-    assert await house.account("operator_clearing") == 0
-    assert await house.rig.status(order) == "pending"
-    house.provider.query_script = [paid()]
-    await house.rig.verify()
-    await house.rig.settle_all()
-    assert await house.rig.status(order) == "settled"
-    again = await house.reconciler.compare("mtn_momo")
+    assert await service.account("operator_clearing") == 0
+    assert await service.rig.status(order) == "pending"
+    service.provider.query_script = [paid()]
+    await service.rig.verify()
+    await service.rig.settle_all()
+    assert await service.rig.status(order) == "settled"
+    again = await service.reconciler.compare("mtn_momo")
     assert (again.matched, again.closed) == (1, 1)
-    assert await house.kinds() == []
-    assert await house.rig.broken() == {}
+    assert await service.kinds() == []
+    assert await service.rig.broken() == {}
 
 
-async def test_missing_here_and_nobody_can_name_it(house: House) -> None:
-    await house.imported({"our_reference": str(uuid4()), "msisdn": "2250501999999"})
-    (found,) = await house.reconciler.differences()
+async def test_missing_here_and_nobody_can_name_it(service: VotingService) -> None:
+    await service.imported({"our_reference": str(uuid4()), "msisdn": "2250501999999"})
+    (found,) = await service.reconciler.differences()
     assert (found.kind, found.amount_minor) == (DifferenceKind.MISSING_HERE, 500)
     assert Repair.UNEXPLAINED in found.offered
     assert "0501999999" not in str(found)
     with pytest.raises(ActRefused, match="choose: unexplained"):
-        await house.repaired(found.id, Repair.TO_BANK, person=AWA, reason="it is not")
+        await service.repaired(found.id, Repair.TO_BANK, person=AWA, reason="it is not")
     with pytest.raises(ActRefused):
-        await house.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="x")
-    decided = await house.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
+        await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="x")
+    decided = await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
     assert (decided.status, decided.resolved_by, decided.ledger_tx is None) == ("resolved", f"{AWA}, {YAO}", False)
-    assert (await house.account("operator_clearing"), await house.account("unexplained")) == (500, -500)
+    assert (await service.account("operator_clearing"), await service.account("unexplained")) == (500, -500)
     with pytest.raises(ActRefused, match="decided about"):
-        await house.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="once more")
-    again = await house.reconciler.compare("mtn_momo")
-    assert (again.found, await house.kinds()) == ({}, [])
-    assert await house.rig.one("select count(*) from audit_log where act = 'reconcile.resolved'") == 1
-    assert await house.rig.broken() == {}
+        await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="once more")
+    again = await service.reconciler.compare("mtn_momo")
+    assert (again.found, await service.kinds()) == ({}, [])
+    assert await service.rig.one("select count(*) from audit_log where act = 'reconcile.resolved'") == 1
+    assert await service.rig.broken() == {}
 
 
-async def test_what_the_operator_kept_of_it_is_booked_with_the_decision(house: House) -> None:
-    await house.imported({"our_reference": str(uuid4()), "msisdn": "2250501999999", "fee": 7})
-    (found,) = await house.reconciler.differences()
-    await house.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
-    held = {name: await house.account(name) for name in ("operator_clearing", "unexplained", "operator_fee")}
+async def test_what_the_operator_kept_of_it_is_booked_with_the_decision(service: VotingService) -> None:
+    await service.imported({"our_reference": str(uuid4()), "msisdn": "2250501999999", "fee": 7})
+    (found,) = await service.reconciler.differences()
+    await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
+    held = {name: await service.account(name) for name in ("operator_clearing", "unexplained", "operator_fee")}
     assert held == {"operator_clearing": 493, "unexplained": -500, "operator_fee": 7}
-    assert await house.rig.broken() == {}
+    assert await service.rig.broken() == {}
 
 
-async def test_lines_of_another_account_at_the_operator_are_left_to_it(house: House) -> None:
-    order = await house.counted()
-    cameroon = replace(house.provider.can, currencies=frozenset({"XAF"}))
+async def test_lines_of_another_account_at_the_operator_are_left_to_it(service: VotingService) -> None:
+    order = await service.counted()
+    cameroon = replace(service.provider.can, currencies=frozenset({"XAF"}))
     other = TellingProvider()
     other.can = cameroon
-    accounts = {**house.reconciler._accounts, "mtn_momo@cm": Account("mtn_momo@cm", other, ["CM"])}
-    house.reconciler._accounts = accounts
-    done = await house.imported(ours(order), {"currency": "XAF"}, {"currency": "EUR", "our_reference": "x"})
+    accounts = {**service.reconciler._accounts, "mtn_momo@cm": Account("mtn_momo@cm", other, ["CM"])}
+    service.reconciler._accounts = accounts
+    done = await service.imported(ours(order), {"currency": "XAF"}, {"currency": "EUR", "our_reference": "x"})
     assert (done.lines, done.elsewhere, done.matched, done.found) == (2, 1, 1, {DifferenceKind.MISSING_HERE: 1})
 
 
-async def test_an_amount_that_differs_is_booked_as_kept(house: House) -> None:
-    order = await house.counted()
-    await house.imported(ours(order, amount=450))
-    (found,) = await house.reconciler.differences()
+async def test_an_amount_that_differs_is_booked_as_kept(service: VotingService) -> None:
+    order = await service.counted()
+    await service.imported(ours(order, amount=450))
+    (found,) = await service.reconciler.differences()
     assert (found.kind, found.amount_minor) == (DifferenceKind.AMOUNT, -50)
-    await house.repaired(found.id, Repair.OPERATOR_KEPT, person=AWA, reason="commission of the day")
-    assert (await house.account("operator_clearing"), await house.account("operator_fee")) == (450, 50)
-    assert await house.rig.broken() == {}
+    await service.repaired(found.id, Repair.OPERATOR_KEPT, person=AWA, reason="commission of the day")
+    assert (await service.account("operator_clearing"), await service.account("operator_fee")) == (450, 50)
+    assert await service.rig.broken() == {}
 
 
-async def test_a_line_that_a_later_statement_restates_is_told(house: House) -> None:
-    line = ours(await house.counted(), provider_reference="op-line", fee=5)
-    assert (await house.imported(dict(line))).found == {}
+async def test_a_line_that_a_later_statement_restates_is_told(service: VotingService) -> None:
+    line = ours(await service.counted(), provider_reference="op-line", fee=5)
+    assert (await service.imported(dict(line))).found == {}
     restated = dict(line, amount=450, fee=7)
-    again = await house.imported(dict(restated))
+    again = await service.imported(dict(restated))
     assert (again.new, again.found, again.fees) == (1, {DifferenceKind.AMOUNT: 1}, [])
-    (found,) = await house.reconciler.differences()
+    (found,) = await service.reconciler.differences()
     assert (found.amount_minor, "the operator says 450 XOF" in found.detail) == (-50, True)
     # Said once more, by whichever file, it is no news; nor is the first line.
-    assert (await house.imported(dict(restated), ours(await house.counted(number="+2250501020399")))).found == {}
-    assert (await house.imported(dict(line), ours(await house.counted(number="+2250501020398")))).found == {}
-    await house.repaired(found.id, Repair.OPERATOR_KEPT, person=AWA, reason="they kept it")
-    assert await house.kinds() == []
-    assert await house.rig.broken() == {}
+    assert (await service.imported(dict(restated), ours(await service.counted(number="+2250501020399")))).found == {}
+    assert (await service.imported(dict(line), ours(await service.counted(number="+2250501020398")))).found == {}
+    await service.repaired(found.id, Repair.OPERATOR_KEPT, person=AWA, reason="they kept it")
+    assert await service.kinds() == []
+    assert await service.rig.broken() == {}
 
 
-async def test_a_double_goes_back_by_hand(house: House) -> None:
-    order = await house.counted()
-    done = await house.imported(ours(order), ours(order))
+async def test_a_double_goes_back_by_hand(service: VotingService) -> None:
+    order = await service.counted()
+    done = await service.imported(ours(order), ours(order))
     assert (done.matched, done.found) == (2, {DifferenceKind.DOUBLE: 1})
-    (found,) = await house.reconciler.differences()
+    (found,) = await service.reconciler.differences()
     with pytest.raises(ActRefused, match="operator's reference"):
-        await house.repaired(found.id, Repair.RETURNED, person=AWA, reason="taken twice")
-    await house.repaired(found.id, Repair.RETURNED, person=AWA, reason="taken twice", operator_reference="MP1")
-    assert (await house.account("operator_clearing"), await house.account("unexplained")) == (500, 0)
-    assert await house.rig.one("select note from differences") == "taken twice (operator: MP1)"
-    assert await house.rig.broken() == {}
+        await service.repaired(found.id, Repair.RETURNED, person=AWA, reason="taken twice")
+    await service.repaired(found.id, Repair.RETURNED, person=AWA, reason="taken twice", operator_reference="MP1")
+    assert (await service.account("operator_clearing"), await service.account("unexplained")) == (500, 0)
+    assert await service.rig.one("select note from differences") == "taken twice (operator: MP1)"
+    assert await service.rig.broken() == {}
 
 
-async def test_another_day_is_accepted_without_a_posting(house: House) -> None:
-    order = await house.counted()
-    await house.imported(ours(order, at=datetime.now(UTC) - timedelta(days=3)))
-    (found,) = await house.reconciler.differences()
+async def test_another_day_is_accepted_without_a_posting(service: VotingService) -> None:
+    order = await service.counted()
+    await service.imported(ours(order, at=datetime.now(UTC) - timedelta(days=3)))
+    (found,) = await service.reconciler.differences()
     assert found.kind is DifferenceKind.DATE
-    decided = await house.repaired(found.id, Repair.ACCEPT, person=AWA, reason="their clock")
+    decided = await service.repaired(found.id, Repair.ACCEPT, person=AWA, reason="their clock")
     assert decided.ledger_tx is None
 
 
-async def test_missing_there_a_day_later_until_a_later_statement_has_it(house: House) -> None:
-    order, other = await house.counted(), await house.counted(number="+2250501020305")
+async def test_missing_there_a_day_later_until_a_later_statement_has_it(service: VotingService) -> None:
+    order, other = await service.counted(), await service.counted(number="+2250501020305")
     now = datetime.now(UTC)
-    await house.imported(
+    await service.imported(
         ours(other, at=now - timedelta(hours=1)),
         ours(other, provider_reference="end", at=now + timedelta(hours=1), kind="fee", amount=1),
     )
-    first = await house.reconciler.differences()
+    first = await service.reconciler.differences()
     assert DifferenceKind.MISSING_THERE not in {d.kind for d in first}
-    await house.superuser("""
+    await service.superuser("""
         update payments set confirmed_at = confirmed_at - interval '30 hours';
         update statement_files set first_at = first_at - interval '1 day'""")
-    assert (await house.reconciler.compare("mtn_momo")).found == {DifferenceKind.MISSING_THERE: 1}
-    assert (await house.reconciler.compare("mtn_momo")).found == {}
-    found = next(d for d in await house.reconciler.differences() if d.kind is DifferenceKind.MISSING_THERE)
+    assert (await service.reconciler.compare("mtn_momo")).found == {DifferenceKind.MISSING_THERE: 1}
+    assert (await service.reconciler.compare("mtn_momo")).found == {}
+    found = next(d for d in await service.reconciler.differences() if d.kind is DifferenceKind.MISSING_THERE)
     assert (found.reference, found.amount_minor) == (order.payment_reference, -500)
-    await house.reconciler.import_file("mtn_momo", "late.csv", statement(ours(order)), AWA)
-    assert DifferenceKind.MISSING_THERE not in await house.kinds()
+    await service.reconciler.import_file("mtn_momo", "late.csv", statement(ours(order)), AWA)
+    assert DifferenceKind.MISSING_THERE not in await service.kinds()
 
 
-async def test_balances(house: House) -> None:
-    await house.counted()
-    house.provider.held = {Wallet.COLLECTION: 500, Wallet.DISBURSEMENT: 10_000}
-    collects, pays = await house.reconciler.check_balances()
+async def test_balances(service: VotingService) -> None:
+    await service.counted()
+    service.provider.held = {Wallet.COLLECTION: 500, Wallet.DISBURSEMENT: 10_000}
+    collects, pays = await service.reconciler.check_balances()
     assert (collects.gap_minor, pays.gap_minor) == (0, 10_000)
-    (found,) = await house.reconciler.differences()
+    (found,) = await service.reconciler.differences()
     assert (found.kind, found.wallet) == (DifferenceKind.BALANCE, Wallet.DISBURSEMENT)
-    house.provider.held[Wallet.DISBURSEMENT] = 9_000
-    await house.reconciler.check_balances()
-    (found,) = await house.reconciler.differences()
+    service.provider.held[Wallet.DISBURSEMENT] = 9_000
+    await service.reconciler.check_balances()
+    (found,) = await service.reconciler.differences()
     assert found.amount_minor == 9_000
-    await house.repaired(found.id, Repair.FROM_BANK, person=AWA, reason="what we put in")
-    assert [c.gap_minor for c in await house.reconciler.check_balances()] == [0, 0]
-    assert (await house.account("operator_float"), await house.account("bank")) == (9_000, -9_000)
-    house.provider.held[Wallet.COLLECTION] = 400
-    assert (await house.reconciler.check_balances())[0].gap_minor == -85  # 3 % may be fees of no statement yet
-    house.provider.held[Wallet.COLLECTION] = 500
-    await house.reconciler.check_balances()
-    assert await house.kinds() == []
-    assert await house.rig.one("select count(*) from balance_checks") == 10
-    assert await house.rig.broken() == {}
+    await service.repaired(found.id, Repair.FROM_BANK, person=AWA, reason="what we put in")
+    assert [c.gap_minor for c in await service.reconciler.check_balances()] == [0, 0]
+    assert (await service.account("operator_float"), await service.account("bank")) == (9_000, -9_000)
+    service.provider.held[Wallet.COLLECTION] = 400
+    assert (await service.reconciler.check_balances())[0].gap_minor == -85  # 3 % may be fees of no statement yet
+    service.provider.held[Wallet.COLLECTION] = 500
+    await service.reconciler.check_balances()
+    assert await service.kinds() == []
+    assert await service.rig.one("select count(*) from balance_checks") == 10
+    assert await service.rig.broken() == {}
 
 
-async def test_an_operator_that_says_nothing_is_no_difference(house: House) -> None:
-    house.provider.held = {Wallet.COLLECTION: None, Wallet.DISBURSEMENT: None}
-    assert [c.gap_minor for c in await house.reconciler.check_balances()] == [None, None]
-    assert await house.kinds() == []
+async def test_an_operator_that_says_nothing_is_no_difference(service: VotingService) -> None:
+    service.provider.held = {Wallet.COLLECTION: None, Wallet.DISBURSEMENT: None}
+    assert [c.gap_minor for c in await service.reconciler.check_balances()] == [None, None]
+    assert await service.kinds() == []
 
 
-async def test_once_a_day(house: House) -> None:
-    await house.reconciler.daily()
-    await house.reconciler.daily()
-    assert await house.rig.one("select count(*) from balance_checks") == 2
+async def test_once_a_day(service: VotingService) -> None:
+    await service.reconciler.daily()
+    await service.reconciler.daily()
+    assert await service.rig.one("select count(*) from balance_checks") == 2
 
 
 DAY = "update statement_files set imported_at = imported_at - interval '25 hours';"
@@ -366,40 +366,42 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("name", PLANTED)
-async def test_the_audit_finds_what_statements_contradict(house: House, name: str) -> None:
-    order = await house.counted()
-    await house.imported(ours(order))
-    assert await house.rig.broken() == {}
-    await house.superuser(PLANTED[name])
-    assert {each.split()[0] for each in await house.rig.broken()} == {name}
+async def test_the_audit_finds_what_statements_contradict(service: VotingService, name: str) -> None:
+    order = await service.counted()
+    await service.imported(ours(order))
+    assert await service.rig.broken() == {}
+    await service.superuser(PLANTED[name])
+    assert {each.split()[0] for each in await service.rig.broken()} == {name}
 
 
-async def test_a_decision_explains_it_to_the_audit(house: House) -> None:
-    order = await house.counted()
-    await house.imported(ours(order), ours(order), {"our_reference": str(UUID(int=7)), "msisdn": ""})
-    await house.superuser(DAY)
-    assert {each.split()[0] for each in await house.rig.broken()} == {"R1", "R3"}
-    for found in await house.reconciler.differences():
-        await house.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="looked into")
-    assert await house.rig.broken() == {}
+async def test_a_decision_explains_it_to_the_audit(service: VotingService) -> None:
+    order = await service.counted()
+    await service.imported(ours(order), ours(order), {"our_reference": str(UUID(int=7)), "msisdn": ""})
+    await service.superuser(DAY)
+    assert {each.split()[0] for each in await service.rig.broken()} == {"R1", "R3"}
+    for found in await service.reconciler.differences():
+        await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="looked into")
+    assert await service.rig.broken() == {}
 
 
-async def unnamed(house: House, many: int = 1, *, fee: int = 0, name: str = "day.csv", **more: Any) -> Summary:
+async def unnamed(
+    service: VotingService, many: int = 1, *, fee: int = 0, name: str = "day.csv", **more: Any
+) -> Summary:
     """Lines that nobody can name."""
     rows = [{"our_reference": str(uuid4()), "msisdn": "2250501999999", "fee": fee, **more} for _ in range(many)]
-    return await house.reconciler.import_file("mtn_momo", name, statement(*rows), AWA)
+    return await service.reconciler.import_file("mtn_momo", name, statement(*rows), AWA)
 
 
-async def group_of(house: House) -> str:
-    (line,) = await house.reconciler.groups()
+async def group_of(service: VotingService) -> str:
+    (line,) = await service.reconciler.groups()
     return line.group.key
 
 
-async def test_nobody_books_a_correction_alone(house: House) -> None:
-    await unnamed(house)
-    (found,) = await house.reconciler.differences()
-    asked = await house.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
-    request = await house.acts.requests.read(asked)
+async def test_nobody_books_a_correction_alone(service: VotingService) -> None:
+    await unnamed(service)
+    (found,) = await service.reconciler.differences()
+    asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
+    request = await service.acts.requests.read(asked)
     assert request is not None
     told = {
         name: request.preview[name] for name in ("account", "kind", "repair", "differences", "amount_minor", "books")
@@ -413,19 +415,19 @@ async def test_nobody_books_a_correction_alone(house: House) -> None:
         "books": "operator_clearing +500, unexplained -500",
     }
     with pytest.raises(ActRefused) as refused:
-        await house.acts.decide(asked, AWA, approve=True)
+        await service.acts.decide(asked, AWA, approve=True)
     assert refused.value.why is Why.OWN_REQUEST
     with pytest.raises(ActRefused) as refused:
-        await house.acts.decide(asked, await hire(house.rig.engine, "sita@house.test", "support"), approve=True)
+        await service.acts.decide(asked, await hire(service.rig.engine, "sita@house.test", "support"), approve=True)
     assert refused.value.why is Why.NOT_ALLOWED
-    assert await house.account("operator_clearing") == 0
+    assert await service.account("operator_clearing") == 0
     # Nobody asks about it twice, and it is free again once it was turned down.
     with pytest.raises(ActRefused, match="waits for a second person"):
-        await house.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "once more", AWA)
-    await house.acts.decide(asked, YAO, approve=False)
-    assert (await house.reconciler.differences())[0].request is None
-    await house.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
-    log = [(row.actor, row.act) for row in await house.rig.rows("select actor, act from audit_log order by id")]
+        await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "once more", AWA)
+    await service.acts.decide(asked, YAO, approve=False)
+    assert (await service.reconciler.differences())[0].request is None
+    await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
+    log = [(row.actor, row.act) for row in await service.rig.rows("select actor, act from audit_log order by id")]
     assert log[-4:] == [
         (AWA, "reconcile.asked"),
         (YAO, "reconcile.approved"),
@@ -437,201 +439,203 @@ async def test_nobody_books_a_correction_alone(house: House) -> None:
 @pytest.mark.parametrize(
     "subject", ["0", "9" * 30, "x", "a/b/c/d/e/f", "mtn_momo/double/collection/XOF/2026-11-21/more"]
 )
-async def test_a_decision_is_about_something(house: House, subject: str) -> None:
-    await unnamed(house)
+async def test_a_decision_is_about_something(service: VotingService, subject: str) -> None:
+    await unnamed(service)
     with pytest.raises(ActRefused) as refused:
-        await house.acts.ask(Act.RECONCILE, subject, {"repair": "unexplained"}, "nobody knows it", AWA)
+        await service.acts.ask(Act.RECONCILE, subject, {"repair": "unexplained"}, "nobody knows it", AWA)
     assert refused.value.why is Why.UNKNOWN
     with pytest.raises(ActRefused, match="is no decision"):
-        await house.acts.ask(Act.RECONCILE, "1", {"repair": "nothing"}, "nobody knows it", AWA)
+        await service.acts.ask(Act.RECONCILE, "1", {"repair": "nothing"}, "nobody knows it", AWA)
 
 
 async def test_a_group_is_decided_by_two_in_batches_and_only_as_it_was_asked_about(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    service: VotingService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("payments.reconciliation.difference_acts.BATCH", 2)
-    await unnamed(house, 5, fee=7)
-    (line,) = await house.reconciler.groups()
+    await unnamed(service, 5, fee=7)
+    (line,) = await service.reconciler.groups()
     assert (line.many, line.amount_minor, line.asked) == (5, 2500, 0)
     assert line.group.key == f"mtn_momo/missing_here/collection/XOF/{datetime.now(UTC).date()}/more"
-    assert len(await house.reconciler.differences(group=line.group)) == 5
+    assert len(await service.reconciler.differences(group=line.group)) == 5
     with pytest.raises(ActRefused, match="for each one"):
-        await house.acts.ask(
+        await service.acts.ask(
             Act.RECONCILE, line.group.key, {"repair": "returned", "operator_reference": "x"}, "all", AWA
         )
-    asked = await house.acts.ask(Act.RECONCILE, line.group.key, {"repair": "unexplained"}, "a till of theirs", AWA)
-    await unnamed(house, 1, name="later.csv")
-    (line,) = await house.reconciler.groups()
+    asked = await service.acts.ask(Act.RECONCILE, line.group.key, {"repair": "unexplained"}, "a till of theirs", AWA)
+    await unnamed(service, 1, name="later.csv")
+    (line,) = await service.reconciler.groups()
     assert (line.many, line.asked) == (6, 5)
     with pytest.raises(ActRefused, match="choose: unexplained"):
-        await house.acts.ask(Act.RECONCILE, line.group.key, {"repair": "to_bank"}, "the other one", AWA)
-    outcome = await house.acts.decide(asked, YAO, approve=True)
+        await service.acts.ask(Act.RECONCILE, line.group.key, {"repair": "to_bank"}, "the other one", AWA)
+    outcome = await service.acts.decide(asked, YAO, approve=True)
     assert outcome.status is RequestStatus.APPROVED
-    while await house.acts.requests.approved(1):
-        await house.acts.run_approved()
-    request = await house.acts.requests.read(asked)
+    while await service.acts.requests.approved(1):
+        await service.acts.run_approved()
+    request = await service.acts.requests.read(asked)
     assert request is not None
     assert (request.status, request.outcome) == (RequestStatus.DONE, "5 of 5 differences decided: unexplained")
-    assert (await house.account("unexplained"), await house.account("operator_fee")) == (-2500, 35)
-    assert [d.status for d in await house.reconciler.differences(open_only=False)] == ["resolved"] * 5 + ["open"]
-    assert await house.rig.one("select count(distinct ledger_tx) from differences") == 5
-    assert await house.rig.broken() == {}
+    assert (await service.account("unexplained"), await service.account("operator_fee")) == (-2500, 35)
+    assert [d.status for d in await service.reconciler.differences(open_only=False)] == ["resolved"] * 5 + ["open"]
+    assert await service.rig.one("select count(distinct ledger_tx) from differences") == 5
+    assert await service.rig.broken() == {}
 
 
-async def test_what_is_explained_before_somebody_agrees_is_not_booked(house: House) -> None:
-    order = await house.rig.placed()
-    await house.rig.collect()
-    await house.imported(ours(order))
-    (found,) = await house.reconciler.differences()
-    asked = await house.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
-    house.provider.query_script = [paid()]
-    await house.rig.verify()
-    await house.rig.settle_all()
-    await house.reconciler.compare("mtn_momo")
-    outcome = await house.acts.decide(asked, YAO, approve=True)
+async def test_what_is_explained_before_somebody_agrees_is_not_booked(service: VotingService) -> None:
+    order = await service.rig.placed()
+    await service.rig.collect()
+    await service.imported(ours(order))
+    (found,) = await service.reconciler.differences()
+    asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
+    service.provider.query_script = [paid()]
+    await service.rig.verify()
+    await service.rig.settle_all()
+    await service.reconciler.compare("mtn_momo")
+    outcome = await service.acts.decide(asked, YAO, approve=True)
     assert (outcome.status, outcome.text) == (
         RequestStatus.FAILED,
         "what it was about is explained or has changed since",
     )
-    assert await house.account("unexplained") == 0
+    assert await service.account("unexplained") == 0
 
 
 async def test_killed_at_every_statement_a_decision_is_booked_once(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    service: VotingService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("payments.reconciliation.difference_acts.BATCH", 2)
     for statement in range(1, 60):
-        await unnamed(house, 3, name=f"{statement}.csv")
-        asked = await house.acts.ask(Act.RECONCILE, await group_of(house), {"repair": "unexplained"}, "theirs", AWA)
+        await unnamed(service, 3, name=f"{statement}.csv")
+        asked = await service.acts.ask(Act.RECONCILE, await group_of(service), {"repair": "unexplained"}, "theirs", AWA)
         try:
-            with house.rig.dying_at(statement):
-                await house.acts.decide(asked, YAO, approve=True)
-                await house.acts.run_approved()
+            with service.rig.dying_at(statement):
+                await service.acts.decide(asked, YAO, approve=True)
+                await service.acts.run_approved()
                 died = False
         except Killed:
             died = True
-        request = await house.acts.requests.read(asked)
+        request = await service.acts.requests.read(asked)
         assert request is not None
         if request.status is RequestStatus.WAITING:
-            await house.acts.decide(asked, YAO, approve=True)
-        while await house.acts.requests.approved(1):
-            await house.acts.run_approved()
-        assert await house.account("unexplained") == -1500 * statement, statement
-        assert await house.kinds() == []
+            await service.acts.decide(asked, YAO, approve=True)
+        while await service.acts.requests.approved(1):
+            await service.acts.run_approved()
+        assert await service.account("unexplained") == -1500 * statement, statement
+        assert await service.kinds() == []
         if not died:
             break
     else:
         pytest.fail("it never ran to its end")
-    assert await house.rig.broken() == {}
+    assert await service.rig.broken() == {}
 
 
-async def test_an_import_is_undone_and_may_come_again(house: House) -> None:
-    one, two = await house.counted(), await house.counted(number="+2250501020305")
+async def test_an_import_is_undone_and_may_come_again(service: VotingService) -> None:
+    one, two = await service.counted(), await service.counted(number="+2250501020305")
     rows = (ours(one, fee=5, provider_reference="op-1"), ours(one, provider_reference="op-2"), ours(two, fee=7))
     data = statement(*rows, {"our_reference": "x", "msisdn": ""})
-    await house.reconciler.import_file("mtn_momo", "day.csv", data, AWA)
-    assert (await house.account("operator_fee"), sorted(await house.kinds())) == (12, ["double", "missing_here"])
-    outcome = await house.undone()
+    await service.reconciler.import_file("mtn_momo", "day.csv", data, AWA)
+    assert (await service.account("operator_fee"), sorted(await service.kinds())) == (12, ["double", "missing_here"])
+    outcome = await service.undone()
     assert (outcome.status, outcome.text) == (
         RequestStatus.DONE,
         "day.csv is taken back: 4 lines, 2 open differences",
     )
-    assert (await house.account("operator_fee"), await house.account("operator_clearing")) == (0, 1000)
-    assert await house.kinds() == []
-    assert await house.rig.one("select count(*) from statement_lines where matched_reference is not null") == 0
+    assert (await service.account("operator_fee"), await service.account("operator_clearing")) == (0, 1000)
+    assert await service.kinds() == []
+    assert await service.rig.one("select count(*) from statement_lines where matched_reference is not null") == 0
     # Nothing of it is gone.
-    assert await house.rig.one("select count(*) from statement_lines") == 4
-    assert [d.status for d in await house.reconciler.differences(open_only=False)] == ["undone"] * 2
-    assert await house.rig.one("select count(*) from audit_log where act = 'reconcile.undone'") == 1
-    await house.superuser(DAY)
-    assert await house.rig.broken() == {}
-    again = await house.reconciler.import_file("mtn_momo", "day.csv", data, AWA)
+    assert await service.rig.one("select count(*) from statement_lines") == 4
+    assert [d.status for d in await service.reconciler.differences(open_only=False)] == ["undone"] * 2
+    assert await service.rig.one("select count(*) from audit_log where act = 'reconcile.undone'") == 1
+    await service.superuser(DAY)
+    assert await service.rig.broken() == {}
+    again = await service.reconciler.import_file("mtn_momo", "day.csv", data, AWA)
     assert (again.new, again.matched) == (4, 3)
     assert again.found == {DifferenceKind.DOUBLE: 1, DifferenceKind.MISSING_HERE: 1}
-    assert await house.account("operator_fee") == 12
+    assert await service.account("operator_fee") == 12
     with pytest.raises(MoneyRefused, match="imported before"):
-        await house.reconciler.import_file("mtn_momo", "day.csv", data, AWA)
+        await service.reconciler.import_file("mtn_momo", "day.csv", data, AWA)
 
 
-async def test_a_wrong_file_before_the_right_one(house: House) -> None:
+async def test_a_wrong_file_before_the_right_one(service: VotingService) -> None:
     """Lines of the right file were second ones only beside those of the wrong file."""
-    order = await house.counted()
-    await house.reconciler.import_file("mtn_momo", "wrong.csv", statement(ours(order, provider_reference="w")), AWA)
-    right = await house.imported(ours(order, provider_reference="r", amount=450, fee=5))
+    order = await service.counted()
+    await service.reconciler.import_file("mtn_momo", "wrong.csv", statement(ours(order, provider_reference="w")), AWA)
+    right = await service.imported(ours(order, provider_reference="r", amount=450, fee=5))
     assert right.found == {DifferenceKind.DOUBLE: 1}
-    await house.undone("wrong.csv")
-    assert await house.kinds() == [DifferenceKind.AMOUNT]
-    assert await house.account("operator_fee") == 5
-    assert await house.rig.one("select count(*) from statement_lines where matched_reference is not null") == 1
-    assert await house.rig.broken() == {}
+    await service.undone("wrong.csv")
+    assert await service.kinds() == [DifferenceKind.AMOUNT]
+    assert await service.account("operator_fee") == 5
+    assert await service.rig.one("select count(*) from statement_lines where matched_reference is not null") == 1
+    assert await service.rig.broken() == {}
 
 
-async def test_what_an_undone_file_explained_is_open_again(house: House) -> None:
-    order = await house.counted()
-    await house.superuser("update payments set confirmed_at = confirmed_at - interval '30 hours'")
-    await unnamed(house)
-    await house.superuser("update statement_files set first_at = first_at - interval '2 days'")
-    await house.reconciler.compare("mtn_momo")
-    assert DifferenceKind.MISSING_THERE in await house.kinds()
+async def test_what_an_undone_file_explained_is_open_again(service: VotingService) -> None:
+    order = await service.counted()
+    await service.superuser("update payments set confirmed_at = confirmed_at - interval '30 hours'")
+    await unnamed(service)
+    await service.superuser("update statement_files set first_at = first_at - interval '2 days'")
+    await service.reconciler.compare("mtn_momo")
+    assert DifferenceKind.MISSING_THERE in await service.kinds()
     data = statement(ours(order, at=datetime.now(UTC) - timedelta(hours=30)))
-    await house.reconciler.import_file("mtn_momo", "late.csv", data, AWA)
-    assert DifferenceKind.MISSING_THERE not in await house.kinds()
-    await house.undone("late.csv")
-    assert DifferenceKind.MISSING_THERE in await house.kinds()
+    await service.reconciler.import_file("mtn_momo", "late.csv", data, AWA)
+    assert DifferenceKind.MISSING_THERE not in await service.kinds()
+    await service.undone("late.csv")
+    assert DifferenceKind.MISSING_THERE in await service.kinds()
     # Without any file that speaks for its time nothing is missing on one, and it can be found anew.
-    await house.undone()
-    assert await house.kinds() == []
-    await unnamed(house, name="again.csv")
-    await house.superuser("update statement_files set first_at = first_at - interval '2 days' where undone_at is null")
-    await house.reconciler.compare("mtn_momo")
-    assert DifferenceKind.MISSING_THERE in await house.kinds()
+    await service.undone()
+    assert await service.kinds() == []
+    await unnamed(service, name="again.csv")
+    await service.superuser(
+        "update statement_files set first_at = first_at - interval '2 days' where undone_at is null"
+    )
+    await service.reconciler.compare("mtn_momo")
+    assert DifferenceKind.MISSING_THERE in await service.kinds()
 
 
-async def test_what_was_decided_on_stays_imported(house: House) -> None:
-    order = await house.counted()
+async def test_what_was_decided_on_stays_imported(service: VotingService) -> None:
+    order = await service.counted()
     line = ours(order, provider_reference="op-1")
-    await house.imported(dict(line), {"our_reference": "x", "msisdn": ""})
-    (found,) = await house.reconciler.differences()
-    asked = await house.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
+    await service.imported(dict(line), {"our_reference": "x", "msisdn": ""})
+    (found,) = await service.reconciler.differences()
+    asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
     with pytest.raises(ActRefused, match="wait for a decision"):
-        await house.undone()
-    await house.acts.decide(asked, YAO, approve=False)
-    await house.reconciler.import_file("mtn_momo", "later.csv", statement(dict(line), ours(order)), AWA)
+        await service.undone()
+    await service.acts.decide(asked, YAO, approve=False)
+    await service.reconciler.import_file("mtn_momo", "later.csv", statement(dict(line), ours(order)), AWA)
     with pytest.raises(ActRefused, match=r"take these back first: later\.csv"):
-        await house.undone()
-    assert (await house.undone("later.csv")).status is RequestStatus.DONE
-    await house.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
+        await service.undone()
+    assert (await service.undone("later.csv")).status is RequestStatus.DONE
+    await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
     with pytest.raises(ActRefused, match="somebody decided about 1"):
-        await house.undone()
+        await service.undone()
     for subject in ("x", str(uuid4())):
         with pytest.raises(ActRefused) as refused:
-            await house.acts.ask(Act.UNDO_IMPORT, subject, {}, "no such import", AWA)
+            await service.acts.ask(Act.UNDO_IMPORT, subject, {}, "no such import", AWA)
         assert refused.value.why is Why.UNKNOWN
 
 
-async def test_killed_at_every_statement_an_import_is_undone_once(house: House) -> None:
-    order = await house.counted()
+async def test_killed_at_every_statement_an_import_is_undone_once(service: VotingService) -> None:
+    order = await service.counted()
     for statement_number in range(1, 80):
         name = f"{statement_number}.csv"
         data = statement(ours(order, fee=5, provider_reference="op-1"), {"our_reference": "x", "msisdn": ""})
-        await house.reconciler.import_file("mtn_momo", name, data, AWA)
-        assert await house.account("operator_fee") == 5
-        file = next(file for file in await house.reconciler.files() if not file.undone_at)
-        asked = await house.acts.ask(Act.UNDO_IMPORT, str(file.id), {}, "of another account", AWA)
+        await service.reconciler.import_file("mtn_momo", name, data, AWA)
+        assert await service.account("operator_fee") == 5
+        file = next(file for file in await service.reconciler.files() if not file.undone_at)
+        asked = await service.acts.ask(Act.UNDO_IMPORT, str(file.id), {}, "of another account", AWA)
         try:
-            with house.rig.dying_at(statement_number):
-                await house.acts.decide(asked, YAO, approve=True)
+            with service.rig.dying_at(statement_number):
+                await service.acts.decide(asked, YAO, approve=True)
                 died = False
         except Killed:
             died = True
-        request = await house.acts.requests.read(asked)
+        request = await service.acts.requests.read(asked)
         assert request is not None
         if request.status is RequestStatus.WAITING:
-            await house.acts.decide(asked, YAO, approve=True)
-        await house.acts.run_approved()
-        assert (await house.account("operator_fee"), await house.kinds()) == (0, []), statement_number
+            await service.acts.decide(asked, YAO, approve=True)
+        await service.acts.run_approved()
+        assert (await service.account("operator_fee"), await service.kinds()) == (0, []), statement_number
         if not died:
             break
     else:
         pytest.fail("it never ran to its end")
-    assert await house.rig.broken() == {}
+    assert await service.rig.broken() == {}

@@ -8,26 +8,28 @@ import pytest
 from gateway.orders.rules import PlacedOrder
 from gateway.values.money import Money
 from payments.disbursement.disputes.port import SeenReversal
-from payments.disbursement.disputes.rules import Standing
+from payments.disbursement.disputes.rules import DisputeStatus
 from payments.disbursement.disputes.store import record_reversals
 from payments.provider import Reversed
 from payments.reconciliation.comparison import DifferenceKind, Repair
-from tests.payments.reconciliation.test_reconcile import House, ours
-from tests.payments.reconciliation.test_reconcile import house as house
+from tests.payments.reconciliation.test_reconcile import VotingService, ours
+from tests.payments.reconciliation.test_reconcile import service as service
 
 NUMBER = "du_1"
 
 
-async def heard(house: House, order: PlacedOrder, standing: Standing, fee: int | None = None) -> None:
+async def heard(
+    service: VotingService, order: PlacedOrder, dispute_status: DisputeStatus, fee: int | None = None
+) -> None:
     told = Reversed(
         "fraudulent",
         Money(500, "XOF"),
         NUMBER,
         "{}",
-        standing,
+        dispute_status,
         fee=None if fee is None else Money(fee, "XOF"),
     )
-    await record_reversals(house.rig.engine, [SeenReversal("mtn_momo", told, order.payment_reference)])
+    await record_reversals(service.rig.engine, [SeenReversal("mtn_momo", told, order.payment_reference)])
 
 
 def taken_back(order: PlacedOrder, **more: Any) -> dict[str, Any]:
@@ -42,77 +44,79 @@ def taken_back(order: PlacedOrder, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def order(house: House) -> PlacedOrder:
-    return await house.counted()
+async def order(service: VotingService) -> PlacedOrder:
+    return await service.counted()
 
 
-async def test_a_lost_dispute_is_explained(house: House, order: PlacedOrder) -> None:
-    await heard(house, order, Standing.LOST)
-    done = await house.imported(ours(order), taken_back(order))
+async def test_a_lost_dispute_is_explained(service: VotingService, order: PlacedOrder) -> None:
+    await heard(service, order, DisputeStatus.LOST)
+    done = await service.imported(ours(order), taken_back(order))
     assert (done.matched, done.waiting, done.found) == (2, 0, {})
-    assert await house.account("operator_clearing") == 0
+    assert await service.account("operator_clearing") == 0
 
 
-async def test_what_it_cost_is_booked_once(house: House, order: PlacedOrder) -> None:
-    await heard(house, order, Standing.LOST, fee=100)
-    done = await house.imported(ours(order), taken_back(order, fee=150))
+async def test_what_it_cost_is_booked_once(service: VotingService, order: PlacedOrder) -> None:
+    await heard(service, order, DisputeStatus.LOST, fee=100)
+    done = await service.imported(ours(order), taken_back(order, fee=150))
     assert done.fees == [Money(50, "XOF")]
-    assert await house.account("operator_fee") == 150
+    assert await service.account("operator_fee") == 150
 
 
-async def test_while_it_is_open_the_operator_has_less_than_the_book(house: House, order: PlacedOrder) -> None:
-    await heard(house, order, Standing.OPEN)
-    done = await house.imported(ours(order), taken_back(order))
+async def test_while_it_is_open_the_operator_has_less_than_the_book(service: VotingService, order: PlacedOrder) -> None:
+    await heard(service, order, DisputeStatus.OPEN)
+    done = await service.imported(ours(order), taken_back(order))
     assert (done.matched, done.waiting, done.found) == (1, 1, {DifferenceKind.MISSING_HERE: 1})
-    (found,) = await house.reconciler.differences()
+    (found,) = await service.reconciler.differences()
     assert (found.amount_minor, Repair.UNEXPLAINED in found.offered) == (-500, False)
-    await heard(house, order, Standing.LOST)
-    done = await house.reconciler.compare("mtn_momo")
-    assert (done.matched, done.closed, await house.kinds()) == (1, 1, [])
+    await heard(service, order, DisputeStatus.LOST)
+    done = await service.reconciler.compare("mtn_momo")
+    assert (done.matched, done.closed, await service.kinds()) == (1, 1, [])
 
 
-async def test_a_line_that_we_do_not_have_makes_us_ask_the_operator(house: House, order: PlacedOrder) -> None:
+async def test_a_line_that_we_do_not_have_makes_us_ask_the_operator(service: VotingService, order: PlacedOrder) -> None:
     past = {**taken_back(order), "kind": "refund", "provider_reference": "re_1", "our_reference": "", "external_id": ""}
-    await house.imported(ours(order), taken_back(order), past)
-    named = await house.rig.rows("select provider, number from reversal_questions where next_try_at <= now()")
+    await service.imported(ours(order), taken_back(order), past)
+    named = await service.rig.rows("select provider, number from reversal_questions where next_try_at <= now()")
     assert {tuple(row) for row in named} == {("mtn_momo", NUMBER), ("mtn_momo", "re_1")}
-    await house.superuser("update reversal_questions set next_try_at = null, asked_at = now()")
-    await house.reconciler.compare("mtn_momo")
-    assert await house.rig.rows("select 1 from reversal_questions where next_try_at <= now()") == []
+    await service.superuser("update reversal_questions set next_try_at = null, asked_at = now()")
+    await service.reconciler.compare("mtn_momo")
+    assert await service.rig.rows("select 1 from reversal_questions where next_try_at <= now()") == []
     # What was read before its line, and is open here, too.
-    await heard(house, order, Standing.OPEN)
-    await house.superuser("update reversal_questions set asked_at = now() - interval '1 hour'")
-    await house.reconciler.compare("mtn_momo")
-    assert len(await house.rig.rows("select 1 from reversal_questions where next_try_at <= now()")) == 2
+    await heard(service, order, DisputeStatus.OPEN)
+    await service.superuser("update reversal_questions set asked_at = now() - interval '1 hour'")
+    await service.reconciler.compare("mtn_momo")
+    assert len(await service.rig.rows("select 1 from reversal_questions where next_try_at <= now()")) == 2
 
 
-async def test_one_that_a_statement_of_its_time_lacks_is_missing_there(house: House, order: PlacedOrder) -> None:
-    await heard(house, order, Standing.LOST)
+async def test_one_that_a_statement_of_its_time_lacks_is_missing_there(
+    service: VotingService, order: PlacedOrder
+) -> None:
+    await heard(service, order, DisputeStatus.LOST)
     then = "now() - interval '30 hours'"
-    await house.superuser(f"update disputes set opened_at = {then}, closed_at = {then}")
+    await service.superuser(f"update disputes set opened_at = {then}, closed_at = {then}")
     ago = [datetime.now(UTC) - timedelta(hours=hours) for hours in (40, 0)]
-    done = await house.imported({"our_reference": "", "at": ago[0]}, ours(order, at=ago[1]))
+    done = await service.imported({"our_reference": "", "at": ago[0]}, ours(order, at=ago[1]))
     assert done.found == {DifferenceKind.MISSING_HERE: 1, DifferenceKind.MISSING_THERE: 1}
-    found = (await house.reconciler.differences())[-1]
+    found = (await service.reconciler.differences())[-1]
     assert (found.kind, found.amount_minor, found.reference) == ("missing_there", 500, order.payment_reference)
     late = taken_back(order, at=datetime.now(UTC) - timedelta(hours=29))
-    assert (await house.imported(late)).closed == 1
-    assert await house.kinds() == [DifferenceKind.MISSING_HERE]
+    assert (await service.imported(late)).closed == 1
+    assert await service.kinds() == [DifferenceKind.MISSING_HERE]
 
 
-async def test_one_that_nobody_told_us_of_waits_for_a_person(house: House, order: PlacedOrder) -> None:
-    done = await house.imported(ours(order), taken_back(order))
+async def test_one_that_nobody_told_us_of_waits_for_a_person(service: VotingService, order: PlacedOrder) -> None:
+    done = await service.imported(ours(order), taken_back(order))
     assert done.found == {DifferenceKind.MISSING_HERE: 1}
-    (found,) = await house.reconciler.differences()
+    (found,) = await service.reconciler.differences()
     assert found.amount_minor == -500
     # Votes of a payment that is on the statement are not doubted by it.
-    assert await house.rig.status(order) == "settled"
+    assert await service.rig.status(order) == "settled"
 
 
-async def test_one_under_another_number_is_another_one(house: House, order: PlacedOrder) -> None:
-    await heard(house, order, Standing.LOST)
-    await house.imported(ours(order), taken_back(order))
-    done = await house.imported(taken_back(order, provider_reference=f"{NUMBER}-again", our_reference=NUMBER))
+async def test_one_under_another_number_is_another_one(service: VotingService, order: PlacedOrder) -> None:
+    await heard(service, order, DisputeStatus.LOST)
+    await service.imported(ours(order), taken_back(order))
+    done = await service.imported(taken_back(order, provider_reference=f"{NUMBER}-again", our_reference=NUMBER))
     assert done.found == {DifferenceKind.MISSING_HERE: 1}
-    (found,) = await house.reconciler.differences()
+    (found,) = await service.reconciler.differences()
     assert found.amount_minor == -500

@@ -48,8 +48,8 @@ async def asked_before(rig: Rig) -> None:
         await connection.execute(text("update payments set asked_at = asked_at - interval '1 minute'"))
 
 
-async def ordered(rig: Rig, **wish: Any) -> PlacedOrder:
-    order = await rig.placed(**wish)
+async def ordered(rig: Rig, **vote_request: Any) -> PlacedOrder:
+    order = await rig.placed(**vote_request)
     await rig.collect()
     return order
 
@@ -185,9 +185,9 @@ async def test_a_failure_that_turns_out_to_be_paid_is_repaired(rig: Rig, monkeyp
 
 
 async def test_whoever_ordered_for_another_number_is_answered_too(rig: Rig) -> None:
-    wish = rig.wish(number=VOTER.e164)
+    vote_request = rig.vote_request(number=VOTER.e164)
     other = Msisdn("+2250501020399", "CI")
-    placed = await rig.place(replace(wish, payer=other))
+    placed = await rig.place(replace(vote_request, payer=other))
     assert isinstance(placed, PlacedOrder)
     await rig.collect()
     for number in (VOTER, other):
@@ -198,8 +198,8 @@ CHAT = 4_503_599_627_370_495
 
 
 async def test_a_chat_asks_about_its_own_orders_whatever_number_pays(rig: Rig) -> None:
-    wish = rig.wish(channel=Channel.TELEGRAM, typed=True)
-    placed = await rig.place(replace(wish, chat_id=CHAT))
+    vote_request = rig.vote_request(channel=Channel.TELEGRAM, typed=True)
+    placed = await rig.place(replace(vote_request, chat_id=CHAT))
     assert isinstance(placed, PlacedOrder)
     await rig.collect()
     assert (await rescuer(rig).rescue(OfChat(CHAT), "fr")).outcome is Outcome.WAITING
@@ -232,7 +232,7 @@ async def test_a_stranger_with_an_order_does_not_turn_the_owners_ticket_to_it(ri
     mine = await expired(rig)
     rig.provider.query_script = [Unavailable("503")]
     own = await rescued(rig)
-    typed = await rig.place(rig.wish(channel=Channel.WEB, typed=True))
+    typed = await rig.place(rig.vote_request(channel=Channel.WEB, typed=True))
     assert isinstance(typed, PlacedOrder)
     assert await rescuer(rig).open_ticket(OfOrder(typed.vote_id), "fr") == own.ticket
     (ticket,) = await rig.rows("select * from support_tickets")

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.place_order import place_order
 from gateway.orders.routing import Rail, Rails
-from gateway.orders.rules import PlacedOrder, Refusal, Wish
+from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.orders.wallet import PaymentMethod
 from gateway.runtime.owed import PostgresOwed
 from gateway.storage.work import Work
@@ -31,7 +31,7 @@ from payments.collection.collect import Collector
 from payments.disbursement.disputes.ask import ask_reversals, sweep_reversals
 from payments.disbursement.disputes.port import FoundReversal, ListedReversal, SeenReversal
 from payments.disbursement.disputes.reversals import PostgresReversals
-from payments.disbursement.disputes.rules import Standing
+from payments.disbursement.disputes.rules import DisputeStatus
 from payments.disbursement.disputes.store import act_on_lost
 from payments.ledger.money_places import MoneyPlaces
 from payments.ledger.money_story import tell
@@ -91,7 +91,7 @@ class CardCompany(PayingProvider):
 
 
 class CardDesk(Desk):
-    """A house that is paid by card."""
+    """A service that is paid by card."""
 
     def __init__(self, app_url: str) -> None:
         super().__init__(app_url)
@@ -103,14 +103,14 @@ class CardDesk(Desk):
         self._numbers = count(1)
         self._events = count(1)
 
-    async def place(self, wish: Wish) -> PlacedOrder | Refusal:
-        voter = AWA if wish.payer == AWA else None
-        card = replace(wish, method=PaymentMethod.CARD, payer=None, voter=voter)
+    async def place(self, vote_request: VoteRequest) -> PlacedOrder | Refusal:
+        voter = AWA if vote_request.payer == AWA else None
+        card = replace(vote_request, method=PaymentMethod.CARD, payer=None, voter=voter)
         at = await self.now()
         return await place_order(card, orders=self.orders, doorbell=self.doorbell, rails=CARDS, clock=lambda: at)
 
-    async def confirmed(self, **wish: Any) -> PlacedOrder:
-        order = await self.placed(**{"number": "+2250505999998", **wish})
+    async def confirmed(self, **vote_request: Any) -> PlacedOrder:
+        order = await self.placed(**{"number": "+2250505999998", **vote_request})
         await self.collect()
         self.provider.query_script = [Succeeded(order.amount, f"pi_{next(self._numbers)}", "{}")]
         await self.make_due()
@@ -485,8 +485,8 @@ async def test_what_was_read_before_overtakes_nothing(desk: CardDesk) -> None:
     now = await desk.now()
     # Nothing can follow of a loss while the payment waits for its question.
     await waiting(desk, True)
-    for standing, seconds in ((Standing.LOST, 60), (Standing.WON, 30), (Standing.LOST, 31)):
-        told = Reversed("x", Money(500, "XOF"), "du_1", "{}", standing, at=now - timedelta(seconds=seconds))
+    for dispute_status, seconds in ((DisputeStatus.LOST, 60), (DisputeStatus.WON, 30), (DisputeStatus.LOST, 31)):
+        told = Reversed("x", Money(500, "XOF"), "du_1", "{}", dispute_status, at=now - timedelta(seconds=seconds))
         await desk.reversals.record([SeenReversal("stripe", told, order.payment_reference)])
     assert await desk.effect() == ("won", None, 0)
     again = replace(told, at=now - timedelta(seconds=30))  # of the same instant: the last word

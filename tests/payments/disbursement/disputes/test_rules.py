@@ -6,11 +6,11 @@ import pytest
 
 from gateway.values.money import Money
 from payments.collection.lifecycle import TABLE, Actor, Seen, State, advance
-from payments.disbursement.disputes.rules import Effect, Heard, Standing, effect_of, heard, stoppable
+from payments.disbursement.disputes.rules import DisputeStatus, Effect, Heard, effect_of, heard, stoppable
 from payments.disbursement.refunds.rules import RefundSeen, RefundState, advance_refund
 
 PAID = Money(500, "XOF")
-OPEN, WON, LOST = Standing.OPEN, Standing.WON, Standing.LOST
+OPEN, WON, LOST = DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST
 STEP, NOTHING = Heard.STEP, Heard.NOTHING
 
 
@@ -32,7 +32,7 @@ STEP, NOTHING = Heard.STEP, Heard.NOTHING
         (LOST, WON, True, Heard.CONTRADICTION),
     ],
 )
-def test_word_of_a_dispute(known: Standing | None, told: Standing, acted: bool, made_of_it: Heard) -> None:
+def test_word_of_a_dispute(known: DisputeStatus | None, told: DisputeStatus, acted: bool, made_of_it: Heard) -> None:
     assert heard(known, told, acted=acted) is made_of_it
     assert heard(known, told, acted=acted, overtaken=True) is NOTHING
 

@@ -322,11 +322,11 @@ async def test_two_workers_at_once_send_each_refund_once(rig: MoneyRig, database
     other = await opened(database.app_url)
     try:
         other.providers = rig.providers
-        await asyncio.gather(*(house.refund() for house in (rig, other) * 3))
+        await asyncio.gather(*(service.refund() for service in (rig, other) * 3))
         assert len(rig.provider.disbursed) == len({asked.reference for asked in rig.provider.disbursed}) == 12
         rig.provider.outgoing_script = [paid(500)]
         await _age(rig, "next_try_at = now()")
-        await asyncio.gather(*(house.refund() for house in (rig, other) * 3))
+        await asyncio.gather(*(service.refund() for service in (rig, other) * 3))
     finally:
         await other.close()
     assert {await rig.status(order) for order in orders} == {"refunded"}

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.values.money import Money
-from payments.disbursement.disputes.rules import Standing
+from payments.disbursement.disputes.rules import DisputeStatus
 from payments.provider import Failed, Hint, PayerReason, Succeeded
 from payments.providers.stripe.events import Origin, origin
 from payments.providers.stripe.lookups import found_reversal
@@ -164,19 +164,21 @@ def test_an_event_about_a_dispute_proves_nothing_and_makes_us_ask(kind: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "standing"),
+    ("status", "code", "dispute_status"),
     [
-        ("needs_response", "disputed", Standing.OPEN),
-        ("under_review", "disputed", Standing.OPEN),
-        ("won", "dispute_won", Standing.WON),
-        ("lost", "dispute_lost", Standing.LOST),
+        ("needs_response", "disputed", DisputeStatus.OPEN),
+        ("under_review", "disputed", DisputeStatus.OPEN),
+        ("won", "dispute_won", DisputeStatus.WON),
+        ("lost", "dispute_lost", DisputeStatus.LOST),
     ],
 )
-def test_a_dispute_that_is_asked_about_says_how_it_stands(status: str, code: str, standing: Standing) -> None:
+def test_a_dispute_that_is_asked_about_says_how_it_stands(
+    status: str, code: str, dispute_status: DisputeStatus
+) -> None:
     found = found_reversal({**DISPUTE, "status": status})
     assert found.number == "pi_3TEST"
     assert found.told is not None
-    assert (found.told.code, found.told.standing, found.told.fee) == (code, standing, None)
+    assert (found.told.code, found.told.dispute_status, found.told.fee) == (code, dispute_status, None)
     assert (found.told.amount, found.told.provider_reference) == (Money(500, "XOF"), "du_1TEST")
 
 

@@ -1,6 +1,6 @@
-"""The part of the house that a dialogue asks, and a session store, in memory.
+"""The part of the service that a dialogue asks, and a session store, in memory.
 
-Orders are judged by the real rules, so a wish that is placed is one that the house would sell.
+Orders are judged by the real rules, so a vote request that is placed is one that the service would sell.
 """
 
 from dataclasses import replace
@@ -17,12 +17,12 @@ from channels.ussd import routes
 from channels.ussd.aggregator import UssdAggregator
 from channels.ussd.aggregators.africastalking import REGISTRATION
 from channels.ussd.menu import MenuView
-from channels.voting_service import HOUSE, House
+from channels.voting_service import VOTING_SERVICE, VotingService
 from gateway.contests.contest import Contest
-from gateway.orders.rules import PlacedOrder, Refusal, Wish, check_wish
-from gateway.storage.engine import HouseUnavailable
+from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest, check_vote_request
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import Msisdn
-from leaderboard.ranking import Score, Standing, standing
+from leaderboard.ranking import Ranking, Score, ranking_from
 from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import ReceiptView, VoteLine
 from payments.rescue.rules import Claim, OfNumber, Outcome, Rescue
@@ -36,25 +36,25 @@ NEW = "+2250901020304"
 
 
 @cache
-def demo_standing() -> Standing:
+def demo_ranking() -> Ranking:
     """Candidate 12 leads with 12,000 votes, candidate 01 has 1,000."""
     scores = [Score(c.code, c.name, number * 1000) for number, c in enumerate(demo_contest().candidates, start=1)]
-    return standing("star", 12, scores)
+    return ranking_from("star", 12, scores)
 
 
 def view(number: str = MTN, network: str | None = None, contest: Contest | None = None) -> MenuView:
     """What the menu sees at noon when this number dials."""
-    return MenuView(contest or demo_contest(), demo_standing(), Msisdn(number, "CI"), network, NOON, RAILS)
+    return MenuView(contest or demo_contest(), demo_ranking(), Msisdn(number, "CI"), network, NOON, RAILS)
 
 
-class TalkingHouse:
-    """Remembers every wish that it sold. `away`: PostgreSQL does not answer. `lines`: votes of whoever asks."""
+class TalkingService:
+    """Remembers every vote request that it sold. `away`: PostgreSQL does not answer. `lines`: votes of whoever asks."""
 
     rails = RAILS
 
     def __init__(self, *contests: Contest) -> None:
         self.shown = contests or (demo_contest(),)
-        self.wishes: list[Wish] = []
+        self.vote_requests: list[VoteRequest] = []
         self.asked = 0
         self.placed: dict[str, PlacedOrder] = {}
         self.instant = NOON
@@ -75,10 +75,10 @@ class TalkingHouse:
     def contests_by_service_code(self, code: str) -> tuple[Contest, ...]:
         return tuple(c for c in self.shown if c.service_code == code)
 
-    def standing(self, slug: str) -> Standing:
+    def ranking(self, slug: str) -> Ranking:
         if self.broken:
             raise RuntimeError("no ranking")
-        return replace(demo_standing(), contest=slug)
+        return replace(demo_ranking(), contest=slug)
 
     def now(self) -> datetime:
         return self.instant
@@ -86,38 +86,38 @@ class TalkingHouse:
     def pass_time(self, seconds: float) -> None:
         self.instant += timedelta(seconds=seconds)
 
-    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
+    async def place_order(self, vote_request: VoteRequest) -> PlacedOrder | Refusal:
         self.asked += 1
         if self.away:
-            raise HouseUnavailable("OperationalError")
-        if known := self.placed.get(wish.key):
+            raise DatabaseUnavailable("OperationalError")
+        if known := self.placed.get(vote_request.key):
             return replace(known, repeated=True)
-        sale = check_wish(wish, now=self.instant, rails=self.rails)
-        if isinstance(sale, Refusal):
-            return sale
-        self.wishes.append(wish)
-        self.placed[wish.key] = PlacedOrder(uuid4(), uuid4(), sale.amount)
-        return self.placed[wish.key]
+        priced_order = check_vote_request(vote_request, now=self.instant, rails=self.rails)
+        if isinstance(priced_order, Refusal):
+            return priced_order
+        self.vote_requests.append(vote_request)
+        self.placed[vote_request.key] = PlacedOrder(uuid4(), uuid4(), priced_order.amount)
+        return self.placed[vote_request.key]
 
     async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
         if self.away:
-            raise HouseUnavailable("OperationalError")
+            raise DatabaseUnavailable("OperationalError")
         return self.lines[:limit]
 
     async def receipt(self, code: str) -> ReceiptView | None:
         if self.away:
-            raise HouseUnavailable("OperationalError")
+            raise DatabaseUnavailable("OperationalError")
         return self.receipts.get(code)
 
     async def rescue(self, claim: Claim, language: str) -> Rescue:
         if self.away:
-            raise HouseUnavailable("OperationalError")
+            raise DatabaseUnavailable("OperationalError")
         self.claims.append(claim)
         return self.found
 
     async def open_ticket(self, claim: Claim, language: str) -> str | None:
         if self.away:
-            raise HouseUnavailable("OperationalError")
+            raise DatabaseUnavailable("OperationalError")
         assert isinstance(claim, OfNumber)
         self.tickets.append(claim.number.e164)
         return "15"
@@ -136,7 +136,7 @@ class TalkingHouse:
 
     def orders(self) -> list[tuple[str, int, str]]:
         """Candidate, votes and paying number of what was sold."""
-        return [(w.candidate_code, w.quantity, w.payer.e164 if w.payer else "") for w in self.wishes]
+        return [(w.candidate_code, w.quantity, w.payer.e164 if w.payer else "") for w in self.vote_requests]
 
 
 class MemorySessions:
@@ -171,15 +171,15 @@ def line(code: str = "07", status: PublicStatus = PublicStatus.PENDING, receipt:
 
 
 def application(
-    house: TalkingHouse,
+    service: TalkingService,
     sessions: MemorySessions,
     *,
     aggregator: UssdAggregator = REGISTRATION.aggregator,
     secret: str | None = None,
 ) -> web.Application:
-    """One aggregator's addresses over this house."""
+    """One aggregator's addresses over this service."""
     app = web.Application(client_max_size=64 * 1024)
-    app[HOUSE] = cast(House, house)
+    app[VOTING_SERVICE] = cast(VotingService, service)
     app[SESSIONS] = sessions
     routes.setup(app, {aggregator.code: aggregator}, {aggregator.code: secret})
     return app

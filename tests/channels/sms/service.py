@@ -1,4 +1,4 @@
-"""The part of the house that texts ask, in memory. Orders are judged by the real rules."""
+"""The part of the service that texts ask, in memory. Orders are judged by the real rules."""
 
 from datetime import UTC, datetime
 from typing import cast
@@ -8,14 +8,14 @@ from channels import gsm
 from channels.messages.incoming import IncomingText, Talk
 from channels.sms.inbound import Reply, answer
 from channels.sms.texts import render
-from channels.voting_service import House
+from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
 from gateway.orders.receipt import make_receipt
-from gateway.orders.rules import PlacedOrder, Refusal, Wish, check_wish
+from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest, check_vote_request
 from gateway.orders.wallet import PaymentMethod
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import Msisdn
-from leaderboard.ranking import Score, Standing, standing
+from leaderboard.ranking import Ranking, Score, ranking_from
 from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView, ReceiptView, VoteLine
 from payments.rescue.rules import Claim, Outcome, Rescue
@@ -27,7 +27,7 @@ MTN = "+2250501020304"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
-class TextedHouse:
+class TextedService:
     """Sells, remembers, and tells what it remembers."""
 
     rails = RAILS
@@ -37,7 +37,7 @@ class TextedHouse:
         self.instant = NOON
         self.away = False
         self.refusal: Refusal | None = None
-        self.wishes: list[Wish] = []
+        self.vote_requests: list[VoteRequest] = []
         self.placed: dict[str, PlacedOrder] = {}
         self.status = PublicStatus.PENDING
         self.lines: tuple[VoteLine, ...] = ()
@@ -54,27 +54,27 @@ class TextedHouse:
     def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:
         return tuple(c for c in self.shown if c.short_code == short_code)
 
-    def standing(self, slug: str) -> Standing:
+    def ranking(self, slug: str) -> Ranking:
         contest = next(c for c in self.shown if c.slug == slug)
-        return standing(slug, 1, [Score(c.code, c.name, self.scores[c.code]) for c in contest.candidates])
+        return ranking_from(slug, 1, [Score(c.code, c.name, self.scores[c.code]) for c in contest.candidates])
 
     def now(self) -> datetime:
         return self.instant
 
     def _answer(self) -> None:
         if self.away:
-            raise HouseUnavailable
+            raise DatabaseUnavailable
 
-    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
+    async def place_order(self, vote_request: VoteRequest) -> PlacedOrder | Refusal:
         self._answer()
-        if known := self.placed.get(wish.key):
+        if known := self.placed.get(vote_request.key):
             return PlacedOrder(known.vote_id, known.payment_reference, known.amount, repeated=True)
-        sale = self.refusal or check_wish(wish, now=self.instant, rails=RAILS)
-        if isinstance(sale, Refusal):
-            return sale
-        self.wishes.append(wish)
-        order = PlacedOrder(uuid4(), uuid4(), sale.amount)
-        self.placed[wish.key] = order
+        priced_order = self.refusal or check_vote_request(vote_request, now=self.instant, rails=RAILS)
+        if isinstance(priced_order, Refusal):
+            return priced_order
+        self.vote_requests.append(vote_request)
+        order = PlacedOrder(uuid4(), uuid4(), priced_order.amount)
+        self.placed[vote_request.key] = order
         return order
 
     async def order(self, vote_id: UUID) -> OrderView | None:
@@ -82,18 +82,18 @@ class TextedHouse:
         key = next((key for key, order in self.placed.items() if order.vote_id == vote_id), None)
         if key is None:
             return None
-        wish = next(w for w in self.wishes if w.key == key)
+        vote_request = next(w for w in self.vote_requests if w.key == key)
         return OrderView(
             vote_id=vote_id,
-            contest_slug=wish.contest.slug,
-            candidate_code=wish.candidate_code,
+            contest_slug=vote_request.contest.slug,
+            candidate_code=vote_request.candidate_code,
             candidate_name="Awa Ouattara",
-            quantity=wish.quantity,
+            quantity=vote_request.quantity,
             amount=self.placed[key].amount,
             status=self.status,
             reason=None,
             receipt=None,
-            method=wish.method or PaymentMethod.MTN,
+            method=vote_request.method or PaymentMethod.MTN,
             payer_masked="",
             payment_url=None,
             placed_at=self.instant,
@@ -149,7 +149,7 @@ class TextedHouse:
 
 
 async def send(
-    house: TextedHouse,
+    service: TextedService,
     words: str,
     *,
     sender: str = MTN,
@@ -160,7 +160,7 @@ async def send(
     language: str | None = None,
 ) -> Reply:
     text = IncomingText("africastalking", carrier_id, sender, to, words, network)
-    return await answer(text, cast(House, house), first_id=first_id or carrier_id, language=language)
+    return await answer(text, cast(VotingService, service), first_id=first_id or carrier_id, language=language)
 
 
 def written(reply: Reply) -> str:

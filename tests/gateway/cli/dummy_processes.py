@@ -13,12 +13,12 @@ def dummy(name: str) -> Sequence[str]:
     return sys.executable, str(Path(__file__).with_name("dummy_program.py")), name
 
 
-@app.command("dummy-house")
-def dummy_house() -> None:
-    """Bring the house up with dummies."""
+@app.command("dummy-service")
+def dummy_processes() -> None:
+    """Bring the service up with dummies."""
     with told_failures():
         sys.exit(up(dummy))
 
 
 if __name__ == "__main__":
-    app(["dummy-house"])
+    app(["dummy-service"])

@@ -1,4 +1,4 @@
-"""The house as channels see it: use cases bound to PostgreSQL, Redis and the clock."""
+"""The service as channels see it: use cases bound to PostgreSQL, Redis and the clock."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -17,12 +17,12 @@ from gateway.contests.contest import Contest
 from gateway.contests.directory import ContestDirectory
 from gateway.orders.place_order import place_order
 from gateway.orders.routing import Rails
-from gateway.orders.rules import PlacedOrder, Refusal, Wish
+from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.orders.store import PostgresOrders
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.work import Doorbell, Work
 from gateway.values.msisdn import Msisdn
-from leaderboard.ranking import Score, Standing, standing
+from leaderboard.ranking import Ranking, Score, ranking_from
 from leaderboard.scores import ContestScores, ScoreStore
 from payments.collection.admit_callbacks import CallbackAdmission
 from payments.collection.callbacks import IncomingCallback, PostgresCallbacks, Taken
@@ -32,8 +32,8 @@ from payments.rescue.rules import Claim, Rescue
 
 
 @dataclass
-class BoundHouse:
-    """`House`, for one process. `standings` is kept up to date by the score listener, `rails` by whoever
+class BoundVotingService:
+    """`VotingService`, for one process. `standings` is kept up to date by the score listener, `rails` by whoever
     watches the accounts."""
 
     directory: ContestDirectory
@@ -49,7 +49,7 @@ class BoundHouse:
     unfinished: PostgresUnfinished
     languages: PostgresLanguages
     admission: CallbackAdmission
-    standings: dict[str, Standing] = field(default_factory=dict)
+    rankings: dict[str, Ranking] = field(default_factory=dict)
 
     def contests(self) -> tuple[Contest, ...]:
         """Every published contest."""
@@ -71,23 +71,25 @@ class BoundHouse:
         """Contests that share an SMS short code."""
         return self.directory.by_short_code(short_code)
 
-    def standing(self, slug: str) -> Standing:
+    def ranking(self, slug: str) -> Ranking:
         """The ranking as last published; before the first publication, nobody has a vote."""
-        held = self.standings.get(slug)
+        held = self.rankings.get(slug)
         if held is not None:
             return held
         contest = self.directory.by_slug(slug)
         if contest is None:
             raise KeyError(slug)
-        return standing_of(contest, 0, {})
+        return ranking_of(contest, 0, {})
 
     def now(self) -> datetime:
         """UTC."""
         return self.clock()
 
-    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
+    async def place_order(self, vote_request: VoteRequest) -> PlacedOrder | Refusal:
         """Sell."""
-        return await place_order(wish, orders=self.orders, doorbell=self.doorbell, rails=self.rails, clock=self.clock)
+        return await place_order(
+            vote_request, orders=self.orders, doorbell=self.doorbell, rails=self.rails, clock=self.clock
+        )
 
     async def order(self, vote_id: UUID) -> OrderView | None:
         """What became of an order."""
@@ -114,14 +116,14 @@ class BoundHouse:
         try:
             return await self.rescuer.rescue(claim, language)
         except (SQLAlchemyError, OSError) as error:
-            raise HouseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__) from error
 
     async def open_ticket(self, claim: Claim, language: str) -> str | None:
         """Have a person look at these payments."""
         try:
             return await self.rescuer.open_ticket(claim, language)
         except (SQLAlchemyError, OSError) as error:
-            raise HouseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__) from error
 
     def number_key(self, number: Msisdn) -> str:
         """The keyed hash by which something of a number is looked up."""
@@ -152,7 +154,7 @@ class BoundHouse:
         try:
             new = await self.messages.store_text(text)
         except (SQLAlchemyError, OSError) as error:
-            raise HouseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__) from error
         self.doorbell.ring(Work.TEXTS_IN)
         return new
 
@@ -167,24 +169,24 @@ class BoundHouse:
         try:
             await self.messages.store_report(carrier, carrier_message_id, status, phone, failure)
         except (SQLAlchemyError, OSError) as error:
-            raise HouseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__) from error
 
     def take_rails(self, rails: Rails) -> None:
         """Sell by these from now on: an account was closed, or opened."""
         self.rails = rails
 
-    def take_scores(self, scores: ContestScores) -> Standing | None:
+    def take_scores(self, scores: ContestScores) -> Ranking | None:
         """Remember newer totals; None when they are no news."""
         contest = self.directory.by_slug(scores.slug)
         if contest is None:
             return None
-        held = self.standings.get(scores.slug)
+        held = self.rankings.get(scores.slug)
         if held is not None and scores.version < held.version:
             return None
-        found = standing_of(contest, scores.version, scores.votes)
+        found = ranking_of(contest, scores.version, scores.votes)
         if found == held:
             return None
-        self.standings[scores.slug] = found
+        self.rankings[scores.slug] = found
         return found
 
     async def look_at(self, store: ScoreStore) -> None:
@@ -193,11 +195,11 @@ class BoundHouse:
             self.take_scores(scores)
 
 
-def standing_of(contest: Contest, version: int, votes: Mapping[str, int]) -> Standing:
+def ranking_of(contest: Contest, version: int, votes: Mapping[str, int]) -> Ranking:
     """The ranking of a contest: everybody who stands, and whoever left with votes."""
     scores = [
         Score(candidate.code, candidate.name, votes.get(candidate.code, 0))
         for candidate in contest.candidates
-        if candidate.standing or votes.get(candidate.code)
+        if candidate.eligible or votes.get(candidate.code)
     ]
-    return standing(contest.slug, version, scores)
+    return ranking_from(contest.slug, version, scores)

@@ -1,6 +1,6 @@
-"""The part of the house that the web channel asks, in memory, and an application around it.
+"""The part of the service that the web channel asks, in memory, and an application around it.
 
-Orders are judged by the real rules, so a wish that is placed is one that the house would sell.
+Orders are judged by the real rules, so a vote request that is placed is one that the service would sell.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from aiohttp import web
 
-from channels.voting_service import HOUSE, House
+from channels.voting_service import VOTING_SERVICE, VotingService
 from channels.web import api, pages
 from channels.web.order_feed import FeedSettings, OrderFeed
 from channels.web.payment_links import PaymentLinks
@@ -24,12 +24,12 @@ from gateway.http.pages import Pages
 from gateway.http.rate_limits import RateLimits
 from gateway.http.streams import StreamCap
 from gateway.orders.receipt import make_receipt
-from gateway.orders.rules import PlacedOrder, Refusal, Wish, check_wish
+from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest, check_vote_request
 from gateway.orders.wallet import PaymentMethod
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.money import Money
 from gateway.values.msisdn import mask
-from leaderboard.ranking import Score, Standing, standing
+from leaderboard.ranking import Ranking, Score, ranking_from
 from leaderboard.routes import CONTEST_PARTS
 from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView, ReceiptView
@@ -43,14 +43,14 @@ KNOWN_DEVICES = Devices(b"a key for tests only, of 32 byte")
 RECEIPT = make_receipt(123_456_789_012)
 
 
-class RecordingHouse:
-    """Remembers every wish that it sold."""
+class RecordingService:
+    """Remembers every vote request that it sold."""
 
     rails = RAILS
 
     def __init__(self, contest: Contest | None = None) -> None:
         self.shown = (contest or demo_contest(),)
-        self.wishes: list[Wish] = []
+        self.vote_requests: list[VoteRequest] = []
         self.placed: dict[tuple[str, str], tuple[bytes, PlacedOrder]] = {}
         self.orders: dict[UUID, OrderView] = {}
         self.receipts: dict[str, ReceiptView] = {}
@@ -71,30 +71,30 @@ class RecordingHouse:
     def contest(self, slug: str) -> Contest | None:
         return next((c for c in self.shown if c.slug == slug), None)
 
-    def standing(self, slug: str, version: int = 0) -> Standing:
+    def ranking(self, slug: str, version: int = 0) -> Ranking:
         scores = [Score(c.code, c.name, self.score if c.code == "07" else 0) for c in self.shown[0].candidates]
-        return standing(slug, version, scores)
+        return ranking_from(slug, version, scores)
 
     def now(self) -> datetime:
         return self.instant
 
     def _answer(self) -> None:
         if self.away:
-            raise HouseUnavailable("OperationalError")
+            raise DatabaseUnavailable("OperationalError")
 
-    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
+    async def place_order(self, vote_request: VoteRequest) -> PlacedOrder | Refusal:
         self._answer()
-        known = self.placed.get((wish.channel.value, wish.key))
+        known = self.placed.get((vote_request.channel.value, vote_request.key))
         if known is not None:
             asked, order = known
-            return replace(order, repeated=True, conflicting=asked != wish.request_hash)
-        sale = check_wish(wish, now=self.instant, rails=self.rails)
-        if isinstance(sale, Refusal):
-            return sale
-        order = PlacedOrder(uuid4(), uuid4(), sale.amount)
-        self.wishes.append(wish)
-        self.placed[wish.channel.value, wish.key] = (wish.request_hash, order)
-        self.orders[order.vote_id] = view(order.vote_id, wish)
+            return replace(order, repeated=True, conflicting=asked != vote_request.request_hash)
+        priced_order = check_vote_request(vote_request, now=self.instant, rails=self.rails)
+        if isinstance(priced_order, Refusal):
+            return priced_order
+        order = PlacedOrder(uuid4(), uuid4(), priced_order.amount)
+        self.vote_requests.append(vote_request)
+        self.placed[vote_request.channel.value, vote_request.key] = (vote_request.request_hash, order)
+        self.orders[order.vote_id] = view(order.vote_id, vote_request)
         return order
 
     async def order(self, vote_id: UUID) -> OrderView | None:
@@ -132,21 +132,21 @@ class RecordingHouse:
         self.orders[vote_id] = replace(self.orders[vote_id], **changes)  # type: ignore[arg-type]
 
 
-def view(vote_id: UUID, wish: Wish) -> OrderView:
+def view(vote_id: UUID, vote_request: VoteRequest) -> OrderView:
     """A fresh order, waiting."""
-    assert wish.method is not None
+    assert vote_request.method is not None
     return OrderView(
         vote_id=vote_id,
-        contest_slug=wish.contest.slug,
-        candidate_code=wish.candidate_code,
-        candidate_name=next(c.name for c in wish.contest.candidates if c.code == wish.candidate_code),
-        quantity=wish.quantity,
-        amount=wish.contest.price.times(wish.quantity),
+        contest_slug=vote_request.contest.slug,
+        candidate_code=vote_request.candidate_code,
+        candidate_name=next(c.name for c in vote_request.contest.candidates if c.code == vote_request.candidate_code),
+        quantity=vote_request.quantity,
+        amount=vote_request.contest.price.times(vote_request.quantity),
         status=PublicStatus.PENDING,
         reason=None,
         receipt=None,
-        method=PaymentMethod(wish.method),
-        payer_masked=mask(wish.payer.e164) if wish.payer else "",
+        method=PaymentMethod(vote_request.method),
+        payer_masked=mask(vote_request.payer.e164) if vote_request.payer else "",
         payment_url=None,
         placed_at=datetime(2026, 6, 1, 12, tzinfo=UTC),
         pay_before=datetime(2026, 6, 1, 12, 10, tzinfo=UTC),
@@ -169,23 +169,23 @@ def counted_receipt() -> ReceiptView:
 
 
 def application(
-    house: RecordingHouse,
+    service: RecordingService,
     limits: RateLimits | None = None,
     feed: FeedSettings | None = None,
     cap: StreamCap | None = None,
     wait: float = 0.05,
 ) -> web.Application:
-    """The web channel over this house, behind the middleware of the gateway."""
+    """The web channel over this service, behind the middleware of the gateway."""
     app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
-    app[HOUSE] = cast(House, house)
+    app[VOTING_SERVICE] = cast(VotingService, service)
     app[CONTEST_PARTS] = []
     app[PUBLIC_URL] = PUBLIC
     app[DEVICES] = KNOWN_DEVICES
     kit = Pages()
     kit.mount(app)
-    links = PaymentLinks(app[HOUSE], wait=wait, tick=0.01)
+    links = PaymentLinks(app[VOTING_SERVICE], wait=wait, tick=0.01)
     found = limits or RateLimits(NOWHERE, enabled=False)
-    api.setup(app, found, OrderFeed(app[HOUSE], feed or FeedSettings(tick=0.05)), cap, links)
+    api.setup(app, found, OrderFeed(app[VOTING_SERVICE], feed or FeedSettings(tick=0.05)), cap, links)
     pages.setup(app, kit, found, RAILS.open_methods)
     openapi.setup(app)
     return app

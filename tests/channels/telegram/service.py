@@ -1,4 +1,4 @@
-"""The part of the house that chats ask, in memory. Orders are judged by the real rules."""
+"""The part of the service that chats ask, in memory. Orders are judged by the real rules."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 from gateway.contests.contest import Contest
 from gateway.orders.receipt import make_receipt
-from gateway.orders.rules import PlacedOrder, Refusal, Wish, check_wish
+from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest, check_vote_request
 from gateway.orders.wallet import PaymentMethod
-from gateway.storage.engine import HouseUnavailable
+from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import mask
-from leaderboard.ranking import Score, Standing, standing
+from leaderboard.ranking import Ranking, Score, ranking_from
 from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView, ReceiptView
 from payments.rescue.rules import Claim, Outcome, Rescue
@@ -21,7 +21,7 @@ from tests.rails import RAILS_WITH_WAVE as RAILS
 RECEIPT = make_receipt(123_456_789_012)
 
 
-class ChatHouse:
+class ChatService:
     """Sells, remembers, and tells what it remembers."""
 
     rails = RAILS
@@ -30,7 +30,7 @@ class ChatHouse:
         self.shown = shown or (demo_contest(),)
         self.instant = datetime(2026, 6, 1, 12, tzinfo=UTC)
         self.away = False
-        self.wishes: list[Wish] = []
+        self.vote_requests: list[VoteRequest] = []
         self.placed: dict[str, tuple[bytes, PlacedOrder]] = {}
         self.orders: dict[UUID, OrderView] = {}
         self.marks: dict[UUID, str] = {}
@@ -49,38 +49,38 @@ class ChatHouse:
     def contest_by_id(self, contest_id: UUID) -> Contest | None:
         return next((c for c in self.shown if c.id == contest_id), None)
 
-    def standing(self, slug: str) -> Standing:
+    def ranking(self, slug: str) -> Ranking:
         contest = self.contest(slug)
         assert contest is not None
-        return standing(slug, 1, [Score(c.code, c.name, self.scores.get(c.code, 0)) for c in contest.standing])
+        return ranking_from(slug, 1, [Score(c.code, c.name, self.scores.get(c.code, 0)) for c in contest.eligible])
 
     def now(self) -> datetime:
         return self.instant
 
-    async def place_order(self, wish: Wish) -> PlacedOrder | Refusal:
+    async def place_order(self, vote_request: VoteRequest) -> PlacedOrder | Refusal:
         self._answer()
-        if known := self.placed.get(wish.key):
+        if known := self.placed.get(vote_request.key):
             request_hash, order = known
-            return replace(order, repeated=True, conflicting=request_hash != wish.request_hash)
-        sale = check_wish(wish, now=self.instant, rails=RAILS)
-        if isinstance(sale, Refusal):
-            return sale
-        self.wishes.append(wish)
-        order = PlacedOrder(uuid4(), uuid4(), sale.amount)
-        self.placed[wish.key] = (wish.request_hash, order)
-        assert wish.payer is not None
+            return replace(order, repeated=True, conflicting=request_hash != vote_request.request_hash)
+        priced_order = check_vote_request(vote_request, now=self.instant, rails=RAILS)
+        if isinstance(priced_order, Refusal):
+            return priced_order
+        self.vote_requests.append(vote_request)
+        order = PlacedOrder(uuid4(), uuid4(), priced_order.amount)
+        self.placed[vote_request.key] = (vote_request.request_hash, order)
+        assert vote_request.payer is not None
         self.orders[order.vote_id] = OrderView(
             vote_id=order.vote_id,
-            contest_slug=wish.contest.slug,
-            candidate_code=wish.candidate_code,
-            candidate_name=sale.candidate.name,
-            quantity=wish.quantity,
-            amount=sale.amount,
+            contest_slug=vote_request.contest.slug,
+            candidate_code=vote_request.candidate_code,
+            candidate_name=priced_order.candidate.name,
+            quantity=vote_request.quantity,
+            amount=priced_order.amount,
             status=PublicStatus.PENDING,
             reason=None,
             receipt=None,
-            method=wish.method or PaymentMethod.MTN,
-            payer_masked=mask(wish.payer.e164),
+            method=vote_request.method or PaymentMethod.MTN,
+            payer_masked=mask(vote_request.payer.e164),
             payment_url=None,
             placed_at=self.instant,
             pay_before=None,
@@ -135,4 +135,4 @@ class ChatHouse:
 
     def _answer(self) -> None:
         if self.away:
-            raise HouseUnavailable
+            raise DatabaseUnavailable

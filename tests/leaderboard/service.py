@@ -1,4 +1,4 @@
-"""The part of the house that the ranking asks, held in memory, and an application around it."""
+"""The part of the service that the ranking asks, held in memory, and an application around it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,12 +9,12 @@ from aiohttp import web
 from gateway.contests.contest import Contest
 from gateway.http.pages import Pages
 from leaderboard.feed import Boards
-from leaderboard.ranking import Score, Standing, standing
+from leaderboard.ranking import Ranking, Score, ranking_from
 from leaderboard.routes import PUBLISHED, setup
 from tests.demo import demo_contest
 
 
-class QuietHouse:
+class QuietService:
     """Contests and rankings that change only when a test says so."""
 
     def __init__(self) -> None:
@@ -24,11 +24,11 @@ class QuietHouse:
         self.version = 0
         self.instant = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
-    def count(self, code: str, quantity: int) -> Standing:
+    def count(self, code: str, quantity: int) -> Ranking:
         """One more tally entry; the ranking after it."""
         self.votes[code] += quantity
         self.version += 1
-        return self.standing("star")
+        return self.ranking("star")
 
     def rename_contest(self, name: str) -> None:
         self.shown = [replace(self.shown[0], name=name)]
@@ -45,18 +45,18 @@ class QuietHouse:
     def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:
         return tuple(c for c in self.shown if c.short_code == short_code)
 
-    def standing(self, slug: str) -> Standing:
+    def ranking(self, slug: str) -> Ranking:
         scores = [Score(code, name, self.votes[code]) for code, name in self.people.items()]
-        return standing(slug, self.version, scores)
+        return ranking_from(slug, self.version, scores)
 
     def now(self) -> datetime:
         return self.instant
 
 
-def application(house: QuietHouse, boards: Boards, bot: Callable[[], str] = str) -> web.Application:
-    """The ranking's addresses over this house."""
+def application(service: QuietService, boards: Boards, bot: Callable[[], str] = str) -> web.Application:
+    """The ranking's addresses over this service."""
     app = web.Application()
-    app[PUBLISHED] = house
+    app[PUBLISHED] = service
     Pages().mount(app)
     setup(app, boards, bot=bot)
     return app

@@ -1,4 +1,4 @@
-"""What the API and the form have in common: from what was typed to a wish, and refusals in words."""
+"""What the API and the form have in common: from what was typed to a vote request, and refusals in words."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from gateway.contests.contest import Contest
 from gateway.http.devices import DEVICES
 from gateway.http.pages import preferred
 from gateway.orders.prompting import Orderer, OrdererKind
-from gateway.orders.rules import Channel, Refusal, Wish
+from gateway.orders.rules import Channel, Refusal, VoteRequest
 from gateway.orders.wallet import PaymentMethod, example_number, guess_method
 from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
 from gateway.values.network import subject_of
@@ -120,7 +120,7 @@ def orderer_of(request: web.Request, device: str | None = None) -> Orderer:
     return Orderer(OrdererKind.DEVICE, known, address)
 
 
-def wish_of(
+def vote_request_of(
     channel: Channel,
     key: str,
     contest: Contest,
@@ -130,8 +130,8 @@ def wish_of(
     payer: Msisdn | None,
     language: str,
     orderer: Orderer | None = None,
-) -> Wish:
-    """The wish of somebody who typed a number: nobody has proved to hold it, so `voter` is nobody.
+) -> VoteRequest:
+    """The vote request of somebody who typed a number: nobody has proved to hold it, so `voter` is nobody.
 
     `method` None: guessed by the number. What was asked for is hashed, so that the same key with
     another request is found out. `payer` None: a way to pay that needs no phone. `orderer`: who typed.
@@ -143,7 +143,7 @@ def wish_of(
         "method": method,
         "payer": payer.e164 if payer else None,
     }
-    return Wish(
+    return VoteRequest(
         channel=channel,
         key=key,
         contest=contest,
