@@ -13,14 +13,14 @@ from payments.acts.give_back_port import Moved
 from payments.acts.request import Act, ActRefused, NewRequest, StaffRequest, Why
 from payments.acts.voids import freeze_window
 from payments.collection.lifecycle import Actor, State
-from payments.disbursement.give_back import Moved as Back
-from payments.disbursement.give_back import Word, by_staff, give_back, lock_contest, release
 from payments.disbursement.refunds.port import RefundObservation
 from payments.disbursement.refunds.rules import RefundSeen, RefundState
 from payments.disbursement.refunds.store import record_refunds
 from payments.rescue.ticket import read_ticket
 from payments.rescue.tickets import close_ticket
 from payments.settlement.adjusted import Adjusted
+from payments.settlement.corrections import Corrected as Back
+from payments.settlement.corrections import Correction, by_staff, count_held, lock_contest, owe_refunds
 
 GIVEABLE: Final = frozenset({State.SETTLED, State.HELD})
 _HELD: Final = frozenset({State.HELD})
@@ -127,8 +127,8 @@ class PostgresStaffMoney:
                 return Moved(did)
             reason, public = words
             public = str(request.params.get("public_reason") or public)
-            word = Word(reason, public, by_staff(request.requested_by, request.id))
-            back = await give_back(connection, payment.contest_id, [payment.reference], word, states=states)
+            word = Correction(reason, public, by_staff(request.requested_by, request.id))
+            back = await owe_refunds(connection, payment.contest_id, [payment.reference], word, states=states)
             _nothing_skipped(back)
             if (ticket := request.params.get("ticket")) is not None:
                 await close_ticket(connection, _ticket(ticket), f"refund request {request.id}")
@@ -145,7 +145,7 @@ class PostgresStaffMoney:
             if (did := await did_before(connection, request.id)) is not None:
                 return Moved(did)
             by = by_staff(request.requested_by, request.id)
-            back = await release(connection, payment.contest_id, payment.reference, by)
+            back = await count_held(connection, payment.contest_id, payment.reference, by)
             _nothing_skipped(back)
             did = await keep_outcome(connection, request.id, f"{payment.quantity} votes counted")
         return Moved(did, payment.contest_id, tuple(back.counted))

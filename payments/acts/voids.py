@@ -18,8 +18,8 @@ from payments.acts.execution import hold_request
 from payments.acts.give_back_port import VoidBatch, VoidProgress
 from payments.acts.request import ActRefused, NewRequest, StaffRequest, Why
 from payments.collection.lifecycle import State
-from payments.disbursement.give_back import Word, by_staff, give_back, lock_contest
 from payments.settlement.adjusted import Adjusted
+from payments.settlement.corrections import Correction, by_staff, lock_contest, owe_refunds
 
 BATCH: Final = 200
 REASON: Final = "voided"
@@ -110,8 +110,8 @@ class PostgresVoids:
             if not left:
                 return VoidBatch(contest, (), 0, last=True)
             public = str(request.params.get("public_reason") or Adjusted.VOIDED)
-            word = Word(REASON, public, by_staff(request.requested_by, request.id))
-            moved = await give_back(connection, contest, left, word, states=VOIDABLE)
+            word = Correction(REASON, public, by_staff(request.requested_by, request.id))
+            moved = await owe_refunds(connection, contest, left, word, states=VOIDABLE)
             done = set(moved.done)
             marks = [
                 {

@@ -19,10 +19,10 @@ from payments.collection.provisional_port import CallbackFacts, Denial, TakenBac
 from payments.collection.provisional_rules import Ours
 from payments.collection.questions import QUESTIONS
 from payments.collection.store import LEASE_SECONDS
-from payments.disbursement.give_back import lock_contest, reverse_counted
 from payments.ledger import postings as ledger
 from payments.ledger.entries import LedgerEntry, book
 from payments.settlement.adjusted import Adjusted
+from payments.settlement.corrections import Correction, lock_contest, reverse_counted
 from payments.settlement.queue import COUNTED_BEFORE
 from payments.settlement.settlement import By
 
@@ -128,10 +128,10 @@ class PostgresProvisional:
                 connection,
                 contest,
                 [denial.reference],
+                Correction(
+                    denial.reason, Adjusted.UNCONFIRMED, By(Actor.VERIFIER, "operator", None, denial.code or None)
+                ),
                 seen=denial.seen,
-                reason=denial.reason,
-                public=Adjusted.UNCONFIRMED,
-                by=By(Actor.VERIFIER, "operator", None, denial.code or None),
                 message="payment_failed" if denial.seen is Seen.DENIED else None,
             )
             await self._keep(connection, denial)

@@ -20,13 +20,13 @@ from payments.collection.hints import hint
 from payments.collection.lifecycle import Actor, Seen, State, advance
 from payments.disbursement.disputes.port import SeenReversal
 from payments.disbursement.disputes.rules import DisputeStatus, Effect, Heard, effect_of, heard, stoppable
-from payments.disbursement.give_back import lock_contest, reverse_counted
 from payments.disbursement.refunds.rules import RefundSeen, RefundState, advance_refund
 from payments.ledger import postings as ledger
 from payments.ledger.entries import LedgerEntry, book
 from payments.provider import Reversed
 from payments.reconciliation.comparison import DifferenceKind
 from payments.settlement.adjusted import Adjusted
+from payments.settlement.corrections import Correction, lock_contest, reverse_counted
 from payments.settlement.settlement import By, SettlementBroken
 
 REASON: Final = "reversed"
@@ -349,10 +349,8 @@ async def _uncount(connection: AsyncConnection, case: _Case) -> None:
         connection,
         case.payment.contest_id,
         [payment],
+        Correction(REASON, Adjusted.REVERSED, By(Actor.VERIFIER, detail=case.detail)),
         seen=Seen.REVERSED,
-        reason=REASON,
-        public=Adjusted.REVERSED,
-        by=By(Actor.VERIFIER, detail=case.detail),
         message=MESSAGE,
     )
     if moved.done != [payment]:

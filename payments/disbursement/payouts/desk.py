@@ -12,7 +12,6 @@ from gateway.storage.audit_log import note
 from gateway.values.money import Money
 from payments.acts.execution import Freeze, hold_request
 from payments.acts.request import Act, ActRefused, NewRequest, Permit, Right, StaffRequest, Why
-from payments.disbursement.give_back import lock_contest
 from payments.disbursement.payouts.port import ContestPosition, PayoutLine, PayoutObservation
 from payments.disbursement.payouts.rules import (
     DIFFERENCES_WITHIN,
@@ -27,6 +26,7 @@ from payments.ledger import postings as ledger
 from payments.ledger.book import contest_id
 from payments.ledger.books import UnknownName
 from payments.ledger.entries import LedgerEntry, book
+from payments.settlement.corrections import lock_contest
 
 # What a payment counted for the organiser.
 _SHARE: Final = "p.amount_minor - coalesce(p.fee_minor, 0)"

@@ -1,9 +1,8 @@
-"""Counted and held payments go back, or held ones count, on the word of two people; counted ones leave also
-where the operator says that their money is not ours.
+"""What is counted is taken back, and what is held is counted or refunded: by decision of two people, or because
+the operator says that the money is not ours.
 
-A counted payment leaves the tally by a public adjustment that takes back its whole entry; what follows
-(totals, book, refund, text) is written with it or not at all, under the lock that settlement takes, so
-that the numbers of the tally stay without a gap.
+A counted payment leaves the tally by a public adjustment of its whole entry. What follows (totals, book, refund,
+text) is written in the same transaction, under the lock that settlement takes, so that tally numbers have no gap.
 """
 
 from collections import defaultdict
@@ -38,7 +37,7 @@ from payments.settlement.settlement import (
 _LOCK: Final = text(f"select pg_advisory_xact_lock({LOCK_KEY})")
 _PLAN: Final = text(f"select {FEE_PLAN}")
 
-_THESE: Final = text("""
+_PAYMENTS: Final = text("""
 select p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.status, p.fee_minor, p.confirmed_at,
   coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency,
   v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as eligible, c.closes_at, c.late_seconds,
@@ -60,8 +59,8 @@ _BACK: Final = (
     ("tx", "uuid"),
     ("refund", "uuid"),
 )
-# Of every way out: the state, its event, the public adjustment, the totals.
-_LEAVE: Final = f"""
+# Shared by both: the state, its event, the public adjustment, the totals, the text.
+_UNCOUNT: Final = f"""
 with back as (select *, row_number() over (order by seq) as n from {recordset(_BACK)}),
 head as (
   update contest_heads set next_seq = next_seq + :size where contest_id = :contest
@@ -93,23 +92,23 @@ told as (
   from f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at
   where cast(:message as text) is not null and (v.chat_id is not null or {READER} is not null)
   on conflict (kind, key) do nothing)"""
-_LEFT: Final = "select (select count(*) from f) as flipped, (select count(*) from head) as heads"
-_TAKE_BACK: Final = text(f"""{_LEAVE},
+_DONE: Final = "select (select count(*) from f) as flipped, (select count(*) from head) as heads"
+_TAKE_BACK: Final = text(f"""{_UNCOUNT},
 owed as (
   insert into refunds (reference, payment_reference, contest_id, provider, amount_minor, currency, reason,
     requested_by, request_id, tally_seq)
   select refund, reference, contest_id, provider, amount_minor, currency, cast(:reason as text),
     cast(:person as text), cast(:request as uuid), seq
   from f)
-{_LEFT}
+{_DONE}
 """)
-_REVERSE: Final = text(f"{_LEAVE} {_LEFT}")
+_REVERSE: Final = text(f"{_UNCOUNT} {_DONE}")
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """Why payments go back. `reason`: one word, which the voter's text is chosen by; `public`: what the
-    tally says; `by`: who asked, and which request somebody else agreed to."""
+class Correction:
+    """Why payments leave the count. `reason`: one word, which selects the voter's text; `public`: the reason in the
+    tally; `by`: who asked, and the approved request."""
 
     reason: str
     public: str
@@ -117,9 +116,9 @@ class Word:
 
 
 @dataclass
-class Moved:
-    """What became of payments. `counted`: candidate code and votes, negative when taken back. `skipped`:
-    those in no state for it, with that state."""
+class Corrected:
+    """What became of payments. `counted`: candidate code and votes, negative when taken back. `skipped`: those in
+    another state, with that state."""
 
     contest_id: UUID
     counted: list[tuple[str, int]] = field(default_factory=list)
@@ -128,7 +127,7 @@ class Moved:
 
 
 def by_staff(person: str, request: UUID) -> By:
-    """On the word of a person, and of whoever agreed to the request."""
+    """A person, by a request that a second person approved."""
     return By(Actor.STAFF, person, request, f"request {request}")
 
 
@@ -137,104 +136,98 @@ async def lock_contest(connection: AsyncConnection, contest: UUID) -> None:
     await connection.execute(_LOCK, {"space": SETTLE_LOCK_SPACE, "contest": contest})
 
 
-async def give_back(
-    connection: AsyncConnection, contest: UUID, references: Sequence[UUID], word: Word, *, states: frozenset[State]
-) -> Moved:
-    """Owe these payments of one contest back to their payers, as far as they are in one of `states`
-    (`settled`, `held`). Locks the contest first."""
+async def owe_refunds(
+    connection: AsyncConnection, contest: UUID, references: Sequence[UUID], why: Correction, *, states: frozenset[State]
+) -> Corrected:
+    """Make refunds due for those of these payments of one contest that are in one of `states` (`settled`, `held`).
+    Locks the contest first."""
     await lock_contest(connection, contest)
-    rows = (await connection.execute(_THESE, {"references": list(references), "contest": contest})).all()
-    moved = Moved(contest)
-    moved.skipped = {row.reference: row.status for row in rows if row.status not in states}
+    rows = (await connection.execute(_PAYMENTS, {"references": list(references), "contest": contest})).all()
+    corrected = Corrected(contest)
+    corrected.skipped = {row.reference: row.status for row in rows if row.status not in states}
     counted = [row for row in rows if row.status in states and row.status == State.SETTLED]
     held = [row for row in rows if row.status in states and row.status == State.HELD]
     if counted:
-        await _take_back(connection, contest, counted, word)
+        await _uncount(connection, contest, counted, Seen.CANNOT_COUNT, why, "refund_pending", owed=True)
     rows_held = [
-        refused(State.HELD, Seen.CANNOT_COUNT, row.reference, row.placed_at, word.reason, Actor.STAFF) for row in held
+        refused(State.HELD, Seen.CANNOT_COUNT, row.reference, row.placed_at, why.reason, Actor.STAFF) for row in held
     ]
-    await move(connection, State.HELD, rows_held, word.by)
+    await move(connection, State.HELD, rows_held, why.by)
     await book(connection, [held_to_owed(row) for row in held])
-    moved.counted = [(row.code, -row.quantity) for row in counted]
-    moved.done = [row.reference for row in (*counted, *held)]
-    return moved
+    corrected.counted = [(row.code, -row.quantity) for row in counted]
+    corrected.done = [row.reference for row in (*counted, *held)]
+    return corrected
 
 
 async def reverse_counted(
     connection: AsyncConnection,
     contest: UUID,
     references: Sequence[UUID],
+    why: Correction,
     *,
     seen: Seen,
-    reason: str,
-    public: str,
-    by: By,
     message: str | None = None,
-) -> Moved:
+) -> Corrected:
     """Take these payments of one contest out of tally, totals and book, as if they had never been sold, because
     the operator has no money of ours for them: nothing is owed to the payer and no refund is made.
 
-    Counted ones only; others are in `skipped` with their state. Where they end is for the lifecycle to say, by
-    `seen` and `by.actor`. `reason`: one word, kept with the payment; `public`: what the tally says; `message`:
-    kind of the text to whoever can be reached, if any is due. Locks the contest first. SettlementBroken."""
+    Counted ones only; others are in `skipped` with their state. The lifecycle decides where they end, by `seen` and
+    the actor. `message`: kind of the text to the voter, if any is due. Locks the contest first. Raises
+    SettlementBroken."""
     await lock_contest(connection, contest)
-    rows = (await connection.execute(_THESE, {"references": list(references), "contest": contest})).all()
+    rows = (await connection.execute(_PAYMENTS, {"references": list(references), "contest": contest})).all()
     counted = [row for row in rows if row.status == State.SETTLED]
-    moved = Moved(contest)
-    moved.skipped = {row.reference: row.status for row in rows if row.status != State.SETTLED}
+    corrected = Corrected(contest)
+    corrected.skipped = {row.reference: row.status for row in rows if row.status != State.SETTLED}
     if counted:
-        await _leave(connection, contest, counted, seen, Word(reason, public, by), message, owed=False)
-    moved.counted = [(row.code, -row.quantity) for row in counted]
-    moved.done = [row.reference for row in counted]
-    return moved
+        await _uncount(connection, contest, counted, seen, why, message, owed=False)
+    corrected.counted = [(row.code, -row.quantity) for row in counted]
+    corrected.done = [row.reference for row in counted]
+    return corrected
 
 
-async def _take_back(connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]], word: Word) -> None:
-    await _leave(connection, contest, rows, Seen.CANNOT_COUNT, word, "refund_pending", owed=True)
-
-
-async def _leave(
+async def _uncount(
     connection: AsyncConnection,
     contest: UUID,
     rows: Sequence[Row[Any]],
     seen: Seen,
-    word: Word,
+    why: Correction,
     message: str | None,
     *,
     owed: bool,
 ) -> None:
-    """Undo what counting did. `owed`: the payers' money is still with us, and goes back to them."""
-    after = advance(State.SETTLED, seen, word.by.actor)
+    """Undo what counting did. `owed`: the payers' money is still with us, and is refunded."""
+    after = advance(State.SETTLED, seen, why.by.actor)
     if not isinstance(after, State):
-        raise SettlementBroken(f"{word.by.actor} may not take back what is counted, having seen {seen}")
+        raise SettlementBroken(f"{why.by.actor} may not take back what is counted, having seen {seen}")
     if unentered := [str(row.reference) for row in rows if row.seq is None]:
         raise SettlementBroken(f"settled without an entry: {unentered}")
-    pots: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
     for row in rows:
-        pots[row.provider, row.currency].append(row)
-    books = {pot: uuid4() for pot in pots}
+        groups[row.provider, row.currency].append(row)
+    books = {group: uuid4() for group in groups}
     parameters: dict[str, Any] = {
-        **document(_gone(row, books[row.provider, row.currency]) for row in rows),
+        **document(_row(row, books[row.provider, row.currency]) for row in rows),
         "contest": contest,
         "size": len(rows),
         "to_status": after.value,
         "seen": seen.value,
-        "actor": word.by.actor.value,
-        "detail": word.by.detail,
-        "reason": word.reason,
-        "public_reason": word.public,
+        "actor": why.by.actor.value,
+        "detail": why.by.detail,
+        "reason": why.reason,
+        "public_reason": why.public,
         "message": message,
     }
     if owed:
-        parameters |= {"person": word.by.person, "request": word.by.request}
+        parameters |= {"person": why.by.person, "request": why.by.request}
     done = (await connection.execute(_TAKE_BACK if owed else _REVERSE, parameters)).one()
     if done.flipped != len(rows) or done.heads != 1:
         raise SettlementBroken(f"{done.flipped} of {len(rows)} payments of contest {contest} taken back")
     undo = ledger.sale_taken_back if owed else ledger.sale_reversed
-    await book(connection, [_undone(contest, pot, members, books[pot], undo) for pot, members in pots.items()])
+    await book(connection, [_entry(contest, group, members, books[group], undo) for group, members in groups.items()])
 
 
-def _gone(row: Row[Any], tx: UUID) -> Mapping[str, Any]:
+def _row(row: Row[Any], tx: UUID) -> Mapping[str, Any]:
     return {
         "reference": row.reference,
         "placed_at": row.placed_at,
@@ -247,36 +240,36 @@ def _gone(row: Row[Any], tx: UUID) -> Mapping[str, Any]:
     }
 
 
-def _undone(
+def _entry(
     contest: UUID,
-    pot: tuple[str, str],
+    group: tuple[str, str],
     rows: Sequence[Row[Any]],
     tx: UUID,
     undo: Callable[[Money, int, int], tuple[ledger.Posting, ...]],
 ) -> tuple[LedgerEntry, str]:
-    provider, currency = pot
+    provider, currency = group
     money = Money(sum(row.amount_minor for row in rows), currency)
     votes, fees = sum(row.quantity for row in rows), sum(row.fee_minor or 0 for row in rows)
     return LedgerEntry(tx, contest, "votes taken back", undo(money, votes, fees)), provider
 
 
-async def release(connection: AsyncConnection, contest: UUID, reference: UUID, by: By) -> Moved:
+async def count_held(connection: AsyncConnection, contest: UUID, reference: UUID, by: By) -> Corrected:
     """Count a held payment. Locks the contest first."""
     await lock_contest(connection, contest)
-    rows = (await connection.execute(_THESE, {"references": [reference], "contest": contest})).all()
-    moved = Moved(contest)
+    rows = (await connection.execute(_PAYMENTS, {"references": [reference], "contest": contest})).all()
+    corrected = Corrected(contest)
     for row in rows:
         if row.status != State.HELD:
-            moved.skipped[row.reference] = row.status
+            corrected.skipped[row.reference] = row.status
         elif not row.eligible:
-            moved.skipped[row.reference] = "held, and its candidate no longer stands"
+            corrected.skipped[row.reference] = "held, and its candidate no longer stands"
         else:
             plan = plan_of((await connection.execute(_PLAN, {"contest": contest})).one())
             providers, placed = {row.reference: row.provider}, {row.reference: row.placed_at}
             await count(connection, contest, [_confirmed(row)], providers, placed, plan, before=State.HELD, by=by)
-            moved.counted.append((row.code, row.quantity))
-            moved.done.append(row.reference)
-    return moved
+            corrected.counted.append((row.code, row.quantity))
+            corrected.done.append(row.reference)
+    return corrected
 
 
 def _confirmed(row: Row[Any]) -> ConfirmedPayment:
