@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from channels.grammar.commands import Ask, Check, Command, Doubt, Noise, Say, Vote, Word
+from channels.grammar.commands import REFUSED_AS, Ask, Check, Command, Doubt, Noise, Say, Vote, Word
 from channels.grammar.numbers import PHONE_DIGITS_MIN, in_digits
 from channels.grammar.people import find
 from channels.grammar.pins import HIDDEN, without_pin
@@ -43,6 +43,7 @@ from gateway.contests.contest import Contest
 from gateway.orders.receipt import ALPHABET, RECEIPT_LENGTH, read_receipt
 
 __all__ = [
+    "REFUSED_AS",
     "Ask",
     "Check",
     "Command",

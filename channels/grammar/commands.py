@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from gateway.contests.contest import Candidate, Contest
+from gateway.orders.rules import Refusal
 
 
 class Word(StrEnum):
@@ -36,6 +38,14 @@ class Doubt(StrEnum):
     QUANTITY = "quantity"
     TOO_MANY = "too_many"
     PRICE = "price"
+
+
+REFUSED_AS: Final = {
+    Doubt.UNKNOWN_CODE: Refusal.UNKNOWN_CANDIDATE,
+    Doubt.NOT_STANDING: Refusal.CANDIDATE_NOT_STANDING,
+    Doubt.TOO_MANY: Refusal.TOO_MANY,
+}
+"""Doubts that no other words would mend: why such an order is refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+from channels.buying import one_dial
 from channels.grammar import Ask, Doubt, Vote, read
 from channels.lint.findings import Finding, Wallet, error, warning
 from channels.phrases import files, languages, languages_for
-from channels.sms.texts import one_dial
 from gateway.contests.codes import form_fault, one_slip_apart
 from gateway.contests.contest import Contest
 from gateway.values.money import Money

@@ -1,8 +1,9 @@
 """What stands for `{name}`, `{amount}` and so on when a phrase is measured: the widest of a contest."""
 
 from channels import gsm
+from channels.buying import one_dial
 from channels.phrases import catalogue, say
-from channels.sms.texts import NAME_SEPTETS, one_dial
+from channels.sms.texts import NAME_SEPTETS
 from gateway.contests.contest import Contest
 from gateway.orders.receipt import make_receipt
 from gateway.orders.wallet import example_number

@@ -8,16 +8,22 @@ from functools import partial
 from typing import Final
 
 from channels import gsm
-from channels.adjusted import why_taken_back
-from channels.grammar import Ask, Check, Doubt, Vote, Word
+from channels.buying import (
+    asked_first,
+    phone_wallets,
+    refusal_words,
+    votes_in_words,
+    ways_to_pay,
+    why_no_wallet,
+    why_taken_back,
+)
+from channels.grammar import REFUSED_AS, Ask, Check, Doubt, Vote, Word
 from channels.phrases import say
-from channels.sms.texts import NAME_SEPTETS, TEXT_SEPTETS, votes
-from channels.wallets import ways_told, why_no_wallet
-from gateway.contests.codes import code_fault, phrase_of
+from channels.sms.texts import NAME_SEPTETS, TEXT_SEPTETS
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.receipt import RECEIPT_LENGTH
 from gateway.orders.rules import Refusal
-from gateway.orders.wallet import ON_PHONES, PaymentMethod, example_number
+from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from leaderboard.ranking import Ranking
 from payments.collection.lifecycle import PublicStatus
@@ -82,19 +88,14 @@ def asked(ask: Ask, sharing: Sequence[Contest]) -> str:
         return offered(ask.offer, word, pin=ask.doubt is Doubt.PIN)
     code = ask.code[:TYPED_MAX]
     facts = {"word": word, "code": example_code(contest), "price": contest.price.spoken()}
+    if ask.doubt in REFUSED_AS:
+        return refusal_words(language, REFUSED_AS[ask.doubt], contest, code)
     match ask.doubt:
         case Doubt.WHICH_CONTEST:
             keywords = gsm.cut_on_word(gsm.fold(", ".join(c.keyword for c in sharing)), KEYWORDS_SEPTETS)
             return say(language, "sms.ask_contest", **facts, keywords=keywords.rstrip(","))
         case Doubt.WHICH_CANDIDATE if ask.options:
             return _which(ask.options, language, {**facts, "code": ask.options[0].code})
-        case Doubt.UNKNOWN_CODE:
-            fault = code_fault(contest, ask.code)
-            return say(language, phrase_of(fault) if fault else "refusal.unknown_candidate", code=code)
-        case Doubt.NOT_STANDING:
-            return say(language, "refusal.candidate_not_standing", code=code)
-        case Doubt.TOO_MANY:
-            return say(language, "refusal.too_many", maximum=contest.quantity_max)
         case Doubt.QUANTITY if code:
             return say(language, "sms.ask_quantity", **{**facts, "code": code}, maximum=contest.quantity_max)
         case Doubt.PIN:
@@ -116,7 +117,7 @@ def _which(options: Sequence[Candidate], language: str, facts: dict[str, str]) -
 def offered(vote: Vote, word: str, *, pin: bool = False) -> str:
     """Asks whether this order is meant, with its price; of a large one the price comes first. `pin`: the text
     held one."""
-    large = vote.quantity > vote.contest.asks_above
+    large = asked_first(vote.contest, vote.quantity)
     phrase = "sms.ask_offer_pin" if pin else "sms.ask_large" if large else "sms.ask_offer"
     return fitted(lambda cut: _of_order(phrase, vote, word, cut))
 
@@ -137,7 +138,7 @@ def _of_order(phrase: str, vote: Vote, word: str, cut: Callable[[str], str]) -> 
     return say(
         contest.language,
         phrase,
-        votes=votes(contest.language, vote.quantity),
+        votes=votes_in_words(contest.language, vote.quantity),
         count=vote.quantity,
         code=vote.code,
         name=cut(candidate.name if candidate else ""),
@@ -257,7 +258,7 @@ def debited(found: Rescue, language: str) -> str:
         main = say(
             language,
             f"ussd.rescue_{found.outcome.value}",
-            votes=votes(language, attempt.quantity),
+            votes=votes_in_words(language, attempt.quantity),
             code=attempt.candidate_code,
             amount=attempt.amount.spoken(),
             receipt=attempt.receipt,
@@ -293,7 +294,7 @@ def checked(check: Check, found: ReceiptView | None, language: str) -> str:
                 language,
                 "sms.check_taken_back",
                 receipt=found.receipt,
-                votes=votes(language, found.quantity),
+                votes=votes_in_words(language, found.quantity),
                 code=found.candidate_code,
                 number=found.tally_number,
                 back=back.number,
@@ -306,7 +307,7 @@ def checked(check: Check, found: ReceiptView | None, language: str) -> str:
                 language,
                 "sms.check_good",
                 receipt=found.receipt,
-                votes=votes(language, found.quantity),
+                votes=votes_in_words(language, found.quantity),
                 code=found.candidate_code,
                 name=cut(found.candidate_name),
                 amount=found.amount.spoken(),
@@ -327,7 +328,7 @@ def no_wallet(contest: Contest, payer: Msisdn, network: str | None, methods: Seq
     it may."""
     language = contest.language
     why = why_no_wallet(language, payer, network)
-    ways = ways_told([method for method in methods if method in ON_PHONES], language)
+    ways = ways_to_pay(language, phone_wallets(tuple(methods)))
     if not contest.service_code:
         return f"{why} {ways}"
     return say(language, "sms.no_wallet", why=why, ways=ways, service_code=contest.dial_code)
@@ -335,6 +336,4 @@ def no_wallet(contest: Contest, payer: Msisdn, network: str | None, methods: Seq
 
 def refused(refusal: Refusal, contest: Contest, code: str) -> str:
     """Why nothing was sold."""
-    key = f"refusal.{refusal.value}"
-    facts = {"maximum": contest.quantity_max, "code": code, "example": example_number(contest.country)}
-    return fitted(lambda cut: say(contest.language, key, contest=cut(contest.name), **facts))
+    return fitted(lambda cut: refusal_words(contest.language, refusal, contest, code, shorten=cut))

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from channels.buying import one_dial, own_number, votes_in_words
 from channels.grammar import (
     Ask,
     Check,
@@ -24,8 +25,6 @@ from channels.grammar import (
 from channels.messages.incoming import IncomingText, Question, Talk
 from channels.phrases import DEFAULT_LANGUAGE, languages_for, say
 from channels.sms import answers
-from channels.sms.texts import one_dial
-from channels.sms.texts import votes as votes_in_words
 from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
@@ -204,8 +203,8 @@ async def _sell(vote: Vote, key: str, case: _Case, *, agreed: bool = False) -> R
     """`agreed`: by YES, which repeats nothing."""
     contest, text = vote.contest, case.text
     language, repeated = contest.language, case.repeated and not agreed
-    sender = read_msisdn(text.sender, contest.country, vouched=True)
-    if not isinstance(sender, Msisdn):
+    sender = own_number(text.sender, contest)
+    if sender is None:
         lines = () if repeated else (say(language, "refusal.foreign_number"),)
         return Reply("foreign number", language, lines)
     vote_request = VoteRequest(

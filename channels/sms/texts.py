@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from channels import gsm
+from channels.buying import dial_with_code, one_dial, votes_in_words, wallet_name
 from channels.phrases import DEFAULT_LANGUAGE, catalogue, say
-from channels.wallets import dial_with_code
 from gateway.orders.wallet import PAYMENT_CODES, PaymentMethod
 
 RECEIPT_SEPTETS: Final = gsm.SINGLE_SEPTETS
@@ -27,16 +27,6 @@ def render(kind: str, language: str, values: Mapping[str, object]) -> str:
     of `refund_pending`; `wallet` and the operator's `reference` of `refunded`; `lines` of `reply`.
     """
     return _WRITERS[kind](language, values)
-
-
-def one_dial(service_code: str, candidate_code: str, quantity: int) -> str:
-    """The code that casts a vote in one dial: `*789*07*5*1#`."""
-    return f"{service_code.rstrip('#')}*{candidate_code}*{quantity}*1#"
-
-
-def votes(language: str, count: int) -> str:
-    """So many votes, in words: `1 vote`, `5 votes`."""
-    return _counted(language, "votes", count)
 
 
 def _counted(language: str, phrase: str, count: int) -> str:
@@ -77,7 +67,7 @@ def _receipt(language: str, values: Facts) -> str:
 
 
 def _failed(language: str, values: Facts) -> str:
-    wallet = say(language, f"wallet.{values['wallet']}")
+    wallet = wallet_name(language, PaymentMethod(values["wallet"]))
     reason = _known("reason.", values.get("reason"))
     how = _how_by_code(language, values) if reason == "reason.wrong_code" else ""
     return _short(say(language, reason, wallet=wallet, how=how or _how(language, values)))
@@ -90,7 +80,7 @@ def _how_by_code(language: str, values: Facts) -> str:
     if not dialled or not service_code:
         return ""
     elsewhere = bool(values.get("paid_elsewhere"))
-    dial = dial_with_code(service_code, str(values["candidate_code"]), count, language, elsewhere=elsewhere)
+    dial = dial_with_code(language, service_code, str(values["candidate_code"]), count, elsewhere=elsewhere)
     return say(language, "sms.how_code_elsewhere" if elsewhere else "sms.how_code", dialled=dialled, dial=dial)
 
 
@@ -99,7 +89,7 @@ def _not_confirmed(language: str, values: Facts) -> str:
         say(
             language,
             "sms.not_confirmed",
-            votes=votes(language, int(values["quantity"])),
+            votes=votes_in_words(language, int(values["quantity"])),
             code=values["candidate_code"],
             how=_how(language, values),
         )
@@ -128,14 +118,14 @@ def _refund(language: str, values: Facts) -> str:
 
 
 def _refunded(language: str, values: Facts) -> str:
-    wallet = say(language, f"wallet.{values['wallet']}")
+    wallet = wallet_name(language, PaymentMethod(values["wallet"]))
     said = {"amount": values["amount"], "wallet": wallet, "reference": values["reference"]}
     return _short(say(language, "sms.given_back", **said))
 
 
 def _withdrawn(language: str, values: Facts) -> str:
     said = {"amount": values["amount"], "code": values["candidate_code"]}
-    return _short(say(language, "sms.votes_withdrawn", votes=votes(language, int(values["quantity"])), **said))
+    return _short(say(language, "sms.votes_withdrawn", votes=votes_in_words(language, int(values["quantity"])), **said))
 
 
 def _known(prefix: str, word: object) -> str:
@@ -156,7 +146,7 @@ def _resume(language: str, values: Facts) -> str:
             "sms.resume",
             code=values["candidate_code"],
             name=gsm.cut_on_word(name, room),
-            votes=votes(language, int(values["quantity"])),
+            votes=votes_in_words(language, int(values["quantity"])),
             amount=values["amount"],
             dial=dial,
         )

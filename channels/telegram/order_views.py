@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from channels.buying import ways_to_pay, why_no_wallet
 from channels.grammar import Vote
 from channels.telegram.callbacks import (
     LETTERS,
@@ -21,7 +22,6 @@ from channels.telegram.callbacks import (
 from channels.telegram.reading import Offer, payer_word
 from channels.telegram.texts import amount, name, plain, say, votes, wallet, why_not_paid
 from channels.telegram.views import Button, View
-from channels.wallets import ways_told, why_no_wallet
 from gateway.contests.contest import Contest
 from gateway.orders.routing import Rails
 from gateway.orders.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, example_number, not_taken_yet
@@ -130,7 +130,7 @@ def confirm(
         wanted = {k: facts[k] for k in ("votes", "code", "name", "amount", "number")}
         lines = [say(language, "confirm.which_wallet", **wanted)]
         if not_taken_yet(payer) is not None:
-            lines.insert(0, f"{why_no_wallet(language, payer)} {ways_told(takes, language)}")
+            lines.insert(0, f"{why_no_wallet(language, payer)} {ways_to_pay(language, takes)}")
         return View(_amount_first(language, offered, "\n\n".join(lines)), (*wallets, leave))
     lines = _confirmed(language, facts, method, own=payer.e164 == verified)
     pay = Button(

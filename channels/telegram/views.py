@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from channels.adjusted import why_taken_back
+from channels.buying import why_taken_back
 from channels.phrases import language_name
 from channels.telegram.callbacks import (
     ChooseCount,

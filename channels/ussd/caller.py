@@ -6,6 +6,7 @@ from typing import Final
 
 import orjson
 
+from channels.buying import own_number
 from channels.ussd.menu import MenuView, Node, Session, Turn, start
 from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
@@ -27,7 +28,7 @@ def contests_behind(service: VotingService, service_code: str, msisdn: str) -> t
         return whole, ""
     dialled = service_code.strip().strip("#").lstrip("*")
     if not dialled:
-        near = tuple(c for c in service.contests() if isinstance(read_msisdn(msisdn, c.country, vouched=True), Msisdn))
+        near = tuple(c for c in service.contests() if own_number(msisdn, c))
         selling = open_among(near, service.now()) if len(near) > 1 else near
         return (selling, "") if len(selling) == 1 else ((), "")
     pieces = dialled.split("*")

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from channels.buying import number_refusal
 from channels.messages.dialogues import LANGUAGE_SECONDS, Reached, language_key
 from channels.phrases import DEFAULT_LANGUAGE, say
 from channels.session_store import SessionStore
@@ -38,7 +39,7 @@ from gateway.contests.contest import Contest
 from gateway.http.logs import bind_vote
 from gateway.orders.rules import Channel, Refusal, VoteRequest
 from gateway.storage.engine import DatabaseUnavailable
-from gateway.values.msisdn import Msisdn, NumberFault
+from gateway.values.msisdn import Msisdn
 
 __all__ = ["ANSWER_SECONDS", "INPUTS_MAX", "SESSION_SECONDS", "Dialogue", "order_key", "over", "typed"]
 
@@ -109,8 +110,7 @@ class Dialogue:
         if isinstance(caller, Caller):
             return caller, tail
         contest = spoken_of(sharing, self._service.now())
-        refusal = Refusal.FOREIGN_NUMBER if caller is NumberFault.FOREIGN else Refusal.BAD_NUMBER
-        return over(refused(refusal, contest, contest.language)), tail
+        return over(refused(number_refusal(caller), contest, contest.language)), tail
 
     async def _further(
         self,

@@ -9,6 +9,7 @@ from uuid import UUID
 from aiohttp import hdrs, web
 from pydantic import Field
 
+from channels.buying import refusal_words
 from channels.phrases import say
 from channels.voting_service import VOTING_SERVICE, VotingService
 from channels.web.models import (
@@ -32,7 +33,6 @@ from channels.web.vote_requests import (
     orderer_of,
     read_payer_for,
     read_vote_id,
-    refusal_words,
     status_of,
     vote_request_of,
 )
@@ -107,7 +107,7 @@ def refused(
 ) -> Problem:
     """The refusal of an order as a problem, with the field that it is about. `least`, `payer`, `methods`:
     see `refusal_words`."""
-    words = refusal_words(refusal, language, contest, code, least=least, payer=payer, methods=methods)
+    words = refusal_words(language, refusal, contest, code, least=least, payer=payer, methods=methods)
     field = FIELD_OF.get(refusal)
     errors = {} if field is None else {"errors": [{"loc": ["body", field], "msg": words}]}
     status = status_of(refusal)

@@ -8,17 +8,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import hdrs, web
 
+from channels.buying import read_count
 from channels.web.vote_requests import read_payer_for, vote_request_of
 from gateway.contests.contest import Candidate, Contest
 from gateway.http.app_keys import PUBLIC_URL
 from gateway.orders.prompting import Orderer
-from gateway.orders.rules import Channel, Refusal, VoteRequest, check_quantity
+from gateway.orders.rules import Channel, Refusal, VoteRequest
 from gateway.orders.wallet import PaymentMethod
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FIELDS_MAX: Final = 20
 FIRST_QUANTITY: Final = 5
-QUANTITY_DIGITS_MAX: Final = 9
 
 _NONCE: Final = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 _NONCE_BYTES: Final = 18
@@ -86,15 +86,6 @@ def read_form(body: bytes) -> Form:
     )
 
 
-def read_quantity(typed: str, contest: Contest) -> int | Refusal:
-    """The number of votes as typed: digits only."""
-    if not (typed.isascii() and typed.isdigit()):
-        return Refusal.BAD_QUANTITY
-    if len(typed) > QUANTITY_DIGITS_MAX:
-        return Refusal.TOO_MANY
-    return check_quantity(contest, int(typed)) or int(typed)
-
-
 def read_method(word: str) -> PaymentMethod | Refusal | None:
     """The way to pay that was chosen; None to tell it by the number."""
     if not word:
@@ -106,7 +97,7 @@ def read_vote_request(
     form: Form, contest: Contest, candidate: Candidate, language: str, orderer: Orderer
 ) -> VoteRequest | Refusal:
     """What the form asks for, or the first thing in it that cannot be."""
-    quantity = read_quantity(form.votes, contest)
+    quantity = read_count(form.votes, contest)
     if isinstance(quantity, Refusal):
         return quantity
     method = read_method(form.method)

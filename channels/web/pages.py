@@ -12,12 +12,11 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 from pydantic import Field
 
-from channels.adjusted import why_taken_back
+from channels.buying import QUANTITY_DIGITS_MAX, is_mistyped, refusal_words, why_taken_back
 from channels.voting_service import VOTING_SERVICE
 from channels.web import debited, own_orders, share
 from channels.web.forms import (
     FORM_TYPE,
-    QUANTITY_DIGITS_MAX,
     Form,
     first_form,
     fresh_nonce,
@@ -29,7 +28,7 @@ from channels.web.forms import (
 from channels.web.models import Verified, verified
 from channels.web.showing import NO_REFERRER, language_in, message, no_candidate, shared, show_order
 from channels.web.views import form_values
-from channels.web.vote_requests import is_mistyped, orderer_of, read_vote_id, refusal_words, status_of
+from channels.web.vote_requests import orderer_of, read_vote_id, status_of
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.photos import photo_of
 from gateway.contests.sharing import page_path
@@ -199,7 +198,7 @@ class VoterPages:
             pictures=() if photo is None else (photo.origin,),
             photo=photo,
             place=place,
-            closed=None if window is None else refusal_words(window, language, contest),
+            closed=None if window is None else refusal_words(language, window, contest),
             earlier=earlier,
             check=check,
             waiting=waiting,

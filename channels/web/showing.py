@@ -6,9 +6,9 @@ from typing import Final
 
 from aiohttp import web
 
+from channels.buying import is_mistyped
 from channels.voting_service import VOTING_SERVICE
 from channels.web.views import order_values
-from channels.web.vote_requests import is_mistyped
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.sharing import Share, share_of
 from gateway.http.app_keys import PUBLIC_URL

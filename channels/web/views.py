@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any, Final
 
-from channels.phrases import say
-from channels.web.forms import Form, read_quantity
-from channels.web.vote_requests import FIELD_OF, read_payer, refusal_words
+from channels.buying import read_count, read_payer, refusal_words, wallet_name
+from channels.web.forms import Form
+from channels.web.vote_requests import FIELD_OF
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.routing import Rails
 from gateway.orders.rules import Refusal
@@ -26,11 +26,6 @@ from payments.provider import REASONS
 
 # More candidates than one can choose from in a list.
 LISTED_MAX: Final = 100
-
-
-def wallet(method: PaymentMethod, language: str) -> str:
-    """The wallet's name as voters know it."""
-    return say(language, f"wallet.{method.value}")
 
 
 def form_values(
@@ -61,7 +56,7 @@ def form_values(
         "exponent": EXPONENTS[contest.currency],
         "number_example": example_number(contest.country),
         "unit": SHORT_UNITS.get(contest.currency, contest.currency),
-        "methods": [(method.value, wallet(method, language), method in its) for method in methods],
+        "methods": [(method.value, wallet_name(language, method), method in its) for method in methods],
         "chosen": form.method if form.method in [method.value for method in its] else "",
         # A card needs no number; without script, what is missing is said when the form was sent.
         "by_card": PaymentMethod.CARD in methods,
@@ -71,14 +66,14 @@ def form_values(
         "wrong": None
         if refusal is None
         else refusal_words(
-            refusal, language, contest, candidate.code if candidate else "", least=least, payer=payer, methods=its
+            language, refusal, contest, candidate.code if candidate else "", least=least, payer=payer, methods=its
         ),
         "wrong_field": None if refusal is None else FIELD_OF.get(refusal),
     }
 
 
 def _total(contest: Contest, form: Form) -> Money | None:
-    quantity = read_quantity(form.votes, contest)
+    quantity = read_count(form.votes, contest)
     return None if isinstance(quantity, Refusal) else contest.price.times(quantity)
 
 
@@ -99,7 +94,7 @@ def order_values(order: OrderView, contest: Contest | None, now: datetime, rails
         "approval_code": None if by_page else APPROVAL_CODES.get(place),
         "left": left,
         "now": now,
-        "wallet": wallet,
+        "wallet_name": wallet_name,
         "reasons": REASONS,
     }
 

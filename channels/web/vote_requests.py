@@ -1,23 +1,22 @@
 """What the API and the form have in common: from what was typed to a vote request, and refusals in words."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
 import orjson
 from aiohttp import hdrs, web
 
-from channels.phrases import languages, say
-from channels.wallets import wallet_refused
-from gateway.contests.codes import CodeFault, code_fault, phrase_of
+from channels.buying import read_payer
+from channels.phrases import languages
 from gateway.contests.contest import Contest
 from gateway.http.devices import DEVICES
 from gateway.http.pages import preferred
 from gateway.orders.prompting import Orderer, OrdererKind
 from gateway.orders.rules import Channel, Refusal, VoteRequest
-from gateway.orders.wallet import PaymentMethod, example_number, guess_method
-from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
+from gateway.orders.wallet import PaymentMethod, guess_method
+from gateway.values.msisdn import Msisdn
 from gateway.values.network import subject_of
 
 CONTEST: Final = "contest"
@@ -62,46 +61,10 @@ def status_of(refusal: Refusal) -> int:
     return _STATUSES.get(refusal, 422)
 
 
-def refusal_words(
-    refusal: Refusal,
-    language: str,
-    contest: Contest | None,
-    code: str = "",
-    *,
-    least: int | None = None,
-    payer: Msisdn | None = None,
-    methods: Sequence[PaymentMethod] = (),
-) -> str:
-    """The refusal as a voter reads it; of an unknown code, whether it is mistyped. `least`: the smallest
-    number of votes that the chosen way to pay takes; `methods`: the ways by which `payer` may pay."""
-    if refusal in (Refusal.NO_WALLET, Refusal.NOT_ITS_WALLET):
-        return wallet_refused(refusal, language, payer, methods)
-    if refusal is Refusal.TOO_FEW and least is not None:
-        return say(language, "refusal.too_few_known", least=least)
-    name, maximum = (contest.name, contest.quantity_max) if contest is not None else ("", 0)
-    example = example_number(contest.country if contest is not None else "")
-    mistyped = refusal is Refusal.UNKNOWN_CANDIDATE and contest is not None and is_mistyped(contest, code)
-    phrase = phrase_of(CodeFault.MISTYPED) if mistyped else f"refusal.{refusal.value}"
-    return say(language, phrase, contest=name, code=code, maximum=maximum, example=example)
-
-
-def is_mistyped(contest: Contest, code: str) -> bool:
-    """Whether the check digit of a code that nobody has tells that it is mistyped."""
-    return code.isdecimal() and code_fault(contest, code) is CodeFault.MISTYPED
-
-
 def language_of(request: web.Request, default: str) -> str:
     """The language that Accept-Language likes best among ours, else `default`."""
     wanted = request.headers.get(hdrs.ACCEPT_LANGUAGE)
     return default if wanted is None else preferred(wanted, languages()) or default
-
-
-def read_payer(typed: str, contest: Contest) -> Msisdn | Refusal:
-    """The number to charge, of the contest's country."""
-    found = read_msisdn(typed, contest.country)
-    if isinstance(found, Msisdn):
-        return found
-    return Refusal.FOREIGN_NUMBER if found is NumberFault.FOREIGN else Refusal.BAD_NUMBER
 
 
 def read_payer_for(typed: str, method: PaymentMethod | None, contest: Contest) -> Msisdn | Refusal | None:

@@ -15,6 +15,7 @@ from aiogram.filters import StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message
 
+from channels.buying import refusal_words
 from channels.telegram import callbacks, order_views, views
 from channels.telegram.callbacks import METHODS, tag
 from channels.telegram.desk import Desk, Shown, shown_in
@@ -34,7 +35,6 @@ from channels.telegram.state import Asking
 from channels.telegram.texts import plain, refusal
 from channels.telegram.views import View
 from channels.telegram.watcher import Followed, Watcher
-from channels.wallets import wallet_refused
 from gateway.contests.contest import Contest
 from gateway.http.logs import bind_vote
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
@@ -207,9 +207,8 @@ async def tap_pay(
     if isinstance(placed, Refusal):
         words = refusal(chat.language, placed, contest, callback_data.code)
         if placed is Refusal.NOT_ITS_WALLET and vote_request.payer is not None:
-            words = wallet_refused(
-                placed, chat.language, vote_request.payer, desk.service.rails.open_for(vote_request.payer)
-            )
+            methods = desk.service.rails.open_for(vote_request.payer)
+            words = refusal_words(chat.language, placed, contest, payer=vote_request.payer, methods=methods)
         if placed is not Refusal.TRY_AGAIN:
             await desk.replace(shown, order_views.refused(chat.language, words, contest))
         return words

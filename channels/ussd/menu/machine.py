@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import Final
 
+from channels.buying import refusal_words
 from channels.ussd.menu import asking, shows, voting
-from channels.ussd.menu.rules import refused, sentence
+from channels.ussd.menu.rules import refused
 from channels.ussd.menu.session import MenuView, Node, Session, Turn
 from gateway.contests.service_codes import last_closed, nearest
 from gateway.orders.rules import Refusal, check_candidate, check_window
@@ -70,7 +71,7 @@ def start(view: MenuView, language: str) -> Turn:
     over = last_closed(view.sharing, view.now)
     if over is None:
         return Turn(refused(refusal, view.contest, language, room=view.room), None)
-    notice = sentence(refusal, view.contest, language)
+    notice = refusal_words(language, refusal, view.contest)
     return shows.home(Session(language=language), replace(view, contest=over), notice)
 
 

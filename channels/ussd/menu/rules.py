@@ -1,24 +1,21 @@
 """What an input means: codes, names, numbers of votes, wallets. And how a refusal is told."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from channels import gsm
+from channels.buying import BY_CODE, dial_with_code, phone_wallets, plain, refusal_words, wallet_name, why_no_wallet
 from channels.phrases import language_name, languages_for, say
 from channels.ussd import screens
 from channels.ussd.menu.session import MenuView, Session
-from channels.wallets import BY_CODE, dial_with_code, why_no_wallet
 from gateway.contests.codes import CodeFault, code_fault
-from gateway.contests.contest import Candidate, Contest
+from gateway.contests.contest import Contest
 from gateway.orders.rules import Refusal
 from gateway.orders.wallet import (
     ON_PHONES,
     PAYMENT_CODES,
     PaymentMethod,
-    example_number,
     guess_method,
     may_have,
     not_taken_yet,
@@ -40,28 +37,11 @@ def is_code(text: str) -> bool:
 
 def letters_of(text: str) -> str | None:
     """The letters of a name that were typed, as they are compared; None when it is no search."""
-    words = _plain(text[: 4 * LETTERS_MAX])
+    words = plain(text[: 4 * LETTERS_MAX])
     letters = sum(c.isalpha() for c in words)
     if letters < LETTERS_MIN or any(c.isdecimal() for c in words):
         return None
     return words[:LETTERS_MAX].strip()
-
-
-def _plain(text: str) -> str:
-    """Words in small letters without accents."""
-    apart = unicodedata.normalize("NFKD", gsm.fold(text).casefold())
-    kept = (c if c.isalnum() else " " for c in apart if not unicodedata.combining(c))
-    return " ".join("".join(kept).split())
-
-
-def named(contest: Contest, letters: str) -> tuple[Candidate, ...]:
-    """Candidates of whose name each typed word begins a part."""
-    wanted = letters.split()
-    return tuple(c for c in contest.eligible if _begins(wanted, _plain(c.name).split()))
-
-
-def _begins(wanted: list[str], parts: list[str]) -> bool:
-    return all(any(part.startswith(word) for part in parts) for word in wanted)
 
 
 def payer_of(session: Session, view: MenuView) -> Msisdn:
@@ -85,12 +65,7 @@ def _network_of(session: Session, view: MenuView) -> str | None:
 
 def wallets_of(session: Session, view: MenuView) -> tuple[PaymentMethod, ...]:
     """The wallets that the paying number may have, and that take money now."""
-    return _on_phones(view.rails.open_for(payer_of(session, view), _network_of(session, view)))
-
-
-@lru_cache(maxsize=256)
-def _on_phones(methods: tuple[PaymentMethod, ...]) -> tuple[PaymentMethod, ...]:
-    return tuple(method for method in methods if method in ON_PHONES)
+    return phone_wallets(view.rails.open_for(payer_of(session, view), _network_of(session, view)))
 
 
 def open_method(session: Session, view: MenuView) -> PaymentMethod | None:
@@ -129,7 +104,7 @@ def dial_for_code(session: Session, view: MenuView) -> str:
     if session.payer and session.payer != view.dialler.e164:
         return ""
     key = code_key(other_wallets(replace(session, payer=None, method=None), view))
-    return dial_with_code(view.contest.dial_code, session.code or "", session.votes, session.language, key)
+    return dial_with_code(session.language, view.contest.dial_code, session.code or "", session.votes, key)
 
 
 def wallet_notice(session: Session, view: MenuView) -> str:
@@ -138,7 +113,7 @@ def wallet_notice(session: Session, view: MenuView) -> str:
     method, language = method_of(session, view), session.language
     if method is not None:
         down = method not in view.rails.open_methods(view.contest.country)
-        return say(language, "ussd.wallet_down", wallet=screens.wallet(method, language)) if down else ""
+        return say(language, "ussd.wallet_down", wallet=wallet_name(language, method)) if down else ""
     if not_taken_yet(payer_of(session, view), _network_of(session, view)) is None:
         return ""
     told = [why_no_wallet(language, payer_of(session, view), _network_of(session, view))]
@@ -166,19 +141,7 @@ def _choice_of(language: str, spoken: tuple[str, ...]) -> str:
 
 def refused(refusal: Refusal, contest: Contest, language: str, code: str = "", room: int = screens.SEPTETS_MAX) -> str:
     """A refusal as a screen of its own."""
-    return screens.fitted(sentence(refusal, contest, language, code), room=room)
-
-
-def sentence(refusal: Refusal, contest: Contest, language: str, code: str = "") -> str:
-    """A refusal in words."""
-    return say(
-        language,
-        f"refusal.{refusal.value}",
-        contest=contest.name,
-        maximum=contest.quantity_max,
-        code=code[:CODE_DIGITS_SHOWN],
-        example=example_number(contest.country),
-    )
+    return screens.fitted(refusal_words(language, refusal, contest, code[:CODE_DIGITS_SHOWN]), room=room)
 
 
 def code_refused(contest: Contest, language: str, code: str) -> str:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from channels import gsm
+from channels.buying import named
 from channels.phrases import languages_for, say
 from channels.ussd import screens
 from channels.ussd.menu.rules import (
@@ -14,7 +15,6 @@ from channels.ussd.menu.rules import (
     code_place,
     dial_for_code,
     language_choice,
-    named,
     open_method,
     other_wallets,
     payer_of,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
+from channels.buying import named, read_count, read_payer, refusal_words
 from channels.phrases import say
 from channels.ussd import screens
 from channels.ussd.menu import shows
@@ -14,21 +15,17 @@ from channels.ussd.menu.rules import (
     dial_again,
     is_code,
     letters_of,
-    named,
     open_method,
     other_wallets,
     payer_of,
     refused,
-    sentence,
     wallet_notice,
 )
 from channels.ussd.menu.session import Buy, MenuView, Session, Turn
 from gateway.contests.service_codes import chosen
-from gateway.orders.rules import Refusal, check_candidate, check_quantity, check_window, price_of
+from gateway.orders.rules import Refusal, check_candidate, check_window, price_of
 from gateway.orders.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod
-from gateway.values.msisdn import NumberFault, read_msisdn
 
-QUANTITY_DIGITS_MAX: Final = 9
 # Orange sends six digits; a provider may want more or fewer.
 PAYMENT_CODE_MIN: Final = 4
 PAYMENT_CODE_MAX: Final = 8
@@ -49,7 +46,7 @@ def at_contests(session: Session, text: str, view: MenuView) -> Turn:
         return _contest_first(session, text, view)
     refusal = check_window(contest, view.now)
     if refusal is Refusal.NOT_OPEN_YET:
-        return shows.contests(session, view, sentence(refusal, contest, session.language))
+        return shows.contests(session, view, refusal_words(session.language, refusal, contest))
     return shows.home(Session(language=view.spoken_in(contest)), replace(view, contest=contest))
 
 
@@ -157,17 +154,12 @@ def at_quantity(session: Session, text: str, view: MenuView) -> Turn:
         if not session.page:
             return shows.home(unchosen, view)
         return shows.found(unchosen, view) if session.typed else shows.listing(unchosen, view)
-    readable = text.isascii() and text.isdecimal()
-    votes = int(text) if readable and len(text) <= QUANTITY_DIGITS_MAX else None
-    if votes is None:
-        refusal: Refusal | None = Refusal.TOO_MANY if readable else Refusal.BAD_QUANTITY
-    else:
-        refusal = check_quantity(view.contest, votes)
-    if refusal is not None:
-        notice = sentence(refusal, view.contest, session.language)
+    votes = read_count(text, view.contest)
+    if isinstance(votes, Refusal):
+        notice = refusal_words(session.language, votes, view.contest)
         dial = dial_again(view, session.code or "", say(session.language, "ussd.votes_here"))
         return shows.corrected(session, view, shows.quantity, notice, dial)
-    return shows.confirm(session.wanting(votes or 0), view)
+    return shows.confirm(session.wanting(votes), view)
 
 
 def at_confirm(session: Session, text: str, view: MenuView) -> Turn:
@@ -228,9 +220,7 @@ def at_other_number(session: Session, text: str, view: MenuView) -> Turn:
     """The number that pays."""
     if text == "0":
         return shows.confirm(session, view)
-    read = read_msisdn(text, view.contest.country)
-    if isinstance(read, NumberFault):
-        foreign = read is NumberFault.FOREIGN
-        refusal = Refusal.FOREIGN_NUMBER if foreign else Refusal.BAD_NUMBER
-        return shows.other_number(session, view, sentence(refusal, view.contest, session.language))
-    return shows.confirm(replace(session, payer=read.e164, method=None), view)
+    payer = read_payer(text, view.contest)
+    if isinstance(payer, Refusal):
+        return shows.other_number(session, view, refusal_words(session.language, payer, view.contest))
+    return shows.confirm(replace(session, payer=payer.e164, method=None), view)

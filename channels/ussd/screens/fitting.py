@@ -50,11 +50,6 @@ def around_name(make: Callable[[str], str], name: str, notice: str = "", room: i
     )
 
 
-def counted(language: str, votes: int) -> str:
-    """So many votes, in words: `1 vote`, `5 votes`."""
-    return say(language, "sms.votes_one") if votes == 1 else say(language, "sms.votes_many", count=votes)
-
-
 def foot(language: str, *, more: bool) -> str:
     """The last line: back, and on where there is more."""
     return say(language, "ussd.more_back" if more else "ussd.back")

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from channels import gsm
-from channels.adjusted import why_taken_back
+from channels.buying import votes_in_words, why_taken_back
 from channels.phrases import language_name, say
-from channels.ussd.screens.fitting import SEPTETS_MAX, around_name, counted, fitted, foot, with_foot
+from channels.ussd.screens.fitting import SEPTETS_MAX, around_name, fitted, foot, with_foot
 from gateway.contests.contest import Contest
 from payments.collection.order_views import ReceiptView, TakenBack, VoteLine
 from payments.rescue.rules import DISPUTABLE, Rescue
@@ -57,7 +57,7 @@ def receipt(found: ReceiptView | None, language: str, room: int = SEPTETS_MAX) -
             language,
             "ussd.receipt",
             receipt=found.receipt,
-            votes=counted(language, found.quantity),
+            votes=votes_in_words(language, found.quantity),
             code=found.candidate_code,
             name=name,
             amount=found.amount.spoken(),
@@ -74,7 +74,7 @@ def _taken_back(found: ReceiptView, back: TakenBack, language: str, room: int) -
             language,
             "ussd.receipt_taken_back",
             receipt=found.receipt,
-            votes=counted(language, found.quantity),
+            votes=votes_in_words(language, found.quantity),
             code=found.candidate_code,
             number=found.tally_number,
             back=back.number,
@@ -91,7 +91,7 @@ def rescued(found: Rescue, contest: Contest, language: str, room: int = SEPTETS_
     facts: dict[str, object] = {"service_code": contest.dial_code, "ticket": found.ticket or ""}
     if attempt is not None:
         facts |= {
-            "votes": counted(language, attempt.quantity),
+            "votes": votes_in_words(language, attempt.quantity),
             "code": attempt.candidate_code,
             "amount": attempt.amount.spoken(),
             "receipt": attempt.receipt,

@@ -4,8 +4,9 @@ from functools import lru_cache
 from typing import Final
 
 from channels import gsm
+from channels.buying import votes_in_words, wallet_name
 from channels.phrases import say
-from channels.ussd.screens.fitting import SEPTETS_MAX, around_name, counted, fitted
+from channels.ussd.screens.fitting import SEPTETS_MAX, around_name, fitted
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
@@ -61,7 +62,7 @@ def resume(
     contest: Contest, candidate: Candidate, votes: int, language: str, notice: str = "", room: int = SEPTETS_MAX
 ) -> str:
     """To who was cut off: go on, or start again. `votes` 0: their number was not typed."""
-    what = f": {counted(language, votes)}" if votes else ""
+    what = f": {votes_in_words(language, votes)}" if votes else ""
 
     def make(name: str) -> str:
         return say(language, "ussd.resume", contest=contest.name, code=candidate.code, name=name, votes=what)
@@ -177,7 +178,7 @@ def payment_code(
     another one."""
 
     def make(name: str) -> str:
-        what = counted(language, votes)
+        what = votes_in_words(language, votes)
         return say(
             language,
             "ussd.which_payment_code_elsewhere" if elsewhere else "ussd.which_payment_code",
@@ -226,5 +227,5 @@ def placed(
 
 def wallet(method: PaymentMethod, language: str, *, by_page: bool = False) -> str:
     """A wallet's name. `by_page`: with the news that a link comes by SMS."""
-    name = say(language, f"wallet.{method.value}")
+    name = wallet_name(language, method)
     return say(language, "ussd.by_link", wallet=name) if by_page else name

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from channels import gsm
-from channels.adjusted import why_taken_back
+from channels.buying import why_taken_back
 from channels.grammar import Check
 from channels.messages.incoming import Question, Talk
 from channels.sms import answers

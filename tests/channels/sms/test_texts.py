@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from channels import gsm
+from channels.buying import one_dial
 from channels.phrases import catalogue, languages
-from channels.sms.texts import one_dial, render
+from channels.sms.texts import render
 from gateway.orders.receipt import make_receipt
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from channels import gsm
-from channels.adjusted import why_taken_back
+from channels.buying import why_taken_back
 from channels.ussd import screens
 from channels.ussd.menu import (
     MenuView,

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from channels.ussd.menu.rules import letters_of, named
+from channels.buying import named
+from channels.ussd.menu.rules import letters_of
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
 from tests.channels.ussd.service import view
 from tests.channels.ussd.test_menu import Call
