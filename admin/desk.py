@@ -10,12 +10,12 @@ from admin.access.sign_in import SignIn
 from admin.access.tokens import Tokens
 from admin.approvals.staff_acts import StaffActs
 from admin.orders_port import BackOffice
-from payments.acts.give_back_port import VoidStore
 from payments.disbursement.payouts.port import BeneficiaryBook, PayoutDesk, PayoutStatement
+from payments.disbursement.refunds.voids import Voids
 from payments.ledger.books import Book
 from payments.provider import PaymentProvider
 from payments.reconciliation.reconcile import Reconciler
-from payments.rescue.tickets_port import TicketDesk
+from payments.rescue.tickets import Tickets
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class Desk:
     sign_in: SignIn
     tokens: Tokens
     reads: BackOffice
-    tickets: TicketDesk
+    tickets: Tickets
     acts: StaffActs
-    voids: VoidStore
+    voids: Voids
     book: Book
     reconciler: Reconciler
     payouts: PayoutDesk

@@ -8,10 +8,10 @@ from admin.access.guard import Me, page, query_of, say, show
 from admin.desk import DESK
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
-from payments.acts.request import Right
 from payments.ledger.books import MoneyRefused, TrialLine
 from payments.ledger.journal import journal_csv
 from payments.ledger.postings import VOTES
+from payments.requests import Right
 
 
 def read_instant(typed: str) -> datetime | None:

@@ -11,7 +11,7 @@ from admin.redaction import shown_body, shown_headers
 from admin.texts import Line
 from gateway.http.endpoint import ApiModel, InputModel
 from gateway.values.money import Money
-from payments.acts.request import Act, StaffRequest
+from payments.requests import Act, StaffRequest
 
 
 class Amount(ApiModel):

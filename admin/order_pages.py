@@ -11,8 +11,8 @@ from admin.orders_port import OrderStory, StoryKind
 from admin.redaction import shown_body, shown_headers
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
-from payments.acts.request import ActRefused, Right, reasoned
 from payments.ledger.postings import VOTES, Account
+from payments.requests import ActRefused, Right, reasoned
 
 _WORD_LENGTH_MAX: Final = 80
 # What was sold and shared out, which cancel each other; the ledger's page shows them.

@@ -11,9 +11,9 @@ from admin.orders_port import OrderStory, PaymentFacts, RefundFacts, StoryKind, 
 from gateway.orders.store import payer_place, voter_place
 from gateway.storage.vault import Vault, masked_number
 from gateway.values.money import Money
-from payments.acts.request import Scope
 from payments.collection.callbacks import body_of
-from payments.rescue.ticket import ticket_number
+from payments.requests import Scope
+from payments.rescue.rules import ticket_number
 
 _ORDER: Final = text("""
 select v.id, v.placed_at, v.channel, v.language, v.quantity, v.amount_minor, v.currency, v.receipt, v.voter_index,

@@ -12,7 +12,7 @@ from typing import Protocol
 from uuid import UUID
 
 from gateway.values.money import Money
-from payments.acts.request import Scope
+from payments.requests import Scope
 
 
 @dataclass(frozen=True, slots=True)

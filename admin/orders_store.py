@@ -15,7 +15,7 @@ from gateway.storage.audit_log import note
 from gateway.storage.vault import Vault, masked_number
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn, read_msisdn
-from payments.acts.request import Scope
+from payments.requests import Scope
 
 _IN_SCOPE: Final = "(cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid))"
 # Of the orders of one number, so many of each kind are looked at.

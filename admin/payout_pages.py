@@ -11,9 +11,9 @@ from admin.desk import DESK
 from admin.order_pages import countries_of, read_id
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
-from payments.acts.request import ActRefused, Right, reasoned
 from payments.disbursement.payouts.papers import statement_csv
 from payments.ledger.books import MoneyRefused
+from payments.requests import ActRefused, Right, reasoned
 
 PATH: Final = "/admin/payouts"
 

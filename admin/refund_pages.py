@@ -12,8 +12,8 @@ from admin.desk import DESK
 from channels.voting_service import VOTING_SERVICE
 from gateway.orders.rules import Channel
 from gateway.values.money import Money
-from payments.acts.request import Act, ActRefused, Right, Why
 from payments.disbursement.refunds.rules import RefundState
+from payments.requests import Act, ActRefused, Right, Why
 
 ON_THEIR_WAY: Final = (RefundState.MANUAL.value, RefundState.DUE.value, RefundState.SENT.value)
 ENDED: Final = (RefundState.DONE.value, RefundState.VOID.value)

@@ -11,7 +11,7 @@ from admin.api import SIGNED_IN, TAG, refused
 from admin.desk import DESK
 from admin.models import Reason
 from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint
-from payments.acts.request import ActRefused, Right, reasoned
+from payments.requests import ActRefused, Right, reasoned
 
 
 class Ticket(ApiModel):

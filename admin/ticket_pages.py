@@ -7,7 +7,7 @@ from aiohttp import web
 from admin.access.guard import Form, Me, form, page, see_other, show
 from admin.approvals.request_pages import refused
 from admin.desk import DESK
-from payments.acts.request import ActRefused, Right, reasoned
+from payments.requests import ActRefused, Right, reasoned
 
 PATH: Final = "/admin/tickets"
 

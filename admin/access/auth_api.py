@@ -29,7 +29,7 @@ from admin.desk import DESK
 from admin.texts import Line
 from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint, invalid, read_body
 from gateway.http.problems import Problem
-from payments.acts.request import Right
+from payments.requests import Right
 
 TAG: Final = "back office: sign-in"
 _TRY_AGAIN_SECONDS: Final = "1"

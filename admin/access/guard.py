@@ -24,7 +24,7 @@ from gateway.http.endpoint import read_body
 from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
 from gateway.values.network import subject_of
-from payments.acts.request import Right, Scope
+from payments.requests import Right, Scope
 
 CONTINUE: Final = "/api/auth/continue"
 HOME: Final = "/admin"

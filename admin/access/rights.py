@@ -8,7 +8,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from admin.access.rules import ASKING, Member, Role, may_decide, rights_of
-from payments.acts.request import Act, ActRefused, Right, Scope, Why, named
+from payments.requests import Act, ActRefused, Right, Scope, Why, named
 
 # Locked, so that an account that is shut meanwhile is shut before the act or after it.
 _MEMBER: Final = text("""

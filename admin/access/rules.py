@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pyotp
 
-from payments.acts.request import Act, Right
+from payments.requests import Act, Right
 
 
 class Role(StrEnum):

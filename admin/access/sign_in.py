@@ -38,7 +38,7 @@ from admin.access.rules import (
     rights_of,
     seconds_to_wait,
 )
-from payments.acts.request import Right
+from payments.requests import Right
 
 # 256 bits.
 _TOKEN_BYTES: Final = 32

@@ -11,7 +11,7 @@ from admin.approvals.rules import SINGLE_PERSON, refusal_to_decide
 from admin.approvals.staff_acts import Outcome
 from admin.desk import Desk
 from channels.voting_service import VotingService
-from payments.acts.request import Act, ActRefused, StaffRequest, Why
+from payments.requests import Act, ActRefused, StaffRequest, Why
 
 NO_RIGHT: Final = "no_right"
 _STATUS_OF: Final[Mapping[Why, int]] = {

@@ -7,8 +7,8 @@ from uuid import UUID
 from admin.approvals.staff_acts import StaffActs
 from gateway.storage.work import Doorbell, Work
 from gateway.values.msisdn import Msisdn, read_msisdn
-from payments.acts.request import Act, ActRefused, Executed, Executor, StaffRequest, Why, named, reasoned
 from payments.provider import HolderChecker, PaymentProvider
+from payments.requests import Act, ActRefused, Executed, Executor, StaffRequest, Why, named, reasoned
 
 NAME_LENGTH_MAX: Final = 120
 CarryOut = Callable[[StaffRequest], Awaitable[str]]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from payments.acts.request import Act, NewRequest, RequestStatus, StaffRequest
+from payments.requests import Act, NewRequest, RequestStatus, StaffRequest
 
 
 class StaffRequestStore(Protocol):

@@ -23,7 +23,7 @@ from admin.desk import DESK
 from admin.order_pages import read_id
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import EXPONENTS, Money
-from payments.acts.request import Act, ActRefused, RequestStatus, Right, StaffRequest
+from payments.requests import Act, ActRefused, RequestStatus, Right, StaffRequest
 
 ACTS: Final = "/admin/acts"
 REQUESTS: Final = "/admin/requests"

@@ -7,7 +7,7 @@ agrees to exactly that. One that nobody decided about in time can only be turned
 from datetime import datetime, timedelta
 from typing import Final
 
-from payments.acts.request import Act, ActRefused, RequestStatus, StaffRequest, Why, named
+from payments.requests import Act, ActRefused, RequestStatus, StaffRequest, Why, named
 
 # Moves no money and no vote: a callback is a hint, and is judged as it was the first time.
 SINGLE_PERSON: Final = frozenset({Act.REPLAY_CALLBACK})

@@ -14,17 +14,7 @@ import structlog
 from admin.approvals.port import StaffRequestStore
 from admin.approvals.rules import needs_second_person
 from gateway.storage.work import Doorbell, Work
-from payments.acts.request import (
-    Act,
-    ActRefused,
-    Executor,
-    NewRequest,
-    RequestStatus,
-    StaffRequest,
-    Why,
-    named,
-    reasoned,
-)
+from payments.requests import Act, ActRefused, Executor, NewRequest, RequestStatus, StaffRequest, Why, named, reasoned
 
 BATCH: Final = 20
 _log = structlog.get_logger(__name__)

@@ -12,18 +12,17 @@ from admin.access.rights import StaffRights
 from admin.approvals.rules import needs_second_person, refusal_to_decide
 from gateway.storage.audit_log import note
 from gateway.storage.staff_tables import staff_requests
-from payments.acts.execution import Freeze
-from payments.acts.request import NOBODY_ELSE, Act, ActRefused, NewRequest, RequestStatus, StaffRequest, Why
+from payments.requests import NOBODY_ELSE, Act, ActRefused, NewRequest, Preview, RequestStatus, StaffRequest, Why
 
 _ROW: Final = [staff_requests.c[column.name] for column in staff_requests.columns]
 
 
 class PostgresStaffRequests:
-    """`StaffRequestStore`. `freezers`: who makes the preview of an act; without one it is empty."""
+    """`StaffRequestStore`. `previews`: who makes the preview of an act; without one it is empty."""
 
-    def __init__(self, engine: AsyncEngine, freezers: Mapping[Act, Freeze], rights: StaffRights) -> None:
+    def __init__(self, engine: AsyncEngine, previews: Mapping[Act, Preview], rights: StaffRights) -> None:
         self._engine = engine
-        self._freezers = freezers
+        self._previews = previews
         self._rights = rights
 
     async def add(self, request: NewRequest) -> StaffRequest:
@@ -41,8 +40,8 @@ class PostgresStaffRequests:
         async with self._engine.begin() as connection:
             await self._rights.check_asker(connection, request.requested_by, request.act, request.subject)
             await connection.execute(insert(staff_requests).values(values))
-            freeze = self._freezers.get(request.act)
-            preview = dict(await freeze(connection, request)) if freeze else {}
+            look = self._previews.get(request.act)
+            preview = dict(await look(connection, request)) if look else {}
             written = (
                 await connection.execute(
                     update(staff_requests)

@@ -19,8 +19,7 @@ from channels.ussd.menu import (
 )
 from payments.collection.lifecycle import PublicStatus, State
 from payments.collection.order_views import ReceiptView, TakenBack, VoteLine
-from payments.rescue.rules import Attempt, Outcome, Rescue
-from payments.rescue.ticket import ticket_number
+from payments.rescue.rules import Attempt, Outcome, Rescue, ticket_number
 
 TICKET: Final = ticket_number(9_999_999)
 

@@ -7,7 +7,7 @@ from typing import Final
 import typer
 
 from gateway.cli.running import running_settings
-from payments.acts.request import ActRefused, Why, named
+from payments.requests import ActRefused, Why, named
 
 PASSWORD: Final = "SPOTLIGHT_STAFF_PASSWORD"  # noqa: S105 - the name of a variable
 CODE: Final = "SPOTLIGHT_STAFF_CODE"

@@ -11,7 +11,7 @@ from gateway.cli.failures import FAILED, MISUSED
 from gateway.cli.identity import proven
 from gateway.cli.running import running_settings
 from gateway.cli.staff_words import preview_lines, quiet, read_id
-from payments.acts.request import Act, ActRefused, RequestStatus, StaffRequest, Why
+from payments.requests import Act, ActRefused, RequestStatus, StaffRequest, Why
 
 if TYPE_CHECKING:
     from admin.approvals.staff_acts import Outcome, StaffActs

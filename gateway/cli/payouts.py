@@ -11,7 +11,7 @@ from gateway.cli.identity import proven
 from gateway.cli.money_acts import at_the_desk, decide, made_request, say_asked
 from gateway.cli.money_words import As, AsJson, Reason, amount, example, shown, table
 from gateway.cli.staff_words import Request, read_id, request_table
-from payments.acts.request import Act, RequestStatus, StaffRequest
+from payments.requests import Act, RequestStatus, StaffRequest
 
 if TYPE_CHECKING:
     from admin.approvals.staff_acts import StaffActs
@@ -107,7 +107,7 @@ def retire_beneficiary(
     with told_failures():
 
         async def run(desk: "MoneyDesk", _: "StaffActs") -> None:
-            from payments.acts.request import reasoned
+            from payments.requests import reasoned
 
             who = await proven(person)
             await desk.beneficiaries.retire(read_id(beneficiary), person=who, reason=reasoned(reason))
@@ -267,7 +267,7 @@ def _freeze(organiser: str, person: str, reason: str, *, frozen: bool) -> None:
     with told_failures():
 
         async def run(desk: "MoneyDesk", _: "StaffActs") -> None:
-            from payments.acts.request import reasoned
+            from payments.requests import reasoned
 
             who = await proven(person)
             await desk.payouts.freeze(organiser, frozen=frozen, reason=reasoned(reason), person=who)

@@ -9,7 +9,7 @@ from gateway.cli import staff_words
 from gateway.cli.failures import told_failures
 from gateway.cli.money_words import As, AsJson, Reason, example, shown, table
 from gateway.cli.staff_words import Public, Request
-from payments.acts.request import Act
+from payments.requests import Act
 
 if TYPE_CHECKING:
     from admin.staff_lookup import HeldLine, RefundLine

@@ -15,7 +15,7 @@ from gateway.cli.failures import FAILED, MISUSED
 from gateway.cli.identity import proven
 from gateway.cli.money_words import shown, table
 from gateway.cli.running import running_settings
-from payments.acts.request import Act, ActRefused, RequestStatus, StaffRequest, Why
+from payments.requests import Act, ActRefused, RequestStatus, StaffRequest, Why
 
 if TYPE_CHECKING:
     from admin.approvals.staff_acts import Outcome

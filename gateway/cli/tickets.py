@@ -13,7 +13,7 @@ from gateway.cli.money_words import As, AsJson, Reason, example, table
 
 if TYPE_CHECKING:
     from gateway.runtime.staff_desk import StaffDesk
-    from payments.rescue.tickets_port import OpenTicket
+    from payments.rescue.tickets import OpenTicket
 
 ticket_app = typer.Typer(help="Voters who asked for help.", no_args_is_help=True, rich_markup_mode=None)
 _HEAD = ("ticket", "contest", "about", "payment now", "voter", "opened (UTC)", "order")
@@ -56,7 +56,7 @@ def close(
     with told_failures():
 
         async def end(desk: "StaffDesk") -> None:
-            from payments.acts.request import reasoned
+            from payments.requests import reasoned
 
             who = await proven(person)
             await desk.tickets.close(ticket, person=who, reason=reasoned(reason))

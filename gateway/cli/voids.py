@@ -10,11 +10,11 @@ from gateway.cli import staff_words
 from gateway.cli.failures import told_failures
 from gateway.cli.money_words import As, AsJson, Reason, example, instant, shown
 from gateway.cli.staff_words import Public, Request
-from payments.acts.request import Act, ActRefused, Why
+from payments.requests import Act, ActRefused, Why
 
 if TYPE_CHECKING:
     from gateway.runtime.staff_desk import StaffDesk
-    from payments.acts.give_back_port import VoidProgress
+    from payments.disbursement.refunds.voids import VoidProgress
 
 void_app = typer.Typer(
     help="Void a window of a contest: every vote in it leaves the count and its money goes back.",

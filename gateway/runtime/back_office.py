@@ -18,9 +18,9 @@ from gateway.runtime.money_desk import money_desk
 from gateway.runtime.staff_desk import bind_sign_in, bind_staff_acts, show_scores, staff_rights
 from gateway.runtime.wiring import Rooms, process_name
 from gateway.storage.engine import make_engine
-from payments.acts.voids import PostgresVoids
 from payments.disbursement.payouts.statements import payout_statement
-from payments.rescue.tickets import PostgresTickets
+from payments.disbursement.refunds.voids import Voids
+from payments.rescue.tickets import Tickets
 
 _REPORT_MS: Final = 60_000
 _CONNECTIONS: Final = 4
@@ -45,15 +45,15 @@ def mount(app: web.Application, rooms: Rooms, pages: Pages) -> None:
         partial(show_scores, scores=rooms.scores, feed=rooms.feed),
         temporary=TEMPORARY,
         more=money.executors(rooms.doorbell),
-        more_freezers=money.freezers(),
+        more_previews=money.previews(),
     )
     desk = Desk(
         sign_in=bind_sign_in(engine, vault, settings),
         tokens=Tokens(vault.subkey("staff tokens"), utc_now),
         reads=PostgresBackOffice(engine, vault),
-        tickets=PostgresTickets(engine, vault, rights.permit),
+        tickets=Tickets(engine, vault, rights.permit),
         acts=acts,
-        voids=PostgresVoids(engine),
+        voids=Voids(engine),
         book=money.book,
         reconciler=money.reconciler,
         payouts=money.payouts,

@@ -25,10 +25,8 @@ from gateway.runtime.staff_desk import NoDoorbell, staff_rights
 from gateway.storage.engine import make_engine
 from gateway.storage.vault import Vault
 from gateway.storage.work import Doorbell
-from payments.acts.execution import Freeze
-from payments.acts.request import Act, Executor
 from payments.disbursement.payouts.beneficiaries import PostgresBeneficiaries
-from payments.disbursement.payouts.desk import PostgresPayoutDesk, payout_freezers
+from payments.disbursement.payouts.desk import PostgresPayoutDesk, payout_previews
 from payments.ledger.book import PostgresBook
 from payments.ledger.money_places import MoneyPlaces
 from payments.provider import PaymentProvider
@@ -43,6 +41,7 @@ from payments.reconciliation.statement_format import StatementFormat
 from payments.reconciliation.store import PostgresReconciliation
 from payments.reconciliation.undo_import import PostgresUndo, freeze_undo
 from payments.registration import Registration
+from payments.requests import Act, Executor, Preview
 
 _REPORT_MS: Final = 600_000
 _log = structlog.get_logger(__name__)
@@ -69,11 +68,11 @@ class MoneyDesk:
             **reconcile_executors(decide, undo, self.reconciler.compare_again),
         }
 
-    def freezers(self) -> Mapping[Act, Freeze]:
+    def previews(self) -> Mapping[Act, Preview]:
         """Who makes their previews."""
         return {
-            **payout_freezers(),
-            **self.beneficiaries.freezers(),
+            **payout_previews(),
+            **self.beneficiaries.previews(),
             Act.RECONCILE: freeze_decision,
             Act.UNDO_IMPORT: freeze_undo,
         }
@@ -127,7 +126,7 @@ def statement_reader() -> ReadStatement:
 
 def bind_money_acts(desk: MoneyDesk) -> StaffActs:
     """Asking and deciding about payouts, for a command."""
-    requests = PostgresStaffRequests(desk.engine, desk.freezers(), desk.rights)
+    requests = PostgresStaffRequests(desk.engine, desk.previews(), desk.rights)
     doorbell = NoDoorbell()
     return StaffActs(requests, desk.executors(doorbell), doorbell, temporary=(SQLAlchemyError, OSError))
 

@@ -28,7 +28,7 @@ from payments.disbursement.payouts.store import PostgresPayouts
 from payments.disbursement.refunds.refund import refund_payments
 from payments.disbursement.refunds.store import PostgresRefunds
 from payments.provider import PaymentProvider
-from payments.rescue.attempts import PostgresAttempts
+from payments.rescue.attempts import Attempts
 from payments.rescue.rescue import Rescuer
 from payments.settlement.settle import Show
 
@@ -71,7 +71,7 @@ class OperatorDesk:
 
     def rescuer(self, links: Links) -> Rescuer:
         """Who looks for the money of one voter."""
-        attempts = PostgresAttempts(links.engine, links.vault)
+        attempts = Attempts(links.engine, links.vault)
         return Rescuer(attempts, self.payments, self.providers, self.budget, links.doorbell, self.watch)
 
     def close_with(self, closing: AsyncExitStack) -> None:

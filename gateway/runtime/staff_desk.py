@@ -26,12 +26,10 @@ from gateway.storage.vault import Vault
 from gateway.storage.work import Doorbell
 from leaderboard.publish import publish_scores
 from leaderboard.scores import PostgresScores, RedisScoreFeed, ScoreFeed, ScoreStore
-from payments.acts.acts import money_executors
-from payments.acts.execution import Freeze
-from payments.acts.request import Act, ActRefused, Executor, Why
-from payments.acts.store import PostgresStaffMoney, freezers
-from payments.acts.voids import PostgresVoids
-from payments.rescue.tickets import PostgresTickets
+from payments.disbursement.refunds.acts import RefundActs, refund_executors, refund_previews
+from payments.disbursement.refunds.voids import Voids
+from payments.requests import Act, ActRefused, Executor, Preview, Why
+from payments.rescue.tickets import Tickets
 from payments.settlement.settle import Show
 
 _log = structlog.get_logger(__name__)
@@ -70,11 +68,11 @@ def bind_staff_acts(
     *,
     temporary: tuple[type[Exception], ...],
     more: Mapping[Act, Executor] | None = None,
-    more_freezers: Mapping[Act, Freeze] | None = None,
+    more_previews: Mapping[Act, Preview] | None = None,
 ) -> StaffActs:
-    """Acts of staff, with whoever does each. `more`, `more_freezers`: acts of other rooms."""
-    executors = money_executors(PostgresStaffMoney(engine), PostgresVoids(engine), doorbell, show)
-    requests = PostgresStaffRequests(engine, {**freezers(), **(more_freezers or {})}, rights)
+    """Acts of staff, with whoever does each. `more`, `more_previews`: acts of other rooms."""
+    executors = refund_executors(RefundActs(engine), Voids(engine), doorbell, show)
+    requests = PostgresStaffRequests(engine, {**refund_previews(), **(more_previews or {})}, rights)
     return StaffActs(requests, {**executors, **(more or {})}, doorbell, temporary=temporary)
 
 
@@ -83,9 +81,9 @@ class StaffDesk:
     """What one process has open of it."""
 
     acts: StaffActs
-    voids: PostgresVoids
+    voids: Voids
     lookup: StaffLookup
-    tickets: PostgresTickets
+    tickets: Tickets
 
     async def payment(self, word: str) -> UUID:
         """The payment that somebody means: by reference, vote, receipt or order code. Raises ActRefused."""
@@ -125,9 +123,9 @@ async def open_staff_desk(settings: Settings) -> AsyncIterator[StaffDesk]:
         await refuse_other_keys(engine, vault)
         yield StaffDesk(
             bind_staff_acts(engine, rights, NoDoorbell(), show, temporary=temporary),
-            PostgresVoids(engine),
+            Voids(engine),
             StaffLookup(engine),
-            PostgresTickets(engine, vault, rights.permit),
+            Tickets(engine, vault, rights.permit),
         )
     finally:
         await client.aclose()

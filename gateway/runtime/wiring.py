@@ -239,7 +239,7 @@ def _staff_acts(links: Links, desk: MoneyDesk, show: Show) -> StaffActs:
         show,
         temporary=TEMPORARY,
         more=desk.executors(links.doorbell),
-        more_freezers=desk.freezers(),
+        more_previews=desk.previews(),
     )
 
 

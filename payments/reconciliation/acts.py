@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from payments.acts.request import Act, Executed, Executor, StaffRequest
+from payments.requests import Act, Executed, Executor, StaffRequest
 
 
 def reconcile_executors(

@@ -14,13 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.storage.audit_log import note
 from gateway.storage.rows import document, recordset
 from gateway.values.money import Money
-from payments.acts.execution import did_before, keep_outcome
-from payments.acts.request import ActRefused, Executed, NewRequest, StaffRequest, Why
 from payments.ledger.entries import LedgerEntry, book
 from payments.ledger.postings import Account, Posting, moved
 from payments.provider import Wallet
 from payments.reconciliation.comparison import DifferenceKind, Repair, offered, postings, read_group
 from payments.reconciliation.differences import ACTIVE, IN_GROUP, WHOLE, group_values
+from payments.requests import ActRefused, Executed, NewRequest, StaffRequest, Why, did_before, keep_outcome
 
 BATCH: Final = 500
 _REFERENCE_LENGTH_MAX: Final = 64

@@ -11,7 +11,6 @@ import structlog
 
 from gateway.orders.routing import provider_of
 from gateway.values.money import CURRENCY_OF, Money
-from payments.acts.request import named
 from payments.ledger.books import UnknownName
 from payments.provider import Balance, BalanceTeller, PaymentProvider, Wallet
 from payments.reconciliation.comparison import DifferenceKind, Found, Group, balance_gap
@@ -26,6 +25,7 @@ from payments.reconciliation.port import (
     StatementFile,
     StatementLine,
 )
+from payments.requests import named
 
 BATCH: Final = 1_000
 DAILY_HOURS: Final = 23.5

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
-from payments.acts.request import Permit, Right
 from payments.collection.hints import hint
 from payments.disbursement.disputes.port import NamedReversal
 from payments.disbursement.disputes.reversals import name_reversals
@@ -36,6 +35,7 @@ from payments.reconciliation.comparison import (
     missing_here,
 )
 from payments.reconciliation.port import Compared, ImportedFile, StatementLine
+from payments.requests import Permit, Right
 
 # One pass at a time over an account's lines.
 _PASS_LOCK: Final = 0x5907_11_6A

@@ -13,13 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.audit_log import note
 from gateway.values.money import Money
-from payments.acts.execution import did_before, keep_outcome
-from payments.acts.request import ActRefused, NewRequest, StaffRequest, Why
 from payments.ledger.audit import RESTATED
 from payments.ledger.entries import LedgerEntry, book
 from payments.ledger.postings import Account, moved
 from payments.reconciliation.differences import ACTIVE
 from payments.reconciliation.store import one_pass
+from payments.requests import ActRefused, NewRequest, StaffRequest, Why, did_before, keep_outcome
 
 UNDONE: Final = "undone"
 _FILE: Final = text("select * from statement_files where id = :file for update")

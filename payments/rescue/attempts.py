@@ -1,5 +1,6 @@
 """The latest payments of whoever says that they were debited, and support tickets."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,9 +11,7 @@ from gateway.orders.store import payer_place
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from payments.collection.lifecycle import ASKABLE, State
-from payments.rescue.attempts_port import HeldAttempt
-from payments.rescue.rules import Attempt, Claim, OfChat, OfNumber, OfOrder
-from payments.rescue.ticket import ticket_number
+from payments.rescue.rules import Attempt, Claim, OfChat, OfNumber, OfOrder, ticket_number
 
 ATTEMPTS_MAX: Final = 5
 HOURS: Final = 24
@@ -81,14 +80,26 @@ def ticket_place(contest_id: UUID) -> str:
     return f"support_tickets.phone:{contest_id}"
 
 
-class PostgresAttempts:
-    """`AttemptStore` on PostgreSQL."""
+@dataclass(frozen=True, slots=True)
+class FoundAttempt:
+    """A payment as it stands. `askable`: whether its operator was asked to collect it and it is not known
+    to be paid. `ticketed`: whether a person was asked to look at it and has not done so."""
+
+    reference: UUID
+    attempt: Attempt
+    askable: bool
+    contest_id: UUID
+    ticketed: bool = False
+
+
+class Attempts:
+    """The payments that a claim is about, and tickets for people to look at them."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
         self._engine = engine
         self._vault = vault
 
-    async def latest(self, claim: Claim) -> list[HeldAttempt]:
+    async def latest(self, claim: Claim) -> list[FoundAttempt]:
         """The latest payments of a day, or all of one order, newest first."""
         place = {"limit": ATTEMPTS_MAX, "kind": TICKET_KIND, **self._place(claim)}
         async with self._engine.connect() as connection:
@@ -137,9 +148,9 @@ class PostgresAttempts:
         return None if cipher is None else self._vault.open(bytes(cipher), payer_place(reference))
 
 
-def _held(row: Row[Any]) -> HeldAttempt:
+def _held(row: Row[Any]) -> FoundAttempt:
     state = State(row.status)
     amount = Money(row.amount_minor, row.currency)
     attempt = Attempt(state, row.code, row.name, row.quantity, amount, row.receipt)
     askable = state in ASKABLE and row.sent_at is not None
-    return HeldAttempt(row.reference, attempt, askable, row.contest_id, row.ticketed)
+    return FoundAttempt(row.reference, attempt, askable, row.contest_id, row.ticketed)

@@ -19,7 +19,7 @@ from payments.collection.lifecycle import State
 from payments.collection.port import OpenPayment, PaymentStore
 from payments.collection.verify import StatusBudget, ask
 from payments.provider import NotFound, PaymentProvider, StatusReport, StillOpen, Succeeded, Unavailable
-from payments.rescue.attempts_port import AttemptStore, HeldAttempt
+from payments.rescue.attempts import Attempts, FoundAttempt
 from payments.rescue.rules import Attempt, Claim, OfChat, OfNumber, Outcome, Rescue, judge
 
 # A dialogue answers within four seconds; storage needs some of them.
@@ -34,7 +34,7 @@ class Rescuer:
 
     def __init__(
         self,
-        attempts: AttemptStore,
+        attempts: Attempts,
         payments: PaymentStore,
         providers: Mapping[str, PaymentProvider],
         budget: StatusBudget,
@@ -74,7 +74,7 @@ class Rescuer:
         held = await self._attempts.latest(claim)
         return await self._ticket(claim, language, held[0] if held else None)
 
-    async def _ticket(self, claim: Claim, language: str, about: HeldAttempt | None) -> str | None:
+    async def _ticket(self, claim: Claim, language: str, about: FoundAttempt | None) -> str | None:
         contest_id = about.contest_id if about else _contest_of(claim)
         if contest_id is None:
             return None
@@ -83,7 +83,7 @@ class Rescuer:
         _log.info("ticket_open", ticket=ticket, payment=str(reference) if reference else None)
         return ticket
 
-    async def _ask_all(self, held: Sequence[HeldAttempt]) -> tuple[frozenset[UUID], frozenset[UUID]]:
+    async def _ask_all(self, held: Sequence[FoundAttempt]) -> tuple[frozenset[UUID], frozenset[UUID]]:
         """Payments of which their operators now say that they are paid, and those that stay unclear."""
         claimed = await self._payments.claim_named([one.reference for one in held])
         tasks = {
@@ -106,8 +106,8 @@ class Rescuer:
         return paid, frozenset(unclear)
 
     async def _wait_until_counted(
-        self, claim: Claim, paid: frozenset[UUID], held: list[HeldAttempt]
-    ) -> tuple[list[HeldAttempt], Attempt | None]:
+        self, claim: Claim, paid: frozenset[UUID], held: list[FoundAttempt]
+    ) -> tuple[list[FoundAttempt], Attempt | None]:
         """The payments once they are settled, or as far as they are when the caller can wait no longer."""
         loop = asyncio.get_running_loop()
         until = loop.time() + COUNT_SECONDS
@@ -145,5 +145,5 @@ def _contest_of(claim: Claim) -> UUID | None:
             return None
 
 
-def _same(one: HeldAttempt, found: Rescue, unclear: frozenset[UUID]) -> bool:
+def _same(one: FoundAttempt, found: Rescue, unclear: frozenset[UUID]) -> bool:
     return found.attempt == replace(one.attempt, unclear=one.reference in unclear)

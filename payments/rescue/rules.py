@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from gateway.orders.rules import Channel
+from gateway.values.check_digit import holds, with_check_digit
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
 from payments.collection.lifecycle import State
@@ -124,3 +125,19 @@ def judge(attempts: Sequence[Attempt], repaired: Attempt | None = None) -> Rescu
         return Rescue(Outcome.NOTHING)
     about = min(attempts, key=lambda attempt: _WEIGHT.index(outcome_of(attempt)))
     return Rescue(outcome_of(about), about)
+
+
+_DIGITS_MAX: Final = 19
+
+
+def ticket_number(ticket_id: int) -> str:
+    """What the voter is told and staff see."""
+    return with_check_digit(str(ticket_id))
+
+
+def read_ticket(told: str) -> int | None:
+    """The id of the ticket with this number; None for what is no such number."""
+    digits = told.strip()
+    if len(digits) > _DIGITS_MAX or digits.startswith("0") or not holds(digits):
+        return None
+    return int(digits[:-1])

@@ -1,17 +1,19 @@
 """Tickets of voters who asked for help."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.audit_log import note
 from gateway.storage.vault import Vault, masked_number
-from payments.acts.request import ActRefused, Permit, Right, Scope, Why
+from payments.requests import ActRefused, Permit, Right, Scope, Why
 from payments.rescue.attempts import ticket_place
-from payments.rescue.ticket import read_ticket, ticket_number
-from payments.rescue.tickets_port import OpenTicket
+from payments.rescue.rules import read_ticket, ticket_number
 
 _OF: Final = """
 from support_tickets t join contests c on c.id = t.contest_id
@@ -31,8 +33,26 @@ where id = :ticket and status = 'open'
 """)
 
 
-class PostgresTickets:
-    """`TicketDesk`."""
+@dataclass(frozen=True, slots=True)
+class OpenTicket:
+    """Somebody asked for help.
+
+    `ticket`: its number, as the voter was told. `number`: the voter's, masked. `payment_status`: what became
+    of the payment it is about meanwhile; None where it is about none."""
+
+    ticket: str
+    contest: str
+    kind: str
+    channel: str
+    number: str
+    vote_id: UUID | None
+    payment_status: str | None
+    opened_at: datetime
+    note: str
+
+
+class Tickets:
+    """Open tickets. `scope`: the organiser whose contests are looked at, None for all of them."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault, permit: Permit) -> None:
         self._engine = engine

@@ -31,11 +31,11 @@ from gateway.http import middleware, openapi
 from gateway.http.pages import Pages
 from gateway.orders.rules import PlacedOrder
 from gateway.runtime.money_desk import money_desk
-from payments.acts.store import freezers
 from payments.disbursement.payouts.statements import payout_statement
-from payments.rescue.attempts import PostgresAttempts
+from payments.disbursement.refunds.acts import refund_previews
+from payments.rescue.attempts import Attempts
 from payments.rescue.rules import OfNumber
-from payments.rescue.tickets import PostgresTickets
+from payments.rescue.tickets import Tickets
 from tests.rigs.money_rig import MoneyRig
 from tests.rigs.rig import Rig
 
@@ -147,7 +147,7 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
         return held[0].now()
 
     acts = StaffActs(
-        PostgresStaffRequests(rig.engine, {**freezers(), **money.freezers()}, rights),
+        PostgresStaffRequests(rig.engine, {**refund_previews(), **money.previews()}, rights),
         {**rig.acts._executors, **money.executors(rig.doorbell)},
         rig.doorbell,
     )
@@ -156,7 +156,7 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
         sign_in=sign_in,
         tokens=Tokens(rig.vault.subkey("staff tokens"), clock),
         reads=PostgresBackOffice(rig.engine, rig.vault),
-        tickets=PostgresTickets(rig.engine, rig.vault, rights.permit),
+        tickets=Tickets(rig.engine, rig.vault, rights.permit),
         acts=acts,
         voids=rig.voids,
         book=money.book,
@@ -193,7 +193,7 @@ async def open_ticket(rig: MoneyRig, order: PlacedOrder) -> str:
     """Who ordered says that they were debited; the number of the ticket that they are told."""
     voter = rig.vote_request().voter
     assert voter is not None
-    claim, attempts = OfNumber(voter, (rig.contest.id,)), PostgresAttempts(rig.engine, rig.vault)
+    claim, attempts = OfNumber(voter, (rig.contest.id,)), Attempts(rig.engine, rig.vault)
     number = await attempts.open_ticket(claim, rig.contest.id, "fr", order.payment_reference)
     assert number is not None
     return number

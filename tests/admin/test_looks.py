@@ -11,7 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import text
 
 from admin.access.rules import Role
-from payments.acts.request import Act
+from payments.requests import Act
 from tests.admin.back_office import PASSWORD, Office, open_office, open_ticket
 
 pytestmark = pytest.mark.browser

@@ -7,7 +7,7 @@ import pytest
 
 from admin.access.rules import Role
 from gateway.orders.rules import PlacedOrder
-from payments.rescue.ticket import read_ticket
+from payments.rescue.rules import read_ticket
 from tests.admin.back_office import Office, open_office, open_ticket, other_organiser
 
 AWA, YAO, AUDIT, OTHER = (f"{name}@house.test" for name in ("awa", "yao", "audit", "other"))

@@ -14,8 +14,8 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
-from payments.acts.request import Act, ActRefused
 from payments.collection.callbacks import IncomingCallback
+from payments.requests import Act, ActRefused
 from tests.rigs.money_rig import ASKER, CHECKER, REASON, MoneyRig
 from tests.rigs.simulated_operator import SimulatedOperator, claimed, forged
 

@@ -14,15 +14,14 @@ from admin.approvals.staff_acts import Outcome, StaffActs
 from admin.approvals.store import PostgresStaffRequests
 from gateway.orders.rules import PlacedOrder
 from gateway.values.money import Money
-from payments.acts.acts import money_executors
-from payments.acts.request import Act
-from payments.acts.store import PostgresStaffMoney, freezers
-from payments.acts.voids import PostgresVoids
+from payments.disbursement.refunds.acts import RefundActs, refund_executors, refund_previews
 from payments.disbursement.refunds.refund import refund_payments
 from payments.disbursement.refunds.store import PostgresRefunds
+from payments.disbursement.refunds.voids import Voids
 from payments.ledger.entries import LedgerEntry, book
 from payments.ledger.postings import held
 from payments.reconciliation.difference_acts import PostgresDecisions, freeze_decision
+from payments.requests import Act
 from tests.rigs.rig import PUBLIC_URL, NoBudget, Rig
 from tests.rigs.scripted_provider import ScriptedProvider, paid
 
@@ -65,12 +64,12 @@ class MoneyRig(Rig):
         super().__init__(app_url, provider, engine)
         self.provider.can = replace(self.provider.can, can_refund=True, pays_from_float=True)
         self.refunds = PostgresRefunds(self.engine, self.vault, PUBLIC_URL)
-        self.voids = PostgresVoids(self.engine)
-        self.staff_money = PostgresStaffMoney(self.engine)
-        executors = money_executors(self.staff_money, self.voids, self.doorbell, self.show)
+        self.voids = Voids(self.engine)
+        self.staff_money = RefundActs(self.engine)
+        executors = refund_executors(self.staff_money, self.voids, self.doorbell, self.show)
         executors[Act.RECONCILE] = PostgresDecisions(self.engine).decide
-        freezes = {**freezers(), Act.RECONCILE: freeze_decision}
-        requests = PostgresStaffRequests(self.engine, freezes, RIGHTS)
+        previews = {**refund_previews(), Act.RECONCILE: freeze_decision}
+        requests = PostgresStaffRequests(self.engine, previews, RIGHTS)
         self.acts = StaffActs(requests, executors, self.doorbell)
 
     async def open(self) -> "MoneyRig":

@@ -11,11 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.storage.audit_log import note
 from gateway.storage.vault import Vault, each_opened
 from gateway.values.msisdn import Msisdn
-from payments.acts.execution import Freeze, hold_request
-from payments.acts.request import Act, ActRefused, NewRequest, Permit, Right, StaffRequest, Why
 from payments.disbursement.payouts.port import BeneficiaryLine
 from payments.disbursement.payouts.store import phone_place
 from payments.ledger.book import organiser_id
+from payments.requests import Act, ActRefused, NewRequest, Permit, Preview, Right, StaffRequest, Why, hold_request
 
 _ADD: Final = text("""
 insert into beneficiaries (id, organiser_id, provider, country, phone_index, phone_cipher, name, registered_by)
@@ -95,7 +94,7 @@ class PostgresBeneficiaries:
                 row = await self._held(connection, request.subject)
             return f"can be paid from {row.usable_from:%Y-%m-%d %H:%M} UTC on"
 
-    def freezers(self) -> Mapping[Act, Freeze]:
+    def previews(self) -> Mapping[Act, Preview]:
         """Who makes the preview of a confirmation."""
         return {Act.BENEFICIARY: self._freeze}
 

@@ -10,8 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.audit_log import note
 from gateway.values.money import Money
-from payments.acts.execution import Freeze, hold_request
-from payments.acts.request import Act, ActRefused, NewRequest, Permit, Right, StaffRequest, Why
 from payments.disbursement.payouts.port import ContestPosition, PayoutLine, PayoutObservation
 from payments.disbursement.payouts.rules import (
     DIFFERENCES_WITHIN,
@@ -26,6 +24,7 @@ from payments.ledger import postings as ledger
 from payments.ledger.book import contest_id
 from payments.ledger.books import UnknownName
 from payments.ledger.entries import LedgerEntry, book
+from payments.requests import Act, ActRefused, NewRequest, Permit, Preview, Right, StaffRequest, Why, hold_request
 from payments.settlement.corrections import lock_contest
 
 # What a payment counted for the organiser.
@@ -135,7 +134,7 @@ class PostgresPayoutDesk:
             return await _pay(connection, request)
 
 
-def payout_freezers() -> Mapping[Act, Freeze]:
+def payout_previews() -> Mapping[Act, Preview]:
     """Who makes the preview of a payout."""
     return {Act.PAYOUT: _freeze}
 

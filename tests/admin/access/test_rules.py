@@ -27,7 +27,7 @@ from admin.access.rules import (
     rights_of,
     seconds_to_wait,
 )
-from payments.acts.request import Act, Right
+from payments.requests import Act, Right
 
 NOW = datetime(2026, 11, 21, 20, 0, 10, tzinfo=UTC)
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"

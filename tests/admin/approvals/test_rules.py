@@ -4,7 +4,7 @@ from uuid import UUID
 import pytest
 
 from admin.approvals.rules import LIFE, expired, needs_second_person, refusal_to_decide
-from payments.acts.request import NOBODY_ELSE, Act, ActRefused, RequestStatus, StaffRequest, Why, named, reasoned
+from payments.requests import NOBODY_ELSE, Act, ActRefused, RequestStatus, StaffRequest, Why, named, reasoned
 
 AT = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
 

@@ -16,9 +16,9 @@ from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import PostgresStaffRequests
 from gateway.runtime.owed import PostgresOwed
 from gateway.storage.work import Work
-from payments.acts.request import Act, ActRefused, Executed, RequestStatus, StaffRequest, Why
-from payments.acts.store import PostgresStaffMoney
-from payments.rescue.ticket import read_ticket, ticket_number
+from payments.disbursement.refunds.acts import RefundActs
+from payments.requests import Act, ActRefused, Executed, RequestStatus, StaffRequest, Why
+from payments.rescue.rules import read_ticket, ticket_number
 from tests.rigs.money_rig import ASKER, CHECKER, REASON, RIGHTS, Killed, MoneyRig, hire, opened
 from tests.rigs.scripted_provider import paid
 
@@ -377,7 +377,7 @@ async def test_a_worker_and_the_person_who_agrees_may_both_do_it_and_tell_the_sa
     order = await getattr(rig, prepare)()
     asked = await rig.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
     request = await rig.acts.requests.decide(asked, CHECKER, approve=True)
-    does = getattr(PostgresStaffMoney(rig.engine), act.value)
+    does = getattr(RefundActs(rig.engine), act.value)
     assert [(await does(request)).outcome for _ in range(2)] == [said, said]
     assert await rig.acts.run_approved() == 1
     written = await rig.acts.requests.read(asked)

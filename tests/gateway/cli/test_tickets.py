@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from gateway.cli.main import app
 from gateway.storage.vault import Vault
 from gateway.values.msisdn import Msisdn
-from payments.rescue.attempts import PostgresAttempts
+from payments.rescue.attempts import Attempts
 from payments.rescue.rules import OfNumber
 from tests.engines import SECRET_KEY, Database
 from tests.gateway.cli.test_refunds import WHY, in_rig, run
@@ -24,7 +24,7 @@ async def debited(rig: MoneyRig) -> tuple[Any, str]:
     """A counted order whose voter asked for help, and the number that they were told."""
     order = await rig.counted()
     claim = OfNumber(Msisdn("+2250501020304", "CI"), (rig.contest.id,))
-    attempts = PostgresAttempts(rig.engine, Vault(SECRET_KEY))
+    attempts = Attempts(rig.engine, Vault(SECRET_KEY))
     number = await attempts.open_ticket(claim, rig.contest.id, "fr", order.payment_reference)
     assert number is not None
     return order, number

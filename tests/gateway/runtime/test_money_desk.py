@@ -9,9 +9,9 @@ from gateway.runtime.money_desk import DailyReconciliation, statement_reader
 from gateway.runtime.settings import Settings
 from gateway.runtime.wiring import open_rooms
 from gateway.storage.work import Work
-from payments.acts.request import Act
 from payments.reconciliation.balances import PostgresBalances
 from payments.reconciliation.port import StatementUnreadable
+from payments.requests import Act
 from tests.gateway.cli.test_contest import MTN
 from tests.payments.reconciliation.test_reconcile import statement
 
@@ -43,7 +43,7 @@ async def test_the_rooms_know_payouts(settings: Settings) -> None:
         assert await rooms.drains.drain_logged(Work.PAYOUTS) == 0
         acts = {Act.PAYOUT, Act.BENEFICIARY, Act.RECONCILE, Act.UNDO_IMPORT}
         assert acts <= set(rooms.staff_acts._executors)
-        assert set(rooms.desk.freezers()) == acts
+        assert set(rooms.desk.previews()) == acts
 
 
 def test_an_account_reads_by_its_operator_and_one_without_words_as_the_simulated_ones() -> None:

@@ -32,7 +32,6 @@ from gateway.storage.purging import Kept, purge
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
 from leaderboard.scores import PostgresScores
-from payments.acts.request import Act
 from payments.collection.provisional_store import PostgresProvisional
 from payments.disbursement.disputes.port import NamedReversal, SeenReversal
 from payments.disbursement.disputes.reversals import PostgresReversals
@@ -42,9 +41,10 @@ from payments.ledger.money_places import MoneyPlaces
 from payments.provider import Reversed
 from payments.reconciliation.differences import PostgresDifferences
 from payments.reconciliation.store import PostgresReconciliation
-from payments.rescue.attempts import PostgresAttempts
+from payments.requests import Act
+from payments.rescue.attempts import Attempts
 from payments.rescue.rules import OfChat, OfNumber, OfOrder
-from payments.rescue.tickets import PostgresTickets
+from payments.rescue.tickets import Tickets
 from tests.engines import Database
 from tests.gateway.storage.million_rows import fill
 from tests.gateway.storage.plans import Planner, Recorder
@@ -192,7 +192,7 @@ async def look(rig: MoneyRig, order: PlacedOrder, receipt: str) -> None:
     await rig.views.changed_orders({order.vote_id: ""})
     await rig.views.votes_of(VOTER, rig.contest.id, 5)
     await rig.views.receipt(receipt)
-    rescues = PostgresAttempts(rig.engine, rig.vault)
+    rescues = Attempts(rig.engine, rig.vault)
     for claim in (OfNumber(VOTER, (rig.contest.id,)), OfChat(7, VOTER), OfOrder(order.vote_id)):
         await rescues.latest(claim)
     await rescues.open_ticket(OfNumber(VOTER, (rig.contest.id,)), rig.contest.id, "fr", order.payment_reference)
@@ -206,7 +206,7 @@ async def look(rig: MoneyRig, order: PlacedOrder, receipt: str) -> None:
         await desk.waiting(scope)
         await desk.held(scope)
         await desk.refunds(scope, statuses=["due", "manual"])
-        await PostgresTickets(rig.engine, rig.vault, RIGHTS.permit).open_tickets(scope)
+        await Tickets(rig.engine, rig.vault, RIGHTS.permit).open_tickets(scope)
     lookup = StaffLookup(rig.engine)
     await lookup.payment_named(receipt)
     await lookup.payment_named(str(order.vote_id))

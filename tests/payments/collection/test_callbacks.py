@@ -18,8 +18,8 @@ from gateway.storage.engine import DatabaseUnavailable, make_engine
 from gateway.storage.rows import line
 from gateway.storage.spool import Spool
 from gateway.storage.vault import Vault
-from payments.acts.request import Act
 from payments.collection.callbacks import INSERT_SECONDS, IncomingCallback, PostgresCallbacks, body_of
+from payments.requests import Act
 from tests.free_port import free_port
 from tests.rigs.money_rig import ASKER, REASON, MoneyRig, opened
 from tests.rigs.rig import SECRET_KEY

@@ -15,7 +15,6 @@ from gateway.orders.rules import PlacedOrder
 from gateway.runtime.owed import PostgresOwed
 from gateway.storage.work import Work
 from gateway.values.network import read_networks
-from payments.acts.request import Act, ActRefused
 from payments.collection.callbacks import IncomingCallback
 from payments.collection.count_on_callback import AskedLater, CountingOnCallbacks
 from payments.collection.lifecycle import Actor, Seen
@@ -28,6 +27,7 @@ from payments.disbursement.disputes.store import act_on_lost, record_reversals
 from payments.ledger.money_places import MoneyPlaces
 from payments.provider import Failed, Hint, NotFound, PayerReason, Reversed, StillOpen, Succeeded
 from payments.providers.mtn_momo.answers import read_claims
+from payments.requests import Act, ActRefused
 from tests.rigs.money_rig import ASKER, REASON, MoneyRig
 from tests.rigs.rig import PUBLIC_URL, NoBudget, asked_all
 from tests.rigs.scripted_provider import ScriptedProvider, paid

@@ -8,13 +8,13 @@ import pytest
 
 from gateway.http.phrases import read
 from gateway.values.money import Money
-from payments.acts.request import Act
 from payments.collection.lifecycle import Seen, State
 from payments.disbursement.refunds.rules import RefundSeen
 from payments.ledger.money_places import ORDER, MoneyPlaces
 from payments.ledger.money_story import ENDS, PAYMENT_STEPS, REFUND_STEPS, Attempt, Sentence, tell
 from payments.ledger.story_phrases import languages, nothing_known, place_name, said, told
 from payments.provider import Failed, PayerReason
+from payments.requests import Act
 from tests.payments.disbursement.payouts.test_pay_out import Desk, arrived
 from tests.rigs.money_rig import ASKER, CHECKER, REASON
 

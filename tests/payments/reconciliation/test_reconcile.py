@@ -16,7 +16,6 @@ from admin.approvals.store import PostgresStaffRequests
 from gateway.orders.rules import PlacedOrder
 from gateway.runtime.money_desk import statement_reader
 from gateway.values.money import Money
-from payments.acts.request import Act, ActRefused, RequestStatus, Why
 from payments.ledger.books import MoneyRefused, UnknownName
 from payments.provider import Balance, Unavailable, Wallet
 from payments.reconciliation.acts import reconcile_executors
@@ -28,6 +27,7 @@ from payments.reconciliation.port import Difference
 from payments.reconciliation.reconcile import Account, Reconciler, Summary
 from payments.reconciliation.store import PostgresReconciliation
 from payments.reconciliation.undo_import import PostgresUndo, freeze_undo
+from payments.requests import Act, ActRefused, RequestStatus, Why
 from sandbox.operators.book import STATEMENT_HEADER
 from tests.rigs.money_rig import RIGHTS, Killed, MoneyRig, hire
 from tests.rigs.scripted_provider import ScriptedProvider, paid
@@ -145,8 +145,8 @@ async def service(database: Any) -> AsyncIterator[VotingService]:
     executors = reconcile_executors(
         PostgresDecisions(engine).decide, PostgresUndo(engine).undo, reconciler.compare_again
     )
-    freezers = {Act.RECONCILE: freeze_decision, Act.UNDO_IMPORT: freeze_undo}
-    acts = StaffActs(PostgresStaffRequests(engine, freezers, RIGHTS), executors, rig.doorbell)
+    previews = {Act.RECONCILE: freeze_decision, Act.UNDO_IMPORT: freeze_undo}
+    acts = StaffActs(PostgresStaffRequests(engine, previews, RIGHTS), executors, rig.doorbell)
     yield VotingService(rig, provider, reconciler, acts, database)
     await rig.close()
 

@@ -14,7 +14,7 @@ from gateway.values.check_digit import holds
 from gateway.values.msisdn import Msisdn
 from payments.provider import Failed, NotFound, PayerReason, StatusReport, StillOpen, Unavailable
 from payments.rescue import rescue as rescue_payment
-from payments.rescue.attempts import PostgresAttempts
+from payments.rescue.attempts import Attempts
 from payments.rescue.rescue import Rescuer
 from payments.rescue.rules import OfChat, OfNumber, OfOrder, Outcome, Rescue
 from tests.rigs.rig import NoBudget, Rig
@@ -39,7 +39,7 @@ async def rescued(rig: Rig, number: Msisdn = VOTER) -> Rescue:
 
 
 def rescuer(rig: Rig) -> Rescuer:
-    return Rescuer(PostgresAttempts(rig.engine, rig.vault), rig.payments, rig.providers, NoBudget(), rig.doorbell)
+    return Rescuer(Attempts(rig.engine, rig.vault), rig.payments, rig.providers, NoBudget(), rig.doorbell)
 
 
 async def asked_before(rig: Rig) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.values.money import Money
 from payments.collection.lifecycle import State
-from payments.rescue.rules import Attempt, Outcome, judge, outcome_of
+from payments.rescue.rules import Attempt, Outcome, judge, outcome_of, read_ticket, ticket_number
 
 PLAIN = Attempt(State.FAILED, "07", "Awa", 5, Money(500, "XOF"), "R")
 
@@ -49,3 +49,22 @@ def test_of_equals_the_newest_is_told() -> None:
 def test_what_was_repaired_is_told_before_all() -> None:
     found = judge([of(State.SURPLUS)], of(State.SETTLED, "03"))
     assert (found.outcome, found.attempt) == (Outcome.COUNTED, of(State.SETTLED, "03"))
+
+
+@pytest.mark.parametrize("ticket", [1, 9, 10, 572, 10**12])
+def test_a_number_leads_back_to_its_ticket(ticket: int) -> None:
+    told = ticket_number(ticket)
+    assert told.startswith(str(ticket))
+    assert len(told) == len(str(ticket)) + 1
+    assert read_ticket(f" {told} ") == ticket
+
+
+def test_a_slip_is_no_other_ticket() -> None:
+    told = ticket_number(572)
+    slips = {told[:at] + digit + told[at + 1 :] for at in range(len(told)) for digit in "0123456789"} - {told}
+    assert {read_ticket(slip) for slip in slips} == {None}
+
+
+@pytest.mark.parametrize("word", ["", " ", "x", "5", "00", "0", "-13", "13.0", "१३", "1" * 40, "\x00"])
+def test_what_is_no_number(word: str) -> None:
+    assert read_ticket(word) is None

@@ -25,7 +25,6 @@ from gateway.runtime.owed import PostgresOwed
 from gateway.storage.work import Work
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
-from payments.acts.request import Act, RequestStatus
 from payments.collection.callbacks import IncomingCallback
 from payments.collection.collect import Collector
 from payments.disbursement.disputes.ask import ask_reversals, sweep_reversals
@@ -53,6 +52,7 @@ from payments.providers.stripe.provider import Settings, Stripe
 from payments.reconciliation.balances import PostgresBalances
 from payments.reconciliation.comparison import Repair
 from payments.reconciliation.differences import PostgresDifferences
+from payments.requests import Act, RequestStatus
 from tests.payments.disbursement.payouts.test_pay_out import Desk, PayingProvider
 from tests.rails import PAGE, XOF
 from tests.rigs.money_rig import Cut, Killed

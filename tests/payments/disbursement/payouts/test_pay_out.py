@@ -17,16 +17,15 @@ from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import PostgresStaffRequests
 from gateway.orders.routing import Rails
 from gateway.values.money import Money
-from payments.acts.request import Act, ActRefused, RequestStatus, Why
-from payments.acts.store import freezers
 from payments.collection.account_watch import UNWATCHED
 from payments.collection.accounts import Accounts
 from payments.disbursement.payouts.beneficiaries import PostgresBeneficiaries
-from payments.disbursement.payouts.desk import PostgresPayoutDesk, payout_freezers
+from payments.disbursement.payouts.desk import PostgresPayoutDesk, payout_previews
 from payments.disbursement.payouts.papers import statement_csv, statement_text
 from payments.disbursement.payouts.pay_out import pay_out
 from payments.disbursement.payouts.statements import payout_statement
 from payments.disbursement.payouts.store import PostgresPayouts
+from payments.disbursement.refunds.acts import refund_previews
 from payments.provider import (
     Accepted,
     Disbursement,
@@ -43,7 +42,8 @@ from payments.provider import (
     Unknown,
 )
 from payments.reconciliation.difference_acts import freeze_decision
-from payments.rescue.tickets import PostgresTickets
+from payments.requests import Act, ActRefused, RequestStatus, Why
+from payments.rescue.tickets import Tickets
 from tests.rigs.fixed_accounts import FixedAccounts
 from tests.rigs.money_rig import ASKER, CHECKER, REASON, RIGHTS, MoneyRig, hire
 from tests.rigs.rig import PUBLIC_URL, NoBudget
@@ -87,7 +87,12 @@ class Desk(MoneyRig):
         self.desk = PostgresPayoutDesk(self.engine, lambda account, country: True, RIGHTS.permit)
         self.beneficiaries = PostgresBeneficiaries(self.engine, self.vault, timedelta(hours=24), RIGHTS.permit)
         more = payout_executors(self.desk.carry_out, self.beneficiaries.confirm, self.doorbell)
-        making = {**freezers(), **payout_freezers(), **self.beneficiaries.freezers(), Act.RECONCILE: freeze_decision}
+        making = {
+            **refund_previews(),
+            **payout_previews(),
+            **self.beneficiaries.previews(),
+            Act.RECONCILE: freeze_decision,
+        }
         self.acts = StaffActs(
             PostgresStaffRequests(self.engine, making, RIGHTS), {**self.acts._executors, **more}, self.doorbell
         )
@@ -261,7 +266,7 @@ async def test_what_one_person_does_wants_the_right_too(desk: Desk) -> None:
     """Registering, retiring, freezing and closing a ticket need no second person, and a role with the right."""
     beneficiary = UUID(await desk.beneficiary())
     eve = await hire(desk.engine, "eve@house.test", "auditor")
-    tickets = PostgresTickets(desk.engine, desk.vault, RIGHTS.permit)
+    tickets = Tickets(desk.engine, desk.vault, RIGHTS.permit)
     for act in (
         partial(desk.registered, person=eve),
         partial(desk.beneficiaries.retire, beneficiary, person=eve, reason=REASON),

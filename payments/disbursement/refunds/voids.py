@@ -5,6 +5,7 @@ process that dies leaves rows that are done or not done, and the next one goes o
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,10 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.rules import Channel
 from gateway.storage.rows import document, recordset
-from payments.acts.execution import hold_request
-from payments.acts.give_back_port import VoidBatch, VoidProgress
-from payments.acts.request import ActRefused, NewRequest, StaffRequest, Why
 from payments.collection.lifecycle import State
+from payments.requests import ActRefused, NewRequest, StaffRequest, Why, hold_request
 from payments.settlement.adjusted import Adjusted
 from payments.settlement.corrections import Correction, by_staff, lock_contest, owe_refunds
 
@@ -83,8 +82,35 @@ where r.request_id = :request group by 1
 """)
 
 
-class PostgresVoids:
-    """`VoidStore`."""
+@dataclass(frozen=True, slots=True)
+class VoidBatch:
+    """What one batch of a voided window did. `last`: nothing is left."""
+
+    contest_id: UUID
+    counted: tuple[tuple[str, int], ...]
+    looked_at: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VoidProgress:
+    """How far a voided window is, in one currency. `done` of `payments` were looked at, `skipped` of them
+    had left the tally before; `refunded` have their money, `manual` wait for a person."""
+
+    currency: str
+    payments: int
+    votes: int
+    money_minor: int
+    done: int
+    skipped: int
+    votes_done: int
+    money_done_minor: int
+    refunded: int
+    manual: int
+
+
+class Voids:
+    """Voided windows."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -147,7 +173,7 @@ class PostgresVoids:
         )
 
 
-async def freeze_window(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+async def preview_window(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
     """Freeze the list of a window with its request; the preview. Raises ActRefused."""
     window = await _window(connection, request.subject, request.params)
     await connection.execute(_FREEZE, {**window, "request": request.id})

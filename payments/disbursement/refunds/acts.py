@@ -1,28 +1,40 @@
 """Acts of staff about single payments, refunds and callbacks: what each would do, and doing it once."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.storage.work import Doorbell, Work
 from gateway.values.money import Money
-from payments.acts.execution import Freeze, did_before, keep_outcome
-from payments.acts.give_back_port import Moved
-from payments.acts.request import Act, ActRefused, NewRequest, StaffRequest, Why
-from payments.acts.voids import freeze_window
 from payments.collection.lifecycle import Actor, State
 from payments.disbursement.refunds.port import RefundObservation
 from payments.disbursement.refunds.rules import RefundSeen, RefundState
 from payments.disbursement.refunds.store import record_refunds
-from payments.rescue.ticket import read_ticket
+from payments.disbursement.refunds.voids import Voids, preview_window
+from payments.requests import (
+    Act,
+    ActRefused,
+    Executed,
+    Executor,
+    NewRequest,
+    Preview,
+    StaffRequest,
+    Why,
+    did_before,
+    keep_outcome,
+)
+from payments.rescue.rules import read_ticket
 from payments.rescue.tickets import close_ticket
 from payments.settlement.adjusted import Adjusted
 from payments.settlement.corrections import Corrected as Back
 from payments.settlement.corrections import Correction, by_staff, count_held, lock_contest, owe_refunds
+from payments.settlement.settle import Show
 
-GIVEABLE: Final = frozenset({State.SETTLED, State.HELD})
+REFUNDABLE: Final = frozenset({State.SETTLED, State.HELD})
 _HELD: Final = frozenset({State.HELD})
 _OPERATOR_REFERENCE_LENGTH_MAX: Final = 64
 # Why, in the word that the voter's text is chosen by, and as the tally says it.
@@ -49,11 +61,11 @@ select provider, received_at, outcome, handled_at, payment_reference from callba
 _REPLAY: Final = text("update callbacks set handled_at = null, replayed_at = now() where id = :id")
 
 
-def freezers() -> Mapping[Act, Freeze]:
+def refund_previews() -> Mapping[Act, Preview]:
     """Who makes the preview of each act about money."""
     return {
         Act.REFUND_PAYMENT: _freeze_refund,
-        Act.VOID_WINDOW: freeze_window,
+        Act.VOID_WINDOW: preview_window,
         Act.MANUAL_REFUND_DONE: _freeze_manual,
         Act.RETRY_REFUND: _freeze_retry,
         Act.RELEASE_HELD: _freeze_held,
@@ -64,7 +76,7 @@ def freezers() -> Mapping[Act, Freeze]:
 
 async def _freeze_refund(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
     payment = await _payment(connection, request.subject)
-    _in_state(payment, GIVEABLE)
+    _in_state(payment, REFUNDABLE)
     if payment.provisional:
         raise ActRefused(Why.IMPOSSIBLE, "the payment is counted on a callback alone; wait until it is proved")
     shown = _shown(payment)
@@ -105,15 +117,26 @@ async def _freeze_callback(connection: AsyncConnection, request: NewRequest) -> 
     return {"provider": found.provider, "received_at": found.received_at.isoformat(), "outcome": found.outcome}
 
 
-class PostgresStaffMoney:
-    """`StaffMoneyStore`."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What an act did. `counted`: candidate code and votes, negative when taken back; `contest_id` None
+    when no tally is concerned."""
+
+    outcome: str
+    contest_id: UUID | None = None
+    counted: tuple[tuple[str, int], ...] = ()
+
+
+class RefundActs:
+    """Acts about single payments, refunds and callbacks: each one transaction, safe to run twice. All raise ActRefused
+    when it cannot be done any more; done before, they say so again."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
     async def refund_payment(self, request: StaffRequest) -> Moved:
         """Owe a counted or held payment back, and close the ticket that the request names."""
-        return await self._give_back(request, _CLAIM, GIVEABLE)
+        return await self._give_back(request, _CLAIM, REFUNDABLE)
 
     async def refuse_held(self, request: StaffRequest) -> Moved:
         """Owe a held payment back."""
@@ -289,3 +312,54 @@ def _number(said: object, what: str) -> int:
     if not (typed.isascii() and typed.isdigit() and len(typed) <= 18):
         raise ActRefused(Why.UNKNOWN, f"{said!r} is no number of a {what}")
     return int(typed)
+
+
+_GOES_ON: Final[Mapping[Act, Work]] = {
+    Act.REFUND_PAYMENT: Work.REFUND,
+    Act.REFUSE_HELD: Work.REFUND,
+    Act.RETRY_REFUND: Work.REFUND,
+    Act.RELEASE_HELD: Work.TEXTS_OUT,
+    Act.MANUAL_REFUND_DONE: Work.TEXTS_OUT,
+    Act.REPLAY_CALLBACK: Work.CALLBACKS,
+}
+
+
+def refund_executors(money: RefundActs, voids: Voids, doorbell: Doorbell, show: Show) -> dict[Act, Executor]:
+    """An executor for every act about payments, refunds and callbacks. `show` is told after the commit."""
+
+    def executor(act: Act, does: Callable[[StaffRequest], Awaitable[Moved]]) -> Executor:
+        async def execute(request: StaffRequest) -> Executed:
+            moved = await does(request)
+            doorbell.ring(_GOES_ON[act])
+            if moved.contest_id is not None and moved.counted:
+                await show({moved.contest_id: moved.counted})
+            return Executed(moved.outcome)
+
+        return execute
+
+    async def void_window(request: StaffRequest) -> Executed:
+        batch = await voids.run_batch(request)
+        if batch.counted:
+            await show({batch.contest_id: batch.counted})
+        if batch.looked_at:
+            doorbell.ring(Work.REFUND)
+        if not batch.last:
+            # Progress reads every row of the window, so it is read once, at the end.
+            return Executed(f"{request.preview['payments']} payments are going back", finished=False)
+        lines = await voids.progress(request.id, given=False)
+        said = ", ".join(
+            f"{line.done} of {line.payments} payments, {line.votes_done} votes, "
+            f"{Money(line.money_done_minor, line.currency).plain()} {line.currency}"
+            for line in lines
+        )
+        return Executed(said or "nothing in the window")
+
+    return {
+        Act.REFUND_PAYMENT: executor(Act.REFUND_PAYMENT, money.refund_payment),
+        Act.RELEASE_HELD: executor(Act.RELEASE_HELD, money.release_held),
+        Act.REFUSE_HELD: executor(Act.REFUSE_HELD, money.refuse_held),
+        Act.MANUAL_REFUND_DONE: executor(Act.MANUAL_REFUND_DONE, money.manual_refund_done),
+        Act.RETRY_REFUND: executor(Act.RETRY_REFUND, money.retry_refund),
+        Act.REPLAY_CALLBACK: executor(Act.REPLAY_CALLBACK, money.replay_callback),
+        Act.VOID_WINDOW: void_window,
+    }

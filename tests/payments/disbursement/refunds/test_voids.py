@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.orders.rules import Channel
-from payments.acts import voids
-from payments.acts.request import Act, ActRefused, RequestStatus
+from payments.disbursement.refunds import voids
+from payments.requests import Act, ActRefused, RequestStatus
 from tests.rigs.money_rig import ASKER, CHECKER, REASON, Killed, MoneyRig, opened
 from tests.rigs.scripted_provider import paid
 
