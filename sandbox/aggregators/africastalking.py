@@ -8,10 +8,11 @@ import time
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from sandbox.aggregators.ussd_line import OPERATOR_ERROR, is_service_code, registered_part, screen_fault, with_key
+from sandbox.aggregators.json_line import OPERATOR_ERROR, is_service_code, registered_part, screen_fault
+from sandbox.company import Context
+from sandbox.courier import instant
 from sandbox.phones.handset import Ending
-from sandbox.phones.numbers import network_of
-from sandbox.phones.surroundings import Surroundings, instant
+from sandbox.phones.network import network_of
 
 FORM = "application/x-www-form-urlencoded"
 _NOTICE_TIMEOUT_SECONDS = 10.0
@@ -21,26 +22,26 @@ _STATUS_OF = {"completed": "Success", "hung_up": "Incomplete", "timed_out": "Inc
 class UssdLine:
     """All service codes that are no operator's own."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def open(self, msisdn: str, code: str) -> "UssdDialogue | None":
         """Start a dialogue for `*789#`, or for `*789*07*5*1#` with a tail. None for a code without a leading `*`."""
         if not is_service_code(code):
             return None
-        own = registered_part(code, self._around.channel.faults.ussd.service_codes)
-        return UssdDialogue(self._around, msisdn, code, own)
+        own = registered_part(code, self._context.channel.faults.ussd.service_codes)
+        return UssdDialogue(self._context, msisdn, code, own)
 
 
 class UssdDialogue:
     """One session. `dialled` is the whole string, `service_code` the registered part of it."""
 
-    def __init__(self, around: Surroundings, msisdn: str, dialled: str, service_code: str) -> None:
-        self._around = around
+    def __init__(self, context: Context, msisdn: str, dialled: str, service_code: str) -> None:
+        self._context = context
         self._msisdn = msisdn
         self._session = f"ATUid_{uuid4().hex}"
         tail = dialled[len(service_code) : -1] if dialled != service_code else ""
-        shape = around.channel.faults.ussd.deep_dial
+        shape = context.channel.faults.ussd.deep_dial
         self._service_code = dialled if shape == "service_code" else service_code
         self._text = tail if shape == "text" else ""
         self._started = time.monotonic()
@@ -54,7 +55,7 @@ class UssdDialogue:
         if self._hops and (self._text or typed):
             self._text = f"{self._text}*{typed}" if self._text else typed
         self._hops += 1
-        faults = self._around.channel.faults.ussd
+        faults = self._context.channel.faults.ussd
         status, answer = await self._post()
         if faults.repeat_hop and not self._has_ended:
             again = await self._post()
@@ -75,7 +76,7 @@ class UssdDialogue:
         self._finish(_STATUS_OF[how])
 
     async def _post(self) -> tuple[int, str]:
-        around, faults = self._around, self._around.channel.faults.ussd
+        context, faults = self._context, self._context.channel.faults.ussd
         fields = {
             "sessionId": self._session,
             "phoneNumber": self._msisdn,
@@ -90,10 +91,10 @@ class UssdDialogue:
         body = urlencode(fields, safe="*")
         if faults.plain_plus:
             body = body.replace("%2B", "+", 1)
-        return await around.courier.deliver(
-            around.code,
+        return await context.courier.deliver(
+            context.code,
             "POST",
-            with_key(around, "/ussd/africastalking"),
+            context.address("/ussd/africastalking"),
             body=body.encode(),
             content_type=FORM,
             within=faults.answer_seconds,
@@ -108,21 +109,21 @@ class UssdDialogue:
             return self._violated("http_status", f"HTTP {status}")
         if not answer.startswith(("CON ", "END ")):
             return self._violated("prefix", f"Response should start with a CON or an END: {answer[:80]!r}")
-        fault = screen_fault(answer[4:], self._around.channel.faults.ussd.septets_max)
+        fault = screen_fault(answer[4:], self._context.channel.faults.ussd.septets_max)
         if fault:
             return self._violated(*fault)
         return ""
 
     def _violated(self, kind: str, detail: str) -> str:
-        self._around.channel.violated(kind, self._msisdn, self._session, detail)
+        self._context.channel.violated(kind, self._msisdn, self._session, detail)
         return kind
 
     def _finish(self, status: str) -> None:
         if self._has_ended:
             return
         self._has_ended = True
-        if self._around.channel.faults.ussd.end_notice:
-            self._around.courier.spawn(self._notify(status))
+        if self._context.channel.faults.ussd.end_notice:
+            self._context.courier.spawn(self._notify(status))
 
     async def _notify(self, status: str) -> None:
         fields = {
@@ -140,10 +141,10 @@ class UssdDialogue:
             "lastAppResponse": self._last_answer,
             **({"errorMessage": self._error} if self._error else {}),
         }
-        await self._around.courier.deliver(
-            self._around.code,
+        await self._context.courier.deliver(
+            self._context.code,
             "POST",
-            with_key(self._around, "/ussd/africastalking/end"),
+            self._context.address("/ussd/africastalking/end"),
             body=urlencode(fields, safe="*").encode(),
             content_type=FORM,
             within=_NOTICE_TIMEOUT_SECONDS,

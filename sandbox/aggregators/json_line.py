@@ -1,10 +1,10 @@
-"""Imitated aggregators that post JSON and send the newest input only: their dialogues and limits.
+"""What USSD aggregators share, and those that post JSON with the newest input only: their dialogues and limits.
 
 One file an aggregator says how its messages look (`Wire`); `company` makes the aggregator of it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -12,15 +12,40 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from sandbox.aggregators.ussd_line import OPERATOR_ERROR, is_service_code, registered_part, screen_fault, with_key
+from sandbox.company import Company, Context
 from sandbox.phones.handset import Ending
-from sandbox.phones.numbers import network_of
-from sandbox.phones.surroundings import Company, Surroundings
+from sandbox.phones.network import network_of, outside, septets
 
 JSON = "application/json"
 # 3GPP allows 182 septets; several networks pass on no more than this.
 SEPTETS_MAX = 160
 _NOTICE_TIMEOUT_SECONDS = 10.0
+OPERATOR_ERROR = "Service momentanement indisponible. Veuillez reessayer plus tard."
+
+
+def is_service_code(code: str) -> bool:
+    """Whether a dialled string is for a service: `*789#`, but not `**21*…#` or `*#06#`."""
+    return code.startswith("*") and not code.startswith(("**", "*#"))
+
+
+def registered_part(code: str, registered: Sequence[str]) -> str:
+    """The service code at the front of a dialled string: the longest that is registered, else its first segment."""
+    for own in sorted(registered, key=len, reverse=True):
+        if code == own or code.startswith(f"{own[:-1]}*"):
+            return own
+    return f"*{code.strip('*#').split('*')[0]}#"
+
+
+def screen_fault(screen: str, septets_max: int) -> tuple[str, str] | None:
+    """What is wrong with a screen, as kind and detail; None when it can be shown."""
+    length = septets(screen)
+    if length is None:
+        return "alphabet", f"{outside(screen)!r} in {screen!r}"
+    if length > septets_max:
+        return "too_long", f"{length} septets, {septets_max} allowed: {screen!r}"
+    if not screen.strip():
+        return "empty", "The screen is empty"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +107,15 @@ class Wire(Protocol):
 class _Line:
     """All service codes that are no operator's own."""
 
-    def __init__(self, around: Surroundings, wire: Wire) -> None:
-        self._around = around
+    def __init__(self, context: Context, wire: Wire) -> None:
+        self._context = context
         self._wire = wire
 
     def open(self, msisdn: str, code: str) -> "_Dialogue | None":
         """Start a dialogue; None when the code is nobody's."""
         if not is_service_code(code):
             return None
-        faults = self._around.channel.faults.ussd
+        faults = self._context.channel.faults.ussd
         own = registered_part(code, faults.service_codes)
         hop = Hop(
             session=uuid4().hex,
@@ -100,14 +125,14 @@ class _Line:
             operator=None if faults.network_code == "missing" else network_of(msisdn).name,
             number=0,
         )
-        return _Dialogue(self._around, self._wire, hop)
+        return _Dialogue(self._context, self._wire, hop)
 
 
 class _Dialogue:
     """One session."""
 
-    def __init__(self, around: Surroundings, wire: Wire, dialled: Hop) -> None:
-        self._around = around
+    def __init__(self, context: Context, wire: Wire, dialled: Hop) -> None:
+        self._context = context
         self._wire = wire
         self._hop = dialled
         self._has_ended = False
@@ -116,7 +141,7 @@ class _Dialogue:
         """Post one hop and read its answer. A breach of the rules ends the session."""
         last = self._hop
         self._hop = hop = replace(last, number=last.number + 1, typed=typed if last.number else last.typed)
-        faults = self._around.channel.faults.ussd
+        faults = self._context.channel.faults.ussd
         status, text = await self._post(self._wire.ask(hop), faults.answer_seconds)
         if faults.repeat_hop and not self._has_ended:
             again = await self._post(self._wire.ask(hop), faults.answer_seconds)
@@ -134,7 +159,7 @@ class _Dialogue:
         """The screen of an answer; None, and a record of it, when it breaks the rules."""
         screen = self._read(status, text)
         if isinstance(screen, Screen):
-            fault = screen_fault(screen.text, min(SEPTETS_MAX, self._around.channel.faults.ussd.septets_max))
+            fault = screen_fault(screen.text, min(SEPTETS_MAX, self._context.channel.faults.ussd.septets_max))
             if fault is None:
                 return screen
             screen = fault
@@ -163,17 +188,17 @@ class _Dialogue:
             return
         self._has_ended = True
         told = self._wire.notice(replace(self._hop, number=self._hop.number + 1, typed=""), how)
-        if told is not None and self._around.channel.faults.ussd.end_notice is not False:
-            self._around.courier.spawn(self._notify(told))
+        if told is not None and self._context.channel.faults.ussd.end_notice is not False:
+            self._context.courier.spawn(self._notify(told))
 
     async def _notify(self, told: Message) -> None:
         await self._post(told, _NOTICE_TIMEOUT_SECONDS)
 
     async def _post(self, message: Message, within: float) -> tuple[int, str]:
-        return await self._around.courier.deliver(
-            self._around.code,
+        return await self._context.courier.deliver(
+            self._context.code,
             message.method,
-            with_key(self._around, f"/ussd/{self._wire.code}{message.path}"),
+            self._context.address(f"/ussd/{self._wire.code}{message.path}"),
             body=json.dumps(message.fields, ensure_ascii=False).encode(),
             content_type=JSON,
             within=min(within, self._wire.answer_seconds),
@@ -181,7 +206,7 @@ class _Dialogue:
         )
 
     def _violated(self, kind: str, detail: str) -> None:
-        self._around.channel.violated(kind, f"+{self._hop.msisdn}", self._hop.session, detail)
+        self._context.channel.violated(kind, f"+{self._hop.msisdn}", self._hop.session, detail)
 
 
 def company(wire: Wire) -> Company:
@@ -189,6 +214,6 @@ def company(wire: Wire) -> Company:
     return Company(wire.code, partial(_build, wire=wire))
 
 
-def _build(around: Surroundings, wire: Wire) -> web.Application:
-    around.phones.aggregators[around.code] = _Line(around, wire)
+def _build(context: Context, wire: Wire) -> web.Application:
+    context.phones.aggregators[context.code] = _Line(context, wire)
     return web.Application()

@@ -17,10 +17,9 @@ from uuid import uuid4
 from aiohttp import web
 
 from sandbox.aggregators.africastalking import FORM, UssdLine
-from sandbox.aggregators.ussd_line import with_key
-from sandbox.phones.gsm import parts
-from sandbox.phones.numbers import network_of
-from sandbox.phones.surroundings import Company, Surroundings, instant
+from sandbox.company import Company, Context
+from sandbox.courier import instant
+from sandbox.phones.network import network_of, parts
 
 COST_PER_PART: Final = 12
 CURRENCY: Final = "XOF"
@@ -65,20 +64,20 @@ _REPORTS: Final = MappingProxyType(
 class AfricasTalking:
     """The SMS carrier's API and its calls to the gateway."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def application(self) -> web.Application:
         """Everything under `/africastalking`."""
         app = web.Application()
         app.router.add_post("/version1/messaging", self.send)
-        self._around.phones.aggregators[self._around.code] = UssdLine(self._around)
-        self._around.phones.carriers[self._around.code] = self
+        self._context.phones.aggregators[self._context.code] = UssdLine(self._context)
+        self._context.phones.carriers[self._context.code] = self
         return app
 
     async def send(self, request: web.Request) -> web.Response:
         """`POST /version1/messaging`: 201 with a status for each recipient."""
-        faults = self._around.channel.faults.sms
+        faults = self._context.channel.faults.sms
         form = await _form(request)
         if form is None:
             return web.Response(status=400, text="The request body could not be read.")
@@ -91,7 +90,7 @@ class AfricasTalking:
             return web.Response(status=faults.error, text="An error occurred" if faults.error >= 500 else "Refused")
         numbers = [number.strip() for number in form["to"].split(",") if number.strip()]
         if len(numbers) == 1:
-            self._around.courier.concerns(request, numbers[0])
+            self._context.courier.concerns(request, numbers[0])
         if faults.no_recipients or len(numbers) > RECIPIENTS_MAX:
             return self._answer("InvalidSenderId", [])
         recipients = [await self._accept(number, form["message"], form.get("from", "")) for number in numbers]
@@ -103,7 +102,7 @@ class AfricasTalking:
         return self._answer(summary, recipients)
 
     def _is_ours(self, key: str, username: str) -> bool:
-        issued = self._around.credentials
+        issued = self._context.credentials
         return bool(key and username) and all(
             not expected or hmac.compare_digest(given.encode(), expected.encode())
             for given, expected in ((key, issued.get("api_key")), (username, issued.get("username")))
@@ -111,18 +110,18 @@ class AfricasTalking:
 
     async def _accept(self, number: str, message: str, sender: str) -> dict[str, object]:
         """Deliver to one recipient at once; its entry in the answer."""
-        code = self._around.channel.faults.sms.recipient_status or 101
+        code = self._context.channel.faults.sms.recipient_status or 101
         if not _NUMBER.fullmatch(number):
             code = 403
         accepted = code in _ACCEPTED
         message_id = f"ATXid_{uuid4().hex}" if accepted else "None"
         if accepted:
-            self._around.phones.text(number, sender or DEFAULT_SENDER, message)
+            self._context.phones.text(number, sender or DEFAULT_SENDER, message)
             reports = self._report(number, message_id)
-            if self._around.channel.faults.sms.delivery == "early":
+            if self._context.channel.faults.sms.delivery == "early":
                 await reports
             else:
-                self._around.courier.spawn(reports)
+                self._context.courier.spawn(reports)
         return {
             "statusCode": code,
             "number": number,
@@ -133,12 +132,12 @@ class AfricasTalking:
 
     def _answer(self, summary: str, recipients: list[dict[str, object]]) -> web.Response:
         body = json.dumps({"SMSMessageData": {"Message": summary, "Recipients": recipients}}).encode()
-        charset = "utf-8" if self._around.channel.faults.sms.charset else None
+        charset = "utf-8" if self._context.channel.faults.sms.charset else None
         return web.Response(status=201, body=body, content_type="application/json", charset=charset)
 
     async def _report(self, number: str, message_id: str) -> None:
         """Delivery reports: one form POST each, never repeated."""
-        faults = self._around.channel.faults.sms
+        faults = self._context.channel.faults.sms
         for status in _REPORTS[faults.delivery]:
             if faults.delivery != "early":
                 await asyncio.sleep(faults.delivery_delay_ms / 1000)
@@ -155,17 +154,17 @@ class AfricasTalking:
 
     def carry(self, msisdn: str, to: str, text: str) -> str:
         """Take a phone's SMS to a short code and bring it to the gateway in the background."""
-        faults = self._around.channel.faults.sms
+        faults = self._context.channel.faults.sms
         first = str(uuid4())
         for message_id in (first, str(uuid4())) if faults.inbound_twice else (first,):
-            self._around.courier.spawn(self._bring(message_id, msisdn, to, text))
+            self._context.courier.spawn(self._bring(message_id, msisdn, to, text))
         return first
 
     async def _bring(self, message_id: str, msisdn: str, to: str, text: str) -> None:
         """Post an inbound text again and again until HTTP 200, for twelve hours at most."""
         moment = instant()[:19]
         fields = {
-            "date": f"{moment}Z" if self._around.channel.faults.sms.iso_date else moment.replace("T", " "),
+            "date": f"{moment}Z" if self._context.channel.faults.sms.iso_date else moment.replace("T", " "),
             "from": msisdn,
             "id": message_id,
             "linkId": "",
@@ -178,13 +177,13 @@ class AfricasTalking:
             status = await self._post("/sms/africastalking", fields, msisdn)
             if status == 200 or time.monotonic() > give_up:
                 return
-            await asyncio.sleep(self._around.channel.faults.sms.repeat_seconds)
+            await asyncio.sleep(self._context.channel.faults.sms.repeat_seconds)
 
     async def _post(self, path: str, fields: dict[str, str], about: str) -> int:
-        status, _ = await self._around.courier.deliver(
-            self._around.code,
+        status, _ = await self._context.courier.deliver(
+            self._context.code,
             "POST",
-            with_key(self._around, path),
+            self._context.address(path),
             body=urlencode(fields).encode(),
             content_type=FORM,
             within=INBOUND_TIMEOUT_SECONDS,
@@ -204,4 +203,4 @@ async def _form(request: web.Request) -> dict[str, str] | None:
     return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
-SANDBOX = Company("africastalking", lambda around: AfricasTalking(around).application())
+SANDBOX = Company("africastalking", lambda context: AfricasTalking(context).application())

@@ -14,8 +14,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from sandbox.aggregators.ussd_line import with_key
-from sandbox.phones.surroundings import Company, Surroundings
+from sandbox.company import Company, Context
 
 DEFAULT_SENDER: Final = "KANNEL"
 REPORT_MASK_MAX: Final = 31
@@ -43,19 +42,19 @@ _REPLIES: Final = MappingProxyType({8: "ACK/", 2: "NACK/", 16: "NACK/0x0000000b/
 class Kannel:
     """The smsbox and what stands behind it."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def application(self) -> web.Application:
         """Everything under `/kannel`."""
         app = web.Application()
         app.router.add_get("/cgi-bin/sendsms", self.send)
-        self._around.phones.carriers[self._around.code] = self
+        self._context.phones.carriers[self._context.code] = self
         return app
 
     async def send(self, request: web.Request) -> web.Response:
         """`GET /cgi-bin/sendsms`: 202 once the text is in the queue."""
-        faults, query = self._around.channel.faults.kannel, request.query
+        faults, query = self._context.channel.faults.kannel, request.query
         if not self._is_ours(query.get("username", ""), query.get("password", "")):
             return _said(403, "Authorization failed for sendsms")
         if faults.error:
@@ -65,23 +64,23 @@ class Kannel:
             return _said(400, fault)
         to = query["to"].strip()
         number = to if to.startswith("+") else f"+{to}"
-        self._around.courier.concerns(request, number)
+        self._context.courier.concerns(request, number)
         if faults.no_route:
             return _said(403, "Not routable. Do not try again.")
         if faults.delivery != "rejected":
-            self._around.phones.text(number, query.get("from") or DEFAULT_SENDER, query.get("text", ""))
+            self._context.phones.text(number, query.get("from") or DEFAULT_SENDER, query.get("text", ""))
         mask = int(query.get("dlr-mask") or 0)
         reports = self._report(number, query.get("dlr-url", ""), mask)
         if faults.delivery == "early":
             await reports
         else:
-            self._around.courier.spawn(reports)
+            self._context.courier.spawn(reports)
         if faults.slow_after_send_ms:
             await asyncio.sleep(faults.slow_after_send_ms / 1000)
         return _said(202, QUEUED if faults.queued else ACCEPTED)
 
     def _is_ours(self, username: str, password: str) -> bool:
-        issued = self._around.credentials
+        issued = self._context.credentials
         return bool(username and password) and all(
             not expected or hmac.compare_digest(given.encode(), expected.encode())
             for given, expected in ((username, issued.get("username")), (password, issued.get("password")))
@@ -89,7 +88,7 @@ class Kannel:
 
     async def _report(self, number: str, template: str, mask: int) -> None:
         """Call the text's own address for each report that its mask asks for; never repeated."""
-        faults = self._around.channel.faults.kannel
+        faults = self._context.channel.faults.kannel
         for value in _REPORTS[faults.delivery]:
             if faults.delivery != "early":
                 await asyncio.sleep(faults.delivery_delay_ms / 1000)
@@ -102,18 +101,18 @@ class Kannel:
 
     def carry(self, msisdn: str, to: str, text: str) -> str:
         """Take a phone's SMS to a short code and bring it to the gateway in the background."""
-        faults = self._around.channel.faults.kannel
+        faults = self._context.channel.faults.kannel
         first = str(uuid4())
         for message_id in (first, str(uuid4())) if faults.inbound_twice else (first,):
-            self._around.courier.spawn(self._bring(message_id, msisdn, to, text))
+            self._context.courier.spawn(self._bring(message_id, msisdn, to, text))
         return first
 
     async def _bring(self, message_id: str, msisdn: str, to: str, text: str) -> None:
         """Call the address of the template, once, unless it is set up to repeat."""
-        faults = self._around.channel.faults.kannel
+        faults = self._context.channel.faults.kannel
         coding, coded = _coded(text, faults.charset)
         fields = f"id={message_id}&from={quote_plus(msisdn)}&to={quote_plus(to)}&text={coded}&coding={coding}"
-        address = with_key(self._around, "/sms/kannel")
+        address = self._context.address("/sms/kannel")
         address = f"{address}{'&' if '?' in address else '?'}{fields}"
         for tries in range(faults.inbound_tries):
             if tries:
@@ -122,12 +121,12 @@ class Kannel:
             if status == 200:
                 if said:
                     # `max-messages` above 0 would do this; it must never have anything to send.
-                    self._around.channel.violated("answered", msisdn, message_id, said)
+                    self._context.channel.violated("answered", msisdn, message_id, said)
                 return
 
     async def _call(self, url: str, about: str) -> tuple[int, str]:
-        return await self._around.courier.deliver(
-            self._around.code,
+        return await self._context.courier.deliver(
+            self._context.code,
             "GET",
             url,
             body=b"",
@@ -165,4 +164,4 @@ def _coded(text: str, charset: str) -> tuple[int, str]:
     return 0, quote_plus(text)
 
 
-SANDBOX = Company("kannel", lambda around: Kannel(around).application())
+SANDBOX = Company("kannel", lambda context: Kannel(context).application())

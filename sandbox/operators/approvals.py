@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from sandbox.operators.book import Entry, Status
-from sandbox.operators.surroundings import Surroundings
+from sandbox.operators.context import OperatorContext
 
 PIN = "0000"
 PIN_ATTEMPTS = 3
@@ -49,13 +49,13 @@ class Approvals:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: OperatorContext,
         words: Words,
         *,
         number_of: Callable[[Entry], str],
         announce: Callable[[Entry], Awaitable[None]],
     ) -> None:
-        self._around = around
+        self._context = context
         self.words = words
         self._number_of = number_of
         self._announce = announce
@@ -66,13 +66,13 @@ class Approvals:
         where the payer approved beforehand, so that the phone stays dark."""
         waiting = _Waiting(entry)
         self._open[entry.our_reference] = waiting
-        courier = self._around.courier
+        courier = self._context.courier
         waiting.cancel_expiry = courier.later(
             max(0.0, entry.expires_at - time.time()),
             lambda: self.finish(entry.our_reference, Status.FAILED, self.words.expired),
         )
         if prompt:
-            courier.later(self._around.faults.prompt_delay_ms / 1000, lambda: self._prompt(entry.our_reference))
+            courier.later(self._context.faults.prompt_delay_ms / 1000, lambda: self._prompt(entry.our_reference))
 
     def waiting(self, msisdn: str) -> list[Entry]:
         """Open requests of one payer, oldest first."""
@@ -81,40 +81,40 @@ class Approvals:
     def prompt_again(self, reference: str) -> None:
         """Show the prompt of a request that is still open once more."""
         if (waiting := self._open.get(reference)) is not None:
-            self._around.handsets.withdraw_prompt(waiting.entry.msisdn, reference)
+            self._context.phones.withdraw_prompt(waiting.entry.msisdn, reference)
             self._prompt(reference)
 
     def _prompt(self, reference: str) -> None:
         waiting = self._open.get(reference)
         if waiting is None:
             return
-        entry, faults = waiting.entry, self._around.faults
-        handsets = self._around.handsets
-        if handsets.is_busy(entry.msisdn):
-            self._around.courier.note(self._around.code, "busy", entry.msisdn, reference)
+        entry, faults = waiting.entry, self._context.faults
+        phones = self._context.phones
+        if phones.is_busy(entry.msisdn):
+            self._context.courier.note(self._context.code, "busy", entry.msisdn, reference)
             if faults.busy_prompt == "fail":
                 self.finish(reference, Status.FAILED, self.words.busy)
             else:
-                handsets.when_free(entry.msisdn, lambda: self._prompt(reference))
+                phones.when_free(entry.msisdn, lambda: self._prompt(reference))
             return
         if faults.autodecline:
             self.finish(reference, Status.FAILED, self.words.declined)
         elif faults.autopay:
             self.pay(reference)
         elif faults.push:
-            handsets.show_prompt(
+            phones.show_prompt(
                 entry.msisdn,
                 reference,
                 amount=entry.whole,
                 currency=entry.currency,
-                payee=self._around.merchant,
+                payee=self._context.merchant,
                 answer=lambda pin: self.answer(reference, pin),
             )
         else:
-            handsets.text(
+            phones.text(
                 entry.msisdn,
                 self.words.sender,
-                f"Paiement de {entry.whole} {entry.currency} a {self._around.merchant} en attente. "
+                f"Paiement de {entry.whole} {entry.currency} a {self._context.merchant} en attente. "
                 f"Composez {self.words.approvals_code} pour valider.",
             )
 
@@ -137,25 +137,25 @@ class Approvals:
         waiting = self._open.get(reference)
         if waiting is None:
             return None
-        entry, faults = waiting.entry, self._around.faults
+        entry, faults = waiting.entry, self._context.faults
         if faults.limit and entry.whole > faults.limit:
             return self.finish(reference, Status.FAILED, self.words.limit or self.words.no_funds)
-        if self._around.book.balance(entry.operator, entry.msisdn, faults.default_balance) < entry.whole:
+        if self._context.book.balance(entry.operator, entry.msisdn, faults.default_balance) < entry.whole:
             return self.finish(reference, Status.FAILED, self.words.no_funds)
         if faults.pending_seconds:
             self._close(waiting)
-            self._around.courier.later(faults.pending_seconds, lambda: self._settle(entry))
+            self._context.courier.later(faults.pending_seconds, lambda: self._settle(entry))
             return entry
         return self._settle(entry)
 
     def _settle(self, entry: Entry) -> Entry:
-        paid = self._around.book.change(
+        paid = self._context.book.change(
             entry,
             Status.SUCCESSFUL,
             provider_reference=self._number_of(entry),
             charge=True,
-            default_balance=self._around.faults.default_balance,
-            fee=self._around.fee_of(entry),
+            default_balance=self._context.faults.default_balance,
+            fee=self._context.fee_of(entry),
         )
         return self._finished(entry.our_reference, paid)
 
@@ -164,7 +164,7 @@ class Approvals:
         waiting = self._open.get(reference)
         if waiting is None:
             return None
-        entry = self._around.book.change(
+        entry = self._context.book.change(
             waiting.entry, status, reason=reason, provider_reference=self._number_of(waiting.entry)
         )
         return self._finished(reference, entry)
@@ -173,14 +173,14 @@ class Approvals:
         waiting = self._open.get(reference)
         if waiting is not None:
             self._close(waiting)
-        self._around.courier.spawn(self._tell(entry))
+        self._context.courier.spawn(self._tell(entry))
         return entry
 
     def _close(self, waiting: _Waiting) -> None:
         entry = waiting.entry
         waiting.cancel_expiry()
         self._open.pop(entry.our_reference, None)
-        self._around.handsets.withdraw_prompt(entry.msisdn, entry.our_reference)
+        self._context.phones.withdraw_prompt(entry.msisdn, entry.our_reference)
 
     async def _tell(self, entry: Entry) -> None:
         await self._announce(entry)

@@ -5,7 +5,7 @@ MTN Côte d'Ivoire: `*133#`. The screens are the operator's, in French.
 
 from sandbox.operators.approvals import PIN, Approvals
 from sandbox.operators.book import Entry
-from sandbox.operators.surroundings import Turn
+from sandbox.phones.handset import Turn
 
 _LINES_MAX = 5
 _NOTHING_OPEN = "Aucun paiement en attente."

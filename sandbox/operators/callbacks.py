@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import CallbackFaults
-from sandbox.operators.surroundings import Surroundings
 
 _COPIES = {"none": 0, "twice": 2, "many": 20}
 _HELD_BACK_SECONDS = 0.3
@@ -49,8 +49,8 @@ class Callbacks:
     """Sends each callback once, or as the ordered faults say. Failed ones are recorded, never repeated.
     `disbursements`: news of money on its way out. `sign`: where the operator signs."""
 
-    def __init__(self, around: Surroundings, *, disbursements: bool = False, sign: Sign = _unsigned) -> None:
-        self._around = around
+    def __init__(self, context: OperatorContext, *, disbursements: bool = False, sign: Sign = _unsigned) -> None:
+        self._context = context
         self._disbursements = disbursements
         self._sign = sign
         self._count = itertools.count()
@@ -68,8 +68,8 @@ class Callbacks:
             await self._post(news, body)
 
     def _faults(self) -> CallbackFaults:
-        around = self._around
-        return (around.outgoing_faults if self._disbursements else around.faults).callback
+        context = self._context
+        return (context.outgoing_faults if self._disbursements else context.faults).callback
 
     async def send_forged(self, news: News) -> None:
         """Send what an impostor would: nobody has paid, and `news` says so."""
@@ -78,8 +78,8 @@ class Callbacks:
     async def _post(self, news: News, body: Mapping[str, object], *, forged: bool = False) -> None:
         method = "PUT" if self._faults().mode == "put" else "POST"
         letter = Letter(method, news.url, json.dumps(body, ensure_ascii=False).encode(), forged)
-        await self._around.courier.deliver(
-            self._around.code,
+        await self._context.courier.deliver(
+            self._context.code,
             method,
             news.url,
             body=letter.body,

@@ -10,7 +10,7 @@ import time
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from sandbox.operators.surroundings import Handsets, Turn
+from sandbox.phones.handset import Phones, Turn
 
 CODES_DIALLED: Final = "#144*82#"
 CODE_SECONDS: Final = 600.0
@@ -49,13 +49,13 @@ class Codes:
         return turn
 
 
-_issuers: Final[WeakKeyDictionary[Handsets, Codes]] = WeakKeyDictionary()
+_issuers: Final[WeakKeyDictionary[Phones, Codes]] = WeakKeyDictionary()
 
 
-def codes_of(handsets: Handsets) -> Codes:
+def codes_of(phones: Phones) -> Codes:
     """The issuer of the country that these phones are in; whoever asks first makes it serve the code."""
-    issuer = _issuers.get(handsets)
+    issuer = _issuers.get(phones)
     if issuer is None:
-        issuer = _issuers[handsets] = Codes()
-        handsets.serve_code(CODES_DIALLED, issuer.open_menu)
+        issuer = _issuers[phones] = Codes()
+        phones.serve_code(CODES_DIALLED, issuer.open_menu)
     return issuer

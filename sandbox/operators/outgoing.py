@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from sandbox.operators.book import Entry, Status
-from sandbox.operators.surroundings import Surroundings
+from sandbox.operators.context import OperatorContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Outgoing:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: OperatorContext,
         words: OutgoingWords,
         *,
         refusal: Callable[[Entry], str | None],
@@ -39,7 +39,7 @@ class Outgoing:
         announce: Callable[[Entry], Awaitable[None]],
         available: Callable[[Entry], int],
     ) -> None:
-        self._around = around
+        self._context = context
         self._words = words
         self._refusal = refusal
         self._number_of = number_of
@@ -49,10 +49,10 @@ class Outgoing:
     async def start(self, entry: Entry, forge: Callable[[Entry], Awaitable[None]]) -> None:
         """Follow a disbursement that is in the book. `forge(entry)` sends the callback that an
         impostor would, where that is ordered."""
-        mode = self._around.outgoing_faults.callback.mode
+        mode = self._context.outgoing_faults.callback.mode
         if mode == "forged":
             lie = replace(entry, status=Status.SUCCESSFUL, provider_reference="1", completed_at=time.time())
-            self._around.courier.spawn(_awaited(forge(lie)))
+            self._context.courier.spawn(_awaited(forge(lie)))
         if mode == "before_answer":
             await self._announce(self._moved(entry))
         else:
@@ -60,26 +60,26 @@ class Outgoing:
 
     def follow(self, entry: Entry) -> None:
         """Let it run to its end."""
-        faults = self._around.outgoing_faults
-        self._around.courier.later(faults.prompt_delay_ms / 1000 + faults.pending_seconds, lambda: self.settle(entry))
+        faults = self._context.outgoing_faults
+        self._context.courier.later(faults.prompt_delay_ms / 1000 + faults.pending_seconds, lambda: self.settle(entry))
 
     def settle(self, entry: Entry) -> Entry:
         """The money moves now, or it is said why not; what is final already stays as it is."""
-        known = self._around.book.find(entry.operator, entry.our_reference, entry.kind)
+        known = self._context.book.find(entry.operator, entry.our_reference, entry.kind)
         if known is not None and known.status.is_final:
             return known
         done = self._moved(entry)
-        self._around.courier.spawn(_awaited(self._announce(done)))
+        self._context.courier.spawn(_awaited(self._announce(done)))
         return done
 
     def _moved(self, entry: Entry) -> Entry:
-        around, faults = self._around, self._around.outgoing_faults
+        context, faults = self._context, self._context.outgoing_faults
         reason = self._refusal(entry)
         if reason is None and faults.limit and entry.whole > faults.limit:
             reason = self._words.limit
         if reason is None and self._available(entry) < entry.whole:
             reason = self._words.no_float
-        done = around.book.change(
+        done = context.book.change(
             entry,
             Status.FAILED if reason else Status.SUCCESSFUL,
             reason=reason,
@@ -88,8 +88,8 @@ class Outgoing:
             default_balance=faults.default_balance,
         )
         if done.status is Status.SUCCESSFUL:
-            text = f"You have received {done.whole} {done.currency} from {around.merchant}."
-            around.handsets.text(done.msisdn, self._words.sender, f"{text} Transaction {done.provider_reference}.")
+            text = f"You have received {done.whole} {done.currency} from {context.merchant}."
+            context.phones.text(done.msisdn, self._words.sender, f"{text} Transaction {done.provider_reference}.")
         return done
 
 

@@ -10,9 +10,9 @@ from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 
+from sandbox.courier import Courier
 from sandbox.phones.handset import NoDialogue, Phones
-from sandbox.phones.numbers import network_of, read_number
-from sandbox.phones.surroundings import Courier
+from sandbox.phones.network import network_of, read_number
 
 PAGES = Path(__file__).with_name("pages")
 _PAGE_TIMEOUT_SECONDS = 15.0

@@ -1,8 +1,14 @@
 """Faults that tests and demonstrations order from the aggregator, the carrier and the phones."""
 
-from typing import Literal
+from collections import deque
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.courier import instant
+
+_VIOLATIONS_KEPT: Final = 1000
 
 
 class _Section(BaseModel):
@@ -118,3 +124,20 @@ class ChannelFaults(_Section):
     kannel: KannelFaults = KannelFaults()
     ussd: UssdFaults = UssdFaults()
     telegram: TelegramFaults = TelegramFaults()
+
+
+class Channel:
+    """The state of this side: the faults in force, and what the gateway did wrong."""
+
+    def __init__(self) -> None:
+        self.faults = ChannelFaults()
+        self.violations: deque[Mapping[str, object]] = deque(maxlen=_VIOLATIONS_KEPT)
+
+    def reset(self) -> None:
+        """Back to a good day; what the gateway did wrong is forgotten too."""
+        self.faults = ChannelFaults()
+        self.violations.clear()
+
+    def violated(self, kind: str, msisdn: str, session: str, detail: str) -> None:
+        """Record a breach of the aggregator's rules."""
+        self.violations.append({"at": instant(), "kind": kind, "msisdn": msisdn, "session": session, "detail": detail})

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
 
-from sandbox.phones.surroundings import Channel, Courier, instant
+from sandbox.courier import Courier, instant
+from sandbox.phones.faults import Channel
 
 Ending = Literal["completed", "hung_up", "timed_out", "failed"]
 Turn = Callable[[str], Awaitable[tuple[str, bool]]]

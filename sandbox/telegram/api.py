@@ -14,8 +14,8 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
+from sandbox.company import Company, Context
 from sandbox.phones.faults import TelegramFaults
-from sandbox.phones.surroundings import Company, Surroundings
 from sandbox.telegram.bot import BLOCKED, Bot
 from sandbox.telegram.methods import METHODS, WRITING, Method
 from sandbox.telegram.people import PeopleApi
@@ -41,14 +41,14 @@ _ORDERED: Final = {
 class Telegram:
     """The Bot API and all bots."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._album = Album()
         self._session: aiohttp.ClientSession | None = None
         self._struck_by: TelegramFaults | None = None
         self._struck = 0
         self.bots: dict[str, Bot] = {}
-        self._issued = around.credentials.get("token", "")
+        self._issued = context.credentials.get("token", "")
         if _TOKEN.fullmatch(self._issued):
             self._add(self._issued)
 
@@ -57,7 +57,7 @@ class Telegram:
         app = web.Application()
         app.router.add_route("GET", "/bot{token}/{method}", self.call)
         app.router.add_route("POST", "/bot{token}/{method}", self.call)
-        PeopleApi(self._around, self.bots, self._album).add_routes(app)
+        PeopleApi(self._context, self.bots, self._album).add_routes(app)
         app.cleanup_ctx.append(self._fetching)
         app.on_shutdown.append(self._close)
         return app
@@ -78,11 +78,11 @@ class Telegram:
 
     def faults(self) -> TelegramFaults:
         """Those in force."""
-        return self._around.channel.faults.telegram
+        return self._context.channel.faults.telegram
 
     def _add(self, token: str) -> Bot:
-        updates = Updates(self._around.code, self._around.courier, self.faults)
-        name = self._around.credentials.get("username") or f"spotlight_{token.partition(':')[0]}_bot"
+        updates = Updates(self._context.code, self._context.courier, self.faults)
+        name = self._context.credentials.get("username") or f"spotlight_{token.partition(':')[0]}_bot"
         bot = self.bots[token] = Bot(token, name, updates, self._album, self._fetch, self.faults)
         return bot
 
@@ -119,7 +119,7 @@ class Telegram:
 
     def _note(self, request: web.Request, given: Parameters) -> None:
         if "chat_id" in given:
-            self._around.courier.concerns(request, about(given.text("chat_id")[:20]))
+            self._context.courier.concerns(request, about(given.text("chat_id")[:20]))
 
     def _is_struck(self, name: str, faults: TelegramFaults) -> bool:
         """Whether the ordered error is for this call; counts it."""
@@ -176,4 +176,4 @@ def _respect_limits(bot: Bot, given: Parameters, faults: TelegramFaults) -> None
         raise _too_many(seconds)
 
 
-SANDBOX = Company("telegram", lambda around: Telegram(around).application())
+SANDBOX = Company("telegram", lambda context: Telegram(context).application())

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sandbox.company import Context
 from sandbox.phones.api import PAGES, problem
-from sandbox.phones.surroundings import Surroundings
 from sandbox.telegram.bot import PERSON_MAX, Bot
 from sandbox.telegram.chats import Chat, Message
 from sandbox.telegram.photos import Album
@@ -100,8 +100,8 @@ class PeopleApi:
     """`/telegram/people/{user_id}/…` and the page. People write to the bot whose token was issued, or
     else to the one that called first; `?bot=<id>` names another."""
 
-    def __init__(self, around: Surroundings, bots: Mapping[str, Bot], album: Album) -> None:
-        self._around = around
+    def __init__(self, context: Context, bots: Mapping[str, Bot], album: Album) -> None:
+        self._context = context
         self._bots = bots
         self._album = album
 
@@ -230,7 +230,7 @@ class PeopleApi:
     async def show_exchange(self, request: web.Request) -> web.Response:
         """The last requests between gateway and Telegram about this person's chat."""
         _, chat = self._chat(request)
-        return web.json_response(self._around.courier.exchange(about(chat.person.id)))
+        return web.json_response(self._context.courier.exchange(about(chat.person.id)))
 
     async def show_photo(self, request: web.Request) -> web.Response:
         """A photo of the chat; 404 for one of an earlier run."""

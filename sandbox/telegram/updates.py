@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from sandbox.courier import Courier
 from sandbox.phones.faults import TelegramFaults
-from sandbox.phones.surroundings import Courier
 from sandbox.telegram.chats import first_number
 from sandbox.telegram.request import Refused
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.phones.gsm import parts, septets
-from sandbox.phones.numbers import network_of, read_number
+from sandbox.phones.network import network_of, parts, read_number, septets
 from tests.sandbox.country import Country
 
 

@@ -14,10 +14,10 @@ from uuid import UUID
 
 from aiohttp import web
 
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults
 from sandbox.operators.mtn_momo.messages import error, logical
 from sandbox.operators.mtn_momo.numbers import CURRENCIES
-from sandbox.operators.surroundings import Surroundings
 from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, read_json, same
 
 TOKEN_SECONDS = 3600
@@ -50,9 +50,9 @@ class _User:
 class Access:
     """Users, keys and tokens of one merchant."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
-        self._accounts = accounts(around.credentials)
+    def __init__(self, context: OperatorContext) -> None:
+        self._context = context
+        self._accounts = accounts(context.credentials)
         self._tokens = Tokens()
         self._users: dict[str, _User] = {}
 
@@ -84,7 +84,7 @@ class Access:
     def status_limit(self, faults: Faults) -> int:
         """Status questions a second that each account may ask: as ordered, as granted, or as documented."""
         ordered = faults.status.rate_limit_per_second
-        return (self._around.status_limit or STATUS_PER_SECOND) if ordered is None else ordered
+        return (self._context.status_limit or STATUS_PER_SECOND) if ordered is None else ordered
 
     def check(self, request: web.Request, product: str) -> tuple[str, str]:
         """API user and target environment of a business call. Raises Refusal."""
@@ -114,7 +114,7 @@ class Access:
 
     async def issue_token(self, request: web.Request) -> web.Response:
         """`POST /{product}/token/`: Basic, and no body at all."""
-        faults, product = self._around.faults, request.match_info["product"]
+        faults, product = self._context.faults, request.match_info["product"]
         await pause(faults.latency_ms + faults.token_latency_ms)
         self._check_subscription(request, product)
         if await request.read():

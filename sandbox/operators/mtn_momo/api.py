@@ -15,10 +15,12 @@ from typing import Final
 
 from aiohttp import web
 
+from sandbox.company import Company
 from sandbox.operators.approvals import Approvals, Words
 from sandbox.operators.approvals_menu import open_menu
 from sandbox.operators.book import AlreadyThere, Entry, Status
 from sandbox.operators.callbacks import Callbacks, News
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults
 from sandbox.operators.mtn_momo.access import Access
 from sandbox.operators.mtn_momo.disbursement import Disbursements
@@ -46,7 +48,6 @@ from sandbox.operators.mtn_momo.numbers import (
     ONGOING_NUMBER,
     is_subscriber,
 )
-from sandbox.operators.surroundings import Operator, Surroundings
 from sandbox.operators.wire import Lottery, RateLimit, answer, pause, read_json, refusals_are_answers
 
 WORDS: Final = Words(
@@ -65,14 +66,14 @@ PAYER_SECONDS: Final = 300.0
 class MtnMomo:
     """The Collection product. State lives in the operators' book; tokens and users in memory."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
-        self._access = Access(around)
-        self._callbacks = Callbacks(around)
-        self._approvals = Approvals(around, WORDS, number_of=number_of, announce=self._announce)
+    def __init__(self, context: OperatorContext) -> None:
+        self._context = context
+        self._access = Access(context)
+        self._callbacks = Callbacks(context)
+        self._approvals = Approvals(context, WORDS, number_of=number_of, announce=self._announce)
         self._lottery = Lottery()
         self._rate = RateLimit()
-        self._disbursements = Disbursements(around, self._access, self._rate)
+        self._disbursements = Disbursements(context, self._access, self._rate)
         self._questions: dict[str, int] = {}
         self._told_early: set[str] = set()
 
@@ -90,20 +91,20 @@ class MtnMomo:
             holder = f"/{product}/v1_0/accountholder/{{kind:msisdn|MSISDN}}/{{number}}/active"
             app.router.add_get(holder, partial(self.show_active, product))
         self._disbursements.add_routes(app.router)
-        self._around.handsets.serve_code(
-            WORDS.approvals_code, partial(open_menu, self._approvals, self._around.merchant)
+        self._context.phones.serve_code(
+            WORDS.approvals_code, partial(open_menu, self._approvals, self._context.merchant)
         )
         app.on_startup.append(self._resume)
         return app
 
     async def _resume(self, _: web.Application) -> None:
-        for entry in self._around.book.unfinished(self._around.code):
+        for entry in self._context.book.unfinished(self._context.code):
             self._follow(entry)
         self._disbursements.resume()
 
     async def request_to_pay(self, request: web.Request) -> web.Response:
         """`POST requesttopay`: 202 with an empty body means queued, never paid."""
-        faults = self._around.faults
+        faults = self._context.faults
         await pause(faults.latency_ms)
         user, environment = self._access.check(request, "collection")
         ordered = self._lottery.draw(faults.request)
@@ -114,10 +115,10 @@ class MtnMomo:
         if faults.request.refuse_at_post and entry.msisdn[1:] in FAILING_NUMBERS:
             return logical(500, FAILING_NUMBERS[entry.msisdn[1:]])
         try:
-            entry = self._around.book.open(entry)
+            entry = self._context.book.open(entry)
         except AlreadyThere:
             return logical(409, "RESOURCE_ALREADY_EXIST")
-        self._around.courier.concerns(request, entry.msisdn)
+        self._context.courier.concerns(request, entry.msisdn)
         await self._start(entry, faults)
         return answered_after(request, ordered)
 
@@ -129,9 +130,9 @@ class MtnMomo:
             order = read_money(body, CURRENCIES[environment], "payer")
         except (ValueError, KeyError, TypeError):
             raise bad_body() from None
-        seconds = self._around.faults.expire_after_seconds or PAYER_SECONDS
+        seconds = self._context.faults.expire_after_seconds or PAYER_SECONDS
         return Entry(
-            operator=self._around.code,
+            operator=self._context.code,
             our_reference=reference,
             external_id=order["external_id"],
             msisdn=f"+{order['party']}",
@@ -150,7 +151,7 @@ class MtnMomo:
     async def _start(self, entry: Entry, faults: Faults) -> None:
         if faults.callback.mode == "forged" and entry.details["callback"]:
             forged = replace(entry, status=Status.SUCCESSFUL, provider_reference=str(FIRST_TRANSACTION))
-            self._around.courier.spawn(self._callbacks.send_forged(self._news(forged, faults)))
+            self._context.courier.spawn(self._callbacks.send_forged(self._news(forged, faults)))
         self._follow(entry)
         if faults.autopay and faults.callback.mode == "before_answer":
             self._told_early.add(entry.our_reference)
@@ -160,7 +161,7 @@ class MtnMomo:
 
     def _follow(self, entry: Entry) -> None:
         """Let a request run: on a phone, or by itself where the environment reaches no phone."""
-        number, courier, faults = entry.msisdn[1:], self._around.courier, self._around.faults
+        number, courier, faults = entry.msisdn[1:], self._context.courier, self._context.faults
         code = FAILING_NUMBERS.get(number)
         if code is None and entry.details["environment"] != "sandbox":
             code = None if is_subscriber(entry.details["environment"], number) else "PAYER_NOT_FOUND"
@@ -175,28 +176,28 @@ class MtnMomo:
 
     def _finish_alone(self, entry: Entry, code: str | None) -> Entry:
         """End a request without a phone; one that is final already stays as it is."""
-        known = self._around.book.find(entry.operator, entry.our_reference)
+        known = self._context.book.find(entry.operator, entry.our_reference)
         if known is not None and known.status.is_final:
             return known
         status = Status.FAILED if code else Status.SUCCESSFUL
-        done = self._around.book.change(entry, status, reason=code, provider_reference=number_of(entry))
-        self._around.courier.spawn(self._tell(done))
+        done = self._context.book.change(entry, status, reason=code, provider_reference=number_of(entry))
+        self._context.courier.spawn(self._tell(done))
         return done
 
     async def show_request(self, request: web.Request) -> web.Response:
         """`GET requesttopay/{reference}`: a failed payment is HTTP 200 too."""
-        faults = self._around.faults
+        faults = self._context.faults
         await pause(faults.latency_ms)
         user, _ = self._access.check(request, "collection")
-        if self._around.board.is_down(self._around.code):
+        if self._context.board.is_down(self._context.code):
             return logical(503, "SERVICE_UNAVAILABLE")
         if not self._rate.admits(self._access.status_limit(faults), user):
             return too_many()
         reference = read_reference(request.match_info["reference"])
-        entry = self._around.book.find(self._around.code, reference)
+        entry = self._context.book.find(self._context.code, reference)
         if entry is None or entry.details["user"] != user:
             return logical(404, "RESOURCE_NOT_FOUND")
-        self._around.courier.concerns(request, entry.msisdn)
+        self._context.courier.concerns(request, entry.msisdn)
         return asked_status(self._ask_alone(entry), faults, self._questions)
 
     def _ask_alone(self, entry: Entry) -> Entry:
@@ -208,9 +209,9 @@ class MtnMomo:
 
     async def notify_delivery(self, request: web.Request) -> web.Response:
         """`POST …/deliverynotification`: a text of the merchant to the payer, after success."""
-        await pause(self._around.faults.latency_ms)
+        await pause(self._context.faults.latency_ms)
         user, _ = self._access.check(request, "collection")
-        entry = self._around.book.find(self._around.code, read_reference(request.match_info["reference"]))
+        entry = self._context.book.find(self._context.code, read_reference(request.match_info["reference"]))
         if entry is None or entry.details["user"] != user:
             return logical(404, "RESOURCE_NOT_FOUND")
         if entry.status is not Status.SUCCESSFUL:
@@ -221,22 +222,22 @@ class MtnMomo:
             text = str(body.get("notificationMessage", text)) if isinstance(body, dict) else text
         if not text or len(text) > MESSAGE_LENGTH_MAX:
             return error(400, "BAD_REQUEST", "notificationMessage is missing or too long.")
-        self._around.handsets.text(entry.msisdn, WORDS.sender, text)
+        self._context.phones.text(entry.msisdn, WORDS.sender, text)
         return web.Response(status=200)
 
     async def show_balance(self, request: web.Request) -> web.Response:
         """`GET account/balance[/{currency}]`: all that was collected."""
-        await pause(self._around.faults.latency_ms)
+        await pause(self._context.faults.latency_ms)
         _, environment = self._access.check(request, "collection")
         currency = CURRENCIES[environment]
         if request.match_info.get("currency", currency) != currency:
             return logical(500, "INVALID_CURRENCY")
-        total = self._around.book.collected_total(self._around.code, currency)
+        total = self._context.book.collected_total(self._context.code, currency)
         return answer(200, {"availableBalance": str(total), "currency": currency})
 
     async def show_active(self, product: str, request: web.Request) -> web.Response:
         """`GET accountholder/msisdn/{number}/active`: whether MTN knows the wallet."""
-        await pause(self._around.faults.latency_ms)
+        await pause(self._context.faults.latency_ms)
         _, environment = self._access.check(request, product)
         number = request.match_info["number"]
         if number in ACCOUNT_HOLDER_ANSWERS:
@@ -253,11 +254,11 @@ class MtnMomo:
 
     async def _tell(self, entry: Entry) -> None:
         if entry.details["callback"]:
-            await self._callbacks.send(self._news(entry, self._around.faults))
+            await self._callbacks.send(self._news(entry, self._context.faults))
 
     def _news(self, entry: Entry, faults: Faults) -> News:
         body = shown(entry, faults)
         return News(entry.details["callback"], body, wrong_amount(entry, body), entry.msisdn)
 
 
-SANDBOX = Operator("mtn_momo", lambda around: MtnMomo(around).application())
+SANDBOX = Company("mtn_momo", lambda context: MtnMomo(context).application())

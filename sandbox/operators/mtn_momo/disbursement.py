@@ -13,6 +13,7 @@ from aiohttp import web
 
 from sandbox.operators.book import AlreadyThere, Entry, Status
 from sandbox.operators.callbacks import Callbacks, News
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.mtn_momo.access import Access
 from sandbox.operators.mtn_momo.messages import (
     answered_after,
@@ -36,7 +37,6 @@ from sandbox.operators.mtn_momo.numbers import (
     is_subscriber,
 )
 from sandbox.operators.outgoing import Outgoing, OutgoingWords
-from sandbox.operators.surroundings import Surroundings
 from sandbox.operators.wire import Lottery, RateLimit, answer, pause, read_json
 
 PRODUCT: Final = "disbursement"
@@ -51,15 +51,15 @@ _TEST_PHONE: Final = "+46733123499"
 class Disbursements:
     """The Disbursement product. `rate`: status questions, counted for each account."""
 
-    def __init__(self, around: Surroundings, access: Access, rate: RateLimit) -> None:
-        self._around = around
+    def __init__(self, context: OperatorContext, access: Access, rate: RateLimit) -> None:
+        self._context = context
         self._access = access
         self._rate = rate
-        self._callbacks = Callbacks(around, disbursements=True)
+        self._callbacks = Callbacks(context, disbursements=True)
         self._lottery = Lottery()
         self._questions: dict[str, int] = {}
         self._outgoing = Outgoing(
-            around,
+            context,
             WORDS,
             refusal=self._refusal,
             number_of=number_of,
@@ -80,12 +80,12 @@ class Disbursements:
     def resume(self) -> None:
         """Go on with what a former process left open."""
         for kind in (REFUND, TRANSFER):
-            for entry in self._around.book.unfinished(self._around.code, kind):
+            for entry in self._context.book.unfinished(self._context.code, kind):
                 self._outgoing.follow(entry)
 
     async def ask(self, kind: str, request: web.Request) -> web.Response:
         """`POST refund` or `POST transfer`: 202 with an empty body means queued, never paid."""
-        faults = self._around.outgoing_faults
+        faults = self._context.outgoing_faults
         await pause(faults.latency_ms)
         user, environment = self._access.check(request, PRODUCT)
         ordered = self._lottery.draw(faults.request)
@@ -97,10 +97,10 @@ class Disbursements:
         if faults.request.refuse_at_post and code:
             return logical(500, code)
         try:
-            entry = self._around.book.open(entry)
+            entry = self._context.book.open(entry)
         except AlreadyThere:
             return logical(409, "RESOURCE_ALREADY_EXIST")
-        self._around.courier.concerns(request, entry.msisdn)
+        self._context.courier.concerns(request, entry.msisdn)
         await self._start(entry)
         return answered_after(request, ordered)
 
@@ -113,10 +113,10 @@ class Disbursements:
             refunded = str(body["referenceIdToRefund"]) if kind == REFUND else ""
         except (ValueError, KeyError, TypeError):
             raise bad_body() from None
-        collected = self._around.book.find(self._around.code, refunded) if refunded else None
+        collected = self._context.book.find(self._context.code, refunded) if refunded else None
         payee = f"+{order['party']}" if kind == TRANSFER else (collected.msisdn if collected else _TEST_PHONE)
         return Entry(
-            operator=self._around.code,
+            operator=self._context.code,
             kind=kind,
             our_reference=reference,
             external_id=order["external_id"],
@@ -138,8 +138,8 @@ class Disbursements:
         if entry.msisdn[1:] == ONGOING_NUMBER or entry.details["refund_of"] == ONGOING_REFUND:
             return
         if entry.msisdn[1:] == DELAYED_NUMBER or entry.details["refund_of"] == DELAYED_REFUND:
-            seconds = self._around.outgoing_faults.status.delayed_seconds
-            self._around.courier.later(seconds, lambda: self._outgoing.settle(entry))
+            seconds = self._context.outgoing_faults.status.delayed_seconds
+            self._context.courier.later(seconds, lambda: self._outgoing.settle(entry))
             return
         await self._outgoing.start(entry, self._forge)
 
@@ -150,36 +150,36 @@ class Disbursements:
             return code
         if entry.kind == TRANSFER:
             return None if is_subscriber(entry.details["environment"], entry.msisdn[1:]) else "PAYEE_NOT_FOUND"
-        book, reference = self._around.book, entry.details["refund_of"]
-        collected = book.find(self._around.code, reference)
+        book, reference = self._context.book, entry.details["refund_of"]
+        collected = book.find(self._context.code, reference)
         if collected is None or collected.status is not Status.SUCCESSFUL or collected.currency != entry.currency:
             return "PAYER_NOT_FOUND"
-        given = book.refunded_total(self._around.code, reference, but=entry.number)
+        given = book.refunded_total(self._context.code, reference, but=entry.number)
         return "NOT_ALLOWED" if given + entry.whole > collected.whole else None
 
     def _available(self, currency: str) -> int:
         """What the disbursement wallet holds: what was put in, less what went out."""
-        book, faults = self._around.book, self._around.outgoing_faults
-        return faults.float_balance - book.disbursed_total(self._around.code, currency)
+        book, faults = self._context.book, self._context.outgoing_faults
+        return faults.float_balance - book.disbursed_total(self._context.code, currency)
 
     async def show(self, kind: str, request: web.Request) -> web.Response:
         """`GET refund/{reference}`, `GET transfer/{reference}`: a failed one is HTTP 200 too."""
-        around, faults = self._around, self._around.outgoing_faults
+        context, faults = self._context, self._context.outgoing_faults
         await pause(faults.latency_ms)
         user, _ = self._access.check(request, PRODUCT)
-        if around.board.is_down(around.code, disbursements=True):
+        if context.board.is_down(context.code, disbursements=True):
             return logical(503, "SERVICE_UNAVAILABLE")
         if not self._rate.admits(self._access.status_limit(faults), user):
             return too_many()
-        entry = around.book.find(around.code, read_reference(request.match_info["reference"]), kind)
+        entry = context.book.find(context.code, read_reference(request.match_info["reference"]), kind)
         if entry is None or entry.details["user"] != user:
             return logical(404, "RESOURCE_NOT_FOUND")
-        around.courier.concerns(request, entry.msisdn)
+        context.courier.concerns(request, entry.msisdn)
         return asked_status(entry, faults, self._questions)
 
     async def show_balance(self, request: web.Request) -> web.Response:
         """`GET account/balance[/{currency}]`: what can still be given out."""
-        await pause(self._around.outgoing_faults.latency_ms)
+        await pause(self._context.outgoing_faults.latency_ms)
         _, environment = self._access.check(request, PRODUCT)
         currency = CURRENCIES[environment]
         if request.match_info.get("currency", currency) != currency:
@@ -195,7 +195,7 @@ class Disbursements:
             await self._callbacks.send_forged(self._news(entry))
 
     def _news(self, entry: Entry) -> News:
-        body = shown(entry, self._around.outgoing_faults)
+        body = shown(entry, self._context.outgoing_faults)
         return News(entry.details["callback"], body, wrong_amount(entry, body), entry.msisdn)
 
 

@@ -17,12 +17,13 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from sandbox.company import Company
 from sandbox.operators.book import AlreadyThere, Entry, Status
 from sandbox.operators.callbacks import Callbacks, News
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults
 from sandbox.operators.orange_money.errors import checked_fields, order_fault, refused
 from sandbox.operators.orange_money.page import Payment, PaymentPage
-from sandbox.operators.surroundings import Operator, Surroundings
 from sandbox.operators.wire import (
     Lottery,
     RateLimit,
@@ -82,14 +83,14 @@ _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 class OrangeMoney:
     """The Web Payment product. Orders live in the operators' book; tokens in memory."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: OperatorContext) -> None:
+        self._context = context
         self._tokens = Tokens()
-        self._callbacks = Callbacks(around)
+        self._callbacks = Callbacks(context)
         self._lottery = Lottery()
         self._rate = RateLimit()
         self._questions: dict[str, int] = {}
-        self._page = PaymentPage(around, pay=self.pay, cancel=self.cancel, find=self._find_by_token)
+        self._page = PaymentPage(context, pay=self.pay, cancel=self.cancel, find=self._find_by_token)
         self._by_token: dict[str, str] = {}
 
     def application(self) -> web.Application:
@@ -104,14 +105,14 @@ class OrangeMoney:
         return app
 
     async def _resume(self, _: web.Application) -> None:
-        for entry in self._around.book.unfinished(self._around.code):
+        for entry in self._context.book.unfinished(self._context.code):
             self._follow(entry)
 
     async def issue_token(self, request: web.Request) -> web.Response:
         """`POST /oauth/v3/token`: Basic, form `grant_type=client_credentials`."""
-        faults = self._around.faults
+        faults = self._context.faults
         await pause(faults.latency_ms + faults.token_latency_ms)
-        pair, issued = read_basic(request), self._around.credentials
+        pair, issued = read_basic(request), self._context.credentials
         if pair is None or not same(pair[0], issued.get("client_id")) or not same(pair[1], issued.get("client_secret")):
             body = {"error": "invalid_client", "error_description": "The client credentials are invalid."}
             return answer(401, body)
@@ -138,7 +139,7 @@ class OrangeMoney:
 
     async def create(self, request: web.Request) -> web.Response:
         """`POST …/webpayment`: 201 with the page's address and two tokens."""
-        faults = self._around.faults
+        faults = self._context.faults
         await pause(faults.latency_ms)
         country = self._check(request)
         ordered = self._lottery.draw(faults.request)
@@ -153,7 +154,7 @@ class OrangeMoney:
         fields = await checked_fields(request, ORDER_FIELDS)
         entry = self._order(fields, country, faults)
         try:
-            entry = self._around.book.open(entry)
+            entry = self._context.book.open(entry)
         except AlreadyThere:
             raise order_fault(24, f"order_id {entry.our_reference} was already used") from None
         self._start(entry, faults)
@@ -169,13 +170,13 @@ class OrangeMoney:
                 "status": 201,
                 "message": "OK",
                 "pay_token": entry.details["pay_token"],
-                "payment_url": f"{request.url.origin()}/{self._around.code}{self._page.path(entry)}",
+                "payment_url": f"{request.url.origin()}/{self._context.code}{self._page.path(entry)}",
                 "notif_token": entry.details["notif_token"],
             },
         )
 
     def _order(self, fields: Mapping[str, str | int], country: str, faults: Faults) -> Entry:
-        if not same(str(fields["merchant_key"]), self._around.credentials.get("merchant_key")):
+        if not same(str(fields["merchant_key"]), self._context.credentials.get("merchant_key")):
             raise Refusal(refused(403, 50, "Access denied", "The merchant_key is unknown."))
         order_id, amount = str(fields["order_id"]), int(fields["amount"])
         if not 0 < len(order_id) <= ORDER_ID_LENGTH_MAX or len(str(fields["reference"])) > ORDER_ID_LENGTH_MAX:
@@ -188,7 +189,7 @@ class OrangeMoney:
             if not _is_url(str(fields[name]), local=not faults.request.refuse_local_urls):
                 raise order_fault(24, f"{name} must be a public URL")
         return Entry(
-            operator=self._around.code,
+            operator=self._context.code,
             our_reference=order_id,
             external_id=order_id,
             msisdn="",
@@ -206,7 +207,7 @@ class OrangeMoney:
 
     def _start(self, entry: Entry, faults: Faults) -> None:
         self._follow(entry)
-        courier = self._around.courier
+        courier = self._context.courier
         if faults.callback.mode == "forged":
             forged = replace(entry, status=Status.SUCCESSFUL, provider_reference=_transaction(entry))
             news = self._news(forged)
@@ -217,7 +218,7 @@ class OrangeMoney:
 
     def _follow(self, entry: Entry) -> None:
         self._by_token[entry.details["pay_token"]] = entry.our_reference
-        courier, left = self._around.courier, entry.expires_at - time.time()
+        courier, left = self._context.courier, entry.expires_at - time.time()
         if entry.status is Status.PENDING:
             courier.later(0, lambda: self._settle(entry, entry.msisdn))
         else:
@@ -225,32 +226,32 @@ class OrangeMoney:
 
     def _answer_alone(self, entry: Entry) -> None:
         """Pay or cancel without page and phone; nobody's wallet is charged."""
-        if self._around.faults.autodecline:
+        if self._context.faults.autodecline:
             self.cancel(entry)
         else:
             self._settle(entry, "")
 
     def _expire(self, order_id: str) -> None:
-        entry = self._around.book.find(self._around.code, order_id)
+        entry = self._context.book.find(self._context.code, order_id)
         if entry is not None and entry.status is Status.INITIATED:
-            self._around.book.change(entry, Status.EXPIRED)
+            self._context.book.change(entry, Status.EXPIRED)
 
     def _find_by_token(self, pay_token: str) -> Entry | None:
         order_id = self._by_token.get(pay_token)
-        return None if order_id is None else self._around.book.find(self._around.code, order_id)
+        return None if order_id is None else self._context.book.find(self._context.code, order_id)
 
     async def pay(self, payment: Payment) -> Entry:
         """Number and code were right: the money moves, fails for want of it, or takes its time."""
-        entry, msisdn, faults = payment.entry, payment.msisdn, self._around.faults
+        entry, msisdn, faults = payment.entry, payment.msisdn, self._context.faults
         in_dev = entry.details["country"] == "dev"
         if in_dev and msisdn.endswith("9"):
             return self._finish(entry, Status.FAILED, msisdn)
-        if self._around.book.balance(entry.operator, msisdn, faults.default_balance) < entry.whole:
+        if self._context.book.balance(entry.operator, msisdn, faults.default_balance) < entry.whole:
             return self._finish(entry, Status.FAILED, msisdn)
         seconds = DEV_PENDING_SECONDS if in_dev and msisdn.endswith("8") else faults.pending_seconds
         if seconds:
-            pending = self._around.book.change(entry, Status.PENDING, msisdn=msisdn)
-            self._around.courier.later(seconds, lambda: self._settle(pending, msisdn))
+            pending = self._context.book.change(entry, Status.PENDING, msisdn=msisdn)
+            self._context.courier.later(seconds, lambda: self._settle(pending, msisdn))
             return pending
         if faults.callback.mode == "before_answer":
             paid = self._change(entry, Status.SUCCESSFUL, msisdn)
@@ -266,41 +267,41 @@ class OrangeMoney:
         return self._finish(entry, Status.SUCCESSFUL, msisdn)
 
     def _finish(self, entry: Entry, status: Status, msisdn: str) -> Entry:
-        known = self._around.book.find(entry.operator, entry.our_reference)
+        known = self._context.book.find(entry.operator, entry.our_reference)
         if known is not None and known.status.is_final:
             return known
         done = self._change(entry, status, msisdn)
-        self._around.courier.spawn(self._tell(done))
+        self._context.courier.spawn(self._tell(done))
         return done
 
     def _change(self, entry: Entry, status: Status, msisdn: str) -> Entry:
-        return self._around.book.change(
+        return self._context.book.change(
             entry,
             status,
             msisdn=msisdn,
             provider_reference=_transaction(entry),
             charge=status is Status.SUCCESSFUL and bool(msisdn),
-            default_balance=self._around.faults.default_balance,
+            default_balance=self._context.faults.default_balance,
         )
 
     async def show_status(self, request: web.Request) -> web.Response:
         """`POST …/transactionstatus`: order, amount and pay_token must all fit."""
-        faults = self._around.faults
+        faults = self._context.faults
         await pause(faults.latency_ms)
         country = self._check(request)
-        if self._around.board.is_down(self._around.code):
+        if self._context.board.is_down(self._context.code):
             return refused(503, 5, "The service is temporarily unavailable")
         if not self._rate.admits(faults.status.rate_limit_per_second or 0):
             return refused(429, 53, "Too many requests")
         asked = await checked_fields(request, STATUS_FIELDS)
-        entry = self._around.book.find(self._around.code, str(asked["order_id"]))
+        entry = self._context.book.find(self._context.code, str(asked["order_id"]))
         if entry is None or (entry.details["pay_token"], entry.whole, entry.details["country"]) != (
             asked["pay_token"],
             asked["amount"],
             country,
         ):
             return refused(404, 60, "Resource not found", "No such transaction.")
-        self._around.courier.concerns(request, entry.msisdn)
+        self._context.courier.concerns(request, entry.msisdn)
         if faults.status.not_found_first:
             count = self._questions[entry.our_reference] = self._questions.get(entry.our_reference, 0) + 1
             if count <= faults.status.not_found_first:
@@ -320,7 +321,7 @@ class OrangeMoney:
             "notif_token": entry.details["notif_token"],
             "txnid": entry.provider_reference or "",
         }
-        if self._around.faults.callback.extra_fields:
+        if self._context.faults.callback.extra_fields:
             body |= {"order_id": entry.our_reference, "amount": entry.whole}
         wrong = {**body, "order_id": entry.our_reference, "amount": entry.whole * 10}
         return News(entry.details["notif_url"], body, wrong, entry.msisdn)
@@ -348,4 +349,4 @@ async def _grant_type(request: web.Request) -> str:
         return ""
 
 
-SANDBOX = Operator("orange_money", lambda around: OrangeMoney(around).application())
+SANDBOX = Company("orange_money", lambda context: OrangeMoney(context).application())

@@ -15,8 +15,8 @@ import jinja2
 from aiohttp import web
 
 from sandbox.operators.book import Entry, Status
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.orange_codes import CODES_DIALLED, SUBSCRIBERS, codes_of
-from sandbox.operators.surroundings import Surroundings
 from sandbox.operators.wire import answer
 
 CODE_ATTEMPTS: Final = 3
@@ -42,17 +42,17 @@ class PaymentPage:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: OperatorContext,
         *,
         pay: Callable[[Payment], Awaitable[Entry]],
         cancel: Callable[[Entry], Entry],
         find: Callable[[str], Entry | None],
     ) -> None:
-        self._around = around
+        self._context = context
         self._pay = pay
         self._cancel = cancel
         self._find = find
-        self._codes = codes_of(around.handsets)
+        self._codes = codes_of(context.phones)
         self._attempts: dict[str, int] = {}
 
     def path(self, entry: Entry) -> str:
@@ -112,7 +112,7 @@ class PaymentPage:
             lang="en" if entry.details["lang"].lower().startswith("en") else "fr",
             entry=entry,
             status=entry.status.value,
-            merchant=entry.details["reference"] or self._around.merchant,
+            merchant=entry.details["reference"] or self._context.merchant,
             fault=fault,
             typed=typed,
             back=back,

@@ -17,12 +17,13 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from sandbox.company import Company
 from sandbox.operators.approvals import Approvals, Words
 from sandbox.operators.approvals_menu import open_menu
 from sandbox.operators.book import AlreadyThere, Entry, Status
 from sandbox.operators.callbacks import Callbacks, News
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import RequestFaults
-from sandbox.operators.surroundings import Operator, Surroundings
 from sandbox.operators.wire import (
     Lottery,
     RateLimit,
@@ -86,11 +87,11 @@ def said(status: int, message: str) -> web.Response:
 class OrangeMoneyCm:
     """The core API. Requests live in the operators' book; tokens and unused handles in memory."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: OperatorContext) -> None:
+        self._context = context
         self._tokens = Tokens()
-        self._callbacks = Callbacks(around)
-        self._approvals = Approvals(around, WORDS, number_of=_transaction, announce=self._announce)
+        self._callbacks = Callbacks(context)
+        self._approvals = Approvals(context, WORDS, number_of=_transaction, announce=self._announce)
         self._lottery = Lottery()
         self._rate = RateLimit()
         self._handles: set[str] = set()
@@ -106,19 +107,19 @@ class OrangeMoneyCm:
         app.router.add_post(f"{base}/pay", self.pay)
         app.router.add_get(f"{base}/push/{{handle}}", self.push)
         app.router.add_get(f"{base}/paymentstatus/{{handle}}", self.show_status)
-        self._around.handsets.serve_code(
-            WORDS.approvals_code, partial(open_menu, self._approvals, self._around.merchant)
+        self._context.phones.serve_code(
+            WORDS.approvals_code, partial(open_menu, self._approvals, self._context.merchant)
         )
         app.on_startup.append(self._resume)
         return app
 
     async def _resume(self, _: web.Application) -> None:
-        for entry in self._around.book.unfinished(self._around.code):
+        for entry in self._context.book.unfinished(self._context.code):
             self._approvals.open(entry)
 
     async def issue_token(self, request: web.Request) -> web.Response:
         """`POST /token`: Basic, form `grant_type=client_credentials`."""
-        faults, issued = self._around.faults, self._around.credentials
+        faults, issued = self._context.faults, self._context.credentials
         await pause(faults.latency_ms + faults.token_latency_ms)
         pair = read_basic(request)
         known = pair is not None and same(pair[0], issued.get("consumer_key"))
@@ -139,7 +140,7 @@ class OrangeMoneyCm:
             raise Refusal(fault(401, 900902, "Missing Credentials"))
         if self._tokens.owner(token, _PRODUCT) is None or self._tokens.has_expired(token):
             raise Refusal(fault(401, 900901, "Invalid Credentials"))
-        issued, wanted = self._around.credentials, ""
+        issued, wanted = self._context.credentials, ""
         if issued.get("api_user"):
             wanted = base64.b64encode(f"{issued['api_user']}:{issued.get('api_password', '')}".encode()).decode()
         if not same(request.headers.get("X-AUTH-TOKEN", ""), wanted):
@@ -147,7 +148,7 @@ class OrangeMoneyCm:
 
     async def init(self, request: web.Request) -> web.Response:
         """`POST mp/init`: a handle, which moves nothing."""
-        await pause(self._around.faults.latency_ms)
+        await pause(self._context.faults.latency_ms)
         self._check(request)
         handle = f"MP{datetime.now(UTC):%y%m%d}{secrets.token_hex(12).upper()}"
         self._handles.add(handle)
@@ -155,7 +156,7 @@ class OrangeMoneyCm:
 
     async def pay(self, request: web.Request) -> web.Response:
         """`POST mp/pay`: the prompt goes to the phone; a used handle is answered 422."""
-        faults = self._around.faults
+        faults = self._context.faults
         await pause(faults.latency_ms)
         self._check(request)
         ordered = self._lottery.draw(faults.request)
@@ -170,11 +171,11 @@ class OrangeMoneyCm:
             body = {"message": "Merchant payment refused", "data": {**_shown(entry), "inittxnstatus": code}}
             return answer(200 if ordered.refusal_as_200 else 417, body)
         try:
-            entry = self._around.book.open(entry)
+            entry = self._context.book.open(entry)
         except AlreadyThere:
             return said(422, "This payToken was already used")
         self._handles.discard(entry.our_reference)
-        self._around.courier.concerns(request, entry.msisdn)
+        self._context.courier.concerns(request, entry.msisdn)
         await self._start(entry)
         if ordered.drop_after:
             return cut(request)
@@ -192,7 +193,7 @@ class OrangeMoneyCm:
             raise Refusal(said(400, "A field is missing")) from None
         if not all(isinstance(value, str) for value in fields.values()):
             raise Refusal(said(400, "A field has the wrong type"))
-        issued = self._around.credentials
+        issued = self._context.credentials
         merchant = same(fields["channelUserMsisdn"], issued.get("channel_msisdn"))
         if not merchant or not same(fields["pin"], issued.get("channel_pin")):
             raise Refusal(said(400, "Channel number or PIN is wrong"))
@@ -202,13 +203,13 @@ class OrangeMoneyCm:
         if handle not in self._handles and self._find(handle) is None:
             raise Refusal(said(400, "payToken is unknown"))
         return Entry(
-            operator=self._around.code,
+            operator=self._context.code,
             our_reference=handle,
             external_id=fields["orderId"],
             msisdn=f"+237{fields['subscriberMsisdn']}",
             amount=fields["amount"],
             currency=CURRENCY,
-            expires_at=time.time() + (self._around.faults.expire_after_seconds or PAYER_SECONDS),
+            expires_at=time.time() + (self._context.faults.expire_after_seconds or PAYER_SECONDS),
             details={
                 "callback": fields["notifUrl"],
                 "description": fields["description"],
@@ -217,13 +218,13 @@ class OrangeMoneyCm:
         )
 
     def _find(self, handle: str) -> Entry | None:
-        return self._around.book.find(self._around.code, handle)
+        return self._context.book.find(self._context.code, handle)
 
     async def _start(self, entry: Entry) -> None:
-        faults = self._around.faults
+        faults = self._context.faults
         if faults.callback.mode == "forged" and entry.details["callback"]:
             forged = replace(entry, status=Status.SUCCESSFUL, provider_reference=_transaction(entry))
-            self._around.courier.spawn(self._callbacks.send_forged(_news(forged)))
+            self._context.courier.spawn(self._callbacks.send_forged(_news(forged)))
         self._approvals.open(entry)
         if faults.autopay and faults.callback.mode == "before_answer":
             self._told_early.add(entry.our_reference)
@@ -233,29 +234,29 @@ class OrangeMoneyCm:
 
     async def push(self, request: web.Request) -> web.Response:
         """`GET mp/push/{payToken}`: the prompt once more; the phone rings."""
-        await pause(self._around.faults.latency_ms)
+        await pause(self._context.faults.latency_ms)
         self._check(request)
         entry = self._find(request.match_info["handle"])
         if entry is None:
             return said(404, "payToken is unknown")
-        self._around.courier.concerns(request, entry.msisdn)
-        self._around.courier.note(self._around.code, "push", entry.msisdn, entry.our_reference)
+        self._context.courier.concerns(request, entry.msisdn)
+        self._context.courier.note(self._context.code, "push", entry.msisdn, entry.our_reference)
         self._approvals.prompt_again(entry.our_reference)
         return answer(200, {"message": "Push sent", "data": _shown(entry)})
 
     async def show_status(self, request: web.Request) -> web.Response:
         """`GET mp/paymentstatus/{payToken}`; a handle that nobody paid with is not found."""
-        around, faults = self._around, self._around.faults
+        context, faults = self._context, self._context.faults
         await pause(faults.latency_ms)
         self._check(request)
-        if around.board.is_down(around.code):
+        if context.board.is_down(context.code):
             return web.Response(status=503, text=_XML, content_type="text/xml")
         if not self._rate.admits(faults.status.rate_limit_per_second or 0):
             return fault(429, 900804, "Message throttled out")
         entry = self._find(request.match_info["handle"])
         if entry is None:
             return said(404, "No payment with this payToken")
-        around.courier.concerns(request, entry.msisdn)
+        context.courier.concerns(request, entry.msisdn)
         if faults.status.not_found_first:
             count = self._questions[entry.our_reference] = self._questions.get(entry.our_reference, 0) + 1
             if count <= faults.status.not_found_first:
@@ -329,4 +330,4 @@ def _transaction(entry: Entry) -> str:
     return f"MP{datetime.fromtimestamp(entry.created_at, UTC):%y%m%d.%H%M}.X{50_000 + entry.number}"
 
 
-SANDBOX = Operator("orange_money_cm", lambda around: OrangeMoneyCm(around).application())
+SANDBOX = Company("orange_money_cm", lambda context: OrangeMoneyCm(context).application())

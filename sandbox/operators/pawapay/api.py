@@ -13,9 +13,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from sandbox.company import Company
 from sandbox.operators.approvals import Approvals, Words
 from sandbox.operators.book import COLLECTION, AlreadyThere, Entry, Status
 from sandbox.operators.callbacks import Callbacks, News
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.orange_codes import codes_of
 from sandbox.operators.pawapay.messages import (
     NETWORKS,
@@ -37,7 +39,6 @@ from sandbox.operators.pawapay.messages import (
 )
 from sandbox.operators.pawapay.outgoing import Disbursements
 from sandbox.operators.pawapay.signing import Signatures
-from sandbox.operators.surroundings import Operator, Surroundings
 from sandbox.operators.wire import (
     Lottery,
     RateLimit,
@@ -69,13 +70,13 @@ _NUMBER: Final = re.compile(r"[1-9]\d{7,14}", re.ASCII)
 class PawaPay:
     """The Merchant API. Requests live in the operators' book, the signing key in memory."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: OperatorContext) -> None:
+        self._context = context
         self._signatures = Signatures()
-        self._callbacks = Callbacks(around, sign=self._signatures.sign)
-        self._approvals = Approvals(around, WORDS, number_of=number_of, announce=self._announce)
-        self._codes = codes_of(around.handsets)
-        self._outgoing = Disbursements(around, self._signatures, check=self.check, show=self._status)
+        self._callbacks = Callbacks(context, sign=self._signatures.sign)
+        self._approvals = Approvals(context, WORDS, number_of=number_of, announce=self._announce)
+        self._codes = codes_of(context.phones)
+        self._outgoing = Disbursements(context, self._signatures, check=self.check, show=self._status)
         self._lottery = Lottery()
         self._rate = RateLimit()
         self._questions: dict[str, int] = {}
@@ -92,7 +93,7 @@ class PawaPay:
         return app
 
     async def _resume(self, _: web.Application) -> None:
-        for entry in self._around.book.unfinished(self._around.code):
+        for entry in self._context.book.unfinished(self._context.code):
             self._follow(entry)
         self._outgoing.resume()
 
@@ -101,18 +102,18 @@ class PawaPay:
         token = read_bearer(request)
         if token is None:
             raise Refusal(error(401, "NO_AUTHENTICATION"))
-        if not same(token, self._around.credentials.get("api_token")):
+        if not same(token, self._context.credentials.get("api_token")):
             raise Refusal(error(403, "AUTHENTICATION_ERROR"))
 
     async def show_keys(self, request: web.Request) -> web.Response:
         """`GET /v2/public-key/http`."""
-        await pause(self._around.faults.latency_ms)
+        await pause(self._context.faults.latency_ms)
         self.check(request)
         return answer(200, self._signatures.published())
 
     async def create(self, request: web.Request) -> web.Response:
         """`POST /v2/deposits`."""
-        faults = self._around.faults
+        faults = self._context.faults
         await pause(faults.latency_ms)
         self.check(request)
         ordered = self._lottery.draw(faults.request)
@@ -121,15 +122,15 @@ class PawaPay:
             return refused
         body = await read_body(request)
         reference = read_reference(text_field(body, "depositId"), "depositId")
-        known = self._around.book.find(self._around.code, reference)
+        known = self._context.book.find(self._context.code, reference)
         if known is not None:
             return received(known, DEPOSIT, "DUPLICATE_IGNORED")
         entry = self._read(body, reference)
         try:
-            entry = self._around.book.open(entry)
+            entry = self._context.book.open(entry)
         except AlreadyThere:
             return received(entry, DEPOSIT, "DUPLICATE_IGNORED")
-        self._around.courier.concerns(request, entry.msisdn)
+        self._context.courier.concerns(request, entry.msisdn)
         await self._start(entry)
         return answered_after(request, ordered, entry, DEPOSIT)
 
@@ -152,13 +153,13 @@ class PawaPay:
         if not _NUMBER.fullmatch(number):
             raise rejected(DEPOSIT, reference, "INVALID_PHONE_NUMBER")
         return Entry(
-            operator=self._around.code,
+            operator=self._context.code,
             our_reference=reference,
             external_id=order[:REFERENCE_LENGTH_MAX],
             msisdn=f"+{number}",
             amount=amount,
             currency=currency,
-            expires_at=time.time() + (self._around.faults.expire_after_seconds or PAYER_SECONDS),
+            expires_at=time.time() + (self._context.faults.expire_after_seconds or PAYER_SECONDS),
             details={
                 "provider": provider,
                 "code": code,
@@ -168,10 +169,10 @@ class PawaPay:
         )
 
     async def _start(self, entry: Entry) -> None:
-        faults, url = self._around.faults, self._around.credentials.get("callback_url")
+        faults, url = self._context.faults, self._context.credentials.get("callback_url")
         if faults.callback.mode == "forged" and url:
             forged = replace(entry, status=Status.SUCCESSFUL)
-            self._around.courier.spawn(self._callbacks.send_forged(self._news(forged, url)))
+            self._context.courier.spawn(self._callbacks.send_forged(self._news(forged, url)))
         self._follow(entry)
         if faults.autopay and faults.callback.mode == "before_answer":
             self._told_early.add(entry.our_reference)
@@ -185,16 +186,16 @@ class PawaPay:
         if reason == STUCK:
             return
         self._approvals.open(entry, prompt=reason is None and not network.code_first)
-        seconds = self._around.faults.prompt_delay_ms / 1000
+        seconds = self._context.faults.prompt_delay_ms / 1000
         if reason is not None:
             finish = partial(self._approvals.finish, entry.our_reference, Status.FAILED, reason)
-            self._around.courier.later(seconds, finish)
+            self._context.courier.later(seconds, finish)
         elif network.code_first:
-            self._around.courier.later(seconds, partial(self._try_code, entry))
+            self._context.courier.later(seconds, partial(self._try_code, entry))
 
     def _try_code(self, entry: Entry) -> None:
         """The code is handed in to Orange, who takes the money or not; the phone stays dark."""
-        faults = self._around.faults
+        faults = self._context.faults
         right = self._codes.use(entry.msisdn, entry.details["code"])
         if (right or faults.autopay) and not faults.autodecline:
             self._approvals.pay(entry.our_reference)
@@ -203,24 +204,24 @@ class PawaPay:
 
     async def show_deposit(self, request: web.Request) -> web.Response:
         """`GET /v2/deposits/{reference}`: one that is not known is HTTP 200 too."""
-        await pause(self._around.faults.latency_ms)
+        await pause(self._context.faults.latency_ms)
         return self._status(request, DEPOSIT, COLLECTION, False)
 
     def _status(self, request: web.Request, kind: str, kept_as: str, disbursements: bool) -> web.Response:
         """The answer to a status question. `kept_as`: its kind in the book."""
-        around = self._around
-        faults = around.outgoing_faults if disbursements else around.faults
+        context = self._context
+        faults = context.outgoing_faults if disbursements else context.faults
         self.check(request)
-        if around.board.is_down(around.code, disbursements=disbursements):
+        if context.board.is_down(context.code, disbursements=disbursements):
             return error(503, "UNKNOWN_ERROR")
         limit = faults.status.rate_limit_per_second
-        if not self._rate.admits(around.status_limit if limit is None else limit):
+        if not self._rate.admits(context.status_limit if limit is None else limit):
             return answer(429, {"message": "Too many requests"})
         reference = read_reference(request.match_info["reference"], f"{kind}Id")
-        entry = around.book.find(around.code, reference, kept_as)
+        entry = context.book.find(context.code, reference, kept_as)
         if entry is None:
             return answer(200, {"status": "NOT_FOUND"})
-        around.courier.concerns(request, entry.msisdn)
+        context.courier.concerns(request, entry.msisdn)
         if faults.status.not_found_first:
             count = self._questions[reference] = self._questions.get(reference, 0) + 1
             if count <= faults.status.not_found_first:
@@ -233,15 +234,15 @@ class PawaPay:
         return answer(200, {"status": "FOUND", "data": data})
 
     async def _announce(self, entry: Entry) -> None:
-        url = self._around.credentials.get("callback_url")
+        url = self._context.credentials.get("callback_url")
         if entry.our_reference in self._told_early:
             self._told_early.discard(entry.our_reference)
         elif url:
             await self._callbacks.send(self._news(entry, url))
 
     def _news(self, entry: Entry, url: str) -> News:
-        body = shown(entry, DEPOSIT, self._around.faults)
+        body = shown(entry, DEPOSIT, self._context.faults)
         return News(url, body, {**body, "amount": str(entry.whole * 10)}, entry.msisdn)
 
 
-SANDBOX = Operator("pawapay", lambda around: PawaPay(around).application())
+SANDBOX = Company("pawapay", lambda context: PawaPay(context).application())

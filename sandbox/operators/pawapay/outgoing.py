@@ -9,6 +9,7 @@ from aiohttp import web
 
 from sandbox.operators.book import AlreadyThere, Entry, Status
 from sandbox.operators.callbacks import Callbacks, News
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.outgoing import Outgoing, OutgoingWords
 from sandbox.operators.pawapay.messages import (
     CURRENCIES,
@@ -30,7 +31,6 @@ from sandbox.operators.pawapay.messages import (
     text_field,
 )
 from sandbox.operators.pawapay.signing import Signatures
-from sandbox.operators.surroundings import Surroundings
 from sandbox.operators.wire import Lottery, answer, pause
 
 REFUND: Final = "refund"
@@ -44,19 +44,19 @@ class Disbursements:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: OperatorContext,
         signatures: Signatures,
         *,
         check: Callable[[web.Request], None],
         show: ShowStatus,
     ) -> None:
-        self._around = around
+        self._context = context
         self._check = check
         self._show = show
-        self._callbacks = Callbacks(around, disbursements=True, sign=signatures.sign)
+        self._callbacks = Callbacks(context, disbursements=True, sign=signatures.sign)
         self._lottery = Lottery()
         self._outgoing = Outgoing(
-            around,
+            context,
             WORDS,
             refusal=ordained,
             number_of=number_of,
@@ -74,19 +74,19 @@ class Disbursements:
     def resume(self) -> None:
         """Go on with what a former process left open."""
         for kind in (REFUND, PAYOUT):
-            for entry in self._around.book.unfinished(self._around.code, kind):
+            for entry in self._context.book.unfinished(self._context.code, kind):
                 if ordained(entry) != STUCK:
                     self._outgoing.follow(entry)
 
     def held(self, currency: str) -> int:
         """What the wallet of a currency's country holds: put in, collected, less what went out."""
-        book, code = self._around.book, self._around.code
-        came_in = self._around.outgoing_faults.float_balance + book.collected_total(code, currency)
+        book, code = self._context.book, self._context.code
+        came_in = self._context.outgoing_faults.float_balance + book.collected_total(code, currency)
         return came_in - book.disbursed_total(code, currency)
 
     async def ask(self, kind: str, request: web.Request) -> web.Response:
         """`POST /v2/refunds` or `POST /v2/payouts`."""
-        faults = self._around.outgoing_faults
+        faults = self._context.outgoing_faults
         await pause(faults.latency_ms)
         self._check(request)
         ordered = self._lottery.draw(faults.request)
@@ -95,21 +95,21 @@ class Disbursements:
             return refused
         body = await read_body(request)
         reference = read_reference(text_field(body, f"{kind}Id"), f"{kind}Id")
-        known = self._around.book.find(self._around.code, reference, kind)
+        known = self._context.book.find(self._context.code, reference, kind)
         if known is not None:
             return received(known, kind, "DUPLICATE_IGNORED")
         entry = self._refund(body, reference) if kind == REFUND else self._payout(body, reference)
         try:
-            entry = self._around.book.open(entry)
+            entry = self._context.book.open(entry)
         except AlreadyThere:
             return received(entry, kind, "DUPLICATE_IGNORED")
-        self._around.courier.concerns(request, entry.msisdn)
+        self._context.courier.concerns(request, entry.msisdn)
         if ordained(entry) != STUCK:
             await self._outgoing.start(entry, self._forge)
         return answered_after(request, ordered, entry, kind)
 
     def _refund(self, body: dict[str, object], reference: str) -> Entry:
-        book, code = self._around.book, self._around.code
+        book, code = self._context.book, self._context.code
         deposit = text_field(body, "depositId")
         collected = book.find(code, deposit)
         if collected is None:
@@ -151,7 +151,7 @@ class Disbursements:
         self, kind: str, reference: str, msisdn: str, amount: str, currency: str, details: dict[str, str]
     ) -> Entry:
         return Entry(
-            operator=self._around.code,
+            operator=self._context.code,
             kind=kind,
             our_reference=reference,
             external_id=details.get("refund_of", ""),
@@ -164,12 +164,12 @@ class Disbursements:
 
     async def show(self, kind: str, request: web.Request) -> web.Response:
         """`GET /v2/refunds/{reference}`, `GET /v2/payouts/{reference}`."""
-        await pause(self._around.outgoing_faults.latency_ms)
+        await pause(self._context.outgoing_faults.latency_ms)
         return self._show(request, kind, kind, True)
 
     async def show_balances(self, request: web.Request) -> web.Response:
         """`GET /v2/wallet-balances[?country=CIV]`."""
-        await pause(self._around.outgoing_faults.latency_ms)
+        await pause(self._context.outgoing_faults.latency_ms)
         self._check(request)
         wanted = request.query.get("country")
         rows = [
@@ -180,15 +180,15 @@ class Disbursements:
         return answer(200, {"balances": rows})
 
     async def _announce(self, entry: Entry) -> None:
-        if url := self._around.credentials.get("callback_url"):
+        if url := self._context.credentials.get("callback_url"):
             await self._callbacks.send(self._news(entry, url))
 
     async def _forge(self, entry: Entry) -> None:
-        if url := self._around.credentials.get("callback_url"):
+        if url := self._context.credentials.get("callback_url"):
             await self._callbacks.send_forged(self._news(entry, url))
 
     def _news(self, entry: Entry, url: str) -> News:
-        body = shown(entry, entry.kind, self._around.outgoing_faults)
+        body = shown(entry, entry.kind, self._context.outgoing_faults)
         return News(url, body, {**body, "amount": str(entry.whole * 10)}, entry.msisdn)
 
 

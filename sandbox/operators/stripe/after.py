@@ -13,6 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from sandbox.operators.book import Entry, Status
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import RequestFaults
 from sandbox.operators.stripe.events import Events
 from sandbox.operators.stripe.ledger import DISPUTE, REFUND, Ledger
@@ -33,7 +34,6 @@ from sandbox.operators.stripe.wire import (
     told,
     whole_at,
 )
-from sandbox.operators.surroundings import Surroundings
 
 DISPUTE_SECONDS: Final = 9 * 86_400
 _REFUND_FIELDS: Final = frozenset(
@@ -46,8 +46,8 @@ _REASONS: Final = frozenset({"", "duplicate", "fraudulent", "requested_by_custom
 class Afterwards:
     """Refunds and disputes of one account."""
 
-    def __init__(self, around: Surroundings, ledger: Ledger, events: Events, keys: Keys) -> None:
-        self._around = around
+    def __init__(self, context: OperatorContext, ledger: Ledger, events: Events, keys: Keys) -> None:
+        self._context = context
         self._ledger = ledger
         self._events = events
         self._keys = keys
@@ -69,7 +69,7 @@ class Afterwards:
             raise fault("Invalid reason", param="reason")
         named, key = metadata_at(params, "metadata"), request.headers.get("Idempotency-Key", "")
         entry = self._ledger.open(self._entry(payment, amount, reason, named, key, fingerprint(request, params)))
-        if self._around.outgoing_faults.callback.mode == "before_answer":
+        if self._context.outgoing_faults.callback.mode == "before_answer":
             entry = self._move(entry)
             await self._announce(entry)
         else:
@@ -116,7 +116,7 @@ class Afterwards:
         number = new_id("re")
         reference = named.get("refund_id") or number
         return Entry(
-            operator=self._around.code,
+            operator=self._context.code,
             kind=REFUND,
             our_reference=number if self._ledger.has(reference, REFUND) else reference,
             external_id=payment.external_id,
@@ -138,17 +138,17 @@ class Afterwards:
         )
 
     def _follow(self, entry: Entry) -> None:
-        faults = self._around.outgoing_faults
-        self._around.courier.later(faults.prompt_delay_ms / 1000 + faults.pending_seconds, lambda: self._settle(entry))
+        faults = self._context.outgoing_faults
+        self._context.courier.later(faults.prompt_delay_ms / 1000 + faults.pending_seconds, lambda: self._settle(entry))
 
     def _settle(self, entry: Entry) -> None:
         done = self._move(entry)
-        self._around.courier.spawn(self._announce(done))
+        self._context.courier.spawn(self._announce(done))
 
     def _move(self, entry: Entry) -> Entry:
         """The money goes, unless the merchant's balance cannot bear it."""
-        book = self._around.book
-        left = self._around.outgoing_faults.float_balance - book.disbursed_total(entry.operator, entry.currency)
+        book = self._context.book
+        left = self._context.outgoing_faults.float_balance - book.disbursed_total(entry.operator, entry.currency)
         if left < entry.whole:
             return book.change(entry, Status.FAILED, reason="insufficient_funds")
         return book.change(entry, Status.SUCCESSFUL)
@@ -181,7 +181,7 @@ class Afterwards:
         number = new_id("du")
         entry = self._ledger.open(
             Entry(
-                operator=self._around.code,
+                operator=self._context.code,
                 kind=DISPUTE,
                 our_reference=number,
                 external_id=payment.external_id,
@@ -195,19 +195,19 @@ class Afterwards:
                     "intent": payment.details["intent"],
                     "charge": payment.details["charge"],
                     "reason": reason,
-                    "fee": str(self._around.faults.dispute_fee),
+                    "fee": str(self._context.faults.dispute_fee),
                     "live": "yes" if payment.details["session"].startswith("cs_live_") else "",
                 },
             )
         )
-        self._around.courier.spawn(self._events.tell("charge.dispute.created", dispute(entry)))
+        self._context.courier.spawn(self._events.tell("charge.dispute.created", dispute(entry)))
 
     def decide(self, entry: Entry, *, won: bool) -> Entry:
         """The bank decides: lost, the money stays away; won, it comes back."""
         if entry.status.is_final:
             return entry
-        decided = self._around.book.change(entry, Status.FAILED if won else Status.SUCCESSFUL)
-        self._around.courier.spawn(self._events.tell("charge.dispute.closed", dispute(decided)))
+        decided = self._context.book.change(entry, Status.FAILED if won else Status.SUCCESSFUL)
+        self._context.courier.spawn(self._events.tell("charge.dispute.closed", dispute(decided)))
         return decided
 
     def decide_of(self, payment: Entry, *, won: bool) -> None:

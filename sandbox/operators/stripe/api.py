@@ -10,7 +10,9 @@ from typing import Final
 
 from aiohttp import web
 
+from sandbox.company import Company
 from sandbox.operators.book import Entry, Status
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
 from sandbox.operators.stripe.after import Afterwards
 from sandbox.operators.stripe.cards import Card
@@ -33,7 +35,6 @@ from sandbox.operators.stripe.wire import (
     text_at,
     told,
 )
-from sandbox.operators.surroundings import Operator, Surroundings
 from sandbox.operators.wire import (
     Lottery,
     RateLimit,
@@ -52,20 +53,20 @@ Show = Callable[[web.Request, Params], Mapping[str, object]]
 class Stripe:
     """One account."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
-        self._ledger = Ledger(around.book, around.code)
+    def __init__(self, context: OperatorContext) -> None:
+        self._context = context
+        self._ledger = Ledger(context.book, context.code)
         self._keys = Keys()
-        self._events = Events(around)
-        self._after = Afterwards(around, self._ledger, self._events, self._keys)
+        self._events = Events(context)
+        self._after = Afterwards(context, self._ledger, self._events, self._keys)
         self._page = CheckoutPage(
-            around, self._ledger, pay=self.pay, decline=self.decline, afterwards=self._on_the_page_afterwards
+            context, self._ledger, pay=self.pay, decline=self.decline, afterwards=self._on_the_page_afterwards
         )
         self._lottery = Lottery()
         self._rate = RateLimit()
         self._questions: dict[str, int] = {}
         self._declines: dict[str, str] = {}
-        self._live = "_live_" in around.credentials.get("secret_key", "")
+        self._live = "_live_" in context.credentials.get("secret_key", "")
 
     def application(self) -> web.Application:
         """Everything under `/stripe`."""
@@ -124,7 +125,7 @@ class Stripe:
             faults = self._faults(outgoing=outgoing)
             await pause(faults.latency_ms)
             self._check_key(request)
-            if self._around.board.is_down(self._around.code, disbursements=outgoing):
+            if self._context.board.is_down(self._context.code, disbursements=outgoing):
                 return refused(503, "Stripe is temporarily unavailable.")
             if not self._rate.admits(faults.status.rate_limit_per_second or 0):
                 return refused(429, "Request rate limit exceeded.", code="rate_limit")
@@ -137,28 +138,28 @@ class Stripe:
         """A request that changes what is there already."""
 
         async def handle(request: web.Request) -> web.Response:
-            await pause(self._around.faults.latency_ms)
+            await pause(self._context.faults.latency_ms)
             self._check_key(request)
             return told(200, change(request, await read_params(request)))
 
         return handle
 
     def _faults(self, *, outgoing: bool) -> Faults:
-        return self._around.outgoing_faults if outgoing else self._around.faults
+        return self._context.outgoing_faults if outgoing else self._context.faults
 
     def _check_key(self, request: web.Request) -> None:
-        check_key(request, self._around.credentials.get("secret_key"))
+        check_key(request, self._context.credentials.get("secret_key"))
 
     # Sessions.
 
     async def _create_session(self, request: web.Request, params: Params, ordered: RequestFaults) -> web.Response:
-        faults = self._around.faults
+        faults = self._context.faults
         entry = self._ledger.open(
             new_session(
                 params,
                 self._ledger,
-                operator=self._around.code,
-                page=f"{request.url.origin()}/{self._around.code}{PATH.removesuffix('/{session}')}",
+                operator=self._context.code,
+                page=f"{request.url.origin()}/{self._context.code}{PATH.removesuffix('/{session}')}",
                 live=self._live,
                 limit=faults.limit,
                 shortened=faults.expire_after_seconds,
@@ -171,48 +172,48 @@ class Stripe:
             "checkout.session.completed", session(entry) | {"status": "complete", "payment_status": "paid"}
         )
         if faults.autopay or faults.autodecline:
-            self._around.courier.later(faults.prompt_delay_ms / 1000, lambda: self._answer_alone(entry))
+            self._context.courier.later(faults.prompt_delay_ms / 1000, lambda: self._answer_alone(entry))
         return refused(500, ordered.error_500) if ordered.error_500 else told(200, session(entry))
 
     def _follow(self, entry: Entry) -> None:
-        courier = self._around.courier
+        courier = self._context.courier
         if entry.status is Status.PENDING:
-            courier.later(self._around.faults.pending_seconds, lambda: self._money_came(entry))
+            courier.later(self._context.faults.pending_seconds, lambda: self._money_came(entry))
         else:
             courier.later(max(0.0, entry.expires_at - time.time()), lambda: self._expire(entry))
 
     def _answer_alone(self, entry: Entry) -> None:
         """Pay or decline without the page."""
-        if self._around.faults.autodecline:
+        if self._context.faults.autodecline:
             self.decline(entry, "card_declined")
         else:
-            self._around.courier.spawn(self._pay_alone(entry))
+            self._context.courier.spawn(self._pay_alone(entry))
 
     async def _pay_alone(self, entry: Entry) -> None:
         await self.pay(entry, Card())
 
     async def pay(self, entry: Entry, card: Card) -> Entry:
         """The card was taken: the money comes now, or takes its time."""
-        faults = self._around.faults
+        faults = self._context.faults
         if faults.pending_seconds:
-            waiting = self._around.book.change(entry, Status.PENDING)
+            waiting = self._context.book.change(entry, Status.PENDING)
             self._follow(waiting)
-            self._around.courier.spawn(self._events.tell("checkout.session.completed", session(waiting)))
+            self._context.courier.spawn(self._events.tell("checkout.session.completed", session(waiting)))
             return waiting
         paid = self._money_came(entry, "checkout.session.completed")
         if card.disputed and paid.status is Status.SUCCESSFUL:
-            self._around.courier.later(DISPUTED_AFTER_SECONDS, lambda: self._after.dispute(paid, "fraudulent"))
+            self._context.courier.later(DISPUTED_AFTER_SECONDS, lambda: self._after.dispute(paid, "fraudulent"))
         return paid
 
     def _money_came(self, entry: Entry, kind: str = "checkout.session.async_payment_succeeded") -> Entry:
         known = self._ledger.fresh(entry)
         if known.status.is_final:
             return known
-        paid = self._around.book.change(
-            known, Status.SUCCESSFUL, provider_reference=known.details["intent"], fee=self._around.fee_of(known)
+        paid = self._context.book.change(
+            known, Status.SUCCESSFUL, provider_reference=known.details["intent"], fee=self._context.fee_of(known)
         )
         self._events.make("payment_intent.succeeded", intent(paid))
-        self._around.courier.spawn(self._events.tell(kind, session(paid)))
+        self._context.courier.spawn(self._events.tell(kind, session(paid)))
         return paid
 
     def decline(self, entry: Entry, code: str) -> None:
@@ -224,8 +225,8 @@ class Stripe:
         known = self._ledger.fresh(entry)
         if known.status is not Status.INITIATED:
             return known
-        ended = self._around.book.change(known, Status.EXPIRED)
-        self._around.courier.spawn(self._events.tell("checkout.session.expired", session(ended)))
+        ended = self._context.book.change(known, Status.EXPIRED)
+        self._context.courier.spawn(self._events.tell("checkout.session.expired", session(ended)))
         return ended
 
     def _on_the_page_afterwards(self, entry: Entry, action: str) -> None:
@@ -242,7 +243,7 @@ class Stripe:
         number = request.match_info["id"]
         if entry is None:
             raise missing(kind, number)
-        first = self._around.faults.status.not_found_first
+        first = self._context.faults.status.not_found_first
         if first and kind == "checkout.session":
             count = self._questions[number] = self._questions.get(number, 0) + 1
             if count <= first:
@@ -257,7 +258,7 @@ class Stripe:
 
     def _shown(self, entry: Entry, whole_intent: bool) -> dict[str, object]:
         shown = session(entry, whole_intent=whole_intent)
-        return shown | ({"payment_status": "under_review"} if self._around.faults.status.unknown_word else {})
+        return shown | ({"payment_status": "under_review"} if self._context.faults.status.unknown_word else {})
 
     def _list_sessions(self, _: web.Request, params: Params) -> Mapping[str, object]:
         whole = "data.payment_intent" in _expanded(params)
@@ -296,7 +297,7 @@ class Stripe:
 
     def _show_refund(self, request: web.Request, _: Params) -> Mapping[str, object]:
         entry = self._found(request, "refund", self._ledger.find(request.match_info["id"], REFUND))
-        in_doubt = self._around.outgoing_faults.status.unknown_word
+        in_doubt = self._context.outgoing_faults.status.unknown_word
         return refund(entry) | ({"status": "under_review"} if in_doubt else {})
 
     def _list_disputes(self, _: web.Request, params: Params) -> Mapping[str, object]:
@@ -362,4 +363,4 @@ def _expanded(params: Params) -> frozenset[str]:
     return frozenset(str(value) for value in wanted.values()) if isinstance(wanted, Mapping) else frozenset()
 
 
-SANDBOX = Operator("stripe", lambda around: Stripe(around).application())
+SANDBOX = Company("stripe", lambda context: Stripe(context).application())

@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import CallbackFaults
 from sandbox.operators.stripe.objects import API_VERSION
 from sandbox.operators.stripe.wire import new_id
-from sandbox.operators.surroundings import Surroundings
 
 TIMEOUT_SECONDS: Final = 10.0
 # Stripe goes on for three days; here a show does not last so long.
@@ -43,8 +43,8 @@ _USER_AGENT: Final = "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
 class Events:
     """What happened in the account, and who is told."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: OperatorContext) -> None:
+        self._context = context
         self._count = itertools.count()
         self.kept: deque[dict[str, Any]] = deque(maxlen=EVENTS_KEPT)
 
@@ -56,7 +56,7 @@ class Events:
             "api_version": API_VERSION,
             "created": int(time.time()),
             "data": {"object": dict(found)},
-            "livemode": "_live_" in self._around.credentials.get("secret_key", ""),
+            "livemode": "_live_" in self._context.credentials.get("secret_key", ""),
             "pending_webhooks": 1 if kind in SUBSCRIBED else 0,
             "request": {"id": None, "idempotency_key": None},
             "type": kind,
@@ -83,39 +83,39 @@ class Events:
         """Where it is ordered, post what an impostor would, who does not know the secret."""
         if self._faults(outgoing=outgoing).mode == "forged":
             event = self.make(kind, found, forged=True)
-            self._around.courier.spawn(self._attempt_once(event, new_id("whsec")))
+            self._context.courier.spawn(self._attempt_once(event, new_id("whsec")))
 
     async def forge(self, kind: str, found: Mapping[str, object]) -> None:
         """Post an event of which the account knows nothing, signed with the true secret."""
-        secret = self._around.credentials.get("webhook_secret", "")
+        secret = self._context.credentials.get("webhook_secret", "")
         await self._attempt(self.make(kind, found, forged=True), "POST", secret)
 
     def _faults(self, *, outgoing: bool) -> CallbackFaults:
-        return (self._around.outgoing_faults if outgoing else self._around.faults).callback
+        return (self._context.outgoing_faults if outgoing else self._context.faults).callback
 
     async def _attempt_once(self, event: Mapping[str, Any], secret: str) -> None:
         await self._attempt(event, "POST", secret)
 
     async def _post(self, event: Mapping[str, Any], *, method: str) -> None:
-        secret = self._around.credentials.get("webhook_secret", "")
+        secret = self._context.credentials.get("webhook_secret", "")
         if not await self._attempt(event, method, secret):
-            self._around.courier.spawn(self._repeat(event, method, secret))
+            self._context.courier.spawn(self._repeat(event, method, secret))
 
     async def _repeat(self, event: Mapping[str, Any], method: str, secret: str) -> None:
         for seconds in REPEAT_SECONDS:
             await asyncio.sleep(seconds)
             if await self._attempt(event, method, secret):
                 return
-        self._around.courier.note(self._around.code, "event given up", "", str(event["id"]))
+        self._context.courier.note(self._context.code, "event given up", "", str(event["id"]))
 
     async def _attempt(self, event: Mapping[str, Any], method: str, secret: str) -> bool:
         """Whether the merchant took it, or has no address to take it."""
-        url = self._around.credentials.get("webhook_url")
+        url = self._context.credentials.get("webhook_url")
         if not url:
             return True
         body = json.dumps(event, indent=2).encode()
-        status, _ = await self._around.courier.deliver(
-            self._around.code,
+        status, _ = await self._context.courier.deliver(
+            self._context.code,
             method,
             url,
             body=body,

@@ -14,9 +14,9 @@ import jinja2
 from aiohttp import web
 
 from sandbox.operators.book import Entry, Status
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.stripe.cards import SHOWN, Card, read_card
 from sandbox.operators.stripe.ledger import Ledger
-from sandbox.operators.surroundings import Surroundings
 from sandbox.operators.wire import answer
 
 PATH: Final = "/c/pay/{session}"
@@ -37,14 +37,14 @@ class CheckoutPage:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: OperatorContext,
         ledger: Ledger,
         *,
         pay: Callable[[Entry, Card], Awaitable[Entry]],
         decline: Callable[[Entry, str], None],
         afterwards: Callable[[Entry, str], None],
     ) -> None:
-        self._around = around
+        self._context = context
         self._ledger = ledger
         self._pay = pay
         self._decline = decline
@@ -122,7 +122,7 @@ class CheckoutPage:
             amount=f"{entry.whole:,}".replace(",", "\u202f"),
             currency={"XOF": "F\u202fCFA", "XAF": "FCFA"}.get(entry.currency, entry.currency),
             bought=entry.details["bought"],
-            merchant=self._around.merchant,
+            merchant=self._context.merchant,
             status=entry.status.value,
             challenge=is_open and entry.details["session"] in self._challenges,
             fault=fault,

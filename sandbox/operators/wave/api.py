@@ -21,11 +21,12 @@ from typing import Final
 
 from aiohttp import web
 
+from sandbox.company import Company
 from sandbox.operators.approvals import PIN
 from sandbox.operators.book import Entry, Status
 from sandbox.operators.callbacks import Callbacks, Letter, News
+from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import RequestFaults
-from sandbox.operators.surroundings import Operator, Surroundings
 from sandbox.operators.wave.transactions import transactions_of
 from sandbox.operators.wire import (
     Lottery,
@@ -64,9 +65,9 @@ def refused(status: int, code: str, message: str = "") -> web.Response:
 class Wave:
     """Checkout sessions. They live in the operators' book, under Wave's own word for them."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
-        self._callbacks = Callbacks(around, sign=self._sign)
+    def __init__(self, context: OperatorContext) -> None:
+        self._context = context
+        self._callbacks = Callbacks(context, sign=self._sign)
         self._lottery = Lottery()
         self._refund_lottery = Lottery()
         self._rate = RateLimit()
@@ -89,41 +90,41 @@ class Wave:
         return app
 
     async def _resume(self, _: web.Application) -> None:
-        for entry in self._around.book.collected(self._around.code):
+        for entry in self._context.book.collected(self._context.code):
             self._sessions[entry.external_id].append(entry.our_reference)
-        for entry in self._around.book.unfinished(self._around.code):
+        for entry in self._context.book.unfinished(self._context.code):
             self._sessions[entry.external_id].append(entry.our_reference)
             self._follow(entry)
-        for entry in self._around.book.unfinished(self._around.code, REFUND):
-            self._around.courier.later(0, partial(self._give_back, entry))
+        for entry in self._context.book.unfinished(self._context.code, REFUND):
+            self._context.courier.later(0, partial(self._give_back, entry))
 
     def _check(self, request: web.Request) -> None:
         token = read_bearer(request)
         if token is None:
             raise Refusal(refused(401, "missing-auth-header"))
-        if not same(token, self._around.credentials.get("api_key")):
+        if not same(token, self._context.credentials.get("api_key")):
             raise Refusal(refused(401, "no-matching-api-key"))
 
     def _ask(self, request: web.Request) -> None:
         """What stands before a question: the key, an hour without service, too many. Raises Refusal."""
         self._check(request)
-        around = self._around
-        if around.board.is_down(around.code) or around.board.is_down(around.code, disbursements=True):
+        context = self._context
+        if context.board.is_down(context.code) or context.board.is_down(context.code, disbursements=True):
             raise Refusal(refused(503, "service-unavailable"))
-        limit = around.faults.status.rate_limit_per_second
-        if not self._rate.admits(around.status_limit if limit is None else limit):
+        limit = context.faults.status.rate_limit_per_second
+        if not self._rate.admits(context.status_limit if limit is None else limit):
             raise Refusal(refused(429, "rate-limit-exceeded"))
 
     async def create(self, request: web.Request) -> web.Response:
         """`POST /v1/checkout/sessions`."""
-        faults = self._around.faults
+        faults = self._context.faults
         await pause(faults.latency_ms)
         self._check(request)
         ordered = self._lottery.draw(faults.request)
         stopped = _stopped(request, ordered)
         if stopped is not None:
             return stopped
-        entry = self._around.book.open(await self._read(request))
+        entry = self._context.book.open(await self._read(request))
         self._sessions[entry.external_id].append(entry.our_reference)
         self._start(entry)
         known = self._known(entry.our_reference)
@@ -142,21 +143,21 @@ class Wave:
         if len(fields["client_reference"]) > 255:
             raise Refusal(refused(422, "request-validation-error", "client_reference"))
         session = f"cos-{base64.b32encode(secrets.token_bytes(10)).decode().lower()}"
-        url = f"{request.url.origin()}/{self._around.code}/c/{session}"
+        url = f"{request.url.origin()}/{self._context.code}/c/{session}"
         return Entry(
-            operator=self._around.code,
+            operator=self._context.code,
             our_reference=session,
             external_id=fields["client_reference"],
             msisdn="",
             amount=fields["amount"],
             currency=CURRENCY,
             status=Status.INITIATED,
-            expires_at=time.time() + (self._around.faults.expire_after_seconds or SESSION_SECONDS),
+            expires_at=time.time() + (self._context.faults.expire_after_seconds or SESSION_SECONDS),
             details={"url": url, "success_url": fields["success_url"], "error_url": fields["error_url"]},
         )
 
     def _start(self, entry: Entry) -> None:
-        faults, courier = self._around.faults, self._around.courier
+        faults, courier = self._context.faults, self._context.courier
         self._follow(entry)
         if faults.callback.mode == "forged":
             forged = replace(entry, status=Status.SUCCESSFUL, provider_reference=_transaction(entry))
@@ -168,66 +169,66 @@ class Wave:
 
     def _follow(self, entry: Entry) -> None:
         if entry.status is Status.PENDING:
-            self._around.courier.later(0, lambda: self._settle(entry, entry.msisdn))
+            self._context.courier.later(0, lambda: self._settle(entry, entry.msisdn))
             return
         left = max(0.0, entry.expires_at - time.time())
-        self._around.courier.later(left, lambda: self._end_unpaid(entry.our_reference))
+        self._context.courier.later(left, lambda: self._end_unpaid(entry.our_reference))
 
     def _end_unpaid(self, session: str) -> None:
         entry = self._known(session)
         if entry.status is Status.INITIATED:
-            self._around.book.change(entry, Status.EXPIRED)
+            self._context.book.change(entry, Status.EXPIRED)
 
     def _end(self, entry: Entry, status: Status, reason: str) -> Entry:
-        return self._around.book.change(self._known(entry.our_reference), status, reason=reason)
+        return self._context.book.change(self._known(entry.our_reference), status, reason=reason)
 
     def _settle(self, entry: Entry, msisdn: str) -> Entry:
         """The money moves; of a session paid without a phone, nobody's wallet is charged."""
         known = self._known(entry.our_reference)
         if known.status.is_final:
             return known
-        paid = self._around.book.change(
+        paid = self._context.book.change(
             known,
             Status.SUCCESSFUL,
             msisdn=msisdn,
             provider_reference=_transaction(known),
             charge=bool(msisdn),
-            default_balance=self._around.faults.default_balance,
-            fee=self._around.fee_of(known),
+            default_balance=self._context.faults.default_balance,
+            fee=self._context.fee_of(known),
         )
         self._tell(paid, "checkout.session.completed")
         return paid
 
     def pay(self, entry: Entry, msisdn: str) -> Entry:
         """The payer's try: the money moves, takes its time, or the session stays open with an error."""
-        faults = self._around.faults
+        faults = self._context.faults
         error = LIMIT if faults.limit and entry.whole > faults.limit else ""
-        if self._around.book.balance(entry.operator, msisdn, faults.default_balance) < entry.whole:
+        if self._context.book.balance(entry.operator, msisdn, faults.default_balance) < entry.whole:
             error = NO_FUNDS
         if error:
             self._errors[entry.our_reference] = error
             self._tell(entry, "checkout.session.payment_failed")
             return entry
         if faults.pending_seconds:
-            pending = self._around.book.change(entry, Status.PENDING, msisdn=msisdn)
-            self._around.courier.later(faults.pending_seconds, lambda: self._settle(pending, msisdn))
+            pending = self._context.book.change(entry, Status.PENDING, msisdn=msisdn)
+            self._context.courier.later(faults.pending_seconds, lambda: self._settle(pending, msisdn))
             return pending
         return self._settle(entry, msisdn)
 
     def _known(self, session: str) -> Entry:
         """The session. Raises Refusal."""
-        entry = self._around.book.find(self._around.code, session)
+        entry = self._context.book.find(self._context.code, session)
         if entry is None:
             raise Refusal(refused(404, "checkout-session-not-found"))
         return entry
 
     async def show(self, request: web.Request) -> web.Response:
         """`GET /v1/checkout/sessions/{id}`."""
-        faults = self._around.faults
-        await pause(max(faults.latency_ms, self._around.outgoing_faults.latency_ms))
+        faults = self._context.faults
+        await pause(max(faults.latency_ms, self._context.outgoing_faults.latency_ms))
         self._ask(request)
         entry = self._known(request.match_info["session"])
-        self._around.courier.concerns(request, entry.msisdn)
+        self._context.courier.concerns(request, entry.msisdn)
         if faults.status.not_found_first:
             count = self._questions[entry.our_reference] = self._questions.get(entry.our_reference, 0) + 1
             if count <= faults.status.not_found_first:
@@ -239,7 +240,7 @@ class Wave:
 
     async def find(self, request: web.Request) -> web.Response:
         """`GET …/search?client_reference=…`."""
-        faults = self._around.faults
+        faults = self._context.faults
         await pause(faults.latency_ms)
         self._ask(request)
         if faults.status.garbage:
@@ -251,11 +252,11 @@ class Wave:
         """`GET /v1/transactions?date=…&after=…`."""
         self._ask(request)
         asked = request.query.get("date", ""), request.query.get("after", "")
-        return answer(200, transactions_of(self._around.book.moved(self._around.code), *asked))
+        return answer(200, transactions_of(self._context.book.moved(self._context.code), *asked))
 
     async def refund(self, request: web.Request) -> web.Response:
         """`POST …/{id}/refund`: all of it; asked again it is given once."""
-        around, faults = self._around, self._around.outgoing_faults
+        context, faults = self._context, self._context.outgoing_faults
         await pause(faults.latency_ms)
         self._check(request)
         ordered = self._refund_lottery.draw(faults.request)
@@ -265,32 +266,32 @@ class Wave:
         entry = self._known(request.match_info["session"])
         if entry.status is not Status.SUCCESSFUL:
             return refused(400, "checkout-refund-failed")
-        if around.book.find(around.code, entry.our_reference, REFUND) is None:
-            held = faults.float_balance + around.book.collected_total(around.code, CURRENCY)
-            if held - around.book.disbursed_total(around.code, CURRENCY) < entry.whole:
+        if context.book.find(context.code, entry.our_reference, REFUND) is None:
+            held = faults.float_balance + context.book.collected_total(context.code, CURRENCY)
+            if held - context.book.disbursed_total(context.code, CURRENCY) < entry.whole:
                 return refused(400, "checkout-refund-failed", "insufficient balance")
             details = {"refund_of": entry.our_reference}
             back = replace(entry, kind=REFUND, status=Status.PENDING, details=details, provider_reference=None, fee=0)
-            back = around.book.open(replace(back, created_at=time.time(), completed_at=None))
+            back = context.book.open(replace(back, created_at=time.time(), completed_at=None))
             if faults.pending_seconds:
-                around.courier.later(faults.pending_seconds, lambda: self._give_back(back))
+                context.courier.later(faults.pending_seconds, lambda: self._give_back(back))
             else:
                 self._give_back(back)
         return _answered(request, ordered) or web.Response(status=200)
 
     def _give_back(self, back: Entry) -> Entry:
-        balance = self._around.outgoing_faults.default_balance
+        balance = self._context.outgoing_faults.default_balance
         reference, has_phone = _transaction(back), bool(back.msisdn)
-        return self._around.book.change(
+        return self._context.book.change(
             back, Status.SUCCESSFUL, provider_reference=reference, credit=has_phone, default_balance=balance
         )
 
     def _tell(self, entry: Entry, kind: str) -> None:
-        self._around.courier.spawn(self._callbacks.send(self._news(entry, kind)))
+        self._context.courier.spawn(self._callbacks.send(self._news(entry, kind)))
 
     def _sign(self, letter: Letter) -> Mapping[str, str]:
         """`t` and `v1`; an impostor has another secret."""
-        key = "of an impostor" if letter.forged else self._around.credentials.get("webhook_secret", "")
+        key = "of an impostor" if letter.forged else self._context.credentials.get("webhook_secret", "")
         stamp = str(int(time.time()))
         made = hmac.new(key.encode(), stamp.encode() + letter.body, hashlib.sha256).hexdigest()
         return {"Wave-Signature": f"t={stamp},v1={made}"}
@@ -298,13 +299,13 @@ class Wave:
     def _news(self, entry: Entry, kind: str) -> News:
         session = self._shown(entry)
         event = {"id": f"EV_{entry.our_reference[4:]}", "type": kind}
-        url = self._around.credentials.get("callback_url", "")
+        url = self._context.credentials.get("callback_url", "")
         wrong = {**session, "amount": str(entry.whole * 10)}
         return News(url, {**event, "data": session}, {**event, "data": wrong}, entry.msisdn)
 
     def _shown(self, entry: Entry) -> dict[str, object]:
         """A session as answers and webhooks show it."""
-        back = self._around.book.find(self._around.code, entry.our_reference, REFUND)
+        back = self._context.book.find(self._context.code, entry.our_reference, REFUND)
         error = self._errors.get(entry.our_reference)
         done = entry.completed_at if entry.status is Status.SUCCESSFUL else None
         return {
@@ -316,7 +317,7 @@ class Wave:
             "payment_status": _PAYMENT[entry.status],
             "last_payment_error": {"code": error, "message": error} if error else None,
             "transaction_id": entry.provider_reference,
-            "business_name": self._around.merchant,
+            "business_name": self._context.merchant,
             "success_url": entry.details["success_url"],
             "error_url": entry.details["error_url"],
             "wave_launch_url": entry.details["url"],
@@ -343,7 +344,7 @@ class Wave:
         return self._render(entry)
 
     def _render(self, entry: Entry) -> web.Response:
-        shown = {"amount": entry.amount, "currency": entry.currency, "merchant": self._around.merchant}
+        shown = {"amount": entry.amount, "currency": entry.currency, "merchant": self._context.merchant}
         shown |= {"status": _PAYMENT[entry.status], "back": entry.details["success_url"]}
         page = _PAGE.format(**{name: html.escape(value) for name, value in shown.items()})
         return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
@@ -395,4 +396,4 @@ def _instant(seconds: float | None) -> str | None:
     return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-SANDBOX = Operator("wave", lambda around: Wave(around).application())
+SANDBOX = Company("wave", lambda context: Wave(context).application())
