@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.storage.staff_tables import staff_requests
+from gateway.storage.schema.staff import staff_requests
 
 
 class Act(StrEnum):

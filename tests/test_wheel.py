@@ -13,5 +13,7 @@ def test_the_wheel_holds_the_five_packages_and_no_simulated_country(tmp_path: Pa
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)
     [wheel] = tmp_path.glob("*.whl")
     with ZipFile(wheel) as archive:
-        packages = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" not in name}
+        names = archive.namelist()
+    packages = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert packages == {"gateway", "channels", "payments", "leaderboard", "admin"}
+    assert "gateway/storage/migrations/versions/m0001_first_schema.sql" in names

@@ -16,8 +16,8 @@ from channels.messages.texting import DELIVERED, UNDELIVERED, Routes, after, cou
 from gateway.contests.directory import DIAL_CODE
 from gateway.orders.rules import PAYMENT_URL
 from gateway.orders.store import payer_place, secrets_place, voter_place
-from gateway.storage.conversation_tables import recipient_place, sender_place
 from gateway.storage.rows import document, recordset
+from gateway.storage.schema.conversations import recipient_place, sender_place
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, SHOWN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault, fingerprint
 from gateway.values.money import Money

@@ -19,8 +19,8 @@ from channels.messages.nudge import KIND, NUDGE_AFTER, Nudge, Unfinished, judge
 from channels.messages.texting import country_of
 from gateway.contests.contest import CandidateStatus
 from gateway.contests.directory import DIAL_CODE
-from gateway.storage.conversation_tables import recipient_place
 from gateway.storage.rows import document, recordset
+from gateway.storage.schema.conversations import recipient_place
 from gateway.storage.set_aside import SHOWN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
 from gateway.values.money import Money

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
 from gateway.contests.service_codes import menu_numbers
-from gateway.storage.tables import candidates, contests
+from gateway.storage.schema.contests import candidates, contests
 from gateway.values.money import Money
 
 _REFRESH_SECONDS: Final = 1.0

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.contests.changes import Plan
 from gateway.contests.contest import Candidate, Contest
-from gateway.storage.tables import audit_log, candidate_totals, candidates, contest_heads, contests, organisers
+from gateway.storage.schema.contests import candidate_totals, candidates, contest_heads, contests, organisers
+from gateway.storage.schema.staff import audit_log
 
 # Any number: two documents are applied one after the other.
 _APPLY_LOCK = 0x5907_11_A9

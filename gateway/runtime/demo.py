@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.storage.tables import candidate_totals, candidates, contest_heads, contests, organisers
+from gateway.storage.schema.contests import candidate_totals, candidates, contest_heads, contests, organisers
 from gateway.values.money import Money
 from payments.ledger.entries import LedgerEntry, book
 from payments.ledger.postings import Account, moved

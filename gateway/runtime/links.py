@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.runtime.settings import Settings, SettingsError
 from gateway.runtime.vault_keys import WrongKeys, check_keys
 from gateway.storage.engine import DatabaseUnavailable, make_engine
+from gateway.storage.migrate import UnknownSchema, refuse_unknown_schema
 from gateway.storage.redis_link import RedisTrips, RqDoorbell, connect, connect_for_trips
 from gateway.storage.vault import Vault
 
@@ -52,11 +53,12 @@ def make_vault(settings: Settings) -> Vault:
     return Vault(settings.secret_key.get_secret_value(), settings.keys)
 
 
-async def refuse_other_keys(engine: AsyncEngine, vault: Vault) -> None:
-    """Let only the keys that the database was written with be used on it. Raises SettingsError."""
+async def refuse_other_database(engine: AsyncEngine, vault: Vault) -> None:
+    """Let only a schema that we know and the keys that wrote the database be used. Raises SettingsError."""
     try:
+        await refuse_unknown_schema(engine)
         await check_keys(engine, vault)
-    except WrongKeys as error:
+    except (UnknownSchema, WrongKeys) as error:
         raise SettingsError(str(error)) from None
 
 

@@ -19,7 +19,7 @@ from admin.approvals.store import PostgresStaffRequests
 from gateway.orders.routing import provider_of
 from gateway.runtime import adapters
 from gateway.runtime.discovery import discover
-from gateway.runtime.links import make_vault, refuse_other_keys
+from gateway.runtime.links import make_vault, refuse_other_database
 from gateway.runtime.settings import Settings
 from gateway.runtime.staff_desk import NoDoorbell, staff_rights
 from gateway.storage.engine import make_engine
@@ -138,7 +138,7 @@ async def open_money_desk(settings: Settings) -> AsyncIterator[MoneyDesk]:
     engine = make_engine(settings.database_url, pool_size=2, statement_timeout_ms=_REPORT_MS, name="spotlight money")
     try:
         vault, delay = make_vault(settings), timedelta(hours=settings.beneficiary_delay_hours)
-        await refuse_other_keys(engine, vault)
+        await refuse_other_database(engine, vault)
         yield money_desk(engine, vault, accounts, delay, staff_rights(settings))
     finally:
         for account in accounts.values():

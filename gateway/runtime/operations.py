@@ -12,9 +12,10 @@ from gateway.runtime import vault_keys
 from gateway.runtime.adapters import build_accounts
 from gateway.runtime.demo import ADMIN_EMAIL, ADMIN_NAME, load_demo_contest, load_opening_floats
 from gateway.runtime.deployment import is_simulated
-from gateway.runtime.links import make_vault, refuse_other_keys
+from gateway.runtime.links import make_vault, refuse_other_database
 from gateway.runtime.settings import Settings, SettingsError
-from gateway.storage import purging, schema
+from gateway.storage import migrate as migrations
+from gateway.storage import purging
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
 from gateway.values.money import CURRENCY_OF
@@ -28,8 +29,11 @@ _REPORT_MS: Final = 600_000
 
 
 async def migrate(settings: Settings) -> None:
-    """Bring the schema to its newest state, as its owner."""
-    await schema.migrate(settings.migration_url)
+    """Bring the schema to its newest state, as its owner. Raises SettingsError."""
+    try:
+        await migrations.migrate(settings.migration_url)
+    except migrations.UnknownSchema as error:
+        raise SettingsError(str(error)) from None
 
 
 async def load_demo(settings: Settings) -> None:
@@ -49,7 +53,7 @@ async def with_staff(settings: Settings, act: Callable[[KeepStaff], Awaitable[T]
     engine = make_engine(settings.database_url, pool_size=1, name="spotlight admin")
     try:
         vault = make_vault(settings)
-        await refuse_other_keys(engine, vault)
+        await refuse_other_database(engine, vault)
         accounts = PostgresStaff(engine, vault)
         return await act(KeepStaff(accounts, Argon2Passwords()))
     finally:

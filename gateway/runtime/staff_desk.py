@@ -18,7 +18,7 @@ from admin.access.store import PostgresStaff
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import PostgresStaffRequests
 from admin.staff_lookup import StaffLookup
-from gateway.runtime.links import make_vault, refuse_other_keys, utc_now
+from gateway.runtime.links import make_vault, refuse_other_database, utc_now
 from gateway.runtime.settings import Settings
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
@@ -106,7 +106,7 @@ async def open_sign_in(settings: Settings) -> AsyncIterator[SignIn]:
     engine = make_engine(settings.database_url, pool_size=1, name="spotlight sign-in")
     try:
         vault = make_vault(settings)
-        await refuse_other_keys(engine, vault)
+        await refuse_other_database(engine, vault)
         yield bind_sign_in(engine, vault, settings)
     finally:
         await engine.dispose()
@@ -120,7 +120,7 @@ async def open_staff_desk(settings: Settings) -> AsyncIterator[StaffDesk]:
     show = partial(show_scores, scores=PostgresScores(engine), feed=RedisScoreFeed(client))
     rights, temporary = staff_rights(settings), (SQLAlchemyError, RedisError, OSError)
     try:
-        await refuse_other_keys(engine, vault)
+        await refuse_other_database(engine, vault)
         yield StaffDesk(
             bind_staff_acts(engine, rights, NoDoorbell(), show, temporary=temporary),
             Voids(engine),

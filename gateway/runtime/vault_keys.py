@@ -16,7 +16,7 @@ from admin.access import store as staff
 from channels.messages import unfinished
 from channels.telegram import store as telegram
 from gateway.orders import store as orders
-from gateway.storage import conversation_tables
+from gateway.storage.schema import conversations
 from gateway.storage.vault import SealBroken, Vault
 from payments.collection import callbacks
 from payments.disbursement.payouts import store as payouts
@@ -46,12 +46,12 @@ EVERYTHING: Final = (
     Sealed("votes", "voter_cipher", ("placed_at", "id"), lambda row: orders.voter_place(row.id)),
     Sealed("payments", "payer_cipher", ("placed_at", "reference"), lambda row: orders.payer_place(row.reference)),
     Sealed("payments", "secrets_cipher", ("placed_at", "reference"), lambda row: orders.secrets_place(row.reference)),
-    Sealed("messages_out", "recipient_cipher", ("id",), lambda row: conversation_tables.recipient_place(row.id)),
+    Sealed("messages_out", "recipient_cipher", ("id",), lambda row: conversations.recipient_place(row.id)),
     Sealed(
         "messages_in",
         "sender_cipher",
         ("carrier", "carrier_id"),
-        lambda row: conversation_tables.sender_place(row.carrier, row.carrier_id),
+        lambda row: conversations.sender_place(row.carrier, row.carrier_id),
     ),
     Sealed(
         "unfinished_dialogues",

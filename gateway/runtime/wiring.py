@@ -37,7 +37,7 @@ from gateway.runtime.adapters import Account, build_accounts, build_carriers, re
 from gateway.runtime.drains import Drains, Step
 from gateway.runtime.figure_lines import exposed
 from gateway.runtime.figures import PostgresFigures
-from gateway.runtime.links import TEMPORARY, Links, make_links, refuse_other_keys, utc_now
+from gateway.runtime.links import TEMPORARY, Links, make_links, refuse_other_database, utc_now
 from gateway.runtime.money_desk import DailyReconciliation, MoneyDesk, money_desk
 from gateway.runtime.operator_desk import OperatorDesk, open_desk
 from gateway.runtime.owed import PostgresOwed
@@ -112,9 +112,9 @@ class Rooms:
             raise Concern(f"too few months ahead: {', '.join(few)}")
 
     async def begin(self) -> None:
-        """Wait for the database, and see that our keys are its own. Raises SettingsError."""
+        """Wait for the database, and check that its schema and keys are ours. Raises SettingsError."""
         await self.service.directory.refresh_until_there()
-        await refuse_other_keys(self.engine, self.vault)
+        await refuse_other_database(self.engine, self.vault)
 
     async def check_redis(self) -> None:
         """Raise unless Redis answers."""

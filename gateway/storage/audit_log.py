@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.storage.tables import audit_log
+from gateway.storage.schema.staff import audit_log
 
 
 async def note(

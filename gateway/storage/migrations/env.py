@@ -1,4 +1,4 @@
-"""Alembic runs this; the caller hands over an open connection (see `gateway.storage.schema`)."""
+"""Alembic runs this; the caller hands over an open connection (see `gateway.storage.migrate`)."""
 
 from alembic import context
 

@@ -108,6 +108,27 @@ def test_a_refusing_database_is_one_sentence(installed: CliRunner, engines: Engi
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["migrate", "serve", "worker"])
+def test_a_database_from_before_the_first_release_is_refused(
+    installed: CliRunner, database: Database, command: str
+) -> None:
+    run_apart(_pretend_revision(database, "0016"))
+    # On their own processes, as `serve` and `worker` take the signals of theirs.
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.cli.main", command], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode in (1, 2)
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "export its contests" in line
+    assert "start with a new SPOTLIGHT_DATA_DIR" in line
+
+
+async def _pretend_revision(database: Database, revision: str) -> None:
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute(f"update alembic_version set version_num = '{revision}'")
+    await owner.close()
+
+
 def test_an_unknown_command_is_misuse(run: CliRunner) -> None:
     assert run.invoke(app, ["nonsense"]).exit_code == 2
 

@@ -1,44 +1,163 @@
 """The schema as built: its tables, its guards, and what the service's role may not do."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
 
 import asyncpg
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from channels.messages.texting import Routes
-from gateway.storage import conversation_tables, staff_tables, tables
-from gateway.storage.columns import metadata
+from gateway.storage import schema
 from gateway.storage.engine import APP_ROLE, connects_as, make_engine
-from gateway.storage.schema import migrate
+from gateway.storage.migrate import UnknownSchema, migrate, refuse_unknown_schema
+from tests.engines import Database, Engines
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
 
+# All that a schema is, but for the order of columns, in which a migration may differ from the tables.
+_CATALOGUE: Final = {
+    "columns": """
+        select c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
+          pg_get_expr(d.adbin, d.adrelid), a.attacl::text
+        from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+          left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')""",
+    "relations": """
+        select c.relname, c.relkind::text, pg_get_userbyid(c.relowner), c.relacl::text, pg_get_partkeydef(c.oid),
+          pg_get_expr(c.relpartbound, c.oid), c.relrowsecurity
+        from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'S')""",
+    "constraints": """
+        select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        from pg_constraint where connamespace = 'public'::regnamespace""",
+    "indexes": """
+        select i.indrelid::regclass::text, c.relname, pg_get_indexdef(i.indexrelid)
+        from pg_index i join pg_class c on c.oid = i.indexrelid
+        where c.relnamespace = 'public'::regnamespace and not c.relispartition""",
+    "triggers": """
+        select tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)
+        from pg_trigger where not tgisinternal and tgparentid = 0""",
+    "functions": """
+        select proname, pg_get_userbyid(proowner), proacl::text, pg_get_functiondef(oid)
+        from pg_proc where pronamespace = 'public'::regnamespace""",
+    "schema": "select nspacl::text from pg_namespace where nspname = 'public'",
+    "database": "select datacl::text from pg_database where datname = current_database()",
+}
+_VERSIONS: Final = "alembic_version"
 
-async def test_migrations_build_what_the_tables_say(database: Any) -> None:
-    def differences(connection: Connection) -> list[Any]:
-        assert (
-            tables.votes.metadata
-            is metadata
-            is conversation_tables.messages_out.metadata
-            is staff_tables.staff.metadata
-        )
-        names = set(metadata.tables)
 
-        def include(name: str | None, kind: str, _: Any) -> bool:
-            return kind != "table" or name in names
+async def catalogue(database: Database) -> dict[str, set[str]]:
+    """The schema of a database, by kind; without the table of versions, which migrations alone need."""
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        found = {kind: await connection.fetch(question) for kind, question in _CATALOGUE.items()}
+    finally:
+        await connection.close()
+    return {kind: {str(tuple(row)) for row in rows if _VERSIONS not in str(row[0])} for kind, rows in found.items()}
 
-        context = MigrationContext.configure(connection, opts={"include_name": include, "compare_type": True})
-        found: list[Any] = compare_metadata(context, metadata)
-        return found
 
-    engine = make_engine(database.owner_url, as_app=False, pool_size=1)
-    async with engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
+def make_from_tables(connection: Connection) -> None:
+    """What `gateway.storage.schema` says, by itself."""
+    schema.metadata.create_all(connection)
+    for name in ("functions.sql", "rights.sql"):
+        statements = (Path(schema.__file__).parent / name).read_text(encoding="utf-8").split("\n\n")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+async def test_migrations_end_at_the_schema_that_is_written_down(engines: Engines) -> None:
+    migrated, written = engines.create_database("template0"), engines.create_database("template0")
+    await migrate(migrated.owner_url)
+    engine = make_engine(written.owner_url, as_app=False, pool_size=1)
+    async with engine.begin() as connection:
+        await connection.run_sync(make_from_tables)
     await engine.dispose()
+    ours, theirs = await catalogue(migrated), await catalogue(written)
+    for database in (migrated, written):
+        engines.drop_database(database.name)
+    assert all(theirs.values())
+    for kind, lines in theirs.items():
+        assert sorted(ours[kind] ^ lines) == [], kind
+
+
+async def test_an_upgrade_from_the_first_migration_keeps_what_is_there(engines: Engines) -> None:
+    database = engines.create_database("template0")
+    await migrate(database.owner_url, "m0001")
+    owner = await asyncpg.connect(database.owner_url)
+    for statement in FIRST_ROWS.split(";"):
+        await owner.execute(statement)
+    await migrate(database.owner_url)
+    question = """
+      select o.slug, c.keyword, d.code, t.votes, v.quantity, p.status, e.quantity as counted,
+        (select sum(amount_minor) from postings) as balance
+      from organisers o join contests c on c.organiser_id = o.id join candidates d on d.contest_id = c.id
+        join candidate_totals t on t.candidate_id = d.id join votes v on v.candidate_id = d.id
+        join payments p on p.vote_id = v.id join tally_entries e on e.payment_reference = p.reference
+    """
+    rows = await owner.fetch(question)
+    await owner.close()
+    engines.drop_database(database.name)
+    assert [tuple(row) for row in rows] == [("demo", "STAR", "07", 3, 3, "settled", 3, 0)]
+
+
+# As the first migration takes it; later ones have to cope with it.
+FIRST_ROWS: Final = """
+insert into organisers (id, slug, name) values ('00000000-0000-0000-0000-000000000001', 'demo', 'Demo');
+insert into contests (id, organiser_id, slug, name, country, currency, price_minor, opens_at, closes_at, service_code,
+  short_code, keyword) values ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-000000000001', 'star',
+  'Star', 'CI', 'XOF', 100, now(), now() + interval '1 day', '789', '7890', 'STAR');
+insert into candidates (id, contest_id, code, name, status) values ('00000000-0000-0000-0000-000000000003',
+  '00000000-0000-0000-0000-000000000002', '07', 'Awa', 'approved');
+insert into candidate_totals (candidate_id, contest_id, votes, amount_minor) values
+  ('00000000-0000-0000-0000-000000000003', '00000000-0000-0000-0000-000000000002', 3, 300);
+insert into votes (id, placed_at, contest_id, candidate_id, channel, language, quantity, price_minor, amount_minor,
+  currency, receipt) values ('00000000-0000-0000-0000-000000000004', now(), '00000000-0000-0000-0000-000000000002',
+  '00000000-0000-0000-0000-000000000003', 'web', 'fr', 3, 100, 300, 'XOF', 'ABCD-EFGH');
+insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor, currency,
+  status, expires_at) values ('00000000-0000-0000-0000-000000000005', now(), '00000000-0000-0000-0000-000000000004',
+  '00000000-0000-0000-0000-000000000002', 'mtn_momo', 'MTN', 'CI', 300, 'XOF', 'settled', now());
+insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount_minor, payment_reference, receipt,
+  ledger_tx) values ('00000000-0000-0000-0000-000000000002', 1, 'vote', '00000000-0000-0000-0000-000000000003', 3, 300,
+  '00000000-0000-0000-0000-000000000005', 'ABCD-EFGH', '00000000-0000-0000-0000-000000000006');
+insert into postings (tx, contest_id, provider, account, currency, amount_minor, memo) values
+  ('00000000-0000-0000-0000-000000000006', '00000000-0000-0000-0000-000000000002', 'mtn_momo', 'clearing', 'XOF', 300,
+  'vote'), ('00000000-0000-0000-0000-000000000006', '00000000-0000-0000-0000-000000000002', 'mtn_momo', 'sales', 'XOF',
+  -300, 'vote')
+"""
+
+
+async def migrate_owned(database: Database) -> None:
+    await migrate(database.owner_url)
+
+
+async def look_as_the_service(database: Database) -> None:
+    engine = make_engine(database.app_url, pool_size=1)
+    try:
+        await refuse_unknown_schema(engine)
+    finally:
+        await engine.dispose()
+
+
+@pytest.mark.parametrize("begin", [migrate_owned, look_as_the_service])
+@pytest.mark.parametrize(
+    ("revision", "sentence"),
+    [
+        ("0001", "from before the first release: export its contests"),
+        ("0016", "from before the first release: export its contests"),
+        ("m9999", "the schema m9999 of a newer version"),
+    ],
+)
+async def test_a_schema_of_another_version_is_refused(
+    database: Database, begin: Callable[[Database], Awaitable[None]], revision: str, sentence: str
+) -> None:
+    await begin(database)
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute(f"update alembic_version set version_num = '{revision}'")
+    await owner.close()
+    with pytest.raises(UnknownSchema, match=sentence):
+        await begin(database)
 
 
 async def test_migrating_twice_changes_nothing(database: Any) -> None:
@@ -145,7 +264,7 @@ async def test_no_number_is_stored_in_clear(database: Any) -> None:
     await rig.verify()
     await rig.settle_all()
     await rig.messages.claim_due(5, Routes(("africastalking",)))
-    for table in metadata.tables:
+    for table in schema.metadata.tables:
         for row in await rig.rows(f"select cast(t.* as text) from {table} t"):
             assert "599887766" not in row[0], table
     view = await rig.views.order(order.vote_id)

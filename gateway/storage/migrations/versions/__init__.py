@@ -1,1 +1,1 @@
-"""Steps of the schema, in order of their numbers: expand, deploy, contract."""
+"""Steps of the schema by number: expand, deploy, contract. A step that was released never changes."""

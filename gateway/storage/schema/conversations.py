@@ -1,41 +1,54 @@
-"""What is said to voters and by them: texts, dialogues, chats, support tickets.
-
-See `gateway.storage.tables` for how instants, amounts and phone numbers are held.
-"""
+"""Texts to and from voters, dialogues, chats, support tickets."""
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
-from gateway.storage.columns import counter, instant, metadata, number, raw, words
+from gateway.storage.schema.columns import binary, identity, integer, metadata, one_of, string, timestamp
 
 messages_out = Table(
     "messages_out",
     metadata,
     Column("id", Uuid, primary_key=True),
-    words("kind"),
-    words("key"),
+    string("kind"),
+    string("key"),
     Column("payment_reference", Uuid),
-    raw("recipient_index"),
-    raw("recipient_cipher"),
-    words("language"),
+    binary("recipient_index"),
+    binary("recipient_cipher"),
+    string("language"),
     Column("params", JSONB, nullable=False),
-    words("status", default="due"),
-    number("attempts", default="0", big=False),
-    instant("next_try_at", default="now()"),
-    words("carrier", null=True),
-    words("carrier_message_id", null=True),
-    number("parts", null=True, big=False),
-    words("cost", null=True),
-    words("last_error", null=True),
-    words("delivery_status", null=True),
-    instant("delivery_at"),
-    instant("created_at", null=False, default="now()"),
-    instant("sent_at"),
-    number("chat_id", null=True),
-    instant("purged_at"),
+    string("status", default="due"),
+    integer("attempts", default="0", big=False),
+    timestamp("next_try_at", default="now()"),
+    string("carrier", null=True),
+    string("carrier_message_id", null=True),
+    integer("parts", null=True, big=False),
+    string("cost", null=True),
+    string("last_error", null=True),
+    string("delivery_status", null=True),
+    timestamp("delivery_at"),
+    timestamp("created_at", null=False, default="now()"),
+    timestamp("sent_at"),
+    integer("chat_id", null=True),
+    timestamp("purged_at"),
     UniqueConstraint("kind", "key"),
+    one_of("status", "due", "sending", "sent", "refused", "unknown"),
+    CheckConstraint(
+        "payment_reference is not null or recipient_cipher is not null or chat_id is not null",
+        name="messages_out_addressed",
+    ),
 )
 Index(
     "messages_out_due",
@@ -58,17 +71,17 @@ Index("messages_out_created", messages_out.c.created_at, postgresql_where=text("
 messages_in = Table(
     "messages_in",
     metadata,
-    words("carrier", key=True),
-    words("carrier_id", key=True),
-    instant("received_at", null=False, default="now()"),
-    raw("sender_index", null=False),
-    raw("sender_cipher", null=False),
-    words("recipient"),
-    words("text"),
-    raw("text_hash", null=False),
-    words("network", null=True),
-    instant("handled_at"),
-    words("outcome", null=True),
+    string("carrier", key=True),
+    string("carrier_id", key=True),
+    timestamp("received_at", null=False, default="now()"),
+    binary("sender_index", null=False),
+    binary("sender_cipher", null=False),
+    string("recipient"),
+    string("text"),
+    binary("text_hash", null=False),
+    string("network", null=True),
+    timestamp("handled_at"),
+    string("outcome", null=True),
 )
 Index("messages_in_received", messages_in.c.received_at)
 Index("messages_in_due", messages_in.c.received_at, postgresql_where=text("handled_at is null"))
@@ -83,13 +96,13 @@ Index(
 delivery_reports = Table(
     "delivery_reports",
     metadata,
-    counter(),
-    words("carrier"),
-    words("carrier_message_id"),
-    words("status"),
-    words("failure", null=True),
-    raw("phone_index"),
-    instant("received_at", null=False, default="now()"),
+    identity(),
+    string("carrier"),
+    string("carrier_message_id"),
+    string("status"),
+    string("failure", null=True),
+    binary("phone_index"),
+    timestamp("received_at", null=False, default="now()"),
 )
 Index("delivery_reports_message", delivery_reports.c.carrier, delivery_reports.c.carrier_message_id)
 Index("delivery_reports_phone", delivery_reports.c.phone_index, delivery_reports.c.received_at)
@@ -98,22 +111,23 @@ Index("delivery_reports_of_carrier", delivery_reports.c.carrier, delivery_report
 text_opt_outs = Table(
     "text_opt_outs",
     metadata,
-    raw("phone_index", null=False, key=True),
-    instant("since", null=False, default="now()"),
+    binary("phone_index", null=False, key=True),
+    timestamp("since", null=False, default="now()"),
 )
 
 unfinished_dialogues = Table(
     "unfinished_dialogues",
     metadata,
-    raw("phone_index", null=False, key=True),
+    binary("phone_index", null=False, key=True),
     Column("contest_id", Uuid, ForeignKey("contests.id"), primary_key=True),
-    raw("phone_cipher", null=False),
-    words("candidate_code"),
-    number("quantity", null=True, big=False),
-    words("language"),
-    instant("reached_at", null=False, default="now()"),
-    instant("handled_at"),
-    words("outcome", null=True),
+    binary("phone_cipher", null=False),
+    string("candidate_code"),
+    integer("quantity", null=True, big=False),
+    string("language"),
+    timestamp("reached_at", null=False, default="now()"),
+    timestamp("handled_at"),
+    string("outcome", null=True),
+    CheckConstraint("quantity > 0"),
 )
 Index("unfinished_dialogues_reached", unfinished_dialogues.c.reached_at)
 Index("unfinished_dialogues_due", unfinished_dialogues.c.reached_at, postgresql_where=text("handled_at is null"))
@@ -121,27 +135,29 @@ Index("unfinished_dialogues_due", unfinished_dialogues.c.reached_at, postgresql_
 chosen_languages = Table(
     "chosen_languages",
     metadata,
-    raw("phone_index", null=False, key=True),
-    words("language"),
-    instant("chosen_at", null=False, default="now()"),
+    binary("phone_index", null=False, key=True),
+    string("language"),
+    timestamp("chosen_at", null=False, default="now()"),
 )
 Index("chosen_languages_by_age", chosen_languages.c.chosen_at)
 
 support_tickets = Table(
     "support_tickets",
     metadata,
-    counter(),
+    identity(),
     Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
-    raw("phone_index"),
-    raw("phone_cipher"),
+    binary("phone_index"),
+    binary("phone_cipher"),
     Column("payment_reference", Uuid),
-    words("language"),
-    words("channel"),
-    words("kind"),
-    words("note", default=""),
-    words("status", default="open"),
-    instant("opened_at", null=False, default="now()"),
-    instant("closed_at"),
+    string("language"),
+    string("channel"),
+    string("kind"),
+    string("note", default=""),
+    string("status", default="open"),
+    timestamp("opened_at", null=False, default="now()"),
+    timestamp("closed_at"),
+    one_of("status", "open", "closed"),
+    CheckConstraint("phone_index is not null or payment_reference is not null", name="support_tickets_whose"),
 )
 Index(
     "support_tickets_open_once",
@@ -151,7 +167,6 @@ Index(
     unique=True,
     postgresql_where=text("status = 'open'"),
 )
-
 Index(
     "support_tickets_of_payment_once",
     support_tickets.c.payment_reference,
@@ -159,7 +174,6 @@ Index(
     unique=True,
     postgresql_where=text("status = 'open' and phone_index is null"),
 )
-
 Index(
     "support_tickets_of_payment",
     support_tickets.c.payment_reference,
@@ -170,12 +184,12 @@ telegram_updates = Table(
     "telegram_updates",
     metadata,
     Column("update_id", BigInteger, primary_key=True, autoincrement=False),
-    number("chat_id", null=True),
-    instant("received_at", null=False, default="now()"),
-    raw("body_cipher", null=False),
-    instant("handled_at"),
-    words("outcome", null=True),
-    number("tries", default="1", big=False),
+    integer("chat_id", null=True),
+    timestamp("received_at", null=False, default="now()"),
+    binary("body_cipher", null=False),
+    timestamp("handled_at"),
+    string("outcome", null=True),
+    integer("tries", default="1", big=False),
 )
 Index(
     "telegram_updates_handled",
@@ -188,20 +202,21 @@ telegram_chats = Table(
     "telegram_chats",
     metadata,
     Column("chat_id", BigInteger, primary_key=True, autoincrement=False),
-    number("user_id"),
-    words("language", null=True),
+    integer("user_id"),
+    string("language", null=True),
     Column("contest_id", Uuid, ForeignKey("contests.id")),
-    raw("phone_index"),
-    raw("phone_cipher"),
-    instant("verified_at"),
+    binary("phone_index"),
+    binary("phone_cipher"),
+    timestamp("verified_at"),
     Column("reachable", Boolean, nullable=False, server_default=text("true")),
     Column("board_contest_id", Uuid, ForeignKey("contests.id")),
-    number("board_message_id", null=True),
-    raw("board_hash"),
-    instant("board_until"),
-    instant("board_edited_at"),
-    instant("created_at", null=False, default="now()"),
-    instant("seen_at", null=False, default="now()"),
+    integer("board_message_id", null=True),
+    binary("board_hash"),
+    timestamp("board_until"),
+    timestamp("board_edited_at"),
+    timestamp("created_at", null=False, default="now()"),
+    timestamp("seen_at", null=False, default="now()"),
+    CheckConstraint("(phone_index is null) = (phone_cipher is null)"),
 )
 Index(
     "telegram_chats_of_phone", telegram_chats.c.phone_index, postgresql_where=telegram_chats.c.phone_index.is_not(None)
@@ -214,10 +229,10 @@ Index(
 
 
 def recipient_place(message_id: UUID) -> str:
-    """Where the sealed recipient of a text stands."""
+    """The place (see `Vault.seal`) of the recipient of a text."""
     return f"messages_out.recipient:{message_id}"
 
 
 def sender_place(carrier: str, carrier_id: str) -> str:
-    """Where the sealed sender of a text stands."""
+    """The place (see `Vault.seal`) of the sender of a text."""
     return f"messages_in.sender:{carrier}:{carrier_id}"

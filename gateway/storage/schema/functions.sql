@@ -1,0 +1,102 @@
+-- What was counted, booked or noted is never changed, not even by the tables' owner.
+create function refuse_change() returns trigger language plpgsql as $$
+begin
+  raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
+end $$
+
+create trigger audit_log_append_only before update or delete or truncate on audit_log
+  for each statement execute function refuse_change()
+
+create trigger balance_checks_append_only before update or delete or truncate on balance_checks
+  for each statement execute function refuse_change()
+
+create trigger dispute_events_append_only before update or delete or truncate on dispute_events
+  for each statement execute function refuse_change()
+
+create trigger evidence_append_only before update or delete or truncate on evidence
+  for each statement execute function refuse_change()
+
+create trigger fee_plans_append_only before update or delete or truncate on fee_plans
+  for each statement execute function refuse_change()
+
+create trigger payment_events_append_only before update or delete or truncate on payment_events
+  for each statement execute function refuse_change()
+
+create trigger payout_events_append_only before update or delete or truncate on payout_events
+  for each statement execute function refuse_change()
+
+create trigger postings_append_only before update or delete or truncate on postings
+  for each statement execute function refuse_change()
+
+create trigger refund_events_append_only before update or delete or truncate on refund_events
+  for each statement execute function refuse_change()
+
+create trigger tally_entries_append_only before update or delete or truncate on tally_entries
+  for each statement execute function refuse_change()
+
+-- The postings of a ledger transaction are inserted by one statement, so their sum can be checked at its end.
+create function refuse_unbalanced() returns trigger language plpgsql as $$
+begin
+  if exists (select 1 from legs group by tx, currency having sum(amount_minor) <> 0) then
+    raise exception 'ledger transaction does not balance' using errcode = 'check_violation';
+  end if;
+  return null;
+end $$
+
+create trigger postings_balance after insert on postings referencing new table as legs
+  for each statement execute function refuse_unbalanced()
+
+-- A code that was given to a candidate is never given to another one.
+create function refuse_new_code() returns trigger language plpgsql as $$
+begin
+  raise exception 'the code of a candidate is for ever' using errcode = 'check_violation';
+end $$
+
+create trigger candidates_keep_their_code before update of code, contest_id on candidates for each row
+  when (old.code is distinct from new.code or old.contest_id is distinct from new.contest_id)
+  execute function refuse_new_code()
+
+create trigger candidates_stay before delete on candidates for each row execute function refuse_new_code()
+
+-- Votes, payments and callbacks have a partition for each month, from the month before this one. The service may ask
+-- for coming months, and for no other change of the schema.
+create function make_partitions(months integer) returns setof text language plpgsql
+  security definer set search_path = public as $$
+declare parent text; month date; name text;
+begin
+  foreach parent in array array['votes','payments','callbacks'] loop
+    for i in -1 .. least(months, 60) loop
+      month := (date_trunc('month', now() at time zone 'UTC') + make_interval(months => i))::date;
+      name := parent || to_char(month, '_YYYY_MM');
+      if to_regclass(name) is null then
+        execute format('create table %I partition of %I for values from (%L) to (%L)', name, parent,
+          month::text || ' 00:00:00+00', (month + interval '1 month')::date::text || ' 00:00:00+00');
+        return next name;
+      end if;
+    end loop;
+  end loop;
+end $$
+
+-- The service may drop whole months of callbacks that were all handled, and none younger than 35 days.
+create function drop_callbacks(days integer) returns setof text language plpgsql
+  security definer set search_path = public, pg_temp as $$
+declare part text; waiting boolean;
+begin
+  -- Callbacks that arrive wait for this lock; after longer they would go to the spool.
+  perform set_config('lock_timeout', '200ms', true);
+  for part in
+    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'callbacks'::regclass and c.relname ~ '^callbacks_[0-9]{4}_[0-9]{2}$'
+      and (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month') at time zone 'UTC'
+        < now() - make_interval(days => greatest(days, 35))
+    order by 1
+  loop
+    execute format('select exists (select from %I where handled_at is null)', part) into waiting;
+    if not waiting then
+      execute format('drop table %I', part);
+      return next part;
+    end if;
+  end loop;
+end $$
+
+select make_partitions(3)
