@@ -56,7 +56,7 @@ from admin.refund_pages import ENDED, ON_THEIR_WAY
 from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import InputModel, Reply, endpoint
 from gateway.http.problems import Problem
-from payments.ledger.books import MoneyRefused, UnknownName
+from payments.ledger.book import MoneyRefused, UnknownName
 from payments.requests import Act, ActRefused, Right, reasoned
 
 TAG: Final = "back office"

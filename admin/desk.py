@@ -12,7 +12,7 @@ from admin.approvals.staff_acts import StaffActs
 from admin.orders_port import BackOffice
 from payments.disbursement.payouts.port import BeneficiaryBook, PayoutDesk, PayoutStatement
 from payments.disbursement.refunds.voids import Voids
-from payments.ledger.books import Book
+from payments.ledger.book import Book
 from payments.provider import PaymentProvider
 from payments.reconciliation.reconcile import Reconciler
 from payments.rescue.tickets import Tickets

@@ -8,8 +8,7 @@ from admin.access.guard import Me, page, query_of, say, show
 from admin.desk import DESK
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
-from payments.ledger.books import MoneyRefused, TrialLine
-from payments.ledger.journal import journal_csv
+from payments.ledger.book import MoneyRefused, TrialLine, journal_csv
 from payments.ledger.postings import VOTES
 from payments.requests import Right
 

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from admin.texts import Line
 from gateway.http.endpoint import ApiModel, InputModel
-from payments.reconciliation.comparison import Repair
-from payments.reconciliation.port import Difference
+from payments.reconciliation.differences import Difference
+from payments.reconciliation.rules import Repair
 
 
 class Instant(InputModel):

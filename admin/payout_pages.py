@@ -12,7 +12,7 @@ from admin.order_pages import countries_of, read_id
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
 from payments.disbursement.payouts.papers import statement_csv
-from payments.ledger.books import MoneyRefused
+from payments.ledger.book import MoneyRefused
 from payments.requests import ActRefused, Right, reasoned
 
 PATH: Final = "/admin/payouts"

@@ -7,9 +7,9 @@ from aiohttp import web
 from admin.access.guard import Form, Me, form, page, say, show, upload
 from admin.approvals.request_pages import refused
 from admin.desk import DESK
-from payments.ledger.books import MoneyRefused
+from payments.ledger.book import MoneyRefused
 from payments.provider import Wallet
-from payments.reconciliation.comparison import Group, Repair, offered, read_group
+from payments.reconciliation.rules import Group, Repair, offered, read_group
 from payments.requests import ActRefused, Right
 
 PATH: Final = "/admin/reconciliation"

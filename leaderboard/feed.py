@@ -156,7 +156,7 @@ class Board:
     def __init__(self, ranking: Ranking) -> None:
         self.ranking = ranking
         self.viewers: set[Viewer] = set()
-        self._told = ranking
+        self._sent = ranking
         self._sales: Counter[str] = Counter()
         self._answers: dict[int, Answer] = {}
         self._wholes: dict[int, bytes] = {}
@@ -174,7 +174,7 @@ class Board:
         for code, quantity in sales:
             if quantity > 0:
                 self._sales[code] += quantity
-        return self.ranking is not self._told or bool(self._sales)
+        return self.ranking is not self._sent or bool(self._sales)
 
     def answer(self, limit: int) -> Answer:
         """The first `limit` places as JSON, made once per version."""
@@ -206,11 +206,11 @@ class Board:
     def news(self) -> bytes:
         """All that happened since the last call, as frames; empty when nothing did."""
         parts: list[bytes] = []
-        now, before = self.ranking, self._told
+        now, before = self.ranking, self._sent
         if now is not before:
             change = view_model.update(before, now)
             parts.append(self.whole() if change is None else frame("leaderboard:update", now.version, change))
-            self._told = now
+            self._sent = now
         if self._sales:
             parts.append(frame("vote:success", now.version, view_model.successes(now.version, self._sales)))
             self._sales.clear()

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -25,26 +25,6 @@ class ContestScores:
     slug: str
     version: int
     votes: Mapping[str, int]
-
-
-class ScoreStore(Protocol):
-    """Totals in PostgreSQL: the truth."""
-
-    async def scores(self, contest_ids: Sequence[UUID] | None = None) -> list[ContestScores]:
-        """Totals of these contests, or of all."""
-        ...
-
-
-class ScoreFeed(Protocol):
-    """Totals on their way to every gateway process. May be lost; `scores` heals it."""
-
-    async def publish(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
-        """Store totals unless newer ones are stored, and tell every gateway."""
-        ...
-
-    async def version(self, contest_id: UUID) -> int | None:
-        """Version in the feed; None when it holds nothing."""
-        ...
 
 
 _log = structlog.get_logger(__name__)
@@ -79,8 +59,8 @@ def _keys(contest_id: UUID) -> tuple[str, str]:
     return f"scores:{contest_id}", f"scores:{contest_id}:version"
 
 
-class PostgresScores:
-    """`ScoreStore`."""
+class Scores:
+    """Totals in PostgreSQL: the truth."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -93,8 +73,11 @@ class PostgresScores:
         return [ContestScores(row.id, row.slug, row.version, row.votes) for row in rows]
 
 
-class RedisScoreFeed:
-    """`ScoreFeed`: a sorted set of totals and a version for each contest, and one channel."""
+class ScoreFeed:
+    """Totals on their way to every gateway process: a sorted set and a version for each contest, and one channel.
+
+    May be lost; `heal_scores` refills it.
+    """
 
     def __init__(self, client: "redis_asyncio.Redis") -> None:
         self._client = client
@@ -102,11 +85,11 @@ class RedisScoreFeed:
 
     async def publish(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
         """Store totals unless newer ones are stored, and tell every gateway. Raises RedisError."""
-        word = orjson.dumps({"contest": str(scores.contest_id), "version": scores.version, "counted": counted})
+        message = orjson.dumps({"contest": str(scores.contest_id), "version": scores.version, "counted": counted})
         pairs: list[Any] = []
         for code, votes in scores.votes.items():
             pairs += [votes, code]
-        await self._store(keys=list(_keys(scores.contest_id)), args=[scores.version, CHANNEL, word, *pairs])
+        await self._store(keys=list(_keys(scores.contest_id)), args=[scores.version, CHANNEL, message, *pairs])
 
     async def version(self, contest_id: UUID) -> int | None:
         """Version in the feed; None when it holds nothing. Raises RedisError."""
@@ -136,26 +119,26 @@ class RedisScoreFeed:
                 message = await subscription.get_message(ignore_subscribe_messages=True, timeout=POLL_SECONDS)
                 if message is None:
                     continue
-                word = orjson.loads(message["data"])
-                yield UUID(word["contest"]), [(code, votes) for code, votes in word["counted"]]
+                change = orjson.loads(message["data"])
+                yield UUID(change["contest"]), [(code, votes) for code, votes in change["counted"]]
 
 
 Show = Callable[[ContestScores, Sequence[tuple[str, int]]], None]
 
 
 class ScoreListener:
-    """Keeps one process's boards up to date: by Redis as it is told, by PostgreSQL otherwise.
+    """Keeps one process's boards up to date: by Redis as changes are published, by PostgreSQL otherwise.
 
     A message only marks its contest; the totals are then read once, however many messages came.
     """
 
-    def __init__(self, feed: RedisScoreFeed, store: PostgresScores, show: Show) -> None:
+    def __init__(self, feed: ScoreFeed, store: Scores, show: Show) -> None:
         self._feed = feed
         self._store = store
         self._show = show
         self._counted: dict[UUID, list[tuple[str, int]]] = defaultdict(list)
         self._slugs: dict[UUID, str] = {}
-        self._told = asyncio.Event()
+        self._news = asyncio.Event()
 
     async def prime(self) -> None:
         """Show every contest as PostgreSQL has it."""
@@ -175,15 +158,15 @@ class ScoreListener:
             try:
                 async for contest_id, counted in self._feed.changes():
                     self._counted[contest_id].extend(counted)
-                    self._told.set()
+                    self._news.set()
             except (RedisError, OSError) as error:
                 _log.warning("score_feed_lost", error=type(error).__name__)
             await asyncio.sleep(1.0)
 
     async def _read_marked(self) -> None:
         while True:
-            await self._told.wait()
-            self._told.clear()
+            await self._news.wait()
+            self._news.clear()
             marked, self._counted = self._counted, defaultdict(list)
             for contest_id, counted in marked.items():
                 with suppress(RedisError, OSError, SQLAlchemyError):  # the poll shows it two seconds later
@@ -209,3 +192,20 @@ class ScoreListener:
                     self._show(scores, ())
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("scores_not_polled", error=type(error).__name__)
+
+
+async def publish_scores(counted: Mapping[UUID, Sequence[tuple[str, int]]], *, scores: Scores, feed: ScoreFeed) -> None:
+    """Publish the totals of these contests; `counted`: candidate code and votes just counted."""
+    for found in await scores.scores(list(counted)):
+        await feed.publish(found, counted[found.contest_id])
+
+
+async def heal_scores(*, scores: Scores, feed: ScoreFeed) -> int:
+    """Refill what the feed lacks or has older than PostgreSQL; how many contests were behind."""
+    behind = 0
+    for found in await scores.scores():
+        held = await feed.version(found.contest_id)
+        if held is None or held < found.version:
+            await feed.publish(found, ())
+            behind += 1
+    return behind

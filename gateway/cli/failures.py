@@ -37,7 +37,7 @@ def _sentence(error: Exception) -> tuple[str, int] | None:
     from gateway.cli.up import UpError
     from gateway.runtime.embedded import EngineError
     from gateway.runtime.settings import SettingsError
-    from payments.ledger.books import MoneyRefused
+    from payments.ledger.book import MoneyRefused
 
     if isinstance(error, SettingsError | NothingRuns | ContestFileError | MoneyRefused):
         return str(error), MISUSED

@@ -81,7 +81,7 @@ def journal(at: At = None, contest: Contest = None) -> None:
     """Print every leg that was ever booked as CSV, in the order of writing. Amounts are minor units."""
     with told_failures():
         from gateway.runtime.money_desk import open_money_desk
-        from payments.ledger.journal import journal_csv
+        from payments.ledger.book import journal_csv
 
         async def write() -> None:
             async with open_money_desk(running_settings()) as desk:

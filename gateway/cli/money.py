@@ -65,7 +65,7 @@ def number(
         from gateway.runtime.money_desk import open_money_desk
         from gateway.values.msisdn import mask
         from payments.ledger.money_story import tell
-        from payments.ledger.story_phrases import nothing_known, told
+        from payments.ledger.story_phrases import nothing_known, story_lines
 
         _known(language)
         e164 = _e164(phone)
@@ -75,7 +75,7 @@ def number(
                 return await desk.places.of_number(e164)
 
         attempts = asyncio.run(run())
-        stories = [told(tell(attempt), language) for attempt in attempts]
+        stories = [story_lines(tell(attempt), language) for attempt in attempts]
         if as_json:
             found = [
                 {"vote": a.vote_id, "status": a.status, "amount": asdict(a.amount), "story": story}

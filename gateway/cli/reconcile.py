@@ -14,13 +14,13 @@ from gateway.cli.money_acts import at_the_desk, decide, made_request, say_asked
 from gateway.cli.money_words import As, AsJson, Reason, example, shown, table
 from gateway.cli.staff_words import Request, given, request_table
 from gateway.cli.staff_words import as_json as request_json
-from payments.reconciliation.comparison import Repair, read_group
+from payments.reconciliation.rules import Repair, read_group
 from payments.requests import Act, RequestStatus
 
 if TYPE_CHECKING:
     from admin.approvals.staff_acts import StaffActs
     from gateway.runtime.money_desk import MoneyDesk
-    from payments.reconciliation.port import Difference, GroupLine, StatementFile
+    from payments.reconciliation.differences import Difference, GroupLine, StatementFile
     from payments.reconciliation.reconcile import Summary
     from payments.requests import StaffRequest
 

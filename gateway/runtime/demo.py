@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.storage.schema.contests import candidate_totals, candidates, contest_heads, contests, organisers
 from gateway.values.money import Money
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import Account, moved
 
 _SPACE: Final = UUID("5907119e-0000-4000-8000-000000000789")
@@ -138,4 +138,4 @@ async def load_opening_floats(connection: AsyncConnection, wallets: Iterable[tup
             continue
         legs = moved(Money(SIMULATED_FLOAT, currency), Account.BANK, place)
         tx = uuid5(_SPACE, f"float {account} {currency}")
-        await book(connection, [(LedgerEntry(tx, None, _OPENING, legs), account)])
+        await post(connection, [(LedgerEntry(tx, None, _OPENING, legs), account)])

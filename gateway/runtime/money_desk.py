@@ -27,19 +27,17 @@ from gateway.storage.vault import Vault
 from gateway.storage.work import Doorbell
 from payments.disbursement.payouts.beneficiaries import PostgresBeneficiaries
 from payments.disbursement.payouts.desk import PostgresPayoutDesk, payout_previews
-from payments.ledger.book import PostgresBook
+from payments.ledger.book import Book
 from payments.ledger.money_places import MoneyPlaces
 from payments.provider import PaymentProvider
-from payments.reconciliation.acts import reconcile_executors
-from payments.reconciliation.balances import PostgresBalances
-from payments.reconciliation.difference_acts import PostgresDecisions, freeze_decision
-from payments.reconciliation.differences import PostgresDifferences
-from payments.reconciliation.port import ReadStatement, Statement
+from payments.reconciliation.balances import Balances
+from payments.reconciliation.difference_acts import Decisions, freeze_decision
+from payments.reconciliation.differences import Differences
 from payments.reconciliation.reader import read_statement
 from payments.reconciliation.reconcile import DAILY_HOURS, Account, Reconciler
-from payments.reconciliation.statement_format import StatementFormat
-from payments.reconciliation.store import PostgresReconciliation
-from payments.reconciliation.undo_import import PostgresUndo, freeze_undo
+from payments.reconciliation.statement_format import ReadStatement, Statement, StatementFormat
+from payments.reconciliation.store import ReconciliationStore
+from payments.reconciliation.undo_import import UndoImport, freeze_undo, reconcile_executors
 from payments.registration import Registration
 from payments.requests import Act, Executor, Preview
 
@@ -52,7 +50,7 @@ class MoneyDesk:
     """What one process has open of it. `engine`: for statements of single payouts; `rights`: who may do what."""
 
     engine: AsyncEngine
-    book: PostgresBook
+    book: Book
     reconciler: Reconciler
     payouts: PostgresPayoutDesk
     beneficiaries: PostgresBeneficiaries
@@ -62,7 +60,7 @@ class MoneyDesk:
 
     def executors(self, doorbell: Doorbell) -> Mapping[Act, Executor]:
         """Who does acts about payouts, differences and imports."""
-        decide, undo = PostgresDecisions(self.engine).decide, PostgresUndo(self.engine).undo
+        decide, undo = Decisions(self.engine).decide, UndoImport(self.engine).undo
         return {
             **payout_executors(self.payouts.carry_out, self.beneficiaries.confirm, doorbell),
             **reconcile_executors(decide, undo, self.reconciler.compare_again),
@@ -100,11 +98,11 @@ def money_desk(
         providers=providers,
         rights=rights,
         places=MoneyPlaces(engine, vault),
-        book=PostgresBook(engine),
+        book=Book(engine),
         reconciler=Reconciler(
-            PostgresReconciliation(engine, vault, rights.permit),
-            PostgresDifferences(engine),
-            PostgresBalances(engine),
+            ReconciliationStore(engine, vault, rights.permit),
+            Differences(engine),
+            Balances(engine),
             known,
             statement_reader(),
         ),
@@ -152,7 +150,7 @@ class DailyReconciliation:
 
     def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self._settings = settings
-        self._balances = PostgresBalances(engine)
+        self._balances = Balances(engine)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

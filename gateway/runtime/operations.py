@@ -19,7 +19,7 @@ from gateway.storage import purging
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
 from gateway.values.money import CURRENCY_OF
-from leaderboard.scores import PostgresScores, RedisScoreFeed
+from leaderboard.scores import ScoreFeed, Scores
 from payments.ledger import audit as money_audit
 from payments.ledger.postings import Account
 
@@ -132,10 +132,10 @@ async def rebuild_tally(settings: Settings) -> dict[str, int]:
     """Refill Redis from the totals in PostgreSQL; contest → votes."""
     engine = make_engine(settings.database_url, pool_size=1, name="spotlight rebuild")
     client = connect(settings.redis_url)
-    feed = RedisScoreFeed(client)
+    feed = ScoreFeed(client)
     try:
         rebuilt = {}
-        for scores in await PostgresScores(engine).scores():
+        for scores in await Scores(engine).scores():
             await feed.forget(scores.contest_id)
             await feed.publish(scores, ())
             rebuilt[scores.slug] = sum(scores.votes.values())

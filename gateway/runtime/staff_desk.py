@@ -24,8 +24,7 @@ from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
 from gateway.storage.vault import Vault
 from gateway.storage.work import Doorbell
-from leaderboard.publish import publish_scores
-from leaderboard.scores import PostgresScores, RedisScoreFeed, ScoreFeed, ScoreStore
+from leaderboard.scores import ScoreFeed, Scores, publish_scores
 from payments.disbursement.refunds.acts import RefundActs, refund_executors, refund_previews
 from payments.disbursement.refunds.voids import Voids
 from payments.requests import Act, ActRefused, Executor, Preview, Why
@@ -35,9 +34,7 @@ from payments.settlement.settle import Show
 _log = structlog.get_logger(__name__)
 
 
-async def show_scores(
-    counted: Mapping[UUID, Sequence[tuple[str, int]]], *, scores: ScoreStore, feed: ScoreFeed
-) -> None:
+async def show_scores(counted: Mapping[UUID, Sequence[tuple[str, int]]], *, scores: Scores, feed: ScoreFeed) -> None:
     """Publish new totals; while Redis is away they are read from PostgreSQL."""
     try:
         await publish_scores(counted, scores=scores, feed=feed)
@@ -117,7 +114,7 @@ async def open_staff_desk(settings: Settings) -> AsyncIterator[StaffDesk]:
     """A desk of its own connections, for a command."""
     engine = make_engine(settings.database_url, pool_size=2, name="spotlight staff")
     client, vault = connect(settings.redis_url), make_vault(settings)
-    show = partial(show_scores, scores=PostgresScores(engine), feed=RedisScoreFeed(client))
+    show = partial(show_scores, scores=Scores(engine), feed=ScoreFeed(client))
     rights, temporary = staff_rights(settings), (SQLAlchemyError, RedisError, OSError)
     try:
         await refuse_other_database(engine, vault)

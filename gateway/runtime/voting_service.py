@@ -23,7 +23,7 @@ from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.work import Doorbell, Work
 from gateway.values.msisdn import Msisdn
 from leaderboard.ranking import Ranking, Score, ranking_from
-from leaderboard.scores import ContestScores, ScoreStore
+from leaderboard.scores import ContestScores, Scores
 from payments.collection.admit_callbacks import CallbackAdmission
 from payments.collection.callbacks import IncomingCallback, PostgresCallbacks, Taken
 from payments.collection.order_views import OrderView, PostgresViews, ReceiptView, VoteLine
@@ -189,7 +189,7 @@ class BoundVotingService:
         self.rankings[scores.slug] = found
         return found
 
-    async def look_at(self, store: ScoreStore) -> None:
+    async def look_at(self, store: Scores) -> None:
         """Bring every ranking up to date, in a process that listens to no feed."""
         for scores in await store.scores():
             self.take_scores(scores)

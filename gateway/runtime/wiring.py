@@ -53,8 +53,7 @@ from gateway.storage.set_aside import passes
 from gateway.storage.spool import Spool
 from gateway.storage.vault import Vault
 from gateway.storage.work import Work
-from leaderboard.publish import heal_scores
-from leaderboard.scores import PostgresScores, RedisScoreFeed
+from leaderboard.scores import ScoreFeed, Scores, heal_scores
 from payments.collection.account_watch import AccountWatch
 from payments.collection.admit_callbacks import CallbackAdmission
 from payments.collection.callbacks import PostgresCallbacks
@@ -84,8 +83,8 @@ class Rooms:
     carriers: Mapping[str, SmsCarrier]
     service: BoundVotingService
     payments: PostgresPayments
-    scores: PostgresScores
-    feed: RedisScoreFeed
+    scores: Scores
+    feed: ScoreFeed
     drains: Drains
     doorbell: RqDoorbell
     owed: PostgresOwed
@@ -165,7 +164,7 @@ async def open_rooms(settings: Settings, *, name: str, pool_size: int = 8) -> As
     """Connect, bind, and close everything again. The database need not answer yet."""
     links = make_links(settings, name=name, pool_size=pool_size)
     unfinished = PostgresUnfinished(links.engine, links.vault)
-    scores, feed = PostgresScores(links.engine), RedisScoreFeed(links.patient)
+    scores, feed = Scores(links.engine), ScoreFeed(links.patient)
     operators = open_desk(settings, links, build_accounts(settings.env), partial(show_scores, scores=scores, feed=feed))
     rooms = _furnished(settings, links, operators, unfinished, scores, feed)
     async with AsyncExitStack() as closing:
@@ -184,8 +183,8 @@ def _furnished(
     links: Links,
     operators: OperatorDesk,
     unfinished: PostgresUnfinished,
-    scores: PostgresScores,
-    feed: RedisScoreFeed,
+    scores: Scores,
+    feed: ScoreFeed,
 ) -> Rooms:
     messages = PostgresMessages(links.engine, links.vault, settings.base_url)
     carriers = build_carriers(settings.env)
@@ -248,7 +247,7 @@ def _steps_of_texts(
     messages: PostgresMessages,
     unfinished: PostgresUnfinished,
     service: BoundVotingService,
-    scores: PostgresScores,
+    scores: Scores,
     carriers: Mapping[str, SmsCarrier],
     telegram: TelegramChannel | None,
 ) -> dict[Work, Step]:

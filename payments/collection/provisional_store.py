@@ -20,7 +20,7 @@ from payments.collection.provisional_rules import Ours
 from payments.collection.questions import QUESTIONS
 from payments.collection.store import LEASE_SECONDS
 from payments.ledger import postings as ledger
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, post
 from payments.settlement.adjusted import Adjusted
 from payments.settlement.corrections import Correction, lock_contest, reverse_counted
 from payments.settlement.queue import COUNTED_BEFORE
@@ -165,4 +165,4 @@ class PostgresProvisional:
         }
         await connection.execute(_RECEIVED, facts)
         entry = LedgerEntry(uuid4(), contest, f"mismatched {denial.reference}", ledger.held(received))
-        await book(connection, [(entry, provider)])
+        await post(connection, [(entry, provider)])

@@ -29,7 +29,7 @@ from payments.collection.provisional_marks import mark
 from payments.collection.provisional_rules import COUNTABLE
 from payments.disbursement.disputes.port import NamedReversal
 from payments.disbursement.disputes.reversals import name_reversals
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import held
 
 # How long a claimed payment is left to its worker before somebody else asks again.
@@ -255,7 +255,7 @@ class PostgresPayments:
 
     @staticmethod
     async def _book_mismatched(connection: AsyncConnection, moved: Sequence[Row[Any]]) -> None:
-        await book(
+        await post(
             connection,
             [
                 (

@@ -1,6 +1,7 @@
-"""The book as it is read, at any instant, and the fee plans that share it out."""
+"""The book: balanced postings, written once, read as of any instant; and the fee plans that share it out."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -10,8 +11,120 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.audit_log import note
-from payments.ledger.books import BookBalance, DatedFeePlan, JournalLine, MoneyRefused, TrialLine, UnknownName
-from payments.ledger.postings import FeePlan
+from gateway.storage.rows import document, recordset
+from gateway.values.csv_text import csv_line
+from payments.ledger.postings import FeePlan, Posting, balanced
+
+
+class MoneyRefused(Exception):
+    """What was asked about money cannot be done, and nothing was changed; the text says why."""
+
+
+class UnknownName(MoneyRefused):
+    """There is no such contest, organiser, account or row; the text says which there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookBalance:
+    """What one account holds for one contest at one account of an operator. Debits are positive.
+
+    `contest`: its slug; None for money that concerns no single contest. `currency` may be VOTES.
+    """
+
+    contest: str | None
+    provider: str
+    account: str
+    currency: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLine:
+    """One account of the trial balance: everything booked on either side. `credit_minor` is positive."""
+
+    account: str
+    currency: str
+    debit_minor: int
+    credit_minor: int
+
+    @property
+    def balance_minor(self) -> int:
+        """What is left, debits positive."""
+        return self.debit_minor - self.credit_minor
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """One leg as it was written."""
+
+    id: int
+    at: datetime
+    tx: UUID
+    contest: str | None
+    provider: str
+    account: str
+    currency: str
+    amount_minor: int
+    memo: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatedFeePlan:
+    """A fee plan with the instant from which it holds for orders that are counted."""
+
+    currency: str
+    valid_from: datetime
+    plan: FeePlan
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One balanced transaction. `contest_id`: whose book; None for money that moves between accounts of
+    ours."""
+
+    tx: UUID
+    contest_id: UUID | None
+    memo: str
+    legs: tuple[Posting, ...]
+
+
+_LEGS: Final = (
+    ("tx", "uuid"),
+    ("contest_id", "uuid"),
+    ("provider", "text"),
+    ("account", "text"),
+    ("currency", "text"),
+    ("amount_minor", "bigint"),
+    ("memo", "text"),
+)
+_POST: Final = text(f"""
+insert into postings (tx, contest_id, provider, account, currency, amount_minor, memo) select * from {recordset(_LEGS)}
+""")
+
+
+async def post(connection: AsyncConnection, entries: Sequence[tuple[LedgerEntry, str]]) -> None:
+    """Write transactions, each with the code of the provider whose money it is. All legs go in one
+    statement, where the database judges their balance. Raises ValueError for one that does not."""
+    if not entries:
+        return
+    if odd := [entry.memo for entry, _ in entries if not balanced(entry.legs)]:
+        raise ValueError(f"does not balance: {odd}")
+    rows = [
+        {
+            "tx": entry.tx,
+            "contest_id": entry.contest_id,
+            "provider": provider,
+            "account": leg.account.value,
+            "currency": leg.currency,
+            "amount_minor": leg.amount,
+            "memo": entry.memo,
+        }
+        for entry, provider in entries
+        for leg in entry.legs
+    ]
+    await connection.execute(_POST, document(rows))
+
 
 _STREAMED_ROWS: Final = 2000
 _UNTIL: Final = "p.at <= coalesce(cast(:at as timestamptz), 'infinity')"
@@ -45,8 +158,11 @@ returning currency, valid_from, percent_bp, fixed_minor, minimum_minor, created_
 """)
 
 
-class PostgresBook:
-    """`Book` on PostgreSQL."""
+class Book:
+    """The book as it is read. `at`: an instant in the past, None for now; `contest`: a slug, None for all.
+
+    A slug that does not exist raises UnknownName.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -140,3 +256,25 @@ async def _named(connection: AsyncConnection, table: str, what: str, slug: str) 
         known = (await connection.execute(text(f"select slug from {table} order by slug limit 20"))).scalars()
         raise UnknownName(f"there is no {what} {slug!r}; there are: {', '.join(known) or 'none'}")
     return found
+
+
+HEADER: Final = ("id", "at", "tx", "contest", "provider", "account", "currency", "amount_minor", "memo")
+
+
+async def journal_csv(book: Book, *, at: datetime | None = None, contest: str | None = None) -> AsyncIterator[str]:
+    """Header first, then every leg in the order of writing. Amounts are minor units, debits positive."""
+    yield csv_line(HEADER)
+    async for leg in book.journal(at=at, contest=contest):
+        yield csv_line(
+            (
+                leg.id,
+                leg.at,
+                str(leg.tx),
+                leg.contest,
+                leg.provider,
+                leg.account,
+                leg.currency,
+                leg.amount_minor,
+                leg.memo,
+            )
+        )

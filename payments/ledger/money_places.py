@@ -46,7 +46,7 @@ select case when reversed_minor > 0 then 'reversed' else 'disputed' end, '', cur
 from disputes where contest_id = :contest and (reversed_minor > 0 or status = 'open' or
   status = 'lost' and effect is null) group by 1, 3
 """
-# Whose money is said with a minus in the book, where it is with a plus.
+# Accounts with a minus in the book that are shown with a plus.
 _BOOK: Final = """
 select case when account = 'organiser_payable' then 'payable' else account end,
   case when account in ('organiser_payable', 'platform_fee') then '' else provider end, currency,
@@ -79,7 +79,7 @@ where reference = any(cast(:references as uuid[])) order by id
 """)
 _REFUNDS: Final = text("""
 select r.reference, r.payment_reference, r.amount_minor, r.currency, r.status, r.reason,
-  coalesce(r.manual_reference, r.provider_reference) as told_reference
+  coalesce(r.manual_reference, r.provider_reference) as operator_reference
 from refunds r where r.payment_reference = any(cast(:references as uuid[])) order by r.created_at
 """)
 _REFUND_STEPS: Final = text("""
@@ -167,7 +167,7 @@ async def _refunds(connection: AsyncConnection, payments: Sequence[UUID]) -> Map
     found: dict[UUID, list[RefundStory]] = defaultdict(list)
     for row in rows:
         story = RefundStory(
-            Money(row.amount_minor, row.currency), row.status, row.reason, row.told_reference, steps[row.reference]
+            Money(row.amount_minor, row.currency), row.status, row.reason, row.operator_reference, steps[row.reference]
         )
         found[row.payment_reference].append(story)
     return found

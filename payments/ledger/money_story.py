@@ -1,4 +1,4 @@
-"""What happened to a voter's money, told step by step: which sentence says it, and with what. Pure.
+"""What happened to a voter's money, step by step: which sentence says it, and with what. Pure.
 
 The sentences themselves are phrases, found by `story.<key>` (`payments.ledger.story_phrases`).
 """
@@ -23,12 +23,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class RefundStory:
-    """A refund of the attempt. `told_reference`: what the operator calls it."""
+    """A refund of the attempt. `operator_reference`: what the operator calls it."""
 
     amount: Money
     status: str
     reason: str
-    told_reference: str | None
+    operator_reference: str | None
     steps: Sequence[Step] = ()
 
 
@@ -119,14 +119,14 @@ DISPUTES: Final[Mapping[str | None, str]] = {
 # How the act of two persons is noted in the detail of a step: with its request.
 _REQUEST: Final = "request "
 _BY_PERSONS: Final = {"settled": "taken_back", "held": "decided_back"}
-# Told otherwise, or nothing to tell.
+# Shown by other sentences, or not at all.
 _QUIET: Final = frozenset({"ordered", "still_open"})
 
 
 def tell(attempt: Attempt) -> list[Sentence]:
     """How it stands, then everything that happened, oldest first."""
     received = attempt.received or attempt.amount
-    back = next((refund.told_reference for refund in attempt.refunds if refund.told_reference), None)
+    back = next((refund.operator_reference for refund in attempt.refunds if refund.operator_reference), None)
     params = {
         "quantity": str(attempt.quantity),
         "candidate": attempt.candidate,
@@ -143,13 +143,13 @@ def tell(attempt: Attempt) -> list[Sentence]:
     }
     taken_back = any(step.seen == "reversed" for step in attempt.steps)
     end = "now_reversed" if taken_back else ENDS.get(attempt.status, "now_other")
-    told = [Sentence(end, {**params, "detail": attempt.status})]
+    sentences = [Sentence(end, {**params, "detail": attempt.status})]
     if attempt.dispute in DISPUTES and not taken_back:
-        told.append(Sentence(DISPUTES[attempt.dispute], params))
+        sentences.append(Sentence(DISPUTES[attempt.dispute], params))
     if attempt.provisional:
-        told.append(Sentence("now_provisional", params))
+        sentences.append(Sentence("now_provisional", params))
     if attempt.on_statement:
-        told.append(Sentence("now_on_statement", params))
+        sentences.append(Sentence("now_on_statement", params))
     steps = [Sentence("ordered", params, attempt.placed_at)]
     steps += _steps(attempt.steps, "", PAYMENT_STEPS, params)
     for refund in attempt.refunds:
@@ -157,24 +157,24 @@ def tell(attempt: Attempt) -> list[Sentence]:
             **params,
             "amount": refund.amount.spoken(),
             "reason": refund.reason,
-            "refund_reference": refund.told_reference or "-",
+            "refund_reference": refund.operator_reference or "-",
         }
         steps += _steps(refund.steps, "refund_", REFUND_STEPS, more)
-    return told + sorted(steps, key=lambda sentence: sentence.at or attempt.placed_at)
+    return sentences + sorted(steps, key=lambda sentence: sentence.at or attempt.placed_at)
 
 
 def _steps(steps: Sequence[Step], prefix: str, known: frozenset[str], params: Mapping[str, str]) -> list[Sentence]:
-    told: list[Sentence] = []
+    sentences: list[Sentence] = []
     before = ""
     for step in steps:
         if step.seen not in _QUIET and not (prefix and step.seen in ("owed", "accepted")):
-            key, detail = _said(step, before, known)
-            told.append(Sentence(f"{prefix}{key}", {**params, "detail": detail}, step.at))
+            key, detail = _sentence(step, before, known)
+            sentences.append(Sentence(f"{prefix}{key}", {**params, "detail": detail}, step.at))
         before = step.to
-    return told
+    return sentences
 
 
-def _said(step: Step, before: str, known: frozenset[str]) -> tuple[str, str]:
+def _sentence(step: Step, before: str, known: frozenset[str]) -> tuple[str, str]:
     """The sentence of a step and its detail. What two persons gave back had counted, or was for them to
     decide: it did not fail to count by itself."""
     if step.seen == "cannot_count" and before in _BY_PERSONS:

@@ -27,7 +27,7 @@ class Account(StrEnum):
     PAYOUTS_SENT = "payouts_sent"  # on its way to an organiser
     HELD_FUNDS = "held_funds"  # money taken, not yet decided about
     REFUNDS_OWED = "refunds_owed"  # money that will be given back
-    UNEXPLAINED = "unexplained"  # what an operator has and nobody can name yet
+    UNEXPLAINED = "unexplained"  # money at an operator without an explanation yet
     VOTES_SOLD = "votes_sold"
     VOTES_COUNTED = "votes_counted"
 
@@ -160,7 +160,7 @@ def moved(total: Money, source: Account, target: Account) -> tuple[Posting, ...]
 
 
 def found_unexplained(total: Money) -> tuple[Posting, ...]:
-    """An operator has money of ours that nobody can name yet."""
+    """An operator has money of ours without an explanation yet."""
     return (
         Posting(Account.OPERATOR_CLEARING, total.currency, total.amount_minor),
         Posting(Account.UNEXPLAINED, total.currency, -total.amount_minor),
@@ -185,7 +185,7 @@ def owed_back(total: Money) -> tuple[Posting, ...]:
 
 
 def held(total: Money) -> tuple[Posting, ...]:
-    """Money arrived that nobody has decided about yet."""
+    """Money arrived that waits for a decision."""
     return (
         Posting(Account.OPERATOR_CLEARING, total.currency, total.amount_minor),
         Posting(Account.HELD_FUNDS, total.currency, -total.amount_minor),
@@ -193,7 +193,7 @@ def held(total: Money) -> tuple[Posting, ...]:
 
 
 def held_reversed(total: Money) -> tuple[Posting, ...]:
-    """Money that nobody had decided about was taken back at the operator."""
+    """Money that waited for a decision was taken back at the operator."""
     return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in held(total))
 
 

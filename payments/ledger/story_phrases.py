@@ -1,4 +1,4 @@
-"""The sentences of a voter's money and the names of places, in the language of whoever reads."""
+"""The sentences of a voter's money and the names of places, in the language of the reader."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -15,25 +15,27 @@ def _phrases() -> Catalogue:
 
 
 def languages() -> tuple[str, ...]:
-    """Languages that the story is told in."""
+    """Languages that the story is written in."""
     return tuple(_phrases())
 
 
-def said(sentence: Sentence, language: str) -> str:
+def sentence_text(sentence: Sentence, language: str) -> str:
     """A sentence. KeyError for a language that is not there."""
     return _phrases()[language][f"story.{sentence.key}"].format_map(dict(sentence.params))
 
 
-def told(sentences: Iterable[Sentence], language: str) -> list[str]:
+def story_lines(sentences: Iterable[Sentence], language: str) -> list[str]:
     """A story, a line a sentence, each with its instant (UTC) where it has one."""
     return [
-        f"{sentence.at:%Y-%m-%d %H:%M:%S}  {said(sentence, language)}" if sentence.at else said(sentence, language)
+        f"{sentence.at:%Y-%m-%d %H:%M:%S}  {sentence_text(sentence, language)}"
+        if sentence.at
+        else sentence_text(sentence, language)
         for sentence in sentences
     ]
 
 
 def nothing_known(language: str) -> str:
-    """What is said where there is no attempt."""
+    """The sentence where there is no attempt."""
     return _phrases()[language]["story.nothing"]
 
 

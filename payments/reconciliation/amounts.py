@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from gateway.values.money import parse_amount
-from payments.reconciliation.comparison import LineKind
+from payments.reconciliation.rules import LineKind
 from payments.reconciliation.tables import Cell
 
 _SPACES: Final = r"\s\u00a0\u202f'"

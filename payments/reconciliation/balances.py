@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from payments.ledger.audit import TAKEN
 from payments.ledger.postings import Account
 from payments.provider import Wallet
-from payments.reconciliation.comparison import Found, InTransit
+from payments.reconciliation.rules import Found, InTransit
 
 # Statements come once a day; what was collected longer ago should be on one, with its fee booked.
 _UNSTATED: Final = "2 days"
@@ -56,8 +56,8 @@ values (:provider, 'balance', :wallet, :more, :currency, :detail) on conflict do
 """)
 
 
-class PostgresBalances:
-    """`BalanceStore` on PostgreSQL."""
+class Balances:
+    """`Balances` on PostgreSQL."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.storage.audit_log import note
 from gateway.storage.rows import document, recordset
 from gateway.values.money import Money
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import Account, Posting, moved
 from payments.provider import Wallet
-from payments.reconciliation.comparison import DifferenceKind, Repair, offered, postings, read_group
 from payments.reconciliation.differences import ACTIVE, IN_GROUP, WHOLE, group_values
+from payments.reconciliation.rules import DifferenceKind, Repair, offered, postings, read_group
 from payments.requests import ActRefused, Executed, NewRequest, StaffRequest, Why, did_before, keep_outcome
 
 BATCH: Final = 500
@@ -102,7 +102,7 @@ async def _taken(connection: AsyncConnection, request: NewRequest) -> Sequence[R
     return rows
 
 
-class PostgresDecisions:
+class Decisions:
     """Decisions that two persons agreed about."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -120,31 +120,31 @@ class PostgresDecisions:
                 await _decided(connection, request, rows, people)
             done = (await connection.execute(_DONE, {"request": request.id, "people": people})).one()
             wanted = int(request.preview.get("differences") or 0)
-            said = f"{done.many} of {wanted} differences decided: {request.params.get('repair')}"
+            outcome = f"{done.many} of {wanted} differences decided: {request.params.get('repair')}"
             if len(rows) == BATCH:
-                return Executed(said, finished=False)
+                return Executed(outcome, finished=False)
             if not done.many:
                 raise ActRefused(Why.IMPOSSIBLE, "what it was about is explained or has changed since")
             if done.many < wanted:
-                said = f"{said}; the others are explained or have changed since"
-            return Executed(await keep_outcome(connection, request.id, said))
+                outcome = f"{outcome}; the others are explained or have changed since"
+            return Executed(await keep_outcome(connection, request.id, outcome))
 
 
 async def _decided(connection: AsyncConnection, request: StaffRequest, rows: Sequence[Row[Any]], people: str) -> None:
     repair, theirs = _repair(request.params), _operator_reference(request.params)
-    told = f"{request.reason} (operator: {theirs})" if theirs else request.reason
+    reason = f"{request.reason} (operator: {theirs})" if theirs else request.reason
     decided, entries = [], []
     for row in rows:
         tx, made = _entries(row, repair, request.reason)
         entries += [(entry, row.provider) for entry in made]
         decided.append({"id": row.id, "tx": tx})
-    await book(connection, entries)
-    values = {"resolution": repair.value, "note": told, "people": people}
+    await post(connection, entries)
+    values = {"resolution": repair.value, "note": reason, "people": people}
     await connection.execute(_RESOLVE, {**document(decided), **values})
     detail = {
         "request": str(request.id),
         "repair": repair.value,
-        "reason": told,
+        "reason": reason,
         "approved_by": request.decided_by,
         "differences": [row.id for row in rows],
         "amount_minor": sum(row.amount_minor for row in rows),
@@ -163,7 +163,7 @@ def _entries(row: Row[Any], repair: Repair, reason: str) -> tuple[UUID | None, l
     entries = [LedgerEntry(uuid4(), row.contest_id, memo, each) for each in legs]
     tx = entries[-1].tx if entries else None
     if entries and (fee := _fees(row.kind, [row])):
-        # Fees of lines that are ours are booked when they match; nobody else would book this one.
+        # Fees of lines that are ours are booked when they match; no match will book this one.
         kept = moved(Money(fee, row.currency), _place(from_float), Account.OPERATOR_FEE)
         entries.append(
             LedgerEntry(uuid4(), row.contest_id, f"difference {row.id}: the operator's fee of its line", kept)
@@ -202,7 +202,7 @@ def _repair(params: Mapping[str, Any]) -> Repair:
 
 
 def _operator_reference(params: Mapping[str, Any]) -> str:
-    said = str(params.get("operator_reference") or "").strip()
-    if len(said) > _REFERENCE_LENGTH_MAX or not said.isprintable():
+    outcome = str(params.get("operator_reference") or "").strip()
+    if len(outcome) > _REFERENCE_LENGTH_MAX or not outcome.isprintable():
         raise ActRefused(Why.IMPOSSIBLE, "that is no reference of an operator")
-    return said
+    return outcome

@@ -1,14 +1,65 @@
 """Differences between statements and book: listed, and grouped by what is decided alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from payments.provider import Wallet
-from payments.reconciliation.comparison import DifferenceKind, Group, offered
-from payments.reconciliation.port import Difference, GroupLine, StatementFile
+from payments.reconciliation.rules import DifferenceKind, Group, Repair, offered
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A difference as it stands. `offered`: what may be decided. `line`: cells of the statement's line.
+    `request`: a request about it that waits or is being done."""
+
+    id: int
+    provider: str
+    kind: DifferenceKind
+    amount_minor: int
+    currency: str
+    detail: str
+    found_at: datetime
+    status: str
+    wallet: Wallet
+    offered: Sequence[Repair]
+    reference: UUID | None
+    line: Mapping[str, str]
+    resolution: str | None = None
+    note: str | None = None
+    resolved_by: str | None = None
+    ledger_tx: UUID | None = None
+    request: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLine:
+    """Open differences that are decided alike. `asked`: so many of them are in a request that waits."""
+
+    group: Group
+    many: int
+    amount_minor: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatementFile:
+    """An import. `open`: its open differences."""
+
+    id: UUID
+    provider: str
+    name: str
+    lines: int
+    imported_by: str
+    imported_at: datetime
+    undone_at: datetime | None
+    open: int
+
 
 # A request about differences that may still be carried out.
 ACTIVE: Final = """(select 1 from staff_requests q where q.id = {} and (q.status = 'approved'
@@ -42,7 +93,7 @@ from statement_files f order by f.imported_at desc limit :limit
 """)
 
 
-class PostgresDifferences:
+class Differences:
     """Reads differences; what is decided about them is in `payments.reconciliation.difference_acts`."""
 
     def __init__(self, engine: AsyncEngine) -> None:

@@ -11,14 +11,16 @@ from typing import Final
 from gateway.values.money import CURRENCY_OF, EXPONENTS, Money
 from gateway.values.msisdn import Msisdn, read_msisdn
 from payments.reconciliation.amounts import AmountUnreadable, Habits
-from payments.reconciliation.comparison import OUTGOING, LineKind
-from payments.reconciliation.port import Statement, StatementLine, StatementUnreadable
+from payments.reconciliation.rules import OUTGOING, LineKind
 from payments.reconciliation.statement_format import (
     SIMULATED,
     SIMULATED_KINDS,
     SIMULATED_PAID,
     Field,
+    Statement,
     StatementFormat,
+    StatementLine,
+    StatementUnreadable,
 )
 from payments.reconciliation.tables import Cell, Row, rows_of
 
@@ -169,20 +171,24 @@ def _kind(words: StatementFormat, cells: Mapping[Field, Cell], signed: int) -> L
 
 
 def _instant(words: StatementFormat, cells: Mapping[Field, Cell], currency: str) -> datetime | None:
-    said = cells.get(Field.DATE)
-    if said in (None, ""):
+    written = cells.get(Field.DATE)
+    if written in (None, ""):
         return None
-    if isinstance(said, date) and not isinstance(said, datetime):
-        said = datetime(said.year, said.month, said.day)  # noqa: DTZ001 - the zone is set below
+    if isinstance(written, date) and not isinstance(written, datetime):
+        written = datetime(written.year, written.month, written.day)  # noqa: DTZ001 - the zone is set below
     time = _text(cells.get(Field.TIME))
-    read = said if isinstance(said, datetime) and not time else _read_instant(words, f"{_date(said)} {time}".strip())
+    read = (
+        written
+        if isinstance(written, datetime) and not time
+        else _read_instant(words, f"{_date(written)} {time}".strip())
+    )
     if read.tzinfo is None:
         read = read.replace(tzinfo=timezone(_UTC_OFFSET.get(currency, timedelta(0))))
     return read.astimezone(UTC)
 
 
-def _date(said: Cell) -> str:
-    return said.date().isoformat() if isinstance(said, datetime) else _text(said)
+def _date(written: Cell) -> str:
+    return written.date().isoformat() if isinstance(written, datetime) else _text(written)
 
 
 def _read_instant(words: StatementFormat, text: str) -> datetime:

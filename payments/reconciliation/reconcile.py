@@ -1,4 +1,4 @@
-"""Statements and balances of operators compared with the book; whatever differs is kept and told."""
+"""Statements and balances of operators compared with the book; what differs is kept and logged."""
 
 import asyncio
 from collections import Counter
@@ -11,20 +11,13 @@ import structlog
 
 from gateway.orders.routing import provider_of
 from gateway.values.money import CURRENCY_OF, Money
-from payments.ledger.books import UnknownName
+from payments.ledger.book import UnknownName
 from payments.provider import Balance, BalanceTeller, PaymentProvider, Wallet
-from payments.reconciliation.comparison import DifferenceKind, Found, Group, balance_gap
-from payments.reconciliation.port import (
-    BalanceStore,
-    Compared,
-    Difference,
-    DifferenceStore,
-    GroupLine,
-    ReadStatement,
-    ReconciliationStore,
-    StatementFile,
-    StatementLine,
-)
+from payments.reconciliation.balances import Balances
+from payments.reconciliation.differences import Difference, Differences, GroupLine, StatementFile
+from payments.reconciliation.rules import DifferenceKind, Found, Group, balance_gap
+from payments.reconciliation.statement_format import ReadStatement, StatementLine
+from payments.reconciliation.store import Compared, ReconciliationStore
 from payments.requests import named
 
 BATCH: Final = 1_000
@@ -88,8 +81,8 @@ class Reconciler:
     def __init__(
         self,
         lines: ReconciliationStore,
-        differences: DifferenceStore,
-        balances: BalanceStore,
+        differences: Differences,
+        balances: Balances,
         accounts: Mapping[str, Account],
         read: ReadStatement,
     ) -> None:
@@ -191,24 +184,26 @@ class Reconciler:
         from_float = account.provider.capabilities(country).pays_from_float
         # The book is read before and after: what is booked while the operator answers is in transit too.
         before, _ = await self._balances.in_book(account.key, wallet, currency, from_float=from_float)
-        said = await cast("BalanceTeller", account.provider).balance(wallet, currency, country)
+        answer = await cast("BalanceTeller", account.provider).balance(wallet, currency, country)
         book, transit = await self._balances.in_book(account.key, wallet, currency, from_float=from_float)
         log = _log.bind(provider=account.key, wallet=wallet.value, currency=currency)
-        if not isinstance(said, Balance):
-            log.warning("balance_not_told", error=said.error)
+        if not isinstance(answer, Balance):
+            log.warning("balance_unknown", error=answer.error)
             return CheckedBalance(account.key, wallet, currency, None, book, None)
-        held = said.available.amount_minor
-        gaps = sorted((balance_gap(held, minor, transit) for minor in (before, book)), key=abs)
+        operator_minor = answer.available.amount_minor
+        gaps = sorted((balance_gap(operator_minor, minor, transit) for minor in (before, book)), key=abs)
         gap = gaps[0]
         found = None
         if gap:
-            detail = f"the operator says {Money(held, currency).plain()}, the book {Money(book, currency).plain()}"
+            detail = (
+                f"the operator says {Money(operator_minor, currency).plain()}, the book {Money(book, currency).plain()}"
+            )
             found = Found(DifferenceKind.BALANCE, gap, currency, f"{wallet.value}: {detail} {currency}")
-            log.error("balance_differs", operator_minor=held, book_minor=book, gap_minor=gap)
+            log.error("balance_differs", operator_minor=operator_minor, book_minor=book, gap_minor=gap)
         await self._balances.keep_check(
-            account.key, wallet, currency, operator_minor=held, book_minor=book, found=found
+            account.key, wallet, currency, operator_minor=operator_minor, book_minor=book, found=found
         )
-        return CheckedBalance(account.key, wallet, currency, held, book, gap)
+        return CheckedBalance(account.key, wallet, currency, operator_minor, book, gap)
 
     async def daily(self) -> None:
         """Once a day: compare again what was open, and every balance. Safe to call at any time."""

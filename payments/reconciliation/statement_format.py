@@ -1,10 +1,50 @@
 """How an operator's statement is written: which column says what, and the operator's own words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
-from payments.reconciliation.comparison import LineKind
+from gateway.values.money import Money
+from payments.ledger.book import MoneyRefused
+from payments.reconciliation.rules import LineKind
+
+
+class StatementUnreadable(MoneyRefused):
+    """A file that is no statement of this operator; the text says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """One line of a statement that says that money moved.
+
+    `number`: where it stands in the file. `key`: the same in every file that shows it, and another for
+    every other line. `amount` is positive. `payer`: E.164. `raw`: its cells, numbers masked.
+    """
+
+    number: int
+    key: str
+    kind: LineKind
+    amount: Money
+    fee_minor: int
+    our_reference: str | None
+    external_id: str | None
+    provider_reference: str | None
+    payer: str | None = field(repr=False)
+    at: datetime | None
+    raw: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A file as read. `skipped`: lines that say that no money moved."""
+
+    lines: Sequence[StatementLine]
+    skipped: int
+
+
+ReadStatement = Callable[[str, str, bytes], Statement]
+"""Account, file name and content. Raises StatementUnreadable."""
 
 
 class Field(StrEnum):
@@ -70,3 +110,35 @@ SIMULATED_KINDS: Mapping[str, LineKind] = {
     "disbursement": LineKind.PAYOUT,
     "dispute": LineKind.DISPUTE,
 }
+
+
+def orange_statement(code: str, currency: str) -> StatementFormat:
+    """Statements of the accounts of one Orange company."""
+    return StatementFormat(
+        code=code,
+        columns={
+            Field.PROVIDER_REFERENCE: ("Référence", "Transaction Id", "txnid"),
+            Field.EXTERNAL_ID: ("Order Id", "Référence marchand"),
+            Field.DATE: ("Date",),
+            Field.TIME: ("Heure",),
+            Field.STATUS: ("Statut", "Status"),
+            Field.KIND: ("Service",),
+            Field.NUMBER: ("N° de Compte", "N° Compte"),
+            Field.CREDIT: ("Crédit",),
+            Field.DEBIT: ("Débit",),
+            Field.FEE: ("Frais",),
+            Field.CURRENCY: ("Devise",),
+        },
+        paid=frozenset({"succès", "succes", "success"}),
+        kinds={
+            "merchant payment": LineKind.COLLECTION,
+            "web payment": LineKind.COLLECTION,
+            "cash in": LineKind.PAYOUT,  # into the wallet of a customer
+            "refund": LineKind.REFUND,
+            "commission": LineKind.FEE,
+            "channel to bank": LineKind.TRANSFER,
+        },
+        dates=("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y"),
+        decimal=",",
+        currency=currency,
+    )

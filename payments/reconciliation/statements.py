@@ -1,9 +1,10 @@
 """Statement files and their lines, and those of ours that a line may be."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,9 +14,20 @@ from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from payments.ledger.audit import RESTATED, TAKEN
-from payments.ledger.books import MoneyRefused
-from payments.reconciliation.comparison import NUMBER_TIME_WINDOW, Booked, Line, LineKind, reference_in
-from payments.reconciliation.port import ImportedFile, StatementLine
+from payments.ledger.book import MoneyRefused
+from payments.reconciliation.matching import NUMBER_TIME_WINDOW, Booked, Line, reference_in
+from payments.reconciliation.rules import LineKind
+from payments.reconciliation.statement_format import StatementLine
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFile:
+    """`new`: lines that no file before it had."""
+
+    file_id: UUID
+    lines: int
+    new: int
+
 
 _CHUNK: Final = 2_000
 # How long before its line a payment can have begun.
@@ -51,7 +63,7 @@ from {recordset(_LINES)} left join statement_lines o on o.provider = cast(:provi
 on conflict (provider, line_key) do nothing
 """)
 
-# Lines that nobody has settled: not matched, and no person has decided about them.
+# Open lines: not matched, and not decided by a person.
 OPEN_LINES: Final = text(f"""
 select l.id, l.kind, l.our_reference, l.external_id, l.provider_reference, l.payer_index, l.amount_minor, l.fee_minor,
   l.currency, l.at, starts_with(l.line_key, '{RESTATED}') as restated
@@ -95,16 +107,16 @@ _BY_REFERENCE: Final = text(
     )
 )
 _KNOWN: Final = (
-    "({0}.provider_reference = any(cast(:told as text[])) or {1} = any(cast(:numbers as bytea[])))"
+    "({0}.provider_reference = any(cast(:operator_references as text[])) or {1} = any(cast(:numbers as bytea[])))"
     " and {0}.{2} between :since and :until"
 )
 _OTHERWISE: Final = text(
     _OURS.format(
         payments=_KNOWN.format("p", "p.payer_index", "placed_at"),
-        refunds=_KNOWN.format("r", "p.payer_index", "created_at").replace(":told", ":named"),
+        refunds=_KNOWN.format("r", "p.payer_index", "created_at").replace(":operator_references", ":named"),
         payouts=_KNOWN.format("o", "b.phone_index", "created_at"),
         # An operator's number for a dispute is one for ever, and disputes last for months.
-        disputes="d.operator_reference = any(cast(:told as text[]))",
+        disputes="d.operator_reference = any(cast(:operator_references as text[]))",
     )
 )
 _ORDER_CODES: Final = text("""
@@ -197,7 +209,7 @@ async def known_by(connection: AsyncConnection, account: str, lines: Sequence[Li
     instants = [line.at for line in lines if line.at] or [now]
     asked = {
         "provider": account,
-        "told": [line.provider_reference for line in lines if line.provider_reference],
+        "operator_references": [line.provider_reference for line in lines if line.provider_reference],
         "named": [
             text for line in lines for text in (line.provider_reference, line.our_reference, line.external_id) if text
         ],

@@ -2,9 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
@@ -17,25 +16,33 @@ from payments.collection.hints import hint
 from payments.disbursement.disputes.port import NamedReversal
 from payments.disbursement.disputes.reversals import name_reversals
 from payments.ledger.audit import TAKEN
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import Account, moved, operator_kept
-from payments.provider import Wallet
 from payments.reconciliation import statements
-from payments.reconciliation.comparison import (
-    OUTGOING,
+from payments.reconciliation.matching import (
     Booked,
-    DifferenceKind,
-    Found,
+    Index,
+    Judged,
     Line,
-    LineKind,
-    MatchedBy,
-    by_number,
     by_reference,
-    compare,
-    missing_here,
+    judge,
 )
-from payments.reconciliation.port import Compared, ImportedFile, StatementLine
+from payments.reconciliation.rules import DifferenceKind
+from payments.reconciliation.statement_format import StatementLine
+from payments.reconciliation.statements import ImportedFile
 from payments.requests import Permit, Right
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What one pass over lines came to. `waiting`: lines that are asked about at the operator."""
+
+    matched: int = 0
+    waiting: int = 0
+    found: Mapping[DifferenceKind, int] = field(default_factory=dict)
+    fees: Sequence[Money] = ()
+    closed: int = 0
+
 
 # One pass at a time over an account's lines.
 _PASS_LOCK: Final = 0x5907_11_6A
@@ -125,18 +132,7 @@ async def one_pass(connection: AsyncConnection) -> None:
     await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _PASS_LOCK})
 
 
-@dataclass
-class _Batch:
-    """What comparing some lines came to, before it is written."""
-
-    matched: list[dict[str, Any]] = field(default_factory=list)
-    found: list[dict[str, Any]] = field(default_factory=list)
-    hinted: list[UUID] = field(default_factory=list)
-    named: dict[str, datetime | None] = field(default_factory=dict)
-    fees: dict[int, tuple[UUID | None, Money, bool]] = field(default_factory=dict)
-
-
-class PostgresReconciliation:
+class ReconciliationStore:
     """Files, lines and what differs. Decisions are in `payments.reconciliation.differences`."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault, permit: Permit) -> None:
@@ -166,19 +162,19 @@ class PostgresReconciliation:
             asked = {"provider": account, "after": after, "limit": limit}
             rows = (await connection.execute(statements.OPEN_LINES, asked)).all()
             lines = [statements.line_of(row) for row in rows]
-            batch = _judged(lines, await self._candidates(connection, account, lines), from_float=from_float)
+            batch = judge(lines, await self._candidates(connection, account, lines), from_float=from_float)
             compared = await _write(connection, account, batch)
         return compared, lines[-1].id if len(lines) == limit else 0
 
     @staticmethod
     async def _candidates(connection: AsyncConnection, account: str, lines: Sequence[Line]) -> list[Booked]:
         named = await statements.named_by(connection, account, lines)
-        index = _Index(named)
+        index = Index(named)
         left = [line for line in lines if by_reference(line, index.near(line)) is None]
         now = (await connection.execute(text("select now()"))).scalar_one()
         others = await statements.known_by(connection, account, left, now)
-        names = {held.reference for held in named}
-        return [*named, *(held for held in others if held.reference not in names)]
+        names = {booked.reference for booked in named}
+        return [*named, *(booked for booked in others if booked.reference not in names)]
 
     async def find_missing_there(self, account: str, *, from_float: bool) -> int:
         """Note what a statement of its time lacks a day later; how many are new."""
@@ -192,91 +188,7 @@ class PostgresReconciliation:
             return (await connection.execute(_CAME_IN, {"provider": account})).rowcount
 
 
-def _judged(lines: Sequence[Line], candidates: Sequence[Booked], *, from_float: bool) -> _Batch:
-    """Every line against those of ours that it may be; a second line for one of them in this batch is
-    seen as one."""
-    batch, ours, unnamed = _Batch(), _Index(candidates), []
-    for line in lines:
-        pair = by_reference(line, ours.near(line))
-        if pair is None:
-            unnamed.append(line)
-        else:
-            ours.taken(_judge(batch, line, *pair, from_float=from_float))
-    for line in unnamed:
-        pair = by_number(line, ours.near(line))
-        if pair is None:
-            if line.kind in (LineKind.DISPUTE, LineKind.REFUND) and line.provider_reference:
-                # Taken back, or given back past us: the operator is asked about it.
-                batch.named[line.provider_reference] = line.at
-            out = line.kind in OUTGOING and from_float
-            batch.found.append(_row(missing_here(line, "none of ours fits"), line, None, from_float=out))
-        else:
-            ours.taken(_judge(batch, line, *pair, from_float=from_float))
-    return batch
-
-
-def _judge(batch: _Batch, line: Line, held: Booked, by: MatchedBy, *, from_float: bool) -> Booked:
-    out, settled = line.kind in OUTGOING and from_float, held.ended is not None
-    row = {"id": line.id, "reference": held.reference, "matched_by": by.value, "settled": settled}
-    batch.matched.append(row)
-    batch.found += [_row(each, line, held, from_float=out) for each in compare(line, held)]
-    if not settled:
-        batch.hinted.append(held.reference)
-        if held.kind is LineKind.DISPUTE and held.provider_reference:
-            batch.named[held.provider_reference] = line.at
-    elif line.fee_minor > held.fee_minor and not line.restated:
-        # What a restated line says of fees was booked with the first; a balance tells if it changed.
-        batch.fees[line.id] = (held.contest_id, Money(line.fee_minor - held.fee_minor, line.amount.currency), out)
-    return held
-
-
-class _Index:
-    """Candidates by everything that a line may know of them, so that a long file is read in one pass."""
-
-    def __init__(self, candidates: Sequence[Booked]) -> None:
-        self._held = {held.reference: held for held in candidates}
-        self._by: dict[object, list[UUID]] = defaultdict(list)
-        for held in candidates:
-            for key in (
-                str(held.reference),
-                held.order_code,
-                held.provider_reference,
-                held.payer_index,
-                str(held.payment) if held.payment else None,
-            ):
-                if key is not None:
-                    self._by[key].append(held.reference)
-
-    def near(self, line: Line) -> list[Booked]:
-        """Those that share something with a line."""
-        keys = {(line.our_reference or "").lower(), line.our_reference, (line.external_id or "").lower()}
-        keys |= {line.external_id, line.provider_reference}
-        named = {reference for key in (*keys, line.payer_index) if key for reference in self._by.get(key, ())}
-        return [self._held[reference] for reference in sorted(named, key=str)]
-
-    def taken(self, held: Booked) -> None:
-        """A line is this one."""
-        self._held[held.reference] = replace(held, lines=held.lines + 1)
-
-
-def _row(found: Found, line: Line, held: Booked | None, *, from_float: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "kind": found.kind.value,
-        "line_id": line.id,
-        "wallet": (Wallet.DISBURSEMENT if from_float else Wallet.COLLECTION).value,
-        "amount_minor": found.amount_minor,
-        "currency": found.currency,
-        "detail": found.detail,
-    }
-    if held is not None:
-        row["contest_id"] = held.contest_id
-    if held is not None and held.kind is not LineKind.DISPUTE:  # whose own differences name it
-        of = {LineKind.REFUND: "refund_reference", LineKind.PAYOUT: "payout_reference"}
-        row[of.get(held.kind, "payment_reference")] = held.reference
-    return row
-
-
-async def _write(connection: AsyncConnection, account: str, batch: _Batch) -> Compared:
+async def _write(connection: AsyncConnection, account: str, batch: Judged) -> Compared:
     unbooked: set[int] = set()
     if batch.matched:
         rows = await connection.execute(_MATCH, document(batch.matched))
@@ -308,7 +220,7 @@ async def _book_fees(
         total, tx = Money(minor, currency), txs[contest, currency, from_float]
         legs = moved(total, Account.OPERATOR_FLOAT, Account.OPERATOR_FEE) if from_float else operator_kept(total)
         entries.append((LedgerEntry(tx, contest, "operator's fees, by its statement", legs), account))
-    await book(connection, entries)
+    await post(connection, entries)
     if fees:
         kept = [
             {"id": line, "minor": fee.amount_minor, "tx": txs[contest, fee.currency, from_float]}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Final
 
-from payments.reconciliation.port import StatementUnreadable
+from payments.reconciliation.statement_format import StatementUnreadable
 
 Cell = str | int | float | datetime | date | bool | None
 Row = tuple[Cell, ...]

@@ -1,10 +1,10 @@
 """An import of a statement taken back as a whole, while nothing was decided on it.
 
-Nothing is deleted: the file is marked, its lines keep what they said under a key of their own and match nothing any
+Nothing is deleted: the file is marked, its lines keep what they outcome under a key of their own and match nothing any
 more, its fees are booked back, its differences end. Comparing again then finds what the other files say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -14,11 +14,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.storage.audit_log import note
 from gateway.values.money import Money
 from payments.ledger.audit import RESTATED
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import Account, moved
 from payments.reconciliation.differences import ACTIVE
 from payments.reconciliation.store import one_pass
-from payments.requests import ActRefused, NewRequest, StaffRequest, Why, did_before, keep_outcome
+from payments.requests import (
+    Act,
+    ActRefused,
+    Executed,
+    Executor,
+    NewRequest,
+    StaffRequest,
+    Why,
+    did_before,
+    keep_outcome,
+)
 
 UNDONE: Final = "undone"
 _FILE: Final = text("select * from statement_files where id = :file for update")
@@ -111,7 +121,7 @@ async def freeze_undo(connection: AsyncConnection, request: NewRequest) -> Mappi
     }
 
 
-class PostgresUndo:
+class UndoImport:
     """Imports that two persons agreed to take back."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -140,8 +150,8 @@ class PostgresUndo:
                 subject=file.provider,
                 detail={**detail, **people},
             )
-            said = f"{file.name} is taken back: {counts.lines} lines, {counts.open} open differences"
-            return await keep_outcome(connection, request.id, said)
+            outcome = f"{file.name} is taken back: {counts.lines} lines, {counts.open} open differences"
+            return await keep_outcome(connection, request.id, outcome)
 
 
 async def _undoable(connection: AsyncConnection, subject: str) -> Row[Any]:
@@ -176,4 +186,17 @@ async def _book_back(connection: AsyncConnection, file: Row[Any]) -> None:
     for fee in (await connection.execute(_FEES, {"file": file.id})).all():
         legs = moved(Money(int(fee.minor), fee.currency), Account.OPERATOR_FEE, Account(fee.account))
         entries.append((LedgerEntry(uuid4(), fee.contest_id, f"import {file.id} taken back", legs), file.provider))
-    await book(connection, entries)
+    await post(connection, entries)
+
+
+def reconcile_executors(
+    decide: Executor, undo: Callable[[StaffRequest], Awaitable[str]], compare: Callable[[str], Awaitable[None]]
+) -> Mapping[Act, Executor]:
+    """Who does these acts. `compare`: an account's lines once more, after one of its imports was taken back."""
+
+    async def undone(request: StaffRequest) -> Executed:
+        outcome = await undo(request)
+        await compare(str(request.preview["account"]))
+        return Executed(outcome)
+
+    return {Act.RECONCILE: decide, Act.UNDO_IMPORT: undone}

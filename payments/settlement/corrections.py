@@ -18,7 +18,7 @@ from gateway.storage.rows import document, recordset
 from gateway.values.money import Money
 from payments.collection.lifecycle import Actor, Confirmed, Seen, State, advance
 from payments.ledger import postings as ledger
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, post
 from payments.settlement.port import ConfirmedPayment
 from payments.settlement.settlement import (
     FEE_PLAN,
@@ -153,7 +153,7 @@ async def owe_refunds(
         refused(State.HELD, Seen.CANNOT_COUNT, row.reference, row.placed_at, why.reason, Actor.STAFF) for row in held
     ]
     await move(connection, State.HELD, rows_held, why.by)
-    await book(connection, [held_to_owed(row) for row in held])
+    await post(connection, [held_to_owed(row) for row in held])
     corrected.counted = [(row.code, -row.quantity) for row in counted]
     corrected.done = [row.reference for row in (*counted, *held)]
     return corrected
@@ -224,7 +224,7 @@ async def _uncount(
     if done.flipped != len(rows) or done.heads != 1:
         raise SettlementBroken(f"{done.flipped} of {len(rows)} payments of contest {contest} taken back")
     undo = ledger.sale_taken_back if owed else ledger.sale_reversed
-    await book(connection, [_entry(contest, group, members, books[group], undo) for group, members in groups.items()])
+    await post(connection, [_entry(contest, group, members, books[group], undo) for group, members in groups.items()])
 
 
 def _row(row: Row[Any], tx: UUID) -> Mapping[str, Any]:

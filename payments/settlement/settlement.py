@@ -22,7 +22,7 @@ from gateway.values.money import Money
 from payments.collection.lifecycle import Actor, Confirmed, Seen, State, Verdict, advance, verdict
 from payments.collection.provisional_marks import ask_first
 from payments.ledger import postings as ledger
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, post
 from payments.settlement.port import ConfirmedPayment, Decision, SettledBatch
 from payments.settlement.queue import CONTESTS, DUE, GIVE_BACK, THESE, TO_GIVE_BACK, WAITING
 
@@ -230,7 +230,7 @@ class PostgresSettlement:
             entry = LedgerEntry(uuid4(), contest, f"{decision.verdict.value} {reference}", legs)
             entries.append((entry, providers[reference]))
         await move(connection, State.CONFIRMED, rows)
-        await book(connection, entries)
+        await post(connection, entries)
 
     async def give_back_batch(self, limit: int) -> int:
         """Turn surplus and mismatched payments into refunds that are owed."""
@@ -247,7 +247,7 @@ class PostgresSettlement:
                 members = [row for row in due if row.status == state.value]
                 rows = [refused(state, Seen.CANNOT_COUNT, row.reference, row.placed_at, reason) for row in members]
                 await move(connection, state, rows)
-            await book(connection, [held_to_owed(row) for row in due])
+            await post(connection, [held_to_owed(row) for row in due])
         return len(due)
 
 
@@ -326,7 +326,7 @@ async def count(
         (LedgerEntry(tx, contest, "votes counted", sell(Money(money[pot], pot[1]), votes[pot], fees[pot])), pot[0])
         for pot, tx in books.items()
     ]
-    await book(connection, entries)
+    await post(connection, entries)
 
 
 def held_to_owed(row: Row[Any]) -> tuple[LedgerEntry, str]:

@@ -26,7 +26,7 @@ from gateway.orders.rules import PlacedOrder
 from gateway.runtime.demo import CONTEST, ORGANISER_ID, load_contest
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
-from leaderboard.scores import RedisScoreFeed
+from leaderboard.scores import ScoreFeed
 from payments.collection.callbacks import IncomingCallback
 from tests.bench.proof_provider import ProofProvider
 from tests.engines import Engines
@@ -94,7 +94,7 @@ class World:
         await answers(f"http://127.0.0.1:{self.gateway_port}/readyz", self.home / "gateway.log")
         await answers(f"http://127.0.0.1:{self.floors_port}/bare", self.home / "floors.log")
         self._redis = connect(self.redis_url)
-        self.feed = RedisScoreFeed(self._redis)
+        self.feed = ScoreFeed(self._redis)
 
     def environment(self, database_url: str) -> dict[str, str]:
         return {

@@ -10,8 +10,7 @@ from redis import asyncio as redis_asyncio
 from gateway.storage.redis_link import REQUEST_TIMEOUT_SECONDS, RedisSessions, RedisTrips, connect, connect_for_trips
 from gateway.storage.session_seal import SessionSeal
 from gateway.storage.vault import Vault
-from leaderboard.publish import heal_scores, publish_scores
-from leaderboard.scores import ContestScores, PostgresScores, RedisScoreFeed, ScoreListener
+from leaderboard.scores import ContestScores, ScoreFeed, ScoreListener, Scores, heal_scores, publish_scores
 from tests.rigs.rig import SECRET_KEY, Rig
 from tests.rigs.scripted_provider import paid
 
@@ -50,7 +49,7 @@ async def until(look: Callable[[], bool]) -> None:
 class Process:
     """One gateway's listener and what it was shown."""
 
-    def __init__(self, feed: RedisScoreFeed, store: PostgresScores) -> None:
+    def __init__(self, feed: ScoreFeed, store: Scores) -> None:
         self.shown: list[tuple[int, int]] = []
         self.counted: list[tuple[str, int]] = []
         self.listener = ScoreListener(feed, store, self.show)
@@ -61,14 +60,14 @@ class Process:
 
 
 async def test_every_process_is_told(rig: Rig, redis: "redis_asyncio.Redis") -> None:
-    store = PostgresScores(rig.engine)
-    processes = [Process(RedisScoreFeed(redis), store) for _ in range(2)]
+    store = Scores(rig.engine)
+    processes = [Process(ScoreFeed(redis), store) for _ in range(2)]
     for process in processes:
         await process.listener.prime()
     tasks = [asyncio.create_task(process.listener.run()) for process in processes]
     await asyncio.sleep(0.2)
     await counted(rig, "+2250501020304")
-    await publish_scores({rig.contest.id: [("07", 5)]}, scores=store, feed=RedisScoreFeed(redis))
+    await publish_scores({rig.contest.id: [("07", 5)]}, scores=store, feed=ScoreFeed(redis))
     for process in processes:
         await until(lambda process=process: (1, 5) in process.shown)  # type: ignore[misc] # bound for the loop
         await until(lambda process=process: process.counted == [("07", 5)])  # type: ignore[misc] # bound for the loop
@@ -78,7 +77,7 @@ async def test_every_process_is_told(rig: Rig, redis: "redis_asyncio.Redis") -> 
 
 
 async def test_an_emptied_redis_is_refilled(rig: Rig, redis: "redis_asyncio.Redis") -> None:
-    store, feed = PostgresScores(rig.engine), RedisScoreFeed(redis)
+    store, feed = Scores(rig.engine), ScoreFeed(redis)
     await counted(rig, "+2250501020304")
     assert await heal_scores(scores=store, feed=feed) == 2
     assert await heal_scores(scores=store, feed=feed) == 0
@@ -91,7 +90,7 @@ async def test_an_emptied_redis_is_refilled(rig: Rig, redis: "redis_asyncio.Redi
 
 
 async def test_an_older_snapshot_never_overwrites_a_newer(rig: Rig, redis: "redis_asyncio.Redis") -> None:
-    feed = RedisScoreFeed(redis)
+    feed = ScoreFeed(redis)
     await feed.publish(ContestScores(rig.contest.id, "star", 9, {"07": 90}), ())
     await feed.publish(ContestScores(rig.contest.id, "star", 4, {"07": 40}), ())
     assert await feed.read(rig.contest.id) == (9, {"07": 90})

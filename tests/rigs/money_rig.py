@@ -18,9 +18,9 @@ from payments.disbursement.refunds.acts import RefundActs, refund_executors, ref
 from payments.disbursement.refunds.refund import refund_payments
 from payments.disbursement.refunds.store import PostgresRefunds
 from payments.disbursement.refunds.voids import Voids
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import held
-from payments.reconciliation.difference_acts import PostgresDecisions, freeze_decision
+from payments.reconciliation.difference_acts import Decisions, freeze_decision
 from payments.requests import Act
 from tests.rigs.rig import PUBLIC_URL, NoBudget, Rig
 from tests.rigs.scripted_provider import ScriptedProvider, paid
@@ -67,7 +67,7 @@ class MoneyRig(Rig):
         self.voids = Voids(self.engine)
         self.staff_money = RefundActs(self.engine)
         executors = refund_executors(self.staff_money, self.voids, self.doorbell, self.show)
-        executors[Act.RECONCILE] = PostgresDecisions(self.engine).decide
+        executors[Act.RECONCILE] = Decisions(self.engine).decide
         previews = {**refund_previews(), Act.RECONCILE: freeze_decision}
         requests = PostgresStaffRequests(self.engine, previews, RIGHTS)
         self.acts = StaffActs(requests, executors, self.doorbell)
@@ -124,7 +124,7 @@ class MoneyRig(Rig):
                 ),
                 values,
             )
-            await book(connection, [(entry, self.provider.code)])
+            await post(connection, [(entry, self.provider.code)])
         return order
 
     async def late(self, **vote_request: Any) -> PlacedOrder:

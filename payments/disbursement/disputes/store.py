@@ -22,9 +22,9 @@ from payments.disbursement.disputes.port import SeenReversal
 from payments.disbursement.disputes.rules import DisputeStatus, Effect, Heard, effect_of, heard, stoppable
 from payments.disbursement.refunds.rules import RefundSeen, RefundState, advance_refund
 from payments.ledger import postings as ledger
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, post
 from payments.provider import Reversed
-from payments.reconciliation.comparison import DifferenceKind
+from payments.reconciliation.rules import DifferenceKind
 from payments.settlement.adjusted import Adjusted
 from payments.settlement.corrections import Correction, lock_contest, reverse_counted
 from payments.settlement.settlement import By, SettlementBroken
@@ -274,7 +274,7 @@ async def _book_fee(connection: AsyncConnection, payment: Row[Any], dispute: UUI
     fee = Money(abs(more), told.fee.currency)
     legs = ledger.operator_kept(fee) if more > 0 else ledger.fee_given_up(fee)
     memo = f"fee of dispute {told.provider_reference}"
-    await book(connection, [(LedgerEntry(uuid4(), payment.contest_id, memo, legs), payment.provider)])
+    await post(connection, [(LedgerEntry(uuid4(), payment.contest_id, memo, legs), payment.provider)])
     await connection.execute(_FEE, {"reference": dispute, "fee": told.fee.amount_minor})
 
 
@@ -393,7 +393,7 @@ async def _stop_refund(connection: AsyncConnection, case: _Case) -> None:
 
 async def _book(connection: AsyncConnection, case: _Case, legs: tuple[ledger.Posting, ...]) -> None:
     entry = LedgerEntry(uuid4(), case.payment.contest_id, f"reversed {case.payment.reference}", legs)
-    await book(connection, [(entry, case.payment.provider)])
+    await post(connection, [(entry, case.payment.provider)])
 
 
 async def _differ(

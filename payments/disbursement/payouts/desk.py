@@ -21,9 +21,7 @@ from payments.disbursement.payouts.rules import (
 )
 from payments.disbursement.payouts.store import record_payout
 from payments.ledger import postings as ledger
-from payments.ledger.book import contest_id
-from payments.ledger.books import UnknownName
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, UnknownName, contest_id, post
 from payments.requests import Act, ActRefused, NewRequest, Permit, Preview, Right, StaffRequest, Why, hold_request
 from payments.settlement.corrections import lock_contest
 
@@ -201,7 +199,7 @@ async def _pay(connection: AsyncConnection, request: StaffRequest) -> str:
     }
     await connection.execute(_MAKE, values)
     entry = LedgerEntry(uuid4(), contest, f"payout {reference} approved", ledger.payout_sent(total))
-    await book(connection, [(entry, beneficiary.provider if beneficiary else "")])
+    await post(connection, [(entry, beneficiary.provider if beneficiary else "")])
     return f"payout {reference}"
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from payments.disbursement.payouts.desk import payout_line
 from payments.disbursement.payouts.port import PayoutStatement, TallyRange
-from payments.ledger.books import UnknownName
+from payments.ledger.book import UnknownName
 
 _PAYOUT: Final = text("""
 select o.*, c.slug, g.slug as organiser, b.name,

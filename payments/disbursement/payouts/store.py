@@ -13,7 +13,7 @@ from gateway.values.money import Money
 from payments.disbursement.payouts.port import OpenPayout, PayoutObservation
 from payments.disbursement.payouts.rules import PayoutState, payouts_before
 from payments.ledger import postings as ledger
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, post
 from payments.provider import Disbursement, Purpose
 
 LEASE_SECONDS: Final = 60
@@ -163,7 +163,7 @@ async def record_payout(connection: AsyncConnection, seen: PayoutObservation) ->
         )
     ).one_or_none()
     if moved is not None and seen.seen is not None:
-        await book(connection, _entries(moved, target, from_float=seen.from_float))
+        await post(connection, _entries(moved, target, from_float=seen.from_float))
     return moved is not None
 
 

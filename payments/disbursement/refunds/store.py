@@ -25,7 +25,7 @@ from payments.disbursement.disputes.port import SeenReversal
 from payments.disbursement.disputes.store import record_reversals
 from payments.disbursement.refunds.port import OpenRefund, RefundObservation, SendingRefund
 from payments.disbursement.refunds.rules import RefundSeen, RefundState, refunds_before
-from payments.ledger.entries import LedgerEntry, book
+from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import given_back
 from payments.provider import Disbursement, Purpose, Reversed
 from payments.settlement.settlement import READER, SettlementBroken
@@ -315,7 +315,7 @@ async def _give(connection: AsyncConnection, members: Sequence[RefundObservation
     if given != len(rows):
         raise SettlementBroken(f"{given} of {len(rows)} payments were given back")
     from_float = {seen.reference: seen.from_float for seen in members}
-    await book(
+    await post(
         connection,
         [
             (

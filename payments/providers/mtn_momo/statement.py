@@ -6,7 +6,7 @@ MTN does not publish its columns. Those below are what exports are reported to h
 first real reconciliation; a file with other columns is refused, never half read.
 """
 
-from payments.reconciliation.comparison import LineKind
+from payments.reconciliation.rules import LineKind
 from payments.reconciliation.statement_format import Field, StatementFormat
 
 STATEMENT = StatementFormat(

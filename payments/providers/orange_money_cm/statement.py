@@ -1,5 +1,5 @@
-"""Orange Money in Cameroon: see `payments.reconciliation.orange_columns`."""
+"""Orange Money in Cameroon: see `payments.reconciliation.statement_format`."""
 
-from payments.reconciliation.orange_columns import orange_statement
+from payments.reconciliation.statement_format import orange_statement
 
 STATEMENT = orange_statement("orange_money_cm", "XAF")

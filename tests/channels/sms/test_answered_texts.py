@@ -17,7 +17,7 @@ from channels.sms.inbound import REPLIES_PER_HOUR
 from channels.sms.texts import render
 from gateway.runtime.links import utc_now
 from gateway.runtime.voting_service import BoundVotingService
-from leaderboard.scores import PostgresScores
+from leaderboard.scores import Scores
 from tests.rails import RAILS
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
@@ -54,7 +54,7 @@ class Desk:
         return render("reply", "fr", params) if params else ""
 
     async def answer(self) -> None:
-        look = partial(self.service.look_at, PostgresScores(self.rig.engine))
+        look = partial(self.service.look_at, Scores(self.rig.engine))
         await answer_texts(self.rig.messages, self.service, look)
 
     async def outcomes(self) -> list[str]:

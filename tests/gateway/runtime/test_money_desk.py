@@ -9,8 +9,8 @@ from gateway.runtime.money_desk import DailyReconciliation, statement_reader
 from gateway.runtime.settings import Settings
 from gateway.runtime.wiring import open_rooms
 from gateway.storage.work import Work
-from payments.reconciliation.balances import PostgresBalances
-from payments.reconciliation.port import StatementUnreadable
+from payments.reconciliation.balances import Balances
+from payments.reconciliation.statement_format import StatementUnreadable
 from payments.requests import Act
 from tests.gateway.cli.test_contest import MTN
 from tests.payments.reconciliation.test_reconcile import statement
@@ -31,7 +31,7 @@ async def test_it_runs_once_beside_others_and_ends(settings: Settings) -> None:
         assert daily._task is first is not None
         # The operator cannot be reached: nothing is kept, and the next round tries again.
         await asyncio.wait_for(first, 30)
-        assert not await PostgresBalances(rooms.engine).checked_lately(24)
+        assert not await Balances(rooms.engine).checked_lately(24)
         await daily.start()
         await daily.aclose()
         assert daily._task is not None

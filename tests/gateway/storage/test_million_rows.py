@@ -31,7 +31,7 @@ from gateway.runtime.owed import PostgresOwed
 from gateway.storage.purging import Kept, purge
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
-from leaderboard.scores import PostgresScores
+from leaderboard.scores import Scores
 from payments.collection.provisional_store import PostgresProvisional
 from payments.disbursement.disputes.port import NamedReversal, SeenReversal
 from payments.disbursement.disputes.reversals import PostgresReversals
@@ -39,8 +39,8 @@ from payments.disbursement.disputes.store import act_on_lost
 from payments.disbursement.payouts.store import PostgresPayouts
 from payments.ledger.money_places import MoneyPlaces
 from payments.provider import Reversed
-from payments.reconciliation.differences import PostgresDifferences
-from payments.reconciliation.store import PostgresReconciliation
+from payments.reconciliation.differences import Differences
+from payments.reconciliation.store import ReconciliationStore
 from payments.requests import Act
 from payments.rescue.attempts import Attempts
 from payments.rescue.rules import OfChat, OfNumber, OfOrder
@@ -131,7 +131,7 @@ async def sweep(rig: MoneyRig) -> None:
     async with work.lock():
         await work.owed()
     await PostgresFigures(rig.engine, work).figures()
-    await PostgresScores(rig.engine).scores()
+    await Scores(rig.engine).scores()
     await act_on_lost(rig.engine)
     await purge(auto, Kept())
     for request in await rig.acts.requests.approved(10):
@@ -157,9 +157,7 @@ async def ask_operators(rig: MoneyRig, placed: list[PlacedOrder]) -> None:
     await reversals.ask_again(three, 10)
     async with reversals.sweeping("stripe", 300) as swept:
         assert swept is not None
-    await PostgresReconciliation(rig.engine, rig.vault, RIGHTS.permit).compare_lines(
-        "mtn_momo", 0, 200, from_float=True
-    )
+    await ReconciliationStore(rig.engine, rig.vault, RIGHTS.permit).compare_lines("mtn_momo", 0, 200, from_float=True)
 
 
 async def talk(rig: MoneyRig, database: Database) -> None:
@@ -215,7 +213,7 @@ async def look(rig: MoneyRig, order: PlacedOrder, receipt: str) -> None:
     await rig.acts.requests.listed()
     await rig.acts.requests.listed(statuses=OPEN_REQUESTS)
     await rig.acts.requests.listed(statuses=OPEN_REQUESTS, acts=(Act.VOID_WINDOW,))
-    await PostgresDifferences(rig.engine).differences()
+    await Differences(rig.engine).differences()
     await MoneyPlaces(rig.engine, rig.vault).of_number(VOTER.e164)
 
 

@@ -11,10 +11,7 @@ import pytest
 
 from gateway.values.money import Money
 from payments.ledger import postings as ledger
-from payments.ledger.book import PostgresBook
-from payments.ledger.books import MoneyRefused, UnknownName
-from payments.ledger.entries import LedgerEntry, book
-from payments.ledger.journal import journal_csv
+from payments.ledger.book import Book, LedgerEntry, MoneyRefused, UnknownName, journal_csv, post
 from payments.ledger.postings import FeePlan
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
@@ -28,8 +25,8 @@ async def rig(database: Any) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture
-def read(rig: Rig) -> PostgresBook:
-    return PostgresBook(rig.engine)
+def read(rig: Rig) -> Book:
+    return Book(rig.engine)
 
 
 async def vote(rig: Rig) -> datetime:
@@ -43,7 +40,7 @@ async def vote(rig: Rig) -> datetime:
     return await rig.now()
 
 
-async def test_balances_now_and_at_an_instant_before(rig: Rig, read: PostgresBook) -> None:
+async def test_balances_now_and_at_an_instant_before(rig: Rig, read: Book) -> None:
     before = await rig.now()
     after_one = await vote(rig)
     await vote(rig)
@@ -58,12 +55,12 @@ async def test_balances_now_and_at_an_instant_before(rig: Rig, read: PostgresBoo
     assert (clearing.contest, clearing.provider, clearing.currency) == ("star", "mtn_momo", "XOF")
 
 
-async def test_no_contest_of_that_name(read: PostgresBook) -> None:
+async def test_no_contest_of_that_name(read: Book) -> None:
     with pytest.raises(UnknownName, match=r"'stra'.*star"):
         await read.balances(contest="stra")
 
 
-async def test_both_sides_of_every_currency_agree(rig: Rig, read: PostgresBook) -> None:
+async def test_both_sides_of_every_currency_agree(rig: Rig, read: Book) -> None:
     await vote(rig)
     lines = await read.trial()
     for currency in ("XOF", "VOTES"):
@@ -73,7 +70,7 @@ async def test_both_sides_of_every_currency_agree(rig: Rig, read: PostgresBook) 
         assert sum(line.balance_minor for line in members) == 0
 
 
-async def test_the_journal_is_every_leg_once(rig: Rig, read: PostgresBook) -> None:
+async def test_the_journal_is_every_leg_once(rig: Rig, read: Book) -> None:
     await vote(rig)
     text = "".join([line async for line in journal_csv(read, contest="star")])
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -82,15 +79,15 @@ async def test_the_journal_is_every_leg_once(rig: Rig, read: PostgresBook) -> No
     assert {row["account"] for row in rows} >= {"sales", "operator_clearing", "organiser_payable", "votes_counted"}
 
 
-async def test_a_memo_is_no_formula(rig: Rig, read: PostgresBook) -> None:
+async def test_a_memo_is_no_formula(rig: Rig, read: Book) -> None:
     entry = LedgerEntry(uuid4(), None, '=HYPERLINK("http://x")', ledger.operator_kept(Money(1, "XOF")))
     async with rig.engine.begin() as connection:
-        await book(connection, [(entry, "mtn_momo")])
+        await post(connection, [(entry, "mtn_momo")])
     lines = [line async for line in journal_csv(read)]
     assert all("'=HYPERLINK" in line for line in lines[1:])
 
 
-async def test_a_fee_plan_shares_what_is_counted_from_then_on(rig: Rig, read: PostgresBook) -> None:
+async def test_a_fee_plan_shares_what_is_counted_from_then_on(rig: Rig, read: Book) -> None:
     await vote(rig)
     await read.set_fee_plan("demo", "XOF", FeePlan(1000, 0, 0), valid_from=None, actor="cli:awa")
     await vote(rig)
@@ -102,7 +99,7 @@ async def test_a_fee_plan_shares_what_is_counted_from_then_on(rig: Rig, read: Po
     assert await rig.broken() == {}
 
 
-async def test_no_fee_plan_for_the_past_and_none_twice(rig: Rig, read: PostgresBook) -> None:
+async def test_no_fee_plan_for_the_past_and_none_twice(rig: Rig, read: Book) -> None:
     now = await rig.now()
     with pytest.raises(MoneyRefused, match="past"):
         await read.set_fee_plan("demo", "XOF", FeePlan(1), valid_from=now - timedelta(seconds=1), actor="a")

@@ -12,7 +12,7 @@ from payments.collection.lifecycle import Seen, State
 from payments.disbursement.refunds.rules import RefundSeen
 from payments.ledger.money_places import ORDER, MoneyPlaces
 from payments.ledger.money_story import ENDS, PAYMENT_STEPS, REFUND_STEPS, Attempt, Sentence, tell
-from payments.ledger.story_phrases import languages, nothing_known, place_name, said, told
+from payments.ledger.story_phrases import languages, nothing_known, place_name, sentence_text, story_lines
 from payments.provider import Failed, PayerReason
 from payments.requests import Act
 from tests.payments.disbursement.payouts.test_pay_out import Desk, arrived
@@ -86,12 +86,12 @@ def test_every_place_and_every_step_has_words() -> None:
 async def test_a_counted_vote_is_told(desk: Desk, places: MoneyPlaces) -> None:
     await desk.counted(number=AWA)
     (attempt,) = await places.of_number(AWA)
-    english = told(tell(attempt), "en")
+    english = story_lines(tell(attempt), "en")
     assert english[0].startswith("Paid and counted: 5 votes for Fatou Coulibaly. Receipt ")
     joined = "\n".join(english)
     for words in ("ordered by ussd for 500 FCFA", "was asked to collect 500 FCFA", "was paid; its reference is op-1"):
         assert words in joined
-    assert "Payé et compté : 5 votes" in told(tell(attempt), "fr")[0]
+    assert "Payé et compté : 5 votes" in story_lines(tell(attempt), "fr")[0]
 
 
 async def test_a_refusal_is_told_in_words(desk: Desk, places: MoneyPlaces) -> None:
@@ -101,7 +101,7 @@ async def test_a_refusal_is_told_in_words(desk: Desk, places: MoneyPlaces) -> No
     await desk.make_due()
     await desk.verify()
     (attempt,) = await places.of_number(AWA)
-    joined = "\n".join(told(tell(attempt), "en"))
+    joined = "\n".join(story_lines(tell(attempt), "en"))
     assert joined.startswith("Nothing was paid, as far as mtn_momo says.")
     assert "nothing was paid: NOT_ENOUGH_FUNDS" in joined
 
@@ -115,7 +115,7 @@ async def test_a_refund_is_told_to_its_end(desk: Desk, places: MoneyPlaces) -> N
     instants = [sentence.at for sentence in tell(attempt) if sentence.at]
     assert instants == sorted(instants)
     for language in languages():
-        assert all("{" not in line for line in told(tell(attempt), language))
+        assert all("{" not in line for line in story_lines(tell(attempt), language))
 
 
 async def test_another_number_is_told_nothing(desk: Desk, places: MoneyPlaces) -> None:
@@ -125,12 +125,12 @@ async def test_another_number_is_told_nothing(desk: Desk, places: MoneyPlaces) -
 
 
 def test_a_word_that_nobody_knows_is_said_as_it_is() -> None:
-    assert said(Sentence("other", {"detail": "turned_blue"}), "en") == "The payment moved on: turned_blue."
+    assert sentence_text(Sentence("other", {"detail": "turned_blue"}), "en") == "The payment moved on: turned_blue."
 
 
 def test_an_unknown_state_is_said_as_it_is() -> None:
     attempt = Attempt("SP1", "v", datetime.now(UTC), "ussd", "c", "k", 1, Money(1, "XOF"), "o", "blue", "R")
-    assert said(tell(attempt)[0], "en") == "It stands at: blue."
+    assert sentence_text(tell(attempt)[0], "en") == "It stands at: blue."
 
 
 @pytest.mark.parametrize("state", ["counted", "held"])
@@ -141,5 +141,5 @@ async def test_what_two_persons_gave_back_is_told_as_that(desk: Desk, places: Mo
     await desk.acts.decide(asked, CHECKER, approve=True)
     (attempt,) = await places.of_number(AWA)
     words = {"counted": f"Two persons took these votes back (request {asked})", "held": "Two persons decided that it"}
-    assert words[state] in "\n".join(told(tell(attempt), "en"))
-    assert "It could not be counted" not in "\n".join(told(tell(attempt), "en"))
+    assert words[state] in "\n".join(story_lines(tell(attempt), "en"))
+    assert "It could not be counted" not in "\n".join(story_lines(tell(attempt), "en"))

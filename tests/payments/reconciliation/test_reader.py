@@ -11,9 +11,9 @@ from openpyxl import Workbook
 import payments.providers
 from gateway.runtime.discovery import discover
 from gateway.values.money import Money
-from payments.reconciliation.comparison import LineKind
-from payments.reconciliation.port import StatementLine, StatementUnreadable
 from payments.reconciliation.reader import read_statement
+from payments.reconciliation.rules import LineKind
+from payments.reconciliation.statement_format import StatementLine, StatementUnreadable
 from payments.reconciliation.tables import rows_of
 from sandbox.operators.book import STATEMENT_HEADER
 

@@ -16,17 +16,15 @@ from admin.approvals.store import PostgresStaffRequests
 from gateway.orders.rules import PlacedOrder
 from gateway.runtime.money_desk import statement_reader
 from gateway.values.money import Money
-from payments.ledger.books import MoneyRefused, UnknownName
+from payments.ledger.book import MoneyRefused, UnknownName
 from payments.provider import Balance, Unavailable, Wallet
-from payments.reconciliation.acts import reconcile_executors
-from payments.reconciliation.balances import PostgresBalances
-from payments.reconciliation.comparison import DifferenceKind, Repair
-from payments.reconciliation.difference_acts import PostgresDecisions, freeze_decision
-from payments.reconciliation.differences import PostgresDifferences
-from payments.reconciliation.port import Difference
+from payments.reconciliation.balances import Balances
+from payments.reconciliation.difference_acts import Decisions, freeze_decision
+from payments.reconciliation.differences import Difference, Differences
 from payments.reconciliation.reconcile import Account, Reconciler, Summary
-from payments.reconciliation.store import PostgresReconciliation
-from payments.reconciliation.undo_import import PostgresUndo, freeze_undo
+from payments.reconciliation.rules import DifferenceKind, Repair
+from payments.reconciliation.store import ReconciliationStore
+from payments.reconciliation.undo_import import UndoImport, freeze_undo, reconcile_executors
 from payments.requests import Act, ActRefused, RequestStatus, Why
 from sandbox.operators.book import STATEMENT_HEADER
 from tests.rigs.money_rig import RIGHTS, Killed, MoneyRig, hire
@@ -46,7 +44,7 @@ class TellingProvider(ScriptedProvider):
 
 
 @dataclass
-class VotingService:
+class Reconciling:
     rig: MoneyRig
     provider: TellingProvider
     reconciler: Reconciler
@@ -126,7 +124,7 @@ def ours(order: PlacedOrder, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def service(database: Any) -> AsyncIterator[VotingService]:
+async def service(database: Any) -> AsyncIterator[Reconciling]:
     provider = TellingProvider()
     provider.can = replace(provider.can, has_balance=True, pays_from_float=True)
     provider.held = {Wallet.COLLECTION: 0, Wallet.DISBURSEMENT: 0}
@@ -136,22 +134,20 @@ async def service(database: Any) -> AsyncIterator[VotingService]:
     await hire(engine, AWA)
     await hire(engine, YAO, "owner")
     reconciler = Reconciler(
-        PostgresReconciliation(engine, rig.vault, RIGHTS.permit),
-        PostgresDifferences(engine),
-        PostgresBalances(engine),
+        ReconciliationStore(engine, rig.vault, RIGHTS.permit),
+        Differences(engine),
+        Balances(engine),
         {"mtn_momo": Account("mtn_momo", provider, ["CI"])},
         statement_reader(),
     )
-    executors = reconcile_executors(
-        PostgresDecisions(engine).decide, PostgresUndo(engine).undo, reconciler.compare_again
-    )
+    executors = reconcile_executors(Decisions(engine).decide, UndoImport(engine).undo, reconciler.compare_again)
     previews = {Act.RECONCILE: freeze_decision, Act.UNDO_IMPORT: freeze_undo}
     acts = StaffActs(PostgresStaffRequests(engine, previews, RIGHTS), executors, rig.doorbell)
-    yield VotingService(rig, provider, reconciler, acts, database)
+    yield Reconciling(rig, provider, reconciler, acts, database)
     await rig.close()
 
 
-async def test_what_agrees_is_matched_and_fees_are_booked(service: VotingService) -> None:
+async def test_what_agrees_is_matched_and_fees_are_booked(service: Reconciling) -> None:
     one, two = await service.counted(), await service.counted(number="+2250501020305")
     done = await service.imported(ours(one, fee=5), {"msisdn": "2250501020305", "our_reference": "", "fee": 7})
     assert (done.lines, done.new, done.matched, done.found) == (2, 2, 2, {})
@@ -168,7 +164,7 @@ async def test_what_agrees_is_matched_and_fees_are_booked(service: VotingService
     assert await service.rig.broken() == {}
 
 
-async def test_a_file_is_imported_once_and_its_lines_in_another_file_count_once(service: VotingService) -> None:
+async def test_a_file_is_imported_once_and_its_lines_in_another_file_count_once(service: Reconciling) -> None:
     order = await service.counted()
     row = ours(order, provider_reference="op-1", fee=5)
     data = statement(dict(row))
@@ -180,7 +176,7 @@ async def test_a_file_is_imported_once_and_its_lines_in_another_file_count_once(
     assert await service.account("operator_fee") == 5
 
 
-async def test_refused_before_anything_is_kept(service: VotingService) -> None:
+async def test_refused_before_anything_is_kept(service: Reconciling) -> None:
     with pytest.raises(UnknownName, match="there are: mtn_momo"):
         await service.reconciler.import_file("wave", "a.csv", statement(), AWA)
     with pytest.raises(MoneyRefused, match="no line names the columns"):
@@ -193,7 +189,7 @@ async def test_refused_before_anything_is_kept(service: VotingService) -> None:
     assert await service.rig.one("select count(*) from statement_files") == 0
 
 
-async def test_missing_here_with_our_reference_is_asked_about_and_comes_in(service: VotingService) -> None:
+async def test_missing_here_with_our_reference_is_asked_about_and_comes_in(service: Reconciling) -> None:
     order = await service.rig.placed()
     await service.rig.collect()
     done = await service.imported(ours(order))
@@ -210,7 +206,7 @@ async def test_missing_here_with_our_reference_is_asked_about_and_comes_in(servi
     assert await service.rig.broken() == {}
 
 
-async def test_missing_here_and_nobody_can_name_it(service: VotingService) -> None:
+async def test_missing_here_and_nobody_can_name_it(service: Reconciling) -> None:
     await service.imported({"our_reference": str(uuid4()), "msisdn": "2250501999999"})
     (found,) = await service.reconciler.differences()
     assert (found.kind, found.amount_minor) == (DifferenceKind.MISSING_HERE, 500)
@@ -231,7 +227,7 @@ async def test_missing_here_and_nobody_can_name_it(service: VotingService) -> No
     assert await service.rig.broken() == {}
 
 
-async def test_what_the_operator_kept_of_it_is_booked_with_the_decision(service: VotingService) -> None:
+async def test_what_the_operator_kept_of_it_is_booked_with_the_decision(service: Reconciling) -> None:
     await service.imported({"our_reference": str(uuid4()), "msisdn": "2250501999999", "fee": 7})
     (found,) = await service.reconciler.differences()
     await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
@@ -240,7 +236,7 @@ async def test_what_the_operator_kept_of_it_is_booked_with_the_decision(service:
     assert await service.rig.broken() == {}
 
 
-async def test_lines_of_another_account_at_the_operator_are_left_to_it(service: VotingService) -> None:
+async def test_lines_of_another_account_at_the_operator_are_left_to_it(service: Reconciling) -> None:
     order = await service.counted()
     cameroon = replace(service.provider.can, currencies=frozenset({"XAF"}))
     other = TellingProvider()
@@ -251,7 +247,7 @@ async def test_lines_of_another_account_at_the_operator_are_left_to_it(service: 
     assert (done.lines, done.elsewhere, done.matched, done.found) == (2, 1, 1, {DifferenceKind.MISSING_HERE: 1})
 
 
-async def test_an_amount_that_differs_is_booked_as_kept(service: VotingService) -> None:
+async def test_an_amount_that_differs_is_booked_as_kept(service: Reconciling) -> None:
     order = await service.counted()
     await service.imported(ours(order, amount=450))
     (found,) = await service.reconciler.differences()
@@ -261,7 +257,7 @@ async def test_an_amount_that_differs_is_booked_as_kept(service: VotingService) 
     assert await service.rig.broken() == {}
 
 
-async def test_a_line_that_a_later_statement_restates_is_told(service: VotingService) -> None:
+async def test_a_line_that_a_later_statement_restates_is_told(service: Reconciling) -> None:
     line = ours(await service.counted(), provider_reference="op-line", fee=5)
     assert (await service.imported(dict(line))).found == {}
     restated = dict(line, amount=450, fee=7)
@@ -277,7 +273,7 @@ async def test_a_line_that_a_later_statement_restates_is_told(service: VotingSer
     assert await service.rig.broken() == {}
 
 
-async def test_a_double_goes_back_by_hand(service: VotingService) -> None:
+async def test_a_double_goes_back_by_hand(service: Reconciling) -> None:
     order = await service.counted()
     done = await service.imported(ours(order), ours(order))
     assert (done.matched, done.found) == (2, {DifferenceKind.DOUBLE: 1})
@@ -290,7 +286,7 @@ async def test_a_double_goes_back_by_hand(service: VotingService) -> None:
     assert await service.rig.broken() == {}
 
 
-async def test_another_day_is_accepted_without_a_posting(service: VotingService) -> None:
+async def test_another_day_is_accepted_without_a_posting(service: Reconciling) -> None:
     order = await service.counted()
     await service.imported(ours(order, at=datetime.now(UTC) - timedelta(days=3)))
     (found,) = await service.reconciler.differences()
@@ -299,7 +295,7 @@ async def test_another_day_is_accepted_without_a_posting(service: VotingService)
     assert decided.ledger_tx is None
 
 
-async def test_missing_there_a_day_later_until_a_later_statement_has_it(service: VotingService) -> None:
+async def test_missing_there_a_day_later_until_a_later_statement_has_it(service: Reconciling) -> None:
     order, other = await service.counted(), await service.counted(number="+2250501020305")
     now = datetime.now(UTC)
     await service.imported(
@@ -319,7 +315,7 @@ async def test_missing_there_a_day_later_until_a_later_statement_has_it(service:
     assert DifferenceKind.MISSING_THERE not in await service.kinds()
 
 
-async def test_balances(service: VotingService) -> None:
+async def test_balances(service: Reconciling) -> None:
     await service.counted()
     service.provider.held = {Wallet.COLLECTION: 500, Wallet.DISBURSEMENT: 10_000}
     collects, pays = await service.reconciler.check_balances()
@@ -342,13 +338,13 @@ async def test_balances(service: VotingService) -> None:
     assert await service.rig.broken() == {}
 
 
-async def test_an_operator_that_says_nothing_is_no_difference(service: VotingService) -> None:
+async def test_an_operator_that_says_nothing_is_no_difference(service: Reconciling) -> None:
     service.provider.held = {Wallet.COLLECTION: None, Wallet.DISBURSEMENT: None}
     assert [c.gap_minor for c in await service.reconciler.check_balances()] == [None, None]
     assert await service.kinds() == []
 
 
-async def test_once_a_day(service: VotingService) -> None:
+async def test_once_a_day(service: Reconciling) -> None:
     await service.reconciler.daily()
     await service.reconciler.daily()
     assert await service.rig.one("select count(*) from balance_checks") == 2
@@ -366,7 +362,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("name", PLANTED)
-async def test_the_audit_finds_what_statements_contradict(service: VotingService, name: str) -> None:
+async def test_the_audit_finds_what_statements_contradict(service: Reconciling, name: str) -> None:
     order = await service.counted()
     await service.imported(ours(order))
     assert await service.rig.broken() == {}
@@ -374,7 +370,7 @@ async def test_the_audit_finds_what_statements_contradict(service: VotingService
     assert {each.split()[0] for each in await service.rig.broken()} == {name}
 
 
-async def test_a_decision_explains_it_to_the_audit(service: VotingService) -> None:
+async def test_a_decision_explains_it_to_the_audit(service: Reconciling) -> None:
     order = await service.counted()
     await service.imported(ours(order), ours(order), {"our_reference": str(UUID(int=7)), "msisdn": ""})
     await service.superuser(DAY)
@@ -384,20 +380,18 @@ async def test_a_decision_explains_it_to_the_audit(service: VotingService) -> No
     assert await service.rig.broken() == {}
 
 
-async def unnamed(
-    service: VotingService, many: int = 1, *, fee: int = 0, name: str = "day.csv", **more: Any
-) -> Summary:
+async def unnamed(service: Reconciling, many: int = 1, *, fee: int = 0, name: str = "day.csv", **more: Any) -> Summary:
     """Lines that nobody can name."""
     rows = [{"our_reference": str(uuid4()), "msisdn": "2250501999999", "fee": fee, **more} for _ in range(many)]
     return await service.reconciler.import_file("mtn_momo", name, statement(*rows), AWA)
 
 
-async def group_of(service: VotingService) -> str:
+async def group_of(service: Reconciling) -> str:
     (line,) = await service.reconciler.groups()
     return line.group.key
 
 
-async def test_nobody_books_a_correction_alone(service: VotingService) -> None:
+async def test_nobody_books_a_correction_alone(service: Reconciling) -> None:
     await unnamed(service)
     (found,) = await service.reconciler.differences()
     asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
@@ -439,7 +433,7 @@ async def test_nobody_books_a_correction_alone(service: VotingService) -> None:
 @pytest.mark.parametrize(
     "subject", ["0", "9" * 30, "x", "a/b/c/d/e/f", "mtn_momo/double/collection/XOF/2026-11-21/more"]
 )
-async def test_a_decision_is_about_something(service: VotingService, subject: str) -> None:
+async def test_a_decision_is_about_something(service: Reconciling, subject: str) -> None:
     await unnamed(service)
     with pytest.raises(ActRefused) as refused:
         await service.acts.ask(Act.RECONCILE, subject, {"repair": "unexplained"}, "nobody knows it", AWA)
@@ -449,7 +443,7 @@ async def test_a_decision_is_about_something(service: VotingService, subject: st
 
 
 async def test_a_group_is_decided_by_two_in_batches_and_only_as_it_was_asked_about(
-    service: VotingService, monkeypatch: pytest.MonkeyPatch
+    service: Reconciling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("payments.reconciliation.difference_acts.BATCH", 2)
     await unnamed(service, 5, fee=7)
@@ -480,7 +474,7 @@ async def test_a_group_is_decided_by_two_in_batches_and_only_as_it_was_asked_abo
     assert await service.rig.broken() == {}
 
 
-async def test_what_is_explained_before_somebody_agrees_is_not_booked(service: VotingService) -> None:
+async def test_what_is_explained_before_somebody_agrees_is_not_booked(service: Reconciling) -> None:
     order = await service.rig.placed()
     await service.rig.collect()
     await service.imported(ours(order))
@@ -499,7 +493,7 @@ async def test_what_is_explained_before_somebody_agrees_is_not_booked(service: V
 
 
 async def test_killed_at_every_statement_a_decision_is_booked_once(
-    service: VotingService, monkeypatch: pytest.MonkeyPatch
+    service: Reconciling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("payments.reconciliation.difference_acts.BATCH", 2)
     for statement in range(1, 60):
@@ -527,7 +521,7 @@ async def test_killed_at_every_statement_a_decision_is_booked_once(
     assert await service.rig.broken() == {}
 
 
-async def test_an_import_is_undone_and_may_come_again(service: VotingService) -> None:
+async def test_an_import_is_undone_and_may_come_again(service: Reconciling) -> None:
     one, two = await service.counted(), await service.counted(number="+2250501020305")
     rows = (ours(one, fee=5, provider_reference="op-1"), ours(one, provider_reference="op-2"), ours(two, fee=7))
     data = statement(*rows, {"our_reference": "x", "msisdn": ""})
@@ -555,7 +549,7 @@ async def test_an_import_is_undone_and_may_come_again(service: VotingService) ->
         await service.reconciler.import_file("mtn_momo", "day.csv", data, AWA)
 
 
-async def test_a_wrong_file_before_the_right_one(service: VotingService) -> None:
+async def test_a_wrong_file_before_the_right_one(service: Reconciling) -> None:
     """Lines of the right file were second ones only beside those of the wrong file."""
     order = await service.counted()
     await service.reconciler.import_file("mtn_momo", "wrong.csv", statement(ours(order, provider_reference="w")), AWA)
@@ -568,7 +562,7 @@ async def test_a_wrong_file_before_the_right_one(service: VotingService) -> None
     assert await service.rig.broken() == {}
 
 
-async def test_what_an_undone_file_explained_is_open_again(service: VotingService) -> None:
+async def test_what_an_undone_file_explained_is_open_again(service: Reconciling) -> None:
     order = await service.counted()
     await service.superuser("update payments set confirmed_at = confirmed_at - interval '30 hours'")
     await unnamed(service)
@@ -591,7 +585,7 @@ async def test_what_an_undone_file_explained_is_open_again(service: VotingServic
     assert DifferenceKind.MISSING_THERE in await service.kinds()
 
 
-async def test_what_was_decided_on_stays_imported(service: VotingService) -> None:
+async def test_what_was_decided_on_stays_imported(service: Reconciling) -> None:
     order = await service.counted()
     line = ours(order, provider_reference="op-1")
     await service.imported(dict(line), {"our_reference": "x", "msisdn": ""})
@@ -613,7 +607,7 @@ async def test_what_was_decided_on_stays_imported(service: VotingService) -> Non
         assert refused.value.why is Why.UNKNOWN
 
 
-async def test_killed_at_every_statement_an_import_is_undone_once(service: VotingService) -> None:
+async def test_killed_at_every_statement_an_import_is_undone_once(service: Reconciling) -> None:
     order = await service.counted()
     for statement_number in range(1, 80):
         name = f"{statement_number}.csv"

@@ -11,15 +11,15 @@ from payments.disbursement.disputes.port import SeenReversal
 from payments.disbursement.disputes.rules import DisputeStatus
 from payments.disbursement.disputes.store import record_reversals
 from payments.provider import Reversed
-from payments.reconciliation.comparison import DifferenceKind, Repair
-from tests.payments.reconciliation.test_reconcile import VotingService, ours
+from payments.reconciliation.rules import DifferenceKind, Repair
+from tests.payments.reconciliation.test_reconcile import Reconciling, ours
 from tests.payments.reconciliation.test_reconcile import service as service
 
 NUMBER = "du_1"
 
 
 async def heard(
-    service: VotingService, order: PlacedOrder, dispute_status: DisputeStatus, fee: int | None = None
+    service: Reconciling, order: PlacedOrder, dispute_status: DisputeStatus, fee: int | None = None
 ) -> None:
     told = Reversed(
         "fraudulent",
@@ -44,25 +44,25 @@ def taken_back(order: PlacedOrder, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def order(service: VotingService) -> PlacedOrder:
+async def order(service: Reconciling) -> PlacedOrder:
     return await service.counted()
 
 
-async def test_a_lost_dispute_is_explained(service: VotingService, order: PlacedOrder) -> None:
+async def test_a_lost_dispute_is_explained(service: Reconciling, order: PlacedOrder) -> None:
     await heard(service, order, DisputeStatus.LOST)
     done = await service.imported(ours(order), taken_back(order))
     assert (done.matched, done.waiting, done.found) == (2, 0, {})
     assert await service.account("operator_clearing") == 0
 
 
-async def test_what_it_cost_is_booked_once(service: VotingService, order: PlacedOrder) -> None:
+async def test_what_it_cost_is_booked_once(service: Reconciling, order: PlacedOrder) -> None:
     await heard(service, order, DisputeStatus.LOST, fee=100)
     done = await service.imported(ours(order), taken_back(order, fee=150))
     assert done.fees == [Money(50, "XOF")]
     assert await service.account("operator_fee") == 150
 
 
-async def test_while_it_is_open_the_operator_has_less_than_the_book(service: VotingService, order: PlacedOrder) -> None:
+async def test_while_it_is_open_the_operator_has_less_than_the_book(service: Reconciling, order: PlacedOrder) -> None:
     await heard(service, order, DisputeStatus.OPEN)
     done = await service.imported(ours(order), taken_back(order))
     assert (done.matched, done.waiting, done.found) == (1, 1, {DifferenceKind.MISSING_HERE: 1})
@@ -73,7 +73,7 @@ async def test_while_it_is_open_the_operator_has_less_than_the_book(service: Vot
     assert (done.matched, done.closed, await service.kinds()) == (1, 1, [])
 
 
-async def test_a_line_that_we_do_not_have_makes_us_ask_the_operator(service: VotingService, order: PlacedOrder) -> None:
+async def test_a_line_that_we_do_not_have_makes_us_ask_the_operator(service: Reconciling, order: PlacedOrder) -> None:
     past = {**taken_back(order), "kind": "refund", "provider_reference": "re_1", "our_reference": "", "external_id": ""}
     await service.imported(ours(order), taken_back(order), past)
     named = await service.rig.rows("select provider, number from reversal_questions where next_try_at <= now()")
@@ -89,7 +89,7 @@ async def test_a_line_that_we_do_not_have_makes_us_ask_the_operator(service: Vot
 
 
 async def test_one_that_a_statement_of_its_time_lacks_is_missing_there(
-    service: VotingService, order: PlacedOrder
+    service: Reconciling, order: PlacedOrder
 ) -> None:
     await heard(service, order, DisputeStatus.LOST)
     then = "now() - interval '30 hours'"
@@ -104,7 +104,7 @@ async def test_one_that_a_statement_of_its_time_lacks_is_missing_there(
     assert await service.kinds() == [DifferenceKind.MISSING_HERE]
 
 
-async def test_one_that_nobody_told_us_of_waits_for_a_person(service: VotingService, order: PlacedOrder) -> None:
+async def test_one_that_nobody_told_us_of_waits_for_a_person(service: Reconciling, order: PlacedOrder) -> None:
     done = await service.imported(ours(order), taken_back(order))
     assert done.found == {DifferenceKind.MISSING_HERE: 1}
     (found,) = await service.reconciler.differences()
@@ -113,7 +113,7 @@ async def test_one_that_nobody_told_us_of_waits_for_a_person(service: VotingServ
     assert await service.rig.status(order) == "settled"
 
 
-async def test_one_under_another_number_is_another_one(service: VotingService, order: PlacedOrder) -> None:
+async def test_one_under_another_number_is_another_one(service: Reconciling, order: PlacedOrder) -> None:
     await heard(service, order, DisputeStatus.LOST)
     await service.imported(ours(order), taken_back(order))
     done = await service.imported(taken_back(order, provider_reference=f"{NUMBER}-again", our_reference=NUMBER))

@@ -34,7 +34,7 @@ from payments.disbursement.disputes.rules import DisputeStatus
 from payments.disbursement.disputes.store import act_on_lost
 from payments.ledger.money_places import MoneyPlaces
 from payments.ledger.money_story import tell
-from payments.ledger.story_phrases import told as said
+from payments.ledger.story_phrases import story_lines as said
 from payments.provider import (
     Failed,
     Hint,
@@ -49,9 +49,9 @@ from payments.provider import (
 )
 from payments.providers.stripe.lookups import found_reversal
 from payments.providers.stripe.provider import Settings, Stripe
-from payments.reconciliation.balances import PostgresBalances
-from payments.reconciliation.comparison import Repair
-from payments.reconciliation.differences import PostgresDifferences
+from payments.reconciliation.balances import Balances
+from payments.reconciliation.differences import Differences
+from payments.reconciliation.rules import Repair
 from payments.requests import Act, RequestStatus
 from tests.payments.disbursement.payouts.test_pay_out import Desk, PayingProvider
 from tests.rails import PAGE, XOF
@@ -214,7 +214,7 @@ async def test_opened_nothing_is_paid_out_and_lost_the_votes_leave(desk: CardDes
     await desk.dispute(intent, "needs_response")
     assert (await desk.outcome(), await desk.payable(), await desk.votes_for("07")) == ("hint", (680, 255), 5)
     assert (await desk.places())["disputed"] == 500
-    _, transit = await PostgresBalances(desk.engine).in_book("stripe", Wallet.COLLECTION, "XOF", from_float=False)
+    _, transit = await Balances(desk.engine).in_book("stripe", Wallet.COLLECTION, "XOF", from_float=False)
     assert transit.leaving == 500
     fee = [{"fee": 150, "currency": "xof"}]
     await desk.dispute(intent, "lost", balance_transactions=fee)
@@ -313,7 +313,7 @@ async def test_a_refund_of_what_went_back_past_us_in_parts_is_done(desk: CardDes
     assert (await desk.status(order), await desk.refund_again()) == ("refunded", 0)
     parts = await desk.rows("select effect, reversed_minor from disputes order by operator_reference")
     assert [tuple(part) for part in parts] == [("refund_stopped", 200), ("refund_stopped", 300)]
-    assert await PostgresDifferences(desk.engine).differences() == []
+    assert await Differences(desk.engine).differences() == []
     assert {await desk.on_account(a) for a in ("operator_clearing", "refunds_owed", "operator_fee")} == {0}
     assert (await desk.places())["reversed"] == 500
 
@@ -324,27 +324,27 @@ async def test_a_refund_of_what_went_back_in_part_waits_for_a_person_until_the_r
     await desk.refund()
     (refund,) = await desk.refunds_of(order)
     assert (refund.status, refund.reason_code) == ("manual", "partly_given_back")
-    (found,) = await PostgresDifferences(desk.engine).differences()
+    (found,) = await Differences(desk.engine).differences()
     assert (found.kind, found.amount_minor, await desk.on_account("refunds_owed")) == ("amount", -200, -500)
     assert await desk.broken() == {}
     past = {"id": "re_9", "object": "refund", "amount": 300, "currency": "xof", "status": "succeeded"}
     await desk.post(desk.event("refund.created", {**past, "payment_intent": await desk.intent(order)}))
     await desk.judge()
     assert ([row.status for row in await desk.refunds_of(order)], await desk.status(order)) == (["void"], "refunded")
-    assert await PostgresDifferences(desk.engine).differences() == []
+    assert await Differences(desk.engine).differences() == []
 
 
 async def test_a_part_that_somebody_decided_about_counts_for_nothing_more(desk: CardDesk) -> None:
     order = await desk.late()
     desk.provider.out_script = [past_us(200), past_us(200, 300)]
     await desk.refund()
-    (found,) = await PostgresDifferences(desk.engine).differences()
+    (found,) = await Differences(desk.engine).differences()
     await _accept_the_loss(desk, found.id)
     await desk.run("update refunds set status = 'due', next_try_at = now()")
     await desk.refund()
     (refund,) = await desk.refunds_of(order)
     assert (refund.status, refund.reason_code) == ("manual", "charge_already_refunded")
-    (found,) = await PostgresDifferences(desk.engine).differences()
+    (found,) = await Differences(desk.engine).differences()
     assert found.amount_minor == -300
 
 
@@ -409,7 +409,7 @@ async def test_a_refund_on_its_way_is_waited_for_and_money_that_went_twice_is_a_
     await desk.refund_again()
     assert (await act_on_lost(desk.engine), await act_on_lost(desk.engine)) == (1, 0)
     assert (await desk.status(order), await desk.effect()) == ("refunded", ("lost", "twice", 0))
-    (found,) = await PostgresDifferences(desk.engine).differences()
+    (found,) = await Differences(desk.engine).differences()
     assert (found.kind, found.amount_minor, found.reference) == ("double", -500, order.payment_reference)
     await _accept_the_loss(desk, found.id)
     assert await desk.on_account("operator_fee") == 500
@@ -437,7 +437,7 @@ async def test_a_part_that_is_lost_takes_no_vote_and_waits_for_a_person(desk: Ca
     await desk.dispute(await desk.intent(order), "lost", amount=200)
     assert (await desk.status(order), await desk.votes_for("07")) == ("settled", 5)
     assert (await desk.effect(), await desk.payable()) == (("lost", "person", 0), (425, 0))
-    (found,) = await PostgresDifferences(desk.engine).differences()
+    (found,) = await Differences(desk.engine).differences()
     assert (found.kind, found.amount_minor) == ("amount", -200)
     assert await desk.broken() == {}
     await _accept_the_loss(desk, found.id)
@@ -450,7 +450,7 @@ async def test_each_part_that_is_lost_and_each_that_comes_again_is_written_down(
     intent = await desk.intent(order)
     for number, amount, status in (("du_1", 200, "lost"), ("du_2", 300, "lost"), ("du_1", 200, "won")):
         await desk.dispute(intent, status, id=number, amount=amount)
-    found = await PostgresDifferences(desk.engine).differences()
+    found = await Differences(desk.engine).differences()
     assert [(each.kind, each.amount_minor) for each in found] == [("amount", -200), ("amount", -300), ("amount", 200)]
     assert (await desk.status(order), await desk.votes_for("07")) == ("settled", 5)
 
@@ -461,7 +461,7 @@ async def test_won_after_it_was_lost_is_a_persons(desk: CardDesk) -> None:
     for status in ("lost", "won", "won"):
         await desk.dispute(intent, status)
     assert (await desk.status(order), await desk.effect()) == ("refunded", ("lost", "taken_back", 500))
-    (found,) = await PostgresDifferences(desk.engine).differences()
+    (found,) = await Differences(desk.engine).differences()
     assert (found.kind, found.amount_minor) == ("amount", 500)
 
 
@@ -508,7 +508,7 @@ async def test_a_dispute_that_was_invented_takes_nothing_and_is_found(desk: Card
     await desk.judge()
     assert set((await desk.answers()).values()) == {"not there"}
     assert (await desk.everything(), await desk.payable()) == (before, (425, 425))
-    (found,) = await PostgresDifferences(desk.engine).differences()
+    (found,) = await Differences(desk.engine).differences()
     assert (found.kind, found.amount_minor, found.offered) == ("missing_there", 0, (Repair.ACCEPT,))
     assert await desk.look_up() == 0
 

@@ -8,22 +8,8 @@ import pytest
 
 from gateway.values.money import Money
 from payments.ledger.postings import balanced
-from payments.reconciliation.comparison import (
-    Booked,
-    DifferenceKind,
-    InTransit,
-    Line,
-    LineKind,
-    MatchedBy,
-    Repair,
-    balance_gap,
-    compare,
-    match,
-    missing_here,
-    missing_there,
-    offered,
-    postings,
-)
+from payments.reconciliation.matching import Booked, Line, MatchedBy, compare, match, missing_here, missing_there
+from payments.reconciliation.rules import DifferenceKind, InTransit, LineKind, Repair, balance_gap, offered, postings
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 OURS = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")
