@@ -11,8 +11,9 @@ from uuid import UUID
 
 from aiohttp import web
 
-from channels.messages.dialogues import Reached
-from channels.messages.incoming import IncomingText, Talk
+from channels.messages.carrier import IncomingText
+from channels.messages.inbox import Talk
+from channels.messages.unfinished import Reached
 from gateway.contests.contest import Contest
 from gateway.orders.routing import Rails
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest

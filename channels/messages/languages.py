@@ -1,6 +1,6 @@
-"""The languages that numbers chose: kept in PostgreSQL, read from Redis with the first request of a dialogue.
+"""The languages that numbers chose: stored in PostgreSQL, read from Redis with the first request of a dialogue.
 
-Redis may lose all of them. Its own mark is lost with them, and whoever misses it copies them there again.
+Redis may lose all of them. A mark is lost with them, and a process that misses it copies them there again.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from channels.messages.dialogues import LANGUAGE_SECONDS, language_key
 from gateway.storage.coalescer import Coalescer, Overloaded
 from gateway.storage.purging import LANGUAGE_DAYS
 from gateway.storage.redis_link import RedisSessions
@@ -20,6 +19,7 @@ from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 from gateway.values.msisdn import Msisdn
 
+LANGUAGE_SECONDS: Final = LANGUAGE_DAYS * 24 * 3600
 # The mark that all were copied to Redis; while they are being copied it lives a minute.
 COPIED: Final = "languages"
 COPYING_SECONDS: Final = 60
@@ -38,8 +38,13 @@ where phone_index > :after and chosen_at > now() - make_interval(days => :days) 
 """)
 
 
-class PostgresLanguages:
-    """Keeps choices of this process, and copies all to Redis where that lost them. `auto` commits each
+def language_key(number_key: str) -> str:
+    """Where the language of a number is stored beside its dialogues. `number_key`: see `VotingService.number_key`."""
+    return f"language:{number_key}"
+
+
+class Languages:
+    """Stores choices of this process, and copies all to Redis where that lost them. `auto` commits each
     statement by itself."""
 
     def __init__(self, auto: AsyncEngine, vault: Vault, sessions: RedisSessions) -> None:
@@ -53,11 +58,11 @@ class PostgresLanguages:
         return self._vault.index(number.e164).hex()
 
     def note(self, voter: Msisdn, language: str) -> None:
-        """Keep a choice; never blocks and never raises. One that is lost costs the voter a key press."""
+        """Store a choice; never blocks and never raises. One that is lost costs the voter a key press."""
         try:
-            self._writes.start((self._vault.index(voter.e164), language)).add_done_callback(_say_if_lost)
+            self._writes.start((self._vault.index(voter.e164), language)).add_done_callback(_log_if_lost)
         except Overloaded as error:
-            _log.warning("language_not_kept", error=type(error).__name__)
+            _log.warning("language_not_stored", error=type(error).__name__)
 
     async def _write(self, choices: list[tuple[bytes, str]]) -> Sequence[None]:
         # Of two choices of a number the later one.
@@ -94,9 +99,9 @@ class PostgresLanguages:
         return copied
 
 
-def _say_if_lost(written: "asyncio.Future[None]") -> None:
+def _log_if_lost(written: "asyncio.Future[None]") -> None:
     error = None if written.cancelled() else written.exception()
     if isinstance(error, SQLAlchemyError | OSError):
-        _log.warning("language_not_kept", error=type(error).__name__)
+        _log.warning("language_not_stored", error=type(error).__name__)
     elif error is not None:
-        _log.error("language_not_kept", exc_info=error)
+        _log.error("language_not_stored", exc_info=error)

@@ -7,10 +7,8 @@ from typing import Final
 
 import structlog
 
-from channels.messages.next_attempt import UNKNOWN_SECONDS, next_attempt
-from channels.messages.port import DueMessage, MessageStore, SentMessage
-from channels.messages.sender import (
-    ChatSender,
+from channels.gsm import parts
+from channels.messages.carrier import (
     MessageSender,
     OutboundText,
     SendAccepted,
@@ -18,65 +16,89 @@ from channels.messages.sender import (
     SendResult,
     SendUnknown,
 )
-from channels.messages.texting import Routes
-from gateway.values.halving import in_halves, of_a_server
+from channels.messages.outbox import DueMessage, Outbox, SentMessage
+from channels.messages.rules import UNKNOWN_SECONDS, Routes, next_attempt
+from gateway.storage.set_aside import passes
+from gateway.values.halving import in_halves
 
 BATCH: Final = 64
 _log = structlog.get_logger(__name__)
 
-Write = Callable[[str, str, Mapping[str, object]], str]
+Facts = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Outbox:
-    """Who sends what. `carriers` by code; `chats`: who carries messages to chats, if anybody;
-    `write` renders (kind, language, values); `parts` counts what a carrier charges."""
+class Sending:
+    """Who sends what. `senders`: by code, the one of chat messages included. Texts are rendered from kind, language
+    and facts: `write` for a phone; `write_in_chat` for a chat, None where that has no wording of its own."""
 
-    carriers: Mapping[str, MessageSender]
+    outbox: Outbox
+    senders: Mapping[str, MessageSender]
     routes: Routes
-    chats: ChatSender | None
-    write: Write
-    parts: Callable[[str], int]
+    write: Callable[[str, str, Facts], str]
+    write_in_chat: Callable[[str, str, Facts], str | None]
 
-    def in_chat(self, message: DueMessage) -> bool:
-        """Whether this message goes to its chat now."""
-        return self.chats is not None and message.carrier == self.chats.code
+    async def send_due(self) -> int:
+        """Send one batch; how many were tried."""
+        due = await self.outbox.claim_due(BATCH, self.routes)
+        results = await asyncio.gather(*map(self._send, due))
+        recorded = await in_halves(results, self.outbox.record_sent, passes)
+        await self.outbox.record_sent([_not_recorded(result, error) for result, error in recorded.broken])
+        return len(due)
 
-    def words(self, message: DueMessage) -> str:
-        """The message as whoever carries it says it. Raises what `write` raises."""
-        own = None
-        if self.chats is not None and self.in_chat(message):
-            own = self.chats.write(message.kind, message.language, message.params)
-        return self.write(message.kind, message.language, message.params) if own is None else own
+    def _in_chat(self, message: DueMessage) -> bool:
+        return message.carrier == self.routes.chats
 
-    def sender(self, message: DueMessage) -> MessageSender:
-        """Who sends this message now."""
-        return self.chats if self.chats and message.carrier == self.chats.code else self.carriers[message.carrier]
+    def _text(self, message: DueMessage) -> str:
+        wording = message.kind, message.language, message.params
+        own = self.write_in_chat(*wording) if self._in_chat(message) else None
+        return self.write(*wording) if own is None else own
+
+    async def _send(self, message: DueMessage) -> SentMessage:
+        log = _log.bind(message=str(message.id), kind=message.kind, carrier=message.carrier)
+        if message.vote_id is not None:
+            log = log.bind(vote=str(message.vote_id))
+        try:
+            text = self._text(message)
+        except Exception as error:
+            log.exception("text_not_written")
+            return SentMessage(
+                message.id, message.attempts, "refused", message.carrier, error=f"not written: {type(error).__name__}"
+            )
+        to = str(message.chat_id) if self._in_chat(message) else message.to
+        try:
+            result = await self.senders[message.carrier].send(OutboundText(to, text, str(message.id)))
+        except Exception as error:
+            # A fault of this carrier must not lose the results of the others.
+            log.exception("carrier_failed")
+            result = SendUnknown(type(error).__name__)
+        log.info("text_sent", result=type(result).__name__, attempts=message.attempts)
+        if isinstance(result, SendRefused) and result.ours:
+            log.error("carrier_refuses_us", code=result.code)
+        return self._sent(message, result, text)
+
+    def _sent(self, message: DueMessage, result: SendResult, text: str) -> SentMessage:
+        in_chat = self._in_chat(message)
+        # A text that left a chat does not come back to it.
+        ways = message.ways if in_chat else self.routes.ways(message.to, None)
+        attempt = next_attempt(result, carrier=message.carrier, attempts=message.attempts, ways=ways, in_chat=in_chat)
+        accepted = result if isinstance(result, SendAccepted) else None
+        return SentMessage(
+            id=message.id,
+            attempts=message.attempts,
+            status=attempt.status,
+            carrier=attempt.carrier,
+            carrier_message_id=accepted.carrier_message_id if accepted else None,
+            parts=None if in_chat or accepted is None else parts(text),
+            cost=accepted.cost if accepted else None,
+            error=_error(message.carrier, result),
+            retry_seconds=attempt.wait_seconds,
+        )
 
 
-async def send_messages(
-    *,
-    messages: MessageStore,
-    carriers: Mapping[str, MessageSender],
-    routes: Routes,
-    chats: ChatSender | None,
-    write: Write,
-    parts: Callable[[str], int],
-    passes: Callable[[Exception], bool] = of_a_server,
-) -> int:
-    """Send one batch; how many were tried. `write` renders (kind, language, values). `passes`: whether an error of
-    the store is of a server that comes back, and is raised."""
-    outbox = Outbox(carriers, routes, chats, write, parts)
-    due = await messages.claim_due(BATCH, routes)
-    results = await asyncio.gather(*(_send(message, outbox) for message in due))
-    recorded = await in_halves(results, messages.record_sent, passes)
-    await messages.record_sent([_without_answer(result, error) for result, error in recorded.broken])
-    return len(due)
-
-
-def _without_answer(result: SentMessage, error: Exception) -> SentMessage:
-    """What a carrier said cannot be kept: the text may have been sent."""
-    _log.error("carrier_answer_not_kept", message=str(result.id), carrier=result.carrier, error=type(error).__name__)
+def _not_recorded(result: SentMessage, error: Exception) -> SentMessage:
+    """The carrier's answer cannot be stored: the text may have been sent."""
+    _log.error("carrier_answer_not_stored", message=str(result.id), carrier=result.carrier, error=type(error).__name__)
     return SentMessage(
         result.id,
         result.attempts,
@@ -84,49 +106,6 @@ def _without_answer(result: SentMessage, error: Exception) -> SentMessage:
         result.carrier,
         error=f"answer not kept: {type(error).__name__}",
         retry_seconds=UNKNOWN_SECONDS,
-    )
-
-
-async def _send(message: DueMessage, outbox: Outbox) -> SentMessage:
-    log = _log.bind(message=str(message.id), kind=message.kind, carrier=message.carrier)
-    if message.vote_id is not None:
-        log = log.bind(vote=str(message.vote_id))
-    try:
-        text = outbox.words(message)
-    except Exception as error:
-        log.exception("text_not_written")
-        return SentMessage(
-            message.id, message.attempts, "refused", message.carrier, error=f"not written: {type(error).__name__}"
-        )
-    in_chat = outbox.in_chat(message)
-    to = str(message.chat_id) if in_chat else message.to
-    try:
-        result = await outbox.sender(message).send(OutboundText(to, text, str(message.id)))
-    except Exception as error:
-        # Its own fault, and no reason to forget what became of the others.
-        log.exception("carrier_stumbled")
-        result = SendUnknown(type(error).__name__)
-    log.info("text_sent", result=type(result).__name__, attempts=message.attempts)
-    if isinstance(result, SendRefused) and result.ours:
-        log.error("carrier_refuses_us", code=result.code)
-    return _sent(message, result, outbox, in_chat=in_chat, text=text)
-
-
-def _sent(message: DueMessage, result: SendResult, outbox: Outbox, *, in_chat: bool, text: str) -> SentMessage:
-    # Who was told by the chat to go elsewhere does not come back to it.
-    ways = message.ways if in_chat else outbox.routes.ways(message.to, None)
-    attempt = next_attempt(result, carrier=message.carrier, attempts=message.attempts, ways=ways, in_chat=in_chat)
-    accepted = result if isinstance(result, SendAccepted) else None
-    return SentMessage(
-        id=message.id,
-        attempts=message.attempts,
-        status=attempt.status,
-        carrier=attempt.carrier,
-        carrier_message_id=accepted.carrier_message_id if accepted else None,
-        parts=None if in_chat or accepted is None else outbox.parts(text),
-        cost=accepted.cost if accepted else None,
-        error=_error(message.carrier, result),
-        retry_seconds=attempt.wait_seconds,
     )
 
 

@@ -1,10 +1,11 @@
-"""Dialogues that ended after a candidate was chosen: noted in the background, nudged once.
+"""Dialogues that ended after a candidate was chosen: stored in the background, with one reminder by text.
 
 A note is written some seconds late, because most voters have bought by then: their notes never reach
-PostgreSQL. What is lost with a process costs a text, never a vote.
+PostgreSQL. A note that is lost with its process costs a text, never a vote.
 """
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -14,9 +15,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from channels.messages.dialogues import Reached
-from channels.messages.nudge import KIND, NUDGE_AFTER, Nudge, Unfinished, judge
-from channels.messages.texting import country_of
+from channels.messages.rules import REMIND_AFTER, REMINDER, Reminder, Unfinished, country_of, remind
 from gateway.contests.contest import CandidateStatus
 from gateway.contests.directory import DIAL_CODE
 from gateway.storage.rows import document, recordset
@@ -29,8 +28,9 @@ from gateway.values.msisdn import Msisdn
 WRITE_AFTER_SECONDS: Final = 10.0
 WAITING_MAX: Final = 20_000
 WRITE_BATCH: Final = 200
-# Between two batches: notes are in nobody's way.
+# Between two batches, so that callers are served first.
 PAUSE_SECONDS: Final = 0.05
+REMINDER_BATCH: Final = 200
 _log = structlog.get_logger(__name__)
 
 _COLUMNS: Final = (
@@ -43,7 +43,7 @@ _COLUMNS: Final = (
     ("waited", "double precision"),
 )
 
-# Who was texted is not texted again within a day, however often they are cut off.
+# A number that was reminded is not reminded again within a day, however often it is cut off.
 _KEEP: Final = text(f"""
 insert into unfinished_dialogues as u
   (phone_index, phone_cipher, contest_id, candidate_code, quantity, language, reached_at)
@@ -52,8 +52,9 @@ from {recordset(_COLUMNS)}
 on conflict (phone_index, contest_id) do update set
   phone_cipher = excluded.phone_cipher, candidate_code = excluded.candidate_code, quantity = excluded.quantity,
   language = excluded.language, reached_at = excluded.reached_at,
-  handled_at = case when u.outcome = '{Nudge.TEXT}' and u.handled_at > now() - interval '1 day' then u.handled_at end,
-  outcome = case when u.outcome = '{Nudge.TEXT}' and u.handled_at > now() - interval '1 day' then u.outcome end
+  handled_at = case when u.outcome = '{Reminder.TEXT}' and u.handled_at > now() - interval '1 day'
+    then u.handled_at end,
+  outcome = case when u.outcome = '{Reminder.TEXT}' and u.handled_at > now() - interval '1 day' then u.outcome end
 """)
 
 _DUE: Final = text(f"""
@@ -84,7 +85,7 @@ _TEXTS: Final = (
 )
 _TEXT: Final = text(f"""
 insert into messages_out (id, kind, key, recipient_index, recipient_cipher, language, params)
-select id, '{KIND}', key, recipient_index, recipient_cipher, language, params from {recordset(_TEXTS)}
+select id, '{REMINDER}', key, recipient_index, recipient_cipher, language, params from {recordset(_TEXTS)}
 on conflict (kind, key) do nothing
 """)
 
@@ -98,13 +99,24 @@ from {recordset(_MARKS)} where u.phone_index = a.phone_index and u.contest_id = 
 _Key = tuple[str, UUID]
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a number came in a contest. `quantity` None: the number of votes was not typed."""
+
+    voter: Msisdn
+    contest_id: UUID
+    candidate_code: str
+    quantity: int | None
+    language: str
+
+
 def phone_place(contest_id: UUID) -> str:
-    """Where the sealed number of an unfinished dialogue stands."""
+    """What the sealed number of an unfinished dialogue is bound to."""
     return f"unfinished_dialogues.phone:{contest_id}"
 
 
-class PostgresUnfinished:
-    """Notes of this process, and the nudges that are due. `write_after`: seconds."""
+class UnfinishedDialogues:
+    """Notes of this process, and the reminders that are due. `write_after`: seconds."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault, *, write_after: float = WRITE_AFTER_SECONDS) -> None:
         self._engine = engine
@@ -115,7 +127,7 @@ class PostgresUnfinished:
         self._failing = False
 
     def note(self, reached: Reached) -> None:
-        """Keep how far a voter came; never blocks and never raises."""
+        """Store soon how far a voter came; never blocks and never raises."""
         key = (reached.voter.e164, reached.contest_id)
         loop = asyncio.get_running_loop()
         if len(self._waiting) >= WAITING_MAX and key not in self._waiting:
@@ -158,11 +170,11 @@ class PostgresUnfinished:
             self._failing = False
         except (DataError, IntegrityError):
             # They would be refused every time.
-            _log.exception("unfinished_not_kept", lost=len(taken))
+            _log.exception("unfinished_not_stored", lost=len(taken))
         except (SQLAlchemyError, OSError) as error:
             self._waiting = {**taken, **self._waiting}
             if not self._failing:
-                _log.warning("unfinished_not_kept", error=type(error).__name__, waiting=len(taken))
+                _log.warning("unfinished_not_stored", error=type(error).__name__, waiting=len(taken))
             self._failing = True
 
     def _row(self, reached: Reached, waited: float) -> dict[str, object]:
@@ -183,27 +195,28 @@ class PostgresUnfinished:
             await asyncio.gather(self._writing, return_exceptions=True)
         await self.write()
 
-    async def nudge_batch(self, limit: int) -> int:
-        """Decide about unfinished dialogues that are old enough, and owe a text to whom it is due; how many
-        were decided. One transaction, so that a dialogue is never nudged twice."""
+    async def remind(self) -> int:
+        """Decide about a batch of unfinished dialogues that are old enough, and owe a text to each voter who gets
+        one; how many were decided. One transaction, so that a dialogue leads to one text at most."""
+        due = {"after": REMIND_AFTER.total_seconds(), "limit": REMINDER_BATCH}
         async with self._engine.begin() as connection:
-            rows = (await connection.execute(_DUE, {"after": NUDGE_AFTER.total_seconds(), "limit": limit})).all()
+            rows = (await connection.execute(_DUE, due)).all()
             decided, broken = each_read(rows, self._decided)
             if broken:
                 named = [(f"{bytes(row.phone_index).hex()}:{row.contest_id}", error) for row, error in broken]
                 await set_aside(connection, Kind.DIALOGUE, named, SHOWN_SECONDS)
                 await connection.execute(_MARK, document(_marked(row, "set aside") for row, _ in broken))
-            texts = [self._text(row, number) for row, number, nudge in decided if nudge is Nudge.TEXT]
+            texts = [self._text(row, number) for row, number, outcome in decided if outcome is Reminder.TEXT]
             if texts:
                 await connection.execute(_TEXT, document(texts))
             if decided:
-                await connection.execute(_MARK, document(_marked(row, nudge.value) for row, _, nudge in decided))
+                await connection.execute(_MARK, document(_marked(row, outcome.value) for row, _, outcome in decided))
         return len(decided)
 
-    def _decided(self, row: Row[Any]) -> tuple[Row[Any], str, Nudge]:
+    def _decided(self, row: Row[Any]) -> tuple[Row[Any], str, Reminder]:
         number = self._vault.open(bytes(row.phone_cipher), phone_place(row.contest_id))
         facts = Unfinished(row.reached_at, country_of(number), bool(row.sold), row.ordered, row.opted_out)
-        return row, number, judge(facts, row.now)
+        return row, number, remind(facts, row.now)
 
     def _text(self, row: Row[Any], number: str) -> dict[str, object]:
         message_id = uuid4()

@@ -7,8 +7,7 @@ from uuid import uuid4
 
 import structlog
 
-from channels.messages.store import InboundText, PostgresMessages
-from channels.messages.talks import written
+from channels.messages.inbox import InboundText, Inbox, written
 from channels.sms import inbound
 from channels.voting_service import VotingService
 from gateway.storage.engine import DatabaseUnavailable
@@ -19,12 +18,12 @@ SENDERS_AT_ONCE: Final = 8
 _log = structlog.get_logger(__name__)
 
 
-async def answer_texts(messages: PostgresMessages, service: VotingService, look: Callable[[], Awaitable[None]]) -> int:
+async def answer_texts(inbox: Inbox, service: VotingService, look: Callable[[], Awaitable[None]]) -> int:
     """Answer stored texts, each once; how many. A sender's in their order; different senders do not wait for
     each other, since one answer may wait for an operator. `look`: bring the service's rankings up to date."""
-    due = await messages.due_texts(TEXTS_BATCH)
+    due = await inbox.due(TEXTS_BATCH)
     if due:
-        # A worker shows no boards and listens to no feed.
+        # A worker shows no rankings and reads no score feed.
         await look()
     by_sender: dict[str, list[InboundText]] = {}
     for incoming in due:
@@ -34,15 +33,15 @@ async def answer_texts(messages: PostgresMessages, service: VotingService, look:
     async def answer_all(texts: list[InboundText]) -> None:
         async with turns:
             for incoming in texts:
-                await _answer_text(incoming, messages, service)
+                await _answer_text(incoming, inbox, service)
 
     await asyncio.gather(*map(answer_all, by_sender.values()))
     return len(due)
 
 
-async def _answer_text(incoming: InboundText, messages: PostgresMessages, service: VotingService) -> None:
+async def _answer_text(incoming: InboundText, inbox: Inbox, service: VotingService) -> None:
     try:
-        await _answer_or_raise(incoming, messages, service)
+        await _answer_or_raise(incoming, inbox, service)
     except DatabaseUnavailable:
         raise
     except Exception as error:
@@ -50,13 +49,13 @@ async def _answer_text(incoming: InboundText, messages: PostgresMessages, servic
             raise
         # A text that we stumble over must not hold up everybody behind it.
         _log.exception("text_not_answered", carrier=incoming.text.carrier, id=incoming.text.carrier_id)
-        await messages.answered(incoming, "failed", None)
+        await inbox.answered(incoming, "failed", None)
 
 
-async def _answer_or_raise(incoming: InboundText, messages: PostgresMessages, service: VotingService) -> None:
+async def _answer_or_raise(incoming: InboundText, inbox: Inbox, service: VotingService) -> None:
     answer = await inbound.answer(incoming.text, service, first_id=incoming.first_id, language=incoming.language)
     params: dict[str, object] = {"lines": list(answer.lines)}
     if answer.question is not None:
         params["question"] = written(answer.question)
     reply = (uuid4(), answer.language, params) if answer.lines else None
-    await messages.answered(incoming, answer.outcome, reply, answer.opt_out)
+    await inbox.answered(incoming, answer.outcome, reply, answer.opt_out)

@@ -6,14 +6,13 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from channels.messages.incoming import IncomingText
-from channels.messages.sender import MessageSender
+from channels.messages.carrier import IncomingText, MessageSender
 from gateway.http.raw_exchange import RawRequest
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """What became of a text we sent. `status`: the carrier's own word; `channels.messages.texting` names
+    """What became of a text we sent. `status`: the carrier's own word; `channels.messages.rules` names
     those that end a text's journey, for carriers that have no words. `phone` may be empty."""
 
     carrier_message_id: str

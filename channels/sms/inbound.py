@@ -22,7 +22,8 @@ from channels.grammar import (
     replied,
     without_pin,
 )
-from channels.messages.incoming import IncomingText, Question, Talk
+from channels.messages.carrier import IncomingText
+from channels.messages.inbox import Question, Talk
 from channels.phrases import DEFAULT_LANGUAGE, languages_for, say
 from channels.sms import answers
 from channels.voting_service import VotingService

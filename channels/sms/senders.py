@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from channels.messages.texting import country_of
+from channels.messages.rules import country_of
 
 
 def read_senders(text: object) -> object:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import web
 
-from channels.messages.sender import OutboundText, SendResult
+from channels.messages.carrier import OutboundText, SendResult
 from channels.telegram import owed, routes
 from channels.telegram.settings import TelegramSettings
 from channels.telegram.stores import Stores

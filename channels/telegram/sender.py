@@ -16,7 +16,7 @@ from aiogram.exceptions import (
     TelegramUnauthorizedError,
 )
 
-from channels.messages.sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
+from channels.messages.carrier import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
 from channels.telegram.flood import FloodQueue, TooLong, Urgency, urgency
 from channels.telegram.port import ChatStore
 from channels.telegram.texts import TEXT_UNITS_MAX, cut

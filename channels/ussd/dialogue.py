@@ -12,7 +12,8 @@ from typing import Final
 import structlog
 
 from channels.buying import number_refusal
-from channels.messages.dialogues import LANGUAGE_SECONDS, Reached, language_key
+from channels.messages.languages import LANGUAGE_SECONDS, language_key
+from channels.messages.unfinished import Reached
 from channels.phrases import DEFAULT_LANGUAGE, say
 from channels.session_store import SessionStore
 from channels.ussd import screens

@@ -10,8 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 import channels.sms.carriers
 import channels.ussd.aggregators
 import payments.providers
-from channels.messages.sender import MessageSender
-from channels.messages.texting import Routes, read_routes
+from channels.messages.carrier import MessageSender
+from channels.messages.rules import Routes, read_routes
 from channels.sms.carrier import SmsCarrier
 from gateway.orders.routing import ACCOUNT_MARK, Rail, Rails, provider_of
 from gateway.orders.wallet import PaymentMethod

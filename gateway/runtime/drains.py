@@ -27,7 +27,7 @@ FOLLOWS: Final[Mapping[Work, tuple[Work, ...]]] = {
     Work.SETTLE: (Work.TEXTS_OUT, Work.REFUND),
     Work.TEXTS_IN: (Work.COLLECT, Work.TEXTS_OUT),
     Work.TEXTS_OUT: (),
-    Work.NUDGES: (Work.TEXTS_OUT,),
+    Work.REMINDERS: (Work.TEXTS_OUT,),
     Work.REFUND: (Work.TEXTS_OUT,),
     Work.PAYOUTS: (),
     Work.STAFF_ACTS: (Work.REFUND, Work.CALLBACKS, Work.TEXTS_OUT),

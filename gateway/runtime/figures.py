@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from channels.messages.texting import DELIVERED, UNDELIVERED
+from channels.messages.rules import DELIVERED, UNDELIVERED
 from gateway.runtime.figures_port import AccountFigures, ContestFigures, Figures, StorageFigures, TextFigures
 from gateway.runtime.owed import PostgresOwed
 from gateway.storage.partitions import read_months_ahead

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from channels.messages.nudge import NUDGE_AFTER
+from channels.messages.rules import REMIND_AFTER
 from gateway.storage.work import Work
 from payments.settlement.queue import OLDEST_BY_CONTEST
 
@@ -37,9 +37,9 @@ union all select 'reversals', min(next_try_at) from reversal_questions where nex
 union all select 'payouts', min(o.next_try_at) from payouts o join organisers g on g.id = o.organiser_id
   where o.status in ('due','sent') and o.next_try_at <= now() and (o.status = 'sent' or g.frozen_at is null)
 union all select 'staff_acts', min(decided_at) from staff_requests where status = 'approved'
-union all select 'nudges', min(reached_at) + make_interval(secs => :nudge_after) from unfinished_dialogues
-  where handled_at is null and reached_at <= now() - make_interval(secs => :nudge_after)
-""").bindparams(nudge_after=NUDGE_AFTER.total_seconds())
+union all select 'nudges', min(reached_at) + make_interval(secs => :remind_after) from unfinished_dialogues
+  where handled_at is null and reached_at <= now() - make_interval(secs => :remind_after)
+""").bindparams(remind_after=REMIND_AFTER.total_seconds())
 
 
 # Workers that are gone for good are forgotten.

@@ -7,12 +7,11 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from channels.messages.dialogues import Reached
-from channels.messages.incoming import IncomingText, Talk
-from channels.messages.languages import PostgresLanguages
-from channels.messages.store import PostgresMessages
-from channels.messages.talks import PostgresTalks
-from channels.messages.unfinished import PostgresUnfinished
+from channels.messages.carrier import IncomingText
+from channels.messages.inbox import Inbox, Talk
+from channels.messages.languages import Languages
+from channels.messages.outbox import Outbox
+from channels.messages.unfinished import Reached, UnfinishedDialogues
 from gateway.contests.contest import Contest
 from gateway.contests.directory import ContestDirectory
 from gateway.orders.place_order import place_order
@@ -40,14 +39,14 @@ class BoundVotingService:
     orders: PostgresOrders
     views: PostgresViews
     callbacks: PostgresCallbacks
-    messages: PostgresMessages
-    talks: PostgresTalks
+    inbox: Inbox
+    outbox: Outbox
     doorbell: Doorbell
     rails: Rails
     clock: Callable[[], datetime]
     rescuer: Rescuer
-    unfinished: PostgresUnfinished
-    languages: PostgresLanguages
+    unfinished: UnfinishedDialogues
+    languages: Languages
     admission: CallbackAdmission
     rankings: dict[str, Ranking] = field(default_factory=dict)
 
@@ -152,7 +151,7 @@ class BoundVotingService:
     async def store_text(self, text: IncomingText) -> bool:
         """Durable when it returns; answered later."""
         try:
-            new = await self.messages.store_text(text)
+            new = await self.inbox.store(text)
         except (SQLAlchemyError, OSError) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
         self.doorbell.ring(Work.TEXTS_IN)
@@ -160,14 +159,14 @@ class BoundVotingService:
 
     async def talk(self, text: IncomingText) -> Talk:
         """What went before a stored text."""
-        return await self.talks.talk(text)
+        return await self.inbox.talk(text)
 
     async def store_delivery_report(
         self, carrier: str, carrier_message_id: str, status: str, phone: str, failure: str | None
     ) -> None:
         """Durable when it returns."""
         try:
-            await self.messages.store_report(carrier, carrier_message_id, status, phone, failure)
+            await self.outbox.store_report(carrier, carrier_message_id, status, phone, failure)
         except (SQLAlchemyError, OSError) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
 

@@ -15,17 +15,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.approvals.staff_acts import StaffActs
-from channels import gsm
-from channels.messages.languages import PostgresLanguages
-from channels.messages.nudge_voters import nudge_voters
-from channels.messages.send import send_messages
-from channels.messages.store import PostgresMessages
-from channels.messages.talks import PostgresTalks
-from channels.messages.unfinished import PostgresUnfinished
+from channels.messages.carrier import MessageSender
+from channels.messages.inbox import Inbox
+from channels.messages.languages import Languages
+from channels.messages.outbox import Outbox
+from channels.messages.send import Sending
+from channels.messages.unfinished import UnfinishedDialogues
 from channels.sms.answering import answer_texts
 from channels.sms.carrier import SmsCarrier
 from channels.sms.texts import render
 from channels.telegram.channel import TelegramChannel
+from channels.telegram.owed import write as write_in_chat
 from channels.telegram.send_budget import RedisWatchedOrders, SharedSendBudget
 from channels.telegram.settings import TelegramSettings
 from channels.telegram.store import PostgresTelegram
@@ -49,7 +49,6 @@ from gateway.storage.partitions import MONTHS_AHEAD_MIN, make_partitions, read_m
 from gateway.storage.purging import DailyPurge
 from gateway.storage.redis_link import RedisSessions, RedisTrips, RqDoorbell
 from gateway.storage.session_seal import SessionSeal
-from gateway.storage.set_aside import passes
 from gateway.storage.spool import Spool
 from gateway.storage.vault import Vault
 from gateway.storage.work import Work
@@ -163,7 +162,7 @@ def build_telegram(
 async def open_rooms(settings: Settings, *, name: str, pool_size: int = 8) -> AsyncIterator[Rooms]:
     """Connect, bind, and close everything again. The database need not answer yet."""
     links = make_links(settings, name=name, pool_size=pool_size)
-    unfinished = PostgresUnfinished(links.engine, links.vault)
+    unfinished = UnfinishedDialogues(links.engine, links.vault)
     scores, feed = Scores(links.engine), ScoreFeed(links.patient)
     operators = open_desk(settings, links, build_accounts(settings.env), partial(show_scores, scores=scores, feed=feed))
     rooms = _furnished(settings, links, operators, unfinished, scores, feed)
@@ -182,23 +181,23 @@ def _furnished(
     settings: Settings,
     links: Links,
     operators: OperatorDesk,
-    unfinished: PostgresUnfinished,
+    unfinished: UnfinishedDialogues,
     scores: Scores,
     feed: ScoreFeed,
 ) -> Rooms:
-    messages = PostgresMessages(links.engine, links.vault, settings.base_url)
+    inbox, outbox = Inbox(links.engine, links.vault), Outbox(links.engine, links.vault, settings.base_url)
     carriers = build_carriers(settings.env)
     sessions = RedisSessions(links.trips, SessionSeal(links.vault))
     telegram = build_telegram(links.auto, links.vault, links.telegram, sessions)
-    languages = PostgresLanguages(links.auto, links.vault, sessions)
-    service = _service(settings, links, operators, messages, unfinished, languages)
+    languages = Languages(links.auto, links.vault, sessions)
+    service = _service(settings, links, operators, inbox, outbox, unfinished, languages)
     delay = timedelta(hours=settings.beneficiary_delay_hours)
     desk = money_desk(links.engine, links.vault, operators.accounts, delay, staff_rights(settings))
     show = partial(show_scores, scores=scores, feed=feed)
     staff_acts = _staff_acts(links, desk, show)
     steps: dict[Work, Step] = {
         **operators.steps(settings, links),
-        **_steps_of_texts(settings, messages, unfinished, service, scores, carriers, telegram),
+        **_steps_of_texts(settings, outbox, unfinished, service, scores, carriers, telegram),
         Work.SETTLE: partial(settle_payments, settlement=PostgresSettlement(links.engine), show=show),
         Work.STAFF_ACTS: staff_acts.run_approved,
     }
@@ -244,28 +243,19 @@ def _staff_acts(links: Links, desk: MoneyDesk, show: Show) -> StaffActs:
 
 def _steps_of_texts(
     settings: Settings,
-    messages: PostgresMessages,
-    unfinished: PostgresUnfinished,
+    outbox: Outbox,
+    unfinished: UnfinishedDialogues,
     service: BoundVotingService,
     scores: Scores,
     carriers: Mapping[str, SmsCarrier],
     telegram: TelegramChannel | None,
 ) -> dict[Work, Step]:
-    chats = telegram
-    sending = partial(
-        send_messages,
-        messages=messages,
-        carriers=carriers,
-        routes=text_routes(settings, carriers, chats),
-        chats=chats,
-        write=render,
-        parts=gsm.parts,
-        passes=passes,
-    )
+    senders: dict[str, MessageSender] = {**carriers, **({telegram.code: telegram} if telegram else {})}
+    sending = Sending(outbox, senders, text_routes(settings, carriers, telegram), render, write_in_chat)
     return {
-        Work.TEXTS_IN: partial(answer_texts, messages, service, partial(service.look_at, scores)),
-        Work.TEXTS_OUT: sending,
-        Work.NUDGES: partial(nudge_voters, unfinished=unfinished),
+        Work.TEXTS_IN: partial(answer_texts, service.inbox, service, partial(service.look_at, scores)),
+        Work.TEXTS_OUT: sending.send_due,
+        Work.REMINDERS: unfinished.remind,
     }
 
 
@@ -273,9 +263,10 @@ def _service(
     settings: Settings,
     links: Links,
     operators: OperatorDesk,
-    messages: PostgresMessages,
-    unfinished: PostgresUnfinished,
-    languages: PostgresLanguages,
+    inbox: Inbox,
+    outbox: Outbox,
+    unfinished: UnfinishedDialogues,
+    languages: Languages,
 ) -> BoundVotingService:
     spool = Spool(settings.data_dir / "spool", "callbacks")
     callbacks = PostgresCallbacks(links.auto, links.vault, spool, utc_now)
@@ -288,8 +279,8 @@ def _service(
         views=PostgresViews(links.engine, links.vault),
         callbacks=callbacks,
         admission=admission,
-        messages=messages,
-        talks=PostgresTalks(links.auto),
+        inbox=inbox,
+        outbox=outbox,
         doorbell=links.doorbell,
         rails=operators.watch.rails,
         clock=utc_now,

@@ -21,7 +21,7 @@ class Work(StrEnum):
     SETTLE = "settle"
     TEXTS_IN = "texts_in"
     TEXTS_OUT = "texts_out"
-    NUDGES = "nudges"
+    REMINDERS = "nudges"
     REFUND = "refund"
     REVERSALS = "reversals"
     STAFF_ACTS = "staff_acts"

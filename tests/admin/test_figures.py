@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from channels.messages.port import SentMessage
-from channels.messages.texting import Routes
+from channels.messages.outbox import SentMessage
+from channels.messages.rules import Routes
 from gateway.runtime.figure_lines import exposed
 from gateway.runtime.figures import PostgresFigures
 from gateway.runtime.owed import PostgresOwed
@@ -46,10 +46,10 @@ async def test_what_became_of_texts(database: Any) -> None:
     await rig.make_due()
     await rig.verify()
     await rig.settle_all()
-    due = await rig.messages.claim_due(10, Routes(("africastalking", "kannel")))
+    due = await rig.outbox.claim_due(10, Routes(("africastalking", "kannel")))
     assert len(due) == 5
     error = "africastalking refuses us: InsufficientBalance"
-    await rig.messages.record_sent(
+    await rig.outbox.record_sent(
         [
             SentMessage(due[0].id, 1, "sent", "africastalking", "m0", parts=2, cost="XOF 24.0000"),
             SentMessage(due[1].id, 1, "sent", "africastalking", "m1", parts=1),
@@ -58,8 +58,8 @@ async def test_what_became_of_texts(database: Any) -> None:
             SentMessage(due[4].id, 1, "due", "kannel", error=error, retry_seconds=0),
         ]
     )
-    await rig.messages.store_report("africastalking", "m0", "Success", "", None)
-    await rig.messages.store_report("africastalking", "m1", "Failed", "", "DeliveryFailure")
+    await rig.outbox.store_report("africastalking", "m0", "Success", "", None)
+    await rig.outbox.store_report("africastalking", "m1", "Failed", "", "DeliveryFailure")
     store = PostgresFigures(rig.engine, PostgresOwed(rig.engine.execution_options(isolation_level="AUTOCOMMIT")))
     shown = {(f.name, tuple(sorted(f.labels.values()))): f.value for f in exposed(await store.figures())}
     assert shown["spotlight_texts_tried", ("africastalking", "delivered")] == 1

@@ -21,8 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import channels.sms.carriers
-from channels.messages.incoming import IncomingText
-from channels.messages.sender import OutboundText, SendAccepted, SendRefused, SendUnknown
+from channels.messages.carrier import IncomingText, OutboundText, SendAccepted, SendRefused, SendUnknown
 from channels.sms.carrier import DeliveryReport, Malformed, SmsCarrier
 from channels.sms.carriers import africastalking, kannel
 from gateway.http.raw_exchange import RawRequest

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from channels.messages.store import PostgresMessages
+from channels.messages.inbox import Inbox
+from channels.messages.outbox import Outbox
 from gateway.contests.contest import Contest
 from gateway.contests.directory import ContestDirectory
 from gateway.orders.place_order import place_order
@@ -77,7 +78,8 @@ class Rig:
         self.callbacks = PostgresCallbacks(auto, self.vault)
         self.payments = PostgresPayments(self.engine, self.vault, PUBLIC_URL, frozenset({"mtn_momo"}))
         self.settlement = PostgresSettlement(self.engine)
-        self.messages = PostgresMessages(self.engine, self.vault, PUBLIC_URL)
+        self.inbox = Inbox(self.engine, self.vault)
+        self.outbox = Outbox(self.engine, self.vault, PUBLIC_URL)
         self.views = PostgresViews(self.engine, self.vault)
         self.directory = ContestDirectory(self.engine)
         self.doorbell = SilentDoorbell()

@@ -24,8 +24,7 @@ from africastalking.SMS import SMSService
 from pydantic import BaseModel, Field, SecretStr
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from channels.messages.incoming import IncomingText
-from channels.messages.sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
+from channels.messages.carrier import IncomingText, OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
 from channels.sms.carrier import DeliveryReport, Malformed, Registration
 from channels.sms.senders import Senders, sender_to
 from gateway.http.raw_exchange import RawRequest

@@ -34,8 +34,7 @@ import httpx
 from pydantic import BaseModel, Field, SecretStr
 
 from channels import gsm
-from channels.messages.incoming import IncomingText
-from channels.messages.sender import OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
+from channels.messages.carrier import IncomingText, OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
 from channels.sms.carrier import DeliveryReport, Malformed, Registration
 from channels.sms.senders import Senders, sender_to
 from gateway.http.raw_exchange import RawRequest

@@ -8,8 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from channels.messages import languages as module
-from channels.messages.dialogues import language_key
-from channels.messages.languages import PostgresLanguages
+from channels.messages.languages import Languages, language_key
 from gateway.storage.purging import LANGUAGE_DAYS
 from gateway.storage.redis_link import RedisSessions, RedisTrips, connect_for_trips
 from gateway.storage.session_seal import SessionSeal
@@ -25,7 +24,7 @@ class World:
         self.rig, self.redis = rig, redis
         self.sessions = RedisSessions(RedisTrips(redis), SessionSeal(rig.vault))
         self.auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.languages = PostgresLanguages(self.auto, rig.vault, self.sessions)
+        self.languages = Languages(self.auto, rig.vault, self.sessions)
 
     async def noted(self, *choices: tuple[Msisdn, str]) -> None:
         for voter, language in choices:
@@ -88,5 +87,5 @@ async def test_one_that_is_too_old_is_not_copied(world: World, database: Databas
 async def test_without_redis_nothing_is_read_or_raised(world: World) -> None:
     away = connect_for_trips("redis://127.0.0.1:1/0")
     sessions = RedisSessions(RedisTrips(away), SessionSeal(world.rig.vault))
-    assert await PostgresLanguages(world.auto, world.rig.vault, sessions).copy() == 0
+    assert await Languages(world.auto, world.rig.vault, sessions).copy() == 0
     await away.aclose()

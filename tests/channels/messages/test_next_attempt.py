@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.messages.next_attempt import RETRY_SECONDS, UNKNOWN_SECONDS, Attempt, next_attempt
-from channels.messages.sender import SendAccepted, SendRefused, SendResult, SendUnknown
+from channels.messages.carrier import SendAccepted, SendRefused, SendResult, SendUnknown
+from channels.messages.rules import RETRY_SECONDS, UNKNOWN_SECONDS, Attempt, next_attempt
 
 ACCEPTED = SendAccepted("id")
 LOST = SendUnknown("ReadTimeout")

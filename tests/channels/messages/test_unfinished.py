@@ -7,9 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from channels.messages.dialogues import Reached
-from channels.messages.nudge_voters import nudge_voters
-from channels.messages.unfinished import PostgresUnfinished
+from channels.messages.unfinished import Reached, UnfinishedDialogues
 from channels.sms.texts import render
 from gateway.contests.directory import DIAL_CODE
 from gateway.runtime.owed import PostgresOwed
@@ -29,8 +27,8 @@ async def rig(database: Database) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture
-async def unfinished(rig: Rig) -> AsyncIterator[PostgresUnfinished]:
-    store = PostgresUnfinished(rig.engine, rig.vault, write_after=0.01)
+async def unfinished(rig: Rig) -> AsyncIterator[UnfinishedDialogues]:
+    store = UnfinishedDialogues(rig.engine, rig.vault, write_after=0.01)
     yield store
     await store.aclose()
 
@@ -52,7 +50,7 @@ async def let_pass(rig: Rig, minutes: int) -> None:
 
 
 async def test_a_note_is_written_in_the_background_with_the_number_sealed(
-    rig: Rig, unfinished: PostgresUnfinished
+    rig: Rig, unfinished: UnfinishedDialogues
 ) -> None:
     unfinished.note(reached(rig, quantity=None))
     unfinished.note(reached(rig))
@@ -62,7 +60,7 @@ async def test_a_note_is_written_in_the_background_with_the_number_sealed(
     assert VOTER.digits.encode() not in bytes(row.phone_cipher)
 
 
-async def test_who_buys_meanwhile_is_never_written(rig: Rig, unfinished: PostgresUnfinished) -> None:
+async def test_who_buys_meanwhile_is_never_written(rig: Rig, unfinished: UnfinishedDialogues) -> None:
     unfinished.note(reached(rig))
     unfinished.forget(VOTER, rig.contest.id)
     await unfinished.write()
@@ -70,14 +68,14 @@ async def test_who_buys_meanwhile_is_never_written(rig: Rig, unfinished: Postgre
 
 
 async def test_what_waits_is_written_when_the_process_ends(rig: Rig) -> None:
-    store = PostgresUnfinished(rig.engine, rig.vault, write_after=600)
+    store = UnfinishedDialogues(rig.engine, rig.vault, write_after=600)
     store.note(reached(rig))
     await store.aclose()
     assert len(await kept(rig)) == 1
 
 
 async def test_a_database_that_is_away_keeps_the_notes_for_later(rig: Rig) -> None:
-    away = PostgresUnfinished(_Away(), rig.vault, write_after=600)  # type: ignore[arg-type] # it only fails
+    away = UnfinishedDialogues(_Away(), rig.vault, write_after=600)  # type: ignore[arg-type] # it only fails
     away.note(reached(rig))
     await away.write()
     away._engine = rig.engine
@@ -90,24 +88,24 @@ class _Away:
         raise OSError("away")
 
 
-async def nudged(rig: Rig) -> list[Any]:
+async def reminders(rig: Rig) -> list[Any]:
     return await rig.rows("select * from messages_out where kind = 'resume'")
 
 
 async def test_after_ten_minutes_one_text_is_owed_and_only_one(
-    rig: Rig, unfinished: PostgresUnfinished, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, unfinished: UnfinishedDialogues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("channels.messages.nudge.quiet_until", lambda *_: None)
+    monkeypatch.setattr("channels.messages.rules.quiet_until", lambda *_: None)
     unfinished.note(reached(rig))
     await unfinished.write()
     owed = PostgresOwed(rig.engine)
-    assert await nudge_voters(unfinished=unfinished) == 0
-    assert Work.NUDGES not in await owed.owed()
+    assert await unfinished.remind() == 0
+    assert Work.REMINDERS not in await owed.owed()
     await let_pass(rig, 11)
-    assert (await owed.owed())[Work.NUDGES] >= 60
-    assert await nudge_voters(unfinished=unfinished) == 1
-    assert await nudge_voters(unfinished=unfinished) == 0
-    (message,) = await nudged(rig)
+    assert (await owed.owed())[Work.REMINDERS] >= 60
+    assert await unfinished.remind() == 1
+    assert await unfinished.remind() == 0
+    (message,) = await reminders(rig)
     assert message.recipient_index == rig.vault.index(VOTER.e164)
     words = render("resume", message.language, message.params)
     candidate = rig.contest.candidate("07")
@@ -117,17 +115,17 @@ async def test_after_ten_minutes_one_text_is_owed_and_only_one(
     unfinished.note(reached(rig, "08"))
     await unfinished.write()
     await let_pass(rig, 11)
-    assert await nudge_voters(unfinished=unfinished) == 0
-    assert len(await nudged(rig)) == 1
+    assert await unfinished.remind() == 0
+    assert len(await reminders(rig)) == 1
 
 
 @pytest.mark.parametrize("how", ["ordered", "paid for", "stop", "too late", "withdrawn", "closed", "night"])
 async def test_who_is_not_texted(
-    rig: Rig, unfinished: PostgresUnfinished, monkeypatch: pytest.MonkeyPatch, how: str
+    rig: Rig, unfinished: UnfinishedDialogues, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     now = await rig.now()
     monkeypatch.setattr(
-        "channels.messages.nudge.quiet_until", lambda *_: now.replace(year=2999) if how == "night" else None
+        "channels.messages.rules.quiet_until", lambda *_: now.replace(year=2999) if how == "night" else None
     )
     unfinished.note(reached(rig))
     await unfinished.write()
@@ -143,8 +141,8 @@ async def test_who_is_not_texted(
             await connection.execute(text("update contests set closes_at = now()"))
     if how in ("ordered", "paid for"):
         await rig.placed(number=VOTER.e164, typed=how == "paid for")
-    assert await nudge_voters(unfinished=unfinished) == 1
-    assert await nudged(rig) == []
+    assert await unfinished.remind() == 1
+    assert await reminders(rig) == []
     (row,) = await kept(rig)
     assert row.handled_at is not None
 

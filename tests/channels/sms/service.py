@@ -5,7 +5,8 @@ from typing import cast
 from uuid import UUID, uuid4
 
 from channels import gsm
-from channels.messages.incoming import IncomingText, Talk
+from channels.messages.carrier import IncomingText
+from channels.messages.inbox import Talk
 from channels.sms.inbound import Reply, answer
 from channels.sms.texts import render
 from channels.voting_service import VotingService

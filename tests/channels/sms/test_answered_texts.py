@@ -9,8 +9,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from channels.messages.incoming import IncomingText
-from channels.messages.talks import PostgresTalks
+from channels.messages.carrier import IncomingText
 from channels.sms import inbound
 from channels.sms.answering import answer_texts
 from channels.sms.inbound import REPLIES_PER_HOUR
@@ -38,7 +37,7 @@ class Desk:
         """A text is stored, not answered; its id."""
         self.count += 1
         carrier_id = f"m{self.count}"
-        assert await self.rig.messages.store_text(
+        assert await self.rig.inbox.store(
             IncomingText("africastalking", carrier_id, sender, to, words, None),
         )
         return carrier_id
@@ -55,7 +54,7 @@ class Desk:
 
     async def answer(self) -> None:
         look = partial(self.service.look_at, Scores(self.rig.engine))
-        await answer_texts(self.rig.messages, self.service, look)
+        await answer_texts(self.rig.inbox, self.service, look)
 
     async def outcomes(self) -> list[str]:
         return [row.outcome for row in await self.rig.rows("select outcome from messages_in order by received_at")]
@@ -75,8 +74,8 @@ async def desk(database: Any) -> AsyncIterator[Desk]:
         orders=rig.orders,
         views=rig.views,
         callbacks=rig.callbacks,
-        messages=rig.messages,
-        talks=PostgresTalks(rig.engine),
+        inbox=rig.inbox,
+        outbox=rig.outbox,
         rescuer=cast(Any, None),
         unfinished=cast(Any, None),
         languages=cast(Any, None),
@@ -161,7 +160,7 @@ async def test_a_text_that_is_not_judged_yet_closes_the_question(desk: Desk) -> 
     first = await desk.arrive("NON")
     second = await desk.arrive("OUI")
     # The later one is judged first, as by another worker.
-    incoming = {held.text.carrier_id: held for held in await desk.rig.messages.due_texts(10)}
+    incoming = {held.text.carrier_id: held for held in await desk.rig.inbox.due(10)}
     talk = await desk.service.talk(incoming[second].text)
     assert (talk.question, first in incoming) == (None, True)
 
@@ -247,7 +246,7 @@ async def test_a_text_that_we_stumble_over_holds_up_no_other(desk: Desk, monkeyp
     await desk.arrive("AIDE")
     assert "01 Awa" in await desk.text("CLASSEMENT", sender=OTHER)
     assert (await desk.outcomes())[0] == "failed"
-    assert await desk.rig.messages.due_texts(10) == []
+    assert await desk.rig.inbox.due(10) == []
 
 
 async def test_the_ranking_is_that_of_now(desk: Desk) -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from channels import gsm
 from channels.grammar import Ask, Command, Vote, affirms, read
-from channels.messages.incoming import IncomingText, Talk
+from channels.messages.carrier import IncomingText
+from channels.messages.inbox import Talk
 from channels.sms import answers
 from channels.sms.inbound import answer
 from channels.sms.texts import render

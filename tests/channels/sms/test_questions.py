@@ -8,7 +8,7 @@ import pytest
 from channels import gsm
 from channels.buying import why_taken_back
 from channels.grammar import Check
-from channels.messages.incoming import Question, Talk
+from channels.messages.inbox import Question, Talk
 from channels.sms import answers
 from channels.sms.inbound import REPLIES_PER_HOUR, Reply
 from gateway.orders.rules import Refusal

@@ -10,7 +10,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
-from channels.messages.incoming import IncomingText
+from channels.messages.carrier import IncomingText
 from channels.sms.carriers import africastalking, kannel
 from channels.sms.routes import BODY_BYTES_MAX, setup
 from channels.voting_service import VOTING_SERVICE, VotingService

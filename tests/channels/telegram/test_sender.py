@@ -15,8 +15,8 @@ from aiogram.exceptions import (
 )
 from aiogram.methods import SendMessage
 
-from channels.messages.next_attempt import next_attempt
-from channels.messages.sender import OutboundText, SendAccepted, SendRefused, SendUnknown
+from channels.messages.carrier import OutboundText, SendAccepted, SendRefused, SendUnknown
+from channels.messages.rules import next_attempt
 from channels.telegram.sender import TelegramSender
 from tests.channels.telegram.conftest import World
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from aiohttp import web
 
-from channels.messages.dialogues import Reached
+from channels.messages.unfinished import Reached
 from channels.session_store import SESSIONS
 from channels.ussd import routes
 from channels.ussd.aggregator import UssdAggregator

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from channels.messages.dialogues import LANGUAGE_SECONDS, language_key
+from channels.messages.languages import LANGUAGE_SECONDS, language_key
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown

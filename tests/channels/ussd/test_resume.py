@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from channels.messages.dialogues import Reached
+from channels.messages.unfinished import Reached
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.caller import RESUME_SECONDS, mark_key
 from channels.ussd.dialogue import Dialogue

@@ -14,12 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from admin.approvals.request_pages import OPEN_REQUESTS
 from admin.orders_store import PostgresBackOffice
 from admin.staff_lookup import StaffLookup
-from channels.messages.dialogues import Reached
-from channels.messages.incoming import IncomingText
-from channels.messages.nudge_voters import nudge_voters
-from channels.messages.port import SentMessage
-from channels.messages.texting import Routes
-from channels.messages.unfinished import PostgresUnfinished
+from channels.messages.carrier import IncomingText
+from channels.messages.outbox import SentMessage
+from channels.messages.rules import Routes
+from channels.messages.unfinished import Reached, UnfinishedDialogues
 from channels.telegram.port import Chat
 from channels.telegram.store import PostgresTelegram
 from gateway import storage
@@ -162,20 +160,20 @@ async def ask_operators(rig: MoneyRig, placed: list[PlacedOrder]) -> None:
 
 async def talk(rig: MoneyRig, database: Database) -> None:
     """Texts, chats and dialogues, in and out."""
-    texts = rig.messages
+    texts, received = rig.outbox, rig.inbox
     due = await texts.claim_due(100, ROUTES)
     await texts.record_sent([SentMessage(m.id, m.attempts, "sent", m.carrier, f"c{m.id}") for m in due])
     await texts.store_report("africastalking", f"c{due[0].id}", "Success", VOTER.e164, None)
-    await texts.store_text(IncomingText("africastalking", "new", VOTER.e164, "98765", "VOTE 07 5", None))
-    for incoming in await texts.due_texts(10):
-        await texts.answered(incoming, "answered", (uuid4(), "fr", {"lines": []}), opt_out=True)
-    dialogues = PostgresUnfinished(rig.engine, rig.vault)
+    await received.store(IncomingText("africastalking", "new", VOTER.e164, "98765", "VOTE 07 5", None))
+    for incoming in await received.due(10):
+        await received.answered(incoming, "answered", (uuid4(), "fr", {"lines": []}), opt_out=True)
+    dialogues = UnfinishedDialogues(rig.engine, rig.vault)
     dialogues.note(Reached(VOTER, rig.contest.id, "07", 5, "fr"))
     await dialogues.aclose()
     await pass_time(
         database, "unfinished_dialogues set reached_at = now() - interval '1 hour' where handled_at is null"
     )
-    await nudge_voters(unfinished=dialogues)
+    await dialogues.remind()
     chats = PostgresTelegram(rig.engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault)
     await chats.keep(10**9, 1, b"{}")
     await chats.left_over(0, 10)

@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from channels.messages.incoming import IncomingText
-from channels.messages.port import SentMessage
-from channels.messages.texting import Routes
+from channels.messages.carrier import IncomingText
+from channels.messages.outbox import SentMessage
+from channels.messages.rules import Routes
 from gateway.http.health import Concern
 from gateway.runtime.figures import PostgresFigures
 from gateway.runtime.owed import PostgresOwed
@@ -151,12 +151,12 @@ async def let_pass(database: Database, days: int) -> None:
 async def talk(rig: MoneyRig) -> None:
     """A receipt and a reply, sent and reported, and a text that nobody has answered."""
     for text_id in ("answered", "waits"):
-        await rig.messages.store_text(IncomingText("africastalking", text_id, "+2250501020304", "98", "AIDE", None))
-    (answered,) = await rig.messages.due_texts(1)
-    await rig.messages.answered(answered, "answered", (uuid4(), "fr", {"lines": ["bonjour"]}))
-    for sent in await rig.messages.claim_due(10, Routes(("africastalking",))):
-        await rig.messages.record_sent([SentMessage(sent.id, 1, "sent", "africastalking", str(sent.id))])
-        await rig.messages.store_report("africastalking", str(sent.id), "Success", "+2250501020304", None)
+        await rig.inbox.store(IncomingText("africastalking", text_id, "+2250501020304", "98", "AIDE", None))
+    (answered,) = await rig.inbox.due(1)
+    await rig.inbox.answered(answered, "answered", (uuid4(), "fr", {"lines": ["bonjour"]}))
+    for sent in await rig.outbox.claim_due(10, Routes(("africastalking",))):
+        await rig.outbox.record_sent([SentMessage(sent.id, 1, "sent", "africastalking", str(sent.id))])
+        await rig.outbox.store_report("africastalking", str(sent.id), "Success", "+2250501020304", None)
 
 
 async def test_sent_texts_lose_words_and_numbers_and_no_receipt_is_sent_twice(

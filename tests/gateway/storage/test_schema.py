@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from channels.messages.texting import Routes
+from channels.messages.rules import Routes
 from gateway.storage import schema
 from gateway.storage.engine import APP_ROLE, connects_as, make_engine
 from gateway.storage.migrate import UnknownSchema, migrate, refuse_unknown_schema
@@ -263,7 +263,7 @@ async def test_no_number_is_stored_in_clear(database: Any) -> None:
     await rig.make_due()
     await rig.verify()
     await rig.settle_all()
-    await rig.messages.claim_due(5, Routes(("africastalking",)))
+    await rig.outbox.claim_due(5, Routes(("africastalking",)))
     for table in schema.metadata.tables:
         for row in await rig.rows(f"select cast(t.* as text) from {table} t"):
             assert "599887766" not in row[0], table

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from channels.messages.texting import Routes
+from channels.messages.rules import Routes
 from gateway.orders.rules import Channel, PlacedOrder, Refusal
 from payments.provider import Failed, NotFound, NotSent, PayerReason, Rejected, StillOpen, Unavailable, Unknown
 from tests.rigs.rig import Rig
@@ -152,7 +152,7 @@ async def test_a_paid_typed_order_is_receipted_to_its_payer(rig: Rig) -> None:
     await rig.make_due()
     await rig.verify()
     await rig.settle_all()
-    (message,) = await rig.messages.claim_due(10, Routes(("africastalking",)))
+    (message,) = await rig.outbox.claim_due(10, Routes(("africastalking",)))
     assert (message.kind, message.to) == ("receipt", "+2250501020304")
     assert message.params["quantity"] == 5
 
@@ -345,12 +345,12 @@ async def test_a_killed_sender_repeats_nothing_within_ten_minutes(rig: Rig) -> N
     rig.provider.query_script = [Failed("EXPIRED", PayerReason.NOT_ANSWERED, "{}")]
     await rig.make_due()
     await rig.verify()
-    assert len(await rig.messages.claim_due(10, Routes(("africastalking",)))) == 1
+    assert len(await rig.outbox.claim_due(10, Routes(("africastalking",)))) == 1
     async with rig.engine.begin() as connection:
         await connection.execute(text("update messages_out set next_try_at = now() - interval '1 second'"))
-    assert await rig.messages.claim_due(10, Routes(("africastalking",))) == []
+    assert await rig.outbox.claim_due(10, Routes(("africastalking",))) == []
     assert await rig.one("select status from messages_out") == "unknown"
-    await rig.messages.store_report("africastalking", "ATX1", "Success", "+2250501020304", None)
-    await rig.messages.claim_due(10, Routes(("africastalking",)))
+    await rig.outbox.store_report("africastalking", "ATX1", "Success", "+2250501020304", None)
+    await rig.outbox.claim_due(10, Routes(("africastalking",)))
     row = (await rig.rows("select status, carrier_message_id, delivery_status from messages_out"))[0]
     assert tuple(row) == ("sent", "ATX1", "Success")

@@ -10,12 +10,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from channels.messages.incoming import IncomingText
-from channels.messages.nudge_voters import nudge_voters
-from channels.messages.port import DueMessage
-from channels.messages.store import PostgresMessages
-from channels.messages.texting import Routes
-from channels.messages.unfinished import PostgresUnfinished
+from channels.messages.carrier import IncomingText
+from channels.messages.inbox import Inbox
+from channels.messages.outbox import DueMessage
+from channels.messages.rules import Routes
+from channels.messages.unfinished import UnfinishedDialogues
 from channels.sms.texts import render
 from channels.telegram.store import PostgresTelegram
 from gateway.contests.contest import Contest
@@ -28,7 +27,6 @@ from gateway.storage.vault import Vault
 from gateway.values.halving import in_halves
 from tests.engines import Database
 from tests.rigs.money_rig import MoneyRig, opened
-from tests.rigs.rig import PUBLIC_URL
 from tests.rigs.scripted_provider import paid
 
 OTHER_KEY = "a key of another house, long enough"
@@ -185,21 +183,21 @@ async def test_a_poisonous_callback_stops_none_of_its_batch(rig: MoneyRig, poiso
 
 
 async def test_texts_to_numbers_that_do_not_open_hold_up_no_others(rig: MoneyRig) -> None:
-    foreign = PostgresMessages(rig.engine, Vault(OTHER_KEY), PUBLIC_URL)
-    for store, texts in ((foreign, range(3)), (rig.messages, range(3, 5))):
+    foreign = Inbox(rig.engine, Vault(OTHER_KEY))
+    for store, texts in ((foreign, range(3)), (rig.inbox, range(3, 5))):
         for number in texts:
             incoming = IncomingText("kannel", f"id{number}", f"+22505010203{number:02}", "8899", "AIDE", None)
-            await store.store_text(incoming)
-    assert [held.text.carrier_id for held in await rig.messages.due_texts(3)] == []
-    held = await rig.messages.due_texts(3)
+            await store.store(incoming)
+    assert [held.text.carrier_id for held in await rig.inbox.due(3)] == []
+    held = await rig.inbox.due(3)
     assert [one.text.carrier_id for one in held] == ["id3", "id4"]
-    await rig.messages.answered(held[0], "answered", (UUID(int=4), "fr", {"lines": ["bonjour"]}))
-    vault, rig.messages._vault = rig.messages._vault, Vault(OTHER_KEY)
-    await rig.messages.answered(held[1], "answered", (UUID(int=3), "fr", {"lines": ["bonjour"]}))
-    rig.messages._vault = vault
+    await rig.inbox.answered(held[0], "answered", (UUID(int=4), "fr", {"lines": ["bonjour"]}))
+    vault, rig.inbox._vault = rig.inbox._vault, Vault(OTHER_KEY)
+    await rig.inbox.answered(held[1], "answered", (UUID(int=3), "fr", {"lines": ["bonjour"]}))
+    rig.inbox._vault = vault
     await run(rig, "update messages_out set next_try_at = now() - interval '1 second' where id = :i", i=UUID(int=3))
-    assert await rig.messages.claim_due(1, ROUTES) == []
-    sent: list[DueMessage] = await rig.messages.claim_due(1, ROUTES)
+    assert await rig.outbox.claim_due(1, ROUTES) == []
+    sent: list[DueMessage] = await rig.outbox.claim_due(1, ROUTES)
     assert [message.id for message in sent] == [UUID(int=4)]
     assert render("reply", "fr", sent[0].params)
     assert await aside(rig) == {"text_in": 3, "text_out": 1}
@@ -214,8 +212,8 @@ async def test_dialogues_and_updates_that_do_not_open_hold_up_no_others(rig: Mon
         " select int4send(n), :contest, '\\x00', '07', 'fr', now() - interval '1 hour' from generate_series(1, 3) n",
         contest=rig.contest.id,
     )
-    store = PostgresUnfinished(rig.engine, rig.vault)
-    assert await nudge_voters(unfinished=store) == 0
+    store = UnfinishedDialogues(rig.engine, rig.vault)
+    assert await store.remind() == 0
     auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
     ours, foreign = PostgresTelegram(auto, rig.vault), PostgresTelegram(auto, Vault(OTHER_KEY))
     for update in range(3):

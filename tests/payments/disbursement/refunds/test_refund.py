@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from channels.messages.texting import Routes
+from channels.messages.rules import Routes
 from channels.sms.texts import render
 from payments.disbursement.refunds.answers import of_report
 from payments.provider import (
@@ -65,7 +65,7 @@ async def test_a_late_payment_goes_back_and_its_payer_is_told(rig: MoneyRig) -> 
     assert await rig.status(order) == "refunded"
     assert await story(rig, refund.reference) == ["calling", "accepted", "succeeded"]
     assert await kinds(rig) == ["refund_pending", "refunded"]
-    (due,) = [m for m in await rig.messages.claim_due(10, Routes(("africastalking",))) if m.kind == "refunded"]
+    (due,) = [m for m in await rig.outbox.claim_due(10, Routes(("africastalking",))) if m.kind == "refunded"]
     assert render(due.kind, "en", due.params) == "500 FCFA given back to you by MTN MoMo. Reference op-1."
     assert await rig.on_account("refunds_owed") == 0
     assert (await rig.on_account("operator_clearing"), await rig.on_account("operator_float")) == (500, -500)

@@ -1,4 +1,4 @@
-"""When a text may go out, and by whom."""
+"""When a text may go out, and by which carrier."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.messages.texting import ASKED_FOR, Routes, after, country_of, quiet_until, read_routes
+from channels.messages.rules import (
+    ASKED_FOR,
+    Hold,
+    Routes,
+    after,
+    carrier_now,
+    country_of,
+    hold,
+    quiet_until,
+    read_routes,
+)
 
 
 def at(hour: int, minute: int = 0, day: int = 20) -> datetime:
@@ -83,6 +93,44 @@ def test_ways(to: str, chat: int | None, ways: tuple[str, ...]) -> None:
 def test_a_chat_without_a_bot_is_reached_by_text_or_not_at_all() -> None:
     assert Routes(("a",)).ways("+2250501020304", 7) == ("a",)
     assert Routes(("a",)).ways("", 7) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "carrier", "ways", "now"),
+    [
+        ("due", None, ("a", "b"), "a"),
+        ("due", "b", ("a", "b"), "b"),
+        ("due", "gone", ("a", "b"), "a"),
+        ("due", "a", (), ""),
+        ("unknown", "a", ("a", "b"), "b"),
+        ("unknown", "b", ("a", "b"), "a"),
+        ("unknown", "a", ("a",), "a"),
+        ("unknown", "a", ("chat", "a"), "a"),  # not back to the chat that it left
+        ("unknown", "chat", ("chat", "a"), "a"),
+        ("unknown", "chat", ("chat",), "chat"),
+    ],
+)
+def test_the_carrier_of_a_due_text(status: str, carrier: str | None, ways: tuple[str, ...], now: str) -> None:
+    assert carrier_now(status, carrier, ways, [way for way in ways if way != "chat"]) == now
+
+
+@pytest.mark.parametrize(
+    ("kind", "ways", "opted_out", "now", "held"),
+    [
+        ("receipt", ("a",), False, at(12), None),
+        ("receipt", ("a",), True, at(3), None),
+        ("receipt", (), False, at(12), Hold("no carrier", at(13))),
+        ("resume", (), True, at(3), Hold("no carrier", at(4))),
+        ("resume", ("a",), False, at(12), None),
+        ("resume", ("a",), True, at(12), Hold("opted out", None)),
+        ("resume", ("a",), True, at(3), Hold("opted out", None)),
+        ("resume", ("a",), False, at(3), Hold("quiet hours", at(8))),
+    ],
+)
+def test_a_due_text_that_is_held(
+    kind: str, ways: tuple[str, ...], opted_out: bool, now: datetime, held: Hold | None
+) -> None:
+    assert hold(kind, "+2250501020304", ways, opted_out=opted_out, now=now) == held
 
 
 def test_carriers_take_turns() -> None:

@@ -1,37 +1,32 @@
-"""Texts out and in: an outbox under leases, inbound texts and delivery reports as received."""
+"""The outbox: texts that are owed, sent under leases, with their delivery reports as received."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from channels.messages.incoming import IncomingText
-from channels.messages.port import DueMessage, SentMessage
-from channels.messages.texting import DELIVERED, UNDELIVERED, Routes, after, country_of, is_asked_for, quiet_until
+from channels.messages.rules import DELIVERED, UNDELIVERED, UNKNOWN_SECONDS, Routes, carrier_now, hold, is_asked_for
 from gateway.contests.directory import DIAL_CODE
 from gateway.orders.rules import PAYMENT_URL
 from gateway.orders.store import payer_place, secrets_place, voter_place
 from gateway.storage.rows import document, recordset
-from gateway.storage.schema.conversations import recipient_place, sender_place
-from gateway.storage.set_aside import READ_AGAIN_SECONDS, SHOWN_SECONDS, Kind, each_read, set_aside
-from gateway.storage.vault import Vault, fingerprint
+from gateway.storage.schema.conversations import recipient_place
+from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
+from gateway.storage.vault import Vault
 from gateway.values.money import Money
 
 LEASE_SECONDS: Final = 60
-# A text of unknown fate is looked at so often, for so long; after that it stays unknown.
-LOOK_AGAIN_SECONDS: Final = 600
-LOOK_SECONDS_MAX: Final = 24 * 3600
-# A text that nobody can carry waits for somebody to set up a carrier.
-NO_CARRIER_SECONDS: Final = 3600
+# For so long reports may prove what became of a text in status `unknown`; after that it stays so.
+UNKNOWN_SECONDS_MAX: Final = 24 * 3600
 
 _FINAL: Final = ", ".join(f"'{word}'" for word in sorted({DELIVERED, *UNDELIVERED}))
 
-# Who was killed between sending and writing may have sent, unless a report came meanwhile: then it did.
+# A process that was killed between sending and writing may have sent, unless a report came meanwhile: then it did.
 _LEASES_OUT: Final = text("""
 update messages_out set status = case when delivery_status is null then 'unknown' else 'sent' end,
   next_try_at = case when delivery_status is null then sent_at + make_interval(secs => :unknown) end
@@ -59,8 +54,8 @@ from (
 where m.id = f.message and m.status = 'unknown'
 """)
 
-# Only a carrier that reports on later texts and is silent about this one did not get it. Its newest reports are
-# looked at first: the first of a later text is enough.
+# A carrier that reports on later texts but not on this one did not get it. Its newest reports are read first:
+# one of a later text is enough.
 _STILL_UNKNOWN: Final = text("""
 update messages_out m set next_try_at = case when sent_at > now() - make_interval(secs => :longest)
   then now() + make_interval(secs => :again) end
@@ -97,11 +92,11 @@ update messages_out m set status = 'sending', attempts = attempts + 1, sent_at =
 from {recordset(_TAKEN, "t")} where m.id = t.id
 """)
 
-_PUT: Final = (("id", "uuid"), ("until", "timestamptz"), ("error", "text"))
-_PUT_OFF: Final = text(f"""
+_HELD: Final = (("id", "uuid"), ("until", "timestamptz"), ("error", "text"))
+_HOLD: Final = text(f"""
 update messages_out m set status = case when h.until is null then 'refused' else 'due' end,
   next_try_at = h.until, last_error = h.error
-from {recordset(_PUT, "h")} where m.id = h.id
+from {recordset(_HELD, "h")} where m.id = h.id
 """)
 
 _OPTED_OUT: Final = text("""
@@ -119,8 +114,8 @@ _SENT: Final = (
     ("error", "text"),
     ("retry_seconds", "integer"),
 )
-# Also for one whose lease ran out while the carrier thought: the answer to the same try settles it. A
-# report that was there before the answer is shown; of several the one that says most.
+# Also for one whose lease ran out before the carrier answered: the answer to the same try settles it. Of reports that
+# came before the answer a final one is shown.
 _RECORD_SENT: Final = text(f"""
 update messages_out m set
   status = case when s.status = 'unknown' and m.delivery_status is not null then 'sent' else s.status end,
@@ -137,33 +132,7 @@ from {recordset(_SENT, "s")} left join lateral (
 where m.id = s.id and m.attempts = s.attempts and m.status in ('sending', 'unknown')
 """)
 
-_STORE_IN: Final = text("""
-insert into messages_in (carrier, carrier_id, sender_index, sender_cipher, recipient, text, text_hash, network)
-values (:carrier, :carrier_id, :sender_index, :sender_cipher, :recipient, :text, :text_hash, :network)
-on conflict do nothing
-""")
-
-_DUE_IN: Final = text("""
-select m.*, (select l.language from chosen_languages l where l.phone_index = m.sender_index) as language,
-  (select f.carrier_id from messages_in f
-    where f.sender_index = m.sender_index and f.recipient = m.recipient and f.text_hash = m.text_hash
-      and f.received_at between m.received_at - interval '3 minutes' and m.received_at
-    order by f.received_at, f.carrier_id limit 1) as first_carrier_id
-from messages_in m where handled_at is null order by received_at limit :limit
-""")
-
-_HANDLED: Final = text("""
-update messages_in set handled_at = now(), outcome = :outcome
-where carrier = :carrier and carrier_id = :carrier_id and handled_at is null
-""")
-
-_REPLY: Final = text("""
-insert into messages_out (id, kind, key, recipient_index, recipient_cipher, language, params)
-values (:id, 'reply', :key, :recipient_index, :recipient_cipher, :language, :params)
-on conflict (kind, key) do nothing
-""").bindparams(bindparam("params", type_=JSONB))
-
-# A final word stays, but for the news that it arrived after all. A report for a text of unknown fate
+# A final state stays, unless a report says that the text arrived after all. A report for a text in status `unknown`
 # proves that it was sent.
 _REPORT: Final = text(f"""
 with kept as (
@@ -179,29 +148,42 @@ where carrier = cast(:carrier as text) and carrier_message_id = cast(:message_id
 """)
 
 
-def _carrier(row: Row[Any], ways: Sequence[str], texts: Sequence[str]) -> str:
-    """Who sends this row now: the one written down for it, else the first choice. A text that an
-    unanswering carrier proved not to have sent goes by the next one."""
-    if row.carrier not in ways:
-        return ways[0] if ways else ""
-    if row.status == "unknown":
-        return after(row.carrier, texts if row.carrier in texts else ways)
-    return str(row.carrier)
+@dataclass(frozen=True, slots=True)
+class DueMessage:
+    """A text to send. `to` is E.164; empty when only a chat is known. `vote_id`: the vote it is about,
+    if it is about one. `attempts`: this one included. `carrier`: which one sends it now; `ways`: all that may,
+    in order. `chat_id`: the chat it goes to as long as that takes messages."""
+
+    id: UUID
+    vote_id: UUID | None
+    kind: str
+    to: str
+    language: str
+    params: Mapping[str, object]
+    attempts: int
+    carrier: str
+    ways: tuple[str, ...]
+    chat_id: int | None = None
 
 
-class InboundText:
-    """A stored text that waits for its answer. `first_id`: the carrier's id of the first equal text
-    of this sender within three minutes, itself included. `language`: the one that the sender chose."""
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """What became of a text at its `attempts`-th try. `carrier`: the one that has it; of one that is due again,
+    the next one. `retry_seconds` None: not looked at again."""
 
-    def __init__(self, row: Row[Any], sender: str) -> None:
-        self.text = IncomingText(row.carrier, row.carrier_id, sender, row.recipient, row.text, row.network)
-        self.received_at = row.received_at
-        self.first_id: str = row.first_carrier_id
-        self.language: str | None = row.language
+    id: UUID
+    attempts: int
+    status: str
+    carrier: str
+    carrier_message_id: str | None = None
+    parts: int | None = None
+    cost: str | None = None
+    error: str | None = None
+    retry_seconds: int | None = None
 
 
-class PostgresMessages:
-    """`MessageStore` on PostgreSQL, and the inbound side."""
+class Outbox:
+    """Texts on their way. `public_url`: where receipts are checked."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault, public_url: str) -> None:
         self._engine = engine
@@ -209,51 +191,44 @@ class PostgresMessages:
         self._public_url = public_url
 
     async def claim_due(self, limit: int, routes: Routes) -> list[DueMessage]:
-        """Take due texts under a lease, see `MessageStore`."""
+        """Take due texts under a lease, each with the carrier that sends it, stored before it is asked.
+
+        One whose lease ran out may have been sent: it becomes `unknown`, and is only taken again when reports
+        prove that it was not."""
         async with self._engine.begin() as connection:
-            await connection.execute(_LEASES_OUT, {"unknown": LOOK_AGAIN_SECONDS})
+            await connection.execute(_LEASES_OUT, {"unknown": UNKNOWN_SECONDS})
             await connection.execute(_FOUND_SENT)
-            await connection.execute(_STILL_UNKNOWN, {"longest": LOOK_SECONDS_MAX, "again": LOOK_AGAIN_SECONDS})
+            await connection.execute(_STILL_UNKNOWN, {"longest": UNKNOWN_SECONDS_MAX, "again": UNKNOWN_SECONDS})
             rows = (await connection.execute(_DUE, {"limit": limit})).all()
             if not rows:
                 return []
             due, broken = each_read(rows, lambda row: self._due(row, routes))
-            held = await self._held(connection, due)
-            held |= await self._unreadable(connection, broken)
+            now = (await connection.execute(text("select now()"))).scalar_one()
+            held = await self._held(connection, due, now)
+            held |= await self._unreadable(connection, broken, now)
             taken = [message for message in due if message.id not in held]
-            await connection.execute(_PUT_OFF, document(held.values()))
+            await connection.execute(_HOLD, document(held.values()))
             places = [{"id": message.id, "carrier": message.carrier} for message in taken]
             await connection.execute(_TAKE, {**document(places), "lease": LEASE_SECONDS})
         return taken
 
-    async def _held(self, connection: AsyncConnection, due: Sequence[DueMessage]) -> dict[UUID, dict[str, object]]:
-        """Those that are not sent now: for good (`until` None) or before a moment, and why."""
-        now = (await connection.execute(text("select now()"))).scalar_one()
+    async def _held(
+        self, connection: AsyncConnection, due: Sequence[DueMessage], now: datetime
+    ) -> dict[UUID, dict[str, object]]:
+        """Those that are not sent now, with what is stored of them."""
         unasked = {m.id: self._vault.index(m.to) for m in due if m.to and not is_asked_for(m.kind)}
         found = await connection.execute(_OPTED_OUT, {"numbers": list(unasked.values())}) if unasked else ()
         stopped = {bytes(row.phone_index) for row in found}
-        held: dict[UUID, dict[str, object]] = {}
-        for message in due:
-            until: datetime | None
-            if not message.ways:
-                until, why = now + timedelta(seconds=NO_CARRIER_SECONDS), "no carrier"
-            elif unasked.get(message.id) in stopped:
-                until, why = None, "opted out"
-            elif (until := quiet_until(message.kind, country_of(message.to), now)) is not None:
-                why = "quiet hours"
-            else:
-                continue
-            held[message.id] = {"id": message.id, "until": until, "error": why}
-        return held
+        held = {m.id: hold(m.kind, m.to, m.ways, opted_out=unasked.get(m.id) in stopped, now=now) for m in due}
+        return {id_: {"id": id_, "until": one.until, "error": one.reason} for id_, one in held.items() if one}
 
     @staticmethod
     async def _unreadable(
-        connection: AsyncConnection, broken: Sequence[tuple[Row[Any], Exception]]
+        connection: AsyncConnection, broken: Sequence[tuple[Row[Any], Exception]], now: datetime
     ) -> dict[UUID, dict[str, object]]:
         if not broken:
             return {}
         await set_aside(connection, Kind.TEXT_OUT, [(str(row.id), error) for row, error in broken])
-        now = (await connection.execute(text("select now()"))).scalar_one()
         later = now + timedelta(seconds=READ_AGAIN_SECONDS)
         return {row.id: {"id": row.id, "until": later, "error": "set aside"} for row, _ in broken}
 
@@ -268,14 +243,14 @@ class PostgresMessages:
             language=row.language,
             params=row.params if row.payment_reference is None else self._facts(row),
             attempts=row.attempts + 1,
-            carrier=_carrier(row, ways, routes.ways(to, None)),
+            carrier=carrier_now(row.status, row.carrier, ways, routes.ways(to, None)),
             ways=ways,
             chat_id=row.chat_id,
         )
 
     def _number(self, row: Row[Any]) -> str:
-        """Where a text goes; empty when only a chat is known. Who votes in a chat gets texts only on a
-        number that is known to be theirs, not on whichever one pays."""
+        """The number of a text, E.164; empty when only a chat is known. A voter in a chat gets texts only on a
+        number that is known to be theirs, not on any that pays."""
         if row.recipient_cipher is not None:
             return self._vault.open(bytes(row.recipient_cipher), recipient_place(row.id))
         if row.voter_cipher is not None:
@@ -303,92 +278,20 @@ class PostgresMessages:
             **row.params,
         }
         if row.kind == "payment_link" and row.secrets_cipher is not None:
-            held = orjson.loads(self._vault.open(bytes(row.secrets_cipher), secrets_place(row.payment_reference)))
-            facts["payment_url"] = held[PAYMENT_URL]
+            secrets = orjson.loads(self._vault.open(bytes(row.secrets_cipher), secrets_place(row.payment_reference)))
+            facts["payment_url"] = secrets[PAYMENT_URL]
         return facts
 
     async def record_sent(self, results: Sequence[SentMessage]) -> None:
-        """Store what the carrier said."""
+        """Store what the carriers answered."""
         if not results:
             return
         rows = [{name: getattr(r, name) for name, _ in _SENT} for r in results]
         async with self._engine.begin() as connection:
             await connection.execute(_RECORD_SENT, document(rows))
 
-    async def store_text(self, incoming: IncomingText) -> bool:
-        """Keep a text; False when its id was stored before."""
-        place = sender_place(incoming.carrier, incoming.carrier_id)
-        async with self._engine.begin() as connection:
-            done = await connection.execute(
-                _STORE_IN,
-                {
-                    "carrier": incoming.carrier,
-                    "carrier_id": incoming.carrier_id,
-                    "sender_index": self._vault.index(incoming.sender),
-                    "sender_cipher": self._vault.seal(incoming.sender, place),
-                    "recipient": incoming.recipient,
-                    "text": incoming.text,
-                    "text_hash": fingerprint(" ".join(incoming.text.lower().split()).encode()),
-                    "network": incoming.network,
-                },
-            )
-        return bool(done.rowcount)
-
-    async def due_texts(self, limit: int) -> list[InboundText]:
-        """Texts that nobody has answered yet, oldest first."""
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(_DUE_IN, {"limit": limit})).all()
-        found, broken = each_read(rows, self._inbound)
-        if broken:
-            async with self._engine.begin() as connection:
-                kept = [(f"{row.carrier}:{row.carrier_id}", error) for row, error in broken]
-                await set_aside(connection, Kind.TEXT_IN, kept, SHOWN_SECONDS)
-                for row, _ in broken:
-                    handled = {"carrier": row.carrier, "carrier_id": row.carrier_id, "outcome": "set aside"}
-                    await connection.execute(_HANDLED, handled)
-        return found
-
-    def _inbound(self, row: Row[Any]) -> InboundText:
-        place = sender_place(row.carrier, row.carrier_id)
-        return InboundText(row, self._vault.open(bytes(row.sender_cipher), place))
-
-    async def answered(
-        self,
-        incoming: InboundText,
-        outcome: str,
-        reply: tuple[UUID, str, dict[str, object]] | None,
-        opt_out: bool | None = None,
-    ) -> None:
-        """Mark a text as answered; `reply`: id, language and params of the text that goes back."""
-        held = incoming.text
-        index = self._vault.index(held.sender)
-        async with self._engine.begin() as connection:
-            if reply:
-                message_id, language, params = reply
-                await connection.execute(
-                    _REPLY,
-                    {
-                        "id": message_id,
-                        "key": f"{held.carrier}:{held.carrier_id}",
-                        "recipient_index": index,
-                        "recipient_cipher": self._vault.seal(held.sender, recipient_place(message_id)),
-                        "language": language,
-                        "params": params,
-                    },
-                )
-            if opt_out is True:
-                await connection.execute(
-                    text("insert into text_opt_outs (phone_index) values (:index) on conflict do nothing"),
-                    {"index": index},
-                )
-            elif opt_out is False:
-                await connection.execute(text("delete from text_opt_outs where phone_index = :index"), {"index": index})
-            await connection.execute(
-                _HANDLED, {"outcome": outcome, "carrier": held.carrier, "carrier_id": held.carrier_id}
-            )
-
     async def store_report(self, carrier: str, message_id: str, status: str, phone: str, failure: str | None) -> None:
-        """Keep a delivery report and show it on its text, if we know that text."""
+        """Store a delivery report, and show it on its text where we know that."""
         async with self._engine.begin() as connection:
             await connection.execute(
                 _REPORT,

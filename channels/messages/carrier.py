@@ -1,13 +1,24 @@
-"""What the service asks of a carrier of text messages."""
+"""What the service and a carrier of texts hand each other."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class IncomingText:
+    """A text as a carrier handed it over. `sender` is raw: it may be a word or a short code."""
+
+    carrier: str
+    carrier_id: str
+    sender: str
+    recipient: str
+    text: str
+    network: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class OutboundText:
-    """One text to one number (E.164), already within the carrier's alphabet; or, for a sender of chat
+    """One text to one number (E.164), already within the carrier's alphabet; or, for a carrier of chat
     messages, to a chat's number. `reference`: our own id of the text, the same at every try, for
     carriers that let us name it."""
 
@@ -29,8 +40,8 @@ class SendRefused:
     """The carrier certainly did not take it, for the reason `code`.
 
     `permanent`: trying the same again is useless. `ours`: not because of this number or text but of
-    our account there (key, sender id, balance) or of how it is set up: somebody has to mend it, and
-    another carrier may take the text. `retry_after_seconds`: the carrier's own vote request.
+    our account there (key, sender id, balance) or of how it is set up: a person has to mend it, and
+    another carrier may take the text. `retry_after_seconds`: the wait that the carrier asks for.
     """
 
     code: str
@@ -50,7 +61,7 @@ SendResult = SendAccepted | SendRefused | SendUnknown
 
 
 class MessageSender(Protocol):
-    """One carrier."""
+    """The sending side of a carrier, of texts or of chat messages."""
 
     @property
     def code(self) -> str:
@@ -63,13 +74,4 @@ class MessageSender(Protocol):
 
     async def aclose(self) -> None:
         """Close connections."""
-        ...
-
-
-class ChatSender(MessageSender, Protocol):
-    """Whoever carries messages to chats, which speak otherwise than texts."""
-
-    def write(self, kind: str, language: str, values: Mapping[str, object]) -> str | None:
-        """The message of this kind for a chat; None where it is worded as a text is. KeyError for a missing
-        fact."""
         ...
