@@ -2,30 +2,51 @@
 
 from aiohttp import web
 
-from admin import api, ledger_pages, order_pages, payout_pages, reconcile_pages, refund_pages, ticket_api, ticket_pages
-from admin.access import auth_api, sign_in_pages
-from admin.approvals import request_pages
-from admin.desk import DESK, Desk
+from admin.access import auth_api
+from admin.access import pages as access_pages
+from admin.access.guard import ACCESS, Access
+from admin.approvals import api as approvals_api
+from admin.approvals import pages as approvals_pages
+from admin.approvals.staff_acts import APPROVALS, StaffActs
+from admin.money import (
+    ledger_api,
+    ledger_pages,
+    payout_pages,
+    reconciliation_api,
+    reconciliation_pages,
+    refund_api,
+    refund_pages,
+)
+from admin.orders import api as orders_api
+from admin.orders import pages as orders_pages
+from admin.orders import tickets
+from admin.orders.store import ORDERS, StaffOrders
+from admin.services import PAYMENTS, Payments
 from gateway.http.pages import Pages
 
 
-def setup(app: web.Application, pages: Pages, desk: Desk) -> None:
+def setup(
+    app: web.Application, pages: Pages, *, access: Access, acts: StaffActs, orders: StaffOrders, payments: Payments
+) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
-    app[DESK] = desk
+    app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
     pages.add_phrases("admin.phrases")
     pages.add_static("admin")
     pages.add_templates("admin")
-    for room in (
+    for module in (
         auth_api,
-        sign_in_pages,
-        order_pages,
-        request_pages,
+        access_pages,
+        orders_api,
+        orders_pages,
+        tickets,
+        approvals_api,
+        approvals_pages,
+        refund_api,
         refund_pages,
-        reconcile_pages,
+        reconciliation_api,
+        reconciliation_pages,
         payout_pages,
+        ledger_api,
         ledger_pages,
-        ticket_pages,
-        api,
-        ticket_api,
     ):
-        room.setup(app)
+        module.setup(app)

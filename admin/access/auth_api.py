@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from admin.access.cookies import AUTH_PATH, clear_session, refresh_name, set_device, set_session
 from admin.access.guard import (
+    ACCESS,
     CONTINUE,
     SIGN_IN,
     api_me,
@@ -22,12 +23,10 @@ from admin.access.guard import (
     see_other,
     who,
 )
-from admin.access.port import NotRotated, SecondTab
 from admin.access.rules import ACCESS_LIFE, Member
 from admin.access.sign_in import Attempt, Opened, SignInRefused
-from admin.desk import DESK
-from admin.texts import Line
-from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint, invalid, read_body
+from admin.access.store import NotRotated, SecondTab
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint, invalid, read_body
 from gateway.http.problems import Problem
 from payments.requests import Right
 
@@ -109,7 +108,7 @@ def refused(refusal: SignInRefused) -> Problem:
 
 
 def person_of(member: Member, rights: frozenset[Right]) -> Person:
-    """Somebody as the API tells it."""
+    """A member as the API shows them."""
     return Person(
         email=member.email,
         name=member.name,
@@ -120,26 +119,26 @@ def person_of(member: Member, rights: frozenset[Right]) -> Person:
 
 
 def signed_in(request: web.Request, opened: Opened) -> tuple[SignedIn, str]:
-    """What a program is told, and the access token."""
-    desk, member = request.app[DESK], opened.session.member
-    access = desk.tokens.access(opened.session)
-    person = person_of(member, desk.sign_in.rights(member))
+    """The answer to a program, and the access token."""
+    access, member = request.app[ACCESS], opened.session.member
+    access_token = access.tokens.access(opened.session)
+    person = person_of(member, access.sign_in.rights(member))
     seconds = int(ACCESS_LIFE.total_seconds())
-    told = SignedIn(access_token=access, expires_in=seconds, refresh_token=opened.refresh_token, person=person)
-    return told, access
+    model = SignedIn(access_token=access_token, expires_in=seconds, refresh_token=opened.refresh_token, person=person)
+    return model, access_token
 
 
 def attempt_of(request: web.Request, email: str, password: str, code: str) -> Attempt:
     """A sign-in with where it comes from."""
-    desk = request.app[DESK]
-    device, address = device_of(request, desk, email), counted_address(request, desk)
+    access = request.app[ACCESS]
+    device, address = device_of(request, access, email), counted_address(request, access)
     return Attempt(email, password, code, client_of(request), address, device)
 
 
 async def _ours(request: web.Request) -> None:
-    """A page of another site must not sign its reader in as somebody else. Programs tell neither header."""
-    told = "Sec-Fetch-Site" in request.headers or hdrs.ORIGIN in request.headers
-    if told and from_elsewhere(request):
+    """A page of another site must not sign its reader in as somebody else. Programs send neither header."""
+    browser = "Sec-Fetch-Site" in request.headers or hdrs.ORIGIN in request.headers
+    if browser and from_elsewhere(request):
         raise Problem(403, "Sent from elsewhere", kind="/problems/sent_from_elsewhere")
 
 
@@ -149,13 +148,13 @@ def _with_cookies(handler: Handler) -> Handler:
     @functools.wraps(handler)
     async def serve(request: web.Request) -> web.StreamResponse:
         response = await handler(request)
-        desk = request.app[DESK]
+        access = request.app[ACCESS]
         if _OPENED in request:
-            opened, access = request[_OPENED]
-            set_session(response, access, opened.refresh_token, secure=desk.secure)
+            opened, access_token = request[_OPENED]
+            set_session(response, access_token, opened.refresh_token, secure=access.secure)
             know_device(request, response, opened.session.member.email)
         elif _ENDED in request:
-            clear_session(response, secure=desk.secure)
+            clear_session(response, secure=access.secure)
         return response
 
     return serve
@@ -163,15 +162,15 @@ def _with_cookies(handler: Handler) -> Handler:
 
 def know_device(request: web.Request, response: web.StreamResponse, email: str) -> None:
     """Know this browser again for the account that has just signed in by it."""
-    desk = request.app[DESK]
-    if device_of(request, desk, email) is None:
-        set_device(response, desk.tokens.device(email), secure=desk.secure)
+    access = request.app[ACCESS]
+    if device_of(request, access, email) is None:
+        set_device(response, access.tokens.device(email), secure=access.secure)
 
 
 def _reply(request: web.Request, opened: Opened) -> Reply:
-    told, access = signed_in(request, opened)
-    request[_OPENED] = opened, access
-    return Reply(200, told)
+    model, access_token = signed_in(request, opened)
+    request[_OPENED] = opened, access_token
+    return Reply(200, model)
 
 
 @_with_cookies
@@ -182,7 +181,7 @@ async def login(request: web.Request, *, body: Login) -> Reply:
     The same 401 whether the address, the password or the code is wrong. After five failures in a row
     account and address wait: 429 with Retry-After.
     """
-    opened = await request.app[DESK].sign_in.sign_in(attempt_of(request, body.email, body.password, body.code))
+    opened = await request.app[ACCESS].sign_in.sign_in(attempt_of(request, body.email, body.password, body.code))
     if isinstance(opened, SignInRefused):
         raise refused(opened)
     return _reply(request, opened)
@@ -198,7 +197,7 @@ async def refresh(request: web.Request) -> Reply:
     brings it twice within seconds: 409, use the answer that came first.
     """
     token = await _shown_token(request)
-    renewed = await request.app[DESK].sign_in.refresh(token, client_of(request)) if token else NotRotated()
+    renewed = await request.app[ACCESS].sign_in.refresh(token, client_of(request)) if token else NotRotated()
     if isinstance(renewed, SecondTab):
         raise Problem(
             409,
@@ -220,10 +219,10 @@ async def logout(request: web.Request) -> Reply:
     Ends the session of the access token, or of the refresh token in the body or the cookie. Nobody being
     signed in is no error.
     """
-    sign_in, me = request.app[DESK].sign_in, await who(request)
+    sign_in, known = request.app[ACCESS].sign_in, await who(request)
     request[_ENDED] = True
-    if me is not None:
-        await sign_in.end(me.session)
+    if known is not None:
+        await sign_in.end(known.session)
         return Reply(200, SignedOut(signed_out=True))
     token = await _shown_token(request)
     renewed = await sign_in.refresh(token, client_of(request)) if token else NotRotated()
@@ -239,8 +238,8 @@ async def confirm(request: web.Request, *, body: Proof) -> Reply:
 
     Acts about money are refused (403, `/problems/proof_wanted`) when this is more than five minutes ago.
     """
-    me = await api_me(request)
-    refusal = await request.app[DESK].sign_in.prove(me.session, body.code)
+    known = await api_me(request)
+    refusal = await request.app[ACCESS].sign_in.prove(known.session, body.code)
     if refusal is not None:
         raise refused(refusal)
     return Reply(200, Proven())
@@ -248,17 +247,17 @@ async def confirm(request: web.Request, *, body: Proof) -> Reply:
 
 async def go_on(request: web.Request) -> web.StreamResponse:
     """Renew a browser's session and send it back to where it was, with what it posted."""
-    desk, back = request.app[DESK], safe_next(request.query.get("next"))
-    token = request.cookies.get(refresh_name(desk.secure), "")
-    renewed = await desk.sign_in.refresh(token, client_of(request)) if token else NotRotated()
+    access, back = request.app[ACCESS], safe_next(request.query.get("next"))
+    token = request.cookies.get(refresh_name(access.secure), "")
+    renewed = await access.sign_in.refresh(token, client_of(request)) if token else NotRotated()
     if isinstance(renewed, NotRotated):
         response = see_other(f"{SIGN_IN}?next={quote(back, safe='/')}")
         if token:
-            clear_session(response, secure=desk.secure)
+            clear_session(response, secure=access.secure)
         return response
     response = web.Response(status=307, headers={hdrs.LOCATION: back, hdrs.CACHE_CONTROL: "no-store"})
     if isinstance(renewed, Opened):
-        set_session(response, desk.tokens.access(renewed.session), renewed.refresh_token, secure=desk.secure)
+        set_session(response, access.tokens.access(renewed.session), renewed.refresh_token, secure=access.secure)
     return response
 
 
@@ -272,14 +271,22 @@ async def _shown_token(request: web.Request) -> str:
             raise invalid([{"loc": ["body", "refreshToken"], "msg": "a text is wanted"}]) from None
         if given is not None:
             return given
-    return request.cookies.get(refresh_name(request.app[DESK].secure), "")
+    return request.cookies.get(refresh_name(request.app[ACCESS].secure), "")
+
+
+@endpoint(returns={200: Person}, problems=(401, 403, 503), tag=TAG)
+async def me(request: web.Request) -> Reply:
+    """Tell who is signed in."""
+    known = await api_me(request)
+    return Reply(200, person_of(known.member, known.rights))
 
 
 def setup(app: web.Application) -> None:
-    """Serve `/api/auth/…`. The application needs DESK."""
+    """Serve `/api/auth/…`. The application needs ACCESS."""
     app.router.add_post(f"{AUTH_PATH}/login", login)
     app.router.add_post(f"{AUTH_PATH}/refresh", refresh)
     app.router.add_post(f"{AUTH_PATH}/logout", logout)
     app.router.add_post(f"{AUTH_PATH}/confirm", confirm)
+    app.router.add_get("/api/admin/me", me)
     app.router.add_get(CONTINUE, go_on, allow_head=False)
     app.router.add_post(CONTINUE, go_on)

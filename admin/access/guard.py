@@ -16,9 +16,10 @@ from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.typedefs import Handler
 
 from admin.access.cookies import access_name, device_name
-from admin.access.port import Client, LiveSession
 from admin.access.rules import Member
-from admin.desk import DESK, Desk
+from admin.access.sign_in import SignIn
+from admin.access.store import Client, LiveSession
+from admin.access.tokens import Tokens
 from gateway.http.app_keys import PUBLIC_URL
 from gateway.http.endpoint import read_body
 from gateway.http.pages import PAGES, Pages, render
@@ -54,6 +55,21 @@ MENU: Final = (
     ("/admin/ledger", "ledger", Right.READ_MONEY),
 )
 """Address, phrase and the right that each page of the menu needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What signing in works with. `secure`: pages are reached by https, so cookies are kept to it.
+    `loopback_counts`: failed sign-ins from this very machine make it wait too; not in the demo, where everybody
+    comes from there."""
+
+    sign_in: SignIn
+    tokens: Tokens
+    secure: bool
+    loopback_counts: bool = True
+
+
+ACCESS: web.AppKey[Access] = web.AppKey("access", Access)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +120,16 @@ def client_of(request: web.Request) -> Client:
     return Client(request.remote or "", request.headers.get(hdrs.USER_AGENT, ""))
 
 
-def counted_address(request: web.Request, desk: Desk) -> str | None:
+def counted_address(request: web.Request, access: Access) -> str | None:
     """Whom the address of a sign-in counts for; None where it does not count."""
     remote = request.remote or ""
-    return None if remote in _LOOPBACK and not desk.loopback_counts else subject_of(remote)
+    return None if remote in _LOOPBACK and not access.loopback_counts else subject_of(remote)
 
 
-def device_of(request: web.Request, desk: Desk, email: str) -> str | None:
+def device_of(request: web.Request, access: Access, email: str) -> str | None:
     """Id of the browser, where this account has signed in by it before."""
-    word = request.cookies.get(device_name(desk.secure))
-    return None if word is None else desk.tokens.read_device(word, email)
+    word = request.cookies.get(device_name(access.secure))
+    return None if word is None else access.tokens.read_device(word, email)
 
 
 def safe_next(address: str | None) -> str:
@@ -139,14 +155,14 @@ async def who(request: web.Request) -> Me | None:
     """Who asks, by `Authorization: Bearer` or by cookie; None when nobody is signed in."""
     if _KNOWN in request:
         return request[_KNOWN].me
-    desk, header = request.app[DESK], request.headers.get(hdrs.AUTHORIZATION, "")
+    access, header = request.app[ACCESS], request.headers.get(hdrs.AUTHORIZATION, "")
     bearer = header.startswith(_BEARER)
-    token = header.removeprefix(_BEARER) if bearer else request.cookies.get(access_name(desk.secure), "")
-    access = desk.tokens.read_access(token) if token else None
-    session = None if access is None else await desk.sign_in.accounts.live_session(access.family)
+    token = header.removeprefix(_BEARER) if bearer else request.cookies.get(access_name(access.secure), "")
+    read = access.tokens.read_access(token) if token else None
+    session = None if read is None else await access.sign_in.accounts.live_session(read.family)
     me = None
     if session is not None:
-        me = Me(session, desk.sign_in.rights(session.member), desk.sign_in.proven(session), bearer)
+        me = Me(session, access.sign_in.rights(session.member), access.sign_in.proven(session), bearer)
     request[_KNOWN] = _Known(me)
     return me
 
@@ -185,7 +201,7 @@ def form(
             if stopped := _stopped(request, me, right, unfinished):
                 return stopped
             fields = await read_form(request)
-            if not request.app[DESK].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
+            if not request.app[ACCESS].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
                 return say(request, 403, "old_form", me)
             asked = await ask_for_proof(request, me, fields) if proof else None
             return asked or await serve(request, me, fields)
@@ -209,7 +225,7 @@ def upload(right: Right) -> Callable[[ServeUpload], Handler]:
             if stopped := _stopped(request, me, right, False):
                 return stopped
             fields, name, data = await read_upload(request)
-            if not request.app[DESK].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
+            if not request.app[ACCESS].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
                 return say(request, 403, "old_form", me)
             return await serve(request, me, fields, name, data)
 
@@ -224,7 +240,7 @@ async def ask_for_proof(request: web.Request, me: Me, fields: Form) -> web.Respo
         return None
     typed, refused = fields.get(PROOF_FIELD), None
     if typed:
-        refused = await request.app[DESK].sign_in.prove(me.session, typed)
+        refused = await request.app[ACCESS].sign_in.prove(me.session, typed)
         if refused is None:
             return None
     sent = {name: value for name, value in fields.items() if name not in (PROOF_FIELD, FORM_FIELD)}
@@ -292,7 +308,7 @@ async def api_me(request: web.Request, right: Right | None = None) -> Me:
         raise Problem(401, "Not signed in", kind="/problems/not_signed_in", headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
     if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not me.bearer and from_elsewhere(request):
         raise Problem(403, "Sent from elsewhere", kind="/problems/sent_from_elsewhere")
-    if request.app[DESK].sign_in.factor_wanted and not me.member.has_factor:
+    if request.app[ACCESS].sign_in.factor_wanted and not me.member.has_factor:
         raise Problem(403, "Second factor wanted", "Set it up at /admin/factor.", kind="/problems/factor_wanted")
     if right is not None and right not in me.rights:
         raise Problem(403, "Not allowed", f"Your role lacks the right {right.value}.", kind="/problems/not_allowed")
@@ -310,7 +326,7 @@ def show(request: web.Request, me: Me | None, template: str, *, status: int = 20
     given: dict[str, Any] = {
         **values,
         "me": me,
-        "form_token": "" if me is None else request.app[DESK].tokens.form(me.session),
+        "form_token": "" if me is None else request.app[ACCESS].tokens.form(me.session),
         "here": request.path,
         "menu": [] if me is None else [(address, name) for address, name, right in MENU if right in me.rights],
         "word": partial(_word, pages, pages.language_of(request)),
@@ -329,13 +345,13 @@ def _word(pages: Pages, language: str, section: str, code: str) -> str:
 
 
 def say(request: web.Request, status: int, about: str, me: Me | None = None, detail: str = "") -> web.Response:
-    """A page with one clear sentence. `about`: its phrases, `desk_say.<about>_title` and `_text`; `detail`:
+    """A page with one clear sentence. `about`: its phrases, `admin_say.<about>_title` and `_text`; `detail`:
     one more, in English, where only those who refused know it."""
     return show(request, me, "admin_message.html", status=status, about=about, detail=detail)
 
 
 def _stopped(request: web.Request, me: Me, right: Right | None, unfinished: bool) -> web.Response | None:
-    wanted = request.app[DESK].sign_in.factor_wanted and not me.member.has_factor
+    wanted = request.app[ACCESS].sign_in.factor_wanted and not me.member.has_factor
     if wanted and not unfinished:
         return see_other(FACTOR)
     if right is not None and right not in me.rights:

@@ -4,8 +4,9 @@ import re
 import secrets
 from typing import Final
 
-from admin.access.port import NewMember, PasswordHasher, StaffAccounts, StaffRefused
+from admin.access.passwords import Passwords
 from admin.access.rules import Member, PasswordFault, Role, password_fault
+from admin.access.store import NewMember, StaffAccounts, StaffRefused
 
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}", re.ASCII)
 # Letters and digits that nobody takes for each other; four times five of them are 99 bits.
@@ -35,7 +36,7 @@ def read_email(typed: str) -> str:
 class KeepStaff:
     """Accounts of staff. `actor` as `StaffAccounts` has it."""
 
-    def __init__(self, accounts: StaffAccounts, passwords: PasswordHasher) -> None:
+    def __init__(self, accounts: StaffAccounts, passwords: Passwords) -> None:
         self.accounts = accounts
         self._passwords = passwords
 

@@ -17,14 +17,14 @@ _WAITING_MAX: Final = 20
 _HASHER: Final = PasswordHasher(time_cost=1, memory_cost=46 * 1024, parallelism=1)
 
 
-class Argon2Passwords:
-    """`PasswordHasher` of this process."""
+class Passwords:
+    """Hashes and checks passwords in this process."""
 
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
         # What an account that does not exist is compared with, so that it takes as long.
-        self._nobody: str | None = None
+        self._dummy_hash: str | None = None
 
     async def hashed(self, password: str) -> str:
         """The hash to keep. Raises DatabaseUnavailable when too many wait."""
@@ -36,11 +36,11 @@ class Argon2Passwords:
 
     async def fits(self, password: str, password_hash: str | None) -> bool:
         """Whether it is the password. Raises DatabaseUnavailable when too many wait."""
-        if self._nobody is None:
-            self._nobody = await self.hashed("nobody has this password")
+        if self._dummy_hash is None:
+            self._dummy_hash = await self.hashed("the hash of no account")
         await self._take_turn()
         try:
-            found = await asyncio.to_thread(_fits, password, password_hash or self._nobody)
+            found = await asyncio.to_thread(_fits, password, password_hash or self._dummy_hash)
         finally:
             self._turns.release()
         return found and password_hash is not None

@@ -16,17 +16,7 @@ from uuid import UUID
 import pyotp
 import structlog
 
-from admin.access.port import (
-    Client,
-    Credentials,
-    LiveSession,
-    NotRotated,
-    PasswordHasher,
-    Rotated,
-    SecondTab,
-    SessionLine,
-    StaffAccounts,
-)
+from admin.access.passwords import Passwords
 from admin.access.rules import (
     ACCOUNT_LOCK_SECONDS_MAX,
     ADDRESS_LOCK_SECONDS_MAX,
@@ -37,6 +27,16 @@ from admin.access.rules import (
     proven_step,
     rights_of,
     seconds_to_wait,
+)
+from admin.access.store import (
+    Client,
+    Credentials,
+    LiveSession,
+    NotRotated,
+    Rotated,
+    SecondTab,
+    SessionLine,
+    StaffAccounts,
 )
 from payments.requests import Right
 
@@ -83,7 +83,7 @@ class SignIn:
     def __init__(
         self,
         accounts: StaffAccounts,
-        passwords: PasswordHasher,
+        passwords: Passwords,
         *,
         clock: Callable[[], datetime],
         factor_wanted: bool,

@@ -5,6 +5,8 @@ SHA-256, secrets of second factors sealed, addresses and accounts of failures as
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -12,18 +14,6 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from admin.access.port import (
-    Client,
-    Credentials,
-    LiveSession,
-    MemberLine,
-    NewMember,
-    NotRotated,
-    Rotated,
-    SecondTab,
-    SessionLine,
-    StaffRefused,
-)
 from admin.access.rules import FORGOTTEN_AFTER, REFRESH_LIFE, SESSION_LIFE, Failures, Member, Reuse, Role, judge_reuse
 from gateway.storage.audit_log import note
 from gateway.storage.vault import Vault
@@ -111,8 +101,93 @@ order by s.email
 """)
 
 
-class PostgresStaff:
-    """`StaffAccounts`."""
+class StaffRefused(Exception):
+    """An account cannot be made or changed so, and nothing was changed; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a request comes from: address and browser, as they are shown to whoever signed in."""
+
+    remote: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What proves that somebody is a member. `totp_secret`: base 32; of a factor that is not proven yet too."""
+
+    member: Member
+    password_hash: str = field(repr=False)
+    totp_secret: str | None = field(repr=False)
+    totp_last_step: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """Somebody who is signed in. `family`: the session's id; `factor_at`: when they proved last who they
+    are."""
+
+    family: UUID
+    member: Member
+    factor_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    """A session as it is listed. `seen_at`: last renewed."""
+
+    family: UUID
+    started_at: datetime
+    seen_at: datetime
+    remote: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberLine:
+    """An account as it is listed. `organiser`: slug."""
+
+    member: Member
+    organiser: str | None
+    created_at: datetime
+    signed_in_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    """An account to be made. `organiser`: slug; None: for the platform."""
+
+    email: str
+    name: str
+    role: Role
+    organiser: str | None
+    password_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """It was used up; its successor is written."""
+
+    session: LiveSession
+
+
+@dataclass(frozen=True, slots=True)
+class SecondTab:
+    """Another tab of the same browser was faster by seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotRotated:
+    """Nobody is signed in by it. `stolen`: it had been used before, so the whole session was ended."""
+
+    stolen: bool = False
+
+
+class StaffAccounts:
+    """Accounts, sessions and failures. Every method is one transaction; acts are in the audit log with it.
+
+    `actor`: an e-mail address, or `cli:` and an account of the machine."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
         self._engine = engine

@@ -14,8 +14,8 @@ from uuid import UUID
 
 import jwt
 
-from admin.access.port import LiveSession
 from admin.access.rules import ACCESS_LIFE, DEVICE_LIFE
+from admin.access.store import LiveSession
 
 _ALGORITHM: Final = "HS256"
 _ISSUER: Final = "spotlight"
@@ -23,7 +23,7 @@ _ACCESS, _DEVICE = "spotlight-admin", "spotlight-device"
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessToken:
     """What an access token says. `family`: the session."""
 
     staff_id: UUID
@@ -42,11 +42,11 @@ class Tokens:
         claims = {"sub": str(session.member.id), "sid": str(session.family)}
         return self._sign(claims, _ACCESS, ACCESS_LIFE)
 
-    def read_access(self, token: str) -> Access | None:
+    def read_access(self, token: str) -> AccessToken | None:
         """Whose token it is; None for one that is not ours, not for this, or over."""
         claims = self._read(token, _ACCESS)
         try:
-            return None if claims is None else Access(UUID(claims["sub"]), UUID(claims["sid"]))
+            return None if claims is None else AccessToken(UUID(claims["sub"]), UUID(claims["sid"]))
         except (KeyError, ValueError):
             return None
 

@@ -8,19 +8,11 @@ from uuid import UUID
 from admin.access.guard import Me
 from admin.access.rules import may_decide
 from admin.approvals.rules import SINGLE_PERSON, refusal_to_decide
-from admin.approvals.staff_acts import Outcome
-from admin.desk import Desk
+from admin.approvals.staff_acts import Outcome, StaffActs
 from channels.voting_service import VotingService
 from payments.requests import Act, ActRefused, StaffRequest, Why
 
 NO_RIGHT: Final = "no_right"
-_STATUS_OF: Final[Mapping[Why, int]] = {
-    Why.UNKNOWN: 404,
-    Why.NO_REASON: 422,
-    Why.NO_PERSON: 403,
-    Why.NOT_ALLOWED: 403,
-    Why.OWN_REQUEST: 403,
-}
 # What each act may be asked with.
 _TEXTS: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.REFUND_PAYMENT: ("ticket", "public_reason"),
@@ -67,19 +59,14 @@ def with_zone(given: Mapping[str, str]) -> dict[str, str]:
     return {**given, **ends}
 
 
-def status_of(error: ActRefused) -> int:
-    """The HTTP status of a refusal."""
-    return _STATUS_OF.get(error.why, 409)
-
-
 def needs_proof(act: Act) -> bool:
     """Whether whoever asks must have proven lately who they are: for all that moves money or votes."""
     return act not in SINGLE_PERSON
 
 
-async def request_for(desk: Desk, service: VotingService, me: Me, request_id: UUID) -> StaffRequest | None:
+async def request_for(acts: StaffActs, service: VotingService, me: Me, request_id: UUID) -> StaffRequest | None:
     """A request that they may see."""
-    found = await desk.acts.requests.read(request_id)
+    found = await acts.requests.read(request_id)
     return None if found is None or not visible(service, me, found) else found
 
 
@@ -99,8 +86,8 @@ def why_not(me: Me, request: StaffRequest, now: datetime) -> str | None:
     return None if may_decide(me.rights, request.act) else NO_RIGHT
 
 
-async def decide(desk: Desk, service: VotingService, me: Me, request_id: UUID, *, approve: bool) -> Outcome:
+async def decide(acts: StaffActs, service: VotingService, me: Me, request_id: UUID, *, approve: bool) -> Outcome:
     """Agree or turn down. Raises ActRefused."""
-    if await request_for(desk, service, me, request_id) is None:
+    if await request_for(acts, service, me, request_id) is None:
         raise ActRefused(Why.UNKNOWN, f"there is no request {request_id}")
-    return await desk.acts.decide(request_id, me.email, approve)
+    return await acts.decide(request_id, me.email, approve)

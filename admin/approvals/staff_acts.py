@@ -10,9 +10,10 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import structlog
+from aiohttp import web
 
-from admin.approvals.port import StaffRequestStore
 from admin.approvals.rules import needs_second_person
+from admin.approvals.store import StaffRequests
 from gateway.storage.work import Doorbell, Work
 from payments.requests import Act, ActRefused, Executor, NewRequest, RequestStatus, StaffRequest, Why, named, reasoned
 
@@ -35,7 +36,7 @@ class StaffActs:
 
     def __init__(
         self,
-        requests: StaffRequestStore,
+        requests: StaffRequests,
         executors: Mapping[Act, Executor],
         doorbell: Doorbell,
         *,
@@ -109,3 +110,6 @@ class StaffActs:
                 return Outcome(written.status, written.outcome or "")
         _log.info("staff_act_finished", act=request.act.value, request=str(request.id), status=status.value)
         return Outcome(status, outcome)
+
+
+APPROVALS: web.AppKey[StaffActs] = web.AppKey("approvals", StaffActs)

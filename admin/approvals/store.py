@@ -17,8 +17,10 @@ from payments.requests import NOBODY_ELSE, Act, ActRefused, NewRequest, Preview,
 _ROW: Final = [staff_requests.c[column.name] for column in staff_requests.columns]
 
 
-class PostgresStaffRequests:
-    """`StaffRequestStore`. `previews`: who makes the preview of an act; without one it is empty."""
+class StaffRequests:
+    """Requests, each step with its line in the audit log; every method is one transaction.
+
+    `previews`: who makes the preview of an act; without one it is empty."""
 
     def __init__(self, engine: AsyncEngine, previews: Mapping[Act, Preview], rights: StaffRights) -> None:
         self._engine = engine

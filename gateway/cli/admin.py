@@ -31,7 +31,7 @@ def _actor() -> str:
 
 def _keeping(act: "Callable[[KeepStaff], Awaitable[T]]") -> T:
     """Do something with the accounts of the running installation. A refusal ends the command with a sentence."""
-    from admin.access.port import StaffRefused
+    from admin.access.store import StaffRefused
     from gateway.runtime import operations
 
     try:

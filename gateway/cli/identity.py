@@ -15,8 +15,8 @@ CODE: Final = "SPOTLIGHT_STAFF_CODE"
 
 async def proven(email: str) -> str:
     """The person that `--as` names, by the same rules and limits as a sign-in at /admin. Raises ActRefused."""
-    from admin.access.port import Client
     from admin.access.sign_in import Attempt, SignInRefused
+    from admin.access.store import Client
     from gateway.runtime.staff_desk import open_sign_in
     from gateway.storage.engine import DatabaseUnavailable
 

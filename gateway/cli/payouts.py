@@ -54,7 +54,7 @@ def add_beneficiary(
     with told_failures():
 
         async def run(desk: "MoneyDesk", acts: "StaffActs") -> "StaffRequest":
-            from admin.approvals.payout_acts import register_beneficiary
+            from admin.money.payout_acts import register_beneficiary
 
             made = await register_beneficiary(
                 organiser=organiser,

@@ -11,11 +11,11 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from gateway.http.problems import Problem
@@ -36,6 +36,16 @@ class InputModel(ApiModel):
     """Base of what callers send: a field that we do not know is refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("control characters are refused")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_printable)]
+"""One line without control characters, which no database takes and no record should hold."""
 
 
 @record

@@ -9,9 +9,10 @@ from typing import Final
 from aiohttp import web
 
 from admin import routes
+from admin.access.guard import Access
 from admin.access.tokens import Tokens
-from admin.desk import Desk
-from admin.orders_store import PostgresBackOffice
+from admin.orders.store import StaffOrders
+from admin.services import Payments
 from gateway.http.pages import Pages
 from gateway.runtime.links import TEMPORARY, make_vault, utc_now
 from gateway.runtime.money_desk import money_desk
@@ -47,12 +48,14 @@ def mount(app: web.Application, rooms: Rooms, pages: Pages) -> None:
         more=money.executors(rooms.doorbell),
         more_previews=money.previews(),
     )
-    desk = Desk(
+    access = Access(
         sign_in=bind_sign_in(engine, vault, settings),
         tokens=Tokens(vault.subkey("staff tokens"), utc_now),
-        reads=PostgresBackOffice(engine, vault),
+        secure=settings.base_url.startswith("https://"),
+        loopback_counts=not demo,
+    )
+    payments = Payments(
         tickets=Tickets(engine, vault, rights.permit),
-        acts=acts,
         voids=Voids(engine),
         book=money.book,
         reconciler=money.reconciler,
@@ -60,10 +63,9 @@ def mount(app: web.Application, rooms: Rooms, pages: Pages) -> None:
         payout_statement=partial(payout_statement, engine),
         beneficiaries=money.beneficiaries,
         providers=rooms.providers,
-        secure=settings.base_url.startswith("https://"),
-        loopback_counts=not demo,
     )
-    routes.setup(app, pages, desk)
+    orders = StaffOrders(engine, vault)
+    routes.setup(app, pages, access=access, acts=acts, orders=orders, payments=payments)
 
     async def keep_open(_: web.Application) -> AsyncIterator[None]:
         yield

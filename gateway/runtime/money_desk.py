@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import payments.providers
 from admin.access.rights import StaffRights
-from admin.approvals.payout_acts import payout_executors
 from admin.approvals.staff_acts import StaffActs
-from admin.approvals.store import PostgresStaffRequests
+from admin.approvals.store import StaffRequests
+from admin.money.payout_acts import payout_executors
 from gateway.orders.routing import provider_of
 from gateway.runtime import adapters
 from gateway.runtime.discovery import discover
@@ -124,7 +124,7 @@ def statement_reader() -> ReadStatement:
 
 def bind_money_acts(desk: MoneyDesk) -> StaffActs:
     """Asking and deciding about payouts, for a command."""
-    requests = PostgresStaffRequests(desk.engine, desk.previews(), desk.rights)
+    requests = StaffRequests(desk.engine, desk.previews(), desk.rights)
     doorbell = NoDoorbell()
     return StaffActs(requests, desk.executors(doorbell), doorbell, temporary=(SQLAlchemyError, OSError))
 

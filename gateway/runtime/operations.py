@@ -6,8 +6,8 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import text
 
 from admin.access.keep_staff import KeepStaff
-from admin.access.passwords import Argon2Passwords
-from admin.access.store import PostgresStaff
+from admin.access.passwords import Passwords
+from admin.access.store import StaffAccounts
 from gateway.runtime import vault_keys
 from gateway.runtime.adapters import build_accounts
 from gateway.runtime.demo import ADMIN_EMAIL, ADMIN_NAME, load_demo_contest, load_opening_floats
@@ -54,8 +54,8 @@ async def with_staff(settings: Settings, act: Callable[[KeepStaff], Awaitable[T]
     try:
         vault = make_vault(settings)
         await refuse_other_database(engine, vault)
-        accounts = PostgresStaff(engine, vault)
-        return await act(KeepStaff(accounts, Argon2Passwords()))
+        accounts = StaffAccounts(engine, vault)
+        return await act(KeepStaff(accounts, Passwords()))
     finally:
         await engine.dispose()
 

@@ -11,12 +11,12 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from admin.access.passwords import Argon2Passwords
+from admin.access.passwords import Passwords
 from admin.access.rights import StaffRights
 from admin.access.sign_in import SignIn
-from admin.access.store import PostgresStaff
+from admin.access.store import StaffAccounts
 from admin.approvals.staff_acts import StaffActs
-from admin.approvals.store import PostgresStaffRequests
+from admin.approvals.store import StaffRequests
 from admin.staff_lookup import StaffLookup
 from gateway.runtime.links import make_vault, refuse_other_database, utc_now
 from gateway.runtime.settings import Settings
@@ -54,7 +54,7 @@ def staff_rights(settings: Settings) -> StaffRights:
 
 def bind_sign_in(engine: AsyncEngine, vault: Vault, settings: Settings) -> SignIn:
     """Signing in, the same for pages, programs and commands."""
-    return SignIn(PostgresStaff(engine, vault), Argon2Passwords(), clock=utc_now, factor_wanted=factor_wanted(settings))
+    return SignIn(StaffAccounts(engine, vault), Passwords(), clock=utc_now, factor_wanted=factor_wanted(settings))
 
 
 def bind_staff_acts(
@@ -69,7 +69,7 @@ def bind_staff_acts(
 ) -> StaffActs:
     """Acts of staff, with whoever does each. `more`, `more_previews`: acts of other rooms."""
     executors = refund_executors(RefundActs(engine), Voids(engine), doorbell, show)
-    requests = PostgresStaffRequests(engine, {**refund_previews(), **(more_previews or {})}, rights)
+    requests = StaffRequests(engine, {**refund_previews(), **(more_previews or {})}, rights)
     return StaffActs(requests, {**executors, **(more or {})}, doorbell, temporary=temporary)
 
 

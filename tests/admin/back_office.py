@@ -14,17 +14,18 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from sqlalchemy import text
 
 from admin import routes
+from admin.access.guard import Access
 from admin.access.keep_staff import KeepStaff
-from admin.access.passwords import Argon2Passwords
+from admin.access.passwords import Passwords
 from admin.access.rights import StaffRights
 from admin.access.rules import Role
 from admin.access.sign_in import SignIn
-from admin.access.store import PostgresStaff
+from admin.access.store import StaffAccounts
 from admin.access.tokens import Tokens
 from admin.approvals.staff_acts import StaffActs
-from admin.approvals.store import PostgresStaffRequests
-from admin.desk import Desk
-from admin.orders_store import PostgresBackOffice
+from admin.approvals.store import StaffRequests
+from admin.orders.store import StaffOrders
+from admin.services import Payments
 from channels.voting_service import VOTING_SERVICE, VotingService
 from gateway.contests.contest import Contest
 from gateway.http import middleware, openapi
@@ -62,7 +63,7 @@ class Office:
 
     rig: MoneyRig
     app: web.Application
-    desk: Desk
+    access: Access
     server: BaseTestServer
     ahead: timedelta = timedelta()
     clients: list[ClientSession] = field(default_factory=list)
@@ -72,7 +73,7 @@ class Office:
 
     async def hire(self, email: str, role: Role = Role.OWNER, organiser: str | None = None) -> str:
         """An account; its address."""
-        keep = KeepStaff(self.desk.sign_in.accounts, Argon2Passwords())
+        keep = KeepStaff(self.access.sign_in.accounts, Passwords())
         await keep.create(email, PASSWORD, role=role, actor="test", organiser=organiser)
         return email
 
@@ -103,10 +104,10 @@ class Office:
 
     async def set_up_factor(self, email: str) -> str:
         """A proven second factor; its secret. The step that proved it is long past."""
-        found = await self.desk.sign_in.accounts.credentials(email)
+        found = await self.access.sign_in.accounts.credentials(email)
         assert found is not None
         secret = pyotp.random_base32(32)
-        accounts = self.desk.sign_in.accounts
+        accounts = self.access.sign_in.accounts
         assert await accounts.begin_factor(found.member.id, secret)
         assert await accounts.confirm_factor(found.member.id, 1)
         return secret
@@ -147,17 +148,19 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
         return held[0].now()
 
     acts = StaffActs(
-        PostgresStaffRequests(rig.engine, {**refund_previews(), **money.previews()}, rights),
+        StaffRequests(rig.engine, {**refund_previews(), **money.previews()}, rights),
         {**rig.acts._executors, **money.executors(rig.doorbell)},
         rig.doorbell,
     )
-    sign_in = SignIn(PostgresStaff(rig.engine, rig.vault), Argon2Passwords(), clock=clock, factor_wanted=factor_wanted)
-    desk = Desk(
+    sign_in = SignIn(StaffAccounts(rig.engine, rig.vault), Passwords(), clock=clock, factor_wanted=factor_wanted)
+    access = Access(
         sign_in=sign_in,
         tokens=Tokens(rig.vault.subkey("staff tokens"), clock),
-        reads=PostgresBackOffice(rig.engine, rig.vault),
+        secure=secure,
+        loopback_counts=False,
+    )
+    payments = Payments(
         tickets=Tickets(rig.engine, rig.vault, rights.permit),
-        acts=acts,
         voids=rig.voids,
         book=money.book,
         reconciler=money.reconciler,
@@ -165,13 +168,12 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
         payout_statement=partial(payout_statement, rig.engine),
         beneficiaries=money.beneficiaries,
         providers=rig.providers,
-        secure=secure,
-        loopback_counts=False,
     )
-    routes.setup(app, pages, desk)
+    orders = StaffOrders(rig.engine, rig.vault)
+    routes.setup(app, pages, access=access, acts=acts, orders=orders, payments=payments)
     openapi.setup(app)
     async with TestServer(app) as server:
-        office = Office(rig, app, desk, server)
+        office = Office(rig, app, access, server)
         held.append(office)
         try:
             yield office

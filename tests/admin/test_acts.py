@@ -337,9 +337,9 @@ async def test_every_page_asks_for_its_right(office: Office) -> None:
     await office.hire(OTHER, Role.FINANCE, organiser="other")
     for email in people:
         client, token = await office.signed_in(email), await office.token(email)
-        found = await office.desk.sign_in.accounts.credentials(email)
+        found = await office.access.sign_in.accounts.credentials(email)
         assert found is not None
-        rights = {right.value for right in office.desk.sign_in.rights(found.member)}
+        rights = {right.value for right in office.access.sign_in.rights(found.member)}
         for path, right in PATHS.items():
             headers = {"Authorization": f"Bearer {token}"} if path.startswith("/api/") else {}
             async with client.get(path, headers=headers, allow_redirects=False) as answer:

@@ -68,7 +68,7 @@ async def test_a_token_lasts_a_quarter_of_an_hour_and_is_of_one_kind(office: Off
     assert "role" not in claims
     forged = jwt.encode(claims, "another key of the right length, 32", algorithm="HS256")
     unsigned = jwt.encode(claims, "", algorithm="none")
-    device = office.desk.tokens.device(AWA)
+    device = office.access.tokens.device(AWA)
     for bad in (forged, unsigned, device, "x", ""):
         async with client.get("/api/admin/me", headers={"Authorization": f"Bearer {bad}"}) as answer:
             assert answer.status == 401
@@ -82,7 +82,7 @@ async def test_a_token_lasts_a_quarter_of_an_hour_and_is_of_one_kind(office: Off
 async def test_all_that_is_wrong_is_answered_alike(office: Office) -> None:
     secret = await office.set_up_factor(await office.hire("yao@house.test"))
     await office.hire("gone@house.test")
-    await office.desk.sign_in.accounts.set_active("gone@house.test", False, "test")
+    await office.access.sign_in.accounts.set_active("gone@house.test", False, "test")
     answers = [
         await tried(office),
         await tried(office, PASSWORD, "nobody@house.test"),
@@ -99,11 +99,11 @@ async def test_all_that_is_wrong_is_answered_alike(office: Office) -> None:
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password(office: Office) -> None:
     async def seconds(email: str) -> float:
         began = time.perf_counter()
-        opened = await office.desk.sign_in._passwords.fits(WRONG, hashes[email])
+        opened = await office.access.sign_in._passwords.fits(WRONG, hashes[email])
         assert not opened
         return time.perf_counter() - began
 
-    found = await office.desk.sign_in.accounts.credentials(AWA)
+    found = await office.access.sign_in.accounts.credentials(AWA)
     assert found is not None
     hashes = {AWA: found.password_hash, "nobody@house.test": None}
     await seconds(AWA)
@@ -142,7 +142,7 @@ async def test_nobody_locks_out_a_browser_that_is_known(office: Office) -> None:
 
 async def test_an_address_waits_where_it_counts(database: Any) -> None:
     async with open_office(database.app_url) as office:
-        object.__setattr__(office.desk, "loopback_counts", True)
+        object.__setattr__(office.access, "loopback_counts", True)
         await office.hire(AWA)
         for number in range(FREE_TRIES):
             assert (await tried(office, email=f"guess{number}@house.test"))[0] == 401
@@ -206,7 +206,7 @@ async def test_a_session_that_is_over_is_not_renewed(office: Office) -> None:
 
 async def test_who_is_shut_out_is_out_at_once(office: Office) -> None:
     client, token = await office.browser(), await office.token(AWA)
-    await office.desk.sign_in.accounts.set_active(AWA, False, "test")
+    await office.access.sign_in.accounts.set_active(AWA, False, "test")
     async with client.get("/api/admin/me", headers={"Authorization": f"Bearer {token}"}) as answer:
         assert answer.status == 401
     assert (await tried(office, PASSWORD))[0] == 401
@@ -339,7 +339,7 @@ async def test_outside_the_demo_nothing_opens_without_a_second_factor(database: 
         status, page = await office.form(browser, "/admin/factor", step="begin")
         assert status == 200
         assert "<svg" in page
-        found = await office.desk.sign_in.accounts.credentials(AWA)
+        found = await office.access.sign_in.accounts.credentials(AWA)
         assert found is not None
         assert found.totp_secret is not None
         assert (await office.form(browser, "/admin/factor", code="000000"))[0] == 422
@@ -362,7 +362,7 @@ async def test_my_sessions_and_my_password(office: Office) -> None:
     async with there.get("/admin") as answer:
         assert answer.url.path == "/admin/sign-in"
     stranger = await office.signed_in(await office.hire("yao@house.test"))
-    (mine,) = await office.desk.sign_in.sessions((await office.desk.sign_in.accounts.credentials(AWA)).member)  # type: ignore[union-attr]  # she is there
+    (mine,) = await office.access.sign_in.sessions((await office.access.sign_in.accounts.credentials(AWA)).member)  # type: ignore[union-attr]  # she is there
     await office.form(stranger, "/admin/me", session=str(mine.family))
     async with here.get("/admin") as answer:
         assert answer.url.path == "/admin", "nobody ends another person's session"

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.access.rights import StaffRights
 from admin.approvals.staff_acts import Outcome, StaffActs
-from admin.approvals.store import PostgresStaffRequests
+from admin.approvals.store import StaffRequests
 from gateway.orders.rules import PlacedOrder
 from gateway.values.money import Money
 from payments.disbursement.refunds.acts import RefundActs, refund_executors, refund_previews
@@ -69,7 +69,7 @@ class MoneyRig(Rig):
         executors = refund_executors(self.staff_money, self.voids, self.doorbell, self.show)
         executors[Act.RECONCILE] = Decisions(self.engine).decide
         previews = {**refund_previews(), Act.RECONCILE: freeze_decision}
-        requests = PostgresStaffRequests(self.engine, previews, RIGHTS)
+        requests = StaffRequests(self.engine, previews, RIGHTS)
         self.acts = StaffActs(requests, executors, self.doorbell)
 
     async def open(self) -> "MoneyRig":

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from admin.access.rights import StaffRights
 from admin.approvals.staff_acts import StaffActs
-from admin.approvals.store import PostgresStaffRequests
+from admin.approvals.store import StaffRequests
 from gateway.runtime.owed import PostgresOwed
 from gateway.storage.work import Work
 from payments.disbursement.refunds.acts import RefundActs
@@ -400,7 +400,7 @@ async def test_a_temporary_error_leaves_it_approved_and_a_fault_of_ours_ends_it(
             raise answer
         return answer
 
-    requests = PostgresStaffRequests(rig.engine, {}, RIGHTS)
+    requests = StaffRequests(rig.engine, {}, RIGHTS)
     acts = StaffActs(requests, {Act.PAYOUT: execute}, rig.doorbell, temporary=(Away,))
     asked = await acts.ask(Act.PAYOUT, "x", {}, REASON, ASKER)
     with pytest.raises(Away):
@@ -462,7 +462,7 @@ async def test_the_rights_are_those_of_the_moment(rig: MoneyRig) -> None:
 
 async def test_without_a_second_factor_nobody_acts_in_production(rig: MoneyRig) -> None:
     order = await rig.counted()
-    strict = PostgresStaffRequests(rig.engine, {}, StaffRights(factor_wanted=True))
+    strict = StaffRequests(rig.engine, {}, StaffRights(factor_wanted=True))
     acts = StaffActs(strict, rig.acts._executors, rig.doorbell)
     with pytest.raises(ActRefused, match="no second factor") as refused:
         await acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)

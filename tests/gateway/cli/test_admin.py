@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from admin.access.keep_staff import KeepStaff
-from admin.access.passwords import Argon2Passwords
+from admin.access.passwords import Passwords
 from gateway.cli.demo_admin import DRAWN, PASSWORD
 from gateway.cli.main import app
 from gateway.runtime.demo import ADMIN_EMAIL
@@ -36,7 +36,7 @@ def run(database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> 
 def opens(email: str, password: str) -> bool:
     async def check(staff: KeepStaff) -> bool:
         found = await staff.accounts.credentials(email)
-        return found is not None and await Argon2Passwords().fits(password, found.password_hash)
+        return found is not None and await Passwords().fits(password, found.password_hash)
 
     return run_apart(with_staff(load_settings(), check))
 

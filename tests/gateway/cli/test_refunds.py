@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from admin.access.rules import Role
-from admin.access.store import PostgresStaff
+from admin.access.store import StaffAccounts
 from gateway.cli.identity import CODE
 from gateway.cli.identity import PASSWORD as PASSWORD_VARIABLE
 from gateway.cli.main import app
@@ -305,7 +305,7 @@ def test_a_second_factor_is_asked_for_where_there_is_one(
     secret = pyotp.random_base32(32)
 
     async def enrol(rig: MoneyRig) -> None:
-        accounts = PostgresStaff(rig.engine, Vault(SECRET_KEY))
+        accounts = StaffAccounts(rig.engine, Vault(SECRET_KEY))
         member = (await accounts.listed())[0].member
         assert member.email == ASKER
         assert await accounts.begin_factor(member.id, secret)

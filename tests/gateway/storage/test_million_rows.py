@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from admin.approvals.request_pages import OPEN_REQUESTS
-from admin.orders_store import PostgresBackOffice
+from admin.approvals.pages import OPEN_REQUESTS
+from admin.orders.store import StaffOrders
 from admin.staff_lookup import StaffLookup
 from channels.messages.carrier import IncomingText
 from channels.messages.outbox import SentMessage
@@ -192,16 +192,16 @@ async def look(rig: MoneyRig, order: PlacedOrder, receipt: str) -> None:
     for claim in (OfNumber(VOTER, (rig.contest.id,)), OfChat(7, VOTER), OfOrder(order.vote_id)):
         await rescues.latest(claim)
     await rescues.open_ticket(OfNumber(VOTER, (rig.contest.id,)), rig.contest.id, "fr", order.payment_reference)
-    desk = PostgresBackOffice(rig.engine, rig.vault)
+    orders = StaffOrders(rig.engine, rig.vault)
     organiser: UUID = await rig.one("select organiser_id from contests where slug = 'star'")
     for scope in (None, organiser):
         for word in ("0501020304", receipt, str(order.payment_reference), "op-77", "opr-77", "mistyped"):
-            await desk.find(word, ["CI"], scope)
-        await desk.latest(scope)
-        await desk.story(order.vote_id, scope)
-        await desk.waiting(scope)
-        await desk.held(scope)
-        await desk.refunds(scope, statuses=["due", "manual"])
+            await orders.find(word, ["CI"], scope)
+        await orders.latest(scope)
+        await orders.story(order.vote_id, scope)
+        await orders.waiting(scope)
+        await orders.held(scope)
+        await orders.refunds(scope, statuses=["due", "manual"])
         await Tickets(rig.engine, rig.vault, RIGHTS.permit).open_tickets(scope)
     lookup = StaffLookup(rig.engine)
     await lookup.payment_named(receipt)

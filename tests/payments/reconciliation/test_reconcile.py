@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from admin.approvals.staff_acts import Outcome, StaffActs
-from admin.approvals.store import PostgresStaffRequests
+from admin.approvals.store import StaffRequests
 from gateway.orders.rules import PlacedOrder
 from gateway.runtime.money_desk import statement_reader
 from gateway.values.money import Money
@@ -142,7 +142,7 @@ async def service(database: Any) -> AsyncIterator[Reconciling]:
     )
     executors = reconcile_executors(Decisions(engine).decide, UndoImport(engine).undo, reconciler.compare_again)
     previews = {Act.RECONCILE: freeze_decision, Act.UNDO_IMPORT: freeze_undo}
-    acts = StaffActs(PostgresStaffRequests(engine, previews, RIGHTS), executors, rig.doorbell)
+    acts = StaffActs(StaffRequests(engine, previews, RIGHTS), executors, rig.doorbell)
     yield Reconciling(rig, provider, reconciler, acts, database)
     await rig.close()
 

@@ -12,9 +12,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from admin.approvals.payout_acts import payout_executors, register_beneficiary
 from admin.approvals.staff_acts import StaffActs
-from admin.approvals.store import PostgresStaffRequests
+from admin.approvals.store import StaffRequests
+from admin.money.payout_acts import payout_executors, register_beneficiary
 from gateway.orders.routing import Rails
 from gateway.values.money import Money
 from payments.collection.account_watch import UNWATCHED
@@ -94,7 +94,7 @@ class Desk(MoneyRig):
             Act.RECONCILE: freeze_decision,
         }
         self.acts = StaffActs(
-            PostgresStaffRequests(self.engine, making, RIGHTS), {**self.acts._executors, **more}, self.doorbell
+            StaffRequests(self.engine, making, RIGHTS), {**self.acts._executors, **more}, self.doorbell
         )
 
     async def run(self, statement: str, **parameters: Any) -> None:

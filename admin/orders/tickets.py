@@ -1,17 +1,38 @@
-"""`/api/admin/tickets`: voters who asked for help, for programs."""
+"""Voters who asked for help: their tickets, and closing one, by page and by API."""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import Me, api_me
-from admin.api import SIGNED_IN, TAG, refused
-from admin.desk import DESK
-from admin.models import Reason
+from admin.access.guard import Form, Me, api_me, form, page, see_other, show
+from admin.answers import SIGNED_IN, TAG, Reason, act_problem, refused
+from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint
 from payments.requests import ActRefused, Right, reasoned
+
+PAGE: Final = "/admin/tickets"
+API: Final = "/api/admin/tickets"
+
+
+@page(Right.READ_ORDERS)
+async def tickets_page(request: web.Request, me: Me) -> web.StreamResponse:
+    """Open tickets, the oldest first."""
+    held = await request.app[PAYMENTS].tickets.open_tickets(me.scope)
+    return show(request, me, "admin_tickets.html", tickets=held)
+
+
+@form(Right.CLOSE_TICKET)
+async def close_by_page(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """End a ticket with what was found out."""
+    try:
+        reason = reasoned(fields.get("reason", ""))
+        await request.app[PAYMENTS].tickets.close(request.match_info["ticket"], person=me.email, reason=reason)
+    except ActRefused as error:
+        return refused(request, me, error)
+    return see_other(PAGE)
 
 
 class Ticket(ApiModel):
@@ -48,7 +69,7 @@ async def tickets(request: web.Request) -> Reply:
 
 
 async def _open_tickets(request: web.Request, who: Me) -> Reply:
-    held = await request.app[DESK].tickets.open_tickets(who.scope)
+    held = await request.app[PAYMENTS].tickets.open_tickets(who.scope)
     lines = [
         Ticket(
             ticket=one.ticket,
@@ -75,13 +96,16 @@ async def close(request: web.Request, *, path: TicketPath, body: Reason) -> Repl
     who = await api_me(request, Right.CLOSE_TICKET)
     try:
         reason = reasoned(body.reason)
-        await request.app[DESK].tickets.close(path.ticket, person=who.email, reason=reason)
+        await request.app[PAYMENTS].tickets.close(path.ticket, person=who.email, reason=reason)
     except ActRefused as error:
-        raise refused(error) from None
+        raise act_problem(error) from None
     return await _open_tickets(request, who)
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs DESK."""
-    app.router.add_get("/api/admin/tickets", tickets)
-    app.router.add_post("/api/admin/tickets/{ticket}/close", close)
+    """Serve them. The application needs PAYMENTS and mounted pages."""
+    app.router.add_get(PAGE, tickets_page)
+    app.router.add_post(f"{PAGE}/{{ticket}}", close_by_page)
+    app.router.add_get(f"{PAGE}/{{ticket}}", tickets_page)
+    app.router.add_get(API, tickets)
+    app.router.add_post(f"{API}/{{ticket}}/close", close)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from aiohttp import hdrs, web
 
 from admin.access.guard import Me, page, query_of, say, show
-from admin.desk import DESK
+from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
 from payments.ledger.book import MoneyRefused, TrialLine, journal_csv
@@ -32,7 +32,7 @@ def _amount(minor: int, currency: str) -> Money | int:
 @page(Right.READ_MONEY)
 async def ledger(request: web.Request, me: Me) -> web.StreamResponse:
     """What every account holds, and whether the book balances."""
-    book, query = request.app[DESK].book, query_of(request)
+    book, query = request.app[PAYMENTS].book, query_of(request)
     contest = query.get("contest", "")
     try:
         at = read_instant(query.get("at", ""))
@@ -63,7 +63,7 @@ async def ledger(request: web.Request, me: Me) -> web.StreamResponse:
 @page(Right.READ_MONEY)
 async def journal(request: web.Request, me: Me) -> web.StreamResponse:
     """Every leg of the book as CSV, as long as it is."""
-    book, query = request.app[DESK].book, query_of(request)
+    book, query = request.app[PAYMENTS].book, query_of(request)
     contest = query.get("contest") or None
     try:
         at = read_instant(query.get("at", ""))
@@ -90,6 +90,6 @@ async def journal(request: web.Request, me: Me) -> web.StreamResponse:
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs DESK, VOTING_SERVICE and mounted pages."""
+    """Serve them. The application needs ORDERS, PAYMENTS, VOTING_SERVICE and mounted pages."""
     app.router.add_get("/admin/ledger", ledger)
     app.router.add_get("/admin/ledger/journal.csv", journal)

@@ -7,20 +7,21 @@ from typing import Any, Final
 from aiohttp import web
 
 from admin.access.guard import Form, Me, ask_for_proof, form, page, say, see_other, show
-from admin.access.sign_in_pages import to_home
+from admin.access.pages import to_home
+from admin.answers import read_id, refused
 from admin.approvals.asking import (
     decide,
     needs_proof,
     read_act,
     read_params,
     request_for,
-    status_of,
     visible,
     why_not,
     with_zone,
 )
-from admin.desk import DESK
-from admin.order_pages import read_id
+from admin.approvals.staff_acts import APPROVALS
+from admin.orders.store import ORDERS
+from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import EXPONENTS, Money
 from payments.requests import Act, ActRefused, RequestStatus, Right, StaffRequest
@@ -29,11 +30,6 @@ ACTS: Final = "/admin/acts"
 REQUESTS: Final = "/admin/requests"
 _UUID_LENGTH: Final = 36
 OPEN_REQUESTS: Final = (RequestStatus.WAITING, RequestStatus.APPROVED)
-
-
-def refused(request: web.Request, me: Me, error: ActRefused) -> web.Response:
-    """A page that says why it was refused: nothing was changed."""
-    return say(request, status_of(error), f"refused_{error.why.value}", me, str(error))
 
 
 @form(Right.READ_ORDERS)
@@ -45,7 +41,7 @@ async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
         if asked is not None:
             return asked
         params, subject = read_params(wanted, with_zone(fields)), fields.get("subject", "").strip()
-        made = await request.app[DESK].acts.ask(wanted, subject, params, fields.get("reason", ""), me.email)
+        made = await request.app[APPROVALS].ask(wanted, subject, params, fields.get("reason", ""), me.email)
     except ActRefused as error:
         return refused(request, me, error)
     return see_other(f"{REQUESTS}/{made}")
@@ -55,7 +51,7 @@ async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
 async def requests(request: web.Request, me: Me) -> web.StreamResponse:
     """What waits for a second person or is being done; with `?all=1` what is over too."""
     everything = request.query.get("all") == "1"
-    held = await request.app[DESK].acts.requests.listed(statuses=() if everything else OPEN_REQUESTS)
+    held = await request.app[APPROVALS].requests.listed(statuses=() if everything else OPEN_REQUESTS)
     seen = [each for each in held if visible(request.app[VOTING_SERVICE], me, each)]
     return show(request, me, "admin_requests.html", requests=seen, everything=everything, in_short=in_short)
 
@@ -64,12 +60,12 @@ async def requests(request: web.Request, me: Me) -> web.StreamResponse:
 async def one(request: web.Request, me: Me) -> web.StreamResponse:
     """A request with its frozen preview, and the decision for those who may take it. 404."""
     request_id = read_id(request, "request_id")
-    desk, service = request.app[DESK], request.app[VOTING_SERVICE]
-    held = None if request_id is None else await request_for(desk, service, me, request_id)
+    acts, service = request.app[APPROVALS], request.app[VOTING_SERVICE]
+    held = None if request_id is None else await request_for(acts, service, me, request_id)
     if held is None:
         return say(request, 404, "no_request", me)
     against = why_not(me, held, datetime.now(UTC))
-    progress = await desk.voids.progress(held.id) if held.act is Act.VOID_WINDOW else ()
+    progress = await request.app[PAYMENTS].voids.progress(held.id) if held.act is Act.VOID_WINDOW else ()
     order = await _order_behind(request, me, held)
     return show(
         request,
@@ -92,7 +88,7 @@ async def decision(request: web.Request, me: Me, fields: Form) -> web.StreamResp
     if request_id is None or said not in ("approve", "reject"):
         return say(request, 400, "unreadable", me)
     try:
-        await decide(request.app[DESK], request.app[VOTING_SERVICE], me, request_id, approve=said == "approve")
+        await decide(request.app[APPROVALS], request.app[VOTING_SERVICE], me, request_id, approve=said == "approve")
     except ActRefused as error:
         return refused(request, me, error)
     return see_other(f"{REQUESTS}/{request_id}")
@@ -125,7 +121,7 @@ def in_short(preview: Mapping[str, Any]) -> list[Money]:
 
 async def _order_behind(request: web.Request, me: Me, held: StaffRequest) -> object:
     """The order that a request is about, as an id, where it is about one."""
-    reads = request.app[DESK].reads
+    reads = request.app[ORDERS]
     said = held.preview.get("payment", held.subject)
     for word in (held.subject, str(said)):
         found = await reads.find(word, (), me.scope, limit=1) if len(word) == _UUID_LENGTH else []
@@ -135,7 +131,7 @@ async def _order_behind(request: web.Request, me: Me, held: StaffRequest) -> obj
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs DESK, VOTING_SERVICE and mounted pages."""
+    """Serve them. The application needs APPROVALS, ORDERS, PAYMENTS, VOTING_SERVICE and mounted pages."""
     app.router.add_get(ACTS, to_home)
     app.router.add_post(ACTS, act)
     app.router.add_get(REQUESTS, requests)

@@ -1,4 +1,4 @@
-"""What the back office works with, bound to storage where the gateway is put together."""
+"""What the back office uses of payments, put together where the gateway starts."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,6 @@ from uuid import UUID
 
 from aiohttp import web
 
-from admin.access.sign_in import SignIn
-from admin.access.tokens import Tokens
-from admin.approvals.staff_acts import StaffActs
-from admin.orders_port import BackOffice
 from payments.disbursement.payouts.port import BeneficiaryBook, PayoutDesk, PayoutStatement
 from payments.disbursement.refunds.voids import Voids
 from payments.ledger.book import Book
@@ -19,15 +15,10 @@ from payments.rescue.tickets import Tickets
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """`secure`: pages are reached by https, so cookies are kept to it. `loopback_counts`: failed sign-ins
-    from this very machine make it wait too; not in the demo, where everybody comes from there."""
+class Payments:
+    """Stores and verbs about money and tickets. `providers`: by account."""
 
-    sign_in: SignIn
-    tokens: Tokens
-    reads: BackOffice
     tickets: Tickets
-    acts: StaffActs
     voids: Voids
     book: Book
     reconciler: Reconciler
@@ -35,8 +26,6 @@ class Desk:
     payout_statement: Callable[[UUID], Awaitable[PayoutStatement]]
     beneficiaries: BeneficiaryBook
     providers: Mapping[str, PaymentProvider]
-    secure: bool
-    loopback_counts: bool = True
 
     @property
     def accounts(self) -> Sequence[str]:
@@ -44,4 +33,4 @@ class Desk:
         return sorted(self.providers)
 
 
-DESK: web.AppKey[Desk] = web.AppKey("back_office", Desk)
+PAYMENTS: web.AppKey[Payments] = web.AppKey("payments", Payments)

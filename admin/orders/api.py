@@ -1,29 +1,18 @@
-"""Shapes of the back office's API."""
+"""`/api/admin/orders` and what waits: orders, for programs."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
+from aiohttp import web
 from pydantic import Field
 
-from admin.orders_port import OrderStory, PaymentLine, RefundFacts, StoryLine
-from admin.redaction import shown_body, shown_headers
-from admin.texts import Line
-from gateway.http.endpoint import ApiModel, InputModel
-from gateway.values.money import Money
-from payments.requests import Act, StaffRequest
-
-
-class Amount(ApiModel):
-    """Money."""
-
-    amount: int = Field(description="In minor units; francs have none smaller.")
-    currency: str
-
-
-def amount_of(money: Money) -> Amount:
-    """As the API says it."""
-    return Amount(amount=money.amount_minor, currency=money.currency)
+from admin.access.guard import api_me
+from admin.answers import SIGNED_IN, TAG, Amount, Reason, act_problem, amount_of, proven, unknown
+from admin.orders.pages import countries_of
+from admin.orders.store import ORDERS, PaymentLine
+from admin.orders.story import OrderStory, RefundFacts, StoryLine, shown_body, shown_headers
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
+from payments.requests import ActRefused, Right, reasoned
 
 
 class Search(InputModel):
@@ -125,12 +114,6 @@ class OrderRefund(ApiModel):
     operator_reference: str | None
 
 
-class Refunds(ApiModel):
-    """Refunds: those that wait for a person first."""
-
-    refunds: list[OrderRefund]
-
-
 class Order(ApiModel):
     """An order and all that happened, the earliest first."""
 
@@ -220,121 +203,11 @@ def order_of(story: OrderStory) -> Order:
     )
 
 
-class Reason(InputModel):
-    """Why, for the record."""
-
-    reason: Line = Field(max_length=500)
-
-
 class Numbers(ApiModel):
     """Whole numbers of an order."""
 
     voter: str | None
     payer: str | None
-
-
-class NewRequest(InputModel):
-    """What is asked for."""
-
-    act: Act
-    subject: Line = Field(
-        max_length=200, description="A payment's or refund's reference, a contest's slug, a callback's id."
-    )
-    reason: Line = Field(max_length=500)
-    params: dict[str, Line | int | bool | None] = Field(
-        default_factory=dict, description="What the act wants besides: `from`, `to`, `operator_reference` …"
-    )
-
-
-class Decision(InputModel):
-    """What the second person says."""
-
-    approve: bool
-
-
-class Request(ApiModel):
-    """An act that was asked for."""
-
-    id: UUID
-    act: str
-    subject: str
-    status: str
-    reason: str
-    requested_by: str
-    requested_at: datetime
-    decided_by: str | None
-    decided_at: datetime | None
-    finished_at: datetime | None
-    outcome: str | None
-    params: dict[str, Any]
-    preview: dict[str, Any] = Field(description="What it would do, as of when it was asked for.")
-
-
-class Requests(ApiModel):
-    """Requests, the newest first."""
-
-    requests: list[Request]
-
-
-def request_of(held: StaffRequest) -> Request:
-    """A request as the API tells it."""
-    return Request(
-        id=held.id,
-        act=held.act.value,
-        subject=held.subject,
-        status=held.status.value,
-        reason=held.reason,
-        requested_by=held.requested_by,
-        requested_at=held.requested_at,
-        decided_by=held.decided_by,
-        decided_at=held.decided_at,
-        finished_at=held.finished_at,
-        outcome=held.outcome,
-        params=dict(held.params),
-        preview=dict(held.preview),
-    )
-
-
-class Listing(InputModel):
-    """How much of a list."""
-
-    all: bool = Field(False, description="Also what is over.")
-
-
-class Window(InputModel):
-    """A window of orders: its first instant is in, its last is out."""
-
-    contest: Line = Field(max_length=100)
-    from_: datetime = Field(alias="from")
-    to: datetime
-    channel: Line | None = Field(None, max_length=20)
-    operator: Line | None = Field(None, max_length=40)
-
-
-class Preview(ApiModel):
-    """What an act would do now."""
-
-    preview: dict[str, Any]
-
-
-class HeldLine(ApiModel):
-    """A paid order that waits for a person."""
-
-    reference: UUID
-    vote_id: UUID
-    contest: str
-    candidate_code: str
-    votes: int
-    provider: str
-    amount: Amount
-    reason: str | None
-    confirmed_at: datetime | None
-
-
-class HeldLines(ApiModel):
-    """Paid orders that wait for a person, the oldest first."""
-
-    held: list[HeldLine]
 
 
 class WaitingSum(ApiModel):
@@ -363,3 +236,81 @@ class Waits(ApiModel):
     refunds: list[WaitingSum]
     differences: dict[str, int]
     backlog: list[WaitingAccount]
+
+
+class OrderPath(InputModel):
+    """The order that is asked about."""
+
+    vote_id: UUID
+
+
+@endpoint(returns={200: Waits}, problems=SIGNED_IN, tag=TAG)
+async def waiting(request: web.Request) -> Reply:
+    """Tell what waits."""
+    who = await api_me(request, Right.READ_ORDERS)
+    held = await request.app[ORDERS].waiting(who.scope)
+    sums = [
+        WaitingSum(status=status, count=many, amount=amount_of(money))
+        for status, lines in held.refunds.items()
+        for many, money in lines
+    ]
+    backlog = [
+        WaitingAccount(provider=b.provider, counting=b.counting, counting_since=b.counting_since, asked=b.asked)
+        for b in held.backlog
+    ]
+    told = Waits(
+        requests=held.requests,
+        held=held.held,
+        tickets=held.tickets,
+        refunds=sums,
+        differences=dict(held.differences),
+        backlog=backlog,
+    )
+    return Reply(200, told)
+
+
+@endpoint(body=Search, returns={200: FoundPayments}, problems=SIGNED_IN, tag=TAG)
+async def search(request: web.Request, *, body: Search) -> Reply:
+    """Find payments.
+
+    By number, receipt, order code, or the reference of a vote, payment or refund. Numbers come masked.
+    """
+    who = await api_me(request, Right.READ_ORDERS)
+    lines = await request.app[ORDERS].find(body.q, countries_of(request), who.scope)
+    return Reply(200, FoundPayments(payments=[found_payment(line) for line in lines]))
+
+
+@endpoint(path=OrderPath, returns={200: Order}, problems=(*SIGNED_IN, 404), tag=TAG)
+async def order(request: web.Request, *, path: OrderPath) -> Reply:
+    """Tell the whole story of an order."""
+    who = await api_me(request, Right.READ_ORDERS)
+    story = await request.app[ORDERS].story(path.vote_id, who.scope)
+    if story is None:
+        raise unknown("order")
+    return Reply(200, order_of(story))
+
+
+@endpoint(path=OrderPath, body=Reason, returns={200: Numbers}, problems=(*SIGNED_IN, 404), tag=TAG)
+async def numbers(request: web.Request, *, path: OrderPath, body: Reason) -> Reply:
+    """Tell the whole numbers of an order.
+
+    The reason goes to the audit log first.
+    """
+    who = await proven(request, Right.SEE_NUMBER)
+    try:
+        reason = reasoned(body.reason)
+    except ActRefused as error:
+        raise act_problem(error) from None
+    reads = request.app[ORDERS]
+    found = await reads.show_number(path.vote_id, who.scope, person=who.email, reason=reason)
+    if found is None:
+        raise unknown("order")
+    return Reply(200, Numbers(voter=found.get("voter"), payer=found.get("payer")))
+
+
+def setup(app: web.Application) -> None:
+    """Serve them. The application needs ORDERS and VOTING_SERVICE."""
+    app.router.add_get("/api/admin/waiting", waiting)
+    app.router.add_post("/api/admin/search", search)
+    app.router.add_get("/api/admin/orders/{voteId}", order)
+    app.router.add_post("/api/admin/orders/{voteId}/numbers", numbers)

@@ -1,14 +1,20 @@
-"""Orders, refunds and what waits, as the back office reads them. Numbers leave masked."""
+"""Orders, refunds and what waits, as the back office reads them. Numbers leave masked.
+
+`scope` everywhere: the organiser whose contests are read, None for all of them. What belongs to another
+organiser is answered like what does not exist.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from aiohttp import web
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from admin.order_stories import read_story, refund_facts
-from admin.orders_port import Backlog, Closed, HeldPayment, OrderStory, PaymentLine, RefundFacts, Waiting
+from admin.orders.story import OrderStory, RefundFacts, read_story, refund_facts
 from gateway.orders.receipt import read_receipt
 from gateway.orders.store import payer_place, voter_place
 from gateway.storage.audit_log import note
@@ -100,8 +106,75 @@ order by r.status = 'manual' desc, r.created_at limit :limit
 """)
 
 
-class PostgresBackOffice:
-    """`BackOffice`."""
+@dataclass(frozen=True, slots=True)
+class PaymentLine:
+    """A payment in a list. `payer`: masked number, empty where there is none. `status`: of the payment."""
+
+    reference: UUID
+    vote_id: UUID
+    placed_at: datetime
+    contest: str
+    candidate_code: str
+    candidate_name: str
+    votes: int
+    amount: Money
+    channel: str
+    provider: str
+    status: str
+    payer: str
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPayment:
+    """A paid order that waits for a person."""
+
+    reference: UUID
+    vote_id: UUID
+    contest: str
+    candidate_code: str
+    votes: int
+    provider: str
+    amount: Money
+    reason: str | None
+    confirmed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Payments of one operator that are paid and not counted yet (`counting`), or asked about."""
+
+    provider: str
+    counting: int
+    counting_since: datetime | None
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """An operator's account that is left alone for a while, because it fails."""
+
+    account: str
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits, now. `refunds`: by status, the sums owed. `differences`: by account; empty with a scope."""
+
+    now: datetime
+    requests: int
+    held: int
+    tickets: int
+    refunds: Mapping[str, Sequence[tuple[int, Money]]]
+    differences: Mapping[str, int]
+    backlog: Sequence[Backlog]
+    closed: Sequence[Closed]
+
+
+class StaffOrders:
+    """Reads for staff. `show_number` alone writes: to the audit log."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
         self._engine = engine
@@ -222,6 +295,9 @@ class PostgresBackOffice:
             payer=masked_number(self._vault, row.payer_cipher, payer_place(row.reference)),
             receipt=row.receipt,
         )
+
+
+ORDERS: web.AppKey[StaffOrders] = web.AppKey("orders", StaffOrders)
 
 
 def _uuid(typed: str) -> UUID | None:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from admin.access.auth_api import attempt_of, know_device
 from admin.access.cookies import clear_session, set_session
 from admin.access.guard import (
+    ACCESS,
     FACTOR,
     HOME,
     SIGN_IN,
@@ -28,7 +29,6 @@ from admin.access.guard import (
 )
 from admin.access.rules import PASSWORD_LENGTH_MIN, PasswordFault
 from admin.access.sign_in import SignInRefused
-from admin.desk import DESK
 
 MY_PAGE: Final = "/admin/me"
 _ISSUER: Final = "Spotlight"
@@ -47,14 +47,14 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     if from_elsewhere(request):
         return say(request, 403, "elsewhere")
     fields = await read_form(request)
-    desk, back, email = request.app[DESK], safe_next(fields.get("next")), fields.get("email", "")[:254]
+    access, back, email = request.app[ACCESS], safe_next(fields.get("next")), fields.get("email", "")[:254]
     attempt = attempt_of(request, email, fields.get("password", ""), fields.get("code", ""))
-    opened = await desk.sign_in.sign_in(attempt)
+    opened = await access.sign_in.sign_in(attempt)
     if isinstance(opened, SignInRefused):
         return _sign_in(request, back, email, opened)
-    unfinished = desk.sign_in.factor_wanted and not opened.session.member.has_factor
+    unfinished = access.sign_in.factor_wanted and not opened.session.member.has_factor
     response = see_other(FACTOR if unfinished else back)
-    set_session(response, desk.tokens.access(opened.session), opened.refresh_token, secure=desk.secure)
+    set_session(response, access.tokens.access(opened.session), opened.refresh_token, secure=access.secure)
     know_device(request, response, opened.session.member.email)
     return response
 
@@ -70,10 +70,10 @@ def _sign_in(request: web.Request, back: str, email: str = "", refused: SignInRe
 @form(unfinished=True)
 async def sign_out(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
     """End this session."""
-    desk = request.app[DESK]
-    await desk.sign_in.end(me.session)
+    access = request.app[ACCESS]
+    await access.sign_in.end(me.session)
     response = see_other(SIGN_IN)
-    clear_session(response, secure=desk.secure)
+    clear_session(response, secure=access.secure)
     return response
 
 
@@ -88,7 +88,7 @@ async def factor_page(request: web.Request, me: Me) -> web.StreamResponse:
 @form(unfinished=True, proof=True)
 async def factor(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Begin, or prove with a code."""
-    sign_in = request.app[DESK].sign_in
+    sign_in = request.app[ACCESS].sign_in
     if fields.get("step") == "begin":
         await sign_in.begin_factor(me.member)
         return see_other(FACTOR)
@@ -98,8 +98,8 @@ async def factor(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
 
 
 async def _factor(request: web.Request, me: Me, *, wrong: bool = False) -> web.Response:
-    desk = request.app[DESK]
-    secret = await desk.sign_in.begun_secret(me.member)
+    access = request.app[ACCESS]
+    secret = await access.sign_in.begun_secret(me.member)
     qr = None
     if secret is not None:
         address = pyotp.TOTP(secret).provisioning_uri(name=me.email, issuer_name=_ISSUER)
@@ -117,7 +117,7 @@ async def _factor(request: web.Request, me: Me, *, wrong: bool = False) -> web.R
         secret=spaced,
         qr=qr,
         wrong=wrong,
-        wanted=desk.sign_in.factor_wanted,
+        wanted=access.sign_in.factor_wanted,
     )
 
 
@@ -135,7 +135,7 @@ async def _mine(
         me,
         "admin_me.html",
         status=200 if fault is None else 422,
-        sessions=await request.app[DESK].sign_in.sessions(me.member),
+        sessions=await request.app[ACCESS].sign_in.sessions(me.member),
         fault=fault.value if isinstance(fault, PasswordFault) else "refused" if fault else None,
         changed=changed,
         shortest=PASSWORD_LENGTH_MIN,
@@ -145,7 +145,7 @@ async def _mine(
 @form()
 async def change_mine(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Another password, or the end of one other session or of all others."""
-    sign_in, which = request.app[DESK].sign_in, fields.get("session")
+    sign_in, which = request.app[ACCESS].sign_in, fields.get("session")
     if which is None:
         fault = await sign_in.change_password(me.session, fields.get("current", ""), fields.get("new", ""))
         return await _mine(request, me, fault, changed=fault is None)
@@ -165,7 +165,7 @@ async def to_home(_: web.Request) -> web.StreamResponse:
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs DESK and mounted pages."""
+    """Serve them. The application needs ACCESS and mounted pages."""
     app.router.add_get(SIGN_IN, sign_in_page)
     app.router.add_post(SIGN_IN, sign_in)
     app.router.add_post("/admin/sign-out", sign_out)

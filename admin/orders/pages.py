@@ -1,14 +1,14 @@
 """The first page, the search, and an order with its whole story."""
 
 from typing import Final
-from uuid import UUID
 
 from aiohttp import web
 
 from admin.access.guard import HOME, Form, Me, form, page, say, see_other, show
-from admin.desk import DESK
-from admin.orders_port import OrderStory, StoryKind
-from admin.redaction import shown_body, shown_headers
+from admin.answers import read_id
+from admin.orders.store import ORDERS
+from admin.orders.story import OrderStory, StoryKind, shown_body, shown_headers
+from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
 from payments.ledger.postings import VOTES, Account
@@ -24,20 +24,11 @@ def countries_of(request: web.Request) -> list[str]:
     return sorted({contest.country for contest in request.app[VOTING_SERVICE].contests()})
 
 
-def read_id(request: web.Request, name: str) -> UUID | None:
-    """An id in the address; None for a word that is none."""
-    try:
-        return UUID(request.match_info[name])
-    except ValueError:
-        return None
-
-
 @page(Right.READ_ORDERS)
 async def home(request: web.Request, me: Me) -> web.StreamResponse:
     """What waits, and what the book holds."""
-    desk = request.app[DESK]
-    waiting = await desk.reads.waiting(me.scope)
-    balances = await desk.book.balances() if me.may(Right.READ_MONEY) else []
+    waiting = await request.app[ORDERS].waiting(me.scope)
+    balances = await request.app[PAYMENTS].book.balances() if me.may(Right.READ_MONEY) else []
     rows = [
         (held.contest, held.provider, held.account, Money(held.amount_minor, held.currency))
         for held in balances
@@ -49,7 +40,7 @@ async def home(request: web.Request, me: Me) -> web.StreamResponse:
 @page(Right.READ_ORDERS)
 async def search(request: web.Request, me: Me) -> web.StreamResponse:
     """The payments that moved last, and where to search."""
-    lines = await request.app[DESK].reads.latest(me.scope)
+    lines = await request.app[ORDERS].latest(me.scope)
     return show(request, me, "admin_search.html", q="", lines=lines)
 
 
@@ -60,14 +51,14 @@ async def found(request: web.Request, me: Me, fields: Form) -> web.StreamRespons
     word = fields.get("q", "").strip()[:_WORD_LENGTH_MAX]
     if not word:
         return see_other("/admin/search")
-    lines = await request.app[DESK].reads.find(word, countries_of(request), me.scope)
+    lines = await request.app[ORDERS].find(word, countries_of(request), me.scope)
     return show(request, me, "admin_search.html", q=word, lines=lines)
 
 
 async def story_of(request: web.Request, me: Me) -> OrderStory | None:
     """The order that an address names."""
     vote_id = read_id(request, "vote_id")
-    return None if vote_id is None else await request.app[DESK].reads.story(vote_id, me.scope)
+    return None if vote_id is None else await request.app[ORDERS].story(vote_id, me.scope)
 
 
 @page(Right.READ_ORDERS)
@@ -87,7 +78,7 @@ async def number(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
         reason = reasoned(fields.get("reason", ""))
     except ActRefused:
         return _order(request, me, story, status=422, wrong="no_reason")
-    numbers = await request.app[DESK].reads.show_number(story.vote_id, me.scope, person=me.email, reason=reason)
+    numbers = await request.app[ORDERS].show_number(story.vote_id, me.scope, person=me.email, reason=reason)
     return _order(request, me, story, numbers=numbers or {})
 
 
@@ -95,7 +86,7 @@ async def number(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
 async def of_payment(request: web.Request, me: Me) -> web.StreamResponse:
     """The order of a payment or a refund. 404."""
     reference = read_id(request, "reference")
-    found = [] if reference is None else await request.app[DESK].reads.find(str(reference), (), me.scope, limit=1)
+    found = [] if reference is None else await request.app[ORDERS].find(str(reference), (), me.scope, limit=1)
     return see_other(f"/admin/orders/{found[0].vote_id}") if found else say(request, 404, "no_order", me)
 
 
@@ -125,7 +116,7 @@ def _order(
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs DESK, VOTING_SERVICE and mounted pages."""
+    """Serve them. The application needs ORDERS, PAYMENTS, VOTING_SERVICE and mounted pages."""
     app.router.add_get(HOME, home)
     app.router.add_get("/admin/search", search)
     app.router.add_post("/admin/search", found)

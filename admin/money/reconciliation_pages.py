@@ -5,8 +5,8 @@ from typing import Final
 from aiohttp import web
 
 from admin.access.guard import Form, Me, form, page, say, show, upload
-from admin.approvals.request_pages import refused
-from admin.desk import DESK
+from admin.answers import refused
+from admin.services import PAYMENTS
 from payments.ledger.book import MoneyRefused
 from payments.provider import Wallet
 from payments.reconciliation.rules import Group, Repair, offered, read_group
@@ -28,7 +28,7 @@ async def import_statement(request: web.Request, me: Me, fields: Form, name: str
     if not data:
         return say(request, 422, "no_file", me)
     try:
-        summary = await request.app[DESK].reconciler.import_file(fields.get("account", ""), name, data, me.email)
+        summary = await request.app[PAYMENTS].reconciler.import_file(fields.get("account", ""), name, data, me.email)
     except MoneyRefused as error:
         return say(request, 422, "money_refused", me, str(error))
     except ActRefused as error:
@@ -39,16 +39,16 @@ async def import_statement(request: web.Request, me: Me, fields: Form, name: str
 @form(Right.RECONCILE)
 async def check_balances(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
     """Ask every operator what its wallets hold."""
-    return await _page(request, me, balances=await request.app[DESK].reconciler.check_balances())
+    return await _page(request, me, balances=await request.app[PAYMENTS].reconciler.check_balances())
 
 
 async def _page(request: web.Request, me: Me, summary: object = None, balances: object = None) -> web.Response:
-    desk, everything, key = request.app[DESK], request.query.get("all") == "1", request.query.get("group")
+    payments, everything, key = request.app[PAYMENTS], request.query.get("all") == "1", request.query.get("group")
     group = None if key is None else read_group(key)
     if key is not None and group is None:
         return say(request, 404, "unreadable", me)
-    found = await desk.reconciler.differences(open_only=not everything, group=group, limit=SHOWN)
-    groups = [] if everything or group else await desk.reconciler.groups()
+    found = await payments.reconciler.differences(open_only=not everything, group=group, limit=SHOWN)
+    groups = [] if everything or group else await payments.reconciler.groups()
     return show(
         request,
         me,
@@ -57,9 +57,9 @@ async def _page(request: web.Request, me: Me, summary: object = None, balances: 
         more=len(found) == SHOWN,
         group=group,
         groups=[(line, _offered(line.group)) for line in groups if line.many > 1],
-        files=[] if group else await desk.reconciler.files(),
+        files=[] if group else await payments.reconciler.files(),
         everything=everything,
-        accounts=desk.accounts,
+        accounts=payments.accounts,
         summary=summary,
         balances=balances,
     )
@@ -72,7 +72,7 @@ def _offered(group: Group) -> list[Repair]:
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs DESK and mounted pages."""
+    """Serve them. The application needs PAYMENTS and mounted pages."""
     app.router.add_get(PATH, reconciliation)
     app.router.add_post(PATH, import_statement)
     app.router.add_post(f"{PATH}/balances", check_balances)

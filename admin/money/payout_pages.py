@@ -5,10 +5,12 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from admin.access.guard import Form, Me, form, page, say, see_other, show
-from admin.approvals.payout_acts import register_beneficiary
-from admin.approvals.request_pages import REQUESTS, refused
-from admin.desk import DESK
-from admin.order_pages import countries_of, read_id
+from admin.answers import read_id, refused
+from admin.approvals.pages import REQUESTS
+from admin.approvals.staff_acts import APPROVALS
+from admin.money.payout_acts import register_beneficiary
+from admin.orders.pages import countries_of
+from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
 from payments.disbursement.payouts.papers import statement_csv
@@ -21,16 +23,16 @@ PATH: Final = "/admin/payouts"
 @page(Right.READ_MONEY)
 async def payouts(request: web.Request, me: Me) -> web.StreamResponse:
     """Positions, payouts, beneficiaries, and the forms that ask for more."""
-    desk = request.app[DESK]
-    positions = [await desk.payouts.position(contest.slug) for contest in request.app[VOTING_SERVICE].contests()]
+    payments = request.app[PAYMENTS]
+    positions = [await payments.payouts.position(contest.slug) for contest in request.app[VOTING_SERVICE].contests()]
     return show(
         request,
         me,
         "admin_payouts.html",
         positions=positions,
-        payouts=await desk.payouts.payouts(),
-        beneficiaries=await desk.beneficiaries.listed(),
-        accounts=desk.accounts,
+        payouts=await payments.payouts.payouts(),
+        beneficiaries=await payments.beneficiaries.listed(),
+        accounts=payments.accounts,
         countries=countries_of(request),
         organisers=sorted({position.organiser for position in positions}),
         money_of=Money,
@@ -40,7 +42,7 @@ async def payouts(request: web.Request, me: Me) -> web.StreamResponse:
 @form(Right.PAY_OUT, proof=True)
 async def add_beneficiary(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Register where an organiser is paid, and ask for its confirmation."""
-    desk = request.app[DESK]
+    payments = request.app[PAYMENTS]
     try:
         made = await register_beneficiary(
             organiser=fields.get("organiser", ""),
@@ -50,9 +52,9 @@ async def add_beneficiary(request: web.Request, me: Me, fields: Form) -> web.Str
             name=fields.get("name", ""),
             person=me.email,
             reason=fields.get("reason", ""),
-            providers=desk.providers,
-            add=desk.beneficiaries.add,
-            acts=desk.acts,
+            providers=payments.providers,
+            add=payments.beneficiaries.add,
+            acts=request.app[APPROVALS],
         )
     except ActRefused as error:
         return refused(request, me, error)
@@ -69,7 +71,7 @@ async def retire_beneficiary(request: web.Request, me: Me, fields: Form) -> web.
         return say(request, 404, "unreadable", me)
     try:
         reason = reasoned(fields.get("reason", ""))
-        await request.app[DESK].beneficiaries.retire(beneficiary, person=me.email, reason=reason)
+        await request.app[PAYMENTS].beneficiaries.retire(beneficiary, person=me.email, reason=reason)
     except ActRefused as error:
         return refused(request, me, error)
     return see_other(PATH)
@@ -79,7 +81,7 @@ async def retire_beneficiary(request: web.Request, me: Me, fields: Form) -> web.
 async def freeze(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Pay an organiser nothing, or go on."""
     try:
-        await request.app[DESK].payouts.freeze(
+        await request.app[PAYMENTS].payouts.freeze(
             fields.get("organiser", ""),
             frozen=fields.get("frozen") == "1",
             reason=reasoned(fields.get("reason", "")),
@@ -99,7 +101,7 @@ async def statement(request: web.Request, me: Me) -> web.StreamResponse:
     if reference is None:
         return say(request, 404, "unreadable", me)
     try:
-        made = await request.app[DESK].payout_statement(reference)
+        made = await request.app[PAYMENTS].payout_statement(reference)
     except (MoneyRefused, ActRefused) as error:
         return say(request, 404, "money_refused", me, str(error))
     headers = {
@@ -111,7 +113,7 @@ async def statement(request: web.Request, me: Me) -> web.StreamResponse:
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs DESK, VOTING_SERVICE and mounted pages."""
+    """Serve them. The application needs ORDERS, PAYMENTS, VOTING_SERVICE and mounted pages."""
     app.router.add_get(PATH, payouts)
     app.router.add_post(f"{PATH}/beneficiaries", add_beneficiary)
     app.router.add_get(f"{PATH}/beneficiaries", payouts)

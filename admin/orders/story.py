@@ -1,19 +1,27 @@
 """The story of one order: its payments and refunds, and every line that anybody wrote about them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import parse_qsl
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from admin.orders_port import OrderStory, PaymentFacts, RefundFacts, StoryKind, StoryLine
+from gateway.http.logs import mask_text, redact
 from gateway.orders.store import payer_place, voter_place
 from gateway.storage.vault import Vault, masked_number
 from gateway.values.money import Money
 from payments.collection.callbacks import body_of
 from payments.requests import Scope
 from payments.rescue.rules import ticket_number
+
+_SHOWN_MAX: Final = 4_000
+_FORM: Final = "application/x-www-form-urlencoded"
 
 _ORDER: Final = text("""
 select v.id, v.placed_at, v.channel, v.language, v.quantity, v.amount_minor, v.currency, v.receipt, v.voter_index,
@@ -82,6 +90,103 @@ _LINES: Final = text(
     )
     + " order by at, n"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFacts:
+    """One payment of an order, as it stands. `received`: what the operator says it took."""
+
+    reference: UUID
+    provider: str
+    method: str
+    status: str
+    amount: Money
+    received: Money | None
+    fee_minor: int | None
+    payer: str
+    provider_reference: str | None
+    reason: str | None
+    reason_code: str | None
+    send_tries: int
+    checks: int
+    expires_at: datetime
+    next_check_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFacts:
+    """A refund as it stands. `operator_reference`: what the operator or the person who paid it says."""
+
+    reference: UUID
+    payment_reference: UUID
+    contest: str
+    status: str
+    provider: str
+    amount: Money
+    reason: str
+    reason_code: str | None
+    requested_by: str
+    created_at: datetime
+    done_at: datetime | None
+    operator_reference: str | None
+
+
+class StoryKind(StrEnum):
+    """What a line of a story tells about."""
+
+    STEP = "step"
+    EVIDENCE = "evidence"
+    CALLBACK = "callback"
+    TEXT = "text"
+    REFUND = "refund"
+    TALLY = "tally"
+    REQUEST = "request"
+    TICKET = "ticket"
+
+
+@dataclass(frozen=True, slots=True)
+class StoryLine:
+    """Something that happened. `about`: reference of the payment or refund; `was`, `now`: states before
+    and after, or the word that was said; `seen`: what was observed, or where; `number`: id of a callback,
+    a ticket's number, a place in the tally; `request`: id of a request. `headers`, `raw`: as they came, with
+    secrets and numbers in them: never to be shown as they are."""
+
+    at: datetime
+    kind: StoryKind
+    about: UUID | None
+    was: str | None = None
+    now: str = ""
+    seen: str = ""
+    actor: str = ""
+    detail: str = ""
+    number: int | None = None
+    request: UUID | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    raw: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStory:
+    """An order, its payments and refunds, and all that happened, the earliest first. `voter`: masked
+    number, empty where there is none. `pays_for_another`: the payer is not the voter."""
+
+    vote_id: UUID
+    contest: str
+    contest_name: str
+    candidate_code: str
+    candidate_name: str
+    channel: str
+    language: str
+    votes: int
+    amount: Money
+    placed_at: datetime
+    receipt: str
+    order_code: str
+    voter: str
+    pays_for_another: bool
+    payments: Sequence[PaymentFacts]
+    refunds: Sequence[RefundFacts]
+    lines: Sequence[StoryLine]
 
 
 async def read_story(connection: AsyncConnection, vault: Vault, vote_id: UUID, scope: Scope) -> OrderStory | None:
@@ -179,3 +284,27 @@ def _line(vault: Vault, row: Row[Any]) -> StoryLine:
         headers=row.headers or {},
         raw=raw.decode("utf-8", "replace"),
     )
+
+
+def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers without those that open something."""
+    return {str(name): str(value) for name, value in redact(None, "", dict(headers)).items()}
+
+
+def shown_body(raw: str, headers: Mapping[str, str] | None = None) -> str:
+    """A body as text: JSON and forms field by field, anything else as it stands; cut where it is long."""
+    try:
+        held = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        held = None
+    kind = next((value for name, value in (headers or {}).items() if name.lower() == "content-type"), "")
+    if held is None and kind.startswith(_FORM):
+        held = dict(parse_qsl(raw, keep_blank_values=True))
+    if isinstance(held, dict | list):
+        clean = redact(None, "", {"body": held})["body"]
+        return _cut(orjson.dumps(clean, option=orjson.OPT_INDENT_2, default=str).decode())
+    return _cut(mask_text(raw))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]} …"

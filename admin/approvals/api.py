@@ -1,0 +1,147 @@
+"""`/api/admin/requests`: acts that staff ask for and agree to, for programs."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import Field
+
+from admin.access.guard import Me, api_me
+from admin.answers import SIGNED_IN, TAG, Listing, act_problem, proven, unknown
+from admin.approvals.asking import decide, needs_proof, read_params, request_for, visible
+from admin.approvals.pages import OPEN_REQUESTS
+from admin.approvals.staff_acts import APPROVALS
+from channels.voting_service import VOTING_SERVICE
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
+from payments.requests import Act, ActRefused, Right, StaffRequest
+
+
+class NewRequest(InputModel):
+    """What is asked for."""
+
+    act: Act
+    subject: Line = Field(
+        max_length=200, description="A payment's or refund's reference, a contest's slug, a callback's id."
+    )
+    reason: Line = Field(max_length=500)
+    params: dict[str, Line | int | bool | None] = Field(
+        default_factory=dict, description="What the act wants besides: `from`, `to`, `operator_reference` …"
+    )
+
+
+class Decision(InputModel):
+    """What the second person says."""
+
+    approve: bool
+
+
+class Request(ApiModel):
+    """An act that was asked for."""
+
+    id: UUID
+    act: str
+    subject: str
+    status: str
+    reason: str
+    requested_by: str
+    requested_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    finished_at: datetime | None
+    outcome: str | None
+    params: dict[str, Any]
+    preview: dict[str, Any] = Field(description="What it would do, as of when it was asked for.")
+
+
+class Requests(ApiModel):
+    """Requests, the newest first."""
+
+    requests: list[Request]
+
+
+def request_of(held: StaffRequest) -> Request:
+    """A request as the API tells it."""
+    return Request(
+        id=held.id,
+        act=held.act.value,
+        subject=held.subject,
+        status=held.status.value,
+        reason=held.reason,
+        requested_by=held.requested_by,
+        requested_at=held.requested_at,
+        decided_by=held.decided_by,
+        decided_at=held.decided_at,
+        finished_at=held.finished_at,
+        outcome=held.outcome,
+        params=dict(held.params),
+        preview=dict(held.preview),
+    )
+
+
+class RequestPath(InputModel):
+    """The request that is asked about."""
+
+    request_id: UUID
+
+
+@endpoint(query=Listing, returns={200: Requests}, problems=SIGNED_IN, tag=TAG)
+async def requests(request: web.Request, *, query: Listing) -> Reply:
+    """List acts that were asked for."""
+    who = await api_me(request, Right.READ_ORDERS)
+    held = await request.app[APPROVALS].requests.listed(statuses=() if query.all else OPEN_REQUESTS)
+    seen = [request_of(one) for one in held if visible(request.app[VOTING_SERVICE], who, one)]
+    return Reply(200, Requests(requests=seen))
+
+
+@endpoint(path=RequestPath, returns={200: Request}, problems=(*SIGNED_IN, 404), tag=TAG)
+async def one_request(request: web.Request, *, path: RequestPath) -> Reply:
+    """Tell about one act that was asked for."""
+    who = await api_me(request, Right.READ_ORDERS)
+    return Reply(200, await request_reply(request, who, path.request_id))
+
+
+async def request_reply(request: web.Request, who: Me, request_id: UUID) -> Request:
+    """A request as its asker or decider may see it. Problem 404."""
+    held = await request_for(request.app[APPROVALS], request.app[VOTING_SERVICE], who, request_id)
+    if held is None:
+        raise unknown("request")
+    return request_of(held)
+
+
+@endpoint(body=NewRequest, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
+async def new_request(request: web.Request, *, body: NewRequest) -> Reply:
+    """Ask for an act.
+
+    Nothing is done before a second person agrees, but for acts that need none.
+    """
+    who = await (proven(request) if needs_proof(body.act) else api_me(request))
+    try:
+        params = read_params(body.act, body.params)
+        made = await request.app[APPROVALS].ask(body.act, body.subject.strip(), params, body.reason, who.email)
+    except ActRefused as error:
+        raise act_problem(error) from None
+    location = {"Location": f"/api/admin/requests/{made}"}
+    return Reply(201, await request_reply(request, who, made), location)
+
+
+@endpoint(path=RequestPath, body=Decision, returns={200: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
+async def decision(request: web.Request, *, path: RequestPath, body: Decision) -> Reply:
+    """Agree to a request, or turn it down.
+
+    By another person than the one who asked, within 24 hours.
+    """
+    who = await proven(request, Right.DECIDE)
+    try:
+        await decide(request.app[APPROVALS], request.app[VOTING_SERVICE], who, path.request_id, approve=body.approve)
+    except ActRefused as error:
+        raise act_problem(error) from None
+    return Reply(200, await request_reply(request, who, path.request_id))
+
+
+def setup(app: web.Application) -> None:
+    """Serve them. The application needs APPROVALS and VOTING_SERVICE."""
+    app.router.add_get("/api/admin/requests", requests)
+    app.router.add_post("/api/admin/requests", new_request)
+    app.router.add_get("/api/admin/requests/{requestId}", one_request)
+    app.router.add_post("/api/admin/requests/{requestId}/decision", decision)

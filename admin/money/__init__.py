@@ -1,0 +1,1 @@
+"""Money as staff see it: the book, statements of operators, refunds, payouts."""

@@ -1,0 +1,112 @@
+"""`/api/admin/refunds`, `/held` and `/voids`: money that goes back, for programs."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import Field
+
+from admin.access.guard import api_me
+from admin.answers import SIGNED_IN, TAG, Amount, Listing, act_problem, amount_of, unknown
+from admin.approvals.asking import read_params
+from admin.money.refund_pages import ENDED, ON_THEIR_WAY
+from admin.orders.api import OrderRefund, refund_of
+from admin.orders.store import ORDERS
+from admin.services import PAYMENTS
+from channels.voting_service import VOTING_SERVICE
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
+from payments.requests import Act, ActRefused, Right
+
+
+class Refunds(ApiModel):
+    """Refunds: those that wait for a person first."""
+
+    refunds: list[OrderRefund]
+
+
+class Window(InputModel):
+    """A window of orders: its first instant is in, its last is out."""
+
+    contest: Line = Field(max_length=100)
+    from_: datetime = Field(alias="from")
+    to: datetime
+    channel: Line | None = Field(None, max_length=20)
+    operator: Line | None = Field(None, max_length=40)
+
+
+class Preview(ApiModel):
+    """What an act would do now."""
+
+    preview: dict[str, Any]
+
+
+class HeldLine(ApiModel):
+    """A paid order that waits for a person."""
+
+    reference: UUID
+    vote_id: UUID
+    contest: str
+    candidate_code: str
+    votes: int
+    provider: str
+    amount: Amount
+    reason: str | None
+    confirmed_at: datetime | None
+
+
+class HeldLines(ApiModel):
+    """Paid orders that wait for a person, the oldest first."""
+
+    held: list[HeldLine]
+
+
+@endpoint(query=Listing, returns={200: Refunds}, problems=SIGNED_IN, tag=TAG)
+async def refunds(request: web.Request, *, query: Listing) -> Reply:
+    """List refunds on their way, or with `all` those that ended."""
+    who = await api_me(request, Right.READ_ORDERS)
+    held = await request.app[ORDERS].refunds(who.scope, statuses=ENDED if query.all else ON_THEIR_WAY)
+    return Reply(200, Refunds(refunds=[refund_of(one) for one in held]))
+
+
+@endpoint(returns={200: HeldLines}, problems=SIGNED_IN, tag=TAG)
+async def held(request: web.Request) -> Reply:
+    """List paid orders that wait for a person."""
+    who = await api_me(request, Right.READ_ORDERS)
+    lines = [
+        HeldLine(
+            reference=one.reference,
+            vote_id=one.vote_id,
+            contest=one.contest,
+            candidate_code=one.candidate_code,
+            votes=one.votes,
+            provider=one.provider,
+            amount=amount_of(one.amount),
+            reason=one.reason,
+            confirmed_at=one.confirmed_at,
+        )
+        for one in await request.app[ORDERS].held(who.scope)
+    ]
+    return Reply(200, HeldLines(held=lines))
+
+
+@endpoint(body=Window, returns={200: Preview}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
+async def void_preview(request: web.Request, *, body: Window) -> Reply:
+    """Tell what voiding a window would take back now."""
+    who = await api_me(request, Right.VOID_WINDOW)
+    contest = request.app[VOTING_SERVICE].contest(body.contest)
+    if contest is None or who.scope not in (None, contest.organiser_id):
+        raise unknown("contest")
+    ends = {"from": body.from_.isoformat(), "to": body.to.isoformat()}
+    params = read_params(Act.VOID_WINDOW, {**ends, "channel": body.channel, "operator": body.operator})
+    try:
+        return Reply(200, Preview(preview=dict(await request.app[PAYMENTS].voids.preview(body.contest, params))))
+    except ActRefused as error:
+        raise act_problem(error) from None
+
+
+def setup(app: web.Application) -> None:
+    """Serve them. The application needs ORDERS, PAYMENTS and VOTING_SERVICE."""
+    app.router.add_get("/api/admin/refunds", refunds)
+    app.router.add_get("/api/admin/held", held)
+    app.router.add_post("/api/admin/voids/preview", void_preview)
