@@ -5,20 +5,17 @@ payer fetches first. A refusal is a value; not knowing is a value too (`Unknown`
 time-out the money may have moved.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.routing import Kind as Kind
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
-from payments.collection.lifecycle import Withheld
-from payments.collection.provisional_rules import Claims as Claims
-from payments.disbursement.disputes.rules import DisputeStatus
 
 
 class PayerReason(StrEnum):
@@ -33,10 +30,6 @@ class PayerReason(StrEnum):
     BLOCKED = "blocked"
     SERVICE_DOWN = "service_down"
     OTHER = "other"
-
-
-# Every reason of a payment that voters have a sentence for: an operator's, and our own.
-REASONS: Final = frozenset(PayerReason) | {Withheld.CLOSED, Withheld.CANDIDATE_WITHDRAWN}
 
 
 class Recovery(StrEnum):
@@ -127,6 +120,14 @@ class NeedsOtp:
     """The payer must fetch a code first; call again with it."""
 
     instructions: str
+
+
+class DisputeStatus(StrEnum):
+    """How a dispute stands."""
+
+    OPEN = "open"
+    WON = "won"  # the money is with us again
+    LOST = "lost"  # the payer has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,21 @@ StatusReport = StillOpen | Succeeded | Failed | NotFound | Unavailable
 
 
 @dataclass(frozen=True, slots=True)
+class Claims:
+    """What the body of an unsigned callback says, as far as it can be read; what is missing is None.
+
+    `status`: the operator's own word; `succeeded`: whether that word means paid. `order_code`: ours, as the
+    operator echoes it. `payer`: E.164."""
+
+    status: str
+    succeeded: bool
+    order_code: str | None = None
+    received: Money | None = None
+    payer: str | None = field(default=None, repr=False)
+    provider_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hint:
     """What a callback claims. It only schedules a question, unless `proof` holds a report that a
     checked signature vouches for. Where the URL carried no token, one of these finds what it is about:
@@ -241,6 +257,34 @@ class Hint:
     reference: UUID | None = None
     reversal: str | None = None
     claims: Claims | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedReversal:
+    """A dispute, or a refund past us, that an operator lists. `at`: when something became of it."""
+
+    number: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FoundReversal:
+    """How one stands. `told` None: it moves no money of ours. One of these finds its payment: `reference`, ours;
+    `number`, the operator's own of a payment by card."""
+
+    told: Reversed | None
+    reference: UUID | None = None
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedReversal:
+    """One that somebody named, without proof. `account`: where it is to be asked about; `at`: when something became
+    of it, None for now. An answer of later than that says it already."""
+
+    account: str
+    number: str
+    at: datetime | None = None
 
 
 class Purpose(StrEnum):
@@ -401,4 +445,17 @@ class HolderChecker(Protocol):
 
     async def holder_active(self, msisdn: str) -> bool | None:
         """Whether this E.164 number can pay and be paid; None when it does not say."""
+        ...
+
+
+@runtime_checkable
+class ReversalTeller(Protocol):
+    """A provider whose operator takes money back and can be asked about it. Nothing raises for any answer."""
+
+    async def reversal(self, number: str) -> FoundReversal | NotFound | Unavailable:
+        """How a dispute, or a refund past us, stands now, by the operator's number of it."""
+        ...
+
+    async def reversals_since(self, since: datetime) -> Sequence[ListedReversal] | Unavailable:
+        """All of which something became since then."""
         ...

@@ -17,8 +17,8 @@ from channels.ussd.menu import (
     ticket_shown,
     votes_shown,
 )
-from payments.collection.lifecycle import PublicStatus, State
 from payments.collection.order_views import ReceiptView, TakenBack, VoteLine
+from payments.lifecycle import PublicStatus, State
 from payments.rescue.rules import Attempt, Outcome, Rescue, ticket_number
 
 TICKET: Final = ticket_number(9_999_999)

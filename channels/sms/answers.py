@@ -26,8 +26,8 @@ from gateway.orders.rules import Refusal
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from leaderboard.ranking import Ranking
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import ReceiptView, VoteLine
+from payments.lifecycle import PublicStatus
 from payments.rescue.rules import DISPUTABLE, Rescue
 
 PART: Final = gsm.SINGLE_SEPTETS

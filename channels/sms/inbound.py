@@ -31,7 +31,7 @@ from gateway.contests.contest import Contest
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
 from gateway.orders.wallet import guess_method
 from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
-from payments.collection.lifecycle import PublicStatus
+from payments.lifecycle import PublicStatus
 from payments.rescue.rules import OfNumber
 
 STATUS_LINES: Final = 4

@@ -26,8 +26,8 @@ from gateway.contests.contest import Contest
 from gateway.orders.routing import Rails
 from gateway.orders.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, example_number, not_taken_yet
 from gateway.values.msisdn import Msisdn
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView
+from payments.lifecycle import PublicStatus
 
 
 def ask_payer(language: str, offered: Offer, own: Msisdn | None) -> View:

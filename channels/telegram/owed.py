@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from channels.telegram.texts import name, plain, votes, wallet
 from gateway.orders.wallet import PaymentMethod
-from payments.collection.lifecycle import Withheld
-from payments.provider import REASONS, PayerReason
+from payments.lifecycle import REASONS, Withheld
+from payments.provider import PayerReason
 
 Facts = Mapping[str, Any]
 

@@ -15,8 +15,8 @@ from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.rows import document, recordset
 from gateway.storage.set_aside import SHOWN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
-from payments.collection.lifecycle import State, public_status
 from payments.collection.order_views import VoteLine
+from payments.lifecycle import State, public_status
 
 _LEFT_OVER_LOCK: Final = 0x5907_11_70
 

@@ -12,8 +12,8 @@ from gateway.http.phrases import Catalogue, load
 from gateway.orders.rules import Refusal
 from gateway.orders.wallet import PaymentMethod, example_number
 from gateway.values.money import Money
-from payments.collection.lifecycle import PublicStatus
-from payments.provider import REASONS, PayerReason
+from payments.lifecycle import REASONS, PublicStatus
+from payments.provider import PayerReason
 
 TEXT_UNITS_MAX: Final = 4096
 CAPTION_UNITS_MAX: Final = 1024

@@ -22,8 +22,8 @@ from channels.telegram.keyboards import inline
 from channels.telegram.port import WatchedOrders
 from channels.telegram.views import View
 from gateway.storage.engine import DatabaseUnavailable
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView
+from payments.lifecycle import PublicStatus
 
 TICK_SECONDS: Final = 1.0
 # A payment may still arrive after its time: that long its message is looked after.

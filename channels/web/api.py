@@ -49,8 +49,8 @@ from gateway.orders.prompting import Orderer
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, least_votes
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView
+from payments.lifecycle import PublicStatus
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")

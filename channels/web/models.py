@@ -9,8 +9,8 @@ from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 from gateway.contests.contest import Candidate, Contest
 from gateway.http.endpoint import ApiModel, InputModel
 from gateway.orders.wallet import PaymentMethod
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView, ReceiptView
+from payments.lifecycle import PublicStatus
 
 
 def _whole(value: object) -> object:

@@ -20,8 +20,8 @@ from aiohttp_sse import EventSourceResponse
 from channels.voting_service import VotingService
 from channels.web.models import state_of
 from gateway.storage.engine import DatabaseUnavailable
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView
+from payments.lifecycle import PublicStatus
 
 EVENT: Final = "vote:state"
 STREAM_HEADERS: Final = MappingProxyType({"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"})

@@ -15,8 +15,8 @@ from channels.web.vote_requests import read_vote_id
 from gateway.contests.contest import Contest
 from gateway.orders.rules import VoteRequest
 from gateway.storage.engine import DatabaseUnavailable
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView
+from payments.lifecycle import PublicStatus
 
 COOKIE: Final = "orders"
 COOKIE_SECONDS: Final = 24 * 3600

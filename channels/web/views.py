@@ -20,9 +20,8 @@ from gateway.orders.wallet import (
 )
 from gateway.values.money import EXPONENTS, SHORT_UNITS, Money
 from gateway.values.msisdn import Msisdn
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView
-from payments.provider import REASONS
+from payments.lifecycle import REASONS, PublicStatus
 
 # More candidates than one can choose from in a list.
 LISTED_MAX: Final = 100

@@ -24,7 +24,7 @@ PAYMENT_CODE: Final = "payment_code"
 
 # An order is sent to its operator not later than so long after it was placed.
 UNSENT_LIFE: Final = timedelta(minutes=15)
-# States of a payment, see `payments.collection.lifecycle`, in which its money was taken.
+# States of a payment, see `payments.lifecycle`, in which its money was taken.
 PAID_STATES: Final = ("confirmed", "settled", "held", "surplus", "mismatched", "refund_due", "refunded")
 
 

@@ -157,7 +157,7 @@ from unnest(cast(:channel as text[]), cast(:key as text[])) as a(channel, key)
 """)
 
 
-class PostgresOrders:
+class Orders:
     """`OrderStore` on PostgreSQL. `engine` commits each statement by itself."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault, limits: PromptLimits) -> None:

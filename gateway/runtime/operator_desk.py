@@ -14,12 +14,12 @@ from gateway.storage.set_aside import passes
 from gateway.storage.shared_pace import SharedPaces
 from gateway.storage.shared_rate import SharedRate
 from gateway.storage.work import Work
-from payments.collection.account_health import PostgresAccountHealth
-from payments.collection.account_watch import AccountWatch
+from payments.accounts.health import AccountHealth
+from payments.accounts.watch import AccountWatch
 from payments.collection.collect import Collector
 from payments.collection.count_on_callback import AskedLater, CountingOnCallbacks
-from payments.collection.provisional_store import PostgresProvisional
-from payments.collection.store import PostgresPayments
+from payments.collection.provisional_store import ProvisionalPayments
+from payments.collection.store import Payments
 from payments.collection.verify import Verifier, judge_callbacks
 from payments.disbursement.disputes.ask import ask_reversals, sweep_reversals
 from payments.disbursement.disputes.reversals import PostgresReversals
@@ -39,7 +39,7 @@ class OperatorDesk:
 
     accounts: Mapping[str, Account]
     providers: Mapping[str, PaymentProvider]
-    payments: PostgresPayments
+    payments: Payments
     watch: AccountWatch
     budget: SharedRate
     collector: Collector
@@ -87,11 +87,11 @@ def open_desk(settings: Settings, links: Links, accounts: Mapping[str, Account],
     providers = {key: account.provider for key, account in accounts.items()}
     rails, paces = rails_of(accounts), SharedPaces(links.rates)
     prompting = frozenset(rail.account for rail in rails.every if Kind.PUSH in rail.kinds)
-    payments = PostgresPayments(links.engine, links.vault, settings.base_url, prompting, settings.prompt_limits)
-    health = PostgresAccountHealth(links.engine)
+    payments = Payments(links.engine, links.vault, settings.base_url, prompting, settings.prompt_limits)
+    health = AccountHealth(links.engine)
     watch = AccountWatch(health, providers, rails, temporary=TEMPORARY, slow=paces.slow)
     budget = SharedRate(links.rates, "status", evenly=True, answered=True, paces=paces)
-    provisional = PostgresProvisional(links.engine, links.vault, settings.base_url)
+    provisional = ProvisionalPayments(links.engine, links.vault, settings.base_url)
     return OperatorDesk(
         accounts=accounts,
         providers=providers,
@@ -113,7 +113,7 @@ def open_desk(settings: Settings, links: Links, accounts: Mapping[str, Account],
 
 
 def _counting(
-    settings: Settings, store: PostgresProvisional, providers: Mapping[str, PaymentProvider]
+    settings: Settings, store: ProvisionalPayments, providers: Mapping[str, PaymentProvider]
 ) -> CountingOnCallbacks | None:
     """Who counts on callbacks; None where no account is counted on, as everywhere unless it is set."""
     policies = counted_on(settings)

@@ -17,15 +17,15 @@ from gateway.contests.directory import ContestDirectory
 from gateway.orders.place_order import place_order
 from gateway.orders.routing import Rails
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
-from gateway.orders.store import PostgresOrders
+from gateway.orders.store import Orders
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.work import Doorbell, Work
 from gateway.values.msisdn import Msisdn
 from leaderboard.ranking import Ranking, Score, ranking_from
 from leaderboard.scores import ContestScores, Scores
 from payments.collection.admit_callbacks import CallbackAdmission
-from payments.collection.callbacks import IncomingCallback, PostgresCallbacks, Taken
-from payments.collection.order_views import OrderView, PostgresViews, ReceiptView, VoteLine
+from payments.collection.callbacks import Callbacks, IncomingCallback, Taken
+from payments.collection.order_views import OrderView, OrderViews, ReceiptView, VoteLine
 from payments.rescue.rescue import Rescuer
 from payments.rescue.rules import Claim, Rescue
 
@@ -36,9 +36,9 @@ class BoundVotingService:
     watches the accounts."""
 
     directory: ContestDirectory
-    orders: PostgresOrders
-    views: PostgresViews
-    callbacks: PostgresCallbacks
+    orders: Orders
+    views: OrderViews
+    callbacks: Callbacks
     inbox: Inbox
     outbox: Outbox
     doorbell: Doorbell

@@ -32,7 +32,7 @@ from channels.telegram.store import PostgresTelegram
 from channels.telegram.stores import Stores
 from gateway.contests.directory import ContestDirectory
 from gateway.http.health import Concern, Figure
-from gateway.orders.store import PostgresOrders
+from gateway.orders.store import Orders
 from gateway.runtime.adapters import Account, build_accounts, build_carriers, read_given, text_routes
 from gateway.runtime.drains import Drains, Step
 from gateway.runtime.figure_lines import exposed
@@ -53,15 +53,15 @@ from gateway.storage.spool import Spool
 from gateway.storage.vault import Vault
 from gateway.storage.work import Work
 from leaderboard.scores import ScoreFeed, Scores, heal_scores
-from payments.collection.account_watch import AccountWatch
+from payments.accounts.watch import AccountWatch
 from payments.collection.admit_callbacks import CallbackAdmission
-from payments.collection.callbacks import PostgresCallbacks
-from payments.collection.order_views import PostgresViews
-from payments.collection.store import PostgresPayments
+from payments.collection.callbacks import Callbacks
+from payments.collection.order_views import OrderViews
+from payments.collection.store import Payments
 from payments.disbursement.disputes.store import act_on_lost
 from payments.provider import PaymentProvider
 from payments.settlement.settle import Show, settle_payments
-from payments.settlement.settlement import PostgresSettlement
+from payments.settlement.settlement import Settlement
 
 _log = structlog.get_logger(__name__)
 
@@ -81,7 +81,7 @@ class Rooms:
     providers: Mapping[str, PaymentProvider]
     carriers: Mapping[str, SmsCarrier]
     service: BoundVotingService
-    payments: PostgresPayments
+    payments: Payments
     scores: Scores
     feed: ScoreFeed
     drains: Drains
@@ -198,7 +198,7 @@ def _furnished(
     steps: dict[Work, Step] = {
         **operators.steps(settings, links),
         **_steps_of_texts(settings, outbox, unfinished, service, scores, carriers, telegram),
-        Work.SETTLE: partial(settle_payments, settlement=PostgresSettlement(links.engine), show=show),
+        Work.SETTLE: partial(settle_payments, settlement=Settlement(links.engine), show=show),
         Work.STAFF_ACTS: staff_acts.run_approved,
     }
     return Rooms(
@@ -269,14 +269,14 @@ def _service(
     languages: Languages,
 ) -> BoundVotingService:
     spool = Spool(settings.data_dir / "spool", "callbacks")
-    callbacks = PostgresCallbacks(links.auto, links.vault, spool, utc_now)
+    callbacks = Callbacks(links.auto, links.vault, spool, utc_now)
     admission = CallbackAdmission(
         operators.providers, links.vault.reference_in, callbacks.is_open, limited=settings.rate_limits
     )
     service = BoundVotingService(
         directory=ContestDirectory(links.engine),
-        orders=PostgresOrders(links.auto, links.vault, settings.prompt_limits),
-        views=PostgresViews(links.engine, links.vault),
+        orders=Orders(links.auto, links.vault, settings.prompt_limits),
+        views=OrderViews(links.engine, links.vault),
         callbacks=callbacks,
         admission=admission,
         inbox=inbox,

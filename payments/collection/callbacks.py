@@ -99,7 +99,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class PostgresCallbacks:
+class Callbacks:
     """Keeps every callback raw. `engine` commits each statement by itself; `spool` is the second store,
     for a process that also runs `keep_draining`; `clock` says when a callback came, in UTC."""
 

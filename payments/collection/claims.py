@@ -6,8 +6,8 @@ from sqlalchemy import text
 
 from gateway.orders.rules import UNSENT_LIFE
 from gateway.orders.store import PAID
-from payments.collection.lifecycle import ANSWER_TIME, SEND_TRIES_MAX, Actor, Seen, State, Withheld
 from payments.collection.open_payments import AROUND, WHOLE
+from payments.lifecycle import ANSWER_TIME, SEND_TRIES_MAX, Actor, Observed, State, Withheld
 from payments.provider import PayerReason
 
 # How long what was ever sent is left alone when it is not sent again.
@@ -69,7 +69,7 @@ withheld as (
 withheld_logged as (
   insert into payment_events (reference, from_status, to_status, seen, actor, detail)
   select reference, '{State.CREATED}', '{State.FAILED}',
-    case reason_code when '{Withheld.NEVER_SENT}' then '{Seen.NEVER_SENT}' else '{Seen.WITHHELD}' end,
+    case reason_code when '{Withheld.NEVER_SENT}' then '{Observed.NEVER_SENT}' else '{Observed.WITHHELD}' end,
     '{Actor.COLLECTOR}', case reason_code {_DETAIL} end from withheld),
 withheld_told as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)

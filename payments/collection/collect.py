@@ -16,12 +16,12 @@ from typing import Final, Protocol, cast
 import structlog
 
 from gateway.orders.rules import PAYMENT_CODE
-from payments.collection.account_watch import UNWATCHED, measured
-from payments.collection.accounts import Accounts, Asked
-from payments.collection.lifecycle import Actor, Seen, State
+from payments.accounts.accounts import Accounts, Asked
+from payments.accounts.watch import UNWATCHED, measured
 from payments.collection.observations import of_create, of_report
 from payments.collection.port import Observation, OpenPayment, PaymentStore
 from payments.collection.verify import StatusBudget, questioned
+from payments.lifecycle import Actor, Observed, State
 from payments.provider import (
     Capabilities,
     CreateResult,
@@ -265,7 +265,7 @@ def _put_back(payment: OpenPayment, why: str, seconds: float = 0.0) -> Observati
     """Nobody was asked. It is due again after so long."""
     return Observation(
         payment.collection.reference,
-        Seen.PUT_BACK,
+        Observed.PUT_BACK,
         Actor.COLLECTOR,
         detail=why,
         next_check_at=payment.now + timedelta(seconds=seconds),
@@ -276,7 +276,7 @@ def _put_back(payment: OpenPayment, why: str, seconds: float = 0.0) -> Observati
 def _not_configured(payment: OpenPayment) -> Observation:
     return Observation(
         payment.collection.reference,
-        Seen.REFUSED,
+        Observed.REFUSED,
         Actor.COLLECTOR,
         reason=PayerReason.SERVICE_DOWN.value,
         reason_code="not_configured",

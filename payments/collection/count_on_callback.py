@@ -7,12 +7,12 @@ from typing import Final
 import structlog
 
 from gateway.orders.routing import provider_of
-from payments.collection.lifecycle import Actor, Seen
 from payments.collection.port import DueCallback, Observation, OpenPayment, PaymentStore
 from payments.collection.provisional_answers import of_callback, of_later_report
 from payments.collection.provisional_port import CallbackFacts, Denial, ProvisionalStore
-from payments.collection.provisional_rules import SUSPICIOUS, URGENT_AFTER, Arrived, Claims, NotCounted, Policy, refusal
-from payments.provider import StatusReport
+from payments.collection.provisional_rules import SUSPICIOUS, URGENT_AFTER, Arrived, NotCounted, Policy, refusal
+from payments.lifecycle import Actor, Observed
+from payments.provider import Claims, StatusReport
 from payments.settlement.settle import Show
 
 # How long nobody looks for provisional payments of an account that had none.
@@ -56,7 +56,7 @@ class CountingOnCallbacks:
                 _tell(due, why or NotCounted.REPEATED)
                 continue
             taken.add(known.reference)
-            success = Observation(known.reference, Seen.SUCCEEDED, Actor.VERIFIER)
+            success = Observation(known.reference, Observed.SUCCEEDED, Actor.VERIFIER)
             seen[due.id] = of_callback(success, claims, due.id)
         if seen:
             _log.warning("counted_on_callbacks", payments=len(seen), backlog_seconds=_rounded(backlog))
@@ -115,8 +115,8 @@ class AskedLater:
             gone = await self._store.take_back(answer)
             if gone is None:
                 return
-            log.error("callback_was_not_true", seen=answer.seen, code=answer.code, received=str(answer.received))
+            log.error("callback_was_not_true", seen=answer.observed, code=answer.code, received=str(answer.received))
             await self._show({gone.contest_id: gone.counted})
             return
-        log.info("asked_later", report=type(report).__name__, step=answer.seen)
+        log.info("asked_later", report=type(report).__name__, step=answer.observed)
         await self._payments.observe(answer)

@@ -5,17 +5,17 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.orders.rules import PAYMENT_URL
-from payments.collection.lifecycle import (
+from payments.collection.port import Observation, OpenPayment
+from payments.lifecycle import (
     Actor,
     NotFoundAnswer,
-    Seen,
+    Observed,
     State,
     after_not_found,
     check_delay_seconds,
     may_send_again,
-    success_seen,
+    success_observed,
 )
-from payments.collection.port import Observation, OpenPayment
 from payments.provider import (
     Accepted,
     Capabilities,
@@ -53,7 +53,7 @@ def of_create(payment: OpenPayment, result: CreateResult, can: Capabilities, jit
         case Accepted():
             return Observation(
                 reference,
-                Seen.ACCEPTED,
+                Observed.ACCEPTED,
                 Actor.COLLECTOR,
                 detail="already there" if result.already_there else "",
                 next_check_at=first_check,
@@ -65,7 +65,7 @@ def of_create(payment: OpenPayment, result: CreateResult, can: Capabilities, jit
         case Redirect():
             return Observation(
                 reference,
-                Seen.ACCEPTED,
+                Observed.ACCEPTED,
                 Actor.COLLECTOR,
                 next_check_at=first_check,
                 accepted=True,
@@ -79,7 +79,7 @@ def of_create(payment: OpenPayment, result: CreateResult, can: Capabilities, jit
             wait = min(60, 2**payment.send_tries) * (1 + 0.2 * jitter)
             return Observation(
                 reference,
-                Seen.PUT_BACK,
+                Observed.PUT_BACK,
                 Actor.COLLECTOR,
                 detail=result.error,
                 next_check_at=now + timedelta(seconds=wait),
@@ -107,7 +107,7 @@ def of_create(payment: OpenPayment, result: CreateResult, can: Capabilities, jit
 def _refused(payment: OpenPayment, code: str, reason: PayerReason, detail: str, again: datetime | None) -> Observation:
     return Observation(
         payment.collection.reference,
-        Seen.REFUSED,
+        Observed.REFUSED,
         Actor.COLLECTOR,
         detail=detail[:200],
         next_check_at=again,
@@ -125,7 +125,7 @@ def of_report(
         case Succeeded():
             return Observation(
                 payment.collection.reference,
-                success_seen(payment.collection.amount, report.received),
+                success_observed(payment.collection.amount, report.received),
                 Actor.VERIFIER,
                 provider_reference=report.provider_reference,
                 received=report.received,
@@ -153,7 +153,7 @@ def _failed(payment: OpenPayment, report: Failed, source: str) -> Observation:
     look_again = payment.placed_at + _LAST_LOOK if known_before else payment.now + LOOK_AGAIN_AT_FAILED
     return Observation(
         payment.collection.reference,
-        None if known_before else Seen.FAILED,
+        None if known_before else Observed.FAILED,
         Actor.VERIFIER,
         detail=report.code,
         next_check_at=look_again if look_again > payment.now else None,
@@ -171,7 +171,7 @@ def _still_open(payment: OpenPayment, report: StillOpen, can: Capabilities, jitt
         return _expired(payment, can, jitter)
     seen = Observation(
         payment.collection.reference,
-        Seen.STILL_OPEN if payment.state is State.SENT else None,
+        Observed.STILL_OPEN if payment.state is State.SENT else None,
         Actor.VERIFIER,
         detail=report.detail[:200],
         next_check_at=_next_check(payment, can, jitter),
@@ -217,7 +217,7 @@ def _asked_anew(payment: OpenPayment, can: Capabilities) -> bool:
 def _expired(payment: OpenPayment, can: Capabilities, jitter: float) -> Observation:
     return Observation(
         payment.collection.reference,
-        Seen.DEADLINE_PASSED,
+        Observed.DEADLINE_PASSED,
         Actor.VERIFIER,
         next_check_at=_next_check(payment, can, jitter),
         reason=PayerReason.NOT_ANSWERED.value,
@@ -236,7 +236,9 @@ def _not_found(payment: OpenPayment, can: Capabilities, jitter: float) -> Observ
     reference = payment.collection.reference
     again = answer is NotFoundAnswer.SEND_AGAIN or _asked_anew(payment, can)
     if again and payment.now < payment.expires_at:
-        return Observation(reference, Seen.PUT_BACK, Actor.VERIFIER, detail="never arrived", next_check_at=payment.now)
+        return Observation(
+            reference, Observed.PUT_BACK, Actor.VERIFIER, detail="never arrived", next_check_at=payment.now
+        )
     if payment.now >= payment.expires_at and payment.state in _OPEN:
         return _expired(payment, can, jitter)
     parked = answer is NotFoundAnswer.PARK

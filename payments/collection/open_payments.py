@@ -15,8 +15,8 @@ from gateway.orders.wallet import PaymentMethod
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault, each_opened
 from gateway.values.money import Money
-from payments.collection.lifecycle import State
 from payments.collection.port import OpenPayment
+from payments.lifecycle import State
 from payments.provider import Collection
 
 # Columns of `OpenPaymentReader.opened`, of a payment `p`, and what they need around it.

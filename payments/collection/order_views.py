@@ -19,7 +19,7 @@ from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn, mask
-from payments.collection.lifecycle import OPEN, PublicStatus, State, public_reason, public_status
+from payments.lifecycle import OPEN, PublicStatus, State, public_reason, public_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ where t.receipt = :receipt and t.kind = 'vote'
 """)
 
 
-class PostgresViews:
+class OrderViews:
     """Reads for people. Every method raises DatabaseUnavailable when PostgreSQL does not answer."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:

@@ -8,9 +8,8 @@ from uuid import UUID
 
 from gateway.values.money import Money
 from gateway.values.record import record
-from payments.collection.lifecycle import Actor, Seen, State
-from payments.disbursement.disputes.port import NamedReversal
-from payments.provider import Collection
+from payments.lifecycle import Actor, Observed, State
+from payments.provider import Collection, NamedReversal
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +34,13 @@ class OpenPayment:
 class Observation:
     """What was seen of one payment, and what to remember of it.
 
-    `seen` None: no step, only the facts below. `next_check_at` None: no further question. `provisional`: it
+    `observed` None: no step, only the facts below. `next_check_at` None: no further question. `provisional`: it
     is counted on a callback, and asked about later. `untried`: the operator was not asked after all, so that
     the last try was none.
     """
 
     reference: UUID
-    seen: Seen | None
+    observed: Observed | None
     actor: Actor
     detail: str = ""
     next_check_at: datetime | None = None

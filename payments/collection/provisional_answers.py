@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from payments.collection.lifecycle import Actor, Seen
 from payments.collection.port import Observation, OpenPayment
 from payments.collection.provisional_port import Denial
 from payments.collection.provisional_rules import NOT_FOUND_SECONDS, later_success, unknown_for_good
+from payments.lifecycle import Actor, Observed
 from payments.provider import Claims, Failed, NotFound, PayerReason, StatusReport, Succeeded, Unavailable
 
 SOURCE: Final = "callback_provisional"
@@ -35,11 +35,11 @@ def of_later_report(payment: OpenPayment, report: StatusReport, jitter: float) -
     reference = payment.collection.reference
     match report:
         case Succeeded():
-            seen = later_success(payment.collection.amount, report.received)
-            if seen is not Seen.PROVED:
+            observed = later_success(payment.collection.amount, report.received)
+            if observed is not Observed.PROVED:
                 return Denial(
                     reference,
-                    seen,
+                    observed,
                     "mismatch",
                     "",
                     report.received,
@@ -48,7 +48,7 @@ def of_later_report(payment: OpenPayment, report: StatusReport, jitter: float) -
                 )
             return Observation(
                 reference,
-                seen,
+                observed,
                 Actor.VERIFIER,
                 provider_reference=report.provider_reference,
                 received=report.received,
@@ -56,9 +56,9 @@ def of_later_report(payment: OpenPayment, report: StatusReport, jitter: float) -
                 evidence_raw=report.raw[:4000],
             )
         case Failed():
-            return Denial(reference, Seen.DENIED, report.reason.value, report.code, evidence_raw=report.raw[:4000])
+            return Denial(reference, Observed.DENIED, report.reason.value, report.code, evidence_raw=report.raw[:4000])
         case NotFound() if _unknown_for_good(payment):
-            return Denial(reference, Seen.DENIED, PayerReason.OTHER.value, UNKNOWN_THERE)
+            return Denial(reference, Observed.DENIED, PayerReason.OTHER.value, UNKNOWN_THERE)
         case NotFound():
             return _again(payment, _NOT_FOUND_AGAIN, jitter, not_found=True)
         case Unavailable():

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from payments.collection.lifecycle import Actor, Seen, State, advance
+from payments.lifecycle import Actor, Observed, State, advance
 
 _MARK: Final = text("""
 update payments set provisional = :provisional where reference = any(cast(:references as uuid[]))
@@ -38,8 +38,8 @@ async def mark(connection: AsyncConnection, references: Sequence[UUID], *, provi
 async def ask_first(connection: AsyncConnection, references: Sequence[UUID]) -> frozenset[UUID]:
     """Which of these confirmed payments, that will not count, are so on a callback alone: those are asked about
     before anything is owed to anybody."""
-    after = advance(State.CONFIRMED, Seen.UNPROVED, Actor.SETTLER)
+    after = advance(State.CONFIRMED, Observed.UNPROVED, Actor.SETTLER)
     if not references or not isinstance(after, State):
         return frozenset()
-    said = {"to_status": after.value, "seen": Seen.UNPROVED.value, "actor": Actor.SETTLER.value}
+    said = {"to_status": after.value, "seen": Observed.UNPROVED.value, "actor": Actor.SETTLER.value}
     return frozenset((await connection.execute(_ASK_FIRST, {**said, "references": list(references)})).scalars())

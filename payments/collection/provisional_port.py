@@ -7,9 +7,9 @@ from typing import Protocol
 from uuid import UUID
 
 from gateway.values.money import Money
-from payments.collection.lifecycle import Seen
 from payments.collection.port import OpenPayment
 from payments.collection.provisional_rules import Ours
+from payments.lifecycle import Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class CallbackFacts:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """The operator does not say what its callback said. `seen`: `denied`, or `paid_otherwise` with what it
+    """The operator does not say what its callback said. `observed`: `denied`, or `paid_otherwise` with what it
     `received` instead. `reason`: in the closed set that voters are told about; `code`: the operator's own
     word."""
 
     reference: UUID
-    seen: Seen
+    observed: Observed
     reason: str
     code: str
     received: Money | None = None

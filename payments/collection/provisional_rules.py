@@ -14,7 +14,8 @@ from typing import Final
 
 from gateway.values.money import Money
 from gateway.values.network import Network, comes_from
-from payments.collection.lifecycle import Seen, State
+from payments.lifecycle import Observed, State
+from payments.provider import Claims
 
 ASKED_WITHIN: Final = timedelta(hours=24)
 """A payment that is provisional for longer is a broken promise: the audit names it."""
@@ -33,21 +34,6 @@ class Policy:
 
     backlog_seconds: float
     sources: tuple[Network, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What the body of an unsigned callback says, as far as it can be read; what is missing is None.
-
-    `status`: the operator's own word; `succeeded`: whether that word means paid. `order_code`: ours, as the
-    operator echoes it. `payer`: E.164."""
-
-    status: str
-    succeeded: bool
-    order_code: str | None = None
-    received: Money | None = None
-    payer: str | None = field(default=None, repr=False)
-    provider_reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +123,9 @@ def _body(claims: Claims, ours: Ours) -> Iterator[tuple[NotCounted, bool]]:
     yield NotCounted.OTHER_PAYER, claims.payer is not None and claims.payer == ours.payer
 
 
-def later_success(asked: Money, received: Money) -> Seen:
+def later_success(asked: Money, received: Money) -> Observed:
     """What the operator's own success says about a payment that is counted already."""
-    return Seen.PROVED if asked == received else Seen.PAID_OTHERWISE
+    return Observed.PROVED if asked == received else Observed.PAID_OTHERWISE
 
 
 def unknown_for_good(count: int, since_seconds: float) -> bool:

@@ -12,7 +12,6 @@ from gateway.orders.receipt import order_code
 from gateway.orders.store import payer_place
 from gateway.storage.vault import Vault, each_opened
 from gateway.values.money import Money
-from payments.collection.lifecycle import Actor, Confirmed, Seen, State, Verdict, verdict
 from payments.collection.open_payments import AROUND, WHOLE, OpenPaymentReader
 from payments.collection.port import OpenPayment
 from payments.collection.provisional_port import CallbackFacts, Denial, TakenBack
@@ -21,6 +20,7 @@ from payments.collection.questions import QUESTIONS
 from payments.collection.store import LEASE_SECONDS
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
+from payments.lifecycle import Actor, Confirmed, Observed, State, Verdict, verdict
 from payments.settlement.adjusted import Adjusted
 from payments.settlement.corrections import Correction, lock_contest, reverse_counted
 from payments.settlement.queue import COUNTED_BEFORE
@@ -67,7 +67,7 @@ where reference = :reference
 _CODE: Final = text("update payments set reason_code = :code where reference = :reference")
 
 
-class PostgresProvisional:
+class ProvisionalPayments:
     """`ProvisionalStore`."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault, public_url: str) -> None:
@@ -131,8 +131,8 @@ class PostgresProvisional:
                 Correction(
                     denial.reason, Adjusted.UNCONFIRMED, By(Actor.VERIFIER, "operator", None, denial.code or None)
                 ),
-                seen=denial.seen,
-                message="payment_failed" if denial.seen is Seen.DENIED else None,
+                observed=denial.observed,
+                message="payment_failed" if denial.observed is Observed.DENIED else None,
             )
             await self._keep(connection, denial)
             if denial.received is not None:

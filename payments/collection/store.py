@@ -22,15 +22,15 @@ from payments.collection.callback_queue import CLAIM_CALLBACKS, JUDGE, JUDGED
 from payments.collection.callbacks import body_of
 from payments.collection.claims import CLAIM_NAMED, CLAIM_TO_COLLECT, CLAIM_TO_VERIFY, CLOSE_UNSENT, MOVE_UNSENT
 from payments.collection.late_acceptance import fill
-from payments.collection.lifecycle import Actor, Seen, State, states_before
 from payments.collection.open_payments import OpenPaymentReader
 from payments.collection.port import DueCallback, JudgedCallback, Observation, OpenPayment
 from payments.collection.provisional_marks import mark
 from payments.collection.provisional_rules import COUNTABLE
-from payments.disbursement.disputes.port import NamedReversal
 from payments.disbursement.disputes.reversals import name_reversals
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import held
+from payments.lifecycle import Actor, Observed, State, states_before
+from payments.provider import NamedReversal
 
 # How long a claimed payment is left to its worker before somebody else asks again.
 LEASE_SECONDS: Final = 60
@@ -122,7 +122,7 @@ select * from {recordset(_EVIDENCE)}
 _ALL_STATES: Final = [state.value for state in State]
 
 
-class PostgresPayments:
+class Payments:
     """`PaymentStore` on PostgreSQL. `prompting`: providers that push a prompt to a handset; `limits`: how often."""
 
     def __init__(
@@ -198,9 +198,9 @@ class PostgresPayments:
         """Apply what was seen, in one transaction."""
         if not observations:
             return 0
-        groups: dict[tuple[Seen | None, Actor, bool], list[Observation]] = defaultdict(list)
+        groups: dict[tuple[Observed | None, Actor, bool], list[Observation]] = defaultdict(list)
         for seen in observations:
-            groups[seen.seen, seen.actor, seen.provisional].append(seen)
+            groups[seen.observed, seen.actor, seen.provisional].append(seen)
         async with self._engine.begin() as connection:
             if len(groups) > 1:
                 # Group by group they would be locked in two orders.
@@ -214,7 +214,7 @@ class PostgresPayments:
     async def _step(
         self,
         connection: AsyncConnection,
-        seen: Seen | None,
+        seen: Observed | None,
         actor: Actor,
         members: list[Observation],
         *,
@@ -234,7 +234,7 @@ class PostgresPayments:
             {
                 **document(map(self._facts, members)),
                 "froms": froms,
-                "locked": _ALL_STATES if seen is Seen.ACCEPTED else froms,
+                "locked": _ALL_STATES if seen is Observed.ACCEPTED else froms,
                 "to_status": target,
                 "seen": seen.value if seen else None,
                 "actor": actor.value,
@@ -242,14 +242,14 @@ class PostgresPayments:
             },
         )
         moved = rows.all()
-        if seen is Seen.ACCEPTED and len(moved) < len(members):
+        if seen is Observed.ACCEPTED and len(moved) < len(members):
             stepped = {row.reference for row in moved}
             await fill(connection, self._vault, [one for one in members if one.reference not in stepped])
-        elif seen is Seen.SUCCEEDED_OTHERWISE:
+        elif seen is Observed.SUCCEEDED_OTHERWISE:
             await self._book_mismatched(connection, moved)
-        elif seen is Seen.PROVED:
+        elif seen is Observed.PROVED:
             await mark(connection, [row.reference for row in moved], provisional=False)
-        elif seen is Seen.SUCCEEDED and provisional:
+        elif seen is Observed.SUCCEEDED and provisional:
             await mark(connection, [row.reference for row in moved], provisional=True)
         return len(moved) if seen else 0
 
@@ -290,7 +290,7 @@ class PostgresPayments:
             await connection.execute(_KEEP_EVIDENCE, document(kept))
 
     def _facts(self, seen: Observation) -> dict[str, Any]:
-        otherwise = seen.received if seen.seen is Seen.SUCCEEDED_OTHERWISE else None
+        otherwise = seen.received if seen.observed is Observed.SUCCEEDED_OTHERWISE else None
         sealed = None
         if seen.secrets:
             sealed = self._vault.seal(orjson.dumps(dict(seen.secrets)).decode(), secrets_place(seen.reference))

@@ -13,14 +13,13 @@ import structlog
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.routing import provider_of
 from gateway.values.halving import in_halves, of_a_server
-from payments.collection.account_watch import UNWATCHED, measured
-from payments.collection.accounts import Accounts, Asked
+from payments.accounts.accounts import Accounts, Asked
+from payments.accounts.watch import UNWATCHED, measured
 from payments.collection.count_on_callback import AskedLater, CountingOnCallbacks
-from payments.collection.lifecycle import Actor, Seen, success_seen
 from payments.collection.observations import LOOK_AGAIN_AT_FAILED, of_report
 from payments.collection.port import DueCallback, JudgedCallback, Observation, OpenPayment, PaymentStore
-from payments.disbursement.disputes.port import NamedReversal
-from payments.provider import Failed, Hint, PaymentProvider, Readier, StatusReport
+from payments.lifecycle import Actor, Observed, success_observed
+from payments.provider import Failed, Hint, NamedReversal, PaymentProvider, Readier, StatusReport
 
 CALLBACK_BATCH: Final = 1_000
 # Questions a second that an account is asked while it is closed.
@@ -132,7 +131,7 @@ def _proof(callback: DueCallback, hint: Hint) -> Observation | None:
     proof = hint.proof
     evidence = Observation(
         callback.reference,
-        Seen.FAILED,
+        Observed.FAILED,
         Actor.VERIFIER,
         evidence_word="failed",
         evidence_source="callback_proof",
@@ -149,7 +148,7 @@ def _proof(callback: DueCallback, hint: Hint) -> Observation | None:
         )
     return replace(
         evidence,
-        seen=success_seen(callback.amount, proof.received),
+        observed=success_observed(callback.amount, proof.received),
         provider_reference=proof.provider_reference,
         received=proof.received,
         evidence_word="succeeded",
@@ -313,8 +312,8 @@ async def ask(
     jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
     seen = of_report(payment, report, provider.capabilities(payment.collection.country), jitter)
     log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=payment.provider)
-    log.info("status_asked", report=type(report).__name__, step=seen.seen, checks=payment.checks)
-    if seen.seen is Seen.SUCCEEDED_OTHERWISE:
+    log.info("status_asked", report=type(report).__name__, step=seen.observed, checks=payment.checks)
+    if seen.observed is Observed.SUCCEEDED_OTHERWISE:
         log.error("amount_differs", received=str(seen.received))
     if isinstance(report, Failed) and report.alarm:
         log.error("provider_refuses_us", code=report.code)

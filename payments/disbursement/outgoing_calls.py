@@ -11,8 +11,8 @@ from typing import Final, TypeVar, cast
 import structlog
 
 from gateway.orders.routing import out_of
-from payments.collection.account_watch import measured
-from payments.collection.accounts import Accounts, Asked
+from payments.accounts.accounts import Accounts, Asked
+from payments.accounts.watch import measured
 from payments.collection.verify import TRICKLE, StatusBudget, in_turn
 from payments.disbursement.outgoing import Outgoing
 from payments.provider import Disburser, DisburseResult, NotFound, PaymentProvider, Rejected, StatusReport

@@ -13,11 +13,11 @@ from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from payments.collection.hints import hint
-from payments.disbursement.disputes.port import NamedReversal
 from payments.disbursement.disputes.reversals import name_reversals
 from payments.ledger.audit import TAKEN
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import Account, moved, operator_kept
+from payments.provider import NamedReversal
 from payments.reconciliation import statements
 from payments.reconciliation.matching import (
     Booked,

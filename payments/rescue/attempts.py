@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.orders.store import payer_place
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
-from payments.collection.lifecycle import ASKABLE, State
+from payments.lifecycle import ASKABLE, State
 from payments.rescue.rules import Attempt, Claim, OfChat, OfNumber, OfOrder, ticket_number
 
 ATTEMPTS_MAX: Final = 5

@@ -13,11 +13,11 @@ from uuid import UUID
 import structlog
 
 from gateway.storage.work import Doorbell, Work
-from payments.collection.account_watch import UNWATCHED
-from payments.collection.accounts import Accounts
-from payments.collection.lifecycle import State
+from payments.accounts.accounts import Accounts
+from payments.accounts.watch import UNWATCHED
 from payments.collection.port import OpenPayment, PaymentStore
 from payments.collection.verify import StatusBudget, ask
+from payments.lifecycle import State
 from payments.provider import NotFound, PaymentProvider, StatusReport, StillOpen, Succeeded, Unavailable
 from payments.rescue.attempts import Attempts, FoundAttempt
 from payments.rescue.rules import Attempt, Claim, OfChat, OfNumber, Outcome, Rescue, judge

@@ -10,7 +10,7 @@ from gateway.orders.rules import Channel
 from gateway.values.check_digit import holds, with_check_digit
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
-from payments.collection.lifecycle import State
+from payments.lifecycle import State
 
 
 @dataclass(frozen=True, slots=True)

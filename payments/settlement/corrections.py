@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.storage.rows import document, recordset
 from gateway.values.money import Money
-from payments.collection.lifecycle import Actor, Confirmed, Seen, State, advance
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
+from payments.lifecycle import Actor, Confirmed, Observed, State, advance
 from payments.settlement.port import ConfirmedPayment
 from payments.settlement.settlement import (
     FEE_PLAN,
@@ -148,9 +148,10 @@ async def owe_refunds(
     counted = [row for row in rows if row.status in states and row.status == State.SETTLED]
     held = [row for row in rows if row.status in states and row.status == State.HELD]
     if counted:
-        await _uncount(connection, contest, counted, Seen.CANNOT_COUNT, why, "refund_pending", owed=True)
+        await _uncount(connection, contest, counted, Observed.CANNOT_COUNT, why, "refund_pending", owed=True)
     rows_held = [
-        refused(State.HELD, Seen.CANNOT_COUNT, row.reference, row.placed_at, why.reason, Actor.STAFF) for row in held
+        refused(State.HELD, Observed.CANNOT_COUNT, row.reference, row.placed_at, why.reason, Actor.STAFF)
+        for row in held
     ]
     await move(connection, State.HELD, rows_held, why.by)
     await post(connection, [held_to_owed(row) for row in held])
@@ -165,13 +166,13 @@ async def reverse_counted(
     references: Sequence[UUID],
     why: Correction,
     *,
-    seen: Seen,
+    observed: Observed,
     message: str | None = None,
 ) -> Corrected:
     """Take these payments of one contest out of tally, totals and book, as if they had never been sold, because
     the operator has no money of ours for them: nothing is owed to the payer and no refund is made.
 
-    Counted ones only; others are in `skipped` with their state. The lifecycle decides where they end, by `seen` and
+    Counted ones only; others are in `skipped` with their state. The lifecycle decides where they end, by `observed` and
     the actor. `message`: kind of the text to the voter, if any is due. Locks the contest first. Raises
     SettlementBroken."""
     await lock_contest(connection, contest)
@@ -180,7 +181,7 @@ async def reverse_counted(
     corrected = Corrected(contest)
     corrected.skipped = {row.reference: row.status for row in rows if row.status != State.SETTLED}
     if counted:
-        await _uncount(connection, contest, counted, seen, why, message, owed=False)
+        await _uncount(connection, contest, counted, observed, why, message, owed=False)
     corrected.counted = [(row.code, -row.quantity) for row in counted]
     corrected.done = [row.reference for row in counted]
     return corrected
@@ -190,16 +191,16 @@ async def _uncount(
     connection: AsyncConnection,
     contest: UUID,
     rows: Sequence[Row[Any]],
-    seen: Seen,
+    observed: Observed,
     why: Correction,
     message: str | None,
     *,
     owed: bool,
 ) -> None:
     """Undo what counting did. `owed`: the payers' money is still with us, and is refunded."""
-    after = advance(State.SETTLED, seen, why.by.actor)
+    after = advance(State.SETTLED, observed, why.by.actor)
     if not isinstance(after, State):
-        raise SettlementBroken(f"{why.by.actor} may not take back what is counted, having seen {seen}")
+        raise SettlementBroken(f"{why.by.actor} may not take back what is counted, having observed {observed}")
     if unentered := [str(row.reference) for row in rows if row.seq is None]:
         raise SettlementBroken(f"settled without an entry: {unentered}")
     groups: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
@@ -211,7 +212,7 @@ async def _uncount(
         "contest": contest,
         "size": len(rows),
         "to_status": after.value,
-        "seen": seen.value,
+        "seen": observed.value,
         "actor": why.by.actor.value,
         "detail": why.by.detail,
         "reason": why.reason,

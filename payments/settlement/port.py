@@ -6,7 +6,7 @@ from uuid import UUID
 
 from gateway.values.money import Money
 from gateway.values.record import record
-from payments.collection.lifecycle import Confirmed, Verdict
+from payments.lifecycle import Confirmed, Verdict
 
 
 @record

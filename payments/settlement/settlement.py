@@ -19,10 +19,10 @@ from gateway.storage.rows import document, recordset
 from gateway.storage.set_aside import Kind, passes, set_aside
 from gateway.values.halving import in_halves
 from gateway.values.money import Money
-from payments.collection.lifecycle import Actor, Confirmed, Seen, State, Verdict, advance, verdict
 from payments.collection.provisional_marks import ask_first
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
+from payments.lifecycle import Actor, Confirmed, Observed, State, Verdict, advance, verdict
 from payments.settlement.port import ConfirmedPayment, Decision, SettledBatch
 from payments.settlement.queue import CONTESTS, DUE, GIVE_BACK, THESE, TO_GIVE_BACK, WAITING
 
@@ -140,7 +140,7 @@ class By:
 BY_RULE: Final = By()
 
 
-class PostgresSettlement:
+class Settlement:
     """`Settlement` on PostgreSQL. Contests take turns; one whose payments fail together is set aside for a while."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -223,9 +223,9 @@ class PostgresSettlement:
         rows, entries = [], []
         for decision in decisions:
             payment, double = decision.payment, decision.verdict is Verdict.SURPLUS
-            seen = Seen.COUNTED_BEFORE if double else Seen.CANNOT_COUNT
+            observed = Observed.COUNTED_BEFORE if double else Observed.CANNOT_COUNT
             reference = payment.reference
-            rows.append(refused(State.CONFIRMED, seen, reference, placed[reference], decision.verdict.value))
+            rows.append(refused(State.CONFIRMED, observed, reference, placed[reference], decision.verdict.value))
             legs = ledger.held(payment.amount) if double else ledger.owed_back(payment.amount)
             entry = LedgerEntry(uuid4(), contest, f"{decision.verdict.value} {reference}", legs)
             entries.append((entry, providers[reference]))
@@ -245,7 +245,7 @@ class PostgresSettlement:
             due = (await connection.execute(GIVE_BACK, {"only": list(references)})).all()
             for state, reason in ((State.SURPLUS, "double"), (State.MISMATCHED, "mismatch")):
                 members = [row for row in due if row.status == state.value]
-                rows = [refused(state, Seen.CANNOT_COUNT, row.reference, row.placed_at, reason) for row in members]
+                rows = [refused(state, Observed.CANNOT_COUNT, row.reference, row.placed_at, reason) for row in members]
                 await move(connection, state, rows)
             await post(connection, [held_to_owed(row) for row in due])
         return len(due)
@@ -292,7 +292,7 @@ async def count(
     by: By = BY_RULE,
 ) -> None:
     """Count payments in the state `before`, whose rows and whose contest are locked. SettlementBroken."""
-    if advance(before, Seen.COUNTS, by.actor) is not State.SETTLED:
+    if advance(before, Observed.COUNTS, by.actor) is not State.SETTLED:
         raise SettlementBroken(f"{by.actor} may not count {before}")
     books: dict[tuple[str, str], UUID] = defaultdict(uuid4)
     money: dict[tuple[str, str], int] = defaultdict(int)
@@ -336,17 +336,17 @@ def held_to_owed(row: Row[Any]) -> tuple[LedgerEntry, str]:
 
 
 def refused(
-    before: State, seen: Seen, reference: UUID, placed_at: datetime, reason: str, actor: Actor = Actor.SETTLER
+    before: State, observed: Observed, reference: UUID, placed_at: datetime, reason: str, actor: Actor = Actor.SETTLER
 ) -> dict[str, Any]:
     """A row for `move`. SettlementBroken for a step that is not in the table."""
-    after = advance(before, seen, actor)
+    after = advance(before, observed, actor)
     if not isinstance(after, State):
-        raise SettlementBroken(f"{before} may not see {seen}")
+        raise SettlementBroken(f"{before} may not see {observed}")
     return {
         "reference": reference,
         "placed_at": placed_at,
         "to_status": after.value,
-        "seen": seen.value,
+        "seen": observed.value,
         "reason": reason,
         "refund": uuid4(),
     }

@@ -7,7 +7,7 @@ from channels.messages.rules import Routes
 from gateway.runtime.figure_lines import exposed
 from gateway.runtime.figures import PostgresFigures
 from gateway.runtime.owed import PostgresOwed
-from payments.collection.account_health import PostgresAccountHealth
+from payments.accounts.health import AccountHealth
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
 
@@ -79,7 +79,7 @@ async def test_questions_that_wait_and_accounts_that_fail(database: Any) -> None
     await rig.callback(orders[0], b'{"status": "SUCCESSFUL"}')
     await rig.callback(orders[1], b'{"status": "FAILED"}')
     await rig.judge()
-    health = PostgresAccountHealth(rig.engine)
+    health = AccountHealth(rig.engine)
     for account in ("mtn_momo", "orange_money"):
         await health.close(account, "collection: 503")
     await health.probed("orange_money", alive=True)

@@ -17,12 +17,12 @@ from gateway.values.network import read_networks
 from payments.collection.callbacks import IncomingCallback
 from payments.collection.count_on_callback import AskedLater, CountingOnCallbacks
 from payments.collection.provisional_rules import Policy
-from payments.collection.provisional_store import PostgresProvisional
+from payments.collection.provisional_store import ProvisionalPayments
 from payments.collection.verify import Verifier, judge_callbacks
 from payments.disbursement.disputes.ask import ask_reversals
 from payments.disbursement.disputes.reversals import PostgresReversals
-from payments.disbursement.disputes.rules import DisputeStatus
 from payments.disbursement.disputes.store import act_on_lost
+from payments.provider import DisputeStatus
 from tests.machine.world import PHONES, MoneyWorld
 from tests.rigs.money_rig import MoneyRig
 from tests.rigs.rig import PUBLIC_URL, NoBudget, asked_all
@@ -40,7 +40,7 @@ class LaterRig(MoneyRig):
         super().__init__(app_url, engine=engine)
         # A look needs no transaction, and there are very many.
         self.auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.provisional = PostgresProvisional(self.engine, self.vault, PUBLIC_URL)
+        self.provisional = ProvisionalPayments(self.engine, self.vault, PUBLIC_URL)
         self.reversals = PostgresReversals(self.engine, self.auto)
         self.policies = {self.provider.code: POLICY} if counting else {}
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from gateway.orders.routing import Rails
-from payments.collection.accounts import Asked
+from payments.accounts.accounts import Asked
 
 
 @dataclass

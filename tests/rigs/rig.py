@@ -16,20 +16,20 @@ from gateway.contests.directory import ContestDirectory
 from gateway.orders.place_order import place_order
 from gateway.orders.prompting import NO_LIMITS
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
-from gateway.orders.store import PostgresOrders
+from gateway.orders.store import Orders
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import make_engine
 from gateway.storage.set_aside import passes
 from gateway.storage.vault import Vault
 from gateway.values.msisdn import Msisdn
-from payments.collection.callbacks import IncomingCallback, PostgresCallbacks
+from payments.collection.callbacks import Callbacks, IncomingCallback
 from payments.collection.collect import Collector
-from payments.collection.order_views import PostgresViews
-from payments.collection.store import PostgresPayments
+from payments.collection.order_views import OrderViews
+from payments.collection.store import Payments
 from payments.collection.verify import Verifier, judge_callbacks
 from payments.ledger.audit import audit_money
 from payments.settlement.settle import settle_payments
-from payments.settlement.settlement import PostgresSettlement
+from payments.settlement.settlement import Settlement
 from tests.engines import BUSY_SECONDS
 from tests.rails import RAILS
 from tests.rigs.scripted_provider import ScriptedProvider
@@ -74,13 +74,13 @@ class Rig:
         self.engine = engine or make_engine(app_url, pool_size=8, wait_seconds=BUSY_SECONDS)
         auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.vault = Vault(SECRET_KEY)
-        self.orders = PostgresOrders(auto, self.vault, NO_LIMITS)
-        self.callbacks = PostgresCallbacks(auto, self.vault)
-        self.payments = PostgresPayments(self.engine, self.vault, PUBLIC_URL, frozenset({"mtn_momo"}))
-        self.settlement = PostgresSettlement(self.engine)
+        self.orders = Orders(auto, self.vault, NO_LIMITS)
+        self.callbacks = Callbacks(auto, self.vault)
+        self.payments = Payments(self.engine, self.vault, PUBLIC_URL, frozenset({"mtn_momo"}))
+        self.settlement = Settlement(self.engine)
         self.inbox = Inbox(self.engine, self.vault)
         self.outbox = Outbox(self.engine, self.vault, PUBLIC_URL)
-        self.views = PostgresViews(self.engine, self.vault)
+        self.views = OrderViews(self.engine, self.vault)
         self.directory = ContestDirectory(self.engine)
         self.doorbell = SilentDoorbell()
         self.shown: list[tuple[UUID, Sequence[tuple[str, int]]]] = []

@@ -11,9 +11,7 @@ import orjson
 
 from gateway.orders.receipt import order_code
 from gateway.values.money import Money
-from payments.disbursement.disputes.port import FoundReversal
-from payments.disbursement.disputes.rules import DisputeStatus
-from payments.provider import Claims, Hint, NotFound, Reversed
+from payments.provider import Claims, DisputeStatus, FoundReversal, Hint, NotFound, Reversed
 
 FEE: Final = 15
 """What the operator takes for its work on a dispute, in francs, unless it is won at once."""

@@ -16,7 +16,6 @@ import orjson
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.values.money import Money
-from payments.disbursement.disputes.port import FoundReversal, ListedReversal
 from payments.provider import (
     Accepted,
     Collection,
@@ -24,7 +23,9 @@ from payments.provider import (
     Disbursement,
     DisburseResult,
     Failed,
+    FoundReversal,
     Hint,
+    ListedReversal,
     NotFound,
     NotSent,
     PayerReason,

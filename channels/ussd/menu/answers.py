@@ -7,8 +7,8 @@ from dataclasses import replace
 from channels.ussd import screens
 from channels.ussd.menu.session import MenuView, Session, Turn
 from leaderboard.ranking import Ranked, Ranking
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import ReceiptView, VoteLine
+from payments.lifecycle import PublicStatus
 from payments.rescue.rules import DISPUTABLE, Rescue
 
 

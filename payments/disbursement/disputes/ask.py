@@ -9,11 +9,11 @@ from typing import Final
 import structlog
 
 from gateway.orders.routing import provider_of
-from payments.collection.account_watch import UNWATCHED, measured
-from payments.collection.accounts import Accounts, Asked
+from payments.accounts.accounts import Accounts, Asked
+from payments.accounts.watch import UNWATCHED, measured
 from payments.collection.verify import StatusBudget, rate_of
-from payments.disbursement.disputes.port import DueReversal, NamedReversal, ReversalStore, ReversalTeller, SeenReversal
-from payments.provider import NotFound, PaymentProvider, Unavailable
+from payments.disbursement.disputes.port import DueReversal, ReversalStore, SeenReversal
+from payments.provider import NamedReversal, NotFound, PaymentProvider, ReversalTeller, Unavailable
 
 BATCH: Final = 64
 SWEEP_SECONDS: Final = 300.0

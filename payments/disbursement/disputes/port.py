@@ -4,28 +4,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 from uuid import UUID
 
-from payments.provider import NotFound, Reversed, Unavailable
-
-
-@dataclass(frozen=True, slots=True)
-class ListedReversal:
-    """A dispute, or a refund past us, that an operator lists. `at`: when something became of it."""
-
-    number: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class FoundReversal:
-    """How one stands. `told` None: it moves no money of ours. One of these finds its payment: `reference`, ours;
-    `number`, the operator's own of a payment by card."""
-
-    told: Reversed | None
-    reference: UUID | None = None
-    number: str | None = None
+from payments.provider import NamedReversal, Reversed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +19,6 @@ class SeenReversal:
     told: Reversed
     reference: UUID | None = None
     number: str | None = None
-
-
-@runtime_checkable
-class ReversalTeller(Protocol):
-    """A provider whose operator takes money back and can be asked about it. Nothing raises for any answer."""
-
-    async def reversal(self, number: str) -> FoundReversal | NotFound | Unavailable:
-        """How a dispute, or a refund past us, stands now, by the operator's number of it."""
-        ...
-
-    async def reversals_since(self, since: datetime) -> Sequence[ListedReversal] | Unavailable:
-        """All of which something became since then."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class NamedReversal:
-    """One that somebody named, without proof. `account`: where it is to be asked about; `at`: when something became
-    of it, None for now. An answer of later than that says it already."""
-
-    account: str
-    number: str
-    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.rows import document, recordset
-from payments.disbursement.disputes.port import DueReversal, NamedReversal, SeenReversal, Sweep
+from payments.disbursement.disputes.port import DueReversal, SeenReversal, Sweep
 from payments.disbursement.disputes.store import record_reversals
+from payments.provider import NamedReversal
 
 LEASE_SECONDS: Final = 60
 _SWEEP_LOCK: Final = 0x5907_11_6B

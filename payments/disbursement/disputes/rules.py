@@ -9,16 +9,9 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.values.money import Money
-from payments.collection.lifecycle import State
 from payments.disbursement.refunds.rules import RefundSeen, RefundState
-
-
-class DisputeStatus(StrEnum):
-    """How a dispute stands."""
-
-    OPEN = "open"
-    WON = "won"  # the money is with us again
-    LOST = "lost"  # the payer has it
+from payments.lifecycle import State
+from payments.provider import DisputeStatus
 
 
 class Heard(StrEnum):

@@ -17,13 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
 from payments.collection.hints import hint
-from payments.collection.lifecycle import Actor, Seen, State, advance
 from payments.disbursement.disputes.port import SeenReversal
-from payments.disbursement.disputes.rules import DisputeStatus, Effect, Heard, effect_of, heard, stoppable
+from payments.disbursement.disputes.rules import Effect, Heard, effect_of, heard, stoppable
 from payments.disbursement.refunds.rules import RefundSeen, RefundState, advance_refund
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
-from payments.provider import Reversed
+from payments.lifecycle import Actor, Observed, State, advance
+from payments.provider import DisputeStatus, Reversed
 from payments.reconciliation.rules import DifferenceKind
 from payments.settlement.adjusted import Adjusted
 from payments.settlement.corrections import Correction, lock_contest, reverse_counted
@@ -350,7 +350,7 @@ async def _uncount(connection: AsyncConnection, case: _Case) -> None:
         case.payment.contest_id,
         [payment],
         Correction(REASON, Adjusted.REVERSED, By(Actor.VERIFIER, detail=case.detail)),
-        seen=Seen.REVERSED,
+        observed=Observed.REVERSED,
         message=MESSAGE,
     )
     if moved.done != [payment]:
@@ -359,7 +359,7 @@ async def _uncount(connection: AsyncConnection, case: _Case) -> None:
 
 async def _move(connection: AsyncConnection, case: _Case) -> None:
     """A payment that is not counted takes its step."""
-    after = advance(case.state, Seen.REVERSED, Actor.VERIFIER)
+    after = advance(case.state, Observed.REVERSED, Actor.VERIFIER)
     if not isinstance(after, State):
         raise SettlementBroken(f"{case.state} may not be reversed")
     values = {

@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
-from payments.collection.account_watch import UNWATCHED
-from payments.collection.accounts import Accounts
+from payments.accounts.accounts import Accounts
+from payments.accounts.watch import UNWATCHED
 from payments.collection.verify import StatusBudget
 from payments.disbursement.outgoing_calls import OutgoingCalls, on_platform, pays_from_float
 from payments.disbursement.payouts.answers import of_report, of_send

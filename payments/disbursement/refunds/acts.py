@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.work import Doorbell, Work
 from gateway.values.money import Money
-from payments.collection.lifecycle import Actor, State
 from payments.disbursement.refunds.port import RefundObservation
 from payments.disbursement.refunds.rules import RefundSeen, RefundState
 from payments.disbursement.refunds.store import record_refunds
 from payments.disbursement.refunds.voids import Voids, preview_window
+from payments.lifecycle import Actor, State
 from payments.requests import (
     Act,
     ActRefused,

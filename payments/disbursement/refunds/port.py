@@ -7,9 +7,9 @@ from typing import Protocol
 from uuid import UUID
 
 from gateway.values.money import Money
-from payments.collection.lifecycle import Actor
 from payments.disbursement.outgoing import Outgoing
 from payments.disbursement.refunds.rules import RefundSeen, RefundState
+from payments.lifecycle import Actor
 from payments.provider import Reversed
 
 

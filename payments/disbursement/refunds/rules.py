@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from payments.collection.lifecycle import Actor, check_delay_seconds
+from payments.lifecycle import Actor, check_delay_seconds
 
 
 class RefundState(StrEnum):

@@ -19,7 +19,6 @@ from gateway.storage.rows import document, recordset
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
-from payments.collection.lifecycle import Actor, Seen, states_before
 from payments.collection.open_payments import AROUND, WHOLE, OpenPaymentReader
 from payments.disbursement.disputes.port import SeenReversal
 from payments.disbursement.disputes.store import record_reversals
@@ -27,6 +26,7 @@ from payments.disbursement.refunds.port import OpenRefund, RefundObservation, Se
 from payments.disbursement.refunds.rules import RefundSeen, RefundState, refunds_before
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import given_back
+from payments.lifecycle import Actor, Observed, states_before
 from payments.provider import Disbursement, Purpose, Reversed
 from payments.settlement.settlement import READER, SettlementBroken
 
@@ -303,7 +303,7 @@ async def _give(connection: AsyncConnection, members: Sequence[RefundObservation
     """The payer has it: the payment's own step, the voter's text, the book."""
     if not moved:
         return
-    leads = states_before(Seen.GIVEN_BACK, Actor.REFUNDER)
+    leads = states_before(Observed.GIVEN_BACK, Actor.REFUNDER)
     rows = [
         {"payment": row.payment_reference, "told_reference": row.told_reference or order_code(row.reference)}
         for row in moved.values()

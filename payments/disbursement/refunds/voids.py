@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.rules import Channel
 from gateway.storage.rows import document, recordset
-from payments.collection.lifecycle import State
+from payments.lifecycle import State
 from payments.requests import ActRefused, NewRequest, StaffRequest, Why, hold_request
 from payments.settlement.adjusted import Adjusted
 from payments.settlement.corrections import Correction, by_staff, lock_contest, owe_refunds

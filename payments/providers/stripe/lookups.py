@@ -13,9 +13,8 @@ import stripe
 import structlog
 
 from payments.answers import identifier
-from payments.disbursement.disputes.port import FoundReversal, ListedReversal
 from payments.http_call import STATUS, Outcome
-from payments.provider import NotFound, Unavailable
+from payments.provider import FoundReversal, ListedReversal, NotFound, Unavailable
 from payments.providers.stripe.answers import CODE, REFUND_ID, intent_of, listed, read_object_of
 from payments.providers.stripe.client import StripeCaller
 from payments.providers.stripe.reversals import (

@@ -32,7 +32,6 @@ from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import CURRENCY_OF
 from payments.answers import shows_life
-from payments.disbursement.disputes.port import FoundReversal, ListedReversal
 from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome
 from payments.plain_text import plain_words
 from payments.provider import (
@@ -41,8 +40,10 @@ from payments.provider import (
     CreateResult,
     Disbursement,
     DisburseResult,
+    FoundReversal,
     Hint,
     Kind,
+    ListedReversal,
     NotFound,
     NotSent,
     PayerReason,

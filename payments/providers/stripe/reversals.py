@@ -13,8 +13,7 @@ from uuid import UUID
 
 from gateway.values.money import Money
 from payments.answers import identifier, word
-from payments.disbursement.disputes.rules import DisputeStatus
-from payments.provider import Accepted, Disbursement, DisburseResult, NotSent, Rejected, Reversed
+from payments.provider import Accepted, Disbursement, DisburseResult, DisputeStatus, NotSent, Rejected, Reversed
 from payments.providers.stripe.answers import kept, money_of
 
 PAYMENT: Final = "payment_id"

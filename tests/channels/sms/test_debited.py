@@ -13,8 +13,8 @@ from channels.sms import answers
 from gateway.orders.rules import Channel
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
-from payments.collection.lifecycle import PublicStatus, State
 from payments.collection.order_views import VoteLine
+from payments.lifecycle import PublicStatus, State
 from payments.rescue.rules import DISPUTABLE, Attempt, OfNumber, Outcome, Rescue
 from tests.channels.grammar.test_as_people_write import MISS, STAR
 from tests.channels.sms.service import MTN, NOON, RECEIPT, TextedService, send, written

@@ -13,8 +13,8 @@ from gateway.contests.contest import Contest
 from gateway.orders.rules import Channel, Refusal
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import DatabaseUnavailable
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import VoteLine
+from payments.lifecycle import PublicStatus
 from tests.channels.sms.service import MTN, NOON, RECEIPT, TextedService, send, written
 from tests.demo import demo_contest
 from tests.rails import RAILS_WITH_WAVE

@@ -12,8 +12,8 @@ from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import mask
 from leaderboard.ranking import Ranking, Score, ranking_from
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView, ReceiptView
+from payments.lifecycle import PublicStatus
 from payments.rescue.rules import Claim, Outcome, Rescue
 from tests.demo import demo_contest
 from tests.rails import RAILS_WITH_WAVE as RAILS

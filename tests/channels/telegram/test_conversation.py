@@ -20,7 +20,7 @@ from channels.telegram.callbacks import tag
 from gateway.contests.contest import Contest
 from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
-from payments.collection.lifecycle import PublicStatus
+from payments.lifecycle import PublicStatus
 from tests.channels.telegram.conftest import OTHER_CONTEST_ID, World
 from tests.channels.telegram.service import RECEIPT
 from tests.channels.telegram.wire import body, shared, tapped, written

@@ -9,7 +9,7 @@ from channels.telegram.reading import Offer
 from gateway.values.check_digit import with_check_digit
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
-from payments.collection.lifecycle import State
+from payments.lifecycle import State
 from payments.rescue.rules import DISPUTABLE, Attempt, OfChat, Outcome, Rescue
 from tests.channels.telegram.conftest import World
 from tests.channels.telegram.service import RECEIPT

@@ -3,7 +3,7 @@
 import pytest
 
 from channels.telegram import owed
-from payments.collection.lifecycle import Withheld
+from payments.lifecycle import Withheld
 from payments.provider import PayerReason
 
 FACTS = {

@@ -17,9 +17,8 @@ from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from leaderboard.ranking import Ranking, Score, ranking_from
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView, ReceiptView, TakenBack, VoteLine
-from payments.provider import REASONS
+from payments.lifecycle import REASONS, PublicStatus
 from tests.demo import demo_contest
 from tests.rails import PAGE, PUSH, RAILS, XOF
 

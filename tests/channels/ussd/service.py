@@ -23,8 +23,8 @@ from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest, check_vote_r
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import Msisdn
 from leaderboard.ranking import Ranking, Score, ranking_from
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import ReceiptView, VoteLine
+from payments.lifecycle import PublicStatus
 from payments.rescue.rules import Claim, OfNumber, Outcome, Rescue
 from tests.demo import demo_contest
 from tests.rails import RAILS_WITH_WAVE as RAILS

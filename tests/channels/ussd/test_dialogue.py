@@ -10,7 +10,7 @@ from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import INPUTS_MAX, SESSION_SECONDS, Dialogue, typed
 from channels.ussd.history import Shown
 from gateway.orders.rules import Channel
-from payments.collection.lifecycle import PublicStatus
+from payments.lifecycle import PublicStatus
 from tests.channels.ussd.service import MTN, NEW, NOON, ORANGE, MemorySessions, TalkingService, line
 from tests.demo import demo_contest
 

@@ -19,8 +19,8 @@ from gateway.contests.contest import Candidate
 from gateway.orders.receipt import make_receipt
 from gateway.values.check_digit import with_check_digit
 from gateway.values.money import Money
-from payments.collection.lifecycle import PublicStatus, State
 from payments.collection.order_views import ReceiptView, TakenBack
+from payments.lifecycle import PublicStatus, State
 from payments.rescue.rules import Attempt, Outcome, Rescue
 from tests.channels.ussd.service import NOON, line, view
 from tests.channels.ussd.test_menu import Call

@@ -19,7 +19,7 @@ from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
 from leaderboard.ranking import Score, ranking_from
-from payments.collection.lifecycle import PublicStatus
+from payments.lifecycle import PublicStatus
 from tests.channels.ussd.service import MOOV, MTN, NOON, ORANGE, line
 from tests.demo import candidate_id, demo_contest
 from tests.rails import RAILS, RAILS_WITH_CODE

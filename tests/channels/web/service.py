@@ -31,8 +31,8 @@ from gateway.values.money import Money
 from gateway.values.msisdn import mask
 from leaderboard.ranking import Ranking, Score, ranking_from
 from leaderboard.routes import CONTEST_PARTS
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import OrderView, ReceiptView
+from payments.lifecycle import PublicStatus
 from payments.rescue.rules import Claim, Outcome, Rescue
 from tests.demo import NAMES, demo_contest
 from tests.rails import RAILS

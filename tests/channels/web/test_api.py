@@ -17,7 +17,7 @@ from gateway.orders.routing import Rail, Rails
 from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
-from payments.collection.lifecycle import PublicStatus
+from payments.lifecycle import PublicStatus
 from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingService, application
 from tests.demo import candidate_id, demo_contest
 from tests.rails import PAGE, RAILS, XOF

@@ -12,7 +12,7 @@ from channels.web import own_orders
 from gateway.http.rate_limits import RateLimits
 from gateway.values.check_digit import with_check_digit
 from gateway.values.money import Money
-from payments.collection.lifecycle import PublicStatus, State
+from payments.lifecycle import PublicStatus, State
 from payments.rescue.rules import DISPUTABLE, Attempt, OfOrder, Outcome, Rescue
 from tests.channels.web.service import NOWHERE, RECEIPT, RecordingService, application
 from tests.channels.web.test_pages import FORM, PAGE, Here

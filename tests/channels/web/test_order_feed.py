@@ -12,7 +12,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from channels.web.order_feed import FeedSettings
-from payments.collection.lifecycle import PublicStatus
+from payments.lifecycle import PublicStatus
 from tests.channels.web.service import RECEIPT, RecordingService, application
 from tests.channels.web.test_api import GOOD, INITIATE
 

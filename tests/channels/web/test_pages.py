@@ -20,9 +20,8 @@ from gateway.orders.routing import Rail, Rails
 from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
 from leaderboard.routes import CONTEST_PARTS
-from payments.collection.lifecycle import PublicStatus
 from payments.collection.order_views import TakenBack
-from payments.provider import REASONS
+from payments.lifecycle import REASONS, PublicStatus
 from payments.settlement.adjusted import Adjusted
 from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingService, application, counted_receipt
 from tests.demo import demo_contest

@@ -17,7 +17,7 @@ from gateway.orders.rules import Channel, VoteRequest
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from leaderboard.feed import Boards, FeedSettings
-from payments.collection.lifecycle import PublicStatus
+from payments.lifecycle import PublicStatus
 from tests.channels.web.service import RECEIPT, counted_receipt, view
 from tests.demo import demo_contest
 from tests.rigs.public_web import PublicService, application

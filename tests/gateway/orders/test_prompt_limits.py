@@ -11,10 +11,10 @@ from sqlalchemy import text
 
 from gateway.orders.prompting import NO_LIMITS, Orderer, OrdererKind, PromptLimits
 from gateway.orders.rules import Channel, PlacedOrder, Refusal
-from gateway.orders.store import PostgresOrders
+from gateway.orders.store import Orders
 from gateway.storage.engine import make_engine
 from gateway.values.network import read_networks
-from payments.collection.store import PostgresPayments
+from payments.collection.store import Payments
 from payments.provider import Failed, PayerReason
 from tests.rigs.rig import PUBLIC_URL, Rig
 from tests.rigs.scripted_provider import paid
@@ -26,9 +26,7 @@ ADDRESS = "203.0.113.5"
 @pytest.fixture
 async def rig(database: Any) -> AsyncIterator[Rig]:
     made = await Rig(database.app_url).open()
-    made.orders = PostgresOrders(
-        made.engine.execution_options(isolation_level="AUTOCOMMIT"), made.vault, PromptLimits()
-    )
+    made.orders = Orders(made.engine.execution_options(isolation_level="AUTOCOMMIT"), made.vault, PromptLimits())
     yield made
     await made.close()
 
@@ -47,7 +45,7 @@ async def order(
 def limited(rig: Rig, **limits: Any) -> None:
     """Let other limits than production's hold."""
     auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
-    rig.orders = PostgresOrders(auto, rig.vault, replace(PromptLimits(), **limits))
+    rig.orders = Orders(auto, rig.vault, replace(PromptLimits(), **limits))
 
 
 async def pay(rig: Rig) -> None:
@@ -196,9 +194,9 @@ async def test_an_address_of_a_shared_network_has_its_own_allowance(rig: Rig) ->
 
 async def test_what_several_gateways_let_through_at_once_is_asked_for_twice_at_most(rig: Rig) -> None:
     auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
-    rig.payments = PostgresPayments(rig.engine, rig.vault, PUBLIC_URL, frozenset({"mtn_momo"}), PromptLimits())
+    rig.payments = Payments(rig.engine, rig.vault, PUBLIC_URL, frozenset({"mtn_momo"}), PromptLimits())
     # None of them sees the others' orders.
-    rig.orders = PostgresOrders(auto, rig.vault, NO_LIMITS)
+    rig.orders = Orders(auto, rig.vault, NO_LIMITS)
     for number in range(5):
         assert isinstance(await order(rig, STRANGER, typed=True, orderer=f"device {number}"), PlacedOrder)
     own = await order(rig, OWN)
@@ -234,7 +232,7 @@ async def test_stop_keeps_typed_orders_away_for_good(rig: Rig) -> None:
 
 async def test_two_refusals_in_a_row_silence_typed_orders_until_the_phone_speaks(rig: Rig) -> None:
     lenient = replace(PromptLimits(), typed_apart=timedelta(0), typed_lately=50, typed_a_day=50)
-    rig.orders = PostgresOrders(rig.engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault, lenient)
+    rig.orders = Orders(rig.engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault, lenient)
     for _ in range(2):
         assert isinstance(await order(rig, STRANGER, typed=True), PlacedOrder)
         await decline(rig)

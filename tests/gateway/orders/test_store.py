@@ -9,7 +9,7 @@ import pytest
 
 from gateway.orders import store as orders
 from gateway.orders.prompting import NO_LIMITS
-from gateway.orders.store import PostgresOrders
+from gateway.orders.store import Orders
 from gateway.storage.engine import DatabaseUnavailable, make_engine
 from tests.rigs.rig import Rig
 
@@ -29,7 +29,7 @@ async def silent(database: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     engine = make_engine(f"postgresql://nobody@127.0.0.1:{port}/nothing", pool_size=2)
     monkeypatch.setattr(orders, "ORDER_SECONDS", 0.3)
     monkeypatch.setattr(orders, "_GIVEN_UP_SECONDS", 0.4)
-    rig.orders = PostgresOrders(engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault, NO_LIMITS)
+    rig.orders = Orders(engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault, NO_LIMITS)
     try:
         yield rig
     finally:

@@ -13,7 +13,7 @@ from gateway.runtime.vault_keys import EVERYTHING, WrongKeys, check_keys, rotate
 from gateway.storage.engine import make_engine
 from gateway.storage.schema import metadata
 from gateway.storage.vault import SealBroken, Vault, read_keys
-from payments.collection.store import PostgresPayments
+from payments.collection.store import Payments
 from tests.engines import Database
 from tests.rigs.rig import PUBLIC_URL, SECRET_KEY, Rig
 
@@ -115,7 +115,7 @@ async def test_numbers_of_orders_are_read_with_the_new_key(database: Database, o
         await rig.collect()
         new = Vault(SECRET_KEY, read_keys(f"2:{SECOND}"))
         await rotate(owner, Vault(SECRET_KEY, read_keys(f"2:{SECOND},1")), lambda *_: None)
-        payments = PostgresPayments(rig.engine, new, PUBLIC_URL, frozenset())
+        payments = Payments(rig.engine, new, PUBLIC_URL, frozenset())
         (due,) = await payments.claim_named([order.payment_reference])
         assert due.collection.payer == "+2250501020304"
     finally:

@@ -23,20 +23,20 @@ from channels.telegram.store import PostgresTelegram
 from gateway import storage
 from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
 from gateway.orders.rules import PlacedOrder
-from gateway.orders.store import PostgresOrders
+from gateway.orders.store import Orders
 from gateway.runtime.figures import PostgresFigures
 from gateway.runtime.owed import PostgresOwed
 from gateway.storage.purging import Kept, purge
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
 from leaderboard.scores import Scores
-from payments.collection.provisional_store import PostgresProvisional
-from payments.disbursement.disputes.port import NamedReversal, SeenReversal
+from payments.collection.provisional_store import ProvisionalPayments
+from payments.disbursement.disputes.port import SeenReversal
 from payments.disbursement.disputes.reversals import PostgresReversals
 from payments.disbursement.disputes.store import act_on_lost
 from payments.disbursement.payouts.store import PostgresPayouts
 from payments.ledger.money_places import MoneyPlaces
-from payments.provider import Reversed
+from payments.provider import NamedReversal, Reversed
 from payments.reconciliation.differences import Differences
 from payments.reconciliation.store import ReconciliationStore
 from payments.requests import Act
@@ -85,7 +85,7 @@ async def rig(database: Database) -> AsyncIterator[MoneyRig]:
     await fill(database)
     made = await opened(database.app_url)
     auto = made.engine.execution_options(isolation_level="AUTOCOMMIT")
-    made.orders = PostgresOrders(auto, made.vault, PromptLimits())
+    made.orders = Orders(auto, made.vault, PromptLimits())
     yield made
     await made.close()
 
@@ -139,7 +139,7 @@ async def sweep(rig: MoneyRig) -> None:
 async def ask_operators(rig: MoneyRig, placed: list[PlacedOrder]) -> None:
     """Claims of every kind that `live` does not make."""
     await rig.callbacks.is_open(placed[0].payment_reference, "SP77")
-    later = PostgresProvisional(rig.engine, rig.vault, PUBLIC_URL)
+    later = ProvisionalPayments(rig.engine, rig.vault, PUBLIC_URL)
     await later.questions_due()
     await later.facts([1, 2, 3])
     await later.claim("mtn_momo", 10, 60.0)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.orders.prompting import NO_LIMITS
-from gateway.orders.store import PostgresOrders
+from gateway.orders.store import Orders
 from gateway.storage.vault import Vault
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
@@ -22,7 +22,7 @@ async def rig(database: Any) -> AsyncIterator[Rig]:
 
 async def test_those_behind_it_are_collected_and_counted(rig: Rig) -> None:
     own = rig.orders
-    rig.orders = PostgresOrders(
+    rig.orders = Orders(
         rig.engine.execution_options(isolation_level="AUTOCOMMIT"),
         Vault("a key of another house, long enough"),
         NO_LIMITS,

@@ -18,7 +18,7 @@ from gateway.storage.engine import DatabaseUnavailable, make_engine
 from gateway.storage.rows import line
 from gateway.storage.spool import Spool
 from gateway.storage.vault import Vault
-from payments.collection.callbacks import INSERT_SECONDS, IncomingCallback, PostgresCallbacks, body_of
+from payments.collection.callbacks import INSERT_SECONDS, Callbacks, IncomingCallback, body_of
 from payments.requests import Act
 from tests.free_port import free_port
 from tests.rigs.money_rig import ASKER, REASON, MoneyRig, opened
@@ -47,7 +47,7 @@ async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
     await spool.aclose()
 
 
-class Faulty(PostgresCallbacks):
+class Faulty(Callbacks):
     """A database that may be slow or away."""
 
     fault: Exception | None = None
@@ -142,9 +142,7 @@ async def test_what_postgresql_will_never_take_holds_nobody_up(
     monkeypatch.undo()
     await spool.append(line(poison))
     with pytest.raises(DatabaseUnavailable):
-        await PostgresCallbacks(faulty._engine, rig.vault, clock=lambda: datetime(1999, 1, 1, tzinfo=UTC)).store(
-            callback()
-        )
+        await Callbacks(faulty._engine, rig.vault, clock=lambda: datetime(1999, 1, 1, tzinfo=UTC)).store(callback())
     faulty.fault = AWAY
     await asyncio.gather(*(faulty.store(callback(body)) for body in (b"good", b"better")))
     faulty.fault = None
@@ -169,7 +167,7 @@ async def test_kept_nowhere_is_said(rig: MoneyRig, tmp_path: Path) -> None:
 
 async def test_a_server_that_does_not_listen_is_away_too(spool: Spool) -> None:
     engine = make_engine(f"postgresql://nobody@127.0.0.1:{free_port()}/none", autocommit=True)
-    kept = PostgresCallbacks(engine, Vault(SECRET_KEY), spool)
+    kept = Callbacks(engine, Vault(SECRET_KEY), spool)
     await asyncio.gather(*(kept.store(callback()) for _ in range(20)))
     assert spool.waiting().records == 20
     await engine.dispose()
@@ -242,7 +240,7 @@ async def test_two_days_later_it_is_news(rig: MoneyRig) -> None:
     await rig.judge()
     async with rig.engine.begin() as connection:
         await connection.execute(text("select make_partitions(0)"))
-    later = PostgresCallbacks(
+    later = Callbacks(
         rig.engine.execution_options(isolation_level="AUTOCOMMIT"),
         rig.vault,
         clock=lambda: at,

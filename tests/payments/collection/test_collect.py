@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import PaymentMethod
-from payments.collection.accounts import Asked
+from payments.accounts.accounts import Asked
 from payments.collection.collect import AHEAD, Collector
 from payments.collection.verify import Verifier
 from payments.provider import Accepted, Collection, CreateResult, NotFound, NotSent, Unknown

@@ -17,14 +17,14 @@ from gateway.storage.work import Work
 from gateway.values.network import read_networks
 from payments.collection.callbacks import IncomingCallback
 from payments.collection.count_on_callback import AskedLater, CountingOnCallbacks
-from payments.collection.lifecycle import Actor, Seen
 from payments.collection.port import Observation
 from payments.collection.provisional_rules import Policy
-from payments.collection.provisional_store import PostgresProvisional
+from payments.collection.provisional_store import ProvisionalPayments
 from payments.collection.verify import Verifier, judge_callbacks
 from payments.disbursement.disputes.port import SeenReversal
 from payments.disbursement.disputes.store import act_on_lost, record_reversals
 from payments.ledger.money_places import MoneyPlaces
+from payments.lifecycle import Actor, Observed
 from payments.provider import Failed, Hint, NotFound, PayerReason, Reversed, StillOpen, Succeeded
 from payments.providers.mtn_momo.answers import read_claims
 from payments.requests import Act, ActRefused
@@ -53,7 +53,7 @@ class CountingRig(MoneyRig):
 
     def __init__(self, app_url: str) -> None:
         super().__init__(app_url, ClaimingProvider())
-        self.provisional = PostgresProvisional(self.engine, self.vault, PUBLIC_URL)
+        self.provisional = ProvisionalPayments(self.engine, self.vault, PUBLIC_URL)
         self.later = AskedLater(self.provisional, self.payments, self.show)
 
     async def judge(self) -> int:
@@ -335,8 +335,8 @@ async def test_a_lost_dispute_waits_until_the_payment_is_proved(rig: CountingRig
 
 async def test_what_the_operator_called_failed_meanwhile_waits_for_its_own_answer(rig: CountingRig) -> None:
     order = await rig.behind()
-    failed = Observation(order.payment_reference, Seen.FAILED, Actor.VERIFIER)
-    success = Observation(order.payment_reference, Seen.SUCCEEDED, Actor.VERIFIER, provisional=True)
+    failed = Observation(order.payment_reference, Observed.FAILED, Actor.VERIFIER)
+    success = Observation(order.payment_reference, Observed.SUCCEEDED, Actor.VERIFIER, provisional=True)
     assert await rig.payments.record([failed]) == 1
     assert await rig.payments.record([success]) == 0
     assert (await rig.status(order), await rig.marked(order)) == ("failed", False)

@@ -9,8 +9,7 @@ import pytest
 from gateway.values.money import Money
 from payments.collection.port import DueCallback, JudgedCallback, Observation, PaymentStore
 from payments.collection.verify import judge_callbacks
-from payments.disbursement.disputes.port import NamedReversal
-from payments.provider import Hint, PaymentProvider, Succeeded
+from payments.provider import Hint, NamedReversal, PaymentProvider, Succeeded
 
 REFERENCE = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")
 FRANCS = Money(500, "XOF")
@@ -23,13 +22,13 @@ class _Store:
         self._due = due
         self.named: list[NamedReversal] = []
         self.judged: list[JudgedCallback] = []
-        self.seen: list[Observation] = []
+        self.observed: list[Observation] = []
 
     async def claim_callbacks(self, _: int) -> list[DueCallback]:
         return [self._due]
 
     async def record(self, seen: list[Observation]) -> int:
-        self.seen += seen
+        self.observed += seen
         return len(seen)
 
     async def name_reversals(self, named: list[NamedReversal]) -> None:
@@ -61,12 +60,12 @@ async def test_a_payment_that_only_the_event_names_is_asked_about(proof: Succeed
     store = await judge(Hint("completed", "SPV7K2QM0123", "evt_1", proof, REFERENCE))
     (judged,) = store.judged
     assert (judged.outcome, judged.reference, judged.hinted) == ("hint", REFERENCE, True)
-    assert store.seen == []
+    assert store.observed == []
 
 
 async def test_a_proof_about_the_payment_of_the_url_is_evidence() -> None:
     store = await judge(Hint("completed", proof=PAID), REFERENCE)
-    assert [(seen.reference, seen.received) for seen in store.seen] == [(REFERENCE, FRANCS)]
+    assert [(seen.reference, seen.received) for seen in store.observed] == [(REFERENCE, FRANCS)]
     assert store.judged[0].outcome == "proof"
 
 
@@ -76,7 +75,7 @@ async def test_an_event_that_names_nothing_is_only_kept() -> None:
 
 async def test_money_that_was_taken_back_is_asked_about_and_proves_nothing() -> None:
     store = await judge(Hint("closed lost", event_id="evt_1", reversal="du_1"))
-    assert store.seen == []
+    assert store.observed == []
     assert store.named == [NamedReversal("stripe", "du_1")]
     (judged,) = store.judged
     assert (judged.outcome, judged.reference) == ("hint", None)
@@ -88,4 +87,4 @@ async def test_the_same_bytes_again_ask_nothing() -> None:
 
 async def test_what_was_signed_about_one_payment_takes_nothing_from_another() -> None:
     other = UUID("00000000-0000-4000-8000-000000000001")
-    assert (await judge(Hint("completed", proof=PAID, reference=other), REFERENCE)).seen == []
+    assert (await judge(Hint("completed", proof=PAID, reference=other), REFERENCE)).observed == []

@@ -10,9 +10,9 @@ import pytest
 
 from gateway.orders.rules import PAYMENT_URL
 from payments.collection.collect import Collector
-from payments.collection.lifecycle import Actor
 from payments.collection.port import Observation
 from payments.collection.verify import ask
+from payments.lifecycle import Actor
 from payments.provider import Collection, CreateResult, Redirect, StillOpen
 from tests.rigs.collecting import MTN, GatedProvider, drained, kept, ordered, states
 from tests.rigs.rig import NoBudget, Rig

@@ -13,10 +13,10 @@ import asyncpg
 import pytest
 
 from payments.collection.hints import hint
-from payments.collection.lifecycle import Actor, Seen
 from payments.collection.port import JudgedCallback, Observation
 from payments.disbursement.refunds.port import RefundObservation
 from payments.disbursement.refunds.rules import RefundSeen
+from payments.lifecycle import Actor, Observed
 from tests.rigs.money_rig import MoneyRig, opened
 
 
@@ -91,7 +91,7 @@ async def test_what_operators_said_of_several_payments(rig: MoneyRig) -> None:
     references = await asked(rig)
     first, *others = sorted(references)
     # The last one's group comes first.
-    seen = [Observation(others[-1], Seen.DEADLINE_PASSED, Actor.VERIFIER)]
+    seen = [Observation(others[-1], Observed.DEADLINE_PASSED, Actor.VERIFIER)]
     seen += [Observation(reference, None, Actor.VERIFIER) for reference in references if reference != others[-1]]
     rows = [("payments", reference) for reference in others]
     await waits_empty_handed(rig, rig.payments.record(seen), ("payments", first), rows)

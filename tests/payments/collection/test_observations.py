@@ -8,9 +8,9 @@ import pytest
 
 from gateway.orders.rules import PAYMENT_URL
 from gateway.values.money import Money
-from payments.collection.lifecycle import Seen, State
 from payments.collection.observations import of_create, of_report
 from payments.collection.port import OpenPayment
+from payments.lifecycle import Observed, State
 from payments.provider import (
     Accepted,
     Capabilities,
@@ -68,19 +68,19 @@ def payment(state: State = State.SENT, *, age: float = 5, left: float = 300, **m
 @pytest.mark.parametrize(
     ("result", "can", "seen", "message"),
     [
-        (Accepted(), CAN, Seen.ACCEPTED, None),
-        (Accepted(already_there=True), CAN, Seen.ACCEPTED, None),
-        (Redirect("http://pay", NOW, None, {"pay_token": "t"}), REDIRECTS, Seen.ACCEPTED, "payment_link"),
-        (NotSent("ConnectError"), CAN, Seen.PUT_BACK, None),
-        (Rejected("X", PayerReason.LIMIT), CAN, Seen.REFUSED, "payment_failed"),
+        (Accepted(), CAN, Observed.ACCEPTED, None),
+        (Accepted(already_there=True), CAN, Observed.ACCEPTED, None),
+        (Redirect("http://pay", NOW, None, {"pay_token": "t"}), REDIRECTS, Observed.ACCEPTED, "payment_link"),
+        (NotSent("ConnectError"), CAN, Observed.PUT_BACK, None),
+        (Rejected("X", PayerReason.LIMIT), CAN, Observed.REFUSED, "payment_failed"),
         (Unknown("ReadTimeout"), CAN, None, None),
-        (Unknown("ReadTimeout"), REDIRECTS, Seen.REFUSED, "payment_failed"),
-        (NeedsOtp("dial"), CAN, Seen.REFUSED, "payment_failed"),
+        (Unknown("ReadTimeout"), REDIRECTS, Observed.REFUSED, "payment_failed"),
+        (NeedsOtp("dial"), CAN, Observed.REFUSED, "payment_failed"),
     ],
 )
-def test_of_create(result: CreateResult, can: Capabilities, seen: Seen | None, message: str | None) -> None:
+def test_of_create(result: CreateResult, can: Capabilities, seen: Observed | None, message: str | None) -> None:
     found = of_create(payment(), result, can, 0)
-    assert (found.seen, found.message) == (seen, message)
+    assert (found.observed, found.message) == (seen, message)
 
 
 def test_an_accepted_prompt_is_asked_about_soon_and_ends_by_its_life() -> None:
@@ -105,37 +105,37 @@ def test_what_was_prepared_stays_beside_what_the_answer_gives() -> None:
 
 def test_what_never_leaves_is_given_up_after_its_tries() -> None:
     found = of_create(payment(send_tries=5), NotSent("ConnectError"), CAN, 0)
-    assert (found.seen, found.reason) == (Seen.REFUSED, "service_down")
+    assert (found.observed, found.reason) == (Observed.REFUSED, "service_down")
 
 
 @pytest.mark.parametrize("result", [NotSent("ConnectError"), Rejected("X", PayerReason.LIMIT), NeedsOtp("dial")])
 def test_what_became_of_earlier_tries_is_asked(result: CreateResult) -> None:
     assert of_create(payment(send_tries=5), result, CAN, 0).next_check_at == NOW + timedelta(seconds=20)
     first = of_create(payment(age=1_000), result, CAN, 0)
-    assert (first.seen, first.next_check_at) == (Seen.REFUSED, None)
+    assert (first.observed, first.next_check_at) == (Observed.REFUSED, None)
 
 
 @pytest.mark.parametrize(
     ("state", "report", "left", "seen", "message"),
     [
-        (State.PENDING, Succeeded(ASKED, "op", "{}"), 100, Seen.SUCCEEDED, None),
-        (State.EXPIRED, Succeeded(ASKED, "op", "{}"), -100, Seen.SUCCEEDED, None),
-        (State.PENDING, Succeeded(Money(499, "XOF"), "op", "{}"), 100, Seen.SUCCEEDED_OTHERWISE, None),
-        (State.PENDING, Failed("X", PayerReason.DECLINED, "{}"), 100, Seen.FAILED, "payment_failed"),
+        (State.PENDING, Succeeded(ASKED, "op", "{}"), 100, Observed.SUCCEEDED, None),
+        (State.EXPIRED, Succeeded(ASKED, "op", "{}"), -100, Observed.SUCCEEDED, None),
+        (State.PENDING, Succeeded(Money(499, "XOF"), "op", "{}"), 100, Observed.SUCCEEDED_OTHERWISE, None),
+        (State.PENDING, Failed("X", PayerReason.DECLINED, "{}"), 100, Observed.FAILED, "payment_failed"),
         (State.FAILED, Failed("X", PayerReason.DECLINED, "{}"), 100, None, None),
-        (State.SENT, StillOpen("PENDING"), 100, Seen.STILL_OPEN, None),
+        (State.SENT, StillOpen("PENDING"), 100, Observed.STILL_OPEN, None),
         (State.PENDING, StillOpen("PENDING"), 100, None, None),
-        (State.PENDING, StillOpen("PENDING"), 0, Seen.DEADLINE_PASSED, "payment_not_confirmed"),
+        (State.PENDING, StillOpen("PENDING"), 0, Observed.DEADLINE_PASSED, "payment_not_confirmed"),
         (State.EXPIRED, StillOpen("PENDING"), -100, None, None),
         (State.SENT, NotFound("404"), 100, None, None),
-        (State.SENT, NotFound("404"), 0, Seen.DEADLINE_PASSED, "payment_not_confirmed"),
+        (State.SENT, NotFound("404"), 0, Observed.DEADLINE_PASSED, "payment_not_confirmed"),
         (State.PENDING, Unavailable("503"), 100, None, None),
         (State.PENDING, Unavailable("503"), -100, None, None),
     ],
 )
-def test_of_report(state: State, report: StatusReport, left: float, seen: Seen | None, message: str | None) -> None:
+def test_of_report(state: State, report: StatusReport, left: float, seen: Observed | None, message: str | None) -> None:
     found = of_report(payment(state, left=left), report, CAN, 0)
-    assert (found.seen, found.message) == (seen, message)
+    assert (found.observed, found.message) == (seen, message)
 
 
 PAGES = {how: replace(REDIRECTS, ladder_seconds=(120,), recovery=how) for how in Recovery}
@@ -156,7 +156,7 @@ def test_a_page_that_is_found_again_is_told_as_if_it_had_come_at_once(state: Sta
     at_once = of_create(asked, PAGE, PAGES[Recovery.SEARCH], 0)
     for fact in ("secrets", "expires_at", "provider_reference", "message", "accepted"):
         assert getattr(found, fact) == getattr(at_once, fact), fact
-    assert found.seen is (Seen.STILL_OPEN if state is State.SENT else None)
+    assert found.observed is (Observed.STILL_OPEN if state is State.SENT else None)
     assert "http://pay" not in repr(found)
 
 
@@ -172,20 +172,20 @@ def test_a_page_that_is_known_or_of_no_use_any_more_is_not_told_again() -> None:
 @pytest.mark.parametrize(
     ("recovery", "times", "tries", "seen"),
     [
-        (Recovery.REPEAT_SAME, 1, 1, Seen.PUT_BACK),
+        (Recovery.REPEAT_SAME, 1, 1, Observed.PUT_BACK),
         (Recovery.REPEAT_SAME, 1, 5, None),
         (Recovery.SEARCH, 1, 1, None),
-        (Recovery.SEARCH, 2, 1, Seen.PUT_BACK),
+        (Recovery.SEARCH, 2, 1, Observed.PUT_BACK),
         (Recovery.SEARCH, 2, 5, None),
         (Recovery.ASK, 2, 1, None),
     ],
 )
 def test_a_page_that_was_never_made_is_asked_for_again(
-    recovery: Recovery, times: int, tries: int, seen: Seen | None
+    recovery: Recovery, times: int, tries: int, seen: Observed | None
 ) -> None:
     asked = payment(send_tries=tries, not_found_count=times - 1, not_found_since=NOW - timedelta(seconds=3))
-    assert of_report(asked, NotFound("404"), PAGES[recovery], 0).seen is seen
-    assert of_report(replace(asked, accepted=True), NotFound("404"), PAGES[recovery], 0).seen is None
+    assert of_report(asked, NotFound("404"), PAGES[recovery], 0).observed is seen
+    assert of_report(replace(asked, accepted=True), NotFound("404"), PAGES[recovery], 0).observed is None
 
 
 def test_only_final_words_are_evidence() -> None:
@@ -224,10 +224,10 @@ def test_an_expired_payment_is_left_to_the_statement_after_a_day() -> None:
 
 def test_never_arrived_is_sent_again_and_known_once_is_parked() -> None:
     thrice = {"not_found_count": 2, "not_found_since": NOW - timedelta(seconds=70)}
-    assert of_report(payment(**thrice), NotFound("404"), CAN, 0).seen is Seen.PUT_BACK  # type: ignore[arg-type] # by name
+    assert of_report(payment(**thrice), NotFound("404"), CAN, 0).observed is Observed.PUT_BACK  # type: ignore[arg-type] # by name
     for spent in ({"send_tries": 5}, {"age": 901}):
         left = of_report(payment(**thrice, **spent), NotFound("404"), CAN, 0)  # type: ignore[arg-type] # by name
-        assert (left.seen, left.next_check_at) == (None, NOW + timedelta(seconds=20))
+        assert (left.observed, left.next_check_at) == (None, NOW + timedelta(seconds=20))
     parked = of_report(payment(State.PENDING, accepted=True, **thrice), NotFound("404"), CAN, 0)  # type: ignore[arg-type] # by name
-    assert parked.seen is None
+    assert parked.observed is None
     assert parked.next_check_at == NOW + timedelta(hours=1)

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import event
 
-from payments.collection.lifecycle import PublicStatus
+from payments.lifecycle import PublicStatus
 from payments.provider import Accepted, Redirect
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid

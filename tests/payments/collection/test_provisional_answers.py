@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 from gateway.values.money import Money
-from payments.collection.lifecycle import Seen, State
 from payments.collection.port import Observation, OpenPayment
 from payments.collection.provisional_answers import of_later_report
 from payments.collection.provisional_port import Denial
+from payments.lifecycle import Observed, State
 from payments.provider import Collection, Failed, NotFound, PayerReason, StatusReport, StillOpen, Succeeded, Unavailable
 
 REFERENCE = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")
@@ -29,20 +29,25 @@ def counted(**facts: Any) -> OpenPayment:
 def test_the_same_amount_proves_it() -> None:
     seen = of_later_report(counted(), Succeeded(FRANCS, "op-1", "{}"), 0)
     assert isinstance(seen, Observation)
-    assert (seen.seen, seen.evidence_word, seen.evidence_source) == (Seen.PROVED, "succeeded", "status")
+    assert (seen.observed, seen.evidence_word, seen.evidence_source) == (Observed.PROVED, "succeeded", "status")
     assert (seen.received, seen.provisional) == (FRANCS, False)
 
 
 def test_another_amount_takes_the_votes_back() -> None:
     gone = of_later_report(counted(), Succeeded(Money(400, "XOF"), "op-1", "{}"), 0)
     assert isinstance(gone, Denial)
-    assert (gone.seen, gone.received) == (Seen.PAID_OTHERWISE, Money(400, "XOF"))
+    assert (gone.observed, gone.received) == (Observed.PAID_OTHERWISE, Money(400, "XOF"))
 
 
 def test_a_failure_takes_the_votes_back() -> None:
     gone = of_later_report(counted(), Failed("APPROVAL_REJECTED", PayerReason.DECLINED, "{}"), 0)
     assert isinstance(gone, Denial)
-    assert (gone.seen, gone.reason, gone.code, gone.received) == (Seen.DENIED, "declined", "APPROVAL_REJECTED", None)
+    assert (gone.observed, gone.reason, gone.code, gone.received) == (
+        Observed.DENIED,
+        "declined",
+        "APPROVAL_REJECTED",
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +57,7 @@ def test_a_failure_takes_the_votes_back() -> None:
 def test_no_answer_is_asked_for_again(report: StatusReport, minutes: int) -> None:
     seen = of_later_report(counted(), report, 0)
     assert isinstance(seen, Observation)
-    assert (seen.seen, seen.next_check_at) == (None, NOW + timedelta(minutes=minutes))
+    assert (seen.observed, seen.next_check_at) == (None, NOW + timedelta(minutes=minutes))
     assert seen.not_found == isinstance(report, NotFound)
 
 
@@ -62,4 +67,4 @@ def test_unknown_again_and_again_takes_the_votes_back(times: int, minutes: int, 
     answer = of_later_report(payment, NotFound("RESOURCE_NOT_FOUND"), 0)
     assert isinstance(answer, Denial) == gone
     if isinstance(answer, Denial):
-        assert (answer.seen, answer.reason) == (Seen.DENIED, "other")
+        assert (answer.observed, answer.reason) == (Observed.DENIED, "other")

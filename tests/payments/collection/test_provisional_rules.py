@@ -7,11 +7,9 @@ import pytest
 
 from gateway.values.money import Money
 from gateway.values.network import read_networks
-from payments.collection.lifecycle import ASKABLE, Actor, Seen, State, advance
 from payments.collection.provisional_rules import (
     COUNTABLE,
     Arrived,
-    Claims,
     NotCounted,
     Ours,
     Policy,
@@ -19,6 +17,8 @@ from payments.collection.provisional_rules import (
     refusal,
     unknown_for_good,
 )
+from payments.lifecycle import ASKABLE, Actor, Observed, State, advance
+from payments.provider import Claims
 
 PAYER = "+2250501020304"
 FRANCS = Money(500, "XOF")
@@ -85,13 +85,13 @@ def test_a_payment_without_a_number_never_counts_so() -> None:
 @pytest.mark.parametrize("state", sorted(COUNTABLE))
 def test_whatever_counts_so_may_succeed(state: State) -> None:
     assert why(state=state) is None
-    assert advance(state, Seen.SUCCEEDED, Actor.VERIFIER) is State.CONFIRMED
+    assert advance(state, Observed.SUCCEEDED, Actor.VERIFIER) is State.CONFIRMED
     assert COUNTABLE < ASKABLE
 
 
 def test_what_the_operator_says_later() -> None:
-    assert later_success(FRANCS, FRANCS) is Seen.PROVED
-    assert later_success(FRANCS, Money(400, "XOF")) is Seen.PAID_OTHERWISE
+    assert later_success(FRANCS, FRANCS) is Observed.PROVED
+    assert later_success(FRANCS, Money(400, "XOF")) is Observed.PAID_OTHERWISE
     assert not unknown_for_good(2, 86_400)
     assert not unknown_for_good(9, 3_599)
     assert unknown_for_good(3, 3_600)

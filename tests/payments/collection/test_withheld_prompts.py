@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.orders.rules import PlacedOrder
-from payments.collection.lifecycle import TABLE, Actor, Seen, State
+from payments.lifecycle import TABLE, Actor, Observed, State
 from payments.provider import Accepted, NotFound, NotSent, PayerReason, Rejected, Unknown
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
@@ -88,7 +88,7 @@ async def test_the_claim_asks_nobody_in_vain(
     assert view is not None
     assert (view.status, view.reason) == ("FAILED", row.reason)
     (event,) = await rig.rows("select * from payment_events where to_status = 'failed'")
-    assert TABLE[State(event.from_status), Seen(event.seen)].to is State.FAILED
+    assert TABLE[State(event.from_status), Observed(event.seen)].to is State.FAILED
     assert (event.actor, bool(event.detail)) == (Actor.COLLECTOR, True)
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.orders.routing import Rails
-from payments.collection.accounts import Asked
+from payments.accounts.accounts import Asked
 from payments.disbursement.refunds.refund import refund_payments
 from payments.provider import Accepted, Hint, NotSent, Succeeded
 from tests.rigs.fixed_accounts import FixedAccounts

@@ -8,11 +8,11 @@ import pytest
 
 from gateway.http.phrases import read
 from gateway.values.money import Money
-from payments.collection.lifecycle import Seen, State
 from payments.disbursement.refunds.rules import RefundSeen
 from payments.ledger.money_places import ORDER, MoneyPlaces
 from payments.ledger.money_story import ENDS, PAYMENT_STEPS, REFUND_STEPS, Attempt, Sentence, tell
 from payments.ledger.story_phrases import languages, nothing_known, place_name, sentence_text, story_lines
+from payments.lifecycle import Observed, State
 from payments.provider import Failed, PayerReason
 from payments.requests import Act
 from tests.payments.disbursement.payouts.test_pay_out import Desk, arrived
@@ -76,7 +76,7 @@ def test_every_place_and_every_step_has_words() -> None:
     ends = {f"story.{key}" for key in ENDS.values()}
     assert told_steps | ends | {f"place.{place}" for place in ORDER} <= keys
     assert set(ENDS) == {state.value for state in State}
-    assert PAYMENT_STEPS | {"still_open"} == {seen.value for seen in Seen}
+    assert PAYMENT_STEPS | {"still_open"} == {seen.value for seen in Observed}
     assert {seen.value for seen in RefundSeen} >= REFUND_STEPS
     for language in languages():
         for place in ORDER:

@@ -8,9 +8,8 @@ import pytest
 from gateway.orders.rules import PlacedOrder
 from gateway.values.money import Money
 from payments.disbursement.disputes.port import SeenReversal
-from payments.disbursement.disputes.rules import DisputeStatus
 from payments.disbursement.disputes.store import record_reversals
-from payments.provider import Reversed
+from payments.provider import DisputeStatus, Reversed
 from payments.reconciliation.rules import DifferenceKind, Repair
 from tests.payments.reconciliation.test_reconcile import Reconciling, ours
 from tests.payments.reconciliation.test_reconcile import service as service

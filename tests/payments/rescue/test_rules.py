@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.values.money import Money
-from payments.collection.lifecycle import State
+from payments.lifecycle import State
 from payments.rescue.rules import Attempt, Outcome, judge, outcome_of, read_ticket, ticket_number
 
 PLAIN = Attempt(State.FAILED, "07", "Awa", 5, Money(500, "XOF"), "R")

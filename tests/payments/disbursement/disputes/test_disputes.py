@@ -28,16 +28,18 @@ from gateway.values.msisdn import Msisdn
 from payments.collection.callbacks import IncomingCallback
 from payments.collection.collect import Collector
 from payments.disbursement.disputes.ask import ask_reversals, sweep_reversals
-from payments.disbursement.disputes.port import FoundReversal, ListedReversal, SeenReversal
+from payments.disbursement.disputes.port import SeenReversal
 from payments.disbursement.disputes.reversals import PostgresReversals
-from payments.disbursement.disputes.rules import DisputeStatus
 from payments.disbursement.disputes.store import act_on_lost
 from payments.ledger.money_places import MoneyPlaces
 from payments.ledger.money_story import tell
 from payments.ledger.story_phrases import story_lines as said
 from payments.provider import (
+    DisputeStatus,
     Failed,
+    FoundReversal,
     Hint,
+    ListedReversal,
     NotFound,
     PayerReason,
     Rejected,

@@ -5,9 +5,10 @@ import itertools
 import pytest
 
 from gateway.values.money import Money
-from payments.collection.lifecycle import TABLE, Actor, Seen, State, advance
-from payments.disbursement.disputes.rules import DisputeStatus, Effect, Heard, effect_of, heard, stoppable
+from payments.disbursement.disputes.rules import Effect, Heard, effect_of, heard, stoppable
 from payments.disbursement.refunds.rules import RefundSeen, RefundState, advance_refund
+from payments.lifecycle import TABLE, Actor, Observed, State, advance
+from payments.provider import DisputeStatus
 
 PAID = Money(500, "XOF")
 OPEN, WON, LOST = DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST
@@ -83,8 +84,8 @@ def test_a_refund_that_may_have_left_is_waited_for() -> None:
 @pytest.mark.parametrize("state", list(State))
 def test_the_lifecycle_lets_a_payment_go_exactly_where_a_dispute_takes_it(state: State) -> None:
     takes = EFFECTS[state][0] in (Effect.TAKEN_BACK, Effect.REFUND_STOPPED)
-    assert (advance(state, Seen.REVERSED, Actor.VERIFIER) is State.REFUNDED) == takes
-    actors = TABLE[state, Seen.REVERSED].actors if takes else frozenset()
+    assert (advance(state, Observed.REVERSED, Actor.VERIFIER) is State.REFUNDED) == takes
+    actors = TABLE[state, Observed.REVERSED].actors if takes else frozenset()
     assert actors <= {Actor.VERIFIER}
 
 

@@ -17,8 +17,8 @@ from admin.approvals.store import StaffRequests
 from admin.money.payout_acts import payout_executors, register_beneficiary
 from gateway.orders.routing import Rails
 from gateway.values.money import Money
-from payments.collection.account_watch import UNWATCHED
-from payments.collection.accounts import Accounts
+from payments.accounts.accounts import Accounts
+from payments.accounts.watch import UNWATCHED
 from payments.disbursement.payouts.beneficiaries import PostgresBeneficiaries
 from payments.disbursement.payouts.desk import PostgresPayoutDesk, payout_previews
 from payments.disbursement.payouts.papers import statement_csv, statement_text

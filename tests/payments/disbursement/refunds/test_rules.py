@@ -3,7 +3,6 @@ from itertools import product
 
 import pytest
 
-from payments.collection.lifecycle import Actor
 from payments.disbursement.refunds.rules import (
     ASK_LADDER,
     OWED,
@@ -23,6 +22,7 @@ from payments.disbursement.refunds.rules import (
     trouble_over_seconds,
     waits_too_long,
 )
+from payments.lifecycle import Actor
 
 ALLOWED = {
     ("due", "calling", "refunder"): "sent",

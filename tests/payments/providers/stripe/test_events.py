@@ -11,8 +11,7 @@ from structlog.testing import capture_logs
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.values.money import Money
-from payments.disbursement.disputes.rules import DisputeStatus
-from payments.provider import Failed, Hint, PayerReason, Succeeded
+from payments.provider import DisputeStatus, Failed, Hint, PayerReason, Succeeded
 from payments.providers.stripe.events import Origin, origin
 from payments.providers.stripe.lookups import found_reversal
 from payments.providers.stripe.provider import Settings, Stripe

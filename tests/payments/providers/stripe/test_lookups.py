@@ -8,8 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from payments.disbursement.disputes.port import FoundReversal, ReversalTeller
-from payments.provider import NotFound, Unavailable
+from payments.provider import FoundReversal, NotFound, ReversalTeller, Unavailable
 from tests.contracts.provider_cases import OUTGOING_REFERENCE, build, operator
 
 SINCE = datetime.fromtimestamp(1_796_000_000, UTC)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payments.collection.breaker import Health, Went, Window, at_once, closing_seconds, failing, longer
+from payments.accounts.breaker import Health, Went, Window, at_once, closing_seconds, failing, longer
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 AGES_AGO = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.values.money import Money
-from payments.collection.lifecycle import (
+from payments.lifecycle import (
     TABLE,
     Actor,
     Confirmed,
     NotFoundAnswer,
+    Observed,
     PublicStatus,
     Refused,
-    Seen,
     State,
     Verdict,
     advance,
@@ -23,7 +23,7 @@ from payments.collection.lifecycle import (
     public_reason,
     public_status,
     states_before,
-    success_seen,
+    success_observed,
     verdict,
 )
 
@@ -70,12 +70,12 @@ STEPS = [
 
 @pytest.mark.parametrize(("before", "seen", "actor", "after"), STEPS)
 def test_allowed_step(before: str, seen: str, actor: Actor, after: str) -> None:
-    assert advance(State(before), Seen(seen), actor) is State(after)
+    assert advance(State(before), Observed(seen), actor) is State(after)
 
 
 def test_everything_else_is_refused() -> None:
-    listed = {(State(before), Seen(seen), actor) for before, seen, actor, _ in STEPS}
-    for state, seen, actor in itertools.product(State, Seen, Actor):
+    listed = {(State(before), Observed(seen), actor) for before, seen, actor, _ in STEPS}
+    for state, seen, actor in itertools.product(State, Observed, Actor):
         step = TABLE.get((state, seen))
         result = advance(state, seen, actor)
         if (state, seen, actor) in listed:
@@ -91,7 +91,12 @@ def test_counted_money_is_only_moved_by_people_or_by_the_operators_word() -> Non
         if state is State.SETTLED and step.to is not State.SETTLED
         for actor in step.actors
     }
-    assert leaving == {(Seen.CANNOT_COUNT, P), (Seen.REVERSED, V), (Seen.DENIED, V), (Seen.PAID_OTHERWISE, V)}
+    assert leaving == {
+        (Observed.CANNOT_COUNT, P),
+        (Observed.REVERSED, V),
+        (Observed.DENIED, V),
+        (Observed.PAID_OTHERWISE, V),
+    }
 
 
 def test_only_the_settler_and_staff_lead_to_settled() -> None:
@@ -105,7 +110,7 @@ def test_only_the_settler_and_staff_lead_to_settled() -> None:
 
 
 def test_an_observation_of_one_actor_leads_to_one_state() -> None:
-    for seen in Seen:
+    for seen in Observed:
         for actor in (C, V):
             assert len(set(states_before(seen, actor).values())) <= 1, (seen, actor)
 
@@ -113,14 +118,14 @@ def test_an_observation_of_one_actor_leads_to_one_state() -> None:
 @pytest.mark.parametrize(
     ("received", "seen"),
     [
-        (Money(500, "XOF"), Seen.SUCCEEDED),
-        (Money(499, "XOF"), Seen.SUCCEEDED_OTHERWISE),
-        (Money(500, "XAF"), Seen.SUCCEEDED_OTHERWISE),
-        (Money(50_000, "XOF"), Seen.SUCCEEDED_OTHERWISE),
+        (Money(500, "XOF"), Observed.SUCCEEDED),
+        (Money(499, "XOF"), Observed.SUCCEEDED_OTHERWISE),
+        (Money(500, "XAF"), Observed.SUCCEEDED_OTHERWISE),
+        (Money(50_000, "XOF"), Observed.SUCCEEDED_OTHERWISE),
     ],
 )
-def test_success_is_compared_with_what_was_asked(received: Money, seen: Seen) -> None:
-    assert success_seen(Money(500, "XOF"), received) is seen
+def test_success_is_compared_with_what_was_asked(received: Money, seen: Observed) -> None:
+    assert success_observed(Money(500, "XOF"), received) is seen
 
 
 @pytest.mark.parametrize(

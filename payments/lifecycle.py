@@ -13,6 +13,7 @@ from typing import Final
 from gateway.orders.rules import PAID_STATES, UNSENT_LIFE
 from gateway.values.money import Money
 from gateway.values.record import record
+from payments.provider import PayerReason
 
 
 class State(StrEnum):
@@ -32,7 +33,7 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-class Seen(StrEnum):
+class Observed(StrEnum):
     """What somebody observed or decided about a payment."""
 
     CALLING = "calling"
@@ -83,7 +84,7 @@ class Refused:
     """The step is not in the table, or not for this actor. Nothing changes."""
 
     state: State
-    seen: Seen
+    observed: Observed
     actor: Actor
 
 
@@ -98,57 +99,63 @@ def _step(to: State, *actors: Actor) -> Step:
 
 _COLLECTOR, _VERIFIER, _SETTLER = Actor.COLLECTOR, Actor.VERIFIER, Actor.SETTLER
 
-TABLE: Final[dict[tuple[State, Seen], Step]] = {
-    (State.CREATED, Seen.CALLING): _step(State.SENT, _COLLECTOR),
-    (State.CREATED, Seen.NEVER_SENT): _step(State.FAILED, _COLLECTOR, Actor.SWEEPER),
-    (State.CREATED, Seen.WITHHELD): _step(State.FAILED, _COLLECTOR),
-    (State.SENT, Seen.ACCEPTED): _step(State.PENDING, _COLLECTOR),
-    (State.SENT, Seen.STILL_OPEN): _step(State.PENDING, _VERIFIER),
-    (State.SENT, Seen.PUT_BACK): _step(State.CREATED, _COLLECTOR, _VERIFIER),
-    (State.SENT, Seen.REFUSED): _step(State.FAILED, _COLLECTOR, _VERIFIER),
-    (State.SENT, Seen.FAILED): _step(State.FAILED, _VERIFIER),
-    (State.PENDING, Seen.FAILED): _step(State.FAILED, _VERIFIER),
-    (State.EXPIRED, Seen.FAILED): _step(State.FAILED, _VERIFIER),
-    (State.SENT, Seen.DEADLINE_PASSED): _step(State.EXPIRED, Actor.SWEEPER, _VERIFIER),
-    (State.PENDING, Seen.DEADLINE_PASSED): _step(State.EXPIRED, Actor.SWEEPER, _VERIFIER),
-    **{(state, Seen.SUCCEEDED): _step(State.CONFIRMED, _VERIFIER) for state in ASKABLE},
-    **{(state, Seen.SUCCEEDED_OTHERWISE): _step(State.MISMATCHED, _VERIFIER) for state in ASKABLE},
-    (State.CONFIRMED, Seen.COUNTS): _step(State.SETTLED, _SETTLER),
-    (State.CONFIRMED, Seen.SUSPECT): _step(State.HELD, _SETTLER),
-    (State.CONFIRMED, Seen.CANNOT_COUNT): _step(State.REFUND_DUE, _SETTLER),
-    (State.CONFIRMED, Seen.COUNTED_BEFORE): _step(State.SURPLUS, _SETTLER),
-    (State.SURPLUS, Seen.CANNOT_COUNT): _step(State.REFUND_DUE, _SETTLER),
-    (State.MISMATCHED, Seen.CANNOT_COUNT): _step(State.REFUND_DUE, _SETTLER),
-    (State.HELD, Seen.COUNTS): _step(State.SETTLED, Actor.STAFF),
-    (State.HELD, Seen.CANNOT_COUNT): _step(State.REFUND_DUE, Actor.STAFF),
-    (State.SETTLED, Seen.CANNOT_COUNT): _step(State.REFUND_DUE, Actor.STAFF),
+TABLE: Final[dict[tuple[State, Observed], Step]] = {
+    (State.CREATED, Observed.CALLING): _step(State.SENT, _COLLECTOR),
+    (State.CREATED, Observed.NEVER_SENT): _step(State.FAILED, _COLLECTOR, Actor.SWEEPER),
+    (State.CREATED, Observed.WITHHELD): _step(State.FAILED, _COLLECTOR),
+    (State.SENT, Observed.ACCEPTED): _step(State.PENDING, _COLLECTOR),
+    (State.SENT, Observed.STILL_OPEN): _step(State.PENDING, _VERIFIER),
+    (State.SENT, Observed.PUT_BACK): _step(State.CREATED, _COLLECTOR, _VERIFIER),
+    (State.SENT, Observed.REFUSED): _step(State.FAILED, _COLLECTOR, _VERIFIER),
+    (State.SENT, Observed.FAILED): _step(State.FAILED, _VERIFIER),
+    (State.PENDING, Observed.FAILED): _step(State.FAILED, _VERIFIER),
+    (State.EXPIRED, Observed.FAILED): _step(State.FAILED, _VERIFIER),
+    (State.SENT, Observed.DEADLINE_PASSED): _step(State.EXPIRED, Actor.SWEEPER, _VERIFIER),
+    (State.PENDING, Observed.DEADLINE_PASSED): _step(State.EXPIRED, Actor.SWEEPER, _VERIFIER),
+    **{(state, Observed.SUCCEEDED): _step(State.CONFIRMED, _VERIFIER) for state in ASKABLE},
+    **{(state, Observed.SUCCEEDED_OTHERWISE): _step(State.MISMATCHED, _VERIFIER) for state in ASKABLE},
+    (State.CONFIRMED, Observed.COUNTS): _step(State.SETTLED, _SETTLER),
+    (State.CONFIRMED, Observed.SUSPECT): _step(State.HELD, _SETTLER),
+    (State.CONFIRMED, Observed.CANNOT_COUNT): _step(State.REFUND_DUE, _SETTLER),
+    (State.CONFIRMED, Observed.COUNTED_BEFORE): _step(State.SURPLUS, _SETTLER),
+    (State.SURPLUS, Observed.CANNOT_COUNT): _step(State.REFUND_DUE, _SETTLER),
+    (State.MISMATCHED, Observed.CANNOT_COUNT): _step(State.REFUND_DUE, _SETTLER),
+    (State.HELD, Observed.COUNTS): _step(State.SETTLED, Actor.STAFF),
+    (State.HELD, Observed.CANNOT_COUNT): _step(State.REFUND_DUE, Actor.STAFF),
+    (State.SETTLED, Observed.CANNOT_COUNT): _step(State.REFUND_DUE, Actor.STAFF),
     # Wherever its money is by then, but for a refund that has left: that is for a person.
-    **{(state, Seen.REVERSED): _step(State.REFUNDED, _VERIFIER) for state in sorted(MONEY_TAKEN - {State.REFUNDED})},
-    (State.REFUND_DUE, Seen.GIVEN_BACK): _step(State.REFUNDED, Actor.REFUNDER),
-    (State.SETTLED, Seen.PROVED): _step(State.SETTLED, _VERIFIER),
-    (State.SETTLED, Seen.DENIED): _step(State.FAILED, _VERIFIER),
-    (State.SETTLED, Seen.PAID_OTHERWISE): _step(State.MISMATCHED, _VERIFIER),
-    (State.CONFIRMED, Seen.UNPROVED): _step(State.EXPIRED, _SETTLER),
+    **{
+        (state, Observed.REVERSED): _step(State.REFUNDED, _VERIFIER) for state in sorted(MONEY_TAKEN - {State.REFUNDED})
+    },
+    (State.REFUND_DUE, Observed.GIVEN_BACK): _step(State.REFUNDED, Actor.REFUNDER),
+    (State.SETTLED, Observed.PROVED): _step(State.SETTLED, _VERIFIER),
+    (State.SETTLED, Observed.DENIED): _step(State.FAILED, _VERIFIER),
+    (State.SETTLED, Observed.PAID_OTHERWISE): _step(State.MISMATCHED, _VERIFIER),
+    (State.CONFIRMED, Observed.UNPROVED): _step(State.EXPIRED, _SETTLER),
 }
 
 
-def advance(state: State, seen: Seen, actor: Actor) -> State | Refused:
+def advance(state: State, observed: Observed, actor: Actor) -> State | Refused:
     """The state after this observation by this actor, or a refusal."""
-    step = TABLE.get((state, seen))
+    step = TABLE.get((state, observed))
     if step is None or actor not in step.actors:
-        return Refused(state, seen, actor)
+        return Refused(state, observed, actor)
     return step.to
 
 
-def states_before(seen: Seen, actor: Actor) -> dict[State, State]:
+def states_before(observed: Observed, actor: Actor) -> dict[State, State]:
     """Every state that this observation may leave, with where it leads: the guard of the
     conditional update that stores it."""
-    return {before: step.to for (before, observed), step in TABLE.items() if observed is seen and actor in step.actors}
+    return {
+        before: step.to
+        for (before, step_observed), step in TABLE.items()
+        if step_observed is observed and actor in step.actors
+    }
 
 
-def success_seen(asked: Money, received: Money) -> Seen:
+def success_observed(asked: Money, received: Money) -> Observed:
     """Paid as asked, or paid otherwise."""
-    return Seen.SUCCEEDED if asked == received else Seen.SUCCEEDED_OTHERWISE
+    return Observed.SUCCEEDED if asked == received else Observed.SUCCEEDED_OTHERWISE
 
 
 class PublicStatus(StrEnum):
@@ -200,6 +207,9 @@ class Withheld(StrEnum):
     ASKED_TOO_OFTEN = "asked_too_often"  # by several gateways in the same instant
     NEVER_SENT = "never_sent"  # too old as well, and its operator was never called
 
+
+# Every reason of a payment that voters have a sentence for: an operator's, and our own.
+REASONS: Final = frozenset(PayerReason) | {Withheld.CLOSED, Withheld.CANDIDATE_WITHDRAWN}
 
 # An order is sent to its operator so often at most.
 SEND_TRIES_MAX: Final = 5

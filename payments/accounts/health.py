@@ -5,8 +5,8 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from payments.collection.accounts import AccountsRead
-from payments.collection.breaker import Health, closing_seconds, longer
+from payments.accounts.accounts import AccountsRead
+from payments.accounts.breaker import Health, closing_seconds, longer
 
 # How long a process may take for its probes before another one tries.
 PROBE_LEASE_SECONDS: Final = 60
@@ -32,7 +32,7 @@ where account = :account and closed_until <= now() returning 1
 """)
 
 
-class PostgresAccountHealth:
+class AccountHealth:
     """`AccountHealthStore`."""
 
     def __init__(self, engine: AsyncEngine) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.storage.engine import make_engine
-from payments.collection.account_health import PostgresAccountHealth
+from payments.accounts.health import AccountHealth
 from tests.engines import BUSY_SECONDS
 
 MTN = "mtn_momo"
@@ -28,13 +28,13 @@ async def pass_time(engine: AsyncEngine) -> None:
 
 
 async def test_nothing_ever_failed(engine: AsyncEngine) -> None:
-    read = await PostgresAccountHealth(engine).read()
+    read = await AccountHealth(engine).read()
     assert read.health == {}
     assert read.now.tzinfo is not None
 
 
 async def test_one_of_many_closes_it(engine: AsyncEngine) -> None:
-    store = PostgresAccountHealth(engine)
+    store = AccountHealth(engine)
     found = await asyncio.gather(*(store.close(MTN, "collection: 503") for _ in range(6)))
     assert sorted(found, key=str) == [15, None, None, None, None, None]
     read = await store.read()
@@ -45,7 +45,7 @@ async def test_one_of_many_closes_it(engine: AsyncEngine) -> None:
 
 
 async def test_probes_are_one_process_affair_and_open_it(engine: AsyncEngine) -> None:
-    store = PostgresAccountHealth(engine)
+    store = AccountHealth(engine)
     await store.close(MTN, "x")
     assert await store.claim_probe(MTN) is False
     await pass_time(engine)
@@ -59,7 +59,7 @@ async def test_probes_are_one_process_affair_and_open_it(engine: AsyncEngine) ->
 
 
 async def test_it_stays_away_for_longer_each_time(engine: AsyncEngine) -> None:
-    store = PostgresAccountHealth(engine)
+    store = AccountHealth(engine)
     seen = [await store.close(MTN, "x")]
     for _ in range(4):
         await pass_time(engine)

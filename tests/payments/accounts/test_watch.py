@@ -15,10 +15,10 @@ from gateway.orders.routing import NoRail, Rails
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import make_engine
 from gateway.values.money import Money
-from payments.collection.account_health import PostgresAccountHealth
-from payments.collection.account_watch import AccountWatch, how_it_went
-from payments.collection.accounts import AccountHealthStore, Asked
-from payments.collection.breaker import Went
+from payments.accounts.accounts import AccountHealthStore, Asked
+from payments.accounts.breaker import Went
+from payments.accounts.health import AccountHealth
+from payments.accounts.watch import AccountWatch, how_it_went
 from payments.provider import Accepted, Failed, NotSent, PayerReason, Rejected, StillOpen, Unavailable, Unknown
 from tests.engines import BUSY_SECONDS
 from tests.rails import RAILS
@@ -66,7 +66,7 @@ def watch(
     slow: Callable[[str], None] = lambda _: None,
 ) -> AccountWatch:
     return AccountWatch(
-        PostgresAccountHealth(engine),
+        AccountHealth(engine),
         {MTN: provider or ProbedProvider()},
         RAILS,
         temporary=(SQLAlchemyError, OSError),
@@ -267,7 +267,7 @@ async def test_a_probe_that_fails_keeps_it_closed_for_longer(engine: AsyncEngine
     await settled(one)
     assert provider.probes == 3
     assert one.rails.closed == {MTN}
-    read = await PostgresAccountHealth(engine).read()
+    read = await AccountHealth(engine).read()
     assert read.health[MTN].closed_seconds == 30
     await time_is_over(engine)
     await one.refresh()

@@ -14,8 +14,8 @@ import structlog
 
 from gateway.orders.routing import Rails, account_of
 from gateway.values.pacing import Tries
-from payments.collection.accounts import AccountHealthStore, Accounts, AccountsRead, Asked
-from payments.collection.breaker import PROBES, SLOW_SECONDS, Went, Window, at_once, failing
+from payments.accounts.accounts import AccountHealthStore, Accounts, AccountsRead, Asked
+from payments.accounts.breaker import PROBES, SLOW_SECONDS, Went, Window, at_once, failing
 from payments.provider import NotSent, OutProber, PayerReason, PaymentProvider, Prober, Rejected, Unavailable, Unknown
 
 REFRESH_SECONDS: Final = 1.0

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from gateway.orders.routing import Rails
-from payments.collection.breaker import Health
+from payments.accounts.breaker import Health
 
 
 class Asked(StrEnum):

@@ -1,0 +1,1 @@
+"""Accounts at operators: how calls there go, and the circuit that opens where they fail."""
