@@ -8,7 +8,7 @@ from channels.lint import samples
 from channels.lint.findings import Finding, Level, error
 from channels.phrases import DEFAULT_LANGUAGE, catalogue
 from channels.sms.texts import TEXT_SEPTETS
-from channels.ussd.screens import SEPTETS_MAX
+from channels.ussd.menu import SEPTETS_MAX
 from gateway.contests.contest import Contest
 from gateway.http.phrases import PhraseFile, faults
 

@@ -19,9 +19,7 @@ from channels import gsm
 from channels.lint.fetched import turns
 from channels.lint.findings import Finding, ScreenSeen, error, warning
 from channels.lint.samples import RECEIPT
-from channels.ussd import screens
-from channels.ussd.menu import MenuView, Node, Session, Turn, advance, offered, start
-from channels.ussd.menu.shows import check
+from channels.ussd.menu import SEPTETS_MAX, MenuView, Node, Session, Turn, advance, check, offered, start
 from gateway.contests.contest import Contest
 from gateway.orders.routing import Kind, Rail, Rails
 from gateway.orders.wallet import PAYMENT_CODES, PaymentMethod, network_wallets, prefixes_in
@@ -59,8 +57,8 @@ def walk(contest: Contest, language: str) -> tuple[ScreenSeen, ...]:
 def findings(contest: Contest, language: str, seen: Sequence[ScreenSeen]) -> Iterator[Finding]:
     """Screens that are too long or empty, and a name that had to be cut."""
     for screen in seen:
-        if screen.septets > screens.SEPTETS_MAX:
-            length = f"{screen.septets} septets, {screens.SEPTETS_MAX} at most"
+        if screen.septets > SEPTETS_MAX:
+            length = f"{screen.septets} septets, {SEPTETS_MAX} at most"
             yield error("screens", f"{language} {screen.path} has {length}")
         if not screen.text.strip():
             yield error("screens", f"{language} {screen.path} is empty")

@@ -8,7 +8,7 @@ from channels.lint import samples
 from channels.lint.findings import Finding, NameSeen, TextSeen, error, warning
 from channels.phrases import DEFAULT_LANGUAGE, catalogue
 from channels.sms.texts import KINDS, NAME_SEPTETS, render
-from channels.ussd.screens import LIST_NAME_SEPTETS
+from channels.ussd.menu import LIST_NAME_SEPTETS
 from gateway.contests.contest import Contest
 from gateway.values.money import Money
 

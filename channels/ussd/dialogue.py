@@ -16,7 +16,6 @@ from channels.messages.languages import LANGUAGE_SECONDS, language_key
 from channels.messages.unfinished import Reached
 from channels.phrases import DEFAULT_LANGUAGE, say
 from channels.session_store import SessionStore
-from channels.ussd import screens
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.caller import (
     NO_MARK,
@@ -33,7 +32,7 @@ from channels.ussd.caller import (
 )
 from channels.ussd.fetching import ANSWER_SECONDS, fetched
 from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Shown, Step, place
-from channels.ussd.menu import Buy, MenuView, Node, Session, Turn, offered, refused
+from channels.ussd.menu import SEPTETS_MAX, Buy, MenuView, Node, Session, Turn, fitted, offered, refused
 from channels.ussd.playing import INPUTS_MAX, Played, continued, replayed, typed
 from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
@@ -58,13 +57,13 @@ class Dialogue:
         sessions: SessionStore,
         aggregator: str,
         prompt_delay_seconds: int,
-        room: int = screens.SEPTETS_MAX,
+        room: int = SEPTETS_MAX,
     ) -> None:
         self._service = service
         self._sessions = sessions
         self._aggregator = aggregator
         self._prompt_delay_seconds = prompt_delay_seconds
-        self._room = min(room, screens.SEPTETS_MAX)
+        self._room = min(room, SEPTETS_MAX)
 
     async def answer(self, turn: UssdTurn) -> Shown:
         """The screen for this turn. Raises nothing for anything that an aggregator may send."""
@@ -215,7 +214,7 @@ class Dialogue:
         except TimeoutError:
             # It may still be written, and a repeated request would find it under the same key.
             _log.warning("order_too_slow")
-            return Turn(screens.fitted(say(buy.language, "ussd.failed"), room=view.room), None), False
+            return Turn(fitted(say(buy.language, "ussd.failed"), room=view.room), None), False
         except DatabaseUnavailable as error:
             _log.warning("order_not_placed", error=str(error))
             return Turn(refused(Refusal.TRY_AGAIN, view.contest, buy.language, room=view.room), None), False
@@ -272,4 +271,4 @@ def _shown(turn: Turn) -> Shown:
 
 def over(text: str) -> Shown:
     """A last screen."""
-    return Shown(screens.fitted(text), more=False)
+    return Shown(fitted(text), more=False)

@@ -6,12 +6,13 @@ from typing import Final
 import structlog
 
 from channels.phrases import say
-from channels.ussd import screens
 from channels.ussd.menu import (
+    MY_VOTES_MAX,
     MenuView,
     Session,
     Turn,
     Wants,
+    fitted,
     ranking_shown,
     receipt_shown,
     rescue_shown,
@@ -43,14 +44,14 @@ async def fetched(turn: Turn, view: MenuView, service: VotingService) -> Turn:
         _log.warning("screen_not_fetched", wants=wants.value, error=str(error) or type(error).__name__)
     if wants is Wants.FAVOURITE:
         return Turn(turn.screen, session)
-    return Turn(screens.fitted(say(session.language, "ussd.not_fetched"), room=view.room), None)
+    return Turn(fitted(say(session.language, "ussd.not_fetched"), room=view.room), None)
 
 
 async def _asked(wants: Wants, session: Session, view: MenuView, service: VotingService) -> Turn:
     contest = view.contest
     match wants:
         case Wants.VOTES:
-            lines = await service.votes_of(view.dialler, contest.id, screens.MY_VOTES_MAX)
+            lines = await service.votes_of(view.dialler, contest.id, MY_VOTES_MAX)
             return votes_shown(session, view, lines)
         case Wants.FAVOURITE:
             lines = await service.votes_of(view.dialler, contest.id, FAVOURITE_LINES)

@@ -17,13 +17,9 @@ from dataclasses import replace
 from typing import Final
 
 from channels.phrases import say
-from channels.ussd import screens
 from channels.ussd.caller import Caller
 from channels.ussd.history import Place, Remembered
-from channels.ussd.menu import Node, Session, Turn, advance, offered
-from channels.ussd.menu.rules import is_code
-from channels.ussd.menu.session import CHECKING
-from channels.ussd.menu.shows import check, confirm
+from channels.ussd.menu import CHECKING, Node, Session, Turn, advance, check, confirm, fitted, is_code, offered
 from gateway.contests.contest import Contest
 from gateway.contests.service_codes import chosen
 from gateway.values.record import record
@@ -114,7 +110,7 @@ def _applied(
     if found.transcript.count("*") >= INPUTS_MAX:
         contest = caller.view(before).contest
         text = say(contest.language, "ussd.session_over", service_code=contest.dial_code)
-        return Played(Turn(screens.fitted(text, room=caller.room), None), before)
+        return Played(Turn(fitted(text, room=caller.room), None), before)
     at, chosen = 0, ""
     while at < len(inputs) and now.session is not None:
         text, at = inputs[at], at + 1

@@ -12,9 +12,9 @@ from aiohttp import web
 
 from channels.phrases import DEFAULT_LANGUAGE, say
 from channels.session_store import SESSIONS
-from channels.ussd import screens
 from channels.ussd.aggregator import Malformed, Phase, UssdAggregator, UssdTurn
 from channels.ussd.dialogue import Dialogue
+from channels.ussd.menu import fitted
 from channels.voting_service import VOTING_SERVICE
 from gateway.http.raw_exchange import RawRequest, RawResponse
 
@@ -161,5 +161,5 @@ def _response(raw: RawResponse) -> web.Response:
 
 
 def _sorry(aggregator: UssdAggregator, turn: UssdTurn | None, phrase: str, *, status: int = 200) -> web.Response:
-    raw = aggregator.write(screens.fitted(say(DEFAULT_LANGUAGE, phrase)), more=False, turn=turn)
+    raw = aggregator.write(fitted(say(DEFAULT_LANGUAGE, phrase)), more=False, turn=turn)
     return _response(RawResponse(status, raw.body, raw.content_type))

@@ -18,8 +18,8 @@ from aiohttp import hdrs
 from aiohttp.test_utils import TestClient, TestServer
 
 import channels.ussd.aggregators
-from channels.ussd import screens
 from channels.ussd.aggregator import Malformed, Registration, UssdTurn
+from channels.ussd.menu import SEPTETS_MAX
 from gateway.http.raw_exchange import RawRequest
 from gateway.runtime.discovery import discover
 from tests.channels.ussd.service import MemorySessions, TalkingService, application
@@ -175,7 +175,7 @@ def test_its_screens_hold_ours_and_leave_as_they_are(code: str) -> None:
     aggregator = AGGREGATORS[code].aggregator
     assert aggregator.code == code
     assert aggregator.content_types
-    assert aggregator.screen_septets_max >= screens.SEPTETS_MAX
+    assert aggregator.screen_septets_max >= SEPTETS_MAX
     for more in (True, False):
         answer = aggregator.write("Déjà voté: 5€\n0 Retour", more=more, turn=None)
         assert answer.status == 200

@@ -5,18 +5,25 @@ code, one digit is a choice and letters search for a name. `0` goes back and `00
 Code, number of votes, `1`: a whole vote.
 """
 
-from channels.ussd.menu.answers import (
+from channels.ussd.menu.helping import (
+    MY_VOTES_MAX,
     ranking_shown,
     receipt_shown,
     rescue_shown,
     ticket_shown,
     votes_shown,
 )
-from channels.ussd.menu.machine import advance, offered, start
-from channels.ussd.menu.rules import refused
-from channels.ussd.menu.session import Buy, MenuView, Node, Session, Turn, Wants
+from channels.ussd.menu.lists import LIST_NAME_SEPTETS
+from channels.ussd.menu.machine import advance, is_code, offered, start
+from channels.ussd.menu.ordering import check, confirm
+from channels.ussd.menu.screen import fitted, refused
+from channels.ussd.menu.session import CHECKING, SEPTETS_MAX, Buy, MenuView, Node, Session, Turn, Wants
 
 __all__ = [
+    "CHECKING",
+    "LIST_NAME_SEPTETS",
+    "MY_VOTES_MAX",
+    "SEPTETS_MAX",
     "Buy",
     "MenuView",
     "Node",
@@ -24,6 +31,10 @@ __all__ = [
     "Turn",
     "Wants",
     "advance",
+    "check",
+    "confirm",
+    "fitted",
+    "is_code",
     "offered",
     "ranking_shown",
     "receipt_shown",

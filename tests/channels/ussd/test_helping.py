@@ -6,9 +6,9 @@ import pytest
 
 from channels import gsm
 from channels.buying import why_taken_back
-from channels.ussd import screens
 from channels.ussd.menu import (
     MenuView,
+    Session,
     Wants,
     ranking_shown,
     receipt_shown,
@@ -50,7 +50,7 @@ def test_a_receipt_is_typed_as_people_type() -> None:
 def test_a_vote_that_was_taken_back_is_told_with_the_reason(language: str) -> None:
     for why, quantity in (("voided window", 5), ("une raison longue " * 20, 1000)):
         proof = replace(PROOF, quantity=quantity, tally_number=9_999_999, taken_back=TakenBack(9_999_999, NOON, why))
-        screen = screens.receipt(proof, language)
+        screen = receipt_shown(Session(language=language), in_view(), proof).screen
         assert gsm.fits(screen, 160)
         assert screen.count("9999999") == 2
         assert why_taken_back(language, why)[:12] in screen

@@ -10,8 +10,21 @@ from channels import gsm
 from channels.lint.fetched import turns
 from channels.lint.samples import RECEIPT
 from channels.phrases import catalogue, languages, say
-from channels.ussd import screens
-from channels.ussd.menu import MenuView, Node, Session, advance, offered, refused, start
+from channels.ussd.menu import (
+    MY_VOTES_MAX,
+    SEPTETS_MAX,
+    MenuView,
+    Node,
+    Session,
+    advance,
+    lists,
+    offered,
+    refused,
+    start,
+    votes_shown,
+)
+from channels.ussd.menu.helping import rules, rules_pages
+from channels.ussd.menu.ordering import placed, quantity
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.service_codes import numbered
 from gateway.orders.rules import Refusal
@@ -98,7 +111,7 @@ def test_every_reachable_screen_fits(contest: Contest, language: str) -> None:
             assert screen.strip()
             assert all(c in gsm.ONE_SEPTET or c in gsm.TWO_SEPTETS for c in screen), screen
             length = gsm.septets(screen)
-            assert length <= screens.SEPTETS_MAX, screen
+            assert length <= SEPTETS_MAX, screen
             node = session.node.name if session else "END"
             longest[node] = max(longest.get(node, (0, "")), (length, screen))
     for node, (length, screen) in sorted(longest.items()):
@@ -157,7 +170,7 @@ def test_the_offer_to_go_on_names_the_candidate(contest: Contest, language: str,
         session = Session(Node.RESUME, language, contest.slug, code=candidate.code, votes=votes)
         turn = offered(session, next(views(contest)))
         assert turn is not None
-        assert gsm.fits(turn.screen, screens.SEPTETS_MAX)
+        assert gsm.fits(turn.screen, SEPTETS_MAX)
         assert f" {candidate.code} {gsm.fold(candidate.name)[:4]}" in turn.screen
         assert [text[:2] for text in turn.screen.split("\n")[-2:]] == ["1 ", "2 "], turn.screen
 
@@ -170,8 +183,12 @@ def test_every_contest_of_a_code_is_on_one_page_with_its_number(count: int, lang
         replace(long, slug=f"c{n:02d}", opens_at=long.opens_at + timedelta(days=n), _by_code={}) for n in range(count)
     )
     choices = numbered(sharing)
-    pages = [screens.contests(choices, page, language) for page in range(screens.contest_pages(choices))]
-    assert all(gsm.fits(page, screens.SEPTETS_MAX) for page in pages)
+    view = replace(next(views(long)), sharing=sharing, now=long.opens_at + timedelta(days=count))
+    pages = [
+        lists.contests(Session(language=language, page=page), view).screen
+        for page in range(1, lists.pages_of(count) + 1)
+    ]
+    assert all(gsm.fits(page, SEPTETS_MAX) for page in pages)
     listed = [
         line.split(" ")[0] for page in pages for line in page.split("\n")[1:] if "lection" in line or "Élec" in line
     ]
@@ -182,9 +199,10 @@ def test_every_contest_of_a_code_is_on_one_page_with_its_number(count: int, lang
 def test_rules_are_paged_whole(language: str) -> None:
     words = " ".join(f"mot{n}" for n in range(120))
     contest = replace(DEMO_WITH_PACKS, rules={language: words}, contact="+225 07 01 02 03 04", _by_code={})
-    pages = [screens.rules(contest, page, language) for page in range(len(screens.rules_pages(contest, language)))]
+    count, view = len(rules_pages(contest, language)), next(views(contest))
+    pages = [rules(Session(language=language, page=page), view).screen for page in range(1, count + 1)]
     assert len(pages) > 4
-    assert all(gsm.fits(page, screens.SEPTETS_MAX) for page in pages)
+    assert all(gsm.fits(page, SEPTETS_MAX) for page in pages)
     whole = " ".join(line for page in pages for line in page.split("\n")[:-1])
     assert words in whole
     assert whole.endswith("+225 07 01 02 03 04")
@@ -196,7 +214,7 @@ def test_rules_are_paged_whole(language: str) -> None:
 def test_no_page_of_the_rules_holds_a_few_words(language: str, room: int) -> None:
     for count in range(60):
         contest = replace(DEMO_WITH_PACKS, rules={language: "mot " * count}, contact="07" * (count % 9), _by_code={})
-        pages = screens.rules_pages(contest, language, room)
+        pages = rules_pages(contest, language, room)
         if len(pages) > 1:
             assert min(len(page.split()) for page in pages) >= 4, pages
 
@@ -214,11 +232,12 @@ def test_packs_are_shown_with_their_price_and_never_push_the_question_out(langua
     for packs in ((5, 10, 20), (10_000,) * 12):
         contest = replace(CONTESTS["long names"], packs=packs, _by_code={})
         for candidate in contest.candidates:
-            screen = screens.quantity(contest, candidate, language)
+            session = Session(language=language, code=candidate.code)
+            screen = quantity(session, next(views(contest))).screen
             assert f"{packs[0]} = {contest.price.times(packs[0]).spoken()}" in screen
             assert screen.split("\n")[-1] == gsm.fold(say(language, "ussd.back"))
             assert f"{candidate.code} {gsm.fold(candidate.name)[:4]}" in screen
-            assert gsm.fits(screen, screens.SEPTETS_MAX)
+            assert gsm.fits(screen, SEPTETS_MAX)
 
 
 @pytest.mark.parametrize("language", languages())
@@ -226,7 +245,7 @@ def test_packs_are_shown_with_their_price_and_never_push_the_question_out(langua
 def test_every_refusal_fits_whole(refusal: Refusal, language: str) -> None:
     screen = refused(refusal, CONTESTS["long and dear"], language, "99999999")
     assert screen[-1] in ".04!", screen
-    assert gsm.fits(screen, screens.SEPTETS_MAX)
+    assert gsm.fits(screen, SEPTETS_MAX)
 
 
 @pytest.mark.parametrize("language", languages())
@@ -238,9 +257,9 @@ def test_the_last_screen_is_whole(
     method: PaymentMethod, language: str, elsewhere: Msisdn | None, by_page: bool, dialled: str
 ) -> None:
     amount = Money(100_000_000_000, "XOF")
-    screen = screens.placed(method, amount, language, elsewhere, by_page=by_page, dialled=dialled)
+    screen = placed(method, amount, language, elsewhere, by_page=by_page, dialled=dialled)
     assert screen.endswith("."), screen
-    assert gsm.fits(screen, screens.SEPTETS_MAX)
+    assert gsm.fits(screen, SEPTETS_MAX)
     assert "100 000 000 000 FCFA" in screen
     assert dialled in screen
     assert ("PIN" in screen) is not by_page
@@ -249,18 +268,19 @@ def test_the_last_screen_is_whole(
 @pytest.mark.parametrize("language", languages())
 def test_my_votes(language: str) -> None:
     lines = [replace(line(status=status), quantity=10_000) for status in PublicStatus]
+    session, view = Session(language=language), next(views(CONTESTS["demo"]))
     for shown in (lines[:4], lines[2:], [line(receipt="7K2M9QXW4T")] * 9, []):
-        screen = screens.my_votes(shown, language)
-        assert gsm.fits(screen, screens.SEPTETS_MAX)
+        screen = votes_shown(session, view, shown).screen
+        assert gsm.fits(screen, SEPTETS_MAX)
         assert screen.split("\n")[-1] == gsm.fold(say(language, "ussd.back"))
-        assert screen.count("\n") == max(1, min(len(shown), screens.MY_VOTES_MAX))
-    assert "07 x5 7K2M9QXW4T" in screens.my_votes([line(receipt="7K2M9QXW4T")], language)
+        assert screen.count("\n") == max(1, min(len(shown), MY_VOTES_MAX))
+    assert "07 x5 7K2M9QXW4T" in votes_shown(session, view, [line(receipt="7K2M9QXW4T")]).screen
 
 
 @pytest.mark.parametrize("language", languages())
 def test_sentences_without_values_fit(language: str) -> None:
     for key in ("ussd.unreadable", "ussd.failed", "ussd.no_votes", "refusal.try_again", "refusal.unknown_contest"):
-        assert gsm.fits(gsm.fold(say(language, key)), screens.SEPTETS_MAX)
+        assert gsm.fits(gsm.fold(say(language, key)), SEPTETS_MAX)
 
 
 def test_menu_numbers_have_no_brackets() -> None:

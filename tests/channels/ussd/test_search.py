@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from channels.buying import named
-from channels.ussd.menu.rules import letters_of
+from channels.ussd.menu.machine import letters_of
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
 from tests.channels.ussd.service import view
 from tests.channels.ussd.test_menu import Call

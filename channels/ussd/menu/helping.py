@@ -1,0 +1,289 @@
+"""Whatever is asked beside a vote: own votes, a missing vote, a receipt, the rules, the language.
+
+A place whose screen only the service can fill returns an empty one with what it `wants`; `*_shown` then
+makes the screen of what was fetched.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from channels import gsm
+from channels.buying import votes_in_words, why_taken_back
+from channels.phrases import language_name, languages_for, say
+from channels.ussd.menu.lists import home, ranking
+from channels.ussd.menu.screen import around_name, fitted, last_line, shown, with_foot, wrong
+from channels.ussd.menu.session import MORE, SEPTETS_MAX, MenuView, Node, Session, Turn, Wants
+from gateway.contests.contest import Contest
+from gateway.orders.receipt import RECEIPT_LENGTH, read_receipt
+from leaderboard.ranking import Ranked, Ranking
+from payments.collection.order_views import ReceiptView, VoteLine
+from payments.lifecycle import PublicStatus
+from payments.rescue.rules import DISPUTABLE, Rescue
+
+MY_VOTES_MAX: Final = 4
+
+
+# The language.
+
+
+def language(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """The choice of a language, each by its own name."""
+    spoken = enumerate(languages_for(view.contest), start=1)
+    lines = [*(f"{key} {language_name(code)}" for key, code in spoken), say(session.language, "ussd.back")]
+    return shown(fitted("\n".join(lines), notice, view.room), session.at(Node.LANGUAGE), notice)
+
+
+def another_language(session: Session, view: MenuView) -> Turn:
+    """The other language at once, or a choice where there are several."""
+    others = [code for code in languages_for(view.contest) if code != session.language]
+    return _speaking(session, others[0], view) if len(others) == 1 else language(session, view)
+
+
+def at_language(session: Session, text: str, view: MenuView) -> Turn:
+    """The number of a language."""
+    if text == "0":
+        return home(session, view)
+    for key, code in enumerate(languages_for(view.contest), start=1):
+        if text == str(key):
+            return _speaking(session, code, view)
+    return wrong(session, view, language)
+
+
+def _speaking(session: Session, code: str, view: MenuView) -> Turn:
+    return replace(home(replace(session, language=code), view), chosen=code)
+
+
+# Own votes, and the favourite below the ranking.
+
+
+def my_votes(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """The number's own votes, which are fetched."""
+    return shown("", session.at(Node.MY_VOTES), notice, Wants.VOTES)
+
+
+def at_my_votes(session: Session, text: str, view: MenuView) -> Turn:
+    """Back; anything else shows them again."""
+    return home(session, view) if text == "0" else my_votes(session, view)
+
+
+def votes_shown(session: Session, view: MenuView, lines: Sequence[VoteLine]) -> Turn:
+    """The number's latest orders, newest first."""
+    listed = [_vote_line(line, session.language) for line in lines[:MY_VOTES_MAX]]
+    text = listed or [say(session.language, "ussd.no_votes")]
+    return Turn(fitted("\n".join([*text, say(session.language, "ussd.back")]), room=view.room), session)
+
+
+def _vote_line(line: VoteLine, language: str) -> str:
+    status = say(language, f"ussd.status_{line.status.value}")
+    return f"{line.candidate_code} x{line.quantity} {line.receipt or status}"
+
+
+def ranking_shown(session: Session, view: MenuView, lines: Sequence[VoteLine]) -> Turn:
+    """The ranking with the number's favourite below it."""
+    return Turn(ranking(session, view, favourite=favourite_of(lines, view.ranking)).screen, session)
+
+
+def favourite_of(lines: Sequence[VoteLine], ranking: Ranking) -> Ranked | None:
+    """Whom these votes went to most, among equals the latest; None when none was counted."""
+    given: dict[str, int] = defaultdict(int)
+    for line in lines:
+        if line.status is PublicStatus.COMPLETED:
+            given[line.candidate_code] += line.quantity
+    if not given:
+        return None
+    most = max(given, key=lambda code: given[code])
+    return next((entry for entry in ranking.entries if entry.code == most), None)
+
+
+# I was debited.
+
+
+def debited(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """What became of the number's payments, which is looked into."""
+    return shown("", replace(session, node=Node.DEBITED, page=0), notice, Wants.RESCUE)
+
+
+def at_debited(session: Session, text: str, view: MenuView) -> Turn:
+    """Back, or a person, where that was offered (`page` 1); anything else looks again."""
+    if text == "0":
+        return home(replace(session, page=0), view)
+    if text == "1" and session.page:
+        return ticket(session, view)
+    return debited(session, view)
+
+
+def rescue_shown(session: Session, view: MenuView, found: Rescue) -> Turn:
+    """What became of the number's payments; `page` 1 where a person is offered."""
+    language, attempt, disputable = session.language, found.attempt, found.outcome in DISPUTABLE
+    facts: dict[str, object] = {"service_code": view.contest.dial_code, "ticket": found.ticket or ""}
+    if attempt is not None:
+        facts |= {
+            "votes": votes_in_words(language, attempt.quantity),
+            "code": attempt.candidate_code,
+            "amount": attempt.amount.spoken(),
+            "receipt": attempt.receipt,
+        }
+    foot = say(language, "ussd.back")
+    if disputable:
+        foot = f"{say(language, 'ussd.dispute')}\n{foot}"
+    screen = with_foot(say(language, f"ussd.rescue_{found.outcome.value}", **facts), foot, view.room)
+    return Turn(screen, replace(session, page=int(disputable)))
+
+
+def ticket(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """A person will look: the ticket is opened, or found open."""
+    return shown("", session.at(Node.TICKET), notice, Wants.TICKET)
+
+
+def at_ticket(session: Session, text: str, view: MenuView) -> Turn:
+    """Back; anything else shows the ticket again."""
+    return home(replace(session, page=0), view) if text == "0" else ticket(session, view)
+
+
+def ticket_shown(session: Session, view: MenuView, number: str) -> Turn:
+    """The ticket's number, and whom to call, where the contest says so and it fits."""
+    language = session.language
+    text, foot = say(language, "ussd.ticket", ticket=number), say(language, "ussd.back")
+    if view.contest.contact:
+        more = f"{text}\n{say(language, 'ussd.contact', contact=view.contest.contact)}"
+        text = more if gsm.fits(gsm.fold(f"{more}\n{foot}"), view.room) else text
+    return Turn(with_foot(text, foot, view.room), session)
+
+
+# Help: receipts and rules.
+
+
+def help_menu(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """What else there is."""
+    text = f"{say(session.language, 'ussd.help')}\n{say(session.language, 'ussd.back')}"
+    return shown(fitted(text, notice, view.room), replace(session, node=Node.HELP, page=0, typed=""), notice)
+
+
+def at_help(session: Session, text: str, view: MenuView) -> Turn:
+    """A receipt, the rules, or back."""
+    match text:
+        case "1":
+            return receipt(session, view)
+        case "2":
+            return rules(replace(session, page=1), view)
+        case "0":
+            return home(session, view)
+    return wrong(session, view, help_menu)
+
+
+def receipt(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """Which receipt? Or what a typed one proves, which is fetched."""
+    here = session.at(Node.RECEIPT)
+    if session.typed and not notice:
+        return shown("", here, wants=Wants.RECEIPT)
+    return shown(_receipt_question(session.language, notice, view.room), here, notice)
+
+
+def _receipt_question(language: str, notice: str, room: int) -> str:
+    return fitted(f"{say(language, 'ussd.which_receipt')}\n{say(language, 'ussd.back')}", notice, room)
+
+
+def at_receipt(session: Session, text: str, view: MenuView) -> Turn:
+    """The characters of a receipt, or back."""
+    if text == "0":
+        return help_menu(session, view)
+    code = read_receipt(text)
+    if code is None:
+        count = len(text.replace("-", "").replace(" ", ""))
+        fault = "receipt_mistyped" if count == RECEIPT_LENGTH else "receipt_length"
+        return receipt(replace(session, typed=""), view, say(session.language, f"ussd.{fault}", count=count))
+    return receipt(replace(session, typed=code), view)
+
+
+def receipt_shown(session: Session, view: MenuView, found: ReceiptView | None) -> Turn:
+    """What the typed receipt proves, or that there is none."""
+    asked = replace(session, typed="")
+    if found is None:
+        notice = say(session.language, "ussd.receipt_unknown")
+        return Turn(_receipt_question(session.language, notice, view.room), asked)
+    return Turn(_receipt(found, session.language, view.room), asked)
+
+
+def _receipt(found: ReceiptView, language: str, room: int) -> str:
+    facts = {
+        "receipt": found.receipt,
+        "votes": votes_in_words(language, found.quantity),
+        "code": found.candidate_code,
+        "number": found.tally_number,
+    }
+    foot, back = say(language, "ussd.back"), found.taken_back
+
+    def make(shortened: str) -> str:
+        if back is not None:
+            text = say(language, "ussd.receipt_taken_back", **facts, back=back.number, why=shortened)
+        else:
+            text = say(language, "ussd.receipt", **facts, name=shortened, amount=found.amount.spoken())
+        return f"{text}\n{foot}"
+
+    return around_name(make, found.candidate_name if back is None else why_taken_back(language, back.reason), "", room)
+
+
+def rules(session: Session, view: MenuView, notice: str = "") -> Turn:
+    """A page of the rules; a notice stands in for the page where both do not fit."""
+    pages = rules_pages(view.contest, session.language, view.room)
+    page = min(session.page, len(pages))
+    last = gsm.fold(last_line(session.language, more=page < len(pages)))
+    screen = f"{pages[page - 1]}\n{last}"
+    if notice:
+        both = f"{gsm.fold(notice)}\n{screen}"
+        screen = both if gsm.fits(both, view.room) else f"{gsm.fold(notice)}\n{last}"
+    return shown(screen, session.at(Node.RULES), notice)
+
+
+def at_rules(session: Session, text: str, view: MenuView) -> Turn:
+    """Another page, or back."""
+    if text == MORE and session.page < len(rules_pages(view.contest, session.language, view.room)):
+        return rules(replace(session, page=session.page + 1), view)
+    if text == "0":
+        return rules(replace(session, page=session.page - 1), view) if session.page > 1 else help_menu(session, view)
+    return wrong(session, view, rules)
+
+
+def rules_pages(contest: Contest, language: str, room: int = SEPTETS_MAX) -> tuple[str, ...]:
+    """The price, the end, what becomes of money, the contest's own rules and whom to ask, page by page."""
+    parts = [
+        say(
+            language,
+            "ussd.rules",
+            price=contest.price.spoken(),
+            closes=contest.closes_at.strftime("%d/%m/%Y %H:%M"),
+            minutes=contest.late_seconds // 60,
+        ),
+        contest.rules.get(language) or contest.rules.get(contest.language, ""),
+        say(language, "ussd.contact", contact=contest.contact) if contest.contact else "",
+    ]
+    last = max(gsm.septets(gsm.fold(last_line(language, more=more))) for more in (True, False))
+    words = gsm.fold(" ".join(filter(None, parts))).split()
+    return _cut_in_pages(words, room - last - 1)
+
+
+def _cut_in_pages(words: Sequence[str], room: int) -> tuple[str, ...]:
+    """Pages of about the same length, as few as hold these words: the last one never holds a word or two."""
+    pages = _filled_pages(words, room)
+    least = min(room, max(room // 2, *map(gsm.septets, words)))
+    while least < room:
+        narrower = (least + room) // 2
+        fewer = _filled_pages(words, narrower)
+        if len(fewer) > len(pages):
+            least = narrower + 1
+        else:
+            pages, room = fewer, narrower
+    return pages
+
+
+def _filled_pages(words: Sequence[str], room: int) -> tuple[str, ...]:
+    pages = [""]
+    for word in words:
+        longer = f"{pages[-1]} {word}".lstrip()
+        if gsm.fits(longer, room):
+            pages[-1] = longer
+        else:
+            pages.append(gsm.cut_on_word(word, room))
+    return tuple(filter(None, pages)) or ("",)

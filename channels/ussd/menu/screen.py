@@ -1,0 +1,104 @@
+"""How a screen is made to fit, in any language: names give way, then the sentence above the screen."""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from channels import gsm
+from channels.buying import refusal_words
+from channels.phrases import say
+from channels.ussd.menu.session import SEPTETS_MAX, MenuView, Session, Turn, Wants
+from gateway.contests.contest import Contest
+from gateway.orders.rules import Refusal
+
+CODE_DIGITS_SHOWN: Final = 6
+NAME_SEPTETS_MAX: Final = 40
+NAME_SEPTETS_MIN: Final = 5
+
+
+class Show(Protocol):
+    """A screen that can be shown again with a notice above it."""
+
+    def __call__(self, session: Session, view: MenuView, notice: str = "") -> Turn:
+        """The screen, and the session that is there."""
+        ...
+
+
+def fitted(text: str, notice: str = "", room: int = SEPTETS_MAX) -> str:
+    """The screen within its budget: with the notice above it where both fit."""
+    screen = gsm.fold(text)
+    if notice:
+        both = f"{gsm.fold(notice)}\n{screen}"
+        if gsm.fits(both, room):
+            return both
+    return screen if gsm.fits(screen, room) else gsm.cut_on_word(screen, room)
+
+
+def with_foot(text: str, foot: str, room: int) -> str:
+    """A screen whose text is cut before its last line is."""
+    folded = gsm.fold(foot)
+    return f"{fitted(text, room=room - gsm.septets(folded) - 1)}\n{folded}"
+
+
+def squeezed(make: Callable[[int], str], name_septets_max: int, notice: str, room: int) -> str:
+    """A screen with names in it, which `make` cuts to so many septets: as many as leave room for all
+    the rest and for the notice above it."""
+    above = f"{gsm.fold(notice)}\n" if notice else ""
+    for septets in range(name_septets_max, NAME_SEPTETS_MIN - 1, -2):
+        text = above + gsm.fold(make(septets))
+        if gsm.fits(text, room):
+            return text
+    return fitted(make(NAME_SEPTETS_MIN), notice, room)
+
+
+def around_name(make: Callable[[str], str], name: str, notice: str, room: int) -> str:
+    """A screen around one name."""
+    folded = gsm.fold(name)
+    return squeezed(
+        lambda septets: make(gsm.cut_on_word(folded, septets)),
+        min(gsm.septets(folded), NAME_SEPTETS_MAX),
+        notice,
+        room,
+    )
+
+
+def last_line(language: str, *, more: bool) -> str:
+    """Back, and on where there is more."""
+    return say(language, "ussd.more_back" if more else "ussd.back")
+
+
+def shown(screen: str, session: Session, notice: str = "", wants: Wants | None = None) -> Turn:
+    """A turn that stays in the menu; a notice tells that the input was not understood."""
+    return Turn(screen, session, wants=wants, refused=bool(notice))
+
+
+def wrong(session: Session, view: MenuView, again: Show) -> Turn:
+    """The same screen, with the notice that the input is no choice."""
+    return again(session, view, say(session.language, "ussd.wrong_choice"))
+
+
+def corrected(session: Session, view: MenuView, again: Show, notice: str, dial: str) -> Turn:
+    """The same screen, with a refusal and where it fits what to dial instead."""
+    if dial:
+        advice = f"{notice} {say(session.language, 'ussd.dial_again', dial=dial)}"
+        turn = again(session, view, advice)
+        if gsm.fold(advice) in turn.screen:
+            return turn
+    return again(session, view, notice)
+
+
+def dial_again(view: MenuView, *inputs: str) -> str:
+    """A long dial that was refused as it is to be dialled, with these inputs before what followed; empty
+    where nothing was dialled behind the refused one."""
+    if not view.behind:
+        return ""
+    return f"{'*'.join((view.contest.dial_code.removesuffix('#'), *inputs, *view.behind))}#"
+
+
+def refused(refusal: Refusal, contest: Contest, language: str, code: str = "", room: int = SEPTETS_MAX) -> str:
+    """A refusal as a screen of its own."""
+    return fitted(refusal_words(language, refusal, contest, code[:CODE_DIGITS_SHOWN]), room=room)
+
+
+def ended(refusal: Refusal, session: Session, view: MenuView) -> Turn:
+    """The dialogue ends with this refusal."""
+    return Turn(refused(refusal, view.contest, session.language, session.code or "", view.room), None)
