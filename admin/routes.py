@@ -11,6 +11,7 @@ from admin.approvals.staff_acts import APPROVALS, StaffActs
 from admin.money import (
     ledger_api,
     ledger_pages,
+    payout_api,
     payout_pages,
     reconciliation_api,
     reconciliation_pages,
@@ -45,6 +46,7 @@ def setup(
         refund_pages,
         reconciliation_api,
         reconciliation_pages,
+        payout_api,
         payout_pages,
         ledger_api,
         ledger_pages,

@@ -1,7 +1,8 @@
 """`/api/admin/requests`: acts that staff ask for and agree to, for programs."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from aiohttp import web
@@ -9,12 +10,15 @@ from pydantic import Field
 
 from admin.access.guard import Me, api_me
 from admin.answers import SIGNED_IN, TAG, Listing, act_problem, proven, unknown
-from admin.approvals.asking import decide, needs_proof, read_params, request_for, visible
+from admin.approvals.asking import decide, needs_proof, read_act, read_params, request_for, visible
 from admin.approvals.pages import OPEN_REQUESTS
 from admin.approvals.staff_acts import APPROVALS
+from admin.orders.store import ORDERS
 from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
-from payments.requests import Act, ActRefused, Right, StaffRequest
+from payments.requests import Act, ActRefused, Right, StaffRequest, Why
+
+_OF_PAYMENTS: Final = frozenset({Act.REFUND_PAYMENT, Act.RELEASE_HELD, Act.REFUSE_HELD})
 
 
 class NewRequest(InputModel):
@@ -22,12 +26,20 @@ class NewRequest(InputModel):
 
     act: Act
     subject: Line = Field(
-        max_length=200, description="A payment's or refund's reference, a contest's slug, a callback's id."
+        max_length=200,
+        description="A payment (its reference, vote, receipt or order code), a refund's reference, a contest's slug, "
+        "a callback's id, a difference or a group of them, an import.",
     )
     reason: Line = Field(max_length=500)
     params: dict[str, Line | int | bool | None] = Field(
         default_factory=dict, description="What the act wants besides: `from`, `to`, `operator_reference` …"
     )
+
+
+class RequestListing(Listing):
+    """Which requests."""
+
+    acts: Line = Field("", max_length=200, description="Only requests of these acts, with commas between.")
 
 
 class Decision(InputModel):
@@ -61,7 +73,7 @@ class Requests(ApiModel):
 
 
 def request_of(held: StaffRequest) -> Request:
-    """A request as the API tells it."""
+    """A request as the API shows it."""
     return Request(
         id=held.id,
         act=held.act.value,
@@ -85,11 +97,15 @@ class RequestPath(InputModel):
     request_id: UUID
 
 
-@endpoint(query=Listing, returns={200: Requests}, problems=SIGNED_IN, tag=TAG)
-async def requests(request: web.Request, *, query: Listing) -> Reply:
+@endpoint(query=RequestListing, returns={200: Requests}, problems=(*SIGNED_IN, 409), tag=TAG)
+async def requests(request: web.Request, *, query: RequestListing) -> Reply:
     """List acts that were asked for."""
     who = await api_me(request, Right.READ_ORDERS)
-    held = await request.app[APPROVALS].requests.listed(statuses=() if query.all else OPEN_REQUESTS)
+    try:
+        acts = [read_act(word.strip()) for word in query.acts.split(",") if word.strip()]
+    except ActRefused as error:
+        raise act_problem(error) from None
+    held = await request.app[APPROVALS].requests.listed(statuses=() if query.all else OPEN_REQUESTS, acts=acts)
     seen = [request_of(one) for one in held if visible(request.app[VOTING_SERVICE], who, one)]
     return Reply(200, Requests(requests=seen))
 
@@ -109,6 +125,17 @@ async def request_reply(request: web.Request, who: Me, request_id: UUID) -> Requ
     return request_of(held)
 
 
+async def ask(
+    request: web.Request, who: Me, act: Act, subject: str, reason: str, params: Mapping[str, object]
+) -> Reply:
+    """Ask for an act and answer with the request that it became. Problem 403, 404, 409, 422."""
+    try:
+        made = await request.app[APPROVALS].ask(act, subject, read_params(act, params), reason, who.email)
+    except ActRefused as error:
+        raise act_problem(error) from None
+    return Reply(201, await request_reply(request, who, made), {"Location": f"/api/admin/requests/{made}"})
+
+
 @endpoint(body=NewRequest, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
 async def new_request(request: web.Request, *, body: NewRequest) -> Reply:
     """Ask for an act.
@@ -116,31 +143,34 @@ async def new_request(request: web.Request, *, body: NewRequest) -> Reply:
     Nothing is done before a second person agrees, but for acts that need none.
     """
     who = await (proven(request) if needs_proof(body.act) else api_me(request))
-    try:
-        params = read_params(body.act, body.params)
-        made = await request.app[APPROVALS].ask(body.act, body.subject.strip(), params, body.reason, who.email)
-    except ActRefused as error:
-        raise act_problem(error) from None
-    location = {"Location": f"/api/admin/requests/{made}"}
-    return Reply(201, await request_reply(request, who, made), location)
+    subject = body.subject.strip()
+    if body.act in _OF_PAYMENTS:
+        found = await request.app[ORDERS].payment_named(subject, who.scope)
+        if found is None:
+            text = f"no payment has the reference, vote, receipt or order code {subject!r}"
+            raise act_problem(ActRefused(Why.UNKNOWN, text))
+        subject = str(found)
+    return await ask(request, who, body.act, subject, body.reason, body.params)
 
 
 @endpoint(path=RequestPath, body=Decision, returns={200: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
 async def decision(request: web.Request, *, path: RequestPath, body: Decision) -> Reply:
     """Agree to a request, or turn it down.
 
-    By another person than the one who asked, within 24 hours.
+    By another person than the one who asked, within 24 hours. A request that is `approved` is still being done.
     """
     who = await proven(request, Right.DECIDE)
+    acts, service = request.app[APPROVALS], request.app[VOTING_SERVICE]
     try:
-        await decide(request.app[APPROVALS], request.app[VOTING_SERVICE], who, path.request_id, approve=body.approve)
+        outcome = await decide(acts, service, who, path.request_id, approve=body.approve)
     except ActRefused as error:
         raise act_problem(error) from None
-    return Reply(200, await request_reply(request, who, path.request_id))
+    written = await request_reply(request, who, path.request_id)
+    return Reply(200, written.model_copy(update={"outcome": written.outcome or outcome.text}))
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs APPROVALS and VOTING_SERVICE."""
+    """Serve them. The application needs APPROVALS, ORDERS and VOTING_SERVICE."""
     app.router.add_get("/api/admin/requests", requests)
     app.router.add_post("/api/admin/requests", new_request)
     app.router.add_get("/api/admin/requests/{requestId}", one_request)

@@ -7,15 +7,26 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import api_me
-from admin.answers import SIGNED_IN, TAG, Listing, act_problem, proven
-from admin.approvals.api import Request, request_reply
-from admin.approvals.asking import read_params
-from admin.approvals.staff_acts import APPROVALS
+from admin.access.guard import api_me, read_upload
+from admin.answers import (
+    SIGNED_IN,
+    TAG,
+    Amount,
+    Listing,
+    Reason,
+    act_problem,
+    amount_of,
+    money_problem,
+    proven,
+    unknown,
+)
+from admin.approvals.api import Request, ask
 from admin.services import PAYMENTS
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, answer, described, endpoint
+from gateway.http.problems import Problem
+from payments.ledger.book import MoneyRefused
 from payments.reconciliation.differences import Difference
-from payments.reconciliation.rules import Repair
+from payments.reconciliation.rules import Repair, read_group
 from payments.requests import Act, ActRefused, Right
 
 
@@ -33,6 +44,8 @@ class DifferenceLine(ApiModel):
     status: str
     offered: list[str]
     reference: UUID | None
+    line: dict[str, str] = Field(description="Cells of the statement's line, numbers masked.")
+    request: UUID | None = Field(description="A request about it that waits or is being done.")
     resolution: str | None
     note: str | None
     resolved_by: str | None
@@ -42,6 +55,19 @@ class Differences(ApiModel):
     """Differences, the oldest first."""
 
     differences: list[DifferenceLine]
+
+
+class DifferenceListing(Listing):
+    """Which differences."""
+
+    provider: Line | None = Field(None, max_length=40, description="One account only.")
+    group: Line | None = Field(None, max_length=200, description="Only those of a group, by its key.")
+
+
+class GroupListing(InputModel):
+    """Which groups."""
+
+    provider: Line | None = Field(None, max_length=40, description="One account only.")
 
 
 class DifferenceGroup(ApiModel):
@@ -83,8 +109,46 @@ class Statements(ApiModel):
     statements: list[ImportedStatement]
 
 
+class Comparison(ApiModel):
+    """What importing a statement came to."""
+
+    account: str
+    lines: int
+    new: int = Field(description="Lines that no file before it had.")
+    skipped: int = Field(description="Lines that say that no money moved.")
+    elsewhere: int = Field(description="Lines of another account at the same operator, which were left out.")
+    matched: int
+    waiting: int = Field(description="Lines that are asked about at the operator.")
+    found: dict[str, int] = Field(description="New differences by kind.")
+    fees: list[Amount] = Field(description="Fees that were booked.")
+    closed: int = Field(description="Earlier differences that it explains.")
+
+
+class CheckedWallet(ApiModel):
+    """One wallet at one operator."""
+
+    account: str
+    wallet: str
+    currency: str
+    operator_minor: int | None = Field(description="What the operator says; null where it did not answer.")
+    book_minor: int
+    gap_minor: int | None = Field(description="Beyond what book and money in transit explain.")
+
+
+class CheckedWallets(ApiModel):
+    """Every wallet whose operator tells what it holds."""
+
+    wallets: list[CheckedWallet]
+
+
+class StatementPath(InputModel):
+    """The import that is meant."""
+
+    statement_id: UUID
+
+
 class Resolution(InputModel):
-    """What somebody decides about a difference."""
+    """What is asked to be decided about a difference."""
 
     repair: Repair
     reason: Line = Field(max_length=500)
@@ -92,7 +156,7 @@ class Resolution(InputModel):
 
 
 def difference_of(held: Difference) -> DifferenceLine:
-    """A difference as the API tells it."""
+    """A difference as the API shows it."""
     return DifferenceLine(
         id=held.id,
         provider=held.provider,
@@ -105,6 +169,8 @@ def difference_of(held: Difference) -> DifferenceLine:
         status=held.status,
         offered=[repair.value for repair in held.offered],
         reference=held.reference,
+        line=dict(held.line),
+        request=held.request,
         resolution=held.resolution,
         note=held.note,
         resolved_by=held.resolved_by,
@@ -117,16 +183,20 @@ class DifferencePath(InputModel):
     number: int = Field(ge=1, lt=2**63)
 
 
-@endpoint(query=Listing, returns={200: Differences}, problems=SIGNED_IN, tag=TAG)
-async def differences(request: web.Request, *, query: Listing) -> Reply:
-    """List differences between statements and the book."""
+@endpoint(query=DifferenceListing, returns={200: Differences}, problems=(*SIGNED_IN, 404), tag=TAG)
+async def differences(request: web.Request, *, query: DifferenceListing) -> Reply:
+    """List differences between statements and the book: the oldest 500."""
     await api_me(request, Right.READ_MONEY)
-    held = await request.app[PAYMENTS].reconciler.differences(open_only=not query.all)
+    group = None if query.group is None else read_group(query.group)
+    if query.group is not None and group is None:
+        raise unknown("group")
+    reconciler = request.app[PAYMENTS].reconciler
+    held = await reconciler.differences(open_only=not query.all, account=query.provider, group=group)
     return Reply(200, Differences(differences=[difference_of(one) for one in held]))
 
 
-@endpoint(returns={200: DifferenceGroups}, problems=SIGNED_IN, tag=TAG)
-async def groups(request: web.Request) -> Reply:
+@endpoint(query=GroupListing, returns={200: DifferenceGroups}, problems=SIGNED_IN, tag=TAG)
+async def groups(request: web.Request, *, query: GroupListing) -> Reply:
     """List open differences by what is decided alike."""
     await api_me(request, Right.READ_MONEY)
     held = [
@@ -141,7 +211,7 @@ async def groups(request: web.Request) -> Reply:
             amount=line.amount_minor,
             asked=line.asked,
         )
-        for line in await request.app[PAYMENTS].reconciler.groups()
+        for line in await request.app[PAYMENTS].reconciler.groups(query.provider)
     ]
     return Reply(200, DifferenceGroups(groups=held))
 
@@ -162,12 +232,58 @@ async def resolve(request: web.Request, *, path: DifferencePath, body: Resolutio
     /api/admin/requests, with its key as the subject.
     """
     who = await proven(request)
-    params = read_params(Act.RECONCILE, {"repair": body.repair.value, "operator_reference": body.operator_reference})
+    params = {"repair": body.repair.value, "operator_reference": body.operator_reference}
+    return await ask(request, who, Act.RECONCILE, str(path.number), body.reason, params)
+
+
+@described(returns={201: Comparison}, problems=(400, *SIGNED_IN, 404, 408, 409, 413, 415), tag=TAG)
+async def import_statement(request: web.Request) -> web.Response:
+    """Import a statement and compare each of its lines with the book.
+
+    A multipart/form-data body: `account`, like mtn_momo, and one file, CSV or XLSX as the operator exports it. The
+    same file twice is refused.
+    """
+    who = await api_me(request, Right.RECONCILE)
+    fields, name, data = await read_upload(request)
+    if not data:
+        raise Problem(400, "No file", "Send the statement as a file.", kind="/problems/no_file")
     try:
-        made = await request.app[APPROVALS].ask(Act.RECONCILE, str(path.number), params, body.reason, who.email)
+        done = await request.app[PAYMENTS].reconciler.import_file(fields.get("account", ""), name, data, who.email)
+    except MoneyRefused as error:
+        raise money_problem(error) from None
     except ActRefused as error:
         raise act_problem(error) from None
-    return Reply(201, await request_reply(request, who, made), {"Location": f"/api/admin/requests/{made}"})
+    model = Comparison(
+        account=done.account,
+        lines=done.lines,
+        new=done.new,
+        skipped=done.skipped,
+        elsewhere=done.elsewhere,
+        matched=done.matched,
+        waiting=done.waiting,
+        found={kind.value: count for kind, count in done.found.items()},
+        fees=[amount_of(fee) for fee in done.fees],
+        closed=done.closed,
+    )
+    return answer(Reply(201, model))
+
+
+@endpoint(path=StatementPath, body=Reason, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
+async def undo_import(request: web.Request, *, path: StatementPath, body: Reason) -> Reply:
+    """Ask to take an import back as a whole.
+
+    Nothing is changed before a second person agrees.
+    """
+    who = await proven(request)
+    return await ask(request, who, Act.UNDO_IMPORT, str(path.statement_id), body.reason, {})
+
+
+@endpoint(returns={200: CheckedWallets}, problems=SIGNED_IN, tag=TAG)
+async def check_wallets(request: web.Request) -> Reply:
+    """Ask every operator what our wallets hold, and compare with the book."""
+    await api_me(request, Right.RECONCILE)
+    checked = await request.app[PAYMENTS].reconciler.check_balances()
+    return Reply(200, CheckedWallets(wallets=[CheckedWallet(**asdict(one)) for one in checked]))
 
 
 def setup(app: web.Application) -> None:
@@ -175,4 +291,7 @@ def setup(app: web.Application) -> None:
     app.router.add_get("/api/admin/differences", differences)
     app.router.add_get("/api/admin/differences/groups", groups)
     app.router.add_get("/api/admin/statements", statements)
+    app.router.add_post("/api/admin/statements", import_statement)
+    app.router.add_post("/api/admin/statements/{statementId}/undo", undo_import)
+    app.router.add_post("/api/admin/wallets/check", check_wallets)
     app.router.add_post("/api/admin/differences/{number}", resolve)

@@ -1,5 +1,6 @@
 """`/api/admin/refunds`, `/held` and `/voids`: money that goes back, for programs."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from admin.access.guard import api_me
 from admin.answers import SIGNED_IN, TAG, Amount, Listing, act_problem, amount_of, unknown
+from admin.approvals.api import RequestPath, request_reply
 from admin.approvals.asking import read_params
 from admin.money.refund_pages import ENDED, ON_THEIR_WAY
 from admin.orders.api import OrderRefund, refund_of
@@ -39,6 +41,28 @@ class Preview(ApiModel):
     """What an act would do now."""
 
     preview: dict[str, Any]
+
+
+class VoidLine(ApiModel):
+    """How far a voided window is, in one currency. Amounts are minor units."""
+
+    currency: str
+    payments: int
+    done: int = Field(description="So many payments were looked at.")
+    skipped: int = Field(description="So many of them had left the count before.")
+    votes: int
+    votes_done: int
+    money_minor: int
+    money_done_minor: int
+    refunded: int = Field(description="Payers who have their money.")
+    manual: int = Field(description="Refunds that wait for a person.")
+
+
+class Progress(ApiModel):
+    """How far a voided window is."""
+
+    status: str
+    lines: list[VoidLine]
 
 
 class HeldLine(ApiModel):
@@ -105,8 +129,20 @@ async def void_preview(request: web.Request, *, body: Window) -> Reply:
         raise act_problem(error) from None
 
 
+@endpoint(path=RequestPath, returns={200: Progress}, problems=(*SIGNED_IN, 404), tag=TAG)
+async def void_progress(request: web.Request, *, path: RequestPath) -> Reply:
+    """Tell how far a voided window is."""
+    who = await api_me(request, Right.READ_ORDERS)
+    asked = await request_reply(request, who, path.request_id)
+    lines = [VoidLine(**asdict(line)) for line in await request.app[PAYMENTS].voids.progress(path.request_id)]
+    if not lines:
+        raise unknown("window")
+    return Reply(200, Progress(status=asked.status, lines=lines))
+
+
 def setup(app: web.Application) -> None:
     """Serve them. The application needs ORDERS, PAYMENTS and VOTING_SERVICE."""
     app.router.add_get("/api/admin/refunds", refunds)
     app.router.add_get("/api/admin/held", held)
     app.router.add_post("/api/admin/voids/preview", void_preview)
+    app.router.add_get("/api/admin/voids/{requestId}", void_progress)

@@ -36,6 +36,17 @@ union select p.vote_id from refunds r join payments p on p.reference = r.payment
   where r.reference = cast(:uuid as uuid)
 union select cast(:uuid as uuid) where cast(:uuid as uuid) is not null
 """)
+# Of a vote's payments the one that money came for.
+_PAYMENT: Final = text(f"""
+with named as (
+  select vote_id from order_keys where receipt = :code or order_code = :code
+  union select vote_id from payments where reference = cast(:uuid as uuid)
+  union select cast(:uuid as uuid))
+select p.reference from payments p join named n on n.vote_id = p.vote_id join contests c on c.id = p.contest_id
+where {_IN_SCOPE}
+order by p.reference is not distinct from cast(:uuid as uuid) desc, p.status in ('settled', 'held') desc,
+  p.status in ('refund_due', 'refunded') desc, p.sent_at desc nulls last limit 1
+""")
 _OF_OPERATOR: Final = text("""
 select vote_id from payments where provider_reference = :word
 union select p.vote_id from refunds r join payments p on p.reference = r.payment_reference
@@ -196,6 +207,15 @@ class StaffOrders:
             if not votes and not indexes:
                 votes = set((await connection.execute(_OF_OPERATOR, {"word": typed})).scalars())
             return await self._lines(connection, votes, scope, limit)
+
+    async def payment_named(self, word: str, scope: Scope) -> UUID | None:
+        """The payment that is meant by its reference, its vote's id, its receipt, or the code that the operator
+        showed (`SP…`)."""
+        typed = word.strip()
+        asked = {"code": read_receipt(typed) or typed.upper(), "uuid": _uuid(typed), "scope": scope}
+        async with self._engine.connect() as connection:
+            found: UUID | None = (await connection.execute(_PAYMENT, asked)).scalar_one_or_none()
+        return found
 
     async def latest(self, scope: Scope, *, limit: int = 30) -> list[PaymentLine]:
         """The payments in which something happened last."""

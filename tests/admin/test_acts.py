@@ -314,6 +314,9 @@ PATHS = {
     "/api/admin/differences": "read_money",
     "/api/admin/differences/groups": "read_money",
     "/api/admin/statements": "read_money",
+    "/api/admin/payouts": "read_money",
+    "/api/admin/payouts/positions": "read_money",
+    "/api/admin/beneficiaries": "read_money",
 }
 OPEN = {"/admin/sign-in", "/admin/factor", "/admin/sign-out", "/admin/acts", "/api/auth/continue"}
 
