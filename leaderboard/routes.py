@@ -282,7 +282,7 @@ def setup(app: web.Application, boards: Boards, cap: StreamCap | None = None, bo
     """Serve the ranking. The application needs PUBLISHED and mounted PAGES; the boards' loop runs from
     its start to its shutdown, when all streams are ended. `cap`: counts the streams of each address;
     `bot`: the Telegram bot's address, empty while there is none."""
-    app[CONTEST_PARTS] = []
+    app.setdefault(CONTEST_PARTS, [])
     pages = app[PAGES]
     pages.add_phrases("leaderboard.phrases")
     pages.add_static("leaderboard")

@@ -20,5 +20,6 @@ class PublicService(RecordingService):
 def application(service: PublicService, cap: StreamCap | None = None, boards: Boards | None = None) -> web.Application:
     """Every public page and address over this service."""
     app = voting(service, cap=cap)
+    app[routes.PUBLISHED] = service
     routes.setup(app, boards or Boards(FeedSettings(tick=0.05)), cap)
     return app
