@@ -1,19 +1,26 @@
-"""The life of a pushed money request: prompt on the phone, PIN, money, news.
+"""The life of a pushed money request: prompt on the phone, PIN, money, news; and the operator's own USSD menu.
 
 request → (prompt_delay) → prompt → PIN      → money moves, written to the book → callback
                                   → declined | three wrong PINs | too little money → FAILED
-                                  → nobody answers → FAILED after the operator's time
+                                  → no answer → FAILED after the operator's time
+
+In the menu (MTN Côte d'Ivoire: `*133#`) a payer approves by hand what was not pushed, or got lost.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from sandbox.operators.book import Entry, Status
+from sandbox.operators.callbacks import Callbacks, News
 from sandbox.operators.context import OperatorContext
+from sandbox.phones.handset import Turn
 
 PIN = "0000"
 PIN_ATTEMPTS = 3
+_LINES_MAX = 5
+_NOTHING_OPEN = "Aucun paiement en attente."
+_BYE = "Merci. A bientot."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,38 +52,52 @@ def _nothing() -> None:
 
 class Approvals:
     """All open requests of one operator. `number_of(entry)` makes the operator's own reference;
-    `announce(entry)` is called once for each request that became final."""
+    `news(entry)` the callback about a request that became final."""
 
     def __init__(
         self,
         context: OperatorContext,
         words: Words,
+        callbacks: Callbacks,
         *,
         number_of: Callable[[Entry], str],
-        announce: Callable[[Entry], Awaitable[None]],
+        news: Callable[[Entry], News],
     ) -> None:
         self._context = context
-        self.words = words
+        self._words = words
+        self._callbacks = callbacks
         self._number_of = number_of
-        self._announce = announce
+        self._news = news
         self._open: dict[str, _Waiting] = {}
+        self._told_early: set[str] = set()
+
+    async def start(self, entry: Entry, follow: Callable[[Entry], None] | None = None) -> None:
+        """Let a request that was just registered run, with the callbacks that are ordered before its answer.
+        `follow`: in place of `open`, where some requests run in another way."""
+        faults, reference = self._context.faults, entry.our_reference
+        self._callbacks.forge(lambda: self._news(self._as_paid(entry)))
+        (follow or self.open)(entry)
+        if faults.autopay and faults.callback.mode == "before_answer" and reference in self._open:
+            self._told_early.add(reference)
+            paid = self.pay(reference)
+            if paid is not None:
+                await self._callbacks.send(self._news(paid))
+
+    def _as_paid(self, entry: Entry) -> Entry:
+        return replace(entry, status=Status.SUCCESSFUL, provider_reference=self._number_of(entry))
 
     def open(self, entry: Entry, *, prompt: bool = True) -> None:
-        """Follow a request that is in the book: its prompt, and its end if nobody answers. `prompt`: False
+        """Follow a request that is in the book: its prompt, and its end if it is not answered. `prompt`: False
         where the payer approved beforehand, so that the phone stays dark."""
         waiting = _Waiting(entry)
         self._open[entry.our_reference] = waiting
         courier = self._context.courier
         waiting.cancel_expiry = courier.later(
             max(0.0, entry.expires_at - time.time()),
-            lambda: self.finish(entry.our_reference, Status.FAILED, self.words.expired),
+            lambda: self.finish(entry.our_reference, self._words.expired),
         )
         if prompt:
             courier.later(self._context.faults.prompt_delay_ms / 1000, lambda: self._prompt(entry.our_reference))
-
-    def waiting(self, msisdn: str) -> list[Entry]:
-        """Open requests of one payer, oldest first."""
-        return [waiting.entry for waiting in self._open.values() if waiting.entry.msisdn == msisdn]
 
     def prompt_again(self, reference: str) -> None:
         """Show the prompt of a request that is still open once more."""
@@ -93,12 +114,12 @@ class Approvals:
         if phones.is_busy(entry.msisdn):
             self._context.courier.note(self._context.code, "busy", entry.msisdn, reference)
             if faults.busy_prompt == "fail":
-                self.finish(reference, Status.FAILED, self.words.busy)
+                self.finish(reference, self._words.busy)
             else:
                 phones.when_free(entry.msisdn, lambda: self._prompt(reference))
             return
         if faults.autodecline:
-            self.finish(reference, Status.FAILED, self.words.declined)
+            self.finish(reference, self._words.declined)
         elif faults.autopay:
             self.pay(reference)
         elif faults.push:
@@ -113,9 +134,9 @@ class Approvals:
         else:
             phones.text(
                 entry.msisdn,
-                self.words.sender,
+                self._words.sender,
                 f"Paiement de {entry.whole} {entry.currency} a {self._context.merchant} en attente. "
-                f"Composez {self.words.approvals_code} pour valider.",
+                f"Composez {self._words.approvals_code} pour valider.",
             )
 
     async def answer(self, reference: str, pin: str | None) -> Mapping[str, object]:
@@ -124,11 +145,11 @@ class Approvals:
         if waiting is None:
             return {"error": "gone"}
         if pin is None:
-            return _outcome(self.finish(reference, Status.FAILED, self.words.declined))
+            return _outcome(self.finish(reference, self._words.declined))
         if pin != PIN:
             waiting.attempts_left -= 1
             if waiting.attempts_left == 0:
-                self.finish(reference, Status.FAILED, self.words.wrong_pin)
+                self.finish(reference, self._words.wrong_pin)
             return {"error": "wrong_pin", "attempts_left": waiting.attempts_left}
         return _outcome(self.pay(reference))
 
@@ -139,9 +160,9 @@ class Approvals:
             return None
         entry, faults = waiting.entry, self._context.faults
         if faults.limit and entry.whole > faults.limit:
-            return self.finish(reference, Status.FAILED, self.words.limit or self.words.no_funds)
+            return self.finish(reference, self._words.limit or self._words.no_funds)
         if self._context.book.balance(entry.operator, entry.msisdn, faults.default_balance) < entry.whole:
-            return self.finish(reference, Status.FAILED, self.words.no_funds)
+            return self.finish(reference, self._words.no_funds)
         if faults.pending_seconds:
             self._close(waiting)
             self._context.courier.later(faults.pending_seconds, lambda: self._settle(entry))
@@ -157,23 +178,26 @@ class Approvals:
             default_balance=self._context.faults.default_balance,
             fee=self._context.fee_of(entry),
         )
-        return self._finished(entry.our_reference, paid)
+        return self._finished(paid)
 
-    def finish(self, reference: str, status: Status, reason: str | None) -> Entry | None:
+    def finish(self, reference: str, reason: str) -> Entry | None:
         """End an open request without money. None when it was final already."""
         waiting = self._open.get(reference)
         if waiting is None:
             return None
         entry = self._context.book.change(
-            waiting.entry, status, reason=reason, provider_reference=self._number_of(waiting.entry)
+            waiting.entry, Status.FAILED, reason=reason, provider_reference=self._number_of(waiting.entry)
         )
-        return self._finished(reference, entry)
+        return self._finished(entry)
 
-    def _finished(self, reference: str, entry: Entry) -> Entry:
-        waiting = self._open.get(reference)
+    def _finished(self, entry: Entry) -> Entry:
+        waiting = self._open.get(entry.our_reference)
         if waiting is not None:
             self._close(waiting)
-        self._context.courier.spawn(self._tell(entry))
+        if entry.our_reference in self._told_early:
+            self._told_early.discard(entry.our_reference)
+        else:
+            self._callbacks.send_later(self._news(entry))
         return entry
 
     def _close(self, waiting: _Waiting) -> None:
@@ -182,11 +206,54 @@ class Approvals:
         self._open.pop(entry.our_reference, None)
         self._context.phones.withdraw_prompt(entry.msisdn, entry.our_reference)
 
-    async def _tell(self, entry: Entry) -> None:
-        await self._announce(entry)
+    # The operator's menu. Its screens are the operator's, in French.
+
+    def serve_menu(self) -> None:
+        """Answer the operator's own code."""
+        self._context.phones.serve_code(self._words.approvals_code, self._open_menu)
+
+    def _open_menu(self, msisdn: str) -> Turn:
+        """The dialogue of one payer. Choices stay what they were on the screen, whatever arrives meanwhile."""
+        merchant = self._context.merchant
+        listed: list[Entry] = []
+        chosen: list[Entry] = []
+
+        async def turn(typed: str) -> tuple[str, bool]:
+            if chosen:
+                return await self._approve(chosen[0], typed)
+            if not listed:
+                listed.extend([one.entry for one in self._open.values() if one.entry.msisdn == msisdn][:_LINES_MAX])
+                return (_list(listed, merchant), True) if listed else (_NOTHING_OPEN, False)
+            if typed == "0":
+                return _BYE, False
+            if not typed.isdecimal() or not 1 <= int(typed) <= len(listed):
+                return f"Choix incorrect.\n{_list(listed, merchant)}", True
+            chosen.append(listed[int(typed) - 1])
+            entry = chosen[0]
+            return f"Payer {entry.whole} {entry.currency} a {merchant}.\nEntrez votre code PIN\n0 Refuser", True
+
+        return turn
+
+    async def _approve(self, entry: Entry, typed: str) -> tuple[str, bool]:
+        answer = await self.answer(entry.our_reference, None if typed == "0" else typed)
+        if answer.get("error") == "wrong_pin":
+            left = answer["attempts_left"]
+            return (f"Code PIN incorrect. Essais restants: {left}\nEntrez votre code PIN\n0 Refuser", left != 0)
+        if answer.get("error"):
+            return "Ce paiement n'est plus en attente.", False
+        if answer.get("reason") == self._words.no_funds:
+            return "Solde insuffisant.", False
+        if typed != PIN:
+            return "Paiement refuse.", False
+        return f"Paiement de {entry.whole} {entry.currency} valide.", False
 
 
 def _outcome(entry: Entry | None) -> Mapping[str, object]:
     if entry is None:
         return {"error": "gone"}
     return {"status": entry.status.value, **({"reason": entry.reason} if entry.reason else {})}
+
+
+def _list(entries: list[Entry], merchant: str) -> str:
+    lines = [f"{number} {merchant} {entry.whole} {entry.currency}" for number, entry in enumerate(entries, 1)]
+    return "\n".join(("Paiements en attente:", *lines, "0 Quitter"))

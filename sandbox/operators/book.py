@@ -10,12 +10,11 @@ import json
 import sqlite3
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -45,10 +44,6 @@ CREATE TABLE IF NOT EXISTS wallets (
     PRIMARY KEY (operator, msisdn)
 ) WITHOUT ROWID;
 """
-_COLUMNS = (
-    "number, operator, kind, our_reference, external_id, msisdn, amount, currency, status, reason, "
-    "provider_reference, details, created_at, expires_at, completed_at, fee"
-)
 COLLECTION = "collection"
 STATEMENT_HEADER = (
     "provider_reference",
@@ -123,12 +118,10 @@ class Book:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA)
-        if "fee" not in {row[1] for row in self._db.execute("PRAGMA table_info(entries)")}:
-            # A book that was begun before operators charged anything.
-            self._db.execute("ALTER TABLE entries ADD COLUMN fee INTEGER NOT NULL DEFAULT 0")
 
     def close(self) -> None:
         """Close the file."""
@@ -136,60 +129,37 @@ class Book:
 
     def open(self, entry: Entry) -> Entry:
         """Register a request; the result carries its number. Raises AlreadyThere."""
-        values = (
-            entry.operator,
-            entry.kind,
-            entry.our_reference,
-            entry.external_id,
-            entry.msisdn,
-            entry.amount,
-            entry.currency,
-            entry.status,
-            entry.reason,
-            entry.provider_reference,
-            json.dumps(dict(entry.details)),
-            entry.created_at,
-            entry.expires_at,
-            entry.completed_at,
-        )
+        values = {field.name: getattr(entry, field.name) for field in fields(Entry) if field.name != "number"}
+        values["details"] = json.dumps(dict(entry.details))
+        names = ", ".join(values)
         try:
             self._db.execute(
-                "INSERT INTO entries (operator, kind, our_reference, external_id, msisdn, amount, currency, status,"
-                " reason, provider_reference, details, created_at, expires_at, completed_at)"
-                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                values,
+                f"INSERT INTO entries ({names}) VALUES ({', '.join(f':{name}' for name in values)})", values
             )
         except sqlite3.IntegrityError:
             raise AlreadyThere(entry.our_reference) from None
-        found = self.find(entry.operator, entry.our_reference, entry.kind)
-        if found is None:
-            raise LookupError(entry.our_reference)
-        return found
+        return self._stored(entry)
 
-    def find(self, operator: str, our_reference: str, kind: str = "collection") -> Entry | None:
+    def _select(self, where: str, *values: object) -> list[Entry]:
+        """Oldest first."""
+        return [_entry(row) for row in self._db.execute(f"SELECT * FROM entries WHERE {where} ORDER BY number", values)]
+
+    def find(self, operator: str, our_reference: str, kind: str = COLLECTION) -> Entry | None:
         """Look a request up by the merchant's reference."""
-        row = self._db.execute(
-            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND kind = ? AND our_reference = ?",
-            (operator, kind, our_reference),
-        ).fetchone()
-        return None if row is None else _entry(row)
+        found = self._select("operator = ? AND kind = ? AND our_reference = ?", operator, kind, our_reference)
+        return found[0] if found else None
 
-    def unfinished(self, operator: str, kind: str = "collection") -> list[Entry]:
+    def unfinished(self, operator: str, kind: str = COLLECTION) -> list[Entry]:
         """Requests that are not final, oldest first."""
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND kind = ?"
-            " AND status IN ('INITIATED', 'PENDING') ORDER BY number",
-            (operator, kind),
-        )
-        return [_entry(row) for row in rows]
+        return self._select("operator = ? AND kind = ? AND status IN ('INITIATED', 'PENDING')", operator, kind)
 
-    def entries(self, operator: str, kind: str = "collection") -> list[Entry]:
+    def entries(self, operator: str, kind: str = COLLECTION) -> list[Entry]:
         """All requests of one kind, oldest first."""
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND kind = ? ORDER BY number",
-            (operator, kind),
-        )
-        return [_entry(row) for row in rows]
+        return self._select("operator = ? AND kind = ?", operator, kind)
+
+    def moved(self, operator: str) -> list[Entry]:
+        """Everything that moved money, in or out, in the order in which it was asked for."""
+        return self._select("operator = ? AND status = 'SUCCESSFUL'", operator)
 
     def change(
         self,
@@ -233,8 +203,10 @@ class Book:
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
-        found = self.find(entry.operator, entry.our_reference, entry.kind)
-        return entry if found is None else found
+        return self._stored(entry)
+
+    def _stored(self, entry: Entry) -> Entry:
+        return self.find(entry.operator, entry.our_reference, entry.kind) or entry
 
     def balance(self, operator: str, msisdn: str, default: int) -> int:
         """What a wallet holds, in whole units of the country's currency."""
@@ -265,46 +237,35 @@ class Book:
             result.setdefault(operator, {})[msisdn] = balance
         return result
 
-    def collected(self, operator: str) -> list[Entry]:
-        """Collections that took money, in the order in which they were asked for."""
-        return [entry for entry in self.moved(operator) if entry.kind == COLLECTION]
-
-    def moved(self, operator: str) -> list[Entry]:
-        """Everything that moved money, in or out, in the order in which it was asked for."""
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM entries WHERE operator = ? AND status = 'SUCCESSFUL' ORDER BY number",
-            (operator,),
-        )
-        return [_entry(row) for row in rows]
+    def _total(self, where: str, *values: object) -> int:
+        """Amounts without fees, in whole units."""
+        (total,) = self._db.execute(
+            f"SELECT coalesce(sum(CAST(amount AS INTEGER) - fee), 0) FROM entries WHERE {where}", values
+        ).fetchone()
+        return int(total)
 
     def collected_total(self, operator: str, currency: str) -> int:
         """All the money that an operator took for the merchant, fees off, in whole units of one currency."""
-        (total,) = self._db.execute(
-            "SELECT coalesce(sum(CAST(amount AS INTEGER) - fee), 0) FROM entries"
-            " WHERE operator = ? AND kind = 'collection' AND status = 'SUCCESSFUL' AND currency = ?",
-            (operator, currency),
-        ).fetchone()
-        return int(total)
+        return self._total(
+            "operator = ? AND kind = 'collection' AND status = 'SUCCESSFUL' AND currency = ?", operator, currency
+        )
 
     def disbursed_total(self, operator: str, currency: str) -> int:
         """All the money that an operator gave out for the merchant, in whole units of one currency."""
-        (total,) = self._db.execute(
-            "SELECT coalesce(sum(CAST(amount AS INTEGER)), 0) FROM entries"
-            " WHERE operator = ? AND kind <> 'collection' AND status = 'SUCCESSFUL' AND currency = ?",
-            (operator, currency),
-        ).fetchone()
-        return int(total)
+        return self._total(
+            "operator = ? AND kind <> 'collection' AND status = 'SUCCESSFUL' AND currency = ?", operator, currency
+        )
 
     def refunded_total(self, operator: str, collection_reference: str, *, but: int = 0) -> int:
         """What was given back of one collection, or is on its way, in whole units; `but`: the number of
         an entry that is left out."""
-        (total,) = self._db.execute(
-            "SELECT coalesce(sum(CAST(amount AS INTEGER)), 0) FROM entries"
-            " WHERE operator = ? AND kind = 'refund' AND status IN ('INITIATED', 'PENDING', 'SUCCESSFUL')"
+        return self._total(
+            "operator = ? AND kind = 'refund' AND status IN ('INITIATED', 'PENDING', 'SUCCESSFUL')"
             " AND json_extract(details, '$.refund_of') = ? AND number <> ?",
-            (operator, collection_reference, but),
-        ).fetchone()
-        return int(total)
+            operator,
+            collection_reference,
+            but,
+        )
 
     def statement(self, operator: str) -> str:
         """The operator's statement of account as CSV: money that moved, `kind` says which way."""
@@ -335,22 +296,5 @@ def _instant(seconds: float | None) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
-    return Entry(
-        number=row[0],
-        operator=row[1],
-        kind=row[2],
-        our_reference=row[3],
-        external_id=row[4],
-        msisdn=row[5],
-        amount=row[6],
-        currency=row[7],
-        status=Status(row[8]),
-        reason=row[9],
-        provider_reference=row[10],
-        details=json.loads(row[11]),
-        created_at=row[12],
-        expires_at=row[13],
-        completed_at=row[14],
-        fee=row[15],
-    )
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(**{**dict(row), "status": Status(row["status"]), "details": json.loads(row["details"])})

@@ -1,4 +1,4 @@
-"""How news of a payment travels to the merchant, with the faults that were ordered."""
+"""How news of a payment travels to the merchant, with the faults that are ordered."""
 
 import asyncio
 import itertools
@@ -14,11 +14,13 @@ _HELD_BACK_SECONDS = 0.3
 TIMEOUT_SECONDS = 10.0
 """How long an operator waits for the merchant's answer. MTN documents 2 s on one page and nothing on
 the other; waiting longer hides nothing, because no answer makes it repeat."""
+CONTENT_TYPE = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One callback. `body`: the truth. `wrong`: the same with another amount. `about`: the payer, E.164."""
+    """One callback. `url`: empty where the merchant named none. `wrong`: the same with another amount. `about`: the
+    payer, E.164."""
 
     url: str
     body: Mapping[str, object]
@@ -28,7 +30,7 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A callback as it goes out, for whoever signs it. `forged`: an impostor writes it, who has no key."""
+    """A callback as it goes out, for signing. `forged`: an impostor writes it, who has no key."""
 
     method: str
     url: str
@@ -36,7 +38,6 @@ class Letter:
     forged: bool
 
 
-CONTENT_TYPE = "application/json"
 Sign = Callable[[Letter], Mapping[str, str]]
 """Makes the headers that vouch for a callback."""
 
@@ -56,7 +57,7 @@ class Callbacks:
         self._count = itertools.count()
 
     async def send(self, news: News) -> None:
-        """Tell the merchant that a payment is final."""
+        """Notify the merchant."""
         faults = self._faults()
         delay = faults.delay_ms / 1000
         if faults.reorder and next(self._count) % 2 == 0:
@@ -71,11 +72,19 @@ class Callbacks:
         context = self._context
         return (context.outgoing_faults if self._disbursements else context.faults).callback
 
-    async def send_forged(self, news: News) -> None:
-        """Send what an impostor would: nobody has paid, and `news` says so."""
-        await self._post(news, news.body, forged=True)
+    def send_later(self, news: News) -> None:
+        """The same, in the background."""
+        self._context.courier.spawn(self.send(news))
+
+    def forge(self, news: Callable[[], News]) -> None:
+        """Where it is ordered, send what an impostor would: `news` claims what did not happen."""
+        if self._faults().mode == "forged":
+            lie = news()
+            self._context.courier.spawn(self._post(lie, lie.body, forged=True))
 
     async def _post(self, news: News, body: Mapping[str, object], *, forged: bool = False) -> None:
+        if not news.url:
+            return
         method = "PUT" if self._faults().mode == "put" else "POST"
         letter = Letter(method, news.url, json.dumps(body, ensure_ascii=False).encode(), forged)
         await self._context.courier.deliver(

@@ -5,10 +5,11 @@ payee grows and a text says so, or nothing moves → callback
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sandbox.operators.book import Entry, Status
+from sandbox.operators.callbacks import Callbacks, News
 from sandbox.operators.context import OperatorContext
 
 
@@ -22,10 +23,10 @@ class OutgoingWords:
 
 
 class Outgoing:
-    """All disbursements of one operator.
+    """Disbursements of one operator.
 
     `refusal(entry)`: the operator's own reason against it, e.g. an unknown payee, or None.
-    `number_of(entry)`: the operator's number of it. `announce(entry)`: its callback. `available(entry)`:
+    `number_of(entry)`: the operator's number of it. `news(entry)`: its callback. `available(currency)`:
     what the wallet that it leaves holds, in whole units.
     """
 
@@ -33,35 +34,35 @@ class Outgoing:
         self,
         context: OperatorContext,
         words: OutgoingWords,
+        callbacks: Callbacks,
         *,
         refusal: Callable[[Entry], str | None],
         number_of: Callable[[Entry], str],
-        announce: Callable[[Entry], Awaitable[None]],
-        available: Callable[[Entry], int],
+        news: Callable[[Entry], News],
+        available: Callable[[str], int],
     ) -> None:
         self._context = context
         self._words = words
+        self._callbacks = callbacks
         self._refusal = refusal
         self._number_of = number_of
-        self._announce = announce
+        self._news = news
         self._available = available
 
-    async def start(self, entry: Entry, forge: Callable[[Entry], Awaitable[None]]) -> None:
-        """Follow a disbursement that is in the book. `forge(entry)` sends the callback that an
-        impostor would, where that is ordered."""
-        mode = self._context.outgoing_faults.callback.mode
-        if mode == "forged":
-            lie = replace(entry, status=Status.SUCCESSFUL, provider_reference="1", completed_at=time.time())
-            self._context.courier.spawn(_awaited(forge(lie)))
-        if mode == "before_answer":
-            await self._announce(self._moved(entry))
+    async def start(self, entry: Entry) -> None:
+        """Follow a disbursement that was just registered."""
+        paid = replace(entry, status=Status.SUCCESSFUL, provider_reference="1", completed_at=time.time())
+        self._callbacks.forge(lambda: self._news(paid))
+        if self._context.outgoing_faults.callback.mode == "before_answer":
+            await self._callbacks.send(self._news(self._moved(entry)))
         else:
             self.follow(entry)
 
-    def follow(self, entry: Entry) -> None:
-        """Let it run to its end."""
+    def follow(self, entry: Entry, after: float | None = None) -> None:
+        """Let it run to its end. `after`: seconds, in place of those that are ordered."""
         faults = self._context.outgoing_faults
-        self._context.courier.later(faults.prompt_delay_ms / 1000 + faults.pending_seconds, lambda: self.settle(entry))
+        usual = faults.prompt_delay_ms / 1000 + faults.pending_seconds
+        self._context.courier.later(usual if after is None else after, lambda: self.settle(entry))
 
     def settle(self, entry: Entry) -> Entry:
         """The money moves now, or it is said why not; what is final already stays as it is."""
@@ -69,7 +70,7 @@ class Outgoing:
         if known is not None and known.status.is_final:
             return known
         done = self._moved(entry)
-        self._context.courier.spawn(_awaited(self._announce(done)))
+        self._callbacks.send_later(self._news(done))
         return done
 
     def _moved(self, entry: Entry) -> Entry:
@@ -77,7 +78,7 @@ class Outgoing:
         reason = self._refusal(entry)
         if reason is None and faults.limit and entry.whole > faults.limit:
             reason = self._words.limit
-        if reason is None and self._available(entry) < entry.whole:
+        if reason is None and self._available(entry.currency) < entry.whole:
             reason = self._words.no_float
         done = context.book.change(
             entry,
@@ -91,7 +92,3 @@ class Outgoing:
             text = f"You have received {done.whole} {done.currency} from {context.merchant}."
             context.phones.text(done.msisdn, self._words.sender, f"{text} Transaction {done.provider_reference}.")
         return done
-
-
-async def _awaited(work: Awaitable[None]) -> None:
-    await work

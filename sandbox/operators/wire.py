@@ -41,6 +41,18 @@ async def refusals_are_answers(request: web.Request, handler: Handler) -> web.St
         return refusal.response
 
 
+def served(*resume: Callable[[], None]) -> web.Application:
+    """An operator's application; `resume` go on with what a former process left open."""
+
+    async def start(_: web.Application) -> None:
+        for go_on in resume:
+            go_on()
+
+    app = web.Application(middlewares=[refusals_are_answers])
+    app.on_startup.append(start)
+    return app
+
+
 async def pause(milliseconds: float) -> None:
     """Wait as long as the operator was ordered to take."""
     if milliseconds:

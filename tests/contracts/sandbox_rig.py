@@ -151,6 +151,8 @@ class Rig:
         report = await self.final(asked)
         assert isinstance(report, Succeeded), report
         await self.order()
+        # Its callback may be on its way still, and must not be taken for one of what comes next.
+        await self.country.until(lambda: self.country.received, FINAL_SECONDS)
         self.country.received.clear()
         return replace(asked, provider_reference=report.provider_reference or asked.provider_reference)
 

@@ -15,7 +15,6 @@ from uuid import UUID
 from aiohttp import web
 
 from sandbox.operators.context import OperatorContext
-from sandbox.operators.faults import Faults
 from sandbox.operators.mtn_momo.messages import error, logical
 from sandbox.operators.mtn_momo.numbers import CURRENCIES
 from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, read_json, same
@@ -63,11 +62,6 @@ class Access:
         router.add_post("/v1_0/apiuser/{user}/apikey", self.create_key)
         router.add_post("/{product:collection|disbursement}/token/", self.issue_token)
 
-    def callback_host(self, user: str) -> str:
-        """The host that was registered for callbacks; empty where any will do."""
-        known = self._users.get(user)
-        return known.callback_host if known else ""
-
     def callback_url(self, request: web.Request, user: str) -> str:
         """The address in the header, empty where there is none. Raises Refusal for one that MTN does not take."""
         url = request.headers.get("X-Callback-Url")
@@ -76,18 +70,14 @@ class Access:
         parts = urlsplit(url) if url.isascii() else urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise Refusal(error(400, "INVALID_CALLBACK_URL", "X-Callback-Url is not a valid URL."))
-        registered = self.callback_host(user)
+        known = self._users.get(user)
+        registered = known.callback_host if known else ""
         if registered and parts.hostname != registered:
             raise Refusal(logical(500, "INVALID_CALLBACK_URL_HOST"))
         return url
 
-    def status_limit(self, faults: Faults) -> int:
-        """Status questions a second that each account may ask: as ordered, as granted, or as documented."""
-        ordered = faults.status.rate_limit_per_second
-        return (self._context.status_limit or STATUS_PER_SECOND) if ordered is None else ordered
-
-    def check(self, request: web.Request, product: str) -> tuple[str, str]:
-        """API user and target environment of a business call. Raises Refusal."""
+    def check(self, request: web.Request, product: str) -> str:
+        """The API user of a business call; its target environment is one of ours. Raises Refusal."""
         self._check_subscription(request, product)
         token = read_bearer(request)
         user = None if token is None else self._tokens.owner(token, product)
@@ -101,7 +91,7 @@ class Access:
         ours = {account.get("target_environment") for account in self._accounts} - {None}
         if environment not in CURRENCIES or (ours and environment not in ours):
             raise Refusal(error(500, "NOT_ALLOWED_TARGET_ENVIRONMENT", "Access to target environment is forbidden."))
-        return user, environment
+        return user
 
     def _check_subscription(self, request: web.Request, *products: str) -> None:
         """A key of one of these products, or of any. Raises Refusal."""

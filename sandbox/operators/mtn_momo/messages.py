@@ -10,8 +10,8 @@ from uuid import UUID
 from aiohttp import web
 
 from sandbox.operators.book import Entry, Status
-from sandbox.operators.faults import Faults, RequestFaults
-from sandbox.operators.wire import Refusal, answer, cut, firewall_page, garbage
+from sandbox.operators.faults import Faults
+from sandbox.operators.wire import Refusal, answer, firewall_page
 
 MESSAGE_LENGTH_MAX: Final = 160
 FIRST_TRANSACTION: Final = 1_400_000_000
@@ -53,28 +53,6 @@ def too_many() -> web.Response:
     """The gateway's answer to one call too many."""
     body = {"statusCode": 429, "message": "Rate limit is exceeded. Try again in 1 seconds."}
     return answer(429, body, {"Retry-After": "1"})
-
-
-def refused_before(request: web.Request, ordered: RequestFaults) -> web.Response | None:
-    """What is ordered to happen to a request before anything is registered."""
-    if ordered.drop_before:
-        return cut(request)
-    if ordered.html:
-        return firewall_page()
-    if ordered.too_many:
-        return too_many()
-    if ordered.error_500 and not ordered.error_500_registered:
-        return logical(500, ordered.error_500)
-    return None
-
-
-def answered_after(request: web.Request, ordered: RequestFaults) -> web.Response:
-    """The answer to a request that is registered: 202 without a body, or what is ordered."""
-    if ordered.drop_after:
-        return cut(request)
-    if ordered.garbage:
-        return garbage()
-    return logical(500, ordered.error_500) if ordered.error_500 else web.Response(status=202)
 
 
 def read_reference(text: str) -> str:
@@ -145,18 +123,6 @@ def shown(entry: Entry, faults: Faults) -> dict[str, object]:
             else entry.reason
         )
     return told
-
-
-def asked_status(entry: Entry, faults: Faults, questions: dict[str, int]) -> web.Response:
-    """The answer to a status question about a request that is known. `questions` counts them."""
-    if faults.status.not_found_first:
-        questions[entry.our_reference] = questions.get(entry.our_reference, 0) + 1
-        if questions[entry.our_reference] <= faults.status.not_found_first:
-            return logical(404, "RESOURCE_NOT_FOUND")
-    if faults.status.garbage:
-        return garbage()
-    told = shown(entry, faults)
-    return answer(200, {**told, "status": "IN_REVIEW"} if faults.status.unknown_word else told)
 
 
 def wrong_amount(entry: Entry, body: Mapping[str, object]) -> dict[str, object]:

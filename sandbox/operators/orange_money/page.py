@@ -6,7 +6,6 @@ A payer dials `#144*82#` and has ten minutes to type the code with her number.
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -29,14 +28,6 @@ _templates: Final = jinja2.Environment(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """An order and the number that pays it, E.164."""
-
-    entry: Entry
-    msisdn: str
-
-
 class PaymentPage:
     """`GET` and `POST /payment/pay_token/{token}`; with `?format=json`, answers for programs."""
 
@@ -44,7 +35,7 @@ class PaymentPage:
         self,
         context: OperatorContext,
         *,
-        pay: Callable[[Payment], Awaitable[Entry]],
+        pay: Callable[[Entry, str], Awaitable[Entry]],
         cancel: Callable[[Entry], Entry],
         find: Callable[[str], Entry | None],
     ) -> None:
@@ -102,7 +93,7 @@ class PaymentPage:
             if tried >= CODE_ATTEMPTS:
                 entry = self._cancel(entry)
             return entry, "wrong_code"
-        return await self._pay(Payment(entry, msisdn)), ""
+        return await self._pay(entry, msisdn), ""
 
     def _render(self, entry: Entry, fault: str = "", typed: str = "") -> web.Response:
         back = entry.details["return_url" if entry.status is Status.SUCCESSFUL else "cancel_url"]

@@ -3,11 +3,11 @@
 Source: pawaPay's developer pages. Callbacks go to the address in the dashboard (`PAWAPAY_CALLBACK_URL`) and
 are signed. A payer of Orange in Côte d'Ivoire dials `#144*82#` and the merchant hands in her code, which is
 good once, for ten minutes; all other payers are prompted. `push` off: no prompt comes, and none can be fetched.
+Refunds and payouts leave the one wallet of a country.
 """
 
 import re
 import time
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -15,16 +15,19 @@ from aiohttp import web
 
 from sandbox.company import Company
 from sandbox.operators.approvals import Approvals, Words
-from sandbox.operators.book import COLLECTION, AlreadyThere, Entry, Status
+from sandbox.operators.book import COLLECTION, Entry, Status
 from sandbox.operators.callbacks import Callbacks, News
 from sandbox.operators.context import OperatorContext
+from sandbox.operators.faults import Faults, RequestFaults
 from sandbox.operators.orange_codes import codes_of
+from sandbox.operators.outgoing import Outgoing, OutgoingWords
 from sandbox.operators.pawapay.messages import (
+    CURRENCIES,
     NETWORKS,
     STUCK,
     amount_fault,
-    answered_after,
     error,
+    is_processing,
     number_of,
     ordained,
     read_body,
@@ -32,26 +35,17 @@ from sandbox.operators.pawapay.messages import (
     read_party,
     read_reference,
     received,
-    refused_before,
     rejected,
     shown,
     text_field,
 )
-from sandbox.operators.pawapay.outgoing import Disbursements
 from sandbox.operators.pawapay.signing import Signatures
-from sandbox.operators.wire import (
-    Lottery,
-    RateLimit,
-    Refusal,
-    answer,
-    garbage,
-    pause,
-    read_bearer,
-    refusals_are_answers,
-    same,
-)
+from sandbox.operators.pipeline import MoneyRequests
+from sandbox.operators.wire import RateLimit, Refusal, answer, read_bearer, same, served
 
 DEPOSIT: Final = "deposit"
+REFUND: Final = "refund"
+PAYOUT: Final = "payout"
 PAYER_SECONDS: Final = 600.0
 REFERENCE_LENGTH_MAX: Final = 64
 WORDS: Final = Words(
@@ -64,121 +58,128 @@ WORDS: Final = Words(
     sender="pawaPay",
     limit="PAYER_LIMIT_REACHED",
 )
+OUTGOING_WORDS: Final = OutgoingWords(
+    no_float="PAWAPAY_WALLET_OUT_OF_FUNDS", limit="WALLET_LIMIT_REACHED", sender="pawaPay"
+)
 _NUMBER: Final = re.compile(r"[1-9]\d{7,14}", re.ASCII)
 
 
-class PawaPay:
-    """The Merchant API. Requests live in the operators' book, the signing key in memory."""
+class _Requests(MoneyRequests):
+    """What deposits, refunds and payouts do alike. `name`: pawaPay's word for the kind."""
 
-    def __init__(self, context: OperatorContext) -> None:
-        self._context = context
-        self._signatures = Signatures()
-        self._callbacks = Callbacks(context, sign=self._signatures.sign)
-        self._approvals = Approvals(context, WORDS, number_of=number_of, announce=self._announce)
-        self._codes = codes_of(context.phones)
-        self._outgoing = Disbursements(context, self._signatures, check=self.check, show=self._status)
-        self._lottery = Lottery()
-        self._rate = RateLimit()
-        self._questions: dict[str, int] = {}
-        self._told_early: set[str] = set()
+    name = DEPOSIT
 
-    def application(self) -> web.Application:
-        """Everything under `/pawapay`."""
-        app = web.Application(middlewares=[refusals_are_answers])
-        app.router.add_post("/v2/deposits", self.create)
-        app.router.add_get("/v2/deposits/{reference}", self.show_deposit)
-        app.router.add_get("/v2/public-key/http", self.show_keys)
-        self._outgoing.add_routes(app.router)
-        app.on_startup.append(self._resume)
-        return app
+    def __init__(self, context: OperatorContext, signatures: Signatures, rate: RateLimit) -> None:
+        super().__init__(context, rate)
+        self._callbacks = Callbacks(context, disbursements=self.outgoing, sign=signatures.sign)
 
-    async def _resume(self, _: web.Application) -> None:
-        for entry in self._context.book.unfinished(self._context.code):
-            self._follow(entry)
-        self._outgoing.resume()
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """`/v2/deposits`, `/v2/refunds` or `/v2/payouts`."""
+        router.add_post(f"/v2/{self.name}s", self.take)
+        router.add_get(f"/v2/{self.name}s/{{reference}}", self.show)
 
-    def check(self, request: web.Request) -> None:
-        """The token. Raises Refusal."""
+    def check(self, request: web.Request) -> str:
         token = read_bearer(request)
         if token is None:
             raise Refusal(error(401, "NO_AUTHENTICATION"))
-        if not same(token, self._context.credentials.get("api_token")):
+        if not same(token, self.context.credentials.get("api_token")):
             raise Refusal(error(403, "AUTHENTICATION_ERROR"))
+        return ""
 
-    async def show_keys(self, request: web.Request) -> web.Response:
-        """`GET /v2/public-key/http`."""
-        await pause(self._context.faults.latency_ms)
-        self.check(request)
-        return answer(200, self._signatures.published())
+    def broken(self, code: str) -> web.Response:
+        return error(500, "UNKNOWN_ERROR")
 
-    async def create(self, request: web.Request) -> web.Response:
-        """`POST /v2/deposits`."""
-        faults = self._context.faults
-        await pause(faults.latency_ms)
-        self.check(request)
-        ordered = self._lottery.draw(faults.request)
-        refused = refused_before(request, ordered)
-        if refused is not None:
-            return refused
+    def too_many(self) -> web.Response:
+        return answer(429, {"message": "Too many requests"})
+
+    def unavailable(self) -> web.Response:
+        return error(503, "UNKNOWN_ERROR")
+
+    def not_found(self) -> web.Response:
+        """What is not known is HTTP 200 too."""
+        return answer(200, {"status": "NOT_FOUND"})
+
+    def repeated(self, entry: Entry) -> web.Response:
+        return received(entry, self.name, "DUPLICATE_IGNORED")
+
+    def taken(self, request: web.Request, entry: Entry) -> web.Response:
+        return received(entry, self.name, "ACCEPTED")
+
+    def shown(self, entry: Entry, faults: Faults) -> web.Response:
+        data = shown(entry, self.name, faults)
+        return answer(
+            200, {"status": "FOUND", "data": data | ({"status": "IN_REVIEW"} if faults.status.unknown_word else {})}
+        )
+
+    async def find(self, request: web.Request, account: str) -> Entry | None:
+        return self.known(read_reference(request.match_info["reference"], f"{self.name}Id"))
+
+    async def read(self, request: web.Request, account: str, ordered: RequestFaults) -> Entry:
         body = await read_body(request)
-        reference = read_reference(text_field(body, "depositId"), "depositId")
-        known = self._context.book.find(self._context.code, reference)
+        reference = read_reference(text_field(body, f"{self.name}Id"), f"{self.name}Id")
+        known = self.known(reference)
         if known is not None:
-            return received(known, DEPOSIT, "DUPLICATE_IGNORED")
-        entry = self._read(body, reference)
-        try:
-            entry = self._context.book.open(entry)
-        except AlreadyThere:
-            return received(entry, DEPOSIT, "DUPLICATE_IGNORED")
-        self._context.courier.concerns(request, entry.msisdn)
-        await self._start(entry)
-        return answered_after(request, ordered, entry, DEPOSIT)
+            raise Refusal(self.repeated(known))
+        return self.read_fields(body, reference)
 
-    def _read(self, body: dict[str, Any], reference: str) -> Entry:
+    def read_fields(self, body: dict[str, Any], reference: str) -> Entry:
+        """A request under a new reference. Raises Refusal."""
+        raise NotImplementedError
+
+    def read_wallet(self, body: dict[str, Any], reference: str, party: str) -> dict[str, Any]:
+        """Amount, currency, number and operator of a request that names a wallet. Raises Refusal."""
         amount, currency = text_field(body, "amount"), text_field(body, "currency")
-        number, provider = read_party(body, "payer")
-        order = text_field(body, "clientReferenceId", optional=True)
-        code = text_field(body, "preAuthorisationCode", optional=True)
+        number, provider = read_party(body, party)
         network = NETWORKS.get(provider)
+        code = text_field(body, "preAuthorisationCode", optional=True)
         if network is None:
-            raise rejected(DEPOSIT, reference, "INVALID_PROVIDER")
-        if network.code_first and not code:
+            raise rejected(self.name, reference, "INVALID_PROVIDER")
+        if party == "payer" and network.code_first and not code:
             raise Refusal(error(400, "MISSING_PARAMETER", "preAuthorisationCode is missing"))
         if code and not network.code_first:
             raise Refusal(error(400, "UNSUPPORTED_PARAMETER", "preAuthorisationCode"))
         if fault := amount_fault(amount):
-            raise rejected(DEPOSIT, reference, fault)
+            raise rejected(self.name, reference, fault)
         if currency != network.currency:
-            raise rejected(DEPOSIT, reference, "INVALID_CURRENCY")
+            raise rejected(self.name, reference, "INVALID_CURRENCY")
         if not _NUMBER.fullmatch(number):
-            raise rejected(DEPOSIT, reference, "INVALID_PHONE_NUMBER")
-        return Entry(
-            operator=self._context.code,
-            our_reference=reference,
-            external_id=order[:REFERENCE_LENGTH_MAX],
-            msisdn=f"+{number}",
-            amount=amount,
-            currency=currency,
-            expires_at=time.time() + (self._context.faults.expire_after_seconds or PAYER_SECONDS),
-            details={
-                "provider": provider,
-                "code": code,
-                "customerMessage": read_message(body),
-                "clientReferenceId": order[:REFERENCE_LENGTH_MAX],
-            },
-        )
+            raise rejected(self.name, reference, "INVALID_PHONE_NUMBER")
+        details = {"provider": provider, "code": code, "customerMessage": read_message(body)}
+        return {"msisdn": f"+{number}", "amount": amount, "currency": currency, "details": details}
 
-    async def _start(self, entry: Entry) -> None:
-        faults, url = self._context.faults, self._context.credentials.get("callback_url")
-        if faults.callback.mode == "forged" and url:
-            forged = replace(entry, status=Status.SUCCESSFUL)
-            self._context.courier.spawn(self._callbacks.send_forged(self._news(forged, url)))
-        self._follow(entry)
-        if faults.autopay and faults.callback.mode == "before_answer":
-            self._told_early.add(entry.our_reference)
-            paid = self._approvals.pay(entry.our_reference)
-            if paid is not None and url:
-                await self._callbacks.send(self._news(paid, url))
+    def entry(self, reference: str, **fields: Any) -> Entry:  # noqa: ANN401 - fields of Entry
+        """A request as the book keeps it."""
+        usual: dict[str, Any] = {"external_id": "", "expires_at": time.time()}
+        return Entry(operator=self.code, kind=self.kind, our_reference=reference, **{**usual, **fields})
+
+    def _news(self, entry: Entry) -> News:
+        body = shown(entry, self.name, self.faults)
+        url = self.context.credentials.get("callback_url", "")
+        return News(url, body, {**body, "amount": str(entry.whole * 10)}, entry.msisdn)
+
+
+class _Deposits(_Requests):
+    """Money from a payer's wallet."""
+
+    def __init__(self, context: OperatorContext, signatures: Signatures, rate: RateLimit) -> None:
+        super().__init__(context, signatures, rate)
+        self._approvals = Approvals(context, WORDS, self._callbacks, number_of=number_of, news=self._news)
+        self._codes = codes_of(context.phones)
+
+    def resume(self) -> None:
+        """Go on with what a former process left open."""
+        for entry in self.unfinished():
+            self._follow(entry)
+
+    def read_fields(self, body: dict[str, Any], reference: str) -> Entry:
+        order = text_field(body, "clientReferenceId", optional=True)[:REFERENCE_LENGTH_MAX]
+        fields = self.read_wallet(body, reference, "payer")
+        fields["details"]["clientReferenceId"] = order
+        seconds = self.faults.expire_after_seconds or PAYER_SECONDS
+        return self.entry(reference, external_id=order, expires_at=time.time() + seconds, **fields)
+
+    async def start(self, entry: Entry) -> None:
+        await self._approvals.start(entry, self._follow)
 
     def _follow(self, entry: Entry) -> None:
         """Let a deposit run: by the payer's code, by a prompt, or to the end of a test number."""
@@ -186,63 +187,117 @@ class PawaPay:
         if reason == STUCK:
             return
         self._approvals.open(entry, prompt=reason is None and not network.code_first)
-        seconds = self._context.faults.prompt_delay_ms / 1000
+        seconds = self.faults.prompt_delay_ms / 1000
         if reason is not None:
-            finish = partial(self._approvals.finish, entry.our_reference, Status.FAILED, reason)
-            self._context.courier.later(seconds, finish)
+            self.context.courier.later(seconds, partial(self._approvals.finish, entry.our_reference, reason))
         elif network.code_first:
-            self._context.courier.later(seconds, partial(self._try_code, entry))
+            self.context.courier.later(seconds, partial(self._try_code, entry))
 
     def _try_code(self, entry: Entry) -> None:
         """The code is handed in to Orange, who takes the money or not; the phone stays dark."""
-        faults = self._context.faults
         right = self._codes.use(entry.msisdn, entry.details["code"])
-        if (right or faults.autopay) and not faults.autodecline:
+        if (right or self.faults.autopay) and not self.faults.autodecline:
             self._approvals.pay(entry.our_reference)
         else:
-            self._approvals.finish(entry.our_reference, Status.FAILED, WORDS.declined)
-
-    async def show_deposit(self, request: web.Request) -> web.Response:
-        """`GET /v2/deposits/{reference}`: one that is not known is HTTP 200 too."""
-        await pause(self._context.faults.latency_ms)
-        return self._status(request, DEPOSIT, COLLECTION, False)
-
-    def _status(self, request: web.Request, kind: str, kept_as: str, disbursements: bool) -> web.Response:
-        """The answer to a status question. `kept_as`: its kind in the book."""
-        context = self._context
-        faults = context.outgoing_faults if disbursements else context.faults
-        self.check(request)
-        if context.board.is_down(context.code, disbursements=disbursements):
-            return error(503, "UNKNOWN_ERROR")
-        limit = faults.status.rate_limit_per_second
-        if not self._rate.admits(context.status_limit if limit is None else limit):
-            return answer(429, {"message": "Too many requests"})
-        reference = read_reference(request.match_info["reference"], f"{kind}Id")
-        entry = context.book.find(context.code, reference, kept_as)
-        if entry is None:
-            return answer(200, {"status": "NOT_FOUND"})
-        context.courier.concerns(request, entry.msisdn)
-        if faults.status.not_found_first:
-            count = self._questions[reference] = self._questions.get(reference, 0) + 1
-            if count <= faults.status.not_found_first:
-                return answer(200, {"status": "NOT_FOUND"})
-        if faults.status.garbage:
-            return garbage()
-        data = shown(entry, kind, faults)
-        if faults.status.unknown_word:
-            data["status"] = "IN_REVIEW"
-        return answer(200, {"status": "FOUND", "data": data})
-
-    async def _announce(self, entry: Entry) -> None:
-        url = self._context.credentials.get("callback_url")
-        if entry.our_reference in self._told_early:
-            self._told_early.discard(entry.our_reference)
-        elif url:
-            await self._callbacks.send(self._news(entry, url))
-
-    def _news(self, entry: Entry, url: str) -> News:
-        body = shown(entry, DEPOSIT, self._context.faults)
-        return News(url, body, {**body, "amount": str(entry.whole * 10)}, entry.msisdn)
+            self._approvals.finish(entry.our_reference, WORDS.declined)
 
 
-SANDBOX = Company("pawapay", lambda context: PawaPay(context).application())
+class _Disbursements(_Requests):
+    """Money that leaves: refunds of deposits, or payouts to wallets."""
+
+    outgoing = True
+
+    def __init__(self, context: OperatorContext, signatures: Signatures, rate: RateLimit, kind: str) -> None:
+        self.kind = self.name = kind
+        super().__init__(context, signatures, rate)
+        self._outgoing = Outgoing(
+            context,
+            OUTGOING_WORDS,
+            self._callbacks,
+            refusal=ordained,
+            number_of=number_of,
+            news=self._news,
+            available=self.held,
+        )
+
+    def resume(self) -> None:
+        """Go on with what a former process left open."""
+        for entry in self.unfinished():
+            if ordained(entry) != STUCK:
+                self._outgoing.follow(entry)
+
+    def held(self, currency: str) -> int:
+        """What the wallet of a currency's country holds: put in, collected, less what went out."""
+        came_in = self.faults.float_balance + self.book.collected_total(self.code, currency)
+        return came_in - self.book.disbursed_total(self.code, currency)
+
+    def read_fields(self, body: dict[str, Any], reference: str) -> Entry:
+        if self.kind == PAYOUT:
+            return self.entry(reference, **self.read_wallet(body, reference, "recipient"))
+        return self._refund(body, reference)
+
+    def _refund(self, body: dict[str, Any], reference: str) -> Entry:
+        deposit = text_field(body, "depositId")
+        collected = self.book.find(self.code, deposit, COLLECTION)
+        if collected is None:
+            raise rejected(REFUND, reference, "NOT_FOUND")
+        if collected.status is not Status.SUCCESSFUL:
+            raise rejected(REFUND, reference, "INVALID_STATE")
+        if any(is_processing(other) and other.details["refund_of"] == deposit for other in self.unfinished()):
+            raise rejected(REFUND, reference, "REFUND_IN_PROGRESS")
+        left = collected.whole - self.book.refunded_total(self.code, deposit)
+        if left <= 0:
+            raise rejected(REFUND, reference, "DEPOSIT_ALREADY_REFUNDED")
+        amount = text_field(body, "amount", optional=True) or str(left)
+        if fault := amount_fault(amount):
+            raise rejected(REFUND, reference, fault)
+        if text_field(body, "currency", optional=True) not in ("", collected.currency):
+            raise rejected(REFUND, reference, "INVALID_CURRENCY")
+        entry = self.entry(
+            reference,
+            external_id=deposit,
+            msisdn=collected.msisdn,
+            amount=amount,
+            currency=collected.currency,
+            details={"provider": collected.details["provider"], "refund_of": deposit, "depositId": deposit},
+        )
+        if entry.whole > left:
+            raise rejected(REFUND, reference, "AMOUNT_TOO_LARGE")
+        return entry
+
+    async def start(self, entry: Entry) -> None:
+        if ordained(entry) != STUCK:
+            await self._outgoing.start(entry)
+
+    async def show_balances(self, request: web.Request) -> web.Response:
+        """`GET /v2/wallet-balances[?country=CIV]`."""
+        await self.enter(request)
+        wanted = request.query.get("country")
+        rows = [
+            {"country": country, "balance": str(self.held(currency)), "currency": currency, "provider": ""}
+            for country, currency in CURRENCIES.items()
+            if wanted in (None, country)
+        ]
+        return answer(200, {"balances": rows})
+
+
+def _build(context: OperatorContext) -> web.Application:
+    """Everything under `/pawapay`. Requests live in the operators' book, the signing key in memory."""
+    signatures, rate = Signatures(), RateLimit()
+    deposits = _Deposits(context, signatures, rate)
+    refunds, payouts = (_Disbursements(context, signatures, rate, kind) for kind in (REFUND, PAYOUT))
+
+    async def show_keys(request: web.Request) -> web.Response:
+        """`GET /v2/public-key/http`."""
+        await deposits.enter(request)
+        return answer(200, signatures.published())
+
+    app = served(deposits.resume, refunds.resume, payouts.resume)
+    for requests in (deposits, refunds, payouts):
+        requests.add_routes(app.router)
+    app.router.add_get("/v2/wallet-balances", payouts.show_balances)
+    app.router.add_get("/v2/public-key/http", show_keys)
+    return app
+
+
+SANDBOX = Company("pawapay", _build)

@@ -12,8 +12,8 @@ from uuid import UUID
 from aiohttp import web
 
 from sandbox.operators.book import COLLECTION, Entry, Status
-from sandbox.operators.faults import Faults, RequestFaults
-from sandbox.operators.wire import Refusal, answer, cut, firewall_page, garbage, read_json
+from sandbox.operators.faults import Faults
+from sandbox.operators.wire import Refusal, answer, read_json
 
 ACCEPTED_SECONDS: Final = 1.0
 """How long something is only accepted, before the operator works on it."""
@@ -84,30 +84,6 @@ def rejected(kind: str, reference: str, code: str, message: str = "") -> Refusal
 
 def _text(code: str) -> str:
     return code.replace("_", " ").capitalize()
-
-
-def refused_before(request: web.Request, ordered: RequestFaults) -> web.Response | None:
-    """What is ordered to happen to a request before anything is registered."""
-    if ordered.drop_before:
-        return cut(request)
-    if ordered.html:
-        return firewall_page()
-    if ordered.too_many:
-        return answer(429, {"message": "Too many requests"})
-    if ordered.error_500 and not ordered.error_500_registered:
-        return error(500, "UNKNOWN_ERROR")
-    return None
-
-
-def answered_after(request: web.Request, ordered: RequestFaults, entry: Entry, kind: str) -> web.Response:
-    """The answer to a request that is registered."""
-    if ordered.drop_after:
-        return cut(request)
-    if ordered.garbage:
-        return garbage()
-    if ordered.error_500:
-        return error(500, "UNKNOWN_ERROR")
-    return received(entry, kind, "ACCEPTED")
 
 
 def received(entry: Entry, kind: str, status: str) -> web.Response:

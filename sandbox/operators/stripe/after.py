@@ -14,10 +14,8 @@ from aiohttp import web
 
 from sandbox.operators.book import Entry, Status
 from sandbox.operators.context import OperatorContext
-from sandbox.operators.faults import RequestFaults
 from sandbox.operators.stripe.events import Events
-from sandbox.operators.stripe.ledger import DISPUTE, REFUND, Ledger
-from sandbox.operators.stripe.objects import charge, dispute, refund
+from sandbox.operators.stripe.objects import DISPUTE, REFUND, Ledger, charge, dispute, refund
 from sandbox.operators.stripe.wire import (
     Keys,
     Params,
@@ -29,7 +27,6 @@ from sandbox.operators.stripe.wire import (
     metadata_at,
     missing,
     new_id,
-    refused,
     text_at,
     told,
     whole_at,
@@ -59,7 +56,7 @@ class Afterwards:
             if not entry.status.is_final:
                 self._follow(entry)
 
-    async def create(self, request: web.Request, params: Params, ordered: RequestFaults) -> web.Response:
+    async def create(self, request: web.Request, params: Params) -> web.Response:
         """`POST /v1/refunds`. Raises Refusal."""
         known_only(params, _REFUND_FIELDS)
         payment = self._payment(params)
@@ -75,8 +72,6 @@ class Afterwards:
         else:
             self._events.lie("charge.refund.updated", refund(entry) | {"status": "succeeded"}, outgoing=True)
             self._follow(entry)
-        if ordered.error_500:
-            return refused(500, ordered.error_500)
         return told(200, refund(entry))
 
     def _payment(self, params: Params) -> Entry:

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from sandbox.operators.book import Entry, Status
-from sandbox.operators.stripe.ledger import Ledger
+from sandbox.operators.stripe.objects import Ledger
 from sandbox.operators.stripe.wire import Params, fault, known_only, metadata_at, missing, new_id, text_at, whole_at
 
 MINIMUM: Final = {"xof": 300, "xaf": 300, "gnf": 5000}
