@@ -15,11 +15,11 @@ from yarl import URL
 from gateway.contests.contest import Contest
 from gateway.contests.photos import photos_of
 from gateway.contests.sharing import Share, share_of
-from gateway.http.app_keys import PUBLIC_URL
+from gateway.http.callers import PUBLIC_URL
 from gateway.http.endpoint import described
+from gateway.http.limits import StreamCap
 from gateway.http.pages import NO_ADDRESS, PAGES, Composed, not_found, render, unknown
 from gateway.http.problems import Problem, problem
-from gateway.http.streams import StreamCap
 from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
 from leaderboard.models import LIMIT_DEFAULT, BoardEvent, BoardPath, BoardQuery, BoardStreamQuery, RankingDocument

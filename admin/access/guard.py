@@ -20,7 +20,7 @@ from admin.access.rules import Member
 from admin.access.sign_in import SignIn
 from admin.access.store import Client, LiveSession
 from admin.access.tokens import Tokens
-from gateway.http.app_keys import PUBLIC_URL
+from gateway.http.callers import PUBLIC_URL
 from gateway.http.endpoint import read_body
 from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem

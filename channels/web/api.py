@@ -37,14 +37,13 @@ from channels.web.vote_requests import (
     vote_request_of,
 )
 from gateway.contests.contest import Contest
-from gateway.http.devices import DEVICES
+from gateway.http.callers import DEVICES
 from gateway.http.endpoint import InputModel, Reply, described, endpoint, invalid
+from gateway.http.limits import RateLimits, StreamCap
 from gateway.http.logs import bind_vote
 from gateway.http.pages import unknown
 from gateway.http.phrases import DEFAULT_LANGUAGE
 from gateway.http.problems import Problem
-from gateway.http.rate_limits import RateLimits
-from gateway.http.streams import StreamCap
 from gateway.orders.prompting import Orderer
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, least_votes
 from gateway.orders.wallet import PaymentMethod

@@ -12,9 +12,9 @@ from channels.voting_service import VOTING_SERVICE
 from channels.web import own_orders
 from channels.web.showing import language_in, message, show_order
 from channels.web.vote_requests import read_vote_id
+from gateway.http.limits import RateLimits
 from gateway.http.pages import PAGES, render
 from gateway.http.problems import Problem
-from gateway.http.rate_limits import RateLimits
 from payments.collection.order_views import OrderView
 from payments.rescue.rules import DISPUTABLE, OfOrder, Rescue
 

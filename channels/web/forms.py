@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from channels.buying import read_count
 from channels.web.vote_requests import read_payer_for, vote_request_of
 from gateway.contests.contest import Candidate, Contest
-from gateway.http.app_keys import PUBLIC_URL
+from gateway.http.callers import PUBLIC_URL
 from gateway.orders.prompting import Orderer
 from gateway.orders.rules import Channel, Refusal, VoteRequest
 from gateway.orders.wallet import PaymentMethod

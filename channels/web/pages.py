@@ -32,13 +32,12 @@ from channels.web.vote_requests import orderer_of, read_vote_id, status_of
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.photos import photo_of
 from gateway.contests.sharing import page_path
-from gateway.http.app_keys import PUBLIC_URL
-from gateway.http.devices import DEVICES
+from gateway.http.callers import DEVICES, PUBLIC_URL
 from gateway.http.endpoint import InputModel, described, read_body
+from gateway.http.limits import RateLimits
 from gateway.http.logs import bind_vote
 from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem, problem
-from gateway.http.rate_limits import RateLimits
 from gateway.orders.receipt import read_receipt
 from gateway.orders.rules import Refusal, check_window, least_votes
 from gateway.orders.wallet import PaymentMethod

@@ -16,7 +16,7 @@ from channels.voting_service import VOTING_SERVICE
 from channels.web.card import CardText, draw_card
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.sharing import page_path, star_code
-from gateway.http.app_keys import PUBLIC_URL
+from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES, Pages, money, not_found
 
 CARDS_KEPT: Final = 128

@@ -11,7 +11,7 @@ from channels.voting_service import VOTING_SERVICE
 from channels.web.views import order_values
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.sharing import Share, share_of
-from gateway.http.app_keys import PUBLIC_URL
+from gateway.http.callers import PUBLIC_URL
 from gateway.http.logs import bind_vote
 from gateway.http.pages import PAGES, render
 from payments.collection.order_views import OrderView

@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from channels.buying import read_payer
 from channels.phrases import languages
 from gateway.contests.contest import Contest
-from gateway.http.devices import DEVICES
+from gateway.http.callers import DEVICES
 from gateway.http.pages import preferred
 from gateway.orders.prompting import Orderer, OrdererKind
 from gateway.orders.rules import Channel, Refusal, VoteRequest

@@ -17,12 +17,12 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
-from gateway.http.app_keys import is_https
+from gateway.http.callers import is_https
 from gateway.http.health import count_request
 from gateway.http.logs import begin_request
 from gateway.http.pages import PAGES, STRICT_TRANSPORT, busy, not_found
-from gateway.http.patience import Patience
 from gateway.http.problems import Problem
+from gateway.http.timeouts import RequestTimeouts
 from gateway.storage.engine import DatabaseUnavailable
 
 REQUEST_ID: Final = "X-Request-Id"
@@ -81,7 +81,7 @@ _FOR_PEOPLE: Final = frozenset({"page", "admin", "static"})
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 _ids = itertools.count(1)
 _sampled = itertools.count(1)
-_patience = Patience()
+_timeouts = RequestTimeouts()
 _process = f"{os.getpid():x}{secrets.token_hex(4)}"
 
 _log = structlog.get_logger(__name__)
@@ -119,11 +119,11 @@ async def around_request(request: web.Request, handler: Handler) -> web.StreamRe
     redirect: web.HTTPException | None = None
     response: web.StreamResponse
     limit = ANSWER_SECONDS.get(surface)
-    task = None if limit is None else _patience.begin(limit)
+    task = None if limit is None else _timeouts.begin(limit)
     try:
         response = await handler(request)
     except asyncio.CancelledError:
-        if task is None or not _patience.lost(task):
+        if task is None or not _timeouts.expired(task):
             raise
         response = _answer_error(request, surface, TimeoutError(), request_id)
     except web.HTTPException as error:
@@ -135,7 +135,7 @@ async def around_request(request: web.Request, handler: Handler) -> web.StreamRe
         response = _answer_error(request, surface, error, request_id)
     finally:
         if task is not None:
-            _patience.end(task)
+            _timeouts.end(task)
     if not response.prepared:
         _protect(request, response, request_id, surface)
     seconds = time.perf_counter() - started
@@ -200,7 +200,7 @@ def _answer_error(request: web.Request, surface: str, error: Exception, request_
     if isinstance(error, Problem):
         return _say(request, surface, error)
     if isinstance(error, DatabaseUnavailable):
-        _log.warning("house_unavailable", route=_route(request), error=str(error))
+        _log.warning("service_unavailable", route=_route(request), error=str(error))
         return _say(request, surface, _busy("Nothing was changed. The same request may be repeated."))
     if isinstance(error, TimeoutError):
         _log.warning("answer_too_slow", route=_route(request))

@@ -1,6 +1,6 @@
 """The kit every page is made with: templates, languages, static files and protective headers.
 
-A room brings its own `templates/`, `phrases/` and `static/` folders and registers them once at
+A package brings its own `templates/`, `phrases/` and `static/` folders and registers them once at
 start-up. A handler then calls `render(request, "name.html", …)`. In a template, `t(key, …)` says a
 phrase, `static(name)` is the address of a file, `number(votes)` and `moment(instant)` write in the
 page's language, `money` is a filter for amounts, `contact_link` for contacts, and `lang` is the code of
@@ -8,14 +8,11 @@ the language.
 """
 
 import gzip
-import hashlib
-import mimetypes
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,10 +21,10 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 from yarl import URL
 
-from gateway.http.app_keys import is_https
+from gateway.http.callers import is_https
 from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, load, merge
 from gateway.http.problems import Problem
-from gateway.http.styles import squeeze, strip
+from gateway.http.static_files import StaticFiles, accepts_gzip
 from gateway.values.money import Money
 
 _PICTURES: Final = "img-src 'self' data: https://res.cloudinary.com"
@@ -59,11 +56,6 @@ STRICT_TRANSPORT: Final = "max-age=31536000; includeSubDomains"
 
 LANGUAGE_COOKIE: Final = "lang"
 LANGUAGE_COOKIE_SECONDS: Final = 365 * 24 * 3600
-# Of the one script that becomes a shared worker.
-WORKER_POLICY: Final = "default-src 'none'; connect-src 'self'"
-STATIC_CACHE: Final = "public, max-age=31536000, immutable"
-# Below this, a gzip header costs more than compression saves.
-SMALLEST_TO_COMPRESS: Final = 400
 
 NO_ADDRESS: Final = URL()
 _THIN_SPACE: Final = "\u202f"
@@ -117,21 +109,6 @@ def contact_link(contact: str) -> str | None:
     return f"tel:{digits}" if re.fullmatch(r"\+?[0-9]{3,15}", digits) else None
 
 
-def accepts_gzip(request: web.Request) -> bool:
-    """Whether the reader unpacks gzip."""
-    return "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
-
-
-@dataclass(frozen=True, slots=True)
-class StaticFile:
-    """A file in memory, plain and packed, under an address that changes with its content."""
-
-    address: str
-    content_type: str
-    body: bytes
-    packed: bytes | None
-
-
 @dataclass(frozen=True, slots=True)
 class Composed:
     """A finished page in one language: may be kept and sent to many. `pictures`: see `policy_with`."""
@@ -143,12 +120,11 @@ class Composed:
 
 
 class Pages:
-    """Templates, phrases and static files of all rooms. Filled at start-up, then only read."""
+    """Templates, phrases and static files of all packages. Filled at start-up, then only read."""
 
     def __init__(self) -> None:
         self._loaders: list[jinja2.BaseLoader] = []
-        self._files: dict[str, StaticFile] = {}
-        self._by_address: dict[str, StaticFile] = {}
+        self._static = StaticFiles()
         self._phrases: Catalogue = {}
         self._neighbours: dict[str, str] = {}
         self._environment = jinja2.Environment(
@@ -161,7 +137,7 @@ class Pages:
         )
         self._environment.filters["money"] = money
         self._environment.filters["contact_link"] = contact_link
-        self._environment.globals["static"] = self.address
+        self._environment.globals["static"] = self._static.address
         self.add_phrases("gateway.http.page_phrases")
         self.add_static("gateway.http")
         self.add_templates("gateway.http")
@@ -176,7 +152,7 @@ class Pages:
 
     def add_phrases(self, package: str) -> None:
         """Offer the phrases of a package such as `leaderboard.phrases`. PhraseError when they do
-        not agree with each other or with what other rooms say."""
+        not agree with each other or with those of other packages."""
         self._phrases = merge(self._phrases, load(package))
 
     def add_neighbours(self, neighbours: Mapping[str, str]) -> None:
@@ -185,39 +161,17 @@ class Pages:
 
     def add_static(self, package: str) -> None:
         """Offer the files in a package's `static` folder. ValueError when a name is taken."""
-        for entry in resources.files(package).joinpath("static").iterdir():
-            if entry.name in self._files:
-                raise ValueError(f"two rooms have a static file {entry.name}")
-            stem, _, ending = entry.name.rpartition(".")
-            body = entry.read_bytes()
-            if ending == "css":
-                body = squeeze(body.decode()).encode()
-            elif ending == "js":
-                body = strip(body.decode()).encode()
-            digest = hashlib.sha256(body).hexdigest()[:10]
-            packed = gzip.compress(body, 9, mtime=0)
-            kind = mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
-            file = StaticFile(
-                address=f"/static/{stem}.{digest}.{ending}",
-                content_type=f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
-                body=body,
-                packed=packed if len(packed) < len(body) and len(body) > SMALLEST_TO_COMPRESS else None,
-            )
-            self._files[entry.name] = self._by_address[file.address] = file
+        self._static.add(package)
 
     def mount(self, app: web.Application) -> None:
         """Serve the static files of an application and let its handlers render."""
         app[PAGES] = self
-        app.router.add_get("/static/{name}", self._serve_static)
+        app.router.add_get("/static/{name}", self._static.serve)
 
     @property
     def languages(self) -> tuple[str, ...]:
         """Codes of the languages we speak, the default one first."""
         return tuple(sorted(self._phrases, key=lambda code: (code != DEFAULT_LANGUAGE, code)))
-
-    def address(self, name: str) -> str:
-        """Where a static file is served. KeyError for a file that no room brought."""
-        return self._files[name].address
 
     def say(self, language: str, key: str, **values: object) -> str:
         """The phrase in one of our languages, filled in. KeyError for an unknown key."""
@@ -308,25 +262,6 @@ class Pages:
                 httponly=True,
             )
         return response
-
-    async def _serve_static(self, request: web.Request) -> web.Response:
-        file = self._by_address.get(request.path)
-        if file is None:
-            raise web.HTTPNotFound
-        headers = {
-            hdrs.CONTENT_TYPE: file.content_type,
-            hdrs.CACHE_CONTROL: STATIC_CACHE,
-            "X-Content-Type-Options": "nosniff",
-        }
-        if request.path.startswith("/static/stream."):
-            headers["Content-Security-Policy"] = WORKER_POLICY
-        if file.packed is None:
-            return web.Response(body=file.body, headers=headers)
-        headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
-        if not accepts_gzip(request):
-            return web.Response(body=file.body, headers=headers)
-        headers[hdrs.CONTENT_ENCODING] = "gzip"
-        return web.Response(body=file.packed, headers=headers)
 
 
 PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)

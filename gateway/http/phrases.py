@@ -129,7 +129,7 @@ def merge(ours: Catalogue, more: Catalogue) -> Catalogue:
     if not ours:
         return more
     if odd := set(ours) ^ set(more):
-        raise PhraseError(f"only some rooms speak {sorted(odd)}")
+        raise PhraseError(f"only some packages have {sorted(odd)}")
     if twice := set(ours[DEFAULT_LANGUAGE]) & set(more[DEFAULT_LANGUAGE]):
-        raise PhraseError(f"two rooms say {sorted(twice)}")
+        raise PhraseError(f"two packages have {sorted(twice)}")
     return {language: phrases | more[language] for language, phrases in ours.items()}

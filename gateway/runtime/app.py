@@ -20,13 +20,10 @@ import payments.routes
 from channels.session_store import SESSIONS
 from channels.voting_service import VOTING_SERVICE
 from gateway.http import health, middleware, openapi
-from gateway.http.app_keys import PUBLIC_URL
-from gateway.http.devices import DEVICES, Devices
-from gateway.http.forwarded import ForwardedByProxies
+from gateway.http.callers import DEVICES, PUBLIC_URL, Devices, ForwardedByProxies
+from gateway.http.limits import RateLimits, StreamCap, raise_file_limit
 from gateway.http.logs import set_up_logs
 from gateway.http.pages import Pages
-from gateway.http.rate_limits import RateLimits
-from gateway.http.streams import StreamCap, raise_file_limit
 from gateway.orders.routing import provider_of
 from gateway.runtime import back_office
 from gateway.runtime.adapters import discover_aggregators, shared_secrets

@@ -9,7 +9,7 @@ import structlog
 from redis import asyncio as redis_asyncio
 from redis.exceptions import RedisError
 
-from gateway.values.pacing import Pace, rate_left
+from gateway.values.rates import Pace, rate_left
 
 # By then every account has its whole rate back.
 _KEPT_SECONDS: Final = 300

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import structlog
 
 from gateway.orders.routing import Rails, account_of
-from gateway.values.pacing import Tries
+from gateway.values.rates import Tries
 from payments.accounts.accounts import AccountHealthStore, Accounts, AccountsRead, Asked
 from payments.accounts.breaker import PROBES, SLOW_SECONDS, Went, Window, at_once, failing
 from payments.provider import NotSent, OutProber, PayerReason, PaymentProvider, Prober, Rejected, Unavailable, Unknown

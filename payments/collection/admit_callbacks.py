@@ -16,8 +16,8 @@ import structlog
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.routing import provider_of
-from gateway.values.buckets import Buckets, Rate
 from gateway.values.network import subject_of
+from gateway.values.rates import Buckets, Rate
 from payments.collection.callbacks import IncomingCallback, Taken
 from payments.provider import CallbackDater, CallbackSigner, PaymentProvider
 

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from gateway.contests.contest import Contest
-from gateway.http.streams import StreamCap
+from gateway.http.limits import StreamCap
 from leaderboard import routes
 from leaderboard.feed import Boards, FeedSettings
 from tests.channels.web.service import RecordingService

@@ -18,11 +18,9 @@ from channels.web.order_feed import FeedSettings, OrderFeed
 from channels.web.payment_links import PaymentLinks
 from gateway.contests.contest import Contest
 from gateway.http import middleware, openapi
-from gateway.http.app_keys import PUBLIC_URL
-from gateway.http.devices import DEVICES, Devices
+from gateway.http.callers import DEVICES, PUBLIC_URL, Devices
+from gateway.http.limits import RateLimits, StreamCap
 from gateway.http.pages import Pages
-from gateway.http.rate_limits import RateLimits
-from gateway.http.streams import StreamCap
 from gateway.orders.receipt import make_receipt
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest, check_vote_request
 from gateway.orders.wallet import PaymentMethod

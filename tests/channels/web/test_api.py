@@ -11,8 +11,8 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.contests.contest import CandidateStatus
-from gateway.http.devices import COOKIE
-from gateway.http.rate_limits import RateLimits
+from gateway.http.callers import COOKIE
+from gateway.http.limits import RateLimits
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from channels.web import own_orders
-from gateway.http.rate_limits import RateLimits
+from gateway.http.limits import RateLimits
 from gateway.values.check_digit import with_check_digit
 from gateway.values.money import Money
 from payments.lifecycle import PublicStatus, State

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.http.devices import COOKIE
-from gateway.http.rate_limits import DEVICE_VOTES, RateLimits
+from gateway.http.callers import COOKIE
+from gateway.http.limits import DEVICE_VOTES, RateLimits
 from gateway.orders.prompting import Orderer, OrdererKind
 from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, RecordingService, application
 from tests.channels.web.test_api import GOOD, INITIATE

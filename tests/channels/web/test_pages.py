@@ -13,9 +13,9 @@ from playwright.async_api import Browser, expect
 from channels.voting_service import VOTING_SERVICE, VotingService
 from channels.web.pages import setup
 from gateway.contests.contest import CandidateStatus
-from gateway.http.devices import DEVICES
+from gateway.http.callers import DEVICES
+from gateway.http.limits import RateLimits
 from gateway.http.pages import CONTENT_SECURITY_POLICY, Pages
-from gateway.http.rate_limits import RateLimits
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod

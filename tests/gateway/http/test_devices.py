@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from gateway.http.devices import COOKIE, Devices
+from gateway.http.callers import COOKIE, Devices
 
 # Fixed: a test that is named by chance is another one in each process.
 ONE, ANOTHER = "hrvH63NLz_ychhy2iYMXeQ", "ETWZU8E1qjFyI2Pc-P_yKQ"

@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp_remotes import setup
 
-from gateway.http.forwarded import ForwardedByProxies
+from gateway.http.callers import ForwardedByProxies
 
 THEIRS = "212.88.125.100"
 

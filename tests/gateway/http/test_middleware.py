@@ -10,12 +10,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
 from gateway.http import middleware
-from gateway.http.app_keys import PUBLIC_URL
+from gateway.http.callers import PUBLIC_URL
 from gateway.http.health import REGISTRY
 from gateway.http.middleware import surface_of
 from gateway.http.pages import Pages
-from gateway.http.patience import Patience
 from gateway.http.problems import Problem
+from gateway.http.timeouts import RequestTimeouts
 from gateway.storage.engine import DatabaseUnavailable
 
 Client = TestClient[web.Request, web.Application]
@@ -229,7 +229,7 @@ def test_addresses_have_surfaces(path: str, surface: str) -> None:
 async def test_no_answer_is_waited_for_without_end(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for surface in ("api", "page"):
         monkeypatch.setitem(middleware.ANSWER_SECONDS, surface, 0.05)
-    monkeypatch.setattr(middleware, "_patience", Patience(0.02))
+    monkeypatch.setattr(middleware, "_timeouts", RequestTimeouts(0.02))
     with capture_logs() as lines:
         answer = await client.get("/api/hanging")
         page = await client.get("/hanging", headers=HTML)

@@ -6,8 +6,8 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
+from gateway.http.limits import SHARED_REQUESTS_FACTOR, RateLimits
 from gateway.http.problems import Problem
-from gateway.http.rate_limits import SHARED_FACTOR, RateLimits
 from gateway.values.network import read_networks, subject_of
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -50,7 +50,7 @@ async def test_an_address_has_its_number_a_minute(redis_url: str) -> None:
 @pytest.mark.parametrize("address", ["203.0.113.7", "::ffff:203.0.113.7", "2001:db8:5::1"])
 async def test_an_address_that_is_many_peoples_asks_as_often_as_they_do(redis_url: str, address: str) -> None:
     async with limits_of(redis_url, shared="203.0.113.0/24, 2001:db8:5::/48") as limits:
-        assert await refused_of(limits, address, 3 * SHARED_FACTOR) == 0
+        assert await refused_of(limits, address, 3 * SHARED_REQUESTS_FACTOR) == 0
         assert await refused_of(limits, address, 1) == 1
         assert await refused_of(limits, "192.0.2.1", 4) == 1
 

@@ -10,8 +10,8 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp_remotes import setup
 
-from gateway.http.forwarded import ForwardedByProxies
-from gateway.http.streams import SHARED_FACTOR, StreamCap
+from gateway.http.callers import ForwardedByProxies
+from gateway.http.limits import SHARED_STREAMS_FACTOR, StreamCap
 from leaderboard.feed import viewers_by_default
 from tests.rigs.public_web import PublicService, application
 
@@ -19,7 +19,7 @@ BOARD = "/api/contests/star/leaderboard/events"
 THEIRS, OTHER = "212.88.125.100", "212.88.125.101"
 RAISE = """
 import resource
-from gateway.http.streams import raise_file_limit
+from gateway.http.limits import raise_file_limit
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 512))
 assert raise_file_limit() == 512
 assert resource.getrlimit(resource.RLIMIT_NOFILE) == (512, 512)
@@ -61,7 +61,7 @@ async def test_an_address_that_is_many_peoples_has_more_places() -> None:
     app = application(PublicService(), StreamCap(1, [ip_network(f"{THEIRS}/32")]))
     await setup(app, ForwardedByProxies([ip_network("127.0.0.0/8")]))
     async with TestClient(TestServer(app)) as client:
-        for address, places in ((THEIRS, SHARED_FACTOR), (OTHER, 1)):
+        for address, places in ((THEIRS, SHARED_STREAMS_FACTOR), (OTHER, 1)):
             found = [await client.get(BOARD, headers={"X-Forwarded-For": address}) for _ in range(places + 1)]
             assert [stream.status for stream in found] == [200] * places + [503]
 

@@ -1,13 +1,17 @@
-"""How often one address may ask, and one device vote. Addresses are counted in Redis for all processes, in this
-one while Redis is away; devices in each process.
+"""How often an address may call, how many streams it may have open, and how many files this process.
 
-Behind an address may be a carrier's thousands of subscribers: its limits keep the machine from floods, and what
-keeps strangers' phones from prompts are those of `gateway.orders.prompting`.
+Addresses are counted in Redis for all processes, in this one while Redis is away; devices and streams in each
+process. Behind an address may be a carrier's thousands of subscribers: its limits keep the machine from floods, and
+what keeps strangers' phones from prompts is in `gateway.orders.prompting`.
 """
 
+import asyncio
 import math
+import resource
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
@@ -18,16 +22,18 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
-from gateway.http.devices import Devices
+from gateway.http.callers import Devices
 from gateway.http.problems import Problem
-from gateway.values.buckets import Buckets, Rate
 from gateway.values.network import Network, comes_from, subject_of
+from gateway.values.rates import Buckets, Rate
 
 WEB_VOTES_A_MINUTE: Final = 120
 WRITES_A_MINUTE: Final = 120
 DEVICE_VOTES: Final = Rate(per_second=10 / 60, burst=10)
-# An address of a network that is known to be shared may ask so many times as often.
-SHARED_FACTOR: Final = 20
+# An address of a network that is known to be shared may send so many times as many requests, and have so many times
+# as many streams.
+SHARED_REQUESTS_FACTOR: Final = 20
+SHARED_STREAMS_FACTOR: Final = 10
 RECEIPT_CHECKS_A_MINUTE: Final = 20
 # No request waits longer than this for Redis, and after a failure none asks it for a while.
 REDIS_SECONDS: Final = 0.25
@@ -132,7 +138,7 @@ _Items = tuple[RateLimitItem, RateLimitItem]
 def _items(a_minute: int, namespace: str) -> _Items:
     return (
         RateLimitItemPerMinute(a_minute, namespace=namespace),
-        RateLimitItemPerMinute(a_minute * SHARED_FACTOR, namespace=f"{namespace}-shared"),
+        RateLimitItemPerMinute(a_minute * SHARED_REQUESTS_FACTOR, namespace=f"{namespace}-shared"),
     )
 
 
@@ -151,3 +157,65 @@ async def _ask(limiter: MovingWindowRateLimiter, limit: RateLimitItem, subject: 
         return None
     window = await limiter.get_window_stats(limit, subject)
     return max(1, math.ceil(window.reset_time - time.time()))
+
+
+STREAM_RETRY_AFTER_SECONDS: Final = "10"
+# Where the hard limit is "unlimited", the kernel's usual one.
+FILES_WITHOUT_LIMIT: Final = 1 << 20
+
+
+class StreamCap:
+    """The streams of each address, of all kinds together, in this process. `per_address`: how many it
+    may have open at once; None for any number. One in the networks `shared` stands for many subscribers
+    and may have `SHARED_STREAMS_FACTOR` times as many."""
+
+    def __init__(self, per_address: int | None = None, shared: Sequence[Network] = ()) -> None:
+        self._per_address = per_address
+        self._shared = shared
+        self._open: defaultdict[str, set[asyncio.Transport]] = defaultdict(set)
+
+    @contextmanager
+    def place(self, request: web.Request) -> Iterator[None]:
+        """Hold one of the address's places. Problem 503 when none is free."""
+        subject, transport = subject_of(request.remote or ""), request.transport
+        if transport is None:  # the reader has left
+            yield
+            return
+        held, most = self._open[subject], self._most(request.remote or "")
+        if most is not None and len(held) >= most:
+            # A stream notices at its next frame that its reader has left; the connection knows at once.
+            held -= {one for one in held if one.is_closing()}
+            if len(held) >= most:
+                raise _full(most)
+        held.add(transport)
+        try:
+            yield
+        finally:
+            held.discard(transport)
+            if not held and self._open.get(subject) is held:
+                del self._open[subject]
+
+    def _most(self, remote: str) -> int | None:
+        if self._per_address is None or not comes_from(remote, self._shared):
+            return self._per_address
+        return self._per_address * SHARED_STREAMS_FACTOR
+
+
+def _full(most: int) -> Problem:
+    return Problem(
+        503,
+        "Too many streams",
+        f"At most {most} streams are open from one address. Ask for the state itself.",
+        kind="/problems/too_many_streams",
+        headers={hdrs.RETRY_AFTER: STREAM_RETRY_AFTER_SECONDS},
+    )
+
+
+def raise_file_limit() -> int:
+    """Let this process open as many files and connections as it may; how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WITHOUT_LIMIT if hard == resource.RLIM_INFINITY else hard
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted

@@ -1,47 +1,47 @@
-"""Who takes too long is cancelled; who is cancelled by somebody else, or hurries, is left alone."""
+"""A task that takes too long is cancelled; one that something else cancels, or that is in time, is left alone."""
 
 import asyncio
 
 import pytest
 
-from gateway.http.patience import Patience
+from gateway.http.timeouts import RequestTimeouts
 
 
-async def wait(patience: Patience, seconds: float, takes: float) -> str:
-    task = patience.begin(seconds)
+async def wait(timeouts: RequestTimeouts, seconds: float, takes: float) -> str:
+    task = timeouts.begin(seconds)
     try:
         await asyncio.sleep(takes)
     except asyncio.CancelledError:
-        if not patience.lost(task):
+        if not timeouts.expired(task):
             raise
-        return "lost"
+        return "expired"
     finally:
-        patience.end(task)
+        timeouts.end(task)
     return "done"
 
 
 async def test_many_at_once_each_by_its_own_limit() -> None:
-    patience = Patience(0.01)
+    timeouts = RequestTimeouts(0.01)
     found = await asyncio.gather(
-        *(asyncio.create_task(wait(patience, seconds, 0.15)) for seconds in (0.03, 5, 0.05, 5)),
+        *(asyncio.create_task(wait(timeouts, seconds, 0.15)) for seconds in (0.03, 5, 0.05, 5)),
     )
-    assert found == ["lost", "done", "lost", "done"]
+    assert found == ["expired", "done", "expired", "done"]
 
 
 async def test_the_task_goes_on_afterwards() -> None:
     async def twice() -> tuple[str, str, int]:
-        first, second = await wait(patience, 0.02, 5), await wait(patience, 5, 0.02)
+        first, second = await wait(timeouts, 0.02, 5), await wait(timeouts, 5, 0.02)
         task = asyncio.current_task()
         assert task is not None
         return first, second, task.cancelling()
 
-    patience = Patience(0.01)
-    assert await asyncio.create_task(twice()) == ("lost", "done", 0)
+    timeouts = RequestTimeouts(0.01)
+    assert await asyncio.create_task(twice()) == ("expired", "done", 0)
 
 
 async def test_who_is_cancelled_by_somebody_else_is_cancelled() -> None:
-    patience = Patience(0.01)
-    task = asyncio.create_task(wait(patience, 5, 5))
+    timeouts = RequestTimeouts(0.01)
+    task = asyncio.create_task(wait(timeouts, 5, 5))
     await asyncio.sleep(0.03)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -50,28 +50,28 @@ async def test_who_is_cancelled_by_somebody_else_is_cancelled() -> None:
 
 async def test_who_does_not_mind_being_cancelled_is_not_cancelled_later() -> None:
     async def stubborn() -> int:
-        task = patience.begin(0.02)
+        task = timeouts.begin(0.02)
         try:
             await asyncio.sleep(5)
         except asyncio.CancelledError:
             pass
         finally:
-            patience.end(task)
+            timeouts.end(task)
         await asyncio.sleep(0.05)
         return task.cancelling()
 
-    patience = Patience(0.01)
+    timeouts = RequestTimeouts(0.01)
     assert await asyncio.create_task(stubborn()) == 0
 
 
 def test_each_loop_has_its_timer() -> None:
-    patience = Patience(0.01)
+    timeouts = RequestTimeouts(0.01)
     for _ in range(2):
-        assert asyncio.run(wait(patience, 0.02, 5)) == "lost"
+        assert asyncio.run(wait(timeouts, 0.02, 5)) == "expired"
 
 
 async def test_the_timer_rests_while_nobody_is_under_way() -> None:
-    patience = Patience(0.01)
-    await asyncio.create_task(wait(patience, 1, 0.02))
+    timeouts = RequestTimeouts(0.01)
+    await asyncio.create_task(wait(timeouts, 1, 0.02))
     await asyncio.sleep(0.05)
-    assert patience._timer is None
+    assert timeouts._timer is None

@@ -1,16 +1,42 @@
-"""A browser's own random word, in a cookie that only we can make: it tells one device from another where many are
-behind one address, and is used for nothing else. Whoever refuses it is counted by address alone."""
+"""Who calls: the address behind our proxies, the device, and whether they speak https."""
 
 import hmac
 import re
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
+from aiohttp_remotes import XForwardedFiltered
 
-from gateway.http.app_keys import is_https
+from gateway.values.network import Network, comes_from
+
+PUBLIC_URL: web.AppKey[str] = web.AppKey("public_url", str)
+
+
+def is_https(request: web.Request) -> bool:
+    """Whether the caller speaks https with us, also where a proxy that we do not trust ends it."""
+    return request.secure or request.app.get(PUBLIC_URL, "").startswith("https://")
+
+
+class ForwardedByProxies(XForwardedFiltered):
+    """`X-Forwarded-*` of requests that come from these networks. Whoever calls past the proxies says nothing:
+    the library looks at the header alone, and an address may decide about money."""
+
+    def __init__(self, proxies: Sequence[Network]) -> None:
+        super().__init__(proxies)
+        self._proxies = tuple(proxies)
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Pass the request on, with the address of whoever called the proxy."""
+        if not comes_from(request.remote or "", self._proxies):
+            return await handler(request)
+        return await super().middleware(request, handler)
+
 
 COOKIE: Final = "device"
 COOKIE_SECONDS: Final = 400 * 24 * 3600

@@ -1,4 +1,4 @@
-"""Answers that take too long are ended, by one timer for all of them: one each would cost every request.
+"""Timeouts of requests, by one timer for all of them: one each would cost every request.
 
 Cancelling works as in `asyncio.timeout`: the task is cancelled once, and uncancelled when it has noticed.
 """
@@ -11,8 +11,8 @@ CHECK_SECONDS: Final = 0.5
 _Task = asyncio.Task[Any]
 
 
-class Patience:
-    """Those who are under way in this process, and until when."""
+class RequestTimeouts:
+    """The requests that this process answers now, each with the moment at which it is ended."""
 
     def __init__(self, check_seconds: float = CHECK_SECONDS) -> None:
         self._check_seconds = check_seconds
@@ -22,7 +22,7 @@ class Patience:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, seconds: float) -> _Task:
-        """The current task may take so long from now on."""
+        """Give the current task so many seconds from now on."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         if task is None:
@@ -33,8 +33,8 @@ class Patience:
             self._timer = loop.call_later(self._check_seconds, self._check, loop)
         return task
 
-    def lost(self, task: _Task) -> bool:
-        """Whether it was cancelled for taking too long, and not by anybody else; if so it goes on."""
+    def expired(self, task: _Task) -> bool:
+        """Whether the task was cancelled by its timeout and by nothing else; if so, it is uncancelled."""
         if task not in self._ended:
             return False
         self._ended.discard(task)
@@ -42,10 +42,10 @@ class Patience:
         return True
 
     def end(self, task: _Task) -> None:
-        """It has its answer."""
+        """Forget a task that has its answer."""
         self._until.pop(task, None)
         if self._ended:
-            self.lost(task)
+            self.expired(task)
 
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()

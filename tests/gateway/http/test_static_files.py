@@ -1,4 +1,4 @@
-from gateway.http.styles import squeeze, strip
+from gateway.http.static_files import squeeze, strip
 
 
 def test_what_a_browser_does_not_need_is_left_out() -> None:
