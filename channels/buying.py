@@ -15,7 +15,7 @@ from gateway.contests.contest import Candidate, Contest
 from gateway.orders.rules import Refusal, check_quantity
 from gateway.orders.wallet import ON_PHONES, PaymentMethod, example_number, not_taken_yet
 from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
-from payments.settlement.adjusted import Adjusted
+from payments.settlement.rules import Adjusted
 
 QUANTITY_DIGITS_MAX: Final = 9
 # What is typed at the confirmation of a USSD order to pay with a code that the payer fetched: `*789*07*5*4*CODE#`.

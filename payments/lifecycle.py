@@ -6,13 +6,12 @@ after a time-out or a strange word the payment stays open and is asked about.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 from gateway.orders.rules import PAID_STATES, UNSENT_LIFE
 from gateway.values.money import Money
-from gateway.values.record import record
 from payments.provider import PayerReason
 
 
@@ -220,43 +219,6 @@ ANSWER_TIME: Final = timedelta(seconds=330)
 def may_send_again(*, tries: int, age: timedelta) -> bool:
     """Whether an order of this age, sent so often, may be sent once more."""
     return tries < SEND_TRIES_MAX and age < UNSENT_LIFE
-
-
-class Verdict(StrEnum):
-    """What settlement does with a confirmed payment."""
-
-    COUNT = "count"
-    REFUND_LATE = "late"
-    REFUND_WITHDRAWN = "candidate_withdrawn"
-    SURPLUS = "double"
-
-
-@record
-class Confirmed:
-    """What the decision needs to know of a confirmed payment."""
-
-    placed_at: datetime
-    confirmed_at: datetime
-    closes_at: datetime
-    late_seconds: int
-    candidate_eligible: bool
-    counted_before: bool
-
-
-def verdict(payment: Confirmed) -> Verdict:
-    """Count it, or give it back, and why.
-
-    Ordered before the close and known to be paid within the published grace counts. A vote for a
-    candidate who withdrew after the order was placed is given back.
-    """
-    if payment.counted_before:
-        return Verdict.SURPLUS
-    in_time = payment.confirmed_at <= payment.closes_at + timedelta(seconds=payment.late_seconds)
-    if payment.placed_at >= payment.closes_at or not in_time:
-        return Verdict.REFUND_LATE
-    if not payment.candidate_eligible:
-        return Verdict.REFUND_WITHDRAWN
-    return Verdict.COUNT
 
 
 # How the operator's ladder of questions goes on after its listed rungs, in seconds.

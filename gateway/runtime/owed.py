@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from channels.messages.rules import REMIND_AFTER
 from gateway.storage.work import Work
-from payments.settlement.queue import OLDEST_BY_CONTEST
+from payments.settlement.settle import OLDEST_BY_CONTEST
 
 _SWEEP_LOCK: Final = 0x5907_11_69
 # A worker beats every three seconds; one that has not for so long does nothing.

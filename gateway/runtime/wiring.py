@@ -60,8 +60,7 @@ from payments.collection.order_views import OrderViews
 from payments.collection.store import Payments
 from payments.disbursement.disputes.store import act_on_lost
 from payments.provider import PaymentProvider
-from payments.settlement.settle import Show, settle_payments
-from payments.settlement.settlement import Settlement
+from payments.settlement.settle import Settlement, Show, settle_payments
 
 _log = structlog.get_logger(__name__)
 

@@ -20,11 +20,11 @@ from payments.collection.questions import QUESTIONS
 from payments.collection.store import LEASE_SECONDS
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
-from payments.lifecycle import Actor, Confirmed, Observed, State, Verdict, verdict
-from payments.settlement.adjusted import Adjusted
+from payments.lifecycle import Actor, Observed, State
 from payments.settlement.corrections import Correction, lock_contest, reverse_counted
-from payments.settlement.queue import COUNTED_BEFORE
-from payments.settlement.settlement import By
+from payments.settlement.count import By
+from payments.settlement.rules import Adjusted, Confirmed, Verdict, verdict
+from payments.settlement.settle import COUNTED_BEFORE
 
 _FACTS: Final = text(f"""
 select b.id, b.remote, p.reference, p.status, p.amount_minor, p.currency, p.payer_cipher, p.placed_at, now() as now,

@@ -18,20 +18,20 @@ from gateway.storage.rows import document, recordset
 from gateway.values.money import Money
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
-from payments.lifecycle import Actor, Confirmed, Observed, State, advance
-from payments.settlement.port import ConfirmedPayment
-from payments.settlement.settlement import (
+from payments.lifecycle import Actor, Observed, State, advance
+from payments.settlement.count import (
     FEE_PLAN,
     LOCK_KEY,
     READER,
     SETTLE_LOCK_SPACE,
     By,
     SettlementBroken,
+    confirmed_payment,
     count,
     held_to_owed,
     move,
+    moved_row,
     plan_of,
-    refused,
 )
 
 _LOCK: Final = text(f"select pg_advisory_xact_lock({LOCK_KEY})")
@@ -150,7 +150,7 @@ async def owe_refunds(
     if counted:
         await _uncount(connection, contest, counted, Observed.CANNOT_COUNT, why, "refund_pending", owed=True)
     rows_held = [
-        refused(State.HELD, Observed.CANNOT_COUNT, row.reference, row.placed_at, why.reason, Actor.STAFF)
+        moved_row(State.HELD, Observed.CANNOT_COUNT, row.reference, row.placed_at, why.reason, Actor.STAFF)
         for row in held
     ]
     await move(connection, State.HELD, rows_held, why.by)
@@ -266,29 +266,7 @@ async def count_held(connection: AsyncConnection, contest: UUID, reference: UUID
             corrected.skipped[row.reference] = "held, and its candidate no longer stands"
         else:
             plan = plan_of((await connection.execute(_PLAN, {"contest": contest})).one())
-            providers, placed = {row.reference: row.provider}, {row.reference: row.placed_at}
-            await count(connection, contest, [_confirmed(row)], providers, placed, plan, before=State.HELD, by=by)
+            await count(connection, contest, [confirmed_payment(row)], plan, before=State.HELD, by=by)
             corrected.counted.append((row.code, row.quantity))
             corrected.done.append(row.reference)
     return corrected
-
-
-def _confirmed(row: Row[Any]) -> ConfirmedPayment:
-    facts = Confirmed(
-        placed_at=row.placed_at,
-        confirmed_at=row.confirmed_at,
-        closes_at=row.closes_at,
-        late_seconds=row.late_seconds,
-        candidate_eligible=row.eligible,
-        counted_before=False,
-    )
-    return ConfirmedPayment(
-        row.reference,
-        row.vote_id,
-        row.candidate_id,
-        row.code,
-        row.quantity,
-        Money(row.amount_minor, row.currency),
-        row.receipt,
-        facts,
-    )

@@ -23,7 +23,7 @@ from gateway.contests.contest import Contest
 from gateway.orders.rules import Refusal
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
-from payments.settlement.adjusted import Adjusted
+from payments.settlement.rules import Adjusted
 from tests.demo import demo_contest
 
 STAR = demo_contest()

@@ -1,7 +1,7 @@
 """The lifecycle: every pair of state and observation is a listed step or a refusal."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -9,13 +9,11 @@ from gateway.values.money import Money
 from payments.lifecycle import (
     TABLE,
     Actor,
-    Confirmed,
     NotFoundAnswer,
     Observed,
     PublicStatus,
     Refused,
     State,
-    Verdict,
     advance,
     after_not_found,
     check_delay_seconds,
@@ -24,7 +22,6 @@ from payments.lifecycle import (
     public_status,
     states_before,
     success_observed,
-    verdict,
 )
 
 C, V, S, P = Actor.COLLECTOR, Actor.VERIFIER, Actor.SETTLER, Actor.STAFF
@@ -171,33 +168,6 @@ def test_public_word(states: list[str], word: str) -> None:
 )
 def test_public_reason(states: list[str], stored: str, reason: str | None) -> None:
     assert public_reason([State(s) for s in states], stored) == reason
-
-
-CLOSE = datetime(2026, 12, 5, 22, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("placed", "confirmed", "eligible", "counted", "expected"),
-    [
-        (-60, -1, True, False, Verdict.COUNT),
-        (-1, 600, True, False, Verdict.COUNT),
-        (-1, 601, True, False, Verdict.REFUND_LATE),
-        (0, 10, True, False, Verdict.REFUND_LATE),
-        (-60, -1, False, False, Verdict.REFUND_WITHDRAWN),
-        (-60, -1, True, True, Verdict.SURPLUS),
-        (-1, 601, True, True, Verdict.SURPLUS),
-    ],
-)
-def test_verdict(placed: int, confirmed: int, eligible: bool, counted: bool, expected: Verdict) -> None:
-    facts = Confirmed(
-        placed_at=CLOSE + timedelta(seconds=placed),
-        confirmed_at=CLOSE + timedelta(seconds=confirmed),
-        closes_at=CLOSE,
-        late_seconds=600,
-        candidate_eligible=eligible,
-        counted_before=counted,
-    )
-    assert verdict(facts) is expected
 
 
 LADDER = (10, 20, 30)

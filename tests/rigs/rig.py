@@ -28,8 +28,7 @@ from payments.collection.order_views import OrderViews
 from payments.collection.store import Payments
 from payments.collection.verify import Verifier, judge_callbacks
 from payments.ledger.audit import audit_money
-from payments.settlement.settle import settle_payments
-from payments.settlement.settlement import Settlement
+from payments.settlement.settle import Settlement, settle_payments
 from tests.engines import BUSY_SECONDS
 from tests.rails import RAILS
 from tests.rigs.scripted_provider import ScriptedProvider

@@ -25,9 +25,9 @@ from payments.ledger.book import LedgerEntry, post
 from payments.lifecycle import Actor, Observed, State, advance
 from payments.provider import DisputeStatus, Reversed
 from payments.reconciliation.rules import DifferenceKind
-from payments.settlement.adjusted import Adjusted
 from payments.settlement.corrections import Correction, lock_contest, reverse_counted
-from payments.settlement.settlement import By, SettlementBroken
+from payments.settlement.count import By, SettlementBroken
+from payments.settlement.rules import Adjusted
 
 REASON: Final = "reversed"
 MESSAGE: Final = "votes_withdrawn"

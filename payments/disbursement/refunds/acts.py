@@ -29,9 +29,9 @@ from payments.requests import (
 )
 from payments.rescue.rules import read_ticket
 from payments.rescue.tickets import close_ticket
-from payments.settlement.adjusted import Adjusted
 from payments.settlement.corrections import Corrected as Back
 from payments.settlement.corrections import Correction, by_staff, count_held, lock_contest, owe_refunds
+from payments.settlement.rules import Adjusted
 from payments.settlement.settle import Show
 
 REFUNDABLE: Final = frozenset({State.SETTLED, State.HELD})

@@ -28,7 +28,7 @@ from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import given_back
 from payments.lifecycle import Actor, Observed, states_before
 from payments.provider import Disbursement, Purpose, Reversed
-from payments.settlement.settlement import READER, SettlementBroken
+from payments.settlement.count import READER, SettlementBroken
 
 LEASE_SECONDS: Final = 60
 _ALL_STATES: Final = [state.value for state in RefundState]

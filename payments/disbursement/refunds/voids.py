@@ -17,8 +17,8 @@ from gateway.orders.rules import Channel
 from gateway.storage.rows import document, recordset
 from payments.lifecycle import State
 from payments.requests import ActRefused, NewRequest, StaffRequest, Why, hold_request
-from payments.settlement.adjusted import Adjusted
 from payments.settlement.corrections import Correction, by_staff, lock_contest, owe_refunds
+from payments.settlement.rules import Adjusted
 
 BATCH: Final = 200
 REASON: Final = "voided"

@@ -22,7 +22,7 @@ from gateway.orders.wallet import PaymentMethod
 from leaderboard.routes import CONTEST_PARTS
 from payments.collection.order_views import TakenBack
 from payments.lifecycle import REASONS, PublicStatus
-from payments.settlement.adjusted import Adjusted
+from payments.settlement.rules import Adjusted
 from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingService, application, counted_receipt
 from tests.demo import demo_contest
 from tests.rails import PAGE as REDIRECT

@@ -1,0 +1,85 @@
+"""What settlement decides about confirmed payments, and why votes leave the count: pure."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from gateway.values.money import Money
+from gateway.values.record import record
+from payments.ledger.postings import Posting, held, owed_back
+from payments.lifecycle import Observed, State
+
+
+class Verdict(StrEnum):
+    """What settlement does with a confirmed payment."""
+
+    COUNT = "count"
+    REFUND_LATE = "late"
+    REFUND_WITHDRAWN = "candidate_withdrawn"
+    SURPLUS = "double"
+
+
+@record
+class Confirmed:
+    """What the decision needs to know of a confirmed payment."""
+
+    placed_at: datetime
+    confirmed_at: datetime
+    closes_at: datetime
+    late_seconds: int
+    candidate_eligible: bool
+    counted_before: bool
+
+
+def verdict(payment: Confirmed) -> Verdict:
+    """Count it, or give it back, and why.
+
+    Ordered before the close and known to be paid within the published grace counts. A vote for a
+    candidate who withdrew after the order was placed is given back.
+    """
+    if payment.counted_before:
+        return Verdict.SURPLUS
+    in_time = payment.confirmed_at <= payment.closes_at + timedelta(seconds=payment.late_seconds)
+    if payment.placed_at >= payment.closes_at or not in_time:
+        return Verdict.REFUND_LATE
+    if not payment.candidate_eligible:
+        return Verdict.REFUND_WITHDRAWN
+    return Verdict.COUNT
+
+
+def verdicts(batch: Iterable[tuple[UUID, Confirmed]]) -> list[Verdict]:
+    """The verdict on each payment of a batch, given with its order; of two payments for one order the first counts."""
+    counted: set[UUID] = set()
+    found = []
+    for order, payment in batch:
+        one = Verdict.SURPLUS if order in counted else verdict(payment)
+        if one is Verdict.COUNT:
+            counted.add(order)
+        found.append(one)
+    return found
+
+
+def step_of(refusal: Verdict) -> Observed:
+    """The step of a confirmed payment that does not count."""
+    return Observed.COUNTED_BEFORE if refusal is Verdict.SURPLUS else Observed.CANNOT_COUNT
+
+
+def booked(refusal: Verdict, amount: Money) -> tuple[Posting, ...]:
+    """The postings of a confirmed payment that does not count: a surplus is held until it is given back."""
+    return held(amount) if refusal is Verdict.SURPLUS else owed_back(amount)
+
+
+GIVEN_BACK: Final = {State.SURPLUS: "double", State.MISMATCHED: "mismatch"}
+"""States that turn into refunds without a person, with the refund's reason."""
+
+
+class Adjusted(StrEnum):
+    """Why a vote left the count, as the tally says it unless a person gave a reason."""
+
+    REFUND = "refund"
+    REVIEW = "refused after review"
+    VOIDED = "voided window"
+    REVERSED = "the payment was reversed at the operator"
+    UNCONFIRMED = "the operator does not confirm the payment"
