@@ -109,7 +109,7 @@ def _views(contest: Contest) -> Iterator[MenuView]:
         yield MenuView(opened, ranking, dialler, network, opened.opens_at, rails)
     # An operator that does not answer, and all of them.
     for closed, network in ((rails.every[:1], NETWORKS[0]), (rails.every, NETWORKS[0]), (rails.every, NETWORKS[2])):
-        some = rails.but_for(rail.account for rail in closed)
+        some = rails.with_circuits_open(rail.account for rail in closed)
         yield MenuView(opened, ranking, dialler, network, opened.opens_at, some)
     for now in (opened.opens_at - timedelta(seconds=1), opened.closes_at):
         yield MenuView(opened, ranking, dialler, None, now, rails)

@@ -1,7 +1,7 @@
 """Which account of which operator takes a payment: pure.
 
 A rail is one way by which one account takes money in a country. Rails are what this installation
-is set up with; some may be closed for a while, because their operator does not answer.
+is set up with; the circuits of some accounts may be open, because their operator does not answer.
 """
 
 from collections import defaultdict
@@ -34,7 +34,7 @@ class NoRail(StrEnum):
     """Why nobody can take it."""
 
     NOT_TAKEN_HERE = "not_taken_here"
-    CLOSED_NOW = "closed_now"
+    CIRCUIT_OPEN = "circuit_open"
     TOO_LITTLE = "too_little"
 
 
@@ -60,15 +60,15 @@ WITHOUT_CODE: Final = frozenset({Kind.PUSH, Kind.REDIRECT})
 
 @dataclass(frozen=True)
 class Rails:
-    """Every rail, and the accounts that are closed at this moment."""
+    """Every rail, and the accounts whose circuit is open at this moment."""
 
     every: tuple[Rail, ...] = ()
-    closed: frozenset[str] = frozenset()
+    circuit_open: frozenset[str] = frozenset()
 
-    def but_for(self, closed: Iterable[str]) -> "Rails":
-        """The same rails with these accounts closed, and no others."""
-        now = frozenset(closed)
-        return self if now == self.closed else Rails(self.every, now)
+    def with_circuits_open(self, accounts: Iterable[str]) -> "Rails":
+        """The same rails with the circuits of these accounts open, and of no others."""
+        now = frozenset(accounts)
+        return self if now == self.circuit_open else Rails(self.every, now)
 
     def methods(self, country: str) -> tuple[PaymentMethod, ...]:
         """The ways to pay that somebody takes in this country, open now or not, as voters are shown
@@ -103,7 +103,7 @@ class Rails:
 
     def _asks_no_phone(self, country: str, method: PaymentMethod) -> bool:
         every = [rail for rail in self._among(country, method) if rail.kinds & WITHOUT_CODE]
-        rails = [rail for rail in every if rail.account not in self.closed] or every
+        rails = [rail for rail in every if rail.account not in self.circuit_open] or every
         best = min((rail.priority for rail in rails), default=0)
         return bool(rails) and not any(Kind.PUSH in rail.kinds for rail in rails if rail.priority == best)
 
@@ -118,9 +118,9 @@ class Rails:
         found = self._sorted.get((country, method, amount.currency, with_code))
         if found is None:
             return NoRail.NOT_TAKEN_HERE
-        usable = found if not self.closed else [rail for rail in found if rail.account not in self.closed]
+        usable = found if not self.circuit_open else [rail for rail in found if rail.account not in self.circuit_open]
         if not usable:
-            return NoRail.CLOSED_NOW
+            return NoRail.CIRCUIT_OPEN
         enough = [rail for rail in usable if amount.amount_minor >= rail.minimum_minor]
         if not enough:
             return NoRail.TOO_LITTLE
@@ -130,7 +130,7 @@ class Rails:
     def siblings(self, account: str) -> tuple[str, ...]:
         """Open accounts that take everything which this one takes, best first: who may stand in for it."""
         own = [rail for rail in self.every if rail.account == account]
-        others = sorted({(r.priority, r.account) for r in self.every if r.account not in self.closed | {account}})
+        others = sorted({(r.priority, r.account) for r in self.every if r.account not in self.circuit_open | {account}})
         return tuple(
             dict.fromkeys(
                 other
@@ -176,12 +176,12 @@ class Rails:
 
     @cached_property
     def _open_methods(self) -> dict[str, tuple[PaymentMethod, ...]]:
-        return _by_country(r for r in self.every if r.kinds & WITHOUT_CODE and r.account not in self.closed)
+        return _by_country(r for r in self.every if r.kinds & WITHOUT_CODE and r.account not in self.circuit_open)
 
     @cached_property
     def _with_code(self) -> frozenset[tuple[str, PaymentMethod]]:
         return frozenset(
-            (r.country, r.method) for r in self.every if r.kinds & WITH_CODE and r.account not in self.closed
+            (r.country, r.method) for r in self.every if r.kinds & WITH_CODE and r.account not in self.circuit_open
         )
 
 

@@ -161,7 +161,7 @@ def check_window(contest: Contest, now: datetime) -> Refusal | None:
 
 _NO_RAIL: Final = {
     NoRail.NOT_TAKEN_HERE: Refusal.METHOD_UNAVAILABLE,
-    NoRail.CLOSED_NOW: Refusal.WALLET_DOWN,
+    NoRail.CIRCUIT_OPEN: Refusal.WALLET_DOWN,
     NoRail.TOO_LITTLE: Refusal.TOO_FEW,
 }
 

@@ -287,7 +287,7 @@ def _service(
         unfinished=unfinished,
         languages=languages,
     )
-    operators.watch.tell(service.take_rails)
+    operators.watch.on_change(service.take_rails)
     return service
 
 

@@ -11,16 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 import structlog
 
 from gateway.orders.rules import PAYMENT_CODE
-from payments.accounts.accounts import Accounts, Asked
-from payments.accounts.watch import UNWATCHED, measured
+from payments.accounts.calls import UNWATCHED, Accounts, Budget, CallKind, Unlimited, measured
 from payments.collection.observations import of_create, of_report
 from payments.collection.port import Observation, OpenPayment, PaymentStore
-from payments.collection.verify import StatusBudget, questioned
+from payments.collection.verify import questioned
 from payments.lifecycle import Actor, Observed, State
 from payments.provider import (
     Capabilities,
@@ -51,21 +50,6 @@ _LEASE: Final = timedelta(seconds=60)
 _log = structlog.get_logger(__name__)
 
 
-class PromptBudget(Protocol):
-    """How fast payers of an account may be asked."""
-
-    async def wait_turn(self, account: str, per_second: int) -> object:
-        """Return when one more payer may be asked."""
-        ...
-
-
-class Unlimited:
-    """A `StatusBudget` for accounts that may be asked at any time."""
-
-    async def wait_turn(self, account: str, per_second: int) -> None:
-        """At once."""
-
-
 class Collector:
     """Asks for what is due. One a process.
 
@@ -78,9 +62,9 @@ class Collector:
         payments: PaymentStore,
         providers: Mapping[str, PaymentProvider],
         *,
-        prompts: PromptBudget | None = None,
+        prompts: Budget | None = None,
         per_second: Mapping[str, int] = MappingProxyType({}),
-        questions: StatusBudget | None = None,
+        questions: Budget | None = None,
         accounts: Accounts = UNWATCHED,
         places: int = PLACES,
     ) -> None:
@@ -130,7 +114,7 @@ class Collector:
 
     async def _move_unsent(self) -> None:
         rails = self._accounts.rails
-        for account in rails.closed & self._providers.keys():
+        for account in rails.circuit_open & self._providers.keys():
             sibling = next(iter(rails.siblings(account)), None)
             if sibling and (moved := await self._payments.move_unsent(account, sibling, BATCH)):
                 _log.warning("orders_moved", account=account, sibling=sibling, orders=moved)
@@ -201,7 +185,7 @@ class Collector:
             return _put_back(payment, "too much is tried again", AGAIN_SECONDS)
         await self._wait_turn(account)
         async with self._calling:
-            if account in self._accounts.rails.closed:
+            if account in self._accounts.rails.circuit_open:
                 # It was closed while this waited for its turn.
                 return _put_back(payment, "account closed")
             return await self._ask(payment, provider, log)
@@ -240,14 +224,14 @@ class Collector:
         account, collection = payment.provider, payment.collection
         if can.prepares - collection.secrets.keys():
             first = cast("Preparer", provider).prepare(collection)
-            prepared = await measured(self._accounts, account, Asked.PREPARATION, first)
+            prepared = await measured(self._accounts, account, CallKind.PREPARATION, first)
             if isinstance(prepared, NotSent):
                 return prepared, payment
             collection = replace(collection, secrets={**collection.secrets, **prepared})
             payment = replace(payment, collection=collection)
             await self._payments.observe(_prepared(payment))
         call = provider.create(collection, collection.secrets.get(PAYMENT_CODE))
-        return await measured(self._accounts, account, Asked.COLLECTION, call), payment
+        return await measured(self._accounts, account, CallKind.COLLECTION, call), payment
 
 
 def _prepared(payment: OpenPayment) -> Observation:

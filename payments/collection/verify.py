@@ -4,17 +4,16 @@ import asyncio
 import math
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.routing import provider_of
 from gateway.values.halving import in_halves, of_a_server
-from payments.accounts.accounts import Accounts, Asked
-from payments.accounts.watch import UNWATCHED, measured
+from payments.accounts.calls import UNWATCHED, Accounts, Budget, CallKind, in_turn, measured, rate_of
 from payments.collection.count_on_callback import AskedLater, CountingOnCallbacks
 from payments.collection.observations import LOOK_AGAIN_AT_FAILED, of_report
 from payments.collection.port import DueCallback, JudgedCallback, Observation, OpenPayment, PaymentStore
@@ -22,8 +21,6 @@ from payments.lifecycle import Actor, Observed, success_observed
 from payments.provider import Failed, Hint, NamedReversal, PaymentProvider, Readier, StatusReport
 
 CALLBACK_BATCH: Final = 1_000
-# Questions a second that an account is asked while it is closed.
-TRICKLE: Final = 1
 # Questions are claimed for so long ahead, and again when half of them were asked: whoever waits for a turn keeps the
 # account busy while others are claimed.
 AHEAD_SECONDS: Final = 1.0
@@ -32,15 +29,6 @@ LOOK_SECONDS: Final = 0.1
 IDLE_SECONDS: Final = 0.25
 R = TypeVar("R")
 _log = structlog.get_logger(__name__)
-
-
-class StatusBudget(Protocol):
-    """How fast an operator's account may be asked."""
-
-    async def wait_turn(self, account: str, per_second: int) -> Callable[[], None] | None:
-        """Return when one more question may be asked. What it returns, if anything, is to be called when the
-        question was answered."""
-        ...
 
 
 async def judge_callbacks(
@@ -165,7 +153,7 @@ class Verifier:
         self,
         payments: PaymentStore,
         providers: Mapping[str, PaymentProvider],
-        budget: StatusBudget,
+        budget: Budget,
         accounts: Accounts = UNWATCHED,
         later: AskedLater | None = None,
     ) -> None:
@@ -258,7 +246,7 @@ class Verifier:
 class _InLine:
     """A budget that knows how many of ours wait for it, by account."""
 
-    def __init__(self, budget: StatusBudget) -> None:
+    def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.waiting: Counter[str] = Counter()
 
@@ -270,29 +258,14 @@ class _InLine:
             self.waiting[account] -= 1
 
 
-def rate_of(account: str, provider: PaymentProvider, accounts: Accounts) -> int:
-    """Questions a second: a trickle while the account is closed."""
-    return TRICKLE if account in accounts.rails.closed else provider.capabilities("").status_per_second
-
-
-async def in_turn(budget: StatusBudget, account: str, per_second: int, ask: Callable[[], Awaitable[R]]) -> R:
-    """Ask when it is our turn, and say when that was answered."""
-    answered = await budget.wait_turn(account, per_second)
-    try:
-        return await ask()
-    finally:
-        if answered is not None:
-            answered()
-
-
 async def questioned(
-    payment: OpenPayment, provider: PaymentProvider, budget: StatusBudget, accounts: Accounts
+    payment: OpenPayment, provider: PaymentProvider, budget: Budget, accounts: Accounts
 ) -> StatusReport:
     """What an operator says of a payment, asked within its rate."""
     account = payment.provider
 
     async def query() -> StatusReport:
-        return await measured(accounts, account, Asked.STATUS, provider.query(payment.collection))
+        return await measured(accounts, account, CallKind.STATUS, provider.query(payment.collection))
 
     if isinstance(provider, Readier):
         # Turns of whoever waits for a token would all be used at once when it is there.
@@ -304,7 +277,7 @@ async def ask(
     payment: OpenPayment,
     provider: PaymentProvider,
     payments: PaymentStore,
-    budget: StatusBudget,
+    budget: Budget,
     accounts: Accounts = UNWATCHED,
 ) -> StatusReport:
     """Ask about one claimed payment, within the operator's rate, and record what it says."""

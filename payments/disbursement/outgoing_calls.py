@@ -11,9 +11,7 @@ from typing import Final, TypeVar, cast
 import structlog
 
 from gateway.orders.routing import out_of
-from payments.accounts.accounts import Accounts, Asked
-from payments.accounts.watch import measured
-from payments.collection.verify import TRICKLE, StatusBudget, in_turn
+from payments.accounts.calls import TRICKLE, Accounts, Budget, CallKind, in_turn, measured
 from payments.disbursement.outgoing import Outgoing
 from payments.provider import Disburser, DisburseResult, NotFound, PaymentProvider, Rejected, StatusReport
 
@@ -29,7 +27,7 @@ T = TypeVar("T", bound=Outgoing)
 class OutgoingCalls:
     """Calls of one round. `sends`: how many an account may make in it at most."""
 
-    def __init__(self, budget: StatusBudget, accounts: Accounts, sends: int) -> None:
+    def __init__(self, budget: Budget, accounts: Accounts, sends: int) -> None:
         self._budget = budget
         self._accounts = accounts
         self._sends = sends
@@ -39,7 +37,7 @@ class OutgoingCalls:
     def wait_to_send(self, out: Outgoing) -> float | None:
         """Seconds until this may be sent; None: now, and it has its place."""
         watched = out_of(out.provider)
-        if watched in self._accounts.rails.closed:
+        if watched in self._accounts.rails.circuit_open:
             return CLOSED_SECONDS
         if self._sending[watched] >= self._accounts.at_once(watched, self._sends):
             return CROWDED_SECONDS
@@ -52,7 +50,7 @@ class OutgoingCalls:
         """Seconds until this may be asked about; None: now."""
         watched = out_of(out.provider)
         self._asking[watched] += 1
-        if watched in self._accounts.rails.closed and self._asking[watched] > QUESTIONS_A_ROUND:
+        if watched in self._accounts.rails.circuit_open and self._asking[watched] > QUESTIONS_A_ROUND:
             return CLOSED_SECONDS
         return None
 
@@ -62,7 +60,7 @@ class OutgoingCalls:
         """Ask the operator to pay. A refusal that is only to be believed when the operator does not know the
         reference is asked about: then it is that answer, unless it does not."""
         call = cast("Disburser", provider).disburse(on_platform(out, provider).disbursement)
-        result = await measured(self._accounts, out_of(out.provider), Asked.DISBURSEMENT, call)
+        result = await measured(self._accounts, out_of(out.provider), CallKind.DISBURSEMENT, call)
         log.info("disbursement_asked", result=type(result).__name__, tries=out.send_tries + 1)
         if getattr(result, "alarm", False):
             log.error("provider_refuses_us", result=repr(result))
@@ -75,11 +73,11 @@ class OutgoingCalls:
     async def ask(self, out: Outgoing, provider: PaymentProvider) -> StatusReport:
         """Ask what became of it, when it is our turn."""
         watched, can = out_of(out.provider), provider.capabilities(out.disbursement.country)
-        closed = watched in self._accounts.rails.closed
+        closed = watched in self._accounts.rails.circuit_open
 
         async def query() -> StatusReport:
             question = cast("Disburser", provider).query_disbursement(on_platform(out, provider).disbursement)
-            return await measured(self._accounts, watched, Asked.STATUS, question)
+            return await measured(self._accounts, watched, CallKind.STATUS, question)
 
         return await in_turn(self._budget, out.provider, TRICKLE if closed else can.status_per_second, query)
 

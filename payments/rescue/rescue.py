@@ -13,10 +13,9 @@ from uuid import UUID
 import structlog
 
 from gateway.storage.work import Doorbell, Work
-from payments.accounts.accounts import Accounts
-from payments.accounts.watch import UNWATCHED
+from payments.accounts.calls import UNWATCHED, Accounts, Budget
 from payments.collection.port import OpenPayment, PaymentStore
-from payments.collection.verify import StatusBudget, ask
+from payments.collection.verify import ask
 from payments.lifecycle import State
 from payments.provider import NotFound, PaymentProvider, StatusReport, StillOpen, Succeeded, Unavailable
 from payments.rescue.attempts import Attempts, FoundAttempt
@@ -37,7 +36,7 @@ class Rescuer:
         attempts: Attempts,
         payments: PaymentStore,
         providers: Mapping[str, PaymentProvider],
-        budget: StatusBudget,
+        budget: Budget,
         doorbell: Doorbell,
         accounts: Accounts = UNWATCHED,
     ) -> None:

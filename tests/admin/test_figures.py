@@ -81,7 +81,7 @@ async def test_questions_that_wait_and_accounts_that_fail(database: Any) -> None
     await rig.judge()
     health = AccountHealth(rig.engine)
     for account in ("mtn_momo", "orange_money"):
-        await health.close(account, "collection: 503")
+        await health.open(account, "collection: 503")
     await health.probed("orange_money", alive=True)
     owed = PostgresOwed(rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
     store = PostgresFigures(rig.engine, owed, {"mtn_momo": 10, "orange_money": 5})

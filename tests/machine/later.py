@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.orders.rules import PlacedOrder
 from gateway.values.money import Money
 from gateway.values.network import read_networks
+from payments.accounts.calls import Unlimited
 from payments.collection.callbacks import IncomingCallback
 from payments.collection.count_on_callback import AskedLater, CountingOnCallbacks
 from payments.collection.provisional_rules import Policy
@@ -25,7 +26,7 @@ from payments.disbursement.disputes.store import act_on_lost
 from payments.provider import DisputeStatus
 from tests.machine.world import PHONES, MoneyWorld
 from tests.rigs.money_rig import MoneyRig
-from tests.rigs.rig import PUBLIC_URL, NoBudget, asked_all
+from tests.rigs.rig import PUBLIC_URL, asked_all
 from tests.rigs.simulated_disputes import Dispute, claim
 
 THEIRS: Final = "212.88.125.100"
@@ -67,12 +68,12 @@ class LaterRig(MoneyRig):
             await connection.execute(
                 text("update reversal_questions set next_try_at = now() where next_try_at is not null")
             )
-        return await ask_reversals(reversals=self.reversals, providers=self.providers, budget=NoBudget())
+        return await ask_reversals(reversals=self.reversals, providers=self.providers, budget=Unlimited())
 
     async def verify(self) -> int:
         # Made anew, because it remembers for half a minute that there was nothing to ask about.
         later = AskedLater(self.provisional, self.payments, self.show)
-        return await asked_all(Verifier(self.payments, self.providers, NoBudget(), later=later))
+        return await asked_all(Verifier(self.payments, self.providers, Unlimited(), later=later))
 
     async def lost(self) -> int:
         """Look again at lost disputes."""

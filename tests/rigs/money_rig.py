@@ -14,6 +14,7 @@ from admin.approvals.staff_acts import Outcome, StaffActs
 from admin.approvals.store import StaffRequests
 from gateway.orders.rules import PlacedOrder
 from gateway.values.money import Money
+from payments.accounts.calls import Unlimited
 from payments.disbursement.refunds.acts import RefundActs, refund_executors, refund_previews
 from payments.disbursement.refunds.refund import refund_payments
 from payments.disbursement.refunds.store import PostgresRefunds
@@ -22,7 +23,7 @@ from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import held
 from payments.reconciliation.difference_acts import Decisions, freeze_decision
 from payments.requests import Act
-from tests.rigs.rig import PUBLIC_URL, NoBudget, Rig
+from tests.rigs.rig import PUBLIC_URL, Rig
 from tests.rigs.scripted_provider import ScriptedProvider, paid
 
 ASKER, CHECKER = "awa@house.test", "yao@house.test"
@@ -143,7 +144,7 @@ class MoneyRig(Rig):
         return order
 
     async def refund(self) -> int:
-        return await refund_payments(refunds=self.refunds, providers=self.providers, budget=NoBudget())
+        return await refund_payments(refunds=self.refunds, providers=self.providers, budget=Unlimited())
 
     async def refund_again(self) -> int:
         """Let the time of the next try come, and try."""

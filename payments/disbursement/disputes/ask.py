@@ -9,9 +9,7 @@ from typing import Final
 import structlog
 
 from gateway.orders.routing import provider_of
-from payments.accounts.accounts import Accounts, Asked
-from payments.accounts.watch import UNWATCHED, measured
-from payments.collection.verify import StatusBudget, rate_of
+from payments.accounts.calls import UNWATCHED, Accounts, Budget, CallKind, measured, rate_of
 from payments.disbursement.disputes.port import DueReversal, ReversalStore, SeenReversal
 from payments.provider import NamedReversal, NotFound, PaymentProvider, ReversalTeller, Unavailable
 
@@ -29,7 +27,7 @@ Providers = Mapping[str, PaymentProvider]
 
 
 async def ask_reversals(
-    *, reversals: ReversalStore, providers: Providers, budget: StatusBudget, accounts: Accounts = UNWATCHED
+    *, reversals: ReversalStore, providers: Providers, budget: Budget, accounts: Accounts = UNWATCHED
 ) -> int:
     """Ask about what is due, once; how many were asked about."""
     due = await reversals.claim(BATCH)
@@ -38,7 +36,7 @@ async def ask_reversals(
 
 
 async def _ask(
-    due: DueReversal, reversals: ReversalStore, providers: Providers, budget: StatusBudget, accounts: Accounts
+    due: DueReversal, reversals: ReversalStore, providers: Providers, budget: Budget, accounts: Accounts
 ) -> None:
     provider = providers.get(due.account)
     log = _log.bind(provider=due.account, operator_reference=due.number)
@@ -46,7 +44,7 @@ async def _ask(
         await reversals.answered(due, "not asked")
         return
     await budget.wait_turn(due.account, rate_of(due.account, provider, accounts))
-    found = await measured(accounts, due.account, Asked.STATUS, provider.reversal(due.number))
+    found = await measured(accounts, due.account, CallKind.STATUS, provider.reversal(due.number))
     log.info("reversal_asked", report=type(found).__name__, tries=due.tries)
     if isinstance(found, Unavailable):
         await reversals.ask_again(due, min(_AGAIN_SECONDS_MAX, _AGAIN_SECONDS * 2 ** min(due.tries - 1, 16)))

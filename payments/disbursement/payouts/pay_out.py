@@ -8,9 +8,7 @@ from typing import Final
 
 import structlog
 
-from payments.accounts.accounts import Accounts
-from payments.accounts.watch import UNWATCHED
-from payments.collection.verify import StatusBudget
+from payments.accounts.calls import UNWATCHED, Accounts, Budget
 from payments.disbursement.outgoing_calls import OutgoingCalls, on_platform, pays_from_float
 from payments.disbursement.payouts.answers import of_report, of_send
 from payments.disbursement.payouts.port import OpenPayout, PayoutObservation, PayoutStore
@@ -26,7 +24,7 @@ async def pay_out(
     *,
     payouts: PayoutStore,
     providers: Mapping[str, PaymentProvider],
-    budget: StatusBudget,
+    budget: Budget,
     accounts: Accounts = UNWATCHED,
 ) -> int:
     """Send what is due and ask about what was sent, once; how many were looked at."""

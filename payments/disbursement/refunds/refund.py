@@ -11,9 +11,7 @@ from typing import Final, cast
 
 import structlog
 
-from payments.accounts.accounts import Accounts
-from payments.accounts.watch import UNWATCHED
-from payments.collection.verify import StatusBudget, in_turn
+from payments.accounts.calls import UNWATCHED, Accounts, Budget, in_turn
 from payments.disbursement.outgoing_calls import OutgoingCalls, on_platform, pays_from_float
 from payments.disbursement.refunds.answers import (
     BALANCE_TOO_LOW,
@@ -46,7 +44,7 @@ Providers = Mapping[str, PaymentProvider]
 
 
 async def refund_payments(
-    *, refunds: RefundStore, providers: Providers, budget: StatusBudget, accounts: Accounts = UNWATCHED
+    *, refunds: RefundStore, providers: Providers, budget: Budget, accounts: Accounts = UNWATCHED
 ) -> int:
     """Send what is due and ask about what was sent, once; how many were looked at.
 
@@ -88,7 +86,7 @@ async def _send_all(
     provider: PaymentProvider,
     due: Sequence[OpenRefund],
     refunds: RefundStore,
-    budget: StatusBudget,
+    budget: Budget,
     calls: OutgoingCalls,
 ) -> None:
     """Refunds of one account, country and currency."""
@@ -112,7 +110,7 @@ async def _affordable(
     can: Capabilities,
     due: Sequence[OpenRefund],
     refunds: RefundStore,
-    budget: StatusBudget,
+    budget: Budget,
 ) -> list[OpenRefund]:
     """Those that the account has money for, oldest debt first; the others wait and an alarm is logged."""
     if not can.has_balance:

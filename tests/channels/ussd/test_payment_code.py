@@ -13,7 +13,7 @@ from tests.channels.ussd.test_resume import Phone, cut_off
 from tests.demo import demo_contest
 from tests.rails import RAILS, RAILS_WITH_CODE
 
-WITHOUT_PAGE = RAILS_WITH_CODE.but_for(["orange_money"])
+WITHOUT_PAGE = RAILS_WITH_CODE.with_circuits_open(["orange_money"])
 ORANGE, MTN = "+2250701020304", "+2250501020304"
 
 
@@ -60,19 +60,21 @@ def test_back_leads_to_the_confirmation() -> None:
 def test_nobody_else_is_offered_it() -> None:
     assert "#144*82#" not in dialled(MTN, "07", "5").screen
     assert "#144*82#" not in dialled(ORANGE, "07", "5", rails=RAILS).screen
-    assert "#144*82#" not in dialled(ORANGE, "07", "5", rails=RAILS_WITH_CODE.but_for(["pawapay"])).screen
+    assert "#144*82#" not in dialled(ORANGE, "07", "5", rails=RAILS_WITH_CODE.with_circuits_open(["pawapay"])).screen
     assert dialled(MTN, "07", "5", "4").buy is None
 
 
 def test_the_code_still_pays_when_the_page_is_away() -> None:
-    away = RAILS_WITH_CODE.but_for(["orange_money"])
+    away = RAILS_WITH_CODE.with_circuits_open(["orange_money"])
     screen = dialled(ORANGE, "07", "5", rails=away).screen
     assert "1 " not in screen.split("\n")[-4]
     assert "#144*82#" in screen
 
 
 @pytest.mark.parametrize("language", ["fr", "en", "wes"])
-@pytest.mark.parametrize("rails", [RAILS_WITH_CODE, RAILS_WITH_CODE.but_for(["wave"]), WITHOUT_PAGE], ids=str)
+@pytest.mark.parametrize(
+    "rails", [RAILS_WITH_CODE, RAILS_WITH_CODE.with_circuits_open(["wave"]), WITHOUT_PAGE], ids=str
+)
 def test_the_code_has_the_same_key_whatever_else_takes_money(rails: Rails, language: str) -> None:
     paid = dialled(ORANGE, "07", "5", "4", "123456", rails=rails, language=language)
     assert paid.buy is not None

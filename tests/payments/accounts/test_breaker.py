@@ -1,19 +1,19 @@
-"""When an account is closed, for how long, and how it comes back."""
+"""When a circuit opens, for how long, and how it closes."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payments.accounts.breaker import Health, Went, Window, at_once, closing_seconds, failing, longer
+from payments.accounts.breaker import CallOutcome, Health, Window, after_failure, after_probe, at_once, failing, longer
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 AGES_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-WELL, SLOW, THROTTLED, BROKE = Went.WELL, Went.SLOW, Went.THROTTLED, Went.BROKE
+ANSWERED, SLOW, THROTTLED, FAILED = CallOutcome
 
 
-def window(*calls: tuple[float, Went]) -> Window:
+def window(*calls: tuple[float, CallOutcome]) -> Window:
     held = Window()
     for at, went in calls:
         held = held.after(at, went)
@@ -21,15 +21,15 @@ def window(*calls: tuple[float, Went]) -> Window:
 
 
 def calls(good: int, bad: int, at: float = 0.0) -> Window:
-    return window(*[(at, WELL)] * good, *[(at, BROKE)] * bad)
+    return window(*[(at, ANSWERED)] * good, *[(at, FAILED)] * bad)
 
 
-def spread(*went: Went, apart: float) -> Window:
+def spread(*went: CallOutcome, apart: float) -> Window:
     return window(*((number * apart, how) for number, how in enumerate(went)))
 
 
 @pytest.mark.parametrize(
-    ("windows", "now", "closes"),
+    ("windows", "now", "opens"),
     [
         ([], 0, False),
         ([calls(0, 19)], 0, False),
@@ -46,50 +46,50 @@ def spread(*went: Went, apart: float) -> Window:
         ([calls(0, 12), calls(13, 0)], 0, False),
     ],
 )
-def test_failing(windows: list[Window], now: float, closes: bool) -> None:
-    assert failing(windows, now) is closes
+def test_failing(windows: list[Window], now: float, opens: bool) -> None:
+    assert failing(windows, now) is opens
 
 
-@pytest.mark.parametrize("how", [SLOW, THROTTLED, BROKE])
-def test_what_is_no_good_answer_is_a_failure_among_many(how: Went) -> None:
-    assert failing([window(*[(0.0, how)] * 10, *[(0.0, WELL)] * 10)], 0)
+@pytest.mark.parametrize("how", [SLOW, THROTTLED, FAILED])
+def test_what_is_no_good_answer_is_a_failure_among_many(how: CallOutcome) -> None:
+    assert failing([window(*[(0.0, how)] * 10, *[(0.0, ANSWERED)] * 10)], 0)
 
 
 @pytest.mark.parametrize(
-    ("windows", "now", "closes"),
+    ("windows", "now", "opens"),
     [
         # Four in a row over any time, or five within half a minute, may be bad luck.
-        ([spread(*[BROKE] * 4, apart=600)], 1800, False),
-        ([spread(*[BROKE] * 5, apart=7.4)], 600, False),
-        ([spread(*[BROKE] * 5, apart=7.5)], 30, True),
-        ([spread(*[BROKE] * 5, apart=3600)], 14_400, True),
-        ([spread(*[BROKE] * 6, apart=6)], 30, True),
+        ([spread(*[FAILED] * 4, apart=600)], 1800, False),
+        ([spread(*[FAILED] * 5, apart=7.4)], 600, False),
+        ([spread(*[FAILED] * 5, apart=7.5)], 30, True),
+        ([spread(*[FAILED] * 5, apart=3600)], 14_400, True),
+        ([spread(*[FAILED] * 6, apart=6)], 30, True),
         # Whoever answers is there, late or busy or not.
-        ([spread(BROKE, BROKE, BROKE, BROKE, WELL, BROKE, apart=10)], 50, False),
-        ([spread(BROKE, BROKE, BROKE, BROKE, SLOW, BROKE, apart=10)], 50, False),
-        ([spread(BROKE, BROKE, BROKE, BROKE, THROTTLED, BROKE, apart=10)], 50, False),
+        ([spread(FAILED, FAILED, FAILED, FAILED, ANSWERED, FAILED, apart=10)], 50, False),
+        ([spread(FAILED, FAILED, FAILED, FAILED, SLOW, FAILED, apart=10)], 50, False),
+        ([spread(FAILED, FAILED, FAILED, FAILED, THROTTLED, FAILED, apart=10)], 50, False),
         ([spread(*[THROTTLED] * 9, apart=10)], 80, False),
-        ([spread(WELL, *[BROKE] * 5, apart=10)], 50, True),
+        ([spread(ANSWERED, *[FAILED] * 5, apart=10)], 50, True),
         # Of one kind: questions that are answered do not end a row of prompts that are not.
-        ([spread(*[BROKE] * 5, apart=10), spread(*[WELL] * 15, apart=3)], 45, True),
-        ([spread(*[BROKE] * 3, apart=10), spread(*[BROKE] * 3, apart=10)], 20, False),
+        ([spread(*[FAILED] * 5, apart=10), spread(*[ANSWERED] * 15, apart=3)], 45, True),
+        ([spread(*[FAILED] * 3, apart=10), spread(*[FAILED] * 3, apart=10)], 20, False),
     ],
 )
-def test_few_calls_that_break_in_a_row(windows: list[Window], now: float, closes: bool) -> None:
-    assert failing(windows, now) is closes
+def test_few_calls_that_break_in_a_row(windows: list[Window], now: float, opens: bool) -> None:
+    assert failing(windows, now) is opens
 
 
 def test_a_window_forgets_and_stays_small() -> None:
     held = Window()
     for number in range(10_000):
-        held = held.after(number / 10, WELL if number % 2 else BROKE)
+        held = held.after(number / 10, ANSWERED if number % 2 else FAILED)
     assert len(held.seconds) == 60
     assert held.counts(999.9) == (600, 300)
     assert held.counts(2_000) == (0, 0)
 
 
 @pytest.mark.parametrize(
-    ("closed", "closed_seconds", "opened", "seconds"),
+    ("until", "open_seconds", "changed", "seconds"),
     [
         (None, 0, AGES_AGO, 15),
         (None, 120, AGES_AGO, 15),
@@ -101,8 +101,23 @@ def test_a_window_forgets_and_stays_small() -> None:
         (NOW - timedelta(seconds=5), 15, NOW, None),
     ],
 )
-def test_for_how_long(closed: datetime | None, closed_seconds: int, opened: datetime, seconds: int | None) -> None:
-    assert closing_seconds(Health(closed, closed_seconds, opened), NOW) == seconds
+def test_for_how_long(until: datetime | None, open_seconds: int, changed: datetime, seconds: int | None) -> None:
+    assert after_failure(Health(until, open_seconds, changed), NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("until", "open_seconds", "alive", "seconds"),
+    [
+        (NOW, 15, True, 0),
+        (NOW, 15, False, 30),
+        (NOW, 120, False, 120),
+        # Another process closed it meanwhile.
+        (None, 15, True, None),
+        (None, 15, False, None),
+    ],
+)
+def test_after_a_probe(until: datetime | None, open_seconds: int, alive: bool, seconds: int | None) -> None:
+    assert after_probe(Health(until, open_seconds, NOW), alive=alive) == seconds
 
 
 def test_each_vain_probe_doubles() -> None:

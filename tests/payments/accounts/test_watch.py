@@ -1,4 +1,4 @@
-"""Accounts that fail are closed for every process, probed without moving money, and opened with care."""
+"""Circuits of accounts that fail open for every process, are probed without moving money, and close with care."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,10 +15,10 @@ from gateway.orders.routing import NoRail, Rails
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import make_engine
 from gateway.values.money import Money
-from payments.accounts.accounts import AccountHealthStore, Asked
-from payments.accounts.breaker import Went
+from payments.accounts.breaker import CallOutcome, outcome_of
+from payments.accounts.calls import CallKind
 from payments.accounts.health import AccountHealth
-from payments.accounts.watch import AccountWatch, how_it_went
+from payments.accounts.watch import AccountWatch
 from payments.provider import Accepted, Failed, NotSent, PayerReason, Rejected, StillOpen, Unavailable, Unknown
 from tests.engines import BUSY_SECONDS
 from tests.rails import RAILS
@@ -77,7 +77,7 @@ def watch(
 
 def fail(one: AccountWatch, times: int = 20, result: object = Unknown("503"), seconds: float = 0.1) -> None:
     for _ in range(times):
-        one.note(MTN, Asked.COLLECTION, result, seconds)
+        one.note(MTN, CallKind.COLLECTION, result, seconds)
 
 
 async def settled(one: AccountWatch) -> None:
@@ -99,17 +99,17 @@ def choice(rails: Rails) -> object:
 async def test_what_fails_is_closed_here_and_everywhere(engine: AsyncEngine, result: object) -> None:
     here, there = watch(engine), watch(engine)
     sold_by: list[Rails] = []
-    there.tell(sold_by.append)
+    there.on_change(sold_by.append)
     with capture_logs() as lines:
         fail(here, 19, result)
         await settled(here)
-        assert here.rails.closed == frozenset()
+        assert here.rails.circuit_open == frozenset()
         fail(here, 5, result)
         await settled(here)
-    assert choice(here.rails) is NoRail.CLOSED_NOW
+    assert choice(here.rails) is NoRail.CIRCUIT_OPEN
     assert here.at_once(MTN, 256) == 0
     await there.refresh()
-    assert choice(sold_by[-1]) is NoRail.CLOSED_NOW
+    assert choice(sold_by[-1]) is NoRail.CIRCUIT_OPEN
     (line,) = [line for line in lines if line["event"] == "account_closed"]
     assert (line["log_level"], line["account"], line["seconds"]) == ("error", MTN, 15)
     assert result.error in line["reason"]  # type: ignore[attr-defined] # each of them has one
@@ -128,31 +128,31 @@ async def test_refusals_by_payers_are_no_failures_but_slow_answers_are(engine: A
     one = watch(engine)
     fail(one, 100, result)
     await settled(one)
-    assert one.rails.closed == frozenset()
+    assert one.rails.circuit_open == frozenset()
     fail(one, 100, result, seconds=5.1)
     await settled(one)
-    assert one.rails.closed == {MTN}
+    assert one.rails.circuit_open == {MTN}
 
 
 @pytest.mark.parametrize(
     ("result", "went"),
     [
-        (NotSent("ConnectError"), Went.BROKE),
-        (NotSent("401", alarm=True), Went.BROKE),
-        (NotSent("429", throttled=True), Went.THROTTLED),
-        (Unknown("500"), Went.BROKE),
-        (Unavailable("503"), Went.BROKE),
-        (Unavailable("429", throttled=True), Went.THROTTLED),
-        (Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True), Went.BROKE),
+        (NotSent("ConnectError"), CallOutcome.FAILED),
+        (NotSent("401", alarm=True), CallOutcome.FAILED),
+        (NotSent("429", throttled=True), CallOutcome.THROTTLED),
+        (Unknown("500"), CallOutcome.FAILED),
+        (Unavailable("503"), CallOutcome.FAILED),
+        (Unavailable("429", throttled=True), CallOutcome.THROTTLED),
+        (Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True), CallOutcome.FAILED),
         # Somebody must fill it up; calling less does not.
-        (Rejected("NOT_ENOUGH_FUNDS", PayerReason.NO_FUNDS, alarm=True), Went.WELL),
-        (Rejected("PAYER_NOT_FOUND", PayerReason.UNKNOWN_NUMBER), Went.WELL),
-        (Failed("EXPIRED", PayerReason.NOT_ANSWERED, "{}"), Went.WELL),
+        (Rejected("NOT_ENOUGH_FUNDS", PayerReason.NO_FUNDS, alarm=True), CallOutcome.ANSWERED),
+        (Rejected("PAYER_NOT_FOUND", PayerReason.UNKNOWN_NUMBER), CallOutcome.ANSWERED),
+        (Failed("EXPIRED", PayerReason.NOT_ANSWERED, "{}"), CallOutcome.ANSWERED),
     ],
 )
-def test_how_a_call_went(result: object, went: Went) -> None:
-    assert how_it_went(result, 0.1) is went
-    assert how_it_went(result, 5.1) is (Went.SLOW if went is Went.WELL else went)
+def test_how_a_call_went(result: object, went: CallOutcome) -> None:
+    assert outcome_of(result, 0.1) is went
+    assert outcome_of(result, 5.1) is (CallOutcome.SLOW if went is CallOutcome.ANSWERED else went)
 
 
 async def test_an_account_with_few_calls_is_closed_too(engine: AsyncEngine) -> None:
@@ -162,43 +162,43 @@ async def test_an_account_with_few_calls_is_closed_too(engine: AsyncEngine) -> N
         fail(one, 1)
         clock.now += 40
     await settled(one)
-    assert one.rails.closed == frozenset()
+    assert one.rails.circuit_open == frozenset()
     fail(one, 1)
     await settled(one)
-    assert one.rails.closed == {MTN}
+    assert one.rails.circuit_open == {MTN}
 
 
 async def test_refunds_that_fail_close_nothing_but_refunds(engine: AsyncEngine) -> None:
     provider, out = ProbedProvider(), "mtn_momo:out"
     one = watch(engine, provider)
     for _ in range(20):
-        one.note(out, Asked.DISBURSEMENT, Unknown("500"), 0.1)
+        one.note(out, CallKind.DISBURSEMENT, Unknown("500"), 0.1)
     await settled(one)
-    assert one.rails.closed == {out}
+    assert one.rails.circuit_open == {out}
     assert (one.at_once(out, 64), one.at_once(MTN, 64)) == (0, 64)
-    assert choice(one.rails) is not NoRail.CLOSED_NOW
+    assert choice(one.rails) is not NoRail.CIRCUIT_OPEN
     # The product that pays out is probed, and not the one that collects.
     await time_is_over(engine)
     await one.refresh()
     await settled(one)
-    assert one.rails.closed == frozenset()
+    assert one.rails.circuit_open == frozenset()
     assert (provider.probes, provider.out_probes) == (0, 3)
     assert one.at_once(out, 64) == 4
     # And the reverse.
     fail(one)
     await settled(one)
-    assert one.rails.closed == {MTN}
+    assert one.rails.circuit_open == {MTN}
     assert one.at_once(out, 64) == 4
 
 
 async def test_whoever_is_told_to_slow_down_says_so_also_while_closed(engine: AsyncEngine) -> None:
     told: list[str] = []
     one = watch(engine, slow=told.append)
-    one.note(MTN, Asked.STATUS, Unavailable("429", throttled=True), 0.1)
-    one.note("mtn_momo:out", Asked.DISBURSEMENT, NotSent("429", throttled=True), 0.1)
+    one.note(MTN, CallKind.STATUS, Unavailable("429", throttled=True), 0.1)
+    one.note("mtn_momo:out", CallKind.DISBURSEMENT, NotSent("429", throttled=True), 0.1)
     fail(one)
     await settled(one)
-    one.note(MTN, Asked.STATUS, Unavailable("429", throttled=True), 0.1)
+    one.note(MTN, CallKind.STATUS, Unavailable("429", throttled=True), 0.1)
     assert told == [MTN] * 3
 
 
@@ -227,7 +227,7 @@ async def test_it_opens_after_three_probes_and_fills_up_slowly(engine: AsyncEngi
         await settled(one)
     assert provider.probes == 3
     assert provider.created == {}
-    assert one.rails.closed == frozenset()
+    assert one.rails.circuit_open == frozenset()
     assert [line["log_level"] for line in lines if line["event"] == "account_open"] == ["warning"]
     assert one.at_once(MTN, 256) == 4
     clock.now += 9
@@ -251,10 +251,10 @@ async def test_calls_of_before_say_nothing_of_an_account_that_opened(engine: Asy
     fail(one, 50, seconds=16.0)
     fail(one, 19)
     await settled(one)
-    assert one.rails.closed == frozenset()
+    assert one.rails.circuit_open == frozenset()
     fail(one, 1)
     await settled(one)
-    assert one.rails.closed == {MTN}
+    assert one.rails.circuit_open == {MTN}
 
 
 async def test_a_probe_that_fails_keeps_it_closed_for_longer(engine: AsyncEngine) -> None:
@@ -266,13 +266,13 @@ async def test_a_probe_that_fails_keeps_it_closed_for_longer(engine: AsyncEngine
     await one.refresh()
     await settled(one)
     assert provider.probes == 3
-    assert one.rails.closed == {MTN}
+    assert one.rails.circuit_open == {MTN}
     read = await AccountHealth(engine).read()
-    assert read.health[MTN].closed_seconds == 30
+    assert read.health[MTN].open_seconds == 30
     await time_is_over(engine)
     await one.refresh()
     await settled(one)
-    assert one.rails.closed == frozenset()
+    assert one.rails.circuit_open == frozenset()
 
 
 async def test_many_processes_probe_once(engine: AsyncEngine) -> None:
@@ -293,7 +293,7 @@ async def test_an_account_that_cannot_be_probed_is_tried_by_its_next_payers(engi
     await time_is_over(engine)
     await one.refresh()
     await settled(one)
-    assert one.rails.closed == frozenset()
+    assert one.rails.circuit_open == frozenset()
 
 
 async def test_without_the_database_nothing_breaks_and_the_last_reading_stays() -> None:
@@ -308,12 +308,10 @@ async def test_without_the_database_nothing_breaks_and_the_last_reading_stays() 
                 asked_twice.set()
             raise OSError("no connection")
 
-        async def close(self, account: str, reason: str) -> int | None:
+        async def open(self, account: str, reason: str) -> int | None:
             raise OSError("no connection")
 
-    one = AccountWatch(
-        cast(AccountHealthStore, Away()), {MTN: ProbedProvider()}, RAILS, temporary=(OSError,), clock=Clock()
-    )
+    one = AccountWatch(cast(AccountHealth, Away()), {MTN: ProbedProvider()}, RAILS, temporary=(OSError,), clock=Clock())
     with capture_logs() as lines:
         fail(one, 30)
         await settled(one)
@@ -321,6 +319,6 @@ async def test_without_the_database_nothing_breaks_and_the_last_reading_stays() 
         await asked_twice.wait()
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-    assert one.rails.closed == frozenset()
+    assert one.rails.circuit_open == frozenset()
     assert [line["event"] for line in lines].count("account_health_stale") == 1
     assert "account_health_not_kept" in {line["event"] for line in lines}

@@ -10,14 +10,14 @@ from sqlalchemy import text
 
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import PaymentMethod
-from payments.accounts.accounts import Asked
+from payments.accounts.calls import CallKind, Unlimited
 from payments.collection.collect import AHEAD, Collector
 from payments.collection.verify import Verifier
 from payments.provider import Accepted, Collection, CreateResult, NotFound, NotSent, Unknown
 from tests.rails import PUSH, XOF
 from tests.rigs.collecting import MTN, GatedProvider, drained, kept, ordered, states
 from tests.rigs.fixed_accounts import FixedAccounts
-from tests.rigs.rig import NoBudget, Rig
+from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import ScriptedProvider
 
 SECOND, ORANGE = "mtn_momo@two", "orange_money"
@@ -110,8 +110,8 @@ async def test_calls_are_measured(rig: Rig) -> None:
     await ordered(rig, 1)
     await drained(Collector(rig.payments, rig.providers, accounts=accounts))
     await rig.make_due()
-    await Verifier(rig.payments, rig.providers, NoBudget(), accounts).step()
-    assert accounts.notes == [(MTN, Asked.COLLECTION, "Unknown"), (MTN, Asked.STATUS, "StillOpen")]
+    await Verifier(rig.payments, rig.providers, Unlimited(), accounts).step()
+    assert accounts.notes == [(MTN, CallKind.COLLECTION, "Unknown"), (MTN, CallKind.STATUS, "StillOpen")]
 
 
 async def test_a_closed_account_is_left_alone_and_the_others_go_on(rig: Rig) -> None:
@@ -125,7 +125,7 @@ async def test_a_closed_account_is_left_alone_and_the_others_go_on(rig: Rig) -> 
     providers = {MTN: rig.provider, ORANGE: ScriptedProvider(code=ORANGE)}
     assert await drained(Collector(rig.payments, providers, accounts=accounts)) == 1
     assert await states(rig) == {(MTN, "created"): 2, (ORANGE, "pending"): 1}
-    accounts.rails = accounts.rails.but_for(())
+    accounts.rails = accounts.rails.with_circuits_open(())
     assert await drained(Collector(rig.payments, providers, accounts=accounts)) == 2
 
 
@@ -209,14 +209,14 @@ async def test_who_waits_in_line_while_the_account_closes_is_put_back(rig: Rig) 
     await ordered(rig, 1)
     draining = asyncio.create_task(drained(collector))
     await turns.line.get()
-    accounts.rails = accounts.rails.but_for({MTN, SECOND})
+    accounts.rails = accounts.rails.with_circuits_open({MTN, SECOND})
     turns.free.release()
     assert await draining == 1
     assert await states(rig) == {(MTN, "created"): 1}
     assert rig.provider.created == {}
     # Nobody was asked: once a sibling is open, it goes there.
     assert await rig.one("select send_tries from payments") == 0
-    accounts.rails = accounts.rails.but_for({MTN})
+    accounts.rails = accounts.rails.with_circuits_open({MTN})
     await drained(Collector(rig.payments, {MTN: rig.provider, SECOND: GatedProvider()}, accounts=accounts))
     assert await states(rig) == {(SECOND, "pending"): 1}
 
@@ -287,7 +287,7 @@ async def test_a_lost_answer_is_asked_about_with_the_handle_that_was_kept(rig: R
     await drained(Collector(rig.payments, {MTN: provider}))
     for _ in range(3):
         await rig.make_due()
-        await Verifier(rig.payments, {MTN: provider}, NoBudget()).step()
+        await Verifier(rig.payments, {MTN: provider}, Unlimited()).step()
         async with rig.engine.begin() as connection:
             await connection.execute(
                 text("update payments set not_found_since = not_found_since - interval '40 seconds'")
@@ -329,7 +329,7 @@ async def test_an_operator_that_does_not_answer_holds_up_no_other(rig: Rig, monk
         await never.wait()
 
     monkeypatch.setattr(stuck, "query", query)
-    verifier = Verifier(rig.payments, {MTN: stuck, ORANGE: quick}, NoBudget())
+    verifier = Verifier(rig.payments, {MTN: stuck, ORANGE: quick}, Unlimited())
     assert await verifier.step() == 1
     assert sum(quick.asked.values()) == 1
     await rig.make_due()

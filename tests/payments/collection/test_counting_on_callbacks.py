@@ -15,6 +15,7 @@ from gateway.orders.rules import PlacedOrder
 from gateway.runtime.owed import PostgresOwed
 from gateway.storage.work import Work
 from gateway.values.network import read_networks
+from payments.accounts.calls import Unlimited
 from payments.collection.callbacks import IncomingCallback
 from payments.collection.count_on_callback import AskedLater, CountingOnCallbacks
 from payments.collection.port import Observation
@@ -29,7 +30,7 @@ from payments.provider import Failed, Hint, NotFound, PayerReason, Reversed, Sti
 from payments.providers.mtn_momo.answers import read_claims
 from payments.requests import Act, ActRefused
 from tests.rigs.money_rig import ASKER, REASON, MoneyRig
-from tests.rigs.rig import PUBLIC_URL, NoBudget, asked_all
+from tests.rigs.rig import PUBLIC_URL, asked_all
 from tests.rigs.scripted_provider import ScriptedProvider, paid
 
 THEIRS, ANYWHERE = "212.88.125.100", "203.0.113.9"
@@ -62,7 +63,7 @@ class CountingRig(MoneyRig):
 
     async def verify(self) -> int:
         self.later = AskedLater(self.provisional, self.payments, self.show)
-        return await asked_all(Verifier(self.payments, self.providers, NoBudget(), later=self.later))
+        return await asked_all(Verifier(self.payments, self.providers, Unlimited(), later=self.later))
 
     async def behind(self, **vote_request: Any) -> PlacedOrder:
         """An order that the payer was asked for, while three others wait for a question."""

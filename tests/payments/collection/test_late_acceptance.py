@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from gateway.orders.rules import PAYMENT_URL
+from payments.accounts.calls import Unlimited
 from payments.collection.collect import Collector
 from payments.collection.port import Observation
 from payments.collection.verify import ask
 from payments.lifecycle import Actor
 from payments.provider import Collection, CreateResult, Redirect, StillOpen
 from tests.rigs.collecting import MTN, GatedProvider, drained, kept, ordered, states
-from tests.rigs.rig import NoBudget, Rig
+from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
 
 
@@ -42,7 +43,7 @@ async def accepted_late(rig: Rig, monkeypatch: Any, meanwhile: str, answer: Crea
     monkeypatch.setitem(rig.providers, MTN, provider)
     provider.query_script = [paid(500) if meanwhile == "confirmed" else StillOpen("PENDING")]
     (claimed,) = await rig.payments.claim_named([reference])
-    await ask(claimed, provider, rig.payments, NoBudget())
+    await ask(claimed, provider, rig.payments, Unlimited())
     if meanwhile == "expired":
         await rig.pass_deadline()
         await rig.make_due()

@@ -10,12 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from gateway.orders.routing import Rails
-from payments.accounts.accounts import Asked
+from payments.accounts.calls import CallKind, Unlimited
 from payments.disbursement.refunds.refund import refund_payments
 from payments.provider import Accepted, Hint, NotSent, Succeeded
 from tests.rigs.fixed_accounts import FixedAccounts
 from tests.rigs.money_rig import MoneyRig, opened
-from tests.rigs.rig import NoBudget
 from tests.rigs.scripted_provider import paid
 
 
@@ -32,22 +31,23 @@ async def rig(database: Any) -> AsyncIterator[MoneyRig]:
 async def _given_back(rig: MoneyRig, accounts: FixedAccounts) -> int:
     async with rig.engine.begin() as connection:
         await connection.execute(text("update refunds set next_try_at = now() where status in ('due', 'sent')"))
-    return await refund_payments(refunds=rig.refunds, providers=rig.providers, budget=NoBudget(), accounts=accounts)
+    return await refund_payments(refunds=rig.refunds, providers=rig.providers, budget=Unlimited(), accounts=accounts)
 
 
 async def test_while_refunds_fail_none_is_sent_and_none_burns_a_try(rig: MoneyRig) -> None:
     await rig.late()
     await _given_back(rig, FixedAccounts())
-    order, accounts = await rig.late(number="+2250501020399"), FixedAccounts(Rails(closed=frozenset({"mtn_momo:out"})))
+    order = await rig.late(number="+2250501020399")
+    accounts = FixedAccounts(Rails(circuit_open=frozenset({"mtn_momo:out"})))
     assert await _given_back(rig, accounts) == 2
     (waits,) = await rig.refunds_of(order)
     assert (waits.status, waits.send_tries, waits.sent_at) == ("due", 0, None)
     assert 40 < (waits.next_try_at - await rig.now()).total_seconds() < 75
     assert await rig.rows("select 1 from refund_events where reference = :r", r=waits.reference) == []
     # What was sent is asked about all the same, at a trickle.
-    assert accounts.notes == [("mtn_momo:out", Asked.STATUS, "StillOpen")]
+    assert accounts.notes == [("mtn_momo:out", CallKind.STATUS, "StillOpen")]
     # Collections fail: that holds up no refund.
-    await _given_back(rig, FixedAccounts(Rails(closed=frozenset({"mtn_momo"}))))
+    await _given_back(rig, FixedAccounts(Rails(circuit_open=frozenset({"mtn_momo"}))))
     assert (await rig.refunds_of(order))[0].status == "sent"
 
 
@@ -55,7 +55,7 @@ async def test_questions_at_a_closed_account_are_few(rig: MoneyRig) -> None:
     for number in range(8):
         await rig.late(number=f"+22505010203{number:02}")
     await rig.refund()
-    accounts = FixedAccounts(Rails(closed=frozenset({"mtn_momo:out"})))
+    accounts = FixedAccounts(Rails(circuit_open=frozenset({"mtn_momo:out"})))
     assert await _given_back(rig, accounts) == 8
     assert len(accounts.notes) == 5
     assert await rig.one("select count(*) from refunds where status = 'sent' and next_try_at > now()") == 8
@@ -68,7 +68,7 @@ async def test_an_account_that_opened_again_is_sent_a_few(rig: MoneyRig) -> None
     await _given_back(rig, accounts)
     assert len(rig.provider.disbursed) == 4
     assert await rig.one("select count(*) from refunds where status = 'due' and send_tries = 0") == 2
-    assert accounts.notes == [("mtn_momo:out", Asked.DISBURSEMENT, "Accepted")] * 4
+    assert accounts.notes == [("mtn_momo:out", CallKind.DISBURSEMENT, "Accepted")] * 4
 
 
 async def test_what_may_not_be_sent_again_yet_waits(rig: MoneyRig) -> None:

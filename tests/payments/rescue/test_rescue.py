@@ -12,12 +12,13 @@ from gateway.orders.rules import Channel, PlacedOrder
 from gateway.storage.work import Work
 from gateway.values.check_digit import holds
 from gateway.values.msisdn import Msisdn
+from payments.accounts.calls import Unlimited
 from payments.provider import Failed, NotFound, PayerReason, StatusReport, StillOpen, Unavailable
 from payments.rescue import rescue as rescue_payment
 from payments.rescue.attempts import Attempts
 from payments.rescue.rescue import Rescuer
 from payments.rescue.rules import OfChat, OfNumber, OfOrder, Outcome, Rescue
-from tests.rigs.rig import NoBudget, Rig
+from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
 
 VOTER = Msisdn("+2250501020304", "CI")
@@ -39,7 +40,7 @@ async def rescued(rig: Rig, number: Msisdn = VOTER) -> Rescue:
 
 
 def rescuer(rig: Rig) -> Rescuer:
-    return Rescuer(Attempts(rig.engine, rig.vault), rig.payments, rig.providers, NoBudget(), rig.doorbell)
+    return Rescuer(Attempts(rig.engine, rig.vault), rig.payments, rig.providers, Unlimited(), rig.doorbell)
 
 
 async def asked_before(rig: Rig) -> None:

@@ -25,6 +25,7 @@ from gateway.runtime.owed import PostgresOwed
 from gateway.storage.work import Work
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
+from payments.accounts.calls import Unlimited
 from payments.collection.callbacks import IncomingCallback
 from payments.collection.collect import Collector
 from payments.disbursement.disputes.ask import ask_reversals, sweep_reversals
@@ -58,7 +59,6 @@ from payments.requests import Act, RequestStatus
 from tests.payments.disbursement.payouts.test_pay_out import Desk, PayingProvider
 from tests.rails import PAGE, XOF
 from tests.rigs.money_rig import Cut, Killed
-from tests.rigs.rig import NoBudget
 from tests.sandbox.country import Country
 
 SECRET: Final = "whsec_test_secret"
@@ -132,7 +132,7 @@ class CardDesk(Desk):
         return judged
 
     async def look_up(self) -> int:
-        return await ask_reversals(reversals=self.reversals, providers=self.providers, budget=NoBudget())
+        return await ask_reversals(reversals=self.reversals, providers=self.providers, budget=Unlimited())
 
     async def sweep(self) -> None:
         await sweep_reversals(reversals=self.reversals, providers=self.providers)

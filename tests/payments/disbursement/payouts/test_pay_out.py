@@ -17,8 +17,7 @@ from admin.approvals.store import StaffRequests
 from admin.money.payout_acts import payout_executors, register_beneficiary
 from gateway.orders.routing import Rails
 from gateway.values.money import Money
-from payments.accounts.accounts import Accounts
-from payments.accounts.watch import UNWATCHED
+from payments.accounts.calls import UNWATCHED, Accounts, Unlimited
 from payments.disbursement.payouts.beneficiaries import PostgresBeneficiaries
 from payments.disbursement.payouts.desk import PostgresPayoutDesk, payout_previews
 from payments.disbursement.payouts.papers import statement_csv, statement_text
@@ -46,7 +45,7 @@ from payments.requests import Act, ActRefused, RequestStatus, Why
 from payments.rescue.tickets import Tickets
 from tests.rigs.fixed_accounts import FixedAccounts
 from tests.rigs.money_rig import ASKER, CHECKER, REASON, RIGHTS, MoneyRig, hire
-from tests.rigs.rig import PUBLIC_URL, NoBudget
+from tests.rigs.rig import PUBLIC_URL
 from tests.rigs.scripted_provider import ScriptedProvider
 
 NUMBER = "+2250505060708"
@@ -140,7 +139,7 @@ class Desk(MoneyRig):
 
     async def pay(self, accounts: Accounts = UNWATCHED) -> int:
         await self.run("update payouts set next_try_at = now() where next_try_at is not null")
-        return await pay_out(payouts=self.payouts, providers=self.providers, budget=NoBudget(), accounts=accounts)
+        return await pay_out(payouts=self.payouts, providers=self.providers, budget=Unlimited(), accounts=accounts)
 
     async def state(self) -> str:
         found: str = await self.one("select status from payouts")
@@ -364,16 +363,16 @@ async def test_every_answer(desk: Desk, answers: list[DisburseResult], reports: 
 
 async def test_while_money_cannot_leave_the_account_no_payout_is_sent_and_none_burns_a_try(desk: Desk) -> None:
     await desk.approved()
-    accounts = FixedAccounts(Rails(closed=frozenset({"mtn_momo:out"})))
+    accounts = FixedAccounts(Rails(circuit_open=frozenset({"mtn_momo:out"})))
     assert await desk.pay(accounts) == 1
     (waits,) = await desk.rows("select status, send_tries, next_try_at > now() + interval '40 s' as later from payouts")
     assert tuple(waits) == ("due", 0, True)
     assert (desk.provider.paid, accounts.notes) == ([], [])
-    accounts.rails = Rails(closed=frozenset({"mtn_momo"}))
+    accounts.rails = Rails(circuit_open=frozenset({"mtn_momo"}))
     await desk.pay(accounts)
     assert await desk.state() == "sent"
     # What was sent is asked about whatever fails.
-    accounts.rails = Rails(closed=frozenset({"mtn_momo:out"}))
+    accounts.rails = Rails(circuit_open=frozenset({"mtn_momo:out"}))
     desk.provider.asked_script = [arrived(400)]
     await desk.pay(accounts)
     assert await desk.state() == "done"
