@@ -9,7 +9,7 @@ import channels.sms.carriers
 import channels.ussd.aggregators
 import payments.providers
 from gateway.cli.running import NothingRuns, apply_running_environment
-from gateway.runtime.adapters import adapter_faults
+from gateway.runtime.accounts import adapter_faults
 from gateway.runtime.discovery import discover
 from gateway.runtime.settings import Settings, SettingsError, environment, load_settings
 

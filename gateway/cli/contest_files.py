@@ -17,7 +17,7 @@ from gateway.contests.directory import read_contests
 from gateway.contests.store import add_organiser, hold_contests, organiser_named, organiser_of, write_plan
 from gateway.orders.routing import Rails
 from gateway.orders.wallet import network_wallets
-from gateway.runtime.adapters import build_accounts, rails_of
+from gateway.runtime.accounts import build_accounts, rails_of
 from gateway.runtime.settings import Settings
 from gateway.storage.engine import make_engine
 from gateway.values.money import EXPONENTS, Money, parse_amount

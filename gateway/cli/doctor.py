@@ -80,7 +80,7 @@ def _ports() -> Iterator[Finding]:
 
 def counting_on_callbacks() -> Iterator[Finding]:
     """Accounts that are counted on before they are asked: off for most."""
-    from gateway.runtime.adapters import counted_on
+    from gateway.runtime.accounts import counted_on
 
     what = "counting on callbacks"
     try:
@@ -180,7 +180,7 @@ async def _telegram() -> AsyncIterator[Finding]:
     """What Telegram says of the bot, where one is set up."""
     from channels.telegram.look import look
     from channels.telegram.settings import TelegramSettings
-    from gateway.runtime.adapters import read_given
+    from gateway.runtime.accounts import read_given
 
     given = adapter_settings("telegram")
     if not given.get("token"):

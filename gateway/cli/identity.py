@@ -17,11 +17,12 @@ async def proven(email: str) -> str:
     """The person that `--as` names, by the same rules and limits as a sign-in at /admin. Raises ActRefused."""
     from admin.access.sign_in import Attempt, SignInRefused
     from admin.access.store import Client
-    from gateway.runtime.staff_desk import open_sign_in
+    from gateway.runtime.container import open_command
     from gateway.storage.engine import DatabaseUnavailable
 
     name = named(email)
-    async with open_sign_in(running_settings()) as sign_in:
+    async with open_command(running_settings()) as container:
+        sign_in = container.sign_in
         password = _secret(PASSWORD, f"Password of {name}")
         code = _secret(CODE, "Code of the second factor") if await sign_in.wants_code(name) else ""
         try:

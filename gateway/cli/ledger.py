@@ -24,11 +24,11 @@ fees_app = typer.Typer(help="Our share of what votes bring.", no_args_is_help=Tr
 def balances(at: At = None, contest: Contest = None, as_json: AsJson = False) -> None:
     """Print what every account of the book holds, by contest and account at an operator. Debits are positive."""
     with told_failures():
-        from gateway.runtime.money_desk import open_money_desk
+        from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
 
         async def read() -> list[dict[str, object]]:
-            async with open_money_desk(running_settings()) as desk:
-                return [asdict(b) for b in await desk.book.balances(at=instant(at), contest=contest)]
+            async with open_command(running_settings(), statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
+                return [asdict(b) for b in await container.book.balances(at=instant(at), contest=contest)]
 
         rows = asyncio.run(read())
         if as_json:
@@ -51,13 +51,13 @@ def trial(at: At = None, as_json: AsJson = False) -> None:
     """Print the trial balance: both sides of every account. Exit status 1 when a currency does not balance."""
     with told_failures():
         from gateway.cli.failures import FAILED
-        from gateway.runtime.money_desk import open_money_desk
+        from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
 
         async def read() -> list[tuple[str, str, int, int, int]]:
-            async with open_money_desk(running_settings()) as desk:
+            async with open_command(running_settings(), statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
                 return [
                     (r.account, r.currency, r.debit_minor, r.credit_minor, r.balance_minor)
-                    for r in await desk.book.trial(at=instant(at))
+                    for r in await container.book.trial(at=instant(at))
                 ]
 
         rows = asyncio.run(read())
@@ -80,12 +80,12 @@ def trial(at: At = None, as_json: AsJson = False) -> None:
 def journal(at: At = None, contest: Contest = None) -> None:
     """Print every leg that was ever booked as CSV, in the order of writing. Amounts are minor units."""
     with told_failures():
-        from gateway.runtime.money_desk import open_money_desk
+        from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
         from payments.ledger.book import journal_csv
 
         async def write() -> None:
-            async with open_money_desk(running_settings()) as desk:
-                async for line in journal_csv(desk.book, at=instant(at), contest=contest):
+            async with open_command(running_settings(), statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
+                async for line in journal_csv(container.book, at=instant(at), contest=contest):
                     print(line, end="")
 
         asyncio.run(write())
@@ -95,10 +95,10 @@ def journal(at: At = None, contest: Contest = None) -> None:
 def show_fees(organiser: Annotated[str, typer.Argument(help="The organiser's slug.")], as_json: AsJson = False) -> None:
     """Print an organiser's fee plans, the latest first. Without one, everything is the organiser's."""
     with told_failures():
-        from gateway.runtime.money_desk import open_money_desk
+        from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
 
         async def read() -> list[dict[str, object]]:
-            async with open_money_desk(running_settings()) as desk:
+            async with open_command(running_settings(), statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
                 return [
                     {
                         "currency": p.currency,
@@ -106,7 +106,7 @@ def show_fees(organiser: Annotated[str, typer.Argument(help="The organiser's slu
                         **asdict(p.plan),
                         "created_by": p.created_by,
                     }
-                    for p in await desk.book.fee_plans(organiser)
+                    for p in await container.book.fee_plans(organiser)
                 ]
 
         rows = asyncio.run(read())
@@ -147,7 +147,7 @@ def set_fees(
     the order.
     """
     with told_failures():
-        from gateway.runtime.money_desk import open_money_desk
+        from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
         from gateway.values.money import EXPONENTS
         from payments.ledger.postings import FeePlan
 
@@ -159,8 +159,8 @@ def set_fees(
             raise typer.BadParameter("more than 100 per cent")
 
         async def write() -> str:
-            async with open_money_desk(running_settings()) as desk:
-                made = await desk.book.set_fee_plan(
+            async with open_command(running_settings(), statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
+                made = await container.book.set_fee_plan(
                     organiser, currency, plan, valid_from=instant(valid_from), actor=f"cli:{getpass.getuser()}"
                 )
                 return made.valid_from.isoformat()

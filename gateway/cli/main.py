@@ -80,7 +80,7 @@ def serve() -> None:
     """
     with told_failures():
         running_settings()
-    from gateway.runtime.app import main as run_gateway
+    from gateway.runtime.gateway import main as run_gateway
 
     run_gateway()
 
@@ -93,7 +93,7 @@ def worker() -> None:
     """
     with told_failures():
         running_settings()
-    from gateway.runtime.jobs import main as run_worker
+    from gateway.runtime.worker import main as run_worker
 
     run_worker()
 

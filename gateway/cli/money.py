@@ -27,14 +27,14 @@ def contest(
 ) -> None:
     """Print where each franc of a contest is, and since when."""
     with told_failures():
-        from gateway.runtime.money_desk import open_money_desk
+        from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
         from payments.ledger.story_phrases import place_name
 
         _known(language)
 
         async def run() -> "Sequence[Place]":
-            async with open_money_desk(running_settings()) as desk:
-                return await desk.places.of_contest(slug)
+            async with open_command(running_settings(), statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
+                return await container.places.of_contest(slug)
 
         places = asyncio.run(run())
         if as_json:
@@ -62,7 +62,7 @@ def number(
 ) -> None:
     """Tell what became of each attempt of a number, in plain words, the newest attempt first."""
     with told_failures():
-        from gateway.runtime.money_desk import open_money_desk
+        from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
         from gateway.values.msisdn import mask
         from payments.ledger.money_story import tell
         from payments.ledger.story_phrases import nothing_known, story_lines
@@ -71,8 +71,8 @@ def number(
         e164 = _e164(phone)
 
         async def run() -> "Sequence[Attempt]":
-            async with open_money_desk(running_settings()) as desk:
-                return await desk.places.of_number(e164)
+            async with open_command(running_settings(), statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
+                return await container.places.of_number(e164)
 
         attempts = asyncio.run(run())
         stories = [story_lines(tell(attempt), language) for attempt in attempts]

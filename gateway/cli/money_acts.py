@@ -15,18 +15,18 @@ from payments.requests import Act, ActRefused, RequestStatus, StaffRequest, Why
 
 if TYPE_CHECKING:
     from admin.approvals.staff_acts import Outcome, StaffActs
-    from gateway.runtime.money_desk import MoneyDesk
+    from gateway.runtime.container import Container
 
 T = TypeVar("T")
 
 
-def at_the_desk(act: "Callable[[MoneyDesk, StaffActs], Awaitable[T]]") -> T:
+def at_the_desk(act: "Callable[[Container, StaffActs], Awaitable[T]]") -> T:
     """Do something at the money desk of the running installation. A refusal is told in a sentence."""
-    from gateway.runtime.money_desk import bind_money_acts, open_money_desk
+    from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
 
     async def run() -> T:
-        async with open_money_desk(running_settings()) as desk:
-            return await act(desk, bind_money_acts(desk))
+        async with open_command(running_settings(), statement_timeout_ms=REPORT_TIMEOUT_MS) as desk:
+            return await act(desk, desk.acts)
 
     try:
         with quiet():
@@ -54,7 +54,7 @@ def say_asked(group: str, request: StaffRequest) -> None:
 def decide(acts: Collection[Act], request: str, person: str, *, approve: bool) -> None:
     """Agree or turn down, print how it ended; exit status 1 when what was agreed to could not be done."""
 
-    async def run(_: "MoneyDesk", staff: "StaffActs") -> "Outcome":
+    async def run(_: "Container", staff: "StaffActs") -> "Outcome":
         who = await proven(person)
         held = await staff.requests.read(read_id(request))
         if held is None or held.act not in acts:

@@ -15,7 +15,7 @@ from payments.requests import Act, RequestStatus, StaffRequest
 
 if TYPE_CHECKING:
     from admin.approvals.staff_acts import StaffActs
-    from gateway.runtime.money_desk import MoneyDesk
+    from gateway.runtime.container import Container
     from payments.disbursement.payouts.port import BeneficiaryLine, PayoutLine, PayoutStatement
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ def add_beneficiary(
     """Register where an organiser is paid. It can be paid a day after a second person has confirmed it."""
     with told_failures():
 
-        async def run(desk: "MoneyDesk", acts: "StaffActs") -> "StaffRequest":
+        async def run(desk: "Container", acts: "StaffActs") -> "StaffRequest":
             from admin.money.payout_acts import register_beneficiary
 
             made = await register_beneficiary(
@@ -80,7 +80,7 @@ def list_beneficiaries(
     """Print where organisers are paid; numbers are masked."""
     with told_failures():
 
-        async def run(desk: "MoneyDesk", _: "StaffActs") -> "list[BeneficiaryLine]":
+        async def run(desk: "Container", _: "StaffActs") -> "list[BeneficiaryLine]":
             return list(await desk.beneficiaries.listed(organiser))
 
         lines = at_the_desk(run)
@@ -106,7 +106,7 @@ def retire_beneficiary(
     """Pay there no more, from now on."""
     with told_failures():
 
-        async def run(desk: "MoneyDesk", _: "StaffActs") -> None:
+        async def run(desk: "Container", _: "StaffActs") -> None:
             from payments.requests import reasoned
 
             who = await proven(person)
@@ -137,7 +137,7 @@ def ask(
     """
     with told_failures():
 
-        async def run(desk: "MoneyDesk", acts: "StaffActs") -> "StaffRequest":
+        async def run(desk: "Container", acts: "StaffActs") -> "StaffRequest":
             who = await proven(person)
             owed = await desk.payouts.position(contest)
             minor = owed.position.payable_minor if money == "all" else amount(money, owed.currency)
@@ -163,7 +163,7 @@ def finish(
     """Ask to end a payout that the operator gave no clear answer about."""
     with told_failures():
 
-        async def run(desk: "MoneyDesk", acts: "StaffActs") -> "StaffRequest":
+        async def run(desk: "Container", acts: "StaffActs") -> "StaffRequest":
             who = await proven(person)
             params = {"step": "finish", "end": end, "operator_reference": operator_reference}
             return await made_request(acts, await acts.ask(Act.PAYOUT, str(read_id(payout)), params, reason, who))
@@ -202,7 +202,7 @@ def list_payouts(
     """Print requests that wait for a second person, and payouts, the latest first."""
     with told_failures():
 
-        async def run(desk: "MoneyDesk", acts: "StaffActs") -> "tuple[list[str], list[PayoutLine]]":
+        async def run(desk: "Container", acts: "StaffActs") -> "tuple[list[str], list[PayoutLine]]":
             said = []
             if contest is not None:
                 owed = await desk.payouts.position(contest)
@@ -238,7 +238,7 @@ def statement(
     """Print what a payout was made of: gross, fees, what was taken back, net, and the tally that it pays for."""
     with told_failures():
 
-        async def run(desk: "MoneyDesk", _: "StaffActs") -> "PayoutStatement":
+        async def run(desk: "Container", _: "StaffActs") -> "PayoutStatement":
             from payments.disbursement.payouts.statements import payout_statement
 
             return await payout_statement(desk.engine, read_id(payout))
@@ -266,7 +266,7 @@ def unfreeze(organiser: Organiser, person: As, reason: Reason) -> None:
 def _freeze(organiser: str, person: str, reason: str, *, frozen: bool) -> None:
     with told_failures():
 
-        async def run(desk: "MoneyDesk", _: "StaffActs") -> None:
+        async def run(desk: "Container", _: "StaffActs") -> None:
             from payments.requests import reasoned
 
             who = await proven(person)

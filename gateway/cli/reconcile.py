@@ -19,7 +19,7 @@ from payments.requests import Act, RequestStatus
 
 if TYPE_CHECKING:
     from admin.approvals.staff_acts import StaffActs
-    from gateway.runtime.money_desk import MoneyDesk
+    from gateway.runtime.container import Container
     from payments.reconciliation.differences import Difference, GroupLine, StatementFile
     from payments.reconciliation.reconcile import Summary
     from payments.requests import StaffRequest
@@ -65,7 +65,7 @@ def import_file(
     with told_failures():
         data = file.read_bytes()
 
-        async def run(desk: "MoneyDesk", _: "StaffActs") -> "Summary":
+        async def run(desk: "Container", _: "StaffActs") -> "Summary":
             return await desk.reconciler.import_file(provider, file.name, data, await proven(person))
 
         done = at_the_desk(run)
@@ -103,7 +103,7 @@ def differences(
         if group is not None and which is None:
             raise typer.BadParameter(f"{group!r} is no group; copy it from `spotlight reconcile groups`")
 
-        async def run(desk: "MoneyDesk", _: "StaffActs") -> "list[Difference]":
+        async def run(desk: "Container", _: "StaffActs") -> "list[Difference]":
             return list(await desk.reconciler.differences(open_only=not everything, account=provider, group=which))
 
         found = at_the_desk(run)
@@ -122,7 +122,7 @@ def groups(provider: OnlyOf = None, as_json: AsJson = False) -> None:
     """Print open differences by what is decided alike: account, kind, wallet, currency, day and direction."""
     with told_failures():
 
-        async def run(desk: "MoneyDesk", _: "StaffActs") -> "list[GroupLine]":
+        async def run(desk: "Container", _: "StaffActs") -> "list[GroupLine]":
             return list(await desk.reconciler.groups(provider))
 
         found = at_the_desk(run)
@@ -185,7 +185,7 @@ def files(as_json: AsJson = False) -> None:
     """Print the latest imports."""
     with told_failures():
 
-        async def run(desk: "MoneyDesk", _: "StaffActs") -> "list[StatementFile]":
+        async def run(desk: "Container", _: "StaffActs") -> "list[StatementFile]":
             return list(await desk.reconciler.files())
 
         found = at_the_desk(run)
@@ -220,7 +220,7 @@ def undo(
 
 
 def _ask(act: Act, subject: str, params: dict[str, Any], reason: str, person: str) -> None:
-    async def run(_: "MoneyDesk", acts: "StaffActs") -> "StaffRequest":
+    async def run(_: "Container", acts: "StaffActs") -> "StaffRequest":
         return await made_request(acts, await acts.ask(act, subject, params, reason, await proven(person)))
 
     say_asked("reconcile", at_the_desk(run))
@@ -245,7 +245,7 @@ def requests(as_json: AsJson = False) -> None:
     """Print requests about differences and imports that wait for a second person or are being done."""
     with told_failures():
 
-        async def run(_: "MoneyDesk", acts: "StaffActs") -> "list[StaffRequest]":
+        async def run(_: "Container", acts: "StaffActs") -> "list[StaffRequest]":
             statuses = (RequestStatus.WAITING, RequestStatus.APPROVED)
             return list(await acts.requests.listed(statuses=statuses, acts=_ACTS))
 
@@ -264,7 +264,7 @@ def balances(as_json: AsJson = False) -> None:
     """
     with told_failures():
 
-        async def run(desk: "MoneyDesk", _: "StaffActs") -> list[dict[str, object]]:
+        async def run(desk: "Container", _: "StaffActs") -> list[dict[str, object]]:
             return [asdict(each) for each in await desk.reconciler.check_balances()]
 
         checked = at_the_desk(run)

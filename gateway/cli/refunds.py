@@ -13,7 +13,7 @@ from payments.requests import Act
 
 if TYPE_CHECKING:
     from admin.staff_lookup import HeldLine, RefundLine
-    from gateway.runtime.staff_desk import StaffDesk
+    from gateway.runtime.container import Container
 
 refund_app = typer.Typer(
     help="Give money back: one person asks, another one agrees.", no_args_is_help=True, rich_markup_mode=None
@@ -69,7 +69,7 @@ def list_refunds(
     """
     with told_failures():
 
-        async def read(desk: "StaffDesk") -> "list[RefundLine]":
+        async def read(desk: "Container") -> "list[RefundLine]":
             return list(await desk.lookup.refunds_on_their_way(manual_only=manual))
 
         requests, lines = staff_words.waiting(_REFUNDS), staff_words.at_the_desk(read)
@@ -133,7 +133,7 @@ def list_held(as_json: AsJson = False) -> None:
     """Print payments that wait for a person, and requests about them that wait for a second one."""
     with told_failures():
 
-        async def read(desk: "StaffDesk") -> "list[HeldLine]":
+        async def read(desk: "Container") -> "list[HeldLine]":
             return list(await desk.lookup.held_payments())
 
         requests, lines = staff_words.waiting(_HELD), staff_words.at_the_desk(read)

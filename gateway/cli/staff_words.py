@@ -19,7 +19,7 @@ from payments.requests import Act, ActRefused, RequestStatus, StaffRequest, Why
 
 if TYPE_CHECKING:
     from admin.approvals.staff_acts import Outcome
-    from gateway.runtime.staff_desk import StaffDesk
+    from gateway.runtime.container import Container
 
 T = TypeVar("T")
 
@@ -36,12 +36,12 @@ _NEXT: Final[Mapping[Why, str]] = {
 }
 
 
-def at_the_desk(act: "Callable[[StaffDesk], Awaitable[T]]") -> T:
+def at_the_desk(act: "Callable[[Container], Awaitable[T]]") -> T:
     """Do something at the desk of the running installation. A refusal ends the command with a sentence."""
-    from gateway.runtime.staff_desk import open_staff_desk
+    from gateway.runtime.container import open_command
 
     async def run() -> T:
-        async with open_staff_desk(running_settings()) as desk:
+        async with open_command(running_settings()) as desk:
             return await act(desk)
 
     try:
@@ -73,10 +73,10 @@ def asked(
     """Ask for an act and print what it would do and who goes on. `subject` None: the payment that
     `params["payment"]` means."""
 
-    async def ask(desk: "StaffDesk") -> StaffRequest:
+    async def ask(desk: "Container") -> StaffRequest:
         who = await proven(person)
         rest = dict(params)
-        about = str(await desk.payment(rest.pop("payment"))) if subject is None else subject
+        about = str(await _payment(desk, rest.pop("payment"))) if subject is None else subject
         made = await desk.acts.requests.read(await desk.acts.ask(act, about, rest, reason, who))
         if made is None:
             raise ActRefused(Why.UNKNOWN, "the request is gone")
@@ -92,11 +92,19 @@ def asked(
     return request
 
 
+async def _payment(container: "Container", word: str) -> UUID:
+    """The payment with this reference, vote, receipt or order code. Raises ActRefused."""
+    found = await container.lookup.payment_named(word)
+    if found is None:
+        raise ActRefused(Why.UNKNOWN, f"no payment has the reference, vote, receipt or order code {word!r}")
+    return found
+
+
 def decided(group: str, acts: Collection[Act], request_id: str, person: str, *, approve: bool) -> None:
     """Agree or turn down, print how it ended; exit status 1 when what was agreed to could not be done."""
     number = read_id(request_id)
 
-    async def decide(desk: "StaffDesk") -> "Outcome":
+    async def decide(desk: "Container") -> "Outcome":
         who = await proven(person)
         request = await desk.acts.requests.read(number)
         if request is None:
@@ -129,7 +137,7 @@ def waiting(acts: Collection[Act]) -> Sequence[StaffRequest]:
     """Requests of these acts that nobody decided about, or that are being done."""
     statuses = (RequestStatus.WAITING, RequestStatus.APPROVED)
 
-    async def read(desk: "StaffDesk") -> Sequence[StaffRequest]:
+    async def read(desk: "Container") -> Sequence[StaffRequest]:
         return await desk.acts.requests.listed(statuses=statuses, acts=acts)
 
     return at_the_desk(read)

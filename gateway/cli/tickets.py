@@ -12,7 +12,7 @@ from gateway.cli.identity import proven
 from gateway.cli.money_words import As, AsJson, Reason, example, table
 
 if TYPE_CHECKING:
-    from gateway.runtime.staff_desk import StaffDesk
+    from gateway.runtime.container import Container
     from payments.rescue.tickets import OpenTicket
 
 ticket_app = typer.Typer(help="Voters who asked for help.", no_args_is_help=True, rich_markup_mode=None)
@@ -27,7 +27,7 @@ def list_tickets(as_json: AsJson = False) -> None:
     """
     with told_failures():
 
-        async def read(desk: "StaffDesk") -> "list[OpenTicket]":
+        async def read(desk: "Container") -> "list[OpenTicket]":
             return list(await desk.tickets.open_tickets(None))
 
         lines = staff_words.at_the_desk(read)
@@ -55,7 +55,7 @@ def close(
     """Close a ticket once the voter has an answer. A refund that names it closes it by itself."""
     with told_failures():
 
-        async def end(desk: "StaffDesk") -> None:
+        async def end(desk: "Container") -> None:
             from payments.requests import reasoned
 
             who = await proven(person)

@@ -13,7 +13,7 @@ from gateway.cli.staff_words import Public, Request
 from payments.requests import Act, ActRefused, Why
 
 if TYPE_CHECKING:
-    from gateway.runtime.staff_desk import StaffDesk
+    from gateway.runtime.container import Container
     from payments.disbursement.refunds.voids import VoidProgress
 
 void_app = typer.Typer(
@@ -52,7 +52,7 @@ def preview(
     with told_failures():
         params = _window(first, last, channel, operator)
 
-        async def read(desk: "StaffDesk") -> Mapping[str, Any]:
+        async def read(desk: "Container") -> Mapping[str, Any]:
             return await desk.voids.preview(contest, params)
 
         found = staff_words.at_the_desk(read)
@@ -110,7 +110,7 @@ def progress(request: Request, as_json: AsJson = False) -> None:
     with told_failures():
         number = staff_words.read_id(request)
 
-        async def read(desk: "StaffDesk") -> "tuple[str, tuple[VoidProgress, ...]]":
+        async def read(desk: "Container") -> "tuple[str, tuple[VoidProgress, ...]]":
             found, lines = await desk.acts.requests.read(number), await desk.voids.progress(number)
             if found is None or not lines:
                 raise ActRefused(Why.UNKNOWN, f"{number} is no voided window; `spotlight void list` shows them")

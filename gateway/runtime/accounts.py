@@ -1,4 +1,4 @@
-"""What the environment says becomes adapters: aggregators, carriers, and accounts at operators."""
+"""Settings become accounts at operators, SMS carriers and USSD aggregators."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +22,9 @@ from gateway.values.money import CURRENCY_OF
 from gateway.values.network import LOOPBACK, Network, read_networks
 from payments.collection.provisional_rules import Policy
 from payments.provider import PaymentProvider
+from payments.reconciliation.reader import read_statement
+from payments.reconciliation.statement_format import ReadStatement, Statement, StatementFormat
+from payments.registration import Registration
 
 M = TypeVar("M", bound=BaseModel)
 ACCOUNTS: Final = "SPOTLIGHT_ACCOUNTS"
@@ -253,3 +256,16 @@ def text_routes(settings: Settings, carriers: Mapping[str, object], chats: Messa
 def shared_secrets(codes: Mapping[str, object]) -> dict[str, str | None]:
     """The word that each aggregator or carrier must send as `?key=`, where one is set."""
     return {code: adapter_settings(code).get("shared_secret") for code in codes}
+
+
+def statement_reader() -> ReadStatement:
+    """Reads a statement in the format of its operator; one without a format is read like the simulated ones."""
+    registrations: Mapping[str, Registration] = discover(payments.providers)
+
+    def read(account: str, name: str, data: bytes) -> Statement:
+        code = provider_of(account)
+        registration = registrations.get(code)
+        known = registration.statement if registration else None
+        return read_statement(known or StatementFormat(code, {}), name, data)
+
+    return read

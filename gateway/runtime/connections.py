@@ -1,9 +1,10 @@
 """What one process is connected to: PostgreSQL, Redis, and the doorbell of the workers."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from functools import cached_property
+from typing import Final, Self
 
 from redis import asyncio as redis_asyncio
 from redis.exceptions import RedisError
@@ -16,64 +17,94 @@ from gateway.storage.engine import DatabaseUnavailable, make_engine
 from gateway.storage.migrate import UnknownSchema, refuse_unknown_schema
 from gateway.storage.redis_link import RedisTrips, RqDoorbell, connect, connect_for_trips
 from gateway.storage.vault import Vault
+from gateway.storage.work import Doorbell
 
 # Errors of servers that come back by themselves.
 TEMPORARY: Final = (SQLAlchemyError, RedisError, OSError, DatabaseUnavailable)
 
 
 def utc_now() -> datetime:
-    """The clock of this process. Whatever decides about money is judged by PostgreSQL's."""
+    """The clock of this process. Decisions about money use PostgreSQL's."""
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True)
-class Links:
-    """Connections of one process. `auto`: each statement commits by itself. `trips`: commands of requests, over
-    `redis`. `patient`: for whoever can wait for Redis; `rates` and `telegram`: for whoever waits a second."""
+class Connections:
+    """Each is made when it is first used, connects with its first call, and is closed in the reverse order.
 
-    engine: AsyncEngine
-    auto: AsyncEngine
-    vault: Vault
-    redis: "redis_asyncio.Redis"
-    trips: RedisTrips
-    patient: "redis_asyncio.Redis"
-    rates: "redis_asyncio.Redis"
-    telegram: "redis_asyncio.Redis"
-    doorbell: RqDoorbell
+    `name`: of the process in PostgreSQL; the limits as `gateway.storage.engine.make_engine` has them.
+    """
 
-    def close_with(self, closing: AsyncExitStack) -> None:
-        """Have all of them closed when this is."""
-        closing.push_async_callback(self.engine.dispose)
-        for redis in (self.redis, self.patient, self.telegram, self.rates):
-            closing.push_async_callback(redis.aclose)
+    def __init__(self, settings: Settings, *, name: str, pool_size: int = 2, statement_timeout_ms: int = 5_000) -> None:
+        self.settings = settings
+        self._name = name
+        self._pool_size = pool_size
+        self._statement_timeout_ms = statement_timeout_ms
+        self._closing = AsyncExitStack()
 
+    async def __aenter__(self) -> Self:
+        return self
 
-def make_vault(settings: Settings) -> Vault:
-    """The vault with the keys of this installation."""
-    return Vault(settings.secret_key.get_secret_value(), settings.keys)
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
+    async def aclose(self) -> None:
+        """Close all that was made."""
+        await self._closing.aclose()
 
-async def refuse_other_database(engine: AsyncEngine, vault: Vault) -> None:
-    """Let only a schema that we know and the keys that wrote the database be used. Raises SettingsError."""
-    try:
-        await refuse_unknown_schema(engine)
-        await check_keys(engine, vault)
-    except (UnknownSchema, WrongKeys) as error:
-        raise SettingsError(str(error)) from None
+    def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Call this on closing, before what was registered earlier."""
+        self._closing.push_async_callback(close)
 
+    @cached_property
+    def engine(self) -> AsyncEngine:
+        """The pool of connections to PostgreSQL."""
+        engine = make_engine(
+            self.settings.database_url,
+            pool_size=self._pool_size,
+            statement_timeout_ms=self._statement_timeout_ms,
+            name=self._name,
+        )
+        self.close_later(engine.dispose)
+        return engine
 
-def make_links(settings: Settings, *, name: str, pool_size: int) -> Links:
-    """Nothing connects before it is used. The rest as `gateway.storage.engine.make_engine` has it."""
-    engine = make_engine(settings.database_url, pool_size=pool_size, name=name)
-    redis = connect_for_trips(settings.redis_url)
-    return Links(
-        engine=engine,
-        auto=engine.execution_options(isolation_level="AUTOCOMMIT"),
-        vault=make_vault(settings),
-        redis=redis,
-        trips=RedisTrips(redis),
-        patient=connect(settings.redis_url),
-        rates=connect(settings.redis_url, timeout_seconds=1),
-        telegram=connect(settings.redis_url, timeout_seconds=1),
-        doorbell=RqDoorbell(settings.redis_url, settings.queue),
-    )
+    @cached_property
+    def auto(self) -> AsyncEngine:
+        """The same pool, where each statement commits by itself."""
+        return self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The vault with the keys of this installation."""
+        return Vault(self.settings.secret_key.get_secret_value(), self.settings.keys)
+
+    @cached_property
+    def redis(self) -> "redis_asyncio.Redis":
+        """Redis for background work, which waits up to five seconds."""
+        return self._close_redis(connect(self.settings.redis_url))
+
+    @cached_property
+    def quick_redis(self) -> "redis_asyncio.Redis":
+        """Redis for callers that wait up to one second."""
+        return self._close_redis(connect(self.settings.redis_url, timeout_seconds=1))
+
+    @cached_property
+    def trips(self) -> RedisTrips:
+        """Redis commands of requests, many in one round trip."""
+        return RedisTrips(self._close_redis(connect_for_trips(self.settings.redis_url)))
+
+    @cached_property
+    def doorbell(self) -> Doorbell:
+        """Tells the workers that there is work."""
+        return RqDoorbell(self.settings.redis_url, self.settings.queue)
+
+    async def refuse_other_database(self) -> None:
+        """Check that the schema is one that we know, written with our keys. Raises SettingsError."""
+        try:
+            await refuse_unknown_schema(self.engine)
+            await check_keys(self.engine, self.vault)
+        except (UnknownSchema, WrongKeys) as error:
+            raise SettingsError(str(error)) from None
+
+    def _close_redis(self, client: "redis_asyncio.Redis") -> "redis_asyncio.Redis":
+        self.close_later(client.aclose)
+        return client

@@ -10,87 +10,77 @@ import structlog
 import uvloop
 from aiohttp import web
 from aiohttp_remotes import setup as setup_remotes
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+import admin.routes
 import channels.sms.routes
 import channels.ussd.routes
 import channels.web.api
 import channels.web.pages
 import leaderboard.routes
 import payments.routes
+from admin.access.guard import Access
+from admin.access.tokens import Tokens
+from admin.orders.store import StaffOrders
+from admin.services import Payments
 from channels.session_store import SESSIONS
 from channels.voting_service import VOTING_SERVICE
 from gateway.http import health, middleware, openapi
 from gateway.http.callers import DEVICES, PUBLIC_URL, Devices, ForwardedByProxies
+from gateway.http.health import Concern, Figure
 from gateway.http.limits import RateLimits, StreamCap, raise_file_limit
 from gateway.http.logs import set_up_logs
 from gateway.http.pages import Pages
 from gateway.orders.routing import provider_of
-from gateway.runtime import back_office
-from gateway.runtime.adapters import discover_aggregators, shared_secrets
+from gateway.runtime.accounts import discover_aggregators, shared_secrets
+from gateway.runtime.connections import utc_now
+from gateway.runtime.container import Container
+from gateway.runtime.figures import FigureStore, callback_figures, exposed
+from gateway.runtime.process import GatewayContainer, freeze_garbage
 from gateway.runtime.settings import Settings, SettingsError, load_settings
-from gateway.runtime.wiring import Rooms, callback_figures, keep_what_is_built, open_rooms, process_name, read_figures
+from gateway.storage.partitions import MONTHS_AHEAD_MIN, read_months_ahead
 from leaderboard.feed import Boards
 from leaderboard.routes import PUBLISHED
 from leaderboard.scores import ContestScores, ScoreListener
+from payments.disbursement.payouts.statements import payout_statement
 
-# How long readers and requests may take to finish once we are told to stop.
+# How long readers and requests may take to finish after a signal to stop.
 SHUTDOWN_SECONDS: Final = 20.0
 _log = structlog.get_logger(__name__)
 
 
-def show_on(boards: Boards, rooms: Rooms) -> ScoreListener:
-    """Listen for totals and put them on this process's boards."""
-
-    def show(scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
-        ranking = rooms.service.take_scores(scores)
-        if ranking is not None:
-            boards.update(ranking, counted)
-
-    return ScoreListener(rooms.feed, rooms.scores, show)
-
-
-def create_app(rooms: Rooms) -> web.Application:
-    """Every route of the gateway, bound to open rooms."""
+def create_app(container: GatewayContainer) -> web.Application:
+    """Every route of the gateway."""
+    settings, service = container.settings, container.voting_service
     app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
-    app[VOTING_SERVICE] = app[PUBLISHED] = rooms.service
-    app[SESSIONS] = rooms.sessions
-    app[PUBLIC_URL] = rooms.settings.base_url
+    app[VOTING_SERVICE] = app[PUBLISHED] = service
+    app[SESSIONS] = container.sessions
+    app[PUBLIC_URL] = settings.base_url
     pages = Pages()
     pages.mount(app)
     boards = Boards()
-    aggregators = discover_aggregators(rooms.settings)
+    aggregators = discover_aggregators(settings)
     channels.ussd.routes.setup(
-        app,
-        aggregators,
-        shared_secrets(aggregators),
-        prompt_delay_seconds=rooms.settings.prompt_delay_seconds,
+        app, aggregators, shared_secrets(aggregators), prompt_delay_seconds=settings.prompt_delay_seconds
     )
-    channels.sms.routes.setup(app, rooms.carriers, shared_secrets(rooms.carriers))
-    payments.routes.setup(
-        app, frozenset(provider_of(account) for account in rooms.providers), rooms.service.store_callback
-    )
-    if rooms.telegram is not None:
-        rooms.telegram.setup(app)
-    _mount_web(app, rooms, pages, boards)
-    back_office.mount(app, rooms, pages)
-    checks = {"postgresql": rooms.check_database, "redis": rooms.check_redis, "partitions": rooms.check_partitions}
-    health.setup(
-        app,
-        checks,
-        read_figures(rooms),
-        metrics_token=rooms.settings.metrics_token.get_secret_value() or None,
-        local=lambda: callback_figures(rooms.service),
-    )
+    channels.sms.routes.setup(app, container.carriers, shared_secrets(container.carriers))
+    providers = frozenset(provider_of(account) for account in container.providers)
+    payments.routes.setup(app, providers, service.store_callback)
+    if container.telegram is not None:
+        container.telegram.setup(app)
+    _mount_public_web(app, container, pages, boards)
+    _mount_back_office(app, container.back_office, pages)
+    _mount_health(app, container)
     openapi.setup(app)
-
-    app.cleanup_ctx.append(partial(_keep_alive, rooms, boards))
+    app.cleanup_ctx.append(partial(_keep_alive, container, boards))
     return app
 
 
-def _mount_web(app: web.Application, rooms: Rooms, pages: Pages, boards: Boards) -> None:
+def _mount_public_web(app: web.Application, container: GatewayContainer, pages: Pages, boards: Boards) -> None:
     """What browsers and programs of voters call, with the limits that they share."""
-    settings = rooms.settings
-    app[DEVICES] = Devices(rooms.vault.subkey("device cookie"))
+    settings = container.settings
+    app[DEVICES] = Devices(container.vault.subkey("device cookie"))
     limits = RateLimits(
         settings.redis_url,
         enabled=settings.rate_limits,
@@ -100,24 +90,94 @@ def _mount_web(app: web.Application, rooms: Rooms, pages: Pages, boards: Boards)
     )
     cap = StreamCap(settings.streams_per_address if settings.rate_limits else None, settings.crowds)
     # First, because aiohttp tries addresses of the same beginning in the order they were added.
-    leaderboard.routes.setup(app, boards, cap, rooms.telegram.address if rooms.telegram else str)
+    leaderboard.routes.setup(app, boards, cap, container.telegram.address if container.telegram else str)
     channels.web.api.setup(app, limits, cap=cap)
-    channels.web.pages.setup(app, pages, limits, lambda country: rooms.service.rails.open_methods(country))
+    channels.web.pages.setup(app, pages, limits, lambda country: container.voting_service.rails.open_methods(country))
 
 
-async def _keep_alive(rooms: Rooms, boards: Boards, _: web.Application) -> AsyncIterator[None]:
+def _mount_back_office(app: web.Application, container: Container, pages: Pages) -> None:
+    settings = container.settings
+    access = Access(
+        sign_in=container.sign_in,
+        tokens=Tokens(container.vault.subkey("staff tokens"), utc_now),
+        secure=settings.base_url.startswith("https://"),
+        loopback_counts=settings.env != "demo",
+    )
+    services = Payments(
+        tickets=container.tickets,
+        voids=container.voids,
+        book=container.book,
+        reconciler=container.reconciler,
+        payouts=container.payouts,
+        payout_statement=partial(payout_statement, container.engine),
+        beneficiaries=container.beneficiaries,
+        providers=container.providers,
+    )
+    orders = StaffOrders(container.engine, container.vault)
+    admin.routes.setup(app, pages, access=access, acts=container.acts, orders=orders, payments=services)
+
+
+def _mount_health(app: web.Application, container: GatewayContainer) -> None:
+    checks = {
+        "postgresql": partial(check_database, container.engine),
+        "redis": partial(container.trips.command, "PING"),
+        "partitions": partial(check_partitions, container.engine),
+    }
+    rates = {key: provider.capabilities("").status_per_second for key, provider in container.providers.items()}
+    store = FigureStore(container.engine, container.owed, rates)
+
+    async def figures() -> list[Figure]:
+        return exposed(await store.figures())
+
+    health.setup(
+        app,
+        checks,
+        figures,
+        metrics_token=container.settings.metrics_token.get_secret_value() or None,
+        local=partial(callback_figures, container.callbacks, container.admission),
+    )
+
+
+async def check_database(engine: AsyncEngine) -> None:
+    """Raise unless PostgreSQL answers."""
+    async with engine.connect() as connection:
+        await connection.execute(text("select 1"))
+
+
+async def check_partitions(engine: AsyncEngine) -> None:
+    """Raise where an order of today would find no partition; Concern where one of the coming months would not."""
+    months = await read_months_ahead(engine)
+    missing = [table for table, ahead in months.items() if ahead < 0]
+    if missing:
+        raise LookupError(f"no partition for today: {', '.join(missing)}")
+    if few := [table for table, ahead in months.items() if ahead < MONTHS_AHEAD_MIN]:
+        raise Concern(f"too few months ahead: {', '.join(few)}")
+
+
+def _listener(container: GatewayContainer, boards: Boards) -> ScoreListener:
+    """Puts new totals on this process's boards."""
+
+    def show(scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
+        ranking = container.voting_service.take_scores(scores)
+        if ranking is not None:
+            boards.update(ranking, counted)
+
+    return ScoreListener(container.feed, container.scores, show)
+
+
+async def _keep_alive(container: GatewayContainer, boards: Boards, _: web.Application) -> AsyncIterator[None]:
     """Run the lasting tasks of a gateway for as long as it serves."""
-    await rooms.begin()
-    listener = show_on(boards, rooms)
+    await container.begin()
+    listener = _listener(container, boards)
     await listener.prime()
     tasks = [
         asyncio.create_task(work, name=name)
         for name, work in (
-            ("contests", rooms.service.directory.keep_fresh()),
-            ("accounts", rooms.watch.keep_watching()),
-            ("spool", rooms.service.callbacks.keep_draining()),
+            ("contests", container.voting_service.directory.keep_fresh()),
+            ("accounts", container.watch.keep_watching()),
+            ("spool", container.callbacks.keep_draining()),
             ("scores", listener.run()),
-            ("sweeper", rooms.keep_sweeping(does_work=False)),
+            ("sweeper", container.keep_sweeping()),
         )
     ]
     for task in tasks:
@@ -130,14 +190,14 @@ async def _keep_alive(rooms: Rooms, boards: Boards, _: web.Application) -> Async
 
 
 def _die_with(task: "asyncio.Task[None]") -> None:
-    """A gateway that lost one of its lasting tasks would answer with old news: end it, loudly."""
+    """End a gateway that lost one of its lasting tasks: it would answer with old news."""
     _log.error("task_lost", task=task.get_name(), error=repr(task.exception()) if not task.cancelled() else "")
     raise web.GracefulExit
 
 
 async def _serve(settings: Settings) -> None:
-    async with open_rooms(settings, name=process_name("gateway"), pool_size=12) as rooms:
-        app = create_app(rooms)
+    async with GatewayContainer(settings) as container:
+        app = create_app(container)
         if proxies := settings.proxies:
             await setup_remotes(app, ForwardedByProxies(proxies))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
@@ -146,11 +206,11 @@ async def _serve(settings: Settings) -> None:
         drain_seconds = 0.0 if settings.env == "demo" else health.DRAIN_SECONDS
         health.stop_on_signals(runner.app, stopping, drain_seconds=drain_seconds)
         try:
-            keep_what_is_built()
+            freeze_garbage()
             await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
             _log.info("gateway_started", url=settings.base_url)
-            if rooms.telegram is not None:
-                rooms.telegram.open(rooms.service, settings.base_url)
+            if container.telegram is not None:
+                container.telegram.open(container.voting_service, settings.base_url)
             await stopping.wait()
         finally:
             await runner.cleanup()

@@ -1,16 +1,31 @@
-"""What is owed, read from PostgreSQL, and the sweeper's lock."""
+"""Owed work: what is due in PostgreSQL, how each kind is drained, and the sweeper that finds it without a doorbell.
 
-from collections.abc import AsyncIterator, Mapping
+A drain runs until nothing is due or its time is over, then rings again. The followers of a batch begin at once
+beside it, so that counting does not wait for the last callback to be judged. Two rings at the same time in one
+process share a drain; two processes are kept apart by the statements.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from channels.messages.rules import REMIND_AFTER
-from gateway.storage.work import Work
+from gateway.storage.work import Doorbell, Work
 from payments.settlement.settle import OLDEST_BY_CONTEST
 
+DRAIN_SECONDS_MAX: Final = 20.0
+EVERY_SECONDS: Final = 1.0
+# Until then a worker may be on its way to it.
+NEGLECTED_SECONDS: Final = 10.0
+BEAT_SECONDS: Final = 3.0
+# A worker one of whose steps takes longer hangs, whatever else it does.
+STUCK_SECONDS: Final = 120.0
 _SWEEP_LOCK: Final = 0x5907_11_69
 # A worker beats every three seconds; one that has not for so long does nothing.
 SILENCE_SECONDS: Final = 15
@@ -52,9 +67,30 @@ _WORKERS: Final = text("""
 select count(*) from worker_beats where seen_at > now() - make_interval(secs => :silence)
 """).bindparams(silence=SILENCE_SECONDS)
 
+# Work that another work leaves behind when it did something.
+FOLLOWS: Final[Mapping[Work, tuple[Work, ...]]] = {
+    Work.COLLECT: (Work.TEXTS_OUT,),
+    Work.CALLBACKS: (Work.VERIFY, Work.SETTLE, Work.REFUND, Work.REVERSALS),
+    Work.REVERSALS: (Work.VERIFY, Work.TEXTS_OUT),
+    Work.VERIFY: (Work.SETTLE, Work.TEXTS_OUT),
+    Work.SETTLE: (Work.TEXTS_OUT, Work.REFUND),
+    Work.TEXTS_IN: (Work.COLLECT, Work.TEXTS_OUT),
+    Work.TEXTS_OUT: (),
+    Work.REMINDERS: (Work.TEXTS_OUT,),
+    Work.REFUND: (Work.TEXTS_OUT,),
+    Work.PAYOUTS: (),
+    Work.STAFF_ACTS: (Work.REFUND, Work.CALLBACKS, Work.TEXTS_OUT),
+}
 
-class PostgresOwed:
-    """`OwedWork`. `engine` commits each statement by itself."""
+Step = Callable[[], Awaitable[int]]
+"""Does a batch of one kind; returns how much it did."""
+Chore = tuple[float, Callable[[], Awaitable[object]]]
+"""Something to do from time to time, after the seconds between."""
+_log = structlog.get_logger(__name__)
+
+
+class OwedWork:
+    """What is owed, and the signs of life of workers. `engine` commits each statement by itself."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -77,15 +113,162 @@ class PostgresOwed:
                 yield bool(got.scalar())
 
     async def beat(self, worker: str) -> None:
-        """Say that this worker works."""
+        """Record that this worker works."""
         async with self._engine.connect() as connection:
             await connection.execute(_BEAT, {"worker": worker})
 
     async def workers(self) -> int:
-        """How many workers said so lately."""
+        """How many workers recorded it lately."""
         async with self._engine.connect() as connection:
             return int((await connection.execute(_WORKERS)).scalar_one())
 
     async def worker_alive(self) -> bool:
-        """Whether any did."""
+        """Whether any worker works."""
         return await self.workers() > 0
+
+
+class Drains:
+    """One step function a kind: does a batch, returns how much it did.
+
+    `temporary`: errors of servers that come back by themselves, logged in one line."""
+
+    def __init__(
+        self,
+        steps: Mapping[Work, Step],
+        doorbell: Doorbell,
+        *,
+        temporary: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self._steps = steps
+        self._temporary = temporary
+        self._doorbell = doorbell
+        self._running: set[Work] = set()
+        self._again: set[Work] = set()
+        self._step_began: dict[Work, float] = {}
+        self._following: set[asyncio.Task[int]] = set()
+
+    async def drain(self, work: Work) -> int:
+        """Do what is due of this kind; how much was done. While one is under way, a second call
+        only makes the first look once more."""
+        if work in self._running:
+            self._again.add(work)
+            return 0
+        self._running.add(work)
+        try:
+            return await self._drain(work)
+        finally:
+            self._running.discard(work)
+            self._again.discard(work)
+            self._step_began.pop(work, None)
+
+    def stuck(self, seconds: float) -> frozenset[Work]:
+        """Kinds whose step under way has taken longer than this."""
+        now = time.monotonic()
+        return frozenset(work for work, began in self._step_began.items() if now - began > seconds)
+
+    async def _drain(self, work: Work) -> int:
+        started, done = time.monotonic(), 0
+        while True:
+            self._again.discard(work)
+            self._step_began[work] = time.monotonic()
+            did = await self._steps[work]()
+            done += did
+            if did:
+                for follower in FOLLOWS[work]:
+                    self._follow(follower)
+            elif work not in self._again:
+                break
+            if time.monotonic() - started > DRAIN_SECONDS_MAX:
+                self._doorbell.ring(work)
+                break
+            await asyncio.sleep(0)
+        if done:
+            _log.debug("drained", work=work, done=done, seconds=round(time.monotonic() - started, 3))
+        return done
+
+    def _follow(self, work: Work) -> None:
+        task: asyncio.Task[int] = asyncio.get_running_loop().create_task(self.drain_logged(work))
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+
+    async def drain_logged(self, work: Work) -> int:
+        """`drain`, for callers who can do nothing about an error: it is logged, and the work is still
+        owed, so the sweeper comes back to it. One kind that fails does not stop the others."""
+        try:
+            return await self.drain(work)
+        except self._temporary as error:
+            _log.warning("drain_waits", work=work, error=type(error).__name__)
+        except Exception:
+            _log.exception("drain_failed", work=work)
+        return 0
+
+
+async def to_do(owed: OwedWork, doorbell: Doorbell, *, does_work: bool) -> frozenset[Work]:
+    """What this process does itself of what is owed. A worker does all of it; a gateway rings, and does what waits
+    while no worker works. What waits though one does waits for something else, such as an operator's rate."""
+    async with owed.lock() as mine:
+        found = await owed.owed() if mine else {}
+    if does_work:
+        return frozenset(found)
+    neglected = frozenset(work for work, age in found.items() if age > NEGLECTED_SECONDS)
+    if neglected and await owed.worker_alive():
+        neglected = frozenset()
+    for work in found.keys() - neglected:
+        doorbell.ring(work)
+    if neglected:
+        _log.warning("no_worker_works", kinds=len(neglected))
+    return neglected
+
+
+async def keep_beating(owed: OwedWork, drains: Drains, worker: str, *, temporary: tuple[type[Exception], ...]) -> None:
+    """Record that this worker works, until cancelled; not while one of its steps hangs."""
+    while True:
+        stuck = drains.stuck(STUCK_SECONDS)
+        if stuck:
+            _log.error("worker_hangs", kinds=sorted(stuck))
+        else:
+            try:
+                await owed.beat(worker)
+            except temporary as error:
+                _log.warning("worker_beat_lost", error=type(error).__name__)
+        await asyncio.sleep(BEAT_SECONDS)
+
+
+async def keep_sweeping(
+    *,
+    owed: OwedWork,
+    drains: Drains,
+    doorbell: Doorbell,
+    does_work: bool,
+    chores: Mapping[str, Chore],
+    temporary: tuple[type[Exception], ...],
+) -> None:
+    """Sweep until cancelled. `chores`: other things to do, each every so many seconds.
+    `temporary`: errors of servers that come back; they are logged once and tried again."""
+    loop = asyncio.get_running_loop()
+    due = {name: loop.time() for name in chores}
+    failing: set[str] = set()
+
+    async def attempt(name: str, act: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await act()
+            failing.discard(name)
+        except temporary as error:
+            if name not in failing:
+                _log.warning("sweep_waits", chore=name, error=type(error).__name__)
+            failing.add(name)
+
+    async with asyncio.TaskGroup() as group:
+
+        async def begin() -> None:
+            # One kind of work that takes long keeps no other from being found.
+            for work in await to_do(owed, doorbell, does_work=does_work):
+                group.create_task(drains.drain_logged(work))
+
+        while True:
+            await attempt("sweep", begin)
+            for name, (every, act) in chores.items():
+                if loop.time() >= due[name]:
+                    due[name] = loop.time() + every
+                    await attempt(name, act)
+            await asyncio.sleep(EVERY_SECONDS)

@@ -23,8 +23,9 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
 from gateway.http.logs import set_up_logs
+from gateway.runtime.owed_work import Drains
+from gateway.runtime.process import WorkerContainer, freeze_garbage
 from gateway.runtime.settings import Settings, SettingsError, load_settings
-from gateway.runtime.wiring import Rooms, keep_what_is_built, open_rooms, process_name
 from gateway.storage.work import Work
 
 JOB_SECONDS_MAX: Final = 50
@@ -32,13 +33,13 @@ STOP_SECONDS_MAX: Final = 25
 _log = structlog.get_logger(__name__)
 
 
-class EngineRoom:
+class WorkThread:
     """The event loop that does the work, in a thread of its own."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._open: Future[tuple[asyncio.AbstractEventLoop, Rooms, asyncio.Event]] = Future()
-        self._thread = threading.Thread(target=self._run, name="engine room", daemon=True)
+        self._open: Future[tuple[asyncio.AbstractEventLoop, Drains, asyncio.Event]] = Future()
+        self._thread = threading.Thread(target=self._run, name="work", daemon=True)
 
     def start(self) -> None:
         """Open everything; raises what opening raised."""
@@ -47,8 +48,8 @@ class EngineRoom:
 
     def drain(self, work: Work) -> int:
         """Drain one kind, from the RQ thread; how much was done."""
-        loop, rooms, _ = self._open.result()
-        return asyncio.run_coroutine_threadsafe(rooms.drains.drain_logged(work), loop).result(JOB_SECONDS_MAX)
+        loop, drains, _ = self._open.result()
+        return asyncio.run_coroutine_threadsafe(drains.drain_logged(work), loop).result(JOB_SECONDS_MAX)
 
     def stop(self) -> None:
         """Finish the batch under way, then close."""
@@ -63,49 +64,49 @@ class EngineRoom:
             if not self._open.done():
                 self._open.set_exception(error)
                 return
-            # A worker without its engine room would answer doorbells with silence.
-            _log.exception("engine_room_lost")
+            # A worker without this thread would answer no doorbell.
+            _log.exception("work_thread_lost")
             os._exit(70)
 
     async def _work(self) -> None:
-        async with open_rooms(self._settings, name=process_name("worker")) as rooms:
-            await rooms.begin()
-            keep_what_is_built()
+        async with WorkerContainer(self._settings) as container:
+            await container.begin()
+            freeze_garbage()
             stopping = asyncio.Event()
-            self._open.set_result((asyncio.get_running_loop(), rooms, stopping))
+            self._open.set_result((asyncio.get_running_loop(), container.drains, stopping))
             async with asyncio.TaskGroup() as tasks:
-                fresh = tasks.create_task(rooms.service.directory.keep_fresh())
-                watching = tasks.create_task(rooms.watch.keep_watching())
-                sweeping = tasks.create_task(rooms.keep_sweeping(does_work=True))
-                beating = tasks.create_task(rooms.keep_beating())
+                fresh = tasks.create_task(container.voting_service.directory.keep_fresh())
+                watching = tasks.create_task(container.watch.keep_watching())
+                sweeping = tasks.create_task(container.keep_sweeping())
+                beating = tasks.create_task(container.keep_beating())
                 await stopping.wait()
                 for task in (fresh, watching, sweeping, beating):
                     task.cancel()
 
 
-_room: EngineRoom | None = None
+_thread: WorkThread | None = None
 
 
 def answer_doorbell(kind: str) -> int:
     """The RQ job: drain what is due of this kind. Forged or foreign kinds are refused by name."""
-    if _room is None:
+    if _thread is None:
         raise RuntimeError("this job runs in `spotlight worker` only")
-    return _room.drain(Work(kind))
+    return _thread.drain(Work(kind))
 
 
 class DoorbellWorker(SimpleWorker):
     """RQ's worker without a fork: its jobs only ring a bell inside this process."""
 
-    told_to_stop = False
+    stop_requested = False
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """A signal came. RQ also leaves `work` when Redis is slow, and must then be started again."""
-        self.told_to_stop = True
+        """Note the signal. RQ also leaves `work` when Redis is slow, and must then be started again."""
+        self.stop_requested = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # RQ leaves it untyped
 
 
 def _serve(settings: Settings) -> None:
-    """Answer doorbells until told to stop. Redis may come and go."""
+    """Answer doorbells until a signal to stop. Redis may come and go."""
     while True:
         connection = Redis.from_url(settings.redis_url, socket_connect_timeout=2)
         try:
@@ -117,7 +118,7 @@ def _serve(settings: Settings) -> None:
                 maintenance_interval=30,
             )
             worker.work(logging_level="WARNING")
-            if worker.told_to_stop:
+            if worker.stop_requested:
                 return
         except (RedisError, OSError) as error:
             _log.warning("doorbell_away", error=type(error).__name__)
@@ -130,20 +131,20 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """`spotlight worker`."""
-    global _room
+    global _thread
     try:
         settings = load_settings()
         set_up_logs(settings.log_level)
-        room = EngineRoom(settings)
-        room.start()
+        thread = WorkThread(settings)
+        thread.start()
     except SettingsError as error:
         sys.exit(f"error: {error}")
-    _room = room
+    _thread = thread
     # RQ has handlers of its own while it works; these are for the moments between.
     signal.signal(signal.SIGTERM, _leave)
     _log.info("worker_started", queue=settings.queue)
     try:
         _serve(settings)
     finally:
-        room.stop()
+        thread.stop()
         _log.info("worker_stopped")

@@ -201,7 +201,7 @@ class RqDoorbell:
             return
         self._last[kind] = uuid4().hex
         self._queue.enqueue(
-            "gateway.runtime.jobs.answer_doorbell",
+            "gateway.runtime.worker.answer_doorbell",
             kind,
             job_id=self._last[kind],
             ttl=60,

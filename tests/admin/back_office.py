@@ -23,7 +23,6 @@ from admin.access.sign_in import SignIn
 from admin.access.store import StaffAccounts
 from admin.access.tokens import Tokens
 from admin.approvals.staff_acts import StaffActs
-from admin.approvals.store import StaffRequests
 from admin.orders.store import StaffOrders
 from admin.services import Payments
 from channels.voting_service import VOTING_SERVICE, VotingService
@@ -31,12 +30,11 @@ from gateway.contests.contest import Contest
 from gateway.http import middleware, openapi
 from gateway.http.pages import Pages
 from gateway.orders.rules import PlacedOrder
-from gateway.runtime.money_desk import money_desk
+from gateway.runtime.container import Container
+from gateway.runtime.settings import Settings
 from payments.disbursement.payouts.statements import payout_statement
-from payments.disbursement.refunds.acts import refund_previews
 from payments.rescue.attempts import Attempts
 from payments.rescue.rules import OfNumber
-from payments.rescue.tickets import Tickets
 from tests.rigs.money_rig import MoneyRig
 from tests.rigs.rig import Rig
 
@@ -142,16 +140,16 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
     pages.mount(app)
     held: list[Office] = []
     rights = StaffRights(factor_wanted=factor_wanted)
-    money = money_desk(rig.engine, rig.vault, {}, timedelta(0), rights)
+    settings = {"DATABASE_URL": app_url, "REDIS_URL": "", "SPOTLIGHT_SECRET_KEY": ""}
+    container = Container(Settings.model_validate({**settings, "SPOTLIGHT_BENEFICIARY_DELAY_HOURS": 0}), name="")
+    container.engine, container.vault, container.accounts, container.rights = rig.engine, rig.vault, {}, rights
+    container.doorbell, container.voids = rig.doorbell, rig.voids
 
     def clock() -> datetime:
         return held[0].now()
 
-    acts = StaffActs(
-        StaffRequests(rig.engine, {**refund_previews(), **money.previews()}, rights),
-        {**rig.acts._executors, **money.executors(rig.doorbell)},
-        rig.doorbell,
-    )
+    executors = {**container.acts._executors, **rig.acts._executors}
+    acts = StaffActs(container.acts.requests, executors, rig.doorbell)
     sign_in = SignIn(StaffAccounts(rig.engine, rig.vault), Passwords(), clock=clock, factor_wanted=factor_wanted)
     access = Access(
         sign_in=sign_in,
@@ -160,13 +158,13 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
         loopback_counts=False,
     )
     payments = Payments(
-        tickets=Tickets(rig.engine, rig.vault, rights.permit),
+        tickets=container.tickets,
         voids=rig.voids,
-        book=money.book,
-        reconciler=money.reconciler,
-        payouts=money.payouts,
+        book=container.book,
+        reconciler=container.reconciler,
+        payouts=container.payouts,
         payout_statement=partial(payout_statement, rig.engine),
-        beneficiaries=money.beneficiaries,
+        beneficiaries=container.beneficiaries,
         providers=rig.providers,
     )
     orders = StaffOrders(rig.engine, rig.vault)

@@ -4,9 +4,8 @@ from typing import Any
 
 from channels.messages.outbox import SentMessage
 from channels.messages.rules import Routes
-from gateway.runtime.figure_lines import exposed
-from gateway.runtime.figures import PostgresFigures
-from gateway.runtime.owed import PostgresOwed
+from gateway.runtime.figures import FigureStore, exposed
+from gateway.runtime.owed_work import OwedWork
 from payments.accounts.health import AccountHealth
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
@@ -22,9 +21,9 @@ async def test_votes_money_and_backlog(database: Any) -> None:
     await rig.verify()
     await rig.settle_all()
     await rig.placed(number="+2250599000001")
-    owed = PostgresOwed(rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
+    owed = OwedWork(rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
     await owed.beat("host worker 1")
-    store = PostgresFigures(rig.engine, owed)
+    store = FigureStore(rig.engine, owed)
     figures = await store.figures()
     shown = {(f.name, tuple(sorted(f.labels.values()))): f.value for f in exposed(figures)}
     assert shown["spotlight_votes_counted", ("star",)] == 5
@@ -60,7 +59,7 @@ async def test_what_became_of_texts(database: Any) -> None:
     )
     await rig.outbox.store_report("africastalking", "m0", "Success", "", None)
     await rig.outbox.store_report("africastalking", "m1", "Failed", "", "DeliveryFailure")
-    store = PostgresFigures(rig.engine, PostgresOwed(rig.engine.execution_options(isolation_level="AUTOCOMMIT")))
+    store = FigureStore(rig.engine, OwedWork(rig.engine.execution_options(isolation_level="AUTOCOMMIT")))
     shown = {(f.name, tuple(sorted(f.labels.values()))): f.value for f in exposed(await store.figures())}
     assert shown["spotlight_texts_tried", ("africastalking", "delivered")] == 1
     assert shown["spotlight_texts_tried", ("africastalking", "undelivered")] == 1
@@ -83,8 +82,8 @@ async def test_questions_that_wait_and_accounts_that_fail(database: Any) -> None
     for account in ("mtn_momo", "orange_money"):
         await health.open(account, "collection: 503")
     await health.probed("orange_money", alive=True)
-    owed = PostgresOwed(rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
-    store = PostgresFigures(rig.engine, owed, {"mtn_momo": 10, "orange_money": 5})
+    owed = OwedWork(rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
+    store = FigureStore(rig.engine, owed, {"mtn_momo": 10, "orange_money": 5})
 
     async def shown() -> dict[tuple[str, ...], float]:
         return {(f.name, *f.labels.values()): f.value for f in exposed(await store.figures())}

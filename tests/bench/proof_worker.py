@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.orders.wallet import PaymentMethod
-from gateway.runtime import jobs, wiring
-from gateway.runtime.adapters import Account, AccountSettings
+from gateway.runtime import container, worker
+from gateway.runtime.accounts import Account, AccountSettings
 from gateway.runtime.deployment import Environment
 from tests.bench.proof_provider import ProofProvider
 
@@ -22,10 +22,10 @@ def _serve(settings: Any) -> None:
     _rq(settings)
 
 
-_rq = jobs._serve
+_rq = worker._serve
 
 if __name__ == "__main__":
     if "real" not in sys.argv[2:]:
-        wiring.build_accounts = _with_proof  # type: ignore[attr-defined] # what the wiring calls
-    jobs._serve = _serve
-    jobs.main()
+        container.build_accounts = _with_proof  # type: ignore[attr-defined] # what the container calls
+    worker._serve = _serve
+    worker.main()

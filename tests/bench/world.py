@@ -290,7 +290,7 @@ async def load_extra_contest(app_url: str, slug: str, contest_id: UUID, codes: l
 
 
 def _ring(queue: Queue, kind: str) -> None:
-    queue.enqueue("gateway.runtime.jobs.answer_doorbell", kind, result_ttl=0)
+    queue.enqueue("gateway.runtime.worker.answer_doorbell", kind, result_ttl=0)
 
 
 def _end_of(log: Path) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from admin.access.rights import StaffRights
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
-from gateway.runtime.owed import PostgresOwed
+from gateway.runtime.owed_work import OwedWork
 from gateway.storage.work import Work
 from payments.disbursement.refunds.acts import RefundActs
 from payments.requests import Act, ActRefused, Executed, RequestStatus, StaffRequest, Why
@@ -351,7 +351,7 @@ async def test_killed_at_every_statement_the_next_worker_goes_on(
         if request.status is RequestStatus.WAITING:
             await rig.acts.decide(asked, CHECKER, approve=True)
         else:
-            assert Work.STAFF_ACTS in await PostgresOwed(rig.engine).owed()
+            assert Work.STAFF_ACTS in await OwedWork(rig.engine).owed()
             assert await rig.acts.run_approved() == 1
         assert await rig.status(order) == after
         written = await rig.acts.requests.read(asked)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from channels.messages.unfinished import Reached, UnfinishedDialogues
 from channels.sms.texts import render
 from gateway.contests.directory import DIAL_CODE
-from gateway.runtime.owed import PostgresOwed
+from gateway.runtime.owed_work import OwedWork
 from gateway.storage.work import Work
 from gateway.values.msisdn import Msisdn
 from tests.engines import Database
@@ -98,7 +98,7 @@ async def test_after_ten_minutes_one_text_is_owed_and_only_one(
     monkeypatch.setattr("channels.messages.rules.quiet_until", lambda *_: None)
     unfinished.note(reached(rig))
     await unfinished.write()
-    owed = PostgresOwed(rig.engine)
+    owed = OwedWork(rig.engine)
     assert await unfinished.remind() == 0
     assert Work.REMINDERS not in await owed.owed()
     await let_pass(rig, 11)

@@ -14,7 +14,7 @@ from channels.sms import inbound
 from channels.sms.answering import answer_texts
 from channels.sms.inbound import REPLIES_PER_HOUR
 from channels.sms.texts import render
-from gateway.runtime.links import utc_now
+from gateway.runtime.connections import utc_now
 from gateway.runtime.voting_service import BoundVotingService
 from leaderboard.scores import Scores
 from tests.rails import RAILS

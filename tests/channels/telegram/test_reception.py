@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from channels.telegram import reception
 from channels.telegram.reception import COMMANDS, receive
 from channels.telegram.settings import TelegramSettings
-from gateway.runtime.adapters import read_given
+from gateway.runtime.accounts import read_given
 from gateway.runtime.settings import SettingsError
 from tests.channels.telegram.conftest import World
 from tests.channels.telegram.wire import Wire, written

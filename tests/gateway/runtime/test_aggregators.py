@@ -3,7 +3,7 @@
 import pytest
 
 import channels.ussd.aggregators
-from gateway.runtime.adapters import discover_aggregators, shared_secrets
+from gateway.runtime.accounts import discover_aggregators, shared_secrets
 from gateway.runtime.discovery import discover
 from gateway.runtime.settings import Settings
 

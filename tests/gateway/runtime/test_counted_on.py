@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.doctor import counting_on_callbacks
-from gateway.runtime.adapters import counted_on
+from gateway.runtime.accounts import counted_on
 from gateway.runtime.settings import SettingsError, load_settings
 from gateway.values.network import read_networks
 from tests.gateway.runtime.test_settings import PRODUCTION

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.runtime.drains import Drains
-from gateway.runtime.sweep import keep_beating, keep_sweeping, to_do
+from gateway.runtime.owed_work import Drains, OwedWork, keep_beating, keep_sweeping, to_do
 from gateway.storage.work import Work
 from tests.rigs.rig import SilentDoorbell
 
@@ -68,7 +67,7 @@ async def test_a_ring_during_a_drain_makes_it_look_once_more() -> None:
     assert calls[Work.SETTLE] >= 2
 
 
-class Owed:
+class Owed(OwedWork):
     """What is owed, for a sweeper."""
 
     def __init__(self, found: Mapping[Work, float], *, locked: bool = False, alive: bool = False) -> None:
@@ -136,7 +135,7 @@ async def test_one_kind_that_takes_long_keeps_no_other_waiting(monkeypatch: pyte
         return 0
 
     made |= {Work.VERIFY: slow, Work.SETTLE: settle}
-    monkeypatch.setattr("gateway.runtime.sweep.EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.runtime.owed_work.EVERY_SECONDS", 0.01)
     owed = Owed({Work.VERIFY: 1.0})
     drains = Drains(made, SilentDoorbell())
     everything: dict[str, Any] = {"doorbell": SilentDoorbell(), "does_work": True, "chores": {}, "temporary": ()}
@@ -152,8 +151,8 @@ async def test_one_kind_that_takes_long_keeps_no_other_waiting(monkeypatch: pyte
 
 
 async def test_a_worker_says_that_it_works_unless_a_step_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.runtime.sweep.BEAT_SECONDS", 0.01)
-    monkeypatch.setattr("gateway.runtime.sweep.STUCK_SECONDS", 0.2)
+    monkeypatch.setattr("gateway.runtime.owed_work.BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.runtime.owed_work.STUCK_SECONDS", 0.2)
     made, _ = steps()
     hangs = asyncio.Event()
 

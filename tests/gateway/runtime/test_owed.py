@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.runtime.owed import SILENCE_SECONDS, PostgresOwed
+from gateway.runtime.owed_work import SILENCE_SECONDS, OwedWork
 from gateway.storage.engine import make_engine
 from tests.engines import BUSY_SECONDS
 
@@ -21,7 +21,7 @@ async def engine(database: Any) -> AsyncIterator[AsyncEngine]:
 
 
 async def test_a_worker_is_alive_until_it_has_been_silent_for_a_while(engine: AsyncEngine, database: Any) -> None:
-    owed = PostgresOwed(engine)
+    owed = OwedWork(engine)
     assert not await owed.worker_alive()
     await owed.beat("host worker 1")
     await owed.beat("host worker 2")
@@ -39,7 +39,7 @@ async def test_a_worker_is_alive_until_it_has_been_silent_for_a_while(engine: As
 
 
 async def test_one_sweeps_and_a_process_that_hangs_does_not_keep_the_lock(engine: AsyncEngine) -> None:
-    one, other = PostgresOwed(engine), PostgresOwed(engine)
+    one, other = OwedWork(engine), OwedWork(engine)
     async with one.lock() as mine, other.lock() as theirs:
         assert (mine, theirs) == (True, False)
         # What the server ends when a client is silent within a transaction.

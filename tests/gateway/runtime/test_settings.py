@@ -9,7 +9,7 @@ import channels.sms.carriers
 import channels.ussd.aggregators
 import payments.providers
 from gateway.orders.prompting import DEMO_LIMITS, NO_LIMITS, PromptLimits
-from gateway.runtime.adapters import adapter_faults, build_accounts
+from gateway.runtime.accounts import adapter_faults, build_accounts
 from gateway.runtime.deployment import Environment
 from gateway.runtime.discovery import discover
 from gateway.runtime.settings import SettingsError, load_settings

@@ -24,8 +24,8 @@ from gateway import storage
 from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
 from gateway.orders.rules import PlacedOrder
 from gateway.orders.store import Orders
-from gateway.runtime.figures import PostgresFigures
-from gateway.runtime.owed import PostgresOwed
+from gateway.runtime.figures import FigureStore
+from gateway.runtime.owed_work import OwedWork
 from gateway.storage.purging import Kept, purge
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
@@ -125,10 +125,10 @@ async def live(rig: MoneyRig, database: Database) -> list[PlacedOrder]:
 async def sweep(rig: MoneyRig) -> None:
     """What every process looks at all the time."""
     auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
-    work = PostgresOwed(auto)
+    work = OwedWork(auto)
     async with work.lock():
         await work.owed()
-    await PostgresFigures(rig.engine, work).figures()
+    await FigureStore(rig.engine, work).figures()
     await Scores(rig.engine).scores()
     await act_on_lost(rig.engine)
     await purge(auto, Kept())

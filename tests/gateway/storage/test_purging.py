@@ -16,10 +16,11 @@ from channels.messages.carrier import IncomingText
 from channels.messages.outbox import SentMessage
 from channels.messages.rules import Routes
 from gateway.http.health import Concern
-from gateway.runtime.figures import PostgresFigures
-from gateway.runtime.owed import PostgresOwed
+from gateway.runtime.connections import Connections
+from gateway.runtime.figures import FigureStore
+from gateway.runtime.gateway import check_partitions
+from gateway.runtime.owed_work import OwedWork
 from gateway.runtime.settings import Settings
-from gateway.runtime.wiring import open_rooms
 from gateway.storage.engine import make_engine
 from gateway.storage.partitions import make_partitions, months_ahead, read_months_ahead
 from gateway.storage.purging import LANGUAGE_DAYS, DailyPurge, Kept, purge
@@ -174,7 +175,7 @@ async def test_sent_texts_lose_words_and_numbers_and_no_receipt_is_sent_twice(
     assert await run(auto) == 0
     assert await rig.broken() == {}
     assert (await rig.views.order(order.vote_id)) is not None
-    figures = await PostgresFigures(rig.engine, PostgresOwed(auto)).figures()
+    figures = await FigureStore(rig.engine, OwedWork(auto)).figures()
     assert figures.storage.upkeep_seconds["purge"] < 60
     assert figures.storage.bytes["payments"] > 0
     assert "payments_2" not in str(figures.storage)
@@ -277,14 +278,14 @@ async def test_readiness_shows_missing_months_and_ends_when_today_has_none(
     settings: Settings, database: Database
 ) -> None:
     owner = await asyncpg.connect(database.owner_url)
-    async with open_rooms(settings, name="spotlight test") as rooms:
-        await rooms.check_partitions()
+    async with Connections(settings, name="spotlight test") as connections:
+        await check_partitions(connections.engine)
         *_, today, _, _, last = await months(database)
         for gone in (last, (await months(database))[-2]):
             await owner.execute(f"drop table {gone}")
         with pytest.raises(Concern, match="callbacks"):
-            await rooms.check_partitions()
+            await check_partitions(connections.engine)
         await owner.execute(f"drop table {today}")
         with pytest.raises(LookupError, match="callbacks"):
-            await rooms.check_partitions()
+            await check_partitions(connections.engine)
     await owner.close()

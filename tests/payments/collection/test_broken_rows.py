@@ -19,9 +19,8 @@ from channels.sms.texts import render
 from channels.telegram.store import PostgresTelegram
 from gateway.contests.contest import Contest
 from gateway.orders.rules import PlacedOrder
-from gateway.runtime.figure_lines import exposed
-from gateway.runtime.figures import PostgresFigures
-from gateway.runtime.owed import PostgresOwed
+from gateway.runtime.figures import FigureStore, exposed
+from gateway.runtime.owed_work import OwedWork
 from gateway.storage import set_aside
 from gateway.storage.vault import Vault
 from gateway.values.halving import in_halves
@@ -44,8 +43,8 @@ async def rig(database: Any) -> AsyncIterator[MoneyRig]:
 
 async def aside(rig: MoneyRig) -> dict[str, int]:
     """What `/metrics` shows as set aside."""
-    owed = PostgresOwed(rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
-    shown = exposed(await PostgresFigures(rig.engine, owed).figures())
+    owed = OwedWork(rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
+    shown = exposed(await FigureStore(rig.engine, owed).figures())
     return {f.labels["kind"]: int(f.value) for f in shown if f.name == "spotlight_set_aside" and f.value}
 
 

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from gateway.runtime.figures import PostgresFigures
-from gateway.runtime.owed import PostgresOwed
+from gateway.runtime.figures import FigureStore
+from gateway.runtime.owed_work import OwedWork
 from gateway.storage.engine import DatabaseUnavailable, make_engine
 from gateway.storage.rows import line
 from gateway.storage.spool import Spool
@@ -348,5 +348,5 @@ async def test_a_broken_seal_holds_up_no_other(rig: MoneyRig) -> None:
 
 async def counts(rig: MoneyRig) -> dict[tuple[str, str], int]:
     """As `/metrics` has them."""
-    figures = await PostgresFigures(rig.engine, PostgresOwed(rig.engine)).figures()
+    figures = await FigureStore(rig.engine, OwedWork(rig.engine)).figures()
     return dict(figures.callbacks)

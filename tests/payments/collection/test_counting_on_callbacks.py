@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.receipt import order_code
 from gateway.orders.rules import PlacedOrder
-from gateway.runtime.owed import PostgresOwed
+from gateway.runtime.owed_work import OwedWork
 from gateway.storage.work import Work
 from gateway.values.network import read_networks
 from payments.accounts.calls import Unlimited
@@ -183,7 +183,7 @@ async def test_counted_on_and_proved_later(rig: CountingRig) -> None:
         place.place: place.amount.amount_minor for place in await MoneyPlaces(rig.engine, rig.vault).of_contest("star")
     }
     assert (places["counted"], places["provisional"]) == (500, 500)
-    assert Work.VERIFY in await PostgresOwed(rig.engine).owed()
+    assert Work.VERIFY in await OwedWork(rig.engine).owed()
     rig.provider.query_script = [StillOpen("PENDING"), paid()]
     assert await rig.verify() == 1
     assert await rig.marked(order)
@@ -192,7 +192,7 @@ async def test_counted_on_and_proved_later(rig: CountingRig) -> None:
     await rig.change("update payments set next_check_at = now() + interval '1 hour' where status = 'pending'")
     assert await rig.verify() == 1
     assert (await rig.marked(order), await rig.status(order), await rig.votes_for("07")) == (False, "settled", 5)
-    assert Work.VERIFY not in await PostgresOwed(rig.engine).owed()
+    assert Work.VERIFY not in await OwedWork(rig.engine).owed()
     story = await rig.rows(
         "select seen, to_status from payment_events where reference = :r order by id", r=order.payment_reference
     )

@@ -14,7 +14,7 @@ import pytest
 from admin.approvals.staff_acts import Outcome, StaffActs
 from admin.approvals.store import StaffRequests
 from gateway.orders.rules import PlacedOrder
-from gateway.runtime.money_desk import statement_reader
+from gateway.runtime.accounts import statement_reader
 from gateway.values.money import Money
 from payments.ledger.book import MoneyRefused, UnknownName
 from payments.provider import Balance, Unavailable, Wallet

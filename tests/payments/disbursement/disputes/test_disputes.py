@@ -21,7 +21,7 @@ from gateway.orders.place_order import place_order
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.orders.wallet import PaymentMethod
-from gateway.runtime.owed import PostgresOwed
+from gateway.runtime.owed_work import OwedWork
 from gateway.storage.work import Work
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
@@ -101,7 +101,7 @@ class CardDesk(Desk):
         self.provider = self.company
         self.providers = {self.provider.code: self.provider}
         auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.reversals, self.owed = PostgresReversals(self.engine, auto), PostgresOwed(auto)
+        self.reversals, self.owed = PostgresReversals(self.engine, auto), OwedWork(auto)
         self._numbers = count(1)
         self._events = count(1)
 

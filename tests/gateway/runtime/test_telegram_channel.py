@@ -1,14 +1,9 @@
 """When the Telegram channel is there, and when production refuses to start with it."""
 
 import pytest
-from redis import asyncio as redis_asyncio
 
+from gateway.runtime.process import ProcessContainer
 from gateway.runtime.settings import SettingsError, load_settings
-from gateway.runtime.wiring import build_telegram
-from gateway.storage.engine import make_engine
-from gateway.storage.redis_link import RedisSessions, RedisTrips, connect
-from gateway.storage.session_seal import SessionSeal
-from gateway.storage.vault import Vault
 
 PRODUCTION = {
     "DATABASE_URL": "postgresql://x/y",
@@ -54,17 +49,16 @@ def test_production_wants_a_secret_for_the_webhook(
 
 
 async def test_without_a_token_there_is_no_channel(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = make_engine("postgresql://nobody@127.0.0.1:1/none", pool_size=1)
-    redis: redis_asyncio.Redis = connect("redis://127.0.0.1:1/0")
-    vault = Vault("x" * 32)
-    parts = (engine, vault, redis, RedisSessions(RedisTrips(redis), SessionSeal(vault)))
-    assert build_telegram(*parts) is None
-    monkeypatch.setenv("TELEGRAM_WEBHOOK_SECRET", "word")
-    assert build_telegram(*parts) is None
+    def container() -> ProcessContainer:
+        return ProcessContainer(load_settings())
+
+    monkeypatch.setenv("SPOTLIGHT_TRUSTED_PROXIES", "none")
+    async with container() as without:
+        assert without.telegram is None
+    monkeypatch.setenv("TELEGRAM_WEBHOOK_SECRET", "kL9mQ2vXr7Tz4BnW")
+    async with container() as without:
+        assert without.telegram is None
     monkeypatch.setenv("TELEGRAM_TOKEN", "123456:T")
-    channel = build_telegram(*parts)
-    assert channel is not None
-    assert channel.code == "telegram"
-    await channel.aclose()
-    await redis.aclose()
-    await engine.dispose()
+    async with container() as with_bot:
+        assert with_bot.telegram is not None
+        assert with_bot.telegram.code == "telegram"
