@@ -1,58 +1,57 @@
 """The Telegram channel of one process: in a worker its sender alone, in a gateway all of it.
 
 The bot is loaded in a thread, by its first use in a worker and once the gateway serves: other channels do not wait
-for it. Until it is there, an update waits; Telegram calls again.
+for it. Until it is loaded, an update waits; Telegram calls again.
 """
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiohttp import web
+from redis import asyncio as redis_asyncio
 
 from channels.messages.carrier import OutboundText, SendResult
-from channels.telegram import owed, routes
+from channels.session_store import SessionStore
+from channels.telegram import routes
 from channels.telegram.settings import TelegramSettings
-from channels.telegram.stores import Stores
+from channels.telegram.store import TelegramStore
 from channels.voting_service import VotingService
 
 if TYPE_CHECKING:
+    from channels.telegram.bot import RunningBot
     from channels.telegram.intake import Intake
-    from channels.telegram.running import RunningBot
 
 CODE: Final = "telegram"
 _log = structlog.get_logger(__name__)
 
 
 def _import() -> "type[RunningBot]":
-    from channels.telegram.running import RunningBot
+    from channels.telegram.bot import RunningBot
 
     return RunningBot
 
 
 class TelegramChannel:
-    """The bot with what it needs; itself the `ChatSender` of owed messages, in every process."""
+    """The bot with what it needs. In every process it is the `MessageSender` of owed messages to chats."""
 
     code: Final = CODE
 
-    def __init__(self, settings: TelegramSettings, stores: Stores) -> None:
+    def __init__(
+        self, settings: TelegramSettings, store: TelegramStore, sessions: SessionStore, redis: "redis_asyncio.Redis"
+    ) -> None:
         self._settings = settings
-        self._stores = stores
+        self._stores = store, sessions, redis
         self._loading: asyncio.Task[RunningBot] | None = None
         self._running: asyncio.Task[None] | None = None
         self._intake: asyncio.Future[Intake] = asyncio.get_running_loop().create_future()
-
-    def write(self, kind: str, language: str, values: Mapping[str, object]) -> str | None:
-        """The bot's own text for this kind; None where it has none."""
-        return owed.write(kind, language, values)
 
     async def send(self, message: OutboundText) -> SendResult:
         """Send one text, as it is. Never raises for anything that Telegram may answer."""
         return await (await self._bot()).sender.send(message)
 
     def address(self) -> str:
-        """The bot's address for people; empty while the bot does not know its own name."""
+        """The bot's address for voters; empty while the bot does not know its own name."""
         bot = self._loading.result() if self._loading and self._loading.done() else None
         username = bot.username if bot else self._settings.username
         return f"https://t.me/{username}" if username else ""
@@ -69,7 +68,7 @@ class TelegramChannel:
         app.on_cleanup.append(self._end)
 
     def open(self, service: VotingService, public_url: str) -> None:
-        """Run what belongs to the channel, now that the gateway answers."""
+        """Run the bot, now that the gateway answers."""
         self._running = asyncio.create_task(self._run(service, public_url), name="telegram")
 
     async def _take(self, body: bytes) -> bool:
@@ -83,7 +82,7 @@ class TelegramChannel:
                 await asyncio.Event().wait()
         except Exception as error:
             # The other channels go on.
-            _log.exception("telegram_lost")
+            _log.exception("telegram_failed")
             if not self._intake.done():
                 self._intake.set_exception(error)
 
@@ -99,4 +98,4 @@ class TelegramChannel:
 
     async def _load(self) -> "RunningBot":
         made = await asyncio.to_thread(_import)
-        return made(self._settings, self._stores)
+        return made(self._settings, *self._stores)

@@ -1,8 +1,8 @@
-"""Updates: kept before they are answered, handled after, and found again if nobody finished them.
+"""Updates: stored before they are answered, handled afterwards, and found again where they were not finished.
 
-Telegram repeats an update until it sees a 2xx and then never again, so nothing is answered before it
-is durable. Handling may be cut off at any point and is then done once more: orders have keys, so at
-worst a message comes twice. After three tries an update is set aside.
+Telegram repeats an update until it gets a 2xx and then never again, so none is answered before it is durable.
+Handling may be cut off at any point and is then done once more: orders have keys, so at worst a message comes
+twice. After three tries an update is set aside.
 """
 
 import asyncio
@@ -25,57 +25,57 @@ from aiogram.types import Update
 from aiogram.types.update import UpdateTypeLookupError
 from pydantic import ValidationError
 
-from channels.telegram.desk import Desk, language_hint
-from channels.telegram.flood import TooLong
-from channels.telegram.port import UpdateStore
+from channels.telegram.context import Context, language_hint
 from channels.telegram.routes import NotAnUpdate
+from channels.telegram.sending import SendTimeout
+from channels.telegram.store import TelegramStore
 from channels.telegram.texts import say
 from gateway.http.logs import begin_request
 from gateway.storage.engine import DatabaseUnavailable
 
 HANDLE_SECONDS: Final = 15.0
-# Longer than anybody handles an update: whoever had it is gone.
-LEFT_SECONDS: Final = 20.0
+# Longer than an update is handled: its process is gone.
+UNFINISHED_SECONDS: Final = 20.0
 TRIES_MAX: Final = 3
-# What is older is not answered any more: a prompt for it would come out of the blue.
+# An older one is not answered any more: the voter no longer expects it.
 TOO_OLD_SECONDS: Final = 600.0
-LOOK_SECONDS: Final = 5.0
+CHECK_SECONDS: Final = 5.0
 AT_ONCE: Final = 64
-LEFT_BATCH: Final = 100
+BATCH: Final = 100
 CLOSE_SECONDS: Final = 10.0
-# What comes back by itself; the update is tried again.
+# Errors that pass by themselves: the update is tried again.
 TEMPORARY: Final = (
     DatabaseUnavailable,
     TelegramNetworkError,
     TelegramServerError,
     TelegramRetryAfter,
     ClientDecodeError,
-    TooLong,
+    SendTimeout,
     TimeoutError,
 )
 _log = structlog.get_logger(__name__)
 
 
 class Intake:
-    """The way of every update through this process."""
+    """Stores and handles the updates of this process."""
 
-    def __init__(self, bot: Bot, dispatcher: Dispatcher, desk: Desk, kept: UpdateStore) -> None:
+    def __init__(self, bot: Bot, dispatcher: Dispatcher, context: Context, store: TelegramStore) -> None:
         self._bot = bot
         self._dispatcher = dispatcher
-        self._desk = desk
-        self._kept = kept
+        self._context = context
+        self._store = store
         self._running: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def take(self, body: bytes) -> bool:
-        """Keep an update and begin to handle it; False when it was here before.
+        """Store an update and begin to handle it; False when it was stored before.
 
-        Raises NotAnUpdate, and DatabaseUnavailable when it could not be kept.
+        Raises NotAnUpdate, and DatabaseUnavailable when it could not be stored.
         """
         update = self._read(body)
-        if (kept := self._without_pin(update, body)) != body:
-            body, update = kept, self._read(kept)
-        new = await self._kept.keep(update.update_id, _chat_of(update), body)
+        if (safe := self._without_pin(update, body)) != body:
+            body, update = safe, self._read(safe)
+        new = await self._store.store(update.update_id, _chat_of(update), body)
         if new:
             task = asyncio.create_task(self._handle(update), name=f"update {update.update_id}")
             self._running.add(task)
@@ -85,17 +85,17 @@ class Intake:
         return new
 
     def _without_pin(self, update: Update, body: bytes) -> bytes:
-        """The update as it may be kept: a PIN in its text, or in the text that it answers, as stars."""
+        """The update as it may be stored: with stars for a PIN in its text, or in the text that it answers."""
         written = update.message
         answered = written.reply_to_message if written is not None else None
         texts = [message.text for message in (written, answered) if message is not None and message.text]
-        if all(self._desk.without_pin(text) == text for text in texts):
+        if all(self._context.without_pin(text) == text for text in texts):
             return body
-        held = orjson.loads(body)
-        for message in (held["message"], held["message"].get("reply_to_message")):
+        content = orjson.loads(body)
+        for message in (content["message"], content["message"].get("reply_to_message")):
             if message and message.get("text"):
-                message["text"] = self._desk.without_pin(message["text"])
-        return orjson.dumps(held)
+                message["text"] = self._context.without_pin(message["text"])
+        return orjson.dumps(content)
 
     def _read(self, body: bytes) -> Update:
         try:
@@ -107,14 +107,14 @@ class Intake:
     async def _handle(self, update: Update) -> None:
         begin_request(f"update-{update.update_id}")
         try:
-            async with self._room, asyncio.timeout(HANDLE_SECONDS):
+            async with self._slots, asyncio.timeout(HANDLE_SECONDS):
                 outcome = await self._outcome(update)
-            await self._kept.handled(update.update_id, outcome)
+            await self._store.mark_handled(update.update_id, outcome)
         except TEMPORARY as error:
             _log.warning("update_waits", update=update.update_id, error=type(error).__name__, why=str(error)[:80])
 
     async def _outcome(self, update: Update) -> str:
-        """What became of it, in a word. Raises what is temporary."""
+        """What became of it, in a word. Raises temporary errors."""
         try:
             update.event_type  # noqa: B018 - raises for kinds that aiogram does not know
             answer: Any = await self._dispatcher.feed_update(self._bot, update)
@@ -122,12 +122,12 @@ class Intake:
             return "ignored"
         except TelegramForbiddenError:
             if (chat_id := _chat_of(update)) is not None:
-                await self._desk.chats.reachable(chat_id, reachable=False)
+                await self._context.chats.set_reachable(chat_id, reachable=False)
             return "unreachable"
         except TEMPORARY:
             raise
         except Exception:
-            # One that we stumble over must not come back for ever.
+            # An update that our code cannot handle must not come back for ever.
             _log.exception("update_failed", update=update.update_id)
             await self._apologise(update)
             return "failed"
@@ -139,43 +139,43 @@ class Intake:
         if event is None or chat_id is None or chat_id < 0:
             return
         language = language_hint(event.from_user.language_code if event.from_user else None)
-        with contextlib.suppress(TelegramAPIError, ClientDecodeError, TooLong):
+        with contextlib.suppress(TelegramAPIError, ClientDecodeError, SendTimeout):
             await self._bot.send_message(chat_id, say(language, "alert.failed"))
 
     async def run(self) -> None:
-        """Look for what was left over until cancelled."""
+        """Handle unfinished updates until cancelled."""
         away = False
         while True:
             try:
-                await self.finish_left_over()
+                await self.finish()
                 away = False
             except DatabaseUnavailable as error:
                 if not away:
-                    _log.warning("left_over_updates_wait", error=str(error))
+                    _log.warning("unfinished_updates_wait", error=str(error))
                 away = True
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
 
-    async def finish_left_over(self, older_than_seconds: float = LEFT_SECONDS) -> int:
-        """Handle updates that nobody finished, in their order; how many. One process at a time does."""
-        async with self._kept.lock() as mine:
+    async def finish(self, older_than_seconds: float = UNFINISHED_SECONDS) -> int:
+        """Handle updates that were not finished, in their order; how many. One process at a time does."""
+        async with self._store.lock() as mine:
             if not mine:
                 return 0
-            for update_id, outcome in (await self._kept.give_up(TOO_OLD_SECONDS, TRIES_MAX)).items():
+            for update_id, outcome in (await self._store.give_up(TOO_OLD_SECONDS, TRIES_MAX)).items():
                 _log.error("update_given_up", update=update_id, outcome=outcome)
-            left = await self._kept.left_over(older_than_seconds, LEFT_BATCH)
-            for kept in left:
+            unfinished = await self._store.unfinished(older_than_seconds, BATCH)
+            for update in unfinished:
                 # Counted first: an update that kills the process must not come back for ever.
-                await self._kept.try_again(kept.update_id)
-                await self._handle(self._read(kept.body))
-            return len(left)
+                await self._store.count_try(update.update_id)
+                await self._handle(self._read(update.body))
+            return len(unfinished)
 
-    async def settled(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait until nothing is being handled."""
         while self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
 
     async def close(self) -> None:
-        """Let what is under way finish for a while; the rest is found again."""
+        """Give updates under way some time to finish; the others are found again."""
         if self._running:
             await asyncio.wait(self._running, timeout=CLOSE_SECONDS)
         for task in self._running:

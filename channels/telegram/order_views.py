@@ -1,26 +1,27 @@
 """Messages from the choice of a number of votes to the receipt: pure."""
 
 from collections.abc import Sequence
+from html import escape
 
-from channels.buying import ways_to_pay, why_no_wallet
+from channels.buying import asked_first, wallet_name, ways_to_pay, why_no_wallet
 from channels.grammar import Vote
-from channels.telegram.callbacks import (
+from channels.telegram.buttons import (
     LETTERS,
     Cancel,
     ChooseCount,
     ChooseWallet,
-    OpenBoard,
     OpenCard,
     OpenContest,
     OpenMenu,
     OpenPeople,
+    OpenRanking,
     Pay,
     TypeCount,
     TypePayer,
     tag,
 )
-from channels.telegram.reading import Offer, payer_word
-from channels.telegram.texts import amount, name, plain, say, votes, wallet, why_not_paid
+from channels.telegram.reading import Offer, payer_of
+from channels.telegram.texts import name, plain, say, votes, why_not_paid
 from channels.telegram.views import Button, View
 from gateway.contests.contest import Contest
 from gateway.orders.routing import Rails
@@ -53,9 +54,9 @@ def ask_payer(language: str, offered: Offer, own: Msisdn | None) -> View:
 
 def _amount_first(language: str, offered: Offer, text: str) -> str:
     """The text, behind the amount where it is a large one."""
-    if not offered.large:
+    if not asked_first(offered.contest, offered.count):
         return text
-    first = say(language, "confirm.large", amount=amount(offered.amount), votes=votes(language, offered.count))
+    first = say(language, "confirm.large", amount=offered.amount.spoken(), votes=votes(language, offered.count))
     return f"{first}\n\n{text}"
 
 
@@ -73,13 +74,13 @@ def _reading(language: str, order: Vote) -> Button:
         votes=votes(language, order.quantity),
         code=order.code,
         name=name(candidate.name if candidate else ""),
-        amount=amount(contest.price.times(order.quantity)),
+        amount=contest.price.times(order.quantity).spoken(),
     )
     return Button(label, ChooseCount(contest=tag(contest), code=order.code, count=order.quantity).pack())
 
 
 def resume(language: str, offered: Offer, counted: bool) -> View:
-    """To who left in the middle and came back: go on, or start again. `counted`: whether the number of
+    """To a voter who left in the middle and came back: go on, or start again. `counted`: whether the number of
     votes was chosen."""
     word, code = tag(offered.contest), offered.candidate.code
     what = say(language, "resume.votes", votes=votes(language, offered.count)) if counted else ""
@@ -106,16 +107,16 @@ def confirm(
     verified: str | None,
     takes: Sequence[PaymentMethod],
 ) -> View:
-    """The last look before the money is asked for. `takes`: what can be paid with now. `method` None, or
+    """The confirmation before the money is asked for. `takes`: the wallets that can be charged now. `method` None, or
     not among these: the wallet is to be chosen first."""
     method = method if method in takes else None
     word, code, count = tag(offered.contest), offered.candidate.code, offered.count
-    paying = payer_word(payer, verified)
+    paying = payer_of(payer, verified)
     others = [m for m in takes if m is not method]
     wallets = [
         (
             Button(
-                plain(language, "button.other_wallet", wallet=wallet(language, other)),
+                plain(language, "button.other_wallet", wallet=wallet_name(language, other)),
                 ChooseWallet(contest=word, code=code, count=count, wallet=LETTERS[other], payer=paying).pack(),
             ),
         )
@@ -142,9 +143,9 @@ def confirm(
 
 def _confirmed(language: str, facts: dict[str, str], method: PaymentMethod, *, own: bool) -> list[str]:
     if method is PaymentMethod.CARD:
-        told = {key: fact for key, fact in facts.items() if key != "number"}
-        return [say(language, "confirm.card", **told), say(language, "confirm.card_page")]
-    lines = [say(language, "confirm.text", wallet=wallet(language, method), **facts)]
+        shown = {key: fact for key, fact in facts.items() if key != "number"}
+        return [say(language, "confirm.card", **shown), say(language, "confirm.card_page")]
+    lines = [say(language, "confirm.text", wallet=wallet_name(language, method), **facts)]
     if not own:
         lines.append(say(language, "confirm.stranger"))
     lines.append(say(language, "confirm.pin"))
@@ -157,7 +158,7 @@ def _facts(language: str, offered: Offer) -> dict[str, str]:
         "code": offered.candidate.code,
         "name": name(offered.candidate.name),
         "contest": offered.contest.name,
-        "amount": amount(offered.amount),
+        "amount": offered.amount.spoken(),
     }
 
 
@@ -169,7 +170,7 @@ def order(language: str, seen: OrderView, contest: Contest | None, public_url: s
         votes=votes(language, seen.quantity),
         code=seen.candidate_code,
         name=name(seen.candidate_name),
-        amount=amount(seen.amount),
+        amount=seen.amount.spoken(),
     )
     lines, buttons = _state(language, seen, contest, public_url, rails)
     return View("\n\n".join((what, *lines)), tuple((button,) for button in buttons))
@@ -183,12 +184,12 @@ def _state(
             return _pending(language, seen, contest, rails)
         case PublicStatus.COMPLETED:
             link = f"{public_url}/verify/{seen.receipt}"
-            told = [say(language, "order.counted"), say(language, "order.receipt", receipt=seen.receipt, link=link)]
-            return told, _again(language, seen, contest)
+            lines = [say(language, "order.counted"), say(language, "order.receipt", receipt=seen.receipt, link=link)]
+            return lines, _again(language, seen, contest)
         case PublicStatus.HELD:
             return [say(language, "order.held" if seen.reason == "review" else "order.owed")], ()
         case PublicStatus.REFUNDED:
-            return [say(language, "order.refunded", amount=amount(seen.amount))], ()
+            return [say(language, "order.refunded", amount=seen.amount.spoken())], ()
         case PublicStatus.EXPIRED:
             return [say(language, "order.expired")], _retry(language, seen, contest)
         case PublicStatus.FAILED:
@@ -202,20 +203,20 @@ def _pending(
     language: str, seen: OrderView, contest: Contest | None, rails: Rails
 ) -> tuple[Sequence[str], Sequence[Button]]:
     place = (contest.country if contest else "", seen.method)
-    paid_with = wallet(language, seen.method)
+    paid_with = wallet_name(language, seen.method)
     if seen.payment_url is not None or rails.by_page(*place):
         if seen.payment_url is None or not seen.payment_url.startswith(("https://", "http://")):
             return [say(language, "order.page_coming", wallet=paid_with)], ()
-        told = [say(language, "order.page", wallet=paid_with)]
+        lines = [say(language, "order.page", wallet=paid_with)]
         if place in PAYMENT_CODES:
-            told.append(say(language, "order.page_code", code=PAYMENT_CODES[place], number=seen.payer_masked))
-        return told, [Button(plain(language, "button.page", wallet=paid_with), url=seen.payment_url)]
+            lines.append(say(language, "order.page_code", code=PAYMENT_CODES[place], number=seen.payer_masked))
+        return lines, [Button(plain(language, "button.page", wallet=paid_with), url=seen.payment_url)]
     if not seen.asked:
         return [say(language, "order.sent", number=seen.payer_masked)], ()
-    told = [say(language, "order.approve", wallet=paid_with, number=seen.payer_masked, amount=amount(seen.amount))]
+    lines = [say(language, "order.approve", wallet=paid_with, number=seen.payer_masked, amount=seen.amount.spoken())]
     if place in APPROVAL_CODES:
-        told.append(say(language, "order.approve_by", code=APPROVAL_CODES[place]))
-    return told, ()
+        lines.append(say(language, "order.approve_by", code=APPROVAL_CODES[place]))
+    return lines, ()
 
 
 def _again(language: str, seen: OrderView, contest: Contest | None) -> Sequence[Button]:
@@ -224,7 +225,7 @@ def _again(language: str, seen: OrderView, contest: Contest | None) -> Sequence[
     word = tag(contest)
     return [
         Button(plain(language, "button.again"), OpenCard(contest=word, code=seen.candidate_code).pack()),
-        Button(plain(language, "button.board"), OpenBoard(contest=word).pack()),
+        Button(plain(language, "button.board"), OpenRanking(contest=word).pack()),
     ]
 
 
@@ -242,7 +243,8 @@ def _retry(language: str, seen: OrderView, contest: Contest | None) -> Sequence[
 
 
 def refused(language: str, text: str, contest: Contest | None) -> View:
-    """Why nothing was sold, with the way back to the candidates. `text` is HTML."""
+    """Why nothing was sold, with the way back to the candidates. `text` is plain."""
+    text = escape(text, quote=False)
     if contest is None:
         return View(text)
     back = Button(plain(language, "button.candidates"), OpenPeople(contest=tag(contest), page=0, here=True).pack())

@@ -1,21 +1,19 @@
-"""What people send, judged by plain rules: words (by the grammar of texts), deep links, contacts, buttons."""
+"""What voters send: words (read by the grammar of texts), deep links, contacts, buttons. Pure."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from channels.buying import own_number, read_payer
 from channels.grammar import Ask, Command, Doubt, Noise, Vote, count_in, read
-from channels.telegram.callbacks import ME, tag
+from channels.telegram.buttons import ME, tag
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.rules import Refusal, check_candidate, check_quantity, check_window, price_of
 from gateway.values.money import Money
-from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
+from gateway.values.msisdn import Msisdn, read_msisdn
 
-FOUND_MAX: Final = 8
-_TYPED_MAX: Final = 80
 _PHONE_TRY_DIGITS: Final = 5
 _CODE_AND_NUMBER: Final = 2
 _IN_THOUSANDS: Final = re.compile(r"[0-9]{1,3}(?:\s[0-9]{3})+")
@@ -27,17 +25,12 @@ _CANDIDATE_LINKS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Votes that may be sold at this moment, priced."""
+    """Votes that may be sold now, priced."""
 
     contest: Contest
     candidate: Candidate
     count: int
     amount: Money
-
-    @property
-    def large(self) -> bool:
-        """Whether the contest wants the amount said first."""
-        return self.count > self.contest.asks_above
 
 
 def read_words(text: str, contests: Sequence[Contest], chosen: Contest | None, now: datetime) -> Command:
@@ -47,7 +40,7 @@ def read_words(text: str, contests: Sequence[Contest], chosen: Contest | None, n
 
 
 def in_each(text: str, contests: Sequence[Contest], now: datetime) -> list[Vote]:
-    """The order that these words are in each contest, of the open ones if there are any."""
+    """The order that these words mean in each contest: in the open ones, if there are any."""
     found = [read(text, [contest]) for contest in contests]
     orders = [command.offer if isinstance(command, Ask) else command for command in found]
     read_as = [order for order in orders if isinstance(order, Vote)]
@@ -62,15 +55,15 @@ def unknown_code(text: str, contests: Sequence[Contest]) -> str:
 
 
 def goes_beyond_a_number(command: Command) -> bool:
-    """Whether words say something of their own while a number is asked for."""
+    """Whether words are more than an answer while a number is asked for."""
     if isinstance(command, Ask):
         return command.offer is not None or bool(command.readings) or command.doubt is Doubt.PIN
     return not isinstance(command, Noise)
 
 
 def is_no_phone(words: str, command: Command) -> bool:
-    """Whether words say something of their own while a phone number is asked for. Digits alone are a try at one,
-    unless they are too few, or a code and a number: nobody groups a phone number like `07 1000`."""
+    """Whether words are no answer while a phone number is asked for. Digits alone are taken for one, unless they are
+    too few, or a code and a number: phone numbers are not grouped like `07 1000`."""
     if isinstance(command, Ask) and command.doubt is Doubt.PIN:
         return True
     digits = sum(character.isdigit() for character in words)
@@ -82,7 +75,7 @@ def is_no_phone(words: str, command: Command) -> bool:
 
 
 def read_count(text: str, contest: Contest) -> int | Refusal:
-    """A number of votes as somebody wrote it: `12`, `1 000`, `12 votes`, `douze`."""
+    """A number of votes as a voter wrote it: `12`, `1 000`, `12 votes`, `douze`."""
     typed = text.strip()
     digits = re.sub(r"\s", "", typed) if _IN_THOUSANDS.fullmatch(typed) else count_in(typed) or typed
     if not digits.isascii() or not digits.isdigit() or len(digits) > 9:
@@ -97,29 +90,14 @@ def read_link(payload: str) -> tuple[str, str | None] | None:
     return None if found is None else (found["code"], found["slug"])
 
 
-def search(contest: Contest, typed: str) -> tuple[Candidate, ...]:
-    """Candidates who stand and whose name has these words, accents and case aside."""
-    words = plain(typed[:_TYPED_MAX]).split()
-    if not words:
-        return ()
-    named = (c for c in contest.eligible if all(word in plain(c.name) for word in words))
-    return tuple(named)[:FOUND_MAX]
-
-
-def plain(text: str) -> str:
-    """Lower case without accents."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in decomposed if not unicodedata.combining(c))
-
-
 def find_contest(word: str, contests: Iterable[Contest]) -> Contest | None:
     """The one contest that a button means."""
     named = [contest for contest in contests if tag(contest) == word]
     return named[0] if len(named) == 1 else None
 
 
-def standing_under(code: str, contests: Iterable[Contest], now: datetime) -> list[Contest]:
-    """The open contests in which this code stands; of none open, all in which it stands."""
+def contests_having(code: str, contests: Iterable[Contest], now: datetime) -> list[Contest]:
+    """The open contests that have an eligible candidate with this code; where none is open, the others."""
     having = [c for c in contests if (found := c.candidate(code)) is not None and found.eligible]
     return [c for c in having if c.open_at(now)] or having
 
@@ -136,35 +114,21 @@ def offer(contest: Contest, code: str, count: int, now: datetime) -> Offer | Ref
     return Offer(contest, candidate, count, price_of(contest, count))
 
 
-def read_number(text: str, contest: Contest) -> Msisdn | Refusal:
-    """A number as somebody wrote it, of the contest's country."""
-    found = read_msisdn(text, contest.country)
-    if isinstance(found, Msisdn):
-        return found
-    return Refusal.FOREIGN_NUMBER if found is NumberFault.FOREIGN else Refusal.BAD_NUMBER
-
-
-def own_number(verified: str | None, contest: Contest) -> Msisdn | None:
-    """The number that a chat has proved to hold, where the contest's country is its own."""
-    found = read_msisdn(verified, contest.country, vouched=True) if verified else None
-    return found if isinstance(found, Msisdn) else None
-
-
-def read_payer(word: str, verified: str | None, contest: Contest) -> Msisdn | Refusal:
-    """The number that a button makes pay."""
-    if word == ME:
+def read_payer_of(button: str, verified: str | None, contest: Contest) -> Msisdn | Refusal:
+    """The number that pays, as a button names it. `verified`: the number that the chat has proved to hold."""
+    if button == ME:
         return own_number(verified, contest) or Refusal.BAD_NUMBER
-    return read_number(f"+{word}", contest)
+    return read_payer(f"+{button}", contest)
 
 
-def payer_word(number: Msisdn, verified: str | None) -> str:
+def payer_of(number: Msisdn, verified: str | None) -> str:
     """How a button names this number."""
     return ME if number.e164 == verified else number.digits
 
 
 def contact_number(phone_number: str, contests: Sequence[Contest]) -> Msisdn | None:
-    """The number of a contact, which Telegram sends with or without `+`, by the first contest of whose
-    country it is."""
+    """The number of a contact, which Telegram sends with or without `+`, in the country of the first contest that it
+    fits."""
     digits = "".join(c for c in phone_number if c.isascii() and c.isdigit())
     found = (read_msisdn(f"+{digits}", contest.country, vouched=True) for contest in contests)
     return next((number for number in found if isinstance(number, Msisdn)), None)
@@ -173,6 +137,6 @@ def contact_number(phone_number: str, contests: Sequence[Contest]) -> Msisdn | N
 def is_own_contact(
     *, contact_user: int | None, sender: int | None, private: bool, forwarded: bool, by_bot: bool
 ) -> bool:
-    """Whether a contact proves its sender's number: the server sets the contact's user, but anybody may
-    pass on the card of somebody else."""
+    """Whether a contact proves its sender's number. Telegram sets the contact's user, but a person may send the
+    contact of another one."""
     return private and not forwarded and not by_bot and contact_user is not None and contact_user == sender

@@ -1,4 +1,4 @@
-"""Where Telegram calls: `POST /telegram/webhook`, its secret in a header."""
+"""What Telegram calls: `POST /telegram/webhook`, its secret in a header."""
 
 import asyncio
 import hmac
@@ -23,12 +23,12 @@ class NotAnUpdate(Exception):
 
 
 def setup(app: web.Application, take: Callable[[bytes], Awaitable[object]], secret: str | None) -> None:
-    """Serve the webhook. `take`: keeps an update and begins to handle it; raises NotAnUpdate, and DatabaseUnavailable
-    when it could not be kept. `secret`: what Telegram was given by setWebhook; None only in a demo."""
+    """Serve the webhook. `take`: stores an update and begins to handle it; raises NotAnUpdate, and DatabaseUnavailable
+    when it could not be stored. `secret`: what Telegram was given by setWebhook; None only in a demo."""
 
     async def receive(request: web.Request) -> web.Response:
-        """Keep an update, answer 200, handle it afterwards."""
-        if secret is not None and not _knows(request, secret):
+        """Store an update, answer 200, handle it afterwards."""
+        if secret is not None and not _has_secret(request, secret):
             _log.warning("telegram_secret_wrong")
             return web.Response(status=401, text="unauthorized")
         body = await _body(request)
@@ -40,15 +40,15 @@ def setup(app: web.Application, take: Callable[[bytes], Awaitable[object]], secr
             _log.warning("update_unreadable", fault=str(error))
             return web.Response(status=400, text="not an update")
         except DatabaseUnavailable:
-            # Not kept, so not 200: Telegram comes again.
+            # Not stored, so not 200: Telegram sends it again.
             return web.Response(status=503, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
         return web.Response(text="ok")
 
     app.router.add_post(PATH, receive)
 
 
-def _knows(request: web.Request, secret: str) -> bool:
-    """Compared as bytes: a header may hold any."""
+def _has_secret(request: web.Request, secret: str) -> bool:
+    """Compared as bytes: a header may hold any of them."""
     given = request.headers.get(SECRET_HEADER, "").encode(errors="surrogateescape")
     return hmac.compare_digest(given, secret.encode())
 

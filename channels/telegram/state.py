@@ -1,4 +1,4 @@
-"""State of conversations in Redis, which may vanish: then a voter types a number once more, no more."""
+"""State of conversations in Redis, which may be lost: then a voter types a number once more."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -15,58 +15,58 @@ from redis.exceptions import LockError, RedisError
 
 LIFE_SECONDS: Final = 30 * 60
 LOCK_SECONDS: Final = 15
-# Who holds a chat for longer was killed, most likely; its lock runs out by itself.
+# A process that holds a chat for longer was most likely killed; its lock expires.
 LOCK_WAIT_SECONDS: Final = 4
 _AWAY: Final = (RedisError, OSError)
 _log = structlog.get_logger(__name__)
 
 
 class Asking(StatesGroup):
-    """What the next words of a voter answer."""
+    """What the next text of a voter answers."""
 
     count = State()
     payer = State()
 
 
-class ForgetfulStorage(BaseStorage):
-    """aiogram's Redis storage that forgets instead of failing while Redis is away."""
+class OptionalStorage(BaseStorage):
+    """aiogram's Redis storage, empty instead of failing while Redis is away."""
 
     def __init__(self, redis: "redis_asyncio.Redis") -> None:
         builder = DefaultKeyBuilder(prefix="telegram:fsm", with_bot_id=True)
-        self._kept = RedisStorage(redis, key_builder=builder, state_ttl=LIFE_SECONDS, data_ttl=LIFE_SECONDS)
+        self._storage = RedisStorage(redis, key_builder=builder, state_ttl=LIFE_SECONDS, data_ttl=LIFE_SECONDS)
 
     async def set_state(self, key: StorageKey, state: StateType = None) -> None:
-        """Remember what is asked."""
+        """Store what is asked."""
         try:
-            await self._kept.set_state(key, state)
+            await self._storage.set_state(key, state)
         except _AWAY as error:
             _log.warning("chat_state_not_stored", error=type(error).__name__)
 
     async def get_state(self, key: StorageKey) -> str | None:
         """What is asked; None while Redis is away."""
         try:
-            return await self._kept.get_state(key)
+            return await self._storage.get_state(key)
         except _AWAY as error:
             _log.warning("chat_state_not_read", error=type(error).__name__)
             return None
 
     async def set_data(self, key: StorageKey, data: Mapping[str, Any]) -> None:
-        """Remember what it is about."""
+        """Store what it is about."""
         try:
-            await self._kept.set_data(key, dict(data))
+            await self._storage.set_data(key, dict(data))
         except _AWAY as error:
             _log.warning("chat_state_not_stored", error=type(error).__name__)
 
     async def get_data(self, key: StorageKey) -> dict[str, Any]:
         """What it is about; nothing while Redis is away."""
         try:
-            return await self._kept.get_data(key)
+            return await self._storage.get_data(key)
         except _AWAY as error:
             _log.warning("chat_state_not_read", error=type(error).__name__)
             return {}
 
     async def close(self) -> None:
-        """The connection belongs to whoever opened it."""
+        """The caller closes the connection."""
 
 
 class ChatIsolation(BaseEventIsolation):
@@ -80,29 +80,29 @@ class ChatIsolation(BaseEventIsolation):
 
     @asynccontextmanager
     async def lock(self, key: StorageKey) -> AsyncIterator[None]:
-        """Hold the chat."""
+        """Hold the lock of a chat."""
         here = self._here.setdefault(key, asyncio.Lock())
-        async with AsyncExitStack() as held:
-            await held.enter_async_context(here)
+        async with AsyncExitStack() as locks:
+            await locks.enter_async_context(here)
             lock = self._redis.lock(
                 self._builder.build(key, "lock"), timeout=LOCK_SECONDS, blocking_timeout=LOCK_WAIT_SECONDS, sleep=0.05
             )
             try:
                 if await lock.acquire():
-                    held.push_async_callback(_release, lock)
+                    locks.push_async_callback(_release, lock)
                 else:
-                    _log.warning("chat_still_held", chat=key.chat_id)
+                    _log.warning("chat_lock_timeout", chat=key.chat_id)
             except _AWAY as error:
                 _log.warning("chat_not_locked", error=type(error).__name__)
             yield
 
     async def close(self) -> None:
-        """The connection belongs to whoever opened it."""
+        """The caller closes the connection."""
 
 
 async def _release(lock: Any) -> None:  # noqa: ANN401 - redis leaves it untyped
     try:
         await lock.release()
     except (LockError, *_AWAY) as error:
-        # It ran out by itself, or Redis went: nobody waits for it any more.
+        # It expired, or Redis is away.
         _log.debug("chat_lock_gone", error=type(error).__name__)

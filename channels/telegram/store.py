@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,7 +10,6 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from channels.telegram.port import BoardFace, Chat, KeptUpdate, ShownBoard
 from gateway.storage.coalescer import Coalescer, Overloaded
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.rows import document, recordset
@@ -18,10 +18,10 @@ from gateway.storage.vault import Vault
 from payments.collection.order_views import VoteLine
 from payments.lifecycle import State, public_status
 
-_LEFT_OVER_LOCK: Final = 0x5907_11_70
+_UNFINISHED_LOCK: Final = 0x5907_11_70
 
 _COLUMNS: Final = (("update_id", "bigint"), ("chat_id", "bigint"), ("body_cipher", "bytea"))
-_KEEP: Final = text(f"""
+_STORE: Final = text(f"""
 insert into telegram_updates (update_id, chat_id, body_cipher) select * from {recordset(_COLUMNS)}
 on conflict do nothing returning update_id
 """)
@@ -29,7 +29,7 @@ _HANDLED: Final = text("""
 update telegram_updates set handled_at = now(), outcome = :outcome where update_id = :update_id and handled_at is null
 """)
 # The pause grows with each try, so that one that fails for a while is not tried to the end at once.
-_LEFT_OVER: Final = text("""
+_UNFINISHED: Final = text("""
 select update_id, body_cipher from telegram_updates
 where handled_at is null and received_at < now() - make_interval(secs => :age * power(6, tries - 1))
 order by update_id limit :limit
@@ -42,18 +42,18 @@ returning update_id, outcome
 """)
 
 _CHAT: Final = "chat_id, user_id, language, contest_id, phone_cipher"
-_MEET: Final = text(f"""
+_SEEN: Final = text(f"""
 insert into telegram_chats as c (chat_id, user_id, language) values (:chat, :user, :language)
 on conflict (chat_id) do update set user_id = :user, seen_at = now(), reachable = true,
   language = coalesce(c.language, :language)
 returning {_CHAT}
 """)
-_SPEAK: Final = text("update telegram_chats set language = :language, board_hash = null where chat_id = :chat")
-_VISIT: Final = text("update telegram_chats set contest_id = :contest where chat_id = :chat")
-_VERIFY: Final = text("""
+_SET_LANGUAGE: Final = text("update telegram_chats set language = :language, board_hash = null where chat_id = :chat")
+_SET_CONTEST: Final = text("update telegram_chats set contest_id = :contest where chat_id = :chat")
+_SET_PHONE: Final = text("""
 update telegram_chats set phone_index = :index, phone_cipher = :cipher, verified_at = now() where chat_id = :chat
 """)
-_REACHABLE: Final = text("""
+_SET_REACHABLE: Final = text("""
 update telegram_chats set reachable = :reachable,
   board_message_id = case when :reachable then board_message_id end where chat_id = :chat
 """)
@@ -89,7 +89,7 @@ with due as (
 update telegram_chats c set board_hash = d.hash, board_edited_at = now() from due d where c.chat_id = d.chat_id
 returning {_BOARD}
 """)
-_FORGET_TEXT: Final = text("update telegram_chats set board_hash = null where chat_id = :chat")
+_MARK_STALE: Final = text("update telegram_chats set board_hash = null where chat_id = :chat")
 _ENDED: Final = text("""
 with over as (
   select chat_id, board_message_id from telegram_chats
@@ -100,62 +100,102 @@ returning c.chat_id, o.board_message_id, c.board_contest_id, c.language
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A private chat. `phone`: the number that its user has proved to hold, E.164, or None."""
+
+    chat_id: int
+    user_id: int
+    language: str
+    contest_id: UUID | None = None
+    phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUpdate:
+    """An update as it was received: its JSON."""
+
+    update_id: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RankingText:
+    """What the rankings of a contest show in one language: a hash of the text."""
+
+    contest_id: UUID
+    language: str
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRanking:
+    """A ranking message that has to be edited."""
+
+    chat_id: int
+    message_id: int
+    contest_id: UUID
+    language: str
+
+
 class TriedTooOften(Exception):
-    """An update whose tries all failed for a passing reason."""
+    """An update whose tries all failed for a temporary reason."""
 
 
-class PostgresTelegram:
-    """`UpdateStore` and `ChatStore`. `auto` commits each statement by itself."""
+class TelegramStore:
+    """Updates, private chats and their ranking messages. `auto` commits each statement by itself.
+    Every method raises DatabaseUnavailable."""
 
     def __init__(self, auto: AsyncEngine, vault: Vault) -> None:
         self._auto = auto
         self._vault = vault
-        self._keeps: Coalescer[tuple[int, int | None, bytes], bool] = Coalescer(self._keep, batch_max=200, lanes=2)
+        self._writes: Coalescer[tuple[int, int | None, bytes], bool] = Coalescer(self._write, batch_max=200, lanes=2)
 
-    async def keep(self, update_id: int, chat_id: int | None, body: bytes) -> bool:
-        """Durable when it returns; False when this update was kept before."""
+    async def store(self, update_id: int, chat_id: int | None, body: bytes) -> bool:
+        """Store an update: durable when it returns; False when it was stored before."""
         sealed = self._vault.seal(body.decode(), body_place(update_id))
         try:
-            return await self._keeps.do((update_id, chat_id, sealed))
+            return await self._writes.do((update_id, chat_id, sealed))
         except (Overloaded, SQLAlchemyError, OSError) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
 
-    async def _keep(self, updates: list[tuple[int, int | None, bytes]]) -> list[bool]:
+    async def _write(self, updates: list[tuple[int, int | None, bytes]]) -> list[bool]:
         # The same update twice in a batch is new once.
         first = {update_id: (update_id, chat_id, sealed) for update_id, chat_id, sealed in reversed(updates)}
         rows = [dict(zip((name for name, _ in _COLUMNS), values, strict=True)) for values in first.values()]
         async with self._auto.connect() as connection:
-            new = set((await connection.execute(_KEEP, document(rows))).scalars())
-        told = []
+            new = set((await connection.execute(_STORE, document(rows))).scalars())
+        fresh = []
         for update_id, _, _ in updates:
-            told.append(update_id in new)
+            fresh.append(update_id in new)
             new.discard(update_id)
-        return told
+        return fresh
 
-    async def handled(self, update_id: int, outcome: str) -> None:
-        """Nobody needs to look at it again."""
+    async def mark_handled(self, update_id: int, outcome: str) -> None:
+        """Store the outcome of an update; it is not handled again."""
         await self._run(_HANDLED, update_id=update_id, outcome=outcome)
 
-    async def left_over(self, older_than_seconds: float, limit: int) -> list[KeptUpdate]:
-        """Updates that nobody has handled in this time, in their order."""
-        found, broken = each_read(await self._run(_LEFT_OVER, age=older_than_seconds, limit=limit), self._opened)
+    async def unfinished(self, older_than_seconds: float, limit: int) -> list[StoredUpdate]:
+        """Updates that were not handled in this time, in their order; six times as long after each further try."""
+        found, broken = each_read(await self._run(_UNFINISHED, age=older_than_seconds, limit=limit), self._opened)
         if broken:
             async with self._connect() as connection:
                 kept = [(str(row.update_id), error) for row, error in broken]
                 await set_aside(connection, Kind.UPDATE, kept, SHOWN_SECONDS)
             for row, _ in broken:
-                await self.handled(row.update_id, "set aside")
+                await self.mark_handled(row.update_id, "set aside")
         return found
 
-    def _opened(self, row: Row[Any]) -> KeptUpdate:
-        return KeptUpdate(row.update_id, self._vault.open(bytes(row.body_cipher), body_place(row.update_id)).encode())
+    def _opened(self, row: Row[Any]) -> StoredUpdate:
+        return StoredUpdate(row.update_id, self._vault.open(bytes(row.body_cipher), body_place(row.update_id)).encode())
 
-    async def try_again(self, update_id: int) -> None:
-        """Count one more try of an update."""
+    async def count_try(self, update_id: int) -> None:
+        """Count one more try of an update, before it is made."""
         await self._run(_TRY_AGAIN, update_id=update_id)
 
     async def give_up(self, older_than_seconds: float, tries_max: int) -> dict[int, str]:
-        """End what is too old to be answered, and what was tried so often."""
+        """End updates that are too old to be answered, and those that were tried so often. Returns the outcome of each:
+        `too old` or `set aside`."""
         rows = await self._run(_GIVE_UP, age=older_than_seconds, tries=tries_max)
         failed = [(str(row.update_id), TriedTooOften()) for row in rows if row.outcome == "set aside"]
         if failed:
@@ -165,38 +205,38 @@ class PostgresTelegram:
 
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[bool]:
-        """Hold the lock of whoever handles what is left over."""
+        """Hold the lock of the process that handles unfinished updates; yields False when another one has it."""
         async with self._connect() as connection:
-            words = {"key": _LEFT_OVER_LOCK}
-            got = (await connection.execute(text("select pg_try_advisory_lock(:key)"), words)).scalar()
+            key = {"key": _UNFINISHED_LOCK}
+            got = (await connection.execute(text("select pg_try_advisory_lock(:key)"), key)).scalar()
             try:
                 yield bool(got)
             finally:
                 if got:
-                    await connection.execute(text("select pg_advisory_unlock(:key)"), words)
+                    await connection.execute(text("select pg_advisory_unlock(:key)"), key)
 
-    async def meet(self, chat_id: int, user_id: int, language: str) -> Chat:
-        """The chat, seen now."""
-        (row,) = await self._run(_MEET, chat=chat_id, user=user_id, language=language)
+    async def chat(self, chat_id: int, user_id: int, language: str) -> Chat:
+        """The chat, marked as seen now. `language`: for one that is new."""
+        (row,) = await self._run(_SEEN, chat=chat_id, user=user_id, language=language)
         phone = self._vault.open(bytes(row.phone_cipher), phone_place(chat_id)) if row.phone_cipher else None
         return Chat(row.chat_id, row.user_id, row.language, row.contest_id, phone)
 
-    async def speak(self, chat_id: int, language: str) -> None:
+    async def set_language(self, chat_id: int, language: str) -> None:
         """The voter chose a language."""
-        await self._run(_SPEAK, chat=chat_id, language=language)
+        await self._run(_SET_LANGUAGE, chat=chat_id, language=language)
 
-    async def visit(self, chat_id: int, contest_id: UUID) -> None:
-        """The voter looks at this contest."""
-        await self._run(_VISIT, chat=chat_id, contest=contest_id)
+    async def set_contest(self, chat_id: int, contest_id: UUID) -> None:
+        """The voter opened this contest."""
+        await self._run(_SET_CONTEST, chat=chat_id, contest=contest_id)
 
-    async def verify(self, chat_id: int, phone: str) -> None:
-        """The voter proved to hold this number."""
+    async def set_phone(self, chat_id: int, phone: str) -> None:
+        """The voter proved to hold this number, E.164."""
         sealed = self._vault.seal(phone, phone_place(chat_id))
-        await self._run(_VERIFY, chat=chat_id, index=self._vault.index(phone), cipher=sealed)
+        await self._run(_SET_PHONE, chat=chat_id, index=self._vault.index(phone), cipher=sealed)
 
-    async def reachable(self, chat_id: int, *, reachable: bool) -> None:
+    async def set_reachable(self, chat_id: int, *, reachable: bool) -> None:
         """Whether messages to the chat arrive."""
-        await self._run(_REACHABLE, chat=chat_id, reachable=reachable)
+        await self._run(_SET_REACHABLE, chat=chat_id, reachable=reachable)
 
     async def votes_of(self, chat: Chat, limit: int) -> tuple[VoteLine, ...]:
         """Orders placed in the chat, or by its verified number, newest first."""
@@ -204,26 +244,29 @@ class PostgresTelegram:
         rows = await self._run(_VOTES, chat=chat.chat_id, index=index, limit=limit)
         return tuple(_line(row) for row in rows)
 
-    async def show_board(self, chat_id: int, message_id: int, face: BoardFace, seconds: float) -> int | None:
-        """From now on this message is the chat's live ranking, for so long."""
+    async def set_ranking(self, chat_id: int, message_id: int, shown: RankingText, seconds: float) -> int | None:
+        """From now on this message is the chat's live ranking, for so long. Returns the earlier one."""
         rows = await self._run(
-            _SHOW, chat=chat_id, contest=face.contest_id, message=message_id, hash=face.hash, seconds=seconds
+            _SHOW, chat=chat_id, contest=shown.contest_id, message=message_id, hash=shown.hash, seconds=seconds
         )
         return rows[0].board_message_id if rows else None
 
-    async def stale_boards(self, faces: Sequence[BoardFace], every_seconds: float, limit: int) -> list[ShownBoard]:
-        """Live boards that show another text than they should, marked as showing it."""
-        shown: list[Mapping[str, Any]] = [
-            {"contest_id": face.contest_id, "language": face.language, "hash": face.hash} for face in faces
+    async def stale_rankings(
+        self, texts: Sequence[RankingText], every_seconds: float, limit: int
+    ) -> list[ShownRanking]:
+        """Live rankings that show another text and were not edited for so long. They are stored as showing this one
+        from now on."""
+        rows: list[Mapping[str, Any]] = [
+            {"contest_id": one.contest_id, "language": one.language, "hash": one.hash} for one in texts
         ]
-        return [_board(row) for row in await self._run(_STALE, **document(shown), every=every_seconds, limit=limit)]
+        return [_board(row) for row in await self._run(_STALE, **document(rows), every=every_seconds, limit=limit)]
 
-    async def forget_board_text(self, chat_id: int) -> None:
-        """The edit failed: the board is stale again."""
-        await self._run(_FORGET_TEXT, chat=chat_id)
+    async def mark_ranking_stale(self, chat_id: int) -> None:
+        """The edit failed: the message still shows an older text."""
+        await self._run(_MARK_STALE, chat=chat_id)
 
-    async def ended_boards(self, limit: int) -> list[ShownBoard]:
-        """Boards whose time is over; they are no longer live."""
+    async def ended_rankings(self, limit: int) -> list[ShownRanking]:
+        """Rankings whose time is over; they are no longer live."""
         return [_board(row) for row in await self._run(_ENDED, limit=limit)]
 
     async def _run(self, statement: Any, **parameters: object) -> list[Row[Any]]:  # noqa: ANN401 - any text()
@@ -246,15 +289,15 @@ def _line(row: Row[Any]) -> VoteLine:
     return VoteLine(row.code, row.name, row.quantity, public_status(states), receipt, row.placed_at)
 
 
-def _board(row: Row[Any]) -> ShownBoard:
-    return ShownBoard(row.chat_id, row.board_message_id, row.board_contest_id, row.language)
+def _board(row: Row[Any]) -> ShownRanking:
+    return ShownRanking(row.chat_id, row.board_message_id, row.board_contest_id, row.language)
 
 
 def body_place(update_id: int) -> str:
-    """Where the sealed body of an update stands."""
+    """What the sealed body of an update is bound to."""
     return f"telegram_updates.body:{update_id}"
 
 
 def phone_place(chat_id: int) -> str:
-    """Where the sealed number of a chat stands."""
+    """What the sealed number of a chat is bound to."""
     return f"telegram_chats.phone:{chat_id}"

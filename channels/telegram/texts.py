@@ -1,24 +1,24 @@
-"""What the bot says, filled in: facts are escaped, so that a name cannot become markup."""
+"""The bot's phrases, filled in: facts are escaped, so that a name cannot become markup."""
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 import channels.phrases
+from channels.buying import wallet_name
 from channels.phrases import DEFAULT_LANGUAGE
-from gateway.contests.codes import code_fault, phrase_of
-from gateway.contests.contest import Contest
 from gateway.http.phrases import Catalogue, load
-from gateway.orders.rules import Refusal
-from gateway.orders.wallet import PaymentMethod, example_number
-from gateway.values.money import Money
-from payments.lifecycle import REASONS, PublicStatus
+from gateway.orders.wallet import PaymentMethod
+from payments.lifecycle import REASONS, PublicStatus, Withheld
 from payments.provider import PayerReason
 
 TEXT_UNITS_MAX: Final = 4096
 CAPTION_UNITS_MAX: Final = 1024
 ALERT_UNITS_MAX: Final = 200
 NAME_UNITS_MAX: Final = 60
+
+Facts = Mapping[str, Any]
 
 
 @cache
@@ -28,7 +28,7 @@ def catalogue() -> Catalogue:
 
 
 def spoken_in(language: str) -> str:
-    """The language of the bot's own phrases for somebody who chose this one: itself or its neighbour."""
+    """The language of the bot's own phrases for a voter who chose this one: itself or its neighbour."""
     if language in catalogue():
         return language
     neighbour = channels.phrases.neighbours().get(language)
@@ -54,38 +54,19 @@ def votes(language: str, count: int) -> str:
     return plain(language, "card.votes_many", count=f"{count:,}".replace(",", " "))
 
 
-def wallet(language: str, method: PaymentMethod) -> str:
-    """The wallet's name as voters know it."""
-    return channels.phrases.say(language, f"wallet.{method.value}")
-
-
-def refusal(language: str, why: Refusal, contest: Contest | None, code: str = "") -> str:
-    """Why nothing was sold, as plain text; of a code that nobody has, whether it is mistyped."""
-    name, maximum = (contest.name, contest.quantity_max) if contest is not None else ("", 0)
-    example = example_number(contest.country if contest is not None else "")
-    fault = code_fault(contest, code) if contest is not None and why is Refusal.UNKNOWN_CANDIDATE else None
-    phrase = phrase_of(fault) if fault else f"refusal.{why.value}"
-    return channels.phrases.say(language, phrase, contest=name, code=code, maximum=maximum, example=example)
-
-
 def why_not_paid(language: str, reason: str | None, method: PaymentMethod) -> str:
     """Why a payment was not made, as HTML."""
     word = reason if reason in REASONS else PayerReason.OTHER.value
-    return say(language, f"why.{word}", wallet=wallet(language, method))
+    return say(language, f"why.{word}", wallet=wallet_name(language, method))
 
 
-def status(language: str, word: PublicStatus) -> str:
+def status(language: str, state: PublicStatus) -> str:
     """An order's state in a word or two."""
-    return plain(language, f"mine.status_{word.value}")
-
-
-def amount(money: Money) -> str:
-    """An amount as it is said."""
-    return money.spoken()
+    return plain(language, f"mine.status_{state.value}")
 
 
 def name(text: str) -> str:
-    """A name, not longer than a line has room for."""
+    """A name, cut to what fits a line."""
     return cut(text, NAME_UNITS_MAX)
 
 
@@ -94,9 +75,49 @@ def units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def cut(text: str, room: int) -> str:
+def cut(text: str, units_max: int) -> str:
     """The text, or its beginning and an ellipsis, in at most so many units."""
-    if units(text) <= room:
+    if units(text) <= units_max:
         return text
-    kept = text.encode("utf-16-le")[: (room - 1) * 2].decode("utf-16-le", errors="ignore")
+    kept = text.encode("utf-16-le")[: (units_max - 1) * 2].decode("utf-16-le", errors="ignore")
     return f"{kept.rstrip()}…"
+
+
+def write(kind: str, language: str, values: Facts) -> str | None:
+    """An owed message as a chat reads it, as plain text: short, with a link. None for a kind that has no wording of
+    its own in chats. `values`: those of a text. KeyError for a missing one."""
+    writer = _WRITERS.get(kind)
+    return None if writer is None else writer(language, values)
+
+
+def _write_receipt(language: str, values: Facts) -> str:
+    facts = {"receipt": values["receipt"], "link": values["verify_url"], "amount": values["amount"]}
+    return plain(language, "owed.receipt", **_what(language, values), **facts)
+
+
+def _write_failed(language: str, values: Facts) -> str:
+    word = values.get("reason")
+    reason = word if word in REASONS else PayerReason.OTHER.value
+    why = plain(language, f"why.{reason}", wallet=wallet_name(language, PaymentMethod(str(values["wallet"]))))
+    # Where the payment is no longer asked for, it cannot be tried again.
+    key = "owed.withheld" if reason in {*Withheld} else "owed.failed"
+    return plain(language, key, reason=why, count=values["quantity"], **_what(language, values))
+
+
+def _write_not_confirmed(language: str, values: Facts) -> str:
+    return plain(language, "owed.not_confirmed", **_what(language, values))
+
+
+def _what(language: str, values: Facts) -> dict[str, str]:
+    return {
+        "votes": votes(language, int(values["quantity"])),
+        "code": str(values["candidate_code"]),
+        "name": name(str(values["candidate_name"])),
+    }
+
+
+_WRITERS: Final[Mapping[str, Callable[[str, Facts], str]]] = {
+    "receipt": _write_receipt,
+    "payment_failed": _write_failed,
+    "payment_not_confirmed": _write_not_confirmed,
+}

@@ -1,4 +1,4 @@
-"""Every message of the bot as a plain value: pure functions from facts to text and buttons."""
+"""Every message of the bot but those of an order: pure functions from facts to text and buttons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,26 +7,28 @@ from typing import Final
 
 from channels.buying import why_taken_back
 from channels.phrases import language_name
-from channels.telegram.callbacks import (
+from channels.telegram.buttons import (
     ChooseCount,
     ChooseLanguage,
-    OpenBoard,
     OpenCard,
     OpenContest,
     OpenMenu,
     OpenPeople,
+    OpenRanking,
     OpenRules,
     TypeCount,
     tag,
 )
-from channels.telegram.texts import amount, cut, name, plain, say, status, votes
+from channels.telegram.texts import cut, name, plain, say, status, votes
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.rules import price_of
+from gateway.values.msisdn import Msisdn
 from leaderboard.ranking import Ranking
 from payments.collection.order_views import ReceiptView, VoteLine
+from payments.rescue.rules import DISPUTABLE, Rescue
 
 PEOPLE_A_PAGE: Final = 8
-BOARD_LINES: Final = 20
+RANKING_LINES: Final = 20
 CONTESTS_MAX: Final = 20
 PACKS: Final = (1, 5, 10, 20, 50, 100)
 _RULES_UNITS: Final = 3000
@@ -66,7 +68,7 @@ def contests(language: str, shown: Sequence[Contest]) -> View:
 
 
 def meant(language: str, having: Sequence[Contest], code: str, count: int | None = None) -> View:
-    """Which of the contests that have this code: each button goes on to its candidate, or to so many votes."""
+    """Which of the contests that have this code: each button leads to its candidate, or to so many votes."""
 
     def choice(contest: Contest) -> Button:
         candidate, word = contest.candidate(code), tag(contest)
@@ -81,7 +83,7 @@ def meant(language: str, having: Sequence[Contest], code: str, count: int | None
 
 def home(language: str, contest: Contest, now: datetime) -> View:
     """The first view of a contest."""
-    lines = [say(language, "home.title", contest=contest.name, price=amount(contest.price))]
+    lines = [say(language, "home.title", contest=contest.name, price=contest.price.spoken())]
     if contest.open_at(now):
         example = contest.eligible[0].code if contest.eligible else "07"
         lines.append(say(language, "home.open", code=example))
@@ -91,7 +93,7 @@ def home(language: str, contest: Contest, now: datetime) -> View:
     rows = (
         (Button(plain(language, "button.candidates"), OpenPeople(contest=word, page=0, here=True).pack()),),
         (
-            Button(plain(language, "button.board"), OpenBoard(contest=word).pack()),
+            Button(plain(language, "button.board"), OpenRanking(contest=word).pack()),
             Button(plain(language, "button.mine"), OpenMenu(what="mine").pack()),
         ),
         (
@@ -105,10 +107,10 @@ def home(language: str, contest: Contest, now: datetime) -> View:
 
 def people(language: str, contest: Contest, page: int) -> View:
     """A page of candidates; the last one for a page too far."""
-    everybody = contest.eligible
-    pages = max(1, -(-len(everybody) // PEOPLE_A_PAGE))
+    eligible = contest.eligible
+    pages = max(1, -(-len(eligible) // PEOPLE_A_PAGE))
     page = min(page, pages - 1)
-    shown = everybody[page * PEOPLE_A_PAGE : (page + 1) * PEOPLE_A_PAGE]
+    shown = eligible[page * PEOPLE_A_PAGE : (page + 1) * PEOPLE_A_PAGE]
     word = tag(contest)
     turn = [
         Button(plain(language, f"button.{key}"), OpenPeople(contest=word, page=to, here=True).pack())
@@ -121,7 +123,7 @@ def people(language: str, contest: Contest, page: int) -> View:
 
 
 def found(language: str, contest: Contest, shown: Sequence[Candidate]) -> View:
-    """Whom a name may mean."""
+    """The candidates that a name may mean."""
     return View(say(language, "home.found"), _names(contest, shown))
 
 
@@ -141,14 +143,14 @@ def card(language: str, contest: Contest, candidate: Candidate, ranking: Ranking
         contest=contest.name,
         votes=votes(language, place.votes if place else 0),
         rank=place.rank if place else "-",
-        price=amount(contest.price),
+        price=contest.price.spoken(),
     )
     if link:
         text = f"{text}\n\n{say(language, 'card.share', link=link)}"
     word = tag(contest)
     packs = [
         Button(
-            plain(language, "button.pack", votes=votes(language, pack), amount=amount(price_of(contest, pack))),
+            plain(language, "button.pack", votes=votes(language, pack), amount=price_of(contest, pack).spoken()),
             ChooseCount(contest=word, code=candidate.code, count=pack).pack(),
         )
         for pack in offered_packs(contest)
@@ -158,7 +160,7 @@ def card(language: str, contest: Contest, candidate: Candidate, ranking: Ranking
         (Button(plain(language, "button.other_count"), TypeCount(contest=word, code=candidate.code).pack()),),
         (
             Button(plain(language, "button.candidates"), OpenPeople(contest=word, page=0).pack()),
-            Button(plain(language, "button.board"), OpenBoard(contest=word).pack()),
+            Button(plain(language, "button.board"), OpenRanking(contest=word).pack()),
         ),
     )
     return View(text, rows, photo=candidate.photo_url)
@@ -169,20 +171,18 @@ def offered_packs(contest: Contest) -> tuple[int, ...]:
     return tuple(pack for pack in (contest.packs or PACKS) if pack <= contest.quantity_max)
 
 
-def board(language: str, contest: Contest, ranking: Ranking, *, live: bool, private: bool = True) -> View:
-    """The ranking. `live`: it keeps itself up to date; `private`: whoever reads it can vote here."""
+def ranking(language: str, contest: Contest, counted: Ranking, *, live: bool, private: bool = True) -> View:
+    """The ranking. `live`: it keeps itself up to date; `private`: its readers can vote here."""
     lines = [say(language, "board.title", contest=contest.name), ""]
-    for entry in ranking.entries[:BOARD_LINES]:
-        counted = f"{entry.votes:,}".replace(",", " ")
-        lines.append(
-            say(language, "board.line", rank=entry.rank, code=entry.code, name=name(entry.name), votes=counted)
-        )
-    if (hidden := len(ranking.entries) - BOARD_LINES) > 0:
+    for entry in counted.entries[:RANKING_LINES]:
+        total = f"{entry.votes:,}".replace(",", " ")
+        lines.append(say(language, "board.line", rank=entry.rank, code=entry.code, name=name(entry.name), votes=total))
+    if (hidden := len(counted.entries) - RANKING_LINES) > 0:
         lines.append(say(language, "board.more", count=hidden))
-    lines += ["", say(language, "board.total", votes=votes(language, ranking.total_votes))]
+    lines += ["", say(language, "board.total", votes=votes(language, counted.total_votes))]
     lines.append(say(language, "board.live" if live else "board.paused"))
     word = tag(contest)
-    refresh = Button(plain(language, "button.refresh"), OpenBoard(contest=word, here=True).pack())
+    refresh = Button(plain(language, "button.refresh"), OpenRanking(contest=word, here=True).pack())
     if not private:
         return View("\n".join(lines), ((refresh,),))
     vote = Button(plain(language, "button.vote"), OpenPeople(contest=word, page=0).pack())
@@ -220,7 +220,7 @@ def receipt(language: str, proof: ReceiptView) -> View:
         "code": proof.candidate_code,
         "name": name(proof.candidate_name),
         "contest": proof.contest_name,
-        "amount": amount(proof.amount),
+        "amount": proof.amount.spoken(),
         "number": proof.tally_number,
     }
     if back is None:
@@ -235,7 +235,7 @@ def rules(language: str, contest: Contest) -> View:
     lines = [say(language, "rules.title", contest=contest.name)]
     if own:
         lines.append(cut(own, _RULES_UNITS).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
-    lines.append(say(language, "rules.price", price=amount(contest.price), maximum=contest.quantity_max))
+    lines.append(say(language, "rules.price", price=contest.price.spoken(), maximum=contest.quantity_max))
     lines.append(
         say(language, "rules.closes", closes=_moment(contest.closes_at), minutes=round(contest.late_seconds / 60))
     )
@@ -267,3 +267,50 @@ def notice(language: str, key: str, **facts: object) -> View:
 
 def _moment(at: datetime) -> str:
     return f"{at:%d/%m/%Y %H:%M}"
+
+
+def debited(language: str, what: Rescue, number: Msisdn | None, public_url: str) -> View:
+    """What became of the payments of a voter who was debited. `number`: the one that the chat has proved to hold."""
+    attempt = what.attempt
+    if attempt is None:
+        return _nothing(language, number)
+    facts = {
+        "votes": votes(language, attempt.quantity),
+        "code": attempt.candidate_code,
+        "name": name(attempt.candidate_name),
+        "amount": attempt.amount.spoken(),
+    }
+    head = say(language, "order.what", **facts)
+    told = say(
+        language,
+        f"debited.{what.outcome.value}",
+        amount=attempt.amount.spoken(),
+        receipt=attempt.receipt,
+        link=f"{public_url}/verify/{attempt.receipt}",
+    )
+    lines = [head, told]
+    if what.ticket:
+        lines.append(say(language, "debited.ticket", ticket=what.ticket))
+    return View("\n\n".join(lines), _dispute(language) if what.outcome in DISPUTABLE else ())
+
+
+def _nothing(language: str, number: Msisdn | None) -> View:
+    """No order. Without a number there is nothing to look for."""
+    if number is None:
+        share = plain(language, "ask.share")
+        return View(say(language, "debited.nothing_here", share=share), asks_contact=share)
+    return View(say(language, "debited.nothing", number=number.masked()), _dispute(language))
+
+
+def _dispute(language: str) -> tuple[tuple[Button, ...], ...]:
+    return ((Button(plain(language, "button.dispute"), OpenMenu(what="ticket").pack()),),)
+
+
+def ticket(language: str, number: str | None, contest: Contest | None) -> View:
+    """The ticket that was opened, and the contest's contact where it has one."""
+    if number is None:
+        return View(say(language, "debited.no_ticket"))
+    lines = [say(language, "debited.ticket", ticket=number)]
+    if contest is not None and contest.contact:
+        lines.append(say(language, "rules.contact", contact=contest.contact))
+    return View("\n\n".join(lines))

@@ -178,8 +178,8 @@ async def _redis() -> Finding:
 
 async def _telegram() -> AsyncIterator[Finding]:
     """What Telegram says of the bot, where one is set up."""
-    from channels.telegram.look import look
     from channels.telegram.settings import TelegramSettings
+    from channels.telegram.webhook import check_webhook
     from gateway.runtime.accounts import read_given
 
     given = adapter_settings("telegram")
@@ -190,7 +190,7 @@ async def _telegram() -> AsyncIterator[Finding]:
     except SettingsError as error:
         yield Finding("Telegram", fine=False, text=f"is not asked before this is right: {error}".replace("\n", "; "))
         return
-    seen = await look(telegram, settings.base_url, datetime.now(UTC))
+    seen = await check_webhook(telegram, settings.base_url, datetime.now(UTC))
     yield Finding("Telegram", seen.fine, seen.text)
 
 

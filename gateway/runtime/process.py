@@ -22,11 +22,9 @@ from channels.sms.answering import answer_texts
 from channels.sms.carrier import SmsCarrier
 from channels.sms.texts import render
 from channels.telegram.channel import TelegramChannel
-from channels.telegram.owed import write as write_in_chat
-from channels.telegram.send_budget import RedisWatchedOrders, SharedSendBudget
 from channels.telegram.settings import TelegramSettings
-from channels.telegram.store import PostgresTelegram
-from channels.telegram.stores import Stores
+from channels.telegram.store import TelegramStore
+from channels.telegram.texts import write as write_in_chat
 from gateway.contests.directory import ContestDirectory
 from gateway.orders.routing import Kind
 from gateway.orders.store import Orders
@@ -204,9 +202,8 @@ class ProcessContainer(Container):
         if not given.get("token"):
             return None
         settings = read_given("telegram", given, TelegramSettings)
-        kept, redis = PostgresTelegram(self.auto, self.vault), self.quick_redis
-        budget, watched = SharedSendBudget(redis, settings.bot_id), RedisWatchedOrders(redis, settings.bot_id)
-        channel = TelegramChannel(settings, Stores(kept, kept, budget, watched, self.sessions, redis))
+        store = TelegramStore(self.auto, self.vault)
+        channel = TelegramChannel(settings, store, self.sessions, self.quick_redis)
         self.close_later(channel.aclose)
         return channel
 

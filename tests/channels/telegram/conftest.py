@@ -1,6 +1,6 @@
 """A whole channel on a real database and a real Redis, with the wire to Telegram in memory."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,14 +13,12 @@ from aiogram.types import Message
 from redis import asyncio as redis_asyncio
 from sqlalchemy import text
 
-from channels.telegram.boards import Boards
 from channels.telegram.bot import make_dispatcher
-from channels.telegram.desk import Desk
-from channels.telegram.flood import FloodMiddleware, FloodQueue
+from channels.telegram.context import Context
 from channels.telegram.intake import Intake
-from channels.telegram.port import Wait
-from channels.telegram.store import PostgresTelegram
-from channels.telegram.watcher import Watcher
+from channels.telegram.live import FollowedOrders, LiveOrders, LiveRankings
+from channels.telegram.sending import QueueMiddleware, SendBudget, SendQueue, Wait
+from channels.telegram.store import TelegramStore
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
 from gateway.storage.vault import Vault
@@ -34,10 +32,11 @@ PUBLIC = "https://vote.example"
 OTHER_CONTEST_ID = UUID("0b000000-0000-4000-9000-000000000002")
 
 
-class NoLimit:
-    """Everybody may send at once. `silence`: what Telegram asked for."""
+class NoLimit(SendBudget):
+    """Every message may be sent at once. `silence`: what Telegram asked for."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.silence: list[float] = []
 
     async def take(self, chat_id: int) -> Wait | None:
@@ -47,54 +46,44 @@ class NoLimit:
         self.silence.append(seconds)
 
 
-class Remembered:
-    """`WatchedOrders` and `SessionStore` in memory."""
+class Sessions:
+    """`SessionStore` in memory."""
 
     def __init__(self) -> None:
-        self.orders: dict[UUID, bytes] = {}
         self.values: dict[str, bytes] = {}
 
-    async def put(self, key: Any, value: bytes, seconds: int = 0) -> None:
-        if isinstance(key, UUID):
-            self.orders[key] = value
-        else:
-            self.values[key] = value
+    async def put(self, key: str, value: bytes, seconds: int = 0) -> None:
+        self.values[key] = value
 
     async def get(self, key: str) -> bytes | None:
         return self.values.get(key)
-
-    async def drop(self, vote_id: UUID) -> None:
-        self.orders.pop(vote_id, None)
-
-    async def all(self) -> Mapping[UUID, bytes]:
-        return dict(self.orders)
 
 
 @dataclass
 class World:
     """One process of the channel."""
 
-    store: PostgresTelegram
+    store: TelegramStore
     redis: "redis_asyncio.Redis"
     service: ChatService = field(default_factory=ChatService)
     wire: Wire = field(default_factory=Wire)
-    kept: Remembered = field(default_factory=Remembered)
+    sessions: Sessions = field(default_factory=Sessions)
     limit: NoLimit = field(default_factory=NoLimit)
 
     def __post_init__(self) -> None:
-        self.queue = FloodQueue(self.limit)
-        self.wire.middleware(FloodMiddleware(self.queue))
+        self.queue = SendQueue(self.limit)
+        self.wire.middleware(QueueMiddleware(self.queue))
         self.bot = Bot("123456:T", session=self.wire, default=DefaultBotProperties(parse_mode="HTML"))
-        self.desk = Desk(self.bot, self.service, self.store, self.kept, PUBLIC, "spotlight_bot")  # type: ignore[arg-type] # the service as far as chats ask it
-        self.watcher = Watcher(self.desk, self.kept)
-        self.boards = Boards(self.desk)
-        dispatcher = make_dispatcher(self.desk, self.watcher, self.boards, self.redis)
-        self.intake = Intake(self.bot, dispatcher, self.desk, self.store)
+        self.context = Context(self.bot, self.service, self.store, self.sessions, PUBLIC, "spotlight_bot")  # type: ignore[arg-type] # the service as far as chats ask it
+        self.followed = FollowedOrders(self.redis, self.bot.id)
+        self.orders, self.rankings = LiveOrders(self.context, self.followed), LiveRankings(self.context)
+        dispatcher = make_dispatcher(self.context, self.orders, self.rankings, self.redis)
+        self.intake = Intake(self.bot, dispatcher, self.context, self.store)
 
     async def send(self, update: dict[str, Any]) -> None:
         """An update comes and is dealt with."""
         await self.intake.take(body(update))
-        await self.intake.settled()
+        await self.intake.wait_idle()
 
     async def write(self, words: str, user: int = 55, **more: Any) -> str:
         """Somebody writes; the newest message of the chat."""
@@ -131,7 +120,7 @@ class World:
 
     async def close(self) -> None:
         await self.intake.close()
-        await self.watcher.settled()
+        await self.orders.wait_idle()
         await self.queue.aclose()
 
 
@@ -145,13 +134,13 @@ from contests where slug = 'star'
 
 
 @pytest.fixture
-async def store(database: Any) -> AsyncIterator[PostgresTelegram]:
+async def store(database: Any) -> AsyncIterator[TelegramStore]:
     connection = await asyncpg.connect(database.superuser_url)
     for number, contest_id in enumerate((CONTEST_ID, OTHER_CONTEST_ID)):
         await connection.execute(_KNOW, contest_id, f"memory-{number}")
     await connection.close()
     engine = make_engine(database.app_url, pool_size=4, wait_seconds=BUSY_SECONDS)
-    yield PostgresTelegram(engine.execution_options(isolation_level="AUTOCOMMIT"), Vault(SECRET_KEY))
+    yield TelegramStore(engine.execution_options(isolation_level="AUTOCOMMIT"), Vault(SECRET_KEY))
     await engine.dispose()
 
 
@@ -163,7 +152,7 @@ async def redis(redis_url: str) -> AsyncIterator["redis_asyncio.Redis"]:
 
 
 @pytest.fixture
-async def world(store: PostgresTelegram, redis: "redis_asyncio.Redis") -> AsyncIterator[World]:
+async def world(store: TelegramStore, redis: "redis_asyncio.Redis") -> AsyncIterator[World]:
     made = World(store, redis)
     yield made
     await made.close()

@@ -1,4 +1,4 @@
-"""The part of the service that chats ask, in memory. Orders are judged by the real rules."""
+"""The part of the service that chats ask, in memory. Orders are read_webhook by the real rules."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -15,8 +15,8 @@ from aiogram.methods import (
 )
 from aiogram.types import InaccessibleMessage, ReplyKeyboardMarkup, ReplyKeyboardRemove
 
-from channels.telegram import callbacks
-from channels.telegram.callbacks import tag
+from channels.telegram import buttons
+from channels.telegram.buttons import tag
 from gateway.contests.contest import Contest
 from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
@@ -67,7 +67,7 @@ async def test_a_double_tap_is_one_order_and_both_taps_are_answered(world: World
     message, data = world.wire.button(55, "Payer 500")
     for update in (tapped(data, message), tapped(data, message)):
         await world.intake.take(body(update))
-    await world.intake.settled()
+    await world.intake.wait_idle()
     assert len(world.service.vote_requests) == 1
     assert len(world.wire.made(AnswerCallbackQuery)) == 2
 
@@ -190,12 +190,12 @@ async def test_forged_data_changes_nothing_and_is_answered(world: World, data: s
 @pytest.mark.parametrize(
     ("data", "word"),
     [
-        (callbacks.Pay(contest=tag(CONTEST), code="99", count=5, wallet="m", payer="me"), "inconnu"),
-        (callbacks.Pay(contest=tag(CONTEST), code="07", count=10_001, wallet="m", payer="me"), "Au plus"),
-        (callbacks.Pay(contest=tag(CONTEST), code="07", count=5, wallet="c", payer="me"), "disponible"),
-        (callbacks.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="33612345678"), "incorrect"),
-        (callbacks.ChooseCount(contest=tag(CONTEST), code="99", count=5), "inconnu"),
-        (callbacks.ChooseWallet(contest=tag(CONTEST), code="07", count=5, wallet="o", payer="12345678"), "pays"),
+        (buttons.Pay(contest=tag(CONTEST), code="99", count=5, wallet="m", payer="me"), "inconnu"),
+        (buttons.Pay(contest=tag(CONTEST), code="07", count=10_001, wallet="m", payer="me"), "Au plus"),
+        (buttons.Pay(contest=tag(CONTEST), code="07", count=5, wallet="c", payer="me"), "disponible"),
+        (buttons.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="33612345678"), "incorrect"),
+        (buttons.ChooseCount(contest=tag(CONTEST), code="99", count=5), "inconnu"),
+        (buttons.ChooseWallet(contest=tag(CONTEST), code="07", count=5, wallet="o", payer="12345678"), "pays"),
     ],
 )
 async def test_well_formed_lies_are_judged_by_the_service(world: World, data: CallbackData, word: str) -> None:
@@ -208,7 +208,7 @@ async def test_well_formed_lies_are_judged_by_the_service(world: World, data: Ca
 async def test_me_on_a_forged_button_is_not_somebody_elses_number(world: World) -> None:
     await verified(world, 55)
     await world.write("/start", 66)
-    data = callbacks.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="me").pack()
+    data = buttons.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="me").pack()
     await world.tap_data(data, world.wire.last(66), user=66)
     assert world.service.vote_requests == []
 
@@ -296,7 +296,7 @@ async def test_a_group_sees_the_ranking_and_nothing_else(world: World) -> None:
     contact["message"]["chat"] = {"id": group, "type": "group", "title": "G"}
     await world.send(contact)
     assert [call for call in world.wire.calls[before:] if getattr(call, "chat_id", None) == group] == []
-    buy = callbacks.ChooseCount(contest=tag(CONTEST), code="07", count=5).pack()
+    buy = buttons.ChooseCount(contest=tag(CONTEST), code="07", count=5).pack()
     update = tapped(buy, message)
     update["callback_query"]["message"]["chat"]["type"] = "group"
     await world.send(update)
@@ -416,14 +416,14 @@ async def test_the_state_of_the_payment_is_shown_in_place(world: World) -> None:
     await world.tap("Payer 500")
     order_message = world.wire.last(55)
     (vote_id,) = world.service.orders
-    await world.watcher.look()
-    await world.watcher.settled()
+    await world.orders.update()
+    await world.orders.wait_idle()
     edits = len(world.wire.made(EditMessageText))
 
     async def after(mark: str, **changes: object) -> str:
         world.service.becomes(vote_id, mark, **changes)
-        await world.watcher.look()
-        await world.watcher.settled()
+        await world.orders.update()
+        await world.orders.wait_idle()
         return world.wire.messages[55, order_message.message_id].text or ""
 
     assert "validez la demande MTN MoMo" in await after("sent", asked=True)
@@ -435,8 +435,8 @@ async def test_the_state_of_the_payment_is_shown_in_place(world: World) -> None:
     counted = await after("settled", status=PublicStatus.COMPLETED, reason=None, receipt=RECEIPT)
     assert RECEIPT in counted
     assert f"https://vote.example/verify/{RECEIPT}" in counted
-    assert len(world.watcher) == 0
-    assert world.kept.orders == {}
+    assert len(world.orders) == 0
+    assert await world.followed.all() == {}
 
 
 async def test_one_question_a_second_for_all_orders(world: World) -> None:
@@ -444,7 +444,7 @@ async def test_one_question_a_second_for_all_orders(world: World) -> None:
     for _ in range(3):
         await world.write("07 5")
         await world.tap("Payer 500")
-    await world.watcher.look()
+    await world.orders.update()
     assert world.service.questions == [3]
 
 
@@ -453,9 +453,9 @@ async def test_the_next_process_follows_what_this_one_did(world: World) -> None:
     await world.write("07 5")
     await world.tap("Payer 500")
     (vote_id,) = world.service.orders
-    again = World(world.store, world.redis, service=world.service, wire=world.wire, kept=world.kept)
+    again = World(world.store, world.redis, service=world.service, wire=world.wire, sessions=world.sessions)
     world.service.becomes(vote_id, "failed", status=PublicStatus.FAILED, reason="declined")
-    running = asyncio.create_task(again.watcher.run())
+    running = asyncio.create_task(again.orders.run())
     async with asyncio.timeout(5):
         while "refusé la demande" not in world.text():  # noqa: ASYNC110 - the edit rings no bell
             await asyncio.sleep(0.01)
@@ -471,8 +471,8 @@ async def test_an_order_on_a_page_has_a_button_that_leads_there(world: World) ->
     (vote_id,) = world.service.orders
     assert "page de Orange Money arrive" in world.text()
     world.service.becomes(vote_id, "pending", asked=True, payment_url="https://pay.example/x")
-    await world.watcher.look()
-    await world.watcher.settled()
+    await world.orders.update()
+    await world.orders.wait_idle()
     assert "#144*82#" in world.text()
     markup = world.wire.last(55).reply_markup
     assert markup is not None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from channels.telegram import debited_views, order_views
+from channels.telegram import order_views, views
 from channels.telegram.reading import Offer
 from gateway.values.check_digit import with_check_digit
 from gateway.values.money import Money
@@ -25,7 +25,7 @@ MINE = Msisdn("+2250501020304", "CI")
 def test_every_outcome_has_words_and_a_person_where_it_may_be_disputed(language: str, outcome: Outcome) -> None:
     attempt = None if outcome is Outcome.NOTHING else ATTEMPT
     ticket = "15" if outcome is Outcome.UNCLEAR else None
-    view = debited_views.found(language, Rescue(outcome, attempt, ticket), MINE, "https://vote.example")
+    view = views.debited(language, Rescue(outcome, attempt, ticket), MINE, "https://vote.example")
     assert "{" not in view.text
     assert "<Ouattara>" not in view.text
     assert ("15" in view.text) is (ticket is not None)

@@ -36,7 +36,7 @@ async def call(client: TestClient[Any, Any], content: bytes, secret: str | None 
 
 async def test_a_good_update_is_kept_answered_and_handled(world: World, caller: TestClient[Any, Any]) -> None:
     assert await call(caller, body(written("/start"))) == 200
-    await world.intake.settled()
+    await world.intake.wait_idle()
     assert "Star d" in world.text()
     (row,) = await world.rows("select chat_id, handled_at is not null as handled, body_cipher from telegram_updates")
     assert (row.chat_id, row.handled) == (55, True)
@@ -77,14 +77,14 @@ async def test_an_update_of_a_kind_that_we_do_not_know_is_kept_and_left(
     world: World, caller: TestClient[Any, Any]
 ) -> None:
     assert await call(caller, b'{"update_id": 3, "teleport": {"to": "mars"}}') == 200
-    await world.intake.settled()
+    await world.intake.wait_idle()
     assert await world.outcomes() == ["ignored"]
 
 
 async def test_a_repeated_update_is_answered_and_not_handled_again(world: World, caller: TestClient[Any, Any]) -> None:
     update = body(written("/start"))
     assert [await call(caller, update) for _ in range(3)] == [200] * 3
-    await world.intake.settled()
+    await world.intake.wait_idle()
     assert len(world.wire.made(SendMessage)) == 1
 
 
@@ -94,7 +94,7 @@ async def test_what_could_not_be_kept_is_not_answered_200(
     async def away(*_: object) -> bool:
         raise DatabaseUnavailable
 
-    monkeypatch.setattr(world.store, "keep", away)
+    monkeypatch.setattr(world.store, "store", away)
     assert await call(caller, body(written("/start"))) == 503
     assert world.wire.calls == []
 
@@ -102,12 +102,12 @@ async def test_what_could_not_be_kept_is_not_answered_200(
 async def test_the_next_process_handles_what_the_last_one_kept(world: World) -> None:
     updates = [written("/start"), written("07"), written("/aide", 66)]
     for update in updates:
-        await world.store.keep(update["update_id"], 55, body(update))
-    assert await world.intake.finish_left_over() == 0, "they may be under way elsewhere"
-    assert await world.intake.finish_left_over(older_than_seconds=0) == 3
+        await world.store.store(update["update_id"], 55, body(update))
+    assert await world.intake.finish() == 0, "they may be under way elsewhere"
+    assert await world.intake.finish(older_than_seconds=0) == 3
     assert await world.outcomes() == ["done"] * 3
     assert "Awa Ouattara" in world.text(55)
-    assert await world.intake.finish_left_over(older_than_seconds=0) == 0
+    assert await world.intake.finish(older_than_seconds=0) == 0
 
 
 async def test_an_order_that_was_cut_off_is_placed_once(world: World) -> None:
@@ -116,18 +116,18 @@ async def test_an_order_that_was_cut_off_is_placed_once(world: World) -> None:
     message, data = world.wire.button(55, "Payer 500")
     world.wire.faults.extend([TelegramNetworkError(method=SendMessage(chat_id=1, text=""), message="cut")])
     await world.intake.take(body(tapped(data, message)))
-    await world.intake.settled()
+    await world.intake.wait_idle()
     assert (await world.outcomes())[-1] is None
-    assert await world.intake.finish_left_over(older_than_seconds=0) == 1
+    assert await world.intake.finish(older_than_seconds=0) == 1
     assert len(world.service.vote_requests) == 1
     assert "Commande notée" in world.text()
 
 
 async def test_while_somebody_else_looks_after_what_is_left_nobody_else_does(world: World) -> None:
-    await world.store.keep(1, 55, body(written("/start")))
+    await world.store.store(1, 55, body(written("/start")))
     async with world.store.lock() as mine:
         assert mine
-        assert await world.intake.finish_left_over(older_than_seconds=0) == 0
+        assert await world.intake.finish(older_than_seconds=0) == 0
     assert await world.outcomes() == [None]
 
 
@@ -135,7 +135,7 @@ async def test_an_update_that_fails_is_tried_three_times_and_set_aside(world: Wo
     for _ in range(3):
         world.wire.faults.append(TelegramNetworkError(method=SendMessage(chat_id=1, text=""), message="cut"))
     await world.send(written("/aide"))
-    again = [await world.intake.finish_left_over(older_than_seconds=0) for _ in range(4)]
+    again = [await world.intake.finish(older_than_seconds=0) for _ in range(4)]
     assert again == [1, 1, 0, 0]
     assert world.wire.made(SendMessage) == []
     assert await world.outcomes() == ["set aside"]
@@ -149,7 +149,7 @@ async def test_the_pause_before_the_next_try_grows(world: World, database: Any) 
     connection = await asyncpg.connect(database.superuser_url)
     for seconds, tried in ((15, [0]), (25, [1, 0]), (115, [0]), (125, [1, 0])):
         await connection.execute(f"update telegram_updates set received_at = now() - interval '{seconds} seconds'")
-        assert [await world.intake.finish_left_over() for _ in tried] == tried
+        assert [await world.intake.finish() for _ in tried] == tried
     await connection.close()
 
 
@@ -157,8 +157,8 @@ async def test_what_is_too_old_is_not_answered_any_more(
     world: World, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("channels.telegram.intake.TOO_OLD_SECONDS", 0.0)
-    await world.store.keep(1, 55, body(written("/start")))
-    assert await world.intake.finish_left_over(older_than_seconds=0) == 0
+    await world.store.store(1, 55, body(written("/start")))
+    assert await world.intake.finish(older_than_seconds=0) == 0
     assert await world.outcomes() == ["too old"]
     assert world.wire.calls == []
 
@@ -177,7 +177,7 @@ async def test_while_the_service_is_away_the_update_waits(world: World) -> None:
     await world.send(written("/verifier 0000000000"))
     assert await world.outcomes() == [None]
     world.service.away = False
-    assert await world.intake.finish_left_over(older_than_seconds=0) == 1
+    assert await world.intake.finish(older_than_seconds=0) == 1
     assert await world.outcomes() == ["done"]
 
 
@@ -190,10 +190,10 @@ async def test_a_pin_is_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) 
     with monkeypatch.context() as patched:
         patched.setattr(world.intake, "_handle", killed)
         await world.send(update)
-    (kept,) = await world.store.left_over(0, 10)
+    (kept,) = await world.store.unfinished(0, 10)
     message = orjson.loads(kept.body)["message"]
     assert (message["text"], message["reply_to_message"]["text"]) == ("07 5 ****", "mon pin est ****")
-    assert await world.intake.finish_left_over(older_than_seconds=0) == 1
+    assert await world.intake.finish(older_than_seconds=0) == 1
     assert any("jamais votre code secret" in text for text in world.wire.texts(55))
     assert "5 votes" in world.text()
     assert world.service.vote_requests == []
@@ -201,8 +201,8 @@ async def test_a_pin_is_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) 
 
 async def test_bodies_are_sealed_to_their_place(world: World) -> None:
     content = body(written("0501020304"))
-    await world.store.keep(1, 55, content)
-    (kept,) = await world.store.left_over(0, 10)
+    await world.store.store(1, 55, content)
+    (kept,) = await world.store.unfinished(0, 10)
     assert orjson.loads(kept.body) == orjson.loads(content)
     with pytest.raises(NotAnUpdate):
         await world.intake.take(b"nothing")

@@ -1,4 +1,4 @@
-"""What people send, judged by plain rules."""
+"""What people send, read_webhook by plain rules."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from channels.buying import own_number
 from channels.grammar import Vote
-from channels.telegram.callbacks import tag
-from channels.telegram.desk import language_hint
+from channels.telegram.buttons import tag
+from channels.telegram.context import language_hint
 from channels.telegram.reading import (
     Offer,
     contact_number,
@@ -16,13 +17,11 @@ from channels.telegram.reading import (
     in_each,
     is_own_contact,
     offer,
-    own_number,
-    payer_word,
+    payer_of,
     read_count,
     read_link,
-    read_payer,
+    read_payer_of,
     read_words,
-    search,
 )
 from gateway.orders.rules import Refusal
 from gateway.values.msisdn import Msisdn
@@ -112,14 +111,6 @@ def test_a_deep_link(payload: str, meant: tuple[str, str | None] | None) -> None
     assert read_link(payload) == meant
 
 
-@pytest.mark.parametrize(
-    ("typed", "codes"),
-    [("awa", ["07"]), ("KONE", ["01"]), ("kon", ["01", "11"]), ("n'guessan kouadio", ["02"]), ("zz", []), ("  ", [])],
-)
-def test_names_are_found_without_accents_and_case(typed: str, codes: list[str]) -> None:
-    assert [c.code for c in search(CONTEST, typed)] == codes
-
-
 def test_own_contact_proves_a_number_and_nothing_else_does() -> None:
     own: dict[str, Any] = {"contact_user": 55, "sender": 55, "private": True, "forwarded": False, "by_bot": False}
     assert is_own_contact(**own)
@@ -157,14 +148,14 @@ def test_an_offer_is_judged_by_the_rules_of_the_service() -> None:
 
 def test_who_pays() -> None:
     mine = "+2250501020304"
-    assert read_payer("me", mine, CONTEST) == Msisdn(mine, "CI")
-    assert read_payer("me", None, CONTEST) is Refusal.BAD_NUMBER
-    assert read_payer("2250701020304", mine, CONTEST) == Msisdn("+2250701020304", "CI")
-    assert read_payer("33612345678", mine, CONTEST) is Refusal.FOREIGN_NUMBER
-    assert read_payer("22599", mine, CONTEST) is Refusal.BAD_NUMBER
+    assert read_payer_of("me", mine, CONTEST) == Msisdn(mine, "CI")
+    assert read_payer_of("me", None, CONTEST) is Refusal.BAD_NUMBER
+    assert read_payer_of("2250701020304", mine, CONTEST) == Msisdn("+2250701020304", "CI")
+    assert read_payer_of("33612345678", mine, CONTEST) is Refusal.FOREIGN_NUMBER
+    assert read_payer_of("22599", mine, CONTEST) is Refusal.BAD_NUMBER
     assert own_number("+33612345678", CONTEST) is None
-    assert payer_word(Msisdn(mine, "CI"), mine) == "me"
-    assert payer_word(Msisdn(mine, "CI"), None) == "2250501020304"
+    assert payer_of(Msisdn(mine, "CI"), mine) == "me"
+    assert payer_of(Msisdn(mine, "CI"), None) == "2250501020304"
 
 
 def test_a_contest_is_named_by_its_id_and_only_one_may_have_it() -> None:

@@ -17,7 +17,7 @@ from aiogram.methods import SendMessage
 
 from channels.messages.carrier import OutboundText, SendAccepted, SendRefused, SendUnknown
 from channels.messages.rules import next_attempt
-from channels.telegram.sender import TelegramSender
+from channels.telegram.sending import TelegramSender
 from tests.channels.telegram.conftest import World
 
 METHOD: Any = SendMessage(chat_id=1, text="")

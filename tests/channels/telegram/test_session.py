@@ -9,7 +9,7 @@ from aiogram.exceptions import ClientDecodeError, TelegramBadRequest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from channels.telegram.session import DeliveringSession
+from channels.telegram.bot import DeliveringSession
 
 
 class Api:

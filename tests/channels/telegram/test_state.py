@@ -7,7 +7,7 @@ from aiogram.fsm.storage.base import StorageKey
 from redis import asyncio as redis_asyncio
 
 from channels.telegram import state
-from channels.telegram.state import Asking, ChatIsolation, ForgetfulStorage
+from channels.telegram.state import Asking, ChatIsolation, OptionalStorage
 from gateway.storage.redis_link import connect
 
 KEY = StorageKey(bot_id=123456, chat_id=55, user_id=55)
@@ -49,7 +49,7 @@ async def test_the_lock_of_a_killed_process_is_not_waited_for(
 
 
 async def test_state_is_kept_for_half_an_hour_under_the_bots_own_key(redis: "redis_asyncio.Redis") -> None:
-    storage = ForgetfulStorage(redis)
+    storage = OptionalStorage(redis)
     await storage.set_state(KEY, Asking.payer)
     await storage.set_data(KEY, {"count": 5})
     assert await storage.get_state(KEY) == Asking.payer.state
@@ -62,7 +62,7 @@ async def test_state_is_kept_for_half_an_hour_under_the_bots_own_key(redis: "red
 
 async def test_without_redis_state_is_forgotten_and_nothing_fails() -> None:
     nowhere = connect("redis://127.0.0.1:1/0", timeout_seconds=0.2)
-    storage = ForgetfulStorage(nowhere)
+    storage = OptionalStorage(nowhere)
     await storage.set_state(KEY, Asking.payer)
     await storage.set_data(KEY, {"count": 5})
     assert (await storage.get_state(KEY), await storage.get_data(KEY)) == (None, {})

@@ -85,7 +85,7 @@ def test_everything_fits_in_a_crowded_contest(language: str) -> None:
     shown = [
         views.home(language, contest, NOON),
         views.people(language, contest, 62),
-        views.board(language, contest, scores, live=True),
+        views.ranking(language, contest, scores, live=True),
         views.rules(language, contest),
         views.my_votes(language, lines),
         views.found(language, contest, contest.candidates[:8]),
@@ -107,7 +107,7 @@ def test_names_cannot_become_markup() -> None:
     contest, scores = crowded()
     for view in (
         views.home("fr", contest, NOON),
-        views.board("fr", contest, scores, live=True),
+        views.ranking("fr", contest, scores, live=True),
         views.rules("fr", contest),
         views.card("fr", contest, contest.candidates[0], scores),
     ):
@@ -219,9 +219,9 @@ def test_every_reason_has_words(language: str, reason: str | None) -> None:
 
 
 def test_a_board_says_whether_it_moves() -> None:
-    assert "tout seul" in views.board("fr", CONTEST, SCORES, live=True).text
-    assert "ne bouge plus" in views.board("fr", CONTEST, SCORES, live=False).text
-    assert labels(views.board("fr", CONTEST, SCORES, live=False, private=False)) == ["Actualiser"]
+    assert "tout seul" in views.ranking("fr", CONTEST, SCORES, live=True).text
+    assert "ne bouge plus" in views.ranking("fr", CONTEST, SCORES, live=False).text
+    assert labels(views.ranking("fr", CONTEST, SCORES, live=False, private=False)) == ["Actualiser"]
 
 
 @pytest.mark.parametrize("status", list(PublicStatus))

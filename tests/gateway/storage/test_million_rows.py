@@ -18,8 +18,7 @@ from channels.messages.carrier import IncomingText
 from channels.messages.outbox import SentMessage
 from channels.messages.rules import Routes
 from channels.messages.unfinished import Reached, UnfinishedDialogues
-from channels.telegram.port import Chat
-from channels.telegram.store import PostgresTelegram
+from channels.telegram.store import Chat, TelegramStore
 from gateway import storage
 from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
 from gateway.orders.rules import PlacedOrder
@@ -174,12 +173,12 @@ async def talk(rig: MoneyRig, database: Database) -> None:
         database, "unfinished_dialogues set reached_at = now() - interval '1 hour' where handled_at is null"
     )
     await dialogues.remind()
-    chats = PostgresTelegram(rig.engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault)
-    await chats.keep(10**9, 1, b"{}")
-    await chats.left_over(0, 10)
+    chats = TelegramStore(rig.engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault)
+    await chats.store(10**9, 1, b"{}")
+    await chats.unfinished(0, 10)
     await chats.give_up(86_400, 3)
     await chats.votes_of(Chat(7, 7, "fr", rig.contest.id, VOTER.e164), 5)
-    await chats.ended_boards(10)
+    await chats.ended_rankings(10)
 
 
 async def look(rig: MoneyRig, order: PlacedOrder, receipt: str) -> None:

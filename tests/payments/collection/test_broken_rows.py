@@ -16,7 +16,7 @@ from channels.messages.outbox import DueMessage
 from channels.messages.rules import Routes
 from channels.messages.unfinished import UnfinishedDialogues
 from channels.sms.texts import render
-from channels.telegram.store import PostgresTelegram
+from channels.telegram.store import TelegramStore
 from gateway.contests.contest import Contest
 from gateway.orders.rules import PlacedOrder
 from gateway.runtime.figures import FigureStore, exposed
@@ -214,12 +214,12 @@ async def test_dialogues_and_updates_that_do_not_open_hold_up_no_others(rig: Mon
     store = UnfinishedDialogues(rig.engine, rig.vault)
     assert await store.remind() == 0
     auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
-    ours, foreign = PostgresTelegram(auto, rig.vault), PostgresTelegram(auto, Vault(OTHER_KEY))
+    ours, foreign = TelegramStore(auto, rig.vault), TelegramStore(auto, Vault(OTHER_KEY))
     for update in range(3):
-        await foreign.keep(update, 1, b"{}")
-    await ours.keep(3, 1, b"{}")
-    assert await ours.left_over(-1, 3) == []
-    assert [kept.update_id for kept in await ours.left_over(-1, 3)] == [3]
+        await foreign.store(update, 1, b"{}")
+    await ours.store(3, 1, b"{}")
+    assert await ours.unfinished(-1, 3) == []
+    assert [kept.update_id for kept in await ours.unfinished(-1, 3)] == [3]
     assert await aside(rig) == {"dialogue": 3, "update": 3}
 
 

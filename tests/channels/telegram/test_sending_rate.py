@@ -8,17 +8,28 @@ import pytest
 from aiogram.exceptions import TelegramRetryAfter
 from aiogram.methods import GetMe, SendMessage
 
-from channels.telegram import flood
-from channels.telegram.flood import FloodMiddleware, FloodQueue, TooLong, Urgency, urgency
-from channels.telegram.port import Scope, Wait
-from channels.telegram.send_budget import BOT_PER_SECOND, CHAT_BURST, OwnSendBudget, SharedSendBudget
+from channels.telegram import sending
+from channels.telegram.sending import (
+    BOT_PER_SECOND,
+    CHAT_BURST,
+    QueueMiddleware,
+    Scope,
+    SendBudget,
+    SendQueue,
+    SendTimeout,
+    SharedSendBudget,
+    Urgency,
+    Wait,
+    urgency,
+)
 from gateway.storage.redis_link import connect
 
 
-class Gate:
+class Gate(SendBudget):
     """A budget that opens when a test says so. `busy`: chats that have to wait."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.open = True
         self.busy: set[int] = set()
         self.stopped: list[float] = []
@@ -35,7 +46,7 @@ class Gate:
 async def test_receipts_before_answers_before_states_before_boards() -> None:
     gate = Gate()
     gate.open = False
-    queue, order = FloodQueue(gate), []
+    queue, order = SendQueue(gate), []
 
     async def wait(kind: Urgency, chat_id: int) -> None:
         await queue.turn(chat_id, kind)
@@ -53,7 +64,7 @@ async def test_receipts_before_answers_before_states_before_boards() -> None:
 async def test_a_chat_that_has_to_wait_holds_up_nobody_else() -> None:
     gate = Gate()
     gate.busy = {1}
-    queue, order = FloodQueue(gate), []
+    queue, order = SendQueue(gate), []
 
     async def wait(chat_id: int) -> None:
         await queue.turn(chat_id, Urgency.RECEIPT)
@@ -69,12 +80,12 @@ async def test_a_chat_that_has_to_wait_holds_up_nobody_else() -> None:
 
 
 async def test_whoever_waits_too_long_is_told_and_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(flood.PATIENCE_SECONDS, Urgency.BOARD, 0.02)
+    monkeypatch.setitem(sending.TIMEOUT_SECONDS, Urgency.RANKING, 0.02)
     gate = Gate()
     gate.open = False
-    queue = FloodQueue(gate)
-    with pytest.raises(TooLong):
-        await queue.turn(1, Urgency.BOARD)
+    queue = SendQueue(gate)
+    with pytest.raises(SendTimeout):
+        await queue.turn(1, Urgency.RANKING)
     assert len(queue) == 0
     gate.open = True
     await queue.turn(1, Urgency.ANSWER)
@@ -82,9 +93,9 @@ async def test_whoever_waits_too_long_is_told_and_leaves_no_trace(monkeypatch: p
 
 
 async def test_a_full_queue_takes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flood, "WAITING_MAX", 0)
-    with pytest.raises(TooLong):
-        await FloodQueue(Gate()).turn(1, Urgency.RECEIPT)
+    monkeypatch.setattr(sending, "WAITING_MAX", 0)
+    with pytest.raises(SendTimeout):
+        await SendQueue(Gate()).turn(1, Urgency.RECEIPT)
 
 
 def too_many(seconds: int) -> TelegramRetryAfter:
@@ -93,7 +104,7 @@ def too_many(seconds: int) -> TelegramRetryAfter:
 
 async def test_after_a_429_all_are_silent_and_an_answer_is_sent_again() -> None:
     gate = Gate()
-    queue = FloodQueue(gate)
+    queue = SendQueue(gate)
     faults: list[Exception] = [too_many(3)]
 
     async def request(bot: Any, method: Any) -> str:
@@ -101,7 +112,7 @@ async def test_after_a_429_all_are_silent_and_an_answer_is_sent_again() -> None:
             raise faults.pop()
         return "sent"
 
-    assert await FloodMiddleware(queue)(request, None, SendMessage(chat_id=1, text="x")) == "sent"
+    assert await QueueMiddleware(queue)(request, None, SendMessage(chat_id=1, text="x")) == "sent"
     assert gate.stopped == [3]
     await queue.aclose()
 
@@ -109,14 +120,14 @@ async def test_after_a_429_all_are_silent_and_an_answer_is_sent_again() -> None:
 @pytest.mark.parametrize(("kind", "seconds"), [(Urgency.RECEIPT, 1), (Urgency.ANSWER, 200)])
 async def test_a_429_that_is_not_waited_out_is_handed_on(kind: Urgency, seconds: int) -> None:
     gate = Gate()
-    queue, tries = FloodQueue(gate), []
+    queue, tries = SendQueue(gate), []
 
     async def request(bot: Any, method: Any) -> str:
         tries.append(method)
         raise too_many(seconds)
 
     with urgency(kind), pytest.raises(TelegramRetryAfter):
-        await FloodMiddleware(queue)(request, None, SendMessage(chat_id=1, text="x"))
+        await QueueMiddleware(queue)(request, None, SendMessage(chat_id=1, text="x"))
     assert (len(tries), gate.stopped) == (1, [seconds])
     await queue.aclose()
 
@@ -128,7 +139,7 @@ async def test_what_writes_to_no_chat_does_not_wait() -> None:
     async def request(bot: Any, method: Any) -> str:
         return "me"
 
-    assert await FloodMiddleware(FloodQueue(gate))(request, None, GetMe()) == "me"
+    assert await QueueMiddleware(SendQueue(gate))(request, None, GetMe()) == "me"
 
 
 class Clock:
@@ -141,7 +152,7 @@ class Clock:
 
 async def test_a_chat_gets_a_short_burst_then_one_a_second() -> None:
     clock = Clock()
-    budget = OwnSendBudget(clock=clock)
+    budget = SendBudget(clock=clock)
     for _ in range(CHAT_BURST):
         assert await budget.take(1) is None
         clock.now += 0.01
@@ -156,7 +167,7 @@ async def test_a_chat_gets_a_short_burst_then_one_a_second() -> None:
 
 async def test_a_group_costs_three_seconds() -> None:
     clock = Clock()
-    budget = OwnSendBudget(clock=clock)
+    budget = SendBudget(clock=clock)
     sent = 0
     for _ in range(600):
         sent += await budget.take(-1) is None
@@ -166,7 +177,7 @@ async def test_a_group_costs_three_seconds() -> None:
 
 async def test_the_bot_stays_below_its_rate() -> None:
     clock = Clock()
-    budget = OwnSendBudget(clock=clock)
+    budget = SendBudget(clock=clock)
     sent = 0
     for tick in range(4_000):
         sent += await budget.take(tick) is None
@@ -176,7 +187,7 @@ async def test_the_bot_stays_below_its_rate() -> None:
 
 async def test_a_stop_is_for_everybody() -> None:
     clock = Clock()
-    budget = OwnSendBudget(clock=clock)
+    budget = SendBudget(clock=clock)
     await budget.stop(30)
     assert await budget.take(1) == Wait(30, Scope.BOT)
     clock.now += 30

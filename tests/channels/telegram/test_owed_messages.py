@@ -2,7 +2,7 @@
 
 import pytest
 
-from channels.telegram import owed
+from channels.telegram.texts import write
 from payments.lifecycle import Withheld
 from payments.provider import PayerReason
 
@@ -22,7 +22,7 @@ FACTS = {
 
 @pytest.mark.parametrize("language", ["fr", "en", "wes"])
 def test_a_receipt_is_short_and_has_its_link(language: str) -> None:
-    text = owed.write("receipt", language, FACTS)
+    text = write("receipt", language, FACTS)
     assert text is not None
     assert text.endswith("https://vote.example/verify/0123456789")
     # Plain: whoever sends it escapes it.
@@ -33,7 +33,7 @@ def test_a_receipt_is_short_and_has_its_link(language: str) -> None:
 @pytest.mark.parametrize("language", ["fr", "en"])
 @pytest.mark.parametrize("reason", [*PayerReason, None, "new_word"])
 def test_a_failure_says_why_and_what_to_write_here(language: str, reason: str | None) -> None:
-    text = owed.write("payment_failed", language, {**FACTS, "reason": reason})
+    text = write("payment_failed", language, {**FACTS, "reason": reason})
     assert text is not None
     assert "07 5" in text
     assert "*789" not in text
@@ -42,22 +42,22 @@ def test_a_failure_says_why_and_what_to_write_here(language: str, reason: str | 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_who_may_not_be_asked_any_more_is_not_invited_again(language: str) -> None:
-    texts = {owed.write("payment_failed", language, {**FACTS, "reason": word}) for word in Withheld}
+    texts = {write("payment_failed", language, {**FACTS, "reason": word}) for word in Withheld}
     assert len(texts) == 3, "closed, withdrawn, and all others"
     for reason in (Withheld.CLOSED, Withheld.CANDIDATE_WITHDRAWN):
-        text = owed.write("payment_failed", language, {**FACTS, "reason": reason.value})
+        text = write("payment_failed", language, {**FACTS, "reason": reason.value})
         assert text is not None
         assert text.count("07") == 1
         assert text.endswith("/debite")
 
 
 def test_what_was_not_confirmed_leads_to_the_search() -> None:
-    text = owed.write("payment_not_confirmed", "fr", FACTS)
+    text = write("payment_not_confirmed", "fr", FACTS)
     assert text is not None
     assert "/debite" in text
 
 
 def test_other_kinds_are_worded_as_texts() -> None:
-    assert owed.write("refund_pending", "fr", FACTS) is None
+    assert write("refund_pending", "fr", FACTS) is None
     with pytest.raises(KeyError):
-        owed.write("receipt", "fr", {})
+        write("receipt", "fr", {})

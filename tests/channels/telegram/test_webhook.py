@@ -18,9 +18,9 @@ from aiogram.methods import (
 from aiogram.types import Update, WebhookInfo
 from pydantic import ValidationError
 
-from channels.telegram import reception
-from channels.telegram.reception import COMMANDS, receive
+from channels.telegram import webhook
 from channels.telegram.settings import TelegramSettings
+from channels.telegram.webhook import COMMANDS, receive_updates
 from gateway.runtime.accounts import read_given
 from gateway.runtime.settings import SettingsError
 from tests.channels.telegram.conftest import World
@@ -31,7 +31,7 @@ POLLING = TelegramSettings.model_validate({"token": "123456:T", "mode": "polling
 
 
 async def run_until(world: World, settings: TelegramSettings, done: Callable[[], bool]) -> None:
-    task = asyncio.create_task(receive(settings, world.bot, world.desk, world.intake))
+    task = asyncio.create_task(receive_updates(settings, world.bot, world.context, world.intake))
     try:
         async with asyncio.timeout(10):
             while not done():  # noqa: ASYNC110 - the wire rings no bell
@@ -42,12 +42,12 @@ async def run_until(world: World, settings: TelegramSettings, done: Callable[[],
 
 
 async def test_the_webhook_is_set_with_its_secret_and_all_that_we_read(world: World) -> None:
-    world.desk.username = ""
+    world.context.username = ""
     await run_until(world, WEBHOOK, lambda: len(world.wire.made(SetMyCommands)) == 2)
     (hook,) = world.wire.made(SetWebhook)
     assert (hook.url, hook.secret_token) == ("https://vote.example/telegram/webhook", "word")
     assert hook.allowed_updates == ["message", "callback_query", "my_chat_member"]
-    assert world.desk.username == "spotlight_bot"
+    assert world.context.username == "spotlight_bot"
     commands = {call.language_code: call.commands for call in world.wire.made(SetMyCommands)}
     assert set(commands) == {None, "en"}
     assert all(tuple(c.command for c in listed) == COMMANDS for listed in commands.values())
@@ -63,8 +63,8 @@ async def test_the_webhook_is_set_with_its_secret_and_all_that_we_read(world: Wo
 async def test_a_telegram_that_is_away_is_asked_again(
     world: World, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
-    monkeypatch.setattr(reception, "RETRY_FIRST_SECONDS", 0.01)
-    monkeypatch.setattr(reception, "RETRY_MAX_SECONDS", 0.02)
+    monkeypatch.setattr(webhook, "RETRY_FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(webhook, "RETRY_MAX_SECONDS", 0.02)
     world.wire.faults.extend([fault, fault])
     await run_until(world, WEBHOOK, lambda: bool(world.wire.made(SetWebhook)))
 
@@ -80,7 +80,7 @@ class OtherHook(Wire):
 
 
 async def test_a_webhook_that_somebody_changed_is_set_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reception, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(webhook, "CHECK_EVERY_SECONDS", 0.01)
     other = World(world.store, world.redis, wire=OtherHook())
     await run_until(other, WEBHOOK, lambda: len(other.wire.made(SetWebhook)) > 1)
     await other.close()
@@ -109,13 +109,13 @@ class Offered(Wire):
 
 
 async def test_where_nobody_can_call_us_we_ask(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reception, "RETRY_FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(webhook, "RETRY_FIRST_SECONDS", 0.01)
     first, second = written("/start"), written("07", language=None)
     other = World(world.store, world.redis, wire=Offered(first, second))
     offered = other.wire
     assert isinstance(offered, Offered)
     await run_until(other, POLLING, lambda: len(offered.offsets) > 1)
-    await other.intake.settled()
+    await other.intake.wait_idle()
     assert offered.made(DeleteWebhook)
     assert not offered.made(SetWebhook)
     assert offered.offsets[:2] == [None, second["update_id"] + 1]

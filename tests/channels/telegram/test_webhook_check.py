@@ -10,8 +10,8 @@ from aiogram.types import WebhookInfo
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from channels.telegram.look import judged, look
 from channels.telegram.settings import TelegramSettings
+from channels.telegram.webhook import check_webhook, read_webhook
 from tests.sandbox.country import Country
 from tests.sandbox.telegram.awa import TOKEN, bot_of
 
@@ -46,7 +46,7 @@ def told(url: str = OURS, waiting: int = 0, error: timedelta | None = None) -> W
     ],
 )
 def test_what_an_answer_means(info: WebhookInfo, mode: str, fine: bool, text: str) -> None:
-    seen = judged(info, mode, OURS, NOW)
+    seen = read_webhook(info, mode, OURS, NOW)
     assert seen.fine is fine
     assert text in seen.text
 
@@ -66,34 +66,34 @@ def address(country: Country) -> str:
 
 
 async def test_the_simulated_telegram_is_asked(country: Country) -> None:
-    seen = await look(settings(address(country)), "https://vote.example", NOW)
+    seen = await check_webhook(settings(address(country)), "https://vote.example", NOW)
     assert (seen.fine, seen.text[:21]) == (False, "no webhook is set; st")
     async with bot_of(country) as bot:
         await bot.set_webhook(OURS)
-    assert (await look(settings(address(country)), "https://vote.example", NOW)).fine
+    assert (await check_webhook(settings(address(country)), "https://vote.example", NOW)).fine
 
 
 async def test_the_token_is_in_no_text(country: Country) -> None:
     async with bot_of(country) as bot:
         await bot.set_webhook(f"https://other.example/{TOKEN}")
-    seen = await look(settings(address(country)), "https://vote.example", NOW)
+    seen = await check_webhook(settings(address(country)), "https://vote.example", NOW)
     assert "calls https://other.example/**** instead" in seen.text
-    wrong = await look(settings(address(country), "123456:another-token"), "https://vote.example", NOW)
+    wrong = await check_webhook(settings(address(country), "123456:another-token"), "https://vote.example", NOW)
     assert wrong.text == "refuses TELEGRAM_TOKEN; take a new one from BotFather"
 
 
 async def test_who_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("channels.telegram.look.LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("channels.telegram.webhook.CHECK_TIMEOUT_SECONDS", 0.2)
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
-        seen = await look(settings(f"http://127.0.0.1:{deaf.getsockname()[1]}"), "https://vote.example", NOW)
+        seen = await check_webhook(settings(f"http://127.0.0.1:{deaf.getsockname()[1]}"), "https://vote.example", NOW)
     assert not seen.fine
     assert seen.text.startswith("does not answer: T")
 
 
 async def test_nobody_is_there() -> None:
-    gone = await look(settings("http://127.0.0.1:1"), "https://vote.example", NOW)
+    gone = await check_webhook(settings("http://127.0.0.1:1"), "https://vote.example", NOW)
     assert gone.text == "does not answer: TelegramNetworkError"
 
 
@@ -105,5 +105,5 @@ async def test_an_answer_that_is_none(body: str) -> None:
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", odd)
     async with TestServer(app) as server:
-        seen = await look(settings(str(server.make_url("")).rstrip("/")), "https://vote.example", NOW)
+        seen = await check_webhook(settings(str(server.make_url("")).rstrip("/")), "https://vote.example", NOW)
     assert (seen.fine, seen.text) == (False, "does not answer: ClientDecodeError")

@@ -23,17 +23,17 @@ def edits(world: World) -> int:
 async def test_a_board_is_edited_when_its_text_changed_and_not_too_often(world: World) -> None:
     await world.write("/classement")
     await later(world)
-    await world.boards.look()
+    await world.rankings.update()
     assert edits(world) == 0, "nothing changed"
     world.service.scores["07"] = 3
-    await world.boards.look()
+    await world.rankings.update()
     assert edits(world) == 1
     assert "Awa Ouattara : <b>3</b>" in world.text()
     world.service.scores["07"] = 4
-    await world.boards.look()
+    await world.rankings.update()
     assert edits(world) == 1, "edited a moment ago"
     await later(world)
-    await world.boards.look()
+    await world.rankings.update()
     assert "<b>4</b>" in world.text()
 
 
@@ -41,17 +41,17 @@ async def test_nobody_looks_any_more_so_it_says_that_it_stopped(world: World) ->
     await world.write("/classement")
     await later(world, 601)
     world.service.scores["07"] = 3
-    await world.boards.look()
+    await world.rankings.update()
     assert "ne bouge plus" in world.text()
     world.service.scores["07"] = 4
     await later(world)
-    await world.boards.look()
+    await world.rankings.update()
     assert edits(world) == 1
     await world.tap("Actualiser")
     assert "tout seul" in world.text()
     world.service.scores["07"] = 5
     await later(world)
-    await world.boards.look()
+    await world.rankings.update()
     assert "<b>5</b>" in world.text()
 
 
@@ -63,7 +63,7 @@ async def test_one_board_a_chat(world: World) -> None:
     world.service.scores["07"] = 3
     await later(world)
     before = edits(world)
-    await world.boards.look()
+    await world.rankings.update()
     assert edits(world) == before + 1
     assert "<b>3</b>" in world.text()
 
@@ -73,7 +73,7 @@ async def test_each_chat_reads_its_own_language(world: World, language: str) -> 
     await world.write("/classement", language=language)
     world.service.scores["07"] = 3
     await later(world)
-    await world.boards.look()
+    await world.rankings.update()
     assert ("tout seul" in world.text()) is (language == "fr")
 
 
@@ -82,10 +82,10 @@ async def test_an_edit_that_failed_is_made_up_for(world: World) -> None:
     world.service.scores["07"] = 3
     await later(world)
     world.wire.faults.append(TelegramServerError(method=EDIT, message="Bad Gateway"))
-    await world.boards.look()
+    await world.rankings.update()
     assert "<b>3</b>" not in world.text()
     await later(world)
-    await world.boards.look()
+    await world.rankings.update()
     assert "<b>3</b>" in world.text()
 
 
@@ -98,10 +98,10 @@ async def test_not_modified_is_done_and_blocked_is_the_end(world: World) -> None
         world.service.scores["07"] = score
         await later(world)
         world.wire.faults.append(fault)
-        await world.boards.look()
+        await world.rankings.update()
     (row,) = await world.rows("select reachable, board_message_id from telegram_chats")
     assert tuple(row) == (False, None)
     world.service.scores["07"] = 5
     await later(world)
-    await world.boards.look()
+    await world.rankings.update()
     assert edits(world) == 0

@@ -1,9 +1,8 @@
-"""What buttons carry: at most 64 bytes, written by us and sent back by anybody.
+"""What buttons carry: at most 64 bytes, which anybody may send back.
 
-A button lives as long as its message and whoever taps it may send other bytes instead. So nothing
-here is believed: each field has a narrow form, and whatever it names is looked up and judged again
-(`channels.telegram.reading`). What does not have the form is no button of ours.
-"""
+A button lives as long as its message, and a client may send other bytes instead. So nothing here is trusted: each
+field has a narrow form, and what it names is looked up and checked again (`channels.telegram.reading`). Bytes of
+another form are no button of ours."""
 
 from hashlib import blake2b
 from typing import Annotated, Final, Literal
@@ -46,7 +45,7 @@ class OpenContest(CallbackData, prefix="o"):
 
 
 class OpenPeople(CallbackData, prefix="p"):
-    """A page of candidates. `here`: in the message of the button, which nobody will miss."""
+    """A page of candidates. `here`: in place of the message of the button."""
 
     contest: Tag
     page: Annotated[int, Field(ge=0, le=9_999)]
@@ -60,7 +59,7 @@ class OpenCard(CallbackData, prefix="c"):
     code: Code
 
 
-class OpenBoard(CallbackData, prefix="b"):
+class OpenRanking(CallbackData, prefix="b"):
     """The ranking. `here`: in the message of the button, which shows it already."""
 
     contest: Tag
@@ -74,7 +73,7 @@ class OpenRules(CallbackData, prefix="r"):
 
 
 class OpenMenu(CallbackData, prefix="h"):
-    """What belongs to no contest."""
+    """A menu entry that belongs to no contest."""
 
     what: Literal["mine", "languages", "contests", "debited", "ticket"]
 

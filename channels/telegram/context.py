@@ -1,24 +1,36 @@
-"""What every handler works with: the service, the chats, and how a view becomes a message."""
+"""What every handler works with: who writes, the service, the chats, and how a view becomes a message."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from aiogram import Bot
+from aiogram import BaseMiddleware, Bot
+from aiogram.enums import ChatType
 from aiogram.exceptions import TelegramAPIError, TelegramBadRequest
-from aiogram.types import CallbackQuery, InaccessibleMessage, Message
+from aiogram.types import (
+    CallbackQuery,
+    InaccessibleMessage,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    KeyboardButton,
+    Message,
+    ReplyKeyboardMarkup,
+    ReplyKeyboardRemove,
+    TelegramObject,
+)
 
 from channels.grammar import Command, without_pin
 from channels.phrases import languages
 from channels.session_store import SessionStore
-from channels.telegram.keyboards import inline, markup
-from channels.telegram.port import Chat, ChatStore
-from channels.telegram.reading import find_contest, read_words, standing_under
+from channels.telegram.reading import Offer, contests_having, find_contest, offer, read_words
+from channels.telegram.store import Chat, TelegramStore
 from channels.telegram.texts import ALERT_UNITS_MAX, CAPTION_UNITS_MAX, cut, units
-from channels.telegram.views import View
+from channels.telegram.views import Button, View
 from channels.voting_service import VotingService
 from gateway.contests.contest import Candidate, Contest
+from gateway.orders.rules import Refusal
 
 PHOTO_SECONDS: Final = 7 * 24 * 3600
 _LINK_LENGTH_MAX: Final = 64
@@ -27,7 +39,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A message of ours as far as we have to know it: where it stands and whether its text can be edited."""
+    """A message of the bot: where it is, and whether its text can be edited."""
 
     chat_id: int
     message_id: int
@@ -54,12 +66,12 @@ def is_gone(error: TelegramBadRequest) -> bool:
 
 
 @dataclass
-class Desk:
+class Context:
     """Shared by all handlers of a process. `username`: the bot's name, once known."""
 
     bot: Bot
     service: VotingService
-    chats: ChatStore
+    chats: TelegramStore
     sessions: SessionStore
     public_url: str
     username: str = ""
@@ -91,7 +103,8 @@ class Desk:
         return (await self.send(shown.chat_id, view)).message_id
 
     async def answer(self, query: CallbackQuery, text: str | None) -> None:
-        """End the button's spinning; `text` is shown above the chat. A tap that is too old is no error."""
+        """Answer a tap, so that its button stops spinning; `text` is shown above the chat. A tap that is too old is no
+        error."""
         alert = cut(text, ALERT_UNITS_MAX) if text else None
         try:
             await self.bot.answer_callback_query(query.id, text=alert, show_alert=alert is not None)
@@ -100,14 +113,14 @@ class Desk:
 
     async def _send_photo(self, chat_id: int, view: View, url: str) -> Message | None:
         key = f"telegram:{self.bot.id}:photo:{blake2b(url.encode(), digest_size=12).hexdigest()}"
-        held = self._photos.get(key) or _text(await self.sessions.get(key))
-        for photo in filter(None, (held, url)):
+        kept = self._photos.get(key) or _text(await self.sessions.get(key))
+        for photo in filter(None, (kept, url)):
             try:
                 sent = await self.bot.send_photo(chat_id, photo, caption=view.text, reply_markup=inline(view))
             except TelegramBadRequest as error:
-                _log.warning("photo_not_sent", kept=photo == held, error=error.message[:80])
+                _log.warning("photo_not_sent", kept=photo == kept, error=error.message[:80])
                 continue
-            if sent.photo and sent.photo[-1].file_id != held:
+            if sent.photo and sent.photo[-1].file_id != kept:
                 self._photos[key] = sent.photo[-1].file_id
                 await self.sessions.put(key, sent.photo[-1].file_id.encode(), PHOTO_SECONDS)
             return sent
@@ -118,7 +131,7 @@ class Desk:
         return find_contest(word, self.service.contests())
 
     def contest_of(self, chat: Chat) -> Contest | None:
-        """The contest that a chat is about: the one looked at last, else the only one."""
+        """The contest that a chat is about: the one opened last, else the only one."""
         if chat.contest_id is not None and (found := self.service.contest_by_id(chat.contest_id)) is not None:
             return found
         now = self.service.now()
@@ -131,18 +144,18 @@ class Desk:
         return read_words(words, self.service.contests(), self.contest_of(chat), self.service.now())
 
     def without_pin(self, words: str) -> str:
-        """The words as they may be kept."""
+        """The words as they may be stored."""
         return without_pin(words, self.service.contests())
 
     def country_of(self, chat: Chat) -> str:
-        """Where the voter votes, as far as the chat tells: for examples."""
+        """The country whose numbers are shown as examples in a chat."""
         contest = self.contest_of(chat) or next(iter(self.service.contests()), None)
         return contest.country if contest is not None else ""
 
     def contests_with(self, code: str, slug: str | None = None) -> list[Contest]:
-        """The contests in which this code stands, of those the named one."""
+        """The contests that have an eligible candidate with this code, of those the named one."""
         every = self.service.contests()
-        return standing_under(code, [c for c in every if slug in (None, c.slug)], self.service.now())
+        return contests_having(code, [c for c in every if slug in (None, c.slug)], self.service.now())
 
     def link_to(self, contest: Contest, candidate: Candidate) -> str:
         """The deep link to a candidate's card; empty while the bot does not know its own name."""
@@ -155,8 +168,7 @@ class Desk:
 
 
 def language_hint(code: str | None) -> str:
-    """The language that we speak with somebody whose app says this: `fr-CI` is French; an app in
-    another language is spoken to in English, a silent one in our own."""
+    """Our language for an app in this one: `fr-CI` is French; another language gets English, none the default."""
     spoken = languages()
     word = (code or "").partition("-")[0].lower()
     if not word:
@@ -164,5 +176,84 @@ def language_hint(code: str | None) -> str:
     return word if word in spoken else "en"
 
 
-def _text(held: bytes | None) -> str | None:
-    return held.decode() if held else None
+def _text(stored: bytes | None) -> str | None:
+    return stored.decode() if stored else None
+
+
+Markup = InlineKeyboardMarkup | ReplyKeyboardMarkup | ReplyKeyboardRemove
+
+
+def inline(view: View) -> InlineKeyboardMarkup | None:
+    """The buttons below a message; None when it has none."""
+    if not view.rows:
+        return None
+    return InlineKeyboardMarkup(inline_keyboard=[[_button(button) for button in row] for row in view.rows])
+
+
+def markup(view: View) -> Markup | None:
+    """What goes with a new message: its buttons, or the key that shares the number."""
+    if view.asks_contact is not None:
+        key = KeyboardButton(text=view.asks_contact, request_contact=True)
+        return ReplyKeyboardMarkup(keyboard=[[key]], resize_keyboard=True, one_time_keyboard=True)
+    if view.frees_keys:
+        return ReplyKeyboardRemove()
+    return inline(view)
+
+
+def _button(button: Button) -> InlineKeyboardButton:
+    return InlineKeyboardButton(text=button.text, callback_data=button.data, url=button.url)
+
+
+PRIVATE: Final = ChatType.PRIVATE
+Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
+
+
+class AddChat(BaseMiddleware):
+    """Adds `chat`, as it is stored. A group is not stored: nobody can vote there."""
+
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:  # noqa: ANN401 - aiogram's own
+        """Look the chat up, then handle."""
+        context: Context = data["context"]
+        user, place = data.get("event_from_user"), data.get("event_chat")
+        if user is None or place is None or user.is_bot:
+            return None
+        language = language_hint(user.language_code)
+        if place.type == PRIVATE:
+            data["chat"] = await context.chats.chat(place.id, user.id, language)
+        else:
+            data["chat"] = Chat(place.id, user.id, language)
+        return await handler(event, data)
+
+
+class AnswerTaps(BaseMiddleware):
+    """Answers every tap, with the text that its handler returned, if any; then the button stops spinning."""
+
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:  # noqa: ANN401 - aiogram's own
+        """Handle, then answer, after an error too."""
+        text: Any = None
+        try:
+            text = await handler(event, data)
+        finally:
+            if isinstance(event, CallbackQuery):
+                await data["context"].answer(event, text if isinstance(text, str) else None)
+        return text
+
+
+def offer_in(data: dict[str, Any], context: Context) -> Offer | Refusal | None:
+    """What the voter was asked about; None when that is lost or unreadable."""
+    contest, code, count = context.contest(str(data.get("contest"))), data.get("code"), data.get("count")
+    if contest is None or not isinstance(code, str) or not isinstance(count, int):
+        return None
+    return offer(contest, code, count, context.service.now())
+
+
+def offer_left(data: dict[str, Any], context: Context) -> tuple[Offer, bool] | None:
+    """The offer that the voter left, and whether the number of votes was chosen; None where there is none."""
+    counted = "count" in data
+    found = offer_in(data if counted else {**data, "count": 1}, context)
+    return (found, counted) if isinstance(found, Offer) else None
+
+
+def words_of(message: Message) -> str:
+    """What was written; empty for pictures and the like."""
+    return (message.text or "").strip()

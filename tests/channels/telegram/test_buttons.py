@@ -4,25 +4,25 @@ import pytest
 from aiogram.filters.callback_data import CallbackData
 from pydantic import ValidationError
 
-from channels.telegram import callbacks
-from channels.telegram.callbacks import BYTES_MAX, LETTERS, METHODS
+from channels.telegram import buttons
+from channels.telegram.buttons import BYTES_MAX, LETTERS, METHODS
 from gateway.orders.wallet import PaymentMethod
 
 TAG, CODE, COUNT, PAYER = "f" * 12, "9" * 12, 9_999_999, "9" * 15
 LONGEST: list[CallbackData] = [
-    callbacks.OpenContest(contest=TAG),
-    callbacks.OpenPeople(contest=TAG, page=9_999, here=True),
-    callbacks.OpenCard(contest=TAG, code=CODE),
-    callbacks.OpenBoard(contest=TAG, here=True),
-    callbacks.OpenRules(contest=TAG),
-    callbacks.OpenMenu(what="languages"),
-    callbacks.ChooseLanguage(language="wes"),
-    callbacks.ChooseCount(contest=TAG, code=CODE, count=COUNT),
-    callbacks.TypeCount(contest=TAG, code=CODE),
-    callbacks.ChooseWallet(contest=TAG, code=CODE, count=COUNT, wallet="m", payer=PAYER),
-    callbacks.TypePayer(contest=TAG, code=CODE, count=COUNT),
-    callbacks.Pay(contest=TAG, code=CODE, count=COUNT, wallet="m", payer=PAYER),
-    callbacks.Cancel(contest=TAG),
+    buttons.OpenContest(contest=TAG),
+    buttons.OpenPeople(contest=TAG, page=9_999, here=True),
+    buttons.OpenCard(contest=TAG, code=CODE),
+    buttons.OpenRanking(contest=TAG, here=True),
+    buttons.OpenRules(contest=TAG),
+    buttons.OpenMenu(what="languages"),
+    buttons.ChooseLanguage(language="wes"),
+    buttons.ChooseCount(contest=TAG, code=CODE, count=COUNT),
+    buttons.TypeCount(contest=TAG, code=CODE),
+    buttons.ChooseWallet(contest=TAG, code=CODE, count=COUNT, wallet="m", payer=PAYER),
+    buttons.TypePayer(contest=TAG, code=CODE, count=COUNT),
+    buttons.Pay(contest=TAG, code=CODE, count=COUNT, wallet="m", payer=PAYER),
+    buttons.Cancel(contest=TAG),
 ]
 
 
@@ -34,7 +34,7 @@ def test_the_longest_data_fits_and_comes_back(data: CallbackData) -> None:
 
 
 def test_every_kind_is_measured_and_has_a_prefix_of_its_own() -> None:
-    kinds = {kind for kind in vars(callbacks).values() if isinstance(kind, type) and issubclass(kind, CallbackData)}
+    kinds = {kind for kind in vars(buttons).values() if isinstance(kind, type) and issubclass(kind, CallbackData)}
     assert kinds - {CallbackData} == {type(data) for data in LONGEST}
     assert len({data.__prefix__ for data in LONGEST}) == len(LONGEST)
 
@@ -66,4 +66,4 @@ def test_every_method_has_a_letter() -> None:
 )
 def test_what_we_would_not_have_written_is_no_button(forged: str) -> None:
     with pytest.raises((TypeError, ValueError, ValidationError)):
-        callbacks.Pay.unpack(forged)
+        buttons.Pay.unpack(forged)
