@@ -6,7 +6,9 @@ from uuid import UUID
 
 from aiohttp import web
 
-from payments.disbursement.payouts.port import BeneficiaryBook, PayoutDesk, PayoutStatement
+from payments.disbursement.payouts.acts import PayoutActs
+from payments.disbursement.payouts.beneficiaries import Beneficiaries
+from payments.disbursement.payouts.statement import PayoutStatement
 from payments.disbursement.refunds.voids import Voids
 from payments.ledger.book import Book
 from payments.provider import PaymentProvider
@@ -22,9 +24,9 @@ class Payments:
     voids: Voids
     book: Book
     reconciler: Reconciler
-    payouts: PayoutDesk
+    payouts: PayoutActs
     payout_statement: Callable[[UUID], Awaitable[PayoutStatement]]
-    beneficiaries: BeneficiaryBook
+    beneficiaries: Beneficiaries
     providers: Mapping[str, PaymentProvider]
 
     @property

@@ -16,7 +16,7 @@ from admin.money.payout_acts import register_beneficiary
 from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
-from payments.disbursement.payouts.papers import statement_csv, statement_text
+from payments.disbursement.payouts.statement import statement_csv, statement_text
 from payments.ledger.book import MoneyRefused
 from payments.requests import Act, ActRefused, Right, reasoned
 

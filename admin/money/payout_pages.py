@@ -13,7 +13,7 @@ from admin.orders.pages import countries_of
 from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
-from payments.disbursement.payouts.papers import statement_csv
+from payments.disbursement.payouts.statement import statement_csv
 from payments.ledger.book import MoneyRefused
 from payments.requests import ActRefused, Right, reasoned
 

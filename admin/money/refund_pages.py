@@ -14,11 +14,11 @@ from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
 from gateway.orders.rules import Channel
 from gateway.values.money import Money
-from payments.disbursement.refunds.rules import RefundState
+from payments.disbursement.rules import OutgoingState
 from payments.requests import Act, ActRefused, Right, Why
 
-ON_THEIR_WAY: Final = (RefundState.MANUAL.value, RefundState.DUE.value, RefundState.SENT.value)
-ENDED: Final = (RefundState.DONE.value, RefundState.VOID.value)
+ON_THEIR_WAY: Final = (OutgoingState.MANUAL.value, OutgoingState.DUE.value, OutgoingState.SENT.value)
+ENDED: Final = (OutgoingState.DONE.value, OutgoingState.VOID.value)
 
 
 @page(Right.READ_ORDERS)

@@ -16,7 +16,9 @@ from payments.requests import Act, RequestStatus, StaffRequest
 if TYPE_CHECKING:
     from admin.approvals.staff_acts import StaffActs
     from gateway.runtime.container import Container
-    from payments.disbursement.payouts.port import BeneficiaryLine, PayoutLine, PayoutStatement
+    from payments.disbursement.payouts.acts import PayoutLine
+    from payments.disbursement.payouts.beneficiaries import BeneficiaryLine
+    from payments.disbursement.payouts.statement import PayoutStatement
 
 T = TypeVar("T")
 _ACTS: Final = (Act.PAYOUT, Act.BENEFICIARY)
@@ -239,11 +241,11 @@ def statement(
     with told_failures():
 
         async def run(desk: "Container", _: "StaffActs") -> "PayoutStatement":
-            from payments.disbursement.payouts.statements import payout_statement
+            from payments.disbursement.payouts.statement import payout_statement
 
             return await payout_statement(desk.engine, read_id(payout))
 
-        from payments.disbursement.payouts.papers import statement_csv, statement_text
+        from payments.disbursement.payouts.statement import statement_csv, statement_text
 
         made = at_the_desk(run)
         print(statement_csv(made) if as_csv else statement_text(made), end="" if as_csv else "\n")

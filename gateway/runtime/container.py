@@ -31,8 +31,8 @@ from gateway.runtime.connections import TEMPORARY, Connections, utc_now
 from gateway.runtime.deployment import Environment
 from gateway.runtime.settings import Settings
 from leaderboard.scores import ScoreFeed, Scores, publish_scores
-from payments.disbursement.payouts.beneficiaries import PostgresBeneficiaries
-from payments.disbursement.payouts.desk import PostgresPayoutDesk, payout_previews
+from payments.disbursement.payouts.acts import PayoutActs, payout_previews
+from payments.disbursement.payouts.beneficiaries import Beneficiaries
 from payments.disbursement.refunds.acts import RefundActs, refund_executors, refund_previews
 from payments.disbursement.refunds.voids import Voids
 from payments.ledger.book import Book
@@ -146,18 +146,18 @@ class Container(Connections):
         return MoneyPlaces(self.engine, self.vault)
 
     @cached_property
-    def payouts(self) -> PostgresPayoutDesk:
+    def payouts(self) -> PayoutActs:
         """Payouts to organisers."""
-        return PostgresPayoutDesk(self.engine, self._pays_from_float, self.rights.permit)
+        return PayoutActs(self.engine, self._pays_from_float, self.rights.permit)
 
     def _pays_from_float(self, account: str, country: str) -> bool:
         return account in self.providers and self.providers[account].capabilities(country).pays_from_float
 
     @cached_property
-    def beneficiaries(self) -> PostgresBeneficiaries:
+    def beneficiaries(self) -> Beneficiaries:
         """The numbers that organisers are paid on."""
         delay = timedelta(hours=self.settings.beneficiary_delay_hours)
-        return PostgresBeneficiaries(self.engine, self.vault, delay, self.rights.permit)
+        return Beneficiaries(self.engine, self.vault, delay, self.rights.permit)
 
     @cached_property
     def reconciler(self) -> reconcile.Reconciler:

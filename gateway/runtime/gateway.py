@@ -43,7 +43,7 @@ from gateway.storage.partitions import MONTHS_AHEAD_MIN, read_months_ahead
 from leaderboard.feed import Boards
 from leaderboard.routes import PUBLISHED
 from leaderboard.scores import ContestScores, ScoreListener
-from payments.disbursement.payouts.statements import payout_statement
+from payments.disbursement.payouts.statement import payout_statement
 
 # How long readers and requests may take to finish after a signal to stop.
 SHUTDOWN_SECONDS: Final = 20.0

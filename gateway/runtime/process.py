@@ -61,12 +61,11 @@ from payments.collection.provisional_store import ProvisionalPayments
 from payments.collection.store import Payments
 from payments.collection.verify import Verifier, judge_callbacks
 from payments.disbursement.disputes.ask import ask_reversals, sweep_reversals
-from payments.disbursement.disputes.reversals import PostgresReversals
+from payments.disbursement.disputes.reversals import Reversals
 from payments.disbursement.disputes.store import act_on_lost
-from payments.disbursement.payouts.pay_out import pay_out
-from payments.disbursement.payouts.store import PostgresPayouts
-from payments.disbursement.refunds.refund import refund_payments
-from payments.disbursement.refunds.store import PostgresRefunds
+from payments.disbursement.payouts.store import Payouts
+from payments.disbursement.refunds.store import Refunds
+from payments.disbursement.send import send_and_ask
 from payments.reconciliation import reconcile
 from payments.reconciliation.balances import Balances
 from payments.rescue.attempts import Attempts
@@ -148,9 +147,9 @@ class ProcessContainer(Container):
         return CountingOnCallbacks(self._provisional, policies, rates) if policies else None
 
     @cached_property
-    def reversals(self) -> PostgresReversals:
+    def reversals(self) -> Reversals:
         """Money that operators took back."""
-        return PostgresReversals(self.engine, self.auto)
+        return Reversals(self.engine, self.auto)
 
     @cached_property
     def rescuer(self) -> Rescuer:
@@ -261,7 +260,7 @@ class ProcessContainer(Container):
             counting=self.counting,
             passes=passes,
         )
-        settlement, refunds, payouts = Settlement(self.engine), PostgresRefunds(*where), PostgresPayouts(*where)
+        settlement, refunds, payouts = Settlement(self.engine), Refunds(*where), Payouts(*where)
         return {
             Work.COLLECT: self.collector.step,
             Work.CALLBACKS: judging,
@@ -269,8 +268,8 @@ class ProcessContainer(Container):
             Work.REVERSALS: partial(
                 ask_reversals, reversals=self.reversals, providers=providers, budget=budget, accounts=watch
             ),
-            Work.REFUND: partial(refund_payments, refunds=refunds, providers=providers, budget=budget, accounts=watch),
-            Work.PAYOUTS: partial(pay_out, payouts=payouts, providers=providers, budget=budget, accounts=watch),
+            Work.REFUND: partial(send_and_ask, refunds, providers=providers, budget=budget, accounts=watch),
+            Work.PAYOUTS: partial(send_and_ask, payouts, providers=providers, budget=budget, accounts=watch),
             Work.SETTLE: partial(settle_payments, settlement=settlement, show=self.show),
             Work.TEXTS_IN: partial(answer_texts, self.inbox, service, partial(service.look_at, self.scores)),
             Work.TEXTS_OUT: sending.send_due,

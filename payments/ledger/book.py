@@ -261,10 +261,10 @@ async def _named(connection: AsyncConnection, table: str, what: str, slug: str) 
 HEADER: Final = ("id", "at", "tx", "contest", "provider", "account", "currency", "amount_minor", "memo")
 
 
-async def journal_csv(book: Book, *, at: datetime | None = None, contest: str | None = None) -> AsyncIterator[str]:
+async def journal_csv(post: Book, *, at: datetime | None = None, contest: str | None = None) -> AsyncIterator[str]:
     """Header first, then every leg in the order of writing. Amounts are minor units, debits positive."""
     yield csv_line(HEADER)
-    async for leg in book.journal(at=at, contest=contest):
+    async for leg in post.journal(at=at, contest=contest):
         yield csv_line(
             (
                 leg.id,

@@ -32,7 +32,7 @@ from gateway.http.pages import Pages
 from gateway.orders.rules import PlacedOrder
 from gateway.runtime.container import Container
 from gateway.runtime.settings import Settings
-from payments.disbursement.payouts.statements import payout_statement
+from payments.disbursement.payouts.statement import payout_statement
 from payments.rescue.attempts import Attempts
 from payments.rescue.rules import OfNumber
 from tests.rigs.money_rig import MoneyRig

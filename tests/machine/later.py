@@ -21,7 +21,7 @@ from payments.collection.provisional_rules import Policy
 from payments.collection.provisional_store import ProvisionalPayments
 from payments.collection.verify import Verifier, judge_callbacks
 from payments.disbursement.disputes.ask import ask_reversals
-from payments.disbursement.disputes.reversals import PostgresReversals
+from payments.disbursement.disputes.reversals import Reversals
 from payments.disbursement.disputes.store import act_on_lost
 from payments.provider import DisputeStatus
 from tests.machine.world import PHONES, MoneyWorld
@@ -42,7 +42,7 @@ class LaterRig(MoneyRig):
         # A look needs no transaction, and there are very many.
         self.auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.provisional = ProvisionalPayments(self.engine, self.vault, PUBLIC_URL)
-        self.reversals = PostgresReversals(self.engine, self.auto)
+        self.reversals = Reversals(self.engine, self.auto)
         self.policies = {self.provider.code: POLICY} if counting else {}
 
     async def now(self) -> datetime:

@@ -16,9 +16,9 @@ from gateway.orders.rules import PlacedOrder
 from gateway.values.money import Money
 from payments.accounts.calls import Unlimited
 from payments.disbursement.refunds.acts import RefundActs, refund_executors, refund_previews
-from payments.disbursement.refunds.refund import refund_payments
-from payments.disbursement.refunds.store import PostgresRefunds
+from payments.disbursement.refunds.store import Refunds
 from payments.disbursement.refunds.voids import Voids
+from payments.disbursement.send import send_and_ask
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import held
 from payments.reconciliation.difference_acts import Decisions, freeze_decision
@@ -64,7 +64,7 @@ class MoneyRig(Rig):
     ) -> None:
         super().__init__(app_url, provider, engine)
         self.provider.can = replace(self.provider.can, can_refund=True, pays_from_float=True)
-        self.refunds = PostgresRefunds(self.engine, self.vault, PUBLIC_URL)
+        self.refunds = Refunds(self.engine, self.vault, PUBLIC_URL)
         self.voids = Voids(self.engine)
         self.staff_money = RefundActs(self.engine)
         executors = refund_executors(self.staff_money, self.voids, self.doorbell, self.show)
@@ -144,7 +144,7 @@ class MoneyRig(Rig):
         return order
 
     async def refund(self) -> int:
-        return await refund_payments(refunds=self.refunds, providers=self.providers, budget=Unlimited())
+        return await send_and_ask(self.refunds, providers=self.providers, budget=Unlimited())
 
     async def refund_again(self) -> int:
         """Let the time of the next try come, and try."""

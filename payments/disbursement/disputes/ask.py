@@ -10,7 +10,8 @@ import structlog
 
 from gateway.orders.routing import provider_of
 from payments.accounts.calls import UNWATCHED, Accounts, Budget, CallKind, measured, rate_of
-from payments.disbursement.disputes.port import DueReversal, ReversalStore, SeenReversal
+from payments.disbursement.disputes.reversals import DueReversal, Reversals
+from payments.disbursement.disputes.store import ObservedReversal
 from payments.provider import NamedReversal, NotFound, PaymentProvider, ReversalTeller, Unavailable
 
 BATCH: Final = 64
@@ -27,7 +28,7 @@ Providers = Mapping[str, PaymentProvider]
 
 
 async def ask_reversals(
-    *, reversals: ReversalStore, providers: Providers, budget: Budget, accounts: Accounts = UNWATCHED
+    *, reversals: Reversals, providers: Providers, budget: Budget, accounts: Accounts = UNWATCHED
 ) -> int:
     """Ask about what is due, once; how many were asked about."""
     due = await reversals.claim(BATCH)
@@ -36,7 +37,7 @@ async def ask_reversals(
 
 
 async def _ask(
-    due: DueReversal, reversals: ReversalStore, providers: Providers, budget: Budget, accounts: Accounts
+    due: DueReversal, reversals: Reversals, providers: Providers, budget: Budget, accounts: Accounts
 ) -> None:
     provider = providers.get(due.account)
     log = _log.bind(provider=due.account, operator_reference=due.number)
@@ -56,18 +57,18 @@ async def _ask(
     else:
         told = replace(found.told, at=due.now)
         code = provider_of(due.account)
-        payments = await reversals.record([SeenReversal(code, told, found.reference, found.number)])
+        payments = await reversals.record([ObservedReversal(code, told, found.reference, found.number)])
         await reversals.answered(due, "known" if payments else "unknown payment")
 
 
-async def sweep_reversals(*, reversals: ReversalStore, providers: Providers) -> None:
+async def sweep_reversals(*, reversals: Reversals, providers: Providers) -> None:
     """Read the lists of every operator that takes money back, from where the last sweep began."""
     for account, provider in providers.items():
         if isinstance(provider, ReversalTeller):
             await _sweep(account, provider, reversals)
 
 
-async def _sweep(account: str, provider: ReversalTeller, reversals: ReversalStore) -> None:
+async def _sweep(account: str, provider: ReversalTeller, reversals: Reversals) -> None:
     async with reversals.sweeping(account, SWEEP_SECONDS) as sweep:
         if sweep is None:
             return

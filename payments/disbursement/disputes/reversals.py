@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -9,8 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.rows import document, recordset
-from payments.disbursement.disputes.port import DueReversal, SeenReversal, Sweep
-from payments.disbursement.disputes.store import record_reversals
+from payments.disbursement.disputes.store import ObservedReversal, record_reversals
 from payments.provider import NamedReversal
 
 LEASE_SECONDS: Final = 60
@@ -61,6 +62,27 @@ on conflict (provider) do update set seen_until = coalesce(:until, s.seen_until)
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class DueReversal:
+    """One that is to be asked about, under a lease. `tries`: questions so far, this one included. `now`: when it was
+    claimed."""
+
+    account: str
+    number: str
+    tries: int
+    now: datetime
+
+
+@dataclass(slots=True)
+class Sweep:
+    """A look through an operator's lists. `since`: up to when they were read before, None: never; `until`: when this
+    one began. `done`: it was whole, so that the next begins where this one began."""
+
+    since: datetime | None
+    until: datetime
+    done: bool = False
+
+
 async def name_reversals(connection: AsyncConnection, named: Sequence[NamedReversal]) -> None:
     """Have these asked about."""
     rows = [{"provider": one.account, "number": one.number, "at": one.at} for one in named]
@@ -68,8 +90,10 @@ async def name_reversals(connection: AsyncConnection, named: Sequence[NamedRever
         await connection.execute(_NAME, document(rows))
 
 
-class PostgresReversals:
-    """`ReversalStore` on PostgreSQL. `auto` commits each statement by itself, so that a lock is the session's."""
+class Reversals:
+    """What is to be asked about, and up to when operators' lists were read.
+
+    `auto` commits each statement by itself, so that a lock is the session's."""
 
     def __init__(self, engine: AsyncEngine, auto: AsyncEngine) -> None:
         self._engine = engine
@@ -86,7 +110,7 @@ class PostgresReversals:
             rows = await connection.execute(_CLAIM, {"limit": limit, "lease": LEASE_SECONDS})
             return [DueReversal(row.provider, row.number, row.tries, row.now) for row in rows]
 
-    async def record(self, seen: Sequence[SeenReversal]) -> Mapping[str, UUID]:
+    async def record(self, seen: Sequence[ObservedReversal]) -> Mapping[str, UUID]:
         """Keep what the operator says and do what follows of what is lost; payments of ours, by its numbers."""
         return await record_reversals(self._engine, seen)
 

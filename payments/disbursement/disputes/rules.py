@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.values.money import Money
-from payments.disbursement.refunds.rules import RefundSeen, RefundState
+from payments.disbursement.rules import OutgoingState, Step
 from payments.lifecycle import State
 from payments.provider import DisputeStatus
 
@@ -33,7 +33,7 @@ class Effect(StrEnum):
 
 # Whoever holds it by then, the money of these is in our hands and owed to no payer.
 _OURS: Final = frozenset({State.CONFIRMED, State.SETTLED, State.HELD, State.SURPLUS, State.MISMATCHED})
-_AT_THE_OPERATOR: Final = frozenset({RefundSeen.CALLING, RefundSeen.ACCEPTED})
+_AT_THE_OPERATOR: Final = frozenset({Step.CALLING, Step.ACCEPTED})
 
 
 def heard(known: DisputeStatus | None, told: DisputeStatus, *, acted: bool = False, overtaken: bool = False) -> Heard:
@@ -77,8 +77,8 @@ def effect_of(
     return Effect.REFUND_STOPPED if refund_stoppable else None
 
 
-def stoppable(state: RefundState, last_call: RefundSeen | None, *, failed: bool) -> bool:
+def stoppable(state: OutgoingState, last_call: Step | None, *, failed: bool) -> bool:
     """Whether a refund that is owed has certainly not left us. `last_call`: the last that became of sending it;
     `failed`: the operator said that this reference came to nothing."""
-    waits = state in (RefundState.DUE, RefundState.MANUAL)
+    waits = state in (OutgoingState.DUE, OutgoingState.MANUAL)
     return waits and (failed or last_call not in _AT_THE_OPERATOR)

@@ -17,9 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
 from payments.collection.hints import hint
-from payments.disbursement.disputes.port import SeenReversal
 from payments.disbursement.disputes.rules import Effect, Heard, effect_of, heard, stoppable
-from payments.disbursement.refunds.rules import RefundSeen, RefundState, advance_refund
+from payments.disbursement.rules import REFUND_STEPS, OutgoingState, Step, next_state
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
 from payments.lifecycle import Actor, Observed, State, advance
@@ -132,6 +131,17 @@ where dispute_reference = :reference and status = 'open' and amount_minor < 0
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedReversal:
+    """What an operator says about money that it took back. `provider`: its code. One of these finds the payment:
+    `reference`, ours; `number`, the operator's own of a payment by card."""
+
+    provider: str
+    told: Reversed
+    reference: UUID | None = None
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Case:
     """A lost dispute with its payment and the refund that is owed, if any, all locked."""
 
@@ -160,8 +170,8 @@ class _Case:
         """What it does now."""
         refund, may_stop = self.refund, False
         if refund is not None:
-            last_call = RefundSeen(refund.last_call) if refund.last_call else None
-            may_stop = stoppable(RefundState(refund.status), last_call, failed=refund.failed)
+            last_call = Step(refund.last_call) if refund.last_call else None
+            may_stop = stoppable(OutgoingState(refund.status), last_call, failed=refund.failed)
         proved = not self.payment.provisional
         together = Money(sum(part.amount_minor for part in self.parts), self.dispute.currency)
         return effect_of(self.state, self.paid, self.lost, proved=proved, refund_stoppable=may_stop, together=together)
@@ -173,7 +183,7 @@ class _Case:
         return [{"reference": part["reference"], "reversed": part["amount_minor"]} for part in parts]
 
 
-async def record_reversals(engine: AsyncEngine, seen: Sequence[SeenReversal]) -> Mapping[str, UUID]:
+async def record_reversals(engine: AsyncEngine, seen: Sequence[ObservedReversal]) -> Mapping[str, UUID]:
     """Keep what operators say about disputes and act on those that are lost; the payments of ours that they are
     about, by the operators' numbers. One that is not known as paid is asked about."""
     found: dict[str, UUID] = {}
@@ -199,7 +209,7 @@ async def act_on_lost(engine: AsyncEngine) -> int:
     return sum([await _act(engine, row.reference, row.contest_id) for row in waiting])
 
 
-def _said(seen: SeenReversal) -> dict[str, str]:
+def _said(seen: ObservedReversal) -> dict[str, str]:
     told = seen.told
     return {
         "provider": seen.provider,
@@ -211,7 +221,7 @@ def _said(seen: SeenReversal) -> dict[str, str]:
     }
 
 
-async def _payment_of(connection: AsyncConnection, seen: SeenReversal) -> Row[Any] | None:
+async def _payment_of(connection: AsyncConnection, seen: ObservedReversal) -> Row[Any] | None:
     """The payment that it is about; no payment of another operator is."""
     if seen.told.amount.amount_minor <= 0:
         return None
@@ -376,9 +386,9 @@ async def _move(connection: AsyncConnection, case: _Case) -> None:
 
 async def _stop_refund(connection: AsyncConnection, case: _Case) -> None:
     refund = case.refund
-    before = RefundState(refund.status) if refund else None
-    after = advance_refund(before, RefundSeen.REVERSED, Actor.VERIFIER) if before else None
-    if refund is None or before is None or not isinstance(after, RefundState):
+    before = OutgoingState(refund.status) if refund else None
+    after = next_state(REFUND_STEPS, before, Step.REVERSED, Actor.VERIFIER) if before else None
+    if refund is None or before is None or not isinstance(after, OutgoingState):
         raise SettlementBroken(f"no refund of {case.payment.reference} to be stopped")
     values = {
         "refund": refund.reference,

@@ -1,7 +1,8 @@
 """Where organisers are paid: registered by one person, confirmed by another, usable after a delay."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -11,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.storage.audit_log import note
 from gateway.storage.vault import Vault, each_opened
 from gateway.values.msisdn import Msisdn
-from payments.disbursement.payouts.port import BeneficiaryLine
 from payments.disbursement.payouts.store import phone_place
 from payments.ledger.book import organiser_id
 from payments.requests import Act, ActRefused, NewRequest, Permit, Preview, Right, StaffRequest, Why, hold_request
@@ -32,7 +32,24 @@ where id = :id and confirmed_at is null and retired_at is null and registered_by
 _RETIRE: Final = text("update beneficiaries set retired_at = coalesce(retired_at, now()) where id = :id returning id")
 
 
-class PostgresBeneficiaries:
+@dataclass(frozen=True, slots=True)
+class BeneficiaryLine:
+    """A beneficiary as staff see it; the number is masked."""
+
+    id: UUID
+    organiser: str
+    name: str
+    provider: str
+    country: str
+    number: str
+    registered_by: str
+    registered_at: datetime
+    confirmed_by: str | None
+    usable_from: datetime | None
+    retired_at: datetime | None
+
+
+class Beneficiaries:
     """Beneficiaries on PostgreSQL. `delay`: between confirmation and the first payout."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault, delay: timedelta, permit: Permit) -> None:

@@ -1,4 +1,4 @@
-"""Money on its way to an organiser: what may be paid, to whom, and the life of a payout. Pure.
+"""What may be paid to an organiser. Pure.
 
 What is payable is what the book owes the organiser, less what may still be taken back. A payout
 leaves it the moment that a second person agreed, under a reference that is committed before the
@@ -8,7 +8,6 @@ operator is asked; what fails for good is payable again.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 BENEFICIARY_DELAY: Final = timedelta(hours=24)
@@ -16,58 +15,6 @@ BENEFICIARY_DELAY: Final = timedelta(hours=24)
 noticed before money follows it."""
 DIFFERENCES_WITHIN: Final = timedelta(days=7)
 """Differences found so lately stop a payout as long as nobody has decided about them."""
-
-
-class PayoutState(StrEnum):
-    """Where a payout stands."""
-
-    DUE = "due"  # approved, to be sent
-    SENT = "sent"  # the operator is being asked; committed before the call
-    DONE = "done"  # the organiser has it
-    FAILED = "failed"  # it never arrived: payable again
-    MANUAL = "manual"  # waiting for a person
-
-
-class PayoutSeen(StrEnum):
-    """What somebody observed or decided about a payout."""
-
-    APPROVED = "approved"
-    CALLING = "calling"
-    ACCEPTED = "accepted"
-    PUT_BACK = "put_back"  # never left us, or never arrived: sent again as it is
-    PUT_OFF = "put_off"  # our own account cannot pay now; nothing was created: sent again as it is
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    GIVEN_UP = "given_up"  # to a person
-    ASKED_AGAIN = "asked_again"  # a person gives it back to the machine
-    PAID_BY_HAND = "paid_by_hand"  # a person found that the organiser has it
-    NOT_PAID = "not_paid"  # a person found that it never arrived
-
-
-_DUE, _SENT, _DONE = PayoutState.DUE, PayoutState.SENT, PayoutState.DONE
-_FAILED, _MANUAL = PayoutState.FAILED, PayoutState.MANUAL
-
-# An answer about a reference holds whoever has it by then.
-PAYOUT_TABLE: Final[dict[tuple[PayoutState, PayoutSeen], PayoutState]] = {
-    (_DUE, PayoutSeen.CALLING): _SENT,
-    (_SENT, PayoutSeen.ACCEPTED): _SENT,
-    (_SENT, PayoutSeen.PUT_BACK): _DUE,
-    (_SENT, PayoutSeen.PUT_OFF): _DUE,
-    (_DUE, PayoutSeen.SUCCEEDED): _DONE,
-    (_SENT, PayoutSeen.SUCCEEDED): _DONE,
-    (_MANUAL, PayoutSeen.SUCCEEDED): _DONE,
-    (_SENT, PayoutSeen.FAILED): _FAILED,
-    (_DUE, PayoutSeen.GIVEN_UP): _MANUAL,
-    (_SENT, PayoutSeen.GIVEN_UP): _MANUAL,
-    (_MANUAL, PayoutSeen.ASKED_AGAIN): _DUE,
-    (_MANUAL, PayoutSeen.PAID_BY_HAND): _DONE,
-    (_MANUAL, PayoutSeen.NOT_PAID): _FAILED,
-}
-
-
-def payouts_before(seen: PayoutSeen) -> dict[PayoutState, PayoutState]:
-    """Every state that this observation may leave, with where it leads."""
-    return {before: after for (before, observed), after in PAYOUT_TABLE.items() if observed is seen}
 
 
 @dataclass(frozen=True, slots=True)

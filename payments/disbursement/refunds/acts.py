@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.work import Doorbell, Work
 from gateway.values.money import Money
-from payments.disbursement.refunds.port import RefundObservation
-from payments.disbursement.refunds.rules import RefundSeen, RefundState
-from payments.disbursement.refunds.store import record_refunds
+from payments.disbursement.answers import Observation
+from payments.disbursement.refunds.store import REFUNDS
 from payments.disbursement.refunds.voids import Voids, preview_window
+from payments.disbursement.rules import OutgoingState, Step
+from payments.disbursement.store import record
 from payments.lifecycle import Actor, State
 from payments.requests import (
     Act,
@@ -180,9 +181,9 @@ class RefundActs:
             if (did := await did_before(connection, request.id)) is not None:
                 return Moved(did)
             theirs, amount = _operator_reference(request.params), Money(refund.amount_minor, refund.currency)
-            seen = RefundObservation(
+            seen = Observation(
                 refund.reference,
-                RefundSeen.PAID_BY_HAND,
+                Step.PAID_BY_HAND,
                 Actor.STAFF,
                 detail=f"request {request.id}",
                 received=amount,
@@ -192,7 +193,7 @@ class RefundActs:
                 by_hand=theirs,
                 from_float=bool(request.params.get("from_float", False)),
             )
-            if not await record_refunds(connection, [seen]):
+            if not await record(connection, REFUNDS, [seen]):
                 raise ActRefused(Why.IMPOSSIBLE, f"the refund is {refund.status} by now")
             return Moved(await keep_outcome(connection, request.id, f"{_told(amount)} given back by hand, {theirs}"))
 
@@ -204,14 +205,14 @@ class RefundActs:
             if (did := await did_before(connection, request.id)) is not None:
                 return Moved(did)
             now = (await connection.execute(text("select now()"))).scalar_one()
-            seen = RefundObservation(
+            seen = Observation(
                 refund.reference,
-                RefundSeen.RENEWED if refund.failed else RefundSeen.ASKED_AGAIN,
+                Step.RENEWED if refund.failed else Step.ASKED_AGAIN,
                 Actor.STAFF,
                 detail=f"request {request.id}",
                 next_try_at=now,
             )
-            if not await record_refunds(connection, [seen]):
+            if not await record(connection, REFUNDS, [seen]):
                 raise ActRefused(Why.IMPOSSIBLE, f"the refund is {refund.status} by now")
             return Moved(await keep_outcome(connection, request.id, "will be sent again"))
 
@@ -245,7 +246,7 @@ def _in_state(payment: Row[Any], states: frozenset[State]) -> None:
 
 
 def _waits_for_a_person(refund: Row[Any]) -> None:
-    if refund.status != RefundState.MANUAL:
+    if refund.status != OutgoingState.MANUAL:
         raise ActRefused(
             Why.IMPOSSIBLE, f"the refund is {refund.status}; only one that waits for a person (manual) can"
         )

@@ -30,10 +30,9 @@ from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
 from leaderboard.scores import Scores
 from payments.collection.provisional_store import ProvisionalPayments
-from payments.disbursement.disputes.port import SeenReversal
-from payments.disbursement.disputes.reversals import PostgresReversals
-from payments.disbursement.disputes.store import act_on_lost
-from payments.disbursement.payouts.store import PostgresPayouts
+from payments.disbursement.disputes.reversals import Reversals
+from payments.disbursement.disputes.store import ObservedReversal, act_on_lost
+from payments.disbursement.payouts.store import Payouts
 from payments.ledger.money_places import MoneyPlaces
 from payments.provider import NamedReversal, Reversed
 from payments.reconciliation.differences import Differences
@@ -142,10 +141,10 @@ async def ask_operators(rig: MoneyRig, placed: list[PlacedOrder]) -> None:
     await later.questions_due()
     await later.facts([1, 2, 3])
     await later.claim("mtn_momo", 10, 60.0)
-    await PostgresPayouts(rig.engine, rig.vault, PUBLIC_URL).claim(10)
+    await Payouts(rig.engine, rig.vault, PUBLIC_URL).claim(10)
     gone = Reversed("dispute_lost", Money(500, "XOF"), "du_1", "{}")
-    named = SeenReversal("stripe", gone, None, "op-20")
-    reversals = PostgresReversals(rig.engine, rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
+    named = ObservedReversal("stripe", gone, None, "op-20")
+    reversals = Reversals(rig.engine, rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
     await reversals.record([named, replace(named, reference=placed[0].payment_reference, number=None)])
     await reversals.name([NamedReversal("stripe", f"du_{n}") for n in range(3)])
     one, two, three = await reversals.claim(3)

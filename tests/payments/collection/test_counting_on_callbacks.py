@@ -22,8 +22,7 @@ from payments.collection.port import Observation
 from payments.collection.provisional_rules import Policy
 from payments.collection.provisional_store import ProvisionalPayments
 from payments.collection.verify import Verifier, judge_callbacks
-from payments.disbursement.disputes.port import SeenReversal
-from payments.disbursement.disputes.store import act_on_lost, record_reversals
+from payments.disbursement.disputes.store import ObservedReversal, act_on_lost, record_reversals
 from payments.ledger.money_places import MoneyPlaces
 from payments.lifecycle import Actor, Observed
 from payments.provider import Failed, Hint, NotFound, PayerReason, Reversed, StillOpen, Succeeded
@@ -326,7 +325,7 @@ async def test_nobody_gives_back_what_is_not_proved(rig: CountingRig) -> None:
 async def test_a_lost_dispute_waits_until_the_payment_is_proved(rig: CountingRig) -> None:
     order = await rig.counted_on()
     reference, lost = order.payment_reference, Reversed("dispute_lost", order.amount, "du_1", "{}")
-    await record_reversals(rig.engine, [SeenReversal("mtn_momo", lost, reference)])
+    await record_reversals(rig.engine, [ObservedReversal("mtn_momo", lost, reference)])
     assert (await act_on_lost(rig.engine), await rig.status(order)) == (0, "settled")
     rig.provider.query_script = [paid(order.amount.amount_minor)]
     await rig.verify()

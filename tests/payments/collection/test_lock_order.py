@@ -14,8 +14,8 @@ import pytest
 
 from payments.collection.hints import hint
 from payments.collection.port import JudgedCallback, Observation
-from payments.disbursement.refunds.port import RefundObservation
-from payments.disbursement.refunds.rules import RefundSeen
+from payments.disbursement.answers import Observation as OutgoingObservation
+from payments.disbursement.rules import Step
 from payments.lifecycle import Actor, Observed
 from tests.rigs.money_rig import MoneyRig, opened
 
@@ -119,7 +119,7 @@ async def test_hints_at_refunds_and_then_at_payments(rig: MoneyRig) -> None:
 async def test_what_operators_said_of_several_refunds(rig: MoneyRig) -> None:
     pairs = await refunds(rig)
     first, *others = sorted(refund for refund, _ in pairs)
-    seen = [RefundObservation(others[-1], RefundSeen.PUT_OFF)]
-    seen += [RefundObservation(refund, None) for refund, _ in pairs if refund != others[-1]]
+    seen = [OutgoingObservation(others[-1], Step.PUT_OFF)]
+    seen += [OutgoingObservation(refund, None) for refund, _ in pairs if refund != others[-1]]
     rows = [("refunds", refund) for refund in others]
     await waits_empty_handed(rig, rig.refunds.record(seen), ("refunds", first), rows)

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.http.phrases import read
 from gateway.values.money import Money
-from payments.disbursement.refunds.rules import RefundSeen
+from payments.disbursement.rules import Step
 from payments.ledger.money_places import ORDER, MoneyPlaces
 from payments.ledger.money_story import ENDS, PAYMENT_STEPS, REFUND_STEPS, Attempt, Sentence, tell
 from payments.ledger.story_phrases import languages, nothing_known, place_name, sentence_text, story_lines
@@ -77,7 +77,7 @@ def test_every_place_and_every_step_has_words() -> None:
     assert told_steps | ends | {f"place.{place}" for place in ORDER} <= keys
     assert set(ENDS) == {state.value for state in State}
     assert PAYMENT_STEPS | {"still_open"} == {seen.value for seen in Observed}
-    assert {seen.value for seen in RefundSeen} >= REFUND_STEPS
+    assert {seen.value for seen in Step} >= REFUND_STEPS
     for language in languages():
         for place in ORDER:
             assert place_name(place, "mtn_momo", language)

@@ -7,8 +7,7 @@ import pytest
 
 from gateway.orders.rules import PlacedOrder
 from gateway.values.money import Money
-from payments.disbursement.disputes.port import SeenReversal
-from payments.disbursement.disputes.store import record_reversals
+from payments.disbursement.disputes.store import ObservedReversal, record_reversals
 from payments.provider import DisputeStatus, Reversed
 from payments.reconciliation.rules import DifferenceKind, Repair
 from tests.payments.reconciliation.test_reconcile import Reconciling, ours
@@ -28,7 +27,7 @@ async def heard(
         dispute_status,
         fee=None if fee is None else Money(fee, "XOF"),
     )
-    await record_reversals(service.rig.engine, [SeenReversal("mtn_momo", told, order.payment_reference)])
+    await record_reversals(service.rig.engine, [ObservedReversal("mtn_momo", told, order.payment_reference)])
 
 
 def taken_back(order: PlacedOrder, **more: Any) -> dict[str, Any]:

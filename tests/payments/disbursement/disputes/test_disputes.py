@@ -29,9 +29,8 @@ from payments.accounts.calls import Unlimited
 from payments.collection.callbacks import IncomingCallback
 from payments.collection.collect import Collector
 from payments.disbursement.disputes.ask import ask_reversals, sweep_reversals
-from payments.disbursement.disputes.port import SeenReversal
-from payments.disbursement.disputes.reversals import PostgresReversals
-from payments.disbursement.disputes.store import act_on_lost
+from payments.disbursement.disputes.reversals import Reversals
+from payments.disbursement.disputes.store import ObservedReversal, act_on_lost
 from payments.ledger.money_places import MoneyPlaces
 from payments.ledger.money_story import tell
 from payments.ledger.story_phrases import story_lines as said
@@ -101,7 +100,7 @@ class CardDesk(Desk):
         self.provider = self.company
         self.providers = {self.provider.code: self.provider}
         auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.reversals, self.owed = PostgresReversals(self.engine, auto), OwedWork(auto)
+        self.reversals, self.owed = Reversals(self.engine, auto), OwedWork(auto)
         self._numbers = count(1)
         self._events = count(1)
 
@@ -489,10 +488,10 @@ async def test_what_was_read_before_overtakes_nothing(desk: CardDesk) -> None:
     await waiting(desk, True)
     for dispute_status, seconds in ((DisputeStatus.LOST, 60), (DisputeStatus.WON, 30), (DisputeStatus.LOST, 31)):
         told = Reversed("x", Money(500, "XOF"), "du_1", "{}", dispute_status, at=now - timedelta(seconds=seconds))
-        await desk.reversals.record([SeenReversal("stripe", told, order.payment_reference)])
+        await desk.reversals.record([ObservedReversal("stripe", told, order.payment_reference)])
     assert await desk.effect() == ("won", None, 0)
     again = replace(told, at=now - timedelta(seconds=30))  # of the same instant: the last word
-    await desk.reversals.record([SeenReversal("stripe", again, order.payment_reference)])
+    await desk.reversals.record([ObservedReversal("stripe", again, order.payment_reference)])
     assert await desk.effect() == ("lost", None, 0)
     await waiting(desk, False)
 

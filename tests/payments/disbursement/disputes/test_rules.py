@@ -6,7 +6,7 @@ import pytest
 
 from gateway.values.money import Money
 from payments.disbursement.disputes.rules import Effect, Heard, effect_of, heard, stoppable
-from payments.disbursement.refunds.rules import RefundSeen, RefundState, advance_refund
+from payments.disbursement.rules import REFUND_STEPS, OutgoingState, Step, next_state
 from payments.lifecycle import TABLE, Actor, Observed, State, advance
 from payments.provider import DisputeStatus
 
@@ -89,15 +89,15 @@ def test_the_lifecycle_lets_a_payment_go_exactly_where_a_dispute_takes_it(state:
     assert actors <= {Actor.VERIFIER}
 
 
-CALLS = (None, RefundSeen.CALLING, RefundSeen.ACCEPTED, RefundSeen.PUT_BACK, RefundSeen.PUT_OFF)
+CALLS = (None, Step.CALLING, Step.ACCEPTED, Step.PUT_BACK, Step.PUT_OFF)
 
 
-@pytest.mark.parametrize(("state", "call", "failed"), list(itertools.product(RefundState, CALLS, (False, True))))
+@pytest.mark.parametrize(("state", "call", "failed"), list(itertools.product(OutgoingState, CALLS, (False, True))))
 def test_only_a_refund_that_has_certainly_not_left_is_stopped(
-    state: RefundState, call: RefundSeen | None, failed: bool
+    state: OutgoingState, call: Step | None, failed: bool
 ) -> None:
-    waits = state in (RefundState.DUE, RefundState.MANUAL)
-    in_doubt = call in (RefundSeen.CALLING, RefundSeen.ACCEPTED) and not failed
+    waits = state in (OutgoingState.DUE, OutgoingState.MANUAL)
+    in_doubt = call in (Step.CALLING, Step.ACCEPTED) and not failed
     assert stoppable(state, call, failed=failed) == (waits and not in_doubt)
     if stoppable(state, call, failed=failed):
-        assert advance_refund(state, RefundSeen.REVERSED, Actor.VERIFIER) is RefundState.VOID
+        assert next_state(REFUND_STEPS, state, Step.REVERSED, Actor.VERIFIER) is OutgoingState.VOID

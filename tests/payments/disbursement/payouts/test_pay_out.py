@@ -18,13 +18,12 @@ from admin.money.payout_acts import payout_executors, register_beneficiary
 from gateway.orders.routing import Rails
 from gateway.values.money import Money
 from payments.accounts.calls import UNWATCHED, Accounts, Unlimited
-from payments.disbursement.payouts.beneficiaries import PostgresBeneficiaries
-from payments.disbursement.payouts.desk import PostgresPayoutDesk, payout_previews
-from payments.disbursement.payouts.papers import statement_csv, statement_text
-from payments.disbursement.payouts.pay_out import pay_out
-from payments.disbursement.payouts.statements import payout_statement
-from payments.disbursement.payouts.store import PostgresPayouts
+from payments.disbursement.payouts.acts import PayoutActs, payout_previews
+from payments.disbursement.payouts.beneficiaries import Beneficiaries
+from payments.disbursement.payouts.statement import payout_statement, statement_csv, statement_text
+from payments.disbursement.payouts.store import Payouts
 from payments.disbursement.refunds.acts import refund_previews
+from payments.disbursement.send import send_and_ask
 from payments.provider import (
     Accepted,
     Disbursement,
@@ -82,9 +81,9 @@ class Desk(MoneyRig):
     def __init__(self, app_url: str) -> None:
         super().__init__(app_url, PayingProvider())
         self.provider.can = replace(self.provider.can, can_pay_out=True, pays_from_float=True, knows_holders=True)
-        self.payouts = PostgresPayouts(self.engine, self.vault, PUBLIC_URL)
-        self.desk = PostgresPayoutDesk(self.engine, lambda account, country: True, RIGHTS.permit)
-        self.beneficiaries = PostgresBeneficiaries(self.engine, self.vault, timedelta(hours=24), RIGHTS.permit)
+        self.payouts = Payouts(self.engine, self.vault, PUBLIC_URL)
+        self.desk = PayoutActs(self.engine, lambda account, country: True, RIGHTS.permit)
+        self.beneficiaries = Beneficiaries(self.engine, self.vault, timedelta(hours=24), RIGHTS.permit)
         more = payout_executors(self.desk.carry_out, self.beneficiaries.confirm, self.doorbell)
         making = {
             **refund_previews(),
@@ -139,7 +138,7 @@ class Desk(MoneyRig):
 
     async def pay(self, accounts: Accounts = UNWATCHED) -> int:
         await self.run("update payouts set next_try_at = now() where next_try_at is not null")
-        return await pay_out(payouts=self.payouts, providers=self.providers, budget=Unlimited(), accounts=accounts)
+        return await send_and_ask(self.payouts, providers=self.providers, budget=Unlimited(), accounts=accounts)
 
     async def state(self) -> str:
         found: str = await self.one("select status from payouts")

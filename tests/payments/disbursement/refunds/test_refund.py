@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from channels.messages.rules import Routes
 from channels.sms.texts import render
-from payments.disbursement.refunds.answers import of_report
+from payments.disbursement.answers import of_report
 from payments.provider import (
     Accepted,
     Balance,

@@ -1,6 +1,7 @@
 """What staff do about payouts: what is payable, who is paid, requests carried out, freezing."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -10,18 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.audit_log import note
 from gateway.values.money import Money
-from payments.disbursement.payouts.port import ContestPosition, PayoutLine, PayoutObservation
+from payments.disbursement.answers import Observation
 from payments.disbursement.payouts.rules import (
     DIFFERENCES_WITHIN,
     Beneficiary,
-    PayoutSeen,
-    PayoutState,
     Position,
     refusals,
 )
-from payments.disbursement.payouts.store import record_payout
+from payments.disbursement.payouts.store import PAYOUTS
+from payments.disbursement.rules import OutgoingState, Step
+from payments.disbursement.store import record
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, UnknownName, contest_id, post
+from payments.lifecycle import Actor
 from payments.requests import Act, ActRefused, NewRequest, Permit, Preview, Right, StaffRequest, Why, hold_request
 from payments.settlement.corrections import lock_contest
 
@@ -82,9 +84,9 @@ where slug = :slug returning id
 
 SEND, FINISH = "send", "finish"
 _ENDS: Final = {
-    "done": PayoutSeen.PAID_BY_HAND,
-    "failed": PayoutSeen.NOT_PAID,
-    "again": PayoutSeen.ASKED_AGAIN,
+    "done": Step.PAID_BY_HAND,
+    "failed": Step.NOT_PAID,
+    "again": Step.ASKED_AGAIN,
 }
 
 
@@ -92,7 +94,35 @@ PaysFromFloat = Callable[[str, str], bool]
 """Whether this account in this country pays out of a wallet of its own."""
 
 
-class PostgresPayoutDesk:
+@dataclass(frozen=True, slots=True)
+class PayoutLine:
+    """A payout as staff see it."""
+
+    reference: UUID
+    contest: str
+    organiser: str
+    beneficiary: str
+    provider: str
+    amount: Money
+    status: OutgoingState
+    created_at: datetime
+    done_at: datetime | None
+    reason_code: str | None
+    provider_reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContestPosition:
+    """What a contest owes, and whose it is."""
+
+    contest: str
+    organiser: str
+    frozen: bool
+    currency: str
+    position: Position
+
+
+class PayoutActs:
     """Payouts as staff see and decide about them."""
 
     def __init__(self, engine: AsyncEngine, from_float: PaysFromFloat, permit: Permit) -> None:
@@ -207,10 +237,11 @@ async def _finish(connection: AsyncConnection, request: StaffRequest, from_float
     row = await _waiting_payout(connection, request.subject)
     end = str(request.params.get("end"))
     now: datetime = (await connection.execute(text("select now()"))).scalar_one()
-    seen = PayoutObservation(
+    observed = Observation(
         row.reference,
         _ENDS[end],
-        actor=str(request.decided_by),
+        Actor.STAFF,
+        person=str(request.decided_by),
         detail=request.reason,
         next_try_at=now if end == "again" else None,
         provider_reference=str(request.params.get("operator_reference") or "") or None,
@@ -219,7 +250,7 @@ async def _finish(connection: AsyncConnection, request: StaffRequest, from_float
         received=Money(row.amount_minor, row.currency),
         from_float=from_float(row.provider, row.country),
     )
-    if not await record_payout(connection, seen):
+    if not await record(connection, PAYOUTS, [observed]):
         raise ActRefused(Why.IMPOSSIBLE, "the payout waits for nobody any more")
     return f"payout {row.reference}: {end}"
 
@@ -258,7 +289,7 @@ async def _waiting_payout(connection: AsyncConnection, reference: str) -> Row[An
     row = (await connection.execute(_PAYOUT, {"reference": _uuid(reference)})).one_or_none()
     if row is None:
         raise ActRefused(Why.UNKNOWN, f"there is no payout {reference}")
-    if row.status != PayoutState.MANUAL:
+    if row.status != OutgoingState.MANUAL:
         raise ActRefused(Why.IMPOSSIBLE, f"payout {reference} is {row.status}: it waits for nobody")
     return row
 
@@ -286,7 +317,7 @@ def payout_line(row: Row[Any]) -> PayoutLine:
         beneficiary=row.name,
         provider=row.provider,
         amount=Money(row.amount_minor, row.currency),
-        status=PayoutState(row.status),
+        status=OutgoingState(row.status),
         created_at=row.created_at,
         done_at=row.done_at,
         reason_code=row.reason_code,

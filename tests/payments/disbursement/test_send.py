@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from gateway.orders.routing import Rails
 from payments.accounts.calls import CallKind, Unlimited
-from payments.disbursement.refunds.refund import refund_payments
+from payments.disbursement.send import send_and_ask
 from payments.provider import Accepted, Hint, NotSent, Succeeded
 from tests.rigs.fixed_accounts import FixedAccounts
 from tests.rigs.money_rig import MoneyRig, opened
@@ -31,7 +31,7 @@ async def rig(database: Any) -> AsyncIterator[MoneyRig]:
 async def _given_back(rig: MoneyRig, accounts: FixedAccounts) -> int:
     async with rig.engine.begin() as connection:
         await connection.execute(text("update refunds set next_try_at = now() where status in ('due', 'sent')"))
-    return await refund_payments(refunds=rig.refunds, providers=rig.providers, budget=Unlimited(), accounts=accounts)
+    return await send_and_ask(rig.refunds, providers=rig.providers, budget=Unlimited(), accounts=accounts)
 
 
 async def test_while_refunds_fail_none_is_sent_and_none_burns_a_try(rig: MoneyRig) -> None:

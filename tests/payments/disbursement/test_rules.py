@@ -1,22 +1,25 @@
+"""Every step of refunds and payouts, and every wait."""
+
 from datetime import timedelta
 from itertools import product
 
 import pytest
 
-from payments.disbursement.refunds.rules import (
+from payments.disbursement.rules import (
     ASK_LADDER,
     OWED,
-    REFUND_TABLE,
+    PAYOUT_STEPS,
+    REFUND_STEPS,
     AfterFailure,
     AfterNotFound,
-    RefundRefused,
-    RefundSeen,
-    RefundState,
-    advance_refund,
+    OutgoingState,
+    Step,
+    Steps,
     after_failure,
+    after_not_found,
     ask_again_seconds,
-    refund_not_found,
-    refunds_before,
+    guard,
+    next_state,
     renewed_after_seconds,
     send_again_seconds,
     trouble_over_seconds,
@@ -24,7 +27,7 @@ from payments.disbursement.refunds.rules import (
 )
 from payments.lifecycle import Actor
 
-ALLOWED = {
+SHARED = {
     ("due", "calling", "refunder"): "sent",
     ("sent", "accepted", "refunder"): "sent",
     ("sent", "put_back", "refunder"): "due",
@@ -32,33 +35,48 @@ ALLOWED = {
     ("due", "succeeded", "refunder"): "done",
     ("sent", "succeeded", "refunder"): "done",
     ("manual", "succeeded", "refunder"): "done",
-    ("sent", "failed", "refunder"): "void",
-    ("sent", "failed_for_us", "refunder"): "void",
     ("due", "given_up", "refunder"): "manual",
     ("sent", "given_up", "refunder"): "manual",
     ("manual", "asked_again", "staff"): "due",
-    ("manual", "renewed", "staff"): "void",
     ("manual", "paid_by_hand", "staff"): "done",
+}
+REFUNDS = {
+    **SHARED,
+    ("sent", "failed", "refunder"): "void",
+    ("sent", "failed_for_us", "refunder"): "void",
+    ("manual", "renewed", "staff"): "void",
     ("due", "reversed", "verifier"): "void",
     ("manual", "reversed", "verifier"): "void",
 }
+PAYOUTS = {
+    **SHARED,
+    ("sent", "failed", "refunder"): "failed",
+    ("manual", "not_paid", "staff"): "failed",
+}
+BOTH = pytest.mark.parametrize(
+    ("steps", "allowed"), [(REFUND_STEPS, REFUNDS), (PAYOUT_STEPS, PAYOUTS)], ids=["refund", "payout"]
+)
+Allowed = dict[tuple[str, str, str], str]
 
 
-@pytest.mark.parametrize(("state", "seen", "actor"), list(product(RefundState, RefundSeen, Actor)))
-def test_every_step(state: RefundState, seen: RefundSeen, actor: Actor) -> None:
-    led = advance_refund(state, seen, actor)
-    expected = ALLOWED.get((state, seen, actor))
-    assert led == (RefundRefused(state, seen, actor) if expected is None else expected)
+@BOTH
+@pytest.mark.parametrize(("state", "step", "actor"), list(product(OutgoingState, Step, Actor)))
+def test_every_step(steps: Steps, allowed: Allowed, state: OutgoingState, step: Step, actor: Actor) -> None:
+    assert next_state(steps, state, step, actor) == allowed.get((state, step, actor))
 
 
-def test_nothing_leaves_what_is_over() -> None:
-    assert {state for state, _ in REFUND_TABLE} == OWED
+@BOTH
+def test_nothing_leaves_what_is_over(steps: Steps, allowed: Allowed) -> None:
+    assert {state for state, _ in steps} == {state for state, _, _ in allowed} == OWED
 
 
-@pytest.mark.parametrize(("seen", "actor"), list(product(RefundSeen, Actor)))
-def test_the_guard_of_the_update_is_the_table_and_leads_to_one_state(seen: RefundSeen, actor: Actor) -> None:
-    leads = refunds_before(seen, actor)
-    assert leads == {s: RefundState(to) for (s, o, a), to in ALLOWED.items() if (o, a) == (seen, actor)}
+@BOTH
+@pytest.mark.parametrize(("step", "actor"), list(product(Step, Actor)))
+def test_the_guard_of_the_update_is_the_table_and_leads_to_one_state(
+    steps: Steps, allowed: Allowed, step: Step, actor: Actor
+) -> None:
+    leads = guard(steps, step, actor)
+    assert leads == {s: OutgoingState(to) for (s, o, a), to in allowed.items() if (o, a) == (step, actor)}
     assert len(set(leads.values())) <= 1
 
 
@@ -89,7 +107,7 @@ def test_three_references_then_a_person(failures: int, then: AfterFailure) -> No
     ],
 )
 def test_not_found_sends_the_same_reference_again(count: int, since: float, sends: int, then: AfterNotFound) -> None:
-    assert refund_not_found(count=count, since_seconds=since, sends=sends) is then
+    assert after_not_found(count=count, since_seconds=since, sends=sends) is then
 
 
 @pytest.mark.parametrize(
