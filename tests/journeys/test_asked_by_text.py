@@ -61,7 +61,7 @@ def test_a_name_decides_and_a_large_order_names_its_amount_first(country: Countr
         ("VOTE 5 Fatou", "5 votes pour 07 Fatou Coulibaly = 500 FCFA?"),
         ("5 votes 500 francs pour la 07", "5 votes pour 07 Fatou Coulibaly = 500 FCFA?"),
         ("10 07", "VOTE 10 7: 7 votes pour Ibrahim"),
-        ("VOTE 07 5 0000", "jamais votre code PIN"),
+        ("VOTE 07 5 0000", "jamais votre code secret"),
         ("on a pris mon argent", "Aucune commande de ce numéro"),
         ("07 1000", "100 000 FCFA: 1000 votes pour 07 Fatou Coulibaly? Répondez OUI"),
     ):

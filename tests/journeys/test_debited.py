@@ -44,7 +44,7 @@ def test_by_sms(silent: Country) -> None:
     assert "Aucune commande" in answers(phone, "J'ai été débité!")
     phone.text("7890", "VOTE 10 3")
     phone.wait_for_prompt()
-    assert "attend votre code PIN" in answers(phone, "DEBITE")
+    assert "attend votre code secret" in answers(phone, "DEBITE")
     phone.approve()
     asks_until(phone, "Paiement recu|Compté")
     receipt = receipt_in(phone.wait_for_text("verify"))

@@ -21,7 +21,7 @@ async def test_a_vote_on_the_handset_page_moves_the_public_page(country: Country
     await page.goto(f"{country.sandbox_url}/?msisdn=0544440011")
     await page.fill("#code", "*789#")
     await page.click("#dial")
-    for text, seen in (("11", "11"), ("6", "600 FCFA"), ("1", "PIN")):
+    for text, seen in (("11", "11"), ("6", "600 FCFA"), ("1", "code secret")):
         await page.fill("#reply", text)
         await page.click("#send")
         await expect(page.locator("#screen")).to_contain_text(seen)

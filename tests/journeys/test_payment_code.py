@@ -24,7 +24,7 @@ def test_a_vote_is_paid_with_a_fetched_code(country: Country, number: str, resum
     phone = country.phone(number)
     phone.dial("*789#")
     phone.reply("09")
-    assert "4 Code #144*82#" in phone.reply("2")
+    assert "4 Par code #144*82#" in phone.reply("2")
     asked = phone.reply("4")
     assert "Composez #144*82#, puis *789*09*2*4*CODE#" in asked
     # To dial for the code ends the dialogue.

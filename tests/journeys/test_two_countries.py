@@ -24,7 +24,7 @@ def test_by_ussd_with_either_wallet(country: Country, number: str, code: str, wa
     confirm = phone.reply("4")
     assert wallet in confirm
     assert "400 FCFA" in confirm
-    assert f"PIN {wallet}" in phone.reply("1")
+    assert f"code secret {wallet}" in phone.reply("1")
     prompt = phone.wait_for_prompt()
     assert (int(prompt["amount"]), prompt["currency"]) == (400, "XAF")
     phone.approve()

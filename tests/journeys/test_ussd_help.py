@@ -61,7 +61,7 @@ def test_a_wrong_code_votes_for_nobody(country: Country) -> None:
     phone.dial("*789#")
     assert "Code 77 inconnu." in phone.reply("77")
     assert phone.open
-    assert "Aucun nom en zzz." in phone.reply("zzz")
+    assert "Aucun nom ne commence par zzz." in phone.reply("zzz")
     phone.dial("*789*77*5*1#")
     assert phone.open
     assert phone.prompt() is None
@@ -85,7 +85,7 @@ def test_debited_and_rescued(silent: Country) -> None:
     phone = silent.phone("+2250544440009")
     phone.dial("*789*10*3*1#")
     phone.wait_for_prompt()
-    assert "attend votre code PIN" in ask_where_the_money_is(phone)
+    assert "attend votre code secret" in ask_where_the_money_is(phone)
     phone.approve()
     told = until(lambda: next(filter(lambda s: "Compt" in s, [ask_where_the_money_is(phone)]), None), "the receipt")
     receipt = re.search(r"Recu ([0-9A-Z]{10})", told)

@@ -83,7 +83,7 @@ async def test_a_foreign_number_is_told_so(words: str) -> None:
     service = TextedService()
     reply = await send(service, words, sender="+33612345678")
     assert service.vote_requests == []
-    assert "pas de ce pays" in written(reply)
+    assert "numéros de son pays" in written(reply)
 
 
 async def test_the_same_text_judged_twice_is_one_order() -> None:
@@ -296,8 +296,8 @@ async def test_contests_on_one_short_code() -> None:
 async def test_contests_of_two_countries_on_one_short_code() -> None:
     service = TextedService(STAR, another(country="CM"))
     await send(service, "STAR 07 5")
-    assert "pas de ce pays" in written(await send(service, "MISS 07 5", carrier_id="m2"))
-    assert "pas de ce pays" in written(await send(service, "STAR 07 5", sender="+237671234567", carrier_id="m3"))
+    assert "numéros de son pays" in written(await send(service, "MISS 07 5", carrier_id="m2"))
+    assert "numéros de son pays" in written(await send(service, "STAR 07 5", sender="+237671234567", carrier_id="m3"))
     assert (await send(service, "SOLDE", sender="+237671234567", carrier_id="m4")).outcome == "asked: which_contest"
     assert len(service.vote_requests) == 1
 

@@ -185,9 +185,9 @@ async def test_a_contest_says_what_is_large() -> None:
         ("fatou 10", "10 votes pour 05 Fatou Bamba = 1 000 FCFA? Répondez OUI"),
         ("07 vingt", "20 votes pour 07 Awa Ouattara = 2 000 FCFA? Répondez OUI"),
         ("07 5 et 08 3", "chacun à part: VOTE 07 5, VOTE 08 3"),
-        ("VOTE 07 5 0000", "jamais votre code PIN"),
+        ("VOTE 07 5 0000", "jamais votre code secret"),
         ("VOTE 07 5 0000", "5 votes pour 07 Awa Ouattara = 500 FCFA? Répondez OUI"),
-        ("0000", "N'envoyez jamais votre code PIN"),
+        ("0000", "N'envoyez jamais votre code secret"),
         ("combien ça coûte?", "1 vote = 100 FCFA"),
         ("how much is it", "1 vote = 100 FCFA, from"),
         ("rembourser", "Aucune commande de ce numéro"),
@@ -228,7 +228,7 @@ async def test_a_pin_with_a_yes_is_no_yes() -> None:
     service = TextedService()
     service.talks = Talk(question=asked_of(await send(service, "5x07")))
     reply = await send(service, "OUI 0000", carrier_id="m2")
-    assert "jamais votre code PIN" in written(reply)
+    assert "jamais votre code secret" in written(reply)
     assert reply.question == service.talks.question
     assert service.vote_requests == []
 

@@ -46,7 +46,7 @@ async def test_a_vote_screen_after_screen() -> None:
     phone = Phone()
     shown = await phone.types("07", "5", "1")
     assert not shown.more
-    assert "PIN MTN MoMo" in shown.text
+    assert "code secret MTN MoMo" in shown.text
     [vote_request] = phone.service.vote_requests
     assert (vote_request.channel, vote_request.candidate_code, vote_request.quantity) == (Channel.USSD, "07", 5)
     assert vote_request.key.startswith("africastalking:")
@@ -309,7 +309,7 @@ async def test_my_votes() -> None:
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        ("+33612345678", "pas de ce pays"),
+        ("+33612345678", "numéros de son pays"),
         ("nobody", "incorrect"),
         ("+", "incorrect"),
         ("7890", "incorrect"),

@@ -105,9 +105,11 @@ def test_the_favourite_is_the_one_with_most_counted_votes() -> None:
     ]
     assert call.turn.session is not None
     screen = ranking_shown(call.turn.session, call.view, counted).screen
-    assert "Le votre: 12. Aya Koné 1 000" in screen
-    assert "Le votre" not in ranking_shown(call.turn.session, call.view, [line("12", PublicStatus.COMPLETED)]).screen
-    assert "Le votre" not in ranking_shown(call.turn.session, call.view, []).screen
+    assert "Votre favori: 12. Aya Koné 1 000" in screen
+    assert (
+        "Votre favori" not in ranking_shown(call.turn.session, call.view, [line("12", PublicStatus.COMPLETED)]).screen
+    )
+    assert "Votre favori" not in ranking_shown(call.turn.session, call.view, []).screen
 
 
 def test_a_code_typed_in_the_ranking_votes() -> None:
@@ -120,9 +122,9 @@ def test_a_code_typed_in_the_ranking_votes() -> None:
         (Outcome.NOTHING, "Aucune commande de ce numéro en 24 h"),
         (Outcome.COUNTED, f"Compté: 5 votes pour 07. Recu {RECEIPT}."),
         (Outcome.PAID, "Paiement recu: 5 votes pour 07"),
-        (Outcome.GIVING_BACK, "500 FCFA vous seront rendus: 5 votes pour 07"),
-        (Outcome.GIVEN_BACK, "500 FCFA vous ont été rendus"),
-        (Outcome.WAITING, "500 FCFA pour 07 attend votre code PIN"),
+        (Outcome.GIVING_BACK, "500 FCFA vous seront remboursés: 5 votes pour 07"),
+        (Outcome.GIVEN_BACK, "500 FCFA vous ont été remboursés"),
+        (Outcome.WAITING, "500 FCFA pour 07 attend votre code secret"),
         (Outcome.NOT_PAID, "non payé. Rien n'a été débité pour 5 votes, code 07"),
         (Outcome.UNCLEAR, "dossier 424"),
     ],

@@ -57,7 +57,7 @@ def test_code_number_one_is_a_whole_vote() -> None:
     )
     call.type("07").shows("07 Awa Ouattara", "Combien de votes?", "0 Retour")
     call.type("5").shows("5 votes pour 07 Awa Ouattara", "Total 500 FCFA", "1 Payer MTN MoMo 05..0304", "2 Autre")
-    call.type("1").shows("500 FCFA", "PIN MTN MoMo", "*133#")
+    call.type("1").shows("500 FCFA", "code secret MTN MoMo", "*133#")
     assert call.turn.session is None
     assert call.turn.buy == Buy("07", 5, PaymentMethod.MTN, Msisdn(MTN, "CI"), False, "fr")
 
@@ -77,9 +77,9 @@ def test_an_orange_voter_is_told_of_the_link_and_the_code() -> None:
 @pytest.mark.parametrize(
     ("number", "said", "unsaid"),
     [
-        ("+237691110002", ("PIN Orange Money", "200 FCFA", "#150*50#"), ("lien", "#144*82#")),
+        ("+237691110002", ("code secret Orange Money", "200 FCFA", "#150*50#"), ("lien", "#144*82#")),
         # MTN's own code is another one there, which no source of ours confirms.
-        ("+237671110001", ("PIN MTN MoMo", "200 FCFA"), ("*133#",)),
+        ("+237671110001", ("code secret MTN MoMo", "200 FCFA"), ("*133#",)),
     ],
 )
 def test_in_another_country_the_same_wallet_asks_otherwise(
@@ -148,7 +148,7 @@ def test_no_wallet_of_another_network_is_offered() -> None:
 
 
 def test_another_number_is_shown_before_it_pays() -> None:
-    call = Call().type("07", "5", "2").shows("Tapez le numéro qui paie")
+    call = Call().type("07", "5", "2").shows("Tapez le numéro Mobile Money à débiter")
     call.type("0701020304").shows("5 votes pour 07", "Total 500 FCFA", "1 Payer Orange Money 07..0304")
     assert call.turn.buy is None
     call.type("1").shows("#144*82# sur 07..0304")
@@ -159,7 +159,7 @@ def test_another_mtn_number_is_told_where_the_request_comes() -> None:
     call = (
         Call(view(ORANGE))
         .type("07", "5", "2", "05 01 02 03 04", "1")
-        .shows("Sur 05..0304, tapez le PIN MTN MoMo", "*133#")
+        .shows("Sur 05..0304, tapez le code secret MTN MoMo", "*133#")
     )
     assert call.turn.buy is not None
     assert (call.turn.buy.payer.e164, call.turn.buy.typed) == (MTN, True)
@@ -172,13 +172,13 @@ def test_another_mtn_number_is_told_where_the_request_comes() -> None:
         ("abc", "incorrect"),
         ("01020304", "incorrect"),
         ("2720304050", "incorrect"),
-        ("+33612345678", "pas de ce pays"),
+        ("+33612345678", "numéros de son pays"),
         ("9" * 40, "incorrect"),
         ("*", "incorrect"),
     ],
 )
 def test_a_number_that_cannot_pay_is_asked_again(typed: str, said: str) -> None:
-    call = Call().type("07", "5", "2", typed).shows(said, "Tapez le numéro qui paie")
+    call = Call().type("07", "5", "2", typed).shows(said, "Tapez le numéro Mobile Money à débiter")
     assert (call.node, call.turn.buy) == (Node.OTHER_NUMBER, None)
     call.type("0").shows("1 Payer MTN MoMo 05..0304")
 

@@ -29,7 +29,8 @@ def dialled(number: str, *inputs: str, rails: Rails = RAILS_WITH_CODE, language:
 
 @pytest.mark.parametrize("language", ["fr", "en", "wes"])
 def test_an_orange_voter_may_pay_with_a_code(language: str) -> None:
-    assert "4 Code #144*82#" in dialled(ORANGE, "07", "5", language=language).screen
+    by_code = {"fr": "Par", "en": "By", "wes": "With"}[language]
+    assert f"4 {by_code} code #144*82#" in dialled(ORANGE, "07", "5", language=language).screen
     asked = dialled(ORANGE, "07", "5", "4", language=language)
     assert asked.session is not None
     assert asked.session.node is Node.PAYMENT_CODE

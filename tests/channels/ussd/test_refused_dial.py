@@ -74,7 +74,7 @@ class Phone:
         ("*789*07*10001*1#", "Au plus 10000 votes à la fois. Composez *789*07*VOTES*1#", "Combien de votes?"),
         ("*789*07*10001*2*0701020304*1#", "Au plus 10000 votes", "Combien de votes?"),
         ("*789*07*5*9*1#", "Choix inconnu.", "5 votes pour 07"),
-        ("*789*07*5*2*0099*1#", "Numéro incorrect.", "Tapez le numéro qui paie"),
+        ("*789*07*5*2*0099*1#", "Numéro incorrect.", "Tapez le numéro Mobile Money à débiter"),
     ],
 )
 async def test_the_rest_is_dropped(way: str, dialled: str, said: str, screen: str) -> None:

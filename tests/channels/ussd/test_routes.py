@@ -129,7 +129,7 @@ async def test_a_charset_that_nobody_knows_is_no_reason_to_fail(here: Here) -> N
     [
         ({"serviceCode": "*000#"}, "Ce service n'existe pas"),
         ({"phoneNumber": "nobody"}, "Numéro incorrect"),
-        ({"phoneNumber": "+33612345678"}, "pas de ce pays"),
+        ({"phoneNumber": "+33612345678"}, "numéros de son pays"),
     ],
 )
 async def test_who_cannot_be_served_gets_one_clear_end(here: Here, changes: dict[str, str], said: str) -> None:
@@ -169,7 +169,7 @@ async def test_an_answer_that_takes_too_long_is_a_sentence(here: Here, monkeypat
     assert (await here.hop("3"))[1] == "END Service occupé. Recomposez dans un instant."
     status, text = await here.hop("07*5*1")
     assert (status, text[:4]) == (200, "END ")
-    assert "Si une demande de paiement arrive, votre vote est noté" in text
+    assert "Si une demande de paiement arrive, votre vote est enregistré" in text
 
 
 async def test_an_end_notice_is_taken_note_of(here: Here) -> None:

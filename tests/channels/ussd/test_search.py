@@ -66,8 +66,8 @@ def test_several_are_listed_and_a_code_chooses(path: list[str]) -> None:
 
 
 def test_nobody_is_told_and_the_screen_stays() -> None:
-    Call().type("zzz").shows("Aucun nom en zzz.", "1 Candidats")
-    Call().type("1", "zzz").shows("Aucun nom en zzz.", "01 Aya Koné")
+    Call().type("zzz").shows("Aucun nom ne commence par zzz.", "1 Candidats")
+    Call().type("1", "zzz").shows("Aucun nom ne commence par zzz.", "01 Aya Koné")
 
 
 def test_many_matches_have_pages() -> None:

@@ -78,7 +78,7 @@ async def test_a_long_dial_without_its_contest_sells_nothing(text: str) -> None:
     phone = Phone(STAR, DUO)
     shown = (await phone.sends(text)).text
     dial = f"*789*NUMERO*{text if text.startswith('07') else text[2:]}#"
-    assert shown == f"D'abord le numéro du vote. Composez {dial}\nChoisissez le vote:\n1 Star\n2 Duo d'Or"
+    assert shown == f"Tapez d'abord le numéro d'un vote. Composez {dial}\nChoisissez le vote:\n1 Star\n2 Duo d'Or"
     assert phone.sold() == []
     # What is typed on it counts.
     assert (await phone.sends(f"{text}*2")).text.startswith("Duo d'Or\n")

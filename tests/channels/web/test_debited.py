@@ -95,7 +95,7 @@ async def test_the_contests_page_leads_to_the_orders_of_this_browser(here: Here)
     empty = await here.read("/c/star/debited")
     assert "*789#" in empty
     assert "DEBITED to 7890" in empty
-    assert "no order of the last 24 hours" in empty
+    assert "No order of the last 24 hours" in empty
     path = await here.ordered(status=PublicStatus.EXPIRED)
     assert f'href="{path}"' in await here.read("/c/star/debited")
     assert 'href="/c/star/debited"' in await here.read(PAGE)

@@ -65,7 +65,7 @@ async def test_the_page_of_a_candidate(here: Here) -> None:
     assert "1,234 votes · rank 1" in text
     assert "100\u00a0FCFA a vote" in text
     assert 'name="method" value="ORANGE_MONEY"' in text
-    assert "Numéro qui paie" in await here.read(PAGE, "fr")
+    assert "Numéro Mobile Money à débiter" in await here.read(PAGE, "fr")
 
 
 async def test_the_photo_of_a_candidate(here: Here) -> None:
@@ -202,7 +202,7 @@ async def test_a_wallet_that_the_number_cannot_have_is_no_choice_without_script_
         ({"quantity": "9" * 10_000}, 422, "At most 10000"),
         ({"phone": ""}, 422, "Wrong number"),
         ({"phone": "0501"}, 422, "Wrong number"),
-        ({"phone": "+33612345678"}, 422, "not of this country"),
+        ({"phone": "+33612345678"}, 422, "numbers of its own country"),
         ({"phone": "0101020304"}, 422, "Moov Money is not accepted yet. Another number can pay."),
         ({"phone": "0101020304", "method": "ORANGE_MONEY"}, 422, "does not have that wallet. Another number can pay."),
         ({"method": "ORANGE_MONEY"}, 422, "does not have that wallet. This number can pay by: MTN MoMo."),
@@ -326,7 +326,7 @@ async def test_who_has_withdrawn_has_no_form() -> None:
     service = RecordingService(replace(contest, candidates=(gone,), _by_code={}))
     async with TestClient(TestServer(application(service))) as client:
         text = await Here(service, client).read(PAGE)
-    assert "no longer standing" in text
+    assert "no longer in the contest" in text
     assert "<form" not in text
 
 
@@ -382,7 +382,7 @@ async def test_every_end_of_an_order_has_words(
 async def test_money_that_went_back_to_a_card_names_no_number(here: Here) -> None:
     path = await here.ordered(status=PublicStatus.REFUNDED, reason="reversed")
     here.service.change(UUID(path[7:]), payer_masked="")
-    assert "went back to the payer" in await here.read(path, "en")
+    assert "were refunded to the payer" in await here.read(path, "en")
 
 
 async def test_an_orders_page_is_kept_by_nobody(here: Here) -> None:
@@ -406,7 +406,7 @@ async def test_a_receipt_of_a_vote_that_was_taken_back_says_so(here: Here) -> No
     back = TakenBack(57, datetime(2026, 6, 2, 8, tzinfo=UTC), "voided <window>")
     here.service.receipts[RECEIPT] = replace(counted_receipt(), taken_back=back)
     page = await here.read(f"/verify/{RECEIPT}")
-    assert "This vote was counted and is no more" in page
+    assert "This vote was counted, then taken back" in page
     assert "voided &lt;window&gt;" in page
     assert "This vote is counted" not in page
     answer = await here.client.get(f"/verify/{RECEIPT}", headers={"Accept": "application/json"})

@@ -66,7 +66,7 @@ async def test_a_late_payment_goes_back_and_its_payer_is_told(rig: MoneyRig) -> 
     assert await story(rig, refund.reference) == ["calling", "accepted", "succeeded"]
     assert await kinds(rig) == ["refund_pending", "refunded"]
     (due,) = [m for m in await rig.outbox.claim_due(10, Routes(("africastalking",))) if m.kind == "refunded"]
-    assert render(due.kind, "en", due.params) == "500 FCFA given back to you by MTN MoMo. Reference op-1."
+    assert render(due.kind, "en", due.params) == "500 FCFA refunded to you by MTN MoMo. Reference op-1."
     assert await rig.on_account("refunds_owed") == 0
     assert (await rig.on_account("operator_clearing"), await rig.on_account("operator_float")) == (500, -500)
     view = await rig.views.order(order.vote_id)
