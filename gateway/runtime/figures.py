@@ -17,7 +17,7 @@ from gateway.storage.set_aside import Kind, count_set_aside
 from gateway.storage.upkeep import read_upkeep
 from payments.collection.admit_callbacks import CallbackAdmission
 from payments.collection.callbacks import Callbacks
-from payments.collection.questions import QUESTIONS
+from payments.collection.claims import QUESTIONS
 
 _UNDELIVERED: Final = ", ".join(f"'{word}'" for word in sorted(UNDELIVERED))
 

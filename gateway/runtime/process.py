@@ -53,13 +53,15 @@ from leaderboard.scores import heal_scores
 from payments.accounts.health import AccountHealth
 from payments.accounts.watch import AccountWatch
 from payments.collection.admit_callbacks import CallbackAdmission
+from payments.collection.callback_queue import CallbackQueue
 from payments.collection.callbacks import Callbacks
 from payments.collection.collect import Collector
 from payments.collection.count_on_callback import AskedLater, CountingOnCallbacks
+from payments.collection.judge_callbacks import CallbackJudge
 from payments.collection.order_views import OrderViews
 from payments.collection.provisional_store import ProvisionalPayments
 from payments.collection.store import Payments
-from payments.collection.verify import Verifier, judge_callbacks
+from payments.collection.verify import Verifier
 from payments.disbursement.disputes.ask import ask_reversals, sweep_reversals
 from payments.disbursement.disputes.reversals import Reversals
 from payments.disbursement.disputes.store import act_on_lost
@@ -253,17 +255,12 @@ class ProcessContainer(Container):
             senders[self.telegram.code] = self.telegram
         routes = text_routes(self.settings, self.carriers, self.telegram)
         sending = Sending(self.outbox, senders, routes, render, write_in_chat)
-        judging = partial(
-            judge_callbacks,
-            payments=self.payments,
-            providers=self.providers,
-            counting=self.counting,
-            passes=passes,
-        )
+        queue = CallbackQueue(self.engine, self.vault)
+        judge = CallbackJudge(queue, self.payments, providers, self.reversals.name, self.counting, passes)
         settlement, refunds, payouts = Settlement(self.engine), Refunds(*where), Payouts(*where)
         return {
             Work.COLLECT: self.collector.step,
-            Work.CALLBACKS: judging,
+            Work.CALLBACKS: judge.step,
             Work.VERIFY: self.verifier.step,
             Work.REVERSALS: partial(
                 ask_reversals, reversals=self.reversals, providers=providers, budget=budget, accounts=watch

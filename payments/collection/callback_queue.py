@@ -1,11 +1,61 @@
-"""Stored callbacks that are not judged yet: statements that claim them, and mark them as judged."""
+"""Stored callbacks that are not judged yet: claimed, judged, and what they hint at is asked about sooner.
 
-from typing import Final
+Every transaction locks refunds and payouts before payments, and rows of one table by their reference, so that no two
+wait for each other.
+"""
 
-from sqlalchemy import text
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
 
-from gateway.storage.rows import recordset
-from payments.collection.hints import HINTED, HINTS
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.storage.rows import document, recordset
+from gateway.storage.set_aside import set_callbacks_aside
+from gateway.storage.vault import Vault, each_opened
+from gateway.values.money import Money
+from gateway.values.record import record
+from payments.collection.callbacks import body_of
+from payments.collection.claims import read_secrets
+
+# One question a payment in this time, however many hints arrive, and so long until one about money on its way out.
+HINT_EVERY_SECONDS: Final = 10
+OUTGOING_SECONDS: Final = 1
+
+# CTEs behind one called `named` with the references. `:every`: seconds between two questions about a
+# payment, `:soon`: until one about money on its way out.
+_HINTED: Final = """
+held_refunds as (
+  select r.reference from refunds r join named n using (reference)
+  where r.status = 'sent' order by r.reference for update of r),
+held_payouts as (
+  select o.reference from payouts o join named n using (reference)
+  where o.status = 'sent' order by o.reference for update of o),
+held_payments as (
+  select p.reference, p.placed_at from payments p join named n using (reference)
+  where p.status in ('sent','pending','expired','failed') order by p.reference for update of p),
+hinted_refunds as (
+  update refunds r set next_try_at = least(r.next_try_at, now() + make_interval(secs => :soon))
+  from held_refunds h where r.reference = h.reference returning 1),
+hinted_payouts as (
+  update payouts o set next_try_at = least(o.next_try_at, now() + make_interval(secs => :soon))
+  from held_payouts h where o.reference = h.reference returning 1),
+hinted_payments as (
+  update payments p set hinted_at = now(),
+    next_check_at = greatest(now(), coalesce(p.asked_at, '-infinity') + make_interval(secs => :every))
+  from held_payments h where p.reference = h.reference and p.placed_at = h.placed_at returning 1)"""
+# They are read, and so run, in this order.
+_HINTS: Final = (
+    "(select count(*) from hinted_refunds) + (select count(*) from hinted_payouts)"
+    " + (select count(*) from hinted_payments)"
+)
+_HINT: Final = text(f"""
+with named as (select distinct unnest(cast(:references as uuid[])) as reference),{_HINTED}
+select {_HINTS}
+""")
 
 # How long a callback is remembered as the one that another repeats.
 SAME_HOURS: Final = 48
@@ -13,7 +63,7 @@ SAME_HOURS: Final = 48
 # join would be made row by row where the planner expects few. A sum is no column: the planner would walk the
 # primary key, in the hope to meet the smallest id soon.
 _SAME: Final = "o.provider = k.provider and o.body_hash = k.body_hash and o.received_at >= k.since"
-CLAIM_CALLBACKS: Final = text(f"""
+_CLAIM: Final = text(f"""
 with due as (select * from callbacks where handled_at is null order by id limit :limit),
 kinds as (
   select *, row_number() over alike = 1 as leads, min(received_at) over alike - interval '{SAME_HOURS} hours' as since
@@ -34,7 +84,7 @@ from firsts b left join payments p on p.reference = b.payment_reference
 order by b.id
 """)
 
-JUDGED: Final = (
+_JUDGED: Final = (
     ("id", "bigint"),
     ("outcome", "text"),
     ("reference", "uuid"),
@@ -42,8 +92,8 @@ JUDGED: Final = (
     ("hinted", "boolean"),
     ("duplicate_of", "bigint"),
 )
-JUDGE: Final = text(f"""
-with judged as (select * from {recordset(JUDGED)}),
+_JUDGE: Final = text(f"""
+with judged as (select * from {recordset(_JUDGED)}),
 marked as (
   update callbacks b set handled_at = now(), outcome = j.outcome, duplicate_of = j.duplicate_of
   from judged j where b.id = j.id and b.handled_at is null
@@ -55,6 +105,95 @@ counted as (
 named as (
   select reference from judged where hinted and reference is not null
   union select k.payment_reference from judged j join order_keys k on k.order_code = j.order_code
-    where j.hinted and j.reference is null),{HINTED}
-select {HINTS}
+    where j.hinted and j.reference is null),{_HINTED}
+select {_HINTS}
 """)
+
+
+@record
+class DueCallback:
+    """A callback that nobody has judged yet. `amount` and `secrets`: of the payment that its URL
+    names; the amount is what we asked for. `provider`: the code in its URL; `account`: key of the account
+    that the payment was asked of. `now`: when it was taken to be judged, `received_at` when it came.
+    `duplicate_of`: the callback of the 48 hours before with the same bytes, about the same payment."""
+
+    id: int
+    provider: str
+    account: str | None
+    reference: UUID | None
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+    amount: Money | None
+    secrets: Mapping[str, str] = field(repr=False)
+    now: datetime
+    duplicate_of: int | None = None
+    received_at: datetime | None = None
+
+
+@record
+class JudgedCallback:
+    """What a callback came to: a word for the record, the payment it hints at, if any, and the callback that
+    it repeats."""
+
+    id: int
+    outcome: str
+    reference: UUID | None = None
+    order_code: str | None = None
+    hinted: bool = False
+    duplicate_of: int | None = None
+
+
+class CallbackQueue:
+    """Callbacks to be judged, oldest first."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+        self._engine = engine
+        self._vault = vault
+
+    async def claim(self, limit: int) -> list[DueCallback]:
+        """The oldest that are due. Not leased: judging twice does no harm."""
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_CLAIM, {"limit": limit})).all()
+        return [self._due(row) for row in rows]
+
+    def _due(self, row: Row[Any]) -> DueCallback:
+        return DueCallback(
+            row.id,
+            row.provider,
+            row.account,
+            row.payment_reference,
+            row.method,
+            row.headers,
+            body_of(self._vault, row.record_id, row.body, row.body_cipher),
+            Money(row.amount_minor, row.currency) if row.currency else None,
+            self._secrets(row.payment_reference, row.secrets_cipher),
+            row.now,
+            row.duplicate_of,
+            row.received_at,
+        )
+
+    def _secrets(self, reference: UUID | None, sealed: bytes | None) -> Mapping[str, str]:
+        """An operator's tokens. A callback is judged without those that do not open."""
+        found = each_opened([sealed], lambda cipher: read_secrets(self._vault, reference, cipher))
+        return found[0] if found else {}
+
+    async def judge(self, judged: Sequence[JudgedCallback]) -> int:
+        """Mark callbacks as judged and their payments as due for a question; how many payments are due."""
+        if not judged:
+            return 0
+        rows = [{name: getattr(one, name) for name, _ in _JUDGED} for one in judged]
+        waits = {"every": HINT_EVERY_SECONDS, "soon": OUTGOING_SECONDS}
+        async with self._engine.begin() as connection:
+            return int((await connection.execute(_JUDGE, {**document(rows), **waits})).scalar_one())
+
+    async def set_aside(self, broken: Sequence[tuple[int, Exception]]) -> None:
+        """Take callbacks that cannot be judged out of the queue. Staff may replay them."""
+        async with self._engine.begin() as connection:
+            await set_callbacks_aside(connection, broken)
+
+
+async def hint(connection: AsyncConnection, references: Sequence[UUID]) -> int:
+    """Have these payments, refunds and payouts asked about at once; how many of them are still open."""
+    found = await connection.execute(_HINT, {"references": list(references), "every": 0, "soon": 0})
+    return int(found.scalar_one())

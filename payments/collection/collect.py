@@ -17,8 +17,9 @@ import structlog
 
 from gateway.orders.rules import PAYMENT_CODE
 from payments.accounts.calls import UNWATCHED, Accounts, Budget, CallKind, Unlimited, measured
-from payments.collection.observations import of_create, of_report
-from payments.collection.port import Observation, OpenPayment, PaymentStore
+from payments.collection.observations import Observation, OpenPayment, of_create, of_report
+from payments.collection.store import Payments
+from payments.collection.under_way import CallsUnderWay
 from payments.collection.verify import questioned
 from payments.lifecycle import Actor, Observed, State
 from payments.provider import (
@@ -59,7 +60,7 @@ class Collector:
 
     def __init__(
         self,
-        payments: PaymentStore,
+        payments: Payments,
         providers: Mapping[str, PaymentProvider],
         *,
         prompts: Budget | None = None,
@@ -78,9 +79,7 @@ class Collector:
         self._calling = asyncio.Semaphore(places)
         self._claimed: Counter[str] = Counter()
         self._in_line: Counter[str] = Counter()
-        self._under_way: set[asyncio.Task[None]] = set()
-        self._ended: list[asyncio.Task[None]] = []
-        self._news = asyncio.Event()
+        self._calls = CallsUnderWay(ENDED_MIN)
         self._tidied_at = float("-inf")
 
     async def step(self) -> int:
@@ -89,24 +88,20 @@ class Collector:
         closed = await self._tidy()
         while True:
             closed += await self._claim()
-            if done := closed + self._count_ended():
+            if done := closed + self._calls.count_ended():
                 return done
-            if not self._under_way:
+            if not self._calls:
                 return 0
-            await self._wait_for_news()
+            await self._calls.wait(LOOK_SECONDS)
 
     async def aclose(self, seconds: float = 15.0) -> None:
-        """Let calls that are under way end. One that takes longer is asked about by whoever comes later."""
-        if self._under_way:
-            _, late = await asyncio.wait(self._under_way, timeout=seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        """Let calls that are under way end. A payment whose call takes longer is asked about later."""
+        await self._calls.aclose(seconds)
 
     async def _tidy(self) -> int:
         """Close what is overdue and move what waits in vain: at most once a second while calls go on."""
         now = asyncio.get_running_loop().time()
-        if self._under_way and now - self._tidied_at < TIDY_SECONDS:
+        if self._calls and now - self._tidied_at < TIDY_SECONDS:
             return 0
         self._tidied_at = now
         await self._move_unsent()
@@ -140,31 +135,7 @@ class Collector:
     def _start(self, claimed: Iterable[OpenPayment]) -> None:
         for payment in claimed:
             self._claimed[payment.provider] += 1
-            task = asyncio.get_running_loop().create_task(self._collect(payment))
-            self._under_way.add(task)
-            task.add_done_callback(self._note_ended)
-
-    def _note_ended(self, task: "asyncio.Task[None]") -> None:
-        self._under_way.discard(task)
-        self._ended.append(task)
-        if len(self._ended) >= ENDED_MIN or not self._under_way:
-            self._news.set()
-
-    def _count_ended(self) -> int:
-        ended, self._ended = self._ended, []
-        errors = [error for task in ended if not task.cancelled() and (error := task.exception()) is not None]
-        if errors:
-            raise errors[0]
-        return len(ended)
-
-    async def _wait_for_news(self) -> None:
-        self._news.clear()
-        try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                await self._news.wait()
-        except TimeoutError:
-            # Time to look for new orders, whatever the calls under way do.
-            return
+            self._calls.start(self._collect(payment))
 
     async def _collect(self, payment: OpenPayment) -> None:
         try:

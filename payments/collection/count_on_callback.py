@@ -7,10 +7,21 @@ from typing import Final
 import structlog
 
 from gateway.orders.routing import provider_of
-from payments.collection.port import DueCallback, Observation, OpenPayment, PaymentStore
-from payments.collection.provisional_answers import of_callback, of_later_report
-from payments.collection.provisional_port import CallbackFacts, Denial, ProvisionalStore
-from payments.collection.provisional_rules import SUSPICIOUS, URGENT_AFTER, Arrived, NotCounted, Policy, refusal
+from payments.collection.callback_queue import DueCallback
+from payments.collection.observations import Observation, OpenPayment
+from payments.collection.provisional_rules import (
+    SUSPICIOUS,
+    URGENT_AFTER,
+    Arrived,
+    Denial,
+    NotCounted,
+    Policy,
+    of_callback,
+    of_later_report,
+    refusal,
+)
+from payments.collection.provisional_store import CallbackFacts, ProvisionalPayments
+from payments.collection.store import Payments
 from payments.lifecycle import Actor, Observed
 from payments.provider import Claims, StatusReport
 from payments.settlement.settle import Show
@@ -24,7 +35,7 @@ class CountingOnCallbacks:
     """Judges what callbacks claim, for accounts that have a policy. `rates`: by account, the questions that it
     may be asked in a second."""
 
-    def __init__(self, store: ProvisionalStore, policies: Mapping[str, Policy], rates: Mapping[str, float]) -> None:
+    def __init__(self, store: ProvisionalPayments, policies: Mapping[str, Policy], rates: Mapping[str, float]) -> None:
         self._store = store
         self._policies = policies
         self._rates = rates
@@ -83,8 +94,8 @@ class AskedLater:
 
     def __init__(
         self,
-        store: ProvisionalStore,
-        payments: PaymentStore,
+        store: ProvisionalPayments,
+        payments: Payments,
         show: Show,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -116,7 +127,7 @@ class AskedLater:
             if gone is None:
                 return
             log.error("callback_was_not_true", seen=answer.observed, code=answer.code, received=str(answer.received))
-            await self._show({gone.contest_id: gone.counted})
+            await self._show({gone.contest_id: tuple(gone.counted)})
             return
         log.info("asked_later", report=type(report).__name__, step=answer.observed)
         await self._payments.observe(answer)

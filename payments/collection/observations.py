@@ -1,11 +1,14 @@
 """What an operator's answer means for a payment: pure functions from answer to observation."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from gateway.orders.rules import PAYMENT_URL
-from payments.collection.port import Observation, OpenPayment
+from gateway.values.money import Money
+from gateway.values.record import record
 from payments.lifecycle import (
     Actor,
     NotFoundAnswer,
@@ -19,6 +22,7 @@ from payments.lifecycle import (
 from payments.provider import (
     Accepted,
     Capabilities,
+    Collection,
     CreateResult,
     Failed,
     Kind,
@@ -41,6 +45,55 @@ LOOK_AGAIN_AT_FAILED: Final = timedelta(minutes=10)
 _LAST_LOOK: Final = timedelta(hours=24)
 _PARKED: Final = timedelta(hours=1)
 _OPEN: Final = frozenset({State.SENT, State.PENDING})
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPayment:
+    """A payment that somebody is working on, under a lease."""
+
+    collection: Collection
+    vote_id: UUID
+    provider: str
+    state: State
+    placed_at: datetime
+    expires_at: datetime
+    now: datetime
+    accepted: bool
+    checks: int
+    send_tries: int
+    not_found_count: int
+    not_found_since: datetime | None
+
+
+@record
+class Observation:
+    """What was seen of one payment, and what to remember of it.
+
+    `observed` None: no step, only the facts below. `next_check_at` None: no further question. `provisional`: it
+    is counted on a callback, and asked about later. `untried`: the operator was not asked after all, so that
+    the last try was none.
+    """
+
+    reference: UUID
+    observed: Observed | None
+    actor: Actor
+    detail: str = ""
+    next_check_at: datetime | None = None
+    accepted: bool = False
+    not_found: bool = False
+    reason: str | None = None
+    reason_code: str | None = None
+    provider_reference: str | None = None
+    received: Money | None = None
+    evidence_word: str | None = None
+    evidence_source: str = "status"
+    evidence_raw: str = ""
+    base_url: str | None = None
+    secrets: Mapping[str, str] | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+    message: str | None = None
+    provisional: bool = False
+    untried: bool = False
 
 
 def of_create(payment: OpenPayment, result: CreateResult, can: Capabilities, jitter: float) -> Observation:

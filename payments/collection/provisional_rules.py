@@ -7,15 +7,17 @@ word of its body.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
 from gateway.values.money import Money
 from gateway.values.network import Network, comes_from
-from payments.lifecycle import Observed, State
-from payments.provider import Claims
+from payments.collection.observations import Observation, OpenPayment
+from payments.lifecycle import Actor, Observed, State
+from payments.provider import Claims, Failed, NotFound, PayerReason, StatusReport, Succeeded, Unavailable
 
 ASKED_WITHIN: Final = timedelta(hours=24)
 """A payment that is provisional for longer is a broken promise: the audit names it."""
@@ -25,6 +27,11 @@ NOT_FOUND_TIMES: Final = 3
 NOT_FOUND_SECONDS: Final = 3_600.0
 # What the operator itself has called failed waits for its own answer.
 COUNTABLE: Final = frozenset({State.SENT, State.PENDING, State.EXPIRED})
+SOURCE: Final = "callback_provisional"
+UNKNOWN_THERE: Final = "NOT_FOUND"
+_SOON: Final = timedelta(minutes=1)
+_STILL_OPEN_AGAIN: Final = timedelta(minutes=10)
+_NOT_FOUND_AGAIN: Final = timedelta(seconds=NOT_FOUND_SECONDS / 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +139,83 @@ def unknown_for_good(count: int, since_seconds: float) -> bool:
     """Whether the operator has said often enough that it does not know a payment that its callback called
     paid. Slower than for open payments: what is counted should not leave for a hiccup."""
     return count >= NOT_FOUND_TIMES and since_seconds >= NOT_FOUND_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """The operator does not say what its callback said. `observed`: `denied`, or `paid_otherwise` with what it
+    `received` instead. `reason`: in the closed set that voters are told about; `code`: the operator's own
+    word."""
+
+    reference: UUID
+    observed: Observed
+    reason: str
+    code: str
+    received: Money | None = None
+    provider_reference: str | None = None
+    evidence_raw: str = ""
+
+
+def of_callback(observation: Observation, claims: Claims, callback: int) -> Observation:
+    """The evidence that a callback is counted on: it names the callback, which keeps the words."""
+    return replace(
+        observation,
+        received=claims.received,
+        provider_reference=claims.provider_reference,
+        evidence_word="succeeded",
+        evidence_source=SOURCE,
+        evidence_raw=f"callback {callback}",
+        provisional=True,
+    )
+
+
+def of_later_report(payment: OpenPayment, report: StatusReport, jitter: float) -> Observation | Denial:
+    """What to remember of an answer, or that the votes leave. `jitter` in [-1, 1]."""
+    reference = payment.collection.reference
+    match report:
+        case Succeeded():
+            observed = later_success(payment.collection.amount, report.received)
+            if observed is not Observed.PROVED:
+                return Denial(
+                    reference,
+                    observed,
+                    "mismatch",
+                    "",
+                    report.received,
+                    report.provider_reference,
+                    report.raw[:4000],
+                )
+            return Observation(
+                reference,
+                observed,
+                Actor.VERIFIER,
+                provider_reference=report.provider_reference,
+                received=report.received,
+                evidence_word="succeeded",
+                evidence_raw=report.raw[:4000],
+            )
+        case Failed():
+            return Denial(reference, Observed.DENIED, report.reason.value, report.code, evidence_raw=report.raw[:4000])
+        case NotFound() if _unknown_for_good(payment):
+            return Denial(reference, Observed.DENIED, PayerReason.OTHER.value, UNKNOWN_THERE)
+        case NotFound():
+            return _again(payment, _NOT_FOUND_AGAIN, jitter, not_found=True)
+        case Unavailable():
+            return _again(payment, _SOON, jitter)
+        case _:
+            return _again(payment, _STILL_OPEN_AGAIN, jitter)
+
+
+def _unknown_for_good(payment: OpenPayment) -> bool:
+    since = payment.not_found_since or payment.now
+    return unknown_for_good(payment.not_found_count + 1, (payment.now - since).total_seconds())
+
+
+def _again(payment: OpenPayment, wait: timedelta, jitter: float, *, not_found: bool = False) -> Observation:
+    return Observation(
+        payment.collection.reference,
+        None,
+        Actor.VERIFIER,
+        next_check_at=payment.now + wait * (1 + 0.2 * jitter),
+        not_found=not_found,
+    )

@@ -2,6 +2,8 @@
 how their votes leave when the operator does not say the same."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -12,16 +14,14 @@ from gateway.orders.receipt import order_code
 from gateway.orders.store import payer_place
 from gateway.storage.vault import Vault, each_opened
 from gateway.values.money import Money
-from payments.collection.open_payments import AROUND, WHOLE, OpenPaymentReader
-from payments.collection.port import OpenPayment
-from payments.collection.provisional_port import CallbackFacts, Denial, TakenBack
-from payments.collection.provisional_rules import Ours
-from payments.collection.questions import QUESTIONS
+from payments.collection.claims import AROUND, QUESTIONS, WHOLE, OpenPaymentReader
+from payments.collection.observations import OpenPayment
+from payments.collection.provisional_rules import Denial, Ours
 from payments.collection.store import LEASE_SECONDS
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
 from payments.lifecycle import Actor, Observed, State
-from payments.settlement.corrections import Correction, lock_contest, reverse_counted
+from payments.settlement.corrections import Corrected, Correction, lock_contest, reverse_counted
 from payments.settlement.count import By
 from payments.settlement.rules import Adjusted, Confirmed, Verdict, verdict
 from payments.settlement.settle import COUNTED_BEFORE
@@ -67,8 +67,19 @@ where reference = :reference
 _CODE: Final = text("update payments set reason_code = :code where reference = :reference")
 
 
+@dataclass(frozen=True, slots=True)
+class CallbackFacts:
+    """What the rule needs of a callback and of the payment that its URL names. `remote`: address of its
+    sender. `reference`: of that payment. `now`: when this was read."""
+
+    remote: str
+    reference: UUID
+    ours: Ours
+    now: datetime
+
+
 class ProvisionalPayments:
-    """`ProvisionalStore`."""
+    """`ProvisionalPayments`."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault, public_url: str) -> None:
         self._engine = engine
@@ -112,7 +123,7 @@ class ProvisionalPayments:
         async with self._engine.begin() as connection:
             return await self._reader.claimed(connection, await connection.execute(_CLAIM, asked))
 
-    async def take_back(self, denial: Denial) -> TakenBack | None:
+    async def take_back(self, denial: Denial) -> Corrected | None:
         """Take the votes of a provisional payment out of the tally and its money out of the book."""
         asked = {"reference": denial.reference}
         async with self._engine.begin() as connection:
@@ -137,7 +148,7 @@ class ProvisionalPayments:
             await self._keep(connection, denial)
             if denial.received is not None:
                 await self._hold(connection, contest, provider, denial, denial.received)
-        return TakenBack(contest, tuple(moved.counted))
+        return moved
 
     @staticmethod
     async def _keep(connection: AsyncConnection, denial: Denial) -> None:

@@ -11,26 +11,25 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.prompting import NO_LIMITS, PromptLimits
-from gateway.orders.rules import UNSENT_LIFE
+from gateway.orders.rules import PAYMENT_URL, UNSENT_LIFE
 from gateway.orders.store import secrets_place
 from gateway.storage.coalescer import Coalescer
 from gateway.storage.rows import document, recordset
-from gateway.storage.set_aside import set_callbacks_aside
-from gateway.storage.vault import Vault
+from gateway.storage.vault import SealBroken, Vault
 from gateway.values.money import Money
-from payments.collection.callback_queue import CLAIM_CALLBACKS, JUDGE, JUDGED
-from payments.collection.callbacks import body_of
-from payments.collection.claims import CLAIM_NAMED, CLAIM_TO_COLLECT, CLAIM_TO_VERIFY, CLOSE_UNSENT, MOVE_UNSENT
-from payments.collection.late_acceptance import fill
-from payments.collection.open_payments import OpenPaymentReader
-from payments.collection.port import DueCallback, JudgedCallback, Observation, OpenPayment
-from payments.collection.provisional_marks import mark
+from payments.collection.claims import (
+    CLAIM_NAMED,
+    CLAIM_TO_COLLECT,
+    CLAIM_TO_VERIFY,
+    CLOSE_UNSENT,
+    MOVE_UNSENT,
+    OpenPaymentReader,
+)
+from payments.collection.observations import Observation, OpenPayment
 from payments.collection.provisional_rules import COUNTABLE
-from payments.disbursement.disputes.reversals import name_reversals
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import held
 from payments.lifecycle import Actor, Observed, State, states_before
-from payments.provider import NamedReversal
 
 # How long a claimed payment is left to its worker before somebody else asks again.
 LEASE_SECONDS: Final = 60
@@ -120,10 +119,47 @@ select * from {recordset(_EVIDENCE)}
 """)
 
 _ALL_STATES: Final = [state.value for state in State]
+_SECRETS: Final = text(
+    "select reference, secrets_cipher from payments where reference = any(cast(:references as uuid[]))"
+)
+
+_ACCEPTED: Final = (
+    ("reference", "uuid"),
+    ("provider_reference", "text"),
+    ("base_url", "text"),
+    ("secrets_cipher", "bytea"),
+    ("next_check_at", "timestamptz"),
+    ("expires_at", "timestamptz"),
+    ("linked", "boolean"),
+    ("message", "text"),
+)
+# The deadline of a page comes with its address. Without one the claim's own stands for what the operator has not given
+# yet. The payer is sent a link only while it may be paid.
+_FILL: Final = text(f"""
+with asked as (select * from {recordset(_ACCEPTED)}),
+filled as (
+  update payments p set accepted = true, provider_reference = coalesce(p.provider_reference, a.provider_reference),
+    base_url = coalesce(p.base_url, a.base_url), secrets_cipher = coalesce(a.secrets_cipher, p.secrets_cipher),
+    next_check_at = case when p.status in ('expired','failed') then coalesce(p.next_check_at, a.next_check_at)
+      else p.next_check_at end,
+    expires_at = case
+      when p.status = 'pending' and (a.linked or p.expires_at = p.sent_at + make_interval(secs => :unsent))
+      then coalesce(a.expires_at, p.expires_at) else p.expires_at end
+  from asked a where p.reference = a.reference
+  returning p.reference, p.placed_at, p.vote_id, p.status, a.message)
+insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
+select gen_random_uuid(), f.message, f.reference::text, f.reference, v.voter_index, v.language, '{{}}', v.chat_id
+from filled f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at
+where f.message is not null and f.status = 'pending' and (v.voter_index is not null or v.chat_id is not null)
+on conflict (kind, key) do nothing
+""")
+_MARK: Final = text("""
+update payments set provisional = :provisional where reference = any(cast(:references as uuid[]))
+""")
 
 
 class Payments:
-    """`PaymentStore` on PostgreSQL. `prompting`: providers that push a prompt to a handset; `limits`: how often."""
+    """`Payments` on PostgreSQL. `prompting`: providers that push a prompt to a handset; `limits`: how often."""
 
     def __init__(
         self,
@@ -244,13 +280,13 @@ class Payments:
         moved = rows.all()
         if seen is Observed.ACCEPTED and len(moved) < len(members):
             stepped = {row.reference for row in moved}
-            await fill(connection, self._vault, [one for one in members if one.reference not in stepped])
+            await _fill(connection, self._vault, [one for one in members if one.reference not in stepped])
         elif seen is Observed.SUCCEEDED_OTHERWISE:
             await self._book_mismatched(connection, moved)
         elif seen is Observed.PROVED:
-            await mark(connection, [row.reference for row in moved], provisional=False)
+            await _mark(connection, [row.reference for row in moved], provisional=False)
         elif seen is Observed.SUCCEEDED and provisional:
-            await mark(connection, [row.reference for row in moved], provisional=True)
+            await _mark(connection, [row.reference for row in moved], provisional=True)
         return len(moved) if seen else 0
 
     @staticmethod
@@ -312,43 +348,37 @@ class Payments:
             "message": seen.message,
         }
 
-    async def name_reversals(self, named: Sequence[NamedReversal]) -> None:
-        """Have money that operators take back asked about."""
-        async with self._engine.begin() as connection:
-            await name_reversals(connection, named)
 
-    async def claim_callbacks(self, limit: int) -> list[DueCallback]:
-        """The oldest unjudged callbacks."""
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(CLAIM_CALLBACKS, {"limit": limit})).all()
-        return [
-            DueCallback(
-                row.id,
-                row.provider,
-                row.account,
-                row.payment_reference,
-                row.method,
-                row.headers,
-                body_of(self._vault, row.record_id, row.body, row.body_cipher),
-                Money(row.amount_minor, row.currency) if row.currency else None,
-                self._reader.secrets_if_whole(row.payment_reference, row.secrets_cipher),
-                row.now,
-                row.duplicate_of,
-                row.received_at,
-            )
-            for row in rows
-        ]
+async def _fill(connection: AsyncConnection, vault: Vault, accepted: Sequence[Observation]) -> None:
+    """Add what acceptances say to payments, whose rows are locked, that are not `sent` any more."""
+    references = [seen.reference for seen in accepted]
+    rows = await connection.execute(_SECRETS, {"references": references})
+    held = {row.reference: row.secrets_cipher for row in rows}
+    facts = [_accepted(vault, seen, held.get(seen.reference)) for seen in accepted]
+    await connection.execute(_FILL, {**document(facts), "unsent": UNSENT_LIFE.total_seconds()})
 
-    async def judge_callbacks(self, judged: Sequence[JudgedCallback]) -> int:
-        """Mark callbacks as judged and their payments as due for a question."""
-        if not judged:
-            return 0
-        rows = [{name: getattr(j, name) for name, _ in JUDGED} for j in judged]
-        async with self._engine.begin() as connection:
-            result = await connection.execute(JUDGE, {**document(rows), **_WHEN})
-            return int(result.scalar_one())
 
-    async def set_callbacks_aside(self, broken: Sequence[tuple[int, Exception]]) -> None:
-        """Take callbacks that cannot be judged out of the queue."""
-        async with self._engine.begin() as connection:
-            await set_callbacks_aside(connection, broken)
+def _accepted(vault: Vault, seen: Observation, held: bytes | None) -> dict[str, Any]:
+    place, new = secrets_place(seen.reference), dict(seen.secrets or {})
+    try:
+        known: dict[str, str] = {} if held is None else orjson.loads(vault.open(bytes(held), place))
+    except SealBroken:
+        # It is kept as it is: whoever opens it next reports it.
+        known = new
+    more = new.keys() - known.keys()
+    return {
+        "reference": seen.reference,
+        "provider_reference": seen.provider_reference,
+        "base_url": seen.base_url,
+        "secrets_cipher": vault.seal(orjson.dumps({**new, **known}).decode(), place) if more else None,
+        "next_check_at": seen.next_check_at,
+        "expires_at": seen.expires_at,
+        "linked": PAYMENT_URL in more,
+        "message": seen.message,
+    }
+
+
+async def _mark(connection: AsyncConnection, references: Sequence[UUID], *, provisional: bool) -> None:
+    """Mark payments, whose rows are locked, as provisional or as proved."""
+    if references:
+        await connection.execute(_MARK, {"references": list(references), "provisional": provisional})

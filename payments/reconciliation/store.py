@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
-from payments.collection.hints import hint
+from payments.collection.callback_queue import hint
 from payments.disbursement.disputes.reversals import name_reversals
 from payments.ledger.audit import TAKEN
 from payments.ledger.book import LedgerEntry, post

@@ -14,7 +14,8 @@ import structlog
 
 from gateway.storage.work import Doorbell, Work
 from payments.accounts.calls import UNWATCHED, Accounts, Budget
-from payments.collection.port import OpenPayment, PaymentStore
+from payments.collection.observations import OpenPayment
+from payments.collection.store import Payments
 from payments.collection.verify import ask
 from payments.lifecycle import State
 from payments.provider import NotFound, PaymentProvider, StatusReport, StillOpen, Succeeded, Unavailable
@@ -34,7 +35,7 @@ class Rescuer:
     def __init__(
         self,
         attempts: Attempts,
-        payments: PaymentStore,
+        payments: Payments,
         providers: Mapping[str, PaymentProvider],
         budget: Budget,
         doorbell: Doorbell,

@@ -19,9 +19,8 @@ from payments.collection.callbacks import IncomingCallback
 from payments.collection.count_on_callback import AskedLater, CountingOnCallbacks
 from payments.collection.provisional_rules import Policy
 from payments.collection.provisional_store import ProvisionalPayments
-from payments.collection.verify import Verifier, judge_callbacks
+from payments.collection.verify import Verifier
 from payments.disbursement.disputes.ask import ask_reversals
-from payments.disbursement.disputes.reversals import Reversals
 from payments.disbursement.disputes.store import act_on_lost
 from payments.provider import DisputeStatus
 from tests.machine.world import PHONES, MoneyWorld
@@ -42,7 +41,6 @@ class LaterRig(MoneyRig):
         # A look needs no transaction, and there are very many.
         self.auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.provisional = ProvisionalPayments(self.engine, self.vault, PUBLIC_URL)
-        self.reversals = Reversals(self.engine, self.auto)
         self.policies = {self.provider.code: POLICY} if counting else {}
 
     async def now(self) -> datetime:
@@ -59,7 +57,7 @@ class LaterRig(MoneyRig):
 
     async def judge(self) -> int:
         counting = CountingOnCallbacks(self.provisional, self.policies, dict.fromkeys(self.policies, 1.0))
-        judged = await judge_callbacks(payments=self.payments, providers=self.providers, counting=counting)
+        judged = await self.callback_judge(counting).step()
         return judged + await self.ask()
 
     async def ask(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from payments.collection.claims import read_secrets
 from payments.collection.collect import Collector
 from payments.provider import Collection, CreateResult
 from tests.rigs.rig import Rig
@@ -53,4 +54,4 @@ async def states(rig: Rig) -> dict[tuple[str, str], int]:
 
 async def kept(rig: Rig) -> Mapping[str, str]:
     (row,) = await rig.rows("select reference, secrets_cipher from payments")
-    return rig.payments._reader.secrets(row.reference, row.secrets_cipher)
+    return read_secrets(rig.vault, row.reference, row.secrets_cipher)

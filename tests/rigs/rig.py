@@ -23,11 +23,15 @@ from gateway.storage.set_aside import passes
 from gateway.storage.vault import Vault
 from gateway.values.msisdn import Msisdn
 from payments.accounts.calls import Unlimited
+from payments.collection.callback_queue import CallbackQueue
 from payments.collection.callbacks import Callbacks, IncomingCallback
 from payments.collection.collect import Collector
+from payments.collection.count_on_callback import CountingOnCallbacks
+from payments.collection.judge_callbacks import CallbackJudge
 from payments.collection.order_views import OrderViews
 from payments.collection.store import Payments
-from payments.collection.verify import Verifier, judge_callbacks
+from payments.collection.verify import Verifier
+from payments.disbursement.disputes.reversals import Reversals
 from payments.ledger.audit import audit_money
 from payments.settlement.settle import Settlement, settle_payments
 from tests.engines import BUSY_SECONDS
@@ -69,6 +73,8 @@ class Rig:
         self.vault = Vault(SECRET_KEY)
         self.orders = Orders(auto, self.vault, NO_LIMITS)
         self.callbacks = Callbacks(auto, self.vault)
+        self.queue = CallbackQueue(self.engine, self.vault)
+        self.reversals = Reversals(self.engine, auto)
         self.payments = Payments(self.engine, self.vault, PUBLIC_URL, frozenset({"mtn_momo"}))
         self.settlement = Settlement(self.engine)
         self.inbox = Inbox(self.engine, self.vault)
@@ -145,7 +151,10 @@ class Rig:
         await self.callbacks.store(IncomingCallback(self.provider.code, word, "POST", {}, body, "127.0.0.1"))
 
     async def judge(self) -> int:
-        return await judge_callbacks(payments=self.payments, providers=self.providers, passes=passes)
+        return await self.callback_judge().step()
+
+    def callback_judge(self, counting: CountingOnCallbacks | None = None) -> CallbackJudge:
+        return CallbackJudge(self.queue, self.payments, self.providers, self.reversals.name, counting, passes)
 
     async def verify(self) -> int:
         return await asked_all(Verifier(self.payments, self.providers, Unlimited()))

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
-from payments.collection.hints import hint
+from payments.collection.callback_queue import hint
 from payments.disbursement.disputes.rules import Effect, Heard, effect_of, heard, stoppable
 from payments.disbursement.rules import REFUND_STEPS, OutgoingState, Step, next_state
 from payments.ledger import postings as ledger

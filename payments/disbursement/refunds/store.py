@@ -12,7 +12,7 @@ from gateway.storage.rows import document, recordset
 from gateway.storage.set_aside import Kind
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
-from payments.collection.open_payments import AROUND, WHOLE, OpenPaymentReader
+from payments.collection.claims import AROUND, WHOLE, OpenPaymentReader
 from payments.disbursement.answers import Observation
 from payments.disbursement.rules import REFUND_STEPS, OutgoingState
 from payments.disbursement.store import OutgoingStore, outgoing_table

@@ -18,10 +18,10 @@ from gateway.values.network import read_networks
 from payments.accounts.calls import Unlimited
 from payments.collection.callbacks import IncomingCallback
 from payments.collection.count_on_callback import AskedLater, CountingOnCallbacks
-from payments.collection.port import Observation
+from payments.collection.observations import Observation
 from payments.collection.provisional_rules import Policy
 from payments.collection.provisional_store import ProvisionalPayments
-from payments.collection.verify import Verifier, judge_callbacks
+from payments.collection.verify import Verifier
 from payments.disbursement.disputes.store import ObservedReversal, act_on_lost, record_reversals
 from payments.ledger.money_places import MoneyPlaces
 from payments.lifecycle import Actor, Observed
@@ -58,7 +58,7 @@ class CountingRig(MoneyRig):
 
     async def judge(self) -> int:
         counting = CountingOnCallbacks(self.provisional, self.policies, dict.fromkeys(self.policies, 1.0))
-        return await judge_callbacks(payments=self.payments, providers=self.providers, counting=counting)
+        return await self.callback_judge(counting).step()
 
     async def verify(self) -> int:
         self.later = AskedLater(self.provisional, self.payments, self.show)

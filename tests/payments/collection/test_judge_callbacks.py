@@ -1,5 +1,6 @@
 """Callbacks whose URL names no payment, and money that was taken back: judged without a database."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID
@@ -7,8 +8,10 @@ from uuid import UUID
 import pytest
 
 from gateway.values.money import Money
-from payments.collection.port import DueCallback, JudgedCallback, Observation, PaymentStore
-from payments.collection.verify import judge_callbacks
+from payments.collection.callback_queue import CallbackQueue, DueCallback, JudgedCallback
+from payments.collection.judge_callbacks import CallbackJudge
+from payments.collection.observations import Observation
+from payments.collection.store import Payments
 from payments.provider import Hint, NamedReversal, PaymentProvider, Succeeded
 
 REFERENCE = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")
@@ -24,17 +27,17 @@ class _Store:
         self.judged: list[JudgedCallback] = []
         self.observed: list[Observation] = []
 
-    async def claim_callbacks(self, _: int) -> list[DueCallback]:
+    async def claim(self, _: int) -> list[DueCallback]:
         return [self._due]
 
     async def record(self, seen: list[Observation]) -> int:
         self.observed += seen
         return len(seen)
 
-    async def name_reversals(self, named: list[NamedReversal]) -> None:
+    async def name_reversals(self, named: Sequence[NamedReversal]) -> None:
         self.named += named
 
-    async def judge_callbacks(self, judged: list[JudgedCallback]) -> int:
+    async def judge(self, judged: list[JudgedCallback]) -> int:
         self.judged += judged
         return 0
 
@@ -51,7 +54,8 @@ async def judge(hint: Hint, named: UUID | None = None, *, copy: bool = False) ->
     amount = None if named is None else FRANCS
     store = _Store(DueCallback(2, "stripe", None, named, "POST", {}, b"{}", amount, {}, NOW, 1 if copy else None))
     providers = {"stripe": cast(PaymentProvider, _Reader(hint))}
-    assert await judge_callbacks(payments=cast(PaymentStore, store), providers=providers) == 1
+    judging = CallbackJudge(cast(CallbackQueue, store), cast(Payments, store), providers, store.name_reversals)
+    assert await judging.step() == 1
     return store
 
 

@@ -11,7 +11,7 @@ import pytest
 from gateway.orders.rules import PAYMENT_URL
 from payments.accounts.calls import Unlimited
 from payments.collection.collect import Collector
-from payments.collection.port import Observation
+from payments.collection.observations import Observation
 from payments.collection.verify import ask
 from payments.lifecycle import Actor
 from payments.provider import Collection, CreateResult, Redirect, StillOpen

@@ -12,8 +12,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from payments.collection.hints import hint
-from payments.collection.port import JudgedCallback, Observation
+from payments.collection.callback_queue import JudgedCallback, hint
+from payments.collection.observations import Observation
 from payments.disbursement.answers import Observation as OutgoingObservation
 from payments.disbursement.rules import Step
 from payments.lifecycle import Actor, Observed
@@ -73,7 +73,7 @@ async def test_hints_at_payments(rig: MoneyRig) -> None:
     references = await asked(rig)
     first, *others = sorted(references)
     rows = [("payments", reference) for reference in others]
-    await waits_empty_handed(rig, rig.payments.judge_callbacks(judged(references)), ("payments", first), rows)
+    await waits_empty_handed(rig, rig.queue.judge(judged(references)), ("payments", first), rows)
 
 
 async def test_what_a_statement_hints_at(rig: MoneyRig) -> None:
@@ -113,7 +113,7 @@ async def test_hints_at_refunds_and_then_at_payments(rig: MoneyRig) -> None:
     first, *others = sorted(refund for refund, _ in pairs)
     hinted = judged([*payments, *(refund for refund, _ in pairs)])
     rows = [*(("refunds", refund) for refund in others), *(("payments", payment) for payment in payments)]
-    await waits_empty_handed(rig, rig.payments.judge_callbacks(hinted), ("refunds", first), rows)
+    await waits_empty_handed(rig, rig.queue.judge(hinted), ("refunds", first), rows)
 
 
 async def test_what_operators_said_of_several_refunds(rig: MoneyRig) -> None:

@@ -8,8 +8,7 @@ import pytest
 
 from gateway.orders.rules import PAYMENT_URL
 from gateway.values.money import Money
-from payments.collection.observations import of_create, of_report
-from payments.collection.port import OpenPayment
+from payments.collection.observations import OpenPayment, of_create, of_report
 from payments.lifecycle import Observed, State
 from payments.provider import (
     Accepted,

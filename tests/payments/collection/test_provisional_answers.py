@@ -7,9 +7,8 @@ from uuid import UUID
 import pytest
 
 from gateway.values.money import Money
-from payments.collection.port import Observation, OpenPayment
-from payments.collection.provisional_answers import of_later_report
-from payments.collection.provisional_port import Denial
+from payments.collection.observations import Observation, OpenPayment
+from payments.collection.provisional_rules import Denial, of_later_report
 from payments.lifecycle import Observed, State
 from payments.provider import Collection, Failed, NotFound, PayerReason, StatusReport, StillOpen, Succeeded, Unavailable
 
