@@ -6,7 +6,7 @@ Pure: the same contest gives the same report. The command line reads the contest
 from collections.abc import Sequence
 from datetime import datetime
 
-from channels.lint import contests, phrases, screens, texts
+from channels.lint import contests, screens, texts
 from channels.lint.findings import Finding, LanguageSeen, Level, Report, Wallet
 from channels.phrases import files, languages, languages_for
 from gateway.contests.contest import Contest
@@ -49,6 +49,6 @@ def lint(
         seen.append(LanguageSeen(language, shown, said))
         found += screens.findings(contest, language, shown)
         found += texts.findings(language, said)
-        found += phrases.check(files()[language], files()["fr"], contest, public_url)
+        found += texts.check_phrases(files()[language], files()["fr"], contest, public_url)
     ordered = sorted(found, key=lambda finding: finding.level is not Level.ERROR)
     return Report(contest.slug, named, tuple(seen), tuple(dict.fromkeys(ordered)))

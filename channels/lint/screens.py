@@ -16,20 +16,39 @@ from typing import Final
 import phonenumbers
 
 from channels import gsm
-from channels.lint.fetched import turns
 from channels.lint.findings import Finding, ScreenSeen, error, warning
-from channels.lint.samples import RECEIPT
-from channels.ussd.menu import SEPTETS_MAX, MenuView, Node, Session, Turn, advance, check, offered, start
+from channels.lint.texts import OTHERWISE, RECEIPT
+from channels.ussd.menu import (
+    SEPTETS_MAX,
+    MenuView,
+    Node,
+    Session,
+    Turn,
+    Wants,
+    advance,
+    check,
+    offered,
+    ranking_shown,
+    receipt_shown,
+    rescue_shown,
+    start,
+    ticket_shown,
+    votes_shown,
+)
 from gateway.contests.contest import Contest
 from gateway.orders.routing import Kind, Rail, Rails
 from gateway.orders.wallet import PAYMENT_CODES, PaymentMethod, network_wallets, prefixes_in
 from gateway.values.msisdn import Msisdn
 from leaderboard.ranking import Score, ranking_from
+from payments.collection.order_views import ReceiptView, TakenBack, VoteLine
+from payments.lifecycle import PublicStatus, State
+from payments.rescue.rules import Attempt, Outcome, Rescue, ticket_number
 
 # Sessions from which the walk goes on: so many, and more for a long list.
 STEPS_MIN: Final = 150
 STEPS_EACH: Final = 4
 VOTES_SHOWN: Final = 9_999_999
+TICKET: Final = ticket_number(9_999_999)
 LOST_KEY: Final = "99"
 # The rest of a long dial, by where its first inputs were refused.
 DIALLED_BEHIND: Final = {Node.HOME: ("5", "1"), Node.QUANTITY: ("1",)}
@@ -204,3 +223,43 @@ def inputs(view: MenuView) -> tuple[str, ...]:
 def _dialled(contest: Contest, path: tuple[str, ...]) -> str:
     code = contest.service_code.rstrip("#") or "*"
     return f"{'*'.join((code, *(text or '-' for text in path)))}#"
+
+
+def turns(turn: Turn, view: MenuView) -> Iterator[Turn]:
+    """The turn with every screen that it may get from the service; itself where it wants nothing."""
+    if turn.wants is None or turn.session is None:
+        yield turn
+        return
+    yield from _filled(turn.wants, turn.session, view)
+
+
+def _filled(wants: Wants, session: Session, view: MenuView) -> Iterator[Turn]:
+    contest = view.contest
+    person = max(contest.eligible, key=lambda c: gsm.septets(gsm.fold(c.name)), default=None)
+    code, name = (person.code, person.name) if person else ("07", "Awa")
+    longest = max(PublicStatus, key=lambda status: len(status.value))
+    line = VoteLine(code, name, contest.quantity_max, longest, None, view.now)
+    amount = contest.price.times(contest.quantity_max)
+    match wants:
+        case Wants.VOTES:
+            yield votes_shown(session, view, [])
+            yield votes_shown(session, view, [line, replace(line, receipt=RECEIPT)] * 4)
+        case Wants.FAVOURITE:
+            last = view.ranking.entries[-1].code if view.ranking.entries else code
+            yield ranking_shown(session, view, [])
+            counted = replace(line, candidate_code=last, status=PublicStatus.COMPLETED)
+            yield ranking_shown(session, view, [counted])
+        case Wants.RESCUE:
+            attempt = Attempt(State.PENDING, code, name, contest.quantity_max, amount, RECEIPT)
+            for outcome in Outcome:
+                yield rescue_shown(session, view, Rescue(outcome, attempt, TICKET))
+        case Wants.TICKET:
+            yield ticket_shown(session, view, TICKET)
+        case Wants.RECEIPT:
+            proof = ReceiptView(
+                RECEIPT, contest.slug, contest.name, code, name, contest.quantity_max, amount, 9_999_999, view.now
+            )
+            yield receipt_shown(session, view, None)
+            yield receipt_shown(session, view, proof)
+            back = TakenBack(9_999_999, view.now, OTHERWISE)
+            yield receipt_shown(session, view, replace(proof, taken_back=back))

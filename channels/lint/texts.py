@@ -1,16 +1,90 @@
-"""Every text that we send, at its longest, with its parts and what they cost."""
+"""Every phrase and every text that we send, filled in at its longest: its alphabet, length, parts and cost."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from channels import gsm
-from channels.lint import samples
-from channels.lint.findings import Finding, NameSeen, TextSeen, error, warning
-from channels.phrases import DEFAULT_LANGUAGE, catalogue
-from channels.sms.texts import KINDS, NAME_SEPTETS, render
-from channels.ussd.menu import LIST_NAME_SEPTETS
+from channels.buying import one_dial
+from channels.lint.findings import Finding, Level, NameSeen, TextSeen, error, warning
+from channels.phrases import DEFAULT_LANGUAGE, catalogue, say
+from channels.sms.texts import KINDS, NAME_SEPTETS, TEXT_SEPTETS, render
+from channels.ussd.menu import LIST_NAME_SEPTETS, SEPTETS_MAX
 from gateway.contests.contest import Contest
+from gateway.http.phrases import PhraseFile, faults
+from gateway.orders.receipt import make_receipt
+from gateway.orders.wallet import example_number
 from gateway.values.money import Money
+
+RECEIPT = make_receipt((1 << 45) - 1)
+# As long as operators make them.
+REFERENCE = "00000000-0000-4000-8000-000000000000"
+PAYER_MASKED = "05..0304"
+# A hosted payment page's address is long and never cut.
+PAYMENT_URL = "https://webpayment.orange-money.com/ci/pay_token/" + "a1b2" * 16
+OTHERWISE = "x" * 12
+
+
+def widest(texts: list[str], fallback: str) -> str:
+    """The text of most septets once folded."""
+    return max((gsm.fold(text) for text in texts), key=gsm.septets, default=fallback)
+
+
+def values_of(contest: Contest, language: str, public_url: str) -> dict[str, object]:
+    """Placeholder → its widest value in this contest."""
+    phrases = catalogue()[language]
+    code = widest([c.code for c in contest.candidates], "07")
+    name = gsm.cut_on_word(widest([c.name for c in contest.eligible], "Awa Koné"), NAME_SEPTETS)
+    quantity = contest.quantity_max
+    dial = one_dial(contest.dial_code, code, quantity)
+    return {
+        "contest": gsm.cut_on_word(gsm.fold(contest.name), NAME_SEPTETS),
+        "price": contest.price.spoken(),
+        "amount": contest.price.times(quantity).spoken(),
+        "code": code,
+        "name": name,
+        "votes": say(language, "sms.votes_many", count=quantity),
+        "count": quantity,
+        "maximum": quantity,
+        "service_code": contest.dial_code,
+        "short_code": contest.short_code,
+        "keywords": contest.keyword,
+        "orders": ", ".join(f"VOTE {code} {quantity}" for _ in range(3)),
+        "options": ", ".join(f"{c.code} {gsm.fold(c.name)}" for c in contest.eligible[:3]),
+        "dial": dial,
+        "how": say(language, "sms.how", dial=dial, code=code, votes=quantity, short_code=contest.short_code),
+        "hint": say(language, "sms.payment_link_code", dialled="#144*82#"),
+        "dialled": "#144*82#",
+        "example": example_number(contest.country),
+        "number": 9_999_999,
+        "back": 9_999_999,
+        "why": "x" * NAME_SEPTETS,
+        "ways": ", ".join(gsm.fold(text) for key, text in phrases.items() if key.startswith("wallet.")),
+        "wallet": widest([text for key, text in phrases.items() if key.startswith("wallet.")], OTHERWISE),
+        "status": widest([text for key, text in phrases.items() if key.startswith("ussd.status_")], OTHERWISE),
+        "receipt": RECEIPT,
+        "reference": REFERENCE,
+        "url": f"{public_url}/verify/{RECEIPT}",
+        "rank": 10,
+        "word": contest.keyword or "VOTE",
+        "contact": contest.contact,
+        "opens": f"{contest.opens_at:%d/%m/%Y %H:%M}",
+        "closes": f"{contest.closes_at:%d/%m/%Y %H:%M}",
+        "minutes": contest.late_seconds // 60,
+        "typed": RECEIPT,
+    }
+
+
+class Otherwise(dict[str, object]):
+    """Values that also fill a placeholder which is not listed here: with twelve letters."""
+
+    def __missing__(self, key: str) -> object:
+        return OTHERWISE
+
+
+def filled(phrase: str, held: dict[str, object]) -> str:
+    """The phrase filled in. ValueError for one that cannot be."""
+    return phrase.format_map(Otherwise(held))
+
 
 # Phrases that are parts of a text, or that a kind of text is made of.
 _FRAGMENTS: Final = frozenset(
@@ -48,11 +122,11 @@ def all_texts(contest: Contest, language: str, public_url: str, price: Money | N
         if kind != "reply"
         for word in _words(kind)
     ]
-    values = samples.values(contest, language, public_url)
+    values = values_of(contest, language, public_url)
     for key, phrase in catalogue()[language].items():
         reply = key.startswith(("sms.", "refusal.")) and key not in _FRAGMENTS
         if reply and not key.startswith(_REASONS["refund_pending"]):
-            made.append((f"reply: {key}", gsm.fold(samples.filled(phrase, dict(values)))))
+            made.append((f"reply: {key}", gsm.fold(filled(phrase, dict(values)))))
     return tuple(_seen(kind, text, price) for kind, text in made)
 
 
@@ -70,8 +144,8 @@ def _seen(kind: str, text: str, price: Money | None) -> TextSeen:
 
 def _facts(contest: Contest, language: str, public_url: str) -> dict[str, object]:
     """All that any kind of text may ask for."""
-    values = samples.values(contest, language, public_url)
-    return samples.Otherwise(
+    values = values_of(contest, language, public_url)
+    return Otherwise(
         {
             **values,
             "candidate_code": values["code"],
@@ -81,7 +155,7 @@ def _facts(contest: Contest, language: str, public_url: str) -> dict[str, object
             "quantity": contest.quantity_max,
             "wallet": "ORANGE_MONEY",
             "verify_url": values["url"],
-            "payment_url": samples.PAYMENT_URL,
+            "payment_url": PAYMENT_URL,
         }
     )
 
@@ -124,3 +198,57 @@ def name_findings(seen: tuple[NameSeen, ...]) -> Iterator[Finding]:
     for text, codes in listed.items():
         if len(codes) > 1:
             yield warning("names", f"in a list {' and '.join(codes)} look alike: {text!r}")
+
+
+# Section → the most septets that one of its phrases may have once filled in. Sections that are not
+# named here are for smartphones.
+BUDGETS: Final[Mapping[str, int]] = {
+    "ussd": SEPTETS_MAX,
+    "refusal": SEPTETS_MAX,
+    "wallet": 20,
+    "reason": TEXT_SEPTETS,
+    "sms": TEXT_SEPTETS,
+}
+# On a screen names give way; with this much left of them they can still be told apart.
+SCREEN_NAME_SEPTETS: Final = 12
+
+
+def check_phrases(file: PhraseFile, model: PhraseFile, contest: Contest, public_url: str) -> Iterator[Finding]:
+    """Every fault of a language's file. `model`: the default language; `contest`: gives the values whose
+    lengths count. Faults of a language that has a neighbour are warnings, as the neighbour stands in;
+    those that would reach a screen are errors."""
+    lacking = Level.WARNING if file.neighbour else Level.ERROR
+    wrong = set()
+    for fault in faults(model.phrases, file):
+        wrong.add(fault.key)
+        yield Finding(lacking, "phrases", f"{file.language}.toml: {fault.key} {fault.what}")
+    spoken = file.language if file.language in catalogue() else DEFAULT_LANGUAGE
+    values = values_of(contest, spoken, public_url)
+    for key, text in file.phrases.items():
+        section = key.partition(".")[0]
+        if section in BUDGETS and key not in wrong:
+            yield from _on_a_keypad_phone(f"{file.language}.toml: {key}", text, section, values)
+
+
+def _on_a_keypad_phone(named: str, text: str, section: str, values: Mapping[str, object]) -> Iterator[Finding]:
+    held = dict(values)
+    if section == "ussd":
+        held |= {"votes": values["maximum"], "number": PAYER_MASKED}
+        for name in ("name", "contest"):
+            held[name] = gsm.cut_on_word(str(values[name]), SCREEN_NAME_SEPTETS)
+    for character, stand_in in gsm.replaced(text).items():
+        if stand_in == "?":
+            yield error("phrases", f"{named} has {character!r}, which phones cannot show")
+    try:
+        length = gsm.septets(gsm.fold(filled(text, held)))
+    except (ValueError, AttributeError, IndexError, TypeError) as fault:
+        yield error("phrases", f"{named} cannot be filled in: {fault}")
+        return
+    if length > BUDGETS[section]:
+        yield error("phrases", f"{named} is {length} septets long when filled in, {BUDGETS[section]} at most")
+
+
+def check_all(files: Mapping[str, PhraseFile], contest: Contest, public_url: str) -> Iterator[Finding]:
+    """The same for every language."""
+    for file in files.values():
+        yield from check_phrases(file, files[DEFAULT_LANGUAGE], contest, public_url)

@@ -1,8 +1,10 @@
-"""What a stored text leads to: an order, an answer, or nothing. Run twice, it does the same."""
+"""Texts that came in, answered once each: by an order, an answer, or nothing. Run twice, it does the same."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+from uuid import uuid4
 
 import structlog
 
@@ -23,19 +25,23 @@ from channels.grammar import (
     without_pin,
 )
 from channels.messages.carrier import IncomingText
-from channels.messages.inbox import Question, Talk
+from channels.messages.inbox import InboundText, Inbox, Question, Talk, written
 from channels.phrases import DEFAULT_LANGUAGE, languages_for, say
 from channels.sms import answers
 from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
 from gateway.orders.wallet import guess_method
+from gateway.storage.engine import DatabaseUnavailable
+from gateway.storage.set_aside import passes
 from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
 from payments.lifecycle import PublicStatus
 from payments.rescue.rules import OfNumber
 
+TEXTS_BATCH: Final = 100
+SENDERS_AT_ONCE: Final = 8
 STATUS_LINES: Final = 4
-# Ends a talk between two machines, and is more than a person has patience for.
+# Ends a talk between two machines; no person asks that often.
 REPLIES_PER_HOUR: Final = 20
 _OPT_OUT: Final = frozenset({Word.STOP, Word.START})
 # Asked about these, people answer with a number alone.
@@ -333,3 +339,46 @@ async def _say(word: Word, contest: Contest, language: str, sender: Msisdn, case
         case _:
             lines = (answers.spoken(word, contest, case.selling, language),)
     return Reply(word.value, language, lines)
+
+
+async def answer_texts(inbox: Inbox, service: VotingService, look: Callable[[], Awaitable[None]]) -> int:
+    """Answer stored texts, each once; how many. A sender's in their order; different senders do not wait for
+    each other, since one answer may wait for an operator. `look`: bring the service's rankings up to date."""
+    due = await inbox.due(TEXTS_BATCH)
+    if due:
+        # A worker shows no rankings and reads no score feed.
+        await look()
+    by_sender: dict[str, list[InboundText]] = {}
+    for incoming in due:
+        by_sender.setdefault(incoming.text.sender, []).append(incoming)
+    turns = asyncio.Semaphore(SENDERS_AT_ONCE)
+
+    async def answer_all(texts: list[InboundText]) -> None:
+        async with turns:
+            for incoming in texts:
+                await _answer_text(incoming, inbox, service)
+
+    await asyncio.gather(*map(answer_all, by_sender.values()))
+    return len(due)
+
+
+async def _answer_text(incoming: InboundText, inbox: Inbox, service: VotingService) -> None:
+    try:
+        await _answer_or_raise(incoming, inbox, service)
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:
+        if passes(error):
+            raise
+        # A text that we stumble over must not hold up everybody behind it.
+        _log.exception("text_not_answered", carrier=incoming.text.carrier, id=incoming.text.carrier_id)
+        await inbox.answered(incoming, "failed", None)
+
+
+async def _answer_or_raise(incoming: InboundText, inbox: Inbox, service: VotingService) -> None:
+    reply = await answer(incoming.text, service, first_id=incoming.first_id, language=incoming.language)
+    params: dict[str, object] = {"lines": list(reply.lines)}
+    if reply.question is not None:
+        params["question"] = written(reply.question)
+    owed = (uuid4(), reply.language, params) if reply.lines else None
+    await inbox.answered(incoming, reply.outcome, owed, reply.opt_out)

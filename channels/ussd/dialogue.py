@@ -30,20 +30,40 @@ from channels.ussd.caller import (
     reached,
     spoken_of,
 )
-from channels.ussd.fetching import ANSWER_SECONDS, fetched
 from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Shown, Step, place
-from channels.ussd.menu import SEPTETS_MAX, Buy, MenuView, Node, Session, Turn, fitted, offered, refused
-from channels.ussd.playing import INPUTS_MAX, Played, continued, replayed, typed
+from channels.ussd.menu import (
+    MY_VOTES_MAX,
+    SEPTETS_MAX,
+    Buy,
+    MenuView,
+    Node,
+    Session,
+    Turn,
+    Wants,
+    fitted,
+    offered,
+    ranking_shown,
+    receipt_shown,
+    refused,
+    rescue_shown,
+    ticket_shown,
+    votes_shown,
+)
+from channels.ussd.playing import Played, continued, replayed
 from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
 from gateway.http.logs import bind_vote
 from gateway.orders.rules import Channel, Refusal, VoteRequest
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import Msisdn
-
-__all__ = ["ANSWER_SECONDS", "INPUTS_MAX", "SESSION_SECONDS", "Dialogue", "order_key", "over", "typed"]
+from payments.rescue.rules import OfNumber
 
 SESSION_SECONDS: Final = 300
+# The strictest aggregator waits five seconds; after that the voter sees the operator's own error.
+ANSWER_SECONDS: Final = 4.0
+# The ranking is whole without its last line.
+FAVOURITE_SECONDS: Final = 0.5
+FAVOURITE_LINES: Final = 30
 _log = structlog.get_logger(__name__)
 
 
@@ -95,7 +115,7 @@ class Dialogue:
             return held.shown
         if found.step is Step.LATE:
             late = replayed(found, caller, held.offer if held else None)
-            return _shown(await fetched(late.turn, caller.view(late.turn.session), self._service))
+            return _shown(await _fetched(late.turn, caller.view(late.turn.session), self._service))
         return await self._further(turn, key, found, held, caller, marked(mark), now_ms)
 
     def _language_key(self, caller: Caller) -> str:
@@ -137,7 +157,7 @@ class Dialogue:
         if outcome.buy is not None:
             session_id = _session_of_order(turn, opened_ms)
             outcome, bought = await self._bought(outcome, outcome.buy, caller.view(played.before), session_id)
-        outcome = await fetched(outcome, caller.view(outcome.session), self._service)
+        outcome = await _fetched(outcome, caller.view(outcome.session), self._service)
         shown = _shown(outcome)
         remembered = Remembered(
             found.tail,
@@ -272,3 +292,43 @@ def _shown(turn: Turn) -> Shown:
 def over(text: str) -> Shown:
     """A last screen."""
     return Shown(fitted(text), more=False)
+
+
+async def _fetched(turn: Turn, view: MenuView, service: VotingService) -> Turn:
+    """The turn with its screen; the end with a sentence when the service does not answer in time."""
+    session, wants = turn.session, turn.wants
+    if wants is None or session is None:
+        return turn
+    seconds = FAVOURITE_SECONDS if wants is Wants.FAVOURITE else ANSWER_SECONDS
+    try:
+        async with asyncio.timeout(seconds):
+            return await _asked(wants, session, view, service)
+    except (DatabaseUnavailable, TimeoutError) as error:
+        _log.warning("screen_not_fetched", wants=wants.value, error=str(error) or type(error).__name__)
+    if wants is Wants.FAVOURITE:
+        return Turn(turn.screen, session)
+    return Turn(fitted(say(session.language, "ussd.not_fetched"), room=view.room), None)
+
+
+async def _asked(wants: Wants, session: Session, view: MenuView, service: VotingService) -> Turn:
+    contest = view.contest
+    match wants:
+        case Wants.VOTES:
+            lines = await service.votes_of(view.dialler, contest.id, MY_VOTES_MAX)
+            return votes_shown(session, view, lines)
+        case Wants.FAVOURITE:
+            lines = await service.votes_of(view.dialler, contest.id, FAVOURITE_LINES)
+            return ranking_shown(session, view, lines)
+        case Wants.RESCUE:
+            return rescue_shown(session, view, await service.rescue(_claim(view), session.language))
+        case Wants.TICKET:
+            # A number always gets one.
+            return ticket_shown(session, view, await service.open_ticket(_claim(view), session.language) or "")
+        case Wants.RECEIPT:
+            return receipt_shown(session, view, await service.receipt(session.typed))
+
+
+def _claim(view: MenuView) -> OfNumber:
+    """Also about the other contests behind the code: who paid need not know in which, and it may be over."""
+    others = (contest.id for contest in view.sharing if contest.id != view.contest.id)
+    return OfNumber(view.dialler, (view.contest.id, *others))

@@ -18,8 +18,8 @@ from channels.messages.languages import Languages
 from channels.messages.outbox import Outbox
 from channels.messages.send import Sending
 from channels.messages.unfinished import UnfinishedDialogues
-from channels.sms.answering import answer_texts
 from channels.sms.carrier import SmsCarrier
+from channels.sms.inbound import answer_texts
 from channels.sms.texts import render
 from channels.telegram.channel import TelegramChannel
 from channels.telegram.settings import TelegramSettings

@@ -25,8 +25,7 @@ from pydantic import BaseModel, Field, SecretStr
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from channels.messages.carrier import IncomingText, OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
-from channels.sms.carrier import DeliveryReport, Malformed, Registration
-from channels.sms.senders import Senders, sender_to
+from channels.sms.carrier import DeliveryReport, Malformed, Registration, Senders, sender_to
 from gateway.http.raw_exchange import RawRequest
 
 CODE: Final = "africastalking"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from channels.lint import Level
-from channels.lint.phrases import check
+from channels.lint.texts import check_phrases
 from channels.phrases import catalogue, files, language_name, languages, languages_for, neighbours, say
 from gateway.http.phrases import PhraseFile
 from tests.demo import demo_contest
@@ -22,12 +22,12 @@ def found(phrases: dict[str, str | None], neighbour: str | None = "en") -> list[
         else:
             held[key] = text
     file = PhraseFile("xx", held, neighbour=neighbour)
-    return [(f.level, f.text) for f in check(file, files()["fr"], demo_contest(), URL)]
+    return [(f.level, f.text) for f in check_phrases(file, files()["fr"], demo_contest(), URL)]
 
 
 @pytest.mark.parametrize("language", languages())
 def test_every_language_is_whole(language: str) -> None:
-    assert list(check(files()[language], files()["fr"], demo_contest(), URL)) == []
+    assert list(check_phrases(files()[language], files()["fr"], demo_contest(), URL)) == []
 
 
 def test_the_languages() -> None:

@@ -11,8 +11,7 @@ from sqlalchemy import text
 
 from channels.messages.carrier import IncomingText
 from channels.sms import inbound
-from channels.sms.answering import answer_texts
-from channels.sms.inbound import REPLIES_PER_HOUR
+from channels.sms.inbound import REPLIES_PER_HOUR, answer_texts
 from channels.sms.texts import render
 from gateway.runtime.connections import utc_now
 from gateway.runtime.voting_service import BoundVotingService

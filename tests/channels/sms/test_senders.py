@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from channels.sms.senders import Senders, sender_to
+from channels.sms.carrier import Senders, sender_to
 
 IVORIAN, CAMEROONIAN = "+2250501020304", "+237671110001"
 

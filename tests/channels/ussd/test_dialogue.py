@@ -7,8 +7,9 @@ import pytest
 
 from channels import gsm
 from channels.ussd.aggregator import Phase, UssdTurn
-from channels.ussd.dialogue import INPUTS_MAX, SESSION_SECONDS, Dialogue, typed
+from channels.ussd.dialogue import SESSION_SECONDS, Dialogue
 from channels.ussd.history import Shown
+from channels.ussd.playing import INPUTS_MAX, typed
 from gateway.orders.rules import Channel
 from payments.lifecycle import PublicStatus
 from tests.channels.ussd.service import MTN, NEW, NOON, ORANGE, MemorySessions, TalkingService, line

@@ -13,13 +13,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels import gsm
-from channels.lint.fetched import turns
-from channels.lint.samples import RECEIPT
+from channels.lint.screens import turns
+from channels.lint.texts import RECEIPT
 from channels.phrases import languages
 from channels.ussd.aggregator import Phase, UssdTurn
-from channels.ussd.dialogue import Dialogue, typed
+from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Remembered, Shown
 from channels.ussd.menu import MenuView, Node, Session, Turn, advance, start
+from channels.ussd.playing import typed
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.rules import VoteRequest, price_of
 from gateway.values.check_digit import with_check_digit

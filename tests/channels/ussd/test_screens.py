@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from channels import gsm
-from channels.lint.fetched import turns
-from channels.lint.samples import RECEIPT
+from channels.lint.screens import turns
+from channels.lint.texts import RECEIPT
 from channels.phrases import catalogue, languages, say
 from channels.ussd.menu import (
     MY_VOTES_MAX,
