@@ -15,10 +15,11 @@ from gateway.storage.audit_log import note
 from gateway.storage.rows import document, recordset
 from gateway.values.money import Money
 from payments.ledger.book import LedgerEntry, post
+from payments.ledger.differences import DifferenceKind
 from payments.ledger.postings import Account, Posting, moved
 from payments.provider import Wallet
 from payments.reconciliation.differences import ACTIVE, IN_GROUP, WHOLE, group_values
-from payments.reconciliation.rules import DifferenceKind, Repair, offered, postings, read_group
+from payments.reconciliation.rules import Repair, offered, postings, read_group
 from payments.requests import ActRefused, Executed, NewRequest, StaffRequest, Why, did_before, keep_outcome
 
 BATCH: Final = 500

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from payments.ledger.differences import DifferenceKind
 from payments.provider import Wallet
-from payments.reconciliation.rules import DifferenceKind, Group, Repair, offered
+from payments.reconciliation.rules import Group, Repair, offered
 
 
 @dataclass(frozen=True, slots=True)

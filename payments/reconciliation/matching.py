@@ -9,8 +9,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from gateway.values.money import Money
+from payments.ledger.differences import DifferenceKind
 from payments.provider import Wallet
-from payments.reconciliation.rules import OUTGOING, DifferenceKind, Found, LineKind
+from payments.reconciliation.rules import OUTGOING, Found, LineKind
 
 
 class MatchedBy(StrEnum):

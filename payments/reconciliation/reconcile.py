@@ -12,10 +12,11 @@ import structlog
 from gateway.orders.routing import provider_of
 from gateway.values.money import CURRENCY_OF, Money
 from payments.ledger.book import UnknownName
+from payments.ledger.differences import DifferenceKind
 from payments.provider import Balance, BalanceTeller, PaymentProvider, Wallet
 from payments.reconciliation.balances import Balances
 from payments.reconciliation.differences import Difference, Differences, GroupLine, StatementFile
-from payments.reconciliation.rules import DifferenceKind, Found, Group, balance_gap
+from payments.reconciliation.rules import Found, Group, balance_gap
 from payments.reconciliation.statement_format import ReadStatement, StatementLine
 from payments.reconciliation.store import Compared, ReconciliationStore
 from payments.requests import named

@@ -11,6 +11,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
+from payments.ledger.differences import DifferenceKind
 from payments.ledger.postings import Account, Posting
 
 
@@ -27,17 +28,6 @@ class LineKind(StrEnum):
 
 
 OUTGOING: Final = frozenset({LineKind.REFUND, LineKind.PAYOUT})
-
-
-class DifferenceKind(StrEnum):
-    """How statement and book differ."""
-
-    MISSING_HERE = "missing_here"
-    MISSING_THERE = "missing_there"
-    AMOUNT = "amount"
-    DATE = "date"
-    DOUBLE = "double"
-    BALANCE = "balance"
 
 
 class Repair(StrEnum):

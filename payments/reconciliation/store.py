@@ -16,6 +16,7 @@ from payments.collection.callback_queue import hint
 from payments.disbursement.disputes.reversals import name_reversals
 from payments.ledger.audit import TAKEN
 from payments.ledger.book import LedgerEntry, post
+from payments.ledger.differences import DifferenceKind
 from payments.ledger.postings import Account, moved, operator_kept
 from payments.provider import NamedReversal
 from payments.reconciliation import statements
@@ -27,7 +28,6 @@ from payments.reconciliation.matching import (
     by_reference,
     judge,
 )
-from payments.reconciliation.rules import DifferenceKind
 from payments.reconciliation.statement_format import StatementLine
 from payments.reconciliation.statements import ImportedFile
 from payments.requests import Permit, Right

@@ -11,7 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.rows import document, recordset
+from gateway.values.money import Money
 from payments.disbursement.disputes.store import ObservedReversal, record_reversals
+from payments.ledger.differences import DifferenceKind, open_difference
 from payments.provider import NamedReversal
 
 LEASE_SECONDS: Final = 60
@@ -45,11 +47,6 @@ where provider = :provider and number = :number
 _AGAIN: Final = text("""
 update reversal_questions set next_try_at = now() + make_interval(secs => :seconds)
 where provider = :provider and number = :number
-""")
-# One a provider is enough to call a person; the numbers are in the table.
-_FINDING: Final = text("""
-insert into differences (provider, kind, amount_minor, currency, detail)
-values (:provider, 'missing_there', 0, :currency, :detail) on conflict do nothing
 """)
 _BEGIN_SWEEP: Final = text("""
 select now() as until, (select seen_until from reversal_sweeps where provider = :provider) as since
@@ -124,8 +121,9 @@ class Reversals:
         account's."""
         detail = f"{due.number} was named to us as money taken back, and the operator does not know it"
         async with self._engine.begin() as connection:
-            told = {"provider": due.account, "currency": currency, "detail": detail}
-            await connection.execute(_FINDING, told)
+            # One an account is enough to call a person; the numbers are in the table.
+            kind, nothing = DifferenceKind.MISSING_THERE, Money(0, currency)
+            await open_difference(connection, due.account, kind, nothing, detail)
             await self._answered(connection, due, "not there")
 
     @staticmethod

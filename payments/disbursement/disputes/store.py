@@ -1,8 +1,8 @@
 """Money that operators take back from us: disputes kept, and what a lost one does to its payment.
 
-What was heard is committed first, then acted upon; one that could not be acted upon yet (its payment is not
-known as paid, its refund has been sent and nobody knows the end) is looked at again. Both under the lock that
-settlement takes, so that of twenty copies at once the first one acts, and no payout looks past an open dispute.
+A report is committed first, then acted upon. One that could not be acted upon yet (its payment is not known as paid,
+its refund has been sent and has no final answer) is looked at again. Both under the lock that settlement takes, so
+that of twenty copies at once the first one acts, and no payout misses an open dispute.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
 from payments.collection.callback_queue import hint
-from payments.disbursement.disputes.rules import Effect, Heard, effect_of, heard, stoppable
+from payments.disbursement.disputes.rules import (
+    Consequence,
+    LostDispute,
+    Meaning,
+    Part,
+    consequence_of,
+    meaning_of,
+    stoppable,
+)
 from payments.disbursement.rules import REFUND_STEPS, OutgoingState, Step, next_state
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
+from payments.ledger.differences import DifferenceKind, open_difference
 from payments.lifecycle import Actor, Observed, State, advance
 from payments.provider import DisputeStatus, Reversed
-from payments.reconciliation.rules import DifferenceKind
 from payments.settlement.corrections import Correction, lock_contest, reverse_counted
 from payments.settlement.count import By, SettlementBroken
 from payments.settlement.rules import Adjusted
@@ -32,7 +40,7 @@ REASON: Final = "reversed"
 MESSAGE: Final = "votes_withdrawn"
 AGAIN_LIMIT: Final = 100
 _WORDS: Final = {DisputeStatus.OPEN: "disputed", DisputeStatus.WON: "dispute_won", DisputeStatus.LOST: "reversed"}
-"""What is kept as evidence, by how a dispute stands."""
+"""What is kept as evidence, by the status of a dispute."""
 _log = structlog.get_logger(__name__)
 
 # An account's key is its provider's code, perhaps with a country.
@@ -53,17 +61,17 @@ where provider = :provider and operator_reference = :number
 _OPEN: Final = text("""
 insert into disputes (reference, provider, operator_reference, payment_reference, contest_id, code, amount_minor,
   currency, status, told_at, closed_at)
-values (:reference, :provider, :number, :payment, :contest, :code, :amount, :currency, cast(:standing as text), :at,
-  case when cast(:standing as text) <> 'open' then now() end)
+values (:reference, :provider, :number, :payment, :contest, :code, :amount, :currency, cast(:after as text), :at,
+  case when cast(:after as text) <> 'open' then now() end)
 """)
 _STEP: Final = text("""
-update disputes set code = :code, amount_minor = :amount, currency = :currency, status = cast(:standing as text),
+update disputes set code = :code, amount_minor = :amount, currency = :currency, status = cast(:after as text),
   closed_at = now(), told_at = coalesce(:at, told_at)
 where reference = :reference
 """)
 _LOG: Final = text("""
 insert into dispute_events (reference, from_status, to_status, seen, actor, detail)
-values (:reference, :before, :after, :seen, 'verifier', :detail)
+values (:reference, :before, :after, :code, 'verifier', :detail)
 """)
 _KEEP_EVIDENCE: Final = text("""
 insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw)
@@ -89,7 +97,7 @@ where d.payment_reference = :payment and d.status = 'lost' and d.currency = :cur
     select 1 from differences f where f.dispute_reference = d.reference and f.status = 'open' and f.amount_minor < 0))
 order by d.reference
 """)
-# The refund before the payment: whoever gives money back locks them in this order.
+# The refund before the payment: refunds lock them in this order.
 _REFUND: Final = text("""
 select r.reference, r.status,
   (select seen from refund_events e where e.reference = r.reference
@@ -116,12 +124,6 @@ with f as (
 insert into refund_events (reference, from_status, to_status, seen, actor, detail)
 select reference, cast(:before as text), cast(:after as text), 'reversed', 'verifier', :detail from f
 """)
-_DIFFERENCE: Final = text("""
-insert into differences (provider, kind, payment_reference, dispute_reference, contest_id, amount_minor, currency,
-  detail)
-values (:provider, :kind, :payment, :dispute, (select contest_id from disputes where reference = :dispute), :more,
-  :currency, :detail) on conflict do nothing
-""")
 _DONE: Final = text("update disputes set effect = :effect, reversed_minor = :reversed where reference = :reference")
 _EXPLAINED: Final = text("""
 update differences set status = 'resolved', resolution = 'came_in', resolved_by = 'spotlight', resolved_at = now(),
@@ -132,11 +134,11 @@ where dispute_reference = :reference and status = 'open' and amount_minor < 0
 
 @dataclass(frozen=True, slots=True)
 class ObservedReversal:
-    """What an operator says about money that it took back. `provider`: its code. One of these finds the payment:
+    """What an operator reports about money that it took back. `provider`: its code. One of these finds the payment:
     `reference`, ours; `number`, the operator's own of a payment by card."""
 
     provider: str
-    told: Reversed
+    report: Reversed
     reference: UUID | None = None
     number: str | None = None
 
@@ -148,55 +150,44 @@ class _Case:
     dispute: Row[Any]
     payment: Row[Any]
     refund: Row[Any] | None
-    parts: Sequence[Row[Any]]
-
-    @property
-    def state(self) -> State:
-        return State(self.payment.status)
-
-    @property
-    def paid(self) -> Money:
-        return Money(self.payment.amount_minor, self.payment.currency)
-
-    @property
-    def lost(self) -> Money:
-        return Money(self.dispute.amount_minor, self.dispute.currency)
+    parts: Sequence[Part]
 
     @property
     def detail(self) -> str:
         return f"{self.dispute.code} {self.dispute.operator_reference}"
 
-    def effect(self) -> Effect | None:
-        """What it does now."""
+    def facts(self) -> LostDispute:
+        """What the rules look at."""
         refund, may_stop = self.refund, False
         if refund is not None:
             last_call = Step(refund.last_call) if refund.last_call else None
             may_stop = stoppable(OutgoingState(refund.status), last_call, failed=refund.failed)
-        proved = not self.payment.provisional
-        together = Money(sum(part.amount_minor for part in self.parts), self.dispute.currency)
-        return effect_of(self.state, self.paid, self.lost, proved=proved, refund_stoppable=may_stop, together=together)
+        return LostDispute(
+            reference=self.dispute.reference,
+            name=self.detail,
+            lost=Money(self.dispute.amount_minor, self.dispute.currency),
+            state=State(self.payment.status),
+            paid=Money(self.payment.amount_minor, self.payment.currency),
+            proved=not self.payment.provisional,
+            refund_stoppable=may_stop,
+            parts=self.parts,
+        )
 
-    def reversed(self) -> list[dict[str, Any]]:
-        """What of the payment's money left the book with which dispute: all of it with this one, or with its parts."""
-        whole = {"reference": self.dispute.reference, "amount_minor": self.paid.amount_minor}
-        parts = [whole] if self.lost == self.paid else [part._asdict() for part in self.parts]
-        return [{"reference": part["reference"], "reversed": part["amount_minor"]} for part in parts]
 
-
-async def record_reversals(engine: AsyncEngine, seen: Sequence[ObservedReversal]) -> Mapping[str, UUID]:
-    """Keep what operators say about disputes and act on those that are lost; the payments of ours that they are
-    about, by the operators' numbers. One that is not known as paid is asked about."""
+async def record_reversals(engine: AsyncEngine, observed: Sequence[ObservedReversal]) -> Mapping[str, UUID]:
+    """Keep what operators report about disputes and act on those that are lost; the payments of ours that they are
+    about, by the operators' numbers. A payment that is not known as paid is asked about."""
     found: dict[str, UUID] = {}
-    for one in seen:
+    for one in observed:
         async with engine.begin() as connection:
             payment = await _payment_of(connection, one)
-            dispute = None if payment is None else await _hear(connection, payment, one.told)
+            dispute = None if payment is None else await _keep(connection, payment, one.report)
             if payment is not None:
                 await hint(connection, [payment.reference])
         if payment is None:
-            _log.error("reversal_of_unknown_payment", **_said(one))
+            _log_unknown(one)
             continue
-        found[one.told.provider_reference] = payment.reference
+        found[one.report.provider_reference] = payment.reference
         if dispute is not None:
             await _act(engine, dispute, payment.contest_id)
     return found
@@ -209,95 +200,97 @@ async def act_on_lost(engine: AsyncEngine) -> int:
     return sum([await _act(engine, row.reference, row.contest_id) for row in waiting])
 
 
-def _said(seen: ObservedReversal) -> dict[str, str]:
-    told = seen.told
-    return {
-        "provider": seen.provider,
-        "payment": str(seen.reference or ""),
-        "collection": seen.number or "",
-        "operator_reference": told.provider_reference,
-        "code": told.code,
-        "amount": str(told.amount),
-    }
+def _log_unknown(observed: ObservedReversal) -> None:
+    report = observed.report
+    _log.error(
+        "reversal_of_unknown_payment",
+        provider=observed.provider,
+        payment=str(observed.reference or ""),
+        collection=observed.number or "",
+        operator_reference=report.provider_reference,
+        code=report.code,
+        amount=str(report.amount),
+    )
 
 
-async def _payment_of(connection: AsyncConnection, seen: ObservedReversal) -> Row[Any] | None:
-    """The payment that it is about; no payment of another operator is."""
-    if seen.told.amount.amount_minor <= 0:
+async def _payment_of(connection: AsyncConnection, observed: ObservedReversal) -> Row[Any] | None:
+    """The payment that it is about; never a payment of another operator."""
+    if observed.report.amount.amount_minor <= 0:
         return None
-    if seen.reference is not None:
-        asked = {"reference": seen.reference, "provider": seen.provider}
+    if observed.reference is not None:
+        asked = {"reference": observed.reference, "provider": observed.provider}
         return (await connection.execute(_BY_REFERENCE, asked)).one_or_none()
-    if not seen.number:
+    if not observed.number:
         return None
-    return (await connection.execute(_BY_NUMBER, {"number": seen.number, "provider": seen.provider})).one_or_none()
+    asked_number = {"number": observed.number, "provider": observed.provider}
+    return (await connection.execute(_BY_NUMBER, asked_number)).one_or_none()
 
 
-async def _hear(connection: AsyncConnection, payment: Row[Any], told: Reversed) -> UUID | None:
-    """Keep what was told; the dispute, unless it is another payment's."""
+async def _keep(connection: AsyncConnection, payment: Row[Any], report: Reversed) -> UUID | None:
+    """Keep a report; the dispute, unless it is another payment's."""
     await lock_contest(connection, payment.contest_id)
-    asked = {"provider": payment.provider, "number": told.provider_reference}
-    known = (await connection.execute(_KNOWN, {**asked, "at": told.at})).one_or_none()
+    asked = {"provider": payment.provider, "number": report.provider_reference}
+    known = (await connection.execute(_KNOWN, {**asked, "at": report.at})).one_or_none()
     if known is not None and known.payment_reference != payment.reference:
         _log.error("dispute_of_two_payments", **asked, payment=str(payment.reference))
         return None
     reference: UUID = known.reference if known else uuid4()
-    before = DisputeStatus(known.status) if known else None
-    step = heard(
-        before, told.dispute_status, acted=bool(known and known.acted), overtaken=bool(known and known.overtaken)
-    )
+    before, after = DisputeStatus(known.status) if known else None, report.dispute_status
+    meaning = meaning_of(before, after, acted=bool(known and known.acted), overtaken=bool(known and known.overtaken))
     values = {
         "reference": reference,
         "payment": payment.reference,
         "contest": payment.contest_id,
         **asked,
-        "code": told.code,
-        "amount": told.amount.amount_minor,
-        "currency": told.amount.currency,
-        "standing": told.dispute_status.value,
-        "at": told.at,
+        "code": report.code,
+        "amount": report.amount.amount_minor,
+        "currency": report.amount.currency,
+        "at": report.at,
         "before": before,
-        "after": told.dispute_status.value,
-        "seen": told.code,
-        "word": _WORDS[told.dispute_status],
-        "detail": f"{told.amount.plain()} {told.amount.currency}",
-        "raw": told.raw[:4000],
+        "after": after.value,
+        "word": _WORDS[after],
+        "detail": f"{report.amount.plain()} {report.amount.currency}",
+        "raw": report.raw[:4000],
     }
-    if step is Heard.STEP:
+    if meaning is Meaning.STEP:
         for statement in (_STEP if known else _OPEN, _LOG, _KEEP_EVIDENCE):
             await connection.execute(statement, values)
-        _log.warning("dispute_moved", dispute_status=told.dispute_status.value, code=told.code, **asked)
-    if step is Heard.CONTRADICTION:
+        _log.warning("dispute_moved", dispute_status=after.value, code=report.code, **asked)
+    if meaning is Meaning.CONTRADICTION:
         await connection.execute(_KEEP_EVIDENCE, values)
         again = "lost, acted upon, and now the operator says that it is ours"
-        await _differ(connection, payment, reference, told.amount, again)
-    if step is Heard.STEP or before is told.dispute_status:
-        await _book_fee(connection, payment, reference, told, known.fee_minor if known else 0)
+        about = {"payment": payment.reference, "dispute": reference}
+        await open_difference(connection, payment.provider, DifferenceKind.AMOUNT, report.amount, again, **about)
+    if meaning is Meaning.STEP or before is after:
+        await _book_fee(connection, payment, reference, report, known.fee_minor if known else 0)
     return reference
 
 
-async def _book_fee(connection: AsyncConnection, payment: Row[Any], dispute: UUID, told: Reversed, booked: int) -> None:
+async def _book_fee(
+    connection: AsyncConnection, payment: Row[Any], dispute: UUID, report: Reversed, booked: int
+) -> None:
     """What the operator took for its work, as far as it is not booked. In another currency a statement brings it."""
-    if told.fee is None or told.fee.currency != told.amount.currency or told.fee.amount_minor == booked:
+    if report.fee is None or report.fee.currency != report.amount.currency or report.fee.amount_minor == booked:
         return
-    more = told.fee.amount_minor - booked
-    fee = Money(abs(more), told.fee.currency)
+    more = report.fee.amount_minor - booked
+    fee = Money(abs(more), report.fee.currency)
     legs = ledger.operator_kept(fee) if more > 0 else ledger.fee_given_up(fee)
-    memo = f"fee of dispute {told.provider_reference}"
+    memo = f"fee of dispute {report.provider_reference}"
     await post(connection, [(LedgerEntry(uuid4(), payment.contest_id, memo, legs), payment.provider)])
-    await connection.execute(_FEE, {"reference": dispute, "fee": told.fee.amount_minor})
+    await connection.execute(_FEE, {"reference": dispute, "fee": report.fee.amount_minor})
 
 
 async def _act(engine: AsyncEngine, dispute: UUID, contest: UUID) -> bool:
-    """Do what follows of a lost dispute, once; whether something did. A bug leaves it as it is, to be looked at
-    again: what was heard is kept, and the callbacks behind it must not wait."""
+    """Do what follows of a lost dispute, once; whether something did. After a bug it stays as it is, to be looked at
+    again: the report is kept, and the callbacks behind it must not wait."""
     try:
         async with engine.begin() as connection:
             case = await _case(connection, dispute, contest)
-            effect = case.effect() if case else None
-            if case is None or effect is None:
+            facts = case.facts() if case else None
+            then = consequence_of(facts) if facts else None
+            if case is None or facts is None or then is None:
                 return False
-            await _carry_out(connection, case, effect)
+            await _carry_out(connection, case, facts, then)
     except SettlementBroken:
         _log.exception("reversal_not_done", dispute=str(dispute))
         return False
@@ -307,9 +300,9 @@ async def _act(engine: AsyncEngine, dispute: UUID, contest: UUID) -> bool:
         payment=str(case.payment.reference),
         operator_reference=case.dispute.operator_reference,
         code=case.dispute.code,
-        amount=str(case.lost),
-        effect=effect.value,
-        person_needed=effect in (Effect.TWICE, Effect.PERSON),
+        amount=str(facts.lost),
+        effect=then.effect.value,
+        person_needed=then.difference is not None,
     )
     return True
 
@@ -322,60 +315,53 @@ async def _case(connection: AsyncConnection, dispute: UUID, contest: UUID) -> _C
     asked = {"payment": lost.payment_reference}
     refund = (await connection.execute(_REFUND, asked)).one_or_none()
     payment = (await connection.execute(_PAYMENT, asked)).one()
-    parts = (await connection.execute(_PARTS, {**asked, "currency": lost.currency})).all()
-    return _Case(lost, payment, refund, parts)
+    parts = await connection.execute(_PARTS, {**asked, "currency": lost.currency})
+    return _Case(lost, payment, refund, [Part(row.reference, row.amount_minor) for row in parts])
 
 
-async def _carry_out(connection: AsyncConnection, case: _Case, effect: Effect) -> None:
-    gone = case.reversed()
-    if effect is Effect.TAKEN_BACK and case.state is State.SETTLED:
+async def _carry_out(connection: AsyncConnection, case: _Case, facts: LostDispute, then: Consequence) -> None:
+    payment = case.payment
+    if then.uncounts:
         await _uncount(connection, case)
-    elif effect is Effect.TAKEN_BACK:
-        await _move(connection, case)
-        if case.state is not State.CONFIRMED:  # of which nothing is booked yet
-            await _book(connection, case, ledger.held_reversed(case.paid))
-    elif effect is Effect.REFUND_STOPPED:
+    if then.stops_refund:
         await _stop_refund(connection, case)
-        await _move(connection, case)
-        await _book(connection, case, ledger.owed_reversed(case.paid))
-    else:
-        gone = [{"reference": case.dispute.reference, "reversed": 0}]
-        more = Money(-case.lost.amount_minor, case.lost.currency)
-        if effect is Effect.TWICE:
-            detail, kind = f"given back, and lost to {case.detail} as well", DifferenceKind.DOUBLE
-        else:
-            paid = f"{case.paid.plain()} {case.paid.currency}"
-            detail, kind = f"another amount than {paid} was lost to {case.detail}", DifferenceKind.AMOUNT
-        await _differ(connection, case.payment, case.dispute.reference, more, detail, kind)
-    for part in gone:
-        await connection.execute(_DONE, {**part, "effect": effect.value})
-        if part["reversed"]:
-            await connection.execute(_EXPLAINED, part)
+    if then.moves:
+        await _move(connection, case, facts.state)
+    if then.books is not None:
+        entry = LedgerEntry(uuid4(), payment.contest_id, f"reversed {payment.reference}", then.books(facts.paid))
+        await post(connection, [(entry, payment.provider)])
+    if then.difference is not None:
+        kind, why = then.difference
+        more = Money(-facts.lost.amount_minor, facts.lost.currency)
+        await open_difference(
+            connection, payment.provider, kind, more, why, payment=payment.reference, dispute=facts.reference
+        )
+    for part in then.reversed:
+        values = {"reference": part.reference, "reversed": part.amount_minor, "effect": then.effect.value}
+        await connection.execute(_DONE, values)
+        if part.amount_minor:
+            await connection.execute(_EXPLAINED, {"reference": part.reference})
 
 
 async def _uncount(connection: AsyncConnection, case: _Case) -> None:
     payment = case.payment.reference
-    moved = await reverse_counted(
-        connection,
-        case.payment.contest_id,
-        [payment],
-        Correction(REASON, Adjusted.REVERSED, By(Actor.VERIFIER, detail=case.detail)),
-        observed=Observed.REVERSED,
-        message=MESSAGE,
+    why = Correction(REASON, Adjusted.REVERSED, By(Actor.VERIFIER, detail=case.detail))
+    corrected = await reverse_counted(
+        connection, case.payment.contest_id, [payment], why, observed=Observed.REVERSED, message=MESSAGE
     )
-    if moved.done != [payment]:
-        raise SettlementBroken(f"{payment} was not taken back: {moved.skipped}")
+    if corrected.done != [payment]:
+        raise SettlementBroken(f"{payment} was not taken back: {corrected.skipped}")
 
 
-async def _move(connection: AsyncConnection, case: _Case) -> None:
+async def _move(connection: AsyncConnection, case: _Case, before: State) -> None:
     """A payment that is not counted takes its step."""
-    after = advance(case.state, Observed.REVERSED, Actor.VERIFIER)
+    after = advance(before, Observed.REVERSED, Actor.VERIFIER)
     if not isinstance(after, State):
-        raise SettlementBroken(f"{case.state} may not be reversed")
+        raise SettlementBroken(f"{before} may not be reversed")
     values = {
         "payment": case.payment.reference,
         "placed_at": case.payment.placed_at,
-        "before": case.state.value,
+        "before": before.value,
         "after": after.value,
         "reason": REASON,
         "detail": case.detail,
@@ -388,7 +374,7 @@ async def _stop_refund(connection: AsyncConnection, case: _Case) -> None:
     refund = case.refund
     before = OutgoingState(refund.status) if refund else None
     after = next_state(REFUND_STEPS, before, Step.REVERSED, Actor.VERIFIER) if before else None
-    if refund is None or before is None or not isinstance(after, OutgoingState):
+    if refund is None or before is None or after is None:
         raise SettlementBroken(f"no refund of {case.payment.reference} to be stopped")
     values = {
         "refund": refund.reference,
@@ -399,29 +385,3 @@ async def _stop_refund(connection: AsyncConnection, case: _Case) -> None:
     }
     if (await connection.execute(_VOID, values)).rowcount != 1:
         raise SettlementBroken(f"refund {refund.reference} did not stop")
-
-
-async def _book(connection: AsyncConnection, case: _Case, legs: tuple[ledger.Posting, ...]) -> None:
-    entry = LedgerEntry(uuid4(), case.payment.contest_id, f"reversed {case.payment.reference}", legs)
-    await post(connection, [(entry, case.payment.provider)])
-
-
-async def _differ(
-    connection: AsyncConnection,
-    payment: Row[Any],
-    dispute: UUID,
-    more: Money,
-    detail: str,
-    kind: DifferenceKind = DifferenceKind.AMOUNT,
-) -> None:
-    """Leave it to a person, once. `more`: by how much the operator holds more than the book says."""
-    values = {
-        "provider": payment.provider,
-        "kind": kind.value,
-        "payment": payment.reference,
-        "dispute": dispute,
-        "more": more.amount_minor,
-        "currency": more.currency,
-        "detail": detail,
-    }
-    await connection.execute(_DIFFERENCE, values)

@@ -15,15 +15,15 @@ from payments.ledger.story_phrases import languages, nothing_known, place_name, 
 from payments.lifecycle import Observed, State
 from payments.provider import Failed, PayerReason
 from payments.requests import Act
-from tests.payments.disbursement.payouts.test_pay_out import Desk, arrived
 from tests.rigs.money_rig import ASKER, CHECKER, REASON
+from tests.rigs.payout_rig import PayoutRig, arrived
 
 AWA, YAO = "+2250501020304", "+2250501020305"
 
 
 @pytest.fixture
-async def desk(database: Any) -> AsyncIterator[Desk]:
-    rig = Desk(database.app_url)
+async def rig(database: Any) -> AsyncIterator[PayoutRig]:
+    rig = PayoutRig(database.app_url)
     await rig.open()
     yield rig
     assert await rig.broken() == {}
@@ -31,19 +31,19 @@ async def desk(database: Any) -> AsyncIterator[Desk]:
 
 
 @pytest.fixture
-def places(desk: Desk) -> MoneyPlaces:
-    return MoneyPlaces(desk.engine, desk.vault)
+def places(rig: PayoutRig) -> MoneyPlaces:
+    return MoneyPlaces(rig.engine, rig.vault)
 
 
-async def test_each_franc_is_somewhere(desk: Desk, places: MoneyPlaces) -> None:
-    await desk.charge_fees()
-    await desk.counted(number=AWA)
-    back = await desk.counted(number=YAO)
-    await desk.held(number="+2250501020306")
-    await desk.placed(number="+2250501020307")
-    asked = await desk.acts.ask(Act.REFUND_PAYMENT, str(back.payment_reference), {}, REASON, ASKER)
-    await desk.acts.decide(asked, CHECKER, approve=True)
-    await desk.approved(200)
+async def test_each_franc_is_somewhere(rig: PayoutRig, places: MoneyPlaces) -> None:
+    await rig.charge_fees()
+    await rig.counted(number=AWA)
+    back = await rig.counted(number=YAO)
+    await rig.held(number="+2250501020306")
+    await rig.placed(number="+2250501020307")
+    asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(back.payment_reference), {}, REASON, ASKER)
+    await rig.acts.decide(asked, CHECKER, approve=True)
+    await rig.approved(200)
     found = await places.of_contest("star")
     held = {place.place: place.amount.amount_minor for place in found}
     assert held == {
@@ -58,14 +58,14 @@ async def test_each_franc_is_somewhere(desk: Desk, places: MoneyPlaces) -> None:
     }
     assert held["counted"] == held["platform_fee"] + held["payable"] + held["payouts_sent"]
     assert held["operator_clearing"] == held["counted"] + held["held"] + held["refunds_owed"]
-    now = await desk.now()
+    now = await rig.now()
     for place in found:
         assert place.oldest is not None
         assert place.newest is not None
         assert now - timedelta(minutes=5) < place.oldest <= place.newest <= now
-    await desk.pay()
-    desk.provider.asked_script = [arrived(200)]
-    await desk.pay()
+    await rig.pay()
+    rig.provider.asked_script = [arrived(200)]
+    await rig.pay()
     after = {place.place: place.amount.amount_minor for place in await places.of_contest("star")}
     assert (after["paid_out"], after["operator_float"], "payouts_sent" in after) == (200, -200, False)
 
@@ -83,8 +83,8 @@ def test_every_place_and_every_step_has_words() -> None:
             assert place_name(place, "mtn_momo", language)
 
 
-async def test_a_counted_vote_is_told(desk: Desk, places: MoneyPlaces) -> None:
-    await desk.counted(number=AWA)
+async def test_a_counted_vote_is_told(rig: PayoutRig, places: MoneyPlaces) -> None:
+    await rig.counted(number=AWA)
     (attempt,) = await places.of_number(AWA)
     english = story_lines(tell(attempt), "en")
     assert english[0].startswith("Paid and counted: 5 votes for Fatou Coulibaly. Receipt ")
@@ -94,22 +94,22 @@ async def test_a_counted_vote_is_told(desk: Desk, places: MoneyPlaces) -> None:
     assert "Payé et compté : 5 votes" in story_lines(tell(attempt), "fr")[0]
 
 
-async def test_a_refusal_is_told_in_words(desk: Desk, places: MoneyPlaces) -> None:
-    await desk.placed(number=AWA)
-    await desk.collect()
-    desk.provider.query_script = [Failed("NOT_ENOUGH_FUNDS", PayerReason.NO_FUNDS, "{}")]
-    await desk.make_due()
-    await desk.verify()
+async def test_a_refusal_is_told_in_words(rig: PayoutRig, places: MoneyPlaces) -> None:
+    await rig.placed(number=AWA)
+    await rig.collect()
+    rig.provider.query_script = [Failed("NOT_ENOUGH_FUNDS", PayerReason.NO_FUNDS, "{}")]
+    await rig.make_due()
+    await rig.verify()
     (attempt,) = await places.of_number(AWA)
     joined = "\n".join(story_lines(tell(attempt), "en"))
     assert joined.startswith("Nothing was paid, as far as mtn_momo says.")
     assert "nothing was paid: NOT_ENOUGH_FUNDS" in joined
 
 
-async def test_a_refund_is_told_to_its_end(desk: Desk, places: MoneyPlaces) -> None:
-    order = await desk.counted(number=AWA)
-    asked = await desk.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
-    await desk.acts.decide(asked, CHECKER, approve=True)
+async def test_a_refund_is_told_to_its_end(rig: PayoutRig, places: MoneyPlaces) -> None:
+    order = await rig.counted(number=AWA)
+    asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
+    await rig.acts.decide(asked, CHECKER, approve=True)
     (attempt,) = await places.of_number(AWA)
     assert tell(attempt)[0].key == "now_owed"
     instants = [sentence.at for sentence in tell(attempt) if sentence.at]
@@ -118,8 +118,8 @@ async def test_a_refund_is_told_to_its_end(desk: Desk, places: MoneyPlaces) -> N
         assert all("{" not in line for line in story_lines(tell(attempt), language))
 
 
-async def test_another_number_is_told_nothing(desk: Desk, places: MoneyPlaces) -> None:
-    await desk.counted(number=AWA)
+async def test_another_number_is_told_nothing(rig: PayoutRig, places: MoneyPlaces) -> None:
+    await rig.counted(number=AWA)
     assert await places.of_number(YAO) == []
     assert nothing_known("fr") == "Aucun paiement n'est connu pour ce numéro."
 
@@ -134,11 +134,11 @@ def test_an_unknown_state_is_said_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("state", ["counted", "held"])
-async def test_what_two_persons_gave_back_is_told_as_that(desk: Desk, places: MoneyPlaces, state: str) -> None:
-    order = await (desk.counted(number=AWA) if state == "counted" else desk.held(number=AWA))
+async def test_what_two_persons_gave_back_is_told_as_that(rig: PayoutRig, places: MoneyPlaces, state: str) -> None:
+    order = await (rig.counted(number=AWA) if state == "counted" else rig.held(number=AWA))
     act = Act.REFUND_PAYMENT if state == "counted" else Act.REFUSE_HELD
-    asked = await desk.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
-    await desk.acts.decide(asked, CHECKER, approve=True)
+    asked = await rig.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
+    await rig.acts.decide(asked, CHECKER, approve=True)
     (attempt,) = await places.of_number(AWA)
     words = {"counted": f"Two persons took these votes back (request {asked})", "held": "Two persons decided that it"}
     assert words[state] in "\n".join(story_lines(tell(attempt), "en"))

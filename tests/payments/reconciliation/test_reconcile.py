@@ -17,12 +17,13 @@ from gateway.orders.rules import PlacedOrder
 from gateway.runtime.accounts import statement_reader
 from gateway.values.money import Money
 from payments.ledger.book import MoneyRefused, UnknownName
+from payments.ledger.differences import DifferenceKind
 from payments.provider import Balance, Unavailable, Wallet
 from payments.reconciliation.balances import Balances
 from payments.reconciliation.difference_acts import Decisions, freeze_decision
 from payments.reconciliation.differences import Difference, Differences
 from payments.reconciliation.reconcile import Account, Reconciler, Summary
-from payments.reconciliation.rules import DifferenceKind, Repair
+from payments.reconciliation.rules import Repair
 from payments.reconciliation.store import ReconciliationStore
 from payments.reconciliation.undo_import import UndoImport, freeze_undo, reconcile_executors
 from payments.requests import Act, ActRefused, RequestStatus, Why

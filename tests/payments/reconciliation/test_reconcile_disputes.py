@@ -8,8 +8,9 @@ import pytest
 from gateway.orders.rules import PlacedOrder
 from gateway.values.money import Money
 from payments.disbursement.disputes.store import ObservedReversal, record_reversals
+from payments.ledger.differences import DifferenceKind
 from payments.provider import DisputeStatus, Reversed
-from payments.reconciliation.rules import DifferenceKind, Repair
+from payments.reconciliation.rules import Repair
 from tests.payments.reconciliation.test_reconcile import Reconciling, ours
 from tests.payments.reconciliation.test_reconcile import service as service
 

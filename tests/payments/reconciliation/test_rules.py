@@ -7,9 +7,10 @@ from uuid import UUID
 import pytest
 
 from gateway.values.money import Money
+from payments.ledger.differences import DifferenceKind
 from payments.ledger.postings import balanced
 from payments.reconciliation.matching import Booked, Line, MatchedBy, compare, match, missing_here, missing_there
-from payments.reconciliation.rules import DifferenceKind, InTransit, LineKind, Repair, balance_gap, offered, postings
+from payments.reconciliation.rules import InTransit, LineKind, Repair, balance_gap, offered, postings
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 OURS = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")

@@ -1,22 +1,36 @@
 """The life of a dispute, and what a lost one does to a payment in each state: every case."""
 
 import itertools
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from gateway.values.money import Money
-from payments.disbursement.disputes.rules import Effect, Heard, effect_of, heard, stoppable
+from payments.disbursement.disputes.rules import (
+    Consequence,
+    Effect,
+    LostDispute,
+    Meaning,
+    Part,
+    consequence_of,
+    effect_of,
+    meaning_of,
+    stoppable,
+)
 from payments.disbursement.rules import REFUND_STEPS, OutgoingState, Step, next_state
+from payments.ledger.differences import DifferenceKind
+from payments.ledger.postings import held_reversed, owed_reversed
 from payments.lifecycle import TABLE, Actor, Observed, State, advance
 from payments.provider import DisputeStatus
 
 PAID = Money(500, "XOF")
 OPEN, WON, LOST = DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST
-STEP, NOTHING = Heard.STEP, Heard.NOTHING
+STEP, NOTHING = Meaning.STEP, Meaning.NOTHING
 
 
 @pytest.mark.parametrize(
-    ("known", "told", "acted", "made_of_it"),
+    ("known", "reported", "acted", "meaning"),
     [
         (None, OPEN, False, STEP),
         (None, WON, False, STEP),
@@ -30,12 +44,14 @@ STEP, NOTHING = Heard.STEP, Heard.NOTHING
         (LOST, OPEN, True, NOTHING),
         (LOST, LOST, True, NOTHING),
         (LOST, WON, False, STEP),
-        (LOST, WON, True, Heard.CONTRADICTION),
+        (LOST, WON, True, Meaning.CONTRADICTION),
     ],
 )
-def test_word_of_a_dispute(known: DisputeStatus | None, told: DisputeStatus, acted: bool, made_of_it: Heard) -> None:
-    assert heard(known, told, acted=acted) is made_of_it
-    assert heard(known, told, acted=acted, overtaken=True) is NOTHING
+def test_a_report_of_a_dispute(
+    known: DisputeStatus | None, reported: DisputeStatus, acted: bool, meaning: Meaning
+) -> None:
+    assert meaning_of(known, reported, acted=acted) is meaning
+    assert meaning_of(known, reported, acted=acted, overtaken=True) is NOTHING
 
 
 EFFECTS = {
@@ -101,3 +117,69 @@ def test_only_a_refund_that_has_certainly_not_left_is_stopped(
     assert stoppable(state, call, failed=failed) == (waits and not in_doubt)
     if stoppable(state, call, failed=failed):
         assert next_state(REFUND_STEPS, state, Step.REVERSED, Actor.VERIFIER) is OutgoingState.VOID
+
+
+DISPUTE, OTHER = UUID(int=1), UUID(int=2)
+WHOLE, NONE = [Part(DISPUTE, 500)], [Part(DISPUTE, 0)]
+CASE = LostDispute(
+    reference=DISPUTE,
+    name="fraudulent du_1",
+    lost=PAID,
+    state=State.SETTLED,
+    paid=PAID,
+    proved=True,
+    refund_stoppable=True,
+    parts=WHOLE,
+)
+LOST_TWICE = "given back, and lost to fraudulent du_1 as well"
+LOST_IN_PART = "another amount than 500 XOF was lost to fraudulent du_1"
+
+
+@pytest.mark.parametrize(
+    ("state", "then"),
+    [
+        *((state, None) for state in (State.CREATED, State.SENT, State.PENDING, State.FAILED, State.EXPIRED)),
+        (State.CONFIRMED, Consequence(Effect.TAKEN_BACK, moves=True, reversed=WHOLE)),
+        (State.SETTLED, Consequence(Effect.TAKEN_BACK, uncounts=True, reversed=WHOLE)),
+        *(
+            (state, Consequence(Effect.TAKEN_BACK, moves=True, books=held_reversed, reversed=WHOLE))
+            for state in (State.HELD, State.SURPLUS, State.MISMATCHED)
+        ),
+        (
+            State.REFUND_DUE,
+            Consequence(Effect.REFUND_STOPPED, moves=True, stops_refund=True, books=owed_reversed, reversed=WHOLE),
+        ),
+        (
+            State.REFUNDED,
+            Consequence(Effect.TWICE, difference=(DifferenceKind.DOUBLE, LOST_TWICE), reversed=NONE),
+        ),
+    ],
+)
+def test_what_is_done_about_a_lost_dispute(state: State, then: Consequence | None) -> None:
+    assert consequence_of(replace(CASE, state=state)) == then
+    assert consequence_of(replace(CASE, state=state, proved=False)) is None
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_what_is_done_about_a_lost_part(state: State) -> None:
+    lost = replace(CASE, state=state, lost=Money(200, "XOF"), parts=[Part(DISPUTE, 200)])
+    person = Consequence(Effect.PERSON, difference=(DifferenceKind.AMOUNT, LOST_IN_PART), reversed=NONE)
+    double = Consequence(Effect.TWICE, difference=(DifferenceKind.DOUBLE, LOST_TWICE), reversed=NONE)
+    expected = {None: None, Effect.PERSON: person, Effect.TWICE: double}
+    assert consequence_of(lost) == expected[EFFECTS[state][1]]
+
+
+def test_parts_that_are_all_of_it_leave_the_book_together() -> None:
+    parts = [Part(OTHER, 300), Part(DISPUTE, 200)]
+    last = replace(CASE, state=State.REFUND_DUE, lost=Money(200, "XOF"), parts=parts)
+    then = Consequence(Effect.REFUND_STOPPED, moves=True, stops_refund=True, books=owed_reversed, reversed=parts)
+    assert consequence_of(last) == then
+    assert consequence_of(replace(last, refund_stoppable=False)) is None
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_either_the_votes_leave_or_the_payment_moves_or_a_person_decides(state: State) -> None:
+    then = consequence_of(replace(CASE, state=state))
+    if then is not None:
+        assert [then.uncounts, then.moves, then.difference is not None].count(True) == 1
+        assert then.stops_refund == (state is State.REFUND_DUE)
