@@ -19,7 +19,6 @@ from gateway.orders.routing import Rails
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.values.msisdn import Msisdn
 from leaderboard.ranking import Ranking
-from payments.collection.callbacks import IncomingCallback, Taken
 from payments.collection.order_views import OrderView, ReceiptView, VoteLine
 from payments.rescue.rules import Claim, Rescue
 
@@ -110,10 +109,6 @@ class VotingService(Protocol):
 
     def note_ordered(self, voter: Msisdn, contest_id: UUID) -> None:
         """A voter bought after all. Never blocks and never raises."""
-        ...
-
-    async def store_callback(self, callback: IncomingCallback) -> Taken:
-        """Durable when it returns that it is stored; judged later. DatabaseUnavailable."""
         ...
 
     async def store_text(self, text: IncomingText) -> bool:

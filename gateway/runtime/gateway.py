@@ -43,6 +43,7 @@ from gateway.storage.partitions import MONTHS_AHEAD_MIN, read_months_ahead
 from leaderboard.feed import Boards
 from leaderboard.routes import PUBLISHED
 from leaderboard.scores import ContestScores, ScoreListener
+from payments.collection.admit_callbacks import store_callback
 from payments.disbursement.payouts.statement import payout_statement
 
 # How long readers and requests may take to finish after a signal to stop.
@@ -66,7 +67,8 @@ def create_app(container: GatewayContainer) -> web.Application:
     )
     channels.sms.routes.setup(app, container.carriers, shared_secrets(container.carriers))
     providers = frozenset(provider_of(account) for account in container.providers)
-    payments.routes.setup(app, providers, service.store_callback)
+    store = partial(store_callback, container.admission, container.callbacks, container.doorbell)
+    payments.routes.setup(app, providers, store)
     if container.telegram is not None:
         container.telegram.setup(app)
     _mount_public_web(app, container, pages, boards)

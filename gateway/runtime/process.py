@@ -230,8 +230,6 @@ class ProcessContainer(Container):
             directory=ContestDirectory(self.engine),
             orders=Orders(self.auto, self.vault, self.settings.prompt_limits),
             views=OrderViews(self.engine, self.vault),
-            callbacks=self.callbacks,
-            admission=self.admission,
             inbox=self.inbox,
             outbox=self.outbox,
             doorbell=self.doorbell,

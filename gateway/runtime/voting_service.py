@@ -23,8 +23,6 @@ from gateway.storage.work import Doorbell, Work
 from gateway.values.msisdn import Msisdn
 from leaderboard.ranking import Ranking, Score, ranking_from
 from leaderboard.scores import ContestScores, Scores
-from payments.collection.admit_callbacks import CallbackAdmission
-from payments.collection.callbacks import Callbacks, IncomingCallback, Taken
 from payments.collection.order_views import OrderView, OrderViews, ReceiptView, VoteLine
 from payments.rescue.rescue import Rescuer
 from payments.rescue.rules import Claim, Rescue
@@ -38,7 +36,6 @@ class BoundVotingService:
     directory: ContestDirectory
     orders: Orders
     views: OrderViews
-    callbacks: Callbacks
     inbox: Inbox
     outbox: Outbox
     doorbell: Doorbell
@@ -47,7 +44,6 @@ class BoundVotingService:
     rescuer: Rescuer
     unfinished: UnfinishedDialogues
     languages: Languages
-    admission: CallbackAdmission
     rankings: dict[str, Ranking] = field(default_factory=dict)
 
     def contests(self) -> tuple[Contest, ...]:
@@ -139,14 +135,6 @@ class BoundVotingService:
     def note_ordered(self, voter: Msisdn, contest_id: UUID) -> None:
         """A voter bought after all."""
         self.unfinished.forget(voter, contest_id)
-
-    async def store_callback(self, callback: IncomingCallback) -> Taken:
-        """Durable when it returns that it is stored; judged later."""
-        taken = await self.admission.admits(callback)
-        if taken is Taken.STORED:
-            await self.callbacks.store(callback)
-            self.doorbell.ring(Work.CALLBACKS)
-        return taken
 
     async def store_text(self, text: IncomingText) -> bool:
         """Durable when it returns; answered later."""

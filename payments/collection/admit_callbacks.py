@@ -16,9 +16,10 @@ import structlog
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.routing import provider_of
+from gateway.storage.work import Doorbell, Work
 from gateway.values.network import subject_of
 from gateway.values.rates import Buckets, Rate
-from payments.collection.callbacks import IncomingCallback, Taken
+from payments.collection.callbacks import Callbacks, IncomingCallback, Taken
 from payments.provider import CallbackDater, CallbackSigner, PaymentProvider
 
 UNPROVED_OF_ONE_ADDRESS: Final = Rate(per_second=2, burst=60)
@@ -94,3 +95,14 @@ class CallbackAdmission:
                 if (hint.reference or hint.order_code) and await self._is_open(hint.reference, hint.order_code):
                     return self._naming.take(str(hint.reference or hint.order_code), now)
         return False
+
+
+async def store_callback(
+    admission: CallbackAdmission, callbacks: Callbacks, doorbell: Doorbell, callback: IncomingCallback
+) -> Taken:
+    """Durable when it returns that it is stored; judged later. Raises DatabaseUnavailable."""
+    taken = await admission.admits(callback)
+    if taken is Taken.STORED:
+        await callbacks.store(callback)
+        doorbell.ring(Work.CALLBACKS)
+    return taken

@@ -140,7 +140,7 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
     pages.mount(app)
     held: list[Office] = []
     rights = StaffRights(factor_wanted=factor_wanted)
-    settings = {"DATABASE_URL": app_url, "REDIS_URL": "", "SPOTLIGHT_SECRET_KEY": ""}
+    settings = {"DATABASE_URL": app_url, "REDIS_URL": "redis://127.0.0.1:1/0", "SPOTLIGHT_SECRET_KEY": ""}
     container = Container(Settings.model_validate({**settings, "SPOTLIGHT_BENEFICIARY_DELAY_HOURS": 0}), name="")
     container.engine, container.vault, container.accounts, container.rights = rig.engine, rig.vault, {}, rights
     container.doorbell, container.voids = rig.doorbell, rig.voids

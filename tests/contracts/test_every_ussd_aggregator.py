@@ -22,7 +22,7 @@ from channels.ussd.aggregator import Malformed, Registration, UssdTurn
 from channels.ussd.menu import SEPTETS_MAX
 from gateway.http.raw_exchange import RawRequest
 from gateway.runtime.discovery import discover
-from tests.channels.ussd.service import MemorySessions, TalkingService, application
+from tests.channels.ussd.service import MemorySessions, application, demo_service
 
 CASES: Final = Path(__file__).parents[1] / "channels" / "ussd" / "cases"
 KINDS: Final = frozenset(
@@ -91,7 +91,7 @@ def check(text: str, wanted: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("code", "case"), all_cases())
 async def test_case(code: str, case: dict[str, Any]) -> None:
-    service, sessions = TalkingService(), MemorySessions()
+    service, sessions = demo_service(), MemorySessions()
     app = application(service, sessions, aggregator=AGGREGATORS[code].aggregator)
     before: tuple[dict[str, Any], str] | None = None
     async with TestClient(TestServer(app)) as client:
@@ -117,7 +117,7 @@ async def test_case(code: str, case: dict[str, Any]) -> None:
 
 @every_aggregator
 async def test_its_shared_word_is_asked_for_at_each_address(code: str) -> None:
-    service, aggregator = TalkingService(), AGGREGATORS[code].aggregator
+    service, aggregator = demo_service(), AGGREGATORS[code].aggregator
     app = application(service, MemorySessions(), aggregator=aggregator, secret="word")
     given = next(case for case in cases_of(code) if case["kind"] == "first_hop")["exchanges"][0]["request"]
     headers = {hdrs.CONTENT_TYPE: given["content_type"]}

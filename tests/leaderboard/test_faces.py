@@ -12,7 +12,8 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Route, expect
 from gateway.contests.contest import Candidate
 from leaderboard.feed import Boards, FeedSettings
 from tests.demo import candidate_id, demo_contest
-from tests.leaderboard.service import QuietService, application
+from tests.leaderboard.service import application
+from tests.rigs.voting_service import FakeVotingService
 
 pytestmark = pytest.mark.browser
 
@@ -40,9 +41,9 @@ class Fetched:
         await route.fulfill(body=self.body, content_type="image/jpeg")
 
 
-def service(people: int) -> QuietService:
+def service(people: int) -> FakeVotingService:
     """Candidate 03 has no photo, that of 02 is gone, the leader is 01."""
-    quiet = QuietService()
+    quiet = FakeVotingService()
     photos = tuple(
         Candidate(
             candidate_id(n),
@@ -53,8 +54,7 @@ def service(people: int) -> QuietService:
         for n in range(1, people + 1)
     )
     quiet.shown = [replace(demo_contest(), candidates=photos, _by_code={})]
-    quiet.people = {c.code: c.name for c in photos}
-    quiet.votes = {c.code: people - n for n, c in enumerate(photos)}
+    quiet.scores = {c.code: people - n for n, c in enumerate(photos)}
     return quiet
 
 

@@ -12,7 +12,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from leaderboard.feed import Board, Boards, FeedSettings, read_event_id, viewers_by_default
 from leaderboard.ranking import Score, ranking_from
-from tests.leaderboard.service import QuietService, application
+from tests.leaderboard.service import application
+from tests.rigs.voting_service import FakeVotingService
 
 STREAM = "/api/contests/star/leaderboard/events"
 QUICK = FeedSettings(tick=0.05, heartbeat=30.0, viewers_max=100)
@@ -41,7 +42,7 @@ class Country:
     """A running application with its boards, its service and a client."""
 
     def __init__(self, settings: FeedSettings) -> None:
-        self.service, self.boards = QuietService(), Boards(settings)
+        self.service, self.boards = FakeVotingService(), Boards(settings)
         self.boards.update(self.service.ranking("star"))
         self.client = TestClient(TestServer(application(self.service, self.boards)))
 
@@ -159,7 +160,7 @@ async def test_a_returning_viewer_goes_on_after_a_restart_at_the_same_version() 
         here.sell("01", 4)
         await next_event(await here.watch())
     async with country() as again:
-        again.service.votes["01"], again.service.version = 4, 1
+        again.service.scores["01"], again.service.version = 4, 1
         again.boards.update(again.service.ranking("star"))
         response = await again.watch("1")
         again.sell("02", 9)
@@ -286,7 +287,7 @@ async def test_closing_says_when_to_come_back() -> None:
 async def test_the_clock_is_the_one_passed_in() -> None:
     seconds = 0.0
     boards = Boards(replace(QUICK, heartbeat=1000.0, tick=0.01), clock=lambda: seconds)
-    service = QuietService()
+    service = FakeVotingService()
     boards.update(service.ranking("star"))
     async with TestClient(TestServer(application(service, boards))) as client:
         response = await client.get(STREAM)
@@ -299,7 +300,7 @@ async def test_the_clock_is_the_one_passed_in() -> None:
 
 
 def test_an_older_ranking_changes_nothing() -> None:
-    service = QuietService()
+    service = FakeVotingService()
     old, new = service.ranking("star"), service.count("01", 1)
     board = Board(new)
     assert not board.take(old, ())
@@ -308,7 +309,7 @@ def test_an_older_ranking_changes_nothing() -> None:
 
 
 def test_bytes_are_made_once_a_version() -> None:
-    service = QuietService()
+    service = FakeVotingService()
     board = Board(service.ranking("star"))
     first = board.answer(100)
     assert board.answer(12) is first is board.answer(1000)

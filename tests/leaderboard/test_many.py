@@ -14,7 +14,8 @@ from playwright.async_api import Browser, expect
 from gateway.contests.contest import Candidate
 from leaderboard.feed import Boards, FeedSettings
 from tests.demo import demo_contest
-from tests.leaderboard.service import QuietService, application
+from tests.leaderboard.service import application
+from tests.rigs.voting_service import FakeVotingService
 
 FIRST, COUNT = 1001, 1200
 NAMES = ("Aya Koné", "Éloïse N'Guessan", "Moussa Diabaté", "Ibrahim Coulibaly")
@@ -22,7 +23,7 @@ NAMES = ("Aya Koné", "Éloïse N'Guessan", "Moussa Diabaté", "Ibrahim Coulibal
 
 @dataclass
 class Many:
-    service: QuietService
+    service: FakeVotingService
     boards: Boards
     base: str
     client: TestClient[web.Request, web.Application]
@@ -38,13 +39,13 @@ class Many:
 
 @pytest.fixture
 async def many() -> AsyncIterator[Many]:
-    service, boards = QuietService(), Boards(FeedSettings(tick=0.05))
+    service, boards = FakeVotingService(), Boards(FeedSettings(tick=0.05))
     people = {str(FIRST + n): f"{NAMES[n % 4]} {n:04d}" for n in range(COUNT)}
     ranking = tuple(Candidate(UUID(int=n), code, name) for n, (code, name) in enumerate(people.items()))
     service.shown[0] = replace(demo_contest(), candidates=ranking, _by_code={})
-    service.people, service.votes = people, dict.fromkeys(people, 0)
+    service.scores = dict.fromkeys(people, 0)
     for place in range(60):
-        service.votes[str(FIRST + place)] = 1000 - place
+        service.scores[str(FIRST + place)] = 1000 - place
     async with TestClient(TestServer(application(service, boards))) as client:
         yield Many(service, boards, str(client.make_url("")).rstrip("/"), client)
 
@@ -92,7 +93,7 @@ async def test_places_are_those_of_the_whole_board(many: Many) -> None:
 
 async def test_a_small_contest_has_neither(many: Many) -> None:
     many.service.shown[0] = demo_contest()
-    boards, service = Boards(), QuietService()
+    boards, service = Boards(), FakeVotingService()
     async with TestClient(TestServer(application(service, boards))) as client:
         text = await (await client.get("/c/star")).text()
         assert await (await client.get("/c/star?q=nobody&page=7")).text() == text

@@ -14,7 +14,8 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from leaderboard.feed import Boards, FeedSettings
-from tests.leaderboard.service import QuietService, application
+from tests.leaderboard.service import application
+from tests.rigs.voting_service import FakeVotingService
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +49,7 @@ class Show:
     """A running application and a browser that looks at it."""
 
     browser: Browser
-    service: QuietService
+    service: FakeVotingService
     boards: Boards
     base: str
     complaints: list[str] = field(default_factory=list)
@@ -77,7 +78,7 @@ class Show:
 
 @pytest.fixture
 async def show(chromium: Browser) -> AsyncIterator[Show]:
-    service, boards = QuietService(), Boards(FeedSettings(tick=0.05, viewers_max=10))
+    service, boards = FakeVotingService(), Boards(FeedSettings(tick=0.05, viewers_max=10))
     for code, votes in (("01", 300), ("02", 200), ("03", 100)):
         service.count(code, votes)
     async with TestServer(application(service, boards)) as server:

@@ -12,14 +12,15 @@ from gateway.contests.contest import Candidate, CandidateStatus
 from gateway.http.pages import CONTENT_SECURITY_POLICY, preferred
 from leaderboard.feed import Boards, FeedSettings
 from tests.demo import demo_contest
-from tests.leaderboard.service import QuietService, application
+from tests.leaderboard.service import application
+from tests.rigs.voting_service import FakeVotingService
 
 API = "/api/contests/star/leaderboard"
 
 
 @dataclass
 class Here:
-    service: QuietService
+    service: FakeVotingService
     boards: Boards
     client: TestClient[web.Request, web.Application]
 
@@ -30,7 +31,7 @@ class Here:
 
 @pytest.fixture
 async def here() -> AsyncIterator[Here]:
-    service, boards = QuietService(), Boards(FeedSettings(viewers_max=10))
+    service, boards = FakeVotingService(), Boards(FeedSettings(viewers_max=10))
     async with TestClient(TestServer(application(service, boards))) as client:
         yield Here(service, boards, client)
 
@@ -224,7 +225,7 @@ async def test_page_changes_with_votes_time_and_contest(here: Here) -> None:
     assert await here.text("/c/star", Accept_Language="en") == before
     here.boards.update(here.service.count("03", 7))
     assert '<span class="count">7</span>' in await here.text("/c/star", Accept_Language="en")
-    here.service.rename_contest("Star <Abidjan>")
+    here.service.shown[0] = replace(here.service.shown[0], name="Star <Abidjan>")
     assert "Star &lt;Abidjan&gt;" in await here.text("/c/star", Accept_Language="en")
     here.service.instant = datetime(2028, 1, 1, tzinfo=UTC)
     closed = await here.text("/c/star", Accept_Language="en")
@@ -236,6 +237,7 @@ async def test_page_changes_with_votes_time_and_contest(here: Here) -> None:
 
 
 async def test_a_withdrawn_candidate_stays_on_the_board_without_a_link(here: Here) -> None:
+    here.service.count("02", 1)
     contest = here.service.shown[0]
     gone = [
         Candidate(c.id, c.code, c.name, CandidateStatus.WITHDRAWN) if c.code == "02" else c for c in contest.candidates
@@ -248,7 +250,7 @@ async def test_a_withdrawn_candidate_stays_on_the_board_without_a_link(here: Her
 
 
 async def test_the_bot_stands_under_how_to_vote_once_its_name_is_known() -> None:
-    service, boards, known = QuietService(), Boards(), [""]
+    service, boards, known = FakeVotingService(), Boards(), [""]
     async with TestClient(TestServer(application(service, boards, lambda: known[0]))) as client:
         assert "Par Telegram" not in await (await client.get("/c/star")).text()
         known[0] = "https://t.me/star_bot"

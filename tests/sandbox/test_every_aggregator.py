@@ -17,8 +17,9 @@ from channels.ussd.aggregator import Phase, Registration, UssdTurn
 from gateway.http.raw_exchange import RawRequest
 from gateway.runtime.discovery import discover
 from sandbox.app import SandboxSettings, create_sandbox
-from tests.channels.ussd.service import MTN, MemorySessions, TalkingService, application
+from tests.channels.ussd.service import MTN, MemorySessions, application, demo_service
 from tests.contracts.test_every_ussd_aggregator import cases_of
+from tests.rigs.voting_service import FakeVotingService
 
 AGGREGATORS: Final[dict[str, Registration]] = discover(channels.ussd.aggregators)
 JSON_CODES: Final = sorted(
@@ -96,7 +97,7 @@ async def handset(app: web.Application, code: str, home: Path, secret: str = "")
             yield Handset(client, code)
 
 
-def gateway_of(service: TalkingService, code: str, secret: str | None = None) -> web.Application:
+def gateway_of(service: FakeVotingService, code: str, secret: str | None = None) -> web.Application:
     return application(service, MemorySessions(), aggregator=AGGREGATORS[code].aggregator, secret=secret)
 
 
@@ -136,7 +137,7 @@ def test_each_aggregator_has_its_sandbox(tmp_path: Path) -> None:
 
 @every_aggregator
 async def test_a_vote_screen_after_screen(code: str, tmp_path: Path) -> None:
-    service = TalkingService()
+    service = demo_service()
     async with handset(gateway_of(service, code), code, tmp_path) as phone:
         assert "Star d'Abidjan" in await phone.dial("*789#")
         assert "Combien de votes?" in await phone.reply("07")
@@ -145,12 +146,12 @@ async def test_a_vote_screen_after_screen(code: str, tmp_path: Path) -> None:
         assert not phone.open
         assert await phone.violations() == []
         assert {call["status"] for call in await phone.sent()} == {200}
-    assert service.orders() == [("07", 5, MTN)]
+    assert service.sold() == [("07", 5, MTN)]
 
 
 @every_aggregator
 async def test_a_vote_in_one_dial_or_in_what_the_dial_left_over(code: str, tmp_path: Path) -> None:
-    service = TalkingService()
+    service = demo_service()
     async with handset(gateway_of(service, code), code, tmp_path) as phone:
         await phone.dial("*789*07*5*1#")
         for typed in ("07", "5", "1"):
@@ -158,12 +159,12 @@ async def test_a_vote_in_one_dial_or_in_what_the_dial_left_over(code: str, tmp_p
                 await phone.reply(typed)
         assert not phone.open
         assert await phone.violations() == []
-    assert service.orders() == [("07", 5, MTN)]
+    assert service.sold() == [("07", 5, MTN)]
 
 
 @every_aggregator
 async def test_a_dial_whose_tail_is_lost_shows_the_first_screen(code: str, tmp_path: Path) -> None:
-    async with handset(gateway_of(TalkingService(), code), code, tmp_path) as phone:
+    async with handset(gateway_of(demo_service(), code), code, tmp_path) as phone:
         await phone.order(deep_dial="lost")
         assert "Star d'Abidjan" in await phone.dial("*789*07*5*1#")
         assert phone.open
@@ -171,7 +172,7 @@ async def test_a_dial_whose_tail_is_lost_shows_the_first_screen(code: str, tmp_p
 
 @every_aggregator
 async def test_repeated_hops_are_one_vote(code: str, tmp_path: Path) -> None:
-    service = TalkingService()
+    service = demo_service()
     async with handset(gateway_of(service, code), code, tmp_path) as phone:
         await phone.order(repeat_hop=True)
         await phone.dial("*789#")
@@ -180,7 +181,7 @@ async def test_repeated_hops_are_one_vote(code: str, tmp_path: Path) -> None:
             service.pass_time(3)
             await phone.reply(typed)
         assert await phone.violations() == []
-    assert service.orders() == [("07", 5, MTN)]
+    assert service.sold() == [("07", 5, MTN)]
 
 
 @every_json_aggregator
@@ -190,7 +191,7 @@ async def test_its_messages_are_those_of_the_case_file(code: str, tmp_path: Path
         bodies = [e["request"]["body"] for e in case["exchanges"]]
         known["first_hop"].append(shape(bodies[0]))
         known["next_hop"] += [shape(body) for body in bodies[1:]]
-    async with handset(gateway_of(TalkingService(), code), code, tmp_path) as phone:
+    async with handset(gateway_of(demo_service(), code), code, tmp_path) as phone:
         await phone.dial("*789#")
         await phone.reply("07")
         first, second = [shape(json.loads(call["body"])) for call in await phone.sent()]
@@ -200,7 +201,7 @@ async def test_its_messages_are_those_of_the_case_file(code: str, tmp_path: Path
 
 @every_aggregator
 async def test_whoever_hangs_up_or_sleeps_breaks_nothing(code: str, tmp_path: Path) -> None:
-    service = TalkingService()
+    service = demo_service()
     async with handset(gateway_of(service, code), code, tmp_path) as phone:
         await phone.dial("*789#")
         await phone.post(f"/phones/{MTN}/hangup", {})
@@ -289,7 +290,7 @@ async def test_an_answer_that_comes_too_late_or_never(code: str, tmp_path: Path)
 
 @every_aggregator
 async def test_the_shared_word_travels_with_every_request(code: str, tmp_path: Path) -> None:
-    app = gateway_of(TalkingService(), code, secret="wörd & more")
+    app = gateway_of(demo_service(), code, secret="wörd & more")
     async with handset(app, code, tmp_path, secret="wörd & more") as phone:
         assert "Star d'Abidjan" in await phone.dial("*789#")
         assert "Combien" in await phone.reply("07")
@@ -297,7 +298,7 @@ async def test_the_shared_word_travels_with_every_request(code: str, tmp_path: P
 
 @every_aggregator
 async def test_the_country_may_be_told_who_serves(code: str, tmp_path: Path) -> None:
-    async with handset(gateway_of(TalkingService(), code), code, tmp_path) as phone:
+    async with handset(gateway_of(demo_service(), code), code, tmp_path) as phone:
         await phone.order(aggregator=code)
         assert "Star d'Abidjan" in await phone.dial("*789#", aggregator=None)
         assert len(await phone.sent()) == 1
@@ -305,7 +306,7 @@ async def test_the_country_may_be_told_who_serves(code: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("nobody", ["nobody", "", 7, ["hubtel"], {"a": 1}])
 async def test_an_aggregator_of_nobody(nobody: Any, tmp_path: Path) -> None:
-    async with handset(gateway_of(TalkingService(), "africastalking"), "africastalking", tmp_path) as phone:
+    async with handset(gateway_of(demo_service(), "africastalking"), "africastalking", tmp_path) as phone:
         status, problem = await phone.post(f"/phones/{MTN}/dial", {"code": "*789#", "aggregator": nobody})
         assert status == 400
         assert "africastalking" in problem["detail"]

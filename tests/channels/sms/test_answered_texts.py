@@ -72,7 +72,6 @@ async def desk(database: Any) -> AsyncIterator[Desk]:
         directory=rig.directory,
         orders=rig.orders,
         views=rig.views,
-        callbacks=rig.callbacks,
         inbox=rig.inbox,
         outbox=rig.outbox,
         rescuer=cast(Any, None),
@@ -81,7 +80,6 @@ async def desk(database: Any) -> AsyncIterator[Desk]:
         doorbell=rig.doorbell,
         rails=RAILS,
         clock=utc_now,
-        admission=cast(Any, None),
     )
     yield Desk(rig, service)
     await rig.close()

@@ -17,7 +17,8 @@ from payments.collection.order_views import VoteLine
 from payments.lifecycle import PublicStatus, State
 from payments.rescue.rules import DISPUTABLE, Attempt, OfNumber, Outcome, Rescue
 from tests.channels.grammar.test_as_people_write import MISS, STAR
-from tests.channels.sms.service import MTN, NOON, RECEIPT, TextedService, send, written
+from tests.channels.sms.service import MTN, send, texted_service, written
+from tests.rigs.voting_service import NOON, RECEIPT
 
 LONGEST = Attempt(State.PENDING, "07", "Awa Ouattara", 10_000, Money(1_000_000, "XOF"), RECEIPT)
 
@@ -55,7 +56,7 @@ def test_every_outcome_is_told_in_one_or_two_parts(language: str, outcome: Outco
 
 async def test_the_service_is_asked_about_this_number_in_every_contest_of_the_short_code() -> None:
     over = replace(MISS, closes_at=NOON - timedelta(days=1), id=uuid4(), slug="old", keyword="OLD", _by_code={})
-    service = TextedService(STAR, over)
+    service = texted_service(STAR, over)
     service.found = Rescue(Outcome.NOT_PAID, LONGEST)
     reply = await send(service, "DEBITE")
     assert reply.outcome == "debited: not_paid"
@@ -66,7 +67,7 @@ async def test_the_service_is_asked_about_this_number_in_every_contest_of_the_sh
 
 
 async def test_several_open_contests_need_no_keyword() -> None:
-    service = TextedService(STAR, MISS)
+    service = texted_service(STAR, MISS)
     assert "Aucune commande" in written(await send(service, "DEBITE"))
     (claim,) = service.claims
     assert isinstance(claim, OfNumber)
@@ -74,20 +75,20 @@ async def test_several_open_contests_need_no_keyword() -> None:
 
 
 async def test_a_ticket_is_opened_and_says_whom_to_call() -> None:
-    service = TextedService(replace(STAR, contact="0700000000", _by_code={}))
+    service = texted_service(replace(STAR, contact="0700000000", _by_code={}))
     text = written(await send(service, "DOSSIER"))
     assert "Dossier 15 ouvert" in text
     assert "0700000000" in text
 
 
 async def test_who_asks_again_within_minutes_is_answered_again() -> None:
-    service = TextedService()
+    service = texted_service()
     assert (await send(service, "DEBITE", carrier_id="m2", first_id="m1")).lines
     assert not (await send(service, "AIDE", carrier_id="m4", first_id="m3")).lines
 
 
 async def test_status_names_the_word_while_a_vote_is_missing() -> None:
-    service = TextedService()
+    service = texted_service()
     counted = VoteLine("07", "Awa", 5, PublicStatus.COMPLETED, RECEIPT, NOON)
     service.lines = (counted,)
     assert "DEBITE" not in written(await send(service, "SOLDE"))

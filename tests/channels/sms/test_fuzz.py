@@ -24,8 +24,9 @@ from channels.sms.texts import render
 from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
 from tests.channels.grammar.test_as_people_write import CASES, CHECKED, MISS, STAR
-from tests.channels.sms.service import RECEIPT, TextedService
+from tests.channels.sms.service import texted_service
 from tests.fuzzing import BATCH, Fed, fuzzed
+from tests.rigs.voting_service import RECEIPT, FakeVotingService
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600, method="thread")]
 ENGLISH = replace(STAR, id=UUID(int=3), slug="en", language="en", contact="+225 27 20 00 00 00", _by_code={})
@@ -138,7 +139,7 @@ def test_a_talk_sells_only_what_was_said_or_agreed_to() -> None:
     @fuzzed()
     @given(texts=st.lists(st.one_of(TEXTS, TEXTS, ANSWERS), min_size=BATCH, max_size=BATCH), several=st.booleans())
     def batch(texts: list[str], several: bool) -> None:
-        service = TextedService(*((STAR, MISS) if several else (STAR,)))
+        service = texted_service(*((STAR, MISS) if several else (STAR,)))
         runner.run(talk(service, texts))
         fed.inputs += len(texts)
         fed.orders += len(service.vote_requests)
@@ -151,7 +152,7 @@ def test_a_talk_sells_only_what_was_said_or_agreed_to() -> None:
 _YES: Final = re.compile(r"(?<![^\W\d_])(OUI|YES|OK|OKAY)(?![^\W\d_])")
 
 
-async def talk(service: TextedService, texts: list[str]) -> None:
+async def talk(service: FakeVotingService, texts: list[str]) -> None:
     """One person's texts, each answered before the next one comes."""
     for number, text in enumerate(texts):
         incoming = IncomingText("africastalking", f"m{number}", "+2250501020304", "7890", text, None)

@@ -15,9 +15,10 @@ from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import DatabaseUnavailable
 from payments.collection.order_views import VoteLine
 from payments.lifecycle import PublicStatus
-from tests.channels.sms.service import MTN, NOON, RECEIPT, TextedService, send, written
+from tests.channels.sms.service import MTN, send, texted_service, written
 from tests.demo import demo_contest
 from tests.rails import RAILS_WITH_WAVE
+from tests.rigs.voting_service import NOON, RECEIPT
 
 STAR = demo_contest()
 ORANGE, MOOV = "+2250701020304", "+2250101020304"
@@ -29,7 +30,7 @@ def another(**changes: object) -> Contest:
 
 
 async def test_a_vote_is_an_order_and_needs_no_reply() -> None:
-    service = TextedService()
+    service = texted_service()
     reply = await send(service, "VOTE 07 5")
     assert (reply.outcome, reply.lines, reply.opt_out) == ("order", (), None)
     (vote_request,) = service.vote_requests
@@ -53,13 +54,13 @@ async def test_a_vote_is_an_order_and_needs_no_reply() -> None:
     ],
 )
 async def test_the_wallet_is_of_the_network_that_texts(sender: str, network: str, method: PaymentMethod) -> None:
-    service = TextedService()
+    service = texted_service()
     await send(service, "07", sender=sender, network=network)
     assert service.vote_requests[0].method is method
 
 
 async def test_without_a_wallet_the_voter_is_sent_to_the_menu() -> None:
-    service = TextedService()
+    service = texted_service()
     reply = await send(service, "VOTE 07 5", sender=MOOV)
     assert service.vote_requests == []
     assert "*789#" in written(reply)
@@ -71,7 +72,7 @@ async def test_without_a_wallet_the_voter_is_sent_to_the_menu() -> None:
 
 @pytest.mark.parametrize("sender", ["MTN", "Orange", "7890", "", "+7890", "9" * 40])
 async def test_words_and_short_codes_are_never_answered_and_never_vote(sender: str) -> None:
-    service = TextedService()
+    service = texted_service()
     for words in ("VOTE 07 5", "AIDE", "STOP", "VOTE 99"):
         reply = await send(service, words, sender=sender)
         assert (reply.lines, reply.opt_out) == ((), None)
@@ -80,14 +81,14 @@ async def test_words_and_short_codes_are_never_answered_and_never_vote(sender: s
 
 @pytest.mark.parametrize("words", ["VOTE 07 5", "AIDE"])
 async def test_a_foreign_number_is_told_so(words: str) -> None:
-    service = TextedService()
+    service = texted_service()
     reply = await send(service, words, sender="+33612345678")
     assert service.vote_requests == []
     assert "numéros de son pays" in written(reply)
 
 
 async def test_the_same_text_judged_twice_is_one_order() -> None:
-    service = TextedService()
+    service = texted_service()
     for _ in range(2):
         reply = await send(service, "VOTE 07 5")
         assert reply.lines == ()
@@ -95,7 +96,7 @@ async def test_the_same_text_judged_twice_is_one_order() -> None:
 
 
 async def test_an_equal_text_under_another_id_is_the_same_order_and_silent_while_it_waits() -> None:
-    service = TextedService()
+    service = texted_service()
     await send(service, "VOTE 07 5")
     reply = await send(service, "VOTE 07 5", carrier_id="m2", first_id="m1")
     assert len(service.vote_requests) == 1
@@ -104,7 +105,7 @@ async def test_an_equal_text_under_another_id_is_the_same_order_and_silent_while
 
 @pytest.mark.parametrize("order", [("m1", "m2"), ("m2", "m1")])
 async def test_two_equal_texts_are_one_order_in_any_order(order: tuple[str, str]) -> None:
-    service = TextedService()
+    service = texted_service()
     for carrier_id in order:
         await send(service, "VOTE 07 5", carrier_id=carrier_id, first_id="m1")
     assert [vote_request.key for vote_request in service.vote_requests] == ["africastalking:m1"]
@@ -112,23 +113,23 @@ async def test_two_equal_texts_are_one_order_in_any_order(order: tuple[str, str]
 
 @pytest.mark.parametrize("status", [PublicStatus.COMPLETED, PublicStatus.FAILED, PublicStatus.EXPIRED])
 async def test_who_repeats_a_vote_that_has_ended_learns_how_to_vote_again(status: PublicStatus) -> None:
-    service = TextedService()
+    service = texted_service()
     await send(service, "VOTE 07 5")
-    service.status = status
+    service.change(*service.orders, status=status)
     reply = await send(service, "VOTE 07 5", carrier_id="m2", first_id="m1")
     assert len(service.vote_requests) == 1
     assert "*789*07*5*1#" in written(reply)
 
 
 async def test_the_way_to_vote_again_without_a_menu() -> None:
-    service = TextedService(replace(STAR, service_code="", _by_code={}))
+    service = texted_service(replace(STAR, service_code="", _by_code={}))
     await send(service, "VOTE 07 5")
-    service.status = PublicStatus.FAILED
+    service.change(*service.orders, status=PublicStatus.FAILED)
     assert "3 minutes" in written(await send(service, "VOTE 07 5", carrier_id="m2", first_id="m1"))
 
 
 async def test_who_was_told_to_try_again_may() -> None:
-    service = TextedService()
+    service = texted_service()
     service.refusal = Refusal.TRY_AGAIN
     assert "essayez" in written(await send(service, "VOTE 07 5"))
     assert "essayez" in written(await send(service, "VOTE 07 5", carrier_id="m2", first_id="m1"))
@@ -139,20 +140,20 @@ async def test_who_was_told_to_try_again_may() -> None:
 
 @pytest.mark.parametrize("words", ["VOTE 99 5", "AIDE", "INFO", "VOTE"])
 async def test_an_equal_text_is_answered_once(words: str) -> None:
-    service = TextedService()
+    service = texted_service()
     assert (await send(service, words)).lines
     assert (await send(service, words, carrier_id="m2", first_id="m1")).lines == ()
 
 
 @pytest.mark.parametrize("words", ["TOP", "SOLDE", "DEBITE", "CHECK ABC"])
 async def test_what_may_have_changed_is_answered_again(words: str) -> None:
-    service = TextedService()
+    service = texted_service()
     assert (await send(service, words)).lines
     assert (await send(service, words, carrier_id="m2", first_id="m1")).lines
 
 
 async def test_closed_is_said_once() -> None:
-    service = TextedService()
+    service = texted_service()
     service.instant = STAR.closes_at + timedelta(seconds=1)
     assert "clos" in written(await send(service, "VOTE 07 5"))
     assert (await send(service, "VOTE 07 5", carrier_id="m2", first_id="m1")).lines == ()
@@ -173,7 +174,7 @@ async def test_closed_is_said_once() -> None:
     ],
 )
 async def test_what_is_not_understood_is_asked(words: str, told: str) -> None:
-    service = TextedService()
+    service = texted_service()
     reply = await send(service, words)
     assert service.vote_requests == []
     assert told in written(reply)
@@ -181,30 +182,30 @@ async def test_what_is_not_understood_is_asked(words: str, told: str) -> None:
 
 @pytest.mark.parametrize("words", ["", "????", "merci", "bonjour"])
 async def test_noise_gets_nothing(words: str) -> None:
-    assert (await send(TextedService(), words)).lines == ()
+    assert (await send(texted_service(), words)).lines == ()
 
 
 @pytest.mark.parametrize(("words", "told"), [("AIDE", "Envoyez"), ("HELP", "Text VOTE"), ("PRIX", "100 FCFA")])
 async def test_help_in_the_language_of_the_word(words: str, told: str) -> None:
-    text = written(await send(TextedService(), words))
+    text = written(await send(texted_service(), words))
     for word in (told, "Star d'Abidjan", "100 FCFA", "*789#"):
         assert word in text
 
 
 @pytest.mark.parametrize(("words", "opt_out"), [("STOP", True), ("stop vote 07", True), ("START", False)])
 async def test_stop_and_start_are_confirmed_and_stored(words: str, opt_out: bool) -> None:
-    reply = await send(TextedService(), words)
+    reply = await send(texted_service(), words)
     assert reply.opt_out is opt_out
     assert "Star d'Abidjan" in written(reply)
 
 
 async def test_stop_start_stop_ends_as_stop() -> None:
-    reply = await send(TextedService(), "STOP", carrier_id="m3", first_id="m1")
+    reply = await send(texted_service(), "STOP", carrier_id="m3", first_id="m1")
     assert reply.opt_out is True
 
 
 async def test_status_tells_the_latest_votes() -> None:
-    service = TextedService()
+    service = texted_service()
     assert "Aucun vote" in written(await send(service, "SOLDE"))
     service.lines = (
         VoteLine("07", "Awa Ouattara", 5, PublicStatus.COMPLETED, RECEIPT, NOON),
@@ -217,7 +218,7 @@ async def test_status_tells_the_latest_votes() -> None:
 
 
 async def test_top_tells_five() -> None:
-    service = TextedService()
+    service = texted_service()
     service.scores["07"] = 12_000
     lines = written(await send(service, "TOP")).splitlines()
     assert lines[0] == "1. 07 Awa Ouattara 12000"
@@ -226,7 +227,7 @@ async def test_top_tells_five() -> None:
 
 async def test_top_is_one_part_whatever_people_are_called() -> None:
     people = tuple(replace(c, name=f"Marie-Antoinette Épiphanie N'Guessan {c.name}") for c in STAR.candidates)
-    service = TextedService(replace(STAR, candidates=people, _by_code={}))
+    service = texted_service(replace(STAR, candidates=people, _by_code={}))
     service.scores = dict.fromkeys(service.scores, 1_000_000)
     text = written(await send(service, "TOP"))
     assert gsm.parts(text) == 1
@@ -234,7 +235,7 @@ async def test_top_is_one_part_whatever_people_are_called() -> None:
 
 
 async def test_check_tells_a_receipt() -> None:
-    service = TextedService()
+    service = texted_service()
     text = written(await send(service, f"CHECK {RECEIPT}"))
     assert RECEIPT in text
     assert "5 votes pour 07 Awa Ouattara" in text
@@ -253,7 +254,7 @@ async def test_check_tells_a_receipt() -> None:
     ],
 )
 async def test_a_mistyped_receipt_is_told_from_an_unknown_one(words: str, told: str) -> None:
-    assert told in written(await send(TextedService(), words))
+    assert told in written(await send(texted_service(), words))
 
 
 @pytest.mark.parametrize(
@@ -269,20 +270,20 @@ async def test_a_mistyped_receipt_is_told_from_an_unknown_one(words: str, told: 
     ],
 )
 async def test_a_chosen_language_stays(words: str, told: str) -> None:
-    service = TextedService(another(rules={"fr": "Le jury tranche."}))
+    service = texted_service(another(rules={"fr": "Le jury tranche."}))
     assert told in written(await send(service, words, language="en"))
     assert told not in written(await send(service, words, language="xx")) or words == "SOLDE"
 
 
 async def test_an_order_is_in_the_language_that_was_chosen() -> None:
-    service = TextedService()
+    service = texted_service()
     await send(service, "VOTE 07 5", language="en")
     assert [vote_request.language for vote_request in service.vote_requests] == ["en"]
-    assert "Le jury" in written(await send(TextedService(another(rules={"fr": "Le jury."})), "INFO", language="en"))
+    assert "Le jury" in written(await send(texted_service(another(rules={"fr": "Le jury."})), "INFO", language="en"))
 
 
 async def test_contests_on_one_short_code() -> None:
-    service = TextedService(STAR, another())
+    service = texted_service(STAR, another())
     for words in ("VOTE 07 5", "TOP", "AIDE"):
         text = written(await send(service, words))
         assert "STAR" in text
@@ -294,7 +295,7 @@ async def test_contests_on_one_short_code() -> None:
 
 
 async def test_contests_of_two_countries_on_one_short_code() -> None:
-    service = TextedService(STAR, another(country="CM"))
+    service = texted_service(STAR, another(country="CM"))
     await send(service, "STAR 07 5")
     assert "numéros de son pays" in written(await send(service, "MISS 07 5", carrier_id="m2"))
     assert "numéros de son pays" in written(await send(service, "STAR 07 5", sender="+237671234567", carrier_id="m3"))
@@ -303,7 +304,7 @@ async def test_contests_of_two_countries_on_one_short_code() -> None:
 
 
 async def test_a_short_code_that_nobody_has() -> None:
-    service = TextedService(STAR, another(short_code="7891"))
+    service = texted_service(STAR, another(short_code="7891"))
     reply = await send(service, "VOTE 07 5", to="9999")
     assert service.vote_requests == []
     assert "existe pas" in written(reply)
@@ -312,14 +313,14 @@ async def test_a_short_code_that_nobody_has() -> None:
 
 
 async def test_a_carrier_that_leaves_the_only_short_code_out() -> None:
-    service = TextedService()
+    service = texted_service()
     await send(service, "VOTE 07 5", to="")
     assert len(service.vote_requests) == 1
 
 
 @pytest.mark.parametrize("words", ["VOTE 07 5", "SOLDE", f"CHECK {RECEIPT}"])
 async def test_a_service_that_is_away_is_for_the_caller(words: str) -> None:
-    service = TextedService()
+    service = texted_service()
     service.away = True
     with pytest.raises(DatabaseUnavailable):
         await send(service, words)
@@ -332,4 +333,4 @@ WORDS = st.sampled_from(["VOTE", "07", "5", "0", "-1", "STOP", "TOP", "AIDE", "S
 @given(words=st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=6).map(" ".join)), sender=st.text(max_size=20))
 async def test_any_text_from_anybody(words: str, sender: str) -> None:
     for number in (sender, MTN):
-        written(await send(TextedService(), words, sender=number))
+        written(await send(texted_service(), words, sender=number))

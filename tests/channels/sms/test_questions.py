@@ -15,22 +15,23 @@ from gateway.orders.rules import Refusal
 from gateway.values.money import Money
 from payments.collection.order_views import ReceiptView, TakenBack
 from tests.channels.grammar.test_as_people_write import MISS, STAR
-from tests.channels.sms.service import NOON, TextedService, send, written
+from tests.channels.sms.service import send, texted_service, written
+from tests.rigs.voting_service import NOON
 
 
 async def test_info_names_price_dates_contact_and_rules() -> None:
     contest = replace(
         STAR, contact="0700000000", rules={"fr": "Le jury tranche.", "en": "The jury decides."}, _by_code={}
     )
-    text = written(await send(TextedService(contest), "INFO"))
+    text = written(await send(texted_service(contest), "INFO"))
     for words in ("100 FCFA", "01/01/2026", "31/12/2027", "*789#", "0700000000", "10 min", "Le jury tranche."):
         assert words in text
-    assert "The jury decides." in written(await send(TextedService(contest), "PRICE"))
-    assert "0700000000" in written(await send(TextedService(contest), "AIDE"))
+    assert "The jury decides." in written(await send(texted_service(contest), "PRICE"))
+    assert "0700000000" in written(await send(texted_service(contest), "AIDE"))
 
 
 async def test_answers_of_a_contest_without_a_menu_name_none() -> None:
-    service = TextedService(replace(STAR, service_code="", _by_code={}))
+    service = texted_service(replace(STAR, service_code="", _by_code={}))
     for words in ("AIDE", "INFO", "SOLDE", "VOTE"):
         text = written(await send(service, words))
         assert "composez" not in text.casefold()
@@ -55,7 +56,7 @@ def asked_of(reply: Reply) -> Question:
     ],
 )
 async def test_yes_places_the_order_that_was_asked_about(words: str, code: str, quantity: int, yes: str) -> None:
-    service = TextedService()
+    service = texted_service()
     reply = await send(service, words)
     text = written(reply)
     assert gsm.parts(text) == 1
@@ -74,7 +75,7 @@ async def test_yes_places_the_order_that_was_asked_about(words: str, code: str, 
 
 
 async def test_yes_without_a_question_buys_nothing() -> None:
-    service = TextedService()
+    service = texted_service()
     assert "VOTE 07 5" in written(await send(service, "OUI"))
     assert "VOTE 07 5" in written(await send(service, "1", carrier_id="m2"))
     assert written(await send(service, "ok", carrier_id="m3")) == ""
@@ -82,29 +83,29 @@ async def test_yes_without_a_question_buys_nothing() -> None:
 
 
 async def test_no_is_heard_in_silence() -> None:
-    service = TextedService()
+    service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, "VOTE Awa 5")))
     assert (await send(service, "NON", carrier_id="m2")) == Reply("no", "fr")
     assert service.vote_requests == []
 
 
 async def test_yes_does_not_buy_at_another_price_than_the_one_named() -> None:
-    service = TextedService()
+    service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, "VOTE Awa 5")))
-    service.shown = (replace(STAR, price=Money(200, "XOF"), _by_code={}),)
+    service.shown = [replace(STAR, price=Money(200, "XOF"), _by_code={})]
     assert "200 FCFA" in written(await send(service, "OUI", carrier_id="m2"))
     assert service.vote_requests == []
 
 
 async def test_yes_to_another_contest_of_the_past_is_no_order() -> None:
-    service = TextedService()
+    service = texted_service()
     service.talks = Talk(question=replace(asked_of(await send(service, "VOTE Awa 5")), contest_slug="gone"))
     assert "VOTE 07 5" in written(await send(service, "OUI", carrier_id="m2"))
     assert service.vote_requests == []
 
 
 async def test_a_second_yes_within_minutes_is_asked_for_a_whole_vote() -> None:
-    service = TextedService()
+    service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, "VOTE Awa 2")), bought=True)
     assert "VOTE 07 2 (200 FCFA)" in written(await send(service, "OUI", carrier_id="m3", first_id="m2"))
     assert service.vote_requests == []
@@ -112,7 +113,7 @@ async def test_a_second_yes_within_minutes_is_asked_for_a_whole_vote() -> None:
 
 @pytest.mark.parametrize("words", ["OUI 10", "yes 10", "ok 11", "10", "11", "Oui pour 10"])
 async def test_a_reply_with_another_number_is_asked_about_and_the_question_stays(words: str) -> None:
-    service = TextedService()
+    service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, "5x07")))
     reply = await send(service, words, carrier_id="m2")
     number = words[-2:]
@@ -130,7 +131,7 @@ async def test_a_reply_with_another_number_is_asked_about_and_the_question_stays
 
 @pytest.mark.parametrize(("words", "bought"), [("OUI 5", 1), ("oui 07", 1), ("ok 07 5", 1), ("10 votes", 0), ("07", 0)])
 async def test_a_yes_with_the_numbers_of_the_question_is_a_yes(words: str, bought: int) -> None:
-    service = TextedService()
+    service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, "5x07")))
     assert bool((await send(service, words, carrier_id="m2")).lines) is not bool(bought)
     assert len(service.vote_requests) == bought
@@ -138,13 +139,13 @@ async def test_a_yes_with_the_numbers_of_the_question_is_a_yes(words: str, bough
 
 @pytest.mark.parametrize("words", ["OUI 10", "ok 11", "yes 10", "oui 07 5"])
 async def test_a_yes_with_a_number_and_no_question_buys_nothing(words: str) -> None:
-    service = TextedService()
+    service = texted_service()
     assert "Répondez OUI" in written(await send(service, words))
     assert service.vote_requests == []
 
 
 async def test_other_words_while_a_question_is_open_are_read_alone() -> None:
-    service = TextedService()
+    service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, "5x07")))
     assert (await send(service, "VOTE 08 2", carrier_id="m2")).outcome == "order"
     assert [(vote_request.candidate_code, vote_request.quantity) for vote_request in service.vote_requests] == [
@@ -154,7 +155,7 @@ async def test_other_words_while_a_question_is_open_are_read_alone() -> None:
 
 @pytest.mark.parametrize("words", ["07 1000", "VOTE 07 1000", "1000 votes pour 07", "VOTE Awa 1000", "07 mille"])
 async def test_a_large_order_is_asked_about_with_the_amount_first(words: str) -> None:
-    service = TextedService()
+    service = texted_service()
     reply = await send(service, words)
     assert written(reply).startswith("100 000 FCFA: 1000 votes pour 07 Awa Ouattara? Répondez OUI")
     assert service.vote_requests == []
@@ -164,10 +165,10 @@ async def test_a_large_order_is_asked_about_with_the_amount_first(words: str) ->
 
 
 async def test_a_contest_says_what_is_large() -> None:
-    service = TextedService(replace(STAR, confirm_above=3, _by_code={}))
+    service = texted_service(replace(STAR, confirm_above=3, _by_code={}))
     assert written(await send(service, "VOTE 07 4")).startswith("400 FCFA: 4 votes")
     assert (await send(service, "VOTE 07 3", carrier_id="m2")).outcome == "order"
-    wide = TextedService(replace(STAR, packs=(10, 100), _by_code={}))
+    wide = texted_service(replace(STAR, packs=(10, 100), _by_code={}))
     assert (await send(wide, "VOTE 07 1000")).outcome == "order"
 
 
@@ -200,14 +201,14 @@ async def test_a_contest_says_what_is_large() -> None:
     ],
 )
 async def test_what_was_silence_or_led_to_somebody_else_is_answered(words: str, told: str) -> None:
-    service = TextedService()
+    service = texted_service()
     assert told in written(await send(service, words))
     assert service.vote_requests == []
 
 
 @pytest.mark.parametrize("asking", ["VOTE 07 beaucoup", "VOTE 07 0", "VOTE 07 550F", "VOTE 07 20000"])
 async def test_a_number_alone_that_says_how_many_is_no_vote_for_somebody_else(asking: str) -> None:
-    service = TextedService()
+    service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, asking)))
     reply = await send(service, "10", carrier_id="m2")
     assert "OUI: 10 votes pour 07 Awa Ouattara = 1 000 FCFA" in written(reply)
@@ -218,14 +219,14 @@ async def test_a_number_alone_that_says_how_many_is_no_vote_for_somebody_else(as
 
 
 async def test_a_yes_to_how_many_is_asked_again() -> None:
-    service = TextedService()
+    service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, "VOTE 07 beaucoup")))
     assert "Combien de votes pour 07" in written(await send(service, "OUI", carrier_id="m2"))
     assert service.vote_requests == []
 
 
 async def test_a_pin_with_a_yes_is_no_yes() -> None:
-    service = TextedService()
+    service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, "5x07")))
     reply = await send(service, "OUI 0000", carrier_id="m2")
     assert "jamais votre code secret" in written(reply)
@@ -234,7 +235,7 @@ async def test_a_pin_with_a_yes_is_no_yes() -> None:
 
 
 async def test_yes_while_busy_may_be_said_again() -> None:
-    service = TextedService()
+    service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, "VOTE Awa 2")))
     service.refusal = Refusal.TRY_AGAIN
     assert (await send(service, "OUI", carrier_id="m2")).outcome == "refused: try_again"
@@ -244,7 +245,7 @@ async def test_yes_while_busy_may_be_said_again() -> None:
 
 
 async def test_an_hour_has_so_many_replies_and_every_order() -> None:
-    service = TextedService()
+    service = texted_service()
     service.talks = Talk(replies=REPLIES_PER_HOUR - 1)
     assert (await send(service, "AIDE")).lines
     service.talks = Talk(replies=REPLIES_PER_HOUR)
@@ -255,7 +256,7 @@ async def test_an_hour_has_so_many_replies_and_every_order() -> None:
 
 
 async def test_our_own_long_number_is_not_answered() -> None:
-    service = TextedService(replace(STAR, short_code="+2250700000000", _by_code={}))
+    service = texted_service(replace(STAR, short_code="+2250700000000", _by_code={}))
     for sender in ("+2250700000000", "2250700000000"):
         reply = await send(service, "AIDE", sender=sender, to="+2250700000000")
         assert reply == Reply("not a person", "fr")
@@ -263,7 +264,7 @@ async def test_our_own_long_number_is_not_answered() -> None:
 
 
 async def test_a_stop_is_confirmed_once() -> None:
-    service = TextedService()
+    service = texted_service()
     assert (await send(service, "STOP")).lines
     service.talks = Talk(opted_out=True)
     assert await send(service, "stop", carrier_id="m2") == Reply("stopped", "fr", opt_out=True)
@@ -271,18 +272,18 @@ async def test_a_stop_is_confirmed_once() -> None:
 
 
 async def test_a_stop_to_a_short_code_of_no_contest_is_a_stop() -> None:
-    service = TextedService(STAR, replace(MISS, short_code="7891", _by_code={}))
+    service = texted_service(STAR, replace(MISS, short_code="7891", _by_code={}))
     assert (await send(service, "STOP", to="9999")).opt_out is True
 
 
 async def test_examples_for_contests_on_one_short_code_begin_with_the_keyword() -> None:
-    service = TextedService(STAR, MISS)
+    service = texted_service(STAR, MISS)
     assert "STAR 07 5" in written(await send(service, "STAR"))
     assert "MISS26 <code> <nombre>, ex. MISS26 07 5" in written(await send(service, "AIDE MISS26", carrier_id="m2"))
 
 
 async def test_a_contest_that_is_over_makes_nothing_ambiguous() -> None:
-    service = TextedService(replace(STAR, closes_at=NOON - timedelta(days=1), _by_code={}), MISS)
+    service = texted_service(replace(STAR, closes_at=NOON - timedelta(days=1), _by_code={}), MISS)
     await send(service, "VOTE 07 5")
     assert [vote_request.contest.slug for vote_request in service.vote_requests] == ["miss"]
     assert "clos" in written(await send(service, "STAR 07 5", carrier_id="m2"))

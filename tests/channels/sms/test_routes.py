@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
 from urllib.parse import urlencode
 
 import pytest
@@ -13,8 +12,9 @@ from yarl import URL
 from channels.messages.carrier import IncomingText
 from channels.sms.carriers import africastalking, kannel
 from channels.sms.routes import BODY_BYTES_MAX, setup
-from channels.voting_service import VOTING_SERVICE, VotingService
-from tests.channels.sms.service import TextedService
+from channels.voting_service import VOTING_SERVICE
+from tests.channels.sms.service import texted_service
+from tests.rigs.voting_service import FakeVotingService
 
 INBOUND, DELIVERY = "/sms/africastalking", "/sms/africastalking/delivery"
 FORM = "application/x-www-form-urlencoded"
@@ -34,10 +34,10 @@ Client = TestClient[web.Request, web.Application]
 
 
 @asynccontextmanager
-async def gateway(service: TextedService, secret: str | None = None) -> AsyncIterator[Client]:
+async def gateway(service: FakeVotingService, secret: str | None = None) -> AsyncIterator[Client]:
     """The routes over this service; `client_max_size` as the gateway sets it."""
     app = web.Application(client_max_size=64 * 1024)
-    app[VOTING_SERVICE] = cast(VotingService, service)
+    app[VOTING_SERVICE] = service
     carrier = africastalking.AfricasTalking(
         africastalking.Settings.model_validate({"username": "demo", "api_key": "demo-api-key"})
     )
@@ -56,7 +56,7 @@ async def told(response: ClientResponse) -> tuple[int, str]:
 
 
 async def test_a_text_is_stored_and_nothing_else_happens() -> None:
-    service = TextedService()
+    service = texted_service()
     async with gateway(service) as client:
         for _ in range(2):
             assert (await told(await client.post(INBOUND, data=TEXT)))[0] == 200
@@ -67,7 +67,7 @@ async def test_a_text_is_stored_and_nothing_else_happens() -> None:
 
 
 async def test_a_report_is_stored() -> None:
-    service = TextedService()
+    service = texted_service()
     async with gateway(service) as client:
         assert (await told(await client.post(DELIVERY, data=REPORT)))[0] == 200
     assert service.reports == [("africastalking", "ATXid_1", "Failed", "+2250501020304", "UserInBlackList")]
@@ -75,7 +75,7 @@ async def test_a_report_is_stored() -> None:
 
 @pytest.mark.parametrize("path", [INBOUND, DELIVERY])
 async def test_a_service_that_is_away_makes_the_carrier_come_again(path: str) -> None:
-    service = TextedService()
+    service = texted_service()
     service.away = True
     async with gateway(service) as client:
         response = await client.post(path, data={**TEXT, **REPORT})
@@ -86,7 +86,7 @@ async def test_a_service_that_is_away_makes_the_carrier_come_again(path: str) ->
 @pytest.mark.parametrize("path", [INBOUND, DELIVERY])
 @pytest.mark.parametrize("key", [None, "", "wrong", "é\udc80".encode("utf-8", "replace").decode()])
 async def test_without_the_shared_word_nothing_is_read(path: str, key: str | None) -> None:
-    service = TextedService()
+    service = texted_service()
     async with gateway(service, SECRET) as client:
         response = await client.post(path, params={} if key is None else {"key": key}, data={**TEXT, **REPORT})
         assert response.status == 403
@@ -96,7 +96,7 @@ async def test_without_the_shared_word_nothing_is_read(path: str, key: str | Non
 
 @pytest.mark.parametrize("path", [INBOUND, DELIVERY])
 async def test_with_the_shared_word(path: str) -> None:
-    async with gateway(TextedService(), SECRET) as client:
+    async with gateway(texted_service(), SECRET) as client:
         assert (await client.post(path, params={"key": SECRET}, data={**TEXT, **REPORT})).status == 200
 
 
@@ -121,7 +121,7 @@ BAD = [
 @pytest.mark.parametrize("path", [INBOUND, DELIVERY])
 @pytest.mark.parametrize(("body", "content_type"), BAD)
 async def test_malformed_is_400_with_a_sentence(path: str, body: bytes, content_type: str) -> None:
-    service = TextedService()
+    service = texted_service()
     async with gateway(service) as client:
         response = await client.post(path, data=body, headers={"Content-Type": content_type})
         status, sentence = await told(response)
@@ -132,7 +132,7 @@ async def test_malformed_is_400_with_a_sentence(path: str, body: bytes, content_
 
 
 async def test_a_body_of_unknown_length_is_bounded_too() -> None:
-    service = TextedService()
+    service = texted_service()
 
     async def chunks() -> AsyncIterator[bytes]:
         yield b"id=1&to=7890&text="
@@ -158,7 +158,7 @@ async def test_a_body_of_unknown_length_is_bounded_too() -> None:
     ],
 )
 async def test_what_a_form_may_hold(text: str, stored: str) -> None:
-    service = TextedService()
+    service = texted_service()
     async with gateway(service) as client:
         body = f"id=1&from=%2B2250501020304&to=7890&text={text}"
         assert (await client.post(INBOUND, data=body, headers={"Content-Type": FORM})).status == 200
@@ -167,7 +167,7 @@ async def test_what_a_form_may_hold(text: str, stored: str) -> None:
 
 @pytest.mark.parametrize("text", ["VOTE 07 5 0000", "OUI 4821", "mon code pin: 12345"])
 async def test_a_pin_is_not_stored(text: str) -> None:
-    service = TextedService()
+    service = texted_service()
     async with gateway(service) as client:
         assert (await client.post(INBOUND, data=TEXT | {"text": text})).status == 200
         query = URL("/sms/kannel").with_query({"id": "k1", "from": TEXT["from"], "to": "7890", "text": text})
@@ -179,7 +179,7 @@ async def test_a_pin_is_not_stored(text: str) -> None:
 
 
 async def test_only_post() -> None:
-    async with gateway(TextedService()) as client:
+    async with gateway(texted_service()) as client:
         assert (await client.get(INBOUND)).status == 405
         assert (await client.post("/sms/nobody", data=TEXT)).status == 404
 
@@ -206,7 +206,7 @@ def typed(query: str) -> URL:
     ],
 )
 async def test_kannel_is_stored_by_its_bytes_and_answered_with_nothing(text: str, stored: str) -> None:
-    service = TextedService()
+    service = texted_service()
     async with gateway(service) as client:
         response = await client.get(typed(QUERY + text))
         assert (response.status, response.content_type, await response.text()) == (200, "text/plain", "")
@@ -214,7 +214,7 @@ async def test_kannel_is_stored_by_its_bytes_and_answered_with_nothing(text: str
 
 
 async def test_kannel_reports_by_our_own_id() -> None:
-    service = TextedService()
+    service = texted_service()
     async with gateway(service) as client:
         for value in (8, 1):
             response = await client.get(f"{KANNEL}/delivery?id=m1&status={value}&reply=")
@@ -223,7 +223,7 @@ async def test_kannel_reports_by_our_own_id() -> None:
 
 
 async def test_kannel_needs_the_shared_word() -> None:
-    service = TextedService()
+    service = texted_service()
     async with gateway(service, SECRET) as client:
         for path in (KANNEL, f"{KANNEL}/delivery"):
             assert (await client.get(path, params={"id": "m1", "status": "1"})).status == 403
@@ -232,21 +232,21 @@ async def test_kannel_needs_the_shared_word() -> None:
 
 @pytest.mark.parametrize("query", ["", "from=1", "&".join(f"f{n}=1" for n in range(60)), "id=%00"])
 async def test_what_kannel_never_sends_is_refused(query: str) -> None:
-    service = TextedService()
+    service = texted_service()
     async with gateway(service) as client:
         assert (await client.get(typed(query))).status == 400
     assert not service.texts
 
 
 async def test_each_carrier_has_its_own_method() -> None:
-    async with gateway(TextedService()) as client:
+    async with gateway(texted_service()) as client:
         assert (await client.post(KANNEL, data={"id": "x"})).status == 405
         assert (await client.get(INBOUND, params={"id": "x"})).status == 405
         assert (await client.head(KANNEL, params={"id": "x"})).status == 405
 
 
 async def test_kannel_is_told_that_the_service_is_away() -> None:
-    service = TextedService()
+    service = texted_service()
     service.away = True
     async with gateway(service) as client:
         assert (await client.get(typed(QUERY + "07"))).status == 503

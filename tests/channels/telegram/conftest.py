@@ -22,10 +22,11 @@ from channels.telegram.store import TelegramStore
 from gateway.storage.engine import make_engine
 from gateway.storage.redis_link import connect
 from gateway.storage.vault import Vault
-from tests.channels.telegram.service import ChatService
+from tests.channels.telegram.service import chat_service
 from tests.channels.telegram.wire import Wire, body, shared, tapped, written
 from tests.demo import CONTEST_ID
 from tests.engines import BUSY_SECONDS
+from tests.rigs.voting_service import FakeVotingService
 
 SECRET_KEY = "0123456789abcdef0123456789abcdef"
 PUBLIC = "https://vote.example"
@@ -65,7 +66,7 @@ class World:
 
     store: TelegramStore
     redis: "redis_asyncio.Redis"
-    service: ChatService = field(default_factory=ChatService)
+    service: FakeVotingService = field(default_factory=chat_service)
     wire: Wire = field(default_factory=Wire)
     sessions: Sessions = field(default_factory=Sessions)
     limit: NoLimit = field(default_factory=NoLimit)

@@ -22,9 +22,9 @@ from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
 from payments.lifecycle import PublicStatus
 from tests.channels.telegram.conftest import OTHER_CONTEST_ID, World
-from tests.channels.telegram.service import RECEIPT
 from tests.channels.telegram.wire import body, shared, tapped, written
 from tests.demo import demo_contest
+from tests.rigs.voting_service import RECEIPT
 
 CONTEST = demo_contest()
 MINE = "+2250501020304"
@@ -315,7 +315,7 @@ async def test_the_language_is_the_apps_until_one_is_chosen(world: World) -> Non
 async def test_a_photo_is_fetched_once_and_then_named(world: World) -> None:
     photo = "https://photos.example/07.jpg"
     with_photo = tuple(replace(c, photo_url=photo if c.code == "07" else None) for c in CONTEST.candidates)
-    world.service.shown = (_with(CONTEST, with_photo),)
+    world.service.shown = [_with(CONTEST, with_photo)]
     await world.write("07")
     await world.write("07")
     assert [call.photo for call in world.wire.made(SendPhoto)] == [photo, "kept-photo"]
@@ -326,7 +326,7 @@ async def test_a_photo_is_fetched_once_and_then_named(world: World) -> None:
 
 async def test_a_photo_that_telegram_cannot_fetch_is_left_out(world: World) -> None:
     with_photo = tuple(replace(c, photo_url="https://photos.example/x") for c in CONTEST.candidates)
-    world.service.shown = (_with(CONTEST, with_photo),)
+    world.service.shown = [_with(CONTEST, with_photo)]
     await world.write("/start")
     world.wire.faults.append(TelegramBadRequest(method=SendPhoto(chat_id=1, photo="x"), message="wrong file"))
     assert "Awa Ouattara" in await world.write("07")
@@ -375,7 +375,7 @@ async def test_walking_through_the_buttons(world: World) -> None:
 
 async def test_several_contests_are_chosen_from(world: World) -> None:
     other = replace(CONTEST, id=OTHER_CONTEST_ID, slug="miss", name="Miss", _by_code={})
-    world.service.shown = (CONTEST, other)
+    world.service.shown = [CONTEST, other]
     assert "Quel vote" in await world.write("/start")
     # What was written or linked goes on with whichever contest is meant.
     assert "Quel vote" in await world.write("07 5")
@@ -421,7 +421,7 @@ async def test_the_state_of_the_payment_is_shown_in_place(world: World) -> None:
     edits = len(world.wire.made(EditMessageText))
 
     async def after(mark: str, **changes: object) -> str:
-        world.service.becomes(vote_id, mark, **changes)
+        world.service.change(vote_id, **changes)
         await world.orders.update()
         await world.orders.wait_idle()
         return world.wire.messages[55, order_message.message_id].text or ""
@@ -454,7 +454,7 @@ async def test_the_next_process_follows_what_this_one_did(world: World) -> None:
     await world.tap("Payer 500")
     (vote_id,) = world.service.orders
     again = World(world.store, world.redis, service=world.service, wire=world.wire, sessions=world.sessions)
-    world.service.becomes(vote_id, "failed", status=PublicStatus.FAILED, reason="declined")
+    world.service.change(vote_id, status=PublicStatus.FAILED, reason="declined")
     running = asyncio.create_task(again.orders.run())
     async with asyncio.timeout(5):
         while "refusé la demande" not in world.text():  # noqa: ASYNC110 - the edit rings no bell
@@ -470,7 +470,7 @@ async def test_an_order_on_a_page_has_a_button_that_leads_there(world: World) ->
     await world.tap("Payer 500")
     (vote_id,) = world.service.orders
     assert "page de Orange Money arrive" in world.text()
-    world.service.becomes(vote_id, "pending", asked=True, payment_url="https://pay.example/x")
+    world.service.change(vote_id, asked=True, payment_url="https://pay.example/x")
     await world.orders.update()
     await world.orders.wait_idle()
     assert "#144*82#" in world.text()

@@ -12,8 +12,8 @@ from gateway.values.msisdn import Msisdn
 from payments.lifecycle import State
 from payments.rescue.rules import DISPUTABLE, Attempt, OfChat, Outcome, Rescue
 from tests.channels.telegram.conftest import World
-from tests.channels.telegram.service import RECEIPT
 from tests.demo import demo_contest
+from tests.rigs.voting_service import RECEIPT
 
 CONTEST = demo_contest()
 ATTEMPT = Attempt(State.FAILED, "07", "Awa <Ouattara>", 5, Money(500, "XOF"), RECEIPT)
@@ -103,7 +103,7 @@ def test_the_offer_fits_its_buttons() -> None:
 async def test_a_mistyped_code_is_told_from_an_unknown_one(world: World) -> None:
     codes = [with_check_digit(f"{n:02d}") for n in range(1, 13)]
     people = tuple(replace(c, code=code) for c, code in zip(CONTEST.candidates, codes, strict=True))
-    world.service.shown = (replace(CONTEST, check_digits=True, candidates=people, _by_code={}),)
+    world.service.shown = [replace(CONTEST, check_digits=True, candidates=people, _by_code={})]
     wrong = codes[0][:-1] + str((int(codes[0][-1]) + 1) % 10)
     assert "mal tapé" in await world.write(wrong)
     assert "inconnu" in await world.write(with_check_digit("77"))

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.channels.telegram.conftest import OTHER_CONTEST_ID, World
-from tests.channels.telegram.service import RECEIPT
 from tests.channels.telegram.test_conversation import CONTEST, verified
+from tests.rigs.voting_service import RECEIPT
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_what_was_written_is_never_sent_back_at_length(world: World, words
 
 
 async def test_a_code_that_no_contest_has(world: World) -> None:
-    world.service.shown = (CONTEST, replace(CONTEST, id=OTHER_CONTEST_ID, slug="miss", keyword="MISS", _by_code={}))
+    world.service.shown = [CONTEST, replace(CONTEST, id=OTHER_CONTEST_ID, slug="miss", keyword="MISS", _by_code={})]
     assert "Code 98 inconnu" in await world.write("98 5")
     assert "Quel vote" in await world.write("07 5")
     assert "Quel numéro paie" in await world.write("MISS 07 5")
@@ -131,7 +131,7 @@ async def test_a_code_that_no_contest_has(world: World) -> None:
 
 async def test_examples_are_of_the_country_where_the_voter_votes(world: World) -> None:
     abroad = replace(CONTEST, id=OTHER_CONTEST_ID, slug="mboa", country="CM", _by_code={})
-    world.service.shown = (abroad, CONTEST)
+    world.service.shown = [abroad, CONTEST]
     await world.write("/start c_07_star")
     assert "0501020304" in await world.share("33612345678", 55)
     await world.write("/start c_07_mboa", 66)

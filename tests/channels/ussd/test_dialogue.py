@@ -12,21 +12,22 @@ from channels.ussd.history import Shown
 from channels.ussd.playing import INPUTS_MAX, typed
 from gateway.orders.rules import Channel
 from payments.lifecycle import PublicStatus
-from tests.channels.ussd.service import MTN, NEW, NOON, ORANGE, MemorySessions, TalkingService, line
+from tests.channels.ussd.service import MTN, NEW, ORANGE, MemorySessions, demo_service, line
 from tests.demo import demo_contest
+from tests.rigs.voting_service import NOON
 
 
 class Phone:
     """Africa's Talking's requests for one dialogue."""
 
     def __init__(self, number: str = MTN, session: str = "ATUid_1") -> None:
-        self.service, self.sessions = TalkingService(), MemorySessions()
+        self.service, self.sessions = demo_service(), MemorySessions()
         self.number, self.session = number, session
         self.service_code = "*789#"
         self.network: str | None = None
 
     async def sends(self, text: str) -> Shown:
-        dialogue = Dialogue(self.service, self.sessions, "africastalking", 4)  # type: ignore[arg-type] # - a fake
+        dialogue = Dialogue(self.service, self.sessions, "africastalking", 4)
         phase = Phase.INPUT if text else Phase.START
         shown = await dialogue.answer(
             UssdTurn(self.session, self.number, self.service_code, self.network, phase, transcript=text)
@@ -95,7 +96,7 @@ async def test_one_dial(service_code: str, text: str, orders: list[tuple[str, in
     phone = Phone()
     phone.service_code = service_code
     shown = await phone.sends(text)
-    assert phone.service.orders() == orders
+    assert phone.service.sold() == orders
     assert shown.more is not bool(orders)
 
 
@@ -108,7 +109,7 @@ async def test_a_lost_tail_shows_the_first_screen() -> None:
 async def test_the_longest_registered_code_wins() -> None:
     other = replace(demo_contest(), slug="duo", name="Duo", service_code="*789*07#", _by_code={})
     phone = Phone()
-    phone.service = TalkingService(demo_contest(), other)
+    phone.service = demo_service(demo_contest(), other)
     phone.service_code = "*789*07*12*3*1#"
     await phone.sends("")
     [vote_request] = phone.service.vote_requests
@@ -121,7 +122,7 @@ async def test_a_tail_that_is_sent_with_every_hop_counts_once() -> None:
     assert "07 Awa Ouattara" in (await phone.sends("")).text
     assert "500 FCFA" in (await phone.sends("5")).text
     assert not (await phone.sends("5*1")).more
-    assert phone.service.orders() == [("07", 5, MTN)]
+    assert phone.service.sold() == [("07", 5, MTN)]
 
 
 @pytest.mark.parametrize("inputs", [(), ("07",), ("1", "9"), ("07", "x"), ("07", "5"), ("07", "5", "1"), ("3",)])
@@ -142,7 +143,7 @@ async def test_confirmed_twice_is_one_order() -> None:
     assert await phone.sends("07*5*1") == last
     assert await phone.sends("07*5*1*1") == last
     assert await phone.sends("07*5*1*1*1") == last
-    assert phone.service.orders() == [("07", 5, MTN)]
+    assert phone.service.sold() == [("07", 5, MTN)]
 
 
 async def test_confirmed_twice_with_the_store_lost_between_is_one_order() -> None:
@@ -152,7 +153,7 @@ async def test_confirmed_twice_with_the_store_lost_between_is_one_order() -> Non
     assert await phone.sends("07*5*1") == last
     phone.sessions.away = True
     assert await phone.sends("07*5*1") == last
-    assert phone.service.orders() == [("07", 5, MTN)]
+    assert phone.service.sold() == [("07", 5, MTN)]
     assert phone.service.asked == 3
 
 
@@ -161,7 +162,7 @@ async def test_inputs_behind_the_confirmation_do_not_make_another_order() -> Non
     for text in ("07*5*1", "07*5*1*1", "07*5*1*08*2*1", "07*5*1#", "07*5*1"):
         phone.sessions.lose()
         assert not (await phone.sends(text)).more
-    assert phone.service.orders() == [("07", 5, MTN)]
+    assert phone.service.sold() == [("07", 5, MTN)]
 
 
 async def test_the_order_is_the_same_when_the_network_is_no_longer_told() -> None:
@@ -185,7 +186,7 @@ async def test_without_a_store_the_transcript_is_the_state() -> None:
     assert await phone.sends("*".join((*inputs, "1"))) == asked
     confirm = await phone.sends("*".join((*inputs, "1", key)))
     assert "1 Pay" in confirm.text
-    assert phone.service.orders() == []
+    assert phone.service.sold() == []
     assert not (await phone.sends("*".join((*inputs, "1", key, "1")))).more
     [vote_request] = phone.service.vote_requests
     assert (vote_request.language, vote_request.method) == ("en", "WAVE")
@@ -198,7 +199,7 @@ async def test_a_store_that_is_lost_on_the_way_costs_nothing() -> None:
     assert await phone.sends("07*5") == before
     phone.sessions.lose()
     assert not (await phone.sends("07*5*1")).more
-    assert phone.service.orders() == [("07", 5, MTN)]
+    assert phone.service.sold() == [("07", 5, MTN)]
 
 
 async def test_a_late_copy_gets_its_own_answer_and_the_dialogue_goes_on() -> None:
@@ -213,14 +214,14 @@ async def test_a_late_copy_gets_its_own_answer_and_the_dialogue_goes_on() -> Non
     assert not last.more
     assert await phone.sends("07*5") == third
     assert await phone.sends("07*5*1") == last
-    assert phone.service.orders() == [("07", 5, MTN)]
+    assert phone.service.sold() == [("07", 5, MTN)]
 
 
 async def test_a_lost_hop_is_made_up_for() -> None:
     phone = Phone()
     await phone.sends("")
     assert not (await phone.sends("07*5*1")).more
-    assert phone.service.orders() == [("07", 5, MTN)]
+    assert phone.service.sold() == [("07", 5, MTN)]
 
 
 async def test_a_used_session_id_begins_another_dialogue() -> None:
@@ -228,7 +229,7 @@ async def test_a_used_session_id_begins_another_dialogue() -> None:
     await phone.types("07", "5", "1")
     assert "08" in (await phone.sends("08")).text
     assert not (await phone.sends("08*2*1")).more
-    assert phone.service.orders() == [("07", 5, MTN), ("08", 2, MTN)]
+    assert phone.service.sold() == [("07", 5, MTN), ("08", 2, MTN)]
     phone.sessions.lose()
     assert not (await phone.sends("08*2*1")).more
     assert not (await phone.sends("08*2*1#")).more
@@ -240,12 +241,12 @@ async def test_whoever_votes_again_by_a_new_dial_buys_again() -> None:
     await phone.sends("07*5*1")
     phone.session = "ATUid_2"
     await phone.sends("07*5*1")
-    assert phone.service.orders() == [("07", 5, MTN)] * 2
+    assert phone.service.sold() == [("07", 5, MTN)] * 2
 
 
 async def test_newest_only_aggregators_have_the_same_dialogue() -> None:
-    service, sessions = TalkingService(), MemorySessions()
-    dialogue = Dialogue(service, sessions, "hubtel", 4)  # type: ignore[arg-type]
+    service, sessions = demo_service(), MemorySessions()
+    dialogue = Dialogue(service, sessions, "hubtel", 4)
     dialled = UssdTurn("h1", MTN, "*789*07#", None, Phase.START)
     assert "Combien de votes?" in (await dialogue.answer(dialled)).text
     service.pass_time(3)
@@ -259,7 +260,7 @@ async def test_newest_only_aggregators_have_the_same_dialogue() -> None:
     last = await dialogue.answer(one)
     service.pass_time(60)
     assert await dialogue.answer(one) == last
-    assert service.orders() == [("07", 5, MTN)]
+    assert service.sold() == [("07", 5, MTN)]
 
 
 async def test_a_service_that_is_away_ends_with_a_sentence() -> None:
@@ -327,7 +328,7 @@ async def test_an_unknown_service_code_ends(service_code: str) -> None:
     phone = Phone()
     phone.service_code = service_code
     if not service_code.strip("*#"):
-        phone.service = TalkingService(demo_contest(), replace(demo_contest(), service_code="*1#", _by_code={}))
+        phone.service = demo_service(demo_contest(), replace(demo_contest(), service_code="*1#", _by_code={}))
     shown = await phone.sends("07*5*1")
     assert (shown.more, shown.text) == (False, "Ce service n'existe pas. Vérifiez le code.")
     assert (phone.service.vote_requests, phone.sessions.held) == ([], {})

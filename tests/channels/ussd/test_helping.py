@@ -22,9 +22,10 @@ from gateway.values.money import Money
 from payments.collection.order_views import ReceiptView, TakenBack
 from payments.lifecycle import PublicStatus, State
 from payments.rescue.rules import Attempt, Outcome, Rescue
-from tests.channels.ussd.service import NOON, line, view
+from tests.channels.ussd.service import line, view
 from tests.channels.ussd.test_menu import Call
 from tests.demo import candidate_id, demo_contest
+from tests.rigs.voting_service import NOON
 
 RECEIPT = make_receipt(2**40 + 77)
 PROOF = ReceiptView(RECEIPT, "star", "Star d'Abidjan", "07", "Awa Ouattara", 5, Money(500, "XOF"), 1234, NOON)

@@ -10,7 +10,7 @@ from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
 from gateway.contests.contest import Contest
-from tests.channels.ussd.service import MTN, ORANGE, MemorySessions, TalkingService
+from tests.channels.ussd.service import MTN, ORANGE, MemorySessions, demo_service
 from tests.demo import demo_contest
 
 KEY = language_key(f"hash of {MTN}")
@@ -18,14 +18,14 @@ KEY = language_key(f"hash of {MTN}")
 
 class Phone:
     def __init__(self, *contests: Contest) -> None:
-        self.service, self.sessions = TalkingService(*contests), MemorySessions()
+        self.service, self.sessions = demo_service(*contests), MemorySessions()
         self.dialogues = 0
 
     async def dial(self, *inputs: str, at_once: bool = False, newest: bool = False, number: str = MTN) -> Shown:
         """Dial, then type one input after the other; `at_once`: all of them are dialled."""
         self.dialogues += 1
         self.service.pass_time(60)
-        dialogue = Dialogue(self.service, self.sessions, "a", 4)  # type: ignore[arg-type] # only what it asks
+        dialogue = Dialogue(self.service, self.sessions, "a", 4)
         for typed in (inputs,) if at_once else [inputs[:many] for many in range(len(inputs) + 1)]:
             self.service.pass_time(3)
             tail = "*".join(typed)
@@ -103,7 +103,7 @@ async def test_a_dialogue_that_is_lost_after_the_choice_goes_on_in_it_and_choose
     phone = Phone()
     await phone.dial("4", "07")
     phone.sessions.held = {KEY: phone.sessions.held[KEY]}
-    dialogue = Dialogue(phone.service, phone.sessions, "a", 4)  # type: ignore[arg-type] # only what it asks
+    dialogue = Dialogue(phone.service, phone.sessions, "a", 4)
     turn = UssdTurn("s1", MTN, "*789#", None, Phase.INPUT, "4*07*5")
     assert "5 votes for 07" in (await dialogue.answer(turn)).text
     assert phone.service.languages == [(MTN, "en")]

@@ -12,9 +12,10 @@ from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import ON_PHONES, PaymentMethod
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
-from tests.channels.ussd.service import MOOV, MTN, NEW, NOON, ORANGE, view
+from tests.channels.ussd.service import MOOV, MTN, NEW, ORANGE, view
 from tests.demo import demo_contest
 from tests.rails import PUSH, RAILS
+from tests.rigs.voting_service import NOON
 
 # Inputs that lead to a screen which is whole without the service.
 SHOWN = [

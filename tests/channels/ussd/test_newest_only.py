@@ -6,7 +6,7 @@ from uuid import uuid4
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
-from tests.channels.ussd.service import MTN, MemorySessions, TalkingService
+from tests.channels.ussd.service import MTN, MemorySessions, demo_service
 from tests.demo import demo_contest
 
 
@@ -15,7 +15,7 @@ class Phone:
 
     def __init__(self, session: str | None = "1588") -> None:
         other = replace(demo_contest(), id=uuid4(), slug="voix", name="Voix d'Or", service_code="*790#")
-        self.service, self.sessions = TalkingService(demo_contest(), other), MemorySessions()
+        self.service, self.sessions = demo_service(demo_contest(), other), MemorySessions()
         self.session = session
 
     async def dials(self, code: str, after: float = 3) -> Shown:
@@ -26,7 +26,7 @@ class Phone:
 
     async def _sends(self, phase: Phase, code: str, newest: str, after: float) -> Shown:
         self.service.pass_time(after)
-        dialogue = Dialogue(self.service, self.sessions, "nalo", 4)  # type: ignore[arg-type] # only what it asks
+        dialogue = Dialogue(self.service, self.sessions, "nalo", 4)
         turn = UssdTurn(self.session or MTN, MTN, code, None, phase, newest=newest)
         return await dialogue.answer(replace(turn, session_named=self.session is not None))
 
@@ -67,7 +67,7 @@ async def test_without_a_session_each_dial_is_a_dialogue_and_each_vote_an_order(
         for typed in ("07", "5", "1"):
             shown = await phone.types(typed)
         assert (await phone.types("1")) == shown
-    assert phone.service.orders() == [("07", 5, MTN)] * 2
+    assert phone.service.sold() == [("07", 5, MTN)] * 2
 
 
 async def test_without_a_session_copies_at_the_same_time_are_one_order() -> None:
@@ -76,9 +76,9 @@ async def test_without_a_session_copies_at_the_same_time_are_one_order() -> None
     held = dict(phone.sessions.held)
     phone.sessions.lose()
     await phone.dials("*789*07*5*1#", after=0)
-    assert phone.service.orders() == [("07", 5, MTN)]
+    assert phone.service.sold() == [("07", 5, MTN)]
     phone.sessions.held = held
     await phone.dials("*789*07*5*1#", after=1)
-    assert phone.service.orders() == [("07", 5, MTN)]
+    assert phone.service.sold() == [("07", 5, MTN)]
     await phone.dials("*789*07*5*1#", after=9)
-    assert phone.service.orders() == [("07", 5, MTN)] * 2
+    assert phone.service.sold() == [("07", 5, MTN)] * 2

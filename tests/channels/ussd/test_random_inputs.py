@@ -24,7 +24,7 @@ from channels.ussd.playing import typed
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.rules import VoteRequest, price_of
 from gateway.values.check_digit import with_check_digit
-from tests.channels.ussd.service import MOOV, MTN, ORANGE, MemorySessions, TalkingService, view
+from tests.channels.ussd.service import MOOV, MTN, ORANGE, MemorySessions, demo_service, view
 from tests.demo import candidate_id, demo_contest
 from tests.fuzzing import BATCH, Fed, fuzzed
 
@@ -139,20 +139,20 @@ def test_dialogue() -> None:
 
 async def unrelated(transcripts: list[list[str]], *, lossy: bool, shared: bool) -> None:
     """Each transcript, and the same once more."""
-    service, sessions = TalkingService(*(CONTESTS if shared else CONTESTS[:1])), MemorySessions()
-    dialogue = Dialogue(service, sessions, "africastalking", 4)  # type: ignore[arg-type] # only what it asks
+    service, sessions = demo_service(*(CONTESTS if shared else CONTESTS[:1])), MemorySessions()
+    dialogue = Dialogue(service, sessions, "africastalking", 4)
     for inputs in transcripts:
         turn = UssdTurn("s", MTN, "*789#", None, Phase.INPUT, transcript="*".join(inputs))
         shown = await dialogue.answer(turn)
         assert fits(shown.text)
         assert shown.text
-        sold = service.orders()
+        sold = service.sold()
         if lossy:
             sessions.lose()
         again = await dialogue.answer(turn)
         # One that may have been another dialogue has to be checked before it is confirmed, and goes on from there.
         assert again == shown or (lossy and again.more)
-        assert service.orders() == sold
+        assert service.sold() == sold
 
 
 class Handset:
@@ -160,8 +160,8 @@ class Handset:
     buys must have been on its screen. `newest`: its aggregator sends the newest input only."""
 
     def __init__(self, contests: tuple[Contest, ...], *, newest: bool) -> None:
-        self.service, self.sessions, self.newest = TalkingService(*contests), MemorySessions(), newest
-        self.dialogue = Dialogue(self.service, self.sessions, "a", 4)  # type: ignore[arg-type] # only what it asks
+        self.service, self.sessions, self.newest = demo_service(*contests), MemorySessions(), newest
+        self.dialogue = Dialogue(self.service, self.sessions, "a", 4)
         self.session, self.hops, self.inputs, self.tail = 1, 0, list[str](), ""
         self.shown = Shown("", more=False)
 

@@ -11,7 +11,7 @@ from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
 from gateway.contests.contest import Candidate
 from gateway.values.check_digit import with_check_digit
-from tests.channels.ussd.service import MTN, MemorySessions, TalkingService
+from tests.channels.ussd.service import MTN, MemorySessions, demo_service
 from tests.demo import candidate_id, demo_contest
 
 CHECKED = replace(
@@ -29,7 +29,7 @@ class Phone:
     """One dialogue. `way`: one of WAYS."""
 
     def __init__(self, way: str, *, language: str = "fr") -> None:
-        self.service = TalkingService(replace(demo_contest(), language=language, _by_code={}), CHECKED)
+        self.service = demo_service(replace(demo_contest(), language=language, _by_code={}), CHECKED)
         self.sessions, self.way = MemorySessions(), way
         self.service_code, self.typed = "", list[str]()
 
@@ -49,7 +49,7 @@ class Phone:
         return shown
 
     async def _send(self, phase: Phase, newest: str) -> Shown:
-        dialogue = Dialogue(self.service, self.sessions, "a", 4)  # type: ignore[arg-type] # only what it asks
+        dialogue = Dialogue(self.service, self.sessions, "a", 4)
         transcript = None if self.way == "newest only" else "*".join(self.typed)
         if self.way == "both" and phase is Phase.INPUT:
             # Of what is sent twice, the transcript behind the tail alone.
@@ -102,14 +102,14 @@ async def test_what_is_typed_on_the_refusal_counts(way: str, dialled: str, store
         # What came at once is not known for certain, so the order is shown once more (decision 19).
         assert "3 votes pour 07 Awa Ouattara\nTotal 300 FCFA\nVérifiez" in shown.text
         await phone.type(shown.text.split("tapez ")[1][:2], "1")
-    assert phone.service.orders() == [("07", 3, MTN)]
+    assert phone.service.sold() == [("07", 3, MTN)]
 
 
 async def test_newest_only_goes_on_from_the_refusal() -> None:
     phone = Phone("newest only")
     await phone.dial("*789*99*5*1#")
     await phone.type("07", "3", "1")
-    assert phone.service.orders() == [("07", 3, MTN)]
+    assert phone.service.sold() == [("07", 3, MTN)]
 
 
 async def test_several_inputs_in_one_hop_end_at_the_refused_one() -> None:
@@ -133,7 +133,7 @@ async def test_screen_after_screen_without_a_store_a_mistake_costs_one_input_at_
     asked = await phone.type("1")
     key = asked.text.split("tapez ")[1][:2]
     await phone.type(key, "1")
-    assert phone.service.orders() == [("12", 3, MTN)]
+    assert phone.service.sold() == [("12", 3, MTN)]
 
 
 @pytest.mark.parametrize("language", languages())

@@ -11,7 +11,7 @@ from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
 from gateway.contests.contest import CandidateStatus
 from gateway.values.msisdn import Msisdn
-from tests.channels.ussd.service import MTN, ORANGE, MemorySessions, TalkingService
+from tests.channels.ussd.service import MTN, ORANGE, MemorySessions, demo_service
 from tests.demo import CONTEST_ID, demo_contest
 from tests.rails import RAILS_WITH_CODE
 
@@ -20,7 +20,7 @@ MARK = mark_key(Msisdn(MTN, "CI"))
 
 class Phone:
     def __init__(self) -> None:
-        self.service, self.sessions = TalkingService(), MemorySessions()
+        self.service, self.sessions = demo_service(), MemorySessions()
         self.dialogues = 0
         self.inputs: list[str] = []
 
@@ -36,7 +36,7 @@ class Phone:
         return shown
 
     async def send(self) -> Shown:
-        dialogue = Dialogue(self.service, self.sessions, self.aggregator, 4)  # type: ignore[arg-type] # only what it asks
+        dialogue = Dialogue(self.service, self.sessions, self.aggregator, 4)
         transcript = "*".join(self.inputs)
         phase = Phase.INPUT if transcript else Phase.START
         turn = UssdTurn(f"s{self.dialogues}", self.number, "*789#", None, phase, transcript=transcript)
@@ -57,7 +57,7 @@ async def test_go_on_where_the_number_was_typed() -> None:
     assert shown.text == "Star d'Abidjan: vous aviez choisi 07 Awa Ouattara: 5 votes.\n1 Continuer\n2 Recommencer"
     assert "5 votes pour 07 Awa Ouattara\nTotal 500 FCFA" in (await phone.type("1")).text
     assert not (await phone.type("1")).more
-    assert phone.service.orders() == [("07", 5, MTN)]
+    assert phone.service.sold() == [("07", 5, MTN)]
 
 
 async def test_go_on_where_only_the_candidate_was_chosen() -> None:
@@ -65,7 +65,7 @@ async def test_go_on_where_only_the_candidate_was_chosen() -> None:
     assert "you had chosen 07 Awa Ouattara.\n1 Continue" in (await phone.dial()).text
     assert "How many votes?" in (await phone.type("1")).text
     await phone.type("3", "1")
-    assert phone.service.orders() == [("07", 3, MTN)]
+    assert phone.service.sold() == [("07", 3, MTN)]
 
 
 async def test_start_again_is_not_asked_a_second_time() -> None:
@@ -80,7 +80,7 @@ async def test_a_code_typed_at_the_offer_is_a_code() -> None:
     await phone.dial()
     assert "08 Ibrahim" in (await phone.type("08")).text
     await phone.type("2", "1")
-    assert phone.service.orders() == [("08", 2, MTN)]
+    assert phone.service.sold() == [("08", 2, MTN)]
 
 
 @pytest.mark.parametrize("typed", ["3", "x", "", "?"])
@@ -101,7 +101,7 @@ async def test_the_offer_is_the_same_through_another_aggregator() -> None:
 async def test_a_long_dial_is_never_asked() -> None:
     phone = await cut_off("07", "5")
     assert not (await phone.dial("08", "2", "1")).more
-    assert phone.service.orders() == [("08", 2, MTN)]
+    assert phone.service.sold() == [("08", 2, MTN)]
 
 
 async def test_nothing_is_offered_before_a_candidate_was_chosen() -> None:
@@ -125,7 +125,7 @@ async def test_nothing_is_offered_for_whom_nobody_can_vote() -> None:
     phone = await cut_off("07", "5")
     contest = demo_contest()
     gone = replace(contest.candidates[6], status=CandidateStatus.WITHDRAWN)
-    phone.service.shown = (replace(contest, candidates=(gone, contest.candidates[0]), _by_code={}),)
+    phone.service.shown = [replace(contest, candidates=(gone, contest.candidates[0]), _by_code={})]
     assert "1 Candidats" in (await phone.dial()).text
 
 
@@ -167,7 +167,7 @@ async def test_a_dialogue_that_began_with_an_offer_and_was_forgotten_sells_nothi
     assert "12 votes pour 07" in (await phone.type("3")).text
     phone.sessions.lose()
     shown = await phone.type("1")
-    assert phone.service.orders() == []
+    assert phone.service.sold() == []
     assert (shown.more, "3 votes pour 12 Franck Zadi\nTotal 300 FCFA" in shown.text) == (True, True)
 
 
@@ -179,7 +179,7 @@ async def test_letters_that_were_typed_at_an_offer_choose_nobody_when_it_was_for
     assert "1 vote pour 07" in (await phone.type("1")).text
     phone.sessions.lose()
     shown = await phone.type("")
-    assert phone.service.orders() == []
+    assert phone.service.sold() == []
     assert (shown.more, "1 vote pour 12 Franck Zadi" in shown.text) == (True, True)
 
 
@@ -189,13 +189,13 @@ async def test_what_was_typed_for_one_candidate_confirms_no_other_when_the_offer
     assert "1 vote pour 07" in (await phone.type("zadi", "1", "1")).text
     phone.sessions.lose()
     shown = await phone.type("1")
-    assert phone.service.orders() == []
+    assert phone.service.sold() == []
     assert "1 vote pour 12 Franck Zadi\nTotal 100 FCFA\nVérifiez" in shown.text
     # Wrong digits change nothing, and home is home.
     assert await phone.type("1") == shown
     assert await phone.type("9" if "tapez 9" not in shown.text else "8") == shown
     await phone.type("00", "07", "3", "1")
-    assert phone.service.orders() == [("07", 3, MTN)]
+    assert phone.service.sold() == [("07", 3, MTN)]
 
 
 @pytest.mark.parametrize("away", [True, False])
@@ -208,9 +208,9 @@ async def test_who_types_what_the_check_shows_may_confirm(away: bool) -> None:
     asked = await phone.type("1")
     key = asked.text.split("tapez ")[1][:2]
     assert "1 Payer MTN MoMo" in (await phone.type(key)).text
-    assert phone.service.orders() == []
+    assert phone.service.sold() == []
     assert not (await phone.type("1")).more
-    assert phone.service.orders() == [("12", 1, MTN)]
+    assert phone.service.sold() == [("12", 1, MTN)]
 
 
 async def test_a_vote_through_the_list_with_the_store_lost_at_the_end_is_confirmed_once_more_and_is_one_order() -> None:
@@ -220,4 +220,4 @@ async def test_a_vote_through_the_list_with_the_store_lost_at_the_end_is_confirm
     assert "5 votes pour 07 Awa Ouattara\nTotal 500 FCFA\nVérifiez, puis tapez " in shown.text
     await phone.type(shown.text.split("tapez ")[1][:2])
     assert not (await phone.type("1")).more
-    assert phone.service.orders() == [("07", 5, MTN)]
+    assert phone.service.sold() == [("07", 5, MTN)]

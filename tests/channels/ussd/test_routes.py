@@ -10,7 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from channels.ussd import dialogue, routes
-from tests.channels.ussd.service import MTN, MemorySessions, TalkingService, application
+from tests.channels.ussd.service import MTN, MemorySessions, application, demo_service
+from tests.rigs.voting_service import FakeVotingService
 
 PATH = "/ussd/africastalking"
 FORM = "application/x-www-form-urlencoded"
@@ -19,7 +20,7 @@ FORM = "application/x-www-form-urlencoded"
 @dataclass
 class Here:
     client: TestClient[web.Request, web.Application]
-    service: TalkingService
+    service: FakeVotingService
     sessions: MemorySessions = field(default_factory=MemorySessions)
 
     async def post(self, body: bytes | str, kind: str = FORM, path: str = PATH) -> tuple[int, str]:
@@ -33,7 +34,7 @@ class Here:
 
 
 async def opened(secret: str | None) -> AsyncIterator[Here]:
-    service, sessions = TalkingService(), MemorySessions()
+    service, sessions = demo_service(), MemorySessions()
     async with TestClient(TestServer(application(service, sessions, secret=secret))) as client:
         yield Here(client, service, sessions)
 
@@ -61,13 +62,13 @@ async def test_a_vote(here: Here) -> None:
     assert (await here.hop("07*5"))[1].startswith("CON ")
     status, text = await here.hop("07*5*1")
     assert (status, text[:4]) == (200, "END ")
-    assert here.service.orders() == [("07", 5, MTN)]
+    assert here.service.sold() == [("07", 5, MTN)]
 
 
 async def test_a_bare_plus_is_repaired(here: Here) -> None:
     body = f"sessionId=s1&phoneNumber={MTN}&serviceCode=*789#&text=07*5*1"
     assert (await here.post(body))[1].startswith("END ")
-    assert here.service.orders() == [("07", 5, MTN)]
+    assert here.service.sold() == [("07", 5, MTN)]
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,10 @@ from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
 from leaderboard.ranking import Score, ranking_from
 from payments.lifecycle import PublicStatus
-from tests.channels.ussd.service import MOOV, MTN, NOON, ORANGE, line
+from tests.channels.ussd.service import MOOV, MTN, ORANGE, line
 from tests.demo import candidate_id, demo_contest
 from tests.rails import RAILS, RAILS_WITH_CODE
+from tests.rigs.voting_service import NOON
 
 LONG_NAMES = (
     "Marie-Françoise Épiphanie N'Guessan-Ouattara",

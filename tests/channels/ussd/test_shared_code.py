@@ -11,8 +11,9 @@ from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Shown
 from gateway.contests.contest import Contest
 from payments.rescue.rules import OfNumber
-from tests.channels.ussd.service import MTN, NOON, MemorySessions, TalkingService
+from tests.channels.ussd.service import MTN, MemorySessions, demo_service
 from tests.demo import demo_contest
+from tests.rigs.voting_service import NOON
 
 
 def contest(slug: str, name: str, days: int, *, over: bool = False) -> Contest:
@@ -29,12 +30,12 @@ STAR, DUO, MISS = contest("star", "Star", 0), contest("duo", "Duo d'Or", 1), con
 class Phone:
     def __init__(self, *contests: Contest) -> None:
         # Not in the order of their numbers.
-        self.service, self.sessions = TalkingService(*reversed(contests)), MemorySessions()
+        self.service, self.sessions = demo_service(*reversed(contests)), MemorySessions()
         self.session = "s1"
         self.service_code = "*789#"
 
     async def sends(self, text: str) -> Shown:
-        dialogue = Dialogue(self.service, self.sessions, "africastalking", 4)  # type: ignore[arg-type] # only what it asks
+        dialogue = Dialogue(self.service, self.sessions, "africastalking", 4)
         return await dialogue.answer(UssdTurn(self.session, MTN, self.service_code, None, Phase.INPUT, transcript=text))
 
     def sold(self) -> list[tuple[str, str, int]]:

@@ -18,9 +18,10 @@ from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from payments.lifecycle import PublicStatus
-from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingService, application
+from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, application
 from tests.demo import candidate_id, demo_contest
 from tests.rails import PAGE, RAILS, XOF
+from tests.rigs.voting_service import RECEIPT, FakeVotingService
 
 GOOD: dict[str, Any] = {
     "contest": "star",
@@ -36,7 +37,7 @@ JSON = {"Content-Type": "application/json"}
 
 @dataclass
 class Here:
-    service: RecordingService
+    service: FakeVotingService
     client: TestClient[web.Request, web.Application]
 
     async def order(self, body: object = None, /, key: str | None = None, **changes: object) -> ClientResponse:
@@ -50,7 +51,7 @@ class Here:
 
 @pytest.fixture
 async def here() -> AsyncIterator[Here]:
-    service = RecordingService()
+    service = FakeVotingService()
     async with TestClient(TestServer(application(service))) as client:
         yield Here(service, client)
 
@@ -84,7 +85,7 @@ async def test_an_order_is_placed_as_asked(here: Here) -> None:
     assert (said["voteId"], said["transactionId"]) == (str(placed.vote_id), str(placed.payment_reference))
 
 
-async def placed_soon(service: RecordingService, count: int = 1) -> list[UUID]:
+async def placed_soon(service: FakeVotingService, count: int = 1) -> list[UUID]:
     for _ in range(500):
         if len(service.placed) == count:
             break
@@ -93,7 +94,7 @@ async def placed_soon(service: RecordingService, count: int = 1) -> list[UUID]:
 
 
 async def test_the_operators_page_is_in_the_answer_when_it_is_there_in_time() -> None:
-    service = RecordingService()
+    service = FakeVotingService()
     async with TestClient(TestServer(application(service, wait=5))) as client:
         here = Here(service, client)
         asked = [asyncio.create_task(here.order(**BY_ORANGE, key=f"k-{n}")) for n in range(20)]
@@ -108,7 +109,7 @@ async def test_the_operators_page_is_in_the_answer_when_it_is_there_in_time() ->
 
 
 async def test_the_answer_does_not_wait_for_a_page_that_is_late_or_never_comes() -> None:
-    service = RecordingService()
+    service = FakeVotingService()
     async with TestClient(TestServer(application(service, wait=0.3))) as client:
         here = Here(service, client)
         assert (await said_by(await here.order()))["paymentUrl"] is None
@@ -118,7 +119,7 @@ async def test_the_answer_does_not_wait_for_a_page_that_is_late_or_never_comes()
 
 
 async def test_an_order_is_answered_though_the_database_goes_before_its_page_comes() -> None:
-    service = RecordingService()
+    service = FakeVotingService()
     async with TestClient(TestServer(application(service, wait=0.3))) as client:
         asked = asyncio.create_task(Here(service, client).order(**BY_ORANGE))
         await placed_soon(service)
@@ -128,7 +129,7 @@ async def test_an_order_is_answered_though_the_database_goes_before_its_page_com
 
 
 async def test_a_link_that_is_none_to_a_web_page_is_not_passed_on() -> None:
-    service = RecordingService()
+    service = FakeVotingService()
     async with TestClient(TestServer(application(service, wait=5))) as client:
         asked = asyncio.create_task(Here(service, client).order(**BY_ORANGE))
         (vote_id,) = await placed_soon(service)
@@ -322,7 +323,7 @@ async def test_outside_its_window_a_contest_sells_nothing(here: Here, year: int,
 async def test_nobody_votes_for_who_has_withdrawn() -> None:
     contest = demo_contest()
     gone = replace(contest.candidates[6], status=CandidateStatus.WITHDRAWN)
-    service = RecordingService(replace(contest, candidates=(gone, *contest.candidates[:6]), _by_code={}))
+    service = FakeVotingService(replace(contest, candidates=(gone, *contest.candidates[:6]), _by_code={}))
     async with TestClient(TestServer(application(service))) as client:
         answer = await Here(service, client).order()
         assert (answer.status, (await problem_of(answer))["type"]) == (409, "/problems/candidate_not_standing")
@@ -336,7 +337,7 @@ async def test_a_service_that_is_away_says_when_to_come_back(here: Here) -> None
 
 
 async def test_one_address_writes_so_often() -> None:
-    service = RecordingService()
+    service = FakeVotingService()
     limits = RateLimits(NOWHERE, writes=2)
     async with TestClient(TestServer(application(service, limits))) as client:
         answers = [await Here(service, client).order() for _ in range(3)]

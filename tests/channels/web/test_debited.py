@@ -14,16 +14,17 @@ from gateway.values.check_digit import with_check_digit
 from gateway.values.money import Money
 from payments.lifecycle import PublicStatus, State
 from payments.rescue.rules import DISPUTABLE, Attempt, OfOrder, Outcome, Rescue
-from tests.channels.web.service import NOWHERE, RECEIPT, RecordingService, application
+from tests.channels.web.service import NOWHERE, application
 from tests.channels.web.test_pages import FORM, PAGE, Here
 from tests.rails import RAILS_WITH_WAVE
+from tests.rigs.voting_service import RECEIPT, FakeVotingService
 
 ATTEMPT = Attempt(State.FAILED, "07", "Awa Ouattara", 5, Money(500, "XOF"), RECEIPT)
 
 
 @pytest.fixture
 async def here() -> AsyncIterator[Here]:
-    service = RecordingService()
+    service = FakeVotingService()
     async with TestClient(TestServer(application(service))) as client:
         yield Here(service, client)
 
@@ -79,7 +80,7 @@ async def test_nobody_is_asked_about_an_order_that_is_not_there(here: Here, vote
 
 async def test_one_address_asks_so_often() -> None:
     limits = RateLimits(NOWHERE, writes=2)
-    async with TestClient(TestServer(application(RecordingService(), limits))) as client:
+    async with TestClient(TestServer(application(FakeVotingService(), limits))) as client:
         answers = [await client.post(f"/votes/{uuid4()}/debited") for _ in range(3)]
     assert [answer.status for answer in answers] == [404, 404, 429]
 
@@ -147,11 +148,11 @@ async def test_a_prompt_that_nobody_answered_says_that_the_time_is_over(here: He
 
 
 async def test_a_mistyped_code_is_told_from_an_unknown_one() -> None:
-    service = RecordingService()
+    service = FakeVotingService()
     (contest,) = service.shown
     codes = [with_check_digit(f"{n:02d}") for n in range(1, 13)]
     people = tuple(replace(c, code=code) for c, code in zip(contest.candidates, codes, strict=True))
-    service.shown = (replace(contest, check_digits=True, candidates=people, _by_code={}),)
+    service.shown = [replace(contest, check_digits=True, candidates=people, _by_code={})]
     wrong, unknown = codes[6][:-1] + str((int(codes[6][-1]) + 1) % 10), with_check_digit("77")
     async with TestClient(TestServer(application(service))) as client:
         for code, told in ((wrong, "Mistyped code"), (unknown, "No such candidate")):

@@ -8,16 +8,17 @@ from aiohttp.test_utils import TestClient, TestServer
 from gateway.http.callers import COOKIE
 from gateway.http.limits import DEVICE_VOTES, RateLimits
 from gateway.orders.prompting import Orderer, OrdererKind
-from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, RecordingService, application
+from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, application
 from tests.channels.web.test_api import GOOD, INITIATE
 from tests.channels.web.test_pages import Here
+from tests.rigs.voting_service import FakeVotingService
 
 HERE = "127.0.0.1"
 
 
 @pytest.fixture
 async def here() -> AsyncIterator[Here]:
-    service = RecordingService()
+    service = FakeVotingService()
     async with TestClient(TestServer(application(service))) as client:
         yield Here(service, client)
 
@@ -55,7 +56,7 @@ async def test_the_api_counts_by_address_unless_the_browser_sends_its_cookie(her
 
 
 async def test_one_device_sends_ten_forms_a_minute_and_others_at_its_address_go_on() -> None:
-    service = RecordingService()
+    service = FakeVotingService()
     limits = RateLimits(NOWHERE, devices=KNOWN_DEVICES)
     async with TestClient(TestServer(application(service, limits))) as client:
         here = Here(service, client)

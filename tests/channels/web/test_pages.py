@@ -2,7 +2,6 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,7 +9,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from playwright.async_api import Browser, expect
 
-from channels.voting_service import VOTING_SERVICE, VotingService
+from channels.voting_service import VOTING_SERVICE
 from channels.web.pages import setup
 from gateway.contests.contest import CandidateStatus
 from gateway.http.callers import DEVICES
@@ -23,10 +22,11 @@ from leaderboard.routes import CONTEST_PARTS
 from payments.collection.order_views import TakenBack
 from payments.lifecycle import REASONS, PublicStatus
 from payments.settlement.rules import Adjusted
-from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, RECEIPT, RecordingService, application, counted_receipt
+from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, application
 from tests.demo import demo_contest
 from tests.rails import PAGE as REDIRECT
 from tests.rails import PUSH, XOF
+from tests.rigs.voting_service import RECEIPT, FakeVotingService, counted_receipt
 
 FORM = {"nonce": "a" * 20, "quantity": "5", "phone": "05 01 02 03 04", "method": ""}
 PAGE = "/c/star/07"
@@ -35,7 +35,7 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 
 @dataclass
 class Here:
-    service: RecordingService
+    service: FakeVotingService
     client: TestClient[web.Request, web.Application]
 
     async def send(self, headers: dict[str, str] | None = None, **changes: str) -> ClientResponse:
@@ -53,13 +53,13 @@ class Here:
 
 @pytest.fixture
 async def here() -> AsyncIterator[Here]:
-    service = RecordingService()
+    service = FakeVotingService()
     async with TestClient(TestServer(application(service))) as client:
         yield Here(service, client)
 
 
 async def test_the_page_of_a_candidate(here: Here) -> None:
-    here.service.score = 1234
+    here.service.scores["07"] = 1234
     text = await here.read(PAGE)
     assert "Awa Ouattara" in text
     assert "1,234 votes · rank 1" in text
@@ -72,7 +72,7 @@ async def test_the_photo_of_a_candidate(here: Here) -> None:
     assert "portrait" not in await here.read(PAGE)
     (contest,) = here.service.shown
     people = tuple(replace(c, photo_url=f"https://img.example/{c.code}.jpg") for c in contest.candidates)
-    here.service.shown = (replace(contest, candidates=people, _by_code={}),)
+    here.service.shown = [replace(contest, candidates=people, _by_code={})]
     answer = await here.client.get(PAGE, headers={"Accept-Language": "en"})
     text = await answer.text()
     assert '<img class="portrait" src="https://img.example/07.jpg" width="144" height="144"' in text
@@ -139,7 +139,7 @@ async def test_the_form_of_an_unknown_contest_is_not_found(here: Here) -> None:
     [("20", "", 303, 20), ("20", "20", 303, 20), ("", "7", 303, 7), ("20", "7", 422, 0), ("x", "", 422, 0)],
 )
 async def test_a_pack_or_a_typed_number(pack: str, typed: str, status: int, quantity: int) -> None:
-    service = RecordingService(replace(demo_contest(), packs=(5, 20), _by_code={}))
+    service = FakeVotingService(replace(demo_contest(), packs=(5, 20), _by_code={}))
     async with TestClient(TestServer(application(service))) as client:
         here = Here(service, client)
         assert 'name="pack" value="5" checked' in await here.read(PAGE)
@@ -151,7 +151,7 @@ async def test_a_pack_or_a_typed_number(pack: str, typed: str, status: int, quan
 async def test_only_ways_to_pay_that_somebody_takes_are_offered(here: Here) -> None:
     assert 'value="CARD"' not in await here.read(PAGE)
     app = web.Application()
-    app[VOTING_SERVICE] = cast(VotingService, here.service)
+    app[VOTING_SERVICE] = here.service
     app[CONTEST_PARTS] = []
     kit = Pages()
     kit.mount(app)
@@ -234,7 +234,7 @@ async def test_the_form_of_a_card_asks_no_number(here: Here) -> None:
     card = Rail("stripe", "CI", PaymentMethod.CARD, REDIRECT, XOF, phone_needed=False)
     app = web.Application()
     here.service.rails = Rails((card,))
-    app[VOTING_SERVICE] = cast(VotingService, here.service)
+    app[VOTING_SERVICE] = here.service
     app[CONTEST_PARTS] = []
     app[DEVICES] = KNOWN_DEVICES
     kit = Pages()
@@ -296,7 +296,7 @@ async def test_an_unreadable_form_places_nothing(here: Here, body: bytes, kind: 
 
 
 async def test_one_address_votes_so_often() -> None:
-    service = RecordingService()
+    service = FakeVotingService()
     async with TestClient(TestServer(application(service, RateLimits(NOWHERE, web_votes=2)))) as client:
         answers = [await Here(service, client).send({"Accept-Language": "en"}) for _ in range(3)]
         assert [a.status for a in answers] == [303, 303, 429]
@@ -323,7 +323,7 @@ async def test_a_closed_contest_shows_no_form(here: Here) -> None:
 async def test_who_has_withdrawn_has_no_form() -> None:
     contest = demo_contest()
     gone = replace(contest.candidates[6], status=CandidateStatus.WITHDRAWN)
-    service = RecordingService(replace(contest, candidates=(gone,), _by_code={}))
+    service = FakeVotingService(replace(contest, candidates=(gone,), _by_code={}))
     async with TestClient(TestServer(application(service))) as client:
         text = await Here(service, client).read(PAGE)
     assert "no longer in the contest" in text
@@ -446,7 +446,7 @@ async def test_a_wrong_receipt_is_not_found(here: Here, code: str, kind: str, wo
 
 
 async def test_receipts_are_not_found_by_trying() -> None:
-    service = RecordingService()
+    service = FakeVotingService()
     async with TestClient(TestServer(application(service, RateLimits(NOWHERE, receipt_checks=2)))) as client:
         answers = [await client.get(f"/verify/{RECEIPT}") for _ in range(3)]
         again = await client.get(f"/verify/{RECEIPT}", headers={"Accept": "application/json"})

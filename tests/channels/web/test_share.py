@@ -12,15 +12,16 @@ from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
 from channels.web.card import CardText, draw_card, drawable
-from tests.channels.web.service import PUBLIC, RecordingService, application
+from tests.channels.web.service import PUBLIC, application
 from tests.demo import demo_contest
+from tests.rigs.voting_service import FakeVotingService
 
 Client = TestClient[web.Request, web.Application]
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    async with TestClient(TestServer(application(RecordingService()))) as client:
+    async with TestClient(TestServer(application(FakeVotingService()))) as client:
         yield client
 
 
@@ -71,7 +72,7 @@ async def test_a_picture_is_drawn_once_and_kept(client: Client, monkeypatch: pyt
 
 
 async def test_a_new_version_has_a_new_address() -> None:
-    service = RecordingService(replace(demo_contest(), version=7, _by_code={}))
+    service = FakeVotingService(replace(demo_contest(), version=7, _by_code={}))
     async with TestClient(TestServer(application(service))) as client:
         assert "card.png?lang=fr&amp;v=7" in await page(client)
 

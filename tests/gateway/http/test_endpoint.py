@@ -13,8 +13,8 @@ from gateway.http import middleware, openapi
 from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint
 from gateway.http.pages import Pages
 from gateway.http.problems import Problem
-from tests.channels.web.service import RecordingService
 from tests.channels.web.service import application as voting
+from tests.rigs.voting_service import FakeVotingService
 
 Client = TestClient[web.Request, web.Application]
 
@@ -163,7 +163,7 @@ async def test_the_document_describes_the_endpoint(client: Client) -> None:
 
 
 async def test_the_vote_api_is_described() -> None:
-    async with TestClient(TestServer(voting(RecordingService()))) as client:
+    async with TestClient(TestServer(voting(FakeVotingService()))) as client:
         said = await (await client.get("/openapi.json")).json()
         page = await client.get("/docs")
         text = await page.text()

@@ -11,14 +11,15 @@ from gateway.http.endpoint import spec_of
 from leaderboard.models import RankingDocument
 from leaderboard.routes import Leaderboard
 from tests.gateway.http.test_endpoint import check_document
-from tests.rigs.public_web import PublicService, application
+from tests.rigs.public_web import application
+from tests.rigs.voting_service import FakeVotingService
 
 Client = TestClient[web.Request, web.Application]
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    async with TestClient(TestServer(application(PublicService()))) as client:
+    async with TestClient(TestServer(application(FakeVotingService()))) as client:
         yield client
 
 

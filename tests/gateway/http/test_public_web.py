@@ -18,9 +18,10 @@ from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from leaderboard.feed import Boards, FeedSettings
 from payments.lifecycle import PublicStatus
-from tests.channels.web.service import RECEIPT, counted_receipt, view
 from tests.demo import demo_contest
-from tests.rigs.public_web import PublicService, application
+from tests.rigs.public_web import application
+from tests.rigs.voting_service import RECEIPT, FakeVotingService, counted_receipt
+from tests.rigs.voting_service import order_view as view
 
 pytestmark = pytest.mark.browser
 BYTES_MAX, REQUESTS_MAX, SCRIPT_MAX, STYLE_MAX, HEADERS = 14_000, 5, 4_000, 5_000, 500
@@ -32,7 +33,7 @@ PAGES = ["/", "/c/star", "/c/star/07", "/votes/pending", "/votes/redirect", "/vo
 class Seen:
     """A running application and a browser that looks at it."""
 
-    service: PublicService
+    service: FakeVotingService
     browser: Browser
     base: str
     boards: Boards
@@ -71,8 +72,8 @@ class Seen:
 
 @pytest.fixture
 async def seen(browser: Browser) -> AsyncIterator[Seen]:
-    service = PublicService(replace(demo_contest(), packs=(5, 20, 50), _by_code={}))
-    service.score = 1234
+    service = FakeVotingService(replace(demo_contest(), packs=(5, 20, 50), _by_code={}))
+    service.scores["07"] = 1234
     service.receipts[RECEIPT] = counted_receipt()
     boards = Boards(FeedSettings(tick=0.05))
     async with TestServer(application(service, boards=boards)) as server:
@@ -246,8 +247,7 @@ async def test_eight_tabs_load_and_move_over_shared_connections(seen: Seen) -> N
         await tab.goto(f"{seen.base}/votes/{vote_id}", timeout=10_000)
         await expect(tab.locator("h1")).to_have_text("Waiting for your payment")
     assert seen.boards.viewers == 1
-    seen.service.score = 2345
-    seen.boards.update(seen.service.ranking("star", version=1), [("07", 1111)])
+    seen.boards.update(seen.service.count("07", 1111), [("07", 1111)])
     seen.service.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT, pay_before=None)
     for tab in boards:
         await expect(tab.locator("#total")).to_have_text("2,345")
@@ -257,8 +257,7 @@ async def test_eight_tabs_load_and_move_over_shared_connections(seen: Seen) -> N
     late = await context.new_page()  # what the others were told before is not told again: it asks once
     await late.goto(f"{seen.base}/c/star", timeout=10_000)
     await expect(late.locator("#state")).to_have_text("Live")
-    seen.service.score = 2400
-    seen.boards.update(seen.service.ranking("star", version=2), [("07", 55)])
+    seen.boards.update(seen.service.count("07", 55), [("07", 55)])
     for tab in (*boards[1:], late):
         await expect(tab.locator("#total")).to_have_text("2,400")
     assert seen.boards.viewers == 1
@@ -296,7 +295,7 @@ async def test_without_shared_workers_only_the_tab_in_view_is_connected(seen: Se
 
 async def test_a_contest_of_many_has_its_search_and_its_form_near_the_top(seen: Seen) -> None:
     ranking = tuple(Candidate(UUID(int=n), str(1001 + n), f"Aya Koné {n:04d}") for n in range(1200))
-    seen.service.shown = (replace(seen.service.shown[0], candidates=ranking, _by_code={}),)
+    seen.service.shown = [replace(seen.service.shown[0], candidates=ranking, _by_code={})]
     tops = {}
     for language, width in (("fr", 360), ("en", 1280)):
         page = await seen.open("/c/star", language, width)

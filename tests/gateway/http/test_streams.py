@@ -13,7 +13,8 @@ from aiohttp_remotes import setup
 from gateway.http.callers import ForwardedByProxies
 from gateway.http.limits import SHARED_STREAMS_FACTOR, StreamCap
 from leaderboard.feed import viewers_by_default
-from tests.rigs.public_web import PublicService, application
+from tests.rigs.public_web import application
+from tests.rigs.voting_service import FakeVotingService
 
 BOARD = "/api/contests/star/leaderboard/events"
 THEIRS, OTHER = "212.88.125.100", "212.88.125.101"
@@ -28,7 +29,7 @@ assert raise_file_limit() == 512
 
 
 async def test_streams_of_all_kinds_share_the_places_of_an_address() -> None:
-    app = application(PublicService(), StreamCap(2))
+    app = application(FakeVotingService(), StreamCap(2))
     await setup(app, ForwardedByProxies([ip_network("127.0.0.0/8")]))
     async with TestClient(TestServer(app)) as client:
 
@@ -58,7 +59,7 @@ async def test_streams_of_all_kinds_share_the_places_of_an_address() -> None:
 
 
 async def test_an_address_that_is_many_peoples_has_more_places() -> None:
-    app = application(PublicService(), StreamCap(1, [ip_network(f"{THEIRS}/32")]))
+    app = application(FakeVotingService(), StreamCap(1, [ip_network(f"{THEIRS}/32")]))
     await setup(app, ForwardedByProxies([ip_network("127.0.0.0/8")]))
     async with TestClient(TestServer(app)) as client:
         for address, places in ((THEIRS, SHARED_STREAMS_FACTOR), (OTHER, 1)):
