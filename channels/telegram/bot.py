@@ -22,7 +22,7 @@ from aiogram.types import Chat, Message
 from redis import asyncio as redis_asyncio
 
 from channels.session_store import SessionStore
-from channels.telegram.context import AddChat, AnswerTaps, Context
+from channels.telegram.context import AddConversation, AnswerTaps, Context
 from channels.telegram.handlers import browse, buying, words
 from channels.telegram.intake import Intake
 from channels.telegram.live import FollowedOrders, LiveOrders, LiveRankings
@@ -96,9 +96,9 @@ def make_dispatcher(
     """Which handler gets what: the specific ones first."""
     dispatcher = Dispatcher(storage=OptionalStorage(redis), events_isolation=ChatIsolation(redis))
     dispatcher["context"], dispatcher["orders"], dispatcher["rankings"] = context, orders, rankings
-    dispatcher.message.middleware(AddChat())
+    dispatcher.message.middleware(AddConversation())
     dispatcher.callback_query.outer_middleware(AnswerTaps())
-    dispatcher.callback_query.middleware(AddChat())
+    dispatcher.callback_query.middleware(AddConversation())
     dispatcher.include_routers(browse.router(), buying.router(), words.router())
     return dispatcher
 

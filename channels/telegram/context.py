@@ -9,6 +9,7 @@ import structlog
 from aiogram import BaseMiddleware, Bot
 from aiogram.enums import ChatType
 from aiogram.exceptions import TelegramAPIError, TelegramBadRequest
+from aiogram.fsm.context import FSMContext
 from aiogram.types import (
     CallbackQuery,
     InaccessibleMessage,
@@ -26,7 +27,7 @@ from channels.phrases import languages
 from channels.session_store import SessionStore
 from channels.telegram.reading import Offer, contests_having, find_contest, offer, read_words
 from channels.telegram.store import Chat, TelegramStore
-from channels.telegram.texts import ALERT_UNITS_MAX, CAPTION_UNITS_MAX, cut, units
+from channels.telegram.texts import ALERT_UNITS_MAX, CAPTION_UNITS_MAX, cut, say, units
 from channels.telegram.views import Button, View
 from channels.voting_service import VotingService
 from gateway.contests.contest import Candidate, Contest
@@ -46,8 +47,8 @@ class Shown:
     editable: bool
 
 
-def shown_in(query: CallbackQuery) -> Shown | None:
-    """The message of a tapped button; None when Telegram no longer says which."""
+def _shown_in(query: CallbackQuery) -> Shown | None:
+    """The message of a tapped button; None where Telegram does not name it."""
     message = query.message
     if message is None:
         return None
@@ -65,7 +66,31 @@ def is_gone(error: TelegramBadRequest) -> bool:
     return "message to edit not found" in error.message or "message can't be edited" in error.message
 
 
-@dataclass
+Markup = InlineKeyboardMarkup | ReplyKeyboardMarkup | ReplyKeyboardRemove
+
+
+def inline(view: View) -> InlineKeyboardMarkup | None:
+    """The buttons below a message; None when it has none."""
+    if not view.rows:
+        return None
+    return InlineKeyboardMarkup(inline_keyboard=[[_button(button) for button in row] for row in view.rows])
+
+
+def markup(view: View) -> Markup | None:
+    """What goes with a new message: its buttons, or the key that shares the number."""
+    if view.asks_contact is not None:
+        key = KeyboardButton(text=view.asks_contact, request_contact=True)
+        return ReplyKeyboardMarkup(keyboard=[[key]], resize_keyboard=True, one_time_keyboard=True)
+    if view.frees_keys:
+        return ReplyKeyboardRemove()
+    return inline(view)
+
+
+def _button(button: Button) -> InlineKeyboardButton:
+    return InlineKeyboardButton(text=button.text, callback_data=button.data, url=button.url)
+
+
+@dataclass(repr=False)
 class Context:
     """Shared by all handlers of a process. `username`: the bot's name, once known."""
 
@@ -130,27 +155,9 @@ class Context:
         """The contest that a button means."""
         return find_contest(word, self.service.contests())
 
-    def contest_of(self, chat: Chat) -> Contest | None:
-        """The contest that a chat is about: the one opened last, else the only one."""
-        if chat.contest_id is not None and (found := self.service.contest_by_id(chat.contest_id)) is not None:
-            return found
-        now = self.service.now()
-        every = self.service.contests()
-        running = [contest for contest in every if contest.open_at(now)] or list(every)
-        return running[0] if len(running) == 1 else None
-
-    def read(self, chat: Chat, words: str) -> Command:
-        """What these words mean in this chat."""
-        return read_words(words, self.service.contests(), self.contest_of(chat), self.service.now())
-
     def without_pin(self, words: str) -> str:
         """The words as they may be stored."""
         return without_pin(words, self.service.contests())
-
-    def country_of(self, chat: Chat) -> str:
-        """The country whose numbers are shown as examples in a chat."""
-        contest = self.contest_of(chat) or next(iter(self.service.contests()), None)
-        return contest.country if contest is not None else ""
 
     def contests_with(self, code: str, slug: str | None = None) -> list[Contest]:
         """The contests that have an eligible candidate with this code, of those the named one."""
@@ -180,36 +187,80 @@ def _text(stored: bytes | None) -> str | None:
     return stored.decode() if stored else None
 
 
-Markup = InlineKeyboardMarkup | ReplyKeyboardMarkup | ReplyKeyboardRemove
+@dataclass(frozen=True, slots=True, repr=False)
+class Conversation:
+    """The chat of an update, with what it takes to answer it. `state`: what the voter was asked."""
 
+    context: Context
+    chat: Chat
+    state: FSMContext
 
-def inline(view: View) -> InlineKeyboardMarkup | None:
-    """The buttons below a message; None when it has none."""
-    if not view.rows:
-        return None
-    return InlineKeyboardMarkup(inline_keyboard=[[_button(button) for button in row] for row in view.rows])
+    @property
+    def language(self) -> str:
+        """The language of the chat."""
+        return self.chat.language
 
+    @property
+    def service(self) -> VotingService:
+        """The voting service."""
+        return self.context.service
 
-def markup(view: View) -> Markup | None:
-    """What goes with a new message: its buttons, or the key that shares the number."""
-    if view.asks_contact is not None:
-        key = KeyboardButton(text=view.asks_contact, request_contact=True)
-        return ReplyKeyboardMarkup(keyboard=[[key]], resize_keyboard=True, one_time_keyboard=True)
-    if view.frees_keys:
-        return ReplyKeyboardRemove()
-    return inline(view)
+    @property
+    def contest(self) -> Contest | None:
+        """The contest that the chat is about: the one opened last, else the only one."""
+        chosen = self.chat.contest_id
+        if chosen is not None and (found := self.service.contest_by_id(chosen)) is not None:
+            return found
+        now, every = self.service.now(), self.service.contests()
+        running = [contest for contest in every if contest.open_at(now)] or list(every)
+        return running[0] if len(running) == 1 else None
 
+    @property
+    def country(self) -> str:
+        """The country whose numbers are shown as examples."""
+        contest = self.contest or next(iter(self.service.contests()), None)
+        return contest.country if contest is not None else ""
 
-def _button(button: Button) -> InlineKeyboardButton:
-    return InlineKeyboardButton(text=button.text, callback_data=button.data, url=button.url)
+    async def send(self, view: View) -> None:
+        """A new message."""
+        await self.context.send(self.chat.chat_id, view)
+
+    async def notice(self, key: str, *, frees_keys: bool = False, **facts: object) -> None:
+        """A new message of one phrase."""
+        await self.send(View(say(self.language, key, **facts), frees_keys=frees_keys))
+
+    def read(self, text: str) -> Command:
+        """What this text means in the chat."""
+        return read_words(text, self.service.contests(), self.contest, self.service.now())
+
+    def offer_of(self, data: dict[str, Any]) -> Offer | Refusal | None:
+        """What the voter was asked about; None when that is lost or unreadable."""
+        contest, code, count = self.context.contest(str(data.get("contest"))), data.get("code"), data.get("count")
+        if contest is None or not isinstance(code, str) or not isinstance(count, int):
+            return None
+        return offer(contest, code, count, self.service.now())
+
+    async def offer_left(self) -> tuple[Offer, bool] | None:
+        """The offer that the voter left, and whether the number of votes was chosen; None where there is none."""
+        data = await self.state.get_data()
+        counted = "count" in data
+        found = self.offer_of(data if counted else {**data, "count": 1})
+        return (found, counted) if isinstance(found, Offer) else None
 
 
 PRIVATE: Final = ChatType.PRIVATE
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
 
-class AddChat(BaseMiddleware):
-    """Adds `chat`, as it is stored. A group is not stored: nobody can vote there."""
+async def of_a_contest(query: CallbackQuery, callback_data: Any, context: Context) -> bool | dict[str, Contest]:  # noqa: ANN401 - of any kind of button
+    """A filter: passes buttons whose contest there still is, and hands it to the handler."""
+    contest = context.contest(callback_data.contest)
+    return False if contest is None else {"contest": contest}
+
+
+class AddConversation(BaseMiddleware):
+    """Adds `conversation`, and to a tap `shown`: the message of its button. A group is not stored: nobody can vote
+    there."""
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:  # noqa: ANN401 - aiogram's own
         """Look the chat up, then handle."""
@@ -217,11 +268,12 @@ class AddChat(BaseMiddleware):
         user, place = data.get("event_from_user"), data.get("event_chat")
         if user is None or place is None or user.is_bot:
             return None
-        language = language_hint(user.language_code)
+        chat = Chat(place.id, user.id, language_hint(user.language_code))
         if place.type == PRIVATE:
-            data["chat"] = await context.chats.chat(place.id, user.id, language)
-        else:
-            data["chat"] = Chat(place.id, user.id, language)
+            chat = await context.chats.chat(place.id, user.id, chat.language)
+        data["conversation"] = Conversation(context, chat, data["state"])
+        if isinstance(event, CallbackQuery):
+            data["shown"] = _shown_in(event)
         return await handler(event, data)
 
 
@@ -237,21 +289,6 @@ class AnswerTaps(BaseMiddleware):
             if isinstance(event, CallbackQuery):
                 await data["context"].answer(event, text if isinstance(text, str) else None)
         return text
-
-
-def offer_in(data: dict[str, Any], context: Context) -> Offer | Refusal | None:
-    """What the voter was asked about; None when that is lost or unreadable."""
-    contest, code, count = context.contest(str(data.get("contest"))), data.get("code"), data.get("count")
-    if contest is None or not isinstance(code, str) or not isinstance(count, int):
-        return None
-    return offer(contest, code, count, context.service.now())
-
-
-def offer_left(data: dict[str, Any], context: Context) -> tuple[Offer, bool] | None:
-    """The offer that the voter left, and whether the number of votes was chosen; None where there is none."""
-    counted = "count" in data
-    found = offer_in(data if counted else {**data, "count": 1}, context)
-    return (found, counted) if isinstance(found, Offer) else None
 
 
 def words_of(message: Message) -> str:

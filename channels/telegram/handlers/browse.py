@@ -1,303 +1,268 @@
 """Contests, candidates, the ranking, rules, languages, receipts, a voter's own votes, and payments without a vote."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from aiogram import F, Router
 from aiogram.filters import Command, CommandObject, CommandStart
-from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message
 
 from channels.buying import own_number, refusal_words
 from channels.phrases import catalogue, languages
 from channels.telegram import buttons, order_views, views
-from channels.telegram.context import PRIVATE, Context, offer_left, shown_in
+from channels.telegram.context import PRIVATE, Conversation, Shown, of_a_contest
 from channels.telegram.live import LiveRankings
-from channels.telegram.reading import read_link
-from channels.telegram.store import Chat
+from channels.telegram.reading import contests_having, read_link
 from channels.telegram.texts import plain
 from channels.telegram.views import View
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.receipt import read_receipt
 from gateway.orders.rules import check_candidate
-from gateway.values.msisdn import Msisdn
 from payments.rescue.rules import OfChat
 
 MINE_LINES: Final = 10
-_OF_DEBITED: Final = frozenset({"debited", "ticket"})
 
 
-async def start(message: Message, command: CommandObject, state: FSMContext, context: Context, chat: Chat) -> None:
+async def start(message: Message, command: CommandObject, conversation: Conversation) -> None:
     """`/start`, with or without the payload of a deep link. A voter who left in the middle is offered to go on,
     once: the buttons of the offer carry all that is needed."""
-    left = offer_left(await state.get_data(), context)
-    await state.clear()
+    left = await conversation.offer_left()
+    await conversation.state.clear()
     link = read_link(command.args or "")
-    if link is None:
-        if left is not None:
-            await context.send(chat.chat_id, order_views.resume(chat.language, *left))
-        else:
-            await open_first(context, chat)
-        return
-    code, slug = link
-    having = context.contests_with(code, slug)
-    if len(having) == 1:
-        await open_card(context, chat, having[0], code)
-    elif having:
-        await context.send(chat.chat_id, views.meant(chat.language, having, code))
+    if link is None and left is not None:
+        await conversation.send(order_views.resume(conversation.language, *left))
+    elif link is None:
+        await open_first(conversation)
     else:
-        await context.send(chat.chat_id, views.notice(chat.language, "home.unknown_code", code=code))
-        await open_first(context, chat)
+        await _follow_link(conversation, *link)
 
 
-async def open_first(context: Context, chat: Chat) -> None:
+async def _follow_link(conversation: Conversation, code: str, slug: str | None) -> None:
+    named = [contest for contest in conversation.service.contests() if slug in (None, contest.slug)]
+    having = contests_having(code, named, conversation.service.now())
+    if len(having) == 1:
+        await open_card(conversation, having[0], code)
+    elif having:
+        await conversation.send(views.meant(conversation.language, having, code))
+    else:
+        await conversation.notice("home.unknown_code", code=code)
+        await open_first(conversation)
+
+
+async def open_first(conversation: Conversation) -> None:
     """The only contest, or the list of them."""
-    contest = context.contest_of(chat)
-    await context.send(chat.chat_id, first_view(context, chat, contest))
+    await conversation.send(first_view(conversation, conversation.contest))
 
 
-def first_view(context: Context, chat: Chat, contest: Contest | None) -> View:
+def first_view(conversation: Conversation, contest: Contest | None) -> View:
     """The first view of this contest; without one, which contests there are."""
-    now = context.service.now()
+    now, every = conversation.service.now(), conversation.service.contests()
     if contest is not None:
-        return views.home(chat.language, contest, now)
-    running = [c for c in context.service.contests() if now < c.closes_at] or list(context.service.contests())
-    return views.contests(chat.language, running)
+        return views.home(conversation.language, contest, now)
+    return views.contests(conversation.language, [c for c in every if now < c.closes_at] or every)
 
 
-async def open_card(context: Context, chat: Chat, contest: Contest, code: str) -> str | None:
+async def open_card(conversation: Conversation, contest: Contest, code: str) -> str | None:
     """A candidate's card in a new message; where there is no such candidate, the text that says so."""
     candidate = check_candidate(contest, code)
     if not isinstance(candidate, Candidate):
-        return refusal_words(chat.language, candidate, contest, code)
+        return refusal_words(conversation.language, candidate, contest, code)
+    context, chat = conversation.context, conversation.chat
     await context.chats.set_contest(chat.chat_id, contest.id)
     counted, link = context.service.ranking(contest.slug), context.link_to(contest, candidate)
-    await context.send(chat.chat_id, views.card(chat.language, contest, candidate, counted, link))
+    await conversation.send(views.card(chat.language, contest, candidate, counted, link))
     return None
 
 
-async def tap_contest(
-    query: CallbackQuery, callback_data: buttons.OpenContest, context: Context, chat: Chat
-) -> str | None:
+async def tap_contest(query: CallbackQuery, contest: Contest, shown: Shown, conversation: Conversation) -> None:
     """A contest was chosen."""
-    contest, shown = context.contest(callback_data.contest), shown_in(query)
-    if contest is None or shown is None:
-        return plain(chat.language, "alert.old")
+    context, chat = conversation.context, conversation.chat
     await context.chats.set_contest(chat.chat_id, contest.id)
     await context.replace(shown, views.home(chat.language, contest, context.service.now()))
-    return None
 
 
 async def tap_people(
-    query: CallbackQuery, callback_data: buttons.OpenPeople, context: Context, chat: Chat
-) -> str | None:
+    query: CallbackQuery, callback_data: buttons.OpenPeople, contest: Contest, shown: Shown, conversation: Conversation
+) -> None:
     """A page of candidates was asked for."""
-    contest, shown = context.contest(callback_data.contest), shown_in(query)
-    if contest is None or shown is None:
-        return plain(chat.language, "alert.old")
-    view = views.people(chat.language, contest, callback_data.page)
+    view = views.people(conversation.language, contest, callback_data.page)
     if callback_data.here:
-        await context.replace(shown, view)
+        await conversation.context.replace(shown, view)
     else:
-        await context.send(chat.chat_id, view)
-    return None
+        await conversation.send(view)
 
 
-async def tap_card(query: CallbackQuery, callback_data: buttons.OpenCard, context: Context, chat: Chat) -> str | None:
+async def tap_card(
+    query: CallbackQuery, callback_data: buttons.OpenCard, contest: Contest, conversation: Conversation
+) -> str | None:
     """A candidate was chosen."""
-    contest = context.contest(callback_data.contest)
-    if contest is None:
-        return plain(chat.language, "alert.old")
-    return await open_card(context, chat, contest, callback_data.code)
+    return await open_card(conversation, contest, callback_data.code)
 
 
-async def tap_rules(query: CallbackQuery, callback_data: buttons.OpenRules, context: Context, chat: Chat) -> str | None:
+async def tap_rules(query: CallbackQuery, contest: Contest, shown: Shown, conversation: Conversation) -> None:
     """The rules were asked for."""
-    contest, shown = context.contest(callback_data.contest), shown_in(query)
-    if contest is None or shown is None:
-        return plain(chat.language, "alert.old")
-    await context.replace(shown, views.rules(chat.language, contest))
-    return None
+    await conversation.context.replace(shown, views.rules(conversation.language, contest))
 
 
 async def tap_ranking(
-    query: CallbackQuery, callback_data: buttons.OpenRanking, context: Context, chat: Chat, rankings: LiveRankings
-) -> str | None:
+    query: CallbackQuery,
+    callback_data: buttons.OpenRanking,
+    contest: Contest,
+    shown: Shown,
+    conversation: Conversation,
+    rankings: LiveRankings,
+) -> None:
     """The ranking was asked for, or is to be refreshed."""
-    contest, shown = context.contest(callback_data.contest), shown_in(query)
-    if contest is None or shown is None:
-        return plain(chat.language, "alert.old")
-    place = shown if callback_data.here else None
-    if is_private(query):
+    place, chat = shown if callback_data.here else None, conversation.chat
+    if query.message is not None and query.message.chat.type == PRIVATE:
         await rankings.show(chat, contest, place)
     else:
         await rankings.show_once(chat.chat_id, contest, chat.language, place)
-    return None
 
 
-def is_private(query: CallbackQuery) -> bool:
-    """Whether a tapped button stands in a private chat."""
-    return query.message is not None and query.message.chat.type == PRIVATE
-
-
-async def tap_menu(query: CallbackQuery, callback_data: buttons.OpenMenu, context: Context, chat: Chat) -> str | None:
+async def tap_menu(query: CallbackQuery, callback_data: buttons.OpenMenu, conversation: Conversation) -> None:
     """A menu entry that belongs to no contest."""
     match callback_data.what:
         case "mine":
-            await show_mine(context, chat)
+            await show_mine(conversation)
         case "languages":
-            await context.send(chat.chat_id, views.languages(chat.language, languages()))
+            await show_languages(conversation)
         case "contests":
-            await context.send(chat.chat_id, first_view(context, chat, None))
-    return None
+            await conversation.send(first_view(conversation, None))
+        case "debited":
+            await show_debited(conversation)
+        case "ticket":
+            await open_ticket(conversation)
 
 
 async def tap_language(
-    query: CallbackQuery, callback_data: buttons.ChooseLanguage, context: Context, chat: Chat
+    query: CallbackQuery, callback_data: buttons.ChooseLanguage, shown: Shown, conversation: Conversation
 ) -> str | None:
     """A language was chosen."""
-    language = callback_data.language
-    shown = shown_in(query)
-    if language not in catalogue() or shown is None:
+    language, context, chat = callback_data.language, conversation.context, conversation.chat
+    if language not in catalogue():
         return plain(chat.language, "alert.old")
     await context.chats.set_language(chat.chat_id, language)
     await context.replace(shown, views.notice(language, "language.changed"))
-    await context.send(
-        chat.chat_id, first_view(context, Chat(chat.chat_id, chat.user_id, language), context.contest_of(chat))
-    )
+    await open_first(replace(conversation, chat=replace(chat, language=language)))
     return None
 
 
-async def ranking(message: Message, context: Context, chat: Chat, rankings: LiveRankings) -> None:
+async def ranking(message: Message, conversation: Conversation, rankings: LiveRankings) -> None:
     """`/classement`, in groups too."""
-    await show_ranking(context, chat, rankings, private=message.chat.type == PRIVATE)
+    await show_ranking(conversation, rankings, private=message.chat.type == PRIVATE)
 
 
-async def show_ranking(context: Context, chat: Chat, rankings: LiveRankings, *, private: bool = True) -> None:
+async def show_ranking(conversation: Conversation, rankings: LiveRankings, *, private: bool = True) -> None:
     """The ranking of the contest that the chat is about."""
-    contest = context.contest_of(chat)
+    contest, chat = conversation.contest, conversation.chat
     if contest is None:
-        await context.send(chat.chat_id, first_view(context, chat, None))
+        await conversation.send(first_view(conversation, None))
     elif private:
         await rankings.show(chat, contest)
     else:
         await rankings.show_once(chat.chat_id, contest, chat.language)
 
 
-async def mine(message: Message, context: Context, chat: Chat) -> None:
-    """`/mesvotes`."""
-    await show_mine(context, chat)
-
-
-async def show_mine(context: Context, chat: Chat) -> None:
+async def show_mine(conversation: Conversation) -> None:
     """The votes that were ordered in this chat."""
-    await context.send(chat.chat_id, views.my_votes(chat.language, await context.chats.votes_of(chat, MINE_LINES)))
+    lines = await conversation.context.chats.votes_of(conversation.chat, MINE_LINES)
+    await conversation.send(views.my_votes(conversation.language, lines))
 
 
-async def verify(message: Message, command: CommandObject, context: Context, chat: Chat) -> None:
+async def verify(message: Message, command: CommandObject, conversation: Conversation) -> None:
     """`/verifier <receipt>`."""
-    await show_receipt(context, chat, (command.args or "").strip())
+    await show_receipt(conversation, (command.args or "").strip())
 
 
-async def show_receipt(context: Context, chat: Chat, typed: str) -> None:
+async def show_receipt(conversation: Conversation, typed: str) -> None:
     """What a receipt proves, or why it proves nothing."""
-    await context.send(chat.chat_id, await _receipt(context, chat.language, typed))
-
-
-async def _receipt(context: Context, language: str, typed: str) -> View:
     if not typed:
-        return views.notice(language, "receipt.how")
-    code = read_receipt(typed[:40])
-    if code is None:
-        return views.notice(language, "receipt.malformed")
-    proof = await context.service.receipt(code)
-    return views.notice(language, "receipt.unknown") if proof is None else views.receipt(language, proof)
-
-
-async def rules(message: Message, context: Context, chat: Chat) -> None:
-    """`/regles`."""
-    contest = context.contest_of(chat)
-    view = first_view(context, chat, None) if contest is None else views.rules(chat.language, contest)
-    await context.send(chat.chat_id, view)
-
-
-async def choose_language(message: Message, context: Context, chat: Chat) -> None:
-    """`/langue`."""
-    await context.send(chat.chat_id, views.languages(chat.language, languages()))
-
-
-async def help_(message: Message, context: Context, chat: Chat) -> None:
-    """`/aide`."""
-    await context.send(chat.chat_id, views.help_text(chat.language, context.contest_of(chat)))
-
-
-async def only_in_private(message: Message, context: Context, chat: Chat) -> None:
-    """`/start` in a group."""
-    await context.send(chat.chat_id, views.notice(chat.language, "group.vote"))
-
-
-async def debited(message: Message, context: Context, chat: Chat) -> None:
-    """`/debite`."""
-    await show_debited(context, chat)
-
-
-async def tap_debited(query: CallbackQuery, callback_data: buttons.OpenMenu, context: Context, chat: Chat) -> None:
-    """The same by a button, or the request that a person looks into it."""
-    if callback_data.what == "debited":
-        await show_debited(context, chat)
+        await conversation.notice("receipt.how")
+    elif (code := read_receipt(typed[:40])) is None:
+        await conversation.notice("receipt.malformed")
+    elif (proof := await conversation.service.receipt(code)) is None:
+        await conversation.notice("receipt.unknown")
     else:
-        await open_ticket(context, chat)
+        await conversation.send(views.receipt(conversation.language, proof))
 
 
-async def open_ticket(context: Context, chat: Chat) -> None:
+async def show_rules(conversation: Conversation) -> None:
+    """The rules of the contest that the chat is about."""
+    contest = conversation.contest
+    rules = first_view(conversation, None) if contest is None else views.rules(conversation.language, contest)
+    await conversation.send(rules)
+
+
+async def show_languages(conversation: Conversation) -> None:
+    """Which language."""
+    await conversation.send(views.languages(conversation.language, languages()))
+
+
+async def show_help(conversation: Conversation) -> None:
+    """What the bot can do."""
+    await conversation.send(views.help_text(conversation.language, conversation.contest))
+
+
+async def only_in_private(message: Message, conversation: Conversation) -> None:
+    """`/start` in a group."""
+    await conversation.notice("group.vote")
+
+
+async def open_ticket(conversation: Conversation) -> None:
     """Open a ticket, for a person to look into these payments."""
-    number = await context.service.open_ticket(_claim(context, chat), chat.language)
-    await context.send(chat.chat_id, views.ticket(chat.language, number, context.contest_of(chat)))
+    number = await conversation.service.open_ticket(_claim(conversation), conversation.language)
+    await conversation.send(views.ticket(conversation.language, number, conversation.contest))
 
 
-async def show_debited(context: Context, chat: Chat) -> None:
-    """What became of the payments."""
-    claim = _claim(context, chat)
-    found = await context.service.rescue(claim, chat.language)
-    await context.send(chat.chat_id, views.debited(chat.language, found, claim.number, context.public_url))
+async def show_debited(conversation: Conversation) -> None:
+    """What became of the payments of this chat."""
+    claim = _claim(conversation)
+    found = await conversation.service.rescue(claim, conversation.language)
+    public_url = conversation.context.public_url
+    await conversation.send(views.debited(conversation.language, found, claim.number, public_url))
 
 
-def _claim(context: Context, chat: Chat) -> OfChat:
+def _claim(conversation: Conversation) -> OfChat:
     """Orders of this chat, and payments of its verified number anywhere."""
-    contest = context.contest_of(chat)
-    return OfChat(chat.chat_id, _verified(context, chat), contest.id if contest else None)
+    chat, contest = conversation.chat, conversation.contest
+    numbers = (own_number(chat.phone, one) for one in conversation.service.contests())
+    verified = next((number for number in numbers if number is not None), None)
+    return OfChat(chat.chat_id, verified, contest.id if contest else None)
 
 
-def _verified(context: Context, chat: Chat) -> Msisdn | None:
-    numbers = (own_number(chat.phone, contest) for contest in context.service.contests())
-    return next((number for number in numbers if number is not None), None)
+def _command(show: Callable[[Conversation], Awaitable[None]]) -> Callable[[Message, Conversation], Awaitable[None]]:
+    async def handle(message: Message, conversation: Conversation) -> None:
+        await show(conversation)
+
+    return handle
 
 
 def router() -> Router:
     """Commands and buttons; in groups the ranking alone."""
     here = Router(name="browse")
-    private = F.chat.type == PRIVATE
+    private, tapped = F.chat.type == PRIVATE, F.message.chat.type == PRIVATE
     here.message.register(start, CommandStart(), private)
     here.message.register(only_in_private, CommandStart())
     here.message.register(ranking, Command("classement", "ranking", "top"))
-    for handler, names in (
-        (mine, ("mesvotes", "myvotes")),
-        (verify, ("verifier", "verify")),
-        (rules, ("regles", "rules")),
-        (choose_language, ("langue", "language")),
-        (help_, ("aide", "help")),
-        (debited, ("debite", "debited")),
+    here.message.register(verify, Command("verifier", "verify"), private)
+    for show, names in (
+        (show_mine, ("mesvotes", "myvotes")),
+        (show_rules, ("regles", "rules")),
+        (show_languages, ("langue", "language")),
+        (show_help, ("aide", "help")),
+        (show_debited, ("debite", "debited")),
     ):
-        here.message.register(handler, Command(*names), private)
-    here.callback_query.register(tap_ranking, buttons.OpenRanking.filter())
-    taps = F.message.chat.type == PRIVATE
-    here.callback_query.register(tap_debited, buttons.OpenMenu.filter(F.what.in_(_OF_DEBITED)), taps)
+        here.message.register(_command(show), Command(*names), private)
+    here.callback_query.register(tap_ranking, buttons.OpenRanking.filter(), of_a_contest)
     for tap, kind in (
         (tap_contest, buttons.OpenContest),
         (tap_people, buttons.OpenPeople),
         (tap_card, buttons.OpenCard),
         (tap_rules, buttons.OpenRules),
-        (tap_menu, buttons.OpenMenu),
-        (tap_language, buttons.ChooseLanguage),
     ):
-        here.callback_query.register(tap, kind.filter(), taps)
+        here.callback_query.register(tap, kind.filter(), tapped, of_a_contest)
+    here.callback_query.register(tap_menu, buttons.OpenMenu.filter(), tapped)
+    here.callback_query.register(tap_language, buttons.ChooseLanguage.filter(), tapped)
     return here

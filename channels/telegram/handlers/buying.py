@@ -5,6 +5,8 @@ order's key is chat, message and action.
 """
 
 import hashlib
+from dataclasses import replace
+from html import escape
 from typing import Any
 
 import orjson
@@ -12,13 +14,12 @@ import structlog
 from aiogram import F, Router
 from aiogram.dispatcher.event.bases import SkipHandler
 from aiogram.filters import StateFilter
-from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message
 
 from channels.buying import own_number, read_payer, refusal_words
 from channels.telegram import buttons, order_views, views
 from channels.telegram.buttons import METHODS, tag
-from channels.telegram.context import PRIVATE, Context, Shown, offer_in, shown_in, words_of
+from channels.telegram.context import PRIVATE, Conversation, Shown, of_a_contest, words_of
 from channels.telegram.handlers.browse import open_first
 from channels.telegram.live import Followed, LiveOrders
 from channels.telegram.reading import (
@@ -45,188 +46,164 @@ _log = structlog.get_logger(__name__)
 
 
 async def tap_count(
-    query: CallbackQuery, callback_data: buttons.ChooseCount, state: FSMContext, context: Context, chat: Chat
+    query: CallbackQuery, callback_data: buttons.ChooseCount, contest: Contest, conversation: Conversation
 ) -> str | None:
     """A number of votes was chosen."""
-    contest = context.contest(callback_data.contest)
-    if contest is None:
-        return plain(chat.language, "alert.old")
-    return await choose(context, chat, state, contest, callback_data.code, callback_data.count)
+    return await choose(conversation, contest, callback_data.code, callback_data.count)
 
 
-async def choose(
-    context: Context, chat: Chat, state: FSMContext, contest: Contest, code: str, count: int
-) -> str | None:
+async def choose(conversation: Conversation, contest: Contest, code: str, count: int) -> str | None:
     """So many votes: confirm at once when the payer is known, else ask. The text why, where they are not sold."""
-    await state.clear()
-    offered = offer(contest, code, count, context.service.now())
+    chat = conversation.chat
+    await conversation.state.clear()
+    offered = offer(contest, code, count, conversation.service.now())
     if isinstance(offered, Refusal):
         return refusal_words(chat.language, offered, contest, code)
-    await context.chats.set_contest(chat.chat_id, contest.id)
+    await conversation.context.chats.set_contest(chat.chat_id, contest.id)
     own = own_number(chat.phone, contest)
     if own is None:
-        await ask_payer(context, chat, state, offered)
+        await ask_payer(conversation, offered)
     else:
-        await show_confirmation(context, chat, state, offered, own)
+        await show_confirmation(conversation, offered, own)
     return None
 
 
-async def ask_payer(context: Context, chat: Chat, state: FSMContext, offered: Offer) -> None:
+async def ask_payer(conversation: Conversation, offered: Offer) -> None:
     """Ask which number pays, and store what for."""
-    await state.set_state(Asking.payer)
-    await state.set_data(_stored(offered))
-    await context.send(
-        chat.chat_id, order_views.ask_payer(chat.language, offered, own_number(chat.phone, offered.contest))
-    )
+    await conversation.state.set_state(Asking.payer)
+    await conversation.state.set_data(_stored(offered))
+    own = own_number(conversation.chat.phone, offered.contest)
+    await conversation.send(order_views.ask_payer(conversation.language, offered, own))
 
 
 def _stored(offered: Offer) -> dict[str, Any]:
     return {"contest": tag(offered.contest), "code": offered.candidate.code, "count": offered.count}
 
 
-async def show_confirmation(context: Context, chat: Chat, state: FSMContext, offered: Offer, payer: Msisdn) -> None:
+async def show_confirmation(conversation: Conversation, offered: Offer, payer: Msisdn) -> None:
     """The confirmation in a new message. What it is about is stored, for a voter who leaves it and comes back by
     /start."""
-    await state.set_state(None)
-    await state.set_data(_stored(offered))
-    await context.send(chat.chat_id, confirmation(context, chat, offered, payer))
+    await conversation.state.set_state(None)
+    await conversation.state.set_data(_stored(offered))
+    await conversation.send(confirmation(conversation, offered, payer, guess_method(payer)))
 
 
-def confirmation(
-    context: Context, chat: Chat, offered: Offer, payer: Msisdn, method: PaymentMethod | None = None
-) -> View:
-    """The confirmation, with the wallet that the number most likely has unless one was chosen."""
-    takes = context.service.rails.open_for(payer)
-    return order_views.confirm(chat.language, offered, payer, method or guess_method(payer), chat.phone, takes)
+def confirmation(conversation: Conversation, offered: Offer, payer: Msisdn, method: PaymentMethod | None) -> View:
+    """The confirmation, with this wallet."""
+    takes, chat = conversation.service.rails.open_for(payer), conversation.chat
+    return order_views.confirm(chat.language, offered, payer, method, chat.phone, takes)
 
 
 async def tap_type_count(
-    query: CallbackQuery, callback_data: buttons.TypeCount, state: FSMContext, context: Context, chat: Chat
+    query: CallbackQuery, callback_data: buttons.TypeCount, contest: Contest, conversation: Conversation
 ) -> str | None:
     """Another number of votes, to be typed."""
-    contest = context.contest(callback_data.contest)
-    if contest is None:
-        return plain(chat.language, "alert.old")
-    offered = offer(contest, callback_data.code, 1, context.service.now())
+    offered = offer(contest, callback_data.code, 1, conversation.service.now())
     if isinstance(offered, Refusal):
-        return refusal_words(chat.language, offered, contest, callback_data.code)
-    await state.set_state(Asking.count)
-    await state.set_data({"contest": callback_data.contest, "code": callback_data.code})
-    await context.send(
-        chat.chat_id,
-        views.notice(
-            chat.language,
-            "ask.count",
-            code=offered.candidate.code,
-            name=offered.candidate.name,
-            maximum=contest.quantity_max,
-        ),
-    )
+        return refusal_words(conversation.language, offered, contest, callback_data.code)
+    await conversation.state.set_state(Asking.count)
+    await conversation.state.set_data({"contest": callback_data.contest, "code": callback_data.code})
+    who = offered.candidate
+    await conversation.notice("ask.count", code=who.code, name=who.name, maximum=contest.quantity_max)
     return None
 
 
-async def typed_count(message: Message, state: FSMContext, context: Context, chat: Chat) -> None:
+async def typed_count(message: Message, conversation: Conversation) -> None:
     """The typed number of votes."""
-    data = await state.get_data()
-    contest, code = context.contest(str(data.get("contest"))), data.get("code")
+    data = await conversation.state.get_data()
+    contest, code = conversation.context.contest(str(data.get("contest"))), data.get("code")
     if contest is None or not isinstance(code, str):
-        await state.clear()
-        await context.send(chat.chat_id, views.notice(chat.language, "home.words_only"))
+        await conversation.state.clear()
+        await conversation.notice("home.words_only")
         return
     count = read_count(words_of(message), contest)
     if isinstance(count, Refusal):
-        if goes_beyond_a_number(context.read(chat, words_of(message))):
+        if goes_beyond_a_number(conversation.read(words_of(message))):
             raise SkipHandler
-        again = views.notice(chat.language, "ask.count_again", maximum=contest.quantity_max)
-        await context.send(chat.chat_id, again)
-        return
-    if words := await choose(context, chat, state, contest, code, count):
-        await context.send(chat.chat_id, order_views.refused(chat.language, words, contest))
+        await conversation.notice("ask.count_again", maximum=contest.quantity_max)
+    elif text := await choose(conversation, contest, code, count):
+        await conversation.send(order_views.refused(conversation.language, text, contest))
 
 
 async def tap_type_payer(
-    query: CallbackQuery, callback_data: buttons.TypePayer, state: FSMContext, context: Context, chat: Chat
+    query: CallbackQuery, callback_data: buttons.TypePayer, contest: Contest, conversation: Conversation
 ) -> str | None:
     """Another number that pays, to be typed."""
-    contest = context.contest(callback_data.contest)
-    if contest is None:
-        return plain(chat.language, "alert.old")
-    offered = offer(contest, callback_data.code, callback_data.count, context.service.now())
+    offered = offer(contest, callback_data.code, callback_data.count, conversation.service.now())
     if isinstance(offered, Refusal):
-        return refusal_words(chat.language, offered, contest, callback_data.code)
-    await ask_payer(context, chat, state, offered)
+        return refusal_words(conversation.language, offered, contest, callback_data.code)
+    await ask_payer(conversation, offered)
     return None
 
 
-async def typed_payer(message: Message, state: FSMContext, context: Context, chat: Chat) -> None:
+async def typed_payer(message: Message, conversation: Conversation) -> None:
     """The typed number that pays. It is not proved to be the voter's."""
-    data = await state.get_data()
-    offered = offer_in(data, context)
-    if offered is None or isinstance(offered, Refusal):
-        await state.clear()
-        contest = context.contest(str(data.get("contest")))
-        text = "" if offered is None else refusal_words(chat.language, offered, contest, str(data.get("code")))
-        view = View(text, frees_keys=True) if text else views.notice(chat.language, "home.words_only")
-        await context.send(chat.chat_id, view)
+    data, language = await conversation.state.get_data(), conversation.language
+    offered = conversation.offer_of(data)
+    if offered is None:
+        await conversation.state.clear()
+        await conversation.notice("home.words_only")
+        return
+    if isinstance(offered, Refusal):
+        await conversation.state.clear()
+        contest, code = conversation.context.contest(str(data.get("contest"))), str(data.get("code"))
+        text = escape(refusal_words(language, offered, contest, code), quote=False)
+        await conversation.send(View(text, frees_keys=True))
         return
     payer = read_payer(words_of(message), offered.contest)
     if isinstance(payer, Refusal):
-        if is_no_phone(words_of(message), context.read(chat, words_of(message))):
+        if is_no_phone(words_of(message), conversation.read(words_of(message))):
             raise SkipHandler
-        await context.send(
-            chat.chat_id,
-            views.notice(chat.language, "ask.number_wrong", example=example_number(offered.contest.country)),
-        )
+        await conversation.notice("ask.number_wrong", example=example_number(offered.contest.country))
         return
-    if own_number(chat.phone, offered.contest) is None:
-        noted = views.notice(chat.language, "ask.number_typed", number=payer.masked())
-        await context.send(chat.chat_id, View(noted.text, frees_keys=True))
-    await show_confirmation(context, chat, state, offered, payer)
+    if own_number(conversation.chat.phone, offered.contest) is None:
+        await conversation.notice("ask.number_typed", number=payer.masked(), frees_keys=True)
+    await show_confirmation(conversation, offered, payer)
 
 
 async def tap_wallet(
-    query: CallbackQuery, callback_data: buttons.ChooseWallet, context: Context, chat: Chat
+    query: CallbackQuery,
+    callback_data: buttons.ChooseWallet,
+    contest: Contest,
+    shown: Shown,
+    conversation: Conversation,
 ) -> str | None:
     """Another wallet for the same votes."""
-    contest, shown = context.contest(callback_data.contest), shown_in(query)
-    if contest is None or shown is None:
-        return plain(chat.language, "alert.old")
-    offered = offer(contest, callback_data.code, callback_data.count, context.service.now())
-    payer = read_payer_of(callback_data.payer, chat.phone, contest)
+    offered = offer(contest, callback_data.code, callback_data.count, conversation.service.now())
+    payer = read_payer_of(callback_data.payer, conversation.chat.phone, contest)
     for wrong in (offered, payer):
         if isinstance(wrong, Refusal):
-            return refusal_words(chat.language, wrong, contest, callback_data.code)
+            return refusal_words(conversation.language, wrong, contest, callback_data.code)
     if isinstance(offered, Offer) and isinstance(payer, Msisdn):
-        await context.replace(shown, confirmation(context, chat, offered, payer, METHODS[callback_data.wallet]))
+        view = confirmation(conversation, offered, payer, METHODS[callback_data.wallet])
+        await conversation.context.replace(shown, view)
     return None
 
 
 async def tap_pay(
     query: CallbackQuery,
     callback_data: buttons.Pay,
-    state: FSMContext,
-    context: Context,
-    chat: Chat,
+    contest: Contest,
+    shown: Shown,
+    conversation: Conversation,
     orders: LiveOrders,
 ) -> str | None:
     """The order itself. The service checks everything again, whatever the button holds."""
-    contest, shown = context.contest(callback_data.contest), shown_in(query)
-    if contest is None or shown is None:
-        return plain(chat.language, "alert.old")
-    vote_request = vote_request_of(chat, contest, callback_data, shown)
-    placed = await context.service.place_order(vote_request)
+    language, service = conversation.language, conversation.service
+    vote_request = vote_request_of(conversation.chat, contest, callback_data, shown)
+    placed = await service.place_order(vote_request)
     if isinstance(placed, Refusal):
         payer = vote_request.payer
-        methods = context.service.rails.open_for(payer) if payer and placed is Refusal.NOT_ITS_WALLET else None
-        words = refusal_words(chat.language, placed, contest, callback_data.code, payer=payer, methods=methods)
+        methods = service.rails.open_for(payer) if payer and placed is Refusal.NOT_ITS_WALLET else None
+        text = refusal_words(language, placed, contest, callback_data.code, payer=payer, methods=methods)
         if placed is not Refusal.TRY_AGAIN:
-            await context.replace(shown, order_views.refused(chat.language, words, contest))
-        return words
-    await state.clear()
+            await conversation.context.replace(shown, order_views.refused(language, text, contest))
+        return text
+    await conversation.state.clear()
     bind_vote(placed.vote_id, placed.payment_reference)
     _log.info("order_placed", channel="telegram", repeated=placed.repeated)
-    await show_order(context, orders, chat, shown, placed)
-    return plain(chat.language, "order.known") if placed.conflicting else None
+    await show_order(conversation, orders, shown, placed)
+    return plain(language, "order.known") if placed.conflicting else None
 
 
 def vote_request_of(chat: Chat, contest: Contest, data: buttons.Pay, shown: Shown) -> VoteRequest:
@@ -248,33 +225,28 @@ def vote_request_of(chat: Chat, contest: Contest, data: buttons.Pay, shown: Show
     )
 
 
-async def show_order(context: Context, orders: LiveOrders, chat: Chat, shown: Shown, placed: PlacedOrder) -> None:
+async def show_order(conversation: Conversation, orders: LiveOrders, shown: Shown, placed: PlacedOrder) -> None:
     """The order in place of its confirmation, kept up to date from now on."""
-    order = await context.service.order(placed.vote_id)
+    order = await conversation.service.order(placed.vote_id)
     if order is None:
         return
-    view = orders.view(chat.language, order)
-    message_id = await context.replace(shown, view)
-    followed = Followed(shown.chat_id, message_id, chat.language, context.service.now())
+    view = orders.view(conversation.language, order)
+    message_id = await conversation.context.replace(shown, view)
+    followed = Followed(shown.chat_id, message_id, conversation.language, conversation.service.now())
     await orders.follow(order, view, followed)
 
 
-async def tap_cancel(
-    query: CallbackQuery, callback_data: buttons.Cancel, state: FSMContext, context: Context, chat: Chat
-) -> str | None:
+async def tap_cancel(query: CallbackQuery, shown: Shown, conversation: Conversation) -> None:
     """The confirmation is left. An order that was placed from it stays: it has no button then."""
-    await state.clear()
-    if (shown := shown_in(query)) is not None:
-        await context.replace(shown, views.notice(chat.language, "confirm.cancelled"))
-    return None
+    await conversation.state.clear()
+    await conversation.context.replace(shown, views.notice(conversation.language, "confirm.cancelled"))
 
 
-async def contact(message: Message, state: FSMContext, context: Context, chat: Chat) -> None:
+async def contact(message: Message, conversation: Conversation) -> None:
     """A contact was sent: the one proof of a number that Telegram gives, where it is the sender's own."""
-    card = message.contact
+    card, language = message.contact, conversation.language
     if card is None:
         return
-    share = plain(chat.language, "ask.share")
     own = is_own_contact(
         contact_user=card.user_id,
         sender=message.from_user.id if message.from_user else None,
@@ -283,44 +255,40 @@ async def contact(message: Message, state: FSMContext, context: Context, chat: C
         by_bot=message.via_bot is not None,
     )
     if not own:
-        refused = View(say(chat.language, "ask.not_yours", share=share), asks_contact=share)
-        await context.send(chat.chat_id, refused)
+        share = plain(language, "ask.share")
+        await conversation.send(View(say(language, "ask.not_yours", share=share), asks_contact=share))
         return
-    offered = offer_in(await state.get_data(), context)
-    meant = [offered.contest] if isinstance(offered, Offer) else list(context.service.contests())
-    number = contact_number(card.phone_number, meant)
+    asked = conversation.offer_of(await conversation.state.get_data())
+    offered = asked if isinstance(asked, Offer) else None
+    number = contact_number(card.phone_number, [offered.contest] if offered else conversation.service.contests())
     if number is None:
-        # Still asked for a number, which may be typed.
-        country = offered.contest.country if isinstance(offered, Offer) else context.country_of(chat)
-        example = example_number(country)
-        refused = View(say(chat.language, "ask.contact_foreign", example=example), frees_keys=True)
-        await context.send(chat.chat_id, refused)
+        # The question stays open: a number may be typed.
+        example = example_number(offered.contest.country if offered else conversation.country)
+        await conversation.notice("ask.contact_foreign", example=example, frees_keys=True)
         return
-    await context.chats.set_phone(chat.chat_id, number.e164)
-    known = Chat(chat.chat_id, chat.user_id, chat.language, chat.contest_id, number.e164)
-    await state.clear()
-    kept = say(chat.language, "ask.number_kept", number=number.masked())
-    await context.send(chat.chat_id, View(kept, frees_keys=True))
-    if isinstance(offered, Offer) and own_number(known.phone, offered.contest) is not None:
-        await show_confirmation(context, known, state, offered, number)
+    await conversation.context.chats.set_phone(conversation.chat.chat_id, number.e164)
+    conversation = replace(conversation, chat=replace(conversation.chat, phone=number.e164))
+    await conversation.state.clear()
+    await conversation.notice("ask.number_kept", number=number.masked(), frees_keys=True)
+    if offered and own_number(number.e164, offered.contest) is not None:
+        await show_confirmation(conversation, offered, number)
     else:
-        await open_first(context, known)
+        await open_first(conversation)
 
 
 def router() -> Router:
     """Private chats only: numbers and votes are private."""
     here = Router(name="buying")
-    taps = F.message.chat.type == PRIVATE
+    private, tapped = F.chat.type == PRIVATE, F.message.chat.type == PRIVATE
     for tap, kind in (
         (tap_count, buttons.ChooseCount),
         (tap_type_count, buttons.TypeCount),
         (tap_type_payer, buttons.TypePayer),
         (tap_wallet, buttons.ChooseWallet),
         (tap_pay, buttons.Pay),
-        (tap_cancel, buttons.Cancel),
     ):
-        here.callback_query.register(tap, kind.filter(), taps)
-    private = F.chat.type == PRIVATE
+        here.callback_query.register(tap, kind.filter(), tapped, of_a_contest)
+    here.callback_query.register(tap_cancel, buttons.Cancel.filter(), tapped)
     here.message.register(contact, F.contact, private)
     here.message.register(typed_count, StateFilter(Asking.count), F.text, private)
     here.message.register(typed_payer, StateFilter(Asking.payer), F.text, private)
