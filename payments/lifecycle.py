@@ -1,8 +1,8 @@
 """The life of one payment: its states, every allowed step, and who may cause it.
 
-A payment is one attempt to collect an order, under one reference. `advance` is the only judge of
-a step; a pair that the table does not list is refused and changes nothing. Unknown is not failed:
-after a time-out or a strange word the payment stays open and is asked about.
+A payment is one attempt to collect an order, under one reference. A step that the table does not list is refused and
+changes nothing. Unknown is not failed: after a time-out or an unreadable answer the payment stays open and is asked
+about.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from payments.provider import PayerReason
 
 
 class State(StrEnum):
-    """Where a payment stands."""
+    """State of a payment."""
 
-    CREATED = "created"  # ordered, nobody has been asked yet
+    CREATED = "created"  # ordered, the payer has not been asked
     SENT = "sent"  # the operator is being asked; committed before the call
     PENDING = "pending"  # the operator has it, the payer decides
     CONFIRMED = "confirmed"  # the operator says paid, with the same amount
@@ -33,7 +33,7 @@ class State(StrEnum):
 
 
 class Observed(StrEnum):
-    """What somebody observed or decided about a payment."""
+    """What was observed or decided about a payment."""
 
     CALLING = "calling"
     ACCEPTED = "accepted"
@@ -89,6 +89,8 @@ class Refused:
 
 OPEN: Final = frozenset({State.CREATED, State.SENT, State.PENDING})
 ASKABLE: Final = frozenset({State.SENT, State.PENDING, State.EXPIRED, State.FAILED})
+# What may count on a callback alone. What the operator itself has called failed waits for its own answer.
+COUNTABLE: Final = frozenset({State.SENT, State.PENDING, State.EXPIRED})
 MONEY_TAKEN: Final = frozenset(State(name) for name in PAID_STATES)
 
 
@@ -152,13 +154,37 @@ def states_before(observed: Observed, actor: Actor) -> dict[State, State]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What recording an observation may do: the states that it may leave, and the one it leads to; `to` None: no
+    step, only its facts are kept."""
+
+    before: frozenset[State]
+    to: State | None
+
+
+def guard(observed: Observed | None, actor: Actor, *, provisional: bool = False) -> Guard:
+    """The guard of the conditional update that records an observation. `provisional`: it is an unsigned callback that
+    is counted on. Raises ValueError for a step that the table does not have."""
+    if observed is None:
+        return Guard(frozenset(State), None)
+    leads = states_before(observed, actor)
+    if provisional:
+        # The operator may have called it failed since the rule looked at it.
+        leads = {before: to for before, to in leads.items() if before in COUNTABLE}
+    targets = set(leads.values())
+    if len(targets) != 1:
+        raise ValueError(f"{actor} may not observe {observed}, or it leads to several states")
+    return Guard(frozenset(leads), targets.pop())
+
+
 def success_observed(asked: Money, received: Money) -> Observed:
     """Paid as asked, or paid otherwise."""
     return Observed.SUCCEEDED if asked == received else Observed.SUCCEEDED_OTHERWISE
 
 
 class PublicStatus(StrEnum):
-    """What the outside world is told about an order."""
+    """The public status of an order."""
 
     PENDING = "PENDING"
     COMPLETED = "COMPLETED"
@@ -168,7 +194,7 @@ class PublicStatus(StrEnum):
     REFUNDED = "REFUNDED"
 
 
-# The first word that any payment of the order has earned is the order's word.
+# The first of these that any payment of the order has is the order's.
 _PUBLIC: Final = (
     (PublicStatus.COMPLETED, frozenset({State.SETTLED})),
     (PublicStatus.HELD, frozenset({State.HELD, State.SURPLUS, State.MISMATCHED, State.REFUND_DUE})),
@@ -179,19 +205,19 @@ _PUBLIC: Final = (
 
 
 def public_status(states: list[State]) -> PublicStatus:
-    """The public word of an order, from the states of its payments."""
-    for word, among in _PUBLIC:
+    """The public status of an order, from the states of its payments."""
+    for status, among in _PUBLIC:
         if any(state in among for state in states):
-            return word
+            return status
     return PublicStatus.FAILED
 
 
 def public_reason(states: list[State], reason: str | None) -> str | None:
-    """Why, in one word: the review, the refund on its way, or the operator's refusal."""
-    word = public_status(states)
-    if word is PublicStatus.HELD:
+    """Why: the review, the refund on its way, or the operator's refusal."""
+    status = public_status(states)
+    if status is PublicStatus.HELD:
         return "review" if State.HELD in states else "refund_pending"
-    if word in (PublicStatus.FAILED, PublicStatus.EXPIRED, PublicStatus.REFUNDED):
+    if status in (PublicStatus.FAILED, PublicStatus.EXPIRED, PublicStatus.REFUNDED):
         return reason
     return None
 
@@ -199,9 +225,9 @@ def public_reason(states: list[State], reason: str | None) -> str | None:
 class Withheld(StrEnum):
     """Why the payer of an order is not asked for money any more."""
 
-    CLOSED = "closed"  # who takes all the time that a payer has would be too late to count
+    CLOSED = "closed"  # a payer who takes all the time there is would be too late to count
     CANDIDATE_WITHDRAWN = "candidate_withdrawn"
-    TRIED = "tried"  # so often that once more is no use
+    TRIED = "tried"  # as often as is allowed
     TOO_OLD = "too_old"
     ASKED_TOO_OFTEN = "asked_too_often"  # by several gateways in the same instant
     NEVER_SENT = "never_sent"  # too old as well, and its operator was never called

@@ -124,7 +124,7 @@ def _key_of(request: web.Request, caller: Orderer) -> str:
         return secrets.token_urlsafe(_FRESH_KEY_BYTES)
     if not _KEY.fullmatch(given):
         raise invalid([{"loc": ["header", IDEMPOTENCY_KEY], "msg": "1 to 200 visible ASCII characters are wanted"}])
-    return request.app[DEVICES].mark(f"{caller.kind.value} {caller.word} {given}")
+    return request.app[DEVICES].mark(f"{caller.kind.value} {caller.identity} {given}")
 
 
 def _choice(request: web.Request, body: VoteOrder) -> tuple[Contest, str]:

@@ -1,6 +1,6 @@
-"""How often a number may be asked for money: nobody's phone is flooded with prompts through us.
+"""How often a number may be asked for money, so that no phone is flooded with prompts through us.
 
-What a payer approved does not count: whoever pays wants to be asked again. Unwanted approval prompts
+What a payer approved does not count: a payer who pays wants to be asked again. Unwanted approval prompts
 are a known fraud on mobile money: the victim is worn down, then called.
 
 An orderer is held to few numbers that do not pay, and an address to few orders: a carrier puts thousands of
@@ -18,7 +18,7 @@ from gateway.values.record import record
 
 
 class OrdererKind(StrEnum):
-    """What one orderer is told from another by. Only an address stands for many at once."""
+    """What identifies an orderer. Only an address stands for many people."""
 
     PHONE = "phone"
     CHAT = "chat"
@@ -28,18 +28,18 @@ class OrdererKind(StrEnum):
 
 @record
 class Orderer:
-    """Who typed the number that pays. `word`: the same for all orders of this orderer. `address`: what the
+    """Who typed the number that pays. `identity`: the same for all orders of this orderer. `address`: what the
     caller's address counts for, where the order came from one."""
 
     kind: OrdererKind
-    word: str
+    identity: str
     address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PromptLimits:
-    """Unpaid orders a number may have: `own_*` where the phone itself ordered, `typed_*` where somebody
-    typed its number; `typed_apart`: between two of those. `numbers_an_hour`: different numbers that one
+    """Unpaid orders that a number may have: `own_*` where the phone itself ordered, `typed_*` where its
+    number was typed; `typed_apart`: between two of those. `numbers_an_hour`: different numbers that one
     orderer may type without one of them paying. `refused_in_a_row`: of a typed number's orders; then none for
     `silence`, until that phone itself orders or texts, or pays. `of_address`: unpaid orders of an hour that
     an address may have among the last of twice as many, of one in `shared_networks` `of_shared`. A device
@@ -64,12 +64,12 @@ class PromptLimits:
         return self.of_shared if comes_from(address.partition("/")[0], self.shared_networks) else self.of_address
 
     def placed(self) -> dict[str, Any]:
-        """What is judged where orders are written, by name."""
+        """Parameters of the statement that writes orders."""
         own = ("of_address", "of_shared", "shared_networks")
         return {**{name: getattr(self, name) for name in self.__slots__ if name not in own}, "limited": self.holds}
 
     def claimed(self) -> dict[str, Any]:
-        """What is judged again where the operator is to be called, by name."""
+        """Parameters of the statement that claims payments to collect."""
         return {"typed_lately": self.typed_lately, "lately": self.lately, "limited": self.holds}
 
     @property
@@ -100,4 +100,4 @@ NO_LIMITS = PromptLimits(
     refused_in_a_row=1_000_000,
     of_address=1_000_000,
 )
-"""For load tests: everybody is asked as often as they like."""
+"""For load tests."""

@@ -1,9 +1,9 @@
-"""A voter's vote request, and whether it may be sold: everything that is checked before money moves."""
+"""A vote request, and whether an order may be placed for it: everything that is checked before money moves."""
 
 from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from gateway.contests.contest import Candidate, Contest
@@ -14,14 +14,10 @@ from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
 from gateway.values.record import record
 
-# Name of the hosted page's address among a payment's secrets: whoever has it may pay.
+# Name of the hosted page's address among a payment's secrets: anybody who has it may pay.
 PAYMENT_URL: Final = "payment_url"
-
-
 # Name of the code that a payer brought, likewise.
 PAYMENT_CODE: Final = "payment_code"
-
-
 # An order is sent to its operator not later than so long after it was placed.
 UNSENT_LIFE: Final = timedelta(minutes=15)
 # States of a payment, see `payments.lifecycle`, in which its money was taken.
@@ -29,7 +25,7 @@ PAID_STATES: Final = ("confirmed", "settled", "held", "surplus", "mismatched", "
 
 
 class Channel(StrEnum):
-    """Where the vote request was spoken."""
+    """Where the vote request came from."""
 
     USSD = "ussd"
     SMS = "sms"
@@ -39,7 +35,7 @@ class Channel(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why a vote request cannot be sold. Each has a phrase for the voter in every language."""
+    """Why a vote request is refused. Each has a phrase for the voter in every language."""
 
     UNKNOWN_CONTEST = "unknown_contest"
     NOT_OPEN_YET = "not_open_yet"
@@ -65,11 +61,11 @@ class VoteRequest:
     """What a voter asked for, already confirmed by that voter.
 
     `key` is the channel's own idempotency key: the same key is the same order for ever.
-    `voter` is the number that dialled or texted us; None when somebody typed a number on a page.
+    `voter` is the number that dialled or texted us; None when a number was typed on a page.
     `payer` is the number to charge. `prompt_delay_seconds` lets a USSD dialogue close first.
-    `chat_id`: the chat where it was spoken, which then hears of it. `payment_code`: a code that the
+    `chat_id`: the chat that it came from, which is notified. `payment_code`: a code that the
     payer fetched from the operator, with which no prompt is needed. `orderer`: who orders, where that is
-    not a phone or a chat that speaks for itself. `network`: of the SIM that is `voter`, where its aggregator or
+    not the paying phone or a chat. `network`: of the SIM that is `voter`, where its aggregator or
     carrier names it.
     """
 
@@ -91,7 +87,7 @@ class VoteRequest:
 
     @property
     def typed(self) -> bool:
-        """Whether the number to charge was typed by somebody who has not shown to hold it."""
+        """Whether the number to charge was typed, and not proved to be the orderer's own."""
         return self.payer is not None and self.payer != self.voter
 
 
@@ -169,7 +165,7 @@ _NO_RAIL: Final = {
 def check_vote_request(
     vote_request: VoteRequest, *, now: datetime, rails: Rails, draw: int = 0
 ) -> PricedOrder | Refusal:
-    """Judge a vote request before anything is written. `draw`: any number; spreads orders over equal accounts."""
+    """Check a vote request before anything is written. `draw`: any number; spreads orders over equal accounts."""
     if refusal := check_window(vote_request.contest, now):
         return refusal
     candidate = check_candidate(vote_request.contest, vote_request.candidate_code)
@@ -197,7 +193,7 @@ def check_vote_request(
 
 @record
 class NewOrder:
-    """A sale with its identifiers, ready to be written."""
+    """A priced order with its identifiers, ready to be written."""
 
     priced_order: PricedOrder
     vote_id: UUID
@@ -205,13 +201,15 @@ class NewOrder:
     receipt: str
 
 
-class OrderStore(Protocol):
-    """Orders as they are placed."""
-
-    async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:
-        """Write vote and payment, or find what the same key wrote before.
-
-        The contest's window and the candidate's eligibility are checked again by the inserting
-        statement itself. Raises DatabaseUnavailable.
-        """
-        ...
+def refusal_at_insert(*, in_window: bool | None, eligible: bool | None, too_often: bool, too_many: bool) -> Refusal:
+    """Why an order was not written, though its vote request passed `check_vote_request`: by what the inserting
+    statement saw. None: there is no such contest or candidate. Where nothing speaks against it, its price changed."""
+    if in_window is None or eligible is None:
+        return Refusal.UNKNOWN_CANDIDATE
+    if not in_window:
+        return Refusal.CLOSED
+    if too_often:
+        return Refusal.ASKED_TOO_OFTEN
+    if too_many:
+        return Refusal.TOO_MANY_UNPAID
+    return Refusal.TRY_AGAIN if eligible else Refusal.CANDIDATE_NOT_STANDING

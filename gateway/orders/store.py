@@ -1,4 +1,4 @@
-"""Orders as they are placed: many callers, one statement, one commit."""
+"""Orders as they are placed: calls that arrive during a batch join the next one, which is one statement."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,14 +12,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
 from gateway.orders.receipt import order_code
-from gateway.orders.rules import PAID_STATES, PAYMENT_CODE, UNSENT_LIFE, NewOrder, PlacedOrder, Refusal, VoteRequest
+from gateway.orders.rules import (
+    PAID_STATES,
+    PAYMENT_CODE,
+    UNSENT_LIFE,
+    NewOrder,
+    PlacedOrder,
+    Refusal,
+    VoteRequest,
+    refusal_at_insert,
+)
 from gateway.storage.coalescer import Coalescer, Overloaded
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 
-# How long whoever orders waits for PostgreSQL.
+# How long an order waits for PostgreSQL.
 ORDER_SECONDS: Final = 4.0
 # After this an insert is ended, and its connection with it, so that the next ones try another.
 _GIVEN_UP_SECONDS: Final = 6.0
@@ -58,8 +67,8 @@ _COLUMNS: Final = (
 
 PAID: Final = f"""('{"','".join(sorted(PAID_STATES))}')"""
 
-# What speaks against asking a number that somebody typed: its holder said STOP; or its last orders were
-# refused or left alone and nothing came from that phone since.
+# Why a typed number is not asked: its holder sent STOP; or its last orders were refused or not answered, and nothing
+# came from that phone since.
 _UNWANTED: Final = """
 exists (select 1 from text_opt_outs t where t.phone_index = a.payer_index)
 or (select count(*) = cast(:refused_in_a_row as bigint) and coalesce(bool_and(l.unwanted), false) and not exists (
@@ -81,7 +90,7 @@ from (select address, max(allowance) as allowance from asked
   where address is not null and payer_index is not null and cast(:limited as boolean) group by address) c
 """
 
-# What speaks against this orderer: it typed many other numbers that did not pay; or its address has many unpaid
+# Why this orderer is refused: it typed many other numbers that did not pay; or its address has many unpaid
 # orders, and it is not a device that paid before. An address alone may be many people's, so its numbers do not count.
 _TOO_MANY: Final = f"""
 (a.alone and (select count(distinct p.payer_index) >= cast(:numbers_an_hour as bigint)
@@ -98,7 +107,7 @@ or case when a.address is null then false
         and o.placed_at > now() - cast(:remembered as interval) and o.status in {PAID}) end
 """
 
-# The window and the candidate are judged by the clock of the inserting statement. A key that is
+# The window and the candidate are checked by the clock of the inserting statement. A key that is
 # known, in the table or twice in this batch, inserts nothing. Only what was not placed comes back.
 # What was claimed is an array and not a join: without statistics a join of two lists is planned as
 # their product.
@@ -158,7 +167,7 @@ from unnest(cast(:channel as text[]), cast(:key as text[])) as a(channel, key)
 
 
 class Orders:
-    """`OrderStore` on PostgreSQL. `engine` commits each statement by itself."""
+    """Orders in PostgreSQL. `engine` commits each statement by itself."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault, limits: PromptLimits) -> None:
         self._engine = engine
@@ -170,8 +179,8 @@ class Orders:
         )
 
     async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:
-        """Write vote and payment, or find what the same key wrote before. Whoever was told that it was not done may
-        find it done all the same under its key."""
+        """Write vote and payment, or find what the same key wrote before. Raises DatabaseUnavailable; the order may be
+        written all the same, and is then found under its key."""
         try:
             return await self._inserts.start(order)
         except (Overloaded, SQLAlchemyError, OSError) as error:
@@ -209,27 +218,21 @@ class Orders:
     def _answer(
         order: NewOrder, judged: dict[UUID, Row[Any]], known: dict[tuple[str, str], Row[Any]]
     ) -> PlacedOrder | Refusal:
-        verdict = judged.get(order.vote_id)
-        if verdict is None:
+        found = judged.get(order.vote_id)
+        if found is None:
             return PlacedOrder(order.vote_id, order.payment_reference, order.priced_order.amount)
         vote_request = order.priced_order.vote_request
         if row := known.get((vote_request.channel.value, vote_request.key)):
             return _known(row, vote_request.request_hash)
-        if verdict.in_window is None or verdict.eligible is None:
-            return Refusal.UNKNOWN_CANDIDATE
-        if not verdict.in_window:
-            return Refusal.CLOSED
-        if verdict.too_often:
-            return Refusal.ASKED_TOO_OFTEN
-        if verdict.too_many:
-            return Refusal.TOO_MANY_UNPAID
-        return Refusal.TRY_AGAIN if verdict.eligible else Refusal.CANDIDATE_NOT_STANDING
+        return refusal_at_insert(
+            in_window=found.in_window, eligible=found.eligible, too_often=found.too_often, too_many=found.too_many
+        )
 
     def _row(self, order: NewOrder) -> dict[str, object]:
         """The values of `_COLUMNS`."""
         priced_order, vote_request, vault = order.priced_order, order.priced_order.vote_request, self._vault
         if vote_request.method is None:
-            raise ValueError("a sale names its method")
+            raise ValueError("a priced order has a method")
         voter = vote_request.voter.e164 if vote_request.voter else None
         payer = vote_request.payer.e164 if vote_request.payer else None
         orderer = _orderer(vote_request)
@@ -259,7 +262,7 @@ class Orders:
             "delay_seconds": vote_request.prompt_delay_seconds,
             "chat_id": vote_request.chat_id,
             "secrets_cipher": self._code(order),
-            "orderer": vault.index(f"{orderer.kind.value} {orderer.word}") if vote_request.typed else None,
+            "orderer": vault.index(f"{orderer.kind.value} {orderer.identity}") if vote_request.typed else None,
             "typed": vote_request.typed,
             "alone": orderer.kind is not OrdererKind.ADDRESS,
             "address": vault.index(f"{OrdererKind.ADDRESS.value} {address}") if address is not None else None,
@@ -293,15 +296,15 @@ def _known(row: Row[Any], request_hash: bytes) -> PlacedOrder:
 
 
 def voter_place(vote_id: UUID) -> str:
-    """Where a voter's sealed number stands."""
+    """The seal's place of a voter's number."""
     return f"votes.voter:{vote_id}"
 
 
 def payer_place(reference: UUID) -> str:
-    """Where a payer's sealed number stands."""
+    """The seal's place of a payer's number."""
     return f"payments.payer:{reference}"
 
 
 def secrets_place(reference: UUID) -> str:
-    """Where an operator's sealed tokens stand."""
+    """The seal's place of an operator's tokens."""
     return f"payments.secrets:{reference}"

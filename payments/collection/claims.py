@@ -52,7 +52,7 @@ _DUE_TO_COLLECT: Final = """
         and o.status in ('sent', 'pending') and o.expires_at > now()))
 """
 
-# Prompts of a number that somebody typed are counted where orders are written, by each gateway as far as it sees
+# Prompts of a typed number are counted where orders are written, by each gateway as far as it sees
 # those of others. Claims come one after the other, so here the limit holds for all of them.
 _ASKED_TOO_OFTEN: Final = f"""
   d.orderer is not null and d.send_tries = 0 and d.provider = any(cast(:prompting as text[]))
@@ -63,8 +63,8 @@ _ASKED_TOO_OFTEN: Final = f"""
         and o.status not in {PAID}) >= cast(:typed_lately as bigint)
 """
 
-# Why the payer of a due payment `d` is not asked, null where nothing speaks against it. While the contest is open
-# everybody is asked; later only who can take all the time that a payer has and still counts.
+# Why the payer of a due payment `d` is not asked, null: the payer is asked. After the close only payers are asked who
+# may take all their time and still count.
 _WHY: Final = f"""
   case when k.status <> 'approved' then '{Withheld.CANDIDATE_WITHDRAWN}'
     when d.placed_at >= c.closes_at
@@ -98,7 +98,7 @@ withheld_logged as (
   select reference, '{State.CREATED}', '{State.FAILED}',
     case reason_code when '{Withheld.NEVER_SENT}' then '{Observed.NEVER_SENT}' else '{Observed.WITHHELD}' end,
     '{Actor.COLLECTOR}', case reason_code {_DETAIL} end from withheld),
-withheld_told as (
+withheld_owed as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
   select gen_random_uuid(), 'payment_failed', w.reference::text, w.reference, v.voter_index, v.language,
     jsonb_build_object('reason', w.reason), v.chat_id
@@ -106,17 +106,17 @@ withheld_told as (
   where v.voter_index is not null or v.chat_id is not null
   on conflict (kind, key) do nothing)"""
 
-# An account that has no room, because it is closed or its rate is used up, keeps nobody else waiting.
+# An account without free places, because its circuit is open or its rate is used up, holds up no other.
 CLAIM_TO_COLLECT: Final = text(f"""
-with rooms as (select * from json_to_recordset(cast(:rooms as json)) as r(account text, room integer)),
+with places as (select * from json_to_recordset(cast(:places as json)) as r(account text, free integer)),
 elsewhere as (
   {_DUE_TO_COLLECT} and not p.provider = any(cast(:accounts as text[]))
   order by p.next_check_at limit :limit for update of p skip locked),
 within as (
-  select d.* from rooms r cross join lateral (
+  select d.* from places r cross join lateral (
     {_DUE_TO_COLLECT} and p.provider = r.account
-    order by p.next_check_at limit r.room for update of p skip locked) d
-  where r.room > 0),
+    order by p.next_check_at limit r.free for update of p skip locked) d
+  where r.free > 0),
 due as (select * from elsewhere union all select * from within),
 judged as (
   select d.*, {_WHY} as why
@@ -138,7 +138,7 @@ logged as (
 select {WHOLE} from (select * from taken union all select * from withheld) p {AROUND}
 """)
 
-# Only what nobody was ever asked about, and what no code of the payer binds to its account.
+# Only what no operator was ever asked about, and what no code of the payer binds to its account.
 MOVE_UNSENT: Final = text("""
 with due as (
   select reference, placed_at from payments
@@ -161,9 +161,9 @@ with judged as (
 select count(*) from withheld
 """)
 
-# Questions are few: what somebody says is decided goes first, then first questions, then what is still open;
-# what was given up here comes last. Within a class whoever waits longest. A voter who asks does not queue here
-# at all, see `claim_named`.
+# Questions are few: what a hint says is decided goes first, then first questions, then what is still open; what was
+# given up here comes last. Within a class the longest due first. A voter who asks does not queue here, see
+# `claim_named`.
 _URGENCY: Final = """
   case when p.hinted_at is not null then 0 when p.status not in ('sent','pending') then 3
     when p.checks = 0 then 1 else 2 end
@@ -206,7 +206,7 @@ def read_secrets(vault: Vault, reference: UUID | None, sealed: bytes | None) -> 
 
 
 class OpenPaymentReader:
-    """Opens what is sealed and makes the addresses that an operator is given."""
+    """Reads payments from their rows: opens what is sealed, and makes the addresses that an operator is given."""
 
     def __init__(self, vault: Vault, public_url: str) -> None:
         self._vault = vault

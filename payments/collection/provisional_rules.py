@@ -16,7 +16,7 @@ from uuid import UUID
 from gateway.values.money import Money
 from gateway.values.network import Network, comes_from
 from payments.collection.observations import Observation, OpenPayment
-from payments.lifecycle import Actor, Observed, State
+from payments.lifecycle import COUNTABLE, Actor, Observed, State
 from payments.provider import Claims, Failed, NotFound, PayerReason, StatusReport, Succeeded, Unavailable
 
 ASKED_WITHIN: Final = timedelta(hours=24)
@@ -25,8 +25,6 @@ URGENT_AFTER: Final = timedelta(hours=12)
 """From then on a provisional payment is asked about also while others wait."""
 NOT_FOUND_TIMES: Final = 3
 NOT_FOUND_SECONDS: Final = 3_600.0
-# What the operator itself has called failed waits for its own answer.
-COUNTABLE: Final = frozenset({State.SENT, State.PENDING, State.EXPIRED})
 SOURCE: Final = "callback_provisional"
 UNKNOWN_THERE: Final = "NOT_FOUND"
 _SOON: Final = timedelta(minutes=1)

@@ -26,12 +26,11 @@ from payments.collection.claims import (
     OpenPaymentReader,
 )
 from payments.collection.observations import Observation, OpenPayment
-from payments.collection.provisional_rules import COUNTABLE
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import held
-from payments.lifecycle import Actor, Observed, State, states_before
+from payments.lifecycle import Actor, Observed, State, guard
 
-# How long a claimed payment is left to its worker before somebody else asks again.
+# How long a claimed payment is left to its worker before another one may take it.
 LEASE_SECONDS: Final = 60
 # One question a payment in this time, however many hints arrive.
 HINT_EVERY_SECONDS: Final = 10
@@ -89,7 +88,7 @@ logged as (
   select reference, from_status, cast(:to_status as text), cast(:seen as text), cast(:actor as text),
     nullif(detail, '') from moved
   where cast(:to_status as text) is not null),
-told as (
+owed as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
   select gen_random_uuid(), m.message, m.reference::text, m.reference, v.voter_index, v.language,
     jsonb_strip_nulls(jsonb_build_object('reason', m.reason)), v.chat_id
@@ -159,7 +158,7 @@ update payments set provisional = :provisional where reference = any(cast(:refer
 
 
 class Payments:
-    """`Payments` on PostgreSQL. `prompting`: providers that push a prompt to a handset; `limits`: how often."""
+    """Payments in PostgreSQL. `prompting`: providers that push a prompt to a handset; `limits`: how often."""
 
     def __init__(
         self,
@@ -175,9 +174,10 @@ class Payments:
         self._prompting = {"prompting": sorted(prompting), **limits.claimed()}
         self._observed: Coalescer[Observation, None] = Coalescer(self._record_each, batch_max=200, lanes=2)
 
-    async def claim_to_collect(self, limit: int, rooms: Mapping[str, int] = MappingProxyType({})) -> list[OpenPayment]:
-        """Take due `created` payments and move them to `sent`: of an account among `rooms` at most so many,
-        of all others together at most `limit`. Those whose payers may not be asked any more come back `failed`."""
+    async def claim_to_collect(self, limit: int, places: Mapping[str, int] = MappingProxyType({})) -> list[OpenPayment]:
+        """Take due `created` payments and move them to `sent`, at most one prompt a number and provider: of an account
+        in `places` at most so many, of all others together at most `limit`. Those whose payers may not be asked any
+        more, see `Withheld`, come back `failed`, with a text owed to the voter. Committed when it returns."""
         async with self._engine.begin() as connection:
             # Two collectors at once could each take one of a number's two orders.
             await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _COLLECT_LOCK})
@@ -185,8 +185,8 @@ class Payments:
                 CLAIM_TO_COLLECT,
                 {
                     "limit": limit,
-                    "accounts": list(rooms),
-                    "rooms": orjson.dumps([{"account": a, "room": room} for a, room in rooms.items()]).decode(),
+                    "accounts": list(places),
+                    "places": orjson.dumps([{"account": a, "free": free} for a, free in places.items()]).decode(),
                     **self._prompting,
                     "lease": LEASE_SECONDS,
                     "unsent": UNSENT_LIFE.total_seconds(),
@@ -195,18 +195,20 @@ class Payments:
             return await self._reader.claimed(connection, rows)
 
     async def move_unsent(self, account: str, sibling: str, limit: int) -> int:
-        """Hand orders that nobody was asked about to another account; how many."""
+        """Move orders that no operator was asked about to another account; how many. The others stay: what was tried
+        may exist there."""
         async with self._engine.begin() as connection:
             moved = await connection.execute(MOVE_UNSENT, {"account": account, "sibling": sibling, "limit": limit})
             return int(moved.scalar_one())
 
     async def close_unsent(self, limit: int) -> int:
-        """Close orders that no operator took in time; how many."""
+        """Close orders that no operator took in time; how many. What was ever sent is asked about for a day."""
         async with self._engine.begin() as connection:
             return int((await connection.execute(CLOSE_UNSENT, {"limit": limit})).scalar_one())
 
     async def claim_to_verify(self, provider: str, limit: int) -> list[OpenPayment]:
-        """Take payments that are due for a status question, the most urgent first."""
+        """Take payments that are due for a status question, under a lease: hinted ones first, then those never asked
+        about, then those still open, then the rest; of each the longest due."""
         async with self._engine.begin() as connection:
             rows = await connection.execute(
                 CLAIM_TO_VERIFY, {"provider": provider, "limit": limit, "lease": LEASE_SECONDS}
@@ -214,7 +216,8 @@ class Payments:
             return await self._reader.claimed(connection, rows)
 
     async def claim_named(self, references: Sequence[UUID]) -> list[OpenPayment]:
-        """Take these payments for a status question now."""
+        """Take these payments for a status question now, under a lease, but for those that can no longer be asked
+        about or were asked about some seconds ago."""
         async with self._engine.begin() as connection:
             rows = await connection.execute(
                 CLAIM_NAMED,
@@ -223,7 +226,7 @@ class Payments:
             return await self._reader.claimed(connection, rows)
 
     async def observe(self, observation: Observation) -> None:
-        """`record` for one, sharing a transaction with whoever comes at the same moment."""
+        """`record` for one. Calls that arrive during a batch join the next one."""
         await self._observed.do(observation)
 
     async def _record_each(self, observations: list[Observation]) -> list[None]:
@@ -231,63 +234,57 @@ class Payments:
         return [None] * len(observations)
 
     async def record(self, observations: Sequence[Observation]) -> int:
-        """Apply what was seen, in one transaction."""
+        """Apply what was observed, in one transaction: steps that the lifecycle allows, evidence, events, texts. Returns
+        how many payments took a step. An observation that another process was faster with is only kept as evidence."""
         if not observations:
             return 0
         groups: dict[tuple[Observed | None, Actor, bool], list[Observation]] = defaultdict(list)
-        for seen in observations:
-            groups[seen.observed, seen.actor, seen.provisional].append(seen)
+        for observation in observations:
+            groups[observation.observed, observation.actor, observation.provisional].append(observation)
         async with self._engine.begin() as connection:
             if len(groups) > 1:
                 # Group by group they would be locked in two orders.
-                await connection.execute(_LOCK, {"references": [seen.reference for seen in observations]})
+                await connection.execute(_LOCK, {"references": [observation.reference for observation in observations]})
             await self._keep_evidence(connection, observations)
             steps = 0
-            for (seen_kind, actor, provisional), members in groups.items():
-                steps += await self._step(connection, seen_kind, actor, members, provisional=provisional)
+            for (observed, actor, provisional), members in groups.items():
+                steps += await self._step(connection, observed, actor, members, provisional=provisional)
         return steps
 
     async def _step(
         self,
         connection: AsyncConnection,
-        seen: Observed | None,
+        observed: Observed | None,
         actor: Actor,
         members: list[Observation],
         *,
         provisional: bool,
     ) -> int:
-        leads = states_before(seen, actor) if seen else {}
-        if provisional:
-            # The operator may have called it failed since the rule looked at it.
-            leads = {before: to for before, to in leads.items() if before in COUNTABLE}
-        targets = set(leads.values())
-        if seen and len(targets) != 1:
-            raise ValueError(f"{actor} may not observe {seen}, or it leads to several states")
-        target = targets.pop().value if targets else None
-        froms = [state.value for state in leads] or _ALL_STATES
+        step = guard(observed, actor, provisional=provisional)
+        before = sorted(step.before)
         rows = await connection.execute(
             _RECORD,
             {
                 **document(map(self._facts, members)),
-                "froms": froms,
-                "locked": _ALL_STATES if seen is Observed.ACCEPTED else froms,
-                "to_status": target,
-                "seen": seen.value if seen else None,
-                "actor": actor.value,
+                "froms": before,
+                "locked": _ALL_STATES if observed is Observed.ACCEPTED else before,
+                "to_status": step.to,
+                "seen": observed,
+                "actor": actor,
                 "unsent": UNSENT_LIFE.total_seconds(),
             },
         )
         moved = rows.all()
-        if seen is Observed.ACCEPTED and len(moved) < len(members):
+        if observed is Observed.ACCEPTED and len(moved) < len(members):
             stepped = {row.reference for row in moved}
             await _fill(connection, self._vault, [one for one in members if one.reference not in stepped])
-        elif seen is Observed.SUCCEEDED_OTHERWISE:
+        elif observed is Observed.SUCCEEDED_OTHERWISE:
             await self._book_mismatched(connection, moved)
-        elif seen is Observed.PROVED:
+        elif observed is Observed.PROVED:
             await _mark(connection, [row.reference for row in moved], provisional=False)
-        elif seen is Observed.SUCCEEDED and provisional:
+        elif observed is Observed.SUCCEEDED and provisional:
             await _mark(connection, [row.reference for row in moved], provisional=True)
-        return len(moved) if seen else 0
+        return len(moved) if observed else 0
 
     @staticmethod
     async def _book_mismatched(connection: AsyncConnection, moved: Sequence[Row[Any]]) -> None:
@@ -311,70 +308,73 @@ class Payments:
     async def _keep_evidence(connection: AsyncConnection, observations: Sequence[Observation]) -> None:
         kept = [
             {
-                "reference": seen.reference,
-                "word": seen.evidence_word,
-                "source": seen.evidence_source,
-                "amount_minor": seen.received.amount_minor if seen.received else None,
-                "currency": seen.received.currency if seen.received else None,
-                "provider_reference": seen.provider_reference,
-                "raw": seen.evidence_raw,
+                "reference": observation.reference,
+                "word": observation.evidence_word,
+                "source": observation.evidence_source,
+                "amount_minor": observation.received.amount_minor if observation.received else None,
+                "currency": observation.received.currency if observation.received else None,
+                "provider_reference": observation.provider_reference,
+                "raw": observation.evidence_raw,
             }
-            for seen in observations
-            if seen.evidence_word
+            for observation in observations
+            if observation.evidence_word
         ]
         if kept:
             await connection.execute(_KEEP_EVIDENCE, document(kept))
 
-    def _facts(self, seen: Observation) -> dict[str, Any]:
-        otherwise = seen.received if seen.observed is Observed.SUCCEEDED_OTHERWISE else None
+    def _facts(self, observation: Observation) -> dict[str, Any]:
+        otherwise = observation.received if observation.observed is Observed.SUCCEEDED_OTHERWISE else None
         sealed = None
-        if seen.secrets:
-            sealed = self._vault.seal(orjson.dumps(dict(seen.secrets)).decode(), secrets_place(seen.reference))
+        if observation.secrets:
+            sealed = self._vault.seal(
+                orjson.dumps(dict(observation.secrets)).decode(), secrets_place(observation.reference)
+            )
         return {
-            "reference": seen.reference,
-            "next_check_at": seen.next_check_at,
-            "accepted": seen.accepted,
-            "not_found": seen.not_found,
-            "untried": seen.untried,
-            "reason": seen.reason,
-            "reason_code": seen.reason_code,
-            "provider_reference": seen.provider_reference,
+            "reference": observation.reference,
+            "next_check_at": observation.next_check_at,
+            "accepted": observation.accepted,
+            "not_found": observation.not_found,
+            "untried": observation.untried,
+            "reason": observation.reason,
+            "reason_code": observation.reason_code,
+            "provider_reference": observation.provider_reference,
             "received_minor": otherwise.amount_minor if otherwise else None,
             "received_currency": otherwise.currency if otherwise else None,
-            "base_url": seen.base_url,
+            "base_url": observation.base_url,
             "secrets_cipher": sealed,
-            "expires_at": seen.expires_at,
-            "detail": seen.detail,
-            "message": seen.message,
+            "expires_at": observation.expires_at,
+            "detail": observation.detail,
+            "message": observation.message,
         }
 
 
 async def _fill(connection: AsyncConnection, vault: Vault, accepted: Sequence[Observation]) -> None:
-    """Add what acceptances say to payments, whose rows are locked, that are not `sent` any more."""
-    references = [seen.reference for seen in accepted]
+    """Add what acceptances say to payments, whose rows are locked, that are not `sent` any more: gaps are filled, no
+    value that is there is overwritten, and no state changes."""
+    references = [observation.reference for observation in accepted]
     rows = await connection.execute(_SECRETS, {"references": references})
     held = {row.reference: row.secrets_cipher for row in rows}
-    facts = [_accepted(vault, seen, held.get(seen.reference)) for seen in accepted]
+    facts = [_accepted(vault, observation, held.get(observation.reference)) for observation in accepted]
     await connection.execute(_FILL, {**document(facts), "unsent": UNSENT_LIFE.total_seconds()})
 
 
-def _accepted(vault: Vault, seen: Observation, held: bytes | None) -> dict[str, Any]:
-    place, new = secrets_place(seen.reference), dict(seen.secrets or {})
+def _accepted(vault: Vault, observation: Observation, held: bytes | None) -> dict[str, Any]:
+    place, new = secrets_place(observation.reference), dict(observation.secrets or {})
     try:
         known: dict[str, str] = {} if held is None else orjson.loads(vault.open(bytes(held), place))
     except SealBroken:
-        # It is kept as it is: whoever opens it next reports it.
+        # It is kept as it is; the next reader logs it.
         known = new
     more = new.keys() - known.keys()
     return {
-        "reference": seen.reference,
-        "provider_reference": seen.provider_reference,
-        "base_url": seen.base_url,
+        "reference": observation.reference,
+        "provider_reference": observation.provider_reference,
+        "base_url": observation.base_url,
         "secrets_cipher": vault.seal(orjson.dumps({**new, **known}).decode(), place) if more else None,
-        "next_check_at": seen.next_check_at,
-        "expires_at": seen.expires_at,
+        "next_check_at": observation.next_check_at,
+        "expires_at": observation.expires_at,
         "linked": PAYMENT_URL in more,
-        "message": seen.message,
+        "message": observation.message,
     }
 
 

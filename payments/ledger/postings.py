@@ -67,7 +67,7 @@ class FeePlan:
         return min(amount_minor, max(share, self.minimum_minor))
 
 
-def priced_order(total: Money, votes: int, fee_minor: int = 0) -> tuple[Posting, ...]:
+def sale(total: Money, votes: int, fee_minor: int = 0) -> tuple[Posting, ...]:
     """Confirmed money becomes counted votes, and is shared between organiser and platform."""
     return (
         Posting(Account.OPERATOR_CLEARING, total.currency, total.amount_minor),
@@ -98,7 +98,7 @@ def sale_taken_back(total: Money, votes: int, fee_minor: int = 0) -> tuple[Posti
 def sale_reversed(total: Money, votes: int, fee_minor: int = 0) -> tuple[Posting, ...]:
     """Counted votes leave the tally, and their money is not with the operator: it was taken back there, or
     never came."""
-    return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in priced_order(total, votes, fee_minor))
+    return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in sale(total, votes, fee_minor))
 
 
 def _counted(total: Money, votes: int, fee_minor: int) -> tuple[Posting, ...]:

@@ -201,7 +201,7 @@ async def count(
     done = (await connection.execute(_COUNT, {**document(rows), **said, "contest": contest, "size": len(rows)})).one()
     if done.flipped != len(rows) or done.heads != 1:
         raise SettlementBroken(f"{done.flipped} of {len(rows)} payments of contest {contest}")
-    sell = ledger.sale_of_held if before is State.HELD else ledger.priced_order
+    sell = ledger.sale_of_held if before is State.HELD else ledger.sale
     entries = [
         (LedgerEntry(tx, contest, "votes counted", sell(Money(money[pot], pot[1]), votes[pot], fees[pot])), pot[0])
         for pot, tx in books.items()

@@ -7,8 +7,8 @@ what is written down as an open difference for a person: money that went twice, 
 
 from typing import Any, Final
 
-from payments.collection.provisional_rules import COUNTABLE
 from payments.ledger.audit import TAKEN
+from payments.lifecycle import COUNTABLE
 from payments.provider import DisputeStatus
 from tests.machine.later import LaterWorld
 

@@ -35,7 +35,7 @@ async def test_a_form_makes_a_device_that_stays_one(here: Here) -> None:
         headers = {"Cookie": f"{COOKIE}={cookie.value}", "User-Agent": agent}
         await here.send(headers, nonce=f"{number}" * 20, phone=f"05 01 02 04 0{number}")
     await here.send({"Cookie": f"{COOKIE}=forged"}, nonce="x" * 20, phone="05 01 02 05 06")
-    device, again, still, other = (orderer.word for orderer in orderers(here) if orderer)
+    device, again, still, other = (orderer.identity for orderer in orderers(here) if orderer)
     assert device == again == still == cookie.value.partition(".")[0]
     assert other != device
     assert {(o.kind, o.address) for o in orderers(here) if o} == {(OrdererKind.DEVICE, HERE)}

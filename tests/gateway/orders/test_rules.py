@@ -7,7 +7,7 @@ import pytest
 
 from gateway.contests.contest import CandidateStatus
 from gateway.orders.routing import Rails
-from gateway.orders.rules import Channel, PricedOrder, Refusal, VoteRequest, check_vote_request
+from gateway.orders.rules import Channel, PricedOrder, Refusal, VoteRequest, check_vote_request, refusal_at_insert
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
@@ -95,3 +95,23 @@ def test_withdrawn() -> None:
         check_vote_request(replace(VOTE_REQUEST, contest=contest), now=NOW, rails=RAILS)
         is Refusal.CANDIDATE_NOT_STANDING
     )
+
+
+@pytest.mark.parametrize(
+    ("in_window", "eligible", "too_often", "too_many", "refusal"),
+    [
+        (None, True, False, False, Refusal.UNKNOWN_CANDIDATE),
+        (True, None, False, False, Refusal.UNKNOWN_CANDIDATE),
+        (False, False, True, True, Refusal.CLOSED),
+        (True, False, True, True, Refusal.ASKED_TOO_OFTEN),
+        (True, False, False, True, Refusal.TOO_MANY_UNPAID),
+        (True, False, False, False, Refusal.CANDIDATE_NOT_STANDING),
+        # Its price is another one by now.
+        (True, True, False, False, Refusal.TRY_AGAIN),
+    ],
+)
+def test_what_was_not_written_is_refused(
+    in_window: bool | None, eligible: bool | None, too_often: bool, too_many: bool, refusal: Refusal
+) -> None:
+    found = refusal_at_insert(in_window=in_window, eligible=eligible, too_often=too_often, too_many=too_many)
+    assert found is refusal

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.values.money import Money, parse_amount
 from leaderboard.ranking import Score, ranking_from
-from payments.ledger.postings import VOTES, balanced, held, held_to_owed, owed_back, priced_order
+from payments.ledger.postings import VOTES, balanced, held, held_to_owed, owed_back, sale
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_currencies_do_not_mix() -> None:
 @pytest.mark.parametrize(
     "legs",
     [
-        priced_order(Money(500, "XOF"), 5),
+        sale(Money(500, "XOF"), 5),
         held(Money(400, "XOF")),
         owed_back(Money(1, "XAF")),
         held_to_owed(Money(7, "XOF")),
@@ -66,7 +66,7 @@ def test_every_entry_balances(legs: tuple) -> None:  # type: ignore[type-arg] # 
 
 
 def test_votes_are_booked_beside_money() -> None:
-    assert {leg.currency for leg in priced_order(Money(500, "XOF"), 5)} == {"XOF", VOTES}
+    assert {leg.currency for leg in sale(Money(500, "XOF"), 5)} == {"XOF", VOTES}
 
 
 def test_ranking_shares_places() -> None:

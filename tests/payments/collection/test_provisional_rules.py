@@ -8,7 +8,6 @@ import pytest
 from gateway.values.money import Money
 from gateway.values.network import read_networks
 from payments.collection.provisional_rules import (
-    COUNTABLE,
     Arrived,
     NotCounted,
     Ours,
@@ -17,7 +16,7 @@ from payments.collection.provisional_rules import (
     refusal,
     unknown_for_good,
 )
-from payments.lifecycle import ASKABLE, Actor, Observed, State, advance
+from payments.lifecycle import ASKABLE, COUNTABLE, Actor, Observed, State, advance
 from payments.provider import Claims
 
 PAYER = "+2250501020304"

@@ -12,9 +12,9 @@ from payments.ledger.postings import VOTES, WHERE_MONEY_IS, Account, FeePlan, Po
 TOTAL = Money(1_000, "XOF")
 
 TRANSACTIONS: dict[str, Callable[[], tuple[Posting, ...]]] = {
-    "sale": lambda: ledger.priced_order(TOTAL, 10, 123),
-    "sale without a fee": lambda: ledger.priced_order(TOTAL, 10),
-    "sale that is all fee": lambda: ledger.priced_order(TOTAL, 10, 1_000),
+    "sale": lambda: ledger.sale(TOTAL, 10, 123),
+    "sale without a fee": lambda: ledger.sale(TOTAL, 10),
+    "sale that is all fee": lambda: ledger.sale(TOTAL, 10, 1_000),
     "held": lambda: ledger.held(TOTAL),
     "held counts": lambda: ledger.sale_of_held(TOTAL, 10, 123),
     "held is owed": lambda: ledger.held_to_owed(TOTAL),
@@ -47,7 +47,7 @@ def test_every_transaction_balances_and_has_no_empty_leg(name: str) -> None:
 
 
 def test_a_sale_that_is_taken_back_leaves_only_what_is_owed() -> None:
-    assert sums(ledger.priced_order(TOTAL, 10, 123), ledger.sale_taken_back(TOTAL, 10, 123)) == {
+    assert sums(ledger.sale(TOTAL, 10, 123), ledger.sale_taken_back(TOTAL, 10, 123)) == {
         Account.OPERATOR_CLEARING: 1_000,
         Account.REFUNDS_OWED: -1_000,
     }
@@ -56,7 +56,7 @@ def test_a_sale_that_is_taken_back_leaves_only_what_is_owed() -> None:
 
 
 def test_a_sale_is_shared_between_organiser_and_platform() -> None:
-    assert sums(ledger.priced_order(TOTAL, 10, 123)) == {
+    assert sums(ledger.sale(TOTAL, 10, 123)) == {
         Account.OPERATOR_CLEARING: 1_000,
         Account.SALES: -1_000,
         Account.SALES_SHARED: 1_000,

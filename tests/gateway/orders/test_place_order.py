@@ -5,7 +5,7 @@ from uuid import RFC_4122, UUID
 
 import orjson
 
-from gateway.orders.draws import DRAWS_AT_ONCE, Draws
+from gateway.orders.place_order import DRAWS_AT_ONCE, Draws
 
 
 def test_nothing_is_drawn_twice() -> None:
