@@ -234,8 +234,8 @@ class Payments:
         return [None] * len(observations)
 
     async def record(self, observations: Sequence[Observation]) -> int:
-        """Apply what was observed, in one transaction: steps that the lifecycle allows, evidence, events, texts. Returns
-        how many payments took a step. An observation that another process was faster with is only kept as evidence."""
+        """Apply what was observed, in one transaction: steps that the lifecycle allows, evidence, events, texts; how
+        many payments took a step. An observation that another process was faster with is only kept as evidence."""
         if not observations:
             return 0
         groups: dict[tuple[Observed | None, Actor, bool], list[Observation]] = defaultdict(list)
@@ -261,16 +261,16 @@ class Payments:
         provisional: bool,
     ) -> int:
         step = guard(observed, actor, provisional=provisional)
-        before = sorted(step.before)
+        before = [state.value for state in step.before]
         rows = await connection.execute(
             _RECORD,
             {
                 **document(map(self._facts, members)),
                 "froms": before,
                 "locked": _ALL_STATES if observed is Observed.ACCEPTED else before,
-                "to_status": step.to,
-                "seen": observed,
-                "actor": actor,
+                "to_status": step.to.value if step.to else None,
+                "seen": observed.value if observed else None,
+                "actor": actor.value,
                 "unsent": UNSENT_LIFE.total_seconds(),
             },
         )

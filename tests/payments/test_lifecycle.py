@@ -7,8 +7,10 @@ import pytest
 
 from gateway.values.money import Money
 from payments.lifecycle import (
+    ASKABLE,
     TABLE,
     Actor,
+    Guard,
     NotFoundAnswer,
     Observed,
     PublicStatus,
@@ -17,6 +19,7 @@ from payments.lifecycle import (
     advance,
     after_not_found,
     check_delay_seconds,
+    guard,
     may_send_again,
     public_reason,
     public_status,
@@ -110,6 +113,29 @@ def test_an_observation_of_one_actor_leads_to_one_state() -> None:
     for seen in Observed:
         for actor in (C, V):
             assert len(set(states_before(seen, actor).values())) <= 1, (seen, actor)
+
+
+@pytest.mark.parametrize(
+    ("observed", "actor", "provisional", "before", "to"),
+    [
+        (None, V, False, set(State), None),
+        (Observed.ACCEPTED, C, False, {State.SENT}, State.PENDING),
+        (Observed.STILL_OPEN, V, False, {State.SENT}, State.PENDING),
+        (Observed.SUCCEEDED, V, False, ASKABLE, State.CONFIRMED),
+        # What the operator itself has called failed is not counted on a callback.
+        (Observed.SUCCEEDED, V, True, ASKABLE - {State.FAILED}, State.CONFIRMED),
+        (Observed.SUCCEEDED_OTHERWISE, V, False, ASKABLE, State.MISMATCHED),
+        (Observed.PROVED, V, False, {State.SETTLED}, State.SETTLED),
+    ],
+)
+def test_guard(observed: Observed | None, actor: Actor, provisional: bool, before: set[State], to: State) -> None:
+    assert guard(observed, actor, provisional=provisional) == Guard(frozenset(before), to)
+
+
+@pytest.mark.parametrize(("observed", "actor"), [(Observed.ACCEPTED, V), (Observed.COUNTS, V), (Observed.PROVED, S)])
+def test_an_observation_that_this_actor_may_not_make_has_no_guard(observed: Observed, actor: Actor) -> None:
+    with pytest.raises(ValueError, match="may not observe"):
+        guard(observed, actor)
 
 
 @pytest.mark.parametrize(
