@@ -23,8 +23,7 @@ from channels.web.models import (
     card_of,
     state_of,
 )
-from channels.web.order_feed import ORDER_FEED, OrderFeed, keep_running
-from channels.web.payment_links import PAYMENT_LINKS, PaymentLinks
+from channels.web.order_feed import ORDER_FEED, PAYMENT_LINKS, OrderFeed, PaymentLinks, keep_running
 from channels.web.views import safe_link
 from channels.web.vote_requests import (
     CANDIDATE,

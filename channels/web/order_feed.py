@@ -1,7 +1,7 @@
-"""Orders under way as streams: whoever waits for a payment is told when something happens to it.
+"""Orders that wait for their payment: a stream of each order's states, and the address of the operator's page.
 
-One loop asks for all of them: one statement a round, however many are waiting. Each stream then
-writes for itself, so that a slow phone holds up nobody.
+One loop asks for all streams: one statement a round, however many are waiting. Each stream then
+writes for itself, so that a slow phone delays no other. Addresses of pages are asked for in the same way.
 """
 
 import asyncio
@@ -25,6 +25,8 @@ from payments.lifecycle import PublicStatus
 
 EVENT: Final = "vote:state"
 STREAM_HEADERS: Final = MappingProxyType({"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"})
+LINK_WAIT_SECONDS: Final = 1.0
+LINK_TICK_SECONDS: Final = 0.1
 
 _log = structlog.get_logger(__name__)
 
@@ -225,3 +227,53 @@ def keep_running(app: web.Application, feed: OrderFeed) -> None:
 
     app.cleanup_ctx.append(run)
     app.on_shutdown.append(end_streams)
+
+
+class PaymentLinks:
+    """The links that this process waits for. Seconds: `wait` for each at most, `tick` between two questions."""
+
+    def __init__(
+        self, service: VotingService, *, wait: float = LINK_WAIT_SECONDS, tick: float = LINK_TICK_SECONDS
+    ) -> None:
+        self._service = service
+        self._wait = wait
+        self._tick = tick
+        self._waiting: dict[UUID, asyncio.Future[str]] = {}
+        self._asking: asyncio.Task[None] | None = None
+
+    async def of(self, vote_id: UUID) -> str | None:
+        """The link of this order's payment, as soon as it is known; None when it is not in time."""
+        found = self._waiting.setdefault(vote_id, asyncio.get_running_loop().create_future())
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(), name="payment links")
+        try:
+            async with asyncio.timeout(self._wait):
+                return await asyncio.shield(found)
+        except TimeoutError:
+            return None
+        finally:
+            if self._waiting.get(vote_id) is found:
+                del self._waiting[vote_id]
+
+    async def _ask(self) -> None:
+        """Ask for all until nobody waits."""
+        while self._waiting:
+            await asyncio.sleep(self._tick)
+            try:
+                links = await self._service.payment_links(list(self._waiting))
+            except DatabaseUnavailable as error:  # the orders are placed: their pages come without a link
+                _log.warning("payment_links_not_read", error=str(error), orders=len(self._waiting))
+                continue
+            for vote_id, link in links.items():
+                found = self._waiting.get(vote_id)
+                if found is not None and not found.done():
+                    found.set_result(link)
+
+    async def close(self, _: web.Application | None = None) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+
+
+PAYMENT_LINKS: web.AppKey[PaymentLinks] = web.AppKey("payment_links", PaymentLinks)

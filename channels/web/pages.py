@@ -14,21 +14,22 @@ from pydantic import Field
 
 from channels.buying import QUANTITY_DIGITS_MAX, is_mistyped, refusal_words, why_taken_back
 from channels.voting_service import VOTING_SERVICE
-from channels.web import debited, own_orders, share
-from channels.web.forms import (
+from channels.web import own_orders, share
+from channels.web.models import Verified, verified
+from channels.web.views import NO_REFERRER, form_values, language_in, message, no_candidate, shared, show_order
+from channels.web.vote_requests import (
     FORM_TYPE,
     Form,
     first_form,
     fresh_nonce,
     from_elsewhere,
+    orderer_of,
     read_form,
+    read_vote_id,
     read_vote_request,
+    status_of,
     with_quantity,
 )
-from channels.web.models import Verified, verified
-from channels.web.showing import NO_REFERRER, language_in, message, no_candidate, shared, show_order
-from channels.web.views import form_values
-from channels.web.vote_requests import orderer_of, read_vote_id, status_of
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.photos import photo_of
 from gateway.contests.sharing import page_path
@@ -233,7 +234,7 @@ def setup(app: web.Application, pages: Pages, limits: RateLimits, methods: Metho
     pages.add_static("channels.web")
     pages.add_templates("channels.web")
     handlers = VoterPages(limits, methods)
-    debited.setup(app, limits)
+    own_orders.setup(app, limits)
     app[CONTEST_PARTS].append(lambda contest, language: handlers.contest_form(contest, language, pages))
     app.router.add_post("/c/{slug}", handlers.order)
     app.router.add_get("/c/{slug}/{code:[0-9]{2,6}}", handlers.candidate)

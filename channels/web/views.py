@@ -1,12 +1,20 @@
-"""What the voters' templates are given: plain values from a contest, a form, an order."""
+"""What the voters' pages show: plain values for the templates, the page of an order, and one clear sentence."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
-from channels.buying import read_count, read_payer, refusal_words, wallet_name
-from channels.web.forms import Form
-from channels.web.vote_requests import FIELD_OF
+from aiohttp import web
+
+from channels.buying import is_mistyped, read_count, read_payer, refusal_words, wallet_name
+from channels.voting_service import VOTING_SERVICE
+from channels.web.vote_requests import FIELD_OF, Form
 from gateway.contests.contest import Candidate, Contest
+from gateway.contests.sharing import Share, share_of
+from gateway.http.callers import PUBLIC_URL
+from gateway.http.logs import bind_vote
+from gateway.http.pages import PAGES, render
 from gateway.orders.routing import Rails
 from gateway.orders.rules import Refusal
 from gateway.orders.wallet import (
@@ -25,6 +33,7 @@ from payments.lifecycle import REASONS, PublicStatus
 
 # More candidates than one can choose from in a list.
 LISTED_MAX: Final = 100
+NO_REFERRER: Final = "no-referrer"
 
 
 def form_values(
@@ -101,3 +110,64 @@ def order_values(order: OrderView, contest: Contest | None, now: datetime, rails
 def safe_link(url: str | None) -> str | None:
     """A link that an operator gave, when it is one to a web page."""
     return url if url is not None and url.startswith(("https://", "http://")) else None
+
+
+def language_in(contest: Contest | None) -> str:
+    """The language of a reader of this contest who names none."""
+    return "fr" if contest is None else contest.language
+
+
+def shared(request: web.Request, contest: Contest, candidate: Candidate, language: str) -> Share:
+    """How friends are told of a candidate."""
+    pages = request.app[PAGES]
+    say = partial(pages.say, language, "share.candidate_text", contest=contest.name, name=candidate.name)
+    return share_of(request.app.get(PUBLIC_URL, ""), contest, candidate, say, language)
+
+
+def show_order(
+    request: web.Request, order: OrderView, *, told: str | None = None, disputable: bool = False
+) -> web.Response:
+    """The page of an order. `told`: what its reader asked about it; `disputable`: a person is offered."""
+    service = request.app[VOTING_SERVICE]
+    bind_vote(order.vote_id)
+    contest = service.contest(order.contest_slug)
+    candidate = None if contest is None else contest.candidate(order.candidate_code)
+    language = request.app[PAGES].language_of(request, language_in(contest))
+    response = render(
+        request,
+        "order.html",
+        default_language=language_in(contest),
+        share=None if contest is None or candidate is None else shared(request, contest, candidate, language),
+        told=told,
+        disputable=disputable,
+        **order_values(order, contest, service.now(), service.rails),
+    )
+    response.headers["Referrer-Policy"] = NO_REFERRER
+    return response
+
+
+def message(
+    request: web.Request,
+    status: int,
+    about: str,
+    contest: Contest | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """A page with one clear sentence."""
+    response = render(
+        request,
+        "voter_message.html",
+        status=status,
+        default_language=language_in(contest),
+        about=about,
+        contest=contest,
+    )
+    response.headers.update(headers or {})
+    return response
+
+
+def no_candidate(request: web.Request) -> web.Response:
+    """404: the address names nobody, or has a slip in its code."""
+    contest, code = request.app[VOTING_SERVICE].contest(request.match_info["slug"]), request.match_info.get("code", "")
+    mistyped = contest is not None and is_mistyped(contest, code)
+    return message(request, 404, "mistyped" if mistyped else "no_candidate", contest if mistyped else None)

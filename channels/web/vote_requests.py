@@ -1,17 +1,21 @@
-"""What the API and the form have in common: from what was typed to a vote request, and refusals in words."""
+"""From what was typed to a vote request: who orders, the form as it is sent, and what a refusal is about."""
 
 import hashlib
+import re
+import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 import orjson
 from aiohttp import hdrs, web
 
-from channels.buying import read_payer
+from channels.buying import read_count, read_payer
 from channels.phrases import languages
-from gateway.contests.contest import Contest
-from gateway.http.callers import DEVICES
+from gateway.contests.contest import Candidate, Contest
+from gateway.http.callers import DEVICES, PUBLIC_URL
 from gateway.http.pages import preferred
 from gateway.orders.prompting import Orderer, OrdererKind
 from gateway.orders.rules import Channel, Refusal, VoteRequest
@@ -54,6 +58,14 @@ _STATUSES: Final[Mapping[Refusal, int]] = {
     Refusal.ASKED_TOO_OFTEN: 429,
     Refusal.TOO_MANY_UNPAID: 429,
 }
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+FIELDS_MAX: Final = 20
+FIRST_QUANTITY: Final = 5
+_NONCE: Final = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+_NONCE_BYTES: Final = 18
+_METHODS: Final = {method.value: method for method in PaymentMethod}
+_SPACES: Final = re.compile(r"\s")
+_SAME_SITE: Final = frozenset({"same-origin", "none"})
 
 
 def status_of(refusal: Refusal) -> int:
@@ -128,3 +140,103 @@ def read_vote_id(text: str) -> UUID | None:
     except ValueError:
         return None
     return found if str(found) == text.lower() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form as its reader left it.
+
+    `nonce`: one form, one order, however often it is sent; empty from a page that many share and
+    whose script did not run. `pack`: the number of votes that was chosen from the offered ones;
+    `quantity`: the one that was typed. `code`: the candidate, where the page is not a candidate's.
+    `again`: it was shown with the news of an order that waits, so whoever sends it wants another one.
+    """
+
+    nonce: str
+    quantity: str = ""
+    phone: str = ""
+    method: str = ""
+    pack: str = ""
+    code: str = ""
+    again: bool = False
+
+    @property
+    def votes(self) -> str:
+        """The number of votes that is meant: chosen or typed; both, when they are not the same, is
+        no number."""
+        chosen, typed = self.pack, _SPACES.sub("", self.quantity)
+        return f"{chosen} {self.quantity}" if chosen and typed and chosen != typed else chosen or typed
+
+
+def first_form(contest: Contest, nonce: str = "") -> Form:
+    """A form that nobody has touched: the smallest pack, or a few votes."""
+    first = contest.packs[0] if contest.packs else min(FIRST_QUANTITY, contest.quantity_max)
+    return with_quantity(Form(nonce), contest, str(first))
+
+
+def with_quantity(form: Form, contest: Contest, votes: str) -> Form:
+    """The form with this number of votes: a pack where it is one, else typed."""
+    chosen = votes.isdigit() and int(votes) in contest.packs
+    pack, quantity = (votes, "") if chosen else ("", votes)
+    return replace(form, quantity=quantity, pack=pack)
+
+
+def fresh_nonce() -> str:
+    """A word that no other form has."""
+    return secrets.token_urlsafe(_NONCE_BYTES)
+
+
+def read_form(body: bytes) -> Form:
+    """The form as sent; of a field given twice, the last. ValueError for too many fields."""
+    fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    nonce = fields.get("nonce", "")
+    return Form(
+        nonce=nonce if _NONCE.fullmatch(nonce) else "",
+        quantity=fields.get("quantity", "").strip()[:20],
+        phone=fields.get("phone", "").strip()[:40],
+        method=fields.get("method", ""),
+        pack=fields.get("pack", "").strip()[:20],
+        code=fields.get("code", "").strip()[:16],
+        again=fields.get("again") == "1",
+    )
+
+
+def read_method(word: str) -> PaymentMethod | Refusal | None:
+    """The way to pay that was chosen; None to tell it by the number."""
+    if not word:
+        return None
+    return _METHODS.get(word, Refusal.METHOD_UNAVAILABLE)
+
+
+def read_vote_request(
+    form: Form, contest: Contest, candidate: Candidate, language: str, orderer: Orderer
+) -> VoteRequest | Refusal:
+    """What the form asks for, or the first thing in it that cannot be."""
+    quantity = read_count(form.votes, contest)
+    if isinstance(quantity, Refusal):
+        return quantity
+    method = read_method(form.method)
+    if isinstance(method, Refusal):
+        return method
+    # The form of a card asks no number: one that was typed before the card was chosen is not meant.
+    typed = "" if method is PaymentMethod.CARD else form.phone
+    payer = read_payer_for(typed, method, contest)
+    if isinstance(payer, Refusal):
+        return payer
+    return vote_request_of(Channel.WEB, form.nonce, contest, candidate.code, quantity, method, payer, language, orderer)
+
+
+def from_elsewhere(request: web.Request) -> bool:
+    """Whether another site's page sent this form.
+
+    A browser that tells neither Sec-Fetch-Site nor Origin is let in: one that can be used by
+    another site tells at least Origin, and small phones' browsers tell neither.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in _SAME_SITE
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None:
+        return False
+    ours = {request.host, urlsplit(request.app.get(PUBLIC_URL, "")).netloc}
+    return urlsplit(origin).netloc not in ours - {""}

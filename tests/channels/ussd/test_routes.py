@@ -165,7 +165,6 @@ async def test_an_answer_that_takes_too_long_is_a_sentence(here: Here, monkeypat
 
     monkeypatch.setattr(here.service, "place_order", never)
     monkeypatch.setattr(dialogue, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(dialogue, "ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(here.service, "votes_of", never)
     assert (await here.hop("3"))[1] == "END Service occupé. Recomposez dans un instant."
     status, text = await here.hop("07*5*1")

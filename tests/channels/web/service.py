@@ -4,8 +4,7 @@ from aiohttp import web
 
 from channels.voting_service import VOTING_SERVICE
 from channels.web import api, pages
-from channels.web.order_feed import FeedSettings, OrderFeed
-from channels.web.payment_links import PaymentLinks
+from channels.web.order_feed import FeedSettings, OrderFeed, PaymentLinks
 from gateway.http import middleware, openapi
 from gateway.http.callers import DEVICES, PUBLIC_URL, Devices
 from gateway.http.limits import RateLimits, StreamCap
