@@ -1,4 +1,4 @@
-"""What staff may ask for, as the acts that carry it out see it."""
+"""Requests of staff: what may be asked for, and carrying out a request once."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -88,7 +88,7 @@ class Right(StrEnum):
 
 
 Scope = UUID | None
-"""The organiser whose things alone somebody may see and do; None: those of all."""
+"""The organiser to whom a person is limited; None: all organisers."""
 
 
 Permit = Callable[[AsyncConnection, str, Right], Awaitable[Scope]]
@@ -120,7 +120,7 @@ class StaffRequest:
 
 @dataclass(frozen=True, slots=True)
 class NewRequest:
-    """What somebody asks for."""
+    """A request that is not kept yet."""
 
     id: UUID
     act: Act
@@ -154,12 +154,12 @@ def named(person: str) -> str:
 
 def reasoned(reason: str) -> str:
     """A reason that says something. Raises ActRefused."""
-    said = " ".join(reason.split())
-    if not REASON_LENGTH_MIN <= len(said) <= REASON_LENGTH_MAX:
+    given = " ".join(reason.split())
+    if not REASON_LENGTH_MIN <= len(given) <= REASON_LENGTH_MAX:
         raise ActRefused(
             Why.NO_REASON, f"give a reason of {REASON_LENGTH_MIN} to {REASON_LENGTH_MAX} characters for the record"
         )
-    return said
+    return given
 
 
 Preview = Callable[[AsyncConnection, NewRequest], Awaitable[Mapping[str, Any]]]

@@ -203,32 +203,32 @@ async def _take(
     return set(moved)
 
 
-def _facts(table: OutgoingTable, seen: Observation) -> dict[str, Any]:
+def _facts(table: OutgoingTable, one: Observation) -> dict[str, Any]:
     return {
-        "reference": seen.reference,
-        "next_try_at": seen.next_try_at,
-        "not_found": seen.not_found,
-        "reason_code": seen.reason_code,
-        "provider_reference": seen.provider_reference,
-        "detail": seen.detail,
-        "by_hand": seen.by_hand,
-        "actor": seen.person or (table.sender if seen.actor is Actor.REFUNDER else seen.actor.value),
+        "reference": one.reference,
+        "next_try_at": one.next_try_at,
+        "not_found": one.not_found,
+        "reason_code": one.reason_code,
+        "provider_reference": one.provider_reference,
+        "detail": one.detail,
+        "by_hand": one.by_hand,
+        "actor": one.person or (table.sender if one.actor is Actor.REFUNDER else one.actor.value),
     }
 
 
 async def _keep_evidence(connection: AsyncConnection, observations: Sequence[Observation]) -> None:
     kept = [
         {
-            "reference": seen.reference,
-            "word": seen.evidence_word,
-            "source": seen.evidence_source,
-            "amount_minor": seen.received.amount_minor if seen.received else None,
-            "currency": seen.received.currency if seen.received else None,
-            "provider_reference": seen.provider_reference or seen.by_hand,
-            "raw": seen.evidence_raw,
+            "reference": one.reference,
+            "word": one.evidence_word,
+            "source": one.evidence_source,
+            "amount_minor": one.received.amount_minor if one.received else None,
+            "currency": one.received.currency if one.received else None,
+            "provider_reference": one.provider_reference or one.by_hand,
+            "raw": one.evidence_raw,
         }
-        for seen in observations
-        if seen.evidence_word
+        for one in observations
+        if one.evidence_word
     ]
     if kept:
         await connection.execute(_KEEP_EVIDENCE, document(kept))

@@ -112,7 +112,7 @@ def _counted(total: Money, votes: int, fee_minor: int) -> tuple[Posting, ...]:
     return tuple(leg for leg in shares if leg.amount)
 
 
-def given_back(total: Money, *, from_float: bool) -> tuple[Posting, ...]:
+def refunded(total: Money, *, from_float: bool) -> tuple[Posting, ...]:
     """The payer has the money again. `from_float`: out of the wallet that the operator pays out from."""
     return (
         Posting(Account.REFUNDS_OWED, total.currency, total.amount_minor),

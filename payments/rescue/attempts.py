@@ -1,4 +1,4 @@
-"""The latest payments of whoever says that they were debited, and support tickets."""
+"""The latest payments of a voter who claims to be debited, and support tickets."""
 
 from dataclasses import dataclass
 from typing import Any, Final

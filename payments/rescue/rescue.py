@@ -14,13 +14,12 @@ import structlog
 
 from gateway.storage.work import Doorbell, Work
 from payments.accounts.calls import UNWATCHED, Accounts, Budget
-from payments.collection.observations import OpenPayment
 from payments.collection.store import Payments
 from payments.collection.verify import ask
 from payments.lifecycle import State
-from payments.provider import NotFound, PaymentProvider, StatusReport, StillOpen, Succeeded, Unavailable
+from payments.provider import PaymentProvider, StatusReport, Succeeded
 from payments.rescue.attempts import Attempts, FoundAttempt
-from payments.rescue.rules import Attempt, Claim, OfChat, OfNumber, Outcome, Rescue, judge
+from payments.rescue.rules import Attempt, Claim, OfNumber, Outcome, Rescue, contest_of, is_unclear, judge
 
 # A dialogue answers within four seconds; storage needs some of them.
 ASK_SECONDS: Final = 2.0
@@ -75,7 +74,7 @@ class Rescuer:
         return await self._ticket(claim, language, held[0] if held else None)
 
     async def _ticket(self, claim: Claim, language: str, about: FoundAttempt | None) -> str | None:
-        contest_id = about.contest_id if about else _contest_of(claim)
+        contest_id = about.contest_id if about else contest_of(claim)
         if contest_id is None:
             return None
         reference = about.reference if about else None
@@ -99,8 +98,12 @@ class Rescuer:
             await asyncio.gather(*late, return_exceptions=True)
             answered = {tasks[task].collection.reference: task.result() for task in done}
         paid = frozenset(r for r, report in answered.items() if isinstance(report, Succeeded))
-        unclear = {p.collection.reference for p in claimed if _is_unclear(p, answered.get(p.collection.reference))}
-        # Asked some seconds ago, and nobody knew: it is not known by now either.
+        unclear = {
+            p.collection.reference
+            for p in claimed
+            if is_unclear(answered.get(p.collection.reference), p.state, expired=p.now >= p.expires_at)
+        }
+        # Asked some seconds ago without an answer: there is none by now either.
         asked = {p.collection.reference for p in claimed}
         unclear |= {one.reference for one in held if one.ticketed and one.reference not in asked}
         return paid, frozenset(unclear)
@@ -118,31 +121,6 @@ class Rescuer:
             held = await self._attempts.latest(claim)
         counted = (one.attempt for one in held if one.reference in paid and one.attempt.state is State.SETTLED)
         return held, next(counted, None)
-
-
-def _is_unclear(payment: OpenPayment, report: StatusReport | None) -> bool:
-    """Whether the operator leaves open what became of the money. `report` None: no answer in time."""
-    match report:
-        case None | Unavailable():
-            return True
-        case StillOpen():
-            return payment.now >= payment.expires_at
-        case NotFound():
-            # Refused before it reached the operator, or never sent: then there is nothing to find.
-            return payment.state is not State.FAILED
-        case _:
-            return False
-
-
-def _contest_of(claim: Claim) -> UUID | None:
-    """The contest of a ticket that is about no payment."""
-    match claim:
-        case OfNumber():
-            return claim.contest_ids[0]
-        case OfChat():
-            return claim.contest_id
-        case _:
-            return None
 
 
 def _same(one: FoundAttempt, found: Rescue, unclear: frozenset[UUID]) -> bool:

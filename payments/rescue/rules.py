@@ -1,4 +1,4 @@
-"""A voter says: I was debited. What is told, from what is known of the latest attempts."""
+"""A voter says: I was debited. The answer, from what is known of the latest attempts; and numbers of tickets. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from gateway.values.check_digit import holds, with_check_digit
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
 from payments.lifecycle import State
+from payments.provider import NotFound, StatusReport, StillOpen, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
 class OfNumber:
-    """Said by a phone, for whose number its network stands: what it paid or ordered in these contests.
-    A ticket without a payment is of the first of them."""
+    """From a phone whose number its network vouches for: what it paid or ordered in these contests. A ticket
+    without a payment is of the first of them."""
 
     number: Msisdn
     contest_ids: tuple[UUID, ...]
@@ -25,7 +26,7 @@ class OfNumber:
 
 @dataclass(frozen=True, slots=True)
 class OfChat:
-    """Said in a chat: what was ordered there, and what `number` paid or ordered, which the chat has proved
+    """From a chat: what was ordered there, and what `number` paid or ordered, which the chat has proved
     to hold. `contest_id`: the contest of a ticket without a payment; None: then there is no ticket."""
 
     chat_id: int
@@ -36,33 +37,33 @@ class OfChat:
 
 @dataclass(frozen=True, slots=True)
 class OfOrder:
-    """Said by whoever holds an order's unguessable id: this order, and nothing of its number's others."""
+    """From a holder of an order's unguessable id: this order, and no other of its number."""
 
     vote_id: UUID
     channel: Channel = Channel.WEB
 
 
 Claim = OfNumber | OfChat | OfOrder
-"""Who says that they were debited, and so whose payments are looked into."""
+"""Who claims to be debited, and so whose payments are looked into."""
 
 
 class Outcome(StrEnum):
-    """What a voter who was debited is told. Each has a phrase in every language."""
+    """The answer to a voter who was debited. Each has a phrase in every language."""
 
     NOTHING = "nothing"  # no attempt of this number in the last hours
     COUNTED = "counted"  # the votes are counted; here is the receipt
     PAID = "paid"  # the operator has just confirmed; it will be counted in a moment
-    GIVING_BACK = "giving_back"  # paid, cannot count, and is owed back
-    GIVEN_BACK = "given_back"
+    REFUNDING = "giving_back"  # paid, cannot count, and a refund is due
+    REFUNDED = "given_back"
     WAITING = "waiting"  # the payer has not decided yet
     NOT_PAID = "not_paid"  # the operator says that nothing was taken
-    UNCLEAR = "unclear"  # nobody knows: a person must look
+    UNCLEAR = "unclear"  # a person must look
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One payment as it stands. `unclear`: the operator did not say what became of it. `receipt`: of
-    the order, told only once it is counted."""
+    the order, shown only once it is counted."""
 
     state: State
     candidate_code: str
@@ -89,10 +90,10 @@ _BY_STATE: Final = {
     State.CONFIRMED: Outcome.PAID,
     State.SETTLED: Outcome.COUNTED,
     State.HELD: Outcome.UNCLEAR,
-    State.SURPLUS: Outcome.GIVING_BACK,
-    State.MISMATCHED: Outcome.GIVING_BACK,
-    State.REFUND_DUE: Outcome.GIVING_BACK,
-    State.REFUNDED: Outcome.GIVEN_BACK,
+    State.SURPLUS: Outcome.REFUNDING,
+    State.MISMATCHED: Outcome.REFUNDING,
+    State.REFUND_DUE: Outcome.REFUNDING,
+    State.REFUNDED: Outcome.REFUNDED,
     State.FAILED: Outcome.NOT_PAID,
     State.EXPIRED: Outcome.UNCLEAR,
 }
@@ -100,16 +101,16 @@ _BY_STATE: Final = {
 # Money on its way first, then what a person must look at; what was counted all along comes last.
 _WEIGHT: Final = (
     Outcome.PAID,
-    Outcome.GIVING_BACK,
+    Outcome.REFUNDING,
     Outcome.UNCLEAR,
     Outcome.WAITING,
-    Outcome.GIVEN_BACK,
+    Outcome.REFUNDED,
     Outcome.NOT_PAID,
     Outcome.COUNTED,
 )
 
 # After these a voter may still say that it is not so, and have a person look.
-DISPUTABLE: Final = frozenset({Outcome.NOTHING, Outcome.NOT_PAID, Outcome.WAITING, Outcome.GIVEN_BACK})
+DISPUTABLE: Final = frozenset({Outcome.NOTHING, Outcome.NOT_PAID, Outcome.WAITING, Outcome.REFUNDED})
 
 
 def outcome_of(attempt: Attempt) -> Outcome:
@@ -118,7 +119,7 @@ def outcome_of(attempt: Attempt) -> Outcome:
 
 
 def judge(attempts: Sequence[Attempt], repaired: Attempt | None = None) -> Rescue:
-    """What to tell. `attempts`: newest first; `repaired`: the newest that this search got counted."""
+    """The answer. `attempts`: newest first; `repaired`: the newest that this search got counted."""
     if repaired is not None:
         return Rescue(Outcome.COUNTED, repaired)
     if not attempts:
@@ -127,17 +128,43 @@ def judge(attempts: Sequence[Attempt], repaired: Attempt | None = None) -> Rescu
     return Rescue(outcome_of(about), about)
 
 
+def is_unclear(report: StatusReport | None, state: State, *, expired: bool) -> bool:
+    """Whether it stays open what became of the money. `report`: the operator's answer, None for none in time;
+    `state`, `expired`: of the payment, when it was asked about."""
+    match report:
+        case None | Unavailable():
+            return True
+        case StillOpen():
+            return expired
+        case NotFound():
+            # Refused before it reached the operator, or never sent: then there is nothing to find.
+            return state is not State.FAILED
+        case _:
+            return False
+
+
+def contest_of(claim: Claim) -> UUID | None:
+    """The contest of a ticket that is about no payment."""
+    match claim:
+        case OfNumber():
+            return claim.contest_ids[0]
+        case OfChat():
+            return claim.contest_id
+        case _:
+            return None
+
+
 _DIGITS_MAX: Final = 19
 
 
 def ticket_number(ticket_id: int) -> str:
-    """What the voter is told and staff see."""
+    """What voter and staff see: the id with a check digit, so that a slip is no other ticket."""
     return with_check_digit(str(ticket_id))
 
 
-def read_ticket(told: str) -> int | None:
+def read_ticket(number: str) -> int | None:
     """The id of the ticket with this number; None for what is no such number."""
-    digits = told.strip()
+    digits = number.strip()
     if len(digits) > _DIGITS_MAX or digits.startswith("0") or not holds(digits):
         return None
     return int(digits[:-1])

@@ -35,9 +35,9 @@ where id = :ticket and status = 'open'
 
 @dataclass(frozen=True, slots=True)
 class OpenTicket:
-    """Somebody asked for help.
+    """A voter asked for help.
 
-    `ticket`: its number, as the voter was told. `number`: the voter's, masked. `payment_status`: what became
+    `ticket`: its number, as the voter knows it. `number`: the voter's, masked. `payment_status`: what became
     of the payment it is about meanwhile; None where it is about none."""
 
     ticket: str

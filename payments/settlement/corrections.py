@@ -85,7 +85,7 @@ totalled as (
   update candidate_totals t set votes = votes - s.quantity, amount_minor = t.amount_minor - s.amount_minor
   from (select candidate_id, sum(quantity) as quantity, sum(amount_minor) as amount_minor from back group by 1) s
   where t.candidate_id = s.candidate_id),
-told as (
+notified as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
   select gen_random_uuid(), cast(:message as text), f.reference::text, f.reference, {READER}, v.language,
     jsonb_build_object('reason', cast(:reason as text)), v.chat_id

@@ -1,7 +1,7 @@
 """What must hold in a money world: nothing is booked that the operator's own books do not say, and when all
 faults have stopped everything comes to an end, to the franc.
 
-Votes times price are what was collected, less what was given back, less what was lost to payers' banks, but for
+Votes times price are what was collected, less what was refunded, less what was lost to payers' banks, but for
 what is written down as an open difference for a person: money that went twice, in part, or came again.
 """
 
@@ -23,7 +23,7 @@ async def check(world: LaterWorld) -> None:
     broken = await world.rig.broken()
     assert broken == {}, broken
     await _taken(world)
-    await _given_back(world)
+    await _refunds_left(world)
     await _disputed(world)
 
 
@@ -53,14 +53,14 @@ async def _taken(world: LaterWorld) -> None:
         assert denied or prompt is None or has != prompt.asked.amount_minor, f"uncounted though paid: {row.reference}"
 
 
-async def _given_back(world: LaterWorld) -> None:
+async def _refunds_left(world: LaterWorld) -> None:
     done = await world.rig.rows(
         "select reference, payment_reference, manual_reference from refunds where status = 'done'"
     )
     for row in done:
         gone = world.operator.outgoing.get(row.reference)
         by_hand = row.manual_reference is not None and row.payment_reference in world.operator.by_hand
-        assert by_hand or (gone is not None and gone.done), f"booked as given back, and is not: {row.reference}"
+        assert by_hand or (gone is not None and gone.done), f"booked as refunded, and is not: {row.reference}"
 
 
 async def _disputed(world: LaterWorld) -> None:
@@ -141,7 +141,7 @@ async def _ended(world: LaterWorld) -> None:
 
 async def _balanced(world: LaterWorld) -> None:
     operator, rig = world.operator, world.rig
-    kept = operator.collected - operator.given_back - operator.disputes.lost
+    kept = operator.collected - operator.refunded - operator.disputes.lost
     # By how much the operator holds more than the book says, and a person knows.
     known = int(await rig.one("select coalesce(sum(amount_minor), 0) from differences"))
     where = await rig.one(
@@ -161,5 +161,5 @@ async def _balanced(world: LaterWorld) -> None:
     world.progress.counted += int(
         await rig.one("select coalesce(sum(quantity), 0) from tally_entries where kind = 'vote'")
     )
-    world.progress.given_back += operator.given_back
+    world.progress.refunded += operator.refunded
     world.progress.lost += operator.disputes.lost

@@ -34,7 +34,7 @@ class Progress:
     disputes: int = 0
     counted_on: int = 0
     counted: int = 0
-    given_back: int = 0
+    refunded: int = 0
     lost: int = 0
 
     def plus(self, other: "Progress") -> "Progress":
@@ -47,7 +47,7 @@ class Progress:
         return (
             f"{self.acts:,} acts in {self.runs:,} runs: {self.orders:,} orders, {self.crashes:,} crashes,"
             f" {self.disputes:,} disputes, {self.counted_on:,} callbacks counted on, {self.counted:,} votes counted,"
-            f" {self.given_back:,} francs given back, {self.lost:,} lost"
+            f" {self.refunded:,} francs refunded, {self.lost:,} lost"
         )
 
 
@@ -295,7 +295,7 @@ class MoneyWorld:
         except ActRefused:
             assert payment.provisional, "a refund was refused"
             return
-        assert not payment.provisional, "what nobody is known to have paid would be given back"
+        assert not payment.provisional, "what is not known to be paid would be refunded"
         try:
             await self.rig.acts.decide(request, ASKER if own else CHECKER, approve=True)
         except ActRefused:

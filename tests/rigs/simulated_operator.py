@@ -85,7 +85,7 @@ class SimulatedOperator(ScriptedProvider):
         return sum(prompt.taken or 0 for prompt in self.prompts.values())
 
     @property
-    def given_back(self) -> int:
+    def refunded(self) -> int:
         out = sum(gone.amount.amount_minor for gone in self.outgoing.values() if gone.done)
         return out + sum(self.by_hand.values())
 
@@ -169,7 +169,7 @@ class SimulatedOperator(ScriptedProvider):
         back = sum(o.amount.amount_minor for o in self.outgoing.values() if o.done and o.payment == gone.payment)
         prompt = self.prompts.get(gone.payment)
         if done and (prompt is None or back + self.by_hand.get(gone.payment, 0) > (prompt.taken or 0)):
-            self.violations.append(f"more given back than taken: {gone.payment}")
+            self.violations.append(f"more refunded than taken: {gone.payment}")
 
     async def query_disbursement(self, disbursement: Disbursement) -> StatusReport:
         self.called()

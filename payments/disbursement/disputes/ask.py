@@ -55,9 +55,9 @@ async def _ask(
     elif found.told is None:
         await reversals.answered(due, "no money")
     else:
-        told = replace(found.told, at=due.now)
+        report = replace(found.told, at=due.now)
         code = provider_of(due.account)
-        payments = await reversals.record([ObservedReversal(code, told, found.reference, found.number)])
+        payments = await reversals.record([ObservedReversal(code, report, found.reference, found.number)])
         await reversals.answered(due, "known" if payments else "unknown payment")
 
 

@@ -107,9 +107,9 @@ class Reversals:
             rows = await connection.execute(_CLAIM, {"limit": limit, "lease": LEASE_SECONDS})
             return [DueReversal(row.provider, row.number, row.tries, row.now) for row in rows]
 
-    async def record(self, seen: Sequence[ObservedReversal]) -> Mapping[str, UUID]:
+    async def record(self, observed: Sequence[ObservedReversal]) -> Mapping[str, UUID]:
         """Keep what the operator says and do what follows of what is lost; payments of ours, by its numbers."""
-        return await record_reversals(self._engine, seen)
+        return await record_reversals(self._engine, observed)
 
     async def answered(self, due: DueReversal, outcome: str) -> None:
         """Not to be asked about again, unless it was named meanwhile."""
@@ -117,7 +117,7 @@ class Reversals:
             await self._answered(connection, due, outcome)
 
     async def not_there(self, due: DueReversal, currency: str) -> None:
-        """The operator does not know it: a person should know that somebody named it. `currency`: one of the
+        """The operator does not know it: a person should know that it was named. `currency`: one of the
         account's."""
         detail = f"{due.number} was named to us as money taken back, and the operator does not know it"
         async with self._engine.begin() as connection:

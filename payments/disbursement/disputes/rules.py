@@ -1,6 +1,6 @@
 """Money that an operator takes back from us: the life of a dispute, and what it means for its payment. Pure.
 
-While one is open the operator keeps the money back and nobody knows how it ends: the votes stay, and the
+While one is open the operator keeps the money back and the end is open: the votes stay, and the
 organiser is not paid for them. Won, all is as before. Lost, the payment is undone. What the operator refunded without
 our asking is lost from its first day. Reports come twice, late and in any order: what is decided is never open again.
 """
@@ -66,7 +66,7 @@ def effect_of(
     """What a lost dispute does to a payment; None: nothing yet, it is looked at again.
 
     `paid`: what the operator said it took; `proved`: not so on a callback alone; `refund_stoppable`: see
-    `stoppable`, of the refund that is owed; `together`: this part and the others that nobody decided about.
+    `stoppable`, of the refund that is owed; `together`: this part and the other undecided ones.
     Votes are indivisible, so that a part of the money takes none of them away; a refund that is owed ends
     when the parts are all of it.
     """
@@ -102,7 +102,7 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class LostDispute:
     """A lost dispute as it stands with its payment. `paid`, `proved`, `refund_stoppable`: see `effect_of`. `parts`:
-    those of the payment that nobody decided about, this one included. `name`: for people."""
+    the undecided ones of the payment, this one included. `name`: for people."""
 
     reference: UUID
     name: str
@@ -157,7 +157,7 @@ def consequence_of(case: LostDispute) -> Consequence | None:
         case Effect.REFUND_STOPPED:
             return Consequence(effect, moves=True, stops_refund=True, books=owed_reversed, reversed=gone)
         case Effect.TWICE:
-            why = f"given back, and lost to {case.name} as well"
+            why = f"refunded, and lost to {case.name} as well"
             return Consequence(effect, difference=(DifferenceKind.DOUBLE, why), reversed=[Part(case.reference, 0)])
         case Effect.PERSON:
             why = f"another amount than {case.paid.plain()} {case.paid.currency} was lost to {case.name}"

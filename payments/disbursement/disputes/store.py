@@ -89,7 +89,7 @@ _LOST: Final = text("""
 select reference, provider, operator_reference, payment_reference, contest_id, code, amount_minor, currency
 from disputes where reference = :reference and status = 'lost' and effect is null
 """)
-# Those of the same payment whose money nobody has decided about, this one included.
+# The undecided ones of the same payment, this one included.
 _PARTS: Final = text("""
 select d.reference, d.amount_minor from disputes d
 where d.payment_reference = :payment and d.status = 'lost' and d.currency = :currency and (d.effect is null

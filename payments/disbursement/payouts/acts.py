@@ -1,4 +1,4 @@
-"""What staff do about payouts: what is payable, who is paid, requests carried out, freezing."""
+"""Acts of staff about payouts: what is payable, sending one, ending one that waits for a person, freezing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,14 @@ from gateway.values.money import Money
 from payments.disbursement.answers import Observation
 from payments.disbursement.payouts.rules import (
     DIFFERENCES_WITHIN,
+    ENDS,
     Beneficiary,
     Position,
+    end_refusal,
     refusals,
 )
 from payments.disbursement.payouts.store import PAYOUTS
-from payments.disbursement.rules import OutgoingState, Step
+from payments.disbursement.rules import OutgoingState
 from payments.disbursement.store import record
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, UnknownName, contest_id, post
@@ -82,13 +84,7 @@ update organisers set frozen_at = case when :frozen then coalesce(frozen_at, now
 where slug = :slug returning id
 """)
 
-SEND, FINISH = "send", "finish"
-_ENDS: Final = {
-    "done": Step.PAID_BY_HAND,
-    "failed": Step.NOT_PAID,
-    "again": Step.ASKED_AGAIN,
-}
-
+FINISH: Final = "finish"
 
 PaysFromFloat = Callable[[str, str], bool]
 """Whether this account in this country pays out of a wallet of its own."""
@@ -164,12 +160,12 @@ class PayoutActs:
 
 def payout_previews() -> Mapping[Act, Preview]:
     """Who makes the preview of a payout."""
-    return {Act.PAYOUT: _freeze}
+    return {Act.PAYOUT: _preview}
 
 
-async def _freeze(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+async def _preview(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
     if request.params.get("step") == FINISH:
-        return await _freeze_end(connection, request)
+        return await _preview_end(connection, request)
     contest = await _contest(connection, request.subject)
     beneficiary = await _beneficiary(connection, request.params)
     row = await _position(connection, contest, beneficiary.provider if beneficiary else None)
@@ -186,14 +182,11 @@ async def _freeze(connection: AsyncConnection, request: NewRequest) -> Mapping[s
     }
 
 
-async def _freeze_end(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+async def _preview_end(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
     row = await _waiting_payout(connection, request.subject)
-    end = str(request.params.get("end"))
-    if end not in _ENDS:
-        raise ActRefused(Why.IMPOSSIBLE, f"{end!r} is no end; choose: {', '.join(_ENDS)}")
-    told = str(request.params.get("operator_reference") or "").strip()
-    if end == "done" and not told:
-        raise ActRefused(Why.IMPOSSIBLE, "say the operator's reference of the payment")
+    end, theirs = str(request.params.get("end")), str(request.params.get("operator_reference") or "").strip()
+    if against := end_refusal(end, theirs):
+        raise ActRefused(Why.IMPOSSIBLE, against)
     return {
         "contest": row.slug,
         "payout": str(row.reference),
@@ -201,7 +194,7 @@ async def _freeze_end(connection: AsyncConnection, request: NewRequest) -> Mappi
         "amount_minor": row.amount_minor,
         "currency": row.currency,
         "end": end,
-        "operator_reference": told,
+        "operator_reference": theirs,
     }
 
 
@@ -239,7 +232,7 @@ async def _finish(connection: AsyncConnection, request: StaffRequest, from_float
     now: datetime = (await connection.execute(text("select now()"))).scalar_one()
     observed = Observation(
         row.reference,
-        _ENDS[end],
+        ENDS[end],
         Actor.STAFF,
         person=str(request.decided_by),
         detail=request.reason,
@@ -251,7 +244,7 @@ async def _finish(connection: AsyncConnection, request: StaffRequest, from_float
         from_float=from_float(row.provider, row.country),
     )
     if not await record(connection, PAYOUTS, [observed]):
-        raise ActRefused(Why.IMPOSSIBLE, "the payout waits for nobody any more")
+        raise ActRefused(Why.IMPOSSIBLE, "the payout does not wait for a person any more")
     return f"payout {row.reference}: {end}"
 
 
@@ -290,7 +283,7 @@ async def _waiting_payout(connection: AsyncConnection, reference: str) -> Row[An
     if row is None:
         raise ActRefused(Why.UNKNOWN, f"there is no payout {reference}")
     if row.status != OutgoingState.MANUAL:
-        raise ActRefused(Why.IMPOSSIBLE, f"payout {reference} is {row.status}: it waits for nobody")
+        raise ActRefused(Why.IMPOSSIBLE, f"payout {reference} is {row.status}: it does not wait for a person")
     return row
 
 
@@ -301,11 +294,11 @@ def _amount(params: Mapping[str, Any]) -> int:
     return amount
 
 
-def _uuid(said: object) -> UUID:
+def _uuid(given: object) -> UUID:
     try:
-        return UUID(str(said))
+        return UUID(str(given))
     except ValueError:
-        raise ActRefused(Why.UNKNOWN, f"{said!r} is no reference") from None
+        raise ActRefused(Why.UNKNOWN, f"{given!r} is no reference") from None
 
 
 def payout_line(row: Row[Any]) -> PayoutLine:

@@ -59,7 +59,7 @@ class Beneficiaries:
         self._permit = permit
 
     async def add(self, organiser: str, account: str, number: Msisdn, name: str, person: str) -> UUID:
-        """Register where an organiser is to be paid; not usable before somebody else confirms it."""
+        """Register where an organiser is to be paid; not usable before another person confirms it."""
         made = uuid4()
         values = {
             "id": made,
@@ -103,27 +103,27 @@ class Beneficiaries:
         async with self._engine.begin() as connection:
             if not await hold_request(connection, request.id):
                 raise ActRefused(Why.DECIDED, "it is done already")
-            row = await self._held(connection, request.subject)
+            row = await self._registered(connection, request.subject)
             if row.confirmed_at is None:
                 asked = {"id": row.id, "person": request.decided_by, "delay": self._delay.total_seconds()}
                 if (await connection.execute(_CONFIRM, asked)).rowcount == 0:
                     raise ActRefused(Why.IMPOSSIBLE, "it is retired, or you registered it yourself")
-                row = await self._held(connection, request.subject)
+                row = await self._registered(connection, request.subject)
             return f"can be paid from {row.usable_from:%Y-%m-%d %H:%M} UTC on"
 
     def previews(self) -> Mapping[Act, Preview]:
-        """Who makes the preview of a confirmation."""
-        return {Act.BENEFICIARY: self._freeze}
+        """The preview of a confirmation."""
+        return {Act.BENEFICIARY: self._preview}
 
-    async def _freeze(self, connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
-        row = await self._held(connection, request.subject)
+    async def _preview(self, connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+        row = await self._registered(connection, request.subject)
         if row.confirmed_at is not None or row.retired_at is not None:
             raise ActRefused(Why.IMPOSSIBLE, "it is confirmed or retired already")
         line = self._line(row)
         return {"organiser": line.organiser, "name": line.name, "number": line.number, "operator": line.provider}
 
     @staticmethod
-    async def _held(connection: AsyncConnection, beneficiary: str) -> Row[Any]:
+    async def _registered(connection: AsyncConnection, beneficiary: str) -> Row[Any]:
         try:
             asked = UUID(beneficiary)
         except ValueError:

@@ -10,21 +10,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from payments.disbursement.rules import Step
+
 BENEFICIARY_DELAY: Final = timedelta(hours=24)
 """Between the confirmation of a beneficiary and the first payout to it, so that a change of number is
 noticed before money follows it."""
 DIFFERENCES_WITHIN: Final = timedelta(days=7)
-"""Differences found so lately stop a payout as long as nobody has decided about them."""
+"""Differences found so lately stop a payout as long as they are undecided."""
+
+ENDS: Final = {"done": Step.PAID_BY_HAND, "failed": Step.NOT_PAID, "again": Step.ASKED_AGAIN}
+"""How a person may end a payout that waits for one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
     """What a contest owes its organiser, in minor units of one currency.
 
-    `owed`: by the book. `provisional`: their share of votes counted on a callback that nobody has
-    checked yet. `at_risk`: their share of votes that somebody asked to take back, or whose payment is
-    disputed. `differences`: open ones of the last days about its money, or about money of no contest in the
-    account that would pay.
+    `owed`: by the book. `provisional`: their share of votes counted on an unchecked callback. `at_risk`: their share
+    of votes that are asked to be taken back, or whose payment is disputed. `differences`: open ones of the last days
+    about its money, or about money of no contest in the account that would pay.
     """
 
     owed_minor: int
@@ -72,3 +76,12 @@ def refusals(
             f" ({position.provisional_minor} provisional, {position.at_risk_minor} may be taken back), in minor units"
         )
     return found
+
+
+def end_refusal(end: str, operator_reference: str) -> str | None:
+    """The reason against this end of a payout that waits for a person; None when it may end so."""
+    if end not in ENDS:
+        return f"{end!r} is no end; choose: {', '.join(ENDS)}"
+    if end == "done" and not operator_reference:
+        return "say the operator's reference of the payment"
+    return None

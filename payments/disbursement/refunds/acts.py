@@ -11,6 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.storage.work import Doorbell, Work
 from gateway.values.money import Money
 from payments.disbursement.answers import Observation
+from payments.disbursement.refunds.rules import (
+    HELD,
+    REFUNDABLE,
+    Ticket,
+    require_refundable,
+    require_state,
+    require_ticket,
+    require_waiting,
+    retry,
+)
 from payments.disbursement.refunds.store import REFUNDS
 from payments.disbursement.refunds.voids import Voids, preview_window
 from payments.disbursement.rules import OutgoingState, Step
@@ -30,15 +40,12 @@ from payments.requests import (
 )
 from payments.rescue.rules import read_ticket
 from payments.rescue.tickets import close_ticket
-from payments.settlement.corrections import Corrected as Back
-from payments.settlement.corrections import Correction, by_staff, count_held, lock_contest, owe_refunds
+from payments.settlement.corrections import Corrected, Correction, by_staff, count_held, lock_contest, owe_refunds
 from payments.settlement.rules import Adjusted
 from payments.settlement.settle import Show
 
-REFUNDABLE: Final = frozenset({State.SETTLED, State.HELD})
-_HELD: Final = frozenset({State.HELD})
 _OPERATOR_REFERENCE_LENGTH_MAX: Final = 64
-# Why, in the word that the voter's text is chosen by, and as the tally says it.
+# Reasons: the word that selects the voter's text, and the words in the tally.
 _CLAIM, _REVIEW = ("claim", Adjusted.REFUND), ("review", Adjusted.REVIEW)
 
 _PAYMENT: Final = text("""
@@ -65,53 +72,47 @@ _REPLAY: Final = text("update callbacks set handled_at = null, replayed_at = now
 def refund_previews() -> Mapping[Act, Preview]:
     """Who makes the preview of each act about money."""
     return {
-        Act.REFUND_PAYMENT: _freeze_refund,
+        Act.REFUND_PAYMENT: _preview_refund,
         Act.VOID_WINDOW: preview_window,
-        Act.MANUAL_REFUND_DONE: _freeze_manual,
-        Act.RETRY_REFUND: _freeze_retry,
-        Act.RELEASE_HELD: _freeze_held,
-        Act.REFUSE_HELD: _freeze_held,
-        Act.REPLAY_CALLBACK: _freeze_callback,
+        Act.MANUAL_REFUND_DONE: _preview_manual,
+        Act.RETRY_REFUND: _preview_retry,
+        Act.RELEASE_HELD: _preview_held,
+        Act.REFUSE_HELD: _preview_held,
+        Act.REPLAY_CALLBACK: _preview_callback,
     }
 
 
-async def _freeze_refund(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+async def _preview_refund(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
     payment = await _payment(connection, request.subject)
-    _in_state(payment, REFUNDABLE)
-    if payment.provisional:
-        raise ActRefused(Why.IMPOSSIBLE, "the payment is counted on a callback alone; wait until it is proved")
+    require_refundable(State(payment.status), provisional=payment.provisional)
     shown = _shown(payment)
-    if (ticket := request.params.get("ticket")) is not None:
-        found = (await connection.execute(_TICKET, {"ticket": _ticket(ticket)})).one_or_none()
-        if found is None or found.contest_id != payment.contest_id:
-            raise ActRefused(Why.UNKNOWN, f"this contest has no ticket {ticket}")
-        if found.status != "open":
-            raise ActRefused(Why.IMPOSSIBLE, f"ticket {ticket} is closed")
-        if found.payment_reference not in (None, payment.reference):
-            raise ActRefused(Why.IMPOSSIBLE, f"ticket {ticket} is about another payment")
-        shown["ticket"] = str(ticket)
+    if (number := request.params.get("ticket")) is not None:
+        row = (await connection.execute(_TICKET, {"ticket": _ticket(number)})).one_or_none()
+        ticket = None if row is None else Ticket(row.contest_id, row.payment_reference, row.status == "open")
+        require_ticket(number, ticket, contest=payment.contest_id, payment=payment.reference)
+        shown["ticket"] = str(number)
     return shown
 
 
-async def _freeze_held(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+async def _preview_held(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
     payment = await _payment(connection, request.subject)
-    _in_state(payment, _HELD)
+    require_state(State(payment.status), HELD)
     return _shown(payment)
 
 
-async def _freeze_manual(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+async def _preview_manual(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
     refund = await _refund(connection, request.subject)
-    _waits_for_a_person(refund)
+    require_waiting(OutgoingState(refund.status))
     return {**_shown_refund(refund), "operator_reference": _operator_reference(request.params)}
 
 
-async def _freeze_retry(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+async def _preview_retry(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
     refund = await _refund(connection, request.subject)
-    _waits_for_a_person(refund)
+    require_waiting(OutgoingState(refund.status))
     return {**_shown_refund(refund), "new_reference": refund.failed}
 
 
-async def _freeze_callback(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+async def _preview_callback(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
     found = (await connection.execute(_CALLBACK, {"id": _number(request.subject, "callback")})).one_or_none()
     if found is None:
         raise ActRefused(Why.UNKNOWN, f"there is no callback {request.subject}")
@@ -136,14 +137,14 @@ class RefundActs:
         self._engine = engine
 
     async def refund_payment(self, request: StaffRequest) -> Moved:
-        """Owe a counted or held payment back, and close the ticket that the request names."""
-        return await self._give_back(request, _CLAIM, REFUNDABLE)
+        """Make the refund of a counted or held payment due, and close the ticket that the request names."""
+        return await self._owe_refund(request, _CLAIM, REFUNDABLE)
 
     async def refuse_held(self, request: StaffRequest) -> Moved:
-        """Owe a held payment back."""
-        return await self._give_back(request, _REVIEW, _HELD)
+        """Make the refund of a held payment due."""
+        return await self._owe_refund(request, _REVIEW, HELD)
 
-    async def _give_back(self, request: StaffRequest, words: tuple[str, str], states: frozenset[State]) -> Moved:
+    async def _owe_refund(self, request: StaffRequest, words: tuple[str, str], states: frozenset[State]) -> Moved:
         async with self._engine.begin() as connection:
             payment = await _payment(connection, request.subject)
             await lock_contest(connection, payment.contest_id)
@@ -151,15 +152,15 @@ class RefundActs:
                 return Moved(did)
             reason, public = words
             public = str(request.params.get("public_reason") or public)
-            word = Correction(reason, public, by_staff(request.requested_by, request.id))
-            back = await owe_refunds(connection, payment.contest_id, [payment.reference], word, states=states)
-            _nothing_skipped(back)
+            why = Correction(reason, public, by_staff(request.requested_by, request.id))
+            corrected = await owe_refunds(connection, payment.contest_id, [payment.reference], why, states=states)
+            _nothing_skipped(corrected)
             if (ticket := request.params.get("ticket")) is not None:
                 await close_ticket(connection, _ticket(ticket), f"refund request {request.id}")
             amount = Money(payment.amount_minor, payment.currency)
-            taken = f", {payment.quantity} votes left the tally" if back.counted else ""
-            did = await keep_outcome(connection, request.id, f"{_told(amount)} owed back{taken}")
-        return Moved(did, payment.contest_id, tuple(back.counted))
+            taken = f", {payment.quantity} votes left the tally" if corrected.counted else ""
+            did = await keep_outcome(connection, request.id, f"{_plain(amount)} owed back{taken}")
+        return Moved(did, payment.contest_id, tuple(corrected.counted))
 
     async def release_held(self, request: StaffRequest) -> Moved:
         """Count a held payment."""
@@ -169,10 +170,10 @@ class RefundActs:
             if (did := await did_before(connection, request.id)) is not None:
                 return Moved(did)
             by = by_staff(request.requested_by, request.id)
-            back = await count_held(connection, payment.contest_id, payment.reference, by)
-            _nothing_skipped(back)
+            corrected = await count_held(connection, payment.contest_id, payment.reference, by)
+            _nothing_skipped(corrected)
             did = await keep_outcome(connection, request.id, f"{payment.quantity} votes counted")
-        return Moved(did, payment.contest_id, tuple(back.counted))
+        return Moved(did, payment.contest_id, tuple(corrected.counted))
 
     async def manual_refund_done(self, request: StaffRequest) -> Moved:
         """A person paid a refund and has the operator's reference for it."""
@@ -181,7 +182,7 @@ class RefundActs:
             if (did := await did_before(connection, request.id)) is not None:
                 return Moved(did)
             theirs, amount = _operator_reference(request.params), Money(refund.amount_minor, refund.currency)
-            seen = Observation(
+            observed = Observation(
                 refund.reference,
                 Step.PAID_BY_HAND,
                 Actor.STAFF,
@@ -193,26 +194,26 @@ class RefundActs:
                 by_hand=theirs,
                 from_float=bool(request.params.get("from_float", False)),
             )
-            if not await record(connection, REFUNDS, [seen]):
+            if not await record(connection, REFUNDS, [observed]):
                 raise ActRefused(Why.IMPOSSIBLE, f"the refund is {refund.status} by now")
-            return Moved(await keep_outcome(connection, request.id, f"{_told(amount)} given back by hand, {theirs}"))
+            return Moved(await keep_outcome(connection, request.id, f"{_plain(amount)} refunded by hand, {theirs}"))
 
     async def retry_refund(self, request: StaffRequest) -> Moved:
-        """Give a refund that waits for a person back to the machine: as it is, or under a new reference
-        when the operator ended this one."""
+        """Have a refund that waits for a person sent again: as it is, or under a new reference when the operator ended
+        this one."""
         async with self._engine.begin() as connection:
             refund = await _refund(connection, request.subject)
             if (did := await did_before(connection, request.id)) is not None:
                 return Moved(did)
             now = (await connection.execute(text("select now()"))).scalar_one()
-            seen = Observation(
+            observed = Observation(
                 refund.reference,
-                Step.RENEWED if refund.failed else Step.ASKED_AGAIN,
+                retry(failed=refund.failed),
                 Actor.STAFF,
                 detail=f"request {request.id}",
                 next_try_at=now,
             )
-            if not await record(connection, REFUNDS, [seen]):
+            if not await record(connection, REFUNDS, [observed]):
                 raise ActRefused(Why.IMPOSSIBLE, f"the refund is {refund.status} by now")
             return Moved(await keep_outcome(connection, request.id, "will be sent again"))
 
@@ -239,26 +240,13 @@ async def _refund(connection: AsyncConnection, subject: str) -> Row[Any]:
     return found
 
 
-def _in_state(payment: Row[Any], states: frozenset[State]) -> None:
-    if payment.status not in states:
-        wanted = " or ".join(sorted(states))
-        raise ActRefused(Why.IMPOSSIBLE, f"the payment is {payment.status}; it must be {wanted}")
-
-
-def _waits_for_a_person(refund: Row[Any]) -> None:
-    if refund.status != OutgoingState.MANUAL:
-        raise ActRefused(
-            Why.IMPOSSIBLE, f"the refund is {refund.status}; only one that waits for a person (manual) can"
-        )
-
-
-def _told(amount: Money) -> str:
-    """An amount as the record says it."""
+def _plain(amount: Money) -> str:
+    """An amount as the record has it."""
     return f"{amount.plain()} {amount.currency}"
 
 
-def _nothing_skipped(back: Back) -> None:
-    for state in back.skipped.values():
+def _nothing_skipped(corrected: Corrected) -> None:
+    for state in corrected.skipped.values():
         raise ActRefused(Why.IMPOSSIBLE, f"the payment is {state} by now")
 
 
@@ -288,10 +276,10 @@ def _shown_refund(refund: Row[Any]) -> dict[str, Any]:
 
 
 def _operator_reference(params: Mapping[str, Any]) -> str:
-    said = str(params.get("operator_reference") or "").strip()
-    if not 1 <= len(said) <= _OPERATOR_REFERENCE_LENGTH_MAX or not said.isprintable():
+    given = str(params.get("operator_reference") or "").strip()
+    if not 1 <= len(given) <= _OPERATOR_REFERENCE_LENGTH_MAX or not given.isprintable():
         raise ActRefused(Why.IMPOSSIBLE, "give the operator's reference of the money that was sent back")
-    return said
+    return given
 
 
 def _reference(subject: str, what: str) -> UUID:
@@ -301,17 +289,17 @@ def _reference(subject: str, what: str) -> UUID:
         raise ActRefused(Why.UNKNOWN, f"{subject!r} is no reference of a {what}") from None
 
 
-def _ticket(said: object) -> int:
-    known = read_ticket(str(said))
+def _ticket(number: object) -> int:
+    known = read_ticket(str(number))
     if known is None:
-        raise ActRefused(Why.UNKNOWN, f"{said!r} is no number of a ticket")
+        raise ActRefused(Why.UNKNOWN, f"{number!r} is no number of a ticket")
     return known
 
 
-def _number(said: object, what: str) -> int:
-    typed = str(said)
+def _number(given: object, what: str) -> int:
+    typed = str(given)
     if not (typed.isascii() and typed.isdigit() and len(typed) <= 18):
-        raise ActRefused(Why.UNKNOWN, f"{said!r} is no number of a {what}")
+        raise ActRefused(Why.UNKNOWN, f"{given!r} is no number of a {what}")
     return int(typed)
 
 
@@ -326,7 +314,7 @@ _GOES_ON: Final[Mapping[Act, Work]] = {
 
 
 def refund_executors(money: RefundActs, voids: Voids, doorbell: Doorbell, show: Show) -> dict[Act, Executor]:
-    """An executor for every act about payments, refunds and callbacks. `show` is told after the commit."""
+    """An executor for every act about payments, refunds and callbacks. `show` gets new totals after the commit."""
 
     def executor(act: Act, does: Callable[[StaffRequest], Awaitable[Moved]]) -> Executor:
         async def execute(request: StaffRequest) -> Executed:
@@ -348,12 +336,12 @@ def refund_executors(money: RefundActs, voids: Voids, doorbell: Doorbell, show: 
             # Progress reads every row of the window, so it is read once, at the end.
             return Executed(f"{request.preview['payments']} payments are going back", finished=False)
         lines = await voids.progress(request.id, given=False)
-        said = ", ".join(
+        outcome = ", ".join(
             f"{line.done} of {line.payments} payments, {line.votes_done} votes, "
             f"{Money(line.money_done_minor, line.currency).plain()} {line.currency}"
             for line in lines
         )
-        return Executed(said or "nothing in the window")
+        return Executed(outcome or "nothing in the window")
 
     return {
         Act.REFUND_PAYMENT: executor(Act.REFUND_PAYMENT, money.refund_payment),

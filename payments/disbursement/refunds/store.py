@@ -17,7 +17,7 @@ from payments.disbursement.answers import Observation
 from payments.disbursement.rules import REFUND_STEPS, OutgoingState
 from payments.disbursement.store import OutgoingStore, outgoing_table
 from payments.ledger.book import LedgerEntry, post
-from payments.ledger.postings import given_back
+from payments.ledger.postings import refunded
 from payments.lifecycle import Actor, Observed, states_before
 from payments.provider import Disbursement, Purpose
 from payments.settlement.count import READER, SettlementBroken
@@ -49,7 +49,7 @@ select m.reference, null, 'due', 'owed', cast(:actor as text), 'instead of ' || 
 from made m join heirs h using (reference)
 """)
 
-_REFUNDED: Final = (("payment", "uuid"), ("told_reference", "text"))
+_REFUNDED: Final = (("payment", "uuid"), ("shown_reference", "text"))
 _REFUND_PAYMENTS: Final = text(f"""
 with refunded as (select * from {recordset(_REFUNDED)}),
 locked as (
@@ -65,7 +65,7 @@ logged as (
 notified as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
   select gen_random_uuid(), 'refunded', f.reference::text, f.reference, {READER}, v.language,
-    jsonb_build_object('reference', g.told_reference), v.chat_id
+    jsonb_build_object('reference', g.shown_reference), v.chat_id
   from f join refunded g on g.payment = f.reference join votes v on v.id = f.vote_id and v.placed_at = f.placed_at
   where v.chat_id is not null or {READER} is not null
   on conflict (kind, key) do nothing)
@@ -93,7 +93,7 @@ async def _refunded(connection: AsyncConnection, members: Sequence[Observation],
     rows = [
         {
             "payment": row.payment_reference,
-            "told_reference": row.manual_reference or row.provider_reference or order_code(row.reference),
+            "shown_reference": row.manual_reference or row.provider_reference or order_code(row.reference),
         }
         for row in moved.values()
     ]
@@ -105,7 +105,7 @@ async def _refunded(connection: AsyncConnection, members: Sequence[Observation],
     entries = []
     for one in members:
         row = moved[one.reference]
-        legs = given_back(Money(row.amount_minor, row.currency), from_float=one.from_float)
+        legs = refunded(Money(row.amount_minor, row.currency), from_float=one.from_float)
         entries.append((LedgerEntry(uuid4(), row.contest_id, f"refund {row.reference}", legs), row.provider))
     await post(connection, entries)
 

@@ -1,4 +1,4 @@
-"""A voided window: its payments frozen as a list when it is asked for, given back row by row.
+"""A voided window: its payments are frozen as a list when it is asked for, and refunded row by row.
 
 The list and nothing else is what a second person agrees to. Each batch is one transaction, so a
 process that dies leaves rows that are done or not done, and the next one goes on with the latter.
@@ -15,14 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.rules import Channel
 from gateway.storage.rows import document, recordset
-from payments.lifecycle import State
+from payments.disbursement.refunds.rules import REFUNDABLE
 from payments.requests import ActRefused, NewRequest, StaffRequest, Why, hold_request
 from payments.settlement.corrections import Correction, by_staff, lock_contest, owe_refunds
 from payments.settlement.rules import Adjusted
 
 BATCH: Final = 200
 REASON: Final = "voided"
-VOIDABLE: Final = frozenset({State.SETTLED, State.HELD})
 
 _CONTEST: Final = text("select id, slug from contests where slug = :slug")
 
@@ -51,7 +50,7 @@ from void_rows r join payments p on p.reference = r.payment_reference and p.plac
   join votes v on v.id = p.vote_id and v.placed_at = p.placed_at join candidates k on k.id = v.candidate_id
 where r.request_id = :request group by 1, 2, 3, 4
 """)
-# Whoever gives back what nobody is known to have paid gives away the money of others.
+# A refund of what is not known to be paid would give away the money of others.
 _NOT_ASKED_ABOUT: Final = text("""
 select count(*) from void_rows r join payments p on p.reference = r.payment_reference and p.placed_at = r.placed_at
 where r.request_id = :request and p.provisional
@@ -123,7 +122,7 @@ class Voids:
         return _summed(subject, rows, params)
 
     async def run_batch(self, request: StaffRequest) -> VoidBatch:
-        """Give back the next rows of an approved window."""
+        """Make the refunds of the next rows of an approved window due."""
         async with self._engine.begin() as connection:
             window = await _window(connection, request.subject, request.params)
             contest: UUID = window["contest"]
@@ -136,18 +135,18 @@ class Voids:
             if not left:
                 return VoidBatch(contest, (), 0, last=True)
             public = str(request.params.get("public_reason") or Adjusted.VOIDED)
-            word = Correction(REASON, public, by_staff(request.requested_by, request.id))
-            moved = await owe_refunds(connection, contest, left, word, states=VOIDABLE)
-            done = set(moved.done)
+            why = Correction(REASON, public, by_staff(request.requested_by, request.id))
+            corrected = await owe_refunds(connection, contest, left, why, states=REFUNDABLE)
+            done = set(corrected.done)
             marks = [
                 {
                     "reference": reference,
-                    "outcome": "given back" if reference in done else f"was {moved.skipped.get(reference, 'gone')}",
+                    "outcome": "given back" if reference in done else f"was {corrected.skipped.get(reference, 'gone')}",
                 }
                 for reference in left
             ]
             await connection.execute(_MARK, {**document(marks), "request": request.id})
-        return VoidBatch(contest, tuple(moved.counted), len(left), last=len(left) < BATCH)
+        return VoidBatch(contest, tuple(corrected.counted), len(left), last=len(left) < BATCH)
 
     async def progress(self, request_id: UUID, *, given: bool = True) -> tuple[VoidProgress, ...]:
         """How far a window is, a line for each currency. `given`: look also for what became of the refunds."""
@@ -181,8 +180,8 @@ async def preview_window(connection: AsyncConnection, request: NewRequest) -> Ma
     if not rows:
         raise ActRefused(Why.IMPOSSIBLE, "nothing counted or held was ordered in this window")
     if many := (await connection.execute(_NOT_ASKED_ABOUT, {"request": request.id})).scalar_one():
-        said = f"{many} payments of this window are counted on a callback alone; wait until they are proved"
-        raise ActRefused(Why.IMPOSSIBLE, said)
+        why = f"{many} payments of this window are counted on a callback alone; wait until they are proved"
+        raise ActRefused(Why.IMPOSSIBLE, why)
     return _summed(request.subject, rows, request.params)
 
 

@@ -274,7 +274,7 @@ async def test_a_person_who_paid_enters_the_operators_reference(rig: MoneyRig) -
     with pytest.raises(ActRefused, match="reference"):
         await rig.acts.ask(Act.MANUAL_REFUND_DONE, str(refund.reference), {}, REASON, ASKER)
     outcome = await rig.agreed(Act.MANUAL_REFUND_DONE, refund.reference, {"operator_reference": "OM-77"})
-    assert (outcome.status, outcome.text) == (RequestStatus.DONE, "500 XOF given back by hand, OM-77")
+    assert (outcome.status, outcome.text) == (RequestStatus.DONE, "500 XOF refunded by hand, OM-77")
     assert await rig.status(order) == "refunded"
     assert await rig.one("select params->>'reference' from messages_out where kind = 'refunded'") == "OM-77"
     assert await rig.on_account("operator_clearing") == 0

@@ -211,7 +211,7 @@ def test_a_refund_done_by_hand(run: Callable[..., tuple[int, str, str]], databas
     assert "no_refunds" in said
     _, said, _ = run(f"refund done {refund} --operator-reference OM.77 --as {ASKER}", *WHY)
     status, said, _ = run(f"refund approve {request_in(said)} --as {CHECKER}")
-    assert (status, said) == (0, "done: 500 XOF given back by hand, OM.77\n")
+    assert (status, said) == (0, "done: 500 XOF refunded by hand, OM.77\n")
     status, said, _ = run("refund list")
     assert said == "no request waits for a second person\n\nno refund is on its way\n"
 

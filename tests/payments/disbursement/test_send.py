@@ -28,7 +28,7 @@ async def rig(database: Any) -> AsyncIterator[MoneyRig]:
         await made.close()
 
 
-async def _given_back(rig: MoneyRig, accounts: FixedAccounts) -> int:
+async def _refund(rig: MoneyRig, accounts: FixedAccounts) -> int:
     async with rig.engine.begin() as connection:
         await connection.execute(text("update refunds set next_try_at = now() where status in ('due', 'sent')"))
     return await send_and_ask(rig.refunds, providers=rig.providers, budget=Unlimited(), accounts=accounts)
@@ -36,10 +36,10 @@ async def _given_back(rig: MoneyRig, accounts: FixedAccounts) -> int:
 
 async def test_while_refunds_fail_none_is_sent_and_none_burns_a_try(rig: MoneyRig) -> None:
     await rig.late()
-    await _given_back(rig, FixedAccounts())
+    await _refund(rig, FixedAccounts())
     order = await rig.late(number="+2250501020399")
     accounts = FixedAccounts(Rails(circuit_open=frozenset({"mtn_momo:out"})))
-    assert await _given_back(rig, accounts) == 2
+    assert await _refund(rig, accounts) == 2
     (waits,) = await rig.refunds_of(order)
     assert (waits.status, waits.send_tries, waits.sent_at) == ("due", 0, None)
     assert 40 < (waits.next_try_at - await rig.now()).total_seconds() < 75
@@ -47,7 +47,7 @@ async def test_while_refunds_fail_none_is_sent_and_none_burns_a_try(rig: MoneyRi
     # What was sent is asked about all the same, at a trickle.
     assert accounts.notes == [("mtn_momo:out", CallKind.STATUS, "StillOpen")]
     # Collections fail: that holds up no refund.
-    await _given_back(rig, FixedAccounts(Rails(circuit_open=frozenset({"mtn_momo"}))))
+    await _refund(rig, FixedAccounts(Rails(circuit_open=frozenset({"mtn_momo"}))))
     assert (await rig.refunds_of(order))[0].status == "sent"
 
 
@@ -56,7 +56,7 @@ async def test_questions_at_a_closed_account_are_few(rig: MoneyRig) -> None:
         await rig.late(number=f"+22505010203{number:02}")
     await rig.refund()
     accounts = FixedAccounts(Rails(circuit_open=frozenset({"mtn_momo:out"})))
-    assert await _given_back(rig, accounts) == 8
+    assert await _refund(rig, accounts) == 8
     assert len(accounts.notes) == 5
     assert await rig.one("select count(*) from refunds where status = 'sent' and next_try_at > now()") == 8
 
@@ -65,7 +65,7 @@ async def test_an_account_that_opened_again_is_sent_a_few(rig: MoneyRig) -> None
     for number in range(6):
         await rig.late(number=f"+22505010203{number:02}")
     accounts = FixedAccounts(rooms={"mtn_momo:out": 4})
-    await _given_back(rig, accounts)
+    await _refund(rig, accounts)
     assert len(rig.provider.disbursed) == 4
     assert await rig.one("select count(*) from refunds where status = 'due' and send_tries = 0") == 2
     assert accounts.notes == [("mtn_momo:out", CallKind.DISBURSEMENT, "Accepted")] * 4
@@ -76,12 +76,12 @@ async def test_what_may_not_be_sent_again_yet_waits(rig: MoneyRig) -> None:
     rig.provider.disburse_script = [NotSent("ConnectError"), Accepted()]
     accounts = FixedAccounts(repeats=False)
     for _ in range(2):
-        await _given_back(rig, accounts)
+        await _refund(rig, accounts)
     assert accounts.tries == [("mtn_momo:out", False), ("mtn_momo:out", True)]
     (held,) = await rig.refunds_of(order)
     assert (held.status, held.send_tries) == ("due", 1)
     accounts.repeats = True
-    await _given_back(rig, accounts)
+    await _refund(rig, accounts)
     assert (await rig.refunds_of(order))[0].status == "sent"
 
 

@@ -20,8 +20,8 @@ TRANSACTIONS: dict[str, Callable[[], tuple[Posting, ...]]] = {
     "held is owed": lambda: ledger.held_to_owed(TOTAL),
     "owed": lambda: ledger.owed_back(TOTAL),
     "taken back": lambda: ledger.sale_taken_back(TOTAL, 10, 123),
-    "given back": lambda: ledger.given_back(TOTAL, from_float=False),
-    "given back from the float": lambda: ledger.given_back(TOTAL, from_float=True),
+    "refunded": lambda: ledger.refunded(TOTAL, from_float=False),
+    "refunded from the float": lambda: ledger.refunded(TOTAL, from_float=True),
     "payout sent": lambda: ledger.payout_sent(TOTAL),
     "payout returned": lambda: ledger.payout_returned(TOTAL),
     "paid out": lambda: ledger.paid_out(TOTAL, from_float=True),
@@ -67,8 +67,8 @@ def test_a_sale_is_shared_between_organiser_and_platform() -> None:
 
 def test_a_refund_ends_where_the_money_left() -> None:
     taken = ledger.owed_back(TOTAL)
-    assert sums(taken, ledger.given_back(TOTAL, from_float=False)) == {}
-    assert sums(taken, ledger.given_back(TOTAL, from_float=True)) == {
+    assert sums(taken, ledger.refunded(TOTAL, from_float=False)) == {}
+    assert sums(taken, ledger.refunded(TOTAL, from_float=True)) == {
         Account.OPERATOR_CLEARING: 1_000,
         Account.OPERATOR_FLOAT: -1_000,
     }

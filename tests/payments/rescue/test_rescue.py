@@ -107,7 +107,7 @@ async def test_a_worker_that_is_slow_leaves_the_news_that_it_is_paid(rig: Rig, m
 async def test_another_amount_is_owed_back(rig: Rig) -> None:
     await expired(rig)
     rig.provider.query_script = [paid(300)]
-    assert (await rescued(rig)).outcome is Outcome.GIVING_BACK
+    assert (await rescued(rig)).outcome is Outcome.REFUNDING
 
 
 async def test_what_the_operator_refused_was_not_taken(rig: Rig) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from gateway.values.money import Money
 from payments.lifecycle import State
-from payments.rescue.rules import Attempt, Outcome, judge, outcome_of, read_ticket, ticket_number
+from payments.provider import Failed, NotFound, PayerReason, StatusReport, StillOpen, Succeeded, Unavailable
+from payments.rescue.rules import Attempt, Outcome, is_unclear, judge, outcome_of, read_ticket, ticket_number
 
 PLAIN = Attempt(State.FAILED, "07", "Awa", 5, Money(500, "XOF"), "R")
 
@@ -33,9 +34,9 @@ def test_nothing_is_said_to_be_taken_only_when_the_operator_said_so() -> None:
         ((State.SETTLED, State.SETTLED), Outcome.COUNTED),
         ((State.FAILED, State.PENDING), Outcome.WAITING),
         ((State.FAILED, State.EXPIRED, State.PENDING), Outcome.UNCLEAR),
-        ((State.FAILED, State.SURPLUS, State.EXPIRED), Outcome.GIVING_BACK),
+        ((State.FAILED, State.SURPLUS, State.EXPIRED), Outcome.REFUNDING),
         ((State.FAILED, State.CONFIRMED, State.SURPLUS), Outcome.PAID),
-        ((State.REFUNDED, State.SETTLED), Outcome.GIVEN_BACK),
+        ((State.REFUNDED, State.SETTLED), Outcome.REFUNDED),
     ],
 )
 def test_of_several_attempts_money_on_its_way_is_told_first(states: tuple[State, ...], outcome: Outcome) -> None:
@@ -49,6 +50,28 @@ def test_of_equals_the_newest_is_told() -> None:
 def test_what_was_repaired_is_told_before_all() -> None:
     found = judge([of(State.SURPLUS)], of(State.SETTLED, "03"))
     assert (found.outcome, found.attempt) == (Outcome.COUNTED, of(State.SETTLED, "03"))
+
+
+REPORTS = [
+    (None, True, True),
+    (Unavailable("503"), True, True),
+    (StillOpen("PENDING"), False, True),
+    (Succeeded(Money(500, "XOF"), None, "{}"), False, False),
+    (Failed("X", PayerReason.OTHER, "{}"), False, False),
+]
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize(("report", "before", "after"), REPORTS)
+def test_what_an_operator_leaves_open(state: State, report: StatusReport | None, before: bool, after: bool) -> None:
+    assert is_unclear(report, state, expired=False) is before
+    assert is_unclear(report, state, expired=True) is after
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("expired", [False, True])
+def test_what_an_operator_does_not_know_is_unclear_unless_it_was_refused(state: State, expired: bool) -> None:
+    assert is_unclear(NotFound(""), state, expired=expired) is (state is not State.FAILED)
 
 
 @pytest.mark.parametrize("ticket", [1, 9, 10, 572, 10**12])

@@ -131,7 +131,7 @@ CASE = LostDispute(
     refund_stoppable=True,
     parts=WHOLE,
 )
-LOST_TWICE = "given back, and lost to fraudulent du_1 as well"
+LOST_TWICE = "refunded, and lost to fraudulent du_1 as well"
 LOST_IN_PART = "another amount than 500 XOF was lost to fraudulent du_1"
 
 

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payments.disbursement.payouts.rules import Beneficiary, Position, refusals
+from payments.disbursement.payouts.rules import ENDS, Beneficiary, Position, end_refusal, refusals
+from payments.disbursement.rules import PAYOUT_STEPS, OutgoingState, next_state
+from payments.lifecycle import Actor
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 GOOD = Beneficiary(same_organiser=True, usable_from=NOW, retired=False)
@@ -37,3 +39,25 @@ def test_refusals(
     assert len(found) == len(said), found
     for text, wanted in zip(found, said, strict=True):
         assert wanted in text
+
+
+@pytest.mark.parametrize(
+    ("end", "operator_reference", "against"),
+    [
+        ("done", "OM-77", None),
+        ("done", "", "say the operator's reference"),
+        ("failed", "", None),
+        ("failed", "OM-77", None),
+        ("again", "", None),
+        ("void", "OM-77", "'void' is no end; choose: done, failed, again"),
+        ("", "", "'' is no end"),
+    ],
+)
+def test_ends_by_a_person(end: str, operator_reference: str, against: str | None) -> None:
+    found = end_refusal(end, operator_reference)
+    assert found is None if against is None else found is not None and found.startswith(against)
+
+
+def test_every_end_is_a_step_of_staff_from_waiting() -> None:
+    for step in ENDS.values():
+        assert next_state(PAYOUT_STEPS, OutgoingState.MANUAL, step, Actor.STAFF) is not None
