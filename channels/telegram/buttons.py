@@ -4,12 +4,14 @@ A button lives as long as its message, and a client may send other bytes instead
 field has a narrow form, and what it names is looked up and checked again (`channels.telegram.reading`). Bytes of
 another form are no button of ours."""
 
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Final, Literal
 
 from aiogram.filters.callback_data import CallbackData
 from pydantic import Field
 
+from channels.telegram.texts import plain
 from gateway.contests.contest import Contest
 from gateway.orders.wallet import PaymentMethod
 
@@ -31,6 +33,20 @@ METHODS: Final[dict[Wallet, PaymentMethod]] = {
     "c": PaymentMethod.CARD,
 }
 LETTERS: Final[dict[PaymentMethod, Wallet]] = {method: letter for letter, method in METHODS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """`data`: what a tap sends back; else `url`: where it leads; else the sender's own contact is asked."""
+
+    text: str
+    data: str | None = None
+    url: str | None = None
+
+
+def tap(language: str, key: str, data: CallbackData, **facts: object) -> Button:
+    """A button with one of the bot's phrases."""
+    return Button(plain(language, f"button.{key}", **facts), data.pack())
 
 
 def tag(contest: Contest) -> str:

@@ -25,10 +25,11 @@ from aiogram.types import (
 from channels.grammar import Command, without_pin
 from channels.phrases import languages
 from channels.session_store import SessionStore
+from channels.telegram.buttons import Button
 from channels.telegram.reading import Offer, contests_having, find_contest, offer, read_words
 from channels.telegram.store import Chat, TelegramStore
 from channels.telegram.texts import ALERT_UNITS_MAX, CAPTION_UNITS_MAX, cut, say, units
-from channels.telegram.views import Button, View
+from channels.telegram.views import View
 from channels.voting_service import VotingService
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.rules import Refusal

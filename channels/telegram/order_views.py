@@ -7,6 +7,7 @@ from channels.buying import asked_first, wallet_name, ways_to_pay, why_no_wallet
 from channels.grammar import Vote
 from channels.telegram.buttons import (
     LETTERS,
+    Button,
     Cancel,
     ChooseCount,
     ChooseWallet,
@@ -19,10 +20,11 @@ from channels.telegram.buttons import (
     TypeCount,
     TypePayer,
     tag,
+    tap,
 )
 from channels.telegram.reading import Offer, payer_of
 from channels.telegram.texts import name, plain, say, votes, why_not_paid
-from channels.telegram.views import Button, View
+from channels.telegram.views import View
 from gateway.contests.contest import Contest
 from gateway.orders.routing import Rails
 from gateway.orders.wallet import APPROVAL_CODES, PAYMENT_CODES, PaymentMethod, example_number, not_taken_yet
@@ -36,18 +38,13 @@ def ask_payer(language: str, offered: Offer, own: Msisdn | None) -> View:
     share = plain(language, "ask.share")
     example = example_number(offered.contest.country)
     if own is None:
-        facts = _facts(language, offered)
-        text = say(
-            language,
-            "ask.payer",
-            share=share,
-            example=example,
-            **{k: facts[k] for k in ("votes", "code", "name", "amount")},
-        )
+        text = say(language, "ask.payer", share=share, example=example, **_facts(language, offered))
         return View(_amount_first(language, offered, text), asks_contact=share)
-    mine = Button(
-        plain(language, "button.my_number", number=own.masked()),
-        ChooseCount(contest=tag(offered.contest), code=offered.candidate.code, count=offered.count).pack(),
+    mine = tap(
+        language,
+        "my_number",
+        ChooseCount(contest=tag(offered.contest), code=offered.candidate.code, count=offered.count),
+        number=own.masked(),
     )
     return View(say(language, "ask.payer_other", example=example), ((mine,),))
 
@@ -92,10 +89,7 @@ def resume(language: str, offered: Offer, counted: bool) -> View:
     )
     return View(
         f"{text}{what}",
-        (
-            (Button(plain(language, "button.resume"), on),),
-            (Button(plain(language, "button.start_again"), OpenContest(contest=word).pack()),),
-        ),
+        ((Button(plain(language, "button.resume"), on),), (tap(language, "start_again", OpenContest(contest=word)),)),
     )
 
 
@@ -115,36 +109,38 @@ def confirm(
     others = [m for m in takes if m is not method]
     wallets = [
         (
-            Button(
-                plain(language, "button.other_wallet", wallet=wallet_name(language, other)),
-                ChooseWallet(contest=word, code=code, count=count, wallet=LETTERS[other], payer=paying).pack(),
+            tap(
+                language,
+                "other_wallet",
+                ChooseWallet(contest=word, code=code, count=count, wallet=LETTERS[other], payer=paying),
+                wallet=wallet_name(language, other),
             ),
         )
         for other in others
     ]
     leave = (
-        Button(plain(language, "button.other_number"), TypePayer(contest=word, code=code, count=count).pack()),
-        Button(plain(language, "button.cancel"), Cancel(contest=word).pack()),
+        tap(language, "other_number", TypePayer(contest=word, code=code, count=count)),
+        tap(language, "cancel", Cancel(contest=word)),
     )
     facts = _facts(language, offered) | {"number": payer.masked()}
     if method is None:
-        wanted = {k: facts[k] for k in ("votes", "code", "name", "amount", "number")}
-        lines = [say(language, "confirm.which_wallet", **wanted)]
+        lines = [say(language, "confirm.which_wallet", **facts)]
         if not_taken_yet(payer) is not None:
             lines.insert(0, f"{why_no_wallet(language, payer)} {ways_to_pay(language, takes)}")
         return View(_amount_first(language, offered, "\n\n".join(lines)), (*wallets, leave))
     lines = _confirmed(language, facts, method, own=payer.e164 == verified)
-    pay = Button(
-        plain(language, "button.pay", amount=facts["amount"]),
-        Pay(contest=word, code=code, count=count, wallet=LETTERS[method], payer=paying).pack(),
+    pay = tap(
+        language,
+        "pay",
+        Pay(contest=word, code=code, count=count, wallet=LETTERS[method], payer=paying),
+        amount=facts["amount"],
     )
     return View(_amount_first(language, offered, "\n\n".join(lines)), ((pay,), *wallets, leave))
 
 
 def _confirmed(language: str, facts: dict[str, str], method: PaymentMethod, *, own: bool) -> list[str]:
     if method is PaymentMethod.CARD:
-        shown = {key: fact for key, fact in facts.items() if key != "number"}
-        return [say(language, "confirm.card", **shown), say(language, "confirm.card_page")]
+        return [say(language, "confirm.card", **facts), say(language, "confirm.card_page")]
     lines = [say(language, "confirm.text", wallet=wallet_name(language, method), **facts)]
     if not own:
         lines.append(say(language, "confirm.stranger"))
@@ -224,8 +220,8 @@ def _again(language: str, seen: OrderView, contest: Contest | None) -> Sequence[
         return ()
     word = tag(contest)
     return [
-        Button(plain(language, "button.again"), OpenCard(contest=word, code=seen.candidate_code).pack()),
-        Button(plain(language, "button.board"), OpenRanking(contest=word).pack()),
+        tap(language, "again", OpenCard(contest=word, code=seen.candidate_code)),
+        tap(language, "board", OpenRanking(contest=word)),
     ]
 
 
@@ -238,7 +234,7 @@ def _retry(language: str, seen: OrderView, contest: Contest | None) -> Sequence[
     return [
         Button(plain(language, "button.retry"), same),
         Button(plain(language, "button.other_number"), other),
-        Button(plain(language, "button.debited"), OpenMenu(what="debited").pack()),
+        tap(language, "debited", OpenMenu(what="debited")),
     ]
 
 
@@ -247,5 +243,5 @@ def refused(language: str, text: str, contest: Contest | None) -> View:
     text = escape(text, quote=False)
     if contest is None:
         return View(text)
-    back = Button(plain(language, "button.candidates"), OpenPeople(contest=tag(contest), page=0, here=True).pack())
+    back = tap(language, "candidates", OpenPeople(contest=tag(contest), page=0, here=True))
     return View(text, ((back,),))

@@ -8,6 +8,7 @@ from typing import Final
 from channels.buying import why_taken_back
 from channels.phrases import language_name
 from channels.telegram.buttons import (
+    Button,
     ChooseCount,
     ChooseLanguage,
     OpenCard,
@@ -18,6 +19,7 @@ from channels.telegram.buttons import (
     OpenRules,
     TypeCount,
     tag,
+    tap,
 )
 from channels.telegram.texts import cut, name, plain, say, status, votes
 from gateway.contests.contest import Candidate, Contest
@@ -33,15 +35,6 @@ CONTESTS_MAX: Final = 20
 PACKS: Final = (1, 5, 10, 20, 50, 100)
 _RULES_UNITS: Final = 3000
 _WHY_UNITS: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """`data`: what a tap sends back; else `url`: where it leads; else the sender's own contact is asked."""
-
-    text: str
-    data: str | None = None
-    url: str | None = None
 
 
 Rows = tuple[tuple[Button, ...], ...]
@@ -91,16 +84,10 @@ def home(language: str, contest: Contest, now: datetime) -> View:
         lines.append(say(language, "home.not_open" if now < contest.opens_at else "home.closed"))
     word = tag(contest)
     rows = (
-        (Button(plain(language, "button.candidates"), OpenPeople(contest=word, page=0, here=True).pack()),),
-        (
-            Button(plain(language, "button.board"), OpenRanking(contest=word).pack()),
-            Button(plain(language, "button.mine"), OpenMenu(what="mine").pack()),
-        ),
-        (
-            Button(plain(language, "button.rules"), OpenRules(contest=word).pack()),
-            Button(plain(language, "button.language"), OpenMenu(what="languages").pack()),
-        ),
-        (Button(plain(language, "button.debited"), OpenMenu(what="debited").pack()),),
+        (tap(language, "candidates", OpenPeople(contest=word, page=0, here=True)),),
+        (tap(language, "board", OpenRanking(contest=word)), tap(language, "mine", OpenMenu(what="mine"))),
+        (tap(language, "rules", OpenRules(contest=word)), tap(language, "language", OpenMenu(what="languages"))),
+        (tap(language, "debited", OpenMenu(what="debited")),),
     )
     return View("\n\n".join(lines), rows)
 
@@ -113,11 +100,11 @@ def people(language: str, contest: Contest, page: int) -> View:
     shown = eligible[page * PEOPLE_A_PAGE : (page + 1) * PEOPLE_A_PAGE]
     word = tag(contest)
     turn = [
-        Button(plain(language, f"button.{key}"), OpenPeople(contest=word, page=to, here=True).pack())
+        tap(language, key, OpenPeople(contest=word, page=to, here=True))
         for key, to in (("previous", page - 1), ("next", page + 1))
         if 0 <= to < pages
     ]
-    back = Button(plain(language, "button.back"), OpenContest(contest=word).pack())
+    back = tap(language, "back", OpenContest(contest=word))
     text = say(language, "home.people", contest=contest.name, page=page + 1, pages=pages)
     return View(text, (*_names(contest, shown), (*turn, back)))
 
@@ -149,18 +136,21 @@ def card(language: str, contest: Contest, candidate: Candidate, ranking: Ranking
         text = f"{text}\n\n{say(language, 'card.share', link=link)}"
     word = tag(contest)
     packs = [
-        Button(
-            plain(language, "button.pack", votes=votes(language, pack), amount=price_of(contest, pack).spoken()),
-            ChooseCount(contest=word, code=candidate.code, count=pack).pack(),
+        tap(
+            language,
+            "pack",
+            ChooseCount(contest=word, code=candidate.code, count=pack),
+            votes=votes(language, pack),
+            amount=price_of(contest, pack).spoken(),
         )
         for pack in offered_packs(contest)
     ]
     rows = (
         *(tuple(packs[i : i + 2]) for i in range(0, len(packs), 2)),
-        (Button(plain(language, "button.other_count"), TypeCount(contest=word, code=candidate.code).pack()),),
+        (tap(language, "other_count", TypeCount(contest=word, code=candidate.code)),),
         (
-            Button(plain(language, "button.candidates"), OpenPeople(contest=word, page=0).pack()),
-            Button(plain(language, "button.board"), OpenRanking(contest=word).pack()),
+            tap(language, "candidates", OpenPeople(contest=word, page=0)),
+            tap(language, "board", OpenRanking(contest=word)),
         ),
     )
     return View(text, rows, photo=candidate.photo_url)
@@ -182,10 +172,10 @@ def ranking(language: str, contest: Contest, counted: Ranking, *, live: bool, pr
     lines += ["", say(language, "board.total", votes=votes(language, counted.total_votes))]
     lines.append(say(language, "board.live" if live else "board.paused"))
     word = tag(contest)
-    refresh = Button(plain(language, "button.refresh"), OpenRanking(contest=word, here=True).pack())
+    refresh = tap(language, "refresh", OpenRanking(contest=word, here=True))
     if not private:
         return View("\n".join(lines), ((refresh,),))
-    vote = Button(plain(language, "button.vote"), OpenPeople(contest=word, page=0).pack())
+    vote = tap(language, "vote", OpenPeople(contest=word, page=0))
     return View("\n".join(lines), ((refresh, vote),))
 
 
@@ -241,7 +231,7 @@ def rules(language: str, contest: Contest) -> View:
     )
     if contest.contact:
         lines.append(say(language, "rules.contact", contact=contest.contact))
-    back = Button(plain(language, "button.back"), OpenContest(contest=tag(contest)).pack())
+    back = tap(language, "back", OpenContest(contest=tag(contest)))
     return View("\n\n".join(lines), ((back,),))
 
 
@@ -303,7 +293,7 @@ def _nothing(language: str, number: Msisdn | None) -> View:
 
 
 def _dispute(language: str) -> tuple[tuple[Button, ...], ...]:
-    return ((Button(plain(language, "button.dispute"), OpenMenu(what="ticket").pack()),),)
+    return ((tap(language, "dispute", OpenMenu(what="ticket")),),)
 
 
 def ticket(language: str, number: str | None, contest: Contest | None) -> View:
