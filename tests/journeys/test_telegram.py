@@ -278,7 +278,7 @@ def test_orange_is_paid_on_its_page_from_the_chat(country: Country) -> None:
     voter = Person(country, f"+22507444400{next(_people) % 100:02d}")
     before = country.votes("05")
     order(voter, "05", 2)
-    voter.reads("page de Orange Money")
+    voter.reads("page Orange Money")
     link = until(
         lambda: next((b["url"] for m in voter.chat() for row in m["buttons"] for b in row if "url" in b), None),
         "a button that leads to the page",

@@ -42,7 +42,7 @@ def test_by_telegram(country: Country) -> None:
     before = total(country)
     awa = Person(country, "+2250544480003")
     awa.send("/start c_star_77")
-    awa.reads("Le code 77 n'existe pas ici. Rien n'a été débité.")
+    awa.reads("Aucun candidat n'a le code 77. Rien n'a été débité.")
     awa.send("77 5")
     awa.reads("77", after=0)
     assert (awa.phone.prompt(), total(country)) == (None, before)

@@ -339,8 +339,8 @@ def _with(contest: Contest, candidates: tuple[object, ...]) -> Contest:
 
 async def test_names_receipts_rules_and_help(world: World) -> None:
     assert "Awa Ouattara" in await world.write("awa")
-    assert "Qui voulez-vous dire" in await world.write("kon")
-    assert "Personne ne s'appelle" in await world.write("<b>zorro</b>")
+    assert "Quel candidat" in await world.write("kon")
+    assert "Aucun candidat ne s'appelle" in await world.write("<b>zorro</b>")
     assert "&lt;b&gt;zorro" in world.text()
     assert "inconnu" in await world.write("99")
     assert "inconnu" in await world.write("99 5")
@@ -469,7 +469,7 @@ async def test_an_order_on_a_page_has_a_button_that_leads_there(world: World) ->
     await world.write("0707080910")
     await world.tap("Payer 500")
     (vote_id,) = world.service.orders
-    assert "page de Orange Money arrive" in world.text()
+    assert "page de paiement Orange Money arrive" in world.text()
     world.service.change(vote_id, asked=True, payment_url="https://pay.example/x")
     await world.orders.update()
     await world.orders.wait_idle()

@@ -120,7 +120,7 @@ async def test_an_order_that_was_cut_off_is_placed_once(world: World) -> None:
     assert (await world.outcomes())[-1] is None
     assert await world.intake.finish(older_than_seconds=0) == 1
     assert len(world.service.vote_requests) == 1
-    assert "Commande notée" in world.text()
+    assert "Commande enregistrée" in world.text()
 
 
 async def test_while_somebody_else_looks_after_what_is_left_nobody_else_does(world: World) -> None:

@@ -173,7 +173,7 @@ def test_the_confirmation(
     [
         ({}, "part vers", []),
         ({"asked": True}, "validez la demande MTN MoMo de 500 FCFA", []),
-        ({"method": PaymentMethod.ORANGE}, "page de Orange Money arrive", []),
+        ({"method": PaymentMethod.ORANGE}, "page de paiement Orange Money arrive", []),
         (
             {"method": PaymentMethod.ORANGE, "payment_url": "https://pay.example"},
             "#144*82#",
@@ -193,8 +193,8 @@ def test_the_confirmation(
         ),
         ({"status": PublicStatus.EXPIRED}, "pas été confirmé", ["Réessayer", "Autre numéro", "J'ai été débité"]),
         ({"status": PublicStatus.HELD, "reason": "review"}, "vérifie", []),
-        ({"status": PublicStatus.HELD, "reason": "refund_pending"}, "rendu", []),
-        ({"status": PublicStatus.REFUNDED}, "500 FCFA ont été rendus", []),
+        ({"status": PublicStatus.HELD, "reason": "refund_pending"}, "remboursé", []),
+        ({"status": PublicStatus.REFUNDED}, "500 FCFA ont été remboursés", []),
     ],
 )
 def test_an_order_in_every_state(changes: dict[str, object], says: str, buttons: list[str]) -> None:
@@ -206,7 +206,7 @@ def test_an_order_in_every_state(changes: dict[str, object], says: str, buttons:
 
 def test_how_the_wallet_asks_is_known_before_it_does() -> None:
     waiting = asked(method=PaymentMethod.WAVE)
-    for kinds, says in ((PAGE, "page de Wave arrive"), (PUSH, "part vers")):
+    for kinds, says in ((PAGE, "page de paiement Wave arrive"), (PUSH, "part vers")):
         rails = Rails((Rail("wave", "CI", PaymentMethod.WAVE, kinds, XOF),))
         assert says in order_views.order("fr", waiting, CONTEST, "", rails).text
 
