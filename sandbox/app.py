@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 import pkgutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,9 @@ def _issued(values: Mapping[str, str], prefix: str) -> dict[str, str]:
 
 
 def _found(package: ModuleType) -> list[Company]:
+    """Companies of a package; also in the folder of the same name in any directory of `sys.path`."""
+    folders = (Path(place, *package.__name__.split(".")).resolve() for place in sys.path)
+    package.__path__ = list(dict.fromkeys((*package.__path__, *(str(one) for one in folders if one.is_dir()))))
     names = (f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__))
     values = (getattr(importlib.import_module(name), "SANDBOX", None) for name in names)
     return [value for value in values if isinstance(value, Company)]
@@ -81,6 +85,17 @@ def _operators() -> list[Company]:
 def _companies() -> list[Company]:
     found = [*_found(sandbox.aggregators), *_found(sandbox.carriers), sandbox.telegram.SANDBOX]
     return sorted(found, key=lambda company: company.code)
+
+
+def demo_environment(country: str, gateway: str) -> dict[str, str]:
+    """What a gateway is configured with to meet every company. `country`, `gateway`: addresses without a trailing
+    slash."""
+    values: dict[str, str] = {}
+    accounts: list[str] = []
+    for company in (*_operators(), *_companies()):
+        values |= company.demo_environment(country, gateway)
+        accounts += [f"{company.code}@{name}" for name in company.accounts]
+    return {**values, "SPOTLIGHT_ACCOUNTS": ",".join(accounts)}
 
 
 def create_sandbox(settings: SandboxSettings) -> web.Application:

@@ -1,7 +1,7 @@
 """One simulated company, and what it is given when it is built."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -33,7 +33,19 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """`build`: makes the application that is served under `/{code}`, from a `Context` or an operator's one."""
+    """`build`: makes the application that is served under `/{code}`, from a `Context` or an operator's one.
+
+    `demo`: what the gateway of a demo is configured with, by name without the code in front; `{gateway}` stands for the
+    gateway's address. It opens nothing outside the demo. Its base URL is added; a company without any is not
+    called. `accounts`: names of further accounts that the merchant has here.
+    """
 
     code: str
     build: Callable[[Any], web.Application]
+    demo: Mapping[str, str] = field(default_factory=dict)
+    accounts: tuple[str, ...] = ()
+
+    def demo_environment(self, country: str, gateway: str) -> dict[str, str]:
+        """`demo` as environment variables. `country`: where this side listens, without a trailing slash."""
+        given = {"BASE_URL": f"{country}/{self.code}", **self.demo} if self.demo else {}
+        return {f"{self.code.upper()}_{name}": text.format(gateway=gateway) for name, text in given.items()}

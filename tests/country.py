@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from gateway.cli.configuration import prefixes
 from tests.free_port import free_port
 
 T = TypeVar("T")
@@ -40,19 +41,7 @@ class Country:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(
-                (
-                    "SPOTLIGHT_",
-                    "MTN_MOMO_",
-                    "ORANGE_MONEY_",
-                    "PAWAPAY_",
-                    "WAVE_",
-                    "STRIPE_",
-                    "AFRICASTALKING_",
-                    "KANNEL_",
-                    "TELEGRAM_",
-                )
-            )
+            if not name.startswith(("SPOTLIGHT_", *prefixes()))
             and name not in ("DATABASE_URL", "REDIS_URL", "HOST", "PORT")
         }
         ours = {

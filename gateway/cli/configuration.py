@@ -1,20 +1,26 @@
-"""Every setting in force, with secrets masked."""
+"""Every setting in force, with secrets masked, and the names that each adapter reads."""
 
 import os
 import re
+from inspect import cleandoc
+from textwrap import wrap
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
 
 import channels.sms.carriers
 import channels.ussd.aggregators
 import payments.providers
 from gateway.cli.running import NothingRuns, apply_running_environment
 from gateway.runtime.accounts import adapter_faults
-from gateway.runtime.discovery import discover
+from gateway.runtime.discovery import codes, discover
 from gateway.runtime.settings import Settings, SettingsError, environment, load_settings
 
+_PACKAGES: Final = (channels.ussd.aggregators, channels.sms.carriers, payments.providers)
 # What is set for companies that are no provider, aggregator or carrier.
-_OTHERS: Final = frozenset({"CLOUDINARY_", "STRIPE_", "TELEGRAM_"})
+_OTHERS: Final = frozenset({"CLOUDINARY_", "TELEGRAM_"})
 _SECRET: Final = re.compile("KEY|SECRET|PASSWORD|TOKEN|PIN|CIPHER")
 
 
@@ -38,7 +44,7 @@ def listed() -> list[Row]:
     defaults = {
         str(field.alias): "" if field.is_required() else str(field.default) for field in Settings.model_fields.values()
     }
-    others = sorted(name for name in given if name.startswith(("SPOTLIGHT_", *_prefixes())) and name not in defaults)
+    others = sorted(name for name in given if name.startswith(("SPOTLIGHT_", *prefixes())) and name not in defaults)
     rows = []
     for name in (*defaults, *others):
         if name in own_environment:
@@ -53,9 +59,37 @@ def listed() -> list[Row]:
     return rows
 
 
-def _prefixes() -> frozenset[str]:
-    packages = (channels.sms.carriers, channels.ussd.aggregators, payments.providers)
-    return _OTHERS | {f"{code.upper()}_" for package in packages for code in discover(package)}
+def prefixes() -> frozenset[str]:
+    """How the names of every company's settings begin."""
+    return _OTHERS | {f"{code.upper()}_" for package in _PACKAGES for code in codes(package)}
+
+
+class _SharedSecret(BaseModel):
+    """The word that it sends as `?key=`. Production serves an aggregator only with one."""
+
+    shared_secret: SecretStr | None = None
+
+
+def example() -> str:
+    """The names that each aggregator, carrier and operator reads, as lines for `.env`."""
+    models = {
+        code: getattr(registration, "settings", _SharedSecret)
+        for package in _PACKAGES
+        for code, registration in discover(package).items()
+    }
+    return "\n\n".join(_section(code, models[code]) for code in sorted(models))
+
+
+def _section(code: str, model: type[BaseModel]) -> str:
+    about = wrap(f"{code}: {cleandoc(model.__doc__ or '')}", 118, initial_indent="# ", subsequent_indent="# ")
+    names = [f"#{code.upper()}_{name.upper()}={_usual(field)}" for name, field in model.model_fields.items()]
+    return "\n".join((*about, *names))
+
+
+def _usual(field: FieldInfo) -> str:
+    """An example, else the default; empty for what each installation has its own."""
+    value = field.examples[0] if field.examples else field.default
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, str | int) else ""
 
 
 def faults() -> list[str]:

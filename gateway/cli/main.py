@@ -210,15 +210,23 @@ def rebuild_tally() -> None:
             print(f"{contest}: {votes} votes")
 
 
-@app.command(epilog=_example("spotlight config", "SPOTLIGHT_ENV=production spotlight config"))
-def config(as_json: AsJson = False) -> None:
+@app.command(epilog=_example("spotlight config", "spotlight config --example >> .env"))
+def config(
+    as_json: AsJson = False,
+    show_example: Annotated[
+        bool, typer.Option("--example", help="The names that each operator, carrier and aggregator reads, for .env.")
+    ] = False,
+) -> None:
     """List every setting with its value and where it came from; secrets are masked.
 
     Exit status 2 when a value cannot be used, with one sentence for each.
     """
     with told_failures():
-        from gateway.cli.configuration import faults, listed
+        from gateway.cli.configuration import example, faults, listed
 
+        if show_example:
+            print(example())
+            return
         rows = listed()
         wrong = faults()
         if as_json:

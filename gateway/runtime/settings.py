@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from gateway.runtime.deployment import (
     is_of_the_demo,
     secret_fault,
 )
+from gateway.runtime.discovery import codes
 from gateway.storage.purging import Kept
 from gateway.storage.vault import read_keys
 from gateway.values.network import Network, read_networks
@@ -171,7 +171,7 @@ def _production_faults(settings: Settings) -> Iterator[str]:
         yield "SPOTLIGHT_TRUSTED_PROXIES: name the networks of your proxies, or none if voters call this process itself"
     if token := settings.metrics_token.get_secret_value():
         yield from _secret_faults("SPOTLIGHT_METRICS_TOKEN", token, "")
-    own = tuple(f"{code.upper()}_" for code in _carriers())
+    own = tuple(f"{code.upper()}_" for code in codes(channels.sms.carriers))
     for name, value in environment().items():
         if name.endswith("_BASE_URL") and value:
             if fault := address_fault(value, own_network=name.startswith(own)):
@@ -204,19 +204,14 @@ def _secret_faults(name: str, secret: str, needed: str) -> Iterator[str]:
         yield f"{name}: {fault}"
 
 
-def _carriers() -> list[str]:
-    return [module.name for module in iter_modules(channels.sms.carriers.__path__)]
-
-
 def _callers() -> list[str]:
     """Codes of the aggregators and carriers there are: only a shared secret tells their requests from others'."""
-    return sorted({*_carriers(), *(module.name for module in iter_modules(channels.ussd.aggregators.__path__))})
+    return sorted({*codes(channels.sms.carriers), *codes(channels.ussd.aggregators)})
 
 
 def _prefixes() -> tuple[str, ...]:
     """How the names of adapters' settings begin."""
-    providers = [module.name for module in iter_modules(payments.providers.__path__)]
-    return tuple(f"{code.upper()}_" for code in (*providers, *_callers(), "telegram"))
+    return tuple(f"{code.upper()}_" for code in (*codes(payments.providers), *_callers(), "telegram"))
 
 
 def environment() -> Mapping[str, str]:

@@ -203,4 +203,8 @@ async def _form(request: web.Request) -> dict[str, str] | None:
     return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
-SANDBOX = Company("africastalking", lambda context: AfricasTalking(context).application())
+SANDBOX = Company(
+    "africastalking",
+    lambda context: AfricasTalking(context).application(),
+    demo={"USERNAME": "demo", "API_KEY": "demo-api-key", "SENDER": "7890,CM:7800"},
+)

@@ -164,4 +164,13 @@ def _coded(text: str, charset: str) -> tuple[int, str]:
     return 0, quote_plus(text)
 
 
-SANDBOX = Company("kannel", lambda context: Kannel(context).application())
+SANDBOX = Company(
+    "kannel",
+    lambda context: Kannel(context).application(),
+    demo={
+        "USERNAME": "demo",
+        "PASSWORD": "demo-password",
+        "SENDER": "7890,CM:7800",
+        "DELIVERY_URL": "{gateway}/sms/kannel/delivery",
+    },
+)

@@ -176,4 +176,8 @@ def _respect_limits(bot: Bot, given: Parameters, faults: TelegramFaults) -> None
         raise _too_many(seconds)
 
 
-SANDBOX = Company("telegram", lambda context: Telegram(context).application())
+SANDBOX = Company(
+    "telegram",
+    lambda context: Telegram(context).application(),
+    demo={"TOKEN": "123456:demo-token", "WEBHOOK_SECRET": "demo-webhook-secret"},
+)

@@ -50,7 +50,7 @@ class Settings(BaseModel):
     base_url: str = "https://api.africastalking.com"
     username: str
     api_key: SecretStr
-    sender: Senders = Field(default_factory=dict)
+    sender: Senders = Field(default_factory=dict, examples=["7890,CM:7800"])
     shared_secret: SecretStr | None = None
 
 

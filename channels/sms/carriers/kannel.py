@@ -64,11 +64,11 @@ class Settings(BaseModel):
     `delivery_url`: our address for reports (`…/sms/kannel/delivery`); empty asks for none, and then a
     text whose answer was lost stays unknown. `shared_secret`: the word that its calls carry as `?key=`."""
 
-    base_url: str
+    base_url: str = Field(examples=["http://kannel.internal:13013"])
     username: str
     password: SecretStr
-    sender: Senders = Field(default_factory=dict)
-    delivery_url: str = ""
+    sender: Senders = Field(default_factory=dict, examples=["7890,CM:7800"])
+    delivery_url: str = Field("", examples=["https://vote.example.org/sms/kannel/delivery"])
     shared_secret: SecretStr | None = None
 
 

@@ -43,11 +43,13 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    base_url: BaseUrl
+    base_url: BaseUrl = Field(examples=["https://proxy.momoapi.mtn.com"])
     subscription_key: HeaderSecret
     api_user: str = Field(min_length=1, repr=False)
     api_key: HeaderSecret
-    target_environment: Annotated[str, Field(pattern=r"^[a-z]+$"), AfterValidator(_environment)]
+    target_environment: Annotated[
+        str, Field(pattern=r"^[a-z]+$", examples=["mtnivorycoast"]), AfterValidator(_environment)
+    ]
     currency: str | None = Field(None, pattern=r"^[A-Z]{3}$")
     status_per_second: int = Field(10, ge=1, le=1000)
     disbursement_subscription_key: HeaderSecret | None = None

@@ -84,7 +84,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    base_url: BaseUrl
+    base_url: BaseUrl = Field(examples=["https://api.orange.com"])
     client_id: str = Field(min_length=1, repr=False)
     client_secret: HeaderSecret
     merchant_key: HeaderSecret

@@ -103,7 +103,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    base_url: BaseUrl
+    base_url: BaseUrl = Field(examples=["https://api-s1.orange.cm"])
     consumer_key: str = Field(min_length=1, repr=False)
     consumer_secret: HeaderSecret
     api_user: str = Field(min_length=1, repr=False)

@@ -92,9 +92,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    base_url: BaseUrl
+    base_url: BaseUrl = Field(examples=["https://api.pawapay.io"])
     api_token: HeaderSecret
-    callback_url: BaseUrl
+    callback_url: BaseUrl = Field(examples=["https://vote.example.org/api/webhooks/pawapay"])
     signed_callbacks: bool = True
     status_per_second: int = Field(10, ge=1, le=1000)
 

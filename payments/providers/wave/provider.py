@@ -94,7 +94,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    base_url: BaseUrl
+    base_url: BaseUrl = Field(examples=["https://api.wave.com"])
     api_key: HeaderSecret
     webhook_secret: HeaderSecret
     status_per_second: int = Field(10, ge=1, le=1000)

@@ -349,4 +349,18 @@ def _build(context: OperatorContext) -> web.Application:
     return app
 
 
-SANDBOX = Company("mtn_momo", _build)
+SANDBOX = Company(
+    "mtn_momo",
+    _build,
+    demo={
+        "SUBSCRIPTION_KEY": "demo-subscription-key",
+        "API_USER": "5b1f0c8e-7d0a-4c52-9b8e-2f6d7a3c1e90",
+        "API_KEY": "demo-api-key",
+        "TARGET_ENVIRONMENT": "mtnivorycoast",
+        "DISBURSEMENT_SUBSCRIPTION_KEY": "demo-disbursement-key",
+        "DISBURSEMENT_API_USER": "8d3e6c1a-52b7-4f0e-9a64-1c7b0f5d2e83",
+        "DISBURSEMENT_API_KEY": "demo-disbursement-api-key",
+        "CM_TARGET_ENVIRONMENT": "mtncameroon",
+    },
+    accounts=("cm",),
+)

@@ -260,4 +260,12 @@ async def _grant_type(request: web.Request) -> str:
         return ""
 
 
-SANDBOX = Company("orange_money", lambda context: _OrangeMoney(context).application())
+SANDBOX = Company(
+    "orange_money",
+    lambda context: _OrangeMoney(context).application(),
+    demo={
+        "CLIENT_ID": "demo-client",
+        "CLIENT_SECRET": "demo-client-secret",
+        "MERCHANT_KEY": "demo-merchant-key",
+    },
+)

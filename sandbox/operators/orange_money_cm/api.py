@@ -256,4 +256,15 @@ def _transaction(entry: Entry) -> str:
     return f"MP{datetime.fromtimestamp(entry.created_at, UTC):%y%m%d.%H%M}.X{50_000 + entry.number}"
 
 
-SANDBOX = Company("orange_money_cm", lambda context: _OrangeMoneyCm(context).application())
+SANDBOX = Company(
+    "orange_money_cm",
+    lambda context: _OrangeMoneyCm(context).application(),
+    demo={
+        "CONSUMER_KEY": "demo-consumer",
+        "CONSUMER_SECRET": "demo-consumer-secret",
+        "API_USER": "demo-api-user",
+        "API_PASSWORD": "demo-api-password",
+        "CHANNEL_MSISDN": "691000000",
+        "CHANNEL_PIN": "2468",
+    },
+)

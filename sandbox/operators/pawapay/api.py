@@ -300,4 +300,13 @@ def _build(context: OperatorContext) -> web.Application:
     return app
 
 
-SANDBOX = Company("pawapay", _build)
+SANDBOX = Company(
+    "pawapay",
+    _build,
+    demo={
+        "API_TOKEN": "demo-token",
+        "CALLBACK_URL": "{gateway}/api/webhooks/pawapay",
+        # Behind the operators themselves: it stands in for them, and takes codes that payers fetch.
+        "PRIORITY": "200",
+    },
+)

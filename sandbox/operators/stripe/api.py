@@ -357,4 +357,12 @@ def _expanded(params: Params) -> frozenset[str]:
     return frozenset(str(value) for value in wanted.values()) if isinstance(wanted, Mapping) else frozenset()
 
 
-SANDBOX = Company("stripe", lambda context: _Stripe(context).application())
+SANDBOX = Company(
+    "stripe",
+    lambda context: _Stripe(context).application(),
+    demo={
+        "SECRET_KEY": "sk_test_demo",
+        "WEBHOOK_SECRET": "whsec_demo",
+        "WEBHOOK_URL": "{gateway}/api/webhooks/stripe",
+    },
+)

@@ -349,4 +349,12 @@ def _instant(seconds: float | None) -> str | None:
     return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-SANDBOX = Company("wave", lambda context: _Wave(context).application())
+SANDBOX = Company(
+    "wave",
+    lambda context: _Wave(context).application(),
+    demo={
+        "API_KEY": "demo-key",
+        "WEBHOOK_SECRET": "demo-webhook-secret",
+        "CALLBACK_URL": "{gateway}/api/webhooks/wave",
+    },
+)
