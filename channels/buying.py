@@ -51,7 +51,7 @@ def phone_wallets(methods: tuple[PaymentMethod, ...]) -> tuple[PaymentMethod, ..
 
 def wallet_name(language: str, method: PaymentMethod) -> str:
     """The wallet's name as voters know it."""
-    return say(language, f"wallet.{method.value}")
+    return method.label or say(language, f"wallet.{method.value}")
 
 
 def ways_to_pay(language: str, methods: Iterable[PaymentMethod]) -> str:
@@ -62,7 +62,7 @@ def ways_to_pay(language: str, methods: Iterable[PaymentMethod]) -> str:
 
 def why_no_wallet(language: str, payer: Msisdn | None, network: str | None = None) -> str:
     """Why no wallet of this number is charged: its own is not taken here, or it is not known."""
-    name = None if payer is None else not_taken_yet(payer, network)
+    name = None if payer is None else not_taken_yet(payer, network, taken=())
     if name is not None:
         return say(language, "pay.not_taken_yet", wallet=name)
     return say(language, f"refusal.{Refusal.NO_WALLET.value}")

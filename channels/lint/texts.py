@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from channels import gsm
-from channels.buying import one_dial
+from channels.buying import one_dial, wallet_name
 from channels.lint.findings import Finding, Level, NameSeen, TextSeen, error, warning
 from channels.phrases import DEFAULT_LANGUAGE, catalogue, say
 from channels.sms.texts import KINDS, NAME_SEPTETS, TEXT_SEPTETS, render
@@ -12,7 +12,7 @@ from channels.ussd.menu import LIST_NAME_SEPTETS, SEPTETS_MAX
 from gateway.contests.contest import Contest
 from gateway.http.phrases import PhraseFile, faults
 from gateway.orders.receipt import make_receipt
-from gateway.orders.wallet import example_number
+from gateway.orders.wallet import PaymentMethod, example_number
 from gateway.values.money import Money
 
 RECEIPT = make_receipt((1 << 45) - 1)
@@ -58,8 +58,8 @@ def values_of(contest: Contest, language: str, public_url: str) -> dict[str, obj
         "number": 9_999_999,
         "back": 9_999_999,
         "why": "x" * NAME_SEPTETS,
-        "ways": ", ".join(gsm.fold(text) for key, text in phrases.items() if key.startswith("wallet.")),
-        "wallet": widest([text for key, text in phrases.items() if key.startswith("wallet.")], OTHERWISE),
+        "ways": ", ".join(gsm.fold(wallet_name(language, method)) for method in PaymentMethod),
+        "wallet": widest([wallet_name(language, method) for method in PaymentMethod], OTHERWISE),
         "status": widest([text for key, text in phrases.items() if key.startswith("ussd.status_")], OTHERWISE),
         "receipt": RECEIPT,
         "reference": REFERENCE,

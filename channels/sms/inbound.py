@@ -31,7 +31,6 @@ from channels.sms import answers
 from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
-from gateway.orders.wallet import guess_method
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.set_aside import passes
 from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
@@ -220,7 +219,7 @@ async def _sell(vote: Vote, key: str, case: _Case, *, agreed: bool = False) -> R
         contest=contest,
         candidate_code=vote.code,
         quantity=vote.quantity,
-        method=guess_method(sender, text.network),
+        method=case.service.rails.guess(sender, text.network),
         payer=sender,
         voter=sender,
         language=language,

@@ -23,16 +23,10 @@ ME: Final = "me"
 Tag = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 Code = Annotated[str, Field(pattern=r"^[0-9]{2,12}$")]
 Votes = Annotated[int, Field(ge=1, le=9_999_999)]
-Wallet = Literal["m", "o", "w", "c"]
+Wallet = Annotated[str, Field(pattern=f"^[{''.join(method.letter for method in PaymentMethod)}]$")]
 Payer = Annotated[str, Field(pattern=r"^(me|[0-9]{8,15})$")]
 
-METHODS: Final[dict[Wallet, PaymentMethod]] = {
-    "m": PaymentMethod.MTN,
-    "o": PaymentMethod.ORANGE,
-    "w": PaymentMethod.WAVE,
-    "c": PaymentMethod.CARD,
-}
-LETTERS: Final[dict[PaymentMethod, Wallet]] = {method: letter for letter, method in METHODS.items()}
+METHODS: Final = {method.letter: method for method in PaymentMethod}
 
 
 @dataclass(frozen=True, slots=True)

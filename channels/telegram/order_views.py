@@ -6,7 +6,6 @@ from html import escape
 from channels.buying import asked_first, wallet_name, ways_to_pay, why_no_wallet
 from channels.grammar import Vote
 from channels.telegram.buttons import (
-    LETTERS,
     Button,
     Cancel,
     ChooseCount,
@@ -103,7 +102,7 @@ def confirm(
 ) -> View:
     """The confirmation before the money is asked for. `takes`: the wallets that can be charged now. `method` None, or
     not among these: the wallet is to be chosen first."""
-    method = method if method in takes else None
+    is_taken, method = method is not None, method if method in takes else None
     word, code, count = tag(offered.contest), offered.candidate.code, offered.count
     paying = payer_of(payer, verified)
     others = [m for m in takes if m is not method]
@@ -112,7 +111,7 @@ def confirm(
             tap(
                 language,
                 "other_wallet",
-                ChooseWallet(contest=word, code=code, count=count, wallet=LETTERS[other], payer=paying),
+                ChooseWallet(contest=word, code=code, count=count, wallet=other.letter, payer=paying),
                 wallet=wallet_name(language, other),
             ),
         )
@@ -125,14 +124,14 @@ def confirm(
     facts = _facts(language, offered) | {"number": payer.masked()}
     if method is None:
         lines = [say(language, "confirm.which_wallet", **facts)]
-        if not_taken_yet(payer) is not None:
+        if not is_taken and not_taken_yet(payer, taken=()) is not None:
             lines.insert(0, f"{why_no_wallet(language, payer)} {ways_to_pay(language, takes)}")
         return View(_amount_first(language, offered, "\n\n".join(lines)), (*wallets, leave))
     lines = _confirmed(language, facts, method, own=payer.e164 == verified)
     pay = tap(
         language,
         "pay",
-        Pay(contest=word, code=code, count=count, wallet=LETTERS[method], payer=paying),
+        Pay(contest=word, code=code, count=count, wallet=method.letter, payer=paying),
         amount=facts["amount"],
     )
     return View(_amount_first(language, offered, "\n\n".join(lines)), ((pay,), *wallets, leave))

@@ -171,11 +171,12 @@ async def initiate(request: web.Request, *, body: VoteOrder) -> Reply:
     payer = read_payer_for(body.voter_phone, body.payment_method, contest)
     if isinstance(payer, Refusal):
         raise refused(payer, language, contest, code)
-    method = body.payment_method
-    vote_request = vote_request_of(Channel.API, key, contest, code, body.quantity, method, payer, language, caller)
+    method, rails = body.payment_method, request.app[VOTING_SERVICE].rails
+    vote_request = vote_request_of(
+        Channel.API, key, contest, code, body.quantity, method, payer, language, rails, caller
+    )
     placed = await request.app[VOTING_SERVICE].place_order(vote_request)
     if isinstance(placed, Refusal):
-        rails = request.app[VOTING_SERVICE].rails
         least = least_votes(contest, vote_request.method, rails)
         methods = rails.open_for(payer) if payer is not None else ()
         raise refused(placed, language, contest, code, least=least, payer=payer, methods=methods)

@@ -108,7 +108,9 @@ class VoterPages:
         language = request.app[PAGES].language_of(request, contest.language)
         devices = request.app[DEVICES]
         device = devices.read(request) or devices.fresh()
-        vote_request = read_vote_request(form, contest, candidate, language, orderer_of(request, device))
+        vote_request = read_vote_request(
+            form, contest, candidate, language, request.app[VOTING_SERVICE].rails, orderer_of(request, device)
+        )
         if isinstance(vote_request, Refusal):
             return self._show_candidate(request, contest, candidate, _ready(form), refusal=vote_request)
         if not form.again and (same := await own_orders.like_one_waiting(request, vote_request)):

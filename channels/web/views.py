@@ -52,7 +52,7 @@ def form_values(
     typed = read_payer(form.phone, contest) if form.phone else None
     payer = typed if isinstance(typed, Msisdn) else None
     its = methods if payer is None else tuple(method for method in methods if may_have(payer, method))
-    own = " ".join(f"{prefix}={method.value if method else ''}" for prefix, method in prefixes.items())
+    own = " ".join(f"{prefix}={method.value if method in methods else ''}" for prefix, method in prefixes.items())
     return {
         "contest": contest,
         "candidate": candidate,

@@ -18,8 +18,9 @@ from gateway.contests.contest import Candidate, Contest
 from gateway.http.callers import DEVICES, PUBLIC_URL
 from gateway.http.pages import preferred
 from gateway.orders.prompting import Orderer, OrdererKind
+from gateway.orders.routing import Rails
 from gateway.orders.rules import Channel, Refusal, VoteRequest
-from gateway.orders.wallet import PaymentMethod, guess_method
+from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from gateway.values.network import subject_of
 
@@ -104,6 +105,7 @@ def vote_request_of(
     method: PaymentMethod | None,
     payer: Msisdn | None,
     language: str,
+    rails: Rails,
     orderer: Orderer | None = None,
 ) -> VoteRequest:
     """The vote request of somebody who typed a number: nobody has proved to hold it, so `voter` is nobody.
@@ -124,7 +126,7 @@ def vote_request_of(
         contest=contest,
         candidate_code=code,
         quantity=quantity,
-        method=method or (guess_method(payer) if payer else None),
+        method=method or (rails.guess(payer) if payer else None),
         payer=payer,
         voter=None,
         language=language,
@@ -209,7 +211,7 @@ def read_method(word: str) -> PaymentMethod | Refusal | None:
 
 
 def read_vote_request(
-    form: Form, contest: Contest, candidate: Candidate, language: str, orderer: Orderer
+    form: Form, contest: Contest, candidate: Candidate, language: str, rails: Rails, orderer: Orderer
 ) -> VoteRequest | Refusal:
     """What the form asks for, or the first thing in it that cannot be."""
     quantity = read_count(form.votes, contest)
@@ -223,7 +225,9 @@ def read_vote_request(
     payer = read_payer_for(typed, method, contest)
     if isinstance(payer, Refusal):
         return payer
-    return vote_request_of(Channel.WEB, form.nonce, contest, candidate.code, quantity, method, payer, language, orderer)
+    return vote_request_of(
+        Channel.WEB, form.nonce, contest, candidate.code, quantity, method, payer, language, rails, orderer
+    )
 
 
 def from_elsewhere(request: web.Request) -> bool:

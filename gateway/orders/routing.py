@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import product
 from typing import Final
 
-from gateway.orders.wallet import PaymentMethod, has_wallet, network_of
+from gateway.orders.wallet import PaymentMethod, guess_method, has_wallet, network_of
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
 
@@ -86,6 +86,11 @@ class Rails:
         if found is None:
             found = self._open_for[place] = tuple(m for m in self.open_methods(place[0]) if has_wallet(place[1], m))
         return found
+
+    def guess(self, payer: Msisdn, network: str | None = None) -> PaymentMethod | None:
+        """The wallet that this number most likely has, where its country takes it. `network`: as in `open_for`."""
+        method = guess_method(payer, network)
+        return method if method in self.methods(payer.country) else None
 
     def with_code(self, country: str, method: PaymentMethod) -> bool:
         """Whether a payer may bring a code, and finish without a prompt or a page."""

@@ -39,7 +39,7 @@ from channels.telegram.views import View
 from gateway.contests.contest import Contest
 from gateway.http.logs import bind_vote
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
-from gateway.orders.wallet import PaymentMethod, example_number, guess_method
+from gateway.orders.wallet import PaymentMethod, example_number
 from gateway.values.msisdn import Msisdn
 
 _log = structlog.get_logger(__name__)
@@ -85,7 +85,7 @@ async def show_confirmation(conversation: Conversation, offered: Offer, payer: M
     /start."""
     await conversation.state.set_state(None)
     await conversation.state.set_data(_stored(offered))
-    await conversation.send(confirmation(conversation, offered, payer, guess_method(payer)))
+    await conversation.send(confirmation(conversation, offered, payer, conversation.service.rails.guess(payer)))
 
 
 def confirmation(conversation: Conversation, offered: Offer, payer: Msisdn, method: PaymentMethod | None) -> View:

@@ -28,7 +28,6 @@ from gateway.orders.wallet import (
     PAYMENT_CODES,
     PaymentMethod,
     example_number,
-    guess_method,
     may_have,
     not_taken_yet,
 )
@@ -58,7 +57,7 @@ def method_of(session: Session, view: MenuView) -> PaymentMethod | None:
     """The wallet: the chosen one, or the one that the number most likely has."""
     if session.method is not None:
         return PaymentMethod(session.method)
-    return guess_method(payer_of(session, view), _network_of(session, view))
+    return view.rails.guess(payer_of(session, view), _network_of(session, view))
 
 
 def _network_of(session: Session, view: MenuView) -> str | None:
@@ -123,7 +122,7 @@ def wallet_notice(session: Session, view: MenuView) -> str:
         down = method not in view.rails.open_methods(view.contest.country)
         return say(language, "ussd.wallet_down", wallet=wallet_name(language, method)) if down else ""
     payer, network = payer_of(session, view), _network_of(session, view)
-    if not_taken_yet(payer, network) is None:
+    if not_taken_yet(payer, network, taken=()) is None:
         return ""
     why = why_no_wallet(language, payer, network)
     return why if wallets_of(session, view) else f"{why} {say(language, 'pay.another_number')}"
