@@ -1,11 +1,9 @@
-"""What the service offers to every channel, page and API: one protocol, bound once at start-up.
+"""What channels, pages and APIs use: place an order, read a contest, a ranking, an order, a receipt.
 
-Reads of contests and rankings are plain attributes of memory (a snapshot a second old at most);
-whatever touches PostgreSQL is awaited.
+Contests and rankings are read from memory, a second old at most; what touches PostgreSQL is awaited.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -18,25 +16,17 @@ from gateway.contests.contest import Contest
 from gateway.orders.routing import Rails
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.values.msisdn import Msisdn
-from leaderboard.ranking import Ranking
+from leaderboard.routes import Published
 from payments.collection.order_views import OrderView, ReceiptView, VoteLine
 from payments.rescue.rules import Claim, Rescue
 
 
-class VotingService(Protocol):
-    """The use cases, bound to their ports."""
+class VotingService(Published, Protocol):
+    """One for each process, put together where the process starts."""
 
     @property
     def rails(self) -> Rails:
-        """The ways in which money is taken, and what is closed of them now."""
-        ...
-
-    def contests(self) -> tuple[Contest, ...]:
-        """Every published contest."""
-        ...
-
-    def contest(self, slug: str) -> Contest | None:
-        """A contest by the word in its address."""
+        """The ways in which money is taken, and the accounts whose circuit is open now."""
         ...
 
     def contest_by_id(self, contest_id: UUID) -> Contest | None:
@@ -45,18 +35,6 @@ class VotingService(Protocol):
 
     def contests_by_service_code(self, code: str) -> tuple[Contest, ...]:
         """Contests that share a USSD service code such as `*789#`."""
-        ...
-
-    def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:
-        """Contests that share an SMS short code."""
-        ...
-
-    def ranking(self, slug: str) -> Ranking:
-        """The ranking as last published. KeyError for an unknown contest."""
-        ...
-
-    def now(self) -> datetime:
-        """UTC."""
         ...
 
     async def place_order(self, vote_request: VoteRequest) -> PlacedOrder | Refusal:
@@ -115,7 +93,7 @@ class VotingService(Protocol):
         """Durable when it returns; answered later. False when this id was stored before."""
         ...
 
-    async def talk(self, text: IncomingText) -> Talk:
+    async def talk(self, incoming: IncomingText) -> Talk:
         """What went before a stored text, between its sender and its short code. DatabaseUnavailable."""
         ...
 
@@ -126,4 +104,4 @@ class VotingService(Protocol):
         ...
 
 
-VOTING_SERVICE: web.AppKey[VotingService] = web.AppKey("house", VotingService)
+VOTING_SERVICE: web.AppKey[VotingService] = web.AppKey("voting_service", VotingService)

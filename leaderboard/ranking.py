@@ -1,7 +1,9 @@
 """From counted votes to a ranking."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from gateway.contests.contest import Contest
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,13 @@ def ranking_from(contest: str, version: int, scores: Iterable[Score]) -> Ranking
     """The ranking of these scores."""
     entries = rank(scores)
     return Ranking(contest, version, sum(e.votes for e in entries), entries)
+
+
+def ranking_of(contest: Contest, version: int, votes: Mapping[str, int]) -> Ranking:
+    """The ranking of a contest: its eligible candidates, and those who left with votes. `votes`: by code."""
+    scores = [
+        Score(candidate.code, candidate.name, votes.get(candidate.code, 0))
+        for candidate in contest.candidates
+        if candidate.eligible or votes.get(candidate.code)
+    ]
+    return ranking_from(contest.slug, version, scores)

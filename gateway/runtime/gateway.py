@@ -160,7 +160,7 @@ def _listener(container: GatewayContainer, boards: Boards) -> ScoreListener:
     """Puts new totals on this process's boards."""
 
     def show(scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
-        ranking = container.voting_service.take_scores(scores)
+        ranking = container.rankings.take(scores)
         if ranking is not None:
             boards.update(ranking, counted)
 
@@ -175,7 +175,7 @@ async def _keep_alive(container: GatewayContainer, boards: Boards, _: web.Applic
     tasks = [
         asyncio.create_task(work, name=name)
         for name, work in (
-            ("contests", container.voting_service.directory.keep_fresh()),
+            ("contests", container.rankings.directory.keep_fresh()),
             ("accounts", container.watch.keep_watching()),
             ("spool", container.callbacks.keep_draining()),
             ("scores", listener.run()),

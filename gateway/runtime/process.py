@@ -39,7 +39,7 @@ from gateway.runtime.connections import TEMPORARY, utc_now
 from gateway.runtime.container import PAGE_TIMEOUT_MS, REPORT_TIMEOUT_MS, Container, open_command
 from gateway.runtime.owed_work import Chore, Drains, OwedWork, Step, keep_beating, keep_sweeping
 from gateway.runtime.settings import Settings, adapter_settings
-from gateway.runtime.voting_service import BoundVotingService
+from gateway.runtime.voting_service import LiveVotingService
 from gateway.storage.partitions import make_partitions
 from gateway.storage.purging import DailyPurge
 from gateway.storage.redis_link import RedisSessions
@@ -49,6 +49,7 @@ from gateway.storage.shared_pace import SharedPaces
 from gateway.storage.shared_rate import SharedRate
 from gateway.storage.spool import Spool
 from gateway.storage.work import Work
+from leaderboard.rankings import Rankings
 from leaderboard.scores import heal_scores
 from payments.accounts.health import AccountHealth
 from payments.accounts.watch import AccountWatch
@@ -224,28 +225,30 @@ class ProcessContainer(Container):
         )
 
     @cached_property
-    def voting_service(self) -> BoundVotingService:
+    def rankings(self) -> Rankings:
+        """Contests and their rankings."""
+        return Rankings(ContestDirectory(self.engine))
+
+    @cached_property
+    def voting_service(self) -> LiveVotingService:
         """What channels use."""
-        service = BoundVotingService(
-            directory=ContestDirectory(self.engine),
+        return LiveVotingService(
+            rankings=self.rankings,
+            accounts=self.watch,
             orders=Orders(self.auto, self.vault, self.settings.prompt_limits),
             views=OrderViews(self.engine, self.vault),
+            rescuer=self.rescuer,
             inbox=self.inbox,
             outbox=self.outbox,
-            doorbell=self.doorbell,
-            rails=self.watch.rails,
-            clock=utc_now,
-            rescuer=self.rescuer,
-            unfinished=self.unfinished,
             languages=self.languages,
+            unfinished=self.unfinished,
+            doorbell=self.doorbell,
+            clock=utc_now,
         )
-        self.watch.on_change(service.take_rails)
-        return service
 
     # Owed work.
 
     def _steps(self) -> dict[Work, Step]:
-        service = self.voting_service
         providers, budget, watch = self.providers, self._budget, self.watch
         where = (self.engine, self.vault, self.settings.base_url)
         senders: dict[str, MessageSender] = {**self.carriers}
@@ -255,6 +258,8 @@ class ProcessContainer(Container):
         sending = Sending(self.outbox, senders, routes, render, write_in_chat)
         queue = CallbackQueue(self.engine, self.vault)
         judge = CallbackJudge(queue, self.payments, providers, self.reversals.name, self.counting, passes)
+        rankings = partial(self.rankings.refresh, self.scores)
+        answering = partial(answer_texts, self.inbox, self.voting_service, rankings)
         settlement, refunds, payouts = Settlement(self.engine), Refunds(*where), Payouts(*where)
         return {
             Work.COLLECT: self.collector.step,
@@ -266,7 +271,7 @@ class ProcessContainer(Container):
             Work.REFUND: partial(send_and_ask, refunds, providers=providers, budget=budget, accounts=watch),
             Work.PAYOUTS: partial(send_and_ask, payouts, providers=providers, budget=budget, accounts=watch),
             Work.SETTLE: partial(settle_payments, settlement=settlement, show=self.show),
-            Work.TEXTS_IN: partial(answer_texts, self.inbox, service, partial(service.look_at, self.scores)),
+            Work.TEXTS_IN: answering,
             Work.TEXTS_OUT: sending.send_due,
             Work.REMINDERS: self.unfinished.remind,
             Work.STAFF_ACTS: self.acts.run_approved,
@@ -305,7 +310,7 @@ class ProcessContainer(Container):
 
     async def begin(self) -> None:
         """Wait for the database, and check that it was written with our keys. Raises SettingsError."""
-        await self.voting_service.directory.refresh_until_there()
+        await self.rankings.directory.refresh_until_there()
         await self.refuse_other_database()
 
 

@@ -75,7 +75,7 @@ class WorkThread:
             stopping = asyncio.Event()
             self._open.set_result((asyncio.get_running_loop(), container.drains, stopping))
             async with asyncio.TaskGroup() as tasks:
-                fresh = tasks.create_task(container.voting_service.directory.keep_fresh())
+                fresh = tasks.create_task(container.rankings.directory.keep_fresh())
                 watching = tasks.create_task(container.watch.keep_watching())
                 sweeping = tasks.create_task(container.keep_sweeping())
                 beating = tasks.create_task(container.keep_beating())

@@ -62,13 +62,7 @@ class AccountWatch(Accounts):
         self._tries: dict[str, Tries] = {}
         self._closed_at: dict[str, float] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._listener: Callable[[Rails], None] = lambda _: None
         self._failing = False
-
-    def on_change(self, listener: Callable[[Rails], None]) -> None:
-        """Call this with the rails, now and whenever they change."""
-        self._listener = listener
-        listener(self.rails)
 
     def at_once(self, account: str, usual: int) -> int:
         """How many calls may be under way at an account: few just after its circuit closed."""
@@ -141,7 +135,6 @@ class AccountWatch(Accounts):
             self._windows.pop(account, None)
         if changed:
             self.rails = self.rails.with_circuits_open(circuit_open)
-            self._listener(self.rails)
 
     def _begin(self, account: str, act: Callable[[], Awaitable[None]]) -> None:
         """One act at a time for an account; one that would begin meanwhile is not needed."""

@@ -1,7 +1,7 @@
 """The voting service in memory, held to the real one by `tests/channels/test_voting_service.py`."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -14,10 +14,9 @@ from gateway.orders.receipt import make_receipt
 from gateway.orders.routing import Rails
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest, check_vote_request
 from gateway.orders.wallet import PaymentMethod
-from gateway.runtime.voting_service import ranking_of
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import Msisdn, mask
-from leaderboard.ranking import Ranking
+from leaderboard.ranking import Ranking, ranking_of
 from payments.collection.order_views import OrderView, ReceiptView, VoteLine
 from payments.lifecycle import PublicStatus
 from payments.rescue.rules import Claim, Outcome, Rescue
@@ -32,6 +31,7 @@ class FakeVotingService:
     """`VotingService`. Orders are judged by the real rules and remembered in `vote_requests`.
 
     `away`: PostgreSQL does not answer. `broken`: rankings raise. `refusal`: of every order, whatever the rules say.
+    `lines`: what any number is shown in place of its own orders.
     """
 
     def __init__(
@@ -76,6 +76,20 @@ class FakeVotingService:
         """Something happened to an order."""
         self.orders[vote_id] = replace(self.orders[vote_id], **changes)  # type: ignore[arg-type] # any field
         self.marks[vote_id] = self.marks.get(vote_id, 0) + 1
+
+    def settle(self, vote_id: UUID) -> None:
+        """The order is paid and counted."""
+        order = self.orders[vote_id]
+        self.count(order.candidate_code, order.quantity, order.contest_slug)
+        self.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
+        self.receipts[RECEIPT] = replace(
+            counted_receipt(self.contest(order.contest_slug)),
+            candidate_code=order.candidate_code,
+            candidate_name=order.candidate_name,
+            quantity=order.quantity,
+            amount=order.amount,
+            tally_number=self.version,
+        )
 
     def count(self, code: str, quantity: int, slug: str = "star") -> Ranking:
         """One more tally entry; the ranking after it."""
@@ -157,7 +171,16 @@ class FakeVotingService:
 
     async def votes_of(self, voter: Msisdn, contest_id: UUID, limit: int) -> tuple[VoteLine, ...]:
         self._answer()
-        return self.lines[:limit]
+        return (self.lines or tuple(self._lines(voter, contest_id)))[:limit]
+
+    def _lines(self, voter: Msisdn, contest_id: UUID) -> Iterator[VoteLine]:
+        """The latest orders of a number first."""
+        for request, (_, order) in reversed(list(zip(self.vote_requests, self.placed.values(), strict=True))):
+            if voter in (request.voter, request.payer) and request.contest.id == contest_id:
+                one = self.orders[order.vote_id]
+                yield VoteLine(
+                    one.candidate_code, one.candidate_name, one.quantity, one.status, one.receipt, one.placed_at
+                )
 
     async def receipt(self, code: str) -> ReceiptView | None:
         self._answer()
@@ -191,7 +214,7 @@ class FakeVotingService:
         self.texts.setdefault((text.carrier, text.carrier_id), text)
         return new
 
-    async def talk(self, text: IncomingText) -> Talk:
+    async def talk(self, incoming: IncomingText) -> Talk:
         self._answer()
         return self.talks
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 import pytest
@@ -13,10 +13,10 @@ from channels.messages.carrier import IncomingText
 from channels.sms import inbound
 from channels.sms.inbound import REPLIES_PER_HOUR, answer_texts
 from channels.sms.texts import render
-from gateway.runtime.connections import utc_now
-from gateway.runtime.voting_service import BoundVotingService
+from gateway.runtime.voting_service import LiveVotingService
+from leaderboard.rankings import Rankings
 from leaderboard.scores import Scores
-from tests.rails import RAILS
+from tests.rigs.live_service import live_service
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
 
@@ -29,7 +29,8 @@ class Desk:
     """Takes texts in and answers them, as the worker does."""
 
     rig: Rig
-    service: BoundVotingService
+    rankings: Rankings
+    service: LiveVotingService
     count: int = 0
 
     async def arrive(self, words: str, *, sender: str = AWA, to: str = "7890") -> str:
@@ -52,7 +53,7 @@ class Desk:
         return render("reply", "fr", params) if params else ""
 
     async def answer(self) -> None:
-        look = partial(self.service.look_at, Scores(self.rig.engine))
+        look = partial(self.rankings.refresh, Scores(self.rig.engine))
         await answer_texts(self.rig.inbox, self.service, look)
 
     async def outcomes(self) -> list[str]:
@@ -68,20 +69,9 @@ class Desk:
 @pytest.fixture
 async def desk(database: Any) -> AsyncIterator[Desk]:
     rig = await Rig(database.app_url).open()
-    service = BoundVotingService(
-        directory=rig.directory,
-        orders=rig.orders,
-        views=rig.views,
-        inbox=rig.inbox,
-        outbox=rig.outbox,
-        rescuer=cast(Any, None),
-        unfinished=cast(Any, None),
-        languages=cast(Any, None),
-        doorbell=rig.doorbell,
-        rails=RAILS,
-        clock=utc_now,
-    )
-    yield Desk(rig, service)
+    rankings = Rankings(rig.directory)
+    service = live_service(rig, rankings)
+    yield Desk(rig, rankings, service)
     await rig.close()
 
 
