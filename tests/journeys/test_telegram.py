@@ -174,7 +174,7 @@ def test_somebody_elses_number_is_asked_but_never_texted(country: Country, awa: 
 def test_a_wrong_code_and_a_forged_button_change_nothing(country: Country, awa: Person) -> None:
     total = country.gateway.get("/api/contests/star/leaderboard").json()["totalVotes"]
     awa.send("/start c_99")
-    card = awa.reads("Le code 99 n'existe pas")
+    card = awa.reads("Aucun candidat n'a le code 99")
     awa.send("98 5")
     awa.reads("98")
     for data in ("y:0:07:5:m:me", "💥", "y:000000000000:07:5:m:2250544440099"):
@@ -192,7 +192,7 @@ def test_the_language_is_switched_in_the_middle(country: Country, awa: Person) -
     awa.send("/langue")
     awa.reads("Language")
     awa.tap("English")
-    awa.reads("I speak English")
+    awa.reads("I write to you in English")
     awa.send("12")
     awa.reads("How many votes?")
     awa.tap("1 vote")
