@@ -125,6 +125,12 @@ class World:
         await self.queue.aclose()
 
 
+async def verified(world: World, user: int = 55) -> None:
+    """A voter who shared the own number."""
+    await world.write("/start", user)
+    await world.share("2250501020304", user, user)
+
+
 # The contests of these tests are in memory; the tables only want to know their ids.
 _KNOW = """
 insert into contests (id, organiser_id, slug, name, country, currency, price_minor, opens_at, closes_at,

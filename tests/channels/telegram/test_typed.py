@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.channels.telegram.conftest import OTHER_CONTEST_ID, World
-from tests.channels.telegram.test_conversation import CONTEST, verified
+from tests.channels.telegram.conftest import OTHER_CONTEST_ID, World, verified
+from tests.demo import demo_contest
 from tests.rigs.voting_service import RECEIPT
+
+CONTEST = demo_contest()
 
 
 @pytest.mark.parametrize(
