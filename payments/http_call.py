@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The operator answered, whatever it said. `content_type`: lower-case, without parameters."""
+    """The operator answered, with any status. `content_type`: lower-case, without parameters."""
 
     status: int
     body: bytes = field(repr=False)
@@ -58,20 +58,19 @@ Outcome = Answer | NeverLeft | Lost
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait, in seconds. `place`: for a place among the connections and one that
-    stands, TLS included; `connect`: for the TCP connection; `silence`: between two pieces of the
-    answer; `total`: for everything."""
+class Timeouts:
+    """How long to wait, in seconds. `pool`: for a free connection that is ready, TLS included; `connect`: for the TCP
+    connection; `read`: between two pieces of the answer; `total`: for everything."""
 
-    place: float
+    pool: float
     connect: float
-    silence: float
+    read: float
     total: float
 
 
-SUBMIT: Final = Patience(place=6, connect=3, silence=15, total=15)
-STATUS: Final = Patience(place=5, connect=3, silence=8, total=8)
-TOKEN: Final = Patience(place=6, connect=3, silence=30, total=30)
+SUBMIT: Final = Timeouts(pool=6, connect=3, read=15, total=15)
+STATUS: Final = Timeouts(pool=5, connect=3, read=8, total=8)
+TOKEN: Final = Timeouts(pool=6, connect=3, read=30, total=30)
 
 
 @lru_cache(maxsize=1)
@@ -156,7 +155,7 @@ class HttpCaller:
         url: str,
         *,
         what: str,
-        patience: Patience,
+        timeouts: Timeouts,
         reference: str = "",
         headers: Mapping[str, str] | None = None,
         bytes_max: int = ANSWER_BYTES_MAX,
@@ -169,8 +168,8 @@ class HttpCaller:
         support_id = None
         outcome: Outcome
         try:
-            async with asyncio.timeout(patience.total):
-                response = await self._send(method, url, patience, headers or {}, content, bytes_max)
+            async with asyncio.timeout(timeouts.total):
+                response = await self._send(method, url, timeouts, headers or {}, content, bytes_max)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             outcome = NeverLeft(type(error).__name__)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
@@ -197,12 +196,12 @@ class HttpCaller:
         self,
         method: str,
         url: str,
-        patience: Patience,
+        timeouts: Timeouts,
         headers: Mapping[str, str],
         content: Mapping[str, Any],
         bytes_max: int,
     ) -> httpx.Response:
-        wait = {"connect": patience.connect, "read": patience.silence, "pool": patience.place}
+        wait = {"connect": timeouts.connect, "read": timeouts.read, "pool": timeouts.pool}
         how = {"timeout": wait, "bytes_max": bytes_max}
         request = httpx.Request(method, url, headers={**_COMMON, **headers}, extensions=how, **content)
         return await self._transport.handle_async_request(request)

@@ -19,7 +19,7 @@ from gateway.values.money import Money
 
 
 class PayerReason(StrEnum):
-    """Why a payment was not made, in the closed set that voters are told about."""
+    """Why a payment was not made: a closed set, with a sentence for voters each."""
 
     DECLINED = "declined"
     NOT_ANSWERED = "not_answered"
@@ -38,7 +38,7 @@ class Recovery(StrEnum):
     ASK = "ask"  # the status question finds it by our reference
     REPEAT_SAME = "repeat_same"
     SEARCH = "search"
-    ABANDON = "abandon"  # nobody can pay it without the lost answer
+    ABANDON = "abandon"  # it cannot be paid without the lost answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Capabilities:
     a `Disburser`, a `BalanceTeller`, a `HolderChecker` too. `kinds_of`: where ways to pay differ in how they are
     approved. `pays_from_float`: what it gives back or pays
     out leaves a wallet of its own, not the one that collects. `prepares`: names of secrets without which
-    `create` asks nobody; where there are any, the provider is a `Preparer`.
+    `create` refuses; where there are any, the provider is a `Preparer`.
     """
 
     kinds: frozenset[Kind]
@@ -107,7 +107,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """The payer must open this page before `expires_at`. Whoever has its address may pay."""
+    """The payer must open this page before `expires_at`. Anybody who has its address may pay."""
 
     url: str = field(repr=False)
     expires_at: datetime
@@ -133,10 +133,10 @@ class DisputeStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Reversed:
     """Money that was taken is with the payer again, though we never asked for that: a dispute was lost,
-    or somebody gave it back past us. `amount`: what went, the whole or a part. `provider_reference`: the
-    operator's own number of the reversal, which tells a repeat from a second one. `standing`: whether it
+    or it was refunded at the operator without us. `amount`: what went, the whole or a part. `provider_reference`: the
+    operator's own number of the reversal, by which a repeat is recognised. `dispute_status`: whether it
     is decided; while it is open the operator keeps the money back. `fee`: all that the operator took for
-    its work on it so far, where it says so. `at`: when the operator said it, where that is known."""
+    its work on it so far, where it says so. `at`: when it changed, where that is known."""
 
     code: str
     amount: Money
@@ -182,7 +182,7 @@ CreateResult = Accepted | Redirect | NeedsOtp | Rejected | NotSent | Unknown
 
 @dataclass(frozen=True, slots=True)
 class StillOpen:
-    """Not final. `detail` is the operator's own word; `page`: where it can be paid, where the answer shows it."""
+    """Not final. `detail` is the operator's own status; `page`: where it can be paid, where the answer shows it."""
 
     detail: str
     page: Redirect | None = None
@@ -199,7 +199,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Not paid, finally. `code` is the operator's own word."""
+    """Not paid, finally. `code` is the operator's own."""
 
     code: str
     reason: PayerReason
@@ -231,7 +231,7 @@ StatusReport = StillOpen | Succeeded | Failed | NotFound | Unavailable
 class Claims:
     """What the body of an unsigned callback says, as far as it can be read; what is missing is None.
 
-    `status`: the operator's own word; `succeeded`: whether that word means paid. `order_code`: ours, as the
+    `status`: the operator's own; `succeeded`: whether it means paid. `order_code`: ours, as the
     operator echoes it. `payer`: E.164."""
 
     status: str
@@ -279,8 +279,8 @@ class FoundReversal:
 
 @dataclass(frozen=True, slots=True)
 class NamedReversal:
-    """One that somebody named, without proof. `account`: where it is to be asked about; `at`: when something became
-    of it, None for now. An answer of later than that says it already."""
+    """One that a callback or a statement names, without proof. `account`: where it is to be asked
+    about; `at`: when something became of it, None for now. An answer of later than that says it already."""
 
     account: str
     number: str
@@ -337,7 +337,7 @@ class PaymentProvider(Protocol):
 
     @property
     def code(self) -> str:
-        """The one word for module, URL segment, environment prefix and case file."""
+        """One name for module, URL segment, environment prefix and case file."""
         ...
 
     def capabilities(self, country: str) -> Capabilities:
@@ -371,13 +371,13 @@ class CallbackSigner(Protocol):
     """A provider whose operator signs callbacks."""
 
     def is_signed(self, request: RawRequest) -> bool | None:
-        """Whether the operator's signature is on a callback that just came; None where that cannot be said now."""
+        """Whether the operator's signature is on a callback that just came; None where that is not known now."""
         ...
 
 
 @runtime_checkable
 class CallbackDater(Protocol):
-    """A provider whose operator signs when it called, so that an old callback is told from a new one."""
+    """A provider whose operator signs when it called, so that an old callback is recognised."""
 
     def is_stale(self, request: RawRequest) -> bool:
         """Whether the operator signed a callback that just came, at a time that proves nothing now."""
@@ -407,7 +407,7 @@ class Prober(Protocol):
     """A provider that can find out whether its operator is there, without moving money."""
 
     async def alive(self) -> bool:
-        """Whether the operator answers our account now. Our credentials refused is no life."""
+        """Whether the operator answers our account now. False when our credentials are refused."""
         ...
 
 
@@ -433,7 +433,7 @@ class Disburser(Protocol):
 
 
 class BalanceTeller(Protocol):
-    """A provider that tells what an account holds."""
+    """A provider that reports the balance of an account."""
 
     async def balance(self, wallet: Wallet, currency: str, country: str) -> Balance | Unavailable:
         """What the account holds now."""
@@ -441,10 +441,10 @@ class BalanceTeller(Protocol):
 
 
 class HolderChecker(Protocol):
-    """A provider that tells whether a number has a wallet."""
+    """A provider that reports whether a number has a wallet."""
 
     async def holder_active(self, msisdn: str) -> bool | None:
-        """Whether this E.164 number can pay and be paid; None when it does not say."""
+        """Whether this E.164 number can pay and be paid; None when it is not known."""
         ...
 
 

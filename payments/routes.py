@@ -1,4 +1,4 @@
-"""Where operators call us: keep it, answer at once, judge later.
+"""Where operators call us: store the callback, answer at once, judge it later.
 
 Known, unknown and forged calls get the same answer, so there is nothing to probe; 429 only where many come from
 somewhere that prove nothing (docs/decisions/0020-callbacks-that-prove-nothing.md), 400 where the operator's own
@@ -18,7 +18,7 @@ from payments.collection.callbacks import IncomingCallback, Taken
 
 BODY_BYTES_MAX: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0
-# Ours have 43 characters; what is longer is nobody's word and not worth keeping whole.
+# Ours have 43 characters; a longer one is none of ours and not worth keeping whole.
 TOKEN_LENGTH_MAX: Final = 64
 RETRY_AFTER_SECONDS: Final = "5"
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})

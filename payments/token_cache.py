@@ -17,8 +17,8 @@ from payments.http_call import Answer, Outcome
 
 # How long a failed early renewal rests, while the old token still opens.
 RENEWAL_PAUSE_SECONDS: Final = 30.0
-# Of a token whose life nobody told.
-LIFE_SECONDS_UNTOLD: Final = 300.0
+# Of a token whose life the operator does not say.
+LIFE_SECONDS_UNKNOWN: Final = 300.0
 _REFUSES_US: Final = frozenset({400, 401, 403, 404, 405})
 
 
@@ -79,18 +79,18 @@ class TokenCache:
         self._slots: dict[TokenKey, _Slot] = {}
 
     async def get(self, key: TokenKey, mint: Mint) -> str | NoToken:
-        """A token that is good for a while. Whoever comes during a renewal takes the old token if
-        it still lives, and else shares the outcome."""
+        """A token that is good for a while. Calls that arrive during a renewal take the old token if it
+        still lives, and else share the outcome."""
         slot = self._slots.setdefault(key, _Slot())
-        if held := slot.fresh(self._clock()):
-            return held
-        if slot.renewing.locked() and (held := slot.living(self._clock())):
-            return held
+        if token := slot.fresh(self._clock()):
+            return token
+        if slot.renewing.locked() and (token := slot.living(self._clock())):
+            return token
         tries = slot.tries
         async with slot.renewing:
             if slot.tries != tries:
-                if held := slot.living(self._clock()):
-                    return held
+                if token := slot.living(self._clock()):
+                    return token
                 if slot.failure is not None:
                     return slot.failure
             return await self._renew(slot, mint)
@@ -107,8 +107,8 @@ class TokenCache:
             return minted.value
         slot.failure = minted
         slot.renew_at = now + RENEWAL_PAUSE_SECONDS
-        if held := slot.living(now):
-            return held
+        if token := slot.living(now):
+            return token
         slot.value = None
         return minted
 
@@ -139,9 +139,9 @@ def basic(user: str, password: str) -> str:
 
 
 def fingerprint(*credentials: str) -> str:
-    """A word that differs when any of the credentials differs, and does not tell them."""
-    told = "\n".join(f"{len(text)}:{text}" for text in credentials)
-    return sha256(told.encode()).hexdigest()[:16]
+    """A text that differs when any of the credentials differs, and does not reveal them."""
+    joined = "\n".join(f"{len(text)}:{text}" for text in credentials)
+    return sha256(joined.encode()).hexdigest()[:16]
 
 
 def read_token(outcome: Outcome) -> Token | NoToken:
@@ -154,5 +154,5 @@ def read_token(outcome: Outcome) -> Token | NoToken:
         return NoToken(f"token: {outcome.status}", alarm=outcome.status in _REFUSES_US)
     if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
         return NoToken("token: unreadable answer")
-    told = lives.isascii() and lives.isdigit() and len(lives) < 12
-    return Token(value, float(lives) if told else LIFE_SECONDS_UNTOLD)
+    known = lives.isascii() and lives.isdigit() and len(lives) < 12
+    return Token(value, float(lives) if known else LIFE_SECONDS_UNKNOWN)

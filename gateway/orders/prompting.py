@@ -3,9 +3,9 @@
 What a payer approved does not count: a payer who pays wants to be asked again. Unwanted approval prompts
 are a known fraud on mobile money: the victim is worn down, then called.
 
-An orderer is held to few numbers that do not pay, and an address to few orders: a carrier puts thousands of
-subscribers behind one, so what was paid there makes room for more, and networks that are known to be shared
-have more of it.
+An orderer may type few numbers that do not pay, and an address may have few unpaid orders: a carrier puts thousands
+of subscribers behind one, so orders that were paid there allow more, and networks that are known to be shared have
+higher limits.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class PromptLimits:
     orderer may type without one of them paying. `refused_in_a_row`: of a typed number's orders; then none for
     `silence`, until that phone itself orders or texts, or pays. `of_address`: unpaid orders of an hour that
     an address may have among the last of twice as many, of one in `shared_networks` `of_shared`. A device
-    whose order was paid within `remembered` is not held to what others at its address do."""
+    whose order was paid within `remembered` is not limited by what others at its address do."""
 
     own_lately: int = 5
     own_a_day: int = 40

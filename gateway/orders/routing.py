@@ -19,7 +19,7 @@ from gateway.values.msisdn import Msisdn
 ACCOUNT_MARK: Final = "@"
 """Between a provider's code and the name of a further account: `mtn_momo@cm`."""
 OUT_MARK: Final = ":out"
-"""After an account's key: its other purse, out of which refunds and payouts go."""
+"""After an account's key: its wallet that refunds and payouts leave."""
 
 
 class Kind(StrEnum):
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 class NoRail(StrEnum):
-    """Why nobody can take it."""
+    """Why no account can take it."""
 
     NOT_TAKEN_HERE = "not_taken_here"
     CIRCUIT_OPEN = "circuit_open"
@@ -53,7 +53,7 @@ class Rail:
     priority: int = 100
 
 
-# A payer who brings a code wants just that; nobody else can be asked for one after the dialogue.
+# A payer who brings a code wants just that; others cannot be asked for one after the dialogue.
 WITH_CODE: Final = frozenset({Kind.OTP_FIRST})
 WITHOUT_CODE: Final = frozenset({Kind.PUSH, Kind.REDIRECT})
 
@@ -71,7 +71,7 @@ class Rails:
         return self if now == self.circuit_open else Rails(self.every, now)
 
     def methods(self, country: str) -> tuple[PaymentMethod, ...]:
-        """The ways to pay that somebody takes in this country, open now or not, as voters are shown
+        """The ways to pay that some account takes in this country, open now or not, as voters see
         them: those of phones first."""
         return self._methods.get(country, ())
 
@@ -149,7 +149,7 @@ class Rails:
 
     @cached_property
     def _open_for(self) -> dict[tuple[str, str | None], tuple[PaymentMethod, ...]]:
-        """By country and network, as far as somebody asked: every confirmation does."""
+        """By country and network, as far as they were asked for: every confirmation does."""
         return {}
 
     @cached_property

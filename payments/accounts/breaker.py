@@ -1,6 +1,6 @@
 """The circuit breaker of an account at an operator: pure.
 
-The circuit of an account whose calls fail is open: nobody is asked to pay there. When its time is over it is half
+The circuit of an account whose calls fail is open: no payer is asked there. When its time is over it is half
 open: probed by calls that move no money. Then it closes, for a few calls at a time. A payer who refuses is no failure.
 """
 
@@ -33,7 +33,7 @@ DOUBLES_SECONDS: Final = 3.0
 class CallOutcome(StrEnum):
     """How a call ended."""
 
-    ANSWERED = "answered"  # whatever it said about the payer
+    ANSWERED = "answered"  # whether the payer pays or not
     SLOW = "slow"  # answered, but too late
     THROTTLED = "throttled"  # answered that there were too many calls
     FAILED = "failed"  # no answer, a fault of the operator's own, or our account refused

@@ -77,7 +77,7 @@ def rate_of(account: str, provider: PaymentProvider, accounts: Accounts) -> int:
 
 
 async def in_turn(budget: Budget, account: str, per_second: int, ask: Callable[[], Awaitable[R]]) -> R:
-    """Make a call when its turn comes, and tell the budget when it is answered."""
+    """Make a call when its turn comes, and notify the budget when it is answered."""
     answered = await budget.wait_turn(account, per_second)
     try:
         return await ask()

@@ -112,7 +112,7 @@ select {_HINTS}
 
 @record
 class DueCallback:
-    """A callback that nobody has judged yet. `amount` and `secrets`: of the payment that its URL
+    """A callback that is not judged yet. `amount` and `secrets`: of the payment that its URL
     names; the amount is what we asked for. `provider`: the code in its URL; `account`: key of the account
     that the payment was asked of. `now`: when it was taken to be judged, `received_at` when it came.
     `duplicate_of`: the callback of the 48 hours before with the same bytes, about the same payment."""
@@ -133,8 +133,7 @@ class DueCallback:
 
 @record
 class JudgedCallback:
-    """What a callback came to: a word for the record, the payment it hints at, if any, and the callback that
-    it repeats."""
+    """What became of a callback: its outcome, the payment it hints at, if any, and the callback that it repeats."""
 
     id: int
     outcome: str

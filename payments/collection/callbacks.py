@@ -1,5 +1,5 @@
-"""Callbacks as received: many callers, one insert, one commit, then the answer. Bodies are sealed, because
-operators name the payer in them, also in the spool.
+"""Callbacks as received: calls that arrive during a batch join the next one, one insert and one commit, then the
+answer. Bodies are sealed, also in the spool, because operators name the payer in them.
 
 Where PostgreSQL does not take them at once they go to the spool on this machine's disk, and from there
 into PostgreSQL when it is back. A callback has its id from its arrival on, so that the insert may be
@@ -41,7 +41,7 @@ class IncomingCallback:
 
 
 class Taken(StrEnum):
-    """What became of a callback."""
+    """What became of a callback that was received."""
 
     STORED = "stored"
     TOO_MANY = "too_many"  # of those that prove nothing; it is stored nowhere
@@ -53,7 +53,7 @@ INSERT_SECONDS: Final = 0.3
 # How long a callback that proves nothing waits for whether it names something open.
 OPEN_SECONDS: Final = 1.0
 DRAIN_EVERY_SECONDS: Final = 1.0
-# After this an insert that nobody waits for any more is ended, and its connection with it.
+# After this an insert is ended, and its connection with it: its caller has gone to the spool.
 _GIVEN_UP_SECONDS: Final = 10.0
 _BATCH: Final = 200
 _COLUMNS: Final = (
@@ -88,7 +88,7 @@ union all select k.order_code from order_keys k join payments p
   on p.reference = k.payment_reference and p.placed_at = k.placed_at
 where k.order_code = any(cast(:codes as text[])) and p.status in ('sent','pending','expired','failed')
 """)
-# What PostgreSQL says of a row that it will never take, and of no other.
+# Errors of a row that PostgreSQL will never take, and of no other.
 _NEVER: Final = (DataError, IntegrityError)
 _log = structlog.get_logger(__name__)
 
@@ -114,20 +114,20 @@ class Callbacks:
         self._vault = vault
         self._spool = spool
         self._clock = clock
-        # While it is set nobody waits for PostgreSQL; whoever empties the spool finds out that it is back.
+        # While it is set no call waits for PostgreSQL; `keep_draining` finds out that it is back.
         self._away = False
         self.waiting = Waiting(0, 0.0, 0)
-        """What the spool held when it was looked at last, a second ago at most."""
+        """What was in the spool a second ago at most."""
         self._inserts: Coalescer[Row, None] = Coalescer(self._insert_each, batch_max=_BATCH, lanes=2)
         self._questions: Coalescer[tuple[UUID | None, str | None], bool] = Coalescer(
             self._which_are_open, batch_max=_BATCH, waiting_max=_BATCH, patience=OPEN_SECONDS
         )
 
     async def store(self, callback: IncomingCallback) -> None:
-        """Durable when it returns. Raises DatabaseUnavailable: it is stored nowhere, or nobody knows."""
+        """Durable when it returns. Raises DatabaseUnavailable: it is stored nowhere, or that is not known."""
         row = self._row(callback)
         if self._away and self._spool is not None:
-            await self._set_aside(row, self._spool)
+            await self._spool_row(row, self._spool)
             return
         try:
             async with asyncio.timeout(INSERT_SECONDS if self._spool else None):
@@ -136,7 +136,7 @@ class Callbacks:
             if self._spool is None:
                 raise DatabaseUnavailable(type(error).__name__) from error
             self._note_away(error)
-            await self._set_aside(row, self._spool)
+            await self._spool_row(row, self._spool)
 
     async def is_open(self, reference: UUID | None, order_code: str | None) -> bool:
         """Whether a payment, refund or payout of this reference, or of this order, waits for its end. False, too,
@@ -162,7 +162,7 @@ class Callbacks:
             self._away = True
             _log.error("callbacks_spooled", error=type(error).__name__)
 
-    async def _set_aside(self, row: Row, spool: Spool) -> None:
+    async def _spool_row(self, row: Row, spool: Spool) -> None:
         try:
             await spool.append(line(row))
         except (SpoolFull, Overloaded, OSError) as error:
@@ -260,7 +260,7 @@ class Callbacks:
 
 
 def body_place(record_id: UUID) -> str:
-    """Where a callback's sealed body stands."""
+    """The seal's place of a callback's body."""
     return f"callbacks.body:{record_id}"
 
 

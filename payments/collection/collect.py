@@ -1,7 +1,7 @@
 """Ask operators to collect what was ordered. The reference is committed before each call.
 
 Calls are under way side by side, and new orders are claimed as places become free, so that a slow operator
-holds up nobody but its own payers.
+delays only its own payers.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ LOOK_SECONDS: Final = 0.1
 TIDY_SECONDS: Final = 1.0
 # Until what may not be tried again yet has its next turn.
 AGAIN_SECONDS: Final = 5.0
-# How long what was prepared waits before somebody else looks at it.
+# How long a payment is left to its worker after it was prepared.
 _LEASE: Final = timedelta(seconds=60)
 _log = structlog.get_logger(__name__)
 
@@ -99,7 +99,7 @@ class Collector:
         await self._calls.aclose(seconds)
 
     async def _tidy(self) -> int:
-        """Close what is overdue and move what waits in vain: at most once a second while calls go on."""
+        """Close what is overdue and move what waits at an open circuit, at most once a second during calls."""
         now = asyncio.get_running_loop().time()
         if self._calls and now - self._tidied_at < TIDY_SECONDS:
             return 0
@@ -115,22 +115,22 @@ class Collector:
                 _log.warning("orders_moved", account=account, sibling=sibling, orders=moved)
 
     async def _claim(self) -> int:
-        """Take what there is room for; how many were closed instead of taken."""
+        """Take as many as there are free places for; how many were closed instead of taken."""
         free = self._places + AHEAD - sum(self._claimed.values())
-        rooms = {account: self._room(account, free) for account in self._providers}
+        places = {account: self._free_places(account, free) for account in self._providers}
         if free > 0:
-            claimed = await self._payments.claim_to_collect(free, rooms)
+            claimed = await self._payments.claim_to_collect(free, places)
             self._start(payment for payment in claimed if payment.state is State.SENT)
             return sum(payment.state is not State.SENT for payment in claimed)
         return 0
 
-    def _room(self, account: str, free: int) -> int:
+    def _free_places(self, account: str, free: int) -> int:
         others = len(self._providers) - 1
         own = max(self._places - LEFT_TO_OTHERS * others, LEFT_TO_OTHERS) if others else self._places + AHEAD
-        room = min(free, self._accounts.at_once(account, own) - self._claimed[account])
+        places = min(free, self._accounts.at_once(account, own) - self._claimed[account])
         rate = self._per_second.get(account)
-        # No more than may be asked within the next second: the others are as well off where they are.
-        return max(0, room if rate is None else min(room, rate - self._in_line[account]))
+        # No more than may be asked within the next second: the others wait in the table.
+        return max(0, places if rate is None else min(places, rate - self._in_line[account]))
 
     def _start(self, claimed: Iterable[OpenPayment]) -> None:
         for payment in claimed:
@@ -149,7 +149,7 @@ class Collector:
         log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=account)
         provider = self._providers.get(account)
         if provider is None:
-            # The provider was taken out of service after the order: nobody was asked.
+            # The provider was taken out of service after the order: the payer was not asked.
             log.error("provider_not_configured")
             return _not_configured(payment)
         if not self._accounts.may_ask(account, again=payment.send_tries > 1):
@@ -157,7 +157,7 @@ class Collector:
         await self._wait_turn(account)
         async with self._calling:
             if account in self._accounts.rails.circuit_open:
-                # It was closed while this waited for its turn.
+                # Its circuit opened while this waited for its turn.
                 return _put_back(payment, "account closed")
             return await self._ask(payment, provider, log)
 
@@ -217,7 +217,7 @@ def _prepared(payment: OpenPayment) -> Observation:
 
 
 def _put_back(payment: OpenPayment, why: str, seconds: float = 0.0) -> Observation:
-    """Nobody was asked. It is due again after so long."""
+    """The payer was not asked. It is due again after so long."""
     return Observation(
         payment.collection.reference,
         Observed.PUT_BACK,

@@ -26,7 +26,7 @@ from payments.lifecycle import Actor, Observed
 from payments.provider import Claims, StatusReport
 from payments.settlement.settle import Show
 
-# How long nobody looks for provisional payments of an account that had none.
+# How long provisional payments of an account that had none are not looked for.
 LOOK_AGAIN_SECONDS: Final = 30.0
 _log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ class CountingOnCallbacks:
                 self._policies[account], backlog[account], _arrived(due, known), claims, known.ours if known else None
             )
             if why is not None or known is None or known.reference in taken:
-                _tell(due, why or NotCounted.REPEATED)
+                _log_refusal(due, why or NotCounted.REPEATED)
                 continue
             taken.add(known.reference)
             success = Observation(known.reference, Observed.SUCCEEDED, Actor.VERIFIER)
@@ -79,7 +79,7 @@ def _arrived(due: DueCallback, known: CallbackFacts | None) -> Arrived:
     return Arrived(known.remote if known else "", named, due.duplicate_of is None)
 
 
-def _tell(due: DueCallback, why: NotCounted) -> None:
+def _log_refusal(due: DueCallback, why: NotCounted) -> None:
     log = _log.warning if why in SUSPICIOUS else _log.info
     log("callback_not_counted_on", callback=due.id, provider=due.provider, payment=str(due.reference), why=why.value)
 
@@ -89,8 +89,8 @@ def _rounded(backlog: Mapping[str, float]) -> dict[str, int]:
 
 
 class AskedLater:
-    """Whom to ask about when nothing is more urgent, and what follows from the answer. It goes on with payments
-    of accounts that are not counted on any more. `show` is told after votes left. `clock`: monotonic seconds."""
+    """Which payments to ask about when nothing is more urgent, and what follows from the answer. It goes on with
+    payments of accounts that are not counted on any more. `show` is called after votes left. `clock`: monotonic seconds."""
 
     def __init__(
         self,
@@ -107,27 +107,27 @@ class AskedLater:
 
     async def claim(self, account: str, limit: int, more_urgent: int) -> list[OpenPayment]:
         """Provisional payments to ask about now, where an account may be asked `limit` questions and
-        `more_urgent` are asked already. Without room only those that have waited for half their time."""
-        room = limit - more_urgent
-        urgent = room <= 0
+        `more_urgent` are asked already. Without free turns only those that have waited for half their time."""
+        free = limit - more_urgent
+        urgent = free <= 0
         if self._clock() < self._look_again.get((account, urgent), 0.0):
             return []
         older = URGENT_AFTER.total_seconds() if urgent else 0.0
-        found = await self._store.claim(account, limit if urgent else room, older)
+        found = await self._store.claim(account, limit if urgent else free, older)
         if not found:
             self._look_again[account, urgent] = self._clock() + LOOK_AGAIN_SECONDS
         return found
 
     async def learn(self, payment: OpenPayment, report: StatusReport, jitter: float) -> None:
-        """Record what the operator says of a provisional payment. `jitter` in [-1, 1]."""
+        """Record the operator's report on a provisional payment. `jitter` in [-1, 1]."""
         answer = of_later_report(payment, report, jitter)
         log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=payment.provider)
         if isinstance(answer, Denial):
-            gone = await self._store.take_back(answer)
-            if gone is None:
+            taken_back = await self._store.take_back(answer)
+            if taken_back is None:
                 return
             log.error("callback_was_not_true", seen=answer.observed, code=answer.code, received=str(answer.received))
-            await self._show({gone.contest_id: tuple(gone.counted)})
+            await self._show({taken_back.contest_id: tuple(taken_back.counted)})
             return
         log.info("asked_later", report=type(report).__name__, step=answer.observed)
         await self._payments.observe(answer)

@@ -49,7 +49,7 @@ _OPEN: Final = frozenset({State.SENT, State.PENDING})
 
 @dataclass(frozen=True, slots=True)
 class OpenPayment:
-    """A payment that somebody is working on, under a lease."""
+    """A payment that a process works on, under a lease."""
 
     collection: Collection
     vote_id: UUID
@@ -67,7 +67,7 @@ class OpenPayment:
 
 @record
 class Observation:
-    """What was seen of one payment, and what to remember of it.
+    """What was observed of one payment, and what to remember of it.
 
     `observed` None: no step, only the facts below. `next_check_at` None: no further question. `provisional`: it
     is counted on a callback, and asked about later. `untried`: the operator was not asked after all, so that
@@ -100,7 +100,7 @@ def of_create(payment: OpenPayment, result: CreateResult, can: Capabilities, jit
     """What became of our request to collect. `jitter` in [-1, 1]."""
     reference, now = payment.collection.reference, payment.now
     first_check = now + timedelta(seconds=check_delay_seconds(can.ladder_seconds, 0, 0, jitter))
-    # What this try says is certain; what became of those before it is not.
+    # The result of this try is certain; what became of those before it is not.
     again = _next_check(payment, can, jitter) if payment.send_tries > 1 else None
     match result:
         case Accepted():
@@ -142,7 +142,7 @@ def of_create(payment: OpenPayment, result: CreateResult, can: Capabilities, jit
         case Rejected():
             return _refused(payment, result.code, result.reason, result.code, again)
         case Unknown() if can.recovery is Recovery.ABANDON:
-            # Without the lost answer nobody can pay it, so it is safe to say no.
+            # Without the lost answer it cannot be paid, so it is safe to refuse.
             return _refused(payment, "answer_lost", PayerReason.SERVICE_DOWN, result.error, again)
         case Unknown():
             delay = check_delay_seconds(_ladder(payment, can), 0, 0, jitter)
@@ -249,7 +249,7 @@ def _may_be_sent_again(payment: OpenPayment) -> bool:
 
 
 def _page_wanted(payment: OpenPayment, can: Capabilities) -> bool:
-    """Whether the payer can only pay on a page, and nobody knows its address."""
+    """Whether the payer can only pay on a page whose address is not known."""
     waits = payment.state is State.SENT and can.kinds == frozenset({Kind.REDIRECT})
     return waits and PAYMENT_URL not in payment.collection.secrets
 

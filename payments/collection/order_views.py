@@ -1,4 +1,4 @@
-"""What may be told about orders: to the holder of an order's id, of a number, or of a receipt."""
+"""What the holder of an order's id, of a number, or of a receipt may read."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ from payments.lifecycle import OPEN, PublicStatus, State, public_reason, public_
 
 @dataclass(frozen=True, slots=True)
 class OrderView:
-    """What may be told about an order to whoever holds its unguessable id.
+    """What the holder of its unguessable id may read of an order.
 
-    `reason`: one word, see `PayerReason`, or `review` / `refund_pending`. `receipt`: only once
+    `reason`: see `PayerReason`, or `review` / `refund_pending`. `receipt`: only once
     counted. `payment_url`: the hosted page of a redirect wallet, once the operator gave it.
     `pay_before`: the operator's deadline for the payer; None until the operator has accepted the
     request. `asked`: whether the payer can approve by now.
@@ -63,7 +63,7 @@ class VoteLine:
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """The entry of a tally that takes a counted vote out of it. `reason`: as the tally says it to everybody."""
+    """The entry of a tally that takes a counted vote out of it. `reason`: as the public tally has it."""
 
     number: int
     at: datetime
@@ -191,8 +191,10 @@ class OrderViews:
     def _payment_url(self, row: Row[Any]) -> str | None:
         if row.secrets_cipher is None:
             return None
-        held: dict[str, str] = orjson.loads(self._vault.open(bytes(row.secrets_cipher), secrets_place(row.reference)))
-        return held.get(PAYMENT_URL)
+        secrets: dict[str, str] = orjson.loads(
+            self._vault.open(bytes(row.secrets_cipher), secrets_place(row.reference))
+        )
+        return secrets.get(PAYMENT_URL)
 
     async def payment_links(self, vote_ids: Collection[UUID]) -> Mapping[UUID, str]:
         """Of these orders, the operator's pages that are known: of the payment that was sent last."""
@@ -206,7 +208,7 @@ class OrderViews:
 
     @staticmethod
     def _line(row: Row[Any]) -> VoteLine:
-        states = [State(word) for word in row.states]
+        states = [State(state) for state in row.states]
         receipt = row.receipt if State.SETTLED in states else None
         return VoteLine(row.code, row.name, row.quantity, public_status(states), receipt, row.placed_at)
 

@@ -2,8 +2,8 @@
 later answer means. Off unless an account says otherwise (docs/decisions/0017-counting-on-a-callback.md).
 
 A callback of a mobile money operator is unsigned. What makes one worth counting on for a day is that several
-things agree which no single leak gives away: the secret in its URL, the network that it came from, and every
-word of its body.
+things agree which no single leak reveals: the secret in its URL, the network that it came from, and every field
+of its body.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class Policy:
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """How a callback came. `remote`: address of its sender, behind our own proxies. `named`: the secret in
-    its URL is this payment's, at the payment's own operator. `first`: nobody sent the same bytes before."""
+    its URL is this payment's, at the payment's own operator. `first`: the same bytes did not come before."""
 
     remote: str
     named: bool
@@ -70,7 +70,7 @@ class NotCounted(StrEnum):
     NO_CLAIMS = "no_claims"
     NO_SUCCESS = "no_success"
     REPEATED = "repeated"
-    NO_SECRET = "no_secret"  # noqa: S105 - a word, and no secret
+    NO_SECRET = "no_secret"  # noqa: S105 - a reason, and no secret
     FOREIGN_SOURCE = "foreign_source"
     STATE = "state"
     WOULD_NOT_COUNT = "would_not_count"
@@ -134,16 +134,16 @@ def later_success(asked: Money, received: Money) -> Observed:
 
 
 def unknown_for_good(count: int, since_seconds: float) -> bool:
-    """Whether the operator has said often enough that it does not know a payment that its callback called
-    paid. Slower than for open payments: what is counted should not leave for a hiccup."""
+    """Whether the operator has answered often enough that it does not know a payment that its callback called paid.
+    Slower than for open payments: what is counted should not leave because of a short fault."""
     return count >= NOT_FOUND_TIMES and since_seconds >= NOT_FOUND_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """The operator does not say what its callback said. `observed`: `denied`, or `paid_otherwise` with what it
-    `received` instead. `reason`: in the closed set that voters are told about; `code`: the operator's own
-    word."""
+    """The operator does not confirm its callback. `observed`: `denied`, or `paid_otherwise` with what it
+    `received` instead. `reason`: in the closed set of `PayerReason`; `code`: the operator's
+    own."""
 
     reference: UUID
     observed: Observed
@@ -155,7 +155,7 @@ class Denial:
 
 
 def of_callback(observation: Observation, claims: Claims, callback: int) -> Observation:
-    """The evidence that a callback is counted on: it names the callback, which keeps the words."""
+    """The evidence that a callback is counted on: it names the callback, which has the bytes."""
     return replace(
         observation,
         received=claims.received,

@@ -17,8 +17,8 @@ from payments.collection.under_way import CallsUnderWay
 from payments.lifecycle import Observed
 from payments.provider import Failed, PaymentProvider, Readier, StatusReport
 
-# Questions are claimed for so long ahead, and again when half of them were asked: whoever waits for a turn keeps the
-# account busy while others are claimed.
+# Questions are claimed for so long ahead, and again when half of them were asked: those that wait for a turn keep
+# the account busy while others are claimed.
 AHEAD_SECONDS: Final = 1.0
 # While answers are awaited, more is looked for so often, and at accounts that had none so often.
 LOOK_SECONDS: Final = 0.1
@@ -99,7 +99,7 @@ class Verifier:
 
 
 class _InLine:
-    """A budget that knows how many of ours wait for it, by account."""
+    """A budget that knows how many questions of this process wait for it, by account."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -116,14 +116,14 @@ class _InLine:
 async def questioned(
     payment: OpenPayment, provider: PaymentProvider, budget: Budget, accounts: Accounts
 ) -> StatusReport:
-    """What an operator says of a payment, asked within its rate."""
+    """The operator's report on a payment, asked for within its rate."""
     account = payment.provider
 
     async def query() -> StatusReport:
         return await measured(accounts, account, CallKind.STATUS, provider.query(payment.collection))
 
     if isinstance(provider, Readier):
-        # Turns of whoever waits for a token would all be used at once when it is there.
+        # Turns of calls that wait for a token would all be used at once when it comes.
         await provider.ready(payment.collection)
     return await in_turn(budget, account, rate_of(account, provider, accounts), query)
 
@@ -135,7 +135,7 @@ async def ask(
     budget: Budget,
     accounts: Accounts = UNWATCHED,
 ) -> StatusReport:
-    """Ask about one claimed payment, within the operator's rate, and record what it says."""
+    """Ask about one claimed payment, within the operator's rate, and record the report."""
     report = await questioned(payment, provider, budget, accounts)
     jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
     seen = of_report(payment, report, provider.capabilities(payment.collection.country), jitter)

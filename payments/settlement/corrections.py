@@ -107,7 +107,7 @@ _REVERSE: Final = text(f"{_UNCOUNT} {_DONE}")
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Why payments leave the count. `reason`: one word, which selects the voter's text; `public`: the reason in the
+    """Why payments leave the count. `reason`: selects the voter's text; `public`: the reason in the
     tally; `by`: who asked, and the approved request."""
 
     reason: str

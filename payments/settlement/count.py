@@ -32,7 +32,7 @@ from contests c left join lateral (
   order by valid_from desc limit 1) f on true
 where c.id = :contest
 """
-# Whose number a text about a vote may reach: nobody has proved to hold one that was typed in a chat.
+# Whose number a text about a vote may reach: one that was typed in a chat is not proved to be the voter's.
 READER: Final = "coalesce(v.voter_index, case when v.chat_id is null then f.payer_index end)"
 
 _COUNTED: Final = (
@@ -101,7 +101,7 @@ owed as (
   select refund, reference, contest_id, provider, amount_minor, currency, reason, cast(:requested_by as text),
     cast(:request as uuid)
   from flipped where to_status = 'refund_due'),
-told as (
+notified as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
   select gen_random_uuid(), 'refund_pending', f.reference::text, f.reference, {READER}, v.language,
     jsonb_build_object('reason', f.reason), v.chat_id
@@ -144,7 +144,7 @@ class SettlementBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """On whose word payments move. `request`: the request of staff that a second person agreed to."""
+    """Who moves payments. `request`: the request of staff that a second person approved."""
 
     actor: Actor = Actor.SETTLER
     person: str = "rule"
@@ -197,8 +197,8 @@ async def count(
                 "fee_minor": fee,
             }
         )
-    said = {"before": before.value, "actor": by.actor.value, "detail": by.detail}
-    done = (await connection.execute(_COUNT, {**document(rows), **said, "contest": contest, "size": len(rows)})).one()
+    cause = {"before": before.value, "actor": by.actor.value, "detail": by.detail}
+    done = (await connection.execute(_COUNT, {**document(rows), **cause, "contest": contest, "size": len(rows)})).one()
     if done.flipped != len(rows) or done.heads != 1:
         raise SettlementBroken(f"{done.flipped} of {len(rows)} payments of contest {contest}")
     sell = ledger.sale_of_held if before is State.HELD else ledger.sale
@@ -236,8 +236,8 @@ async def move(connection: AsyncConnection, before: State, rows: Sequence[dict[s
     """Move payments that do not count, with the refunds that they are owed. SettlementBroken."""
     if not rows:
         return
-    said = {"actor": by.actor.value, "requested_by": by.person, "request": by.request}
-    parameters = {**document(rows), **said, "froms": [before.value], "from_word": before.value}
+    cause = {"actor": by.actor.value, "requested_by": by.person, "request": by.request}
+    parameters = {**document(rows), **cause, "froms": [before.value], "from_word": before.value}
     moved = (await connection.execute(_REFUSE, parameters)).scalar_one()
     if moved != len(rows):
         raise SettlementBroken(f"{moved} of {len(rows)} {before} payments moved")

@@ -75,7 +75,7 @@ order by p.reference
 """
 _CONFIRMED: Final = f"from payments where status = 'confirmed' and contest_id = :contest and {_NOT_ASIDE}"
 # The limit comes before all that is looked up, and takes what comes, or a long backlog would be looked up and
-# sorted whole for each batch of it. Nobody waits for a lock here, so there is no order to keep.
+# sorted whole for each batch of it. No statement waits for a lock here, so there is no order to keep.
 _DUE: Final = text(f"with due as (select * {_CONFIRMED} limit :limit for update skip locked) {_LOOKED_UP}")
 _WAITING: Final = text(f"select reference {_CONFIRMED} limit :limit")
 _THESE: Final = text(f"""

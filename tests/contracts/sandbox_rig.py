@@ -21,7 +21,7 @@ from unittest import mock
 from uuid import uuid4
 
 from gateway.values.money import Money
-from payments.http_call import HttpCaller, Outcome, Patience
+from payments.http_call import HttpCaller, Outcome, Timeouts
 from payments.provider import (
     Accepted,
     BalanceTeller,
@@ -246,9 +246,9 @@ def impatient(seconds: float) -> Iterator[None]:
     """Calls give up after so long."""
     usual = HttpCaller.call
 
-    async def call(self: HttpCaller, method: str, url: str, *, patience: Patience, **more: Any) -> Outcome:
+    async def call(self: HttpCaller, method: str, url: str, *, patience: Timeouts, **more: Any) -> Outcome:
         short = replace(patience, silence=seconds, total=seconds)
-        return await usual(self, method, url, patience=short, **more)
+        return await usual(self, method, url, timeouts=short, **more)
 
     with mock.patch.object(HttpCaller, "call", call):
         yield

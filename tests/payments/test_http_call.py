@@ -17,11 +17,11 @@ from payments.http_call import (
     HttpCaller,
     Lost,
     NeverLeft,
-    Patience,
+    Timeouts,
 )
 from tests.free_port import free_port
 
-PATIENCE = Patience(place=2, connect=1, silence=0.3, total=2)
+TIMEOUTS = Timeouts(pool=2, connect=1, read=0.3, total=2)
 
 
 class Server:
@@ -104,15 +104,15 @@ async def caller() -> AsyncIterator[HttpCaller]:
 
 
 async def test_an_answer(caller: HttpCaller, address: str) -> None:
-    answer = await caller.call("GET", f"{address}/plain?q=a%2Fb", what="status", patience=PATIENCE)
+    answer = await caller.call("GET", f"{address}/plain?q=a%2Fb", what="status", timeouts=TIMEOUTS)
     assert answer == Answer(200, b'{"ok": true}', "application/json")
     assert "ok" not in repr(answer)
 
 
 async def test_what_is_sent(caller: HttpCaller, address: str, server: Server) -> None:
-    await caller.call("POST", f"{address}/plain", what="ask", patience=PATIENCE, json={"a": "é"})
-    await caller.call("POST", f"{address}/plain", what="token", patience=PATIENCE)
-    await caller.call("POST", f"{address}/plain", what="token", patience=PATIENCE, data={"a": "b c"})
+    await caller.call("POST", f"{address}/plain", what="ask", timeouts=TIMEOUTS, json={"a": "é"})
+    await caller.call("POST", f"{address}/plain", what="token", timeouts=TIMEOUTS)
+    await caller.call("POST", f"{address}/plain", what="token", timeouts=TIMEOUTS, data={"a": "b c"})
     (_, json_headers, json_body), (_, bare, nothing), (_, _, form) = server.seen
     assert json_headers["User-Agent"] == USER_AGENT
     assert json_headers["Content-Type"] == "application/json"
@@ -126,48 +126,48 @@ async def test_what_is_sent(caller: HttpCaller, address: str, server: Server) ->
 
 @pytest.mark.parametrize("path", ["/silent", "/cut", "/half", "/long"])
 async def test_an_answer_that_does_not_come_whole_is_lost(caller: HttpCaller, address: str, path: str) -> None:
-    assert isinstance(await caller.call("POST", f"{address}{path}", what="ask", patience=PATIENCE), Lost)
+    assert isinstance(await caller.call("POST", f"{address}{path}", what="ask", timeouts=TIMEOUTS), Lost)
 
 
 async def test_the_longest_answer(caller: HttpCaller, address: str) -> None:
-    answer = await caller.call("GET", f"{address}/full", what="ask", patience=PATIENCE)
+    answer = await caller.call("GET", f"{address}/full", what="ask", timeouts=TIMEOUTS)
     assert isinstance(answer, Answer)
     assert len(answer.body) == ANSWER_BYTES_MAX
 
 
 async def test_an_answer_that_drips_ends_with_the_patience(caller: HttpCaller, address: str) -> None:
     started = time.monotonic()
-    patience = Patience(place=2, connect=1, silence=0.5, total=0.6)
-    assert isinstance(await caller.call("GET", f"{address}/drip", what="ask", patience=patience), Lost)
+    timeouts = Timeouts(pool=2, connect=1, read=0.5, total=0.6)
+    assert isinstance(await caller.call("GET", f"{address}/drip", what="ask", timeouts=timeouts), Lost)
     assert time.monotonic() - started < 2
 
 
 async def test_what_comes_compressed_is_not_unpacked(caller: HttpCaller, address: str) -> None:
-    answer = await caller.call("GET", f"{address}/zipped", what="ask", patience=PATIENCE)
+    answer = await caller.call("GET", f"{address}/zipped", what="ask", timeouts=TIMEOUTS)
     assert isinstance(answer, Answer)
     assert len(answer.body) < ANSWER_BYTES_MAX
 
 
 async def test_redirects_and_cookies_are_not_followed(caller: HttpCaller, address: str, server: Server) -> None:
-    moved = await caller.call("POST", f"{address}/moved", what="ask", patience=PATIENCE)
+    moved = await caller.call("POST", f"{address}/moved", what="ask", timeouts=TIMEOUTS)
     assert isinstance(moved, Answer)
     assert moved.status == 302
-    await caller.call("GET", f"{address}/cookie", what="ask", patience=PATIENCE)
-    await caller.call("GET", f"{address}/plain", what="ask", patience=PATIENCE)
+    await caller.call("GET", f"{address}/cookie", what="ask", timeouts=TIMEOUTS)
+    await caller.call("GET", f"{address}/plain", what="ask", timeouts=TIMEOUTS)
     assert len(server.seen) == 3
     assert "Cookie" not in server.seen[-1][1]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "http://nobody.invalid/", "http://[::", "ftp://x/", "/x"])
 async def test_what_reaches_nobody_never_left(caller: HttpCaller, url: str) -> None:
-    outcome = await caller.call("POST", url.format(port=free_port()), what="ask", patience=PATIENCE, json={})
+    outcome = await caller.call("POST", url.format(port=free_port()), what="ask", timeouts=TIMEOUTS, json={})
     assert isinstance(outcome, NeverLeft)
 
 
 async def test_many_at_once_share_one_pool(caller: HttpCaller, address: str, server: Server) -> None:
-    patience = Patience(place=10, connect=5, silence=10, total=20)
+    timeouts = Timeouts(pool=10, connect=5, read=10, total=20)
     outcomes = await asyncio.gather(
-        *(caller.call("POST", f"{address}/crowd", what="ask", patience=patience, json={}) for _ in range(400))
+        *(caller.call("POST", f"{address}/crowd", what="ask", timeouts=timeouts, json={}) for _ in range(400))
     )
     assert all(isinstance(outcome, Answer) for outcome in outcomes)
     assert server.most <= CONNECTIONS_MAX
@@ -179,12 +179,12 @@ async def test_one_line_a_call_without_address_header_or_body(caller: HttpCaller
             "POST",
             f"{address}/plain?key=secret-1",
             what="requesttopay",
-            patience=PATIENCE,
+            timeouts=TIMEOUTS,
             reference="r-1",
             headers={"Authorization": "Bearer secret-2"},
             json={"payer": "2250501020304"},
         )
-        await caller.call("POST", f"{address}/cut?key=secret-1", what="status", patience=PATIENCE, reference="r-2")
+        await caller.call("POST", f"{address}/cut?key=secret-1", what="status", timeouts=TIMEOUTS, reference="r-2")
     answered, lost = lines
     assert (answered["reference"], answered["status"], answered["operator_id"]) == ("r-1", 200, "abc-1")
     assert (lost["reference"], lost["status"], lost["outcome"]) == ("r-2", None, "Lost")

@@ -7,7 +7,7 @@ import pytest
 
 from payments.http_call import Answer, Lost, NeverLeft, Outcome
 from payments.token_cache import (
-    LIFE_SECONDS_UNTOLD,
+    LIFE_SECONDS_UNKNOWN,
     RENEWAL_PAUSE_SECONDS,
     NoToken,
     Token,
@@ -187,8 +187,8 @@ async def test_without_a_token_no_call(cache: TokenCache) -> None:
     [
         (Answer(200, b'{"access_token": "t", "expires_in": 3600}', ""), Token("t", 3600)),
         (Answer(200, b'{"access_token": "t", "expires_in": "7776000"}', ""), Token("t", 7776000)),
-        (Answer(200, b'{"access_token": "t"}', ""), Token("t", LIFE_SECONDS_UNTOLD)),
-        (Answer(200, b'{"access_token": "t", "expires_in": -1}', ""), Token("t", LIFE_SECONDS_UNTOLD)),
+        (Answer(200, b'{"access_token": "t"}', ""), Token("t", LIFE_SECONDS_UNKNOWN)),
+        (Answer(200, b'{"access_token": "t", "expires_in": -1}', ""), Token("t", LIFE_SECONDS_UNKNOWN)),
         (Answer(200, b'{"access_token": "t\\r\\nX: y"}', ""), NoToken("token: unreadable answer")),
         (Answer(200, b'{"access_token": 5}', ""), NoToken("token: unreadable answer")),
         (Answer(200, b"<html>", "text/html"), NoToken("token: unreadable answer")),

@@ -14,10 +14,10 @@ class FixedAccounts(Accounts):
     notes: list[tuple[str, CallKind, str]] = field(default_factory=list)
     repeats: bool = True
     tries: list[tuple[str, bool]] = field(default_factory=list)
-    rooms: dict[str, int] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
 
     def at_once(self, account: str, usual: int) -> int:
-        return 0 if account in self.rails.circuit_open else self.rooms.get(account, usual)
+        return 0 if account in self.rails.circuit_open else self.places.get(account, usual)
 
     def may_ask(self, account: str, *, again: bool) -> bool:
         self.tries.append((account, again))

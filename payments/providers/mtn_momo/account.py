@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from payments.http_call import TOKEN, HttpCaller, Outcome, Patience
+from payments.http_call import TOKEN, HttpCaller, Outcome, Timeouts
 from payments.registration import BaseUrl, HeaderSecret
 from payments.token_cache import NoToken, Token, TokenCache, TokenKey, basic, fingerprint, read_token
 
@@ -103,7 +103,7 @@ class Product:
         path: str,
         *,
         what: str,
-        patience: Patience,
+        timeouts: Timeouts,
         reference: str = "",
         headers: Mapping[str, str] | None = None,
         **content: Any,  # noqa: ANN401 - json= as httpx has it
@@ -115,7 +115,7 @@ class Product:
                 method,
                 f"{base}/{self._name}/{path}",
                 what=what,
-                patience=patience,
+                timeouts=timeouts,
                 reference=reference,
                 headers={**self._common(), "Authorization": f"Bearer {token}", **(headers or {})},
                 **content,
@@ -143,7 +143,7 @@ class Product:
             "POST",
             f"{base}/{self._name}/token/",
             what="token",
-            patience=TOKEN,
+            timeouts=TOKEN,
             headers={**self._common(), "Authorization": pair},
         )
         return read_token(outcome)

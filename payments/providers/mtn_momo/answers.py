@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from gateway.values.money import EXPONENTS, Money, parse_amount
-from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
+from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, plain_code, read_object
 from payments.http_call import Answer, NeverLeft, Outcome
 from payments.provider import (
     Accepted,
@@ -70,7 +70,7 @@ def read_submission(outcome: Outcome | NoToken, *, paying: bool = False) -> Acce
         return NotSent(outcome.error)
     if not isinstance(outcome, Answer):
         return Unknown(outcome.error)
-    status, code = outcome.status, word(read_object(outcome.body).get("code"))
+    status, code = outcome.status, plain_code(read_object(outcome.body).get("code"))
     said = f"{status} {code}".strip()
     if status == 202:
         return Accepted()
@@ -98,13 +98,13 @@ def read_status(outcome: Outcome | NoToken, asked: Asked) -> StatusReport:
     if not isinstance(outcome, Answer):
         return Unavailable(outcome.error)
     answer = read_object(outcome.body)
-    code = word(answer.get("code"))
+    code = plain_code(answer.get("code"))
     said = f"{outcome.status} {code}".strip()
     if outcome.status == 404 and code in _NOT_FOUND:
         return NotFound(code)
     if outcome.status != 200:
         return Unavailable(said, throttled=outcome.status == 429)
-    status = word(answer.get("status"))
+    status = plain_code(answer.get("status"))
     if not status:
         return Unavailable("200 without a status")
     raw = evidence(outcome.body, _numbers(answer, asked))
@@ -120,7 +120,7 @@ def read_claims(body: Mapping[str, Any]) -> Claims | None:
     status answer."""
     if body.get("status") != "SUCCESSFUL":
         return None
-    currency, payer = word(body.get("currency")), body.get("payer")
+    currency, payer = plain_code(body.get("currency")), body.get("payer")
     number = payer.get("partyId") if isinstance(payer, dict) and payer.get("partyIdType") == "MSISDN" else None
     return Claims(
         "SUCCESSFUL",
@@ -140,7 +140,7 @@ def _numbers(answer: Mapping[str, Any], asked: Asked) -> list[str]:
 
 
 def _succeeded(answer: Mapping[str, Any], asked: Asked, raw: str) -> StatusReport:
-    currency = word(answer.get("currency"))
+    currency = plain_code(answer.get("currency"))
     booked = asked.amount.currency if currency == asked.told_currency else currency
     received = parse_amount(decimal_text(answer.get("amount")), booked) if booked in EXPONENTS else None
     if received is None:
@@ -152,7 +152,7 @@ def _succeeded(answer: Mapping[str, Any], asked: Asked, raw: str) -> StatusRepor
 
 def _failed(answer: Mapping[str, Any], asked: Asked, raw: str) -> StatusReport:
     told = answer.get("reason")
-    code = word(told.get("code") if isinstance(told, dict) else told, "FAILED")
+    code = plain_code(told.get("code") if isinstance(told, dict) else told, "FAILED")
     reason = REASONS.get(code)
     if reason is None:
         reason = UNHEARD_OF
@@ -169,9 +169,9 @@ def read_balance(outcome: Outcome | NoToken, currency: str, told_currency: str) 
         return Unavailable(outcome.error)
     answer = read_object(outcome.body)
     if outcome.status != 200:
-        said = f"{outcome.status} {word(answer.get('code'))}".strip()
+        said = f"{outcome.status} {plain_code(answer.get('code'))}".strip()
         return Unavailable(said, throttled=outcome.status == 429)
-    if word(answer.get("currency")) != told_currency:
+    if plain_code(answer.get("currency")) != told_currency:
         return Unavailable("a balance in another currency")
     available = parse_amount(decimal_text(answer.get("availableBalance")), currency)
     return Unavailable("200 without a readable balance") if available is None else Balance(available)
@@ -182,7 +182,7 @@ def read_active(outcome: Outcome | NoToken) -> bool | None:
     if not isinstance(outcome, Answer):
         return None
     answer = read_object(outcome.body)
-    if outcome.status == 404 and word(answer.get("code")) in _NOT_FOUND:
+    if outcome.status == 404 and plain_code(answer.get("code")) in _NOT_FOUND:
         return False
     if outcome.status != 200:
         return None

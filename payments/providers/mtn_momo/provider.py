@@ -28,9 +28,8 @@ from uuid import uuid4
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
-from payments.answers import read_object, shows_life, word
+from payments.answers import plain_code, plain_words, read_object, shows_life
 from payments.http_call import STATUS, SUBMIT, HttpCaller
-from payments.plain_text import plain_words
 from payments.provider import (
     Balance,
     Capabilities,
@@ -120,7 +119,7 @@ class MtnMomo:
             self._base(collection),
             "v1_0/requesttopay",
             what="requesttopay",
-            patience=SUBMIT,
+            timeouts=SUBMIT,
             reference=str(collection.reference),
             headers=_named(collection),
             json=body,
@@ -134,7 +133,7 @@ class MtnMomo:
             self._base(collection),
             f"v1_0/requesttopay/{collection.reference}",
             what="status",
-            patience=STATUS,
+            timeouts=STATUS,
             reference=str(collection.reference),
         )
         told = self._told_currency(collection.amount)
@@ -148,7 +147,7 @@ class MtnMomo:
         """Asked about a reference that nobody has, MTN answers 404."""
         nobody = f"v1_0/requesttopay/{uuid4()}"
         return shows_life(
-            await self._collection.call("GET", self.base_url.rstrip("/"), nobody, what="probe", patience=STATUS)
+            await self._collection.call("GET", self.base_url.rstrip("/"), nobody, what="probe", timeouts=STATUS)
         )
 
     async def alive_out(self) -> bool:
@@ -157,7 +156,7 @@ class MtnMomo:
             return True
         nobody = f"v1_0/transfer/{uuid4()}"
         return shows_life(
-            await self._disbursement.call("GET", self.base_url.rstrip("/"), nobody, what="probe_out", patience=STATUS)
+            await self._disbursement.call("GET", self.base_url.rstrip("/"), nobody, what="probe_out", timeouts=STATUS)
         )
 
     async def disburse(self, disbursement: Disbursement) -> DisburseResult:
@@ -184,7 +183,7 @@ class MtnMomo:
             self._base(disbursement),
             f"v1_0/{verb}",
             what=verb,
-            patience=SUBMIT,
+            timeouts=SUBMIT,
             reference=str(disbursement.reference),
             headers=_named(disbursement),
             json=body,
@@ -208,7 +207,7 @@ class MtnMomo:
             self._base(disbursement),
             f"v1_0/{verb}/{disbursement.reference}",
             what=f"{verb}_status",
-            patience=STATUS,
+            timeouts=STATUS,
             reference=str(disbursement.reference),
         )
         amount, payee = disbursement.amount, _payee(disbursement)
@@ -220,7 +219,7 @@ class MtnMomo:
         if product is None:
             return Unavailable(_NO_PRODUCT)
         outcome = await product.call(
-            "GET", self.base_url, "v1_0/account/balance", what=f"{wallet}_balance", patience=STATUS
+            "GET", self.base_url, "v1_0/account/balance", what=f"{wallet}_balance", timeouts=STATUS
         )
         return read_balance(outcome, currency, self._settings.currency or currency)
 
@@ -231,14 +230,14 @@ class MtnMomo:
             self.base_url,
             f"v1_0/accountholder/msisdn/{msisdn.removeprefix('+')}/active",
             what="holder",
-            patience=STATUS,
+            timeouts=STATUS,
         )
         return read_active(outcome)
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint: nothing in the message proves anything."""
         body = read_object(request.body)
-        claimed = word(body.get("status"))
+        claimed = plain_code(body.get("status"))
         return (Hint(claimed, order_code(body.get("externalId")), claims=read_claims(body)),) if claimed else ()
 
     async def aclose(self) -> None:

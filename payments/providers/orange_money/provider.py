@@ -35,11 +35,11 @@ from payments.answers import (
     identifier,
     is_page,
     number_forms,
+    plain_code,
     read_object,
     shows_life,
-    word,
 )
-from payments.http_call import STATUS, SUBMIT, TOKEN, Answer, HttpCaller, NeverLeft, Outcome, Patience
+from payments.http_call import STATUS, SUBMIT, TOKEN, Answer, HttpCaller, NeverLeft, Outcome, Timeouts
 from payments.provider import (
     Capabilities,
     Collection,
@@ -167,7 +167,7 @@ class OrangeMoney:
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint, when the notification repeats the token that only Orange and we know."""
         body = read_object(request.body)
-        claimed, given, held = word(body.get("status")), body.get("notif_token"), secrets.get("notif_token")
+        claimed, given, held = plain_code(body.get("status")), body.get("notif_token"), secrets.get("notif_token")
         if not claimed or not isinstance(given, str) or not held:
             return ()
         if not hmac.compare_digest(given.encode("utf-8", "replace"), held.encode()):
@@ -184,7 +184,7 @@ class OrangeMoney:
         await self._caller.aclose()
 
     async def _post(
-        self, collection: Collection | None, verb: str, patience: Patience, body: Mapping[str, object]
+        self, collection: Collection | None, verb: str, timeouts: Timeouts, body: Mapping[str, object]
     ) -> Outcome | NoToken:
         base = self._base(collection)
 
@@ -193,7 +193,7 @@ class OrangeMoney:
                 "POST",
                 f"{base}/orange-money-webpay/{self._settings.country_segment}/v1/{verb}",
                 what=verb,
-                patience=patience,
+                timeouts=timeouts,
                 reference=str(collection.reference) if collection else "",
                 headers={"Authorization": f"Bearer {token}"},
                 json=body,
@@ -213,7 +213,7 @@ class OrangeMoney:
             "POST",
             f"{base}/oauth/v3/token",
             what="token",
-            patience=TOKEN,
+            timeouts=TOKEN,
             headers={"Authorization": basic(self._settings.client_id, self._settings.client_secret.get_secret_value())},
             data={"grant_type": "client_credentials"},
         )
@@ -230,7 +230,7 @@ def read_creation(outcome: Outcome | NoToken, expires_at: datetime) -> CreateRes
     if not isinstance(outcome, Answer):
         return Unknown(outcome.error)
     answer = read_object(outcome.body)
-    status, code = outcome.status, word(answer.get("code"))
+    status, code = outcome.status, plain_code(answer.get("code"))
     said = f"{status} {code}".strip()
     if status in (200, 201):
         return _page(answer, expires_at)
@@ -260,14 +260,14 @@ def read_status(outcome: Outcome | NoToken, collection: Collection) -> StatusRep
     if not isinstance(outcome, Answer):
         return Unavailable(outcome.error)
     answer = read_object(outcome.body)
-    code = word(answer.get("code"))
+    code = plain_code(answer.get("code"))
     said = f"{outcome.status} {code}".strip()
     if outcome.status == 404 and code == _NOT_FOUND:
         return NotFound(said)
     if outcome.status not in (200, 201):
         throttled = outcome.status == 429 or (outcome.status == 403 and code == _TOO_MANY)
         return Unavailable(said, throttled=throttled)
-    status = word(answer.get("status")) if isinstance(answer.get("status"), str) else ""
+    status = plain_code(answer.get("status")) if isinstance(answer.get("status"), str) else ""
     if not status:
         return Unavailable(f"{outcome.status} without a status")
     if answer.get("order_id", collection.order_code) != collection.order_code:

@@ -37,12 +37,12 @@ from payments.answers import (
     identifier,
     is_page,
     number_forms,
+    plain_code,
+    plain_words,
     read_object,
     shows_life,
-    word,
 )
-from payments.http_call import STATUS, SUBMIT, TOKEN, Answer, HttpCaller, NeverLeft, Outcome, Patience
-from payments.plain_text import plain_words
+from payments.http_call import STATUS, SUBMIT, TOKEN, Answer, HttpCaller, NeverLeft, Outcome, Timeouts
 from payments.provider import (
     Accepted,
     Capabilities,
@@ -185,7 +185,7 @@ class OrangeMoneyCm:
         """A hint: nothing in the message proves anything. One about another handle is none."""
         body = read_object(request.body)
         told = _data(body) or body
-        claimed, named, kept = word(told.get("status")), told.get("payToken"), secrets.get(PAY_TOKEN)
+        claimed, named, kept = plain_code(told.get("status")), told.get("payToken"), secrets.get(PAY_TOKEN)
         if not claimed or (kept and named is not None and named != kept):
             return ()
         order = told.get("txnmode") or told.get("orderId")
@@ -205,7 +205,7 @@ class OrangeMoneyCm:
         collection: Collection | None,
         method: str,
         path: str,
-        patience: Patience,
+        timeouts: Timeouts,
         **content: Any,  # noqa: ANN401 - json= as httpx has it
     ) -> Outcome | NoToken:
         base = self._base(collection)
@@ -215,7 +215,7 @@ class OrangeMoneyCm:
                 method,
                 f"{base}/{API}/{path}",
                 what="/".join(path.split("/")[:2]),
-                patience=patience,
+                timeouts=timeouts,
                 reference=str(collection.reference) if collection else "",
                 headers={"Authorization": f"Bearer {token}", "X-AUTH-TOKEN": self._auth_token.get_secret_value()},
                 **content,
@@ -236,7 +236,7 @@ class OrangeMoneyCm:
             "POST",
             f"{base}/token",
             what="token",
-            patience=TOKEN,
+            timeouts=TOKEN,
             headers={"Authorization": pair},
             data={"grant_type": "client_credentials"},
         )
@@ -257,7 +257,7 @@ def _refusal(answer: Mapping[str, Any]) -> str:
     """Orange's reason in an answer; empty where it names none, or the prompt was sent."""
     data = _data(answer)
     for name in ("confirmtxnstatus", "inittxnstatus"):
-        code = word(data.get(name))
+        code = plain_code(data.get(name))
         if code and code != _PROMPT_SENT:
             return code
     return ""
@@ -298,7 +298,7 @@ def read_payment(outcome: Outcome | NoToken) -> CreateResult:
     if status == 422 and answer:
         return Accepted(already_there=True)
     if status == 400:
-        return Rejected(word(answer.get("code"), "400"), PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
+        return Rejected(plain_code(answer.get("code"), "400"), PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
     return Unknown(str(status))
 
 
@@ -320,7 +320,7 @@ def read_status(outcome: Outcome | NoToken, collection: Collection) -> StatusRep
     if outcome.status not in (200, 201):
         return Unavailable(str(outcome.status), throttled=outcome.status == 429)
     data = _data(answer)
-    status = word(data.get("status"))
+    status = plain_code(data.get("status"))
     if not status:
         return Unavailable(f"{outcome.status} without a status")
     if (data.get("txnmode") or collection.order_code) != collection.order_code:

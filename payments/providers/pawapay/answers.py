@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from gateway.values.money import Money, parse_amount
-from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
+from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, plain_code, read_object
 from payments.http_call import Answer, NeverLeft, Outcome
 from payments.provider import (
     Accepted,
@@ -56,7 +56,7 @@ class Asked:
 def _failure(answer: Mapping[str, Any]) -> str:
     """The failure code in an answer; empty where it names none."""
     told = answer.get("failureReason")
-    return word(told.get("failureCode")) if isinstance(told, dict) else ""
+    return plain_code(told.get("failureCode")) if isinstance(told, dict) else ""
 
 
 def _reason(code: str) -> Reason:
@@ -74,7 +74,7 @@ def read_submission(outcome: Outcome, *, paying: bool = False) -> Accepted | Rej
     if not isinstance(outcome, Answer):
         return Unknown(outcome.error)
     answer, status = read_object(outcome.body), outcome.status
-    said, code = word(answer.get("status")), _failure(answer)
+    said, code = plain_code(answer.get("status")), _failure(answer)
     if status == 200 and said == "ACCEPTED":
         return Accepted()
     if status == 200 and said == "DUPLICATE_IGNORED":
@@ -107,12 +107,12 @@ def read_status(outcome: Outcome, asked: Asked) -> StatusReport:
     answer = read_object(outcome.body)
     if outcome.status != 200:
         return Unavailable(f"{outcome.status} {_failure(answer)}".strip(), throttled=outcome.status == 429)
-    found, data = word(answer.get("status")), answer.get("data")
+    found, data = plain_code(answer.get("status")), answer.get("data")
     if found == "NOT_FOUND":
         return NotFound(found)
     if found != "FOUND" or not isinstance(data, dict):
         return Unavailable("200 without a status")
-    status = word(data.get("status"))
+    status = plain_code(data.get("status"))
     if not status:
         return Unavailable("200 without a status")
     reference = str(asked.reference)
@@ -142,7 +142,7 @@ def _numbers(data: Mapping[str, Any], asked: Asked) -> list[str]:
 
 def _succeeded(data: Mapping[str, Any], asked: Asked, raw: str) -> StatusReport:
     currency = asked.amount.currency
-    same = word(data.get("currency")) == currency
+    same = plain_code(data.get("currency")) == currency
     received = parse_amount(decimal_text(data.get("amount")), currency) if same else None
     if received is None:
         # Paid, but nobody can say how much: not a success that may be counted, and no failure either.

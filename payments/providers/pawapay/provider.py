@@ -32,9 +32,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod, guess_method
 from gateway.values.msisdn import Msisdn
-from payments.answers import read_list, read_object, shows_life, word
-from payments.http_call import STATUS, SUBMIT, Answer, HttpCaller, Outcome, Patience
-from payments.plain_text import plain_words
+from payments.answers import plain_code, plain_words, read_list, read_object, shows_life
+from payments.http_call import STATUS, SUBMIT, Answer, HttpCaller, Outcome, Timeouts
 from payments.provider import (
     Balance,
     Capabilities,
@@ -203,7 +202,7 @@ class PawaPay:
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint, where pawaPay signed it. While its keys are not here, one is taken without a proof."""
         body = read_object(request.body)
-        claimed = word(body.get("status"))
+        claimed = plain_code(body.get("status"))
         if not claimed:
             return ()
         found = self._keys.origin(request, self._settings.callback_url)
@@ -249,7 +248,7 @@ class PawaPay:
         base: str,
         path: str,
         what: str,
-        patience: Patience,
+        timeouts: Timeouts,
         reference: str,
         **content: Any,  # noqa: ANN401 - json= as httpx has it
     ) -> Outcome:
@@ -257,7 +256,7 @@ class PawaPay:
             method,
             f"{base}/{path}",
             what=what,
-            patience=patience,
+            timeouts=timeouts,
             reference=reference,
             headers={"Authorization": f"Bearer {self._settings.api_token.get_secret_value()}"},
             **content,

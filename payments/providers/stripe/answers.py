@@ -14,7 +14,7 @@ from typing import Any, Final
 import structlog
 
 from gateway.values.money import EXPONENTS, Money
-from payments.answers import evidence, identifier, is_page, read_object, word
+from payments.answers import evidence, identifier, is_page, plain_code, read_object
 from payments.http_call import Answer, NeverLeft, Outcome
 from payments.provider import (
     Accepted,
@@ -112,9 +112,9 @@ class _Reply:
         self.found = {} if self.page else read_object(answer.body)
         told = self.found.get("error")
         self.error: Mapping[str, Any] = told if isinstance(told, dict) else {}
-        self.kind = word(self.error.get("type"))
-        self.code = word(self.error.get("code"))
-        self.said = word(f"{self.status} {self.code or self.kind}")
+        self.kind = plain_code(self.error.get("type"))
+        self.code = plain_code(self.error.get("code"))
+        self.said = plain_code(f"{self.status} {self.code or self.kind}")
 
 
 def read_creation(outcome: Outcome, collection: Collection) -> CreateResult:
@@ -144,7 +144,7 @@ def _refused(reply: _Reply, reference: str) -> Rejected | NotSent | Unknown:
         _log.error("repeated_otherwise", provider=CODE, reference=reference)
         return Unknown(reply.said)
     if reply.status in (400, 402) and reply.kind:
-        param = word(reply.error.get("param"))
+        param = plain_code(reply.error.get("param"))
         usual = Rejected(reply.code or reply.kind, PayerReason.SERVICE_DOWN, alarm=True)
         return REFUSALS.get(reply.code) or REFUSALS.get(param) or usual
     return Unknown(reply.said)
@@ -210,7 +210,7 @@ def session_report(session: Mapping[str, Any], collection: Collection) -> Status
 
 def dispute_status(session: Mapping[str, Any]) -> StatusReport:
     """Where a session stands, whatever order it is about."""
-    said = word(f"{session.get('status')} {session.get('payment_status')}")
+    said = plain_code(f"{session.get('status')} {session.get('payment_status')}")
     if said == "complete paid":
         received = money_of(session.get("amount_total"), session.get("currency"))
         if received is None:
@@ -282,18 +282,18 @@ def refund_report(refund: Mapping[str, Any]) -> StatusReport:
         return Unavailable("an answer without a refund")
     if status == "succeeded":
         given = money_of(refund.get("amount"), refund.get("currency"))
-        number = word(refund.get("id")) or None
+        number = plain_code(refund.get("id")) or None
         return (
             Unavailable("succeeded, without a readable amount")
             if given is None
             else Succeeded(given, number, kept(refund))
         )
     if status == "failed":
-        code = word(refund.get("failure_reason"), "unknown")
+        code = plain_code(refund.get("failure_reason"), "unknown")
         return Failed(code, REFUND_FAILURES.get(code, PayerReason.OTHER), kept(refund), alarm=True)
     if status == "canceled":
         return Failed("canceled", PayerReason.OTHER, kept(refund), alarm=True)
     if status == "requires_action":
         # The payer has to do something, which does not happen with cards.
         _log.error("refund_wants_action", provider=CODE, refund=identifier(refund.get("id")))
-    return StillOpen(word(status))
+    return StillOpen(plain_code(status))

@@ -13,7 +13,7 @@ from typing import Final
 import stripe
 from pydantic import SecretStr
 
-from payments.http_call import HttpCaller, Lost, Outcome, Patience
+from payments.http_call import HttpCaller, Lost, Outcome, Timeouts
 
 # Else the SDK keeps a number for this machine under the home directory and sends it with every call.
 stripe.enable_telemetry = False
@@ -29,23 +29,23 @@ class _Carrier(stripe.HTTPClient):
 
     name = "spotlight"
 
-    def __init__(self, caller: HttpCaller, what: str, patience: Patience, reference: str) -> None:
+    def __init__(self, caller: HttpCaller, what: str, timeouts: Timeouts, reference: str) -> None:
         super().__init__()
         self._caller = caller
         self._what = what
-        self._patience = patience
+        self._timeouts = timeouts
         self._reference = reference
         self.outcome: Outcome = Lost("NoRequest")
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        """Send once, within our own patience."""
+        """Send once, within our own timeouts."""
         self.outcome = await self._caller.call(
             method.upper(),
             url,
             what=self._what,
-            patience=self._patience,
+            timeouts=self._timeouts,
             reference=self._reference,
             headers={name: value for name, value in headers.items() if name.lower() not in UNTOLD},
             bytes_max=LIST_BYTES_MAX,
@@ -65,14 +65,14 @@ class StripeCaller:
         self,
         base_url: str,
         what: str,
-        patience: Patience,
+        timeouts: Timeouts,
         reference: str,
         request: Callable[[stripe.StripeClient], Awaitable[object]],
     ) -> Outcome:
         """What came of one request that `request` makes of the SDK. `what` and `reference` name it in the log.
 
         It is sent once: repeats are the service's, under the same idempotency key."""
-        carrier = _Carrier(self._caller, what, patience, reference)
+        carrier = _Carrier(self._caller, what, timeouts, reference)
         client = stripe.StripeClient(
             self._secret_key.get_secret_value(),
             base_addresses={"api": base_url.rstrip("/")},

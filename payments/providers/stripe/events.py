@@ -17,7 +17,7 @@ import stripe
 import structlog
 
 from gateway.orders.receipt import order_code
-from payments.answers import identifier, read_object, word
+from payments.answers import identifier, plain_code, read_object
 from payments.provider import Failed, Hint, PayerReason, Succeeded
 from payments.providers.stripe.answers import CODE, dispute_status, intent_of, kept
 from payments.providers.stripe.reversals import REFUND, named_in, reference_of
@@ -94,12 +94,12 @@ def _of_session(kind: str, session: Mapping[str, Any], event_id: str | None, *, 
     if kind.endswith("async_payment_failed"):
         report = Failed("async_payment_failed", PayerReason.DECLINED, kept(session))
     proof = report if proves and isinstance(report, Succeeded | Failed) else None
-    return (Hint(word(kind), order_code(reference), event_id, proof, reference),)
+    return (Hint(plain_code(kind), order_code(reference), event_id, proof, reference),)
 
 
 def _of_refund(kind: str, refund: Mapping[str, Any], event_id: str | None) -> tuple[Hint, ...]:
     """Ours is asked about, and so is one that somebody made past us."""
-    claimed = word(f"{kind} {refund.get('status')}")
+    claimed = plain_code(f"{kind} {refund.get('status')}")
     if ours := named_in(refund, REFUND):
         return (Hint(claimed, None, event_id, None, ours),)
     number = identifier(refund.get("id"))
@@ -114,6 +114,6 @@ def _of_dispute(kind: str, dispute: Mapping[str, Any], event_id: str | None) -> 
     number = identifier(dispute.get("id"))
     if number is None:
         return ()
-    status, reason = word(dispute.get("status")), word(dispute.get("reason"))
-    _log.error("payment_disputed", provider=CODE, dispute=number, kind=word(kind), status=status, reason=reason)
-    return (Hint(word(f"{kind} {status}"), event_id=event_id, reversal=number),)
+    status, reason = plain_code(dispute.get("status")), plain_code(dispute.get("reason"))
+    _log.error("payment_disputed", provider=CODE, dispute=number, kind=plain_code(kind), status=status, reason=reason)
+    return (Hint(plain_code(f"{kind} {status}"), event_id=event_id, reversal=number),)

@@ -31,9 +31,8 @@ from stripe.params.checkout import SessionCreateParams
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import CURRENCY_OF
-from payments.answers import shows_life
+from payments.answers import plain_words, shows_life
 from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome
-from payments.plain_text import plain_words
 from payments.provider import (
     Capabilities,
     Collection,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from gateway.values.money import Money
-from payments.answers import identifier, word
+from payments.answers import identifier, plain_code
 from payments.provider import Accepted, Disbursement, DisburseResult, DisputeStatus, NotSent, Rejected, Reversed
 from payments.providers.stripe.answers import kept, money_of
 
@@ -35,7 +35,7 @@ _WITHOUT_MONEY: Final = frozenset({"failed", "canceled"})
 
 def dispute_reversal(dispute: Mapping[str, Any], at: datetime | None) -> Reversed | None:
     """What a dispute does to its payment; None where its status moves no money."""
-    meant = STANDINGS.get(word(dispute.get("status")))
+    meant = STANDINGS.get(plain_code(dispute.get("status")))
     return _reversal(*meant, dispute, at) if meant else None
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import structlog
 
 from gateway.values.money import parse_amount
-from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, read_object, word
+from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, plain_code, read_object
 from payments.http_call import Answer, NeverLeft, Outcome
 from payments.provider import (
     Accepted,
@@ -72,7 +72,7 @@ def found_sessions(outcome: Outcome) -> list[dict[str, Any]] | None:
 def _code(answer: Mapping[str, Any]) -> str:
     """Wave's error code; some answers have it inside `error`."""
     inner = answer.get("error")
-    return word(answer.get("code")) or (word(inner.get("code")) if isinstance(inner, dict) else "")
+    return plain_code(answer.get("code")) or (plain_code(inner.get("code")) if isinstance(inner, dict) else "")
 
 
 def read_creation(outcome: Outcome, ends: datetime) -> CreateResult:
@@ -147,7 +147,7 @@ def read_search(outcome: Outcome, collection: Collection) -> StatusReport:
 
 def read_session(session: Mapping[str, Any], body: bytes, collection: Collection) -> StatusReport:
     """What a session's two statuses mean together."""
-    payment, checkout = word(session.get("payment_status")), word(session.get("checkout_status"))
+    payment, checkout = plain_code(session.get("payment_status")), plain_code(session.get("checkout_status"))
     if not payment and not checkout:
         return Unavailable("200 without a status")
     if session.get("client_reference", collection.order_code) != collection.order_code:
@@ -158,7 +158,7 @@ def read_session(session: Mapping[str, Any], body: bytes, collection: Collection
     if payment == "succeeded":
         return _succeeded(session, raw, collection)
     told = session.get("last_payment_error")
-    error = word(told.get("code")) if isinstance(told, dict) else ""
+    error = plain_code(told.get("code")) if isinstance(told, dict) else ""
     if payment == "cancelled":
         return Failed(error or payment, REASONS.get(error, PayerReason.DECLINED), raw, alarm=error in _OURS)
     if checkout == "expired" and payment in ("", "processing"):
@@ -167,7 +167,7 @@ def read_session(session: Mapping[str, Any], body: bytes, collection: Collection
 
 
 def _succeeded(session: Mapping[str, Any], raw: str, collection: Collection) -> StatusReport:
-    same = word(session.get("currency")) == CURRENCY
+    same = plain_code(session.get("currency")) == CURRENCY
     received = parse_amount(decimal_text(session.get("amount")), CURRENCY) if same else None
     if received is None:
         # Paid, but nobody can say how much: not a success that may be counted, and no failure either.
@@ -225,8 +225,8 @@ def read_refund_transactions(outcome: Outcome) -> tuple[Mapping[str, str], str |
     found = {}
     for item in items if isinstance(items, list) else ():
         given_back = isinstance(item, dict) and (
-            word(item.get("transaction_type")) == _REFUND
-            or (word(item.get("transaction_type")) == _CHECKOUT and item.get("is_reversal") is True)
+            plain_code(item.get("transaction_type")) == _REFUND
+            or (plain_code(item.get("transaction_type")) == _CHECKOUT and item.get("is_reversal") is True)
         )
         session = session_id(item.get("checkout_api_session_id")) if given_back else None
         number = identifier(item.get("transaction_id")) if session else None

@@ -37,13 +37,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
-from payments.answers import (
-    identifier,
-    read_object,
-    shows_life,
-    word,
-)
-from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome, Patience
+from payments.answers import identifier, plain_code, read_object, shows_life
+from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome, Timeouts
 from payments.provider import (
     Capabilities,
     Collection,
@@ -205,12 +200,12 @@ class Wave:
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint, where Wave signed it."""
         body = read_object(request.body)
-        kind, session = word(body.get("type")), body.get("data")
+        kind, session = plain_code(body.get("type")), body.get("data")
         if not kind or not isinstance(session, dict) or not self.is_signed(request):
             return ()
         order = session.get("client_reference")
         named = order if isinstance(order, str) and _ORDER_CODE.fullmatch(order) else None
-        return (Hint(word(session.get("payment_status"), kind), named, identifier(body.get("id"))),)
+        return (Hint(plain_code(session.get("payment_status"), kind), named, identifier(body.get("id"))),)
 
     def is_signed(self, request: RawRequest) -> bool:
         """Whether Wave signed it. When is not looked at: a callback only makes us ask."""
@@ -244,7 +239,7 @@ class Wave:
         method: str,
         path: str,
         what: str,
-        patience: Patience,
+        timeouts: Timeouts,
         **content: Any,  # noqa: ANN401 - json= as httpx has it
     ) -> Outcome:
         base = ((of.base_url if of else None) or self.base_url).rstrip("/")
@@ -252,7 +247,7 @@ class Wave:
             method,
             f"{base}/{path}",
             what=what,
-            patience=patience,
+            timeouts=timeouts,
             reference=str(of.reference) if of else "",
             headers={"Authorization": f"Bearer {self._settings.api_key.get_secret_value()}"},
             **content,

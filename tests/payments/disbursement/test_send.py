@@ -64,7 +64,7 @@ async def test_questions_at_a_closed_account_are_few(rig: MoneyRig) -> None:
 async def test_an_account_that_opened_again_is_sent_a_few(rig: MoneyRig) -> None:
     for number in range(6):
         await rig.late(number=f"+22505010203{number:02}")
-    accounts = FixedAccounts(rooms={"mtn_momo:out": 4})
+    accounts = FixedAccounts(places={"mtn_momo:out": 4})
     await _refund(rig, accounts)
     assert len(rig.provider.disbursed) == 4
     assert await rig.one("select count(*) from refunds where status = 'due' and send_tries = 0") == 2
