@@ -90,7 +90,8 @@ def _rounded(backlog: Mapping[str, float]) -> dict[str, int]:
 
 class AskedLater:
     """Which payments to ask about when nothing is more urgent, and what follows from the answer. It goes on with
-    payments of accounts that are not counted on any more. `show` is called after votes left. `clock`: monotonic seconds."""
+    payments of accounts that are not counted on any more. `show` is called after votes left. `clock`: monotonic
+    seconds."""
 
     def __init__(
         self,

@@ -246,8 +246,8 @@ def impatient(seconds: float) -> Iterator[None]:
     """Calls give up after so long."""
     usual = HttpCaller.call
 
-    async def call(self: HttpCaller, method: str, url: str, *, patience: Timeouts, **more: Any) -> Outcome:
-        short = replace(patience, silence=seconds, total=seconds)
+    async def call(self: HttpCaller, method: str, url: str, *, timeouts: Timeouts, **more: Any) -> Outcome:
+        short = replace(timeouts, read=seconds, total=seconds)
         return await usual(self, method, url, timeouts=short, **more)
 
     with mock.patch.object(HttpCaller, "call", call):

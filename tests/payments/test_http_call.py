@@ -135,7 +135,7 @@ async def test_the_longest_answer(caller: HttpCaller, address: str) -> None:
     assert len(answer.body) == ANSWER_BYTES_MAX
 
 
-async def test_an_answer_that_drips_ends_with_the_patience(caller: HttpCaller, address: str) -> None:
+async def test_an_answer_that_drips_ends_with_the_timeout(caller: HttpCaller, address: str) -> None:
     started = time.monotonic()
     timeouts = Timeouts(pool=2, connect=1, read=0.5, total=0.6)
     assert isinstance(await caller.call("GET", f"{address}/drip", what="ask", timeouts=timeouts), Lost)
