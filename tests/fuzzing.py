@@ -1,6 +1,6 @@
 """How much random input the tests marked `fuzz` feed, from which seed, and the proof that they did.
 
-The ordinary suite feeds each of them 10,000 inputs, the same ones each time. `SPOTLIGHT_FUZZ_INPUTS` asks
+The ordinary suite feeds each of them 5,000 inputs, the same ones each time. `SPOTLIGHT_FUZZ_INPUTS` asks
 for another number, from a fresh seed; what fails is kept in `.hypothesis` and comes first in the next run.
 Hypothesis would also draw words that it finds in whichever modules are loaded by then, so that a test alone
 were fed other inputs than in the suite: here it does not.
@@ -14,7 +14,7 @@ from hypothesis.internal.conjecture import providers
 
 providers.is_local_module_file = lambda path: False  # type: ignore[assignment,attr-defined] # a private switch
 _ASKED_FOR: Final = os.environ.get("SPOTLIGHT_FUZZ_INPUTS")
-INPUTS: Final = int(_ASKED_FOR or "10000")
+INPUTS: Final = int(_ASKED_FOR or "5000")
 # Making an example costs as much as some twenty inputs: with so many in each that does not count.
 BATCH: Final = 100
 
