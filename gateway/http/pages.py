@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import jinja2
 from aiohttp import hdrs, web
@@ -122,6 +122,9 @@ class Composed:
 class Pages:
     """Templates, phrases and static files of all packages. Filled at start-up, then only read."""
 
+    # Compiling all templates takes a second: whoever makes several of these in a process may keep what was compiled.
+    bytecode_cache: ClassVar[jinja2.BytecodeCache | None] = None
+
     def __init__(self) -> None:
         self._loaders: list[jinja2.BaseLoader] = []
         self._static = StaticFiles()
@@ -134,6 +137,7 @@ class Pages:
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
             auto_reload=False,
+            bytecode_cache=self.bytecode_cache,
         )
         self._environment.filters["money"] = money
         self._environment.filters["contact_link"] = contact_link

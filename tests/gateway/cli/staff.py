@@ -3,8 +3,8 @@
 from functools import cache
 
 import asyncpg
-from argon2 import PasswordHasher
 
+from admin.access import passwords
 from admin.access.rules import Role
 
 PASSWORD = "cinq gorges de manioc"
@@ -12,8 +12,8 @@ PASSWORD = "cinq gorges de manioc"
 
 @cache
 def password_hash() -> str:
-    """Of PASSWORD, by the parameters of production."""
-    return PasswordHasher(time_cost=1, memory_cost=46 * 1024, parallelism=1).hash(PASSWORD)
+    """Of PASSWORD."""
+    return passwords._HASHER.hash(PASSWORD)
 
 
 async def hire(database_url: str, *emails: str, role: Role = Role.FINANCE) -> None:

@@ -1,0 +1,54 @@
+"""What every test would do again at great cost is done once a process, or with less work.
+
+Templates are compiled once, schemas of models are made once, and passwords are hashed with weak parameters; tests of
+hashing itself ask for `real_passwords`.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from types import CodeType
+from typing import Final
+
+import jinja2
+import pytest
+from argon2 import PasswordHasher
+from jinja2.bccache import Bucket
+from pydantic.json_schema import models_json_schema
+
+from admin.access import passwords
+from gateway.http import openapi
+from gateway.http.pages import Pages
+
+_STRONG: Final = passwords._HASHER
+_WEAK: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+class CompiledTemplates(jinja2.BytecodeCache):
+    """Compiled templates by name and content."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._kept.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self._kept[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheaper() -> Iterator[None]:
+    """For all tests of this process."""
+    made = cache(lambda models, ref_template: models_json_schema(list(models), ref_template=ref_template))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pages, "bytecode_cache", CompiledTemplates())
+        patch.setattr(openapi, "models_json_schema", lambda models, ref_template: made(tuple(models), ref_template))
+        patch.setattr(passwords, "_HASHER", _WEAK)
+        yield
+
+
+@pytest.fixture
+def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes as strong as in production."""
+    monkeypatch.setattr(passwords, "_HASHER", _STRONG)
