@@ -1,5 +1,6 @@
 """What every handler works with: who writes, the service, the chats, and how a view becomes a message."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -33,10 +34,27 @@ from channels.telegram.views import View
 from channels.voting_service import VotingService
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.rules import Refusal
+from gateway.storage.engine import DatabaseUnavailable
 
 PHOTO_SECONDS: Final = 7 * 24 * 3600
 _LINK_LENGTH_MAX: Final = 64
 _log = structlog.get_logger(__name__)
+
+
+async def repeat(what: str, seconds: float, act: Callable[[], Awaitable[object]]) -> None:
+    """Act, with pauses of so many seconds, until cancelled. An error costs one round."""
+    away = False
+    while True:
+        try:
+            await act()
+            away = False
+        except DatabaseUnavailable as error:
+            if not away:
+                _log.warning("telegram_waits_for_database", what=what, error=str(error))
+            away = True
+        except Exception:  # an error about one chat must not stop the others
+            _log.exception("telegram_task_failed", what=what)
+        await asyncio.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from aiogram.types import Update
 from aiogram.types.update import UpdateTypeLookupError
 from pydantic import ValidationError
 
-from channels.telegram.context import Context, language_hint
+from channels.telegram.context import Context, language_hint, repeat
 from channels.telegram.routes import NotAnUpdate
 from channels.telegram.sending import SendTimeout
 from channels.telegram.store import TelegramStore
@@ -144,16 +144,7 @@ class Intake:
 
     async def run(self) -> None:
         """Handle unfinished updates until cancelled."""
-        away = False
-        while True:
-            try:
-                await self.finish()
-                away = False
-            except DatabaseUnavailable as error:
-                if not away:
-                    _log.warning("unfinished_updates_wait", error=str(error))
-                away = True
-            await asyncio.sleep(CHECK_SECONDS)
+        await repeat("unfinished updates", CHECK_SECONDS, self.finish)
 
     async def finish(self, older_than_seconds: float = UNFINISHED_SECONDS) -> int:
         """Handle updates that were not finished, in their order; how many. One process at a time does."""

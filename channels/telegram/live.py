@@ -6,7 +6,7 @@ behind receipts and answers.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -19,16 +19,15 @@ import orjson
 import structlog
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest, TelegramForbiddenError
 from redis import asyncio as redis_asyncio
-from redis.exceptions import RedisError
 
 from channels.phrases import languages
 from channels.telegram import order_views, views
-from channels.telegram.context import Context, Shown, inline, is_gone, is_unchanged
+from channels.telegram.context import Context, Shown, inline, is_gone, is_unchanged, repeat
 from channels.telegram.sending import SendTimeout, Urgency, urgency
+from channels.telegram.state import lost_without_redis
 from channels.telegram.store import Chat, RankingText, ShownRanking
 from channels.telegram.views import View
 from gateway.contests.contest import Contest
-from gateway.storage.engine import DatabaseUnavailable
 from payments.collection.order_views import OrderView
 from payments.lifecycle import PublicStatus
 
@@ -43,22 +42,6 @@ BATCH: Final = 50
 # Only a refund can follow these, and it has a message of its own.
 _LAST: Final = frozenset({PublicStatus.COMPLETED, PublicStatus.REFUNDED})
 _log = structlog.get_logger(__name__)
-
-
-async def _every_tick(what: str, update: Callable[[], Awaitable[None]]) -> None:
-    """Update once a tick until cancelled. An error costs one tick."""
-    away = False
-    while True:
-        try:
-            await update()
-            away = False
-        except DatabaseUnavailable as error:
-            if not away:
-                _log.warning("live_messages_wait", what=what, error=str(error))
-            away = True
-        except Exception:  # an error about one message must not stop the others
-            _log.exception("live_messages_failed", what=what)
-        await asyncio.sleep(TICK_SECONDS)
 
 
 class Edited(Enum):
@@ -108,28 +91,22 @@ class FollowedOrders:
     async def put(self, vote_id: UUID, followed: Followed) -> None:
         """Store the message of an order."""
         packed = orjson.dumps([followed.chat_id, followed.message_id, followed.language, followed.since])
-        try:
+        with lost_without_redis("followed_order_not_stored"):
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.hset(self._key, str(vote_id), packed)
             pipeline.expire(self._key, FOLLOWED_SECONDS)
             await pipeline.execute()
-        except (RedisError, OSError) as error:
-            _log.warning("followed_order_not_stored", error=type(error).__name__)
 
     async def drop(self, vote_id: UUID) -> None:
         """Forget it."""
-        try:
+        with lost_without_redis("followed_order_not_dropped"):
             await self._redis.hdel(self._key, str(vote_id))
-        except (RedisError, OSError) as error:
-            _log.warning("followed_order_not_dropped", error=type(error).__name__)
 
     async def all(self) -> Mapping[UUID, Followed]:
         """Every stored message that can be read, by order."""
-        try:
-            stored: dict[bytes, bytes] = await self._redis.hgetall(self._key)
-        except (RedisError, OSError) as error:
-            _log.warning("followed_orders_not_read", error=type(error).__name__)
-            return {}
+        stored: dict[bytes, bytes] = {}
+        with lost_without_redis("followed_orders_not_read"):
+            stored = await self._redis.hgetall(self._key)
         read = {UUID(vote.decode()): _unpacked(packed) for vote, packed in stored.items()}
         return {vote: followed for vote, followed in read.items() if followed is not None}
 
@@ -173,7 +150,7 @@ class LiveOrders:
     async def run(self) -> None:
         """Go on with what an earlier process followed, then update once a tick until cancelled."""
         self._followed = {**await self._stored.all(), **self._followed}
-        await _every_tick("orders", self.update)
+        await repeat("live orders", TICK_SECONDS, self.update)
 
     async def update(self) -> None:
         """Ask about everything that is followed, and begin to edit what changed."""
@@ -242,7 +219,7 @@ class LiveRankings:
 
     async def run(self) -> None:
         """Update all rankings once a tick until cancelled."""
-        await _every_tick("rankings", self.update)
+        await repeat("live rankings", TICK_SECONDS, self.update)
 
     async def update(self) -> None:
         """Edit rankings that are stale, and end those whose time is over."""

@@ -11,13 +11,13 @@ group (Bot API, "Broadcasting to users"). We stay below.
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 from aiogram import Bot
@@ -40,9 +40,6 @@ from channels.messages.carrier import OutboundText, SendAccepted, SendRefused, S
 from channels.telegram.store import TelegramStore
 from channels.telegram.texts import TEXT_UNITS_MAX, cut
 from gateway.storage.engine import DatabaseUnavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 WAITING_MAX: Final = 5_000
 # A 429 is waited out so often, if it asks for less than the timeout.
@@ -189,7 +186,7 @@ _urgency: ContextVar[Urgency] = ContextVar("telegram_urgency", default=Urgency.A
 
 
 @contextmanager
-def urgency(kind: Urgency) -> "Iterator[None]":
+def urgency(kind: Urgency) -> Iterator[None]:
     """What is sent in this block is so urgent."""
     before = _urgency.set(kind)
     try:
