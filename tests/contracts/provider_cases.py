@@ -1,6 +1,7 @@
 """Case files of payment providers, and an operator that answers as they say."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
@@ -19,16 +20,23 @@ from gateway.runtime.discovery import discover
 from gateway.values.money import Money, parse_amount
 from payments.provider import Collection, Disbursement, PaymentProvider, Purpose, Redirect, Reversed
 
-CASES_DIRECTORY = Path(__file__).parents[1] / "payments" / "cases"
 REFERENCE = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")
 OUTGOING_REFERENCE = UUID("7f1c2d3e-4b5a-4c6d-8e7f-9a0b1c2d3e4f")
 PAYER = "+2250501020304"
 REGISTRATIONS = discover(payments.providers)
 
 
+def case_files() -> dict[str, Path]:
+    """Case files of providers by code: ours, and those in the folder of the same name in any directory of `sys.path`,
+    where a provider of its own may bring one."""
+    places = (*sys.path, str(Path(__file__).parents[2]))
+    folders = dict.fromkeys(Path(place).resolve() / "tests" / "payments" / "cases" for place in places)
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.json"))}
+
+
 def read_file(code: str) -> dict[str, Any]:
     """The case file of a provider."""
-    found: dict[str, Any] = json.loads((CASES_DIRECTORY / f"{code}.json").read_text())
+    found: dict[str, Any] = json.loads(case_files()[code].read_text())
     return found
 
 

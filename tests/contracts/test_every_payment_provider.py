@@ -31,10 +31,10 @@ from payments.provider import (
     Wallet,
 )
 from tests.contracts.provider_cases import (
-    CASES_DIRECTORY,
     PAYER,
     REGISTRATIONS,
     build,
+    case_files,
     check_request,
     collection,
     disbursement,
@@ -65,7 +65,7 @@ def cases(*calls: str) -> list[Any]:
 
 
 def test_provider_and_case_file_come_in_pairs() -> None:
-    assert {path.stem for path in CASES_DIRECTORY.glob("*.json")} == set(CODES)
+    assert set(case_files()) == set(CODES)
 
 
 @every_provider

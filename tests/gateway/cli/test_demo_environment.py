@@ -5,7 +5,11 @@ from uuid import UUID
 
 import pytest
 
+import channels.sms.carriers
+import payments.providers
+from gateway.cli.configuration import example
 from gateway.cli.demo_environment import Place, Servers, demo_environment, reachable_host
+from gateway.runtime.discovery import discover
 
 SERVERS = Servers(
     "postgresql://spotlight_app@/spotlight?host=/run/pg", "postgresql://owner@/spotlight", "unix:///run/s"
@@ -69,3 +73,22 @@ def test_an_empty_word_counts_as_not_set() -> None:
 def test_where_a_listener_is_reached(listens: str, called: str) -> None:
     assert reachable_host(listens) == called
     assert made(listens)["SPOTLIGHT_GATEWAY_URL"] == f"http://{called}:8080"
+
+
+ADAPTERS = {**discover(channels.sms.carriers), **discover(payments.providers)}
+
+
+@pytest.mark.parametrize("code", ADAPTERS)
+def test_every_operator_and_carrier_says_what_the_demo_sets(code: str) -> None:
+    prefix = f"{code.upper()}_"
+    given = {name.removeprefix(prefix).lower(): value for name, value in made().items() if name.startswith(prefix)}
+    assert given["base_url"] == f"http://127.0.0.1:8081/{code}"
+    assert ADAPTERS[code].settings.model_validate(given)
+
+
+@pytest.mark.parametrize("code", ADAPTERS)
+def test_every_name_that_it_reads_is_in_the_example(code: str) -> None:
+    values = dict(line[1:].split("=", 1) for line in example().splitlines() if line and not line.startswith("# "))
+    assert values[f"{code.upper()}_BASE_URL"].startswith("http")
+    for name in ADAPTERS[code].settings.model_fields:
+        assert f"{code.upper()}_{name.upper()}" in values
