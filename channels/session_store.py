@@ -21,8 +21,8 @@ class SessionStore(Protocol):
         ...
 
     def put_soon(self, *entries: tuple[str, bytes, int]) -> None:
-        """Store keys and values with their times to live, without waiting: whoever reads a screen types
-        again seconds later. Never raises."""
+        """Store keys and values with their times to live, without waiting: the voter answers the
+        screen seconds later. Never raises."""
         ...
 
 

@@ -35,7 +35,7 @@ def _networks(said: object) -> object:
 
 
 class AccountSettings(BaseModel):
-    """What is said of an account beside its provider's own settings.
+    """Settings of an account beside those of its provider.
 
     `countries`: where it takes money, ISO codes with commas; empty: wherever its provider can. `methods`:
     likewise. `priority`: lower is asked first. `prompts_per_second`: how many payers it may be asked to
@@ -60,15 +60,12 @@ class Account:
 
     key: str
     provider: PaymentProvider
-    said: AccountSettings
+    settings: AccountSettings
     collects: Mapping[str, tuple[PaymentMethod, ...]]
 
 
 def build_carriers(env: Environment) -> dict[str, SmsCarrier]:
-    """Every carrier that the environment configures, by code.
-
-    One of which nothing is set is left out; one that is set wrongly stops the start (SettingsError).
-    """
+    """Every carrier with settings in the environment, by code. SettingsError for wrong ones."""
     found = discover(channels.sms.carriers)
     return {
         code: registration.build(_read_carrier(code, given, registration, env))
@@ -126,28 +123,28 @@ def _read_account(key: str, given: Mapping[str, str], registration: Any, env: En
 
 def counted_on(settings: Settings) -> dict[str, Policy]:
     """Accounts whose authenticated callbacks count provisionally. SettingsError, a line for each fault: one is
-    counted on only if it says where its callbacks come from, and that is not where everybody's come from."""
-    said = {
+    counted on only with the networks that its callbacks come from, none of which may be our own side."""
+    found = {
         key: read_given(_prefix(key), given, AccountSettings) for key, given in _given(discover(payments.providers))
     }
     faults = [
-        fault for key, one in said.items() if one.count_on_callback_backlog for fault in _faults(key, one, settings)
+        fault for key, one in found.items() if one.count_on_callback_backlog for fault in _faults(key, one, settings)
     ]
     if faults:
         raise SettingsError("\n".join(faults))
     return {
         key: Policy(one.count_on_callback_backlog, one.callback_sources)
-        for key, one in said.items()
+        for key, one in found.items()
         if one.count_on_callback_backlog
     }
 
 
-def _faults(key: str, said: AccountSettings, settings: Settings) -> Iterator[str]:
+def _faults(key: str, account: AccountSettings, settings: Settings) -> Iterator[str]:
     name = f"{_prefix(key).upper()}_CALLBACK_SOURCES"
-    if not said.callback_sources:
+    if not account.callback_sources:
         yield f"{name}: counting on callbacks needs the networks that {key} calls from; ask the operator for them"
     ours = (*settings.proxies, *(LOOPBACK if settings.env is Environment.PRODUCTION else ()))
-    for network in said.callback_sources:
+    for network in account.callback_sources:
         if any(network.version == own.version and network.overlaps(own) for own in ours):
             yield f"{name}: {network} is our own side; anybody's call comes from there when a proxy is set up wrongly"
 
@@ -157,7 +154,7 @@ def _prefix(key: str) -> str:
 
 
 def _given(found: Mapping[str, object]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Every account that is set up, with what is said of it."""
+    """Every account that is set up, with its settings."""
     further = _further(found)
     names = [*found, *map(_prefix, further)]
     for key in (*found, *further):
@@ -167,7 +164,7 @@ def _given(found: Mapping[str, object]) -> Iterator[tuple[str, dict[str, str]]]:
         if not given and not own:
             continue
         if key != code:
-            # What is said of the first account alone does not hold for another one.
+            # Settings of the first account alone do not hold for another one.
             given = {name: value for name, value in given.items() if name not in AccountSettings.model_fields}
         yield key, {**given, **own}
 
@@ -185,10 +182,10 @@ def _further(found: Mapping[str, object]) -> tuple[str, ...]:
 
 def _account(key: str, given: Mapping[str, str], registration: Any, env: Environment) -> Account:  # noqa: ANN401 - of any provider
     where = _prefix(key)
-    said = read_given(where, given, AccountSettings)
+    settings = read_given(where, given, AccountSettings)
     provider = registration.build(_read_account(key, given, registration, env))
-    countries = {word.strip().upper() for word in said.countries.split(",") if word.strip()}
-    methods = {word.strip().upper() for word in said.methods.split(",") if word.strip()}
+    countries = {word.strip().upper() for word in settings.countries.split(",") if word.strip()}
+    methods = {word.strip().upper() for word in settings.methods.split(",") if word.strip()}
     for name, unknown in (
         ("COUNTRIES", countries - set(registration.collects)),
         ("METHODS", methods - {m.value for found in registration.collects.values() for m in found}),
@@ -200,7 +197,7 @@ def _account(key: str, given: Mapping[str, str], registration: Any, env: Environ
         for country, found in registration.collects.items()
         if not countries or country in countries
     }
-    return Account(key, provider, said, collects)
+    return Account(key, provider, settings, collects)
 
 
 def rails_of(accounts: Mapping[str, Account]) -> Rails:
@@ -220,7 +217,7 @@ def rails_of(accounts: Mapping[str, Account]) -> Rails:
                     can.currencies,
                     can.phone_needed,
                     can.minimum_minor,
-                    account.said.priority,
+                    account.settings.priority,
                 )
                 for method in methods
             ]
@@ -228,8 +225,8 @@ def rails_of(accounts: Mapping[str, Account]) -> Rails:
 
 
 def discover_aggregators(settings: Settings) -> dict[str, Any]:
-    """USSD aggregators: pure translators, all of them in the demo. In production those that share a word
-    with us: nothing else tells their requests from anybody's."""
+    """USSD aggregators: in the demo all, in production those that share a secret with us, as nothing else
+    tells their requests from those of others."""
     every = {code: registration.aggregator for code, registration in discover(channels.ussd.aggregators).items()}
     if settings.env is Environment.DEMO:
         return every
@@ -246,7 +243,7 @@ def read_given(code: str, given: Mapping[str, str], model: type[M]) -> M:
 
 
 def text_routes(settings: Settings, carriers: Mapping[str, object], chats: MessageSender | None) -> Routes:
-    """Which carrier sends a text, and who stands in for it. SettingsError for one that is not there."""
+    """Which carrier sends a text, and which one when it fails. SettingsError for an unknown one."""
     try:
         return read_routes(settings.sms_carriers, tuple(carriers), chats=chats.code if chats else None)
     except ValueError as error:
@@ -254,7 +251,7 @@ def text_routes(settings: Settings, carriers: Mapping[str, object], chats: Messa
 
 
 def shared_secrets(codes: Mapping[str, object]) -> dict[str, str | None]:
-    """The word that each aggregator or carrier must send as `?key=`, where one is set."""
+    """The secret that each aggregator or carrier must send as `?key=`, where one is set."""
     return {code: adapter_settings(code).get("shared_secret") for code in codes}
 
 

@@ -33,7 +33,7 @@ where status in ('created', 'sent', 'pending') or status = 'confirmed' or status
 group by 1, 2
 """)
 
-# A hint says that the payer decided; what it was is asked, at the operator's rate.
+# A hint means that the payer decided; the decision is asked of the operator, at its rate.
 _BEING_COUNTED: Final = text("""
 select c.slug, coalesce(sum(u.many), 0) as many from contests c left join (
   select contest_id, count(*) as many from payments where status = 'confirmed' group by 1
@@ -49,7 +49,7 @@ _PROVISIONAL: Final = text("""
 select provider as account, count(*) as many from payments where provisional and status = 'settled' group by 1
 """)
 
-_CLOSED: Final = text("select account, closed_until is not null as closed from account_health")
+_CIRCUITS: Final = text("select account, closed_until is not null as circuit_open from account_health")
 
 _CALLBACKS: Final = text("select provider, outcome, many from callback_counts")
 
@@ -99,7 +99,7 @@ class ContestFigures:
 
 @dataclass(frozen=True, slots=True)
 class TextFigures:
-    """Texts of the last 24 hours. `outcomes`: by (carrier, word), the words being `delivered`,
+    """Texts of the last 24 hours. `outcomes`: by (carrier, outcome): `delivered`,
     `undelivered`, `on_its_way` (accepted, no final report), `refused` and `unknown` (perhaps sent).
     `refusals`: texts that a carrier did not take because of our account there, by (carrier, its reason).
     `parts`: what was charged for, by carrier."""
@@ -111,11 +111,11 @@ class TextFigures:
 
 @dataclass(frozen=True, slots=True)
 class AccountFigures:
-    """Accounts at operators, by key. `closed`: whether it is set aside, where that ever happened.
+    """Accounts at operators, by key. `circuit_open`: whether its circuit is open, where it ever was.
     `backlog_seconds`: how long the questions that are due take at the rate that the operator allows.
     `provisional`: payments that are counted on a callback and still to be asked about."""
 
-    closed: Mapping[str, bool] = field(default_factory=dict)
+    circuit_open: Mapping[str, bool] = field(default_factory=dict)
     backlog_seconds: Mapping[str, float] = field(default_factory=dict)
     provisional: Mapping[str, int] = field(default_factory=dict)
 
@@ -137,10 +137,10 @@ class Figures:
     """One reading. `payments`: how many are in each unfinished state, by (provider, state).
     `owed_seconds`: kinds of work that are due, with the age of their oldest piece. `texts`: how many
     wait, by state; `sent_texts`: what became of those that were tried. `being_counted`: by contest's slug,
-    payments that are paid, or said to be decided, and not counted yet. `callbacks`: how many ever came, by
-    (provider's code, what they came to), the words being `hint`, `proof`, `provisional` (counted on, to be asked
+    payments that are paid, or decided by their callback, and not counted yet. `callbacks`: how many ever came, by
+    (provider's code, outcome): `hint`, `proof`, `provisional` (counted on, to be asked
     about), `copy` (the same bytes again), `unknown reference` and `nothing` (forged, or no callback at all).
-    `set_aside`: what fails by itself and waits, by kind. `workers`: how many say that they work."""
+    `set_aside`: what fails by itself and waits, by kind. `workers`: how many work."""
 
     contests: tuple[ContestFigures, ...]
     payments: Mapping[tuple[str, str], int]
@@ -198,11 +198,11 @@ class FigureStore:
         )
 
     async def _accounts(self, connection: AsyncConnection) -> AccountFigures:
-        closed = (await connection.execute(_CLOSED)).all()
+        circuits = (await connection.execute(_CIRCUITS)).all()
         due = {row.account: row.many for row in (await connection.execute(QUESTIONS)).all()}
         provisional = (await connection.execute(_PROVISIONAL)).all()
         return AccountFigures(
-            closed={row.account: row.closed for row in closed},
+            circuit_open={row.account: row.circuit_open for row in circuits},
             backlog_seconds={account: due.get(account, 0) / rate for account, rate in self._rates.items()},
             provisional={row.account: row.many for row in provisional},
         )
@@ -294,7 +294,7 @@ def _accounts(accounts: AccountFigures) -> list[Figure]:
     """Operators that fail, and questions that wait for their rate."""
     shown = [
         Figure("spotlight_account_closed", "Whether an account is set aside.", int(closed), {"account": account})
-        for account, closed in accounts.closed.items()
+        for account, closed in accounts.circuit_open.items()
     ]
     for account, seconds in accounts.backlog_seconds.items():
         name, what = "spotlight_verification_backlog_seconds", "How long the due questions take at the allowed rate."
@@ -306,7 +306,7 @@ def _accounts(accounts: AccountFigures) -> list[Figure]:
 
 
 def _sent_texts(texts: TextFigures) -> list[Figure]:
-    """What became of texts of the last 24 hours. A refusal of us wants somebody to act."""
+    """What became of texts of the last 24 hours. A refusal of our account needs a person to act."""
     shown = []
     for (carrier, outcome), many in texts.outcomes.items():
         labels = {"carrier": carrier, "outcome": outcome}

@@ -21,13 +21,13 @@ from payments.settlement.settle import OLDEST_BY_CONTEST
 
 DRAIN_SECONDS_MAX: Final = 20.0
 EVERY_SECONDS: Final = 1.0
-# Until then a worker may be on its way to it.
+# Until then a worker may be about to do it.
 NEGLECTED_SECONDS: Final = 10.0
 BEAT_SECONDS: Final = 3.0
-# A worker one of whose steps takes longer hangs, whatever else it does.
+# A worker hangs if one of its steps takes longer.
 STUCK_SECONDS: Final = 120.0
 _SWEEP_LOCK: Final = 0x5907_11_69
-# A worker beats every three seconds; one that has not for so long does nothing.
+# A worker that has not recorded itself for so long does not work.
 SILENCE_SECONDS: Final = 15
 
 # Each branch reads the head of one partial index.
@@ -57,7 +57,7 @@ union all select 'nudges', min(reached_at) + make_interval(secs => :remind_after
 """).bindparams(remind_after=REMIND_AFTER.total_seconds())
 
 
-# Workers that are gone for good are forgotten.
+# Workers that are gone for a day are forgotten.
 _BEAT: Final = text("""
 with gone as (delete from worker_beats where seen_at < now() - interval '1 day' and worker <> :worker)
 insert into worker_beats (worker, seen_at) values (:worker, now())
@@ -67,7 +67,7 @@ _WORKERS: Final = text("""
 select count(*) from worker_beats where seen_at > now() - make_interval(secs => :silence)
 """).bindparams(silence=SILENCE_SECONDS)
 
-# Work that another work leaves behind when it did something.
+# Work that may be due once a batch of another kind is done.
 FOLLOWS: Final[Mapping[Work, tuple[Work, ...]]] = {
     Work.COLLECT: (Work.TEXTS_OUT,),
     Work.CALLBACKS: (Work.VERIFY, Work.SETTLE, Work.REFUND, Work.REVERSALS),
@@ -104,8 +104,8 @@ class OwedWork:
 
     @asynccontextmanager
     async def lock(self) -> AsyncIterator[bool]:
-        """Hold the sweeper's lock; yields False when another process holds it. Of a process that hangs it is taken
-        away when the server ends its idle transaction, after ten seconds."""
+        """Hold the sweeper's lock; yields False when another process holds it. A process that
+        hangs loses it when the server ends its idle transaction, after ten seconds."""
         async with self._engine.connect() as connection:
             await connection.execution_options(isolation_level="READ COMMITTED")
             async with connection.begin():
@@ -128,9 +128,10 @@ class OwedWork:
 
 
 class Drains:
-    """One step function a kind: does a batch, returns how much it did.
+    """Drains each kind of work by its step.
 
-    `temporary`: errors of servers that come back by themselves, logged in one line."""
+    `temporary`: errors of servers that come back by themselves, logged in one line.
+    """
 
     def __init__(
         self,
@@ -149,7 +150,7 @@ class Drains:
 
     async def drain(self, work: Work) -> int:
         """Do what is due of this kind; how much was done. While one is under way, a second call
-        only makes the first look once more."""
+        only makes the first look again."""
         if work in self._running:
             self._again.add(work)
             return 0
@@ -192,8 +193,8 @@ class Drains:
         task.add_done_callback(self._following.discard)
 
     async def drain_logged(self, work: Work) -> int:
-        """`drain`, for callers who can do nothing about an error: it is logged, and the work is still
-        owed, so the sweeper comes back to it. One kind that fails does not stop the others."""
+        """`drain` for callers that can do nothing about an error: it is logged. The work is still owed, so the
+        sweeper comes back to it."""
         try:
             return await self.drain(work)
         except self._temporary as error:
@@ -204,8 +205,9 @@ class Drains:
 
 
 async def to_do(owed: OwedWork, doorbell: Doorbell, *, does_work: bool) -> frozenset[Work]:
-    """What this process does itself of what is owed. A worker does all of it; a gateway rings, and does what waits
-    while no worker works. What waits though one does waits for something else, such as an operator's rate."""
+    """The kinds of owed work that this process does itself: a worker all, a gateway those that wait while no worker
+    works; for the others it rings. Work that waits while a worker works waits for something else, such as an
+    operator's rate."""
     async with owed.lock() as mine:
         found = await owed.owed() if mine else {}
     if does_work:
@@ -243,8 +245,10 @@ async def keep_sweeping(
     chores: Mapping[str, Chore],
     temporary: tuple[type[Exception], ...],
 ) -> None:
-    """Sweep until cancelled. `chores`: other things to do, each every so many seconds.
-    `temporary`: errors of servers that come back; they are logged once and tried again."""
+    """Find owed work every second, and do the chores, until cancelled.
+
+    `temporary`: errors of servers that come back; each is logged once and tried again.
+    """
     loop = asyncio.get_running_loop()
     due = {name: loop.time() for name in chores}
     failing: set[str] = set()

@@ -118,12 +118,14 @@ class ProcessContainer(Container):
     @cached_property
     def collector(self) -> Collector:
         """Asks operators to collect."""
-        per_second = {key: rate for key, account in self.accounts.items() if (rate := account.said.prompts_per_second)}
+        per_second = {
+            key: rate for key, account in self.accounts.items() if (rate := account.settings.prompts_per_second)
+        }
         collector = Collector(
             self.payments,
             self.providers,
             prompts=SharedRate(self.quick_redis, "prompts", evenly=True, paces=self._paces),
-            per_second=per_second,
+            per_second={key: rate for key, rate in per_second.items() if rate},
             questions=self._budget,
             accounts=self.watch,
         )

@@ -1,4 +1,4 @@
-"""The worker: answers doorbells from RQ and sweeps for what no doorbell said.
+"""The worker: answers doorbells from RQ and finds owed work without them.
 
 The RQ worker runs on the main thread, one queue, without forking. Work itself runs on one event
 loop in a second thread, which holds the pools and the operators' clients for the process's life
@@ -47,7 +47,7 @@ class WorkThread:
         self._open.result()
 
     def drain(self, work: Work) -> int:
-        """Drain one kind, from the RQ thread; how much was done."""
+        """Drain one kind, called in RQ's thread; how much was done."""
         loop, drains, _ = self._open.result()
         return asyncio.run_coroutine_threadsafe(drains.drain_logged(work), loop).result(JOB_SECONDS_MAX)
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import pyotp
 from aiohttp import ClientSession, CookieJar, web
@@ -25,34 +25,22 @@ from admin.access.tokens import Tokens
 from admin.approvals.staff_acts import StaffActs
 from admin.orders.store import StaffOrders
 from admin.services import Payments
-from channels.voting_service import VOTING_SERVICE, VotingService
-from gateway.contests.contest import Contest
+from channels.voting_service import VOTING_SERVICE
 from gateway.http import middleware, openapi
 from gateway.http.pages import Pages
 from gateway.orders.rules import PlacedOrder
 from gateway.runtime.container import Container
 from gateway.runtime.settings import Settings
+from leaderboard.rankings import Rankings
 from payments.disbursement.payouts.statement import payout_statement
 from payments.rescue.attempts import Attempts
 from payments.rescue.rules import OfNumber
+from tests.rigs.live_service import live_service
 from tests.rigs.money_rig import MoneyRig
 from tests.rigs.rig import Rig
 
 PASSWORD = "cinq gorges de manioc"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
-
-
-class OfficeService:
-    """What the back office asks of the service."""
-
-    def __init__(self, rig: MoneyRig) -> None:
-        self._rig = rig
-
-    def contests(self) -> tuple[Contest, ...]:
-        return self._rig.directory.all()
-
-    def contest(self, slug: str) -> Contest | None:
-        return self._rig.directory.by_slug(slug)
 
 
 @dataclass
@@ -135,7 +123,7 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
     rig = MoneyRig(app_url)
     await Rig.open(rig)  # its people are hired by the tests
     app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
-    app[VOTING_SERVICE] = cast("VotingService", OfficeService(rig))
+    app[VOTING_SERVICE] = live_service(rig, Rankings(rig.directory))
     pages = Pages()
     pages.mount(app)
     held: list[Office] = []

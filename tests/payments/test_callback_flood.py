@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,28 +11,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from payments import routes
-from payments.collection.admit_callbacks import UNPROVED_OF_ONE_ADDRESS, CallbackAdmission
-from payments.collection.callbacks import IncomingCallback, Taken
+from payments.collection.admit_callbacks import UNPROVED_OF_ONE_ADDRESS, CallbackAdmission, store_callback
 from tests.rigs.rig import Rig
 
 GENUINE = 40
 FORGED_MIN = 2_000
 SECONDS_MAX = 1.0
 BODY = b'{"status": "SUCCESSFUL"}'
-
-
-class Keeping:
-    """The part of a service that takes callbacks, on a real database."""
-
-    def __init__(self, rig: Rig) -> None:
-        self._callbacks = rig.callbacks
-        self._admission = CallbackAdmission(rig.providers, rig.vault.reference_in, rig.callbacks.is_open)
-
-    async def store_callback(self, callback: IncomingCallback) -> Taken:
-        taken = await self._admission.admits(callback)
-        if taken is Taken.STORED:
-            await self._callbacks.store(callback)
-        return taken
 
 
 @pytest.fixture
@@ -46,8 +32,9 @@ async def test_genuine_ones_are_stored_answered_and_judged_while_forged_ones_flo
     await rig.collect()
     codes = [row.order_code for row in await rig.rows("select order_code from order_keys order by order_code")]
     app = web.Application()
-    kept = Keeping(rig)
-    routes.setup(app, frozenset({"mtn_momo"}), kept.store_callback)
+    admission = CallbackAdmission(rig.providers, rig.vault.reference_in, rig.callbacks.is_open)
+    store = partial(store_callback, admission, rig.callbacks, rig.doorbell)
+    routes.setup(app, frozenset({"mtn_momo"}), store)
     seconds: list[float] = []
     answers: list[int] = []
     over = asyncio.Event()

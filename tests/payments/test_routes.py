@@ -15,7 +15,7 @@ from payments.collection.callbacks import IncomingCallback, Taken
 Client = TestClient[web.Request, web.Application]
 
 
-class KeepingService:
+class KeptCallbacks:
     """Keeps callbacks; while `away`, it cannot, and unless they are `taken`, it does not."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class KeepingService:
         self.away = False
         self.taken = Taken.STORED
 
-    async def store_callback(self, callback: IncomingCallback) -> Taken:
+    async def store(self, callback: IncomingCallback) -> Taken:
         if self.away:
             raise DatabaseUnavailable("away")
         if self.taken is Taken.STORED:
@@ -32,15 +32,14 @@ class KeepingService:
 
 
 @pytest.fixture
-def service() -> KeepingService:
-    return KeepingService()
+def service() -> KeptCallbacks:
+    return KeptCallbacks()
 
 
 @pytest.fixture
-async def client(service: KeepingService) -> AsyncIterator[Client]:
+async def client(service: KeptCallbacks) -> AsyncIterator[Client]:
     app = web.Application(client_max_size=64 * 1024)
-    kept = service
-    routes.setup(app, frozenset({"mtn_momo", "orange_money"}), kept.store_callback)
+    routes.setup(app, frozenset({"mtn_momo", "orange_money"}), service.store)
     async with TestClient(TestServer(app)) as started:
         yield started
 
@@ -48,7 +47,7 @@ async def client(service: KeepingService) -> AsyncIterator[Client]:
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("token", [None, "word-of-a-payment"])
 async def test_kept_as_it_came_and_answered_with_nothing(
-    client: Client, service: KeepingService, method: str, token: str | None
+    client: Client, service: KeptCallbacks, method: str, token: str | None
 ) -> None:
     body = b'{"status": "SUCCESSFUL"} \xff\x00'
     path = "/api/webhooks/mtn_momo" + (f"/{token}" if token else "")
@@ -61,13 +60,13 @@ async def test_kept_as_it_came_and_answered_with_nothing(
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"<xml/>", b"\x00" * 100, b"x" * routes.BODY_BYTES_MAX])
-async def test_any_bytes_of_a_sane_size_are_kept(client: Client, service: KeepingService, body: bytes) -> None:
+async def test_any_bytes_of_a_sane_size_are_kept(client: Client, service: KeptCallbacks, body: bytes) -> None:
     response = await client.post("/api/webhooks/orange_money/forged", data=body)
     assert response.status == 200
     assert service.kept[0].body == body
 
 
-async def test_secret_headers_are_not_kept(client: Client, service: KeepingService) -> None:
+async def test_secret_headers_are_not_kept(client: Client, service: KeptCallbacks) -> None:
     headers = {"Authorization": "Bearer x", "Cookie": "a=b", "Proxy-Authorization": "Basic x", "X-Long": "y" * 5000}
     await client.post("/api/webhooks/mtn_momo", data=b"{}", headers=headers)
     kept = service.kept[0].headers
@@ -82,7 +81,7 @@ def test_a_header_that_is_no_text_becomes_text() -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_too_large(client: Client, service: KeepingService, chunked: bool) -> None:
+async def test_too_large(client: Client, service: KeptCallbacks, chunked: bool) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(17):
             yield b"x" * 4096
@@ -95,7 +94,7 @@ async def test_too_large(client: Client, service: KeepingService, chunked: bool)
 
 
 async def test_a_body_that_does_not_come(
-    client: Client, service: KeepingService, monkeypatch: pytest.MonkeyPatch
+    client: Client, service: KeptCallbacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(routes, "BODY_SECONDS", 0.05)
     port = client.port
@@ -108,14 +107,14 @@ async def test_a_body_that_does_not_come(
     assert service.kept == []
 
 
-async def test_a_provider_that_nobody_configured(client: Client, service: KeepingService) -> None:
+async def test_a_provider_that_nobody_configured(client: Client, service: KeptCallbacks) -> None:
     response = await client.post("/api/webhooks/wave/x", data=b"{}")
     assert response.status == 404
     assert response.content_type == "application/problem+json"
     assert service.kept == []
 
 
-async def test_what_cannot_be_kept_is_not_acknowledged(client: Client, service: KeepingService) -> None:
+async def test_what_cannot_be_kept_is_not_acknowledged(client: Client, service: KeptCallbacks) -> None:
     service.away = True
     response = await client.post("/api/webhooks/mtn_momo/x", data=b"{}")
     assert response.status == 503
@@ -126,7 +125,7 @@ async def test_other_methods_are_not_served(client: Client) -> None:
     assert (await client.get("/api/webhooks/mtn_momo")).status == 405
 
 
-async def test_what_is_beyond_the_rate_is_not_acknowledged(client: Client, service: KeepingService) -> None:
+async def test_what_is_beyond_the_rate_is_not_acknowledged(client: Client, service: KeptCallbacks) -> None:
     service.taken = Taken.TOO_MANY
     response = await client.post("/api/webhooks/mtn_momo/x", data=b"{}")
     assert (response.status, await response.read()) == (429, b"")
@@ -134,7 +133,7 @@ async def test_what_is_beyond_the_rate_is_not_acknowledged(client: Client, servi
 
 
 async def test_what_was_signed_at_another_time_is_refused_as_a_bad_request(
-    client: Client, service: KeepingService
+    client: Client, service: KeptCallbacks
 ) -> None:
     service.taken = Taken.STALE
     response = await client.post("/api/webhooks/mtn_momo", data=b"{}")
