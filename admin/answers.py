@@ -65,9 +65,9 @@ def money_problem(error: MoneyRefused) -> Problem:
     return Problem(status, "Money refused", str(error), kind="/problems/money_refused")
 
 
-def unknown(what: str) -> Problem:
+def unknown(what: str, name: object) -> Problem:
     """The API's answer about what does not exist, or is another organiser's."""
-    return Problem(404, f"Unknown {what}", kind=f"/problems/unknown_{what}")
+    return Problem(404, f"Unknown {what}", f"there is no {what} {str(name)!r}", kind=f"/problems/unknown_{what}")
 
 
 async def proven(request: web.Request, right: Right | None = None) -> Me:

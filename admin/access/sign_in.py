@@ -95,15 +95,15 @@ class SignIn:
 
     async def sign_in(self, attempt: Attempt) -> Opened | SignInRefused:
         """Open a session. Raises DatabaseUnavailable when too many try at once."""
-        found = await self.identify(attempt)
+        found = await self._identify(attempt)
         if isinstance(found, SignInRefused):
             return found
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         session = await self.accounts.open_session(found, _hash(token), attempt.client)
         return Opened(session, token)
 
-    async def identify(self, attempt: Attempt) -> Member | SignInRefused:
-        """Who it is, by everything that a sign-in asks for; opens no session. Raises DatabaseUnavailable."""
+    async def _identify(self, attempt: Attempt) -> Member | SignInRefused:
+        """Who it is."""
         email = attempt.email.strip().lower()
         own = f"device {attempt.device}" if attempt.device else f"account {email}"
         if wait := await self._seconds_to_wait(own, attempt.address):
@@ -119,11 +119,6 @@ class SignIn:
         if self._passwords.outdated(found.password_hash):
             await self.accounts.rehash(found.member.id, await self._passwords.hashed(attempt.password))
         return found.member
-
-    async def wants_code(self, email: str) -> bool:
-        """Whether this account has a second factor. Not for the outside: it tells which accounts exist."""
-        found = await self.accounts.credentials(email)
-        return found is not None and found.member.has_factor
 
     async def refresh(self, token: str, client: Client) -> Opened | SecondTab | NotRotated:
         """Exchange a refresh token for its successor."""

@@ -121,7 +121,7 @@ async def request_reply(request: web.Request, who: Me, request_id: UUID) -> Requ
     """A request as its asker or decider may see it. Problem 404."""
     held = await request_for(request.app[APPROVALS], request.app[VOTING_SERVICE], who, request_id)
     if held is None:
-        raise unknown("request")
+        raise unknown("request", request_id)
     return request_of(held)
 
 

@@ -189,7 +189,7 @@ async def differences(request: web.Request, *, query: DifferenceListing) -> Repl
     await api_me(request, Right.READ_MONEY)
     group = None if query.group is None else read_group(query.group)
     if query.group is not None and group is None:
-        raise unknown("group")
+        raise unknown("group", query.group)
     reconciler = request.app[PAYMENTS].reconciler
     held = await reconciler.differences(open_only=not query.all, account=query.provider, group=group)
     return Reply(200, Differences(differences=[difference_of(one) for one in held]))

@@ -120,7 +120,7 @@ async def void_preview(request: web.Request, *, body: Window) -> Reply:
     who = await api_me(request, Right.VOID_WINDOW)
     contest = request.app[VOTING_SERVICE].contest(body.contest)
     if contest is None or who.scope not in (None, contest.organiser_id):
-        raise unknown("contest")
+        raise unknown("contest", body.contest)
     ends = {"from": body.from_.isoformat(), "to": body.to.isoformat()}
     params = read_params(Act.VOID_WINDOW, {**ends, "channel": body.channel, "operator": body.operator})
     try:
@@ -136,7 +136,7 @@ async def void_progress(request: web.Request, *, path: RequestPath) -> Reply:
     asked = await request_reply(request, who, path.request_id)
     lines = [VoidLine(**asdict(line)) for line in await request.app[PAYMENTS].voids.progress(path.request_id)]
     if not lines:
-        raise unknown("window")
+        raise unknown("window", path.request_id)
     return Reply(200, Progress(status=asked.status, lines=lines))
 
 

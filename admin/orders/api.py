@@ -286,7 +286,7 @@ async def order(request: web.Request, *, path: OrderPath) -> Reply:
     who = await api_me(request, Right.READ_ORDERS)
     story = await request.app[ORDERS].story(path.vote_id, who.scope)
     if story is None:
-        raise unknown("order")
+        raise unknown("order", path.vote_id)
     return Reply(200, order_of(story))
 
 
@@ -304,7 +304,7 @@ async def numbers(request: web.Request, *, path: OrderPath, body: Reason) -> Rep
     reads = request.app[ORDERS]
     found = await reads.show_number(path.vote_id, who.scope, person=who.email, reason=reason)
     if found is None:
-        raise unknown("order")
+        raise unknown("order", path.vote_id)
     return Reply(200, Numbers(voter=found.get("voter"), payer=found.get("payer")))
 
 

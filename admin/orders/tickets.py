@@ -58,7 +58,7 @@ class Tickets(ApiModel):
 class TicketPath(InputModel):
     """The ticket that is meant."""
 
-    ticket: str = Field(pattern=r"^[1-9][0-9]{1,18}$")
+    ticket: str = Field(pattern=r"^[1-9][0-9]{0,18}$")
 
 
 @endpoint(returns={200: Tickets}, problems=SIGNED_IN, tag=TAG)

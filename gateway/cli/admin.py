@@ -11,7 +11,7 @@ import typer
 
 from admin.access.rules import Role
 from gateway.cli.failures import MISUSED, told_failures
-from gateway.cli.money_words import AsJson, example, table
+from gateway.cli.formats import AsJson, example, table
 from gateway.cli.running import running_settings
 
 if TYPE_CHECKING:

@@ -34,6 +34,7 @@ def told_failures() -> Iterator[None]:
 def _sentence(error: Exception) -> tuple[str, int] | None:
     from gateway.cli.contest_files import ContestFileError
     from gateway.cli.running import NothingRuns
+    from gateway.cli.staff_api import ApiRefused
     from gateway.cli.up import UpError
     from gateway.runtime.embedded import EngineError
     from gateway.runtime.settings import SettingsError
@@ -43,14 +44,19 @@ def _sentence(error: Exception) -> tuple[str, int] | None:
         return str(error), MISUSED
     if isinstance(error, EngineError | UpError):
         return str(error), FAILED
+    if isinstance(error, ApiRefused):
+        return str(error), FAILED if error.status >= 500 else MISUSED
     return _server_sentence(error)
 
 
 def _server_sentence(error: Exception) -> tuple[str, int] | None:
     import asyncpg
+    import httpx
     import redis
     import sqlalchemy.exc
 
+    if isinstance(error, httpx.HTTPError):
+        return f"the gateway cannot be reached: {_first_line(error)}", FAILED
     if isinstance(error, sqlalchemy.exc.DBAPIError) and error.orig is not None:
         return f"PostgreSQL: {_first_line(error.orig)}", FAILED
     if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | sqlalchemy.exc.SQLAlchemyError):

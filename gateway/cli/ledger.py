@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.failures import told_failures
-from gateway.cli.money_words import AsJson, At, Contest, amount, example, instant, shown, table
+from gateway.cli.formats import AsJson, At, Contest, amount, example, instant, shown, table
 from gateway.cli.running import running_settings
 
 ledger_app = typer.Typer(

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from gateway.cli import sign_in
 from gateway.cli.admin import admin_app
 from gateway.cli.contest import contest_app
 from gateway.cli.failures import FAILED, MISUSED, told_failures
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 audit_app = typer.Typer(help="Check the books.", no_args_is_help=True, rich_markup_mode=None)
 tally_app = typer.Typer(help="The count and what is shown of it.", no_args_is_help=True, rich_markup_mode=None)
+sign_in.add_to(app)
 app.add_typer(audit_app, name="audit")
 app.add_typer(tally_app, name="tally")
 app.add_typer(contest_app, name="contest")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.failures import told_failures
-from gateway.cli.money_words import AsJson, example, shown, table
+from gateway.cli.formats import AsJson, example, shown, table
 from gateway.cli.running import running_settings
 
 if TYPE_CHECKING:

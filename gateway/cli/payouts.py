@@ -1,27 +1,18 @@
-"""`spotlight payout` and `spotlight organiser`: organisers are paid by two persons' word, or not at all."""
+"""`spotlight payout` and `spotlight organiser`: organisers are paid by two persons, or not at all."""
 
 import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import typer
 
 from gateway.cli.failures import told_failures
-from gateway.cli.identity import proven
-from gateway.cli.money_acts import at_the_desk, decide, made_request, say_asked
-from gateway.cli.money_words import As, AsJson, Reason, amount, example, shown, table
-from gateway.cli.staff_words import Request, read_id, request_table
-from payments.requests import Act, RequestStatus, StaffRequest
+from gateway.cli.formats import AsJson, Reason, amount, example, minute, shown, snake, table
+from gateway.cli.formats import money as money_of
+from gateway.cli.staff_api import StaffApi
+from gateway.cli.staff_requests import Request, decide, print_asked, read_id, request_table, waiting
 
-if TYPE_CHECKING:
-    from admin.approvals.staff_acts import StaffActs
-    from gateway.runtime.container import Container
-    from payments.disbursement.payouts.acts import PayoutLine
-    from payments.disbursement.payouts.beneficiaries import BeneficiaryLine
-    from payments.disbursement.payouts.statement import PayoutStatement
-
-T = TypeVar("T")
-_ACTS: Final = (Act.PAYOUT, Act.BENEFICIARY)
+_ACTS: Final = ("payout", "beneficiary")
 
 payout_app = typer.Typer(
     help="Pay organisers: one person asks, another one agrees.", no_args_is_help=True, rich_markup_mode=None
@@ -48,31 +39,20 @@ def add_beneficiary(
     number: Annotated[str, typer.Argument(help="The wallet's number.")],
     name: Annotated[str, typer.Option(help="Whose wallet it is.")],
     operator: Annotated[str, typer.Option(help="The account that pays: mtn_momo …")],
-    person: As,
     reason: Reason,
     country: Annotated[str, typer.Option(help="Country of the number, as CI or CM.")] = "CI",
 ) -> None:
     """Register where an organiser is paid. It can be paid a day after a second person has confirmed it."""
     with told_failures():
-
-        async def run(desk: "Container", acts: "StaffActs") -> "StaffRequest":
-            from admin.money.payout_acts import register_beneficiary
-
-            made = await register_beneficiary(
-                organiser=organiser,
-                account=operator,
-                country=country.upper(),
-                number=number,
-                name=name,
-                person=await proven(person),
-                reason=reason,
-                providers=desk.providers,
-                add=desk.beneficiaries.add,
-                acts=acts,
-            )
-            return await made_request(acts, made)
-
-        say_asked("payout", at_the_desk(run))
+        body = {
+            "organiser": organiser,
+            "account": operator,
+            "country": country.upper(),
+            "number": number,
+            "name": name,
+            "reason": reason,
+        }
+        print_asked("payout", StaffApi().post("beneficiaries", body))
 
 
 @beneficiary_app.command("list", epilog=example("spotlight payout beneficiary list demo"))
@@ -81,55 +61,42 @@ def list_beneficiaries(
 ) -> None:
     """Print where organisers are paid; numbers are masked."""
     with told_failures():
-
-        async def run(desk: "Container", _: "StaffActs") -> "list[BeneficiaryLine]":
-            return list(await desk.beneficiaries.listed(organiser))
-
-        lines = at_the_desk(run)
+        lines = StaffApi().get("beneficiaries", organiser=organiser)["beneficiaries"]
         if as_json:
-            print(json.dumps([asdict(line) for line in lines], indent=2, default=str))
+            print(json.dumps([snake(line) for line in lines], indent=2))
             return
         head = ("beneficiary", "organiser", "name", "number", "operator", "usable")
-        print(table(head, [(str(b.id), b.organiser, b.name, b.number, b.provider, _usable(b)) for b in lines]))
+        rows = [(b["id"], b["organiser"], b["name"], b["number"], b["provider"], _usable(b)) for b in lines]
+        print(table(head, rows))
 
 
-def _usable(line: "BeneficiaryLine") -> str:
-    if line.retired_at:
-        return f"retired {line.retired_at:%Y-%m-%d}"
-    return f"from {line.usable_from:%Y-%m-%d %H:%M} UTC" if line.usable_from else "not confirmed"
+def _usable(line: dict[str, Any]) -> str:
+    if line["retiredAt"]:
+        return f"retired {minute(line['retiredAt'])[:10]}"
+    return f"from {minute(line['usableFrom'])} UTC" if line["usableFrom"] else "not confirmed"
 
 
-@beneficiary_app.command(
-    "retire", epilog=example("spotlight payout beneficiary retire ID --as awa@example.org --reason agreed")
-)
+@beneficiary_app.command("retire", epilog=example("spotlight payout beneficiary retire ID --reason agreed"))
 def retire_beneficiary(
-    beneficiary: Annotated[str, typer.Argument(help="As `list` prints it.")], person: As, reason: Reason
+    beneficiary: Annotated[str, typer.Argument(help="As `list` prints it.")], reason: Reason
 ) -> None:
     """Pay there no more, from now on."""
     with told_failures():
-
-        async def run(desk: "Container", _: "StaffActs") -> None:
-            from payments.requests import reasoned
-
-            who = await proven(person)
-            await desk.beneficiaries.retire(read_id(beneficiary), person=who, reason=reasoned(reason))
-
-        at_the_desk(run)
+        StaffApi().post(f"beneficiaries/{read_id(beneficiary)}/retire", {"reason": reason})
         print("retired")
 
 
 @payout_app.command(
     "ask",
     epilog=example(
-        'spotlight payout ask star 250000 --to BENEFICIARY --as awa@example.org --reason "November\'s share"',
-        "spotlight payout approve REQUEST --as yao@example.org",
+        'spotlight payout ask star 250000 --to BENEFICIARY --reason "November\'s share"',
+        "spotlight payout approve REQUEST",
     ),
 )
 def ask(
     contest: ContestSlug,
     money: Annotated[str, typer.Argument(metavar="AMOUNT", help="In whole units, or `all` that is payable.")],
     to: Annotated[str, typer.Option("--to", help="The beneficiary, as `beneficiary list` prints it.")],
-    person: As,
     reason: Reason,
 ) -> None:
     """Ask to pay an organiser. Nothing is sent before a second person agrees.
@@ -138,60 +105,50 @@ def ask(
     difference with an operator is open, or the organiser is frozen.
     """
     with told_failures():
-
-        async def run(desk: "Container", acts: "StaffActs") -> "StaffRequest":
-            who = await proven(person)
-            owed = await desk.payouts.position(contest)
-            minor = owed.position.payable_minor if money == "all" else amount(money, owed.currency)
-            params = {"step": "send", "amount_minor": minor, "beneficiary": str(read_id(to))}
-            return await made_request(acts, await acts.ask(Act.PAYOUT, contest, params, reason, who))
-
-        say_asked("payout", at_the_desk(run))
+        api = StaffApi()
+        minor = None
+        if money != "all":
+            (owed,) = api.get("payouts/positions", contest=contest)["positions"]
+            minor = amount(money, owed["currency"])
+        body = {"contest": contest, "amountMinor": minor, "beneficiary": str(read_id(to)), "reason": reason}
+        print_asked("payout", api.post("payouts", body))
 
 
 @payout_app.command(
     "finish",
-    epilog=example(
-        "spotlight payout finish PAYOUT --end done --operator-reference MP1 --as awa@example.org --reason agreed"
-    ),
+    epilog=example("spotlight payout finish PAYOUT --end done --operator-reference MP1 --reason agreed"),
 )
 def finish(
     payout: Annotated[str, typer.Argument(help="A payout that waits for a person, as `list` prints it.")],
     end: Annotated[str, typer.Option(help="done: they have it; failed: it never arrived; again: ask once more.")],
-    person: As,
     reason: Reason,
     operator_reference: Annotated[str | None, typer.Option(help="For `done`: the operator's reference.")] = None,
 ) -> None:
     """Ask to end a payout that the operator gave no clear answer about."""
     with told_failures():
-
-        async def run(desk: "Container", acts: "StaffActs") -> "StaffRequest":
-            who = await proven(person)
-            params = {"step": "finish", "end": end, "operator_reference": operator_reference}
-            return await made_request(acts, await acts.ask(Act.PAYOUT, str(read_id(payout)), params, reason, who))
-
-        say_asked("payout", at_the_desk(run))
+        body = {"end": end, "operatorReference": operator_reference, "reason": reason}
+        print_asked("payout", StaffApi().post(f"payouts/{read_id(payout)}/finish", body))
 
 
-@payout_app.command("approve", epilog=example("spotlight payout approve REQUEST --as yao@example.org"))
-def approve(request: Request, person: As) -> None:
+@payout_app.command("approve", epilog=example("spotlight payout approve REQUEST"))
+def approve(request: Request) -> None:
     """Agree to a payout or a beneficiary, as the second person."""
     with told_failures():
-        decide(_ACTS, request, person, approve=True)
+        decide("payout", _ACTS, request, approve=True)
 
 
-@payout_app.command("reject", epilog=example("spotlight payout reject REQUEST --as yao@example.org"))
-def reject(request: Request, person: As) -> None:
+@payout_app.command("reject", epilog=example("spotlight payout reject REQUEST"))
+def reject(request: Request) -> None:
     """Turn a request down."""
     with told_failures():
-        decide(_ACTS, request, person, approve=False)
+        decide("payout", _ACTS, request, approve=False)
 
 
-@beneficiary_app.command("confirm", epilog=example("spotlight payout beneficiary confirm REQUEST --as yao@example.org"))
-def confirm(request: Request, person: As) -> None:
+@beneficiary_app.command("confirm", epilog=example("spotlight payout beneficiary confirm REQUEST"))
+def confirm(request: Request) -> None:
     """Confirm a beneficiary, as the second person."""
     with told_failures():
-        decide(_ACTS, request, person, approve=True)
+        decide("payout", _ACTS, request, approve=True)
 
 
 @payout_app.command("list", epilog=example("spotlight payout list --contest star"))
@@ -203,33 +160,30 @@ def list_payouts(
 ) -> None:
     """Print requests that wait for a second person, and payouts, the latest first."""
     with told_failures():
-
-        async def run(desk: "Container", acts: "StaffActs") -> "tuple[list[str], list[PayoutLine]]":
-            said = []
-            if contest is not None:
-                owed = await desk.payouts.position(contest)
-                minor = owed.position.payable_minor
-                said = [f"payable to {owed.organiser}: {shown(minor, owed.currency)}{' (frozen)' * owed.frozen}"]
-            waiting = await acts.requests.listed(statuses=(RequestStatus.WAITING,), acts=_ACTS)
-            if waiting:
-                said.append(request_table(waiting))
-            return said, list(await desk.payouts.payouts(contest))
-
-        said, lines = at_the_desk(run)
+        api = StaffApi()
+        lines = api.get("payouts", contest=contest)["payouts"]
         if as_json:
-            print(json.dumps([asdict(line) for line in lines], indent=2, default=str))
+            print(json.dumps([_payout_json(line) for line in lines], indent=2))
             return
-        print("\n".join(said))
+        if contest is not None:
+            (owed,) = api.get("payouts/positions", contest=contest)["positions"]
+            payable = shown(owed["payableMinor"], owed["currency"])
+            print(f"payable to {owed['organiser']}: {payable}{' (frozen)' * owed['frozen']}")
+        print(request_table([request for request in waiting(api, _ACTS) if request["status"] == "waiting"]))
         head = ("payout", "contest", "to", "operator", "amount", "status", "asked")
         rows = [_payout_row(line) for line in lines]
         print(table(head, rows, right=(4,)) if rows else "no payouts")
 
 
-def _payout_row(line: "PayoutLine") -> tuple[str, ...]:
-    status = f"{line.status.value}{f' ({line.reason_code})' if line.reason_code else ''}"
-    money = shown(line.amount.amount_minor, line.amount.currency)
-    asked = f"{line.created_at:%Y-%m-%d %H:%M}"
-    return (str(line.reference), line.contest, line.beneficiary, line.provider, money, status, asked)
+def _payout_row(line: dict[str, Any]) -> tuple[str, ...]:
+    status = f"{line['status']} ({line['reasonCode']})" if line["reasonCode"] else line["status"]
+    of = (line["reference"], line["contest"], line["beneficiary"], line["provider"])
+    return (*of, money_of(line["amount"]), status, minute(line["createdAt"]))
+
+
+def _payout_json(line: dict[str, Any]) -> dict[str, Any]:
+    amount = {"amount_minor": line["amount"]["amount"], "currency": line["amount"]["currency"]}
+    return {**snake(line), "amount": amount}
 
 
 @payout_app.command("statement", epilog=example("spotlight payout statement PAYOUT --csv > november.csv"))
@@ -239,40 +193,23 @@ def statement(
 ) -> None:
     """Print what a payout was made of: gross, fees, what was taken back, net, and the tally that it pays for."""
     with told_failures():
-
-        async def run(desk: "Container", _: "StaffActs") -> "PayoutStatement":
-            from payments.disbursement.payouts.statement import payout_statement
-
-            return await payout_statement(desk.engine, read_id(payout))
-
-        from payments.disbursement.payouts.statement import statement_csv, statement_text
-
-        made = at_the_desk(run)
-        print(statement_csv(made) if as_csv else statement_text(made), end="" if as_csv else "\n")
+        made = StaffApi().get(f"payouts/{read_id(payout)}/statement")
+        print(made["csv"] if as_csv else made["text"], end="" if as_csv else "\n")
 
 
-@organiser_app.command("freeze", epilog=example("spotlight organiser freeze demo --as awa@example.org --reason fraud"))
-def freeze(organiser: Organiser, person: As, reason: Reason) -> None:
+@organiser_app.command("freeze", epilog=example("spotlight organiser freeze demo --reason fraud"))
+def freeze(organiser: Organiser, reason: Reason) -> None:
     """Pay this organiser nothing until `unfreeze`. Votes are counted and refunds go on."""
-    _freeze(organiser, person, reason, frozen=True)
+    _freeze(organiser, reason, frozen=True)
 
 
-@organiser_app.command(
-    "unfreeze", epilog=example("spotlight organiser unfreeze demo --as awa@example.org --reason cleared")
-)
-def unfreeze(organiser: Organiser, person: As, reason: Reason) -> None:
+@organiser_app.command("unfreeze", epilog=example("spotlight organiser unfreeze demo --reason cleared"))
+def unfreeze(organiser: Organiser, reason: Reason) -> None:
     """Pay this organiser again."""
-    _freeze(organiser, person, reason, frozen=False)
+    _freeze(organiser, reason, frozen=False)
 
 
-def _freeze(organiser: str, person: str, reason: str, *, frozen: bool) -> None:
+def _freeze(organiser: str, reason: str, *, frozen: bool) -> None:
     with told_failures():
-
-        async def run(desk: "Container", _: "StaffActs") -> None:
-            from payments.requests import reasoned
-
-            who = await proven(person)
-            await desk.payouts.freeze(organiser, frozen=frozen, reason=reasoned(reason), person=who)
-
-        at_the_desk(run)
+        StaffApi().post(f"organisers/{quote(organiser, safe='')}/freeze", {"frozen": frozen, "reason": reason})
         print("frozen" if frozen else "paid again")

@@ -1,30 +1,19 @@
 """`spotlight reconcile`: statements and balances of operators against the book."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from gateway.cli.failures import FAILED, told_failures
-from gateway.cli.identity import proven
-from gateway.cli.money_acts import at_the_desk, decide, made_request, say_asked
-from gateway.cli.money_words import As, AsJson, Reason, example, shown, table
-from gateway.cli.staff_words import Request, given, request_table
-from gateway.cli.staff_words import as_json as request_json
-from payments.reconciliation.rules import Repair, read_group
-from payments.requests import Act, RequestStatus
+from gateway.cli.formats import AsJson, Reason, example, minute, money, shown, snake, table
+from gateway.cli.staff_api import ApiRefused, StaffApi
+from gateway.cli.staff_requests import Request, ask, decide, request_table, waiting
+from payments.reconciliation.rules import Repair
 
-if TYPE_CHECKING:
-    from admin.approvals.staff_acts import StaffActs
-    from gateway.runtime.container import Container
-    from payments.reconciliation.differences import Difference, GroupLine, StatementFile
-    from payments.reconciliation.reconcile import Summary
-    from payments.requests import StaffRequest
-
-_ACTS: Final = (Act.RECONCILE, Act.UNDO_IMPORT)
+_ACTS: Final = ("reconcile", "undo_import")
 
 
 class FileFirst(TyperGroup):
@@ -39,7 +28,7 @@ class FileFirst(TyperGroup):
 
 reconcile_app = typer.Typer(
     cls=FileFirst,
-    help="Compare operators' statements with the book: `spotlight reconcile FILE --provider mtn_momo --as EMAIL`.",
+    help="Compare operators' statements with the book: `spotlight reconcile FILE --provider mtn_momo`.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -47,13 +36,10 @@ Provider = Annotated[str, typer.Option("--provider", help="Whose statement: the 
 OnlyOf = Annotated[str | None, typer.Option("--provider", help="One account only.")]
 
 
-@reconcile_app.command(
-    "import", epilog=example("spotlight reconcile november.xlsx --provider mtn_momo --as awa@example.org")
-)
+@reconcile_app.command("import", epilog=example("spotlight reconcile november.xlsx --provider mtn_momo"))
 def import_file(
     file: Annotated[Path, typer.Argument(help="A statement as the operator exports it: CSV or XLSX.")],
     provider: Provider,
-    person: As,
     as_json: AsJson = False,
 ) -> None:
     """Import a statement and compare each line with the book; the same file twice is refused.
@@ -65,24 +51,22 @@ def import_file(
     with told_failures():
         data = file.read_bytes()
 
-        async def run(desk: "Container", _: "StaffActs") -> "Summary":
-            return await desk.reconciler.import_file(provider, file.name, data, await proven(person))
-
-        done = at_the_desk(run)
+        done = StaffApi().upload("statements", {"account": provider}, file.name, data)
         if as_json:
-            print(json.dumps(asdict(done), indent=2, default=str))
+            fees = [{"amount_minor": fee["amount"], "currency": fee["currency"]} for fee in done["fees"]]
+            print(json.dumps({**done, "fees": fees}, indent=2))
         else:
-            print(f"{done.lines} lines, {done.new} of them new; {done.skipped} lines moved no money")
-            if done.elsewhere:
-                print(f"{done.elsewhere} lines are another account's; import the file there too")
-            print(f"{done.matched} match the book; {done.waiting} are asked about at the operator")
-            for fee in done.fees:
-                print(f"fees booked: {shown(fee.amount_minor, fee.currency)}")
-            for kind, count in sorted(done.found.items()):
-                print(f"new difference: {count} {kind.value.replace('_', ' ')}")
-            if done.closed:
-                print(f"{done.closed} earlier differences are explained by it")
-        raise typer.Exit(FAILED if done.found else 0)
+            print(f"{done['lines']} lines, {done['new']} of them new; {done['skipped']} lines moved no money")
+            if done["elsewhere"]:
+                print(f"{done['elsewhere']} lines are another account's; import the file there too")
+            print(f"{done['matched']} match the book; {done['waiting']} are asked about at the operator")
+            for fee in done["fees"]:
+                print(f"fees booked: {money(fee)}")
+            for kind, count in sorted(done["found"].items()):
+                print(f"new difference: {count} {kind.replace('_', ' ')}")
+            if done["closed"]:
+                print(f"{done['closed']} earlier differences are explained by it")
+        raise typer.Exit(FAILED if done["found"] else 0)
 
 
 @reconcile_app.command(
@@ -99,73 +83,76 @@ def differences(
 ) -> None:
     """Print what differs, the oldest 500, and what may be decided about it. Exit status 1 while something is open."""
     with told_failures():
-        which = None if group is None else read_group(group)
-        if group is not None and which is None:
-            raise typer.BadParameter(f"{group!r} is no group; copy it from `spotlight reconcile groups`")
-
-        async def run(desk: "Container", _: "StaffActs") -> "list[Difference]":
-            return list(await desk.reconciler.differences(open_only=not everything, account=provider, group=which))
-
-        found = at_the_desk(run)
+        try:
+            listed = StaffApi().get("differences", provider=provider, group=group, all=everything)
+        except ApiRefused as refused:
+            if refused.kind != "unknown_group":
+                raise
+            raise typer.BadParameter(f"{group!r} is no group; copy it from `spotlight reconcile groups`") from None
+        found = listed["differences"]
         if as_json:
-            print(json.dumps([asdict(each) for each in found], indent=2, default=str))
+            print(json.dumps([_difference_json(each) for each in found], indent=2))
         else:
             for each in found:
                 print("\n".join(_lines(each)))
             if not found:
                 print("nothing differs")
-        raise typer.Exit(FAILED if any(each.status == "open" for each in found) else 0)
+        raise typer.Exit(FAILED if any(each["status"] == "open" for each in found) else 0)
 
 
 @reconcile_app.command("groups", epilog=example("spotlight reconcile groups", "spotlight reconcile resolve GROUP …"))
 def groups(provider: OnlyOf = None, as_json: AsJson = False) -> None:
     """Print open differences by what is decided alike: account, kind, wallet, currency, day and direction."""
     with told_failures():
-
-        async def run(desk: "Container", _: "StaffActs") -> "list[GroupLine]":
-            return list(await desk.reconciler.groups(provider))
-
-        found = at_the_desk(run)
+        found = StaffApi().get("differences/groups", provider=provider)["groups"]
         if as_json:
-            print(json.dumps([{"key": each.group.key, **asdict(each)} for each in found], indent=2, default=str))
+            print(
+                json.dumps(
+                    [{**each, "many": each["count"], "amount_minor": each["amount"]} for each in found], indent=2
+                )
+            )
             return
         rows = [
-            (each.group.key, str(each.many), shown(each.amount_minor, each.group.currency), str(each.asked))
+            (each["key"], str(each["count"]), shown(each["amount"], each["currency"]), str(each["asked"]))
             for each in found
         ]
-        print(
-            table(("group", "differences", "sum", "asked about"), rows, right=(1, 2, 3)) if rows else "nothing differs"
-        )
+        head = ("group", "differences", "sum", "asked about")
+        print(table(head, rows, right=(1, 2, 3)) if rows else "nothing differs")
 
 
-def _lines(each: "Difference") -> list[str]:
-    sign = "+" if each.amount_minor > 0 else ""
+def _lines(each: dict[str, Any]) -> list[str]:
+    sign = "+" if each["amount"] > 0 else ""
     lines = [
-        f"{each.id}  {each.found_at:%Y-%m-%d %H:%M}  {each.provider}  {each.kind.value.replace('_', ' ')}  "
-        f"{sign}{shown(each.amount_minor, each.currency)}",
-        f"    {each.detail}",
+        f"{each['id']}  {minute(each['foundAt'])}  {each['provider']}  {each['kind'].replace('_', ' ')}  "
+        f"{sign}{shown(each['amount'], each['currency'])}",
+        f"    {each['detail']}",
     ]
-    if each.line:
-        lines.append("    line: " + ", ".join(f"{name} {value}" for name, value in each.line.items()))
-    if each.status == "open":
-        asked = f"; asked about in request {each.request}" if each.request else ""
-        lines.append("    decide: " + ", ".join(repair.value for repair in each.offered) + asked)
+    if each["line"]:
+        lines.append("    line: " + ", ".join(f"{name} {value}" for name, value in each["line"].items()))
+    if each["status"] == "open":
+        asked = f"; asked about in request {each['request']}" if each["request"] else ""
+        lines.append("    decide: " + ", ".join(each["offered"]) + asked)
     else:
-        lines.append(f"    {each.resolution} by {each.resolved_by}{': ' + each.note if each.note else ''}")
+        note = f": {each['note']}" if each["note"] else ""
+        lines.append(f"    {each['resolution']} by {each['resolvedBy']}{note}")
     return lines
+
+
+def _difference_json(each: dict[str, Any]) -> dict[str, Any]:
+    row = snake(each)
+    return {**row, "amount_minor": row.pop("amount")}
 
 
 @reconcile_app.command(
     "resolve",
     epilog=example(
-        'spotlight reconcile resolve 12 --action operator_kept --as awa@example.org --reason "commission of November"',
-        "spotlight reconcile approve REQUEST --as yao@example.org",
+        'spotlight reconcile resolve 12 --action operator_kept --reason "commission of November"',
+        "spotlight reconcile approve REQUEST",
     ),
 )
 def resolve(
     difference: Annotated[str, typer.Argument(help="Its number, or a group as `groups` prints it.")],
     action: Annotated[Repair, typer.Option("--action", help="One of those that `differences` offers.")],
-    person: As,
     reason: Reason,
     operator_reference: Annotated[
         str | None, typer.Option(help="For `returned`: the operator's reference of the payment back.")
@@ -176,84 +163,63 @@ def resolve(
     All differences of a group are decided together: those that are open now.
     """
     with told_failures():
-        params = given({"repair": action.value, "operator_reference": operator_reference})
-        _ask(Act.RECONCILE, difference, params, reason, person)
+        ask("reconcile", "reconcile", difference, reason, repair=action.value, operator_reference=operator_reference)
 
 
 @reconcile_app.command("files", epilog=example("spotlight reconcile files"))
 def files(as_json: AsJson = False) -> None:
     """Print the latest imports."""
     with told_failures():
-
-        async def run(desk: "Container", _: "StaffActs") -> "list[StatementFile]":
-            return list(await desk.reconciler.files())
-
-        found = at_the_desk(run)
+        found = StaffApi().get("statements")["statements"]
         if as_json:
-            print(json.dumps([asdict(each) for each in found], indent=2, default=str))
+            print(json.dumps([snake(each) for each in found], indent=2))
             return
         head = ("import", "account", "file", "lines", "by", "at (UTC)", "open differences", "")
         print(table(head, [_file(each) for each in found], right=(3, 6)) if found else "no statement was imported")
 
 
-def _file(each: "StatementFile") -> tuple[str, ...]:
-    at, undone = f"{each.imported_at:%Y-%m-%d %H:%M}", "taken back" if each.undone_at else ""
-    return (str(each.id), each.provider, each.name, str(each.lines), each.imported_by, at, str(each.open), undone)
+def _file(each: dict[str, Any]) -> tuple[str, ...]:
+    at, undone = minute(each["importedAt"]), "taken back" if each["undoneAt"] else ""
+    of = (each["id"], each["provider"], each["name"], str(each["lines"]), each["importedBy"])
+    return (*of, at, str(each["open"]), undone)
 
 
 @reconcile_app.command(
     "undo",
     epilog=example(
-        'spotlight reconcile undo IMPORT --as awa@example.org --reason "the file of another account"',
-        "spotlight reconcile approve REQUEST --as yao@example.org",
+        'spotlight reconcile undo IMPORT --reason "the file of another account"',
+        "spotlight reconcile approve REQUEST",
     ),
 )
-def undo(
-    file: Annotated[str, typer.Argument(help="The import, as `files` prints it.")], person: As, reason: Reason
-) -> None:
+def undo(file: Annotated[str, typer.Argument(help="The import, as `files` prints it.")], reason: Reason) -> None:
     """Ask to take an import back as a whole, while nothing was decided on it. A second person agrees.
 
     Its lines match nothing any more, its fees are booked back, its differences end; the same file may come again.
     """
     with told_failures():
-        _ask(Act.UNDO_IMPORT, file, {}, reason, person)
+        ask("reconcile", "undo_import", file, reason)
 
 
-def _ask(act: Act, subject: str, params: dict[str, Any], reason: str, person: str) -> None:
-    async def run(_: "Container", acts: "StaffActs") -> "StaffRequest":
-        return await made_request(acts, await acts.ask(act, subject, params, reason, await proven(person)))
-
-    say_asked("reconcile", at_the_desk(run))
-
-
-@reconcile_app.command("approve", epilog=example("spotlight reconcile approve REQUEST --as yao@example.org"))
-def approve(request: Request, person: As) -> None:
+@reconcile_app.command("approve", epilog=example("spotlight reconcile approve REQUEST"))
+def approve(request: Request) -> None:
     """Agree to a decision about differences, or to taking an import back, as the second person."""
     with told_failures():
-        decide(_ACTS, request, person, approve=True)
+        decide("reconcile", _ACTS, request, approve=True)
 
 
-@reconcile_app.command("reject", epilog=example("spotlight reconcile reject REQUEST --as yao@example.org"))
-def reject(request: Request, person: As) -> None:
+@reconcile_app.command("reject", epilog=example("spotlight reconcile reject REQUEST"))
+def reject(request: Request) -> None:
     """Turn such a request down. Nothing is changed."""
     with told_failures():
-        decide(_ACTS, request, person, approve=False)
+        decide("reconcile", _ACTS, request, approve=False)
 
 
 @reconcile_app.command("requests", epilog=example("spotlight reconcile requests"))
 def requests(as_json: AsJson = False) -> None:
     """Print requests about differences and imports that wait for a second person or are being done."""
     with told_failures():
-
-        async def run(_: "Container", acts: "StaffActs") -> "list[StaffRequest]":
-            statuses = (RequestStatus.WAITING, RequestStatus.APPROVED)
-            return list(await acts.requests.listed(statuses=statuses, acts=_ACTS))
-
-        found = at_the_desk(run)
-        if as_json:
-            print(json.dumps([request_json(each) for each in found], indent=2))
-            return
-        print(request_table(found) if found else "no request waits for a second person")
+        found = waiting(StaffApi(), _ACTS)
+        print(json.dumps(found, indent=2) if as_json else request_table(found))
 
 
 @reconcile_app.command("balances", epilog=example("spotlight reconcile balances"))
@@ -263,11 +229,7 @@ def balances(as_json: AsJson = False) -> None:
     Exit status 1 when a balance is off by more than money in transit explains.
     """
     with told_failures():
-
-        async def run(desk: "Container", _: "StaffActs") -> list[dict[str, object]]:
-            return [asdict(each) for each in await desk.reconciler.check_balances()]
-
-        checked = at_the_desk(run)
+        checked = [snake(each) for each in StaffApi().post("wallets/check", {})["wallets"]]
         if as_json:
             print(json.dumps(checked, indent=2))
         elif not checked:
@@ -277,15 +239,9 @@ def balances(as_json: AsJson = False) -> None:
         raise typer.Exit(FAILED if any(each["gap_minor"] for each in checked) else 0)
 
 
-def _row(checked: dict[str, object]) -> tuple[str, ...]:
-    def money(name: str) -> str:
+def _row(checked: dict[str, Any]) -> tuple[str, ...]:
+    def amount(name: str) -> str:
         minor = checked[name]
-        return "no answer" if minor is None else shown(int(str(minor)), str(checked["currency"]))
+        return "no answer" if minor is None else shown(minor, checked["currency"])
 
-    return (
-        str(checked["account"]),
-        str(checked["wallet"]),
-        money("operator_minor"),
-        money("book_minor"),
-        money("gap_minor"),
-    )
+    return (checked["account"], checked["wallet"], amount("operator_minor"), amount("book_minor"), amount("gap_minor"))

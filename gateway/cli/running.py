@@ -66,15 +66,29 @@ def apply_running_environment(*, required: bool = True) -> Path | None:
 
     if environment().get("DATABASE_URL"):
         return None
-    for directory in _candidates(environment()):
-        said = _announced(directory / _UP_FILE)
-        if said is not None:
-            for name, value in said.items():
-                os.environ.setdefault(name, value)
-            return directory
+    found = find_installation()
+    if found is not None:
+        directory, announced = found
+        for name, value in announced.items():
+            os.environ.setdefault(name, value)
+        return directory
     if not required:
         return None
     raise NothingRuns("nothing runs here: start `make run` in this checkout first, or set DATABASE_URL and REDIS_URL")
+
+
+def find_installation() -> tuple[Path, dict[str, str]] | None:
+    """The data directory and the environment of the installation that runs here; None where none does.
+
+    Raises NothingRuns for one that cannot be read.
+    """
+    from gateway.runtime.settings import environment
+
+    for directory in _candidates(environment()):
+        announced = _announced(directory / _UP_FILE)
+        if announced is not None:
+            return directory, announced
+    return None
 
 
 def running_settings() -> "Settings":

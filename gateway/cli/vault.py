@@ -6,7 +6,7 @@ import sys
 import typer
 
 from gateway.cli.failures import FAILED, told_failures
-from gateway.cli.money_words import example
+from gateway.cli.formats import example
 from gateway.cli.running import running_settings
 
 vault_app = typer.Typer(

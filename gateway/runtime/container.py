@@ -1,6 +1,6 @@
 """The only place that chooses: settings become connections, stores and use cases, by the role of a process.
 
-Everything is built when it is first used, so each role builds only what it uses. Here is what a command of staff
+Everything is built when it is first used, so each role builds only what it uses. Here is what a command
 needs; `gateway.runtime.process` adds the roles of the gateway and of a worker.
 """
 
@@ -21,7 +21,6 @@ from admin.access.store import StaffAccounts
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
 from admin.money.payout_acts import payout_executors
-from admin.staff_lookup import StaffLookup
 from gateway.runtime.accounts import (
     Account,
     build_accounts,
@@ -60,13 +59,6 @@ async def show_scores(counted: Mapping[UUID, Sequence[tuple[str, int]]], *, scor
         await publish_scores(counted, scores=scores, feed=feed)
     except (RedisError, OSError) as error:
         _log.warning("scores_not_published", error=type(error).__name__)
-
-
-class NoDoorbell:
-    """A command ends before a worker could answer it: the workers' sweepers find what is left within a second."""
-
-    def ring(self, kind: str) -> None:
-        """Nothing."""
 
 
 class Container(Connections):
@@ -119,11 +111,6 @@ class Container(Connections):
     def sign_in(self) -> SignIn:
         """Signing in, the same for pages, programs and commands."""
         return SignIn(self.staff, Passwords(), clock=utc_now, factor_wanted=self.factor_wanted)
-
-    @cached_property
-    def lookup(self) -> StaffLookup:
-        """Payments by any of their codes, refunds under way, held payments."""
-        return StaffLookup(self.engine)
 
     @cached_property
     def tickets(self) -> Tickets:
@@ -202,8 +189,7 @@ class Container(Connections):
 
 @asynccontextmanager
 async def open_command(settings: Settings, *, statement_timeout_ms: int = 5_000) -> AsyncIterator[Container]:
-    """What a command of staff needs, on connections of its own. SettingsError for a database that is not ours."""
+    """What a command needs, on connections of its own. SettingsError for a database that is not ours."""
     async with Container(settings, name="spotlight command", statement_timeout_ms=statement_timeout_ms) as container:
-        container.doorbell = NoDoorbell()
         await container.refuse_other_database()
         yield container

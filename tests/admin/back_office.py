@@ -29,7 +29,9 @@ from channels.voting_service import VOTING_SERVICE
 from gateway.http import middleware, openapi
 from gateway.http.pages import Pages
 from gateway.orders.rules import PlacedOrder
+from gateway.runtime.accounts import build_accounts
 from gateway.runtime.container import Container
+from gateway.runtime.deployment import Environment
 from gateway.runtime.settings import Settings
 from leaderboard.rankings import Rankings
 from payments.disbursement.payouts.statement import payout_statement
@@ -118,8 +120,11 @@ class Office:
 
 
 @asynccontextmanager
-async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool = False) -> AsyncIterator[Office]:
-    """A back office on this database."""
+async def open_office(
+    app_url: str, *, factor_wanted: bool = False, secure: bool = False, accounts: bool = False
+) -> AsyncIterator[Office]:
+    """A back office on this database. `accounts`: with those at operators that the environment names, and with
+    the day that a new beneficiary waits."""
     rig = MoneyRig(app_url)
     await Rig.open(rig)  # its people are hired by the tests
     app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
@@ -129,8 +134,11 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
     held: list[Office] = []
     rights = StaffRights(factor_wanted=factor_wanted)
     settings = {"DATABASE_URL": app_url, "REDIS_URL": "redis://127.0.0.1:1/0", "SPOTLIGHT_SECRET_KEY": ""}
-    container = Container(Settings.model_validate({**settings, "SPOTLIGHT_BENEFICIARY_DELAY_HOURS": 0}), name="")
-    container.engine, container.vault, container.accounts, container.rights = rig.engine, rig.vault, {}, rights
+    container = Container(
+        Settings.model_validate({**settings, "SPOTLIGHT_BENEFICIARY_DELAY_HOURS": 24 * accounts}), name=""
+    )
+    container.engine, container.vault, container.rights = rig.engine, rig.vault, rights
+    container.accounts = build_accounts(Environment.DEMO) if accounts else {}
     container.doorbell, container.voids = rig.doorbell, rig.voids
 
     def clock() -> datetime:
@@ -153,7 +161,7 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
         payouts=container.payouts,
         payout_statement=partial(payout_statement, rig.engine),
         beneficiaries=container.beneficiaries,
-        providers=rig.providers,
+        providers=container.providers if accounts else rig.providers,
     )
     orders = StaffOrders(rig.engine, rig.vault)
     routes.setup(app, pages, access=access, acts=acts, orders=orders, payments=payments)
@@ -166,6 +174,8 @@ async def open_office(app_url: str, *, factor_wanted: bool = False, secure: bool
         finally:
             for client in office.clients:
                 await client.close()
+            for account in container.accounts.values():
+                await account.provider.aclose()
     await rig.close()
 
 

@@ -3,47 +3,39 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from gateway.cli.identity import PASSWORD as PASSWORD_VARIABLE
-from gateway.cli.main import app
-from tests.engines import SECRET_KEY, Database, run_apart
-from tests.gateway.cli.staff import PASSWORD, hire
+from tests.engines import Database
+from tests.gateway.cli.staff import Shell, shell
 from tests.gateway.cli.test_contest import MTN
 from tests.payments.reconciliation.test_reconcile import statement
 
 AWA, YAO = "awa@house.test", "yao@house.test"
+OUT = {
+    "MTN_MOMO_DISBURSEMENT_SUBSCRIPTION_KEY": "key",
+    "MTN_MOMO_DISBURSEMENT_API_USER": "6f3e5f7e-3f0c-4a57-9d0a-5a2f3b1c7d21",
+    "MTN_MOMO_DISBURSEMENT_API_KEY": "key",
+}
 
 
 @pytest.fixture
-def run(tmp_path: Path, database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    """A command line in an empty directory, with servers that answer and the demo contest."""
-    values = {
-        "DATABASE_URL": database.app_url,
-        "REDIS_URL": redis_url,
-        "SPOTLIGHT_SECRET_KEY": SECRET_KEY,
-        "SPOTLIGHT_ENV": "demo",
-        PASSWORD_VARIABLE: PASSWORD,
-        **MTN,
-    }
-    for name, value in values.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(tmp_path)
-    run_apart(hire(database.superuser_url, AWA, YAO))
-    return CliRunner()
+def run(tmp_path: Path, database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    """A command line in an empty directory, with servers that answer, the demo contest and an account at MTN."""
+    with shell(tmp_path, database, redis_url, monkeypatch, AWA, YAO, environment={**MTN, **OUT}) as opened:
+        yield opened
 
 
-def done(run: CliRunner, *words: str, status: int = 0) -> str:
-    result = run.invoke(app, list(words))
-    assert result.exit_code == status, result.output
-    return result.output
+def done(run: Shell, *words: str, status: int = 0, who: str = AWA) -> str:
+    ended, said, wrong = run("", *words, who=who)
+    assert ended == status, (said, wrong)
+    return said + wrong
 
 
-def test_fees_are_set_and_shown(run: CliRunner) -> None:
+def test_fees_are_set_and_shown(run: Shell) -> None:
     assert "everything is the organiser's" in done(run, "fees", "show", "demo")
     done(run, "fees", "set", "demo", "XOF", "--percent", "7.5", "--minimum", "5")
     (plan,) = json.loads(done(run, "fees", "show", "demo", "--json"))
@@ -55,13 +47,13 @@ def test_fees_are_set_and_shown(run: CliRunner) -> None:
     assert "no organiser" in done(run, "fees", "show", "nobody", status=2)
 
 
-def test_an_unnamed_payment_is_imported_decided_and_booked(run: CliRunner, tmp_path: Path) -> None:
+def test_an_unnamed_payment_is_imported_decided_and_booked(run: Shell, tmp_path: Path) -> None:
     file = tmp_path / "day.csv"
     file.write_bytes(statement({"our_reference": "x"}))
-    assert "1 missing here" in done(run, "reconcile", str(file), "--provider", "mtn_momo", "--as", AWA, status=1)
-    assert "imported before" in done(run, "reconcile", str(file), "--provider", "mtn_momo", "--as", AWA, status=2)
+    assert "1 missing here" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=1)
+    assert "imported before" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=2)
     (found,) = json.loads(done(run, "reconcile", "differences", "--json", status=1))
-    words = ("--as", "awa@house.test", "--reason", "nobody knows it")
+    words = ("--reason", "nobody knows it")
     (group,) = json.loads(done(run, "reconcile", "groups", "--json"))
     assert (group["many"], group["amount_minor"]) == (1, 500)
     assert group["key"] in done(run, "reconcile", "groups")
@@ -71,8 +63,8 @@ def test_an_unnamed_payment_is_imported_decided_and_booked(run: CliRunner, tmp_p
     request = said.split()[1]
     assert request in done(run, "reconcile", "requests")
     assert f"asked about in request {request}" in done(run, "reconcile", "differences", status=1)
-    assert "somebody else" in done(run, "reconcile", "approve", request, "--as", AWA, status=2)
-    assert "1 of 1 differences decided" in done(run, "reconcile", "approve", request, "--as", YAO)
+    assert "somebody else" in done(run, "reconcile", "approve", request, status=2)
+    assert "1 of 1 differences decided" in done(run, "reconcile", "approve", request, who=YAO)
     assert "nothing differs" in done(run, "reconcile", "differences")
     assert "nothing differs" in done(run, "reconcile", "groups")
     assert "unexplained by awa@house.test, yao@house.test" in done(run, "reconcile", "differences", "--all")
@@ -85,74 +77,62 @@ def test_an_unnamed_payment_is_imported_decided_and_booked(run: CliRunner, tmp_p
     assert "holds" in done(run, "audit", "money")
 
 
-def test_an_import_is_taken_back_by_two(run: CliRunner, tmp_path: Path) -> None:
+def test_an_import_is_taken_back_by_two(run: Shell, tmp_path: Path) -> None:
     file = tmp_path / "day.csv"
     file.write_bytes(statement({"our_reference": "x"}))
-    done(run, "reconcile", str(file), "--provider", "mtn_momo", "--as", AWA, status=1)
+    done(run, "reconcile", str(file), "--provider", "mtn_momo", status=1)
     (imported,) = json.loads(done(run, "reconcile", "files", "--json"))
     assert (imported["name"], imported["lines"], imported["open"]) == ("day.csv", 1, 1)
-    said = done(run, "reconcile", "undo", imported["id"], "--as", AWA, "--reason", "of another account")
+    said = done(run, "reconcile", "undo", imported["id"], "--reason", "of another account")
     assert "nothing is done yet" in said
     request = said.split()[1]
-    assert "turned down" in done(run, "reconcile", "reject", request, "--as", YAO)
-    request = done(run, "reconcile", "undo", imported["id"], "--as", AWA, "--reason", "of another account").split()[1]
-    assert "day.csv is taken back" in done(run, "reconcile", "approve", request, "--as", YAO)
+    assert "turned down" in done(run, "reconcile", "reject", request, who=YAO)
+    request = done(run, "reconcile", "undo", imported["id"], "--reason", "of another account").split()[1]
+    assert "day.csv is taken back" in done(run, "reconcile", "approve", request, who=YAO)
     assert "nothing differs" in done(run, "reconcile", "differences")
     assert "taken back" in done(run, "reconcile", "files")
-    assert "1 missing here" in done(run, "reconcile", str(file), "--provider", "mtn_momo", "--as", AWA, status=1)
+    assert "1 missing here" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=1)
 
 
-def test_told_in_a_sentence(run: CliRunner, tmp_path: Path) -> None:
-    assert "no account 'wave'" in done(run, "reconcile", __file__, "--provider", "wave", "--as", AWA, status=2)
+def test_told_in_a_sentence(run: Shell, tmp_path: Path) -> None:
+    assert "no account 'wave'" in done(run, "reconcile", __file__, "--provider", "wave", status=2)
     assert "no instant" in done(run, "ledger", "trial", "--at", "soon", status=2)
     assert "no contest 'x'" in done(run, "ledger", "balances", "--contest", "x", status=2)
-    words = ("--as", AWA, "--reason", "none there")
+    words = ("--reason", "none there")
     assert "no difference 99" in done(run, "reconcile", "resolve", "99", "--action", "accept", *words, status=2)
     assert "is no import" in done(run, "reconcile", "undo", "x", *words, status=2)
     assert "is no group" in done(run, "reconcile", "differences", "--group", "x", status=2)
     none = str(tmp_path / "none.csv")
-    assert "No such file" in done(run, "reconcile", none, "--provider", "mtn_momo", "--as", AWA, status=1)
+    assert "No such file" in done(run, "reconcile", none, "--provider", "mtn_momo", status=1)
 
 
-def test_an_operator_that_does_not_answer(run: CliRunner) -> None:
+def test_an_operator_that_does_not_answer(run: Shell) -> None:
     assert "no answer" in done(run, "reconcile", "balances") or "no operator" in done(run, "reconcile", "balances")
 
 
-OUT = {
-    "MTN_MOMO_DISBURSEMENT_SUBSCRIPTION_KEY": "key",
-    "MTN_MOMO_DISBURSEMENT_API_USER": "6f3e5f7e-3f0c-4a57-9d0a-5a2f3b1c7d21",
-    "MTN_MOMO_DISBURSEMENT_API_KEY": "key",
-}
-
-
 def test_a_beneficiary_is_registered_and_confirmed_and_the_organiser_frozen(
-    run: CliRunner, monkeypatch: pytest.MonkeyPatch
+    run: Shell,
 ) -> None:
-    for name, value in OUT.items():
-        monkeypatch.setenv(name, value)
     words = ("demo", "0505060708", "--name", "Awa", "--operator", "mtn_momo", "--reason", "contract of May")
-    assert "or there is no such account" in done(
-        run, "payout", "beneficiary", "add", *words, "--as", "eve@house.test", status=2
-    )
-    said = done(run, "payout", "beneficiary", "add", *words, "--as", AWA)
+    said = done(run, "payout", "beneficiary", "add", *words)
     request = said.split()[1]
     assert "+225 05 •• •• 07 08" in said
     assert request in done(run, "payout", "list", "--contest", "star")
-    assert "somebody else" in done(run, "payout", "approve", request, "--as", AWA, status=2)
-    assert "can be paid from" in done(run, "payout", "beneficiary", "confirm", request, "--as", YAO)
+    assert "somebody else" in done(run, "payout", "approve", request, status=2)
+    assert "can be paid from" in done(run, "payout", "beneficiary", "confirm", request, who=YAO)
     (line,) = json.loads(done(run, "payout", "beneficiary", "list", "demo", "--json"))
     assert (line["confirmed_by"], line["number"]) == (YAO, "+225 05 •• •• 07 08")
-    ask = ("payout", "ask", "star", "all", "--to", line["id"], "--as", AWA, "--reason", "their share")
+    ask = ("payout", "ask", "star", "all", "--to", line["id"], "--reason", "their share")
     assert "can be paid from" in done(run, *ask, status=2)
-    assert "frozen" in done(run, "organiser", "freeze", "demo", "--as", AWA, "--reason", "looked into")
+    assert "frozen" in done(run, "organiser", "freeze", "demo", "--reason", "looked into")
     assert "is frozen" in done(run, *ask, status=2)
     assert "(frozen)" in done(run, "payout", "list", "--contest", "star")
-    assert "paid again" in done(run, "organiser", "unfreeze", "demo", "--as", YAO, "--reason", "cleared")
-    assert "retired" in done(run, "payout", "beneficiary", "retire", line["id"], "--as", AWA, "--reason", "moved")
+    assert "paid again" in done(run, "organiser", "unfreeze", "demo", "--reason", "cleared", who=YAO)
+    assert "retired" in done(run, "payout", "beneficiary", "retire", line["id"], "--reason", "moved")
     assert "no payout" in done(run, "payout", "statement", line["id"], status=2)
 
 
-def test_where_is_my_money(run: CliRunner) -> None:
+def test_where_is_my_money(run: Shell) -> None:
     assert "place" in done(run, "money", "contest", "star", "--language", "fr")
     said = done(run, "money", "number", "+2250501020304")
     assert said.splitlines() == ["+225 05 •• •• 03 04", "No payment is known for this number."]

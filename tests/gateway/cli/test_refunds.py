@@ -2,23 +2,18 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyotp
 import pytest
 from typer.testing import CliRunner
 
 from admin.access.rules import Role
-from admin.access.store import StaffAccounts
-from gateway.cli.identity import CODE
-from gateway.cli.identity import PASSWORD as PASSWORD_VARIABLE
 from gateway.cli.main import app
-from gateway.storage.vault import Vault
-from tests.engines import SECRET_KEY, Database, run_apart
-from tests.gateway.cli.staff import PASSWORD, hire
+from tests.engines import Database, run_apart
+from tests.gateway.cli.staff import Shell, hire, shell
 from tests.rigs.money_rig import ASKER, CHECKER, MoneyRig, opened
 
 COMMANDS = [
@@ -32,29 +27,10 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str, str]]:
-    """Runs a command line; exit status, what it said, what it said of errors."""
-    values = {
-        "DATABASE_URL": database.app_url,
-        "REDIS_URL": redis_url,
-        "SPOTLIGHT_SECRET_KEY": SECRET_KEY,
-        "SPOTLIGHT_ENV": "demo",
-        PASSWORD_VARIABLE: PASSWORD,
-    }
-    for name, value in values.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(tmp_path)
-    run_apart(hire(database.superuser_url, ASKER, CHECKER))
-    runner = CliRunner()
-
-    def invoke(line: str, *more: str) -> tuple[int, str, str]:
-        done = runner.invoke(app, [*line.split(), *more])
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.output
-        return done.exit_code, done.stdout, done.stderr
-
-    return invoke
+def run(tmp_path: Path, database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    """Runs a command line of ASKER, or of whoever is named; exit status, output, errors."""
+    with shell(tmp_path, database, redis_url, monkeypatch, ASKER, CHECKER) as opened:
+        yield opened
 
 
 def in_rig(database: Database, act: Callable[[MoneyRig], Awaitable[Any]]) -> Any:
@@ -84,11 +60,9 @@ def test_every_help_has_an_example(command: str) -> None:
     assert f"spotlight {command}" in shown.output
 
 
-def test_a_refund_from_the_claim_to_the_operators_turn(
-    run: Callable[..., tuple[int, str, str]], database: Database
-) -> None:
+def test_a_refund_from_the_claim_to_the_operators_turn(run: Shell, database: Database) -> None:
     order = in_rig(database, lambda rig: rig.counted())
-    status, said, _ = run(f"refund ask {order.payment_reference} --as {ASKER}", *WHY)
+    status, said, _ = run(f"refund ask {order.payment_reference}", *WHY)
     assert status == 0
     assert "amount: 500 XOF" in said
     assert "votes: 5" in said
@@ -98,13 +72,12 @@ def test_a_refund_from_the_claim_to_the_operators_turn(
     assert status == 0
     assert asked in said
     assert "the voter called" in said
-    status, _, wrong = run(f"refund approve {asked} --as {ASKER}")
+    status, _, wrong = run(f"refund approve {asked}")
     assert status == 2
     assert wrong == (
-        "error: you asked for it yourself: somebody else must decide; have it decided by somebody else with their"
-        " own --as\n"
+        "error: you asked for it yourself: somebody else must decide; they sign in with `spotlight login`\n"
     )
-    status, said, _ = run(f"refund approve {asked} --as {CHECKER}")
+    status, said, _ = run(f"refund approve {asked}", who=CHECKER)
     assert (status, said) == (0, "done: 500 XOF owed back, 5 votes left the tally\n")
     status, said, _ = run("refund list --json")
     found = json.loads(said)
@@ -112,15 +85,13 @@ def test_a_refund_from_the_claim_to_the_operators_turn(
     assert [(line["status"], line["amountMinor"], line["reason"]) for line in found["refunds"]] == [
         ("due", 500, "claim")
     ]
-    status, _, wrong = run(f"refund approve {asked} --as {CHECKER}")
+    status, _, wrong = run(f"refund approve {asked}", who=CHECKER)
     assert status == 2
     assert "decided already: done; ask again if it is still wanted" in wrong
 
 
 @pytest.mark.parametrize("known_by", ["vote", "receipt", "order code"])
-def test_a_payment_is_known_by_what_a_voter_can_tell(
-    run: Callable[..., tuple[int, str, str]], database: Database, known_by: str
-) -> None:
+def test_a_payment_is_known_by_what_a_voter_can_tell(run: Shell, database: Database, known_by: str) -> None:
     order = in_rig(database, lambda rig: rig.counted())
 
     async def codes(rig: MoneyRig) -> Any:
@@ -128,7 +99,7 @@ def test_a_payment_is_known_by_what_a_voter_can_tell(
 
     row = in_rig(database, codes)
     word = {"vote": str(order.vote_id), "receipt": row.receipt.lower(), "order code": row.order_code}[known_by]
-    status, said, _ = run(f"refund ask {word} --as {ASKER}", *WHY)
+    status, said, _ = run(f"refund ask {word}", *WHY)
     assert status == 0
     status, said, _ = run("refund list --json")
     assert [request["subject"] for request in json.loads(said)["requests"]] == [str(order.payment_reference)]
@@ -137,23 +108,18 @@ def test_a_payment_is_known_by_what_a_voter_can_tell(
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        (f"refund ask {NOBODY} --as {ASKER} --reason because", "no payment has the reference"),
-        (f"refund ask 123 --as {ASKER} --reason because", "no payment has the reference"),
-        (
-            f"refund ask {NOBODY} --as eve@house.test --reason because",
-            "the password or the code of eve@house.test is wrong",
-        ),
-        (f"refund ask {NOBODY} --as eve@house.test --reason because", "name yourself with --as"),
-        (f"refund approve {NOBODY} --as {CHECKER}", "`spotlight refund list` shows them"),
-        (f"refund done {NOBODY} --operator-reference x --as {ASKER} --reason because", "there is no refund"),
+        (f"refund ask {NOBODY} --reason because", "no payment has the reference"),
+        ("refund ask 123 --reason because", "no payment has the reference"),
+        (f"refund approve {NOBODY}", "`spotlight refund list` shows them"),
+        (f"refund done {NOBODY} --operator-reference x --reason because", "there is no refund"),
         ("void preview nowhere --from 2026-01-01 --to 2026-01-02", "there is no contest 'nowhere'"),
         ("void preview star --from 2026-01-02 --to 2026-01-01", "ends before it begins"),
         (f"void progress {NOBODY}", "`spotlight void list` shows them"),
-        (f"callbacks replay 99 --as {ASKER} --reason because", "there is no callback 99"),
-        (f"callbacks replay 99 --as {ASKER} --reason x", "say why with --reason"),
+        ("callbacks replay 99 --reason because", "there is no callback 99"),
+        ("callbacks replay 99 --reason x", "say why with --reason"),
     ],
 )
-def test_what_cannot_be_is_one_sentence(run: Callable[..., tuple[int, str, str]], line: str, sentence: str) -> None:
+def test_what_cannot_be_is_one_sentence(run: Shell, line: str, sentence: str) -> None:
     status, said, wrong = run(line)
     assert (status, said) == (2, "")
     assert sentence in wrong
@@ -161,43 +127,36 @@ def test_what_cannot_be_is_one_sentence(run: Callable[..., tuple[int, str, str]]
     assert wrong.count("\n") == 1
 
 
-@pytest.mark.parametrize("line", [f"refund approve x --as {ASKER}", "void preview star --from noon --to 2026-01-01"])
-def test_what_cannot_be_read_is_said(run: Callable[..., tuple[int, str, str]], line: str) -> None:
+@pytest.mark.parametrize("line", ["refund approve x", "void preview star --from noon --to 2026-01-01"])
+def test_what_cannot_be_read_is_said(run: Shell, line: str) -> None:
     status, _, wrong = run(line)
     assert status == 2
     assert "Invalid value" in wrong
 
 
-def test_a_request_of_another_kind_has_its_own_command(
-    run: Callable[..., tuple[int, str, str]], database: Database
-) -> None:
+def test_a_request_of_another_kind_has_its_own_command(run: Shell, database: Database) -> None:
     order = in_rig(database, lambda rig: rig.held())
-    _, said, _ = run(f"held release {order.payment_reference} --as {ASKER}", *WHY)
+    _, said, _ = run(f"held release {order.payment_reference}", *WHY)
     asked = request_in(said)
-    status, _, wrong = run(f"refund approve {asked} --as {CHECKER}")
+    status, _, wrong = run(f"refund approve {asked}", who=CHECKER)
     assert status == 2
     assert "is a release_held, not for `spotlight refund`" in wrong
     status, said, _ = run("held list")
     assert asked in said
     assert str(order.payment_reference) in said
-    status, said, _ = run(f"held approve {asked} --as {CHECKER}")
+    status, said, _ = run(f"held approve {asked}", who=CHECKER)
     assert (status, said) == (0, "done: 5 votes counted\n")
 
 
-def test_what_can_no_longer_be_done_exits_with_one(
-    run: Callable[..., tuple[int, str, str]], database: Database
-) -> None:
+def test_what_can_no_longer_be_done_exits_with_one(run: Shell, database: Database) -> None:
     order = in_rig(database, lambda rig: rig.held())
-    asked = [
-        request_in(run(f"held {word} {order.payment_reference} --as {ASKER}", *WHY)[1])
-        for word in ("refuse", "release")
-    ]
-    assert run(f"held approve {asked[0]} --as {CHECKER}")[0] == 0
-    status, said, _ = run(f"held approve {asked[1]} --as {CHECKER}")
+    asked = [request_in(run(f"held {word} {order.payment_reference}", *WHY)[1]) for word in ("refuse", "release")]
+    assert run(f"held approve {asked[0]}", who=CHECKER)[0] == 0
+    status, said, _ = run(f"held approve {asked[1]}", who=CHECKER)
     assert (status, said) == (1, "failed: the payment is refund_due by now\n")
 
 
-def test_a_refund_done_by_hand(run: Callable[..., tuple[int, str, str]], database: Database) -> None:
+def test_a_refund_done_by_hand(run: Shell, database: Database) -> None:
     async def manual(rig: MoneyRig) -> Any:
         order = await rig.late()
         rig.provider.can = replace(rig.provider.can, can_refund=False)
@@ -209,14 +168,14 @@ def test_a_refund_done_by_hand(run: Callable[..., tuple[int, str, str]], databas
     assert status == 0
     assert str(refund) in said
     assert "no_refunds" in said
-    _, said, _ = run(f"refund done {refund} --operator-reference OM.77 --as {ASKER}", *WHY)
-    status, said, _ = run(f"refund approve {request_in(said)} --as {CHECKER}")
+    _, said, _ = run(f"refund done {refund} --operator-reference OM.77", *WHY)
+    status, said, _ = run(f"refund approve {request_in(said)}", who=CHECKER)
     assert (status, said) == (0, "done: 500 XOF refunded by hand, OM.77\n")
     status, said, _ = run("refund list")
     assert said == "no request waits for a second person\n\nno refund is on its way\n"
 
 
-def test_a_voided_window(run: Callable[..., tuple[int, str, str]], database: Database) -> None:
+def test_a_voided_window(run: Shell, database: Database) -> None:
     async def two(rig: MoneyRig) -> None:
         await rig.counted()
         await rig.counted(number="+2250501020399")
@@ -229,11 +188,11 @@ def test_a_voided_window(run: Callable[..., tuple[int, str, str]], database: Dat
     assert "    07: 2 payments, 10 votes, 1000 XOF" in said
     status, said, _ = run(f"void preview star {window} --json")
     assert json.loads(said)["votes"] == 10
-    _, said, _ = run(f"void ask star {window} --as {ASKER}", *WHY, "--public", "the round was stopped")
+    _, said, _ = run(f"void ask star {window}", *WHY, "--public", "the round was stopped")
     asked = request_in(said)
     status, said, _ = run("void list")
     assert "2 payments, 10 votes" in said
-    status, said, _ = run(f"void approve {asked} --as {CHECKER}")
+    status, said, _ = run(f"void approve {asked}", who=CHECKER)
     assert (status, said) == (0, "done: 2 of 2 payments, 10 votes, 1000 XOF\n")
     status, said, _ = run(f"void progress {asked}")
     assert said.splitlines() == [
@@ -251,84 +210,35 @@ def test_a_voided_window(run: Callable[..., tuple[int, str, str]], database: Dat
     assert in_rig(database, reason) == "the round was stopped"
 
 
-def test_turned_down(run: Callable[..., tuple[int, str, str]], database: Database) -> None:
+def test_turned_down(run: Shell, database: Database) -> None:
     order = in_rig(database, lambda rig: rig.counted())
-    asked = request_in(run(f"refund ask {order.payment_reference} --as {ASKER}", *WHY)[1])
-    status, said, _ = run(f"refund reject {asked} --as {CHECKER}")
+    asked = request_in(run(f"refund ask {order.payment_reference}", *WHY)[1])
+    status, said, _ = run(f"refund reject {asked}", who=CHECKER)
     assert (status, said) == (0, "rejected: turned down; nothing was changed\n")
 
 
-def test_a_callback_is_replayed_by_one_person(run: Callable[..., tuple[int, str, str]], database: Database) -> None:
+def test_a_callback_is_replayed_by_one_person(run: Shell, database: Database) -> None:
     async def judged(rig: MoneyRig) -> Any:
         await rig.callback(await rig.placed(), b'{"status": "SUCCESSFUL"}')
         await rig.judge()
         return await rig.one("select id from callbacks")
 
     number = in_rig(database, judged)
-    status, said, _ = run(f"callbacks replay {number} --as {ASKER}", *WHY)
+    status, said, _ = run(f"callbacks replay {number}", *WHY)
     assert status == 0
     assert said.endswith("done: will be judged again\n")
 
 
-def test_nobody_is_somebody_else(
-    run: Callable[..., tuple[int, str, str]], database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One person with a shell is one person: --as wants that person's password."""
-    order = in_rig(database, lambda rig: rig.counted())
-    asked = request_in(run(f"refund ask {order.payment_reference} --as {ASKER}", *WHY)[1])
-    monkeypatch.setenv(PASSWORD_VARIABLE, "a guess of somebody")
-    for _ in range(5):
-        status, said, wrong = run(f"refund approve {asked} --as {CHECKER}")
-        assert (status, said) == (2, "")
-        assert f"error: the password or the code of {CHECKER} is wrong" in wrong
-    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
-    status, _, wrong = run(f"refund approve {asked} --as {CHECKER}")
-    assert (status, "too many failed tries: come back in" in wrong) == (2, True)
-    assert in_rig(database, lambda rig: rig.status(order)) == "settled"
-
-
-def test_the_password_may_be_piped_in(
-    run: Callable[..., tuple[int, str, str]], database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    order = in_rig(database, lambda rig: rig.counted())
-    monkeypatch.delenv(PASSWORD_VARIABLE)
-    line = ["refund", "ask", str(order.payment_reference), "--as", ASKER, *WHY]
-    assert CliRunner().invoke(app, line, input="a guess\n").exit_code == 2
-    done = CliRunner().invoke(app, line, input=f"{PASSWORD}\n")
-    assert (done.exit_code, "amount: 500 XOF" in done.stdout) == (0, True), done.output
-
-
-def test_a_second_factor_is_asked_for_where_there_is_one(
-    run: Callable[..., tuple[int, str, str]], database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    order = in_rig(database, lambda rig: rig.counted())
-    secret = pyotp.random_base32(32)
-
-    async def enrol(rig: MoneyRig) -> None:
-        accounts = StaffAccounts(rig.engine, Vault(SECRET_KEY))
-        member = (await accounts.listed())[0].member
-        assert member.email == ASKER
-        assert await accounts.begin_factor(member.id, secret)
-        assert await accounts.confirm_factor(member.id, 1)
-
-    in_rig(database, enrol)
-    line = f"refund ask {order.payment_reference} --as {ASKER}"
-    assert run(line, *WHY)[0] == 2
-    monkeypatch.setenv(CODE, pyotp.TOTP(secret).now())
-    assert run(line, *WHY)[0] == 0
-    assert run(line, *WHY)[0] == 2, "a code is used once"
-
-
-def test_a_command_has_the_rights_of_the_role(run: Callable[..., tuple[int, str, str]], database: Database) -> None:
+def test_a_command_has_the_rights_of_the_role(run: Shell, database: Database) -> None:
     """Support asks and does not decide; an auditor does neither; in production nobody does without a factor."""
     order = in_rig(database, lambda rig: rig.counted())
     run_apart(hire(database.superuser_url, CHECKER, role=Role.AUDITOR))
-    line = f"refund ask {order.payment_reference} --as"
-    status, _, wrong = run(f"{line} {CHECKER}", *WHY)
+    line = f"refund ask {order.payment_reference}"
+    status, _, wrong = run(line, *WHY, who=CHECKER)
     assert (status, wrong) == (2, f"error: the role auditor of {CHECKER} lacks refund\n")
-    asked = request_in(run(f"{line} {ASKER}", *WHY)[1])
+    asked = request_in(run(line, *WHY)[1])
     for role in (Role.AUDITOR, Role.SUPPORT):
         run_apart(hire(database.superuser_url, CHECKER, role=role))
-        status, _, wrong = run(f"refund approve {asked} --as {CHECKER}")
-        assert (status, wrong) == (2, f"error: the role {role.value} of {CHECKER} lacks decide\n")
+        status, _, wrong = run(f"refund approve {asked}", who=CHECKER)
+        assert (status, wrong) == (2, "error: Your role lacks the right decide.\n")
     assert in_rig(database, lambda rig: rig.status(order)) == "settled"

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.approvals.pages import OPEN_REQUESTS
 from admin.orders.store import StaffOrders
-from admin.staff_lookup import StaffLookup
 from channels.messages.carrier import IncomingText
 from channels.messages.outbox import SentMessage
 from channels.messages.rules import Routes
@@ -195,17 +194,14 @@ async def look(rig: MoneyRig, order: PlacedOrder, receipt: str) -> None:
     for scope in (None, organiser):
         for word in ("0501020304", receipt, str(order.payment_reference), "op-77", "opr-77", "mistyped"):
             await orders.find(word, ["CI"], scope)
+        await orders.payment_named(receipt, scope)
+        await orders.payment_named(str(order.vote_id), scope)
         await orders.latest(scope)
         await orders.story(order.vote_id, scope)
         await orders.waiting(scope)
         await orders.held(scope)
         await orders.refunds(scope, statuses=["due", "manual"])
         await Tickets(rig.engine, rig.vault, RIGHTS.permit).open_tickets(scope)
-    lookup = StaffLookup(rig.engine)
-    await lookup.payment_named(receipt)
-    await lookup.payment_named(str(order.vote_id))
-    await lookup.refunds_on_their_way()
-    await lookup.held_payments()
     await rig.acts.requests.listed()
     await rig.acts.requests.listed(statuses=OPEN_REQUESTS)
     await rig.acts.requests.listed(statuses=OPEN_REQUESTS, acts=(Act.VOID_WINDOW,))

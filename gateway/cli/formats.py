@@ -1,8 +1,9 @@
 """What the commands about money share: instants and amounts as they are typed and printed."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,9 +14,6 @@ At = Annotated[
     str | None, typer.Option("--at", help="As of this instant, UTC where no zone is given: 2026-11-21T18:00.")
 ]
 Contest = Annotated[str | None, typer.Option("--contest", help="One contest only, by its slug.")]
-As = Annotated[
-    str, typer.Option("--as", help="Who you are: the e-mail address that you sign in with. Asks for your password.")
-]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
 
 NOT_MONEY: Final = "VOTES"
@@ -52,6 +50,11 @@ def shown(amount_minor: int, currency: str) -> str:
     return f"{amount_minor} {currency.lower() if currency == NOT_MONEY else currency}"
 
 
+def money(amount: Mapping[str, Any]) -> str:
+    """An amount of the API for people."""
+    return shown(int(amount["amount"]), str(amount["currency"]))
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Rows under their head, in columns. `right`: columns of figures."""
     every = [tuple(head), *(tuple(row) for row in rows)]
@@ -63,3 +66,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence
         ).rstrip()
         for row in every
     )
+
+
+def minute(at: str) -> str:
+    """An instant of the API as tables have it: to the minute, UTC."""
+    return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def snake(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the API with the names that `--json` has: `voteId` becomes `vote_id`."""
+    return {re.sub(r"([A-Z])", lambda letter: f"_{letter[1].lower()}", name): value for name, value in row.items()}
