@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.country import Country, until
+from tests.gateway.cli.staff import PASSWORD
 from tests.journeys.test_refunds import ASKER
 from tests.journeys.test_refunds import staffed as staffed
 
@@ -104,7 +105,8 @@ def test_what_the_card_company_took_back_is_explained_by_its_statement(staffed: 
     stated = tmp_path / "stripe.csv"
     stated.write_text(country.sandbox.get("/statement/stripe.csv").raise_for_status().text)
     assert {line["kind"] for line in country.statement("stripe")} == {"collection", "dispute", "refund"}
-    imported = country.run("reconcile", "import", str(stated), "--provider", "stripe", "--as", ASKER)
+    country.login(ASKER, PASSWORD)
+    imported = country.run("reconcile", "import", str(stated), "--provider", "stripe")
     assert imported.returncode == 0, imported.stderr
     assert "difference" not in imported.stdout, imported.stdout
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from gateway.cli.failures import MISUSED
 from gateway.cli.main import app
+from gateway.cli.staff_api import SESSION_FILE
 from payments.ledger.audit import INVARIANTS
 from tests.country import Country, until
 from tests.engines import run_apart, temporary_home
@@ -22,11 +23,12 @@ from tests.journeys.test_refunds import ASKER, CHECKER, refunded
 from tests.journeys.test_votes import final, initiate, receipt_in
 
 pytestmark = pytest.mark.journey
-WHO = ("--as", ASKER, "--reason", "a journey")
+WHY = ("--reason", "a journey")
 TOLD = {
     "SPOTLIGHT_BENEFICIARY_DELAY_HOURS": "0",
     "MTN_MOMO_STATUS_PER_SECOND": "100",
-    "SPOTLIGHT_STAFF_PASSWORD": PASSWORD,
+    "SPOTLIGHT_PASSWORD": PASSWORD,
+    "SPOTLIGHT_CODE": "",
 }
 BY_PHONE = ("+2250522220100", "+2250522220101", "+237671222203", "+237691222204")
 ACCOUNTS = {
@@ -72,8 +74,11 @@ def asked(country: Country, query: str, *values: Any) -> list[Any]:
     return run_apart(ask())
 
 
-def ran(country: Country, *arguments: str, status: int = 0) -> str:
-    """What a command says. In this process: a new one each time takes longer than all that it does."""
+def ran(country: Country, *arguments: str, status: int = 0, who: str = ASKER) -> str:
+    """What a command prints. In this process: a new one each time takes longer than all that it does."""
+    session = country.home / SESSION_FILE
+    if not session.exists() or json.loads(session.read_text())["email"] != who:
+        country.login(who, PASSWORD)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**country.environment(), **TOLD}.items():
             patch.setenv(name, value)
@@ -137,15 +142,15 @@ def taken(country: Country, many: int) -> bool:
 
 def approved(country: Country, command: str, *ask: str) -> str:
     """Asked for by one person and agreed to by another."""
-    request = re.search(r"request ([0-9a-f-]{36})", ran(country, command, "ask", *ask, *WHO))
+    request = re.search(r"request ([0-9a-f-]{36})", ran(country, command, "ask", *ask, *WHY))
     assert request
-    return ran(country, command, "approve", request[1], "--as", CHECKER)
+    return ran(country, command, "approve", request[1], who=CHECKER)
 
 
 def resolved(country: Country, difference: int, *end: str) -> None:
     """A decision about a difference, by two persons."""
-    request = ran(country, "reconcile", "resolve", str(difference), *end, *WHO).split()[1]
-    assert "1 of 1 differences decided" in ran(country, "reconcile", "approve", request, "--as", CHECKER)
+    request = ran(country, "reconcile", "resolve", str(difference), *end, *WHY).split()[1]
+    assert "1 of 1 differences decided" in ran(country, "reconcile", "approve", request, who=CHECKER)
 
 
 def place(country: Country, account: str) -> str:
@@ -220,9 +225,9 @@ def test_money_goes_back_and_out(till: Country) -> None:
         ("star", "0505222299", "mtn_momo", "CI"),
         ("mboa", "671222299", "mtn_momo@cm", "CM"),
     ):
-        words = ("--name", "Awa", "--operator", account, "--country", country, *WHO)
+        words = ("--name", "Awa", "--operator", account, "--country", country, *WHY)
         made = ran(till, "payout", "beneficiary", "add", "demo", number, *words)
-        ran(till, "payout", "beneficiary", "confirm", made.split()[1], "--as", CHECKER)
+        ran(till, "payout", "beneficiary", "confirm", made.split()[1], who=CHECKER)
         approved(till, "payout", contest, "all", "--to", place(till, account))
     until(lambda: not asked(till, "select 1 from payouts where status <> 'done'"), "the organiser's money")
     assert {row["currency"] for row in asked(till, "select currency from payouts")} == {"XOF", "XAF"}
@@ -236,7 +241,7 @@ def test_every_line_is_explained(till: Country, tmp_path: Path) -> None:
         file = tmp_path / f"{operator}.csv"
         file.write_bytes(till.sandbox.get(f"/statement/{operator}.csv").raise_for_status().content)
         status = 1 if account == "mtn_momo" else 0
-        words = ("reconcile", str(file), "--provider", account, "--as", ASKER)
+        words = ("reconcile", str(file), "--provider", account)
         said = json.loads(ran(till, *words, "--json", status=status))
         assert said["lines"] == said["new"] == said["matched"] + sum(said["found"].values()) > 0
         assert said["lines"] + said["elsewhere"] == len(till.statement(operator))
@@ -265,10 +270,10 @@ def test_a_line_that_the_operator_shows_twice(till: Country, tmp_path: Path) -> 
     assert first.endswith(",collection,0"), "a line without a fee"
     file = tmp_path / "again.csv"
     file.write_text("\n".join((head, first, first)))
-    said = ran(till, "reconcile", str(file), "--provider", "mtn_momo", "--as", ASKER, status=1)
+    said = ran(till, "reconcile", str(file), "--provider", "mtn_momo", status=1)
     assert "new difference: 1 double" in said
     assert broken(till) == {"R3"}
-    ask = ("payout", "ask", "star", "all", "--to", place(till, "mtn_momo"), *WHO)
+    ask = ("payout", "ask", "star", "all", "--to", place(till, "mtn_momo"), *WHY)
     assert "differences with operators are open" in ran(till, *ask, status=MISUSED)
     (found,) = json.loads(ran(till, "reconcile", "differences", "--json", status=1))
     end = ("--action", "returned", "--operator-reference", "CORR-1")

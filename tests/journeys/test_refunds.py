@@ -17,8 +17,7 @@ ASKER, CHECKER = "awa@refunds.test", "yao@refunds.test"
 
 
 @pytest.fixture
-def staffed(country: Country, monkeypatch: pytest.MonkeyPatch) -> Country:
-    monkeypatch.setenv("SPOTLIGHT_STAFF_PASSWORD", PASSWORD)
+def staffed(country: Country) -> Country:
     run_apart(hire(country.environment()["DATABASE_URL"], ASKER, CHECKER))
     return country
 
@@ -29,12 +28,14 @@ def refunded(country: Country, vote_id: str) -> bool:
 
 
 def agreed(country: Country, command: str, *ask: str) -> str:
-    """Asked for by one person and agreed to by another; what the second one is told."""
-    asked = country.run(*command.split(), "ask", *ask, "--as", ASKER, "--reason", "a journey")
+    """Asked for by one person and agreed to by another; what the second one is answered."""
+    country.login(ASKER, PASSWORD)
+    asked = country.run(*command.split(), "ask", *ask, "--reason", "a journey")
     assert asked.returncode == 0, asked.stderr
     request = re.search(r"request ([0-9a-f-]{36})", asked.stdout)
     assert request is not None, asked.stdout
-    done = country.run(*command.split(), "approve", request[1], "--as", CHECKER)
+    country.login(CHECKER, PASSWORD)
+    done = country.run(*command.split(), "approve", request[1])
     assert done.returncode == 0, done.stderr
     return done.stdout
 
