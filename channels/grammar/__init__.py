@@ -16,11 +16,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from channels.buying import asked_first
 from channels.grammar.commands import REFUSED_AS, Ask, Check, Command, Doubt, Noise, Say, Vote, Word
-from channels.grammar.numbers import PHONE_DIGITS_MIN, in_digits
-from channels.grammar.people import find
 from channels.grammar.pins import HIDDEN, without_pin
 from channels.grammar.replies import affirms, may_reply, replied
+from channels.grammar.tokens import PHONE_DIGITS_MIN, find, in_digits
 from channels.grammar.votes import Addressed, addressed, read_vote
 from channels.grammar.words import (
     AFTER_NUMBER,
@@ -79,7 +79,7 @@ def read(text: str, contests: Sequence[Contest], *, selling: Sequence[Contest] =
     command = _read(plain, contests, selling or contests)
     if plain != shown:
         command = _warned(command)
-    if isinstance(command, Vote) and command.quantity > command.contest.asks_above:
+    if isinstance(command, Vote) and asked_first(command.contest, command.quantity):
         return Ask(Doubt.LARGE, command.contest, command.code, offer=command)
     return command
 

@@ -5,9 +5,18 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
+from channels.buying import QUANTITY_DIGITS_MAX
 from channels.grammar.commands import Ask, Doubt, Vote
-from channels.grammar.numbers import PHONE_DIGITS_MIN, QUANTITY_DIGITS_MAX, in_digits, is_year, parted
-from channels.grammar.people import by_code, by_name, is_like, sharing_a_word
+from channels.grammar.tokens import (
+    PHONE_DIGITS_MIN,
+    by_code,
+    by_name,
+    in_digits,
+    is_like,
+    is_year,
+    parted,
+    sharing_a_word,
+)
 from channels.grammar.words import (
     AFTER_NUMBER,
     AND,

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from channels.grammar.commands import Vote
-from channels.grammar.numbers import parted
-from channels.grammar.people import by_code
+from channels.grammar.tokens import by_code, parted
 from channels.grammar.votes import addressed, read_vote
 from channels.grammar.words import AGREED, POLITE, has_digit, normal, tokens_of
 from gateway.contests.contest import Contest

@@ -6,8 +6,8 @@ from typing import Final
 
 from channels.grammar.commands import Ask, Command, Doubt, Vote
 from channels.grammar.offers import with_readings
-from channels.grammar.people import by_code, sharing_a_word
 from channels.grammar.pins import HIDDEN
+from channels.grammar.tokens import by_code, sharing_a_word
 from channels.grammar.words import (
     AGREED,
     BEFORE_A_CODE,

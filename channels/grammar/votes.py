@@ -3,10 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from channels.buying import QUANTITY_DIGITS_MAX
 from channels.grammar.commands import Ask, Command, Doubt, Noise, Vote
-from channels.grammar.numbers import PHONE_DIGITS_MIN, QUANTITY_DIGITS_MAX, in_digits, is_year, parted
 from channels.grammar.offers import both_orders, completed, with_readings
-from channels.grammar.people import by_code, by_name, find, name_tokens, near, sharing_a_word
+from channels.grammar.tokens import (
+    PHONE_DIGITS_MIN,
+    by_code,
+    by_name,
+    find,
+    in_digits,
+    is_year,
+    name_tokens,
+    near,
+    parted,
+    sharing_a_word,
+)
 from channels.grammar.words import (
     AFTER_NUMBER,
     AGREED,
