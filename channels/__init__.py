@@ -1,1 +1,1 @@
-"""How voters reach us: one room a channel, one file an aggregator or carrier."""
+"""How voters reach us: one folder a channel, one file an aggregator or carrier."""

@@ -80,7 +80,7 @@ def _replacement(character: str) -> str:
     if category == "Zs":
         return " "
     if category in ("So", "Sk", "Cf", "Cc", "Mn", "Me", "Mc", "Cs", "Co", "Cn"):
-        return ""  # emoji, marks and controls say nothing on a keypad phone
+        return ""  # emoji, marks and controls mean nothing on a keypad phone
     plain = "".join(c for c in unicodedata.normalize("NFKD", character) if unicodedata.category(c) != "Mn")
     if plain and all(c in ONE_SEPTET or c in TWO_SEPTETS for c in plain):
         return plain
@@ -141,11 +141,11 @@ def parts(text: str) -> int:
     return 1 if sum(units) <= SINGLE_UCS2 else _joined(units, JOINED_UCS2)
 
 
-def _joined(widths: list[int], room: int) -> int:
-    """Parts of so much room; a character of two is never split between them."""
-    count, left = 1, room
+def _joined(widths: list[int], limit: int) -> int:
+    """Parts of at most `limit` units; a character of two is never split between them."""
+    count, left = 1, limit
     for width in widths:
         if width > left:
-            count, left = count + 1, room
+            count, left = count + 1, limit
         left -= width
     return count

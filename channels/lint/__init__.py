@@ -45,10 +45,10 @@ def lint(
     seen = []
     for language in (language for language in chosen if language in languages()):
         shown = screens.walk(contest, language)
-        said = texts.all_texts(contest, language, public_url, sms_price)
-        seen.append(LanguageSeen(language, shown, said))
+        sent = texts.all_texts(contest, language, public_url, sms_price)
+        seen.append(LanguageSeen(language, shown, sent))
         found += screens.findings(contest, language, shown)
-        found += texts.findings(language, said)
+        found += texts.findings(language, sent)
         found += texts.check_phrases(files()[language], files()["fr"], contest, public_url)
     ordered = sorted(found, key=lambda finding: finding.level is not Level.ERROR)
     return Report(contest.slug, named, tuple(seen), tuple(dict.fromkeys(ordered)))

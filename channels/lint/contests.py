@@ -20,7 +20,7 @@ _PAIRS_SHOWN: Final = 3
 
 
 def codes(contest: Contest) -> Iterator[Finding]:
-    """Codes that cannot be typed, or that a slip turns into somebody else's."""
+    """Codes that cannot be typed, or that one slip turns into another candidate's."""
     for candidate in contest.candidates:
         if fault := form_fault(candidate.code, check_digits=contest.check_digits):
             yield error("codes", f"{candidate.code} ({candidate.name}) {fault.value}")

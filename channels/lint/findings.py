@@ -56,7 +56,7 @@ class NameSeen:
 
 @dataclass(frozen=True, slots=True)
 class LanguageSeen:
-    """All that is said in one language."""
+    """All screens and texts in one language."""
 
     language: str
     screens: tuple[ScreenSeen, ...]
@@ -95,5 +95,5 @@ def error(about: str, text: str) -> Finding:
 
 
 def warning(about: str, text: str) -> Finding:
-    """A finding that somebody should look at."""
+    """A finding that should be looked at."""
     return Finding(Level.WARNING, about, text)

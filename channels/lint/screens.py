@@ -1,7 +1,7 @@
 """Every screen that a voter can reach: the menu itself, walked from its first screen.
 
 The walk knows no screen by name: it types a fixed set of inputs everywhere, so a screen that is added
-later is found without a word here.
+later is found without a change here.
 """
 
 import re
@@ -52,7 +52,7 @@ TICKET: Final = ticket_number(9_999_999)
 LOST_KEY: Final = "99"
 # The rest of a long dial, by where its first inputs were refused.
 DIALLED_BEHIND: Final = {Node.HOME: ("5", "1"), Node.QUANTITY: ("1",)}
-# Words by which networks name themselves; None: told by the prefix, of an example number by which it has no
+# Words by which networks name themselves; None: found by the prefix, of an example number by which it has no
 # wallet that is taken, so that the voter chooses one.
 NETWORKS: Final = ("mtn", "orange", None)
 # Wallets of a country that belong to no network.
@@ -202,7 +202,7 @@ def inputs(view: MenuView) -> tuple[str, ...]:
     longest = max(contest.eligible, key=lambda c: gsm.septets(gsm.fold(c.name)), default=None)
     gone = next((c for c in contest.candidates if not c.eligible), None)
     people = [c.code for c in (longest, gone) if c is not None]
-    # Somebody else's phone: the dialler's number with another last digit.
+    # Another phone: the dialler's number with another last digit.
     another = f"{national[:-1]}{(int(national[-1]) + 1) % 10}"
     # One whose payer fetches a code.
     by_code = [
@@ -212,7 +212,7 @@ def inputs(view: MenuView) -> tuple[str, ...]:
     ][:1]
     foreign = "+2250501020304" if view.dialler.country != "CI" else "+237671234567"
     numbers = (str(contest.quantity_max), str(contest.quantity_max + 1), *map(str, contest.packs))
-    # The first letters of somebody's name, and of nobody's.
+    # The first letters of a candidate's name, and letters that no name has.
     letters = gsm.fold(longest.name)[:2] if longest is not None else ""
     keys = (*"123456789", "0", "00", "", "x", "zzzzzzzzzzzzz", letters)
     return tuple(

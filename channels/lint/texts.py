@@ -81,9 +81,9 @@ class Otherwise(dict[str, object]):
         return OTHERWISE
 
 
-def filled(phrase: str, held: dict[str, object]) -> str:
+def filled(phrase: str, values: dict[str, object]) -> str:
     """The phrase filled in. ValueError for one that cannot be."""
-    return phrase.format_map(Otherwise(held))
+    return phrase.format_map(Otherwise(values))
 
 
 # Phrases that are parts of a text, or that a kind of text is made of.
@@ -170,8 +170,8 @@ def findings(language: str, seen: tuple[TextSeen, ...]) -> Iterator[Finding]:
 
 
 def names(contest: Contest) -> tuple[NameSeen, ...]:
-    """Names of the contest (without a code) and of those who stand, as phones show them."""
-    held = [("", contest.name), *((c.code, c.name) for c in contest.eligible)]
+    """Names of the contest (without a code) and of its eligible candidates, as phones show them."""
+    found = [("", contest.name), *((c.code, c.name) for c in contest.eligible)]
     return tuple(
         NameSeen(
             code,
@@ -180,7 +180,7 @@ def names(contest: Contest) -> tuple[NameSeen, ...]:
             gsm.cut_on_word(gsm.fold(name), LIST_NAME_SEPTETS),
             gsm.replaced(name),
         )
-        for code, name in held
+        for code, name in found
     )
 
 
@@ -231,16 +231,16 @@ def check_phrases(file: PhraseFile, model: PhraseFile, contest: Contest, public_
 
 
 def _on_a_keypad_phone(named: str, text: str, section: str, values: Mapping[str, object]) -> Iterator[Finding]:
-    held = dict(values)
+    shown = dict(values)
     if section == "ussd":
-        held |= {"votes": values["maximum"], "number": PAYER_MASKED}
+        shown |= {"votes": values["maximum"], "number": PAYER_MASKED}
         for name in ("name", "contest"):
-            held[name] = gsm.cut_on_word(str(values[name]), SCREEN_NAME_SEPTETS)
+            shown[name] = gsm.cut_on_word(str(values[name]), SCREEN_NAME_SEPTETS)
     for character, stand_in in gsm.replaced(text).items():
         if stand_in == "?":
             yield error("phrases", f"{named} has {character!r}, which phones cannot show")
     try:
-        length = gsm.septets(gsm.fold(filled(text, held)))
+        length = gsm.septets(gsm.fold(filled(text, shown)))
     except (ValueError, AttributeError, IndexError, TypeError) as fault:
         yield error("phrases", f"{named} cannot be filled in: {fault}")
         return

@@ -1,6 +1,6 @@
 """What we answer to texts: pure functions from what was asked to lines, in one part where they can be.
 
-The facts come in; who asks, and what the service knows, is `channels.sms.inbound`.
+The facts come in: `channels.sms.inbound` asks the service for them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -37,28 +37,28 @@ TYPED_MAX: Final = 12
 KEYWORDS_SEPTETS: Final = 60
 RULES_SEPTETS_MIN: Final = 40
 # How much of each name is shown, until the text fits.
-_ROOMS: Final = (NAME_SEPTETS, 30, 20, 14, 8)
+_NAME_LIMITS: Final = (NAME_SEPTETS, 30, 20, 14, 8)
 
 
 def fitted(write: Callable[[Callable[[str], str]], str]) -> str:
-    """The text with names as long as one part has room for. `write` gets what shortens a name."""
+    """The text with names as long as fit in one part. `write` gets the function that shortens a name."""
     text = ""
-    for room in _ROOMS:
-        text = gsm.fold(write(partial(_cut, room=room)))
+    for limit in _NAME_LIMITS:
+        text = gsm.fold(write(partial(_cut, limit=limit)))
         if gsm.fits(text, PART):
             break
     return text
 
 
-def _cut(name: str, *, room: int) -> str:
-    return gsm.cut_on_word(gsm.fold(name), room)
+def _cut(name: str, *, limit: int) -> str:
+    return gsm.cut_on_word(gsm.fold(name), limit)
 
 
-def joined(must: Iterable[str], may: Iterable[str], room: int = PART) -> str:
+def joined(must: Iterable[str], may: Iterable[str], limit: int = PART) -> str:
     """Sentences in a row: all of `must`, and of `may` those that still fit."""
     text = gsm.fold(" ".join(must))
     for sentence in map(gsm.fold, may):
-        if sentence and gsm.fits(f"{text} {sentence}", room):
+        if sentence and gsm.fits(f"{text} {sentence}", limit):
             text = f"{text} {sentence}"
     return text
 
@@ -71,7 +71,7 @@ def example_code(contest: Contest) -> str:
 
 
 def first_word(contest: Contest, sharing: Sequence[Contest]) -> str:
-    """What a vote begins with: the keyword, where the short code alone does not tell the contest."""
+    """What a vote begins with: the keyword, where several contests share the short code."""
     return contest.keyword if len(sharing) > 1 and contest.keyword else "VOTE"
 
 
@@ -149,7 +149,7 @@ def _of_order(phrase: str, vote: Vote, word: str, cut: Callable[[str], str]) -> 
 
 
 def again(vote: Vote, word: str) -> str:
-    """To a YES that was said before: how to buy this one with words of its own."""
+    """To a repeated YES: how to place this order once more, with words of its own."""
     contest = vote.contest
     amount = contest.price.times(vote.quantity).spoken()
     return say(contest.language, "sms.ask_again", word=word, code=vote.code, count=vote.quantity, amount=amount)
@@ -194,10 +194,10 @@ def info(contest: Contest, sharing: Sequence[Contest], language: str) -> str:
     rules = say(language, "sms.info_rules", minutes=contest.late_seconds // 60)
     text = joined((main, codes), (contact, rules), TEXT_SEPTETS)
     own = gsm.fold(contest.rules.get(language) or contest.rules.get(contest.language) or _any_rules(contest))
-    room = TEXT_SEPTETS - gsm.septets(text) - 1
-    if gsm.fits(own, room):
+    limit = TEXT_SEPTETS - gsm.septets(text) - 1
+    if gsm.fits(own, limit):
         return joined((text,), (own,), TEXT_SEPTETS)
-    return f"{text} {gsm.cut_on_word(own, room - 3)}..." if room >= RULES_SEPTETS_MIN else text
+    return f"{text} {gsm.cut_on_word(own, limit - 3)}..." if limit >= RULES_SEPTETS_MIN else text
 
 
 def _any_rules(contest: Contest) -> str:
@@ -245,12 +245,12 @@ def status(lines: Sequence[VoteLine], contest: Contest, sharing: Sequence[Contes
 
 
 def _open(lines: Sequence[VoteLine]) -> bool:
-    """Whether somebody may miss the money of one of these."""
+    """Whether money may be missing for one of these."""
     return any(line.status not in (PublicStatus.COMPLETED, PublicStatus.REFUNDED) for line in lines)
 
 
 def debited(found: Rescue, language: str) -> str:
-    """What became of a number's payments; where that may be disputed, with the word that has a person look."""
+    """What became of a number's payments; where that may be disputed, with the word that opens a ticket."""
     attempt = found.attempt
     if attempt is None:
         main = say(language, "sms.debited_nothing")
@@ -286,7 +286,7 @@ def top(ranking: Ranking, language: str) -> tuple[str, ...]:
 
 
 def checked(check: Check, found: ReceiptView | None, language: str) -> str:
-    """Whether a receipt is genuine and its vote still counts; a mistyped one is told from one that nobody has."""
+    """Whether a receipt is genuine and its vote still counts. A mistyped one is not answered as an unknown one."""
     typed = check.typed[:TYPED_MAX]
     if found is not None and (back := found.taken_back):
         return fitted(

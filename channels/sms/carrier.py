@@ -13,7 +13,7 @@ from gateway.http.raw_exchange import RawRequest
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """What became of a text we sent. `status`: the carrier's own word; `channels.messages.rules` names
+    """What became of a text we sent. `status`: the carrier's own value; `channels.messages.rules` names
     those that end a text's journey, for carriers that have no words. `phone` may be empty."""
 
     carrier_message_id: str
@@ -43,7 +43,7 @@ class SmsCarrier(MessageSender, Protocol):
         ...
 
     def read_message(self, request: RawRequest) -> IncomingText | Malformed:
-        """Read a text that somebody sent us."""
+        """Read a text that a person sent us."""
         ...
 
     def read_delivery_report(self, request: RawRequest) -> DeliveryReport | Malformed:
@@ -64,7 +64,7 @@ class Registration:
 
 
 def read_senders(text: object) -> object:
-    """`7890`, or `7890,CM:7800`: one for everybody, others for the numbers of a country, which is then their
+    """`7890`, or `7890,CM:7800`: one for all, others for the numbers of a country, which is then their
     key. ValueError when it is neither."""
     if not isinstance(text, str):
         return text
@@ -75,7 +75,7 @@ def read_senders(text: object) -> object:
         if bool(colon) != (len(country) == 2) or not sender:
             raise ValueError("write a sender, or several as 7890,CM:7800")
         if country in found:
-            raise ValueError(f"two senders for {country or 'everybody'}")
+            raise ValueError(f"two senders for {country or 'all countries'}")
         found[country] = sender
     return found
 
@@ -88,6 +88,6 @@ def sender_to(senders: Mapping[str, str], number: str) -> str | None:
     """Whose name a text to this number bears; None leaves it to the carrier."""
     if not senders:
         return None
-    # To tell a number's country takes its time, and most installations have one sender.
+    # Finding a number's country is slow, and most installations have one sender.
     own = senders.get(country_of(number) or "") if senders.keys() != {""} else None
     return own or senders.get("")

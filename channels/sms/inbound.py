@@ -96,7 +96,7 @@ def _contests_of(text: IncomingText, service: VotingService) -> tuple[Contest, .
 
 
 def _spoken_in(contest: Contest, language: str | None) -> Contest:
-    """The contest as it speaks with somebody who chose this language; None: in its own."""
+    """The contest in the language that a sender chose; None: in its own."""
     if language is None or language == contest.language or language not in languages_for(contest):
         return contest
     return replace(contest, language=language)
@@ -112,7 +112,7 @@ async def answer(text: IncomingText, service: VotingService, *, first_id: str, l
     if sender is None or _is_ours(text.sender, every):
         # A word, a short code or ourselves: two machines must not answer each other.
         return Reply("not a person", DEFAULT_LANGUAGE)
-    # A contest that is over does not make the others ambiguous.
+    # A contest that is over does not make the open ones ambiguous.
     open_now = tuple(contest for contest in contests if contest.open_at(service.now()))
     case = _Case(text, contests, open_now or contests, sender, first_id, service)
     command = read(text.text, contests or every, selling=case.selling)
@@ -124,10 +124,10 @@ async def answer(text: IncomingText, service: VotingService, *, first_id: str, l
         reply = await _judge(command, case)
     if not reply.lines:
         return reply
-    return _unless_told(reply, talk or await service.talk(text))
+    return _unless_too_many(reply, talk or await service.talk(text))
 
 
-def _unless_told(reply: Reply, talk: Talk) -> Reply:
+def _unless_too_many(reply: Reply, talk: Talk) -> Reply:
     """The same without its text, where that would be one too many."""
     if reply.opt_out and talk.opted_out:
         return replace(reply, lines=())
@@ -177,14 +177,14 @@ async def _replied(command: Command, question: Question, talk: Talk, case: _Case
     if contest is None:
         return _another_price(None, case) if affirms(case.text.text) else None
     asked = Vote(contest, question.candidate_code, question.quantity)
-    said = replied(case.text.text, command, asked)
-    if isinstance(said, Vote):
+    meant = replied(case.text.text, command, asked)
+    if isinstance(meant, Vote):
         return await _yes(asked, question, talk, case)
-    if said is None:
+    if meant is None:
         return None
     if case.repeated:
         return Reply("repeated", case.language)
-    again = _ask(said, case)
+    again = _ask(meant, case)
     # An order that is asked about again keeps its key: one YES is one order however often it is asked.
     return replace(again, question=question) if question.quantity else again
 
@@ -227,13 +227,13 @@ async def _sell(vote: Vote, key: str, case: _Case, *, agreed: bool = False) -> R
     )
     placed = await case.service.place_order(vote_request)
     if isinstance(placed, Refusal):
-        # Who was told to try again has every right to send the same words; the rest was said once.
-        told = repeated and placed is not Refusal.TRY_AGAIN
+        # A sender who was asked to try again sends the same words; other answers are not repeated.
+        answered = repeated and placed is not Refusal.TRY_AGAIN
         line = answers.refused(placed, contest, vote.code)
         if placed is Refusal.NO_WALLET:
             methods = case.service.rails.open_for(sender, text.network)
             line = answers.no_wallet(contest, sender, text.network, methods)
-        lines = () if told else (line,)
+        lines = () if answered else (line,)
         return Reply(f"refused: {placed.value}", language, lines)
     _log.info("order_placed", vote=str(placed.vote_id), channel="sms", repeated=placed.repeated)
     if repeated and placed.repeated:
@@ -270,7 +270,7 @@ def _opt(command: Say, case: _Case) -> Reply:
 async def _words(command: Command, sender: Msisdn, case: _Case) -> Reply:
     match command:
         case Say(word=Word.NO):
-            # Closes the question; nothing more was said than what the voter knows.
+            # Closes the question, without an answer.
             return Reply("no", case.language)
         case Say(word=Word.DEBITED | Word.TICKET):
             return await _debited(command, sender, case)
@@ -311,7 +311,7 @@ def _ask(ask: Ask, case: _Case) -> Reply:
 
 
 def _question(ask: Ask, case: _Case) -> Question | None:
-    """What stays open: an order, or how many votes for somebody, with none and no amount."""
+    """What stays open: an order, or how many votes for a candidate: then without quantity and amount."""
     order = ask.offer
     if order is None and ask.doubt in _HOW_MANY and ask.code and ask.contest is not None:
         order = Vote(ask.contest, ask.code, 0)
@@ -369,7 +369,7 @@ async def _answer_text(incoming: InboundText, inbox: Inbox, service: VotingServi
     except Exception as error:
         if passes(error):
             raise
-        # A text that we stumble over must not hold up everybody behind it.
+        # A text that cannot be answered must not delay the others.
         _log.exception("text_not_answered", carrier=incoming.text.carrier, id=incoming.text.carrier_id)
         await inbox.answered(incoming, "failed", None)
 

@@ -67,7 +67,7 @@ def _handler(carrier: SmsCarrier, secret: str | None, keep: Keep) -> Handler:
     received = _received_by_query if carrier.method == hdrs.METH_GET else _received_by_form
 
     async def receive(request: web.Request) -> web.Response:
-        """Keep what a carrier says."""
+        """Keep what a carrier sends."""
         given = request.query.get("key", "")
         if secret is not None and not hmac.compare_digest(given.encode(), secret.encode()):
             return web.Response(status=403, text="forbidden")

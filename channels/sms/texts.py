@@ -49,14 +49,14 @@ def _receipt(language: str, values: Facts) -> str:
     """With the link and the contest's name where they fit; the code always."""
     name = gsm.fold(str(values["candidate_name"]))
     for key in ("sms.receipt", "sms.receipt_short", "sms.receipt_bare"):
-        for room in (NAME_SEPTETS, 24, 12):
+        for limit in (NAME_SEPTETS, 24, 12):
             text = say(
                 language,
                 key,
                 contest=gsm.cut_on_word(gsm.fold(str(values["contest_name"])), NAME_SEPTETS),
                 votes=_counted(language, "counted", int(values["quantity"])),
                 code=values["candidate_code"],
-                name=gsm.cut_on_word(name, room),
+                name=gsm.cut_on_word(name, limit),
                 amount=values["amount"],
                 receipt=values["receipt"],
                 url=values["verify_url"],
@@ -74,7 +74,7 @@ def _failed(language: str, values: Facts) -> str:
 
 
 def _how_by_code(language: str, values: Facts) -> str:
-    """What to dial for another payment code and with it; empty where nobody pays with one."""
+    """What to dial for another payment code and with it; empty where the wallet has none."""
     dialled = PAYMENT_CODES.get((str(values["country"]), PaymentMethod(str(values["wallet"]))))
     service_code, count = str(values["service_code"]), int(values["quantity"])
     if not dialled or not service_code:
@@ -119,17 +119,19 @@ def _refund(language: str, values: Facts) -> str:
 
 def _refunded(language: str, values: Facts) -> str:
     wallet = wallet_name(language, PaymentMethod(values["wallet"]))
-    said = {"amount": values["amount"], "wallet": wallet, "reference": values["reference"]}
-    return _short(say(language, "sms.given_back", **said))
+    facts = {"amount": values["amount"], "wallet": wallet, "reference": values["reference"]}
+    return _short(say(language, "sms.given_back", **facts))
 
 
 def _withdrawn(language: str, values: Facts) -> str:
-    said = {"amount": values["amount"], "code": values["candidate_code"]}
-    return _short(say(language, "sms.votes_withdrawn", votes=votes_in_words(language, int(values["quantity"])), **said))
+    facts = {"amount": values["amount"], "code": values["candidate_code"]}
+    return _short(
+        say(language, "sms.votes_withdrawn", votes=votes_in_words(language, int(values["quantity"])), **facts)
+    )
 
 
 def _known(prefix: str, word: object) -> str:
-    """The phrase for this word, or the one for every other: a voter is told even of a new reason."""
+    """The phrase for this word, or the general one: a new reason gets a text too."""
     key = f"{prefix}{word}"
     return key if key in catalogue()[DEFAULT_LANGUAGE] else f"{prefix}other"
 
@@ -140,12 +142,12 @@ def _resume(language: str, values: Facts) -> str:
     stop = f" {say(language, 'sms.stop_hint', short_code=short_code)}" if short_code else ""
     name = gsm.fold(str(values["candidate_name"]))
     dial = one_dial(str(values["service_code"]), str(values["candidate_code"]), int(values["quantity"]))
-    for room in range(NAME_SEPTETS, 0, -4):
+    for limit in range(NAME_SEPTETS, 0, -4):
         text = say(
             language,
             "sms.resume",
             code=values["candidate_code"],
-            name=gsm.cut_on_word(name, room),
+            name=gsm.cut_on_word(name, limit),
             votes=votes_in_words(language, int(values["quantity"])),
             amount=values["amount"],
             dial=dial,

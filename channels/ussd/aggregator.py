@@ -18,11 +18,11 @@ ONE_ADDRESS: Final = (("POST", ""),)
 
 class Phase(StrEnum):
     """What kind of request this is. Of a cumulative aggregator only `END` matters: whether a request
-    is the first or a further one is told by the transcript."""
+    is the first or a further one follows from the transcript."""
 
-    START = "start"  # somebody dialled
-    INPUT = "input"  # somebody typed
-    END = "end"  # a notice that the dialogue is over; nobody sees the answer
+    START = "start"  # a voter dialled
+    INPUT = "input"  # a voter typed
+    END = "end"  # a notice that the dialogue is over; the answer is not shown
 
 
 @record

@@ -14,9 +14,9 @@ from gateway.contests.service_codes import nearest, open_among
 from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
 from gateway.values.record import record
 
-# How long after it was cut off a dialogue is offered to be gone on with.
+# For how long a dialogue that was cut off can be resumed.
 RESUME_SECONDS: Final = 600
-# A mark that was overtaken: read as nothing.
+# A mark that no longer holds: read as none.
 NO_MARK: Final = b""
 
 
@@ -50,24 +50,24 @@ def spoken_of(sharing: tuple[Contest, ...], now: datetime) -> Contest:
 @record
 class Caller:
     """One request's caller. `sharing`: the contests behind the dialled code, never empty; `language`: the one
-    that this number chose, empty where it never did or nobody knows."""
+    that this number chose, empty where that is not known."""
 
     service: VotingService
     sharing: tuple[Contest, ...]
     dialler: Msisdn
     network: str | None
     now: datetime
-    room: int
+    limit: int
     language: str = ""
     _views: dict[str, MenuView] = field(default_factory=dict)
 
     def view(self, session: Session | None = None) -> MenuView:
         """What the menu sees from this session: its contest, or the one that speaks for the code."""
         slug = session.contest if session is not None and len(self.sharing) > 1 else ""
-        held = self._views.get(slug)
-        if held is None:
-            held = self._views[slug] = self._seen(self.contest(slug) or spoken_of(self.sharing, self.now))
-        return held
+        view = self._views.get(slug)
+        if view is None:
+            view = self._views[slug] = self._view_of(self.contest(slug) or spoken_of(self.sharing, self.now))
+        return view
 
     def contest(self, slug: str) -> Contest | None:
         """One of the contests behind the code, by its slug."""
@@ -76,7 +76,7 @@ class Caller:
                 return contest
         return None
 
-    def _seen(self, contest: Contest) -> MenuView:
+    def _view_of(self, contest: Contest) -> MenuView:
         ranking = self.service.ranking(contest.slug)
         rails, language = self.service.rails, self.language
         return MenuView(
@@ -87,7 +87,7 @@ class Caller:
             self.now,
             rails,
             self.sharing,
-            self.room,
+            self.limit,
             language=language,
         )
 
@@ -107,14 +107,14 @@ class Caller:
 
 
 def caller_of(
-    service: VotingService, sharing: tuple[Contest, ...], msisdn: str, network: str | None, room: int
+    service: VotingService, sharing: tuple[Contest, ...], msisdn: str, network: str | None, limit: int
 ) -> Caller | NumberFault:
-    """Whoever calls; a fault where the number cannot take part."""
+    """The caller; a fault where the number cannot take part."""
     now = service.now()
     dialler = read_msisdn(msisdn, spoken_of(sharing, now).country, vouched=True)
     if not isinstance(dialler, Msisdn):
         return dialler
-    return Caller(service, sharing, dialler, network, now, room)
+    return Caller(service, sharing, dialler, network, now, limit)
 
 
 def mark_key(dialler: Msisdn) -> str:
@@ -137,12 +137,12 @@ def asks_own_code(session: Session) -> bool:
     return session.node is Node.PAYMENT_CODE and session.payer is None
 
 
-def marked(held: bytes | None) -> Session | None:
-    """The offer to go on that a stored mark makes; None where there is none."""
-    if not held:
+def marked(stored: bytes | None) -> Session | None:
+    """The offer to resume that a stored mark makes; None where there is none."""
+    if not stored:
         return None
     try:
-        contest, code, votes, language, by_code = orjson.loads(held)
+        contest, code, votes, language, by_code = orjson.loads(stored)
         page = 1 if by_code else 0
         return Session(Node.RESUME, str(language), str(contest), page, code=str(code), votes=int(votes))
     except (ValueError, TypeError):

@@ -1,6 +1,6 @@
 """One request of a dialogue, from what is remembered to the screen that goes back.
 
-Casting is idempotent on aggregator, number, session and what is bought, so a repeated request finds its
+An order is idempotent on aggregator, number, session and what is bought, so a repeated request finds its
 order even when the session store forgot everything; the stored answer is given again to a repeated
 request, also after the last screen.
 """
@@ -69,7 +69,7 @@ _log = structlog.get_logger(__name__)
 
 class Dialogue:
     """Answers turns of one aggregator. `prompt_delay_seconds`: how long after END a prompt is pushed,
-    since a handset holds one dialogue at a time. `room`: the longest screen that it passes on."""
+    since a handset holds one dialogue at a time. `limit`: the longest screen that it passes on."""
 
     def __init__(
         self,
@@ -77,13 +77,13 @@ class Dialogue:
         sessions: SessionStore,
         aggregator: str,
         prompt_delay_seconds: int,
-        room: int = SEPTETS_MAX,
+        limit: int = SEPTETS_MAX,
     ) -> None:
         self._service = service
         self._sessions = sessions
         self._aggregator = aggregator
         self._prompt_delay_seconds = prompt_delay_seconds
-        self._room = min(room, SEPTETS_MAX)
+        self._room = min(limit, SEPTETS_MAX)
 
     async def answer(self, turn: UssdTurn) -> Shown:
         """The screen for this turn. Raises nothing for anything that an aggregator may send."""
@@ -96,33 +96,33 @@ class Dialogue:
             if isinstance(caller, Shown):
                 return caller
             keys = (key, self._language_key(caller), *((mark_key(caller.dialler),) if begins else ()))
-            stored, chosen, *marks = await self._sessions.get_all(*keys)
+            packed, chosen, *marks = await self._sessions.get_all(*keys)
             mark = marks[0] if begins else None
-            held = Remembered.unpacked(stored)
+            stored = Remembered.unpacked(packed)
         else:
-            held = Remembered.unpacked(await self._sessions.get(key))
-            caller, tail = self._call(_dialled(turn, held), turn)
+            stored = Remembered.unpacked(await self._sessions.get(key))
+            caller, tail = self._call(_dialled(turn, stored), turn)
         if isinstance(caller, Shown):
             return caller
-        if held is not None and not _belongs(held, caller):
-            held = None
-        if language := held.language if held is not None else (chosen or b"").decode():
+        if stored is not None and not _belongs(stored, caller):
+            stored = None
+        if language := stored.language if stored is not None else (chosen or b"").decode():
             caller = caller.speaking(language)
-        # Only aggregators without a transcript need the time to tell a repeat.
+        # Only aggregators without a transcript need the time to find out a repeat.
         now_ms = int(caller.now.timestamp() * 1000) if turn.transcript is None else 0
-        found = place(turn, tail, held, now_ms)
-        if found.step is Step.REPEAT and held is not None:
-            return held.shown
+        found = place(turn, tail, stored, now_ms)
+        if found.step is Step.REPEAT and stored is not None:
+            return stored.shown
         if found.step is Step.LATE:
-            late = replayed(found, caller, held.offer if held else None)
+            late = replayed(found, caller, stored.offer if stored else None)
             return _shown(await _fetched(late.turn, caller.view(late.turn.session), self._service))
-        return await self._further(turn, key, found, held, caller, marked(mark), now_ms)
+        return await self._further(turn, key, found, stored, caller, marked(mark), now_ms)
 
     def _language_key(self, caller: Caller) -> str:
         return language_key(self._service.number_key(caller.dialler))
 
     def _call(self, service_code: str, turn: UssdTurn) -> tuple[Caller | Shown, str]:
-        """Who calls, and what was dialled behind the code; a last screen where nobody may."""
+        """The caller, and what was dialled behind the code; a last screen where the caller is refused."""
         sharing, tail = contests_behind(self._service, service_code, turn.msisdn)
         if not sharing:
             return over(say(DEFAULT_LANGUAGE, "refusal.unknown_contest")), tail
@@ -137,20 +137,20 @@ class Dialogue:
         turn: UssdTurn,
         key: str,
         found: Place,
-        held: Remembered | None,
+        stored: Remembered | None,
         caller: Caller,
         offer: Session | None,
         now_ms: int,
     ) -> Shown:
         """The answer to what was not answered before, remembered."""
-        going_on = held is not None and found.step is Step.NEXT
-        if held is not None and going_on:
-            played, opened_ms, offer = continued(held, found, caller), held.opened_ms, held.offer
+        going_on = stored is not None and found.step is Step.NEXT
+        if stored is not None and going_on:
+            played, opened_ms, offer = continued(stored, found, caller), stored.opened_ms, stored.offer
         else:
             offer = _offer(offer, found, caller)
             played, opened_ms = replayed(found, caller, offer), now_ms
             if caller.language and played.chosen not in ("", caller.language) and not found.together:
-                # Lost after its voter chose, as it seems: the choice is known, and was made from another language.
+                # Probably lost after its voter chose: the choice is known, and was made from another language.
                 played = replayed(found, caller.speaking(""), offer)
         outcome = played.turn
         bought = False
@@ -172,15 +172,14 @@ class Dialogue:
             offer,
             played.chosen or caller.language,
         )
-        before = held.session if held is not None and going_on else offer
+        before = stored.session if stored is not None and going_on else offer
         self._remember(key, remembered, before, played, caller, bought=bought)
         return shown
 
     def _remember(
         self, key: str, remembered: Remembered, before: Session | None, played: Played, caller: Caller, *, bought: bool
     ) -> None:
-        """Keep the dialogue, and beside it how far it came, for a later one to go on with, and the language
-        that was chosen."""
+        """Keep the dialogue, beside it how far it came, so that a later one can resume it, and the chosen language."""
         entries = [(key, remembered.packed(), SESSION_SECONDS)]
         if played.chosen and played.chosen != caller.language:
             entries.append((self._language_key(caller), played.chosen.encode(), LANGUAGE_SECONDS))
@@ -193,14 +192,14 @@ class Dialogue:
     def _mark(
         self, before: Session | None, session: Session | None, played: Played, caller: Caller, *, bought: bool
     ) -> tuple[bytes | None, int]:
-        """The mark to write, if it changes, and for how many seconds it holds. The service hears of it too."""
+        """The mark to write, if it changes, and for how many seconds it holds. The service is notified too."""
         if bought:
             self._service.note_ordered(caller.dialler, caller.view(played.before).contest.id)
             return NO_MARK, 1
         if session is None or (session.code is None and before is None):
             return None, 0
         if session.code is None:
-            # Who starts again is not asked a second time.
+            # A voter who starts again is not asked a second time.
             return (NO_MARK, 1) if before is not None and before.node is Node.RESUME else (None, 0)
         same = before is not None and reached(session) == reached(before)
         if before is not None and same and asks_own_code(session) == asks_own_code(before):
@@ -234,40 +233,40 @@ class Dialogue:
         except TimeoutError:
             # It may still be written, and a repeated request would find it under the same key.
             _log.warning("order_too_slow")
-            return Turn(fitted(say(buy.language, "ussd.failed"), room=view.room), None), False
+            return Turn(fitted(say(buy.language, "ussd.failed"), limit=view.limit), None), False
         except DatabaseUnavailable as error:
             _log.warning("order_not_placed", error=str(error))
-            return Turn(refused(Refusal.TRY_AGAIN, view.contest, buy.language, room=view.room), None), False
+            return Turn(refused(Refusal.TRY_AGAIN, view.contest, buy.language, limit=view.limit), None), False
         if isinstance(placed, Refusal):
-            return Turn(refused(placed, view.contest, buy.language, buy.code, view.room), None), False
+            return Turn(refused(placed, view.contest, buy.language, buy.code, view.limit), None), False
         bind_vote(placed.vote_id, placed.payment_reference)
         _log.info("order_placed", channel="ussd", repeated=placed.repeated)
         return outcome, True
 
 
-def _dialled(turn: UssdTurn, held: Remembered | None) -> str:
+def _dialled(turn: UssdTurn, stored: Remembered | None) -> str:
     """The code that was dialled; many aggregators name it in the first request only."""
-    named_once = held is not None and turn.transcript is None and turn.phase is Phase.INPUT
-    return held.service_code if held is not None and named_once else turn.service_code
+    named_once = stored is not None and turn.transcript is None and turn.phase is Phase.INPUT
+    return stored.service_code if stored is not None and named_once else turn.service_code
 
 
-def _belongs(held: Remembered, caller: Caller) -> bool:
+def _belongs(stored: Remembered, caller: Caller) -> bool:
     """Whether what is remembered is of this code, and of a contest that is still there."""
-    if held.service_code != caller.sharing[0].service_code:
+    if stored.service_code != caller.sharing[0].service_code:
         return False
-    slug = held.session.contest if held.session else ""
+    slug = stored.session.contest if stored.session else ""
     return not slug or caller.contest(slug) is not None
 
 
 def _offer(offer: Session | None, found: Place, caller: Caller) -> Session | None:
-    """What the first screen of a new dialogue offers to go on with. A long dial is never asked."""
+    """What the first screen of a new dialogue offers to resume. A long dial is never asked."""
     if offer is None or found.transcript or caller.contest(offer.contest) is None:
         return None
     return None if offered(offer, caller.view(offer)) is None else offer
 
 
 def _session_of_order(turn: UssdTurn, opened_ms: int) -> str:
-    """What tells this dialogue from the number's others: its name, or when it began."""
+    """What distinguishes this dialogue from others of the number: its name, or when it began."""
     if turn.session_named:
         return turn.session_id
     # Copies of a first request that are answered at the same time are one dialogue.
@@ -277,8 +276,8 @@ def _session_of_order(turn: UssdTurn, opened_ms: int) -> str:
 def order_key(aggregator: str, dialler: Msisdn, session_id: str, contest: Contest, buy: Buy) -> str:
     """The idempotency key of an order: the same for every request of a dialogue that confirms it.
 
-    What is bought tells two orders under one session id apart without asking the store. The wallet is
-    left out: whoever changes it and confirms again still wants one order. Hashed, because numbers are
+    What is bought distinguishes two orders under one session id without asking the store. The wallet is
+    left out: a voter who changes it and confirms again still wants one order. Hashed, because numbers are
     kept nowhere in clear.
     """
     identity = f"{dialler.e164}\n{session_id}\n{contest.slug}\n{buy.code}\n{buy.votes}\n{buy.payer.e164}"
@@ -307,7 +306,7 @@ async def _fetched(turn: Turn, view: MenuView, service: VotingService) -> Turn:
         _log.warning("screen_not_fetched", wants=wants.value, error=str(error) or type(error).__name__)
     if wants is Wants.FAVOURITE:
         return Turn(turn.screen, session)
-    return Turn(fitted(say(session.language, "ussd.not_fetched"), room=view.room), None)
+    return Turn(fitted(say(session.language, "ussd.not_fetched"), limit=view.limit), None)
 
 
 async def _asked(wants: Wants, session: Session, view: MenuView, service: VotingService) -> Turn:

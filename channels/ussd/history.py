@@ -1,9 +1,9 @@
-"""Where a request stands in its dialogue: a pure function, because no aggregator says so.
+"""Where a request stands in its dialogue: a pure function, because no aggregator sends it.
 
-What a voter typed so far, the transcript, is the turn number. One that was seen is a repeat, a
+The transcript, all that a voter typed so far, serves as the turn number. A known transcript is a repeat, a
 longer one brings new input, a shorter one is a late copy, another one is another dialogue under a
 used session id. Aggregators that send the newest input only have no transcript; theirs is put
-together here, and a repeat can only be told by its number or by how soon it comes.
+together here, and a repeat can only be found by its number or by how soon it comes.
 """
 
 from enum import StrEnum
@@ -34,9 +34,9 @@ class Remembered:
     """A dialogue as stored after its latest answer.
 
     `tail`: what was dialled behind the service code. `session` None: the dialogue is over. `newest`,
-    `number` and `answered_ms` (Unix time) tell repeats of aggregators without a transcript, which name
+    `number` and `answered_ms` (Unix time) find repeats of aggregators without a transcript, which name
     the code that was dialled, `service_code`, in the first request only. `opened_ms`: when it began.
-    `offer`: what its first screen offered to go on with. `language`: the one that the number has chosen.
+    `offer`: what its first screen offered to resume. `language`: the one that the number has chosen.
     """
 
     tail: str
@@ -74,20 +74,20 @@ class Remembered:
         )
 
     @classmethod
-    def unpacked(cls, held: bytes | None) -> "Remembered | None":
+    def unpacked(cls, packed: bytes | None) -> "Remembered | None":
         """What was stored; None when there is nothing or it cannot be read."""
-        if held is None:
+        if packed is None:
             return None
         try:
-            form, tail, transcript, session, text, more, *facts, offer = orjson.loads(held)
+            form, tail, transcript, session, text, more, *rest, offer = orjson.loads(packed)
             if form != _FORM:
                 return None
             place = Session.unpacked(session) if session else None
             offered = Session.unpacked(offer) if offer else None
-            newest, number, answered_ms, service_code, opened_ms, language = facts
+            newest, number, answered_ms, service_code, opened_ms, language = rest
             shown = Shown(text, more)
-            said = (newest, number, answered_ms, service_code, opened_ms)
-            return cls(tail, transcript, place, shown, *said, offered, str(language))
+            facts = (newest, number, answered_ms, service_code, opened_ms)
+            return cls(tail, transcript, place, shown, *facts, offered, str(language))
         except (ValueError, TypeError):
             return None
 
@@ -116,58 +116,60 @@ class Place:
 _REPEAT: Final = Place(Step.REPEAT)
 
 
-def place(turn: UssdTurn, tail: str, held: Remembered | None, now_ms: int) -> Place:
+def place(turn: UssdTurn, tail: str, stored: Remembered | None, now_ms: int) -> Place:
     """Where this request stands. `tail`: what its service code holds behind the registered one."""
     if turn.transcript is None:
-        return _of_newest(turn, tail, held, now_ms)
-    if held is None:
+        return _of_newest(turn, tail, stored, now_ms)
+    if stored is None:
         # A network may give the tail in both places; typing it twice is not what was dialled.
         once = "" if tail == turn.transcript else tail
         return _replayed(Step.ANEW, once, joined(once, turn.transcript), tail)
-    return _of_transcript(joined(held.tail, turn.transcript), held)
+    return _of_transcript(joined(stored.tail, turn.transcript), stored)
 
 
-def _of_transcript(transcript: str, held: Remembered) -> Place:
-    if transcript == held.transcript:
+def _of_transcript(transcript: str, stored: Remembered) -> Place:
+    if transcript == stored.transcript:
         return _REPEAT
-    added = _suffix(held.transcript, transcript)
+    added = _suffix(stored.transcript, transcript)
     if added is not None:
         # Whatever comes after the last screen still gets the last screen.
-        return _REPEAT if held.session is None else _next(held, transcript, added)
-    if _suffix(transcript, held.transcript) is not None:
-        return _replayed(Step.LATE, held.tail, transcript, held.tail)
-    return _replayed(Step.ANEW, held.tail, transcript, held.tail)
+        return _REPEAT if stored.session is None else _next(stored, transcript, added)
+    if _suffix(transcript, stored.transcript) is not None:
+        return _replayed(Step.LATE, stored.tail, transcript, stored.tail)
+    return _replayed(Step.ANEW, stored.tail, transcript, stored.tail)
 
 
-def _of_newest(turn: UssdTurn, tail: str, held: Remembered | None, now_ms: int) -> Place:
-    if held is None:
+def _of_newest(turn: UssdTurn, tail: str, stored: Remembered | None, now_ms: int) -> Place:
+    if stored is None:
         # An input of a dialogue that we lost belongs to a screen that we do not know: begin again.
         dialled = tail if turn.phase is Phase.START else ""
         return _replayed(Step.ANEW, tail, dialled, dialled)
     if turn.phase is Phase.START:
-        if tail != held.tail or not (turn.session_named or _came_again(turn, held, now_ms)):
+        if tail != stored.tail or not (turn.session_named or _came_again(turn, stored, now_ms)):
             return _replayed(Step.ANEW, tail, tail, tail)
-        if held.transcript == tail:
+        if stored.transcript == tail:
             return _REPEAT
         return _replayed(Step.LATE, tail, tail, tail)
-    if held.session is None or _came_again(turn, held, now_ms):
+    if stored.session is None or _came_again(turn, stored, now_ms):
         return _REPEAT
-    return _next(held, joined(held.transcript, turn.newest), turn.newest)
+    return _next(stored, joined(stored.transcript, turn.newest), turn.newest)
 
 
-def _came_again(turn: UssdTurn, held: Remembered, now_ms: int) -> bool:
-    if turn.number is not None and held.number is not None:
-        return turn.number <= held.number
-    return held.answered_ms > 0 and turn.newest == held.newest and now_ms - held.answered_ms <= REPEAT_MILLISECONDS
+def _came_again(turn: UssdTurn, stored: Remembered, now_ms: int) -> bool:
+    if turn.number is not None and stored.number is not None:
+        return turn.number <= stored.number
+    return (
+        stored.answered_ms > 0 and turn.newest == stored.newest and now_ms - stored.answered_ms <= REPEAT_MILLISECONDS
+    )
 
 
 def _replayed(step: Step, tail: str, transcript: str, dialled: str) -> Place:
     return Place(step, tail, transcript, split(transcript), len(split(dialled)))
 
 
-def _next(held: Remembered, transcript: str, added: str) -> Place:
+def _next(stored: Remembered, transcript: str, added: str) -> Place:
     inputs = tuple(added.split("*"))
-    return Place(Step.NEXT, held.tail, transcript, inputs, len(inputs))
+    return Place(Step.NEXT, stored.tail, transcript, inputs, len(inputs))
 
 
 def split(transcript: str) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def read_texts(fields: Mapping[str, Any], *names: str) -> dict[str, str] | Malfo
 
 
 def missing(texts: Mapping[str, str], *names: str) -> Malformed | None:
-    """The first of these texts that says nothing."""
+    """The first of these texts that is empty."""
     return next((Malformed(f"no {name}") for name in names if not texts[name].strip()), None)
 
 

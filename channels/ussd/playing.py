@@ -1,13 +1,13 @@
-"""Inputs applied one after the other: what is remembered goes on, or all is played from the start.
+"""Inputs applied one after the other: to the remembered session, or all from the start.
 
 A transcript that is played from the start may be a long dial, or a dialogue that our store lost. The
-screens that the voter saw in the second case are not known for certain: a first screen may have been
-an offer to go on, a code may have been refused then and known now. So where such a doubt is possible
-another screen comes before the confirmation, which shows what would be bought and is left by two digits
-that stand on it: what was typed for other screens answers neither.
+screens that the voter saw in the second case are not known for certain: the first one may have been
+an offer to resume, and a code that is known now may have been refused then. Where such a doubt is possible
+another screen comes before the confirmation. It shows what would be bought and asks for two digits that are
+printed on it: nothing that was typed for other screens can confirm it by accident.
 
-What came at once with a refused input was typed for a screen that was never shown: it is dropped. Where a
-transcript does not tell what came at once, that is what reads as the rest of a long dial; anything behind it
+What came together with a refused input was typed for a screen that was never shown: it is dropped. Where a
+transcript does not show what came together, it is what reads as the rest of a long dial; anything after it
 was typed on the screen that shows the refusal.
 """
 
@@ -55,9 +55,9 @@ def typed(text: str) -> str:
     return trimmed.removesuffix("#").rstrip()
 
 
-def continued(held: Remembered, found: Place, caller: Caller) -> Played:
+def continued(stored: Remembered, found: Place, caller: Caller) -> Played:
     """New inputs, applied to what is remembered."""
-    return _applied(Turn(held.shown.text, held.session), tuple(map(typed, found.inputs)), found, caller)
+    return _applied(Turn(stored.shown.text, stored.session), tuple(map(typed, found.inputs)), found, caller)
 
 
 def replayed(found: Place, caller: Caller, offer: Session | None) -> Played:
@@ -97,8 +97,8 @@ def _checking(session: Session) -> str:
 
 def _key(caller: Caller, inputs: tuple[str, ...]) -> str:
     """Two digits: the same each time that these inputs are played."""
-    said = "*".join((caller.dialler.e164, *inputs)).encode(errors="replace")
-    return str(10 + int.from_bytes(hashlib.blake2b(said, digest_size=4).digest()) % 90)
+    played = "*".join((caller.dialler.e164, *inputs)).encode(errors="replace")
+    return str(10 + int.from_bytes(hashlib.blake2b(played, digest_size=4).digest()) % 90)
 
 
 def _applied(
@@ -110,7 +110,7 @@ def _applied(
     if found.transcript.count("*") >= INPUTS_MAX:
         contest = caller.view(before).contest
         text = say(contest.language, "ussd.session_over", service_code=contest.dial_code)
-        return Played(Turn(fitted(text, room=caller.room), None), before)
+        return Played(Turn(fitted(text, limit=caller.limit), None), before)
     at, chosen = 0, ""
     while at < len(inputs) and now.session is not None:
         text, at = inputs[at], at + 1
@@ -136,7 +136,7 @@ def _applied(
 
 def _together(before: Session, inputs: tuple[str, ...], at: int, together: int) -> tuple[str, ...]:
     """Of the inputs from `at` on, those that came at once with the one before them, which was refused.
-    `together`: how many inputs certainly came first and at once; 0 where nothing tells."""
+    `together`: how many inputs certainly came first and at once; 0 where that is not known."""
     if together:
         return inputs[at:together]
     if before.node is Node.CONTESTS:

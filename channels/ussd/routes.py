@@ -61,8 +61,8 @@ def _hop_handler(aggregator: UssdAggregator, secret: str | None, prompt_delay_se
             return web.Response(status=403, text="forbidden")
         if dialogue is None:
             app = request.config_dict
-            room = aggregator.screen_septets_max
-            dialogue = Dialogue(app[VOTING_SERVICE], app[SESSIONS], aggregator.code, prompt_delay_seconds, room)
+            limit = aggregator.screen_septets_max
+            dialogue = Dialogue(app[VOTING_SERVICE], app[SESSIONS], aggregator.code, prompt_delay_seconds, limit)
         turn: UssdTurn | None = None
         try:
             turn = await _turn(request, aggregator)
@@ -102,7 +102,7 @@ def _noted(aggregator: UssdAggregator, turn: UssdTurn) -> web.Response:
 
 
 async def _turn(request: web.Request, aggregator: UssdAggregator) -> UssdTurn:
-    """What the request says. Raises _Unreadable."""
+    """The request, read. Raises _Unreadable."""
     kind = request.content_type
     if kind not in aggregator.content_types:
         raise _Unreadable(f"content type {kind[:60]}")

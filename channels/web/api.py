@@ -82,7 +82,7 @@ class CandidateIndex:
         self._places: dict[UUID, tuple[Contest, str]] = {}
 
     def find(self, candidate_id: UUID) -> tuple[Contest, str] | None:
-        """The contest and the candidate's code in it; None when nobody has this id."""
+        """The contest and the candidate's code in it; None when no candidate has this id."""
         contests = self._service.contests()
         if contests is not self._contests:
             self._contests = contests
@@ -196,7 +196,7 @@ async def initiate(request: web.Request, *, body: VoteOrder) -> Reply:
 
 
 def _receipt_of(placed: PlacedOrder, link: str | None) -> OrderPlaced:
-    """The first answer, and so each later one: what happens meanwhile is told by GET."""
+    """The first answer, and so each later one: later states are read by GET."""
     return OrderPlaced(
         vote_id=placed.vote_id,
         transaction_id=placed.payment_reference,
@@ -229,7 +229,7 @@ async def _order_of(request: web.Request, typed: str) -> OrderView:
 @described(
     path=VotePath,
     returns={200: VoteState},
-    headers={"Last-Event-ID": "Id of the last event seen: 204 when it told the end."},
+    headers={"Last-Event-ID": "Id of the last event seen: 204 when it was the last one."},
     problems=(404, 503),
     tag="votes",
     media="text/event-stream",
@@ -271,7 +271,7 @@ async def contest(request: web.Request, *, path: ContestPath) -> Reply:
 
 @endpoint(path=ContestPath, returns={200: CandidateList}, problems=(404,), tag="contests")
 async def candidates(request: web.Request, *, path: ContestPath) -> Reply:
-    """List who stands in a contest."""
+    """List the candidates of a contest."""
     found = request.app[VOTING_SERVICE].contest(path.slug)
     if found is None:
         raise unknown(request, "contest")
@@ -287,7 +287,7 @@ def setup(
     links: PaymentLinks | None = None,
 ) -> None:
     """Serve the vote API. Needs VOTING_SERVICE and mounted PAGES; it lets go of the limits when it ends.
-    `feed`: what tells those who wait; by default one that asks once a second. `cap`: counts the streams
+    `feed`: follows orders for the streams; by default one that asks once a second. `cap`: counts the streams
     of each address; `links`: waits for operators' pages."""
     app[LIMITS] = limits
     app[STREAM_CAP] = cap or StreamCap()

@@ -82,7 +82,7 @@ class Price(ApiModel):
 
 
 class ContestCard(ApiModel):
-    """A contest as anybody may know it."""
+    """A contest as the public knows it."""
 
     slug: str
     name: str
@@ -105,7 +105,7 @@ class ContestList(ApiModel):
 
 
 class CandidateCard(ApiModel):
-    """Somebody who can be voted for."""
+    """A candidate who can be voted for."""
 
     id: UUID
     code: str
@@ -113,7 +113,7 @@ class CandidateCard(ApiModel):
 
 
 class CandidateList(ApiModel):
-    """Who stands in a contest, in order of their codes."""
+    """The candidates of a contest, in order of their codes."""
 
     contest: str
     candidates: list[CandidateCard]
@@ -124,7 +124,7 @@ class TakenBackEntry(ApiModel):
 
     tally_number: int = Field(description="Its place in the contest's tally.")
     at: Moment
-    reason: str = Field(description="As the tally says it to everybody.")
+    reason: str = Field(description="As published in the tally.")
 
 
 class Verified(ApiModel):
@@ -145,7 +145,7 @@ class Verified(ApiModel):
 
 
 def state_of(order: OrderView) -> VoteState:
-    """An order as the API tells it."""
+    """An order as the API returns it."""
     return VoteState(
         vote_id=order.vote_id,
         status=order.status,
@@ -164,7 +164,7 @@ def state_of(order: OrderView) -> VoteState:
 
 
 def card_of(contest: Contest, now: datetime) -> ContestCard:
-    """A contest as the API tells it at this instant."""
+    """A contest as the API returns it at this instant."""
     return ContestCard(
         slug=contest.slug,
         name=contest.name,
@@ -182,12 +182,12 @@ def card_of(contest: Contest, now: datetime) -> ContestCard:
 
 
 def candidate_of(candidate: Candidate) -> CandidateCard:
-    """A candidate as the API tells it."""
+    """A candidate as the API returns it."""
     return CandidateCard(id=candidate.id, code=candidate.code, name=candidate.name)
 
 
 def verified(receipt: ReceiptView) -> Verified:
-    """A receipt as the API tells it."""
+    """A receipt as the API returns it."""
     back = receipt.taken_back
     return Verified(
         receipt=receipt.receipt,

@@ -49,7 +49,7 @@ class FeedSettings:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a stream says about an order. `final`: nothing more will be said."""
+    """What a stream sends about an order. `final`: nothing follows."""
 
     id: str
     data: bytes
@@ -57,7 +57,7 @@ class Frame:
 
 
 def frame_of(order: OrderView) -> Frame:
-    """The order as one server-sent event. Its id changes with what it says and with nothing else."""
+    """The order as one server-sent event. Its id changes with its content only."""
     body = state_of(order).model_dump_json(by_alias=True).encode()
     name = blake2b(body, digest_size=6).hexdigest()
     data = b"id: %s\nevent: %s\ndata: %s\n\n" % (name.encode(), EVENT.encode(), body)
@@ -65,7 +65,7 @@ def frame_of(order: OrderView) -> Frame:
 
 
 class Followed:
-    """An order that somebody follows. `mark`: the service's word for its state; empty before the first."""
+    """An order that is followed. `mark`: the service's mark of its state; empty before the first."""
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
@@ -80,7 +80,7 @@ class Followed:
             self.wake()
 
     def wake(self) -> None:
-        """Let everybody who waits for the next change look again."""
+        """Wake all who wait for the next change."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -176,7 +176,7 @@ class OrderFeed:
             self._somebody.clear()
 
     async def run(self) -> None:
-        """Ask about what is followed, once a tick while anybody follows. Runs until cancelled."""
+        """Ask about what is followed, once a tick while there are followers. Runs until cancelled."""
         away = False
         while True:
             await self._somebody.wait()
@@ -184,7 +184,7 @@ class OrderFeed:
                 await self._look()
                 away = False
             except DatabaseUnavailable as error:
-                if not away:  # told once: the streams stay open and the next round may succeed
+                if not away:  # sent once: the streams stay open and the next round may succeed
                     _log.warning("order_feed_without_house", error=str(error), orders=len(self._followed))
                 away = True
             except Exception:  # one order's trouble must not silence the others
@@ -202,7 +202,7 @@ class OrderFeed:
                 followed.show(frame_of(order))
 
     def close(self) -> None:
-        """End all streams and admit no more: browsers come back to whoever then listens."""
+        """End all streams and admit no more: browsers reconnect to the process that listens then."""
         self._closing = True
         for followed in self._followed.values():
             followed.wake()
@@ -256,7 +256,7 @@ class PaymentLinks:
                 del self._waiting[vote_id]
 
     async def _ask(self) -> None:
-        """Ask for all until nobody waits."""
+        """Ask for all until none waits."""
         while self._waiting:
             await asyncio.sleep(self._tick)
             try:

@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 
 
 def ids_in(cookie: str) -> tuple[UUID, ...]:
-    """The orders that a cookie names, newest first; whatever else stands in it is nothing."""
+    """The orders that a cookie names, newest first; anything else in it is ignored."""
     found = (read_vote_id(word) for word in cookie[:200].split(_BETWEEN)[:ORDERS_MAX])
     return tuple(dict.fromkeys(vote_id for vote_id in found if vote_id is not None))
 
@@ -70,7 +70,7 @@ def waiting(orders: list[OrderView]) -> OrderView | None:
 
 
 async def like_one_waiting(request: web.Request, vote_request: VoteRequest) -> OrderView | None:
-    """An order of this browser that waits and is just what is wished for now."""
+    """An order of this browser that waits and equals this vote request."""
     if not request.cookies.get(COOKIE):
         return None
     return next((order for order in await kept(request, vote_request.contest) if is_like(order, vote_request)), None)
@@ -114,7 +114,7 @@ class DebitedPages:
         return show_order(request, now, told=told, disputable=found.outcome in DISPUTABLE)
 
     async def ticket(self, request: web.Request) -> web.Response:
-        """Have a person look at this order. 404, 429."""
+        """Open a ticket about this order. 404, 429."""
         order = await self._order(request)
         if isinstance(order, web.Response):
             return order
@@ -124,7 +124,7 @@ class DebitedPages:
         return show_order(request, order, told=say("debited.noted") if number is None else _ticket(say, number))
 
     async def back(self, request: web.Request) -> web.Response:
-        """Whoever reads these addresses without asking anew: the order's own page."""
+        """These addresses opened with GET: the order's own page."""
         query = f"?{request.query_string}" if request.query_string else ""
         raise web.HTTPSeeOther(f"/votes/{request.match_info['vote_id']}{query}")
 

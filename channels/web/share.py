@@ -48,7 +48,7 @@ def _qr(address: str) -> segno.QRCode:
 
 
 def card_text(pages: Pages, base_url: str, contest: Contest, candidate: Candidate | None, language: str) -> CardText:
-    """What the picture of a page says."""
+    """The words on the picture of a page."""
     price = pages.say(language, "share.price", price=money(contest.price))
     dial = pages.say(language, "share.dial", code=star_code(contest, candidate))
     site = urlsplit(base_url).netloc
@@ -72,7 +72,7 @@ class SharedPictures:
             return not_found(request)
         contest, candidate = found
         pages = request.app[PAGES]
-        asked = request.query.get("lang", "")  # nothing else: everybody is to get the same picture
+        asked = request.query.get("lang", "")  # not Accept-Language: all readers get the same picture
         language = asked if asked in pages.languages else contest.language
         text = card_text(pages, request.app.get(PUBLIC_URL, ""), contest, candidate, language)
         tag, body = await self._drawn(text)

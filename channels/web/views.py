@@ -66,7 +66,7 @@ def form_values(
         "unit": SHORT_UNITS.get(contest.currency, contest.currency),
         "methods": [(method.value, wallet_name(language, method), method in its) for method in methods],
         "chosen": form.method if form.method in [method.value for method in its] else "",
-        # A card needs no number; without script, what is missing is said when the form was sent.
+        # A card needs no number; without script, what is missing is shown when the form was sent.
         "by_card": PaymentMethod.CARD in methods,
         "wallets": own,
         "prefix_decides": prefix_decides(contest.country),
@@ -118,7 +118,7 @@ def language_in(contest: Contest | None) -> str:
 
 
 def shared(request: web.Request, contest: Contest, candidate: Candidate, language: str) -> Share:
-    """How friends are told of a candidate."""
+    """What is sent to friends about a candidate."""
     pages = request.app[PAGES]
     say = partial(pages.say, language, "share.candidate_text", contest=contest.name, name=candidate.name)
     return share_of(request.app.get(PUBLIC_URL, ""), contest, candidate, say, language)
@@ -127,7 +127,7 @@ def shared(request: web.Request, contest: Contest, candidate: Candidate, languag
 def show_order(
     request: web.Request, order: OrderView, *, told: str | None = None, disputable: bool = False
 ) -> web.Response:
-    """The page of an order. `told`: what its reader asked about it; `disputable`: a person is offered."""
+    """The page of an order. `told`: the answer to what its reader asked; `disputable`: a ticket is offered."""
     service = request.app[VOTING_SERVICE]
     bind_vote(order.vote_id)
     contest = service.contest(order.contest_slug)
@@ -167,7 +167,7 @@ def message(
 
 
 def no_candidate(request: web.Request) -> web.Response:
-    """404: the address names nobody, or has a slip in its code."""
+    """404: no such candidate, or a mistyped code."""
     contest, code = request.app[VOTING_SERVICE].contest(request.match_info["slug"]), request.match_info.get("code", "")
     mistyped = contest is not None and is_mistyped(contest, code)
     return message(request, 404, "mistyped" if mistyped else "no_candidate", contest if mistyped else None)

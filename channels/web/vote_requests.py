@@ -108,7 +108,7 @@ def vote_request_of(
     rails: Rails,
     orderer: Orderer | None = None,
 ) -> VoteRequest:
-    """The vote request of somebody who typed a number: nobody has proved to hold it, so `voter` is nobody.
+    """The vote request with a typed number. It is not proved, so there is no `voter`.
 
     `method` None: guessed by the number. What was asked for is hashed, so that the same key with
     another request is found out. `payer` None: a way to pay that needs no phone. `orderer`: who typed.
@@ -151,7 +151,7 @@ class Form:
     `nonce`: one form, one order, however often it is sent; empty from a page that many share and
     whose script did not run. `pack`: the number of votes that was chosen from the offered ones;
     `quantity`: the one that was typed. `code`: the candidate, where the page is not a candidate's.
-    `again`: it was shown with the news of an order that waits, so whoever sends it wants another one.
+    `again`: it was shown with a notice about an order that waits, so sending it means another one.
     """
 
     nonce: str
@@ -171,7 +171,7 @@ class Form:
 
 
 def first_form(contest: Contest, nonce: str = "") -> Form:
-    """A form that nobody has touched: the smallest pack, or a few votes."""
+    """The untouched form: the smallest pack, or a few votes."""
     first = contest.packs[0] if contest.packs else min(FIRST_QUANTITY, contest.quantity_max)
     return with_quantity(Form(nonce), contest, str(first))
 
@@ -204,7 +204,7 @@ def read_form(body: bytes) -> Form:
 
 
 def read_method(word: str) -> PaymentMethod | Refusal | None:
-    """The way to pay that was chosen; None to tell it by the number."""
+    """The way to pay that was chosen; None: by the number."""
     if not word:
         return None
     return _METHODS.get(word, Refusal.METHOD_UNAVAILABLE)
@@ -233,8 +233,8 @@ def read_vote_request(
 def from_elsewhere(request: web.Request) -> bool:
     """Whether another site's page sent this form.
 
-    A browser that tells neither Sec-Fetch-Site nor Origin is let in: one that can be used by
-    another site tells at least Origin, and small phones' browsers tell neither.
+    A browser that sends neither Sec-Fetch-Site nor Origin is let in: one that can be used by
+    another site sends at least Origin, and small phones' browsers send neither.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:

@@ -59,7 +59,7 @@ def test_septets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "room", "cut"),
+    ("text", "limit", "cut"),
     [
         ("Awa Koné", 20, "Awa Koné"),
         ("Jean-Marc N'Guessan Kouadio", 20, "Jean-Marc N'Guessan"),
@@ -67,5 +67,5 @@ def test_septets() -> None:
         ("€€€ x", 4, "€€"),
     ],
 )
-def test_cut(text: str, room: int, cut: str) -> None:
-    assert cut_on_word(text, room) == cut
+def test_cut(text: str, limit: int, cut: str) -> None:
+    assert cut_on_word(text, limit) == cut

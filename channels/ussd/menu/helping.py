@@ -32,7 +32,7 @@ def language(session: Session, view: MenuView, notice: str = "") -> Turn:
     """The choice of a language, each by its own name."""
     spoken = enumerate(languages_for(view.contest), start=1)
     lines = [*(f"{key} {language_name(code)}" for key, code in spoken), say(session.language, "ussd.back")]
-    return shown(fitted("\n".join(lines), notice, view.room), session.at(Node.LANGUAGE), notice)
+    return shown(fitted("\n".join(lines), notice, view.limit), session.at(Node.LANGUAGE), notice)
 
 
 def another_language(session: Session, view: MenuView) -> Turn:
@@ -72,7 +72,7 @@ def votes_shown(session: Session, view: MenuView, lines: Sequence[VoteLine]) -> 
     """The number's latest orders, newest first."""
     listed = [_vote_line(line, session.language) for line in lines[:MY_VOTES_MAX]]
     text = listed or [say(session.language, "ussd.no_votes")]
-    return Turn(fitted("\n".join([*text, say(session.language, "ussd.back")]), room=view.room), session)
+    return Turn(fitted("\n".join([*text, say(session.language, "ussd.back")]), limit=view.limit), session)
 
 
 def _vote_line(line: VoteLine, language: str) -> str:
@@ -128,7 +128,7 @@ def rescue_shown(session: Session, view: MenuView, found: Rescue) -> Turn:
     foot = say(language, "ussd.back")
     if disputable:
         foot = f"{say(language, 'ussd.dispute')}\n{foot}"
-    screen = with_foot(say(language, f"ussd.rescue_{found.outcome.value}", **facts), foot, view.room)
+    screen = with_foot(say(language, f"ussd.rescue_{found.outcome.value}", **facts), foot, view.limit)
     return Turn(screen, replace(session, page=int(disputable)))
 
 
@@ -148,8 +148,8 @@ def ticket_shown(session: Session, view: MenuView, number: str) -> Turn:
     text, foot = say(language, "ussd.ticket", ticket=number), say(language, "ussd.back")
     if view.contest.contact:
         more = f"{text}\n{say(language, 'ussd.contact', contact=view.contest.contact)}"
-        text = more if gsm.fits(gsm.fold(f"{more}\n{foot}"), view.room) else text
-    return Turn(with_foot(text, foot, view.room), session)
+        text = more if gsm.fits(gsm.fold(f"{more}\n{foot}"), view.limit) else text
+    return Turn(with_foot(text, foot, view.limit), session)
 
 
 # Help: receipts and rules.
@@ -158,7 +158,7 @@ def ticket_shown(session: Session, view: MenuView, number: str) -> Turn:
 def help_menu(session: Session, view: MenuView, notice: str = "") -> Turn:
     """What else there is."""
     text = f"{say(session.language, 'ussd.help')}\n{say(session.language, 'ussd.back')}"
-    return shown(fitted(text, notice, view.room), replace(session, node=Node.HELP, page=0, typed=""), notice)
+    return shown(fitted(text, notice, view.limit), replace(session, node=Node.HELP, page=0, typed=""), notice)
 
 
 def at_help(session: Session, text: str, view: MenuView) -> Turn:
@@ -178,11 +178,11 @@ def receipt(session: Session, view: MenuView, notice: str = "") -> Turn:
     here = session.at(Node.RECEIPT)
     if session.typed and not notice:
         return shown("", here, wants=Wants.RECEIPT)
-    return shown(_receipt_question(session.language, notice, view.room), here, notice)
+    return shown(_receipt_question(session.language, notice, view.limit), here, notice)
 
 
-def _receipt_question(language: str, notice: str, room: int) -> str:
-    return fitted(f"{say(language, 'ussd.which_receipt')}\n{say(language, 'ussd.back')}", notice, room)
+def _receipt_question(language: str, notice: str, limit: int) -> str:
+    return fitted(f"{say(language, 'ussd.which_receipt')}\n{say(language, 'ussd.back')}", notice, limit)
 
 
 def at_receipt(session: Session, text: str, view: MenuView) -> Turn:
@@ -202,11 +202,11 @@ def receipt_shown(session: Session, view: MenuView, found: ReceiptView | None) -
     asked = replace(session, typed="")
     if found is None:
         notice = say(session.language, "ussd.receipt_unknown")
-        return Turn(_receipt_question(session.language, notice, view.room), asked)
-    return Turn(_receipt(found, session.language, view.room), asked)
+        return Turn(_receipt_question(session.language, notice, view.limit), asked)
+    return Turn(_receipt(found, session.language, view.limit), asked)
 
 
-def _receipt(found: ReceiptView, language: str, room: int) -> str:
+def _receipt(found: ReceiptView, language: str, limit: int) -> str:
     facts = {
         "receipt": found.receipt,
         "votes": votes_in_words(language, found.quantity),
@@ -222,31 +222,31 @@ def _receipt(found: ReceiptView, language: str, room: int) -> str:
             text = say(language, "ussd.receipt", **facts, name=shortened, amount=found.amount.spoken())
         return f"{text}\n{foot}"
 
-    return around_name(make, found.candidate_name if back is None else why_taken_back(language, back.reason), "", room)
+    return around_name(make, found.candidate_name if back is None else why_taken_back(language, back.reason), "", limit)
 
 
 def rules(session: Session, view: MenuView, notice: str = "") -> Turn:
     """A page of the rules; a notice stands in for the page where both do not fit."""
-    pages = rules_pages(view.contest, session.language, view.room)
+    pages = rules_pages(view.contest, session.language, view.limit)
     page = min(session.page, len(pages))
     last = gsm.fold(last_line(session.language, more=page < len(pages)))
     screen = f"{pages[page - 1]}\n{last}"
     if notice:
         both = f"{gsm.fold(notice)}\n{screen}"
-        screen = both if gsm.fits(both, view.room) else f"{gsm.fold(notice)}\n{last}"
+        screen = both if gsm.fits(both, view.limit) else f"{gsm.fold(notice)}\n{last}"
     return shown(screen, session.at(Node.RULES), notice)
 
 
 def at_rules(session: Session, text: str, view: MenuView) -> Turn:
     """Another page, or back."""
-    if text == MORE and session.page < len(rules_pages(view.contest, session.language, view.room)):
+    if text == MORE and session.page < len(rules_pages(view.contest, session.language, view.limit)):
         return rules(replace(session, page=session.page + 1), view)
     if text == "0":
         return rules(replace(session, page=session.page - 1), view) if session.page > 1 else help_menu(session, view)
     return wrong(session, view, rules)
 
 
-def rules_pages(contest: Contest, language: str, room: int = SEPTETS_MAX) -> tuple[str, ...]:
+def rules_pages(contest: Contest, language: str, limit: int = SEPTETS_MAX) -> tuple[str, ...]:
     """The price, the end, what becomes of money, the contest's own rules and whom to ask, page by page."""
     parts = [
         say(
@@ -261,29 +261,29 @@ def rules_pages(contest: Contest, language: str, room: int = SEPTETS_MAX) -> tup
     ]
     last = max(gsm.septets(gsm.fold(last_line(language, more=more))) for more in (True, False))
     words = gsm.fold(" ".join(filter(None, parts))).split()
-    return _cut_in_pages(words, room - last - 1)
+    return _cut_in_pages(words, limit - last - 1)
 
 
-def _cut_in_pages(words: Sequence[str], room: int) -> tuple[str, ...]:
+def _cut_in_pages(words: Sequence[str], limit: int) -> tuple[str, ...]:
     """Pages of about the same length, as few as hold these words: the last one never holds a word or two."""
-    pages = _filled_pages(words, room)
-    least = min(room, max(room // 2, *map(gsm.septets, words)))
-    while least < room:
-        narrower = (least + room) // 2
+    pages = _filled_pages(words, limit)
+    least = min(limit, max(limit // 2, *map(gsm.septets, words)))
+    while least < limit:
+        narrower = (least + limit) // 2
         fewer = _filled_pages(words, narrower)
         if len(fewer) > len(pages):
             least = narrower + 1
         else:
-            pages, room = fewer, narrower
+            pages, limit = fewer, narrower
     return pages
 
 
-def _filled_pages(words: Sequence[str], room: int) -> tuple[str, ...]:
+def _filled_pages(words: Sequence[str], limit: int) -> tuple[str, ...]:
     pages = [""]
     for word in words:
         longer = f"{pages[-1]} {word}".lstrip()
-        if gsm.fits(longer, room):
+        if gsm.fits(longer, limit):
             pages[-1] = longer
         else:
-            pages.append(gsm.cut_on_word(word, room))
+            pages.append(gsm.cut_on_word(word, limit))
     return tuple(filter(None, pages)) or ("",)

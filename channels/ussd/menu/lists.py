@@ -32,7 +32,7 @@ def home(session: Session, view: MenuView, notice: str = "") -> Turn:
     contest = view.contest
     other, shared = language_choice(session.language, contest), len(choices(view)) > 1
     price = None if check_window(contest, view.now) is Refusal.CLOSED else contest.price
-    screen = _home(contest.name, price, session.language, other, notice, shared, view.room)
+    screen = _home(contest.name, price, session.language, other, notice, shared, view.limit)
     return shown(screen, session.at_home(contest.slug), notice)
 
 
@@ -49,7 +49,7 @@ def _choice_of(language: str, spoken: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=512)
 def _home(
-    contest_name: str, price: Money | None, language: str, other: str, notice: str, shared: bool, room: int
+    contest_name: str, price: Money | None, language: str, other: str, notice: str, shared: bool, limit: int
 ) -> str:
     """`price` None: the contest is over; `shared`: back leads to other contests."""
 
@@ -60,7 +60,7 @@ def _home(
             text = say(language, "ussd.home", contest=name, price=price.spoken(), other=other)
         return f"{text}\n{say(language, 'ussd.back')}" if shared else text
 
-    return around_name(make, contest_name, notice, room)
+    return around_name(make, contest_name, notice, limit)
 
 
 def choices(view: MenuView) -> tuple[tuple[int, Contest], ...]:
@@ -83,14 +83,14 @@ def contests(session: Session, view: MenuView, notice: str = "") -> Turn:
         lines = (f"{number} {gsm.cut_on_word(gsm.fold(contest.name), septets)}" for number, contest in listed)
         return "\n".join([say(language, "ussd.contests"), *lines, *last])
 
-    screen = squeezed(make, CONTEST_NAME_SEPTETS, notice, view.room)
+    screen = squeezed(make, CONTEST_NAME_SEPTETS, notice, view.limit)
     return shown(screen, Session(Node.CONTESTS, language, page=page), notice)
 
 
 def listing(session: Session, view: MenuView, notice: str = "") -> Turn:
     """A page of candidates; a code or the letters of a name may be typed on any page."""
     head = notice or say(session.language, "ussd.list")
-    screen = _people(view.contest.eligible, session.page, session.language, head, view.room)
+    screen = _people(view.contest.eligible, session.page, session.language, head, view.limit)
     return shown(screen, replace(session, node=Node.LIST, typed=""), notice)
 
 
@@ -98,18 +98,18 @@ def found(session: Session, view: MenuView, notice: str = "") -> Turn:
     """A page of the candidates whose names have the typed letters."""
     people = named(view.contest, session.typed)
     page = min(max(session.page, 1), pages_of(len(people)))
-    screen = _people(people, page, session.language, notice, view.room)
+    screen = _people(people, page, session.language, notice, view.limit)
     return shown(screen, replace(session, node=Node.FOUND, page=page), notice)
 
 
-def _people(people: Sequence[Candidate], page: int, language: str, head: str, room: int) -> str:
+def _people(people: Sequence[Candidate], page: int, language: str, head: str, limit: int) -> str:
     listed = people[(page - 1) * LIST_SIZE : page * LIST_SIZE]
     last = last_line(language, more=page < pages_of(len(people)))
 
     def make(septets: int) -> str:
         return "\n".join([*(f"{c.code} {gsm.cut_on_word(gsm.fold(c.name), septets)}" for c in listed), last])
 
-    return squeezed(make, LIST_NAME_SEPTETS, head, room)
+    return squeezed(make, LIST_NAME_SEPTETS, head, limit)
 
 
 def ranking(session: Session, view: MenuView, notice: str = "", favourite: Ranked | None = None) -> Turn:
@@ -125,7 +125,7 @@ def ranking(session: Session, view: MenuView, notice: str = "", favourite: Ranke
             lines.append(say(language, "ussd.favourite", line=_ranked(favourite, septets)))
         return "\n".join([*lines, last])
 
-    screen = squeezed(make, LIST_NAME_SEPTETS, notice, view.room)
+    screen = squeezed(make, LIST_NAME_SEPTETS, notice, view.limit)
     wants = None if notice else Wants.FAVOURITE
     return shown(screen, session.at(Node.RANKING), notice, wants)
 

@@ -249,14 +249,14 @@ def start(view: MenuView, language: str) -> Turn:
         return lists.home(Session(language=language), view)
     over = last_closed(view.sharing, view.now)
     if over is None:
-        return Turn(refused(refusal, view.contest, language, room=view.room), None)
+        return Turn(refused(refusal, view.contest, language, limit=view.limit), None)
     notice = refusal_words(language, refusal, view.contest)
     return lists.home(Session(language=language), replace(view, contest=over), notice)
 
 
 def offered(session: Session, view: MenuView) -> Turn | None:
-    """The screen that offers to go on, for what an earlier dialogue of this number had reached; None when
-    that cannot be bought any more."""
+    """The screen that offers to resume what an earlier dialogue of this number had reached; None when that
+    cannot be bought any more."""
     sold = check_window(view.contest, view.now) is None
     if not sold or isinstance(check_candidate(view.contest, session.code or ""), Refusal):
         return None

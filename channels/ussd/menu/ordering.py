@@ -34,7 +34,7 @@ from gateway.orders.wallet import (
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
 
-# At the confirmation: behind pay and another number stand the other wallets, then the payment code.
+# Keys of the confirmation: 1 pay, 2 another number, from here the other wallets, then the payment code.
 OTHERS_FROM: Final = 3
 # Orange sends six digits; a provider may want more or fewer.
 PAYMENT_CODE_MIN: Final = 4
@@ -142,7 +142,7 @@ def resume(session: Session, view: MenuView, notice: str = "") -> Turn:
     def make(name: str) -> str:
         return say(language, "ussd.resume", contest=view.contest.name, code=candidate.code, name=name, votes=votes)
 
-    return shown(around_name(make, candidate.name, notice, view.room), session.at(Node.RESUME), notice)
+    return shown(around_name(make, candidate.name, notice, view.limit), session.at(Node.RESUME), notice)
 
 
 def quantity(session: Session, view: MenuView, notice: str = "") -> Turn:
@@ -152,14 +152,14 @@ def quantity(session: Session, view: MenuView, notice: str = "") -> Turn:
     if candidate is None:
         return home(session, view, notice)
     screen = _quantity(
-        contest.price, contest.packs, candidate.code, candidate.name, session.language, notice, view.room
+        contest.price, contest.packs, candidate.code, candidate.name, session.language, notice, view.limit
     )
     return shown(screen, session.at(Node.QUANTITY), notice)
 
 
 @lru_cache(maxsize=2048)
 def _quantity(
-    price: Money, of_packs: tuple[int, ...], code: str, name: str, language: str, notice: str, room: int
+    price: Money, of_packs: tuple[int, ...], code: str, name: str, language: str, notice: str, limit: int
 ) -> str:
     packs = [f"{count} = {price.times(count).spoken()}" for count in of_packs]
 
@@ -169,9 +169,9 @@ def _quantity(
 
     least = gsm.cut_on_word(gsm.fold(name), _NAME_BESIDE_PACKS)
     above = f"{notice}\n" if notice else ""
-    fitting = (n for n in range(len(packs), 0, -1) if gsm.fits(gsm.fold(above + make(least, n)), room))
+    fitting = (n for n in range(len(packs), 0, -1) if gsm.fits(gsm.fold(above + make(least, n)), limit))
     kept = next(fitting, 0)
-    return around_name(lambda shortened: make(shortened, kept), name, notice, room)
+    return around_name(lambda shortened: make(shortened, kept), name, notice, limit)
 
 
 def at_quantity(session: Session, text: str, view: MenuView) -> Turn:
@@ -209,7 +209,7 @@ def confirm(session: Session, view: MenuView, notice: str = "") -> Turn:
         _choices(others, by_page, code_of(session, view), language),
         language,
         notice or wallet_notice(session, view),
-        view.room,
+        view.limit,
     )
     return shown(screen.replace(_NUMBER * len(number), number), session.at(Node.CONFIRM), notice)
 
@@ -238,7 +238,7 @@ def _confirm(
     choices: tuple[str, ...],
     language: str,
     notice: str,
-    room: int,
+    limit: int,
 ) -> str:
     """For a number of so many characters: hundreds buy as many votes for the same candidate."""
     code, full_name = candidate
@@ -250,7 +250,7 @@ def _confirm(
     def make(name: str) -> str:
         return "\n".join([_bought(code, name, votes, amount, language), *lines])
 
-    return around_name(make, full_name, notice, room)
+    return around_name(make, full_name, notice, limit)
 
 
 def _bought(code: str, name: str, votes: int, amount: Money, language: str) -> str:
@@ -270,7 +270,7 @@ def check(session: Session, view: MenuView, key: str) -> Turn:
         head = _bought(candidate.code, name, session.votes, amount, language)
         return "\n".join([head, say(language, "ussd.confirm_again", digits=key), say(language, "ussd.back")])
 
-    screen = around_name(make, candidate.name, "", view.room)
+    screen = around_name(make, candidate.name, "", view.limit)
     return shown(screen, replace(session.at(Node.CONFIRM), typed=f"{CHECKING}{key}"))
 
 
@@ -305,9 +305,9 @@ def _buy(session: Session, method: PaymentMethod, view: MenuView, payment_code: 
         by_page = view.rails.by_page(country, method)
         dialled = (PAYMENT_CODES if by_page else APPROVAL_CODES).get((country, method), "")
         elsewhere = payer if payer != view.dialler else None
-        screen = placed(method, amount, language, elsewhere, view.room, by_page=by_page, dialled=dialled)
+        screen = placed(method, amount, language, elsewhere, view.limit, by_page=by_page, dialled=dialled)
     else:
-        screen = fitted(say(language, "ussd.placed_code", amount=amount.spoken()), room=view.room)
+        screen = fitted(say(language, "ussd.placed_code", amount=amount.spoken()), limit=view.limit)
     buy = Buy(candidate.code, session.votes, method, payer, session.payer is not None, language, payment_code)
     return Turn(screen, None, buy)
 
@@ -317,7 +317,7 @@ def placed(
     amount: Money,
     language: str,
     elsewhere: Msisdn | None = None,
-    room: int = SEPTETS_MAX,
+    limit: int = SEPTETS_MAX,
     *,
     by_page: bool = False,
     dialled: str = "",
@@ -331,7 +331,7 @@ def placed(
     phrases = [first, *([f"{help_with}{where}"] if dialled else []), "placed_receipt"]
     sentences = [say(language, f"ussd.{phrase}", **facts) for phrase in phrases]
     whole = gsm.fold(" ".join(sentences))
-    return fitted(whole if gsm.septets(whole) <= room else " ".join(sentences[:-1]), room=room)
+    return fitted(whole if gsm.septets(whole) <= limit else " ".join(sentences[:-1]), limit=limit)
 
 
 # A code that the payer fetches, and another number that pays.
@@ -353,7 +353,7 @@ def payment_code(session: Session, view: MenuView, notice: str = "") -> Turn:
         "dialled": dialled,
         "where": again or payer_of(session, view).masked_gsm(),
     }
-    screen = around_name(lambda name: say(language, phrase, name=name, **facts), candidate.name, notice, view.room)
+    screen = around_name(lambda name: say(language, phrase, name=name, **facts), candidate.name, notice, view.limit)
     return shown(screen, session.at(Node.PAYMENT_CODE), notice)
 
 
@@ -370,7 +370,7 @@ def at_payment_code(session: Session, text: str, view: MenuView) -> Turn:
 def other_number(session: Session, view: MenuView, notice: str = "") -> Turn:
     """The question for the number that pays."""
     text = say(session.language, "ussd.which_number", example=example_number(view.contest.country))
-    return shown(fitted(text, notice, view.room), session.at(Node.OTHER_NUMBER), notice)
+    return shown(fitted(text, notice, view.limit), session.at(Node.OTHER_NUMBER), notice)
 
 
 def at_other_number(session: Session, text: str, view: MenuView) -> Turn:

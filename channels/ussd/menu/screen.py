@@ -1,4 +1,4 @@
-"""How a screen is made to fit, in any language: names give way, then the sentence above the screen."""
+"""How a screen is made to fit, in any language: names are cut, then the sentence above the screen is dropped."""
 
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -23,41 +23,41 @@ class Show(Protocol):
         ...
 
 
-def fitted(text: str, notice: str = "", room: int = SEPTETS_MAX) -> str:
+def fitted(text: str, notice: str = "", limit: int = SEPTETS_MAX) -> str:
     """The screen within its budget: with the notice above it where both fit."""
     screen = gsm.fold(text)
     if notice:
         both = f"{gsm.fold(notice)}\n{screen}"
-        if gsm.fits(both, room):
+        if gsm.fits(both, limit):
             return both
-    return screen if gsm.fits(screen, room) else gsm.cut_on_word(screen, room)
+    return screen if gsm.fits(screen, limit) else gsm.cut_on_word(screen, limit)
 
 
-def with_foot(text: str, foot: str, room: int) -> str:
+def with_foot(text: str, foot: str, limit: int) -> str:
     """A screen whose text is cut before its last line is."""
     folded = gsm.fold(foot)
-    return f"{fitted(text, room=room - gsm.septets(folded) - 1)}\n{folded}"
+    return f"{fitted(text, limit=limit - gsm.septets(folded) - 1)}\n{folded}"
 
 
-def squeezed(make: Callable[[int], str], name_septets_max: int, notice: str, room: int) -> str:
-    """A screen with names in it, which `make` cuts to so many septets: as many as leave room for all
+def squeezed(make: Callable[[int], str], name_septets_max: int, notice: str, limit: int) -> str:
+    """A screen with names in it, which `make` cuts to so many septets: as many as leave space for all
     the rest and for the notice above it."""
     above = f"{gsm.fold(notice)}\n" if notice else ""
     for septets in range(name_septets_max, NAME_SEPTETS_MIN - 1, -2):
         text = above + gsm.fold(make(septets))
-        if gsm.fits(text, room):
+        if gsm.fits(text, limit):
             return text
-    return fitted(make(NAME_SEPTETS_MIN), notice, room)
+    return fitted(make(NAME_SEPTETS_MIN), notice, limit)
 
 
-def around_name(make: Callable[[str], str], name: str, notice: str, room: int) -> str:
+def around_name(make: Callable[[str], str], name: str, notice: str, limit: int) -> str:
     """A screen around one name."""
     folded = gsm.fold(name)
     return squeezed(
         lambda septets: make(gsm.cut_on_word(folded, septets)),
         min(gsm.septets(folded), NAME_SEPTETS_MAX),
         notice,
-        room,
+        limit,
     )
 
 
@@ -67,7 +67,7 @@ def last_line(language: str, *, more: bool) -> str:
 
 
 def shown(screen: str, session: Session, notice: str = "", wants: Wants | None = None) -> Turn:
-    """A turn that stays in the menu; a notice tells that the input was not understood."""
+    """A turn that stays in the menu; with a notice: the input was not understood."""
     return Turn(screen, session, wants=wants, refused=bool(notice))
 
 
@@ -94,11 +94,11 @@ def dial_again(view: MenuView, *inputs: str) -> str:
     return f"{'*'.join((view.contest.dial_code.removesuffix('#'), *inputs, *view.behind))}#"
 
 
-def refused(refusal: Refusal, contest: Contest, language: str, code: str = "", room: int = SEPTETS_MAX) -> str:
+def refused(refusal: Refusal, contest: Contest, language: str, code: str = "", limit: int = SEPTETS_MAX) -> str:
     """A refusal as a screen of its own."""
-    return fitted(refusal_words(language, refusal, contest, code[:CODE_DIGITS_SHOWN]), room=room)
+    return fitted(refusal_words(language, refusal, contest, code[:CODE_DIGITS_SHOWN]), limit=limit)
 
 
 def ended(refusal: Refusal, session: Session, view: MenuView) -> Turn:
     """The dialogue ends with this refusal."""
-    return Turn(refused(refusal, view.contest, session.language, session.code or "", view.room), None)
+    return Turn(refused(refusal, view.contest, session.language, session.code or "", view.limit), None)

@@ -46,9 +46,9 @@ class Wants(StrEnum):
     """What a screen is made of and only the service can fetch."""
 
     VOTES = "votes"  # the number's own votes
-    FAVOURITE = "favourite"  # the same, for a line below the ranking, which stands without it too
+    FAVOURITE = "favourite"  # the same, for a line below the ranking, which is shown without it too
     RESCUE = "rescue"  # what became of the number's payments
-    TICKET = "ticket"  # a person who will look
+    TICKET = "ticket"  # a ticket, for staff to look at
     RECEIPT = "receipt"  # the vote behind the receipt in `Session.typed`
 
 
@@ -58,7 +58,7 @@ class Session:
 
     `contest`: slug of the chosen one, empty while it must be chosen. `page`: of what is paged, from 1;
     0 elsewhere, except that the quantity screen keeps the page it was reached from, and that 1 at the offer
-    to go on leads to the question for the payment code. `typed`: letters
+    to resume leads to the question for the payment code. `typed`: letters
     of a name, a receipt, or at the confirmation what must be typed before it. `payer`: E.164 of a typed
     number; None means the number that dials. `method` None: guessed from the number.
     """
@@ -120,7 +120,7 @@ class Session:
 class MenuView:
     """What the menu may look at. `dialler`: the number that dials, vouched for by its network.
     `contest`: the chosen one, while none is chosen any of `sharing`, which are all the contests behind
-    the dialled code. `rails`: what takes money. `room`: the longest screen, in septets, that the aggregator
+    the dialled code. `rails`: what takes money. `limit`: the longest screen, in septets, that the aggregator
     passes on. `behind`: what was dialled at once with the input, and is dropped if that is refused.
     `language`: the one that this number chose, empty where it never did."""
 
@@ -131,7 +131,7 @@ class MenuView:
     now: datetime
     rails: Rails
     sharing: tuple[Contest, ...] = ()
-    room: int = SEPTETS_MAX
+    limit: int = SEPTETS_MAX
     behind: tuple[str, ...] = ()
     language: str = ""
 

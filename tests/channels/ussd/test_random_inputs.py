@@ -48,7 +48,7 @@ CHECKED = replace(
 CONTESTS = (demo_contest(), CHECKED)
 VIEWS = [
     *(view(MTN), view(ORANGE), view(MOOV, "61202"), view(MTN, "word")),
-    *(view(MTN, contest=CHECKED), replace(view(MOOV, contest=CHECKED), sharing=CONTESTS, room=140)),
+    *(view(MTN, contest=CHECKED), replace(view(MOOV, contest=CHECKED), sharing=CONTESTS, limit=140)),
 ]
 
 MENU_WORDS = st.sampled_from(
@@ -66,8 +66,8 @@ ANYTHING = st.one_of(st.text(max_size=40), st.integers(-10, 10**12).map(str))
 INPUTS = st.one_of(MENU_WORDS, LIKELY, LIKELY, LIKELY, MENU_WORDS, NUMBERS, ANYTHING)
 
 
-def fits(screen: str, room: int = 160) -> bool:
-    return gsm.septets(screen) <= room and all(c in gsm.ONE_SEPTET or c in gsm.TWO_SEPTETS for c in screen)
+def fits(screen: str, limit: int = 160) -> bool:
+    return gsm.septets(screen) <= limit and all(c in gsm.ONE_SEPTET or c in gsm.TWO_SEPTETS for c in screen)
 
 
 def confirmed(contest: Contest, screen: str, code: str, votes: int, payer: str) -> bool:
@@ -114,12 +114,12 @@ def one_hop(before: Turn, text: str, seen: MenuView) -> Turn:
         assert now.contest.candidate(turn.buy.code) is not None
         assert (turn.session, turn.buy.typed) == (None, before.session.payer is not None)
     if turn.session is None:
-        assert fits(turn.screen, seen.room)
+        assert fits(turn.screen, seen.limit)
         return turn
     filled = list(turns(turn, in_contest(seen, turn.session)))
     for made in filled:
         assert made.screen.strip()
-        assert fits(made.screen, seen.room), made.screen
+        assert fits(made.screen, seen.limit), made.screen
     return filled[0]
 
 

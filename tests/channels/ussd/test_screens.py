@@ -148,7 +148,7 @@ def test_no_choice_and_no_sum_is_ever_cut(contest: Contest, language: str) -> No
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("contest", CONTESTS.values(), ids=CONTESTS)
 def test_every_wrong_input_is_told(contest: Contest, language: str) -> None:
-    """The sentence above a screen is never dropped for want of room."""
+    """The sentence above a screen is never dropped for want of limit."""
     paths = [(), ("1",), ("1", "9"), ("2",), ("6",), ("6", "1"), ("6", "2"), ("07",), ("06", "10000"), ("06", "5", "2")]
     for view in views(contest):
         for path in paths:
@@ -211,21 +211,21 @@ def test_rules_are_paged_whole(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", languages())
-@pytest.mark.parametrize("room", [100, 140, 160])
-def test_no_page_of_the_rules_holds_a_few_words(language: str, room: int) -> None:
+@pytest.mark.parametrize("limit", [100, 140, 160])
+def test_no_page_of_the_rules_holds_a_few_words(language: str, limit: int) -> None:
     for count in range(60):
         contest = replace(DEMO_WITH_PACKS, rules={language: "mot " * count}, contact="07" * (count % 9), _by_code={})
-        pages = rules_pages(contest, language, room)
+        pages = rules_pages(contest, language, limit)
         if len(pages) > 1:
             assert min(len(page.split()) for page in pages) >= 4, pages
 
 
 @pytest.mark.parametrize("language", languages())
-@pytest.mark.parametrize("room", [100, 140, 160])
-def test_a_narrower_aggregator_gets_narrower_screens(room: int, language: str) -> None:
+@pytest.mark.parametrize("limit", [100, 140, 160])
+def test_a_narrower_aggregator_gets_narrower_screens(limit: int, language: str) -> None:
     for view in views(CONTESTS["demo"]):
-        for _, _, screen in reachable(replace(view, room=room), language, depth=2):
-            assert gsm.fits(screen, room), screen
+        for _, _, screen in reachable(replace(view, limit=limit), language, depth=2):
+            assert gsm.fits(screen, limit), screen
 
 
 @pytest.mark.parametrize("language", languages())
