@@ -32,7 +32,7 @@ from gateway.runtime.settings import Settings
 from leaderboard.scores import ScoreFeed, Scores, publish_scores
 from payments.disbursement.payouts.acts import PayoutActs, payout_previews
 from payments.disbursement.payouts.beneficiaries import Beneficiaries
-from payments.disbursement.refunds.acts import RefundActs, refund_executors, refund_previews
+from payments.disbursement.refunds.acts import RefundActs, refund_previews
 from payments.disbursement.refunds.voids import Voids
 from payments.ledger.book import Book
 from payments.ledger.money_places import MoneyPlaces
@@ -176,7 +176,7 @@ class Container(Connections):
             self.rights,
         )
         executors = {
-            **refund_executors(RefundActs(self.engine), self.voids, self.doorbell, self.show),
+            **RefundActs(self.engine, self.voids, self.doorbell, self.show).executors(),
             **payout_executors(self.payouts.carry_out, self.beneficiaries.confirm, self.doorbell),
             **reconcile_executors(
                 Decisions(self.engine).decide,

@@ -20,6 +20,7 @@ from gateway.values.money import Money
 from gateway.values.record import record
 from payments.collection.callbacks import body_of
 from payments.collection.claims import read_secrets
+from payments.requests import ActRefused, NewRequest, Why
 
 # One question a payment in this time, however many hints arrive, and so long until one about money on its way out.
 HINT_EVERY_SECONDS: Final = 10
@@ -196,3 +197,26 @@ async def hint(connection: AsyncConnection, references: Sequence[UUID]) -> int:
     """Have these payments, refunds and payouts asked about at once; how many of them are still open."""
     found = await connection.execute(_HINT, {"references": list(references), "every": 0, "soon": 0})
     return int(found.scalar_one())
+
+
+_STORED: Final = text("select provider, received_at, outcome from callbacks where id = :id")
+_REPLAY: Final = text("update callbacks set handled_at = null, replayed_at = now() where id = :id")
+
+
+async def preview_replay(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+    """The callback that staff ask to have judged once more. Raises ActRefused."""
+    found = (await connection.execute(_STORED, {"id": _callback_id(request.subject)})).one_or_none()
+    if found is None:
+        raise ActRefused(Why.UNKNOWN, f"there is no callback {request.subject}")
+    return {"provider": found.provider, "received_at": found.received_at.isoformat(), "outcome": found.outcome}
+
+
+async def replay(connection: AsyncConnection, subject: str) -> None:
+    """Have a stored callback judged once more. Raises ActRefused."""
+    await connection.execute(_REPLAY, {"id": _callback_id(subject)})
+
+
+def _callback_id(subject: str) -> int:
+    if not (subject.isascii() and subject.isdigit() and len(subject) <= 18):
+        raise ActRefused(Why.UNKNOWN, f"{subject!r} is no number of a callback")
+    return int(subject)

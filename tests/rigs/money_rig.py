@@ -15,7 +15,7 @@ from admin.approvals.store import StaffRequests
 from gateway.orders.rules import PlacedOrder
 from gateway.values.money import Money
 from payments.accounts.calls import Unlimited
-from payments.disbursement.refunds.acts import RefundActs, refund_executors, refund_previews
+from payments.disbursement.refunds.acts import RefundActs, refund_previews
 from payments.disbursement.refunds.store import Refunds
 from payments.disbursement.refunds.voids import Voids
 from payments.disbursement.send import send_and_ask
@@ -66,12 +66,11 @@ class MoneyRig(Rig):
         self.provider.can = replace(self.provider.can, can_refund=True, pays_from_float=True)
         self.refunds = Refunds(self.engine, self.vault, PUBLIC_URL)
         self.voids = Voids(self.engine)
-        self.staff_money = RefundActs(self.engine)
-        executors = refund_executors(self.staff_money, self.voids, self.doorbell, self.show)
-        executors[Act.RECONCILE] = Decisions(self.engine).decide
+        self.executors = RefundActs(self.engine, self.voids, self.doorbell, self.show).executors()
+        self.executors[Act.RECONCILE] = Decisions(self.engine).decide
         previews = {**refund_previews(), Act.RECONCILE: freeze_decision}
         requests = StaffRequests(self.engine, previews, RIGHTS)
-        self.acts = StaffActs(requests, executors, self.doorbell)
+        self.acts = StaffActs(requests, self.executors, self.doorbell)
 
     async def open(self) -> "MoneyRig":
         await super().open()

@@ -1,7 +1,7 @@
 """Acts of staff about single payments, refunds and callbacks: what each would do, and doing it once."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.work import Doorbell, Work
 from gateway.values.money import Money
+from payments.collection.callback_queue import preview_replay, replay
 from payments.disbursement.answers import Observation
 from payments.disbursement.refunds.rules import (
     HELD,
@@ -40,7 +41,7 @@ from payments.requests import (
 )
 from payments.rescue.rules import read_ticket
 from payments.rescue.tickets import close_ticket
-from payments.settlement.corrections import Corrected, Correction, by_staff, count_held, lock_contest, owe_refunds
+from payments.settlement.corrections import Corrected, Correction, by_staff, count_held, owe_refunds
 from payments.settlement.rules import Adjusted
 from payments.settlement.settle import Show
 
@@ -63,10 +64,6 @@ select r.reference, r.payment_reference, r.status, r.provider, r.amount_minor, r
 from refunds r join contests c on c.id = r.contest_id where r.reference = :reference
 """)
 _TICKET: Final = text("select contest_id, payment_reference, status from support_tickets where id = :ticket")
-_CALLBACK: Final = text("""
-select provider, received_at, outcome, handled_at, payment_reference from callbacks where id = :id
-""")
-_REPLAY: Final = text("update callbacks set handled_at = null, replayed_at = now() where id = :id")
 
 
 def refund_previews() -> Mapping[Act, Preview]:
@@ -78,7 +75,7 @@ def refund_previews() -> Mapping[Act, Preview]:
         Act.RETRY_REFUND: _preview_retry,
         Act.RELEASE_HELD: _preview_held,
         Act.REFUSE_HELD: _preview_held,
-        Act.REPLAY_CALLBACK: _preview_callback,
+        Act.REPLAY_CALLBACK: preview_replay,
     }
 
 
@@ -112,118 +109,127 @@ async def _preview_retry(connection: AsyncConnection, request: NewRequest) -> Ma
     return {**_shown_refund(refund), "new_reference": refund.failed}
 
 
-async def _preview_callback(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
-    found = (await connection.execute(_CALLBACK, {"id": _number(request.subject, "callback")})).one_or_none()
-    if found is None:
-        raise ActRefused(Why.UNKNOWN, f"there is no callback {request.subject}")
-    return {"provider": found.provider, "received_at": found.received_at.isoformat(), "outcome": found.outcome}
+Done = tuple[str, Corrected | None]
+"""What an act did, in words, and what of it the tally is concerned by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What an act did. `counted`: candidate code and votes, negative when taken back; `contest_id` None
-    when no tally is concerned."""
+async def _owe_refund(
+    connection: AsyncConnection, request: StaffRequest, *, words: tuple[str, str], states: frozenset[State]
+) -> Done:
+    payment = await _payment(connection, request.subject)
+    reason, public = words
+    public = str(request.params.get("public_reason") or public)
+    why = Correction(reason, public, by_staff(request.requested_by, request.id))
+    corrected = await owe_refunds(connection, payment.contest_id, [payment.reference], why, states=states)
+    _nothing_skipped(corrected)
+    if (ticket := request.params.get("ticket")) is not None:
+        await close_ticket(connection, _ticket(ticket), f"refund request {request.id}")
+    taken = f", {payment.quantity} votes left the tally" if corrected.counted else ""
+    return f"{_amount(payment)} owed back{taken}", corrected
 
-    outcome: str
-    contest_id: UUID | None = None
-    counted: tuple[tuple[str, int], ...] = ()
+
+async def _release_held(connection: AsyncConnection, request: StaffRequest) -> Done:
+    payment = await _payment(connection, request.subject)
+    by = by_staff(request.requested_by, request.id)
+    corrected = await count_held(connection, payment.contest_id, payment.reference, by)
+    _nothing_skipped(corrected)
+    return f"{payment.quantity} votes counted", corrected
+
+
+async def _refunded_by_hand(connection: AsyncConnection, request: StaffRequest) -> Done:
+    refund, theirs = await _refund(connection, request.subject), _operator_reference(request.params)
+    observed = Observation(
+        refund.reference,
+        Step.PAID_BY_HAND,
+        Actor.STAFF,
+        detail=f"request {request.id}",
+        received=Money(refund.amount_minor, refund.currency),
+        evidence_word="succeeded",
+        evidence_source="staff",
+        evidence_raw=f"request {request.id}",
+        by_hand=theirs,
+        from_float=bool(request.params.get("from_float", False)),
+    )
+    await _take_step(connection, refund, observed)
+    return f"{_amount(refund)} refunded by hand, {theirs}", None
+
+
+async def _retry_refund(connection: AsyncConnection, request: StaffRequest) -> Done:
+    """As it is, or under a new reference when the operator ended this one."""
+    refund = await _refund(connection, request.subject)
+    now = (await connection.execute(text("select now()"))).scalar_one()
+    step, detail = retry(failed=refund.failed), f"request {request.id}"
+    await _take_step(
+        connection, refund, Observation(refund.reference, step, Actor.STAFF, detail=detail, next_try_at=now)
+    )
+    return "will be sent again", None
+
+
+async def _replay_callback(connection: AsyncConnection, request: StaffRequest) -> Done:
+    await replay(connection, request.subject)
+    return "will be judged again", None
+
+
+async def _take_step(connection: AsyncConnection, refund: Row[Any], observed: Observation) -> None:
+    if not await record(connection, REFUNDS, [observed]):
+        raise ActRefused(Why.IMPOSSIBLE, f"the refund is {refund.status} by now")
+
+
+# Each with the work that goes on after it.
+_ACTS: Final[Mapping[Act, tuple[Callable[[AsyncConnection, StaffRequest], Awaitable[Done]], Work]]] = {
+    Act.REFUND_PAYMENT: (partial(_owe_refund, words=_CLAIM, states=REFUNDABLE), Work.REFUND),
+    Act.REFUSE_HELD: (partial(_owe_refund, words=_REVIEW, states=HELD), Work.REFUND),
+    Act.RELEASE_HELD: (_release_held, Work.TEXTS_OUT),
+    Act.MANUAL_REFUND_DONE: (_refunded_by_hand, Work.TEXTS_OUT),
+    Act.RETRY_REFUND: (_retry_refund, Work.REFUND),
+    Act.REPLAY_CALLBACK: (_replay_callback, Work.CALLBACKS),
+}
 
 
 class RefundActs:
-    """Acts about single payments, refunds and callbacks: each one transaction, safe to run twice. All raise ActRefused
-    when it cannot be done any more; done before, they say so again."""
+    """Acts about payments, refunds and callbacks. Each is one transaction, or one a batch, and safe to run twice: done
+    before, it says so again. All raise ActRefused when it cannot be done any more. `show` gets new totals after the
+    commit."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, voids: Voids, doorbell: Doorbell, show: Show) -> None:
         self._engine = engine
+        self._voids = voids
+        self._doorbell = doorbell
+        self._show = show
 
-    async def refund_payment(self, request: StaffRequest) -> Moved:
-        """Make the refund of a counted or held payment due, and close the ticket that the request names."""
-        return await self._owe_refund(request, _CLAIM, REFUNDABLE)
+    def executors(self) -> dict[Act, Executor]:
+        """An executor for every act."""
+        return {**dict.fromkeys(_ACTS, self._execute), Act.VOID_WINDOW: self._void_window}
 
-    async def refuse_held(self, request: StaffRequest) -> Moved:
-        """Make the refund of a held payment due."""
-        return await self._owe_refund(request, _REVIEW, HELD)
-
-    async def _owe_refund(self, request: StaffRequest, words: tuple[str, str], states: frozenset[State]) -> Moved:
+    async def _execute(self, request: StaffRequest) -> Executed:
+        does, work = _ACTS[request.act]
+        corrected = None
         async with self._engine.begin() as connection:
-            payment = await _payment(connection, request.subject)
-            await lock_contest(connection, payment.contest_id)
-            if (did := await did_before(connection, request.id)) is not None:
-                return Moved(did)
-            reason, public = words
-            public = str(request.params.get("public_reason") or public)
-            why = Correction(reason, public, by_staff(request.requested_by, request.id))
-            corrected = await owe_refunds(connection, payment.contest_id, [payment.reference], why, states=states)
-            _nothing_skipped(corrected)
-            if (ticket := request.params.get("ticket")) is not None:
-                await close_ticket(connection, _ticket(ticket), f"refund request {request.id}")
-            amount = Money(payment.amount_minor, payment.currency)
-            taken = f", {payment.quantity} votes left the tally" if corrected.counted else ""
-            did = await keep_outcome(connection, request.id, f"{_plain(amount)} owed back{taken}")
-        return Moved(did, payment.contest_id, tuple(corrected.counted))
+            outcome = await did_before(connection, request.id)
+            if outcome is None:
+                outcome, corrected = await does(connection, request)
+                await keep_outcome(connection, request.id, outcome)
+        self._doorbell.ring(work)
+        if corrected is not None and corrected.counted:
+            await self._show({corrected.contest_id: tuple(corrected.counted)})
+        return Executed(outcome)
 
-    async def release_held(self, request: StaffRequest) -> Moved:
-        """Count a held payment."""
-        async with self._engine.begin() as connection:
-            payment = await _payment(connection, request.subject)
-            await lock_contest(connection, payment.contest_id)
-            if (did := await did_before(connection, request.id)) is not None:
-                return Moved(did)
-            by = by_staff(request.requested_by, request.id)
-            corrected = await count_held(connection, payment.contest_id, payment.reference, by)
-            _nothing_skipped(corrected)
-            did = await keep_outcome(connection, request.id, f"{payment.quantity} votes counted")
-        return Moved(did, payment.contest_id, tuple(corrected.counted))
-
-    async def manual_refund_done(self, request: StaffRequest) -> Moved:
-        """A person paid a refund and has the operator's reference for it."""
-        async with self._engine.begin() as connection:
-            refund = await _refund(connection, request.subject)
-            if (did := await did_before(connection, request.id)) is not None:
-                return Moved(did)
-            theirs, amount = _operator_reference(request.params), Money(refund.amount_minor, refund.currency)
-            observed = Observation(
-                refund.reference,
-                Step.PAID_BY_HAND,
-                Actor.STAFF,
-                detail=f"request {request.id}",
-                received=amount,
-                evidence_word="succeeded",
-                evidence_source="staff",
-                evidence_raw=f"request {request.id}",
-                by_hand=theirs,
-                from_float=bool(request.params.get("from_float", False)),
-            )
-            if not await record(connection, REFUNDS, [observed]):
-                raise ActRefused(Why.IMPOSSIBLE, f"the refund is {refund.status} by now")
-            return Moved(await keep_outcome(connection, request.id, f"{_plain(amount)} refunded by hand, {theirs}"))
-
-    async def retry_refund(self, request: StaffRequest) -> Moved:
-        """Have a refund that waits for a person sent again: as it is, or under a new reference when the operator ended
-        this one."""
-        async with self._engine.begin() as connection:
-            refund = await _refund(connection, request.subject)
-            if (did := await did_before(connection, request.id)) is not None:
-                return Moved(did)
-            now = (await connection.execute(text("select now()"))).scalar_one()
-            observed = Observation(
-                refund.reference,
-                retry(failed=refund.failed),
-                Actor.STAFF,
-                detail=f"request {request.id}",
-                next_try_at=now,
-            )
-            if not await record(connection, REFUNDS, [observed]):
-                raise ActRefused(Why.IMPOSSIBLE, f"the refund is {refund.status} by now")
-            return Moved(await keep_outcome(connection, request.id, "will be sent again"))
-
-    async def replay_callback(self, request: StaffRequest) -> Moved:
-        """Have a stored callback judged once more."""
-        async with self._engine.begin() as connection:
-            if (did := await did_before(connection, request.id)) is not None:
-                return Moved(did)
-            await connection.execute(_REPLAY, {"id": _number(request.subject, "callback")})
-            return Moved(await keep_outcome(connection, request.id, "will be judged again"))
+    async def _void_window(self, request: StaffRequest) -> Executed:
+        batch = await self._voids.run_batch(request)
+        if batch.counted:
+            await self._show({batch.contest_id: batch.counted})
+        if batch.looked_at:
+            self._doorbell.ring(Work.REFUND)
+        if not batch.last:
+            # Progress reads every row of the window, so it is read once, at the end.
+            return Executed(f"{request.preview['payments']} payments are going back", finished=False)
+        lines = await self._voids.progress(request.id, given=False)
+        outcome = ", ".join(
+            f"{line.done} of {line.payments} payments, {line.votes_done} votes, "
+            f"{Money(line.money_done_minor, line.currency).plain()} {line.currency}"
+            for line in lines
+        )
+        return Executed(outcome or "nothing in the window")
 
 
 async def _payment(connection: AsyncConnection, subject: str) -> Row[Any]:
@@ -240,9 +246,9 @@ async def _refund(connection: AsyncConnection, subject: str) -> Row[Any]:
     return found
 
 
-def _plain(amount: Money) -> str:
-    """An amount as the record has it."""
-    return f"{amount.plain()} {amount.currency}"
+def _amount(row: Row[Any]) -> str:
+    """The amount of a payment or refund, as the record has it."""
+    return f"{Money(row.amount_minor, row.currency).plain()} {row.currency}"
 
 
 def _nothing_skipped(corrected: Corrected) -> None:
@@ -294,61 +300,3 @@ def _ticket(number: object) -> int:
     if known is None:
         raise ActRefused(Why.UNKNOWN, f"{number!r} is no number of a ticket")
     return known
-
-
-def _number(given: object, what: str) -> int:
-    typed = str(given)
-    if not (typed.isascii() and typed.isdigit() and len(typed) <= 18):
-        raise ActRefused(Why.UNKNOWN, f"{given!r} is no number of a {what}")
-    return int(typed)
-
-
-_GOES_ON: Final[Mapping[Act, Work]] = {
-    Act.REFUND_PAYMENT: Work.REFUND,
-    Act.REFUSE_HELD: Work.REFUND,
-    Act.RETRY_REFUND: Work.REFUND,
-    Act.RELEASE_HELD: Work.TEXTS_OUT,
-    Act.MANUAL_REFUND_DONE: Work.TEXTS_OUT,
-    Act.REPLAY_CALLBACK: Work.CALLBACKS,
-}
-
-
-def refund_executors(money: RefundActs, voids: Voids, doorbell: Doorbell, show: Show) -> dict[Act, Executor]:
-    """An executor for every act about payments, refunds and callbacks. `show` gets new totals after the commit."""
-
-    def executor(act: Act, does: Callable[[StaffRequest], Awaitable[Moved]]) -> Executor:
-        async def execute(request: StaffRequest) -> Executed:
-            moved = await does(request)
-            doorbell.ring(_GOES_ON[act])
-            if moved.contest_id is not None and moved.counted:
-                await show({moved.contest_id: moved.counted})
-            return Executed(moved.outcome)
-
-        return execute
-
-    async def void_window(request: StaffRequest) -> Executed:
-        batch = await voids.run_batch(request)
-        if batch.counted:
-            await show({batch.contest_id: batch.counted})
-        if batch.looked_at:
-            doorbell.ring(Work.REFUND)
-        if not batch.last:
-            # Progress reads every row of the window, so it is read once, at the end.
-            return Executed(f"{request.preview['payments']} payments are going back", finished=False)
-        lines = await voids.progress(request.id, given=False)
-        outcome = ", ".join(
-            f"{line.done} of {line.payments} payments, {line.votes_done} votes, "
-            f"{Money(line.money_done_minor, line.currency).plain()} {line.currency}"
-            for line in lines
-        )
-        return Executed(outcome or "nothing in the window")
-
-    return {
-        Act.REFUND_PAYMENT: executor(Act.REFUND_PAYMENT, money.refund_payment),
-        Act.RELEASE_HELD: executor(Act.RELEASE_HELD, money.release_held),
-        Act.REFUSE_HELD: executor(Act.REFUSE_HELD, money.refuse_held),
-        Act.MANUAL_REFUND_DONE: executor(Act.MANUAL_REFUND_DONE, money.manual_refund_done),
-        Act.RETRY_REFUND: executor(Act.RETRY_REFUND, money.retry_refund),
-        Act.REPLAY_CALLBACK: executor(Act.REPLAY_CALLBACK, money.replay_callback),
-        Act.VOID_WINDOW: void_window,
-    }

@@ -16,7 +16,6 @@ from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
 from gateway.runtime.owed_work import OwedWork
 from gateway.storage.work import Work
-from payments.disbursement.refunds.acts import RefundActs
 from payments.requests import Act, ActRefused, Executed, RequestStatus, StaffRequest, Why
 from payments.rescue.rules import read_ticket, ticket_number
 from tests.rigs.money_rig import ASKER, CHECKER, REASON, RIGHTS, Killed, MoneyRig, hire, opened
@@ -377,7 +376,7 @@ async def test_a_worker_and_the_person_who_agrees_may_both_do_it_and_tell_the_sa
     order = await getattr(rig, prepare)()
     asked = await rig.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
     request = await rig.acts.requests.decide(asked, CHECKER, approve=True)
-    does = getattr(RefundActs(rig.engine), act.value)
+    does = rig.executors[act]
     assert [(await does(request)).outcome for _ in range(2)] == [said, said]
     assert await rig.acts.run_approved() == 1
     written = await rig.acts.requests.read(asked)
