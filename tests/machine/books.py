@@ -66,14 +66,14 @@ async def _refunds_left(world: LaterWorld) -> None:
 async def _disputed(world: LaterWorld) -> None:
     rows = await world.rig.rows("select * from disputes")
     for row in rows:
-        told = world.operator.disputes.known.get(row.operator_reference)
-        assert told is not None, f"a dispute that the operator never had: {row.operator_reference}"
-        assert (row.payment_reference, row.amount_minor) == (told.payment, told.amount.amount_minor), told
-        assert DisputeStatus(row.status) in told.was, f"{row.status}, and never was: {told}"
+        theirs = world.operator.disputes.known.get(row.operator_reference)
+        assert theirs is not None, f"a dispute that the operator never had: {row.operator_reference}"
+        assert (row.payment_reference, row.amount_minor) == (theirs.payment, theirs.amount.amount_minor), theirs
+        assert DisputeStatus(row.status) in theirs.was, f"{row.status}, and never was: {theirs}"
         if row.reversed_minor:
-            assert DisputeStatus.LOST in told.was, f"taken back, and was not lost: {told}"
+            assert DisputeStatus.LOST in theirs.was, f"taken back, and was not lost: {theirs}"
             parts = [other.reversed_minor for other in rows if other.payment_reference == row.payment_reference]
-            assert world.operator.prompts[told.payment].taken == sum(parts), f"taken back in part: {told}"
+            assert world.operator.prompts[theirs.payment].taken == sum(parts), f"taken back in part: {theirs}"
 
 
 async def finish(world: LaterWorld) -> None:
@@ -129,14 +129,14 @@ async def _ended(world: LaterWorld) -> None:
           exists (select 1 from differences f where f.dispute_reference = d.reference and f.amount_minor > 0) as ours
         from disputes d""")
     ours = {row.operator_reference: row for row in rows}
-    for number, told in world.operator.disputes.known.items():
+    for number, theirs in world.operator.disputes.known.items():
         row = ours.get(number)
-        assert row is not None, f"nobody heard of it: {told}"
+        assert row is not None, f"not known here: {theirs}"
         turned = (
-            row.status == DisputeStatus.LOST and row.effect is not None and told.dispute_status is DisputeStatus.WON
+            row.status == DisputeStatus.LOST and row.effect is not None and theirs.dispute_status is DisputeStatus.WON
         )
-        assert row.status == told.dispute_status or turned, f"{row.status} here: {told}"
-        assert row.ours == turned, f"{row.ours} that it came again: {told}"
+        assert row.status == theirs.dispute_status or turned, f"{row.status} here: {theirs}"
+        assert row.ours == turned, f"{row.ours} that it came again: {theirs}"
 
 
 async def _balanced(world: LaterWorld) -> None:

@@ -34,7 +34,7 @@ POLICY: Final = Policy(0, read_networks("212.88.125.0/24"))
 
 
 class LaterRig(MoneyRig):
-    """A service that may count on callbacks while a question is due. `counting`: whether it is told to."""
+    """A service that may count on callbacks while a question is due. `counting`: whether it does."""
 
     def __init__(self, app_url: str, engine: AsyncEngine | None, *, counting: bool) -> None:
         super().__init__(app_url, engine=engine)
@@ -61,7 +61,7 @@ class LaterRig(MoneyRig):
         return judged + await self.ask()
 
     async def ask(self) -> int:
-        """Ask about disputes. What was left by somebody who died is due again, as it is a minute later."""
+        """Ask about disputes. What a dead process left is due again, as it is a minute later."""
         async with self.auto.connect() as connection:
             await connection.execute(
                 text("update reversal_questions set next_try_at = now() where next_try_at is not null")
@@ -182,7 +182,7 @@ class LaterWorld(MoneyWorld):
             self.operator.disputes.decide(waiting[number % len(waiting)], dispute_status)
 
     async def _turn(self, number: int) -> None:
-        """What was lost is ours after all, weeks after everybody heard that it was lost."""
+        """What was lost is ours after all, weeks after it was reported as lost."""
         if lost := self._ranking(DisputeStatus.LOST):
             turned = lost[number % len(lost)]
             await self._tell(turned.words)

@@ -113,10 +113,10 @@ class MoneyMachine(RuleBasedStateMachine):
     def claim_paid(self, claims: list[tuple[int, str]], behind: bool) -> None:
         self.run(self.world.claim_paid(claims, behind=behind))
 
-    @rule(words=_some(st.tuples(_numbers, _disputes), 1, 4), told=_some(_numbers, 0, 8))
-    def dispute(self, words: list[tuple[int, str]], told: list[int]) -> None:
+    @rule(words=_some(st.tuples(_numbers, _disputes), 1, 4), delivered=_some(_numbers, 0, 8))
+    def dispute(self, words: list[tuple[int, str]], delivered: list[int]) -> None:
         self.run(self.world.dispute(words))
-        self.run(self.world.tell(told))
+        self.run(self.world.tell(delivered))
 
     # Hypothesis leaves whole rules out of a run, so what is rare comes with the work as well.
     @rule(

@@ -18,7 +18,7 @@ SEEDS: Final = 4
 RUNS: Final = 9
 
 
-# Whoever dies while fetching a connection leaves it to the garbage collector, which is told of nobody.
+# A process that dies while it fetches a connection leaves that to the garbage collector, which warns.
 @pytest.mark.filterwarnings("ignore:The garbage collector is trying to clean up:sqlalchemy.exc.SAWarning")
 @pytest.mark.timeout(600, method="thread")
 def test_any_order_of_acts_keeps_every_franc(engines: Engines) -> None:

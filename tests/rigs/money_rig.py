@@ -1,4 +1,4 @@
-"""The rig with everything that gives money back: refunds, staff requests, voided windows."""
+"""The rig with refunds, requests of staff and voided windows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ RIGHTS = StaffRights(factor_wanted=False)
 
 
 async def hire(engine: AsyncEngine, email: str, role: str = "finance", *, active: bool = True) -> str:
-    """Somebody who works here from now on, or does so in another role; nobody can sign in by this password."""
+    """A new member of staff, or a new role of one; no password signs in."""
     async with engine.begin() as connection:
         await connection.execute(
             text(
@@ -57,7 +57,7 @@ class Cut(Exception):
 
 
 class MoneyRig(Rig):
-    """A service whose operator gives money back, out of a wallet of its own."""
+    """A service whose operator refunds, out of a wallet of its own."""
 
     def __init__(
         self, app_url: str, provider: ScriptedProvider | None = None, engine: AsyncEngine | None = None

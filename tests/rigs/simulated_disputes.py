@@ -40,7 +40,7 @@ class Dispute:
 
     def say(self) -> None:
         """Say how it stands, in an event of its own."""
-        told = {
+        payload = {
             "dispute": self.number,
             "event": len(self.words),
             "reference": str(self.payment),
@@ -49,7 +49,7 @@ class Dispute:
             "standing": self.dispute_status.value,
             "fee": self.fee,
         }
-        self.words.append(orjson.dumps({**told, "seal": _seal(told)}))
+        self.words.append(orjson.dumps({**payload, "seal": _seal(payload)}))
 
 
 @dataclass
@@ -80,8 +80,8 @@ class Disputes:
             return NotFound("no such dispute")
         each = self.known[number]
         fee = Money(each.fee, each.amount.currency)
-        told = Reversed(f"dispute_{each.dispute_status}", each.amount, number, "{}", each.dispute_status, fee)
-        return FoundReversal(told, each.payment)
+        report = Reversed(f"dispute_{each.dispute_status}", each.amount, number, "{}", each.dispute_status, fee)
+        return FoundReversal(report, each.payment)
 
     @property
     def lost(self) -> int:
@@ -95,25 +95,25 @@ class Disputes:
         return sum(each.fee for each in self.known.values())
 
 
-def read_dispute(said: Mapping[str, Any]) -> tuple[Hint, ...]:
+def read_dispute(fields: Mapping[str, Any]) -> tuple[Hint, ...]:
     """An event about a dispute; nothing if its seal is not the operator's."""
-    if said["seal"] != _seal({name: value for name, value in said.items() if name != "seal"}):
+    if fields["seal"] != _seal({name: value for name, value in fields.items() if name != "seal"}):
         return ()
-    return (Hint(said["standing"], reversal=said["dispute"]),)
+    return (Hint(fields["standing"], reversal=fields["dispute"]),)
 
 
-def _seal(told: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_SEAL + orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
+def _seal(payload: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_SEAL + orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def claim(reference: UUID, amount: Money, payer: str | None, nonce: int) -> bytes:
     """An unsigned success that says everything. `nonce`: the operator's own number of it."""
-    told = {"order_code": order_code(reference), "amount": amount.amount_minor, "currency": amount.currency}
-    return orjson.dumps({"claims": told | {"payer": payer, "number": f"op-{nonce}"}})
+    payload = {"order_code": order_code(reference), "amount": amount.amount_minor, "currency": amount.currency}
+    return orjson.dumps({"claims": payload | {"payer": payer, "number": f"op-{nonce}"}})
 
 
-def read_claim(said: Mapping[str, Any]) -> tuple[Hint, ...]:
+def read_claim(fields: Mapping[str, Any]) -> tuple[Hint, ...]:
     """What it says; no more than a hint by itself."""
-    received = Money(said["amount"], said["currency"])
-    claims = Claims("SUCCESSFUL", True, said["order_code"], received, said["payer"], said["number"])
+    received = Money(fields["amount"], fields["currency"])
+    claims = Claims("SUCCESSFUL", True, fields["order_code"], received, fields["payer"], fields["number"])
     return (Hint(claims.status, order_code=claims.order_code, claims=claims),)

@@ -54,7 +54,7 @@ class Prompt:
 
 @dataclass
 class Outgoing:
-    """Money that we asked it to give back. `done` None: under way."""
+    """Money that we asked it to refund. `done` None: under way."""
 
     payment: UUID
     amount: Money
@@ -202,29 +202,29 @@ class SimulatedOperator(ScriptedProvider):
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         try:
-            said = orjson.loads(request.body)
+            fields = orjson.loads(request.body)
         except orjson.JSONDecodeError:
             return ()
-        if not isinstance(said, dict):
+        if not isinstance(fields, dict):
             return ()
-        if "dispute" in said:
-            return read_dispute(said)
-        if "claims" in said:
-            return read_claim(said["claims"])
-        if "reference" not in said:
+        if "dispute" in fields:
+            return read_dispute(fields)
+        if "claims" in fields:
+            return read_claim(fields["claims"])
+        if "reference" not in fields:
             return ()
-        reference = UUID(said["reference"])
-        if "seal" not in said:
-            return (Hint(str(said.get("status")), reference=reference),)
-        if said["seal"] != _seal(reference, said["taken"]):
+        reference = UUID(fields["reference"])
+        if "seal" not in fields:
+            return (Hint(str(fields.get("status")), reference=reference),)
+        if fields["seal"] != _seal(reference, fields["taken"]):
             return ()
-        proof = _report(said["taken"], said["currency"])
+        proof = _report(fields["taken"], fields["currency"])
         assert isinstance(proof, Succeeded | Failed)
         return (Hint("done", proof=proof, reference=reference),)
 
 
 def forged(reference: UUID, taken: int) -> bytes:
-    """A callback of somebody who does not know the seal."""
+    """A callback of a caller who does not know the seal."""
     return _said(reference, taken, "XOF", "0" * 64)
 
 

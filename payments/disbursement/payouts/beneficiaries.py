@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.storage.audit_log import note
 from gateway.storage.vault import Vault, each_opened
 from gateway.values.msisdn import Msisdn
+from payments.disbursement.payouts.rules import confirmation_refusal
 from payments.disbursement.payouts.store import phone_place
 from payments.ledger.book import organiser_id
 from payments.requests import Act, ActRefused, NewRequest, Permit, Preview, Right, StaffRequest, Why, hold_request
@@ -21,13 +22,13 @@ insert into beneficiaries (id, organiser_id, provider, country, phone_index, pho
 values (:id, :organiser, :provider, :country, :phone_index, :phone_cipher, :name, :person)
 """)
 _WHOLE: Final = "select b.*, g.slug as organiser from beneficiaries b join organisers g on g.id = b.organiser_id"
-_ONE: Final = text(f"{_WHOLE} where b.id = :id")
+_ONE: Final = text(f"{_WHOLE} where b.id = :id for update of b")
 _LISTED: Final = text(f"""{_WHOLE}
 where cast(:organiser as text) is null or g.slug = :organiser order by b.registered_at desc limit 500""")
 _CONFIRM: Final = text("""
 update beneficiaries set confirmed_by = :person, confirmed_at = now(),
   usable_from = now() + make_interval(secs => :delay)
-where id = :id and confirmed_at is null and retired_at is null and registered_by <> :person
+where id = :id
 """)
 _RETIRE: Final = text("update beneficiaries set retired_at = coalesce(retired_at, now()) where id = :id returning id")
 
@@ -105,9 +106,9 @@ class Beneficiaries:
                 raise ActRefused(Why.DECIDED, "it is done already")
             row = await self._registered(connection, request.subject)
             if row.confirmed_at is None:
+                _require_confirmable(row, own=row.registered_by == request.decided_by)
                 asked = {"id": row.id, "person": request.decided_by, "delay": self._delay.total_seconds()}
-                if (await connection.execute(_CONFIRM, asked)).rowcount == 0:
-                    raise ActRefused(Why.IMPOSSIBLE, "it is retired, or you registered it yourself")
+                await connection.execute(_CONFIRM, asked)
                 row = await self._registered(connection, request.subject)
             return f"can be paid from {row.usable_from:%Y-%m-%d %H:%M} UTC on"
 
@@ -117,8 +118,7 @@ class Beneficiaries:
 
     async def _preview(self, connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
         row = await self._registered(connection, request.subject)
-        if row.confirmed_at is not None or row.retired_at is not None:
-            raise ActRefused(Why.IMPOSSIBLE, "it is confirmed or retired already")
+        _require_confirmable(row)
         line = self._line(row)
         return {"organiser": line.organiser, "name": line.name, "number": line.number, "operator": line.provider}
 
@@ -148,3 +148,9 @@ class Beneficiaries:
             usable_from=row.usable_from,
             retired_at=row.retired_at,
         )
+
+
+def _require_confirmable(row: Row[Any], *, own: bool = False) -> None:
+    against = confirmation_refusal(confirmed=row.confirmed_at is not None, retired=row.retired_at is not None, own=own)
+    if against:
+        raise ActRefused(Why.IMPOSSIBLE, against)

@@ -85,3 +85,11 @@ def end_refusal(end: str, operator_reference: str) -> str | None:
     if end == "done" and not operator_reference:
         return "say the operator's reference of the payment"
     return None
+
+
+def confirmation_refusal(*, confirmed: bool, retired: bool, own: bool = False) -> str | None:
+    """The reason against confirming a beneficiary; None when it may be confirmed. `own`: by the person who registered
+    it."""
+    if confirmed or retired:
+        return "it is confirmed or retired already"
+    return "you registered it yourself" if own else None

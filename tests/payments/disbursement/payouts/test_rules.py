@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payments.disbursement.payouts.rules import ENDS, Beneficiary, Position, end_refusal, refusals
+from payments.disbursement.payouts.rules import ENDS, Beneficiary, Position, confirmation_refusal, end_refusal, refusals
 from payments.disbursement.rules import PAYOUT_STEPS, OutgoingState, next_state
 from payments.lifecycle import Actor
 
@@ -61,3 +61,17 @@ def test_ends_by_a_person(end: str, operator_reference: str, against: str | None
 def test_every_end_is_a_step_of_staff_from_waiting() -> None:
     for step in ENDS.values():
         assert next_state(PAYOUT_STEPS, OutgoingState.MANUAL, step, Actor.STAFF) is not None
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "retired", "own", "against"),
+    [
+        (False, False, False, None),
+        (False, False, True, "you registered it yourself"),
+        (True, False, False, "it is confirmed or retired already"),
+        (False, True, False, "it is confirmed or retired already"),
+        (True, True, True, "it is confirmed or retired already"),
+    ],
+)
+def test_confirming_a_beneficiary(confirmed: bool, retired: bool, own: bool, against: str | None) -> None:
+    assert confirmation_refusal(confirmed=confirmed, retired=retired, own=own) == against
