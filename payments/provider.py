@@ -269,10 +269,10 @@ class ListedReversal:
 
 @dataclass(frozen=True, slots=True)
 class FoundReversal:
-    """How one stands. `told` None: it moves no money of ours. One of these finds its payment: `reference`, ours;
+    """How one stands. `report` None: it moves no money of ours. One of these finds its payment: `reference`, ours;
     `number`, the operator's own of a payment by card."""
 
-    told: Reversed | None
+    report: Reversed | None
     reference: UUID | None = None
     number: str | None = None
 

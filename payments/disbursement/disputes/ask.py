@@ -52,10 +52,10 @@ async def _ask(
     elif isinstance(found, NotFound):
         log.error("reversal_unknown_to_its_operator")
         await reversals.not_there(due, min(provider.capabilities("").currencies))
-    elif found.told is None:
+    elif found.report is None:
         await reversals.answered(due, "no money")
     else:
-        report = replace(found.told, at=due.now)
+        report = replace(found.report, at=due.now)
         code = provider_of(due.account)
         payments = await reversals.record([ObservedReversal(code, report, found.reference, found.number)])
         await reversals.answered(due, "known" if payments else "unknown payment")

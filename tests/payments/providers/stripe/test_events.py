@@ -176,14 +176,14 @@ def test_a_dispute_that_is_asked_about_says_how_it_stands(
 ) -> None:
     found = found_reversal({**DISPUTE, "status": status})
     assert found.number == "pi_3TEST"
-    assert found.told is not None
-    assert (found.told.code, found.told.dispute_status, found.told.fee) == (code, dispute_status, None)
-    assert (found.told.amount, found.told.provider_reference) == (Money(500, "XOF"), "du_1TEST")
+    assert found.report is not None
+    assert (found.report.code, found.report.dispute_status, found.report.fee) == (code, dispute_status, None)
+    assert (found.report.amount, found.report.provider_reference) == (Money(500, "XOF"), "du_1TEST")
 
 
 @pytest.mark.parametrize("status", ["warning_needs_response", "warning_under_review", "warning_closed", "new_word", 7])
 def test_what_moves_no_money_says_nothing(status: object) -> None:
-    assert found_reversal({**DISPUTE, "status": status}).told is None
+    assert found_reversal({**DISPUTE, "status": status}).report is None
 
 
 @pytest.mark.parametrize(
@@ -200,13 +200,13 @@ def test_what_moves_no_money_says_nothing(status: object) -> None:
     ],
 )
 def test_the_fee_of_a_dispute_is_all_that_stripe_booked(booked: object, fee: Money | None) -> None:
-    lost = found_reversal({**DISPUTE, "balance_transactions": booked}).told
+    lost = found_reversal({**DISPUTE, "balance_transactions": booked}).report
     assert lost is not None
     assert lost.fee == fee
 
 
 def test_a_dispute_about_nothing_says_nothing() -> None:
-    assert found_reversal({**DISPUTE, "amount": 0}).told is None
+    assert found_reversal({**DISPUTE, "amount": 0}).report is None
 
 
 def test_the_time_of_a_signature_is_compared_with_when_it_came() -> None:
@@ -217,7 +217,7 @@ def test_the_time_of_a_signature_is_compared_with_when_it_came() -> None:
 
 
 def test_a_part_that_is_disputed_is_what_went() -> None:
-    lost = found_reversal({**DISPUTE, "amount": 200}).told
+    lost = found_reversal({**DISPUTE, "amount": 200}).report
     assert lost is not None
     assert lost.amount == Money(200, "XOF")
 
@@ -226,11 +226,11 @@ def test_a_refund_past_us_is_asked_about_and_is_money_that_went() -> None:
     refund = {**DISPUTE, "id": "re_1", "object": "refund", "status": "succeeded"}
     past = only(posted(event("charge.refund.updated", refund)))
     assert (past.proof, past.reversal) == (None, "re_1")
-    told = found_reversal(refund).told
+    told = found_reversal(refund).report
     assert told is not None
     assert (told.code, told.provider_reference) == ("refunded_past_us", "re_1")
-    assert found_reversal({**refund, "status": "pending"}).told is None
+    assert found_reversal({**refund, "status": "pending"}).report is None
     mine = {**refund, "metadata": {"refund_id": str(REFERENCE)}}
     ours = only(posted(event("charge.refund.updated", mine)))
     assert (ours.proof, ours.reversal, ours.reference) == (None, None, REFERENCE)
-    assert found_reversal(mine).told is None
+    assert found_reversal(mine).report is None

@@ -79,7 +79,7 @@ async def test_one_is_asked_about(number: str, status: int, body: dict[str, obje
         found = await cast(ReversalTeller, build("stripe")).reversal(number)
     assert isinstance(found, expected)
     if isinstance(found, FoundReversal):
-        assert (found.number, found.reference, found.told is not None) == ("pi_1", None, True)
+        assert (found.number, found.reference, found.report is not None) == ("pi_1", None, True)
 
 
 async def test_what_is_no_number_of_stripes_is_not_asked_about() -> None:
