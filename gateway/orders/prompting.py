@@ -61,7 +61,9 @@ class PromptLimits:
 
     def allowance(self, address: str) -> int:
         """Unpaid orders that this address may have."""
-        return self.of_shared if comes_from(address.partition("/")[0], self.shared_networks) else self.of_address
+        if self.shared_networks and comes_from(address.partition("/")[0], self.shared_networks):
+            return self.of_shared
+        return self.of_address
 
     def placed(self) -> dict[str, Any]:
         """Parameters of the statement that writes orders."""

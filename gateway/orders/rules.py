@@ -166,27 +166,28 @@ def check_vote_request(
     vote_request: VoteRequest, *, now: datetime, rails: Rails, draw: int = 0
 ) -> PricedOrder | Refusal:
     """Check a vote request before anything is written. `draw`: any number; spreads orders over equal accounts."""
-    if refusal := check_window(vote_request.contest, now):
+    contest, method, payer = vote_request.contest, vote_request.method, vote_request.payer
+    if refusal := check_window(contest, now):
         return refusal
-    candidate = check_candidate(vote_request.contest, vote_request.candidate_code)
+    candidate = check_candidate(contest, vote_request.candidate_code)
     if isinstance(candidate, Refusal):
         return candidate
-    if refusal := check_quantity(vote_request.contest, vote_request.quantity):
+    if refusal := check_quantity(contest, vote_request.quantity):
         return refusal
-    if vote_request.method is None:
+    if method is None:
         return Refusal.NO_WALLET
-    if vote_request.payer is not None and vote_request.payer.country != vote_request.contest.country:
-        return Refusal.FOREIGN_NUMBER
-    if vote_request.payer is not None and not may_have(
-        vote_request.payer, vote_request.method, None if vote_request.typed else vote_request.network
-    ):
-        return Refusal.NOT_ITS_WALLET
-    amount = price_of(vote_request.contest, vote_request.quantity)
-    with_code = vote_request.payment_code is not None
-    rail = rails.choose(vote_request.contest.country, vote_request.method, amount, draw, with_code=with_code)
+    if payer is not None:
+        if payer.country != contest.country:
+            return Refusal.FOREIGN_NUMBER
+        # The network is that of the SIM that orders, which a typed number need not be.
+        network = None if vote_request.typed else vote_request.network
+        if not may_have(payer, method, network):
+            return Refusal.NOT_ITS_WALLET
+    amount = price_of(contest, vote_request.quantity)
+    rail = rails.choose(contest.country, method, amount, draw, with_code=vote_request.payment_code is not None)
     if isinstance(rail, NoRail):
         return _NO_RAIL[rail]
-    if vote_request.payer is None and rail.phone_needed:
+    if payer is None and rail.phone_needed:
         return Refusal.BAD_NUMBER
     return PricedOrder(vote_request, candidate, amount, rail.account)
 

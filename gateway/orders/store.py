@@ -235,8 +235,8 @@ class Orders:
             raise ValueError("a priced order has a method")
         voter = vote_request.voter.e164 if vote_request.voter else None
         payer = vote_request.payer.e164 if vote_request.payer else None
-        orderer = _orderer(vote_request)
-        address = orderer.address if vote_request.typed else None
+        typed, orderer = vote_request.typed, _orderer(vote_request)
+        address = orderer.address if typed else None
         return {
             "channel": vote_request.channel.value,
             "key": vote_request.key,
@@ -262,8 +262,8 @@ class Orders:
             "delay_seconds": vote_request.prompt_delay_seconds,
             "chat_id": vote_request.chat_id,
             "secrets_cipher": self._code(order),
-            "orderer": vault.index(f"{orderer.kind.value} {orderer.identity}") if vote_request.typed else None,
-            "typed": vote_request.typed,
+            "orderer": vault.index(f"{orderer.kind.value} {orderer.identity}") if typed else None,
+            "typed": typed,
             "alone": orderer.kind is not OrdererKind.ADDRESS,
             "address": vault.index(f"{OrdererKind.ADDRESS.value} {address}") if address is not None else None,
             "allowance": self._allowance(address) if address is not None else 0,
