@@ -9,7 +9,6 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Final, cast
 
@@ -17,17 +16,24 @@ import structlog
 
 from gateway.orders.rules import PAYMENT_CODE
 from payments.accounts.calls import UNWATCHED, Accounts, Budget, CallKind, Unlimited, measured
-from payments.collection.observations import Observation, OpenPayment, of_create, of_report
+from payments.collection.observations import (
+    Observation,
+    OpenPayment,
+    not_configured,
+    of_create,
+    of_report,
+    prepared,
+    put_back,
+)
 from payments.collection.store import Payments
 from payments.collection.under_way import CallsUnderWay
 from payments.collection.verify import questioned
-from payments.lifecycle import Actor, Observed, State
+from payments.lifecycle import State
 from payments.provider import (
     Capabilities,
     CreateResult,
     NotFound,
     NotSent,
-    PayerReason,
     PaymentProvider,
     Preparer,
     Rejected,
@@ -46,8 +52,6 @@ LOOK_SECONDS: Final = 0.1
 TIDY_SECONDS: Final = 1.0
 # Until what may not be tried again yet has its next turn.
 AGAIN_SECONDS: Final = 5.0
-# How long a payment is left to its worker after it was prepared.
-_LEASE: Final = timedelta(seconds=60)
 _log = structlog.get_logger(__name__)
 
 
@@ -151,14 +155,14 @@ class Collector:
         if provider is None:
             # The provider was taken out of service after the order: the payer was not asked.
             log.error("provider_not_configured")
-            return _not_configured(payment)
+            return not_configured(payment)
         if not self._accounts.may_ask(account, again=payment.send_tries > 1):
-            return _put_back(payment, "too much is tried again", AGAIN_SECONDS)
+            return put_back(payment, "too much is tried again", AGAIN_SECONDS)
         await self._wait_turn(account)
         async with self._calling:
             if account in self._accounts.rails.circuit_open:
                 # Its circuit opened while this waited for its turn.
-                return _put_back(payment, "account closed")
+                return put_back(payment, "account closed")
             return await self._ask(payment, provider, log)
 
     async def _wait_turn(self, account: str) -> None:
@@ -191,51 +195,16 @@ class Collector:
     async def _create(
         self, payment: OpenPayment, provider: PaymentProvider, can: Capabilities
     ) -> tuple[CreateResult, OpenPayment]:
-        """Ask for the money. What must be fetched before is kept before: who has lost it can never ask again."""
+        """Ask for the money. Secrets that must be fetched first are stored first: without them it cannot be asked for
+        again."""
         account, collection = payment.provider, payment.collection
         if can.prepares - collection.secrets.keys():
             first = cast("Preparer", provider).prepare(collection)
-            prepared = await measured(self._accounts, account, CallKind.PREPARATION, first)
-            if isinstance(prepared, NotSent):
-                return prepared, payment
-            collection = replace(collection, secrets={**collection.secrets, **prepared})
+            fetched = await measured(self._accounts, account, CallKind.PREPARATION, first)
+            if isinstance(fetched, NotSent):
+                return fetched, payment
+            collection = replace(collection, secrets={**collection.secrets, **fetched})
             payment = replace(payment, collection=collection)
-            await self._payments.observe(_prepared(payment))
+            await self._payments.observe(prepared(payment))
         call = provider.create(collection, collection.secrets.get(PAYMENT_CODE))
         return await measured(self._accounts, account, CallKind.COLLECTION, call), payment
-
-
-def _prepared(payment: OpenPayment) -> Observation:
-    return Observation(
-        payment.collection.reference,
-        None,
-        Actor.COLLECTOR,
-        next_check_at=payment.now + _LEASE,
-        base_url=payment.collection.base_url,
-        secrets=payment.collection.secrets,
-    )
-
-
-def _put_back(payment: OpenPayment, why: str, seconds: float = 0.0) -> Observation:
-    """The payer was not asked. It is due again after so long."""
-    return Observation(
-        payment.collection.reference,
-        Observed.PUT_BACK,
-        Actor.COLLECTOR,
-        detail=why,
-        next_check_at=payment.now + timedelta(seconds=seconds),
-        untried=True,
-    )
-
-
-def _not_configured(payment: OpenPayment) -> Observation:
-    return Observation(
-        payment.collection.reference,
-        Observed.REFUSED,
-        Actor.COLLECTOR,
-        reason=PayerReason.SERVICE_DOWN.value,
-        reason_code="not_configured",
-        message="payment_failed",
-        # What was sent before is asked about once its account is there again.
-        next_check_at=payment.now if payment.send_tries > 1 else None,
-    )

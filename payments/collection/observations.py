@@ -42,6 +42,8 @@ from payments.provider import (
 # Questions about a page whose address was lost: a person is waiting for it.
 LOST_PAGE_LADDER: Final = (1, 2, 3, 5)
 LOOK_AGAIN_AT_FAILED: Final = timedelta(minutes=10)
+# How long a payment is left to its worker after it was prepared.
+_PREPARED_LEASE: Final = timedelta(seconds=60)
 _LAST_LOOK: Final = timedelta(hours=24)
 _PARKED: Final = timedelta(hours=1)
 _OPEN: Final = frozenset({State.SENT, State.PENDING})
@@ -167,6 +169,44 @@ def _refused(payment: OpenPayment, code: str, reason: PayerReason, detail: str, 
         reason=reason.value,
         reason_code=code,
         message="payment_failed",
+    )
+
+
+def prepared(payment: OpenPayment) -> Observation:
+    """The secrets to ask with are fetched. The worker keeps the payment for a lease."""
+    return Observation(
+        payment.collection.reference,
+        None,
+        Actor.COLLECTOR,
+        next_check_at=payment.now + _PREPARED_LEASE,
+        base_url=payment.collection.base_url,
+        secrets=payment.collection.secrets,
+    )
+
+
+def put_back(payment: OpenPayment, why: str, seconds: float = 0.0) -> Observation:
+    """The payer was not asked. It is due again after so long."""
+    return Observation(
+        payment.collection.reference,
+        Observed.PUT_BACK,
+        Actor.COLLECTOR,
+        detail=why,
+        next_check_at=payment.now + timedelta(seconds=seconds),
+        untried=True,
+    )
+
+
+def not_configured(payment: OpenPayment) -> Observation:
+    """Its provider was taken out of service after the order: the payer was not asked."""
+    return Observation(
+        payment.collection.reference,
+        Observed.REFUSED,
+        Actor.COLLECTOR,
+        reason=PayerReason.SERVICE_DOWN.value,
+        reason_code="not_configured",
+        message="payment_failed",
+        # What was sent before is asked about once its account is there again.
+        next_check_at=payment.now if payment.send_tries > 1 else None,
     )
 
 

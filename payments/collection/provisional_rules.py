@@ -153,6 +153,16 @@ class Denial:
     provider_reference: str | None = None
     evidence_raw: str = ""
 
+    @property
+    def message(self) -> str | None:
+        """The kind of text that the voter is owed. Of another amount none: it is refunded, with a text of its own."""
+        return "payment_failed" if self.observed is Observed.DENIED else None
+
+    @property
+    def evidence_word(self) -> str:
+        """What the operator's answer is evidence of."""
+        return "failed" if self.received is None else "succeeded"
+
 
 def of_callback(observation: Observation, claims: Claims, callback: int) -> Observation:
     """The evidence that a callback is counted on: it names the callback, which has the bytes."""

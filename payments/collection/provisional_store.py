@@ -20,7 +20,7 @@ from payments.collection.provisional_rules import Denial, Ours
 from payments.collection.store import LEASE_SECONDS
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
-from payments.lifecycle import Actor, Observed, State
+from payments.lifecycle import Actor, State
 from payments.settlement.corrections import Corrected, Correction, lock_contest, reverse_counted
 from payments.settlement.count import By
 from payments.settlement.rules import Adjusted, Confirmed, Verdict, verdict
@@ -143,7 +143,7 @@ class ProvisionalPayments:
                     denial.reason, Adjusted.UNCONFIRMED, By(Actor.VERIFIER, "operator", None, denial.code or None)
                 ),
                 observed=denial.observed,
-                message="payment_failed" if denial.observed is Observed.DENIED else None,
+                message=denial.message,
             )
             await self._keep(connection, denial)
             if denial.received is not None:
@@ -157,7 +157,7 @@ class ProvisionalPayments:
         if denial.evidence_raw:
             kept = {
                 "reference": denial.reference,
-                "word": "succeeded" if received else "failed",
+                "word": denial.evidence_word,
                 "amount_minor": received.amount_minor if received else None,
                 "currency": received.currency if received else None,
                 "provider_reference": denial.provider_reference,

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.orders.rules import PAYMENT_URL
 from gateway.values.money import Money
-from payments.collection.observations import OpenPayment, of_create, of_report
+from payments.collection.observations import OpenPayment, not_configured, of_create, of_report, put_back
 from payments.lifecycle import Observed, State
 from payments.provider import (
     Accepted,
@@ -230,3 +230,18 @@ def test_never_arrived_is_sent_again_and_known_once_is_parked() -> None:
     parked = of_report(payment(State.PENDING, accepted=True, **thrice), NotFound("404"), CAN, 0)  # type: ignore[arg-type] # by name
     assert parked.observed is None
     assert parked.next_check_at == NOW + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(("tries", "again"), [(0, None), (1, None), (2, NOW)])
+def test_what_was_sent_before_its_provider_left_is_asked_about(tries: int, again: datetime | None) -> None:
+    found = not_configured(payment(send_tries=tries))
+    assert (found.observed, found.reason_code, found.next_check_at) == (Observed.REFUSED, "not_configured", again)
+
+
+def test_what_was_put_back_was_not_tried() -> None:
+    found = put_back(payment(), "account closed", 5)
+    assert (found.observed, found.untried, found.next_check_at) == (
+        Observed.PUT_BACK,
+        True,
+        NOW + timedelta(seconds=5),
+    )

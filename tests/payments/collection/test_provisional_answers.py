@@ -36,6 +36,7 @@ def test_another_amount_takes_the_votes_back() -> None:
     gone = of_later_report(counted(), Succeeded(Money(400, "XOF"), "op-1", "{}"), 0)
     assert isinstance(gone, Denial)
     assert (gone.observed, gone.received) == (Observed.PAID_OTHERWISE, Money(400, "XOF"))
+    assert (gone.message, gone.evidence_word) == (None, "succeeded")
 
 
 def test_a_failure_takes_the_votes_back() -> None:
@@ -47,6 +48,7 @@ def test_a_failure_takes_the_votes_back() -> None:
         "APPROVAL_REJECTED",
         None,
     )
+    assert (gone.message, gone.evidence_word) == ("payment_failed", "failed")
 
 
 @pytest.mark.parametrize(
