@@ -42,7 +42,7 @@ class Doubt(StrEnum):
 
 REFUSED_AS: Final = {
     Doubt.UNKNOWN_CODE: Refusal.UNKNOWN_CANDIDATE,
-    Doubt.NOT_STANDING: Refusal.CANDIDATE_NOT_STANDING,
+    Doubt.NOT_STANDING: Refusal.CANDIDATE_NOT_ELIGIBLE,
     Doubt.TOO_MANY: Refusal.TOO_MANY,
 }
 """Doubts that no other words would mend: why such an order is refused."""

@@ -41,7 +41,7 @@ class Refusal(StrEnum):
     NOT_OPEN_YET = "not_open_yet"
     CLOSED = "closed"
     UNKNOWN_CANDIDATE = "unknown_candidate"
-    CANDIDATE_NOT_STANDING = "candidate_not_standing"
+    CANDIDATE_NOT_ELIGIBLE = "candidate_not_standing"
     BAD_QUANTITY = "bad_quantity"
     TOO_MANY = "too_many"
     BAD_NUMBER = "bad_number"
@@ -143,7 +143,7 @@ def check_candidate(contest: Contest, code: str) -> Candidate | Refusal:
     candidate = contest.candidate(code)
     if candidate is None:
         return Refusal.UNKNOWN_CANDIDATE
-    return candidate if candidate.eligible else Refusal.CANDIDATE_NOT_STANDING
+    return candidate if candidate.eligible else Refusal.CANDIDATE_NOT_ELIGIBLE
 
 
 def check_window(contest: Contest, now: datetime) -> Refusal | None:
@@ -213,4 +213,4 @@ def refusal_at_insert(*, in_window: bool | None, eligible: bool | None, too_ofte
         return Refusal.ASKED_TOO_OFTEN
     if too_many:
         return Refusal.TOO_MANY_UNPAID
-    return Refusal.TRY_AGAIN if eligible else Refusal.CANDIDATE_NOT_STANDING
+    return Refusal.TRY_AGAIN if eligible else Refusal.CANDIDATE_NOT_ELIGIBLE

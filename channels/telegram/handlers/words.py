@@ -39,7 +39,7 @@ _TYPED_SHOWN: Final = 40
 _GONE: Final = frozenset({ChatMemberStatus.KICKED, ChatMemberStatus.LEFT})
 _REFUSALS: Final = {
     Doubt.UNKNOWN_CODE: Refusal.UNKNOWN_CANDIDATE,
-    Doubt.NOT_STANDING: Refusal.CANDIDATE_NOT_STANDING,
+    Doubt.NOT_STANDING: Refusal.CANDIDATE_NOT_ELIGIBLE,
     Doubt.TOO_MANY: Refusal.TOO_MANY,
 }
 

@@ -93,7 +93,7 @@ def test_withdrawn() -> None:
     contest = replace(CONTEST, candidates=gone, _by_code={})
     assert (
         check_vote_request(replace(VOTE_REQUEST, contest=contest), now=NOW, rails=RAILS)
-        is Refusal.CANDIDATE_NOT_STANDING
+        is Refusal.CANDIDATE_NOT_ELIGIBLE
     )
 
 
@@ -105,7 +105,7 @@ def test_withdrawn() -> None:
         (False, False, True, True, Refusal.CLOSED),
         (True, False, True, True, Refusal.ASKED_TOO_OFTEN),
         (True, False, False, True, Refusal.TOO_MANY_UNPAID),
-        (True, False, False, False, Refusal.CANDIDATE_NOT_STANDING),
+        (True, False, False, False, Refusal.CANDIDATE_NOT_ELIGIBLE),
         # Its price is another one by now.
         (True, True, False, False, Refusal.TRY_AGAIN),
     ],

@@ -119,7 +119,7 @@ async def test_a_withdrawn_candidate_is_not_sold_by_a_stale_snapshot(rig: Rig) -
     stale = rig.vote_request(code="03")
     async with rig.engine.begin() as connection:
         await connection.execute(text("update candidates set status = 'withdrawn' where code = '03'"))
-    assert await rig.place(stale) is Refusal.CANDIDATE_NOT_STANDING
+    assert await rig.place(stale) is Refusal.CANDIDATE_NOT_ELIGIBLE
 
 
 async def test_declined_counts_nothing_and_says_so_by_sms(rig: Rig) -> None:

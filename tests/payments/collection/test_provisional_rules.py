@@ -1,23 +1,38 @@
-"""Whose callback may be counted on: every condition alone keeps one from it."""
+"""Which callback may be counted on, where every condition alone keeps one from it; and what a later answer means."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from gateway.values.money import Money
 from gateway.values.network import read_networks
+from payments.collection.observations import Observation, OpenPayment
 from payments.collection.provisional_rules import (
     Arrived,
+    Denial,
     NotCounted,
     Ours,
     Policy,
     later_success,
+    of_later_report,
     refusal,
     unknown_for_good,
 )
 from payments.lifecycle import ASKABLE, COUNTABLE, Actor, Observed, State, advance
-from payments.provider import Claims
+from payments.provider import (
+    Claims,
+    Collection,
+    Failed,
+    NotFound,
+    PayerReason,
+    StatusReport,
+    StillOpen,
+    Succeeded,
+    Unavailable,
+)
 
 PAYER = "+2250501020304"
 FRANCS = Money(500, "XOF")
@@ -94,3 +109,61 @@ def test_what_the_operator_says_later() -> None:
     assert not unknown_for_good(2, 86_400)
     assert not unknown_for_good(9, 3_599)
     assert unknown_for_good(3, 3_600)
+
+
+REFERENCE = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")
+NOW = datetime(2026, 6, 1, 20, tzinfo=UTC)
+
+
+def counted(**facts: Any) -> OpenPayment:
+    collection = Collection(REFERENCE, "CI", FRANCS, "SPV7K2QM0123AB", "", "fr", "", "", payer="+2250501020304")
+    given: dict[str, Any] = {"not_found_count": 0, "not_found_since": None, **facts}
+    return OpenPayment(
+        collection, REFERENCE, "mtn_momo", State.SETTLED, NOW, NOW, NOW, accepted=True, checks=1, send_tries=1, **given
+    )
+
+
+def test_the_same_amount_proves_it() -> None:
+    seen = of_later_report(counted(), Succeeded(FRANCS, "op-1", "{}"), 0)
+    assert isinstance(seen, Observation)
+    assert (seen.observed, seen.evidence_word, seen.evidence_source) == (Observed.PROVED, "succeeded", "status")
+    assert (seen.received, seen.provisional) == (FRANCS, False)
+
+
+def test_another_amount_takes_the_votes_back() -> None:
+    gone = of_later_report(counted(), Succeeded(Money(400, "XOF"), "op-1", "{}"), 0)
+    assert isinstance(gone, Denial)
+    assert (gone.observed, gone.received) == (Observed.PAID_OTHERWISE, Money(400, "XOF"))
+    assert (gone.message, gone.evidence_word) == (None, "succeeded")
+
+
+def test_a_failure_takes_the_votes_back() -> None:
+    gone = of_later_report(counted(), Failed("APPROVAL_REJECTED", PayerReason.DECLINED, "{}"), 0)
+    assert isinstance(gone, Denial)
+    assert (gone.observed, gone.reason, gone.code, gone.received) == (
+        Observed.DENIED,
+        "declined",
+        "APPROVAL_REJECTED",
+        None,
+    )
+    assert (gone.message, gone.evidence_word) == ("payment_failed", "failed")
+
+
+@pytest.mark.parametrize(
+    ("report", "minutes"),
+    [(StillOpen("PENDING"), 10), (Unavailable("503"), 1), (NotFound("RESOURCE_NOT_FOUND"), 20)],
+)
+def test_no_answer_is_asked_for_again(report: StatusReport, minutes: int) -> None:
+    seen = of_later_report(counted(), report, 0)
+    assert isinstance(seen, Observation)
+    assert (seen.observed, seen.next_check_at) == (None, NOW + timedelta(minutes=minutes))
+    assert seen.not_found == isinstance(report, NotFound)
+
+
+@pytest.mark.parametrize(("times", "minutes", "gone"), [(1, 180, False), (2, 59, False), (2, 60, True)])
+def test_unknown_again_and_again_takes_the_votes_back(times: int, minutes: int, gone: bool) -> None:
+    payment = counted(not_found_count=times, not_found_since=NOW - timedelta(minutes=minutes))
+    answer = of_later_report(payment, NotFound("RESOURCE_NOT_FOUND"), 0)
+    assert isinstance(answer, Denial) == gone
+    if isinstance(answer, Denial):
+        assert (answer.observed, answer.reason) == (Observed.DENIED, "other")
