@@ -47,8 +47,7 @@ from payments.requests import Act
 from payments.rescue.tickets import Tickets
 from payments.settlement.settle import Show
 
-# What reads whole tables: pages of staff, commands.
-PAGE_TIMEOUT_MS: Final = 60_000
+# For commands that read whole tables.
 REPORT_TIMEOUT_MS: Final = 600_000
 _log = structlog.get_logger(__name__)
 
@@ -62,7 +61,7 @@ async def show_scores(counted: Mapping[UUID, Sequence[tuple[str, int]]], *, scor
 
 
 class Container(Connections):
-    """Accounts at operators, and what staff read and do: what a command needs, and a part of every other role."""
+    """Accounts at operators, and what staff read and do: for commands, the back office, and in part each process."""
 
     @cached_property
     def accounts(self) -> Mapping[str, Account]:

@@ -36,7 +36,7 @@ from gateway.runtime.accounts import (
     text_routes,
 )
 from gateway.runtime.connections import TEMPORARY, utc_now
-from gateway.runtime.container import PAGE_TIMEOUT_MS, REPORT_TIMEOUT_MS, Container, open_command
+from gateway.runtime.container import REPORT_TIMEOUT_MS, Container, open_command
 from gateway.runtime.owed_work import Chore, Drains, OwedWork, Step, keep_beating, keep_sweeping
 from gateway.runtime.settings import Settings, adapter_settings
 from gateway.runtime.voting_service import LiveVotingService
@@ -75,6 +75,8 @@ from payments.rescue.attempts import Attempts
 from payments.rescue.rescue import Rescuer
 from payments.settlement.settle import Settlement, settle_payments
 
+# For pages of staff that read whole tables.
+PAGE_TIMEOUT_MS: Final = 60_000
 _log = structlog.get_logger(__name__)
 
 

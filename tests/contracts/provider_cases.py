@@ -46,7 +46,7 @@ def token_turn(file: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], httpx.R
 
 
 def build(code: str, changes: Mapping[str, Any] | None = None) -> PaymentProvider:
-    """The provider as the wiring builds it, from the settings in its case file and what a case changes."""
+    """The provider as the container builds it, from the settings in its case file and what a case changes."""
     registration = REGISTRATIONS[code]
     settings = {**read_file(code)["settings"], **(changes or {})}
     built: PaymentProvider = registration.build(registration.settings.model_validate(settings))

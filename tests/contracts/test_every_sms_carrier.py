@@ -45,7 +45,7 @@ FILES = {code: read_file(code) for code in CODES}
 
 
 def build(code: str, base_url: str = "http://127.0.0.1:9") -> SmsCarrier:
-    """The carrier as the wiring builds it, calling this address."""
+    """The carrier as the container builds it, calling this address."""
     registration = REGISTRATIONS[code]
     given = {**FILES[code]["settings"], "base_url": base_url}
     built: SmsCarrier = registration.build(registration.settings.model_validate(given))

@@ -1,13 +1,15 @@
 """What the container builds: the daily reconciliation beside the sweeper, and acts about money."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
 from gateway.runtime.accounts import statement_reader
-from gateway.runtime.process import DailyReconciliation, WorkerContainer
-from gateway.runtime.settings import Settings
+from gateway.runtime.container import Container, open_command
+from gateway.runtime.process import DailyReconciliation, GatewayContainer, ProcessContainer, WorkerContainer
+from gateway.runtime.settings import Settings, SettingsError
 from gateway.storage.work import Work
 from payments.reconciliation.balances import Balances
 from payments.reconciliation.statement_format import StatementUnreadable
@@ -44,6 +46,53 @@ async def test_a_worker_does_acts_about_payouts(settings: Settings) -> None:
         acts = {Act.PAYOUT, Act.BENEFICIARY, Act.RECONCILE, Act.UNDO_IMPORT}
         assert acts <= set(container.acts._executors)
         assert acts <= set(container.acts.requests._previews)
+
+
+async def test_a_command_builds_only_what_it_uses(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MTN_MOMO_BASE_URL", "https://a.real.operator")  # in a demo: reading the book does not mind
+    async with open_command(settings) as container:
+        assert await container.book.balances(at=None, contest=None) == []
+        assert await container.acts.run_approved() == 0
+        assert {"engine", "vault", "book", "acts"} <= set(vars(container))
+        assert not {"accounts", "providers", "reconciler", "sign_in"} & set(vars(container))
+        with pytest.raises(SettingsError, match="MTN_MOMO"):
+            _ = container.reconciler
+
+
+@pytest.mark.parametrize("role", [GatewayContainer, WorkerContainer])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MTN_MOMO_BASE_URL", "https://a.real.operator"), ("MTN_MOMO_COUNT_ON_CALLBACK_BACKLOG", "60")],
+)
+async def test_a_wrong_setting_stops_the_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, role: type[ProcessContainer], name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match="MTN_MOMO"):
+        role(settings)
+
+
+async def test_the_back_office_shares_all_but_the_connections_to_the_database(settings: Settings) -> None:
+    async with GatewayContainer(settings) as container:
+        office = container.back_office
+        assert office.engine is not container.engine
+        assert (office.accounts, office.doorbell, office.vault) == (
+            container.accounts,
+            container.doorbell,
+            container.vault,
+        )
+
+
+async def test_what_was_made_last_is_closed_first(settings: Settings) -> None:
+    closed: list[str] = []
+
+    async def close(name: str) -> None:
+        closed.append(name)
+
+    async with Container(settings, name="test") as container:
+        for name in ("engine", "provider", "collector"):
+            container.close_later(partial(close, name))
+    assert closed == ["collector", "provider", "engine"]
 
 
 def test_an_account_reads_by_its_operator_and_one_without_words_as_the_simulated_ones() -> None:
