@@ -1,7 +1,7 @@
 """What every test would do again at great cost is done once a process, or with less work.
 
-Templates are compiled once, schemas of models are made once, and passwords are hashed with weak parameters; tests of
-hashing itself ask for `real_passwords`.
+Templates are compiled, phrases read and schemas of models made once, and passwords are hashed with weak parameters;
+tests of hashing itself ask for `real_passwords`.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,7 @@ from jinja2.bccache import Bucket
 from pydantic.json_schema import models_json_schema
 
 from admin.access import passwords
-from gateway.http import openapi
-from gateway.http.pages import Pages
+from gateway.http import openapi, pages, phrases
 
 _STRONG: Final = passwords._HASHER
 _WEAK: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -42,8 +41,10 @@ def cheaper() -> Iterator[None]:
     """For all tests of this process."""
     made = cache(lambda models, ref_template: models_json_schema(list(models), ref_template=ref_template))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Pages, "bytecode_cache", CompiledTemplates())
+        patch.setattr(pages.Pages, "bytecode_cache", CompiledTemplates())
         patch.setattr(openapi, "models_json_schema", lambda models, ref_template: made(tuple(models), ref_template))
+        patch.setattr(openapi, "_fields", cache(openapi._fields))
+        patch.setattr(pages, "load", cache(phrases.load))
         patch.setattr(passwords, "_HASHER", _WEAK)
         yield
 
