@@ -14,7 +14,7 @@ from aiohttp import web
 
 from admin.approvals.rules import needs_second_person
 from admin.approvals.store import StaffRequests
-from gateway.storage.work import Doorbell, Work
+from gateway.storage.doorbell import Doorbell, Work
 from payments.requests import Act, ActRefused, Executor, NewRequest, RequestStatus, StaffRequest, Why, named, reasoned
 
 BATCH: Final = 20

@@ -5,7 +5,7 @@ from typing import Final, cast
 from uuid import UUID
 
 from admin.approvals.staff_acts import StaffActs
-from gateway.storage.work import Doorbell, Work
+from gateway.storage.doorbell import Doorbell, Work
 from gateway.values.msisdn import Msisdn, read_msisdn
 from payments.provider import HolderChecker, PaymentProvider
 from payments.requests import Act, ActRefused, Executed, Executor, StaffRequest, Why, named, reasoned

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.storage.coalescer import Coalescer, Overloaded
 from gateway.storage.purging import LANGUAGE_DAYS
-from gateway.storage.redis_link import RedisSessions
 from gateway.storage.rows import document, recordset
+from gateway.storage.sessions import RedisSessions
 from gateway.storage.vault import Vault
 from gateway.values.msisdn import Msisdn
 

@@ -126,10 +126,9 @@ async def _upkeep() -> AsyncIterator[Finding]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from gateway.storage.engine import make_engine
-    from gateway.storage.partitions import MONTHS_AHEAD_MIN, read_months_ahead
     from gateway.storage.purging import PURGE
     from gateway.storage.set_aside import count_set_aside
-    from gateway.storage.upkeep import read_upkeep
+    from gateway.storage.upkeep import MONTHS_AHEAD_MIN, read_months_ahead, read_upkeep
 
     engine = make_engine(environment()["DATABASE_URL"], pool_size=1, name="spotlight doctor")
     try:

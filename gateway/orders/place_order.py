@@ -15,7 +15,7 @@ from gateway.orders.receipt import RANDOM_BITS, make_receipt
 from gateway.orders.routing import Rails
 from gateway.orders.rules import NewOrder, PlacedOrder, Refusal, VoteRequest, check_vote_request
 from gateway.orders.store import Orders
-from gateway.storage.work import Doorbell, Work
+from gateway.storage.doorbell import Doorbell, Work
 
 DRAWS_AT_ONCE: Final = 100
 _ID: Final = 16

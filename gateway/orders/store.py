@@ -175,7 +175,7 @@ class Orders:
         self._allowance = limits.allowance
         self._limits = limits.placed()
         self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(
-            self._insert_each, batch_max=200, lanes=1, patience=ORDER_SECONDS
+            self._insert_each, batch_max=200, lanes=1, timeout=ORDER_SECONDS
         )
 
     async def insert(self, order: NewOrder) -> PlacedOrder | Refusal:

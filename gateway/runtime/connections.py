@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.runtime.settings import Settings, SettingsError
 from gateway.runtime.vault_keys import WrongKeys, check_keys
+from gateway.storage.doorbell import Doorbell, RqDoorbell
 from gateway.storage.engine import DatabaseUnavailable, make_engine
 from gateway.storage.migrate import UnknownSchema, refuse_unknown_schema
-from gateway.storage.redis_link import RedisTrips, RqDoorbell, connect, connect_for_trips
+from gateway.storage.redis_link import RedisPipeline, connect, connect_for_pipeline
 from gateway.storage.vault import Vault
-from gateway.storage.work import Doorbell
 
 # Errors of servers that come back by themselves.
 TEMPORARY: Final = (SQLAlchemyError, RedisError, OSError, DatabaseUnavailable)
@@ -88,9 +88,9 @@ class Connections:
         return self._close_redis(connect(self.settings.redis_url, timeout_seconds=1))
 
     @cached_property
-    def trips(self) -> RedisTrips:
+    def pipeline(self) -> RedisPipeline:
         """Redis commands of requests, many in one round trip."""
-        return RedisTrips(self._close_redis(connect_for_trips(self.settings.redis_url)))
+        return RedisPipeline(self._close_redis(connect_for_pipeline(self.settings.redis_url)))
 
     @cached_property
     def doorbell(self) -> Doorbell:

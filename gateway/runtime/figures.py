@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from channels.messages.rules import DELIVERED, UNDELIVERED
 from gateway.http.health import Figure
 from gateway.runtime.owed_work import OwedWork
-from gateway.storage.partitions import read_months_ahead
 from gateway.storage.set_aside import Kind, count_set_aside
-from gateway.storage.upkeep import read_upkeep
+from gateway.storage.upkeep import read_months_ahead, read_upkeep
 from payments.collection.admit_callbacks import CallbackAdmission
 from payments.collection.callbacks import Callbacks
 from payments.collection.claims import QUESTIONS

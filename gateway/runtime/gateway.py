@@ -39,7 +39,7 @@ from gateway.runtime.container import Container
 from gateway.runtime.figures import FigureStore, callback_figures, exposed
 from gateway.runtime.process import GatewayContainer, freeze_garbage
 from gateway.runtime.settings import Settings, SettingsError, load_settings
-from gateway.storage.partitions import MONTHS_AHEAD_MIN, read_months_ahead
+from gateway.storage.upkeep import MONTHS_AHEAD_MIN, read_months_ahead
 from leaderboard.feed import Boards
 from leaderboard.routes import PUBLISHED
 from leaderboard.scores import ContestScores, ScoreListener
@@ -122,7 +122,7 @@ def _mount_back_office(app: web.Application, container: Container, pages: Pages)
 def _mount_health(app: web.Application, container: GatewayContainer) -> None:
     checks = {
         "postgresql": partial(check_database, container.engine),
-        "redis": partial(container.trips.command, "PING"),
+        "redis": partial(container.pipeline.command, "PING"),
         "partitions": partial(check_partitions, container.engine),
     }
     rates = {key: provider.capabilities("").status_per_second for key, provider in container.providers.items()}

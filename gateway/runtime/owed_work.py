@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from channels.messages.rules import REMIND_AFTER
-from gateway.storage.work import Doorbell, Work
+from gateway.storage.doorbell import Doorbell, Work
 from payments.settlement.settle import OLDEST_BY_CONTEST
 
 DRAIN_SECONDS_MAX: Final = 20.0

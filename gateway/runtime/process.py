@@ -40,15 +40,14 @@ from gateway.runtime.container import REPORT_TIMEOUT_MS, Container, open_command
 from gateway.runtime.owed_work import Chore, Drains, OwedWork, Step, keep_beating, keep_sweeping
 from gateway.runtime.settings import Settings, adapter_settings
 from gateway.runtime.voting_service import LiveVotingService
-from gateway.storage.partitions import make_partitions
+from gateway.storage.doorbell import Work
 from gateway.storage.purging import DailyPurge
-from gateway.storage.redis_link import RedisSessions
-from gateway.storage.session_seal import SessionSeal
+from gateway.storage.sessions import RedisSessions, SessionSeal
 from gateway.storage.set_aside import passes
 from gateway.storage.shared_pace import SharedPaces
 from gateway.storage.shared_rate import SharedRate
 from gateway.storage.spool import Spool
-from gateway.storage.work import Work
+from gateway.storage.upkeep import make_partitions
 from leaderboard.rankings import Rankings
 from leaderboard.scores import heal_scores
 from payments.accounts.health import AccountHealth
@@ -169,7 +168,7 @@ class ProcessContainer(Container):
     @cached_property
     def sessions(self) -> RedisSessions:
         """The state of dialogues."""
-        return RedisSessions(self.trips, SessionSeal(self.vault))
+        return RedisSessions(self.pipeline, SessionSeal(self.vault))
 
     @cached_property
     def inbox(self) -> Inbox:

@@ -14,8 +14,8 @@ from gateway.orders.place_order import place_order
 from gateway.orders.routing import Rails
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.orders.store import Orders
+from gateway.storage.doorbell import Doorbell, Work
 from gateway.storage.engine import DatabaseUnavailable
-from gateway.storage.work import Doorbell, Work
 from leaderboard.rankings import Rankings
 from payments.accounts.calls import Accounts
 from payments.collection.order_views import OrderViews

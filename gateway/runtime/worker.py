@@ -26,7 +26,7 @@ from gateway.http.logs import set_up_logs
 from gateway.runtime.owed_work import Drains
 from gateway.runtime.process import WorkerContainer, freeze_garbage
 from gateway.runtime.settings import Settings, SettingsError, load_settings
-from gateway.storage.work import Work
+from gateway.storage.doorbell import Work
 
 JOB_SECONDS_MAX: Final = 50
 STOP_SECONDS_MAX: Final = 25

@@ -12,5 +12,5 @@ from gateway.storage.schema.staff import audit_log
 async def note(
     connection: AsyncConnection, *, actor: str, act: str, subject: str, detail: Mapping[str, Any] | None = None
 ) -> None:
-    """Write one line, in the transaction of what it tells about. No phone number belongs in it."""
+    """Write one line, in the transaction of what it is about. No phone number belongs in it."""
     await connection.execute(insert(audit_log).values(actor=actor, act=act, subject=subject, detail=dict(detail or {})))

@@ -1,6 +1,6 @@
-"""Whoever arrives while a trip is under way leaves together in the next one.
+"""Concurrent calls share batches: calls that arrive during a batch join the next one.
 
-No timer: an idle coalescer adds nothing. Used for durable inserts (one commit for many orders)
+No timer: an idle coalescer adds no delay. Used for durable inserts (one commit for many orders)
 and for Redis (one round trip for many commands).
 """
 
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class Overloaded(Exception):
-    """More callers wait than may wait. Nothing was done for this one."""
+    """Too many callers wait. Nothing was done for this one."""
 
 
 def is_about_all(error: Exception) -> bool:
@@ -31,10 +31,10 @@ class Coalescer(Generic[T, R]):
     """Gathers items of concurrent callers into batches.
 
     `work` gets a list and returns one result for each item, in order; a result that is an
-    exception is raised to its caller. When a batch raises what may be about one member, its members run
-    one by one, so that one bad member spoils nobody else's. A server that does not answer fails them all
-    at once: one by one, each would wait as long again. `lanes`: batches under way at once. `patience`: seconds after
-    which a caller gets TimeoutError, by one timer for all of them; what had not left by then never does.
+    exception is raised to its caller. When a batch raises an error that may be about one member, its members run
+    one by one, so that a bad member fails alone. A server that does not answer fails all of them at once: one by one,
+    each would wait as long again. `lanes`: batches at once. `timeout`: seconds after which a caller gets TimeoutError,
+    by one timer for all callers; an item that is in no batch by then is dropped.
     """
 
     def __init__(
@@ -44,70 +44,70 @@ class Coalescer(Generic[T, R]):
         batch_max: int = 256,
         lanes: int = 1,
         waiting_max: int = 20_000,
-        patience: float | None = None,
+        timeout: float | None = None,
     ) -> None:
         self._work = work
         self._batch_max = batch_max
         self._lanes = lanes
         self._waiting_max = waiting_max
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
-        self._under_way = 0
+        self._running = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._trips: set[asyncio.Task[None]] = set()
-        self._patience = patience
-        self._patient: deque[tuple[float, asyncio.Future[R]]] = deque()
-        self._alarm: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timeout = timeout
+        self._expiring: deque[tuple[float, asyncio.Future[R]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def do(self, item: T) -> R:
         """The result for this item. Raises Overloaded, or whatever its batch raised for it."""
         return await self.start(item)
 
     def start(self, item: T) -> "asyncio.Future[R]":
-        """The same for who has several items, which then leave together. Raises Overloaded."""
+        """`do` without waiting: several items of one caller join the same batch. Raises Overloaded."""
         if len(self._waiting) >= self._waiting_max:
             raise Overloaded
-        # Asked once: it costs a call of the system.
+        # Kept: finding the loop costs a system call.
         loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._waiting.append((item, future))
-        if self._patience is not None:
-            self._patient.append((loop.time() + self._patience, future))
-            if self._alarm is None:
-                self._alarm = loop.call_later(self._patience, self._lose_patience, loop)
-        if self._under_way < self._lanes:
-            self._under_way += 1
-            trip = loop.create_task(self._travel())
-            self._trips.add(trip)
-            trip.add_done_callback(self._trips.discard)
+        if self._timeout is not None:
+            self._expiring.append((loop.time() + self._timeout, future))
+            if self._timer is None:
+                self._timer = loop.call_later(self._timeout, self._expire_waiters, loop)
+        if self._running < self._lanes:
+            self._running += 1
+            task = loop.create_task(self._run_batches())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return future
 
-    async def _travel(self) -> None:
+    async def _run_batches(self) -> None:
         try:
             while self._waiting:
                 size = min(self._batch_max, len(self._waiting))
                 batch = [self._waiting.popleft() for _ in range(size)]
-                # Who has gone meanwhile was told so, or asked nobody to wait.
-                await self._carry([member for member in batch if not member[1].done()])
+                # Callers that are gone have their timeout, or were cancelled.
+                await self._run([member for member in batch if not member[1].done()])
                 self._forget_answered()
         finally:
-            # Here and not in a callback of the task, before which those just answered come again: they
-            # would see a lane taken by a trip that looks for nobody any more, and wait for ever.
-            self._under_way -= 1
+            # Here and not in a callback of the task: callers that were just answered may call again before it runs,
+            # would find the lane taken by a task that takes no more batches, and wait for ever.
+            self._running -= 1
 
     def _forget_answered(self) -> None:
-        while self._patient and self._patient[0][1].done():
-            self._patient.popleft()
+        while self._expiring and self._expiring[0][1].done():
+            self._expiring.popleft()
 
-    def _lose_patience(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _expire_waiters(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        for due, future in self._patient:
+        for due, future in self._expiring:
             if due > now:
                 break
             _settle(future, TimeoutError())
         self._forget_answered()
-        self._alarm = loop.call_at(self._patient[0][0], self._lose_patience, loop) if self._patient else None
+        self._timer = loop.call_at(self._expiring[0][0], self._expire_waiters, loop) if self._expiring else None
 
-    async def _carry(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+    async def _run(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         if not batch:
             return
         try:
@@ -122,14 +122,14 @@ class Coalescer(Generic[T, R]):
                     _settle(future, error)
                 return
             for member in batch:
-                await self._carry([member])
+                await self._run([member])
             return
         for (_, future), result in zip(batch, results, strict=True):
             _settle(future, result)
 
 
 def _settle(future: "asyncio.Future[R]", result: R | BaseException) -> None:
-    """Answer a caller who may have gone meanwhile."""
+    """Answer a caller, unless it is gone."""
     if future.done():
         return
     if isinstance(result, BaseException):

@@ -13,8 +13,8 @@ class DatabaseUnavailable(Exception):
 
 
 APP_ROLE: Final = "spotlight_app"
-# How much longer than its own limit a statement is waited for. A server that is gone without a word, behind a
-# broken line, would be waited for until the kernel gives up, and a loop of ours with it.
+# How much longer than its own limit a statement is awaited. Without this, a server behind a broken line that sends
+# nothing would be awaited until the kernel gives up.
 SILENCE_SECONDS: Final = 3.0
 
 
@@ -44,7 +44,7 @@ def make_engine(
 ) -> AsyncEngine:
     """A pool. `as_app`: take the service's role, also when the address names the owner.
 
-    A statement is ended by the server after `statement_timeout_ms`; TimeoutError when it says nothing then.
+    A statement is ended by the server after `statement_timeout_ms`; TimeoutError when it sends nothing then.
     `wait_seconds`: how long a connection is awaited while all are taken; then sqlalchemy.exc.TimeoutError.
     """
     server_settings = {
@@ -74,7 +74,7 @@ def make_engine(
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         isolation_level="AUTOCOMMIT" if autocommit else "READ COMMITTED",
-        # What a statement was sent with may be a number or what somebody wrote: it belongs in no log.
+        # Parameters may be phone numbers or texts of voters: they belong in no log.
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "handle_error", _mark_disconnect)
@@ -82,7 +82,7 @@ def make_engine(
 
 
 def _mark_disconnect(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own event type is not exported
-    """A server that is shutting down or starting up, or says nothing, ends the connection: drop it from the pool."""
-    error, word = context.original_exception, str(context.original_exception)
-    if isinstance(error, TimeoutError) or "terminating connection" in word or "the database system is" in word:
+    """Drop a connection whose server is shutting down, starting up or silent from the pool."""
+    error, message = context.original_exception, str(context.original_exception)
+    if isinstance(error, TimeoutError) or "terminating connection" in message or "the database system is" in message:
         context.is_disconnect = True

@@ -1,7 +1,7 @@
-"""What nobody will read again is deleted, a little at a time: it holds sealed numbers and words of voters.
+"""Rows that no process will read again are deleted, few at a time: they hold sealed numbers and texts of voters.
 
 Kept for good: orders, payments, their events and evidence, tally, book, audit log, statements. What proves that a
-receipt was sent stays as a row without number and words.
+receipt was sent stays as a row without number and text.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.storage.engine import make_engine
 from gateway.storage.upkeep import note_done, note_failed, read_upkeep
 
-# Few enough that the locks are gone before anybody waits for one.
 # How long the language that a number chose is kept.
 LANGUAGE_DAYS: Final = 400
+# Few enough that no process waits long for their locks.
 BATCH: Final = 500
 PAUSE_SECONDS: Final = 0.2
 EVERY: Final = timedelta(hours=24)
@@ -47,7 +47,7 @@ delete from telegram_updates where ctid = any(array(
   select ctid from telegram_updates where handled_at < now() - cast(:kept as interval)
   order by handled_at limit :batch for update skip locked))
 """)
-# Whether it was handled or not: after so long nobody is reminded. What was handled lately still says who was.
+# Handled or not: after so long no voter is reminded. Rows handled lately still say who was reminded.
 _UNFINISHED: Final = text("""
 delete from unfinished_dialogues where ctid = any(array(
   select ctid from unfinished_dialogues
@@ -115,7 +115,7 @@ _STEPS: Final[tuple[tuple[str, TextClause, Callable[[Kept], int]], ...]] = (
 _DROP_CALLBACKS: Final = text("select drop_callbacks(:days)")
 
 Progress = Callable[[str, int], None]
-"""Told of each step: what was purged, and how many rows or months of it so far."""
+"""Called after each step: what was purged, and how many rows or months of it so far."""
 
 
 async def purge(

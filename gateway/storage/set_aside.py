@@ -1,4 +1,4 @@
-"""Rows that fail by themselves are set aside, so that they stop nothing else: kept with their error until they are
+"""Rows that fail by themselves are set aside, so that they do not stop the others: kept with their error until they are
 tried again, counted in `/metrics` and shown by the doctor."""
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,9 +18,9 @@ Row = TypeVar("Row")
 Read = TypeVar("Read")
 _log = structlog.get_logger(__name__)
 
-# What cannot be read stays so until somebody mends it.
+# A row that cannot be read stays so until a person mends it.
 READ_AGAIN_SECONDS: Final = 3600
-# How long what is never tried again by itself is shown.
+# How long a row that is never tried again by itself is shown.
 SHOWN_SECONDS: Final = 7 * 86_400
 
 
@@ -67,7 +67,7 @@ def passes(error: Exception) -> bool:
 async def set_aside(
     connection: AsyncConnection, kind: Kind, broken: Sequence[tuple[str, Exception]], seconds: int = READ_AGAIN_SECONDS
 ) -> None:
-    """Keep these subjects with their errors, and say so in the log. `seconds`: until they are tried again."""
+    """Keep these subjects with their errors, and log them. `seconds`: until they are tried again."""
     rows = []
     for subject, error in broken:
         # A broken seal may be one of thousands, and there is nothing to learn from where it was found.
@@ -90,7 +90,7 @@ on conflict (provider, outcome) do update set many = callback_counts.many + excl
 
 
 async def set_callbacks_aside(connection: AsyncConnection, broken: Sequence[tuple[int, Exception]]) -> None:
-    """Take callbacks that cannot be judged out of the queue. Staff may replay them."""
+    """Take callbacks that cannot be handled out of the queue. Staff may replay them."""
     await set_aside(connection, Kind.CALLBACK, [(str(callback), error) for callback, error in broken], SHOWN_SECONDS)
     await connection.execute(_CALLBACKS, {"ids": [callback for callback, _ in broken]})
 

@@ -1,4 +1,4 @@
-"""Accounts that were told to slow down: known to all processes by Redis, and to each by itself while that is away."""
+"""Accounts that operators asked to slow down: shared by all processes in Redis, kept by each alone without it."""
 
 import asyncio
 import time
@@ -38,7 +38,7 @@ class SharedPaces:
         self._redis = redis
         self._clock = clock
         self._paces: dict[str, Pace] = {}
-        self._telling: set[asyncio.Task[None]] = set()
+        self._publishing: set[asyncio.Task[None]] = set()
 
     def left(self, account: str, per_second: int) -> int:
         """How many of so many calls a second an account may have now."""
@@ -46,18 +46,18 @@ class SharedPaces:
         return per_second if pace is None else rate_left(per_second, pace.at(self._clock()))
 
     def slow(self, account: str) -> None:
-        """An operator said that there were too many calls. Never blocks; holds here at once, and soon for all."""
+        """An operator answered that there were too many calls. Never blocks; holds here at once, and soon for all."""
         held, now = self._paces.get(account, Pace()), self._clock()
         slower = held.slower(now)
         if slower is held:
             return
         self._paces[account] = slower
         _log.warning("account_slowed", account=account, share=round(slower.share, 3))
-        task = asyncio.get_running_loop().create_task(self._tell(account))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        task = asyncio.get_running_loop().create_task(self._publish(account))
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
 
-    async def _tell(self, account: str) -> None:
+    async def _publish(self, account: str) -> None:
         try:
             seconds, micro = await self._redis.time()
             written = await self._redis.get(pace_key(account))
@@ -68,16 +68,16 @@ class SharedPaces:
             _log.warning("pace_kept_alone", account=account, error=type(error).__name__)
 
     def learn(self, account: str, written: bytes | None, redis_now: float) -> None:
-        """What Redis said at this moment of its clock, in seconds. The slower of two paces holds: ours may not have
-        arrived there yet."""
+        """Take over the pace that Redis held at `redis_now`, in seconds of its clock. The slower of two holds: ours may
+        not have arrived there yet."""
         if not written:
             return
-        told, now = _read(written), self._clock()
-        told = Pace(told.share, now - (redis_now - told.since))
+        shared, now = _read(written), self._clock()
+        shared = Pace(shared.share, now - (redis_now - shared.since))
         held = self._paces.get(account, Pace())
-        if told.at(now) < held.at(now):
-            self._paces[account] = told
+        if shared.at(now) < held.at(now):
+            self._paces[account] = shared
 
     async def settle(self) -> None:
-        """Until Redis was told all, or could not be."""
-        await asyncio.gather(*self._telling)
+        """Wait until all paces are published, or could not be."""
+        await asyncio.gather(*self._publishing)

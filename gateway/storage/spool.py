@@ -30,12 +30,12 @@ _NANO: Final = 1_000_000_000
 
 
 class SpoolFull(Exception):
-    """No room is left in the spool, or its disk. Nothing was kept."""
+    """The spool or its disk is full. Nothing was kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What lies in a spool. `seconds`: age of the oldest segment, 0 without one. `refused`: segments with
+    """What a spool holds. `seconds`: age of the oldest segment, 0 without one. `refused`: segments with
     records that PostgreSQL will never take, or that are damaged; they are kept for a person."""
 
     records: int
@@ -81,7 +81,7 @@ class Spool:
         try:
             await asyncio.to_thread(self._write, records)
         except (OSError, SpoolFull) as error:
-            # To each its own: what is raised twice tells the story of both.
+            # One exception each: one that is raised twice gathers the tracebacks of both callers.
             return [type(error)(*error.args) for _ in records]
         return [None] * len(records)
 
@@ -95,7 +95,7 @@ class Spool:
                 _write_all(file, data)
                 os.fsync(file.fileno())
             except OSError:
-                # Half a batch may lie there, unanswered: it is cut off, and the next one begins a new file.
+                # Half a batch may be written, unanswered: it is cut off, and the next one begins a new file.
                 with contextlib.suppress(OSError):
                     os.ftruncate(file.fileno(), self._size)
                 self._close()
@@ -106,7 +106,7 @@ class Spool:
                 self._close()
 
     def _begin(self) -> FileIO:
-        """A new segment. It gets its name when it is locked: nobody finds it before."""
+        """A new segment. It gets its name once it is locked: no reader finds it before."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._directory / f"{self._name}-{time.time_ns():020d}-{os.getpid()}{_SUFFIX}"
         unnamed = path.with_suffix(_UNNAMED)
@@ -137,7 +137,7 @@ class Spool:
         return sorted(self._directory.glob(f"{self._name}-*{_SUFFIX}"))
 
     async def aclose(self) -> None:
-        """Begin no segment again without a new record. What is there stays."""
+        """Close the open segment. What is there stays."""
         await asyncio.to_thread(self._closed)
 
     def _closed(self) -> None:
@@ -145,7 +145,7 @@ class Spool:
             self._close()
 
     def waiting(self) -> Waiting:
-        """What lies here now."""
+        """What this spool holds now."""
         with self._guard:
             segments = self._segments()
             for gone in self._counted.keys() - set(segments):
@@ -160,11 +160,11 @@ class Spool:
 
     @property
     def empty(self) -> bool:
-        """Whether no segment lies here."""
+        """Whether there is no segment."""
         return not self._segments()
 
     def closed(self) -> Generator[Segment, None, None]:
-        """Every segment that nobody writes to, ours included, which is closed for it; oldest first. Each is
+        """Every segment that no process writes to, oldest first; our own is closed for it. Each is
         held for the reader until the next is asked for. Blocks on the disk."""
         self._closed()
         for path in self._segments():
@@ -177,16 +177,16 @@ class Spool:
                     yield _read(path)
 
     def remove(self, segment: Segment) -> None:
-        """Its records are where they belong."""
+        """Delete a segment whose records are in PostgreSQL."""
         segment.path.unlink(missing_ok=True)
 
     def refuse(self, segment: Segment) -> None:
-        """Keep it for a person, and read it no more."""
+        """Keep a segment for a person; it is read no more."""
         segment.path.rename(segment.path.with_suffix(_REFUSED))
 
 
 def _read(path: Path) -> Segment:
-    """The records of a segment. What a crash tore off its end was never answered for."""
+    """The records of a segment. A record that a crash cut off was never answered for."""
     data = path.read_bytes()
     if not data.startswith(MAGIC):
         return Segment(path, (), MAGIC.startswith(data))

@@ -1,7 +1,7 @@
-"""Phone numbers and operators' tokens at rest, and the unguessable words in callback URLs.
+"""Encryption of phone numbers and operators' tokens at rest, and the tokens in callback URLs.
 
 One root key, `SPOTLIGHT_SECRET_KEY`, gives a subkey for each purpose (HKDF-SHA256). A sealed value
-is `key id (1) | nonce (12) | AES-256-GCM`, bound to where it stands, so that a value moved to
+is `key id (1) | nonce (12) | AES-256-GCM`, bound to its place (table, column, row), so that a value moved to
 another row does not open. Keys for sealing rotate: `SPOTLIGHT_VAULT_KEYS` lists them, the first seals
 and all open; key 1 is the root key's own where it has no secret there. A number is looked up by
 HMAC-SHA256: without the key, nobody can try all numbers of a country.
@@ -116,11 +116,11 @@ class Vault:
         return hmac.digest(self._copy_key, content, "sha256")
 
     def callback_token(self, reference: UUID) -> str:
-        """The word in the callback URL of one payment: it names the payment and cannot be guessed."""
+        """The token in the callback URL of one payment: it names the payment and cannot be guessed."""
         return urlsafe_b64encode(reference.bytes + self._mac(reference)).rstrip(b"=").decode()
 
     def reference_in(self, token: str) -> UUID | None:
-        """The payment that a callback URL names; None when the word is not one of ours."""
+        """The payment that a callback URL names; None for a token that is not ours."""
         try:
             raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
         except (Base64Error, ValueError):
@@ -135,7 +135,7 @@ class Vault:
 
 
 def each_opened(rows: Iterable[Row], read: Callable[[Row], Read]) -> list[Read]:
-    """What `read` makes of each row. One whose seal is broken is said and left out: it must not hold
+    """What `read` makes of each row. One whose seal is broken is logged and left out: it must not hold
     up those behind it."""
     found = []
     for row in rows:

@@ -16,7 +16,7 @@ import structlog
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.routing import provider_of
-from gateway.storage.work import Doorbell, Work
+from gateway.storage.doorbell import Doorbell, Work
 from gateway.values.network import subject_of
 from gateway.values.rates import Buckets, Rate
 from payments.collection.callbacks import Callbacks, IncomingCallback, Taken

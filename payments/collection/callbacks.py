@@ -120,7 +120,7 @@ class Callbacks:
         """What was in the spool a second ago at most."""
         self._inserts: Coalescer[Row, None] = Coalescer(self._insert_each, batch_max=_BATCH, lanes=2)
         self._questions: Coalescer[tuple[UUID | None, str | None], bool] = Coalescer(
-            self._which_are_open, batch_max=_BATCH, waiting_max=_BATCH, patience=OPEN_SECONDS
+            self._which_are_open, batch_max=_BATCH, waiting_max=_BATCH, timeout=OPEN_SECONDS
         )
 
     async def store(self, callback: IncomingCallback) -> None:

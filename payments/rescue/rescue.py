@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from gateway.storage.work import Doorbell, Work
+from gateway.storage.doorbell import Doorbell, Work
 from payments.accounts.calls import UNWATCHED, Accounts, Budget
 from payments.collection.store import Payments
 from payments.collection.verify import ask

@@ -11,7 +11,7 @@ from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 from sqlalchemy import text
 
-from gateway.storage.redis_link import RqDoorbell
+from gateway.storage.doorbell import RqDoorbell
 from payments.collection.callbacks import IncomingCallback
 from tests.bench.load import closed_loop, request
 from tests.bench.measure import Arm, Inexact, Result, interleave, medians, ratio

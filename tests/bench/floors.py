@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from gateway.runtime.settings import environment
-from gateway.storage.redis_link import RedisTrips, connect, connect_for_trips
+from gateway.storage.redis_link import RedisPipeline, connect, connect_for_pipeline
 
 BOARD = orjson.dumps(
     {
@@ -53,7 +53,7 @@ class Floors:
 
     def __init__(self) -> None:
         self.redis = connect(environment()["REDIS_URL"])
-        self.trips = RedisTrips(connect_for_trips(environment()["REDIS_URL"]))
+        self.pipeline = RedisPipeline(connect_for_pipeline(environment()["REDIS_URL"]))
         self.pool: Any = None
         self.viewers: set[web.StreamResponse] = set()
 
@@ -70,7 +70,7 @@ class Floors:
     async def hop_good(self, request: web.Request) -> web.Response:
         hop = Hop.model_validate(dict(await request.post()))
         key = f"{number(hop.phone_number)}:{hop.session_id}"
-        await self.trips.command("SET", key, hop.text, "EX", 300, "GET")
+        await self.pipeline.command("SET", key, hop.text, "EX", 300, "GET")
         return web.Response(body=SCREEN, content_type="text/plain")
 
     async def hop_naive(self, request: web.Request) -> web.Response:

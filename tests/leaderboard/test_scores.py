@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from redis import asyncio as redis_asyncio
 
-from gateway.storage.redis_link import REQUEST_TIMEOUT_SECONDS, RedisSessions, RedisTrips, connect, connect_for_trips
-from gateway.storage.session_seal import SessionSeal
+from gateway.storage.redis_link import REQUEST_TIMEOUT_SECONDS, RedisPipeline, connect, connect_for_pipeline
+from gateway.storage.sessions import RedisSessions, SessionSeal
 from gateway.storage.vault import Vault
 from leaderboard.scores import ContestScores, ScoreFeed, ScoreListener, Scores, heal_scores, publish_scores
 from tests.rigs.rig import SECRET_KEY, Rig
@@ -97,8 +97,8 @@ async def test_an_older_snapshot_never_overwrites_a_newer(rig: Rig, redis: "redi
 
 
 async def test_sessions_survive_a_redis_that_is_away(tmp_path: Any) -> None:
-    away = connect_for_trips(f"unix://{tmp_path}/nobody")
-    sessions = RedisSessions(RedisTrips(away), SEAL)
+    away = connect_for_pipeline(f"unix://{tmp_path}/nobody")
+    sessions = RedisSessions(RedisPipeline(away), SEAL)
     await sessions.put("key", b"value", 60)
     assert await sessions.get("key") is None
     await away.aclose()
@@ -110,15 +110,15 @@ async def test_a_redis_that_is_silent_holds_nobody_up(tmp_path: Any) -> None:
         writer.close()
 
     async with await asyncio.start_unix_server(listen_only, f"{tmp_path}/silent"):
-        silent = connect_for_trips(f"unix://{tmp_path}/silent")
-        sessions = RedisSessions(RedisTrips(silent), SEAL)
+        silent = connect_for_pipeline(f"unix://{tmp_path}/silent")
+        sessions = RedisSessions(RedisPipeline(silent), SEAL)
         async with asyncio.timeout(8 * REQUEST_TIMEOUT_SECONDS):
             assert set(await asyncio.gather(*(sessions.get(f"key{n}") for n in range(200)))) == {None}
         await silent.aclose()
 
 
 async def test_sessions_are_kept_for_their_time(redis: "redis_asyncio.Redis") -> None:
-    sessions = RedisSessions(RedisTrips(redis), SEAL)
+    sessions = RedisSessions(RedisPipeline(redis), SEAL)
     await asyncio.gather(*(sessions.put(f"key{n}", str(n).encode(), 60) for n in range(50)))
     assert await asyncio.gather(*(sessions.get(f"key{n}") for n in range(50))) == [str(n).encode() for n in range(50)]
     assert 0 < await redis.ttl(SEAL.name("key1")) <= 60

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.storage.work import Doorbell, Work
+from gateway.storage.doorbell import Doorbell, Work
 from gateway.values.money import Money
 from payments.collection.callback_queue import preview_replay, replay
 from payments.disbursement.answers import Observation

@@ -15,7 +15,7 @@ from admin.access.rights import StaffRights
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
 from gateway.runtime.owed_work import OwedWork
-from gateway.storage.work import Work
+from gateway.storage.doorbell import Work
 from payments.requests import Act, ActRefused, Executed, RequestStatus, StaffRequest, Why
 from payments.rescue.rules import read_ticket, ticket_number
 from tests.rigs.money_rig import ASKER, CHECKER, REASON, RIGHTS, Killed, MoneyRig, hire, opened

@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 from channels.messages import languages as module
 from channels.messages.languages import Languages, language_key
 from gateway.storage.purging import LANGUAGE_DAYS
-from gateway.storage.redis_link import RedisSessions, RedisTrips, connect_for_trips
-from gateway.storage.session_seal import SessionSeal
+from gateway.storage.redis_link import RedisPipeline, connect_for_pipeline
+from gateway.storage.sessions import RedisSessions, SessionSeal
 from gateway.values.msisdn import Msisdn
 from tests.engines import Database
 from tests.rigs.rig import Rig
@@ -22,7 +22,7 @@ AWA, KOFFI = Msisdn("+2250501020304", "CI"), Msisdn("+2250701020304", "CI")
 class World:
     def __init__(self, rig: Rig, redis: "Redis") -> None:
         self.rig, self.redis = rig, redis
-        self.sessions = RedisSessions(RedisTrips(redis), SessionSeal(rig.vault))
+        self.sessions = RedisSessions(RedisPipeline(redis), SessionSeal(rig.vault))
         self.auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.languages = Languages(self.auto, rig.vault, self.sessions)
 
@@ -44,7 +44,7 @@ class World:
 
 @pytest.fixture
 async def world(database: Database, redis_url: str) -> AsyncIterator[World]:
-    rig, redis = await Rig(database.app_url).open(), connect_for_trips(redis_url)
+    rig, redis = await Rig(database.app_url).open(), connect_for_pipeline(redis_url)
     yield World(rig, redis)
     await redis.aclose()
     await rig.close()
@@ -85,7 +85,7 @@ async def test_one_that_is_too_old_is_not_copied(world: World, database: Databas
 
 
 async def test_without_redis_nothing_is_read_or_raised(world: World) -> None:
-    away = connect_for_trips("redis://127.0.0.1:1/0")
-    sessions = RedisSessions(RedisTrips(away), SessionSeal(world.rig.vault))
+    away = connect_for_pipeline("redis://127.0.0.1:1/0")
+    sessions = RedisSessions(RedisPipeline(away), SessionSeal(world.rig.vault))
     assert await Languages(world.auto, world.rig.vault, sessions).copy() == 0
     await away.aclose()

@@ -11,7 +11,7 @@ from channels.messages.unfinished import Reached, UnfinishedDialogues
 from channels.sms.texts import render
 from gateway.contests.directory import DIAL_CODE
 from gateway.runtime.owed_work import OwedWork
-from gateway.storage.work import Work
+from gateway.storage.doorbell import Work
 from gateway.values.msisdn import Msisdn
 from tests.engines import Database
 from tests.rigs.rig import Rig

@@ -10,7 +10,7 @@ from gateway.runtime.accounts import statement_reader
 from gateway.runtime.container import Container, open_command
 from gateway.runtime.process import DailyReconciliation, GatewayContainer, ProcessContainer, WorkerContainer
 from gateway.runtime.settings import Settings, SettingsError
-from gateway.storage.work import Work
+from gateway.storage.doorbell import Work
 from payments.reconciliation.balances import Balances
 from payments.reconciliation.statement_format import StatementUnreadable
 from payments.requests import Act

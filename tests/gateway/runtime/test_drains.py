@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.runtime.owed_work import Drains, OwedWork, keep_beating, keep_sweeping, to_do
-from gateway.storage.work import Work
+from gateway.storage.doorbell import Work
 from tests.rigs.rig import SilentDoorbell
 
 

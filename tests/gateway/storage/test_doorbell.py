@@ -9,7 +9,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
-from gateway.storage.redis_link import RqDoorbell
+from gateway.storage.doorbell import RqDoorbell
 from tests.free_port import free_port
 
 WINDOW = 0.01

@@ -22,9 +22,8 @@ from gateway.runtime.gateway import check_partitions
 from gateway.runtime.owed_work import OwedWork
 from gateway.runtime.settings import Settings
 from gateway.storage.engine import make_engine
-from gateway.storage.partitions import make_partitions, months_ahead, read_months_ahead
 from gateway.storage.purging import LANGUAGE_DAYS, DailyPurge, Kept, purge
-from gateway.storage.upkeep import read_upkeep
+from gateway.storage.upkeep import make_partitions, months_ahead, read_months_ahead, read_upkeep
 from tests.engines import Database
 from tests.rigs.money_rig import MoneyRig, opened
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from redis.exceptions import RedisError, ResponseError
 
-from gateway.storage.redis_link import READ, RedisSessions, RedisTrips, connect_for_trips
-from gateway.storage.session_seal import SessionSeal
+from gateway.storage.redis_link import READ, RedisPipeline, connect_for_pipeline
+from gateway.storage.sessions import RedisSessions, SessionSeal
 from gateway.storage.vault import Vault
 from tests.rigs.rig import SECRET_KEY
 
@@ -16,21 +16,21 @@ SEAL = SessionSeal(Vault(SECRET_KEY))
 
 
 @pytest.fixture
-async def trips(redis_url: str) -> AsyncIterator[RedisTrips]:
-    client = connect_for_trips(redis_url)
-    yield RedisTrips(client)
+async def pipeline(redis_url: str) -> AsyncIterator[RedisPipeline]:
+    client = connect_for_pipeline(redis_url)
+    yield RedisPipeline(client)
     await client.aclose()
 
 
-async def test_everybody_gets_what_they_asked_for(trips: RedisTrips) -> None:
-    sessions = RedisSessions(trips, SEAL)
+async def test_everybody_gets_what_they_asked_for(pipeline: RedisPipeline) -> None:
+    sessions = RedisSessions(pipeline, SEAL)
     sessions.put_soon(("a", b"1", 60), ("b", b"2", 60))
     await sessions.put("c", b"3", 60)
     found: tuple[Any, ...] = await asyncio.gather(
         sessions.get("a"),
-        trips.command("PING"),
+        pipeline.command("PING"),
         sessions.get_all("b", "missing", "c"),
-        trips.command("EXISTS", SEAL.name("a")),
+        pipeline.command("EXISTS", SEAL.name("a")),
         sessions.put("d", b"4", 60),
         sessions.get("c"),
     )
@@ -38,52 +38,52 @@ async def test_everybody_gets_what_they_asked_for(trips: RedisTrips) -> None:
     assert await sessions.get("d") == b"4"
 
 
-async def test_what_is_stored_dies_in_time(trips: RedisTrips) -> None:
-    sessions = RedisSessions(trips, SEAL)
+async def test_what_is_stored_dies_in_time(pipeline: RedisPipeline) -> None:
+    sessions = RedisSessions(pipeline, SEAL)
     await asyncio.gather(sessions.put("a", b"1", 60), sessions.put("b", b"2", 5))
-    assert 55 < await trips.command("TTL", SEAL.name("a")) <= 60
-    assert 0 < await trips.command("TTL", SEAL.name("b")) <= 5
+    assert 55 < await pipeline.command("TTL", SEAL.name("a")) <= 60
+    assert 0 < await pipeline.command("TTL", SEAL.name("b")) <= 5
 
 
-async def test_the_later_of_two_for_one_key_stays(trips: RedisTrips) -> None:
-    sessions = RedisSessions(trips, SEAL)
+async def test_the_later_of_two_for_one_key_stays(pipeline: RedisPipeline) -> None:
+    sessions = RedisSessions(pipeline, SEAL)
     sessions.put_soon(("a", b"1", 60))
     sessions.put_soon(("a", b"2", 60))
     # Together with the writes, in one trip.
     assert await sessions.get("a") == b"2"
 
 
-async def test_one_bad_command_spoils_nobody_elses(trips: RedisTrips) -> None:
-    await trips.command("SADD", "a set", "x")
+async def test_one_bad_command_spoils_nobody_elses(pipeline: RedisPipeline) -> None:
+    await pipeline.command("SADD", "a set", "x")
     found: tuple[Any, ...] = await asyncio.gather(
-        trips.command("INCR", "a set"),
-        RedisSessions(trips, SEAL).put("a", b"1", 60),
-        trips.command(READ, "a set", SEAL.name("a")),
+        pipeline.command("INCR", "a set"),
+        RedisSessions(pipeline, SEAL).put("a", b"1", 60),
+        pipeline.command(READ, "a set", SEAL.name("a")),
         return_exceptions=True,
     )
     assert isinstance(found[0], ResponseError)
     assert (found[1], found[2][0], SEAL.open(SEAL.name("a"), found[2][1])) == (None, None, b"1")
-    assert await RedisSessions(trips, SEAL).get("a") == b"1"
+    assert await RedisSessions(pipeline, SEAL).get("a") == b"1"
 
 
 async def test_without_redis_a_session_is_forgotten() -> None:
-    client = connect_for_trips("redis://127.0.0.1:1/0")
-    trips = RedisTrips(client)
-    sessions = RedisSessions(trips, SEAL)
+    client = connect_for_pipeline("redis://127.0.0.1:1/0")
+    pipeline = RedisPipeline(client)
+    sessions = RedisSessions(pipeline, SEAL)
     sessions.put_soon(("a", b"1", 60))
     await sessions.put("b", b"2", 60)
     assert await sessions.get_all("a", "b") == [None, None]
     with pytest.raises((RedisError, OSError)):
-        await trips.command("PING")
+        await pipeline.command("PING")
     await client.aclose()
 
 
-async def test_redis_holds_no_number_in_clear(trips: RedisTrips) -> None:
-    sessions, number = RedisSessions(trips, SEAL), "+2250501020304"
+async def test_redis_holds_no_number_in_clear(pipeline: RedisPipeline) -> None:
+    sessions, number = RedisSessions(pipeline, SEAL), "+2250501020304"
     sessions.put_soon((f"ussd:africastalking:{number}:ATUid_1", f'["07",{number},5]'.encode(), 60))
     await sessions.put(f"ussd:reached:{number}", b'["star","07",5,"fr"]', 60)
-    names = await trips.command("KEYS", "*")
-    held = b"\n".join([*names, *[await trips.command("GET", name) for name in names]])
+    names = await pipeline.command("KEYS", "*")
+    held = b"\n".join([*names, *[await pipeline.command("GET", name) for name in names]])
     assert len(names) == 2
     assert not [word for word in (b"501020304", b"ussd", b'"07"', b"star") if word in held]
 

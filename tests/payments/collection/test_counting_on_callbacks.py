@@ -13,7 +13,7 @@ from gateway.http.raw_exchange import RawRequest
 from gateway.orders.receipt import order_code
 from gateway.orders.rules import PlacedOrder
 from gateway.runtime.owed_work import OwedWork
-from gateway.storage.work import Work
+from gateway.storage.doorbell import Work
 from gateway.values.network import read_networks
 from payments.accounts.calls import Unlimited
 from payments.collection.callbacks import IncomingCallback

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.orders.rules import Channel, PlacedOrder
-from gateway.storage.work import Work
+from gateway.storage.doorbell import Work
 from gateway.values.check_digit import holds
 from gateway.values.msisdn import Msisdn
 from payments.accounts.calls import Unlimited

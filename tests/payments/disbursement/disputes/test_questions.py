@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from gateway.storage.work import Work
+from gateway.storage.doorbell import Work
 from gateway.values.money import Money
 from payments.disbursement.disputes.store import ObservedReversal
 from payments.provider import (
