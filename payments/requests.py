@@ -168,8 +168,8 @@ preview: words and numbers that JSON knows. Raises ActRefused for what cannot be
 
 
 async def hold_request(connection: AsyncConnection, request_id: UUID) -> bool:
-    """Lock a request until the end of this transaction, so that its executor runs once at a time; whether
-    it is still to be done."""
+    """Lock a request that is done in batches until the end of this transaction, so that its executor runs once at a
+    time; whether it is still to be done."""
     wanted = select(staff_requests.c.status).where(staff_requests.c.id == request_id).with_for_update()
     status: str | None = (await connection.execute(wanted)).scalar_one_or_none()
     return status == RequestStatus.APPROVED.value
@@ -178,7 +178,7 @@ async def hold_request(connection: AsyncConnection, request_id: UUID) -> bool:
 async def did_before(connection: AsyncConnection, request_id: UUID) -> str | None:
     """Lock a request until the end of this transaction; what it did, None while it is still to be done.
 
-    A worker and the person who agrees may both carry it out: the second one tells what the first one did."""
+    A worker and the person who agrees may both carry it out: the second one returns what the first one did."""
     wanted = select(staff_requests.c.status, staff_requests.c.outcome).where(staff_requests.c.id == request_id)
     row = (await connection.execute(wanted.with_for_update())).one()
     outcome: str | None = row.outcome

@@ -54,7 +54,7 @@ order by p.placed_at desc, p.sent_at desc nulls last limit :limit
 _LATEST: Final = {OfNumber: _latest(_OF_NUMBER), OfChat: _latest(_OF_CHAT), OfOrder: _latest(_OF_ORDER)}
 _PAYER: Final = text("select payer_cipher from payments where reference = :reference")
 
-# An open ticket is found again and not doubled. Only who proved to hold the number turns it to another payment.
+# An open ticket is found again and not doubled. Only a holder of the number moves it to another payment.
 _TICKET: Final = text("""
 insert into support_tickets as t (contest_id, phone_index, phone_cipher, payment_reference, language, channel, kind)
 values (:contest, :index, :cipher, :reference, :language, :channel, :kind)
@@ -76,7 +76,7 @@ returning id
 
 
 def ticket_place(contest_id: UUID) -> str:
-    """Where the sealed number of a ticket stands."""
+    """The place of the sealed number of a ticket."""
     return f"support_tickets.phone:{contest_id}"
 
 

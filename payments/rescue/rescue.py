@@ -1,6 +1,6 @@
-"""A voter says: I was debited. Ask the operators now, while the caller waits, and tell what is known.
+"""A voter says: I was debited. Ask the operators now, while the caller waits, and answer what is known.
 
-Nothing here decides about money: what an operator says is recorded as any other answer of its, so that a
+Nothing here decides about money: an operator's answer is recorded as any other, so that a
 late success is confirmed and counted in the usual way.
 """
 

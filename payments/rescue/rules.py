@@ -109,7 +109,7 @@ _WEIGHT: Final = (
     Outcome.COUNTED,
 )
 
-# After these a voter may still say that it is not so, and have a person look.
+# After these a voter may still disagree, and have a person look.
 DISPUTABLE: Final = frozenset({Outcome.NOTHING, Outcome.NOT_PAID, Outcome.WAITING, Outcome.REFUNDED})
 
 

@@ -132,7 +132,7 @@ def by_staff(person: str, request: UUID) -> By:
 
 
 async def lock_contest(connection: AsyncConnection, contest: UUID) -> None:
-    """Wait for the settler of this contest, and hold the others until this transaction ends."""
+    """Wait for the settlement of this contest, and keep others out until this transaction ends."""
     await connection.execute(_LOCK, {"space": SETTLE_LOCK_SPACE, "contest": contest})
 
 

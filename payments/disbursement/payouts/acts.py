@@ -26,7 +26,18 @@ from payments.disbursement.store import record
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, UnknownName, contest_id, post
 from payments.lifecycle import Actor
-from payments.requests import Act, ActRefused, NewRequest, Permit, Preview, Right, StaffRequest, Why, hold_request
+from payments.requests import (
+    Act,
+    ActRefused,
+    NewRequest,
+    Permit,
+    Preview,
+    Right,
+    StaffRequest,
+    Why,
+    did_before,
+    keep_outcome,
+)
 from payments.settlement.corrections import lock_contest
 
 # What a payment counted for the organiser.
@@ -62,7 +73,6 @@ select o.reference, o.status, o.amount_minor, o.currency, o.provider, c.slug, b.
 from payouts o join contests c on c.id = o.contest_id join beneficiaries b on b.id = o.beneficiary_id
 where o.reference = :reference
 """)
-_MADE: Final = text("select reference from payouts where request_id = :request")
 _MAKE: Final = text("""
 with made as (
   insert into payouts (reference, organiser_id, contest_id, beneficiary_id, provider, amount_minor, currency,
@@ -149,17 +159,17 @@ class PayoutActs:
             await note(connection, actor=person, act=act, subject=organiser, detail={"reason": reason})
 
     async def carry_out(self, request: StaffRequest) -> str:
-        """Do what two persons agreed to, once. Raises ActRefused when it may not be done any more."""
+        """Do what two persons agreed to, once; the outcome. Raises ActRefused when it may not be done any more."""
         async with self._engine.begin() as connection:
-            if not await hold_request(connection, request.id):
-                raise ActRefused(Why.DECIDED, "it is done already")
-            if request.params.get("step") == FINISH:
-                return await _finish(connection, request, self._from_float)
-            return await _pay(connection, request)
+            if (did := await did_before(connection, request.id)) is not None:
+                return did
+            finish = request.params.get("step") == FINISH
+            did = await (_finish(connection, request, self._from_float) if finish else _pay(connection, request))
+            return await keep_outcome(connection, request.id, did)
 
 
 def payout_previews() -> Mapping[Act, Preview]:
-    """Who makes the preview of a payout."""
+    """The preview of a payout."""
     return {Act.PAYOUT: _preview}
 
 
@@ -199,11 +209,8 @@ async def _preview_end(connection: AsyncConnection, request: NewRequest) -> Mapp
 
 
 async def _pay(connection: AsyncConnection, request: StaffRequest) -> str:
-    made = (await connection.execute(_MADE, {"request": request.id})).scalar_one_or_none()
-    if made is not None:
-        return f"payout {made}"
     contest = await _contest(connection, request.subject)
-    # Nothing is counted or taken back for this contest between the look and the posting.
+    # Nothing is counted or taken back for this contest between reading its position and the posting.
     await lock_contest(connection, contest)
     beneficiary = await _beneficiary(connection, request.params)
     row = await _position(connection, contest, beneficiary.provider if beneficiary else None)

@@ -15,7 +15,18 @@ from gateway.values.msisdn import Msisdn
 from payments.disbursement.payouts.rules import confirmation_refusal
 from payments.disbursement.payouts.store import phone_place
 from payments.ledger.book import organiser_id
-from payments.requests import Act, ActRefused, NewRequest, Permit, Preview, Right, StaffRequest, Why, hold_request
+from payments.requests import (
+    Act,
+    ActRefused,
+    NewRequest,
+    Permit,
+    Preview,
+    Right,
+    StaffRequest,
+    Why,
+    did_before,
+    keep_outcome,
+)
 
 _ADD: Final = text("""
 insert into beneficiaries (id, organiser_id, provider, country, phone_index, phone_cipher, name, registered_by)
@@ -28,7 +39,7 @@ where cast(:organiser as text) is null or g.slug = :organiser order by b.registe
 _CONFIRM: Final = text("""
 update beneficiaries set confirmed_by = :person, confirmed_at = now(),
   usable_from = now() + make_interval(secs => :delay)
-where id = :id
+where id = :id returning usable_from
 """)
 _RETIRE: Final = text("update beneficiaries set retired_at = coalesce(retired_at, now()) where id = :id returning id")
 
@@ -51,7 +62,7 @@ class BeneficiaryLine:
 
 
 class Beneficiaries:
-    """Beneficiaries on PostgreSQL. `delay`: between confirmation and the first payout."""
+    """Beneficiaries of organisers. `delay`: between confirmation and the first payout."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault, delay: timedelta, permit: Permit) -> None:
         self._engine = engine
@@ -100,17 +111,16 @@ class Beneficiaries:
             )
 
     async def confirm(self, request: StaffRequest) -> str:
-        """Confirm, as the second person agreed, once. Raises ActRefused."""
+        """Confirm, as the second person agreed, once; from when on it can be paid. Raises ActRefused."""
         async with self._engine.begin() as connection:
-            if not await hold_request(connection, request.id):
-                raise ActRefused(Why.DECIDED, "it is done already")
+            if (did := await did_before(connection, request.id)) is not None:
+                return did
             row = await self._registered(connection, request.subject)
-            if row.confirmed_at is None:
-                _require_confirmable(row, own=row.registered_by == request.decided_by)
-                asked = {"id": row.id, "person": request.decided_by, "delay": self._delay.total_seconds()}
-                await connection.execute(_CONFIRM, asked)
-                row = await self._registered(connection, request.subject)
-            return f"can be paid from {row.usable_from:%Y-%m-%d %H:%M} UTC on"
+            _require_confirmable(row, own=row.registered_by == request.decided_by)
+            asked = {"id": row.id, "person": request.decided_by, "delay": self._delay.total_seconds()}
+            usable_from = (await connection.execute(_CONFIRM, asked)).scalar_one()
+            did = f"can be paid from {usable_from:%Y-%m-%d %H:%M} UTC on"
+            return await keep_outcome(connection, request.id, did)
 
     def previews(self) -> Mapping[Act, Preview]:
         """The preview of a confirmation."""

@@ -62,7 +62,7 @@ PAYOUTS: Final = outgoing_table(
 
 
 def phone_place(beneficiary: UUID) -> str:
-    """Where a beneficiary's number is sealed."""
+    """The place of the sealed number of a beneficiary."""
     return f"beneficiaries.phone.{beneficiary}"
 
 

@@ -67,7 +67,7 @@ _TICKET: Final = text("select contest_id, payment_reference, status from support
 
 
 def refund_previews() -> Mapping[Act, Preview]:
-    """Who makes the preview of each act about money."""
+    """The preview of each act about money."""
     return {
         Act.REFUND_PAYMENT: _preview_refund,
         Act.VOID_WINDOW: preview_window,
@@ -188,8 +188,8 @@ _ACTS: Final[Mapping[Act, tuple[Callable[[AsyncConnection, StaffRequest], Awaita
 
 class RefundActs:
     """Acts about payments, refunds and callbacks. Each is one transaction, or one a batch, and safe to run twice: done
-    before, it says so again. All raise ActRefused when it cannot be done any more. `show` gets new totals after the
-    commit."""
+    before, it returns the same outcome. All raise ActRefused when it cannot be done any more. `show` gets new totals
+    after the commit."""
 
     def __init__(self, engine: AsyncEngine, voids: Voids, doorbell: Doorbell, show: Show) -> None:
         self._engine = engine

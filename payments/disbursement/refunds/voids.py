@@ -25,7 +25,7 @@ REASON: Final = "voided"
 
 _CONTEST: Final = text("select id, slug from contests where slug = :slug")
 
-# What lies in the window: votes by when they were ordered, first instant in, last one out.
+# The payments of the window: by when votes were ordered, from the first instant up to before the last.
 _IN_WINDOW: Final = """
 from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id
@@ -126,7 +126,7 @@ class Voids:
         async with self._engine.begin() as connection:
             window = await _window(connection, request.subject, request.params)
             contest: UUID = window["contest"]
-            # Settlement's lock first, then rows, as everywhere.
+            # Settlement's lock first, then the request.
             await lock_contest(connection, contest)
             if not await hold_request(connection, request.id):
                 return VoidBatch(contest, (), 0, last=True)
