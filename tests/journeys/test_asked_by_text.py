@@ -22,7 +22,7 @@ def test_a_question_a_yes_and_a_receipt(country: Country) -> None:
     receipt = receipt_in(phone.wait_for_text("verify"))
     until(lambda: country.votes("06") == before + 3, "three more votes")
     phone.text("7890", f"check {receipt.lower()}")
-    phone.wait_for_text("registre")
+    phone.wait_for_text("décompte")
     wrong = "0" if receipt[0] != "0" else "1"
     phone.text("7890", f"CHECK {wrong}{receipt[1:]}")
     phone.wait_for_text("mal tapé")
