@@ -46,8 +46,8 @@ class VotingService(Published, Protocol):
         ...
 
     async def changed_orders(self, known: Mapping[UUID, str]) -> Mapping[UUID, tuple[str, OrderView]]:
-        """Of many orders at once, those that changed since their mark in `known` was handed out (empty:
-        never), each with its new mark. DatabaseUnavailable."""
+        """Of many orders at once, those that changed since their mark in `known` was read (empty: never
+        read), each with its new mark. DatabaseUnavailable."""
         ...
 
     async def payment_links(self, vote_ids: Collection[UUID]) -> Mapping[UUID, str]:
@@ -65,12 +65,12 @@ class VotingService(Published, Protocol):
 
     async def rescue(self, claim: Claim, language: str) -> Rescue:
         """What became of the latest payments that this is about, asked of their operators while the caller
-        waits. What they confirm is counted as ever; what stays unclear gets a ticket. DatabaseUnavailable."""
+        waits. What they confirm is counted as usual; what stays unclear gets a ticket. DatabaseUnavailable."""
         ...
 
     async def open_ticket(self, claim: Claim, language: str) -> str | None:
-        """Have a person look at these payments; the ticket's number, of the open one if there is one. None
-        where nobody's number is known. DatabaseUnavailable."""
+        """Have a person look at these payments; the number of the ticket, which may be open already. None where no
+        number is known. DatabaseUnavailable."""
         ...
 
     def number_key(self, number: Msisdn) -> str:

@@ -89,7 +89,7 @@ SIMULATED_FLOAT: Final = 100_000_000
 
 _OPENING: Final = "demo: opening float of a simulated operator, put in from no real bank"
 _LOADING_LOCK: Final = 0x5907_11_DE
-# Whoever booked it by hand has done it already.
+# A float that a person booked is enough.
 _FILLED: Final = text("""
 select exists (select 1 from postings where provider = :provider and account = 'bank' and currency = :currency
   and amount_minor < 0)

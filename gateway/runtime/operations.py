@@ -42,14 +42,13 @@ async def load_demo(settings: Settings) -> None:
 
 
 async def with_staff(settings: Settings, act: Callable[[KeepStaff], Awaitable[T]]) -> T:
-    """Do something with the accounts of those who work here. Raises StaffRefused."""
+    """Do something with the accounts of staff. Raises StaffRefused."""
     async with open_command(settings) as container:
         return await act(KeepStaff(container.staff, Passwords()))
 
 
 async def ensure_demo_admin(settings: Settings, *, password: str | None, first: str) -> bool:
-    """The demo's administrator, with this password if one is set; else with `first` where the account is
-    made, which is what True says."""
+    """Make the demo's administrator with `password`, else with `first`; whether it was made with `first`."""
 
     async def ensure(staff: KeepStaff) -> bool:
         return await staff.ensure(ADMIN_EMAIL, password, first=first, name=ADMIN_NAME, actor="cli:demo")
@@ -75,7 +74,7 @@ async def rotate_vault(settings: Settings, progress: Callable[[str, int, int], N
 
 
 def _simulated_floats(accounts: Mapping[str, Account]) -> list[tuple[str, str, book.Account]]:
-    """Wallets that simulated operators pay out of and tell about, by account, currency and place in the book."""
+    """Wallets that simulated operators pay out of and tell the balance of: account, currency, place in the book."""
     wallets = set()
     for key, account in accounts.items():
         for country in account.collects if is_simulated(account.provider.base_url) else ():
@@ -87,7 +86,7 @@ def _simulated_floats(accounts: Mapping[str, Account]) -> list[tuple[str, str, b
 
 
 async def purge(settings: Settings, progress: purging.Progress) -> int | None:
-    """Delete what was kept long enough; how many rows and months, None while another process is at it."""
+    """Delete what was kept long enough; how many rows and months, None while another process purges."""
     async with Container(settings, name="spotlight purge", pool_size=1) as container:
         return await purging.purge(container.auto, settings.kept, progress=progress)
 

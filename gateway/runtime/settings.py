@@ -106,12 +106,12 @@ class Settings(BaseSettings):
 
     @property
     def migration_url(self) -> str:
-        """Address for migrations: the owner's, or the only one there is."""
+        """Address for migrations: the owner's if there is one."""
         return self.owner_database_url or self.database_url
 
     @property
     def base_url(self) -> str:
-        """What voters and operators are told to call, without a trailing slash."""
+        """The address that voters and operators call, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
 
@@ -226,8 +226,8 @@ def _dotenv() -> dict[str, str]:
 
 
 def adapter_settings(code: str, others: Iterable[str] = ()) -> dict[str, str]:
-    """What the environment says to one adapter: `MTN_MOMO_BASE_URL` becomes `base_url`. `others`: further
-    codes, whose names are theirs where they begin with this one's, as `ORANGE_MONEY_CM_*`."""
+    """The settings of one adapter in the environment: `MTN_MOMO_BASE_URL` becomes `base_url`. `others`: further
+    codes, whose settings are left out though their names begin with this one's, as `ORANGE_MONEY_CM_*`."""
     prefix = f"{code.upper()}_"
     apart = tuple(f"{other.upper()}_" for other in others if other.upper().startswith(prefix))
     return {

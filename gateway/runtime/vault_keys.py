@@ -82,7 +82,7 @@ _FORGET: Final = text("delete from vault_keys where key_id <> all(cast(:kept as 
 
 
 async def check_keys(engine: AsyncEngine, vault: Vault) -> None:
-    """Compare our keys with those that the database was written with, and note ours. Raises WrongKeys."""
+    """Compare our keys with those that the database was written with, and record ours. Raises WrongKeys."""
     ours = vault.fingerprints
     async with engine.begin() as connection:
         _compare((await connection.execute(_READ)).all(), vault)
