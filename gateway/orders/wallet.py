@@ -37,6 +37,7 @@ class PaymentMethod(StrEnum):
 
     MTN = "MTN_MOBILE_MONEY", "MTN MoMo", "m", "mtn"
     ORANGE = "ORANGE_MONEY", "Orange Money", "o", "orange"
+    MOOV = "MOOV_MONEY", "Moov Money", "v", "moov"
     WAVE = "WAVE", "Wave", "w", ""
     CARD = "CARD", "", "c", ""
 
@@ -46,8 +47,7 @@ class _Country:
     """`example`: a number as people write it there. `networks`: by MCC and MNC. `prefixes`: networks by the first
     digits of a national number, longest first. `approval_codes`: what a payer dials when the request does not come
     by itself. `payment_codes`: what a payer dials for the code that a page wants, or that pays without one.
-    `prefix_decides`: nobody there takes a number to another network's wallet. `not_taken`: names of networks' own
-    wallets that no provider of ours takes yet."""
+    `prefix_decides`: nobody there takes a number to another network's wallet."""
 
     calling_code: str
     example: str
@@ -56,7 +56,6 @@ class _Country:
     approval_codes: Mapping[PaymentMethod, str]
     payment_codes: Mapping[PaymentMethod, str] = field(default_factory=dict)
     prefix_decides: bool = False
-    not_taken: Mapping[str, str] = field(default_factory=dict)
 
 
 _COUNTRIES: Final = {
@@ -68,7 +67,6 @@ _COUNTRIES: Final = {
         approval_codes={PaymentMethod.MTN: "*133#"},
         payment_codes={PaymentMethod.ORANGE: "#144*82#"},
         prefix_decides=True,
-        not_taken={"moov": "Moov Money"},
     ),
     "CM": _Country(
         calling_code="237",
@@ -125,11 +123,7 @@ def not_taken_yet(
 ) -> str | None:
     """The name of this number's own wallet, where it has one that is not among those taken."""
     method = guess_method(msisdn, network)
-    if method is not None:
-        return None if method in taken else method.label
-    known = _network(network) or _network_by_prefix(msisdn) or ""
-    country = _COUNTRIES.get(msisdn.country)
-    return country.not_taken.get(known) if country else None
+    return None if method is None or method in taken else method.label
 
 
 def _network(word: str | None) -> str | None:

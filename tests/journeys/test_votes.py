@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
+import payments.providers
 from gateway.orders.receipt import read_receipt
+from gateway.runtime.discovery import codes
 from tests.country import Country, until
 
 pytestmark = pytest.mark.journey
@@ -185,19 +187,35 @@ def test_redis_knows_nobody_by_number(country: Country) -> None:
     assert list((country.home / "valkey").iterdir()) == []
 
 
-def test_a_moov_number_is_told_what_it_may_pay_with_and_pays_by_wave(country: Country) -> None:
-    """Its own wallet is not taken yet, and no other network's belongs to it: on every channel."""
+def test_a_moov_number_pays_on_every_channel(country: Country) -> None:
+    """By its own wallet or by Wave; no other network's belongs to it."""
     before = country.votes("08")
     phone = country.phone("+2250111110008")
-    for quantity, method in ((2, "MTN_MOBILE_MONEY"), (3, "ORANGE_MONEY")):
-        body = {"contest": "star", "candidateCode": "08", "quantity": quantity, "paymentMethod": method}
-        refused = country.gateway.post("/api/votes/initiate", json={**body, "voterPhone": phone.number})
+    body = {"contest": "star", "candidateCode": "08", "quantity": 1, "voterPhone": phone.number}
+    for method in ("MTN_MOBILE_MONEY", "ORANGE_MONEY"):
+        refused = country.gateway.post("/api/votes/initiate", json={**body, "paymentMethod": method})
         assert (refused.status_code, refused.json()["type"]) == (422, "/problems/not_its_wallet")
-        assert "Wave" in refused.json()["detail"]
+        assert "Moov Money" in refused.json()["detail"]
+    country.gateway.post("/api/votes/initiate", json={**body, "paymentMethod": "MOOV_MONEY"}).raise_for_status()
+    assert int(phone.wait_for_prompt()["amount"]) == 100
+    phone.approve()
+    until(lambda: country.votes("08") == before + 1, "one more vote")
     phone.text("7890", "VOTE 08 2")
-    assert "par: Wave. Composez *789#" in phone.wait_for_text("Moov Money n'est pas encore accepté")
-    shown = phone.dial("*789*08*2*1#")
-    assert shown.startswith("Moov Money n'est pas encore accepté.\n2 votes pour 08")
+    assert int(phone.wait_for_prompt()["amount"]) == 200
+    phone.approve()
+    until(lambda: country.votes("08") == before + 3, "two more votes")
+    assert "Moov Money" in phone.dial("*789*08*4*1#")
+    assert int(phone.wait_for_prompt()["amount"]) == 400
+    phone.approve()
+    until(lambda: country.votes("08") == before + 7, "four more votes")
+    receipt_in(phone.wait_for_text("verify"))
+    assert sorted(line["amount"] for line in country.statement("hub2")) == ["100", "200", "400"]
+
+
+def test_a_moov_number_pays_by_wave(country: Country) -> None:
+    before = country.votes("08")
+    phone = country.phone("+2250111110009")
+    shown = phone.dial("*789*08*2#")
     assert "MTN" not in shown
     assert "3 Wave, lien par SMS" in shown
     assert "1 Payer Wave" in phone.reply("3")
@@ -211,8 +229,7 @@ def test_a_moov_number_is_told_what_it_may_pay_with_and_pays_by_wave(country: Co
 
 
 def test_money_is_votes_at_the_end_of_all_journeys(country: Country) -> None:
-    providers = ("mtn_momo", "orange_money", "pawapay", "wave", "stripe")
-    lines = [line for p in providers for line in country.statement(p) if line["currency"] == "XOF"]
+    lines = [line for p in codes(payments.providers) for line in country.statement(p) if line["currency"] == "XOF"]
     signs = {"collection": 1, "refund": -1, "dispute": -1}
     collected = sum(int(line["amount"]) * signs[line["kind"]] for line in lines)
     contests = country.gateway.get("/api/contests").raise_for_status().json()["contests"]

@@ -68,9 +68,9 @@ def test_masks() -> None:
     [
         ("+2250501020304", "CI", None, PaymentMethod.MTN),
         ("+2250701020304", "CI", None, PaymentMethod.ORANGE),
-        ("+2250101020304", "CI", None, None),
+        ("+2250101020304", "CI", None, PaymentMethod.MOOV),
         ("+2250701020304", "CI", "61205", PaymentMethod.MTN),
-        ("+2250501020304", "CI", "61202", None),
+        ("+2250501020304", "CI", "61202", PaymentMethod.MOOV),
         ("+2250501020304", "CI", "99999", PaymentMethod.MTN),
         ("+237671234567", "CM", None, PaymentMethod.MTN),
         ("+237684123456", "CM", None, None),
@@ -83,27 +83,28 @@ def test_wallet_guess(e164: str, country: str, network: str | None, method: Paym
 
 
 @pytest.mark.parametrize(
-    ("e164", "country", "network", "wallets", "not_taken"),
+    ("e164", "country", "network", "wallets", "own"),
     [
-        ("+2250501020304", "CI", None, "MTN", None),
-        ("+2250701020304", "CI", None, "ORANGE", None),
-        ("+2250101020304", "CI", None, "", "Moov Money"),
-        ("+2250901020304", "CI", None, "MTN ORANGE", None),
-        ("+2250701020304", "CI", "61205", "MTN", None),
-        ("+2250701020304", "CI", "moov", "", "Moov Money"),
-        ("+2250701020304", "CI", "99999", "ORANGE", None),
+        ("+2250501020304", "CI", None, "MTN", "MTN MoMo"),
+        ("+2250701020304", "CI", None, "ORANGE", "Orange Money"),
+        ("+2250101020304", "CI", None, "MOOV", "Moov Money"),
+        ("+2250901020304", "CI", None, "MTN ORANGE MOOV", None),
+        ("+2250701020304", "CI", "61205", "MTN", "MTN MoMo"),
+        ("+2250701020304", "CI", "moov", "MOOV", "Moov Money"),
+        ("+2250701020304", "CI", "99999", "ORANGE", "Orange Money"),
         # Numbers are taken along there, so that only the network of the SIM is certain.
-        ("+237671234567", "CM", None, "MTN ORANGE", None),
-        ("+237661234567", "CM", None, "MTN ORANGE", None),
-        ("+237671234567", "CM", "62402", "ORANGE", None),
+        ("+237671234567", "CM", None, "MTN ORANGE MOOV", "MTN MoMo"),
+        ("+237661234567", "CM", None, "MTN ORANGE MOOV", None),
+        ("+237671234567", "CM", "62402", "ORANGE", "Orange Money"),
         ("+237671234567", "CM", "62404", "", None),
-        ("+221771234567", "SN", None, "MTN ORANGE", None),
+        ("+221771234567", "SN", None, "MTN ORANGE MOOV", None),
     ],
 )
 def test_wallets_that_a_number_may_have(
-    e164: str, country: str, network: str | None, wallets: str, not_taken: str | None
+    e164: str, country: str, network: str | None, wallets: str, own: str | None
 ) -> None:
     number = Msisdn(e164, country)
     found = {method for method in PaymentMethod if may_have(number, method, network)}
     assert found == {PaymentMethod.WAVE, PaymentMethod.CARD, *(PaymentMethod[name] for name in wallets.split())}
-    assert not_taken_yet(number, network) == not_taken
+    assert not_taken_yet(number, network) is None
+    assert not_taken_yet(number, network, taken=()) == own

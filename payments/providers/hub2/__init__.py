@@ -1,0 +1,5 @@
+"""Hub2."""
+
+from payments.providers.hub2.provider import REGISTRATION
+
+__all__ = ["REGISTRATION"]

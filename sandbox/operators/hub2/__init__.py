@@ -1,0 +1,5 @@
+"""Hub2, simulated."""
+
+from sandbox.operators.hub2.api import SANDBOX
+
+__all__ = ["SANDBOX"]
