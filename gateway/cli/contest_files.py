@@ -14,7 +14,7 @@ from channels.phrases import languages
 from gateway.contests.changes import ChangeRefused, Entry, Plan, plan
 from gateway.contests.contest import CandidateStatus, Contest
 from gateway.contests.directory import read_contests
-from gateway.contests.store import add_organiser, hold_contests, organiser_named, organiser_of, write_plan
+from gateway.contests.store import add_organiser, lock_contests, organiser_named, organiser_of, write_plan
 from gateway.orders.routing import Rails
 from gateway.orders.wallet import network_wallets
 from gateway.runtime.accounts import build_accounts, rails_of
@@ -160,7 +160,7 @@ async def apply(settings: Settings, document: Document, *, actor: str, dry_run: 
     engine = make_engine(settings.database_url, pool_size=1, name="spotlight contest apply")
     try:
         async with engine.begin() as connection:
-            await hold_contests(connection)
+            await lock_contests(connection)
             contests = await read_contests(connection)
             owner = document.organiser
             found = await organiser_named(connection, owner.slug)

@@ -1,7 +1,7 @@
 """What changes when a contest is to be as a document says, and what must not change.
 
-A candidate's code is for ever: it is neither changed nor given to somebody else, also after that
-candidate was withdrawn. Nobody is deleted: who is not in the document stays as he is.
+A candidate's code is permanent: it is neither changed nor given to another candidate, also after that candidate was
+withdrawn. No candidate is deleted: one that the document does not name stays as it is.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ class ChangeRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A candidate as the document has it. `id`: of somebody who is there already, needed to correct a
+    """A candidate as the document has it. `id`: of an existing candidate, needed to correct a
     name. `code` None: the next free one."""
 
     name: str
@@ -145,7 +145,7 @@ class _Resolver:
             self._change(held, entry)
 
     def _meant(self, entry: Entry) -> Candidate | str | None:
-        """Who is there already, or a fault, or None for somebody new."""
+        """The existing candidate, or a fault, or None for a new one."""
         if entry.id is not None:
             found = self._by_id.get(entry.id)
             if found is None:

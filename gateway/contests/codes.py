@@ -1,8 +1,7 @@
 """Candidates' codes: which may be given, which is given next, and what a wrong one is.
 
-A code that meant somebody once never means somebody else in its contest, also when that candidate
-was withdrawn. In a contest with check digits a mistyped code is nobody's, so it never votes for
-somebody else.
+A code that was a candidate's once is never another one's in its contest, also after that candidate was withdrawn. In a
+contest with check digits a mistyped code names no candidate, so it never votes for another one.
 """
 
 from collections.abc import Collection, Iterator
@@ -20,14 +19,14 @@ RESERVED_START: Final = "00"
 
 
 class CodeFault(StrEnum):
-    """Why a typed code is nobody's. Each has a phrase, see `phrase_of`."""
+    """Why a typed code names no candidate. Each has a phrase, see `phrase_of`."""
 
     UNKNOWN = "unknown_candidate"
     MISTYPED = "mistyped_code"
 
 
 class FormFault(StrEnum):
-    """Why a code must not be given to anybody."""
+    """Why a code must not be given to a candidate."""
 
     NOT_DIGITS = "is not made of the digits 0 to 9"
     MENU_CHOICE = "has one digit, which on a screen is a choice of the menu"
@@ -37,12 +36,12 @@ class FormFault(StrEnum):
 
 
 class CodesUsedUp(Exception):
-    """Every code of this width is or was somebody's."""
+    """Every code of this width is or was a candidate's."""
 
 
 def code_fault(contest: Contest, typed: str) -> CodeFault | None:
-    """Why nobody has this code: MISTYPED where its check digit tells so, else UNKNOWN. None when
-    somebody has or had it."""
+    """Why no candidate has this code: MISTYPED where its check digit is wrong, else UNKNOWN. None when a candidate has
+    or had it."""
     if contest.candidate(typed) is not None:
         return None
     if contest.check_digits and not check_digit.holds(typed):

@@ -25,7 +25,7 @@ class CandidateStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody who can be voted for. `code` has two or more digits, unique in the contest for ever, never
+    """A person or thing to vote for. `code` has two or more digits, unique in the contest for ever, never
     `00…`. `photo_url`: an https address, or None."""
 
     id: UUID

@@ -100,14 +100,14 @@ class ContestDirectory:
 
 async def read_contests(connection: AsyncConnection) -> tuple[Contest, ...]:
     """Every contest with its candidates, by slug. Contests are few and small."""
-    held = (await connection.execute(select(contests).order_by(contests.c.slug))).all()
+    rows = (await connection.execute(select(contests).order_by(contests.c.slug))).all()
     ranking = (await connection.execute(select(candidates).order_by(candidates.c.contest_id, candidates.c.code))).all()
     by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
     for row in ranking:
         by_contest[row.contest_id].append(
             Candidate(row.id, row.code, row.name, CandidateStatus(row.status), row.photo_url)
         )
-    found = tuple(_contest(row, by_contest[row.id]) for row in held)
+    found = tuple(_contest(row, by_contest[row.id]) for row in rows)
     return _with_menu_numbers(found, (await connection.execute(select(func.now()))).scalar_one())
 
 

@@ -1,8 +1,7 @@
 """Photos of candidates on our pages: small ones, from hosts that the page's policy then names.
 
-A photo's address is the word of whoever runs the contest. Readers' browsers fetch it, without telling where
-from; we never do. Cloudinary makes a small square one itself, of an address that asks for it; source: its
-"Transformation URL API reference".
+A photo's address comes from the organiser. Readers' browsers fetch it, without a referrer; we never do. Cloudinary cuts
+a small square from an address that asks for it; source: its "Transformation URL API reference".
 """
 
 import re
@@ -36,7 +35,7 @@ class Photo:
 
 
 def photo_of(candidate: Candidate) -> Photo | None:
-    """The photo of who stands; None without one, and for an address that no policy can name."""
+    """The photo of an eligible candidate; None without one, and for an address that no policy can name."""
     if candidate.photo_url is None or not candidate.eligible:
         return None
     try:
@@ -50,7 +49,7 @@ def photo_of(candidate: Candidate) -> Photo | None:
 
 
 def photos_of(contest: Contest) -> Mapping[str, Photo]:
-    """Who is shown with a photo, by code."""
+    """Photos of the candidates that are shown with one, by code."""
     shown: dict[str, Photo] = {}
     origins: set[str] = set()
     for candidate in contest.eligible:

@@ -29,7 +29,7 @@ def numbered(sharing: Iterable[Contest]) -> tuple[tuple[int, Contest], ...]:
 
 
 def chosen(sharing: Iterable[Contest], typed: str) -> Contest | None:
-    """The contest with this number; None when nobody has it."""
+    """The contest with this number; None when there is none."""
     return next((contest for number, contest in numbered(sharing) if str(number) == typed), None)
 
 

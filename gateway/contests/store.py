@@ -1,4 +1,4 @@
-"""Write a contest as a plan says, with its line in the audit log."""
+"""Statements of contests and organisers: write what a plan says, with its line in the audit log."""
 
 from typing import Any
 from uuid import UUID
@@ -16,8 +16,8 @@ from gateway.storage.schema.staff import audit_log
 _APPLY_LOCK = 0x5907_11_A9
 
 
-async def hold_contests(connection: AsyncConnection) -> None:
-    """Wait for whoever else applies a document, until the end of this transaction."""
+async def lock_contests(connection: AsyncConnection) -> None:
+    """Take the lock for applying documents until the end of this transaction; waits for other processes."""
     await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _APPLY_LOCK})
 
 
@@ -40,7 +40,7 @@ async def add_organiser(connection: AsyncConnection, organiser_id: UUID, slug: s
 
 
 async def write_plan(connection: AsyncConnection, plan: Plan, actor: str) -> None:
-    """Make it so. `actor`: who wants it. Raises sqlalchemy.exc.IntegrityError."""
+    """Write a plan. `actor`: who asked for it. Raises sqlalchemy.exc.IntegrityError."""
     contest = plan.contest
     if plan.new:
         await connection.execute(insert(contests).values(id=contest.id, **_row(contest)))

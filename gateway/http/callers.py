@@ -23,8 +23,8 @@ def is_https(request: web.Request) -> bool:
 
 
 class ForwardedByProxies(XForwardedFiltered):
-    """`X-Forwarded-*` of requests that come from these networks. Whoever calls past the proxies says nothing:
-    the library looks at the header alone, and an address may decide about money."""
+    """Takes the caller's address from `X-Forwarded-*` of requests that come from these networks, and of no others: the
+    library looks at the header alone, and an address may decide about money."""
 
     def __init__(self, proxies: Sequence[Network]) -> None:
         super().__init__(proxies)
@@ -32,7 +32,7 @@ class ForwardedByProxies(XForwardedFiltered):
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass the request on, with the address of whoever called the proxy."""
+        """Pass the request on, with the address that called the proxy."""
         if not comes_from(request.remote or "", self._proxies):
             return await handler(request)
         return await super().middleware(request, handler)

@@ -54,9 +54,9 @@ def operations(document: Json) -> dict[str, list[Operation]]:
     """Every operation, by tag, in the order of the document."""
     found: dict[str, list[Operation]] = {}
     for address, methods in document["paths"].items():
-        for method, said in methods.items():
-            tag = next(iter(said.get("tags", [])), "other")
-            found.setdefault(tag, []).append(_operation(method.upper(), address, said))
+        for method, spec in methods.items():
+            tag = next(iter(spec.get("tags", [])), "other")
+            found.setdefault(tag, []).append(_operation(method.upper(), address, spec))
     return found
 
 
@@ -65,31 +65,31 @@ def models(document: Json) -> list[Model]:
     return [_model(name, schema) for name, schema in document["components"]["schemas"].items()]
 
 
-def _operation(method: str, address: str, said: Json) -> Operation:
+def _operation(method: str, address: str, spec: Json) -> Operation:
     request = [
         Field(p["in"], p["name"], kinds(p["schema"]), _meaning(p, p["schema"]), p["required"])
-        for p in said.get("parameters", [])
+        for p in spec.get("parameters", [])
     ]
-    if body := said.get("requestBody"):
+    if body := spec.get("requestBody"):
         request += [Field("body", media, kinds(c["schema"]), "", required=True) for media, c in body["content"].items()]
     answers = [
         Field(status, media, kinds(held["schema"]), answer["description"])
-        for status, answer in said["responses"].items()
+        for status, answer in spec["responses"].items()
         for media, held in answer["content"].items()
     ]
     return Operation(
-        id=said["operationId"],
+        id=spec["operationId"],
         method=method,
         address=address,
-        summary=said["summary"],
-        description=said.get("description", ""),
+        summary=spec["summary"],
+        description=spec.get("description", ""),
         request=tuple(request),
         answers=tuple(answers),
     )
 
 
-def _meaning(*told: Json) -> str:
-    return next((str(one["description"]) for one in told if "description" in one), "")
+def _meaning(*described: Json) -> str:
+    return next((str(one["description"]) for one in described if "description" in one), "")
 
 
 def _model(name: str, schema: Json) -> Model:

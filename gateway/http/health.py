@@ -1,7 +1,7 @@
-"""What the machines around us ask: are you alive, are you ready, and how is it going.
+"""What balancers and monitoring ask: whether the process lives, whether it is ready, and its figures.
 
 `/healthz` touches nothing outside the process. `/readyz` asks each dependency with a limit and
-turns 503 as soon as the process is told to stop. `/metrics` is for Prometheus: what this process
+turns 503 as soon as the process is asked to stop. `/metrics` is for Prometheus: what this process
 counted, and business figures read from PostgreSQL, which all processes share.
 """
 
@@ -32,7 +32,7 @@ from gateway.values.network import LOOPBACK, comes_from
 
 
 class Concern(Exception):
-    """What will fail if nobody acts. Nothing fails yet, so `/readyz` shows the text and stays 200."""
+    """What will fail unless a person acts. Nothing fails yet, so `/readyz` shows the text and stays 200."""
 
 
 Check = Callable[[], Awaitable[None]]
@@ -55,7 +55,7 @@ _HOP_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 
 class _Requests(Collector):
     """Answered requests, in plain numbers: the library's own counters take a lock each time, and cost
-    a USSD hop more than its menu does."""
+    a USSD hop more than its menu does (`tests/bench`, P1)."""
 
     def __init__(self) -> None:
         self.answered: defaultdict[tuple[str, int], int] = defaultdict(int)
@@ -113,7 +113,7 @@ Local = Callable[[], Iterable[Figure]]
 
 
 class BusinessFigures(Collector):
-    """The figures read last. They are read again when somebody asks and they are old."""
+    """The figures read last. They are read again on a request when they are old."""
 
     def __init__(self, refresher: Refresher | None, local: Local = tuple) -> None:
         self._refresher = refresher
@@ -199,7 +199,7 @@ class Health:
 
 
 async def _ask(check: Check) -> tuple[str, bool]:
-    """What is to be said of a dependency, in few words, and whether it answers in time."""
+    """The state of a dependency in few words, and whether it answers in time."""
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             await check()
@@ -213,9 +213,9 @@ async def _ask(check: Check) -> tuple[str, bool]:
     return "ok", True
 
 
-def _answer(status: int, said: Mapping[str, object]) -> web.Response:
+def _answer(status: int, body: Mapping[str, object]) -> web.Response:
     headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: "no-store"}
-    return web.Response(status=status, body=orjson.dumps(said), headers=headers)
+    return web.Response(status=status, body=orjson.dumps(body), headers=headers)
 
 
 HEALTH: web.AppKey[Health] = web.AppKey("health", Health)
@@ -246,7 +246,7 @@ def stop_on_signals(app: web.Application, stopping: asyncio.Event, *, drain_seco
     """On SIGTERM: no longer ready at once, `stopping` set when balancers had time to see it.
 
     SIGINT, a person at a terminal, sets it at once. A second signal of either kind ends the process
-    as if nobody listened: nothing depends on a clean stop. Call it in the running loop.
+    by default: nothing depends on a clean stop. Call it in the running loop.
     """
     loop = asyncio.get_running_loop()
     health = app[HEALTH]

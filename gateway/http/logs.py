@@ -1,7 +1,7 @@
 """Log lines: one JSON object a line in production, readable ones on a terminal.
 
 Every line carries the ids of the request, vote and payment that it is about, as far as they are
-known, and none carries a whole phone number or a secret, whoever wrote it and by whatever library.
+known, and none carries a whole phone number or a secret, whichever library wrote it.
 """
 
 import logging
@@ -27,7 +27,7 @@ LEVELS: Final[Mapping[str, int]] = {
     "error": logging.ERROR,
 }
 
-# Libraries that tell every call at INFO, with addresses that may hold a token.
+# Libraries that log every call at INFO, with addresses that may hold a token.
 _CHATTY: Final = ("httpx", "httpcore", "asyncio", "aiogram", "rq.worker", "urllib3", "stripe", "alembic")
 
 _SECRET_WORDS: Final = frozenset(

@@ -57,7 +57,7 @@ _POLICY: Final = "Content-Security-Policy"
 _DATA_HEADERS: Final = CIMultiDict(
     {name: _HEADERS[name] for name in (_POLICY, "X-Content-Type-Options", "Referrer-Policy")}
 )
-# Read by operators' and aggregators' programs only; a browser has no business there.
+# Read by operators' and aggregators' programs only, never by a browser.
 _FOR_MACHINES: Final = frozenset({"ussd", "sms", "callback", "telegram", "operations"})
 _FOR_DATA: Final = frozenset({"api", "stream"})
 # Styles and scripts bring what they need; a document's headers would be a tenth of their weight.
@@ -158,8 +158,8 @@ async def around_request(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def public_headers() -> CIMultiDict[str]:
-    """The headers of data that everybody may read and keep, for answers that are made once and given
-    to many: nothing is added to them, no request's id either, which a cache would give to others."""
+    """The headers of public data, for answers that are made once and sent to many: nothing is added to them, no
+    request's id either, which a cache would send to others."""
     return CIMultiDict({**_DATA_HEADERS, hdrs.SERVER: SERVER, hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"})
 
 
@@ -210,7 +210,7 @@ def _answer_error(request: web.Request, surface: str, error: Exception, request_
         return _say(request, surface, Problem(400, "Unreadable body"))
     transport = request.transport
     if isinstance(error, ConnectionError) and (transport is None or transport.is_closing()):
-        # Nobody is left to answer; the status is nginx's word for it and is only counted.
+        # The caller is gone; 499 is nginx's status for that and is only counted.
         return web.Response(status=499)
     _log.error("request_failed", method=request.method, route=_route(request), exc_info=error)
     _leave_half(request)
@@ -256,7 +256,7 @@ def wants_page(request: web.Request, surface: str) -> bool:
 
 
 def _plain_page(fault: Problem) -> web.Response:
-    """A page that needs no template, so that it cannot fail for the reason it tells about."""
+    """A page without a template, so that it cannot fail for the same reason."""
     title = escape(fault.title)
     text = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'

@@ -122,7 +122,7 @@ class Composed:
 class Pages:
     """Templates, phrases and static files of all packages. Filled at start-up, then only read."""
 
-    # Compiling all templates takes a second: whoever makes several of these in a process may keep what was compiled.
+    # Compiling all templates takes a second: a process that makes several of these may keep what was compiled.
     bytecode_cache: ClassVar[jinja2.BytecodeCache | None] = None
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Errors of the API as RFC 9457 tells them: `application/problem+json`."""
+"""Errors of the API in the form of RFC 9457: `application/problem+json`."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -20,7 +20,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **extra: object,
 ) -> web.Response:
-    """An answer that tells what went wrong.
+    """An answer that says what went wrong.
 
     `title`: the kind of problem in a few words, the same each time. `detail`: this occurrence, in
     the caller's language; the title where there is nothing more to say. `kind`: the stable address
@@ -56,5 +56,5 @@ class Problem(Exception):
         self.extra = extra
 
     def response(self) -> web.Response:
-        """The answer that tells it."""
+        """The answer that carries it."""
         return problem(self.status, self.title, self.detail, kind=self.kind, headers=self.headers, **self.extra)

@@ -154,7 +154,7 @@ async def _purge(connection: AsyncConnection, kept: Kept, progress: Progress, ba
         if deleted:
             _log.info("purged", table=what, rows=deleted)
         whole += deleted
-    # Last, because it waits for nobody who holds the table: then it fails, and is tried again.
+    # Last, because it fails when the table's lock is not free soon; it is then tried again.
     for month in (await connection.execute(_DROP_CALLBACKS, {"days": kept.callbacks})).scalars().all():
         _log.info("purged", table=month)
         progress(month, 1)

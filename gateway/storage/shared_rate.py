@@ -1,8 +1,8 @@
 """How fast an account at an operator may be called: turns, first come, first served, for all processes.
 
-One script in Redis hands out turns ahead of their time, by Redis's own clock, so that nobody polls: the
-process that reserved one waits for it. While Redis is away each process keeps half of the rate by itself.
-An account that was told to slow down gets turns of the rate that it is left with (`gateway.storage.shared_pace`).
+One script in Redis reserves turns ahead of their time, by Redis's own clock, so that no process polls: the
+one that reserved a turn waits for it. While Redis is away each process keeps half of the rate by itself.
+An account that was asked to slow down gets turns of the rate that it is left with (`gateway.storage.shared_pace`).
 
 An operator counts calls when they arrive, and they take unequal ways to it. So each turn is held against the one
 that comes as many turns later as a second may have: by the moment when it was really taken, and by how much longer its
@@ -37,7 +37,7 @@ CATCH_UP: Final = 0.8
 FASTEST_SECONDS: Final = 30.0
 # Turns are reserved for so long ahead; what a process does not use of them is lost.
 AHEAD_SECONDS: Final = 0.1
-# A turn that was slept through for longer is let pass: what was taken so late could not be told in time.
+# A turn that is later than this is dropped: other processes could not learn in time when it was taken.
 LATE_SECONDS: Final = 0.5
 _MICRO: Final = 1_000_000
 _log = structlog.get_logger(__name__)
@@ -151,7 +151,7 @@ class Turn:
 class SharedRate:
     """Turns at accounts. `name`: what is limited. `evenly`: turns are spread over the second; else as many
     as a second may have can come at once, and then none for the rest of it. `answered`: callers say when their calls
-    are answered. `paces`: of accounts that were told to slow down, one object for all rates of a process."""
+    are answered. `paces`: of accounts that were asked to slow down, one object for all rates of a process."""
 
     def __init__(
         self,
@@ -187,11 +187,11 @@ class SharedRate:
         left = self.left(account, per_second)
         apart = round(apart * per_second / left * _MICRO)
         key = f"rate:{self._name}:{account}"
-        said = [moment for pair in (came or {}).items() for moment in pair]
+        counted = [moment for pair in (came or {}).items() for moment in pair]
         try:
-            told: Any = await self._script(
+            reserved: Any = await self._script(
                 keys=[key, pace_key(account), f"{key}:came"],
-                args=[left, round(self.window * _MICRO), apart, many, _KEPT, *said],
+                args=[left, round(self.window * _MICRO), apart, many, _KEPT, *counted],
             )
         except (RedisError, OSError) as error:
             if not self._away:
@@ -199,7 +199,7 @@ class SharedRate:
             self._away = True
             return None
         self._away = False
-        turns, pace, now = told
+        turns, pace, now = reserved
         self._paces.learn(account, pace, now / _MICRO)
         return turns, now
 
@@ -209,7 +209,7 @@ class SharedRate:
 
 
 class _Line:
-    """Who waits for turns at one account, and the one task that fetches turns for all of them."""
+    """Callers that wait for turns at one account, and the one task that reserves turns for all of them."""
 
     def __init__(self, shared: SharedRate, account: str, per_second: int) -> None:
         if per_second < 1:
@@ -254,10 +254,10 @@ class _Line:
 
     async def _grant(self) -> None:
         turns: deque[tuple[float, int | None, float]] = deque()
-        while self._somebody_waits() or self._came:
-            if not self._somebody_waits():
+        while self._has_waiters() or self._came:
+            if not self._has_waiters():
                 # Other processes go by what came of our turns.
-                await self._told(0)
+                await self._reserve_in_redis(0)
                 continue
             if len(turns) <= self._ahead // 2:
                 turns.extend(await self._reserve(min(len(self._waiting), self._ahead) - len(turns)))
@@ -265,13 +265,13 @@ class _Line:
             if at < time.monotonic() - LATE_SECONDS:
                 continue
             await _sleep_until(self._not_too_many(at))
-            if self._somebody_waits():
+            if self._has_waiters():
                 self._waiting.popleft().set_result((moment, clock))
-                # Whoever got it runs first.
+                # The caller that got the turn runs first.
                 await asyncio.sleep(0)
 
-    def _somebody_waits(self) -> bool:
-        """Those who gave up are passed over."""
+    def _has_waiters(self) -> bool:
+        """Whether a caller waits; those that gave up are dropped."""
         while self._waiting and self._waiting[0].done():
             self._waiting.popleft()
         return bool(self._waiting)
@@ -281,17 +281,17 @@ class _Line:
         if many < 1:
             return []
         before = time.monotonic()
-        told = await self._told(many)
-        if told is None:
+        reserved = await self._reserve_in_redis(many)
+        if reserved is None:
             left = self._shared.left(self._account, self._per_second)
             return [(at, None, 0.0) for at in self._own.reserve(many, left / self._per_second)]
-        moments, now = told
+        moments, now = reserved
         after = time.monotonic()
-        # A turn begins late rather than early, and is said to have been taken late rather than early.
+        # A turn begins late rather than early, and is reported late rather than early.
         clock = now - before * _MICRO
         return [(after + (moment - now) / _MICRO, moment, clock) for moment in moments]
 
-    async def _told(self, many: int) -> tuple[list[int], int] | None:
+    async def _reserve_in_redis(self, many: int) -> tuple[list[int], int] | None:
         came, self._came = self._came, {}
         return await self._shared.reserve(self._account, self._per_second, self._apart, many, came)
 

@@ -2,7 +2,7 @@
 
 A segment is a file that is only appended to: a magic word, then records, each with its length and its
 checksum. Who appends at the same moment shares one write and one fsync. A segment is locked by its
-writer, so nobody reads one that still grows; what a process left when it died is read by the next.
+writer, so no process reads one that still grows; what a process left when it died is read by the next.
 """
 
 import asyncio

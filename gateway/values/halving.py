@@ -31,8 +31,8 @@ async def in_halves(
 ) -> Halved[T, R]:
     """Act on a batch; where that fails, on its halves, down to single members. `act` must be safe to repeat.
 
-    `passes`: whether an error passes by itself, such as a server that is away: it is raised. `give_up_after`: so
-    many members that fail, before any succeeded, say that the fault is not theirs."""
+    `passes`: whether an error passes by itself, such as a server that does not answer: it is raised. `give_up_after`:
+    once so many members failed, and none succeeded, the fault is not theirs."""
     found: Halved[T, R] = Halved()
     parts = [batch] if batch else []
     while parts:

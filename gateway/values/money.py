@@ -1,4 +1,4 @@
-"""Money as integer minor units with a currency. No float ever comes near it."""
+"""Money as integer minor units with a currency, never as a float."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,4 @@
-"""Networks that somebody calls from, and whether an address is in one."""
+"""Networks of callers, and whether an address is in one."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -8,7 +8,7 @@ from typing import Final
 Network = IPv4Network | IPv6Network
 
 LOOPBACK: Final[tuple[Network, ...]] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-# Fewer fixed bits than these are nobody's network.
+# A network with fewer fixed bits belongs to no single caller.
 _PREFIX_MIN: Final = {4: 8, 6: 24}
 _CUSTOMER_BITS_IPV6: Final = 64
 

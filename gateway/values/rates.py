@@ -72,7 +72,7 @@ class Tries:
         return repeats < max(REPEATS_AT_LEAST, int(REPEATS_SHARE * first))
 
 
-# More names than these are not told apart: whoever uses buckets by name has one for all beside them.
+# Further names pass: callers that use buckets by name have one bucket for all names besides.
 NAMES_MAX: Final = 10_000
 
 
