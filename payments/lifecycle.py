@@ -50,7 +50,7 @@ class Observed(StrEnum):
     SUSPECT = "suspect"
     CANNOT_COUNT = "cannot_count"
     COUNTED_BEFORE = "counted_before"
-    GIVEN_BACK = "given_back"
+    REFUNDED = "given_back"
     REVERSED = "reversed"  # the operator took the money from us again, and the payer has it
     # Of a payment that counts on a callback, see `payments.collection.provisional_rules`.
     PROVED = "proved"  # the operator says so itself
@@ -128,7 +128,7 @@ TABLE: Final[dict[tuple[State, Observed], Step]] = {
     **{
         (state, Observed.REVERSED): _step(State.REFUNDED, _VERIFIER) for state in sorted(MONEY_TAKEN - {State.REFUNDED})
     },
-    (State.REFUND_DUE, Observed.GIVEN_BACK): _step(State.REFUNDED, Actor.REFUNDER),
+    (State.REFUND_DUE, Observed.REFUNDED): _step(State.REFUNDED, Actor.REFUNDER),
     (State.SETTLED, Observed.PROVED): _step(State.SETTLED, _VERIFIER),
     (State.SETTLED, Observed.DENIED): _step(State.FAILED, _VERIFIER),
     (State.SETTLED, Observed.PAID_OTHERWISE): _step(State.MISMATCHED, _VERIFIER),

@@ -49,7 +49,7 @@ class Capabilities:
     may take. `status_per_second`: questions that one account may ask. `minimum_minor`: least
     amount, in minor units. `can_refund`, `can_pay_out`, `has_balance`, `knows_holders`: the provider is
     a `Disburser`, a `BalanceTeller`, a `HolderChecker` too. `kinds_of`: where ways to pay differ in how they are
-    approved. `pays_from_float`: what it gives back or pays
+    approved. `pays_from_float`: what it refunds or pays
     out leaves a wallet of its own, not the one that collects. `prepares`: names of secrets without which
     `create` refuses; where there are any, the provider is a `Preparer`.
     """
@@ -150,14 +150,14 @@ class Reversed:
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """Definitely nothing was created. `ask_first`: the operator's refusal is only to be believed
-    after one status question that does not find our reference. `given_back`: of a refund that is refused
-    because of what the operator gave back without our asking, each of those."""
+    after one status question that does not find our reference. `refunded`: of a refund that is refused
+    because the operator refunded without our asking, each of those."""
 
     code: str
     reason: PayerReason
     alarm: bool = False
     ask_first: bool = False
-    given_back: tuple[Reversed, ...] = ()
+    refunded: tuple[Reversed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ from payments.provider import (
 UNRESOLVED: Final = "unresolved"
 AMOUNT_DIFFERS: Final = "amount_differs"
 NO_REFUNDS: Final = "no_refunds"
-PARTLY_GIVEN_BACK: Final = "partly_given_back"
+PARTLY_REFUNDED: Final = "partly_given_back"
 BALANCE_TOO_LOW: Final = "balance_too_low"
 
 
@@ -182,12 +182,12 @@ def put_off(out: Outgoing, code: str, jitter: float, *, poor: bool) -> Observati
 def past_us(out: Outgoing, refused: Rejected, jitter: float) -> tuple[Observation | None, Observation]:
     """What a refusal means because the operator refunded without our asking: first, where that is all that is owed,
     the refund waits until it is stopped by that; then a person has what was not stopped."""
-    owed, gone = out.disbursement.amount, [part.amount for part in refused.given_back]
+    owed, gone = out.disbursement.amount, [part.amount for part in refused.refunded]
     same = sum(amount.amount_minor for amount in gone if amount.currency == owed.currency)
     whole = same == owed.amount_minor and len({amount.currency for amount in gone}) == 1
     detail = f"{Money(same, owed.currency).plain()} of {owed.plain()} {owed.currency} went back there past us"
-    person = given_up(out, refused.code if whole else PARTLY_GIVEN_BACK, detail)
-    raw = "\n".join(part.raw for part in refused.given_back)
+    person = given_up(out, refused.code if whole else PARTLY_REFUNDED, detail)
+    raw = "\n".join(part.raw for part in refused.refunded)
     later = put_off(out, refused.code, jitter, poor=True) if whole else None
     return later, replace(person, evidence_word="failed", evidence_raw=raw[:4000])
 

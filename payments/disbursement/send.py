@@ -159,7 +159,7 @@ class _Round:
         answer = await self._call(out, provider)
         if not isinstance(answer, DisburseResult):
             observed = of_report(out, answer, _jitter(), from_float=_pays_from_float(out, provider))
-        elif isinstance(answer, Rejected) and answer.given_back:
+        elif isinstance(answer, Rejected) and answer.refunded:
             observed = await self._refunded_past_us(out, answer)
         else:
             if isinstance(answer, Rejected) and answer.reason is PayerReason.NO_FUNDS:
@@ -195,12 +195,12 @@ class _Round:
 
     async def _refunded_past_us(self, out: Outgoing, answer: Rejected) -> Observation:
         """Keep what the operator refunded. All of it stops this refund, and the observation returned does nothing."""
-        _bound(out).error("refunded_past_us", code=answer.code, parts=len(answer.given_back))
+        _bound(out).error("refunded_past_us", code=answer.code, parts=len(answer.refunded))
         later, person = past_us(out, answer, _jitter())
-        await self._store.record_reversals(out, answer.given_back)
+        await self._store.record_reversals(out, answer.refunded)
         if later is not None:
             await self._store.observe(later)
-            await self._store.record_reversals(out, answer.given_back)
+            await self._store.record_reversals(out, answer.refunded)
         return person
 
     async def _ask(self, out: Outgoing, provider: PaymentProvider) -> None:

@@ -71,7 +71,7 @@ def booked(refusal: Verdict, amount: Money) -> tuple[Posting, ...]:
     return held(amount) if refusal is Verdict.SURPLUS else owed_back(amount)
 
 
-GIVEN_BACK: Final = {State.SURPLUS: "double", State.MISMATCHED: "mismatch"}
+REFUND_REASONS: Final = {State.SURPLUS: "double", State.MISMATCHED: "mismatch"}
 """States that turn into refunds without a person, with the refund's reason."""
 
 

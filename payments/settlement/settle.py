@@ -29,7 +29,7 @@ from payments.settlement.count import (
     moved_row,
     plan_of,
 )
-from payments.settlement.rules import GIVEN_BACK, Confirmed, Verdict, booked, step_of, verdicts
+from payments.settlement.rules import REFUND_REASONS, Confirmed, Verdict, booked, step_of, verdicts
 
 BATCH: Final = 1_000
 # So many payments of a contest that fail one by one: it is the contest that is broken.
@@ -85,11 +85,11 @@ with due as (
 {_LOOKED_UP}
 """)
 
-_TO_GIVE_BACK: Final = text(f"""
+_TO_REFUND: Final = text(f"""
 select reference from payments where status in ('surplus', 'mismatched') and {_NOT_ASIDE}
 order by reference limit :limit
 """)
-_GIVE_BACK: Final = text("""
+_REFUNDABLE: Final = text("""
 select p.reference, p.placed_at, p.contest_id, p.provider, p.status,
   coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency
 from payments p where p.reference = any(cast(:only as uuid[])) and p.status in ('surplus', 'mismatched')
@@ -187,18 +187,18 @@ class Settlement:
             await _refuse(connection, contest, left)
         return SettledBatch(contest, tuple((p.candidate_code, p.quantity) for p in counted), len(refused))
 
-    async def give_back_batch(self, limit: int) -> int:
+    async def owe_refunds(self, limit: int) -> int:
         """Turn surplus and mismatched payments into refunds that are owed."""
         async with self._engine.connect() as connection:
-            due = list((await connection.execute(_TO_GIVE_BACK, {"limit": limit})).scalars())
-        done = await in_halves(due, self._give_back, passes)
+            due = list((await connection.execute(_TO_REFUND, {"limit": limit})).scalars())
+        done = await in_halves(due, self._owe_refunds, passes)
         await self._set_aside(Kind.PAYMENT, done.broken, PAYMENT_AGAIN_SECONDS)
         return sum(done.results)
 
-    async def _give_back(self, references: Sequence[UUID]) -> int:
+    async def _owe_refunds(self, references: Sequence[UUID]) -> int:
         async with self._engine.begin() as connection:
-            due = (await connection.execute(_GIVE_BACK, {"only": list(references)})).all()
-            for state, reason in GIVEN_BACK.items():
+            due = (await connection.execute(_REFUNDABLE, {"only": list(references)})).all()
+            for state, reason in REFUND_REASONS.items():
                 members = [row for row in due if row.status == state.value]
                 rows = [
                     moved_row(state, Observed.CANNOT_COUNT, row.reference, row.placed_at, reason) for row in members
@@ -245,10 +245,10 @@ async def settle_payments(*, settlement: Settlement, show: Show) -> int:
     `show` is called after the commit and may fail: PostgreSQL has the totals.
     """
     batch = await settlement.settle_batch(BATCH)
-    given_back = await settlement.give_back_batch(BATCH)
+    refunds = await settlement.owe_refunds(BATCH)
     if batch is None:
-        return given_back
+        return refunds
     _log.info("settled", contest=str(batch.contest_id), counted=len(batch.counted), other=batch.other)
     if batch.counted:
         await show({batch.contest_id: batch.counted})
-    return len(batch.counted) + batch.other + given_back
+    return len(batch.counted) + batch.other + refunds

@@ -142,7 +142,7 @@ class MoneyMachine(RuleBasedStateMachine):
         self.run(self.world.outage(len(orders), end))
 
     @rule(decisions=_some(st.tuples(_numbers, st.booleans())), fates=_some(_fates, 0, 2))
-    def give_back(self, decisions: list[tuple[int, bool]], fates: list[str]) -> None:
+    def refund(self, decisions: list[tuple[int, bool]], fates: list[str]) -> None:
         self.world.operator.fates.extend(fates)
         self.world.pay_out(decisions)
         self.run(self.world.do(["refund"]))

@@ -89,7 +89,7 @@ async def _follow(
 
 async def _refunded(connection: AsyncConnection, members: Sequence[Observation], moved: dict[UUID, Row[Any]]) -> None:
     """The payer has it: the payment's own step, the voter's text, the book."""
-    leads = states_before(Observed.GIVEN_BACK, Actor.REFUNDER)
+    leads = states_before(Observed.REFUNDED, Actor.REFUNDER)
     rows = [
         {
             "payment": row.payment_reference,

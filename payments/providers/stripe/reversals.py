@@ -109,4 +109,4 @@ def with_others(refused: DisburseResult, refunds: Sequence[Mapping[str, Any]], o
         return NotSent("a refund past us is on its way")
     known = tuple(part for part in parts if part is not None)
     # Where others explain it, it says nothing about our account.
-    return replace(refused, given_back=known, alarm=not known) if isinstance(refused, Rejected) else refused
+    return replace(refused, refunded=known, alarm=not known) if isinstance(refused, Rejected) else refused

@@ -224,11 +224,11 @@ def read_refund_transactions(outcome: Outcome) -> tuple[Mapping[str, str], str |
     items, page = answer.get("items"), answer.get("page_info")
     found = {}
     for item in items if isinstance(items, list) else ():
-        given_back = isinstance(item, dict) and (
+        is_refund = isinstance(item, dict) and (
             plain_code(item.get("transaction_type")) == _REFUND
             or (plain_code(item.get("transaction_type")) == _CHECKOUT and item.get("is_reversal") is True)
         )
-        session = session_id(item.get("checkout_api_session_id")) if given_back else None
+        session = session_id(item.get("checkout_api_session_id")) if is_refund else None
         number = identifier(item.get("transaction_id")) if session else None
         if session and number:
             found[session] = number

@@ -170,22 +170,22 @@ class Wave:
         if session is None:
             return Unavailable("the session was not found")
         outcome = await self._show(disbursement, session, "refund_status")
-        report, given_back = read_refund_status(outcome, disbursement, collected), refunded_at(outcome)
+        report, when_refunded = read_refund_status(outcome, disbursement, collected), refunded_at(outcome)
         if not isinstance(report, Succeeded):
             return report
         # The session names the transaction that paid it; the payer's application shows the one that gave it back.
-        own = await self._refund_transaction(disbursement, session, given_back) if given_back else None
-        if given_back and own is None and self._now() - given_back < LISTED_WITHIN:
+        own = await self._refund_transaction(disbursement, session, when_refunded) if when_refunded else None
+        if when_refunded and own is None and self._now() - when_refunded < LISTED_WITHIN:
             return StillOpen("given back, and not on the list of transactions yet")
         return replace(report, provider_reference=own)
 
-    async def _refund_transaction(self, of: Disbursement, session: str, given_back: datetime) -> str | None:
+    async def _refund_transaction(self, of: Disbursement, session: str, day: datetime) -> str | None:
         """Wave's number of the transaction that gave a session back, where its day's list has it."""
         after: str | None = ""
         for _ in range(PAGES_MAX):
             if session in self._refunds or after is None:
                 break
-            path = f"{TRANSACTIONS}?date={given_back:%Y-%m-%d}" + (f"&after={quote(after, safe='')}" if after else "")
+            path = f"{TRANSACTIONS}?date={day:%Y-%m-%d}" + (f"&after={quote(after, safe='')}" if after else "")
             found, after = read_refund_transactions(await self._call(of, "GET", path, "transactions", STATUS))
             self._refunds.update(found)
         own = self._refunds.pop(session, None)

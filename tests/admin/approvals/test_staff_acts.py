@@ -288,7 +288,7 @@ async def test_only_what_waits_for_a_person_is_done_by_one(rig: MoneyRig) -> Non
             await rig.acts.ask(act, str(refund.reference), {"operator_reference": "OM-77"}, REASON, ASKER)
 
 
-async def test_what_a_person_had_can_be_given_back_to_the_machine(rig: MoneyRig) -> None:
+async def test_what_a_person_had_can_be_sent_again(rig: MoneyRig) -> None:
     order = await rig.late()
     able = rig.provider.can
     rig.provider.can = replace(able, can_refund=False)

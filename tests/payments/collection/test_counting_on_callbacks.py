@@ -248,7 +248,7 @@ async def test_denied_later_the_votes_leave_and_nothing_is_owed(rig: CountingRig
     assert [refund.amount_minor for refund in await rig.refunds_of(order)] == [500]
 
 
-async def test_another_amount_later_takes_the_votes_out_and_is_given_back(rig: CountingRig) -> None:
+async def test_another_amount_later_takes_the_votes_out_and_is_refunded(rig: CountingRig) -> None:
     order = await rig.counted_on()
     rig.provider.query_script = [Succeeded(paid(400).received, "op-9", "{}")]
     await rig.verify()

@@ -70,10 +70,8 @@ def part(minor: int, currency: str = "XOF") -> Reversed:
         ([part(500, "EUR")], False, "partly_given_back"),
     ],
 )
-def test_what_was_given_back_past_us_is_a_persons_unless_it_is_all(
-    parts: list[Reversed], whole: bool, code: str
-) -> None:
-    told = Rejected("X", PayerReason.OTHER, given_back=tuple(parts))
+def test_what_was_refunded_past_us_is_a_persons_unless_it_is_all(parts: list[Reversed], whole: bool, code: str) -> None:
+    told = Rejected("X", PayerReason.OTHER, refunded=tuple(parts))
     waits, person = past_us(REFUND, told, 0)
     assert (waits is not None, waits is None or waits.step is Step.PUT_OFF) == (whole, True)
     assert (person.step, person.reason_code, person.evidence_word) == (Step.GIVEN_UP, code, "failed")

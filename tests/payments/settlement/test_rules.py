@@ -8,7 +8,7 @@ import pytest
 from gateway.values.money import Money
 from payments.ledger.postings import Posting, balanced, held, owed_back
 from payments.lifecycle import Actor, Observed, State, advance
-from payments.settlement.rules import GIVEN_BACK, Confirmed, Verdict, booked, step_of, verdict, verdicts
+from payments.settlement.rules import REFUND_REASONS, Confirmed, Verdict, booked, step_of, verdict, verdicts
 
 CLOSE = datetime(2026, 12, 5, 22, 0, tzinfo=UTC)
 
@@ -78,7 +78,7 @@ def test_what_does_not_count_is_owed_or_held(refusal: Verdict, after: State, pos
     assert balanced(postings)
 
 
-def test_what_is_given_back_without_a_person_may_take_that_step() -> None:
+def test_what_is_refunded_without_a_person_may_take_that_step() -> None:
     for state in State:
         step = advance(state, Observed.CANNOT_COUNT, Actor.SETTLER)
-        assert (step is State.REFUND_DUE) == (state in GIVEN_BACK or state is State.CONFIRMED)
+        assert (step is State.REFUND_DUE) == (state in REFUND_REASONS or state is State.CONFIRMED)

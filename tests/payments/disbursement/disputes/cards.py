@@ -192,4 +192,4 @@ async def later(rig: CardRig) -> None:
 def past_us(*parts: int) -> Rejected:
     """Nothing, or less, is left of the charge."""
     made = [Reversed("refunded_past_us", Money(minor, "XOF"), f"re_{n}", "{}") for n, minor in enumerate(parts, 1)]
-    return Rejected("charge_already_refunded", PayerReason.OTHER, given_back=tuple(made))
+    return Rejected("charge_already_refunded", PayerReason.OTHER, refunded=tuple(made))
