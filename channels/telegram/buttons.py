@@ -2,7 +2,8 @@
 
 A button lives as long as its message, and a client may send other bytes instead. So nothing here is trusted: each
 field has a narrow form, and what it names is looked up and checked again (`channels.telegram.reading`). Bytes of
-another form are no button of ours."""
+another form are no button of ours.
+"""
 
 from dataclasses import dataclass
 from hashlib import blake2b

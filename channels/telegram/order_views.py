@@ -81,14 +81,10 @@ def resume(language: str, offered: Offer, counted: bool) -> View:
     word, code = tag(offered.contest), offered.candidate.code
     what = say(language, "resume.votes", votes=votes(language, offered.count)) if counted else ""
     text = say(language, "resume.text", contest=offered.contest.name, code=code, name=name(offered.candidate.name))
-    on = (
-        ChooseCount(contest=word, code=code, count=offered.count).pack()
-        if counted
-        else TypeCount(contest=word, code=code).pack()
-    )
+    on = ChooseCount(contest=word, code=code, count=offered.count) if counted else TypeCount(contest=word, code=code)
     return View(
         f"{text}{what}",
-        ((Button(plain(language, "button.resume"), on),), (tap(language, "start_again", OpenContest(contest=word)),)),
+        ((tap(language, "resume", on),), (tap(language, "start_again", OpenContest(contest=word)),)),
     )
 
 
@@ -157,82 +153,84 @@ def _facts(language: str, offered: Offer) -> dict[str, str]:
     }
 
 
-def order(language: str, seen: OrderView, contest: Contest | None, public_url: str, rails: Rails) -> View:
+def order(language: str, placed: OrderView, contest: Contest | None, public_url: str, rails: Rails) -> View:
     """An order as it stands now: the message that is edited while the payment goes. `rails`: how its wallet asks."""
     what = say(
         language,
         "order.what",
-        votes=votes(language, seen.quantity),
-        code=seen.candidate_code,
-        name=name(seen.candidate_name),
-        amount=seen.amount.spoken(),
+        votes=votes(language, placed.quantity),
+        code=placed.candidate_code,
+        name=name(placed.candidate_name),
+        amount=placed.amount.spoken(),
     )
-    lines, buttons = _state(language, seen, contest, public_url, rails)
+    lines, buttons = _state(language, placed, contest, public_url, rails)
     return View("\n\n".join((what, *lines)), tuple((button,) for button in buttons))
 
 
 def _state(
-    language: str, seen: OrderView, contest: Contest | None, public_url: str, rails: Rails
+    language: str, placed: OrderView, contest: Contest | None, public_url: str, rails: Rails
 ) -> tuple[Sequence[str], Sequence[Button]]:
-    match seen.status:
+    match placed.status:
         case PublicStatus.PENDING:
-            return _pending(language, seen, contest, rails)
+            return _pending(language, placed, contest, rails)
         case PublicStatus.COMPLETED:
-            link = f"{public_url}/verify/{seen.receipt}"
-            lines = [say(language, "order.counted"), say(language, "order.receipt", receipt=seen.receipt, link=link)]
-            return lines, _again(language, seen, contest)
+            link = f"{public_url}/verify/{placed.receipt}"
+            lines = [say(language, "order.counted"), say(language, "order.receipt", receipt=placed.receipt, link=link)]
+            return lines, _again(language, placed, contest)
         case PublicStatus.HELD:
-            return [say(language, "order.held" if seen.reason == "review" else "order.owed")], ()
+            return [say(language, "order.held" if placed.reason == "review" else "order.owed")], ()
         case PublicStatus.REFUNDED:
-            return [say(language, "order.refunded", amount=seen.amount.spoken())], ()
+            return [say(language, "order.refunded", amount=placed.amount.spoken())], ()
         case PublicStatus.EXPIRED:
-            return [say(language, "order.expired")], _retry(language, seen, contest)
+            return [say(language, "order.expired")], _retry(language, placed, contest)
         case PublicStatus.FAILED:
             # The reason is HTML already.
             phrase = say(language, "order.failed", reason="\0")
-            reason = why_not_paid(language, seen.reason, seen.method)
-            return [phrase.replace("\0", reason)], _retry(language, seen, contest)
+            reason = why_not_paid(language, placed.reason, placed.method)
+            return [phrase.replace("\0", reason)], _retry(language, placed, contest)
 
 
 def _pending(
-    language: str, seen: OrderView, contest: Contest | None, rails: Rails
+    language: str, placed: OrderView, contest: Contest | None, rails: Rails
 ) -> tuple[Sequence[str], Sequence[Button]]:
-    place = (contest.country if contest else "", seen.method)
-    paid_with = wallet_name(language, seen.method)
-    if seen.payment_url is not None or rails.by_page(*place):
-        if seen.payment_url is None or not seen.payment_url.startswith(("https://", "http://")):
+    place = (contest.country if contest else "", placed.method)
+    paid_with = wallet_name(language, placed.method)
+    if placed.payment_url is not None or rails.by_page(*place):
+        if placed.payment_url is None or not placed.payment_url.startswith(("https://", "http://")):
             return [say(language, "order.page_coming", wallet=paid_with)], ()
         lines = [say(language, "order.page", wallet=paid_with)]
         if place in PAYMENT_CODES:
-            lines.append(say(language, "order.page_code", code=PAYMENT_CODES[place], number=seen.payer_masked))
-        return lines, [Button(plain(language, "button.page", wallet=paid_with), url=seen.payment_url)]
-    if not seen.asked:
-        return [say(language, "order.sent", number=seen.payer_masked)], ()
-    lines = [say(language, "order.approve", wallet=paid_with, number=seen.payer_masked, amount=seen.amount.spoken())]
+            lines.append(say(language, "order.page_code", code=PAYMENT_CODES[place], number=placed.payer_masked))
+        return lines, [Button(plain(language, "button.page", wallet=paid_with), url=placed.payment_url)]
+    if not placed.asked:
+        return [say(language, "order.sent", number=placed.payer_masked)], ()
+    lines = [
+        say(language, "order.approve", wallet=paid_with, number=placed.payer_masked, amount=placed.amount.spoken())
+    ]
     if place in APPROVAL_CODES:
         lines.append(say(language, "order.approve_by", code=APPROVAL_CODES[place]))
     return lines, ()
 
 
-def _again(language: str, seen: OrderView, contest: Contest | None) -> Sequence[Button]:
+def _again(language: str, placed: OrderView, contest: Contest | None) -> Sequence[Button]:
     if contest is None:
         return ()
     word = tag(contest)
     return [
-        tap(language, "again", OpenCard(contest=word, code=seen.candidate_code)),
+        tap(language, "again", OpenCard(contest=word, code=placed.candidate_code)),
         tap(language, "board", OpenRanking(contest=word)),
     ]
 
 
-def _retry(language: str, seen: OrderView, contest: Contest | None) -> Sequence[Button]:
+def _retry(language: str, placed: OrderView, contest: Contest | None) -> Sequence[Button]:
     if contest is None:
         return ()
     word = tag(contest)
-    same = ChooseCount(contest=word, code=seen.candidate_code, count=seen.quantity).pack()
-    other = TypePayer(contest=word, code=seen.candidate_code, count=seen.quantity).pack()
+    same = ChooseCount(contest=word, code=placed.candidate_code, count=placed.quantity)
+    other = TypePayer(contest=word, code=placed.candidate_code, count=placed.quantity)
     return [
-        Button(plain(language, "button.retry"), same),
-        Button(plain(language, "button.other_number"), other),
+        tap(language, "retry", same),
+        tap(language, "other_number", other),
         tap(language, "debited", OpenMenu(what="debited")),
     ]
 

@@ -1,11 +1,11 @@
-"""What is set for the bot: `TELEGRAM_TOKEN` turns the channel on."""
+"""Settings of the bot: `TELEGRAM_TOKEN` turns the channel on."""
 
 import re
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-# As aiogram has it, whose import is left to who runs the bot.
+# As aiogram checks it. This module must not import aiogram, which takes seconds.
 _TOKEN: Final = re.compile(r"[0-9]+:\S+", re.ASCII)
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
 
@@ -15,7 +15,8 @@ class TelegramSettings(BaseModel):
 
     `token`: from BotFather. `webhook_secret`: what Telegram sends back with each update, 1 to 256 of
     `A-Za-z0-9_-`; production needs it for `mode` webhook. `mode` polling asks Telegram for updates, for
-    machines that nobody can call. `username`: the bot's name for links, without `@`; asked where unset.
+    machines that Telegram cannot call. `username`: the bot's name for links, without `@`; Telegram is asked
+    where it is not set.
     """
 
     model_config = ConfigDict(frozen=True)

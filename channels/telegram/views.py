@@ -36,7 +36,6 @@ PACKS: Final = (1, 5, 10, 20, 50, 100)
 _RULES_UNITS: Final = 3000
 _WHY_UNITS: Final = 200
 
-
 Rows = tuple[tuple[Button, ...], ...]
 
 
@@ -271,14 +270,14 @@ def debited(language: str, what: Rescue, number: Msisdn | None, public_url: str)
         "amount": attempt.amount.spoken(),
     }
     head = say(language, "order.what", **facts)
-    told = say(
+    outcome = say(
         language,
         f"debited.{what.outcome.value}",
         amount=attempt.amount.spoken(),
         receipt=attempt.receipt,
         link=f"{public_url}/verify/{attempt.receipt}",
     )
-    lines = [head, told]
+    lines = [head, outcome]
     if what.ticket:
         lines.append(say(language, "debited.ticket", ticket=what.ticket))
     return View("\n\n".join(lines), _dispute(language) if what.outcome in DISPUTABLE else ())
