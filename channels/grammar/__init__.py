@@ -2,11 +2,11 @@
 
 `[VOTE|VOTER|V|<keyword>] <code> [x]<number>`, tolerant of case, accents, spaces, glued forms,
 punctuation, emoji and digits of other scripts, and of a carrier that drops the keyword. A code is only
-ever one that the contest has: `7`, `O7` and `l2` are read as 07 and 12 where nobody else can be meant.
+ever one that the contest has: `7`, `O7` and `l2` are read as 07 and 12 where no other code can be meant.
 `un` to `dix` and `one` to `ten` are numbers of votes behind a code that is typed exactly, and nowhere
-codes. One number is a vote only when it is somebody's code; three numbers, a price, a year or a phone
+codes. One number is a vote only when it is a candidate's code; three numbers, a price, a year or a phone
 number are a question back to the voter, and so are two numbers of which each may be the code, and a large
-order. The question names the order that may be meant, if there is one, and `YES` places it. Whoever complains
+order. The question names the order that may be meant, if there is one, and `YES` places it. A sender who complains
 or was charged wants no vote. Of a text of several lines the first one counts; more votes below it are a
 question too. Chats are read by the same rules. See `docs/decisions/0011-texts-of-real-people.md`.
 """
@@ -35,8 +35,8 @@ from channels.grammar.words import (
     PRICE_QUESTIONS,
     YES,
     has_digit,
+    has_token,
     normal,
-    says_something,
     tokens_of,
 )
 from gateway.contests.contest import Contest
@@ -65,13 +65,13 @@ VOTE_LENGTH_MAX: Final = 160
 _NOT_A_RECEIPT: Final = re.compile(r"V(?:OTE[RZ]?)?\d+")
 _RECEIPT_LETTERS: Final = frozenset(ALPHABET + "OIL")
 _MIXED: Final = 3
-# Tokens of a long text among which a whole order may stand first.
+# How many tokens of a long text may be a whole order at its beginning.
 _OPENING_MAX: Final = 8
 
 
 def read(text: str, contests: Sequence[Contest], *, selling: Sequence[Contest] = ()) -> Command:
     """What this text means to the contests that share its short code. `selling`: those that are meant
-    where no keyword stands in the text, such as the open ones; empty: all."""
+    where the text has no keyword, such as the open ones; empty: all."""
     if not contests:
         return Noise()
     shown = without_pin(text, contests)
@@ -113,7 +113,7 @@ def _read(text: str, contests: Sequence[Contest], meant: Sequence[Contest]) -> C
     whole = read_vote(addressed([token for line in lines for token in tokens_of(line)], contests, meant))
     if isinstance(whole, Vote) or not isinstance(alone, Vote):
         return whole if isinstance(alone, Noise | Vote) else alone
-    # What stands below may be a signature, but not more of a vote.
+    # The lines below may be a signature, but no further vote.
     more = any(_votes_too(tokens_of(line)) for line in lines[1:])
     if not more:
         return alone
@@ -130,8 +130,8 @@ def _opening(about: Addressed) -> Command:
 
 
 def _priced(command: Command, line: str, about: Addressed) -> Command:
-    """The same, but for somebody who asks what a vote costs: an order is offered, which names its price."""
-    language = _first_said(tokens_of(line), PRICE_QUESTIONS)
+    """The command; for a text that asks what a vote costs, an order is offered, which names its price."""
+    language = _first_language(tokens_of(line), PRICE_QUESTIONS)
     if language is None:
         return command
     if isinstance(command, Vote):
@@ -139,26 +139,26 @@ def _priced(command: Command, line: str, about: Addressed) -> Command:
     return command if isinstance(command, Ask) and command.offer else Say(Word.INFO, about.contest, language)
 
 
-def _first_said(tokens: Sequence[str], phrases: Iterable[tuple[tuple[str, ...], str]]) -> str | None:
-    """The language of the first of these phrases that stands in the text."""
+def _first_language(tokens: Sequence[str], phrases: Iterable[tuple[tuple[str, ...], str]]) -> str | None:
+    """The language of the first of these phrases in the text."""
     return next((language for words, language in phrases if find(words, tokens) is not None), None)
 
 
 def _lines(text: str) -> list[str]:
-    """The lines that say something, normal."""
-    return [line for line in map(normal, text[:LENGTH_MAX].splitlines()) if says_something(line)]
+    """The lines with a number or a word, normal."""
+    return [line for line in map(normal, text[:LENGTH_MAX].splitlines()) if has_token(line)]
 
 
 def _votes_too(tokens: list[str]) -> bool:
     """Whether a line below the first may belong to a vote: it begins like one, and has a number that
-    is nobody's phone."""
+    is no phone number."""
     numbers = [token for token in tokens if has_digit(token)]
     begins = has_digit(tokens[0]) or tokens[0] in INTENT
     return begins and any(len(number) < PHONE_DIGITS_MIN for number in numbers)
 
 
 def count_in(text: str) -> str:
-    """The digits of a number of votes that stands alone with its unit or in words: `12 votes`, `douze`, `x5`; empty
+    """The digits of a number of votes alone, with its unit or in words: `12 votes`, `douze`, `x5`; empty
     where there is none."""
     lines = _lines(text)
     said = in_digits(tokens_of(lines[0])) if len(lines) == 1 else []
@@ -184,9 +184,9 @@ def _spoken(line: str, contests: Sequence[Contest], selling: Sequence[Contest]) 
 
 
 def _debited(lines: Sequence[str], contests: Sequence[Contest], selling: Sequence[Contest]) -> Say | None:
-    """Somebody who says, in however many words, that they were charged, or who complains."""
+    """A text, of any length, by a sender who was charged or complains."""
     tokens = [token for line in lines for token in tokens_of(line)]
-    said = next((DEBITED[token] for token in tokens if token in DEBITED), None) or _first_said(tokens, COMPLAINTS)
+    said = next((DEBITED[token] for token in tokens if token in DEBITED), None) or _first_language(tokens, COMPLAINTS)
     if said is None:
         return None
     return Say(Word.DEBITED, addressed(tokens, contests, selling).contest, said)

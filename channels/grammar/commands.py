@@ -50,7 +50,7 @@ REFUSED_AS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """So many votes for a candidate who stands. `counted`: the text says how many."""
+    """So many votes for an eligible candidate. `counted`: the text has the number."""
 
     contest: Contest
     code: str

@@ -38,8 +38,8 @@ _A_PAIR: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class _Roles:
-    """The numbers of a text by what the words beside them say: somebody's code, a number of votes, an amount
-    of money; `free`: the words say nothing."""
+    """The numbers of a text by the words beside them: a candidate's code, a number of votes, an amount
+    of money; `free`: no such word."""
 
     codes: list[str] = field(default_factory=list)
     counts: list[str] = field(default_factory=list)
@@ -49,7 +49,7 @@ class _Roles:
 
 def completed(asked: Ask, tokens: Sequence[str], contest: Contest, *, meant: bool) -> Ask:
     """The question with the orders that may be meant, so that it need not explain how to vote. `meant`: a word
-    says that a vote is wanted."""
+    asks for a vote."""
     if asked.doubt not in _OFFERED or not NEGATIONS.isdisjoint(tokens):
         return asked
     said = in_digits(tokens)
@@ -134,7 +134,7 @@ def with_readings(doubt: Doubt, readings: Sequence[Vote], contest: Contest) -> A
 
 
 def _by_numbers(asked: Ask, roles: _Roles, said: Sequence[str], contest: Contest, *, meant: bool) -> Ask:
-    """Nobody is named, and no word says which number is the code."""
+    """No candidate is named, and no word marks the number that is the code."""
     if roles.amounts:
         others = [*roles.free, *roles.counts]
         person = contest.candidate(roles.free[0]) if len(roles.free) == 1 else None
@@ -154,13 +154,13 @@ def _by_numbers(asked: Ask, roles: _Roles, said: Sequence[str], contest: Contest
 
 
 def _loosely(first: str, second: str, contest: Contest) -> Vote | None:
-    """`7 cinq`: nobody's code exactly, but the first can only mean one."""
+    """`7 cinq`: no exact code, but the first can only mean one."""
     candidate, _ = by_code(first, contest)
     return None if candidate is None else _reading(candidate.code, second, contest)
 
 
 def _for_a_person(asked: Ask, person: Candidate, roles: _Roles, said: Sequence[str], contest: Contest) -> Ask:
-    """Somebody is meant, so that a number beside the code can only be one of votes, or else two people are."""
+    """The candidate is known, so another number is one of votes, or two candidates are meant."""
     rest = list(roles.free)
     if person.code in rest:
         rest.remove(person.code)
@@ -199,7 +199,7 @@ def _votes_for(amount: Money, price: Money) -> int | None:
 
 
 def _parted(number: str, tokens: Sequence[str], contest: Contest) -> Vote | None:
-    """`105` as 10 and 5, when nothing else is said."""
+    """`105` as 10 and 5, when there is no other word."""
     known = BEFORE_CODE | AFTER_NUMBER
     if is_year(int(number), contest) or not all(has_digit(token) or token in known for token in tokens):
         return None

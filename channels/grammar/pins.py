@@ -14,7 +14,7 @@ from channels.grammar.votes import addressed, read_vote
 from channels.grammar.words import AGREED, POLITE, has_digit, normal, tokens_of
 from gateway.contests.contest import Contest
 
-# As many stars as the PIN had digits, which keeps the places of what stands behind it.
+# As many stars as the PIN had digits, so that all behind it keeps its place.
 HIDDEN: Final = re.compile(r"\*{4,6}")
 _LIKE_A_PIN: Final = re.compile(r"(?<![\d*])\d{4,6}(?!\d)")
 _WORD: Final = r"(?:pin|code\s+secret|secret|mot\s+de\s+passe|passe|mdp|password|passcode)"
@@ -54,7 +54,7 @@ def _follows_an_order(digits: str, before: str, after: str, contests: Sequence[C
     amount."""
     _, later, line = before.rpartition("\n")
     if any(map(has_digit, tokens_of(normal(after)))) or (later and f"{line}{after}".strip()):
-        # More numbers follow, or it stands in a signature.
+        # More numbers follow, or it is in a signature.
         return False
     said = [token for token in tokens_of(normal(before)) if token not in POLITE]
     if said and AGREED.issuperset(said):

@@ -1,4 +1,4 @@
-"""What a text says to a question that is open: yes to it, something else that has to be asked, or neither."""
+"""What a text answers to an open question: yes, something else that has to be asked, or neither."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,7 +27,7 @@ _BESIDE_A_NUMBER: Final = BEFORE_CODE | UNITS | frozenset(NO)
 
 
 def affirms(text: str) -> bool:
-    """Whether a text says yes to a question, if one is open: `OUI`, `YES`, `OK`, `1`."""
+    """Whether a text is a yes to a question, if one is open: `OUI`, `YES`, `OK`, `1`."""
     said = [token for token in _tokens(text) if token not in POLITE]
     return said == ["1"] or (bool(said) and AGREED.issuperset(said))
 
@@ -41,7 +41,7 @@ def may_reply(text: str) -> bool:
 
 
 def replied(text: str, command: Command, asked: Vote) -> Vote | Ask | None:
-    """What a text says to the question whether `asked` is meant. `command`: the text alone. The order itself: yes.
+    """What a text answers to the question whether `asked` is meant. `command`: the text alone. The order itself: yes.
     An Ask offers it again beside what may be meant instead. None: the text is about something else. Where `asked`
     has no number of votes, the question was how many."""
     if not asked.quantity:
@@ -74,7 +74,7 @@ def _how_many(text: str, asked: Vote) -> Ask | None:
 
 
 def _numbers_alone(tokens: Sequence[str], numbers: Sequence[str]) -> bool:
-    """Whether nothing but these numbers, yes, no, and words of courtesy is said."""
+    """Whether nothing but these numbers, yes, no, and words of courtesy are there."""
     beside = set(tokens).difference(numbers)
     return bool(tokens) and tokens[0] not in VERBS and _BESIDE_A_NUMBER.issuperset(beside)
 
@@ -116,7 +116,7 @@ def _agree(numbers: Sequence[str], asked: Vote) -> bool:
 
 
 def _is_code(digits: str, contest: Contest, code: str) -> bool:
-    """Whether a number is this code, and nobody could mean a number of votes by it."""
+    """Whether a number is this code, and cannot be meant as a number of votes."""
     return digits == code or (digits != digits.lstrip("0") and digits.lstrip("0") == code.lstrip("0"))
 
 

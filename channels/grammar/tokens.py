@@ -28,12 +28,12 @@ PHONE_DIGITS_MIN: Final = 8
 
 @lru_cache(maxsize=8192)
 def name_tokens(name: str) -> tuple[str, ...]:
-    """A name or a keyword as it would stand in a normal text."""
+    """A name or a keyword as tokens of a normal text."""
     return tuple(tokens_of(normal(name)))
 
 
 def find(part: Sequence[str], tokens: Sequence[str]) -> int | None:
-    """Where these tokens stand one after the other."""
+    """Where these tokens follow each other."""
     if not part:
         return None
     places = range(len(tokens) - len(part) + 1)
@@ -42,7 +42,7 @@ def find(part: Sequence[str], tokens: Sequence[str]) -> int | None:
 
 def by_code(typed: str, contest: Contest) -> tuple[Candidate | None, bool]:
     """Whose code this is, and whether it was typed exactly: `7` and `O7` are 07 when nothing else is.
-    Only codes that exist are ever found, so a mistyped check digit is nobody's."""
+    Only codes that exist are ever found, so a code with a mistyped check digit is never found."""
     if found := contest.candidate(typed):
         return found, True
     if not typed.isdigit():
@@ -53,7 +53,7 @@ def by_code(typed: str, contest: Contest) -> tuple[Candidate | None, bool]:
 
 
 def by_name(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, int, int] | None:
-    """The candidate whose whole name stands in the text, with its place; the longest name wins."""
+    """The candidate whose whole name is in the text, with its place; the longest name wins."""
     found: list[tuple[Candidate, int, int]] = []
     for candidate in contest.candidates:
         name = name_tokens(candidate.name)
@@ -66,7 +66,7 @@ def by_name(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, int, in
 
 
 def near(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, ...]:
-    """At most three who stand and whose name has most of these words, or else words like them."""
+    """At most three eligible candidates whose name has most of these words, or else words like them."""
     words = _name_words(tokens)
     found = _sharing(words, contest)
     if not found:
@@ -79,7 +79,7 @@ def near(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, ...]:
 
 
 def sharing_a_word(tokens: Sequence[str], contest: Contest) -> tuple[Candidate, ...]:
-    """Everybody who stands and whose name has one of these words, letter by letter."""
+    """The eligible candidates whose name has one of these words, letter by letter."""
     return _sharing(_name_words(tokens), contest)
 
 
@@ -111,7 +111,7 @@ def code_width(contest: Contest) -> int | None:
 
 
 def parted(number: str, contest: Contest) -> Vote | None:
-    """`0705` as 07 and 5, where codes have one width and that part is the code of somebody who stands."""
+    """`0705` as 07 and 5, where codes have one width and that part is the code of an eligible candidate."""
     width = code_width(contest)
     if width is None or not number.isdigit() or not width < len(number) < PHONE_DIGITS_MIN:
         return None

@@ -45,7 +45,7 @@ class Addressed:
 
 
 def addressed(tokens: list[str], contests: Sequence[Contest], selling: Sequence[Contest]) -> Addressed:
-    """The contest whose keyword stands in the text, else the only one of those that sell."""
+    """The contest whose keyword is in the text, else the only one of those that sell."""
     named: list[Contest] = []
     for contest in contests:
         keyword = name_tokens(contest.keyword)
@@ -66,7 +66,7 @@ def read_vote(about: Addressed) -> Command:
         return Ask(Doubt.WHICH_CONTEST) if meant or (bare and any(map(has_digit, tokens))) else Noise()
     found = _strictly(tokens, contest, meant=meant)
     if isinstance(found, Vote) and not meant and not AGREED.isdisjoint(tokens):
-        # `OUI 10` agrees to something, and nobody asked.
+        # `OUI 10` is a yes, and no question was asked.
         return Ask(Doubt.WHAT, contest, found.code, offer=found)
     return completed(found, tokens, contest, meant=meant) if isinstance(found, Ask) else found
 
@@ -81,7 +81,7 @@ def _strictly(tokens: list[str], contest: Contest, *, meant: bool) -> Command:
 
 
 def _from_name(tokens: list[str], candidate: Candidate, start: int, end: int, contest: Contest) -> Command:
-    """A vote that names somebody instead of the code, or beside it: both must agree."""
+    """A vote with a name instead of the code, or beside it: both must agree."""
     before, after, code = tokens[:start], tokens[end:], candidate.code
     if any(has_digit(token) for token in before):
         said, _ = by_code(before[-1], contest)
@@ -126,7 +126,7 @@ def _from_code(tokens: list[str], contest: Contest, *, meant: bool) -> Command:
         found, _ = by_code(code, contest)
         return Ask(Doubt.PRICE, contest, found.code if found and rest[0] not in PRICES else "")
     if rest[0] in UNITS and not _padded(code, contest) and not any(map(has_digit, rest)):
-        # `5 votes` says how many, and not for whom.
+        # `5 votes` has a number and no candidate.
         return _unclear(tokens, contest, meant=meant)
     number, after = rest[0], rest[1:]
     if number in NUMBERS and by_code(code, contest)[1]:
@@ -146,7 +146,7 @@ def _from_code(tokens: list[str], contest: Contest, *, meant: bool) -> Command:
 
 def _in_doubt(code: str, number: str, contest: Contest, *, unit: bool, times: bool, meant: bool) -> bool:
     """Whether the second number may be the code as well: where it is written as only codes are, with a zero; where
-    only it is a code as it stands; and where nothing says that the order of the grammar was followed. `unit`: a
+    only it is a code as it stands; and where nothing shows that the order of the grammar was followed. `unit`: a
     word such as "votes" follows it; `times`: an x precedes it; `meant`: there is a verb or a keyword."""
     if not code.isdigit() or contest.candidate(number) is None:
         return False
@@ -163,7 +163,7 @@ def _padded(number: str, contest: Contest) -> bool:
 
 
 def _two_numbers(code: str, number: str, contest: Contest, *, marked: bool = False, sure: bool = False) -> Command:
-    """`marked`: a sign or a word says that the second is the number of votes; `sure`: nothing else can be meant."""
+    """`marked`: a sign or a word marks the second as the number of votes; `sure`: nothing else can be meant."""
     candidate, _ = by_code(code, contest)
     if candidate is None:
         return Ask(Doubt.WHAT if len(code) >= PHONE_DIGITS_MIN else Doubt.UNKNOWN_CODE, contest, code)
@@ -204,17 +204,17 @@ def _ask_quantity(code: str, contest: Contest) -> Ask:
     return Ask(Doubt.QUANTITY if candidate.eligible else Doubt.NOT_STANDING, contest, candidate.code)
 
 
-def _somebody_and_a_number(tokens: list[str], contest: Contest) -> bool:
-    """`je veux 3 fatou`, `cinq pour fatou`: a word of somebody's name, and a number beside it. `une` is no number
+def _name_and_number(tokens: list[str], contest: Contest) -> bool:
+    """`je veux 3 fatou`, `cinq pour fatou`: a word of a candidate's name, and a number beside it. `une` is no number
     in talk."""
     numbers = [token for token in in_digits(tokens) if has_digit(token)]
     return bool(set(numbers) - {"1"} or any(map(has_digit, tokens))) and bool(sharing_a_word(tokens, contest))
 
 
 def _unclear(tokens: list[str], contest: Contest, *, meant: bool) -> Command:
-    """A question when somebody seems to want a vote, nothing when two people's talk went astray."""
+    """A question when the sender seems to want a vote, nothing for a text that was meant for another person."""
     with_code = any(contest.candidate(token) for token in tokens)
-    if not meant and not with_code and not _somebody_and_a_number(tokens, contest):
+    if not meant and not with_code and not _name_and_number(tokens, contest):
         plain = all(has_digit(token) or token in BEFORE_CODE | AFTER_NUMBER for token in tokens)
         return Ask(Doubt.WHAT, contest) if plain and any(map(has_digit, tokens)) else Noise()
     if not with_code and (options := near(tokens, contest)):

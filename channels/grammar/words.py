@@ -25,7 +25,7 @@ COMMANDS: Final[dict[str, tuple[Word, str | None]]] = {
     **dict.fromkeys(("CLASSEMENT", "RESULTAT", "RESULTATS"), (Word.TOP, "fr")),
     **dict.fromkeys(("RANKING", "RESULTS"), (Word.TOP, "en")),
 }
-# Also in the middle of a sentence: whoever says one of these was charged, or complains, and wants no vote.
+# Also in the middle of a sentence: who writes one of these was charged, or complains, and wants no vote.
 DEBITED: Final[dict[str, str]] = {
     **dict.fromkeys(("DEBITE", "DEBITEE", "DEBITES", "DEBITER", "PRELEVE", "PRELEVEE", "PRELEVEMENT"), "fr"),
     **dict.fromkeys(("REMBOURSE", "REMBOURSES", "REMBOURSER", "REMBOURSEZ", "REMBOURSEMENT", "REMBOURSEE"), "fr"),
@@ -46,7 +46,7 @@ COMPLAINTS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     *((words, "en") for words in (("MY", "MONEY"), ("NOT", "RECEIVED"), ("NOT", "RECEIVE"), ("NO", "RECEIVE"))),
     *((words, "en") for words in (("T", "RECEIVE"), ("NOT", "RECIEVED"), ("NOT", "COUNTED"), ("NO", "RECEIPT"))),
 )
-# Whoever asks for the price, in any sentence without an order.
+# Questions for the price, in any sentence without an order.
 PRICE_QUESTIONS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     *((words, "fr") for words in (("COMBIEN",), ("COUTE",), ("COUTENT",), ("QUEL", "PRIX"), ("LE", "PRIX"))),
     *((words, "en") for words in (("HOW", "MUCH"), ("COST",), ("COSTS",), ("THE", "PRICE"), ("WHAT", "PRICE"))),
@@ -60,7 +60,7 @@ CHECKS: Final[dict[str, str | None]] = {
 BEFORE_RECEIPT: Final = frozenset({"LE", "MON", "MY", "RECU", "RECEIPT", "CODE", "NO", "N", "NUMERO"})
 
 YES: Final[dict[str, str | None]] = {"OUI": "fr", "YES": "en"}
-# Also said to nobody in particular: an answer only while a question is open.
+# Common words of agreement: an answer only while a question is open.
 AGREED: Final = frozenset({*YES, "OK", "OKAY"})
 NO: Final[dict[str, str | None]] = {"NON": "fr", "NO": "en"}
 
@@ -68,7 +68,7 @@ VERBS: Final = frozenset({"VOTE", "VOTER", "VOTEZ", "VOT", "VOTTE", "V"})
 UNITS: Final = frozenset({"VOTE", "VOTES", "VOIX"})
 INTENT: Final = VERBS | UNITS
 FOR: Final = frozenset({"POUR", "FOR"})
-# Words before a number that say that it is somebody's code.
+# Words before a number that mark it as a candidate's code.
 BEFORE_A_CODE: Final = FOR | {
     *("A", "TO", "LE", "LA", "THE", "N", "NO", "NUM", "NUMERO", "NUMBER", "CODE", "CANDIDAT", "CANDIDATE")
 }
@@ -76,7 +76,7 @@ AND: Final = frozenset({"ET", "AND", "PUIS", "THEN"})
 POLITE: Final = frozenset({"SVP", "STP", "MERCI", "PLEASE", "THANKS"})
 TIMES: Final = frozenset({"X", "FOIS", "TIMES"})
 _GREETINGS: Final = frozenset({"BONJOUR", "BONSOIR", "SALUT", "BJR", "HELLO", "HI", "JE", "VEUX", "I", "WANT", "TO"})
-# Words that change nothing, by where they may stand: before the code, before the number, after it.
+# Words that change nothing, by their place: before the code, before the number, after it.
 BEFORE_CODE: Final = (
     (VERBS | FOR | POLITE | _GREETINGS | AGREED)
     | {"LE", "LA", "MON", "MA", "MY", "THE", "N", "NO", "NUM", "NUMERO", "NUMBER"}
@@ -84,7 +84,7 @@ BEFORE_CODE: Final = (
 )
 AFTER_NUMBER: Final = POLITE | TIMES | UNITS
 PRICES: Final = frozenset({"F", "FR", "FRS", "FRANC", "FRANCS", "FCFA", "CFA", "XOF", "XAF", "EURO", "EUROS"})
-# Whoever says one of these may not want a vote at all, so nothing is offered.
+# With one of these the sender may not want a vote at all, so nothing is offered.
 NEGATIONS: Final = frozenset(
     {"NE", "PAS", "NON", "PLUS", "JAMAIS", "ANNULER", "ANNULEZ", "ANNULE", "NOT", "DONT", "CANCEL"}
 )
@@ -93,7 +93,7 @@ NUMBERS: Final[dict[str, int]] = {
     **{"ONE": 1, "TWO": 2, "THREE": 3, "FOUR": 4, "FIVE": 5, "SEVEN": 7, "EIGHT": 8, "NINE": 9, "TEN": 10},
     "SIX": 6,
 }
-# Where one of these stands, a smaller number word beside it is only a part of a number.
+# Beside one of these, a smaller number word beside it is only a part of a number.
 LARGER: Final[dict[str, int]] = {
     **{"ONZE": 11, "DOUZE": 12, "TREIZE": 13, "QUATORZE": 14, "QUINZE": 15, "SEIZE": 16, "VINGT": 20, "VINGTS": 20},
     **{"TRENTE": 30, "QUARANTE": 40, "CINQUANTE": 50, "SOIXANTE": 60, "DOUZAINE": 12, "DOZEN": 12},
@@ -153,7 +153,7 @@ def tokens_of(line: str) -> list[str]:
     return _TOKEN.findall(line)
 
 
-def says_something(line: str) -> bool:
+def has_token(line: str) -> bool:
     """Whether a normal line has a number or a word at all."""
     return _TOKEN.search(line) is not None
 

@@ -246,9 +246,3 @@ def _on_a_keypad_phone(named: str, text: str, section: str, values: Mapping[str,
         return
     if length > BUDGETS[section]:
         yield error("phrases", f"{named} is {length} septets long when filled in, {BUDGETS[section]} at most")
-
-
-def check_all(files: Mapping[str, PhraseFile], contest: Contest, public_url: str) -> Iterator[Finding]:
-    """The same for every language."""
-    for file in files.values():
-        yield from check_phrases(file, files[DEFAULT_LANGUAGE], contest, public_url)

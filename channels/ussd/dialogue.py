@@ -83,7 +83,7 @@ class Dialogue:
         self._sessions = sessions
         self._aggregator = aggregator
         self._prompt_delay_seconds = prompt_delay_seconds
-        self._room = min(limit, SEPTETS_MAX)
+        self._limit = min(limit, SEPTETS_MAX)
 
     async def answer(self, turn: UssdTurn) -> Shown:
         """The screen for this turn. Raises nothing for anything that an aggregator may send."""
@@ -126,7 +126,7 @@ class Dialogue:
         sharing, tail = contests_behind(self._service, service_code, turn.msisdn)
         if not sharing:
             return over(say(DEFAULT_LANGUAGE, "refusal.unknown_contest")), tail
-        caller = caller_of(self._service, sharing, turn.msisdn, turn.network, self._room)
+        caller = caller_of(self._service, sharing, turn.msisdn, turn.network, self._limit)
         if isinstance(caller, Caller):
             return caller, tail
         contest = spoken_of(sharing, self._service.now())
