@@ -113,10 +113,6 @@ class PlacedOrder:
     conflicting: bool = False
 
 
-# Channels on which the number that pays has acted itself, so that texting it is welcome.
-ACTED_ITSELF: Final = frozenset({Channel.USSD, Channel.SMS})
-
-
 def price_of(contest: Contest, quantity: int) -> Money:
     """The price of so many votes: a flat price per vote."""
     return contest.price.times(quantity)

@@ -210,10 +210,8 @@ def not_configured(payment: OpenPayment) -> Observation:
     )
 
 
-def of_report(
-    payment: OpenPayment, report: StatusReport, can: Capabilities, jitter: float, *, source: str = "status"
-) -> Observation:
-    """What the operator says about a payment. `source`: `status` or `callback_proof`."""
+def of_report(payment: OpenPayment, report: StatusReport, can: Capabilities, jitter: float) -> Observation:
+    """What the operator's report means for a payment. `jitter` in [-1, 1]."""
     match report:
         case Succeeded():
             return Observation(
@@ -223,11 +221,10 @@ def of_report(
                 provider_reference=report.provider_reference,
                 received=report.received,
                 evidence_word="succeeded",
-                evidence_source=source,
                 evidence_raw=report.raw[:4000],
             )
         case Failed():
-            return _failed(payment, report, source)
+            return _failed(payment, report)
         case StillOpen():
             return _still_open(payment, report, can, jitter)
         case NotFound():
@@ -241,7 +238,7 @@ def of_report(
             )
 
 
-def _failed(payment: OpenPayment, report: Failed, source: str) -> Observation:
+def _failed(payment: OpenPayment, report: Failed) -> Observation:
     known_before = payment.state is State.FAILED
     look_again = payment.placed_at + _LAST_LOOK if known_before else payment.now + LOOK_AGAIN_AT_FAILED
     return Observation(
@@ -253,7 +250,6 @@ def _failed(payment: OpenPayment, report: Failed, source: str) -> Observation:
         reason=report.reason.value,
         reason_code=report.code,
         evidence_word="failed",
-        evidence_source=source,
         evidence_raw=report.raw[:4000],
         message=None if known_before else "payment_failed",
     )

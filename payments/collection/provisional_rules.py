@@ -19,8 +19,6 @@ from payments.collection.observations import Observation, OpenPayment
 from payments.lifecycle import COUNTABLE, Actor, Observed, State
 from payments.provider import Claims, Failed, NotFound, PayerReason, StatusReport, Succeeded, Unavailable
 
-ASKED_WITHIN: Final = timedelta(hours=24)
-"""A payment that is provisional for longer is a broken promise: the audit names it."""
 URGENT_AFTER: Final = timedelta(hours=12)
 """From then on a provisional payment is asked about also while others wait."""
 NOT_FOUND_TIMES: Final = 3
@@ -152,6 +150,7 @@ class Denial:
     received: Money | None = None
     provider_reference: str | None = None
     evidence_raw: str = ""
+    evidence_source: str = "status"
 
     @property
     def message(self) -> str | None:

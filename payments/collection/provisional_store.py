@@ -17,7 +17,7 @@ from gateway.values.money import Money
 from payments.collection.claims import AROUND, QUESTIONS, WHOLE, OpenPaymentReader
 from payments.collection.observations import OpenPayment
 from payments.collection.provisional_rules import Denial, Ours
-from payments.collection.store import LEASE_SECONDS
+from payments.collection.store import LEASE_SECONDS, keep_evidence
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
 from payments.lifecycle import Actor, State
@@ -54,10 +54,6 @@ select {WHOLE} from taken p {AROUND}
 _WHOSE: Final = text("select contest_id from payments where reference = :reference and provisional")
 _STILL: Final = text("""
 select provider from payments where reference = :reference and provisional and status = 'settled' for update
-""")
-_KEEP: Final = text("""
-insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw)
-values (:reference, :word, 'status', :amount_minor, :currency, :provider_reference, :raw)
 """)
 _RECEIVED: Final = text("""
 update payments set received_minor = :amount_minor, received_currency = :currency,
@@ -145,25 +141,12 @@ class ProvisionalPayments:
                 observed=denial.observed,
                 message=denial.message,
             )
-            await self._keep(connection, denial)
+            await connection.execute(_CODE, {"reference": denial.reference, "code": denial.code})
+            if denial.evidence_raw:
+                await keep_evidence(connection, [denial])
             if denial.received is not None:
                 await self._hold(connection, contest, provider, denial, denial.received)
         return moved
-
-    @staticmethod
-    async def _keep(connection: AsyncConnection, denial: Denial) -> None:
-        received = denial.received
-        await connection.execute(_CODE, {"reference": denial.reference, "code": denial.code})
-        if denial.evidence_raw:
-            kept = {
-                "reference": denial.reference,
-                "word": denial.evidence_word,
-                "amount_minor": received.amount_minor if received else None,
-                "currency": received.currency if received else None,
-                "provider_reference": denial.provider_reference,
-                "raw": denial.evidence_raw,
-            }
-            await connection.execute(_KEEP, kept)
 
     @staticmethod
     async def _hold(connection: AsyncConnection, contest: UUID, provider: str, denial: Denial, received: Money) -> None:

@@ -26,17 +26,15 @@ from payments.collection.claims import (
     OpenPaymentReader,
 )
 from payments.collection.observations import Observation, OpenPayment
+from payments.collection.provisional_rules import Denial
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import held
 from payments.lifecycle import Actor, Observed, State, guard
 
 # How long a claimed payment is left to its worker before another one may take it.
 LEASE_SECONDS: Final = 60
-# One question a payment in this time, however many hints arrive.
-HINT_EVERY_SECONDS: Final = 10
-# The same for voters who ask: one who asks again sooner gets what is known.
+# One question a payment in this time for voters who ask: one who asks again sooner gets what is known.
 NAMED_EVERY_SECONDS: Final = 5
-_WHEN: Final = {"every": HINT_EVERY_SECONDS, "soon": 1}
 _COLLECT_LOCK: Final = 0x5907_11_68
 
 _FACTS: Final = (
@@ -245,7 +243,7 @@ class Payments:
             if len(groups) > 1:
                 # Group by group they would be locked in two orders.
                 await connection.execute(_LOCK, {"references": [observation.reference for observation in observations]})
-            await self._keep_evidence(connection, observations)
+            await keep_evidence(connection, [one for one in observations if one.evidence_word])
             steps = 0
             for (observed, actor, provisional), members in groups.items():
                 steps += await self._step(connection, observed, actor, members, provisional=provisional)
@@ -303,24 +301,6 @@ class Payments:
                 for row in moved
             ],
         )
-
-    @staticmethod
-    async def _keep_evidence(connection: AsyncConnection, observations: Sequence[Observation]) -> None:
-        kept = [
-            {
-                "reference": observation.reference,
-                "word": observation.evidence_word,
-                "source": observation.evidence_source,
-                "amount_minor": observation.received.amount_minor if observation.received else None,
-                "currency": observation.received.currency if observation.received else None,
-                "provider_reference": observation.provider_reference,
-                "raw": observation.evidence_raw,
-            }
-            for observation in observations
-            if observation.evidence_word
-        ]
-        if kept:
-            await connection.execute(_KEEP_EVIDENCE, document(kept))
 
     def _facts(self, observation: Observation) -> dict[str, Any]:
         otherwise = observation.received if observation.observed is Observed.SUCCEEDED_OTHERWISE else None
@@ -382,3 +362,21 @@ async def _mark(connection: AsyncConnection, references: Sequence[UUID], *, prov
     """Mark payments, whose rows are locked, as provisional or as proved."""
     if references:
         await connection.execute(_MARK, {"references": list(references), "provisional": provisional})
+
+
+async def keep_evidence(connection: AsyncConnection, known: Sequence[Observation | Denial]) -> None:
+    """Keep what operators answered."""
+    rows = [
+        {
+            "reference": one.reference,
+            "word": one.evidence_word,
+            "source": one.evidence_source,
+            "amount_minor": one.received.amount_minor if one.received else None,
+            "currency": one.received.currency if one.received else None,
+            "provider_reference": one.provider_reference,
+            "raw": one.evidence_raw,
+        }
+        for one in known
+    ]
+    if rows:
+        await connection.execute(_KEEP_EVIDENCE, document(rows))
