@@ -12,7 +12,8 @@ from admin.access.rights import StaffRights
 from admin.approvals.rules import needs_second_person, refusal_to_decide
 from gateway.storage.audit_log import note
 from gateway.storage.schema.staff import staff_requests
-from payments.requests import NOBODY_ELSE, Act, ActRefused, NewRequest, Preview, RequestStatus, StaffRequest, Why
+from payments.request_store import Preview
+from payments.requests import NOBODY_ELSE, Act, ActRefused, NewRequest, RequestStatus, StaffRequest, Why
 
 _ROW: Final = [staff_requests.c[column.name] for column in staff_requests.columns]
 

@@ -11,7 +11,6 @@ from gateway.cli.failures import FAILED, told_failures
 from gateway.cli.formats import AsJson, Reason, example, minute, money, shown, snake, table
 from gateway.cli.staff_api import ApiRefused, StaffApi
 from gateway.cli.staff_requests import Request, ask, decide, request_table, waiting
-from payments.reconciliation.rules import Repair
 
 _ACTS: Final = ("reconcile", "undo_import")
 
@@ -152,7 +151,7 @@ def _difference_json(each: dict[str, Any]) -> dict[str, Any]:
 )
 def resolve(
     difference: Annotated[str, typer.Argument(help="Its number, or a group as `groups` prints it.")],
-    action: Annotated[Repair, typer.Option("--action", help="One of those that `differences` offers.")],
+    action: Annotated[str, typer.Option("--action", help="One of those that `differences` offers.")],
     reason: Reason,
     operator_reference: Annotated[
         str | None, typer.Option(help="For `returned`: the operator's reference of the payment back.")
@@ -163,7 +162,7 @@ def resolve(
     All differences of a group are decided together: those that are open now.
     """
     with told_failures():
-        ask("reconcile", "reconcile", difference, reason, repair=action.value, operator_reference=operator_reference)
+        ask("reconcile", "reconcile", difference, reason, repair=action, operator_reference=operator_reference)
 
 
 @reconcile_app.command("files", epilog=example("spotlight reconcile files"))

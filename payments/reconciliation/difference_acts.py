@@ -20,7 +20,8 @@ from payments.ledger.postings import Account, Posting, moved
 from payments.provider import Wallet
 from payments.reconciliation.differences import ACTIVE, IN_GROUP, WHOLE, group_values
 from payments.reconciliation.rules import Repair, offered, postings, read_group
-from payments.requests import ActRefused, Executed, NewRequest, StaffRequest, Why, did_before, keep_outcome
+from payments.request_store import did_before, keep_outcome
+from payments.requests import ActRefused, Executed, NewRequest, StaffRequest, Why
 
 BATCH: Final = 500
 _REFERENCE_LENGTH_MAX: Final = 64

@@ -30,7 +30,8 @@ from payments.reconciliation.matching import (
 )
 from payments.reconciliation.statement_format import StatementLine
 from payments.reconciliation.statements import ImportedFile
-from payments.requests import Permit, Right
+from payments.request_store import Permit
+from payments.requests import Right
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,17 +18,8 @@ from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import Account, moved
 from payments.reconciliation.differences import ACTIVE
 from payments.reconciliation.store import one_pass
-from payments.requests import (
-    Act,
-    ActRefused,
-    Executed,
-    Executor,
-    NewRequest,
-    StaffRequest,
-    Why,
-    did_before,
-    keep_outcome,
-)
+from payments.request_store import did_before, keep_outcome
+from payments.requests import Act, ActRefused, Executed, Executor, NewRequest, StaffRequest, Why
 
 UNDONE: Final = "undone"
 _FILE: Final = text("select * from statement_files where id = :file for update")

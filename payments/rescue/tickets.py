@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.audit_log import note
 from gateway.storage.vault import Vault, masked_number
-from payments.requests import ActRefused, Permit, Right, Scope, Why
+from payments.request_store import Permit
+from payments.requests import ActRefused, Right, Scope, Why
 from payments.rescue.attempts import ticket_place
 from payments.rescue.rules import read_ticket, ticket_number
 

@@ -26,18 +26,8 @@ from payments.disbursement.store import record
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, UnknownName, contest_id, post
 from payments.lifecycle import Actor
-from payments.requests import (
-    Act,
-    ActRefused,
-    NewRequest,
-    Permit,
-    Preview,
-    Right,
-    StaffRequest,
-    Why,
-    did_before,
-    keep_outcome,
-)
+from payments.request_store import Permit, Preview, did_before, keep_outcome
+from payments.requests import Act, ActRefused, NewRequest, Right, StaffRequest, Why
 from payments.settlement.corrections import lock_contest
 
 # What a payment counted for the organiser.

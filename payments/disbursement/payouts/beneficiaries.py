@@ -15,18 +15,8 @@ from gateway.values.msisdn import Msisdn
 from payments.disbursement.payouts.rules import confirmation_refusal
 from payments.disbursement.payouts.store import phone_place
 from payments.ledger.book import organiser_id
-from payments.requests import (
-    Act,
-    ActRefused,
-    NewRequest,
-    Permit,
-    Preview,
-    Right,
-    StaffRequest,
-    Why,
-    did_before,
-    keep_outcome,
-)
+from payments.request_store import Permit, Preview, did_before, keep_outcome
+from payments.requests import Act, ActRefused, NewRequest, Right, StaffRequest, Why
 
 _ADD: Final = text("""
 insert into beneficiaries (id, organiser_id, provider, country, phone_index, phone_cipher, name, registered_by)

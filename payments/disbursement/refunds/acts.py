@@ -27,18 +27,8 @@ from payments.disbursement.refunds.voids import Voids, preview_window
 from payments.disbursement.rules import OutgoingState, Step
 from payments.disbursement.store import record
 from payments.lifecycle import Actor, State
-from payments.requests import (
-    Act,
-    ActRefused,
-    Executed,
-    Executor,
-    NewRequest,
-    Preview,
-    StaffRequest,
-    Why,
-    did_before,
-    keep_outcome,
-)
+from payments.request_store import Preview, did_before, keep_outcome
+from payments.requests import Act, ActRefused, Executed, Executor, NewRequest, StaffRequest, Why
 from payments.rescue.rules import read_ticket
 from payments.rescue.tickets import close_ticket
 from payments.settlement.corrections import Corrected, Correction, by_staff, count_held, owe_refunds

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.orders.rules import Channel
 from gateway.storage.rows import document, recordset
 from payments.disbursement.refunds.rules import REFUNDABLE
-from payments.requests import ActRefused, NewRequest, StaffRequest, Why, hold_request
+from payments.request_store import hold_request
+from payments.requests import ActRefused, NewRequest, StaffRequest, Why
 from payments.settlement.corrections import Correction, by_staff, lock_contest, owe_refunds
 from payments.settlement.rules import Adjusted
 
