@@ -142,7 +142,7 @@ async def test_a_vote_screen_after_screen(code: str, tmp_path: Path) -> None:
         assert "Star d'Abidjan" in await phone.dial("*789#")
         assert "Combien de votes?" in await phone.reply("07")
         assert "1 Payer MTN MoMo" in await phone.reply("5")
-        assert "PIN MTN MoMo" in await phone.reply("1")
+        assert "code secret MTN MoMo" in await phone.reply("1")
         assert not phone.open
         assert await phone.violations() == []
         assert {call["status"] for call in await phone.sent()} == {200}
