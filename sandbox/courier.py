@@ -185,8 +185,8 @@ def recorder(courier: Courier, codes: frozenset[str]) -> Middleware:
             response = await handler(request)
             if request.transport is not None and not request.transport.is_closing():
                 status = response.status
-                said = response.body if isinstance(response, web.Response) else None
-                text = said.decode("utf-8", "replace") if isinstance(said, bytes) else ""
+                body_sent = response.body if isinstance(response, web.Response) else None
+                text = body_sent.decode("utf-8", "replace") if isinstance(body_sent, bytes) else ""
         except web.HTTPException as error:
             status, text = error.status, error.reason
             raise

@@ -1,4 +1,4 @@
-"""Beem as USSD aggregator: commands with a payload; what was dialled is told to nobody.
+"""Beem as USSD aggregator: commands with a payload; what was dialled is not passed on.
 
 Source: the open client `ussd-builder` 1.3.2.
 """

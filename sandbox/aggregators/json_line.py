@@ -64,7 +64,7 @@ class Hop:
 
     @property
     def is_first(self) -> bool:
-        """Somebody dialled."""
+        """The phone dialled."""
         return self.number == 1
 
 
@@ -100,7 +100,7 @@ class Wire(Protocol):
         ...
 
     def notice(self, hop: Hop, how: Ending) -> Message | None:
-        """What the gateway is told at the end; None when it is told nothing."""
+        """The notice at the end; None where there is none."""
         ...
 
 
@@ -187,12 +187,12 @@ class _Dialogue:
         if self._has_ended:
             return
         self._has_ended = True
-        told = self._wire.notice(replace(self._hop, number=self._hop.number + 1, typed=""), how)
-        if told is not None and self._context.channel.faults.ussd.end_notice is not False:
-            self._context.courier.spawn(self._notify(told))
+        notice = self._wire.notice(replace(self._hop, number=self._hop.number + 1, typed=""), how)
+        if notice is not None and self._context.channel.faults.ussd.end_notice is not False:
+            self._context.courier.spawn(self._notify(notice))
 
-    async def _notify(self, told: Message) -> None:
-        await self._post(told, _NOTICE_TIMEOUT_SECONDS)
+    async def _notify(self, notice: Message) -> None:
+        await self._post(notice, _NOTICE_TIMEOUT_SECONDS)
 
     async def _post(self, message: Message, within: float) -> tuple[int, str]:
         return await self._context.courier.deliver(

@@ -1,5 +1,5 @@
 """The SMS carriers.
 
-A module of this package that ends with a `SANDBOX` value is one carrier; nothing else has to be
-told about it.
+A module of this package that ends with a `SANDBOX` value is one carrier; nothing else is
+edited.
 """

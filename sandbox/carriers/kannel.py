@@ -56,17 +56,19 @@ class Kannel:
         """`GET /cgi-bin/sendsms`: 202 once the text is in the queue."""
         faults, query = self._context.channel.faults.kannel, request.query
         if not self._is_ours(query.get("username", ""), query.get("password", "")):
-            return _said(403, "Authorization failed for sendsms")
+            return _text_answer(403, "Authorization failed for sendsms")
         if faults.error:
-            return _said(faults.error, "Temporal failure, try again later." if faults.error == 503 else "Refused")
+            return _text_answer(
+                faults.error, "Temporal failure, try again later." if faults.error == 503 else "Refused"
+            )
         fault = _fault(request)
         if fault:
-            return _said(400, fault)
+            return _text_answer(400, fault)
         to = query["to"].strip()
         number = to if to.startswith("+") else f"+{to}"
         self._context.courier.concerns(request, number)
         if faults.no_route:
-            return _said(403, "Not routable. Do not try again.")
+            return _text_answer(403, "Not routable. Do not try again.")
         if faults.delivery != "rejected":
             self._context.phones.text(number, query.get("from") or DEFAULT_SENDER, query.get("text", ""))
         mask = int(query.get("dlr-mask") or 0)
@@ -77,7 +79,7 @@ class Kannel:
             self._context.courier.spawn(reports)
         if faults.slow_after_send_ms:
             await asyncio.sleep(faults.slow_after_send_ms / 1000)
-        return _said(202, QUEUED if faults.queued else ACCEPTED)
+        return _text_answer(202, QUEUED if faults.queued else ACCEPTED)
 
     def _is_ours(self, username: str, password: str) -> bool:
         issued = self._context.credentials
@@ -117,11 +119,11 @@ class Kannel:
         for tries in range(faults.inbound_tries):
             if tries:
                 await asyncio.sleep(faults.repeat_seconds)
-            status, said = await self._call(address, msisdn)
+            status, text_back = await self._call(address, msisdn)
             if status == 200:
-                if said:
+                if text_back:
                     # `max-messages` above 0 would do this; it must never have anything to send.
-                    self._context.channel.violated("answered", msisdn, message_id, said)
+                    self._context.channel.violated("answered", msisdn, message_id, text_back)
                 return
 
     async def _call(self, url: str, about: str) -> tuple[int, str]:
@@ -136,7 +138,7 @@ class Kannel:
         )
 
 
-def _said(status: int, text: str) -> web.Response:
+def _text_answer(status: int, text: str) -> web.Response:
     return web.Response(status=status, text=text, content_type="text/html")
 
 

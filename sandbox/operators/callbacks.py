@@ -79,8 +79,8 @@ class Callbacks:
     def forge(self, news: Callable[[], News]) -> None:
         """Where it is ordered, send what an impostor would: `news` claims what did not happen."""
         if self._faults().mode == "forged":
-            lie = news()
-            self._context.courier.spawn(self._post(lie, lie.body, forged=True))
+            forged_news = news()
+            self._context.courier.spawn(self._post(forged_news, forged_news.body, forged=True))
 
     async def _post(self, news: News, body: Mapping[str, object], *, forged: bool = False) -> None:
         if not news.url:

@@ -1,4 +1,4 @@
-"""Faults that tests and demonstrations order from the imitated operators."""
+"""Faults that tests and demonstrations order from the simulated operators."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -76,7 +76,7 @@ class RequestFaults(_Section):
 
 
 class Faults(_Section):
-    """Everything that can be ordered from one operator. Defaults are a good day.
+    """Everything that can be ordered from one operator. Defaults are no faults.
 
     `latency_ms`: added to every answer. `token_latency_ms`: to the token call. `prompt_delay_ms`:
     from the request to the prompt. `push`: False sends an SMS in place of the prompt.
@@ -110,7 +110,7 @@ class Faults(_Section):
     request: RequestFaults = RequestFaults()
 
     def concerning(self, *, disbursements: bool) -> "Faults":
-        """What is ordered for one direction of money: the three sections are a good day for the other."""
+        """What is ordered for one direction of money: the three sections are without faults for the other."""
         if self.only == "both" or (self.only == "disbursements") == disbursements:
             return self
         quiet = {"callback": CallbackFaults(), "status": StatusFaults(), "request": RequestFaults()}
@@ -134,7 +134,7 @@ class FaultBoard:
         self.reset()
 
     def reset(self) -> None:
-        """Back to a good day."""
+        """Back to no faults."""
         self._common = Faults().model_dump()
         self._own: dict[str, dict[str, Any]] = {}
         self._down_since: dict[str, float] = {}

@@ -16,7 +16,7 @@ from sandbox.operators.context import OperatorContext
 
 class HostedPayments:
     """All pages of one operator. `number_of(entry)`: the operator's own number of a payment. `news(entry)`: the
-    callback about one that is paid, `lie(entry)` that of an impostor. `cancel(entry)`: the payer gave up."""
+    callback about one that is paid, `forged(entry)` that of an impostor. `cancel(entry)`: the payer gave up."""
 
     def __init__(
         self,
@@ -25,21 +25,21 @@ class HostedPayments:
         *,
         number_of: Callable[[Entry], str],
         news: Callable[[Entry], News],
-        lie: Callable[[Entry], News],
+        forged: Callable[[Entry], News],
         cancel: Callable[[Entry], object],
     ) -> None:
         self._context = context
         self._callbacks = callbacks
         self._number_of = number_of
         self._news = news
-        self._lie = lie
+        self._forged = forged
         self._cancel = cancel
 
     async def start(self, entry: Entry) -> None:
         """Follow a payment that was just registered; without a payer, where that is ordered."""
         self.follow(entry)
         paid = replace(entry, status=Status.SUCCESSFUL, provider_reference=self._number_of(entry))
-        self._callbacks.forge(lambda: self._lie(paid))
+        self._callbacks.forge(lambda: self._forged(paid))
         faults, later = self._context.faults, self._context.courier.later
         if faults.autodecline:
             later(faults.prompt_delay_ms / 1000, lambda: self._cancel(entry))

@@ -1,7 +1,7 @@
 """Orange's one-time payment codes: `#144*82#` at the handset, four digits, ten minutes, once.
 
-The code is Orange's, whoever then hands it in: its own page, or an aggregator. So there is one issuer in a
-country, and whoever takes codes asks for it.
+The code is Orange's, whether its own page or an aggregator hands it in. So there is one issuer in a country, which
+all that take codes share.
 """
 
 import re
@@ -53,7 +53,7 @@ _issuers: Final[WeakKeyDictionary[Phones, Codes]] = WeakKeyDictionary()
 
 
 def codes_of(phones: Phones) -> Codes:
-    """The issuer of the country that these phones are in; whoever asks first makes it serve the code."""
+    """The issuer of the country that these phones are in; the first to ask makes it serve the code."""
     issuer = _issuers.get(phones)
     if issuer is None:
         issuer = _issuers[phones] = Codes()

@@ -65,7 +65,7 @@ class Outgoing:
         self._context.courier.later(usual if after is None else after, lambda: self.settle(entry))
 
     def settle(self, entry: Entry) -> Entry:
-        """The money moves now, or it is said why not; what is final already stays as it is."""
+        """The money moves now, or fails with a reason; what is final already stays as it is."""
         known = self._context.book.find(entry.operator, entry.our_reference, entry.kind)
         if known is not None and known.status.is_final:
             return known

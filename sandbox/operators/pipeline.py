@@ -1,7 +1,7 @@
 """One pipeline for the calls that simulated operators take: requests to move money, and questions about them.
 
-The order is everybody's: latency, access, what is ordered to go wrong, read, book, start, answer. An operator says how
-a caller is checked, how a request is read, and how each answer looks in its own form.
+The order is the same for all: latency, access, what is ordered to go wrong, read, book, start, answer. An operator says
+how a caller is checked, how a request is read, and how each answer looks in its own form.
 """
 
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""What the imitated operators share on the wire: refusals, tokens, bodies, cut connections."""
+"""What the simulated operators share on the wire: refusals, tokens, bodies, cut connections."""
 
 import asyncio
 import base64

@@ -51,7 +51,7 @@ async def readable_only(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         codecs.lookup(request.charset or "utf-8")
         if request.content_type == "multipart/form-data":
-            # Its parts are read from the wire, and kept for whoever asks again; the bytes are not.
+            # Its parts are read from the wire, and kept for a second reader; the bytes are not.
             await request.post()
         else:
             await request.read()

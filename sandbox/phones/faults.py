@@ -97,7 +97,7 @@ class UssdFaults(_Section):
 
     `repeat_hop`: every hop is sent twice. `lose_answer`: the answer never reaches the phone.
     `deep_dial`: where the tail of a one-dial string arrives. `network_code`, `plain_plus`: what
-    is seen in the wild in place of the documented form. `end_notice`: tell when a session ended;
+    is seen in the wild in place of the documented form. `end_notice`: notify when a session ended;
     null: where the aggregator always does. `aggregator`: who serves codes that are no operator's
     own. `service_codes`: registered codes of more than one segment. `answer_seconds`,
     `session_seconds`, `idle_seconds`: limits. `septets_max`: of a screen.
@@ -118,7 +118,7 @@ class UssdFaults(_Section):
 
 
 class ChannelFaults(_Section):
-    """Everything that can be ordered on this side. Defaults are a good day."""
+    """Everything that can be ordered on this side. Defaults are no faults."""
 
     sms: SmsFaults = SmsFaults()
     kannel: KannelFaults = KannelFaults()
@@ -134,7 +134,7 @@ class Channel:
         self.violations: deque[Mapping[str, object]] = deque(maxlen=_VIOLATIONS_KEPT)
 
     def reset(self) -> None:
-        """Back to a good day; what the gateway did wrong is forgotten too."""
+        """Back to no faults; what the gateway did wrong is forgotten too."""
         self.faults = ChannelFaults()
         self.violations.clear()
 

@@ -23,7 +23,7 @@ _CODE = re.compile(r"[*#]{1,2}\d[\d*#]{0,88}#", re.ASCII)
 
 
 class Dialogue(Protocol):
-    """One side of a USSD dialogue: whoever answers what the phone types."""
+    """The other side of a USSD dialogue: it answers what the phone types."""
 
     async def turn(self, typed: str) -> tuple[str, bool]:
         """The next screen and whether it waits for input. The first turn types nothing."""
@@ -35,7 +35,7 @@ class Dialogue(Protocol):
 
 
 class Aggregator(Protocol):
-    """Whoever serves the codes that are no operator's own."""
+    """Serves the codes that are no operator's own."""
 
     def open(self, msisdn: str, code: str) -> Dialogue | None:
         """Start a dialogue; None when the code is nobody's."""
@@ -43,7 +43,7 @@ class Aggregator(Protocol):
 
 
 class Carrier(Protocol):
-    """Whoever carries a phone's SMS to a short code."""
+    """Carries a phone's SMS to a short code."""
 
     def carry(self, msisdn: str, to: str, text: str) -> str:
         """Take a text; it travels in the background. Returns its identifier."""

@@ -70,7 +70,7 @@ class Telegram:
             self._session = None
 
     async def _close(self, _: web.Application) -> None:
-        """Let go of whoever waits for news."""
+        """Release those who wait for news."""
         for bot in self.bots.values():
             bot.updates.close()
             for chat in bot.chats.values():

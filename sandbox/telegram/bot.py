@@ -46,10 +46,10 @@ class Limits:
 
     def take(self, chat_id: int, now: float, faults: TelegramFaults) -> int:
         """0 when the message may go; else the whole seconds for which nothing more is taken."""
-        everybody = self._all = self._all or _Bucket(faults.all_per_second, now)
+        total = self._all = self._all or _Bucket(faults.all_per_second, now)
         chat = self._chats.setdefault(chat_id, _Bucket(faults.chat_burst, now))
         waits = (
-            (everybody, everybody.wait(now, faults.all_per_second, faults.all_per_second)),
+            (total, total.wait(now, faults.all_per_second, faults.all_per_second)),
             (chat, chat.wait(now, faults.chat_per_second, faults.chat_burst)),
         )
         bucket, wait = max(waits, key=lambda pair: pair[1])
@@ -58,7 +58,7 @@ class Limits:
             if now >= bucket.closed_until:
                 bucket.closed_until = now + seconds
             return seconds
-        everybody.left -= 1
+        total.left -= 1
         chat.left -= 1
         return 0
 
@@ -73,7 +73,7 @@ class Query:
 
 @dataclass
 class Bot:
-    """A bot. `said`: what it told about itself and its commands, by method and language."""
+    """A bot. `profile`: what it set about itself and its commands, by method and language."""
 
     token: str
     username: str
@@ -84,7 +84,7 @@ class Bot:
     chats: dict[int, Chat] = field(default_factory=dict)
     queries: dict[str, Query] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
-    said: dict[tuple[str, ...], object] = field(default_factory=dict)
+    profile: dict[tuple[str, ...], object] = field(default_factory=dict)
 
     @property
     def id(self) -> int:
@@ -96,7 +96,7 @@ class Bot:
         return {"id": self.id, "is_bot": True, "first_name": "Spotlight", "username": self.username}
 
     def with_person(self, person_id: int) -> Chat:
-        """The chat with somebody, made when first used."""
+        """The chat with a person, made when first used."""
         return self.chats.setdefault(person_id, Chat(Person(person_id)))
 
     def chat(self, given: Parameters) -> Chat:
@@ -113,7 +113,7 @@ class Bot:
 
     # What the person on the other side does. Each returns the update's number, None when it was not wanted.
 
-    def hears(self, chat: Chat, message: Message, kind: str = "message") -> int | None:
+    def receives(self, chat: Chat, message: Message, kind: str = "message") -> int | None:
         """The person sent or changed a message."""
         chat.started = True
         return self.updates.add(kind, chat.message(message), chat.person.id)

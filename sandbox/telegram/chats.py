@@ -24,7 +24,7 @@ def first_number() -> int:
 
 @dataclass(slots=True)
 class Person:
-    """Somebody with a Telegram account. `language`: IETF tag, None where the client tells none."""
+    """A person with a Telegram account. `language`: IETF tag, None where the client tells none."""
 
     id: int
     first_name: str = "Awa"
@@ -93,7 +93,7 @@ class Chat:
         return {"id": self.person.id, "type": "private", "first_name": self.person.first_name}
 
     def changed(self) -> None:
-        """Tell whoever looks at the chat."""
+        """Wake those who wait for news of the chat."""
         self.version += 1
         self._news.set()
         self._news = asyncio.Event()
@@ -140,7 +140,7 @@ class Chat:
         self.pinned = [one for one in self.pinned if one != message.id]
         self.changed()
 
-    def tell(self, query: str, text: str, *, alert: bool) -> None:
+    def answer(self, query: str, text: str, *, alert: bool) -> None:
         """A button stops spinning, perhaps with a word."""
         self.answers.append({"query_id": query, "text": text, "alert": alert})
         del self.answers[:-ANSWERS_KEPT]

@@ -168,7 +168,7 @@ async def answer_query(bot: Bot, given: Parameters) -> bool:
         raise bad(TOO_OLD)
     if units(text) > ANSWER_UNITS_MAX:
         raise bad("MESSAGE_TOO_LONG")
-    query.chat.tell(identifier, text, alert=given.flag("show_alert"))
+    query.chat.answer(identifier, text, alert=given.flag("show_alert"))
     return True
 
 

@@ -106,7 +106,7 @@ async def set_commands(bot: Bot, given: Parameters) -> bool:
             raise bad("BOT_COMMAND_DESCRIPTION_INVALID")
     scope: Any = given.structure("scope")
     kind = str(scope.get("type", "default")) if isinstance(scope, dict) else "default"
-    bot.said["commands", kind, given.text("language_code")] = commands
+    bot.profile["commands", kind, given.text("language_code")] = commands
     return True
 
 
@@ -115,7 +115,7 @@ def _describes(name: str, units_max: int) -> Method:
         text = given.text(name)
         if units(text) > units_max:
             raise bad(f"{name.replace('_', ' ')} is too long")
-        bot.said[name, given.text("language_code")] = text
+        bot.profile[name, given.text("language_code")] = text
         return True
 
     return describe

@@ -25,7 +25,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class _Act(BaseModel):
-    """What a person does. Name and language, once said, stay; a null language is told to no bot."""
+    """What a person does. Name and language, once given, stay; a null language is shown to no bot."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -147,7 +147,7 @@ class PeopleApi:
         keys = (chat.keyboard or {}).get("keyboard", [])
         if any(key["text"] == text for row in keys for key in row):
             _used_key(chat)
-        return _told(message, bot.hears(chat, message))
+        return _sent(message, bot.receives(chat, message))
 
     async def edit(self, request: web.Request) -> web.Response:
         """`{"message_id", "text"}`: change an own message."""
@@ -156,7 +156,7 @@ class PeopleApi:
         if message is None or message.by_bot or units(act.text) > TEXT_UNITS_MAX:
             raise CannotBe(409, "The person has no such message to change.")
         chat.edit(message, Marked(act.text, commands(act.text)), None, None)
-        return _told(message, bot.hears(chat, message, "edited_message"))
+        return _sent(message, bot.receives(chat, message, "edited_message"))
 
     async def tap(self, request: web.Request) -> web.Response:
         """`{"message_id", "data"}` → `{"queries"}`; 409 when the message has no such button now."""
@@ -181,7 +181,7 @@ class PeopleApi:
             message.extra["forward_origin"] = {"type": "user", "sender_user": person.user(), "date": message.at}
         elif act.own:
             _used_key(chat)
-        return _told(message, bot.hears(chat, message))
+        return _sent(message, bot.receives(chat, message))
 
     async def block(self, request: web.Request) -> web.Response:
         """Shut the bot out."""
@@ -215,8 +215,8 @@ class PeopleApi:
                 "keyboard": (chat.keyboard or {}).get("keyboard"),
                 "pinned": chat.pinned,
                 "answers": chat.answers,
-                "commands": bot.said.get(("commands", "default", chat.person.language or ""))
-                or bot.said.get(("commands", "default", ""), []),
+                "commands": bot.profile.get(("commands", "default", chat.person.language or ""))
+                or bot.profile.get(("commands", "default", ""), []),
                 "messages": [_shown(chat, message) for message in chat.messages.values()],
                 "version": chat.version,
             }
@@ -275,7 +275,7 @@ def _used_key(chat: Chat) -> None:
         chat.changed()
 
 
-def _told(message: Message, update_id: int | None) -> web.Response:
+def _sent(message: Message, update_id: int | None) -> web.Response:
     return web.json_response({"message_id": message.id, "update_id": update_id})
 
 

@@ -61,7 +61,7 @@ class Parameters:
         return int(written)
 
     def flag(self, name: str) -> bool:
-        """A boolean, false unless said."""
+        """A boolean, false unless given."""
         return self.text(name).lower() in ("true", "yes", "y", "t", "1")
 
     def structure(self, name: str) -> Any:  # noqa: ANN401 - any JSON value

@@ -1,6 +1,6 @@
 """Updates on their way to a bot: by webhook, or asked for with `getUpdates`.
 
-Source: Bot API, "Getting updates"; order, repeats and patience of the webhook as reported by those
+Source: Bot API, "Getting updates"; order, repeats and timeout of the webhook as reported by those
 who run bots.
 """
 
@@ -77,7 +77,7 @@ class Updates:
         update_id = next(self._numbers)
         update = Update(update_id, chat_id, {"update_id": update_id, kind: content})
         self._waiting.setdefault(chat_id, deque()).append(update)
-        self._tell()
+        self._wake()
         self._carry(chat_id)
         return update_id
 
@@ -94,16 +94,16 @@ class Updates:
         self.hook = hook
         if drop_pending:
             self._waiting.clear()
-        self._tell()
+        self._wake()
         for chat_id in list(self._waiting):
             self._carry(chat_id)
 
     def close(self) -> None:
         """Nobody waits any longer."""
         self._asking += 1
-        self._tell()
+        self._wake()
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
 
@@ -159,8 +159,8 @@ class Updates:
         )
         if 200 <= status < 300:
             return True
-        said = f"Wrong response from the webhook: {status} {_PHRASES.get(status, '')}".strip() if status else text
-        self.last_error = (int(time.time()), said)
+        fault = f"Wrong response from the webhook: {status} {_PHRASES.get(status, '')}".strip() if status else text
+        self.last_error = (int(time.time()), fault)
         return False
 
     # Asked for by the bot.
@@ -175,7 +175,7 @@ class Updates:
             )
         self._asking += 1
         mine = self._asking
-        self._tell()
+        self._wake()
         self._confirm(offset)
         try:
             async with asyncio.timeout(seconds):

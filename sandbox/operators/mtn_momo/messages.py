@@ -104,12 +104,12 @@ def bad_body() -> Refusal:
 
 def shown(entry: Entry, faults: Faults) -> dict[str, object]:
     """A request as status and callback show it: `payer` of money in, `payee` of money out."""
-    told: dict[str, object] = {"amount": entry.amount, "currency": entry.currency}
+    body: dict[str, object] = {"amount": entry.amount, "currency": entry.currency}
     if faults.status.amount_as_number:
-        told["amount"] = float(entry.amount) if "." in entry.amount else int(entry.amount)
+        body["amount"] = float(entry.amount) if "." in entry.amount else int(entry.amount)
     if entry.status is not Status.PENDING:
-        told["financialTransactionId"] = entry.provider_reference
-    told |= {
+        body["financialTransactionId"] = entry.provider_reference
+    body |= {
         "externalId": entry.external_id,
         "payer" if entry.kind == "collection" else "payee": {"partyIdType": "MSISDN", "partyId": entry.msisdn[1:]},
         "payerMessage": entry.details["message"],
@@ -117,12 +117,12 @@ def shown(entry: Entry, faults: Faults) -> dict[str, object]:
         "status": entry.status.value,
     }
     if entry.reason:
-        told["reason"] = (
+        body["reason"] = (
             {"code": entry.reason, "message": _message(entry.reason)}
             if faults.status.reason_as_object
             else entry.reason
         )
-    return told
+    return body
 
 
 def wrong_amount(entry: Entry, body: Mapping[str, object]) -> dict[str, object]:

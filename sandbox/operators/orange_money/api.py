@@ -23,10 +23,9 @@ from sandbox.operators.callbacks import Callbacks, News
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
 from sandbox.operators.hosted import HostedPayments
-from sandbox.operators.orange_money.errors import checked_fields, order_fault, refused
 from sandbox.operators.orange_money.page import PaymentPage
 from sandbox.operators.pipeline import MoneyRequests
-from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, same, served
+from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, read_json, same, served
 
 TOKEN_SECONDS: Final = 7_776_000
 PAY_TOKEN_SECONDS: Final = 600.0
@@ -68,6 +67,40 @@ _PRODUCT: Final = "webpayment"
 _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
+def refused(status: int, code: int, message: str, description: str = "") -> web.Response:
+    """Orange's error body."""
+    return answer(status, {"code": code, "message": message, "description": description or message})
+
+
+def order_fault(code: int, description: str) -> Refusal:
+    """A request body that is refused: 400."""
+    messages = {21: "Missing body", 22: "Invalid body", 23: "Missing body field", 24: "Invalid body field"}
+    return Refusal(refused(400, code, messages[code], description))
+
+
+async def checked_fields(request: web.Request, wanted: Mapping[str, type[str | int]]) -> dict[str, str | int]:
+    """The wanted fields of a JSON body, whatever its content type says. Raises Refusal."""
+    if not await request.read():
+        raise order_fault(21, "The body is empty")
+    try:
+        body = await read_json(request)
+    except ValueError:
+        raise order_fault(22, "The body is not JSON") from None
+    if not isinstance(body, dict):
+        raise order_fault(22, "The body is not a JSON object")
+    fields: dict[str, str | int] = {}
+    for name, kind in wanted.items():
+        if name not in body:
+            raise order_fault(23, f"{name} is missing")
+        value = body[name]
+        if isinstance(value, float) and value.is_integer() and kind is int:
+            value = int(value)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise order_fault(24, f"{name} has the wrong type")
+        fields[name] = value
+    return fields
+
+
 class _OrangeMoney(MoneyRequests):
     """The Web Payment product. Orders live in the operators' book; tokens in memory."""
 
@@ -76,7 +109,7 @@ class _OrangeMoney(MoneyRequests):
         self._tokens = Tokens()
         self._callbacks = Callbacks(context)
         self._hosted = HostedPayments(
-            context, self._callbacks, number_of=_transaction, news=self._news, lie=self._lie, cancel=self.cancel
+            context, self._callbacks, number_of=_transaction, news=self._news, forged=self._forged, cancel=self.cancel
         )
         self._page = PaymentPage(context, pay=self.pay, cancel=self.cancel, find=self._find_by_token)
         self._by_token: dict[str, str] = {}
@@ -222,7 +255,7 @@ class _OrangeMoney(MoneyRequests):
     def _fail(self, entry: Entry, msisdn: str) -> Entry:
         return self.book.change(entry, Status.FAILED, msisdn=msisdn, provider_reference=_transaction(entry))
 
-    def _lie(self, entry: Entry) -> News:
+    def _forged(self, entry: Entry) -> News:
         news = self._news(entry)
         return replace(news, body={**news.body, "notif_token": secrets.token_hex(16)})
 

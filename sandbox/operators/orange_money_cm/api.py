@@ -62,7 +62,7 @@ def fault(status: int, code: int, message: str) -> web.Response:
     return answer(status, {"fault": {"code": code, "message": message, "description": message}})
 
 
-def said(status: int, message: str) -> web.Response:
+def plain_answer(status: int, message: str) -> web.Response:
     """An answer of Orange without data."""
     return answer(status, {"message": message, "data": None})
 
@@ -119,11 +119,11 @@ class _OrangeMoneyCm(MoneyRequests):
         if issued.get("api_user"):
             wanted = base64.b64encode(f"{issued['api_user']}:{issued.get('api_password', '')}".encode()).decode()
         if not same(request.headers.get("X-AUTH-TOKEN", ""), wanted):
-            raise Refusal(said(403, "X-AUTH-TOKEN is missing or wrong"))
+            raise Refusal(plain_answer(403, "X-AUTH-TOKEN is missing or wrong"))
         return ""
 
     def broken(self, code: str) -> web.Response:
-        return said(500, code)
+        return plain_answer(500, code)
 
     def too_many(self) -> web.Response:
         return fault(429, 900804, "Message throttled out")
@@ -132,10 +132,10 @@ class _OrangeMoneyCm(MoneyRequests):
         return web.Response(status=503, text=_XML, content_type="text/xml")
 
     def not_found(self) -> web.Response:
-        return said(404, "No payment with this payToken")
+        return plain_answer(404, "No payment with this payToken")
 
     def repeated(self, entry: Entry) -> web.Response:
-        return said(422, "This payToken was already used")
+        return plain_answer(422, "This payToken was already used")
 
     def taken(self, request: web.Request, entry: Entry) -> web.Response:
         return answer(200, {"message": "Merchant payment successfully initiated", "data": _shown(entry)})
@@ -164,18 +164,18 @@ class _OrangeMoneyCm(MoneyRequests):
             body: Any = await read_json(request)
             fields = {name: body[name] for name in _FIELDS}
         except (ValueError, KeyError, TypeError):
-            raise Refusal(said(400, "A field is missing")) from None
+            raise Refusal(plain_answer(400, "A field is missing")) from None
         if not all(isinstance(value, str) for value in fields.values()):
-            raise Refusal(said(400, "A field has the wrong type"))
+            raise Refusal(plain_answer(400, "A field has the wrong type"))
         issued = self.context.credentials
         merchant = same(fields["channelUserMsisdn"], issued.get("channel_msisdn"))
         if not merchant or not same(fields["pin"], issued.get("channel_pin")):
-            raise Refusal(said(400, "Channel number or PIN is wrong"))
+            raise Refusal(plain_answer(400, "Channel number or PIN is wrong"))
         if not re.fullmatch(r"[1-9]\d{0,9}", fields["amount"], re.ASCII) or not ORDER_ID.fullmatch(fields["orderId"]):
-            raise Refusal(said(400, "amount or orderId is wrong"))
+            raise Refusal(plain_answer(400, "amount or orderId is wrong"))
         handle = fields["payToken"]
         if handle not in self._handles and self.known(handle) is None:
-            raise Refusal(said(400, "payToken is unknown"))
+            raise Refusal(plain_answer(400, "payToken is unknown"))
         entry = Entry(
             operator=self.code,
             our_reference=handle,
@@ -207,7 +207,7 @@ class _OrangeMoneyCm(MoneyRequests):
         await self.enter(request)
         entry = self.known(request.match_info["reference"])
         if entry is None:
-            return said(404, "payToken is unknown")
+            return plain_answer(404, "payToken is unknown")
         self.context.courier.concerns(request, entry.msisdn)
         self.context.courier.note(self.code, "push", entry.msisdn, entry.our_reference)
         self._approvals.prompt_again(entry.our_reference)

@@ -153,7 +153,7 @@ def shown(entry: Entry, kind: str, faults: Faults) -> dict[str, object]:
     """A request as status and callback show it."""
     party = "payer" if entry.kind == COLLECTION else "recipient"
     account = {"phoneNumber": entry.msisdn[1:], "provider": entry.details["provider"]}
-    told: dict[str, object] = {
+    body: dict[str, object] = {
         f"{kind}Id": entry.our_reference,
         "status": _word(entry),
         "amount": entry.whole if faults.status.amount_as_number else entry.amount,
@@ -164,12 +164,12 @@ def shown(entry: Entry, kind: str, faults: Faults) -> dict[str, object]:
     }
     for name in ("customerMessage", "clientReferenceId", "depositId"):
         if entry.details.get(name):
-            told.setdefault(name, entry.details[name])
+            body.setdefault(name, entry.details[name])
     if entry.status is Status.SUCCESSFUL:
-        told["providerTransactionId"] = number_of(entry)
+        body["providerTransactionId"] = number_of(entry)
     if entry.reason:
-        told["failureReason"] = {"failureCode": entry.reason, "failureMessage": _text(entry.reason)}
-    return told
+        body["failureReason"] = {"failureCode": entry.reason, "failureMessage": _text(entry.reason)}
+    return body
 
 
 def _word(entry: Entry) -> str:

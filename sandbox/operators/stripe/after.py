@@ -27,8 +27,8 @@ from sandbox.operators.stripe.wire import (
     metadata_at,
     missing,
     new_id,
+    reply,
     text_at,
-    told,
     whole_at,
 )
 
@@ -70,9 +70,9 @@ class Afterwards:
             entry = self._move(entry)
             await self._announce(entry)
         else:
-            self._events.lie("charge.refund.updated", refund(entry) | {"status": "succeeded"}, outgoing=True)
+            self._events.forge_unsigned("charge.refund.updated", refund(entry) | {"status": "succeeded"}, outgoing=True)
             self._follow(entry)
-        return told(200, refund(entry))
+        return reply(200, refund(entry))
 
     def _payment(self, params: Params) -> Entry:
         name = "payment_intent" if text_at(params, "payment_intent") else "charge"
@@ -153,7 +153,7 @@ class Afterwards:
         if payment is not None and entry.status is Status.SUCCESSFUL:
             shown = charge(payment, self._ledger.refunded(payment), disputed=False)
             self._events.make("charge.refunded", shown)
-        await self._events.tell("charge.refund.updated", refund(entry), outgoing=True)
+        await self._events.send("charge.refund.updated", refund(entry), outgoing=True)
 
     def list_refunds(self, params: Params) -> dict[str, object]:
         """`GET /v1/refunds`. Raises Refusal."""
@@ -164,13 +164,13 @@ class Afterwards:
         return listing([refund(one) for one in found], params, "/v1/refunds")
 
     def give_back_past_the_merchant(self, payment: Entry) -> None:
-        """Somebody refunds what is left in the dashboard, where no reference of the merchant's is known."""
+        """What is left is refunded in the dashboard, where no reference of the merchant's is known."""
         left = payment.whole - self._ledger.refunded(payment)
         if left > 0 and payment.status is Status.SUCCESSFUL and not self._ledger.is_disputed(payment):
             self._follow(self._ledger.open(self._entry(payment, left, "requested_by_customer", {})))
 
     def dispute(self, payment: Entry, reason: str) -> None:
-        """The payer's bank takes the money back until somebody decides."""
+        """The payer's bank takes the money back until it decides."""
         if payment.status is not Status.SUCCESSFUL or self._ledger.of_payment(payment, DISPUTE):
             return
         number = new_id("du")
@@ -195,14 +195,14 @@ class Afterwards:
                 },
             )
         )
-        self._context.courier.spawn(self._events.tell("charge.dispute.created", dispute(entry)))
+        self._context.courier.spawn(self._events.send("charge.dispute.created", dispute(entry)))
 
     def decide(self, entry: Entry, *, won: bool) -> Entry:
         """The bank decides: lost, the money stays away; won, it comes back."""
         if entry.status.is_final:
             return entry
         decided = self._context.book.change(entry, Status.FAILED if won else Status.SUCCESSFUL)
-        self._context.courier.spawn(self._events.tell("charge.dispute.closed", dispute(decided)))
+        self._context.courier.spawn(self._events.send("charge.dispute.closed", dispute(decided)))
         return decided
 
     def decide_of(self, payment: Entry, *, won: bool) -> None:

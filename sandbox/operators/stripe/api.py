@@ -40,8 +40,8 @@ from sandbox.operators.stripe.wire import (
     missing,
     read_params,
     refused,
+    reply,
     text_at,
-    told,
 )
 from sandbox.operators.wire import cut, garbage, served
 
@@ -95,7 +95,7 @@ class _StripeCalls(Calls):
         async def handle(request: web.Request) -> web.Response:
             await self.enter_question(request)
             shown = show(request, await read_params(request))
-            return garbage() if self.faults.status.garbage else told(200, shown)
+            return garbage() if self.faults.status.garbage else reply(200, shown)
 
         return handle
 
@@ -104,7 +104,7 @@ class _StripeCalls(Calls):
 
         async def handle(request: web.Request) -> web.Response:
             await self.enter(request)
-            return told(200, change(request, await read_params(request)))
+            return reply(200, change(request, await read_params(request)))
 
         return handle
 
@@ -178,12 +178,12 @@ class _Stripe(_StripeCalls):
             )
         )
         self._follow(entry)
-        self._events.lie(
+        self._events.forge_unsigned(
             "checkout.session.completed", session(entry) | {"status": "complete", "payment_status": "paid"}
         )
         if faults.autopay or faults.autodecline:
             self.context.courier.later(faults.prompt_delay_ms / 1000, lambda: self._answer_alone(entry))
-        return told(200, session(entry))
+        return reply(200, session(entry))
 
     def _follow(self, entry: Entry) -> None:
         courier = self.context.courier
@@ -208,7 +208,7 @@ class _Stripe(_StripeCalls):
         if faults.pending_seconds:
             waiting = self.book.change(entry, Status.PENDING)
             self._follow(waiting)
-            self.context.courier.spawn(self._events.tell("checkout.session.completed", session(waiting)))
+            self.context.courier.spawn(self._events.send("checkout.session.completed", session(waiting)))
             return waiting
         paid = self._money_came(entry, "checkout.session.completed")
         if card.disputed and paid.status is Status.SUCCESSFUL:
@@ -223,7 +223,7 @@ class _Stripe(_StripeCalls):
             known, Status.SUCCESSFUL, provider_reference=known.details["intent"], fee=self.context.fee_of(known)
         )
         self._events.make("payment_intent.succeeded", intent(paid))
-        self.context.courier.spawn(self._events.tell(kind, session(paid)))
+        self.context.courier.spawn(self._events.send(kind, session(paid)))
         return paid
 
     def decline(self, entry: Entry, code: str) -> None:
@@ -236,7 +236,7 @@ class _Stripe(_StripeCalls):
         if known.status is not Status.INITIATED:
             return known
         ended = self.book.change(known, Status.EXPIRED)
-        self.context.courier.spawn(self._events.tell("checkout.session.expired", session(ended)))
+        self.context.courier.spawn(self._events.send("checkout.session.expired", session(ended)))
         return ended
 
     def _on_the_page_afterwards(self, entry: Entry, action: str) -> None:
@@ -336,7 +336,7 @@ class _Stripe(_StripeCalls):
 
     async def _forge(self, request: web.Request) -> web.Response:
         """Not Stripe's: `{"type", "object"}`, posted as an event that is signed with the endpoint's own secret, as
-        somebody would who knows it."""
+        by a caller who knows it."""
         try:
             body = await request.json()
             kind, found = body["type"], body["object"]
@@ -345,7 +345,7 @@ class _Stripe(_StripeCalls):
         if not isinstance(kind, str) or not isinstance(found, dict):
             raise fault("A forged event has a type and an object.")
         await self._events.forge(kind, found)
-        return told(200, {"object": "event", "type": kind})
+        return reply(200, {"object": "event", "type": kind})
 
     def _show_balance(self, _: web.Request, __: Params) -> Mapping[str, object]:
         held = [{"amount": self._ledger.balance(code.upper()), "currency": code} for code in MINIMUM]

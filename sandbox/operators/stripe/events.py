@@ -41,7 +41,7 @@ _USER_AGENT: Final = "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
 
 
 class Events:
-    """What happened in the account, and who is told."""
+    """What happened in the account, and the notices of it."""
 
     def __init__(self, context: OperatorContext) -> None:
         self._context = context
@@ -65,7 +65,7 @@ class Events:
             self.kept.append(event)
         return event
 
-    async def tell(self, kind: str, found: Mapping[str, object], *, outgoing: bool = False) -> None:
+    async def send(self, kind: str, found: Mapping[str, object], *, outgoing: bool = False) -> None:
         """Keep an event and post it, or as the ordered faults say. `outgoing`: about money that leaves."""
         event = self.make(kind, found)
         faults = self._faults(outgoing=outgoing)
@@ -79,7 +79,7 @@ class Events:
         for _ in range(_COPIES.get(faults.mode, 1)):
             await self._post(event, method="PUT" if faults.mode == "put" else "POST")
 
-    def lie(self, kind: str, found: Mapping[str, object], *, outgoing: bool = False) -> None:
+    def forge_unsigned(self, kind: str, found: Mapping[str, object], *, outgoing: bool = False) -> None:
         """Where it is ordered, post what an impostor would, who does not know the secret."""
         if self._faults(outgoing=outgoing).mode == "forged":
             event = self.make(kind, found, forged=True)

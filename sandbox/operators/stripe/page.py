@@ -1,6 +1,6 @@
 """Stripe's hosted page: a card, the bank's question where it has one, and back to the merchant. No script.
 
-Source: Stripe's pages on Checkout and on testing. Whoever has a session's address may pay it. A card that is
+Source: Stripe's pages on Checkout and on testing. The address of a session is all that paying it takes. A card that is
 declined ends nothing; the payer tries another one.
 """
 

@@ -32,7 +32,7 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(12)}"
 
 
-def told(status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
+def reply(status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
     """An answer, with the number by which Stripe's support finds the call."""
     return web.json_response(body, status=status, headers={"Request-Id": new_id("req"), **(headers or {})})
 
@@ -41,7 +41,7 @@ def refused(status: int, message: str, *, code: str = "", param: str = "", kind:
     """Stripe's error object."""
     error = {"type": kind or ("api_error" if status >= 500 else "invalid_request_error"), "message": message}
     error |= {"code": code, "doc_url": f"https://docs.stripe.com/error-codes/{code}"} if code else {}
-    return told(status, {"error": error | ({"param": param} if param else {})})
+    return reply(status, {"error": error | ({"param": param} if param else {})})
 
 
 def fault(message: str, *, code: str = "", param: str = "") -> Refusal:
@@ -151,7 +151,7 @@ def created_within(params: Params, created: int) -> bool:
 
 
 @dataclass(slots=True)
-class _Told:
+class _Answered:
     """What was answered under a key; `body` None while it is being carried out."""
 
     fingerprint: str
@@ -161,29 +161,29 @@ class _Told:
 
 
 class Keys:
-    """Idempotency keys: the first answer that was carried out is told again, errors of ours included."""
+    """Idempotency keys: the first answer that was carried out is given again, errors of ours included."""
 
     def __init__(self) -> None:
-        self._told: dict[str, _Told] = {}
+        self._answered: dict[str, _Answered] = {}
 
     async def once(
         self, request: web.Request, params: Params, carry_out: Callable[[], Awaitable[web.Response]]
     ) -> web.Response:
-        """Carry a request out, or tell what was answered before. A Refusal is not kept, so that a request
+        """Carry a request out, or give what was answered before. A Refusal is not kept, so that a request
         that was wrong may be put right under the same key. Raises Refusal."""
         key = request.headers.get("Idempotency-Key", "")
         if not key:
             return await carry_out()
         if len(key) > KEY_LENGTH_MAX:
             raise fault("Idempotency keys have at most 255 characters.")
-        before = self._told.get(key)
+        before = self._answered.get(key)
         if before is not None:
             return _again(before, key, fingerprint(request, params))
-        kept = self._told[key] = _Told(fingerprint(request, params), new_id("req"))
+        kept = self._answered[key] = _Answered(fingerprint(request, params), new_id("req"))
         try:
             response = await carry_out()
         except BaseException:
-            del self._told[key]
+            del self._answered[key]
             raise
         kept.status, kept.body = response.status, bytes(response.body) if isinstance(response.body, bytes) else b""
         return response
@@ -191,10 +191,10 @@ class Keys:
     def remember(self, key: str, fingerprint: str, body: Mapping[str, object]) -> None:
         """Take over what was answered before this process began."""
         if key:
-            self._told[key] = _Told(fingerprint, new_id("req"), 200, json.dumps(body).encode())
+            self._answered[key] = _Answered(fingerprint, new_id("req"), 200, json.dumps(body).encode())
 
 
-def _again(before: _Told, key: str, given: str) -> web.Response:
+def _again(before: _Answered, key: str, given: str) -> web.Response:
     if before.fingerprint != given:
         message = (
             f"Keys for idempotent requests can only be used with the same parameters they were first used with. "

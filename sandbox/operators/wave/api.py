@@ -84,7 +84,7 @@ class _Wave(_WaveCalls, MoneyRequests):
         super().__init__(context)
         self._callbacks = Callbacks(context, sign=self._sign)
         self._hosted = HostedPayments(
-            context, self._callbacks, number_of=_transaction, news=self._paid, lie=self._paid, cancel=self._cancel
+            context, self._callbacks, number_of=_transaction, news=self._paid, forged=self._paid, cancel=self._cancel
         )
         self._refunds = _Refunds(context)
         self._errors: dict[str, str] = {}

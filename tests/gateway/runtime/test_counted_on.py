@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.configuration import prefixes
 from gateway.cli.doctor import counting_on_callbacks
 from gateway.runtime.accounts import counted_on
 from gateway.runtime.settings import SettingsError, load_settings
@@ -19,7 +20,7 @@ def production(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One account at MTN, and none elsewhere."""
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
-        if name.startswith(("MTN_MOMO_", "SPOTLIGHT_", "ORANGE_", "PAWAPAY_", "WAVE_", "STRIPE_")):
+        if name.startswith(("SPOTLIGHT_", *prefixes())):
             monkeypatch.delenv(name)
     for name, value in {**PRODUCTION, "MTN_MOMO_API_USER": "u"}.items():
         monkeypatch.setenv(name, value)
