@@ -14,6 +14,7 @@ import pytest
 from argon2 import PasswordHasher
 from jinja2.bccache import Bucket
 from pydantic.json_schema import models_json_schema
+from structlog.dev import ConsoleRenderer, plain_traceback
 
 from admin.access import passwords
 from gateway.http import openapi, pages, phrases
@@ -46,6 +47,8 @@ def cheaper() -> Iterator[None]:
         patch.setattr(openapi, "_fields", cache(openapi._fields))
         patch.setattr(pages, "load", cache(phrases.load))
         patch.setattr(passwords, "_HASHER", _WEAK)
+        # Coloured tracebacks with the values of all variables take half a second each; production has plain ones.
+        patch.setattr(ConsoleRenderer.get_active(), "exception_formatter", plain_traceback)
         yield
 
 
