@@ -1,11 +1,11 @@
 """What pages and API of every noun answer alike: refusals, unknown things, amounts."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from admin.access.guard import Me, api_me, say
 from gateway.http.endpoint import ApiModel, InputModel, Line
@@ -14,6 +14,7 @@ from gateway.values.money import Money
 from payments.ledger.book import MoneyRefused, UnknownName
 from payments.requests import ActRefused, Right, Why
 
+Model = TypeVar("Model", bound=BaseModel)
 TAG: Final = "back office"
 SIGNED_IN: Final = (401, 403, 503)
 _STATUS_OF: Final[Mapping[Why, int]] = {
@@ -28,7 +29,7 @@ _STATUS_OF: Final[Mapping[Why, int]] = {
 class Amount(ApiModel):
     """Money."""
 
-    amount: int = Field(description="In minor units; francs have none smaller.")
+    amount: int = Field(validation_alias="amount_minor", description="In minor units; francs have none smaller.")
     currency: str
 
 
@@ -44,9 +45,14 @@ class Listing(InputModel):
     all: bool = Field(False, description="Also what is over.")
 
 
+def model_of(model: type[Model], value: object) -> Model:
+    """A value of ours as the API shows it, field by field of the same name."""
+    return model.model_validate(value, from_attributes=True)
+
+
 def amount_of(money: Money) -> Amount:
     """Money as the API shows it."""
-    return Amount(amount=money.amount_minor, currency=money.currency)
+    return model_of(Amount, money)
 
 
 def refused(request: web.Request, me: Me, error: ActRefused) -> web.Response:

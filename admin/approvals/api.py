@@ -9,14 +9,14 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import Me, api_me
-from admin.answers import SIGNED_IN, TAG, Listing, act_problem, proven, unknown
+from admin.answers import SIGNED_IN, TAG, Listing, act_problem, model_of, proven, unknown
 from admin.approvals.asking import decide, needs_proof, read_act, read_params, request_for, visible
 from admin.approvals.pages import OPEN_REQUESTS
 from admin.approvals.staff_acts import APPROVALS
 from admin.orders.store import ORDERS
 from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
-from payments.requests import Act, ActRefused, Right, StaffRequest, Why
+from payments.requests import Act, ActRefused, Right, Why
 
 _OF_PAYMENTS: Final = frozenset({Act.REFUND_PAYMENT, Act.RELEASE_HELD, Act.REFUSE_HELD})
 
@@ -72,25 +72,6 @@ class Requests(ApiModel):
     requests: list[Request]
 
 
-def request_of(held: StaffRequest) -> Request:
-    """A request as the API shows it."""
-    return Request(
-        id=held.id,
-        act=held.act.value,
-        subject=held.subject,
-        status=held.status.value,
-        reason=held.reason,
-        requested_by=held.requested_by,
-        requested_at=held.requested_at,
-        decided_by=held.decided_by,
-        decided_at=held.decided_at,
-        finished_at=held.finished_at,
-        outcome=held.outcome,
-        params=dict(held.params),
-        preview=dict(held.preview),
-    )
-
-
 class RequestPath(InputModel):
     """The request that is asked about."""
 
@@ -106,7 +87,7 @@ async def requests(request: web.Request, *, query: RequestListing) -> Reply:
     except ActRefused as error:
         raise act_problem(error) from None
     held = await request.app[APPROVALS].requests.listed(statuses=() if query.all else OPEN_REQUESTS, acts=acts)
-    seen = [request_of(one) for one in held if visible(request.app[VOTING_SERVICE], who, one)]
+    seen = [model_of(Request, one) for one in held if visible(request.app[VOTING_SERVICE], who, one)]
     return Reply(200, Requests(requests=seen))
 
 
@@ -122,7 +103,7 @@ async def request_reply(request: web.Request, who: Me, request_id: UUID) -> Requ
     held = await request_for(request.app[APPROVALS], request.app[VOTING_SERVICE], who, request_id)
     if held is None:
         raise unknown("request", request_id)
-    return request_of(held)
+    return model_of(Request, held)
 
 
 async def ask(

@@ -1,6 +1,5 @@
 """`/api/admin/payouts`, `/beneficiaries` and `/organisers`: what organisers are paid, for programs."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -9,7 +8,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from admin.access.guard import api_me
-from admin.answers import SIGNED_IN, TAG, Amount, Reason, act_problem, amount_of, money_problem, proven
+from admin.answers import SIGNED_IN, TAG, Amount, Reason, act_problem, model_of, money_problem, proven
 from admin.approvals.api import Request, ask, request_reply
 from admin.approvals.staff_acts import APPROVALS
 from admin.money.payout_acts import register_beneficiary
@@ -200,23 +199,7 @@ async def payouts(request: web.Request, *, query: OfContest) -> Reply:
     """List payouts."""
     await api_me(request, Right.READ_MONEY)
     found = await request.app[PAYMENTS].payouts.payouts(query.contest)
-    lines = [
-        Payout(
-            reference=one.reference,
-            contest=one.contest,
-            organiser=one.organiser,
-            beneficiary=one.beneficiary,
-            provider=one.provider,
-            amount=amount_of(one.amount),
-            status=one.status.value,
-            created_at=one.created_at,
-            done_at=one.done_at,
-            reason_code=one.reason_code,
-            provider_reference=one.provider_reference,
-        )
-        for one in found
-    ]
-    return Reply(200, Payouts(payouts=lines))
+    return Reply(200, Payouts(payouts=[model_of(Payout, one) for one in found]))
 
 
 @endpoint(body=NewPayout, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
@@ -269,7 +252,7 @@ async def beneficiaries(request: web.Request, *, query: OfOrganiser) -> Reply:
 
 async def _beneficiaries(request: web.Request, organiser: str | None = None) -> Reply:
     found = await request.app[PAYMENTS].beneficiaries.listed(organiser)
-    return Reply(200, Beneficiaries(beneficiaries=[Beneficiary(**asdict(one)) for one in found]))
+    return Reply(200, Beneficiaries(beneficiaries=[model_of(Beneficiary, one) for one in found]))
 
 
 @endpoint(body=NewBeneficiary, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)

@@ -1,6 +1,5 @@
 """`/api/admin/differences` and `/statements`: statements of operators against the book, for programs."""
 
-from dataclasses import asdict
 from datetime import date, datetime
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from admin.answers import (
     Listing,
     Reason,
     act_problem,
-    amount_of,
+    model_of,
     money_problem,
     proven,
     unknown,
@@ -25,7 +24,6 @@ from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, answer, described, endpoint
 from gateway.http.problems import Problem
 from payments.ledger.book import MoneyRefused
-from payments.reconciliation.differences import Difference
 from payments.reconciliation.rules import Repair, read_group
 from payments.requests import Act, ActRefused, Right
 
@@ -36,7 +34,9 @@ class DifferenceLine(ApiModel):
     id: int
     provider: str
     kind: str
-    amount: int = Field(description="By how much the operator holds more than the book says.")
+    amount: int = Field(
+        validation_alias="amount_minor", description="By how much the operator holds more than the book says."
+    )
     currency: str
     wallet: str
     detail: str
@@ -155,28 +155,6 @@ class Resolution(InputModel):
     operator_reference: Line | None = Field(None, max_length=64)
 
 
-def difference_of(held: Difference) -> DifferenceLine:
-    """A difference as the API shows it."""
-    return DifferenceLine(
-        id=held.id,
-        provider=held.provider,
-        kind=held.kind.value,
-        amount=held.amount_minor,
-        currency=held.currency,
-        wallet=held.wallet.value,
-        detail=held.detail,
-        found_at=held.found_at,
-        status=held.status,
-        offered=[repair.value for repair in held.offered],
-        reference=held.reference,
-        line=dict(held.line),
-        request=held.request,
-        resolution=held.resolution,
-        note=held.note,
-        resolved_by=held.resolved_by,
-    )
-
-
 class DifferencePath(InputModel):
     """The difference that is asked about."""
 
@@ -192,7 +170,7 @@ async def differences(request: web.Request, *, query: DifferenceListing) -> Repl
         raise unknown("group", query.group)
     reconciler = request.app[PAYMENTS].reconciler
     held = await reconciler.differences(open_only=not query.all, account=query.provider, group=group)
-    return Reply(200, Differences(differences=[difference_of(one) for one in held]))
+    return Reply(200, Differences(differences=[model_of(DifferenceLine, one) for one in held]))
 
 
 @endpoint(query=GroupListing, returns={200: DifferenceGroups}, problems=SIGNED_IN, tag=TAG)
@@ -220,7 +198,7 @@ async def groups(request: web.Request, *, query: GroupListing) -> Reply:
 async def statements(request: web.Request) -> Reply:
     """List the latest statements that were imported."""
     await api_me(request, Right.READ_MONEY)
-    held = [ImportedStatement(**asdict(file)) for file in await request.app[PAYMENTS].reconciler.files()]
+    held = [model_of(ImportedStatement, file) for file in await request.app[PAYMENTS].reconciler.files()]
     return Reply(200, Statements(statements=held))
 
 
@@ -253,19 +231,7 @@ async def import_statement(request: web.Request) -> web.Response:
         raise money_problem(error) from None
     except ActRefused as error:
         raise act_problem(error) from None
-    model = Comparison(
-        account=done.account,
-        lines=done.lines,
-        new=done.new,
-        skipped=done.skipped,
-        elsewhere=done.elsewhere,
-        matched=done.matched,
-        waiting=done.waiting,
-        found={kind.value: count for kind, count in done.found.items()},
-        fees=[amount_of(fee) for fee in done.fees],
-        closed=done.closed,
-    )
-    return answer(Reply(201, model))
+    return answer(Reply(201, model_of(Comparison, done)))
 
 
 @endpoint(path=StatementPath, body=Reason, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
@@ -283,7 +249,7 @@ async def check_wallets(request: web.Request) -> Reply:
     """Ask every operator what our wallets hold, and compare with the book."""
     await api_me(request, Right.RECONCILE)
     checked = await request.app[PAYMENTS].reconciler.check_balances()
-    return Reply(200, CheckedWallets(wallets=[CheckedWallet(**asdict(one)) for one in checked]))
+    return Reply(200, CheckedWallets(wallets=[model_of(CheckedWallet, one) for one in checked]))
 
 
 def setup(app: web.Application) -> None:

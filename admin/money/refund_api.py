@@ -1,6 +1,5 @@
 """`/api/admin/refunds`, `/held` and `/voids`: money that goes back, for programs."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,11 +8,11 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import api_me
-from admin.answers import SIGNED_IN, TAG, Amount, Listing, act_problem, amount_of, unknown
+from admin.answers import SIGNED_IN, TAG, Amount, Listing, act_problem, model_of, unknown
 from admin.approvals.api import RequestPath, request_reply
 from admin.approvals.asking import read_params
 from admin.money.refund_pages import ENDED, ON_THEIR_WAY
-from admin.orders.api import OrderRefund, refund_of
+from admin.orders.api import OrderRefund
 from admin.orders.store import ORDERS
 from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
@@ -90,27 +89,14 @@ async def refunds(request: web.Request, *, query: Listing) -> Reply:
     """List refunds on their way, or with `all` those that ended."""
     who = await api_me(request, Right.READ_ORDERS)
     held = await request.app[ORDERS].refunds(who.scope, statuses=ENDED if query.all else ON_THEIR_WAY)
-    return Reply(200, Refunds(refunds=[refund_of(one) for one in held]))
+    return Reply(200, Refunds(refunds=[model_of(OrderRefund, one) for one in held]))
 
 
 @endpoint(returns={200: HeldLines}, problems=SIGNED_IN, tag=TAG)
 async def held(request: web.Request) -> Reply:
     """List paid orders that wait for a person."""
     who = await api_me(request, Right.READ_ORDERS)
-    lines = [
-        HeldLine(
-            reference=one.reference,
-            vote_id=one.vote_id,
-            contest=one.contest,
-            candidate_code=one.candidate_code,
-            votes=one.votes,
-            provider=one.provider,
-            amount=amount_of(one.amount),
-            reason=one.reason,
-            confirmed_at=one.confirmed_at,
-        )
-        for one in await request.app[ORDERS].held(who.scope)
-    ]
+    lines = [model_of(HeldLine, one) for one in await request.app[ORDERS].held(who.scope)]
     return Reply(200, HeldLines(held=lines))
 
 
@@ -134,7 +120,7 @@ async def void_progress(request: web.Request, *, path: RequestPath) -> Reply:
     """Tell how far a voided window is."""
     who = await api_me(request, Right.READ_ORDERS)
     asked = await request_reply(request, who, path.request_id)
-    lines = [VoidLine(**asdict(line)) for line in await request.app[PAYMENTS].voids.progress(path.request_id)]
+    lines = [model_of(VoidLine, line) for line in await request.app[PAYMENTS].voids.progress(path.request_id)]
     if not lines:
         raise unknown("window", path.request_id)
     return Reply(200, Progress(status=asked.status, lines=lines))

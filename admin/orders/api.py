@@ -7,10 +7,10 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import api_me
-from admin.answers import SIGNED_IN, TAG, Amount, Reason, act_problem, amount_of, proven, unknown
+from admin.answers import SIGNED_IN, TAG, Amount, Reason, act_problem, amount_of, model_of, proven, unknown
 from admin.orders.pages import countries_of
-from admin.orders.store import ORDERS, PaymentLine
-from admin.orders.story import OrderStory, RefundFacts, StoryLine, shown_body, shown_headers
+from admin.orders.store import ORDERS
+from admin.orders.story import OrderStory, StoryLine, shown_body, shown_headers
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
 from payments.requests import ActRefused, Right, reasoned
 
@@ -43,25 +43,6 @@ class FoundPayments(ApiModel):
     """Payments, the newest first."""
 
     payments: list[FoundPayment]
-
-
-def found_payment(line: PaymentLine) -> FoundPayment:
-    """A payment in a list."""
-    return FoundPayment(
-        reference=line.reference,
-        vote_id=line.vote_id,
-        placed_at=line.placed_at,
-        contest=line.contest,
-        candidate_code=line.candidate_code,
-        candidate_name=line.candidate_name,
-        votes=line.votes,
-        amount=amount_of(line.amount),
-        channel=line.channel,
-        provider=line.provider,
-        status=line.status,
-        payer=line.payer,
-        receipt=line.receipt,
-    )
 
 
 class StoryEntry(ApiModel):
@@ -133,24 +114,6 @@ class Order(ApiModel):
     story: list[StoryEntry]
 
 
-def refund_of(facts: RefundFacts) -> OrderRefund:
-    """A refund as the API tells it."""
-    return OrderRefund(
-        reference=facts.reference,
-        payment_reference=facts.payment_reference,
-        contest=facts.contest,
-        status=facts.status,
-        provider=facts.provider,
-        amount=amount_of(facts.amount),
-        reason=facts.reason,
-        reason_code=facts.reason_code,
-        requested_by=facts.requested_by,
-        created_at=facts.created_at,
-        done_at=facts.done_at,
-        operator_reference=facts.operator_reference,
-    )
-
-
 def _entry(line: StoryLine) -> StoryEntry:
     return StoryEntry(
         at=line.at,
@@ -182,23 +145,8 @@ def order_of(story: OrderStory) -> Order:
         receipt=story.receipt,
         order_code=story.order_code,
         voter=story.voter,
-        payments=[
-            OrderPayment(
-                reference=one.reference,
-                provider=one.provider,
-                method=one.method,
-                status=one.status,
-                amount=amount_of(one.amount),
-                received=None if one.received is None else amount_of(one.received),
-                payer=one.payer,
-                provider_reference=one.provider_reference,
-                reason=one.reason,
-                reason_code=one.reason_code,
-                expires_at=one.expires_at,
-            )
-            for one in story.payments
-        ],
-        refunds=[refund_of(one) for one in story.refunds],
+        payments=[model_of(OrderPayment, one) for one in story.payments],
+        refunds=[model_of(OrderRefund, one) for one in story.refunds],
         story=[_entry(line) for line in story.lines],
     )
 
@@ -254,10 +202,7 @@ async def waiting(request: web.Request) -> Reply:
         for status, lines in held.refunds.items()
         for many, money in lines
     ]
-    backlog = [
-        WaitingAccount(provider=b.provider, counting=b.counting, counting_since=b.counting_since, asked=b.asked)
-        for b in held.backlog
-    ]
+    backlog = [model_of(WaitingAccount, one) for one in held.backlog]
     told = Waits(
         requests=held.requests,
         held=held.held,
@@ -277,7 +222,7 @@ async def search(request: web.Request, *, body: Search) -> Reply:
     """
     who = await api_me(request, Right.READ_ORDERS)
     lines = await request.app[ORDERS].find(body.q, countries_of(request), who.scope)
-    return Reply(200, FoundPayments(payments=[found_payment(line) for line in lines]))
+    return Reply(200, FoundPayments(payments=[model_of(FoundPayment, line) for line in lines]))
 
 
 @endpoint(path=OrderPath, returns={200: Order}, problems=(*SIGNED_IN, 404), tag=TAG)

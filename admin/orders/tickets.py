@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import Form, Me, api_me, form, page, see_other, show
-from admin.answers import SIGNED_IN, TAG, Reason, act_problem, refused
+from admin.answers import SIGNED_IN, TAG, Reason, act_problem, model_of, refused
 from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint
 from payments.requests import ActRefused, Right, reasoned
@@ -70,21 +70,7 @@ async def tickets(request: web.Request) -> Reply:
 
 async def _open_tickets(request: web.Request, who: Me) -> Reply:
     held = await request.app[PAYMENTS].tickets.open_tickets(who.scope)
-    lines = [
-        Ticket(
-            ticket=one.ticket,
-            contest=one.contest,
-            kind=one.kind,
-            channel=one.channel,
-            number=one.number,
-            vote_id=one.vote_id,
-            payment_status=one.payment_status,
-            opened_at=one.opened_at,
-            note=one.note,
-        )
-        for one in held
-    ]
-    return Reply(200, Tickets(tickets=lines))
+    return Reply(200, Tickets(tickets=[model_of(Ticket, one) for one in held]))
 
 
 @endpoint(path=TicketPath, body=Reason, returns={200: Tickets}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
