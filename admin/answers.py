@@ -90,7 +90,7 @@ async def proven(request: web.Request, right: Right | None = None) -> Me:
 
 
 def read_id(request: web.Request, name: str) -> UUID | None:
-    """An id in the address of a page; None for a word that is none."""
+    """An id in the address of a page; None for what is no id."""
     try:
         return UUID(request.match_info[name])
     except ValueError:

@@ -9,7 +9,6 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from pydantic import Field, ValidationError
 
-from admin.access.cookies import AUTH_PATH, clear_session, refresh_name, set_device, set_session
 from admin.access.guard import (
     ACCESS,
     CONTINUE,
@@ -26,6 +25,7 @@ from admin.access.guard import (
 from admin.access.rules import ACCESS_LIFE, Member
 from admin.access.sign_in import Attempt, Opened, SignInRefused
 from admin.access.store import NotRotated, SecondTab
+from admin.access.tokens import AUTH_PATH, clear_session, refresh_name, set_device, set_session
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint, invalid, read_body
 from gateway.http.problems import Problem
 from payments.requests import Right
@@ -74,7 +74,7 @@ class SignedIn(ApiModel):
 class SignedOut(ApiModel):
     """Signed out."""
 
-    signed_out: bool = Field(description="False when nobody was signed in.")
+    signed_out: bool = Field(description="False when there was no session.")
 
 
 class Proof(InputModel):
@@ -136,7 +136,7 @@ def attempt_of(request: web.Request, email: str, password: str, code: str) -> At
 
 
 async def _ours(request: web.Request) -> None:
-    """A page of another site must not sign its reader in as somebody else. Programs send neither header."""
+    """A page of another site must not sign its reader in to another account. Programs send neither header."""
     browser = "Sec-Fetch-Site" in request.headers or hdrs.ORIGIN in request.headers
     if browser and from_elsewhere(request):
         raise Problem(403, "Sent from elsewhere", kind="/problems/sent_from_elsewhere")
@@ -216,8 +216,8 @@ async def refresh(request: web.Request) -> Reply:
 async def logout(request: web.Request) -> Reply:
     """Sign out.
 
-    Ends the session of the access token, or of the refresh token in the body or the cookie. Nobody being
-    signed in is no error.
+    Ends the session of the access token, or of the refresh token in the body or the cookie. A missing
+    session is no error.
     """
     sign_in, known = request.app[ACCESS].sign_in, await who(request)
     request[_ENDED] = True
@@ -276,7 +276,7 @@ async def _shown_token(request: web.Request) -> str:
 
 @endpoint(returns={200: Person}, problems=(401, 403, 503), tag=TAG)
 async def me(request: web.Request) -> Reply:
-    """Tell who is signed in."""
+    """Show who is signed in."""
     known = await api_me(request)
     return Reply(200, person_of(known.member, known.rights))
 

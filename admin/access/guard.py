@@ -15,11 +15,10 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.typedefs import Handler
 
-from admin.access.cookies import access_name, device_name
 from admin.access.rules import Member
 from admin.access.sign_in import SignIn
 from admin.access.store import Client, LiveSession
-from admin.access.tokens import Tokens
+from admin.access.tokens import Tokens, access_name, device_name
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.endpoint import read_body
 from gateway.http.pages import PAGES, Pages, render
@@ -97,13 +96,13 @@ class Me:
         return self.session.member.organiser_id
 
     def may(self, right: str) -> bool:
-        """Whether they have a right, by its word: for templates."""
+        """Whether they have a right, by its name: for templates."""
         return Right(right) in self.rights
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What was found out about whoever asks."""
+    """The signed-in member of a request, looked up once."""
 
     me: Me | None
 
@@ -142,7 +141,7 @@ def safe_next(address: str | None) -> str:
 
 
 def from_elsewhere(request: web.Request) -> bool:
-    """Whether anything but a page of ours sent this. Every browser that staff may use tells one of both."""
+    """Whether anything but a page of ours sent this. Every browser that staff may use sends one of both headers."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site != "same-origin"
@@ -152,7 +151,7 @@ def from_elsewhere(request: web.Request) -> bool:
 
 
 async def who(request: web.Request) -> Me | None:
-    """Who asks, by `Authorization: Bearer` or by cookie; None when nobody is signed in."""
+    """Who asks, by `Authorization: Bearer` or by cookie; None without a session."""
     if _KNOWN in request:
         return request[_KNOWN].me
     access, header = request.app[ACCESS], request.headers.get(hdrs.AUTHORIZATION, "")
@@ -264,7 +263,7 @@ def query_of(request: web.Request) -> dict[str, str]:
 
 
 def plain(typed: str) -> str:
-    """A text as somebody can have typed it: without control characters, and not without end."""
+    """A typed text without control characters, cut to its longest."""
     return "".join(letter for letter in typed[:_FIELD_LENGTH_MAX] if letter.isprintable())
 
 

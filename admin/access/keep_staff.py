@@ -1,4 +1,4 @@
-"""Who works here: accounts made, shut and opened again, by those who run the service."""
+"""Accounts of staff: made, shut and opened again by whoever runs the service."""
 
 import re
 import secrets
@@ -9,7 +9,7 @@ from admin.access.rules import Member, PasswordFault, Role, password_fault
 from admin.access.store import NewMember, StaffAccounts, StaffRefused
 
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}", re.ASCII)
-# Letters and digits that nobody takes for each other; four times five of them are 99 bits.
+# Letters and digits that do not look alike; four times five of them are 99 bits.
 _LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 _GROUPS, _GROUP_LENGTH = 4, 5
 
@@ -21,7 +21,7 @@ FAULTS: Final = {
 
 
 def drawn_password() -> str:
-    """A password that nobody has had: `k7f2m-…`."""
+    """A random password: `k7f2m-…`."""
     return "-".join("".join(secrets.choice(_LETTERS) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
 
 
@@ -63,9 +63,9 @@ class KeepStaff:
         return False
 
     async def reset_factor(self, email: str, actor: str) -> Member:
-        """Take somebody's second factor away; they set up another at their next sign-in. Raises StaffRefused."""
+        """Remove a second factor; the person sets up another at the next sign-in. Raises StaffRefused."""
         return await self.accounts.reset_factor(read_email(email), actor)
 
     async def set_active(self, email: str, active: bool, actor: str) -> Member:
-        """Let somebody in, or no longer. Raises StaffRefused."""
+        """Open or shut an account. Raises StaffRefused."""
         return await self.accounts.set_active(read_email(email), active, actor)

@@ -9,7 +9,6 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 from admin.access.auth_api import attempt_of, know_device
-from admin.access.cookies import clear_session, set_session
 from admin.access.guard import (
     ACCESS,
     FACTOR,
@@ -29,6 +28,7 @@ from admin.access.guard import (
 )
 from admin.access.rules import PASSWORD_LENGTH_MIN, PasswordFault
 from admin.access.sign_in import SignInRefused
+from admin.access.tokens import clear_session, set_session
 
 MY_PAGE: Final = "/admin/me"
 _ISSUER: Final = "Spotlight"

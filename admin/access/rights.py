@@ -1,4 +1,4 @@
-"""What a person may do, as the database has it at the moment of an act: every door leads through here."""
+"""What a person may do, as the database has it at the moment of an act: pages, API and commands all ask here."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -39,7 +39,7 @@ def _number(subject: str) -> int | None:
     return int(subject) if subject.isascii() and subject.isdigit() and len(subject) <= 18 else None
 
 
-# Acts about the money of all organisers have no entry: nobody may do them who works for one.
+# Acts about the money of all organisers have no entry: members of one organiser may not do them.
 _ORGANISER_OF: Final[Mapping[Act, tuple[TextClause, Callable[[str], object]]]] = {
     Act.REFUND_PAYMENT: (_OF_PAYMENT, _uuid),
     Act.RELEASE_HELD: (_OF_PAYMENT, _uuid),
@@ -52,21 +52,21 @@ _ORGANISER_OF: Final[Mapping[Act, tuple[TextClause, Callable[[str], object]]]] =
 
 
 class StaffRights:
-    """Checks rights inside the transaction of an act. `factor_wanted`: without a second factor nobody may do
-    anything."""
+    """Checks rights inside the transaction of an act. `factor_wanted`: without a second factor there are no
+    rights."""
 
     def __init__(self, *, factor_wanted: bool) -> None:
         self._factor_wanted = factor_wanted
 
     async def check(self, connection: AsyncConnection, person: str, right: Right) -> Member:
-        """Whoever has this right. Raises ActRefused."""
+        """The member, who must have this right. Raises ActRefused."""
         member, rights = await self._rights(connection, person)
         if right not in rights:
             raise self._not_allowed(member, right)
         return member
 
     async def permit(self, connection: AsyncConnection, person: str, right: Right) -> Scope:
-        """For whom they work who have this right. Raises ActRefused."""
+        """The organiser that the member is limited to, if they have this right. Raises ActRefused."""
         return (await self.check(connection, person, right)).organiser_id
 
     async def check_asker(self, connection: AsyncConnection, person: str, act: Act, subject: str) -> None:

@@ -18,7 +18,7 @@ from payments.requests import Act, Right
 
 
 class Role(StrEnum):
-    """What somebody is here for."""
+    """What a member of staff does."""
 
     OWNER = "owner"
     FINANCE = "finance"
@@ -38,7 +38,7 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.SUPPORT: _READ | _VOTERS,
     Role.AUDITOR: _READ | {Right.READ_MONEY},
 }
-# About the money of all organisers together: nobody has them who works for one.
+# About the money of all organisers together: members of one organiser do not have them.
 OF_THE_PLATFORM: Final = frozenset({Right.READ_MONEY, Right.RECONCILE, Right.PAY_OUT})
 
 ASKING: Final[Mapping[Act, Right]] = {
@@ -59,7 +59,7 @@ ASKING: Final[Mapping[Act, Right]] = {
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody who works here. `organiser_id`: for whom alone; None: for the platform.
+    """A member of staff. `organiser_id`: the only organiser they work for; None: the platform.
 
     `has_factor`: a second factor is set up and was proven once."""
 
@@ -73,7 +73,7 @@ class Member:
 
 
 def rights_of(member: Member, *, factor_wanted: bool) -> frozenset[Right]:
-    """What somebody may do now. `factor_wanted`: without a second factor nobody may do anything."""
+    """The rights of a member now. `factor_wanted`: without a second factor there are none."""
     if not member.active or (factor_wanted and not member.has_factor):
         return frozenset()
     rights = RIGHTS[member.role]
@@ -81,8 +81,7 @@ def rights_of(member: Member, *, factor_wanted: bool) -> frozenset[Right]:
 
 
 def may_decide(rights: frozenset[Right], act: Act) -> bool:
-    """Whether somebody with these rights may be the second person of an act: nobody agrees to what they
-    could not ask for."""
+    """Whether these rights are enough for the second person of an act: deciding needs the right to ask, too."""
     return Right.DECIDE in rights and ASKING[act] in rights
 
 
@@ -170,7 +169,7 @@ def after_failure(before: Failures | None, now: datetime) -> Failures:
 
 
 def seconds_to_wait(failures: Failures | None, now: datetime, longest: int) -> int:
-    """Whole seconds until the next try is listened to, 0 for now: some tries are free, then the wait
+    """Whole seconds until the next try is accepted, 0 for now: some tries are free, then the wait
     doubles up to `longest`."""
     if failures is None or failures.count < FREE_TRIES:
         return 0
@@ -189,7 +188,7 @@ TWO_TABS: Final = timedelta(seconds=10)
 
 
 def is_fresh(proven_at: datetime | None, now: datetime) -> bool:
-    """Whether somebody proved lately who they are: what money and rules ask for."""
+    """Whether the second factor was shown lately: acts about money and rules require it."""
     return proven_at is not None and now - proven_at < FRESH_FACTOR
 
 

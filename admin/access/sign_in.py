@@ -2,7 +2,7 @@
 
 Every failure looks the same from outside, whether the address, the password or the code was wrong, and
 takes as long. Failures in a row make account and address wait; a browser that has signed in before is
-counted apart, so that nobody can lock its owner out.
+counted apart, so that its owner cannot be locked out.
 """
 
 import secrets
@@ -62,7 +62,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Signed in. `refresh_token` is told once."""
+    """Signed in. `refresh_token` is shown once."""
 
     session: LiveSession
     refresh_token: str = field(repr=False)
@@ -76,7 +76,7 @@ class SignInRefused:
 
 
 class SignIn:
-    """Everything about being signed in. `factor_wanted`: without a second factor nobody may do anything.
+    """Everything about being signed in. `factor_wanted`: without a second factor there are no rights.
 
     `clock`: now, in UTC, for codes and waits; sessions go by PostgreSQL's."""
 
@@ -131,7 +131,7 @@ class SignIn:
         return rotated
 
     def rights(self, member: Member) -> frozenset[Right]:
-        """What somebody may do now."""
+        """The rights of a member now."""
         return rights_of(member, factor_wanted=self.factor_wanted)
 
     def proven(self, session: LiveSession) -> bool:
@@ -152,7 +152,7 @@ class SignIn:
         return None
 
     async def sessions(self, member: Member) -> list[SessionLine]:
-        """Where somebody is signed in."""
+        """The sessions of a member."""
         return list(await self.accounts.sessions(member.id))
 
     async def end(self, session: LiveSession) -> None:

@@ -107,7 +107,7 @@ class StaffRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where a request comes from: address and browser, as they are shown to whoever signed in."""
+    """Where a request comes from: address and browser, as the account's page lists them."""
 
     remote: str
     agent: str
@@ -115,7 +115,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What proves that somebody is a member. `totp_secret`: base 32; of a factor that is not proven yet too."""
+    """What a sign-in is checked against. `totp_secret`: base 32; of a factor that is not proven yet too."""
 
     member: Member
     password_hash: str = field(repr=False)
@@ -125,7 +125,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """Somebody who is signed in. `family`: the session's id; `factor_at`: when they proved last who they
+    """A session that lasts. `family`: the session's id; `factor_at`: when they proved last who they
     are."""
 
     family: UUID
@@ -179,7 +179,7 @@ class SecondTab:
 
 @dataclass(frozen=True, slots=True)
 class NotRotated:
-    """Nobody is signed in by it. `stolen`: it had been used before, so the whole session was ended."""
+    """The token opens no session. `stolen`: it had been used before, so the whole session was ended."""
 
     stolen: bool = False
 
@@ -273,7 +273,7 @@ class StaffAccounts:
         return Rotated(LiveSession(row.family, _member(row, row.staff_id), row.factor_at))
 
     async def live_session(self, family: UUID) -> LiveSession | None:
-        """Who is signed in by a session that nobody ended."""
+        """A session that was not ended."""
         async with self._engine.connect() as connection:
             row = (await connection.execute(_LIVE, {"family": family})).one_or_none()
         return None if row is None else LiveSession(row.family, _member(row, row.staff_id), row.factor_at)
@@ -284,7 +284,7 @@ class StaffAccounts:
             return await self._end(connection, family, actor, "staff.signed_out", {})
 
     async def end_other_sessions(self, staff_id: UUID, kept: UUID | None, actor: str) -> int:
-        """End all sessions of somebody but one."""
+        """End all sessions of a member but one."""
         async with self._engine.begin() as connection:
             return await _end_all(connection, staff_id, kept, actor)
 
@@ -295,7 +295,7 @@ class StaffAccounts:
             return [SessionLine(r.family, r.started_at, r.seen_at, r.remote, r.agent) for r in rows]
 
     async def prove(self, family: UUID) -> None:
-        """Whoever is signed in has just proven who they are."""
+        """Note that the second factor was shown just now."""
         async with self._engine.begin() as connection:
             await connection.execute(_PROVE, {"family": family})
 
@@ -343,7 +343,7 @@ class StaffAccounts:
         return member
 
     async def set_active(self, email: str, active: bool, actor: str) -> Member:
-        """Let somebody in, or no longer. Raises StaffRefused."""
+        """Open or shut an account; shutting ends its sessions. Raises StaffRefused."""
         async with self._engine.begin() as connection:
             values = {"email": email, "active": active}
             member = _known((await connection.execute(_SET_ACTIVE, values)).one_or_none(), email)

@@ -43,7 +43,7 @@ class RequestListing(Listing):
 
 
 class Decision(InputModel):
-    """What the second person says."""
+    """The second person's decision."""
 
     approve: bool
 
@@ -87,13 +87,13 @@ async def requests(request: web.Request, *, query: RequestListing) -> Reply:
     except ActRefused as error:
         raise act_problem(error) from None
     held = await request.app[APPROVALS].requests.listed(statuses=() if query.all else OPEN_REQUESTS, acts=acts)
-    seen = [model_of(Request, one) for one in held if visible(request.app[VOTING_SERVICE], who, one)]
-    return Reply(200, Requests(requests=seen))
+    shown = [model_of(Request, one) for one in held if visible(request.app[VOTING_SERVICE], who, one)]
+    return Reply(200, Requests(requests=shown))
 
 
 @endpoint(path=RequestPath, returns={200: Request}, problems=(*SIGNED_IN, 404), tag=TAG)
 async def one_request(request: web.Request, *, path: RequestPath) -> Reply:
-    """Tell about one act that was asked for."""
+    """Show one act that was asked for."""
     who = await api_me(request, Right.READ_ORDERS)
     return Reply(200, await request_reply(request, who, path.request_id))
 

@@ -26,12 +26,12 @@ _FLAGS: Final[Mapping[Act, tuple[str, ...]]] = {Act.MANUAL_REFUND_DONE: ("from_f
 _NUMBERS: Final[Mapping[Act, tuple[str, ...]]] = {Act.PAYOUT: ("amount_minor",)}
 
 
-def read_act(word: str) -> Act:
+def read_act(name: str) -> Act:
     """The act of this name. Raises ActRefused."""
     try:
-        return Act(word)
+        return Act(name)
     except ValueError:
-        raise ActRefused(Why.IMPOSSIBLE, f"there is no act {word!r}") from None
+        raise ActRefused(Why.IMPOSSIBLE, f"there is no act {name!r}") from None
 
 
 def read_params(act: Act, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,17 +39,17 @@ def read_params(act: Act, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises ActRefused."""
     params: dict[str, Any] = {}
     for name in _TEXTS.get(act, ()):
-        if said := str(given.get(name) or "").strip():
-            params[name] = said
+        if typed := str(given.get(name) or "").strip():
+            params[name] = typed
     for name in _FLAGS.get(act, ()):
         params[name] = given.get(name) in (True, "1", "true", "on")
     for name in _NUMBERS.get(act, ()):
-        said = str(given.get(name) if given.get(name) is not None else "").strip()
-        if not said:
+        typed = str(given.get(name) if given.get(name) is not None else "").strip()
+        if not typed:
             continue
-        if not (said.isascii() and said.isdigit() and len(said) <= 15):
+        if not (typed.isascii() and typed.isdigit() and len(typed) <= 15):
             raise ActRefused(Why.IMPOSSIBLE, f"{name} must be a whole number")
-        params[name] = int(said)
+        params[name] = int(typed)
     return params
 
 
@@ -60,7 +60,7 @@ def with_zone(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def needs_proof(act: Act) -> bool:
-    """Whether whoever asks must have proven lately who they are: for all that moves money or votes."""
+    """Whether asking requires a second factor shown lately: for all that moves money or votes."""
     return act not in SINGLE_PERSON
 
 
@@ -71,7 +71,7 @@ async def request_for(acts: StaffActs, service: VotingService, me: Me, request_i
 
 
 def visible(service: VotingService, me: Me, request: StaffRequest) -> bool:
-    """Whether a request is about the organiser that somebody works for."""
+    """Whether a request is within the scope of a member."""
     if me.scope is None:
         return True
     contest = service.contest(str(request.preview.get("contest") or ""))
@@ -79,7 +79,7 @@ def visible(service: VotingService, me: Me, request: StaffRequest) -> bool:
 
 
 def why_not(me: Me, request: StaffRequest, now: datetime) -> str | None:
-    """Why somebody may not agree to a request, as a code that phrases know; None when they may."""
+    """Why a member may not agree to a request, as a code of the phrases; None when they may."""
     refused = refusal_to_decide(request, me.email, approve=True, now=now)
     if refused is not None:
         return refused.why.value

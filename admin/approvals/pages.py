@@ -52,8 +52,8 @@ async def requests(request: web.Request, me: Me) -> web.StreamResponse:
     """What waits for a second person or is being done; with `?all=1` what is over too."""
     everything = request.query.get("all") == "1"
     held = await request.app[APPROVALS].requests.listed(statuses=() if everything else OPEN_REQUESTS)
-    seen = [each for each in held if visible(request.app[VOTING_SERVICE], me, each)]
-    return show(request, me, "admin_requests.html", requests=seen, everything=everything, in_short=in_short)
+    shown = [each for each in held if visible(request.app[VOTING_SERVICE], me, each)]
+    return show(request, me, "admin_requests.html", requests=shown, everything=everything, in_short=in_short)
 
 
 @page(Right.READ_ORDERS)
@@ -84,11 +84,11 @@ async def one(request: web.Request, me: Me) -> web.StreamResponse:
 @form(Right.DECIDE, proof=True)
 async def decision(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Agree or turn down, as the second person."""
-    request_id, said = read_id(request, "request_id"), fields.get("decision")
-    if request_id is None or said not in ("approve", "reject"):
+    request_id, typed = read_id(request, "request_id"), fields.get("decision")
+    if request_id is None or typed not in ("approve", "reject"):
         return say(request, 400, "unreadable", me)
     try:
-        await decide(request.app[APPROVALS], request.app[VOTING_SERVICE], me, request_id, approve=said == "approve")
+        await decide(request.app[APPROVALS], request.app[VOTING_SERVICE], me, request_id, approve=typed == "approve")
     except ActRefused as error:
         return refused(request, me, error)
     return see_other(f"{REQUESTS}/{request_id}")
@@ -122,9 +122,9 @@ def in_short(preview: Mapping[str, Any]) -> list[Money]:
 async def _order_behind(request: web.Request, me: Me, held: StaffRequest) -> object:
     """The order that a request is about, as an id, where it is about one."""
     reads = request.app[ORDERS]
-    said = held.preview.get("payment", held.subject)
-    for word in (held.subject, str(said)):
-        found = await reads.find(word, (), me.scope, limit=1) if len(word) == _UUID_LENGTH else []
+    payment = str(held.preview.get("payment", held.subject))
+    for name in (held.subject, payment):
+        found = await reads.find(name, (), me.scope, limit=1) if len(name) == _UUID_LENGTH else []
         if found:
             return found[0].vote_id
     return None

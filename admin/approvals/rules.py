@@ -1,7 +1,7 @@
 """What staff may ask for, who must agree, and for how long: the two-person rule as plain functions.
 
-Who asks never decides. A request shows a preview that is frozen when it is made; whoever decides
-agrees to exactly that. One that nobody decided about in time can only be turned down.
+The person who asks never decides. A request shows a preview that is frozen when it is made; the second
+person agrees to exactly that. A request that has expired can only be turned down.
 """
 
 from datetime import datetime, timedelta
@@ -15,12 +15,12 @@ LIFE: Final = timedelta(hours=24)
 
 
 def needs_second_person(act: Act) -> bool:
-    """Whether somebody else must agree."""
+    """Whether a second person must agree."""
     return act not in SINGLE_PERSON
 
 
 def expired(request: StaffRequest, now: datetime) -> bool:
-    """Whether nobody decided in time."""
+    """Whether the time to decide is over."""
     return request.status is RequestStatus.WAITING and now >= request.requested_at + LIFE
 
 

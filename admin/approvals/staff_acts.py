@@ -48,7 +48,7 @@ class StaffActs:
         self._temporary = temporary
 
     async def ask(self, act: Act, subject: str, params: Mapping[str, Any], reason: str, person: str) -> UUID:
-        """Ask for an act; the request's id. What needs nobody else is done before this returns.
+        """Ask for an act; the request's id. What needs no second person is done before this returns.
 
         Raises ActRefused for a reason or a person that is none, and for what cannot be done."""
         if act not in self._executors:
@@ -104,7 +104,7 @@ class StaffActs:
 
     async def _finish(self, request: StaffRequest, status: RequestStatus, outcome: str) -> Outcome:
         if not await self.requests.finish(request.id, status, outcome):
-            # Somebody else was faster; what they wrote stands.
+            # Another process was faster; what it wrote stands.
             written = await self.requests.read(request.id)
             if written is not None:
                 return Outcome(written.status, written.outcome or "")

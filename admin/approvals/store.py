@@ -131,7 +131,7 @@ class StaffRequests:
             return [_read(row) for row in await connection.execute(wanted)]
 
     async def finish(self, request_id: UUID, status: RequestStatus, outcome: str) -> bool:
-        """Say how it ended; False when somebody else said so before."""
+        """Write how it ended; False when that was written before."""
         async with self._engine.begin() as connection:
             row = (
                 await connection.execute(

@@ -44,7 +44,7 @@ async def register_beneficiary(
 ) -> UUID:
     """Register where an organiser is to be paid and ask for its confirmation; the request's id.
 
-    Raises ActRefused: no such account, one that pays nobody there, a number that is none or has no wallet.
+    Raises ActRefused: no such account, one that cannot pay there, an invalid number, a number without a wallet.
     """
     provider = providers.get(account)
     if provider is None or not provider.capabilities(country).can_pay_out:

@@ -66,7 +66,7 @@ async def _page(request: web.Request, me: Me, summary: object = None, balances: 
 
 
 def _offered(group: Group) -> list[Repair]:
-    """What may be decided about all of a group; money that went back is told payment by payment."""
+    """What may be decided about all of a group; returned money is decided about payment by payment."""
     can = offered(group.kind, group.sign, from_float=group.wallet == Wallet.DISBURSEMENT)
     return [repair for repair in can if repair is not Repair.RETURNED]
 

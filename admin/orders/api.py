@@ -194,7 +194,7 @@ class OrderPath(InputModel):
 
 @endpoint(returns={200: Waits}, problems=SIGNED_IN, tag=TAG)
 async def waiting(request: web.Request) -> Reply:
-    """Tell what waits."""
+    """Show what waits."""
     who = await api_me(request, Right.READ_ORDERS)
     held = await request.app[ORDERS].waiting(who.scope)
     sums = [
@@ -203,7 +203,7 @@ async def waiting(request: web.Request) -> Reply:
         for many, money in lines
     ]
     backlog = [model_of(WaitingAccount, one) for one in held.backlog]
-    told = Waits(
+    waits = Waits(
         requests=held.requests,
         held=held.held,
         tickets=held.tickets,
@@ -211,7 +211,7 @@ async def waiting(request: web.Request) -> Reply:
         differences=dict(held.differences),
         backlog=backlog,
     )
-    return Reply(200, told)
+    return Reply(200, waits)
 
 
 @endpoint(body=Search, returns={200: FoundPayments}, problems=SIGNED_IN, tag=TAG)
@@ -227,7 +227,7 @@ async def search(request: web.Request, *, body: Search) -> Reply:
 
 @endpoint(path=OrderPath, returns={200: Order}, problems=(*SIGNED_IN, 404), tag=TAG)
 async def order(request: web.Request, *, path: OrderPath) -> Reply:
-    """Tell the whole story of an order."""
+    """Show an order and all that happened to it."""
     who = await api_me(request, Right.READ_ORDERS)
     story = await request.app[ORDERS].story(path.vote_id, who.scope)
     if story is None:
@@ -237,7 +237,7 @@ async def order(request: web.Request, *, path: OrderPath) -> Reply:
 
 @endpoint(path=OrderPath, body=Reason, returns={200: Numbers}, problems=(*SIGNED_IN, 404), tag=TAG)
 async def numbers(request: web.Request, *, path: OrderPath, body: Reason) -> Reply:
-    """Tell the whole numbers of an order.
+    """Show the whole numbers of an order.
 
     The reason goes to the audit log first.
     """

@@ -1,4 +1,4 @@
-"""The story of one order: its payments and refunds, and every line that anybody wrote about them."""
+"""The story of one order: its payments and refunds, and every record about them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -132,7 +132,7 @@ class RefundFacts:
 
 
 class StoryKind(StrEnum):
-    """What a line of a story tells about."""
+    """What an event is about."""
 
     STEP = "step"
     EVIDENCE = "evidence"
@@ -146,8 +146,8 @@ class StoryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoryLine:
-    """Something that happened. `about`: reference of the payment or refund; `was`, `now`: states before
-    and after, or the word that was said; `seen`: what was observed, or where; `number`: id of a callback,
+    """An event. `about`: reference of the payment or refund; `was`, `now`: states before
+    and after, or the value that was reported; `seen`: what was observed, or where; `number`: id of a callback,
     a ticket's number, a place in the tally; `request`: id of a request. `headers`, `raw`: as they came, with
     secrets and numbers in them: never to be shown as they are."""
 

@@ -36,9 +36,9 @@ async def close_by_page(request: web.Request, me: Me, fields: Form) -> web.Strea
 
 
 class Ticket(ApiModel):
-    """Somebody asked for help."""
+    """A voter's request for help."""
 
-    ticket: str = Field(description="Its number, as the voter was told.")
+    ticket: str = Field(description="Its number, as the voter received it.")
     contest: str
     kind: str
     channel: str

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from admin.access.rules import Role
-from gateway.cli.failures import MISUSED, told_failures
+from gateway.cli.failures import MISUSED, report_failures
 from gateway.cli.formats import AsJson, example, table
 from gateway.cli.running import running_settings
 
@@ -58,7 +58,7 @@ def create(
     The password is asked for twice and never stands on the command line; where nobody types, or with --generate, it
     is drawn and printed this once. Outside the demo a second factor is set up at the first sign-in.
     """
-    with told_failures():
+    with report_failures():
         from admin.access.keep_staff import drawn_password
 
         settings = running_settings()
@@ -77,7 +77,7 @@ def create(
 @admin_app.command("list", epilog=example("spotlight admin list", "spotlight admin list --json"))
 def list_staff(as_json: AsJson = False) -> None:
     """Print who may sign in."""
-    with told_failures():
+    with report_failures():
 
         async def read(staff: "KeepStaff") -> list[dict[str, object]]:
             return [
@@ -113,7 +113,7 @@ def _row(row: dict[str, object]) -> tuple[str, ...]:
 @admin_app.command("reset-totp", epilog=example("spotlight admin reset-totp --email awa@example.org"))
 def reset_totp(email: Email) -> None:
     """Take somebody's second factor away, and end their sessions; they set up another when they sign in again."""
-    with told_failures():
+    with report_failures():
         _keeping(lambda staff: staff.reset_factor(email, _actor()))
         print("done; the password alone opens nothing but the page that sets up another factor")
 
@@ -121,7 +121,7 @@ def reset_totp(email: Email) -> None:
 @admin_app.command("disable", epilog=example("spotlight admin disable --email awa@example.org"))
 def disable(email: Email) -> None:
     """Let somebody in no longer; their sessions end within seconds."""
-    with told_failures():
+    with report_failures():
         _keeping(lambda staff: staff.set_active(email, False, _actor()))
         print("disabled")
 
@@ -129,6 +129,6 @@ def disable(email: Email) -> None:
 @admin_app.command("enable", epilog=example("spotlight admin enable --email awa@example.org"))
 def enable(email: Email) -> None:
     """Let somebody in again."""
-    with told_failures():
+    with report_failures():
         _keeping(lambda staff: staff.set_active(email, True, _actor()))
         print("enabled")

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.failures import FAILED, MISUSED, told_failures
+from gateway.cli.failures import FAILED, MISUSED, report_failures
 from gateway.cli.running import running_settings
 
 contest_app = typer.Typer(
@@ -42,7 +42,7 @@ def lint(
     Names are shown as phones show them. Nothing is changed. Exit status 2: there is an error; 1: there is a
     warning and --strict was given; 0 otherwise.
     """
-    with told_failures():
+    with report_failures():
         from gateway.cli import contest_files, lint_report
 
         reports = asyncio.run(
@@ -67,7 +67,7 @@ def _status(worst: str | None, *, strict: bool) -> int:
 @contest_app.command("export", epilog=_EXPORT_EXAMPLE)
 def export(slug: Annotated[str, typer.Argument(help="The contest.")]) -> None:
     """Print a contest with its candidates as a JSON document that `apply` reads."""
-    with told_failures():
+    with report_failures():
         from gateway.cli import contest_files
 
         document = asyncio.run(contest_files.export(running_settings(), slug))
@@ -84,7 +84,7 @@ def apply(
     Each change is printed and noted in the audit log. A candidate without a code gets the next free one. Codes are
     never changed or given to somebody else, and nobody is deleted: withdraw a candidate with the status `withdrawn`.
     """
-    with told_failures():
+    with report_failures():
         from gateway.cli import contest_files, lint_report
 
         document = contest_files.read_document(file)

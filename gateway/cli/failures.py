@@ -12,7 +12,7 @@ MISUSED: Final = 2
 
 
 @contextmanager
-def told_failures() -> Iterator[None]:
+def report_failures() -> Iterator[None]:
     """End the command with a sentence for every failure that an operator can understand and mend.
 
     Anything else is a fault of ours and keeps its traceback.

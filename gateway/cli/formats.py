@@ -25,7 +25,7 @@ def example(*lines: str) -> str:
 
 
 def instant(typed: str | None) -> datetime | None:
-    """An instant as somebody types it; one without a zone is UTC. Raises typer.BadParameter."""
+    """An instant as it is typed; one without a zone is UTC. Raises typer.BadParameter."""
     if typed is None:
         return None
     try:
@@ -36,7 +36,7 @@ def instant(typed: str | None) -> datetime | None:
 
 
 def amount(typed: str, currency: str) -> int:
-    """A positive amount in minor units, as somebody types it in whole units. Raises typer.BadParameter."""
+    """A positive amount in minor units, as it is typed in whole units. Raises typer.BadParameter."""
     read = parse_amount(typed.replace(" ", ""), currency)
     if read is None or read.amount_minor <= 0:
         raise typer.BadParameter(f"{typed!r} is no amount of {currency}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.failures import told_failures
+from gateway.cli.failures import report_failures
 from gateway.cli.formats import AsJson, At, Contest, amount, example, instant, shown, table
 from gateway.cli.running import running_settings
 
@@ -23,7 +23,7 @@ fees_app = typer.Typer(help="Our share of what votes bring.", no_args_is_help=Tr
 )
 def balances(at: At = None, contest: Contest = None, as_json: AsJson = False) -> None:
     """Print what every account of the book holds, by contest and account at an operator. Debits are positive."""
-    with told_failures():
+    with report_failures():
         from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
 
         async def read() -> list[dict[str, object]]:
@@ -49,7 +49,7 @@ def _shown(amount_minor: object, currency: object) -> str:
 @ledger_app.command("trial", epilog=example("spotlight ledger trial", "spotlight ledger trial --at 2026-11-21T18:00"))
 def trial(at: At = None, as_json: AsJson = False) -> None:
     """Print the trial balance: both sides of every account. Exit status 1 when a currency does not balance."""
-    with told_failures():
+    with report_failures():
         from gateway.cli.failures import FAILED
         from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
 
@@ -79,7 +79,7 @@ def trial(at: At = None, as_json: AsJson = False) -> None:
 @ledger_app.command("journal", epilog=example("spotlight ledger journal --contest star > star.csv"))
 def journal(at: At = None, contest: Contest = None) -> None:
     """Print every leg that was ever booked as CSV, in the order of writing. Amounts are minor units."""
-    with told_failures():
+    with report_failures():
         from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
         from payments.ledger.book import journal_csv
 
@@ -94,7 +94,7 @@ def journal(at: At = None, contest: Contest = None) -> None:
 @fees_app.command("show", epilog=example("spotlight fees show demo"))
 def show_fees(organiser: Annotated[str, typer.Argument(help="The organiser's slug.")], as_json: AsJson = False) -> None:
     """Print an organiser's fee plans, the latest first. Without one, everything is the organiser's."""
-    with told_failures():
+    with report_failures():
         from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
 
         async def read() -> list[dict[str, object]]:
@@ -146,7 +146,7 @@ def set_fees(
     Reckoned in whole minor units and rounded down, in the organiser's favour, order by order; never more than
     the order.
     """
-    with told_failures():
+    with report_failures():
         from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
         from gateway.values.money import EXPONENTS
         from payments.ledger.postings import FeePlan

@@ -9,7 +9,7 @@ import typer
 from gateway.cli import sign_in
 from gateway.cli.admin import admin_app
 from gateway.cli.contest import contest_app
-from gateway.cli.failures import FAILED, MISUSED, told_failures
+from gateway.cli.failures import FAILED, MISUSED, report_failures
 from gateway.cli.ledger import fees_app, ledger_app
 from gateway.cli.money import money_app
 from gateway.cli.payouts import organiser_app, payout_app
@@ -67,7 +67,7 @@ def up() -> None:
     DATABASE_URL or REDIS_URL name servers of your own. Then come the gateway, one worker and the simulated
     country, in which votes are paid with play money. What dies is started again. Starting later finds all data.
     """
-    with told_failures():
+    with report_failures():
         from gateway.cli.up import up as run_up
 
         raise typer.Exit(run_up())
@@ -80,7 +80,7 @@ def serve() -> None:
     Needs DATABASE_URL, REDIS_URL and SPOTLIGHT_SECRET_KEY, and a migrated database. Several may run at once
     behind one address. SIGTERM lets open requests finish.
     """
-    with told_failures():
+    with report_failures():
         running_settings()
     from gateway.runtime.gateway import main as run_gateway
 
@@ -93,7 +93,7 @@ def worker() -> None:
 
     Needs the same environment as `serve`. Several may run at once; killing one loses nothing.
     """
-    with told_failures():
+    with report_failures():
         running_settings()
     from gateway.runtime.worker import main as run_worker
 
@@ -106,7 +106,7 @@ def sandbox() -> None:
 
     Its page is a handset: dial *789#, read messages, answer PIN prompts. It calls back SPOTLIGHT_GATEWAY_URL.
     """
-    with told_failures():
+    with report_failures():
         from gateway.cli.running import apply_running_environment
         from gateway.cli.up import require_sandbox
 
@@ -123,7 +123,7 @@ def migrate() -> None:
 
     Connects with SPOTLIGHT_OWNER_DATABASE_URL, the role that owns the tables (DATABASE_URL where it is not set).
     """
-    with told_failures():
+    with report_failures():
         from gateway.runtime import operations
 
         asyncio.run(operations.migrate(running_settings()))
@@ -137,7 +137,7 @@ def demo() -> None:
     The administrator's password is SPOTLIGHT_DEMO_ADMIN_PASSWORD; where that is not set, one is drawn when the
     account is made, and printed that once.
     """
-    with told_failures():
+    with report_failures():
         from gateway.cli.demo_admin import ensure_demo_admin
         from gateway.runtime import operations
 
@@ -153,7 +153,7 @@ def partitions(
     months: Annotated[int, typer.Option(min=1, max=24, help="How many coming months to prepare.")] = 3,
 ) -> None:
     """Make the monthly partitions of votes, payments and callbacks for the coming months."""
-    with told_failures():
+    with report_failures():
         from gateway.runtime import operations
 
         made = asyncio.run(operations.make_partitions(running_settings(), months))
@@ -170,7 +170,7 @@ def purge() -> None:
     Callbacks go by whole months; of sent texts numbers and words go. Tally, book, orders, payments, evidence and the
     audit log stay. The service does the same once a day.
     """
-    with told_failures():
+    with report_failures():
         from gateway.runtime import operations
 
         def progress(what: str, done: int) -> None:
@@ -186,7 +186,7 @@ def purge() -> None:
 @audit_app.command("money", epilog=_example("spotlight audit money", "spotlight audit money --json"))
 def audit_money(as_json: AsJson = False) -> None:
     """Check that votes counted and money collected agree, for every contest. Exit status 1 when they do not."""
-    with told_failures():
+    with report_failures():
         from gateway.runtime import operations
 
         found = asyncio.run(operations.audit_money(running_settings()))
@@ -205,7 +205,7 @@ def audit_money(as_json: AsJson = False) -> None:
 @tally_app.command("rebuild", epilog=_example("spotlight tally rebuild"))
 def rebuild_tally() -> None:
     """Refill Redis from the totals in PostgreSQL, after Redis lost its data."""
-    with told_failures():
+    with report_failures():
         from gateway.runtime import operations
 
         for contest, votes in asyncio.run(operations.rebuild_tally(running_settings())).items():
@@ -223,7 +223,7 @@ def config(
 
     Exit status 2 when a value cannot be used, with one sentence for each.
     """
-    with told_failures():
+    with report_failures():
         from gateway.cli.configuration import example, faults, listed
 
         if show_example:
@@ -245,7 +245,7 @@ def config(
 @app.command(epilog=_example("spotlight doctor"))
 def doctor(as_json: AsJson = False) -> None:
     """Look for what would keep Spotlight from running here, and say how to mend it."""
-    with told_failures():
+    with report_failures():
         from gateway.cli.doctor import examine
 
         findings = asyncio.run(examine())

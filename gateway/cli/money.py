@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failures import told_failures
+from gateway.cli.failures import report_failures
 from gateway.cli.formats import AsJson, example, shown, table
 from gateway.cli.running import running_settings
 
@@ -26,7 +26,7 @@ def contest(
     slug: Annotated[str, typer.Argument(help="The contest's slug.")], language: Language = "en", as_json: AsJson = False
 ) -> None:
     """Print where each franc of a contest is, and since when."""
-    with told_failures():
+    with report_failures():
         from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
         from payments.ledger.story_phrases import place_name
 
@@ -61,7 +61,7 @@ def number(
     as_json: AsJson = False,
 ) -> None:
     """Tell what became of each attempt of a number, in plain words, the newest attempt first."""
-    with told_failures():
+    with report_failures():
         from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
         from gateway.values.msisdn import mask
         from payments.ledger.money_story import tell

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import typer
 
-from gateway.cli.failures import told_failures
+from gateway.cli.failures import report_failures
 from gateway.cli.formats import AsJson, Reason, amount, example, minute, shown, snake, table
 from gateway.cli.formats import money as money_of
 from gateway.cli.staff_api import StaffApi
@@ -43,7 +43,7 @@ def add_beneficiary(
     country: Annotated[str, typer.Option(help="Country of the number, as CI or CM.")] = "CI",
 ) -> None:
     """Register where an organiser is paid. It can be paid a day after a second person has confirmed it."""
-    with told_failures():
+    with report_failures():
         body = {
             "organiser": organiser,
             "account": operator,
@@ -60,7 +60,7 @@ def list_beneficiaries(
     organiser: Annotated[str | None, typer.Argument(help="One organiser only.")] = None, as_json: AsJson = False
 ) -> None:
     """Print where organisers are paid; numbers are masked."""
-    with told_failures():
+    with report_failures():
         lines = StaffApi().get("beneficiaries", organiser=organiser)["beneficiaries"]
         if as_json:
             print(json.dumps([snake(line) for line in lines], indent=2))
@@ -81,7 +81,7 @@ def retire_beneficiary(
     beneficiary: Annotated[str, typer.Argument(help="As `list` prints it.")], reason: Reason
 ) -> None:
     """Pay there no more, from now on."""
-    with told_failures():
+    with report_failures():
         StaffApi().post(f"beneficiaries/{read_id(beneficiary)}/retire", {"reason": reason})
         print("retired")
 
@@ -104,7 +104,7 @@ def ask(
     Not more than what is owed for counted votes, less those that may still be taken back; nothing while a
     difference with an operator is open, or the organiser is frozen.
     """
-    with told_failures():
+    with report_failures():
         api = StaffApi()
         minor = None
         if money != "all":
@@ -125,7 +125,7 @@ def finish(
     operator_reference: Annotated[str | None, typer.Option(help="For `done`: the operator's reference.")] = None,
 ) -> None:
     """Ask to end a payout that the operator gave no clear answer about."""
-    with told_failures():
+    with report_failures():
         body = {"end": end, "operatorReference": operator_reference, "reason": reason}
         print_asked("payout", StaffApi().post(f"payouts/{read_id(payout)}/finish", body))
 
@@ -133,21 +133,21 @@ def finish(
 @payout_app.command("approve", epilog=example("spotlight payout approve REQUEST"))
 def approve(request: Request) -> None:
     """Agree to a payout or a beneficiary, as the second person."""
-    with told_failures():
+    with report_failures():
         decide("payout", _ACTS, request, approve=True)
 
 
 @payout_app.command("reject", epilog=example("spotlight payout reject REQUEST"))
 def reject(request: Request) -> None:
     """Turn a request down."""
-    with told_failures():
+    with report_failures():
         decide("payout", _ACTS, request, approve=False)
 
 
 @beneficiary_app.command("confirm", epilog=example("spotlight payout beneficiary confirm REQUEST"))
 def confirm(request: Request) -> None:
     """Confirm a beneficiary, as the second person."""
-    with told_failures():
+    with report_failures():
         decide("payout", _ACTS, request, approve=True)
 
 
@@ -159,7 +159,7 @@ def list_payouts(
     as_json: AsJson = False,
 ) -> None:
     """Print requests that wait for a second person, and payouts, the latest first."""
-    with told_failures():
+    with report_failures():
         api = StaffApi()
         lines = api.get("payouts", contest=contest)["payouts"]
         if as_json:
@@ -192,7 +192,7 @@ def statement(
     as_csv: Annotated[bool, typer.Option("--csv", help="For a spreadsheet; amounts are minor units.")] = False,
 ) -> None:
     """Print what a payout was made of: gross, fees, what was taken back, net, and the tally that it pays for."""
-    with told_failures():
+    with report_failures():
         made = StaffApi().get(f"payouts/{read_id(payout)}/statement")
         print(made["csv"] if as_csv else made["text"], end="" if as_csv else "\n")
 
@@ -210,6 +210,6 @@ def unfreeze(organiser: Organiser, reason: Reason) -> None:
 
 
 def _freeze(organiser: str, reason: str, *, frozen: bool) -> None:
-    with told_failures():
+    with report_failures():
         StaffApi().post(f"organisers/{quote(organiser, safe='')}/freeze", {"frozen": frozen, "reason": reason})
         print("frozen" if frozen else "paid again")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from gateway.cli.failures import FAILED, told_failures
+from gateway.cli.failures import FAILED, report_failures
 from gateway.cli.formats import AsJson, Reason, example, minute, money, shown, snake, table
 from gateway.cli.staff_api import ApiRefused, StaffApi
 from gateway.cli.staff_requests import Request, ask, decide, request_table, waiting
@@ -47,7 +47,7 @@ def import_file(
     is asked about at the operator; fees are booked; every other difference waits for a person. Exit status 1 when
     there are new differences.
     """
-    with told_failures():
+    with report_failures():
         data = file.read_bytes()
 
         done = StaffApi().upload("statements", {"account": provider}, file.name, data)
@@ -81,7 +81,7 @@ def differences(
     as_json: AsJson = False,
 ) -> None:
     """Print what differs, the oldest 500, and what may be decided about it. Exit status 1 while something is open."""
-    with told_failures():
+    with report_failures():
         try:
             listed = StaffApi().get("differences", provider=provider, group=group, all=everything)
         except ApiRefused as refused:
@@ -102,7 +102,7 @@ def differences(
 @reconcile_app.command("groups", epilog=example("spotlight reconcile groups", "spotlight reconcile resolve GROUP …"))
 def groups(provider: OnlyOf = None, as_json: AsJson = False) -> None:
     """Print open differences by what is decided alike: account, kind, wallet, currency, day and direction."""
-    with told_failures():
+    with report_failures():
         found = StaffApi().get("differences/groups", provider=provider)["groups"]
         if as_json:
             print(
@@ -161,14 +161,14 @@ def resolve(
 
     All differences of a group are decided together: those that are open now.
     """
-    with told_failures():
+    with report_failures():
         ask("reconcile", "reconcile", difference, reason, repair=action, operator_reference=operator_reference)
 
 
 @reconcile_app.command("files", epilog=example("spotlight reconcile files"))
 def files(as_json: AsJson = False) -> None:
     """Print the latest imports."""
-    with told_failures():
+    with report_failures():
         found = StaffApi().get("statements")["statements"]
         if as_json:
             print(json.dumps([snake(each) for each in found], indent=2))
@@ -195,28 +195,28 @@ def undo(file: Annotated[str, typer.Argument(help="The import, as `files` prints
 
     Its lines match nothing any more, its fees are booked back, its differences end; the same file may come again.
     """
-    with told_failures():
+    with report_failures():
         ask("reconcile", "undo_import", file, reason)
 
 
 @reconcile_app.command("approve", epilog=example("spotlight reconcile approve REQUEST"))
 def approve(request: Request) -> None:
     """Agree to a decision about differences, or to taking an import back, as the second person."""
-    with told_failures():
+    with report_failures():
         decide("reconcile", _ACTS, request, approve=True)
 
 
 @reconcile_app.command("reject", epilog=example("spotlight reconcile reject REQUEST"))
 def reject(request: Request) -> None:
     """Turn such a request down. Nothing is changed."""
-    with told_failures():
+    with report_failures():
         decide("reconcile", _ACTS, request, approve=False)
 
 
 @reconcile_app.command("requests", epilog=example("spotlight reconcile requests"))
 def requests(as_json: AsJson = False) -> None:
     """Print requests about differences and imports that wait for a second person or are being done."""
-    with told_failures():
+    with report_failures():
         found = waiting(StaffApi(), _ACTS)
         print(json.dumps(found, indent=2) if as_json else request_table(found))
 
@@ -227,7 +227,7 @@ def balances(as_json: AsJson = False) -> None:
 
     Exit status 1 when a balance is off by more than money in transit explains.
     """
-    with told_failures():
+    with report_failures():
         checked = [snake(each) for each in StaffApi().post("wallets/check", {})["wallets"]]
         if as_json:
             print(json.dumps(checked, indent=2))

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from gateway.cli.failures import told_failures
+from gateway.cli.failures import report_failures
 from gateway.cli.formats import AsJson, Reason, example, minute, money, table
 from gateway.cli.staff_api import StaffApi
 from gateway.cli.staff_requests import Public, Request, decide, request_table, waiting
@@ -47,7 +47,7 @@ def ask(
     Prints what it would do. When a second person agreed, the votes leave the count by a public adjustment, the
     operator is asked to pay, and the voter gets a text with the amount and the operator's reference.
     """
-    with told_failures():
+    with report_failures():
         ask_for("refund", "refund_payment", payment, reason, ticket=ticket, public_reason=public)
 
 
@@ -61,7 +61,7 @@ def list_refunds(
     A refund is `due`, `sent` (the operator is being asked) or `manual`: then a person pays it at the operator and
     says so with `spotlight refund done`.
     """
-    with told_failures():
+    with report_failures():
         api = StaffApi()
         requests = waiting(api, _REFUNDS)
         lines = [line for line in api.get("refunds")["refunds"] if line["status"] == "manual" or not manual]
@@ -76,14 +76,14 @@ def list_refunds(
 @refund_app.command("approve", epilog=example("spotlight refund approve REQUEST"))
 def approve(request: Request) -> None:
     """Agree to what somebody else asked for, as the second person. It is done at once."""
-    with told_failures():
+    with report_failures():
         decide("refund", _REFUNDS, request, approve=True)
 
 
 @refund_app.command("reject", epilog=example("spotlight refund reject REQUEST"))
 def reject(request: Request) -> None:
     """Turn down what somebody else asked for. Nothing is changed."""
-    with told_failures():
+    with report_failures():
         decide("refund", _REFUNDS, request, approve=False)
 
 
@@ -99,21 +99,21 @@ def done(
     reason: Reason,
 ) -> None:
     """Say that a refund which waited for a person was paid by hand. A second person agrees to it."""
-    with told_failures():
+    with report_failures():
         ask_for("refund", "manual_refund_done", refund, reason, operator_reference=operator_reference)
 
 
 @refund_app.command("retry", epilog=example("spotlight refund retry REFUND --reason 'the wallet is open again'"))
 def retry(refund: Refund, reason: Reason) -> None:
     """Ask to have a refund which waits for a person sent by the machine once more. A second person agrees to it."""
-    with told_failures():
+    with report_failures():
         ask_for("refund", "retry_refund", refund, reason)
 
 
 @held_app.command("list", epilog=example("spotlight held list"))
 def list_held(as_json: AsJson = False) -> None:
     """Print payments that wait for a person, and requests about them that wait for a second one."""
-    with told_failures():
+    with report_failures():
         api = StaffApi()
         requests, lines = waiting(api, _HELD), api.get("held")["held"]
         if as_json:
@@ -152,28 +152,28 @@ def _held_json(line: dict[str, Any]) -> dict[str, Any]:
 @held_app.command("release", epilog=example("spotlight held release PAYMENT --reason 'called, it was her'"))
 def release(payment: Payment, reason: Reason) -> None:
     """Ask to count a held payment. A second person agrees with `spotlight held approve`."""
-    with told_failures():
+    with report_failures():
         ask_for("held", "release_held", payment, reason)
 
 
 @held_app.command("refuse", epilog=example("spotlight held refuse PAYMENT --reason 'a stolen wallet'"))
 def refuse(payment: Payment, reason: Reason) -> None:
     """Ask to give a held payment back. A second person agrees with `spotlight held approve`."""
-    with told_failures():
+    with report_failures():
         ask_for("held", "refuse_held", payment, reason)
 
 
 @held_app.command("approve", epilog=example("spotlight held approve REQUEST"))
 def approve_held(request: Request) -> None:
     """Agree, as the second person, to what somebody asked about a held payment. It is done at once."""
-    with told_failures():
+    with report_failures():
         decide("held", _HELD, request, approve=True)
 
 
 @held_app.command("reject", epilog=example("spotlight held reject REQUEST"))
 def reject_held(request: Request) -> None:
     """Turn down what somebody asked about a held payment. It stays held."""
-    with told_failures():
+    with report_failures():
         decide("held", _HELD, request, approve=False)
 
 

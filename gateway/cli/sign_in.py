@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.failures import told_failures
+from gateway.cli.failures import report_failures
 from gateway.cli.formats import AsJson, example
 from gateway.cli.staff_api import (
     CODE,
@@ -33,7 +33,7 @@ def login(
     SPOTLIGHT_CODE, or one line each on standard input. The session lasts up to seven days without use; acts about
     money ask for the code again when it was given more than five minutes ago.
     """
-    with told_failures():
+    with report_failures():
         address = gateway_url(url)
         who = email or (typer.prompt("E-mail", err=True) if sys.stdin.isatty() else sys.stdin.readline().strip())
         password = secret(PASSWORD, f"Password of {who}")
@@ -47,7 +47,7 @@ def login(
 
 def logout() -> None:
     """Sign out: the session ends at the gateway and is deleted here."""
-    with told_failures():
+    with report_failures():
         read_session()
         try:
             StaffApi().sign_out()
@@ -58,7 +58,7 @@ def logout() -> None:
 
 def whoami(as_json: AsJson = False) -> None:
     """Print who is signed in here, in which role, and where."""
-    with told_failures():
+    with report_failures():
         api = StaffApi()
         person = api.get("me")
         if as_json:

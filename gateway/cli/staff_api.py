@@ -60,15 +60,15 @@ class Session:
     refresh_token: str = field(repr=False)
     expires_at: float
 
-    def renewed(self, told: Mapping[str, Any]) -> "Session":
+    def renewed(self, document: Mapping[str, Any]) -> "Session":
         """The session with the tokens of an answer of `/api/auth/login` or `/api/auth/refresh`."""
         return replace(
             self,
-            access_token=told["accessToken"],
-            refresh_token=told["refreshToken"],
-            expires_at=time.time() + told["expiresIn"],
-            email=told["person"]["email"],
-            has_factor=told["person"]["hasFactor"],
+            access_token=document["accessToken"],
+            refresh_token=document["refreshToken"],
+            expires_at=time.time() + document["expiresIn"],
+            email=document["person"]["email"],
+            has_factor=document["person"]["hasFactor"],
         )
 
 
@@ -82,7 +82,7 @@ def session_path() -> Path:
 
 
 def read_session() -> Session:
-    """Who is signed in here. Raises ApiRefused when nobody is."""
+    """Who is signed in here. Raises ApiRefused without a session."""
     path = session_path()
     try:
         return Session(**json.loads(path.read_text(encoding="utf-8")))
@@ -140,14 +140,14 @@ def secret(variable: str, prompt: str) -> str:
 
 
 def sign_in(url: str, email: str, password: str, code: str) -> tuple[Session, dict[str, Any]]:
-    """Open a session at a gateway; also what it says of the person. Raises ApiRefused, httpx.HTTPError."""
+    """Open a session at a gateway; also the person as the API shows them. Raises ApiRefused, httpx.HTTPError."""
     with _client(url) as client:
-        told = _read(client.post("/api/auth/login", json={"email": email, "password": password, "code": code}))
-    return Session(url, email, False, "", "", 0.0).renewed(told), told["person"]
+        document = _read(client.post("/api/auth/login", json={"email": email, "password": password, "code": code}))
+    return Session(url, email, False, "", "", 0.0).renewed(document), document["person"]
 
 
 class StaffApi:
-    """Calls the API for whoever is signed in here. Every method raises ApiRefused, httpx.HTTPError."""
+    """Calls the API as the person who is signed in here. Every method raises ApiRefused, httpx.HTTPError."""
 
     def __init__(self) -> None:
         self.session = read_session()
@@ -199,13 +199,13 @@ class StaffApi:
                 return
             try:
                 with _client(kept.url) as client:
-                    told = _read(client.post("/api/auth/refresh", json={"refreshToken": kept.refresh_token}))
+                    document = _read(client.post("/api/auth/refresh", json={"refreshToken": kept.refresh_token}))
             except ApiRefused as refused:
                 if refused.status != httpx.codes.UNAUTHORIZED:
                     raise
                 forget_session()
                 raise ApiRefused(f"your session is over: {LOGIN}") from None
-            self.session = kept.renewed(told)
+            self.session = kept.renewed(document)
             write_session(self.session)
 
     def _prove(self) -> None:
@@ -231,23 +231,23 @@ def _client(url: str, token: str | None = None) -> httpx.Client:
 def _read(response: httpx.Response) -> dict[str, Any]:
     """The document of an answer. Raises ApiRefused."""
     try:
-        told = response.json()
+        document = response.json()
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
+        document = None
+    if not isinstance(document, dict):
         raise ApiRefused(f"{response.url.host} is no gateway: it answered {response.status_code}", "", 502)
     if response.is_success:
-        return told
-    kind = str(told.get("type", "")).rpartition("/")[2]
-    raise ApiRefused(_sentence(told, kind, response), kind, response.status_code)
+        return document
+    kind = str(document.get("type", "")).rpartition("/")[2]
+    raise ApiRefused(_sentence(document, kind, response), kind, response.status_code)
 
 
-def _sentence(told: Mapping[str, Any], kind: str, response: httpx.Response) -> str:
+def _sentence(document: Mapping[str, Any], kind: str, response: httpx.Response) -> str:
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         return f"too many failed tries: come back in {response.headers.get('Retry-After', '60')} s"
-    if errors := told.get("errors"):
+    if errors := document.get("errors"):
         return "; ".join(f"{error['loc'][-1]}: {error['msg']}" for error in errors)
-    text = str(told.get("detail") or told.get("title") or response.reason_phrase).strip()
+    text = str(document.get("detail") or document.get("title") or response.reason_phrase).strip()
     hint = _NEXT.get(kind)
     return f"{text}; {hint}" if hint else text
 

@@ -12,7 +12,7 @@ from gateway.cli.staff_api import ApiRefused, StaffApi
 
 NONE_WAITS = "no request waits for a second person"
 Request = Annotated[str, typer.Argument(help="The request's number, as `list` and `ask` print it.")]
-Public = Annotated[str | None, typer.Option("--public", help="What the public tally says as the reason; names nobody.")]
+Public = Annotated[str | None, typer.Option("--public", help="The reason in the public tally; without names.")]
 
 
 def ask(group: str, act: str, subject: str, reason: str, **params: object) -> None:
@@ -57,7 +57,7 @@ def read_request(api: StaffApi, group: str, number: UUID) -> dict[str, Any]:
 
 
 def read_id(typed: str) -> UUID:
-    """A request's number as somebody types it. Raises typer.BadParameter."""
+    """A request's number as it is typed. Raises typer.BadParameter."""
     try:
         return UUID(typed.strip())
     except ValueError:

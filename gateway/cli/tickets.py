@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import typer
 
-from gateway.cli.failures import told_failures
+from gateway.cli.failures import report_failures
 from gateway.cli.formats import AsJson, Reason, example, minute, snake, table
 from gateway.cli.staff_api import StaffApi
 
@@ -20,7 +20,7 @@ def list_tickets(as_json: AsJson = False) -> None:
 
     `payment now` is what became of the payment that the ticket is about: `settled` is counted, `refunded` is back.
     """
-    with told_failures():
+    with report_failures():
         lines = StaffApi().get("tickets")["tickets"]
         if as_json:
             print(json.dumps([snake(line) for line in lines], indent=2))
@@ -36,10 +36,10 @@ def _row(line: dict[str, Any]) -> tuple[str, ...]:
 
 @ticket_app.command("close", epilog=example('spotlight ticket close 13 --reason "counted meanwhile, called back"'))
 def close(
-    ticket: Annotated[str, typer.Argument(help="Its number, as `list` prints it and as the voter was told.")],
+    ticket: Annotated[str, typer.Argument(help="Its number, as `list` prints it and as the voter received it.")],
     reason: Reason,
 ) -> None:
     """Close a ticket once the voter has an answer. A refund that names it closes it by itself."""
-    with told_failures():
+    with report_failures():
         StaffApi().post(f"tickets/{quote(ticket, safe='')}/close", {"reason": reason})
         print(f"ticket {ticket} is closed")

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from gateway.cli.failures import FAILED, told_failures
+from gateway.cli.failures import FAILED, report_failures
 from gateway.cli.formats import example
 from gateway.cli.running import running_settings
 
@@ -22,7 +22,7 @@ def rotate() -> None:
     `2:SECRET,1`, and restart again: it seals from now on. Then run this, as the tables' owner
     (SPOTLIGHT_OWNER_DATABASE_URL); it may be stopped and run again. When it is done, `2:SECRET` is enough.
     """
-    with told_failures():
+    with report_failures():
         from gateway.runtime import operations
         from gateway.storage.vault import SealBroken
 

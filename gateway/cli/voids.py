@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.failures import told_failures
+from gateway.cli.failures import report_failures
 from gateway.cli.formats import AsJson, Reason, example, instant, shown
 from gateway.cli.staff_api import ApiRefused, StaffApi
 from gateway.cli.staff_requests import Public, Request, ask, decide, preview_lines, read_id, request_table, waiting
@@ -43,7 +43,7 @@ def preview(
 
     Nothing is changed. Counted and held payments are in the window by when they were ordered.
     """
-    with told_failures():
+    with report_failures():
         body = {"contest": contest, **_window(first, last), "channel": channel, "operator": operator}
         found = StaffApi().post("voids/preview", body)["preview"]
         print(json.dumps(found, indent=2) if as_json else "\n".join(preview_lines(found)))
@@ -63,7 +63,7 @@ def ask_void(
     public: Public = None,
 ) -> None:
     """Ask to void a window. Its payments are listed now, and exactly these are given back once somebody agrees."""
-    with told_failures():
+    with report_failures():
         window = {**_window(first, last), "channel": channel, "operator": operator}
         ask("void", "void_window", contest, reason, **window, public_reason=public)
 
@@ -71,7 +71,7 @@ def ask_void(
 @void_app.command("list", epilog=example("spotlight void list"))
 def list_voids(as_json: AsJson = False) -> None:
     """Print windows that wait for a second person or are being voided."""
-    with told_failures():
+    with report_failures():
         requests = waiting(StaffApi(), _VOIDS)
         if as_json:
             print(json.dumps(requests, indent=2))
@@ -82,21 +82,21 @@ def list_voids(as_json: AsJson = False) -> None:
 @void_app.command("approve", epilog=example("spotlight void approve REQUEST"))
 def approve_void(request: Request) -> None:
     """Agree to a voided window, as the second person. The workers go through its list, also after a restart."""
-    with told_failures():
+    with report_failures():
         decide("void", _VOIDS, request, approve=True)
 
 
 @void_app.command("reject", epilog=example("spotlight void reject REQUEST"))
 def reject_void(request: Request) -> None:
     """Turn down a window that somebody asked to void. Nothing is changed."""
-    with told_failures():
+    with report_failures():
         decide("void", _VOIDS, request, approve=False)
 
 
 @void_app.command("progress", epilog=example("spotlight void progress REQUEST"))
 def progress(request: Request, as_json: AsJson = False) -> None:
     """Print how far a voided window is: payments looked at, votes and money taken back, money arrived."""
-    with told_failures():
+    with report_failures():
         number = read_id(request)
         try:
             found = StaffApi().get(f"voids/{number}")
@@ -126,7 +126,7 @@ def replay(
     reason: Reason,
 ) -> None:
     """Have a stored callback judged once more. It is a hint: the operator is asked before anything counts."""
-    with told_failures():
+    with report_failures():
         ask("callbacks", "replay_callback", callback, reason)
 
 

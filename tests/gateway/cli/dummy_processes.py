@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.cli.failures import told_failures
+from gateway.cli.failures import report_failures
 from gateway.cli.main import app
 from gateway.cli.up import up
 
@@ -16,7 +16,7 @@ def dummy(name: str) -> Sequence[str]:
 @app.command("dummy-service")
 def dummy_processes() -> None:
     """Bring the service up with dummies."""
-    with told_failures():
+    with report_failures():
         sys.exit(up(dummy))
 
 
