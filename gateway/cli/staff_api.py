@@ -117,7 +117,7 @@ def gateway_url(typed: str | None) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ApiRefused(f"{url!r} is no address of a gateway; write it as https://vote.example.org")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if typed and parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ApiRefused(f"a password is not sent to {parts.hostname} without https")
     return url.rstrip("/")
 
