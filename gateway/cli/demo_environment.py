@@ -1,9 +1,14 @@
 """The environment of a demo: its own engines, and every operator in the simulated country."""
 
+import asyncio
 import ipaddress
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from gateway.runtime.settings import Settings, environment
 
 
 @dataclass(frozen=True)
@@ -70,3 +75,26 @@ def demo_environment(place: Place, servers: Servers, secret_key: str, inherited:
         **companies(place.sandbox_url, place.gateway_url),
     }
     return place_values | {name: inherited.get(name) or value for name, value in defaults.items()}
+
+
+PASSWORD: Final = "SPOTLIGHT_DEMO_ADMIN_PASSWORD"  # noqa: S105 - the setting's name
+# How `spotlight up` hands a password that it drew to `spotlight demo`, so that no log file has it.
+DRAWN: Final = "SPOTLIGHT_DEMO_ADMIN_DRAWN"
+MADE: Final = "made the demo's administrator"
+
+
+def ensure_demo_admin(settings: Settings) -> Iterable[str]:
+    """Make the administrator of a demo unless it is there; what to print."""
+    from admin.access.keep_staff import drawn_password
+    from gateway.runtime import operations
+    from gateway.runtime.demo import ADMIN_EMAIL
+
+    if settings.env != "demo":
+        return
+    handed = os.environ.get(DRAWN)
+    first = handed or drawn_password()
+    given = environment().get(PASSWORD) or None
+    if asyncio.run(operations.ensure_demo_admin(settings, password=given, first=first)):
+        yield f"{MADE} {ADMIN_EMAIL}"
+        if not handed:
+            yield f"password, shown only now: {first}"

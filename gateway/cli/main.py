@@ -138,7 +138,7 @@ def demo() -> None:
     account is made, and printed that once.
     """
     with report_failures():
-        from gateway.cli.demo_admin import ensure_demo_admin
+        from gateway.cli.demo_environment import ensure_demo_admin
         from gateway.runtime import operations
 
         settings = running_settings()

@@ -17,8 +17,7 @@ from typing import Final
 
 from admin.access.keep_staff import drawn_password
 from gateway.cli import running
-from gateway.cli.demo_admin import DRAWN, MADE, PASSWORD
-from gateway.cli.demo_environment import Place, Servers, demo_environment
+from gateway.cli.demo_environment import DRAWN, MADE, PASSWORD, Place, Servers, demo_environment
 from gateway.cli.supervisor import Child, EngineKeeper, Program, end_marked
 from gateway.runtime.demo import ADMIN_EMAIL
 from gateway.runtime.embedded import OWNER_ROLE, Engine, EngineError, Postgres, Valkey, hold, prepare_database, told

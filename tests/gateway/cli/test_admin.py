@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from admin.access.keep_staff import KeepStaff
 from admin.access.passwords import Passwords
-from gateway.cli.demo_admin import DRAWN, PASSWORD
+from gateway.cli.demo_environment import DRAWN, PASSWORD
 from gateway.cli.main import app
 from gateway.runtime.demo import ADMIN_EMAIL
 from gateway.runtime.operations import with_staff
