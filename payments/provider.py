@@ -62,7 +62,6 @@ class Capabilities:
     phone_needed: bool
     minimum_minor: int = 1
     recovery: Recovery = Recovery.ASK
-    callback_is_proof: bool = False
     can_refund: bool = False
     can_pay_out: bool = False
     has_balance: bool = False
@@ -118,8 +117,6 @@ class Redirect:
 @dataclass(frozen=True, slots=True)
 class NeedsOtp:
     """The payer must fetch a code first; call again with it."""
-
-    instructions: str
 
 
 class DisputeStatus(StrEnum):

@@ -161,13 +161,6 @@ ACCOUNT_LOCK_SECONDS_MAX: Final = 15 * 60
 ADDRESS_LOCK_SECONDS_MAX: Final = 60
 
 
-def after_failure(before: Failures | None, now: datetime) -> Failures:
-    """The count with one more failure; one that is long past is forgotten."""
-    if before is None or now - before.last_at >= FORGOTTEN_AFTER:
-        return Failures(1, now)
-    return Failures(before.count + 1, now)
-
-
 def seconds_to_wait(failures: Failures | None, now: datetime, longest: int) -> int:
     """Whole seconds until the next try is accepted, 0 for now: some tries are free, then the wait
     doubles up to `longest`."""

@@ -89,7 +89,6 @@ _CREATE: Final = text("""
 insert into staff (id, email, name, password_hash, role, organiser_id)
 values (:id, :email, :name, :hash, :role, :organiser)
 """)
-_SET_HASH: Final = text("update staff set password_hash = :hash where id = :id returning email")
 _RESET_FACTOR: Final = text(f"""
 update staff s set totp_cipher = null, totp_confirmed_at = null, totp_last_step = null
 where s.email = :email returning {_MEMBER}

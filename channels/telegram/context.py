@@ -27,7 +27,7 @@ from channels.grammar import Command, without_pin
 from channels.phrases import languages
 from channels.session_store import SessionStore
 from channels.telegram.buttons import Button
-from channels.telegram.reading import Offer, contests_having, find_contest, offer, read_words
+from channels.telegram.reading import Offer, find_contest, offer, read_words
 from channels.telegram.store import Chat, TelegramStore
 from channels.telegram.texts import ALERT_UNITS_MAX, CAPTION_UNITS_MAX, cut, say, units
 from channels.telegram.views import View
@@ -177,11 +177,6 @@ class Context:
     def without_pin(self, words: str) -> str:
         """The words as they may be stored."""
         return without_pin(words, self.service.contests())
-
-    def contests_with(self, code: str, slug: str | None = None) -> list[Contest]:
-        """The contests that have an eligible candidate with this code, of those the named one."""
-        every = self.service.contests()
-        return contests_having(code, [c for c in every if slug in (None, c.slug)], self.service.now())
 
     def link_to(self, contest: Contest, candidate: Candidate) -> str:
         """The deep link to a candidate's card; empty while the bot does not know its own name."""

@@ -1,7 +1,6 @@
 """Connections to PostgreSQL: one pool a process, as a role that owns nothing."""
 
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 import orjson
 from sqlalchemy import event
@@ -24,12 +23,6 @@ def _dialect_url(url: str) -> str:
     if scheme.split("+")[0] not in ("postgresql", "postgres"):
         raise ValueError("DATABASE_URL must begin with postgresql://")
     return f"postgresql+asyncpg://{rest}"
-
-
-def connects_as(url: str) -> str:
-    """User name in an address; empty when it names none."""
-    parts = urlsplit(url)
-    return parts.username or (parse_qs(parts.query).get("user") or [""])[0]
 
 
 def make_engine(

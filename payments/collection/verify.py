@@ -5,7 +5,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
@@ -23,7 +23,6 @@ AHEAD_SECONDS: Final = 1.0
 # While answers are awaited, more is looked for so often, and at accounts that had none so often.
 LOOK_SECONDS: Final = 0.1
 IDLE_SECONDS: Final = 0.25
-R = TypeVar("R")
 _log = structlog.get_logger(__name__)
 
 

@@ -81,9 +81,6 @@ PAYOUT_STEPS: Final[Steps] = {
     (_MANUAL, Step.NOT_PAID): (_FAILED, Actor.STAFF),
 }
 
-OWED: Final = frozenset({_DUE, _SENT, _MANUAL})
-"""The payee does not have it yet."""
-
 
 def next_state(steps: Steps, state: OutgoingState, step: Step, actor: Actor) -> OutgoingState | None:
     """The state after this step by this actor; None: refused, nothing changes."""

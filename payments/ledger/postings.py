@@ -159,14 +159,6 @@ def moved(total: Money, source: Account, target: Account) -> tuple[Posting, ...]
     )
 
 
-def found_unexplained(total: Money) -> tuple[Posting, ...]:
-    """An operator has money of ours without an explanation yet."""
-    return (
-        Posting(Account.OPERATOR_CLEARING, total.currency, total.amount_minor),
-        Posting(Account.UNEXPLAINED, total.currency, -total.amount_minor),
-    )
-
-
 def _leaves(from_float: bool) -> Account:
     return Account.OPERATOR_FLOAT if from_float else Account.OPERATOR_CLEARING
 

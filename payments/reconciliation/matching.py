@@ -85,13 +85,6 @@ def may_be(line: LineKind, kind: LineKind) -> bool:
     return line is LineKind.OTHER
 
 
-def match(line: Line, candidates: Iterable[Booked]) -> tuple[Booked, MatchedBy] | None:
-    """Which of ours a line is: by our reference, by the operator's, or by amount, number and time where
-    exactly one of ours that has no line yet fits."""
-    booked = list(candidates)
-    return by_reference(line, booked) or by_number(line, booked)
-
-
 def by_reference(line: Line, candidates: Iterable[Booked]) -> tuple[Booked, MatchedBy] | None:
     """Which of ours a line names. All lines of a file are read so before any is matched by its number."""
     possible = [booked for booked in candidates if may_be(line.kind, booked.kind)]
@@ -154,11 +147,6 @@ def compare(line: Line, booked: Booked) -> list[Found]:
 def missing_here(line: Line, detail: str) -> Found:
     """A line whose money our book does not have."""
     return _found(DifferenceKind.MISSING_HERE, line, detail)
-
-
-def missing_there(kind: LineKind, amount: Money, detail: str) -> Found:
-    """One of ours that a statement of its time does not have."""
-    return Found(DifferenceKind.MISSING_THERE, -_signed(kind, amount.amount_minor), amount.currency, detail)
 
 
 def _found(kind: DifferenceKind, line: Line, detail: str) -> Found:

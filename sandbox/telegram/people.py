@@ -82,11 +82,6 @@ async def _acts_that_cannot_be(request: web.Request, handler: Handler) -> web.St
         return problem(fault.status, "Not possible", str(fault))
 
 
-def link_url(username: str, payload: str) -> str:
-    """The address that opens a bot with a start parameter."""
-    return f"https://t.me/{username}?start={payload}"
-
-
 def start_text(url: str, username: str) -> str:
     """What a client sends for a bot's address. Raises ValueError for an address of something else."""
     parts = urlsplit(url)

@@ -21,7 +21,6 @@ from sandbox.telegram.request import Refused
 SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
 KEPT_SECONDS: Final = 24 * 3600
 AT_ONCE_MAX: Final = 100
-KINDS: Final = ("message", "edited_message", "callback_query", "my_chat_member")
 _PHRASES: Final = {
     400: "Bad Request",
     401: "Unauthorized",

@@ -152,6 +152,15 @@ async def test_an_address_waits_where_it_counts(database: Any) -> None:
         assert not any("house.test" in row.subject or "127.0.0.1" in row.subject for row in rows)
 
 
+async def test_failures_of_an_hour_ago_are_forgotten(office: Office) -> None:
+    for _ in range(FREE_TRIES - 1):
+        assert (await tried(office))[0] == 401
+    async with office.rig.engine.begin() as connection:
+        await connection.execute(text("update sign_in_failures set last_at = now() - interval '1 hour'"))
+    assert (await tried(office))[0] == 401
+    assert {row.failures for row in await office.rig.rows("select failures from sign_in_failures")} == {1}
+
+
 async def test_a_code_opens_once(office: Office) -> None:
     secret = await office.set_up_factor(AWA)
     code = office.code(secret)

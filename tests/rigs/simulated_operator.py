@@ -78,7 +78,7 @@ class SimulatedOperator(ScriptedProvider):
     called: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
-        self.can = replace(self.can, can_refund=True, pays_from_float=True, callback_is_proof=True)
+        self.can = replace(self.can, can_refund=True, pays_from_float=True)
 
     @property
     def collected(self) -> int:

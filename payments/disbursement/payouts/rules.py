@@ -12,9 +12,6 @@ from typing import Final
 
 from payments.disbursement.rules import Step
 
-BENEFICIARY_DELAY: Final = timedelta(hours=24)
-"""Between the confirmation of a beneficiary and the first payout to it, so that a change of number is
-noticed before money follows it."""
 DIFFERENCES_WITHIN: Final = timedelta(days=7)
 """Differences found so lately stop a payout as long as they are undecided."""
 

@@ -33,10 +33,6 @@ PAID: Final = "successful"
 FAILED: Final = "failed"
 UNPAID: Final = "payment_required"
 _HANDLE: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_NEEDS_CODE: Final[Mapping[str, str]] = {
-    "fr": "Votre operateur demande un code de paiement: obtenez-le, puis saisissez-le ici.",
-    "en": "Your operator wants a payment code: get it, then type it here.",
-}
 _log = structlog.get_logger(__name__)
 
 # No list is published; what is not here ends a payment as `other`.
@@ -88,7 +84,7 @@ def _reason(code: str) -> PayerReason:
     return reason or PayerReason.OTHER
 
 
-def read_payment(outcome: Outcome, language: str) -> CreateResult:
+def read_payment(outcome: Outcome) -> CreateResult:
     """What the answer to a payment means. Whatever is not listed may have been taken in."""
     if isinstance(outcome, NeverLeft):
         return NotSent(outcome.error)
@@ -97,7 +93,7 @@ def read_payment(outcome: Outcome, language: str) -> CreateResult:
     answer, status = read_object(outcome.body), outcome.status
     code = plain_code(answer.get("code"))
     if status in (200, 201) and not is_page(outcome) and plain_code(answer.get("status")):
-        return _taken(answer, language)
+        return _taken(answer)
     if status == 409:
         return Accepted(already_there=True)
     if status == 429:
@@ -110,10 +106,10 @@ def read_payment(outcome: Outcome, language: str) -> CreateResult:
     return Unknown(str(status))
 
 
-def _taken(answer: Mapping[str, Any], language: str) -> CreateResult:
+def _taken(answer: Mapping[str, Any]) -> CreateResult:
     action = _payment(answer).get("nextAction")
     if isinstance(action, dict) and plain_code(action.get("type")) == "otp":
-        return NeedsOtp(_NEEDS_CODE["en" if language == "en" else "fr"])
+        return NeedsOtp()
     if plain_code(answer.get("status")) == FAILED:
         code = _failure(answer) or FAILED
         return Rejected(code, _reason(code), ask_first=True)

@@ -133,7 +133,7 @@ class Hub2:
         }
         path = f"payment-intents/{intent}/payments"
         outcome = await self._call(collection, "POST", path, "payment", SUBMIT, json=body)
-        return read_payment(outcome, collection.language)
+        return read_payment(outcome)
 
     async def query(self, collection: Collection) -> StatusReport:
         """`GET /payment-intents/{id}`."""

@@ -77,10 +77,6 @@ OPERATORS: Final[Mapping[str, Mapping[PaymentMethod, str]]] = {
     "CI": {PaymentMethod.MTN: "MTN_MOMO_CIV", PaymentMethod.ORANGE: "ORANGE_CIV"},
     "CM": {PaymentMethod.MTN: "MTN_MOMO_CMR", PaymentMethod.ORANGE: "ORANGE_CMR"},
 }
-_FETCH_THE_CODE: Final[Mapping[str, str]] = {
-    "fr": "Composez #144*82# pour obtenir un code de paiement, puis saisissez-le ici.",
-    "en": "Dial #144*82# to get a payment code, then type it here.",
-}
 _PAYMENT_CODE: Final = re.compile(r"[A-Za-z0-9]{4,12}")
 _log = structlog.get_logger(__name__)
 
@@ -139,7 +135,7 @@ class PawaPay:
         if collection.amount.currency != COUNTRIES[collection.country][1]:
             return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
         if operator in CODE_FIRST and not otp:
-            return NeedsOtp(_FETCH_THE_CODE["en" if collection.language == "en" else "fr"])
+            return NeedsOtp()
         body: dict[str, object] = {
             "depositId": str(collection.reference),
             "amount": collection.amount.plain(),

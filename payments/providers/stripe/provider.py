@@ -84,7 +84,6 @@ EXPIRES_AT: Final = "expires_at"
 DESCRIPTION_LENGTH_MAX: Final = 120
 PAGE_SIZE: Final = 100
 PAGES_MAX: Final = 10
-_LANGUAGES: Final = frozenset({"fr", "en"})
 
 
 class Settings(BaseModel):
@@ -127,7 +126,6 @@ class Stripe:
             phone_needed=False,
             minimum_minor=MINIMUM_MINOR.get(CURRENCY_OF.get(country, ""), max(MINIMUM_MINOR.values())),
             recovery=Recovery.REPEAT_SAME,
-            callback_is_proof=True,
             can_refund=True,
             prepares=frozenset({EXPIRES_AT}),
         )

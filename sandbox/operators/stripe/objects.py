@@ -11,7 +11,6 @@ from typing import Final
 from sandbox.operators.book import COLLECTION, Book, Entry, Status
 
 API_VERSION: Final = "2026-10-28.endive"
-MERCHANT_COUNTRY: Final = "FR"
 _SESSION_STATUS: Final = {Status.INITIATED: "open", Status.EXPIRED: "expired"}
 _INTENT_STATUS: Final = {
     Status.INITIATED: "requires_payment_method",

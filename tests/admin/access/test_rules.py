@@ -10,7 +10,6 @@ from admin.access.rules import (
     ACCOUNT_LOCK_SECONDS_MAX,
     ADDRESS_LOCK_SECONDS_MAX,
     ASKING,
-    FORGOTTEN_AFTER,
     OF_THE_PLATFORM,
     RIGHTS,
     Failures,
@@ -18,7 +17,6 @@ from admin.access.rules import (
     PasswordFault,
     Reuse,
     Role,
-    after_failure,
     is_fresh,
     judge_reuse,
     may_decide,
@@ -110,22 +108,13 @@ def test_what_is_no_code(typed: str) -> None:
 
 
 def test_some_tries_are_free_and_then_the_wait_doubles() -> None:
-    failures: Failures | None = None
-    waits = []
-    for _ in range(11):
-        failures = after_failure(failures, NOW)
-        waits.append(seconds_to_wait(failures, NOW, ACCOUNT_LOCK_SECONDS_MAX))
+    waits = [seconds_to_wait(Failures(many, NOW), NOW, ACCOUNT_LOCK_SECONDS_MAX) for many in range(1, 12)]
     assert waits == [0, 0, 0, 0, 60, 120, 240, 480, 900, 900, 900]
+    failures = Failures(11, NOW)
     assert seconds_to_wait(failures, NOW, ADDRESS_LOCK_SECONDS_MAX) == 60
     assert seconds_to_wait(failures, NOW + timedelta(seconds=899, milliseconds=1), ACCOUNT_LOCK_SECONDS_MAX) == 1
     assert seconds_to_wait(failures, NOW + timedelta(seconds=900), ACCOUNT_LOCK_SECONDS_MAX) == 0
     assert seconds_to_wait(None, NOW, ACCOUNT_LOCK_SECONDS_MAX) == 0
-
-
-def test_failures_of_long_ago_are_forgotten() -> None:
-    old = Failures(9, NOW)
-    assert after_failure(old, NOW + FORGOTTEN_AFTER).count == 1
-    assert after_failure(old, NOW + FORGOTTEN_AFTER - timedelta(seconds=1)).count == 10
 
 
 def test_proofs_and_used_tokens() -> None:

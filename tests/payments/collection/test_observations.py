@@ -74,7 +74,7 @@ def payment(state: State = State.SENT, *, age: float = 5, left: float = 300, **m
         (Rejected("X", PayerReason.LIMIT), CAN, Observed.REFUSED, "payment_failed"),
         (Unknown("ReadTimeout"), CAN, None, None),
         (Unknown("ReadTimeout"), REDIRECTS, Observed.REFUSED, "payment_failed"),
-        (NeedsOtp("dial"), CAN, Observed.REFUSED, "payment_failed"),
+        (NeedsOtp(), CAN, Observed.REFUSED, "payment_failed"),
     ],
 )
 def test_of_create(result: CreateResult, can: Capabilities, seen: Observed | None, message: str | None) -> None:
@@ -107,7 +107,7 @@ def test_what_never_leaves_is_given_up_after_its_tries() -> None:
     assert (found.observed, found.reason) == (Observed.REFUSED, "service_down")
 
 
-@pytest.mark.parametrize("result", [NotSent("ConnectError"), Rejected("X", PayerReason.LIMIT), NeedsOtp("dial")])
+@pytest.mark.parametrize("result", [NotSent("ConnectError"), Rejected("X", PayerReason.LIMIT), NeedsOtp()])
 def test_what_became_of_earlier_tries_is_asked(result: CreateResult) -> None:
     assert of_create(payment(send_tries=5), result, CAN, 0).next_check_at == NOW + timedelta(seconds=20)
     first = of_create(payment(age=1_000), result, CAN, 0)

@@ -27,7 +27,6 @@ TRANSACTIONS: dict[str, Callable[[], tuple[Posting, ...]]] = {
     "paid out": lambda: ledger.paid_out(TOTAL, from_float=True),
     "operator kept": lambda: ledger.operator_kept(TOTAL),
     "moved": lambda: ledger.moved(TOTAL, Account.OPERATOR_CLEARING, Account.BANK),
-    "unexplained": lambda: ledger.found_unexplained(TOTAL),
 }
 
 

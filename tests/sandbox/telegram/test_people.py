@@ -9,7 +9,7 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import KeyboardButton, Message, ReplyKeyboardMarkup, ReplyKeyboardRemove
 
-from sandbox.telegram.people import link_url, start_text
+from sandbox.telegram.people import start_text
 from tests.sandbox.country import Country
 from tests.sandbox.telegram.awa import AWA, TOKEN, act, buttons, chat, polled, started
 
@@ -98,7 +98,6 @@ async def test_contacts_own_foreign_and_forwarded(country: Country, bot: Bot) ->
 
 
 async def test_a_link_is_a_start(country: Country, bot: Bot) -> None:
-    assert link_url("star_bot", "c_star_07") == "https://t.me/star_bot?start=c_star_07"
     await act(country, "open", url="https://t.me/Star_Bot?start=c_star_07")
     await act(country, "open", url="https://t.me/star_bot?start=%3Cb%3E")
     assert [m["text"] for m in await chat(country)] == ["/start c_star_07", "/start"]

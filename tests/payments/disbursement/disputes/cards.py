@@ -80,8 +80,7 @@ class CardRig(PayoutRig):
 
     def __init__(self, app_url: str) -> None:
         super().__init__(app_url)
-        self.company = CardCompany(can=replace(self.provider.can, callback_is_proof=True))
-        self.provider = self.company
+        self.provider = self.company = CardCompany(can=self.provider.can)
         self.providers = {self.provider.code: self.provider}
         auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.reversals, self.owed = Reversals(self.engine, auto), OwedWork(auto)
