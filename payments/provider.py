@@ -249,7 +249,6 @@ class Hint:
 
     claimed: str
     order_code: str | None = None
-    event_id: str | None = None
     proof: Succeeded | Failed | None = None
     reference: UUID | None = None
     reversal: str | None = None

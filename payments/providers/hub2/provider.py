@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
-from payments.answers import identifier, plain_code, read_object, shows_life
+from payments.answers import plain_code, read_object, shows_life
 from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome, Timeouts
 from payments.provider import (
     Capabilities,
@@ -157,7 +157,7 @@ class Hub2:
             return ()
         order = data.get("purchaseReference")
         named = order if isinstance(order, str) and _ORDER_CODE.fullmatch(order) else None
-        return (Hint(plain_code(data.get("status"), kind), named, identifier(body.get("id"))),)
+        return (Hint(plain_code(data.get("status"), kind), named),)
 
     def is_signed(self, request: RawRequest) -> bool:
         """Whether Hub2 signed it, with this secret as the one in force or as the one before. When is not said."""

@@ -76,17 +76,16 @@ def read_event(body: bytes, *, live: bool, proves: bool) -> tuple[Hint, ...]:
     if event.get("livemode") is not live:
         _log.error("event_of_another_world", provider=CODE, event_id=identifier(event.get("id")))
         return ()
-    event_id = identifier(event.get("id"))
     if kind in _SESSION_EVENTS:
-        return _of_session(kind, found, event_id, proves=proves)
+        return _of_session(kind, found, proves=proves)
     if kind in _REFUND_EVENTS and found.get("object") == "refund":
-        return _of_refund(kind, found, event_id)
+        return _of_refund(kind, found)
     if kind in _DISPUTE_EVENTS and found.get("object") == "dispute":
-        return _of_dispute(kind, found, event_id)
+        return _of_dispute(kind, found)
     return ()
 
 
-def _of_session(kind: str, session: Mapping[str, Any], event_id: str | None, *, proves: bool) -> tuple[Hint, ...]:
+def _of_session(kind: str, session: Mapping[str, Any], *, proves: bool) -> tuple[Hint, ...]:
     reference = reference_of(session.get("client_reference_id"))
     if session.get("object") != "checkout.session" or reference is None:
         return ()
@@ -94,26 +93,26 @@ def _of_session(kind: str, session: Mapping[str, Any], event_id: str | None, *, 
     if kind.endswith("async_payment_failed"):
         report = Failed("async_payment_failed", PayerReason.DECLINED, kept(session))
     proof = report if proves and isinstance(report, Succeeded | Failed) else None
-    return (Hint(plain_code(kind), order_code(reference), event_id, proof, reference),)
+    return (Hint(plain_code(kind), order_code(reference), proof, reference),)
 
 
-def _of_refund(kind: str, refund: Mapping[str, Any], event_id: str | None) -> tuple[Hint, ...]:
+def _of_refund(kind: str, refund: Mapping[str, Any]) -> tuple[Hint, ...]:
     """Ours is asked about, and so is one that somebody made past us."""
     claimed = plain_code(f"{kind} {refund.get('status')}")
     if ours := named_in(refund, REFUND):
-        return (Hint(claimed, None, event_id, None, ours),)
+        return (Hint(claimed, reference=ours),)
     number = identifier(refund.get("id"))
     if refund.get("status") != "succeeded" or number is None:
         return ()
     _log.error("refunded_past_us", provider=CODE, refund=number, intent=intent_of(refund))
-    return (Hint(claimed, event_id=event_id, reversal=number),)
+    return (Hint(claimed, reversal=number),)
 
 
-def _of_dispute(kind: str, dispute: Mapping[str, Any], event_id: str | None) -> tuple[Hint, ...]:
+def _of_dispute(kind: str, dispute: Mapping[str, Any]) -> tuple[Hint, ...]:
     """Whatever it says, the dispute is asked about."""
     number = identifier(dispute.get("id"))
     if number is None:
         return ()
     status, reason = plain_code(dispute.get("status")), plain_code(dispute.get("reason"))
     _log.error("payment_disputed", provider=CODE, dispute=number, kind=plain_code(kind), status=status, reason=reason)
-    return (Hint(plain_code(f"{kind} {status}"), event_id=event_id, reversal=number),)
+    return (Hint(plain_code(f"{kind} {status}"), reversal=number),)

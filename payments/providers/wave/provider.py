@@ -37,7 +37,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
-from payments.answers import identifier, plain_code, read_object, shows_life
+from payments.answers import plain_code, read_object, shows_life
 from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome, Timeouts
 from payments.provider import (
     Capabilities,
@@ -205,7 +205,7 @@ class Wave:
             return ()
         order = session.get("client_reference")
         named = order if isinstance(order, str) and _ORDER_CODE.fullmatch(order) else None
-        return (Hint(plain_code(session.get("payment_status"), kind), named, identifier(body.get("id"))),)
+        return (Hint(plain_code(session.get("payment_status"), kind), named),)
 
     def is_signed(self, request: RawRequest) -> bool:
         """Whether Wave signed it. When is not looked at: a callback only makes us ask."""

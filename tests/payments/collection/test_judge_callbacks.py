@@ -61,7 +61,7 @@ async def judge(hint: Hint, named: UUID | None = None, *, copy: bool = False) ->
 
 @pytest.mark.parametrize("proof", [None, PAID])
 async def test_a_payment_that_only_the_event_names_is_asked_about(proof: Succeeded | None) -> None:
-    store = await judge(Hint("completed", "SPV7K2QM0123", "evt_1", proof, REFERENCE))
+    store = await judge(Hint("completed", "SPV7K2QM0123", proof, REFERENCE))
     (judged,) = store.judged
     assert (judged.outcome, judged.reference, judged.hinted) == ("hint", REFERENCE, True)
     assert store.observed == []
@@ -78,7 +78,7 @@ async def test_an_event_that_names_nothing_is_only_kept() -> None:
 
 
 async def test_money_that_was_taken_back_is_asked_about_and_proves_nothing() -> None:
-    store = await judge(Hint("closed lost", event_id="evt_1", reversal="du_1"))
+    store = await judge(Hint("closed lost", reversal="du_1"))
     assert store.observed == []
     assert store.named == [NamedReversal("stripe", "du_1")]
     (judged,) = store.judged

@@ -94,7 +94,7 @@ async def test_an_event_about_a_refund_makes_it_due_once_and_moves_nothing(
     reference = (await rig.refunds_of(order))[0].reference
     about = {"ours": reference, "nobodys": uuid4()}
     monkeypatch.setattr(
-        rig.provider, "parse_callback", lambda raw, _: (Hint("refund", None, "evt", proof, about[raw.body.decode()]),)
+        rig.provider, "parse_callback", lambda raw, _: (Hint("refund", None, proof, about[raw.body.decode()]),)
     )
 
     async def told(body: bytes, token: str | None = None) -> float:

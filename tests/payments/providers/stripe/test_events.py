@@ -117,7 +117,7 @@ def test_two_secrets_are_in_force_while_one_replaces_the_other() -> None:
 def test_a_paid_session_is_a_proof_without_the_payer_in_it() -> None:
     for kind in ("checkout.session.completed", "checkout.session.async_payment_succeeded"):
         hint = only(posted(event(kind, PAID)))
-        assert (hint.claimed, hint.reference, hint.event_id) == (kind, REFERENCE, "evt_1")
+        assert (hint.claimed, hint.reference) == (kind, REFERENCE)
         assert isinstance(hint.proof, Succeeded)
         assert (hint.proof.received, hint.proof.provider_reference) == (Money(500, "XOF"), "pi_3TEST")
         assert "aya@" not in hint.proof.raw
