@@ -1,8 +1,8 @@
 """The rankings of this process as ready bytes, and the streams of those who watch them.
 
-One loop tells everybody: it merges what changed since its last round into one frame, encodes that
-frame once and hands it to each viewer without ever waiting for one. A viewer whose phone cannot keep
-up is passed over and later given the whole board, or sent away; it never holds up the others.
+One loop serves all viewers: it merges what changed since its last round into one frame, encodes that
+frame once and hands it to each viewer without waiting for any. A viewer whose phone cannot keep
+up is skipped and later sent the whole board, or disconnected; it never delays the others.
 """
 
 import asyncio
@@ -54,8 +54,8 @@ class FeedSettings:
     """How often and to how many. Intervals in seconds.
 
     `tick`: shortest time between two rounds; `heartbeat`: between signs of life; `viewers_max`: over
-    all contests; `buffer_max`: unsent bytes at which a viewer is passed over; `skips_max`: rounds in
-    a row after which such a viewer is sent away; `socket_buffer`: bytes the kernel may hold for one
+    all contests; `buffer_max`: unsent bytes at which a viewer is skipped; `skips_max`: rounds in
+    a row after which such a viewer is disconnected; `socket_buffer`: bytes the kernel may hold for one
     viewer; `send_timeout`: how long sent bytes may stay unacknowledged; `reconnect_ms`: how long
     browsers wait before they come back.
     """
@@ -76,7 +76,7 @@ def frame(event: str, version: int, payload: object) -> bytes:
 
 
 def read_event_id(text: str | None) -> int | None:
-    """The version a returning viewer saw last; None when it names none."""
+    """The version that a returning viewer received last; None when it names none."""
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
         return None
     return int(text)
@@ -114,7 +114,7 @@ class Viewer:
         """Hand over a frame; never waits for the network.
 
         A viewer that is behind gets nothing this time, `whole` with its places instead of the frame once it has
-        caught up, or is sent away after too many rounds. A lost one is let go.
+        caught up, or is disconnected after too many rounds. A closed one is removed.
         """
         if self._gone:
             return
@@ -162,9 +162,9 @@ class Board:
         self._wholes: dict[int, bytes] = {}
 
     def take(self, ranking: Ranking, sales: Sequence[tuple[str, int]]) -> bool:
-        """Accept a newer ranking; whether there is something to tell.
+        """Accept a newer ranking; whether there is something to send.
 
-        An older one is news that was overtaken on its way and changes nothing. One of the same
+        An older one arrived late and changes nothing. One of the same
         version may carry another name or candidate. Corrections downward are not sales.
         """
         if ranking.version >= self.ranking.version and ranking != self.ranking:
@@ -218,7 +218,7 @@ class Board:
 
 
 class Boards:
-    """Every contest's board, and the one loop that tells their viewers."""
+    """Every contest's board, and the one loop that serves their viewers."""
 
     def __init__(self, settings: FeedSettings | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock`: seconds that never go back."""
@@ -250,7 +250,7 @@ class Boards:
         return self._closing or self.viewers >= self.settings.viewers_max
 
     async def watch(self, request: web.Request, board: Board, places: int = ENTRIES_MAX) -> web.StreamResponse:
-        """Stream a board to this request until either side goes. Ask `full` first. `places`: how many
+        """Stream a board to this request until either side closes. Ask `full` first. `places`: how many
         of it are sent at first; changes are those of all."""
         transport = request.transport
         if transport is None:  # left while the request waited its turn
@@ -293,7 +293,7 @@ class Boards:
         board.viewers.add(viewer)
 
     async def run(self) -> None:
-        """Tell the viewers what changes, and that we are alive. Runs until cancelled."""
+        """Send changes and heartbeats to the viewers. Runs until cancelled."""
         heartbeat_at = self._clock() + self.settings.heartbeat
         while True:
             with contextlib.suppress(TimeoutError):  # nothing changed until the heartbeat: no error
@@ -311,7 +311,7 @@ class Boards:
 
     async def close(self) -> None:
         """End all streams and admit no more. Viewers are asked to come back at different moments,
-        so that they do not all knock at once."""
+        so that they do not all reconnect at once."""
         self._closing = True
         everybody = [viewer for board in self._boards.values() for viewer in board.viewers]
         for position, viewer in enumerate(everybody):

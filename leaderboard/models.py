@@ -14,7 +14,7 @@ LIMIT_DEFAULT: Final = 100
 class BoardPath(InputModel):
     """The contest that is asked about."""
 
-    slug: str = Field(description="The contest's word in its address.")
+    slug: str = Field(description="The contest's slug, as in its address.")
 
 
 class BoardQuery(InputModel):

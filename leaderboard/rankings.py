@@ -13,7 +13,7 @@ class Rankings:
         self._latest: dict[str, Ranking] = {}
 
     def ranking(self, slug: str) -> Ranking:
-        """The ranking as last published; before the first publication, nobody has a vote. KeyError."""
+        """The ranking as last published; before the first publication, no candidate has a vote. KeyError."""
         existing = self._latest.get(slug)
         if existing is not None:
             return existing

@@ -46,7 +46,7 @@ class Published(Protocol):
         ...
 
     def contest(self, slug: str) -> Contest | None:
-        """A contest by the word in its address."""
+        """A contest by its slug."""
         ...
 
     def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:
@@ -109,7 +109,7 @@ class Leaderboard:
         tag="leaderboard",
     )
     async def ranking(self, request: web.Request) -> web.Response:
-        """Tell the ranking.
+        """Read the ranking.
 
         Any site may ask. It is at most a second old; `version` counts the tally entries in it.
         """
@@ -129,7 +129,7 @@ class Leaderboard:
         path=BoardPath,
         query=BoardStreamQuery,
         returns={200: BoardEvent},
-        headers={"Last-Event-ID": "Version that was seen last: nothing is said again while it is the newest."},
+        headers={"Last-Event-ID": "The last version received: nothing is sent again while it is the newest."},
         problems=(404, 503),
         tag="leaderboard",
         media="text/event-stream",
@@ -230,7 +230,7 @@ def _phase(contest: Contest, published: Published) -> Phase:
 
 
 def _page_values(contest: Contest, ranking: Ranking, phase: Phase, published: Published) -> dict[str, object]:
-    alone = len(published.contests_by_short_code(contest.short_code)) < 2  # several share it: its own word decides
+    alone = len(published.contests_by_short_code(contest.short_code)) < 2  # several share it: its keyword decides
     return {
         "contest": contest,
         "ranking": ranking,

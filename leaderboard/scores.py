@@ -84,7 +84,7 @@ class ScoreFeed:
         self._store = client.register_script(_STORE)
 
     async def publish(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
-        """Store totals unless newer ones are stored, and tell every gateway. Raises RedisError."""
+        """Store totals unless newer ones are stored, and notify every gateway. Raises RedisError."""
         message = orjson.dumps({"contest": str(scores.contest_id), "version": scores.version, "counted": counted})
         pairs: list[Any] = []
         for code, votes in scores.votes.items():
@@ -97,7 +97,7 @@ class ScoreFeed:
         return int(held) if held is not None else None
 
     async def forget(self, contest_id: UUID) -> None:
-        """Drop what is stored, so that whatever is published next stands. Raises RedisError."""
+        """Drop what is stored, so that the next publication is accepted. Raises RedisError."""
         await self._client.delete(*_keys(contest_id))
 
     async def read(self, contest_id: UUID) -> tuple[int, dict[str, int]] | None:

@@ -43,7 +43,7 @@ class Update(TypedDict):
 
 
 class Successes(TypedDict):
-    """Votes counted a moment ago, summed by candidate code: for a flourish, not for the ranking."""
+    """Votes counted a moment ago, summed by candidate code: for an animation, not for the ranking."""
 
     version: int
     votes: list[tuple[str, int]]
@@ -62,8 +62,8 @@ def ranking(ranking: Ranking, limit: int) -> RankingBody:
 
 
 def update(before: Ranking, after: Ranking) -> Update | None:
-    """What a reader of `before` needs to know `after`; None when only the whole board can tell:
-    somebody joined, left or changed names."""
+    """What a reader of `before` needs to know `after`; None when the whole board is needed:
+    a candidate joined, left or changed names."""
     known = {e.code: e for e in before.entries}
     if len(known) != len(after.entries):
         return None
@@ -105,7 +105,7 @@ PAGE_ROWS: Final = 50
 
 
 class Phase(StrEnum):
-    """Where a contest stands in its own time."""
+    """Before, during or after a contest's sale."""
 
     COMING = "coming"
     OPEN = "open"
@@ -219,15 +219,15 @@ class HowToVote:
     text_link: str
 
 
-def how_to_vote(contest: Contest, word: str, quantity: int = 5) -> HowToVote | None:
+def how_to_vote(contest: Contest, keyword: str, quantity: int = 5) -> HowToVote | None:
     """The ways to vote by phone, shown with the candidate in the middle of the list, so that the
-    example favours neither end; None when nobody stands. `word` begins the text message."""
-    ranking: Sequence[str] = [c.code for c in contest.eligible]
-    if not ranking:
+    example favours neither end; None when there is no eligible candidate. `keyword` begins the text message."""
+    codes = [candidate.code for candidate in contest.eligible]
+    if not codes:
         return None
-    code = ranking[len(ranking) // 2]
+    code = codes[len(codes) // 2]
     one_dial = f"{contest.dial_code.removesuffix('#')}*{code}*{quantity}*1#"
-    text = f"{word} {code} {quantity}"
+    text = f"{keyword} {code} {quantity}"
     return HowToVote(
         menu_code=contest.dial_code,
         menu_link=_dial(contest.dial_code),

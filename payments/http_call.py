@@ -1,7 +1,7 @@
 """One way to call an operator: bounded, without redirects, and with a closed set of outcomes.
 
-What matters about a failed call is whether anything may have arrived over there, so that is what
-an outcome says. httpx keeps the interface; the connections are aiohttp's, whose pool stands many
+What matters about a failed call is whether anything may have arrived at the operator, so that is
+what an outcome states. httpx keeps the interface; the connections are aiohttp's, whose pool carries many
 calls at once (httpx's own collapses, encode/httpx #3215).
 """
 
@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NeverLeft:
-    """Nothing arrived over there: no connection was made."""
+    """Nothing arrived at the operator: no connection was made."""
 
     error: str
 
@@ -110,7 +110,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             raise httpx.ReadTimeout(type(error).__name__, request=request) from error
         except (aiohttp.ClientError, OSError) as error:
             raise httpx.ReadError(type(error).__name__, request=request) from error
-        # We asked for no compression; what comes compressed all the same stays so, and is unreadable.
+        # We asked for no compression; an answer that is compressed anyway stays so, and is unreadable.
         headers = [(name, value) for name, value in response.headers.items() if name.lower() != "content-encoding"]
         return httpx.Response(response.status, headers=headers, content=body)
 

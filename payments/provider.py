@@ -120,7 +120,7 @@ class NeedsOtp:
 
 
 class DisputeStatus(StrEnum):
-    """How a dispute stands."""
+    """The status of a dispute."""
 
     OPEN = "open"
     WON = "won"  # the money is with us again
@@ -130,9 +130,9 @@ class DisputeStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Reversed:
     """Money that was taken is with the payer again, though we never asked for that: a dispute was lost,
-    or it was refunded at the operator without us. `amount`: what went, the whole or a part. `provider_reference`: the
-    operator's own number of the reversal, by which a repeat is recognised. `dispute_status`: whether it
-    is decided; while it is open the operator keeps the money back. `fee`: all that the operator took for
+    or it was refunded at the operator without us. `amount`: what was returned, the whole or a part.
+    `provider_reference`: the operator's own number of the reversal, by which a repeat is recognised. `dispute_status`:
+    whether it is decided; while it is open the operator keeps the money back. `fee`: all that the operator took for
     its work on it so far, where it says so. `at`: when it changed, where that is known."""
 
     code: str
@@ -169,7 +169,7 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may exist over there, or not."""
+    """The operator may have it or not."""
 
     error: str
 
@@ -187,7 +187,7 @@ class StillOpen:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """Paid. `received` is what the operator says it took."""
+    """Paid. `received` is the amount that the operator reports."""
 
     received: Money
     provider_reference: str | None
@@ -214,7 +214,7 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """No answer that says anything: time-out, 5xx, 429, an unreadable body. Ask again later.
+    """No usable answer: time-out, 5xx, 429, an unreadable body. Ask again later.
     `throttled`: there were too many calls."""
 
     error: str
@@ -226,7 +226,7 @@ StatusReport = StillOpen | Succeeded | Failed | NotFound | Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What the body of an unsigned callback says, as far as it can be read; what is missing is None.
+    """What the body of an unsigned callback claims, as far as it can be read; what is missing is None.
 
     `status`: the operator's own; `succeeded`: whether it means paid. `order_code`: ours, as the
     operator echoes it. `payer`: E.164."""
@@ -241,11 +241,11 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What a callback claims. It only schedules a question, unless `proof` holds a report that a
-    checked signature vouches for. Where the URL carried no token, one of these finds what it is about:
-    `order_code`; `reference`, ours, of a payment or a refund; `reversal`, the operator's number of money that it
-    takes back, which a signature never proves. `claims`: all that an unsigned success says; None where the
-    provider's callbacks do not say enough."""
+    """What a callback claims. It only schedules a status question, unless `proof` holds a report under
+    a checked signature. Where the URL carried no token, one of these finds what it is about:
+    `order_code`; `reference`, ours, of a payment or a refund; `reversal`, the operator's number of a dispute or
+    reversal, which a signature never proves. `claims`: all values of an unsigned success; None where the
+    provider's callbacks hold too little."""
 
     claimed: str
     order_code: str | None = None
@@ -257,7 +257,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class ListedReversal:
-    """A dispute, or a refund past us, that an operator lists. `at`: when something became of it."""
+    """A dispute, or a refund made outside Spotlight, that an operator lists. `at`: when it changed last."""
 
     number: str
     at: datetime
@@ -265,7 +265,7 @@ class ListedReversal:
 
 @dataclass(frozen=True, slots=True)
 class FoundReversal:
-    """How one stands. `report` None: it moves no money of ours. One of these finds its payment: `reference`, ours;
+    """The status of one. `report` None: it moves no money of ours. One of these finds its payment: `reference`, ours;
     `number`, the operator's own of a payment by card."""
 
     report: Reversed | None
@@ -275,8 +275,8 @@ class FoundReversal:
 
 @dataclass(frozen=True, slots=True)
 class NamedReversal:
-    """One that a callback or a statement names, without proof. `account`: where it is to be asked
-    about; `at`: when something became of it, None for now. An answer of later than that says it already."""
+    """One that a callback or a statement names, without proof. `account`: where to ask
+    about it; `at`: when it changed, None for now. An answer read later than that covers it already."""
 
     account: str
     number: str
@@ -295,7 +295,7 @@ class Disbursement:
     """Money on its way out, under our own reference, which is committed before the operator is asked.
 
     `payee`: E.164; None where the operator knows it from the collection. `collection`: what a refund
-    gives back, whole or in part. `base_url`, `provider_reference`, `secrets`: as of a collection.
+    returns, whole or in part. `base_url`, `provider_reference`, `secrets`: as of a collection.
     """
 
     reference: UUID
@@ -323,7 +323,7 @@ class Wallet(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an operator says an account holds."""
+    """The balance of an account as the operator reports it."""
 
     available: Money
 
@@ -393,8 +393,8 @@ class Readier(Protocol):
     """A provider whose calls need something that takes time and a call of its own, such as an access token."""
 
     async def ready(self, collection: Collection) -> None:
-        """Have it, so that the next call about this collection leaves at once. What cannot be had is missing to that
-        call as well, which says so."""
+        """Have it, so that the next call about this collection leaves at once. A failure here shows in that
+        call too, which reports it."""
         ...
 
 
@@ -417,7 +417,7 @@ class OutProber(Protocol):
 
 
 class Disburser(Protocol):
-    """A provider that can give money out. Nothing raises for anything that an operator may answer."""
+    """A provider that can pay money out. Nothing raises for anything that an operator may answer."""
 
     async def disburse(self, disbursement: Disbursement) -> DisburseResult:
         """Ask the operator to pay. Asked again with the same reference it pays once."""
@@ -446,12 +446,12 @@ class HolderChecker(Protocol):
 
 @runtime_checkable
 class ReversalTeller(Protocol):
-    """A provider whose operator takes money back and can be asked about it. Nothing raises for any answer."""
+    """A provider whose operator can reverse money and be asked about it. Nothing raises for any answer."""
 
     async def reversal(self, number: str) -> FoundReversal | NotFound | Unavailable:
-        """How a dispute, or a refund past us, stands now, by the operator's number of it."""
+        """The status of a dispute, or of a refund made outside Spotlight, by the operator's number of it."""
         ...
 
     async def reversals_since(self, since: datetime) -> Sequence[ListedReversal] | Unavailable:
-        """All of which something became since then."""
+        """All that changed since then."""
         ...

@@ -1,4 +1,4 @@
-"""Access tokens: asked for once, renewed early, one renewal at a time.
+"""Access tokens: requested once, renewed early, one renewal at a time.
 
 Source: MTN asks not to mint a token for each transaction and takes up to twenty seconds for one;
 Orange's live from an hour to ninety days. A renewal that fails does no harm while the old token lives.
@@ -15,9 +15,9 @@ from typing import Final
 from payments.answers import read_object
 from payments.http_call import Answer, Outcome
 
-# How long a failed early renewal rests, while the old token still opens.
+# Pause after an early renewal that failed, while the old token is still valid.
 RENEWAL_PAUSE_SECONDS: Final = 30.0
-# Of a token whose life the operator does not say.
+# Life of a token for which the operator gives none.
 LIFE_SECONDS_UNKNOWN: Final = 300.0
 _REFUSES_US: Final = frozenset({400, 401, 403, 404, 405})
 
@@ -40,7 +40,7 @@ class NoToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenKey:
-    """What one token opens. `fingerprint`: of the credentials that it was asked for with."""
+    """What one token opens. `fingerprint`: of the credentials that it was requested with."""
 
     base_url: str
     product: str

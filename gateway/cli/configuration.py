@@ -65,7 +65,7 @@ def prefixes() -> frozenset[str]:
 
 
 class _SharedSecret(BaseModel):
-    """The word that it sends as `?key=`. Production serves an aggregator only with one."""
+    """The secret that it sends as `?key=`. Production serves an aggregator only with one."""
 
     shared_secret: SecretStr | None = None
 

@@ -79,10 +79,10 @@ def apply(
     file: Annotated[Path, typer.Argument(help="A document as `export` prints it.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
 ) -> None:
-    """Make a contest as a document says: a new one, or changes of one that is there.
+    """Apply a document to a contest: make a new one, or change an existing one.
 
     Each change is printed and noted in the audit log. A candidate without a code gets the next free one. Codes are
-    never changed or given to somebody else, and nobody is deleted: withdraw a candidate with the status `withdrawn`.
+    never changed or given to another candidate, and no candidate is deleted: withdraw one with the status `withdrawn`.
     """
     with report_failures():
         from gateway.cli import contest_files, lint_report

@@ -88,7 +88,7 @@ class ContestPart(_Part):
 
 
 class CandidatePart(_Part):
-    """Somebody who stands. `id`: as exported, needed to correct a name. `code` left out: the next one."""
+    """A candidate. `id`: as exported, needed to correct a name. `code` left out: the next one."""
 
     code: str | None = None
     name: Word
@@ -153,7 +153,7 @@ def _document(contest: Contest, organiser: tuple[str, str]) -> Document:
 
 
 async def apply(settings: Settings, document: Document, *, actor: str, dry_run: bool = False) -> Plan:
-    """Make a contest as the document says, in one transaction; `dry_run`: only say what would change.
+    """Apply a document to its contest in one transaction; `dry_run`: only list what would change.
 
     Raises ContestFileError for what must not be, and then nothing has changed.
     """

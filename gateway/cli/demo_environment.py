@@ -54,7 +54,7 @@ def reachable_host(host: str) -> str:
 def demo_environment(place: Place, servers: Servers, secret_key: str, inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment of a demo's programs. Names that are not about this very place yield to `inherited`.
 
-    Each simulated company says itself what it issued; the wheel leaves them out.
+    Each simulated company gives its own settings; the wheel leaves them out.
     """
     from sandbox.app import demo_environment as companies
 

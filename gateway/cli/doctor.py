@@ -20,7 +20,7 @@ _PURGE_LATE: Final = timedelta(days=3)
 
 
 class Finding(NamedTuple):
-    """One thing looked at. `text` says how to mend it where it is not fine."""
+    """One check. `text` says how to mend it where it is not fine."""
 
     what: str
     fine: bool
@@ -122,7 +122,7 @@ async def _database() -> Finding:
 
 
 async def _upkeep() -> AsyncIterator[Finding]:
-    """What fails by itself and was taken out of the way, coming months, and whether what is old goes."""
+    """Work that was set aside, partitions of the coming months, and whether old rows are purged."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from gateway.storage.engine import make_engine
@@ -176,7 +176,7 @@ async def _redis() -> Finding:
 
 
 async def _telegram() -> AsyncIterator[Finding]:
-    """What Telegram says of the bot, where one is set up."""
+    """The bot's webhook as Telegram reports it, where a bot is set up."""
     from channels.telegram.settings import TelegramSettings
     from channels.telegram.webhook import check_webhook
     from gateway.runtime.accounts import read_given

@@ -132,7 +132,7 @@ def migrate() -> None:
 
 @app.command(epilog=_example("spotlight demo", "SPOTLIGHT_DEMO_ADMIN_PASSWORD='…' spotlight demo"))
 def demo() -> None:
-    """Load the demo contests and the demo's administrator, admin@demo.local; what is there stays as it is.
+    """Load the demo contests and the demo's administrator, admin@demo.local; existing ones stay as they are.
 
     The administrator's password is SPOTLIGHT_DEMO_ADMIN_PASSWORD; where that is not set, one is drawn when the
     account is made, and printed that once.
@@ -143,7 +143,7 @@ def demo() -> None:
 
         settings = running_settings()
         asyncio.run(operations.load_demo(settings))
-        print("the demo contest is there: /c/star")
+        print("the demo contest is loaded: /c/star")
         for line in ensure_demo_admin(settings):
             print(line)
 
@@ -258,7 +258,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit status 0: done; 1: it failed; 2: it was asked wrongly."""
+    """Run the command line. Exit status 0: done; 1: it failed; 2: it was used wrongly."""
     app()
 
 

@@ -20,7 +20,7 @@ _CLOCK_SECONDS: Final = 60
 
 
 class NothingRuns(Exception):
-    """No installation runs here and the environment names none; the text says what to do."""
+    """No installation runs here and the environment names none; the text gives the remedy."""
 
 
 def write_private(path: Path, text: str) -> None:
@@ -39,19 +39,19 @@ def write_private(path: Path, text: str) -> None:
 
 
 def announce(data_dir: Path, environment: Mapping[str, str]) -> None:
-    """Tell other commands that this process runs an installation, and in which environment. Raises OSError."""
+    """Write for other commands that this process runs an installation, and its environment. Raises OSError."""
     me = psutil.Process()
-    said = {"pid": me.pid, "started": me.create_time(), "environment": dict(environment)}
-    write_private(data_dir / _UP_FILE, json.dumps(said, indent=2) + "\n")
+    announcement = {"pid": me.pid, "started": me.create_time(), "environment": dict(environment)}
+    write_private(data_dir / _UP_FILE, json.dumps(announcement, indent=2) + "\n")
 
 
 def write_pids(data_dir: Path, pids: Mapping[str, int]) -> None:
-    """Note who runs, by name. Raises OSError."""
+    """Write the processes that run, by name. Raises OSError."""
     write_private(data_dir / _PIDS_FILE, json.dumps(dict(pids), indent=2) + "\n")
 
 
 def withdraw(data_dir: Path) -> None:
-    """Take back what `announce` and `write_pids` wrote."""
+    """Delete what `announce` and `write_pids` wrote."""
     for name in (_UP_FILE, _PIDS_FILE):
         (data_dir / name).unlink(missing_ok=True)
 
@@ -111,13 +111,13 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _announced(path: Path) -> dict[str, str] | None:
-    """The environment in an announcement whose author still lives."""
+    """The environment in an announcement whose process still runs; None otherwise. Raises NothingRuns."""
     try:
         with path.open(encoding="utf-8") as file:
             owner = os.fstat(file.fileno()).st_uid
             if owner != os.geteuid():
                 raise NothingRuns(f"{path} belongs to {_user(owner)}: run this command as that user")
-            said = json.load(file)
+            announcement = json.load(file)
     except FileNotFoundError:
         return None
     except PermissionError:
@@ -126,10 +126,10 @@ def _announced(path: Path) -> dict[str, str] | None:
         raise NothingRuns(f"{path} is damaged: stop `make run` and start it again") from None
     try:
         # The system's idea of when a process started moves a little when the clock is set.
-        alive = abs(psutil.Process(said["pid"]).create_time() - said["started"]) < _CLOCK_SECONDS
+        alive = abs(psutil.Process(announcement["pid"]).create_time() - announcement["started"]) < _CLOCK_SECONDS
     except psutil.NoSuchProcess:
         return None
-    return dict(said["environment"]) if alive else None
+    return dict(announcement["environment"]) if alive else None
 
 
 def _user(number: int) -> str:

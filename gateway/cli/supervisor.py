@@ -1,4 +1,4 @@
-"""Keeps programs and engines running: starts them, forwards what they say, starts them again, ends them."""
+"""Keeps programs and engines running: starts them, forwards their output, restarts them, ends them."""
 
 import asyncio
 import contextlib
@@ -52,7 +52,7 @@ class Backoff:
 
 
 def end_session(leader: int) -> None:
-    """Kill every process of a session, until nobody new turns up.
+    """Kill every process of a session, until no new one appears.
 
     A session holds more than a process group: a child may have opened a group of its own.
     """
@@ -76,7 +76,7 @@ def _session(leader: int) -> list[int]:
 
 
 def end_marked(name: str, value: str, seconds: float = 5.0) -> int:
-    """End every process whose environment says `name=value`, politely for some seconds; how many there were."""
+    """End every process whose environment has `name=value`: SIGTERM, after `seconds` SIGKILL. Returns how many."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -94,7 +94,7 @@ def end_marked(name: str, value: str, seconds: float = 5.0) -> int:
 
 
 class Journal:
-    """Shows what a child says on the terminal, with its name, and keeps it in a file."""
+    """Shows a child's output on the terminal, with its name, and keeps it in a file."""
 
     def __init__(self, name: str, path: Path, say: Say) -> None:
         self.last: deque[str] = deque(maxlen=12)
@@ -104,7 +104,7 @@ class Journal:
         self._full = False
 
     def open(self) -> None:
-        """Make room for a new run of the installation. Raises OSError."""
+        """Prepare the file for a new run of the installation. Raises OSError."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._path.exists() and self._path.stat().st_size > _LOG_BYTES_MAX:
             self._path.replace(self._path.with_suffix(".log.1"))
@@ -142,7 +142,7 @@ class Journal:
 
 
 class Child:
-    """One program, kept running until it is told to stop."""
+    """One program, kept running until `stop`."""
 
     def __init__(self, program: Program, logs: Path, say: Say, changed: Callable[[], None]) -> None:
         self.name = program.name
@@ -159,7 +159,7 @@ class Child:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def keep(self) -> None:
-        """Run the program again and again; returns when it was told to stop."""
+        """Run the program again and again; returns after `stop`."""
         self.journal.open()
         while not self._stopping:
             started = time.monotonic()
@@ -236,7 +236,7 @@ class Child:
 
 
 class EngineKeeper:
-    """One embedded engine, kept running until it is told to stop."""
+    """One embedded engine, kept running until `stop`."""
 
     def __init__(self, engine: Engine, say: Say, changed: Callable[[], None]) -> None:
         self.name = engine.name

@@ -20,7 +20,16 @@ from gateway.cli import running
 from gateway.cli.demo_environment import DRAWN, MADE, PASSWORD, Place, Servers, demo_environment
 from gateway.cli.supervisor import Child, EngineKeeper, Program, end_marked
 from gateway.runtime.demo import ADMIN_EMAIL
-from gateway.runtime.embedded import OWNER_ROLE, Engine, EngineError, Postgres, Valkey, hold, prepare_database, told
+from gateway.runtime.embedded import (
+    OWNER_ROLE,
+    Engine,
+    EngineError,
+    Postgres,
+    Valkey,
+    file_system_errors,
+    hold,
+    prepare_database,
+)
 from gateway.runtime.settings import SettingsError, environment, load_settings
 
 _READY_SECONDS: Final = 180.0
@@ -34,7 +43,7 @@ class UpError(Exception):
 
 
 def require_sandbox() -> None:
-    """Check that the simulated country is there: the wheel leaves it out. Raises UpError."""
+    """Check that the simulated country is installed: the wheel leaves it out. Raises UpError."""
     if find_spec("sandbox") is None:
         raise UpError("the simulated country is not installed: it comes with the source only, so run `make run` there")
 
@@ -53,14 +62,14 @@ def read_place(inherited: Mapping[str, str]) -> Place:
 
 
 def _port(inherited: Mapping[str, str], name: str, default: int) -> int:
-    word = inherited.get(name) or str(default)
-    if not (word.isascii() and word.isdigit() and 1 <= int(word) <= 65_535):
-        raise SettingsError(f"{name}: {word!r} is not a port number from 1 to 65535")
-    return int(word)
+    value = inherited.get(name) or str(default)
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65_535):
+        raise SettingsError(f"{name}: {value!r} is not a port number from 1 to 65535")
+    return int(value)
 
 
 def check_port(host: str, port: int, variable: str) -> None:
-    """Raise UpError unless somebody may listen there now; the text names the variable to change."""
+    """Raise UpError unless a program may listen there now; the text names the variable to change."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -85,7 +94,7 @@ def secret_key(data_dir: Path) -> str:
     Raises EngineError.
     """
     path = data_dir / "secret_key"
-    with told(data_dir):
+    with file_system_errors(data_dir):
         if not path.exists():
             running.write_private(path, secrets.token_hex(32) + "\n")
         key = path.read_text(encoding="utf-8", errors="replace").strip()
@@ -95,7 +104,7 @@ def secret_key(data_dir: Path) -> str:
 
 
 def say(line: str) -> None:
-    """Print a line at once; a terminal that has gone away is no reason to stop."""
+    """Print a line at once; a closed terminal is no reason to stop."""
     try:
         print(line, flush=True)
     except OSError:
@@ -162,7 +171,7 @@ class VotingService:
             say(f"{self.place.data_dir / 'pids.json'} cannot be written ({error.strerror})")
 
     async def run(self) -> int:
-        """Live until a signal comes; the exit status. Raises UpError, EngineError."""
+        """Run until a signal comes; the exit status. Raises UpError, EngineError."""
         life = asyncio.create_task(self._live())
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -194,7 +203,7 @@ class VotingService:
             self._watch(keeper.keep(), keeper.name)
         if self.postgres:
             await prepare_database(self.postgres)
-        with told(self.place.data_dir):
+        with file_system_errors(self.place.data_dir):
             running.announce(self.place.data_dir, self.environment)
         say("bringing the database up to date")
         await self._once("migrate")
@@ -215,21 +224,21 @@ class VotingService:
 
     async def _load_demo(self) -> None:
         drawn = drawn_password()
-        said = await self._once("demo", **{DRAWN: drawn})
-        if any(line.startswith(MADE) for line in said):
+        output = await self._once("demo", **{DRAWN: drawn})
+        if any(line.startswith(MADE) for line in output):
             self._drawn = drawn
 
     async def _once(self, command: str, **more: str) -> Sequence[str]:
-        """Run a command to its end, showing what it says only when it fails; its last lines. `more`: for its
+        """Run a command to its end, showing its output only when it fails; its last lines. `more`: for its
         environment alone."""
         child = self._child(command, **more)
         child.journal.quiet = True
-        with told(self.place.data_dir):
+        with file_system_errors(self.place.data_dir):
             child.journal.open()
         code = await child.run_once()
         if code != 0:
-            said = "\n".join(child.journal.last) or "it did not say why"
-            raise UpError(f"`spotlight {command}` failed: {said}")
+            output = "\n".join(child.journal.last) or "it gave no reason"
+            raise UpError(f"`spotlight {command}` failed: {output}")
         return child.journal.last
 
     async def _until_ready(self) -> None:
@@ -251,8 +260,8 @@ class VotingService:
     def _give_up_on_dying(self) -> None:
         for child in self.children:
             if child.deaths >= _DEATHS_BEFORE_READY:
-                said = " / ".join(line for line in list(child.journal.last)[-3:] if line)
-                raise UpError(f"{child.name} died {child.deaths} times before it was ready: {said}")
+                output = " / ".join(line for line in list(child.journal.last)[-3:] if line)
+                raise UpError(f"{child.name} died {child.deaths} times before it was ready: {output}")
         for task in self._tasks:
             if task.done():
                 task.result()

@@ -1,4 +1,4 @@
-"""What changes when a contest is to be as a document says, and what must not change.
+"""What changes when a document is applied to a contest, and what must not change.
 
 A candidate's code is permanent: it is neither changed nor given to another candidate, also after that candidate was
 withdrawn. No candidate is deleted: one that the document does not name stays as it is.
@@ -20,7 +20,7 @@ _NOT_COMPARED: Final = frozenset({"id", "version", "candidates", "_by_code", "or
 
 
 class ChangeRefused(Exception):
-    """The document asks for what must not be. `faults`: a sentence for each."""
+    """The document asks for a change that is not allowed. `faults`: a sentence for each."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
@@ -114,7 +114,7 @@ def _shown(value: object) -> str:
 
 
 class _Resolver:
-    """Finds for each entry whom it means."""
+    """Finds the candidate that each entry means."""
 
     def __init__(self, contest: Contest, ranking: Sequence[Candidate]) -> None:
         self._contest = contest
@@ -127,7 +127,7 @@ class _Resolver:
         self.changed: list[Candidate] = []
 
     def take(self, entry: Entry) -> None:
-        """Judge one entry; a fault is noted."""
+        """Check one entry; a fault is noted."""
         held = self._meant(entry)
         if isinstance(held, str):
             self.faults.append(held)
@@ -154,7 +154,7 @@ class _Resolver:
                 return f"the code of {found.name} is {found.code} for ever, not {entry.code}"
             return found
         if entry.code is None:
-            # Without a code and without an id only the name tells that the document was applied before.
+            # Without a code and without an id only the name shows that the document was applied before.
             same = [c for c in self._by_id.values() if c.name == entry.name]
             return same[0] if len(same) == 1 else None
         holder = self.people.get(entry.code)

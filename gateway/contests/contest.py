@@ -9,7 +9,7 @@ from uuid import UUID
 
 from gateway.values.money import Money
 
-# Where a contest does not say itself above how many votes a text is asked about.
+# Where a contest does not set above how many votes a text is asked about.
 CONFIRM_ABOVE: Final = 20
 CONFIRM_ABOVE_PACKS: Final = 10
 
@@ -93,12 +93,12 @@ class Contest:
 
     @property
     def asks_above(self) -> int:
-        """Votes above which an order by text is asked about: as the contest says, else ten times its largest
+        """Votes above which an order by text is asked about: as the contest sets it, else ten times its largest
         pack, else 20."""
         return self.confirm_above or CONFIRM_ABOVE_PACKS * max(self.packs, default=0) or CONFIRM_ABOVE
 
     def rules_in(self, language: str) -> str:
-        """Its own words about its rules, in this language or its own; empty where it has none."""
+        """Its rules as the organiser wrote them, in this language or its own; empty where it has none."""
         return self.rules.get(language) or self.rules.get(self.language) or ""
 
     def candidate(self, code: str) -> Candidate | None:

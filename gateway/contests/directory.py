@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ContestDirectory:
-    """Every contest, by each word that may name it. `keep_fresh` runs for the process's life."""
+    """Every contest, by id, slug and codes. `keep_fresh` runs for the process's life."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -46,7 +46,7 @@ class ContestDirectory:
         return self._all
 
     def by_slug(self, slug: str) -> Contest | None:
-        """The contest with this word in its address."""
+        """The contest with this slug."""
         return self._by_slug.get(slug)
 
     def by_id(self, contest_id: UUID) -> Contest | None:

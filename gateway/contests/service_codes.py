@@ -39,7 +39,7 @@ def open_among(sharing: Sequence[Contest], now: datetime) -> tuple[Contest, ...]
 
 
 def nearest(sharing: Sequence[Contest], now: datetime) -> Contest:
-    """The contest to speak of while none is open: the next to open, else the last to close."""
+    """The contest to show while none is open: the next to open, else the last to close."""
     coming = [contest for contest in sharing if contest.opens_at > now]
     if coming:
         return min(coming, key=lambda contest: (contest.opens_at, contest.slug))

@@ -1,4 +1,4 @@
-"""Statements of contests and organisers: write what a plan says, with its line in the audit log."""
+"""Statements of contests and organisers: write a plan, with its line in the audit log."""
 
 from typing import Any
 from uuid import UUID
@@ -40,7 +40,7 @@ async def add_organiser(connection: AsyncConnection, organiser_id: UUID, slug: s
 
 
 async def write_plan(connection: AsyncConnection, plan: Plan, actor: str) -> None:
-    """Write a plan. `actor`: who asked for it. Raises sqlalchemy.exc.IntegrityError."""
+    """Write a plan. `actor`: who requested it. Raises sqlalchemy.exc.IntegrityError."""
     contest = plan.contest
     if plan.new:
         await connection.execute(insert(contests).values(id=contest.id, **_row(contest)))

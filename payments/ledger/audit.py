@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 # A line that an earlier file has with another amount is kept under a key of its own: the operator has
-# changed what it says, and somebody must hear of it.
+# changed its statement, and a person must decide.
 RESTATED: Final = "restated:"
 # States of a payment whose money the operator was seen to have taken.
 TAKEN: Final = "('confirmed','settled','held','surplus','mismatched','refund_due','refunded')"
@@ -28,7 +28,7 @@ select p.reference from payments p where p.status in {TAKEN} and not exists (
     "I2 a settled payment has exactly one vote entry": """
 select p.reference from payments p left join tally_entries t on t.payment_reference = p.reference and t.kind = 'vote'
 where p.status = 'settled' group by 1 having count(t.seq) <> 1""",
-    "I3 a vote entry says what was bought": """
+    "I3 a vote entry agrees with its order": """
 select t.contest_id, t.seq from tally_entries t left join payments p on p.reference = t.payment_reference
   left join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
 where t.kind = 'vote' and (p.settled_at is null or
@@ -56,7 +56,7 @@ select contest_id from (
   full join (select contest_id, sum(amount_minor) as m, sum(quantity) as n from tally_entries group by 1) t
     using (contest_id)
 where coalesce(b.money, 0) <> coalesce(t.m, 0) or coalesce(b.votes, 0) <> coalesce(t.n, 0)""",
-    "I10 taken minus given back, reversed and paid out is where money is; held and owed agree with their states": """
+    "I10 collected minus refunded, reversed and paid out is where money is; held and owed agree with their states": """
 with a as (
   select contest_id, currency, sum(m) filter (where status in ('held','surplus','mismatched')) as held,
     sum(m) filter (where status in ('settled','held','surplus','mismatched','refund_due','refunded')) as took
@@ -108,7 +108,7 @@ select p.reference from payments p where p.status = 'settled'
     "I16 what was asked is the price of what was ordered": """
 select v.id from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
 where v.amount_minor <> v.quantity * v.price_minor or p.amount_minor <> v.amount_minor or p.currency <> v.currency""",
-    "I17 an adjustment takes back one whole entry, of a payment that counts no more": """
+    "I17 an adjustment cancels one whole entry, of a payment that no longer counts": """
 select t.contest_id, t.seq from tally_entries t
   left join tally_entries a on a.contest_id = t.contest_id and a.adjusts = t.seq
   left join payments p on p.reference = t.payment_reference
@@ -141,7 +141,7 @@ where p.status = 'refunded' and e.seen = 'reversed' and not exists (
     "I21 nothing counts on a callback alone for longer than a day": """
 select reference from payments
 where provisional and (status not in ('confirmed','settled') or confirmed_at < now() - interval '24 hours')""",
-    # What statements say, a day after we could know it; what a person decided about is explained.
+    # Statements, a day after their import; a difference that a person decided about is explained.
     "R1 what an operator collected is money here": f"""
 select l.provider, l.line_key from statement_lines l join statement_files f on f.id = l.file_id
   left join payments p on p.reference = l.matched_reference

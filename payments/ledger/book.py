@@ -17,11 +17,11 @@ from payments.ledger.postings import FeePlan, Posting, balanced
 
 
 class MoneyRefused(Exception):
-    """What was asked about money cannot be done, and nothing was changed; the text says why."""
+    """A request about money is refused and nothing was changed; the text gives the reason."""
 
 
 class UnknownName(MoneyRefused):
-    """There is no such contest, organiser, account or row; the text says which there are."""
+    """There is no such contest, organiser, account or row; the text lists those that exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ insert into postings (tx, contest_id, provider, account, currency, amount_minor,
 
 async def post(connection: AsyncConnection, entries: Sequence[tuple[LedgerEntry, str]]) -> None:
     """Write transactions, each with the code of the provider whose money it is. All legs go in one
-    statement, where the database judges their balance. Raises ValueError for one that does not."""
+    statement, where the database checks their balance. Raises ValueError for one that does not."""
     if not entries:
         return
     if odd := [entry.memo for entry, _ in entries if not balanced(entry.legs)]:
@@ -148,7 +148,7 @@ _PLANS: Final = text("""
 select currency, valid_from, percent_bp, fixed_minor, minimum_minor, created_by from fee_plans
 where organiser_id = :organiser order by currency, valid_from desc
 """)
-# A plan from a past instant would say something else about votes that are counted already.
+# A plan from a past instant would contradict the shares of votes that are counted already.
 _SET_PLAN: Final = text("""
 insert into fee_plans (id, organiser_id, currency, valid_from, percent_bp, fixed_minor, minimum_minor, created_by)
 select :id, :organiser, :currency, coalesce(cast(:valid_from as timestamptz), now()), :percent_bp, :fixed_minor,

@@ -1,4 +1,4 @@
-"""Where an operator and our book differ: opened by whatever notices it, decided by people."""
+"""Where an operator and our book differ: opened by any part that finds it, decided by people."""
 
 from enum import StrEnum
 from typing import Final
@@ -39,7 +39,7 @@ async def open_difference(
     payment: UUID | None = None,
     dispute: UUID | None = None,
 ) -> None:
-    """Leave it to a person, once. `more`: by how much the operator holds more than the book says."""
+    """Open a difference for a person, once. `more`: by how much the operator holds more than the book."""
     values = {
         "provider": account,
         "kind": kind.value,

@@ -1,4 +1,4 @@
-"""Where a contest's francs are, and what became of a number's: read in one snapshot."""
+"""Where a contest's francs are, and what became of a voter's money: read in one snapshot."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What happened to a voter's money, step by step: which sentence says it, and with what. Pure.
+"""What happened to a voter's money, step by step: the key of each sentence and its values. Pure.
 
 The sentences themselves are phrases, found by `story.<key>` (`payments.ledger.story_phrases`).
 """
@@ -36,7 +36,7 @@ class RefundStory:
 class Attempt:
     """One attempt to pay for votes. `received`: where it differs from what was asked. `operator_reference`:
     what the operator calls the payment; `on_statement`: whether a statement of the operator shows it;
-    `dispute`: how one about it stands, if there is one."""
+    `dispute`: the status of one about it, if there is one."""
 
     code: str
     vote_id: str
@@ -61,7 +61,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A phrase and what fills it; `at` None: how it stands now."""
+    """A phrase and what fills it; `at` None: the state now."""
 
     key: str
     params: Mapping[str, str]
@@ -95,7 +95,7 @@ PAYMENT_STEPS: Final = frozenset(
 REFUND_STEPS: Final = frozenset(
     {"calling", "put_back", "put_off", "succeeded", "failed", "failed_for_us", "given_up", "paid_by_hand", "reversed"}
 )
-# How it stands, by the payment's state: what the voter wants to hear first.
+# The state now, by the payment's status: the first sentence for the voter.
 ENDS: Final[Mapping[str, str]] = {
     "created": "now_waiting",
     "sent": "now_asked",
@@ -110,7 +110,7 @@ ENDS: Final[Mapping[str, str]] = {
     "failed": "now_failed",
     "expired": "now_expired",
 }
-# What a dispute says beside it, by how it stands.
+# The sentence about a dispute, by its status.
 DISPUTES: Final[Mapping[str | None, str]] = {
     "open": "now_disputed",
     "won": "now_dispute_won",
@@ -124,7 +124,7 @@ _QUIET: Final = frozenset({"ordered", "still_open"})
 
 
 def tell(attempt: Attempt) -> list[Sentence]:
-    """How it stands, then everything that happened, oldest first."""
+    """The state now, then everything that happened, oldest first."""
     received = attempt.received or attempt.amount
     back = next((refund.operator_reference for refund in attempt.refunds if refund.operator_reference), None)
     params = {
@@ -175,8 +175,8 @@ def _steps(steps: Sequence[Step], prefix: str, known: frozenset[str], params: Ma
 
 
 def _sentence(step: Step, before: str, known: frozenset[str]) -> tuple[str, str]:
-    """The sentence of a step and its detail. What two persons gave back had counted, or was for them to
-    decide: it did not fail to count by itself."""
+    """The sentence of a step and its detail. What two persons refunded had counted, or waited for their
+    decision: it was not refused by a rule."""
     if step.seen == "cannot_count" and before in _BY_PERSONS:
         return _BY_PERSONS[before], step.detail.removeprefix(_REQUEST)
     return step.seen if step.seen in known else "other", step.detail or step.to

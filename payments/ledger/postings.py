@@ -26,7 +26,7 @@ class Account(StrEnum):
     PLATFORM_FEE = "platform_fee"  # our share
     PAYOUTS_SENT = "payouts_sent"  # on its way to an organiser
     HELD_FUNDS = "held_funds"  # money taken, not yet decided about
-    REFUNDS_OWED = "refunds_owed"  # money that will be given back
+    REFUNDS_OWED = "refunds_owed"  # money that will be refunded
     UNEXPLAINED = "unexplained"  # money at an operator without an explanation yet
     VOTES_SOLD = "votes_sold"
     VOTES_COUNTED = "votes_counted"
@@ -96,7 +96,7 @@ def sale_taken_back(total: Money, votes: int, fee_minor: int = 0) -> tuple[Posti
 
 
 def sale_reversed(total: Money, votes: int, fee_minor: int = 0) -> tuple[Posting, ...]:
-    """Counted votes leave the tally, and their money is not with the operator: it was taken back there, or
+    """Counted votes leave the tally, and their money is not with the operator: it was reversed there, or
     never came."""
     return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in sale(total, votes, fee_minor))
 
@@ -113,7 +113,7 @@ def _counted(total: Money, votes: int, fee_minor: int) -> tuple[Posting, ...]:
 
 
 def refunded(total: Money, *, from_float: bool) -> tuple[Posting, ...]:
-    """The payer has the money again. `from_float`: out of the wallet that the operator pays out from."""
+    """The money is refunded. `from_float`: out of the operator's payout wallet."""
     return (
         Posting(Account.REFUNDS_OWED, total.currency, total.amount_minor),
         Posting(_leaves(from_float), total.currency, -total.amount_minor),
@@ -164,7 +164,7 @@ def _leaves(from_float: bool) -> Account:
 
 
 def fee_given_up(fee: Money) -> tuple[Posting, ...]:
-    """An operator gave a fee back."""
+    """An operator refunded a fee."""
     return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in operator_kept(fee))
 
 
@@ -185,12 +185,12 @@ def held(total: Money) -> tuple[Posting, ...]:
 
 
 def held_reversed(total: Money) -> tuple[Posting, ...]:
-    """Money that waited for a decision was taken back at the operator."""
+    """The operator reversed money that waited for a decision."""
     return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in held(total))
 
 
 def owed_reversed(total: Money) -> tuple[Posting, ...]:
-    """Money that was owed to its payer was taken back at the operator: it is owed no more."""
+    """The operator reversed money that was owed to its payer: it is owed no more."""
     return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in owed_back(total))
 
 

@@ -1,6 +1,6 @@
 """How one statement writes amounts: the mark before a fraction, and whether signs say a direction.
 
-A format says what is usual; the file itself may contradict it. What a file shows is collected while it is read
+A format gives the usual notation; the file itself may contradict it. What a file shows is collected while it is read
 once, and a contradiction makes it be read again.
 """
 
@@ -17,15 +17,15 @@ _SPACES: Final = r"\s\u00a0\u202f'"
 
 
 class AmountUnreadable(Exception):
-    """A cell that is no amount, or may be two; the text says why."""
+    """A cell that is no amount, or an ambiguous one; the text gives the reason."""
 
 
 @dataclass
 class Habits:
-    """`decimal`: the mark before a fraction. `signed`: kinds of outgoing lines whose sign says the direction.
+    """`decimal`: the mark before a fraction. `signed`: kinds of outgoing lines whose sign gives the direction.
 
-    The other fields are what was seen: `groups` and `fractions` prove that the mark groups thousands, or not;
-    `negative` and `positive` are kinds of outgoing lines by the sign that they had."""
+    The other fields are what was found in the file: `groups` and `fractions` prove that the mark groups thousands, or
+    not; `negative` and `positive` are kinds of outgoing lines by the sign that they had."""
 
     decimal: str
     signed: frozenset[LineKind] = frozenset()
@@ -76,7 +76,7 @@ class Habits:
         """The kind that a line has by its sign. `by_column`: credit and debit stand in columns of their own.
 
         Money of a collection that left is a refund; money that came in by a line of an outgoing kind is no payment
-        out. Where a file never writes a minus for a kind, its amounts of that kind say no direction."""
+        out. Where a file never writes a minus for a kind, its amounts of that kind give no direction."""
         if kind in (LineKind.COLLECTION, LineKind.OTHER):
             return LineKind.REFUND if minor < 0 else kind
         if minor < 0:

@@ -1,4 +1,4 @@
-"""The book's side of what operators say that wallets hold, and the daily comparisons."""
+"""Balances of operators' wallets by the book, and the daily comparisons."""
 
 from typing import Final
 
@@ -63,7 +63,7 @@ class Balances:
         self._engine = engine
 
     async def in_book(self, account: str, wallet: Wallet, currency: str, *, from_float: bool) -> tuple[int, InTransit]:
-        """What the book says that a wallet holds, and what may be on its way."""
+        """The balance of a wallet by the book, and what may be on its way."""
         asked = {"provider": account, "currency": currency, "account": _PLACES[wallet].value}
         collects, pays = wallet is Wallet.COLLECTION, (wallet is Wallet.DISBURSEMENT) == from_float
         async with self._engine.connect() as plain:

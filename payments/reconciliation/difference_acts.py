@@ -1,4 +1,4 @@
-"""Deciding about differences, one or a whole group: frozen when it is asked for, booked once, in batches.
+"""Deciding about differences, one or a whole group: frozen when it is requested, booked once, in batches.
 
 A difference belongs to the request that asks about it; no other may ask until that one is turned down, ended or a day
 old. What the request holds when a second person agrees is what is booked.
@@ -52,7 +52,7 @@ where request_id = :request and status = 'resolved' and resolved_by = :people
 
 
 async def freeze_decision(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
-    """Take the differences that a request is about, and tell what the decision would book. Raises ActRefused."""
+    """Take the differences that a request is about, and return what the decision would book. Raises ActRefused."""
     repair = _repair(request.params)
     rows = await _taken(connection, request)
     first, many = rows[0], len(rows)
@@ -100,7 +100,7 @@ async def _taken(connection: AsyncConnection, request: NewRequest) -> Sequence[R
         asked = {**group_values(group), "request": request.id}
         rows = (await connection.execute(_TAKE_GROUP, asked)).all()
     if not rows:
-        raise ActRefused(Why.UNKNOWN, f"nothing is open in {subject}, or somebody asked about it")
+        raise ActRefused(Why.UNKNOWN, f"nothing is open in {subject}, or a request about it is open")
     return rows
 
 

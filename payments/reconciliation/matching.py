@@ -24,7 +24,7 @@ class MatchedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line as stored. `amount` is positive whichever way it went; `payer_index`: keyed hash of
+    """One line as stored. `amount` is positive in both directions; `payer_index`: keyed hash of
     the number on the other side; `restated`: a later statement has the same line with another amount."""
 
     id: int
@@ -41,9 +41,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """One payment, refund, payout or lost dispute of ours. `ended`: when the operator was seen to have moved its
-    money, None as long as it was not. `lines`: lines of statements that are it already; `fee_minor`: what is
-    booked of its fee without any; `payment`: what a refund gives back, whose order code it has."""
+    """One payment, refund, payout or lost dispute of ours. `ended`: when the operator was observed to have moved its
+    money, None until then. `lines`: lines of statements that are it already; `fee_minor`: what is
+    booked of its fee without any; `payment`: what a refund returns, whose order code it has."""
 
     reference: UUID
     kind: LineKind
@@ -80,7 +80,7 @@ def may_be(line: LineKind, kind: LineKind) -> bool:
     if line is LineKind.DISPUTE:
         return kind is LineKind.DISPUTE
     if line in OUTGOING or line is LineKind.TRANSFER:
-        # What was given back past us is a refund to the operator, and a lost dispute to us.
+        # A refund made outside Spotlight is a refund to the operator, and a lost dispute to us.
         return kind in OUTGOING or kind is LineKind.DISPUTE
     return line is LineKind.OTHER
 
@@ -104,7 +104,7 @@ def by_reference(line: Line, candidates: Iterable[Booked]) -> tuple[Booked, Matc
     if named:
         return max(named, key=likely), MatchedBy.OUR_REFERENCE
     for booked in possible:
-        # An operator that gives a payment back as a whole names the refund as it names the payment.
+        # An operator that refunds a payment as a whole names the refund as it names the payment.
         theirs = codes if booked.kind is LineKind.REFUND else ()
         if booked.provider_reference and booked.provider_reference in (line.provider_reference, *theirs):
             return booked, MatchedBy.OPERATOR_REFERENCE
@@ -135,11 +135,11 @@ def compare(line: Line, booked: Booked) -> list[Found]:
     found = []
     if line.amount != booked.amount:
         same = line.amount.currency == booked.amount.currency
-        detail = f"the operator says {_plain(line.amount)}, we have {_plain(booked.amount)}"
+        detail = f"the operator has {_plain(line.amount)}, we have {_plain(booked.amount)}"
         more = line.amount.amount_minor - (booked.amount.amount_minor if same else 0)
         found.append(Found(DifferenceKind.AMOUNT, _signed(line.kind, more), line.amount.currency, detail))
     if line.at is not None and not booked.began - DATE_TOLERANCE <= line.at <= booked.ended + DATE_TOLERANCE:
-        detail = f"the operator says {line.at.isoformat()}, we have {booked.ended.isoformat()}"
+        detail = f"the operator has {line.at.isoformat()}, we have {booked.ended.isoformat()}"
         found.append(Found(DifferenceKind.DATE, 0, line.amount.currency, detail))
     return found
 
@@ -175,7 +175,7 @@ class Judged:
 
 def judge(lines: Sequence[Line], candidates: Sequence[Booked], *, from_float: bool) -> Judged:
     """Every line against those of ours that it may be; a second line for one of them in this batch is
-    seen as one."""
+    recognised as such."""
     batch, ours, unnamed = Judged(), Index(candidates), []
     for line in lines:
         pair = by_reference(line, ours.near(line))
@@ -187,7 +187,7 @@ def judge(lines: Sequence[Line], candidates: Sequence[Booked], *, from_float: bo
         pair = by_number(line, ours.near(line))
         if pair is None:
             if line.kind in (LineKind.DISPUTE, LineKind.REFUND) and line.provider_reference:
-                # Taken back, or given back past us: the operator is asked about it.
+                # Reversed, or refunded outside Spotlight: the operator is asked about it.
                 batch.named[line.provider_reference] = line.at
             out = line.kind in OUTGOING and from_float
             batch.found.append(_row(missing_here(line, "none of ours fits"), line, None, from_float=out))
@@ -206,13 +206,13 @@ def _judge(batch: Judged, line: Line, booked: Booked, by: MatchedBy, *, from_flo
         if booked.kind is LineKind.DISPUTE and booked.provider_reference:
             batch.named[booked.provider_reference] = line.at
     elif line.fee_minor > booked.fee_minor and not line.restated:
-        # What a restated line says of fees was booked with the first; a balance tells if it changed.
+        # The fees of a restated line were booked with the first; a balance shows if they changed.
         batch.fees[line.id] = (booked.contest_id, Money(line.fee_minor - booked.fee_minor, line.amount.currency), out)
     return booked
 
 
 class Index:
-    """Candidates by everything that a line may know of them, so that a long file is read in one pass."""
+    """Candidates by everything that a line may contain of them, so that a long file is read in one pass."""
 
     def __init__(self, candidates: Sequence[Booked]) -> None:
         self._booked = {booked.reference: booked for booked in candidates}

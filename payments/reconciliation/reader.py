@@ -35,11 +35,11 @@ _REGION: Final = {currency: country for country, currency in CURRENCY_OF.items()
 
 
 class _Fault(Exception):
-    """A line that cannot be read; the text says why."""
+    """A line that cannot be read; the text gives the reason."""
 
 
 def read_statement(words: StatementFormat, name: str, data: bytes) -> Statement:
-    """All lines that say that money moved. Raises StatementUnreadable, and then names the first faults."""
+    """All lines of money that moved. Raises StatementUnreadable, which names the first faults."""
     habits = Habits(words.decimal)
     statement, faults = _read(words, name, data, habits)
     other = habits.contradicted()
@@ -130,7 +130,7 @@ def _line(
     key = f"{kind.value}:{reference or _hash(cells)}"
     seen[key] += 1
     if seen[key] > 1:
-        # The operator shows it twice: that is for somebody to see, not for us to drop.
+        # The operator shows it twice: a person decides about it; it is not dropped.
         key = f"{key}#{seen[key]}"
     fee = cells.get(Field.FEE)
     return StatementLine(

@@ -169,7 +169,7 @@ class Reconciler:
             await self.compare(account)
 
     async def check_balances(self) -> list[CheckedBalance]:
-        """Ask every operator that tells what its wallets hold, and compare with the book."""
+        """Ask every operator that reports its wallets' balances, and compare with the book."""
         checked = []
         for account in self._accounts.values():
             for country in account.countries:
@@ -197,7 +197,7 @@ class Reconciler:
         found = None
         if gap:
             detail = (
-                f"the operator says {Money(operator_minor, currency).plain()}, the book {Money(book, currency).plain()}"
+                f"the operator has {Money(operator_minor, currency).plain()}, the book {Money(book, currency).plain()}"
             )
             found = Found(DifferenceKind.BALANCE, gap, currency, f"{wallet.value}: {detail} {currency}")
             log.error("balance_differs", operator_minor=operator_minor, book_minor=book, gap_minor=gap)

@@ -1,6 +1,6 @@
 """How an operator's statement may differ from our book, and what may be done about it. Pure.
 
-A statement repairs nothing by itself. What it says we should have is asked about at the operator; any
+A statement repairs nothing by itself. A line that our book lacks is asked about at the operator; any
 other difference waits for a person, whose decision is a posting with a name and a reason, or the
 acceptance of something that moves no money.
 """
@@ -21,7 +21,7 @@ class LineKind(StrEnum):
     COLLECTION = "collection"
     REFUND = "refund"
     PAYOUT = "payout"
-    DISPUTE = "dispute"  # taken back by the operator, for the payer
+    DISPUTE = "dispute"  # reversed by the operator, for the payer
     FEE = "fee"
     TRANSFER = "transfer"  # between wallets of ours, or to the bank
     OTHER = "other"
@@ -34,7 +34,7 @@ class Repair(StrEnum):
     """What a person may decide about a difference."""
 
     UNEXPLAINED = "unexplained"  # money at the operator without an explanation: booked as that
-    RETURNED = "returned"  # money that was not ours went back to its payer, by hand
+    RETURNED = "returned"  # money that was not ours was refunded by hand
     OPERATOR_KEPT = "operator_kept"  # booked as the operator's fee, or as lost there
     TO_BANK = "to_bank"  # the operator paid it over to our bank
     TO_FLOAT = "to_float"  # moved from the wallet that collects to the one that pays out
@@ -44,7 +44,7 @@ class Repair(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A difference. `amount_minor`: by how much the operator holds more than our book says."""
+    """A difference. `amount_minor`: by how much the operator holds more than our book."""
 
     kind: DifferenceKind
     amount_minor: int
@@ -55,7 +55,7 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Group:
     """Open differences that are decided alike. `wallet`: a value of `Wallet`; `day`: of their lines, UTC, else when
-    they were found; `sign`: 1 where the operator holds more than the book says, -1 less, 0 neither."""
+    they were found; `sign`: 1 where the operator holds more than the book, -1 less, 0 neither."""
 
     provider: str
     kind: DifferenceKind
@@ -103,7 +103,7 @@ def offered(kind: DifferenceKind, amount_minor: int, *, from_float: bool) -> tup
 
 def postings(repair: Repair, amount_minor: int, currency: str, *, from_float: bool) -> Sequence[tuple[Posting, ...]]:
     """The transactions that a decision books, in order. `amount_minor`: by how much the operator holds
-    more than our book says."""
+    more than our book."""
     place = Account.OPERATOR_FLOAT if from_float else Account.OPERATOR_CLEARING
     other = {
         Repair.UNEXPLAINED: Account.UNEXPLAINED,

@@ -1,4 +1,4 @@
-"""How an operator's statement is written: which column says what, and the operator's own words."""
+"""How an operator's statement is written: the meaning of its columns, and the operator's own words."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from payments.reconciliation.rules import LineKind
 
 
 class StatementUnreadable(MoneyRefused):
-    """A file that is no statement of this operator; the text says where and why."""
+    """A file that is no statement of this operator; the text gives place and reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One line of a statement that says that money moved.
+    """One line of a statement about money that moved.
 
     `number`: where it stands in the file. `key`: the same in every file that shows it, and another for
     every other line. `amount` is positive. `payer`: E.164. `raw`: its cells, numbers masked.
@@ -37,7 +37,7 @@ class StatementLine:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A file as read. `skipped`: lines that say that no money moved."""
+    """A file as read. `skipped`: lines of money that did not move."""
 
     lines: Sequence[StatementLine]
     skipped: int
@@ -48,15 +48,15 @@ ReadStatement = Callable[[str, str, bytes], Statement]
 
 
 class Field(StrEnum):
-    """What a column may say."""
+    """What a column may contain."""
 
     OUR_REFERENCE = "our_reference"
     EXTERNAL_ID = "external_id"  # what we asked the operator to show: our order code
     PROVIDER_REFERENCE = "provider_reference"
-    NUMBER = "number"  # of the other side, whichever way the money went
+    NUMBER = "number"  # of the other side, in both directions
     PAYER = "payer"
     PAYEE = "payee"
-    AMOUNT = "amount"  # negative for money that left, unless the kind says so
+    AMOUNT = "amount"  # negative for money that left, unless the kind shows it
     CREDIT = "credit"
     DEBIT = "debit"
     FEE = "fee"
@@ -75,7 +75,7 @@ class StatementFormat:
     below some lines of other text. `paid`: words of `STATUS` for money that moved, in lower case; with
     none, every line counts. `kinds`: words of `KIND` in lower case; others are `OTHER`. `dates`: besides
     ISO 8601, as `strptime` reads them. `decimal`: the mark before a fraction. `currency`: where no column
-    says it.
+    contains it.
     """
 
     code: str

@@ -86,7 +86,7 @@ where d.provider = :provider and d.status = 'open' and (
       and l.matched_reference = coalesce(
         d.dispute_reference, d.payment_reference, d.refund_reference, d.payout_reference)))
 """)
-# A file speaks for the time between its first and its last line.
+# A file covers the time between its first and its last line.
 _COVERED: Final = """exists (select 1 from statement_files f where f.provider = :provider and f.undone_at is null
     and f.imported_at > now() - interval '32 days' and {} >= f.first_at and {} <= f.last_at)"""
 _NO_LINE: Final = "not exists (select 1 from statement_lines l where l.matched_reference = {})"
@@ -129,7 +129,7 @@ from lacking on conflict do nothing
 
 
 async def one_pass(connection: AsyncConnection) -> None:
-    """Wait until nobody else adds, compares or takes back lines; held to the end of this transaction."""
+    """Wait until no other transaction adds, compares or undoes lines; locked to the end of this transaction."""
     await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _PASS_LOCK})
 
 
@@ -200,7 +200,7 @@ async def _write(connection: AsyncConnection, account: str, batch: Judged) -> Co
         kept = await connection.execute(_KEEP, {**document(batch.found), "provider": account})
         kinds.update(DifferenceKind(kind) for kind in kept.scalars())
     if batch.hinted:
-        # What a statement says is only a hint: the operator is asked, and its answer decides.
+        # A statement is only a hint: the operator is asked, and its answer decides.
         await hint(connection, batch.hinted)
     await name_reversals(connection, [NamedReversal(account, *one) for one in batch.named.items()])
     fees = await _book_fees(connection, account, {n: fee for n, fee in batch.fees.items() if n in unbooked})

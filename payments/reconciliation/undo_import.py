@@ -1,7 +1,7 @@
-"""An import of a statement taken back as a whole, while nothing was decided on it.
+"""Undoing the import of a statement as a whole, while nothing was decided on it.
 
-Nothing is deleted: the file is marked, its lines keep what they outcome under a key of their own and match nothing any
-more, its fees are booked back, its differences end. Comparing again then finds what the other files say.
+Nothing is deleted: the file is marked, its lines stay as they were read under a key of their own and match nothing any
+more, its fees are booked back, its differences end. Comparing again then uses the other files.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -80,7 +80,7 @@ update statement_lines set line_key = '{UNDONE}:' || id || ':' || line_key, matc
   matched_by = '{UNDONE}', matched_at = now() where file_id = :file
 """)
 _MARK: Final = text("update statement_files set undone_at = now(), undone_by = :request where id = :file")
-# What no other file speaks for is no longer missing on one.
+# What no other file covers is no longer missing on one.
 _UNCOVERED: Final = text(f"""
 update differences d set status = 'undone', resolution = 'undone', note = :note, resolved_by = 'spotlight',
   resolved_at = now()
@@ -96,7 +96,7 @@ where d.provider = :provider and d.kind = 'missing_there' and d.status = 'open' 
 
 
 async def freeze_undo(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
-    """What taking an import back would undo. Raises ActRefused."""
+    """What undoing an import would change. Raises ActRefused."""
     file = await _undoable(connection, request.subject)
     counts = (await connection.execute(_COUNTS, {"file": file.id})).one()
     fees = (await connection.execute(_FEES, {"file": file.id})).all()
@@ -113,13 +113,13 @@ async def freeze_undo(connection: AsyncConnection, request: NewRequest) -> Mappi
 
 
 class UndoImport:
-    """Imports that two persons agreed to take back."""
+    """Imports that two persons agreed to undo."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
     async def undo(self, request: StaffRequest) -> str:
-        """Take an import back, once. Raises ActRefused."""
+        """Undo an import, once. Raises ActRefused."""
         async with self._engine.begin() as connection:
             await one_pass(connection)
             if (did := await did_before(connection, request.id)) is not None:
@@ -146,7 +146,7 @@ class UndoImport:
 
 
 async def _undoable(connection: AsyncConnection, subject: str) -> Row[Any]:
-    """The import, locked. Raises ActRefused where it cannot be taken back."""
+    """The import, locked. Raises ActRefused where it cannot be undone."""
     try:
         asked = UUID(subject)
     except ValueError:
@@ -183,7 +183,7 @@ async def _book_back(connection: AsyncConnection, file: Row[Any]) -> None:
 def reconcile_executors(
     decide: Executor, undo: Callable[[StaffRequest], Awaitable[str]], compare: Callable[[str], Awaitable[None]]
 ) -> Mapping[Act, Executor]:
-    """Who does these acts. `compare`: an account's lines once more, after one of its imports was taken back."""
+    """Who does these acts. `compare`: an account's lines once more, after one of its imports was undone."""
 
     async def undone(request: StaffRequest) -> Executed:
         outcome = await undo(request)

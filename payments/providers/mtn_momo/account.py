@@ -36,9 +36,9 @@ def _environment(name: str) -> str:
 
 
 class Settings(BaseModel):
-    """`MTN_MOMO_*`. `currency`: what MTN is told in place of ours, EUR for its own sandbox, which
-    knows no other. `status_per_second`: questions that one account may ask. `disbursement_*`: of the
-    product that gives money out, all three or none. `refunds_by`: `transfer` where MTN has not opened
+    """`MTN_MOMO_*`. `currency`: sent to MTN in place of ours, EUR for its own sandbox, which
+    accepts no other. `status_per_second`: questions that one account may ask. `disbursement_*`: of the
+    product that pays money out, all three or none. `refunds_by`: `transfer` where MTN has not opened
     its refund call to our account."""
 
     model_config = ConfigDict(frozen=True)
@@ -66,7 +66,8 @@ class Settings(BaseModel):
 
     @property
     def currencies(self) -> frozenset[str]:
-        """What it can take and give: the environment's own; in MTN's sandbox whatever we keep books in."""
+        """Currencies that it collects and pays out: the environment's own; in MTN's sandbox every currency of our
+        books."""
         if self.target_environment in ENVIRONMENTS:
             return frozenset({ENVIRONMENTS[self.target_environment][1]})
         return frozenset({"XOF", "XAF", "GNF", "GHS", "EUR"})
@@ -156,7 +157,7 @@ def collection_product(settings: Settings, caller: HttpCaller) -> Product:
 
 
 def disbursement_product(settings: Settings, caller: HttpCaller) -> Product | None:
-    """The product that gives money out; None where it is not configured."""
+    """The product that pays money out; None where it is not configured."""
     key, user, secret = (
         settings.disbursement_subscription_key,
         settings.disbursement_api_user,

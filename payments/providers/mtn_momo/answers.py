@@ -34,7 +34,7 @@ from payments.token_cache import NoToken
 
 CODE: Final = "mtn_momo"
 _ALREADY_THERE: Final = frozenset({"RESOURCE_ALREADY_EXIST", ""})
-# Only MTN's own word counts: any proxy or wrong address says 404 too.
+# Only MTN's own code counts: any proxy or wrong address answers 404 too.
 _NOT_FOUND: Final = frozenset({"RESOURCE_NOT_FOUND", "TRANSACTION_NOT_FOUND"})
 _ORDER_CODE: Final = re.compile(r"[A-Z0-9]{4,20}")
 _MSISDN: Final = re.compile(r"[1-9][0-9]{7,14}")
@@ -43,12 +43,12 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a question is about. `told_currency`: the one that we told MTN. `phone`: the number of the
+    """What a question is about. `sent_currency`: the one in our request to MTN. `phone`: the number of the
     other side, E.164. `paying`: the money is on its way out."""
 
     reference: UUID
     amount: Money
-    told_currency: str
+    sent_currency: str
     phone: str | None
     paying: bool = False
 
@@ -71,18 +71,18 @@ def read_submission(outcome: Outcome | NoToken, *, paying: bool = False) -> Acce
     if not isinstance(outcome, Answer):
         return Unknown(outcome.error)
     status, code = outcome.status, plain_code(read_object(outcome.body).get("code"))
-    said = f"{status} {code}".strip()
+    result = f"{status} {code}".strip()
     if status == 202:
         return Accepted()
     if status == 409 and code in _ALREADY_THERE and read_object(outcome.body):
         return Accepted(already_there=True)
     if status == 429:
-        return NotSent(said, throttled=True)
+        return NotSent(result, throttled=True)
     if status in (200, 400, 403) and is_page(outcome):
         # The firewall did not like a text or the User-Agent.
         return Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
     if status in (401, 403, 404):
-        return NotSent(said, alarm=True)
+        return NotSent(result, alarm=True)
     reason = REASONS.get(code)
     verdict = None if reason is None else reason.paying if paying else reason.collecting
     # By a 400 nothing was created, whatever its code; an earlier call of the same reference may have been lost.
@@ -90,7 +90,7 @@ def read_submission(outcome: Outcome | NoToken, *, paying: bool = False) -> Acce
         return Rejected(code, verdict.reason, alarm=verdict.alarm, ask_first=True)
     if status == 400:
         return Rejected(code or "400", PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
-    return Unknown(said)
+    return Unknown(result)
 
 
 def read_status(outcome: Outcome | NoToken, asked: Asked) -> StatusReport:
@@ -99,11 +99,11 @@ def read_status(outcome: Outcome | NoToken, asked: Asked) -> StatusReport:
         return Unavailable(outcome.error)
     answer = read_object(outcome.body)
     code = plain_code(answer.get("code"))
-    said = f"{outcome.status} {code}".strip()
+    result = f"{outcome.status} {code}".strip()
     if outcome.status == 404 and code in _NOT_FOUND:
         return NotFound(code)
     if outcome.status != 200:
-        return Unavailable(said, throttled=outcome.status == 429)
+        return Unavailable(result, throttled=outcome.status == 429)
     status = plain_code(answer.get("status"))
     if not status:
         return Unavailable("200 without a status")
@@ -141,18 +141,18 @@ def _numbers(answer: Mapping[str, Any], asked: Asked) -> list[str]:
 
 def _succeeded(answer: Mapping[str, Any], asked: Asked, raw: str) -> StatusReport:
     currency = plain_code(answer.get("currency"))
-    booked = asked.amount.currency if currency == asked.told_currency else currency
+    booked = asked.amount.currency if currency == asked.sent_currency else currency
     received = parse_amount(decimal_text(answer.get("amount")), booked) if booked in EXPONENTS else None
     if received is None:
-        # Paid, but nobody can say how much: not a success that may be counted, and no failure either.
+        # Paid, but the amount is unreadable: neither a success that may be counted nor a failure.
         _log.error("success_without_amount", provider=CODE, reference=str(asked.reference))
         return Unavailable("SUCCESSFUL without a readable amount")
     return Succeeded(received, identifier(answer.get("financialTransactionId")), raw)
 
 
 def _failed(answer: Mapping[str, Any], asked: Asked, raw: str) -> StatusReport:
-    told = answer.get("reason")
-    code = plain_code(told.get("code") if isinstance(told, dict) else told, "FAILED")
+    value = answer.get("reason")
+    code = plain_code(value.get("code") if isinstance(value, dict) else value, "FAILED")
     reason = REASONS.get(code)
     if reason is None:
         reason = UNHEARD_OF
@@ -163,22 +163,23 @@ def _failed(answer: Mapping[str, Any], asked: Asked, raw: str) -> StatusReport:
     return Failed(code, verdict.reason, raw, expired=verdict.expired, alarm=verdict.alarm)
 
 
-def read_balance(outcome: Outcome | NoToken, currency: str, told_currency: str) -> Balance | Unavailable:
+def read_balance(outcome: Outcome | NoToken, currency: str, sent_currency: str) -> Balance | Unavailable:
     """What a wallet holds, in our `currency`; never zero for want of an answer."""
     if not isinstance(outcome, Answer):
         return Unavailable(outcome.error)
     answer = read_object(outcome.body)
     if outcome.status != 200:
-        said = f"{outcome.status} {plain_code(answer.get('code'))}".strip()
-        return Unavailable(said, throttled=outcome.status == 429)
-    if plain_code(answer.get("currency")) != told_currency:
+        result = f"{outcome.status} {plain_code(answer.get('code'))}".strip()
+        return Unavailable(result, throttled=outcome.status == 429)
+    if plain_code(answer.get("currency")) != sent_currency:
         return Unavailable("a balance in another currency")
     available = parse_amount(decimal_text(answer.get("availableBalance")), currency)
     return Unavailable("200 without a readable balance") if available is None else Balance(available)
 
 
 def read_active(outcome: Outcome | NoToken) -> bool | None:
-    """Whether a number has a wallet that works: `{"result": true}`, or just `true`; None when it is not said."""
+    """Whether a number has a wallet that works: `{"result": true}`, or just `true`; None when the answer does not
+    contain it."""
     if not isinstance(outcome, Answer):
         return None
     answer = read_object(outcome.body)

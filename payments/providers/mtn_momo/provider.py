@@ -7,18 +7,18 @@ the published OpenAPI, and runs against the sandbox in September 2026. What its 
 | field | what it is |
 | --- | --- |
 | `X-Reference-Id` | our reference, a UUID version 4: the only handle, committed before the call |
-| `X-Callback-Url` | where MTN calls once, at most; carries our own word for the payment |
+| `X-Callback-Url` | where MTN calls once, at most; carries our own token for the payment |
 | `externalId` | our order code, or a disbursement's reference; echoed, not unique over there |
 | `amount` | text, whole francs; some answers have a number |
 | `payerMessage` | at most 160 over there; ASCII letters, digits and spaces, or the firewall refuses |
-| `referenceIdToRefund` | the reference of the collection that a refund gives back |
+| `referenceIdToRefund` | the reference of the collection that is refunded |
 | `reason` | text, or an object with `code`, or absent |
 | `financialTransactionId` | MTN's number, absent while pending; some answers have a number |
 
 Unreliable: 202 means queued and never paid; logical mistakes come as 500 with a code; callbacks are
 unsigned, POST or PUT, and may never come; success five minutes after expiry is normal. A refund is a
 call of the Disbursement product and leaves a wallet of its own; MTN refunds by reference only on the
-platform that collected, so that anything else goes back by transfer.
+platform that collected, so anything else is refunded by transfer.
 """
 
 from collections.abc import Mapping
@@ -108,7 +108,7 @@ class MtnMomo:
             return Rejected("NO_PAYER", PayerReason.UNKNOWN_NUMBER)
         body = {
             "amount": collection.amount.plain(),
-            "currency": self._told_currency(collection.amount),
+            "currency": self._sent_currency(collection.amount),
             "externalId": collection.order_code,
             "payer": _party(collection.payer),
             "payerMessage": plain_words(collection.description, MESSAGE_LENGTH_MAX) or collection.order_code,
@@ -136,27 +136,27 @@ class MtnMomo:
             timeouts=STATUS,
             reference=str(collection.reference),
         )
-        told = self._told_currency(collection.amount)
-        return read_status(outcome, Asked(collection.reference, collection.amount, told, collection.payer))
+        value = self._sent_currency(collection.amount)
+        return read_status(outcome, Asked(collection.reference, collection.amount, value, collection.payer))
 
     async def ready(self, collection: Collection) -> None:
         """Have a token."""
         await self._collection.ready(self._base(collection))
 
     async def alive(self) -> bool:
-        """Asked about a reference that nobody has, MTN answers 404."""
-        nobody = f"v1_0/requesttopay/{uuid4()}"
+        """Whether MTN answers 404 to a question about a reference that does not exist."""
+        path = f"v1_0/requesttopay/{uuid4()}"
         return shows_life(
-            await self._collection.call("GET", self.base_url.rstrip("/"), nobody, what="probe", timeouts=STATUS)
+            await self._collection.call("GET", self.base_url.rstrip("/"), path, what="probe", timeouts=STATUS)
         )
 
     async def alive_out(self) -> bool:
-        """The same of the Disbursement product; of one that nobody uses nothing is held up."""
+        """The same for the Disbursement product; True where it is not configured, as no payment waits for it."""
         if self._disbursement is None:
             return True
-        nobody = f"v1_0/transfer/{uuid4()}"
+        path = f"v1_0/transfer/{uuid4()}"
         return shows_life(
-            await self._disbursement.call("GET", self.base_url.rstrip("/"), nobody, what="probe_out", timeouts=STATUS)
+            await self._disbursement.call("GET", self.base_url.rstrip("/"), path, what="probe_out", timeouts=STATUS)
         )
 
     async def disburse(self, disbursement: Disbursement) -> DisburseResult:
@@ -167,7 +167,7 @@ class MtnMomo:
         message = plain_words(disbursement.description, MESSAGE_LENGTH_MAX) or "Spotlight"
         body: dict[str, object] = {
             "amount": disbursement.amount.plain(),
-            "currency": self._told_currency(disbursement.amount),
+            "currency": self._sent_currency(disbursement.amount),
             "externalId": str(disbursement.reference),
             "payerMessage": message,
             "payeeNote": message,
@@ -211,7 +211,7 @@ class MtnMomo:
             reference=str(disbursement.reference),
         )
         amount, payee = disbursement.amount, _payee(disbursement)
-        return read_status(outcome, Asked(disbursement.reference, amount, self._told_currency(amount), payee, True))
+        return read_status(outcome, Asked(disbursement.reference, amount, self._sent_currency(amount), payee, True))
 
     async def balance(self, wallet: Wallet, currency: str, country: str) -> Balance | Unavailable:
         """`GET account/balance` of the product that has this wallet."""
@@ -247,7 +247,7 @@ class MtnMomo:
     def _base(self, asked: Collection | Disbursement) -> str:
         return (asked.base_url or self.base_url).rstrip("/")
 
-    def _told_currency(self, money: Money) -> str:
+    def _sent_currency(self, money: Money) -> str:
         return self._settings.currency or money.currency
 
     def _verb(self, disbursement: Disbursement) -> str:

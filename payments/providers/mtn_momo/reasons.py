@@ -14,8 +14,8 @@ from payments.provider import PayerReason
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What follows from a code. `final`: nothing more will come of this reference. `alarm`: not the
-    doing of whoever is on the phone."""
+    """What follows from a code. `final`: nothing more will come of this reference. `alarm`: not caused
+    by the person on the phone."""
 
     reason: PayerReason
     final: bool = True
@@ -61,7 +61,7 @@ REASONS: Final[Mapping[str, Reason]] = {
     "PAYMENT_NOT_APPROVED": _declined("the payer did not approve"),
     "TRANSACTION_CANCELED": _declined("cancelled"),
     "EXPIRED": Reason(
-        "nobody approved in time",
+        "not approved in time",
         Verdict(PayerReason.NOT_ANSWERED, expired=True),
         Verdict(PayerReason.NOT_ANSWERED, alarm=True, expired=True),
     ),
@@ -74,7 +74,7 @@ REASONS: Final[Mapping[str, Reason]] = {
         Verdict(PayerReason.NO_FUNDS, alarm=True),
         logical=True,
     ),
-    # Mostly an empty wallet, but not only: telling the payer so would sometimes be wrong.
+    # Mostly an empty wallet, but not only: the payer would sometimes get a wrong reason.
     "INTERNAL_PROCESSING_ERROR": Reason("anything; mostly an empty wallet", _OTHER, _ODD),
     "PAYER_NOT_FOUND": Reason(
         "the payer has no wallet; of a refund, its collection is not known",

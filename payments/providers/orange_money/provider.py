@@ -8,11 +8,11 @@ of several countries, read in November 2026.
 | `order_id` | our order code, at most 30 characters, never used twice |
 | `amount` | a number; whole francs |
 | `pay_token` | Orange's handle, only in the creation's answer; lives ten minutes; secret |
-| `notif_token` | repeated in the notification; whoever has it can forge one; secret |
-| `notif_url` | where Orange notifies; carries our own word for the payment |
+| `notif_token` | repeated in the notification; a caller who has it can forge one; secret |
+| `notif_url` | where Orange notifies; carries our own token for the payment |
 | `txnid` | Orange's number of the transaction, once there is one |
 
-Unreliable: no reason is ever told; a payer who closes the page causes no notification; a creation
+Unreliable: no reason is ever given; a payer who closes the page causes no notification; a creation
 whose answer was lost can never be asked about, but also never be paid. In Côte d'Ivoire the code
 comes from dialling `#144*82#`.
 """
@@ -79,7 +79,7 @@ _log = structlog.get_logger(__name__)
 
 class Settings(BaseModel):
     """`ORANGE_MONEY_*`. `country_segment`: the part of the address that names the country; `dev` is
-    Orange's sandbox, whose currency is `OUV`. `currency`: told to Orange in place of ours.
+    Orange's sandbox, whose currency is `OUV`. `currency`: sent to Orange in place of ours.
     `merchant_name`: shown to the payer."""
 
     model_config = ConfigDict(frozen=True)
@@ -95,7 +95,7 @@ class Settings(BaseModel):
 
 
 def utc_now() -> datetime:
-    """The clock that tells when a link dies."""
+    """The clock by which a link expires."""
     return datetime.now(UTC)
 
 
@@ -114,7 +114,7 @@ class OrangeMoney:
         self._tokens = TokenCache(renew_after=lambda lives: lives * TOKEN_LIFE_USED)
         self._fingerprint = fingerprint(settings.client_id, settings.client_secret.get_secret_value())
         sandbox = SANDBOX_CURRENCY if settings.country_segment == SANDBOX_SEGMENT else None
-        self._told_currency = settings.currency or sandbox
+        self._sent_currency = settings.currency or sandbox
 
     def capabilities(self, country: str) -> Capabilities:
         """A redirect whose page lives ten minutes."""
@@ -129,14 +129,14 @@ class OrangeMoney:
         )
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
-        """`POST webpayment`: a page that nobody can find but by the answer to this call."""
+        """`POST webpayment`: only the answer to this call contains the page's address."""
         amount = collection.amount
         if EXPONENTS[amount.currency] != 0:
             return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
         expires_at = self._now() + timedelta(seconds=OPEN_SECONDS)
         body = {
             "merchant_key": self._settings.merchant_key.get_secret_value(),
-            "currency": self._told_currency or amount.currency,
+            "currency": self._sent_currency or amount.currency,
             "order_id": collection.order_code,
             "amount": amount.amount_minor,
             "return_url": collection.return_url,
@@ -148,7 +148,7 @@ class OrangeMoney:
         return read_creation(await self._post(collection, "webpayment", SUBMIT, body), expires_at)
 
     async def query(self, collection: Collection) -> StatusReport:
-        """`POST transactionstatus`, which Orange answers only to whoever has all three values."""
+        """`POST transactionstatus`, which Orange answers only when all three values are given."""
         pay_token = collection.secrets.get("pay_token")
         if not pay_token:
             return NotFound("the creation's answer was lost")
@@ -160,7 +160,7 @@ class OrangeMoney:
         return read_status(await self._post(collection, "transactionstatus", STATUS, body), collection)
 
     async def alive(self) -> bool:
-        """Asked about an order that nobody placed, Orange answers 404."""
+        """Whether Orange answers 404 to a question about an order that does not exist."""
         body = {"order_id": f"PROBE{uuid4().hex[:12].upper()}", "amount": 1, "pay_token": uuid4().hex}
         return shows_life(await self._post(None, "transactionstatus", STATUS, body))
 
@@ -221,8 +221,8 @@ class OrangeMoney:
 
 
 def read_creation(outcome: Outcome | NoToken, expires_at: datetime) -> CreateResult:
-    """What Orange's answer to a creation means. Without the link nobody can pay, so anything that
-    is not an answer is given up by the recovery `ABANDON`."""
+    """What Orange's answer to a creation means. Without the link the payer cannot pay, so a lost
+    answer is abandoned (recovery `ABANDON`)."""
     if isinstance(outcome, NoToken):
         return NotSent(outcome.error, alarm=outcome.alarm)
     if isinstance(outcome, NeverLeft):
@@ -231,18 +231,18 @@ def read_creation(outcome: Outcome | NoToken, expires_at: datetime) -> CreateRes
         return Unknown(outcome.error)
     answer = read_object(outcome.body)
     status, code = outcome.status, plain_code(answer.get("code"))
-    said = f"{status} {code}".strip()
+    result = f"{status} {code}".strip()
     if status in (200, 201):
         return _page(answer, expires_at)
     if status == 429 or (status == 403 and code == _TOO_MANY):
-        return NotSent(said, throttled=True)
+        return NotSent(result, throttled=True)
     if status in (400, 403) and is_page(outcome):
         return Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True)
     if status in (401, 403, 404):
-        return NotSent(said, alarm=True)
+        return NotSent(result, alarm=True)
     if status in (400, 405):
         return Rejected(code or str(status), PayerReason.SERVICE_DOWN, alarm=True)
-    return Unknown(said)
+    return Unknown(result)
 
 
 def _page(answer: Mapping[str, object], expires_at: datetime) -> CreateResult:
@@ -261,12 +261,12 @@ def read_status(outcome: Outcome | NoToken, collection: Collection) -> StatusRep
         return Unavailable(outcome.error)
     answer = read_object(outcome.body)
     code = plain_code(answer.get("code"))
-    said = f"{outcome.status} {code}".strip()
+    result = f"{outcome.status} {code}".strip()
     if outcome.status == 404 and code == _NOT_FOUND:
-        return NotFound(said)
+        return NotFound(result)
     if outcome.status not in (200, 201):
         throttled = outcome.status == 429 or (outcome.status == 403 and code == _TOO_MANY)
-        return Unavailable(said, throttled=throttled)
+        return Unavailable(result, throttled=throttled)
     status = plain_code(answer.get("status")) if isinstance(answer.get("status"), str) else ""
     if not status:
         return Unavailable(f"{outcome.status} without a status")
@@ -286,11 +286,11 @@ def read_status(outcome: Outcome | NoToken, collection: Collection) -> StatusRep
 def _succeeded(answer: Mapping[str, object], collection: Collection, raw: str) -> StatusReport:
     received = collection.amount
     if "amount" in answer:
-        told = parse_amount(decimal_text(answer["amount"]), received.currency)
-        if told is None:
+        value = parse_amount(decimal_text(answer["amount"]), received.currency)
+        if value is None:
             _log.error("success_without_amount", provider=CODE, reference=str(collection.reference))
             return Unavailable("SUCCESS without a readable amount")
-        received = told
+        received = value
     return Succeeded(received, identifier(answer.get("txnid")), raw)
 
 

@@ -12,7 +12,7 @@ publishes no page about it and has no sandbox.
 | `channelUserMsisdn`, `pin` | our merchant number and its PIN; secret |
 | `amount` | text, whole francs; answers have text or a number |
 | `inittxnstatus` | `200` when the prompt was sent, else a reason; `confirmtxnstatus` the same at the end |
-| `notifUrl` | where Orange calls; carries our own word for the payment |
+| `notifUrl` | where Orange calls; carries our own token for the payment |
 | `txnid` | Orange's number of the transaction |
 
 Unreliable: `SUCCESSFULL` has two L, sometimes one; refusals come as HTTP 4xx or as 200 with a reason; the
@@ -155,7 +155,7 @@ class OrangeMoneyCm:
             return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
         pay_token = _handle(collection)
         if not pay_token:
-            # One that is fetched only now would be lost with a lost answer, and nobody could ask any more.
+            # A handle fetched only now could be lost with its answer, and then the payment could not be looked up.
             return NotSent("no payToken was kept")
         body = {
             "subscriberMsisdn": subscriber,
@@ -173,22 +173,22 @@ class OrangeMoneyCm:
         """`GET mp/paymentstatus/{payToken}`."""
         pay_token = _handle(collection)
         if not pay_token:
-            # It is kept before money is asked for, so nobody was asked.
+            # The handle is stored before the payer is asked, so without one the payer was not asked.
             return NotFound("no payToken was kept")
         return read_status(await self._call(collection, "GET", f"mp/paymentstatus/{pay_token}", STATUS), collection)
 
     async def alive(self) -> bool:
-        """Asked about a handle that nobody was given, Orange answers 404."""
+        """Whether Orange answers 404 to a question about a handle that does not exist."""
         return shows_life(await self._call(None, "GET", f"mp/paymentstatus/MP{uuid4().hex.upper()}", STATUS))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint: nothing in the message proves anything. One about another handle is none."""
         body = read_object(request.body)
-        told = _data(body) or body
-        claimed, named, kept = plain_code(told.get("status")), told.get("payToken"), secrets.get(PAY_TOKEN)
+        value = _data(body) or body
+        claimed, named, kept = plain_code(value.get("status")), value.get("payToken"), secrets.get(PAY_TOKEN)
         if not claimed or (kept and named is not None and named != kept):
             return ()
-        order = told.get("txnmode") or told.get("orderId")
+        order = value.get("txnmode") or value.get("orderId")
         return (Hint(claimed, order if isinstance(order, str) and _ORDER_CODE.fullmatch(order) else None),)
 
     async def ready(self, collection: Collection) -> None:
@@ -315,7 +315,7 @@ def read_status(outcome: Outcome | NoToken, collection: Collection) -> StatusRep
         return Unavailable(outcome.error)
     answer = read_object(outcome.body)
     if outcome.status == 404 and "message" in answer:
-        # The gateway's own 404, which has `fault`, says only that the address is wrong.
+        # The gateway's own 404, which has `fault`, means only that the address is wrong.
         return NotFound("404")
     if outcome.status not in (200, 201):
         return Unavailable(str(outcome.status), throttled=outcome.status == 429)
@@ -339,7 +339,7 @@ def read_status(outcome: Outcome | NoToken, collection: Collection) -> StatusRep
 def _succeeded(data: Mapping[str, Any], collection: Collection, raw: str) -> StatusReport:
     received = parse_amount(decimal_text(data.get("amount")), collection.amount.currency)
     if received is None:
-        # Paid, but nobody can say how much: not a success that may be counted, and no failure either.
+        # Paid, but the amount is unreadable: neither a success that may be counted nor a failure.
         _log.error("success_without_amount", provider=CODE, reference=str(collection.reference))
         return Unavailable("SUCCESSFULL without a readable amount")
     return Succeeded(received, identifier(data.get("txnid")), raw)

@@ -36,7 +36,7 @@ DEPOSIT: Final = "deposit"
 PAYOUT: Final = "payout"
 REFUND: Final = "refund"
 _ORDER_CODE: Final = re.compile(r"[A-Z0-9]{4,20}")
-# Operators whose payers bring a code: what is not approved there had a wrong one.
+# Operators whose payers bring a code: a payment that is not approved there had a wrong one.
 CODE_FIRST: Final = frozenset({"ORANGE_CIV"})
 _NOT_APPROVED: Final = "PAYMENT_NOT_APPROVED"
 _log = structlog.get_logger(__name__)
@@ -55,8 +55,8 @@ class Asked:
 
 def _failure(answer: Mapping[str, Any]) -> str:
     """The failure code in an answer; empty where it names none."""
-    told = answer.get("failureReason")
-    return plain_code(told.get("failureCode")) if isinstance(told, dict) else ""
+    value = answer.get("failureReason")
+    return plain_code(value.get("failureCode")) if isinstance(value, dict) else ""
 
 
 def _reason(code: str) -> Reason:
@@ -68,19 +68,20 @@ def _reason(code: str) -> Reason:
 
 def read_submission(outcome: Outcome, *, paying: bool = False) -> Accepted | Rejected | NotSent | Unknown:
     """What pawaPay's answer to a request to move money means. A refusal is HTTP 200 too; whatever is not
-    listed may have been taken in. `paying`: nobody waits at a phone, so that it may be sent again later."""
+    listed may have been taken in. `paying`: money goes out, no payer waits at a phone, so it may be sent again
+    later."""
     if isinstance(outcome, NeverLeft):
         return NotSent(outcome.error)
     if not isinstance(outcome, Answer):
         return Unknown(outcome.error)
     answer, status = read_object(outcome.body), outcome.status
-    said, code = plain_code(answer.get("status")), _failure(answer)
-    if status == 200 and said == "ACCEPTED":
+    result, code = plain_code(answer.get("status")), _failure(answer)
+    if status == 200 and result == "ACCEPTED":
         return Accepted()
-    if status == 200 and said == "DUPLICATE_IGNORED":
+    if status == 200 and result == "DUPLICATE_IGNORED":
         return Accepted(already_there=True)
-    if status == 200 and said == "REJECTED":
-        return _rejected(code or said, paying=paying)
+    if status == 200 and result == "REJECTED":
+        return _rejected(code or result, paying=paying)
     if status in (200, 400, 403) and is_page(outcome):
         return Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
     if status == 429:
@@ -145,7 +146,7 @@ def _succeeded(data: Mapping[str, Any], asked: Asked, raw: str) -> StatusReport:
     same = plain_code(data.get("currency")) == currency
     received = parse_amount(decimal_text(data.get("amount")), currency) if same else None
     if received is None:
-        # Paid, but nobody can say how much: not a success that may be counted, and no failure either.
+        # Paid, but the amount is unreadable: neither a success that may be counted nor a failure.
         _log.error("success_without_amount", provider=CODE, reference=str(asked.reference))
         return Unavailable("COMPLETED without a readable amount")
     return Succeeded(received, identifier(data.get("providerTransactionId")), raw)

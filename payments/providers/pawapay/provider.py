@@ -15,9 +15,9 @@ Source: pawaPay's developer pages, Merchant API v2, read in November 2026.
 | `failureReason` | `failureCode` and a text for developers |
 
 Unreliable: a refusal is HTTP 200 with `REJECTED`; an unknown reference is HTTP 200 with `NOT_FOUND`;
-`IN_RECONCILIATION` is their own not knowing, and may last. One code stands for a payer who declines, one who
-does nothing, and a wrong code of Orange's. One refund of a deposit moves at a time. Callbacks go to addresses
-that stand in pawaPay's dashboard, for the whole account; they are signed where that is switched on there.
+`IN_RECONCILIATION` means that pawaPay itself does not know yet, which may last. One code stands for a payer who
+declines, one who does nothing, and a wrong code of Orange's. One refund of a deposit moves at a time. Callbacks go to
+addresses that stand in pawaPay's dashboard, for the whole account; they are signed where that is switched on there.
 Orders signed by us (an option of the account) are not implemented.
 """
 
@@ -72,7 +72,7 @@ LADDER_SECONDS: Final = (10, 20, 30, 45, 60, 90, 120)
 MESSAGE_LENGTH_MIN: Final = 4
 MESSAGE_LENGTH_MAX: Final = 22
 COUNTRIES: Final[Mapping[str, tuple[str, str]]] = {"CI": ("CIV", "XOF"), "CM": ("CMR", "XAF")}
-"""Country → pawaPay's word for it, and the currency there."""
+"""Country → pawaPay's code for it, and the currency there."""
 OPERATORS: Final[Mapping[str, Mapping[PaymentMethod, str]]] = {
     "CI": {PaymentMethod.MTN: "MTN_MOMO_CIV", PaymentMethod.ORANGE: "ORANGE_CIV"},
     "CM": {PaymentMethod.MTN: "MTN_MOMO_CMR", PaymentMethod.ORANGE: "ORANGE_CMR"},
@@ -83,7 +83,7 @@ _log = structlog.get_logger(__name__)
 
 class Settings(BaseModel):
     """`PAWAPAY_*`. `callback_url`: the address that stands in pawaPay's dashboard, which signatures cover.
-    `signed_callbacks`: whether the dashboard has them signed; unsigned ones are then nobody's."""
+    `signed_callbacks`: whether the dashboard has them signed; unsigned ones then prove nothing."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -128,7 +128,7 @@ class PawaPay:
         )
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
-        """`POST /v2/deposits`. Where the operator wants the payer's code, nobody is asked without one."""
+        """`POST /v2/deposits`. Where the operator needs the payer's code, a request without one is not sent."""
         payer, operator = collection.payer, _operator(collection.country, collection.payer, collection.method)
         if payer is None or operator is None:
             return Rejected("NO_PAYER", PayerReason.UNKNOWN_NUMBER)
@@ -192,7 +192,7 @@ class PawaPay:
         return read_balance(await self._get(self.base_url, path, f"{wallet}_balance"), word_for_it, currency)
 
     async def alive(self) -> bool:
-        """Asked about a deposit that nobody made, pawaPay answers that it is not found."""
+        """Whether pawaPay answers `NOT_FOUND` to a question about a deposit that does not exist."""
         return shows_life(await self._get(self.base_url, f"v2/deposits/{uuid4()}", "probe"))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
@@ -212,7 +212,7 @@ class PawaPay:
         return self._trusts(self._keys.origin(request, self._settings.callback_url))
 
     def _trusts(self, found: Origin) -> bool | None:
-        unknown = found is Origin.UNTOLD or (found is Origin.UNSIGNED and not self._settings.signed_callbacks)
+        unknown = found is Origin.KEYS_UNKNOWN or (found is Origin.UNSIGNED and not self._settings.signed_callbacks)
         return None if unknown else found is Origin.PAWAPAY
 
     async def aclose(self) -> None:

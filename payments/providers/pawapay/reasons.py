@@ -1,7 +1,7 @@
 """pawaPay's failure codes, in one table: what each means, and what follows from it.
 
-Source: pawaPay's page of failure codes (Merchant API v2), and codes that clients list besides.
-The first group comes in answers to requests, the second once the operator has spoken.
+Source: pawaPay's page of failure codes (Merchant API v2), and further codes that clients list.
+The first group comes in answers to requests, the second once the operator has answered.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from payments.provider import PayerReason
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`alarm`: not the doing of whoever is on the phone. `expired`: nobody approved in time. `later`:
+    """`alarm`: not caused by the person on the phone. `expired`: the payer did not approve in time. `later`:
     nothing was taken in, and the same request may be taken in later."""
 
     meaning: str
@@ -62,7 +62,7 @@ REASONS: Final[Mapping[str, Reason]] = {
     "TRANSACTION_ALREADY_IN_PROCESS": Reason("the payer has another prompt open", PayerReason.OTHER),
     "RECIPIENT_NOT_FOUND": Reason("the operator does not know the payee", PayerReason.UNKNOWN_NUMBER),
     "RECIPIENT_LIMIT_REACHED": Reason("a limit of the payee's wallet", PayerReason.LIMIT),
-    "MANUALLY_CANCELLED": Reason("somebody cancelled it in the dashboard", PayerReason.OTHER, alarm=True),
+    "MANUALLY_CANCELLED": Reason("cancelled in the dashboard", PayerReason.OTHER, alarm=True),
     "UNSPECIFIED_FAILURE": Reason("the operator gave no reason", PayerReason.OTHER),
     "UNKNOWN_ERROR": Reason("pawaPay gives no reason", PayerReason.OTHER, alarm=True),
 }

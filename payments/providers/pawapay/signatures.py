@@ -1,11 +1,11 @@
-"""Signed callbacks of pawaPay: who it is that calls.
+"""Signed callbacks of pawaPay: who sent them.
 
 Source: pawaPay's pages on signatures and public keys (Merchant API v2), RFC 9421 (message signatures),
 RFC 9530 (Content-Digest). `Signature-Input` names what is signed: method, authority and path of the
 address in pawaPay's dashboard, `Signature-Date`, `Content-Digest`, content type; `keyid` names one of the
 keys of `GET /v2/public-key/http`.
 
-When a signature was made is not looked at: a callback only makes us ask, however late or often it comes.
+The time of a signature is not checked: a callback only makes us ask for the status, however late or often it comes.
 """
 
 import time
@@ -30,16 +30,16 @@ from gateway.http.raw_exchange import RawRequest
 RAW_SIGNATURE_LENGTH: Final = 64
 COVERED: Final = ("@method", "@authority", "@path", "content-digest")
 REST_SECONDS: Final = 300.0
-"""How long after a fetch nothing fetches the keys again, whatever callbacks say."""
+"""How long after a fetch the keys are not fetched again, whatever callbacks arrive."""
 
 
 class Origin(StrEnum):
     """Who sent a callback."""
 
     PAWAPAY = "pawapay"
-    SOMEBODY = "somebody"  # signed, but not with a key of pawaPay's, or changed since
+    INVALID = "invalid"  # signed, but not with a key of pawaPay's, or changed since
     UNSIGNED = "unsigned"
-    UNTOLD = "untold"  # signed, and pawaPay's keys are not here yet
+    KEYS_UNKNOWN = "keys_unknown"  # signed, and pawaPay's keys are not here yet
 
 
 class _EitherForm(algorithms.ECDSA_P256_SHA256):
@@ -64,11 +64,11 @@ class _Message:
 
 
 def origin(request: RawRequest, url: str, keys: Mapping[str, VerificationKey]) -> Origin:
-    """Who sent it. `url`: where pawaPay believes to call. `keys`: pawaPay's, by id; empty while untold."""
+    """Who sent it. `url`: the address that pawaPay called. `keys`: pawaPay's, by id; empty before they are fetched."""
     if "signature" not in request.headers or "signature-input" not in request.headers:
         return Origin.UNSIGNED
     if not keys:
-        return Origin.UNTOLD
+        return Origin.KEYS_UNKNOWN
     verifier = _Verifier(
         signature_algorithm=_EitherForm, key_resolver=MappingKeyResolver(public_keys=keys, private_keys={})
     )
@@ -76,7 +76,7 @@ def origin(request: RawRequest, url: str, keys: Mapping[str, VerificationKey]) -
     try:
         verifier.verify(message, max_age=None, require_components=COVERED, body=request.body)
     except (HTTPMessageSignaturesException, ValueError, TypeError):
-        return Origin.SOMEBODY
+        return Origin.INVALID
     return Origin.PAWAPAY
 
 
@@ -99,7 +99,7 @@ def read_keys(answer: object) -> dict[str, VerificationKey]:
 
 
 class KeyRing:
-    """pawaPay's keys as far as we know them, and whether to fetch them. `clock`: seconds, going on."""
+    """pawaPay's keys as last fetched, and whether to fetch them again. `clock`: monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -108,13 +108,13 @@ class KeyRing:
         self._rest_until = float("-inf")
 
     def origin(self, request: RawRequest, url: str) -> Origin:
-        """Who sent it. One that does not fit makes the keys wanted: they may have changed."""
+        """Who sent it. A signature that does not verify makes `wants_keys` true: the keys may have changed."""
         found = origin(request, url, self._keys)
-        self._doubted = self._doubted or found in (Origin.UNTOLD, Origin.SOMEBODY)
+        self._doubted = self._doubted or found in (Origin.KEYS_UNKNOWN, Origin.INVALID)
         return found
 
     def wants_keys(self) -> bool:
-        """Whether to fetch the keys now; asked once, not again for a while."""
+        """Whether to fetch the keys now; True once, then not again for `REST_SECONDS`."""
         if not self._doubted or self._clock() < self._rest_until:
             return False
         self._rest_until = self._clock() + REST_SECONDS

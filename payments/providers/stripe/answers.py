@@ -89,14 +89,14 @@ def kept(found: Mapping[str, Any]) -> str:
 
 
 def intent_of(found: Mapping[str, Any]) -> str | None:
-    """The payment intent that an object belongs to, whether it is told whole or by its number."""
-    told = found.get("payment_intent")
-    number = told.get("id") if isinstance(told, dict) else told
+    """The payment intent that an object belongs to, whether it is given whole or by its number."""
+    value = found.get("payment_intent")
+    number = value.get("id") if isinstance(value, dict) else value
     return number if isinstance(number, str) and INTENT_ID.fullmatch(number) else None
 
 
 def money_of(amount: object, currency: object) -> Money | None:
-    """An amount as Stripe tells it, in the smallest unit of a currency in small letters."""
+    """An amount as Stripe writes it, in the smallest unit of a currency in small letters."""
     code = currency.upper() if isinstance(currency, str) else ""
     if isinstance(amount, bool) or not isinstance(amount, int) or not 0 <= amount < AMOUNT_MAX:
         return None
@@ -104,17 +104,17 @@ def money_of(amount: object, currency: object) -> Money | None:
 
 
 class _Reply:
-    """An answer taken apart: `error` is empty where Stripe names none, `said` is what is shown of it."""
+    """An answer taken apart: `error` is empty where Stripe names none, `shown` is what the log shows of it."""
 
     def __init__(self, answer: Answer) -> None:
         self.status = answer.status
         self.page = is_page(answer)
         self.found = {} if self.page else read_object(answer.body)
-        told = self.found.get("error")
-        self.error: Mapping[str, Any] = told if isinstance(told, dict) else {}
+        value = self.found.get("error")
+        self.error: Mapping[str, Any] = value if isinstance(value, dict) else {}
         self.kind = plain_code(self.error.get("type"))
         self.code = plain_code(self.error.get("code"))
-        self.said = plain_code(f"{self.status} {self.code or self.kind}")
+        self.shown = plain_code(f"{self.status} {self.code or self.kind}")
 
 
 def read_creation(outcome: Outcome, collection: Collection) -> CreateResult:
@@ -134,20 +134,20 @@ def _reply(outcome: Outcome) -> _Reply | NotSent | Unknown:
 
 
 def _refused(reply: _Reply, reference: str) -> Rejected | NotSent | Unknown:
-    """A request that Stripe did not carry out, or that nobody knows about."""
+    """A request that Stripe refused, or whose fate is unknown."""
     if reply.status == 429:
-        return NotSent(reply.said, throttled=True)
+        return NotSent(reply.shown, throttled=True)
     if reply.status in (401, 403, 404):
-        return NotSent(reply.said, alarm=True)
+        return NotSent(reply.shown, alarm=True)
     if reply.kind == "idempotency_error" and reply.code != "idempotency_key_in_use":
         # Sent before with other parameters: our fault. Under another key it could be paid twice.
         _log.error("repeated_otherwise", provider=CODE, reference=reference)
-        return Unknown(reply.said)
+        return Unknown(reply.shown)
     if reply.status in (400, 402) and reply.kind:
         param = plain_code(reply.error.get("param"))
         usual = Rejected(reply.code or reply.kind, PayerReason.SERVICE_DOWN, alarm=True)
         return REFUSALS.get(reply.code) or REFUSALS.get(param) or usual
-    return Unknown(reply.said)
+    return Unknown(reply.shown)
 
 
 def _page(session: Mapping[str, Any], collection: Collection) -> CreateResult:
@@ -177,9 +177,9 @@ def _readable(outcome: Outcome) -> _Reply | NotFound | Unavailable:
         return Unavailable(outcome.error)
     reply = _Reply(outcome)
     if reply.status == 404 and reply.code == "resource_missing":
-        return NotFound(reply.said)
+        return NotFound(reply.shown)
     if reply.status != 200:
-        return Unavailable(reply.said, throttled=reply.status == 429)
+        return Unavailable(reply.shown, throttled=reply.status == 429)
     return reply
 
 
@@ -201,30 +201,30 @@ def session_report(session: Mapping[str, Any], collection: Collection) -> Status
     if session.get("client_reference_id") != str(collection.reference):
         _log.error("answer_about_another_order", provider=CODE, reference=str(collection.reference))
         return Unavailable("an answer about another order")
-    report = dispute_status(session)
+    report = session_status(session)
     if isinstance(report, StillOpen) and status == "open":
         page = _page(session, collection)
         return replace(report, page=page if isinstance(page, Redirect) else None)
     return report
 
 
-def dispute_status(session: Mapping[str, Any]) -> StatusReport:
+def session_status(session: Mapping[str, Any]) -> StatusReport:
     """Where a session stands, whatever order it is about."""
-    said = plain_code(f"{session.get('status')} {session.get('payment_status')}")
-    if said == "complete paid":
+    result = plain_code(f"{session.get('status')} {session.get('payment_status')}")
+    if result == "complete paid":
         received = money_of(session.get("amount_total"), session.get("currency"))
         if received is None:
             _log.error("success_without_amount", provider=CODE, session=identifier(session.get("id")))
             return Unavailable("paid, without a readable amount")
         return Succeeded(received, intent_of(session), kept(session))
-    if said == "expired unpaid":
+    if result == "expired unpaid":
         return Failed("expired", PayerReason.NOT_ANSWERED, kept(session), expired=True)
-    if said == "complete unpaid" and _has_failed(session.get("payment_intent")):
+    if result == "complete unpaid" and _has_failed(session.get("payment_intent")):
         return Failed("async_payment_failed", PayerReason.DECLINED, kept(session))
-    if said == "complete no_payment_required":
+    if result == "complete no_payment_required":
         # A session for nothing: we never ask for one.
         _log.error("session_without_payment", provider=CODE, session=identifier(session.get("id")))
-    return StillOpen(said)
+    return StillOpen(result)
 
 
 def _has_failed(intent: object) -> bool:
@@ -247,10 +247,10 @@ def listed(outcome: Outcome) -> tuple[list[Mapping[str, Any]], bool] | Unavailab
 
 def lost_session(session: Mapping[str, Any], collection: Collection) -> StatusReport:
     """Where a session stands that was made, though its answer never came. One whose page is not shown is
-    as if it were not there: asked for once more it is told again."""
+    treated as absent: the repeated request returns it again."""
     report = session_report(session, collection)
     hidden = isinstance(report, StillOpen) and report.page is None and session.get("status") == "open"
-    return NotFound("open, and its page was never told") if hidden else report
+    return NotFound("open, and its page was never returned") if hidden else report
 
 
 def read_refund_request(outcome: Outcome, disbursement: Disbursement) -> DisburseResult:

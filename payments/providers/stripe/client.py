@@ -20,12 +20,12 @@ stripe.enable_telemetry = False
 
 LIST_BYTES_MAX: Final = 1 << 20
 """A page of a list holds a hundred objects of several kilobytes."""
-UNTOLD: Final = frozenset({"x-stripe-client-user-agent"})
+HEADERS_DROPPED: Final = frozenset({"x-stripe-client-user-agent"})
 """Headers of the SDK that only describe our machine."""
 
 
 class _Carrier(stripe.HTTPClient):
-    """Carries one request of the SDK. What came of it is its `outcome`; the SDK is told nothing."""
+    """Sends one request of the SDK. The result is in `outcome`; the SDK gets an empty answer."""
 
     name = "spotlight"
 
@@ -47,7 +47,7 @@ class _Carrier(stripe.HTTPClient):
             what=self._what,
             timeouts=self._timeouts,
             reference=self._reference,
-            headers={name: value for name, value in headers.items() if name.lower() not in UNTOLD},
+            headers={name: value for name, value in headers.items() if name.lower() not in HEADERS_DROPPED},
             bytes_max=LIST_BYTES_MAX,
             content=post_data,
         )

@@ -1,4 +1,4 @@
-"""Stripe's signed events: who sent one, and what it says. Pure functions.
+"""Stripe's signed events: who sent one, and what it means. Pure functions.
 
 Source: Stripe's pages on webhooks (signatures, event types), API version 2026-10-28.endive. The header
 `Stripe-Signature` holds `t`, seconds since 1970, and one `v1` for each secret in force: HMAC-SHA256 over
@@ -19,7 +19,7 @@ import structlog
 from gateway.orders.receipt import order_code
 from payments.answers import identifier, plain_code, read_object
 from payments.provider import Failed, Hint, PayerReason, Succeeded
-from payments.providers.stripe.answers import CODE, dispute_status, intent_of, kept
+from payments.providers.stripe.answers import CODE, intent_of, kept, session_status
 from payments.providers.stripe.reversals import REFUND, named_in, reference_of
 
 TOLERANCE_SECONDS: Final = 300
@@ -41,7 +41,7 @@ class Origin(StrEnum):
 
     STRIPE = "stripe"
     LONG_AGO = "long_ago"  # signed with our secret, at a time that proves nothing now
-    SOMEBODY = "somebody"
+    INVALID = "invalid"  # not signed with a secret of ours
 
 
 def origin(headers: Mapping[str, str], body: bytes, secrets: Iterable[str], now: float) -> Origin:
@@ -49,8 +49,8 @@ def origin(headers: Mapping[str, str], body: bytes, secrets: Iterable[str], now:
     header = headers.get("stripe-signature", "")
     signed_at = _SIGNED_AT.search(header)
     if signed_at is None or not any(_signed(header, body, secret) for secret in secrets):
-        return Origin.SOMEBODY
-    # The SDK looks at age only: a time to come would prove whatever it is kept for.
+        return Origin.INVALID
+    # The SDK looks at age only: a time in the future would stay valid for as long as the event is kept.
     return Origin.STRIPE if abs(now - int(signed_at[1])) <= TOLERANCE_SECONDS else Origin.LONG_AGO
 
 
@@ -66,11 +66,11 @@ def _signed(header: str, body: bytes, secret: str) -> bool:
 
 
 def read_event(body: bytes, *, live: bool, proves: bool) -> tuple[Hint, ...]:
-    """What an event of Stripe's says; nothing where it is not about money of ours. `live`: of which world our
-    key is. `proves`: whether it was signed just now; what was not only makes us ask."""
+    """What an event means; empty where it is not about our money. `live`: whether our key is of the live mode.
+    `proves`: whether it was signed just now; one that was not only makes us ask for the status."""
     event = read_object(body)
-    kind, told = event.get("type"), event.get("data")
-    found = told.get("object") if isinstance(told, dict) else None
+    kind, value = event.get("type"), event.get("data")
+    found = value.get("object") if isinstance(value, dict) else None
     if event.get("object") != "event" or not isinstance(kind, str) or not isinstance(found, dict):
         return ()
     if event.get("livemode") is not live:
@@ -89,7 +89,7 @@ def _of_session(kind: str, session: Mapping[str, Any], *, proves: bool) -> tuple
     reference = reference_of(session.get("client_reference_id"))
     if session.get("object") != "checkout.session" or reference is None:
         return ()
-    report = dispute_status(session)
+    report = session_status(session)
     if kind.endswith("async_payment_failed"):
         report = Failed("async_payment_failed", PayerReason.DECLINED, kept(session))
     proof = report if proves and isinstance(report, Succeeded | Failed) else None
@@ -97,7 +97,7 @@ def _of_session(kind: str, session: Mapping[str, Any], *, proves: bool) -> tuple
 
 
 def _of_refund(kind: str, refund: Mapping[str, Any]) -> tuple[Hint, ...]:
-    """Ours is asked about, and so is one that somebody made past us."""
+    """A refund of ours makes its status due, and so does one made outside Spotlight."""
     claimed = plain_code(f"{kind} {refund.get('status')}")
     if ours := named_in(refund, REFUND):
         return (Hint(claimed, reference=ours),)
@@ -109,7 +109,7 @@ def _of_refund(kind: str, refund: Mapping[str, Any]) -> tuple[Hint, ...]:
 
 
 def _of_dispute(kind: str, dispute: Mapping[str, Any]) -> tuple[Hint, ...]:
-    """Whatever it says, the dispute is asked about."""
+    """The dispute's status is asked for, whatever the event claims."""
     number = identifier(dispute.get("id"))
     if number is None:
         return ()

@@ -1,4 +1,4 @@
-"""Questions to Stripe about money of charges that it gave back or keeps back.
+"""Questions to Stripe about refunds and disputes of charges.
 
 Source: Stripe's API reference (Disputes, Refunds, Events, Pagination), API version 2026-10-28.endive. Lists are newest
 first; events are kept for 30 days.
@@ -42,7 +42,7 @@ class Listing(Protocol):
 
 
 class Lookups:
-    """Disputes and refunds past us, of one account."""
+    """Disputes, and refunds made outside Spotlight, of one account."""
 
     def __init__(self, caller: StripeCaller, base_url: str) -> None:
         self._stripe = caller
@@ -61,7 +61,7 @@ class Lookups:
         return found if isinstance(found, NotFound | Unavailable) else found_reversal(found)
 
     async def reversals_since(self, since: datetime) -> Sequence[ListedReversal] | Unavailable:
-        """`GET /v1/disputes`, `GET /v1/refunds` but for those of ours, and what `GET /v1/events` tells of disputes
+        """`GET /v1/disputes`, `GET /v1/refunds` but for those of ours, and what `GET /v1/events` has about disputes
         that were opened before."""
         start = int(since.timestamp())
         lists: tuple[tuple[str, Listing], ...] = (
@@ -101,19 +101,19 @@ class Lookups:
 
 
 def found_reversal(found: Mapping[str, Any]) -> FoundReversal:
-    """What a dispute or a refund, as Stripe answers it, says."""
-    told = dispute_reversal(found, None)
+    """What a dispute or a refund means, as Stripe answers it."""
+    value = dispute_reversal(found, None)
     if found["object"] == "refund":
-        told = None if named_in(found, REFUND) else refund_reversal(found, None)
-    return FoundReversal(told, named_in(found, PAYMENT), intent_of(found))
+        value = None if named_in(found, REFUND) else refund_reversal(found, None)
+    return FoundReversal(value, named_in(found, PAYMENT), intent_of(found))
 
 
 def _listed_one(found: Mapping[str, Any]) -> ListedReversal | None:
     """What an object of a list names; None for a refund that we asked for."""
     at = created_at(found)
     if found.get("object") == "event":
-        told = found.get("data")
-        inner = told.get("object") if isinstance(told, dict) else None
+        value = found.get("data")
+        inner = value.get("object") if isinstance(value, dict) else None
         found = inner if isinstance(inner, dict) else {}
     number = identifier(found.get("id"))
     ours = found.get("object") == "refund" and named_in(found, REFUND)

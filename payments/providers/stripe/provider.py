@@ -5,7 +5,7 @@ Source: Stripe's API reference (Checkout Sessions, Refunds, Webhooks, Idempotent
 
 | field | what it is |
 | --- | --- |
-| `Idempotency-Key` | `pay-` or `refund-` and our reference; the first answer is told again for a day, errors too |
+| `Idempotency-Key` | `pay-` or `refund-` and our reference; Stripe repeats the first answer for a day, errors too |
 | `client_reference_id` | our reference |
 | `metadata` | `payment_id`, `order_code`, and again on the payment intent; of a refund `refund_id`, `payment_id` |
 | `unit_amount` | in the currency's smallest unit; XOF and XAF have none, so whole francs |
@@ -131,11 +131,12 @@ class Stripe:
         )
 
     async def prepare(self, collection: Collection) -> Mapping[str, str] | NotSent:
-        """When the page ends: kept, so that a repeated request is the same to the letter. Nobody is called."""
+        """The secrets to store before `create`: when the page ends, so that a repeated request is identical. No call
+        is made."""
         return {EXPIRES_AT: str(int(self._clock()) + SESSION_SECONDS)}
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
-        """`POST /v1/checkout/sessions`; again with the same key Stripe tells the same session."""
+        """`POST /v1/checkout/sessions`; repeated with the same key it returns the same session."""
         ends = _ends(collection)
         if ends is None:
             # One that is made up now would make a repeat differ from what was sent before.
@@ -155,7 +156,7 @@ class Stripe:
         return read_creation(outcome, collection)
 
     async def query(self, collection: Collection) -> StatusReport:
-        """`GET /v1/checkout/sessions/{id}`, or the list where we know no number of a session."""
+        """`GET /v1/checkout/sessions/{id}`, or the list where the session's number is not known."""
         known = collection.provider_reference or ""
         if INTENT_ID.fullmatch(known):
             return await self._query_by_intent(collection, known)
@@ -188,7 +189,7 @@ class Stripe:
         """Among the sessions of the minutes in which this one can have been made."""
         ends = _ends(collection)
         if ends is None:
-            # It is kept before Stripe is asked, so nobody was asked.
+            # It is stored before Stripe is called, so without it Stripe was not called.
             return NotFound("no end of the page was kept")
         first = ends - SESSION_SECONDS - CLOCKS_SECONDS
         last = ends - SHORTEST_SESSION_SECONDS + CLOCKS_SECONDS
@@ -231,23 +232,23 @@ class Stripe:
         )
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
-        """What a signed event says. One that was signed long before it came, or after, is a hint without proof."""
+        """What a signed event means. One whose signature is too old, or in the future, is a hint without proof."""
         came = self._clock() if request.at is None else request.at
         found = origin(request.headers, request.body, self._webhook_secrets(), came)
-        if found is Origin.SOMEBODY:
+        if found is Origin.INVALID:
             return ()
         return read_event(request.body, live=self._live, proves=found is Origin.STRIPE)
 
     def is_signed(self, request: RawRequest) -> bool:
         """Whether Stripe signed it, now or long ago."""
-        return origin(request.headers, request.body, self._webhook_secrets(), self._clock()) is not Origin.SOMEBODY
+        return origin(request.headers, request.body, self._webhook_secrets(), self._clock()) is not Origin.INVALID
 
     def is_stale(self, request: RawRequest) -> bool:
         """Whether Stripe signed it at a time that proves nothing now."""
         return origin(request.headers, request.body, self._webhook_secrets(), self._clock()) is Origin.LONG_AGO
 
     async def reversal(self, number: str) -> FoundReversal | NotFound | Unavailable:
-        """How a dispute, or a refund that somebody made past us, stands."""
+        """The status of a dispute, or of a refund made outside Spotlight."""
         return await self._lookups.reversal(number)
 
     async def reversals_since(self, since: datetime) -> Sequence[ListedReversal] | Unavailable:
@@ -286,7 +287,7 @@ class Stripe:
         return await self._charged_less(result, disbursement, intent) if nothing_left(result) else result
 
     async def _charged_less(self, refused: DisburseResult, disbursement: Disbursement, intent: str) -> DisburseResult:
-        """Why less is left of the charge than was to be given back: this very refund, or others."""
+        """Why less is left of the charge than was to be refunded: this very refund, or others."""
         found = listed(await self._list_refunds(disbursement, intent))
         if isinstance(found, Unavailable):
             return NotSent(found.error)

@@ -1,7 +1,7 @@
-"""Money of a charge that Stripe gave back or keeps back without our asking: pure functions.
+"""Disputes and refunds of a charge that we did not ask for: pure functions.
 
 Source: Stripe's API reference (Disputes, Refunds), API version 2026-10-28.endive. A dispute's `balance_transactions`
-hold what Stripe took and gave back for it, with its fee. Only refunds that we asked for carry our reference.
+hold what Stripe debited and credited for it, with its fee. Only refunds that we asked for carry our reference.
 """
 
 import re
@@ -27,7 +27,7 @@ STANDINGS: Final = {
     "won": ("dispute_won", DisputeStatus.WON),
     "lost": ("dispute_lost", DisputeStatus.LOST),
 }
-"""What the status of a dispute means; any other says nothing about money."""
+"""What the status of a dispute means; any other has no meaning for money."""
 _SECONDS_MAX: Final = 1 << 40
 _NOTHING_LEFT: Final = frozenset({"charge_already_refunded", "more_than_is_left"})
 _WITHOUT_MONEY: Final = frozenset({"failed", "canceled"})
@@ -40,7 +40,7 @@ def dispute_reversal(dispute: Mapping[str, Any], at: datetime | None) -> Reverse
 
 
 def refund_reversal(refund: Mapping[str, Any], at: datetime | None) -> Reversed | None:
-    """What a refund that somebody made past us does to its payment; None until the money has gone."""
+    """What a refund made outside Spotlight does to its payment; None until the money has moved."""
     return _reversal(PAST_US, DisputeStatus.LOST, refund, at) if refund.get("status") == "succeeded" else None
 
 
@@ -62,7 +62,7 @@ def _fees(dispute: Mapping[str, Any]) -> Money | None:
     total: Money | None = None
     for one in booked:
         fee = one.get("fee")
-        # What it gives back with a dispute that was won is a fee below nothing.
+        # What it credits for a won dispute is a negative fee.
         read = money_of(abs(fee), one.get("currency")) if type(fee) is int else None
         if read is None or (total is not None and total.currency != read.currency):
             return None
@@ -72,15 +72,15 @@ def _fees(dispute: Mapping[str, Any]) -> Money | None:
 
 
 def created_at(found: Mapping[str, Any]) -> datetime | None:
-    """When an object or an event was made; None where it does not tell."""
+    """When an object or an event was made; None where it has no time."""
     created = found.get("created")
     return datetime.fromtimestamp(created, UTC) if type(created) is int and 0 < created < _SECONDS_MAX else None
 
 
 def named_in(found: Mapping[str, Any], name: str) -> UUID | None:
     """Our reference in an object's metadata; None for what is not written as we write one."""
-    told = found.get("metadata")
-    return reference_of(told.get(name)) if isinstance(told, dict) else None
+    value = found.get("metadata")
+    return reference_of(value.get(name)) if isinstance(value, dict) else None
 
 
 def reference_of(value: object) -> UUID | None:
@@ -98,7 +98,7 @@ def nothing_left(result: DisburseResult) -> bool:
 
 
 def with_others(refused: DisburseResult, refunds: Sequence[Mapping[str, Any]], ours: Disbursement) -> DisburseResult:
-    """A refusal with what was given back of the charge by others. `refunds`: all of the charge; where ours is among
+    """A refusal with the other refunds of the charge. `refunds`: all of the charge; where ours is among
     them it was no refusal."""
     moved = [refund for refund in refunds if refund.get("status") not in _WITHOUT_MONEY]
     for refund in moved:
@@ -108,5 +108,5 @@ def with_others(refused: DisburseResult, refunds: Sequence[Mapping[str, Any]], o
     if None in parts:
         return NotSent("a refund past us is on its way")
     known = tuple(part for part in parts if part is not None)
-    # Where others explain it, it says nothing about our account.
+    # Where other refunds explain it, our account is not at fault.
     return replace(refused, refunded=known, alarm=not known) if isinstance(refused, Rejected) else refused

@@ -52,13 +52,13 @@ _OURS: Final = frozenset({"kyb-limits-exceeded"})
 
 
 def session_of(collection: Collection) -> str | None:
-    """Wave's word for the session of a collection, where it was kept."""
+    """Wave's id of the session of a collection, where it was stored."""
     return session_id(collection.secrets.get(SESSION))
 
 
-def session_id(told: object) -> str | None:
-    """A word of Wave's for a session, if it is one."""
-    return told if isinstance(told, str) and _SESSION.fullmatch(told) else None
+def session_id(value: object) -> str | None:
+    """A value as Wave's id of a session; None where it is none."""
+    return value if isinstance(value, str) and _SESSION.fullmatch(value) else None
 
 
 def found_sessions(outcome: Outcome) -> list[dict[str, Any]] | None:
@@ -76,26 +76,27 @@ def _code(answer: Mapping[str, Any]) -> str:
 
 
 def read_creation(outcome: Outcome, ends: datetime) -> CreateResult:
-    """What Wave's answer to a creation means. `ends`: when the session dies, where Wave does not say so."""
+    """What Wave's answer to a creation means. `ends`: when the session expires, where Wave gives no end."""
     if isinstance(outcome, NeverLeft):
         return NotSent(outcome.error)
     if not isinstance(outcome, Answer):
         return Unknown(outcome.error)
     answer, status = read_object(outcome.body), outcome.status
-    said = f"{status} {_code(answer)}".strip()
+    result = f"{status} {_code(answer)}".strip()
     if status in (200, 201) and not is_page(outcome):
         return _page(answer, ends) or Unknown("an answer without a link")
     if status == 429:
-        return NotSent(said, throttled=True)
+        return NotSent(result, throttled=True)
     if status in (401, 403, 404):
-        return NotSent(said, alarm=True)
+        return NotSent(result, alarm=True)
     if status in (400, 409, 422):
         return Rejected(_code(answer) or str(status), PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
-    return Unknown(said)
+    return Unknown(result)
 
 
 def _page(session: Mapping[str, Any], ends: datetime | None) -> Redirect | None:
-    """Where a session can be paid; None where Wave does not show it. `ends`: when it dies, where Wave does not say."""
+    """Where a session can be paid; None where Wave does not show it. `ends`: when it expires, where Wave gives no
+    end."""
     number, url, created = (
         session_id(session.get("id")),
         session.get("wave_launch_url"),
@@ -107,9 +108,9 @@ def _page(session: Mapping[str, Any], ends: datetime | None) -> Redirect | None:
     return Redirect(url, ends, None, {SESSION: number})
 
 
-def _instant(told: object) -> datetime | None:
+def _instant(value: object) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(told) if isinstance(told, str) else None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
     return moment.astimezone(UTC) if moment is not None and moment.tzinfo else None
@@ -120,11 +121,11 @@ def read_status(outcome: Outcome, collection: Collection) -> StatusReport:
     if not isinstance(outcome, Answer):
         return Unavailable(outcome.error)
     answer = read_object(outcome.body)
-    said = f"{outcome.status} {_code(answer)}".strip()
+    result = f"{outcome.status} {_code(answer)}".strip()
     if outcome.status == 404 and _code(answer) == _NO_SESSION:
-        return NotFound(said)
+        return NotFound(result)
     if outcome.status != 200:
-        return Unavailable(said, throttled=outcome.status == 429)
+        return Unavailable(result, throttled=outcome.status == 429)
     return read_session(answer, outcome.body, collection)
 
 
@@ -157,8 +158,8 @@ def read_session(session: Mapping[str, Any], body: bytes, collection: Collection
     raw = evidence(body, [*hidden, *number_forms(collection.payer)])
     if payment == "succeeded":
         return _succeeded(session, raw, collection)
-    told = session.get("last_payment_error")
-    error = plain_code(told.get("code")) if isinstance(told, dict) else ""
+    value = session.get("last_payment_error")
+    error = plain_code(value.get("code")) if isinstance(value, dict) else ""
     if payment == "cancelled":
         return Failed(error or payment, REASONS.get(error, PayerReason.DECLINED), raw, alarm=error in _OURS)
     if checkout == "expired" and payment in ("", "processing"):
@@ -170,7 +171,7 @@ def _succeeded(session: Mapping[str, Any], raw: str, collection: Collection) -> 
     same = plain_code(session.get("currency")) == CURRENCY
     received = parse_amount(decimal_text(session.get("amount")), CURRENCY) if same else None
     if received is None:
-        # Paid, but nobody can say how much: not a success that may be counted, and no failure either.
+        # Paid, but the amount is unreadable: neither a success that may be counted nor a failure.
         _log.error("success_without_amount", provider=CODE, reference=str(collection.reference))
         return Unavailable("succeeded without a readable amount")
     return Succeeded(received, identifier(session.get("transaction_id")), raw)
@@ -183,20 +184,20 @@ def read_refund(outcome: Outcome, session: str) -> DisburseResult:
     if not isinstance(outcome, Answer):
         return Unknown(outcome.error)
     code, status = _code(read_object(outcome.body)), outcome.status
-    said = f"{status} {code}".strip()
+    result = f"{status} {code}".strip()
     if status in (200, 201, 204) and not outcome.body.strip():
         return Accepted(session)
     if status == 429:
-        return NotSent(said, throttled=True)
+        return NotSent(result, throttled=True)
     if status in (401, 403) or (status == 404 and code != _NO_SESSION):
-        return NotSent(said, alarm=True)
+        return NotSent(result, alarm=True)
     if status in (400, 404, 409, 422):
         return Rejected(code or str(status), PayerReason.OTHER, alarm=True, ask_first=True)
-    return Unknown(said)
+    return Unknown(result)
 
 
 def read_refund_status(outcome: Outcome, disbursement: Disbursement, collected: Collection) -> StatusReport:
-    """Whether a session was given back. One that was not, and that Wave never said yes to, was not asked for."""
+    """Whether a session was refunded. A refund that Wave neither shows nor ever accepted was not requested."""
     if not isinstance(outcome, Answer):
         return Unavailable(outcome.error)
     answer = read_object(outcome.body)
@@ -211,13 +212,13 @@ def read_refund_status(outcome: Outcome, disbursement: Disbursement, collected: 
 
 
 def refunded_at(outcome: Outcome) -> datetime | None:
-    """When a session was given back, by Wave's answer about it."""
+    """When a session was refunded, by Wave's answer about it."""
     return _instant(read_object(outcome.body).get("when_refunded")) if isinstance(outcome, Answer) else None
 
 
 def read_refund_transactions(outcome: Outcome) -> tuple[Mapping[str, str], str | None]:
-    """Of a page of a day's transactions: those that gave a session back, by session; and where the next page begins,
-    None for no other or one that cannot be read."""
+    """Of a page of a day's transactions: those that refunded a session, by session; and the cursor of the
+    next page, None where there is no other or the answer cannot be read."""
     if not isinstance(outcome, Answer) or outcome.status != 200:
         return {}, None
     answer = read_object(outcome.body)

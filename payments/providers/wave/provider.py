@@ -5,22 +5,22 @@ Source: Wave's developer pages (checkout, webhooks), and clients, read in Novemb
 | field | what it is |
 | --- | --- |
 | `client_reference` | our order code; the key to search a session by, when the answer to its creation was lost |
-| `id` | Wave's word for the session, `cos-…`; part of the link, so kept as a secret |
-| `wave_launch_url` | the link: opens the application; whoever has it may pay |
+| `id` | Wave's id of the session, `cos-…`; part of the link, so kept as a secret |
+| `wave_launch_url` | the link: opens the application; anyone who has it may pay |
 | `checkout_status` | `open`, `complete`, `expired` |
 | `payment_status` | `processing`, `succeeded`, `cancelled`; paid is only `succeeded` |
 | `transaction_id` | Wave's number of the transaction |
 | `last_payment_error` | `code` and `message` of a try that failed; the session stays open for others |
-| `when_refunded` | of a session that was given back |
+| `when_refunded` | of a session that was refunded |
 | `Wave-Signature` | `t=…,v1=…`: HMAC-SHA256 of `t` followed directly by the body; one `v1` for each secret in force |
 
 Unreliable: a creation sent twice makes two sessions. A session that is `expired` while its payment is
 `processing` may still be paid. A refund is of the whole session, has no reference of ours and is not called
-back; asked again it is given once. `when_refunded` is seen in code of clients, not in Wave's pages: without it
+back; asked again it is paid once. `when_refunded` is seen in code of clients, not in Wave's pages: without it
 a refund never shows as done. The refund's own transaction is only on the list of its day (`GET /v1/transactions`, type
 `api_checkout_refund` with the session's id), for which the key needs the Balance API; after ten minutes without it the
-session's word stands for it. Webhooks go to an address in Wave's portal; shared secrets in a header, its other
-way to vouch for them, are not taken. When a webhook was signed is not looked at: it only makes us ask.
+session's id stands for it. Webhooks go to an address in Wave's portal; shared secrets in a header, its other
+way to authenticate them, are not accepted. The time of a signature is not checked: a webhook only makes us ask.
 """
 
 import hashlib
@@ -96,7 +96,7 @@ class Settings(BaseModel):
 
 
 def utc_now() -> datetime:
-    """The clock that tells when a link dies, where Wave does not."""
+    """The clock by which a link expires, where Wave gives no end."""
     return datetime.now(UTC)
 
 
@@ -112,7 +112,7 @@ class Wave:
         self.base_url = settings.base_url
         self._caller = caller or HttpCaller(CODE)
         self._now = now
-        # Sessions that were given back and the transactions of that, as lists had them when another was looked for.
+        # Session → transaction of its refund, as read from lists while another one was looked for.
         self._refunds: dict[str, str] = {}
 
     def capabilities(self, country: str) -> Capabilities:
@@ -143,7 +143,7 @@ class Wave:
         return read_creation(outcome, self._now() + timedelta(seconds=OPEN_SECONDS))
 
     async def query(self, collection: Collection) -> StatusReport:
-        """`GET /v1/checkout/sessions/{id}`, or a search by our order code where Wave's word is not known."""
+        """`GET /v1/checkout/sessions/{id}`, or a search by our order code where Wave's id is not known."""
         if session := session_of(collection):
             return read_status(await self._show(collection, session, "status"), collection)
         return read_search(await self._search(collection), collection)
@@ -162,7 +162,7 @@ class Wave:
         return read_refund(await self._call(disbursement, "POST", path, "refund", SUBMIT), session)
 
     async def query_disbursement(self, disbursement: Disbursement) -> StatusReport:
-        """`GET /v1/checkout/sessions/{id}`, which says when it was given back."""
+        """`GET /v1/checkout/sessions/{id}`, which shows when it was refunded."""
         collected = disbursement.collection
         if collected is None:
             return NotFound("a refund of nothing")
@@ -173,14 +173,14 @@ class Wave:
         report, when_refunded = read_refund_status(outcome, disbursement, collected), refunded_at(outcome)
         if not isinstance(report, Succeeded):
             return report
-        # The session names the transaction that paid it; the payer's application shows the one that gave it back.
+        # The session names the transaction that paid it; the payer's application shows the one that refunded it.
         own = await self._refund_transaction(disbursement, session, when_refunded) if when_refunded else None
         if when_refunded and own is None and self._now() - when_refunded < LISTED_WITHIN:
-            return StillOpen("given back, and not on the list of transactions yet")
+            return StillOpen("refunded, and not on the list of transactions yet")
         return replace(report, provider_reference=own)
 
     async def _refund_transaction(self, of: Disbursement, session: str, day: datetime) -> str | None:
-        """Wave's number of the transaction that gave a session back, where its day's list has it."""
+        """Wave's number of the transaction that refunded a session, where its day's list has it."""
         after: str | None = ""
         for _ in range(PAGES_MAX):
             if session in self._refunds or after is None:
@@ -194,7 +194,7 @@ class Wave:
         return own
 
     async def alive(self) -> bool:
-        """Asked about a session that nobody made, Wave answers 404."""
+        """Whether Wave answers 404 to a question about a session that does not exist."""
         return shows_life(await self._show(None, f"cos-{uuid4().hex}", "probe"))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
@@ -208,7 +208,7 @@ class Wave:
         return (Hint(plain_code(session.get("payment_status"), kind), named),)
 
     def is_signed(self, request: RawRequest) -> bool:
-        """Whether Wave signed it. When is not looked at: a callback only makes us ask."""
+        """Whether Wave signed it. The time is not checked: a callback only makes us ask."""
         parts = [part.strip().partition("=") for part in request.headers.get("wave-signature", "").split(",")]
         stamp = next((value for name, _, value in parts if name == "t"), "")
         key = self._settings.webhook_secret.get_secret_value().encode()
@@ -225,7 +225,7 @@ class Wave:
         return await self._call(collection, "GET", path, "search", STATUS)
 
     async def _find(self, collection: Collection) -> str | None:
-        """Wave's word for the session that was paid, where it was not kept."""
+        """Wave's id of the session that was paid, where it was not stored."""
         outcome = await self._search(collection)
         paid = [s for s in found_sessions(outcome) or () if s.get("payment_status") == "succeeded"]
         return session_id(paid[0].get("id")) if paid else None

@@ -230,7 +230,7 @@ def test_a_socket_directory_of_somebody_else_is_refused(home: Path) -> None:
     elsewhere.mkdir()
     engine.run.symlink_to(elsewhere)
     try:
-        with pytest.raises(EngineError, match="belongs to somebody else"):
+        with pytest.raises(EngineError, match="belongs to another user"):
             engine.start()
     finally:
         engine.run.unlink()

@@ -265,7 +265,7 @@ async def test_a_line_that_a_later_statement_restates_is_told(service: Reconcili
     again = await service.imported(dict(restated))
     assert (again.new, again.found, again.fees) == (1, {DifferenceKind.AMOUNT: 1}, [])
     (found,) = await service.reconciler.differences()
-    assert (found.amount_minor, "the operator says 450 XOF" in found.detail) == (-50, True)
+    assert (found.amount_minor, "the operator has 450 XOF" in found.detail) == (-50, True)
     # Said once more, by whichever file, it is no news; nor is the first line.
     assert (await service.imported(dict(restated), ours(await service.counted(number="+2250501020399")))).found == {}
     assert (await service.imported(dict(line), ours(await service.counted(number="+2250501020398")))).found == {}

@@ -118,14 +118,14 @@ def test_what_pawapay_signed_is_believed(request_: RawRequest) -> None:
         "an empty input",
     ],
 )
-def test_anything_else_is_somebody_s(request_: RawRequest) -> None:
-    assert origin(request_, URL, KEYS) is Origin.SOMEBODY
+def test_anything_else_is_invalid(request_: RawRequest) -> None:
+    assert origin(request_, URL, KEYS) is Origin.INVALID
 
 
 def test_what_is_not_signed_and_what_cannot_be_told() -> None:
     assert origin(without(signed(), "signature"), URL, KEYS) is Origin.UNSIGNED
     assert origin(without(signed(), "signature-input"), URL, KEYS) is Origin.UNSIGNED
-    assert origin(signed(), URL, {}) is Origin.UNTOLD
+    assert origin(signed(), URL, {}) is Origin.KEYS_UNKNOWN
 
 
 def test_keys_are_read_as_published() -> None:
@@ -144,7 +144,7 @@ def test_keys_are_fetched_when_a_callback_needs_them_and_not_at_every_forged_one
     now = [1000.0]
     ring = KeyRing(lambda: now[0])
     assert not ring.wants_keys()
-    assert ring.origin(signed(), URL) is Origin.UNTOLD
+    assert ring.origin(signed(), URL) is Origin.KEYS_UNKNOWN
     assert ring.wants_keys()
     assert not ring.wants_keys()
     ring.learn({})
@@ -154,5 +154,5 @@ def test_keys_are_fetched_when_a_callback_needs_them_and_not_at_every_forged_one
     assert ring.origin(signed(), URL) is Origin.PAWAPAY
     now[0] += REST_SECONDS
     assert not ring.wants_keys()
-    assert ring.origin(signed(key_id="HTTP_EC_P256_KEY:2"), URL) is Origin.SOMEBODY
+    assert ring.origin(signed(key_id="HTTP_EC_P256_KEY:2"), URL) is Origin.INVALID
     assert ring.wants_keys()
