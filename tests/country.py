@@ -84,12 +84,12 @@ class Country:
         return held
 
     def environment(self) -> dict[str, str]:
-        """What `up` told its children."""
+        """The environment that `up` gives its children."""
         held: dict[str, str] = json.loads((self.home / "up.json").read_text())["environment"]
         return held
 
     def login(self, email: str, password: str) -> None:
-        """Sign somebody in, for the commands that follow."""
+        """Sign a person in, for the commands that follow."""
         done = self.run("login", "--email", email, SPOTLIGHT_PASSWORD=password, SPOTLIGHT_CODE="")
         assert done.returncode == 0, done.stderr
 
@@ -114,7 +114,7 @@ class Country:
         return Phone(self, number)
 
     def statement(self, provider: str = "mtn_momo") -> list[dict[str, str]]:
-        """What the operator says it collected."""
+        """The operator's own statement of what it collected."""
         text = self.sandbox.get(f"/statement/{provider}.csv").raise_for_status().text
         return list(csv.DictReader(io.StringIO(text)))
 
@@ -170,7 +170,7 @@ class Phone:
         return until(self.prompt, "the PIN prompt")
 
     def wait_for_text(self, word: str) -> str:
-        """The first text that holds this word."""
+        """The first text that contains `word`."""
         return until(lambda: next((t for t in self.inbox() if word in t), None), f"a text with {word!r}")
 
 

@@ -109,7 +109,7 @@ class Engines:
         return Database(name, dsn(name, APP_ROLE), dsn(name, OWNER_ROLE), dsn(name, SUPERUSER))
 
     def drop_database(self, name: str) -> None:
-        """Delete a database, ending whoever is still connected."""
+        """Delete a database, ending its connections."""
         self._execute(f"drop database {name} with (force)")
 
     def _execute(self, statement: str) -> None:
@@ -130,7 +130,7 @@ class Engines:
 
 
 def _roomy_memory() -> Path | None:
-    """Where files are kept in memory, if there is room for two processes' engines."""
+    """Where files are kept in memory, if there is enough memory for two processes' engines."""
     return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN else None
 
 

@@ -64,7 +64,7 @@ def number(
     with report_failures():
         from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
         from gateway.values.msisdn import mask
-        from payments.ledger.money_story import tell
+        from payments.ledger.money_story import sentences_of
         from payments.ledger.story_phrases import nothing_known, story_lines
 
         _known(language)
@@ -75,7 +75,7 @@ def number(
                 return await container.places.of_number(e164)
 
         attempts = asyncio.run(run())
-        stories = [story_lines(tell(attempt), language) for attempt in attempts]
+        stories = [story_lines(sentences_of(attempt), language) for attempt in attempts]
         if as_json:
             found = [
                 {"vote": a.vote_id, "status": a.status, "amount": asdict(a.amount), "story": story}

@@ -178,7 +178,7 @@ def files(as_json: AsJson = False) -> None:
 
 
 def _file(each: dict[str, Any]) -> tuple[str, ...]:
-    at, undone = minute(each["importedAt"]), "taken back" if each["undoneAt"] else ""
+    at, undone = minute(each["importedAt"]), "undone" if each["undoneAt"] else ""
     of = (each["id"], each["provider"], each["name"], str(each["lines"]), each["importedBy"])
     return (*of, at, str(each["open"]), undone)
 

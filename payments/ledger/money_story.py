@@ -123,7 +123,7 @@ _BY_PERSONS: Final = {"settled": "taken_back", "held": "decided_back"}
 _QUIET: Final = frozenset({"ordered", "still_open"})
 
 
-def tell(attempt: Attempt) -> list[Sentence]:
+def sentences_of(attempt: Attempt) -> list[Sentence]:
     """The state now, then everything that happened, oldest first."""
     received = attempt.received or attempt.amount
     back = next((refund.operator_reference for refund in attempt.refunds if refund.operator_reference), None)

@@ -141,7 +141,7 @@ class UndoImport:
                 subject=file.provider,
                 detail={**detail, **people},
             )
-            outcome = f"{file.name} is taken back: {counts.lines} lines, {counts.open} open differences"
+            outcome = f"{file.name} is undone: {counts.lines} lines, {counts.open} open differences"
             return await keep_outcome(connection, request.id, outcome)
 
 
@@ -155,17 +155,17 @@ async def _undoable(connection: AsyncConnection, subject: str) -> Row[Any]:
     if file is None:
         raise ActRefused(Why.UNKNOWN, f"there is no import {subject}")
     if file.undone_at is not None:
-        raise ActRefused(Why.DECIDED, f"{file.name} is taken back already")
+        raise ActRefused(Why.DECIDED, f"{file.name} is undone already")
     values = {"file": file.id, "provider": file.provider, "at": file.imported_at}
     against = (await connection.execute(_AGAINST, values)).one()
     if against.decided:
-        raise ActRefused(Why.IMPOSSIBLE, f"somebody decided about {against.decided} of its differences")
+        raise ActRefused(Why.IMPOSSIBLE, f"{against.decided} of its differences are decided")
     if against.asked:
         raise ActRefused(
             Why.IMPOSSIBLE, f"{against.asked} of its differences wait for a decision: turn that down first"
         )
     if against.leaning:
-        raise ActRefused(Why.IMPOSSIBLE, f"later files have lines of it: take these back first: {against.leaning}")
+        raise ActRefused(Why.IMPOSSIBLE, f"later files have lines of it: undo these first: {against.leaning}")
     if against.unknown_fees:
         raise ActRefused(Why.IMPOSSIBLE, "its fees were booked before they were kept line by line")
     return file

@@ -60,7 +60,7 @@ async def test_a_refund_by_two_persons(office: Office) -> None:
     assert "faite" in page
     async with yao.get(page_of_order) as answer:
         story = await answer.text()
-    assert "Rendre l&#39;argent" in story
+    assert "Rembourser le paiement" in story
     assert "repris" in story
     assert not await office.rig.broken()
     asked, done = await office.audit("refund_payment.asked"), await office.audit("refund_payment.done")

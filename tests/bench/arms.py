@@ -37,7 +37,7 @@ _callers = itertools.count()
 
 
 def _hops(path: str) -> Iterator[bytes]:
-    """Dialogues of three hops, up to the screen before the confirmation, by ever new callers. Nobody
+    """Dialogues of three hops, up to the screen before the confirmation, by ever new callers. No caller
     types before the screen is there, so other callers' hops come between those of one."""
     while True:
         crowd = [next(_callers) for _ in range(CROWD_OF_CALLERS)]
@@ -123,7 +123,7 @@ async def p3(world: World) -> list[Result]:
         if set(load.statuses) != {201}:
             raise Inexact(f"answers {load.statuses}")
         placed += load.answers
-        # Nobody collects here; left lying, the gateway's own sweeper would begin to.
+        # Nothing is collected here; left lying, the gateway's own sweeper would begin to.
         await world.forget_orders()
         return load.rate
 

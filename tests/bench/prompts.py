@@ -107,7 +107,7 @@ async def p14(world: World) -> list[Result]:
         await redis.aclose()
         moments = [moment for moment, _ in got]
         if [number for _, number in got] != list(range(len(got))):
-            raise Inexact("whoever came first was not served first")
+            raise Inexact("turns were not served first in, first out")
         if (most := _most_in_a_second(moments)) > TURNS_PER_SECOND:
             raise Inexact(f"{most} turns in one second")
         return (len(moments) - 1) / (moments[-1] - moments[0])

@@ -1,4 +1,4 @@
-"""The product's worker, which says when it is ready: `python -m tests.bench.proof_worker READY_FILE [real]`.
+"""The product's worker, which writes a file when it is ready: `python -m tests.bench.proof_worker READY_FILE [real]`.
 
 Without `real` its only provider is one whose callbacks are proof."""
 

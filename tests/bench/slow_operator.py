@@ -1,9 +1,9 @@
 """MTN, as far as prompts and questions go, which takes its time:
 `python -m tests.bench.slow_operator PORT MILLISECONDS [QUESTIONS_A_SECOND]`.
 
-It says what it saw at `/seen`: how many references, how often the same twice, the most at once, and for how
-long it was busy, from the first request to the last answer. At `/asked` it says when it was asked, in seconds, and how
-often it answered 429, which it does to each question that is one too many within a second.
+`/seen` shows what it received: how many references, how often the same twice, the most at once, and for how
+long it was busy, from the first request to the last answer. `/asked` shows the times of the questions, in seconds, and
+how often it answered 429, which it does to each question that is one too many within a second.
 """
 
 import asyncio

@@ -298,7 +298,7 @@ def _end_of(log: Path) -> str:
 
 
 async def answers(url: str, log: Path) -> None:
-    """Wait until a server answers 200; its log's end tells why it did not."""
+    """Wait until a server answers 200; the error shows the end of its log."""
     deadline = time.monotonic() + 40
     async with httpx.AsyncClient() as client:
         while time.monotonic() < deadline:

@@ -156,7 +156,7 @@ class Storm:
             try:
                 os.kill(running[victim], signal.SIGKILL)
             except (KeyError, ProcessLookupError):
-                continue  # killed a moment ago and not back yet: somebody else's turn
+                continue  # killed a moment ago and not back yet: the next one's turn
             self._victims.remove(victim)
             self.report.kills[victim] += 1
             if victim == "valkey":

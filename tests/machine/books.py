@@ -1,8 +1,8 @@
-"""What must hold in a money world: nothing is booked that the operator's own books do not say, and when all
+"""What must hold in a money world: nothing is booked that the operator's own books do not have, and when all
 faults have stopped everything comes to an end, to the franc.
 
 Votes times price are what was collected, less what was refunded, less what was lost to payers' banks, but for
-what is written down as an open difference for a person: money that went twice, in part, or came again.
+what is written down as an open difference for a person: money that left twice, in part, or came again.
 """
 
 from typing import Any, Final
@@ -71,9 +71,9 @@ async def _disputed(world: LaterWorld) -> None:
         assert (row.payment_reference, row.amount_minor) == (theirs.payment, theirs.amount.amount_minor), theirs
         assert DisputeStatus(row.status) in theirs.was, f"{row.status}, and never was: {theirs}"
         if row.reversed_minor:
-            assert DisputeStatus.LOST in theirs.was, f"taken back, and was not lost: {theirs}"
+            assert DisputeStatus.LOST in theirs.was, f"reversed, and was not lost: {theirs}"
             parts = [other.reversed_minor for other in rows if other.payment_reference == row.payment_reference]
-            assert world.operator.prompts[theirs.payment].taken == sum(parts), f"taken back in part: {theirs}"
+            assert world.operator.prompts[theirs.payment].taken == sum(parts), f"reversed in part: {theirs}"
 
 
 async def finish(world: LaterWorld) -> None:
@@ -122,7 +122,7 @@ async def _unknown(world: LaterWorld) -> list[Any]:
 
 
 async def _ended(world: LaterWorld) -> None:
-    """Of each dispute we say what the operator says. Only what we acted upon stays lost when it turns, with a
+    """Our state of each dispute is the operator's. Only what we acted upon stays lost when it turns, with a
     difference for a person."""
     rows = await world.rig.rows("""
         select operator_reference, status, effect,
@@ -142,7 +142,7 @@ async def _ended(world: LaterWorld) -> None:
 async def _balanced(world: LaterWorld) -> None:
     operator, rig = world.operator, world.rig
     kept = operator.collected - operator.refunded - operator.disputes.lost
-    # By how much the operator holds more than the book says, and a person knows.
+    # By how much the operator holds more than the book, and a person knows.
     known = int(await rig.one("select coalesce(sum(amount_minor), 0) from differences"))
     where = await rig.one(
         "select coalesce(sum(amount_minor), 0) from postings"

@@ -1,5 +1,5 @@
-"""What comes after the payment, or before it is known: money that is taken back again, and callbacks that are
-counted on before anybody asks."""
+"""What comes after the payment, or before it is known: money that is reversed, and callbacks that are
+counted on before the operator is asked."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -80,7 +80,7 @@ class LaterRig(MoneyRig):
 
 @dataclass
 class LaterWorld(MoneyWorld):
-    """`counting`: the account is counted on by its callbacks. `vouched`: payments that a callback spoke of as
+    """`counting`: the account is counted on by its callbacks. `vouched`: payments that a callback described as
     only a true one should."""
 
     counting: bool = field(default=False, kw_only=True)
@@ -95,10 +95,10 @@ class LaterWorld(MoneyWorld):
             return self.rig.lost
         return super().work(kind)
 
-    # Whoever knows the secret in a URL and calls from the operator's network.
+    # A caller who knows the secret in a URL and calls from the operator's network.
 
     async def claim_paid(self, claims: Sequence[tuple[int, str]], *, behind: bool) -> None:
-        """Unsigned callbacks say that orders were paid, also where they were not, and are judged. `behind`:
+        """Unsigned callbacks claim that orders were paid, also where they were not, and are judged. `behind`:
         questions are due."""
         if behind:
             await self.change("update payments set next_check_at = now() where status in ('sent', 'pending')")
@@ -136,10 +136,10 @@ class LaterWorld(MoneyWorld):
         token = None if word == "nameless" else self.rig.vault.callback_token(at)
         await self.rig.callbacks.store(IncomingCallback(self.operator.code, token, "PUT", {}, body, remote))
 
-    # Payers' banks, and what the operator tells of them.
+    # Payers' banks, and the operator's events about them.
 
     async def dispute(self, words: Sequence[tuple[int, str]]) -> None:
-        """Money is asked for back, whole or in part, opened or lost at once; what is open is decided."""
+        """Payers dispute payments, whole or in part, opened or lost at once; what is open is decided."""
         for number, word in words:
             self.progress.acts += 1
             match word:
@@ -202,7 +202,7 @@ class LaterWorld(MoneyWorld):
         await asyncio.gather(*(self.rig.callbacks.store(call) for call in calls))
 
     async def end_disputes(self) -> None:
-        """Each is decided, and everybody hears of everything."""
+        """Each is decided, and every event arrives."""
         for number, each in enumerate(self._ranking(DisputeStatus.OPEN)):
             self.operator.disputes.decide(each, DisputeStatus.WON if number % 2 else DisputeStatus.LOST)
         await self._tell([word for each in self.operator.disputes.known.values() for word in each.words])

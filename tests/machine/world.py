@@ -1,6 +1,6 @@
 """A service and an operator, driven act by act, with faults: what the money machine plays with.
 
-Every act is one thing that somebody does: a voter orders, a payer decides, a callback arrives, a worker
+Every act is one thing that a person or a process does: a voter orders, a payer decides, a callback arrives, a worker
 does one round of one kind of work, time passes, a process dies.
 """
 
@@ -71,7 +71,7 @@ class MoneyWorld:
         self.progress.runs += 1
 
     def service(self, engine: AsyncEngine | None) -> MoneyRig:
-        """A service that knows nothing yet. `engine`: the connections that it finds, else its own."""
+        """A service with empty caches. `engine`: the connections that it finds, else its own."""
         return MoneyRig(self.app_url, engine=engine)
 
     async def _employ(self) -> None:
@@ -124,7 +124,7 @@ class MoneyWorld:
             self.placed.append(found)
             self.payers[found.payment_reference] = vote_request.payer.e164
 
-    # The operator, its payers, and whoever calls our webhook.
+    # The operator, its payers, and callers of our webhook.
 
     def decide(self, decisions: Sequence[tuple[int, str]]) -> None:
         """Payers type their code, pay another amount, or decline."""
@@ -284,7 +284,7 @@ class MoneyWorld:
         await self.rig.directory.refresh()
 
     async def claim(self, number: int, *, own: bool) -> None:
-        """A counted payment is taken back by two persons; one alone cannot."""
+        """Two persons refund a counted payment; one alone cannot."""
         self.progress.acts += 1
         settled = await self.rig.rows("select reference, provisional from payments where status = 'settled' order by 1")
         if not settled:

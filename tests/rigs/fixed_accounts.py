@@ -1,4 +1,4 @@
-"""Accounts of which a test says whose circuit is open, and what may be tried again."""
+"""Accounts for which a test sets whose circuit is open, and what may be tried again."""
 
 from dataclasses import dataclass, field
 

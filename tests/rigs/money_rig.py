@@ -174,7 +174,7 @@ class MoneyRig(Rig):
         return votes
 
     async def on_account(self, account: str) -> int:
-        """What the book says of an account; debits are positive."""
+        """The balance of an account in the book; debits are positive."""
         total: int = await self.one(
             "select coalesce(sum(amount_minor), 0) from postings where account = :a and currency <> 'VOTES'", a=account
         )
@@ -193,7 +193,7 @@ class MoneyRig(Rig):
 
     @contextmanager
     def dying_at(self, statement: int, death: type[BaseException] = Killed) -> Iterator[None]:
-        """Whoever runs this statement in here, counted from one, dies before it."""
+        """The caller of the n-th matching statement in this block dies before it runs; counted from one."""
         left = statement
 
         def count(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""A provider that answers what a test tells it to, and writes down what it was asked."""
+"""A provider that answers from a test's script and records what it was asked."""
 
 from collections import defaultdict
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Disputes as an operator has them: how each one stands, every word that it ever sent of them, and what its
+"""Disputes as an operator has them: the status of each, every event that it sent about them, and what its
 callbacks claim without a proof."""
 
 import hashlib
@@ -20,7 +20,7 @@ _SEAL: Final = b"known to the operator and to us, for disputes"
 
 @dataclass
 class Dispute:
-    """One dispute. `was`: every standing that it ever had; `fee`: what the operator keeps for it."""
+    """One dispute. `was`: every status that it ever had; `fee`: what the operator keeps for it."""
 
     number: str
     payment: UUID
@@ -34,12 +34,12 @@ class Dispute:
         return self.was[-1]
 
     def stands(self, dispute_status: DisputeStatus) -> None:
-        """It is decided, or opened; one more word to be sent."""
+        """It is decided, or opened; one more event to send."""
         self.was.append(dispute_status)
         self.say()
 
     def say(self) -> None:
-        """Say how it stands, in an event of its own."""
+        """An event with its status."""
         payload = {
             "dispute": self.number,
             "event": len(self.words),
@@ -62,7 +62,7 @@ class Disputes:
         return [each for each in self.known.values() if each.payment == payment]
 
     def take_up(self, payment: UUID, amount: Money, dispute_status: DisputeStatus, *, costs: bool) -> Dispute:
-        """A payer's bank asks for money back; it may be decided at once."""
+        """A payer's bank opens a dispute; it may be decided at once."""
         made = Dispute(f"du_{len(self.known)}", payment, amount, FEE if costs else 0)
         self.known[made.number] = made
         made.stands(dispute_status)
@@ -75,7 +75,7 @@ class Disputes:
         dispute.stands(dispute_status)
 
     def found(self, number: str) -> FoundReversal | NotFound:
-        """How one stands, when it is asked about."""
+        """The status of one, when it is asked about."""
         if number not in self.known:
             return NotFound("no such dispute")
         each = self.known[number]
@@ -107,13 +107,13 @@ def _seal(payload: Mapping[str, Any]) -> str:
 
 
 def claim(reference: UUID, amount: Money, payer: str | None, nonce: int) -> bytes:
-    """An unsigned success that says everything. `nonce`: the operator's own number of it."""
+    """An unsigned success with every value. `nonce`: the operator's own number of it."""
     payload = {"order_code": order_code(reference), "amount": amount.amount_minor, "currency": amount.currency}
     return orjson.dumps({"claims": payload | {"payer": payer, "number": f"op-{nonce}"}})
 
 
 def read_claim(fields: Mapping[str, Any]) -> tuple[Hint, ...]:
-    """What it says; no more than a hint by itself."""
+    """What it claims; no more than a hint by itself."""
     received = Money(fields["amount"], fields["currency"])
     claims = Claims("SUCCESSFUL", True, fields["order_code"], received, fields["payer"], fields["number"])
     return (Hint(claims.status, order_code=claims.order_code, claims=claims),)

@@ -1,6 +1,6 @@
-"""An operator with a truth of its own: what was asked of it, what payers decided, where the money is.
+"""An operator with a state of its own: what was asked of it, what payers decided, where the money is.
 
-It answers from that truth only, and its answers may be lost on the way; what it sees that must not be
+It answers from that state only, and its answers may be lost on the way; what it sees that must not be
 is written down in `violations`.
 """
 
@@ -63,7 +63,7 @@ class Outgoing:
 
 @dataclass
 class SimulatedOperator(ScriptedProvider):
-    """`fates`: what becomes of the next calls, one word each; then they are taken in and answered. `hidden`: what was
+    """`fates`: the fate of the next calls, one value each; then they are taken in and answered. `hidden`: what was
     taken in and is not found by so many questions."""
 
     prompts: dict[UUID, Prompt] = field(default_factory=dict)
@@ -119,7 +119,7 @@ class SimulatedOperator(ScriptedProvider):
         return Unknown("timeout") if fate.endswith("lost") else Accepted(already_there=known is not None)
 
     def decide(self, reference: UUID, taken: int) -> None:
-        """The payer pays so much, or declines with 0. The first word stands."""
+        """The payer pays so much, or declines with 0. The first decision is final."""
         prompt = self.prompts[reference]
         if prompt.taken is None:
             prompt.taken = taken
@@ -161,7 +161,7 @@ class SimulatedOperator(ScriptedProvider):
         return Unknown("timeout") if fate.endswith("lost") else Accepted()
 
     def pay_out(self, reference: UUID, done: bool) -> None:
-        """A refund arrives, or fails for good. The first word stands."""
+        """A refund arrives, or fails for good. The first end is final."""
         gone = self.outgoing[reference]
         if gone.done is not None:
             return
@@ -194,7 +194,7 @@ class SimulatedOperator(ScriptedProvider):
         return [ListedReversal(number, datetime.now(UTC)) for number in self.disputes.known]
 
     def sealed(self, reference: UUID) -> bytes:
-        """A callback that tells the truth and proves it; of what is undecided, one that only hints."""
+        """A true callback with its proof; a hint while the payment is undecided."""
         prompt = self.prompts[reference]
         if prompt.taken is None:
             return orjson.dumps({"reference": str(reference), "status": "PENDING"})
@@ -229,7 +229,7 @@ def forged(reference: UUID, taken: int) -> bytes:
 
 
 def claimed(reference: UUID, status: str) -> bytes:
-    """A callback that anybody could write: a hint and no more."""
+    """A callback that any caller could write: a hint and no more."""
     return orjson.dumps({"reference": str(reference), "status": status})
 
 

@@ -88,9 +88,9 @@ def test_an_import_is_taken_back_by_two(run: Shell, tmp_path: Path) -> None:
     request = said.split()[1]
     assert "turned down" in done(run, "reconcile", "reject", request, who=YAO)
     request = done(run, "reconcile", "undo", imported["id"], "--reason", "of another account").split()[1]
-    assert "day.csv is taken back" in done(run, "reconcile", "approve", request, who=YAO)
+    assert "day.csv is undone" in done(run, "reconcile", "approve", request, who=YAO)
     assert "nothing differs" in done(run, "reconcile", "differences")
-    assert "taken back" in done(run, "reconcile", "files")
+    assert "undone" in done(run, "reconcile", "files")
     assert "1 missing here" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=1)
 
 

@@ -10,7 +10,7 @@ from gateway.http.phrases import read
 from gateway.values.money import Money
 from payments.disbursement.rules import Step
 from payments.ledger.money_places import ORDER, MoneyPlaces
-from payments.ledger.money_story import ENDS, PAYMENT_STEPS, REFUND_STEPS, Attempt, Sentence, tell
+from payments.ledger.money_story import ENDS, PAYMENT_STEPS, REFUND_STEPS, Attempt, Sentence, sentences_of
 from payments.ledger.story_phrases import languages, nothing_known, place_name, sentence_text, story_lines
 from payments.lifecycle import Observed, State
 from payments.provider import Failed, PayerReason
@@ -86,12 +86,12 @@ def test_every_place_and_every_step_has_words() -> None:
 async def test_a_counted_vote_is_told(rig: PayoutRig, places: MoneyPlaces) -> None:
     await rig.counted(number=AWA)
     (attempt,) = await places.of_number(AWA)
-    english = story_lines(tell(attempt), "en")
+    english = story_lines(sentences_of(attempt), "en")
     assert english[0].startswith("Paid and counted: 5 votes for Fatou Coulibaly. Receipt ")
     joined = "\n".join(english)
     for words in ("ordered by ussd for 500 FCFA", "was asked to collect 500 FCFA", "was paid; its reference is op-1"):
         assert words in joined
-    assert "Payé et compté : 5 votes" in story_lines(tell(attempt), "fr")[0]
+    assert "Payé et compté : 5 votes" in story_lines(sentences_of(attempt), "fr")[0]
 
 
 async def test_a_refusal_is_told_in_words(rig: PayoutRig, places: MoneyPlaces) -> None:
@@ -101,8 +101,8 @@ async def test_a_refusal_is_told_in_words(rig: PayoutRig, places: MoneyPlaces) -
     await rig.make_due()
     await rig.verify()
     (attempt,) = await places.of_number(AWA)
-    joined = "\n".join(story_lines(tell(attempt), "en"))
-    assert joined.startswith("Nothing was paid, as far as mtn_momo says.")
+    joined = "\n".join(story_lines(sentences_of(attempt), "en"))
+    assert joined.startswith("Nothing was paid, according to mtn_momo.")
     assert "nothing was paid: NOT_ENOUGH_FUNDS" in joined
 
 
@@ -111,11 +111,11 @@ async def test_a_refund_is_told_to_its_end(rig: PayoutRig, places: MoneyPlaces) 
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
     await rig.acts.decide(asked, CHECKER, approve=True)
     (attempt,) = await places.of_number(AWA)
-    assert tell(attempt)[0].key == "now_owed"
-    instants = [sentence.at for sentence in tell(attempt) if sentence.at]
+    assert sentences_of(attempt)[0].key == "now_owed"
+    instants = [sentence.at for sentence in sentences_of(attempt) if sentence.at]
     assert instants == sorted(instants)
     for language in languages():
-        assert all("{" not in line for line in story_lines(tell(attempt), language))
+        assert all("{" not in line for line in story_lines(sentences_of(attempt), language))
 
 
 async def test_another_number_is_told_nothing(rig: PayoutRig, places: MoneyPlaces) -> None:
@@ -125,12 +125,12 @@ async def test_another_number_is_told_nothing(rig: PayoutRig, places: MoneyPlace
 
 
 def test_a_word_that_nobody_knows_is_said_as_it_is() -> None:
-    assert sentence_text(Sentence("other", {"detail": "turned_blue"}), "en") == "The payment moved on: turned_blue."
+    assert sentence_text(Sentence("other", {"detail": "turned_blue"}), "en") == "The payment changed: turned_blue."
 
 
 def test_an_unknown_state_is_said_as_it_is() -> None:
     attempt = Attempt("SP1", "v", datetime.now(UTC), "ussd", "c", "k", 1, Money(1, "XOF"), "o", "blue", "R")
-    assert sentence_text(tell(attempt)[0], "en") == "It stands at: blue."
+    assert sentence_text(sentences_of(attempt)[0], "en") == "Current state: blue."
 
 
 @pytest.mark.parametrize("state", ["counted", "held"])
@@ -140,6 +140,6 @@ async def test_what_two_persons_gave_back_is_told_as_that(rig: PayoutRig, places
     asked = await rig.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
     await rig.acts.decide(asked, CHECKER, approve=True)
     (attempt,) = await places.of_number(AWA)
-    words = {"counted": f"Two persons took these votes back (request {asked})", "held": "Two persons decided that it"}
-    assert words[state] in "\n".join(story_lines(tell(attempt), "en"))
-    assert "It could not be counted" not in "\n".join(story_lines(tell(attempt), "en"))
+    words = {"counted": f"Two people cancelled these votes (request {asked})", "held": "Two people decided that it"}
+    assert words[state] in "\n".join(story_lines(sentences_of(attempt), "en"))
+    assert "It could not be counted" not in "\n".join(story_lines(sentences_of(attempt), "en"))

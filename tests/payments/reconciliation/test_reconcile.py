@@ -531,7 +531,7 @@ async def test_an_import_is_undone_and_may_come_again(service: Reconciling) -> N
     outcome = await service.undone()
     assert (outcome.status, outcome.text) == (
         RequestStatus.DONE,
-        "day.csv is taken back: 4 lines, 2 open differences",
+        "day.csv is undone: 4 lines, 2 open differences",
     )
     assert (await service.account("operator_fee"), await service.account("operator_clearing")) == (0, 1000)
     assert await service.kinds() == []
@@ -596,11 +596,11 @@ async def test_what_was_decided_on_stays_imported(service: Reconciling) -> None:
         await service.undone()
     await service.acts.decide(asked, YAO, approve=False)
     await service.reconciler.import_file("mtn_momo", "later.csv", statement(dict(line), ours(order)), AWA)
-    with pytest.raises(ActRefused, match=r"take these back first: later\.csv"):
+    with pytest.raises(ActRefused, match=r"undo these first: later\.csv"):
         await service.undone()
     assert (await service.undone("later.csv")).status is RequestStatus.DONE
     await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
-    with pytest.raises(ActRefused, match="somebody decided about 1"):
+    with pytest.raises(ActRefused, match="1 of its differences are decided"):
         await service.undone()
     for subject in ("x", str(uuid4())):
         with pytest.raises(ActRefused) as refused:

@@ -8,7 +8,7 @@ import pytest
 
 from payments.disbursement.disputes.store import act_on_lost
 from payments.ledger.money_places import MoneyPlaces
-from payments.ledger.money_story import tell
+from payments.ledger.money_story import sentences_of
 from payments.ledger.story_phrases import story_lines as said
 from payments.provider import (
     Succeeded,
@@ -56,9 +56,9 @@ async def test_whoever_can_be_reached_is_told(rig: CardRig) -> None:
     (told,) = await rig.rows("select recipient_index, params from messages_out where kind = 'votes_withdrawn'")
     assert (bytes(told.recipient_index), told.params) == (rig.vault.index(AWA.e164), {"reason": "reversed"})
     (attempt,) = await MoneyPlaces(rig.engine, rig.vault).of_number(AWA.e164)
-    assert tell(attempt)[0].key == "now_reversed"
-    joined = "\n".join(said(tell(attempt), "en"))
-    assert "stripe took the money back from us: dispute_lost du_pi_1." in joined
+    assert sentences_of(attempt)[0].key == "now_reversed"
+    joined = "\n".join(said(sentences_of(attempt), "en"))
+    assert "stripe reversed the payment: dispute_lost du_pi_1." in joined
 
 
 async def test_a_dispute_that_is_won_leaves_everything_as_it_was(rig: CardRig) -> None:
