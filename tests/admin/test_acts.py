@@ -46,7 +46,7 @@ async def test_a_refund_by_two_persons(office: Office) -> None:
     assert status == 200
     address = f"/admin/requests/{await asked_last(office)}"
     assert REASON in page
-    assert "À quelqu'un" not in page
+    assert "Une autre personne décide" not in page
     assert 'value="approve"' not in page, "who asked sees no button"
     assert "Vous l&#39;avez demandé vous-même" in page
     refused, page = await office.form(awa, address, decision="approve")
@@ -61,7 +61,7 @@ async def test_a_refund_by_two_persons(office: Office) -> None:
     async with yao.get(page_of_order) as answer:
         story = await answer.text()
     assert "Rembourser le paiement" in story
-    assert "repris" in story
+    assert "annulé" in story
     assert not await office.rig.broken()
     asked, done = await office.audit("refund_payment.asked"), await office.audit("refund_payment.done")
     assert asked[0].actor == AWA
