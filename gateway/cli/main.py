@@ -10,6 +10,7 @@ from gateway.cli import sign_in
 from gateway.cli.admin import admin_app
 from gateway.cli.contest import contest_app
 from gateway.cli.failures import FAILED, MISUSED, report_failures
+from gateway.cli.formats import AsJson, example
 from gateway.cli.ledger import fees_app, ledger_app
 from gateway.cli.money import money_app
 from gateway.cli.payouts import organiser_app, payout_app
@@ -49,17 +50,10 @@ app.add_typer(admin_app, name="admin")
 app.add_typer(vault_app, name="vault")
 
 
-def _example(*lines: str) -> str:
-    """Command lines to show under a command's help, each on a line of its own."""
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
-
-
 ROWS_SHOWN: Final = 20
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 
-
-@app.command(epilog=_example("spotlight up", "PORT=9000 SPOTLIGHT_SANDBOX_PORT=9001 spotlight up"))
+@app.command(epilog=example("spotlight up", "PORT=9000 SPOTLIGHT_SANDBOX_PORT=9001 spotlight up"))
 def up() -> None:
     """Start everything here and stay in the foreground; Ctrl-C ends it all.
 
@@ -73,7 +67,7 @@ def up() -> None:
         raise typer.Exit(run_up())
 
 
-@app.command(epilog=_example("PORT=8082 spotlight serve"))
+@app.command(epilog=example("PORT=8082 spotlight serve"))
 def serve() -> None:
     """Run the gateway: USSD, SMS, web and callbacks over HTTP on HOST:PORT.
 
@@ -87,7 +81,7 @@ def serve() -> None:
     run_gateway()
 
 
-@app.command(epilog=_example("spotlight worker"))
+@app.command(epilog=example("spotlight worker"))
 def worker() -> None:
     """Run one worker: asks operators to collect, verifies, counts, sends messages.
 
@@ -100,7 +94,7 @@ def worker() -> None:
     run_worker()
 
 
-@app.command(epilog=_example("SPOTLIGHT_SANDBOX_PORT=8091 spotlight sandbox"))
+@app.command(epilog=example("SPOTLIGHT_SANDBOX_PORT=8091 spotlight sandbox"))
 def sandbox() -> None:
     """Run the simulated country on SPOTLIGHT_SANDBOX_PORT: operators, SMS carrier and handsets.
 
@@ -117,7 +111,7 @@ def sandbox() -> None:
     run_sandbox()
 
 
-@app.command(epilog=_example("spotlight migrate"))
+@app.command(epilog=example("spotlight migrate"))
 def migrate() -> None:
     """Bring the database to the newest schema; safe to repeat.
 
@@ -130,7 +124,7 @@ def migrate() -> None:
         print("the database is up to date")
 
 
-@app.command(epilog=_example("spotlight demo", "SPOTLIGHT_DEMO_ADMIN_PASSWORD='…' spotlight demo"))
+@app.command(epilog=example("spotlight demo", "SPOTLIGHT_DEMO_ADMIN_PASSWORD='…' spotlight demo"))
 def demo() -> None:
     """Load the demo contests and the demo's administrator, admin@demo.local; existing ones stay as they are.
 
@@ -148,7 +142,7 @@ def demo() -> None:
             print(line)
 
 
-@app.command(epilog=_example("spotlight partitions --months 6"))
+@app.command(epilog=example("spotlight partitions --months 6"))
 def partitions(
     months: Annotated[int, typer.Option(min=1, max=24, help="How many coming months to prepare.")] = 3,
 ) -> None:
@@ -163,7 +157,7 @@ def partitions(
             print(f"the partitions of the coming {months} months are there already")
 
 
-@app.command(epilog=_example("spotlight purge"))
+@app.command(epilog=example("spotlight purge"))
 def purge() -> None:
     """Delete what was kept as long as the settings SPOTLIGHT_KEEP_… say; safe to stop and to repeat.
 
@@ -183,7 +177,7 @@ def purge() -> None:
             print(f"{gone} rows and months were old enough" if gone else "nothing is old enough")
 
 
-@audit_app.command("money", epilog=_example("spotlight audit money", "spotlight audit money --json"))
+@audit_app.command("money", epilog=example("spotlight audit money", "spotlight audit money --json"))
 def audit_money(as_json: AsJson = False) -> None:
     """Check that votes counted and money collected agree, for every contest. Exit status 1 when they do not."""
     with report_failures():
@@ -202,7 +196,7 @@ def audit_money(as_json: AsJson = False) -> None:
         raise typer.Exit(FAILED if any(rows for _, rows in found) else 0)
 
 
-@tally_app.command("rebuild", epilog=_example("spotlight tally rebuild"))
+@tally_app.command("rebuild", epilog=example("spotlight tally rebuild"))
 def rebuild_tally() -> None:
     """Refill Redis from the totals in PostgreSQL, after Redis lost its data."""
     with report_failures():
@@ -212,7 +206,7 @@ def rebuild_tally() -> None:
             print(f"{contest}: {votes} votes")
 
 
-@app.command(epilog=_example("spotlight config", "spotlight config --example >> .env"))
+@app.command(epilog=example("spotlight config", "spotlight config --example >> .env"))
 def config(
     as_json: AsJson = False,
     show_example: Annotated[
@@ -242,7 +236,7 @@ def config(
         raise typer.Exit(MISUSED if wrong else 0)
 
 
-@app.command(epilog=_example("spotlight doctor"))
+@app.command(epilog=example("spotlight doctor"))
 def doctor(as_json: AsJson = False) -> None:
     """Look for what would keep Spotlight from running here, and say how to mend it."""
     with report_failures():

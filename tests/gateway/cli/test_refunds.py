@@ -75,7 +75,7 @@ def test_a_refund_from_the_claim_to_the_operators_turn(run: Shell, database: Dat
     status, _, wrong = run(f"refund approve {asked}")
     assert status == 2
     assert wrong == (
-        "error: you asked for it yourself: somebody else must decide; they sign in with `spotlight login`\n"
+        "error: you asked for it yourself: another person must decide; they sign in with `spotlight login`\n"
     )
     status, said, _ = run(f"refund approve {asked}", who=CHECKER)
     assert (status, said) == (0, "done: 500 XOF owed back, 5 votes left the tally\n")

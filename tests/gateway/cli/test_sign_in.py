@@ -141,7 +141,7 @@ def test_nobody_is_somebody_else(run: Shell, database: Database) -> None:
     order = in_rig(database, lambda rig: rig.counted())
     asked = request_in(run(f"refund ask {order.payment_reference}", *WHY)[1])
     status, _, told = run(f"refund approve {asked}")
-    assert (status, "somebody else must decide" in told) == (2, True)
+    assert (status, "another person must decide" in told) == (2, True)
     assert in_rig(database, lambda rig: rig.status(order)) == "settled"
     assert run(f"refund approve {asked}", who=CHECKER)[0] == 0
     assert in_rig(database, lambda rig: rig.status(order)) == "refund_due"
