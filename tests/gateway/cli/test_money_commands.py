@@ -63,7 +63,7 @@ def test_an_unnamed_payment_is_imported_decided_and_booked(run: Shell, tmp_path:
     request = said.split()[1]
     assert request in done(run, "reconcile", "requests")
     assert f"asked about in request {request}" in done(run, "reconcile", "differences", status=1)
-    assert "somebody else" in done(run, "reconcile", "approve", request, status=2)
+    assert "another person" in done(run, "reconcile", "approve", request, status=2)
     assert "1 of 1 differences decided" in done(run, "reconcile", "approve", request, who=YAO)
     assert "nothing differs" in done(run, "reconcile", "differences")
     assert "nothing differs" in done(run, "reconcile", "groups")
@@ -118,7 +118,7 @@ def test_a_beneficiary_is_registered_and_confirmed_and_the_organiser_frozen(
     request = said.split()[1]
     assert "+225 05 •• •• 07 08" in said
     assert request in done(run, "payout", "list", "--contest", "star")
-    assert "somebody else" in done(run, "payout", "approve", request, status=2)
+    assert "another person" in done(run, "payout", "approve", request, status=2)
     assert "can be paid from" in done(run, "payout", "beneficiary", "confirm", request, who=YAO)
     (line,) = json.loads(done(run, "payout", "beneficiary", "list", "demo", "--json"))
     assert (line["confirmed_by"], line["number"]) == (YAO, "+225 05 •• •• 07 08")
