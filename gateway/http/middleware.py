@@ -16,6 +16,8 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gateway.http.callers import is_https
 from gateway.http.health import count_request
@@ -202,6 +204,12 @@ def _answer_error(request: web.Request, surface: str, error: Exception, request_
     if isinstance(error, DatabaseUnavailable):
         _log.warning("service_unavailable", route=_route(request), error=str(error))
         return _say(request, surface, _busy("Nothing was changed. The same request may be repeated."))
+    if isinstance(error, PoolTimeoutError):
+        _log.warning("service_unavailable", route=_route(request), error="every connection is taken")
+        return _say(request, surface, _busy("Nothing was changed. The same request may be repeated."))
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        _log.warning("service_unavailable", route=_route(request), error=type(error.orig).__name__)
+        return _say(request, surface, _busy("The connection broke. Look whether it was done before you repeat it."))
     if isinstance(error, TimeoutError):
         _log.warning("answer_too_slow", route=_route(request))
         _leave_half(request)

@@ -34,6 +34,9 @@ class Connections:
     `name`: of the process in PostgreSQL; the limits as `gateway.storage.engine.make_engine` has them.
     """
 
+    # Used seldom, so that a connection may have died since: all but the processes that serve voters.
+    pre_ping = True
+
     def __init__(self, settings: Settings, *, name: str, pool_size: int = 2, statement_timeout_ms: int = 5_000) -> None:
         self.settings = settings
         self._name = name
@@ -63,6 +66,7 @@ class Connections:
             pool_size=self._pool_size,
             statement_timeout_ms=self._statement_timeout_ms,
             name=self._name,
+            pre_ping=self.pre_ping,
         )
         self.close_later(engine.dispose)
         return engine

@@ -88,6 +88,7 @@ class ProcessContainer(Container):
     role = ""
     does_work = False
     pool_size = 8
+    pre_ping = False
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, name=process_name(self.role), pool_size=self.pool_size)

@@ -34,11 +34,13 @@ def make_engine(
     statement_timeout_ms: int = 5_000,
     wait_seconds: float = 1.0,
     name: str = "spotlight",
+    pre_ping: bool = False,
 ) -> AsyncEngine:
     """A pool. `as_app`: take the service's role, also when the address names the owner.
 
     A statement is ended by the server after `statement_timeout_ms`; TimeoutError when it sends nothing then.
-    `wait_seconds`: how long a connection is awaited while all are taken; then sqlalchemy.exc.TimeoutError.
+    `wait_seconds`: how long a connection is awaited while all are taken; then sqlalchemy.exc.TimeoutError. `pre_ping`:
+    ask a connection whether it still lives before it is used, which costs a round trip.
     """
     server_settings = {
         "application_name": name,
@@ -63,6 +65,7 @@ def make_engine(
         pool_timeout=wait_seconds,
         # The same few connections again and again: each keeps its own plans.
         pool_use_lifo=True,
+        pool_pre_ping=pre_ping,
         connect_args=arguments,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,

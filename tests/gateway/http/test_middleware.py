@@ -7,6 +7,8 @@ import pytest
 import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from structlog.testing import capture_logs
 
 from gateway.http import middleware
@@ -44,6 +46,14 @@ async def refused(request: web.Request) -> web.Response:
 
 async def away(request: web.Request) -> web.Response:
     raise DatabaseUnavailable("TimeoutError")
+
+
+async def crowded(request: web.Request) -> web.Response:
+    raise PoolTimeoutError("QueuePool limit")
+
+
+async def cut_off(request: web.Request) -> web.Response:
+    raise OperationalError("select 1", {}, ConnectionResetError("closed"), connection_invalidated=True)
 
 
 async def hanging(request: web.Request) -> web.Response:
@@ -92,6 +102,8 @@ def application(*, pages: bool = False) -> web.Application:
         app.router.add_get(f"{prefix}/broken", broken)
         app.router.add_get(f"{prefix}/refused", refused)
         app.router.add_get(f"{prefix}/away", away)
+        app.router.add_get(f"{prefix}/crowded", crowded)
+        app.router.add_get(f"{prefix}/cut_off", cut_off)
         app.router.add_get(f"{prefix}/hanging", hanging)
         app.router.add_get(f"{prefix}/elsewhere", elsewhere)
         app.router.add_post(f"{prefix}/reading", reading)
@@ -117,6 +129,8 @@ def count_of(surface: str, status: int) -> float:
         ("DELETE", "/api/fine", 405, "about:blank"),
         ("GET", "/api/refused", 409, "/problems/there"),
         ("GET", "/api/away", 503, "/problems/busy"),
+        ("GET", "/api/crowded", 503, "/problems/busy"),
+        ("GET", "/api/cut_off", 503, "/problems/busy"),
         ("GET", "/api/broken", 500, "about:blank"),
         ("GET", "/ussd/nothing", 404, "about:blank"),
         ("GET", "/ussd/broken", 500, "about:blank"),

@@ -90,3 +90,18 @@ async def test_a_transaction_that_meets_silence_is_over(database: Database, monk
             await change_and_lose(engine, line)
         line.cut = False
         assert await one(engine, "select count(*) from contests where name = 'lost'") == 0
+
+
+async def test_a_connection_that_died_while_it_was_idle_is_replaced(database: Database) -> None:
+    kill = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'seldom'"
+    engine, other = (
+        make_engine(database.app_url, name="seldom", pre_ping=True),
+        make_engine(database.superuser_url, as_app=False),
+    )
+    try:
+        assert await one(engine) == 1
+        assert await one(other, kill) == 1
+        assert await one(engine) == 1
+    finally:
+        await engine.dispose()
+        await other.dispose()
