@@ -142,8 +142,13 @@ async def _ended(world: LaterWorld) -> None:
 async def _balanced(world: LaterWorld) -> None:
     operator, rig = world.operator, world.rig
     kept = operator.collected - operator.refunded - operator.disputes.lost
-    # By how much the operator holds more than the book, and a person knows.
-    known = int(await rig.one("select coalesce(sum(amount_minor), 0) from differences"))
+    # By how much the operator holds more than the book, and a person knows. Parts of a payment, lost one by one,
+    # are in the book once they are all of it, and their differences have come in.
+    known = int(
+        await rig.one(
+            "select coalesce(sum(amount_minor), 0) from differences where resolution is distinct from 'came_in'"
+        )
+    )
     where = await rig.one(
         "select coalesce(sum(amount_minor), 0) from postings"
         " where account in ('operator_clearing', 'operator_float') and currency <> 'VOTES'"
