@@ -8,6 +8,7 @@ Refunds and payouts leave the one wallet of a country.
 
 import re
 import time
+from abc import abstractmethod
 from functools import partial
 from typing import Any, Final
 
@@ -122,9 +123,9 @@ class _Requests(MoneyRequests):
             raise Refusal(self.repeated(known))
         return self.read_fields(body, reference)
 
+    @abstractmethod
     def read_fields(self, body: dict[str, Any], reference: str) -> Entry:
         """A request under a new reference. Raises Refusal."""
-        raise NotImplementedError
 
     def read_wallet(self, body: dict[str, Any], reference: str, party: str) -> dict[str, Any]:
         """Amount, currency, number and operator of a request that names a wallet. Raises Refusal."""

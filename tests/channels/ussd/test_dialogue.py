@@ -289,9 +289,9 @@ async def test_a_refusal_of_the_service_ends_with_its_sentence() -> None:
 
     async def too_late(vote_request: object) -> object:
         phone.service.instant = demo_contest().closes_at
-        return await place_order(vote_request)  # type: ignore[arg-type]
+        return await place_order(vote_request)  # type: ignore[arg-type] # passed on as it came
 
-    phone.service.place_order = too_late  # type: ignore[assignment, method-assign]
+    phone.service.place_order = too_late  # type: ignore[assignment, method-assign] # this phone alone
     shown = await phone.sends("07*5*1")
     assert not shown.more
     assert "clos" in shown.text
