@@ -3,6 +3,7 @@
 One transaction holds what belongs together: the step and its event, the operator's evidence, and what follows of it.
 """
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -234,7 +235,7 @@ async def _keep_evidence(connection: AsyncConnection, observations: Sequence[Obs
         await connection.execute(_KEEP_EVIDENCE, document(kept))
 
 
-class OutgoingStore:
+class OutgoingStore(ABC):
     """Refunds or payouts. Every method is one transaction, safe to run twice. Derived classes read their rows."""
 
     table: OutgoingTable
@@ -245,9 +246,9 @@ class OutgoingStore:
         self._public_url = public_url
         self._observed: Coalescer[Observation, bool] = Coalescer(self._record_each, batch_max=100, lanes=2)
 
+    @abstractmethod
     def _disbursement(self, row: Row[Any]) -> Disbursement:
         """What the operator is asked for, without what every claim reads. Raises SealBroken."""
-        raise NotImplementedError
 
     def _read(self, row: Row[Any]) -> Outgoing:
         token = self._vault.callback_token(row.out)
