@@ -91,11 +91,3 @@ class UssdAggregator(Protocol):
         """Answer with a screen. `more`: the voter may type again. `turn`: what is answered; None for
         a request that could not be read."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """How an aggregator file announces itself."""
-
-    code: str
-    aggregator: UssdAggregator

@@ -227,7 +227,7 @@ def rails_of(accounts: Mapping[str, Account]) -> Rails:
 def discover_aggregators(settings: Settings) -> dict[str, Any]:
     """USSD aggregators: in the demo all, in production those that share a secret with us, as nothing else
     tells their requests from those of others."""
-    every = {code: registration.aggregator for code, registration in discover(channels.ussd.aggregators).items()}
+    every = discover(channels.ussd.aggregators)
     if settings.env is Environment.DEMO:
         return every
     return {code: aggregator for code, aggregator in every.items() if adapter_settings(code).get("shared_secret")}

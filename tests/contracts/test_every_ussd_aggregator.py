@@ -18,7 +18,7 @@ from aiohttp import hdrs
 from aiohttp.test_utils import TestClient, TestServer
 
 import channels.ussd.aggregators
-from channels.ussd.aggregator import Malformed, Registration, UssdTurn
+from channels.ussd.aggregator import Malformed, UssdAggregator, UssdTurn
 from channels.ussd.menu import SEPTETS_MAX
 from gateway.http.raw_exchange import RawRequest
 from gateway.runtime.discovery import discover
@@ -41,7 +41,7 @@ KINDS: Final = frozenset(
         "oversized",
     }
 )
-AGGREGATORS: Final[dict[str, Registration]] = discover(channels.ussd.aggregators)
+AGGREGATORS: Final[dict[str, UssdAggregator]] = discover(channels.ussd.aggregators)
 
 every_aggregator = pytest.mark.parametrize("code", AGGREGATORS)
 
@@ -92,7 +92,7 @@ def check(text: str, wanted: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("code", "case"), all_cases())
 async def test_case(code: str, case: dict[str, Any]) -> None:
     service, sessions = demo_service(), MemorySessions()
-    app = application(service, sessions, aggregator=AGGREGATORS[code].aggregator)
+    app = application(service, sessions, aggregator=AGGREGATORS[code])
     before: tuple[dict[str, Any], str] | None = None
     async with TestClient(TestServer(app)) as client:
         for exchange in case["exchanges"]:
@@ -117,7 +117,7 @@ async def test_case(code: str, case: dict[str, Any]) -> None:
 
 @every_aggregator
 async def test_its_shared_word_is_asked_for_at_each_address(code: str) -> None:
-    service, aggregator = demo_service(), AGGREGATORS[code].aggregator
+    service, aggregator = demo_service(), AGGREGATORS[code]
     app = application(service, MemorySessions(), aggregator=aggregator, secret="word")
     given = next(case for case in cases_of(code) if case["kind"] == "first_hop")["exchanges"][0]["request"]
     headers = {hdrs.CONTENT_TYPE: given["content_type"]}
@@ -152,7 +152,7 @@ def spoilt(request: dict[str, Any], code: str) -> list[RawRequest]:
 
 @every_aggregator
 def test_no_request_makes_it_raise(code: str) -> None:
-    aggregator = AGGREGATORS[code].aggregator
+    aggregator = AGGREGATORS[code]
     bodies = (b"", b"{}", b"[]", b"null", b"\xff", b"1" * 9_000, b"[" * 5_000, b'{"a":' * 5_000, b'{"a": "\\ud800"}')
     requests = []
     for case in cases_of(code):
@@ -172,7 +172,7 @@ def test_no_request_makes_it_raise(code: str) -> None:
 
 @every_aggregator
 def test_its_screens_hold_ours_and_leave_as_they_are(code: str) -> None:
-    aggregator = AGGREGATORS[code].aggregator
+    aggregator = AGGREGATORS[code]
     assert aggregator.code == code
     assert aggregator.content_types
     assert aggregator.screen_septets_max >= SEPTETS_MAX

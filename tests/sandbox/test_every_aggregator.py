@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 import channels.ussd.aggregators
-from channels.ussd.aggregator import Phase, Registration, UssdTurn
+from channels.ussd.aggregator import Phase, UssdAggregator, UssdTurn
 from gateway.http.raw_exchange import RawRequest
 from gateway.runtime.discovery import discover
 from sandbox.app import SandboxSettings, create_sandbox
@@ -21,10 +21,8 @@ from tests.channels.ussd.service import MTN, MemorySessions, application, demo_s
 from tests.contracts.test_every_ussd_aggregator import cases_of
 from tests.rigs.voting_service import FakeVotingService
 
-AGGREGATORS: Final[dict[str, Registration]] = discover(channels.ussd.aggregators)
-JSON_CODES: Final = sorted(
-    code for code, found in AGGREGATORS.items() if "application/json" in found.aggregator.content_types
-)
+AGGREGATORS: Final[dict[str, UssdAggregator]] = discover(channels.ussd.aggregators)
+JSON_CODES: Final = sorted(code for code, found in AGGREGATORS.items() if "application/json" in found.content_types)
 
 every_aggregator = pytest.mark.parametrize("code", AGGREGATORS)
 every_json_aggregator = pytest.mark.parametrize("code", JSON_CODES)
@@ -98,12 +96,12 @@ async def handset(app: web.Application, code: str, home: Path, secret: str = "")
 
 
 def gateway_of(service: FakeVotingService, code: str, secret: str | None = None) -> web.Application:
-    return application(service, MemorySessions(), aggregator=AGGREGATORS[code].aggregator, secret=secret)
+    return application(service, MemorySessions(), aggregator=AGGREGATORS[code], secret=secret)
 
 
 def gateway_that_says(code: str, say: Callable[[UssdTurn], Awaitable[web.Response]]) -> web.Application:
     """Reads as the aggregator writes, and answers anything but notices with whatever is asked."""
-    aggregator = AGGREGATORS[code].aggregator
+    aggregator = AGGREGATORS[code]
 
     async def answer(request: web.Request) -> web.Response:
         raw = RawRequest(
@@ -223,7 +221,7 @@ async def test_whoever_hangs_up_or_sleeps_breaks_nothing(code: str, tmp_path: Pa
 )
 async def test_a_screen_that_no_network_shows(code: str, screen: str, kind: str, tmp_path: Path) -> None:
     async def says(turn: UssdTurn) -> web.Response:
-        raw = AGGREGATORS[code].aggregator.write(screen, more=True, turn=turn)
+        raw = AGGREGATORS[code].write(screen, more=True, turn=turn)
         return web.Response(body=raw.body, content_type=raw.content_type)
 
     async with handset(gateway_that_says(code, says), code, tmp_path) as phone:
@@ -258,11 +256,11 @@ async def test_every_part_of_an_answer_is_wanted(code: str, tmp_path: Path) -> N
     left_out = ""
 
     async def says(turn: UssdTurn) -> web.Response:
-        fields = json.loads(AGGREGATORS[code].aggregator.write("Bonjour", more=True, turn=turn).body)
+        fields = json.loads(AGGREGATORS[code].write("Bonjour", more=True, turn=turn).body)
         fields.pop(left_out, None)
         return web.json_response(fields)
 
-    turn = AGGREGATORS[code].aggregator.write("Bonjour", more=True, turn=None)
+    turn = AGGREGATORS[code].write("Bonjour", more=True, turn=None)
     async with handset(gateway_that_says(code, says), code, tmp_path) as phone:
         assert (await phone.dial("*789#"), phone.open) == ("Bonjour", True)
         for name in json.loads(turn.body):

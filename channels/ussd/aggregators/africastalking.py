@@ -18,12 +18,9 @@ and requests are repeated: the cumulative text itself is the turn number. A noti
 
 from typing import Final
 
-from channels.ussd.aggregator import ONE_ADDRESS, Malformed, Phase, Registration, UssdTurn
+from channels.ussd.aggregator import ONE_ADDRESS, Malformed, Phase, UssdTurn
 from gateway.http.raw_exchange import RawRequest, RawResponse
 
-CODE: Final = "africastalking"
-# Safaricom's limit, the narrowest that the vendor publishes (Airtel's is 184).
-SCREEN_SEPTETS_MAX: Final = 160
 _FIELD_LENGTH_MAX: Final = 200
 _TEXT_LENGTH_MAX: Final = 1_000
 
@@ -31,10 +28,11 @@ _TEXT_LENGTH_MAX: Final = 1_000
 class AfricasTalking:
     """`UssdAggregator`."""
 
-    code = CODE
+    code = "africastalking"
     content_types = frozenset({"application/x-www-form-urlencoded"})
     addresses = ONE_ADDRESS
-    screen_septets_max = SCREEN_SEPTETS_MAX
+    # Safaricom's limit, the narrowest that the vendor publishes (Airtel's is 184).
+    screen_septets_max = 160
 
     def read(self, request: RawRequest) -> UssdTurn | Malformed:
         """Read a hop, or the notice that a dialogue is over."""
@@ -64,4 +62,4 @@ class AfricasTalking:
         return RawResponse(200, f"{'CON' if more else 'END'} {screen}".encode(), "text/plain")
 
 
-REGISTRATION = Registration(CODE, AfricasTalking())
+REGISTRATION = AfricasTalking()

@@ -17,78 +17,57 @@ dial is lost. Where several contests have codes of their own, the address that i
 must say which: `?code=789`.
 """
 
-from typing import Final
-
-from channels.ussd.aggregator import ONE_ADDRESS, Malformed, Phase, Registration, UssdTurn
+from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.json_fields import (
     FIELD_LENGTH_MAX,
-    JSON,
+    Fields,
+    JsonAggregator,
+    Unreadable,
     answer,
-    echo_of,
     international,
-    missing,
-    read_object,
-    read_texts,
+    repeated,
     wallet_word,
 )
 from gateway.http.raw_exchange import RawRequest, RawResponse
 
-CODE: Final = "beem"
-# Beem names no limit of its own; this is the narrowest that networks have.
-SCREEN_SEPTETS_MAX: Final = 160
-_WALLETS: Final = {"mtn": "mtn", "orange": "orange"}
-_PHASES: Final = {"initiate": Phase.START, "continue": Phase.INPUT, "terminate": Phase.END}
-_REPEATED: Final = ("msisdn", "operator", "session_id")
+_PHASES = {"initiate": Phase.START, "continue": Phase.INPUT, "terminate": Phase.END}
+_REPEATED = ("msisdn", "operator", "session_id")
 
 
-class Beem:
+class Beem(JsonAggregator):
     """`UssdAggregator`."""
 
-    code = CODE
-    content_types = frozenset({JSON})
-    addresses = ONE_ADDRESS
-    screen_septets_max = SCREEN_SEPTETS_MAX
+    code = "beem"
 
-    def read(self, request: RawRequest) -> UssdTurn | Malformed:
-        """Read a hop, or the notice that a dialogue is over."""
-        fields = read_object(request.body)
-        if isinstance(fields, Malformed):
-            return fields
-        texts = read_texts(fields, *_REPEATED, "command")
-        if isinstance(texts, Malformed):
-            return texts
-        if fault := missing(texts, "msisdn", "session_id"):
-            return fault
-        phase = _PHASES.get(texts["command"].strip().lower())
-        if phase is None:
-            return Malformed("unknown command")
+    def turn(self, fields: Fields, request: RawRequest) -> UssdTurn:
+        """A hop, or the notice that a dialogue is over."""
+        texts = fields.texts("operator", "command", required=("msisdn", "session_id"))
+        phase = fields.phase("command", _PHASES)
         payload = fields.get("payload", {} if phase is Phase.END else None)
         if not isinstance(payload, dict):
-            return Malformed("no payload")
-        said = read_texts(payload, "request_id", "response")
-        if isinstance(said, Malformed):
-            return said
+            raise Unreadable("no payload")
+        payload = Fields(payload)
+        typed = payload.texts("request_id", "response")["response"]
         return UssdTurn(
             session_id=texts["session_id"],
             msisdn=international(texts["msisdn"]),
             service_code=request.query.get("code", "")[:FIELD_LENGTH_MAX],
-            network=wallet_word(_WALLETS, texts["operator"]),
+            network=wallet_word(texts["operator"]),
             phase=phase,
-            newest=said["response"] if phase is Phase.INPUT else "",
-            echo={**echo_of(fields, *_REPEATED), **echo_of(payload, "request_id")},
+            newest=typed if phase is Phase.INPUT else "",
+            echo={**fields.echo(*_REPEATED), **payload.echo("request_id")},
             outcome=texts["command"] if phase is Phase.END else "",
         )
 
     def write(self, screen: str, *, more: bool, turn: UssdTurn | None) -> RawResponse:
         """`continue` or `terminate` with the screen."""
-        echo = turn.echo if turn else {}
         return answer(
             {
-                **{name: echo.get(name, "") for name in _REPEATED},
+                **repeated(turn, *_REPEATED),
                 "command": "continue" if more else "terminate",
-                "payload": {"request_id": echo.get("request_id", ""), "request": screen},
+                "payload": {**repeated(turn, "request_id"), "request": screen},
             }
         )
 
 
-REGISTRATION = Registration(CODE, Beem())
+REGISTRATION = Beem()

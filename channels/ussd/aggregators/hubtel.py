@@ -19,68 +19,38 @@ The answer repeats `SessionId` and says `Type`: `Response` to go on, `Release` t
 code that was dialled, since later hops may name an internal identifier only.
 """
 
-from typing import Final
-
-from channels.ussd.aggregator import ONE_ADDRESS, Malformed, Phase, Registration, UssdTurn
-from channels.ussd.json_fields import (
-    JSON,
-    answer,
-    echo_of,
-    international,
-    missing,
-    read_object,
-    read_texts,
-    wallet_word,
-)
+from channels.ussd.aggregator import Phase, UssdTurn
+from channels.ussd.json_fields import Fields, JsonAggregator, answer, international, repeated, wallet_word
 from gateway.http.raw_exchange import RawRequest, RawResponse
 
-CODE: Final = "hubtel"
-# Hubtel names no limit of its own; this is the narrowest that networks have.
-SCREEN_SEPTETS_MAX: Final = 160
-_HOP_DIGITS_MAX: Final = 9
-_WALLETS: Final = {"mtn": "mtn", "orange": "orange"}
-_PHASES: Final = {
-    "initiation": Phase.START,
-    "response": Phase.INPUT,
-    "release": Phase.END,
-    "timeout": Phase.END,
-}
-_NAMES: Final = ("sessionid", "type", "message", "servicecode", "operator", "mobile", "clientstate", "sequence")
+_HOP_DIGITS_MAX = 9
+_PHASES = {"initiation": Phase.START, "response": Phase.INPUT, "release": Phase.END, "timeout": Phase.END}
+_NAMES = ("type", "message", "servicecode", "operator", "clientstate", "sequence")
 
 
-class Hubtel:
+class Hubtel(JsonAggregator):
     """`UssdAggregator`."""
 
-    code = CODE
-    content_types = frozenset({JSON})
-    addresses = ONE_ADDRESS
-    screen_septets_max = SCREEN_SEPTETS_MAX
+    code = "hubtel"
 
-    def read(self, request: RawRequest) -> UssdTurn | Malformed:
-        """Read a hop, or the notice that a dialogue is over."""
-        read = read_object(request.body)
-        if isinstance(read, Malformed):
-            return read
+    def turn(self, fields: Fields, request: RawRequest) -> UssdTurn:
+        """A hop, or the notice that a dialogue is over."""
         # Its pages write `ServiceCode` and `serviceCode`.
-        fields = {name.lower(): value for name, value in read.items()}
-        texts = read_texts(fields, *_NAMES)
-        if isinstance(texts, Malformed):
-            return texts
-        if fault := missing(texts, "sessionid", "mobile"):
-            return fault
-        phase = _PHASES.get(texts["type"].strip().lower())
-        if phase is None:
-            return Malformed("unknown Type")
+        named = Fields((name.lower(), value) for name, value in fields.items())
+        texts = named.texts(*_NAMES, required=("sessionid", "mobile"))
+        phase = named.phase("type", _PHASES)
+        # The code that was dialled, its tail included, wherever this hop has it.
+        dialled = texts["message" if phase is Phase.START else "clientstate"].strip()
         hop = texts["sequence"].strip()
         return UssdTurn(
             session_id=texts["sessionid"],
             msisdn=international(texts["mobile"]),
-            service_code=_service_code(texts, phase),
-            network=wallet_word(_WALLETS, texts["operator"]),
+            service_code=dialled if dialled.startswith("*") else texts["servicecode"],
+            network=wallet_word(texts["operator"]),
             phase=phase,
             newest=texts["message"] if phase is Phase.INPUT else "",
             number=int(hop) if hop.isascii() and hop.isdecimal() and len(hop) <= _HOP_DIGITS_MAX else None,
-            echo=echo_of(fields, "sessionid"),
+            echo=named.echo("sessionid"),
             outcome=texts["type"] if phase is Phase.END else "",
         )
 
@@ -88,7 +58,7 @@ class Hubtel:
         """`Response` or `Release` with the screen."""
         return answer(
             {
-                "SessionId": turn.echo.get("sessionid", "") if turn else "",
+                "SessionId": repeated(turn, "sessionid")["sessionid"],
                 "Type": "Response" if more else "Release",
                 "Message": screen,
                 "Label": screen.partition("\n")[0],
@@ -99,10 +69,4 @@ class Hubtel:
         )
 
 
-def _service_code(texts: dict[str, str], phase: Phase) -> str:
-    """The code that was dialled, its tail included, wherever this hop says it."""
-    said = texts["message"] if phase is Phase.START else texts["clientstate"]
-    return said.strip() if said.strip().startswith("*") else texts["servicecode"]
-
-
-REGISTRATION = Registration(CODE, Hubtel())
+REGISTRATION = Hubtel()

@@ -15,51 +15,37 @@ screen, `shouldClose`, `responseExitCode` and `responseMessage`. An error is an 
 """
 
 import re
-from typing import Final
 
-from channels.ussd.aggregator import Malformed, Phase, Registration, UssdTurn
+from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.json_fields import (
     FIELD_LENGTH_MAX,
-    JSON,
+    Fields,
+    JsonAggregator,
+    Unreadable,
     answer,
     international,
-    missing,
-    read_object,
-    read_texts,
     wallet_word,
 )
 from gateway.http.raw_exchange import RawRequest, RawResponse
 
-CODE: Final = "infobip"
-# Infobip names no limit of its own; this is the narrowest that networks have.
-SCREEN_SEPTETS_MAX: Final = 160
 _OK, _REFUSED = 200, 400
-_WALLETS: Final = {"mtn": "mtn", "orange": "orange"}
-_PHASES: Final = {"start": Phase.START, "response": Phase.INPUT, "end": Phase.END}
-_PATH: Final = re.compile(r"/session/(?P<session>.+)/(?P<step>start|response|end)\Z", re.DOTALL)
+_PHASES = {"start": Phase.START, "response": Phase.INPUT, "end": Phase.END}
+_PATH = re.compile(r"/session/(?P<session>.+)/(?P<step>start|response|end)\Z", re.DOTALL)
 
 
-class Infobip:
+class Infobip(JsonAggregator):
     """`UssdAggregator`."""
 
-    code = CODE
-    content_types = frozenset({JSON})
+    code = "infobip"
     addresses = tuple((method, f"/session/{{session}}/{step}") for method in ("POST", "PUT") for step in _PHASES)
-    screen_septets_max = SCREEN_SEPTETS_MAX
 
-    def read(self, request: RawRequest) -> UssdTurn | Malformed:
-        """Read a step of a session."""
+    def turn(self, fields: Fields, request: RawRequest) -> UssdTurn:
+        """A step of a session."""
         place = _PATH.search(request.path)
         if place is None or len(place["session"]) > FIELD_LENGTH_MAX:
-            return Malformed("no session in the path")
-        fields = read_object(request.body)
-        if isinstance(fields, Malformed):
-            return fields
-        texts = read_texts(fields, "msisdn", "text", "shortCode", "networkName", "exitCode", "reason")
-        if isinstance(texts, Malformed):
-            return texts
-        if fault := missing(texts, "msisdn"):
-            return fault
+            raise Unreadable("no session in the path")
+        names = ("text", "shortCode", "networkName", "exitCode", "reason")
+        texts = fields.texts(*names, required=("msisdn",))
         phase = _PHASES[place["step"]]
         dialled = texts["text"].strip()
         has_dialled = phase is Phase.START and dialled.startswith("*")
@@ -68,7 +54,7 @@ class Infobip:
             msisdn=international(texts["msisdn"]),
             service_code=dialled if has_dialled else texts["shortCode"],
             # Seen with the country behind the brand: `MTN CI`.
-            network=wallet_word(_WALLETS, texts["networkName"].strip().partition(" ")[0]),
+            network=wallet_word(texts["networkName"].strip().partition(" ")[0]),
             phase=phase,
             newest=texts["text"] if phase is Phase.INPUT else "",
             outcome=f"{texts['exitCode']} {texts['reason']}".strip(),
@@ -82,4 +68,4 @@ class Infobip:
         return answer({"ussdMenu": screen, "shouldClose": not more, **code})
 
 
-REGISTRATION = Registration(CODE, Infobip())
+REGISTRATION = Infobip()

@@ -16,67 +16,38 @@ In the answer `MSGTYPE` means something else: `true` to go on, `false` to end. `
 Nobody is told that a dialogue ended; one lives three minutes.
 """
 
-from typing import Final
-
-from channels.ussd.aggregator import ONE_ADDRESS, Malformed, Phase, Registration, UssdTurn
-from channels.ussd.json_fields import (
-    JSON,
-    answer,
-    echo_of,
-    international,
-    missing,
-    read_object,
-    read_texts,
-    wallet_word,
-)
+from channels.ussd.aggregator import Phase, UssdTurn
+from channels.ussd.json_fields import Fields, JsonAggregator, answer, international, repeated, wallet_word
 from gateway.http.raw_exchange import RawRequest, RawResponse
 
-CODE: Final = "nalo"
-# Nalo names no limit of its own; this is the narrowest that networks have.
-SCREEN_SEPTETS_MAX: Final = 160
-_WALLETS: Final = {"mtn": "mtn", "orange": "orange"}
+_REPEATED = ("USERID", "MSISDN")
 
 
-class Nalo:
+class Nalo(JsonAggregator):
     """`UssdAggregator`."""
 
-    code = CODE
-    content_types = frozenset({JSON})
-    addresses = ONE_ADDRESS
-    screen_septets_max = SCREEN_SEPTETS_MAX
+    code = "nalo"
 
-    def read(self, request: RawRequest) -> UssdTurn | Malformed:
-        """Read a hop."""
-        fields = read_object(request.body)
-        if isinstance(fields, Malformed):
-            return fields
-        texts = read_texts(fields, "USERID", "MSISDN", "USERDATA", "NETWORK", "SESSIONID")
-        if isinstance(texts, Malformed):
-            return texts
-        if fault := missing(texts, "MSISDN"):
-            return fault
-        is_first = fields.get("MSGTYPE")
-        if not isinstance(is_first, bool):
-            return Malformed("MSGTYPE is neither true nor false")
+    def turn(self, fields: Fields, request: RawRequest) -> UssdTurn:
+        """A hop."""
+        texts = fields.texts("USERID", "USERDATA", "NETWORK", "SESSIONID", required=("MSISDN",))
+        is_first = fields.flag("MSGTYPE")
         number = international(texts["MSISDN"])
         session_id = texts["SESSIONID"].strip()
         return UssdTurn(
             session_id=session_id or number,
             msisdn=number,
             service_code=texts["USERDATA"] if is_first else "",
-            network=wallet_word(_WALLETS, texts["NETWORK"]),
+            network=wallet_word(texts["NETWORK"]),
             phase=Phase.START if is_first else Phase.INPUT,
             newest="" if is_first else texts["USERDATA"],
-            echo=echo_of(fields, "USERID", "MSISDN"),
+            echo=fields.echo(*_REPEATED),
             session_named=bool(session_id),
         )
 
     def write(self, screen: str, *, more: bool, turn: UssdTurn | None) -> RawResponse:
         """`MSG`, and `MSGTYPE` true to go on."""
-        echo = turn.echo if turn else {}
-        return answer(
-            {"USERID": echo.get("USERID", ""), "MSISDN": echo.get("MSISDN", ""), "MSG": screen, "MSGTYPE": more}
-        )
+        return answer({**repeated(turn, *_REPEATED), "MSG": screen, "MSGTYPE": more})
 
 
-REGISTRATION = Registration(CODE, Nalo())
+REGISTRATION = Nalo()

@@ -76,7 +76,7 @@ def application(
     service: FakeVotingService,
     sessions: MemorySessions,
     *,
-    aggregator: UssdAggregator = REGISTRATION.aggregator,
+    aggregator: UssdAggregator = REGISTRATION,
     secret: str | None = None,
 ) -> web.Application:
     """One aggregator's addresses over this service."""

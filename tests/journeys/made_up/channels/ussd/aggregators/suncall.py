@@ -1,32 +1,18 @@
 """Suncall, a USSD aggregator that does not exist: `dialled` at first, then `typed`; `end` in the answer."""
 
-from typing import Final
-
-from channels.ussd.aggregator import ONE_ADDRESS, Malformed, Phase, Registration, UssdTurn
-from channels.ussd.json_fields import JSON, answer, international, missing, read_object, read_texts
+from channels.ussd.aggregator import Phase, UssdTurn
+from channels.ussd.json_fields import Fields, JsonAggregator, answer, international
 from gateway.http.raw_exchange import RawRequest, RawResponse
 
-CODE: Final = "suncall"
 
-
-class Suncall:
+class Suncall(JsonAggregator):
     """`UssdAggregator`."""
 
-    code = CODE
-    content_types = frozenset({JSON})
-    addresses = ONE_ADDRESS
-    screen_septets_max = 160
+    code = "suncall"
 
-    def read(self, request: RawRequest) -> UssdTurn | Malformed:
-        """Read a hop."""
-        fields = read_object(request.body)
-        if isinstance(fields, Malformed):
-            return fields
-        texts = read_texts(fields, "session", "phone", "dialled", "typed")
-        if isinstance(texts, Malformed):
-            return texts
-        if fault := missing(texts, "session", "phone"):
-            return fault
+    def turn(self, fields: Fields, request: RawRequest) -> UssdTurn:
+        """A hop."""
+        texts = fields.texts("dialled", "typed", required=("session", "phone"))
         return UssdTurn(
             session_id=texts["session"],
             msisdn=international(texts["phone"]),
@@ -41,4 +27,4 @@ class Suncall:
         return answer({"screen": screen, "end": not more})
 
 
-REGISTRATION = Registration(CODE, Suncall())
+REGISTRATION = Suncall()
