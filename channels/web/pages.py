@@ -13,6 +13,7 @@ from markupsafe import Markup
 from pydantic import Field
 
 from channels.buying import QUANTITY_DIGITS_MAX, is_mistyped, refusal_words, why_taken_back
+from channels.phrases import neighbours
 from channels.voting_service import VOTING_SERVICE
 from channels.web import own_orders, share
 from channels.web.models import Verified, verified
@@ -233,6 +234,7 @@ def setup(app: web.Application, pages: Pages, limits: RateLimits, methods: Metho
     """Serve the voters' pages. The application needs VOTING_SERVICE and mounted `pages`. `methods`: the ways to
     pay that are taken in a country now."""
     pages.add_phrases("channels.web.phrases")
+    pages.add_neighbours(neighbours())
     pages.add_static("channels.web")
     pages.add_templates("channels.web")
     handlers = VoterPages(limits, methods)

@@ -292,14 +292,14 @@ def render(
     return pages.answer(request, page, status=status, cache=cache)
 
 
-def not_found(request: web.Request, default_language: str = DEFAULT_LANGUAGE) -> web.Response:
+def not_found(request: web.Request) -> web.Response:
     """The page for an address that leads nowhere, status 404."""
-    return render(request, "message.html", status=404, default_language=default_language, about="not_found")
+    return render(request, "message.html", status=404, about="not_found")
 
 
-def busy(request: web.Request, default_language: str = DEFAULT_LANGUAGE) -> web.Response:
+def busy(request: web.Request) -> web.Response:
     """The page for a service that cannot answer now, status 503: nothing was charged."""
-    response = render(request, "message.html", status=503, default_language=default_language, about="busy")
+    response = render(request, "message.html", status=503, about="busy")
     response.headers[hdrs.RETRY_AFTER] = "5"
     return response
 

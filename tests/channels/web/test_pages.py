@@ -68,6 +68,10 @@ async def test_the_page_of_a_candidate(here: Here) -> None:
     assert "Numéro Mobile Money à débiter" in await here.read(PAGE, "fr")
 
 
+async def test_a_reader_of_a_language_of_phones_gets_the_language_beside_it(here: Here) -> None:
+    assert '<html lang="en">' in await here.read(PAGE, "wes")
+
+
 async def test_the_photo_of_a_candidate(here: Here) -> None:
     assert "portrait" not in await here.read(PAGE)
     (contest,) = here.service.shown
