@@ -1,61 +1,42 @@
 """Payments and what operators reported of them, the book, refunds, disputes, payouts."""
 
-from sqlalchemy import (
-    Boolean,
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    Table,
-    UniqueConstraint,
-    Uuid,
-    desc,
-    text,
+from sqlalchemy import CheckConstraint, UniqueConstraint
+
+from gateway.storage.schema.columns import (
+    binaries,
+    checks,
+    documents,
+    events_of,
+    flags,
+    identity,
+    index,
+    integers,
+    one_of,
+    small_integers,
+    strings,
+    table,
+    timestamps,
+    uuids,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
-from gateway.storage.schema.columns import binary, events_of, identity, integer, metadata, one_of, string, timestamp
-
-payments = Table(
+payments = table(
     "payments",
-    metadata,
-    Column("reference", Uuid, primary_key=True),
-    timestamp("placed_at", null=False, key=True),
-    Column("vote_id", Uuid, nullable=False),
-    Column("contest_id", Uuid, nullable=False),
-    string("provider"),
-    string("method"),
-    string("country"),
-    integer("amount_minor"),
-    string("currency"),
-    string("status", default="created"),
-    binary("payer_index"),
-    binary("payer_cipher"),
-    string("base_url", null=True),
-    string("provider_reference", null=True),
-    binary("secrets_cipher"),
-    Column("accepted", Boolean, nullable=False, server_default=text("false")),
-    integer("send_tries", default="0", big=False),
-    integer("checks", default="0", big=False),
-    integer("not_found_count", default="0", big=False),
-    timestamp("not_found_since"),
-    timestamp("next_check_at"),
-    timestamp("hinted_at"),
-    timestamp("asked_at"),
-    timestamp("expires_at", null=False),
-    timestamp("sent_at"),
-    timestamp("confirmed_at"),
-    timestamp("settled_at"),
-    integer("received_minor", null=True),
-    string("received_currency", null=True),
-    string("reason", null=True),
-    string("reason_code", null=True),
-    integer("fee_minor", null=True),
-    Column("provisional", Boolean, nullable=False, server_default=text("false")),
-    binary("orderer"),
-    binary("address"),
-    CheckConstraint("amount_minor > 0"),
+    uuids("reference", key=True),
+    timestamps("placed_at", key=True),
+    uuids("vote_id", "contest_id"),
+    strings("provider", "method", "country", "currency"),
+    integers("amount_minor"),
+    strings("status", default="created"),
+    binaries("payer_index", "payer_cipher", "secrets_cipher", "orderer", "address", null=True),
+    strings("base_url", "provider_reference", "received_currency", "reason", "reason_code", null=True),
+    flags("accepted", "provisional", default="false"),
+    small_integers("send_tries", "checks", "not_found_count", default="0"),
+    timestamps(
+        "not_found_since", "next_check_at", "hinted_at", "asked_at", "sent_at", "confirmed_at", "settled_at", null=True
+    ),
+    timestamps("expires_at"),
+    integers("received_minor", "fee_minor", null=True),
+    checks("amount_minor > 0"),
     CheckConstraint("(payer_index is null) = (payer_cipher is null)", name="payments_payer_whole"),
     one_of(
         "status",
@@ -72,314 +53,207 @@ payments = Table(
         "failed",
         "expired",
     ),
-    postgresql_partition_by="RANGE (placed_at)",
+    index("payments_of_orderer", "orderer", "placed_at desc", where="orderer is not null"),
+    index("payments_of_address", "address", "placed_at desc", where="address is not null"),
+    index("payments_of_operator", "provider_reference", where="provider_reference is not null"),
+    index("payments_provisional", "reference", where="provisional"),
+    index("payments_counted_once", "vote_id", "placed_at", where="status in ('settled','held')", unique=True),
+    index("payments_open_once", "vote_id", "placed_at", where="status in ('created','sent','pending')", unique=True),
+    index("payments_of_vote", "vote_id"),
+    index("payments_to_collect", "next_check_at", where="status = 'created'"),
+    index(
+        "payments_to_verify",
+        "next_check_at",
+        where="status in ('sent','pending','expired','failed') and next_check_at is not null",
+    ),
+    index("payments_to_settle", "contest_id", "confirmed_at", where="status = 'confirmed'"),
+    index("payments_prompting", "payer_index", "provider", where="status in ('sent','pending')"),
+    index("payments_held", "confirmed_at", where="status = 'held'"),
+    index("payments_to_give_back", "reference", where="status in ('surplus','mismatched')"),
+    index("payments_of_payer", "payer_index", "placed_at desc"),
+    partition_by="placed_at",
 )
-Index(
-    "payments_of_orderer",
-    payments.c.orderer,
-    desc(payments.c.placed_at),
-    postgresql_where=text("orderer is not null"),
-)
-Index(
-    "payments_of_address",
-    payments.c.address,
-    desc(payments.c.placed_at),
-    postgresql_where=text("address is not null"),
-)
-Index(
-    "payments_of_operator",
-    payments.c.provider_reference,
-    postgresql_where=text("provider_reference is not null"),
-)
-Index("payments_provisional", payments.c.reference, postgresql_where=text("provisional"))
-Index(
-    "payments_counted_once",
-    payments.c.vote_id,
-    payments.c.placed_at,
-    unique=True,
-    postgresql_where=text("status in ('settled','held')"),
-)
-Index(
-    "payments_open_once",
-    payments.c.vote_id,
-    payments.c.placed_at,
-    unique=True,
-    postgresql_where=text("status in ('created','sent','pending')"),
-)
-Index("payments_of_vote", payments.c.vote_id)
-Index("payments_to_collect", payments.c.next_check_at, postgresql_where=text("status = 'created'"))
-Index(
-    "payments_to_verify",
-    payments.c.next_check_at,
-    postgresql_where=text("status in ('sent','pending','expired','failed') and next_check_at is not null"),
-)
-Index(
-    "payments_to_settle", payments.c.contest_id, payments.c.confirmed_at, postgresql_where=text("status = 'confirmed'")
-)
-Index(
-    "payments_prompting",
-    payments.c.payer_index,
-    payments.c.provider,
-    postgresql_where=text("status in ('sent','pending')"),
-)
-Index("payments_held", payments.c.confirmed_at, postgresql_where=text("status = 'held'"))
-Index("payments_to_give_back", payments.c.reference, postgresql_where=text("status in ('surplus','mismatched')"))
-Index("payments_of_payer", payments.c.payer_index, desc(payments.c.placed_at))
 
 payment_events = events_of("payment")
 
-evidence = Table(
+evidence = table(
     "evidence",
-    metadata,
     identity(),
-    Column("reference", Uuid, nullable=False),
-    string("word"),
-    string("source"),
-    integer("amount_minor", null=True),
-    string("currency", null=True),
-    string("provider_reference", null=True),
-    string("raw"),
-    timestamp("seen_at", null=False, default="clock_timestamp()"),
+    uuids("reference"),
+    strings("word", "source", "raw"),
+    integers("amount_minor", null=True),
+    strings("currency", "provider_reference", null=True),
+    timestamps("seen_at", default="clock_timestamp()"),
     one_of("word", "succeeded", "failed", "disputed", "dispute_won", "reversed"),
+    index("evidence_of_payment", "reference"),
 )
-Index("evidence_of_payment", evidence.c.reference)
 
-callbacks = Table(
+callbacks = table(
     "callbacks",
-    metadata,
     identity(),
-    timestamp("received_at", null=False, default="now()", key=True),
-    string("provider"),
-    Column("payment_reference", Uuid),
-    string("method"),
-    Column("headers", JSONB, nullable=False),
-    binary("body"),
-    binary("body_cipher"),
-    binary("body_hash", null=False),
-    string("remote"),
-    timestamp("handled_at"),
-    string("outcome", null=True),
-    integer("duplicate_of", null=True),
-    timestamp("replayed_at"),
-    Column("record_id", Uuid),
-    postgresql_partition_by="RANGE (received_at)",
+    timestamps("received_at", default="now()", key=True),
+    strings("provider", "method", "remote"),
+    uuids("payment_reference", "record_id", null=True),
+    documents("headers"),
+    binaries("body", "body_cipher", null=True),
+    binaries("body_hash"),
+    timestamps("handled_at", "replayed_at", null=True),
+    strings("outcome", null=True),
+    integers("duplicate_of", null=True),
+    index("callbacks_same", "provider", "body_hash", where="payment_reference is null"),
+    index("callbacks_record", "received_at", "record_id", unique=True),
+    index("callbacks_due", "id", where="handled_at is null"),
+    index("callbacks_of_payment", "payment_reference", where="payment_reference is not null"),
+    partition_by="received_at",
 )
-Index(
-    "callbacks_same",
-    callbacks.c.provider,
-    callbacks.c.body_hash,
-    postgresql_where=text("payment_reference is null"),
-)
-Index("callbacks_record", callbacks.c.received_at, callbacks.c.record_id, unique=True)
-Index("callbacks_due", callbacks.c.id, postgresql_where=text("handled_at is null"))
-Index("callbacks_of_payment", callbacks.c.payment_reference, postgresql_where=text("payment_reference is not null"))
 
-callback_counts = Table(
+callback_counts = table(
     "callback_counts",
-    metadata,
-    string("provider", key=True),
-    string("outcome", key=True),
-    integer("many"),
+    strings("provider", "outcome", key=True),
+    integers("many"),
 )
 
-account_health = Table(
+account_health = table(
     "account_health",
-    metadata,
-    string("account", key=True),
-    timestamp("closed_until"),
-    Column("closed_seconds", Integer, nullable=False, server_default=text("0")),
-    string("reason", default=""),
-    timestamp("changed_at", null=False, default="now()"),
+    strings("account", key=True),
+    timestamps("closed_until", null=True),
+    small_integers("closed_seconds", default="0"),
+    strings("reason", default=""),
+    timestamps("changed_at", default="now()"),
 )
 
-postings = Table(
+postings = table(
     "postings",
-    metadata,
     identity(),
-    Column("tx", Uuid, nullable=False),
-    Column("contest_id", Uuid, ForeignKey("contests.id")),
-    string("provider"),
-    string("account"),
-    string("currency"),
-    integer("amount_minor"),
-    string("memo"),
-    timestamp("at", null=False, default="now()"),
+    uuids("tx"),
+    uuids("contest_id", null=True, of="contests.id"),
+    strings("provider", "account", "currency", "memo"),
+    integers("amount_minor"),
+    timestamps("at", default="now()"),
+    index("postings_tx", "tx"),
+    index("postings_provider", "provider", "account"),
+    index("postings_at", "at"),
+    index("postings_account", "contest_id", "account"),
 )
-Index("postings_tx", postings.c.tx)
-Index("postings_provider", postings.c.provider, postings.c.account)
-Index("postings_at", postings.c.at)
-Index("postings_account", postings.c.contest_id, postings.c.account)
 
-fee_plans = Table(
+fee_plans = table(
     "fee_plans",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("organiser_id", Uuid, ForeignKey("organisers.id"), nullable=False),
-    string("currency"),
-    timestamp("valid_from", null=False),
-    integer("percent_bp", big=False),
-    integer("fixed_minor", default="0"),
-    integer("minimum_minor", default="0"),
-    string("created_by"),
-    timestamp("created_at", null=False, default="now()"),
+    uuids("id", key=True),
+    uuids("organiser_id", of="organisers.id"),
+    strings("currency", "created_by"),
+    timestamps("valid_from"),
+    small_integers("percent_bp"),
+    integers("fixed_minor", "minimum_minor", default="0"),
+    timestamps("created_at", default="now()"),
     UniqueConstraint("organiser_id", "currency", "valid_from"),
-    CheckConstraint("percent_bp between 0 and 10000"),
-    CheckConstraint("fixed_minor >= 0"),
-    CheckConstraint("minimum_minor >= 0"),
+    checks("percent_bp between 0 and 10000", "fixed_minor >= 0", "minimum_minor >= 0"),
 )
 
-refunds = Table(
+refunds = table(
     "refunds",
-    metadata,
-    Column("reference", Uuid, primary_key=True),
-    Column("payment_reference", Uuid, nullable=False),
-    Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
-    integer("amount_minor"),
-    string("currency"),
-    string("reason"),
-    string("status", default="due"),
-    timestamp("created_at", null=False, default="now()"),
-    string("provider", default=""),
-    string("requested_by", default="rule"),
-    Column("request_id", Uuid),
-    Column("replaces", Uuid),
-    integer("tally_seq", null=True),
-    string("base_url", null=True),
-    string("provider_reference", null=True),
-    binary("secrets_cipher"),
-    integer("send_tries", default="0", big=False),
-    integer("checks", default="0", big=False),
-    integer("not_found_count", default="0", big=False),
-    timestamp("not_found_since"),
-    timestamp("next_try_at", default="now()"),
-    timestamp("sent_at"),
-    timestamp("done_at"),
-    string("reason_code", null=True),
-    string("manual_reference", null=True),
-    CheckConstraint("amount_minor > 0"),
+    uuids("reference", key=True),
+    uuids("payment_reference"),
+    uuids("contest_id", of="contests.id"),
+    integers("amount_minor"),
+    strings("currency", "reason"),
+    strings("status", default="due"),
+    timestamps("created_at", default="now()"),
+    strings("provider", default=""),
+    strings("requested_by", default="rule"),
+    uuids("request_id", "replaces", null=True),
+    integers("tally_seq", null=True),
+    strings("base_url", "provider_reference", "reason_code", "manual_reference", null=True),
+    binaries("secrets_cipher", null=True),
+    small_integers("send_tries", "checks", "not_found_count", default="0"),
+    timestamps("not_found_since", "sent_at", "done_at", null=True),
+    timestamps("next_try_at", null=True, default="now()"),
+    checks("amount_minor > 0"),
     one_of("status", "due", "sent", "done", "failed", "void", "manual"),
+    index("refunds_due", "next_try_at", where="status in ('due','sent') and next_try_at is not null"),
+    index("refunds_of_operator", "provider_reference", where="provider_reference is not null"),
+    index("refunds_by_status", "status", "created_at"),
+    index("refunds_by_hand", "manual_reference", where="manual_reference is not null"),
+    index("refunds_of_payment", "payment_reference"),
+    index("refunds_of_request", "request_id", where="request_id is not null"),
+    index("refunds_once", "payment_reference", where="status <> 'void'", unique=True),
 )
-Index(
-    "refunds_due",
-    refunds.c.next_try_at,
-    postgresql_where=text("status in ('due','sent') and next_try_at is not null"),
-)
-Index("refunds_of_operator", refunds.c.provider_reference, postgresql_where=text("provider_reference is not null"))
-Index("refunds_by_status", refunds.c.status, refunds.c.created_at)
-Index("refunds_by_hand", refunds.c.manual_reference, postgresql_where=text("manual_reference is not null"))
-Index("refunds_of_payment", refunds.c.payment_reference)
-Index("refunds_of_request", refunds.c.request_id, postgresql_where=text("request_id is not null"))
-Index("refunds_once", refunds.c.payment_reference, unique=True, postgresql_where=text("status <> 'void'"))
 
 refund_events = events_of("refund")
 
-disputes = Table(
+disputes = table(
     "disputes",
-    metadata,
-    Column("reference", Uuid, primary_key=True),
-    string("provider"),
-    string("operator_reference"),
-    Column("payment_reference", Uuid, nullable=False),
-    Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
-    string("code"),
-    integer("amount_minor"),
-    string("currency"),
-    string("status"),
-    string("effect", null=True),
-    integer("reversed_minor", default="0"),
-    integer("fee_minor", default="0"),
-    timestamp("opened_at", null=False, default="now()"),
-    timestamp("closed_at"),
-    timestamp("told_at"),
+    uuids("reference", key=True),
+    strings("provider", "operator_reference", "code", "currency", "status"),
+    uuids("payment_reference"),
+    uuids("contest_id", of="contests.id"),
+    integers("amount_minor"),
+    strings("effect", null=True),
+    integers("reversed_minor", "fee_minor", default="0"),
+    timestamps("opened_at", default="now()"),
+    timestamps("closed_at", "told_at", null=True),
     UniqueConstraint("provider", "operator_reference"),
-    CheckConstraint("amount_minor > 0"),
+    checks("amount_minor > 0"),
     one_of("status", "open", "won", "lost"),
     one_of("effect", "taken_back", "refund_stopped", "twice", "person"),
-    CheckConstraint("(status = 'open') = (closed_at is null)"),
-    CheckConstraint("effect is null or status = 'lost'"),
-    CheckConstraint("(reversed_minor > 0) = (coalesce(effect, '') in ('taken_back','refund_stopped'))"),
+    checks(
+        "(status = 'open') = (closed_at is null)",
+        "effect is null or status = 'lost'",
+        "(reversed_minor > 0) = (coalesce(effect, '') in ('taken_back','refund_stopped'))",
+    ),
+    index("disputes_of_payment", "payment_reference"),
+    index("disputes_to_act", "reference", where="status = 'lost' and effect is null"),
 )
-Index("disputes_of_payment", disputes.c.payment_reference)
-Index("disputes_to_act", disputes.c.reference, postgresql_where=text("status = 'lost' and effect is null"))
 
 dispute_events = events_of("dispute")
 
-reversal_questions = Table(
+reversal_questions = table(
     "reversal_questions",
-    metadata,
-    string("provider", key=True),
-    string("number", key=True),
-    timestamp("next_try_at"),
-    integer("tries", big=False, default="0"),
-    timestamp("asked_at"),
-    string("outcome", null=True),
-)
-Index(
-    "reversal_questions_due",
-    reversal_questions.c.next_try_at,
-    postgresql_where=text("next_try_at is not null"),
+    strings("provider", "number", key=True),
+    timestamps("next_try_at", "asked_at", null=True),
+    small_integers("tries", default="0"),
+    strings("outcome", null=True),
+    index("reversal_questions_due", "next_try_at", where="next_try_at is not null"),
 )
 
-reversal_sweeps = Table(
+reversal_sweeps = table(
     "reversal_sweeps",
-    metadata,
-    string("provider", key=True),
-    timestamp("seen_until"),
-    timestamp("swept_at", null=False),
+    strings("provider", key=True),
+    timestamps("seen_until", null=True),
+    timestamps("swept_at"),
 )
 
-beneficiaries = Table(
+beneficiaries = table(
     "beneficiaries",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("organiser_id", Uuid, ForeignKey("organisers.id"), nullable=False),
-    string("provider"),
-    string("country"),
-    binary("phone_index", null=False),
-    binary("phone_cipher", null=False),
-    string("name"),
-    string("registered_by"),
-    timestamp("registered_at", null=False, default="now()"),
-    string("confirmed_by", null=True),
-    timestamp("confirmed_at"),
-    timestamp("usable_from"),
-    timestamp("retired_at"),
-    CheckConstraint("confirmed_by is distinct from registered_by"),
-    CheckConstraint("(confirmed_at is null) = (usable_from is null)"),
+    uuids("id", key=True),
+    uuids("organiser_id", of="organisers.id"),
+    strings("provider", "country", "name", "registered_by"),
+    binaries("phone_index", "phone_cipher"),
+    timestamps("registered_at", default="now()"),
+    strings("confirmed_by", null=True),
+    timestamps("confirmed_at", "usable_from", "retired_at", null=True),
+    checks("confirmed_by is distinct from registered_by", "(confirmed_at is null) = (usable_from is null)"),
 )
 
-payouts = Table(
+payouts = table(
     "payouts",
-    metadata,
-    Column("reference", Uuid, primary_key=True),
-    Column("organiser_id", Uuid, ForeignKey("organisers.id"), nullable=False),
-    Column("contest_id", Uuid, ForeignKey("contests.id"), nullable=False),
-    Column("beneficiary_id", Uuid, ForeignKey("beneficiaries.id"), nullable=False),
-    string("provider"),
-    integer("amount_minor"),
-    string("currency"),
-    string("status", default="due"),
-    Column("request_id", Uuid, nullable=False),
-    string("base_url", null=True),
-    string("provider_reference", null=True),
-    binary("secrets_cipher"),
-    integer("send_tries", default="0", big=False),
-    integer("checks", default="0", big=False),
-    integer("not_found_count", default="0", big=False),
-    timestamp("not_found_since"),
-    timestamp("next_try_at", default="now()"),
-    timestamp("created_at", null=False, default="now()"),
-    timestamp("sent_at"),
-    timestamp("done_at"),
-    string("reason_code", null=True),
-    CheckConstraint("amount_minor > 0"),
+    uuids("reference", key=True),
+    uuids("organiser_id", of="organisers.id"),
+    uuids("contest_id", of="contests.id"),
+    uuids("beneficiary_id", of="beneficiaries.id"),
+    strings("provider", "currency"),
+    integers("amount_minor"),
+    strings("status", default="due"),
+    uuids("request_id"),
+    strings("base_url", "provider_reference", "reason_code", null=True),
+    binaries("secrets_cipher", null=True),
+    small_integers("send_tries", "checks", "not_found_count", default="0"),
+    timestamps("not_found_since", "sent_at", "done_at", null=True),
+    timestamps("next_try_at", null=True, default="now()"),
+    timestamps("created_at", default="now()"),
+    checks("amount_minor > 0"),
     one_of("status", "due", "sent", "done", "failed", "manual"),
+    index("payouts_due", "next_try_at", where="status in ('due','sent') and next_try_at is not null"),
+    index("payouts_of_organiser", "organiser_id", "created_at desc"),
 )
-Index(
-    "payouts_due",
-    payouts.c.next_try_at,
-    postgresql_where=text("status in ('due','sent') and next_try_at is not null"),
-)
-Index("payouts_of_organiser", payouts.c.organiser_id, desc(payouts.c.created_at))
 
 payout_events = events_of("payout")

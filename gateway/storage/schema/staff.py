@@ -1,159 +1,127 @@
 """Staff, what they ask for and decide, and what the service notes about itself."""
 
-from sqlalchemy import (
-    Boolean,
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    Table,
-    UniqueConstraint,
-    Uuid,
-    desc,
-    text,
+from sqlalchemy import UniqueConstraint
+
+from gateway.storage.schema.columns import (
+    binaries,
+    checks,
+    documents,
+    flags,
+    identity,
+    index,
+    integers,
+    one_of,
+    small_integers,
+    strings,
+    table,
+    timestamps,
+    uuids,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
-from gateway.storage.schema.columns import binary, identity, integer, metadata, one_of, string, timestamp
-
-staff = Table(
+staff = table(
     "staff",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    string("email"),
-    string("name", default=""),
-    string("password_hash"),
-    binary("totp_cipher"),
-    timestamp("totp_confirmed_at"),
-    integer("totp_last_step", null=True),
-    string("role"),
-    Column("organiser_id", Uuid, ForeignKey("organisers.id")),
-    Column("active", Boolean, nullable=False, server_default=text("true")),
-    timestamp("created_at", null=False, default="now()"),
-    timestamp("signed_in_at"),
+    uuids("id", key=True),
+    strings("email", "password_hash", "role"),
+    strings("name", default=""),
+    binaries("totp_cipher", null=True),
+    timestamps("totp_confirmed_at", "signed_in_at", null=True),
+    integers("totp_last_step", null=True),
+    uuids("organiser_id", null=True, of="organisers.id"),
+    flags("active", default="true"),
+    timestamps("created_at", default="now()"),
     UniqueConstraint("email"),
-    CheckConstraint("email = lower(email)"),
+    checks("email = lower(email)"),
     one_of("role", "owner", "finance", "support", "auditor"),
 )
 
-staff_sessions = Table(
+staff_sessions = table(
     "staff_sessions",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("staff_id", Uuid, ForeignKey("staff.id"), nullable=False),
-    Column("family", Uuid, nullable=False),
-    binary("refresh_hash", null=False),
-    timestamp("created_at", null=False, default="now()"),
-    timestamp("expires_at", null=False),
-    timestamp("used_at"),
-    timestamp("revoked_at"),
-    string("remote", default=""),
-    string("agent", default=""),
-    timestamp("factor_at"),
+    uuids("id", key=True),
+    uuids("staff_id", of="staff.id"),
+    uuids("family"),
+    binaries("refresh_hash"),
+    timestamps("created_at", default="now()"),
+    timestamps("expires_at"),
+    timestamps("used_at", "revoked_at", "factor_at", null=True),
+    strings("remote", "agent", default=""),
     UniqueConstraint("refresh_hash"),
+    index("staff_sessions_ended", "expires_at"),
+    index("staff_sessions_family", "family"),
+    index("staff_sessions_of", "staff_id", "created_at desc"),
 )
-Index("staff_sessions_ended", staff_sessions.c.expires_at)
-Index("staff_sessions_family", staff_sessions.c.family)
-Index("staff_sessions_of", staff_sessions.c.staff_id, desc(staff_sessions.c.created_at))
 
-sign_in_failures = Table(
+sign_in_failures = table(
     "sign_in_failures",
-    metadata,
-    binary("subject", null=False, key=True),
-    integer("failures", big=False),
-    timestamp("last_at", null=False, default="now()"),
+    binaries("subject", key=True),
+    small_integers("failures"),
+    timestamps("last_at", default="now()"),
 )
 
-staff_requests = Table(
+staff_requests = table(
     "staff_requests",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    string("act"),
-    string("subject"),
-    Column("params", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("preview", JSONB, nullable=False, server_default=text("'{}'")),
-    string("reason"),
-    string("requested_by"),
-    timestamp("requested_at", null=False, default="now()"),
-    string("status", default="waiting"),
-    string("decided_by", null=True),
-    timestamp("decided_at"),
-    timestamp("finished_at"),
-    string("outcome", null=True),
-    CheckConstraint("length(trim(reason)) >= 3"),
+    uuids("id", key=True),
+    strings("act", "subject", "reason", "requested_by"),
+    documents("params", "preview", default="'{}'"),
+    timestamps("requested_at", default="now()"),
+    strings("status", default="waiting"),
+    strings("decided_by", "outcome", null=True),
+    timestamps("decided_at", "finished_at", null=True),
+    checks("length(trim(reason)) >= 3"),
     one_of("status", "waiting", "rejected", "approved", "done", "failed"),
-    CheckConstraint("decided_by is distinct from requested_by"),
-    CheckConstraint("(decided_by is null) = (status = 'waiting')"),
+    checks("decided_by is distinct from requested_by", "(decided_by is null) = (status = 'waiting')"),
+    index("staff_requests_latest", "requested_at"),
+    index("staff_requests_by_status", "status", "requested_at"),
+    index("staff_requests_by_act", "act", "requested_at"),
+    index("staff_requests_about", "subject"),
+    index("staff_requests_waiting", "requested_at", where="status = 'waiting'"),
+    index("staff_requests_running", "requested_at", where="status = 'approved'"),
 )
-Index("staff_requests_latest", staff_requests.c.requested_at)
-Index("staff_requests_by_status", staff_requests.c.status, staff_requests.c.requested_at)
-Index("staff_requests_by_act", staff_requests.c.act, staff_requests.c.requested_at)
-Index("staff_requests_about", staff_requests.c.subject)
-Index("staff_requests_waiting", staff_requests.c.requested_at, postgresql_where=text("status = 'waiting'"))
-Index("staff_requests_running", staff_requests.c.requested_at, postgresql_where=text("status = 'approved'"))
 
-void_rows = Table(
+void_rows = table(
     "void_rows",
-    metadata,
-    Column("request_id", Uuid, ForeignKey("staff_requests.id"), primary_key=True),
-    Column("payment_reference", Uuid, primary_key=True),
-    timestamp("placed_at", null=False),
-    integer("votes"),
-    integer("amount_minor"),
-    string("currency"),
-    timestamp("done_at"),
-    string("outcome", null=True),
-)
-Index(
-    "void_rows_left",
-    void_rows.c.request_id,
-    void_rows.c.payment_reference,
-    postgresql_where=text("done_at is null"),
+    uuids("request_id", key=True, of="staff_requests.id"),
+    uuids("payment_reference", key=True),
+    timestamps("placed_at"),
+    integers("votes", "amount_minor"),
+    strings("currency"),
+    timestamps("done_at", null=True),
+    strings("outcome", null=True),
+    index("void_rows_left", "request_id", "payment_reference", where="done_at is null"),
 )
 
-audit_log = Table(
+audit_log = table(
     "audit_log",
-    metadata,
     identity(),
-    timestamp("at", null=False, default="now()"),
-    string("actor"),
-    string("act"),
-    string("subject"),
-    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    timestamps("at", default="now()"),
+    strings("actor", "act", "subject"),
+    documents("detail", default="'{}'"),
 )
 
-worker_beats = Table(
+worker_beats = table(
     "worker_beats",
-    metadata,
-    string("worker", key=True),
-    timestamp("seen_at", null=False),
+    strings("worker", key=True),
+    timestamps("seen_at"),
 )
 
-upkeep = Table(
+upkeep = table(
     "upkeep",
-    metadata,
-    string("task", key=True),
-    timestamp("finished_at"),
-    timestamp("failed_at"),
-    string("error", null=True),
+    strings("task", key=True),
+    timestamps("finished_at", "failed_at", null=True),
+    strings("error", null=True),
 )
 
-set_aside = Table(
+set_aside = table(
     "set_aside",
-    metadata,
-    string("kind", key=True),
-    string("subject", key=True),
-    string("error"),
-    timestamp("since", null=False, default="now()"),
-    timestamp("until", null=False),
-    integer("times", default="1", big=False),
+    strings("kind", "subject", key=True),
+    strings("error"),
+    timestamps("since", default="now()"),
+    timestamps("until"),
+    small_integers("times", default="1"),
 )
 
-vault_keys = Table(
+vault_keys = table(
     "vault_keys",
-    metadata,
-    Column("key_id", Integer, primary_key=True, autoincrement=False),
-    binary("fingerprint", null=False),
-    timestamp("since", null=False, default="now()"),
+    small_integers("key_id", key=True),
+    binaries("fingerprint"),
+    timestamps("since", default="now()"),
 )

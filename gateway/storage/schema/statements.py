@@ -1,160 +1,122 @@
 """Operators' statements and balances, and where they differ from the book."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table, UniqueConstraint, Uuid, func, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import UniqueConstraint
 
-from gateway.storage.schema.columns import binary, identity, integer, metadata, one_of, string, timestamp
+from gateway.storage.schema.columns import (
+    binaries,
+    documents,
+    identity,
+    index,
+    integers,
+    one_of,
+    small_integers,
+    strings,
+    table,
+    timestamps,
+    uuids,
+)
 
-statement_files = Table(
+statement_files = table(
     "statement_files",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    string("provider"),
-    string("name"),
-    binary("sha256", null=False),
-    integer("lines", big=False),
-    timestamp("first_at"),
-    timestamp("last_at"),
-    string("imported_by"),
-    timestamp("imported_at", null=False, default="now()"),
-    timestamp("undone_at"),
-    Column("undone_by", Uuid, ForeignKey("staff_requests.id")),
-)
-Index(
-    "statement_files_once",
-    statement_files.c.provider,
-    statement_files.c.sha256,
-    unique=True,
-    postgresql_where=text("undone_at is null"),
+    uuids("id", key=True),
+    strings("provider", "name", "imported_by"),
+    binaries("sha256"),
+    small_integers("lines"),
+    timestamps("first_at", "last_at", "undone_at", null=True),
+    timestamps("imported_at", default="now()"),
+    uuids("undone_by", null=True, of="staff_requests.id"),
+    index("statement_files_once", "provider", "sha256", where="undone_at is null", unique=True),
 )
 
-statement_lines = Table(
+statement_lines = table(
     "statement_lines",
-    metadata,
     identity(),
-    Column("file_id", Uuid, ForeignKey("statement_files.id"), nullable=False),
-    integer("line_no", big=False),
-    string("provider"),
-    string("line_key"),
-    string("kind"),
-    string("our_reference", null=True),
-    string("external_id", null=True),
-    string("provider_reference", null=True),
-    binary("payer_index"),
-    integer("amount_minor"),
-    integer("fee_minor", default="0"),
-    string("currency"),
-    timestamp("at"),
-    Column("raw", JSONB, nullable=False),
-    Column("matched_reference", Uuid),
-    string("matched_by", null=True),
-    timestamp("matched_at"),
-    integer("fee_booked_minor", null=True),
-    Column("fee_tx", Uuid),
+    uuids("file_id", of="statement_files.id"),
+    small_integers("line_no"),
+    strings("provider", "line_key", "kind", "currency"),
+    strings("our_reference", "external_id", "provider_reference", "matched_by", null=True),
+    binaries("payer_index", null=True),
+    integers("amount_minor"),
+    integers("fee_minor", default="0"),
+    timestamps("at", "matched_at", null=True),
+    documents("raw"),
+    uuids("matched_reference", "fee_tx", null=True),
+    integers("fee_booked_minor", null=True),
     UniqueConstraint("provider", "line_key"),
     one_of("kind", "collection", "refund", "payout", "dispute", "fee", "transfer", "other"),
-)
-Index("statement_lines_of_file", statement_lines.c.file_id)
-Index(
-    "statement_lines_matched",
-    statement_lines.c.matched_reference,
-    postgresql_where=text("matched_reference is not null"),
-)
-Index(
-    "statement_lines_open",
-    statement_lines.c.provider,
-    statement_lines.c.id,
-    postgresql_where=text("matched_at is null"),
+    index("statement_lines_of_file", "file_id"),
+    index("statement_lines_matched", "matched_reference", where="matched_reference is not null"),
+    index("statement_lines_open", "provider", "id", where="matched_at is null"),
 )
 
-differences = Table(
+differences = table(
     "differences",
-    metadata,
     identity(),
-    string("provider"),
-    string("kind"),
-    Column("line_id", BigInteger, ForeignKey("statement_lines.id")),
-    Column("payment_reference", Uuid),
-    Column("refund_reference", Uuid),
-    Column("payout_reference", Uuid),
-    Column("dispute_reference", Uuid),
-    string("wallet", default="collection"),
-    integer("amount_minor"),
-    string("currency"),
-    string("detail"),
-    timestamp("found_at", null=False, default="now()"),
-    string("status", default="open"),
-    string("resolution", null=True),
-    string("note", null=True),
-    string("resolved_by", null=True),
-    timestamp("resolved_at"),
-    Column("ledger_tx", Uuid),
-    Column("contest_id", Uuid),
-    Column("request_id", Uuid, ForeignKey("staff_requests.id")),
+    strings("provider", "kind", "currency", "detail"),
+    integers("line_id", null=True, of="statement_lines.id"),
+    uuids(
+        "payment_reference",
+        "refund_reference",
+        "payout_reference",
+        "dispute_reference",
+        "ledger_tx",
+        "contest_id",
+        null=True,
+    ),
+    strings("wallet", default="collection"),
+    integers("amount_minor"),
+    timestamps("found_at", default="now()"),
+    strings("status", default="open"),
+    strings("resolution", "note", "resolved_by", null=True),
+    timestamps("resolved_at", null=True),
+    uuids("request_id", null=True, of="staff_requests.id"),
     one_of("kind", "missing_here", "missing_there", "amount", "date", "double", "balance"),
     one_of("status", "open", "resolved", "undone"),
-)
-Index("differences_of_contest", differences.c.contest_id, postgresql_where=text("status = 'open'"))
-Index(
-    "differences_of_request",
-    differences.c.request_id,
-    differences.c.id,
-    postgresql_where=text("request_id is not null"),
-)
-Index("differences_open", differences.c.provider, differences.c.id, postgresql_where=text("status = 'open'"))
-Index(
-    "differences_of_line",
-    differences.c.line_id,
-    differences.c.kind,
-    unique=True,
-    postgresql_where=text("line_id is not null and status <> 'undone'"),
-)
-Index(
-    "differences_of_refund",
-    func.coalesce(differences.c.refund_reference, differences.c.payout_reference),
-    differences.c.kind,
-    unique=True,
-    postgresql_where=text("payment_reference is null and line_id is null and kind <> 'balance' and status <> 'undone'"),
-)
-Index(
-    "differences_of_balance",
-    differences.c.provider,
-    differences.c.wallet,
-    differences.c.currency,
-    unique=True,
-    postgresql_where=text("kind = 'balance' and status = 'open'"),
-)
-Index(
-    "differences_of_payment",
-    differences.c.payment_reference,
-    differences.c.kind,
-    unique=True,
-    postgresql_where=text(
-        "payment_reference is not null and line_id is null and dispute_reference is null and status <> 'undone'"
+    index("differences_of_contest", "contest_id", where="status = 'open'"),
+    index("differences_of_request", "request_id", "id", where="request_id is not null"),
+    index("differences_open", "provider", "id", where="status = 'open'"),
+    index("differences_of_line", "line_id", "kind", where="line_id is not null and status <> 'undone'", unique=True),
+    index(
+        "differences_of_refund",
+        "coalesce(refund_reference, payout_reference)",
+        "kind",
+        where="payment_reference is null and line_id is null and kind <> 'balance' and status <> 'undone'",
+        unique=True,
+    ),
+    index(
+        "differences_of_balance",
+        "provider",
+        "wallet",
+        "currency",
+        where="kind = 'balance' and status = 'open'",
+        unique=True,
+    ),
+    index(
+        "differences_of_payment",
+        "payment_reference",
+        "kind",
+        where="payment_reference is not null and line_id is null and dispute_reference is null and status <> 'undone'",
+        unique=True,
+    ),
+    index(
+        "differences_of_dispute",
+        "dispute_reference",
+        "(amount_minor > 0)",
+        where="dispute_reference is not null and status <> 'undone'",
+        unique=True,
+    ),
+    index(
+        "differences_of_invented",
+        "provider",
+        where="kind = 'missing_there' and status = 'open' and amount_minor = 0",
+        unique=True,
     ),
 )
-Index(
-    "differences_of_dispute",
-    differences.c.dispute_reference,
-    text("(amount_minor > 0)"),
-    unique=True,
-    postgresql_where=text("dispute_reference is not null and status <> 'undone'"),
-)
-Index(
-    "differences_of_invented",
-    differences.c.provider,
-    unique=True,
-    postgresql_where=text("kind = 'missing_there' and status = 'open' and amount_minor = 0"),
-)
 
-balance_checks = Table(
+balance_checks = table(
     "balance_checks",
-    metadata,
     identity(),
-    string("provider"),
-    string("wallet"),
-    string("currency"),
-    integer("operator_minor"),
-    integer("book_minor"),
-    timestamp("at", null=False, default="now()"),
+    strings("provider", "wallet", "currency"),
+    integers("operator_minor", "book_minor"),
+    timestamps("at", default="now()"),
 )
