@@ -1,6 +1,5 @@
 """What the gateway and a worker are made of."""
 
-import asyncio
 import gc
 import os
 import socket
@@ -8,8 +7,6 @@ from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import Final
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from channels.messages.carrier import MessageSender
@@ -47,7 +44,7 @@ from gateway.storage.set_aside import passes
 from gateway.storage.shared_pace import SharedPaces
 from gateway.storage.shared_rate import SharedRate
 from gateway.storage.spool import Spool
-from gateway.storage.upkeep import make_partitions
+from gateway.storage.upkeep import Daily, make_partitions
 from leaderboard.rankings import Rankings
 from leaderboard.scores import heal_scores
 from payments.accounts.health import AccountHealth
@@ -76,7 +73,6 @@ from payments.settlement.settle import Settlement, settle_payments
 
 # For pages of staff that read whole tables.
 PAGE_TIMEOUT_MS: Final = 60_000
-_log = structlog.get_logger(__name__)
 
 
 class ProcessContainer(Container):
@@ -368,37 +364,23 @@ class WorkerContainer(ProcessContainer):
         await keep_beating(self.owed, self.drains, f"{socket.gethostname()} {self._name}", temporary=TEMPORARY)
 
 
-class DailyReconciliation:
-    """Once a day, what is open on statements and every balance, beside the sweeper and on connections of
-    its own: neither waits for the other."""
+class DailyReconciliation(Daily):
+    """Once a day, what is open on statements and every balance."""
+
+    name = "daily_reconciliation"
 
     def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self._settings = settings
         self._balances = Balances(engine)
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Begin unless it was done lately or is under way."""
-        if self._task is not None and not self._task.done():
-            return
-        if not await self._balances.checked_lately(reconcile.DAILY_HOURS):
-            self._task = asyncio.create_task(self._run())
+    async def is_due(self) -> bool:
+        """Whether no process compared lately."""
+        return not await self._balances.checked_lately(reconcile.DAILY_HOURS)
 
-    async def _run(self) -> None:
-        try:
-            async with open_command(self._settings, statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
-                await container.reconciler.daily()
-        except (SQLAlchemyError, OSError) as error:
-            # Tried again by the next round.
-            _log.warning("daily_reconciliation_waits", error=type(error).__name__)
-        except Exception:
-            _log.exception("daily_reconciliation_failed")
-
-    async def aclose(self) -> None:
-        """Leave it; what was compared is kept."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+    async def run(self) -> None:
+        """Compare."""
+        async with open_command(self._settings, statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
+            await container.reconciler.daily()
 
 
 def process_name(role: str) -> str:

@@ -12,11 +12,10 @@ from typing import Final
 
 import structlog
 from sqlalchemy import TextClause, text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.engine import make_engine
-from gateway.storage.upkeep import note_done, note_failed, read_upkeep
+from gateway.storage.upkeep import Daily, alone, read_upkeep
 
 # How long the language that a number chose is kept.
 LANGUAGE_DAYS: Final = 400
@@ -41,25 +40,15 @@ class Kept:
     sessions: int = 30
 
 
-# An update that was never handled is found by those who look for it; it is not purged.
-_UPDATES: Final = text("""
-delete from telegram_updates where ctid = any(array(
-  select ctid from telegram_updates where handled_at < now() - cast(:kept as interval)
-  order by handled_at limit :batch for update skip locked))
+def _oldest(table: str, since: str, only: str = "") -> TextClause:
+    """Deletes the rows that are oldest by the instant `since`, where they are `only` some."""
+    return text(f"""
+delete from {table} where ctid = any(array(
+  select ctid from {table} t where {since} < now() - cast(:kept as interval) {only}
+  order by {since} limit :batch for update skip locked))
 """)
-# Handled or not: after so long no voter is reminded. Rows handled lately still say who was reminded.
-_UNFINISHED: Final = text("""
-delete from unfinished_dialogues where ctid = any(array(
-  select ctid from unfinished_dialogues
-  where reached_at < now() - cast(:kept as interval)
-    and coalesce(handled_at, '-infinity') < now() - cast(:kept as interval)
-  order by reached_at limit :batch for update skip locked))
-""")
-_TEXTS_IN: Final = text("""
-delete from messages_in where ctid = any(array(
-  select ctid from messages_in where received_at < now() - cast(:kept as interval) and handled_at is not null
-  order by received_at limit :batch for update skip locked))
-""")
+
+
 # Replies go; of what is about a payment the row stays, so that it is never sent twice.
 _OLD_TEXTS: Final = """
 select ctid from messages_out where purged_at is null and created_at < now() - cast(:kept as interval)
@@ -77,39 +66,23 @@ delete from delivery_reports where ctid = any(array(
   select ctid from (select ctid, received_at from delivery_reports order by id limit :batch) oldest
   where received_at < now() - cast(:kept as interval)))
 """)
+# Handled or not: after so long no voter is reminded. Rows handled lately still say who was reminded.
+_NOT_LATELY: Final = "and coalesce(handled_at, '-infinity') < now() - cast(:kept as interval)"
 # A family of sessions goes as a whole: its first one says how long it may last.
-_SESSIONS: Final = text("""
-delete from staff_sessions where ctid = any(array(
-  select ctid from staff_sessions t where expires_at < now() - cast(:kept as interval) and not exists (
-    select 1 from staff_sessions f where f.family = t.family and f.expires_at >= now() - cast(:kept as interval))
-  order by expires_at limit :batch for update skip locked))
-""")
-_FAILURES: Final = text("""
-delete from sign_in_failures where ctid = any(array(
-  select ctid from sign_in_failures where last_at < now() - cast(:kept as interval)
-  order by last_at limit :batch for update skip locked))
-""")
-_SET_ASIDE: Final = text("""
-delete from set_aside where ctid = any(array(
-  select ctid from set_aside where until < now() - cast(:kept as interval)
-  order by until limit :batch for update skip locked))
-""")
-_LANGUAGES: Final = text("""
-delete from chosen_languages where ctid = any(array(
-  select ctid from chosen_languages where chosen_at < now() - cast(:kept as interval)
-  order by chosen_at limit :batch for update skip locked))
-""")
+_WHOLE_FAMILY: Final = """and not exists (
+    select 1 from staff_sessions f where f.family = t.family and f.expires_at >= now() - cast(:kept as interval))"""
 _STEPS: Final[tuple[tuple[str, TextClause, Callable[[Kept], int]], ...]] = (
-    ("telegram_updates", _UPDATES, lambda kept: kept.updates),
-    ("unfinished_dialogues", _UNFINISHED, lambda kept: kept.sessions),
-    ("messages_in", _TEXTS_IN, lambda kept: kept.texts),
+    # An update that was never handled is found by those who look for it; it is not purged.
+    ("telegram_updates", _oldest("telegram_updates", "handled_at"), lambda kept: kept.updates),
+    ("unfinished_dialogues", _oldest("unfinished_dialogues", "reached_at", _NOT_LATELY), lambda kept: kept.sessions),
+    ("messages_in", _oldest("messages_in", "received_at", "and handled_at is not null"), lambda kept: kept.texts),
     ("messages_out, replies", _REPLIES, lambda kept: kept.texts),
     ("messages_out, words and numbers", _RECEIPTS, lambda kept: kept.texts),
     ("delivery_reports", _REPORTS, lambda kept: kept.texts),
-    ("staff_sessions", _SESSIONS, lambda kept: kept.sessions),
-    ("sign_in_failures", _FAILURES, lambda kept: kept.sessions),
-    ("set_aside", _SET_ASIDE, lambda kept: kept.sessions),
-    ("chosen_languages", _LANGUAGES, lambda _: LANGUAGE_DAYS),
+    ("staff_sessions", _oldest("staff_sessions", "expires_at", _WHOLE_FAMILY), lambda kept: kept.sessions),
+    ("sign_in_failures", _oldest("sign_in_failures", "last_at"), lambda kept: kept.sessions),
+    ("set_aside", _oldest("set_aside", "until"), lambda kept: kept.sessions),
+    ("chosen_languages", _oldest("chosen_languages", "chosen_at"), lambda _: LANGUAGE_DAYS),
 )
 # The service owns nothing and deletes no callback: it may have the owner's function drop whole months.
 _DROP_CALLBACKS: Final = text("select drop_callbacks(:days)")
@@ -128,16 +101,8 @@ async def purge(
 ) -> int | None:
     """Delete everything that was kept long enough, at most `batch` rows at a time; how many rows and months went,
     None while another process is at it. `auto` commits each statement by itself; `pause`: seconds between two."""
-    async with auto.connect() as connection:
-        if not (await connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": _LOCK})).scalar():
-            return None
-        try:
-            return await _purge(connection, kept, progress, batch, pause)
-        except SQLAlchemyError as error:
-            await note_failed(connection, PURGE, error)
-            raise
-        finally:
-            await connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _LOCK})
+    async with alone(auto, PURGE, _LOCK) as connection:
+        return None if connection is None else await _purge(connection, kept, progress, batch, pause)
 
 
 async def _purge(connection: AsyncConnection, kept: Kept, progress: Progress, batch: int, pause: float) -> int:
@@ -159,43 +124,30 @@ async def _purge(connection: AsyncConnection, kept: Kept, progress: Progress, ba
         _log.info("purged", table=month)
         progress(month, 1)
         whole += 1
-    await note_done(connection, PURGE)
     return whole
 
 
-class DailyPurge:
-    """Purges once a day, in one of all processes, beside the sweeper and on a connection of its own. `auto`: of the
-    process, to look whether it is time."""
+class DailyPurge(Daily):
+    """Purges once a day, in one of all processes, on a connection of its own. `auto`: of the process, to look whether
+    it is time."""
+
+    name = "purge"
 
     def __init__(self, url: str, auto: AsyncEngine, kept: Kept) -> None:
         self._url = url
         self._auto = auto
         self._kept = kept
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Begin unless it was done lately or is under way."""
-        if self._task is not None and not self._task.done():
-            return
+    async def is_due(self) -> bool:
+        """Whether no process purged within a day."""
         async with self._auto.connect() as connection:
             last = (await read_upkeep(connection)).get(PURGE)
-        if last is None or last.age is None or last.age > EVERY:
-            self._task = asyncio.create_task(self._run())
+        return last is None or last.age is None or last.age > EVERY
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Purge."""
         engine = make_engine(self._url, pool_size=1, name="spotlight purge")
         try:
             await purge(engine.execution_options(isolation_level="AUTOCOMMIT"), self._kept)
-        except (SQLAlchemyError, OSError) as error:
-            # Tried again by the next round.
-            _log.warning("purge_waits", error=type(error).__name__)
-        except Exception:
-            _log.exception("purge_failed")
         finally:
             await engine.dispose()
-
-    async def aclose(self) -> None:
-        """Leave it; what was deleted is deleted."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)

@@ -1,7 +1,10 @@
 """Work that keeps the database in order: when each task was done last and how it failed since, and the coming months of
 votes, payments and callbacks, which one process at a time makes ahead."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -33,14 +36,57 @@ class Last:
     error: str | None
 
 
-async def note_done(connection: AsyncConnection, task: str) -> None:
-    """A task came to its end."""
-    await connection.execute(_DONE, {"task": task})
+@asynccontextmanager
+async def alone(auto: AsyncEngine, task: str, lock: int) -> AsyncIterator[AsyncConnection | None]:
+    """A connection to do the task with; None while another process is doing it. Keeps that it came to its end or
+    failed. `auto` commits each statement by itself."""
+    async with auto.connect() as connection:
+        if not (await connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": lock})).scalar():
+            yield None
+            return
+        try:
+            yield connection
+            await connection.execute(_DONE, {"task": task})
+        except SQLAlchemyError as error:
+            await connection.execute(_FAILED, {"task": task, "error": type(error).__name__})
+            raise
+        finally:
+            await connection.execute(text("select pg_advisory_unlock(:key)"), {"key": lock})
 
 
-async def note_failed(connection: AsyncConnection, task: str, error: Exception) -> None:
-    """A task failed."""
-    await connection.execute(_FAILED, {"task": task, "error": type(error).__name__})
+class Daily(ABC):
+    """What runs once a day beside the sweeper, on connections of its own: neither waits for the other. What fails is
+    logged under its `name` and tried again by the next round."""
+
+    name: str
+    _task: asyncio.Task[None] | None = None
+
+    @abstractmethod
+    async def is_due(self) -> bool:
+        """Whether it was not done lately."""
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Do it."""
+
+    async def start(self) -> None:
+        """Begin unless it is not due or in progress."""
+        if (self._task is None or self._task.done()) and await self.is_due():
+            self._task = asyncio.create_task(self._logged())
+
+    async def _logged(self) -> None:
+        try:
+            await self.run()
+        except (SQLAlchemyError, OSError) as error:
+            _log.warning(f"{self.name}_waits", error=type(error).__name__)
+        except Exception:
+            _log.exception(f"{self.name}_failed")
+
+    async def aclose(self) -> None:
+        """Leave it; what was done is kept."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
 
 async def read_upkeep(connection: AsyncConnection) -> dict[str, Last]:
@@ -76,21 +122,14 @@ def months_ahead(names: Sequence[str], parent: str, today: date) -> int:
 async def make_partitions(auto: AsyncEngine) -> list[str] | None:
     """Make the coming months; names of the new ones, None while another process is doing so. A failure is kept,
     logged and raised. `auto` commits each statement by itself."""
-    async with auto.connect() as connection:
-        if not (
-            await connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": _PARTITIONS_LOCK})
-        ).scalar():
+    async with alone(auto, PARTITIONS, _PARTITIONS_LOCK) as connection:
+        if connection is None:
             return None
         try:
-            made = list((await connection.execute(_MAKE_PARTITIONS, {"months": MONTHS_AHEAD})).scalars())
-            await note_done(connection, PARTITIONS)
+            return list((await connection.execute(_MAKE_PARTITIONS, {"months": MONTHS_AHEAD})).scalars())
         except SQLAlchemyError as error:
             _log.error("partitions_not_made", error=type(error).__name__, exc_info=error)
-            await note_failed(connection, PARTITIONS, error)
             raise
-        finally:
-            await connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _PARTITIONS_LOCK})
-    return made
 
 
 async def read_months_ahead(engine: AsyncEngine) -> Mapping[str, int]:
