@@ -28,7 +28,7 @@ from channels.session_store import SESSIONS
 from channels.voting_service import VOTING_SERVICE
 from gateway.http import health, middleware, openapi
 from gateway.http.callers import DEVICES, PUBLIC_URL, Devices, ForwardedByProxies
-from gateway.http.health import Concern, Figure
+from gateway.http.health import Concern
 from gateway.http.limits import RateLimits, StreamCap, raise_file_limit
 from gateway.http.logs import set_up_logs
 from gateway.http.pages import Pages
@@ -36,7 +36,7 @@ from gateway.orders.routing import provider_of
 from gateway.runtime.accounts import discover_aggregators, shared_secrets
 from gateway.runtime.connections import utc_now
 from gateway.runtime.container import Container
-from gateway.runtime.figures import FigureStore, callback_figures, exposed
+from gateway.runtime.figures import FigureStore, callback_figures
 from gateway.runtime.process import GatewayContainer, freeze_garbage
 from gateway.runtime.settings import Settings, SettingsError, load_settings
 from gateway.storage.upkeep import MONTHS_AHEAD_MIN, read_months_ahead
@@ -128,13 +128,10 @@ def _mount_health(app: web.Application, container: GatewayContainer) -> None:
     rates = {key: provider.capabilities("").status_per_second for key, provider in container.providers.items()}
     store = FigureStore(container.engine, container.owed, rates)
 
-    async def figures() -> list[Figure]:
-        return exposed(await store.figures())
-
     health.setup(
         app,
         checks,
-        figures,
+        store.figures,
         metrics_token=container.settings.metrics_token.get_secret_value() or None,
         local=partial(callback_figures, container.callbacks, container.admission),
     )

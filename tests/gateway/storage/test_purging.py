@@ -174,10 +174,10 @@ async def test_sent_texts_lose_words_and_numbers_and_no_receipt_is_sent_twice(
     assert await run(auto) == 0
     assert await rig.broken() == {}
     assert (await rig.views.order(order.vote_id)) is not None
-    figures = await FigureStore(rig.engine, OwedWork(auto)).figures()
-    assert figures.storage.upkeep_seconds["purge"] < 60
-    assert figures.storage.bytes["payments"] > 0
-    assert "payments_2" not in str(figures.storage)
+    figures = {(f.name, *f.labels.values()): f.value for f in await FigureStore(rig.engine, OwedWork(auto)).figures()}
+    assert figures["spotlight_upkeep_age_seconds", "purge"] < 60
+    assert figures["spotlight_table_bytes", "payments"] > 0
+    assert "payments_2" not in str(figures)
 
 
 async def test_a_family_of_sessions_goes_as_a_whole(rig: MoneyRig, database: Database) -> None:

@@ -19,7 +19,7 @@ from channels.sms.texts import render
 from channels.telegram.store import TelegramStore
 from gateway.contests.contest import Contest
 from gateway.orders.rules import PlacedOrder
-from gateway.runtime.figures import FigureStore, exposed
+from gateway.runtime.figures import FigureStore
 from gateway.runtime.owed_work import OwedWork
 from gateway.storage import set_aside
 from gateway.storage.vault import Vault
@@ -44,7 +44,7 @@ async def rig(database: Any) -> AsyncIterator[MoneyRig]:
 async def aside(rig: MoneyRig) -> dict[str, int]:
     """What `/metrics` shows as set aside."""
     owed = OwedWork(rig.engine.execution_options(isolation_level="AUTOCOMMIT"))
-    shown = exposed(await FigureStore(rig.engine, owed).figures())
+    shown = await FigureStore(rig.engine, owed).figures()
     return {f.labels["kind"]: int(f.value) for f in shown if f.name == "spotlight_set_aside" and f.value}
 
 

@@ -348,5 +348,5 @@ async def test_a_broken_seal_holds_up_no_other(rig: MoneyRig) -> None:
 
 async def counts(rig: MoneyRig) -> dict[tuple[str, str], int]:
     """As `/metrics` has them."""
-    figures = await FigureStore(rig.engine, OwedWork(rig.engine)).figures()
-    return dict(figures.callbacks)
+    shown = await FigureStore(rig.engine, OwedWork(rig.engine)).figures()
+    return {(f.labels["provider"], f.labels["outcome"]): int(f.value) for f in shown if f.name == "spotlight_callbacks"}
