@@ -2,7 +2,6 @@
 
 import asyncio
 import getpass
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from admin.access.rules import Role
-from gateway.cli.failures import MISUSED, report_failures
-from gateway.cli.formats import AsJson, example, table
+from gateway.cli.commands import AsJson, command, group
+from gateway.cli.failures import MISUSED
+from gateway.cli.formats import Columns, print_json, print_rows
 from gateway.cli.running import running_settings
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-admin_app = typer.Typer(
-    help="Who may sign in to the back office at /admin.", no_args_is_help=True, rich_markup_mode=None
-)
+admin_app = group("Who may sign in to the back office at /admin.")
 Email = Annotated[str, typer.Option("--email", help="Their e-mail address.")]
 
 
@@ -41,7 +39,7 @@ def _keeping(act: "Callable[[KeepStaff], Awaitable[T]]") -> T:
         raise typer.Exit(MISUSED) from None
 
 
-@admin_app.command("create", epilog=example("spotlight admin create --email awa@example.org --role finance"))
+@command(admin_app, "create", "spotlight admin create --email awa@example.org --role finance")
 def create(
     email: Email,
     role: Annotated[Role, typer.Option(help="What they are here for.")] = Role.OWNER,
@@ -58,77 +56,70 @@ def create(
     The password is asked for twice and never stands on the command line; where nobody types, or with --generate, it
     is drawn and printed this once. Outside the demo a second factor is set up at the first sign-in.
     """
-    with report_failures():
-        from admin.access.keep_staff import drawn_password
+    from admin.access.keep_staff import drawn_password
 
-        settings = running_settings()
-        asked = sys.stdin.isatty() and not generate
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if asked else drawn_password()
+    settings = running_settings()
+    asked = sys.stdin.isatty() and not generate
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if asked else drawn_password()
 
-        async def make(staff: "KeepStaff") -> None:
-            await staff.create(email, password, role=role, actor=_actor(), name=name, organiser=organiser)
+    async def make(staff: "KeepStaff") -> None:
+        await staff.create(email, password, role=role, actor=_actor(), name=name, organiser=organiser)
 
-        _keeping(make)
-        print(f"{email.strip().lower()} may sign in as {role.value}: {settings.base_url}/admin")
-        if not asked:
-            print(f"password, shown only now: {password}")
+    _keeping(make)
+    print(f"{email.strip().lower()} may sign in as {role.value}: {settings.base_url}/admin")
+    if not asked:
+        print(f"password, shown only now: {password}")
 
 
-@admin_app.command("list", epilog=example("spotlight admin list", "spotlight admin list --json"))
+@command(admin_app, "list", "spotlight admin list", "spotlight admin list --json")
 def list_staff(as_json: AsJson = False) -> None:
     """Print who may sign in."""
-    with report_failures():
 
-        async def read(staff: "KeepStaff") -> list[dict[str, object]]:
-            return [
-                {
-                    "email": line.member.email,
-                    "name": line.member.name,
-                    "role": line.member.role.value,
-                    "organiser": line.organiser,
-                    "active": line.member.active,
-                    "secondFactor": line.member.has_factor,
-                    "signedInAt": line.signed_in_at.isoformat() if line.signed_in_at else None,
-                }
-                for line in await staff.accounts.listed()
-            ]
+    async def read(staff: "KeepStaff") -> list[dict[str, object]]:
+        return [
+            {
+                "email": line.member.email,
+                "name": line.member.name,
+                "role": line.member.role.value,
+                "organiser": line.organiser,
+                "active": line.member.active,
+                "secondFactor": line.member.has_factor,
+                "signedInAt": line.signed_in_at.isoformat() if line.signed_in_at else None,
+            }
+            for line in await staff.accounts.listed()
+        ]
 
-        rows = _keeping(read)
-        if as_json:
-            print(json.dumps(rows, indent=2))
-        elif not rows:
-            print("nobody yet: spotlight admin create --email …")
-        else:
-            head = ("e-mail", "role", "organiser", "second factor", "last sign-in", "")
-            print(table(head, [_row(row) for row in rows]))
-
-
-def _row(row: dict[str, object]) -> tuple[str, ...]:
-    factor = "set up" if row["secondFactor"] else "none"
-    last = str(row["signedInAt"] or "never")[:16]
-    state = "" if row["active"] else "disabled"
-    return str(row["email"]), str(row["role"]), str(row["organiser"] or "all"), factor, last, state
+    rows = _keeping(read)
+    if as_json:
+        print_json(rows)
+        return
+    columns: Columns = {
+        "e-mail": "email",
+        "role": "role",
+        "organiser": lambda row: row["organiser"] or "all",
+        "second factor": lambda row: "set up" if row["secondFactor"] else "none",
+        "last sign-in": lambda row: (row["signedInAt"] or "never")[:16],
+        "": lambda row: None if row["active"] else "disabled",
+    }
+    print_rows(rows, columns, nothing="nobody yet: spotlight admin create --email …")
 
 
-@admin_app.command("reset-totp", epilog=example("spotlight admin reset-totp --email awa@example.org"))
+@command(admin_app, "reset-totp", "spotlight admin reset-totp --email awa@example.org")
 def reset_totp(email: Email) -> None:
     """Take somebody's second factor away, and end their sessions; they set up another when they sign in again."""
-    with report_failures():
-        _keeping(lambda staff: staff.reset_factor(email, _actor()))
-        print("done; the password alone opens nothing but the page that sets up another factor")
+    _keeping(lambda staff: staff.reset_factor(email, _actor()))
+    print("done; the password alone opens nothing but the page that sets up another factor")
 
 
-@admin_app.command("disable", epilog=example("spotlight admin disable --email awa@example.org"))
+@command(admin_app, "disable", "spotlight admin disable --email awa@example.org")
 def disable(email: Email) -> None:
     """Let somebody in no longer; their sessions end within seconds."""
-    with report_failures():
-        _keeping(lambda staff: staff.set_active(email, False, _actor()))
-        print("disabled")
+    _keeping(lambda staff: staff.set_active(email, False, _actor()))
+    print("disabled")
 
 
-@admin_app.command("enable", epilog=example("spotlight admin enable --email awa@example.org"))
+@command(admin_app, "enable", "spotlight admin enable --email awa@example.org")
 def enable(email: Email) -> None:
     """Let somebody in again."""
-    with report_failures():
-        _keeping(lambda staff: staff.set_active(email, True, _actor()))
-        print("enabled")
+    _keeping(lambda staff: staff.set_active(email, True, _actor()))
+    print("enabled")

@@ -1,7 +1,8 @@
-"""What the commands about money share: instants and amounts as they are typed and printed."""
+"""How commands read and print instants, amounts and rows."""
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -9,7 +10,6 @@ import typer
 
 from gateway.values.money import EXPONENTS, Money, parse_amount
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 At = Annotated[
     str | None, typer.Option("--at", help="As of this instant, UTC where no zone is given: 2026-11-21T18:00.")
 ]
@@ -17,11 +17,9 @@ Contest = Annotated[str | None, typer.Option("--contest", help="One contest only
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
 
 NOT_MONEY: Final = "VOTES"
-
-
-def example(*lines: str) -> str:
-    """Command lines to show under a command's help, each on a line of its own."""
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+Row = Mapping[str, Any]
+Columns = Mapping[str, str | Callable[[Any], object]]
+"""Each by its name: a field of a row, or what is shown of the row."""
 
 
 def instant(typed: str | None) -> datetime | None:
@@ -68,11 +66,27 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence
     )
 
 
+def print_rows(rows: Sequence[Row], columns: Columns, *, right: Sequence[int] = (), nothing: str = "") -> None:
+    """Rows under their head, in columns. `right`: columns of figures; `nothing`: the sentence where there are no
+    rows."""
+    if not rows and nothing:
+        print(nothing)
+        return
+    found = [[row[of] if isinstance(of, str) else of(row) for of in columns.values()] for row in rows]
+    cells = [["" if value is None else str(value) for value in row] for row in found]
+    print(table(list(columns), cells, right=right))
+
+
+def print_json(value: object) -> None:
+    """A document for a machine."""
+    print(json.dumps(value, indent=2, default=str))
+
+
 def minute(at: str) -> str:
     """An instant of the API as tables have it: to the minute, UTC."""
     return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
-def snake(row: Mapping[str, Any]) -> dict[str, Any]:
+def snake(row: Row) -> dict[str, Any]:
     """A row of the API with the names that `--json` has: `voteId` becomes `vote_id`."""
     return {re.sub(r"([A-Z])", lambda letter: f"_{letter[1].lower()}", name): value for name, value in row.items()}

@@ -1,16 +1,16 @@
 """The `spotlight` command. Nothing heavy is imported until a command needs it."""
 
 import asyncio
-import json
 from typing import Annotated, Final
 
 import typer
 
 from gateway.cli import sign_in
 from gateway.cli.admin import admin_app
+from gateway.cli.commands import AsJson, command, example, group
 from gateway.cli.contest import contest_app
 from gateway.cli.failures import FAILED, MISUSED, report_failures
-from gateway.cli.formats import AsJson, example
+from gateway.cli.formats import print_json
 from gateway.cli.ledger import fees_app, ledger_app
 from gateway.cli.money import money_app
 from gateway.cli.payouts import organiser_app, payout_app
@@ -29,8 +29,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-audit_app = typer.Typer(help="Check the books.", no_args_is_help=True, rich_markup_mode=None)
-tally_app = typer.Typer(help="The count and what is shown of it.", no_args_is_help=True, rich_markup_mode=None)
+audit_app = group("Check the books.")
+tally_app = group("The count and what is shown of it.")
 sign_in.add_to(app)
 app.add_typer(audit_app, name="audit")
 app.add_typer(tally_app, name="tally")
@@ -53,7 +53,7 @@ app.add_typer(vault_app, name="vault")
 ROWS_SHOWN: Final = 20
 
 
-@app.command(epilog=example("spotlight up", "PORT=9000 SPOTLIGHT_SANDBOX_PORT=9001 spotlight up"))
+@command(app, "up", "spotlight up", "PORT=9000 SPOTLIGHT_SANDBOX_PORT=9001 spotlight up")
 def up() -> None:
     """Start everything here and stay in the foreground; Ctrl-C ends it all.
 
@@ -61,10 +61,9 @@ def up() -> None:
     DATABASE_URL or REDIS_URL name servers of your own. Then come the gateway, one worker and the simulated
     country, in which votes are paid with play money. What dies is started again. Starting later finds all data.
     """
-    with report_failures():
-        from gateway.cli.up import up as run_up
+    from gateway.cli.up import up as run_up
 
-        raise typer.Exit(run_up())
+    raise typer.Exit(run_up())
 
 
 @app.command(epilog=example("PORT=8082 spotlight serve"))
@@ -111,102 +110,96 @@ def sandbox() -> None:
     run_sandbox()
 
 
-@app.command(epilog=example("spotlight migrate"))
+@command(app, "migrate", "spotlight migrate")
 def migrate() -> None:
     """Bring the database to the newest schema; safe to repeat.
 
     Connects with SPOTLIGHT_OWNER_DATABASE_URL, the role that owns the tables (DATABASE_URL where it is not set).
     """
-    with report_failures():
-        from gateway.runtime import operations
+    from gateway.runtime import operations
 
-        asyncio.run(operations.migrate(running_settings()))
-        print("the database is up to date")
+    asyncio.run(operations.migrate(running_settings()))
+    print("the database is up to date")
 
 
-@app.command(epilog=example("spotlight demo", "SPOTLIGHT_DEMO_ADMIN_PASSWORD='…' spotlight demo"))
+@command(app, "demo", "spotlight demo", "SPOTLIGHT_DEMO_ADMIN_PASSWORD='…' spotlight demo")
 def demo() -> None:
     """Load the demo contests and the demo's administrator, admin@demo.local; existing ones stay as they are.
 
     The administrator's password is SPOTLIGHT_DEMO_ADMIN_PASSWORD; where that is not set, one is drawn when the
     account is made, and printed that once.
     """
-    with report_failures():
-        from gateway.cli.demo_environment import ensure_demo_admin
-        from gateway.runtime import operations
+    from gateway.cli.demo_environment import ensure_demo_admin
+    from gateway.runtime import operations
 
-        settings = running_settings()
-        asyncio.run(operations.load_demo(settings))
-        print("the demo contest is loaded: /c/star")
-        for line in ensure_demo_admin(settings):
-            print(line)
+    settings = running_settings()
+    asyncio.run(operations.load_demo(settings))
+    print("the demo contest is loaded: /c/star")
+    for line in ensure_demo_admin(settings):
+        print(line)
 
 
-@app.command(epilog=example("spotlight partitions --months 6"))
+@command(app, "partitions", "spotlight partitions --months 6")
 def partitions(
     months: Annotated[int, typer.Option(min=1, max=24, help="How many coming months to prepare.")] = 3,
 ) -> None:
     """Make the monthly partitions of votes, payments and callbacks for the coming months."""
-    with report_failures():
-        from gateway.runtime import operations
+    from gateway.runtime import operations
 
-        made = asyncio.run(operations.make_partitions(running_settings(), months))
-        for name in made:
-            print(f"made {name}")
-        if not made:
-            print(f"the partitions of the coming {months} months are there already")
+    made = asyncio.run(operations.make_partitions(running_settings(), months))
+    for name in made:
+        print(f"made {name}")
+    if not made:
+        print(f"the partitions of the coming {months} months are there already")
 
 
-@app.command(epilog=example("spotlight purge"))
+@command(app, "purge", "spotlight purge")
 def purge() -> None:
     """Delete what was kept as long as the settings SPOTLIGHT_KEEP_… say; safe to stop and to repeat.
 
     Callbacks go by whole months; of sent texts numbers and words go. Tally, book, orders, payments, evidence and the
     audit log stay. The service does the same once a day.
     """
-    with report_failures():
-        from gateway.runtime import operations
+    from gateway.runtime import operations
 
-        def progress(what: str, done: int) -> None:
-            print(f"{what}: {done}", flush=True)
+    def progress(what: str, done: int) -> None:
+        print(f"{what}: {done}", flush=True)
 
-        gone = asyncio.run(operations.purge(running_settings(), progress))
-        if gone is None:
-            print("another process is purging")
-        else:
-            print(f"{gone} rows and months were old enough" if gone else "nothing is old enough")
+    gone = asyncio.run(operations.purge(running_settings(), progress))
+    if gone is None:
+        print("another process is purging")
+    else:
+        print(f"{gone} rows and months were old enough" if gone else "nothing is old enough")
 
 
-@audit_app.command("money", epilog=example("spotlight audit money", "spotlight audit money --json"))
+@command(audit_app, "money", "spotlight audit money", "spotlight audit money --json")
 def audit_money(as_json: AsJson = False) -> None:
     """Check that votes counted and money collected agree, for every contest. Exit status 1 when they do not."""
-    with report_failures():
-        from gateway.runtime import operations
+    from gateway.runtime import operations
 
-        found = asyncio.run(operations.audit_money(running_settings()))
-        if as_json:
-            print(json.dumps({name: rows for name, rows in found}, default=str, indent=2))
-        else:
-            for name, rows in found:
-                print(f"{'BROKEN' if rows else 'holds ':<7} {name}")
-                for row in rows[:ROWS_SHOWN]:
-                    print(f"        {row}")
-                if len(rows) > ROWS_SHOWN:
-                    print(f"        and {len(rows) - ROWS_SHOWN} more")
-        raise typer.Exit(FAILED if any(rows for _, rows in found) else 0)
+    found = asyncio.run(operations.audit_money(running_settings()))
+    if as_json:
+        print_json(dict(found))
+    else:
+        for name, rows in found:
+            print(f"{'BROKEN' if rows else 'holds ':<7} {name}")
+            for row in rows[:ROWS_SHOWN]:
+                print(f"        {row}")
+            if len(rows) > ROWS_SHOWN:
+                print(f"        and {len(rows) - ROWS_SHOWN} more")
+    raise typer.Exit(FAILED if any(rows for _, rows in found) else 0)
 
 
-@tally_app.command("rebuild", epilog=example("spotlight tally rebuild"))
+@command(tally_app, "rebuild", "spotlight tally rebuild")
 def rebuild_tally() -> None:
     """Refill Redis from the totals in PostgreSQL, after Redis lost its data."""
-    with report_failures():
-        from gateway.runtime import operations
+    from gateway.runtime import operations
 
-        for contest, votes in asyncio.run(operations.rebuild_tally(running_settings())).items():
-            print(f"{contest}: {votes} votes")
+    for contest, votes in asyncio.run(operations.rebuild_tally(running_settings())).items():
+        print(f"{contest}: {votes} votes")
 
 
-@app.command(epilog=example("spotlight config", "spotlight config --example >> .env"))
+@command(app, "config", "spotlight config", "spotlight config --example >> .env")
 def config(
     as_json: AsJson = False,
     show_example: Annotated[
@@ -217,38 +210,36 @@ def config(
 
     Exit status 2 when a value cannot be used, with one sentence for each.
     """
-    with report_failures():
-        from gateway.cli.configuration import example, faults, listed
+    from gateway.cli.configuration import example, faults, listed
 
-        if show_example:
-            print(example())
-            return
-        rows = listed()
-        wrong = faults()
-        if as_json:
-            print(json.dumps({"settings": [row._asdict() for row in rows], "faults": wrong}, indent=2))
-        else:
-            width = max(len(row.name) for row in rows)
-            for row in rows:
-                print(f"{row.name:<{width}}  {row.value}  ({row.source})")
-            for line in wrong:
-                typer.echo(f"error: {line}", err=True)
-        raise typer.Exit(MISUSED if wrong else 0)
+    if show_example:
+        print(example())
+        return
+    rows = listed()
+    wrong = faults()
+    if as_json:
+        print_json({"settings": [row._asdict() for row in rows], "faults": wrong})
+    else:
+        width = max(len(row.name) for row in rows)
+        for row in rows:
+            print(f"{row.name:<{width}}  {row.value}  ({row.source})")
+        for line in wrong:
+            typer.echo(f"error: {line}", err=True)
+    raise typer.Exit(MISUSED if wrong else 0)
 
 
-@app.command(epilog=example("spotlight doctor"))
+@command(app, "doctor", "spotlight doctor")
 def doctor(as_json: AsJson = False) -> None:
     """Look for what would keep Spotlight from running here, and say how to mend it."""
-    with report_failures():
-        from gateway.cli.doctor import examine
+    from gateway.cli.doctor import examine
 
-        findings = asyncio.run(examine())
-        if as_json:
-            print(json.dumps([finding._asdict() for finding in findings], indent=2))
-        else:
-            for finding in findings:
-                print(f"{'ok   ' if finding.fine else 'WRONG'} {finding.what}: {finding.text}")
-        raise typer.Exit(0 if all(finding.fine for finding in findings) else FAILED)
+    findings = asyncio.run(examine())
+    if as_json:
+        print_json([finding._asdict() for finding in findings])
+    else:
+        for finding in findings:
+            print(f"{'ok   ' if finding.fine else 'WRONG'} {finding.what}: {finding.text}")
+    raise typer.Exit(0 if all(finding.fine for finding in findings) else FAILED)
 
 
 def main() -> None:

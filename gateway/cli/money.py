@@ -1,59 +1,46 @@
 """`spotlight money`: where is my money? For a contest, and for a voter's number."""
 
-import asyncio
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from gateway.cli.failures import report_failures
-from gateway.cli.formats import AsJson, example, shown, table
-from gateway.cli.running import running_settings
+from gateway.cli.commands import AsJson, command, group
+from gateway.cli.formats import print_json, shown, table
+from gateway.cli.running import in_container
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from payments.ledger.money_places import Place
-    from payments.ledger.money_story import Attempt
-
-money_app = typer.Typer(help="Where is my money?", no_args_is_help=True, rich_markup_mode=None)
+money_app = group("Where is my money?")
 Language = Annotated[str, typer.Option("--language", help="fr or en.")]
 
 
-@money_app.command("contest", epilog=example("spotlight money contest star"))
+@command(money_app, "contest", "spotlight money contest star")
 def contest(
     slug: Annotated[str, typer.Argument(help="The contest's slug.")], language: Language = "en", as_json: AsJson = False
 ) -> None:
     """Print where each franc of a contest is, and since when."""
-    with report_failures():
-        from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
-        from payments.ledger.story_phrases import place_name
+    from payments.ledger.story_phrases import place_name
 
-        _known(language)
+    _known(language)
 
-        async def run() -> "Sequence[Place]":
-            async with open_command(running_settings(), statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
-                return await container.places.of_contest(slug)
-
-        places = asyncio.run(run())
-        if as_json:
-            print(json.dumps([asdict(place) for place in places], indent=2, default=str))
-            return
-        rows = [
-            (
-                place_name(p.place, p.provider, language),
-                shown(p.amount.amount_minor, p.amount.currency),
-                str(p.pieces),
-                f"{p.oldest:%Y-%m-%d %H:%M}" if p.oldest else "-",
-                f"{p.newest:%Y-%m-%d %H:%M}" if p.newest else "-",
-            )
-            for p in places
-        ]
-        print(table(("place", "amount", "pieces", "oldest (UTC)", "newest (UTC)"), rows, right=(1, 2)))
+    places = in_container(lambda container: container.places.of_contest(slug))
+    if as_json:
+        print_json([asdict(place) for place in places])
+        return
+    rows = [
+        (
+            place_name(p.place, p.provider, language),
+            shown(p.amount.amount_minor, p.amount.currency),
+            str(p.pieces),
+            f"{p.oldest:%Y-%m-%d %H:%M}" if p.oldest else "-",
+            f"{p.newest:%Y-%m-%d %H:%M}" if p.newest else "-",
+        )
+        for p in places
+    ]
+    print(table(("place", "amount", "pieces", "oldest (UTC)", "newest (UTC)"), rows, right=(1, 2)))
 
 
-@money_app.command("number", epilog=example("spotlight money number +2250501020304 --language fr"))
+@command(money_app, "number", "spotlight money number +2250501020304 --language fr")
 def number(
     phone: Annotated[str, typer.Argument(help="The voter's number, with + and country code.")],
     language: Language = "en",
@@ -61,34 +48,28 @@ def number(
     as_json: AsJson = False,
 ) -> None:
     """Tell what became of each attempt of a number, in plain words, the newest attempt first."""
-    with report_failures():
-        from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
-        from gateway.values.msisdn import mask
-        from payments.ledger.money_story import sentences_of
-        from payments.ledger.story_phrases import nothing_known, story_lines
+    from gateway.values.msisdn import mask
+    from payments.ledger.money_story import sentences_of
+    from payments.ledger.story_phrases import nothing_known, story_lines
 
-        _known(language)
-        e164 = _e164(phone)
+    _known(language)
+    e164 = _e164(phone)
 
-        async def run() -> "Sequence[Attempt]":
-            async with open_command(running_settings(), statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
-                return await container.places.of_number(e164)
-
-        attempts = asyncio.run(run())
-        stories = [story_lines(sentences_of(attempt), language) for attempt in attempts]
-        if as_json:
-            found = [
-                {"vote": a.vote_id, "status": a.status, "amount": asdict(a.amount), "story": story}
-                for a, story in zip(attempts, stories, strict=True)
-            ]
-            print(json.dumps(found, ensure_ascii=False, indent=2))
-            return
-        print(e164 if full else mask(e164))
-        if not attempts:
-            print(nothing_known(language))
-        for story in stories:
-            print()
-            print("\n".join(story))
+    attempts = in_container(lambda container: container.places.of_number(e164))
+    stories = [story_lines(sentences_of(attempt), language) for attempt in attempts]
+    if as_json:
+        found = [
+            {"vote": a.vote_id, "status": a.status, "amount": asdict(a.amount), "story": story}
+            for a, story in zip(attempts, stories, strict=True)
+        ]
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    print(e164 if full else mask(e164))
+    if not attempts:
+        print(nothing_known(language))
+    for story in stories:
+        print()
+        print("\n".join(story))
 
 
 def _e164(typed: str) -> str:

@@ -1,38 +1,32 @@
 """`spotlight payout` and `spotlight organiser`: organisers are paid by two persons, or not at all."""
 
-import json
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
 
-from gateway.cli.failures import report_failures
-from gateway.cli.formats import AsJson, Reason, amount, example, minute, shown, snake, table
+from gateway.cli.commands import AsJson, command, group
+from gateway.cli.formats import Columns, Reason, Row, amount, minute, print_json, print_rows, shown, snake
 from gateway.cli.formats import money as money_of
 from gateway.cli.staff_api import StaffApi
-from gateway.cli.staff_requests import Request, decide, print_asked, read_id, request_table, waiting
+from gateway.cli.staff_requests import Request, add_decisions, decide, print_asked, print_requests, read_id, waiting
 
 _ACTS: Final = ("payout", "beneficiary")
 
-payout_app = typer.Typer(
-    help="Pay organisers: one person asks, another one agrees.", no_args_is_help=True, rich_markup_mode=None
-)
-beneficiary_app = typer.Typer(help="Where an organiser is paid.", no_args_is_help=True, rich_markup_mode=None)
+payout_app = group("Pay organisers: one person asks, another one agrees.")
+beneficiary_app = group("Where an organiser is paid.")
 payout_app.add_typer(beneficiary_app, name="beneficiary")
-organiser_app = typer.Typer(
-    help="Stop and resume what organisers are paid.", no_args_is_help=True, rich_markup_mode=None
-)
+organiser_app = group("Stop and resume what organisers are paid.")
 
 Organiser = Annotated[str, typer.Argument(help="The organiser's slug.")]
 ContestSlug = Annotated[str, typer.Argument(help="The contest's slug.")]
 
 
-@beneficiary_app.command(
+@command(
+    beneficiary_app,
     "add",
-    epilog=example(
-        'spotlight payout beneficiary add demo 0505060708 --name "Awa Koné" --operator mtn_momo --country CI '
-        '--as awa@example.org --reason "contract of 3 November"'
-    ),
+    'spotlight payout beneficiary add demo 0505060708 --name "Awa Koné" --operator mtn_momo --country CI '
+    '--as awa@example.org --reason "contract of 3 November"',
 )
 def add_beneficiary(
     organiser: Organiser,
@@ -43,55 +37,57 @@ def add_beneficiary(
     country: Annotated[str, typer.Option(help="Country of the number, as CI or CM.")] = "CI",
 ) -> None:
     """Register where an organiser is paid. It can be paid a day after a second person has confirmed it."""
-    with report_failures():
-        body = {
-            "organiser": organiser,
-            "account": operator,
-            "country": country.upper(),
-            "number": number,
-            "name": name,
-            "reason": reason,
-        }
-        print_asked("payout", StaffApi().post("beneficiaries", body))
+    body = {
+        "organiser": organiser,
+        "account": operator,
+        "country": country.upper(),
+        "number": number,
+        "name": name,
+        "reason": reason,
+    }
+    print_asked("payout", StaffApi().post("beneficiaries", body))
 
 
-@beneficiary_app.command("list", epilog=example("spotlight payout beneficiary list demo"))
+@command(beneficiary_app, "list", "spotlight payout beneficiary list demo")
 def list_beneficiaries(
     organiser: Annotated[str | None, typer.Argument(help="One organiser only.")] = None, as_json: AsJson = False
 ) -> None:
     """Print where organisers are paid; numbers are masked."""
-    with report_failures():
-        lines = StaffApi().get("beneficiaries", organiser=organiser)["beneficiaries"]
-        if as_json:
-            print(json.dumps([snake(line) for line in lines], indent=2))
-            return
-        head = ("beneficiary", "organiser", "name", "number", "operator", "usable")
-        rows = [(b["id"], b["organiser"], b["name"], b["number"], b["provider"], _usable(b)) for b in lines]
-        print(table(head, rows))
+    lines = StaffApi().get("beneficiaries", organiser=organiser)["beneficiaries"]
+    if as_json:
+        print_json([snake(line) for line in lines])
+        return
+    columns: Columns = {
+        "beneficiary": "id",
+        "organiser": "organiser",
+        "name": "name",
+        "number": "number",
+        "operator": "provider",
+        "usable": _usable,
+    }
+    print_rows(lines, columns)
 
 
-def _usable(line: dict[str, Any]) -> str:
+def _usable(line: Row) -> str:
     if line["retiredAt"]:
         return f"retired {minute(line['retiredAt'])[:10]}"
     return f"from {minute(line['usableFrom'])} UTC" if line["usableFrom"] else "not confirmed"
 
 
-@beneficiary_app.command("retire", epilog=example("spotlight payout beneficiary retire ID --reason agreed"))
+@command(beneficiary_app, "retire", "spotlight payout beneficiary retire ID --reason agreed")
 def retire_beneficiary(
     beneficiary: Annotated[str, typer.Argument(help="As `list` prints it.")], reason: Reason
 ) -> None:
     """Pay there no more, from now on."""
-    with report_failures():
-        StaffApi().post(f"beneficiaries/{read_id(beneficiary)}/retire", {"reason": reason})
-        print("retired")
+    StaffApi().post(f"beneficiaries/{read_id(beneficiary)}/retire", {"reason": reason})
+    print("retired")
 
 
-@payout_app.command(
+@command(
+    payout_app,
     "ask",
-    epilog=example(
-        'spotlight payout ask star 250000 --to BENEFICIARY --reason "November\'s share"',
-        "spotlight payout approve REQUEST",
-    ),
+    'spotlight payout ask star 250000 --to BENEFICIARY --reason "November\'s share"',
+    "spotlight payout approve REQUEST",
 )
 def ask(
     contest: ContestSlug,
@@ -104,20 +100,16 @@ def ask(
     Not more than what is owed for counted votes, less those that may still be taken back; nothing while a
     difference with an operator is open, or the organiser is frozen.
     """
-    with report_failures():
-        api = StaffApi()
-        minor = None
-        if money != "all":
-            (owed,) = api.get("payouts/positions", contest=contest)["positions"]
-            minor = amount(money, owed["currency"])
-        body = {"contest": contest, "amountMinor": minor, "beneficiary": str(read_id(to)), "reason": reason}
-        print_asked("payout", api.post("payouts", body))
+    api = StaffApi()
+    minor = None
+    if money != "all":
+        (owed,) = api.get("payouts/positions", contest=contest)["positions"]
+        minor = amount(money, owed["currency"])
+    body = {"contest": contest, "amountMinor": minor, "beneficiary": str(read_id(to)), "reason": reason}
+    print_asked("payout", api.post("payouts", body))
 
 
-@payout_app.command(
-    "finish",
-    epilog=example("spotlight payout finish PAYOUT --end done --operator-reference MP1 --reason agreed"),
-)
+@command(payout_app, "finish", "spotlight payout finish PAYOUT --end done --operator-reference MP1 --reason agreed")
 def finish(
     payout: Annotated[str, typer.Argument(help="A payout that waits for a person, as `list` prints it.")],
     end: Annotated[str, typer.Option(help="done: they have it; failed: it never arrived; again: ask once more.")],
@@ -125,33 +117,26 @@ def finish(
     operator_reference: Annotated[str | None, typer.Option(help="For `done`: the operator's reference.")] = None,
 ) -> None:
     """Ask to end a payout that the operator gave no clear answer about."""
-    with report_failures():
-        body = {"end": end, "operatorReference": operator_reference, "reason": reason}
-        print_asked("payout", StaffApi().post(f"payouts/{read_id(payout)}/finish", body))
+    body = {"end": end, "operatorReference": operator_reference, "reason": reason}
+    print_asked("payout", StaffApi().post(f"payouts/{read_id(payout)}/finish", body))
 
 
-@payout_app.command("approve", epilog=example("spotlight payout approve REQUEST"))
-def approve(request: Request) -> None:
-    """Agree to a payout or a beneficiary, as the second person."""
-    with report_failures():
-        decide("payout", _ACTS, request, approve=True)
+add_decisions(
+    payout_app,
+    "payout",
+    _ACTS,
+    agree="Agree to a payout or a beneficiary, as the second person.",
+    turn_down="Turn a request down.",
+)
 
 
-@payout_app.command("reject", epilog=example("spotlight payout reject REQUEST"))
-def reject(request: Request) -> None:
-    """Turn a request down."""
-    with report_failures():
-        decide("payout", _ACTS, request, approve=False)
-
-
-@beneficiary_app.command("confirm", epilog=example("spotlight payout beneficiary confirm REQUEST"))
+@command(beneficiary_app, "confirm", "spotlight payout beneficiary confirm REQUEST")
 def confirm(request: Request) -> None:
     """Confirm a beneficiary, as the second person."""
-    with report_failures():
-        decide("payout", _ACTS, request, approve=True)
+    decide("payout", _ACTS, request, approve=True)
 
 
-@payout_app.command("list", epilog=example("spotlight payout list --contest star"))
+@command(payout_app, "list", "spotlight payout list --contest star")
 def list_payouts(
     contest: Annotated[
         str | None, typer.Option("--contest", help="One contest only; also says what is payable.")
@@ -159,57 +144,55 @@ def list_payouts(
     as_json: AsJson = False,
 ) -> None:
     """Print requests that wait for a second person, and payouts, the latest first."""
-    with report_failures():
-        api = StaffApi()
-        lines = api.get("payouts", contest=contest)["payouts"]
-        if as_json:
-            print(json.dumps([_payout_json(line) for line in lines], indent=2))
-            return
-        if contest is not None:
-            (owed,) = api.get("payouts/positions", contest=contest)["positions"]
-            payable = shown(owed["payableMinor"], owed["currency"])
-            print(f"payable to {owed['organiser']}: {payable}{' (frozen)' * owed['frozen']}")
-        print(request_table([request for request in waiting(api, _ACTS) if request["status"] == "waiting"]))
-        head = ("payout", "contest", "to", "operator", "amount", "status", "asked")
-        rows = [_payout_row(line) for line in lines]
-        print(table(head, rows, right=(4,)) if rows else "no payouts")
+    api = StaffApi()
+    lines = api.get("payouts", contest=contest)["payouts"]
+    if as_json:
+        print_json([_payout_json(line) for line in lines])
+        return
+    if contest is not None:
+        (owed,) = api.get("payouts/positions", contest=contest)["positions"]
+        payable = shown(owed["payableMinor"], owed["currency"])
+        print(f"payable to {owed['organiser']}: {payable}{' (frozen)' * owed['frozen']}")
+    print_requests([request for request in waiting(api, _ACTS) if request["status"] == "waiting"])
+    columns: Columns = {
+        "payout": "reference",
+        "contest": "contest",
+        "to": "beneficiary",
+        "operator": "provider",
+        "amount": lambda line: money_of(line["amount"]),
+        "status": lambda line: f"{line['status']} ({line['reasonCode']})" if line["reasonCode"] else line["status"],
+        "asked": lambda line: minute(line["createdAt"]),
+    }
+    print_rows(lines, columns, right=(4,), nothing="no payouts")
 
 
-def _payout_row(line: dict[str, Any]) -> tuple[str, ...]:
-    status = f"{line['status']} ({line['reasonCode']})" if line["reasonCode"] else line["status"]
-    of = (line["reference"], line["contest"], line["beneficiary"], line["provider"])
-    return (*of, money_of(line["amount"]), status, minute(line["createdAt"]))
-
-
-def _payout_json(line: dict[str, Any]) -> dict[str, Any]:
+def _payout_json(line: Row) -> dict[str, Any]:
     amount = {"amount_minor": line["amount"]["amount"], "currency": line["amount"]["currency"]}
     return {**snake(line), "amount": amount}
 
 
-@payout_app.command("statement", epilog=example("spotlight payout statement PAYOUT --csv > november.csv"))
+@command(payout_app, "statement", "spotlight payout statement PAYOUT --csv > november.csv")
 def statement(
     payout: Annotated[str, typer.Argument(help="The payout, as `list` prints it.")],
     as_csv: Annotated[bool, typer.Option("--csv", help="For a spreadsheet; amounts are minor units.")] = False,
 ) -> None:
     """Print what a payout was made of: gross, fees, what was taken back, net, and the tally that it pays for."""
-    with report_failures():
-        made = StaffApi().get(f"payouts/{read_id(payout)}/statement")
-        print(made["csv"] if as_csv else made["text"], end="" if as_csv else "\n")
+    made = StaffApi().get(f"payouts/{read_id(payout)}/statement")
+    print(made["csv"] if as_csv else made["text"], end="" if as_csv else "\n")
 
 
-@organiser_app.command("freeze", epilog=example("spotlight organiser freeze demo --reason fraud"))
+@command(organiser_app, "freeze", "spotlight organiser freeze demo --reason fraud")
 def freeze(organiser: Organiser, reason: Reason) -> None:
     """Pay this organiser nothing until `unfreeze`. Votes are counted and refunds go on."""
     _freeze(organiser, reason, frozen=True)
 
 
-@organiser_app.command("unfreeze", epilog=example("spotlight organiser unfreeze demo --reason cleared"))
+@command(organiser_app, "unfreeze", "spotlight organiser unfreeze demo --reason cleared")
 def unfreeze(organiser: Organiser, reason: Reason) -> None:
     """Pay this organiser again."""
     _freeze(organiser, reason, frozen=False)
 
 
 def _freeze(organiser: str, reason: str, *, frozen: bool) -> None:
-    with report_failures():
-        StaffApi().post(f"organisers/{quote(organiser, safe='')}/freeze", {"frozen": frozen, "reason": reason})
-        print("frozen" if frozen else "paid again")
+    StaffApi().post(f"organisers/{quote(organiser, safe='')}/freeze", {"frozen": frozen, "reason": reason})
+    print("frozen" if frozen else "paid again")

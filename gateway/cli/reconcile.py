@@ -1,16 +1,17 @@
 """`spotlight reconcile`: statements and balances of operators against the book."""
 
-import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
-from gateway.cli.failures import FAILED, report_failures
-from gateway.cli.formats import AsJson, Reason, example, minute, money, shown, snake, table
+from gateway.cli.commands import AsJson, command, group
+from gateway.cli.failures import FAILED
+from gateway.cli.formats import Columns, Reason, Row, minute, money, print_json, print_rows, shown, snake
 from gateway.cli.staff_api import ApiRefused, StaffApi
-from gateway.cli.staff_requests import Request, ask, decide, request_table, waiting
+from gateway.cli.staff_requests import add_decisions, ask, print_requests, waiting
 
 _ACTS: Final = ("reconcile", "undo_import")
 
@@ -25,17 +26,14 @@ class FileFirst(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-reconcile_app = typer.Typer(
-    cls=FileFirst,
-    help="Compare operators' statements with the book: `spotlight reconcile FILE --provider mtn_momo`.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+reconcile_app = group(
+    "Compare operators' statements with the book: `spotlight reconcile FILE --provider mtn_momo`.", cls=FileFirst
 )
 Provider = Annotated[str, typer.Option("--provider", help="Whose statement: the account, like mtn_momo.")]
 OnlyOf = Annotated[str | None, typer.Option("--provider", help="One account only.")]
 
 
-@reconcile_app.command("import", epilog=example("spotlight reconcile november.xlsx --provider mtn_momo"))
+@command(reconcile_app, "import", "spotlight reconcile november.xlsx --provider mtn_momo")
 def import_file(
     file: Annotated[Path, typer.Argument(help="A statement as the operator exports it: CSV or XLSX.")],
     provider: Provider,
@@ -47,32 +45,29 @@ def import_file(
     is asked about at the operator; fees are booked; every other difference waits for a person. Exit status 1 when
     there are new differences.
     """
-    with report_failures():
-        data = file.read_bytes()
-
-        done = StaffApi().upload("statements", {"account": provider}, file.name, data)
-        if as_json:
-            fees = [{"amount_minor": fee["amount"], "currency": fee["currency"]} for fee in done["fees"]]
-            print(json.dumps({**done, "fees": fees}, indent=2))
-        else:
-            print(f"{done['lines']} lines, {done['new']} of them new; {done['skipped']} lines moved no money")
-            if done["elsewhere"]:
-                print(f"{done['elsewhere']} lines are another account's; import the file there too")
-            print(f"{done['matched']} match the book; {done['waiting']} are asked about at the operator")
-            for fee in done["fees"]:
-                print(f"fees booked: {money(fee)}")
-            for kind, count in sorted(done["found"].items()):
-                print(f"new difference: {count} {kind.replace('_', ' ')}")
-            if done["closed"]:
-                print(f"{done['closed']} earlier differences are explained by it")
-        raise typer.Exit(FAILED if done["found"] else 0)
+    done = StaffApi().upload("statements", {"account": provider}, file.name, file.read_bytes())
+    if as_json:
+        fees = [{"amount_minor": fee["amount"], "currency": fee["currency"]} for fee in done["fees"]]
+        print_json({**done, "fees": fees})
+    else:
+        print(f"{done['lines']} lines, {done['new']} of them new; {done['skipped']} lines moved no money")
+        if done["elsewhere"]:
+            print(f"{done['elsewhere']} lines are another account's; import the file there too")
+        print(f"{done['matched']} match the book; {done['waiting']} are asked about at the operator")
+        for fee in done["fees"]:
+            print(f"fees booked: {money(fee)}")
+        for kind, count in sorted(done["found"].items()):
+            print(f"new difference: {count} {kind.replace('_', ' ')}")
+        if done["closed"]:
+            print(f"{done['closed']} earlier differences are explained by it")
+    raise typer.Exit(FAILED if done["found"] else 0)
 
 
-@reconcile_app.command(
+@command(
+    reconcile_app,
     "differences",
-    epilog=example(
-        "spotlight reconcile differences --provider mtn_momo", "spotlight reconcile differences --group GROUP"
-    ),
+    "spotlight reconcile differences --provider mtn_momo",
+    "spotlight reconcile differences --group GROUP",
 )
 def differences(
     provider: OnlyOf = None,
@@ -81,45 +76,40 @@ def differences(
     as_json: AsJson = False,
 ) -> None:
     """Print what differs, the oldest 500, and what may be decided about it. Exit status 1 while something is open."""
-    with report_failures():
-        try:
-            listed = StaffApi().get("differences", provider=provider, group=group, all=everything)
-        except ApiRefused as refused:
-            if refused.kind != "unknown_group":
-                raise
-            raise typer.BadParameter(f"{group!r} is no group; copy it from `spotlight reconcile groups`") from None
-        found = listed["differences"]
-        if as_json:
-            print(json.dumps([_difference_json(each) for each in found], indent=2))
-        else:
-            for each in found:
-                print("\n".join(_lines(each)))
-            if not found:
-                print("nothing differs")
-        raise typer.Exit(FAILED if any(each["status"] == "open" for each in found) else 0)
+    try:
+        listed = StaffApi().get("differences", provider=provider, group=group, all=everything)
+    except ApiRefused as refused:
+        if refused.kind != "unknown_group":
+            raise
+        raise typer.BadParameter(f"{group!r} is no group; copy it from `spotlight reconcile groups`") from None
+    found = listed["differences"]
+    if as_json:
+        print_json([_difference_json(each) for each in found])
+    else:
+        for each in found:
+            print("\n".join(_lines(each)))
+        if not found:
+            print("nothing differs")
+    raise typer.Exit(FAILED if any(each["status"] == "open" for each in found) else 0)
 
 
-@reconcile_app.command("groups", epilog=example("spotlight reconcile groups", "spotlight reconcile resolve GROUP …"))
+@command(reconcile_app, "groups", "spotlight reconcile groups", "spotlight reconcile resolve GROUP …")
 def groups(provider: OnlyOf = None, as_json: AsJson = False) -> None:
     """Print open differences by what is decided alike: account, kind, wallet, currency, day and direction."""
-    with report_failures():
-        found = StaffApi().get("differences/groups", provider=provider)["groups"]
-        if as_json:
-            print(
-                json.dumps(
-                    [{**each, "many": each["count"], "amount_minor": each["amount"]} for each in found], indent=2
-                )
-            )
-            return
-        rows = [
-            (each["key"], str(each["count"]), shown(each["amount"], each["currency"]), str(each["asked"]))
-            for each in found
-        ]
-        head = ("group", "differences", "sum", "asked about")
-        print(table(head, rows, right=(1, 2, 3)) if rows else "nothing differs")
+    found = StaffApi().get("differences/groups", provider=provider)["groups"]
+    if as_json:
+        print_json([{**each, "many": each["count"], "amount_minor": each["amount"]} for each in found])
+        return
+    columns: Columns = {
+        "group": "key",
+        "differences": "count",
+        "sum": lambda each: shown(each["amount"], each["currency"]),
+        "asked about": "asked",
+    }
+    print_rows(found, columns, right=(1, 2, 3), nothing="nothing differs")
 
 
-def _lines(each: dict[str, Any]) -> list[str]:
+def _lines(each: Row) -> list[str]:
     sign = "+" if each["amount"] > 0 else ""
     lines = [
         f"{each['id']}  {minute(each['foundAt'])}  {each['provider']}  {each['kind'].replace('_', ' ')}  "
@@ -137,17 +127,16 @@ def _lines(each: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _difference_json(each: dict[str, Any]) -> dict[str, Any]:
+def _difference_json(each: Row) -> dict[str, Any]:
     row = snake(each)
     return {**row, "amount_minor": row.pop("amount")}
 
 
-@reconcile_app.command(
+@command(
+    reconcile_app,
     "resolve",
-    epilog=example(
-        'spotlight reconcile resolve 12 --action operator_kept --reason "commission of November"',
-        "spotlight reconcile approve REQUEST",
-    ),
+    'spotlight reconcile resolve 12 --action operator_kept --reason "commission of November"',
+    "spotlight reconcile approve REQUEST",
 )
 def resolve(
     difference: Annotated[str, typer.Argument(help="Its number, or a group as `groups` prints it.")],
@@ -161,86 +150,82 @@ def resolve(
 
     All differences of a group are decided together: those that are open now.
     """
-    with report_failures():
-        ask("reconcile", "reconcile", difference, reason, repair=action, operator_reference=operator_reference)
+    ask("reconcile", "reconcile", difference, reason, repair=action, operator_reference=operator_reference)
 
 
-@reconcile_app.command("files", epilog=example("spotlight reconcile files"))
+@command(reconcile_app, "files", "spotlight reconcile files")
 def files(as_json: AsJson = False) -> None:
     """Print the latest imports."""
-    with report_failures():
-        found = StaffApi().get("statements")["statements"]
-        if as_json:
-            print(json.dumps([snake(each) for each in found], indent=2))
-            return
-        head = ("import", "account", "file", "lines", "by", "at (UTC)", "open differences", "")
-        print(table(head, [_file(each) for each in found], right=(3, 6)) if found else "no statement was imported")
+    found = StaffApi().get("statements")["statements"]
+    if as_json:
+        print_json([snake(each) for each in found])
+        return
+    columns: Columns = {
+        "import": "id",
+        "account": "provider",
+        "file": "name",
+        "lines": "lines",
+        "by": "importedBy",
+        "at (UTC)": lambda each: minute(each["importedAt"]),
+        "open differences": "open",
+        "": lambda each: "undone" if each["undoneAt"] else None,
+    }
+    print_rows(found, columns, right=(3, 6), nothing="no statement was imported")
 
 
-def _file(each: dict[str, Any]) -> tuple[str, ...]:
-    at, undone = minute(each["importedAt"]), "undone" if each["undoneAt"] else ""
-    of = (each["id"], each["provider"], each["name"], str(each["lines"]), each["importedBy"])
-    return (*of, at, str(each["open"]), undone)
-
-
-@reconcile_app.command(
+@command(
+    reconcile_app,
     "undo",
-    epilog=example(
-        'spotlight reconcile undo IMPORT --reason "the file of another account"',
-        "spotlight reconcile approve REQUEST",
-    ),
+    'spotlight reconcile undo IMPORT --reason "the file of another account"',
+    "spotlight reconcile approve REQUEST",
 )
 def undo(file: Annotated[str, typer.Argument(help="The import, as `files` prints it.")], reason: Reason) -> None:
     """Ask to take an import back as a whole, while nothing was decided on it. A second person agrees.
 
     Its lines match nothing any more, its fees are booked back, its differences end; the same file may come again.
     """
-    with report_failures():
-        ask("reconcile", "undo_import", file, reason)
+    ask("reconcile", "undo_import", file, reason)
 
 
-@reconcile_app.command("approve", epilog=example("spotlight reconcile approve REQUEST"))
-def approve(request: Request) -> None:
-    """Agree to a decision about differences, or to taking an import back, as the second person."""
-    with report_failures():
-        decide("reconcile", _ACTS, request, approve=True)
+add_decisions(
+    reconcile_app,
+    "reconcile",
+    _ACTS,
+    agree="Agree to a decision about differences, or to taking an import back, as the second person.",
+    turn_down="Turn such a request down. Nothing is changed.",
+)
 
 
-@reconcile_app.command("reject", epilog=example("spotlight reconcile reject REQUEST"))
-def reject(request: Request) -> None:
-    """Turn such a request down. Nothing is changed."""
-    with report_failures():
-        decide("reconcile", _ACTS, request, approve=False)
-
-
-@reconcile_app.command("requests", epilog=example("spotlight reconcile requests"))
+@command(reconcile_app, "requests", "spotlight reconcile requests")
 def requests(as_json: AsJson = False) -> None:
     """Print requests about differences and imports that wait for a second person or are being done."""
-    with report_failures():
-        found = waiting(StaffApi(), _ACTS)
-        print(json.dumps(found, indent=2) if as_json else request_table(found))
+    found = waiting(StaffApi(), _ACTS)
+    if as_json:
+        print_json(found)
+    else:
+        print_requests(found)
 
 
-@reconcile_app.command("balances", epilog=example("spotlight reconcile balances"))
+@command(reconcile_app, "balances", "spotlight reconcile balances")
 def balances(as_json: AsJson = False) -> None:
     """Ask operators what our wallets hold and compare with the book, as is done once a day by itself.
 
     Exit status 1 when a balance is off by more than money in transit explains.
     """
-    with report_failures():
-        checked = [snake(each) for each in StaffApi().post("wallets/check", {})["wallets"]]
-        if as_json:
-            print(json.dumps(checked, indent=2))
-        elif not checked:
-            print("no operator here tells what it holds")
-        else:
-            print(table(("operator", "wallet", "they say", "the book says", "unexplained"), [_row(c) for c in checked]))
-        raise typer.Exit(FAILED if any(each["gap_minor"] for each in checked) else 0)
+    checked = [snake(each) for each in StaffApi().post("wallets/check", {})["wallets"]]
+    if as_json:
+        print_json(checked)
+    else:
+        columns: Columns = {
+            "operator": "account",
+            "wallet": "wallet",
+            "they say": partial(_amount, of="operator_minor"),
+            "the book says": partial(_amount, of="book_minor"),
+            "unexplained": partial(_amount, of="gap_minor"),
+        }
+        print_rows(checked, columns, nothing="no operator here tells what it holds")
+    raise typer.Exit(FAILED if any(each["gap_minor"] for each in checked) else 0)
 
 
-def _row(checked: dict[str, Any]) -> tuple[str, ...]:
-    def amount(name: str) -> str:
-        minor = checked[name]
-        return "no answer" if minor is None else shown(minor, checked["currency"])
-
-    return (checked["account"], checked["wallet"], amount("operator_minor"), amount("book_minor"), amount("gap_minor"))
+def _amount(checked: Row, of: str) -> str:
+    return "no answer" if checked[of] is None else shown(checked[of], checked["currency"])

@@ -1,22 +1,18 @@
 """`spotlight refund` and `spotlight held`: single payments that go back, or count after all."""
 
-import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
 
-from gateway.cli.failures import report_failures
-from gateway.cli.formats import AsJson, Reason, example, minute, money, table
+from gateway.cli.commands import AsJson, command, group
+from gateway.cli.formats import Columns, Reason, Row, minute, money, print_json, print_rows
 from gateway.cli.staff_api import StaffApi
-from gateway.cli.staff_requests import Public, Request, decide, request_table, waiting
+from gateway.cli.staff_requests import Public, add_decisions, print_requests, waiting
 from gateway.cli.staff_requests import ask as ask_for
 
-refund_app = typer.Typer(
-    help="Give money back: one person asks, another one agrees.", no_args_is_help=True, rich_markup_mode=None
-)
-held_app = typer.Typer(
-    help="Payments that wait for a person: count them or give them back.", no_args_is_help=True, rich_markup_mode=None
-)
+refund_app = group("Give money back: one person asks, another one agrees.")
+held_app = group("Payments that wait for a person: count them or give them back.")
 _REFUNDS: Final = ("refund_payment", "manual_refund_done", "retry_refund")
 _HELD: Final = ("release_held", "refuse_held")
 
@@ -29,12 +25,11 @@ Payment = Annotated[
 Refund = Annotated[str, typer.Argument(help="The refund's reference, as `spotlight refund list` prints it.")]
 
 
-@refund_app.command(
+@command(
+    refund_app,
     "ask",
-    epilog=example(
-        'spotlight refund ask 7K2M9QX4TB --reason "typed 50 for 5, asked at once" --ticket 13',
-        "spotlight refund approve REQUEST",
-    ),
+    'spotlight refund ask 7K2M9QX4TB --reason "typed 50 for 5, asked at once" --ticket 13',
+    "spotlight refund approve REQUEST",
 )
 def ask(
     payment: Payment,
@@ -47,11 +42,10 @@ def ask(
     Prints what it would do. When a second person agreed, the votes leave the count by a public adjustment, the
     operator is asked to pay, and the voter gets a text with the amount and the operator's reference.
     """
-    with report_failures():
-        ask_for("refund", "refund_payment", payment, reason, ticket=ticket, public_reason=public)
+    ask_for("refund", "refund_payment", payment, reason, ticket=ticket, public_reason=public)
 
 
-@refund_app.command("list", epilog=example("spotlight refund list", "spotlight refund list --manual"))
+@command(refund_app, "list", "spotlight refund list", "spotlight refund list --manual")
 def list_refunds(
     manual: Annotated[bool, typer.Option("--manual", help="Only refunds that wait for a person.")] = False,
     as_json: AsJson = False,
@@ -61,36 +55,38 @@ def list_refunds(
     A refund is `due`, `sent` (the operator is being asked) or `manual`: then a person pays it at the operator and
     says so with `spotlight refund done`.
     """
-    with report_failures():
-        api = StaffApi()
-        requests = waiting(api, _REFUNDS)
-        lines = [line for line in api.get("refunds")["refunds"] if line["status"] == "manual" or not manual]
-        if as_json:
-            print(json.dumps({"requests": requests, "refunds": [_refund_json(line) for line in lines]}, indent=2))
-            return
-        print(request_table(requests))
-        print()
-        print(_refund_table(lines) if lines else "no refund is on its way")
+    api = StaffApi()
+    requests = waiting(api, _REFUNDS)
+    lines = [line for line in api.get("refunds")["refunds"] if line["status"] == "manual" or not manual]
+    if as_json:
+        print_json({"requests": requests, "refunds": [_refund_json(line) for line in lines]})
+        return
+    print_requests(requests)
+    print()
+    columns: Columns = {
+        "refund": "reference",
+        "payment": "paymentReference",
+        "contest": "contest",
+        "status": "status",
+        "operator": "provider",
+        "amount": lambda line: money(line["amount"]),
+        "reason": "reason",
+        "why": "reasonCode",
+        "since (UTC)": lambda line: minute(line["createdAt"]),
+    }
+    print_rows(lines, columns, right=(5,), nothing="no refund is on its way")
 
 
-@refund_app.command("approve", epilog=example("spotlight refund approve REQUEST"))
-def approve(request: Request) -> None:
-    """Agree to what somebody else asked for, as the second person. It is done at once."""
-    with report_failures():
-        decide("refund", _REFUNDS, request, approve=True)
-
-
-@refund_app.command("reject", epilog=example("spotlight refund reject REQUEST"))
-def reject(request: Request) -> None:
-    """Turn down what somebody else asked for. Nothing is changed."""
-    with report_failures():
-        decide("refund", _REFUNDS, request, approve=False)
-
-
-@refund_app.command(
-    "done",
-    epilog=example("spotlight refund done REFUND --operator-reference MP2311.A1 --reason 'paid by hand'"),
+add_decisions(
+    refund_app,
+    "refund",
+    _REFUNDS,
+    agree="Agree to what somebody else asked for, as the second person. It is done at once.",
+    turn_down="Turn down what somebody else asked for. Nothing is changed.",
 )
+
+
+@command(refund_app, "done", "spotlight refund done REFUND --operator-reference MP2311.A1 --reason 'paid by hand'")
 def done(
     refund: Refund,
     operator_reference: Annotated[
@@ -99,113 +95,68 @@ def done(
     reason: Reason,
 ) -> None:
     """Say that a refund which waited for a person was paid by hand. A second person agrees to it."""
-    with report_failures():
-        ask_for("refund", "manual_refund_done", refund, reason, operator_reference=operator_reference)
+    ask_for("refund", "manual_refund_done", refund, reason, operator_reference=operator_reference)
 
 
-@refund_app.command("retry", epilog=example("spotlight refund retry REFUND --reason 'the wallet is open again'"))
+@command(refund_app, "retry", "spotlight refund retry REFUND --reason 'the wallet is open again'")
 def retry(refund: Refund, reason: Reason) -> None:
     """Ask to have a refund which waits for a person sent by the machine once more. A second person agrees to it."""
-    with report_failures():
-        ask_for("refund", "retry_refund", refund, reason)
+    ask_for("refund", "retry_refund", refund, reason)
 
 
-@held_app.command("list", epilog=example("spotlight held list"))
+@command(held_app, "list", "spotlight held list")
 def list_held(as_json: AsJson = False) -> None:
     """Print payments that wait for a person, and requests about them that wait for a second one."""
-    with report_failures():
-        api = StaffApi()
-        requests, lines = waiting(api, _HELD), api.get("held")["held"]
-        if as_json:
-            print(json.dumps({"requests": requests, "payments": [_held_json(line) for line in lines]}, indent=2))
-            return
-        print(request_table(requests))
-        print()
-        head = ("payment", "contest", "candidate", "votes", "amount", "operator", "why")
-        rows = [
-            (
-                line["reference"],
-                line["contest"],
-                line["candidateCode"],
-                str(line["votes"]),
-                money(line["amount"]),
-                line["provider"],
-                line["reason"] or "",
-            )
-            for line in lines
-        ]
-        print(table(head, rows, right=(3, 4)) if rows else "no payment is held")
-
-
-def _held_json(line: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "reference": line["reference"],
-        "contest": line["contest"],
-        "candidate": line["candidateCode"],
-        "votes": line["votes"],
-        "amountMinor": line["amount"]["amount"],
-        "currency": line["amount"]["currency"],
-        "reason": line["reason"],
+    api = StaffApi()
+    requests, lines = waiting(api, _HELD), api.get("held")["held"]
+    if as_json:
+        print_json({"requests": requests, "payments": [_held_json(line) for line in lines]})
+        return
+    print_requests(requests)
+    print()
+    columns: Columns = {
+        "payment": "reference",
+        "contest": "contest",
+        "candidate": "candidateCode",
+        "votes": "votes",
+        "amount": lambda line: money(line["amount"]),
+        "operator": "provider",
+        "why": "reason",
     }
+    print_rows(lines, columns, right=(3, 4), nothing="no payment is held")
 
 
-@held_app.command("release", epilog=example("spotlight held release PAYMENT --reason 'called, it was her'"))
+@command(held_app, "release", "spotlight held release PAYMENT --reason 'called, it was her'")
 def release(payment: Payment, reason: Reason) -> None:
     """Ask to count a held payment. A second person agrees with `spotlight held approve`."""
-    with report_failures():
-        ask_for("held", "release_held", payment, reason)
+    ask_for("held", "release_held", payment, reason)
 
 
-@held_app.command("refuse", epilog=example("spotlight held refuse PAYMENT --reason 'a stolen wallet'"))
+@command(held_app, "refuse", "spotlight held refuse PAYMENT --reason 'a stolen wallet'")
 def refuse(payment: Payment, reason: Reason) -> None:
     """Ask to give a held payment back. A second person agrees with `spotlight held approve`."""
-    with report_failures():
-        ask_for("held", "refuse_held", payment, reason)
+    ask_for("held", "refuse_held", payment, reason)
 
 
-@held_app.command("approve", epilog=example("spotlight held approve REQUEST"))
-def approve_held(request: Request) -> None:
-    """Agree, as the second person, to what somebody asked about a held payment. It is done at once."""
-    with report_failures():
-        decide("held", _HELD, request, approve=True)
+add_decisions(
+    held_app,
+    "held",
+    _HELD,
+    agree="Agree, as the second person, to what somebody asked about a held payment. It is done at once.",
+    turn_down="Turn down what somebody asked about a held payment. It stays held.",
+)
 
 
-@held_app.command("reject", epilog=example("spotlight held reject REQUEST"))
-def reject_held(request: Request) -> None:
-    """Turn down what somebody asked about a held payment. It stays held."""
-    with report_failures():
-        decide("held", _HELD, request, approve=False)
+def _refund_json(line: Row) -> dict[str, Any]:
+    names = ("reference", "contest", "status", "reason", "reasonCode", "createdAt")
+    return _named(line, names) | {"payment": line["paymentReference"], "operator": line["provider"]}
 
 
-def _refund_table(lines: list[dict[str, Any]]) -> str:
-    head = ("refund", "payment", "contest", "status", "operator", "amount", "reason", "why", "since (UTC)")
-    rows = [
-        (
-            line["reference"],
-            line["paymentReference"],
-            line["contest"],
-            line["status"],
-            line["provider"],
-            money(line["amount"]),
-            line["reason"],
-            line["reasonCode"] or "",
-            minute(line["createdAt"]),
-        )
-        for line in lines
-    ]
-    return table(head, rows, right=(5,))
+def _held_json(line: Row) -> dict[str, Any]:
+    return _named(line, ("reference", "contest", "votes", "reason")) | {"candidate": line["candidateCode"]}
 
 
-def _refund_json(line: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "reference": line["reference"],
-        "payment": line["paymentReference"],
-        "contest": line["contest"],
-        "status": line["status"],
-        "operator": line["provider"],
-        "amountMinor": line["amount"]["amount"],
-        "currency": line["amount"]["currency"],
-        "reason": line["reason"],
-        "reasonCode": line["reasonCode"],
-        "createdAt": line["createdAt"],
-    }
+def _named(line: Row, names: Sequence[str]) -> dict[str, Any]:
+    """These fields of a line, and its amount."""
+    amount = {"amountMinor": line["amount"]["amount"], "currency": line["amount"]["currency"]}
+    return {name: line[name] for name in names} | amount

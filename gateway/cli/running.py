@@ -1,17 +1,21 @@
 """How commands find the installation that `spotlight up` runs in this checkout."""
 
+import asyncio
 import contextlib
 import json
 import os
 import pwd
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import psutil
 
 if TYPE_CHECKING:
+    from gateway.runtime.container import Container
     from gateway.runtime.settings import Settings
+
+T = TypeVar("T")
 
 DEFAULT_DATA_DIR: Final = ".spotlight"
 _UP_FILE: Final = "up.json"
@@ -97,6 +101,17 @@ def running_settings() -> "Settings":
 
     apply_running_environment()
     return load_settings()
+
+
+def in_container(work: "Callable[[Container], Awaitable[T]]") -> T:
+    """Read or write in the running installation, in the time that reports take. Raises NothingRuns, SettingsError."""
+    from gateway.runtime.container import REPORT_TIMEOUT_MS, open_command
+
+    async def run() -> T:
+        async with open_command(running_settings(), statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
+            return await work(container)
+
+    return asyncio.run(run())
 
 
 def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:

@@ -1,13 +1,12 @@
 """`spotlight login`, `logout` and `whoami`: who acts by the commands of staff."""
 
-import json
 import sys
 from typing import Annotated
 
 import typer
 
-from gateway.cli.failures import report_failures
-from gateway.cli.formats import AsJson, example
+from gateway.cli.commands import AsJson, command
+from gateway.cli.formats import print_json
 from gateway.cli.staff_api import (
     CODE,
     PASSWORD,
@@ -33,42 +32,39 @@ def login(
     SPOTLIGHT_CODE, or one line each on standard input. The session lasts up to seven days without use; acts about
     money ask for the code again when it was given more than five minutes ago.
     """
-    with report_failures():
-        address = gateway_url(url)
-        who = email or (typer.prompt("E-mail", err=True) if sys.stdin.isatty() else sys.stdin.readline().strip())
-        password = secret(PASSWORD, f"Password of {who}")
-        code = secret(CODE, "Code of the second factor (nothing where none is set up)")
-        session, person = sign_in(address, who, password, code)
-        write_session(session)
-        print(f"signed in as {session.email}, {person['role']}, at {address}")
-        if not person["rights"]:
-            print(f"set up the second factor first: {address}/admin/factor")
+    address = gateway_url(url)
+    who = email or (typer.prompt("E-mail", err=True) if sys.stdin.isatty() else sys.stdin.readline().strip())
+    password = secret(PASSWORD, f"Password of {who}")
+    code = secret(CODE, "Code of the second factor (nothing where none is set up)")
+    session, person = sign_in(address, who, password, code)
+    write_session(session)
+    print(f"signed in as {session.email}, {person['role']}, at {address}")
+    if not person["rights"]:
+        print(f"set up the second factor first: {address}/admin/factor")
 
 
 def logout() -> None:
     """Sign out: the session ends at the gateway and is deleted here."""
-    with report_failures():
-        read_session()
-        try:
-            StaffApi().sign_out()
-        finally:
-            forget_session()
-        print("signed out")
+    read_session()
+    try:
+        StaffApi().sign_out()
+    finally:
+        forget_session()
+    print("signed out")
 
 
 def whoami(as_json: AsJson = False) -> None:
     """Print who is signed in here, in which role, and where."""
-    with report_failures():
-        api = StaffApi()
-        person = api.get("me")
-        if as_json:
-            print(json.dumps({**person, "url": api.session.url}, indent=2))
-        else:
-            print(f"{person['email']}, {person['role']}, at {api.session.url}")
+    api = StaffApi()
+    person = api.get("me")
+    if as_json:
+        print_json({**person, "url": api.session.url})
+    else:
+        print(f"{person['email']}, {person['role']}, at {api.session.url}")
 
 
 def add_to(app: typer.Typer) -> None:
     """Put the three commands beside the others."""
-    app.command(epilog=example("spotlight login", "spotlight login --url https://vote.example.org"))(login)
-    app.command(epilog=example("spotlight logout"))(logout)
-    app.command(epilog=example("spotlight whoami"))(whoami)
+    command(app, "login", "spotlight login", "spotlight login --url https://vote.example.org")(login)
+    command(app, "logout", "spotlight logout")(logout)
+    command(app, "whoami", "spotlight whoami")(whoami)

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import typer
 
+from gateway.cli.commands import command
 from gateway.cli.failures import FAILED
-from gateway.cli.formats import minute, shown, table
+from gateway.cli.formats import Columns, minute, print_rows, shown
 from gateway.cli.staff_api import ApiRefused, StaffApi
 
 NONE_WAITS = "no request waits for a second person"
@@ -33,10 +34,27 @@ def print_asked(group: str, request: Mapping[str, Any]) -> None:
         print(f"{request['status']}: {request['outcome'] or ''}")
 
 
+def add_decisions(app: typer.Typer, group: str, acts: Collection[str], *, agree: str, turn_down: str) -> None:
+    """The commands by which the second person decides about these acts. `agree`, `turn_down`: what their help says."""
+
+    @command(app, "approve", f"spotlight {group} approve REQUEST", help=agree)
+    def approve(request: Request) -> None:
+        decide(group, acts, request, approve=True)
+
+    @command(app, "reject", f"spotlight {group} reject REQUEST", help=turn_down)
+    def reject(request: Request) -> None:
+        decide(group, acts, request, approve=False)
+
+
 def decide(group: str, acts: Collection[str], request_id: str, *, approve: bool) -> None:
     """Agree or turn down, print how it ended; exit status 1 when what was agreed to could not be done."""
     number, api = read_id(request_id), StaffApi()
-    request = read_request(api, group, number)
+    try:
+        request = api.get(f"requests/{number}")
+    except ApiRefused as refused:
+        if refused.kind != "unknown_request":
+            raise
+        raise ApiRefused(f"there is no request {number}; `spotlight {group} list` shows them") from None
     if request["act"] not in acts:
         raise ApiRefused(f"request {number} is a {request['act']}, not for `spotlight {group}`")
     done = api.post(f"requests/{number}/decision", {"approve": approve})
@@ -44,16 +62,6 @@ def decide(group: str, acts: Collection[str], request_id: str, *, approve: bool)
     print(f"{status}: {done['outcome']}")
     if done["status"] == "failed":
         raise typer.Exit(FAILED)
-
-
-def read_request(api: StaffApi, group: str, number: UUID) -> dict[str, Any]:
-    """One request. Raises ApiRefused."""
-    try:
-        return api.get(f"requests/{number}")
-    except ApiRefused as refused:
-        if refused.kind != "unknown_request":
-            raise
-        raise ApiRefused(f"there is no request {number}; `spotlight {group} list` shows them") from None
 
 
 def read_id(typed: str) -> UUID:
@@ -70,26 +78,18 @@ def waiting(api: StaffApi, acts: Collection[str]) -> list[dict[str, Any]]:
     return found
 
 
-def request_table(requests: Sequence[Mapping[str, Any]]) -> str:
+def print_requests(requests: Sequence[Mapping[str, Any]], nothing: str = NONE_WAITS) -> None:
     """Requests in columns, or a sentence where there are none."""
-    if not requests:
-        return NONE_WAITS
-    head = ("request", "act", "status", "asked by", "at (UTC)", "what", "why")
-    return table(
-        head,
-        [
-            (
-                r["id"],
-                r["act"],
-                r["status"],
-                r["requestedBy"],
-                minute(r["requestedAt"]),
-                _in_short(r["preview"]),
-                r["reason"],
-            )
-            for r in requests
-        ],
-    )
+    columns: Columns = {
+        "request": "id",
+        "act": "act",
+        "status": "status",
+        "asked by": "requestedBy",
+        "at (UTC)": lambda asked: minute(asked["requestedAt"]),
+        "what": lambda asked: _in_short(asked["preview"]),
+        "why": "reason",
+    }
+    print_rows(requests, columns, nothing=nothing)
 
 
 def preview_lines(preview: Mapping[str, Any]) -> list[str]:

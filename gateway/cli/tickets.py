@@ -1,45 +1,44 @@
 """`spotlight ticket`: voters who asked for help."""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
 
-from gateway.cli.failures import report_failures
-from gateway.cli.formats import AsJson, Reason, example, minute, snake, table
+from gateway.cli.commands import AsJson, command, group
+from gateway.cli.formats import Columns, Reason, minute, print_json, print_rows, snake
 from gateway.cli.staff_api import StaffApi
 
-ticket_app = typer.Typer(help="Voters who asked for help.", no_args_is_help=True, rich_markup_mode=None)
-_HEAD = ("ticket", "contest", "about", "payment now", "voter", "opened (UTC)", "order")
+ticket_app = group("Voters who asked for help.")
 
 
-@ticket_app.command("list", epilog=example("spotlight ticket list"))
+@command(ticket_app, "list", "spotlight ticket list")
 def list_tickets(as_json: AsJson = False) -> None:
     """Print open tickets, the oldest first; numbers are masked.
 
     `payment now` is what became of the payment that the ticket is about: `settled` is counted, `refunded` is back.
     """
-    with report_failures():
-        lines = StaffApi().get("tickets")["tickets"]
-        if as_json:
-            print(json.dumps([snake(line) for line in lines], indent=2))
-            return
-        print(table(_HEAD, [_row(line) for line in lines], right=(0,)) if lines else "no ticket is open")
+    lines = StaffApi().get("tickets")["tickets"]
+    if as_json:
+        print_json([snake(line) for line in lines])
+        return
+    columns: Columns = {
+        "ticket": "ticket",
+        "contest": "contest",
+        "about": lambda line: f"{line['kind']}, {line['channel']}",
+        "payment now": "paymentStatus",
+        "voter": "number",
+        "opened (UTC)": lambda line: minute(line["openedAt"]),
+        "order": "voteId",
+    }
+    print_rows(lines, columns, right=(0,), nothing="no ticket is open")
 
 
-def _row(line: dict[str, Any]) -> tuple[str, ...]:
-    about, order = f"{line['kind']}, {line['channel']}", line["voteId"] or ""
-    payment = line["paymentStatus"] or ""
-    return line["ticket"], line["contest"], about, payment, line["number"], minute(line["openedAt"]), order
-
-
-@ticket_app.command("close", epilog=example('spotlight ticket close 13 --reason "counted meanwhile, called back"'))
+@command(ticket_app, "close", 'spotlight ticket close 13 --reason "counted meanwhile, called back"')
 def close(
     ticket: Annotated[str, typer.Argument(help="Its number, as `list` prints it and as the voter received it.")],
     reason: Reason,
 ) -> None:
     """Close a ticket once the voter has an answer. A refund that names it closes it by itself."""
-    with report_failures():
-        StaffApi().post(f"tickets/{quote(ticket, safe='')}/close", {"reason": reason})
-        print(f"ticket {ticket} is closed")
+    StaffApi().post(f"tickets/{quote(ticket, safe='')}/close", {"reason": reason})
+    print(f"ticket {ticket} is closed")

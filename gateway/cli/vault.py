@@ -5,16 +5,14 @@ import sys
 
 import typer
 
-from gateway.cli.failures import FAILED, report_failures
-from gateway.cli.formats import example
+from gateway.cli.commands import command, group
+from gateway.cli.failures import FAILED
 from gateway.cli.running import running_settings
 
-vault_app = typer.Typer(
-    help="The keys that phone numbers and tokens are sealed with.", no_args_is_help=True, rich_markup_mode=None
-)
+vault_app = group("The keys that phone numbers and tokens are sealed with.")
 
 
-@vault_app.command("rotate", epilog=example("spotlight vault rotate"))
+@command(vault_app, "rotate", "spotlight vault rotate")
 def rotate() -> None:
     """Seal everything again with the first key of SPOTLIGHT_VAULT_KEYS, so that the others can go.
 
@@ -22,16 +20,15 @@ def rotate() -> None:
     `2:SECRET,1`, and restart again: it seals from now on. Then run this, as the tables' owner
     (SPOTLIGHT_OWNER_DATABASE_URL); it may be stopped and run again. When it is done, `2:SECRET` is enough.
     """
-    with report_failures():
-        from gateway.runtime import operations
-        from gateway.storage.vault import SealBroken
+    from gateway.runtime import operations
+    from gateway.storage.vault import SealBroken
 
-        try:
-            done = asyncio.run(operations.rotate_vault(running_settings(), _progress))
-        except SealBroken as broken:
-            typer.echo(f"error: no key opens {broken}; nothing of its batch was changed", err=True)
-            raise typer.Exit(FAILED) from None
-        print(f"sealed again: {done} values; keys other than the first are no longer needed")
+    try:
+        done = asyncio.run(operations.rotate_vault(running_settings(), _progress))
+    except SealBroken as broken:
+        typer.echo(f"error: no key opens {broken}; nothing of its batch was changed", err=True)
+        raise typer.Exit(FAILED) from None
+    print(f"sealed again: {done} values; keys other than the first are no longer needed")
 
 
 def _progress(column: str, done: int, whole: int) -> None:
