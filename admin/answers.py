@@ -1,11 +1,13 @@
 """What pages and API of every noun answer alike: refusals, unknown things, amounts."""
 
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 from aiohttp import web
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
+from sqlalchemy import Row
 
 from admin.access.guard import Me, api_me, say
 from gateway.http.endpoint import ApiModel, InputModel, Line
@@ -15,6 +17,9 @@ from payments.ledger.book import MoneyRefused, UnknownName
 from payments.requests import ActRefused, Right, Why
 
 Model = TypeVar("Model", bound=BaseModel)
+T = TypeVar("T")
+PageOnly = Annotated[T, SkipJsonSchema(), Field(exclude=True)]
+"""A field for pages, which the API does not show."""
 TAG: Final = "back office"
 SIGNED_IN: Final = (401, 403, 503)
 _STATUS_OF: Final[Mapping[Why, int]] = {
@@ -29,8 +34,14 @@ _STATUS_OF: Final[Mapping[Why, int]] = {
 class Amount(ApiModel):
     """Money."""
 
-    amount: int = Field(validation_alias="amount_minor", description="In minor units; francs have none smaller.")
+    amount_minor: int = Field(
+        serialization_alias="amount", title="Amount", description="In minor units; francs have none smaller."
+    )
     currency: str
+
+    def spoken(self) -> str:
+        """As `Money` has it, for pages."""
+        return Money(self.amount_minor, self.currency).spoken()
 
 
 class Reason(InputModel):
@@ -50,9 +61,12 @@ def model_of(model: type[Model], value: object) -> Model:
     return model.model_validate(value, from_attributes=True)
 
 
-def amount_of(money: Money) -> Amount:
-    """Money as the API shows it."""
-    return model_of(Amount, money)
+def read_row(model: type[Model], row: Row[Any], **more: object) -> Model:
+    """A row whose columns have the names of fields. `amount_minor` and `currency` make the amount."""
+    given = row._asdict() | more
+    if "amount_minor" in given:
+        given["amount"] = Amount(amount_minor=given["amount_minor"], currency=given["currency"])
+    return model.model_validate(given)
 
 
 def refused(request: web.Request, me: Me, error: ActRefused) -> web.Response:

@@ -124,7 +124,7 @@ async def _order_behind(request: web.Request, me: Me, held: StaffRequest) -> obj
     reads = request.app[ORDERS]
     payment = str(held.preview.get("payment", held.subject))
     for name in (held.subject, payment):
-        found = await reads.find(name, (), me.scope, limit=1) if len(name) == _UUID_LENGTH else []
+        found = await reads.find(name, (), me.scope) if len(name) == _UUID_LENGTH else []
         if found:
             return found[0].vote_id
     return None

@@ -2,18 +2,17 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import api_me
-from admin.answers import SIGNED_IN, TAG, Amount, Listing, act_problem, model_of, unknown
+from admin.answers import SIGNED_IN, TAG, Listing, act_problem, model_of, unknown
 from admin.approvals.api import RequestPath, request_reply
 from admin.approvals.asking import read_params
 from admin.money.refund_pages import ENDED, ON_THEIR_WAY
-from admin.orders.api import OrderRefund
-from admin.orders.store import ORDERS
+from admin.orders.store import ORDERS, HeldLine
+from admin.orders.story import OrderRefund
 from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
@@ -64,20 +63,6 @@ class Progress(ApiModel):
     lines: list[VoidLine]
 
 
-class HeldLine(ApiModel):
-    """A paid order that waits for a person."""
-
-    reference: UUID
-    vote_id: UUID
-    contest: str
-    candidate_code: str
-    votes: int
-    provider: str
-    amount: Amount
-    reason: str | None
-    confirmed_at: datetime | None
-
-
 class HeldLines(ApiModel):
     """Paid orders that wait for a person, the oldest first."""
 
@@ -89,15 +74,14 @@ async def refunds(request: web.Request, *, query: Listing) -> Reply:
     """List refunds on their way, or with `all` those that ended."""
     who = await api_me(request, Right.READ_ORDERS)
     held = await request.app[ORDERS].refunds(who.scope, statuses=ENDED if query.all else ON_THEIR_WAY)
-    return Reply(200, Refunds(refunds=[model_of(OrderRefund, one) for one in held]))
+    return Reply(200, Refunds(refunds=held))
 
 
 @endpoint(returns={200: HeldLines}, problems=SIGNED_IN, tag=TAG)
 async def held(request: web.Request) -> Reply:
     """List paid orders that wait for a person."""
     who = await api_me(request, Right.READ_ORDERS)
-    lines = [model_of(HeldLine, one) for one in await request.app[ORDERS].held(who.scope)]
-    return Reply(200, HeldLines(held=lines))
+    return Reply(200, HeldLines(held=await request.app[ORDERS].held(who.scope)))
 
 
 @endpoint(body=Window, returns={200: Preview}, problems=(*SIGNED_IN, 404, 409), tag=TAG)

@@ -7,7 +7,7 @@ from aiohttp import web
 from admin.access.guard import HOME, Form, Me, form, page, say, see_other, show
 from admin.answers import read_id
 from admin.orders.store import ORDERS
-from admin.orders.story import OrderStory, StoryKind, shown_body, shown_headers
+from admin.orders.story import TICKET, Order
 from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
@@ -55,7 +55,7 @@ async def found(request: web.Request, me: Me, fields: Form) -> web.StreamRespons
     return show(request, me, "admin_search.html", q=word, lines=lines)
 
 
-async def story_of(request: web.Request, me: Me) -> OrderStory | None:
+async def story_of(request: web.Request, me: Me) -> Order | None:
     """The order that an address names."""
     vote_id = read_id(request, "vote_id")
     return None if vote_id is None else await request.app[ORDERS].story(vote_id, me.scope)
@@ -86,29 +86,27 @@ async def number(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
 async def of_payment(request: web.Request, me: Me) -> web.StreamResponse:
     """The order of a payment or a refund. 404."""
     reference = read_id(request, "reference")
-    found = [] if reference is None else await request.app[ORDERS].find(str(reference), (), me.scope, limit=1)
+    found = [] if reference is None else await request.app[ORDERS].find(str(reference), (), me.scope)
     return see_other(f"/admin/orders/{found[0].vote_id}") if found else say(request, 404, "no_order", me)
 
 
 def _order(
     request: web.Request,
     me: Me,
-    story: OrderStory,
+    story: Order,
     *,
     status: int = 200,
     wrong: str = "",
     numbers: object = None,
 ) -> web.Response:
-    lines = [(line, shown_headers(line.headers), shown_body(line.raw, line.headers)) for line in story.lines]
     # The newest of each payment: a refund closes one.
-    tickets = {line.about: line.number for line in story.lines if line.kind is StoryKind.TICKET and line.now == "open"}
+    tickets = {line.about: line.number for line in story.story if line.kind == TICKET and line.now == "open"}
     return show(
         request,
         me,
         "admin_order.html",
         status=status,
         order=story,
-        lines=lines,
         wrong=wrong,
         numbers=numbers or {},
         open_tickets=tickets,

@@ -5,24 +5,27 @@ organiser is answered like what does not exist.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from aiohttp import web
-from sqlalchemy import Row, text
+from pydantic import Field
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from admin.orders.story import OrderStory, RefundFacts, read_story, refund_facts
+from admin.answers import Amount, PageOnly, read_row
+from admin.orders.story import REFUND_COLUMNS, Order, OrderRefund, read_story
+from gateway.http.endpoint import ApiModel
 from gateway.orders.receipt import read_receipt
 from gateway.orders.store import payer_place, voter_place
 from gateway.storage.audit_log import note
 from gateway.storage.vault import Vault, masked_number
-from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn, read_msisdn
 from payments.requests import Scope
 
+_FOUND_MAX: Final = 100
+_LATEST_MAX: Final = 30
 _IN_SCOPE: Final = "(cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid))"
 # Of the orders of one number, so many of each kind are looked at.
 _OF_NUMBER: Final = text("""
@@ -58,8 +61,8 @@ select distinct p.vote_id from (select reference from payment_events order by id
   join payments p on p.reference = e.reference
 """)
 _LINES: Final = text(f"""
-select p.reference, p.vote_id, p.placed_at, c.slug, k.code, k.name, v.quantity, p.amount_minor, p.currency, v.channel,
-  p.provider, p.status, p.payer_cipher, v.receipt
+select p.reference, p.vote_id, p.placed_at, c.slug as contest, k.code as candidate_code, k.name as candidate_name,
+  v.quantity as votes, p.amount_minor, p.currency, v.channel, p.provider, p.status, p.payer_cipher, v.receipt
 from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
   join contests c on c.id = v.contest_id join candidates k on k.id = v.candidate_id
 where v.id = any(:votes) and {_IN_SCOPE} order by p.placed_at desc, p.sent_at desc nulls last limit :limit
@@ -70,7 +73,7 @@ from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at j
 where v.id = :vote and {_IN_SCOPE} order by p.sent_at desc nulls last
 """)
 _COUNTS: Final = text(f"""
-select now() as now,
+select
   (select count(*) from staff_requests r left join contests c on c.slug = r.preview ->> 'contest'
     where r.status = 'waiting' and {_IN_SCOPE}) as requests,
   (select count(*) from payments p join contests c on c.id = p.contest_id
@@ -79,13 +82,13 @@ select now() as now,
     where t.status = 'open' and {_IN_SCOPE}) as tickets
 """)
 _REFUND_SUMS: Final = text(f"""
-select r.status, r.currency, count(*) as many, sum(r.amount_minor) as amount_minor
+select r.status, r.currency, count(*) as count, cast(sum(r.amount_minor) as bigint) as amount_minor
 from refunds r join contests c on c.id = r.contest_id
 where r.status in ('due', 'sent', 'manual') and {_IN_SCOPE} group by 1, 2 order by 1, 2
 """)
 # Each branch reads a partial index.
 _BACKLOG: Final = text(f"""
-select b.provider, cast(sum(b.counting) as bigint) as counting, min(b.since) as since,
+select b.provider, cast(sum(b.counting) as bigint) as counting, min(b.since) as counting_since,
   cast(sum(b.asked) as bigint) as asked
 from (
   select provider, contest_id, count(*) as counting, min(confirmed_at) as since, 0 as asked
@@ -99,27 +102,25 @@ _DIFFERENCES: Final = text("""
 select provider, count(*) as many from differences where status = 'open' group by 1 order by 1
 """)
 _CLOSED: Final = text("""
-select account, closed_until, reason from account_health where closed_until > now() order by account
+select account, closed_until as until, reason from account_health where closed_until > now() order by account
 """)
 _HELD: Final = text(f"""
 select p.reference, p.vote_id, p.provider, coalesce(p.received_minor, p.amount_minor) as amount_minor,
-  coalesce(p.received_currency, p.currency) as currency, p.reason, p.confirmed_at, c.slug, k.code, v.quantity
+  coalesce(p.received_currency, p.currency) as currency, p.reason, p.confirmed_at, c.slug as contest,
+  k.code as candidate_code, v.quantity as votes
 from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
-where p.status = 'held' and {_IN_SCOPE} order by p.confirmed_at limit :limit
+where p.status = 'held' and {_IN_SCOPE} order by p.confirmed_at limit 200
 """)
 _REFUNDS: Final = text(f"""
-select r.reference, r.payment_reference, r.status, r.provider, r.amount_minor, r.currency, r.reason, r.reason_code,
-  r.requested_by, r.created_at, r.done_at, coalesce(r.manual_reference, r.provider_reference) as theirs, c.slug
-from refunds r join contests c on c.id = r.contest_id
+select {REFUND_COLUMNS} from refunds r join contests c on c.id = r.contest_id
 where r.status = any(:statuses) and {_IN_SCOPE}
-order by r.status = 'manual' desc, r.created_at limit :limit
+order by r.status = 'manual' desc, r.created_at limit 200
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentLine:
-    """A payment in a list. `payer`: masked number, empty where there is none. `status`: of the payment."""
+class FoundPayment(ApiModel):
+    """A payment in a list; its number is masked."""
 
     reference: UUID
     vote_id: UUID
@@ -128,7 +129,7 @@ class PaymentLine:
     candidate_code: str
     candidate_name: str
     votes: int
-    amount: Money
+    amount: Amount
     channel: str
     provider: str
     status: str
@@ -136,8 +137,7 @@ class PaymentLine:
     receipt: str
 
 
-@dataclass(frozen=True, slots=True)
-class HeldPayment:
+class HeldLine(ApiModel):
     """A paid order that waits for a person."""
 
     reference: UUID
@@ -146,42 +146,46 @@ class HeldPayment:
     candidate_code: str
     votes: int
     provider: str
-    amount: Money
+    amount: Amount
     reason: str | None
     confirmed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """Payments of one operator that are paid and not counted yet (`counting`), or asked about."""
+class WaitingSum(ApiModel):
+    """Refunds of one status."""
+
+    status: str
+    count: int
+    amount: Amount
+
+
+class WaitingAccount(ApiModel):
+    """Payments under way at one operator."""
 
     provider: str
-    counting: int
+    counting: int = Field(description="Paid, being counted.")
     counting_since: datetime | None
     asked: int
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """An operator's account that is left alone for a while, because it fails."""
+class ClosedAccount(ApiModel):
+    """An operator's account whose circuit is open, because it fails."""
 
     account: str
     until: datetime
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What waits, now. `refunds`: by status, the sums owed. `differences`: by account; empty with a scope."""
+class Waits(ApiModel):
+    """What waits for a person, or for an operator."""
 
-    now: datetime
     requests: int
     held: int
     tickets: int
-    refunds: Mapping[str, Sequence[tuple[int, Money]]]
-    differences: Mapping[str, int]
-    backlog: Sequence[Backlog]
-    closed: Sequence[Closed]
+    refunds: list[WaitingSum]
+    differences: dict[str, int]
+    backlog: list[WaitingAccount]
+    closed: PageOnly[list[ClosedAccount]]
 
 
 class StaffOrders:
@@ -191,7 +195,7 @@ class StaffOrders:
         self._engine = engine
         self._vault = vault
 
-    async def find(self, word: str, countries: Sequence[str], scope: Scope, *, limit: int = 100) -> list[PaymentLine]:
+    async def find(self, word: str, countries: Sequence[str], scope: Scope) -> list[FoundPayment]:
         """Payments by number, receipt, order code, our reference or the operator's; the newest first."""
         typed = word.strip()
         if not typed:
@@ -202,11 +206,11 @@ class StaffOrders:
         async with self._engine.connect() as connection:
             votes = set((await connection.execute(_OF_WORD, values)).scalars())
             if indexes:
-                asked = {"indexes": list(indexes), "limit": limit}
+                asked = {"indexes": list(indexes), "limit": _FOUND_MAX}
                 votes |= set((await connection.execute(_OF_NUMBER, asked)).scalars())
             if not votes and not indexes:
                 votes = set((await connection.execute(_OF_OPERATOR, {"word": typed})).scalars())
-            return await self._lines(connection, votes, scope, limit)
+            return await self._lines(connection, votes, scope, _FOUND_MAX)
 
     async def payment_named(self, word: str, scope: Scope) -> UUID | None:
         """The payment that is meant by its reference, its vote's id, its receipt, or the code that the operator
@@ -217,13 +221,13 @@ class StaffOrders:
             found: UUID | None = (await connection.execute(_PAYMENT, asked)).scalar_one_or_none()
         return found
 
-    async def latest(self, scope: Scope, *, limit: int = 30) -> list[PaymentLine]:
+    async def latest(self, scope: Scope) -> list[FoundPayment]:
         """The payments in which something happened last."""
         async with self._engine.connect() as connection:
             votes = set((await connection.execute(_OF_LATEST)).scalars())
-            return await self._lines(connection, votes, scope, limit)
+            return await self._lines(connection, votes, scope, _LATEST_MAX)
 
-    async def story(self, vote_id: UUID, scope: Scope) -> OrderStory | None:
+    async def story(self, vote_id: UUID, scope: Scope) -> Order | None:
         """Everything about one order."""
         async with self._engine.connect() as connection:
             return await read_story(connection, self._vault, vote_id, scope)
@@ -244,77 +248,43 @@ class StaffOrders:
             await note(connection, actor=person, act="number.shown", subject=str(vote_id), detail=detail)
         return numbers
 
-    async def waiting(self, scope: Scope) -> Waiting:
-        """What waits."""
+    async def waiting(self, scope: Scope) -> Waits:
+        """What waits. Differences are about all organisers: with a scope there are none."""
         asked = {"scope": scope}
         async with self._engine.connect() as connection:
             counts = (await connection.execute(_COUNTS, asked)).one()
-            sums = (await connection.execute(_REFUND_SUMS, asked)).all()
+            refunds = (await connection.execute(_REFUND_SUMS, asked)).all()
             backlog = (await connection.execute(_BACKLOG, asked)).all()
             differences = [] if scope else (await connection.execute(_DIFFERENCES)).all()
             closed = (await connection.execute(_CLOSED)).all()
-        refunds: dict[str, list[tuple[int, Money]]] = {}
-        for row in sums:
-            refunds.setdefault(row.status, []).append((row.many, Money(int(row.amount_minor), row.currency)))
-        return Waiting(
-            now=counts.now,
-            requests=counts.requests,
-            held=counts.held,
-            tickets=counts.tickets,
-            refunds=refunds,
+        return read_row(
+            Waits,
+            counts,
+            refunds=[read_row(WaitingSum, row) for row in refunds],
             differences={row.provider: row.many for row in differences},
-            backlog=[Backlog(row.provider, row.counting, row.since, row.asked) for row in backlog],
-            closed=[Closed(row.account, row.closed_until, row.reason) for row in closed],
+            backlog=[read_row(WaitingAccount, row) for row in backlog],
+            closed=[read_row(ClosedAccount, row) for row in closed],
         )
 
-    async def held(self, scope: Scope, *, limit: int = 200) -> list[HeldPayment]:
+    async def held(self, scope: Scope) -> list[HeldLine]:
         """Payments that wait for a person, the oldest first."""
         async with self._engine.connect() as connection:
-            rows = await connection.execute(_HELD, {"scope": scope, "limit": limit})
-            return [
-                HeldPayment(
-                    row.reference,
-                    row.vote_id,
-                    row.slug,
-                    row.code,
-                    row.quantity,
-                    row.provider,
-                    Money(row.amount_minor, row.currency),
-                    row.reason,
-                    row.confirmed_at,
-                )
-                for row in rows
-            ]
+            return [read_row(HeldLine, row) for row in await connection.execute(_HELD, {"scope": scope})]
 
-    async def refunds(self, scope: Scope, *, statuses: Sequence[str], limit: int = 200) -> list[RefundFacts]:
+    async def refunds(self, scope: Scope, *, statuses: Sequence[str]) -> list[OrderRefund]:
         """Refunds of these statuses."""
         async with self._engine.connect() as connection:
-            asked = {"scope": scope, "statuses": list(statuses), "limit": limit}
-            return [refund_facts(row) for row in await connection.execute(_REFUNDS, asked)]
+            asked = {"scope": scope, "statuses": list(statuses)}
+            return [read_row(OrderRefund, row) for row in await connection.execute(_REFUNDS, asked)]
 
     async def _lines(
         self, connection: AsyncConnection, votes: set[UUID], scope: Scope, limit: int
-    ) -> list[PaymentLine]:
+    ) -> list[FoundPayment]:
         asked = {"votes": list(votes), "scope": scope, "limit": limit}
-        rows = (await connection.execute(_LINES, asked)).all() if votes else []
-        return [self._line(row) for row in rows]
-
-    def _line(self, row: Row[Any]) -> PaymentLine:
-        return PaymentLine(
-            reference=row.reference,
-            vote_id=row.vote_id,
-            placed_at=row.placed_at,
-            contest=row.slug,
-            candidate_code=row.code,
-            candidate_name=row.name,
-            votes=row.quantity,
-            amount=Money(row.amount_minor, row.currency),
-            channel=row.channel,
-            provider=row.provider,
-            status=row.status,
-            payer=masked_number(self._vault, row.payer_cipher, payer_place(row.reference)),
-            receipt=row.receipt,
-        )
+        return [
+            read_row(FoundPayment, row, payer=masked_number(self._vault, row.payer_cipher, payer_place(row.reference)))
+            for row in ((await connection.execute(_LINES, asked)).all() if votes else [])
+        ]
 
 
 ORDERS: web.AppKey[StaffOrders] = web.AppKey("orders", StaffOrders)

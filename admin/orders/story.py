@@ -1,44 +1,51 @@
 """The story of one order: its payments and refunds, and every record about them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 import orjson
+from pydantic import Field
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from admin.answers import Amount, PageOnly, read_row
+from gateway.http.endpoint import ApiModel
 from gateway.http.logs import mask_text, redact
 from gateway.orders.store import payer_place, voter_place
 from gateway.storage.vault import Vault, masked_number
-from gateway.values.money import Money
 from payments.collection.callbacks import body_of
 from payments.requests import Scope
 from payments.rescue.rules import ticket_number
 
+CALLBACK: Final = "callback"
+TICKET: Final = "ticket"
 _SHOWN_MAX: Final = 4_000
 _FORM: Final = "application/x-www-form-urlencoded"
+# Columns have the names of the models' fields.
+REFUND_COLUMNS: Final = """
+r.reference, r.payment_reference, c.slug as contest, r.status, r.provider, r.amount_minor, r.currency, r.reason,
+  r.reason_code, r.requested_by, r.created_at, r.done_at,
+  coalesce(r.manual_reference, r.provider_reference) as operator_reference
+"""
 
 _ORDER: Final = text("""
-select v.id, v.placed_at, v.channel, v.language, v.quantity, v.amount_minor, v.currency, v.receipt, v.voter_index,
-  v.voter_cipher, c.slug, c.name as contest_name, k.code, k.name, o.order_code
+select v.id as vote_id, v.placed_at, v.channel, v.language, v.quantity as votes, v.amount_minor, v.currency, v.receipt,
+  v.voter_index, v.voter_cipher, c.slug as contest, c.name as contest_name, k.code as candidate_code,
+  k.name as candidate_name, o.order_code
 from votes v join contests c on c.id = v.contest_id join candidates k on k.id = v.candidate_id
   join order_keys o on o.receipt = v.receipt
 where v.id = :vote and (cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid)) limit 1
 """)
 _PAYMENTS: Final = text("""
-select reference, provider, method, status, amount_minor, currency, received_minor, received_currency, fee_minor,
-  payer_index, payer_cipher, provider_reference, reason, reason_code, send_tries, checks, expires_at, next_check_at
+select reference, provider, method, status, amount_minor, currency, received_minor, received_currency, payer_index,
+  payer_cipher, provider_reference, reason, reason_code, send_tries, checks, expires_at, next_check_at
 from payments where vote_id = :vote and placed_at = :placed_at order by sent_at nulls last, reference
 """)
-_REFUNDS: Final = text("""
-select r.reference, r.payment_reference, c.slug, r.status, r.provider, r.amount_minor, r.currency, r.reason,
-  r.reason_code, r.requested_by, r.created_at, r.done_at, coalesce(r.manual_reference, r.provider_reference) as theirs
-from refunds r join contests c on c.id = r.contest_id
+_REFUNDS: Final = text(f"""
+select {REFUND_COLUMNS} from refunds r join contests c on c.id = r.contest_id
 where r.payment_reference = any(:payments) order by r.created_at
 """)
 
@@ -92,37 +99,51 @@ _LINES: Final = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentFacts:
-    """One payment of an order, as it stands. `received`: what the operator says it took."""
+class StoryEntry(ApiModel):
+    """Something that happened."""
+
+    at: datetime
+    kind: str = Field(description="step, evidence, callback, text, refund, tally, request or ticket.")
+    about: UUID | None = Field(description="Reference of the payment or the refund.")
+    was: str | None
+    now: str
+    seen: str
+    actor: str
+    detail: str
+    number: int | None = Field(description="Id of a callback, a ticket's number, or the place in the tally.")
+    request: UUID | None
+    headers: dict[str, str] = Field(description="As received, without secrets.")
+    body: str = Field(description="As received, numbers masked and secrets gone.")
+
+
+class OrderPayment(ApiModel):
+    """A payment of an order."""
 
     reference: UUID
     provider: str
     method: str
     status: str
-    amount: Money
-    received: Money | None
-    fee_minor: int | None
+    amount: Amount
+    received: Amount | None
     payer: str
     provider_reference: str | None
     reason: str | None
     reason_code: str | None
-    send_tries: int
-    checks: int
     expires_at: datetime
-    next_check_at: datetime | None
+    send_tries: PageOnly[int]
+    checks: PageOnly[int]
+    next_check_at: PageOnly[datetime | None]
 
 
-@dataclass(frozen=True, slots=True)
-class RefundFacts:
-    """A refund as it stands. `operator_reference`: what the operator or the person who paid it says."""
+class OrderRefund(ApiModel):
+    """A refund."""
 
     reference: UUID
     payment_reference: UUID
     contest: str
     status: str
     provider: str
-    amount: Money
+    amount: Amount
     reason: str
     reason_code: str | None
     requested_by: str
@@ -131,65 +152,29 @@ class RefundFacts:
     operator_reference: str | None
 
 
-class StoryKind(StrEnum):
-    """What an event is about."""
-
-    STEP = "step"
-    EVIDENCE = "evidence"
-    CALLBACK = "callback"
-    TEXT = "text"
-    REFUND = "refund"
-    TALLY = "tally"
-    REQUEST = "request"
-    TICKET = "ticket"
-
-
-@dataclass(frozen=True, slots=True)
-class StoryLine:
-    """An event. `about`: reference of the payment or refund; `was`, `now`: states before
-    and after, or the value that was reported; `seen`: what was observed, or where; `number`: id of a callback,
-    a ticket's number, a place in the tally; `request`: id of a request. `headers`, `raw`: as they came, with
-    secrets and numbers in them: never to be shown as they are."""
-
-    at: datetime
-    kind: StoryKind
-    about: UUID | None
-    was: str | None = None
-    now: str = ""
-    seen: str = ""
-    actor: str = ""
-    detail: str = ""
-    number: int | None = None
-    request: UUID | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    raw: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class OrderStory:
-    """An order, its payments and refunds, and all that happened, the earliest first. `voter`: masked
-    number, empty where there is none. `pays_for_another`: the payer is not the voter."""
+class Order(ApiModel):
+    """An order and all that happened, the earliest first."""
 
     vote_id: UUID
     contest: str
-    contest_name: str
+    contest_name: PageOnly[str]
     candidate_code: str
     candidate_name: str
     channel: str
-    language: str
+    language: PageOnly[str]
     votes: int
-    amount: Money
+    amount: Amount
     placed_at: datetime
     receipt: str
     order_code: str
     voter: str
-    pays_for_another: bool
-    payments: Sequence[PaymentFacts]
-    refunds: Sequence[RefundFacts]
-    lines: Sequence[StoryLine]
+    pays_for_another: PageOnly[bool]
+    payments: list[OrderPayment]
+    refunds: list[OrderRefund]
+    story: list[StoryEntry]
 
 
-async def read_story(connection: AsyncConnection, vault: Vault, vote_id: UUID, scope: Scope) -> OrderStory | None:
+async def read_story(connection: AsyncConnection, vault: Vault, vote_id: UUID, scope: Scope) -> Order | None:
     """Everything about one order of an organiser; None when there is none like that."""
     order = (await connection.execute(_ORDER, {"vote": vote_id, "scope": scope})).one_or_none()
     if order is None:
@@ -201,42 +186,14 @@ async def read_story(connection: AsyncConnection, vault: Vault, vote_id: UUID, s
     of_refunds = [row.reference for row in refunds]
     subjects = [str(reference) for reference in (*references, *of_refunds)]
     lines = await connection.execute(_LINES, {"payments": references, "refunds": of_refunds, "subjects": subjects})
-    return OrderStory(
-        vote_id=vote_id,
-        contest=order.slug,
-        contest_name=order.contest_name,
-        candidate_code=order.code,
-        candidate_name=order.name,
-        channel=order.channel,
-        language=order.language,
-        votes=order.quantity,
-        amount=Money(order.amount_minor, order.currency),
-        placed_at=order.placed_at,
-        receipt=order.receipt,
-        order_code=order.order_code,
+    return read_row(
+        Order,
+        order,
         voter=masked_number(vault, order.voter_cipher, voter_place(vote_id)),
         pays_for_another=_pays_for_another(order.voter_index, payments),
         payments=[_payment(vault, row) for row in payments],
-        refunds=[refund_facts(row) for row in refunds],
-        lines=[_line(vault, row) for row in lines],
-    )
-
-
-def refund_facts(row: Row[Any]) -> RefundFacts:
-    """A refund of a row that names its columns as `_REFUNDS` does."""
-    return RefundFacts(
-        reference=row.reference,
-        payment_reference=row.payment_reference,
-        contest=row.slug,
-        status=row.status,
-        provider=row.provider,
-        amount=Money(row.amount_minor, row.currency),
-        reason=row.reason,
-        reason_code=row.reason_code,
-        requested_by=row.requested_by,
-        created_at=row.created_at,
-        done_at=row.done_at,
-        operator_reference=row.theirs,
+        refunds=[read_row(OrderRefund, row) for row in refunds],
+        story=[_entry(vault, row) for row in lines],
     )
 
 
@@ -244,67 +201,46 @@ def _pays_for_another(voter_index: bytes | None, payments: Iterable[Row[Any]]) -
     return voter_index is not None and any(row.payer_index not in (None, voter_index) for row in payments)
 
 
-def _payment(vault: Vault, row: Row[Any]) -> PaymentFacts:
-    received = None if row.received_minor is None else Money(row.received_minor, row.received_currency or row.currency)
-    return PaymentFacts(
-        reference=row.reference,
-        provider=row.provider,
-        method=row.method,
-        status=row.status,
-        amount=Money(row.amount_minor, row.currency),
-        received=received,
-        fee_minor=row.fee_minor,
+def _payment(vault: Vault, row: Row[Any]) -> OrderPayment:
+    received, currency = row.received_minor, row.received_currency or row.currency
+    return read_row(
+        OrderPayment,
+        row,
+        received=None if received is None else Amount(amount_minor=received, currency=currency),
         payer=masked_number(vault, row.payer_cipher, payer_place(row.reference)),
-        provider_reference=row.provider_reference,
-        reason=row.reason,
-        reason_code=row.reason_code,
-        send_tries=row.send_tries,
-        checks=row.checks,
-        expires_at=row.expires_at,
-        next_check_at=row.next_check_at,
     )
 
 
-def _line(vault: Vault, row: Row[Any]) -> StoryLine:
-    raw, request = bytes(row.raw), row.request
-    if row.kind == StoryKind.CALLBACK:
+def _entry(vault: Vault, row: Row[Any]) -> StoryEntry:
+    raw, headers, number, request = bytes(row.raw), row.headers or {}, row.number, row.request
+    if row.kind == CALLBACK:
         # The query gives the record's id in this column, where the body is sealed.
         raw, request = body_of(vault, request, raw, raw if request else None), None
-    return StoryLine(
-        at=row.at,
-        kind=StoryKind(row.kind),
-        about=row.about,
-        was=row.was,
-        now=row.now,
-        seen=row.seen,
-        actor=row.actor,
+    elif row.kind == TICKET:
+        number = int(ticket_number(number))
+    return read_row(
+        StoryEntry,
+        row,
         detail=row.detail or "",
-        number=int(ticket_number(row.number)) if row.kind == StoryKind.TICKET else row.number,
+        number=number,
         request=request,
-        headers=row.headers or {},
-        raw=raw.decode("utf-8", "replace"),
+        headers={str(name): str(value) for name, value in redact(None, "", dict(headers)).items()},
+        body=_shown_body(raw.decode("utf-8", "replace"), headers),
     )
 
 
-def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers without those that open something."""
-    return {str(name): str(value) for name, value in redact(None, "", dict(headers)).items()}
-
-
-def shown_body(raw: str, headers: Mapping[str, str] | None = None) -> str:
+def _shown_body(raw: str, headers: Mapping[str, str]) -> str:
     """A body as text: JSON and forms field by field, anything else as it stands; cut where it is long."""
     try:
-        held = orjson.loads(raw)
+        read = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        held = None
-    kind = next((value for name, value in (headers or {}).items() if name.lower() == "content-type"), "")
-    if held is None and kind.startswith(_FORM):
-        held = dict(parse_qsl(raw, keep_blank_values=True))
-    if isinstance(held, dict | list):
-        clean = redact(None, "", {"body": held})["body"]
-        return _cut(orjson.dumps(clean, option=orjson.OPT_INDENT_2, default=str).decode())
-    return _cut(mask_text(raw))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]} …"
+        read = None
+    kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    if read is None and kind.startswith(_FORM):
+        read = dict(parse_qsl(raw, keep_blank_values=True))
+    if isinstance(read, dict | list):
+        clean = redact(None, "", {"body": read})["body"]
+        shown = orjson.dumps(clean, option=orjson.OPT_INDENT_2, default=str).decode()
+    else:
+        shown = mask_text(raw)
+    return shown if len(shown) <= _SHOWN_MAX else f"{shown[:_SHOWN_MAX]} …"
