@@ -1,34 +1,30 @@
 """What pages and API of every noun answer alike: refusals, unknown things, amounts."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import Row
 
-from admin.access.guard import Me, api_me, say
-from gateway.http.endpoint import ApiModel, InputModel, Line
+from admin.access.guard import Me, api_me, status_of
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
 from gateway.http.problems import Problem
 from gateway.values.money import Money
 from payments.ledger.book import MoneyRefused, UnknownName
-from payments.requests import ActRefused, Right, Why
+from payments.requests import ActRefused, Right
 
 Model = TypeVar("Model", bound=BaseModel)
 T = TypeVar("T")
+ServeStaff = Callable[..., Awaitable[Reply]]
 PageOnly = Annotated[T, SkipJsonSchema(), Field(exclude=True)]
 """A field for pages, which the API does not show."""
 TAG: Final = "back office"
 SIGNED_IN: Final = (401, 403, 503)
-_STATUS_OF: Final[Mapping[Why, int]] = {
-    Why.UNKNOWN: 404,
-    Why.NO_REASON: 422,
-    Why.NO_PERSON: 403,
-    Why.NOT_ALLOWED: 403,
-    Why.OWN_REQUEST: 403,
-}
 
 
 class Amount(ApiModel):
@@ -69,18 +65,10 @@ def read_row(model: type[Model], row: Row[Any], **more: object) -> Model:
     return model.model_validate(given)
 
 
-def refused(request: web.Request, me: Me, error: ActRefused) -> web.Response:
-    """A page that says why an act was refused: nothing was changed."""
-    return say(request, _status_of(error), f"refused_{error.why.value}", me, str(error))
-
-
-def act_problem(error: ActRefused) -> Problem:
-    """The API's answer to an act that was refused."""
-    return Problem(_status_of(error), "Act refused", str(error), kind=f"/problems/{error.why.value}")
-
-
-def money_problem(error: MoneyRefused) -> Problem:
-    """The API's answer to what the book or a statement does not allow."""
+def problem_of(error: ActRefused | MoneyRefused) -> Problem:
+    """The API's answer to an act that was refused, or to what the book or a statement does not allow."""
+    if isinstance(error, ActRefused):
+        return Problem(status_of(error), "Act refused", str(error), kind=f"/problems/{error.why.value}")
     status = 404 if isinstance(error, UnknownName) else 409
     return Problem(status, "Money refused", str(error), kind="/problems/money_refused")
 
@@ -90,9 +78,8 @@ def unknown(what: str, name: object) -> Problem:
     return Problem(404, f"Unknown {what}", f"there is no {what} {str(name)!r}", kind=f"/problems/unknown_{what}")
 
 
-async def proven(request: web.Request, right: Right | None = None) -> Me:
-    """Who asks by the API, having proven lately who they are. Problem 401, 403."""
-    me = await api_me(request, right)
+def check_proof(me: Me) -> None:
+    """They must have proven lately who they are. Problem 403."""
     if not me.proven:
         raise Problem(
             403,
@@ -100,7 +87,38 @@ async def proven(request: web.Request, right: Right | None = None) -> Me:
             "POST a code to /api/auth/confirm, then send this again.",
             kind="/problems/proof_wanted",
         )
-    return me
+
+
+def staff_endpoint(
+    right: Right | None = None,
+    *,
+    returns: Mapping[int, type[BaseModel]],
+    proof: bool = False,
+    body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    path: type[BaseModel] | None = None,
+    problems: tuple[int, ...] = (),
+) -> Callable[[ServeStaff], Handler]:
+    """An `endpoint` for those who have a right, whose handler takes who asks besides; a refusal of it is a problem.
+    `proof`: from those who proved lately who they are."""
+
+    def wrap(serve: ServeStaff) -> Handler:
+        @functools.wraps(serve)
+        async def guarded(request: web.Request, **given: object) -> Reply:
+            me = await api_me(request, right)
+            if proof:
+                check_proof(me)
+            try:
+                return await serve(request, me, **given)
+            except (ActRefused, MoneyRefused) as error:
+                raise problem_of(error) from None
+
+        described = endpoint(
+            returns=returns, body=body, query=query, path=path, problems=(*SIGNED_IN, *problems), tag=TAG
+        )
+        return described(guarded)
+
+    return wrap
 
 
 def read_id(request: web.Request, name: str) -> UUID | None:
@@ -109,7 +127,3 @@ def read_id(request: web.Request, name: str) -> UUID | None:
         return UUID(request.match_info[name])
     except ValueError:
         return None
-
-
-def _status_of(error: ActRefused) -> int:
-    return _STATUS_OF.get(error.why, 409)

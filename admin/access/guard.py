@@ -24,7 +24,8 @@ from gateway.http.endpoint import read_body
 from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
 from gateway.values.network import subject_of
-from payments.requests import Right, Scope
+from payments.ledger.book import MoneyRefused
+from payments.requests import ActRefused, Right, Scope, Why
 
 CONTINUE: Final = "/api/auth/continue"
 HOME: Final = "/admin"
@@ -100,18 +101,18 @@ class Me:
         return Right(right) in self.rights
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The signed-in member of a request, looked up once."""
-
-    me: Me | None
-
-
-_KNOWN: web.RequestKey[_Known] = web.RequestKey("known", _Known)
+# Who asks, looked up once for a request.
+_KNOWN: web.RequestKey[Me | None] = web.RequestKey("known", Me)
 Form = Mapping[str, str]
-ServePage = Callable[[web.Request, Me], Awaitable[web.StreamResponse]]
-ServeForm = Callable[[web.Request, Me, Form], Awaitable[web.StreamResponse]]
-ServeUpload = Callable[[web.Request, Me, Form, str, bytes], Awaitable[web.StreamResponse]]
+ServePage = Callable[..., Awaitable[web.StreamResponse]]
+"""Takes the request, who asks, and what a form sent."""
+_STATUS_OF: Final[Mapping[Why, int]] = {
+    Why.UNKNOWN: 404,
+    Why.NO_REASON: 422,
+    Why.NO_PERSON: 403,
+    Why.NOT_ALLOWED: 403,
+    Why.OWN_REQUEST: 403,
+}
 
 
 def client_of(request: web.Request) -> Client:
@@ -153,7 +154,7 @@ def from_elsewhere(request: web.Request) -> bool:
 async def who(request: web.Request) -> Me | None:
     """Who asks, by `Authorization: Bearer` or by cookie; None without a session."""
     if _KNOWN in request:
-        return request[_KNOWN].me
+        return request[_KNOWN]
     access, header = request.app[ACCESS], request.headers.get(hdrs.AUTHORIZATION, "")
     bearer = header.startswith(_BEARER)
     token = header.removeprefix(_BEARER) if bearer else request.cookies.get(access_name(access.secure), "")
@@ -162,21 +163,19 @@ async def who(request: web.Request) -> Me | None:
     me = None
     if session is not None:
         me = Me(session, access.sign_in.rights(session.member), access.sign_in.proven(session), bearer)
-    request[_KNOWN] = _Known(me)
+    request[_KNOWN] = me
     return me
 
 
 def page(right: Right | None = None, *, unfinished: bool = False) -> Callable[[ServePage], Handler]:
     """A page for those who have a right; None: for everybody who is signed in. `unfinished`: also for those
-    who have to set up their second factor first."""
+    who have to set up their second factor first. A refusal that it raises is a page that says why."""
 
     def wrap(serve: ServePage) -> Handler:
         @functools.wraps(serve)
         async def handler(request: web.Request) -> web.StreamResponse:
-            me = await who(request)
-            if me is None or me.bearer:
-                return _renew(request)
-            return _stopped(request, me, right, unfinished) or await serve(request, me)
+            me = await _let_in(request, right, unfinished)
+            return await _served(serve, request, me) if isinstance(me, Me) else me
 
         return handler
 
@@ -184,53 +183,55 @@ def page(right: Right | None = None, *, unfinished: bool = False) -> Callable[[S
 
 
 def form(
-    right: Right | None = None, *, unfinished: bool = False, proof: bool = False
-) -> Callable[[ServeForm], Handler]:
-    """What takes a form that one of our pages sent, for those who have a right. `proof`: from those who
-    proved lately who they are; others are asked, and what they sent goes on."""
+    right: Right | None = None, *, unfinished: bool = False, proof: bool = False, file: bool = False
+) -> Callable[[ServePage], Handler]:
+    """What takes the fields of a form that one of our pages sent, for those who have a right. `proof`: from those
+    who proved lately who they are; others are asked, and what they sent goes on. `file`: takes the name and the
+    content of one file besides. Refusals as `page` has them."""
 
-    def wrap(serve: ServeForm) -> Handler:
+    def wrap(serve: ServePage) -> Handler:
         @functools.wraps(serve)
         async def handler(request: web.Request) -> web.StreamResponse:
             if from_elsewhere(request):
                 return say(request, 403, "elsewhere")
-            me = await who(request)
-            if me is None or me.bearer:
-                return _renew(request)
-            if stopped := _stopped(request, me, right, unfinished):
-                return stopped
-            fields = await read_form(request)
+            me = await _let_in(request, right, unfinished)
+            if not isinstance(me, Me):
+                return me
+            fields, *sent = await read_upload(request) if file else (await read_form(request),)
             if not request.app[ACCESS].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
                 return say(request, 403, "old_form", me)
             asked = await ask_for_proof(request, me, fields) if proof else None
-            return asked or await serve(request, me, fields)
+            return asked or await _served(serve, request, me, fields, *sent)
 
         return handler
 
     return wrap
 
 
-def upload(right: Right) -> Callable[[ServeUpload], Handler]:
-    """What takes a form with one file that one of our pages sent, for those who have a right."""
+async def _let_in(request: web.Request, right: Right | None, unfinished: bool) -> Me | web.Response:
+    """Who asks by a browser, or the page that stops them."""
+    me = await who(request)
+    if me is None or me.bearer:
+        return _renew(request)
+    if not unfinished and request.app[ACCESS].sign_in.wants_factor(me.member):
+        return see_other(FACTOR)
+    if right is not None and right not in me.rights:
+        return say(request, 403, "not_allowed", me)
+    return me
 
-    def wrap(serve: ServeUpload) -> Handler:
-        @functools.wraps(serve)
-        async def handler(request: web.Request) -> web.StreamResponse:
-            if from_elsewhere(request):
-                return say(request, 403, "elsewhere")
-            me = await who(request)
-            if me is None or me.bearer:
-                return _renew(request)
-            if stopped := _stopped(request, me, right, False):
-                return stopped
-            fields, name, data = await read_upload(request)
-            if not request.app[ACCESS].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
-                return say(request, 403, "old_form", me)
-            return await serve(request, me, fields, name, data)
 
-        return handler
+async def _served(serve: ServePage, request: web.Request, me: Me, *sent: object) -> web.StreamResponse:
+    try:
+        return await serve(request, me, *sent)
+    except ActRefused as error:
+        return say(request, status_of(error), f"refused_{error.why.value}", me, str(error))
+    except MoneyRefused as error:
+        return say(request, 404, "money_refused", me, str(error))
 
-    return wrap
+
+def status_of(error: ActRefused) -> int:
+    """How an act that was refused is answered: nothing was changed."""
+    return _STATUS_OF.get(error.why, 409)
 
 
 async def ask_for_proof(request: web.Request, me: Me, fields: Form) -> web.Response | None:
@@ -307,7 +308,7 @@ async def api_me(request: web.Request, right: Right | None = None) -> Me:
         raise Problem(401, "Not signed in", kind="/problems/not_signed_in", headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
     if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not me.bearer and from_elsewhere(request):
         raise Problem(403, "Sent from elsewhere", kind="/problems/sent_from_elsewhere")
-    if request.app[ACCESS].sign_in.factor_wanted and not me.member.has_factor:
+    if request.app[ACCESS].sign_in.wants_factor(me.member):
         raise Problem(403, "Second factor wanted", "Set it up at /admin/factor.", kind="/problems/factor_wanted")
     if right is not None and right not in me.rights:
         raise Problem(403, "Not allowed", f"Your role lacks the right {right.value}.", kind="/problems/not_allowed")
@@ -347,15 +348,6 @@ def say(request: web.Request, status: int, about: str, me: Me | None = None, det
     """A page with one clear sentence. `about`: its phrases, `admin_say.<about>_title` and `_text`; `detail`:
     one more, in English, where only those who refused know it."""
     return show(request, me, "admin_message.html", status=status, about=about, detail=detail)
-
-
-def _stopped(request: web.Request, me: Me, right: Right | None, unfinished: bool) -> web.Response | None:
-    wanted = request.app[ACCESS].sign_in.factor_wanted and not me.member.has_factor
-    if wanted and not unfinished:
-        return see_other(FACTOR)
-    if right is not None and right not in me.rights:
-        return say(request, 403, "not_allowed", me)
-    return None
 
 
 def _renew(request: web.Request) -> web.Response:

@@ -52,8 +52,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     opened = await access.sign_in.sign_in(attempt)
     if isinstance(opened, SignInRefused):
         return _sign_in(request, back, email, opened)
-    unfinished = access.sign_in.factor_wanted and not opened.session.member.has_factor
-    response = see_other(FACTOR if unfinished else back)
+    response = see_other(FACTOR if access.sign_in.wants_factor(opened.session.member) else back)
     set_session(response, access.tokens.access(opened.session), opened.refresh_token, secure=access.secure)
     know_device(request, response, opened.session.member.email)
     return response

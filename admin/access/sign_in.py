@@ -134,6 +134,10 @@ class SignIn:
         """The rights of a member now."""
         return rights_of(member, factor_wanted=self.factor_wanted)
 
+    def wants_factor(self, member: Member) -> bool:
+        """Whether they have to set up their second factor first."""
+        return self.factor_wanted and not member.has_factor
+
     def proven(self, session: LiveSession) -> bool:
         """Whether they proved lately who they are."""
         return is_fresh(session.factor_at, self._clock())

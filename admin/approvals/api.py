@@ -8,14 +8,14 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import Me, api_me
-from admin.answers import SIGNED_IN, TAG, Listing, act_problem, model_of, proven, unknown
+from admin.access.guard import Me
+from admin.answers import Listing, check_proof, model_of, staff_endpoint, unknown
 from admin.approvals.asking import decide, needs_proof, read_act, read_params, request_for, visible
 from admin.approvals.pages import OPEN_REQUESTS
 from admin.approvals.staff_acts import APPROVALS
 from admin.orders.store import ORDERS
 from channels.voting_service import VOTING_SERVICE
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from payments.requests import Act, ActRefused, Right, Why
 
 _OF_PAYMENTS: Final = frozenset({Act.REFUND_PAYMENT, Act.RELEASE_HELD, Act.REFUSE_HELD})
@@ -78,23 +78,18 @@ class RequestPath(InputModel):
     request_id: UUID
 
 
-@endpoint(query=RequestListing, returns={200: Requests}, problems=(*SIGNED_IN, 409), tag=TAG)
-async def requests(request: web.Request, *, query: RequestListing) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, query=RequestListing, returns={200: Requests}, problems=(409,))
+async def requests(request: web.Request, who: Me, *, query: RequestListing) -> Reply:
     """List acts that were asked for."""
-    who = await api_me(request, Right.READ_ORDERS)
-    try:
-        acts = [read_act(word.strip()) for word in query.acts.split(",") if word.strip()]
-    except ActRefused as error:
-        raise act_problem(error) from None
+    acts = [read_act(word.strip()) for word in query.acts.split(",") if word.strip()]
     held = await request.app[APPROVALS].requests.listed(statuses=() if query.all else OPEN_REQUESTS, acts=acts)
     shown = [model_of(Request, one) for one in held if visible(request.app[VOTING_SERVICE], who, one)]
     return Reply(200, Requests(requests=shown))
 
 
-@endpoint(path=RequestPath, returns={200: Request}, problems=(*SIGNED_IN, 404), tag=TAG)
-async def one_request(request: web.Request, *, path: RequestPath) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, path=RequestPath, returns={200: Request}, problems=(404,))
+async def one_request(request: web.Request, who: Me, *, path: RequestPath) -> Reply:
     """Show one act that was asked for."""
-    who = await api_me(request, Right.READ_ORDERS)
     return Reply(200, await request_reply(request, who, path.request_id))
 
 
@@ -109,43 +104,36 @@ async def request_reply(request: web.Request, who: Me, request_id: UUID) -> Requ
 async def ask(
     request: web.Request, who: Me, act: Act, subject: str, reason: str, params: Mapping[str, object]
 ) -> Reply:
-    """Ask for an act and answer with the request that it became. Problem 403, 404, 409, 422."""
-    try:
-        made = await request.app[APPROVALS].ask(act, subject, read_params(act, params), reason, who.email)
-    except ActRefused as error:
-        raise act_problem(error) from None
+    """Ask for an act and answer with the request that it became. Raises ActRefused."""
+    made = await request.app[APPROVALS].ask(act, subject, read_params(act, params), reason, who.email)
     return Reply(201, await request_reply(request, who, made), {"Location": f"/api/admin/requests/{made}"})
 
 
-@endpoint(body=NewRequest, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
-async def new_request(request: web.Request, *, body: NewRequest) -> Reply:
+@staff_endpoint(body=NewRequest, returns={201: Request}, problems=(404, 409))
+async def new_request(request: web.Request, who: Me, *, body: NewRequest) -> Reply:
     """Ask for an act.
 
     Nothing is done before a second person agrees, but for acts that need none.
     """
-    who = await (proven(request) if needs_proof(body.act) else api_me(request))
+    if needs_proof(body.act):
+        check_proof(who)
     subject = body.subject.strip()
     if body.act in _OF_PAYMENTS:
         found = await request.app[ORDERS].payment_named(subject, who.scope)
         if found is None:
-            text = f"no payment has the reference, vote, receipt or order code {subject!r}"
-            raise act_problem(ActRefused(Why.UNKNOWN, text))
+            raise ActRefused(Why.UNKNOWN, f"no payment has the reference, vote, receipt or order code {subject!r}")
         subject = str(found)
     return await ask(request, who, body.act, subject, body.reason, body.params)
 
 
-@endpoint(path=RequestPath, body=Decision, returns={200: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
-async def decision(request: web.Request, *, path: RequestPath, body: Decision) -> Reply:
+@staff_endpoint(Right.DECIDE, proof=True, path=RequestPath, body=Decision, returns={200: Request}, problems=(404, 409))
+async def decision(request: web.Request, who: Me, *, path: RequestPath, body: Decision) -> Reply:
     """Agree to a request, or turn it down.
 
     By another person than the one who asked, within 24 hours. A request that is `approved` is still being done.
     """
-    who = await proven(request, Right.DECIDE)
     acts, service = request.app[APPROVALS], request.app[VOTING_SERVICE]
-    try:
-        outcome = await decide(acts, service, who, path.request_id, approve=body.approve)
-    except ActRefused as error:
-        raise act_problem(error) from None
+    outcome = await decide(acts, service, who, path.request_id, approve=body.approve)
     written = await request_reply(request, who, path.request_id)
     return Reply(200, written.model_copy(update={"outcome": written.outcome or outcome.text}))
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from admin.access.guard import Form, Me, ask_for_proof, form, page, say, see_other, show
 from admin.access.pages import to_home
-from admin.answers import read_id, refused
+from admin.answers import read_id
 from admin.approvals.asking import (
     decide,
     needs_proof,
@@ -24,7 +24,7 @@ from admin.orders.store import ORDERS
 from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import EXPONENTS, Money
-from payments.requests import Act, ActRefused, RequestStatus, Right, StaffRequest
+from payments.requests import Act, RequestStatus, Right, StaffRequest
 
 ACTS: Final = "/admin/acts"
 REQUESTS: Final = "/admin/requests"
@@ -35,15 +35,12 @@ OPEN_REQUESTS: Final = (RequestStatus.WAITING, RequestStatus.APPROVED)
 @form(Right.READ_ORDERS)
 async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Ask for what a form says, and go to the request that it became."""
-    try:
-        wanted = read_act(fields.get("act", ""))
-        asked = await ask_for_proof(request, me, fields) if needs_proof(wanted) else None
-        if asked is not None:
-            return asked
-        params, subject = read_params(wanted, with_zone(fields)), fields.get("subject", "").strip()
-        made = await request.app[APPROVALS].ask(wanted, subject, params, fields.get("reason", ""), me.email)
-    except ActRefused as error:
-        return refused(request, me, error)
+    wanted = read_act(fields.get("act", ""))
+    asked = await ask_for_proof(request, me, fields) if needs_proof(wanted) else None
+    if asked is not None:
+        return asked
+    params, subject = read_params(wanted, with_zone(fields)), fields.get("subject", "").strip()
+    made = await request.app[APPROVALS].ask(wanted, subject, params, fields.get("reason", ""), me.email)
     return see_other(f"{REQUESTS}/{made}")
 
 
@@ -87,10 +84,7 @@ async def decision(request: web.Request, me: Me, fields: Form) -> web.StreamResp
     request_id, typed = read_id(request, "request_id"), fields.get("decision")
     if request_id is None or typed not in ("approve", "reject"):
         return say(request, 400, "unreadable", me)
-    try:
-        await decide(request.app[APPROVALS], request.app[VOTING_SERVICE], me, request_id, approve=typed == "approve")
-    except ActRefused as error:
-        return refused(request, me, error)
+    await decide(request.app[APPROVALS], request.app[VOTING_SERVICE], me, request_id, approve=typed == "approve")
     return see_other(f"{REQUESTS}/{request_id}")
 
 

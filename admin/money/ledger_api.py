@@ -5,11 +5,10 @@ from datetime import datetime
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import api_me
-from admin.answers import SIGNED_IN, TAG, money_problem
+from admin.access.guard import Me
+from admin.answers import staff_endpoint
 from admin.services import PAYMENTS
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
-from payments.ledger.book import MoneyRefused
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from payments.requests import Right
 
 
@@ -53,14 +52,10 @@ class Trial(ApiModel):
     balances: bool
 
 
-@endpoint(query=Instant, returns={200: Balances}, problems=(*SIGNED_IN, 404), tag=TAG)
-async def balances(request: web.Request, *, query: Instant) -> Reply:
+@staff_endpoint(Right.READ_MONEY, query=Instant, returns={200: Balances}, problems=(404,))
+async def balances(request: web.Request, _: Me, *, query: Instant) -> Reply:
     """Tell what every account of the book holds."""
-    await api_me(request, Right.READ_MONEY)
-    try:
-        lines = await request.app[PAYMENTS].book.balances(at=query.at, contest=query.contest)
-    except MoneyRefused as error:
-        raise money_problem(error) from None
+    lines = await request.app[PAYMENTS].book.balances(at=query.at, contest=query.contest)
     shown = [
         Balance(contest=b.contest, provider=b.provider, account=b.account, amount=b.amount_minor, currency=b.currency)
         for b in lines
@@ -68,10 +63,9 @@ async def balances(request: web.Request, *, query: Instant) -> Reply:
     return Reply(200, Balances(balances=shown))
 
 
-@endpoint(query=Instant, returns={200: Trial}, problems=SIGNED_IN, tag=TAG)
-async def trial(request: web.Request, *, query: Instant) -> Reply:
+@staff_endpoint(Right.READ_MONEY, query=Instant, returns={200: Trial})
+async def trial(request: web.Request, _: Me, *, query: Instant) -> Reply:
     """Tell the trial balance."""
-    await api_me(request, Right.READ_MONEY)
     lines = [
         TrialLine(
             account=line.account,

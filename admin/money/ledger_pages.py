@@ -8,7 +8,7 @@ from admin.access.guard import Me, page, query_of, say, show
 from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import Money
-from payments.ledger.book import MoneyRefused, TrialLine, journal_csv
+from payments.ledger.book import TrialLine, journal_csv
 from payments.ledger.postings import VOTES
 from payments.requests import Right
 
@@ -40,8 +40,6 @@ async def ledger(request: web.Request, me: Me) -> web.StreamResponse:
         trial = await book.trial(at=at)
     except ValueError:
         return say(request, 400, "bad_instant", me)
-    except MoneyRefused as error:
-        return say(request, 404, "money_refused", me, str(error))
     left: dict[str, int] = {}
     for line in trial:
         left[line.currency] = left.get(line.currency, 0) + line.balance_minor
@@ -71,8 +69,6 @@ async def journal(request: web.Request, me: Me) -> web.StreamResponse:
         parts = [await anext(lines), await anext(lines, "")]
     except ValueError:
         return say(request, 400, "bad_instant", me)
-    except MoneyRefused as error:
-        return say(request, 404, "money_refused", me, str(error))
     response = web.StreamResponse(
         headers={
             hdrs.CONTENT_TYPE: "text/csv; charset=utf-8",

@@ -7,17 +7,16 @@ from uuid import UUID
 from aiohttp import hdrs, web
 from pydantic import Field
 
-from admin.access.guard import api_me
-from admin.answers import SIGNED_IN, TAG, Amount, Reason, act_problem, model_of, money_problem, proven
+from admin.access.guard import Me
+from admin.answers import Amount, Reason, model_of, staff_endpoint
 from admin.approvals.api import Request, ask, request_reply
 from admin.approvals.staff_acts import APPROVALS
 from admin.money.payout_acts import register_beneficiary
 from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from payments.disbursement.payouts.statement import statement_csv, statement_text
-from payments.ledger.book import MoneyRefused
-from payments.requests import Act, ActRefused, Right, reasoned
+from payments.requests import Act, Right, reasoned
 
 PAYOUTS: Final = "/api/admin/payouts"
 BENEFICIARIES: Final = "/api/admin/beneficiaries"
@@ -166,21 +165,17 @@ class Frozen(ApiModel):
     frozen: bool
 
 
-@endpoint(query=OfContest, returns={200: Positions}, problems=(*SIGNED_IN, 404), tag=TAG)
-async def positions(request: web.Request, *, query: OfContest) -> Reply:
+@staff_endpoint(Right.READ_MONEY, query=OfContest, returns={200: Positions}, problems=(404,))
+async def positions(request: web.Request, _: Me, *, query: OfContest) -> Reply:
     """Tell what contests owe their organisers."""
-    await api_me(request, Right.READ_MONEY)
     every = [contest.slug for contest in request.app[VOTING_SERVICE].contests()]
     lines = [await _position(request, slug) for slug in ([query.contest] if query.contest else every)]
     return Reply(200, Positions(positions=lines))
 
 
 async def _position(request: web.Request, contest: str) -> PositionLine:
-    """Problem 404."""
-    try:
-        owed = await request.app[PAYMENTS].payouts.position(contest)
-    except MoneyRefused as error:
-        raise money_problem(error) from None
+    """Raises MoneyRefused."""
+    owed = await request.app[PAYMENTS].payouts.position(contest)
     return PositionLine(
         contest=owed.contest,
         organiser=owed.organiser,
@@ -194,21 +189,19 @@ async def _position(request: web.Request, contest: str) -> PositionLine:
     )
 
 
-@endpoint(query=OfContest, returns={200: Payouts}, problems=SIGNED_IN, tag=TAG)
-async def payouts(request: web.Request, *, query: OfContest) -> Reply:
+@staff_endpoint(Right.READ_MONEY, query=OfContest, returns={200: Payouts})
+async def payouts(request: web.Request, _: Me, *, query: OfContest) -> Reply:
     """List payouts."""
-    await api_me(request, Right.READ_MONEY)
     found = await request.app[PAYMENTS].payouts.payouts(query.contest)
     return Reply(200, Payouts(payouts=[model_of(Payout, one) for one in found]))
 
 
-@endpoint(body=NewPayout, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
-async def new_payout(request: web.Request, *, body: NewPayout) -> Reply:
+@staff_endpoint(proof=True, body=NewPayout, returns={201: Request}, problems=(404, 409))
+async def new_payout(request: web.Request, who: Me, *, body: NewPayout) -> Reply:
     """Ask to pay an organiser.
 
     Nothing is sent before a second person agrees.
     """
-    who = await proven(request)
     minor = body.amount_minor
     if minor is None:
         minor = (await _position(request, body.contest)).payable_minor
@@ -216,37 +209,29 @@ async def new_payout(request: web.Request, *, body: NewPayout) -> Reply:
     return await ask(request, who, Act.PAYOUT, body.contest, body.reason, params)
 
 
-@endpoint(path=PayoutPath, body=Finish, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
-async def finish(request: web.Request, *, path: PayoutPath, body: Finish) -> Reply:
+@staff_endpoint(proof=True, path=PayoutPath, body=Finish, returns={201: Request}, problems=(404, 409))
+async def finish(request: web.Request, who: Me, *, path: PayoutPath, body: Finish) -> Reply:
     """Ask to end a payout that the operator gave no clear answer about.
 
     `done`: they have it; `failed`: it never arrived; `again`: ask the operator once more.
     """
-    who = await proven(request)
     params = {"step": "finish", "end": body.end, "operator_reference": body.operator_reference}
     return await ask(request, who, Act.PAYOUT, str(path.reference), body.reason, params)
 
 
-@endpoint(path=PayoutPath, returns={200: Statement}, problems=(*SIGNED_IN, 404), tag=TAG)
-async def statement(request: web.Request, *, path: PayoutPath) -> Reply:
+@staff_endpoint(Right.READ_MONEY, path=PayoutPath, returns={200: Statement}, problems=(404,))
+async def statement(request: web.Request, _: Me, *, path: PayoutPath) -> Reply:
     """Tell what a payout was made of.
 
     Gross, fees, what was taken back, net, and the tally that it pays for.
     """
-    await api_me(request, Right.READ_MONEY)
-    try:
-        made = await request.app[PAYMENTS].payout_statement(path.reference)
-    except MoneyRefused as error:
-        raise money_problem(error) from None
-    except ActRefused as error:
-        raise act_problem(error) from None
+    made = await request.app[PAYMENTS].payout_statement(path.reference)
     return Reply(200, Statement(text=statement_text(made), csv=statement_csv(made)))
 
 
-@endpoint(query=OfOrganiser, returns={200: Beneficiaries}, problems=SIGNED_IN, tag=TAG)
-async def beneficiaries(request: web.Request, *, query: OfOrganiser) -> Reply:
+@staff_endpoint(Right.READ_MONEY, query=OfOrganiser, returns={200: Beneficiaries})
+async def beneficiaries(request: web.Request, _: Me, *, query: OfOrganiser) -> Reply:
     """List where organisers are paid."""
-    await api_me(request, Right.READ_MONEY)
     return await _beneficiaries(request, query.organiser)
 
 
@@ -255,62 +240,48 @@ async def _beneficiaries(request: web.Request, organiser: str | None = None) -> 
     return Reply(200, Beneficiaries(beneficiaries=[model_of(Beneficiary, one) for one in found]))
 
 
-@endpoint(body=NewBeneficiary, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
-async def new_beneficiary(request: web.Request, *, body: NewBeneficiary) -> Reply:
+@staff_endpoint(Right.PAY_OUT, proof=True, body=NewBeneficiary, returns={201: Request}, problems=(404, 409))
+async def new_beneficiary(request: web.Request, who: Me, *, body: NewBeneficiary) -> Reply:
     """Register where an organiser is paid, and ask for its confirmation by a second person."""
-    who = await proven(request, Right.PAY_OUT)
     payments = request.app[PAYMENTS]
     country = body.country.upper()
-    try:
-        made = await register_beneficiary(
-            organiser=body.organiser,
-            account=body.account,
-            country=country,
-            number=body.number,
-            name=body.name,
-            person=who.email,
-            reason=body.reason,
-            providers=payments.providers,
-            add=payments.beneficiaries.add,
-            acts=request.app[APPROVALS],
-        )
-    except ActRefused as error:
-        raise act_problem(error) from None
-    except MoneyRefused as error:
-        raise money_problem(error) from None
+    made = await register_beneficiary(
+        organiser=body.organiser,
+        account=body.account,
+        country=country,
+        number=body.number,
+        name=body.name,
+        person=who.email,
+        reason=body.reason,
+        providers=payments.providers,
+        add=payments.beneficiaries.add,
+        acts=request.app[APPROVALS],
+    )
     return Reply(201, await request_reply(request, who, made), {hdrs.LOCATION: f"/api/admin/requests/{made}"})
 
 
-@endpoint(path=BeneficiaryPath, body=Reason, returns={200: Beneficiaries}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
-async def retire(request: web.Request, *, path: BeneficiaryPath, body: Reason) -> Reply:
+@staff_endpoint(
+    Right.PAY_OUT, proof=True, path=BeneficiaryPath, body=Reason, returns={200: Beneficiaries}, problems=(404, 409)
+)
+async def retire(request: web.Request, who: Me, *, path: BeneficiaryPath, body: Reason) -> Reply:
     """Pay there no more, from now on.
 
     Answers with all beneficiaries.
     """
-    who = await proven(request, Right.PAY_OUT)
-    try:
-        reason = reasoned(body.reason)
-        await request.app[PAYMENTS].beneficiaries.retire(path.beneficiary, person=who.email, reason=reason)
-    except ActRefused as error:
-        raise act_problem(error) from None
+    reason = reasoned(body.reason)
+    await request.app[PAYMENTS].beneficiaries.retire(path.beneficiary, person=who.email, reason=reason)
     return await _beneficiaries(request)
 
 
-@endpoint(path=OrganiserPath, body=Freeze, returns={200: Frozen}, problems=(*SIGNED_IN, 404), tag=TAG)
-async def freeze(request: web.Request, *, path: OrganiserPath, body: Freeze) -> Reply:
+@staff_endpoint(Right.PAY_OUT, proof=True, path=OrganiserPath, body=Freeze, returns={200: Frozen}, problems=(404,))
+async def freeze(request: web.Request, who: Me, *, path: OrganiserPath, body: Freeze) -> Reply:
     """Pay an organiser nothing, or go on.
 
     Votes are counted and refunds go on either way.
     """
-    who = await proven(request, Right.PAY_OUT)
-    try:
-        await request.app[PAYMENTS].payouts.freeze(
-            path.organiser, frozen=body.frozen, reason=reasoned(body.reason), person=who.email
-        )
-    except ActRefused as error:
-        raise act_problem(error) from None
-    except MoneyRefused as error:
-        raise money_problem(error) from None
+    await request.app[PAYMENTS].payouts.freeze(
+        path.organiser, frozen=body.frozen, reason=reasoned(body.reason), person=who.email
+    )
     return Reply(200, Frozen(organiser=path.organiser, frozen=body.frozen))
 
 

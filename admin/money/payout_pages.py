@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from admin.access.guard import Form, Me, form, page, say, see_other, show
-from admin.answers import read_id, refused
+from admin.answers import read_id
 from admin.approvals.pages import REQUESTS
 from admin.approvals.staff_acts import APPROVALS
 from admin.money.payout_acts import register_beneficiary
@@ -43,23 +43,18 @@ async def payouts(request: web.Request, me: Me) -> web.StreamResponse:
 async def add_beneficiary(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Register where an organiser is paid, and ask for its confirmation."""
     payments = request.app[PAYMENTS]
-    try:
-        made = await register_beneficiary(
-            organiser=fields.get("organiser", ""),
-            account=fields.get("account", ""),
-            country=fields.get("country", ""),
-            number=fields.get("number", ""),
-            name=fields.get("name", ""),
-            person=me.email,
-            reason=fields.get("reason", ""),
-            providers=payments.providers,
-            add=payments.beneficiaries.add,
-            acts=request.app[APPROVALS],
-        )
-    except ActRefused as error:
-        return refused(request, me, error)
-    except MoneyRefused as error:
-        return say(request, 404, "money_refused", me, str(error))
+    made = await register_beneficiary(
+        organiser=fields.get("organiser", ""),
+        account=fields.get("account", ""),
+        country=fields.get("country", ""),
+        number=fields.get("number", ""),
+        name=fields.get("name", ""),
+        person=me.email,
+        reason=fields.get("reason", ""),
+        providers=payments.providers,
+        add=payments.beneficiaries.add,
+        acts=request.app[APPROVALS],
+    )
     return see_other(f"{REQUESTS}/{made}")
 
 
@@ -69,28 +64,20 @@ async def retire_beneficiary(request: web.Request, me: Me, fields: Form) -> web.
     beneficiary = read_id(request, "beneficiary")
     if beneficiary is None:
         return say(request, 404, "unreadable", me)
-    try:
-        reason = reasoned(fields.get("reason", ""))
-        await request.app[PAYMENTS].beneficiaries.retire(beneficiary, person=me.email, reason=reason)
-    except ActRefused as error:
-        return refused(request, me, error)
+    reason = reasoned(fields.get("reason", ""))
+    await request.app[PAYMENTS].beneficiaries.retire(beneficiary, person=me.email, reason=reason)
     return see_other(PATH)
 
 
 @form(Right.PAY_OUT, proof=True)
 async def freeze(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Pay an organiser nothing, or go on."""
-    try:
-        await request.app[PAYMENTS].payouts.freeze(
-            fields.get("organiser", ""),
-            frozen=fields.get("frozen") == "1",
-            reason=reasoned(fields.get("reason", "")),
-            person=me.email,
-        )
-    except ActRefused as error:
-        return refused(request, me, error)
-    except MoneyRefused as error:
-        return say(request, 404, "money_refused", me, str(error))
+    await request.app[PAYMENTS].payouts.freeze(
+        fields.get("organiser", ""),
+        frozen=fields.get("frozen") == "1",
+        reason=reasoned(fields.get("reason", "")),
+        person=me.email,
+    )
     return see_other(PATH)
 
 

@@ -6,22 +6,11 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import api_me, read_upload
-from admin.answers import (
-    SIGNED_IN,
-    TAG,
-    Amount,
-    Listing,
-    Reason,
-    act_problem,
-    model_of,
-    money_problem,
-    proven,
-    unknown,
-)
+from admin.access.guard import Me, api_me, read_upload
+from admin.answers import SIGNED_IN, TAG, Amount, Listing, Reason, model_of, problem_of, staff_endpoint, unknown
 from admin.approvals.api import Request, ask
 from admin.services import PAYMENTS
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, answer, described, endpoint
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, answer, described
 from gateway.http.problems import Problem
 from payments.ledger.book import MoneyRefused
 from payments.reconciliation.rules import Repair, read_group
@@ -161,10 +150,9 @@ class DifferencePath(InputModel):
     number: int = Field(ge=1, lt=2**63)
 
 
-@endpoint(query=DifferenceListing, returns={200: Differences}, problems=(*SIGNED_IN, 404), tag=TAG)
-async def differences(request: web.Request, *, query: DifferenceListing) -> Reply:
+@staff_endpoint(Right.READ_MONEY, query=DifferenceListing, returns={200: Differences}, problems=(404,))
+async def differences(request: web.Request, _: Me, *, query: DifferenceListing) -> Reply:
     """List differences between statements and the book: the oldest 500."""
-    await api_me(request, Right.READ_MONEY)
     group = None if query.group is None else read_group(query.group)
     if query.group is not None and group is None:
         raise unknown("group", query.group)
@@ -173,10 +161,9 @@ async def differences(request: web.Request, *, query: DifferenceListing) -> Repl
     return Reply(200, Differences(differences=[model_of(DifferenceLine, one) for one in held]))
 
 
-@endpoint(query=GroupListing, returns={200: DifferenceGroups}, problems=SIGNED_IN, tag=TAG)
-async def groups(request: web.Request, *, query: GroupListing) -> Reply:
+@staff_endpoint(Right.READ_MONEY, query=GroupListing, returns={200: DifferenceGroups})
+async def groups(request: web.Request, _: Me, *, query: GroupListing) -> Reply:
     """List open differences by what is decided alike."""
-    await api_me(request, Right.READ_MONEY)
     held = [
         DifferenceGroup(
             key=line.group.key,
@@ -194,22 +181,20 @@ async def groups(request: web.Request, *, query: GroupListing) -> Reply:
     return Reply(200, DifferenceGroups(groups=held))
 
 
-@endpoint(returns={200: Statements}, problems=SIGNED_IN, tag=TAG)
-async def statements(request: web.Request) -> Reply:
+@staff_endpoint(Right.READ_MONEY, returns={200: Statements})
+async def statements(request: web.Request, _: Me) -> Reply:
     """List the latest statements that were imported."""
-    await api_me(request, Right.READ_MONEY)
     held = [model_of(ImportedStatement, file) for file in await request.app[PAYMENTS].reconciler.files()]
     return Reply(200, Statements(statements=held))
 
 
-@endpoint(path=DifferencePath, body=Resolution, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
-async def resolve(request: web.Request, *, path: DifferencePath, body: Resolution) -> Reply:
+@staff_endpoint(proof=True, path=DifferencePath, body=Resolution, returns={201: Request}, problems=(404, 409))
+async def resolve(request: web.Request, who: Me, *, path: DifferencePath, body: Resolution) -> Reply:
     """Ask for a decision about a difference.
 
     Nothing is booked before a second person agrees. A group of differences is asked about by POST
     /api/admin/requests, with its key as the subject.
     """
-    who = await proven(request)
     params = {"repair": body.repair.value, "operator_reference": body.operator_reference}
     return await ask(request, who, Act.RECONCILE, str(path.number), body.reason, params)
 
@@ -227,27 +212,23 @@ async def import_statement(request: web.Request) -> web.Response:
         raise Problem(400, "No file", "Send the statement as a file.", kind="/problems/no_file")
     try:
         done = await request.app[PAYMENTS].reconciler.import_file(fields.get("account", ""), name, data, who.email)
-    except MoneyRefused as error:
-        raise money_problem(error) from None
-    except ActRefused as error:
-        raise act_problem(error) from None
+    except (ActRefused, MoneyRefused) as error:
+        raise problem_of(error) from None
     return answer(Reply(201, model_of(Comparison, done)))
 
 
-@endpoint(path=StatementPath, body=Reason, returns={201: Request}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
-async def undo_import(request: web.Request, *, path: StatementPath, body: Reason) -> Reply:
+@staff_endpoint(proof=True, path=StatementPath, body=Reason, returns={201: Request}, problems=(404, 409))
+async def undo_import(request: web.Request, who: Me, *, path: StatementPath, body: Reason) -> Reply:
     """Ask to take an import back as a whole.
 
     Nothing is changed before a second person agrees.
     """
-    who = await proven(request)
     return await ask(request, who, Act.UNDO_IMPORT, str(path.statement_id), body.reason, {})
 
 
-@endpoint(returns={200: CheckedWallets}, problems=SIGNED_IN, tag=TAG)
-async def check_wallets(request: web.Request) -> Reply:
+@staff_endpoint(Right.RECONCILE, returns={200: CheckedWallets})
+async def check_wallets(request: web.Request, _: Me) -> Reply:
     """Ask every operator what our wallets hold, and compare with the book."""
-    await api_me(request, Right.RECONCILE)
     checked = await request.app[PAYMENTS].reconciler.check_balances()
     return Reply(200, CheckedWallets(wallets=[model_of(CheckedWallet, one) for one in checked]))
 

@@ -4,13 +4,12 @@ from typing import Final
 
 from aiohttp import web
 
-from admin.access.guard import Form, Me, form, page, say, show, upload
-from admin.answers import refused
+from admin.access.guard import Form, Me, form, page, say, show
 from admin.services import PAYMENTS
 from payments.ledger.book import MoneyRefused
 from payments.provider import Wallet
 from payments.reconciliation.rules import Group, Repair, offered, read_group
-from payments.requests import ActRefused, Right
+from payments.requests import Right
 
 PATH: Final = "/admin/reconciliation"
 SHOWN: Final = 100
@@ -22,7 +21,7 @@ async def reconciliation(request: web.Request, me: Me) -> web.StreamResponse:
     return await _page(request, me)
 
 
-@upload(Right.RECONCILE)
+@form(Right.RECONCILE, file=True)
 async def import_statement(request: web.Request, me: Me, fields: Form, name: str, data: bytes) -> web.StreamResponse:
     """Keep a statement's lines and compare them."""
     if not data:
@@ -31,8 +30,6 @@ async def import_statement(request: web.Request, me: Me, fields: Form, name: str
         summary = await request.app[PAYMENTS].reconciler.import_file(fields.get("account", ""), name, data, me.email)
     except MoneyRefused as error:
         return say(request, 422, "money_refused", me, str(error))
-    except ActRefused as error:
-        return refused(request, me, error)
     return await _page(request, me, summary)
 
 

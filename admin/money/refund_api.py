@@ -6,8 +6,8 @@ from typing import Any
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import api_me
-from admin.answers import SIGNED_IN, TAG, Listing, act_problem, model_of, unknown
+from admin.access.guard import Me
+from admin.answers import Listing, model_of, staff_endpoint, unknown
 from admin.approvals.api import RequestPath, request_reply
 from admin.approvals.asking import read_params
 from admin.money.refund_pages import ENDED, ON_THEIR_WAY
@@ -15,8 +15,8 @@ from admin.orders.store import ORDERS, HeldLine
 from admin.orders.story import OrderRefund
 from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
-from payments.requests import Act, ActRefused, Right
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
+from payments.requests import Act, Right
 
 
 class Refunds(ApiModel):
@@ -69,40 +69,33 @@ class HeldLines(ApiModel):
     held: list[HeldLine]
 
 
-@endpoint(query=Listing, returns={200: Refunds}, problems=SIGNED_IN, tag=TAG)
-async def refunds(request: web.Request, *, query: Listing) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, query=Listing, returns={200: Refunds})
+async def refunds(request: web.Request, who: Me, *, query: Listing) -> Reply:
     """List refunds on their way, or with `all` those that ended."""
-    who = await api_me(request, Right.READ_ORDERS)
     held = await request.app[ORDERS].refunds(who.scope, statuses=ENDED if query.all else ON_THEIR_WAY)
     return Reply(200, Refunds(refunds=held))
 
 
-@endpoint(returns={200: HeldLines}, problems=SIGNED_IN, tag=TAG)
-async def held(request: web.Request) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, returns={200: HeldLines})
+async def held(request: web.Request, who: Me) -> Reply:
     """List paid orders that wait for a person."""
-    who = await api_me(request, Right.READ_ORDERS)
     return Reply(200, HeldLines(held=await request.app[ORDERS].held(who.scope)))
 
 
-@endpoint(body=Window, returns={200: Preview}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
-async def void_preview(request: web.Request, *, body: Window) -> Reply:
+@staff_endpoint(Right.VOID_WINDOW, body=Window, returns={200: Preview}, problems=(404, 409))
+async def void_preview(request: web.Request, who: Me, *, body: Window) -> Reply:
     """Tell what voiding a window would take back now."""
-    who = await api_me(request, Right.VOID_WINDOW)
     contest = request.app[VOTING_SERVICE].contest(body.contest)
     if contest is None or who.scope not in (None, contest.organiser_id):
         raise unknown("contest", body.contest)
     ends = {"from": body.from_.isoformat(), "to": body.to.isoformat()}
     params = read_params(Act.VOID_WINDOW, {**ends, "channel": body.channel, "operator": body.operator})
-    try:
-        return Reply(200, Preview(preview=dict(await request.app[PAYMENTS].voids.preview(body.contest, params))))
-    except ActRefused as error:
-        raise act_problem(error) from None
+    return Reply(200, Preview(preview=dict(await request.app[PAYMENTS].voids.preview(body.contest, params))))
 
 
-@endpoint(path=RequestPath, returns={200: Progress}, problems=(*SIGNED_IN, 404), tag=TAG)
-async def void_progress(request: web.Request, *, path: RequestPath) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, path=RequestPath, returns={200: Progress}, problems=(404,))
+async def void_progress(request: web.Request, who: Me, *, path: RequestPath) -> Reply:
     """Tell how far a voided window is."""
-    who = await api_me(request, Right.READ_ORDERS)
     asked = await request_reply(request, who, path.request_id)
     lines = [model_of(VoidLine, line) for line in await request.app[PAYMENTS].voids.progress(path.request_id)]
     if not lines:

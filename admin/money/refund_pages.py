@@ -6,7 +6,6 @@ from typing import Final
 from aiohttp import web
 
 from admin.access.guard import Me, page, query_of, show
-from admin.answers import refused
 from admin.approvals.asking import read_params, with_zone
 from admin.approvals.pages import tables
 from admin.orders.store import ORDERS
@@ -43,12 +42,9 @@ async def void(request: web.Request, me: Me) -> web.StreamResponse:
     query = query_of(request)
     slug, preview = query.get("contest", ""), None
     if slug and slug not in {contest.slug for contest in own}:
-        return refused(request, me, ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}"))
+        raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}")
     if slug:
-        try:
-            preview = await payments.voids.preview(slug, read_params(Act.VOID_WINDOW, with_zone(query)))
-        except ActRefused as error:
-            return refused(request, me, error)
+        preview = await payments.voids.preview(slug, read_params(Act.VOID_WINDOW, with_zone(query)))
     return show(
         request,
         me,

@@ -5,13 +5,13 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import api_me
-from admin.answers import SIGNED_IN, TAG, Reason, act_problem, proven, unknown
+from admin.access.guard import Me
+from admin.answers import Reason, staff_endpoint, unknown
 from admin.orders.pages import countries_of
 from admin.orders.store import ORDERS, FoundPayment, Waits
 from admin.orders.story import Order
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
-from payments.requests import ActRefused, Right, reasoned
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
+from payments.requests import Right, reasoned
 
 
 class Search(InputModel):
@@ -39,45 +39,38 @@ class OrderPath(InputModel):
     vote_id: UUID
 
 
-@endpoint(returns={200: Waits}, problems=SIGNED_IN, tag=TAG)
-async def waiting(request: web.Request) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, returns={200: Waits})
+async def waiting(request: web.Request, who: Me) -> Reply:
     """Show what waits."""
-    who = await api_me(request, Right.READ_ORDERS)
     return Reply(200, await request.app[ORDERS].waiting(who.scope))
 
 
-@endpoint(body=Search, returns={200: FoundPayments}, problems=SIGNED_IN, tag=TAG)
-async def search(request: web.Request, *, body: Search) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, body=Search, returns={200: FoundPayments})
+async def search(request: web.Request, who: Me, *, body: Search) -> Reply:
     """Find payments.
 
     By number, receipt, order code, or the reference of a vote, payment or refund. Numbers come masked.
     """
-    who = await api_me(request, Right.READ_ORDERS)
     lines = await request.app[ORDERS].find(body.q, countries_of(request), who.scope)
     return Reply(200, FoundPayments(payments=lines))
 
 
-@endpoint(path=OrderPath, returns={200: Order}, problems=(*SIGNED_IN, 404), tag=TAG)
-async def order(request: web.Request, *, path: OrderPath) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, path=OrderPath, returns={200: Order}, problems=(404,))
+async def order(request: web.Request, who: Me, *, path: OrderPath) -> Reply:
     """Show an order and all that happened to it."""
-    who = await api_me(request, Right.READ_ORDERS)
     story = await request.app[ORDERS].story(path.vote_id, who.scope)
     if story is None:
         raise unknown("order", path.vote_id)
     return Reply(200, story)
 
 
-@endpoint(path=OrderPath, body=Reason, returns={200: Numbers}, problems=(*SIGNED_IN, 404), tag=TAG)
-async def numbers(request: web.Request, *, path: OrderPath, body: Reason) -> Reply:
+@staff_endpoint(Right.SEE_NUMBER, proof=True, path=OrderPath, body=Reason, returns={200: Numbers}, problems=(404,))
+async def numbers(request: web.Request, who: Me, *, path: OrderPath, body: Reason) -> Reply:
     """Show the whole numbers of an order.
 
     The reason goes to the audit log first.
     """
-    who = await proven(request, Right.SEE_NUMBER)
-    try:
-        reason = reasoned(body.reason)
-    except ActRefused as error:
-        raise act_problem(error) from None
+    reason = reasoned(body.reason)
     reads = request.app[ORDERS]
     found = await reads.show_number(path.vote_id, who.scope, person=who.email, reason=reason)
     if found is None:

@@ -7,11 +7,11 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import Form, Me, api_me, form, page, see_other, show
-from admin.answers import SIGNED_IN, TAG, Reason, act_problem, model_of, refused
+from admin.access.guard import Form, Me, form, page, see_other, show
+from admin.answers import Reason, model_of, staff_endpoint
 from admin.services import PAYMENTS
-from gateway.http.endpoint import ApiModel, InputModel, Reply, endpoint
-from payments.requests import ActRefused, Right, reasoned
+from gateway.http.endpoint import ApiModel, InputModel, Reply
+from payments.requests import Right, reasoned
 
 PAGE: Final = "/admin/tickets"
 API: Final = "/api/admin/tickets"
@@ -27,11 +27,8 @@ async def tickets_page(request: web.Request, me: Me) -> web.StreamResponse:
 @form(Right.CLOSE_TICKET)
 async def close_by_page(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """End a ticket with what was found out."""
-    try:
-        reason = reasoned(fields.get("reason", ""))
-        await request.app[PAYMENTS].tickets.close(request.match_info["ticket"], person=me.email, reason=reason)
-    except ActRefused as error:
-        return refused(request, me, error)
+    reason = reasoned(fields.get("reason", ""))
+    await request.app[PAYMENTS].tickets.close(request.match_info["ticket"], person=me.email, reason=reason)
     return see_other(PAGE)
 
 
@@ -61,10 +58,9 @@ class TicketPath(InputModel):
     ticket: str = Field(pattern=r"^[1-9][0-9]{0,18}$")
 
 
-@endpoint(returns={200: Tickets}, problems=SIGNED_IN, tag=TAG)
-async def tickets(request: web.Request) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, returns={200: Tickets})
+async def tickets(request: web.Request, who: Me) -> Reply:
     """List open tickets."""
-    who = await api_me(request, Right.READ_ORDERS)
     return await _open_tickets(request, who)
 
 
@@ -73,18 +69,14 @@ async def _open_tickets(request: web.Request, who: Me) -> Reply:
     return Reply(200, Tickets(tickets=[model_of(Ticket, one) for one in held]))
 
 
-@endpoint(path=TicketPath, body=Reason, returns={200: Tickets}, problems=(*SIGNED_IN, 404, 409), tag=TAG)
-async def close(request: web.Request, *, path: TicketPath, body: Reason) -> Reply:
+@staff_endpoint(Right.CLOSE_TICKET, path=TicketPath, body=Reason, returns={200: Tickets}, problems=(404, 409))
+async def close(request: web.Request, who: Me, *, path: TicketPath, body: Reason) -> Reply:
     """End a ticket with what was found out.
 
     Answers with the tickets that are still open.
     """
-    who = await api_me(request, Right.CLOSE_TICKET)
-    try:
-        reason = reasoned(body.reason)
-        await request.app[PAYMENTS].tickets.close(path.ticket, person=who.email, reason=reason)
-    except ActRefused as error:
-        raise act_problem(error) from None
+    reason = reasoned(body.reason)
+    await request.app[PAYMENTS].tickets.close(path.ticket, person=who.email, reason=reason)
     return await _open_tickets(request, who)
 
 
