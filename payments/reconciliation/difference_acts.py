@@ -18,45 +18,58 @@ from payments.ledger.book import LedgerEntry, post
 from payments.ledger.differences import DifferenceKind
 from payments.ledger.postings import Account, Posting, moved
 from payments.provider import Wallet
-from payments.reconciliation.differences import ACTIVE, IN_GROUP, WHOLE, group_values
+from payments.reconciliation.differences import ASKED, IN_GROUP, group_values
 from payments.reconciliation.rules import Repair, offered, postings, read_group
 from payments.request_store import did_before, keep_outcome
 from payments.requests import ActRefused, Executed, NewRequest, StaffRequest, Why
 
 BATCH: Final = 500
 _REFERENCE_LENGTH_MAX: Final = 64
-_OF: Final = "from differences d left join statement_lines l on l.id = d.line_id where"
+# One request at a time is frozen, so that no difference gets into two.
+_FREEZE_LOCK: Final = 0x5907_11_73
+_FEE: Final = "case when l.matched_at is null then coalesce(l.fee_minor, 0) else 0 end as fee_minor"
 _ONE: Final = text(f"""
-select d.id, d.status, d.resolution, d.resolved_by, exists {ACTIVE.format("d.request_id")} as asked {_OF} d.id = :id
+select d.id, d.status, d.resolution, d.resolved_by, d.id in {ASKED} as asked from differences d where d.id = :id
 """)
-_TAKE: Final = """
-with taken as (
-  select d.id, case when l.matched_at is null then coalesce(l.fee_minor, 0) else 0 end as fee_minor
-  {of} d.status = 'open' and {which} and not exists {active} for update of d)
-update differences d set request_id = :request from taken t where d.id = t.id
-returning d.id, d.provider, d.kind, d.wallet, d.currency, d.amount_minor, d.detail, t.fee_minor
+# A hundred thousand ids are one row: to mark each difference would take seconds.
+_FREEZE: Final = """
+with found as (
+  select d.id, d.provider, d.kind, d.wallet, d.currency, d.amount_minor, d.detail, {fee}
+  from differences d left join statement_lines l on l.id = d.line_id
+  where d.status = 'open' and {which} and d.id not in {asked}),
+kept as (
+  insert into difference_requests (request_id, differences)
+  select cast(:request as uuid), array_agg(id order by id) from found having count(*) > 0)
+select f.provider, f.kind, f.wallet, f.currency, f.amount_minor, f.detail, s.many, s.total_minor, s.fee_minor
+from (select * from found order by id limit 1) f,
+  (select count(*) as many, sum(amount_minor) as total_minor, sum(fee_minor) as fee_minor from found) s
 """
-_TAKE_ONE: Final = text(_TAKE.format(of=_OF, which="d.id = :id", active=ACTIVE.format("d.request_id")))
-_TAKE_GROUP: Final = text(_TAKE.format(of=_OF, which=IN_GROUP, active=ACTIVE.format("d.request_id")))
-_LEFT: Final = text(f"""{WHOLE}
-where d.request_id = :request and d.status = 'open' order by d.id limit :limit for update of d""")
+_FREEZE_ONE: Final = text(_FREEZE.format(fee=_FEE, which="d.id = :id", asked=ASKED))
+_FREEZE_GROUP: Final = text(_FREEZE.format(fee=_FEE, which=IN_GROUP, asked=ASKED))
+_LEFT: Final = text(f"""
+select d.id, d.provider, d.kind, d.wallet, d.currency, d.amount_minor, d.contest_id, {_FEE}
+from (select id from (
+    select unnest(differences) as id from difference_requests where request_id = :request) each
+  where id > coalesce((select max(id) from differences where request_id = :request), 0) order by id) r
+  join differences d on d.id = r.id left join statement_lines l on l.id = d.line_id
+where d.status = 'open' order by r.id limit :limit for update of d
+""")
 _DECIDED: Final = (("id", "bigint"), ("tx", "uuid"))
 _RESOLVE: Final = text(f"""
 update differences d set status = 'resolved', resolution = :resolution, note = :note, resolved_by = :people,
-  resolved_at = now(), ledger_tx = a.tx from {recordset(_DECIDED)} where d.id = a.id
+  resolved_at = now(), ledger_tx = a.tx, request_id = :request from {recordset(_DECIDED)} where d.id = a.id
 """)
 _DONE: Final = text("""
 select count(*) as many, coalesce(sum(amount_minor), 0) as amount_minor from differences
-where request_id = :request and status = 'resolved' and resolved_by = :people
+where request_id = :request
 """)
 
 
 async def freeze_decision(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
-    """Take the differences that a request is about, and return what the decision would book. Raises ActRefused."""
+    """Freeze the differences that a request is about, and return what the decision would book. Raises ActRefused."""
     repair = _repair(request.params)
-    rows = await _taken(connection, request)
-    first, many = rows[0], len(rows)
-    total = sum(row.amount_minor for row in rows)
+    first = await _frozen(connection, request)
+    total = int(first.total_minor)
     from_float = first.wallet == Wallet.DISBURSEMENT
     can = offered(DifferenceKind(first.kind), first.amount_minor, from_float=from_float)
     if repair not in can:
@@ -65,24 +78,26 @@ async def freeze_decision(connection: AsyncConnection, request: NewRequest) -> M
             Why.IMPOSSIBLE, f"{repair.value} is nothing for a difference of kind {first.kind}; choose: {words}"
         )
     theirs = _operator_reference(request.params)
-    if repair is Repair.RETURNED and (many > 1 or not theirs):
+    if repair is Repair.RETURNED and (first.many > 1 or not theirs):
         raise ActRefused(Why.IMPOSSIBLE, "say for each one the operator's reference of the payment that gave it back")
     return {
         "account": first.provider,
         "kind": first.kind,
         "wallet": first.wallet,
         "repair": repair.value,
-        "differences": many,
+        "differences": first.many,
         "amount_minor": total,
         "currency": first.currency,
-        "books": _books(repair, total, first.currency, _fees(first.kind, rows), from_float=from_float),
+        "books": _books(repair, total, first.currency, _fees(first), from_float=from_float),
         "operator_reference": theirs,
-        "detail": first.detail if many == 1 else "",
+        "detail": first.detail if first.many == 1 else "",
     }
 
 
-async def _taken(connection: AsyncConnection, request: NewRequest) -> Sequence[Row[Any]]:
+async def _frozen(connection: AsyncConnection, request: NewRequest) -> Row[Any]:
+    """The first of the differences, and what all come to."""
     subject = request.subject.strip()
+    await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _FREEZE_LOCK})
     if subject.isascii() and subject.isdigit() and len(subject) <= 18:
         found = (await connection.execute(_ONE, {"id": int(subject)})).one_or_none()
         if found is None:
@@ -91,17 +106,16 @@ async def _taken(connection: AsyncConnection, request: NewRequest) -> Sequence[R
             raise ActRefused(Why.DECIDED, f"{found.resolved_by} decided about {subject} already: {found.resolution}")
         if found.asked:
             raise ActRefused(Why.DECIDED, f"a request about {subject} waits for a second person")
-        asked: dict[str, Any] = {"id": int(subject)}
-        rows = (await connection.execute(_TAKE_ONE, {**asked, "request": request.id})).all()
+        freeze, asked = _FREEZE_ONE, {"id": int(subject)}
     else:
         group = read_group(subject)
         if group is None:
             raise ActRefused(Why.UNKNOWN, f"{subject!r} is no difference and no group of them")
-        asked = {**group_values(group), "request": request.id}
-        rows = (await connection.execute(_TAKE_GROUP, asked)).all()
-    if not rows:
+        freeze, asked = _FREEZE_GROUP, group_values(group)
+    first = (await connection.execute(freeze, {**asked, "request": request.id})).one_or_none()
+    if first is None:
         raise ActRefused(Why.UNKNOWN, f"nothing is open in {subject}, or a request about it is open")
-    return rows
+    return first
 
 
 class Decisions:
@@ -120,7 +134,7 @@ class Decisions:
             rows = (await connection.execute(_LEFT, asked)).all()
             if rows:
                 await _decided(connection, request, rows, people)
-            done = (await connection.execute(_DONE, {"request": request.id, "people": people})).one()
+            done = (await connection.execute(_DONE, {"request": request.id})).one()
             wanted = int(request.preview.get("differences") or 0)
             outcome = f"{done.many} of {wanted} differences decided: {request.params.get('repair')}"
             if len(rows) == BATCH:
@@ -141,7 +155,7 @@ async def _decided(connection: AsyncConnection, request: StaffRequest, rows: Seq
         entries += [(entry, row.provider) for entry in made]
         decided.append({"id": row.id, "tx": tx})
     await post(connection, entries)
-    values = {"resolution": repair.value, "note": reason, "people": people}
+    values = {"resolution": repair.value, "note": reason, "people": people, "request": request.id}
     await connection.execute(_RESOLVE, {**document(decided), **values})
     detail = {
         "request": str(request.id),
@@ -164,7 +178,7 @@ def _entries(row: Row[Any], repair: Repair, reason: str) -> tuple[UUID | None, l
     legs = postings(repair, row.amount_minor, row.currency, from_float=from_float)
     entries = [LedgerEntry(uuid4(), row.contest_id, memo, each) for each in legs]
     tx = entries[-1].tx if entries else None
-    if entries and (fee := _fees(row.kind, [row])):
+    if entries and (fee := _fees(row)):
         # Fees of lines that are ours are booked when they match; no match will book this one.
         kept = moved(Money(fee, row.currency), _place(from_float), Account.OPERATOR_FEE)
         entries.append(
@@ -173,8 +187,9 @@ def _entries(row: Row[Any], repair: Repair, reason: str) -> tuple[UUID | None, l
     return tx, entries
 
 
-def _fees(kind: str, rows: Sequence[Row[Any]]) -> int:
-    return sum(row.fee_minor or 0 for row in rows) if kind == DifferenceKind.MISSING_HERE else 0
+def _fees(row: Row[Any]) -> int:
+    """What the operator kept of lines that are not ours."""
+    return int(row.fee_minor) if row.kind == DifferenceKind.MISSING_HERE else 0
 
 
 def _books(repair: Repair, minor: int, currency: str, fees: int, *, from_float: bool) -> str:

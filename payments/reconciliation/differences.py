@@ -62,26 +62,27 @@ class StatementFile:
     open: int
 
 
-# A request about differences that may still be carried out.
-ACTIVE: Final = """(select 1 from staff_requests q where q.id = {} and (q.status = 'approved'
-    or q.status = 'waiting' and q.requested_at > now() - interval '24 hours'))"""
+# Differences of requests that may still be carried out. The rows themselves are not written until they are decided.
+_ACTIVE: Final = """difference_requests a join staff_requests q on q.id = a.request_id and (q.status = 'approved'
+    or q.status = 'waiting' and q.requested_at > now() - interval '24 hours')"""
+ASKED: Final = f"(select unnest(a.differences) from {_ACTIVE})"
 DAY: Final = "cast(coalesce(l.at, d.found_at) at time zone 'UTC' as date)"
-WHOLE: Final = f"""
-select d.*, l.raw, case when l.matched_at is null then l.fee_minor else 0 end as fee_minor,
-  case when exists {ACTIVE.format("d.request_id")} then d.request_id end as asked
-from differences d left join statement_lines l on l.id = d.line_id
-"""
+_REQUESTS: Final = text(f"""
+select id, request_id from (select unnest(a.differences) as id, a.request_id from {_ACTIVE}) r
+where id = any(cast(:ids as bigint[]))
+""")
+_WHOLE: Final = "select d.*, l.raw from differences d left join statement_lines l on l.id = d.line_id"
 IN_GROUP: Final = f"""(d.provider = cast(:provider as text) and d.kind = cast(:kind as text)
     and d.wallet = cast(:wallet as text) and d.currency = cast(:currency as text)
     and sign(d.amount_minor) = cast(:sign as integer) and {DAY} = cast(:day as date))"""
 _OF_ACCOUNT: Final = "(cast(:account as text) is null or d.provider = :account) order by d.id limit :limit"
-_LISTED: Final = text(f"{WHOLE} where {_OF_ACCOUNT}")
-_LISTED_OPEN: Final = text(f"{WHOLE} where d.status = 'open' and {_OF_ACCOUNT}")
-_LISTED_GROUP: Final = text(f"{WHOLE} where d.status = 'open' and {IN_GROUP} order by d.id limit :limit")
+_LISTED: Final = text(f"{_WHOLE} where {_OF_ACCOUNT}")
+_LISTED_OPEN: Final = text(f"{_WHOLE} where d.status = 'open' and {_OF_ACCOUNT}")
+_LISTED_GROUP: Final = text(f"{_WHOLE} where d.status = 'open' and {IN_GROUP} order by d.id limit :limit")
 _GROUPS: Final = text(f"""
 select d.provider, d.kind, d.wallet, d.currency, {DAY} as day, cast(sign(d.amount_minor) as integer) as sign,
   count(*) as many, sum(d.amount_minor) as amount_minor,
-  count(*) filter (where exists {ACTIVE.format("d.request_id")}) as asked
+  count(*) filter (where d.id in {ASKED}) as asked
 from differences d left join statement_lines l on l.id = d.line_id
 where d.status = 'open' and (cast(:account as text) is null or d.provider = :account)
 group by 1, 2, 3, 4, 5, 6 order by 5, 1, 2, 3, 4, 6 limit :limit
@@ -108,7 +109,10 @@ class Differences:
         listed = _LISTED_OPEN if open_only else _LISTED
         wanted = listed if group is None else _LISTED_GROUP
         async with self._engine.connect() as connection:
-            return [difference(row) for row in await connection.execute(wanted, asked)]
+            rows = (await connection.execute(wanted, asked)).all()
+            found = await connection.execute(_REQUESTS, {"ids": [row.id for row in rows]})
+            requests = {row.id: row.request_id for row in found}
+            return [_difference(row, requests.get(row.id)) for row in rows]
 
     async def groups(self, *, account: str | None = None, limit: int = 500) -> Sequence[GroupLine]:
         """Open differences by what is decided alike, the oldest day first."""
@@ -137,8 +141,7 @@ def group_values(group: Group | None) -> dict[str, Any]:
     return {name: None if group is None else getattr(group, name) for name in names}
 
 
-def difference(row: Row[Any]) -> Difference:
-    """A difference of a row of `WHOLE`."""
+def _difference(row: Row[Any], request: UUID | None) -> Difference:
     kind, wallet = DifferenceKind(row.kind), Wallet(row.wallet)
     return Difference(
         id=row.id,
@@ -157,5 +160,5 @@ def difference(row: Row[Any]) -> Difference:
         note=row.note,
         resolved_by=row.resolved_by,
         ledger_tx=row.ledger_tx,
-        request=row.asked,
+        request=request,
     )

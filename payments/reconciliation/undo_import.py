@@ -16,7 +16,7 @@ from gateway.values.money import Money
 from payments.ledger.audit import RESTATED
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import Account, moved
-from payments.reconciliation.differences import ACTIVE
+from payments.reconciliation.differences import ASKED
 from payments.reconciliation.store import one_pass
 from payments.request_store import did_before, keep_outcome
 from payments.requests import Act, ActRefused, Executed, Executor, NewRequest, StaffRequest, Why
@@ -41,7 +41,7 @@ select
       and d.status = 'resolved' and d.resolved_by <> 'spotlight') as decided,
   (select count(*) from differences d left join statement_lines l on l.id = d.line_id
     where d.provider = :provider and (l.file_id = :file or d.kind = 'missing_there' and d.found_at >= :at)
-      and d.status = 'open' and exists {ACTIVE.format("d.request_id")}) as asked,
+      and d.status = 'open' and d.id in {ASKED}) as asked,
   (select count(*) from statement_lines l where l.file_id = :file and l.matched_at is not null and l.fee_minor > 0
     and l.fee_booked_minor is null) as unknown_fees,
   (select string_agg(f.name, ', ' order by f.imported_at desc) from statement_files f
@@ -63,7 +63,7 @@ with second as (
   update differences d set status = 'undone', resolution = 'undone', note = :note, resolved_by = 'spotlight',
     resolved_at = now() from statement_lines l
   where l.id = d.line_id and d.kind = 'double' and d.status = 'open' and l.file_id <> :file
-    and l.matched_reference in ({_OF_FILE}) and not exists {ACTIVE.format("d.request_id")}
+    and l.matched_reference in ({_OF_FILE}) and d.id not in {ASKED}
   returning d.line_id)
 update statement_lines l set matched_reference = null, matched_by = null, matched_at = null
 from second s where l.id = s.line_id
@@ -85,7 +85,7 @@ _UNCOVERED: Final = text(f"""
 update differences d set status = 'undone', resolution = 'undone', note = :note, resolved_by = 'spotlight',
   resolved_at = now()
 where d.provider = :provider and d.kind = 'missing_there' and d.status = 'open' and d.amount_minor <> 0
-  and not exists {ACTIVE.format("d.request_id")} and not exists (
+  and d.id not in {ASKED} and not exists (
     select 1 from statement_files f left join disputes t on t.reference = d.dispute_reference
       left join payments p on p.reference = d.payment_reference
       left join refunds r on r.reference = d.refund_reference left join payouts o on o.reference = d.payout_reference

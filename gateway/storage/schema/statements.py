@@ -3,6 +3,7 @@
 from sqlalchemy import UniqueConstraint
 
 from gateway.storage.schema.columns import (
+    big_number_lists,
     binaries,
     documents,
     identity,
@@ -111,6 +112,12 @@ differences = table(
         where="kind = 'missing_there' and status = 'open' and amount_minor = 0",
         unique=True,
     ),
+)
+
+difference_requests = table(
+    "difference_requests",
+    uuids("request_id", key=True, of="staff_requests.id"),
+    big_number_lists("differences"),
 )
 
 balance_checks = table(

@@ -97,9 +97,13 @@ async def test_an_upgrade_from_the_first_migration_keeps_what_is_there(engines: 
         join payments p on p.vote_id = v.id join tally_entries e on e.payment_reference = p.reference
     """
     rows = await owner.fetch(question)
+    decisions = await owner.fetch("""
+      select r.differences, array_agg(d.request_id is null) as free from difference_requests r, differences d group by 1
+    """)
     await owner.close()
     engines.drop_database(database.name)
     assert [tuple(row) for row in rows] == [("demo", "STAR", "07", 3, 3, "settled", 3, 0)]
+    assert [tuple(row) for row in decisions] == [([1, 2], [True, True])]
 
 
 # As the first migration takes it; later ones have to cope with it.
@@ -124,7 +128,12 @@ insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount
 insert into postings (tx, contest_id, provider, account, currency, amount_minor, memo) values
   ('00000000-0000-0000-0000-000000000006', '00000000-0000-0000-0000-000000000002', 'mtn_momo', 'clearing', 'XOF', 300,
   'vote'), ('00000000-0000-0000-0000-000000000006', '00000000-0000-0000-0000-000000000002', 'mtn_momo', 'sales', 'XOF',
-  -300, 'vote')
+  -300, 'vote');
+insert into staff_requests (id, act, subject, reason, requested_by) values ('00000000-0000-0000-0000-000000000007',
+  'reconcile', 'a group', 'not ours', 'awa@house.test');
+insert into differences (provider, kind, amount_minor, currency, detail, request_id) values
+  ('mtn_momo', 'missing_here', 500, 'XOF', '', '00000000-0000-0000-0000-000000000007'),
+  ('mtn_momo', 'missing_here', 500, 'XOF', '', '00000000-0000-0000-0000-000000000007')
 """
 
 
