@@ -13,7 +13,6 @@ from gateway.storage.audit_log import note
 from gateway.values.money import Money
 from payments.disbursement.answers import Observation
 from payments.disbursement.payouts.rules import (
-    DIFFERENCES_WITHIN,
     ENDS,
     Beneficiary,
     Position,
@@ -50,10 +49,9 @@ select c.slug, c.currency, c.organiser_id, g.slug as organiser, g.frozen_at is n
             select 1 from differences f where f.payment_reference = d.payment_reference and f.kind = 'amount'
               and f.status = 'open')))) as at_risk,
   (select count(*) from differences d where d.status = 'open'
-    and d.found_at > now() - make_interval(secs => :within)
     and (d.contest_id = c.id or d.contest_id is null and d.provider = cast(:account as text))) as differences
 from contests c join organisers g on g.id = c.organiser_id where c.id = :contest
-""").bindparams(within=DIFFERENCES_WITHIN.total_seconds())
+""")
 _BENEFICIARY: Final = text("""
 select b.id, b.organiser_id, b.provider, b.name, b.usable_from, b.retired_at, g.slug as organiser, b.confirmed_at
 from beneficiaries b join organisers g on g.id = b.organiser_id where b.id = :id

@@ -7,13 +7,10 @@ operator is asked; what fails for good is payable again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from payments.disbursement.rules import Step
-
-DIFFERENCES_WITHIN: Final = timedelta(days=7)
-"""Differences found so lately stop a payout as long as they are undecided."""
 
 ENDS: Final = {"done": Step.PAID_BY_HAND, "failed": Step.NOT_PAID, "again": Step.ASKED_AGAIN}
 """How a person may end a payout that waits for one."""
@@ -24,7 +21,7 @@ class Position:
     """What a contest owes its organiser, in minor units of one currency.
 
     `owed`: by the book. `provisional`: their share of votes counted on an unchecked callback. `at_risk`: their share
-    of votes that are asked to be taken back, or whose payment is disputed. `differences`: open ones of the last days
+    of votes that are asked to be taken back, or whose payment is disputed. `differences`: open ones, however old,
     about its money, or about money of no contest in the account that would pay.
     """
 

@@ -162,6 +162,7 @@ async def test_what_one_person_does_wants_the_right_too(rig: PayoutRig) -> None:
     assert not (await rig.payout_acts.position("star")).frozen
 
 
+@pytest.mark.parametrize("days", [0, 8, 400])
 @pytest.mark.parametrize(
     ("whose", "account", "stops"),
     [
@@ -173,15 +174,17 @@ async def test_what_one_person_does_wants_the_right_too(rig: PayoutRig) -> None:
     ],
 )
 async def test_an_open_difference_stops_only_what_it_touches(
-    rig: PayoutRig, whose: str | None, account: str, stops: bool
+    rig: PayoutRig, whose: str | None, account: str, stops: bool, days: int
 ) -> None:
     beneficiary = await rig.beneficiary()
     asked = await rig.ask(beneficiary)
     await rig.run(
-        "insert into differences (provider, kind, amount_minor, currency, detail, contest_id)"
-        " values (:p, 'double', 500, 'XOF', '-', (select id from contests where slug = :c))",
+        "insert into differences (provider, kind, amount_minor, currency, detail, contest_id, found_at)"
+        " values (:p, 'double', 500, 'XOF', '-', (select id from contests where slug = :c),"
+        " now() - make_interval(days => :days))",
         p=account,
         c=whose,
+        days=days,
     )
     if stops:
         with pytest.raises(ActRefused, match="1 differences"):
