@@ -1,4 +1,4 @@
-"""Chats between people and a bot: messages as they now stand, keyboards, blocks, what was pinned."""
+"""Chats between people and a bot: messages as they now stand, keyboards, blocks."""
 
 import asyncio
 import itertools
@@ -81,7 +81,6 @@ class Chat:
         self.blocked = False
         self.messages: dict[int, Message] = {}
         self.keyboard: dict[str, Any] | None = None
-        self.pinned: list[int] = []
         self.answers: list[dict[str, object]] = []
         self.instance = str(random.SystemRandom().randrange(-(2**62), 2**62))
         self.version = 0
@@ -124,21 +123,15 @@ class Chat:
         elif markup.get("remove_keyboard"):
             self.keyboard = None
 
-    def edit(self, message: Message, content: Marked, markup: dict[str, Any] | None, picture: Picture | None) -> bool:
+    def edit(self, message: Message, content: Marked, markup: dict[str, Any] | None) -> bool:
         """Change a message; False when it is the same as before."""
-        if (message.content, message.markup, message.picture) == (content, markup, picture):
+        if (message.content, message.markup) == (content, markup):
             return False
-        message.content, message.markup, message.picture = content, markup, picture
+        message.content, message.markup = content, markup
         message.edits += 1
         message.edited_at = int(time.time())
         self.changed()
         return True
-
-    def remove(self, message: Message) -> None:
-        """Delete a message."""
-        del self.messages[message.id]
-        self.pinned = [one for one in self.pinned if one != message.id]
-        self.changed()
 
     def answer(self, query: str, text: str, *, alert: bool) -> None:
         """A button stops spinning, perhaps with a word."""

@@ -5,7 +5,7 @@ own server.
 """
 
 import time
-from typing import Any, Final
+from typing import Final
 
 from sandbox.telegram.bot import Bot
 from sandbox.telegram.chats import Chat, Message
@@ -22,10 +22,6 @@ NOT_MODIFIED: Final = (
     "as a current content and reply markup of the message"
 )
 TOO_OLD: Final = "query is too old and response timeout expired or query ID is invalid"
-ACTIONS: Final = frozenset(
-    {"typing", "upload_photo", "record_video", "upload_video", "record_voice", "upload_voice", "upload_document"}
-    | {"choose_sticker", "find_location", "record_video_note", "upload_video_note"}
-)
 
 
 def _marked(text: str, mode: str, entities: object) -> Marked:
@@ -55,19 +51,17 @@ def _text(given: Parameters) -> Marked:
     return marked
 
 
-def _caption(text: str, mode: str, entities: object) -> Marked:
-    marked = _marked(text, mode, entities)
+def _caption(given: Parameters) -> Marked:
+    """The text below a photo. Raises Refused."""
+    marked = _marked(given.text("caption"), given.text("parse_mode"), given.structure("caption_entities"))
     if units(marked.text) > CAPTION_UNITS_MAX:
         raise bad("message caption is too long")
     return marked
 
 
-def _given_caption(given: Parameters) -> Marked:
-    return _caption(given.text("caption"), given.text("parse_mode"), given.structure("caption_entities"))
-
-
-async def _picture(bot: Bot, given: Parameters, reference: str) -> Picture:
+async def _picture(bot: Bot, given: Parameters) -> Picture:
     """The photo behind an upload's name, an address or a `file_id`. Raises Refused."""
+    reference = given.text("photo")
     if reference.startswith(("http://", "https://")):
         return bot.album.take(await bot.fetch(reference, BY_URL_BYTES_MAX), bot.id, BY_URL_BYTES_MAX)
     content = given.file(reference) if reference else given.files.get("photo")
@@ -97,9 +91,9 @@ async def send_message(bot: Bot, given: Parameters) -> dict[str, object]:
 async def send_photo(bot: Bot, given: Parameters) -> dict[str, object]:
     """`sendPhoto`."""
     chat = bot.chat(given)
-    content, markup = _given_caption(given), read_markup(given)
+    content, markup = _caption(given), read_markup(given)
     _check_reply(chat, given)
-    picture = await _picture(bot, given, given.text("photo"))
+    picture = await _picture(bot, given)
     return chat.message(chat.put(bot.user(), content, markup=markup, picture=picture))
 
 
@@ -115,49 +109,15 @@ def _edited(chat: Chat, given: Parameters) -> Message:
     return message
 
 
-def _edit(
-    chat: Chat, message: Message, content: Marked, markup: dict[str, Any] | None, picture: Picture | None
-) -> dict[str, object]:
-    if not chat.edit(message, content, markup, picture):
-        raise bad(NOT_MODIFIED)
-    return chat.message(message)
-
-
 async def edit_text(bot: Bot, given: Parameters) -> dict[str, object]:
     """`editMessageText`; without `reply_markup` the buttons go."""
     chat = bot.chat(given)
     content, markup, message = _text(given), inline_only(read_markup(given)), _edited(chat, given)
     if message.picture is not None:
         raise bad("there is no text in the message to edit")
-    return _edit(chat, message, content, markup, None)
-
-
-async def edit_caption(bot: Bot, given: Parameters) -> dict[str, object]:
-    """`editMessageCaption`; without `reply_markup` the buttons go."""
-    chat = bot.chat(given)
-    content, markup, message = _given_caption(given), inline_only(read_markup(given)), _edited(chat, given)
-    if message.picture is None:
-        raise bad("there is no caption in the message to edit")
-    return _edit(chat, message, content, markup, message.picture)
-
-
-async def edit_media(bot: Bot, given: Parameters) -> dict[str, object]:
-    """`editMessageMedia`: another photo, or one for a text."""
-    chat = bot.chat(given)
-    media, markup, message = given.structure("media"), inline_only(read_markup(given)), _edited(chat, given)
-    if not isinstance(media, dict) or media.get("type") != "photo" or not isinstance(media.get("media"), str):
-        raise bad("can't parse InputMedia: only photos are served here")
-    text, mode = str(media.get("caption") or ""), str(media.get("parse_mode") or "")
-    content = _caption(text, mode, media.get("caption_entities"))
-    picture = await _picture(bot, given, media["media"])
-    return _edit(chat, message, content, markup, picture)
-
-
-async def edit_markup(bot: Bot, given: Parameters) -> dict[str, object]:
-    """`editMessageReplyMarkup`: other buttons, or none."""
-    chat = bot.chat(given)
-    markup, message = inline_only(read_markup(given)), _edited(chat, given)
-    return _edit(chat, message, message.content, markup, message.picture)
+    if not chat.edit(message, content, markup):
+        raise bad(NOT_MODIFIED)
+    return chat.message(message)
 
 
 async def answer_query(bot: Bot, given: Parameters) -> bool:
@@ -169,46 +129,4 @@ async def answer_query(bot: Bot, given: Parameters) -> bool:
     if units(text) > ANSWER_UNITS_MAX:
         raise bad("MESSAGE_TOO_LONG")
     query.chat.answer(identifier, text, alert=given.flag("show_alert"))
-    return True
-
-
-def _named(chat: Chat, given: Parameters, purpose: str) -> Message:
-    message = chat.messages.get(given.integer("message_id"))
-    if message is None:
-        raise bad(f"message to {purpose} not found")
-    return message
-
-
-async def delete(bot: Bot, given: Parameters) -> bool:
-    """`deleteMessage`."""
-    chat = bot.chat(given)
-    chat.remove(_named(chat, given, "delete"))
-    return True
-
-
-async def pin(bot: Bot, given: Parameters) -> bool:
-    """`pinChatMessage`."""
-    chat = bot.chat(given)
-    message = _named(chat, given, "pin")
-    chat.pinned = [*(one for one in chat.pinned if one != message.id), message.id]
-    chat.changed()
-    return True
-
-
-async def unpin(bot: Bot, given: Parameters) -> bool:
-    """`unpinChatMessage`: one, or the newest."""
-    chat = bot.chat(given)
-    pinned = given.integer("message_id") if "message_id" in given else next(reversed(chat.pinned), 0)
-    if pinned not in chat.pinned:
-        raise bad("message to unpin not found")
-    chat.pinned.remove(pinned)
-    chat.changed()
-    return True
-
-
-async def show_action(bot: Bot, given: Parameters) -> bool:
-    """`sendChatAction`."""
-    bot.chat(given)
-    if given.text("action") not in ACTIONS:
-        raise bad("wrong parameter action in request")
     return True

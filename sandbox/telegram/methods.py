@@ -17,8 +17,6 @@ from sandbox.telegram.updates import AT_ONCE_MAX, Hook
 
 COMMANDS_MAX: Final = 100
 COMMAND_ABOUT_MAX: Final = 256
-DESCRIPTION_MAX: Final = 512
-SHORT_DESCRIPTION_MAX: Final = 120
 CONNECTIONS_MAX: Final = 100
 WAIT_SECONDS_MAX: Final = 50
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{0,256}", re.ASCII)
@@ -110,17 +108,6 @@ async def set_commands(bot: Bot, given: Parameters) -> bool:
     return True
 
 
-def _describes(name: str, units_max: int) -> Method:
-    async def describe(bot: Bot, given: Parameters) -> bool:
-        text = given.text(name)
-        if units(text) > units_max:
-            raise bad(f"{name.replace('_', ' ')} is too long")
-        bot.profile[name, given.text("language_code")] = text
-        return True
-
-    return describe
-
-
 # Telegram does not look at the case of a method's name.
 METHODS: Final[Mapping[str, Method]] = MappingProxyType(
     {
@@ -132,21 +119,12 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             "getWebhookInfo": show_webhook,
             "getUpdates": get_updates,
             "setMyCommands": set_commands,
-            "setMyDescription": _describes("description", DESCRIPTION_MAX),
-            "setMyShortDescription": _describes("short_description", SHORT_DESCRIPTION_MAX),
             "sendMessage": messages.send_message,
             "sendPhoto": messages.send_photo,
             "editMessageText": messages.edit_text,
-            "editMessageCaption": messages.edit_caption,
-            "editMessageMedia": messages.edit_media,
-            "editMessageReplyMarkup": messages.edit_markup,
             "answerCallbackQuery": messages.answer_query,
-            "deleteMessage": messages.delete,
-            "pinChatMessage": messages.pin,
-            "unpinChatMessage": messages.unpin,
-            "sendChatAction": messages.show_action,
         }.items()
     }
 )
 # What counts against the limits, and what an ordered error strikes when nothing is named.
-WRITING: Final = frozenset(name for name in METHODS if name.startswith(("send", "edit")) and name != "sendchataction")
+WRITING: Final = frozenset(name for name in METHODS if name.startswith(("send", "edit")))

@@ -150,7 +150,7 @@ class PeopleApi:
         message = chat.messages.get(act.message_id)
         if message is None or message.by_bot or units(act.text) > TEXT_UNITS_MAX:
             raise CannotBe(409, "The person has no such message to change.")
-        chat.edit(message, Marked(act.text, commands(act.text)), None, None)
+        chat.edit(message, Marked(act.text, commands(act.text)), None)
         return _sent(message, bot.receives(chat, message, "edited_message"))
 
     async def tap(self, request: web.Request) -> web.Response:
@@ -208,7 +208,6 @@ class PeopleApi:
                 "bot": bot.username,
                 "blocked": chat.blocked,
                 "keyboard": (chat.keyboard or {}).get("keyboard"),
-                "pinned": chat.pinned,
                 "answers": chat.answers,
                 "commands": bot.profile.get(("commands", "default", chat.person.language or ""))
                 or bot.profile.get(("commands", "default", ""), []),

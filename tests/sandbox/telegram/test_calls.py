@@ -42,14 +42,6 @@ async def test_an_edit_changes_the_message_in_place(country: Country, bot: Bot) 
     assert [(m["id"], m["text"], m["buttons"], m["edits"]) for m in (await chat(country))[1:]] == [
         (sent.message_id, "Merci", [], 1)
     ]
-    await bot.edit_message_reply_markup(chat_id=AWA, message_id=sent.message_id, reply_markup=buttons(("5", "q:5")))
-    assert (await chat(country))[1]["buttons"] == [[{"text": "5", "data": "q:5"}]]
-    await bot.pin_chat_message(AWA, sent.message_id)
-    assert (await country.json("GET", f"/telegram/people/{AWA}"))[1]["pinned"] == [sent.message_id]
-    await bot.unpin_chat_message(AWA)
-    await bot.send_chat_action(AWA, "typing")
-    await bot.delete_message(AWA, sent.message_id)
-    assert [m["text"] for m in await chat(country)] == ["/start"]
 
 
 async def test_parameters_come_in_four_ways(country: Country) -> None:
@@ -71,15 +63,11 @@ async def test_parameters_come_in_four_ways(country: Country) -> None:
 
 async def test_what_the_bot_says_about_itself(country: Country, bot: Bot) -> None:
     assert await bot.set_my_commands([BotCommand(command="vote", description="Voter")], language_code="fr")
-    assert await bot.set_my_description("Votez", language_code="fr")
-    assert await bot.set_my_short_description("Votez")
     shown = (await country.json("GET", f"/telegram/people/{AWA}"))[1]
     assert shown["commands"] == [{"command": "vote", "description": "Voter"}]
     for wrong in (
         bot.set_my_commands([BotCommand(command="Voter!", description="x")]),
         bot.set_my_commands([BotCommand(command="vote", description="")]),
-        bot.set_my_description("x" * 513),
-        bot.set_my_short_description("x" * 121),
     ):
         with pytest.raises(TelegramBadRequest):
             await wrong
