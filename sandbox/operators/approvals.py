@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from sandbox.operators.book import Entry, Status
-from sandbox.operators.callbacks import Callbacks, News
 from sandbox.operators.context import OperatorContext
+from sandbox.operators.pipeline import MoneyRequests
+from sandbox.operators.wire import RateLimit
 from sandbox.phones.handset import Turn
 
 PIN = "0000"
@@ -50,76 +51,65 @@ def _nothing() -> None:
     return
 
 
-class Approvals:
-    """All open requests of one operator. `number_of(entry)` makes the operator's own reference;
-    `news(entry)` the callback about a request that became final."""
+class PromptedRequests(MoneyRequests):
+    """Requests that payers approve on their phone."""
 
-    def __init__(
-        self,
-        context: OperatorContext,
-        words: Words,
-        callbacks: Callbacks,
-        *,
-        number_of: Callable[[Entry], str],
-        news: Callable[[Entry], News],
-    ) -> None:
-        self._context = context
-        self._words = words
-        self._callbacks = callbacks
-        self._number_of = number_of
-        self._news = news
+    words: Words
+
+    def __init__(self, context: OperatorContext, rate: RateLimit | None = None) -> None:
+        super().__init__(context, rate)
         self._open: dict[str, _Waiting] = {}
         self._told_early: set[str] = set()
 
-    async def start(self, entry: Entry, follow: Callable[[Entry], None] | None = None) -> None:
-        """Let a request that was just registered run, with the callbacks that are ordered before its answer.
-        `follow`: in place of `open`, where some requests run in another way."""
-        faults, reference = self._context.faults, entry.our_reference
-        self._callbacks.forge(lambda: self._news(self._as_paid(entry)))
-        (follow or self.open)(entry)
-        if faults.autopay and faults.callback.mode == "before_answer" and reference in self._open:
+    async def start(self, entry: Entry) -> None:
+        """Let a request that was just registered run, with the callbacks that are ordered before its answer."""
+        reference = entry.our_reference
+        paid = replace(entry, status=Status.SUCCESSFUL, provider_reference=self.number_of(entry))
+        self.callbacks.forge(lambda: self.news(paid))
+        self.follow(entry)
+        if self.faults.autopay and self.faults.callback.mode == "before_answer" and reference in self._open:
             self._told_early.add(reference)
-            paid = self.pay(reference)
-            if paid is not None:
-                await self._callbacks.send(self._news(paid))
+            done = self.pay(reference)
+            if done is not None:
+                await self.callbacks.send(self.news(done))
 
-    def _as_paid(self, entry: Entry) -> Entry:
-        return replace(entry, status=Status.SUCCESSFUL, provider_reference=self._number_of(entry))
+    def follow(self, entry: Entry) -> None:
+        """Let it run on the payer's phone."""
+        self.open(entry)
 
     def open(self, entry: Entry, *, prompt: bool = True) -> None:
         """Follow a request that is in the book: its prompt, and its end if it is not answered. `prompt`: False
         where the payer approved beforehand, so that the phone stays dark."""
         waiting = _Waiting(entry)
         self._open[entry.our_reference] = waiting
-        courier = self._context.courier
+        courier = self.context.courier
         waiting.cancel_expiry = courier.later(
             max(0.0, entry.expires_at - time.time()),
-            lambda: self.finish(entry.our_reference, self._words.expired),
+            lambda: self.finish(entry.our_reference, self.words.expired),
         )
         if prompt:
-            courier.later(self._context.faults.prompt_delay_ms / 1000, lambda: self._prompt(entry.our_reference))
+            courier.later(self.faults.prompt_delay_ms / 1000, lambda: self._prompt(entry.our_reference))
 
     def prompt_again(self, reference: str) -> None:
         """Show the prompt of a request that is still open once more."""
         if (waiting := self._open.get(reference)) is not None:
-            self._context.phones.withdraw_prompt(waiting.entry.msisdn, reference)
+            self.context.phones.withdraw_prompt(waiting.entry.msisdn, reference)
             self._prompt(reference)
 
     def _prompt(self, reference: str) -> None:
         waiting = self._open.get(reference)
         if waiting is None:
             return
-        entry, faults = waiting.entry, self._context.faults
-        phones = self._context.phones
+        entry, faults, phones = waiting.entry, self.faults, self.context.phones
         if phones.is_busy(entry.msisdn):
-            self._context.courier.note(self._context.code, "busy", entry.msisdn, reference)
+            self.context.courier.note(self.code, "busy", entry.msisdn, reference)
             if faults.busy_prompt == "fail":
-                self.finish(reference, self._words.busy)
+                self.finish(reference, self.words.busy)
             else:
                 phones.when_free(entry.msisdn, lambda: self._prompt(reference))
             return
         if faults.autodecline:
-            self.finish(reference, self._words.declined)
+            self.finish(reference, self.words.declined)
         elif faults.autopay:
             self.pay(reference)
         elif faults.push:
@@ -128,15 +118,15 @@ class Approvals:
                 reference,
                 amount=entry.whole,
                 currency=entry.currency,
-                payee=self._context.merchant,
+                payee=self.context.merchant,
                 answer=lambda pin: self.answer(reference, pin),
             )
         else:
             phones.text(
                 entry.msisdn,
-                self._words.sender,
-                f"Paiement de {entry.whole} {entry.currency} a {self._context.merchant} en attente. "
-                f"Composez {self._words.approvals_code} pour valider.",
+                self.words.sender,
+                f"Paiement de {entry.whole} {entry.currency} a {self.context.merchant} en attente. "
+                f"Composez {self.words.approvals_code} pour valider.",
             )
 
     async def answer(self, reference: str, pin: str | None) -> Mapping[str, object]:
@@ -145,11 +135,11 @@ class Approvals:
         if waiting is None:
             return {"error": "gone"}
         if pin is None:
-            return _outcome(self.finish(reference, self._words.declined))
+            return _outcome(self.finish(reference, self.words.declined))
         if pin != PIN:
             waiting.attempts_left -= 1
             if waiting.attempts_left == 0:
-                self.finish(reference, self._words.wrong_pin)
+                self.finish(reference, self.words.wrong_pin)
             return {"error": "wrong_pin", "attempts_left": waiting.attempts_left}
         return _outcome(self.pay(reference))
 
@@ -158,25 +148,25 @@ class Approvals:
         waiting = self._open.get(reference)
         if waiting is None:
             return None
-        entry, faults = waiting.entry, self._context.faults
+        entry, faults = waiting.entry, self.faults
         if faults.limit and entry.whole > faults.limit:
-            return self.finish(reference, self._words.limit or self._words.no_funds)
-        if self._context.book.balance(entry.operator, entry.msisdn, faults.default_balance) < entry.whole:
-            return self.finish(reference, self._words.no_funds)
+            return self.finish(reference, self.words.limit or self.words.no_funds)
+        if self.book.balance(entry.operator, entry.msisdn, faults.default_balance) < entry.whole:
+            return self.finish(reference, self.words.no_funds)
         if faults.pending_seconds:
             self._close(waiting)
-            self._context.courier.later(faults.pending_seconds, lambda: self._settle(entry))
+            self.context.courier.later(faults.pending_seconds, lambda: self._settle(entry))
             return entry
         return self._settle(entry)
 
     def _settle(self, entry: Entry) -> Entry:
-        paid = self._context.book.change(
+        paid = self.book.change(
             entry,
             Status.SUCCESSFUL,
-            provider_reference=self._number_of(entry),
+            provider_reference=self.number_of(entry),
             charge=True,
-            default_balance=self._context.faults.default_balance,
-            fee=self._context.fee_of(entry),
+            default_balance=self.faults.default_balance,
+            fee=self.context.fee_of(entry),
         )
         return self._finished(paid)
 
@@ -185,8 +175,8 @@ class Approvals:
         waiting = self._open.get(reference)
         if waiting is None:
             return None
-        entry = self._context.book.change(
-            waiting.entry, Status.FAILED, reason=reason, provider_reference=self._number_of(waiting.entry)
+        entry = self.book.change(
+            waiting.entry, Status.FAILED, reason=reason, provider_reference=self.number_of(waiting.entry)
         )
         return self._finished(entry)
 
@@ -197,24 +187,24 @@ class Approvals:
         if entry.our_reference in self._told_early:
             self._told_early.discard(entry.our_reference)
         else:
-            self._callbacks.send_later(self._news(entry))
+            self.callbacks.send_later(self.news(entry))
         return entry
 
     def _close(self, waiting: _Waiting) -> None:
         entry = waiting.entry
         waiting.cancel_expiry()
         self._open.pop(entry.our_reference, None)
-        self._context.phones.withdraw_prompt(entry.msisdn, entry.our_reference)
+        self.context.phones.withdraw_prompt(entry.msisdn, entry.our_reference)
 
     # The operator's menu. Its screens are the operator's, in French.
 
     def serve_menu(self) -> None:
         """Answer the operator's own code."""
-        self._context.phones.serve_code(self._words.approvals_code, self._open_menu)
+        self.context.phones.serve_code(self.words.approvals_code, self._open_menu)
 
     def _open_menu(self, msisdn: str) -> Turn:
         """The dialogue of one payer. Choices stay what they were on the screen, whatever arrives meanwhile."""
-        merchant = self._context.merchant
+        merchant = self.context.merchant
         listed: list[Entry] = []
         chosen: list[Entry] = []
 
@@ -241,7 +231,7 @@ class Approvals:
             return (f"Code PIN incorrect. Essais restants: {left}\nEntrez votre code PIN\n0 Refuser", left != 0)
         if answer.get("error"):
             return "Ce paiement n'est plus en attente.", False
-        if answer.get("reason") == self._words.no_funds:
+        if answer.get("reason") == self.words.no_funds:
             return "Solde insuffisant.", False
         if typed != PIN:
             return "Paiement refuse.", False

@@ -38,19 +38,13 @@ class Letter:
     forged: bool
 
 
-Sign = Callable[[Letter], Mapping[str, str]]
-"""Makes the headers that vouch for a callback."""
-
-
-def _unsigned(_: Letter) -> Mapping[str, str]:
-    return {}
-
-
 class Callbacks:
     """Sends each callback once, or as the ordered faults say. Failed ones are recorded, never repeated.
-    `disbursements`: news of money on its way out. `sign`: where the operator signs."""
+    `disbursements`: news of money on its way out. `sign`: makes the headers that vouch for one."""
 
-    def __init__(self, context: OperatorContext, *, disbursements: bool = False, sign: Sign = _unsigned) -> None:
+    def __init__(
+        self, context: OperatorContext, *, disbursements: bool, sign: Callable[[Letter], Mapping[str, str]]
+    ) -> None:
         self._context = context
         self._disbursements = disbursements
         self._sign = sign

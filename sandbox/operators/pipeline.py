@@ -6,10 +6,12 @@ how a caller is checked, how a request is read, and how each answer looks in its
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from sandbox.operators.book import COLLECTION, AlreadyThere, Entry
+from sandbox.operators.callbacks import Callbacks, Letter, News
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
 from sandbox.operators.wire import Lottery, RateLimit, Refusal, cut, firewall_page, garbage, pause
@@ -113,6 +115,26 @@ class MoneyRequests(Calls):
 
     kind = COLLECTION
 
+    def __init__(self, context: OperatorContext, rate: RateLimit | None = None) -> None:
+        super().__init__(context, rate)
+        self.callbacks = Callbacks(context, disbursements=self.outgoing, sign=self.sign)
+
+    @abstractmethod
+    def number_of(self, entry: Entry) -> str:
+        """The operator's own number of a request."""
+
+    @abstractmethod
+    def news(self, entry: Entry) -> News:
+        """The callback about a request that is final."""
+
+    def sign(self, letter: Letter) -> Mapping[str, str]:
+        """The headers that vouch for a callback, where the operator signs."""
+        return {}
+
+    @abstractmethod
+    def follow(self, entry: Entry) -> None:
+        """Let a request that is in the book run to its end."""
+
     @abstractmethod
     async def read(self, request: web.Request, account: str, ordered: RequestFaults) -> Entry:
         """The request, as the book keeps it. Raises Refusal."""
@@ -176,6 +198,7 @@ class MoneyRequests(Calls):
         """The request as it is now."""
         return self.known(entry.our_reference) or entry
 
-    def unfinished(self) -> list[Entry]:
-        """What a former process left open."""
-        return self.book.unfinished(self.code, self.kind)
+    def resume(self) -> None:
+        """Go on with what a former process left open."""
+        for entry in self.book.unfinished(self.code, self.kind):
+            self.follow(entry)

@@ -16,12 +16,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from sandbox.company import Company
-from sandbox.operators.approvals import Approvals, Words
+from sandbox.operators.approvals import PromptedRequests, Words
 from sandbox.operators.book import Entry, Status
-from sandbox.operators.callbacks import Callbacks, Letter, News
+from sandbox.operators.callbacks import Letter, News
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
-from sandbox.operators.pipeline import MoneyRequests
 from sandbox.operators.wire import Refusal, answer, read_json, same, served
 
 CURRENCY: Final = "XOF"
@@ -47,27 +46,23 @@ def refused(status: int, code: str) -> web.Response:
     return answer(status, {"statusCode": status, "code": code, "message": code.replace("_", " ")})
 
 
-class _Hub2(MoneyRequests):
+class _Hub2(PromptedRequests):
     """Payments on intents. Payments live in the operators' book, intents that nobody paid in memory."""
+
+    words = WORDS
 
     def __init__(self, context: OperatorContext) -> None:
         super().__init__(context)
-        callbacks = Callbacks(context, sign=self._sign)
-        self._approvals = Approvals(context, WORDS, callbacks, number_of=_number_of, news=self._news)
         self._intents: dict[str, dict[str, Any]] = {}
 
     def application(self) -> web.Application:
         """Everything under `/hub2`."""
-        app = served(self._resume)
+        app = served(self.resume)
         app.router.add_post("/payment-intents", self.create_intent)
         app.router.add_get("/payment-intents/{intent}", self.show)
         app.router.add_post("/payment-intents/{intent}/payments", self.take)
-        self._approvals.serve_menu()
+        self.serve_menu()
         return app
-
-    def _resume(self) -> None:
-        for entry in self.unfinished():
-            self._approvals.open(entry)
 
     def check(self, request: web.Request) -> str:
         issued, given = self.context.credentials, request.headers
@@ -149,9 +144,6 @@ class _Hub2(MoneyRequests):
             raise Refusal(answer(201, _shown(entry) | {"status": "action_required", "payments": [action]}))
         return entry
 
-    async def start(self, entry: Entry) -> None:
-        await self._approvals.start(entry)
-
     async def find(self, request: web.Request, account: str) -> Entry | None:
         """An intent that has no payment yet is answered here, as it is in no book."""
         number = request.match_info["intent"]
@@ -160,12 +152,15 @@ class _Hub2(MoneyRequests):
             raise Refusal(answer(200, {**self._intents[number], "status": "payment_required", "payments": []}))
         return entry
 
-    def _sign(self, letter: Letter) -> Mapping[str, str]:
+    def number_of(self, entry: Entry) -> str:
+        return _number_of(entry)
+
+    def sign(self, letter: Letter) -> Mapping[str, str]:
         """`s1`, by the secret in force; an impostor has another secret."""
         key = "of an impostor" if letter.forged else self.context.credentials.get("webhook_secret", "")
         return {"Hub2-Signature": f"s1={hmac.new(key.encode(), letter.body, hashlib.sha256).hexdigest()}"}
 
-    def _news(self, entry: Entry) -> News:
+    def news(self, entry: Entry) -> News:
         url, paid = self.context.credentials.get("callback_url", ""), entry.status is Status.SUCCESSFUL
         event = {"id": f"evt_{entry.number}", "type": "payment.succeeded" if paid else "payment.failed"}
         data = _shown(entry)

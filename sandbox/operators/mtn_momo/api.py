@@ -15,9 +15,9 @@ from typing import Any, Final
 from aiohttp import web
 
 from sandbox.company import Company
-from sandbox.operators.approvals import Approvals, Words
+from sandbox.operators.approvals import PromptedRequests, Words
 from sandbox.operators.book import Entry, Status
-from sandbox.operators.callbacks import Callbacks, News
+from sandbox.operators.callbacks import News
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
 from sandbox.operators.mtn_momo.access import STATUS_PER_SECOND, Access
@@ -43,7 +43,7 @@ from sandbox.operators.mtn_momo.numbers import (
     ONGOING_NUMBER,
     is_subscriber,
 )
-from sandbox.operators.outgoing import Outgoing, OutgoingWords
+from sandbox.operators.outgoing import OutgoingRequests, OutgoingWords
 from sandbox.operators.pipeline import MoneyRequests
 from sandbox.operators.wire import RateLimit, Refusal, answer, pause, read_json, served
 
@@ -75,7 +75,6 @@ class _Requests(MoneyRequests):
     def __init__(self, context: OperatorContext, access: Access, rate: RateLimit) -> None:
         super().__init__(context, rate)
         self._access = access
-        self._callbacks = Callbacks(context, disbursements=self.outgoing)
 
     def check(self, request: web.Request) -> str:
         return self._access.check(request, self.product)
@@ -147,7 +146,10 @@ class _Requests(MoneyRequests):
         collected = self.book.find(self.code, reference)
         return collected.msisdn if collected else _TEST_PHONE
 
-    def _news(self, entry: Entry) -> News:
+    def number_of(self, entry: Entry) -> str:
+        return number_of(entry)
+
+    def news(self, entry: Entry) -> News:
         body = shown(entry, self.faults)
         return News(entry.details["callback"], body, wrong_amount(entry, body), entry.msisdn)
 
@@ -164,12 +166,10 @@ class _Requests(MoneyRequests):
         return answer(200, {"availableBalance": str(self.held(currency)), "currency": currency})
 
 
-class _Collections(_Requests):
+class _Collections(_Requests, PromptedRequests):
     """`requesttopay`: 202 with an empty body means queued, never paid."""
 
-    def __init__(self, context: OperatorContext, access: Access, rate: RateLimit) -> None:
-        super().__init__(context, access, rate)
-        self._approvals = Approvals(context, WORDS, self._callbacks, number_of=number_of, news=self._news)
+    words = WORDS
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Everything under `/collection` but the token call."""
@@ -179,22 +179,14 @@ class _Collections(_Requests):
         router.add_post(f"{base}/requesttopay/{{reference}}/deliverynotification", self.notify_delivery)
         router.add_get(f"{base}/account/balance", self.show_balance)
         router.add_get(f"{base}/account/balance/{{currency}}", self.show_balance)
-        self._approvals.serve_menu()
-
-    def resume(self) -> None:
-        """Go on with what a former process left open."""
-        for entry in self.unfinished():
-            self._follow(entry)
+        self.serve_menu()
 
     async def read(self, request: web.Request, account: str, ordered: RequestFaults) -> Entry:
         entry = await super().read(request, account, ordered)
         _refuse_at_once(FAILING_NUMBERS.get(entry.msisdn[1:]), ordered)
         return entry
 
-    async def start(self, entry: Entry) -> None:
-        await self._approvals.start(entry, self._follow)
-
-    def _follow(self, entry: Entry) -> None:
+    def follow(self, entry: Entry) -> None:
         """Let a request run: on a phone, or by itself where the environment reaches no phone."""
         number, later, faults = entry.msisdn[1:], self.context.courier.later, self.faults
         code = FAILING_NUMBERS.get(number)
@@ -207,7 +199,7 @@ class _Collections(_Requests):
         elif code is not None or entry.details["environment"] == "sandbox":
             later(faults.prompt_delay_ms / 1000, partial(self._finish_alone, entry, code))
         else:
-            self._approvals.open(entry)
+            self.open(entry)
 
     def _finish_alone(self, entry: Entry, code: str | None) -> Entry:
         """End a request without a phone; one that is final already stays as it is."""
@@ -216,7 +208,7 @@ class _Collections(_Requests):
             return known
         status = Status.FAILED if code else Status.SUCCESSFUL
         done = self.book.change(entry, status, reason=code, provider_reference=number_of(entry))
-        self._callbacks.send_later(self._news(done))
+        self.callbacks.send_later(self.news(done))
         return done
 
     async def find(self, request: web.Request, account: str) -> Entry | None:
@@ -246,35 +238,21 @@ class _Collections(_Requests):
         return web.Response(status=200)
 
 
-class _Disbursements(_Requests):
+class _Disbursements(_Requests, OutgoingRequests):
     """`refund` or `transfer`, by `kind`."""
 
-    outgoing = True
+    outgoing_words = OUTGOING_WORDS
     product = "disbursement"
 
     def __init__(self, context: OperatorContext, access: Access, rate: RateLimit, kind: str) -> None:
         self.kind, self.party = kind, "payee" if kind == TRANSFER else ""
         super().__init__(context, access, rate)
-        self._outgoing = Outgoing(
-            context,
-            OUTGOING_WORDS,
-            self._callbacks,
-            refusal=self._refusal,
-            number_of=number_of,
-            news=self._news,
-            available=self.held,
-        )
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Everything about one kind."""
         version = "{version:v1_0|v2_0}" if self.kind == REFUND else "v1_0"
         router.add_post(f"/disbursement/{version}/{self.kind}", self.take)
         router.add_get(f"/disbursement/v1_0/{self.kind}/{{reference}}", self.show)
-
-    def resume(self) -> None:
-        """Go on with what a former process left open."""
-        for entry in self.unfinished():
-            self._outgoing.follow(entry)
 
     async def read(self, request: web.Request, account: str, ordered: RequestFaults) -> Entry:
         entry = await super().read(request, account, ordered)
@@ -284,11 +262,11 @@ class _Disbursements(_Requests):
     async def start(self, entry: Entry) -> None:
         number, refunded = entry.msisdn[1:], entry.details["refund_of"]
         if number == DELAYED_NUMBER or refunded == DELAYED_REFUND:
-            self._outgoing.follow(entry, self.faults.status.delayed_seconds)
+            self.follow(entry, self.faults.status.delayed_seconds)
         elif number != ONGOING_NUMBER and refunded != ONGOING_REFUND:
-            await self._outgoing.start(entry)
+            await super().start(entry)
 
-    def _refusal(self, entry: Entry) -> str | None:
+    def refusal(self, entry: Entry) -> str | None:
         """MTN's reason against it, if there is one."""
         code = _ordained(entry)
         if code or entry.details["environment"] == "sandbox":

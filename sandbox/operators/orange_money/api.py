@@ -19,12 +19,11 @@ from aiohttp import web
 
 from sandbox.company import Company
 from sandbox.operators.book import Entry, Status
-from sandbox.operators.callbacks import Callbacks, News
+from sandbox.operators.callbacks import News
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
-from sandbox.operators.hosted import HostedPayments
+from sandbox.operators.hosted import HostedRequests
 from sandbox.operators.orange_money.page import PaymentPage
-from sandbox.operators.pipeline import MoneyRequests
 from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, read_json, same, served
 
 TOKEN_SECONDS: Final = 7_776_000
@@ -101,33 +100,24 @@ async def checked_fields(request: web.Request, wanted: Mapping[str, type[str | i
     return fields
 
 
-class _OrangeMoney(MoneyRequests):
+class _OrangeMoney(HostedRequests):
     """The Web Payment product. Orders live in the operators' book; tokens in memory."""
 
     def __init__(self, context: OperatorContext) -> None:
         super().__init__(context)
         self._tokens = Tokens()
-        self._callbacks = Callbacks(context)
-        self._hosted = HostedPayments(
-            context, self._callbacks, number_of=_transaction, news=self._news, forged=self._forged, cancel=self.cancel
-        )
         self._page = PaymentPage(context, pay=self.pay, cancel=self.cancel, find=self._find_by_token)
         self._by_token: dict[str, str] = {}
 
     def application(self) -> web.Application:
         """Everything under `/orange_money`."""
-        app = served(self._resume)
+        app = served(self.resume)
         app.router.add_post("/oauth/{version:v2|v3}/token", self.issue_token)
         base = "/orange-money-webpay/{country}/v1"
         app.router.add_post(f"{base}/webpayment", self.take)
         app.router.add_post(f"{base}/transactionstatus", self.show)
         self._page.add_routes(app.router)
         return app
-
-    def _resume(self) -> None:
-        for entry in self.unfinished():
-            self._by_token[entry.details["pay_token"]] = entry.our_reference
-            self._hosted.follow(entry)
 
     async def issue_token(self, request: web.Request) -> web.Response:
         """`POST /oauth/v3/token`: Basic, form `grant_type=client_credentials`."""
@@ -232,9 +222,9 @@ class _OrangeMoney(MoneyRequests):
             },
         )
 
-    async def start(self, entry: Entry) -> None:
+    def follow(self, entry: Entry) -> None:
         self._by_token[entry.details["pay_token"]] = entry.our_reference
-        await self._hosted.start(entry)
+        super().follow(entry)
 
     def _find_by_token(self, pay_token: str) -> Entry | None:
         return self.known(self._by_token.get(pay_token, ""))
@@ -242,24 +232,28 @@ class _OrangeMoney(MoneyRequests):
     async def pay(self, entry: Entry, msisdn: str) -> Entry:
         """Number and code were right: the money moves, fails for want of it, or takes its time."""
         in_dev = entry.details["country"] == "dev"
-        if (in_dev and msisdn.endswith("9")) or not self._hosted.can_bear(entry, msisdn):
+        if (in_dev and msisdn.endswith("9")) or not self.can_bear(entry, msisdn):
             failed = self._fail(entry, msisdn)
-            self._callbacks.send_later(self._news(failed))
+            self.callbacks.send_later(self.news(failed))
             return failed
-        return await self._hosted.pay(entry, msisdn, DEV_PENDING_SECONDS if in_dev and msisdn.endswith("8") else None)
+        return await self.charge(entry, msisdn, DEV_PENDING_SECONDS if in_dev and msisdn.endswith("8") else None)
 
     def cancel(self, entry: Entry) -> Entry:
         """The payer gave up on the page: FAILED, and no notification is sent."""
         return self._fail(entry, "")
 
     def _fail(self, entry: Entry, msisdn: str) -> Entry:
-        return self.book.change(entry, Status.FAILED, msisdn=msisdn, provider_reference=_transaction(entry))
+        return self.book.change(entry, Status.FAILED, msisdn=msisdn, provider_reference=self.number_of(entry))
 
-    def _forged(self, entry: Entry) -> News:
-        news = self._news(entry)
+    def number_of(self, entry: Entry) -> str:
+        """Orange's transaction number, as `MP261104.1833.C51234`: date, time, a number that goes on."""
+        return f"MP{datetime.fromtimestamp(entry.created_at, UTC):%y%m%d.%H%M}.C{50_000 + entry.number}"
+
+    def forged(self, entry: Entry) -> News:
+        news = self.news(entry)
         return replace(news, body={**news.body, "notif_token": secrets.token_hex(16)})
 
-    def _news(self, entry: Entry) -> News:
+    def news(self, entry: Entry) -> News:
         body: dict[str, object] = {
             "status": _WORDS.get(entry.status, entry.status.value),
             "notif_token": entry.details["notif_token"],
@@ -269,11 +263,6 @@ class _OrangeMoney(MoneyRequests):
             body |= {"order_id": entry.our_reference, "amount": entry.whole}
         wrong = {**body, "order_id": entry.our_reference, "amount": entry.whole * 10}
         return News(entry.details["notif_url"], body, wrong, entry.msisdn)
-
-
-def _transaction(entry: Entry) -> str:
-    """Orange's transaction number, as `MP261104.1833.C51234`: date, time, a number that goes on."""
-    return f"MP{datetime.fromtimestamp(entry.created_at, UTC):%y%m%d.%H%M}.C{50_000 + entry.number}"
 
 
 def _is_url(url: str, *, local: bool) -> bool:

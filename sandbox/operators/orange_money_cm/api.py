@@ -8,7 +8,6 @@ import base64
 import re
 import secrets
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -16,12 +15,11 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from sandbox.company import Company
-from sandbox.operators.approvals import Approvals, Words
+from sandbox.operators.approvals import PromptedRequests, Words
 from sandbox.operators.book import Entry, Status
-from sandbox.operators.callbacks import Callbacks, News
+from sandbox.operators.callbacks import News
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
-from sandbox.operators.pipeline import MoneyRequests
 from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, read_json, same, served
 
 WORDS: Final = Words(
@@ -67,30 +65,27 @@ def plain_answer(status: int, message: str) -> web.Response:
     return answer(status, {"message": message, "data": None})
 
 
-class _OrangeMoneyCm(MoneyRequests):
+class _OrangeMoneyCm(PromptedRequests):
     """The core API. Requests live in the operators' book; tokens and unused handles in memory."""
+
+    words = WORDS
 
     def __init__(self, context: OperatorContext) -> None:
         super().__init__(context)
         self._tokens = Tokens()
-        self._approvals = Approvals(context, WORDS, Callbacks(context), number_of=_transaction, news=_news)
         self._handles: set[str] = set()
 
     def application(self) -> web.Application:
         """Everything under `/orange_money_cm`."""
-        app = served(self._resume)
+        app = served(self.resume)
         base = "/omcoreapis/1.0.2/mp"
         app.router.add_post("/token", self.issue_token)
         app.router.add_post(f"{base}/init", self.init)
         app.router.add_post(f"{base}/pay", self.take)
         app.router.add_get(f"{base}/push/{{reference}}", self.push)
         app.router.add_get(f"{base}/paymentstatus/{{reference}}", self.show)
-        self._approvals.serve_menu()
+        self.serve_menu()
         return app
-
-    def _resume(self) -> None:
-        for entry in self.unfinished():
-            self._approvals.open(entry)
 
     async def issue_token(self, request: web.Request) -> web.Response:
         """`POST /token`: Basic, form `grant_type=client_credentials`."""
@@ -200,7 +195,7 @@ class _OrangeMoneyCm(MoneyRequests):
 
     async def start(self, entry: Entry) -> None:
         self._handles.discard(entry.our_reference)
-        await self._approvals.start(entry)
+        await super().start(entry)
 
     async def push(self, request: web.Request) -> web.Response:
         """`GET mp/push/{payToken}`: the prompt once more; the phone rings."""
@@ -210,8 +205,15 @@ class _OrangeMoneyCm(MoneyRequests):
             return plain_answer(404, "payToken is unknown")
         self.context.courier.concerns(request, entry.msisdn)
         self.context.courier.note(self.code, "push", entry.msisdn, entry.our_reference)
-        self._approvals.prompt_again(entry.our_reference)
+        self.prompt_again(entry.our_reference)
         return answer(200, {"message": "Push sent", "data": _shown(entry)})
+
+    def number_of(self, entry: Entry) -> str:
+        return _transaction(entry)
+
+    def news(self, entry: Entry) -> News:
+        body = _shown(entry)
+        return News(entry.details["callback"], body, {**body, "amount": entry.whole * 10}, entry.msisdn)
 
 
 def _word(entry: Entry) -> str:
@@ -244,11 +246,6 @@ def _shown(entry: Entry) -> dict[str, object]:
         "description": entry.details["description"],
         "channelUserMsisdn": entry.details["channel"],
     }
-
-
-def _news(entry: Entry) -> News:
-    body: Mapping[str, object] = _shown(entry)
-    return News(entry.details["callback"], body, {**body, "amount": entry.whole * 10}, entry.msisdn)
 
 
 def _transaction(entry: Entry) -> str:

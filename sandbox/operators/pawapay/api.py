@@ -9,19 +9,20 @@ Refunds and payouts leave the one wallet of a country.
 import re
 import time
 from abc import abstractmethod
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
 
 from sandbox.company import Company
-from sandbox.operators.approvals import Approvals, Words
+from sandbox.operators.approvals import PromptedRequests, Words
 from sandbox.operators.book import COLLECTION, Entry, Status
-from sandbox.operators.callbacks import Callbacks, News
+from sandbox.operators.callbacks import Letter, News
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
 from sandbox.operators.orange_codes import codes_of
-from sandbox.operators.outgoing import Outgoing, OutgoingWords
+from sandbox.operators.outgoing import OutgoingRequests, OutgoingWords
 from sandbox.operators.pawapay.messages import (
     CURRENCIES,
     NETWORKS,
@@ -72,7 +73,7 @@ class _Requests(MoneyRequests):
 
     def __init__(self, context: OperatorContext, signatures: Signatures, rate: RateLimit) -> None:
         super().__init__(context, rate)
-        self._callbacks = Callbacks(context, disbursements=self.outgoing, sign=signatures.sign)
+        self._signatures = signatures
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """`/v2/deposits`, `/v2/refunds` or `/v2/payouts`."""
@@ -153,24 +154,26 @@ class _Requests(MoneyRequests):
         usual: dict[str, Any] = {"external_id": "", "expires_at": time.time()}
         return Entry(operator=self.code, kind=self.kind, our_reference=reference, **{**usual, **fields})
 
-    def _news(self, entry: Entry) -> News:
+    def number_of(self, entry: Entry) -> str:
+        return number_of(entry)
+
+    def sign(self, letter: Letter) -> Mapping[str, str]:
+        return self._signatures.sign(letter)
+
+    def news(self, entry: Entry) -> News:
         body = shown(entry, self.name, self.faults)
         url = self.context.credentials.get("callback_url", "")
         return News(url, body, {**body, "amount": str(entry.whole * 10)}, entry.msisdn)
 
 
-class _Deposits(_Requests):
+class _Deposits(_Requests, PromptedRequests):
     """Money from a payer's wallet."""
+
+    words = WORDS
 
     def __init__(self, context: OperatorContext, signatures: Signatures, rate: RateLimit) -> None:
         super().__init__(context, signatures, rate)
-        self._approvals = Approvals(context, WORDS, self._callbacks, number_of=number_of, news=self._news)
         self._codes = codes_of(context.phones)
-
-    def resume(self) -> None:
-        """Go on with what a former process left open."""
-        for entry in self.unfinished():
-            self._follow(entry)
 
     def read_fields(self, body: dict[str, Any], reference: str) -> Entry:
         order = text_field(body, "clientReferenceId", optional=True)[:REFERENCE_LENGTH_MAX]
@@ -179,18 +182,15 @@ class _Deposits(_Requests):
         seconds = self.faults.expire_after_seconds or PAYER_SECONDS
         return self.entry(reference, external_id=order, expires_at=time.time() + seconds, **fields)
 
-    async def start(self, entry: Entry) -> None:
-        await self._approvals.start(entry, self._follow)
-
-    def _follow(self, entry: Entry) -> None:
+    def follow(self, entry: Entry) -> None:
         """Let a deposit run: by the payer's code, by a prompt, or to the end of a test number."""
         reason, network = ordained(entry), NETWORKS[entry.details["provider"]]
         if reason == STUCK:
             return
-        self._approvals.open(entry, prompt=reason is None and not network.code_first)
+        self.open(entry, prompt=reason is None and not network.code_first)
         seconds = self.faults.prompt_delay_ms / 1000
         if reason is not None:
-            self.context.courier.later(seconds, partial(self._approvals.finish, entry.our_reference, reason))
+            self.context.courier.later(seconds, partial(self.finish, entry.our_reference, reason))
         elif network.code_first:
             self.context.courier.later(seconds, partial(self._try_code, entry))
 
@@ -198,34 +198,26 @@ class _Deposits(_Requests):
         """The code is handed in to Orange, who takes the money or not; the phone stays dark."""
         right = self._codes.use(entry.msisdn, entry.details["code"])
         if (right or self.faults.autopay) and not self.faults.autodecline:
-            self._approvals.pay(entry.our_reference)
+            self.pay(entry.our_reference)
         else:
-            self._approvals.finish(entry.our_reference, WORDS.declined)
+            self.finish(entry.our_reference, WORDS.declined)
 
 
-class _Disbursements(_Requests):
+class _Disbursements(_Requests, OutgoingRequests):
     """Money that leaves: refunds of deposits, or payouts to wallets."""
 
-    outgoing = True
+    outgoing_words = OUTGOING_WORDS
 
     def __init__(self, context: OperatorContext, signatures: Signatures, rate: RateLimit, kind: str) -> None:
         self.kind = self.name = kind
         super().__init__(context, signatures, rate)
-        self._outgoing = Outgoing(
-            context,
-            OUTGOING_WORDS,
-            self._callbacks,
-            refusal=ordained,
-            number_of=number_of,
-            news=self._news,
-            available=self.held,
-        )
 
-    def resume(self) -> None:
-        """Go on with what a former process left open."""
-        for entry in self.unfinished():
-            if ordained(entry) != STUCK:
-                self._outgoing.follow(entry)
+    def refusal(self, entry: Entry) -> str | None:
+        return ordained(entry)
+
+    def follow(self, entry: Entry, after: float | None = None) -> None:
+        if ordained(entry) != STUCK:
+            super().follow(entry, after)
 
     def held(self, currency: str) -> int:
         """What the wallet of a currency's country holds: put in, collected, less what went out."""
@@ -244,7 +236,10 @@ class _Disbursements(_Requests):
             raise rejected(REFUND, reference, "NOT_FOUND")
         if collected.status is not Status.SUCCESSFUL:
             raise rejected(REFUND, reference, "INVALID_STATE")
-        if any(is_processing(other) and other.details["refund_of"] == deposit for other in self.unfinished()):
+        if any(
+            is_processing(other) and other.details["refund_of"] == deposit
+            for other in self.book.unfinished(self.code, REFUND)
+        ):
             raise rejected(REFUND, reference, "REFUND_IN_PROGRESS")
         left = collected.whole - self.book.refunded_total(self.code, deposit)
         if left <= 0:
@@ -268,7 +263,7 @@ class _Disbursements(_Requests):
 
     async def start(self, entry: Entry) -> None:
         if ordained(entry) != STUCK:
-            await self._outgoing.start(entry)
+            await super().start(entry)
 
     async def show_balances(self, request: web.Request) -> web.Response:
         """`GET /v2/wallet-balances[?country=CIV]`."""

@@ -23,11 +23,11 @@ from aiohttp import web
 from sandbox.company import Company
 from sandbox.operators.approvals import PIN
 from sandbox.operators.book import COLLECTION, Entry, Status
-from sandbox.operators.callbacks import Callbacks, Letter, News
+from sandbox.operators.callbacks import Letter, News
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
-from sandbox.operators.hosted import HostedPayments
-from sandbox.operators.pipeline import Calls, MoneyRequests
+from sandbox.operators.hosted import HostedRequests
+from sandbox.operators.pipeline import Calls
 from sandbox.operators.wire import Refusal, answer, garbage, pause, read_bearer, read_json, same, served
 
 SESSION_SECONDS: Final = 1800.0
@@ -77,22 +77,18 @@ class _Refunds(_WaveCalls):
     outgoing = True
 
 
-class _Wave(_WaveCalls, MoneyRequests):
+class _Wave(_WaveCalls, HostedRequests):
     """Checkout sessions. They live in the operators' book, under Wave's own number for them."""
 
     def __init__(self, context: OperatorContext) -> None:
         super().__init__(context)
-        self._callbacks = Callbacks(context, sign=self._sign)
-        self._hosted = HostedPayments(
-            context, self._callbacks, number_of=_transaction, news=self._paid, forged=self._paid, cancel=self._cancel
-        )
         self._refunds = _Refunds(context)
         self._errors: dict[str, str] = {}
         self._sessions: defaultdict[str, list[str]] = defaultdict(list)
 
     def application(self) -> web.Application:
         """Everything under `/wave`."""
-        app = served(self._resume)
+        app = served(self.resume)
         base = "/v1/checkout/sessions"
         app.router.add_post(base, self.take)
         app.router.add_get(f"{base}/search", self.search)
@@ -103,11 +99,11 @@ class _Wave(_WaveCalls, MoneyRequests):
         app.router.add_post("/c/{session}", self.submit_page)
         return app
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
         for entry in self.book.entries(self.code):
             self._sessions[entry.external_id].append(entry.our_reference)
             if not entry.status.is_final:
-                self._hosted.follow(entry)
+                self.follow(entry)
         for entry in self.book.unfinished(self.code, REFUND):
             self._give_back(entry)
 
@@ -163,21 +159,21 @@ class _Wave(_WaveCalls, MoneyRequests):
 
     async def start(self, entry: Entry) -> None:
         self._sessions[entry.external_id].append(entry.our_reference)
-        await self._hosted.start(entry)
+        await super().start(entry)
 
     async def pay(self, entry: Entry, msisdn: str) -> Entry:
         """The payer's try: the money moves, takes its time, or the session stays open with an error."""
         faults = self.faults
         error = LIMIT if faults.limit and entry.whole > faults.limit else ""
-        if not self._hosted.can_bear(entry, msisdn):
+        if not self.can_bear(entry, msisdn):
             error = NO_FUNDS
         if not error:
-            return await self._hosted.pay(entry, msisdn)
+            return await self.charge(entry, msisdn)
         self._errors[entry.our_reference] = error
-        self._callbacks.send_later(self._news(entry, "checkout.session.payment_failed"))
+        self.callbacks.send_later(self._event(entry, "checkout.session.payment_failed"))
         return entry
 
-    def _cancel(self, entry: Entry) -> Entry:
+    def cancel(self, entry: Entry) -> Entry:
         return self.book.change(entry, Status.FAILED, reason="cancelled")
 
     def _existing(self, request: web.Request) -> Entry:
@@ -243,17 +239,20 @@ class _Wave(_WaveCalls, MoneyRequests):
 
     # What the merchant is shown.
 
-    def _sign(self, letter: Letter) -> Mapping[str, str]:
+    def sign(self, letter: Letter) -> Mapping[str, str]:
         """`t` and `v1`; an impostor has another secret."""
         key = "of an impostor" if letter.forged else self.context.credentials.get("webhook_secret", "")
         stamp = str(int(time.time()))
         made = hmac.new(key.encode(), stamp.encode() + letter.body, hashlib.sha256).hexdigest()
         return {"Wave-Signature": f"t={stamp},v1={made}"}
 
-    def _paid(self, entry: Entry) -> News:
-        return self._news(entry, "checkout.session.completed")
+    def number_of(self, entry: Entry) -> str:
+        return _transaction(entry)
 
-    def _news(self, entry: Entry, kind: str) -> News:
+    def news(self, entry: Entry) -> News:
+        return self._event(entry, "checkout.session.completed")
+
+    def _event(self, entry: Entry, kind: str) -> News:
         session = self._shown(entry)
         event = {"id": f"EV_{entry.our_reference[4:]}", "type": kind}
         url = self.context.credentials.get("callback_url", "")
@@ -295,7 +294,7 @@ class _Wave(_WaveCalls, MoneyRequests):
         entry = self._existing(request)
         form = await request.post()
         if entry.status is Status.INITIATED and form.get("action") == "cancel":
-            entry = self._cancel(entry)
+            entry = self.cancel(entry)
         elif entry.status is Status.INITIATED and form.get("pin") == PIN:
             number = re.sub(r"[\s.-]", "", str(form.get("msisdn", ""))).removeprefix("+225")
             if _NUMBER.fullmatch(f"+225{number}"):

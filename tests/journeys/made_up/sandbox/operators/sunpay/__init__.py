@@ -5,12 +5,10 @@ import time
 from aiohttp import web
 
 from sandbox.company import Company
-from sandbox.operators.approvals import Approvals, Words
+from sandbox.operators.approvals import PromptedRequests, Words
 from sandbox.operators.book import Entry, Status
-from sandbox.operators.callbacks import Callbacks, News
-from sandbox.operators.context import OperatorContext
+from sandbox.operators.callbacks import News
 from sandbox.operators.faults import Faults, RequestFaults
-from sandbox.operators.pipeline import MoneyRequests
 from sandbox.operators.wire import Refusal, answer, read_json, same, served
 
 WORDS = Words(
@@ -26,24 +24,18 @@ WORDS = Words(
 _STATUS = {Status.PENDING: "WAITING", Status.SUCCESSFUL: "PAID", Status.FAILED: "FAILED"}
 
 
-class _Sunpay(MoneyRequests):
+class _Sunpay(PromptedRequests):
     """Payments. They live in the operators' book."""
 
-    def __init__(self, context: OperatorContext) -> None:
-        super().__init__(context)
-        self._approvals = Approvals(context, WORDS, Callbacks(context), number_of=_number_of, news=_news)
+    words = WORDS
 
     def application(self) -> web.Application:
         """Everything under `/sunpay`."""
-        app = served(self._resume)
+        app = served(self.resume)
         app.router.add_post("/payments/{reference}", self.take)
         app.router.add_get("/payments/{reference}", self.show)
-        self._approvals.serve_menu()
+        self.serve_menu()
         return app
-
-    def _resume(self) -> None:
-        for entry in self.unfinished():
-            self._approvals.open(entry)
 
     def check(self, request: web.Request) -> str:
         if not same(request.headers.get("X-Key", ""), self.context.credentials.get("key")):
@@ -69,7 +61,7 @@ class _Sunpay(MoneyRequests):
         return answer(202, {})
 
     def shown(self, entry: Entry, faults: Faults) -> web.Response:
-        return answer(200, _shown(entry) | ({"status": "IN_REVIEW"} if faults.status.unknown_word else {}))
+        return answer(200, self._shown(entry) | ({"status": "IN_REVIEW"} if faults.status.unknown_word else {}))
 
     async def find(self, request: web.Request, account: str) -> Entry | None:
         return self.known(request.match_info["reference"])
@@ -90,26 +82,21 @@ class _Sunpay(MoneyRequests):
             details={"notify": body["notify"]},
         )
 
-    async def start(self, entry: Entry) -> None:
-        await self._approvals.start(entry)
+    def number_of(self, entry: Entry) -> str:
+        return f"SUN{entry.number}"
 
+    def news(self, entry: Entry) -> News:
+        wrong = self._shown(entry) | {"amount": entry.whole * 10}
+        return News(entry.details["notify"], self._shown(entry), wrong, entry.msisdn)
 
-def _number_of(entry: Entry) -> str:
-    return f"SUN{entry.number}"
-
-
-def _shown(entry: Entry) -> dict[str, object]:
-    return {
-        "reference": entry.our_reference,
-        "status": _STATUS[entry.status],
-        "amount": entry.whole,
-        "number": _number_of(entry),
-        "error": entry.reason,
-    }
-
-
-def _news(entry: Entry) -> News:
-    return News(entry.details["notify"], _shown(entry), _shown(entry) | {"amount": entry.whole * 10}, entry.msisdn)
+    def _shown(self, entry: Entry) -> dict[str, object]:
+        return {
+            "reference": entry.our_reference,
+            "status": _STATUS[entry.status],
+            "amount": entry.whole,
+            "number": self.number_of(entry),
+            "error": entry.reason,
+        }
 
 
 SANDBOX = Company("sunpay", lambda context: _Sunpay(context).application(), demo={"KEY": "demo-key", "PRIORITY": "1"})
