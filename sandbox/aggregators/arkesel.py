@@ -6,17 +6,15 @@ Source: the open simulators `bensonOSei/ussd-simulator` and `kurtiz/ussd-simulat
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.aggregators.json_line import Hop, Message, Screen, company
-from sandbox.phones.handset import Ending
+from sandbox.aggregators.json_line import Hop, JsonWire, Message, Screen, company
 
 _ACCOUNT = "USSD_1"
 
 
-class _Arkesel:
-    """`Wire`."""
+class _Arkesel(JsonWire):
+    """How its messages look."""
 
     code = "arkesel"
-    answer_seconds = 10.0
 
     def ask(self, hop: Hop) -> Message:
         operator = {} if hop.operator is None else {"network": hop.operator}
@@ -40,9 +38,6 @@ class _Arkesel:
         if not isinstance(answer.get("continueSession"), bool):
             return f"continueSession is {answer.get('continueSession')!r}"
         return Screen(answer["message"], answer["continueSession"])
-
-    def notice(self, hop: Hop, how: Ending) -> Message | None:
-        return None
 
 
 SANDBOX = company(_Arkesel())

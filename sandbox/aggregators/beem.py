@@ -6,15 +6,14 @@ Source: the open client `ussd-builder` 1.3.2.
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.aggregators.json_line import Hop, Message, Screen, company
+from sandbox.aggregators.json_line import Hop, JsonWire, Message, Screen, company
 from sandbox.phones.handset import Ending
 
 
-class _Beem:
-    """`Wire`."""
+class _Beem(JsonWire):
+    """How its messages look."""
 
     code = "beem"
-    answer_seconds = 10.0
 
     def ask(self, hop: Hop) -> Message:
         return self._message(hop, "initiate" if hop.is_first else "continue")

@@ -6,15 +6,15 @@ Source: developers.hubtel.com, API reference of Programmable Services, and Hubte
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.aggregators.json_line import Hop, Message, Screen, company
+from sandbox.aggregators.json_line import Hop, JsonWire, Message, Screen, company
 from sandbox.phones.handset import Ending
 
 _NOTICES = {"hung_up": "Release", "failed": "Release", "timed_out": "Timeout"}
 _ANSWER_TEXTS = ("Message", "Label", "DataType", "FieldType")
 
 
-class _Hubtel:
-    """`Wire`."""
+class _Hubtel(JsonWire):
+    """How its messages look."""
 
     code = "hubtel"
     answer_seconds = 5.0

@@ -7,7 +7,7 @@ seen for the start; PUT is used for the further steps, so that both are driven.
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.aggregators.json_line import Hop, Message, Screen, company
+from sandbox.aggregators.json_line import Hop, JsonWire, Message, Screen, company
 from sandbox.phones.handset import Ending
 
 _REASONS = {
@@ -18,11 +18,10 @@ _REASONS = {
 }
 
 
-class _Infobip:
-    """`Wire`."""
+class _Infobip(JsonWire):
+    """How its messages look."""
 
     code = "infobip"
-    answer_seconds = 10.0
 
     def ask(self, hop: Hop) -> Message:
         operator = {} if hop.operator is None else {"networkName": hop.operator}

@@ -1,13 +1,16 @@
-"""What USSD aggregators share, and those that post JSON with the newest input only: their dialogues and limits.
+"""What USSD aggregators share: their dialogues and limits.
 
-One file an aggregator says how its messages look (`Wire`); `company` makes the aggregator of it.
+One file an aggregator says how its messages look (`Wire`); `company` makes the aggregator of it. Most post JSON with
+the newest input only (`JsonWire`).
 """
 
 import json
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
@@ -52,15 +55,20 @@ def screen_fault(screen: str, septets_max: int) -> tuple[str, str] | None:
 class Hop:
     """What the phone did. `number`: counted from 1. `msisdn`: digits without `+`. `typed`: at the first
     hop the whole dialled string. `service_code`: the registered part of it. `operator`: the brand of the
-    network, None when this side keeps it to itself. `answered`: the gateway's last answer."""
+    network, None when this side keeps it to itself. `inputs`: all that was typed since. `answered`: the gateway's last
+    answer; `fault`: what was wrong with the newest one. `started`: seconds of a clock that only goes forward."""
 
     session: str
     msisdn: str
+    dialled: str
     service_code: str
     typed: str
     operator: str | None
-    number: int = 1
-    answered: Mapping[str, Any] | None = None
+    number: int = 0
+    inputs: tuple[str, ...] = ()
+    answered: Any = None
+    fault: str = ""
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def is_first(self) -> bool:
@@ -85,26 +93,58 @@ class Screen:
     more: bool
 
 
-class Wire(Protocol):
-    """How one aggregator's messages look. `answer_seconds`: how long it waits for an answer."""
+class Wire(ABC):
+    """How one aggregator's messages look. `answer_seconds`: how long it waits for an answer. `septets_max`: of a
+    screen. `misread`: the kind of the breach when an answer cannot be read."""
 
     code: str
-    answer_seconds: float
+    content_type: str
+    misread = "shape"
+    answer_seconds = 10.0
+    septets_max = SEPTETS_MAX
 
+    @abstractmethod
     def ask(self, hop: Hop) -> Message:
         """The request of a hop."""
-        ...
 
-    def read(self, answer: Mapping[str, Any], hop: Hop) -> Screen | str:
+    @abstractmethod
+    def encode(self, message: Message) -> bytes:
+        """Its body."""
+
+    @abstractmethod
+    def decode(self, text: str) -> Any:  # noqa: ANN401 - as `read` takes it
+        """An answer. Raises ValueError with what is wrong with it."""
+
+    @abstractmethod
+    def read(self, answer: Any, hop: Hop) -> Screen | str:  # noqa: ANN401 - as `decode` makes it
         """The screen of an answer, or what is wrong with it."""
-        ...
 
     def notice(self, hop: Hop, how: Ending) -> Message | None:
         """The notice at the end; None where there is none."""
-        ...
+        return None
 
 
-class _Line:
+class JsonWire(Wire):
+    """Messages and answers are JSON objects."""
+
+    content_type = JSON
+
+    def encode(self, message: Message) -> bytes:
+        """Its body."""
+        return json.dumps(message.fields, ensure_ascii=False).encode()
+
+    def decode(self, text: str) -> Any:  # noqa: ANN401 - any JSON object
+        """An answer. Raises ValueError with what is wrong with it."""
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            answer = None
+        if isinstance(answer, dict):
+            return answer
+        raise ValueError(f"no JSON object: {text[:80]!r}")
+
+
+class Line:
     """All service codes that are no operator's own."""
 
     def __init__(self, context: Context, wire: Wire) -> None:
@@ -120,10 +160,10 @@ class _Line:
         hop = Hop(
             session=uuid4().hex,
             msisdn=msisdn.removeprefix("+"),
+            dialled=code,
             service_code=own,
             typed=own if faults.deep_dial == "lost" else code,
             operator=None if faults.network_code == "missing" else network_of(msisdn).name,
-            number=0,
         )
         return _Dialogue(self._context, self._wire, hop)
 
@@ -140,7 +180,9 @@ class _Dialogue:
     async def turn(self, typed: str) -> tuple[str, bool]:
         """Post one hop and read its answer. A breach of the rules ends the session."""
         last = self._hop
-        self._hop = hop = replace(last, number=last.number + 1, typed=typed if last.number else last.typed)
+        if last.number:
+            last = replace(last, typed=typed, inputs=(*last.inputs, typed))
+        self._hop = hop = replace(last, number=last.number + 1)
         faults = self._context.channel.faults.ussd
         status, text = await self._post(self._wire.ask(hop), faults.answer_seconds)
         if faults.repeat_hop and not self._has_ended:
@@ -149,22 +191,24 @@ class _Dialogue:
                 self._violated("repeated_hop_answered_differently", f"{text!r} then {again[1]!r}")
         if self._has_ended:
             return OPERATOR_ERROR, False
-        screen = None if faults.lose_answer else self._shown(status, text)
-        if screen is None:
-            self.ended("failed")
-            return OPERATOR_ERROR, False
-        return screen.text, screen.more
+        screen = "answer_lost" if faults.lose_answer else self._shown(status, text)
+        if isinstance(screen, Screen):
+            return screen.text, screen.more
+        self._hop = replace(self._hop, fault=screen)
+        self.ended("failed")
+        return OPERATOR_ERROR, False
 
-    def _shown(self, status: int, text: str) -> Screen | None:
-        """The screen of an answer; None, and a record of it, when it breaks the rules."""
+    def _shown(self, status: int, text: str) -> Screen | str:
+        """The screen of an answer; the kind of its fault, and a record of it, when it breaks the rules."""
         screen = self._read(status, text)
         if isinstance(screen, Screen):
-            fault = screen_fault(screen.text, min(SEPTETS_MAX, self._context.channel.faults.ussd.septets_max))
+            septets_max = min(self._wire.septets_max, self._context.channel.faults.ussd.septets_max)
+            fault = screen_fault(screen.text, septets_max)
             if fault is None:
                 return screen
             screen = fault
         self._violated(*screen)
-        return None
+        return screen[0]
 
     def _read(self, status: int, text: str) -> Screen | tuple[str, str]:
         """The screen of an answer, or what is wrong with it, as kind and detail."""
@@ -173,14 +217,12 @@ class _Dialogue:
         if status != 200:
             return "http_status", f"HTTP {status}: {text[:80]!r}"
         try:
-            answer = json.loads(text)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            return "shape", f"no JSON object: {text[:80]!r}"
+            answer = self._wire.decode(text)
+        except ValueError as error:
+            return self._wire.misread, str(error)
         self._hop = replace(self._hop, answered=answer)
         screen = self._wire.read(answer, self._hop)
-        return screen if isinstance(screen, Screen) else ("shape", screen)
+        return screen if isinstance(screen, Screen) else (self._wire.misread, screen)
 
     def ended(self, how: Ending) -> None:
         """Tell the gateway, where this aggregator does."""
@@ -199,8 +241,8 @@ class _Dialogue:
             self._context.code,
             message.method,
             self._context.address(f"/ussd/{self._wire.code}{message.path}"),
-            body=json.dumps(message.fields, ensure_ascii=False).encode(),
-            content_type=JSON,
+            body=self._wire.encode(message),
+            content_type=self._wire.content_type,
             within=min(within, self._wire.answer_seconds),
             about=f"+{self._hop.msisdn}",
         )
@@ -215,5 +257,5 @@ def company(wire: Wire) -> Company:
 
 
 def _build(context: Context, wire: Wire) -> web.Application:
-    context.phones.aggregators[context.code] = _Line(context, wire)
+    context.phones.aggregators[context.code] = Line(context, wire)
     return web.Application()

@@ -6,17 +6,15 @@ Source: Nalo's USSD API page and the open client `advanced-ussd-builder` 2.4.5.
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.aggregators.json_line import Hop, Message, Screen, company
-from sandbox.phones.handset import Ending
+from sandbox.aggregators.json_line import Hop, JsonWire, Message, Screen, company
 
 _ACCOUNT = "NALOTest"
 
 
-class _Nalo:
-    """`Wire`."""
+class _Nalo(JsonWire):
+    """How its messages look."""
 
     code = "nalo"
-    answer_seconds = 10.0
 
     def ask(self, hop: Hop) -> Message:
         operator = {} if hop.operator is None else {"NETWORK": hop.operator.upper()}
@@ -39,9 +37,6 @@ class _Nalo:
         if not isinstance(answer.get("MSGTYPE"), bool):
             return f"MSGTYPE is {answer.get('MSGTYPE')!r}"
         return Screen(answer["MSG"], answer["MSGTYPE"])
-
-    def notice(self, hop: Hop, how: Ending) -> Message | None:
-        return None
 
 
 SANDBOX = company(_Nalo())

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from sandbox.aggregators.africastalking import FORM, UssdLine
+from sandbox.aggregators.africastalking import FORM, ussd_line
 from sandbox.company import Company, Context
 from sandbox.courier import instant
 from sandbox.phones.network import network_of, parts
@@ -71,7 +71,7 @@ class AfricasTalking:
         """Everything under `/africastalking`."""
         app = web.Application()
         app.router.add_post("/version1/messaging", self.send)
-        self._context.phones.aggregators[self._context.code] = UssdLine(self._context)
+        self._context.phones.aggregators[self._context.code] = ussd_line(self._context)
         self._context.phones.carriers[self._context.code] = self
         return app
 

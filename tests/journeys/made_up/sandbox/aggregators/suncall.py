@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.aggregators.json_line import Hop, Message, Screen, company
-from sandbox.phones.handset import Ending
+from sandbox.aggregators.json_line import Hop, JsonWire, Message, Screen, company
 
 
-class _Suncall:
-    """`Wire`."""
+class _Suncall(JsonWire):
+    """How its messages look."""
 
     code = "suncall"
-    answer_seconds = 10.0
 
     def ask(self, hop: Hop) -> Message:
         typed = {"dialled": hop.typed} if hop.is_first else {"typed": hop.typed}
@@ -21,9 +19,6 @@ class _Suncall:
         if not isinstance(answer.get("screen"), str) or not isinstance(answer.get("end"), bool):
             return "no screen"
         return Screen(answer["screen"], not answer["end"])
-
-    def notice(self, hop: Hop, how: Ending) -> Message | None:
-        return None
 
 
 SANDBOX = company(_Suncall())
