@@ -20,6 +20,8 @@ import httpx
 import structlog
 from yarl import URL
 
+from payments.provider import NotSent, Unknown
+
 ANSWER_BYTES_MAX: Final = 64 * 1024
 USER_AGENT: Final = f"Spotlight/{version('spotlight')}"
 # A compressed answer could grow beyond its limit while it is unpacked.
@@ -40,21 +42,8 @@ class Answer:
     content_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class NeverLeft:
-    """Nothing arrived at the operator: no connection was made."""
-
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """It may have arrived: the connection was there, the answer was not."""
-
-    error: str
-
-
-Outcome = Answer | NeverLeft | Lost
+Outcome = Answer | NotSent | Unknown
+"""`NotSent`: nothing arrived at the operator. `Unknown`: the connection was there, the answer was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +160,11 @@ class HttpCaller:
             async with asyncio.timeout(timeouts.total):
                 response = await self._send(method, url, timeouts, headers or {}, content, bytes_max)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            outcome = NeverLeft(type(error).__name__)
+            outcome = NotSent(type(error).__name__)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            outcome = NeverLeft(type(error).__name__)
+            outcome = NotSent(type(error).__name__)
         except (httpx.HTTPError, TimeoutError) as error:
-            outcome = Lost(type(error).__name__)
+            outcome = Unknown(type(error).__name__)
         else:
             outcome = _outcome(response, bytes_max)
             support_id = response.headers.get("x-request-id") or response.headers.get("request-id")
@@ -213,6 +202,6 @@ class HttpCaller:
 
 def _outcome(response: httpx.Response, bytes_max: int) -> Outcome:
     if len(response.content) > bytes_max:
-        return Lost("TooLong")
+        return Unknown("TooLong")
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return Answer(response.status_code, response.content, kind)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from gateway.orders.wallet import PaymentMethod
 from payments.provider import PaymentProvider
@@ -52,3 +52,12 @@ BaseUrl = Annotated[str, AfterValidator(_address)]
 """Where an operator's API begins, without a trailing slash."""
 HeaderSecret = Annotated[SecretStr, AfterValidator(_sendable)]
 """A secret that travels in an HTTP header."""
+
+
+class OperatorSettings(BaseModel):
+    """What every operator is configured with. `status_per_second`: questions that one account may ask."""
+
+    model_config = ConfigDict(frozen=True)
+
+    base_url: BaseUrl
+    status_per_second: int = Field(10, ge=1, le=1000)

@@ -9,11 +9,11 @@ import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Final
 
 from payments.answers import read_object
 from payments.http_call import Answer, Outcome
+from payments.provider import NotSent
 
 # Pause after an early renewal that failed, while the old token is still valid.
 RENEWAL_PAUSE_SECONDS: Final = 30.0
@@ -30,25 +30,8 @@ class Token:
     lives_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class NoToken:
-    """None was given, so that no call was made. `alarm`: it is our configuration that is refused."""
-
-    error: str
-    alarm: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TokenKey:
-    """What one token opens. `fingerprint`: of the credentials that it was requested with."""
-
-    base_url: str
-    product: str
-    fingerprint: str
-
-
-Mint = Callable[[], Awaitable[Token | NoToken]]
-"""Asks the operator for a token."""
+Mint = Callable[[], Awaitable[Token | NotSent]]
+"""Asks the operator for a token. `NotSent`: none was given, so that no call is made."""
 Call = Callable[[str], Awaitable[Outcome]]
 """A business call, given the token."""
 
@@ -59,7 +42,7 @@ class _Slot:
     renew_at: float = 0.0
     dies_at: float = 0.0
     tries: int = 0
-    failure: NoToken | None = None
+    failure: NotSent | None = None
     renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def living(self, now: float) -> str | None:
@@ -70,15 +53,15 @@ class _Slot:
 
 
 class TokenCache:
-    """Tokens by what they open. `renew_after`: of a life in seconds, how much passes before a token
-    is renewed."""
+    """Tokens of one account, by platform. `renew_after`: of a life in seconds, how much passes before
+    a token is renewed."""
 
     def __init__(self, renew_after: Callable[[float], float], clock: Callable[[], float] = time.monotonic) -> None:
         self._renew_after = renew_after
         self._clock = clock
-        self._slots: dict[TokenKey, _Slot] = {}
+        self._slots: dict[str, _Slot] = {}
 
-    async def get(self, key: TokenKey, mint: Mint) -> str | NoToken:
+    async def get(self, key: str, mint: Mint) -> str | NotSent:
         """A token that is good for a while. Calls that arrive during a renewal take the old token if it
         still lives, and else share the outcome."""
         slot = self._slots.setdefault(key, _Slot())
@@ -95,7 +78,7 @@ class TokenCache:
                     return slot.failure
             return await self._renew(slot, mint)
 
-    async def _renew(self, slot: _Slot, mint: Mint) -> str | NoToken:
+    async def _renew(self, slot: _Slot, mint: Mint) -> str | NotSent:
         minted = await mint()
         slot.tries += 1
         now = self._clock()
@@ -112,19 +95,19 @@ class TokenCache:
         slot.value = None
         return minted
 
-    def forget(self, key: TokenKey, value: str) -> None:
+    def forget(self, key: str, value: str) -> None:
         """The operator refused this token; a newer one stays."""
         slot = self._slots.get(key)
         if slot is not None and slot.value == value:
             slot.value = None
 
-    async def authorised(self, key: TokenKey, mint: Mint, call: Call) -> Outcome | NoToken:
+    async def authorised(self, key: str, mint: Mint, call: Call) -> Outcome:
         """Make a call that needs a token. A refused token (401) is renewed once and the same call
         repeated once; a second 401 is the answer."""
-        outcome: Outcome | NoToken = NoToken("not asked")
+        outcome: Outcome = NotSent("not asked")
         for _ in range(2):
             token = await self.get(key, mint)
-            if isinstance(token, NoToken):
+            if isinstance(token, NotSent):
                 return token
             outcome = await call(token)
             if not isinstance(outcome, Answer) or outcome.status != 401:
@@ -138,21 +121,15 @@ def basic(user: str, password: str) -> str:
     return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-def fingerprint(*credentials: str) -> str:
-    """A text that differs when any of the credentials differs, and does not reveal them."""
-    joined = "\n".join(f"{len(text)}:{text}" for text in credentials)
-    return sha256(joined.encode()).hexdigest()[:16]
-
-
-def read_token(outcome: Outcome) -> Token | NoToken:
+def read_token(outcome: Outcome) -> Token | NotSent:
     """The token in an OAuth answer (RFC 6749 §5.1: `access_token`, `expires_in` in seconds)."""
     if not isinstance(outcome, Answer):
-        return NoToken(f"token: {outcome.error}")
+        return NotSent(f"token: {outcome.error}")
     answer = read_object(outcome.body)
     value, lives = answer.get("access_token"), str(answer.get("expires_in", ""))
     if outcome.status not in (200, 201):
-        return NoToken(f"token: {outcome.status}", alarm=outcome.status in _REFUSES_US)
+        return NotSent(f"token: {outcome.status}", alarm=outcome.status in _REFUSES_US)
     if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
-        return NoToken("token: unreadable answer")
+        return NotSent("token: unreadable answer")
     known = lives.isascii() and lives.isdigit() and len(lives) < 12
     return Token(value, float(lives) if known else LIFE_SECONDS_UNKNOWN)

@@ -15,10 +15,9 @@ from payments.http_call import (
     USER_AGENT,
     Answer,
     HttpCaller,
-    Lost,
-    NeverLeft,
     Timeouts,
 )
+from payments.provider import NotSent, Unknown
 from tests.free_port import free_port
 
 TIMEOUTS = Timeouts(pool=2, connect=1, read=0.3, total=2)
@@ -126,7 +125,7 @@ async def test_what_is_sent(caller: HttpCaller, address: str, server: Server) ->
 
 @pytest.mark.parametrize("path", ["/silent", "/cut", "/half", "/long"])
 async def test_an_answer_that_does_not_come_whole_is_lost(caller: HttpCaller, address: str, path: str) -> None:
-    assert isinstance(await caller.call("POST", f"{address}{path}", what="ask", timeouts=TIMEOUTS), Lost)
+    assert isinstance(await caller.call("POST", f"{address}{path}", what="ask", timeouts=TIMEOUTS), Unknown)
 
 
 async def test_the_longest_answer(caller: HttpCaller, address: str) -> None:
@@ -138,7 +137,7 @@ async def test_the_longest_answer(caller: HttpCaller, address: str) -> None:
 async def test_an_answer_that_drips_ends_with_the_timeout(caller: HttpCaller, address: str) -> None:
     started = time.monotonic()
     timeouts = Timeouts(pool=2, connect=1, read=0.5, total=0.6)
-    assert isinstance(await caller.call("GET", f"{address}/drip", what="ask", timeouts=timeouts), Lost)
+    assert isinstance(await caller.call("GET", f"{address}/drip", what="ask", timeouts=timeouts), Unknown)
     assert time.monotonic() - started < 2
 
 
@@ -161,7 +160,7 @@ async def test_redirects_and_cookies_are_not_followed(caller: HttpCaller, addres
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "http://nobody.invalid/", "http://[::", "ftp://x/", "/x"])
 async def test_what_reaches_nobody_never_left(caller: HttpCaller, url: str) -> None:
     outcome = await caller.call("POST", url.format(port=free_port()), what="ask", timeouts=TIMEOUTS, json={})
-    assert isinstance(outcome, NeverLeft)
+    assert isinstance(outcome, NotSent)
 
 
 async def test_many_at_once_share_one_pool(caller: HttpCaller, address: str, server: Server) -> None:
@@ -187,5 +186,5 @@ async def test_one_line_a_call_without_address_header_or_body(caller: HttpCaller
         await caller.call("POST", f"{address}/cut?key=secret-1", what="status", timeouts=TIMEOUTS, reference="r-2")
     answered, lost = lines
     assert (answered["reference"], answered["status"], answered["operator_id"]) == ("r-1", 200, "abc-1")
-    assert (lost["reference"], lost["status"], lost["outcome"]) == ("r-2", None, "Lost")
+    assert (lost["reference"], lost["status"], lost["outcome"]) == ("r-2", None, "Unknown")
     assert not any(word in repr(lines) for word in ("secret", "2250501020304", address))

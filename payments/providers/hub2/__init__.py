@@ -1,5 +1,3 @@
 """Hub2."""
 
-from payments.providers.hub2.provider import REGISTRATION
-
-__all__ = ["REGISTRATION"]
+from payments.providers.hub2.provider import REGISTRATION as REGISTRATION

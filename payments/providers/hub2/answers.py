@@ -4,11 +4,19 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import structlog
-
-from gateway.values.money import parse_amount
-from payments.answers import decimal_text, evidence, identifier, is_page, number_forms, plain_code, read_object
-from payments.http_call import Answer, NeverLeft, Outcome
+from payments.answers import (
+    Reply,
+    amount_of,
+    another_order,
+    evidence,
+    identifier,
+    inner,
+    number_forms,
+    plain_code,
+    reason_of,
+    success,
+)
+from payments.http_call import Answer, Outcome
 from payments.provider import (
     Accepted,
     Collection,
@@ -21,9 +29,6 @@ from payments.provider import (
     Rejected,
     StatusReport,
     StillOpen,
-    Succeeded,
-    Unavailable,
-    Unknown,
 )
 
 CODE: Final = "hub2"
@@ -33,7 +38,6 @@ PAID: Final = "successful"
 FAILED: Final = "failed"
 UNPAID: Final = "payment_required"
 _HANDLE: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_log = structlog.get_logger(__name__)
 
 # No list is published; what is not here ends a payment as `other`.
 REASONS: Final[Mapping[str, PayerReason]] = {
@@ -56,13 +60,13 @@ def read_intent(outcome: Outcome) -> Mapping[str, str] | NotSent:
     """The intent and its token, or why there is none: without them nothing can have been asked for."""
     if not isinstance(outcome, Answer):
         return NotSent(f"intent: {outcome.error}")
-    answer = read_object(outcome.body)
-    intent, token = answer.get("id"), answer.get("token")
+    reply = Reply(outcome)
+    intent, token = reply.found.get("id"), reply.found.get("token")
     is_named = isinstance(intent, str) and _HANDLE.fullmatch(intent) and isinstance(token, str) and token
-    if outcome.status in (200, 201) and is_named:
+    if reply.status in (200, 201) and is_named:
         return {INTENT: str(intent), TOKEN: str(token)}
-    refused = outcome.status in (400, 401, 403, 404, 422)
-    return NotSent(f"intent: {outcome.status}", alarm=refused, throttled=outcome.status == 429)
+    refused = reply.status in (400, 401, 403, 404, 422)
+    return NotSent(f"intent: {reply.status}", alarm=refused, throttled=reply.status == 429)
 
 
 def _payment(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,82 +76,50 @@ def _payment(answer: Mapping[str, Any]) -> dict[str, Any]:
     return last if isinstance(last, dict) else {}
 
 
-def _failure(answer: Mapping[str, Any]) -> str:
-    failure = _payment(answer).get("failure")
-    return plain_code(failure.get("code")) if isinstance(failure, dict) else ""
-
-
-def _reason(code: str) -> PayerReason:
-    reason = REASONS.get(code)
-    if reason is None:
-        _log.warning("unheard_of_reason", provider=CODE, reason=code)
-    return reason or PayerReason.OTHER
+def _failure(answer: Mapping[str, Any]) -> tuple[str, PayerReason]:
+    code = plain_code(inner(_payment(answer), "failure").get("code")) or FAILED
+    return code, reason_of(REASONS, code, PayerReason.OTHER, CODE)
 
 
 def read_payment(outcome: Outcome) -> CreateResult:
-    """What the answer to a payment means. Whatever is not listed may have been taken in."""
-    if isinstance(outcome, NeverLeft):
-        return NotSent(outcome.error)
-    if not isinstance(outcome, Answer):
-        return Unknown(outcome.error)
-    answer, status = read_object(outcome.body), outcome.status
-    code = plain_code(answer.get("code"))
-    if status in (200, 201) and not is_page(outcome) and plain_code(answer.get("status")):
-        return _taken(answer)
-    if status == 409:
+    """What the answer to a payment means."""
+    reply = Reply(outcome)
+    status = plain_code(reply.found.get("status"))
+    if reply.status in (200, 201) and not reply.page and status:
+        return _taken(reply.found, status)
+    if reply.status == 409:
         return Accepted(already_there=True)
-    if status == 429:
-        return NotSent("429", throttled=True)
-    if status in (401, 403, 404):
-        return NotSent(f"{status} {code}".strip(), alarm=True)
-    if status in (400, 422):
-        known = REASONS.get(code)
-        return Rejected(code or str(status), known or PayerReason.SERVICE_DOWN, alarm=known is None, ask_first=True)
-    return Unknown(str(status))
+    if reply.status in (400, 422) and reply.code in REASONS:
+        return Rejected(reply.code, REASONS[reply.code], ask_first=True)
+    return reply.refusal((400, 422))
 
 
-def _taken(answer: Mapping[str, Any]) -> CreateResult:
-    action = _payment(answer).get("nextAction")
-    if isinstance(action, dict) and plain_code(action.get("type")) == "otp":
+def _taken(answer: Mapping[str, Any], status: str) -> CreateResult:
+    if plain_code(inner(_payment(answer), "nextAction").get("type")) == "otp":
         return NeedsOtp()
-    if plain_code(answer.get("status")) == FAILED:
-        code = _failure(answer) or FAILED
-        return Rejected(code, _reason(code), ask_first=True)
+    if status == FAILED:
+        return Rejected(*_failure(answer), ask_first=True)
     return Accepted(identifier(_payment(answer).get("id")))
 
 
 def read_status(outcome: Outcome, collection: Collection) -> StatusReport:
     """What the answer about an intent means."""
-    if not isinstance(outcome, Answer):
-        return Unavailable(outcome.error)
-    answer = read_object(outcome.body)
-    if outcome.status == 404 and answer.get("code"):
-        return NotFound(plain_code(answer.get("code")))
-    if outcome.status != 200:
-        return Unavailable(str(outcome.status), throttled=outcome.status == 429)
-    status = plain_code(answer.get("status"))
-    if not status:
-        return Unavailable("200 without a status")
+    reply = Reply(outcome)
+    answer, status = reply.found, plain_code(reply.found.get("status"))
+    if reply.status == 404 and answer.get("code"):
+        return NotFound(reply.code)
+    if reply.status != 200 or not status:
+        return reply.unavailable()
     if (answer.get("purchaseReference") or collection.order_code) != collection.order_code:
-        _log.error("answer_about_another_order", provider=CODE, reference=str(collection.reference))
-        return Unavailable("an answer about another order")
+        return another_order(CODE, collection.reference)
     if status == UNPAID and not _payment(answer):
         return NotFound("an intent without a payment")
-    raw = evidence(outcome.body, [*collection.secrets.values(), *number_forms(collection.payer)])
+    raw = evidence(reply.body, [*collection.secrets.values(), *number_forms(collection.payer)])
     if status == PAID:
-        return _succeeded(answer, collection, raw)
+        currency = collection.amount.currency
+        received = amount_of(answer.get("amount"), currency) if answer.get("currency") == currency else None
+        return success(CODE, collection.reference, received, _payment(answer).get("id"), raw)
     if status == FAILED:
-        code = _failure(answer) or FAILED
-        reason = _reason(code)
+        code, reason = _failure(answer)
         return Failed(code, reason, raw, expired=reason is PayerReason.NOT_ANSWERED)
     return StillOpen(status)
-
-
-def _succeeded(answer: Mapping[str, Any], collection: Collection, raw: str) -> StatusReport:
-    same = plain_code(answer.get("currency")) == collection.amount.currency
-    received = parse_amount(decimal_text(answer.get("amount")), collection.amount.currency) if same else None
-    if received is None:
-        # Paid, but nobody can say how much: not a success that may be counted, and no failure either.
-        _log.error("success_without_amount", provider=CODE, reference=str(collection.reference))
-        return Unavailable("successful without a readable amount")
-    return Succeeded(received, identifier(_payment(answer).get("id")), raw)

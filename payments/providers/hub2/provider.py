@@ -18,19 +18,26 @@ Unreliable: nothing says whether a second payment on an intent is refused, so th
 never sent again unless the intent has no payment. Callbacks carry no time: their `id` tells a repeat.
 """
 
-import hashlib
-import hmac
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
-from payments.answers import plain_code, read_object, shows_life
-from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome, Timeouts
+from payments.answers import (
+    NO_PAYER,
+    WRONG_CURRENCY,
+    is_hmac,
+    order_code_in,
+    plain_code,
+    read_object,
+    shows_life,
+    signature_parts,
+)
+from payments.operator_api import PROMPT_LADDER, HttpProvider
 from payments.provider import (
     Capabilities,
     Collection,
@@ -40,48 +47,42 @@ from payments.provider import (
     NotFound,
     NotSent,
     PayerReason,
-    Recovery,
     Rejected,
     StatusReport,
 )
 from payments.providers.hub2.answers import CODE, INTENT, TOKEN, handle, read_intent, read_payment, read_status
-from payments.registration import BaseUrl, HeaderSecret, Registration
+from payments.registration import BaseUrl, HeaderSecret, OperatorSettings, Registration
 
 OPEN_SECONDS: Final = 600
-LADDER_SECONDS: Final = (10, 20, 30, 45, 60, 90, 120)
 CURRENCY: Final = "XOF"
 COUNTRY: Final = "CI"
 COUNTRY_CODE: Final = "+225"
 OPERATOR: Final = "moov"
-_ORDER_CODE: Final = re.compile(r"[A-Z0-9]{4,20}")
 _PAYMENT_CODE: Final = re.compile(r"[0-9]{4,8}")
 _SIGNATURES: Final = ("s1", "s0")
 
 
-class Settings(BaseModel):
+class Settings(OperatorSettings):
     """`HUB2_*`. `webhook_secret`: what Hub2 showed when the webhook was made; its address is
     `/api/webhooks/hub2`. `environment`: `sandbox` moves no money."""
-
-    model_config = ConfigDict(frozen=True)
 
     base_url: BaseUrl = Field(examples=["https://api.hub2.io"])
     api_key: HeaderSecret
     merchant_id: str = Field(min_length=1, repr=False, pattern=r"^[!-~]+$")
     webhook_secret: HeaderSecret
     environment: Literal["live", "sandbox"] = "live"
-    status_per_second: int = Field(10, ge=1, le=1000)
 
 
-class Hub2:
+class Hub2(HttpProvider[Settings]):
     """`PaymentProvider`, `Preparer` and `Prober`. `prepare` makes the payment intent, which is kept with the payment,
     and only then does `create` ask the payer."""
 
     code = CODE
 
-    def __init__(self, settings: Settings, caller: HttpCaller | None = None) -> None:
-        self._settings = settings
-        self.base_url = settings.base_url
-        self._caller = caller or HttpCaller(CODE)
+    def __init__(self, settings: Settings) -> None:
+        key = settings.api_key.get_secret_value()
+        account = {"ApiKey": key, "MerchantId": settings.merchant_id, "Environment": settings.environment}
+        super().__init__(settings, root="payment-intents", headers=account)
 
     def capabilities(self, country: str) -> Capabilities:
         """A push prompt."""
@@ -89,10 +90,9 @@ class Hub2:
             kinds=frozenset({Kind.PUSH}),
             currencies=frozenset({CURRENCY}),
             open_seconds=OPEN_SECONDS,
-            ladder_seconds=LADDER_SECONDS,
+            ladder_seconds=PROMPT_LADDER,
             status_per_second=self._settings.status_per_second,
             phone_needed=True,
-            recovery=Recovery.ASK,
             prepares=frozenset({INTENT, TOKEN}),
         )
 
@@ -105,15 +105,15 @@ class Hub2:
             "amount": collection.amount.amount_minor,
             "currency": collection.amount.currency,
         }
-        return read_intent(await self._call(collection, "POST", "payment-intents", "intent", SUBMIT, json=body))
+        return read_intent(await self._api.submit(collection, "", "intent", json=body))
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
         """`POST /payment-intents/{id}/payments`, the call that asks for money. `otp`: where the operator wanted one."""
         local = (collection.payer or "").removeprefix(COUNTRY_CODE)
         if not re.fullmatch(r"\d{10}", local, re.ASCII) or collection.country != COUNTRY:
-            return Rejected("NO_PAYER", PayerReason.UNKNOWN_NUMBER)
+            return NO_PAYER
         if collection.amount.currency != CURRENCY:
-            return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
+            return WRONG_CURRENCY
         intent, token = handle(collection), collection.secrets.get(TOKEN, "")
         if not intent or not token:
             # One that is made only now would be lost with a lost answer, and nobody could ask any more.
@@ -131,9 +131,7 @@ class Hub2:
             "provider": OPERATOR,
             "mobileMoney": payer,
         }
-        path = f"payment-intents/{intent}/payments"
-        outcome = await self._call(collection, "POST", path, "payment", SUBMIT, json=body)
-        return read_payment(outcome)
+        return read_payment(await self._api.submit(collection, f"/{intent}/payments", "payment", json=body))
 
     async def query(self, collection: Collection) -> StatusReport:
         """`GET /payment-intents/{id}`."""
@@ -141,13 +139,11 @@ class Hub2:
         if not intent:
             # It is kept before money is asked for, so nobody was asked.
             return NotFound("no payment intent was kept")
-        return read_status(
-            await self._call(collection, "GET", f"payment-intents/{intent}", "status", STATUS), collection
-        )
+        return read_status(await self._api.ask(collection, f"/{intent}", "status"), collection)
 
     async def alive(self) -> bool:
         """Asked about an intent that nobody made, Hub2 answers 404."""
-        return shows_life(await self._call(None, "GET", f"payment-intents/pi_{uuid4().hex}", "probe", STATUS))
+        return shows_life(await self._api.ask(None, f"/pi_{uuid4().hex}", "probe"))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint, where Hub2 signed it."""
@@ -155,45 +151,13 @@ class Hub2:
         kind, data = plain_code(body.get("type")), body.get("data")
         if not kind or not isinstance(data, dict) or not self.is_signed(request):
             return ()
-        order = data.get("purchaseReference")
-        named = order if isinstance(order, str) and _ORDER_CODE.fullmatch(order) else None
-        return (Hint(plain_code(data.get("status"), kind), named),)
+        return (Hint(plain_code(data.get("status"), kind), order_code_in(data.get("purchaseReference"))),)
 
     def is_signed(self, request: RawRequest) -> bool:
         """Whether Hub2 signed it, with this secret as the one in force or as the one before. When is not said."""
-        key = self._settings.webhook_secret.get_secret_value().encode()
-        signed = hmac.new(key, request.body, hashlib.sha256).hexdigest().encode()
-        parts = [part.strip().partition("=") for part in request.headers.get("hub2-signature", "").split(",")]
-        given = [value.encode("utf-8", "replace") for name, _, value in parts if name in _SIGNATURES]
-        return any([hmac.compare_digest(signed, value) for value in given])
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self._caller.aclose()
-
-    async def _call(
-        self,
-        collection: Collection | None,
-        method: str,
-        path: str,
-        what: str,
-        timeouts: Timeouts,
-        **content: Any,  # noqa: ANN401 - json= as httpx has it
-    ) -> Outcome:
-        base = ((collection and collection.base_url) or self.base_url).rstrip("/")
-        return await self._caller.call(
-            method,
-            f"{base}/{path}",
-            what=what,
-            timeouts=timeouts,
-            reference=str(collection.reference) if collection else "",
-            headers={
-                "ApiKey": self._settings.api_key.get_secret_value(),
-                "MerchantId": self._settings.merchant_id,
-                "Environment": self._settings.environment,
-            },
-            **content,
-        )
+        parts = signature_parts(request.headers.get("hub2-signature", ""))
+        given = (value for name, value in parts if name in _SIGNATURES)
+        return is_hmac(given, self._settings.webhook_secret, request.body)
 
 
 def _in_test(settings: Settings) -> bool:

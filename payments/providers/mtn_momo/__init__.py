@@ -1,5 +1,3 @@
 """MTN MoMo: collections and disbursements."""
 
-from payments.providers.mtn_momo.provider import REGISTRATION
-
-__all__ = ["REGISTRATION"]
+from payments.providers.mtn_momo.provider import REGISTRATION as REGISTRATION

@@ -1,21 +1,17 @@
-"""An account with MTN MoMo: what it is configured with, and authorised calls to its products.
+"""An account with MTN MoMo: what it is configured with, and its products.
 
 Source: MTN developer portal (API user, key, token), the published OpenAPI. Each product has its own
 subscription key, API user and token; a token of one opens no other.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from payments.http_call import TOKEN, HttpCaller, Outcome, Timeouts
-from payments.registration import BaseUrl, HeaderSecret
-from payments.token_cache import NoToken, Token, TokenCache, TokenKey, basic, fingerprint, read_token
+from payments.operator_api import Login
+from payments.registration import BaseUrl, HeaderSecret, OperatorSettings
 
-COLLECTION: Final = "collection"
-DISBURSEMENT: Final = "disbursement"
 TOKEN_EARLY_SECONDS: Final = 600.0
 
 ENVIRONMENTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -35,13 +31,11 @@ def _environment(name: str) -> str:
     return name
 
 
-class Settings(BaseModel):
+class Settings(OperatorSettings):
     """`MTN_MOMO_*`. `currency`: sent to MTN in place of ours, EUR for its own sandbox, which
-    accepts no other. `status_per_second`: questions that one account may ask. `disbursement_*`: of the
+    accepts no other. `disbursement_*`: of the
     product that pays money out, all three or none. `refunds_by`: `transfer` where MTN has not opened
     its refund call to our account."""
-
-    model_config = ConfigDict(frozen=True)
 
     base_url: BaseUrl = Field(examples=["https://proxy.momoapi.mtn.com"])
     subscription_key: HeaderSecret
@@ -51,7 +45,6 @@ class Settings(BaseModel):
         str, Field(pattern=r"^[a-z]+$", examples=["mtnivorycoast"]), AfterValidator(_environment)
     ]
     currency: str | None = Field(None, pattern=r"^[A-Z]{3}$")
-    status_per_second: int = Field(10, ge=1, le=1000)
     disbursement_subscription_key: HeaderSecret | None = None
     disbursement_api_user: str | None = Field(None, min_length=1, repr=False)
     disbursement_api_key: HeaderSecret | None = None
@@ -72,97 +65,26 @@ class Settings(BaseModel):
             return frozenset({ENVIRONMENTS[self.target_environment][1]})
         return frozenset({"XOF", "XAF", "GNF", "GHS", "EUR"})
 
+    @property
+    def collects(self) -> dict[str, Any]:
+        """The product that takes money, as `TokenApi` wants it."""
+        return self._product("collection", self.subscription_key, self.api_user, self.api_key)
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What opens one product."""
+    @property
+    def disburses(self) -> dict[str, Any] | None:
+        """The product that pays money out; None where it is not configured."""
+        key, user, secret = self.disbursement_subscription_key, self.disbursement_api_user, self.disbursement_api_key
+        return self._product("disbursement", key, user, secret) if key and user and secret else None
 
-    subscription_key: SecretStr
-    api_user: str = field(repr=False)
-    api_key: SecretStr
-
-
-class Product:
-    """One product of an account: `name` is the first part of its paths."""
-
-    def __init__(self, name: str, credentials: Credentials, environment: str, caller: HttpCaller) -> None:
-        self._name = name
-        self._credentials = credentials
-        self._environment = environment
-        self._caller = caller
-        self._tokens = TokenCache(renew_after=lambda lives: max(lives - TOKEN_EARLY_SECONDS, lives / 2))
-        self._fingerprint = fingerprint(
-            credentials.api_user,
-            credentials.api_key.get_secret_value(),
-            credentials.subscription_key.get_secret_value(),
-        )
-
-    async def call(
-        self,
-        method: str,
-        base: str,
-        path: str,
-        *,
-        what: str,
-        timeouts: Timeouts,
-        reference: str = "",
-        headers: Mapping[str, str] | None = None,
-        **content: Any,  # noqa: ANN401 - json= as httpx has it
-    ) -> Outcome | NoToken:
-        """One authorised call to `{base}/{product}/{path}`."""
-
-        async def call(token: str) -> Outcome:
-            return await self._caller.call(
-                method,
-                f"{base}/{self._name}/{path}",
-                what=what,
-                timeouts=timeouts,
-                reference=reference,
-                headers={**self._common(), "Authorization": f"Bearer {token}", **(headers or {})},
-                **content,
-            )
-
-        return await self._tokens.authorised(self._key(base), lambda: self._mint(base), call)
-
-    async def ready(self, base: str) -> None:
-        """Have a token for the next call."""
-        await self._tokens.get(self._key(base), lambda: self._mint(base))
-
-    def _key(self, base: str) -> TokenKey:
-        return TokenKey(base, self._name, self._fingerprint)
-
-    def _common(self) -> dict[str, str]:
-        return {
-            "Ocp-Apim-Subscription-Key": self._credentials.subscription_key.get_secret_value(),
-            "X-Target-Environment": self._environment,
+    def _product(self, name: str, subscription_key: SecretStr, user: str, secret: SecretStr) -> dict[str, Any]:
+        common = {
+            "Ocp-Apim-Subscription-Key": subscription_key.get_secret_value(),
+            "X-Target-Environment": self.target_environment,
         }
-
-    async def _mint(self, base: str) -> Token | NoToken:
-        """`POST token/`, with the slash and without any body."""
-        pair = basic(self._credentials.api_user, self._credentials.api_key.get_secret_value())
-        outcome = await self._caller.call(
-            "POST",
-            f"{base}/{self._name}/token/",
-            what="token",
-            timeouts=TOKEN,
-            headers={**self._common(), "Authorization": pair},
-        )
-        return read_token(outcome)
+        # With the slash and without any body.
+        login = Login(f"{name}/token/", user, secret, None, common, _renew_after)
+        return {"login": login, "root": f"{name}/v1_0/", "headers": common}
 
 
-def collection_product(settings: Settings, caller: HttpCaller) -> Product:
-    """The product that takes money."""
-    opens = Credentials(settings.subscription_key, settings.api_user, settings.api_key)
-    return Product(COLLECTION, opens, settings.target_environment, caller)
-
-
-def disbursement_product(settings: Settings, caller: HttpCaller) -> Product | None:
-    """The product that pays money out; None where it is not configured."""
-    key, user, secret = (
-        settings.disbursement_subscription_key,
-        settings.disbursement_api_user,
-        settings.disbursement_api_key,
-    )
-    if key is None or user is None or secret is None:
-        return None
-    return Product(DISBURSEMENT, Credentials(key, user, secret), settings.target_environment, caller)
+def _renew_after(lives: float) -> float:
+    return max(lives - TOKEN_EARLY_SECONDS, lives / 2)

@@ -28,8 +28,8 @@ from uuid import uuid4
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
-from payments.answers import plain_code, plain_words, read_object, shows_life
-from payments.http_call import STATUS, SUBMIT, HttpCaller
+from payments.answers import NO_PAYER, order_code_in, plain_code, plain_words, read_object, shows_life
+from payments.operator_api import PROMPT_LADDER, TokenApi, TokenProvider
 from payments.provider import (
     Balance,
     Capabilities,
@@ -43,17 +43,15 @@ from payments.provider import (
     NotSent,
     PayerReason,
     Purpose,
-    Recovery,
     Rejected,
     StatusReport,
     Unavailable,
     Wallet,
 )
-from payments.providers.mtn_momo.account import Product, Settings, collection_product, disbursement_product
+from payments.providers.mtn_momo.account import Settings
 from payments.providers.mtn_momo.answers import (
     CODE,
     Asked,
-    order_code,
     read_active,
     read_balance,
     read_claims,
@@ -65,24 +63,21 @@ from payments.registration import Registration
 
 MESSAGE_LENGTH_MAX: Final = 100
 OPEN_SECONDS: Final = 330
-LADDER_SECONDS: Final = (10, 20, 30, 45, 60, 90, 120)
 REFUND: Final = "refund"
 TRANSFER: Final = "transfer"
 _NO_PRODUCT: Final = "no disbursement account is configured"
 
 
-class MtnMomo:
+class MtnMomo(TokenProvider[Settings]):
     """`PaymentProvider`, `Prober`, `OutProber`, `BalanceTeller` and `HolderChecker` for MTN; a `Disburser` where
     the account has the Disbursement product."""
 
     code = CODE
 
-    def __init__(self, settings: Settings, caller: HttpCaller | None = None) -> None:
-        self._settings = settings
-        self.base_url = settings.base_url
-        self._caller = caller or HttpCaller(CODE)
-        self._collection = collection_product(settings, self._caller)
-        self._disbursement = disbursement_product(settings, self._caller)
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, **settings.collects)
+        pays = settings.disburses
+        self._disbursement = TokenApi(self._caller, settings.base_url, **pays) if pays else None
 
     def capabilities(self, country: str) -> Capabilities:
         """A push prompt that lives five minutes and a little, in the currency of the environment."""
@@ -91,10 +86,9 @@ class MtnMomo:
             kinds=frozenset({Kind.PUSH}),
             currencies=self._settings.currencies,
             open_seconds=OPEN_SECONDS,
-            ladder_seconds=LADDER_SECONDS,
+            ladder_seconds=PROMPT_LADDER,
             status_per_second=self._settings.status_per_second,
             phone_needed=True,
-            recovery=Recovery.ASK,
             can_refund=pays,
             can_pay_out=pays,
             has_balance=True,
@@ -105,7 +99,7 @@ class MtnMomo:
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
         """`POST requesttopay`, the only call that takes money."""
         if collection.payer is None:
-            return Rejected("NO_PAYER", PayerReason.UNKNOWN_NUMBER)
+            return NO_PAYER
         body = {
             "amount": collection.amount.plain(),
             "currency": self._sent_currency(collection.amount),
@@ -114,50 +108,24 @@ class MtnMomo:
             "payerMessage": plain_words(collection.description, MESSAGE_LENGTH_MAX) or collection.order_code,
             "payeeNote": collection.order_code,
         }
-        outcome = await self._collection.call(
-            "POST",
-            self._base(collection),
-            "v1_0/requesttopay",
-            what="requesttopay",
-            timeouts=SUBMIT,
-            reference=str(collection.reference),
-            headers=_named(collection),
-            json=body,
-        )
-        return read_submission(outcome)
+        sent = self._api.submit(collection, "requesttopay", "requesttopay", headers=_named(collection), json=body)
+        return read_submission(await sent)
 
     async def query(self, collection: Collection) -> StatusReport:
         """`GET requesttopay/{reference}`, on the platform that took it."""
-        outcome = await self._collection.call(
-            "GET",
-            self._base(collection),
-            f"v1_0/requesttopay/{collection.reference}",
-            what="status",
-            timeouts=STATUS,
-            reference=str(collection.reference),
-        )
+        outcome = await self._api.ask(collection, f"requesttopay/{collection.reference}", "status")
         value = self._sent_currency(collection.amount)
         return read_status(outcome, Asked(collection.reference, collection.amount, value, collection.payer))
 
-    async def ready(self, collection: Collection) -> None:
-        """Have a token."""
-        await self._collection.ready(self._base(collection))
-
     async def alive(self) -> bool:
         """Whether MTN answers 404 to a question about a reference that does not exist."""
-        path = f"v1_0/requesttopay/{uuid4()}"
-        return shows_life(
-            await self._collection.call("GET", self.base_url.rstrip("/"), path, what="probe", timeouts=STATUS)
-        )
+        return shows_life(await self._api.ask(None, f"requesttopay/{uuid4()}", "probe"))
 
     async def alive_out(self) -> bool:
         """The same for the Disbursement product; True where it is not configured, as no payment waits for it."""
         if self._disbursement is None:
             return True
-        path = f"v1_0/transfer/{uuid4()}"
-        return shows_life(
-            await self._disbursement.call("GET", self.base_url.rstrip("/"), path, what="probe_out", timeouts=STATUS)
-        )
+        return shows_life(await self._disbursement.ask(None, f"transfer/{uuid4()}", "probe_out"))
 
     async def disburse(self, disbursement: Disbursement) -> DisburseResult:
         """`POST refund` of a collection, or `POST transfer` to a wallet."""
@@ -178,17 +146,8 @@ class MtnMomo:
             return Rejected("NO_PAYEE", PayerReason.UNKNOWN_NUMBER)
         else:
             body["payee"] = _party(payee)
-        outcome = await self._disbursement.call(
-            "POST",
-            self._base(disbursement),
-            f"v1_0/{verb}",
-            what=verb,
-            timeouts=SUBMIT,
-            reference=str(disbursement.reference),
-            headers=_named(disbursement),
-            json=body,
-        )
-        return read_submission(outcome, paying=True)
+        sent = self._disbursement.submit(disbursement, verb, verb, headers=_named(disbursement), json=body)
+        return read_submission(await sent, paying=True)
 
     async def query_disbursement(self, disbursement: Disbursement) -> StatusReport:
         """`GET refund/{reference}` or `GET transfer/{reference}`. A refund that one does not know is asked
@@ -201,51 +160,29 @@ class MtnMomo:
             return await self._ask(self._disbursement, TRANSFER if verb == REFUND else REFUND, disbursement)
         return report
 
-    async def _ask(self, product: Product, verb: str, disbursement: Disbursement) -> StatusReport:
-        outcome = await product.call(
-            "GET",
-            self._base(disbursement),
-            f"v1_0/{verb}/{disbursement.reference}",
-            what=f"{verb}_status",
-            timeouts=STATUS,
-            reference=str(disbursement.reference),
-        )
+    async def _ask(self, product: TokenApi, verb: str, disbursement: Disbursement) -> StatusReport:
+        outcome = await product.ask(disbursement, f"{verb}/{disbursement.reference}", f"{verb}_status")
         amount, payee = disbursement.amount, _payee(disbursement)
         return read_status(outcome, Asked(disbursement.reference, amount, self._sent_currency(amount), payee, True))
 
     async def balance(self, wallet: Wallet, currency: str, country: str) -> Balance | Unavailable:
         """`GET account/balance` of the product that has this wallet."""
-        product = self._collection if wallet is Wallet.COLLECTION else self._disbursement
+        product = self._api if wallet is Wallet.COLLECTION else self._disbursement
         if product is None:
             return Unavailable(_NO_PRODUCT)
-        outcome = await product.call(
-            "GET", self.base_url, "v1_0/account/balance", what=f"{wallet}_balance", timeouts=STATUS
-        )
+        outcome = await product.ask(None, "account/balance", f"{wallet}_balance")
         return read_balance(outcome, currency, self._settings.currency or currency)
 
     async def holder_active(self, msisdn: str) -> bool | None:
         """`GET accountholder/msisdn/{number}/active`."""
-        outcome = await self._collection.call(
-            "GET",
-            self.base_url,
-            f"v1_0/accountholder/msisdn/{msisdn.removeprefix('+')}/active",
-            what="holder",
-            timeouts=STATUS,
-        )
+        outcome = await self._api.ask(None, f"accountholder/msisdn/{msisdn.removeprefix('+')}/active", "holder")
         return read_active(outcome)
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint: nothing in the message proves anything."""
         body = read_object(request.body)
         claimed = plain_code(body.get("status"))
-        return (Hint(claimed, order_code(body.get("externalId")), claims=read_claims(body)),) if claimed else ()
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self._caller.aclose()
-
-    def _base(self, asked: Collection | Disbursement) -> str:
-        return (asked.base_url or self.base_url).rstrip("/")
+        return (Hint(claimed, order_code_in(body.get("externalId")), claims=read_claims(body)),) if claimed else ()
 
     def _sent_currency(self, money: Money) -> str:
         return self._settings.currency or money.currency
@@ -255,7 +192,7 @@ class MtnMomo:
         collected = disbursement.collection
         if disbursement.purpose is Purpose.PAYOUT or collected is None or self._settings.refunds_by == TRANSFER:
             return TRANSFER
-        return REFUND if self._base(collected) == self._base(disbursement) else TRANSFER
+        return REFUND if self._api.base(collected) == self._api.base(disbursement) else TRANSFER
 
 
 def _party(msisdn: str) -> dict[str, str]:

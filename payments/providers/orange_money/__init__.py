@@ -1,5 +1,3 @@
 """Orange Money in Côte d'Ivoire: web payment."""
 
-from payments.providers.orange_money.provider import REGISTRATION
-
-__all__ = ["REGISTRATION"]
+from payments.providers.orange_money.provider import REGISTRATION as REGISTRATION

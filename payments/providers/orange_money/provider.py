@@ -23,23 +23,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
-import structlog
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
-from gateway.values.money import EXPONENTS, parse_amount
+from gateway.values.money import EXPONENTS
 from payments.answers import (
-    decimal_text,
+    WRONG_CURRENCY,
+    Reply,
+    address_in,
+    amount_of,
+    another_order,
     evidence,
-    identifier,
-    is_page,
     number_forms,
     plain_code,
     read_object,
     shows_life,
+    success,
 )
-from payments.http_call import STATUS, SUBMIT, TOKEN, Answer, HttpCaller, NeverLeft, Outcome, Timeouts
+from payments.http_call import Outcome
+from payments.operator_api import PAGE_LADDER, Login, TokenProvider
 from payments.provider import (
     Capabilities,
     Collection,
@@ -52,37 +55,28 @@ from payments.provider import (
     PayerReason,
     Recovery,
     Redirect,
-    Rejected,
     StatusReport,
     StillOpen,
-    Succeeded,
     Unavailable,
     Unknown,
 )
-from payments.providers.orange_money.statement import STATEMENT
-from payments.registration import BaseUrl, HeaderSecret, Registration
-from payments.token_cache import NoToken, Token, TokenCache, TokenKey, basic, fingerprint, read_token
+from payments.reconciliation.statement_format import orange_statement
+from payments.registration import BaseUrl, HeaderSecret, OperatorSettings, Registration
 
 CODE: Final = "orange_money"
-PRODUCT: Final = "webpayment"
 OPEN_SECONDS: Final = 600
-LADDER_SECONDS: Final = (20, 40, 60, 90)
-TOKEN_LIFE_USED: Final = 0.9
 SANDBOX_SEGMENT: Final = "dev"
 SANDBOX_CURRENCY: Final = "OUV"
 _DONE: Final = frozenset({"SUCCESS", "SUCCESSFUL"})
 # Codes of Orange's platform: no such resource, too many requests.
 _NOT_FOUND: Final = "60"
 _TOO_MANY: Final = "53"
-_log = structlog.get_logger(__name__)
 
 
-class Settings(BaseModel):
+class Settings(OperatorSettings):
     """`ORANGE_MONEY_*`. `country_segment`: the part of the address that names the country; `dev` is
     Orange's sandbox, whose currency is `OUV`. `currency`: sent to Orange in place of ours.
     `merchant_name`: shown to the payer."""
-
-    model_config = ConfigDict(frozen=True)
 
     base_url: BaseUrl = Field(examples=["https://api.orange.com"])
     client_id: str = Field(min_length=1, repr=False)
@@ -91,7 +85,6 @@ class Settings(BaseModel):
     country_segment: str = Field("ci", pattern=r"^[a-z]{2,3}$")
     currency: str | None = Field(None, pattern=r"^[A-Z]{3}$")
     merchant_name: str = Field("Spotlight", min_length=1, max_length=30)
-    status_per_second: int = Field(10, ge=1, le=1000)
 
 
 def utc_now() -> datetime:
@@ -99,20 +92,15 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class OrangeMoney:
+class OrangeMoney(TokenProvider[Settings]):
     """`PaymentProvider` and `Prober` for Orange's Web Payment. `now`: the clock that dates a link's end."""
 
     code = CODE
 
-    def __init__(
-        self, settings: Settings, caller: HttpCaller | None = None, now: Callable[[], datetime] = utc_now
-    ) -> None:
-        self._settings = settings
-        self.base_url = settings.base_url
-        self._caller = caller or HttpCaller(CODE)
+    def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
+        login = Login("oauth/v3/token", settings.client_id, settings.client_secret)
+        super().__init__(settings, login, root=f"orange-money-webpay/{settings.country_segment}/v1/")
         self._now = now
-        self._tokens = TokenCache(renew_after=lambda lives: lives * TOKEN_LIFE_USED)
-        self._fingerprint = fingerprint(settings.client_id, settings.client_secret.get_secret_value())
         sandbox = SANDBOX_CURRENCY if settings.country_segment == SANDBOX_SEGMENT else None
         self._sent_currency = settings.currency or sandbox
 
@@ -122,7 +110,7 @@ class OrangeMoney:
             kinds=frozenset({Kind.REDIRECT}),
             currencies=frozenset({"XOF", "XAF", "GNF", "OUV"}),
             open_seconds=OPEN_SECONDS,
-            ladder_seconds=LADDER_SECONDS,
+            ladder_seconds=PAGE_LADDER,
             status_per_second=self._settings.status_per_second,
             phone_needed=False,
             recovery=Recovery.ABANDON,
@@ -132,7 +120,7 @@ class OrangeMoney:
         """`POST webpayment`: only the answer to this call contains the page's address."""
         amount = collection.amount
         if EXPONENTS[amount.currency] != 0:
-            return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
+            return WRONG_CURRENCY
         expires_at = self._now() + timedelta(seconds=OPEN_SECONDS)
         body = {
             "merchant_key": self._settings.merchant_key.get_secret_value(),
@@ -145,7 +133,7 @@ class OrangeMoney:
             "lang": "en" if collection.language == "en" else "fr",
             "reference": self._settings.merchant_name,
         }
-        return read_creation(await self._post(collection, "webpayment", SUBMIT, body), expires_at)
+        return read_creation(await self._api.submit(collection, "webpayment", "webpayment", json=body), expires_at)
 
     async def query(self, collection: Collection) -> StatusReport:
         """`POST transactionstatus`, which Orange answers only when all three values are given."""
@@ -157,12 +145,15 @@ class OrangeMoney:
             "amount": collection.amount.amount_minor,
             "pay_token": pay_token,
         }
-        return read_status(await self._post(collection, "transactionstatus", STATUS, body), collection)
+        return read_status(await self._ask(collection, body), collection)
 
     async def alive(self) -> bool:
         """Whether Orange answers 404 to a question about an order that does not exist."""
         body = {"order_id": f"PROBE{uuid4().hex[:12].upper()}", "amount": 1, "pay_token": uuid4().hex}
-        return shows_life(await self._post(None, "transactionstatus", STATUS, body))
+        return shows_life(await self._ask(None, body))
+
+    async def _ask(self, collection: Collection | None, body: Mapping[str, object]) -> Outcome:
+        return await self._api.ask(collection, "transactionstatus", "transactionstatus", "POST", json=body)
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint, when the notification repeats the token that only Orange and we know."""
@@ -174,108 +165,52 @@ class OrangeMoney:
             return ()
         return (Hint(claimed),)
 
-    async def ready(self, collection: Collection) -> None:
-        """Have a token."""
-        base = self._base(collection)
-        await self._tokens.get(self._key(base), lambda: self._mint(base))
 
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self._caller.aclose()
-
-    async def _post(
-        self, collection: Collection | None, verb: str, timeouts: Timeouts, body: Mapping[str, object]
-    ) -> Outcome | NoToken:
-        base = self._base(collection)
-
-        async def call(token: str) -> Outcome:
-            return await self._caller.call(
-                "POST",
-                f"{base}/orange-money-webpay/{self._settings.country_segment}/v1/{verb}",
-                what=verb,
-                timeouts=timeouts,
-                reference=str(collection.reference) if collection else "",
-                headers={"Authorization": f"Bearer {token}"},
-                json=body,
-            )
-
-        return await self._tokens.authorised(self._key(base), lambda: self._mint(base), call)
-
-    def _key(self, base: str) -> TokenKey:
-        return TokenKey(base, PRODUCT, self._fingerprint)
-
-    def _base(self, collection: Collection | None) -> str:
-        return ((collection and collection.base_url) or self.base_url).rstrip("/")
-
-    async def _mint(self, base: str) -> Token | NoToken:
-        """`POST /oauth/v3/token` with a form."""
-        outcome = await self._caller.call(
-            "POST",
-            f"{base}/oauth/v3/token",
-            what="token",
-            timeouts=TOKEN,
-            headers={"Authorization": basic(self._settings.client_id, self._settings.client_secret.get_secret_value())},
-            data={"grant_type": "client_credentials"},
-        )
-        return read_token(outcome)
+def _is_too_many(reply: Reply) -> bool:
+    return reply.status == 429 or (reply.status == 403 and reply.code == _TOO_MANY)
 
 
-def read_creation(outcome: Outcome | NoToken, expires_at: datetime) -> CreateResult:
+def read_creation(outcome: Outcome, expires_at: datetime) -> CreateResult:
     """What Orange's answer to a creation means. Without the link the payer cannot pay, so a lost
     answer is abandoned (recovery `ABANDON`)."""
-    if isinstance(outcome, NoToken):
-        return NotSent(outcome.error, alarm=outcome.alarm)
-    if isinstance(outcome, NeverLeft):
-        return NotSent(outcome.error)
-    if not isinstance(outcome, Answer):
-        return Unknown(outcome.error)
-    answer = read_object(outcome.body)
-    status, code = outcome.status, plain_code(answer.get("code"))
-    result = f"{status} {code}".strip()
-    if status in (200, 201):
-        return _page(answer, expires_at)
-    if status == 429 or (status == 403 and code == _TOO_MANY):
-        return NotSent(result, throttled=True)
-    if status in (400, 403) and is_page(outcome):
-        return Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True)
-    if status in (401, 403, 404):
-        return NotSent(result, alarm=True)
-    if status in (400, 405):
-        return Rejected(code or str(status), PayerReason.SERVICE_DOWN, alarm=True)
-    return Unknown(result)
+    reply = Reply(outcome)
+    if reply.status in (200, 201):
+        return _page(reply.found, expires_at)
+    if _is_too_many(reply):
+        return NotSent(reply.shown, throttled=True)
+    return reply.refusal((400, 405), (400, 403), ask_first=False)
 
 
 def _page(answer: Mapping[str, object], expires_at: datetime) -> CreateResult:
-    pay_token, url, notif_token = (answer.get(name) for name in ("pay_token", "payment_url", "notif_token"))
-    if not isinstance(pay_token, str) or not isinstance(url, str) or not isinstance(notif_token, str):
-        return Unknown("an answer without a link")
-    if not pay_token or not notif_token or not url.startswith(("https://", "http://")):
+    pay_token, notif_token, url = (
+        answer.get("pay_token"),
+        answer.get("notif_token"),
+        address_in(answer.get("payment_url")),
+    )
+    if not isinstance(pay_token, str) or not isinstance(notif_token, str) or not (pay_token and notif_token and url):
         return Unknown("an answer without a link")
     return Redirect(url, expires_at, None, {"pay_token": pay_token, "notif_token": notif_token})
 
 
-def read_status(outcome: Outcome | NoToken, collection: Collection) -> StatusReport:
+def read_status(outcome: Outcome, collection: Collection) -> StatusReport:
     """What Orange's answer to a status question means. The amount is not repeated as a rule: Orange
     compares it with the one in the question, so that an answer at all means that it fits."""
-    if not isinstance(outcome, Answer):
-        return Unavailable(outcome.error)
-    answer = read_object(outcome.body)
-    code = plain_code(answer.get("code"))
-    result = f"{outcome.status} {code}".strip()
-    if outcome.status == 404 and code == _NOT_FOUND:
-        return NotFound(result)
-    if outcome.status not in (200, 201):
-        throttled = outcome.status == 429 or (outcome.status == 403 and code == _TOO_MANY)
-        return Unavailable(result, throttled=throttled)
+    reply = Reply(outcome)
+    answer = reply.found
+    if reply.status == 404 and reply.code == _NOT_FOUND:
+        return NotFound(reply.shown)
+    if _is_too_many(reply):
+        return Unavailable(reply.shown, throttled=True)
     status = plain_code(answer.get("status")) if isinstance(answer.get("status"), str) else ""
-    if not status:
-        return Unavailable(f"{outcome.status} without a status")
+    if reply.status not in (200, 201) or not status:
+        return reply.unavailable()
     if answer.get("order_id", collection.order_code) != collection.order_code:
-        _log.error("answer_about_another_order", provider=CODE, reference=str(collection.reference))
-        return Unavailable("an answer about another order")
-    raw = evidence(outcome.body, [*collection.secrets.values(), *number_forms(collection.payer)])
+        return another_order(CODE, collection.reference)
+    raw = evidence(reply.body, [*collection.secrets.values(), *number_forms(collection.payer)])
     if status in _DONE:
-        return _succeeded(answer, collection, raw)
+        asked = collection.amount
+        received = amount_of(answer["amount"], asked.currency) if "amount" in answer else asked
+        return success(CODE, collection.reference, received, answer.get("txnid"), raw)
     if status == "FAILED":
         return Failed("FAILED", PayerReason.OTHER, raw)
     if status == "EXPIRED":
@@ -283,19 +218,15 @@ def read_status(outcome: Outcome | NoToken, collection: Collection) -> StatusRep
     return StillOpen(status)
 
 
-def _succeeded(answer: Mapping[str, object], collection: Collection, raw: str) -> StatusReport:
-    received = collection.amount
-    if "amount" in answer:
-        value = parse_amount(decimal_text(answer["amount"]), received.currency)
-        if value is None:
-            _log.error("success_without_amount", provider=CODE, reference=str(collection.reference))
-            return Unavailable("SUCCESS without a readable amount")
-        received = value
-    return Succeeded(received, identifier(answer.get("txnid")), raw)
-
-
 def _in_test(settings: Settings) -> bool:
     return settings.country_segment == SANDBOX_SEGMENT
 
 
-REGISTRATION = Registration(CODE, Settings, OrangeMoney, {"CI": (PaymentMethod.ORANGE,)}, _in_test, statement=STATEMENT)
+REGISTRATION = Registration(
+    CODE,
+    Settings,
+    OrangeMoney,
+    {"CI": (PaymentMethod.ORANGE,)},
+    _in_test,
+    statement=orange_statement(CODE, "XOF"),
+)

@@ -1,5 +1,3 @@
 """Orange Money in Cameroon: core API."""
 
-from payments.providers.orange_money_cm.provider import REGISTRATION
-
-__all__ = ["REGISTRATION"]
+from payments.providers.orange_money_cm.provider import REGISTRATION as REGISTRATION

@@ -25,24 +25,31 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from uuid import uuid4
 
-import structlog
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
-from gateway.values.money import EXPONENTS, parse_amount
+from gateway.values.money import EXPONENTS
 from payments.answers import (
-    decimal_text,
+    FIREWALL,
+    NO_PAYER,
+    WRONG_CURRENCY,
+    Reply,
+    amount_of,
+    another_order,
     evidence,
-    identifier,
-    is_page,
+    inner,
     number_forms,
+    order_code_in,
     plain_code,
     plain_words,
     read_object,
+    reason_of,
     shows_life,
+    success,
 )
-from payments.http_call import STATUS, SUBMIT, TOKEN, Answer, HttpCaller, NeverLeft, Outcome, Timeouts
+from payments.http_call import Answer, Outcome
+from payments.operator_api import PROMPT_LADDER, Login, TokenProvider
 from payments.provider import (
     Accepted,
     Capabilities,
@@ -54,31 +61,24 @@ from payments.provider import (
     NotFound,
     NotSent,
     PayerReason,
-    Recovery,
     Rejected,
     StatusReport,
     StillOpen,
-    Succeeded,
-    Unavailable,
-    Unknown,
 )
-from payments.providers.orange_money_cm.statement import STATEMENT
-from payments.registration import BaseUrl, HeaderSecret, Registration
-from payments.token_cache import NoToken, Token, TokenCache, TokenKey, basic, fingerprint, read_token
+from payments.reconciliation.statement_format import orange_statement
+from payments.registration import BaseUrl, HeaderSecret, OperatorSettings, Registration
+from payments.token_cache import basic
 
 CODE: Final = "orange_money_cm"
-API: Final = "omcoreapis/1.0.2"
 COUNTRY_CODE: Final = "+237"
 OPEN_SECONDS: Final = 330
-LADDER_SECONDS: Final = (10, 20, 30, 45, 60, 90, 120)
-TOKEN_LIFE_USED: Final = 0.9
 DESCRIPTION_LENGTH_MAX: Final = 100
 PAY_TOKEN: Final = "pay_token"  # noqa: S105 - the name of a secret
 _PROMPT_SENT: Final = "200"
 _PAID: Final = frozenset({"SUCCESSFULL", "SUCCESSFUL"})
-_ORDER_CODE: Final = re.compile(r"[A-Z0-9]{4,20}")
+# Statuses about our account or its address, not about the payment.
+_ABOUT_US: Final = (401, 403, 404, 429)
 _LOCAL: Final = re.compile(r"6\d{8}")
-_log = structlog.get_logger(__name__)
 
 REASONS: Final[Mapping[str, PayerReason]] = {
     "00671": PayerReason.UNKNOWN_NUMBER,
@@ -97,11 +97,9 @@ ENDED: Final[Mapping[str, PayerReason]] = {
 }
 
 
-class Settings(BaseModel):
+class Settings(OperatorSettings):
     """`ORANGE_MONEY_CM_*`. `consumer_key`, `consumer_secret`: for the bearer token. `api_user`,
     `api_password`: of `X-AUTH-TOKEN`. `channel_msisdn`: our merchant number, nine digits, with its PIN."""
-
-    model_config = ConfigDict(frozen=True)
 
     base_url: BaseUrl = Field(examples=["https://api-s1.orange.cm"])
     consumer_key: str = Field(min_length=1, repr=False)
@@ -110,23 +108,18 @@ class Settings(BaseModel):
     api_password: HeaderSecret
     channel_msisdn: Annotated[str, Field(pattern=r"^6\d{8}$", repr=False)]
     channel_pin: SecretStr = Field(min_length=4)
-    status_per_second: int = Field(10, ge=1, le=1000)
 
 
-class OrangeMoneyCm:
+class OrangeMoneyCm(TokenProvider[Settings]):
     """`PaymentProvider`, `Preparer` and `Prober` for the core API. Money is asked for in two steps: `prepare`
     fetches the handle, which is kept with the payment, and only then does `create` ask the payer."""
 
     code = CODE
 
-    def __init__(self, settings: Settings, caller: HttpCaller | None = None) -> None:
-        self._settings = settings
-        self.base_url = settings.base_url
-        self._caller = caller or HttpCaller(CODE)
-        self._tokens = TokenCache(renew_after=lambda lives: lives * TOKEN_LIFE_USED)
-        self._fingerprint = fingerprint(settings.consumer_key, settings.consumer_secret.get_secret_value())
-        pair = basic(settings.api_user, settings.api_password.get_secret_value())
-        self._auth_token = SecretStr(pair.removeprefix("Basic "))
+    def __init__(self, settings: Settings) -> None:
+        user = basic(settings.api_user, settings.api_password.get_secret_value()).removeprefix("Basic ")
+        login = Login("token", settings.consumer_key, settings.consumer_secret)
+        super().__init__(settings, login, root="omcoreapis/1.0.2/mp/", headers={"X-AUTH-TOKEN": user})
 
     def capabilities(self, country: str) -> Capabilities:
         """A push prompt. How long it lives is not published; some minutes."""
@@ -134,25 +127,24 @@ class OrangeMoneyCm:
             kinds=frozenset({Kind.PUSH}),
             currencies=frozenset({"XAF"}),
             open_seconds=OPEN_SECONDS,
-            ladder_seconds=LADDER_SECONDS,
+            ladder_seconds=PROMPT_LADDER,
             status_per_second=self._settings.status_per_second,
             phone_needed=True,
-            recovery=Recovery.ASK,
             prepares=frozenset({PAY_TOKEN}),
         )
 
     async def prepare(self, collection: Collection) -> Mapping[str, str] | NotSent:
         """`POST mp/init`: what to keep with the payment before `create`. It moves nothing, so that a lost
         answer is no matter; a payment that keeps no handle was never asked for."""
-        return read_init(await self._call(collection, "POST", "mp/init", SUBMIT))
+        return read_init(await self._api.submit(collection, "init", "mp/init"))
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
         """`POST mp/pay`, the call that asks for money; again with the same handle it is answered 422."""
         subscriber = (collection.payer or "").removeprefix(COUNTRY_CODE)
         if not _LOCAL.fullmatch(subscriber):
-            return Rejected("NO_PAYER", PayerReason.UNKNOWN_NUMBER)
+            return NO_PAYER
         if EXPONENTS[collection.amount.currency] != 0:
-            return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
+            return WRONG_CURRENCY
         pay_token = _handle(collection)
         if not pay_token:
             # A handle fetched only now could be lost with its answer, and then the payment could not be looked up.
@@ -167,7 +159,7 @@ class OrangeMoneyCm:
             "payToken": pay_token,
             "notifUrl": collection.callback_url,
         }
-        return read_payment(await self._call(collection, "POST", "mp/pay", SUBMIT, json=body))
+        return read_payment(await self._api.submit(collection, "pay", "mp/pay", json=body))
 
     async def query(self, collection: Collection) -> StatusReport:
         """`GET mp/paymentstatus/{payToken}`."""
@@ -175,72 +167,23 @@ class OrangeMoneyCm:
         if not pay_token:
             # The handle is stored before the payer is asked, so without one the payer was not asked.
             return NotFound("no payToken was kept")
-        return read_status(await self._call(collection, "GET", f"mp/paymentstatus/{pay_token}", STATUS), collection)
+        return read_status(await self._ask(collection, pay_token), collection)
 
     async def alive(self) -> bool:
         """Whether Orange answers 404 to a question about a handle that does not exist."""
-        return shows_life(await self._call(None, "GET", f"mp/paymentstatus/MP{uuid4().hex.upper()}", STATUS))
+        return shows_life(await self._ask(None, f"MP{uuid4().hex.upper()}"))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint: nothing in the message proves anything. One about another handle is none."""
         body = read_object(request.body)
-        value = _data(body) or body
+        value = inner(body, "data") or body
         claimed, named, kept = plain_code(value.get("status")), value.get("payToken"), secrets.get(PAY_TOKEN)
         if not claimed or (kept and named is not None and named != kept):
             return ()
-        order = value.get("txnmode") or value.get("orderId")
-        return (Hint(claimed, order if isinstance(order, str) and _ORDER_CODE.fullmatch(order) else None),)
+        return (Hint(claimed, order_code_in(value.get("txnmode") or value.get("orderId"))),)
 
-    async def ready(self, collection: Collection) -> None:
-        """Have a token."""
-        base = self._base(collection)
-        await self._tokens.get(self._key(base), lambda: self._mint(base))
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self._caller.aclose()
-
-    async def _call(
-        self,
-        collection: Collection | None,
-        method: str,
-        path: str,
-        timeouts: Timeouts,
-        **content: Any,  # noqa: ANN401 - json= as httpx has it
-    ) -> Outcome | NoToken:
-        base = self._base(collection)
-
-        async def call(token: str) -> Outcome:
-            return await self._caller.call(
-                method,
-                f"{base}/{API}/{path}",
-                what="/".join(path.split("/")[:2]),
-                timeouts=timeouts,
-                reference=str(collection.reference) if collection else "",
-                headers={"Authorization": f"Bearer {token}", "X-AUTH-TOKEN": self._auth_token.get_secret_value()},
-                **content,
-            )
-
-        return await self._tokens.authorised(self._key(base), lambda: self._mint(base), call)
-
-    def _key(self, base: str) -> TokenKey:
-        return TokenKey(base, API, self._fingerprint)
-
-    def _base(self, collection: Collection | None) -> str:
-        return ((collection and collection.base_url) or self.base_url).rstrip("/")
-
-    async def _mint(self, base: str) -> Token | NoToken:
-        """`POST /token` with a form."""
-        pair = basic(self._settings.consumer_key, self._settings.consumer_secret.get_secret_value())
-        outcome = await self._caller.call(
-            "POST",
-            f"{base}/token",
-            what="token",
-            timeouts=TOKEN,
-            headers={"Authorization": pair},
-            data={"grant_type": "client_credentials"},
-        )
-        return read_token(outcome)
+    async def _ask(self, collection: Collection | None, pay_token: str) -> Outcome:
+        return await self._api.ask(collection, f"paymentstatus/{pay_token}", "mp/paymentstatus")
 
 
 def _handle(collection: Collection) -> str:
@@ -248,101 +191,58 @@ def _handle(collection: Collection) -> str:
     return pay_token if pay_token.isascii() and pay_token.isalnum() else ""
 
 
-def _data(answer: Mapping[str, Any]) -> dict[str, Any]:
-    data = answer.get("data")
-    return data if isinstance(data, dict) else {}
-
-
 def _refusal(answer: Mapping[str, Any]) -> str:
     """Orange's reason in an answer; empty where it names none, or the prompt was sent."""
-    data = _data(answer)
-    for name in ("confirmtxnstatus", "inittxnstatus"):
-        code = plain_code(data.get(name))
-        if code and code != _PROMPT_SENT:
-            return code
-    return ""
+    data = inner(answer, "data")
+    codes = (plain_code(data.get(name)) for name in ("confirmtxnstatus", "inittxnstatus"))
+    return next((code for code in codes if code and code != _PROMPT_SENT), "")
 
 
-def read_init(outcome: Outcome | NoToken) -> Mapping[str, str] | NotSent:
+def read_init(outcome: Outcome) -> Mapping[str, str] | NotSent:
     """The handle, or why there is none: without it nothing can have been asked for."""
-    if isinstance(outcome, NoToken):
-        return NotSent(outcome.error, alarm=outcome.alarm)
     if not isinstance(outcome, Answer):
-        return NotSent(f"init: {outcome.error}")
-    pay_token = _data(read_object(outcome.body)).get("payToken")
+        return NotSent(f"init: {outcome.error}", alarm=isinstance(outcome, NotSent) and outcome.alarm)
+    pay_token = inner(read_object(outcome.body), "data").get("payToken")
     if outcome.status in (200, 201) and isinstance(pay_token, str) and pay_token.isascii() and pay_token.isalnum():
         return {PAY_TOKEN: pay_token}
     return NotSent(f"init: {outcome.status}", alarm=outcome.status in (400, 401, 403, 404))
 
 
-def read_payment(outcome: Outcome | NoToken) -> CreateResult:
-    """What Orange's answer to `mp/pay` means. Whatever is not listed may have been taken in."""
-    if isinstance(outcome, NoToken):
-        return NotSent(outcome.error, alarm=outcome.alarm)
-    if isinstance(outcome, NeverLeft):
-        return NotSent(outcome.error)
-    if not isinstance(outcome, Answer):
-        return Unknown(outcome.error)
-    answer, status = read_object(outcome.body), outcome.status
-    refusal = _refusal(answer)
-    if status in (200, 201) and _data(answer):
-        return _refused(refusal) if refusal else Accepted()
-    if status in (200, 400, 403) and is_page(outcome):
-        return Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
-    if status == 429:
-        return NotSent("429", throttled=True)
-    if status in (401, 403, 404):
-        return NotSent(str(status), alarm=True)
-    if refusal and 400 <= status < 500:
-        return _refused(refusal)
-    if status == 422 and answer:
+def read_payment(outcome: Outcome) -> CreateResult:
+    """What Orange's answer to `mp/pay` means."""
+    reply = Reply(outcome)
+    refusal, sent = _refusal(reply.found), reply.status in (200, 201)
+    if refusal and (sent or (400 <= reply.status < 500 and reply.status not in _ABOUT_US)):
+        return Rejected(refusal, reason_of(REASONS, refusal, PayerReason.OTHER, CODE), ask_first=True)
+    if sent and inner(reply.found, "data"):
+        return Accepted()
+    if reply.status == 422 and reply.found:
         return Accepted(already_there=True)
-    if status == 400:
-        return Rejected(plain_code(answer.get("code"), "400"), PayerReason.SERVICE_DOWN, alarm=True, ask_first=True)
-    return Unknown(str(status))
+    return reply.refusal(firewall=FIREWALL)
 
 
-def _refused(code: str) -> Rejected:
-    reason = REASONS.get(code)
-    if reason is None:
-        _log.warning("unheard_of_reason", provider=CODE, reason=code)
-    return Rejected(code, reason or PayerReason.OTHER, ask_first=True)
-
-
-def read_status(outcome: Outcome | NoToken, collection: Collection) -> StatusReport:
+def read_status(outcome: Outcome, collection: Collection) -> StatusReport:
     """What Orange's answer to a status question means."""
-    if not isinstance(outcome, Answer):
-        return Unavailable(outcome.error)
-    answer = read_object(outcome.body)
-    if outcome.status == 404 and "message" in answer:
+    reply = Reply(outcome)
+    if reply.status == 404 and "message" in reply.found:
         # The gateway's own 404, which has `fault`, means only that the address is wrong.
         return NotFound("404")
-    if outcome.status not in (200, 201):
-        return Unavailable(str(outcome.status), throttled=outcome.status == 429)
-    data = _data(answer)
+    data = inner(reply.found, "data")
     status = plain_code(data.get("status"))
-    if not status:
-        return Unavailable(f"{outcome.status} without a status")
+    if reply.status not in (200, 201) or not status:
+        return reply.unavailable()
     if (data.get("txnmode") or collection.order_code) != collection.order_code:
-        _log.error("answer_about_another_order", provider=CODE, reference=str(collection.reference))
-        return Unavailable("an answer about another order")
-    raw = evidence(outcome.body, [_handle(collection), *number_forms(collection.payer)])
+        return another_order(CODE, collection.reference)
+    raw = evidence(reply.body, [_handle(collection), *number_forms(collection.payer)])
     if status in _PAID:
-        return _succeeded(data, collection, raw)
+        received = amount_of(data.get("amount"), collection.amount.currency)
+        return success(CODE, collection.reference, received, data.get("txnid"), raw)
     if status in ENDED:
-        code = _refusal(answer)
-        reason = REASONS.get(code, ENDED[status])
-        return Failed(code or status, reason, raw, expired=status == "EXPIRED")
+        code = _refusal(reply.found)
+        return Failed(code or status, REASONS.get(code, ENDED[status]), raw, expired=status == "EXPIRED")
     return StillOpen(status)
 
 
-def _succeeded(data: Mapping[str, Any], collection: Collection, raw: str) -> StatusReport:
-    received = parse_amount(decimal_text(data.get("amount")), collection.amount.currency)
-    if received is None:
-        # Paid, but the amount is unreadable: neither a success that may be counted nor a failure.
-        _log.error("success_without_amount", provider=CODE, reference=str(collection.reference))
-        return Unavailable("SUCCESSFULL without a readable amount")
-    return Succeeded(received, identifier(data.get("txnid")), raw)
-
-
-REGISTRATION = Registration(CODE, Settings, OrangeMoneyCm, {"CM": (PaymentMethod.ORANGE,)}, statement=STATEMENT)
+REGISTRATION = Registration(
+    CODE, Settings, OrangeMoneyCm, {"CM": (PaymentMethod.ORANGE,)}, statement=orange_statement(CODE, "XAF")
+)

@@ -1,5 +1,3 @@
 """pawaPay, an aggregator of operators."""
 
-from payments.providers.pawapay.provider import REGISTRATION
-
-__all__ = ["REGISTRATION"]
+from payments.providers.pawapay.provider import REGISTRATION as REGISTRATION

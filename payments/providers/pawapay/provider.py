@@ -23,17 +23,26 @@ Orders signed by us (an option of the account) are not implemented.
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod, guess_method
 from gateway.values.msisdn import Msisdn
-from payments.answers import plain_code, plain_words, read_list, read_object, shows_life
-from payments.http_call import STATUS, SUBMIT, Answer, HttpCaller, Outcome, Timeouts
+from payments.answers import (
+    NO_PAYER,
+    WRONG_CURRENCY,
+    plain_code,
+    plain_words,
+    read_list,
+    read_object,
+    shows_life,
+)
+from payments.http_call import Answer
+from payments.operator_api import PROMPT_LADDER, HttpProvider
 from payments.provider import (
     Balance,
     Capabilities,
@@ -46,7 +55,6 @@ from payments.provider import (
     NeedsOtp,
     PayerReason,
     Purpose,
-    Recovery,
     Rejected,
     StatusReport,
     Unavailable,
@@ -65,10 +73,9 @@ from payments.providers.pawapay.answers import (
     read_submission,
 )
 from payments.providers.pawapay.signatures import KeyRing, Origin, read_keys
-from payments.registration import BaseUrl, HeaderSecret, Registration
+from payments.registration import BaseUrl, HeaderSecret, OperatorSettings, Registration
 
 OPEN_SECONDS: Final = 900
-LADDER_SECONDS: Final = (10, 20, 30, 45, 60, 90, 120)
 MESSAGE_LENGTH_MIN: Final = 4
 MESSAGE_LENGTH_MAX: Final = 22
 COUNTRIES: Final[Mapping[str, tuple[str, str]]] = {"CI": ("CIV", "XOF"), "CM": ("CMR", "XAF")}
@@ -81,28 +88,24 @@ _PAYMENT_CODE: Final = re.compile(r"[A-Za-z0-9]{4,12}")
 _log = structlog.get_logger(__name__)
 
 
-class Settings(BaseModel):
+class Settings(OperatorSettings):
     """`PAWAPAY_*`. `callback_url`: the address that stands in pawaPay's dashboard, which signatures cover.
     `signed_callbacks`: whether the dashboard has them signed; unsigned ones then prove nothing."""
-
-    model_config = ConfigDict(frozen=True)
 
     base_url: BaseUrl = Field(examples=["https://api.pawapay.io"])
     api_token: HeaderSecret
     callback_url: BaseUrl = Field(examples=["https://vote.example.org/api/webhooks/pawapay"])
     signed_callbacks: bool = True
-    status_per_second: int = Field(10, ge=1, le=1000)
 
 
-class PawaPay:
+class PawaPay(HttpProvider[Settings]):
     """`PaymentProvider`, `Prober`, `Disburser` and `BalanceTeller` for pawaPay."""
 
     code = CODE
 
-    def __init__(self, settings: Settings, caller: HttpCaller | None = None) -> None:
-        self._settings = settings
-        self.base_url = settings.base_url
-        self._caller = caller or HttpCaller(CODE)
+    def __init__(self, settings: Settings) -> None:
+        bearer = f"Bearer {settings.api_token.get_secret_value()}"
+        super().__init__(settings, root="v2/", headers={"Authorization": bearer})
         self._keys = KeyRing()
 
     def capabilities(self, country: str) -> Capabilities:
@@ -112,15 +115,13 @@ class PawaPay:
             method: frozenset({Kind.OTP_FIRST if operator in CODE_FIRST else Kind.PUSH})
             for method, operator in operators.items()
         }
-        kinds = frozenset().union(*kinds_of.values())
         return Capabilities(
-            kinds=kinds,
+            kinds=frozenset().union(*kinds_of.values()),
             currencies=frozenset({COUNTRIES[country][1]} if country in COUNTRIES else ()),
             open_seconds=OPEN_SECONDS,
-            ladder_seconds=LADDER_SECONDS,
+            ladder_seconds=PROMPT_LADDER,
             status_per_second=self._settings.status_per_second,
             phone_needed=True,
-            recovery=Recovery.ASK,
             can_refund=True,
             can_pay_out=True,
             has_balance=True,
@@ -131,9 +132,9 @@ class PawaPay:
         """`POST /v2/deposits`. Where the operator needs the payer's code, a request without one is not sent."""
         payer, operator = collection.payer, _operator(collection.country, collection.payer, collection.method)
         if payer is None or operator is None:
-            return Rejected("NO_PAYER", PayerReason.UNKNOWN_NUMBER)
+            return NO_PAYER
         if collection.amount.currency != COUNTRIES[collection.country][1]:
-            return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
+            return WRONG_CURRENCY
         if operator in CODE_FIRST and not otp:
             return NeedsOtp()
         body: dict[str, object] = {
@@ -149,7 +150,7 @@ class PawaPay:
             if not _PAYMENT_CODE.fullmatch(code):
                 return Rejected("BAD_CODE", PayerReason.WRONG_CODE)
             body["preAuthorisationCode"] = code
-        return read_submission(await self._post(collection, "deposits", body))
+        return read_submission(await self._api.submit(collection, "deposits", "deposits", json=body))
 
     async def query(self, collection: Collection) -> StatusReport:
         """`GET /v2/deposits/{our reference}`, on the platform that took it."""
@@ -165,16 +166,18 @@ class PawaPay:
         if disbursement.purpose is Purpose.REFUND:
             if disbursement.collection is None:
                 return Rejected("NO_DEPOSIT", PayerReason.OTHER, alarm=True)
+            verb = "refunds"
             body["refundId"] = str(disbursement.reference)
             body["depositId"] = str(disbursement.collection.reference)
-            return read_submission(await self._post(disbursement, "refunds", body), paying=True)
-        payee, operator = disbursement.payee, _operator(disbursement.country, disbursement.payee)
-        if payee is None or operator is None:
-            return Rejected("NO_PAYEE", PayerReason.UNKNOWN_NUMBER)
-        body["payoutId"] = str(disbursement.reference)
-        body["recipient"] = _wallet(payee, operator)
-        body["customerMessage"] = _message(disbursement.description, "Spotlight")
-        return read_submission(await self._post(disbursement, "payouts", body), paying=True)
+        else:
+            payee, operator = disbursement.payee, _operator(disbursement.country, disbursement.payee)
+            if payee is None or operator is None:
+                return Rejected("NO_PAYEE", PayerReason.UNKNOWN_NUMBER)
+            verb = "payouts"
+            body["payoutId"] = str(disbursement.reference)
+            body["recipient"] = _wallet(payee, operator)
+            body["customerMessage"] = _message(disbursement.description, "Spotlight")
+        return read_submission(await self._api.submit(disbursement, verb, verb, json=body), paying=True)
 
     async def query_disbursement(self, disbursement: Disbursement) -> StatusReport:
         """`GET /v2/refunds/{our reference}` or `GET /v2/payouts/{our reference}`."""
@@ -188,12 +191,12 @@ class PawaPay:
         if country not in COUNTRIES:
             return Unavailable("no wallet in this country")
         word_for_it, _ = COUNTRIES[country]
-        path = f"v2/wallet-balances?country={word_for_it}"
-        return read_balance(await self._get(self.base_url, path, f"{wallet}_balance"), word_for_it, currency)
+        outcome = await self._api.ask(None, f"wallet-balances?country={word_for_it}", f"{wallet}_balance")
+        return read_balance(outcome, word_for_it, currency)
 
     async def alive(self) -> bool:
         """Whether pawaPay answers `NOT_FOUND` to a question about a deposit that does not exist."""
-        return shows_life(await self._get(self.base_url, f"v2/deposits/{uuid4()}", "probe"))
+        return shows_life(await self._api.ask(None, f"deposits/{uuid4()}", "probe"))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint, where pawaPay signed it. While its keys are not here, one is taken without a proof."""
@@ -215,51 +218,17 @@ class PawaPay:
         unknown = found is Origin.KEYS_UNKNOWN or (found is Origin.UNSIGNED and not self._settings.signed_callbacks)
         return None if unknown else found is Origin.PAWAPAY
 
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self._caller.aclose()
-
-    async def _post(self, asked: Collection | Disbursement, verb: str, body: Mapping[str, object]) -> Outcome:
-        path, reference = f"v2/{verb}", str(asked.reference)
-        return await self._call("POST", self._base(asked), path, verb, SUBMIT, reference, json=body)
-
     async def _ask(self, of: Collection | Disbursement, asked: Asked) -> StatusReport:
         if self._keys.wants_keys():
             await self._fetch_keys()
-        path = f"v2/{asked.kind}s/{asked.reference}"
-        return read_status(await self._get(self._base(of), path, f"{asked.kind}_status", str(asked.reference)), asked)
+        outcome = await self._api.ask(of, f"{asked.kind}s/{asked.reference}", f"{asked.kind}_status")
+        return read_status(outcome, asked)
 
     async def _fetch_keys(self) -> None:
         """`GET /v2/public-key/http`."""
-        outcome = await self._get(self.base_url, "v2/public-key/http", "public_keys")
+        outcome = await self._api.ask(None, "public-key/http", "public_keys")
         if isinstance(outcome, Answer) and outcome.status == 200:
             self._keys.learn(read_keys(read_list(outcome.body)))
-
-    async def _get(self, base: str, path: str, what: str, reference: str = "") -> Outcome:
-        return await self._call("GET", base, path, what, STATUS, reference)
-
-    async def _call(
-        self,
-        method: str,
-        base: str,
-        path: str,
-        what: str,
-        timeouts: Timeouts,
-        reference: str,
-        **content: Any,  # noqa: ANN401 - json= as httpx has it
-    ) -> Outcome:
-        return await self._caller.call(
-            method,
-            f"{base}/{path}",
-            what=what,
-            timeouts=timeouts,
-            reference=reference,
-            headers={"Authorization": f"Bearer {self._settings.api_token.get_secret_value()}"},
-            **content,
-        )
-
-    def _base(self, asked: Collection | Disbursement) -> str:
-        return (asked.base_url or self.base_url).rstrip("/")
 
 
 def _operator(country: str, number: str | None, chosen: PaymentMethod | None = None) -> str | None:

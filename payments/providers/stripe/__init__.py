@@ -1,5 +1,3 @@
 """Stripe: cards by Checkout."""
 
-from payments.providers.stripe.provider import REGISTRATION
-
-__all__ = ["REGISTRATION"]
+from payments.providers.stripe.provider import REGISTRATION as REGISTRATION

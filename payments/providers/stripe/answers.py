@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 
 from gateway.values.money import EXPONENTS, Money
-from payments.answers import evidence, identifier, is_page, plain_code, read_object
-from payments.http_call import Answer, NeverLeft, Outcome
+from payments.answers import Reply, address_in, another_order, evidence, identifier, inner, plain_code
+from payments.http_call import Outcome
 from payments.provider import (
     Accepted,
     Collection,
@@ -103,61 +104,41 @@ def money_of(amount: object, currency: object) -> Money | None:
     return Money(amount, code) if code in EXPONENTS else None
 
 
-class _Reply:
-    """An answer taken apart: `error` is empty where Stripe names none, `shown` is what the log shows of it."""
+def _reply(outcome: Outcome) -> Reply:
+    """An answer; where Stripe gives no code, the type of the error stands for it."""
+    return Reply(outcome, lambda found: _error(found).get("code") or _error(found).get("type"))
 
-    def __init__(self, answer: Answer) -> None:
-        self.status = answer.status
-        self.page = is_page(answer)
-        self.found = {} if self.page else read_object(answer.body)
-        value = self.found.get("error")
-        self.error: Mapping[str, Any] = value if isinstance(value, dict) else {}
-        self.kind = plain_code(self.error.get("type"))
-        self.code = plain_code(self.error.get("code"))
-        self.shown = plain_code(f"{self.status} {self.code or self.kind}")
+
+def _error(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    return inner(found, "error")
 
 
 def read_creation(outcome: Outcome, collection: Collection) -> CreateResult:
     """What Stripe's answer to a new session means."""
     reply = _reply(outcome)
-    if not isinstance(reply, _Reply):
-        return reply
-    if reply.status == 200:
-        return _page(reply.found, collection)
-    return _refused(reply, str(collection.reference))
+    return _page(reply.found, collection) if reply.status == 200 else _refused(reply, collection.reference)
 
 
-def _reply(outcome: Outcome) -> _Reply | NotSent | Unknown:
-    if isinstance(outcome, NeverLeft):
-        return NotSent(outcome.error)
-    return _Reply(outcome) if isinstance(outcome, Answer) else Unknown(outcome.error)
-
-
-def _refused(reply: _Reply, reference: str) -> Rejected | NotSent | Unknown:
+def _refused(reply: Reply, reference: UUID) -> Rejected | NotSent | Unknown:
     """A request that Stripe refused, or whose fate is unknown."""
-    if reply.status == 429:
-        return NotSent(reply.shown, throttled=True)
-    if reply.status in (401, 403, 404):
-        return NotSent(reply.shown, alarm=True)
-    if reply.kind == "idempotency_error" and reply.code != "idempotency_key_in_use":
+    error = _error(reply.found)
+    if error.get("type") == "idempotency_error" and reply.code != "idempotency_key_in_use":
         # Sent before with other parameters: our fault. Under another key it could be paid twice.
-        _log.error("repeated_otherwise", provider=CODE, reference=reference)
+        _log.error("repeated_otherwise", provider=CODE, reference=str(reference))
         return Unknown(reply.shown)
-    if reply.status in (400, 402) and reply.kind:
-        param = plain_code(reply.error.get("param"))
-        usual = Rejected(reply.code or reply.kind, PayerReason.SERVICE_DOWN, alarm=True)
-        return REFUSALS.get(reply.code) or REFUSALS.get(param) or usual
-    return Unknown(reply.shown)
+    if reply.status in (400, 402) and error.get("type"):
+        usual = Rejected(reply.code, PayerReason.SERVICE_DOWN, alarm=True)
+        return REFUSALS.get(reply.code) or REFUSALS.get(plain_code(error.get("param"))) or usual
+    return reply.refusal(())
 
 
 def _page(session: Mapping[str, Any], collection: Collection) -> CreateResult:
-    number, url, ends = session.get("id"), session.get("url"), session.get("expires_at")
+    number, url, ends = session.get("id"), address_in(session.get("url")), session.get("expires_at")
     if session.get("object") != "checkout.session" or not isinstance(number, str) or not SESSION_ID.fullmatch(number):
         return Unknown("an answer without a session")
     if session.get("client_reference_id") != str(collection.reference):
-        _log.error("answer_about_another_order", provider=CODE, reference=str(collection.reference))
-        return Unknown("an answer about another order")
-    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+        return Unknown(another_order(CODE, collection.reference).error)
+    if url is None:
         return Unknown("a session without a page")
     if type(ends) is not int or not 0 < ends < _INSTANT_MAX:
         return Unknown("a session without an end")
@@ -166,31 +147,23 @@ def _page(session: Mapping[str, Any], collection: Collection) -> CreateResult:
 
 def read_status(outcome: Outcome, collection: Collection) -> StatusReport:
     """What Stripe's answer about a session means, asked for by its number."""
-    reply = _readable(outcome)
-    if not isinstance(reply, _Reply):
-        return reply
-    return session_report(reply.found, collection)
+    found = _readable(outcome)
+    return found if isinstance(found, NotFound | Unavailable) else session_report(found, collection)
 
 
-def _readable(outcome: Outcome) -> _Reply | NotFound | Unavailable:
-    if not isinstance(outcome, Answer):
-        return Unavailable(outcome.error)
-    reply = _Reply(outcome)
+def _readable(outcome: Outcome) -> Mapping[str, Any] | NotFound | Unavailable:
+    reply = _reply(outcome)
     if reply.status == 404 and reply.code == "resource_missing":
         return NotFound(reply.shown)
-    if reply.status != 200:
-        return Unavailable(reply.shown, throttled=reply.status == 429)
-    return reply
+    return reply.found if reply.status == 200 else reply.unavailable()
 
 
 def read_object_of(outcome: Outcome, kind: str, number: str) -> Mapping[str, Any] | NotFound | Unavailable:
     """An object that was asked for by its number."""
-    reply = _readable(outcome)
-    if not isinstance(reply, _Reply):
-        return reply
-    if reply.found.get("object") != kind or reply.found.get("id") != number:
-        return Unavailable(f"an answer without this {kind}")
-    return reply.found
+    found = _readable(outcome)
+    if isinstance(found, NotFound | Unavailable) or (found.get("object") == kind and found.get("id") == number):
+        return found
+    return Unavailable(f"an answer without this {kind}")
 
 
 def session_report(session: Mapping[str, Any], collection: Collection) -> StatusReport:
@@ -199,8 +172,7 @@ def session_report(session: Mapping[str, Any], collection: Collection) -> Status
     if session.get("object") != "checkout.session" or not isinstance(status, str) or not isinstance(paid, str):
         return Unavailable("an answer without a session")
     if session.get("client_reference_id") != str(collection.reference):
-        _log.error("answer_about_another_order", provider=CODE, reference=str(collection.reference))
-        return Unavailable("an answer about another order")
+        return another_order(CODE, collection.reference)
     report = session_status(session)
     if isinstance(report, StillOpen) and status == "open":
         page = _page(session, collection)
@@ -234,15 +206,13 @@ def _has_failed(intent: object) -> bool:
 
 def listed(outcome: Outcome) -> tuple[list[Mapping[str, Any]], bool] | Unavailable:
     """The objects of one page of a list, and whether there are more."""
-    reply = _readable(outcome)
-    if isinstance(reply, NotFound):
-        return Unavailable(reply.detail)
-    if isinstance(reply, Unavailable):
-        return reply
-    found = reply.found.get("data")
-    if reply.found.get("object") != "list" or not isinstance(found, list):
+    found = _readable(outcome)
+    if isinstance(found, NotFound | Unavailable):
+        return found if isinstance(found, Unavailable) else Unavailable(found.detail)
+    objects = found.get("data")
+    if found.get("object") != "list" or not isinstance(objects, list):
         return Unavailable("an answer without a list")
-    return [one for one in found if isinstance(one, dict)], reply.found.get("has_more") is True
+    return [one for one in objects if isinstance(one, dict)], found.get("has_more") is True
 
 
 def lost_session(session: Mapping[str, Any], collection: Collection) -> StatusReport:
@@ -256,13 +226,12 @@ def lost_session(session: Mapping[str, Any], collection: Collection) -> StatusRe
 def read_refund_request(outcome: Outcome, disbursement: Disbursement) -> DisburseResult:
     """What Stripe's answer to a new refund means."""
     reply = _reply(outcome)
-    if not isinstance(reply, _Reply):
-        return reply
-    if reply.status == 400 and not reply.code and reply.error.get("param") == "amount":
+    error = _error(reply.found)
+    if reply.status == 400 and not error.get("code") and error.get("param") == "amount":
         # Stripe has a code only for a charge of which nothing at all is left.
         return Rejected("more_than_is_left", PayerReason.OTHER, alarm=True)
     if reply.status != 200:
-        return _refused(reply, str(disbursement.reference))
+        return _refused(reply, disbursement.reference)
     number = reply.found.get("id")
     if reply.found.get("object") != "refund" or not isinstance(number, str) or not REFUND_ID.fullmatch(number):
         return Unknown("an answer without a refund")
@@ -271,8 +240,8 @@ def read_refund_request(outcome: Outcome, disbursement: Disbursement) -> Disburs
 
 def read_refund(outcome: Outcome) -> StatusReport:
     """What Stripe's answer about a refund means, asked for by its number."""
-    reply = _readable(outcome)
-    return refund_report(reply.found) if isinstance(reply, _Reply) else reply
+    found = _readable(outcome)
+    return found if isinstance(found, NotFound | Unavailable) else refund_report(found)
 
 
 def refund_report(refund: Mapping[str, Any]) -> StatusReport:
@@ -282,12 +251,9 @@ def refund_report(refund: Mapping[str, Any]) -> StatusReport:
         return Unavailable("an answer without a refund")
     if status == "succeeded":
         given = money_of(refund.get("amount"), refund.get("currency"))
-        number = plain_code(refund.get("id")) or None
-        return (
-            Unavailable("succeeded, without a readable amount")
-            if given is None
-            else Succeeded(given, number, kept(refund))
-        )
+        if given is None:
+            return Unavailable("succeeded, without a readable amount")
+        return Succeeded(given, plain_code(refund.get("id")) or None, kept(refund))
     if status == "failed":
         code = plain_code(refund.get("failure_reason"), "unknown")
         return Failed(code, REFUND_FAILURES.get(code, PayerReason.OTHER), kept(refund), alarm=True)

@@ -13,7 +13,8 @@ from typing import Final
 import stripe
 from pydantic import SecretStr
 
-from payments.http_call import HttpCaller, Lost, Outcome, Timeouts
+from payments.http_call import STATUS, HttpCaller, Outcome, Timeouts
+from payments.provider import Collection, Disbursement, Unknown
 
 # Else the SDK keeps a number for this machine under the home directory and sends it with every call.
 stripe.enable_telemetry = False
@@ -35,7 +36,7 @@ class _Carrier(stripe.HTTPClient):
         self._what = what
         self._timeouts = timeouts
         self._reference = reference
-        self.outcome: Outcome = Lost("NoRequest")
+        self.outcome: Outcome = Unknown("NoRequest")
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None
@@ -55,33 +56,29 @@ class _Carrier(stripe.HTTPClient):
 
 
 class StripeCaller:
-    """Calls one Stripe account, on whichever platform a payment belongs to."""
+    """Calls one Stripe account, on whichever platform a payment belongs to, else on `base_url`."""
 
-    def __init__(self, secret_key: SecretStr, caller: HttpCaller) -> None:
+    def __init__(self, secret_key: SecretStr, base_url: str, caller: HttpCaller) -> None:
         self._secret_key = secret_key
+        self._base_url = base_url
         self._caller = caller
 
     async def ask(
         self,
-        base_url: str,
+        of: Collection | Disbursement | None,
         what: str,
-        timeouts: Timeouts,
-        reference: str,
         request: Callable[[stripe.StripeClient], Awaitable[object]],
+        timeouts: Timeouts = STATUS,
     ) -> Outcome:
-        """What came of one request that `request` makes of the SDK. `what` and `reference` name it in the log.
+        """What came of one request that `request` makes of the SDK. `what` names it in the log.
 
         It is sent once: repeats are the service's, under the same idempotency key."""
-        carrier = _Carrier(self._caller, what, timeouts, reference)
+        carrier = _Carrier(self._caller, what, timeouts, str(of.reference) if of else "")
         client = stripe.StripeClient(
             self._secret_key.get_secret_value(),
-            base_addresses={"api": base_url.rstrip("/")},
+            base_addresses={"api": ((of.base_url if of else None) or self._base_url).rstrip("/")},
             max_network_retries=0,
             http_client=carrier,
         )
         await request(client)
         return carrier.outcome
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self._caller.aclose()

@@ -17,7 +17,7 @@ import stripe
 import structlog
 
 from gateway.orders.receipt import order_code
-from payments.answers import identifier, plain_code, read_object
+from payments.answers import identifier, inner, plain_code, read_object
 from payments.provider import Failed, Hint, PayerReason, Succeeded
 from payments.providers.stripe.answers import CODE, intent_of, kept, session_status
 from payments.providers.stripe.reversals import REFUND, named_in, reference_of
@@ -69,9 +69,8 @@ def read_event(body: bytes, *, live: bool, proves: bool) -> tuple[Hint, ...]:
     """What an event means; empty where it is not about our money. `live`: whether our key is of the live mode.
     `proves`: whether it was signed just now; one that was not only makes us ask for the status."""
     event = read_object(body)
-    kind, value = event.get("type"), event.get("data")
-    found = value.get("object") if isinstance(value, dict) else None
-    if event.get("object") != "event" or not isinstance(kind, str) or not isinstance(found, dict):
+    kind, found = event.get("type"), inner(event, "data", "object")
+    if event.get("object") != "event" or not isinstance(kind, str):
         return ()
     if event.get("livemode") is not live:
         _log.error("event_of_another_world", provider=CODE, event_id=identifier(event.get("id")))

@@ -4,7 +4,7 @@ Source: Stripe's API reference (Disputes, Refunds, Events, Pagination), API vers
 first; events are kept for 30 days.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, Protocol
@@ -12,8 +12,7 @@ from typing import Any, Final, Protocol
 import stripe
 import structlog
 
-from payments.answers import identifier
-from payments.http_call import STATUS, Outcome
+from payments.answers import identifier, inner
 from payments.provider import FoundReversal, ListedReversal, NotFound, Unavailable
 from payments.providers.stripe.answers import CODE, REFUND_ID, intent_of, listed, read_object_of
 from payments.providers.stripe.client import StripeCaller
@@ -42,19 +41,19 @@ class Listing(Protocol):
 
 
 class Lookups:
-    """Disputes, and refunds made outside Spotlight, of one account."""
+    """A `ReversalTeller`: disputes, and refunds made outside Spotlight, of one account."""
 
-    def __init__(self, caller: StripeCaller, base_url: str) -> None:
-        self._stripe = caller
-        self._base_url = base_url
+    _stripe: StripeCaller
 
     async def reversal(self, number: str) -> FoundReversal | NotFound | Unavailable:
         """`GET /v1/disputes/{id}` or `GET /v1/refunds/{id}`."""
         if DISPUTE_ID.fullmatch(number):
-            outcome = await self._ask("dispute", lambda client: client.v1.disputes.retrieve_async(number))
+            outcome = await self._stripe.ask(None, "dispute", lambda client: client.v1.disputes.retrieve_async(number))
             found = read_object_of(outcome, "dispute", number)
         elif REFUND_ID.fullmatch(number):
-            outcome = await self._ask("refund_past_us", lambda client: client.v1.refunds.retrieve_async(number))
+            outcome = await self._stripe.ask(
+                None, "refund_past_us", lambda client: client.v1.refunds.retrieve_async(number)
+            )
             found = read_object_of(outcome, "refund", number)
         else:
             return NotFound("no number of Stripe's")
@@ -84,7 +83,7 @@ class Lookups:
         found: list[Mapping[str, Any]] = []
         params: dict[str, Any] = {"created": {"gte": start}, "limit": PAGE_SIZE}
         for _ in range(PAGES_MAX):
-            page = listed(await self._ask(f"{what}_list", partial(listing, params=dict(params))))
+            page = listed(await self._stripe.ask(None, f"{what}_list", partial(listing, params=dict(params))))
             if isinstance(page, Unavailable):
                 return page
             objects, more = page
@@ -95,9 +94,6 @@ class Lookups:
             params["starting_after"] = last
         _log.error("list_not_read_to_its_end", provider=CODE, list=what, read=len(found))
         return found
-
-    async def _ask(self, what: str, request: Callable[[stripe.StripeClient], Awaitable[object]]) -> Outcome:
-        return await self._stripe.ask(self._base_url, what, STATUS, "", request)
 
 
 def found_reversal(found: Mapping[str, Any]) -> FoundReversal:
@@ -112,9 +108,7 @@ def _listed_one(found: Mapping[str, Any]) -> ListedReversal | None:
     """What an object of a list names; None for a refund that we asked for."""
     at = created_at(found)
     if found.get("object") == "event":
-        value = found.get("data")
-        inner = value.get("object") if isinstance(value, dict) else None
-        found = inner if isinstance(inner, dict) else {}
+        found = inner(found, "data", "object")
     number = identifier(found.get("id"))
     ours = found.get("object") == "refund" and named_in(found, REFUND)
     return None if at is None or number is None or ours else ListedReversal(number, at)

@@ -19,30 +19,27 @@ back for months: events and lists name disputes, and each is asked about.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from typing import Final
 
-import stripe
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from stripe.params import RefundCreateParams
-from stripe.params.checkout import SessionCreateParams
+from stripe.params.checkout import SessionCreateParams, SessionListParams
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import CURRENCY_OF
-from payments.answers import plain_words, shows_life
-from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome
+from payments.answers import WRONG_CURRENCY, plain_words, shows_life
+from payments.http_call import SUBMIT, Outcome
+from payments.operator_api import HttpProvider
 from payments.provider import (
     Capabilities,
     Collection,
     CreateResult,
     Disbursement,
     DisburseResult,
-    FoundReversal,
     Hint,
     Kind,
-    ListedReversal,
     NotFound,
     NotSent,
     PayerReason,
@@ -70,7 +67,7 @@ from payments.providers.stripe.client import StripeCaller
 from payments.providers.stripe.events import Origin, origin, read_event
 from payments.providers.stripe.lookups import Lookups
 from payments.providers.stripe.reversals import PAYMENT, REFUND, named_in, nothing_left, with_others
-from payments.registration import BaseUrl, HeaderSecret, Registration
+from payments.registration import BaseUrl, HeaderSecret, OperatorSettings, Registration
 
 # Stripe wants 30 minutes at least; the rest is for repeats, as none may change the end.
 SESSION_SECONDS: Final = 2700
@@ -86,11 +83,9 @@ PAGE_SIZE: Final = 100
 PAGES_MAX: Final = 10
 
 
-class Settings(BaseModel):
+class Settings(OperatorSettings):
     """`STRIPE_*`. `secret_key`: `sk_…` or `rk_…`. `webhook_secret`: `whsec_…` of the endpoint
     `/api/webhooks/stripe`; `webhook_secret_before`: the one that it replaces, while both are in force."""
-
-    model_config = ConfigDict(frozen=True)
 
     base_url: BaseUrl = "https://api.stripe.com"
     secret_key: HeaderSecret
@@ -99,21 +94,17 @@ class Settings(BaseModel):
     status_per_second: int = Field(20, ge=1, le=1000)
 
 
-class Stripe:
+class Stripe(Lookups, HttpProvider[Settings]):
     """`PaymentProvider`, `Preparer`, `Prober`, `ReversalTeller` and `Disburser` (refunds only). `clock`: seconds
     since 1970."""
 
     code = CODE
 
-    def __init__(
-        self, settings: Settings, caller: HttpCaller | None = None, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._settings = settings
-        self.base_url = settings.base_url
-        self._stripe = StripeCaller(settings.secret_key, caller or HttpCaller(CODE))
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(settings)
+        self._stripe = StripeCaller(settings.secret_key, settings.base_url, self._caller)
         self._clock = clock
         self._live = "_live_" in settings.secret_key.get_secret_value()
-        self._lookups = Lookups(self._stripe, settings.base_url)
 
     def capabilities(self, country: str) -> Capabilities:
         """A redirect; orders below what a card may be charged are not taken."""
@@ -142,16 +133,15 @@ class Stripe:
             # One that is made up now would make a repeat differ from what was sent before.
             return NotSent("no end of the page was kept")
         if collection.amount.currency not in MINIMUM_MINOR:
-            return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
+            return WRONG_CURRENCY
         params = _session(collection, ends)
         outcome = await self._stripe.ask(
-            self._base(collection),
+            collection,
             "session",
-            SUBMIT,
-            str(collection.reference),
             lambda client: client.v1.checkout.sessions.create_async(
                 params, {"idempotency_key": f"pay-{collection.reference}"}
             ),
+            SUBMIT,
         )
         return read_creation(outcome, collection)
 
@@ -163,24 +153,20 @@ class Stripe:
         if not SESSION_ID.fullmatch(known):
             return await self._search(collection)
         outcome = await self._stripe.ask(
-            self._base(collection),
+            collection,
             "session_status",
-            STATUS,
-            str(collection.reference),
             lambda client: client.v1.checkout.sessions.retrieve_async(known, {"expand": ["payment_intent"]}),
         )
         return read_status(outcome, collection)
 
     async def _query_by_intent(self, collection: Collection, intent: str) -> StatusReport:
         """One that was paid before is kept under its payment intent."""
-        outcome = await self._stripe.ask(
-            self._base(collection),
+        listing = self._stripe.ask(
+            collection,
             "session_of_intent",
-            STATUS,
-            str(collection.reference),
             lambda client: client.v1.checkout.sessions.list_async({"payment_intent": intent}),
         )
-        found = listed(outcome)
+        found = listed(await listing)
         if isinstance(found, Unavailable):
             return found
         return session_report(found[0][0], collection) if found[0] else NotFound("no session of the payment intent")
@@ -191,11 +177,20 @@ class Stripe:
         if ends is None:
             # It is stored before Stripe is called, so without it Stripe was not called.
             return NotFound("no end of the page was kept")
-        first = ends - SESSION_SECONDS - CLOCKS_SECONDS
-        last = ends - SHORTEST_SESSION_SECONDS + CLOCKS_SECONDS
-        after = ""
+        params: SessionListParams = {
+            "created": {
+                "gte": ends - SESSION_SECONDS - CLOCKS_SECONDS,
+                "lte": ends - SHORTEST_SESSION_SECONDS + CLOCKS_SECONDS,
+            },
+            "limit": PAGE_SIZE,
+            "expand": ["data.payment_intent"],
+        }
         for _ in range(PAGES_MAX):
-            found = listed(await self._list_sessions(collection, first, last, after))
+            found = listed(
+                await self._stripe.ask(
+                    collection, "session_search", lambda client: client.v1.checkout.sessions.list_async(params)
+                )
+            )
             if isinstance(found, Unavailable):
                 return found
             sessions, more = found
@@ -205,59 +200,32 @@ class Stripe:
             after = str(sessions[-1].get("id", "")) if sessions else ""
             if not more or not SESSION_ID.fullmatch(after):
                 return NotFound("no session of this order")
-        return Unavailable("too many sessions to look through")
-
-    async def _list_sessions(self, collection: Collection, first: int, last: int, after: str) -> Outcome:
-        params: stripe.params.checkout.SessionListParams = {
-            "created": {"gte": first, "lte": last},
-            "limit": PAGE_SIZE,
-            "expand": ["data.payment_intent"],
-        }
-        if after:
             params["starting_after"] = after
-        return await self._stripe.ask(
-            self._base(collection),
-            "session_search",
-            STATUS,
-            str(collection.reference),
-            lambda client: client.v1.checkout.sessions.list_async(params),
-        )
+        return Unavailable("too many sessions to look through")
 
     async def alive(self) -> bool:
         """`GET /v1/balance`, which every key of an account may read."""
-        return shows_life(
-            await self._stripe.ask(
-                self.base_url, "balance", STATUS, "", lambda client: client.v1.balance.retrieve_async()
-            )
-        )
+        return shows_life(await self._stripe.ask(None, "balance", lambda client: client.v1.balance.retrieve_async()))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """What a signed event means. One whose signature is too old, or in the future, is a hint without proof."""
-        came = self._clock() if request.at is None else request.at
-        found = origin(request.headers, request.body, self._webhook_secrets(), came)
+        found = self._origin(request)
         if found is Origin.INVALID:
             return ()
         return read_event(request.body, live=self._live, proves=found is Origin.STRIPE)
 
     def is_signed(self, request: RawRequest) -> bool:
         """Whether Stripe signed it, now or long ago."""
-        return origin(request.headers, request.body, self._webhook_secrets(), self._clock()) is not Origin.INVALID
+        return self._origin(request) is not Origin.INVALID
 
     def is_stale(self, request: RawRequest) -> bool:
         """Whether Stripe signed it at a time that proves nothing now."""
-        return origin(request.headers, request.body, self._webhook_secrets(), self._clock()) is Origin.LONG_AGO
+        return self._origin(request) is Origin.LONG_AGO
 
-    async def reversal(self, number: str) -> FoundReversal | NotFound | Unavailable:
-        """The status of a dispute, or of a refund made outside Spotlight."""
-        return await self._lookups.reversal(number)
-
-    async def reversals_since(self, since: datetime) -> Sequence[ListedReversal] | Unavailable:
-        """Those of which something became since then."""
-        return await self._lookups.reversals_since(since)
-
-    def _webhook_secrets(self) -> list[str]:
+    def _origin(self, request: RawRequest) -> Origin:
         both = (self._settings.webhook_secret, self._settings.webhook_secret_before)
-        return [secret.get_secret_value() for secret in both if secret is not None]
+        secrets = [secret.get_secret_value() for secret in both if secret is not None]
+        return origin(request.headers, request.body, secrets, self._clock() if request.at is None else request.at)
 
     async def disburse(self, disbursement: Disbursement) -> DisburseResult:
         """`POST /v1/refunds`, of the whole payment or a part."""
@@ -275,13 +243,12 @@ class Stripe:
             "metadata": {REFUND: str(disbursement.reference), PAYMENT: str(collection.reference)},
         }
         outcome = await self._stripe.ask(
-            self._base(disbursement),
+            disbursement,
             "refund",
-            SUBMIT,
-            str(disbursement.reference),
             lambda client: client.v1.refunds.create_async(
                 params, {"idempotency_key": f"refund-{disbursement.reference}"}
             ),
+            SUBMIT,
         )
         result = read_refund_request(outcome, disbursement)
         return await self._charged_less(result, disbursement, intent) if nothing_left(result) else result
@@ -301,10 +268,8 @@ class Stripe:
         number = disbursement.provider_reference or ""
         if REFUND_ID.fullmatch(number):
             outcome = await self._stripe.ask(
-                self._base(disbursement),
+                disbursement,
                 "refund_status",
-                STATUS,
-                str(disbursement.reference),
                 lambda client: client.v1.refunds.retrieve_async(number),
             )
             return read_refund(outcome)
@@ -330,10 +295,8 @@ class Stripe:
 
     async def _list_refunds(self, disbursement: Disbursement, intent: str) -> Outcome:
         return await self._stripe.ask(
-            self._base(disbursement),
+            disbursement,
             "refund_search",
-            STATUS,
-            str(disbursement.reference),
             lambda client: client.v1.refunds.list_async({"payment_intent": intent, "limit": PAGE_SIZE}),
         )
 
@@ -346,13 +309,6 @@ class Stripe:
         if isinstance(report, Unavailable):
             return report
         return (report.provider_reference or "") if isinstance(report, Succeeded) else ""
-
-    def _base(self, asked: Collection | Disbursement) -> str:
-        return asked.base_url or self.base_url
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self._stripe.aclose()
 
 
 def _ends(collection: Collection) -> int | None:

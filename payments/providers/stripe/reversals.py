@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from gateway.values.money import Money
-from payments.answers import identifier, plain_code
+from payments.answers import identifier, inner, plain_code
 from payments.provider import Accepted, Disbursement, DisburseResult, DisputeStatus, NotSent, Rejected, Reversed
 from payments.providers.stripe.answers import kept, money_of
 
@@ -79,8 +79,7 @@ def created_at(found: Mapping[str, Any]) -> datetime | None:
 
 def named_in(found: Mapping[str, Any], name: str) -> UUID | None:
     """Our reference in an object's metadata; None for what is not written as we write one."""
-    value = found.get("metadata")
-    return reference_of(value.get(name)) if isinstance(value, dict) else None
+    return reference_of(inner(found, "metadata").get(name))
 
 
 def reference_of(value: object) -> UUID | None:

@@ -1,5 +1,3 @@
 """Wave: checkout."""
 
-from payments.providers.wave.provider import REGISTRATION
-
-__all__ = ["REGISTRATION"]
+from payments.providers.wave.provider import REGISTRATION as REGISTRATION

@@ -23,22 +23,28 @@ session's id stands for it. Webhooks go to an address in Wave's portal; shared s
 way to authenticate them, are not accepted. The time of a signature is not checked: a webhook only makes us ask.
 """
 
-import hashlib
-import hmac
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
-from payments.answers import plain_code, read_object, shows_life
-from payments.http_call import STATUS, SUBMIT, HttpCaller, Outcome, Timeouts
+from payments.answers import (
+    WRONG_CURRENCY,
+    is_hmac,
+    order_code_in,
+    plain_code,
+    read_object,
+    shows_life,
+    signature_parts,
+)
+from payments.http_call import Outcome
+from payments.operator_api import PAGE_LADDER, HttpProvider
 from payments.provider import (
     Capabilities,
     Collection,
@@ -73,26 +79,20 @@ from payments.providers.wave.answers import (
     session_id,
     session_of,
 )
-from payments.registration import BaseUrl, HeaderSecret, Registration
+from payments.registration import BaseUrl, HeaderSecret, OperatorSettings, Registration
 
-SESSIONS: Final = "v1/checkout/sessions"
-TRANSACTIONS: Final = "v1/transactions"
+SESSIONS: Final = "checkout/sessions"
 PAGES_MAX: Final = 20
 KNOWN_MAX: Final = 10_000
 LISTED_WITHIN: Final = timedelta(minutes=10)
-LADDER_SECONDS: Final = (20, 40, 60, 90)
-_ORDER_CODE: Final = re.compile(r"[A-Z0-9]{4,20}")
 
 
-class Settings(BaseModel):
+class Settings(OperatorSettings):
     """`WAVE_*`. `webhook_secret`: the signing secret that Wave showed when the webhook was made."""
-
-    model_config = ConfigDict(frozen=True)
 
     base_url: BaseUrl = Field(examples=["https://api.wave.com"])
     api_key: HeaderSecret
     webhook_secret: HeaderSecret
-    status_per_second: int = Field(10, ge=1, le=1000)
 
 
 def utc_now() -> datetime:
@@ -100,17 +100,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Wave:
+class Wave(HttpProvider[Settings]):
     """`PaymentProvider`, `Prober` and `Disburser` (refunds) for Wave's checkout."""
 
     code = CODE
 
-    def __init__(
-        self, settings: Settings, caller: HttpCaller | None = None, now: Callable[[], datetime] = utc_now
-    ) -> None:
-        self._settings = settings
-        self.base_url = settings.base_url
-        self._caller = caller or HttpCaller(CODE)
+    def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
+        bearer = f"Bearer {settings.api_key.get_secret_value()}"
+        super().__init__(settings, root="v1/", headers={"Authorization": bearer})
         self._now = now
         # Session → transaction of its refund, as read from lists while another one was looked for.
         self._refunds: dict[str, str] = {}
@@ -121,7 +118,7 @@ class Wave:
             kinds=frozenset({Kind.REDIRECT}),
             currencies=frozenset({CURRENCY}),
             open_seconds=OPEN_SECONDS,
-            ladder_seconds=LADDER_SECONDS,
+            ladder_seconds=PAGE_LADDER,
             status_per_second=self._settings.status_per_second,
             phone_needed=False,
             recovery=Recovery.SEARCH,
@@ -131,7 +128,7 @@ class Wave:
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
         """`POST /v1/checkout/sessions`: sent twice it makes two sessions, so a lost answer is searched for."""
         if collection.amount.currency != CURRENCY:
-            return Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
+            return WRONG_CURRENCY
         body = {
             "amount": collection.amount.plain(),
             "currency": CURRENCY,
@@ -139,7 +136,7 @@ class Wave:
             "success_url": collection.return_url,
             "error_url": collection.return_url,
         }
-        outcome = await self._call(collection, "POST", SESSIONS, "session", SUBMIT, json=body)
+        outcome = await self._api.submit(collection, SESSIONS, "session", json=body)
         return read_creation(outcome, self._now() + timedelta(seconds=OPEN_SECONDS))
 
     async def query(self, collection: Collection) -> StatusReport:
@@ -158,8 +155,7 @@ class Wave:
         session = session_of(collected) or await self._find(collected)
         if session is None:
             return NotSent("the session was not found")
-        path = f"{SESSIONS}/{session}/refund"
-        return read_refund(await self._call(disbursement, "POST", path, "refund", SUBMIT), session)
+        return read_refund(await self._api.submit(disbursement, f"{SESSIONS}/{session}/refund", "refund"), session)
 
     async def query_disbursement(self, disbursement: Disbursement) -> StatusReport:
         """`GET /v1/checkout/sessions/{id}`, which shows when it was refunded."""
@@ -185,8 +181,8 @@ class Wave:
         for _ in range(PAGES_MAX):
             if session in self._refunds or after is None:
                 break
-            path = f"{TRANSACTIONS}?date={day:%Y-%m-%d}" + (f"&after={quote(after, safe='')}" if after else "")
-            found, after = read_refund_transactions(await self._call(of, "GET", path, "transactions", STATUS))
+            path = f"transactions?date={day:%Y-%m-%d}" + (f"&after={quote(after, safe='')}" if after else "")
+            found, after = read_refund_transactions(await self._api.ask(of, path, "transactions"))
             self._refunds.update(found)
         own = self._refunds.pop(session, None)
         if len(self._refunds) > KNOWN_MAX:
@@ -203,26 +199,19 @@ class Wave:
         kind, session = plain_code(body.get("type")), body.get("data")
         if not kind or not isinstance(session, dict) or not self.is_signed(request):
             return ()
-        order = session.get("client_reference")
-        named = order if isinstance(order, str) and _ORDER_CODE.fullmatch(order) else None
-        return (Hint(plain_code(session.get("payment_status"), kind), named),)
+        return (Hint(plain_code(session.get("payment_status"), kind), order_code_in(session.get("client_reference"))),)
 
     def is_signed(self, request: RawRequest) -> bool:
         """Whether Wave signed it. The time is not checked: a callback only makes us ask."""
-        parts = [part.strip().partition("=") for part in request.headers.get("wave-signature", "").split(",")]
-        stamp = next((value for name, _, value in parts if name == "t"), "")
-        key = self._settings.webhook_secret.get_secret_value().encode()
-        signed = hmac.new(key, stamp.encode("utf-8", "replace") + request.body, hashlib.sha256).hexdigest()
-        given = [value.encode("utf-8", "replace") for name, _, value in parts if name == "v1"]
-        return bool(stamp) and any([hmac.compare_digest(signed.encode(), value) for value in given])
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self._caller.aclose()
+        parts = signature_parts(request.headers.get("wave-signature", ""))
+        stamp = next((value for name, value in parts if name == "t"), "")
+        given = (value for name, value in parts if name == "v1")
+        message = stamp.encode("utf-8", "replace") + request.body
+        return bool(stamp) and is_hmac(given, self._settings.webhook_secret, message)
 
     async def _search(self, collection: Collection) -> Outcome:
         path = f"{SESSIONS}/search?client_reference={collection.order_code}"
-        return await self._call(collection, "GET", path, "search", STATUS)
+        return await self._api.ask(collection, path, "search")
 
     async def _find(self, collection: Collection) -> str | None:
         """Wave's id of the session that was paid, where it was not stored."""
@@ -231,27 +220,7 @@ class Wave:
         return session_id(paid[0].get("id")) if paid else None
 
     async def _show(self, of: Collection | Disbursement | None, session: str, what: str) -> Outcome:
-        return await self._call(of, "GET", f"{SESSIONS}/{session}", what, STATUS)
-
-    async def _call(
-        self,
-        of: Collection | Disbursement | None,
-        method: str,
-        path: str,
-        what: str,
-        timeouts: Timeouts,
-        **content: Any,  # noqa: ANN401 - json= as httpx has it
-    ) -> Outcome:
-        base = ((of.base_url if of else None) or self.base_url).rstrip("/")
-        return await self._caller.call(
-            method,
-            f"{base}/{path}",
-            what=what,
-            timeouts=timeouts,
-            reference=str(of.reference) if of else "",
-            headers={"Authorization": f"Bearer {self._settings.api_key.get_secret_value()}"},
-            **content,
-        )
+        return await self._api.ask(of, f"{SESSIONS}/{session}", what)
 
 
 REGISTRATION = Registration(CODE, Settings, Wave, {"CI": (PaymentMethod.WAVE,)})

@@ -1,16 +1,13 @@
 """Sunpay, an operator that does not exist: a prompt on the phone, asked about by our reference."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
-
-from pydantic import BaseModel, ConfigDict
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.wallet import PaymentMethod
-from gateway.values.money import parse_amount
-from payments.answers import decimal_text, evidence, number_forms, plain_code, read_object, shows_life
-from payments.http_call import STATUS, SUBMIT, Answer, HttpCaller, NeverLeft, Outcome, Timeouts
+from payments.answers import Reply, amount_of, evidence, number_forms, plain_code, read_object, shows_life, success
+from payments.operator_api import HttpProvider
 from payments.provider import (
     Accepted,
     Capabilities,
@@ -20,17 +17,12 @@ from payments.provider import (
     Hint,
     Kind,
     NotFound,
-    NotSent,
     PayerReason,
-    Recovery,
     Rejected,
     StatusReport,
     StillOpen,
-    Succeeded,
-    Unavailable,
-    Unknown,
 )
-from payments.registration import BaseUrl, HeaderSecret, Registration
+from payments.registration import HeaderSecret, OperatorSettings, Registration
 
 CODE: Final = "sunpay"
 _REASONS: Final = {
@@ -42,24 +34,23 @@ _REASONS: Final = {
 }
 
 
-class Settings(BaseModel):
+def _error(found: Mapping[str, object]) -> object:
+    return found.get("error")
+
+
+class Settings(OperatorSettings):
     """`SUNPAY_*`."""
 
-    model_config = ConfigDict(frozen=True)
-
-    base_url: BaseUrl
     key: HeaderSecret
 
 
-class Sunpay:
+class Sunpay(HttpProvider[Settings]):
     """`PaymentProvider` and `Prober`."""
 
     code = CODE
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.base_url = settings.base_url
-        self._caller = HttpCaller(CODE)
+        super().__init__(settings, root="payments/", headers={"X-Key": settings.key.get_secret_value()})
 
     def capabilities(self, country: str) -> Capabilities:
         """A push prompt."""
@@ -70,7 +61,6 @@ class Sunpay:
             ladder_seconds=(10, 20, 30),
             status_per_second=100,
             phone_needed=True,
-            recovery=Recovery.ASK,
         )
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
@@ -81,42 +71,33 @@ class Sunpay:
             "phone": collection.payer,
             "notify": collection.callback_url,
         }
-        outcome = await self._call(collection, "POST", str(collection.reference), SUBMIT, json=body)
-        if isinstance(outcome, NeverLeft):
-            return NotSent(outcome.error)
-        if not isinstance(outcome, Answer):
-            return Unknown(outcome.error)
-        said = plain_code(read_object(outcome.body).get("error"))
-        if outcome.status == 422:
-            return Rejected(said, _REASONS.get(said, PayerReason.OTHER), ask_first=True)
-        if outcome.status == 429:
-            return NotSent("429", throttled=True)
-        if outcome.status not in (202, 409):
-            return Unknown(str(outcome.status))
-        return Accepted(already_there=outcome.status == 409)
+        reply = Reply(await self._api.submit(collection, str(collection.reference), "payment", json=body), _error)
+        if reply.status == 422:
+            return Rejected(reply.code, _REASONS.get(reply.code, PayerReason.OTHER), ask_first=True)
+        if reply.status in (202, 409):
+            return Accepted(already_there=reply.status == 409)
+        return reply.refusal()
 
     async def query(self, collection: Collection) -> StatusReport:
         """`GET /payments/{our reference}`."""
-        outcome = await self._call(collection, "GET", str(collection.reference), STATUS)
-        if not isinstance(outcome, Answer):
-            return Unavailable(outcome.error)
-        answer = read_object(outcome.body)
-        status, why = plain_code(answer.get("status")), plain_code(answer.get("error"))
-        if outcome.status == 404 and why:
-            return NotFound(why)
-        if outcome.status != 200 or not status:
-            return Unavailable(str(outcome.status), throttled=outcome.status == 429)
-        raw = evidence(outcome.body, number_forms(collection.payer))
-        received = parse_amount(decimal_text(answer.get("amount")), collection.amount.currency)
-        if status == "PAID" and received is not None:
-            return Succeeded(received, plain_code(answer.get("number")), raw)
+        reply = Reply(await self._api.ask(collection, str(collection.reference), "payment"), _error)
+        status = plain_code(reply.found.get("status"))
+        if reply.status == 404 and reply.code:
+            return NotFound(reply.code)
+        if reply.status != 200 or not status:
+            return reply.unavailable()
+        raw = evidence(reply.body, number_forms(collection.payer))
+        if status == "PAID":
+            received = amount_of(reply.found.get("amount"), collection.amount.currency)
+            return success(CODE, collection.reference, received, reply.found.get("number"), raw)
         if status == "FAILED":
-            return Failed(why, _REASONS.get(why, PayerReason.OTHER), raw, expired=why == "late")
+            reason = _REASONS.get(reply.code, PayerReason.OTHER)
+            return Failed(reply.code, reason, raw, expired=reply.code == "late")
         return StillOpen(status)
 
     async def alive(self) -> bool:
         """Asked about a payment that nobody made."""
-        return shows_life(await self._call(None, "GET", str(uuid4()), STATUS))
+        return shows_life(await self._api.ask(None, str(uuid4()), "payment"))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """A hint."""
@@ -126,29 +107,6 @@ class Sunpay:
             return (Hint(claimed, reference=UUID(str(body.get("reference")))),) if claimed else ()
         except ValueError:
             return ()
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self._caller.aclose()
-
-    async def _call(
-        self,
-        collection: Collection | None,
-        method: str,
-        reference: str,
-        timeouts: Timeouts,
-        **content: Any,
-    ) -> Outcome:
-        base = (collection.base_url if collection else None) or self.base_url
-        return await self._caller.call(
-            method,
-            f"{base}/payments/{reference}",
-            what="payment",
-            timeouts=timeouts,
-            reference=str(collection.reference) if collection else "",
-            headers={"X-Key": self._settings.key.get_secret_value()},
-            **content,
-        )
 
 
 REGISTRATION = Registration(CODE, Settings, Sunpay, {"CI": (PaymentMethod.MTN,)})
