@@ -18,7 +18,7 @@ comes from dialling `#144*82#`.
 """
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -87,20 +87,14 @@ class Settings(OperatorSettings):
     merchant_name: str = Field("Spotlight", min_length=1, max_length=30)
 
 
-def utc_now() -> datetime:
-    """The clock by which a link expires."""
-    return datetime.now(UTC)
-
-
 class OrangeMoney(TokenProvider[Settings]):
-    """`PaymentProvider` and `Prober` for Orange's Web Payment. `now`: the clock that dates a link's end."""
+    """`PaymentProvider` and `Prober` for Orange's Web Payment."""
 
     code = CODE
 
-    def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, settings: Settings) -> None:
         login = Login("oauth/v3/token", settings.client_id, settings.client_secret)
         super().__init__(settings, login, root=f"orange-money-webpay/{settings.country_segment}/v1/")
-        self._now = now
         sandbox = SANDBOX_CURRENCY if settings.country_segment == SANDBOX_SEGMENT else None
         self._sent_currency = settings.currency or sandbox
 
@@ -121,7 +115,7 @@ class OrangeMoney(TokenProvider[Settings]):
         amount = collection.amount
         if EXPONENTS[amount.currency] != 0:
             return WRONG_CURRENCY
-        expires_at = self._now() + timedelta(seconds=OPEN_SECONDS)
+        expires_at = datetime.now(UTC) + timedelta(seconds=OPEN_SECONDS)
         body = {
             "merchant_key": self._settings.merchant_key.get_secret_value(),
             "currency": self._sent_currency or amount.currency,

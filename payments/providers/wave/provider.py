@@ -23,7 +23,7 @@ session's id stands for it. Webhooks go to an address in Wave's portal; shared s
 way to authenticate them, are not accepted. The time of a signature is not checked: a webhook only makes us ask.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -95,20 +95,14 @@ class Settings(OperatorSettings):
     webhook_secret: HeaderSecret
 
 
-def utc_now() -> datetime:
-    """The clock by which a link expires, where Wave gives no end."""
-    return datetime.now(UTC)
-
-
 class Wave(HttpProvider[Settings]):
     """`PaymentProvider`, `Prober` and `Disburser` (refunds) for Wave's checkout."""
 
     code = CODE
 
-    def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, settings: Settings) -> None:
         bearer = f"Bearer {settings.api_key.get_secret_value()}"
         super().__init__(settings, root="v1/", headers={"Authorization": bearer})
-        self._now = now
         # Session → transaction of its refund, as read from lists while another one was looked for.
         self._refunds: dict[str, str] = {}
 
@@ -137,7 +131,7 @@ class Wave(HttpProvider[Settings]):
             "error_url": collection.return_url,
         }
         outcome = await self._api.submit(collection, SESSIONS, "session", json=body)
-        return read_creation(outcome, self._now() + timedelta(seconds=OPEN_SECONDS))
+        return read_creation(outcome, datetime.now(UTC) + timedelta(seconds=OPEN_SECONDS))
 
     async def query(self, collection: Collection) -> StatusReport:
         """`GET /v1/checkout/sessions/{id}`, or a search by our order code where Wave's id is not known."""
@@ -171,7 +165,7 @@ class Wave(HttpProvider[Settings]):
             return report
         # The session names the transaction that paid it; the payer's application shows the one that refunded it.
         own = await self._refund_transaction(disbursement, session, when_refunded) if when_refunded else None
-        if when_refunded and own is None and self._now() - when_refunded < LISTED_WITHIN:
+        if when_refunded and own is None and datetime.now(UTC) - when_refunded < LISTED_WITHIN:
             return StillOpen("refunded, and not on the list of transactions yet")
         return replace(report, provider_reference=own)
 
