@@ -26,7 +26,7 @@ COPYING_SECONDS: Final = 60
 PAGE: Final = 1_000
 _log = structlog.get_logger(__name__)
 
-_CHOICE: Final = (("phone_index", "bytea"), ("language", "text"))
+_CHOICE: Final = "phone_index bytea, language text"
 _KEEP: Final = text(f"""
 insert into chosen_languages as c (phone_index, language)
 select phone_index, language from {recordset(_CHOICE)}

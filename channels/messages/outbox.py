@@ -14,7 +14,7 @@ from channels.messages.rules import DELIVERED, UNDELIVERED, UNKNOWN_SECONDS, Rou
 from gateway.contests.directory import DIAL_CODE
 from gateway.orders.rules import PAYMENT_URL
 from gateway.orders.store import payer_place, secrets_place, voter_place
-from gateway.storage.rows import document, recordset
+from gateway.storage.rows import document, recordset, rows_of
 from gateway.storage.schema.conversations import recipient_place
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
@@ -84,7 +84,7 @@ order by m.created_at
 """)
 
 # Our own id stands in for the carrier's until that is known: carriers that let us name a text report by it.
-_TAKEN: Final = (("id", "uuid"), ("carrier", "text"))
+_TAKEN: Final = "id uuid, carrier text"
 _TAKE: Final = text(f"""
 update messages_out m set status = 'sending', attempts = attempts + 1, sent_at = now(), carrier = t.carrier,
   carrier_message_id = m.id::text, delivery_status = null, delivery_at = null,
@@ -92,7 +92,7 @@ update messages_out m set status = 'sending', attempts = attempts + 1, sent_at =
 from {recordset(_TAKEN, "t")} where m.id = t.id
 """)
 
-_HELD: Final = (("id", "uuid"), ("until", "timestamptz"), ("error", "text"))
+_HELD: Final = "id uuid, until timestamptz, error text"
 _HOLD: Final = text(f"""
 update messages_out m set status = case when h.until is null then 'refused' else 'due' end,
   next_try_at = h.until, last_error = h.error
@@ -103,17 +103,10 @@ _OPTED_OUT: Final = text("""
 select phone_index from text_opt_outs where phone_index = any(cast(:numbers as bytea[]))
 """)
 
-_SENT: Final = (
-    ("id", "uuid"),
-    ("attempts", "integer"),
-    ("status", "text"),
-    ("carrier", "text"),
-    ("carrier_message_id", "text"),
-    ("parts", "integer"),
-    ("cost", "text"),
-    ("error", "text"),
-    ("retry_seconds", "integer"),
-)
+_SENT: Final = """
+  id uuid, attempts integer, status text, carrier text, carrier_message_id text, parts integer, cost text,
+  error text, retry_seconds integer
+"""
 # Also for one whose lease ran out before the carrier answered: the answer to the same try settles it. Of reports that
 # came before the answer a final one is shown.
 _RECORD_SENT: Final = text(f"""
@@ -286,7 +279,7 @@ class Outbox:
         """Store what the carriers answered."""
         if not results:
             return
-        rows = [{name: getattr(r, name) for name, _ in _SENT} for r in results]
+        rows = rows_of(_SENT, results)
         async with self._engine.begin() as connection:
             await connection.execute(_RECORD_SENT, document(rows))
 

@@ -33,15 +33,10 @@ PAUSE_SECONDS: Final = 0.05
 REMINDER_BATCH: Final = 200
 _log = structlog.get_logger(__name__)
 
-_COLUMNS: Final = (
-    ("phone_index", "bytea"),
-    ("phone_cipher", "bytea"),
-    ("contest_id", "uuid"),
-    ("candidate_code", "text"),
-    ("quantity", "integer"),
-    ("language", "text"),
-    ("waited", "double precision"),
-)
+_COLUMNS: Final = """
+  phone_index bytea, phone_cipher bytea, contest_id uuid, candidate_code text, quantity integer, language text,
+  waited double precision
+"""
 
 # A number that was reminded is not reminded again within a day, however often it is cut off.
 _KEEP: Final = text(f"""
@@ -75,21 +70,14 @@ from due join unfinished_dialogues u using (phone_index, contest_id)
   left join candidates k on k.contest_id = c.id and k.code = u.candidate_code
 """)
 
-_TEXTS: Final = (
-    ("id", "uuid"),
-    ("key", "text"),
-    ("recipient_index", "bytea"),
-    ("recipient_cipher", "bytea"),
-    ("language", "text"),
-    ("params", "jsonb"),
-)
+_TEXTS: Final = "id uuid, key text, recipient_index bytea, recipient_cipher bytea, language text, params jsonb"
 _TEXT: Final = text(f"""
 insert into messages_out (id, kind, key, recipient_index, recipient_cipher, language, params)
 select id, '{REMINDER}', key, recipient_index, recipient_cipher, language, params from {recordset(_TEXTS)}
 on conflict (kind, key) do nothing
 """)
 
-_MARKS: Final = (("phone_index", "bytea"), ("contest_id", "uuid"), ("outcome", "text"))
+_MARKS: Final = "phone_index bytea, contest_id uuid, outcome text"
 _MARK: Final = text(f"""
 update unfinished_dialogues u set handled_at = now(), outcome = a.outcome
 from {recordset(_MARKS)} where u.phone_index = a.phone_index and u.contest_id = a.contest_id

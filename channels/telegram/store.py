@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.coalescer import Coalescer, Overloaded
 from gateway.storage.engine import DatabaseUnavailable
-from gateway.storage.rows import document, recordset
+from gateway.storage.rows import document, names_of, recordset
 from gateway.storage.set_aside import SHOWN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
 from payments.collection.order_views import VoteLine
@@ -20,7 +20,7 @@ from payments.lifecycle import State, public_status
 
 _UNFINISHED_LOCK: Final = 0x5907_11_70
 
-_COLUMNS: Final = (("update_id", "bigint"), ("chat_id", "bigint"), ("body_cipher", "bytea"))
+_COLUMNS: Final = "update_id bigint, chat_id bigint, body_cipher bytea"
 _STORE: Final = text(f"""
 insert into telegram_updates (update_id, chat_id, body_cipher) select * from {recordset(_COLUMNS)}
 on conflict do nothing returning update_id
@@ -78,7 +78,7 @@ update telegram_chats c set board_contest_id = :contest, board_message_id = :mes
 from before b where c.chat_id = b.chat_id returning b.board_message_id
 """)
 _BOARD: Final = "c.chat_id, c.board_message_id, c.board_contest_id, c.language"
-_FACES: Final = (("contest_id", "uuid"), ("language", "text"), ("hash", "bytea"))
+_FACES: Final = "contest_id uuid, language text, hash bytea"
 _STALE: Final = text(f"""
 with due as (
   select c.chat_id, f.hash from telegram_chats c
@@ -162,7 +162,7 @@ class TelegramStore:
     async def _write(self, updates: list[tuple[int, int | None, bytes]]) -> list[bool]:
         # The same update twice in a batch is new once.
         first = {update_id: (update_id, chat_id, sealed) for update_id, chat_id, sealed in reversed(updates)}
-        rows = [dict(zip((name for name, _ in _COLUMNS), values, strict=True)) for values in first.values()]
+        rows = [dict(zip(names_of(_COLUMNS), values, strict=True)) for values in first.values()]
         async with self._auto.connect() as connection:
             new = set((await connection.execute(_STORE, document(rows))).scalars())
         fresh = []

@@ -33,37 +33,13 @@ ORDER_SECONDS: Final = 4.0
 # After this an insert is ended, and its connection with it, so that the next ones try another.
 _GIVEN_UP_SECONDS: Final = 6.0
 
-_COLUMNS: Final = (
-    ("channel", "text"),
-    ("key", "text"),
-    ("request_hash", "bytea"),
-    ("vote_id", "uuid"),
-    ("reference", "uuid"),
-    ("receipt", "text"),
-    ("contest_id", "uuid"),
-    ("candidate_id", "uuid"),
-    ("language", "text"),
-    ("quantity", "integer"),
-    ("price_minor", "bigint"),
-    ("amount_minor", "bigint"),
-    ("currency", "text"),
-    ("voter_index", "bytea"),
-    ("voter_cipher", "bytea"),
-    ("provider", "text"),
-    ("method", "text"),
-    ("country", "text"),
-    ("payer_index", "bytea"),
-    ("payer_cipher", "bytea"),
-    ("order_code", "text"),
-    ("delay_seconds", "integer"),
-    ("chat_id", "bigint"),
-    ("secrets_cipher", "bytea"),
-    ("orderer", "bytea"),
-    ("typed", "boolean"),
-    ("alone", "boolean"),
-    ("address", "bytea"),
-    ("allowance", "integer"),
-)
+_COLUMNS: Final = """
+  channel text, key text, request_hash bytea, vote_id uuid, reference uuid, receipt text, contest_id uuid,
+  candidate_id uuid, language text, quantity integer, price_minor bigint, amount_minor bigint, currency text,
+  voter_index bytea, voter_cipher bytea, provider text, method text, country text, payer_index bytea,
+  payer_cipher bytea, order_code text, delay_seconds integer, chat_id bigint, secrets_cipher bytea, orderer bytea,
+  typed boolean, alone boolean, address bytea, allowance integer
+"""
 
 PAID: Final = f"""('{"','".join(sorted(PAID_STATES))}')"""
 

@@ -38,7 +38,7 @@ class Kind(StrEnum):
     UPDATE = "update"
 
 
-_COLUMNS: Final = (("kind", "text"), ("subject", "text"), ("error", "text"), ("seconds", "integer"))
+_COLUMNS: Final = "kind text, subject text, error text, seconds integer"
 _KEEP: Final = text(f"""
 insert into set_aside as s (kind, subject, error, until)
 select kind, subject, error, now() + make_interval(secs => seconds) from {recordset(_COLUMNS)}

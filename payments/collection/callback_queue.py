@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.storage.rows import document, recordset
+from gateway.storage.rows import document, recordset, rows_of
 from gateway.storage.set_aside import set_callbacks_aside
 from gateway.storage.vault import Vault, each_opened
 from gateway.values.money import Money
@@ -85,14 +85,7 @@ from firsts b left join payments p on p.reference = b.payment_reference
 order by b.id
 """)
 
-_JUDGED: Final = (
-    ("id", "bigint"),
-    ("outcome", "text"),
-    ("reference", "uuid"),
-    ("order_code", "text"),
-    ("hinted", "boolean"),
-    ("duplicate_of", "bigint"),
-)
+_JUDGED: Final = "id bigint, outcome text, reference uuid, order_code text, hinted boolean, duplicate_of bigint"
 _JUDGE: Final = text(f"""
 with judged as (select * from {recordset(_JUDGED)}),
 marked as (
@@ -182,10 +175,9 @@ class CallbackQueue:
         """Mark callbacks as judged and their payments as due for a question; how many payments are due."""
         if not judged:
             return 0
-        rows = [{name: getattr(one, name) for name, _ in _JUDGED} for one in judged]
         waits = {"every": HINT_EVERY_SECONDS, "soon": OUTGOING_SECONDS}
         async with self._engine.begin() as connection:
-            return int((await connection.execute(_JUDGE, {**document(rows), **waits})).scalar_one())
+            return int((await connection.execute(_JUDGE, {**document(rows_of(_JUDGED, judged)), **waits})).scalar_one())
 
     async def set_aside(self, broken: Sequence[tuple[int, Exception]]) -> None:
         """Take callbacks that cannot be judged out of the queue. Staff may replay them."""

@@ -56,18 +56,10 @@ DRAIN_EVERY_SECONDS: Final = 1.0
 # After this an insert is ended, and its connection with it: its caller has gone to the spool.
 _GIVEN_UP_SECONDS: Final = 10.0
 _BATCH: Final = 200
-_COLUMNS: Final = (
-    ("record_id", "uuid"),
-    ("received_at", "timestamptz"),
-    ("provider", "text"),
-    ("payment_reference", "uuid"),
-    ("method", "text"),
-    ("headers", "text"),
-    ("body", "bytea"),
-    ("body_cipher", "bytea"),
-    ("body_hash", "bytea"),
-    ("remote", "text"),
-)
+_COLUMNS: Final = """
+  record_id uuid, received_at timestamptz, provider text, payment_reference uuid, method text, headers text,
+  body bytea, body_cipher bytea, body_hash bytea, remote text
+"""
 _STORE: Final = text(f"""
 insert into callbacks (record_id, received_at, provider, payment_reference, method, headers, body, body_cipher,
   body_hash, remote)

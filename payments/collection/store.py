@@ -37,23 +37,11 @@ LEASE_SECONDS: Final = 60
 NAMED_EVERY_SECONDS: Final = 5
 _COLLECT_LOCK: Final = 0x5907_11_68
 
-_FACTS: Final = (
-    ("reference", "uuid"),
-    ("next_check_at", "timestamptz"),
-    ("accepted", "boolean"),
-    ("not_found", "boolean"),
-    ("untried", "boolean"),
-    ("reason", "text"),
-    ("reason_code", "text"),
-    ("provider_reference", "text"),
-    ("received_minor", "bigint"),
-    ("received_currency", "text"),
-    ("base_url", "text"),
-    ("secrets_cipher", "bytea"),
-    ("expires_at", "timestamptz"),
-    ("detail", "text"),
-    ("message", "text"),
-)
+_FACTS: Final = """
+  reference uuid, next_check_at timestamptz, accepted boolean, not_found boolean, untried boolean, reason text,
+  reason_code text, provider_reference text, received_minor bigint, received_currency text, base_url text,
+  secrets_cipher bytea, expires_at timestamptz, detail text, message text
+"""
 
 # What is put back keeps the deadline of its order. `to_status` null: only facts are remembered and no step is taken.
 # A hint that came while the operator was being asked keeps its place in the queue.
@@ -101,15 +89,9 @@ _LOCK: Final = text(
     "select 1 from payments where reference = any(cast(:references as uuid[])) order by reference for update"
 )
 
-_EVIDENCE: Final = (
-    ("reference", "uuid"),
-    ("word", "text"),
-    ("source", "text"),
-    ("amount_minor", "bigint"),
-    ("currency", "text"),
-    ("provider_reference", "text"),
-    ("raw", "text"),
-)
+_EVIDENCE: Final = """
+  reference uuid, word text, source text, amount_minor bigint, currency text, provider_reference text, raw text
+"""
 _KEEP_EVIDENCE: Final = text(f"""
 insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw)
 select * from {recordset(_EVIDENCE)}
@@ -120,16 +102,10 @@ _SECRETS: Final = text(
     "select reference, secrets_cipher from payments where reference = any(cast(:references as uuid[]))"
 )
 
-_ACCEPTED: Final = (
-    ("reference", "uuid"),
-    ("provider_reference", "text"),
-    ("base_url", "text"),
-    ("secrets_cipher", "bytea"),
-    ("next_check_at", "timestamptz"),
-    ("expires_at", "timestamptz"),
-    ("linked", "boolean"),
-    ("message", "text"),
-)
+_ACCEPTED: Final = """
+  reference uuid, provider_reference text, base_url text, secrets_cipher bytea, next_check_at timestamptz,
+  expires_at timestamptz, linked boolean, message text
+"""
 # The deadline of a page comes with its address. Without one the claim's own stands for what the operator has not given
 # yet. The payer is sent a link only while it may be paid.
 _FILL: Final = text(f"""

@@ -49,7 +49,7 @@ _PUT_OFF: Final = """
 update {table} set next_try_at = now() + make_interval(secs => :seconds)
 where reference = any(cast(:references as uuid[]))
 """
-_SENDING: Final = (("reference", "uuid"), ("provider", "text"), ("base_url", "text"))
+_SENDING: Final = "reference uuid, provider text, base_url text"
 _BEGIN: Final = """
 with going as (select * from {recordset}),
 moved as (
@@ -61,16 +61,10 @@ logged as (
   select reference, 'due', 'sent', 'calling', '{sender}' from moved)
 select reference from moved
 """
-_FACTS: Final = (
-    ("reference", "uuid"),
-    ("next_try_at", "timestamptz"),
-    ("not_found", "boolean"),
-    ("reason_code", "text"),
-    ("provider_reference", "text"),
-    ("detail", "text"),
-    ("by_hand", "text"),
-    ("actor", "text"),
-)
+_FACTS: Final = """
+  reference uuid, next_try_at timestamptz, not_found boolean, reason_code text, provider_reference text, detail text,
+  by_hand text, actor text
+"""
 # `to_status` null: only facts are remembered. Put off means that nothing was created: the clock that
 # brings in a person starts again with the next send.
 _RECORD: Final = """
@@ -99,15 +93,9 @@ select * from moved
 _LOCK: Final = """
 select 1 from {table} where reference = any(cast(:references as uuid[])) order by reference for update
 """
-_EVIDENCE: Final = (
-    ("reference", "uuid"),
-    ("word", "text"),
-    ("source", "text"),
-    ("amount_minor", "bigint"),
-    ("currency", "text"),
-    ("provider_reference", "text"),
-    ("raw", "text"),
-)
+_EVIDENCE: Final = """
+  reference uuid, word text, source text, amount_minor bigint, currency text, provider_reference text, raw text
+"""
 _KEEP_EVIDENCE: Final = text(f"""
 insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw)
 select * from {recordset(_EVIDENCE)}

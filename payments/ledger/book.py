@@ -89,15 +89,7 @@ class LedgerEntry:
     legs: tuple[Posting, ...]
 
 
-_LEGS: Final = (
-    ("tx", "uuid"),
-    ("contest_id", "uuid"),
-    ("provider", "text"),
-    ("account", "text"),
-    ("currency", "text"),
-    ("amount_minor", "bigint"),
-    ("memo", "text"),
-)
+_LEGS: Final = "tx uuid, contest_id uuid, provider text, account text, currency text, amount_minor bigint, memo text"
 _POST: Final = text(f"""
 insert into postings (tx, contest_id, provider, account, currency, amount_minor, memo) select * from {recordset(_LEGS)}
 """)

@@ -54,7 +54,7 @@ from (select id from (
   join differences d on d.id = r.id left join statement_lines l on l.id = d.line_id
 where d.status = 'open' order by r.id limit :limit for update of d
 """)
-_DECIDED: Final = (("id", "bigint"), ("tx", "uuid"))
+_DECIDED: Final = "id bigint, tx uuid"
 _RESOLVE: Final = text(f"""
 update differences d set status = 'resolved', resolution = :resolution, note = :note, resolved_by = :people,
   resolved_at = now(), ledger_tx = a.tx, request_id = :request from {recordset(_DECIDED)} where d.id = a.id

@@ -10,7 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.storage.audit_log import note
-from gateway.storage.rows import document, recordset
+from gateway.storage.rows import document, names_of, recordset
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from payments.ledger.audit import RESTATED, TAKEN
@@ -38,21 +38,11 @@ insert into statement_files (id, provider, name, sha256, lines, first_at, last_a
 values (:id, :provider, :name, :sha256, :lines, :first_at, :last_at, :person)
 on conflict (provider, sha256) where undone_at is null do nothing returning id
 """)
-_LINES: Final = (
-    ("line_no", "integer"),
-    ("line_key", "text"),
-    ("kind", "text"),
-    ("our_reference", "text"),
-    ("external_id", "text"),
-    ("provider_reference", "text"),
-    ("payer_index", "bytea"),
-    ("amount_minor", "bigint"),
-    ("fee_minor", "bigint"),
-    ("currency", "text"),
-    ("at", "timestamptz"),
-    ("raw", "jsonb"),
-)
-_COLUMNS: Final = tuple(name for name, _ in _LINES if name != "line_key")
+_LINES: Final = """
+  line_no integer, line_key text, kind text, our_reference text, external_id text, provider_reference text,
+  payer_index bytea, amount_minor bigint, fee_minor bigint, currency text, at timestamptz, raw jsonb
+"""
+_COLUMNS: Final = tuple(name for name in names_of(_LINES) if name != "line_key")
 _ADD_LINES: Final = text(f"""
 insert into statement_lines (file_id, provider, line_key, {", ".join(_COLUMNS)})
 select cast(:file as uuid), cast(:provider as text),

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.storage.rows import document, recordset
+from gateway.storage.rows import document, names_of, recordset
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from payments.collection.callback_queue import hint
@@ -48,31 +48,23 @@ class Compared:
 # One pass at a time over an account's lines.
 _PASS_LOCK: Final = 0x5907_11_6A
 
-_MATCHED: Final = (("id", "bigint"), ("reference", "uuid"), ("matched_by", "text"), ("settled", "boolean"))
+_MATCHED: Final = "id bigint, reference uuid, matched_by text, settled boolean"
 _MATCH: Final = text(f"""
 update statement_lines l set matched_reference = a.reference, matched_by = a.matched_by,
   matched_at = case when a.settled then now() end,
   fee_booked_minor = case when a.settled then coalesce(l.fee_booked_minor, 0) else l.fee_booked_minor end
 from {recordset(_MATCHED)} where l.id = a.id and l.matched_at is null returning l.id, l.fee_tx
 """)
-_FEES: Final = (("id", "bigint"), ("minor", "bigint"), ("tx", "uuid"))
+_FEES: Final = "id bigint, minor bigint, tx uuid"
 _KEEP_FEES: Final = text(f"""
 update statement_lines l set fee_booked_minor = a.minor, fee_tx = a.tx from {recordset(_FEES)} where l.id = a.id
 """)
-_FOUND: Final = (
-    ("kind", "text"),
-    ("line_id", "bigint"),
-    ("payment_reference", "uuid"),
-    ("refund_reference", "uuid"),
-    ("payout_reference", "uuid"),
-    ("contest_id", "uuid"),
-    ("wallet", "text"),
-    ("amount_minor", "bigint"),
-    ("currency", "text"),
-    ("detail", "text"),
-)
+_FOUND: Final = """
+  kind text, line_id bigint, payment_reference uuid, refund_reference uuid, payout_reference uuid, contest_id uuid,
+  wallet text, amount_minor bigint, currency text, detail text
+"""
 _KEEP: Final = text(f"""
-insert into differences (provider, {", ".join(name for name, _ in _FOUND)})
+insert into differences (provider, {", ".join(names_of(_FOUND))})
 select cast(:provider as text), a.* from {recordset(_FOUND)} on conflict do nothing returning kind
 """)
 _ACCOUNTS: Final = text("select distinct provider from statement_files where undone_at is null order by 1")

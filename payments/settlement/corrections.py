@@ -49,16 +49,10 @@ where p.reference = any(cast(:references as uuid[])) and p.contest_id = :contest
 order by p.reference for update of p
 """)
 
-_BACK: Final = (
-    ("reference", "uuid"),
-    ("placed_at", "timestamptz"),
-    ("candidate_id", "uuid"),
-    ("quantity", "bigint"),
-    ("amount_minor", "bigint"),
-    ("seq", "bigint"),
-    ("tx", "uuid"),
-    ("refund", "uuid"),
-)
+_BACK: Final = """
+  reference uuid, placed_at timestamptz, candidate_id uuid, quantity bigint, amount_minor bigint, seq bigint,
+  tx uuid, refund uuid
+"""
 # Shared by both: the state, its event, the public adjustment, the totals, the text.
 _UNCOUNT: Final = f"""
 with back as (select *, row_number() over (order by seq) as n from {recordset(_BACK)}),

@@ -35,16 +35,10 @@ where c.id = :contest
 # Whose number a text about a vote may reach: one that was typed in a chat is not proved to be the voter's.
 READER: Final = "coalesce(v.voter_index, case when v.chat_id is null then f.payer_index end)"
 
-_COUNTED: Final = (
-    ("reference", "uuid"),
-    ("placed_at", "timestamptz"),
-    ("candidate_id", "uuid"),
-    ("quantity", "bigint"),
-    ("amount_minor", "bigint"),
-    ("receipt", "text"),
-    ("tx", "uuid"),
-    ("fee_minor", "bigint"),
-)
+_COUNTED: Final = """
+  reference uuid, placed_at timestamptz, candidate_id uuid, quantity bigint, amount_minor bigint, receipt text,
+  tx uuid, fee_minor bigint
+"""
 _COUNT: Final = text(f"""
 with counted as (select *, row_number() over () as n from {recordset(_COUNTED)}),
 head as (
@@ -76,14 +70,7 @@ owed as (
 select (select count(*) from flipped) as flipped, (select count(*) from head) as heads
 """)
 
-_REFUSED: Final = (
-    ("reference", "uuid"),
-    ("placed_at", "timestamptz"),
-    ("to_status", "text"),
-    ("seen", "text"),
-    ("reason", "text"),
-    ("refund", "uuid"),
-)
+_REFUSED: Final = "reference uuid, placed_at timestamptz, to_status text, seen text, reason text, refund uuid"
 _REFUSE: Final = text(f"""
 with refused as (select * from {recordset(_REFUSED)}),
 flipped as (

@@ -19,7 +19,7 @@ from payments.provider import NamedReversal
 LEASE_SECONDS: Final = 60
 _SWEEP_LOCK: Final = 0x5907_11_6B
 
-_NAMED: Final = (("provider", "text"), ("number", "text"), ("at", "timestamptz"))
+_NAMED: Final = "provider text, number text, at timestamptz"
 # One that is being asked about is due again: the answer may be older than what is named now.
 _NAME: Final = text(f"""
 insert into reversal_questions as q (provider, number, next_try_at)

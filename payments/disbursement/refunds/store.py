@@ -34,7 +34,7 @@ join payments p on p.reference = t.payment_reference {AROUND}
       and e.seen in ('failed', 'failed_for_us', 'put_off')
     where o.payment_reference = t.payment_reference) h on true"""
 
-_SUCCESSOR: Final = (("reference", "uuid"), ("next_try_at", "timestamptz"), ("failed", "uuid"))
+_SUCCESSOR: Final = "reference uuid, next_try_at timestamptz, failed uuid"
 _TAKE_OVER: Final = text(f"""
 with heirs as (select * from {recordset(_SUCCESSOR, "h")}),
 made as (
@@ -49,7 +49,7 @@ select m.reference, null, 'due', 'owed', cast(:actor as text), 'instead of ' || 
 from made m join heirs h using (reference)
 """)
 
-_REFUNDED: Final = (("payment", "uuid"), ("shown_reference", "text"))
+_REFUNDED: Final = "payment uuid, shown_reference text"
 _REFUND_PAYMENTS: Final = text(f"""
 with refunded as (select * from {recordset(_REFUNDED)}),
 locked as (

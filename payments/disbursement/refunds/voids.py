@@ -61,7 +61,7 @@ _LEFT: Final = text("""
 select payment_reference from void_rows where request_id = :request and done_at is null
 order by payment_reference limit :limit
 """)
-_DONE: Final = (("reference", "uuid"), ("outcome", "text"))
+_DONE: Final = "reference uuid, outcome text"
 _MARK: Final = text(f"""
 update void_rows r set done_at = now(), outcome = d.outcome from {recordset(_DONE, "d")}
 where r.request_id = :request and r.payment_reference = d.reference and r.done_at is null
