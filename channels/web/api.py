@@ -13,15 +13,14 @@ from channels.buying import refusal_words
 from channels.phrases import say
 from channels.voting_service import VOTING_SERVICE, VotingService
 from channels.web.models import (
+    CandidateCard,
     CandidateList,
     ContestCard,
     ContestList,
     OrderPlaced,
     VoteOrder,
     VoteState,
-    candidate_of,
     card_of,
-    state_of,
 )
 from channels.web.order_feed import ORDER_FEED, PAYMENT_LINKS, OrderFeed, PaymentLinks, keep_running
 from channels.web.views import safe_link
@@ -44,7 +43,7 @@ from gateway.http.pages import unknown
 from gateway.http.phrases import DEFAULT_LANGUAGE
 from gateway.http.problems import Problem
 from gateway.orders.prompting import Orderer
-from gateway.orders.rules import Channel, PlacedOrder, Refusal, least_votes
+from gateway.orders.rules import Channel, Refusal, least_votes
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from payments.collection.order_views import OrderView
@@ -192,19 +191,16 @@ async def initiate(request: web.Request, *, body: VoteOrder) -> Reply:
         contest.country, vote_request.method
     )
     link = await request.app[PAYMENT_LINKS].of(placed.vote_id) if by_page else None
-    return Reply(201, _receipt_of(placed, safe_link(link)), {"Location": f"/api/votes/{placed.vote_id}"})
-
-
-def _receipt_of(placed: PlacedOrder, link: str | None) -> OrderPlaced:
-    """The first answer, and so each later one: later states are read by GET."""
-    return OrderPlaced(
+    # The first answer, and so each later one: later states are read by GET.
+    answer = OrderPlaced(
         vote_id=placed.vote_id,
         transaction_id=placed.payment_reference,
         status=PublicStatus.PENDING,
         amount=placed.amount.amount_minor,
         currency=placed.amount.currency,
-        payment_url=link,
+        payment_url=safe_link(link),
     )
+    return Reply(201, answer, {"Location": f"/api/votes/{placed.vote_id}"})
 
 
 @endpoint(path=VotePath, returns={200: VoteState}, problems=(404, 503), tag="votes")
@@ -213,7 +209,7 @@ async def vote(request: web.Request, *, path: VotePath) -> Reply:
 
     PENDING until the operator has decided; ask again every two seconds, or follow its events.
     """
-    return Reply(200, state_of(await _order_of(request, path.vote_id)))
+    return Reply(200, VoteState.model_validate(await _order_of(request, path.vote_id)))
 
 
 async def _order_of(request: web.Request, typed: str) -> OrderView:
@@ -275,7 +271,7 @@ async def candidates(request: web.Request, *, path: ContestPath) -> Reply:
     found = request.app[VOTING_SERVICE].contest(path.slug)
     if found is None:
         raise unknown(request, "contest")
-    ranking = [candidate_of(candidate) for candidate in found.eligible]
+    ranking = [CandidateCard.model_validate(candidate) for candidate in found.eligible]
     return Reply(200, CandidateList(contest=found.slug, candidates=ranking), _FRESH)
 
 

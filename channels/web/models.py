@@ -4,12 +4,11 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
+from pydantic import AliasPath, AwareDatetime, BeforeValidator, Field, model_validator
 
-from gateway.contests.contest import Candidate, Contest
+from gateway.contests.contest import Contest
 from gateway.http.endpoint import ApiModel, InputModel
 from gateway.orders.wallet import PaymentMethod
-from payments.collection.order_views import OrderView, ReceiptView
 from payments.lifecycle import PublicStatus
 
 
@@ -24,6 +23,9 @@ def _whole(value: object) -> object:
 
 Whole = Annotated[int, BeforeValidator(_whole)]
 Moment = AwareDatetime
+# The two parts of an object's `amount`.
+Minor = Annotated[int, Field(validation_alias=AliasPath("amount", "amount_minor"))]
+Currency = Annotated[str, Field(validation_alias=AliasPath("amount", "currency"))]
 
 
 class VoteOrder(InputModel):
@@ -63,12 +65,12 @@ class VoteState(ApiModel):
     status: PublicStatus
     reason: str | None = Field(description="Why it was not counted, in one word.")
     receipt: str | None = Field(description="Once counted: proves the vote at /verify/{receipt}.")
-    contest: str
+    contest: str = Field(validation_alias="contest_slug")
     candidate_code: str
     quantity: int
-    amount: int
-    currency: str
-    payment_method: PaymentMethod
+    amount: Minor
+    currency: Currency
+    payment_method: PaymentMethod = Field(validation_alias="method")
     payment_url: str | None = Field(description="The operator's page where the payer approves, once known.")
     placed_at: Moment
     pay_before: Moment | None = Field(description="The operator's deadline, once it has accepted the request.")
@@ -122,7 +124,7 @@ class CandidateList(ApiModel):
 class TakenBackEntry(ApiModel):
     """The entry of the tally that took a counted vote back."""
 
-    tally_number: int = Field(description="Its place in the contest's tally.")
+    tally_number: int = Field(validation_alias="number", description="Its place in the contest's tally.")
     at: Moment
     reason: str = Field(description="As published in the tally.")
 
@@ -131,35 +133,16 @@ class Verified(ApiModel):
     """A counted vote, proved by its receipt. It names no person."""
 
     receipt: str
-    contest: str
-    candidate: str
+    contest: str = Field(validation_alias="contest_slug")
+    candidate: str = Field(validation_alias="candidate_code")
     candidate_name: str
     quantity: int
-    amount: int
-    currency: str
+    amount: Minor
+    currency: Currency
     tally_number: int = Field(description="Place of the vote in the contest's tally, from 1.")
     counted_at: Moment
     taken_back: TakenBackEntry | None = Field(
         None, description="Absent while the vote counts; else the entry that took it out of the tally."
-    )
-
-
-def state_of(order: OrderView) -> VoteState:
-    """An order as the API returns it."""
-    return VoteState(
-        vote_id=order.vote_id,
-        status=order.status,
-        reason=order.reason,
-        receipt=order.receipt,
-        contest=order.contest_slug,
-        candidate_code=order.candidate_code,
-        quantity=order.quantity,
-        amount=order.amount.amount_minor,
-        currency=order.amount.currency,
-        payment_method=order.method,
-        payment_url=order.payment_url,
-        placed_at=order.placed_at,
-        pay_before=order.pay_before,
     )
 
 
@@ -178,26 +161,4 @@ def card_of(contest: Contest, now: datetime) -> ContestCard:
         short_code=contest.short_code,
         keyword=contest.keyword,
         language=contest.language,
-    )
-
-
-def candidate_of(candidate: Candidate) -> CandidateCard:
-    """A candidate as the API returns it."""
-    return CandidateCard(id=candidate.id, code=candidate.code, name=candidate.name)
-
-
-def verified(receipt: ReceiptView) -> Verified:
-    """A receipt as the API returns it."""
-    back = receipt.taken_back
-    return Verified(
-        receipt=receipt.receipt,
-        contest=receipt.contest_slug,
-        candidate=receipt.candidate_code,
-        candidate_name=receipt.candidate_name,
-        quantity=receipt.quantity,
-        amount=receipt.amount.amount_minor,
-        currency=receipt.amount.currency,
-        tally_number=receipt.tally_number,
-        counted_at=receipt.counted_at,
-        taken_back=TakenBackEntry(tally_number=back.number, at=back.at, reason=back.reason) if back else None,
     )

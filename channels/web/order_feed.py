@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
 from channels.voting_service import VotingService
-from channels.web.models import state_of
+from channels.web.models import VoteState
 from gateway.storage.engine import DatabaseUnavailable
 from payments.collection.order_views import OrderView
 from payments.lifecycle import PublicStatus
@@ -58,7 +58,7 @@ class Frame:
 
 def frame_of(order: OrderView) -> Frame:
     """The order as one server-sent event. Its id changes with its content only."""
-    body = state_of(order).model_dump_json(by_alias=True).encode()
+    body = VoteState.model_validate(order).model_dump_json(by_alias=True).encode()
     name = blake2b(body, digest_size=6).hexdigest()
     data = b"id: %s\nevent: %s\ndata: %s\n\n" % (name.encode(), EVENT.encode(), body)
     return Frame(name, data, final=order.status is not PublicStatus.PENDING)

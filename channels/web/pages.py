@@ -7,7 +7,6 @@ is typed, and an order's page follows the order.
 from collections.abc import Callable
 from dataclasses import replace
 
-import orjson
 from aiohttp import hdrs, web
 from markupsafe import Markup
 from pydantic import Field
@@ -16,7 +15,7 @@ from channels.buying import QUANTITY_DIGITS_MAX, is_mistyped, refusal_words, why
 from channels.phrases import neighbours
 from channels.voting_service import VOTING_SERVICE
 from channels.web import own_orders, share
-from channels.web.models import Verified, verified
+from channels.web.models import Verified
 from channels.web.views import NO_REFERRER, form_values, language_in, message, no_candidate, shared, show_order
 from channels.web.vote_requests import (
     FORM_TYPE,
@@ -161,7 +160,7 @@ class VoterPages:
         if found is None:
             return _no_receipt(request, "unknown_receipt", as_json)
         if as_json:
-            body = orjson.dumps(verified(found).model_dump(by_alias=True, mode="json"))
+            body = Verified.model_validate(found).model_dump_json(by_alias=True).encode()
             headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: hdrs.ACCEPT}
             return web.Response(body=body, content_type="application/json", headers=headers)
         response = render(

@@ -27,9 +27,10 @@ JSON_TYPE: Final = "application/json"
 
 
 class ApiModel(BaseModel):
-    """Base of every model of the API: camelCase outside, snake_case inside."""
+    """Base of every model of the API: camelCase outside, snake_case inside. `model_validate` reads an object's
+    attributes, those of another name by `validation_alias`."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True, frozen=True)
 
 
 class InputModel(ApiModel):
