@@ -188,7 +188,7 @@ def _reached(view: MenuView, language: str, shape: "_Shape") -> Iterator[tuple[t
 def _kept(session: Session, view: MenuView) -> Iterator[Turn]:
     """What is shown from here when the dialogue was cut off and dialled again, or its store was lost."""
     if session.node in (Node.QUANTITY, Node.CONFIRM):
-        offer = offered(session.at(Node.RESUME), view)
+        offer = offered(session._replace(node=Node.RESUME), view)
         if offer is not None:
             yield offer
     if session.node is Node.CONFIRM:

@@ -66,30 +66,15 @@ class Caller:
         slug = session.contest if session is not None and len(self.sharing) > 1 else ""
         view = self._views.get(slug)
         if view is None:
-            view = self._views[slug] = self._view_of(self.contest(slug) or spoken_of(self.sharing, self.now))
+            contest = self.contest(slug) or spoken_of(self.sharing, self.now)
+            seen = (contest, self.service.ranking(contest.slug), self.dialler, self.network, self.now)
+            view = MenuView(*seen, self.service.rails, self.sharing, self.limit, language=self.language)
+            self._views[slug] = view
         return view
 
     def contest(self, slug: str) -> Contest | None:
         """One of the contests behind the code, by its slug."""
-        for contest in self.sharing:
-            if contest.slug == slug:
-                return contest
-        return None
-
-    def _view_of(self, contest: Contest) -> MenuView:
-        ranking = self.service.ranking(contest.slug)
-        rails, language = self.service.rails, self.language
-        return MenuView(
-            contest,
-            ranking,
-            self.dialler,
-            self.network,
-            self.now,
-            rails,
-            self.sharing,
-            self.limit,
-            language=language,
-        )
+        return next((contest for contest in self.sharing if contest.slug == slug), None)
 
     def speaking(self, language: str) -> "Caller":
         """The same, who chose this language; empty: none."""

@@ -163,14 +163,15 @@ class Dialogue:
             found.tail,
             found.transcript,
             outcome.session,
-            shown,
+            shown.text,
+            shown.more,
             turn.newest,
             turn.number,
             now_ms,
             caller.sharing[0].service_code,
             opened_ms,
-            offer,
             played.chosen or caller.language,
+            offer,
         )
         before = stored.session if stored is not None and going_on else offer
         self._remember(key, remembered, before, played, caller, bought=bought)

@@ -7,7 +7,7 @@ together here, and a repeat can only be found by its number or by how soon it co
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -29,49 +29,36 @@ class Shown:
     more: bool
 
 
-@record
-class Remembered:
-    """A dialogue as stored after its latest answer.
+class Remembered(NamedTuple):
+    """A dialogue as stored after its latest answer, field by field.
 
-    `tail`: what was dialled behind the service code. `session` None: the dialogue is over. `newest`,
-    `number` and `answered_ms` (Unix time) find repeats of aggregators without a transcript, which name
-    the code that was dialled, `service_code`, in the first request only. `opened_ms`: when it began.
-    `offer`: what its first screen offered to resume. `language`: the one that the number has chosen.
+    `tail`: what was dialled behind the service code. `session` None: the dialogue is over. `text`, `more`: the
+    screen that was shown. `newest`, `number` and `answered_ms` (Unix time) find repeats of aggregators without a
+    transcript, which name the code that was dialled, `service_code`, in the first request only. `opened_ms`: when
+    it began. `language`: the one that the number has chosen. `offer`: what its first screen offered to resume.
     """
 
     tail: str
     transcript: str
     session: Session | None
-    shown: Shown
+    text: str
+    more: bool
     newest: str = ""
     number: int | None = None
     answered_ms: int = 0
     service_code: str = ""
     opened_ms: int = 0
-    offer: Session | None = None
     language: str = ""
+    offer: Session | None = None
+
+    @property
+    def shown(self) -> Shown:
+        """The screen that was shown."""
+        return Shown(self.text, self.more)
 
     def packed(self) -> bytes:
         """As stored."""
-        session = self.session.packed() if self.session else None
-        shown = self.shown
-        return orjson.dumps(
-            [
-                _FORM,
-                self.tail,
-                self.transcript,
-                session,
-                shown.text,
-                shown.more,
-                self.newest,
-                self.number,
-                self.answered_ms,
-                self.service_code,
-                self.opened_ms,
-                self.language,
-                self.offer.packed() if self.offer else None,
-            ]
-        )
+        return orjson.dumps([_FORM, *self], default=tuple)
 
     @classmethod
     def unpacked(cls, packed: bytes | None) -> "Remembered | None":
@@ -79,17 +66,15 @@ class Remembered:
         if packed is None:
             return None
         try:
-            form, tail, transcript, session, text, more, *rest, offer = orjson.loads(packed)
+            form, *fields = orjson.loads(packed)
             if form != _FORM:
                 return None
-            place = Session.unpacked(session) if session else None
-            offered = Session.unpacked(offer) if offer else None
-            newest, number, answered_ms, service_code, opened_ms, language = rest
-            shown = Shown(text, more)
-            facts = (newest, number, answered_ms, service_code, opened_ms)
-            return cls(tail, transcript, place, shown, *facts, offered, str(language))
+            read = cls._make(fields)
+            session = Session.unpacked(read.session) if read.session else None
+            offer = Session.unpacked(read.offer) if read.offer else None
         except (ValueError, TypeError):
             return None
+        return read._replace(session=session, offer=offer)
 
 
 class Step(StrEnum):

@@ -118,12 +118,12 @@ def _applied(
         view = caller.view(before)
         key = _checking(before)
         if key and text == key:
-            now, doubtful, lost = confirm(replace(before, typed=""), view), False, False
+            now, doubtful, lost = confirm(before._replace(typed=""), view), False, False
             continue
         if key and text not in _LEAVES:
             now = check(before, view, key)
             continue
-        here = replace(before, typed="") if key else before
+        here = before._replace(typed="") if key else before
         now = advance(here, text, view)
         doubtful, chosen = doubtful or (lost and now.refused), now.chosen or chosen
         if now.buy is not None and doubtful:

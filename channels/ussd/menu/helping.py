@@ -13,8 +13,8 @@ from channels import gsm
 from channels.buying import votes_in_words, why_taken_back
 from channels.phrases import language_name, languages_for, say
 from channels.ussd.menu.lists import home, ranking
-from channels.ussd.menu.screen import around_name, fitted, last_line, shown, with_foot, wrong
-from channels.ussd.menu.session import MORE, SEPTETS_MAX, MenuView, Node, Session, Turn, Wants
+from channels.ussd.menu.screen import around_name, fitted, last_line, shown, turned, with_foot, wrong
+from channels.ussd.menu.session import SEPTETS_MAX, MenuView, Node, Session, Turn, Wants
 from gateway.contests.contest import Contest
 from gateway.orders.receipt import RECEIPT_LENGTH, read_receipt
 from leaderboard.ranking import Ranked, Ranking
@@ -32,7 +32,7 @@ def language(session: Session, view: MenuView, notice: str = "") -> Turn:
     """The choice of a language, each by its own name."""
     spoken = enumerate(languages_for(view.contest), start=1)
     lines = [*(f"{key} {language_name(code)}" for key, code in spoken), say(session.language, "ussd.back")]
-    return shown(fitted("\n".join(lines), notice, view.limit), session.at(Node.LANGUAGE), notice)
+    return shown(fitted("\n".join(lines), notice, view.limit), session._replace(node=Node.LANGUAGE), notice)
 
 
 def another_language(session: Session, view: MenuView) -> Turn:
@@ -52,7 +52,7 @@ def at_language(session: Session, text: str, view: MenuView) -> Turn:
 
 
 def _speaking(session: Session, code: str, view: MenuView) -> Turn:
-    return replace(home(replace(session, language=code), view), chosen=code)
+    return replace(home(session._replace(language=code), view), chosen=code)
 
 
 # Own votes, and the favourite below the ranking.
@@ -60,7 +60,7 @@ def _speaking(session: Session, code: str, view: MenuView) -> Turn:
 
 def my_votes(session: Session, view: MenuView, notice: str = "") -> Turn:
     """The number's own votes, which are fetched."""
-    return shown("", session.at(Node.MY_VOTES), notice, Wants.VOTES)
+    return shown("", session._replace(node=Node.MY_VOTES), notice, Wants.VOTES)
 
 
 def at_my_votes(session: Session, text: str, view: MenuView) -> Turn:
@@ -102,13 +102,13 @@ def favourite_of(lines: Sequence[VoteLine], ranking: Ranking) -> Ranked | None:
 
 def debited(session: Session, view: MenuView, notice: str = "") -> Turn:
     """What became of the number's payments, which is looked into."""
-    return shown("", replace(session, node=Node.DEBITED, page=0), notice, Wants.RESCUE)
+    return shown("", session._replace(node=Node.DEBITED, page=0), notice, Wants.RESCUE)
 
 
 def at_debited(session: Session, text: str, view: MenuView) -> Turn:
     """Back, or a person, where that was offered (`page` 1); anything else looks again."""
     if text == "0":
-        return home(replace(session, page=0), view)
+        return home(session._replace(page=0), view)
     if text == "1" and session.page:
         return ticket(session, view)
     return debited(session, view)
@@ -129,17 +129,17 @@ def rescue_shown(session: Session, view: MenuView, found: Rescue) -> Turn:
     if disputable:
         foot = f"{say(language, 'ussd.dispute')}\n{foot}"
     screen = with_foot(say(language, f"ussd.rescue_{found.outcome.value}", **facts), foot, view.limit)
-    return Turn(screen, replace(session, page=int(disputable)))
+    return Turn(screen, session._replace(page=int(disputable)))
 
 
 def ticket(session: Session, view: MenuView, notice: str = "") -> Turn:
     """A person will look: the ticket is opened, or found open."""
-    return shown("", session.at(Node.TICKET), notice, Wants.TICKET)
+    return shown("", session._replace(node=Node.TICKET), notice, Wants.TICKET)
 
 
 def at_ticket(session: Session, text: str, view: MenuView) -> Turn:
     """Back; anything else shows the ticket again."""
-    return home(replace(session, page=0), view) if text == "0" else ticket(session, view)
+    return home(session._replace(page=0), view) if text == "0" else ticket(session, view)
 
 
 def ticket_shown(session: Session, view: MenuView, number: str) -> Turn:
@@ -158,7 +158,7 @@ def ticket_shown(session: Session, view: MenuView, number: str) -> Turn:
 def help_menu(session: Session, view: MenuView, notice: str = "") -> Turn:
     """What else there is."""
     text = f"{say(session.language, 'ussd.help')}\n{say(session.language, 'ussd.back')}"
-    return shown(fitted(text, notice, view.limit), replace(session, node=Node.HELP, page=0, typed=""), notice)
+    return shown(fitted(text, notice, view.limit), session._replace(node=Node.HELP, page=0, typed=""), notice)
 
 
 def at_help(session: Session, text: str, view: MenuView) -> Turn:
@@ -167,7 +167,7 @@ def at_help(session: Session, text: str, view: MenuView) -> Turn:
         case "1":
             return receipt(session, view)
         case "2":
-            return rules(replace(session, page=1), view)
+            return rules(session._replace(page=1), view)
         case "0":
             return home(session, view)
     return wrong(session, view, help_menu)
@@ -175,7 +175,7 @@ def at_help(session: Session, text: str, view: MenuView) -> Turn:
 
 def receipt(session: Session, view: MenuView, notice: str = "") -> Turn:
     """Which receipt? Or what a typed one proves, which is fetched."""
-    here = session.at(Node.RECEIPT)
+    here = session._replace(node=Node.RECEIPT)
     if session.typed and not notice:
         return shown("", here, wants=Wants.RECEIPT)
     return shown(_receipt_question(session.language, notice, view.limit), here, notice)
@@ -193,13 +193,13 @@ def at_receipt(session: Session, text: str, view: MenuView) -> Turn:
     if code is None:
         count = len(text.replace("-", "").replace(" ", ""))
         fault = "receipt_mistyped" if count == RECEIPT_LENGTH else "receipt_length"
-        return receipt(replace(session, typed=""), view, say(session.language, f"ussd.{fault}", count=count))
-    return receipt(replace(session, typed=code), view)
+        return receipt(session._replace(typed=""), view, say(session.language, f"ussd.{fault}", count=count))
+    return receipt(session._replace(typed=code), view)
 
 
 def receipt_shown(session: Session, view: MenuView, found: ReceiptView | None) -> Turn:
     """What the typed receipt proves, or that there is none."""
-    asked = replace(session, typed="")
+    asked = session._replace(typed="")
     if found is None:
         notice = say(session.language, "ussd.receipt_unknown")
         return Turn(_receipt_question(session.language, notice, view.limit), asked)
@@ -234,16 +234,14 @@ def rules(session: Session, view: MenuView, notice: str = "") -> Turn:
     if notice:
         both = f"{gsm.fold(notice)}\n{screen}"
         screen = both if gsm.fits(both, view.limit) else f"{gsm.fold(notice)}\n{last}"
-    return shown(screen, session.at(Node.RULES), notice)
+    return shown(screen, session._replace(node=Node.RULES), notice)
 
 
 def at_rules(session: Session, text: str, view: MenuView) -> Turn:
     """Another page, or back."""
-    if text == MORE and session.page < len(rules_pages(view.contest, session.language, view.limit)):
-        return rules(replace(session, page=session.page + 1), view)
-    if text == "0":
-        return rules(replace(session, page=session.page - 1), view) if session.page > 1 else help_menu(session, view)
-    return wrong(session, view, rules)
+    if turn := turned(session, text, view, rules, len(rules_pages(view.contest, session.language, view.limit))):
+        return turn
+    return help_menu(session, view) if text == "0" else wrong(session, view, rules)
 
 
 def rules_pages(contest: Contest, language: str, limit: int = SEPTETS_MAX) -> tuple[str, ...]:
@@ -256,7 +254,7 @@ def rules_pages(contest: Contest, language: str, limit: int = SEPTETS_MAX) -> tu
             closes=contest.closes_at.strftime("%d/%m/%Y %H:%M"),
             minutes=contest.late_seconds // 60,
         ),
-        contest.rules.get(language) or contest.rules.get(contest.language, ""),
+        contest.rules_in(language),
         say(language, "ussd.contact", contact=contest.contact) if contest.contact else "",
     ]
     last = max(gsm.septets(gsm.fold(last_line(language, more=more))) for more in (True, False))

@@ -1,7 +1,6 @@
 """A contest's first screen, and the lists: contests, candidates, the ranking."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -33,7 +32,7 @@ def home(session: Session, view: MenuView, notice: str = "") -> Turn:
     other, shared = language_choice(session.language, contest), len(choices(view)) > 1
     price = None if check_window(contest, view.now) is Refusal.CLOSED else contest.price
     screen = _home(contest.name, price, session.language, other, notice, shared, view.limit)
-    return shown(screen, session.at_home(contest.slug), notice)
+    return shown(screen, session._replace(node=Node.HOME, contest=contest.slug, page=0, typed=""), notice)
 
 
 def language_choice(language: str, contest: Contest) -> str:
@@ -91,7 +90,7 @@ def listing(session: Session, view: MenuView, notice: str = "") -> Turn:
     """A page of candidates; a code or the letters of a name may be typed on any page."""
     head = notice or say(session.language, "ussd.list")
     screen = _people(view.contest.eligible, session.page, session.language, head, view.limit)
-    return shown(screen, replace(session, node=Node.LIST, typed=""), notice)
+    return shown(screen, session._replace(node=Node.LIST, typed=""), notice)
 
 
 def found(session: Session, view: MenuView, notice: str = "") -> Turn:
@@ -99,7 +98,7 @@ def found(session: Session, view: MenuView, notice: str = "") -> Turn:
     people = named(view.contest, session.typed)
     page = min(max(session.page, 1), pages_of(len(people)))
     screen = _people(people, page, session.language, notice, view.limit)
-    return shown(screen, replace(session, node=Node.FOUND, page=page), notice)
+    return shown(screen, session._replace(node=Node.FOUND, page=page), notice)
 
 
 def _people(people: Sequence[Candidate], page: int, language: str, head: str, limit: int) -> str:
@@ -127,7 +126,7 @@ def ranking(session: Session, view: MenuView, notice: str = "", favourite: Ranke
 
     screen = squeezed(make, LIST_NAME_SEPTETS, notice, view.limit)
     wants = None if notice else Wants.FAVOURITE
-    return shown(screen, session.at(Node.RANKING), notice, wants)
+    return shown(screen, session._replace(node=Node.RANKING), notice, wants)
 
 
 def _ranked(entry: Ranked, septets: int) -> str:

@@ -1,5 +1,6 @@
 """From one screen to the next: what is typed where a candidate is chosen, and which rule answers where."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -13,9 +14,10 @@ from channels.ussd.menu.screen import (
     dial_again,
     ended,
     refused,
+    turned,
     wrong,
 )
-from channels.ussd.menu.session import MORE, MenuView, Node, Session, Turn
+from channels.ussd.menu.session import MenuView, Node, Session, Turn
 from gateway.contests.contest import Contest
 from gateway.contests.service_codes import chosen, last_closed, nearest
 from gateway.orders.rules import Refusal, check_candidate, check_window
@@ -49,7 +51,7 @@ def choose(session: Session, code: str, view: MenuView, again: Show) -> Turn:
     if isinstance(check_candidate(view.contest, code), Refusal):
         notice = code_refused(view.contest, session.language, code)
         return corrected(session, view, again, notice, dial_again(view, say(session.language, "ussd.code_here")))
-    return ordering.quantity(session.choosing(code), view)
+    return ordering.quantity(session._replace(code=code, votes=0), view)
 
 
 def code_refused(contest: Contest, language: str, code: str) -> str:
@@ -71,7 +73,7 @@ def search(session: Session, letters: str, view: MenuView, again: Show) -> Turn:
         return again(session, view, say(session.language, "ussd.not_found", text=letters[:LETTERS_SHOWN]))
     if len(people) == 1:
         return choose(session, people[0].code, view, again)
-    return lists.found(replace(session, typed=letters, page=1), view)
+    return lists.found(session._replace(typed=letters, page=1), view)
 
 
 def at_list(session: Session, text: str, view: MenuView) -> Turn:
@@ -94,11 +96,9 @@ def _paged(session: Session, text: str, view: MenuView, again: Show, count: int)
         return choose(session, text, view, again)
     if letters := letters_of(text):
         return search(session, letters, view, again)
-    if text == MORE and session.page < lists.pages_of(count):
-        return again(replace(session, page=session.page + 1), view)
-    if text == "0":
-        return again(replace(session, page=session.page - 1), view) if session.page > 1 else lists.home(session, view)
-    return wrong(session, view, again)
+    if turn := turned(session, text, view, again, lists.pages_of(count)):
+        return turn
+    return lists.home(session, view) if text == "0" else wrong(session, view, again)
 
 
 # The first screens: of a contest, of several, of a dialogue that was cut off.
@@ -114,9 +114,9 @@ def at_home(session: Session, text: str, view: MenuView) -> Turn:
         case "1":
             if over := check_window(view.contest, view.now):
                 return ended(over, session, view)
-            return lists.listing(replace(session, page=1), view)
+            return lists.listing(session._replace(page=1), view)
         case "2":
-            return lists.ranking(replace(session, page=1), view)
+            return lists.ranking(session._replace(page=1), view)
         case "3":
             return helping.my_votes(session, view)
         case "4":
@@ -148,12 +148,10 @@ def _begin(session: Session, view: MenuView) -> Turn:
 
 def at_contests(session: Session, text: str, view: MenuView) -> Turn:
     """The number of a contest."""
-    if text == MORE and session.page < lists.pages_of(len(lists.choices(view))):
-        return lists.contests(replace(session, page=session.page + 1), view)
-    if text == "0" and session.page > 1:
-        return lists.contests(replace(session, page=session.page - 1), view)
+    if turn := turned(session, text, view, lists.contests, lists.pages_of(len(lists.choices(view)))):
+        return turn
     if text in ("", "0", "00"):
-        return lists.contests(replace(session, page=1) if text == "00" else session, view)
+        return lists.contests(session._replace(page=1) if text == "00" else session, view)
     contest = chosen(view.sharing, text)
     if contest is None:
         return _contest_first(session, text, view)
@@ -179,7 +177,7 @@ def at_resume(session: Session, text: str, view: MenuView) -> Turn:
         if isinstance(check_candidate(view.contest, session.code or ""), Refusal):
             return lists.home(anew, view, code_refused(view.contest, session.language, session.code or ""))
         if session.page and session.votes:
-            return ordering.payment_code(replace(session, page=0), view)
+            return ordering.payment_code(session._replace(page=0), view)
         return ordering.confirm(session, view) if session.votes else ordering.quantity(session, view)
     if text in ("2", "0"):
         return _begin(anew, view)
@@ -190,44 +188,24 @@ def at_resume(session: Session, text: str, view: MenuView) -> Turn:
 
 # Every place: what it shows, and what answers an input there.
 
-_SHOWN: Final[dict[Node, Show]] = {
-    Node.CONTESTS: lists.contests,
-    Node.RESUME: ordering.resume,
-    Node.HOME: lists.home,
-    Node.LIST: lists.listing,
-    Node.FOUND: lists.found,
-    Node.RANKING: lists.ranking,
-    Node.MY_VOTES: helping.my_votes,
-    Node.LANGUAGE: helping.language,
-    Node.DEBITED: helping.debited,
-    Node.TICKET: helping.ticket,
-    Node.HELP: helping.help_menu,
-    Node.RECEIPT: helping.receipt,
-    Node.RULES: helping.rules,
-    Node.QUANTITY: ordering.quantity,
-    Node.CONFIRM: ordering.confirm,
-    Node.OTHER_NUMBER: ordering.other_number,
-    Node.PAYMENT_CODE: ordering.payment_code,
-}
-
-_ANSWERED: Final = {
-    Node.CONTESTS: at_contests,
-    Node.RESUME: at_resume,
-    Node.HOME: at_home,
-    Node.LIST: at_list,
-    Node.FOUND: at_found,
-    Node.RANKING: at_ranking,
-    Node.MY_VOTES: helping.at_my_votes,
-    Node.LANGUAGE: helping.at_language,
-    Node.DEBITED: helping.at_debited,
-    Node.TICKET: helping.at_ticket,
-    Node.HELP: helping.at_help,
-    Node.RECEIPT: helping.at_receipt,
-    Node.RULES: helping.at_rules,
-    Node.QUANTITY: ordering.at_quantity,
-    Node.CONFIRM: ordering.at_confirm,
-    Node.OTHER_NUMBER: ordering.at_other_number,
-    Node.PAYMENT_CODE: ordering.at_payment_code,
+_PLACES: Final[dict[Node, tuple[Show, Callable[[Session, str, MenuView], Turn]]]] = {
+    Node.CONTESTS: (lists.contests, at_contests),
+    Node.RESUME: (ordering.resume, at_resume),
+    Node.HOME: (lists.home, at_home),
+    Node.LIST: (lists.listing, at_list),
+    Node.FOUND: (lists.found, at_found),
+    Node.RANKING: (lists.ranking, at_ranking),
+    Node.MY_VOTES: (helping.my_votes, helping.at_my_votes),
+    Node.LANGUAGE: (helping.language, helping.at_language),
+    Node.DEBITED: (helping.debited, helping.at_debited),
+    Node.TICKET: (helping.ticket, helping.at_ticket),
+    Node.HELP: (helping.help_menu, helping.at_help),
+    Node.RECEIPT: (helping.receipt, helping.at_receipt),
+    Node.RULES: (helping.rules, helping.at_rules),
+    Node.QUANTITY: (ordering.quantity, ordering.at_quantity),
+    Node.CONFIRM: (ordering.confirm, ordering.at_confirm),
+    Node.OTHER_NUMBER: (ordering.other_number, ordering.at_other_number),
+    Node.PAYMENT_CODE: (ordering.payment_code, ordering.at_payment_code),
 }
 
 # What may still be asked when a contest is over: a vote that was paid in time may be missing.
@@ -275,6 +253,5 @@ def advance(session: Session, text: str, view: MenuView) -> Turn:
         return ended(refusal, session, view)
     if text == "00":
         return lists.home(Session(language=session.language), view)
-    if text == "":
-        return _SHOWN[session.node](session, view)
-    return _ANSWERED[session.node](session, text, view)
+    show, answer = _PLACES[session.node]
+    return answer(session, text, view) if text else show(session, view)

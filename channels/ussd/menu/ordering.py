@@ -1,7 +1,6 @@
 """From a chosen candidate to the order: how many votes, the confirmation, the wallet, another number, a code."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -111,7 +110,7 @@ def dial_for_code(session: Session, view: MenuView) -> str:
     where another phone pays, which leaves this dialogue alone."""
     if session.payer and session.payer != view.dialler.e164:
         return ""
-    key = code_key(other_wallets(replace(session, payer=None, method=None), view))
+    key = code_key(other_wallets(session._replace(payer=None, method=None), view))
     return dial_with_code(session.language, view.contest.dial_code, session.code or "", session.votes, key)
 
 
@@ -142,7 +141,7 @@ def resume(session: Session, view: MenuView, notice: str = "") -> Turn:
     def make(name: str) -> str:
         return say(language, "ussd.resume", contest=view.contest.name, code=candidate.code, name=name, votes=votes)
 
-    return shown(around_name(make, candidate.name, notice, view.limit), session.at(Node.RESUME), notice)
+    return shown(around_name(make, candidate.name, notice, view.limit), session._replace(node=Node.RESUME), notice)
 
 
 def quantity(session: Session, view: MenuView, notice: str = "") -> Turn:
@@ -154,7 +153,7 @@ def quantity(session: Session, view: MenuView, notice: str = "") -> Turn:
     screen = _quantity(
         contest.price, contest.packs, candidate.code, candidate.name, session.language, notice, view.limit
     )
-    return shown(screen, session.at(Node.QUANTITY), notice)
+    return shown(screen, session._replace(node=Node.QUANTITY), notice)
 
 
 @lru_cache(maxsize=2048)
@@ -177,7 +176,7 @@ def _quantity(
 def at_quantity(session: Session, text: str, view: MenuView) -> Turn:
     """How many votes, or back to where the candidate was chosen."""
     if text == "0":
-        unchosen = replace(session, code=None, votes=0)
+        unchosen = session._replace(code=None, votes=0)
         if not session.page:
             return home(unchosen, view)
         return found(unchosen, view) if session.typed else listing(unchosen, view)
@@ -186,7 +185,7 @@ def at_quantity(session: Session, text: str, view: MenuView) -> Turn:
         notice = refusal_words(session.language, votes, view.contest)
         dial = dial_again(view, session.code or "", say(session.language, "ussd.votes_here"))
         return corrected(session, view, quantity, notice, dial)
-    return confirm(session.wanting(votes), view)
+    return confirm(session._replace(votes=votes), view)
 
 
 # The confirmation.
@@ -211,7 +210,7 @@ def confirm(session: Session, view: MenuView, notice: str = "") -> Turn:
         notice or wallet_notice(session, view),
         view.limit,
     )
-    return shown(screen.replace(_NUMBER * len(number), number), session.at(Node.CONFIRM), notice)
+    return shown(screen.replace(_NUMBER * len(number), number), session._replace(node=Node.CONFIRM), notice)
 
 
 @lru_cache(maxsize=256)
@@ -271,7 +270,7 @@ def check(session: Session, view: MenuView, key: str) -> Turn:
         return "\n".join([head, say(language, "ussd.confirm_again", digits=key), say(language, "ussd.back")])
 
     screen = around_name(make, candidate.name, "", view.limit)
-    return shown(screen, replace(session.at(Node.CONFIRM), typed=f"{CHECKING}{key}"))
+    return shown(screen, session._replace(node=Node.CONFIRM, typed=f"{CHECKING}{key}"))
 
 
 def at_confirm(session: Session, text: str, view: MenuView) -> Turn:
@@ -288,7 +287,7 @@ def at_confirm(session: Session, text: str, view: MenuView) -> Turn:
         return other_number(session, view)
     others = other_wallets(session, view)
     if text.isascii() and text.isdecimal() and len(text) == 1 and 0 <= int(text) - OTHERS_FROM < len(others):
-        return confirm(replace(session, method=others[int(text) - OTHERS_FROM].value), view)
+        return confirm(session._replace(method=others[int(text) - OTHERS_FROM].value), view)
     if text == code_key(others) and code_place(session, view) is not None:
         return payment_code(session, view)
     return wrong(session, view, confirm)
@@ -354,7 +353,7 @@ def payment_code(session: Session, view: MenuView, notice: str = "") -> Turn:
         "where": again or payer_of(session, view).masked_gsm(),
     }
     screen = around_name(lambda name: say(language, phrase, name=name, **facts), candidate.name, notice, view.limit)
-    return shown(screen, session.at(Node.PAYMENT_CODE), notice)
+    return shown(screen, session._replace(node=Node.PAYMENT_CODE), notice)
 
 
 def at_payment_code(session: Session, text: str, view: MenuView) -> Turn:
@@ -370,7 +369,7 @@ def at_payment_code(session: Session, text: str, view: MenuView) -> Turn:
 def other_number(session: Session, view: MenuView, notice: str = "") -> Turn:
     """The question for the number that pays."""
     text = say(session.language, "ussd.which_number", example=example_number(view.contest.country))
-    return shown(fitted(text, notice, view.limit), session.at(Node.OTHER_NUMBER), notice)
+    return shown(fitted(text, notice, view.limit), session._replace(node=Node.OTHER_NUMBER), notice)
 
 
 def at_other_number(session: Session, text: str, view: MenuView) -> Turn:
@@ -380,4 +379,4 @@ def at_other_number(session: Session, text: str, view: MenuView) -> Turn:
     payer = read_payer(text, view.contest)
     if isinstance(payer, Refusal):
         return other_number(session, view, refusal_words(session.language, payer, view.contest))
-    return confirm(replace(session, payer=payer.e164, method=None), view)
+    return confirm(session._replace(payer=payer.e164, method=None), view)

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from channels import gsm
 from channels.buying import refusal_words
 from channels.phrases import say
-from channels.ussd.menu.session import SEPTETS_MAX, MenuView, Session, Turn, Wants
+from channels.ussd.menu.session import MORE, SEPTETS_MAX, MenuView, Session, Turn, Wants
 from gateway.contests.contest import Contest
 from gateway.orders.rules import Refusal
 
@@ -74,6 +74,12 @@ def shown(screen: str, session: Session, notice: str = "", wants: Wants | None =
 def wrong(session: Session, view: MenuView, again: Show) -> Turn:
     """The same screen, with the notice that the input is no choice."""
     return again(session, view, say(session.language, "ussd.wrong_choice"))
+
+
+def turned(session: Session, text: str, view: MenuView, again: Show, pages: int) -> Turn | None:
+    """Another page of what has so many, where one was asked for and there is one."""
+    step = 1 if text == MORE and session.page < pages else -1 if text == "0" and session.page > 1 else 0
+    return again(session._replace(page=session.page + step), view) if step else None
 
 
 def corrected(session: Session, view: MenuView, again: Show, notice: str, dial: str) -> Turn:

@@ -1,9 +1,10 @@
 """What a dialogue remembers, what the menu may look at, and what comes of an input."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from channels.phrases import languages_for
 from gateway.contests.contest import Contest
@@ -52,9 +53,8 @@ class Wants(StrEnum):
     RECEIPT = "receipt"  # the vote behind the receipt in `Session.typed`
 
 
-@record
-class Session:
-    """What is remembered between two screens.
+class Session(NamedTuple):
+    """What is remembered between two screens; as a list it is what JSON holds of it.
 
     `contest`: slug of the chosen one, empty while it must be chosen. `page`: of what is paged, from 1;
     0 elsewhere, except that the quantity screen keeps the page it was reached from, and that 1 at the offer
@@ -73,45 +73,9 @@ class Session:
     payer: str | None = None
     method: str | None = None
 
-    def at(self, node: Node) -> "Session":
-        """The same at another place. Every hop does this, and `replace` takes four times as long."""
-        if node is self.node:
-            return self
-        return Session(
-            node,
-            self.language,
-            self.contest,
-            self.page,
-            self.typed,
-            self.code,
-            self.votes,
-            self.payer,
-            self.method,
-        )
-
-    def at_home(self, contest: str) -> "Session":
-        """The same on the first screen of a contest."""
-        return Session(Node.HOME, self.language, contest, 0, "", self.code, self.votes, self.payer, self.method)
-
-    def choosing(self, code: str) -> "Session":
-        """The same with another candidate, and no number of votes yet."""
-        return Session(self.node, self.language, self.contest, self.page, self.typed, code, 0, self.payer, self.method)
-
-    def wanting(self, votes: int) -> "Session":
-        """The same with a number of votes."""
-        return Session(
-            self.node, self.language, self.contest, self.page, self.typed, self.code, votes, self.payer, self.method
-        )
-
-    def packed(self) -> list[str | int | None]:
-        """As JSON holds it: by position, half as long as orjson's own form with names, which doubles the
-        time that a hop spends on it (`make bench`, `ussd`)."""
-        place: list[str | int | None] = [self.node.value, self.language, self.contest, self.page, self.typed]
-        return [*place, self.code, self.votes, self.payer, self.method]
-
     @classmethod
-    def unpacked(cls, stored: list[Any]) -> "Session":
-        """What `packed` made. Raises ValueError or TypeError for anything else."""
+    def unpacked(cls, stored: Iterable[Any]) -> "Session":
+        """The session of such a list. Raises ValueError or TypeError for anything else."""
         node, language, contest, page, typed, code, votes, payer, method = stored
         return cls(Node(node), language, contest, int(page), typed, code, int(votes), payer, method)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from channels.ussd.aggregator import Phase, UssdTurn
-from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Shown, Step, place
+from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Step, place
 from channels.ussd.menu import Session
 from tests.channels.ussd.service import MTN
 
@@ -18,7 +18,8 @@ def held(transcript: str, *, tail: str = "", over: bool = False, **more: str | i
         tail,
         transcript,
         None if over else Session(),
-        Shown("screen", not over),
+        "screen",
+        not over,
         str(newest or ""),
         number if isinstance(number, int) else None,
         answered_ms,

@@ -363,7 +363,7 @@ def test_a_session_survives_its_storage() -> None:
     call = Call().type("4", "1", "9", "07", "5", "2", "0701020304", "3")
     session = call.turn.session
     assert session is not None
-    assert Session.unpacked([*session.packed()]) == session
+    assert Session.unpacked([*session]) == session
 
 
 @pytest.mark.parametrize(
