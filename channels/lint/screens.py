@@ -18,23 +18,10 @@ import phonenumbers
 from channels import gsm
 from channels.lint.findings import Finding, ScreenSeen, error, warning
 from channels.lint.texts import OTHERWISE, RECEIPT
-from channels.ussd.menu import (
-    SEPTETS_MAX,
-    MenuView,
-    Node,
-    Session,
-    Turn,
-    Wants,
-    advance,
-    check,
-    offered,
-    ranking_shown,
-    receipt_shown,
-    rescue_shown,
-    start,
-    ticket_shown,
-    votes_shown,
-)
+from channels.ussd.menu.helping import ranking_shown, receipt_shown, rescue_shown, ticket_shown, votes_shown
+from channels.ussd.menu.machine import advance, offered, start
+from channels.ussd.menu.ordering import check
+from channels.ussd.menu.session import SEPTETS_MAX, MenuView, Node, Session, Turn, Wants
 from gateway.contests.contest import Contest
 from gateway.orders.routing import Kind, Rail, Rails
 from gateway.orders.wallet import PAYMENT_CODES, PaymentMethod, network_wallets, prefixes_in

@@ -8,7 +8,8 @@ from channels.buying import one_dial, wallet_name
 from channels.lint.findings import Finding, Level, NameSeen, TextSeen, error, warning
 from channels.phrases import DEFAULT_LANGUAGE, catalogue, say
 from channels.sms.texts import KINDS, NAME_SEPTETS, TEXT_SEPTETS, render
-from channels.ussd.menu import LIST_NAME_SEPTETS, SEPTETS_MAX
+from channels.ussd.menu.lists import LIST_NAME_SEPTETS
+from channels.ussd.menu.session import SEPTETS_MAX
 from gateway.contests.contest import Contest
 from gateway.http.phrases import PhraseFile, faults
 from gateway.orders.receipt import make_receipt

@@ -7,7 +7,8 @@ from typing import Final
 import orjson
 
 from channels.buying import own_number
-from channels.ussd.menu import MenuView, Node, Session, Turn, start
+from channels.ussd.menu.machine import start
+from channels.ussd.menu.session import MenuView, Node, Session, Turn
 from channels.voting_service import VotingService
 from gateway.contests.contest import Contest
 from gateway.contests.service_codes import nearest, open_among

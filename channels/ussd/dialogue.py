@@ -31,24 +31,17 @@ from channels.ussd.caller import (
     spoken_of,
 )
 from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Shown, Step, place
-from channels.ussd.menu import (
+from channels.ussd.menu.helping import (
     MY_VOTES_MAX,
-    SEPTETS_MAX,
-    Buy,
-    MenuView,
-    Node,
-    Session,
-    Turn,
-    Wants,
-    fitted,
-    offered,
     ranking_shown,
     receipt_shown,
-    refused,
     rescue_shown,
     ticket_shown,
     votes_shown,
 )
+from channels.ussd.menu.machine import offered
+from channels.ussd.menu.screen import fitted, refused
+from channels.ussd.menu.session import SEPTETS_MAX, Buy, MenuView, Node, Session, Turn, Wants
 from channels.ussd.playing import Played, continued, replayed
 from channels.voting_service import VotingService
 from gateway.contests.contest import Contest

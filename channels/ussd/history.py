@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from channels.ussd.aggregator import Phase, UssdTurn
-from channels.ussd.menu import Session
+from channels.ussd.menu.session import Session
 from gateway.values.record import record
 
 # Nobody reads a screen and types within this time: the same input again is a repeated request.

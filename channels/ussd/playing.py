@@ -19,7 +19,10 @@ from typing import Final
 from channels.phrases import say
 from channels.ussd.caller import Caller
 from channels.ussd.history import Place, Remembered
-from channels.ussd.menu import CHECKING, Node, Session, Turn, advance, check, confirm, fitted, is_code, offered
+from channels.ussd.menu.machine import advance, is_code, offered
+from channels.ussd.menu.ordering import check, confirm
+from channels.ussd.menu.screen import fitted
+from channels.ussd.menu.session import CHECKING, Node, Session, Turn
 from gateway.contests.contest import Contest
 from gateway.contests.service_codes import chosen
 from gateway.values.record import record

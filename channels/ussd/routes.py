@@ -14,7 +14,7 @@ from channels.phrases import DEFAULT_LANGUAGE, say
 from channels.session_store import SESSIONS
 from channels.ussd.aggregator import Malformed, Phase, UssdAggregator, UssdTurn
 from channels.ussd.dialogue import Dialogue
-from channels.ussd.menu import fitted
+from channels.ussd.menu.screen import fitted
 from channels.voting_service import VOTING_SERVICE
 from gateway.http.raw_exchange import RawRequest, RawResponse
 

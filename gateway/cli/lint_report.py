@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from channels.lint import LanguageSeen, Level, Report
-from channels.ussd.menu import SEPTETS_MAX
+from channels.ussd.menu.session import SEPTETS_MAX
 from gateway.contests.changes import Plan
 
 WIDTH: Final = 79

@@ -19,7 +19,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 import channels.ussd.aggregators
 from channels.ussd.aggregator import Malformed, UssdAggregator, UssdTurn
-from channels.ussd.menu import SEPTETS_MAX
+from channels.ussd.menu.session import SEPTETS_MAX
 from gateway.http.raw_exchange import RawRequest
 from gateway.runtime.discovery import discover
 from tests.channels.ussd.service import MemorySessions, application, demo_service

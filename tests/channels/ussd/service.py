@@ -8,7 +8,7 @@ from channels.session_store import SESSIONS
 from channels.ussd import routes
 from channels.ussd.aggregator import UssdAggregator
 from channels.ussd.aggregators.africastalking import REGISTRATION
-from channels.ussd.menu import MenuView
+from channels.ussd.menu.session import MenuView
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.contest import Contest
 from gateway.values.msisdn import Msisdn

@@ -6,15 +6,8 @@ import pytest
 
 from channels import gsm
 from channels.buying import why_taken_back
-from channels.ussd.menu import (
-    MenuView,
-    Session,
-    Wants,
-    ranking_shown,
-    receipt_shown,
-    rescue_shown,
-    ticket_shown,
-)
+from channels.ussd.menu.helping import ranking_shown, receipt_shown, rescue_shown, ticket_shown
+from channels.ussd.menu.session import MenuView, Session, Wants
 from gateway.contests.contest import Candidate
 from gateway.orders.receipt import make_receipt
 from gateway.values.check_digit import with_check_digit

@@ -4,7 +4,7 @@ import pytest
 
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Step, place
-from channels.ussd.menu import Session
+from channels.ussd.menu.session import Session
 from tests.channels.ussd.service import MTN
 
 NOW = 1_780_000_000_000

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from channels import gsm
-from channels.ussd.menu import Buy, MenuView, Node, Session, Turn, Wants, advance, start
+from channels.ussd.menu.machine import advance, start
+from channels.ussd.menu.session import Buy, MenuView, Node, Session, Turn, Wants
 from gateway.contests.contest import CandidateStatus
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import ON_PHONES, PaymentMethod

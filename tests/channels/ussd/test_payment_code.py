@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from channels.ussd.menu import Turn, advance, start
-from channels.ussd.menu.session import Node
+from channels.ussd.menu.machine import advance, start
+from channels.ussd.menu.session import Node, Turn
 from gateway.orders.routing import Rails
 from gateway.orders.wallet import PaymentMethod
 from tests.channels.ussd.service import view

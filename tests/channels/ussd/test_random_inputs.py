@@ -19,7 +19,8 @@ from channels.phrases import languages
 from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.dialogue import Dialogue
 from channels.ussd.history import Remembered, Shown
-from channels.ussd.menu import MenuView, Node, Session, Turn, advance, start
+from channels.ussd.menu.machine import advance, start
+from channels.ussd.menu.session import MenuView, Node, Session, Turn
 from channels.ussd.playing import typed
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.rules import VoteRequest, price_of

@@ -10,21 +10,12 @@ from channels import gsm
 from channels.lint.screens import turns
 from channels.lint.texts import RECEIPT
 from channels.phrases import catalogue, languages, say
-from channels.ussd.menu import (
-    MY_VOTES_MAX,
-    SEPTETS_MAX,
-    MenuView,
-    Node,
-    Session,
-    advance,
-    lists,
-    offered,
-    refused,
-    start,
-    votes_shown,
-)
-from channels.ussd.menu.helping import rules, rules_pages
+from channels.ussd.menu import lists
+from channels.ussd.menu.helping import MY_VOTES_MAX, rules, rules_pages, votes_shown
+from channels.ussd.menu.machine import advance, offered, start
 from channels.ussd.menu.ordering import placed, quantity
+from channels.ussd.menu.screen import refused
+from channels.ussd.menu.session import SEPTETS_MAX, MenuView, Node, Session
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.service_codes import numbered
 from gateway.orders.rules import Refusal
