@@ -79,6 +79,7 @@ class Right(StrEnum):
     CLOSE_TICKET = "close_ticket"
     RECONCILE = "reconcile"
     PAY_OUT = "pay_out"
+    SET_FEES = "set_fees"  # our share of what votes bring
     DECIDE = "decide"  # be the second person
 
 

@@ -39,7 +39,7 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.AUDITOR: _READ | {Right.READ_MONEY},
 }
 # About the money of all organisers together: members of one organiser do not have them.
-OF_THE_PLATFORM: Final = frozenset({Right.READ_MONEY, Right.RECONCILE, Right.PAY_OUT})
+OF_THE_PLATFORM: Final = frozenset({Right.READ_MONEY, Right.RECONCILE, Right.PAY_OUT, Right.SET_FEES})
 
 ASKING: Final[Mapping[Act, Right]] = {
     Act.REFUND_PAYMENT: Right.REFUND,

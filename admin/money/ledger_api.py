@@ -1,15 +1,22 @@
-"""`/api/admin/balances` and `/trial`: the book, for programs."""
+"""`/api/admin/balances`, `/trial` and an organiser's `/fees`: the book and how sales are shared, for programs."""
 
+from dataclasses import asdict
 from datetime import datetime
+from typing import Final
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import AwareDatetime, Field, field_validator
 
 from admin.access.guard import Me
 from admin.answers import staff_endpoint
 from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
+from gateway.values.money import Money
+from payments.ledger.book import DatedFeePlan
+from payments.ledger.postings import FeePlan
 from payments.requests import Right
+
+FEES: Final = "/api/admin/organisers/{organiser}/fees"
 
 
 class Instant(InputModel):
@@ -52,6 +59,44 @@ class Trial(ApiModel):
     balances: bool
 
 
+class OrganiserPath(InputModel):
+    """The organiser that is meant."""
+
+    organiser: Line = Field(max_length=100)
+
+
+class NewFees(InputModel):
+    """Our share of an order: a percentage and a fixed amount, at least the minimum."""
+
+    currency: Line = Field(max_length=3, description="Of which orders, like XOF.")
+    percent_bp: int = Field(0, ge=0, le=10_000, description="In basis points: 750 are 7.5 per cent.")
+    fixed_minor: int = Field(0, ge=0, lt=10**9)
+    minimum_minor: int = Field(0, ge=0, lt=10**9)
+    valid_from: AwareDatetime | None = Field(None, description="Not in the past; without it, from now on.")
+
+    @field_validator("currency")
+    @classmethod
+    def _known(cls, currency: str) -> str:
+        return Money(0, currency).currency
+
+
+class Fees(ApiModel):
+    """A fee plan. It holds for orders that are counted from an instant until that of the next plan."""
+
+    currency: str
+    valid_from: datetime
+    percent_bp: int
+    fixed_minor: int
+    minimum_minor: int
+    created_by: str
+
+
+class FeePlans(ApiModel):
+    """Fee plans by currency, the latest first. Without one, everything is the organiser's."""
+
+    plans: list[Fees]
+
+
 @staff_endpoint(Right.READ_MONEY, query=Instant, returns={200: Balances}, problems=(404,))
 async def balances(request: web.Request, _: Me, *, query: Instant) -> Reply:
     """Tell what every account of the book holds."""
@@ -82,7 +127,33 @@ async def trial(request: web.Request, _: Me, *, query: Instant) -> Reply:
     return Reply(200, Trial(lines=lines, balances=not any(sums.values())))
 
 
+@staff_endpoint(Right.READ_MONEY, path=OrganiserPath, returns={200: FeePlans}, problems=(404,))
+async def fees(request: web.Request, _: Me, *, path: OrganiserPath) -> Reply:
+    """List an organiser's fee plans."""
+    found = await request.app[PAYMENTS].book.fee_plans(path.organiser)
+    return Reply(200, FeePlans(plans=[_fees(one) for one in found]))
+
+
+def _fees(dated: DatedFeePlan) -> Fees:
+    return Fees(currency=dated.currency, valid_from=dated.valid_from, created_by=dated.created_by, **asdict(dated.plan))
+
+
+@staff_endpoint(Right.SET_FEES, proof=True, path=OrganiserPath, body=NewFees, returns={201: Fees}, problems=(404, 409))
+async def set_fees(request: web.Request, who: Me, *, path: OrganiserPath, body: NewFees) -> Reply:
+    """Set our share of an order from an instant on.
+
+    Votes that are counted by then keep the fee that they have.
+    """
+    plan = FeePlan(body.percent_bp, body.fixed_minor, body.minimum_minor)
+    made = await request.app[PAYMENTS].book.set_fee_plan(
+        path.organiser, body.currency, plan, valid_from=body.valid_from, person=who.email
+    )
+    return Reply(201, _fees(made))
+
+
 def setup(app: web.Application) -> None:
     """Serve them. The application needs PAYMENTS."""
     app.router.add_get("/api/admin/balances", balances)
     app.router.add_get("/api/admin/trial", trial)
+    app.router.add_get(FEES, fees)
+    app.router.add_post(FEES, set_fees)

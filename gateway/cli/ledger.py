@@ -1,22 +1,25 @@
 """`spotlight ledger` and `spotlight fees`: the book, at any instant, and how sales are shared."""
 
-import getpass
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
 from gateway.cli.commands import AsJson, command, group
 from gateway.cli.failures import FAILED
-from gateway.cli.formats import At, Columns, Contest, Row, amount, instant, print_json, print_rows, shown
+from gateway.cli.formats import At, Columns, Contest, Row, amount, instant, print_json, print_rows, shown, snake
 from gateway.cli.running import in_container
+from gateway.cli.staff_api import StaffApi
 
 if TYPE_CHECKING:
     from gateway.runtime.container import Container
 
 ledger_app = group("The book: balances, trial balance, journal.")
 fees_app = group("Our share of what votes bring.")
+
+Organiser = Annotated[str, typer.Argument(help="The organiser's slug.")]
 
 
 @command(
@@ -74,13 +77,9 @@ def journal(at: At = None, contest: Contest = None) -> None:
 
 
 @command(fees_app, "show", "spotlight fees show demo")
-def show_fees(organiser: Annotated[str, typer.Argument(help="The organiser's slug.")], as_json: AsJson = False) -> None:
+def show_fees(organiser: Organiser, as_json: AsJson = False) -> None:
     """Print an organiser's fee plans, the latest first. Without one, everything is the organiser's."""
-    plans = in_container(lambda container: container.book.fee_plans(organiser))
-    rows = [
-        {"currency": p.currency, "valid_from": p.valid_from.isoformat(), **asdict(p.plan), "created_by": p.created_by}
-        for p in plans
-    ]
+    rows = [snake(plan) for plan in StaffApi().get(_fees_of(organiser))["plans"]]
     if as_json:
         print_json(rows)
         return
@@ -100,9 +99,13 @@ def _percent(row: Row) -> str:
     return f"{whole}.{part:02d} %"
 
 
+def _fees_of(organiser: str) -> str:
+    return f"organisers/{quote(organiser, safe='')}/fees"
+
+
 @command(fees_app, "set", "spotlight fees set demo XOF --percent 7.5 --minimum 5")
 def set_fees(
-    organiser: Annotated[str, typer.Argument(help="The organiser's slug.")],
+    organiser: Organiser,
     currency: Annotated[str, typer.Argument(help="Of which orders: XOF, XAF …")],
     percent: Annotated[str, typer.Option(help="Per cent of an order, two decimals at most.")] = "0",
     fixed: Annotated[str, typer.Option(help="And so much an order, in whole units.")] = "0",
@@ -115,20 +118,23 @@ def set_fees(
     the order.
     """
     from gateway.values.money import EXPONENTS
-    from payments.ledger.postings import FeePlan
 
     if currency not in EXPONENTS:
         raise typer.BadParameter(f"unknown currency {currency!r}")
+    start = instant(valid_from)
     # Per cent with two decimals is basis points: the same shape as an amount in euros and cents.
-    plan = FeePlan(_or_zero(percent, "EUR"), _or_zero(fixed, currency), _or_zero(minimum, currency))
-    if plan.percent_bp > 10_000:
+    share = _or_zero(percent, "EUR")
+    if share > 10_000:
         raise typer.BadParameter("more than 100 per cent")
-
-    start, actor = instant(valid_from), f"cli:{getpass.getuser()}"
-    made = in_container(
-        lambda container: container.book.set_fee_plan(organiser, currency, plan, valid_from=start, actor=actor)
-    )
-    print(f"set from {made.valid_from.isoformat()}")
+    plan = {
+        "currency": currency,
+        "percentBp": share,
+        "fixedMinor": _or_zero(fixed, currency),
+        "minimumMinor": _or_zero(minimum, currency),
+        "validFrom": start.isoformat() if start else None,
+    }
+    made = StaffApi().post(_fees_of(organiser), plan)
+    print(f"set from {made['validFrom']}")
 
 
 def _or_zero(typed: str, currency: str) -> int:

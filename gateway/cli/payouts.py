@@ -26,7 +26,7 @@ ContestSlug = Annotated[str, typer.Argument(help="The contest's slug.")]
     beneficiary_app,
     "add",
     'spotlight payout beneficiary add demo 0505060708 --name "Awa Koné" --operator mtn_momo --country CI '
-    '--as awa@example.org --reason "contract of 3 November"',
+    '--reason "contract of 3 November"',
 )
 def add_beneficiary(
     organiser: Organiser,

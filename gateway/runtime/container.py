@@ -124,7 +124,7 @@ class Container(Connections):
     @cached_property
     def book(self) -> Book:
         """The ledger."""
-        return Book(self.engine)
+        return Book(self.engine, self.rights.permit)
 
     @cached_property
     def places(self) -> MoneyPlaces:

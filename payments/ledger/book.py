@@ -14,6 +14,8 @@ from gateway.storage.audit_log import note
 from gateway.storage.rows import document, recordset
 from gateway.values.csv_text import csv_line
 from payments.ledger.postings import FeePlan, Posting, balanced
+from payments.request_store import Permit
+from payments.requests import Right
 
 
 class MoneyRefused(Exception):
@@ -156,8 +158,9 @@ class Book:
     A slug that does not exist raises UnknownName.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, permit: Permit) -> None:
         self._engine = engine
+        self._permit = permit
 
     async def balances(self, *, at: datetime | None = None, contest: str | None = None) -> Sequence[BookBalance]:
         """Everything that is not zero."""
@@ -190,9 +193,9 @@ class Book:
             return [_dated(row) for row in await connection.execute(_PLANS, {"organiser": of})]
 
     async def set_fee_plan(
-        self, organiser: str, currency: str, plan: FeePlan, *, valid_from: datetime | None, actor: str
+        self, organiser: str, currency: str, plan: FeePlan, *, valid_from: datetime | None, person: str
     ) -> DatedFeePlan:
-        """A further plan. Raises MoneyRefused for an instant that is past or has a plan."""
+        """A further plan. Raises MoneyRefused for an instant that is past or has a plan, UnknownName, ActRefused."""
         asked = {
             "id": uuid4(),
             "currency": currency,
@@ -200,9 +203,10 @@ class Book:
             "percent_bp": plan.percent_bp,
             "fixed_minor": plan.fixed_minor,
             "minimum_minor": plan.minimum_minor,
-            "actor": actor,
+            "actor": person,
         }
         async with self._engine.begin() as connection:
+            await self._permit(connection, person, Right.SET_FEES)
             of = await organiser_id(connection, organiser)
             try:
                 row = (await connection.execute(_SET_PLAN, {**asked, "organiser": of})).one_or_none()
@@ -217,7 +221,7 @@ class Book:
                 "fixed_minor": plan.fixed_minor,
                 "minimum_minor": plan.minimum_minor,
             }
-            await note(connection, actor=actor, act="fees.set", subject=organiser, detail=shown)
+            await note(connection, actor=person, act="fees.set", subject=organiser, detail=shown)
         return _dated(row)
 
 

@@ -183,3 +183,19 @@ async def test_statements_and_wallets(office: Office) -> None:
     sita = await program(office, SITA)
     for path, body in (("statements", file(b"a,b")), ("wallets/check", None)):
         assert (await sita("POST", path, body))[0] == 403
+
+
+async def test_our_share_is_set_by_the_platforms_owner(office: Office) -> None:
+    awa, yao = await program(office, AWA), await program(office, YAO)
+    path = "organisers/demo/fees"
+    assert await awa("GET", path) == (200, {"plans": []})
+    plan = {"currency": "XOF", "percentBp": 750, "minimumMinor": 5}
+    assert (await yao("POST", path, plan))[0] == 403
+    status, made = await awa("POST", path, plan)
+    assert (status, made["percentBp"], made["fixedMinor"], made["createdBy"]) == (201, 750, 0, AWA)
+    assert await yao("GET", path) == (200, {"plans": [made]})
+    for wrong in ({"currency": "XXX"}, {"percentBp": 10_001}, {"minimumMinor": -1}, {"validFrom": "2100-01-01T00:00"}):
+        assert (await awa("POST", path, plan | wrong))[0] == 422, wrong
+    status, problem = await awa("POST", path, plan | {"validFrom": "2026-01-01T00:00Z"})
+    assert (status, "past" in problem["detail"]) == (409, True)
+    assert (await awa("POST", "organisers/nobody/fees", plan))[0] == 404

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.engines import Database
-from tests.gateway.cli.staff import Shell, shell
+from admin.access.rules import Role
+from tests.engines import Database, run_apart
+from tests.gateway.cli.staff import Shell, hire, shell
 from tests.gateway.cli.test_contest import MTN
 from tests.payments.reconciliation.test_reconcile import statement
 
@@ -35,8 +36,10 @@ def done(run: Shell, *words: str, status: int = 0, who: str = AWA) -> str:
     return said + wrong
 
 
-def test_fees_are_set_and_shown(run: Shell) -> None:
+def test_fees_are_set_and_shown(run: Shell, database: Database) -> None:
     assert "everything is the organiser's" in done(run, "fees", "show", "demo")
+    assert "lacks the right" in done(run, "fees", "set", "demo", "XOF", "--percent", "7.5", status=2)
+    run_apart(hire(database.superuser_url, AWA, role=Role.OWNER))
     done(run, "fees", "set", "demo", "XOF", "--percent", "7.5", "--minimum", "5")
     (plan,) = json.loads(done(run, "fees", "show", "demo", "--json"))
     assert (plan["percent_bp"], plan["fixed_minor"], plan["minimum_minor"]) == (750, 0, 5)

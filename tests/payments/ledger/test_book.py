@@ -13,6 +13,8 @@ from gateway.values.money import Money
 from payments.ledger import postings as ledger
 from payments.ledger.book import Book, LedgerEntry, MoneyRefused, UnknownName, journal_csv, post
 from payments.ledger.postings import FeePlan
+from payments.requests import ActRefused
+from tests.rigs.money_rig import RIGHTS, hire
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
 
@@ -26,7 +28,10 @@ async def rig(database: Any) -> AsyncIterator[Rig]:
 
 @pytest.fixture
 def read(rig: Rig) -> Book:
-    return Book(rig.engine)
+    return Book(rig.engine, RIGHTS.permit)
+
+
+AWA, SITA = "awa@house.test", "sita@house.test"
 
 
 async def vote(rig: Rig) -> datetime:
@@ -88,23 +93,33 @@ async def test_a_memo_is_no_formula(rig: Rig, read: Book) -> None:
 
 
 async def test_a_fee_plan_shares_what_is_counted_from_then_on(rig: Rig, read: Book) -> None:
+    await hire(rig.engine, AWA, "owner")
     await vote(rig)
-    await read.set_fee_plan("demo", "XOF", FeePlan(1000, 0, 0), valid_from=None, actor="cli:awa")
+    await read.set_fee_plan("demo", "XOF", FeePlan(1000, 0, 0), valid_from=None, person=AWA)
     await vote(rig)
     held = {b.account: b.amount_minor for b in await read.balances(contest="star")}
     assert (held["platform_fee"], held["organiser_payable"]) == (-50, -950)
     (plan,) = await read.fee_plans("demo")
-    assert (plan.plan, plan.created_by) == (FeePlan(1000, 0, 0), "cli:awa")
-    assert await rig.one("select count(*) from audit_log where act = 'fees.set' and actor = 'cli:awa'") == 1
+    assert (plan.plan, plan.created_by) == (FeePlan(1000, 0, 0), AWA)
+    assert await rig.one(f"select count(*) from audit_log where act = 'fees.set' and actor = '{AWA}'") == 1
     assert await rig.broken() == {}
 
 
+async def test_only_the_platforms_owner_sets_our_share(rig: Rig, read: Book) -> None:
+    await hire(rig.engine, SITA, "finance")
+    for person in (SITA, "left@house.test"):
+        with pytest.raises(ActRefused):
+            await read.set_fee_plan("demo", "XOF", FeePlan(1000), valid_from=None, person=person)
+    assert await read.fee_plans("demo") == []
+
+
 async def test_no_fee_plan_for_the_past_and_none_twice(rig: Rig, read: Book) -> None:
+    await hire(rig.engine, AWA, "owner")
     now = await rig.now()
     with pytest.raises(MoneyRefused, match="past"):
-        await read.set_fee_plan("demo", "XOF", FeePlan(1), valid_from=now - timedelta(seconds=1), actor="a")
+        await read.set_fee_plan("demo", "XOF", FeePlan(1), valid_from=now - timedelta(seconds=1), person=AWA)
     tomorrow = now + timedelta(days=1)
-    await read.set_fee_plan("demo", "XOF", FeePlan(1), valid_from=tomorrow, actor="a")
+    await read.set_fee_plan("demo", "XOF", FeePlan(1), valid_from=tomorrow, person=AWA)
     with pytest.raises(MoneyRefused, match="already"):
-        await read.set_fee_plan("demo", "XOF", FeePlan(2), valid_from=tomorrow, actor="a")
+        await read.set_fee_plan("demo", "XOF", FeePlan(2), valid_from=tomorrow, person=AWA)
     assert len(await read.fee_plans("demo")) == 1
