@@ -13,27 +13,26 @@ from admin.access.guard import (
     ACCESS,
     CONTINUE,
     SIGN_IN,
+    Me,
     api_me,
     client_of,
     counted_address,
-    device_of,
     from_elsewhere,
     safe_next,
     see_other,
     who,
 )
-from admin.access.rules import ACCESS_LIFE, Member
+from admin.access.rules import ACCESS_LIFE, Member, Reuse
 from admin.access.sign_in import Attempt, Opened, SignInRefused
-from admin.access.store import NotRotated, SecondTab
-from admin.access.tokens import AUTH_PATH, clear_session, refresh_name, set_device, set_session
+from admin.access.tokens import AUTH_PATH
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint, invalid, read_body
 from gateway.http.problems import Problem
 from payments.requests import Right
 
 TAG: Final = "back office: sign-in"
 _TRY_AGAIN_SECONDS: Final = "1"
-# What a handler opened, with its access token; or that it ended a session.
-_OPENED: web.RequestKey[tuple[Opened, str]] = web.RequestKey("opened", tuple)
+# What a handler opened; or that it ended a session.
+_OPENED: web.RequestKey[Opened] = web.RequestKey("opened", Opened)
 _ENDED: web.RequestKey[bool] = web.RequestKey("ended", bool)
 
 
@@ -118,20 +117,10 @@ def person_of(member: Member, rights: frozenset[Right]) -> Person:
     )
 
 
-def signed_in(request: web.Request, opened: Opened) -> tuple[SignedIn, str]:
-    """The answer to a program, and the access token."""
-    access, member = request.app[ACCESS], opened.session.member
-    access_token = access.tokens.access(opened.session)
-    person = person_of(member, access.sign_in.rights(member))
-    seconds = int(ACCESS_LIFE.total_seconds())
-    model = SignedIn(access_token=access_token, expires_in=seconds, refresh_token=opened.refresh_token, person=person)
-    return model, access_token
-
-
 def attempt_of(request: web.Request, email: str, password: str, code: str) -> Attempt:
     """A sign-in with where it comes from."""
     access = request.app[ACCESS]
-    device, address = device_of(request, access, email), counted_address(request, access)
+    device, address = access.tokens.device_of(request, email), counted_address(request, access)
     return Attempt(email, password, code, client_of(request), address, device)
 
 
@@ -148,29 +137,32 @@ def _with_cookies(handler: Handler) -> Handler:
     @functools.wraps(handler)
     async def serve(request: web.Request) -> web.StreamResponse:
         response = await handler(request)
-        access = request.app[ACCESS]
         if _OPENED in request:
-            opened, access_token = request[_OPENED]
-            set_session(response, access_token, opened.refresh_token, secure=access.secure)
-            know_device(request, response, opened.session.member.email)
+            keep(request, response, request[_OPENED])
         elif _ENDED in request:
-            clear_session(response, secure=access.secure)
+            request.app[ACCESS].tokens.clear(response)
         return response
 
     return serve
 
 
-def know_device(request: web.Request, response: web.StreamResponse, email: str) -> None:
-    """Know this browser again for the account that has just signed in by it."""
-    access = request.app[ACCESS]
-    if device_of(request, access, email) is None:
-        set_device(response, access.tokens.device(email), secure=access.secure)
+def keep(request: web.Request, response: web.StreamResponse, opened: Opened) -> None:
+    """Keep a session in the browser, which is known again for its account."""
+    tokens = request.app[ACCESS].tokens
+    tokens.keep(response, opened.session, opened.refresh_token)
+    tokens.know_device(request, response, opened.session.member.email)
 
 
 def _reply(request: web.Request, opened: Opened) -> Reply:
-    model, access_token = signed_in(request, opened)
-    request[_OPENED] = opened, access_token
-    return Reply(200, model)
+    access, member = request.app[ACCESS], opened.session.member
+    request[_OPENED] = opened
+    signed_in = SignedIn(
+        access_token=access.tokens.access(opened.session),
+        expires_in=int(ACCESS_LIFE.total_seconds()),
+        refresh_token=opened.refresh_token,
+        person=person_of(member, access.sign_in.rights(member)),
+    )
+    return Reply(200, signed_in)
 
 
 @_with_cookies
@@ -196,9 +188,8 @@ async def refresh(request: web.Request) -> Reply:
     next one is in the answer. One that was used before ends the whole session, unless the same client
     brings it twice within seconds: 409, use the answer that came first.
     """
-    token = await _shown_token(request)
-    renewed = await request.app[ACCESS].sign_in.refresh(token, client_of(request)) if token else NotRotated()
-    if isinstance(renewed, SecondTab):
+    renewed = await _renewed(request, await _shown_token(request))
+    if renewed is Reuse.TWO_TABS:
         raise Problem(
             409,
             "Renewed at this moment",
@@ -206,7 +197,7 @@ async def refresh(request: web.Request) -> Reply:
             kind="/problems/renewed_at_this_moment",
             headers={hdrs.RETRY_AFTER: _TRY_AGAIN_SECONDS},
         )
-    if isinstance(renewed, NotRotated):
+    if not isinstance(renewed, Opened):
         raise Problem(401, "Not signed in", kind="/problems/not_signed_in")
     return _reply(request, renewed)
 
@@ -219,16 +210,12 @@ async def logout(request: web.Request) -> Reply:
     Ends the session of the access token, or of the refresh token in the body or the cookie. A missing
     session is no error.
     """
-    sign_in, known = request.app[ACCESS].sign_in, await who(request)
+    known = await who(request)
     request[_ENDED] = True
-    if known is not None:
-        await sign_in.end(known.session)
-        return Reply(200, SignedOut(signed_out=True))
-    token = await _shown_token(request)
-    renewed = await sign_in.refresh(token, client_of(request)) if token else NotRotated()
-    if not isinstance(renewed, Opened):
+    shown = known or await _renewed(request, await _shown_token(request))
+    if not isinstance(shown, Me | Opened):
         return Reply(200, SignedOut(signed_out=False))
-    await sign_in.end(renewed.session)
+    await request.app[ACCESS].sign_in.end(shown.session)
     return Reply(200, SignedOut(signed_out=True))
 
 
@@ -247,18 +234,22 @@ async def confirm(request: web.Request, *, body: Proof) -> Reply:
 
 async def go_on(request: web.Request) -> web.StreamResponse:
     """Renew a browser's session and send it back to where it was, with what it posted."""
-    access, back = request.app[ACCESS], safe_next(request.query.get("next"))
-    token = request.cookies.get(refresh_name(access.secure), "")
-    renewed = await access.sign_in.refresh(token, client_of(request)) if token else NotRotated()
-    if isinstance(renewed, NotRotated):
-        response = see_other(f"{SIGN_IN}?next={quote(back, safe='/')}")
-        if token:
-            clear_session(response, secure=access.secure)
+    tokens, back = request.app[ACCESS].tokens, safe_next(request.query.get("next"))
+    token = tokens.refresh_of(request)
+    renewed = await _renewed(request, token)
+    if isinstance(renewed, Opened) or renewed is Reuse.TWO_TABS:
+        response = web.Response(status=307, headers={hdrs.LOCATION: back, hdrs.CACHE_CONTROL: "no-store"})
+        if isinstance(renewed, Opened):
+            tokens.keep(response, renewed.session, renewed.refresh_token)
         return response
-    response = web.Response(status=307, headers={hdrs.LOCATION: back, hdrs.CACHE_CONTROL: "no-store"})
-    if isinstance(renewed, Opened):
-        set_session(response, access.tokens.access(renewed.session), renewed.refresh_token, secure=access.secure)
+    response = see_other(f"{SIGN_IN}?next={quote(back, safe='/')}")
+    if token:
+        tokens.clear(response)
     return response
+
+
+async def _renewed(request: web.Request, token: str) -> Opened | Reuse | None:
+    return await request.app[ACCESS].sign_in.refresh(token, client_of(request)) if token else None
 
 
 async def _shown_token(request: web.Request) -> str:
@@ -271,7 +262,7 @@ async def _shown_token(request: web.Request) -> str:
             raise invalid([{"loc": ["body", "refreshToken"], "msg": "a text is wanted"}]) from None
         if given is not None:
             return given
-    return request.cookies.get(refresh_name(request.app[ACCESS].secure), "")
+    return request.app[ACCESS].tokens.refresh_of(request)
 
 
 @endpoint(returns={200: Person}, problems=(401, 403, 503), tag=TAG)

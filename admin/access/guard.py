@@ -18,7 +18,7 @@ from aiohttp.typedefs import Handler
 from admin.access.rules import Member
 from admin.access.sign_in import SignIn
 from admin.access.store import Client, LiveSession
-from admin.access.tokens import Tokens, access_name, device_name
+from admin.access.tokens import Tokens
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.endpoint import read_body
 from gateway.http.pages import PAGES, Pages, render
@@ -59,13 +59,11 @@ MENU: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What signing in works with. `secure`: pages are reached by https, so cookies are kept to it.
-    `loopback_counts`: failed sign-ins from this very machine make it wait too; not in the demo, where everybody
-    comes from there."""
+    """What signing in works with. `loopback_counts`: failed sign-ins from this very machine make it wait too; not in
+    the demo, where all of them come from there."""
 
     sign_in: SignIn
     tokens: Tokens
-    secure: bool
     loopback_counts: bool = True
 
 
@@ -126,12 +124,6 @@ def counted_address(request: web.Request, access: Access) -> str | None:
     return None if remote in _LOOPBACK and not access.loopback_counts else subject_of(remote)
 
 
-def device_of(request: web.Request, access: Access, email: str) -> str | None:
-    """Id of the browser, where this account has signed in by it before."""
-    word = request.cookies.get(device_name(access.secure))
-    return None if word is None else access.tokens.read_device(word, email)
-
-
 def safe_next(address: str | None) -> str:
     """Where to go after signing in: an address of the back office, whatever was asked for."""
     if not address or not address.isascii() or not address.isprintable() or "\\" in address:
@@ -157,9 +149,9 @@ async def who(request: web.Request) -> Me | None:
         return request[_KNOWN]
     access, header = request.app[ACCESS], request.headers.get(hdrs.AUTHORIZATION, "")
     bearer = header.startswith(_BEARER)
-    token = header.removeprefix(_BEARER) if bearer else request.cookies.get(access_name(access.secure), "")
-    read = access.tokens.read_access(token) if token else None
-    session = None if read is None else await access.sign_in.accounts.live_session(read.family)
+    token = header.removeprefix(_BEARER) if bearer else access.tokens.access_of(request)
+    family = access.tokens.read_access(token) if token else None
+    session = None if family is None else await access.sign_in.accounts.live_session(family)
     me = None
     if session is not None:
         me = Me(session, access.sign_in.rights(session.member), access.sign_in.proven(session), bearer)

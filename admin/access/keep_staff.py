@@ -6,7 +6,7 @@ from typing import Final
 
 from admin.access.passwords import Passwords
 from admin.access.rules import Member, PasswordFault, Role, password_fault
-from admin.access.store import NewMember, StaffAccounts, StaffRefused
+from admin.access.store import StaffAccounts, StaffRefused
 
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}", re.ASCII)
 # Letters and digits that do not look alike; four times five of them are 99 bits.
@@ -48,7 +48,9 @@ class KeepStaff:
         if fault := password_fault(password, address):
             raise StaffRefused(FAULTS[fault])
         password_hash = await self._passwords.hashed(password)
-        return await self.accounts.create(NewMember(address, name, role, organiser, password_hash), actor)
+        return await self.accounts.create(
+            email=address, name=name, role=role, organiser=organiser, password_hash=password_hash, actor=actor
+        )
 
     async def ensure(self, email: str, password: str | None, *, first: str, name: str, actor: str) -> bool:
         """The owner's account of a demonstration, with this password if one is given. Where none is, `first`
@@ -56,16 +58,10 @@ class KeepStaff:
         found = await self.accounts.credentials(email)
         if found is None:
             password_hash = await self._passwords.hashed(password or first)
-            await self.accounts.create(NewMember(email, name, Role.OWNER, None, password_hash), actor)
+            await self.accounts.create(
+                email=email, name=name, role=Role.OWNER, organiser=None, password_hash=password_hash, actor=actor
+            )
             return password is None
         if password and not await self._passwords.fits(password, found.password_hash):
             await self.accounts.set_password(found.member.id, await self._passwords.hashed(password), actor)
         return False
-
-    async def reset_factor(self, email: str, actor: str) -> Member:
-        """Remove a second factor; the person sets up another at the next sign-in. Raises StaffRefused."""
-        return await self.accounts.reset_factor(read_email(email), actor)
-
-    async def set_active(self, email: str, active: bool, actor: str) -> Member:
-        """Open or shut an account. Raises StaffRefused."""
-        return await self.accounts.set_active(read_email(email), active, actor)

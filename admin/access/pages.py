@@ -8,7 +8,7 @@ import segno
 from aiohttp import hdrs, web
 from markupsafe import Markup
 
-from admin.access.auth_api import attempt_of, know_device
+from admin.access.auth_api import attempt_of, keep
 from admin.access.guard import (
     ACCESS,
     FACTOR,
@@ -28,7 +28,6 @@ from admin.access.guard import (
 )
 from admin.access.rules import PASSWORD_LENGTH_MIN, PasswordFault
 from admin.access.sign_in import SignInRefused
-from admin.access.tokens import clear_session, set_session
 
 MY_PAGE: Final = "/admin/me"
 _ISSUER: Final = "Spotlight"
@@ -53,8 +52,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     if isinstance(opened, SignInRefused):
         return _sign_in(request, back, email, opened)
     response = see_other(FACTOR if access.sign_in.wants_factor(opened.session.member) else back)
-    set_session(response, access.tokens.access(opened.session), opened.refresh_token, secure=access.secure)
-    know_device(request, response, opened.session.member.email)
+    keep(request, response, opened)
     return response
 
 
@@ -72,7 +70,7 @@ async def sign_out(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
     access = request.app[ACCESS]
     await access.sign_in.end(me.session)
     response = see_other(SIGN_IN)
-    clear_session(response, secure=access.secure)
+    access.tokens.clear(response)
     return response
 
 
@@ -134,7 +132,7 @@ async def _mine(
         me,
         "admin_me.html",
         status=200 if fault is None else 422,
-        sessions=await request.app[ACCESS].sign_in.sessions(me.member),
+        sessions=await request.app[ACCESS].sign_in.accounts.sessions(me.member.id),
         fault=fault.value if isinstance(fault, PasswordFault) else "refused" if fault else None,
         changed=changed,
         shortest=PASSWORD_LENGTH_MIN,

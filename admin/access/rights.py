@@ -7,14 +7,12 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from admin.access.rules import ASKING, Member, Role, may_decide, rights_of
+from admin.access.rules import ASKING, Member, may_decide, rights_of
+from admin.access.store import MEMBER_COLUMNS, read_member
 from payments.requests import Act, ActRefused, Right, Scope, Why, named
 
 # Locked, so that an account that is shut meanwhile is shut before the act or after it.
-_MEMBER: Final = text("""
-select id, email, name, role, organiser_id, active, totp_confirmed_at is not null as has_factor
-from staff where email = :email for share
-""")
+_MEMBER: Final = text(f"select {MEMBER_COLUMNS} from staff s where s.email = :email for share")
 _OF_PAYMENT: Final = text("""
 select c.organiser_id from payments p join contests c on c.id = p.contest_id where p.reference = :subject
 """)
@@ -85,7 +83,7 @@ class StaffRights:
         row = (await connection.execute(_MEMBER, {"email": email})).one_or_none()
         if row is None or not row.active:
             raise ActRefused(Why.NO_PERSON, f"{email} is not one of the staff, or no longer")
-        member = Member(**{**row._mapping, "role": Role(row.role)})
+        member = read_member(row)
         return member, rights_of(member, factor_wanted=self._factor_wanted)
 
     def _not_allowed(self, member: Member, right: Right) -> ActRefused:

@@ -6,9 +6,10 @@ counted apart, so that its owner cannot be locked out.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -22,6 +23,7 @@ from admin.access.rules import (
     ADDRESS_LOCK_SECONDS_MAX,
     Member,
     PasswordFault,
+    Reuse,
     is_fresh,
     password_fault,
     proven_step,
@@ -32,10 +34,6 @@ from admin.access.store import (
     Client,
     Credentials,
     LiveSession,
-    NotRotated,
-    Rotated,
-    SecondTab,
-    SessionLine,
     StaffAccounts,
 )
 from payments.requests import Right
@@ -111,7 +109,7 @@ class SignIn:
         found = await self.accounts.credentials(email)
         there = found is not None and found.member.active
         fits = await self._passwords.fits(attempt.password, found.password_hash if found and there else None)
-        if found is None or not fits or not await self._shows_factor(found, attempt.code):
+        if found is None or not fits or not await self._shows_factor(attempt.code, found):
             await self.accounts.note_failure(_subjects(own, attempt.address))
             _log.info("sign_in_refused", known=found is not None)
             return SignInRefused()
@@ -120,15 +118,13 @@ class SignIn:
             await self.accounts.rehash(found.member.id, await self._passwords.hashed(attempt.password))
         return found.member
 
-    async def refresh(self, token: str, client: Client) -> Opened | SecondTab | NotRotated:
-        """Exchange a refresh token for its successor."""
+    async def refresh(self, token: str, client: Client) -> Opened | Reuse | None:
+        """Exchange a refresh token for its successor; None: it opens no session."""
         successor = secrets.token_urlsafe(_TOKEN_BYTES)
         rotated = await self.accounts.rotate(_hash(token), _hash(successor), client)
-        if isinstance(rotated, Rotated):
-            return Opened(rotated.session, successor)
-        if isinstance(rotated, NotRotated) and rotated.stolen:
+        if rotated is Reuse.STOLEN:
             _log.warning("refresh_token_reused")
-        return rotated
+        return Opened(rotated, successor) if isinstance(rotated, LiveSession) else rotated
 
     def rights(self, member: Member) -> frozenset[Right]:
         """The rights of a member now."""
@@ -144,33 +140,24 @@ class SignIn:
 
     async def prove(self, session: LiveSession, typed: str) -> SignInRefused | None:
         """Prove again who it is, with a code, or the password where there is no second factor; None: done."""
-        own = f"session {session.family}"
-        if wait := await self._seconds_to_wait(own, None):
-            return SignInRefused(wait)
-        found = await self.accounts.credentials(session.member.email)
-        if found is None or not await self._proves(found, typed):
-            await self.accounts.note_failure([own])
-            return SignInRefused()
-        await self.accounts.forget_failures([own])
+        if refusal := await self._refusal(session, partial(self._proves, typed)):
+            return refusal
+        await self.accounts.forget_failures([_own(session)])
         await self.accounts.prove(session.family)
         return None
-
-    async def sessions(self, member: Member) -> list[SessionLine]:
-        """The sessions of a member."""
-        return list(await self.accounts.sessions(member.id))
 
     async def end(self, session: LiveSession) -> None:
         """Sign out."""
         await self.accounts.end_session(session.family, session.member.email)
 
-    async def end_one(self, session: LiveSession, family: UUID) -> bool:
-        """End another session of the same person; False when they have none like that."""
-        own = {line.family for line in await self.accounts.sessions(session.member.id)}
-        return family in own and await self.accounts.end_session(family, session.member.email)
+    async def end_one(self, session: LiveSession, family: UUID) -> None:
+        """End another session of the same person, if they have one like that."""
+        if family in {line.family for line in await self.accounts.sessions(session.member.id)}:
+            await self.accounts.end_session(family, session.member.email)
 
-    async def end_others(self, session: LiveSession) -> int:
+    async def end_others(self, session: LiveSession) -> None:
         """End all sessions of the same person but this one."""
-        return await self.accounts.end_other_sessions(session.member.id, session.family, session.member.email)
+        await self.accounts.end_other_sessions(session.member.id, session.family, session.member.email)
 
     async def begin_factor(self, member: Member) -> None:
         """Make the secret of a second factor. Does nothing where there is a proven one."""
@@ -183,13 +170,7 @@ class SignIn:
 
     async def confirm_factor(self, session: LiveSession, code: str) -> bool:
         """Prove the new second factor by a code of it. All other sessions end."""
-        own, member = f"session {session.family}", session.member
-        if await self._seconds_to_wait(own, None):
-            return False
-        secret = await self.begun_secret(member)
-        step = None if secret is None else proven_step(secret, code, self._clock(), None)
-        if step is None or not await self.accounts.confirm_factor(member.id, step):
-            await self.accounts.note_failure([own])
+        if await self._refusal(session, partial(self._confirms, code)):
             return False
         await self.accounts.prove(session.family)
         await self.end_others(session)
@@ -199,30 +180,46 @@ class SignIn:
         self, session: LiveSession, current: str, new: str
     ) -> PasswordFault | SignInRefused | None:
         """Another password; all other sessions end. None: done."""
-        own, member = f"session {session.family}", session.member
-        if wait := await self._seconds_to_wait(own, None):
-            return SignInRefused(wait)
-        found = await self.accounts.credentials(member.email)
-        if found is None or not await self._passwords.fits(current, found.password_hash):
-            await self.accounts.note_failure([own])
-            return SignInRefused()
-        if fault := password_fault(new, member.email):
+        if refusal := await self._refusal(session, partial(self._is_password, current)):
+            return refusal
+        if fault := password_fault(new, session.member.email):
             return fault
-        await self.accounts.set_password(member.id, await self._passwords.hashed(new), member.email)
+        await self.accounts.set_password(session.member.id, await self._passwords.hashed(new), session.member.email)
         await self.end_others(session)
         return None
 
-    async def _shows_factor(self, found: Credentials, code: str) -> bool:
+    async def _refusal(
+        self, session: LiveSession, check: Callable[[Credentials], Awaitable[bool]]
+    ) -> SignInRefused | None:
+        """Why something is not proven in a session, None when it is; failures in a row make the session wait."""
+        if wait := await self._seconds_to_wait(_own(session), None):
+            return SignInRefused(wait)
+        found = await self.accounts.credentials(session.member.email)
+        if found is not None and await check(found):
+            return None
+        await self.accounts.note_failure([_own(session)])
+        return SignInRefused()
+
+    async def _confirms(self, code: str, found: Credentials) -> bool:
+        """Whether it is a code of the factor that was begun, which is proven by it."""
+        if found.member.has_factor or found.totp_secret is None:
+            return False
+        step = proven_step(found.totp_secret, code, self._clock(), None)
+        return step is not None and await self.accounts.confirm_factor(found.member.id, step)
+
+    async def _is_password(self, typed: str, found: Credentials) -> bool:
+        return await self._passwords.fits(typed, found.password_hash)
+
+    async def _proves(self, typed: str, found: Credentials) -> bool:
+        check = self._shows_factor if found.member.has_factor else self._is_password
+        return await check(typed, found)
+
+    async def _shows_factor(self, code: str, found: Credentials) -> bool:
         """Whether the code is right, or none is wanted yet. A right one is used up."""
         if not found.member.has_factor or found.totp_secret is None:
             return True
         step = proven_step(found.totp_secret, code, self._clock(), found.totp_last_step)
         return step is not None and await self.accounts.use_step(found.member.id, step)
-
-    async def _proves(self, found: Credentials, typed: str) -> bool:
-        if found.member.has_factor:
-            return await self._shows_factor(found, typed)
-        return await self._passwords.fits(typed, found.password_hash)
 
     async def _seconds_to_wait(self, own: str, address: str | None) -> int:
         failures, now = await self.accounts.failures(_subjects(own, address)), self._clock()
@@ -230,6 +227,10 @@ class SignIn:
         if address is not None:
             waits.append(seconds_to_wait(failures.get(_place(address)), now, ADDRESS_LOCK_SECONDS_MAX))
         return max(waits)
+
+
+def _own(session: LiveSession) -> str:
+    return f"session {session.family}"
 
 
 def _place(address: str) -> str:

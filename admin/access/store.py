@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from pydantic import TypeAdapter
 from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -20,9 +21,11 @@ from gateway.storage.vault import Vault
 
 _REMOTE_LENGTH_MAX, _AGENT_LENGTH_MAX = 64, 200
 
-_MEMBER: Final = """s.id, s.email, s.name, s.role, s.organiser_id, s.active,
+# What `read_member` reads, of `staff s`.
+MEMBER_COLUMNS: Final = """s.id, s.email, s.name, s.role, s.organiser_id, s.active,
   s.totp_confirmed_at is not null as has_factor"""
 
+_MEMBER: Final = TypeAdapter(Member)
 _FAILURES: Final = text("select subject, failures, last_at from sign_in_failures where subject = any(:subjects)")
 # Counted in one statement, so that tries at the same moment are all counted.
 _FAILED: Final = text("""
@@ -34,7 +37,7 @@ _OLD_FAILURES: Final = text("delete from sign_in_failures where last_at < now() 
 _FORGET: Final = text("delete from sign_in_failures where subject = any(:subjects)")
 
 _CREDENTIALS: Final = text(f"""
-select {_MEMBER}, s.password_hash, s.totp_cipher, s.totp_last_step from staff s where s.email = :email
+select {MEMBER_COLUMNS}, s.password_hash, s.totp_cipher, s.totp_last_step from staff s where s.email = :email
 """)
 _USE_STEP: Final = text("""
 update staff set totp_last_step = :step where id = :id and coalesce(totp_last_step, -1) < :step
@@ -45,8 +48,8 @@ values (:family, :staff, :family, :hash, now() + cast(:life as interval), :remot
 returning factor_at
 """)
 _SHOWN: Final = text(f"""
-select t.id, t.family, t.used_at, t.revoked_at, t.expires_at, t.remote, t.agent, t.factor_at, now() as now,
-  {_MEMBER.replace("s.id", "s.id as staff_id", 1)}
+select t.id as token, t.family, t.used_at, t.revoked_at, t.expires_at, t.remote, t.agent, t.factor_at, now() as now,
+  {MEMBER_COLUMNS}
 from staff_sessions t join staff s on s.id = t.staff_id where t.refresh_hash = :hash for update of t
 """)
 _USE_UP: Final = text("update staff_sessions set used_at = now() where id = :id")
@@ -57,7 +60,7 @@ select :id, :staff, :family, :hash,
 from staff_sessions where family = :family
 """)
 _LIVE: Final = text(f"""
-select t.family, t.factor_at, {_MEMBER.replace("s.id", "s.id as staff_id", 1)}
+select t.family, t.factor_at, {MEMBER_COLUMNS}
 from staff_sessions t join staff s on s.id = t.staff_id
 where t.family = :family and t.used_at is null and t.revoked_at is null and t.expires_at > now() and s.active
 """)
@@ -91,11 +94,11 @@ values (:id, :email, :name, :hash, :role, :organiser)
 """)
 _RESET_FACTOR: Final = text(f"""
 update staff s set totp_cipher = null, totp_confirmed_at = null, totp_last_step = null
-where s.email = :email returning {_MEMBER}
+where s.email = :email returning {MEMBER_COLUMNS}
 """)
-_SET_ACTIVE: Final = text(f"update staff s set active = :active where s.email = :email returning {_MEMBER}")
+_SET_ACTIVE: Final = text(f"update staff s set active = :active where s.email = :email returning {MEMBER_COLUMNS}")
 _LISTED: Final = text(f"""
-select {_MEMBER}, o.slug, s.created_at, s.signed_in_at from staff s left join organisers o on o.id = s.organiser_id
+select {MEMBER_COLUMNS}, o.slug, s.signed_in_at from staff s left join organisers o on o.id = s.organiser_id
 order by s.email
 """)
 
@@ -149,38 +152,7 @@ class MemberLine:
 
     member: Member
     organiser: str | None
-    created_at: datetime
     signed_in_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewMember:
-    """An account to be made. `organiser`: slug; None: for the platform."""
-
-    email: str
-    name: str
-    role: Role
-    organiser: str | None
-    password_hash: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Rotated:
-    """It was used up; its successor is written."""
-
-    session: LiveSession
-
-
-@dataclass(frozen=True, slots=True)
-class SecondTab:
-    """Another tab of the same browser was faster by seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotRotated:
-    """The token opens no session. `stolen`: it had been used before, so the whole session was ended."""
-
-    stolen: bool = False
 
 
 class StaffAccounts:
@@ -220,7 +192,7 @@ class StaffAccounts:
             return None
         sealed = row.totp_cipher
         secret = None if sealed is None else self._vault.open(sealed, factor_place(row.id))
-        return Credentials(_member(row), row.password_hash, secret, row.totp_last_step)
+        return Credentials(read_member(row), row.password_hash, secret, row.totp_last_step)
 
     async def use_step(self, staff_id: UUID, step: int) -> bool:
         """Use a time step up; False when it, or a later one, was used before."""
@@ -237,61 +209,61 @@ class StaffAccounts:
         family = uuid4()
         values = {"family": family, "staff": member.id, "hash": refresh_hash, "life": REFRESH_LIFE}
         async with self._engine.begin() as connection:
-            factor_at = (await connection.execute(_OPEN, {**values, **_told(client)})).scalar_one()
+            factor_at = (await connection.execute(_OPEN, {**values, **_kept(client)})).scalar_one()
             await connection.execute(text("update staff set signed_in_at = now() where id = :id"), {"id": member.id})
-            detail = {"session": str(family), **_told(client)}
+            detail = {"session": str(family), **_kept(client)}
             await note(connection, actor=member.email, act="staff.signed_in", subject=member.email, detail=detail)
         return LiveSession(family, member, factor_at)
 
-    async def rotate(self, refresh_hash: bytes, successor: bytes, client: Client) -> Rotated | SecondTab | NotRotated:
-        """Exchange a refresh token for its successor."""
+    async def rotate(self, refresh_hash: bytes, successor: bytes, client: Client) -> LiveSession | Reuse | None:
+        """Exchange a refresh token for its successor; None: it opens no session. A stolen one ends the session."""
         async with self._engine.begin() as connection:
             row = (await connection.execute(_SHOWN, {"hash": refresh_hash})).one_or_none()
             if row is None or row.revoked_at is not None or not row.active:
-                return NotRotated()
+                return None
             if row.used_at is not None:
-                same = {"remote": row.remote, "agent": row.agent} == _told(client)
-                if judge_reuse(row.used_at, row.now, same_client=same) is Reuse.TWO_TABS:
-                    return SecondTab()
-                await self._end(connection, row.family, row.email, "staff.token_reused", _told(client))
-                return NotRotated(stolen=True)
+                same = {"remote": row.remote, "agent": row.agent} == _kept(client)
+                reuse = judge_reuse(row.used_at, row.now, same_client=same)
+                if reuse is Reuse.STOLEN:
+                    await self._end(connection, row.family, row.email, "staff.token_reused", _kept(client))
+                return reuse
             if row.expires_at <= row.now:
-                return NotRotated()
-            await connection.execute(_USE_UP, {"id": row.id})
+                return None
+            await connection.execute(_USE_UP, {"id": row.token})
             values = {
                 "id": uuid4(),
-                "staff": row.staff_id,
+                "staff": row.id,
                 "family": row.family,
                 "hash": successor,
                 "life": REFRESH_LIFE,
                 "session": SESSION_LIFE,
                 "factor_at": row.factor_at,
-                **_told(client),
+                **_kept(client),
             }
             await connection.execute(_SUCCEED, values)
-        return Rotated(LiveSession(row.family, _member(row, row.staff_id), row.factor_at))
+        return _live(row)
 
     async def live_session(self, family: UUID) -> LiveSession | None:
         """A session that was not ended."""
         async with self._engine.connect() as connection:
             row = (await connection.execute(_LIVE, {"family": family})).one_or_none()
-        return None if row is None else LiveSession(row.family, _member(row, row.staff_id), row.factor_at)
+        return None if row is None else _live(row)
 
-    async def end_session(self, family: UUID, actor: str) -> bool:
-        """End a session; False when it was over."""
+    async def end_session(self, family: UUID, actor: str) -> None:
+        """End a session, unless it is over."""
         async with self._engine.begin() as connection:
-            return await self._end(connection, family, actor, "staff.signed_out", {})
+            await self._end(connection, family, actor, "staff.signed_out", {})
 
-    async def end_other_sessions(self, staff_id: UUID, kept: UUID | None, actor: str) -> int:
+    async def end_other_sessions(self, staff_id: UUID, kept: UUID, actor: str) -> None:
         """End all sessions of a member but one."""
         async with self._engine.begin() as connection:
-            return await _end_all(connection, staff_id, kept, actor)
+            await _end_all(connection, staff_id, kept, actor)
 
     async def sessions(self, staff_id: UUID) -> Sequence[SessionLine]:
         """Sessions that last, the newest first."""
         async with self._engine.connect() as connection:
             rows = await connection.execute(_SESSIONS, {"staff": staff_id})
-            return [SessionLine(r.family, r.started_at, r.seen_at, r.remote, r.agent) for r in rows]
+            return [SessionLine(**row._mapping) for row in rows]
 
     async def prove(self, family: UUID) -> None:
         """Note that the second factor was shown just now."""
@@ -313,19 +285,21 @@ class StaffAccounts:
             await note(connection, actor=row.email, act="staff.factor_set", subject=row.email)
         return True
 
-    async def create(self, new: NewMember, actor: str) -> Member:
-        """Make an account. Raises StaffRefused."""
+    async def create(
+        self, *, email: str, name: str, role: Role, organiser: str | None, password_hash: str, actor: str
+    ) -> Member:
+        """Make an account. `organiser`: slug; None: for the platform. Raises StaffRefused."""
         staff_id = uuid4()
         async with self._engine.begin() as connection:
-            organiser = None if new.organiser is None else await _organiser(connection, new.organiser)
-            values = {"id": staff_id, "email": new.email, "name": new.name, "hash": new.password_hash}
+            organiser_id = None if organiser is None else await _organiser(connection, organiser)
+            values = {"id": staff_id, "email": email, "name": name, "hash": password_hash}
             try:
-                await connection.execute(_CREATE, {**values, "role": new.role.value, "organiser": organiser})
+                await connection.execute(_CREATE, {**values, "role": role.value, "organiser": organiser_id})
             except IntegrityError:
-                raise StaffRefused(f"{new.email} has an account already") from None
-            detail = {"role": new.role.value, "organiser": new.organiser}
-            await note(connection, actor=actor, act="staff.created", subject=new.email, detail=detail)
-        return Member(staff_id, new.email, new.name, new.role, organiser, active=True, has_factor=False)
+                raise StaffRefused(f"{email} has an account already") from None
+            detail = {"role": role.value, "organiser": organiser}
+            await note(connection, actor=actor, act="staff.created", subject=email, detail=detail)
+        return Member(staff_id, email, name, role, organiser_id, active=True, has_factor=False)
 
     async def set_password(self, staff_id: UUID, password_hash: str, actor: str) -> None:
         """Another password."""
@@ -356,18 +330,16 @@ class StaffAccounts:
         """Everybody, by address."""
         async with self._engine.connect() as connection:
             rows = await connection.execute(_LISTED)
-            return [MemberLine(_member(row), row.slug, row.created_at, row.signed_in_at) for row in rows]
+            return [MemberLine(read_member(row), row.slug, row.signed_in_at) for row in rows]
 
     def _subject(self, subject: str) -> bytes:
         return self._vault.index(f"sign-in {subject}")
 
     async def _end(
         self, connection: AsyncConnection, family: UUID, actor: str, act: str, detail: Mapping[str, Any]
-    ) -> bool:
-        if not (await connection.execute(_REVOKE, {"family": family})).first():
-            return False
-        await note(connection, actor=actor, act=act, subject=actor, detail={"session": str(family), **detail})
-        return True
+    ) -> None:
+        if (await connection.execute(_REVOKE, {"family": family})).first():
+            await note(connection, actor=actor, act=act, subject=actor, detail={"session": str(family), **detail})
 
 
 def factor_place(staff_id: UUID) -> str:
@@ -375,26 +347,23 @@ def factor_place(staff_id: UUID) -> str:
     return f"staff.totp_cipher.{staff_id}"
 
 
-def _told(client: Client) -> dict[str, str]:
+def _kept(client: Client) -> dict[str, str]:
     return {"remote": client.remote[:_REMOTE_LENGTH_MAX], "agent": client.agent[:_AGENT_LENGTH_MAX]}
 
 
-def _member(row: Row[Any], staff_id: UUID | None = None) -> Member:
-    return Member(
-        id=staff_id or row.id,
-        email=row.email,
-        name=row.name,
-        role=Role(row.role),
-        organiser_id=row.organiser_id,
-        active=row.active,
-        has_factor=row.has_factor,
-    )
+def read_member(row: Row[Any]) -> Member:
+    """The member of a row that has `MEMBER_COLUMNS`."""
+    return _MEMBER.validate_python(row._asdict())
+
+
+def _live(row: Row[Any]) -> LiveSession:
+    return LiveSession(row.family, read_member(row), row.factor_at)
 
 
 def _known(row: Row[Any] | None, email: str) -> Member:
     if row is None:
         raise StaffRefused(f"nobody has the address {email}")
-    return _member(row)
+    return read_member(row)
 
 
 async def _set_hash(connection: AsyncConnection, staff_id: UUID, password_hash: str) -> str:
@@ -405,13 +374,12 @@ async def _set_hash(connection: AsyncConnection, staff_id: UUID, password_hash: 
     return str(done.scalar_one())
 
 
-async def _end_all(connection: AsyncConnection, staff_id: UUID, kept: UUID | None, actor: str) -> int:
+async def _end_all(connection: AsyncConnection, staff_id: UUID, kept: UUID | None, actor: str) -> None:
     rows = await connection.execute(_REVOKE_OTHERS, {"staff": staff_id, "kept": kept})
     ended = set(rows.scalars())
     if ended:
         detail = {"sessions": len(ended)}
         await note(connection, actor=actor, act="staff.sessions_ended", subject=str(staff_id), detail=detail)
-    return len(ended)
 
 
 async def _organiser(connection: AsyncConnection, slug: str) -> UUID:

@@ -9,7 +9,6 @@ the database at each request, with the session.
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -27,44 +26,66 @@ _ISSUER: Final = "spotlight"
 _ACCESS, _DEVICE = "spotlight-admin", "spotlight-device"
 
 
-@dataclass(frozen=True, slots=True)
-class AccessToken:
-    """The content of an access token. `family`: the session."""
-
-    staff_id: UUID
-    family: UUID
-
-
 class Tokens:
-    """Signs and reads. `key`: at least 32 bytes, for nothing else; `clock`: now, in UTC."""
+    """Signs, reads, and keeps in cookies. `key`: at least 32 bytes, for nothing else; `clock`: now, in UTC;
+    `secure`: pages are reached by https, so cookies are kept to it."""
 
-    def __init__(self, key: bytes, clock: Callable[[], datetime]) -> None:
+    def __init__(self, key: bytes, clock: Callable[[], datetime], *, secure: bool) -> None:
         self._key = key
         self._clock = clock
+        self._secure = secure
+        # The prefixes keep other hosts of the domain from setting them; browsers refuse them without https, which
+        # only a demo lacks.
+        self._access_name = "__Host-spotlight-access" if secure else "spotlight-access"
+        self._refresh_name = "__Secure-spotlight-refresh" if secure else "spotlight-refresh"
+        self._device_name = "__Host-spotlight-device" if secure else "spotlight-device"
 
     def access(self, session: LiveSession) -> str:
         """A token for the next quarter of an hour."""
         claims = {"sub": str(session.member.id), "sid": str(session.family)}
         return self._sign(claims, _ACCESS, ACCESS_LIFE)
 
-    def read_access(self, token: str) -> AccessToken | None:
-        """Whose token it is; None for one that is not ours, not for this, or over."""
+    def read_access(self, token: str) -> UUID | None:
+        """The session whose token it is; None for one that is not ours, not for this, or over."""
         claims = self._read(token, _ACCESS)
         try:
-            return None if claims is None else AccessToken(UUID(claims["sub"]), UUID(claims["sid"]))
+            return None if claims is None else UUID(claims["sid"])
         except (KeyError, ValueError):
             return None
+
+    def access_of(self, request: web.Request) -> str:
+        """The access token that a browser shows; empty for none."""
+        return request.cookies.get(self._access_name, "")
+
+    def refresh_of(self, request: web.Request) -> str:
+        """The refresh token that a browser shows; empty for none."""
+        return request.cookies.get(self._refresh_name, "")
 
     def device(self, email: str) -> str:
         """A token by which a browser is known where this account has signed in."""
         return self._sign({"sub": email, "jti": secrets.token_urlsafe(18)}, _DEVICE, DEVICE_LIFE)
 
-    def read_device(self, token: str, email: str) -> str | None:
-        """The browser's id; None where it is not known for this account."""
-        claims = self._read(token, _DEVICE)
+    def device_of(self, request: web.Request, email: str) -> str | None:
+        """Id of the browser, where this account has signed in by it before."""
+        claims = self._read(request.cookies.get(self._device_name, ""), _DEVICE)
         if claims is None or claims.get("sub") != email.strip().lower():
             return None
         return str(claims.get("jti"))
+
+    def keep(self, response: web.StreamResponse, session: LiveSession, refresh: str) -> None:
+        """Hand both tokens to the browser."""
+        self._set(response, self._access_name, self.access(session), ACCESS_LIFE)
+        self._set(response, self._refresh_name, refresh, REFRESH_LIFE, AUTH_PATH)
+
+    def know_device(self, request: web.Request, response: web.StreamResponse, email: str) -> None:
+        """Know this browser again for the account that has just signed in by it."""
+        if self.device_of(request, email) is None:
+            self._set(response, self._device_name, self.device(email), DEVICE_LIFE)
+
+    def clear(self, response: web.StreamResponse) -> None:
+        """Take both tokens away."""
+        self._set(response, self._access_name, "", timedelta())
+        self._set(response, self._refresh_name, "", timedelta(), AUTH_PATH)
 
     def form(self, session: LiveSession) -> str:
         """What every form of this session carries, and no page of another site knows."""
@@ -91,40 +112,13 @@ class Tokens:
         expires = claims["exp"]
         return claims if isinstance(expires, int) and self._clock().timestamp() < expires else None
 
-
-def access_name(secure: bool) -> str:
-    """Name of the access token's cookie. The prefix keeps other hosts of the domain from setting it;
-    browsers refuse it without https, which only a demo lacks."""
-    return "__Host-spotlight-access" if secure else "spotlight-access"
-
-
-def refresh_name(secure: bool) -> str:
-    """Name of the refresh token's cookie."""
-    return "__Secure-spotlight-refresh" if secure else "spotlight-refresh"
-
-
-def device_name(secure: bool) -> str:
-    """Name of the cookie by which a browser is known."""
-    return "__Host-spotlight-device" if secure else "spotlight-device"
-
-
-def set_session(response: web.StreamResponse, access: str, refresh: str, *, secure: bool) -> None:
-    """Hand both tokens to the browser."""
-    access_seconds, refresh_seconds = int(ACCESS_LIFE.total_seconds()), int(REFRESH_LIFE.total_seconds())
-    _set(response, access_name(secure), access, access_seconds, "/", secure)
-    _set(response, refresh_name(secure), refresh, refresh_seconds, AUTH_PATH, secure)
-
-
-def set_device(response: web.StreamResponse, device: str, *, secure: bool) -> None:
-    """Know this browser again."""
-    _set(response, device_name(secure), device, int(DEVICE_LIFE.total_seconds()), "/", secure)
-
-
-def clear_session(response: web.StreamResponse, *, secure: bool) -> None:
-    """Take both tokens away."""
-    _set(response, access_name(secure), "", 0, "/", secure)
-    _set(response, refresh_name(secure), "", 0, AUTH_PATH, secure)
-
-
-def _set(response: web.StreamResponse, name: str, value: str, seconds: int, path: str, secure: bool) -> None:
-    response.set_cookie(name, value, max_age=seconds, path=path, secure=secure, httponly=True, samesite="Strict")
+    def _set(self, response: web.StreamResponse, name: str, value: str, life: timedelta, path: str = "/") -> None:
+        response.set_cookie(
+            name,
+            value,
+            max_age=int(life.total_seconds()),
+            path=path,
+            secure=self._secure,
+            httponly=True,
+            samesite="Strict",
+        )

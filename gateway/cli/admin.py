@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 admin_app = group("Who may sign in to the back office at /admin.")
-Email = Annotated[str, typer.Option("--email", help="Their e-mail address.")]
+Email = Annotated[
+    str, typer.Option("--email", help="Their e-mail address.", callback=lambda typed: typed.strip().lower())
+]
 
 
 def _actor() -> str:
@@ -66,7 +68,7 @@ def create(
         await staff.create(email, password, role=role, actor=_actor(), name=name, organiser=organiser)
 
     _keeping(make)
-    print(f"{email.strip().lower()} may sign in as {role.value}: {settings.base_url}/admin")
+    print(f"{email} may sign in as {role.value}: {settings.base_url}/admin")
     if not asked:
         print(f"password, shown only now: {password}")
 
@@ -107,19 +109,19 @@ def list_staff(as_json: AsJson = False) -> None:
 @command(admin_app, "reset-totp", "spotlight admin reset-totp --email awa@example.org")
 def reset_totp(email: Email) -> None:
     """Take somebody's second factor away, and end their sessions; they set up another when they sign in again."""
-    _keeping(lambda staff: staff.reset_factor(email, _actor()))
+    _keeping(lambda staff: staff.accounts.reset_factor(email, _actor()))
     print("done; the password alone opens nothing but the page that sets up another factor")
 
 
 @command(admin_app, "disable", "spotlight admin disable --email awa@example.org")
 def disable(email: Email) -> None:
     """Let somebody in no longer; their sessions end within seconds."""
-    _keeping(lambda staff: staff.set_active(email, False, _actor()))
+    _keeping(lambda staff: staff.accounts.set_active(email, False, _actor()))
     print("disabled")
 
 
 @command(admin_app, "enable", "spotlight admin enable --email awa@example.org")
 def enable(email: Email) -> None:
     """Let somebody in again."""
-    _keeping(lambda staff: staff.set_active(email, True, _actor()))
+    _keeping(lambda staff: staff.accounts.set_active(email, True, _actor()))
     print("enabled")

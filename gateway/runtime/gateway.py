@@ -101,8 +101,7 @@ def _mount_back_office(app: web.Application, container: Container, pages: Pages)
     settings = container.settings
     access = Access(
         sign_in=container.sign_in,
-        tokens=Tokens(container.vault.subkey("staff tokens"), utc_now),
-        secure=settings.base_url.startswith("https://"),
+        tokens=Tokens(container.vault.subkey("staff tokens"), utc_now, secure=settings.base_url.startswith("https://")),
         loopback_counts=settings.env != "demo",
     )
     services = Payments(

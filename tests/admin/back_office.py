@@ -149,8 +149,7 @@ async def open_office(
     sign_in = SignIn(StaffAccounts(rig.engine, rig.vault), Passwords(), clock=clock, factor_wanted=factor_wanted)
     access = Access(
         sign_in=sign_in,
-        tokens=Tokens(rig.vault.subkey("staff tokens"), clock),
-        secure=secure,
+        tokens=Tokens(rig.vault.subkey("staff tokens"), clock, secure=secure),
         loopback_counts=False,
     )
     payments = Payments(

@@ -371,7 +371,8 @@ async def test_my_sessions_and_my_password(office: Office) -> None:
     async with there.get("/admin") as answer:
         assert answer.url.path == "/admin/sign-in"
     stranger = await office.signed_in(await office.hire("yao@house.test"))
-    (mine,) = await office.access.sign_in.sessions((await office.access.sign_in.accounts.credentials(AWA)).member)  # type: ignore[union-attr]  # she is there
+    accounts = office.access.sign_in.accounts
+    (mine,) = await accounts.sessions((await accounts.credentials(AWA)).member.id)  # type: ignore[union-attr]  # there
     await office.form(stranger, "/admin/me", session=str(mine.family))
     async with here.get("/admin") as answer:
         assert answer.url.path == "/admin", "nobody ends another person's session"
