@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import AwareDatetime, Field, field_validator
 
 from admin.access.guard import Me
-from admin.answers import staff_endpoint
+from admin.answers import model_of, staff_endpoint
 from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.values.money import Money
@@ -32,7 +32,7 @@ class Balance(ApiModel):
     contest: str | None
     provider: str
     account: str
-    amount: int
+    amount: int = Field(validation_alias="amount_minor")
     currency: str
 
 
@@ -47,9 +47,9 @@ class TrialLine(ApiModel):
 
     account: str
     currency: str
-    debit: int
-    credit: int
-    balance: int
+    debit: int = Field(validation_alias="debit_minor")
+    credit: int = Field(validation_alias="credit_minor")
+    balance: int = Field(validation_alias="balance_minor")
 
 
 class Trial(ApiModel):
@@ -101,26 +101,13 @@ class FeePlans(ApiModel):
 async def balances(request: web.Request, _: Me, *, query: Instant) -> Reply:
     """Tell what every account of the book holds."""
     lines = await request.app[PAYMENTS].book.balances(at=query.at, contest=query.contest)
-    shown = [
-        Balance(contest=b.contest, provider=b.provider, account=b.account, amount=b.amount_minor, currency=b.currency)
-        for b in lines
-    ]
-    return Reply(200, Balances(balances=shown))
+    return Reply(200, Balances(balances=[model_of(Balance, line) for line in lines]))
 
 
 @staff_endpoint(Right.READ_MONEY, query=Instant, returns={200: Trial})
 async def trial(request: web.Request, _: Me, *, query: Instant) -> Reply:
     """Tell the trial balance."""
-    lines = [
-        TrialLine(
-            account=line.account,
-            currency=line.currency,
-            debit=line.debit_minor,
-            credit=line.credit_minor,
-            balance=line.balance_minor,
-        )
-        for line in await request.app[PAYMENTS].book.trial(at=query.at)
-    ]
+    lines = [model_of(TrialLine, line) for line in await request.app[PAYMENTS].book.trial(at=query.at)]
     sums: dict[str, int] = {}
     for line in lines:
         sums[line.currency] = sums.get(line.currency, 0) + line.balance

@@ -46,7 +46,7 @@ async def register_beneficiary(
 
     Raises ActRefused: no such account, one that cannot pay there, an invalid number, a number without a wallet.
     """
-    provider = providers.get(account)
+    provider, country = providers.get(account), country.upper()
     if provider is None or not provider.capabilities(country).can_pay_out:
         raise ActRefused(Why.IMPOSSIBLE, f"{account} pays nobody in {country}")
     read = read_msisdn(number, country)

@@ -244,15 +244,9 @@ async def _beneficiaries(request: web.Request, organiser: str | None = None) -> 
 async def new_beneficiary(request: web.Request, who: Me, *, body: NewBeneficiary) -> Reply:
     """Register where an organiser is paid, and ask for its confirmation by a second person."""
     payments = request.app[PAYMENTS]
-    country = body.country.upper()
     made = await register_beneficiary(
-        organiser=body.organiser,
-        account=body.account,
-        country=country,
-        number=body.number,
-        name=body.name,
+        **body.model_dump(),
         person=who.email,
-        reason=body.reason,
         providers=payments.providers,
         add=payments.beneficiaries.add,
         acts=request.app[APPROVALS],

@@ -44,13 +44,8 @@ async def add_beneficiary(request: web.Request, me: Me, fields: Form) -> web.Str
     """Register where an organiser is paid, and ask for its confirmation."""
     payments = request.app[PAYMENTS]
     made = await register_beneficiary(
-        organiser=fields.get("organiser", ""),
-        account=fields.get("account", ""),
-        country=fields.get("country", ""),
-        number=fields.get("number", ""),
-        name=fields.get("name", ""),
+        **{name: fields.get(name, "") for name in ("organiser", "account", "country", "number", "name", "reason")},
         person=me.email,
-        reason=fields.get("reason", ""),
         providers=payments.providers,
         add=payments.beneficiaries.add,
         acts=request.app[APPROVALS],
