@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Final, Self
+from typing import Final, Protocol, Self, TypeVar
 
 from redis import asyncio as redis_asyncio
 from redis.exceptions import RedisError
@@ -18,6 +18,13 @@ from gateway.storage.engine import DatabaseUnavailable, make_engine
 from gateway.storage.migrate import UnknownSchema, refuse_unknown_schema
 from gateway.storage.redis_link import RedisPipeline, connect, connect_for_pipeline
 from gateway.storage.vault import Vault
+
+
+class _Closable(Protocol):
+    async def aclose(self) -> None: ...
+
+
+C = TypeVar("C", bound=_Closable)
 
 # Errors of servers that come back by themselves.
 TEMPORARY: Final = (SQLAlchemyError, RedisError, OSError, DatabaseUnavailable)
@@ -58,6 +65,11 @@ class Connections:
         """Call this on closing, before what was registered earlier."""
         self._closing.push_async_callback(close)
 
+    def _closed_later(self, made: C) -> C:
+        """What was made, to be closed before what was made earlier."""
+        self.close_later(made.aclose)
+        return made
+
     @cached_property
     def engine(self) -> AsyncEngine:
         """The pool of connections to PostgreSQL."""
@@ -84,17 +96,17 @@ class Connections:
     @cached_property
     def redis(self) -> "redis_asyncio.Redis":
         """Redis for background work, which waits up to five seconds."""
-        return self._close_redis(connect(self.settings.redis_url))
+        return self._closed_later(connect(self.settings.redis_url))
 
     @cached_property
     def quick_redis(self) -> "redis_asyncio.Redis":
         """Redis for callers that wait up to one second."""
-        return self._close_redis(connect(self.settings.redis_url, timeout_seconds=1))
+        return self._closed_later(connect(self.settings.redis_url, timeout_seconds=1))
 
     @cached_property
     def pipeline(self) -> RedisPipeline:
         """Redis commands of requests, many in one round trip."""
-        return RedisPipeline(self._close_redis(connect_for_pipeline(self.settings.redis_url)))
+        return RedisPipeline(self._closed_later(connect_for_pipeline(self.settings.redis_url)))
 
     @cached_property
     def doorbell(self) -> Doorbell:
@@ -108,7 +120,3 @@ class Connections:
             await check_keys(self.engine, self.vault)
         except (UnknownSchema, WrongKeys) as error:
             raise SettingsError(str(error)) from None
-
-    def _close_redis(self, client: "redis_asyncio.Redis") -> "redis_asyncio.Redis":
-        self.close_later(client.aclose)
-        return client

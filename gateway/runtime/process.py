@@ -3,9 +3,8 @@
 import gc
 import os
 import socket
-from collections.abc import Mapping
 from functools import cached_property, partial
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -15,7 +14,6 @@ from channels.messages.languages import Languages
 from channels.messages.outbox import Outbox
 from channels.messages.send import Sending
 from channels.messages.unfinished import UnfinishedDialogues
-from channels.sms.carrier import SmsCarrier
 from channels.sms.inbound import answer_texts
 from channels.sms.texts import render
 from channels.telegram.channel import TelegramChannel
@@ -25,13 +23,7 @@ from channels.telegram.texts import write as write_in_chat
 from gateway.contests.directory import ContestDirectory
 from gateway.orders.routing import Kind
 from gateway.orders.store import Orders
-from gateway.runtime.accounts import (
-    build_carriers,
-    counted_on,
-    rails_of,
-    read_given,
-    text_routes,
-)
+from gateway.runtime.accounts import build_carriers, counted_on, rails_of, read_given, text_routes
 from gateway.runtime.connections import TEMPORARY, utc_now
 from gateway.runtime.container import REPORT_TIMEOUT_MS, Container, open_command
 from gateway.runtime.owed_work import Chore, Drains, OwedWork, Step, keep_beating, keep_sweeping
@@ -78,7 +70,7 @@ PAGE_TIMEOUT_MS: Final = 60_000
 class ProcessContainer(Container):
     """What the gateway and a worker share: selling, calling operators, texts, owed work.
 
-    Work is put together at once: a wrong setting stops the start. The database need not answer yet.
+    It is put together at once: a wrong setting stops the start. SettingsError. The database need not answer yet.
     """
 
     role = ""
@@ -88,151 +80,63 @@ class ProcessContainer(Container):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, name=process_name(self.role), pool_size=self.pool_size)
+        self._call_operators()
+        self._talk_with_voters()
+        self.owed: Final = OwedWork(self.auto)
+        self._purge: Final = self._closed_later(DailyPurge(settings.database_url, self.auto, settings.kept))
         self.drains: Final = Drains(self._steps(), self.doorbell, temporary=TEMPORARY)
 
-    # Calls to operators: one watch, one pace and one rate for all of them.
-
-    @cached_property
-    def watch(self) -> AccountWatch:
-        """Which accounts answer."""
-        rails, health = rails_of(self.accounts), AccountHealth(self.engine)
-        return AccountWatch(health, self.providers, rails, temporary=TEMPORARY, slow=self._paces.slow)
-
-    @cached_property
-    def _paces(self) -> SharedPaces:
-        return SharedPaces(self.quick_redis)
-
-    @cached_property
-    def _budget(self) -> SharedRate:
-        """Questions that operators may be asked."""
-        return SharedRate(self.quick_redis, "status", evenly=True, answered=True, paces=self._paces)
-
-    @cached_property
-    def payments(self) -> Payments:
-        """Payments to collect and to verify."""
-        prompting = frozenset(rail.account for rail in self.watch.rails.every if Kind.PUSH in rail.kinds)
-        return Payments(self.engine, self.vault, self.settings.base_url, prompting, self.settings.prompt_limits)
-
-    @cached_property
-    def collector(self) -> Collector:
-        """Asks operators to collect."""
-        per_second = {
-            key: rate for key, account in self.accounts.items() if (rate := account.settings.prompts_per_second)
-        }
-        collector = Collector(
-            self.payments,
-            self.providers,
-            prompts=SharedRate(self.quick_redis, "prompts", evenly=True, paces=self._paces),
-            per_second={key: rate for key, rate in per_second.items() if rate},
-            questions=self._budget,
-            accounts=self.watch,
+    def _call_operators(self) -> None:
+        """One watch, one pace and one rate for all calls."""
+        settings, rails = self.settings, rails_of(self.accounts)
+        paces = SharedPaces(self.quick_redis)
+        self.watch = AccountWatch(
+            AccountHealth(self.engine), self.providers, rails, temporary=TEMPORARY, slow=paces.slow
         )
-        self.close_later(collector.aclose)
-        return collector
-
-    @cached_property
-    def _provisional(self) -> ProvisionalPayments:
-        return ProvisionalPayments(self.engine, self.vault, self.settings.base_url)
-
-    @cached_property
-    def verifier(self) -> Verifier:
-        """Asks operators what became of payments."""
-        later = AskedLater(self._provisional, self.payments, self.show)
-        verifier = Verifier(self.payments, self.providers, self._budget, self.watch, later)
-        self.close_later(verifier.aclose)
-        return verifier
-
-    @cached_property
-    def counting(self) -> CountingOnCallbacks | None:
-        """Counts on callbacks; None where no account is counted on, as everywhere unless it is set. SettingsError."""
-        policies = counted_on(self.settings)
+        # Questions that operators may be asked.
+        self._budget = SharedRate(self.quick_redis, "status", evenly=True, answered=True, paces=paces)
+        prompting = frozenset(rail.account for rail in rails.every if Kind.PUSH in rail.kinds)
+        self.payments = Payments(self.engine, self.vault, settings.base_url, prompting, settings.prompt_limits)
+        self.collector = self._closed_later(
+            Collector(
+                self.payments,
+                self.providers,
+                prompts=SharedRate(self.quick_redis, "prompts", evenly=True, paces=paces),
+                per_second={
+                    key: rate for key, account in self.accounts.items() if (rate := account.settings.prompts_per_second)
+                },
+                questions=self._budget,
+                accounts=self.watch,
+            )
+        )
+        provisional = ProvisionalPayments(self.engine, self.vault, settings.base_url)
+        later = AskedLater(provisional, self.payments, self.show)
+        self.verifier = self._closed_later(Verifier(self.payments, self.providers, self._budget, self.watch, later))
+        policies = counted_on(settings)
         rates = {account: self.providers[account].capabilities("").status_per_second for account in policies}
-        return CountingOnCallbacks(self._provisional, policies, rates) if policies else None
-
-    @cached_property
-    def reversals(self) -> Reversals:
-        """Money that operators took back."""
-        return Reversals(self.engine, self.auto)
-
-    @cached_property
-    def rescuer(self) -> Rescuer:
-        """Looks for the money of one voter."""
+        # None where no account is counted on, as everywhere unless it is set.
+        self.counting = CountingOnCallbacks(provisional, policies, rates) if policies else None
+        self.reversals = Reversals(self.engine, self.auto)
         attempts = Attempts(self.engine, self.vault)
-        return Rescuer(attempts, self.payments, self.providers, self._budget, self.doorbell, self.watch)
-
-    # Talking with voters.
-
-    @cached_property
-    def sessions(self) -> RedisSessions:
-        """The state of dialogues."""
-        return RedisSessions(self.pipeline, SessionSeal(self.vault))
-
-    @cached_property
-    def inbox(self) -> Inbox:
-        """Texts of voters."""
-        return Inbox(self.engine, self.vault)
-
-    @cached_property
-    def outbox(self) -> Outbox:
-        """Texts that are owed to voters."""
-        return Outbox(self.engine, self.vault, self.settings.base_url)
-
-    @cached_property
-    def unfinished(self) -> UnfinishedDialogues:
-        """Dialogues that chose a candidate and bought nothing."""
-        unfinished = UnfinishedDialogues(self.engine, self.vault)
-        self.close_later(unfinished.aclose)
-        return unfinished
-
-    @cached_property
-    def languages(self) -> Languages:
-        """Languages that voters chose."""
-        return Languages(self.auto, self.vault, self.sessions)
-
-    @cached_property
-    def carriers(self) -> Mapping[str, SmsCarrier]:
-        """Every SMS carrier that is set up, by code. SettingsError."""
-        carriers = build_carriers(self.settings.env)
-        for carrier in carriers.values():
-            self.close_later(carrier.aclose)
-        return carriers
-
-    @cached_property
-    def telegram(self) -> TelegramChannel | None:
-        """The Telegram channel; None without `TELEGRAM_TOKEN`. SettingsError."""
-        given = adapter_settings("telegram")
-        if not given.get("token"):
-            return None
-        settings = read_given("telegram", given, TelegramSettings)
-        store = TelegramStore(self.auto, self.vault)
-        channel = TelegramChannel(settings, store, self.sessions, self.quick_redis)
-        self.close_later(channel.aclose)
-        return channel
-
-    @cached_property
-    def callbacks(self) -> Callbacks:
-        """Operators' callbacks."""
-        spool = Spool(self.settings.data_dir / "spool", "callbacks")
-        callbacks = Callbacks(self.auto, self.vault, spool, utc_now)
-        self.close_later(callbacks.aclose)
-        return callbacks
-
-    @cached_property
-    def admission(self) -> CallbackAdmission:
-        """Which callbacks are stored."""
-        return CallbackAdmission(
-            self.providers, self.vault.reference_in, self.callbacks.is_open, limited=self.settings.rate_limits
+        self.rescuer = Rescuer(attempts, self.payments, self.providers, self._budget, self.doorbell, self.watch)
+        spool = Spool(settings.data_dir / "spool", "callbacks")
+        self.callbacks = self._closed_later(Callbacks(self.auto, self.vault, spool, utc_now))
+        self.admission = CallbackAdmission(
+            self.providers, self.vault.reference_in, self.callbacks.is_open, limited=settings.rate_limits
         )
 
-    @cached_property
-    def rankings(self) -> Rankings:
-        """Contests and their rankings."""
-        return Rankings(ContestDirectory(self.engine))
-
-    @cached_property
-    def voting_service(self) -> LiveVotingService:
-        """What channels use."""
-        return LiveVotingService(
+    def _talk_with_voters(self) -> None:
+        self.sessions = RedisSessions(self.pipeline, SessionSeal(self.vault))
+        self.inbox = Inbox(self.engine, self.vault)
+        self.outbox = Outbox(self.engine, self.vault, self.settings.base_url)
+        self.unfinished = self._closed_later(UnfinishedDialogues(self.engine, self.vault))
+        self.languages = Languages(self.auto, self.vault, self.sessions)
+        self.carriers = build_carriers(self.settings.env)
+        for carrier in self.carriers.values():
+            self._closed_later(carrier)
+        self.telegram = self._telegram()
+        self.rankings = Rankings(ContestDirectory(self.engine))
+        self.voting_service = LiveVotingService(
             rankings=self.rankings,
             accounts=self.watch,
             orders=Orders(self.auto, self.vault, self.settings.prompt_limits),
@@ -246,47 +150,38 @@ class ProcessContainer(Container):
             clock=utc_now,
         )
 
-    # Owed work.
+    def _telegram(self) -> TelegramChannel | None:
+        """None without `TELEGRAM_TOKEN`. SettingsError."""
+        given = adapter_settings("telegram")
+        if not given.get("token"):
+            return None
+        settings = read_given("telegram", given, TelegramSettings)
+        store = TelegramStore(self.auto, self.vault)
+        return self._closed_later(TelegramChannel(settings, store, self.sessions, self.quick_redis))
 
     def _steps(self) -> dict[Work, Step]:
-        providers, budget, watch = self.providers, self._budget, self.watch
+        asking: dict[str, Any] = {"providers": self.providers, "budget": self._budget, "accounts": self.watch}
         where = (self.engine, self.vault, self.settings.base_url)
         senders: dict[str, MessageSender] = {**self.carriers}
         if self.telegram is not None:
             senders[self.telegram.code] = self.telegram
         routes = text_routes(self.settings, self.carriers, self.telegram)
-        sending = Sending(self.outbox, senders, routes, render, write_in_chat)
         queue = CallbackQueue(self.engine, self.vault)
-        judge = CallbackJudge(queue, self.payments, providers, self.reversals.name, self.counting, passes)
+        judge = CallbackJudge(queue, self.payments, self.providers, self.reversals.name, self.counting, passes)
         rankings = partial(self.rankings.refresh, self.scores)
-        answering = partial(answer_texts, self.inbox, self.voting_service, rankings)
-        settlement, refunds, payouts = Settlement(self.engine), Refunds(*where), Payouts(*where)
         return {
             Work.COLLECT: self.collector.step,
             Work.CALLBACKS: judge.step,
             Work.VERIFY: self.verifier.step,
-            Work.REVERSALS: partial(
-                ask_reversals, reversals=self.reversals, providers=providers, budget=budget, accounts=watch
-            ),
-            Work.REFUND: partial(send_and_ask, refunds, providers=providers, budget=budget, accounts=watch),
-            Work.PAYOUTS: partial(send_and_ask, payouts, providers=providers, budget=budget, accounts=watch),
-            Work.SETTLE: partial(settle_payments, settlement=settlement, show=self.show),
-            Work.TEXTS_IN: answering,
-            Work.TEXTS_OUT: sending.send_due,
+            Work.REVERSALS: partial(ask_reversals, reversals=self.reversals, **asking),
+            Work.REFUND: partial(send_and_ask, Refunds(*where), **asking),
+            Work.PAYOUTS: partial(send_and_ask, Payouts(*where), **asking),
+            Work.SETTLE: partial(settle_payments, settlement=Settlement(self.engine), show=self.show),
+            Work.TEXTS_IN: partial(answer_texts, self.inbox, self.voting_service, rankings),
+            Work.TEXTS_OUT: Sending(self.outbox, senders, routes, render, write_in_chat).send_due,
             Work.REMINDERS: self.unfinished.remind,
             Work.STAFF_ACTS: self.acts.run_approved,
         }
-
-    @cached_property
-    def owed(self) -> OwedWork:
-        """What is owed."""
-        return OwedWork(self.auto)
-
-    @cached_property
-    def _purge(self) -> DailyPurge:
-        purge = DailyPurge(self.settings.database_url, self.auto, self.settings.kept)
-        self.close_later(purge.aclose)
-        return purge
 
     def chores(self) -> dict[str, Chore]:
         """What this process does from time to time, with the seconds between."""
@@ -323,17 +218,11 @@ class GatewayContainer(ProcessContainer):
     @cached_property
     def back_office(self) -> Container:
         """What staff use, on connections of its own: its reports may take a minute, and voters do not wait for them."""
-        office = Container(
-            self.settings, name=process_name("back office"), pool_size=4, statement_timeout_ms=PAGE_TIMEOUT_MS
-        )
-        office.accounts, office.vault, office.doorbell, office.show = (
-            self.accounts,
-            self.vault,
-            self.doorbell,
-            self.show,
-        )
-        self.close_later(office.aclose)
-        return office
+        name = process_name("back office")
+        office = Container(self.settings, name=name, pool_size=4, statement_timeout_ms=PAGE_TIMEOUT_MS)
+        for shared in ("accounts", "vault", "doorbell", "show"):
+            setattr(office, shared, getattr(self, shared))
+        return self._closed_later(office)
 
 
 class WorkerContainer(ProcessContainer):
@@ -345,9 +234,7 @@ class WorkerContainer(ProcessContainer):
     @cached_property
     def daily(self) -> "DailyReconciliation":
         """The daily reconciliation."""
-        daily = DailyReconciliation(self.settings, self.engine)
-        self.close_later(daily.aclose)
-        return daily
+        return self._closed_later(DailyReconciliation(self.settings, self.engine))
 
     def chores(self) -> dict[str, Chore]:
         """Those of every process, and those of workers."""
