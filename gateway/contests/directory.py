@@ -27,6 +27,8 @@ DIAL_CODE: Final = """
       where o.service_code = c.service_code
         and (o.opens_at, o.slug collate "C") <= (c.opens_at, c.slug collate "C")) end
 """
+# Columns of a contest's row that are no fields of `Contest`, or have another form there.
+NOT_IN_A_CONTEST: Final = frozenset({"price_minor", "currency", "packs", "created_at"})
 _log = structlog.get_logger(__name__)
 
 
@@ -128,26 +130,6 @@ def _grouped(named: Iterable[tuple[str, Contest]]) -> dict[str, tuple[Contest, .
 
 
 def _contest(row: Row[Any], ranking: Sequence[Candidate]) -> Contest:
-    return Contest(
-        id=row.id,
-        organiser_id=row.organiser_id,
-        slug=row.slug,
-        name=row.name,
-        country=row.country,
-        price=Money(row.price_minor, row.currency),
-        opens_at=row.opens_at,
-        closes_at=row.closes_at,
-        service_code=row.service_code,
-        short_code=row.short_code,
-        keyword=row.keyword,
-        language=row.language,
-        late_seconds=row.late_seconds,
-        quantity_max=row.quantity_max,
-        version=row.version,
-        check_digits=row.check_digits,
-        packs=tuple(row.packs),
-        rules=row.rules,
-        contact=row.contact,
-        confirm_above=row.confirm_above,
-        candidates=tuple(ranking),
-    )
+    values = {name: value for name, value in row._mapping.items() if name not in NOT_IN_A_CONTEST}
+    price = Money(row.price_minor, row.currency)
+    return Contest(**{**values, "price": price, "packs": tuple(row.packs), "candidates": tuple(ranking)})

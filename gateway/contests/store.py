@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.contests.changes import Plan
 from gateway.contests.contest import Candidate, Contest
+from gateway.contests.directory import NOT_IN_A_CONTEST
+from gateway.storage.audit_log import note
 from gateway.storage.schema.contests import candidate_totals, candidates, contest_heads, contests, organisers
-from gateway.storage.schema.staff import audit_log
 
 # Any number: two documents are applied one after the other.
 _APPLY_LOCK = 0x5907_11_A9
@@ -43,7 +44,7 @@ async def write_plan(connection: AsyncConnection, plan: Plan, actor: str) -> Non
     """Write a plan. `actor`: who requested it. Raises sqlalchemy.exc.IntegrityError."""
     contest = plan.contest
     if plan.new:
-        await connection.execute(insert(contests).values(id=contest.id, **_row(contest)))
+        await connection.execute(insert(contests).values(_row(contest)))
         await connection.execute(insert(contest_heads).values(contest_id=contest.id))
     else:
         await connection.execute(update(contests).where(contests.c.id == contest.id).values(_row(contest)))
@@ -56,34 +57,13 @@ async def write_plan(connection: AsyncConnection, plan: Plan, actor: str) -> Non
         await connection.execute(update(candidates).where(candidates.c.id == candidate.id).values(_person(candidate)))
     changes = [{"what": c.what, "before": c.before, "after": c.after} for c in plan.changes]
     detail = {"version": contest.version, "changes": changes}
-    await connection.execute(
-        insert(audit_log).values(actor=actor, act="contest.apply", subject=contest.slug, detail=detail)
-    )
+    await note(connection, actor=actor, act="contest.apply", subject=contest.slug, detail=detail)
 
 
 def _row(contest: Contest) -> dict[str, Any]:
-    return {
-        "organiser_id": contest.organiser_id,
-        "slug": contest.slug,
-        "name": contest.name,
-        "country": contest.country,
-        "currency": contest.currency,
-        "price_minor": contest.price.amount_minor,
-        "opens_at": contest.opens_at,
-        "closes_at": contest.closes_at,
-        "late_seconds": contest.late_seconds,
-        "quantity_max": contest.quantity_max,
-        "service_code": contest.service_code,
-        "short_code": contest.short_code,
-        "keyword": contest.keyword,
-        "language": contest.language,
-        "version": contest.version,
-        "check_digits": contest.check_digits,
-        "packs": list(contest.packs),
-        "rules": dict(contest.rules),
-        "contact": contest.contact,
-        "confirm_above": contest.confirm_above,
-    }
+    values = {c.name: getattr(contest, c.name) for c in contests.columns if c.name not in NOT_IN_A_CONTEST}
+    price, packs = contest.price, list(contest.packs)
+    return {**values, "price_minor": price.amount_minor, "currency": price.currency, "packs": packs}
 
 
 def _person(candidate: Candidate) -> dict[str, Any]:

@@ -30,27 +30,10 @@ LEVELS: Final[Mapping[str, int]] = {
 # Libraries that log every call at INFO, with addresses that may hold a token.
 _CHATTY: Final = ("httpx", "httpcore", "asyncio", "aiogram", "rq.worker", "urllib3", "stripe", "alembic")
 
-_SECRET_WORDS: Final = frozenset(
-    {
-        "password",
-        "passwd",
-        "pin",
-        "token",
-        "secret",
-        "authorization",
-        "cookie",
-        "set_cookie",
-        "api_key",
-        "apikey",
-        "secret_key",
-        "private_key",
-        "subscription_key",
-        "ocp_apim_subscription_key",
-        "x_telegram_bot_api_secret_token",
-        "stripe_signature",
-    }
-)
-_SECRET_ENDINGS: Final = ("_token", "_secret", "_password", "_pin", "_api_key", "_secret_key")
+# What a secret is called, alone or behind another word: `pay_token`.
+_SECRET_WORDS: Final = ("password", "passwd", "pin", "token", "secret", "authorization", "cookie", "api_key", "apikey")
+_SECRET_KEYS: Final = ("secret_key", "private_key", "subscription_key", "stripe_signature")
+_SECRET_ENDINGS: Final = tuple(f"_{word}" for word in (*_SECRET_WORDS, *_SECRET_KEYS))
 _SECRET_IN_TEXT: Final = re.compile(
     r"(?i)\b(key|token|\w+_token|secret|password|pin)(=[\"']?|[\"']?: ?[\"'])([^&\s\"',;)]+)"
     r"|\b(bearer|basic) +[\w.~+/=-]{6,}"
@@ -109,8 +92,7 @@ def _without_secret(found: re.Match[str]) -> str:
 
 
 def _is_secret(key: str) -> bool:
-    word = key.lower().replace("-", "_")
-    return word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS)
+    return f"_{key.lower().replace('-', '_')}".endswith(_SECRET_ENDINGS)
 
 
 def _clean(value: object) -> object:
