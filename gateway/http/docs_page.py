@@ -1,22 +1,19 @@
-"""The API's document as a page for people: from OpenAPI to what the template shows."""
+"""The API's document as a page for people: what the template asks of OpenAPI's parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What a value is, in a few words: `list of `, then `link` to a model, where it is one."""
 
     words: str
     link: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """A line of a table. `place`: path, query, header, body or a status; `kinds`: one of these."""
 
     place: str
@@ -26,84 +23,45 @@ class Field:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one address."""
-
-    id: str
-    method: str
-    address: str
-    summary: str
-    description: str
-    request: tuple[Field, ...]
-    answers: tuple[Field, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One schema. `values`: all that it may be, where it is one of a few words."""
-
-    name: str
-    description: str
-    fields: tuple[Field, ...]
-    values: tuple[str, ...]
-    kinds: tuple[Kind, ...]
-
-
-def operations(document: Json) -> dict[str, list[Operation]]:
-    """Every operation, by tag, in the order of the document."""
-    found: dict[str, list[Operation]] = {}
+def by_tag(document: Json) -> dict[str, list[tuple[str, str, Json]]]:
+    """Method, address and description of every operation, by tag, in the order of the document."""
+    found: dict[str, list[tuple[str, str, Json]]] = {}
     for address, methods in document["paths"].items():
         for method, spec in methods.items():
-            tag = next(iter(spec.get("tags", [])), "other")
-            found.setdefault(tag, []).append(_operation(method.upper(), address, spec))
+            found.setdefault(next(iter(spec.get("tags", [])), "other"), []).append((method.upper(), address, spec))
     return found
 
 
-def models(document: Json) -> list[Model]:
-    """Every schema, in the order of the document."""
-    return [_model(name, schema) for name, schema in document["components"]["schemas"].items()]
-
-
-def _operation(method: str, address: str, spec: Json) -> Operation:
-    request = [
+def request_fields(spec: Json) -> list[Field]:
+    """What an operation reads."""
+    parameters = [
         Field(p["in"], p["name"], kinds(p["schema"]), _meaning(p, p["schema"]), p["required"])
         for p in spec.get("parameters", [])
     ]
-    if body := spec.get("requestBody"):
-        request += [Field("body", media, kinds(c["schema"]), "", required=True) for media, c in body["content"].items()]
-    answers = [
+    body = spec.get("requestBody", {"content": {}})["content"]
+    return parameters + [Field("body", media, kinds(c["schema"]), "", required=True) for media, c in body.items()]
+
+
+def answer_fields(spec: Json) -> list[Field]:
+    """What an operation answers."""
+    return [
         Field(status, media, kinds(held["schema"]), answer["description"])
         for status, answer in spec["responses"].items()
         for media, held in answer["content"].items()
     ]
-    return Operation(
-        id=spec["operationId"],
-        method=method,
-        address=address,
-        summary=spec["summary"],
-        description=spec.get("description", ""),
-        request=tuple(request),
-        answers=tuple(answers),
-    )
+
+
+def model_fields(schema: Json) -> list[Field]:
+    """What a model holds."""
+    required = schema.get("required", [])
+    return [
+        Field("", field, kinds(held), _meaning(held), field in required)
+        for field, held in schema.get("properties", {}).items()
+    ]
 
 
 def _meaning(*described: Json) -> str:
     return next((str(one["description"]) for one in described if "description" in one), "")
-
-
-def _model(name: str, schema: Json) -> Model:
-    required = schema.get("required", [])
-    return Model(
-        name=name,
-        description=str(schema.get("description", "")),
-        fields=tuple(
-            Field("", field, kinds(held), _meaning(held), field in required)
-            for field, held in schema.get("properties", {}).items()
-        ),
-        values=tuple(map(str, schema.get("enum", []))),
-        kinds=() if "properties" in schema or "enum" in schema else kinds(schema),
-    )
 
 
 def kinds(schema: Json, before: str = "") -> tuple[Kind, ...]:

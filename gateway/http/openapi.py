@@ -178,17 +178,12 @@ def setup(app: web.Application) -> None:
     """Serve `/openapi.json` and `/docs`, each made once. The application needs mounted PAGES."""
     made: dict[str, bytes] = {}
     pages: dict[str, Composed] = {}
-    values: Json = {}
+    values: Json = {"docs": docs_page}
 
     async def make(app: web.Application) -> None:
         described = document(app)
         made["json"] = orjson.dumps(described)
-        values.update(
-            info=described["info"],
-            openapi=described["openapi"],
-            groups=docs_page.operations(described),
-            models=docs_page.models(described),
-        )
+        values.update(described, groups=docs_page.by_tag(described))
 
     async def as_json(_: web.Request) -> web.Response:
         """The document."""
