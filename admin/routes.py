@@ -31,9 +31,7 @@ def setup(
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
     app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
-    pages.add_phrases("admin.phrases")
-    pages.add_static("admin")
-    pages.add_templates("admin")
+    pages.add("admin")
     for module in (
         auth_api,
         access_pages,

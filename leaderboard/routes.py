@@ -19,7 +19,7 @@ from gateway.http.callers import PUBLIC_URL
 from gateway.http.endpoint import described
 from gateway.http.limits import StreamCap
 from gateway.http.pages import NO_ADDRESS, PAGES, Composed, not_found, render, unknown
-from gateway.http.problems import Problem, problem
+from gateway.http.problems import Problem
 from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
 from leaderboard.models import LIMIT_DEFAULT, BoardEvent, BoardPath, BoardQuery, BoardStreamQuery, RankingDocument
@@ -146,7 +146,7 @@ class Leaderboard:
         if board is None:
             return _public(unknown(request, "contest").response())
         if self._boards.full:
-            refusal = _public(problem(503, "Too many viewers", "Ask for the ranking itself meanwhile."))
+            refusal = _public(Problem(503, "Too many viewers", "Ask for the ranking itself meanwhile.").response())
             refusal.headers[hdrs.RETRY_AFTER] = RETRY_AFTER_SECONDS
             return refusal
         places = _read_limit(request, ENTRIES_MAX)
@@ -256,7 +256,7 @@ def _read_view(request: web.Request) -> tuple[int, str]:
 
 def _wrong_limit() -> web.Response:
     reason = f"a whole number from 1 to {ENTRIES_MAX}"
-    return _public(problem(422, "Invalid request", errors=[{"loc": ["query", "limit"], "msg": reason}]))
+    return _public(Problem(422, "Invalid request", errors=[{"loc": ["query", "limit"], "msg": reason}]).response())
 
 
 def _read_limit(request: web.Request, default: int) -> int | None:
@@ -284,9 +284,7 @@ def setup(app: web.Application, boards: Boards, cap: StreamCap | None = None, bo
     `bot`: the Telegram bot's address, empty while there is none."""
     app.setdefault(CONTEST_PARTS, [])
     pages = app[PAGES]
-    pages.add_phrases("leaderboard.phrases")
-    pages.add_static("leaderboard")
-    pages.add_templates("leaderboard")
+    pages.add("leaderboard")
     handlers = Leaderboard(boards, cap or StreamCap(), bot)
     app.router.add_get("/api/contests/{slug}/leaderboard", handlers.ranking)
     app.router.add_get("/api/contests/{slug}/leaderboard/events", handlers.events, allow_head=False)

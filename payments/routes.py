@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from gateway.http.problems import problem
+from gateway.http.problems import Problem
 from gateway.storage.engine import DatabaseUnavailable
 from payments.collection.callbacks import IncomingCallback, Taken
 
@@ -60,7 +60,7 @@ def _handler(codes: frozenset[str], store: StoreCallback) -> Handler:
         """Store a callback; 200 with nothing in it once it is durable."""
         provider = request.match_info["provider"]
         if provider not in codes:
-            return problem(404, "Unknown provider", "No provider of this name calls here.")
+            return Problem(404, "Unknown provider", "No provider of this name calls here.").response()
         try:
             body = await read_bounded(request)
         except TimeoutError:
@@ -84,7 +84,9 @@ def _handler(codes: frozenset[str], store: StoreCallback) -> Handler:
         if taken is Taken.TOO_MANY:
             return web.Response(status=429, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
         if taken is Taken.STALE:
-            return problem(400, "Signed at another time", "The signature is older or newer than what is accepted.")
+            return Problem(
+                400, "Signed at another time", "The signature is older or newer than what is accepted."
+            ).response()
         return web.Response(status=200)
 
     return receive

@@ -38,7 +38,7 @@ from gateway.http.endpoint import InputModel, described, read_body
 from gateway.http.limits import RateLimits
 from gateway.http.logs import bind_vote
 from gateway.http.pages import PAGES, Pages, render
-from gateway.http.problems import Problem, problem
+from gateway.http.problems import Problem
 from gateway.orders.receipt import read_receipt
 from gateway.orders.rules import Refusal, check_window, least_votes
 from gateway.orders.wallet import PaymentMethod
@@ -226,16 +226,14 @@ def _no_receipt(request: web.Request, kind: str, as_json: bool) -> web.Response:
     pages = request.app[PAGES]
     language = pages.language_of(request)
     title, detail = (pages.say(language, f"voter.{kind}_{part}") for part in ("title", "text"))
-    return problem(404, title, detail, kind=f"/problems/{kind}", headers={hdrs.CONTENT_LANGUAGE: language})
+    return Problem(404, title, detail, kind=f"/problems/{kind}", headers={hdrs.CONTENT_LANGUAGE: language}).response()
 
 
 def setup(app: web.Application, pages: Pages, limits: RateLimits, methods: Methods) -> None:
     """Serve the voters' pages. The application needs VOTING_SERVICE and mounted `pages`. `methods`: the ways to
     pay that are taken in a country now."""
-    pages.add_phrases("channels.web.phrases")
+    pages.add("channels.web")
     pages.add_neighbours(neighbours())
-    pages.add_static("channels.web")
-    pages.add_templates("channels.web")
     handlers = VoterPages(limits, methods)
     own_orders.setup(app, limits)
     app[CONTEST_PARTS].append(lambda contest, language: handlers.contest_form(contest, language, pages))

@@ -17,9 +17,9 @@ from gateway.contests.directory import read_contests
 from gateway.contests.store import add_organiser, lock_contests, organiser_named, organiser_of, write_plan
 from gateway.orders.routing import Rails
 from gateway.orders.wallet import network_wallets
-from gateway.runtime.accounts import build_accounts, rails_of
+from gateway.runtime.accounts import rails_of
+from gateway.runtime.container import Container
 from gateway.runtime.settings import Settings
-from gateway.storage.engine import make_engine
 from gateway.values.money import EXPONENTS, Money, parse_amount
 
 FORMAT: Final = "spotlight contest 1"
@@ -117,15 +117,15 @@ def read_document(path: Path) -> Document:
         raise ContestFileError("\n".join(f"{path}: {fault}" for fault in faults)) from None
 
 
+def _container(settings: Settings) -> Container:
+    return Container(settings, name="spotlight contest", pool_size=1)
+
+
 async def export(settings: Settings, slug: str) -> dict[str, Any]:
     """A contest as a document. ContestFileError where there is none of this slug."""
-    engine = make_engine(settings.database_url, pool_size=1, name="spotlight contest export")
-    try:
-        async with engine.connect() as connection:
-            contest = _named(await read_contests(connection), slug)
-            organiser = await organiser_of(connection, contest.organiser_id)
-    finally:
-        await engine.dispose()
+    async with _container(settings) as container, container.engine.connect() as connection:
+        contest = _named(await read_contests(connection), slug)
+        organiser = await organiser_of(connection, contest.organiser_id)
     return _document(contest, organiser).model_dump(mode="json")
 
 
@@ -157,22 +157,18 @@ async def apply(settings: Settings, document: Document, *, actor: str, dry_run: 
 
     Raises ContestFileError for what must not be, and then nothing has changed.
     """
-    engine = make_engine(settings.database_url, pool_size=1, name="spotlight contest apply")
-    try:
-        async with engine.begin() as connection:
-            await lock_contests(connection)
-            contests = await read_contests(connection)
-            owner = document.organiser
-            found = await organiser_named(connection, owner.slug)
-            organiser_id = found[0] if found else uuid5(_SPACE, owner.slug)
-            made = _planned(document, organiser_id, contests)
-            if made.changes and not dry_run:
-                if found is None:
-                    await add_organiser(connection, organiser_id, owner.slug, owner.name)
-                await write_plan(connection, made, actor)
-            return made
-    finally:
-        await engine.dispose()
+    async with _container(settings) as container, container.engine.begin() as connection:
+        await lock_contests(connection)
+        contests = await read_contests(connection)
+        owner = document.organiser
+        found = await organiser_named(connection, owner.slug)
+        organiser_id = found[0] if found else uuid5(_SPACE, owner.slug)
+        made = _planned(document, organiser_id, contests)
+        if made.changes and not dry_run:
+            if found is None:
+                await add_organiser(connection, organiser_id, owner.slug, owner.name)
+            await write_plan(connection, made, actor)
+        return made
 
 
 def _planned(document: Document, organiser_id: UUID, contests: Sequence[Contest]) -> Plan:
@@ -203,31 +199,23 @@ async def lint_contests(
     currency. Raises ContestFileError."""
     if in_language is not None and in_language not in languages():
         raise ContestFileError(f"no phrases in {in_language}; there are {', '.join(languages())}")
-    engine = make_engine(settings.database_url, pool_size=1, name="spotlight contest lint")
-    try:
-        async with engine.connect() as connection:
+    async with _container(settings) as container:
+        async with container.engine.connect() as connection:
             contests = await read_contests(connection)
-    finally:
-        await engine.dispose()
-    chosen = contests if slug is None else (_named(contests, slug),)
-    accounts = build_accounts(settings.env)
-    rails = rails_of(accounts)
-    try:
-        return [
-            lint(
-                contest,
-                others=[c for c in contests if c.id != contest.id and c.closes_at > now],
-                wallets=_wallets(contest.country, rails),
-                now=now,
-                public_url=settings.base_url,
-                in_languages=() if in_language is None else (in_language,),
-                sms_price=None if sms_price is None else _price(sms_price, contest.currency),
-            )
-            for contest in chosen
-        ]
-    finally:
-        for account in accounts.values():
-            await account.provider.aclose()
+        chosen = contests if slug is None else (_named(contests, slug),)
+        rails = rails_of(container.accounts)
+    return [
+        lint(
+            contest,
+            others=[c for c in contests if c.id != contest.id and c.closes_at > now],
+            wallets=_wallets(contest.country, rails),
+            now=now,
+            public_url=settings.base_url,
+            in_languages=() if in_language is None else (in_language,),
+            sms_price=None if sms_price is None else _price(sms_price, contest.currency),
+        )
+        for contest in chosen
+    ]
 
 
 def _wallets(country: str, rails: Rails) -> list[Wallet]:

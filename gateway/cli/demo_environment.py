@@ -31,15 +31,6 @@ class Place:
         return f"http://{reachable_host(self.host)}:{self.sandbox_port}"
 
 
-@dataclass(frozen=True)
-class Servers:
-    """Addresses of PostgreSQL, as the service and as the owner of its tables, and of Redis."""
-
-    database_url: str
-    owner_database_url: str
-    redis_url: str
-
-
 def reachable_host(host: str) -> str:
     """The host to call for a server that listens on `host`, as it stands in a URL."""
     try:
@@ -51,17 +42,18 @@ def reachable_host(host: str) -> str:
     return f"[{host}]" if address.version == 6 else host
 
 
-def demo_environment(place: Place, servers: Servers, secret_key: str, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a demo's programs. Names that are not about this very place yield to `inherited`.
+def demo_environment(
+    place: Place, servers: Mapping[str, str], secret_key: str, inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of a demo's programs. Names that are not about this very place yield to `inherited`. `servers`:
+    the names that say where PostgreSQL and Redis are.
 
     Each simulated company gives its own settings; the wheel leaves them out.
     """
     from sandbox.app import demo_environment as companies
 
     place_values = {
-        "DATABASE_URL": servers.database_url,
-        "SPOTLIGHT_OWNER_DATABASE_URL": servers.owner_database_url,
-        "REDIS_URL": servers.redis_url,
+        **servers,
         "SPOTLIGHT_SECRET_KEY": secret_key,
         "HOST": place.host,
         "PORT": str(place.port),

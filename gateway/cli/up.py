@@ -8,7 +8,6 @@ import secrets
 import signal
 import socket
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -17,7 +16,7 @@ from typing import Final
 
 from admin.access.keep_staff import drawn_password
 from gateway.cli import running
-from gateway.cli.demo_environment import DRAWN, MADE, PASSWORD, Place, Servers, demo_environment
+from gateway.cli.demo_environment import DRAWN, MADE, PASSWORD, Place, demo_environment
 from gateway.cli.supervisor import Child, EngineKeeper, Program, end_marked
 from gateway.runtime.demo import ADMIN_EMAIL
 from gateway.runtime.embedded import (
@@ -135,13 +134,14 @@ class VotingService:
         self._interrupts = 0
         self._drawn: str | None = None
 
-    def _servers(self, inherited: Mapping[str, str]) -> Servers:
+    def _servers(self, inherited: Mapping[str, str]) -> dict[str, str]:
         if self.postgres:
             database, owner = self.postgres.dsn(), self.postgres.dsn(user=OWNER_ROLE)
         else:
             database = inherited["DATABASE_URL"]
             owner = inherited.get("SPOTLIGHT_OWNER_DATABASE_URL") or database
-        return Servers(database, owner, self.valkey.url() if self.valkey else inherited["REDIS_URL"])
+        redis = self.valkey.url() if self.valkey else inherited["REDIS_URL"]
+        return {"DATABASE_URL": database, "SPOTLIGHT_OWNER_DATABASE_URL": owner, "REDIS_URL": redis}
 
     def _child(self, name: str, **more: str) -> Child:
         everything = {
@@ -295,7 +295,7 @@ def answers(url: str) -> bool:
     try:
         with opener.open(url, timeout=2) as response:
             return bool(response.status == 200)
-    except (OSError, urllib.error.HTTPError):
+    except OSError:
         return False
 
 

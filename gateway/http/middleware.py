@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -102,14 +102,10 @@ def surface_of(path: str) -> str:
     return _SURFACES.get(first, "page")
 
 
-def stack() -> list[Middleware]:
-    """The middlewares of the gateway: this one alone, because each costs every request."""
-    return [around_request]
-
-
 @web.middleware
 async def around_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Name the request, answer its errors, protect and count its answer.
+    """Name the request, answer its errors, protect and count its answer. One middleware: each costs every
+    request.
 
     Never raises but for a redirect that a handler raised, and for cancellation.
     """
@@ -201,11 +197,8 @@ def _answer_http_error(request: web.Request, surface: str, error: web.HTTPExcept
 def _answer_error(request: web.Request, surface: str, error: Exception, request_id: str) -> web.Response:
     if isinstance(error, Problem):
         return _say(request, surface, error)
-    if isinstance(error, DatabaseUnavailable):
+    if isinstance(error, DatabaseUnavailable | PoolTimeoutError):
         _log.warning("service_unavailable", route=_route(request), error=str(error))
-        return _say(request, surface, _busy("Nothing was changed. The same request may be repeated."))
-    if isinstance(error, PoolTimeoutError):
-        _log.warning("service_unavailable", route=_route(request), error="every connection is taken")
         return _say(request, surface, _busy("Nothing was changed. The same request may be repeated."))
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         _log.warning("service_unavailable", route=_route(request), error=type(error.orig).__name__)

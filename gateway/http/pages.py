@@ -142,30 +142,22 @@ class Pages:
         self._environment.filters["money"] = money
         self._environment.filters["contact_link"] = contact_link
         self._environment.globals["static"] = self._static.address
-        self.add_phrases("gateway.http.page_phrases")
-        self.add_static("gateway.http")
-        self.add_templates("gateway.http")
+        self.add("gateway.http", "page_phrases")
 
-    def add_templates(self, package: str) -> None:
-        """Offer the templates in a package's `templates` folder. Each is parsed now, so that a
-        broken one stops the start (jinja2.TemplateSyntaxError)."""
+    def add(self, package: str, phrases: str = "phrases") -> None:
+        """Offer the `static` files, phrases and `templates` of a package. ValueError for a static file whose name is
+        taken, PhraseError when its phrases do not agree with each other or with those of other packages. Each
+        template is parsed now, so that a broken one stops the start (jinja2.TemplateSyntaxError)."""
+        self._static.add(package)
+        self._phrases = merge(self._phrases, load(f"{package}.{phrases}"))
         loader = jinja2.PackageLoader(package)
         self._loaders.append(loader)
         for name in loader.list_templates():
             self._environment.get_template(name)
 
-    def add_phrases(self, package: str) -> None:
-        """Offer the phrases of a package such as `leaderboard.phrases`. PhraseError when they do
-        not agree with each other or with those of other packages."""
-        self._phrases = merge(self._phrases, load(package))
-
     def add_neighbours(self, neighbours: Mapping[str, str]) -> None:
         """Languages that no page speaks, each with the one that its readers get instead."""
         self._neighbours.update(neighbours)
-
-    def add_static(self, package: str) -> None:
-        """Offer the files in a package's `static` folder. ValueError when a name is taken."""
-        self._static.add(package)
 
     def mount(self, app: web.Application) -> None:
         """Serve the static files of an application and let its handlers render."""

@@ -43,7 +43,8 @@ class PromptLimits:
     orderer may type without one of them paying. `refused_in_a_row`: of a typed number's orders; then none for
     `silence`, until that phone itself orders or texts, or pays. `of_address`: unpaid orders of an hour that
     an address may have among the last of twice as many, of one in `shared_networks` `of_shared`. A device
-    whose order was paid within `remembered` is not limited by what others at its address do."""
+    whose order was paid within `remembered` is not limited by what others at its address do. `limited`: whether there
+    are limits at all."""
 
     own_lately: int = 5
     own_a_day: int = 40
@@ -58,6 +59,7 @@ class PromptLimits:
     remembered: timedelta = timedelta(days=30)
     lately: timedelta = timedelta(minutes=10)
     silence: timedelta = timedelta(hours=24)
+    limited: bool = True
 
     def allowance(self, address: str) -> int:
         """Unpaid orders that this address may have."""
@@ -68,16 +70,11 @@ class PromptLimits:
     def placed(self) -> dict[str, Any]:
         """Parameters of the statement that writes orders."""
         own = ("of_address", "of_shared", "shared_networks")
-        return {**{name: getattr(self, name) for name in self.__slots__ if name not in own}, "limited": self.holds}
+        return {name: getattr(self, name) for name in self.__slots__ if name not in own}
 
     def claimed(self) -> dict[str, Any]:
         """Parameters of the statement that claims payments to collect."""
-        return {"typed_lately": self.typed_lately, "lately": self.lately, "limited": self.holds}
-
-    @property
-    def holds(self) -> bool:
-        """Whether there are limits at all."""
-        return self != NO_LIMITS
+        return {"typed_lately": self.typed_lately, "lately": self.lately, "limited": self.limited}
 
 
 DEMO_LIMITS = PromptLimits(
@@ -92,14 +89,5 @@ DEMO_LIMITS = PromptLimits(
 )
 """For the simulated country, where all voters order from one machine and try again at once."""
 
-NO_LIMITS = PromptLimits(
-    own_lately=1_000_000,
-    own_a_day=1_000_000,
-    typed_lately=1_000_000,
-    typed_a_day=1_000_000,
-    typed_apart=timedelta(0),
-    numbers_an_hour=1_000_000,
-    refused_in_a_row=1_000_000,
-    of_address=1_000_000,
-)
+NO_LIMITS = PromptLimits(limited=False)
 """For load tests."""

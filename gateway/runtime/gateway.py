@@ -54,7 +54,7 @@ _log = structlog.get_logger(__name__)
 def create_app(container: GatewayContainer) -> web.Application:
     """Every route of the gateway."""
     settings, service = container.settings, container.voting_service
-    app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
+    app = web.Application(middlewares=[middleware.around_request], client_max_size=64 * 1024)
     app[VOTING_SERVICE] = app[PUBLISHED] = service
     app[SESSIONS] = container.sessions
     app[PUBLIC_URL] = settings.base_url

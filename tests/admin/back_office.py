@@ -127,7 +127,7 @@ async def open_office(
     the day that a new beneficiary waits."""
     rig = MoneyRig(app_url)
     await Rig.open(rig)  # its people are hired by the tests
-    app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
+    app = web.Application(middlewares=[middleware.around_request], client_max_size=64 * 1024)
     app[VOTING_SERVICE] = live_service(rig, Rankings(rig.directory))
     pages = Pages()
     pages.mount(app)

@@ -26,7 +26,7 @@ def application(
     wait: float = 0.05,
 ) -> web.Application:
     """The web channel over this service, behind the middleware of the gateway."""
-    app = web.Application(middlewares=middleware.stack(), client_max_size=64 * 1024)
+    app = web.Application(middlewares=[middleware.around_request], client_max_size=64 * 1024)
     app[VOTING_SERVICE] = service
     app[CONTEST_PARTS] = []
     app[PUBLIC_URL] = PUBLIC

@@ -62,7 +62,7 @@ async def put(request: web.Request, *, body: Book, path: ShelfPath, query: Page)
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    app = web.Application(middlewares=middleware.stack())
+    app = web.Application(middlewares=[middleware.around_request])
     Pages().mount(app)
     app.router.add_post("/api/shelves/{shelfId}/books", put)
     openapi.setup(app)

@@ -31,7 +31,7 @@ async def hanging() -> None:
 async def serving(
     checks: Mapping[str, Check], figures: Refresher | None = None, token: str | None = None
 ) -> AsyncIterator[Client]:
-    app = web.Application(middlewares=middleware.stack())
+    app = web.Application(middlewares=[middleware.around_request])
     health.setup(app, checks, figures, metrics_token=token)
     async with TestClient(TestServer(app)) as client:
         yield client

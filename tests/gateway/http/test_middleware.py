@@ -94,7 +94,7 @@ async def test_a_browser_stays_with_https_behind_a_proxy_too(public_url: str, pa
 
 
 def application(*, pages: bool = False) -> web.Application:
-    app = web.Application(middlewares=middleware.stack(), client_max_size=1000)
+    app = web.Application(middlewares=[middleware.around_request], client_max_size=1000)
     if pages:
         Pages().mount(app)
     for prefix in ("", "/api", "/ussd"):

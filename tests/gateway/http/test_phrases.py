@@ -91,4 +91,4 @@ def test_rooms_are_merged_and_may_not_contradict() -> None:
 
 def test_a_static_name_belongs_to_one_room() -> None:
     with pytest.raises(ValueError, match=r"site\.css"):
-        Pages().add_static("gateway.http")
+        Pages().add("gateway.http", "page_phrases")

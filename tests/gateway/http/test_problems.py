@@ -1,6 +1,6 @@
 import orjson
 
-from gateway.http.problems import Problem, problem
+from gateway.http.problems import Problem
 
 
 def said_by(body: object) -> dict[str, object]:
@@ -10,7 +10,9 @@ def said_by(body: object) -> dict[str, object]:
 
 
 def test_a_problem_has_its_members() -> None:
-    answer = problem(422, "Invalid request", "One field.", kind="/problems/x", errors=[{"loc": ["a"], "msg": "b"}])
+    answer = Problem(
+        422, "Invalid request", "One field.", kind="/problems/x", errors=[{"loc": ["a"], "msg": "b"}]
+    ).response()
     assert (answer.status, answer.content_type) == (422, "application/problem+json")
     assert said_by(answer.body) == {
         "type": "/problems/x",
@@ -22,7 +24,7 @@ def test_a_problem_has_its_members() -> None:
 
 
 def test_the_title_is_the_detail_where_there_is_no_more_to_say() -> None:
-    assert said_by(problem(404, "Not found").body) == {
+    assert said_by(Problem(404, "Not found").response().body) == {
         "type": "about:blank",
         "title": "Not found",
         "status": 404,
