@@ -161,7 +161,7 @@ async def test_the_api_does_the_same(office: Office) -> None:
         assert (await answer.json())["balances"] is True
 
 
-async def test_a_number_is_masked_until_somebody_says_why(office: Office) -> None:
+async def test_a_number_is_masked_until_a_reason_is_given(office: Office) -> None:
     order = await office.rig.counted()
     awa = await office.signed_in(AWA)
     address = f"/admin/orders/{order.vote_id}"
@@ -222,7 +222,7 @@ async def test_the_story_tells_no_secret_and_no_number(office: Office) -> None:
     assert "replay_callback" in page
 
 
-async def test_replaying_a_callback_needs_nobody_else(office: Office) -> None:
+async def test_replaying_a_callback_needs_no_second_person(office: Office) -> None:
     rig = office.rig
     order = await rig.placed()
     await rig.collect()

@@ -126,7 +126,7 @@ async def test_after_some_failures_an_account_waits_and_no_other(office: Office,
     assert (await tried(office, PASSWORD, email))[0] == (200 if email == AWA else 401)
 
 
-async def test_nobody_locks_out_a_browser_that_is_known(office: Office) -> None:
+async def test_a_known_browser_cannot_be_locked_out(office: Office) -> None:
     home = await office.signed_in(AWA)
     for _ in range(FREE_TRIES):
         await tried(office)
@@ -292,7 +292,7 @@ async def test_the_page_signs_in_and_goes_where_it_was_wanted(office: Office) ->
         "javascript:alert(1)",
     ],
 )
-async def test_nobody_is_sent_elsewhere_after_signing_in(office: Office, elsewhere: str) -> None:
+async def test_signing_in_never_redirects_to_another_site(office: Office, elsewhere: str) -> None:
     client = await office.browser()
     fields = {"email": AWA, "password": PASSWORD, "next": elsewhere}
     async with client.post("/admin/sign-in", data=fields, allow_redirects=False) as answer:

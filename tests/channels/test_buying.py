@@ -137,7 +137,7 @@ def test_a_refused_wallet_names_the_others(refusal: Refusal) -> None:
 
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("reason", Adjusted)
-def test_our_own_reasons_are_told_in_every_language(language: str, reason: Adjusted) -> None:
+def test_our_own_reasons_have_words_in_every_language(language: str, reason: Adjusted) -> None:
     told = why_taken_back(language, reason.value)
     assert told == fold(told)
     if language == "fr":

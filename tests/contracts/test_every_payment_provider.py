@@ -69,7 +69,7 @@ def test_provider_and_case_file_come_in_pairs() -> None:
 
 
 @every_provider
-def test_labels_are_told_apart_and_every_case_has_a_source(code: str) -> None:
+def test_labels_differ_and_every_case_has_a_source(code: str) -> None:
     labels = [case["label"] for case in FILES[code]["cases"]]
     assert len(labels) == len(set(labels))
     assert all(case["source"] for case in FILES[code]["cases"])
@@ -220,7 +220,7 @@ async def test_what_cannot_be_read_decides_nothing(code: str, answer: httpx.Resp
 
 @every_provider
 @pytest.mark.parametrize("word", ["IN_REVIEW", "success", "Successful", "DONE", "\ud800", "\x00", "x" * 5000])
-async def test_an_unheard_of_status_is_still_open(code: str, word: str) -> None:
+async def test_an_unknown_status_is_still_open(code: str, word: str) -> None:
     usual = FILES[code]["status"]["answer"]
     told_at = FILES[code]["status"].get("status_at", ["status"])
     report = await _answered(code, "query", _json(usual["status"], _with(usual["json"], told_at, word)))

@@ -52,7 +52,7 @@ async def test_an_operator_that_is_slow_is_not(rig: Rig) -> None:
 
 
 @every_provider
-async def test_nobody_there_is_no_life(code: str) -> None:
+async def test_no_listener_is_no_life(code: str) -> None:
     # Nothing listens on the port of the discard service.
     provider = build(code, {"base_url": "http://127.0.0.1:9"})
     try:

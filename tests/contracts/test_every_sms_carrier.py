@@ -127,7 +127,7 @@ def test_carrier_and_case_file_come_in_pairs() -> None:
 
 
 @every_carrier
-def test_labels_are_told_apart_and_every_case_has_a_source(code: str) -> None:
+def test_labels_differ_and_every_case_has_a_source(code: str) -> None:
     for kind in ("messages", "reports", "sends"):
         labels = [case["label"] for case in FILES[code][kind]]
         assert len(labels) == len(set(labels))
@@ -269,7 +269,7 @@ def test_africastalking_calls_the_address_that_we_choose(base_url: str) -> None:
     assert service._make_url("/messaging", content=True) == "http://127.0.0.1:8081/africastalking/version1/messaging"
 
 
-def test_kannel_is_told_where_to_report_without_a_number() -> None:
+def test_kannel_is_given_a_report_address_without_a_number() -> None:
     carrier = build("kannel")
     assert isinstance(carrier, kannel.Kannel)
     assert TEXT.to[1:] not in carrier._fields(TEXT, REFERENCE)["dlr-url"]

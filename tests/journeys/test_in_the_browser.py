@@ -52,7 +52,7 @@ async def test_a_vote_on_the_web_form_is_followed_to_its_receipt(country: Countr
     assert "0544440012" not in await page.content()
 
 
-async def test_a_refused_prompt_is_told_on_the_page(country: Country, page: Page) -> None:
+async def test_a_refused_prompt_is_shown_on_the_page(country: Country, page: Page) -> None:
     await page.goto(f"{country.gateway_url}/c/star/12")
     await page.fill('input[name="quantity"]', "1")
     await page.fill('input[name="phone"]', "0544440013")
@@ -89,7 +89,7 @@ async def test_a_redirect_payment_goes_to_the_operators_page_and_back(country: C
     await expect(page.locator("main")).to_contain_text("Star d'Abidjan")
 
 
-async def test_an_unpaid_order_of_the_web_texts_nobody(country: Country, page: Page) -> None:
+async def test_an_unpaid_order_of_the_web_sends_no_text(country: Country, page: Page) -> None:
     await page.goto(f"{country.gateway_url}/c/star/12")
     await page.fill("#quantity", "1")
     await page.fill("#phone", "0744440014")

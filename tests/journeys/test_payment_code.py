@@ -43,7 +43,7 @@ def test_a_vote_is_paid_with_a_fetched_code(country: Country, number: str, resum
     assert [(line["amount"], line["kind"]) for line in taken] == [("200", "collection")]
 
 
-def test_a_wrong_code_pays_nothing_and_is_said(country: Country) -> None:
+def test_a_wrong_code_pays_nothing_and_is_reported(country: Country) -> None:
     before = country.votes("09")
     phone = country.phone("+2250711110022")
     phone.dial("*789*09*1*4#")

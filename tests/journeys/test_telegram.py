@@ -153,7 +153,7 @@ def test_declined_says_why_and_offers_another_try(country: Country, awa: Person)
     until(lambda: country.votes("10") == before + 2, "two more votes")
 
 
-def test_somebody_elses_number_is_asked_but_never_texted(country: Country, awa: Person) -> None:
+def test_another_persons_number_is_asked_but_never_texted(country: Country, awa: Person) -> None:
     owner = country.phone("+2250544449901")
     awa.send("/start c_11")
     awa.reads("Combien de votes")
@@ -256,7 +256,7 @@ def test_a_wrong_secret_is_turned_away(country: Country) -> None:
         assert country.gateway.post("/telegram/webhook", json={"update_id": 1}, headers=headers).status_code == 401
 
 
-def test_a_prompt_that_nobody_answers_is_told_and_can_be_tried_again(country: Country, awa: Person) -> None:
+def test_an_unanswered_prompt_is_shown_and_can_be_tried_again(country: Country, awa: Person) -> None:
     before = country.votes("03")
     country.control(expire_after_seconds=1)
     try:

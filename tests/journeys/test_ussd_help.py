@@ -56,7 +56,7 @@ def test_cut_off_and_started_again_through_another_aggregator(country: Country) 
     assert phone.prompt() is None
 
 
-def test_a_wrong_code_votes_for_nobody(country: Country) -> None:
+def test_a_wrong_code_places_no_vote(country: Country) -> None:
     phone = country.phone("+2250544440003")
     phone.dial("*789#")
     assert "Code 77 inconnu." in phone.reply("77")

@@ -116,7 +116,7 @@ def test_same_key_same_answer_other_body_conflict(country: Country) -> None:
     assert other.headers["content-type"].startswith("application/problem+json")
 
 
-def test_declined_by_who_dialled_is_told_by_sms(country: Country) -> None:
+def test_a_voter_who_dialled_and_declined_is_notified_by_sms(country: Country) -> None:
     before = country.votes("06")
     phone = country.phone("+2250511110006")
     phone.dial("*789*06*2*1#")
@@ -127,7 +127,7 @@ def test_declined_by_who_dialled_is_told_by_sms(country: Country) -> None:
     assert country.votes("06") == before
 
 
-def test_declined_by_who_texted_is_told_by_sms(country: Country) -> None:
+def test_a_voter_who_texted_and_declined_is_notified_by_sms(country: Country) -> None:
     before = country.votes("06")
     phone = country.phone("+2250511110026")
     phone.text("7890", "VOTE 06 2")
@@ -137,7 +137,7 @@ def test_declined_by_who_texted_is_told_by_sms(country: Country) -> None:
     assert country.votes("06") == before
 
 
-def test_declined_by_who_typed_on_the_web_is_told_on_the_page(country: Country) -> None:
+def test_a_voter_of_the_web_who_declined_is_notified_on_the_page(country: Country) -> None:
     answer = initiate(country, candidateCode="06", voterPhone="+2250511110016")
     phone = country.phone("+2250511110016")
     phone.wait_for_prompt()
@@ -175,7 +175,7 @@ def test_orange_gets_its_link_by_sms_and_pays_with_a_code(country: Country) -> N
     until(lambda: country.votes("08") == before + 2, "two more votes")
 
 
-def test_redis_knows_nobody_by_number(country: Country) -> None:
+def test_redis_holds_no_number(country: Country) -> None:
     phone = country.phone("+2250511110030")
     phone.dial("*789#")
     phone.reply("02")

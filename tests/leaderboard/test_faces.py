@@ -106,7 +106,7 @@ async def test_photos_are_shown_in_places_of_one_size(opened: Opened) -> None:
     assert width == 360
 
 
-async def test_far_photos_wait_until_somebody_scrolls_there(opened: Opened) -> None:
+async def test_far_photos_wait_until_they_are_scrolled_to(opened: Opened) -> None:
     page, last = opened.page, f"{PEOPLE:02d}"
     assert await shown(page, "04")
     assert f"{last}.jpg" not in opened.host.asked
@@ -114,7 +114,7 @@ async def test_far_photos_wait_until_somebody_scrolls_there(opened: Opened) -> N
     assert await shown(page, last)
 
 
-async def test_their_host_is_not_told_where_they_are_shown(opened: Opened) -> None:
+async def test_their_host_does_not_receive_where_they_are_shown(opened: Opened) -> None:
     assert await shown(opened.page, "01")
     headers = opened.host.asked["01.jpg"]
     assert not {"referer", "cookie", "origin"} & headers.keys()

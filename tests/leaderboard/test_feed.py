@@ -82,7 +82,7 @@ async def test_a_new_viewer_gets_the_whole_board_first() -> None:
         assert len(first.data["entries"]) == 12
 
 
-async def test_a_change_is_told_as_difference_with_its_applause() -> None:
+async def test_a_change_is_sent_as_difference_with_its_applause() -> None:
     async with country() as here:
         response = await here.watch()
         await next_event(response)
@@ -115,7 +115,7 @@ async def test_many_changes_become_few_frames() -> None:
         assert updates[-1].data == {"version": 100, "totalVotes": 150, "changed": [["04", 100], ["03", 50]]}
 
 
-async def test_corrections_downward_are_told_but_not_applauded() -> None:
+async def test_corrections_downward_are_sent_but_not_applauded() -> None:
     async with country() as here:
         here.sell("07", 5)
         response = await here.watch()
@@ -127,7 +127,7 @@ async def test_corrections_downward_are_told_but_not_applauded() -> None:
         assert applause.data == {"version": 3, "votes": [["08", 1]]}
 
 
-async def test_somebody_new_makes_everybody_read_the_board_anew() -> None:
+async def test_a_new_candidate_makes_every_client_read_the_board_anew() -> None:
     async with country() as here:
         response = await here.watch()
         await next_event(response)
@@ -232,7 +232,7 @@ def shout(here: Country) -> None:
     here.boards.update(ranking_from("star", here.service.version, names))
 
 
-async def test_a_slow_reader_is_sent_away_and_holds_nobody_up() -> None:
+async def test_a_slow_reader_is_disconnected_and_delays_no_other() -> None:
     slowly = replace(QUICK, tick=0.005, buffer_max=8192, skips_max=5, socket_buffer=4096)
     async with country(slowly) as here:
         with slow_reader(port_of(here)):

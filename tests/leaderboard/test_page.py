@@ -250,7 +250,7 @@ async def test_nothing_sticks_out_and_every_target_is_large_enough(show: Show, w
     assert small == []
 
 
-async def test_somebody_new_draws_the_page_anew(show: Show) -> None:
+async def test_a_new_candidate_draws_the_page_anew(show: Show) -> None:
     page = await show.open()
     await expect(page.locator("#state")).to_have_text("En direct")
     show.service.add_candidate("13", "Nadia Kacou")

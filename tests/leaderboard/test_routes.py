@@ -81,7 +81,7 @@ async def test_unknown_words_in_the_query_are_harmless(here: Here) -> None:
     assert (await here.client.get(API, params={"utm_source": "tv"})).status == 200
 
 
-async def test_who_has_it_is_told_so_until_it_changes(here: Here) -> None:
+async def test_a_client_that_has_it_is_answered_not_modified_until_it_changes(here: Here) -> None:
     first = await here.client.get(API)
     tag = first.headers["ETag"]
     for known in (tag, f"W/{tag}", f'"old", {tag}', "*"):
@@ -92,7 +92,7 @@ async def test_who_has_it_is_told_so_until_it_changes(here: Here) -> None:
     assert (await here.client.get(API, headers={"If-None-Match": tag})).status == 200
 
 
-async def test_any_site_may_read_the_board_but_not_as_somebody(here: Here) -> None:
+async def test_any_site_may_read_the_board_but_without_credentials(here: Here) -> None:
     answers = [
         await here.client.get(API),
         await here.client.get(API, params={"limit": "0"}),
@@ -278,7 +278,7 @@ async def test_rules_and_contact_stand_on_the_page(here: Here, contact: str, sho
     assert shown in text
 
 
-async def test_nobody_without_a_vote_has_a_place(here: Here) -> None:
+async def test_a_candidate_without_a_vote_has_no_place(here: Here) -> None:
     assert re.findall(r'class="rank">([^<]*)<', await here.text("/c/star")) == ["–"] * 12
     here.boards.update(here.service.count("05", 3))
     assert re.findall(r'class="rank">([^<]*)<', await here.text("/c/star")) == ["1", *["–"] * 11]

@@ -59,7 +59,7 @@ class Process:
         self.counted.extend(counted)
 
 
-async def test_every_process_is_told(rig: Rig, redis: "redis_asyncio.Redis") -> None:
+async def test_every_process_is_notified(rig: Rig, redis: "redis_asyncio.Redis") -> None:
     store = Scores(rig.engine)
     processes = [Process(ScoreFeed(redis), store) for _ in range(2)]
     for process in processes:
@@ -104,7 +104,7 @@ async def test_sessions_survive_a_redis_that_is_away(tmp_path: Any) -> None:
     await away.aclose()
 
 
-async def test_a_redis_that_is_silent_holds_nobody_up(tmp_path: Any) -> None:
+async def test_a_silent_redis_delays_no_caller(tmp_path: Any) -> None:
     async def listen_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()

@@ -69,7 +69,7 @@ def test_no_votes_draw_no_bars() -> None:
     assert [(r.rank, r.width, r.share) for r in rows] == [(1, 0.0, 0.0), (1, 0.0, 0.0)]
 
 
-def test_nobody_stands() -> None:
+def test_no_eligible_candidate() -> None:
     assert view_model.rows(made(0), demo_contest(), Phase.OPEN, 100) == []
 
 
@@ -109,7 +109,7 @@ def test_how_to_vote_is_the_contracts_example() -> None:
     assert (how.text, how.short_code, how.text_link) == ("VOTE 07 5", "7890", "sms:7890?body=VOTE%2007%205")
 
 
-def test_how_to_vote_is_unknown_while_nobody_stands() -> None:
+def test_how_to_vote_is_unknown_without_an_eligible_candidate() -> None:
     assert view_model.how_to_vote(with_candidates(), "VOTE") is None
 
 

@@ -158,7 +158,7 @@ async def test_redirects_and_cookies_are_not_followed(caller: HttpCaller, addres
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "http://nobody.invalid/", "http://[::", "ftp://x/", "/x"])
-async def test_what_reaches_nobody_never_left(caller: HttpCaller, url: str) -> None:
+async def test_a_request_that_cannot_connect_never_left(caller: HttpCaller, url: str) -> None:
     outcome = await caller.call("POST", url.format(port=free_port()), what="ask", timeouts=TIMEOUTS, json={})
     assert isinstance(outcome, NotSent)
 

@@ -107,7 +107,7 @@ async def test_a_body_that_does_not_come(
     assert service.kept == []
 
 
-async def test_a_provider_that_nobody_configured(client: Client, service: KeptCallbacks) -> None:
+async def test_an_unconfigured_provider(client: Client, service: KeptCallbacks) -> None:
     response = await client.post("/api/webhooks/wave/x", data=b"{}")
     assert response.status == 404
     assert response.content_type == "application/problem+json"

@@ -88,7 +88,7 @@ async def test_many_who_wait_share_one_refusal(cache: TokenCache) -> None:
     assert await cache.get(KEY, operator.mint) == "t3"
 
 
-async def test_nobody_waits_for_an_early_renewal_but_who_asks_for_it(cache: TokenCache, clock: Clock) -> None:
+async def test_only_the_caller_that_renews_early_waits_for_it(cache: TokenCache, clock: Clock) -> None:
     operator = Operator()
     await cache.get(KEY, operator.mint)
     clock.now += 3100

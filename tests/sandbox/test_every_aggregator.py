@@ -198,7 +198,7 @@ async def test_its_messages_are_those_of_the_case_file(code: str, tmp_path: Path
 
 
 @every_aggregator
-async def test_whoever_hangs_up_or_sleeps_breaks_nothing(code: str, tmp_path: Path) -> None:
+async def test_a_caller_that_hangs_up_or_sleeps_breaks_nothing(code: str, tmp_path: Path) -> None:
     service = demo_service()
     async with handset(gateway_of(service, code), code, tmp_path) as phone:
         await phone.dial("*789#")
@@ -295,7 +295,7 @@ async def test_the_shared_word_travels_with_every_request(code: str, tmp_path: P
 
 
 @every_aggregator
-async def test_the_country_may_be_told_who_serves(code: str, tmp_path: Path) -> None:
+async def test_the_country_may_be_set_to_one_aggregator(code: str, tmp_path: Path) -> None:
     async with handset(gateway_of(demo_service(), code), code, tmp_path) as phone:
         await phone.order(aggregator=code)
         assert "Star d'Abidjan" in await phone.dial("*789#", aggregator=None)
@@ -303,7 +303,7 @@ async def test_the_country_may_be_told_who_serves(code: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("nobody", ["nobody", "", 7, ["hubtel"], {"a": 1}])
-async def test_an_aggregator_of_nobody(nobody: Any, tmp_path: Path) -> None:
+async def test_an_unknown_aggregator(nobody: Any, tmp_path: Path) -> None:
     async with handset(gateway_of(demo_service(), "africastalking"), "africastalking", tmp_path) as phone:
         status, problem = await phone.post(f"/phones/{MTN}/dial", {"code": "*789#", "aggregator": nobody})
         assert status == 400

@@ -60,7 +60,7 @@ async def test_all_forms_of_a_number_are_one_phone(country: Country) -> None:
 
 
 @pytest.mark.parametrize("code", ["789", "*789", "#123#", "", "*#06#", "bonjour", "**789#"])
-async def test_a_code_that_nobody_serves(country: Country, code: str) -> None:
+async def test_a_code_without_a_service(country: Country, code: str) -> None:
     status, body = await country.phone("dial", {"code": code})
     assert (status, body) == (200, {"screen": "Probleme de connexion ou code IHM non valide.", "open": False})
     assert country.calls == []

@@ -36,7 +36,7 @@ def member(role: Role, **changes: object) -> Member:
     return Member(UUID(int=1), "awa@house.test", "Awa", role, **values)  # type: ignore[arg-type]  # of these three
 
 
-def test_every_act_wants_a_right_that_somebody_has() -> None:
+def test_every_act_wants_a_right_that_some_role_has() -> None:
     assert set(ASKING) == set(Act)
     for right in Right:
         assert any(right in rights for rights in RIGHTS.values())
@@ -64,7 +64,7 @@ def test_without_what_is_wanted_there_are_no_rights() -> None:
     assert not OF_THE_PLATFORM & rights_of(member(Role.OWNER, organiser_id=UUID(int=7)), factor_wanted=True)
 
 
-def test_nobody_agrees_to_what_they_could_not_ask_for() -> None:
+def test_agreeing_needs_the_right_to_ask() -> None:
     assert may_decide(RIGHTS[Role.FINANCE], Act.PAYOUT)
     assert not may_decide(RIGHTS[Role.SUPPORT], Act.REFUND_PAYMENT)
     assert not may_decide(RIGHTS[Role.OWNER] - OF_THE_PLATFORM, Act.PAYOUT)

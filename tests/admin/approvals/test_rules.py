@@ -14,7 +14,7 @@ def request(status: RequestStatus = RequestStatus.WAITING, by: str = "awa@house.
 
 
 @pytest.mark.parametrize("act", Act)
-def test_only_a_replay_needs_nobody_else(act: Act) -> None:
+def test_only_a_replay_needs_no_second_person(act: Act) -> None:
     assert needs_second_person(act) is (act is not Act.REPLAY_CALLBACK)
 
 
@@ -45,7 +45,7 @@ def test_only_what_waits_expires() -> None:
 
 
 @pytest.mark.parametrize("said", ["", "  ", NOBODY_ELSE, NOBODY_ELSE.upper()])
-def test_nobody_asks_for_nothing(said: str) -> None:
+def test_an_empty_reason_is_refused(said: str) -> None:
     with pytest.raises(ActRefused) as refused:
         named(said)
     assert refused.value.why is Why.NO_PERSON

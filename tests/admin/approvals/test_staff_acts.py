@@ -152,7 +152,7 @@ async def test_after_a_day_it_must_be_asked_again(rig: MoneyRig, database: Any) 
 
 
 @pytest.mark.parametrize("subject", ["", "7", "5c1d0b7e-6a0f-4c0e-9a55-0f3c1a2b7d10"])
-async def test_what_is_not_there_is_said(rig: MoneyRig, subject: str) -> None:
+async def test_an_unknown_subject_is_refused(rig: MoneyRig, subject: str) -> None:
     for act in (Act.REFUND_PAYMENT, Act.RELEASE_HELD, Act.REFUSE_HELD, Act.MANUAL_REFUND_DONE, Act.RETRY_REFUND):
         with pytest.raises(ActRefused) as refused:
             await rig.acts.ask(act, subject, {}, REASON, ASKER)
@@ -163,7 +163,7 @@ async def test_what_is_not_there_is_said(rig: MoneyRig, subject: str) -> None:
     assert refused.value.why is Why.UNKNOWN
 
 
-async def test_an_act_that_nobody_does_is_refused(rig: MoneyRig) -> None:
+async def test_an_act_without_an_executor_is_refused(rig: MoneyRig) -> None:
     with pytest.raises(ActRefused) as refused:
         await rig.acts.ask(Act.PAYOUT, "x", {}, REASON, ASKER)
     assert refused.value.why is Why.IMPOSSIBLE
@@ -459,7 +459,7 @@ async def test_the_rights_are_those_of_the_moment(rig: MoneyRig) -> None:
     assert (await rig.acts.decide(asked, CHECKER, approve=True)).status is RequestStatus.DONE
 
 
-async def test_without_a_second_factor_nobody_acts_in_production(rig: MoneyRig) -> None:
+async def test_without_a_second_factor_acts_are_refused_in_production(rig: MoneyRig) -> None:
     order = await rig.counted()
     strict = StaffRequests(rig.engine, {}, StaffRights(factor_wanted=True))
     acts = StaffActs(strict, rig.acts._executors, rig.doorbell)

@@ -260,7 +260,7 @@ def test_codes_with_check_digits(text: str, expected: str) -> None:
     assert meaning(read(text, [CHECKED])) == expected
 
 
-def test_a_mistyped_check_digit_is_told_from_an_unknown_code() -> None:
+def test_a_mistyped_check_digit_is_distinguished_from_an_unknown_code() -> None:
     mistyped = read(f"VOTE {WRONG} 5", [CHECKED])
     unknown = read(f"VOTE {with_check_digit('77')} 5", [CHECKED])
     assert isinstance(mistyped, Ask)

@@ -64,7 +64,7 @@ async def test_a_receipt_goes_to_the_chat_and_else_to_the_voters_own_number(
     assert (row.recipient_index is None) is (verified is None)
 
 
-async def test_why_it_was_not_paid_is_told_in_the_chat_too(rig: Rig) -> None:
+async def test_the_chat_shows_why_it_was_not_paid_too(rig: Rig) -> None:
     await ordered(rig, verified=None)
     rig.provider.query_script = [Failed("declined", PayerReason.DECLINED, "{}")]
     await rig.make_due()
@@ -82,13 +82,13 @@ async def test_whether_another_number_paid_is_a_fact_of_the_text(rig: Rig, verif
     assert message.params["paid_elsewhere"] is elsewhere
 
 
-async def test_without_a_bot_nobody_is_texted_for_a_typed_number(rig: Rig) -> None:
+async def test_without_a_bot_no_text_is_sent_for_a_typed_number(rig: Rig) -> None:
     await ordered(rig, verified=None)
     await settled(rig)
     assert await rig.outbox.claim_due(10, Routes(("africastalking",))) == []
 
 
-async def test_money_that_came_too_late_is_told_in_the_chat(rig: Rig, database: Any) -> None:
+async def test_the_chat_shows_money_that_came_too_late(rig: Rig, database: Any) -> None:
     order = await ordered(rig, verified=None)
     assert await rig.one("select chat_id from votes where id = :v", v=order.vote_id) == CHAT
     connection = await asyncpg.connect(database.superuser_url)

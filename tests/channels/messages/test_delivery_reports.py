@@ -7,7 +7,7 @@ from channels.messages.rules import Routes
 from tests.channels.messages.sending_rig import LOST, OTHER, SendingRig
 
 
-async def test_one_of_unknown_fate_is_sent_again_by_nobody(outbox: SendingRig) -> None:
+async def test_a_text_of_unknown_outcome_is_never_sent_again(outbox: SendingRig) -> None:
     outbox.first.script.append(LOST)
     message = await outbox.owe()
     await outbox.send()
@@ -98,7 +98,7 @@ async def test_one_report_settles_one_of_two_lost_texts(outbox: SendingRig) -> N
     assert sorted([(await outbox.row(m))["status"] for m in messages]) == ["sent", "unknown"]
 
 
-async def test_nothing_is_concluded_while_another_text_to_that_number_is_under_way(outbox: SendingRig) -> None:
+async def test_nothing_is_concluded_while_another_text_to_that_number_is_being_sent(outbox: SendingRig) -> None:
     outbox.first.script.append(LOST)
     lost = await outbox.owe()
     await outbox.send()

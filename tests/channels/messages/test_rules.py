@@ -49,7 +49,7 @@ def test_what_was_asked_for_goes_out_at_night(kind: str) -> None:
         ("FR", at(16), at(9, day=21)),
     ],
 )
-def test_what_nobody_asked_for_waits_for_the_day(country: str | None, now: datetime, until: datetime | None) -> None:
+def test_an_unrequested_text_waits_for_the_day(country: str | None, now: datetime, until: datetime | None) -> None:
     assert quiet_until("resume", country, now) == until
     assert quiet_until("a kind of tomorrow", country, now) == until
 
@@ -157,6 +157,6 @@ def test_reads_an_order_of_carriers(written: str, routes: Routes) -> None:
 @pytest.mark.parametrize(
     "written", ["mtn", "kannel, kannel", "237: kannel", "+237:", "kannel; africastalking", "+237: kannel; +237: kannel"]
 )
-def test_refuses_an_order_that_nobody_can_follow(written: str) -> None:
+def test_refuses_an_order_of_carriers_that_cannot_be_followed(written: str) -> None:
     with pytest.raises(ValueError, match=r"carrier|prefix"):
         read_routes(written, ("africastalking", "kannel"))

@@ -9,7 +9,7 @@ from channels.messages.rules import Routes
 from tests.channels.messages.sending_rig import BANNED, OTHER, OURS, PASSING, VOTER, SendingRig
 
 
-async def test_an_answer_that_nobody_understands_loses_no_other(outbox: SendingRig) -> None:
+async def test_an_unreadable_answer_loses_no_other(outbox: SendingRig) -> None:
     async def stumble(sent: OutboundText) -> None:
         if sent.to == OTHER:
             raise TypeError("not what the documents say")
@@ -120,7 +120,7 @@ async def test_without_a_carrier_a_text_waits(outbox: SendingRig) -> None:
     assert (await outbox.row(message))["status"] == "sent"
 
 
-async def test_what_nobody_asked_for_never_reaches_who_said_stop(outbox: SendingRig) -> None:
+async def test_an_unrequested_text_never_reaches_a_number_that_sent_stop(outbox: SendingRig) -> None:
     await outbox.change("insert into text_opt_outs (phone_index) values (:index)", index=outbox.rig.vault.index(VOTER))
     unasked, receipt = await outbox.owe(kind="resume"), await outbox.owe(kind="receipt")
     await outbox.send()
@@ -129,7 +129,7 @@ async def test_what_nobody_asked_for_never_reaches_who_said_stop(outbox: Sending
     assert (await outbox.row(receipt))["status"] == "sent"
 
 
-async def test_what_nobody_asked_for_waits_for_the_day(outbox: SendingRig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unrequested_text_waits_for_the_day(outbox: SendingRig, monkeypatch: pytest.MonkeyPatch) -> None:
     hours = {"CI": (0,)}
     now = await outbox.rig.now()
     # Night wherever the clock of this machine stands.

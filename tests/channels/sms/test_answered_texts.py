@@ -105,7 +105,7 @@ async def test_noise_and_repeats_leave_the_question_open(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("between", ["NON", "AIDE", "STOP", "VOTE 03 1", "VOTE 99", "VOTE Awa 0501020304"])
-async def test_whatever_else_is_said_closes_the_question(desk: Desk, between: str) -> None:
+async def test_any_other_text_closes_the_question(desk: Desk, between: str) -> None:
     await desk.text("VOTE fatou 5")
     await desk.text(between)
     await desk.text("OUI")

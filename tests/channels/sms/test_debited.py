@@ -35,7 +35,7 @@ LONGEST = Attempt(State.PENDING, "07", "Awa Ouattara", 10_000, Money(1_000_000, 
         ("STAR debite", "fr"),
     ],
 )
-def test_whoever_says_so_is_understood_and_sells_nothing(text: str, language: str) -> None:
+def test_a_text_about_a_debit_is_understood_and_sells_nothing(text: str, language: str) -> None:
     assert read(text, [STAR]) == Say(Word.DEBITED, STAR, language)
 
 
@@ -46,7 +46,7 @@ def test_stop_and_a_receipt_stay_what_they_are() -> None:
 
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("outcome", Outcome)
-def test_every_outcome_is_told_in_one_or_two_parts(language: str, outcome: Outcome) -> None:
+def test_every_outcome_is_answered_in_one_or_two_parts(language: str, outcome: Outcome) -> None:
     attempt = None if outcome is Outcome.NOTHING else LONGEST
     text = answers.debited(Rescue(outcome, attempt, "99999995"), language)
     assert gsm.parts(text) <= 2

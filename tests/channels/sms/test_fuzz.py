@@ -132,7 +132,7 @@ def understood(command: Command, text: str, contests: tuple[Contest, ...]) -> No
 ANSWERS: Final = st.sampled_from(["OUI", "1", "ok", "VOTE Awa 5", "5x07", "OUI 10", "10", "OK 5", "OUI 0000"])
 
 
-def test_a_talk_sells_only_what_was_said_or_agreed_to() -> None:
+def test_a_dialogue_sells_only_what_was_typed_or_agreed_to() -> None:
     """Everything between a text and its answer. What was asked is forgotten now and then, as after an hour."""
     fed = Fed()
 

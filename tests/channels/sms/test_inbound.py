@@ -80,7 +80,7 @@ async def test_words_and_short_codes_are_never_answered_and_never_vote(sender: s
 
 
 @pytest.mark.parametrize("words", ["VOTE 07 5", "AIDE"])
-async def test_a_foreign_number_is_told_so(words: str) -> None:
+async def test_a_foreign_number_is_answered_with_the_reason(words: str) -> None:
     service = texted_service()
     reply = await send(service, words, sender="+33612345678")
     assert service.vote_requests == []
@@ -128,7 +128,7 @@ async def test_the_way_to_vote_again_without_a_menu() -> None:
     assert "3 minutes" in written(await send(service, "VOTE 07 5", carrier_id="m2", first_id="m1"))
 
 
-async def test_who_was_told_to_try_again_may() -> None:
+async def test_a_sender_who_was_asked_to_try_again_may() -> None:
     service = texted_service()
     service.refusal = Refusal.TRY_AGAIN
     assert "essayez" in written(await send(service, "VOTE 07 5"))
@@ -152,7 +152,7 @@ async def test_what_may_have_changed_is_answered_again(words: str) -> None:
     assert (await send(service, words, carrier_id="m2", first_id="m1")).lines
 
 
-async def test_closed_is_said_once() -> None:
+async def test_a_closed_contest_is_answered_once() -> None:
     service = texted_service()
     service.instant = STAR.closes_at + timedelta(seconds=1)
     assert "clos" in written(await send(service, "VOTE 07 5"))
@@ -253,7 +253,7 @@ async def test_check_tells_a_receipt() -> None:
         ("CHECK 0000000000", "0000000000 inconnu"),
     ],
 )
-async def test_a_mistyped_receipt_is_told_from_an_unknown_one(words: str, told: str) -> None:
+async def test_a_mistyped_receipt_is_distinguished_from_an_unknown_one(words: str, told: str) -> None:
     assert told in written(await send(texted_service(), words))
 
 
@@ -303,7 +303,7 @@ async def test_contests_of_two_countries_on_one_short_code() -> None:
     assert len(service.vote_requests) == 1
 
 
-async def test_a_short_code_that_nobody_has() -> None:
+async def test_an_unknown_short_code() -> None:
     service = texted_service(STAR, another(short_code="7891"))
     reply = await send(service, "VOTE 07 5", to="9999")
     assert service.vote_requests == []

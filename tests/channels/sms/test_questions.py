@@ -82,7 +82,7 @@ async def test_yes_without_a_question_buys_nothing() -> None:
     assert service.vote_requests == []
 
 
-async def test_no_is_heard_in_silence() -> None:
+async def test_no_is_read_without_an_answer() -> None:
     service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, "VOTE Awa 5")))
     assert (await send(service, "NON", carrier_id="m2")) == Reply("no", "fr")
@@ -200,14 +200,14 @@ async def test_a_contest_says_what_is_large() -> None:
         ("VOTE 07 5 " + "pour ma fille que j'aime " * 7, "5 votes pour 07 Awa Ouattara = 500 FCFA? Répondez OUI"),
     ],
 )
-async def test_what_was_silence_or_led_to_somebody_else_is_answered(words: str, told: str) -> None:
+async def test_what_was_unanswered_or_led_to_another_candidate_is_answered(words: str, told: str) -> None:
     service = texted_service()
     assert told in written(await send(service, words))
     assert service.vote_requests == []
 
 
 @pytest.mark.parametrize("asking", ["VOTE 07 beaucoup", "VOTE 07 0", "VOTE 07 550F", "VOTE 07 20000"])
-async def test_a_number_alone_that_says_how_many_is_no_vote_for_somebody_else(asking: str) -> None:
+async def test_a_number_alone_that_is_a_count_is_no_vote_for_another_candidate(asking: str) -> None:
     service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, asking)))
     reply = await send(service, "10", carrier_id="m2")
@@ -234,7 +234,7 @@ async def test_a_pin_with_a_yes_is_no_yes() -> None:
     assert service.vote_requests == []
 
 
-async def test_yes_while_busy_may_be_said_again() -> None:
+async def test_yes_while_busy_may_be_sent_again() -> None:
     service = texted_service()
     service.talks = Talk(question=asked_of(await send(service, "VOTE Awa 2")))
     service.refusal = Refusal.TRY_AGAIN

@@ -245,7 +245,7 @@ async def test_each_carrier_has_its_own_method() -> None:
         assert (await client.head(KANNEL, params={"id": "x"})).status == 405
 
 
-async def test_kannel_is_told_that_the_service_is_away() -> None:
+async def test_kannel_is_answered_that_the_service_is_away() -> None:
     service = texted_service()
     service.away = True
     async with gateway(service) as client:

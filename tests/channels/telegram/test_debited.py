@@ -100,7 +100,7 @@ def test_the_offer_fits_its_buttons() -> None:
         assert all(len((button.data or "").encode()) <= 64 for row in view.rows for button in row)
 
 
-async def test_a_mistyped_code_is_told_from_an_unknown_one(world: World) -> None:
+async def test_a_mistyped_code_is_distinguished_from_an_unknown_one(world: World) -> None:
     codes = [with_check_digit(f"{n:02d}") for n in range(1, 13)]
     people = tuple(replace(c, code=code) for c, code in zip(CONTEST.candidates, codes, strict=True))
     world.service.shown = [replace(CONTEST, check_digits=True, candidates=people, _by_code={})]

@@ -123,7 +123,7 @@ async def test_an_order_that_was_cut_off_is_placed_once(world: World) -> None:
     assert "Commande enregistrée" in world.text()
 
 
-async def test_while_somebody_else_looks_after_what_is_left_nobody_else_does(world: World) -> None:
+async def test_only_one_process_looks_after_what_is_left(world: World) -> None:
     await world.store.store(1, 55, body(written("/start")))
     async with world.store.lock() as mine:
         assert mine

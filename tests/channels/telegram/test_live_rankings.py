@@ -37,7 +37,7 @@ async def test_a_board_is_edited_when_its_text_changed_and_not_too_often(world: 
     assert "<b>4</b>" in world.text()
 
 
-async def test_nobody_looks_any_more_so_it_says_that_it_stopped(world: World) -> None:
+async def test_a_ranking_without_viewers_shows_that_it_stopped(world: World) -> None:
     await world.write("/classement")
     await later(world, 601)
     world.service.scores["07"] = 3

@@ -67,7 +67,7 @@ async def test_two_confirmations_are_two_orders(world: World) -> None:
     assert len({vote_request.key for vote_request in world.service.vote_requests}) == 2
 
 
-async def test_the_contact_of_somebody_else_proves_nothing(world: World) -> None:
+async def test_the_contact_of_another_person_proves_nothing(world: World) -> None:
     await world.write("/start c_07")
     await world.tap("5 votes")
     by_bot: dict[str, Any] = {"via_bot": {"id": 9, "is_bot": True, "first_name": "x"}}
@@ -192,7 +192,7 @@ async def test_well_formed_lies_are_judged_by_the_service(world: World, data: Ca
     assert word in (world.wire.made(AnswerCallbackQuery)[-1].text or "")
 
 
-async def test_me_on_a_forged_button_is_not_somebody_elses_number(world: World) -> None:
+async def test_me_on_a_forged_button_is_not_another_persons_number(world: World) -> None:
     await verified(world, 55)
     await world.write("/start", 66)
     data = buttons.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="me").pack()
@@ -200,7 +200,7 @@ async def test_me_on_a_forged_button_is_not_somebody_elses_number(world: World) 
     assert world.service.vote_requests == []
 
 
-async def test_the_same_message_with_other_data_is_told_that_it_is_placed(world: World) -> None:
+async def test_the_same_message_with_other_data_is_answered_that_it_is_placed(world: World) -> None:
     await verified(world)
     await world.write("07 5")
     message, data = world.wire.button(55, "Payer 500")

@@ -132,7 +132,7 @@ def test_contacts_come_with_and_without_plus(phone: str) -> None:
 
 
 @pytest.mark.parametrize("phone", ["", "+33612345678", "0501020304", "abc"])
-def test_contacts_of_other_countries_are_nobody_here(phone: str) -> None:
+def test_contacts_of_other_countries_are_unknown_here(phone: str) -> None:
     assert contact_number(phone, [CONTEST]) is None
 
 

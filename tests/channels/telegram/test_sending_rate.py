@@ -61,7 +61,7 @@ async def test_receipts_before_answers_before_states_before_boards() -> None:
     await queue.aclose()
 
 
-async def test_a_chat_that_has_to_wait_holds_up_nobody_else() -> None:
+async def test_a_chat_that_has_to_wait_holds_up_no_other_chat() -> None:
     gate = Gate()
     gate.busy = {1}
     queue, order = SendQueue(gate), []
@@ -79,7 +79,7 @@ async def test_a_chat_that_has_to_wait_holds_up_nobody_else() -> None:
     await queue.aclose()
 
 
-async def test_whoever_waits_too_long_is_told_and_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_caller_that_waits_too_long_is_refused_and_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sending.TIMEOUT_SECONDS, Urgency.RANKING, 0.02)
     gate = Gate()
     gate.open = False
@@ -92,7 +92,7 @@ async def test_whoever_waits_too_long_is_told_and_leaves_no_trace(monkeypatch: p
     await queue.aclose()
 
 
-async def test_a_full_queue_takes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_queue_takes_no_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "WAITING_MAX", 0)
     with pytest.raises(SendTimeout):
         await SendQueue(Gate()).turn(1, Urgency.RECEIPT)

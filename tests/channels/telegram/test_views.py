@@ -260,7 +260,7 @@ def test_a_receipt_of_a_vote_that_was_taken_back_names_both_entries(language: st
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("verified", [None, MINE.e164])
-def test_a_card_is_paid_by_nobodys_phone(language: str, verified: str | None) -> None:
+def test_a_card_is_paid_without_a_phone(language: str, verified: str | None) -> None:
     found = offer(CONTEST, "07", 20, NOON)
     assert isinstance(found, Offer)
     takes = (PaymentMethod.MTN, PaymentMethod.CARD)

@@ -79,7 +79,7 @@ class OtherHook(Wire):
         return answer
 
 
-async def test_a_webhook_that_somebody_changed_is_set_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_changed_webhook_is_set_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "CHECK_EVERY_SECONDS", 0.01)
     other = World(world.store, world.redis, wire=OtherHook())
     await run_until(other, WEBHOOK, lambda: len(other.wire.made(SetWebhook)) > 1)
@@ -108,7 +108,7 @@ class Offered(Wire):
         return left
 
 
-async def test_where_nobody_can_call_us_we_ask(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_public_address_the_bot_asks_for_updates(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "RETRY_FIRST_SECONDS", 0.01)
     first, second = written("/start"), written("07", language=None)
     other = World(world.store, world.redis, wire=Offered(first, second))

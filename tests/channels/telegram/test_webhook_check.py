@@ -92,7 +92,7 @@ async def test_who_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyP
     assert seen.text.startswith("does not answer: T")
 
 
-async def test_nobody_is_there() -> None:
+async def test_no_bot_answers() -> None:
     gone = await check_webhook(settings("http://127.0.0.1:1"), "https://vote.example", NOW)
     assert gone.text == "does not answer: TelegramNetworkError"
 

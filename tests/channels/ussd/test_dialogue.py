@@ -165,7 +165,7 @@ async def test_inputs_behind_the_confirmation_do_not_make_another_order() -> Non
     assert phone.service.sold() == [("07", 5, MTN)]
 
 
-async def test_the_order_is_the_same_when_the_network_is_no_longer_told() -> None:
+async def test_the_order_is_the_same_when_the_network_is_no_longer_named() -> None:
     phone = Phone()
     phone.network = "61203"
     await phone.sends("07*5*1")
@@ -236,7 +236,7 @@ async def test_a_used_session_id_begins_another_dialogue() -> None:
     assert len(phone.service.vote_requests) == 2
 
 
-async def test_whoever_votes_again_by_a_new_dial_buys_again() -> None:
+async def test_a_voter_who_dials_again_buys_again() -> None:
     phone = Phone()
     await phone.sends("07*5*1")
     phone.session = "ATUid_2"
@@ -334,7 +334,7 @@ async def test_an_unknown_service_code_ends(service_code: str) -> None:
     assert (phone.service.vote_requests, phone.sessions.held) == ([], {})
 
 
-async def test_a_wallet_that_nobody_knows_is_chosen_in_one_dial_too() -> None:
+async def test_an_unknown_wallet_is_chosen_in_one_dial_too() -> None:
     phone = Phone(NEW)
     assert "Quel compte" in (await phone.sends("07*5*1")).text
     assert phone.service.vote_requests == []

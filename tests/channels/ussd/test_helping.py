@@ -41,7 +41,7 @@ def test_a_receipt_is_typed_as_people_type() -> None:
 
 
 @pytest.mark.parametrize("language", ["fr", "en", "wes"])
-def test_a_vote_that_was_taken_back_is_told_with_the_reason(language: str) -> None:
+def test_a_vote_that_was_taken_back_is_shown_with_the_reason(language: str) -> None:
     for why, quantity in (("voided window", 5), ("une raison longue " * 20, 1000)):
         proof = replace(PROOF, quantity=quantity, tally_number=9_999_999, taken_back=TakenBack(9_999_999, NOON, why))
         screen = receipt_shown(Session(language=language), in_view(), proof).screen
@@ -51,7 +51,7 @@ def test_a_vote_that_was_taken_back_is_told_with_the_reason(language: str) -> No
         assert "Awa" not in screen
 
 
-def test_a_mistyped_receipt_is_told_without_asking_the_service() -> None:
+def test_a_mistyped_receipt_is_answered_without_asking_the_service() -> None:
     wrong = RECEIPT[:-1] + ("0" if RECEIPT[-1] != "0" else "1")
     call = Call().type("6", "1", wrong).shows("Mal tapé: vérifiez chaque caractère.", "Tapez les 10 caractères")
     assert call.turn.wants is None
@@ -123,7 +123,7 @@ def test_a_code_typed_in_the_ranking_votes() -> None:
         (Outcome.UNCLEAR, "dossier 424"),
     ],
 )
-def test_who_was_debited_is_told(outcome: Outcome, said: str) -> None:
+def test_a_debited_voter_is_answered_with_the_outcome(outcome: Outcome, said: str) -> None:
     call = Call().type("5")
     assert call.turn.wants is Wants.RESCUE
     assert call.turn.session is not None
@@ -150,7 +150,7 @@ def test_a_problem_can_be_reported_only_where_that_is_offered() -> None:
     call.type("0").shows("1 Candidats")
 
 
-def test_a_mistyped_code_is_told_from_an_unknown_one_and_votes_for_nobody() -> None:
+def test_a_mistyped_code_is_distinguished_from_an_unknown_one_and_places_no_vote() -> None:
     people = tuple(Candidate(candidate_id(n), with_check_digit(f"{n:02d}"), f"Nom {n}") for n in range(1, 60))
     seen = in_view(check_digits=True, candidates=people)
     for person in people:

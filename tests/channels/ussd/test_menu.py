@@ -69,7 +69,7 @@ def test_one_vote_is_singular() -> None:
     Call(language="en").type("07", "1").shows("1 vote for 07")
 
 
-def test_an_orange_voter_is_told_of_the_link_and_the_code() -> None:
+def test_an_orange_voter_is_shown_the_link_and_the_code() -> None:
     call = Call(view(ORANGE)).type("07", "2").shows("1 Payer Orange Money 07..0304")
     call.type("1").shows("SMS", "lien", "#144*82#", "200 FCFA")
     assert call.turn.buy is not None
@@ -120,7 +120,7 @@ def test_unknown_wallet_is_asked_for_and_never_guessed() -> None:
 
 
 @pytest.mark.parametrize("language", ["fr", "en", "wes"])
-def test_a_number_whose_own_wallet_nobody_takes_is_told_so_and_what_it_may_pay_with(language: str) -> None:
+def test_a_number_whose_own_wallet_is_not_accepted_is_shown_what_it_may_pay_with(language: str) -> None:
     call = Call(view(MOOV), language).type("07", "5").shows("Moov Money", "3 Wave")
     assert not [
         word for word in ("1 ", "MTN", "Orange") if f"\n{word}" in call.screen or word in call.screen.split("07")[1]
@@ -157,7 +157,7 @@ def test_another_number_is_shown_before_it_pays() -> None:
     assert call.turn.buy == Buy("07", 5, PaymentMethod.ORANGE, Msisdn(ORANGE, "CI"), True, "fr")
 
 
-def test_another_mtn_number_is_told_where_the_request_comes() -> None:
+def test_another_mtn_number_is_shown_where_the_request_comes() -> None:
     call = (
         Call(view(ORANGE))
         .type("07", "5", "2", "05 01 02 03 04", "1")

@@ -58,7 +58,7 @@ def test_back_leads_to_the_confirmation() -> None:
     assert turn.session.node is Node.CONFIRM
 
 
-def test_nobody_else_is_offered_it() -> None:
+def test_no_other_number_is_offered_it() -> None:
     assert "#144*82#" not in dialled(MTN, "07", "5").screen
     assert "#144*82#" not in dialled(ORANGE, "07", "5", rails=RAILS).screen
     assert "#144*82#" not in dialled(ORANGE, "07", "5", rails=RAILS_WITH_CODE.with_circuits_open(["pawapay"])).screen

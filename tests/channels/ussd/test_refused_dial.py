@@ -138,6 +138,6 @@ async def test_screen_after_screen_without_a_store_a_mistake_costs_one_input_at_
 
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("dialled", ["*789*99*5*1#", "*789*07*10001*1#"])
-async def test_what_to_dial_is_said_in_every_language(dialled: str, language: str) -> None:
+async def test_what_to_dial_is_shown_in_every_language(dialled: str, language: str) -> None:
     shown = await Phone("first text", language=language).dial(dialled)
     assert dialled.replace("99", "CODE").replace("10001", "VOTES") in shown.text.split("\n")[0]

@@ -121,7 +121,7 @@ async def test_the_mark_lives_ten_minutes() -> None:
     assert phone.sessions.seconds[MARK] == RESUME_SECONDS == 600
 
 
-async def test_nothing_is_offered_for_whom_nobody_can_vote() -> None:
+async def test_nothing_is_offered_for_a_candidate_who_takes_no_votes() -> None:
     phone = await cut_off("07", "5")
     contest = demo_contest()
     gone = replace(contest.candidates[6], status=CandidateStatus.WITHDRAWN)
@@ -138,7 +138,7 @@ async def test_a_mark_that_is_none_offers_nothing(held: bytes) -> None:
     assert "1 Candidats" in (await phone.dial()).text
 
 
-async def test_what_was_reached_is_told_to_the_service_once_a_step() -> None:
+async def test_the_step_that_was_reached_is_reported_to_the_service_once() -> None:
     phone = await cut_off("1", "07", "x", "5", "3")
     voter = Msisdn(MTN, "CI")
     assert phone.service.reached == [
@@ -171,7 +171,7 @@ async def test_a_dialogue_that_began_with_an_offer_and_was_forgotten_sells_nothi
     assert (shown.more, "3 votes pour 12 Franck Zadi\nTotal 300 FCFA" in shown.text) == (True, True)
 
 
-async def test_letters_that_were_typed_at_an_offer_choose_nobody_when_it_was_forgotten() -> None:
+async def test_letters_that_were_typed_at_an_offer_choose_no_candidate_when_it_was_forgotten() -> None:
     """At the offer letters are asked again; on the first screen they would be the name of candidate 12."""
     phone = await cut_off("07")
     await phone.dial()

@@ -119,7 +119,7 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for(here: Here, monkeyp
         assert (answer.status, await answer.text()) == (400, "END Demande illisible. Recomposez le code du vote.")
 
 
-async def test_a_charset_that_nobody_knows_is_no_reason_to_fail(here: Here) -> None:
+async def test_an_unknown_charset_is_no_reason_to_fail(here: Here) -> None:
     body = urlencode({"sessionId": "s1", "phoneNumber": MTN, "serviceCode": "*789#"})
     status, text = await here.post(body, f"{FORM}; charset=klingon")
     assert (status, text[:4]) == (200, "CON ")

@@ -138,7 +138,7 @@ def test_no_choice_and_no_sum_is_ever_cut(contest: Contest, language: str) -> No
 
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("contest", CONTESTS.values(), ids=CONTESTS)
-def test_every_wrong_input_is_told(contest: Contest, language: str) -> None:
+def test_every_wrong_input_is_answered_with_the_reason(contest: Contest, language: str) -> None:
     """The sentence above a screen is never dropped for want of limit."""
     paths = [(), ("1",), ("1", "9"), ("2",), ("6",), ("6", "1"), ("6", "2"), ("07",), ("06", "10000"), ("06", "5", "2")]
     for view in views(contest):

@@ -65,7 +65,7 @@ def test_several_are_listed_and_a_code_chooses(path: list[str]) -> None:
     call.type("11").shows("11 Akissi Konan", "Combien de votes?").type("0").shows("01 Aya Koné", "11 Akissi Konan")
 
 
-def test_nobody_is_told_and_the_screen_stays() -> None:
+def test_no_match_is_shown_and_the_screen_stays() -> None:
     Call().type("zzz").shows("Aucun nom ne commence par zzz.", "1 Candidats")
     Call().type("1", "zzz").shows("Aucun nom ne commence par zzz.", "01 Aya Koné")
 

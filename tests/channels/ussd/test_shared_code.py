@@ -113,7 +113,7 @@ async def test_a_contest_keeps_its_number_when_another_one_closes() -> None:
     assert (await phone.sends("1*0*3")).text.startswith("Miss\n")
 
 
-async def test_none_open_is_told_of_the_next_one() -> None:
+async def test_without_an_open_contest_the_next_one_is_shown() -> None:
     phone = Phone(contest("old", "Star 2025", 0, over=True), replace(DUO, opens_at=NOON + timedelta(1), _by_code={}))
     shown = await phone.sends("")
     assert shown.text.startswith("Le vote Duo d'Or n'est pas encore ouvert.\nStar 2025: vote clos.")

@@ -197,7 +197,7 @@ async def test_whole_numbers_are_quantities(here: Here, quantity: float) -> None
 @pytest.mark.parametrize(
     ("phone", "method"), [("0501020304", PaymentMethod.MTN), ("0701020304", PaymentMethod.ORANGE)], ids=str
 )
-async def test_the_wallet_is_told_by_the_number(here: Here, phone: str, method: PaymentMethod) -> None:
+async def test_the_wallet_is_read_from_the_number(here: Here, phone: str, method: PaymentMethod) -> None:
     body = {key: GOOD[key] for key in ("contest", "candidateCode", "quantity")} | {"voterPhone": phone}
     assert (await here.order(body)).status == 201
     assert here.service.vote_requests[0].method is method
@@ -320,7 +320,7 @@ async def test_outside_its_window_a_contest_sells_nothing(here: Here, year: int,
     assert (answer.status, (await problem_of(answer))["type"]) == (409, f"/problems/{kind}")
 
 
-async def test_nobody_votes_for_who_has_withdrawn() -> None:
+async def test_a_withdrawn_candidate_takes_no_votes() -> None:
     contest = demo_contest()
     gone = replace(contest.candidates[6], status=CandidateStatus.WITHDRAWN)
     service = FakeVotingService(replace(contest, candidates=(gone, *contest.candidates[:6]), _by_code={}))
@@ -417,7 +417,7 @@ async def test_a_question_about_nothing_is_no_refused_vote(
     assert len(details) == len(titles)
 
 
-async def test_another_method_is_told_which_are_allowed(here: Here) -> None:
+async def test_another_method_is_answered_with_those_allowed(here: Here) -> None:
     answer = await here.client.delete(INITIATE)
     assert (answer.status, answer.headers["Allow"]) == (405, "POST")
     await problem_of(answer)

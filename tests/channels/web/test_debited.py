@@ -63,7 +63,7 @@ async def test_what_is_done_offers_no_search(here: Here) -> None:
     assert "/debited" not in await here.read(path)
 
 
-async def test_reading_the_address_asks_nobody(here: Here) -> None:
+async def test_reading_the_address_asks_no_operator(here: Here) -> None:
     path = await here.ordered(status=PublicStatus.FAILED)
     for word in ("debited", "ticket"):
         answer = await here.client.get(f"{path}/{word}?lang=en", allow_redirects=False)
@@ -73,7 +73,7 @@ async def test_reading_the_address_asks_nobody(here: Here) -> None:
 
 @pytest.mark.parametrize("vote", ["nothing", "5c1d0b7e-6a0f-4c0e-9a55-0f3c1a2b7d10"])
 @pytest.mark.parametrize("word", ["debited", "ticket"])
-async def test_nobody_is_asked_about_an_order_that_is_not_there(here: Here, vote: str, word: str) -> None:
+async def test_no_operator_is_asked_about_an_unknown_order(here: Here, vote: str, word: str) -> None:
     assert (await here.client.post(f"/votes/{vote}/{word}")).status == 404
     assert here.service.claims == []
 
@@ -85,7 +85,7 @@ async def test_one_address_asks_so_often() -> None:
     assert [answer.status for answer in answers] == [404, 404, 429]
 
 
-async def test_a_service_that_is_away_is_told(here: Here) -> None:
+async def test_a_service_that_is_away_is_reported(here: Here) -> None:
     path = await here.ordered()
     here.service.away = True
     assert (await here.client.post(f"{path}/debited")).status == 503
@@ -127,7 +127,7 @@ async def test_another_vote_request_is_another_order(here: Here, field: str, val
     assert (await here.send(None, **changed)).headers["Location"] != first
 
 
-async def test_an_order_that_is_over_is_in_nobodys_way(here: Here) -> None:
+async def test_an_order_that_is_over_hinders_no_new_one(here: Here) -> None:
     first = await here.ordered(status=PublicStatus.FAILED, reason="declined")
     assert "again" not in re.findall(r'name="(\w+)"', await here.read(PAGE))
     assert (await here.send(nonce="b" * 20)).headers["Location"] != first
@@ -140,14 +140,14 @@ async def test_any_cookie_is_read(here: Here, cookie: str) -> None:
     assert answer.status == 200
 
 
-async def test_a_prompt_that_nobody_answered_says_that_the_time_is_over(here: Here) -> None:
+async def test_an_unanswered_prompt_shows_that_the_time_is_over(here: Here) -> None:
     path = await here.ordered(status=PublicStatus.FAILED, reason="not_answered")
     text = await here.read(path)
     assert "<h1>Time ran out</h1>" in text
     assert "/debited" in text
 
 
-async def test_a_mistyped_code_is_told_from_an_unknown_one() -> None:
+async def test_a_mistyped_code_is_distinguished_from_an_unknown_one() -> None:
     service = FakeVotingService()
     (contest,) = service.shown
     codes = [with_check_digit(f"{n:02d}") for n in range(1, 13)]

@@ -93,7 +93,7 @@ async def test_many_waiting_voters_are_one_question_a_round(here: Here) -> None:
     assert len(here.service.questions) - before <= 10
 
 
-async def test_nobody_waiting_is_no_question(here: Here) -> None:
+async def test_without_waiting_voters_no_question_is_asked(here: Here) -> None:
     vote_id = await here.order()
     stream = await here.follow(vote_id)
     await next_event(stream)
@@ -125,7 +125,7 @@ async def test_silence_is_broken_by_signs_of_life() -> None:
         assert await asyncio.wait_for(stream.content.readline(), 5) == b": ping\r\n"
 
 
-async def test_too_many_streams_are_told_to_ask_instead() -> None:
+async def test_too_many_streams_are_answered_to_poll_instead() -> None:
     async for here in serving(FeedSettings(tick=0.02, streams_max=1)):
         vote_id = await here.order()
         await next_event(await here.follow(vote_id))

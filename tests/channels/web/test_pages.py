@@ -152,7 +152,7 @@ async def test_a_pack_or_a_typed_number(pack: str, typed: str, status: int, quan
     assert [vote_request.quantity for vote_request in service.vote_requests] == ([quantity] if quantity else [])
 
 
-async def test_only_ways_to_pay_that_somebody_takes_are_offered(here: Here) -> None:
+async def test_only_accepted_ways_to_pay_are_offered(here: Here) -> None:
     assert 'value="CARD"' not in await here.read(PAGE)
     app = web.Application()
     app[VOTING_SERVICE] = here.service
@@ -389,7 +389,7 @@ async def test_money_that_went_back_to_a_card_names_no_number(here: Here) -> Non
     assert "were refunded to the payer" in await here.read(path, "en")
 
 
-async def test_an_orders_page_is_kept_by_nobody(here: Here) -> None:
+async def test_an_orders_page_is_never_cached(here: Here) -> None:
     answer = await here.client.get(await here.ordered())
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -419,7 +419,7 @@ async def test_a_receipt_of_a_vote_that_was_taken_back_says_so(here: Here) -> No
     assert said["takenBack"] == {"tallyNumber": 57, "at": "2026-06-02T08:00:00Z", "reason": "voided <window>"}
 
 
-async def test_a_reason_of_ours_is_told_in_the_readers_language(here: Here) -> None:
+async def test_a_reason_of_ours_is_shown_in_the_readers_language(here: Here) -> None:
     back = TakenBack(57, datetime(2026, 6, 2, 8, tzinfo=UTC), Adjusted.REVERSED.value)
     here.service.receipts[RECEIPT] = replace(counted_receipt(), taken_back=back)
     answer = await here.client.get(f"/verify/{RECEIPT}", headers={"Accept-Language": "fr"})

@@ -94,7 +94,7 @@ async def test_the_qr_code_stands_in_the_page(client: Client) -> None:
 @pytest.mark.parametrize(
     "path", ["/c/nowhere/card.png", "/c/star/99/card.png", "/c/nowhere/qr.svg", "/c/star/99/qr.svg"]
 )
-async def test_pictures_of_nobody_are_not_found(client: Client, path: str) -> None:
+async def test_pictures_of_unknown_candidates_are_not_found(client: Client, path: str) -> None:
     assert (await client.get(path)).status == 404
 
 

@@ -49,7 +49,7 @@ def test_every_help_has_an_example(run: CliRunner, command: str) -> None:
     assert "--password" not in shown.output
 
 
-def test_an_account_is_made_with_a_drawn_password_that_is_told_once(run: CliRunner) -> None:
+def test_an_account_is_made_with_a_drawn_password_that_is_shown_once(run: CliRunner) -> None:
     made = run.invoke(app, ["admin", "create", "--email", "Awa@House.test", "--role", "finance"])
     assert made.exit_code == 0, made.output
     password = re.search(r"shown only now: (\S+)", made.output)

@@ -49,7 +49,7 @@ def test_mtn_wants_a_random_uuid_as_user() -> None:
     assert UUID(made()["MTN_MOMO_API_USER"]).version == 4
 
 
-def test_what_somebody_set_wins_over_demo_words_but_not_over_the_place() -> None:
+def test_what_is_set_wins_over_demo_words_but_not_over_the_place() -> None:
     told = made(AFRICASTALKING_SENDER="1234", SPOTLIGHT_PUBLIC_URL="https://vote.example", DATABASE_URL="elsewhere")
     assert told["AFRICASTALKING_SENDER"] == "1234"
     assert told["SPOTLIGHT_PUBLIC_URL"] == "https://vote.example"

@@ -97,7 +97,7 @@ def test_an_import_is_taken_back_by_two(run: Shell, tmp_path: Path) -> None:
     assert "1 missing here" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=1)
 
 
-def test_told_in_a_sentence(run: Shell, tmp_path: Path) -> None:
+def test_a_refusal_is_one_sentence(run: Shell, tmp_path: Path) -> None:
     assert "no account 'wave'" in done(run, "reconcile", __file__, "--provider", "wave", status=2)
     assert "no instant" in done(run, "ledger", "trial", "--at", "soon", status=2)
     assert "no contest 'x'" in done(run, "ledger", "balances", "--contest", "x", status=2)

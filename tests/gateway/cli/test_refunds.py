@@ -128,7 +128,7 @@ def test_what_cannot_be_is_one_sentence(run: Shell, line: str, sentence: str) ->
 
 
 @pytest.mark.parametrize("line", ["refund approve x", "void preview star --from noon --to 2026-01-01"])
-def test_what_cannot_be_read_is_said(run: Shell, line: str) -> None:
+def test_what_cannot_be_read_is_reported(run: Shell, line: str) -> None:
     status, _, wrong = run(line)
     assert status == 2
     assert "Invalid value" in wrong

@@ -137,7 +137,7 @@ def test_money_asks_for_proof_again_after_five_minutes(run: Shell, database: Dat
     assert status == 0, "the password where no factor is set up"
 
 
-def test_nobody_is_somebody_else(run: Shell, database: Database) -> None:
+def test_no_person_acts_as_another(run: Shell, database: Database) -> None:
     order = in_rig(database, lambda rig: rig.counted())
     asked = request_in(run(f"refund ask {order.payment_reference}", *WHY)[1])
     status, _, told = run(f"refund approve {asked}")
@@ -253,7 +253,7 @@ def test_a_gateway_that_is_away_is_one_sentence(run: Shell) -> None:
     assert told.count("\n") == 1
 
 
-def test_what_is_no_gateway_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_gateway_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def answers(body: bytes) -> Callable[..., httpx.Response]:
         request = httpx.Request("POST", "https://shop.example.org/api/auth/login")
         return lambda *_, **__: httpx.Response(200, content=body, request=request)

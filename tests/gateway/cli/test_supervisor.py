@@ -123,7 +123,7 @@ async def test_a_line_without_end_does_not_fill_the_memory(stage: Stage) -> None
     assert max(map(len, stage.said)) < 200_000
 
 
-async def test_a_log_that_cannot_be_written_is_said_once(stage: Stage) -> None:
+async def test_a_log_that_cannot_be_written_is_reported_once(stage: Stage) -> None:
     (stage.directory / "logs").mkdir()
     (stage.directory / "logs" / "dummy.log").mkdir()
     stage.keep("import time\nfor n in range(3): print(n, flush=True); time.sleep(0.05)\ntime.sleep(600)")

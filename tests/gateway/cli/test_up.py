@@ -147,7 +147,7 @@ def test_everything_that_is_killed_comes_back_and_the_second_start_finds_its_key
     assert terminal.signal(signal.SIGTERM) == 0
 
 
-def test_a_second_one_is_refused_and_told_who_holds_the_place(terminal: Terminal) -> None:
+def test_a_second_one_is_refused_and_shown_who_holds_the_place(terminal: Terminal) -> None:
     terminal.start().until_ready()
     status, said = terminal.once()
     assert status == 1

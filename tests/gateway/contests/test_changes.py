@@ -51,7 +51,7 @@ def test_what_is_exported_changes_nothing() -> None:
     assert made.contest.version == 3
 
 
-def test_changes_are_told_one_by_one_and_the_version_grows() -> None:
+def test_changes_are_listed_one_by_one_and_the_version_grows() -> None:
     contest = held(("01", "Awa"), ("02", "Yao"))
     made = plan(
         contest,
@@ -87,7 +87,7 @@ def test_a_new_contest_with_check_digits() -> None:
     )
 
 
-def test_who_comes_later_gets_a_code_that_was_nobodys() -> None:
+def test_a_later_candidate_gets_a_code_that_was_never_used() -> None:
     contest = held(("01", "Awa"), ("02", "Yao"))
     gone = replace(contest, candidates=(contest.candidates[0], replace(contest.candidates[1], status=WITHDRAWN)))
     made = plan(gone, wanted(), [Entry("Zoé", APPROVED)])
@@ -98,7 +98,7 @@ def test_who_comes_later_gets_a_code_that_was_nobodys() -> None:
 
 
 @pytest.mark.parametrize("status", [APPROVED, WITHDRAWN])
-def test_a_code_is_never_given_to_somebody_else(status: CandidateStatus) -> None:
+def test_a_code_is_never_given_to_another_candidate(status: CandidateStatus) -> None:
     contest = held(("01", "Awa"), ("02", "Yao"))
     people = (contest.candidates[0], replace(contest.candidates[1], status=status))
     contest = replace(contest, candidates=people, _by_code={})
@@ -132,11 +132,11 @@ def test_what_must_not_be(like: dict[str, Any], entries: list[Entry], fault: str
     assert fault in refused(held(("01", "Awa")), wanted(**like), *entries)
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_every_fault_is_reported_at_once() -> None:
     found = refused(held(("01", "Awa")), wanted(country="CM"), Entry("Zoé", APPROVED, code="01"))
     assert found.count("\n") == 1
 
 
-def test_a_full_contest_takes_nobody() -> None:
+def test_a_full_contest_takes_no_more_candidates() -> None:
     contest = held(*((f"{n:02d}", f"N{n}") for n in range(1, 100)))
     assert "no code of 2 digits is left" in refused(contest, wanted(), Entry("Zoé", APPROVED))

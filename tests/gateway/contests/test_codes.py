@@ -26,7 +26,7 @@ def checked(*numbers: str) -> Contest:
     return replace(demo_contest(), check_digits=True, candidates=tuple(people), _by_code={})
 
 
-def test_a_mistyped_code_is_told_from_an_unknown_one() -> None:
+def test_a_mistyped_code_is_distinguished_from_an_unknown_one() -> None:
     contest = checked("01", "02")
     assert [c.code for c in contest.candidates] == ["013", "021"]
     assert code_fault(contest, "013") is None
@@ -42,7 +42,7 @@ def test_without_check_digits_a_code_is_only_unknown() -> None:
     assert code_fault(demo_contest(), "07") is None
 
 
-def test_no_slip_votes_for_somebody_else() -> None:
+def test_no_slip_votes_for_another_candidate() -> None:
     used: list[str] = []
     for _ in range(60):
         used.append(next_code(used, 3, check_digits=True))

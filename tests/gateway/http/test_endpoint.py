@@ -88,7 +88,7 @@ async def test_models_in_and_out(client: Client) -> None:
         ("/api/shelves/1/books", {"title": "0501020304" * 3}, ["body", "title"]),
     ],
 )
-async def test_what_does_not_fit_is_told_by_field(client: Client, path: str, body: object, loc: list[str]) -> None:
+async def test_what_does_not_fit_is_reported_by_field(client: Client, path: str, body: object, loc: list[str]) -> None:
     answer = await client.post(path, json=body)
     said = await answer.json(content_type="application/problem+json")
     assert (answer.status, said["type"]) == (422, "/problems/invalid_request")

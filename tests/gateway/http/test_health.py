@@ -37,7 +37,7 @@ async def serving(
         yield client
 
 
-async def test_a_living_process_asks_nobody() -> None:
+async def test_liveness_asks_no_other_service() -> None:
     async with serving({"postgresql": ill}) as client:
         answer = await client.get("/healthz")
         assert (answer.status, await answer.json()) == (200, {"status": "ok"})
@@ -54,7 +54,7 @@ async def concerned() -> None:
     raise Concern("too few months ahead: votes")
 
 
-async def test_what_will_fail_later_is_shown_and_sends_nobody_elsewhere() -> None:
+async def test_what_will_fail_later_is_shown_and_moves_no_traffic() -> None:
     async with serving({"postgresql": well, "partitions": concerned}) as client:
         answer = await client.get("/readyz")
         assert answer.status == 200
@@ -71,7 +71,7 @@ async def test_not_ready_says_because_of_whom(monkeypatch: pytest.MonkeyPatch) -
     assert "10.0.0.7" not in str(said)
 
 
-async def test_a_process_told_to_stop_is_not_ready() -> None:
+async def test_a_stopping_process_is_not_ready() -> None:
     async with serving({"postgresql": well}) as client:
         assert client.app is not None
         stopping = asyncio.Event()
@@ -157,7 +157,7 @@ async def test_metrics_without_a_token_are_for_this_machine(headers: dict[str, s
     assert (answer.status, "spotlight_" in shown) == (status, status == 200)
 
 
-async def test_metrics_without_a_token_are_for_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_metrics_without_a_token_are_local_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "LOOPBACK", ())
     async with serving({}) as client:
         assert (await client.get("/metrics")).status == 403

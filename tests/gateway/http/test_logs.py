@@ -83,7 +83,7 @@ def test_secrets_are_dropped_by_name_at_any_depth() -> None:
     }
 
 
-def test_unknown_objects_are_told_by_words_without_numbers() -> None:
+def test_unknown_objects_are_logged_in_words_without_numbers() -> None:
     assert redact(None, "info", {"error": ValueError(NUMBER)}) == {"error": "ValueError('••••04')"}
 
 

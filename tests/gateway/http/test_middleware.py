@@ -145,7 +145,7 @@ async def test_errors_are_problems(client: Client, method: str, path: str, statu
         assert name in answer.headers
 
 
-async def test_a_wrong_method_is_told_the_right_ones(client: Client) -> None:
+async def test_a_wrong_method_is_answered_with_the_right_ones(client: Client) -> None:
     assert (await client.delete("/api/fine")).headers["Allow"] == "GET,HEAD"
 
 

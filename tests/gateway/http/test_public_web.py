@@ -219,7 +219,7 @@ async def test_the_time_left_is_the_operators_and_is_shown_once_it_is_known(seen
     await expect(bare.get_by_role("timer")).to_have_text("about 6 min")
 
 
-async def test_time_that_is_over_is_said_to_be_over(seen: Seen) -> None:
+async def test_a_contest_whose_time_is_over_is_shown_as_over(seen: Seen) -> None:
     late = seen.order(pay_before=seen.service.instant - timedelta(seconds=1))
     page = await seen.open(f"/votes/{late}", "en")
     await expect(page.get_by_role("timer")).to_have_text("over, we are asking the operator")

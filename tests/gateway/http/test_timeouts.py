@@ -39,7 +39,7 @@ async def test_the_task_goes_on_afterwards() -> None:
     assert await asyncio.create_task(twice()) == ("expired", "done", 0)
 
 
-async def test_who_is_cancelled_by_somebody_else_is_cancelled() -> None:
+async def test_a_task_that_another_cancels_is_cancelled() -> None:
     timeouts = RequestTimeouts(0.01)
     task = asyncio.create_task(wait(timeouts, 5, 5))
     await asyncio.sleep(0.03)
@@ -70,7 +70,7 @@ def test_each_loop_has_its_timer() -> None:
         assert asyncio.run(wait(timeouts, 0.02, 5)) == "expired"
 
 
-async def test_the_timer_rests_while_nobody_is_under_way() -> None:
+async def test_the_timer_rests_while_no_request_is_in_progress() -> None:
     timeouts = RequestTimeouts(0.01)
     await asyncio.create_task(wait(timeouts, 1, 0.02))
     await asyncio.sleep(0.05)

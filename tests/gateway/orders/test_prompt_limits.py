@@ -90,7 +90,7 @@ async def test_orders_of_one_moment_are_counted_together(rig: Rig) -> None:
     assert placed.count(Refusal.ASKED_TOO_OFTEN) == 4
 
 
-async def test_a_typed_number_is_asked_once_a_minute_whoever_types_it(rig: Rig) -> None:
+async def test_a_typed_number_is_asked_once_a_minute_by_any_sender(rig: Rig) -> None:
     assert isinstance(await order(rig, STRANGER, typed=True), PlacedOrder)
     assert await order(rig, STRANGER, typed=True, orderer="somebody else") is Refusal.ASKED_TOO_OFTEN
     # Its holder is not kept from voting by what others typed.

@@ -84,7 +84,7 @@ def test_window() -> None:
     assert check_vote_request(VOTE_REQUEST, now=CONTEST.closes_at, rails=RAILS) is Refusal.CLOSED
 
 
-def test_a_wallet_that_nobody_collects_is_refused_before_any_prompt() -> None:
+def test_a_wallet_without_a_collector_is_refused_before_any_prompt() -> None:
     assert check_vote_request(VOTE_REQUEST, now=NOW, rails=Rails(RAILS.every[1:])) is Refusal.METHOD_UNAVAILABLE
 
 

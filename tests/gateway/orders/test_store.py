@@ -39,7 +39,7 @@ async def silent(database: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         await rig.close()
 
 
-async def test_nobody_waits_for_those_before(silent: Rig) -> None:
+async def test_no_caller_waits_for_those_before(silent: Rig) -> None:
     began = time.monotonic()
     vote_requests = [silent.vote_request(number=f"+22505010203{number:02}") for number in range(12)]
     told = await asyncio.gather(*(silent.place(vote_request) for vote_request in vote_requests), return_exceptions=True)

@@ -35,7 +35,7 @@ def said() -> list[str]:
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_nobody_is_counted_on_unless_it_is_said(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_callbacks_are_counted_on_only_where_it_is_set(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if value is not None:
         monkeypatch.setenv("MTN_MOMO_COUNT_ON_CALLBACK_BACKLOG", value)
     monkeypatch.setenv("MTN_MOMO_CALLBACK_SOURCES", THEIRS)

@@ -72,7 +72,7 @@ async def test_where_all_money_is_in_one_wallet_it_is_booked_there(
     ]
 
 
-async def test_a_float_that_somebody_booked_is_not_booked_again(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_float_that_is_booked_is_not_booked_again(settings: Settings, engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await connection.execute(
             text("""

@@ -103,7 +103,7 @@ async def test_a_worker_does_what_it_finds() -> None:
     assert (calls[Work.SETTLE], doorbell.rung) == (1, [])
 
 
-async def test_a_gateway_rings_first_and_helps_when_nobody_answers() -> None:
+async def test_a_gateway_rings_first_and_helps_when_no_worker_answers() -> None:
     made, calls = steps()
     doorbell = SilentDoorbell()
     owed = Owed({Work.COLLECT: 0.5, Work.SETTLE: 11.0})

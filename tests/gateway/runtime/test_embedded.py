@@ -134,7 +134,7 @@ def test_nothing_listens_on_the_network_and_others_cannot_enter(engines: Engines
         assert engine.run.stat().st_mode & 0o077 == 0
 
 
-def test_a_second_holder_is_refused_and_told_who_holds(home: Path) -> None:
+def test_a_second_holder_is_refused_and_shown_who_holds(home: Path) -> None:
     with hold(home, "the first one"), pytest.raises(EngineError, match=rf"the first one \(process {os.getpid()}\)"):
         hold(home)
     hold(home).close()
@@ -202,7 +202,7 @@ def test_a_data_directory_without_its_version_is_called_broken(home: Path) -> No
     engine.stop()
 
 
-def test_a_damaged_data_directory_is_told_in_the_servers_words(postgres: Postgres) -> None:
+def test_a_damaged_data_directory_is_reported_in_the_servers_words(postgres: Postgres) -> None:
     postgres.stop()
     (postgres.data / "global" / "pg_control").unlink()
     with pytest.raises(EngineError, match=r"PostgreSQL does not run on .*pg_control"):
@@ -210,7 +210,7 @@ def test_a_damaged_data_directory_is_told_in_the_servers_words(postgres: Postgre
 
 
 @pytest.mark.parametrize("engine", [Postgres, Valkey])
-def test_a_full_disk_is_told_before_anything_starts(
+def test_a_full_disk_is_reported_before_anything_starts(
     home: Path, engine: type[Postgres | Valkey], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1_000_000))
@@ -224,7 +224,7 @@ def test_a_file_in_the_place_of_the_directory_is_one_sentence(home: Path) -> Non
         hold(home / "data")
 
 
-def test_a_socket_directory_of_somebody_else_is_refused(home: Path) -> None:
+def test_a_socket_directory_of_another_user_is_refused(home: Path) -> None:
     engine = Valkey(home)
     elsewhere = home / "elsewhere"
     elsewhere.mkdir()

@@ -45,7 +45,7 @@ async def test_a_burst_is_one_job_a_kind(doorbell: RqDoorbell, queue: Queue) -> 
     assert sorted(waiting(queue)) == ["collect", "settle"]
 
 
-async def test_whoever_comes_after_it_was_taken_is_heard(doorbell: RqDoorbell, queue: Queue) -> None:
+async def test_a_ring_after_it_was_taken_rings_again(doorbell: RqDoorbell, queue: Queue) -> None:
     for _ in range(3):
         await rung(doorbell, "collect")
         assert waiting(queue) == ["collect"]
@@ -66,7 +66,7 @@ async def test_another_process_rings_for_itself(doorbell: RqDoorbell, queue: Que
     assert waiting(queue) == ["collect", "collect"]
 
 
-async def test_without_redis_it_is_said_and_no_more() -> None:
+async def test_without_redis_it_is_logged_and_no_more() -> None:
     with capture_logs() as said:
         await rung(RqDoorbell(f"redis://127.0.0.1:{free_port()}/0", NAME, window_seconds=WINDOW), "collect")
     assert [line["event"] for line in said] == ["doorbell_not_rung"]

@@ -112,7 +112,7 @@ async def test_the_oldest_go_first_a_batch_at_a_time(auto: AsyncEngine) -> None:
     ]
 
 
-async def test_a_row_that_somebody_holds_is_left_for_the_next_time(auto: AsyncEngine, database: Database) -> None:
+async def test_a_locked_row_is_left_for_the_next_time(auto: AsyncEngine, database: Database) -> None:
     holder = await asyncpg.connect(database.owner_url)
     try:
         async with holder.transaction():
@@ -257,7 +257,7 @@ def test_months_ahead_are_months_in_a_row(names: list[str], ahead: int) -> None:
     assert months_ahead(names, "votes", date(2026, 11, 22)) == ahead
 
 
-async def test_months_that_cannot_be_made_are_told(rig: MoneyRig, database: Database) -> None:
+async def test_months_that_cannot_be_made_are_reported(rig: MoneyRig, database: Database) -> None:
     auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
     assert set((await read_months_ahead(rig.engine)).values()) == {3}
     owner = await asyncpg.connect(database.owner_url)

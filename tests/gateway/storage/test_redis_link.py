@@ -53,7 +53,7 @@ async def test_the_later_of_two_for_one_key_stays(pipeline: RedisPipeline) -> No
     assert await sessions.get("a") == b"2"
 
 
-async def test_one_bad_command_spoils_nobody_elses(pipeline: RedisPipeline) -> None:
+async def test_one_bad_command_spoils_no_other(pipeline: RedisPipeline) -> None:
     await pipeline.command("SADD", "a set", "x")
     found: tuple[Any, ...] = await asyncio.gather(
         pipeline.command("INCR", "a set"),

@@ -188,7 +188,7 @@ def test_own_turns_by_the_clock() -> None:
     assert even.reserve(1) == [200.0]
 
 
-async def test_who_is_told_to_slow_down_does_so_in_every_process(redis: "Redis") -> None:
+async def test_a_call_to_slow_down_holds_in_every_process(redis: "Redis") -> None:
     paces = SharedPaces(redis)
     told, other = SharedRate(redis, "status", paces=paces), SharedRate(redis, "prompts")
     paces.slow("mtn_momo")
@@ -211,7 +211,7 @@ async def reserved(rate: SharedRate, apart: float, many: int) -> list[float]:
     return [turn / 1_000_000 for turn in found[0]]
 
 
-async def test_told_by_two_processes_it_slows_down_once(redis: "Redis") -> None:
+async def test_reported_by_two_processes_it_slows_down_once(redis: "Redis") -> None:
     several = [SharedPaces(redis) for _ in range(3)]
     for paces in several:
         paces.slow("mtn_momo")

@@ -99,7 +99,7 @@ async def test_a_torn_end_costs_only_the_record_that_was_never_answered(spool: S
     assert (segment.records, segment.whole) == ((b"answered",), True)
 
 
-async def test_a_flipped_bit_costs_one_record_and_is_told(spool: Spool, place: Path) -> None:
+async def test_a_flipped_bit_costs_one_record_and_is_reported(spool: Spool, place: Path) -> None:
     for record in (b"first", b"second", b"third"):
         await spool.append(record)
     await spool.aclose()
@@ -164,7 +164,7 @@ async def test_a_full_disk_leaves_no_half_record(spool: Spool, monkeypatch: pyte
     assert records(spool) == [b"before", b"after"]
 
 
-async def test_a_place_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
+async def test_a_place_that_cannot_be_written_is_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("a file where the directory should be")
     with pytest.raises(OSError, match="exists"):
         await Spool(tmp_path / "spool", "callbacks").append(b"lost")

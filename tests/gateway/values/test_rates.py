@@ -24,7 +24,7 @@ def test_each_name_has_its_own() -> None:
     assert [buckets.take(name, 0.0) for name in "aabba"] == [True, False, True, False, False]
 
 
-def test_names_beyond_the_most_are_not_told_apart_until_others_are_full_again() -> None:
+def test_names_beyond_the_most_are_not_limited_until_others_are_full_again() -> None:
     buckets = Buckets(Rate(1, 1), names_max=2)
     assert [buckets.take(name, 0.0) for name in ("a", "b", "c", "c", "a")] == [True, True, True, True, False]
     assert [buckets.take(name, 2.0) for name in ("c", "c")] == [True, False]
@@ -59,7 +59,7 @@ def test_a_tenth_for_five_seconds(seconds: float, share: float) -> None:
         (list(range(0, 200, 2)), 2.0**-10),
     ],
 )
-def test_told_again(told: list[float], share: float) -> None:
+def test_slowed_down_again(told: list[float], share: float) -> None:
     pace = Pace()
     for seconds in told:
         pace = pace.slower(NOW + seconds)
@@ -73,7 +73,7 @@ def test_what_was_lost_comes_back_by_steps() -> None:
     ]  # fmt: skip
 
 
-def test_who_was_never_told_has_all() -> None:
+def test_without_a_slow_down_the_whole_rate_is_there() -> None:
     assert Pace().at(NOW) == 1.0
 
 

@@ -189,7 +189,7 @@ async def test_refunds_that_fail_close_nothing_but_refunds(engine: AsyncEngine) 
     assert one.at_once(out, 64) == 4
 
 
-async def test_whoever_is_told_to_slow_down_says_so_also_while_closed(engine: AsyncEngine) -> None:
+async def test_a_call_to_slow_down_is_reported_also_while_the_circuit_is_open(engine: AsyncEngine) -> None:
     told: list[str] = []
     one = watch(engine, slow=told.append)
     one.note(MTN, CallKind.STATUS, Unavailable("429", throttled=True), 0.1)

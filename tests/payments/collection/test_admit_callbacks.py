@@ -126,7 +126,7 @@ async def test_what_it_names_matters_only_while_a_signature_cannot_be_checked(un
     assert await door.admits("stripe", b'{"order_code": "SPOPEN", "status": "x"}') == passing
 
 
-async def test_while_nobody_can_look_the_caller_is_told_to_come_again() -> None:
+async def test_while_no_process_can_look_the_caller_is_answered_to_come_again() -> None:
     door = Door(away=True)
     await door.admits(body=b'{"order_code": "SPOPEN", "status": "x"}', remotes=["203.0.113.5"] * 60)
     with pytest.raises(DatabaseUnavailable):

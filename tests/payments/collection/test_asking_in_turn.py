@@ -100,7 +100,7 @@ async def test_a_question_about_a_refusal_waits_for_its_turn(rig: Rig) -> None:
     assert turns.happened == ["ready", "turn", "query", "answered"]
 
 
-async def test_an_answer_that_cannot_be_recorded_is_said(rig: Rig, monkeypatch: Any) -> None:
+async def test_an_answer_that_cannot_be_recorded_is_reported(rig: Rig, monkeypatch: Any) -> None:
     async def broken(_: object) -> None:
         raise OSError("connection lost")
 

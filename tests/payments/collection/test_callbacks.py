@@ -134,7 +134,7 @@ async def test_draining_twice_changes_nothing(rig: MoneyRig, faulty: Faulty, spo
     assert await stored(rig) == [b"once"]
 
 
-async def test_what_postgresql_will_never_take_holds_nobody_up(
+async def test_what_postgresql_will_never_take_delays_no_other(
     rig: MoneyRig, faulty: Faulty, spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faulty, "_clock", lambda: datetime(1999, 1, 1, tzinfo=UTC))
@@ -151,7 +151,7 @@ async def test_what_postgresql_will_never_take_holds_nobody_up(
     assert (spool.waiting().records, spool.waiting().refused) == (0, 1)
 
 
-async def test_kept_nowhere_is_said(rig: MoneyRig, tmp_path: Path) -> None:
+async def test_a_callback_kept_nowhere_is_reported(rig: MoneyRig, tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("no directory")
     faulty = Faulty(
         rig.engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault, Spool(tmp_path / "spool", "callbacks")
@@ -299,7 +299,7 @@ async def test_a_copy_is_replayed_as_a_copy_and_the_first_as_the_first(rig: Mone
     assert await rig.one("select hinted_at is not null from payments")
 
 
-async def test_nobody_reads_a_number_in_the_table_or_on_the_disk(rig: MoneyRig, faulty: Faulty, spool: Spool) -> None:
+async def test_no_number_is_readable_in_the_table_or_on_the_disk(rig: MoneyRig, faulty: Faulty, spool: Spool) -> None:
     body = b'{"payer": {"partyId": "2250501020304"}, "status": "SUCCESSFUL"}'
     await faulty.store(callback(body))
     faulty.fault = AWAY

@@ -129,7 +129,7 @@ async def test_a_closed_account_is_left_alone_and_the_others_go_on(rig: Rig) -> 
     assert await drained(Collector(rig.payments, providers, accounts=accounts)) == 2
 
 
-async def test_what_nobody_was_asked_about_moves_to_a_sibling(rig: Rig) -> None:
+async def test_a_payment_without_a_prompt_moves_to_a_sibling(rig: Rig) -> None:
     rig.provider.create_script = [NotSent("429"), Accepted()]
     await ordered(rig, 1)
     await rig.collect()

@@ -133,7 +133,7 @@ async def test_unless_an_account_says_so_a_callback_is_a_hint(rig: CountingRig) 
     assert await rig.settle_all() == 0
 
 
-async def test_nobody_counts_on_it_while_questions_are_few(rig: CountingRig) -> None:
+async def test_callbacks_are_not_counted_on_while_questions_are_few(rig: CountingRig) -> None:
     order = await rig.placed()
     await rig.collect()
     await rig.call_back(order)
@@ -312,7 +312,7 @@ async def test_after_the_close_it_is_a_hint(rig: CountingRig) -> None:
     assert (await rig.outcomes(), await rig.status(order)) == (["hint"], "pending")
 
 
-async def test_nobody_gives_back_what_is_not_proved(rig: CountingRig) -> None:
+async def test_what_is_not_proved_is_not_given_back(rig: CountingRig) -> None:
     order = await rig.counted_on()
     with pytest.raises(ActRefused, match="counted on a callback alone"):
         await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)

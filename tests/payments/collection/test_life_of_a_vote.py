@@ -136,7 +136,7 @@ async def test_declined_counts_nothing_and_says_so_by_sms(rig: Rig) -> None:
     assert await votes_for(rig, "07") == 0
 
 
-async def test_an_unpaid_typed_order_texts_nobody(rig: Rig) -> None:
+async def test_an_unpaid_typed_order_sends_no_text(rig: Rig) -> None:
     await rig.placed(channel=Channel.WEB, typed=True)
     await rig.collect()
     rig.provider.query_script = [Failed("APPROVAL_REJECTED", PayerReason.DECLINED, "{}")]
@@ -331,7 +331,7 @@ async def test_one_prompt_a_number_at_a_time(rig: Rig) -> None:
     assert await rig.collect() == 1
 
 
-async def test_an_order_nobody_could_be_asked_about_is_closed(rig: Rig) -> None:
+async def test_an_order_whose_payer_could_not_be_asked_is_closed(rig: Rig) -> None:
     order = await rig.placed()
     await rig.pass_deadline()
     assert await rig.collect() == 1

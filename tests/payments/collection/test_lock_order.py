@@ -87,7 +87,7 @@ async def test_what_a_statement_hints_at(rig: MoneyRig) -> None:
     await waits_empty_handed(rig, statement(), ("payments", first), [("payments", other) for other in others])
 
 
-async def test_what_operators_said_of_several_payments(rig: MoneyRig) -> None:
+async def test_what_operators_answered_about_several_payments(rig: MoneyRig) -> None:
     references = await asked(rig)
     first, *others = sorted(references)
     # The last one's group comes first.
@@ -116,7 +116,7 @@ async def test_hints_at_refunds_and_then_at_payments(rig: MoneyRig) -> None:
     await waits_empty_handed(rig, rig.queue.judge(hinted), ("refunds", first), rows)
 
 
-async def test_what_operators_said_of_several_refunds(rig: MoneyRig) -> None:
+async def test_what_operators_answered_about_several_refunds(rig: MoneyRig) -> None:
     pairs = await refunds(rig)
     first, *others = sorted(refund for refund, _ in pairs)
     seen = [OutgoingObservation(others[-1], Step.PUT_OFF)]

@@ -148,7 +148,7 @@ def test_a_page_whose_address_was_lost_is_asked_about_at_once() -> None:
 
 
 @pytest.mark.parametrize("state", [State.SENT, State.PENDING])
-def test_a_page_that_is_found_again_is_told_as_if_it_had_come_at_once(state: State) -> None:
+def test_a_page_that_is_found_again_is_sent_as_if_it_had_come_at_once(state: State) -> None:
     asked = payment(state)
     asked = replace(asked, collection=replace(asked.collection, secrets={"ends": "1796000000"}))
     found = of_report(asked, StillOpen("open", PAGE), PAGES[Recovery.SEARCH], 0)
@@ -159,7 +159,7 @@ def test_a_page_that_is_found_again_is_told_as_if_it_had_come_at_once(state: Sta
     assert "http://pay" not in repr(found)
 
 
-def test_a_page_that_is_known_or_of_no_use_any_more_is_not_told_again() -> None:
+def test_a_page_that_is_known_or_of_no_use_any_more_is_not_sent_again() -> None:
     can = PAGES[Recovery.SEARCH]
     known = payment(State.PENDING)
     known = replace(known, collection=replace(known.collection, secrets={PAYMENT_URL: "http://pay"}))

@@ -21,7 +21,7 @@ async def rig(database: Any) -> AsyncIterator[Rig]:
     await made.close()
 
 
-async def test_only_changed_orders_are_told(rig: Rig) -> None:
+async def test_only_changed_orders_are_returned(rig: Rig) -> None:
     numbers = [f"+22505010203{n:02d}" for n in range(5)]
     orders = [await rig.placed(number=number) for number in numbers]
     known = {order.vote_id: "" for order in orders} | {uuid4(): ""}
@@ -54,7 +54,7 @@ async def test_a_thousand_orders_cost_one_statement(rig: Rig) -> None:
     assert len(said) == 1
 
 
-async def test_nothing_asked_is_nothing_told(rig: Rig) -> None:
+async def test_without_a_question_nothing_is_returned(rig: Rig) -> None:
     assert await rig.views.changed_orders({}) == {}
 
 

@@ -67,7 +67,7 @@ async def grow_older(database: Any) -> AsyncIterator[Older]:
         ([TRIED.format(5)], 600, "tried"),
     ],
 )
-async def test_the_claim_asks_nobody_in_vain(
+async def test_the_claim_asks_no_payer_in_vain(
     rig: Rig, grow_older: Older, meanwhile: list[str], late_seconds: int, status: str
 ) -> None:
     order = await rig.placed()

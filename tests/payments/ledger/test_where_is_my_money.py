@@ -83,7 +83,7 @@ def test_every_place_and_every_step_has_words() -> None:
             assert place_name(place, "mtn_momo", language)
 
 
-async def test_a_counted_vote_is_told(rig: PayoutRig, places: MoneyPlaces) -> None:
+async def test_a_counted_vote_is_shown(rig: PayoutRig, places: MoneyPlaces) -> None:
     await rig.counted(number=AWA)
     (attempt,) = await places.of_number(AWA)
     english = story_lines(sentences_of(attempt), "en")
@@ -94,7 +94,7 @@ async def test_a_counted_vote_is_told(rig: PayoutRig, places: MoneyPlaces) -> No
     assert "Payé et compté : 5 votes" in story_lines(sentences_of(attempt), "fr")[0]
 
 
-async def test_a_refusal_is_told_in_words(rig: PayoutRig, places: MoneyPlaces) -> None:
+async def test_a_refusal_is_shown_in_words(rig: PayoutRig, places: MoneyPlaces) -> None:
     await rig.placed(number=AWA)
     await rig.collect()
     rig.provider.query_script = [Failed("NOT_ENOUGH_FUNDS", PayerReason.NO_FUNDS, "{}")]
@@ -106,7 +106,7 @@ async def test_a_refusal_is_told_in_words(rig: PayoutRig, places: MoneyPlaces) -
     assert "nothing was paid: NOT_ENOUGH_FUNDS" in joined
 
 
-async def test_a_refund_is_told_to_its_end(rig: PayoutRig, places: MoneyPlaces) -> None:
+async def test_a_refund_is_shown_to_its_end(rig: PayoutRig, places: MoneyPlaces) -> None:
     order = await rig.counted(number=AWA)
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
     await rig.acts.decide(asked, CHECKER, approve=True)
@@ -118,23 +118,23 @@ async def test_a_refund_is_told_to_its_end(rig: PayoutRig, places: MoneyPlaces) 
         assert all("{" not in line for line in story_lines(sentences_of(attempt), language))
 
 
-async def test_another_number_is_told_nothing(rig: PayoutRig, places: MoneyPlaces) -> None:
+async def test_another_number_is_shown_nothing(rig: PayoutRig, places: MoneyPlaces) -> None:
     await rig.counted(number=AWA)
     assert await places.of_number(YAO) == []
     assert nothing_known("fr") == "Aucun paiement n'est connu pour ce numéro."
 
 
-def test_a_word_that_nobody_knows_is_said_as_it_is() -> None:
+def test_an_unknown_word_is_shown_as_it_is() -> None:
     assert sentence_text(Sentence("other", {"detail": "turned_blue"}), "en") == "The payment changed: turned_blue."
 
 
-def test_an_unknown_state_is_said_as_it_is() -> None:
+def test_an_unknown_state_is_shown_as_it_is() -> None:
     attempt = Attempt("SP1", "v", datetime.now(UTC), "ussd", "c", "k", 1, Money(1, "XOF"), "o", "blue", "R")
     assert sentence_text(sentences_of(attempt)[0], "en") == "Current state: blue."
 
 
 @pytest.mark.parametrize("state", ["counted", "held"])
-async def test_what_two_persons_gave_back_is_told_as_that(rig: PayoutRig, places: MoneyPlaces, state: str) -> None:
+async def test_what_two_persons_gave_back_is_shown_as_that(rig: PayoutRig, places: MoneyPlaces, state: str) -> None:
     order = await (rig.counted(number=AWA) if state == "counted" else rig.held(number=AWA))
     act = Act.REFUND_PAYMENT if state == "counted" else Act.REFUSE_HELD
     asked = await rig.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)

@@ -207,7 +207,7 @@ async def test_missing_here_with_our_reference_is_asked_about_and_comes_in(servi
     assert await service.rig.broken() == {}
 
 
-async def test_missing_here_and_nobody_can_name_it(service: Reconciling) -> None:
+async def test_missing_here_and_of_an_unknown_payer(service: Reconciling) -> None:
     await service.imported({"our_reference": str(uuid4()), "msisdn": "2250501999999"})
     (found,) = await service.reconciler.differences()
     assert (found.kind, found.amount_minor) == (DifferenceKind.MISSING_HERE, 500)
@@ -258,7 +258,7 @@ async def test_an_amount_that_differs_is_booked_as_kept(service: Reconciling) ->
     assert await service.rig.broken() == {}
 
 
-async def test_a_line_that_a_later_statement_restates_is_told(service: Reconciling) -> None:
+async def test_a_line_that_a_later_statement_restates_is_reported(service: Reconciling) -> None:
     line = ours(await service.counted(), provider_reference="op-line", fee=5)
     assert (await service.imported(dict(line))).found == {}
     restated = dict(line, amount=450, fee=7)
@@ -392,7 +392,7 @@ async def group_of(service: Reconciling) -> str:
     return line.group.key
 
 
-async def test_nobody_books_a_correction_alone(service: Reconciling) -> None:
+async def test_a_correction_needs_two_persons(service: Reconciling) -> None:
     await unnamed(service)
     (found,) = await service.reconciler.differences()
     asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
@@ -475,7 +475,7 @@ async def test_a_group_is_decided_by_two_in_batches_and_only_as_it_was_asked_abo
     assert await service.rig.broken() == {}
 
 
-async def test_what_is_explained_before_somebody_agrees_is_not_booked(service: Reconciling) -> None:
+async def test_what_is_explained_before_the_second_person_agrees_is_not_booked(service: Reconciling) -> None:
     order = await service.rig.placed()
     await service.rig.collect()
     await service.imported(ours(order))

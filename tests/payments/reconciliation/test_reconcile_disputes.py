@@ -103,7 +103,7 @@ async def test_one_that_a_statement_of_its_time_lacks_is_missing_there(
     assert await service.kinds() == [DifferenceKind.MISSING_HERE]
 
 
-async def test_one_that_nobody_told_us_of_waits_for_a_person(service: Reconciling, order: PlacedOrder) -> None:
+async def test_a_dispute_that_was_never_reported_waits_for_a_person(service: Reconciling, order: PlacedOrder) -> None:
     done = await service.imported(ours(order), taken_back(order))
     assert done.found == {DifferenceKind.MISSING_HERE: 1}
     (found,) = await service.reconciler.differences()

@@ -66,13 +66,13 @@ async def expired(rig: Rig) -> PlacedOrder:
     return order
 
 
-async def test_nobody_who_never_ordered_is_asked_about(rig: Rig) -> None:
+async def test_a_number_that_never_ordered_causes_no_question(rig: Rig) -> None:
     await ordered(rig, number="+2250501020399")
     assert await rescued(rig) == Rescue(Outcome.NOTHING)
     assert rig.provider.asked == {}
 
 
-async def test_a_late_success_is_found_counted_and_told_with_its_receipt(
+async def test_a_late_success_is_found_counted_and_answered_with_its_receipt(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = await expired(rig)
@@ -124,7 +124,7 @@ async def test_a_prompt_that_is_still_open_waits(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("report", [Unavailable("503"), NotFound("RESOURCE_NOT_FOUND"), StillOpen("PENDING")])
-async def test_what_nobody_knows_gets_one_ticket(rig: Rig, report: StatusReport) -> None:
+async def test_what_stays_unknown_gets_one_ticket(rig: Rig, report: StatusReport) -> None:
     order = await expired(rig)
     rig.provider.query_script = [report]
     first = await rescued(rig)
@@ -185,7 +185,7 @@ async def test_a_failure_that_turns_out_to_be_paid_is_repaired(rig: Rig, monkeyp
     await rig.settle_all()
 
 
-async def test_whoever_ordered_for_another_number_is_answered_too(rig: Rig) -> None:
+async def test_a_voter_who_ordered_for_another_number_is_answered_too(rig: Rig) -> None:
     vote_request = rig.vote_request(number=VOTER.e164)
     other = Msisdn("+2250501020399", "CI")
     placed = await rig.place(replace(vote_request, payer=other))
@@ -216,7 +216,7 @@ async def test_a_chat_asks_about_its_own_orders_whatever_number_pays(rig: Rig) -
     assert holds(ticket)
 
 
-async def test_whoever_holds_an_order_hears_of_this_order_alone(rig: Rig) -> None:
+async def test_the_holder_of_an_order_is_answered_about_this_order_alone(rig: Rig) -> None:
     failed = await ordered(rig)
     rig.provider.query_script = [DECLINED]
     await rig.make_due()

@@ -17,12 +17,12 @@ def of(state: State, code: str = "07", *, unclear: bool = False) -> Attempt:
 
 
 @pytest.mark.parametrize("state", State)
-def test_every_state_is_told_and_doubt_goes_first(state: State) -> None:
+def test_every_state_is_shown_and_doubt_goes_first(state: State) -> None:
     assert outcome_of(of(state)) in Outcome
     assert outcome_of(of(state, unclear=True)) is Outcome.UNCLEAR
 
 
-def test_nothing_is_said_to_be_taken_only_when_the_operator_said_so() -> None:
+def test_nothing_is_shown_as_taken_only_when_the_operator_confirmed_it() -> None:
     assert [state for state in State if outcome_of(of(state)) is Outcome.NOT_PAID] == [State.FAILED]
 
 
@@ -39,15 +39,15 @@ def test_nothing_is_said_to_be_taken_only_when_the_operator_said_so() -> None:
         ((State.REFUNDED, State.SETTLED), Outcome.REFUNDED),
     ],
 )
-def test_of_several_attempts_money_on_its_way_is_told_first(states: tuple[State, ...], outcome: Outcome) -> None:
+def test_of_several_attempts_money_on_its_way_is_shown_first(states: tuple[State, ...], outcome: Outcome) -> None:
     assert judge([of(state) for state in states]).outcome is outcome
 
 
-def test_of_equals_the_newest_is_told() -> None:
+def test_of_equals_the_newest_is_shown() -> None:
     assert judge([of(State.FAILED, "01"), of(State.FAILED, "02")]).attempt == of(State.FAILED, "01")
 
 
-def test_what_was_repaired_is_told_before_all() -> None:
+def test_what_was_repaired_is_shown_before_all() -> None:
     found = judge([of(State.SURPLUS)], of(State.SETTLED, "03"))
     assert (found.outcome, found.attempt) == (Outcome.COUNTED, of(State.SETTLED, "03"))
 

@@ -118,7 +118,7 @@ async def test_declined_wrong_pin_and_no_funds(country: Country) -> None:
     assert len(await statement(country)) == 1
 
 
-async def test_nobody_answers(country: Country) -> None:
+async def test_an_unanswered_prompt(country: Country) -> None:
     await country.order(expire_after_seconds=0.05)
     head = await headers(country)
     reference, *_ = await ask_to_pay(country, head)

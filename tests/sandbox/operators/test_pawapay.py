@@ -123,7 +123,7 @@ async def test_a_code_pays_once(country: Country, provider: PawaPay) -> None:
     assert report.reason is PayerReason.WRONG_CODE
 
 
-async def test_a_code_of_yesterday_or_of_somebody_else(country: Country, provider: PawaPay) -> None:
+async def test_a_code_of_yesterday_or_of_another_person(country: Country, provider: PawaPay) -> None:
     with mock.patch("sandbox.operators.orange_codes.CODE_SECONDS", 0.0):
         late = await dialled(country)
     foreign = await dialled(country, "2250705060708")

@@ -187,7 +187,7 @@ async def test_the_same_key_tells_the_same_and_another_request_under_it_is_refus
     await sessions.create_async(order("order-2"), {"idempotency_key": "pay-2"})
 
 
-async def test_a_fault_of_stripes_is_told_again_under_its_key(country: Country, sdk: Sdk) -> None:
+async def test_a_fault_of_stripes_is_repeated_under_its_key(country: Country, sdk: Sdk) -> None:
     sessions, params = sdk.client.v1.checkout.sessions, order()
     await country.order(request={"error_500": "oops", "error_500_registered": True})
     for _ in range(2):
@@ -414,7 +414,7 @@ async def test_disputes_are_listed_by_time_and_events_by_group_and_a_forged_one_
     assert len((await sdk.client.v1.refunds.list_async({"created": {"gte": now - 60}})).data) == 0
 
 
-async def test_a_browser_without_script_is_told_what_it_typed_again(country: Country, sdk: Sdk) -> None:
+async def test_a_browser_without_script_is_shown_what_it_typed_again(country: Country, sdk: Sdk) -> None:
     session = await create(sdk)
     _, page, _ = await submit(country, session, number='4000000000000002"><b>', name="Aya <b>")
     assert "<b>" not in page

@@ -132,7 +132,7 @@ async def test_acts_that_cannot_be(country: Country) -> None:
         await act(country, what, person=person, status=status, **body)
 
 
-async def test_nobody_to_write_to(tmp_path: Path) -> None:
+async def test_no_chat_to_write_to(tmp_path: Path) -> None:
     async with Country(tmp_path) as country:
         await act(country, "send", text="/start", status=409)
 

@@ -102,7 +102,7 @@ async def test_edits_that_are_refused(country: Country, bot: Bot) -> None:
             await method
 
 
-async def test_tokens_and_methods_that_nobody_knows(country: Country) -> None:
+async def test_unknown_tokens_and_methods(country: Country) -> None:
     async with bot_of(country, "123456:wrong") as wrong:
         with pytest.raises(TelegramUnauthorizedError):
             await wrong.get_me()

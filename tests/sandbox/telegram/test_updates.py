@@ -193,7 +193,7 @@ async def test_webhooks_that_are_refused(bot: Bot) -> None:
             await bot.set_webhook(url, secret_token=secret)
 
 
-async def test_nobody_who_waits_holds_up_the_end(country: Country, bot: Bot) -> None:
+async def test_a_waiting_request_does_not_delay_the_end(country: Country, bot: Bot) -> None:
     await act(country, "send", text="07")
     (update,) = await bot.get_updates()
     _, seen = await country.json("GET", f"/telegram/people/{AWA}")

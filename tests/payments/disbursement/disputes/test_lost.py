@@ -50,7 +50,7 @@ async def test_opened_nothing_is_paid_out_and_lost_the_votes_leave(rig: CardRig)
     assert await rig.rows("select 1 from messages_out where kind = 'votes_withdrawn'") == []
 
 
-async def test_whoever_can_be_reached_is_told(rig: CardRig) -> None:
+async def test_every_voter_who_can_be_reached_is_notified(rig: CardRig) -> None:
     order = await rig.counted(number=AWA.e164)
     await rig.dispute(await rig.intent(order), "lost")
     (told,) = await rig.rows("select recipient_index, params from messages_out where kind = 'votes_withdrawn'")
@@ -73,7 +73,7 @@ async def test_a_dispute_that_is_won_leaves_everything_as_it_was(rig: CardRig) -
     assert await rig.effect() == ("won", None, 0)
 
 
-async def test_lost_before_it_was_opened_and_told_twenty_times_at_once(rig: CardRig) -> None:
+async def test_lost_before_it_was_opened_and_reported_twenty_times_at_once(rig: CardRig) -> None:
     order = await rig.counted()
     intent = await rig.intent(order)
     lost = {"id": "du_1", "object": "dispute", "amount": 500, "currency": "xof", "payment_intent": intent}
@@ -88,7 +88,7 @@ async def test_lost_before_it_was_opened_and_told_twenty_times_at_once(rig: Card
     assert await rig.one("select count(*) from callbacks where outcome <> 'hint'") == 0
 
 
-async def test_what_is_forged_old_or_somebody_elses_changes_nothing(rig: CardRig) -> None:
+async def test_a_forged_old_or_foreign_event_changes_nothing(rig: CardRig) -> None:
     order = await rig.counted()
     before, intent = await rig.everything(), await rig.intent(order)
     lost = {"id": "du_1", "object": "dispute", "amount": 500, "currency": "xof", "status": "lost"}

@@ -4,7 +4,7 @@ from payments.reconciliation.differences import Differences
 from tests.payments.disbursement.disputes.cards import CardRig, accept_the_loss, past_us
 
 
-async def test_a_part_that_somebody_decided_about_counts_for_nothing_more(rig: CardRig) -> None:
+async def test_a_part_that_was_decided_about_counts_for_nothing_more(rig: CardRig) -> None:
     order = await rig.late()
     rig.provider.out_script = [past_us(200), past_us(200, 300)]
     await rig.refund()

@@ -51,7 +51,7 @@ async def kinds(rig: MoneyRig) -> list[str]:
     return [row.kind for row in await rig.rows("select kind from messages_out order by created_at, kind")]
 
 
-async def test_a_late_payment_goes_back_and_its_payer_is_told(rig: MoneyRig) -> None:
+async def test_a_late_payment_goes_back_and_its_payer_is_notified(rig: MoneyRig) -> None:
     order = await rig.late()
     assert (await rig.refunds_of(order))[0].status == "due"
     assert await rig.refund() == 1
@@ -124,7 +124,7 @@ async def test_killed_between_sent_and_the_answer_asks_before_it_sends(rig: Mone
     assert await rig.status(order) == "refunded"
 
 
-async def test_what_the_operator_never_heard_of_is_sent_again_under_the_same_reference(rig: MoneyRig) -> None:
+async def test_what_the_operator_never_received_is_sent_again_under_the_same_reference(rig: MoneyRig) -> None:
     order = await rig.late()
     rig.provider.disburse_script = [Unknown("time-out"), Accepted()]
     rig.provider.outgoing_script = [NotFound(""), NotFound(""), NotFound(""), paid(500)]
@@ -146,7 +146,7 @@ async def _age(rig: MoneyRig, what: str) -> None:
         await connection.execute(text(f"update refunds set {what} where status in ('due', 'sent')"))
 
 
-async def test_a_reference_never_heard_of_after_five_sends_is_a_persons(rig: MoneyRig) -> None:
+async def test_a_reference_unknown_after_five_sends_waits_for_a_person(rig: MoneyRig) -> None:
     order = await rig.late()
     rig.provider.outgoing_script = [NotFound("")]
     await rig.refund()
@@ -194,7 +194,7 @@ async def test_a_refusal_is_believed_only_when_the_operator_does_not_know_it(rig
     assert len(await rig.refunds_of(order)) == 1
 
 
-async def test_a_refusal_that_nobody_knows_of_is_one(rig: MoneyRig) -> None:
+async def test_an_unknown_refusal_is_a_refusal(rig: MoneyRig) -> None:
     order = await rig.late()
     rig.provider.disburse_script = [Rejected("400", PayerReason.OTHER, ask_first=True)]
     rig.provider.outgoing_script = [NotFound("")]
@@ -228,7 +228,7 @@ async def test_a_reference_spent_for_want_of_our_money_costs_none_of_the_three(r
     assert {refund.status for refund in every} == {"void", "due"}
 
 
-async def test_where_the_balance_is_told_no_more_is_sent_than_there_is(rig: MoneyRig) -> None:
+async def test_where_the_balance_is_reported_no_more_is_sent_than_there_is(rig: MoneyRig) -> None:
     orders = [await rig.late(number=f"+22505010203{n:02}") for n in range(3)]
     rig.provider.can = replace(rig.provider.can, has_balance=True)
     rig.provider.holds = Balance(francs(1000))

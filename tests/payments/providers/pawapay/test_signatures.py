@@ -122,7 +122,7 @@ def test_anything_else_is_invalid(request_: RawRequest) -> None:
     assert origin(request_, URL, KEYS) is Origin.INVALID
 
 
-def test_what_is_not_signed_and_what_cannot_be_told() -> None:
+def test_an_unsigned_callback_and_an_unverifiable_one() -> None:
     assert origin(without(signed(), "signature"), URL, KEYS) is Origin.UNSIGNED
     assert origin(without(signed(), "signature-input"), URL, KEYS) is Origin.UNSIGNED
     assert origin(signed(), URL, {}) is Origin.KEYS_UNKNOWN
