@@ -28,7 +28,7 @@ from sandbox.courier import Courier, recorder
 from sandbox.operators.book import Book
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import FaultBoard
-from sandbox.phones.api import PhoneApi, add_page, readable_only
+from sandbox.phones.api import PhoneApi, add_page, problems_are_answers, readable_only
 from sandbox.phones.faults import Channel
 from sandbox.phones.handset import Phones
 
@@ -106,7 +106,9 @@ def create_sandbox(settings: SandboxSettings) -> web.Application:
     book = Book(settings.data_dir / "sandbox" / "operators.sqlite")
     phones = Phones(channel, courier)
     everyone = frozenset((*codes, *(company.code for company in companies)))
-    app = web.Application(middlewares=[readable_only, recorder(courier, everyone)], client_max_size=_BODY_BYTES_MAX)
+    app = web.Application(
+        middlewares=[readable_only, recorder(courier, everyone), problems_are_answers], client_max_size=_BODY_BYTES_MAX
+    )
     app.cleanup_ctx.append(courier.running)
     for company in (*operators, *companies):
         issued = settings.credentials.get(company.code, {})

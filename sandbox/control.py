@@ -1,17 +1,20 @@
 """`/control`, statements and the record of calls: what the country itself answers, standing for nothing outside."""
 
-import json
 from typing import Any
 
 from aiohttp import web
-from pydantic import ValidationError
+from pydantic import RootModel, ValidationError
 
 from sandbox.courier import Courier
 from sandbox.operators.book import Book
 from sandbox.operators.faults import FaultBoard, merged
-from sandbox.phones.api import problem
+from sandbox.phones.api import Problem, bad, read_body
 from sandbox.phones.faults import Channel, ChannelFaults
 from sandbox.phones.network import read_number
+
+
+class _Patch(RootModel[dict[str, Any]]):
+    """What is ordered, by name."""
 
 
 class Control:
@@ -46,19 +49,14 @@ class Control:
 
     async def order(self, request: web.Request) -> web.Response:
         """Lay the given keys over what is in force; `{"reset": true}` first restores the defaults."""
-        try:
-            patch = json.loads((await request.read()).decode("utf-8"))
-        except (ValueError, RecursionError):
-            return problem(400, "Bad request", "The body must be JSON.")
-        if not isinstance(patch, dict):
-            return problem(400, "Bad request", "The body must be a JSON object.")
+        patch = (await read_body(request, _Patch)).root
         known = self._board.names() | set(ChannelFaults.model_fields) | {"reset", "balances"}
         if unknown := sorted(set(patch) - known):
-            return problem(400, "Bad request", f"Unknown: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+            raise bad(f"Unknown: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
         try:
             self._merge(patch)
         except (ValidationError, ValueError, TypeError, AttributeError) as error:
-            return problem(400, "Bad request", str(error))
+            raise bad(str(error)) from None
         return web.json_response(self._state())
 
     def _merge(self, patch: dict[str, Any]) -> None:
@@ -83,7 +81,7 @@ class Control:
         """What an operator says it collected."""
         code = request.match_info["provider"]
         if code not in self._operators:
-            return problem(404, "Not found", f"Operators: {', '.join(self._operators)}.")
+            raise Problem(404, "Not found", f"Operators: {', '.join(self._operators)}.")
         return web.Response(text=self._book.statement(code), content_type="text/csv")
 
     async def show_requests(self, request: web.Request) -> web.Response:

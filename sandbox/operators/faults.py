@@ -56,7 +56,7 @@ class RequestFaults(_Section):
     `error_500`: a code to answer with; nothing is registered unless `error_500_registered`.
     `html`: a firewall's page. `too_many`: 429, nothing is registered. `garbage`: it is registered, and
     answered 200 with bytes that mean nothing. `refuse_at_post`: MTN's refusing test numbers refuse at
-    once. `refuse_local_urls`: Orange refuses loopback addresses. `refusal_as_200`: Cameroon's Orange
+    once. `refusal_as_200`: Cameroon's Orange
     refuses with 200 and a code in the answer. `xml`: its gateway answers 503 in XML. `share`: to how
     many of the calls the first seven apply, evenly spread, 1 is all.
     """
@@ -69,7 +69,6 @@ class RequestFaults(_Section):
     too_many: bool = False
     garbage: bool = False
     refuse_at_post: bool = False
-    refuse_local_urls: bool = False
     refusal_as_200: bool = False
     xml: bool = False
     share: float = Field(1, ge=0, le=1)
@@ -78,7 +77,7 @@ class RequestFaults(_Section):
 class Faults(_Section):
     """Everything that can be ordered from one operator. Defaults are no faults.
 
-    `latency_ms`: added to every answer. `token_latency_ms`: to the token call. `prompt_delay_ms`:
+    `latency_ms`: added to every answer. `prompt_delay_ms`:
     from the request to the prompt. `push`: False sends an SMS in place of the prompt.
     `busy_prompt`: what a prompt does that meets an open USSD dialogue. `token_seconds`,
     `expire_after_seconds`: absent, what the operator documents. `pending_seconds`: money that
@@ -92,7 +91,6 @@ class Faults(_Section):
     autopay: bool = False
     autodecline: bool = False
     latency_ms: float = Field(0, ge=0)
-    token_latency_ms: float = Field(0, ge=0)
     prompt_delay_ms: float = Field(250, ge=0)
     push: bool = True
     busy_prompt: Literal["fail", "delay"] = "fail"

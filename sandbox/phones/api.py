@@ -3,12 +3,13 @@
 import asyncio
 import codecs
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sandbox.courier import Courier
 from sandbox.phones.handset import NoDialogue, Phones
@@ -16,33 +17,78 @@ from sandbox.phones.network import network_of, read_number
 
 PAGES = Path(__file__).with_name("pages")
 _PAGE_TIMEOUT_SECONDS = 15.0
-_TEXT_LENGTH_MAX = 1600
-_CODE_LENGTH_MAX = 120
-_TYPED_LENGTH_MAX = 182
 
 Wallets = Callable[[str], Mapping[str, int]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Body = TypeVar("Body", bound=BaseModel)
 
 
-def problem(status: int, title: str, detail: str) -> web.Response:
-    """An error in the shape of RFC 9457."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return web.json_response(body, status=status, content_type="application/problem+json")
+class Problem(Exception):
+    """An error in the shape of RFC 9457; the text says what was wrong."""
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self._status = status
+        self._title = title
+
+    def answer(self) -> web.Response:
+        """As it goes over the wire."""
+        body = {"type": "about:blank", "title": self._title, "status": self._status, "detail": str(self)}
+        return web.json_response(body, status=self._status, content_type="application/problem+json")
 
 
-class BadInput(Exception):
-    """The caller sent something a phone cannot do; the text says what."""
+def bad(detail: str) -> Problem:
+    """The caller sent something that cannot be."""
+    return Problem(400, "Bad request", detail)
 
 
 @web.middleware
-async def faults_are_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer bad input with 400, and an answer to nothing with 409."""
+async def problems_are_answers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn a Problem that a handler raised into its answer."""
     try:
         return await handler(request)
-    except BadInput as fault:
-        return problem(400, "Bad request", str(fault))
+    except Problem as problem:
+        return problem.answer()
     except NoDialogue:
-        return problem(409, "Nothing to answer", "The phone has no open USSD session or prompt.")
+        return Problem(409, "Nothing to answer", "The phone has no open USSD session or prompt.").answer()
+
+
+async def read_body(request: web.Request, kind: type[Body]) -> Body:
+    """The body, read as JSON of this kind. Raises Problem."""
+    try:
+        return kind.model_validate_json(await request.read())
+    except ValidationError as error:
+        raise bad(str(error)) from None
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+class _Dial(_Body):
+    code: str = Field(max_length=120)
+    aggregator: Any = None
+
+
+class _Reply(_Body):
+    input: str = Field(max_length=182)
+
+
+class _Text(_Body):
+    to: str = Field(min_length=1)
+    text: str = Field(max_length=1600)
+    carrier: Any = None
+
+
+class _Answer(_Body):
+    pin: str | None = None
+    decline: bool = False
+    id: str | None = None
+
+
+class _Payment(_Body):
+    payment_url: str
+    code: str
 
 
 @web.middleware
@@ -56,7 +102,7 @@ async def readable_only(request: web.Request, handler: Handler) -> web.StreamRes
         else:
             await request.read()
     except (LookupError, ValueError, web.RequestPayloadError):
-        refusal = problem(400, "Bad request", "The body could not be read.")
+        refusal = bad("The body could not be read.").answer()
         refusal.force_close()
         return refusal
     return await handler(request)
@@ -75,7 +121,7 @@ class PhoneApi:
 
     def application(self) -> web.Application:
         """Everything under `/phones`."""
-        app = web.Application(middlewares=[faults_are_problems])
+        app = web.Application()
         app.router.add_get("", self.list_phones)
         one = "/{msisdn}"
         app.router.add_get(one, self.show)
@@ -112,17 +158,15 @@ class PhoneApi:
 
     async def dial(self, request: web.Request) -> web.Response:
         """`{"code": "*789#"}` → `{"screen", "open"}`; `"aggregator": "hubtel"` lets that one carry it."""
-        code = await _text(request, "code", _CODE_LENGTH_MAX)
-        aggregator = (await _body(request)).get("aggregator")
-        if aggregator is not None and aggregator not in list(self._phones.aggregators):
-            raise BadInput(f"aggregator must be one of {', '.join(sorted(self._phones.aggregators))}.")
+        body = await read_body(request, _Dial)
+        _check("aggregator", body.aggregator, self._phones.aggregators)
         # A caller that goes away does not break a dialogue that the network carries on.
-        screen, goes_on = await asyncio.shield(self._phones.dial(_number(request), code, aggregator))
+        screen, goes_on = await asyncio.shield(self._phones.dial(_number(request), body.code, body.aggregator))
         return web.json_response({"screen": screen, "open": goes_on})
 
     async def reply(self, request: web.Request) -> web.Response:
         """`{"input": "07"}` → `{"screen", "open"}`; 409 without an open session."""
-        typed = await _text(request, "input", _TYPED_LENGTH_MAX)
+        typed = (await read_body(request, _Reply)).input
         screen, goes_on = await asyncio.shield(self._phones.reply(_number(request), typed))
         return web.json_response({"screen": screen, "open": goes_on})
 
@@ -133,13 +177,9 @@ class PhoneApi:
 
     async def send_text(self, request: web.Request) -> web.Response:
         """`{"to": "7890", "text": "VOTE 07 5"}` and perhaps `"carrier"`, who carries it → `{"id"}`."""
-        body = await _body(request)
-        to, text, carrier = body.get("to"), body.get("text"), body.get("carrier")
-        if not isinstance(to, str) or not to or not isinstance(text, str) or len(text) > _TEXT_LENGTH_MAX:
-            raise BadInput("to and text must be texts.")
-        if carrier is not None and carrier not in self._phones.carriers:
-            raise BadInput(f"carrier must be one of {', '.join(sorted(self._phones.carriers))}.")
-        return web.json_response({"id": self._phones.send_text(_number(request), to, text, carrier)})
+        body = await read_body(request, _Text)
+        _check("carrier", body.carrier, self._phones.carriers)
+        return web.json_response({"id": self._phones.send_text(_number(request), body.to, body.text, body.carrier)})
 
     async def show_inbox(self, request: web.Request) -> web.Response:
         """`[{"from", "text", "at"}]`, oldest first."""
@@ -156,14 +196,10 @@ class PhoneApi:
     async def answer_prompt(self, request: web.Request) -> web.Response:
         """`{"pin": "0000"}` or `{"decline": true}`, and the `id` of a prompt if not the oldest; 409
         without a prompt, 422 `{"error": "wrong_pin", "attempts_left"}` for a wrong PIN."""
-        body = await _body(request)
-        pin, wanted = body.get("pin"), body.get("id")
-        declines = body.get("decline") is True
-        if not declines and not isinstance(pin, str):
-            raise BadInput('Send {"pin": "0000"} or {"decline": true}.')
-        if wanted is not None and not isinstance(wanted, str):
-            raise BadInput("id must be a text.")
-        answer = await self._phones.answer_prompt(_number(request), wanted, None if declines else pin)
+        body = await read_body(request, _Answer)
+        if not body.decline and body.pin is None:
+            raise bad('Send {"pin": "0000"} or {"decline": true}.')
+        answer = await self._phones.answer_prompt(_number(request), body.id, None if body.decline else body.pin)
         return web.json_response(answer, status=422 if "error" in answer else 200)
 
     async def show_exchange(self, request: web.Request) -> web.Response:
@@ -175,18 +211,15 @@ class PhoneApi:
 
         The page must be one of this simulated country.
         """
-        msisdn, body = _number(request), await _body(request)
-        url, code = body.get("payment_url"), body.get("code")
-        if not isinstance(url, str) or not isinstance(code, str):
-            raise BadInput("payment_url and code must be texts.")
-        parts = urlsplit(url)
+        msisdn, body = _number(request), await read_body(request, _Payment)
+        parts = urlsplit(body.payment_url)
         if (parts.scheme, parts.netloc) != (request.scheme, request.host):
-            raise BadInput("payment_url must be a page of this simulated country.")
-        form = urlencode({"msisdn": msisdn, "code": code, "action": "pay"})
+            raise bad("payment_url must be a page of this simulated country.")
+        form = urlencode({"msisdn": msisdn, "code": body.code, "action": "pay"})
         status, text = await self._courier.deliver(
             "browser",
             "POST",
-            f"{url.split('?')[0]}?format=json",
+            f"{body.payment_url.split('?')[0]}?format=json",
             body=form.encode(),
             content_type="application/x-www-form-urlencoded",
             within=_PAGE_TIMEOUT_SECONDS,
@@ -195,7 +228,7 @@ class PhoneApi:
         try:
             return web.json_response(json.loads(text), status=status or 502)
         except ValueError:
-            return problem(409, "No payment page", "The address is not a payment page.")
+            raise Problem(409, "No payment page", "The address is not a payment page.") from None
 
 
 def add_page(app: web.Application) -> None:
@@ -211,22 +244,10 @@ def add_page(app: web.Application) -> None:
 def _number(request: web.Request) -> str:
     number = read_number(request.match_info["msisdn"])
     if number is None:
-        raise BadInput("The path names no phone number.")
+        raise bad("The path names no phone number.")
     return number
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
-    try:
-        body = json.loads((await request.read()).decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise BadInput("The body must be JSON.") from None
-    if not isinstance(body, dict):
-        raise BadInput("The body must be a JSON object.")
-    return body
-
-
-async def _text(request: web.Request, key: str, length_max: int) -> str:
-    value = (await _body(request)).get(key)
-    if not isinstance(value, str) or len(value) > length_max:
-        raise BadInput(f"{key} must be a text of at most {length_max} characters.")
-    return value
+def _check(name: str, wanted: object, known: Collection[str]) -> None:
+    if wanted is not None and wanted not in list(known):
+        raise bad(f"{name} must be one of {', '.join(sorted(known))}.")

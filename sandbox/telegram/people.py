@@ -1,15 +1,15 @@
 """The people who write to a bot, over HTTP: JSON for tests and scripts, and a page to try it by hand."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.company import Context
-from sandbox.phones.api import PAGES, problem
+from sandbox.phones.api import PAGES, Problem, read_body
 from sandbox.telegram.bot import PERSON_MAX, Bot
 from sandbox.telegram.chats import Chat, Message
 from sandbox.telegram.photos import Album
@@ -20,8 +20,6 @@ TEXT_UNITS_MAX: Final = 4096
 WAIT_SECONDS: Final = 20.0
 _PAYLOAD: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _HOSTS: Final = ("t.me", "telegram.me")
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class _Act(BaseModel):
@@ -66,22 +64,6 @@ class _Open(_Act):
 Act = TypeVar("Act", bound=_Act)
 
 
-class CannotBe(Exception):
-    """An act that no person can do; the status and the reason."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
-@web.middleware
-async def _acts_that_cannot_be(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except CannotBe as fault:
-        return problem(fault.status, "Not possible", str(fault))
-
-
 def start_text(url: str, username: str) -> str:
     """What a client sends for a bot's address. Raises ValueError for an address of something else."""
     parts = urlsplit(url)
@@ -102,7 +84,6 @@ class PeopleApi:
 
     def add_routes(self, app: web.Application) -> None:
         """Routes below `/telegram`."""
-        app.middlewares.append(_acts_that_cannot_be)
         for path in ("", "/"):
             app.router.add_get(path, self.page)
         one = "/people/{person}"
@@ -131,12 +112,12 @@ class PeopleApi:
         try:
             text = start_text(act.url, bot.username)
         except ValueError as error:
-            raise CannotBe(400, str(error)) from None
+            raise Problem(400, "Not possible", str(error)) from None
         return self._write(bot, chat, text)
 
     def _write(self, bot: Bot, chat: Chat, text: str) -> web.Response:
         if units(text) > TEXT_UNITS_MAX:
-            raise CannotBe(400, f"text must have at most {TEXT_UNITS_MAX} units.")
+            raise Problem(400, "Not possible", f"text must have at most {TEXT_UNITS_MAX} units.")
         content = Marked(text, commands(text))
         message = chat.put(chat.person.user(), content)
         keys = (chat.keyboard or {}).get("keyboard", [])
@@ -149,7 +130,7 @@ class PeopleApi:
         bot, chat, act = await self._acting(request, _Edit)
         message = chat.messages.get(act.message_id)
         if message is None or message.by_bot or units(act.text) > TEXT_UNITS_MAX:
-            raise CannotBe(409, "The person has no such message to change.")
+            raise Problem(409, "Not possible", "The person has no such message to change.")
         chat.edit(message, Marked(act.text, commands(act.text)), None)
         return _sent(message, bot.receives(chat, message, "edited_message"))
 
@@ -159,7 +140,7 @@ class PeopleApi:
         message = chat.messages.get(act.message_id)
         shown = [] if message is None else [button.get("callback_data") for button in message.buttons()]
         if not act.forge and act.data not in shown:
-            raise CannotBe(409, "The message has no such button.")
+            raise Problem(409, "Not possible", "The message has no such button.")
         queries = [bot.is_tapped(chat, act.message_id, act.data) for _ in range(act.times)]
         return web.json_response({"queries": queries})
 
@@ -230,7 +211,7 @@ class PeopleApi:
         """A photo of the chat; 404 for one of an earlier run."""
         content = self._album.content(request.match_info["name"])
         if content is None:
-            raise CannotBe(404, "This photo is not kept.")
+            raise Problem(404, "Not possible", "This photo is not kept.")
         return web.Response(body=content, content_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
 
     def _bot(self, request: web.Request) -> Bot:
@@ -238,23 +219,20 @@ class PeopleApi:
         for bot in self._bots.values():
             if wanted in (None, str(bot.id)):
                 return bot
-        raise CannotBe(409, "No such bot has called yet.")
+        raise Problem(409, "Not possible", "No such bot has called yet.")
 
     def _chat(self, request: web.Request) -> tuple[Bot, Chat]:
         written = request.match_info["person"]
         if not (written.isascii() and written.isdecimal() and len(written) < 17 and 0 < int(written) < PERSON_MAX):
-            raise CannotBe(400, "The path names no account: a number from 1, below 2⁵².")
+            raise Problem(400, "Not possible", "The path names no account: a number from 1, below 2⁵².")
         bot = self._bot(request)
         return bot, bot.with_person(int(written))
 
     async def _acting(self, request: web.Request, kind: type[Act]) -> tuple[Bot, Chat, Act]:
         bot, chat = self._chat(request)
-        try:
-            act = kind.model_validate_json(await request.read())
-        except ValidationError as error:
-            raise CannotBe(400, str(error)) from None
+        act = await read_body(request, kind)
         if chat.blocked:
-            raise CannotBe(409, "The person has blocked the bot.")
+            raise Problem(409, "Not possible", "The person has blocked the bot.")
         if act.first_name is not None:
             chat.person.first_name = act.first_name
         if "language_code" in act.model_fields_set:

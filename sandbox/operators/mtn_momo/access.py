@@ -105,7 +105,7 @@ class Access:
     async def issue_token(self, request: web.Request) -> web.Response:
         """`POST /{product}/token/`: Basic, and no body at all."""
         faults, product = self._context.faults, request.match_info["product"]
-        await pause(faults.latency_ms + faults.token_latency_ms)
+        await pause(faults.latency_ms)
         self._check_subscription(request, product)
         if await request.read():
             return error(400, "BAD_REQUEST", "The request must not have a body.")
