@@ -1,5 +1,6 @@
 """One simulated company, and what it is given when it is built."""
 
+import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,11 @@ from aiohttp import web
 from sandbox.courier import Courier
 from sandbox.phones.faults import Channel
 from sandbox.phones.handset import Phones
+
+
+def same(given: str, expected: str | None) -> bool:
+    """Whether a secret is the issued one; where none was issued, any will do."""
+    return bool(given) and (not expected or hmac.compare_digest(given.encode(), expected.encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,10 @@ class Context:
     courier: Courier
     gateway: str
     credentials: Mapping[str, str]
+
+    def issued(self, **given: str) -> bool:
+        """Whether each of these secrets is the one issued under its name; where none was issued, any will do."""
+        return all(same(secret, self.credentials.get(name)) for name, secret in given.items())
 
     def address(self, path: str) -> str:
         """The gateway's address for a path, with the word that it shares with this company, if there is one."""

@@ -17,7 +17,7 @@ from channels.buying import (
     why_no_wallet,
     why_taken_back,
 )
-from channels.grammar import REFUSED_AS, Ask, Check, Doubt, Vote, Word
+from channels.grammar import REFUSED_AS, Ask, Check, Doubt, Vote
 from channels.phrases import say
 from channels.sms.texts import NAME_SEPTETS, TEXT_SEPTETS
 from gateway.contests.contest import Candidate, Contest
@@ -75,6 +75,19 @@ def first_word(contest: Contest, sharing: Sequence[Contest]) -> str:
     return contest.keyword if len(sharing) > 1 and contest.keyword else "VOTE"
 
 
+def _facts(contest: Contest, sharing: Sequence[Contest]) -> dict[str, str]:
+    """How a vote is texted, and what it costs."""
+    return {
+        "word": first_word(contest, sharing),
+        "code": example_code(contest),
+        "price": contest.price.spoken(),
+    }
+
+
+def _contact(contest: Contest, language: str) -> list[str]:
+    return [say(language, "sms.contact", contact=contest.contact)] if contest.contact else []
+
+
 def asked(ask: Ask, sharing: Sequence[Contest]) -> str:
     """The question that a doubtful text gets, with a code that exists."""
     contest = ask.contest or sharing[0]
@@ -87,7 +100,7 @@ def asked(ask: Ask, sharing: Sequence[Contest]) -> str:
     if ask.offer is not None:
         return offered(ask.offer, word, pin=ask.doubt is Doubt.PIN)
     code = ask.code[:TYPED_MAX]
-    facts = {"word": word, "code": example_code(contest), "price": contest.price.spoken()}
+    facts = _facts(contest, sharing)
     if ask.doubt in REFUSED_AS:
         return refusal_words(language, REFUSED_AS[ask.doubt], contest, code)
     match ask.doubt:
@@ -157,14 +170,12 @@ def again(vote: Vote, word: str) -> str:
 
 def not_asked(contest: Contest, sharing: Sequence[Contest], language: str) -> str:
     """To a YES while no question is open."""
-    facts = {"word": first_word(contest, sharing), "code": example_code(contest), "price": contest.price.spoken()}
-    return say(language, "sms.not_asked", **facts)
+    return say(language, "sms.not_asked", **_facts(contest, sharing))
 
 
 def help_text(contest: Contest, sharing: Sequence[Contest], language: str) -> str:
     """What this is, what it costs, how it is done and whom to ask."""
-    facts = {"word": first_word(contest, sharing), "code": example_code(contest), "price": contest.price.spoken()}
-    contact = [say(language, "sms.contact", contact=contest.contact)] if contest.contact else []
+    facts, contact = _facts(contest, sharing), _contact(contest, language)
 
     def write(cut: Callable[[str], str]) -> str:
         main = say(language, "sms.help", **facts, contest=cut(contest.name))
@@ -190,25 +201,13 @@ def info(contest: Contest, sharing: Sequence[Contest], language: str) -> str:
     codes = _dial(contest, language, "sms.info_codes") or say(
         language, "sms.info_codes_by_name", word=first_word(contest, sharing)
     )
-    contact = say(language, "sms.contact", contact=contest.contact) if contest.contact else ""
     rules = say(language, "sms.info_rules", minutes=contest.late_seconds // 60)
-    text = joined((main, codes), (contact, rules), TEXT_SEPTETS)
-    own = gsm.fold(contest.rules.get(language) or contest.rules.get(contest.language) or _any_rules(contest))
+    text = joined((main, codes), (*_contact(contest, language), rules), TEXT_SEPTETS)
+    own = gsm.fold(contest.rules_in(language) or next(iter(contest.rules.values()), ""))
     limit = TEXT_SEPTETS - gsm.septets(text) - 1
     if gsm.fits(own, limit):
         return joined((text,), (own,), TEXT_SEPTETS)
     return f"{text} {gsm.cut_on_word(own, limit - 3)}..." if limit >= RULES_SEPTETS_MIN else text
-
-
-def _any_rules(contest: Contest) -> str:
-    return next(iter(contest.rules.values()), "")
-
-
-def spoken(word: Word, contest: Contest, sharing: Sequence[Contest], language: str) -> str:
-    """The answer to a word that needs nothing from the service."""
-    if word is Word.INFO:
-        return info(contest, sharing, language)
-    return help_text(contest, sharing, language)
 
 
 def opted(contests: Sequence[Contest], language: str, *, stop: bool) -> str:
@@ -221,8 +220,8 @@ def status(lines: Sequence[VoteLine], contest: Contest, sharing: Sequence[Contes
     """A number's latest votes, newest first, each with its state and receipt: as many as one part holds. With
     what to text where one is not counted, if that fits."""
     if not lines:
-        facts = {"word": first_word(contest, sharing), "code": example_code(contest)}
-        return (joined((say(language, "sms.status_none", **facts),), (_dial(contest, language, "sms.help_dial"),)),)
+        none = say(language, "sms.status_none", **_facts(contest, sharing))
+        return (joined((none,), (_dial(contest, language, "sms.help_dial"),)),)
     written = [
         say(
             language,
@@ -239,14 +238,11 @@ def status(lines: Sequence[VoteLine], contest: Contest, sharing: Sequence[Contes
             break
         kept.append(line)
     hint = gsm.fold(say(language, "sms.debited_hint"))
-    if _open(lines[: len(kept)]) and gsm.fits(gsm.fold("\n".join((*kept, hint))), PART):
+    # Money may be missing for one that is neither.
+    is_open = any(line.status not in (PublicStatus.COMPLETED, PublicStatus.REFUNDED) for line in lines[: len(kept)])
+    if is_open and gsm.fits(gsm.fold("\n".join((*kept, hint))), PART):
         kept.append(hint)
     return tuple(kept)
-
-
-def _open(lines: Sequence[VoteLine]) -> bool:
-    """Whether money may be missing for one of these."""
-    return any(line.status not in (PublicStatus.COMPLETED, PublicStatus.REFUNDED) for line in lines)
 
 
 def debited(found: Rescue, language: str) -> str:
@@ -270,8 +266,7 @@ def debited(found: Rescue, language: str) -> str:
 
 def ticket(number: str, contest: Contest, language: str) -> str:
     """The ticket that was opened, and whom to call, where the contest says so."""
-    contact = [say(language, "sms.contact", contact=contest.contact)] if contest.contact else []
-    return joined((say(language, "ussd.ticket", ticket=number),), contact, TEXT_SEPTETS)
+    return joined((say(language, "ussd.ticket", ticket=number),), _contact(contest, language), TEXT_SEPTETS)
 
 
 def top(ranking: Ranking, language: str) -> tuple[str, ...]:
@@ -287,33 +282,19 @@ def top(ranking: Ranking, language: str) -> tuple[str, ...]:
 
 def checked(check: Check, found: ReceiptView | None, language: str) -> str:
     """Whether a receipt is genuine and its vote still counts. A mistyped one is not answered as an unknown one."""
-    typed = check.typed[:TYPED_MAX]
-    if found is not None and (back := found.taken_back):
-        return fitted(
-            lambda cut: say(
-                language,
-                "sms.check_taken_back",
-                receipt=found.receipt,
-                votes=votes_in_words(language, found.quantity),
-                code=found.candidate_code,
-                number=found.tally_number,
-                back=back.number,
-                why=cut(why_taken_back(language, back.reason)),
-            )
-        )
     if found is not None:
-        return fitted(
-            lambda cut: say(
-                language,
-                "sms.check_good",
-                receipt=found.receipt,
-                votes=votes_in_words(language, found.quantity),
-                code=found.candidate_code,
-                name=cut(found.candidate_name),
-                amount=found.amount.spoken(),
-                number=found.tally_number,
-            )
-        )
+        facts: dict[str, object] = {
+            "receipt": found.receipt,
+            "votes": votes_in_words(language, found.quantity),
+            "code": found.candidate_code,
+            "number": found.tally_number,
+        }
+        if back := found.taken_back:
+            why, facts["back"] = why_taken_back(language, back.reason), back.number
+            return fitted(lambda cut: say(language, "sms.check_taken_back", **facts, why=cut(why)))
+        facts["amount"] = found.amount.spoken()
+        return fitted(lambda cut: say(language, "sms.check_good", **facts, name=cut(found.candidate_name)))
+    typed = check.typed[:TYPED_MAX]
     if check.receipt:
         return say(language, "sms.check_bad", receipt=check.receipt)
     if not typed:

@@ -1,14 +1,19 @@
 """What a carrier's translator does: texts in, delivery reports in, texts out; and by which sender id it sends."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 from pydantic import BaseModel, BeforeValidator
 
 from channels.messages.carrier import IncomingText, MessageSender
 from channels.messages.rules import country_of
 from gateway.http.raw_exchange import RawRequest
+
+FIELD_LENGTH_MAX: Final = 100
+_TEXT_LENGTH_MAX: Final = 2_000
+_BARE_NUMBER: Final = re.compile(r"[1-9][0-9]{9,14}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,32 @@ class SmsCarrier(MessageSender, Protocol):
     def read_delivery_report(self, request: RawRequest) -> DeliveryReport | Malformed:
         """Read a delivery report."""
         ...
+
+
+def incoming(
+    carrier: str, fields: Mapping[str, str], text: str, network: str | None = None
+) -> IncomingText | Malformed:
+    """A text that a person sent, from the fields `id`, `from` and `to`, which carriers name alike."""
+    carrier_id = fields.get("id", "")
+    if not carrier_id or len(carrier_id) > FIELD_LENGTH_MAX:
+        return Malformed("no id")
+    if len(text) > _TEXT_LENGTH_MAX:
+        return Malformed("text too long")
+    recipient = fields.get("to", "").strip()[:FIELD_LENGTH_MAX]
+    return IncomingText(carrier, carrier_id, number(fields.get("from", "")), recipient, text, network)
+
+
+def storable(text: str) -> str:
+    """The text without what PostgreSQL cannot keep: NUL and halves of surrogate pairs. One that cannot be stored
+    would be repeated for hours."""
+    return text.encode(errors="replace").decode().replace("\x00", "")
+
+
+def number(given: str) -> str:
+    """A number in E.164, where its `+` was lost, decoded as a space, or is `00`; words and short codes as they are."""
+    bare = given.strip()[:FIELD_LENGTH_MAX]
+    digits = bare.removeprefix("00")
+    return f"+{digits}" if _BARE_NUMBER.fullmatch(digits) else bare
 
 
 @dataclass(frozen=True, slots=True)

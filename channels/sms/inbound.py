@@ -335,8 +335,10 @@ async def _say(word: Word, contest: Contest, language: str, sender: Msisdn, case
             lines = answers.top(case.service.ranking(contest.slug), language)
         case Word.YES:
             lines = (answers.not_asked(contest, case.selling, language),)
+        case Word.INFO:
+            lines = (answers.info(contest, case.selling, language),)
         case _:
-            lines = (answers.spoken(word, contest, case.selling, language),)
+            lines = (answers.help_text(contest, case.selling, language),)
     return Reply(word.value, language, lines)
 
 
@@ -363,7 +365,12 @@ async def answer_texts(inbox: Inbox, service: VotingService, look: Callable[[], 
 
 async def _answer_text(incoming: InboundText, inbox: Inbox, service: VotingService) -> None:
     try:
-        await _answer_or_raise(incoming, inbox, service)
+        reply = await answer(incoming.text, service, first_id=incoming.first_id, language=incoming.language)
+        params: dict[str, object] = {"lines": list(reply.lines)}
+        if reply.question is not None:
+            params["question"] = written(reply.question)
+        owed = (uuid4(), reply.language, params) if reply.lines else None
+        await inbox.answered(incoming, reply.outcome, owed, reply.opt_out)
     except DatabaseUnavailable:
         raise
     except Exception as error:
@@ -372,12 +379,3 @@ async def _answer_text(incoming: InboundText, inbox: Inbox, service: VotingServi
         # A text that cannot be answered must not delay the others.
         _log.exception("text_not_answered", carrier=incoming.text.carrier, id=incoming.text.carrier_id)
         await inbox.answered(incoming, "failed", None)
-
-
-async def _answer_or_raise(incoming: InboundText, inbox: Inbox, service: VotingService) -> None:
-    reply = await answer(incoming.text, service, first_id=incoming.first_id, language=incoming.language)
-    params: dict[str, object] = {"lines": list(reply.lines)}
-    if reply.question is not None:
-        params["question"] = written(reply.question)
-    owed = (uuid4(), reply.language, params) if reply.lines else None
-    await inbox.answered(incoming, reply.outcome, owed, reply.opt_out)

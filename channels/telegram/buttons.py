@@ -49,38 +49,41 @@ def tag(contest: Contest) -> str:
     return blake2b(contest.id.bytes, digest_size=TAG_LENGTH // 2).hexdigest()
 
 
-class OpenContest(CallbackData, prefix="o"):
+class OfContest(CallbackData, prefix="-"):
+    """About a contest."""
+
+    contest: Tag
+
+
+class OfCandidate(OfContest, prefix="-"):
+    """About a candidate."""
+
+    code: Code
+
+
+class OpenContest(OfContest, prefix="o"):
     """The first view of a contest."""
 
-    contest: Tag
 
-
-class OpenPeople(CallbackData, prefix="p"):
+class OpenPeople(OfContest, prefix="p"):
     """A page of candidates. `here`: in place of the message of the button."""
 
-    contest: Tag
     page: Annotated[int, Field(ge=0, le=9_999)]
     here: bool = False
 
 
-class OpenCard(CallbackData, prefix="c"):
+class OpenCard(OfCandidate, prefix="c"):
     """One candidate."""
 
-    contest: Tag
-    code: Code
 
-
-class OpenRanking(CallbackData, prefix="b"):
+class OpenRanking(OfContest, prefix="b"):
     """The ranking. `here`: in the message of the button, which shows it already."""
 
-    contest: Tag
     here: bool = False
 
 
-class OpenRules(CallbackData, prefix="r"):
+class OpenRules(OfContest, prefix="r"):
     """The rules of a contest."""
-
-    contest: Tag
 
 
 class OpenMenu(CallbackData, prefix="h"):
@@ -95,50 +98,30 @@ class ChooseLanguage(CallbackData, prefix="l"):
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 
 
-class ChooseCount(CallbackData, prefix="q"):
+class ChooseCount(OfCandidate, prefix="q"):
     """So many votes for a candidate: leads to the confirmation."""
 
-    contest: Tag
-    code: Code
     count: Votes
 
 
-class TypeCount(CallbackData, prefix="n"):
+class TypeCount(OfCandidate, prefix="n"):
     """Another number of votes, to be typed."""
 
-    contest: Tag
-    code: Code
 
-
-class ChooseWallet(CallbackData, prefix="w"):
-    """The confirmation, with this wallet."""
-
-    contest: Tag
-    code: Code
-    count: Votes
-    wallet: Wallet
-    payer: Payer
-
-
-class TypePayer(CallbackData, prefix="a"):
+class TypePayer(ChooseCount, prefix="a"):
     """Another number that pays, to be typed."""
 
-    contest: Tag
-    code: Code
-    count: Votes
 
+class ChooseWallet(ChooseCount, prefix="w"):
+    """The confirmation, with this wallet."""
 
-class Pay(CallbackData, prefix="y"):
-    """Place the order."""
-
-    contest: Tag
-    code: Code
-    count: Votes
     wallet: Wallet
     payer: Payer
 
 
-class Cancel(CallbackData, prefix="x"):
-    """Leave a confirmation."""
+class Pay(ChooseWallet, prefix="y"):
+    """Place the order."""
 
-    contest: Tag
+
+class Cancel(OfContest, prefix="x"):
+    """Leave a confirmation."""

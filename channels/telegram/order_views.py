@@ -22,7 +22,7 @@ from channels.telegram.buttons import (
     tap,
 )
 from channels.telegram.reading import Offer, payer_of
-from channels.telegram.texts import name, plain, say, votes, why_not_paid
+from channels.telegram.texts import facts, facts_of, name, plain, say, votes, why_not_paid
 from channels.telegram.views import View
 from gateway.contests.contest import Contest
 from gateway.orders.routing import Rails
@@ -64,14 +64,9 @@ def readings(language: str, key: str, orders: Sequence[Vote]) -> View:
 
 def _reading(language: str, order: Vote) -> Button:
     contest, candidate = order.contest, order.contest.candidate(order.code)
-    label = plain(
-        language,
-        "button.reading",
-        votes=votes(language, order.quantity),
-        code=order.code,
-        name=name(candidate.name if candidate else ""),
-        amount=contest.price.times(order.quantity).spoken(),
-    )
+    who = candidate.name if candidate else ""
+    amount = contest.price.times(order.quantity).spoken()
+    label = plain(language, "button.reading", **facts(language, order.quantity, order.code, who), amount=amount)
     return Button(label, ChooseCount(contest=tag(contest), code=order.code, count=order.quantity).pack())
 
 
@@ -117,26 +112,26 @@ def confirm(
         tap(language, "other_number", TypePayer(contest=word, code=code, count=count)),
         tap(language, "cancel", Cancel(contest=word)),
     )
-    facts = _facts(language, offered) | {"number": payer.masked()}
+    shown = _facts(language, offered) | {"number": payer.masked()}
     if method is None:
-        lines = [say(language, "confirm.which_wallet", **facts)]
+        lines = [say(language, "confirm.which_wallet", **shown)]
         if not is_taken and not_taken_yet(payer, taken=()) is not None:
             lines.insert(0, f"{why_no_wallet(language, payer)} {ways_to_pay(language, takes)}")
         return View(_amount_first(language, offered, "\n\n".join(lines)), (*wallets, leave))
-    lines = _confirmed(language, facts, method, own=payer.e164 == verified)
+    lines = _confirmed(language, shown, method, own=payer.e164 == verified)
     pay = tap(
         language,
         "pay",
         Pay(contest=word, code=code, count=count, wallet=method.letter, payer=paying),
-        amount=facts["amount"],
+        amount=shown["amount"],
     )
     return View(_amount_first(language, offered, "\n\n".join(lines)), ((pay,), *wallets, leave))
 
 
-def _confirmed(language: str, facts: dict[str, str], method: PaymentMethod, *, own: bool) -> list[str]:
+def _confirmed(language: str, shown: dict[str, str], method: PaymentMethod, *, own: bool) -> list[str]:
     if method is PaymentMethod.CARD:
-        return [say(language, "confirm.card", **facts), say(language, "confirm.card_page")]
-    lines = [say(language, "confirm.text", wallet=wallet_name(language, method), **facts)]
+        return [say(language, "confirm.card", **shown), say(language, "confirm.card_page")]
+    lines = [say(language, "confirm.text", wallet=wallet_name(language, method), **shown)]
     if not own:
         lines.append(say(language, "confirm.stranger"))
     lines.append(say(language, "confirm.pin"))
@@ -144,25 +139,14 @@ def _confirmed(language: str, facts: dict[str, str], method: PaymentMethod, *, o
 
 
 def _facts(language: str, offered: Offer) -> dict[str, str]:
-    return {
-        "votes": votes(language, offered.count),
-        "code": offered.candidate.code,
-        "name": name(offered.candidate.name),
-        "contest": offered.contest.name,
-        "amount": offered.amount.spoken(),
-    }
+    candidate = offered.candidate
+    shown = facts(language, offered.count, candidate.code, candidate.name)
+    return shown | {"contest": offered.contest.name, "amount": offered.amount.spoken()}
 
 
 def order(language: str, placed: OrderView, contest: Contest | None, public_url: str, rails: Rails) -> View:
     """An order as it stands now: the message that is edited while the payment goes. `rails`: how its wallet asks."""
-    what = say(
-        language,
-        "order.what",
-        votes=votes(language, placed.quantity),
-        code=placed.candidate_code,
-        name=name(placed.candidate_name),
-        amount=placed.amount.spoken(),
-    )
+    what = say(language, "order.what", **facts_of(language, placed), amount=placed.amount.spoken())
     lines, buttons = _state(language, placed, contest, public_url, rails)
     return View("\n\n".join((what, *lines)), tuple((button,) for button in buttons))
 

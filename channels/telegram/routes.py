@@ -1,6 +1,5 @@
 """What Telegram calls: `POST /telegram/webhook`, its secret in a header."""
 
-import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -8,12 +7,11 @@ from typing import Final
 import structlog
 from aiohttp import hdrs, web
 
+from gateway.http.endpoint import read_body
 from gateway.storage.engine import DatabaseUnavailable
 
 PATH: Final = "/telegram/webhook"
 SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
-BODY_BYTES_MAX: Final = 64 * 1024
-BODY_SECONDS: Final = 10.0
 RETRY_AFTER_SECONDS: Final = "5"
 _log = structlog.get_logger(__name__)
 
@@ -31,9 +29,7 @@ def setup(app: web.Application, take: Callable[[bytes], Awaitable[object]], secr
         if secret is not None and not _has_secret(request, secret):
             _log.warning("telegram_secret_wrong")
             return web.Response(status=401, text="unauthorized")
-        body = await _body(request)
-        if isinstance(body, web.Response):
-            return body
+        body = await read_body(request)
         try:
             await take(body)
         except NotAnUpdate as error:
@@ -51,16 +47,3 @@ def _has_secret(request: web.Request, secret: str) -> bool:
     """Compared as bytes: a header may hold any of them."""
     given = request.headers.get(SECRET_HEADER, "").encode(errors="surrogateescape")
     return hmac.compare_digest(given, secret.encode())
-
-
-async def _body(request: web.Request) -> bytes | web.Response:
-    if (request.content_length or 0) > BODY_BYTES_MAX:
-        return web.Response(status=413, text="too large")
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await request.read()
-    except TimeoutError:
-        return web.Response(status=408, text="the body did not arrive in time")
-    except web.HTTPRequestEntityTooLarge:
-        return web.Response(status=413, text="too large")
-    return body if len(body) <= BODY_BYTES_MAX else web.Response(status=413, text="too large")

@@ -10,8 +10,10 @@ from channels.buying import wallet_name
 from channels.phrases import DEFAULT_LANGUAGE
 from gateway.http.phrases import Catalogue, load
 from gateway.orders.wallet import PaymentMethod
-from payments.lifecycle import REASONS, PublicStatus, Withheld
+from payments.collection.order_views import OrderView, ReceiptView, VoteLine
+from payments.lifecycle import REASONS, Withheld
 from payments.provider import PayerReason
+from payments.rescue.rules import Attempt
 
 TEXT_UNITS_MAX: Final = 4096
 CAPTION_UNITS_MAX: Final = 1024
@@ -54,15 +56,20 @@ def votes(language: str, count: int) -> str:
     return plain(language, "card.votes_many", count=f"{count:,}".replace(",", " "))
 
 
+def facts(language: str, count: int, code: str, who: str) -> dict[str, str]:
+    """What every phrase about an order names: its votes and its candidate."""
+    return {"votes": votes(language, count), "code": code, "name": name(who)}
+
+
+def facts_of(language: str, placed: OrderView | VoteLine | ReceiptView | Attempt) -> dict[str, str]:
+    """The same of one that was placed."""
+    return facts(language, placed.quantity, placed.candidate_code, placed.candidate_name)
+
+
 def why_not_paid(language: str, reason: str | None, method: PaymentMethod) -> str:
     """Why a payment was not made, as HTML."""
     word = reason if reason in REASONS else PayerReason.OTHER.value
     return say(language, f"why.{word}", wallet=wallet_name(language, method))
-
-
-def status(language: str, state: PublicStatus) -> str:
-    """An order's state in a word or two."""
-    return plain(language, f"mine.status_{state.value}")
 
 
 def name(text: str) -> str:
@@ -91,8 +98,8 @@ def write(kind: str, language: str, values: Facts) -> str | None:
 
 
 def _write_receipt(language: str, values: Facts) -> str:
-    facts = {"receipt": values["receipt"], "link": values["verify_url"], "amount": values["amount"]}
-    return plain(language, "owed.receipt", **_what(language, values), **facts)
+    shown = {"receipt": values["receipt"], "link": values["verify_url"], "amount": values["amount"]}
+    return plain(language, "owed.receipt", **_what(language, values), **shown)
 
 
 def _write_failed(language: str, values: Facts) -> str:
@@ -109,11 +116,7 @@ def _write_not_confirmed(language: str, values: Facts) -> str:
 
 
 def _what(language: str, values: Facts) -> dict[str, str]:
-    return {
-        "votes": votes(language, int(values["quantity"])),
-        "code": str(values["candidate_code"]),
-        "name": name(str(values["candidate_name"])),
-    }
+    return facts(language, int(values["quantity"]), str(values["candidate_code"]), str(values["candidate_name"]))
 
 
 _WRITERS: Final[Mapping[str, Callable[[str, Facts], str]]] = {

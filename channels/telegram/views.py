@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from typing import Final
 
 from channels.buying import why_taken_back
@@ -21,7 +22,7 @@ from channels.telegram.buttons import (
     tag,
     tap,
 )
-from channels.telegram.texts import cut, name, plain, say, status, votes
+from channels.telegram.texts import cut, facts_of, name, plain, say, votes
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.rules import price_of
 from gateway.values.msisdn import Msisdn
@@ -184,14 +185,8 @@ def my_votes(language: str, lines: Sequence[VoteLine]) -> View:
         return View(say(language, "mine.none"))
     shown = [say(language, "mine.title")]
     for line in lines:
-        text = say(
-            language,
-            "mine.line",
-            code=line.candidate_code,
-            name=name(line.candidate_name),
-            votes=votes(language, line.quantity),
-            status=status(language, line.status),
-        )
+        status = plain(language, f"mine.status_{line.status.value}")
+        text = say(language, "mine.line", **facts_of(language, line), status=status)
         if line.receipt:
             # The line is HTML already.
             phrase = say(language, "mine.receipt", line="\0", receipt=line.receipt)
@@ -203,14 +198,11 @@ def my_votes(language: str, lines: Sequence[VoteLine]) -> View:
 def receipt(language: str, proof: ReceiptView) -> View:
     """What a receipt proves."""
     back = proof.taken_back
-    facts = {
+    facts = facts_of(language, proof) | {
         "receipt": proof.receipt,
-        "votes": votes(language, proof.quantity),
-        "code": proof.candidate_code,
-        "name": name(proof.candidate_name),
         "contest": proof.contest_name,
         "amount": proof.amount.spoken(),
-        "number": proof.tally_number,
+        "number": str(proof.tally_number),
     }
     if back is None:
         return View(say(language, "receipt.good", **facts, at=_moment(proof.counted_at)))
@@ -223,7 +215,7 @@ def rules(language: str, contest: Contest) -> View:
     own = contest.rules_in(language)
     lines = [say(language, "rules.title", contest=contest.name)]
     if own:
-        lines.append(cut(own, _RULES_UNITS).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+        lines.append(escape(cut(own, _RULES_UNITS), quote=False))
     lines.append(say(language, "rules.price", price=contest.price.spoken(), maximum=contest.quantity_max))
     lines.append(
         say(language, "rules.closes", closes=_moment(contest.closes_at), minutes=round(contest.late_seconds / 60))
@@ -263,13 +255,7 @@ def debited(language: str, what: Rescue, number: Msisdn | None, public_url: str)
     attempt = what.attempt
     if attempt is None:
         return _nothing(language, number)
-    facts = {
-        "votes": votes(language, attempt.quantity),
-        "code": attempt.candidate_code,
-        "name": name(attempt.candidate_name),
-        "amount": attempt.amount.spoken(),
-    }
-    head = say(language, "order.what", **facts)
+    head = say(language, "order.what", **facts_of(language, attempt), amount=attempt.amount.spoken())
     outcome = say(
         language,
         f"debited.{what.outcome.value}",

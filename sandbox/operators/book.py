@@ -11,10 +11,11 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+
+from sandbox.courier import instant
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -198,7 +199,7 @@ class Book:
             ).rowcount
             moved = (entry.whole if credit else 0) - (entry.whole if charge else 0)
             if changed and moved:
-                self._put_balance(entry.operator, payer, self.balance(entry.operator, payer, default_balance) + moved)
+                self.set_balance(entry.operator, payer, self.balance(entry.operator, payer, default_balance) + moved)
             self._db.execute("COMMIT")
         except BaseException:
             self._db.execute("ROLLBACK")
@@ -217,9 +218,6 @@ class Book:
 
     def set_balance(self, operator: str, msisdn: str, balance: int) -> None:
         """Fill or empty a wallet."""
-        self._put_balance(operator, msisdn, balance)
-
-    def _put_balance(self, operator: str, msisdn: str, balance: int) -> None:
         self._db.execute(
             "INSERT INTO wallets VALUES (?, ?, ?)"
             " ON CONFLICT (operator, msisdn) DO UPDATE SET balance = excluded.balance",
@@ -282,18 +280,12 @@ class Book:
                     entry.whole,
                     entry.currency,
                     entry.status,
-                    _instant(entry.completed_at),
+                    instant(entry.completed_at or 0),
                     entry.kind,
                     entry.fee,
                 )
             )
         return out.getvalue()
-
-
-def _instant(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _entry(row: sqlite3.Row) -> Entry:

@@ -4,16 +4,14 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from sandbox.phones.faults import Section
 
 CallbackMode = Literal["once", "none", "twice", "many", "put", "forged", "wrong_amount", "before_answer"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class CallbackFaults(_Section):
+class CallbackFaults(Section):
     """How the callback of a finished payment travels.
 
     `forged`: one that claims success goes out at once, whatever becomes of the payment.
@@ -28,7 +26,7 @@ class CallbackFaults(_Section):
     extra_fields: bool = False
 
 
-class StatusFaults(_Section):
+class StatusFaults(Section):
     """How a status question is answered.
 
     `not_found_first`: 404 to the first questions about each payment. `unknown_word`: a status
@@ -49,7 +47,7 @@ class StatusFaults(_Section):
     answer_200: bool = False
 
 
-class RequestFaults(_Section):
+class RequestFaults(Section):
     """How a new money request is received.
 
     `drop_before`, `drop_after`: the connection is cut before or after it was registered.
@@ -74,7 +72,7 @@ class RequestFaults(_Section):
     share: float = Field(1, ge=0, le=1)
 
 
-class Faults(_Section):
+class Faults(Section):
     """Everything that can be ordered from one operator. Defaults are no faults.
 
     `latency_ms`: added to every answer. `prompt_delay_ms`:

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import binascii
-import hmac
 import json
 import secrets
 import time
@@ -90,11 +89,6 @@ def read_bearer(request: web.Request) -> str | None:
     """The token of an HTTP Bearer header, or None."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" and value.strip() else None
-
-
-def same(given: str, expected: str | None) -> bool:
-    """Whether a secret is the issued one; where none was issued, any will do."""
-    return bool(given) and (not expected or hmac.compare_digest(given.encode(), expected.encode()))
 
 
 class Tokens:

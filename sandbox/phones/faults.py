@@ -11,11 +11,13 @@ from sandbox.courier import instant
 _VIOLATIONS_KEPT: Final = 1000
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A group of what can be ordered."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class SmsFaults(_Section):
+class SmsFaults(Section):
     """How texts travel.
 
     Outbound: `charset` adds one to the content type; `no_recipients` answers 201 with an empty
@@ -39,7 +41,7 @@ class SmsFaults(_Section):
     iso_date: bool = False
 
 
-class KannelFaults(_Section):
+class KannelFaults(Section):
     """How texts travel by Kannel.
 
     Outbound: `error` is an HTTP status to refuse with, 0 none; `no_route`; `queued` answers that it
@@ -61,7 +63,7 @@ class KannelFaults(_Section):
     repeat_seconds: float = Field(10, gt=0)
 
 
-class TelegramFaults(_Section):
+class TelegramFaults(Section):
     """How the Bot API answers, and how updates come.
 
     Calls: `error` is what those of `methods` (empty: all that write to a chat) are refused with, 0
@@ -92,7 +94,7 @@ class TelegramFaults(_Section):
     answer_seconds: float = Field(60, gt=0)
 
 
-class UssdFaults(_Section):
+class UssdFaults(Section):
     """How dialogues run.
 
     `repeat_hop`: every hop is sent twice. `lose_answer`: the answer never reaches the phone.
@@ -117,7 +119,7 @@ class UssdFaults(_Section):
     septets_max: int = Field(182, gt=0)
 
 
-class ChannelFaults(_Section):
+class ChannelFaults(Section):
     """Everything that can be ordered on this side. Defaults are no faults."""
 
     sms: SmsFaults = SmsFaults()

@@ -13,7 +13,6 @@ answer 201 may still mean that nothing was sent (`Recipients` empty, the reason 
 """
 
 import asyncio
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -25,7 +24,17 @@ from pydantic import BaseModel, Field, SecretStr
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from channels.messages.carrier import IncomingText, OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
-from channels.sms.carrier import DeliveryReport, Malformed, Registration, Senders, sender_to
+from channels.sms.carrier import (
+    FIELD_LENGTH_MAX,
+    DeliveryReport,
+    Malformed,
+    Registration,
+    Senders,
+    incoming,
+    number,
+    sender_to,
+    storable,
+)
 from gateway.http.raw_exchange import RawRequest
 
 CODE: Final = "africastalking"
@@ -37,9 +46,6 @@ _ACCEPTED: Final = frozenset({100, 101, 102})
 _PERMANENT: Final = frozenset({401, 402, 403, 404, 405, 406, 409})
 _OURS: Final = frozenset({402, 405})
 _TEMPORARY_WORDS: Final = frozenset({"CouldNotRoute", "InternalServerError", "GatewayError", "RejectedByGateway"})
-_BARE_NUMBER: Final = re.compile(r"[1-9][0-9]{9,14}", re.ASCII)
-_ID_LENGTH_MAX: Final = 100
-_TEXT_LENGTH_MAX: Final = 2_000
 
 
 class Settings(BaseModel):
@@ -80,28 +86,16 @@ class AfricasTalking:
     def read_message(self, request: RawRequest) -> IncomingText | Malformed:
         """Read a text that somebody sent us."""
         form = _storable(request.form)
-        carrier_id, text = form.get("id", ""), form.get("text", "")
-        if not carrier_id or len(carrier_id) > _ID_LENGTH_MAX:
-            return Malformed("no id")
-        if len(text) > _TEXT_LENGTH_MAX:
-            return Malformed("text too long")
-        return IncomingText(
-            carrier=CODE,
-            carrier_id=carrier_id,
-            sender=_number(form.get("from", "")),
-            recipient=form.get("to", "").strip()[:_ID_LENGTH_MAX],
-            text=text,
-            network=form.get("networkCode", "")[:_ID_LENGTH_MAX] or None,
-        )
+        return incoming(CODE, form, form.get("text", ""), form.get("networkCode", "")[:FIELD_LENGTH_MAX] or None)
 
     def read_delivery_report(self, request: RawRequest) -> DeliveryReport | Malformed:
         """Read a delivery report; words that we do not know are kept as they are."""
         form = _storable(request.form)
         message_id, status = form.get("id", ""), form.get("status", "")
-        if not message_id or not status or len(message_id) > _ID_LENGTH_MAX:
+        if not message_id or not status or len(message_id) > FIELD_LENGTH_MAX:
             return Malformed("no id or status")
-        failure = form.get("failureReason", "")[:_ID_LENGTH_MAX] or None
-        return DeliveryReport(message_id, status[:40], _number(form.get("phoneNumber", "")), failure)
+        failure = form.get("failureReason", "")[:FIELD_LENGTH_MAX] or None
+        return DeliveryReport(message_id, status[:40], number(form.get("phoneNumber", "")), failure)
 
     async def send(self, message: OutboundText) -> SendResult:
         """Send one text."""
@@ -131,15 +125,7 @@ class AfricasTalking:
 
 
 def _storable(form: Mapping[str, str]) -> dict[str, str]:
-    """The fields without what PostgreSQL cannot keep: NUL and halves of surrogate pairs. A text that
-    cannot be stored would be repeated for twelve hours."""
-    return {name: value.encode(errors="replace").decode().replace("\x00", "") for name, value in form.items()}
-
-
-def _number(given: str) -> str:
-    """A number in E.164, where its `+` was lost or decoded as a space; words and short codes as they are."""
-    bare = given.strip()[:_ID_LENGTH_MAX]
-    return f"+{bare}" if _BARE_NUMBER.fullmatch(bare) else bare
+    return {name: storable(value) for name, value in form.items()}
 
 
 def _not_answered(error: requests.RequestException) -> SendResult:

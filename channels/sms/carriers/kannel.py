@@ -35,7 +35,16 @@ from pydantic import BaseModel, Field, SecretStr
 
 from channels import gsm
 from channels.messages.carrier import IncomingText, OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
-from channels.sms.carrier import DeliveryReport, Malformed, Registration, Senders, sender_to
+from channels.sms.carrier import (
+    FIELD_LENGTH_MAX,
+    DeliveryReport,
+    Malformed,
+    Registration,
+    Senders,
+    incoming,
+    sender_to,
+    storable,
+)
 from gateway.http.raw_exchange import RawRequest
 
 CODE: Final = "kannel"
@@ -52,9 +61,6 @@ _ACCEPTED: Final = ("0:", "3:")
 _TRY_LATER: Final = "temporal failure"
 _NUMBER_BANNED: Final = "black-list"
 _NUMBER: Final = re.compile(r"\+[1-9][0-9]{7,14}", re.ASCII)
-_BARE_NUMBER: Final = re.compile(r"[1-9][0-9]{9,14}", re.ASCII)
-_ID_LENGTH_MAX: Final = 100
-_TEXT_LENGTH_MAX: Final = 2_000
 _STATUS_DIGITS_MAX: Final = 4
 
 
@@ -96,30 +102,18 @@ class Kannel:
         """Read a text that somebody sent us."""
         fields = {name: _readable(value) for name, value in request.query.items() if name != "text"}
         text = _text(request.query.get("text", ""), fields.get("coding", ""))
-        carrier_id = fields.get("id", "")
-        if not carrier_id or len(carrier_id) > _ID_LENGTH_MAX:
-            return Malformed("no id")
-        if len(text) > _TEXT_LENGTH_MAX:
-            return Malformed("text too long")
-        return IncomingText(
-            carrier=CODE,
-            carrier_id=carrier_id,
-            sender=_number(fields.get("from", "")),
-            recipient=fields.get("to", "").strip()[:_ID_LENGTH_MAX],
-            text=text,
-            network=None,
-        )
+        return incoming(CODE, fields, text)
 
     def read_delivery_report(self, request: RawRequest) -> DeliveryReport | Malformed:
         """Read a delivery report. It holds no number: the id is the text's own."""
         fields = {name: _readable(value) for name, value in request.query.items()}
         message_id, status = fields.get("id", ""), fields.get("status", "")
-        if not message_id or len(message_id) > _ID_LENGTH_MAX:
+        if not message_id or len(message_id) > FIELD_LENGTH_MAX:
             return Malformed("no id")
         if not (status.isascii() and status.isdigit() and len(status) <= _STATUS_DIGITS_MAX):
             return Malformed("no status")
         word = next((word for bit, word in _REPORT_WORDS.items() if int(status) & bit), status)
-        return DeliveryReport(message_id, word, "", fields.get("reply", "")[:_ID_LENGTH_MAX] or None)
+        return DeliveryReport(message_id, word, "", fields.get("reply", "")[:FIELD_LENGTH_MAX] or None)
 
     async def send(self, message: OutboundText) -> SendResult:
         """Send one text."""
@@ -190,15 +184,15 @@ def _decodable(value: str) -> bool:
 
 def _readable(value: str) -> str:
     """A field in characters that PostgreSQL can keep."""
-    return _storable(_decoded(_bytes(value)))
+    return storable(_decoded(_bytes(value)))
 
 
 def _text(value: str, coding: str) -> str:
     given = _bytes(value)
     # Most setups hand UCS-2 over as UTF-8; in text, only UTF-16 holds zero bytes.
     if coding == _UCS2 and b"\x00" in given and len(given) % 2 == 0:
-        return _storable(given.decode("utf-16-be", "replace"))
-    return _storable(_decoded(given))
+        return storable(given.decode("utf-16-be", "replace"))
+    return storable(_decoded(given))
 
 
 def _decoded(given: bytes) -> str:
@@ -206,18 +200,6 @@ def _decoded(given: bytes) -> str:
         return given.decode()
     except UnicodeDecodeError:
         return given.decode("latin-1")
-
-
-def _storable(text: str) -> str:
-    return text.encode(errors="replace").decode().replace("\x00", "")
-
-
-def _number(given: str) -> str:
-    """A number in E.164, where its `+` was left out or decoded as a space, or is `00`; words and short
-    codes as they are."""
-    bare = given.strip()[:_ID_LENGTH_MAX]
-    digits = bare.removeprefix("00")
-    return f"+{digits}" if _BARE_NUMBER.fullmatch(digits) else bare
 
 
 REGISTRATION = Registration(CODE, Settings, Kannel, own_server=True)

@@ -11,7 +11,7 @@ from aiogram.enums import ChatMemberStatus
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message
 
 from channels.buying import named, refusal_words
-from channels.grammar import Ask, Check, Doubt, Noise, Say, Vote, Word
+from channels.grammar import REFUSED_AS, Ask, Check, Doubt, Noise, Say, Vote, Word
 from channels.telegram import order_views, views
 from channels.telegram.context import PRIVATE, Context, Conversation, words_of
 from channels.telegram.handlers.browse import (
@@ -37,11 +37,6 @@ from gateway.orders.rules import Refusal
 FOUND_MAX: Final = 8
 _TYPED_SHOWN: Final = 40
 _GONE: Final = frozenset({ChatMemberStatus.KICKED, ChatMemberStatus.LEFT})
-_REFUSALS: Final = {
-    Doubt.UNKNOWN_CODE: Refusal.UNKNOWN_CANDIDATE,
-    Doubt.NOT_STANDING: Refusal.CANDIDATE_NOT_ELIGIBLE,
-    Doubt.TOO_MANY: Refusal.TOO_MANY,
-}
 
 
 async def words(message: Message, conversation: Conversation, rankings: LiveRankings) -> None:
@@ -87,8 +82,8 @@ async def _asked(conversation: Conversation, typed: str, ask: Ask) -> None:
         await _order(conversation, ask.offer)
     elif ask.options and ask.contest is not None:
         await conversation.send(views.found(language, ask.contest, ask.options))
-    elif ask.doubt in _REFUSALS:
-        await _refuse(conversation, ask.contest, _REFUSALS[ask.doubt], ask.code)
+    elif ask.doubt in REFUSED_AS:
+        await _refuse(conversation, ask.contest, REFUSED_AS[ask.doubt], ask.code)
     elif ask.doubt in (Doubt.QUANTITY, Doubt.PRICE) and ask.code and ask.contest is not None:
         # The card asks how many.
         await open_card(conversation, ask.contest, ask.code)

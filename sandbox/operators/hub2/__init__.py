@@ -21,7 +21,7 @@ from sandbox.operators.book import Entry, Status
 from sandbox.operators.callbacks import Letter, News
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
-from sandbox.operators.wire import Refusal, answer, read_json, same, served
+from sandbox.operators.wire import Refusal, answer, read_json, served
 
 CURRENCY: Final = "XOF"
 PAYER_SECONDS: Final = 300.0
@@ -65,9 +65,8 @@ class _Hub2(PromptedRequests):
         return app
 
     def check(self, request: web.Request) -> str:
-        issued, given = self.context.credentials, request.headers
-        is_ours = same(given.get("ApiKey", ""), issued.get("api_key"))
-        if not is_ours or not same(given.get("MerchantId", ""), issued.get("merchant_id")):
+        given = request.headers
+        if not self.context.issued(api_key=given.get("ApiKey", ""), merchant_id=given.get("MerchantId", "")):
             raise Refusal(refused(401, "unauthorized"))
         if given.get("Environment") not in ("sandbox", "live"):
             raise Refusal(refused(400, "environment_required"))

@@ -14,10 +14,11 @@ from uuid import UUID
 
 from aiohttp import web
 
+from sandbox.company import same
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.mtn_momo.messages import error, logical
 from sandbox.operators.mtn_momo.numbers import CURRENCIES
-from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, read_json, same
+from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, read_json
 
 TOKEN_SECONDS = 3600
 STATUS_PER_SECOND = 10

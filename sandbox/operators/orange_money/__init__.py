@@ -24,7 +24,7 @@ from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
 from sandbox.operators.hosted import HostedRequests
 from sandbox.operators.orange_money.page import PaymentPage
-from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, read_json, same, served
+from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, read_json, served
 
 TOKEN_SECONDS: Final = 7_776_000
 PAY_TOKEN_SECONDS: Final = 600.0
@@ -122,8 +122,8 @@ class _OrangeMoney(HostedRequests):
         """`POST /oauth/v3/token`: Basic, form `grant_type=client_credentials`."""
         faults = self.context.faults
         await pause(faults.latency_ms)
-        pair, issued = read_basic(request), self.context.credentials
-        if pair is None or not same(pair[0], issued.get("client_id")) or not same(pair[1], issued.get("client_secret")):
+        pair = read_basic(request)
+        if pair is None or not self.context.issued(client_id=pair[0], client_secret=pair[1]):
             body = {"error": "invalid_client", "error_description": "The client credentials are invalid."}
             return answer(401, body)
         if (await _grant_type(request)) != "client_credentials":
@@ -192,7 +192,7 @@ class _OrangeMoney(HostedRequests):
     async def read(self, request: web.Request, account: str, ordered: RequestFaults) -> Entry:
         """`POST …/webpayment`."""
         fields, country = await checked_fields(request, ORDER_FIELDS), account
-        if not same(str(fields["merchant_key"]), self.context.credentials.get("merchant_key")):
+        if not self.context.issued(merchant_key=str(fields["merchant_key"])):
             raise Refusal(refused(403, 50, "Access denied", "The merchant_key is unknown."))
         order_id, amount = str(fields["order_id"]), int(fields["amount"])
         if not 0 < len(order_id) <= ORDER_ID_LENGTH_MAX or len(str(fields["reference"])) > ORDER_ID_LENGTH_MAX:

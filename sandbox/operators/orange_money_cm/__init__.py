@@ -14,13 +14,13 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from sandbox.company import Company
+from sandbox.company import Company, same
 from sandbox.operators.approvals import PromptedRequests, Words
 from sandbox.operators.book import Entry, Status
 from sandbox.operators.callbacks import News
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
-from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, read_json, same, served
+from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, read_json, served
 
 WORDS: Final = Words(
     declined="CANCELLED",
@@ -89,11 +89,10 @@ class _OrangeMoneyCm(PromptedRequests):
 
     async def issue_token(self, request: web.Request) -> web.Response:
         """`POST /token`: Basic, form `grant_type=client_credentials`."""
-        faults, issued = self.context.faults, self.context.credentials
+        faults = self.context.faults
         await pause(faults.latency_ms)
         pair = read_basic(request)
-        known = pair is not None and same(pair[0], issued.get("consumer_key"))
-        if pair is None or not known or not same(pair[1], issued.get("consumer_secret")):
+        if pair is None or not self.context.issued(consumer_key=pair[0], consumer_secret=pair[1]):
             return answer(401, {"error": "invalid_client", "error_description": "Client authentication failed."})
         if parse_qs(await request.text()).get("grant_type") != ["client_credentials"]:
             return answer(400, {"error": "unsupported_grant_type", "error_description": "Unsupported grant_type."})
@@ -162,9 +161,7 @@ class _OrangeMoneyCm(PromptedRequests):
             raise Refusal(plain_answer(400, "A field is missing")) from None
         if not all(isinstance(value, str) for value in fields.values()):
             raise Refusal(plain_answer(400, "A field has the wrong type"))
-        issued = self.context.credentials
-        merchant = same(fields["channelUserMsisdn"], issued.get("channel_msisdn"))
-        if not merchant or not same(fields["pin"], issued.get("channel_pin")):
+        if not self.context.issued(channel_msisdn=fields["channelUserMsisdn"], channel_pin=fields["pin"]):
             raise Refusal(plain_answer(400, "Channel number or PIN is wrong"))
         if not re.fullmatch(r"[1-9]\d{0,9}", fields["amount"], re.ASCII) or not ORDER_ID.fullmatch(fields["orderId"]):
             raise Refusal(plain_answer(400, "amount or orderId is wrong"))

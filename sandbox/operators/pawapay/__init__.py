@@ -43,7 +43,7 @@ from sandbox.operators.pawapay.messages import (
 )
 from sandbox.operators.pawapay.signing import Signatures
 from sandbox.operators.pipeline import MoneyRequests
-from sandbox.operators.wire import RateLimit, Refusal, answer, read_bearer, same, served
+from sandbox.operators.wire import RateLimit, Refusal, answer, read_bearer, served
 
 DEPOSIT: Final = "deposit"
 REFUND: Final = "refund"
@@ -84,7 +84,7 @@ class _Requests(MoneyRequests):
         token = read_bearer(request)
         if token is None:
             raise Refusal(error(401, "NO_AUTHENTICATION"))
-        if not same(token, self.context.credentials.get("api_token")):
+        if not self.context.issued(api_token=token):
             raise Refusal(error(403, "AUTHENTICATION_ERROR"))
         return ""
 

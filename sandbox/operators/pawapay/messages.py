@@ -76,9 +76,9 @@ def error(status: int, code: str, message: str = "") -> web.Response:
     return answer(status, {"failureReason": {"failureCode": code, "failureMessage": message or _text(code)}})
 
 
-def rejected(kind: str, reference: str, code: str, message: str = "") -> Refusal:
+def rejected(kind: str, reference: str, code: str) -> Refusal:
     """A request that is refused for what it asks: HTTP 200."""
-    reason = {"failureCode": code, "failureMessage": message or _text(code)}
+    reason = {"failureCode": code, "failureMessage": _text(code)}
     return Refusal(answer(200, {f"{kind}Id": reference, "status": "REJECTED", "failureReason": reason}))
 
 

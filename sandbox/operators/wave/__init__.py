@@ -28,7 +28,7 @@ from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
 from sandbox.operators.hosted import HostedRequests
 from sandbox.operators.pipeline import Calls
-from sandbox.operators.wire import Refusal, answer, garbage, pause, read_bearer, read_json, same, served
+from sandbox.operators.wire import Refusal, answer, garbage, pause, read_bearer, read_json, served
 
 SESSION_SECONDS: Final = 1800.0
 CURRENCY: Final = "XOF"
@@ -57,7 +57,7 @@ class _WaveCalls(Calls):
         token = read_bearer(request)
         if token is None:
             raise Refusal(refused(401, "missing-auth-header"))
-        if not same(token, self.context.credentials.get("api_key")):
+        if not self.context.issued(api_key=token):
             raise Refusal(refused(401, "no-matching-api-key"))
         return ""
 

@@ -12,7 +12,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from channels.telegram import routes
-from channels.telegram.routes import BODY_BYTES_MAX, PATH, SECRET_HEADER, NotAnUpdate
+from channels.telegram.routes import PATH, SECRET_HEADER, NotAnUpdate
+from gateway.http import middleware
+from gateway.http.endpoint import BODY_BYTES_MAX
 from gateway.storage.engine import DatabaseUnavailable
 from tests.channels.telegram.conftest import World
 from tests.channels.telegram.wire import body, tapped, written
@@ -22,7 +24,7 @@ SECRET = "webhook-secret"
 
 @pytest.fixture
 async def caller(world: World) -> AsyncIterator[TestClient[Any, Any]]:
-    app = web.Application(client_max_size=BODY_BYTES_MAX)
+    app = web.Application(middlewares=[middleware.around_request], client_max_size=BODY_BYTES_MAX)
     routes.setup(app, world.intake.take, SECRET)
     async with TestClient(TestServer(app)) as client:
         yield client

@@ -9,7 +9,7 @@ from sandbox.operators.approvals import PromptedRequests, Words
 from sandbox.operators.book import Entry, Status
 from sandbox.operators.callbacks import News
 from sandbox.operators.faults import Faults, RequestFaults
-from sandbox.operators.wire import Refusal, answer, read_json, same, served
+from sandbox.operators.wire import Refusal, answer, read_json, served
 
 WORDS = Words(
     declined="declined",
@@ -38,7 +38,7 @@ class _Sunpay(PromptedRequests):
         return app
 
     def check(self, request: web.Request) -> str:
-        if not same(request.headers.get("X-Key", ""), self.context.credentials.get("key")):
+        if not self.context.issued(key=request.headers.get("X-Key", "")):
             raise Refusal(answer(401, {"error": "who are you"}))
         return ""
 
