@@ -12,9 +12,9 @@ from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import Row
 
 from admin.access.guard import Me, api_me, status_of
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
+from gateway.http.amount import Amount
+from gateway.http.endpoint import InputModel, Line, Reply, endpoint
 from gateway.http.problems import Problem
-from gateway.values.money import Money
 from payments.ledger.book import MoneyRefused, UnknownName
 from payments.requests import ActRefused, Right
 
@@ -25,19 +25,6 @@ PageOnly = Annotated[T, SkipJsonSchema(), Field(exclude=True)]
 """A field for pages, which the API does not show."""
 TAG: Final = "back office"
 SIGNED_IN: Final = (401, 403, 503)
-
-
-class Amount(ApiModel):
-    """Money."""
-
-    amount_minor: int = Field(
-        serialization_alias="amount", title="Amount", description="In minor units; francs have none smaller."
-    )
-    currency: str
-
-    def spoken(self) -> str:
-        """As `Money` has it, for pages."""
-        return Money(self.amount_minor, self.currency).spoken()
 
 
 class Reason(InputModel):

@@ -8,16 +8,7 @@ from admin.access.guard import ACCESS, Access
 from admin.approvals import api as approvals_api
 from admin.approvals import pages as approvals_pages
 from admin.approvals.staff_acts import APPROVALS, StaffActs
-from admin.money import (
-    ledger_api,
-    ledger_pages,
-    payout_api,
-    payout_pages,
-    reconciliation_api,
-    reconciliation_pages,
-    refund_api,
-    refund_pages,
-)
+from admin.money import beneficiaries, ledger_api, ledger_pages, payouts, reconciliation, refunds
 from admin.orders import api as orders_api
 from admin.orders import pages as orders_pages
 from admin.orders import tickets
@@ -40,12 +31,10 @@ def setup(
         tickets,
         approvals_api,
         approvals_pages,
-        refund_api,
-        refund_pages,
-        reconciliation_api,
-        reconciliation_pages,
-        payout_api,
-        payout_pages,
+        refunds,
+        reconciliation,
+        payouts,
+        beneficiaries,
         ledger_api,
         ledger_pages,
     ):

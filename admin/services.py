@@ -12,6 +12,7 @@ from payments.disbursement.payouts.statement import PayoutStatement
 from payments.disbursement.refunds.voids import Voids
 from payments.ledger.book import Book
 from payments.provider import PaymentProvider
+from payments.reconciliation.differences import Differences
 from payments.reconciliation.reconcile import Reconciler
 from payments.rescue.tickets import Tickets
 
@@ -24,6 +25,7 @@ class Payments:
     voids: Voids
     book: Book
     reconciler: Reconciler
+    differences: Differences
     payouts: PayoutActs
     payout_statement: Callable[[UUID], Awaitable[PayoutStatement]]
     beneficiaries: Beneficiaries

@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.schema.staff import staff_requests
-from payments.requests import NewRequest, RequestStatus, Right, Scope
+from payments.requests import NewRequest, RequestStatus, Right, Scope, StaffRequest
 
 Permit = Callable[[AsyncConnection, str, Right], Awaitable[Scope]]
 """Looks a person and their right up in the transaction of an act; for whom they work. Raises ActRefused."""
@@ -41,3 +41,13 @@ async def keep_outcome(connection: AsyncConnection, request_id: UUID, outcome: s
     kept = update(staff_requests).where(staff_requests.c.id == request_id).values(outcome=outcome)
     await connection.execute(kept)
     return outcome
+
+
+async def carry_out_once(
+    engine: AsyncEngine, request: StaffRequest, act: Callable[[AsyncConnection, StaffRequest], Awaitable[str]]
+) -> str:
+    """Do an act in one transaction, unless it was done before; its outcome. Raises what `act` raises."""
+    async with engine.begin() as connection:
+        if (did := await did_before(connection, request.id)) is not None:
+            return did
+        return await keep_outcome(connection, request.id, await act(connection, request))

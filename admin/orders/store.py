@@ -14,8 +14,9 @@ from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from admin.answers import Amount, PageOnly, read_row
+from admin.answers import PageOnly, read_row
 from admin.orders.story import REFUND_COLUMNS, Order, OrderRefund, read_story
+from gateway.http.amount import Amount
 from gateway.http.endpoint import ApiModel
 from gateway.orders.receipt import read_receipt
 from gateway.orders.store import payer_place, voter_place

@@ -11,7 +11,8 @@ from pydantic import Field
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from admin.answers import Amount, PageOnly, read_row
+from admin.answers import PageOnly, read_row
+from gateway.http.amount import Amount
 from gateway.http.endpoint import ApiModel
 from gateway.http.logs import mask_text, redact
 from gateway.orders.store import payer_place, voter_place

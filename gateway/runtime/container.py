@@ -20,7 +20,6 @@ from admin.access.sign_in import SignIn
 from admin.access.store import StaffAccounts
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
-from admin.money.payout_acts import payout_executors
 from gateway.runtime.accounts import (
     Account,
     build_accounts,
@@ -30,7 +29,7 @@ from gateway.runtime.connections import TEMPORARY, Connections, utc_now
 from gateway.runtime.deployment import Environment
 from gateway.runtime.settings import Settings
 from leaderboard.scores import ScoreFeed, Scores, publish_scores
-from payments.disbursement.payouts.acts import PayoutActs, payout_previews
+from payments.disbursement.payouts.acts import PayoutActs, preview_payout
 from payments.disbursement.payouts.beneficiaries import Beneficiaries
 from payments.disbursement.refunds.acts import RefundActs, refund_previews
 from payments.disbursement.refunds.voids import Voids
@@ -42,7 +41,7 @@ from payments.reconciliation.balances import Balances
 from payments.reconciliation.difference_acts import Decisions, freeze_decision
 from payments.reconciliation.differences import Differences
 from payments.reconciliation.store import ReconciliationStore
-from payments.reconciliation.undo_import import UndoImport, freeze_undo, reconcile_executors
+from payments.reconciliation.undo_import import UndoImport, freeze_undo
 from payments.requests import Act
 from payments.rescue.tickets import Tickets
 from payments.settlement.settle import Show
@@ -134,7 +133,7 @@ class Container(Connections):
     @cached_property
     def payouts(self) -> PayoutActs:
         """Payouts to organisers."""
-        return PayoutActs(self.engine, self._pays_from_float, self.rights.permit)
+        return PayoutActs(self.engine, self._pays_from_float, self.rights.permit, self.doorbell)
 
     def _pays_from_float(self, account: str, country: str) -> bool:
         return account in self.providers and self.providers[account].capabilities(country).pays_from_float
@@ -154,11 +153,15 @@ class Container(Connections):
         }
         return reconcile.Reconciler(
             ReconciliationStore(self.engine, self.vault, self.rights.permit),
-            Differences(self.engine),
             Balances(self.engine),
             known,
             statement_reader(),
         )
+
+    @cached_property
+    def differences(self) -> Differences:
+        """Differences with operators."""
+        return Differences(self.engine)
 
     @cached_property
     def acts(self) -> StaffActs:
@@ -167,8 +170,8 @@ class Container(Connections):
             self.engine,
             {
                 **refund_previews(),
-                **payout_previews(),
-                **self.beneficiaries.previews(),
+                Act.PAYOUT: preview_payout,
+                Act.BENEFICIARY: self.beneficiaries.preview,
                 Act.RECONCILE: freeze_decision,
                 Act.UNDO_IMPORT: freeze_undo,
             },
@@ -176,12 +179,10 @@ class Container(Connections):
         )
         executors = {
             **RefundActs(self.engine, self.voids, self.doorbell, self.show).executors(),
-            **payout_executors(self.payouts.carry_out, self.beneficiaries.confirm, self.doorbell),
-            **reconcile_executors(
-                Decisions(self.engine).decide,
-                UndoImport(self.engine).undo,
-                lambda account: self.reconciler.compare_again(account),
-            ),
+            Act.PAYOUT: self.payouts.carry_out,
+            Act.BENEFICIARY: self.beneficiaries.confirm,
+            Act.RECONCILE: Decisions(self.engine).decide,
+            Act.UNDO_IMPORT: UndoImport(self.engine, lambda account: self.reconciler.compare_again(account)).undo,
         }
         return StaffActs(requests, executors, self.doorbell, temporary=TEMPORARY)
 

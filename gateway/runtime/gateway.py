@@ -109,6 +109,7 @@ def _mount_back_office(app: web.Application, container: Container, pages: Pages)
         voids=container.voids,
         book=container.book,
         reconciler=container.reconciler,
+        differences=container.differences,
         payouts=container.payouts,
         payout_statement=partial(payout_statement, container.engine),
         beneficiaries=container.beneficiaries,

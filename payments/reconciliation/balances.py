@@ -5,10 +5,11 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.values.money import Money
 from payments.ledger.audit import TAKEN
 from payments.ledger.postings import Account
 from payments.provider import Wallet
-from payments.reconciliation.rules import Found, InTransit
+from payments.reconciliation.rules import InTransit
 
 # Statements come once a day; what was collected longer ago should be on one, with its fee booked.
 _UNSTATED: Final = "2 days"
@@ -57,7 +58,7 @@ values (:provider, 'balance', :wallet, :more, :currency, :detail) on conflict do
 
 
 class Balances:
-    """`Balances` on PostgreSQL."""
+    """Balances by the book, and what was found when they were compared."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -81,17 +82,13 @@ class Balances:
         async with self._engine.connect() as connection:
             return bool((await connection.execute(_LATELY, {"seconds": hours * 3600})).scalar_one())
 
-    async def keep_check(
-        self, account: str, wallet: Wallet, currency: str, *, operator_minor: int, book_minor: int, found: Found | None
-    ) -> bool:
-        """Keep a check; opens, replaces or closes the difference of this wallet. Whether one was opened."""
-        named = {"provider": account, "wallet": wallet.value, "currency": currency}
-        more = found.amount_minor if found else None
+    async def keep_check(self, account: str, wallet: Wallet, told: Money, *, book_minor: int, gap_minor: int) -> None:
+        """Keep a check; opens, replaces or closes the difference of this wallet. `told`: what the operator says."""
+        named = {"provider": account, "wallet": wallet.value, "currency": told.currency, "more": gap_minor or None}
+        book = Money(book_minor, told.currency)
+        detail = f"{wallet.value}: the operator has {told.plain()}, the book {book.plain()} {told.currency}"
         async with self._engine.begin() as connection:
-            await connection.execute(_KEEP, {**named, "operator": operator_minor, "book": book_minor})
-            how = "replaced" if found else "agrees_again"
-            await connection.execute(_CLOSE, {**named, "more": more, "how": how})
-            if found is None:
-                return False
-            opened = await connection.execute(_OPEN, {**named, "more": more, "detail": found.detail})
-            return opened.rowcount > 0
+            await connection.execute(_KEEP, {**named, "operator": told.amount_minor, "book": book_minor})
+            await connection.execute(_CLOSE, {**named, "how": "replaced" if gap_minor else "agrees_again"})
+            if gap_minor:
+                await connection.execute(_OPEN, {**named, "detail": detail})

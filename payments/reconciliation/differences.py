@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.http.endpoint import ApiModel
 from payments.ledger.differences import DifferenceKind
 from payments.provider import Wallet
 from payments.reconciliation.rules import Group, Repair, offered
@@ -48,9 +50,8 @@ class GroupLine:
     asked: int
 
 
-@dataclass(frozen=True, slots=True)
-class StatementFile:
-    """An import. `open`: its open differences."""
+class ImportedStatement(ApiModel):
+    """A statement that was imported. Its id is the subject of a request to take it back."""
 
     id: UUID
     provider: str
@@ -59,7 +60,7 @@ class StatementFile:
     imported_by: str
     imported_at: datetime
     undone_at: datetime | None
-    open: int
+    open: int = Field(description="Its open differences.")
 
 
 # Differences of requests that may still be carried out. The rows themselves are not written until they are decided.
@@ -91,7 +92,7 @@ _FILES: Final = text("""
 select f.id, f.provider, f.name, f.lines, f.imported_by, f.imported_at, f.undone_at,
   (select count(*) from differences d join statement_lines l on l.id = d.line_id
     where l.file_id = f.id and d.status = 'open') as open
-from statement_files f order by f.imported_at desc limit :limit
+from statement_files f order by f.imported_at desc limit 50
 """)
 
 
@@ -128,11 +129,11 @@ class Differences:
                 for row in rows
             ]
 
-    async def files(self, limit: int = 50) -> Sequence[StatementFile]:
+    async def files(self) -> Sequence[ImportedStatement]:
         """The latest imports."""
         async with self._engine.connect() as connection:
-            rows = await connection.execute(_FILES, {"limit": limit})
-            return [StatementFile(**row._mapping) for row in rows]
+            rows = await connection.execute(_FILES)
+            return [ImportedStatement(**row._mapping) for row in rows]
 
 
 def group_values(group: Group | None) -> dict[str, Any]:

@@ -34,14 +34,15 @@ from payments.request_store import Permit
 from payments.requests import Right
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Compared:
-    """What one pass over lines came to. `waiting`: lines that are asked about at the operator."""
+    """What comparing lines came to. `waiting`: lines that are asked about at the operator; `fees`: what was booked,
+    in minor units by currency; `closed`: earlier differences that are explained."""
 
     matched: int = 0
     waiting: int = 0
-    found: Mapping[DifferenceKind, int] = field(default_factory=dict)
-    fees: Sequence[Money] = ()
+    found: Counter[DifferenceKind] = field(default_factory=Counter)
+    fees: Counter[str] = field(default_factory=Counter)
     closed: int = 0
 
 
@@ -197,12 +198,12 @@ async def _write(connection: AsyncConnection, account: str, batch: Judged) -> Co
     await name_reversals(connection, [NamedReversal(account, *one) for one in batch.named.items()])
     fees = await _book_fees(connection, account, {n: fee for n, fee in batch.fees.items() if n in unbooked})
     settled = sum(1 for row in batch.matched if row["settled"])
-    return Compared(settled, len(batch.hinted), dict(kinds), fees)
+    return Compared(settled, len(batch.hinted), kinds, fees)
 
 
 async def _book_fees(
     connection: AsyncConnection, account: str, fees: Mapping[int, tuple[UUID | None, Money, bool]]
-) -> list[Money]:
+) -> Counter[str]:
     """What the operator kept of matched lines: a posting a contest, not a difference; each line keeps its part."""
     sums: dict[tuple[UUID | None, str, bool], int] = defaultdict(int)
     for contest, fee, from_float in fees.values():
@@ -223,4 +224,4 @@ async def _book_fees(
     totals: Counter[str] = Counter()
     for (_, currency, _), minor in sums.items():
         totals[currency] += minor
-    return [Money(minor, currency) for currency, minor in sorted(totals.items())]
+    return totals

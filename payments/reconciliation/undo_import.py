@@ -18,8 +18,8 @@ from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import Account, moved
 from payments.reconciliation.differences import ASKED
 from payments.reconciliation.store import one_pass
-from payments.request_store import did_before, keep_outcome
-from payments.requests import Act, ActRefused, Executed, Executor, NewRequest, StaffRequest, Why
+from payments.request_store import carry_out_once
+from payments.requests import ActRefused, Executed, NewRequest, StaffRequest, Why
 
 UNDONE: Final = "undone"
 _FILE: Final = text("select * from statement_files where id = :file for update")
@@ -115,34 +115,38 @@ async def freeze_undo(connection: AsyncConnection, request: NewRequest) -> Mappi
 class UndoImport:
     """Imports that two persons agreed to undo."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, compare: Callable[[str], Awaitable[None]]) -> None:
+        """`compare`: an account's lines once more, after one of its imports was undone."""
         self._engine = engine
+        self._compare = compare
 
-    async def undo(self, request: StaffRequest) -> str:
+    async def undo(self, request: StaffRequest) -> Executed:
         """Undo an import, once. Raises ActRefused."""
-        async with self._engine.begin() as connection:
-            await one_pass(connection)
-            if (did := await did_before(connection, request.id)) is not None:
-                return did
-            file = await _undoable(connection, request.subject)
-            counts = (await connection.execute(_COUNTS, {"file": file.id})).one()
-            await _book_back(connection, file)
-            asked = {"file": file.id, "provider": file.provider, "note": f"request {request.id}"}
-            for statement in (_END, _DOUBLES, _OPEN_AGAIN, _RELEASE):
-                await connection.execute(statement, asked)
-            await connection.execute(_MARK, {"file": file.id, "request": request.id})
-            await connection.execute(_UNCOVERED, asked)
-            detail = {"file": str(file.id), "name": file.name, "lines": counts.lines, "request": str(request.id)}
-            people = {"requested_by": request.requested_by, "approved_by": request.decided_by}
-            await note(
-                connection,
-                actor=request.requested_by,
-                act="reconcile.undone",
-                subject=file.provider,
-                detail={**detail, **people},
-            )
-            outcome = f"{file.name} is undone: {counts.lines} lines, {counts.open} open differences"
-            return await keep_outcome(connection, request.id, outcome)
+        outcome = await carry_out_once(self._engine, request, _undo)
+        await self._compare(str(request.preview["account"]))
+        return Executed(outcome)
+
+
+async def _undo(connection: AsyncConnection, request: StaffRequest) -> str:
+    await one_pass(connection)
+    file = await _undoable(connection, request.subject)
+    counts = (await connection.execute(_COUNTS, {"file": file.id})).one()
+    await _book_back(connection, file)
+    asked = {"file": file.id, "provider": file.provider, "note": f"request {request.id}"}
+    for statement in (_END, _DOUBLES, _OPEN_AGAIN, _RELEASE):
+        await connection.execute(statement, asked)
+    await connection.execute(_MARK, {"file": file.id, "request": request.id})
+    await connection.execute(_UNCOVERED, asked)
+    detail = {
+        "file": str(file.id),
+        "name": file.name,
+        "lines": counts.lines,
+        "request": str(request.id),
+        "requested_by": request.requested_by,
+        "approved_by": request.decided_by,
+    }
+    await note(connection, actor=request.requested_by, act="reconcile.undone", subject=file.provider, detail=detail)
+    return f"{file.name} is undone: {counts.lines} lines, {counts.open} open differences"
 
 
 async def _undoable(connection: AsyncConnection, subject: str) -> Row[Any]:
@@ -178,16 +182,3 @@ async def _book_back(connection: AsyncConnection, file: Row[Any]) -> None:
         legs = moved(Money(int(fee.minor), fee.currency), Account.OPERATOR_FEE, Account(fee.account))
         entries.append((LedgerEntry(uuid4(), fee.contest_id, f"import {file.id} taken back", legs), file.provider))
     await post(connection, entries)
-
-
-def reconcile_executors(
-    decide: Executor, undo: Callable[[StaffRequest], Awaitable[str]], compare: Callable[[str], Awaitable[None]]
-) -> Mapping[Act, Executor]:
-    """Who does these acts. `compare`: an account's lines once more, after one of its imports was undone."""
-
-    async def undone(request: StaffRequest) -> Executed:
-        outcome = await undo(request)
-        await compare(str(request.preview["account"]))
-        return Executed(outcome)
-
-    return {Act.RECONCILE: decide, Act.UNDO_IMPORT: undone}

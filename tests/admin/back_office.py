@@ -157,6 +157,7 @@ async def open_office(
         voids=rig.voids,
         book=container.book,
         reconciler=container.reconciler,
+        differences=container.differences,
         payouts=container.payouts,
         payout_statement=partial(payout_statement, rig.engine),
         beneficiaries=container.beneficiaries,

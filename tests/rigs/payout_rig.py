@@ -9,10 +9,10 @@ from sqlalchemy import text
 
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
-from admin.money.payout_acts import payout_executors, register_beneficiary
+from admin.money.beneficiaries import register
 from gateway.values.money import Money
 from payments.accounts.calls import UNWATCHED, Accounts, Unlimited
-from payments.disbursement.payouts.acts import PayoutActs, payout_previews
+from payments.disbursement.payouts.acts import PayoutActs, preview_payout
 from payments.disbursement.payouts.beneficiaries import Beneficiaries
 from payments.disbursement.payouts.store import Payouts
 from payments.disbursement.refunds.acts import refund_previews
@@ -66,13 +66,13 @@ class PayoutRig(MoneyRig):
         super().__init__(app_url, PayingProvider())
         self.provider.can = replace(self.provider.can, can_pay_out=True, pays_from_float=True, knows_holders=True)
         self.payouts = Payouts(self.engine, self.vault, PUBLIC_URL)
-        self.payout_acts = PayoutActs(self.engine, lambda account, country: True, RIGHTS.permit)
+        self.payout_acts = PayoutActs(self.engine, lambda account, country: True, RIGHTS.permit, self.doorbell)
         self.beneficiaries = Beneficiaries(self.engine, self.vault, timedelta(hours=24), RIGHTS.permit)
-        more = payout_executors(self.payout_acts.carry_out, self.beneficiaries.confirm, self.doorbell)
+        more = {Act.PAYOUT: self.payout_acts.carry_out, Act.BENEFICIARY: self.beneficiaries.confirm}
         making = {
             **refund_previews(),
-            **payout_previews(),
-            **self.beneficiaries.previews(),
+            Act.PAYOUT: preview_payout,
+            Act.BENEFICIARY: self.beneficiaries.preview,
             Act.RECONCILE: freeze_decision,
         }
         self.acts = StaffActs(
@@ -95,9 +95,7 @@ class PayoutRig(MoneyRig):
             "reason": REASON,
             **more,
         }
-        return await register_beneficiary(
-            providers=self.providers, add=self.beneficiaries.add, acts=self.acts, **values
-        )
+        return await register(self.beneficiaries, self.providers, self.acts, values, values["person"])
 
     async def beneficiary(self) -> str:
         """One that can be paid."""

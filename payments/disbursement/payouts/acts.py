@@ -1,15 +1,19 @@
 """Acts of staff about payouts: what is payable, sending one, ending one that waits for a person, freezing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from pydantic import Field
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.http.amount import ShownMoney
+from gateway.http.endpoint import ApiModel
 from gateway.storage.audit_log import note
+from gateway.storage.doorbell import Doorbell, Work
 from gateway.values.money import Money
 from payments.disbursement.answers import Observation
 from payments.disbursement.payouts.rules import (
@@ -25,8 +29,8 @@ from payments.disbursement.store import record
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, UnknownName, contest_id, post
 from payments.lifecycle import Actor
-from payments.request_store import Permit, Preview, did_before, keep_outcome
-from payments.requests import Act, ActRefused, NewRequest, Right, StaffRequest, Why
+from payments.request_store import Permit, carry_out_once
+from payments.requests import ActRefused, Executed, NewRequest, Right, StaffRequest, Why
 from payments.settlement.corrections import lock_contest
 
 # What a payment counted for the organiser.
@@ -70,11 +74,13 @@ with made as (
 insert into payout_events (reference, from_status, to_status, seen, actor, detail)
 select reference, null, 'due', 'approved', :person, :reason from made
 """)
-_LISTED: Final = text("""
-select o.*, c.slug, g.slug as organiser, b.name
+LISTED: Final = """
+select o.*, c.slug as contest, g.slug as organiser, b.name as beneficiary
 from payouts o join contests c on c.id = o.contest_id join organisers g on g.id = o.organiser_id
   join beneficiaries b on b.id = o.beneficiary_id
-where cast(:contest as text) is null or c.slug = :contest order by o.created_at desc limit :limit
+"""
+_LISTED: Final = text(f"""{LISTED}
+where cast(:contest as text) is null or c.slug = :contest order by o.created_at desc limit 200
 """)
 _FREEZE: Final = text("""
 update organisers set frozen_at = case when :frozen then coalesce(frozen_at, now()) end,
@@ -88,53 +94,63 @@ PaysFromFloat = Callable[[str, str], bool]
 """Whether this account in this country pays out of a wallet of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class PayoutLine:
-    """A payout as staff see it."""
+class Payout(ApiModel):
+    """A payout."""
 
     reference: UUID
     contest: str
     organiser: str
     beneficiary: str
     provider: str
-    amount: Money
-    status: OutgoingState
+    amount: ShownMoney
+    status: str
     created_at: datetime
     done_at: datetime | None
     reason_code: str | None
     provider_reference: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ContestPosition:
-    """What a contest owes, and whose it is."""
+class PositionLine(ApiModel):
+    """What a contest owes its organiser. Amounts are minor units."""
 
     contest: str
     organiser: str
     frozen: bool
     currency: str
-    position: Position
+    owed_minor: int
+    provisional_minor: int = Field(description="Counted on a callback that was not checked yet.")
+    at_risk_minor: int = Field(description="Votes that may be taken back, or whose payment is disputed.")
+    differences: int = Field(description="Open differences about its money; nothing is paid while there are any.")
+    payable_minor: int
 
 
 class PayoutActs:
     """Payouts as staff see and decide about them."""
 
-    def __init__(self, engine: AsyncEngine, from_float: PaysFromFloat, permit: Permit) -> None:
+    def __init__(self, engine: AsyncEngine, from_float: PaysFromFloat, permit: Permit, doorbell: Doorbell) -> None:
         self._engine = engine
         self._from_float = from_float
         self._permit = permit
+        self._doorbell = doorbell
 
-    async def position(self, contest: str) -> ContestPosition:
+    async def position(self, contest: str) -> PositionLine:
         """What a contest owes its organiser now. Raises UnknownName."""
         async with self._engine.connect() as connection:
             row = await _position(connection, await contest_id(connection, contest))
-        return ContestPosition(row.slug, row.organiser, row.frozen, row.currency, _read(row))
+        owed = _read(row)
+        return PositionLine(
+            contest=row.slug,
+            organiser=row.organiser,
+            frozen=row.frozen,
+            currency=row.currency,
+            payable_minor=owed.payable_minor,
+            **asdict(owed),
+        )
 
-    async def payouts(self, contest: str | None = None, limit: int = 200) -> Sequence[PayoutLine]:
+    async def payouts(self, contest: str | None = None) -> Sequence[Payout]:
         """The latest payouts."""
         async with self._engine.connect() as connection:
-            rows = await connection.execute(_LISTED, {"contest": contest, "limit": limit})
-            return [payout_line(row) for row in rows]
+            return [payout_of(row) for row in await connection.execute(_LISTED, {"contest": contest})]
 
     async def freeze(self, organiser: str, *, frozen: bool, reason: str, person: str) -> None:
         """Pay this organiser nothing, or go on; refunds go on either way. Raises UnknownName, ActRefused."""
@@ -146,22 +162,20 @@ class PayoutActs:
             act = "organiser.frozen" if frozen else "organiser.unfrozen"
             await note(connection, actor=person, act=act, subject=organiser, detail={"reason": reason})
 
-    async def carry_out(self, request: StaffRequest) -> str:
-        """Do what two persons agreed to, once; the outcome. Raises ActRefused when it may not be done any more."""
-        async with self._engine.begin() as connection:
-            if (did := await did_before(connection, request.id)) is not None:
-                return did
-            finish = request.params.get("step") == FINISH
-            did = await (_finish(connection, request, self._from_float) if finish else _pay(connection, request))
-            return await keep_outcome(connection, request.id, did)
+    async def carry_out(self, request: StaffRequest) -> Executed:
+        """Do what two persons agreed to, once. Raises ActRefused when it may not be done any more."""
+        outcome = await carry_out_once(self._engine, request, self._carry_out)
+        self._doorbell.ring(Work.PAYOUTS)
+        return Executed(outcome)
+
+    async def _carry_out(self, connection: AsyncConnection, request: StaffRequest) -> str:
+        if request.params.get("step") == FINISH:
+            return await _finish(connection, request, self._from_float)
+        return await _pay(connection, request)
 
 
-def payout_previews() -> Mapping[Act, Preview]:
-    """The preview of a payout."""
-    return {Act.PAYOUT: _preview}
-
-
-async def _preview(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+async def preview_payout(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+    """What a payout, or the end of one, would do. Raises ActRefused."""
     if request.params.get("step") == FINISH:
         return await _preview_end(connection, request)
     contest = await _contest(connection, request.subject)
@@ -296,18 +310,6 @@ def _uuid(given: object) -> UUID:
         raise ActRefused(Why.UNKNOWN, f"{given!r} is no reference") from None
 
 
-def payout_line(row: Row[Any]) -> PayoutLine:
-    """A payout as staff see it."""
-    return PayoutLine(
-        reference=row.reference,
-        contest=row.slug,
-        organiser=row.organiser,
-        beneficiary=row.name,
-        provider=row.provider,
-        amount=Money(row.amount_minor, row.currency),
-        status=OutgoingState(row.status),
-        created_at=row.created_at,
-        done_at=row.done_at,
-        reason_code=row.reason_code,
-        provider_reference=row.provider_reference,
-    )
+def payout_of(row: Row[Any]) -> Payout:
+    """A payout of a row of `LISTED`."""
+    return Payout(**row._mapping, amount=Money(row.amount_minor, row.currency))

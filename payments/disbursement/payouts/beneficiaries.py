@@ -1,23 +1,25 @@
 """Where organisers are paid: registered by one person, confirmed by another, usable after a delay."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.http.endpoint import ApiModel
 from gateway.storage.audit_log import note
 from gateway.storage.vault import Vault, each_opened
-from gateway.values.msisdn import Msisdn
+from gateway.values.msisdn import Msisdn, read_msisdn
 from payments.disbursement.payouts.rules import confirmation_refusal
 from payments.disbursement.payouts.store import phone_place
 from payments.ledger.book import organiser_id
-from payments.request_store import Permit, Preview, did_before, keep_outcome
-from payments.requests import Act, ActRefused, NewRequest, Right, StaffRequest, Why
+from payments.provider import HolderChecker, PaymentProvider
+from payments.request_store import Permit, carry_out_once
+from payments.requests import ActRefused, Executed, NewRequest, Right, StaffRequest, Why, named
 
+_NAME_LENGTH_MAX: Final = 120
 _ADD: Final = text("""
 insert into beneficiaries (id, organiser_id, provider, country, phone_index, phone_cipher, name, registered_by)
 values (:id, :organiser, :provider, :country, :phone_index, :phone_cipher, :name, :person)
@@ -34,9 +36,8 @@ where id = :id returning usable_from
 _RETIRE: Final = text("update beneficiaries set retired_at = coalesce(retired_at, now()) where id = :id returning id")
 
 
-@dataclass(frozen=True, slots=True)
-class BeneficiaryLine:
-    """A beneficiary as staff see it; the number is masked."""
+class Beneficiary(ApiModel):
+    """Where an organiser is paid; the number is masked."""
 
     id: UUID
     organiser: str
@@ -60,8 +61,37 @@ class Beneficiaries:
         self._delay = delay
         self._permit = permit
 
-    async def add(self, organiser: str, account: str, number: Msisdn, name: str, person: str) -> UUID:
-        """Register where an organiser is to be paid; not usable before another person confirms it."""
+    async def add(
+        self,
+        organiser: str,
+        account: str,
+        provider: PaymentProvider | None,
+        *,
+        country: str,
+        number: str,
+        name: str,
+        person: str,
+    ) -> UUID:
+        """Register where an organiser is to be paid; not usable before another person confirms it. `provider`: the
+        client of the account, if it has one.
+
+        Raises UnknownName, and ActRefused: an account that cannot pay there, an invalid number, one without a wallet.
+        """
+        if provider is None or not provider.capabilities(country).can_pay_out:
+            raise ActRefused(Why.IMPOSSIBLE, f"{account} pays nobody in {country}")
+        read = read_msisdn(number, country)
+        if not isinstance(read, Msisdn):
+            raise ActRefused(Why.IMPOSSIBLE, f"that is no mobile number of {country}: {read.value}")
+        if provider.capabilities(country).knows_holders:
+            known = await cast("HolderChecker", provider).holder_active(read.e164)
+            if known is False:
+                raise ActRefused(Why.IMPOSSIBLE, f"{account} says that {read.masked()} has no wallet")
+        called = " ".join(name.split())[:_NAME_LENGTH_MAX]
+        if not called:
+            raise ActRefused(Why.IMPOSSIBLE, "say whose wallet it is")
+        return await self._add(organiser, account, read, called, named(person))
+
+    async def _add(self, organiser: str, account: str, number: Msisdn, name: str, person: str) -> UUID:
         made = uuid4()
         values = {
             "id": made,
@@ -80,7 +110,7 @@ class Beneficiaries:
             await note(connection, actor=person, act="beneficiary.registered", subject=organiser, detail=detail)
         return made
 
-    async def listed(self, organiser: str | None = None) -> Sequence[BeneficiaryLine]:
+    async def listed(self, organiser: str | None = None) -> Sequence[Beneficiary]:
         """The latest first; numbers are masked."""
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_LISTED, {"organiser": organiser})).all()
@@ -100,23 +130,19 @@ class Beneficiaries:
                 detail={"reason": reason},
             )
 
-    async def confirm(self, request: StaffRequest) -> str:
+    async def confirm(self, request: StaffRequest) -> Executed:
         """Confirm, as the second person agreed, once; from when on it can be paid. Raises ActRefused."""
-        async with self._engine.begin() as connection:
-            if (did := await did_before(connection, request.id)) is not None:
-                return did
-            row = await self._registered(connection, request.subject)
-            _require_confirmable(row, own=row.registered_by == request.decided_by)
-            asked = {"id": row.id, "person": request.decided_by, "delay": self._delay.total_seconds()}
-            usable_from = (await connection.execute(_CONFIRM, asked)).scalar_one()
-            did = f"can be paid from {usable_from:%Y-%m-%d %H:%M} UTC on"
-            return await keep_outcome(connection, request.id, did)
+        return Executed(await carry_out_once(self._engine, request, self._confirm))
 
-    def previews(self) -> Mapping[Act, Preview]:
-        """The preview of a confirmation."""
-        return {Act.BENEFICIARY: self._preview}
+    async def _confirm(self, connection: AsyncConnection, request: StaffRequest) -> str:
+        row = await self._registered(connection, request.subject)
+        _require_confirmable(row, own=row.registered_by == request.decided_by)
+        asked = {"id": row.id, "person": request.decided_by, "delay": self._delay.total_seconds()}
+        usable_from = (await connection.execute(_CONFIRM, asked)).scalar_one()
+        return f"can be paid from {usable_from:%Y-%m-%d %H:%M} UTC on"
 
-    async def _preview(self, connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+    async def preview(self, connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+        """What would be confirmed. Raises ActRefused."""
         row = await self._registered(connection, request.subject)
         _require_confirmable(row)
         line = self._line(row)
@@ -133,21 +159,9 @@ class Beneficiaries:
             raise ActRefused(Why.UNKNOWN, f"there is no beneficiary {beneficiary}")
         return row
 
-    def _line(self, row: Row[Any]) -> BeneficiaryLine:
+    def _line(self, row: Row[Any]) -> Beneficiary:
         number = Msisdn(self._vault.open(bytes(row.phone_cipher), phone_place(row.id)), row.country)
-        return BeneficiaryLine(
-            id=row.id,
-            organiser=row.organiser,
-            name=row.name,
-            provider=row.provider,
-            country=row.country,
-            number=number.masked(),
-            registered_by=row.registered_by,
-            registered_at=row.registered_at,
-            confirmed_by=row.confirmed_by,
-            usable_from=row.usable_from,
-            retired_at=row.retired_at,
-        )
+        return Beneficiary(**row._mapping, number=number.masked())
 
 
 def _require_confirmable(row: Row[Any], *, own: bool = False) -> None:

@@ -11,16 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.values.csv_text import csv_line
 from gateway.values.money import Money
-from payments.disbursement.payouts.acts import PayoutLine, payout_line
+from payments.disbursement.payouts.acts import LISTED, Payout, payout_of
 from payments.ledger.book import UnknownName
 
-_PAYOUT: Final = text("""
-select o.*, c.slug, g.slug as organiser, b.name,
-  (select max(e.created_at) from payouts e where e.contest_id = o.contest_id and e.currency = o.currency
-    and e.created_at < o.created_at) as since
-from payouts o join contests c on c.id = o.contest_id join organisers g on g.id = o.organiser_id
-  join beneficiaries b on b.id = o.beneficiary_id
-where o.reference = :reference
+_PAYOUT: Final = text(f"{LISTED} where o.reference = :reference")
+_SINCE: Final = text("""
+select max(created_at) from payouts where contest_id = :contest and currency = :currency and created_at < :until
 """)
 # Postings of one contest are written one transaction after the other, also those of a payout.
 _SUMS: Final = text("""
@@ -67,7 +63,7 @@ class PayoutStatement:
     arrive, `left` what stays owed.
     """
 
-    payout: PayoutLine
+    payout: Payout
     period_from: datetime | None
     period_to: datetime
     gross_minor: int
@@ -90,17 +86,14 @@ async def payout_statement(engine: AsyncEngine, reference: UUID) -> PayoutStatem
         row = (await connection.execute(_PAYOUT, {"reference": reference})).one_or_none()
         if row is None:
             raise UnknownName(f"there is no payout {reference}")
-        asked = {
-            "contest": row.contest_id,
-            "currency": row.currency,
-            "since": row.since,
-            "until": row.created_at,
-        }
+        asked = {"contest": row.contest_id, "currency": row.currency, "until": row.created_at}
+        since = (await connection.execute(_SINCE, asked)).scalar_one()
+        asked["since"] = since
         sums = (await connection.execute(_SUMS, asked)).one()
         tally = (await connection.execute(_TALLY, asked)).all()
     return PayoutStatement(
-        payout=payout_line(row),
-        period_from=row.since,
+        payout=payout_of(row),
+        period_from=since,
         period_to=row.created_at,
         gross_minor=int(sums.gross),
         refunded_minor=int(sums.refunded),
@@ -147,7 +140,7 @@ def statement_text(statement: PayoutStatement) -> str:
     lines = [
         f"Payout {payout.reference}",
         f"Contest {payout.contest}, organiser {payout.organiser}",
-        f"To {payout.beneficiary} by {payout.provider}: {payout.status.value}",
+        f"To {payout.beneficiary} by {payout.provider}: {payout.status}",
         f"Period: from {since} to {statement.period_to:%Y-%m-%d %H:%M} UTC",
         "",
         *(f"{what:<18}{Money(minor, currency).spoken():>20}" for what, minor in _parts(statement)),

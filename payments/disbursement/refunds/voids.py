@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.http.endpoint import ApiModel
 from gateway.orders.rules import Channel
 from gateway.storage.rows import document, recordset
 from payments.disbursement.refunds.rules import REFUNDABLE
@@ -67,10 +69,10 @@ update void_rows r set done_at = now(), outcome = d.outcome from {recordset(_DON
 where r.request_id = :request and r.payment_reference = d.reference and r.done_at is null
 """)
 _PROGRESS: Final = text("""
-select r.currency, count(*) as payments, sum(r.votes) as votes, sum(r.amount_minor) as money,
+select r.currency, count(*) as payments, sum(r.votes) as votes, sum(r.amount_minor) as money_minor,
   count(r.done_at) as done, count(*) filter (where r.outcome not in ('given back')) as skipped,
   coalesce(sum(r.votes) filter (where r.outcome = 'given back'), 0) as votes_done,
-  coalesce(sum(r.amount_minor) filter (where r.outcome = 'given back'), 0) as money_done
+  coalesce(sum(r.amount_minor) filter (where r.outcome = 'given back'), 0) as money_done_minor
 from void_rows r where r.request_id = :request group by 1 order by 1
 """)
 _GIVEN: Final = text("""
@@ -92,21 +94,19 @@ class VoidBatch:
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class VoidProgress:
-    """How far a voided window is, in one currency. `done` of `payments` were looked at, `skipped` of them
-    had left the tally before; `refunded` have their money, `manual` wait for a person."""
+class VoidLine(ApiModel):
+    """How far a voided window is, in one currency. Amounts are minor units."""
 
     currency: str
     payments: int
+    done: int = Field(description="So many payments were looked at.")
+    skipped: int = Field(description="So many of them had left the count before.")
     votes: int
-    money_minor: int
-    done: int
-    skipped: int
     votes_done: int
+    money_minor: int
     money_done_minor: int
-    refunded: int
-    manual: int
+    refunded: int = Field(description="Payers who have their money.")
+    manual: int = Field(description="Refunds that wait for a person.")
 
 
 class Voids:
@@ -149,28 +149,15 @@ class Voids:
             await connection.execute(_MARK, {**document(marks), "request": request.id})
         return VoidBatch(contest, tuple(corrected.counted), len(left), last=len(left) < BATCH)
 
-    async def progress(self, request_id: UUID, *, given: bool = True) -> tuple[VoidProgress, ...]:
+    async def progress(self, request_id: UUID, *, given: bool = True) -> list[VoidLine]:
         """How far a window is, a line for each currency. `given`: look also for what became of the refunds."""
         asked = {"request": request_id}
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_PROGRESS, asked)).all()
             found = (await connection.execute(_GIVEN, asked)).all() if given else []
-        of = {row.currency: row for row in found}
-        return tuple(
-            VoidProgress(
-                currency=row.currency,
-                payments=row.payments,
-                votes=int(row.votes),
-                money_minor=int(row.money),
-                done=row.done,
-                skipped=row.skipped,
-                votes_done=int(row.votes_done),
-                money_done_minor=int(row.money_done),
-                refunded=of[row.currency].refunded if row.currency in of else 0,
-                manual=of[row.currency].manual if row.currency in of else 0,
-            )
-            for row in rows
-        )
+        of = {row.currency: row._mapping for row in found}
+        none = {"refunded": 0, "manual": 0}
+        return [VoidLine(**{**none, **row._mapping, **of.get(row.currency, {})}) for row in rows]
 
 
 async def preview_window(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:

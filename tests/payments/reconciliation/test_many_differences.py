@@ -39,13 +39,13 @@ async def test_a_hundred_thousand_are_decided_at_once(service: Reconciling, monk
     for statement in FILL:
         await service.superuser(statement)
     written = "select xmin from differences group by 1"
-    one, other = sorted(await service.reconciler.groups(), key=lambda line: -line.many)
+    one, other = sorted(await service.differences.groups(), key=lambda line: -line.many)
     assert (one.many, one.amount_minor, other.many) == (MANY, 500 * MANY, OTHERS)
     before = await service.rig.rows(written)
     asked = await service.acts.ask(Act.RECONCILE, one.group.key, {"repair": "unexplained"}, "not ours", AWA)
     assert await service.rig.rows(written) == before, "asking wrote every difference"
-    assert {line.many: line.asked for line in await service.reconciler.groups()} == {MANY: MANY, OTHERS: 0}
-    assert {d.request for d in await service.reconciler.differences(group=one.group)} == {asked}
+    assert {line.many: line.asked for line in await service.differences.groups()} == {MANY: MANY, OTHERS: 0}
+    assert {d.request for d in await service.differences.differences(group=one.group)} == {asked}
     outcome = await service.acts.decide(asked, YAO, approve=True)
     # The person who agrees waits for the first step only.
     assert outcome.text == f"{STEP} of {MANY} differences decided: unexplained"
@@ -62,7 +62,7 @@ async def test_a_hundred_thousand_are_decided_at_once(service: Reconciling, monk
     told = f"{done} of {MANY} differences decided: unexplained; the others are explained or have changed since"
     assert (request.status, request.outcome) == (RequestStatus.DONE, told)
     assert await service.account("unexplained") == -500 * done
-    assert [line.many for line in await service.reconciler.groups()] == [OTHERS]
+    assert [line.many for line in await service.differences.groups()] == [OTHERS]
 
 
 async def test_an_import_of_a_hundred_thousand_lines_is_undone(service: Reconciling) -> None:

@@ -22,10 +22,10 @@ from payments.provider import Balance, Unavailable, Wallet
 from payments.reconciliation.balances import Balances
 from payments.reconciliation.difference_acts import Decisions, freeze_decision
 from payments.reconciliation.differences import Difference, Differences
-from payments.reconciliation.reconcile import Account, Reconciler, Summary
+from payments.reconciliation.reconcile import Account, Comparison, Reconciler
 from payments.reconciliation.rules import Repair
 from payments.reconciliation.store import ReconciliationStore
-from payments.reconciliation.undo_import import UndoImport, freeze_undo, reconcile_executors
+from payments.reconciliation.undo_import import UndoImport, freeze_undo
 from payments.requests import Act, ActRefused, RequestStatus, Why
 from sandbox.operators.book import STATEMENT_HEADER
 from tests.rigs.money_rig import RIGHTS, Killed, MoneyRig, hire
@@ -49,6 +49,7 @@ class Reconciling:
     rig: MoneyRig
     provider: TellingProvider
     reconciler: Reconciler
+    differences: Differences
     acts: StaffActs
     database: Any
 
@@ -70,7 +71,7 @@ class Reconciling:
         finally:
             await connection.close()
 
-    async def imported(self, *rows: dict[str, Any]) -> Summary:
+    async def imported(self, *rows: dict[str, Any]) -> Comparison:
         return await self.reconciler.import_file("mtn_momo", "day.csv", statement(*rows), AWA)
 
     async def repaired(
@@ -81,17 +82,17 @@ class Reconciling:
         asked = await self.acts.ask(Act.RECONCILE, str(number), params, reason, person)
         outcome = await self.acts.decide(asked, YAO, approve=True)
         assert outcome.status is RequestStatus.DONE, outcome
-        (decided,) = (d for d in await self.reconciler.differences(open_only=False) if d.id == number)
+        (decided,) = (d for d in await self.differences.differences(open_only=False) if d.id == number)
         return decided
 
     async def undone(self, name: str = "day.csv") -> Outcome:
         """An import that two persons take back."""
-        file = next(file for file in await self.reconciler.files() if file.name == name and not file.undone_at)
+        file = next(file for file in await self.differences.files() if file.name == name and not file.undone_at)
         asked = await self.acts.ask(Act.UNDO_IMPORT, str(file.id), {}, "of another account", AWA)
         return await self.acts.decide(asked, YAO, approve=True)
 
     async def kinds(self) -> list[DifferenceKind]:
-        return [d.kind for d in await self.reconciler.differences()]
+        return [d.kind for d in await self.differences.differences()]
 
     async def account(self, name: str) -> int:
         held: int = await self.rig.one("select coalesce(sum(amount_minor), 0) from postings where account = :a", a=name)
@@ -136,15 +137,17 @@ async def service(database: Any) -> AsyncIterator[Reconciling]:
     await hire(engine, YAO, "owner")
     reconciler = Reconciler(
         ReconciliationStore(engine, rig.vault, RIGHTS.permit),
-        Differences(engine),
         Balances(engine),
         {"mtn_momo": Account("mtn_momo", provider, ["CI"])},
         statement_reader(),
     )
-    executors = reconcile_executors(Decisions(engine).decide, UndoImport(engine).undo, reconciler.compare_again)
+    executors = {
+        Act.RECONCILE: Decisions(engine).decide,
+        Act.UNDO_IMPORT: UndoImport(engine, reconciler.compare_again).undo,
+    }
     previews = {Act.RECONCILE: freeze_decision, Act.UNDO_IMPORT: freeze_undo}
     acts = StaffActs(StaffRequests(engine, previews, RIGHTS), executors, rig.doorbell)
-    yield Reconciling(rig, provider, reconciler, acts, database)
+    yield Reconciling(rig, provider, reconciler, Differences(engine), acts, database)
     await rig.close()
 
 
@@ -209,7 +212,7 @@ async def test_missing_here_with_our_reference_is_asked_about_and_comes_in(servi
 
 async def test_missing_here_and_of_an_unknown_payer(service: Reconciling) -> None:
     await service.imported({"our_reference": str(uuid4()), "msisdn": "2250501999999"})
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     assert (found.kind, found.amount_minor) == (DifferenceKind.MISSING_HERE, 500)
     assert Repair.UNEXPLAINED in found.offered
     assert "0501999999" not in str(found)
@@ -230,7 +233,7 @@ async def test_missing_here_and_of_an_unknown_payer(service: Reconciling) -> Non
 
 async def test_what_the_operator_kept_of_it_is_booked_with_the_decision(service: Reconciling) -> None:
     await service.imported({"our_reference": str(uuid4()), "msisdn": "2250501999999", "fee": 7})
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
     held = {name: await service.account(name) for name in ("operator_clearing", "unexplained", "operator_fee")}
     assert held == {"operator_clearing": 493, "unexplained": -500, "operator_fee": 7}
@@ -251,7 +254,7 @@ async def test_lines_of_another_account_at_the_operator_are_left_to_it(service: 
 async def test_an_amount_that_differs_is_booked_as_kept(service: Reconciling) -> None:
     order = await service.counted()
     await service.imported(ours(order, amount=450))
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     assert (found.kind, found.amount_minor) == (DifferenceKind.AMOUNT, -50)
     await service.repaired(found.id, Repair.OPERATOR_KEPT, person=AWA, reason="commission of the day")
     assert (await service.account("operator_clearing"), await service.account("operator_fee")) == (450, 50)
@@ -264,7 +267,7 @@ async def test_a_line_that_a_later_statement_restates_is_reported(service: Recon
     restated = dict(line, amount=450, fee=7)
     again = await service.imported(dict(restated))
     assert (again.new, again.found, again.fees) == (1, {DifferenceKind.AMOUNT: 1}, [])
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     assert (found.amount_minor, "the operator has 450 XOF" in found.detail) == (-50, True)
     # Said once more, by whichever file, it is no news; nor is the first line.
     assert (await service.imported(dict(restated), ours(await service.counted(number="+2250501020399")))).found == {}
@@ -278,7 +281,7 @@ async def test_a_double_goes_back_by_hand(service: Reconciling) -> None:
     order = await service.counted()
     done = await service.imported(ours(order), ours(order))
     assert (done.matched, done.found) == (2, {DifferenceKind.DOUBLE: 1})
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     with pytest.raises(ActRefused, match="operator's reference"):
         await service.repaired(found.id, Repair.RETURNED, person=AWA, reason="taken twice")
     await service.repaired(found.id, Repair.RETURNED, person=AWA, reason="taken twice", operator_reference="MP1")
@@ -290,7 +293,7 @@ async def test_a_double_goes_back_by_hand(service: Reconciling) -> None:
 async def test_another_day_is_accepted_without_a_posting(service: Reconciling) -> None:
     order = await service.counted()
     await service.imported(ours(order, at=datetime.now(UTC) - timedelta(days=3)))
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     assert found.kind is DifferenceKind.DATE
     decided = await service.repaired(found.id, Repair.ACCEPT, person=AWA, reason="their clock")
     assert decided.ledger_tx is None
@@ -303,14 +306,14 @@ async def test_missing_there_a_day_later_until_a_later_statement_has_it(service:
         ours(other, at=now - timedelta(hours=1)),
         ours(other, provider_reference="end", at=now + timedelta(hours=1), kind="fee", amount=1),
     )
-    first = await service.reconciler.differences()
+    first = await service.differences.differences()
     assert DifferenceKind.MISSING_THERE not in {d.kind for d in first}
     await service.superuser("""
         update payments set confirmed_at = confirmed_at - interval '30 hours';
         update statement_files set first_at = first_at - interval '1 day'""")
     assert (await service.reconciler.compare("mtn_momo")).found == {DifferenceKind.MISSING_THERE: 1}
     assert (await service.reconciler.compare("mtn_momo")).found == {}
-    found = next(d for d in await service.reconciler.differences() if d.kind is DifferenceKind.MISSING_THERE)
+    found = next(d for d in await service.differences.differences() if d.kind is DifferenceKind.MISSING_THERE)
     assert (found.reference, found.amount_minor) == (order.payment_reference, -500)
     await service.reconciler.import_file("mtn_momo", "late.csv", statement(ours(order)), AWA)
     assert DifferenceKind.MISSING_THERE not in await service.kinds()
@@ -321,11 +324,11 @@ async def test_balances(service: Reconciling) -> None:
     service.provider.held = {Wallet.COLLECTION: 500, Wallet.DISBURSEMENT: 10_000}
     collects, pays = await service.reconciler.check_balances()
     assert (collects.gap_minor, pays.gap_minor) == (0, 10_000)
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     assert (found.kind, found.wallet) == (DifferenceKind.BALANCE, Wallet.DISBURSEMENT)
     service.provider.held[Wallet.DISBURSEMENT] = 9_000
     await service.reconciler.check_balances()
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     assert found.amount_minor == 9_000
     await service.repaired(found.id, Repair.FROM_BANK, person=AWA, reason="what we put in")
     assert [c.gap_minor for c in await service.reconciler.check_balances()] == [0, 0]
@@ -376,25 +379,27 @@ async def test_a_decision_explains_it_to_the_audit(service: Reconciling) -> None
     await service.imported(ours(order), ours(order), {"our_reference": str(UUID(int=7)), "msisdn": ""})
     await service.superuser(DAY)
     assert {each.split()[0] for each in await service.rig.broken()} == {"R1", "R3"}
-    for found in await service.reconciler.differences():
+    for found in await service.differences.differences():
         await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="looked into")
     assert await service.rig.broken() == {}
 
 
-async def unnamed(service: Reconciling, many: int = 1, *, fee: int = 0, name: str = "day.csv", **more: Any) -> Summary:
+async def unnamed(
+    service: Reconciling, many: int = 1, *, fee: int = 0, name: str = "day.csv", **more: Any
+) -> Comparison:
     """Lines that nobody can name."""
     rows = [{"our_reference": str(uuid4()), "msisdn": "2250501999999", "fee": fee, **more} for _ in range(many)]
     return await service.reconciler.import_file("mtn_momo", name, statement(*rows), AWA)
 
 
 async def group_of(service: Reconciling) -> str:
-    (line,) = await service.reconciler.groups()
+    (line,) = await service.differences.groups()
     return line.group.key
 
 
 async def test_a_correction_needs_two_persons(service: Reconciling) -> None:
     await unnamed(service)
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
     request = await service.acts.requests.read(asked)
     assert request is not None
@@ -420,7 +425,7 @@ async def test_a_correction_needs_two_persons(service: Reconciling) -> None:
     with pytest.raises(ActRefused, match="waits for a second person"):
         await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "once more", AWA)
     await service.acts.decide(asked, YAO, approve=False)
-    assert (await service.reconciler.differences())[0].request is None
+    assert (await service.differences.differences())[0].request is None
     await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
     log = [(row.actor, row.act) for row in await service.rig.rows("select actor, act from audit_log order by id")]
     assert log[-4:] == [
@@ -448,17 +453,17 @@ async def test_a_group_is_decided_by_two_in_batches_and_only_as_it_was_asked_abo
 ) -> None:
     monkeypatch.setattr("payments.reconciliation.difference_acts.BATCH", 2)
     await unnamed(service, 5, fee=7)
-    (line,) = await service.reconciler.groups()
+    (line,) = await service.differences.groups()
     assert (line.many, line.amount_minor, line.asked) == (5, 2500, 0)
     assert line.group.key == f"mtn_momo/missing_here/collection/XOF/{datetime.now(UTC).date()}/more"
-    assert len(await service.reconciler.differences(group=line.group)) == 5
+    assert len(await service.differences.differences(group=line.group)) == 5
     with pytest.raises(ActRefused, match="for each one"):
         await service.acts.ask(
             Act.RECONCILE, line.group.key, {"repair": "returned", "operator_reference": "x"}, "all", AWA
         )
     asked = await service.acts.ask(Act.RECONCILE, line.group.key, {"repair": "unexplained"}, "a till of theirs", AWA)
     await unnamed(service, 1, name="later.csv")
-    (line,) = await service.reconciler.groups()
+    (line,) = await service.differences.groups()
     assert (line.many, line.asked) == (6, 5)
     with pytest.raises(ActRefused, match="choose: unexplained"):
         await service.acts.ask(Act.RECONCILE, line.group.key, {"repair": "to_bank"}, "the other one", AWA)
@@ -470,7 +475,7 @@ async def test_a_group_is_decided_by_two_in_batches_and_only_as_it_was_asked_abo
     assert request is not None
     assert (request.status, request.outcome) == (RequestStatus.DONE, "5 of 5 differences decided: unexplained")
     assert (await service.account("unexplained"), await service.account("operator_fee")) == (-2500, 35)
-    assert [d.status for d in await service.reconciler.differences(open_only=False)] == ["resolved"] * 5 + ["open"]
+    assert [d.status for d in await service.differences.differences(open_only=False)] == ["resolved"] * 5 + ["open"]
     assert await service.rig.one("select count(distinct ledger_tx) from differences") == 5
     assert await service.rig.broken() == {}
 
@@ -479,7 +484,7 @@ async def test_what_is_explained_before_the_second_person_agrees_is_not_booked(s
     order = await service.rig.placed()
     await service.rig.collect()
     await service.imported(ours(order))
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
     service.provider.query_script = [paid()]
     await service.rig.verify()
@@ -538,7 +543,7 @@ async def test_an_import_is_undone_and_may_come_again(service: Reconciling) -> N
     assert await service.rig.one("select count(*) from statement_lines where matched_reference is not null") == 0
     # Nothing of it is gone.
     assert await service.rig.one("select count(*) from statement_lines") == 4
-    assert [d.status for d in await service.reconciler.differences(open_only=False)] == ["undone"] * 2
+    assert [d.status for d in await service.differences.differences(open_only=False)] == ["undone"] * 2
     assert await service.rig.one("select count(*) from audit_log where act = 'reconcile.undone'") == 1
     await service.superuser(DAY)
     assert await service.rig.broken() == {}
@@ -590,7 +595,7 @@ async def test_what_was_decided_on_stays_imported(service: Reconciling) -> None:
     order = await service.counted()
     line = ours(order, provider_reference="op-1")
     await service.imported(dict(line), {"our_reference": "x", "msisdn": ""})
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
     with pytest.raises(ActRefused, match="wait for a decision"):
         await service.undone()
@@ -615,7 +620,7 @@ async def test_killed_at_every_statement_an_import_is_undone_once(service: Recon
         data = statement(ours(order, fee=5, provider_reference="op-1"), {"our_reference": "x", "msisdn": ""})
         await service.reconciler.import_file("mtn_momo", name, data, AWA)
         assert await service.account("operator_fee") == 5
-        file = next(file for file in await service.reconciler.files() if not file.undone_at)
+        file = next(file for file in await service.differences.files() if not file.undone_at)
         asked = await service.acts.ask(Act.UNDO_IMPORT, str(file.id), {}, "of another account", AWA)
         try:
             with service.rig.dying_at(statement_number):

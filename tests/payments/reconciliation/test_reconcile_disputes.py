@@ -65,11 +65,11 @@ async def test_while_it_is_open_the_operator_has_less_than_the_book(service: Rec
     await heard(service, order, DisputeStatus.OPEN)
     done = await service.imported(ours(order), taken_back(order))
     assert (done.matched, done.waiting, done.found) == (1, 1, {DifferenceKind.MISSING_HERE: 1})
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     assert (found.amount_minor, Repair.UNEXPLAINED in found.offered) == (-500, False)
     await heard(service, order, DisputeStatus.LOST)
-    done = await service.reconciler.compare("mtn_momo")
-    assert (done.matched, done.closed, await service.kinds()) == (1, 1, [])
+    again = await service.reconciler.compare("mtn_momo")
+    assert (again.matched, again.closed, await service.kinds()) == (1, 1, [])
 
 
 async def test_a_line_that_we_do_not_have_makes_us_ask_the_operator(service: Reconciling, order: PlacedOrder) -> None:
@@ -96,7 +96,7 @@ async def test_one_that_a_statement_of_its_time_lacks_is_missing_there(
     ago = [datetime.now(UTC) - timedelta(hours=hours) for hours in (40, 0)]
     done = await service.imported({"our_reference": "", "at": ago[0]}, ours(order, at=ago[1]))
     assert done.found == {DifferenceKind.MISSING_HERE: 1, DifferenceKind.MISSING_THERE: 1}
-    found = (await service.reconciler.differences())[-1]
+    found = (await service.differences.differences())[-1]
     assert (found.kind, found.amount_minor, found.reference) == ("missing_there", 500, order.payment_reference)
     late = taken_back(order, at=datetime.now(UTC) - timedelta(hours=29))
     assert (await service.imported(late)).closed == 1
@@ -106,7 +106,7 @@ async def test_one_that_a_statement_of_its_time_lacks_is_missing_there(
 async def test_a_dispute_that_was_never_reported_waits_for_a_person(service: Reconciling, order: PlacedOrder) -> None:
     done = await service.imported(ours(order), taken_back(order))
     assert done.found == {DifferenceKind.MISSING_HERE: 1}
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     assert found.amount_minor == -500
     # Votes of a payment that is on the statement are not doubted by it.
     assert await service.rig.status(order) == "settled"
@@ -117,5 +117,5 @@ async def test_one_under_another_number_is_another_one(service: Reconciling, ord
     await service.imported(ours(order), taken_back(order))
     done = await service.imported(taken_back(order, provider_reference=f"{NUMBER}-again", our_reference=NUMBER))
     assert done.found == {DifferenceKind.MISSING_HERE: 1}
-    (found,) = await service.reconciler.differences()
+    (found,) = await service.differences.differences()
     assert found.amount_minor == -500

@@ -151,7 +151,7 @@ class CardRig(PayoutRig):
 
     async def payable(self) -> tuple[int, int]:
         """What is owed to the organiser by the book, and what of it may be paid out now."""
-        found = (await self.payout_acts.position("star")).position
+        found = await self.payout_acts.position("star")
         return found.owed_minor, found.payable_minor
 
     async def outcome(self) -> str:

@@ -135,12 +135,12 @@ async def test_not_more_than_is_payable_also_when_it_shrank_meanwhile(rig: Payou
 
 async def test_what_may_be_taken_back_is_not_paid_out(rig: PayoutRig) -> None:
     order = await rig.counted(number="+2250501020305")
-    assert (await rig.payout_acts.position("star")).position.payable_minor == 850
+    assert (await rig.payout_acts.position("star")).payable_minor == 850
     await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
-    position = (await rig.payout_acts.position("star")).position
+    position = await rig.payout_acts.position("star")
     assert (position.owed_minor, position.at_risk_minor, position.payable_minor) == (850, 425, 425)
     await rig.run("update payments set provisional = true")
-    assert (await rig.payout_acts.position("star")).position.payable_minor == 0
+    assert (await rig.payout_acts.position("star")).payable_minor == 0
     await rig.run("update payments set provisional = false")
 
 

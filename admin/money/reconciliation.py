@@ -1,20 +1,27 @@
-"""`/api/admin/differences` and `/statements`: statements of operators against the book, for programs."""
+"""Statements of operators against the book, by page and by API: imports, differences, and asking about them."""
 
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import Me, api_me, read_upload
-from admin.answers import SIGNED_IN, TAG, Amount, Listing, Reason, model_of, problem_of, staff_endpoint, unknown
+from admin.access.guard import Form, Me, api_me, form, page, read_upload, say, show
+from admin.answers import SIGNED_IN, TAG, Listing, Reason, model_of, problem_of, staff_endpoint, unknown
 from admin.approvals.api import Request, ask
 from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, answer, described
 from gateway.http.problems import Problem
 from payments.ledger.book import MoneyRefused
-from payments.reconciliation.rules import Repair, read_group
+from payments.provider import Wallet
+from payments.reconciliation.differences import ImportedStatement
+from payments.reconciliation.reconcile import CheckedWallet, Comparison
+from payments.reconciliation.rules import Group, Repair, offered, read_group
 from payments.requests import Act, ActRefused, Right
+
+PAGE: Final = "/admin/reconciliation"
+SHOWN: Final = 100
 
 
 class DifferenceLine(ApiModel):
@@ -79,49 +86,10 @@ class DifferenceGroups(ApiModel):
     groups: list[DifferenceGroup]
 
 
-class ImportedStatement(ApiModel):
-    """A statement that was imported. Its id is the subject of a request to take it back."""
-
-    id: UUID
-    provider: str
-    name: str
-    lines: int
-    imported_by: str
-    imported_at: datetime
-    undone_at: datetime | None
-    open: int = Field(description="Its open differences.")
-
-
 class Statements(ApiModel):
     """The latest imports."""
 
     statements: list[ImportedStatement]
-
-
-class Comparison(ApiModel):
-    """What importing a statement came to."""
-
-    account: str
-    lines: int
-    new: int = Field(description="Lines that no file before it had.")
-    skipped: int = Field(description="Lines that say that no money moved.")
-    elsewhere: int = Field(description="Lines of another account at the same operator, which were left out.")
-    matched: int
-    waiting: int = Field(description="Lines that are asked about at the operator.")
-    found: dict[str, int] = Field(description="New differences by kind.")
-    fees: list[Amount] = Field(description="Fees that were booked.")
-    closed: int = Field(description="Earlier differences that it explains.")
-
-
-class CheckedWallet(ApiModel):
-    """One wallet at one operator."""
-
-    account: str
-    wallet: str
-    currency: str
-    operator_minor: int | None = Field(description="What the operator says; null where it did not answer.")
-    book_minor: int
-    gap_minor: int | None = Field(description="Beyond what book and money in transit explain.")
 
 
 class CheckedWallets(ApiModel):
@@ -156,8 +124,8 @@ async def differences(request: web.Request, _: Me, *, query: DifferenceListing) 
     group = None if query.group is None else read_group(query.group)
     if query.group is not None and group is None:
         raise unknown("group", query.group)
-    reconciler = request.app[PAYMENTS].reconciler
-    held = await reconciler.differences(open_only=not query.all, account=query.provider, group=group)
+    reads = request.app[PAYMENTS].differences
+    held = await reads.differences(open_only=not query.all, account=query.provider, group=group)
     return Reply(200, Differences(differences=[model_of(DifferenceLine, one) for one in held]))
 
 
@@ -176,7 +144,7 @@ async def groups(request: web.Request, _: Me, *, query: GroupListing) -> Reply:
             amount=line.amount_minor,
             asked=line.asked,
         )
-        for line in await request.app[PAYMENTS].reconciler.groups(query.provider)
+        for line in await request.app[PAYMENTS].differences.groups(account=query.provider)
     ]
     return Reply(200, DifferenceGroups(groups=held))
 
@@ -184,19 +152,18 @@ async def groups(request: web.Request, _: Me, *, query: GroupListing) -> Reply:
 @staff_endpoint(Right.READ_MONEY, returns={200: Statements})
 async def statements(request: web.Request, _: Me) -> Reply:
     """List the latest statements that were imported."""
-    held = [model_of(ImportedStatement, file) for file in await request.app[PAYMENTS].reconciler.files()]
-    return Reply(200, Statements(statements=held))
+    return Reply(200, Statements(statements=[*await request.app[PAYMENTS].differences.files()]))
 
 
 @staff_endpoint(proof=True, path=DifferencePath, body=Resolution, returns={201: Request}, problems=(404, 409))
-async def resolve(request: web.Request, who: Me, *, path: DifferencePath, body: Resolution) -> Reply:
+async def resolve(request: web.Request, me: Me, *, path: DifferencePath, body: Resolution) -> Reply:
     """Ask for a decision about a difference.
 
     Nothing is booked before a second person agrees. A group of differences is asked about by POST
     /api/admin/requests, with its key as the subject.
     """
     params = {"repair": body.repair.value, "operator_reference": body.operator_reference}
-    return await ask(request, who, Act.RECONCILE, str(path.number), body.reason, params)
+    return await ask(request, me, Act.RECONCILE, str(path.number), body.reason, params)
 
 
 @described(returns={201: Comparison}, problems=(400, *SIGNED_IN, 404, 408, 409, 413, 415), tag=TAG)
@@ -206,35 +173,87 @@ async def import_statement(request: web.Request) -> web.Response:
     A multipart/form-data body: `account`, like mtn_momo, and one file, CSV or XLSX as the operator exports it. The
     same file twice is refused.
     """
-    who = await api_me(request, Right.RECONCILE)
+    me = await api_me(request, Right.RECONCILE)
     fields, name, data = await read_upload(request)
     if not data:
         raise Problem(400, "No file", "Send the statement as a file.", kind="/problems/no_file")
     try:
-        done = await request.app[PAYMENTS].reconciler.import_file(fields.get("account", ""), name, data, who.email)
+        done = await request.app[PAYMENTS].reconciler.import_file(fields.get("account", ""), name, data, me.email)
     except (ActRefused, MoneyRefused) as error:
         raise problem_of(error) from None
-    return answer(Reply(201, model_of(Comparison, done)))
+    return answer(Reply(201, done))
 
 
 @staff_endpoint(proof=True, path=StatementPath, body=Reason, returns={201: Request}, problems=(404, 409))
-async def undo_import(request: web.Request, who: Me, *, path: StatementPath, body: Reason) -> Reply:
+async def undo_import(request: web.Request, me: Me, *, path: StatementPath, body: Reason) -> Reply:
     """Ask to take an import back as a whole.
 
     Nothing is changed before a second person agrees.
     """
-    return await ask(request, who, Act.UNDO_IMPORT, str(path.statement_id), body.reason, {})
+    return await ask(request, me, Act.UNDO_IMPORT, str(path.statement_id), body.reason, {})
 
 
 @staff_endpoint(Right.RECONCILE, returns={200: CheckedWallets})
 async def check_wallets(request: web.Request, _: Me) -> Reply:
     """Ask every operator what our wallets hold, and compare with the book."""
-    checked = await request.app[PAYMENTS].reconciler.check_balances()
-    return Reply(200, CheckedWallets(wallets=[model_of(CheckedWallet, one) for one in checked]))
+    return Reply(200, CheckedWallets(wallets=await request.app[PAYMENTS].reconciler.check_balances()))
+
+
+@page(Right.READ_MONEY)
+async def reconciliation(request: web.Request, me: Me) -> web.StreamResponse:
+    """Open differences; with `?all=1` those that were decided about too, with `?group=` those of a group."""
+    return await _page(request, me)
+
+
+@form(Right.RECONCILE, file=True)
+async def import_by_page(request: web.Request, me: Me, fields: Form, name: str, data: bytes) -> web.StreamResponse:
+    """Keep a statement's lines and compare them."""
+    if not data:
+        return say(request, 422, "no_file", me)
+    try:
+        summary = await request.app[PAYMENTS].reconciler.import_file(fields.get("account", ""), name, data, me.email)
+    except MoneyRefused as error:
+        return say(request, 422, "money_refused", me, str(error))
+    return await _page(request, me, summary)
+
+
+@form(Right.RECONCILE)
+async def check_balances(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
+    """Ask every operator what its wallets hold."""
+    return await _page(request, me, balances=await request.app[PAYMENTS].reconciler.check_balances())
+
+
+async def _page(request: web.Request, me: Me, summary: object = None, balances: object = None) -> web.Response:
+    payments, everything, key = request.app[PAYMENTS], request.query.get("all") == "1", request.query.get("group")
+    group = None if key is None else read_group(key)
+    if key is not None and group is None:
+        return say(request, 404, "unreadable", me)
+    found = await payments.differences.differences(open_only=not everything, group=group, limit=SHOWN)
+    groups = [] if everything or group else await payments.differences.groups()
+    return show(
+        request,
+        me,
+        "admin_reconciliation.html",
+        differences=found,
+        more=len(found) == SHOWN,
+        group=group,
+        groups=[(line, _offered(line.group)) for line in groups if line.many > 1],
+        files=[] if group else await payments.differences.files(),
+        everything=everything,
+        accounts=payments.accounts,
+        summary=summary,
+        balances=balances,
+    )
+
+
+def _offered(group: Group) -> list[Repair]:
+    """What may be decided about all of a group; returned money is decided about payment by payment."""
+    can = offered(group.kind, group.sign, from_float=group.wallet == Wallet.DISBURSEMENT)
+    return [repair for repair in can if repair is not Repair.RETURNED]
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs PAYMENTS and APPROVALS."""
+    """Serve them. The application needs APPROVALS, PAYMENTS and mounted pages."""
     app.router.add_get("/api/admin/differences", differences)
     app.router.add_get("/api/admin/differences/groups", groups)
     app.router.add_get("/api/admin/statements", statements)
@@ -242,3 +261,7 @@ def setup(app: web.Application) -> None:
     app.router.add_post("/api/admin/statements/{statementId}/undo", undo_import)
     app.router.add_post("/api/admin/wallets/check", check_wallets)
     app.router.add_post("/api/admin/differences/{number}", resolve)
+    app.router.add_get(PAGE, reconciliation)
+    app.router.add_post(PAGE, import_by_page)
+    app.router.add_post(f"{PAGE}/balances", check_balances)
+    app.router.add_get(f"{PAGE}/balances", reconciliation)

@@ -1,0 +1,217 @@
+"""What organisers are owed and paid, by page and by API."""
+
+from typing import Final, Literal
+from uuid import UUID
+
+from aiohttp import hdrs, web
+from pydantic import Field
+
+from admin.access.guard import Form, Me, form, page, say, see_other, show
+from admin.answers import read_id, staff_endpoint
+from admin.approvals.api import Request, ask
+from admin.money import beneficiaries
+from admin.orders.pages import countries_of
+from admin.services import PAYMENTS
+from channels.voting_service import VOTING_SERVICE
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
+from gateway.values.money import Money
+from payments.disbursement.payouts.acts import Payout, PositionLine
+from payments.disbursement.payouts.statement import statement_csv, statement_text
+from payments.requests import Act, Right, reasoned
+
+API: Final = "/api/admin/payouts"
+PAGE: Final = "/admin/payouts"
+
+
+class OfContest(InputModel):
+    """Of which contest."""
+
+    contest: Line | None = Field(None, max_length=100, description="One contest only, by its slug.")
+
+
+class Positions(ApiModel):
+    """What contests owe."""
+
+    positions: list[PositionLine]
+
+
+class Payouts(ApiModel):
+    """Payouts, the latest first."""
+
+    payouts: list[Payout]
+
+
+class NewPayout(InputModel):
+    """What is to be paid."""
+
+    contest: Line = Field(max_length=100)
+    amount_minor: int | None = Field(None, ge=1, lt=10**15, description="Without it, all that is payable.")
+    beneficiary: UUID
+    reason: Line = Field(max_length=500)
+
+
+class PayoutPath(InputModel):
+    """The payout that is meant."""
+
+    reference: UUID
+
+
+class Statement(ApiModel):
+    """What a payout was made of."""
+
+    text: str = Field(description="For people.")
+    csv: str = Field(description="For spreadsheets; amounts are minor units.")
+
+
+class Finish(InputModel):
+    """How a payout ended that the operator gave no clear answer about."""
+
+    end: Literal["done", "failed", "again"]
+    operator_reference: Line | None = Field(None, max_length=64, description="For `done`.")
+    reason: Line = Field(max_length=500)
+
+
+class OrganiserPath(InputModel):
+    """The organiser that is meant."""
+
+    organiser: Line = Field(max_length=100)
+
+
+class Freeze(InputModel):
+    """Pay an organiser nothing, or go on."""
+
+    frozen: bool
+    reason: Line = Field(max_length=500)
+
+
+class Frozen(ApiModel):
+    """Whether an organiser is paid nothing."""
+
+    organiser: str
+    frozen: bool
+
+
+@page(Right.READ_MONEY)
+async def payouts_page(request: web.Request, me: Me) -> web.StreamResponse:
+    """Positions, payouts, beneficiaries, and the forms that ask for more."""
+    payments = request.app[PAYMENTS]
+    owed = await _positions(request)
+    return show(
+        request,
+        me,
+        "admin_payouts.html",
+        positions=owed,
+        payouts=await payments.payouts.payouts(),
+        beneficiaries=await payments.beneficiaries.listed(),
+        accounts=payments.accounts,
+        countries=countries_of(request),
+        organisers=sorted({position.organiser for position in owed}),
+        money_of=Money,
+    )
+
+
+async def _positions(request: web.Request) -> list[PositionLine]:
+    payouts = request.app[PAYMENTS].payouts
+    return [await payouts.position(contest.slug) for contest in request.app[VOTING_SERVICE].contests()]
+
+
+@staff_endpoint(Right.READ_MONEY, query=OfContest, returns={200: Positions}, problems=(404,))
+async def positions(request: web.Request, _: Me, *, query: OfContest) -> Reply:
+    """Tell what contests owe their organisers."""
+    if query.contest:
+        return Reply(200, Positions(positions=[await request.app[PAYMENTS].payouts.position(query.contest)]))
+    return Reply(200, Positions(positions=await _positions(request)))
+
+
+@staff_endpoint(Right.READ_MONEY, query=OfContest, returns={200: Payouts})
+async def payouts(request: web.Request, _: Me, *, query: OfContest) -> Reply:
+    """List payouts."""
+    return Reply(200, Payouts(payouts=[*await request.app[PAYMENTS].payouts.payouts(query.contest)]))
+
+
+@staff_endpoint(proof=True, body=NewPayout, returns={201: Request}, problems=(404, 409))
+async def new_payout(request: web.Request, me: Me, *, body: NewPayout) -> Reply:
+    """Ask to pay an organiser.
+
+    Nothing is sent before a second person agrees.
+    """
+    minor = body.amount_minor
+    if minor is None:
+        minor = (await request.app[PAYMENTS].payouts.position(body.contest)).payable_minor
+    params = {"step": "send", "amount_minor": minor, "beneficiary": str(body.beneficiary)}
+    return await ask(request, me, Act.PAYOUT, body.contest, body.reason, params)
+
+
+@staff_endpoint(proof=True, path=PayoutPath, body=Finish, returns={201: Request}, problems=(404, 409))
+async def finish(request: web.Request, me: Me, *, path: PayoutPath, body: Finish) -> Reply:
+    """Ask to end a payout that the operator gave no clear answer about.
+
+    `done`: they have it; `failed`: it never arrived; `again`: ask the operator once more.
+    """
+    params = {"step": "finish", "end": body.end, "operator_reference": body.operator_reference}
+    return await ask(request, me, Act.PAYOUT, str(path.reference), body.reason, params)
+
+
+@staff_endpoint(Right.READ_MONEY, path=PayoutPath, returns={200: Statement}, problems=(404,))
+async def statement(request: web.Request, _: Me, *, path: PayoutPath) -> Reply:
+    """Tell what a payout was made of.
+
+    Gross, fees, what was taken back, net, and the tally that it pays for.
+    """
+    made = await request.app[PAYMENTS].payout_statement(path.reference)
+    return Reply(200, Statement(text=statement_text(made), csv=statement_csv(made)))
+
+
+@page(Right.READ_MONEY)
+async def statement_page(request: web.Request, me: Me) -> web.StreamResponse:
+    """What a payout was made of, as CSV. 404."""
+    reference = read_id(request, "reference")
+    if reference is None:
+        return say(request, 404, "unreadable", me)
+    made = await request.app[PAYMENTS].payout_statement(reference)
+    headers = {
+        hdrs.CONTENT_TYPE: "text/csv; charset=utf-8",
+        hdrs.CONTENT_DISPOSITION: f'attachment; filename="spotlight-payout-{reference}.csv"',
+        hdrs.CACHE_CONTROL: "no-store",
+    }
+    return web.Response(text=statement_csv(made), headers=headers)
+
+
+@staff_endpoint(Right.PAY_OUT, proof=True, path=OrganiserPath, body=Freeze, returns={200: Frozen}, problems=(404,))
+async def freeze(request: web.Request, me: Me, *, path: OrganiserPath, body: Freeze) -> Reply:
+    """Pay an organiser nothing, or go on.
+
+    Votes are counted and refunds go on either way.
+    """
+    await _freeze(request, me, path.organiser, body.reason, frozen=body.frozen)
+    return Reply(200, Frozen(organiser=path.organiser, frozen=body.frozen))
+
+
+@form(Right.PAY_OUT, proof=True)
+async def freeze_by_page(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """Pay an organiser nothing, or go on."""
+    organiser, reason = fields.get("organiser", ""), fields.get("reason", "")
+    await _freeze(request, me, organiser, reason, frozen=fields.get("frozen") == "1")
+    return see_other(PAGE)
+
+
+async def _freeze(request: web.Request, me: Me, organiser: str, reason: str, *, frozen: bool) -> None:
+    payouts = request.app[PAYMENTS].payouts
+    await payouts.freeze(organiser, frozen=frozen, reason=reasoned(reason), person=me.email)
+
+
+def setup(app: web.Application) -> None:
+    """Serve them. The application needs APPROVALS, ORDERS, PAYMENTS, VOTING_SERVICE and mounted pages."""
+    router = app.router
+    router.add_get(API, payouts)
+    router.add_post(API, new_payout)
+    router.add_get(f"{API}/positions", positions)
+    router.add_post(f"{API}/{{reference}}/finish", finish)
+    router.add_get(f"{API}/{{reference}}/statement", statement)
+    router.add_post("/api/admin/organisers/{organiser}/freeze", freeze)
+    router.add_get(PAGE, payouts_page)
+    router.add_post(f"{PAGE}/freeze", freeze_by_page)
+    router.add_get(f"{PAGE}/{{reference}}/statement.csv", statement_page)
+    # Where a form leads whose sender had to sign in again.
+    for address in (f"{PAGE}/freeze", beneficiaries.PAGE, f"{beneficiaries.PAGE}/{{beneficiary}}"):
+        router.add_get(address, payouts_page)
