@@ -35,21 +35,15 @@ class Ranking:
     entries: tuple[Ranked, ...]
 
 
-def rank(scores: Iterable[Score]) -> tuple[Ranked, ...]:
-    """Most votes first; among equals by code, sharing the place (1, 2, 2, 4)."""
+def ranking_from(contest: str, version: int, scores: Iterable[Score]) -> Ranking:
+    """The ranking of these scores: most votes first; among equals by code, sharing the place (1, 2, 2, 4)."""
     ordered = sorted(scores, key=lambda s: (-s.votes, s.code))
     ranked: list[Ranked] = []
     for position, score in enumerate(ordered, start=1):
         tied = ranked and ranked[-1].votes == score.votes
         place = ranked[-1].rank if tied else position
         ranked.append(Ranked(place, score.code, score.name, score.votes))
-    return tuple(ranked)
-
-
-def ranking_from(contest: str, version: int, scores: Iterable[Score]) -> Ranking:
-    """The ranking of these scores."""
-    entries = rank(scores)
-    return Ranking(contest, version, sum(e.votes for e in entries), entries)
+    return Ranking(contest, version, sum(score.votes for score in ordered), tuple(ranked))
 
 
 def ranking_of(contest: Contest, version: int, votes: Mapping[str, int]) -> Ranking:

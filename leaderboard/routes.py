@@ -10,22 +10,24 @@ from typing import Final, Protocol
 
 from aiohttp import hdrs, web
 from markupsafe import Markup
+from pydantic import Field, RootModel
 from yarl import URL
 
 from gateway.contests.contest import Contest
 from gateway.contests.photos import photos_of
-from gateway.contests.sharing import Share, share_of
+from gateway.contests.sharing import share_of
 from gateway.http.callers import PUBLIC_URL
-from gateway.http.endpoint import described
+from gateway.http.endpoint import InputModel, described
 from gateway.http.limits import StreamCap
 from gateway.http.pages import NO_ADDRESS, PAGES, Composed, not_found, render, unknown
 from gateway.http.problems import Problem
 from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
-from leaderboard.models import LIMIT_DEFAULT, BoardEvent, BoardPath, BoardQuery, BoardStreamQuery, RankingDocument
 from leaderboard.ranking import Ranked, Ranking
-from leaderboard.view_model import Part, Phase
+from leaderboard.view_model import Part, Phase, RankingBody, Successes, Update
 
+LIMIT_DEFAULT: Final = 100
+_LIMIT_WANTED: Final = f"a whole number from 1 to {ENTRIES_MAX}"
 EXAMPLE_QUANTITY: Final = 5
 QUERY_LENGTH_MAX: Final = 60
 RETRY_AFTER_SECONDS: Final = "10"
@@ -65,6 +67,32 @@ class Published(Protocol):
 PUBLISHED: web.AppKey[Published] = web.AppKey("published", Published)
 
 
+class BoardPath(InputModel):
+    """The contest that is asked about."""
+
+    slug: str = Field(description="The contest's slug, as in its address.")
+
+
+class BoardQuery(InputModel):
+    """How much of the board."""
+
+    limit: int = Field(LIMIT_DEFAULT, ge=1, le=ENTRIES_MAX, description="How many places.")
+
+
+class BoardStreamQuery(InputModel):
+    """How much of the board at first."""
+
+    limit: int = Field(ENTRIES_MAX, ge=1, le=ENTRIES_MAX, description="How many places the first event holds.")
+
+
+class RankingDocument(RootModel[RankingBody]):
+    """The ranking as it is now."""
+
+
+class BoardEvent(RootModel[RankingBody | Update | Successes]):
+    """The data of an event: a ranking at first, an Update for each change, Successes beside it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """A contest in the list of contests."""
@@ -80,17 +108,6 @@ class Card:
         return in_front[0] if len(in_front) == 1 and in_front[0].votes else None
 
 
-@dataclass(frozen=True, slots=True)
-class KeptPage:
-    """A finished page, good for as long as what it was made from is still so."""
-
-    contest: Contest
-    phase: Phase
-    etag: str
-    bot: str
-    page: Composed
-
-
 class Leaderboard:
     """The handlers, holding the pages made last: one for each contest, language and page of its ranking."""
 
@@ -98,7 +115,7 @@ class Leaderboard:
         self._boards = boards
         self._cap = cap
         self._bot = bot
-        self._pages: dict[tuple[str, str, int], KeptPage] = {}
+        self._pages: dict[tuple[str, str, int], tuple[tuple[object, ...], Composed]] = {}
 
     @described(
         path=BoardPath,
@@ -113,15 +130,14 @@ class Leaderboard:
 
         Any site may ask. It is at most a second old; `version` counts the tally entries in it.
         """
-        board = self._board(request.app[PUBLISHED], request.match_info["slug"])
-        if board is None:
-            return _public(unknown(request, "contest").response())
-        limit = _read_limit(request, LIMIT_DEFAULT) if request.query_string else LIMIT_DEFAULT
-        if limit is None:
-            return _wrong_limit()
+        try:
+            board = self._existing(request)
+            limit = _read_limit(request, LIMIT_DEFAULT) if request.query_string else LIMIT_DEFAULT
+        except Problem as fault:
+            return _public(fault)
         answer = board.answer(limit)
         known = request.headers.get(hdrs.IF_NONE_MATCH)
-        if known is not None and _has(known, request, answer):
+        if known is not None and (known == answer.etag or _has(request, answer)):
             return web.Response(status=304, headers=answer.headers_unchanged)
         return web.Response(body=answer.body, headers=answer.headers)
 
@@ -142,21 +158,16 @@ class Leaderboard:
         The id of each event is the version. 503 when as many are watching as can be served, or too many from
         one address: ask for the ranking itself meanwhile.
         """
-        board = self._board(request.app[PUBLISHED], request.match_info["slug"])
-        if board is None:
-            return _public(unknown(request, "contest").response())
-        if self._boards.full:
-            refusal = _public(Problem(503, "Too many viewers", "Ask for the ranking itself meanwhile.").response())
-            refusal.headers[hdrs.RETRY_AFTER] = RETRY_AFTER_SECONDS
-            return refusal
-        places = _read_limit(request, ENTRIES_MAX)
-        if places is None:
-            return _wrong_limit()
         try:
+            board = self._existing(request)
+            if self._boards.full:
+                why, headers = "Ask for the ranking itself meanwhile.", {"Retry-After": RETRY_AFTER_SECONDS}
+                return _public(Problem(503, "Too many viewers", why, headers=headers))
+            places = _read_limit(request, ENTRIES_MAX)
             with self._cap.place(request):
                 return await self._boards.watch(request, board, places)
         except Problem as fault:
-            return _public(fault.response())
+            return _public(fault)
 
     async def contests(self, request: web.Request) -> web.Response:
         """The page that lists the contests, those that are open first."""
@@ -180,29 +191,45 @@ class Leaderboard:
             part = view_model.part_of(board.ranking, contest, phase, number, query)
             made = self._made(request, contest, board.ranking, phase, part, language)
             return pages.answer(request, made, cache=PAGE_CACHE)
+        made_from = (contest, phase, etag, bot)
         kept = self._pages.get((slug, language, number))
-        if kept is None or kept.contest is not contest or (kept.phase, kept.etag, kept.bot) != (phase, etag, bot):
+        if kept is None or kept[0] != made_from:
             part = view_model.part_of(board.ranking, contest, phase, number)
             made = self._made(request, contest, board.ranking, phase, part, language)
-            kept = self._pages[slug, language, number] = KeptPage(contest, phase, etag, bot, made)
-        return pages.answer(request, kept.page, cache=PAGE_CACHE)
+            kept = self._pages[slug, language, number] = made_from, made
+        return pages.answer(request, kept[1], cache=PAGE_CACHE)
 
     def _made(
         self, request: web.Request, contest: Contest, ranking: Ranking, phase: Phase, part: Part, language: str
     ) -> Composed:
         """The page with this part of the ranking."""
         pages, faces = request.app[PAGES], photos_of(contest)
+        # Where several share a short code, the keyword decides.
+        alone = len(request.app[PUBLISHED].contests_by_short_code(contest.short_code)) < 2
+        share_text = partial(pages.say, language, "share.contest_text", contest=contest.name)
         values = {
-            **_page_values(contest, ranking, phase, request.app[PUBLISHED]),
+            "contest": contest,
+            "ranking": ranking,
+            "phase": phase,
+            "how": view_model.how_to_vote(contest, "VOTE" if alone else contest.keyword, EXAMPLE_QUANTITY),
+            "example_amount": contest.price.times(EXAMPLE_QUANTITY),
+            "percent": view_model.percent,
             "part": part,
             "rows": part.rows,
-            "share": _share(request, contest, language),
+            "share": share_of(request.app.get(PUBLIC_URL, ""), contest, None, share_text, language),
             "parts": _parts(request, contest, language) if phase is Phase.OPEN else [],
             "bot": self._bot(),
             "faces": faces,
         }
         address = NO_ADDRESS if part.live else URL.build(query={"q": part.query, "page": part.page})
         return pages.compose("board.html", language, values, address, pictures={face.origin for face in faces.values()})
+
+    def _existing(self, request: web.Request) -> Board:
+        """The board of the address. Problem 404."""
+        board = self._board(request.app[PUBLISHED], request.match_info["slug"])
+        if board is None:
+            raise unknown(request, "contest")
+        return board
 
     def _board(self, published: Published, slug: str) -> Board | None:
         if published.contest(slug) is None:
@@ -229,24 +256,6 @@ def _phase(contest: Contest, published: Published) -> Phase:
     return Phase.COMING if now < contest.opens_at else Phase.CLOSED
 
 
-def _page_values(contest: Contest, ranking: Ranking, phase: Phase, published: Published) -> dict[str, object]:
-    alone = len(published.contests_by_short_code(contest.short_code)) < 2  # several share it: its keyword decides
-    return {
-        "contest": contest,
-        "ranking": ranking,
-        "phase": phase,
-        "how": view_model.how_to_vote(contest, "VOTE" if alone else contest.keyword, EXAMPLE_QUANTITY),
-        "example_amount": contest.price.times(EXAMPLE_QUANTITY),
-        "percent": view_model.percent,
-    }
-
-
-def _share(request: web.Request, contest: Contest, language: str) -> Share:
-    pages = request.app[PAGES]
-    say = partial(pages.say, language, "share.contest_text", contest=contest.name)
-    return share_of(request.app.get(PUBLIC_URL, ""), contest, None, say, language)
-
-
 def _read_view(request: web.Request) -> tuple[int, str]:
     """Which page of the ranking, from 1, and what is searched for in it; anything else is the first."""
     number = request.query.get("page", "")
@@ -254,26 +263,20 @@ def _read_view(request: web.Request) -> tuple[int, str]:
     return max(1, page), " ".join(request.query.get("q", "").split())[:QUERY_LENGTH_MAX]
 
 
-def _wrong_limit() -> web.Response:
-    reason = f"a whole number from 1 to {ENTRIES_MAX}"
-    return _public(Problem(422, "Invalid request", errors=[{"loc": ["query", "limit"], "msg": reason}]).response())
-
-
-def _read_limit(request: web.Request, default: int) -> int | None:
+def _read_limit(request: web.Request, default: int) -> int:
+    """How many places are wanted. Problem 422."""
     text = request.query.get("limit", str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= ENTRIES_MAX):
-        return None
+        raise Problem(422, "Invalid request", errors=[{"loc": ["query", "limit"], "msg": _LIMIT_WANTED}])
     return int(text)
 
 
-def _has(known: str, request: web.Request, answer: Answer) -> bool:
-    if known == answer.etag:
-        return True
-    tags = request.if_none_match or ()
-    return any(tag.value in ("*", answer.etag[1:-1]) for tag in tags)
+def _has(request: web.Request, answer: Answer) -> bool:
+    return any(tag.value in ("*", answer.etag[1:-1]) for tag in request.if_none_match or ())
 
 
-def _public(response: web.Response) -> web.Response:
+def _public(fault: Problem) -> web.Response:
+    response = fault.response()
     response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
     return response
 

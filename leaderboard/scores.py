@@ -1,4 +1,4 @@
-"""Totals: the truth in PostgreSQL, and their way through Redis to every gateway process."""
+"""Totals: the truth in PostgreSQL, their way through Redis to every gateway process, and the rankings of them there."""
 
 import asyncio
 from collections import defaultdict
@@ -15,6 +15,9 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.contests.directory import ContestDirectory
+from leaderboard.ranking import Ranking, ranking_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,43 @@ class Scores:
             ids = list(contest_ids) if contest_ids is not None else None
             rows = (await connection.execute(_SCORES, {"ids": ids})).all()
         return [ContestScores(row.id, row.slug, row.version, row.votes) for row in rows]
+
+
+class Rankings:
+    """Rankings of the contests in `directory`, as `take` or `refresh` brought them last."""
+
+    def __init__(self, directory: ContestDirectory) -> None:
+        self.directory = directory
+        self._latest: dict[str, Ranking] = {}
+
+    def ranking(self, slug: str) -> Ranking:
+        """The ranking as last published; before the first publication, no candidate has a vote. KeyError."""
+        existing = self._latest.get(slug)
+        if existing is not None:
+            return existing
+        contest = self.directory.by_slug(slug)
+        if contest is None:
+            raise KeyError(slug)
+        return ranking_of(contest, 0, {})
+
+    def take(self, scores: ContestScores) -> Ranking | None:
+        """Keep newer totals; None when they change nothing."""
+        contest = self.directory.by_slug(scores.slug)
+        if contest is None:
+            return None
+        existing = self._latest.get(scores.slug)
+        if existing is not None and scores.version < existing.version:
+            return None
+        found = ranking_of(contest, scores.version, scores.votes)
+        if found == existing:
+            return None
+        self._latest[scores.slug] = found
+        return found
+
+    async def refresh(self, store: Scores) -> None:
+        """Bring every ranking up to date, in a process that listens to no feed."""
+        for scores in await store.scores():
+            self.take(scores)
 
 
 class ScoreFeed:

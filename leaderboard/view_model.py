@@ -12,6 +12,7 @@ from urllib.parse import quote
 from typing_extensions import TypedDict
 
 from gateway.contests.contest import Contest
+from gateway.contests.sharing import dial_link, star_code
 from leaderboard.ranking import Ranked, Ranking
 
 
@@ -79,10 +80,7 @@ def update(before: Ranking, after: Ranking) -> Update | None:
 
 def successes(version: int, sales: Mapping[str, int]) -> Successes:
     """The sales of one tick, largest first."""
-    return {
-        "version": version,
-        "votes": sorted(sales.items(), key=lambda priced_order: (-priced_order[1], priced_order[0])),
-    }
+    return {"version": version, "votes": sorted(sales.items(), key=lambda sold: (-sold[1], sold[0]))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +114,21 @@ def rows(
     ranking: Ranking, contest: Contest, phase: Phase, limit: int, found: Sequence[Ranked] | None = None
 ) -> list[Row]:
     """The first `limit` lines of the page: of the whole board, or of those that were found."""
-    entries = ranking.entries if found is None else found
-    return [_row(entry, ranking, contest, phase) for entry in entries[:limit]]
+    if not ranking.entries:
+        return []
+    most, total = max(ranking.entries[0].votes, 1), max(ranking.total_votes, 1)
+    return [
+        Row(
+            e.rank,
+            e.code,
+            e.name,
+            e.votes,
+            round(e.votes / most, 4),
+            e.votes / total,
+            phase is Phase.OPEN and _eligible(e, contest),
+        )
+        for e in (ranking.entries if found is None else found)[:limit]
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,18 +195,9 @@ def _plain(text: str) -> str:
     return "".join(letter for letter in apart if not unicodedata.combining(letter))
 
 
-def _row(entry: Ranked, ranking: Ranking, contest: Contest, phase: Phase) -> Row:
-    most, total = max(ranking.entries[0].votes, 1), max(ranking.total_votes, 1)
+def _eligible(entry: Ranked, contest: Contest) -> bool:
     candidate = contest.candidate(entry.code)
-    return Row(
-        entry.rank,
-        entry.code,
-        entry.name,
-        entry.votes,
-        width=round(entry.votes / most, 4),
-        share=entry.votes / total,
-        votable=phase is Phase.OPEN and candidate is not None and candidate.eligible,
-    )
+    return candidate is not None and candidate.eligible
 
 
 def percent(share: float, language: str) -> str:
@@ -222,24 +224,20 @@ class HowToVote:
 def how_to_vote(contest: Contest, keyword: str, quantity: int = 5) -> HowToVote | None:
     """The ways to vote by phone, shown with the candidate in the middle of the list, so that the
     example favours neither end; None when there is no eligible candidate. `keyword` begins the text message."""
-    codes = [candidate.code for candidate in contest.eligible]
-    if not codes:
+    standing = contest.eligible
+    if not standing:
         return None
-    code = codes[len(codes) // 2]
-    one_dial = f"{contest.dial_code.removesuffix('#')}*{code}*{quantity}*1#"
-    text = f"{keyword} {code} {quantity}"
+    example = standing[len(standing) // 2]
+    one_dial = f"{star_code(contest, example).removesuffix('#')}*{quantity}*1#"
+    text = f"{keyword} {example.code} {quantity}"
     return HowToVote(
         menu_code=contest.dial_code,
-        menu_link=_dial(contest.dial_code),
+        menu_link=dial_link(contest.dial_code),
         example_code=one_dial,
-        example_link=_dial(one_dial),
-        example_candidate=code,
+        example_link=dial_link(one_dial),
+        example_candidate=example.code,
         example_quantity=quantity,
         text=text,
         short_code=contest.short_code,
         text_link=f"sms:{contest.short_code}?body={quote(text)}",
     )
-
-
-def _dial(code: str) -> str:
-    return "tel:" + quote(code, safe="*")

@@ -37,8 +37,7 @@ from gateway.storage.shared_pace import SharedPaces
 from gateway.storage.shared_rate import SharedRate
 from gateway.storage.spool import Spool
 from gateway.storage.upkeep import Daily, make_partitions
-from leaderboard.rankings import Rankings
-from leaderboard.scores import heal_scores
+from leaderboard.scores import Rankings, heal_scores
 from payments.accounts.health import AccountHealth
 from payments.accounts.watch import AccountWatch
 from payments.collection.admit_callbacks import CallbackAdmission

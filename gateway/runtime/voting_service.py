@@ -16,7 +16,7 @@ from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.orders.store import Orders
 from gateway.storage.doorbell import Doorbell, Work
 from gateway.storage.engine import DatabaseUnavailable
-from leaderboard.rankings import Rankings
+from leaderboard.scores import Rankings
 from payments.accounts.calls import Accounts
 from payments.collection.order_views import OrderViews
 from payments.rescue.rescue import Rescuer

@@ -33,7 +33,7 @@ from gateway.runtime.accounts import build_accounts
 from gateway.runtime.container import Container
 from gateway.runtime.deployment import Environment
 from gateway.runtime.settings import Settings
-from leaderboard.rankings import Rankings
+from leaderboard.scores import Rankings
 from payments.disbursement.payouts.statement import payout_statement
 from payments.rescue.attempts import Attempts
 from payments.rescue.rules import OfNumber

@@ -15,8 +15,7 @@ from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import Msisdn, mask
-from leaderboard.rankings import Rankings
-from leaderboard.scores import Scores
+from leaderboard.scores import Rankings, Scores
 from payments.collection.order_views import OrderView
 from payments.lifecycle import PublicStatus
 from payments.rescue.rules import OfNumber, Outcome

@@ -6,7 +6,7 @@ from channels.messages.languages import Languages
 from channels.messages.unfinished import UnfinishedDialogues
 from gateway.runtime.connections import utc_now
 from gateway.runtime.voting_service import LiveVotingService
-from leaderboard.rankings import Rankings
+from leaderboard.scores import Rankings
 from payments.accounts.calls import Unlimited
 from payments.rescue.attempts import Attempts
 from payments.rescue.rescue import Rescuer

@@ -47,56 +47,47 @@ _NUMBER: Final = "Ψ"
 # Who pays, and how.
 
 
-def payer_of(session: Session, view: MenuView) -> Msisdn:
-    """The number that pays: the typed one, or the one that dials."""
-    return Msisdn(session.payer, view.contest.country) if session.payer else view.dialler
+class Payer:
+    """Who pays the order of a session, and by which ways.
 
+    `number`: the typed one, or the one that dials. `method`: the chosen wallet, or the one that the number most
+    likely has. `wallets`: those that it may have and that take money now; `others`: those to choose instead.
+    """
 
-def method_of(session: Session, view: MenuView) -> PaymentMethod | None:
-    """The wallet: the chosen one, or the one that the number most likely has."""
-    if session.method is not None:
-        return PaymentMethod(session.method)
-    return view.rails.guess(payer_of(session, view), _network_of(session, view))
+    def __init__(self, session: Session, view: MenuView) -> None:
+        self._view = view
+        self.number = Msisdn(session.payer, view.contest.country) if session.payer else view.dialler
+        # Only that of the number that dials is known.
+        self.network = None if session.payer else view.network
+        chosen = session.method
+        self.method = PaymentMethod(chosen) if chosen else view.rails.guess(self.number, self.network)
+        self.wallets = phone_wallets(view.rails.open_for(self.number, self.network))
+        self.others = tuple(other for other in self.wallets if other is not self.method)
 
+    @property
+    def open_method(self) -> PaymentMethod | None:
+        """The wallet, if it takes money now."""
+        return self.method if self.method in self.wallets else None
 
-def _network_of(session: Session, view: MenuView) -> str | None:
-    """Of the number that pays: only that of the one that dials is known."""
-    return None if session.payer else view.network
+    def by_code(self) -> tuple[PaymentMethod | None, str]:
+        """The wallet that can be paid with a code that the payer fetches, and what is dialled for it: the chosen
+        one, else whichever the number may have; None and empty where there is none."""
+        country, rails = self._view.contest.country, self._view.rails
+        for wallet in ON_PHONES if self.method is None else (self.method,):
+            code = PAYMENT_CODES.get((country, wallet))
+            if code and rails.with_code(country, wallet) and may_have(self.number, wallet, self.network):
+                return wallet, code
+        return None, ""
 
-
-def wallets_of(session: Session, view: MenuView) -> tuple[PaymentMethod, ...]:
-    """The wallets that the paying number may have, and that take money now."""
-    return phone_wallets(view.rails.open_for(payer_of(session, view), _network_of(session, view)))
-
-
-def open_method(session: Session, view: MenuView) -> PaymentMethod | None:
-    """The wallet of `method_of`, if it takes money now."""
-    method = method_of(session, view)
-    return method if method in wallets_of(session, view) else None
-
-
-def other_wallets(session: Session, view: MenuView) -> tuple[PaymentMethod, ...]:
-    """The wallets that may be chosen instead."""
-    method = method_of(session, view)
-    return tuple(other for other in wallets_of(session, view) if other is not method)
-
-
-def code_place(session: Session, view: MenuView) -> tuple[PaymentMethod, str] | None:
-    """The wallet that can be paid with a code that the payer fetches, and what is dialled for it: the
-    chosen one, else whichever the number may have."""
-    country, method = view.contest.country, method_of(session, view)
-    payer, network = payer_of(session, view), _network_of(session, view)
-    for candidate in ON_PHONES if method is None else (method,):
-        code = PAYMENT_CODES.get((country, candidate))
-        if code is not None and view.rails.with_code(country, candidate) and may_have(payer, candidate, network):
-            return candidate, code
-    return None
-
-
-def code_of(session: Session, view: MenuView) -> str:
-    """What is dialled for a code that pays; empty where there is none."""
-    place = code_place(session, view)
-    return "" if place is None else place[1]
+    def notice(self, language: str) -> str:
+        """What is to be known of the wallet before anything is paid: that it is not taken here, or is down."""
+        if self.method is not None:
+            down = self.method not in self._view.rails.open_methods(self._view.contest.country)
+            return say(language, "ussd.wallet_down", wallet=wallet_name(language, self.method)) if down else ""
+        if not_taken_yet(self.number, self.network, taken=()) is None:
+            return ""
+        why = why_no_wallet(language, self.number, self.network)
+        return why if self.wallets else f"{why} {say(language, 'pay.another_number')}"
 
 
 def code_key(others: Sequence[PaymentMethod]) -> str:
@@ -110,21 +101,8 @@ def dial_for_code(session: Session, view: MenuView) -> str:
     where another phone pays, which leaves this dialogue alone."""
     if session.payer and session.payer != view.dialler.e164:
         return ""
-    key = code_key(other_wallets(session._replace(payer=None, method=None), view))
+    key = code_key(Payer(session._replace(payer=None, method=None), view).others)
     return dial_with_code(session.language, view.contest.dial_code, session.code or "", session.votes, key)
-
-
-def wallet_notice(session: Session, view: MenuView) -> str:
-    """What is to be known of the wallet before anything is paid: that it is not taken here, or is down."""
-    method, language = method_of(session, view), session.language
-    if method is not None:
-        down = method not in view.rails.open_methods(view.contest.country)
-        return say(language, "ussd.wallet_down", wallet=wallet_name(language, method)) if down else ""
-    payer, network = payer_of(session, view), _network_of(session, view)
-    if not_taken_yet(payer, network, taken=()) is None:
-        return ""
-    why = why_no_wallet(language, payer, network)
-    return why if wallets_of(session, view) else f"{why} {say(language, 'pay.another_number')}"
 
 
 # How many votes.
@@ -196,18 +174,18 @@ def confirm(session: Session, view: MenuView, notice: str = "") -> Turn:
     candidate = view.contest.candidate(session.code or "")
     if candidate is None:
         return home(session, view, notice)
-    others, country, language = other_wallets(session, view), view.contest.country, session.language
-    by_page = tuple(view.rails.by_page(country, other) for other in others)
-    number = payer_of(session, view).masked_gsm()
+    payer, language = Payer(session, view), session.language
+    by_page = tuple(view.rails.by_page(view.contest.country, other) for other in payer.others)
+    number = payer.number.masked_gsm()
     screen = _confirm(
         (candidate.code, candidate.name),
         session.votes,
         price_of(view.contest, session.votes),
         len(number),
-        open_method(session, view),
-        _choices(others, by_page, code_of(session, view), language),
+        payer.open_method,
+        _choices(payer.others, by_page, payer.by_code()[1], language),
         language,
-        notice or wallet_notice(session, view),
+        notice or payer.notice(language),
         view.limit,
     )
     return shown(screen.replace(_NUMBER * len(number), number), session._replace(node=Node.CONFIRM), notice)
@@ -277,37 +255,38 @@ def at_confirm(session: Session, text: str, view: MenuView) -> Turn:
     """Pay, another number, another wallet, or back."""
     if text == "0":
         return quantity(session, view)
-    if text == "1":
-        method = open_method(session, view)
-        if method is None:
-            notice = wallet_notice(session, view) or say(session.language, "ussd.which_wallet")
-            return confirm(session, view, notice)
-        return _buy(session, method, view)
     if text == "2":
         return other_number(session, view)
-    others = other_wallets(session, view)
+    payer = Payer(session, view)
+    if text == "1":
+        if payer.open_method is None:
+            return confirm(session, view, payer.notice(session.language) or say(session.language, "ussd.which_wallet"))
+        return _buy(session, payer, payer.open_method, view)
+    others = payer.others
     if text.isascii() and text.isdecimal() and len(text) == 1 and 0 <= int(text) - OTHERS_FROM < len(others):
         return confirm(session._replace(method=others[int(text) - OTHERS_FROM].value), view)
-    if text == code_key(others) and code_place(session, view) is not None:
+    if text == code_key(others) and payer.by_code()[0]:
         return payment_code(session, view)
     return wrong(session, view, confirm)
 
 
-def _buy(session: Session, method: PaymentMethod, view: MenuView, payment_code: str | None = None) -> Turn:
+def _buy(
+    session: Session, payer: Payer, method: PaymentMethod, view: MenuView, payment_code: str | None = None
+) -> Turn:
     """The last screen of an order. `payment_code`: what the payer fetched and typed."""
     candidate = check_candidate(view.contest, session.code or "")
     if isinstance(candidate, Refusal):
         return ended(candidate, session, view)
-    payer, country, language = payer_of(session, view), view.contest.country, session.language
+    number, country, language = payer.number, view.contest.country, session.language
     amount = price_of(view.contest, session.votes)
     if payment_code is None:
         by_page = view.rails.by_page(country, method)
         dialled = (PAYMENT_CODES if by_page else APPROVAL_CODES).get((country, method), "")
-        elsewhere = payer if payer != view.dialler else None
+        elsewhere = number if number != view.dialler else None
         screen = placed(method, amount, language, elsewhere, view.limit, by_page=by_page, dialled=dialled)
     else:
         screen = fitted(say(language, "ussd.placed_code", amount=amount.spoken()), limit=view.limit)
-    buy = Buy(candidate.code, session.votes, method, payer, session.payer is not None, language, payment_code)
+    buy = Buy(candidate.code, session.votes, method, number, session.payer is not None, language, payment_code)
     return Turn(screen, None, buy)
 
 
@@ -340,7 +319,8 @@ def payment_code(session: Session, view: MenuView, notice: str = "") -> Turn:
     """The question for the code that the payer fetched. Says what to dial with the code, because a phone
     holds one dialogue at a time, or on which other phone it is fetched."""
     candidate = view.contest.candidate(session.code or "")
-    dialled = code_of(session, view)
+    payer = Payer(session, view)
+    _, dialled = payer.by_code()
     if candidate is None or not dialled:
         return confirm(session, view, notice)
     again, language = dial_for_code(session, view), session.language
@@ -350,7 +330,7 @@ def payment_code(session: Session, view: MenuView, notice: str = "") -> Turn:
         "code": candidate.code,
         "amount": price_of(view.contest, session.votes).spoken(),
         "dialled": dialled,
-        "where": again or payer_of(session, view).masked_gsm(),
+        "where": again or payer.number.masked_gsm(),
     }
     screen = around_name(lambda name: say(language, phrase, name=name, **facts), candidate.name, notice, view.limit)
     return shown(screen, session._replace(node=Node.PAYMENT_CODE), notice)
@@ -358,12 +338,13 @@ def payment_code(session: Session, view: MenuView, notice: str = "") -> Turn:
 
 def at_payment_code(session: Session, text: str, view: MenuView) -> Turn:
     """The code with which the payer pays, which confirms the order too: its screen shows all of it."""
-    place = code_place(session, view)
-    if text == "0" or place is None:
+    payer = Payer(session, view)
+    wallet, _ = payer.by_code()
+    if text == "0" or wallet is None:
         return confirm(session, view)
     if not (text.isascii() and text.isdecimal() and PAYMENT_CODE_MIN <= len(text) <= PAYMENT_CODE_MAX):
         return payment_code(session, view, say(session.language, "ussd.wrong_payment_code"))
-    return _buy(session, place[0], view, text)
+    return _buy(session, payer, wallet, view, text)
 
 
 def other_number(session: Session, view: MenuView, notice: str = "") -> Turn:

@@ -14,8 +14,7 @@ from channels.sms import inbound
 from channels.sms.inbound import REPLIES_PER_HOUR, answer_texts
 from channels.sms.texts import render
 from gateway.runtime.voting_service import LiveVotingService
-from leaderboard.rankings import Rankings
-from leaderboard.scores import Scores
+from leaderboard.scores import Rankings, Scores
 from tests.rigs.live_service import live_service
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid

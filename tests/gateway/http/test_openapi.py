@@ -8,8 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.http.endpoint import spec_of
-from leaderboard.models import RankingDocument
-from leaderboard.routes import Leaderboard
+from leaderboard.routes import Leaderboard, RankingDocument
 from tests.gateway.http.test_endpoint import check_document
 from tests.rigs.public_web import application
 from tests.rigs.voting_service import FakeVotingService
