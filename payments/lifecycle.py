@@ -252,14 +252,14 @@ _AFTER_LADDER: Final = ((600, 120), (86_400, 900))
 UNRESOLVED_EVERY_SECONDS: Final = 3_600
 
 
-def check_delay_seconds(ladder: tuple[int, ...], checks: int, age_seconds: float, jitter: float) -> float:
+def check_delay_seconds(ladder: tuple[float, ...], checks: int, age_seconds: float, jitter: float) -> float:
     """Seconds until the next status question.
 
     `ladder`: rungs of the provider; `checks`: questions asked so far; `jitter` in [-1, 1] spreads
     the answer by a fifth, so that a burst of orders is not asked about in one burst again.
     """
     if checks < len(ladder):
-        base: float = ladder[checks]
+        base = ladder[checks]
     else:
         base = next((every for until, every in _AFTER_LADDER if age_seconds < until), UNRESOLVED_EVERY_SECONDS)
     return base * (1 + 0.2 * jitter)

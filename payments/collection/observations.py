@@ -39,8 +39,9 @@ from payments.provider import (
     Unknown,
 )
 
-# Questions about a page whose address was lost: a person is waiting for it.
-LOST_PAGE_LADDER: Final = (1, 2, 3, 5)
+# Questions about a page whose address was lost: a person is waiting for it. Two looks and what they find take less than
+# five seconds, each found by the sweeper.
+LOST_PAGE_LADDER: Final = (0.5, 1, 2, 3, 5)
 LOOK_AGAIN_AT_FAILED: Final = timedelta(minutes=10)
 # How long a payment is left to its worker after it was prepared.
 _PREPARED_LEASE: Final = timedelta(seconds=60)
@@ -290,7 +291,7 @@ def _page_wanted(payment: OpenPayment, can: Capabilities) -> bool:
     return waits and PAYMENT_URL not in payment.collection.secrets
 
 
-def _ladder(payment: OpenPayment, can: Capabilities) -> tuple[int, ...]:
+def _ladder(payment: OpenPayment, can: Capabilities) -> tuple[float, ...]:
     return LOST_PAGE_LADDER + can.ladder_seconds if _page_wanted(payment, can) else can.ladder_seconds
 
 

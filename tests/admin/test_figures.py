@@ -2,10 +2,16 @@
 
 from typing import Any
 
+import asyncpg
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
 from channels.messages.outbox import SentMessage
 from channels.messages.rules import Routes
 from gateway.runtime.figures import FigureStore
 from gateway.runtime.owed_work import OwedWork
+from gateway.storage.purging import PURGE
+from gateway.storage.upkeep import alone
 from payments.accounts.health import AccountHealth
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
@@ -101,4 +107,43 @@ async def test_questions_that_wait_and_accounts_that_fail(database: Any) -> None
     figures = await shown()
     assert figures["spotlight_payments_being_counted", "star"] == 0
     assert figures["spotlight_verification_backlog_seconds", "mtn_momo"] == 0
+    await rig.close()
+
+
+async def test_how_tables_grow_and_what_upkeep_has_done(database: Any) -> None:
+    rig = await Rig(database.app_url).open()
+    auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
+    store = FigureStore(rig.engine, OwedWork(auto))
+
+    async def shown() -> dict[tuple[str, ...], float]:
+        return {(f.name, *f.labels.values()): f.value for f in await store.figures()}
+
+    before = await shown()
+    assert ("spotlight_upkeep_age_seconds", PURGE) not in before
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute(
+        "insert into callbacks (record_id, received_at, provider, method, headers, body, body_hash, remote)"
+        " select gen_random_uuid(), now() + n % 2 * interval '1 month', 'mtn_momo', 'POST', '{}', 'x',"
+        " decode(md5(n::text), 'hex'), '' from generate_series(1, 2000) n; analyze callbacks"
+    )
+    (last,) = await owner.fetch(
+        "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'callbacks'::regclass"
+        " order by 1 desc limit 1"
+    )
+    await owner.execute(f"drop table {last['name']}")
+    await owner.close()
+    async with alone(auto, PURGE, 1):
+        pass
+    with pytest.raises(SQLAlchemyError):
+        async with alone(auto, PURGE, 1):
+            raise SQLAlchemyError
+    after = await shown()
+    # Of all months together, and of each table by itself.
+    assert after["spotlight_table_rows", "callbacks"] == 2000
+    assert after["spotlight_table_bytes", "callbacks"] - before["spotlight_table_bytes", "callbacks"] > 2000 * 50
+    assert after["spotlight_table_bytes", "votes"] == before["spotlight_table_bytes", "votes"]
+    months = {table: after["spotlight_partition_months_ahead", table] for table in ("votes", "payments", "callbacks")}
+    assert months == {"votes": 3, "payments": 3, "callbacks": 2}
+    # A failure does not make it younger.
+    assert 0 <= after["spotlight_upkeep_age_seconds", PURGE] < 60
     await rig.close()

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from gateway.orders.rules import PAYMENT_URL
+from gateway.runtime.owed_work import EVERY_SECONDS
 from gateway.values.money import Money
 from payments.collection.observations import OpenPayment, not_configured, of_create, of_report, put_back
 from payments.lifecycle import Observed, State
@@ -143,8 +144,34 @@ PAGE = Redirect("http://pay", NOW + timedelta(minutes=30), "cs_1", {"session": "
 
 def test_a_page_whose_address_was_lost_is_asked_about_at_once() -> None:
     for how in (Recovery.SEARCH, Recovery.REPEAT_SAME):
-        assert of_create(payment(), Unknown("ReadTimeout"), PAGES[how], 1).next_check_at == NOW + timedelta(seconds=1.2)
+        assert of_create(payment(), Unknown("ReadTimeout"), PAGES[how], 1).next_check_at == NOW + timedelta(seconds=0.6)
     assert of_create(payment(), Unknown("ReadTimeout"), CAN, 0).next_check_at == NOW + timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("recovery", "looks"),
+    [
+        (Recovery.SEARCH, [StillOpen("open", PAGE)]),
+        (Recovery.SEARCH, [NotFound("not yet"), StillOpen("open", PAGE)]),
+        (Recovery.SEARCH, [NotFound("never made"), NotFound("never made")]),
+        (Recovery.REPEAT_SAME, [NotFound("its number is lost")]),
+    ],
+)
+def test_a_page_whose_address_was_lost_is_there_or_asked_for_anew_within_five_seconds(
+    recovery: Recovery, looks: list[StatusReport]
+) -> None:
+    can, asked = PAGES[recovery], payment(age=0, checks=0)
+    seen = of_create(asked, Unknown("ReadTimeout"), can, 1)
+    for count, report in enumerate(looks, 1):
+        # What is due is found by the sweeper's next round at the latest.
+        due = (seen.next_check_at or NOW) + timedelta(seconds=EVERY_SECONDS)
+        seen = of_report(replace(asked, now=due, checks=count, not_found_count=count - 1), report, can, 1)
+    if isinstance(looks[-1], NotFound):
+        assert (seen.observed, seen.next_check_at) == (Observed.PUT_BACK, due)
+        due += timedelta(seconds=EVERY_SECONDS)
+    else:
+        assert seen.secrets is not None
+    assert due - NOW <= timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("state", [State.SENT, State.PENDING])
