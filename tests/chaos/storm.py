@@ -5,6 +5,7 @@ the invariants of `payments.ledger.audit` for everything between.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -43,6 +44,7 @@ class Report:
     payments: dict[str, int] = field(default_factory=dict)
     receipts: int = 0
     receipts_twice: int = 0
+    gateway_away: list[float] = field(default_factory=list)
     recovery_seconds: float = 0.0
     violations: list[str] = field(default_factory=list)
 
@@ -51,6 +53,7 @@ class Report:
             f"seed {self.seed}",
             f"orders placed {self.orders}, refused or given up {self.refused}",
             f"faults {sum(self.kills.values())}: {dict(self.kills)}",
+            f"seconds from a gateway's kill to the next answer: {', '.join(f'{n:.1f}' for n in self.gateway_away)}",
             f"payments {self.payments}",
             f"votes counted {self.votes}, money counted {self.counted_minor}, "
             f"money collected {self.collected_minor} (operator's statement)",
@@ -76,6 +79,7 @@ class Storm:
         self._at_once = asyncio.Semaphore(at_once)
         self._client = httpx.AsyncClient(timeout=20)
         self._said = 0.0
+        self._timing: list[asyncio.Task[None]] = []
         self.report = Report(seed)
 
     async def run(self) -> Report:
@@ -84,6 +88,7 @@ class Storm:
         numbers = [f"+22505{self._random.randrange(10**8):08d}" for _ in range(self._votes)]
         async with self._client:
             await asyncio.gather(*(self._vote(n, number) for n, number in enumerate(numbers)))
+            await asyncio.gather(*self._timing)
         await self._count()
         return self.report
 
@@ -161,7 +166,18 @@ class Storm:
             self.report.kills[victim] += 1
             if victim == "valkey":
                 self._delete_redis_data()
+            if victim == "serve":
+                self._timing.append(asyncio.create_task(self._time_gateway()))
             return
+
+    async def _time_gateway(self) -> None:
+        began = time.monotonic()
+        while time.monotonic() < began + PATIENCE_SECONDS:
+            with contextlib.suppress(httpx.HTTPError):
+                if (await self._client.get(f"{self._country.gateway_url}/healthz")).is_success:
+                    break
+            await asyncio.sleep(0.05)
+        self.report.gateway_away.append(time.monotonic() - began)
 
     def _delete_redis_data(self) -> None:
         data = self._country.home / "valkey"
