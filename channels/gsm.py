@@ -16,23 +16,9 @@ JOINED_SEPTETS: Final = 153
 SINGLE_UCS2: Final = 70
 JOINED_UCS2: Final = 67
 
-_CODEC: Final = gsm0338.Codec()
-
-
-def _basic_alphabet() -> tuple[frozenset[str], frozenset[str]]:
-    """Characters of one septet, and those of two."""
-    one: set[str] = set()
-    two: set[str] = set()
-    for point in (*range(0x20, 0x180), 0x0A, *range(0x391, 0x3AA), 0x20AC):
-        try:
-            length = len(_CODEC.encode(chr(point))[0])
-        except UnicodeError:
-            continue
-        (one if length == 1 else two).add(chr(point))
-    return frozenset(one), frozenset(two)
-
-
-ONE_SEPTET, TWO_SEPTETS = _basic_alphabet()
+# By the codec's own tables, without carriage return and escape.
+ONE_SEPTET: Final = frozenset(gsm0338.Codec().decode(bytes(code for code in range(128) if code not in b"\r\x1b"))[0])
+TWO_SEPTETS: Final = frozenset("^{}\\[~]|€")
 
 # What French, Ivorian and Cameroonian languages need and the alphabet lacks.
 _DECLARED: Final = {

@@ -1,8 +1,6 @@
 """Where the ranking is served: as JSON, as a stream, and as pages."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,6 +14,7 @@ from yarl import URL
 from gateway.contests.contest import Contest
 from gateway.contests.photos import photos_of
 from gateway.contests.sharing import share_of
+from gateway.http.background import run_beside
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.endpoint import InputModel, described
 from gateway.http.limits import StreamCap
@@ -293,16 +292,4 @@ def setup(app: web.Application, boards: Boards, cap: StreamCap | None = None, bo
     app.router.add_get("/api/contests/{slug}/leaderboard/events", handlers.events, allow_head=False)
     app.router.add_get("/", handlers.contests)
     app.router.add_get("/c/{slug}", handlers.page)
-
-    async def tell(_: web.Application) -> AsyncIterator[None]:
-        loop = asyncio.create_task(boards.run(), name="leaderboard feed")
-        yield
-        loop.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await loop
-
-    async def end_streams(_: web.Application) -> None:
-        await boards.close()
-
-    app.cleanup_ctx.append(tell)
-    app.on_shutdown.append(end_streams)
+    run_beside(app, boards.run, boards.close)

@@ -1,6 +1,5 @@
 """Where aggregators call: one route each. A voter never sees a 5xx, only a sentence."""
 
-import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
@@ -16,6 +15,8 @@ from channels.ussd.aggregator import Malformed, Phase, UssdAggregator, UssdTurn
 from channels.ussd.dialogue import Dialogue
 from channels.ussd.menu.screen import fitted
 from channels.voting_service import VOTING_SERVICE
+from gateway.http.endpoint import read_body
+from gateway.http.problems import Problem
 from gateway.http.raw_exchange import RawRequest, RawResponse
 
 BODY_BYTES_MAX: Final = 8 * 1024
@@ -106,28 +107,16 @@ async def _turn(request: web.Request, aggregator: UssdAggregator) -> UssdTurn:
     kind = request.content_type
     if kind not in aggregator.content_types:
         raise _Unreadable(f"content type {kind[:60]}")
-    if (request.content_length or 0) > BODY_BYTES_MAX:
-        raise _Unreadable("body too large")
     try:
-        body = await _body(request)
-        if len(body) > BODY_BYTES_MAX:
-            raise _Unreadable("body too large")
+        body = await read_body(request, kind, BODY_BYTES_MAX, BODY_SECONDS)
         form = fields(body) if kind == _FORM else _NOTHING
-    except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, OSError, ValueError) as error:
-        raise _Unreadable(type(error).__name__) from error
+    except (Problem, web.RequestPayloadError, OSError, ValueError) as error:
+        raise _Unreadable(error.title if isinstance(error, Problem) else type(error).__name__) from error
     query = request.query if "?" in request.raw_path else _NOTHING
     turn = aggregator.read(RawRequest(request.method, request.path, request.headers, body, form, query))
     if isinstance(turn, Malformed):
         raise _Unreadable(turn.fault)
     return turn
-
-
-async def _body(request: web.Request) -> bytes:
-    if request.content.is_eof():
-        # Arrived whole with its head, as nearly all do: no timer is needed.
-        return await request.read()
-    async with asyncio.timeout(BODY_SECONDS):
-        return await request.read()
 
 
 def fields(body: bytes) -> Mapping[str, str]:

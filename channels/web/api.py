@@ -22,7 +22,7 @@ from channels.web.models import (
     VoteState,
     card_of,
 )
-from channels.web.order_feed import ORDER_FEED, PAYMENT_LINKS, OrderFeed, PaymentLinks, keep_running
+from channels.web.order_feed import ORDER_FEED, PAYMENT_LINKS, OrderFeed, PaymentLinks
 from channels.web.views import safe_link
 from channels.web.vote_requests import (
     CANDIDATE,
@@ -35,9 +35,10 @@ from channels.web.vote_requests import (
     vote_request_of,
 )
 from gateway.contests.contest import Contest
+from gateway.http.background import run_beside
 from gateway.http.callers import DEVICES
 from gateway.http.endpoint import InputModel, Reply, described, endpoint, invalid
-from gateway.http.limits import RateLimits, StreamCap
+from gateway.http.limits import LIMITS, RateLimits, StreamCap
 from gateway.http.logs import bind_vote
 from gateway.http.pages import unknown
 from gateway.http.phrases import DEFAULT_LANGUAGE
@@ -56,7 +57,6 @@ RETRY_AFTER_SECONDS: Final = "5"
 # May be kept, but is to be asked about again.
 _FRESH: Final = {"Cache-Control": "no-cache"}
 
-LIMITS: web.AppKey[RateLimits] = web.AppKey("api_limits", RateLimits)
 STREAM_CAP: web.AppKey[StreamCap] = web.AppKey("stream_cap", StreamCap)
 
 
@@ -287,7 +287,8 @@ def setup(
     of each address; `links`: waits for operators' pages."""
     app[LIMITS] = limits
     app[STREAM_CAP] = cap or StreamCap()
-    keep_running(app, feed or OrderFeed(app[VOTING_SERVICE]))
+    app[ORDER_FEED] = feed or OrderFeed(app[VOTING_SERVICE])
+    run_beside(app, app[ORDER_FEED].run, app[ORDER_FEED].close)
     app[CANDIDATES] = CandidateIndex(app[VOTING_SERVICE])
     app[PAYMENT_LINKS] = links or PaymentLinks(app[VOTING_SERVICE])
     app.on_cleanup.extend((limits.close, app[PAYMENT_LINKS].close))

@@ -5,8 +5,6 @@ writes for itself, so that a slow phone delays no other. Addresses of pages are 
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from types import MappingProxyType
@@ -201,7 +199,7 @@ class OrderFeed:
                 followed.mark = mark
                 followed.show(frame_of(order))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End all streams and admit no more: browsers reconnect to the process that listens then."""
         self._closing = True
         for followed in self._followed.values():
@@ -209,24 +207,6 @@ class OrderFeed:
 
 
 ORDER_FEED: web.AppKey[OrderFeed] = web.AppKey("order_feed", OrderFeed)
-
-
-def keep_running(app: web.Application, feed: OrderFeed) -> None:
-    """Let the feed live as long as the application serves."""
-    app[ORDER_FEED] = feed
-
-    async def run(_: web.Application) -> AsyncIterator[None]:
-        loop = asyncio.create_task(feed.run(), name="order feed")
-        yield
-        loop.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await loop
-
-    async def end_streams(_: web.Application) -> None:
-        feed.close()
-
-    app.cleanup_ctx.append(run)
-    app.on_shutdown.append(end_streams)
 
 
 class PaymentLinks:

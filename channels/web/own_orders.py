@@ -16,7 +16,7 @@ from channels.voting_service import VOTING_SERVICE
 from channels.web.views import language_in, message, show_order
 from channels.web.vote_requests import read_vote_id
 from gateway.contests.contest import Contest
-from gateway.http.limits import RateLimits
+from gateway.http.limits import LIMITS
 from gateway.http.pages import PAGES, render
 from gateway.http.problems import Problem
 from gateway.orders.rules import VoteRequest
@@ -87,55 +87,52 @@ def is_like(order: OrderView, vote_request: VoteRequest) -> bool:
     )
 
 
-class DebitedPages:
-    """The handlers. A payment is asked about once in some seconds however often this is sent; `limits`
-    counts what one address sends."""
+async def which(request: web.Request) -> web.Response:
+    """The orders of this browser in a contest, and where else to ask. 404."""
+    contest = request.app[VOTING_SERVICE].contest(request.match_info["slug"])
+    if contest is None:
+        return message(request, 404, "no_candidate")
+    orders = await kept(request, contest)
+    return render(request, "debited.html", default_language=contest.language, contest=contest, orders=orders)
 
-    def __init__(self, limits: RateLimits) -> None:
-        self._limits = limits
 
-    async def which(self, request: web.Request) -> web.Response:
-        """The orders of this browser in a contest, and where else to ask. 404."""
-        contest = request.app[VOTING_SERVICE].contest(request.match_info["slug"])
-        if contest is None:
-            return message(request, 404, "no_candidate")
-        orders = await kept(request, contest)
-        return render(request, "debited.html", default_language=contest.language, contest=contest, orders=orders)
+async def ask(request: web.Request) -> web.Response:
+    """What became of this order's payment, by the operator's word of now. 404, 429."""
+    order = await _order(request)
+    if isinstance(order, web.Response):
+        return order
+    service, language = request.app[VOTING_SERVICE], _language(request, order)
+    found = await service.rescue(OfOrder(order.vote_id), language)
+    now = await service.order(order.vote_id) or order
+    told = _words(partial(request.app[PAGES].say, language), found, order)
+    return show_order(request, now, told=told, disputable=found.outcome in DISPUTABLE)
 
-    async def ask(self, request: web.Request) -> web.Response:
-        """What became of this order's payment, by the operator's word of now. 404, 429."""
-        order = await self._order(request)
-        if isinstance(order, web.Response):
-            return order
-        service, language = request.app[VOTING_SERVICE], _language(request, order)
-        found = await service.rescue(OfOrder(order.vote_id), language)
-        now = await service.order(order.vote_id) or order
-        told = _words(partial(request.app[PAGES].say, language), found, order)
-        return show_order(request, now, told=told, disputable=found.outcome in DISPUTABLE)
 
-    async def ticket(self, request: web.Request) -> web.Response:
-        """Open a ticket about this order. 404, 429."""
-        order = await self._order(request)
-        if isinstance(order, web.Response):
-            return order
-        language = _language(request, order)
-        number = await request.app[VOTING_SERVICE].open_ticket(OfOrder(order.vote_id), language)
-        say = partial(request.app[PAGES].say, language)
-        return show_order(request, order, told=say("debited.noted") if number is None else _ticket(say, number))
+async def ticket(request: web.Request) -> web.Response:
+    """Open a ticket about this order. 404, 429."""
+    order = await _order(request)
+    if isinstance(order, web.Response):
+        return order
+    language = _language(request, order)
+    number = await request.app[VOTING_SERVICE].open_ticket(OfOrder(order.vote_id), language)
+    say = partial(request.app[PAGES].say, language)
+    return show_order(request, order, told=say("debited.noted") if number is None else _ticket(say, number))
 
-    async def back(self, request: web.Request) -> web.Response:
-        """These addresses opened with GET: the order's own page."""
-        query = f"?{request.query_string}" if request.query_string else ""
-        raise web.HTTPSeeOther(f"/votes/{request.match_info['vote_id']}{query}")
 
-    async def _order(self, request: web.Request) -> OrderView | web.Response:
-        try:
-            await self._limits.write(request)
-        except Problem as fault:
-            return message(request, fault.status, "too_many", None, fault.headers)
-        vote_id = read_vote_id(request.match_info["vote_id"])
-        order = None if vote_id is None else await request.app[VOTING_SERVICE].order(vote_id)
-        return message(request, 404, "no_vote") if order is None else order
+async def back(request: web.Request) -> web.Response:
+    """These addresses opened with GET: the order's own page."""
+    query = f"?{request.query_string}" if request.query_string else ""
+    raise web.HTTPSeeOther(f"/votes/{request.match_info['vote_id']}{query}")
+
+
+async def _order(request: web.Request) -> OrderView | web.Response:
+    try:
+        await request.app[LIMITS].write(request)
+    except Problem as fault:
+        return message(request, fault.status, "too_many", None, fault.headers)
+    vote_id = read_vote_id(request.match_info["vote_id"])
+    order = None if vote_id is None else await request.app[VOTING_SERVICE].order(vote_id)
+    return message(request, 404, "no_vote") if order is None else order
 
 
 def _language(request: web.Request, order: OrderView) -> str:
@@ -152,10 +149,9 @@ def _ticket(say: "partial[str]", number: str) -> str:
     return say("debited.ticket", ticket=number)
 
 
-def setup(app: web.Application, limits: RateLimits) -> None:
-    """Serve the pages. The application needs VOTING_SERVICE and mounted PAGES."""
-    handlers = DebitedPages(limits)
-    app.router.add_get("/c/{slug}/debited", handlers.which)
-    for word, handler in (("debited", handlers.ask), ("ticket", handlers.ticket)):
+def setup(app: web.Application) -> None:
+    """Serve the pages. The application needs VOTING_SERVICE, LIMITS and mounted PAGES."""
+    app.router.add_get("/c/{slug}/debited", which)
+    for word, handler in (("debited", ask), ("ticket", ticket)):
         app.router.add_post(f"/votes/{{vote_id}}/{word}", handler)
-        app.router.add_get(f"/votes/{{vote_id}}/{word}", handlers.back)
+        app.router.add_get(f"/votes/{{vote_id}}/{word}", back)

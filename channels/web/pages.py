@@ -4,7 +4,6 @@ They work without script. With it, the price follows the number of votes, the wa
 is typed, and an order's page follows the order.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from aiohttp import hdrs, web
@@ -35,17 +34,15 @@ from gateway.contests.photos import photo_of
 from gateway.contests.sharing import page_path
 from gateway.http.callers import DEVICES, PUBLIC_URL
 from gateway.http.endpoint import InputModel, described, read_body
-from gateway.http.limits import RateLimits
+from gateway.http.limits import LIMITS
 from gateway.http.logs import bind_vote
 from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
 from gateway.orders.receipt import read_receipt
+from gateway.orders.routing import Rails
 from gateway.orders.rules import Refusal, check_window, least_votes
-from gateway.orders.wallet import PaymentMethod
 from leaderboard.routes import CONTEST_PARTS
 from payments.collection.order_views import OrderView
-
-Methods = Callable[[str], tuple[PaymentMethod, ...]]
 
 
 class ReceiptPath(InputModel):
@@ -54,160 +51,156 @@ class ReceiptPath(InputModel):
     receipt: str = Field(description="As on the receipt; spaces, dashes and case do not matter.")
 
 
-class VoterPages:
-    """The handlers. `methods`: the ways to pay that are taken in a country now."""
+def contest_form(contest: Contest, language: str, pages: Pages, rails: Rails) -> Markup:
+    """The form on a contest's page. The page is sent to many, so its form has no nonce: the
+    script makes one, and without script the voter sees everything once more before it is sent."""
+    if not contest.eligible:
+        return Markup("")
+    values = form_values(contest, None, first_form(contest), rails.open_methods(contest.country), language)
+    return pages.fragment("contest_form.html", language, values)
 
-    def __init__(self, limits: RateLimits, methods: Methods) -> None:
-        self._limits = limits
-        self._methods = methods
 
-    def contest_form(self, contest: Contest, language: str, pages: Pages) -> Markup:
-        """The form on a contest's page. The page is sent to many, so its form has no nonce: the
-        script makes one, and without script the voter sees everything once more before it is sent."""
-        if not contest.eligible:
-            return Markup("")
-        methods = self._methods(contest.country)
-        values = form_values(contest, None, first_form(contest), methods, language)
-        return pages.fragment("contest_form.html", language, values)
+async def candidate_page(request: web.Request) -> web.Response:
+    """A candidate, and the form to vote. 404."""
+    contest, candidate = share.find(request) or (None, None)
+    if contest is None or candidate is None:
+        return no_candidate(request)
+    waiting = own_orders.waiting(await own_orders.kept(request, contest))
+    form, quantity = first_form(contest, fresh_nonce()), request.query.get("votes", "")
+    if quantity.isascii() and quantity.isdigit() and len(quantity) <= QUANTITY_DIGITS_MAX:
+        form = with_quantity(form, contest, str(int(quantity)))
+    return _show_candidate(request, contest, candidate, replace(form, again=waiting is not None), waiting=waiting)
 
-    async def candidate(self, request: web.Request) -> web.Response:
-        """A candidate, and the form to vote. 404."""
-        contest, candidate = share.find(request) or (None, None)
-        if contest is None or candidate is None:
-            return no_candidate(request)
-        waiting = own_orders.waiting(await own_orders.kept(request, contest))
-        form, quantity = first_form(contest, fresh_nonce()), request.query.get("votes", "")
-        if quantity.isascii() and quantity.isdigit() and len(quantity) <= QUANTITY_DIGITS_MAX:
-            form = with_quantity(form, contest, str(int(quantity)))
-        return self._show_candidate(
-            request, contest, candidate, replace(form, again=waiting is not None), waiting=waiting
-        )
 
-    async def order(self, request: web.Request) -> web.Response:
-        """Sell what the form asks for: 303 to the order, or the form again with what is wrong."""
-        service, code = request.app[VOTING_SERVICE], request.match_info.get("code")
-        contest = service.contest(request.match_info["slug"])
-        if contest is None or (code is not None and contest.candidate(code) is None):
-            return no_candidate(request)
-        if from_elsewhere(request):
-            return message(request, 403, "elsewhere", contest)
-        try:
-            await self._limits.web_vote(request)
-            form = read_form(await read_body(request, FORM_TYPE))
-        except Problem as fault:
-            about = "too_many" if fault.status == 429 else "unreadable"
-            return message(request, fault.status, about, contest, fault.headers)
-        except ValueError:
-            return message(request, 400, "unreadable", contest)
-        candidate = contest.candidate(code or form.code)
-        if candidate is None:
-            return message(request, 422, "mistyped" if is_mistyped(contest, form.code) else "choose", contest)
-        return await self._sell(request, contest, candidate, form)
+async def place_order(request: web.Request) -> web.Response:
+    """Sell what the form asks for: 303 to the order, or the form again with what is wrong."""
+    service, code = request.app[VOTING_SERVICE], request.match_info.get("code")
+    contest = service.contest(request.match_info["slug"])
+    if contest is None or (code is not None and contest.candidate(code) is None):
+        return no_candidate(request)
+    if from_elsewhere(request):
+        return message(request, 403, "elsewhere", contest)
+    try:
+        await request.app[LIMITS].web_vote(request)
+        form = read_form(await read_body(request, FORM_TYPE))
+    except Problem as fault:
+        about = "too_many" if fault.status == 429 else "unreadable"
+        return message(request, fault.status, about, contest, fault.headers)
+    except ValueError:
+        return message(request, 400, "unreadable", contest)
+    candidate = contest.candidate(code or form.code)
+    if candidate is None:
+        return message(request, 422, "mistyped" if is_mistyped(contest, form.code) else "choose", contest)
+    return await _sell(request, contest, candidate, form)
 
-    async def _sell(self, request: web.Request, contest: Contest, candidate: Candidate, form: Form) -> web.Response:
-        language = request.app[PAGES].language_of(request, contest.language)
-        devices = request.app[DEVICES]
-        device = devices.read(request) or devices.fresh()
-        vote_request = read_vote_request(
-            form, contest, candidate, language, request.app[VOTING_SERVICE].rails, orderer_of(request, device)
-        )
-        if isinstance(vote_request, Refusal):
-            return self._show_candidate(request, contest, candidate, _ready(form), refusal=vote_request)
-        if not form.again and (same := await own_orders.like_one_waiting(request, vote_request)):
-            # Who left the page and came back, and sends the same once more, has ordered already.
-            raise web.HTTPSeeOther(f"/votes/{same.vote_id}")
-        if not form.nonce:
-            return self._show_candidate(request, contest, candidate, _ready(form), check=True)
-        placed = await request.app[VOTING_SERVICE].place_order(vote_request)
-        if isinstance(placed, Refusal):
-            least = least_votes(contest, vote_request.method, request.app[VOTING_SERVICE].rails)
-            return self._show_candidate(request, contest, candidate, form, refusal=placed, least=least)
-        bind_vote(placed.vote_id, placed.payment_reference)
-        address = f"/votes/{placed.vote_id}"
-        if placed.conflicting:
-            again = replace(form, nonce=fresh_nonce())
-            return self._show_candidate(request, contest, candidate, again, earlier=address)
-        found = web.HTTPSeeOther(address)
-        own_orders.keep(request, found, placed.vote_id)
-        devices.keep(request, found, device)
-        raise found
 
-    async def state(self, request: web.Request) -> web.Response:
-        """An order as it stands now. 404."""
-        service, vote_id = request.app[VOTING_SERVICE], read_vote_id(request.match_info["vote_id"])
-        order = None if vote_id is None else await service.order(vote_id)
-        if order is None:
-            return message(request, 404, "no_vote")
-        return show_order(request, order)
+async def _sell(request: web.Request, contest: Contest, candidate: Candidate, form: Form) -> web.Response:
+    language = request.app[PAGES].language_of(request, contest.language)
+    devices = request.app[DEVICES]
+    device = devices.read(request) or devices.fresh()
+    vote_request = read_vote_request(
+        form, contest, candidate, language, request.app[VOTING_SERVICE].rails, orderer_of(request, device)
+    )
+    if isinstance(vote_request, Refusal):
+        return _show_candidate(request, contest, candidate, _ready(form), refusal=vote_request)
+    if not form.again and (same := await own_orders.like_one_waiting(request, vote_request)):
+        # Who left the page and came back, and sends the same once more, has ordered already.
+        raise web.HTTPSeeOther(f"/votes/{same.vote_id}")
+    if not form.nonce:
+        return _show_candidate(request, contest, candidate, _ready(form), check=True)
+    placed = await request.app[VOTING_SERVICE].place_order(vote_request)
+    if isinstance(placed, Refusal):
+        least = least_votes(contest, vote_request.method, request.app[VOTING_SERVICE].rails)
+        return _show_candidate(request, contest, candidate, form, refusal=placed, least=least)
+    bind_vote(placed.vote_id, placed.payment_reference)
+    address = f"/votes/{placed.vote_id}"
+    if placed.conflicting:
+        again = replace(form, nonce=fresh_nonce())
+        return _show_candidate(request, contest, candidate, again, earlier=address)
+    found = web.HTTPSeeOther(address)
+    own_orders.keep(request, found, placed.vote_id)
+    devices.keep(request, found, device)
+    raise found
 
-    @described(path=ReceiptPath, returns={200: Verified}, problems=(404, 429, 503), tag="receipts")
-    async def receipt(self, request: web.Request) -> web.Response:
-        """Check a receipt.
 
-        The counted vote behind it: a page for people, JSON when `Accept` asks for it alone.
-        """
-        as_json = _wants_json(request)
-        try:
-            await self._limits.receipt_check(request)
-        except Problem as fault:
-            if as_json:
-                raise
-            return message(request, fault.status, "too_many", None, fault.headers)
-        code = read_receipt(request.match_info["receipt"])
-        if code is None:
-            return _no_receipt(request, "malformed_receipt", as_json)
-        found = await request.app[VOTING_SERVICE].receipt(code)
-        if found is None:
-            return _no_receipt(request, "unknown_receipt", as_json)
+async def order_page(request: web.Request) -> web.Response:
+    """An order as it stands now. 404."""
+    service, vote_id = request.app[VOTING_SERVICE], read_vote_id(request.match_info["vote_id"])
+    order = None if vote_id is None else await service.order(vote_id)
+    if order is None:
+        return message(request, 404, "no_vote")
+    return show_order(request, order)
+
+
+@described(path=ReceiptPath, returns={200: Verified}, problems=(404, 429, 503), tag="receipts")
+async def check_receipt(request: web.Request) -> web.Response:
+    """Check a receipt.
+
+    The counted vote behind it: a page for people, JSON when `Accept` asks for it alone.
+    """
+    as_json = _wants_json(request)
+    try:
+        await request.app[LIMITS].receipt_check(request)
+    except Problem as fault:
         if as_json:
-            body = Verified.model_validate(found).model_dump_json(by_alias=True).encode()
-            headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: hdrs.ACCEPT}
-            return web.Response(body=body, content_type="application/json", headers=headers)
-        response = render(
-            request,
-            "receipt.html",
-            default_language=language_in(request.app[VOTING_SERVICE].contest(found.contest_slug)),
-            proof=found,
-            why=why_taken_back,
-        )
-        response.headers["Referrer-Policy"] = NO_REFERRER
-        return response
+            raise
+        return message(request, fault.status, "too_many", None, fault.headers)
+    code = read_receipt(request.match_info["receipt"])
+    if code is None:
+        return _no_receipt(request, "malformed_receipt", as_json)
+    found = await request.app[VOTING_SERVICE].receipt(code)
+    if found is None:
+        return _no_receipt(request, "unknown_receipt", as_json)
+    if as_json:
+        body = Verified.model_validate(found).model_dump_json(by_alias=True).encode()
+        headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: hdrs.ACCEPT}
+        return web.Response(body=body, content_type="application/json", headers=headers)
+    response = render(
+        request,
+        "receipt.html",
+        default_language=language_in(request.app[VOTING_SERVICE].contest(found.contest_slug)),
+        proof=found,
+        why=why_taken_back,
+    )
+    response.headers["Referrer-Policy"] = NO_REFERRER
+    return response
 
-    def _show_candidate(
-        self,
-        request: web.Request,
-        contest: Contest,
-        candidate: Candidate,
-        form: Form,
-        *,
-        refusal: Refusal | None = None,
-        least: int | None = None,
-        earlier: str | None = None,
-        check: bool = False,
-        waiting: OrderView | None = None,
-    ) -> web.Response:
-        """The candidate's page. `refusal`, `least`: what was wrong with the form; `earlier`: the address of the
-        other order that this form has placed before; `check`: ask to look at it and send it again;
-        `waiting`: an order of this reader that waits for its payment."""
-        service, language = request.app[VOTING_SERVICE], request.app[PAGES].language_of(request, contest.language)
-        place = next((e for e in service.ranking(contest.slug).entries if e.code == candidate.code), None)
-        window, photo = check_window(contest, service.now()), photo_of(candidate)
-        return render(
-            request,
-            "candidate.html",
-            status=409 if earlier else 200 if refusal is None else status_of(refusal),
-            default_language=contest.language,
-            pictures=() if photo is None else (photo.origin,),
-            photo=photo,
-            place=place,
-            closed=None if window is None else refusal_words(language, window, contest),
-            earlier=earlier,
-            check=check,
-            waiting=waiting,
-            share=shared(request, contest, candidate, language),
-            qr=share.qr_inline(request.app.get(PUBLIC_URL, "") + page_path(contest, candidate)),
-            **form_values(contest, candidate, form, self._methods(contest.country), language, refusal, least),
-        )
+
+def _show_candidate(
+    request: web.Request,
+    contest: Contest,
+    candidate: Candidate,
+    form: Form,
+    *,
+    refusal: Refusal | None = None,
+    least: int | None = None,
+    earlier: str | None = None,
+    check: bool = False,
+    waiting: OrderView | None = None,
+) -> web.Response:
+    """The candidate's page. `refusal`, `least`: what was wrong with the form; `earlier`: the address of the
+    other order that this form has placed before; `check`: ask to look at it and send it again;
+    `waiting`: an order of this reader that waits for its payment."""
+    service, language = request.app[VOTING_SERVICE], request.app[PAGES].language_of(request, contest.language)
+    methods = service.rails.open_methods(contest.country)
+    place = next((e for e in service.ranking(contest.slug).entries if e.code == candidate.code), None)
+    window, photo = check_window(contest, service.now()), photo_of(candidate)
+    return render(
+        request,
+        "candidate.html",
+        status=409 if earlier else 200 if refusal is None else status_of(refusal),
+        default_language=contest.language,
+        pictures=() if photo is None else (photo.origin,),
+        photo=photo,
+        place=place,
+        closed=None if window is None else refusal_words(language, window, contest),
+        earlier=earlier,
+        check=check,
+        waiting=waiting,
+        share=shared(request, contest, candidate, language),
+        qr=share.qr_inline(request.app.get(PUBLIC_URL, "") + page_path(contest, candidate)),
+        **form_values(contest, candidate, form, methods, language, refusal, least),
+    )
 
 
 def _ready(form: Form) -> Form:
@@ -229,17 +222,16 @@ def _no_receipt(request: web.Request, kind: str, as_json: bool) -> web.Response:
     return Problem(404, title, detail, kind=f"/problems/{kind}", headers={hdrs.CONTENT_LANGUAGE: language}).response()
 
 
-def setup(app: web.Application, pages: Pages, limits: RateLimits, methods: Methods) -> None:
-    """Serve the voters' pages. The application needs VOTING_SERVICE and mounted `pages`. `methods`: the ways to
-    pay that are taken in a country now."""
+def setup(app: web.Application, pages: Pages) -> None:
+    """Serve the voters' pages. The application needs VOTING_SERVICE, LIMITS and mounted `pages`."""
     pages.add("channels.web")
     pages.add_neighbours(neighbours())
-    handlers = VoterPages(limits, methods)
-    own_orders.setup(app, limits)
-    app[CONTEST_PARTS].append(lambda contest, language: handlers.contest_form(contest, language, pages))
-    app.router.add_post("/c/{slug}", handlers.order)
-    app.router.add_get("/c/{slug}/{code:[0-9]{2,6}}", handlers.candidate)
-    app.router.add_post("/c/{slug}/{code:[0-9]{2,6}}", handlers.order)
-    app.router.add_get("/votes/{vote_id}", handlers.state)
-    app.router.add_get("/verify/{receipt}", handlers.receipt)
+    own_orders.setup(app)
+    service = app[VOTING_SERVICE]
+    app[CONTEST_PARTS].append(lambda contest, language: contest_form(contest, language, pages, service.rails))
+    app.router.add_post("/c/{slug}", place_order)
+    app.router.add_get("/c/{slug}/{code:[0-9]{2,6}}", candidate_page)
+    app.router.add_post("/c/{slug}/{code:[0-9]{2,6}}", place_order)
+    app.router.add_get("/votes/{vote_id}", order_page)
+    app.router.add_get("/verify/{receipt}", check_receipt)
     share.setup(app)

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from collections import OrderedDict
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -58,11 +57,20 @@ def card_text(pages: Pages, base_url: str, contest: Contest, candidate: Candidat
     return CardText(pages.say(language, "share.card_candidate"), candidate.name, below, candidate.code, dial, site)
 
 
+def _tag(body: bytes) -> str:
+    return blake2b(body, digest_size=8).hexdigest()
+
+
+def _drawn(text: CardText) -> tuple[str, bytes]:
+    body = draw_card(text)
+    return _tag(body), body
+
+
 class SharedPictures:
     """The handlers, and the pictures drawn last. One is drawn at a time, in a thread."""
 
     def __init__(self) -> None:
-        self._cards: OrderedDict[CardText, tuple[str, bytes]] = OrderedDict()
+        self._drawn = lru_cache(maxsize=CARDS_KEPT)(_drawn)
         self._drawing = asyncio.Lock()
 
     async def card(self, request: web.Request) -> web.Response:
@@ -75,7 +83,8 @@ class SharedPictures:
         asked = request.query.get("lang", "")  # not Accept-Language: all readers get the same picture
         language = asked if asked in pages.languages else contest.language
         text = card_text(pages, request.app.get(PUBLIC_URL, ""), contest, candidate, language)
-        tag, body = await self._drawn(text)
+        async with self._drawing:
+            tag, body = await asyncio.to_thread(self._drawn, text)
         return _file(request, tag, body, "image/png", CARD_CACHE)
 
     async def qr(self, request: web.Request) -> web.Response:
@@ -84,20 +93,7 @@ class SharedPictures:
         if found is None:
             return not_found(request)
         body = qr_file(request.app.get(PUBLIC_URL, "") + page_path(*found))
-        return _file(request, blake2b(body, digest_size=8).hexdigest(), body, "image/svg+xml", QR_CACHE)
-
-    async def _drawn(self, text: CardText) -> tuple[str, bytes]:
-        kept = self._cards.get(text)
-        if kept is None:
-            async with self._drawing:
-                kept = self._cards.get(text)
-                if kept is None:
-                    body = await asyncio.to_thread(draw_card, text)
-                    kept = self._cards[text] = (blake2b(body, digest_size=8).hexdigest(), body)
-                    if len(self._cards) > CARDS_KEPT:
-                        self._cards.popitem(last=False)
-        self._cards.move_to_end(text)
-        return kept
+        return _file(request, _tag(body), body, "image/svg+xml", QR_CACHE)
 
 
 def find(request: web.Request) -> tuple[Contest, Candidate | None] | None:

@@ -155,30 +155,36 @@ def answer(reply: Reply) -> web.Response:
     return web.Response(status=reply.status, body=reply.model.model_dump_json(by_alias=True).encode(), headers=head)
 
 
-async def read_body(request: web.Request, media_type: str = JSON_TYPE) -> bytes:
-    """The body of a request that says that it is of this type. Problem 408, 413, 415."""
+async def read_body(
+    request: web.Request,
+    media_type: str = JSON_TYPE,
+    bytes_max: int = BODY_BYTES_MAX,
+    seconds: float | None = None,
+) -> bytes:
+    """The body of a request that says that it is of this type. `seconds`: in which it must arrive. Problem 408,
+    413, 415."""
     if request.content_type != media_type:
         raise Problem(415, "Unsupported media type", f"Send {media_type}.", headers={"Accept": media_type})
-    if (request.content_length or 0) > BODY_BYTES_MAX:
-        raise _too_large()
+    if (request.content_length or 0) > bytes_max:
+        raise _too_large(bytes_max)
     try:
         if request.content.is_eof():
             # Arrived whole with its head, as nearly all do: no timer is needed.
             body = await request.read()
         else:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(seconds or BODY_SECONDS):
                 body = await request.read()
     except TimeoutError:
         raise Problem(408, "Request timeout", "The body did not arrive in time.") from None
     except web.HTTPRequestEntityTooLarge:
-        raise _too_large() from None
-    if len(body) > BODY_BYTES_MAX:
-        raise _too_large()
+        raise _too_large(bytes_max) from None
+    if len(body) > bytes_max:
+        raise _too_large(bytes_max)
     return body
 
 
-def _too_large() -> Problem:
-    return Problem(413, "Content too large", f"A body has at most {BODY_BYTES_MAX} bytes.")
+def _too_large(bytes_max: int) -> Problem:
+    return Problem(413, "Content too large", f"A body has at most {bytes_max} bytes.")
 
 
 def invalid(errors: list[dict[str, object]]) -> Problem:

@@ -159,6 +159,8 @@ async def _ask(limiter: MovingWindowRateLimiter, limit: RateLimitItem, subject: 
     return max(1, math.ceil(window.reset_time - time.time()))
 
 
+LIMITS: web.AppKey[RateLimits] = web.AppKey("limits", RateLimits)
+
 STREAM_RETRY_AFTER_SECONDS: Final = "10"
 # Where the hard limit is "unlimited", the kernel's usual one.
 FILES_WITHOUT_LIMIT: Final = 1 << 20

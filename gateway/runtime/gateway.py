@@ -94,7 +94,7 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     # First, because aiohttp tries addresses of the same beginning in the order they were added.
     leaderboard.routes.setup(app, boards, cap, container.telegram.address if container.telegram else str)
     channels.web.api.setup(app, limits, cap=cap)
-    channels.web.pages.setup(app, pages, limits, lambda country: container.voting_service.rails.open_methods(country))
+    channels.web.pages.setup(app, pages)
 
 
 def _mount_back_office(app: web.Application, container: Container, pages: Pages) -> None:

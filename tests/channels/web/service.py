@@ -10,7 +10,6 @@ from gateway.http.callers import DEVICES, PUBLIC_URL, Devices
 from gateway.http.limits import RateLimits, StreamCap
 from gateway.http.pages import Pages
 from leaderboard.routes import CONTEST_PARTS
-from tests.rails import RAILS
 from tests.rigs.voting_service import FakeVotingService
 
 PUBLIC = "https://vote.example"
@@ -36,6 +35,6 @@ def application(
     links = PaymentLinks(app[VOTING_SERVICE], wait=wait, tick=0.01)
     found = limits or RateLimits(NOWHERE, enabled=False)
     api.setup(app, found, OrderFeed(app[VOTING_SERVICE], feed or FeedSettings(tick=0.05)), cap, links)
-    pages.setup(app, kit, found, RAILS.open_methods)
+    pages.setup(app, kit)
     openapi.setup(app)
     return app

@@ -9,20 +9,16 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from playwright.async_api import Browser, expect
 
-from channels.voting_service import VOTING_SERVICE
-from channels.web.pages import setup
 from gateway.contests.contest import CandidateStatus
-from gateway.http.callers import DEVICES
 from gateway.http.limits import RateLimits
-from gateway.http.pages import CONTENT_SECURITY_POLICY, Pages
+from gateway.http.pages import CONTENT_SECURITY_POLICY
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
-from leaderboard.routes import CONTEST_PARTS
 from payments.collection.order_views import TakenBack
 from payments.lifecycle import REASONS, PublicStatus
 from payments.settlement.rules import Adjusted
-from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, application
+from tests.channels.web.service import NOWHERE, application
 from tests.demo import demo_contest
 from tests.rails import PAGE as REDIRECT
 from tests.rails import PUSH, XOF
@@ -154,14 +150,9 @@ async def test_a_pack_or_a_typed_number(pack: str, typed: str, status: int, quan
 
 async def test_only_accepted_ways_to_pay_are_offered(here: Here) -> None:
     assert 'value="CARD"' not in await here.read(PAGE)
-    app = web.Application()
-    app[VOTING_SERVICE] = here.service
-    app[CONTEST_PARTS] = []
-    kit = Pages()
-    kit.mount(app)
-    setup(app, kit, RateLimits(NOWHERE, enabled=False), lambda _: (PaymentMethod.ORANGE,))
-    async with TestClient(TestServer(app)) as client:
-        text = await Here(here.service, client).read(PAGE)
+    rails = here.service.rails.every
+    here.service.rails = Rails(tuple(rail for rail in rails if rail.method is PaymentMethod.ORANGE))
+    text = await here.read(PAGE)
     assert 'value="ORANGE_MONEY"' in text
     assert 'value="MTN_MOBILE_MONEY"' not in text
 
@@ -236,19 +227,10 @@ async def test_too_few_votes_for_a_card_come_back_with_how_many_it_takes(here: H
 async def test_the_form_of_a_card_asks_no_number(here: Here) -> None:
     assert "A card needs no phone" not in await here.read(PAGE)
     card = Rail("stripe", "CI", PaymentMethod.CARD, REDIRECT, XOF, phone_needed=False)
-    app = web.Application()
     here.service.rails = Rails((card,))
-    app[VOTING_SERVICE] = here.service
-    app[CONTEST_PARTS] = []
-    app[DEVICES] = KNOWN_DEVICES
-    kit = Pages()
-    kit.mount(app)
-    setup(app, kit, RateLimits(NOWHERE, enabled=False), here.service.rails.open_methods)
-    async with TestClient(TestServer(app)) as client:
-        by_card = Here(here.service, client)
-        assert "A card needs no phone" in await by_card.read(PAGE)
-        # Typed before the card was chosen, and no longer to be seen.
-        assert (await by_card.send(method="CARD", phone="0501")).status == 303
+    assert "A card needs no phone" in await here.read(PAGE)
+    # Typed before the card was chosen, and no longer to be seen.
+    assert (await here.send(method="CARD", phone="0501")).status == 303
     assert here.service.vote_requests[0].payer is None
 
 
