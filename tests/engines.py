@@ -15,7 +15,8 @@ import asyncpg
 from redis import Redis
 
 from gateway.runtime import operations
-from gateway.runtime.embedded import APP_ROLE, OWNER_ROLE, SUPERUSER, Postgres, Valkey, prepare_database
+from gateway.runtime.embedded.postgres import APP_ROLE, OWNER_ROLE, SUPERUSER, Postgres, prepare_database
+from gateway.runtime.embedded.valkey import Valkey
 from gateway.runtime.settings import Settings
 
 TEMPLATE: Final = "spotlight_template"

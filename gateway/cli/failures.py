@@ -36,7 +36,7 @@ def _sentence(error: Exception) -> tuple[str, int] | None:
     from gateway.cli.running import NothingRuns
     from gateway.cli.staff_api import ApiRefused
     from gateway.cli.up import UpError
-    from gateway.runtime.embedded import EngineError
+    from gateway.runtime.embedded.engine import EngineError
     from gateway.runtime.settings import SettingsError
     from payments.ledger.book import MoneyRefused
 

@@ -14,12 +14,11 @@ from typing import Final
 
 import psutil
 
-from gateway.runtime.embedded import Engine, EngineError, die_with_parent
+from gateway.runtime.embedded.engine import Engine, EngineError, die_with_parent
 
 Say = Callable[[str], None]
 
 STOP_SECONDS: Final = 35.0
-_START_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.1
 _KILL_ROUNDS: Final = 100
 _LOG_BYTES_MAX: Final = 20_000_000
@@ -141,14 +140,28 @@ class Journal:
             self._full = True
 
 
-class Child:
+class _Kept:
+    """What is started again whenever it died."""
+
+    def __init__(self, name: str, backoff: Backoff, say: Say, changed: Callable[[], None]) -> None:
+        self.name = name
+        self.backoff = backoff
+        self._say, self._changed = say, changed
+
+    async def _wait_after(self, reason: str, started: float) -> None:
+        """Wait before the next start. `started`: when the life began that ended now."""
+        wait = self.backoff.after(time.monotonic() - started)
+        self._say(f"{self.name} died ({reason}); starting it again{f' in {wait:g} s' if wait else ''}")
+        await asyncio.sleep(wait)
+
+
+class Child(_Kept):
     """One program, kept running until `stop`."""
 
     def __init__(self, program: Program, logs: Path, say: Say, changed: Callable[[], None]) -> None:
-        self.name = program.name
+        super().__init__(program.name, Backoff(), say, changed)
         self.deaths = 0
-        self.backoff = Backoff()
-        self._program, self._say, self._changed = program, say, changed
+        self._program = program
         self.journal = Journal(program.name, logs / f"{program.name}.log", say)
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
@@ -170,9 +183,7 @@ class Child:
             if self._stopping:
                 return
             self.deaths += 1
-            wait = self.backoff.after(time.monotonic() - started)
-            self._say(f"{self.name} died ({reason}); starting it again{f' in {wait:g} s' if wait else ''}")
-            await asyncio.sleep(wait)
+            await self._wait_after(reason, started)
 
     async def run_once(self) -> int:
         """One life of the program; its exit status. Whatever it started is ended with it."""
@@ -235,13 +246,12 @@ class Child:
             end_session(self._process.pid)
 
 
-class EngineKeeper:
+class EngineKeeper(_Kept):
     """One embedded engine, kept running until `stop`."""
 
     def __init__(self, engine: Engine, say: Say, changed: Callable[[], None]) -> None:
-        self.name = engine.name
-        self.backoff = Backoff(first=0.1)
-        self._engine, self._say, self._changed = engine, say, changed
+        super().__init__(engine.name, Backoff(first=0.1), say, changed)
+        self._engine = engine
 
     @property
     def pid(self) -> int | None:
@@ -254,11 +264,7 @@ class EngineKeeper:
         # Not in a thread: the server is tied to the life of the thread that forks it.
         self._engine.launch()
         self._changed()
-        end = time.monotonic() + _START_SECONDS
-        while not await asyncio.to_thread(self._engine.ready):
-            if not self._engine.alive or time.monotonic() > end:
-                raise self._engine.failure()
-            await asyncio.sleep(0.02)
+        await asyncio.to_thread(self._engine.wait_until_ready)
 
     async def keep(self) -> None:
         """Start it again whenever it died; runs until cancelled."""
@@ -268,9 +274,7 @@ class EngineKeeper:
                 await asyncio.sleep(_LOOK_SECONDS)
             code = self._engine.process.returncode if self._engine.process else 0
             self._changed()
-            wait = self.backoff.after(time.monotonic() - started)
-            self._say(f"{self.name} died ({describe_exit(code)}); starting it again{f' in {wait:g} s' if wait else ''}")
-            await asyncio.sleep(wait)
+            await self._wait_after(describe_exit(code), started)
             try:
                 await self.start()
                 self._say(f"{self.name} is back")

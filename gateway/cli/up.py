@@ -19,16 +19,9 @@ from gateway.cli import running
 from gateway.cli.demo_environment import DRAWN, MADE, PASSWORD, Place, demo_environment
 from gateway.cli.supervisor import Child, EngineKeeper, Program, end_marked
 from gateway.runtime.demo import ADMIN_EMAIL
-from gateway.runtime.embedded import (
-    OWNER_ROLE,
-    Engine,
-    EngineError,
-    Postgres,
-    Valkey,
-    file_system_errors,
-    hold,
-    prepare_database,
-)
+from gateway.runtime.embedded.engine import Engine, EngineError, file_system_errors, hold
+from gateway.runtime.embedded.postgres import OWNER_ROLE, Postgres, prepare_database
+from gateway.runtime.embedded.valkey import Valkey
 from gateway.runtime.settings import SettingsError, environment, load_settings
 
 _READY_SECONDS: Final = 180.0

@@ -1,38 +1,124 @@
-"""What the embedded servers have in common: how a server process is started, watched and ended."""
+"""What the embedded servers share: a data directory that one program uses at a time, with free space on its disk, and
+how a server process is started, watched and ended."""
 
 import contextlib
 import ctypes
+import errno
+import fcntl
+import hashlib
 import os
+import pwd
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, TextIO, TypedDict
 
 import psutil
 
-from gateway.runtime.embedded.data_directory import EngineError, Identity, file_system_errors
-
 _START_SECONDS: Final = 60.0
 _PR_SET_PDEATHSIG: Final = 1
+_Signals = Sequence[tuple[signal.Signals, float]]
+_AT_ONCE: Final = ((signal.SIGKILL, 5.0),)
 # Loaded before any fork: a child of a program with threads must not load libraries.
 _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-class Process(Protocol):
-    """What subprocess.Popen and psutil.Process have in common."""
+class EngineError(Exception):
+    """An engine or its data directory cannot be used; the text is one sentence for the operator."""
 
-    def send_signal(self, sig: int, /) -> None:
-        """Signal it."""
 
-    def wait(self, timeout: float | None = None) -> int | None:
-        """Wait so many seconds for its end."""
+class Identity(TypedDict, total=False):
+    """The user that a server runs as, as arguments of subprocess; empty: our own."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+@contextlib.contextmanager
+def file_system_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError under `path` into an EngineError of one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise EngineError(f"The disk that holds {path} is full; free some space and start again.") from error
+        where = error.filename or path
+        raise EngineError(f"The data directory {path} cannot be used: {where}: {error.strerror or error}.") from error
+
+
+def hold(home: Path, holder: str = "spotlight up") -> TextIO:
+    """Take a data directory for this process for as long as the result stays open.
+
+    `holder` is our name in the error of the next program that tries. Raises EngineError when it is taken or cannot be
+    written.
+    """
+    with file_system_errors(home):
+        home.mkdir(parents=True, exist_ok=True)
+        lock = (home / "lock").open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            other = lock.read().strip() or "another program"
+            lock.close()
+            raise EngineError(
+                f"{home} is already in use by {other}; stop that one, or set SPOTLIGHT_DATA_DIR to another directory."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{holder} (process {os.getpid()})")
+        lock.flush()
+    return lock
+
+
+def unprivileged_user() -> Identity:
+    """The user `nobody`: PostgreSQL refuses to run as root. Raises EngineError."""
+    try:
+        user = pwd.getpwnam("nobody")
+    except KeyError:
+        raise EngineError("PostgreSQL does not run as root and there is no user nobody; run as another user.") from None
+    return Identity(user=user.pw_uid, group=user.pw_gid, extra_groups=[])
+
+
+def open_to_all(path: Path) -> bool:
+    """Whether every user may pass through `path`, or through what of it exists."""
+    return all(not p.exists() or p.stat().st_mode & stat.S_IXOTH for p in (path, *path.parents))
+
+
+def short_directory(home: Path, suffix: str) -> Path:
+    """Where the socket goes: a socket's path may have 103 bytes at most."""
+    key = hashlib.sha256(str(home).encode()).hexdigest()[:10]
+    base = Path(tempfile.gettempdir()).resolve()
+    if os.geteuid() == 0 and not open_to_all(base):
+        base = Path("/tmp")  # noqa: S108 - the directory below is checked to be ours
+    return base / f"spotlight-{os.getuid()}-{key}-{suffix}"
+
+
+def private_directory(path: Path, identity: Identity) -> None:
+    """Make a directory that only its user may enter; one that another user owns is refused."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), identity.get("user")):
+        raise EngineError(f"{path} belongs to another user; remove it and start again.")
+    path.chmod(0o700)
+    if identity:
+        os.chown(path, identity["user"], identity["group"])
+
+
+def need_room(path: Path, megabytes: int) -> None:
+    """Raise EngineError unless the disk under `path` has so much free space."""
+    free = shutil.disk_usage(path).free // 1_000_000
+    if free < megabytes:
+        raise EngineError(f"The disk that holds {path} is full: {free} MB free, {megabytes} MB needed.")
 
 
 class Engine(ABC):
@@ -43,7 +129,7 @@ class Engine(ABC):
     data: Path
     run: Path
     log: Path
-    stop_signals: Sequence[tuple[signal.Signals, float]]
+    stop_signals: _Signals
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
@@ -66,11 +152,15 @@ class Engine(ABC):
         """Whether the process that we launched is still there."""
         return self.process is not None and self.process.poll() is None
 
-    def start(self, seconds: float = _START_SECONDS) -> None:
+    def start(self) -> None:
         """Bring the server up and wait until it answers. Raises EngineError."""
         self.prepare()
         self.launch()
-        end = time.monotonic() + seconds
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait until the launched server answers. Raises EngineError."""
+        end = time.monotonic() + _START_SECONDS
         while not self.ready():
             if not self.alive or time.monotonic() > end:
                 raise self.failure()
@@ -78,14 +168,15 @@ class Engine(ABC):
 
     def stop(self) -> None:
         """End the server in good order, by force when it does not go."""
-        if self.process is not None:
-            end_process(self.process, self.stop_signals)
-        shutil.rmtree(self.run, ignore_errors=True)
+        self._end(self.stop_signals)
 
     def kill(self) -> None:
         """End the server at once; what it committed is kept."""
+        self._end(_AT_ONCE)
+
+    def _end(self, signals: _Signals) -> None:
         if self.process is not None:
-            end_process(self.process, ((signal.SIGKILL, 5.0),))
+            end_process(self.process, signals)
         shutil.rmtree(self.run, ignore_errors=True)
 
     def failure(self) -> EngineError:
@@ -128,7 +219,7 @@ class Engine(ABC):
             if not any(leader.ppid() == other.pid for other in found if other.is_running()):
                 end_process(leader, self.stop_signals)
         for member in found:
-            end_process(member, ((signal.SIGKILL, 5.0),))
+            end_process(member, _AT_ONCE)
 
 
 def die_with_parent(sig: signal.Signals) -> Callable[[], None] | None:
@@ -171,7 +262,7 @@ def running_in(program: str, directory: Path) -> list[psutil.Process]:
     return found
 
 
-def end_process(process: Process, signals: Sequence[tuple[signal.Signals, float]]) -> None:
+def end_process(process: subprocess.Popen[bytes] | psutil.Process, signals: _Signals) -> None:
     """Send each signal in turn, waiting so many seconds after it, until the process is gone."""
     for sig, seconds in signals:
         try:

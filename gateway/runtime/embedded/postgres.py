@@ -10,17 +10,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from gateway.runtime.embedded.data_directory import (
+from gateway.runtime.embedded.engine import (
+    Engine,
     EngineError,
     Identity,
+    engine_environment,
     file_system_errors,
     need_room,
     open_to_all,
+    package,
     private_directory,
     short_directory,
     unprivileged_user,
 )
-from gateway.runtime.embedded.engine import Engine, engine_environment, package
 
 SUPERUSER: Final = "postgres"
 OWNER_ROLE: Final = "spotlight_owner"

@@ -10,15 +10,16 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from gateway.runtime.embedded.data_directory import (
+from gateway.runtime.embedded.engine import (
+    Engine,
     EngineError,
     Identity,
     file_system_errors,
     need_room,
+    package,
     private_directory,
     short_directory,
 )
-from gateway.runtime.embedded.engine import Engine, package
 
 _ROOM_MB: Final = 32
 # What servers of earlier releases kept, voters' numbers among it.

@@ -15,16 +15,9 @@ import psutil
 import pytest
 from redis import Redis
 
-from gateway.runtime.embedded import (
-    APP_ROLE,
-    OWNER_ROLE,
-    SUPERUSER,
-    EngineError,
-    Postgres,
-    Valkey,
-    hold,
-    prepare_database,
-)
+from gateway.runtime.embedded.engine import EngineError, hold
+from gateway.runtime.embedded.postgres import APP_ROLE, OWNER_ROLE, SUPERUSER, Postgres, prepare_database
+from gateway.runtime.embedded.valkey import Valkey
 from tests.engines import Engines, run_apart, temporary_home
 from tests.gateway.cli.processes import gone
 
@@ -144,7 +137,8 @@ def test_servers_left_by_a_killed_program_are_replaced(home: Path) -> None:
     script = textwrap.dedent(
         """
         import pathlib, sys, time
-        from gateway.runtime.embedded import Postgres, Valkey
+        from gateway.runtime.embedded.postgres import Postgres
+        from gateway.runtime.embedded.valkey import Valkey
         for engine in (Postgres(pathlib.Path(sys.argv[1])), Valkey(pathlib.Path(sys.argv[1]))):
             engine.start()
             print(engine.process.pid, flush=True)
@@ -181,7 +175,7 @@ def test_servers_end_with_the_program_that_started_them(home: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("only Linux tells a child that its parent died")
     script = (
-        "import pathlib, sys, time; from gateway.runtime.embedded import Valkey;"
+        "import pathlib, sys, time; from gateway.runtime.embedded.valkey import Valkey;"
         " engine = Valkey(pathlib.Path(sys.argv[1]));"
         "engine.start(); print(engine.process.pid, flush=True); time.sleep(60)"
     )
