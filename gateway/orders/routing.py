@@ -99,12 +99,7 @@ class Rails:
     def by_page(self, country: str, method: PaymentMethod) -> bool:
         """Whether a payer without a code approves on the operator's page, by the accounts that are asked
         first: none of them asks the phone, and no card does. Where all are closed, as it was before."""
-        if method is PaymentMethod.CARD:
-            return True
-        found = self._by_page.get((country, method))
-        if found is None:
-            found = self._by_page[country, method] = self._asks_no_phone(country, method)
-        return found
+        return method is PaymentMethod.CARD or (country, method) in self._by_page
 
     def _asks_no_phone(self, country: str, method: PaymentMethod) -> bool:
         every = [rail for rail in self._among(country, method) if rail.kinds & WITHOUT_CODE]
@@ -153,9 +148,8 @@ class Rails:
         return {}
 
     @cached_property
-    def _by_page(self) -> dict[tuple[str, PaymentMethod], bool]:
-        """The same of `by_page`."""
-        return {}
+    def _by_page(self) -> frozenset[tuple[str, PaymentMethod]]:
+        return frozenset(place for place in self._by_place if self._asks_no_phone(*place))
 
     @cached_property
     def _by_place(self) -> dict[tuple[str, PaymentMethod], tuple[Rail, ...]]:

@@ -49,11 +49,8 @@ async def with_staff(settings: Settings, act: Callable[[KeepStaff], Awaitable[T]
 
 async def ensure_demo_admin(settings: Settings, *, password: str | None, first: str) -> bool:
     """Make the demo's administrator with `password`, else with `first`; whether it was made with `first`."""
-
-    async def ensure(staff: KeepStaff) -> bool:
-        return await staff.ensure(ADMIN_EMAIL, password, first=first, name=ADMIN_NAME, actor="cli:demo")
-
-    return await with_staff(settings, ensure)
+    who: dict[str, Any] = {"first": first, "name": ADMIN_NAME, "actor": "cli:demo"}
+    return await with_staff(settings, lambda staff: staff.ensure(ADMIN_EMAIL, password, **who))
 
 
 async def rotate_vault(settings: Settings, progress: Callable[[str, int, int], None]) -> int:

@@ -102,7 +102,11 @@ class Settings(BaseSettings):
     @property
     def keys(self) -> dict[int, str]:
         """Keys for sealing, by id; the first seals. Raises ValueError."""
-        return read_keys(self.vault_keys.get_secret_value())
+        keys = read_keys(self.vault_keys.get_secret_value())
+        weak = [number for number, key in keys.items() if key and secret_fault(key, SECRET_KEY_LENGTH_MIN)]
+        if weak:
+            raise ValueError("\n".join(f"key {number}: use 32 random characters or more" for number in weak))
+        return keys
 
     @property
     def migration_url(self) -> str:
@@ -132,36 +136,28 @@ def _sentence(message: str) -> str:
     return "is not set" if message == "Field required" else message
 
 
-def _faults(settings: Settings) -> list[str]:
-    faults = []
+def _faults(settings: Settings) -> Iterator[str]:
     if fault := secret_fault(settings.secret_key.get_secret_value(), SECRET_KEY_LENGTH_MIN):
-        faults.append(f"SPOTLIGHT_SECRET_KEY: {fault}")
-    for name, url in (
-        ("DATABASE_URL", settings.database_url),
-        ("SPOTLIGHT_OWNER_DATABASE_URL", settings.migration_url),
-    ):
+        yield f"SPOTLIGHT_SECRET_KEY: {fault}"
+    urls = {"DATABASE_URL": settings.database_url, "SPOTLIGHT_OWNER_DATABASE_URL": settings.migration_url}
+    for name, url in urls.items():
         if not url.startswith(("postgresql://", "postgres://")):
-            faults.append(f"{name}: must begin with postgresql://")
+            yield f"{name}: must begin with postgresql://"
     if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
-        faults.append("REDIS_URL: must begin with redis://, rediss:// or unix://")
-    try:
-        _ = settings.proxies
-    except ValueError as error:
-        faults.append(f"SPOTLIGHT_TRUSTED_PROXIES: {error}")
-    try:
-        _ = settings.crowds
-    except ValueError as error:
-        faults.append(f"SPOTLIGHT_SHARED_NETWORKS: {error}")
-    try:
-        weak = [number for number, key in settings.keys.items() if key and secret_fault(key, SECRET_KEY_LENGTH_MIN)]
-        faults.extend(f"SPOTLIGHT_VAULT_KEYS: key {number}: use 32 random characters or more" for number in weak)
-    except ValueError as error:
-        faults.append(f"SPOTLIGHT_VAULT_KEYS: {error}")
+        yield "REDIS_URL: must begin with redis://, rediss:// or unix://"
+    for name, read in (
+        ("SPOTLIGHT_TRUSTED_PROXIES", "proxies"),
+        ("SPOTLIGHT_SHARED_NETWORKS", "crowds"),
+        ("SPOTLIGHT_VAULT_KEYS", "keys"),
+    ):
+        try:
+            getattr(settings, read)
+        except ValueError as error:
+            yield from (f"{name}: {line}" for line in str(error).splitlines())
     if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
-        faults.append("SPOTLIGHT_PUBLIC_URL: must begin with https:// (http:// only in the demo)")
+        yield "SPOTLIGHT_PUBLIC_URL: must begin with https:// (http:// only in the demo)"
     if settings.env is Environment.PRODUCTION:
-        faults.extend(_production_faults(settings))
-    return faults
+        yield from _production_faults(settings)
 
 
 def _production_faults(settings: Settings) -> Iterator[str]:
