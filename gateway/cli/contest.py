@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,7 @@ def lint(
     Names are shown as phones show them. Nothing is changed. Exit status 2: there is an error; 1: there is a
     warning and --strict was given; 0 otherwise.
     """
+    from channels.lint import Level
     from gateway.cli import contest_files, lint_report
 
     reports = asyncio.run(
@@ -42,17 +44,13 @@ def lint(
         )
     )
     if as_json:
-        print(json.dumps([lint_report.as_json(report) for report in reports], ensure_ascii=False, indent=2))
+        print(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))
     else:
         for report in reports:
             print("\n".join(lint_report.lines(report)))
-    raise typer.Exit(_status(lint_report.worst(reports), strict=strict))
-
-
-def _status(worst: str | None, *, strict: bool) -> int:
-    if worst == "error":
-        return MISUSED
-    return FAILED if worst == "warning" and strict else 0
+    if any(report.has(Level.ERROR) for report in reports):
+        raise typer.Exit(MISUSED)
+    raise typer.Exit(FAILED if strict and any(report.has(Level.WARNING) for report in reports) else 0)
 
 
 @command(contest_app, "export", "spotlight contest export star > star.json")

@@ -1,9 +1,8 @@
-"""A lint report and a plan of changes, for a terminal of 80 columns or for a machine."""
+"""A lint report and a plan of changes, for a terminal of 80 columns."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from channels.lint import LanguageSeen, Level, Report
 from channels.ussd.menu.session import SEPTETS_MAX
@@ -13,19 +12,6 @@ WIDTH: Final = 79
 _INDENT: Final = " " * 4
 
 
-def worst(reports: Sequence[Report]) -> str | None:
-    """The gravest level in these reports; None when nothing was found."""
-    for level in (Level.ERROR, Level.WARNING):
-        if any(report.has(level) for report in reports):
-            return level.value
-    return None
-
-
-def as_json(report: Report) -> dict[str, Any]:
-    """The whole report as plain values."""
-    return asdict(report)
-
-
 def lines(report: Report) -> Iterator[str]:
     """The whole report: names, screens, texts, and last the findings, which are then still in view."""
     yield f"== {report.contest} =="
@@ -33,8 +19,7 @@ def lines(report: Report) -> Iterator[str]:
     for language in report.languages:
         yield from _screens(language)
         yield from _texts(language)
-    yield ""
-    yield f"-- {report.contest}: findings --"
+    yield from _headed(f"{report.contest}: findings")
     for finding in report.findings:
         yield from _wrapped(f"{finding.level.value:<8} {finding.about}: {finding.text}", " " * 9)
     counts = {level: sum(finding.level is level for finding in report.findings) for level in Level}
@@ -42,8 +27,7 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def _names(report: Report) -> Iterator[str]:
-    yield ""
-    yield "-- names on a phone, where they differ --"
+    yield from _headed("names on a phone, where they differ")
     same = 0
     for name in report.names:
         stand_ins = ", ".join(f"{c} becomes {stand or 'nothing'}" for c, stand in name.replaced.items())
@@ -57,24 +41,27 @@ def _names(report: Report) -> Iterator[str]:
 
 
 def _screens(seen: LanguageSeen) -> Iterator[str]:
-    yield ""
-    yield f"-- {seen.language}: {len(seen.screens)} screens, septets of {SEPTETS_MAX} --"
+    yield from _headed(f"{seen.language}: {len(seen.screens)} screens, septets of {SEPTETS_MAX}")
     for screen in seen.screens:
-        yield ""
-        yield f"{screen.septets:>3}/{SEPTETS_MAX}  {screen.path}"
-        for line in screen.text.split("\n"):
-            yield from _wrapped(_INDENT + line, _INDENT)
+        yield from _quoted(f"{screen.septets:>3}/{SEPTETS_MAX}  {screen.path}", screen.text)
 
 
 def _texts(seen: LanguageSeen) -> Iterator[str]:
-    yield ""
-    yield f"-- {seen.language}: {len(seen.texts)} texts at their longest --"
+    yield from _headed(f"{seen.language}: {len(seen.texts)} texts at their longest")
     for text in seen.texts:
-        yield ""
         cost = "" if text.cost is None else f", {text.cost.spoken()}"
-        yield f"{text.parts} {'part' if text.parts == 1 else 'parts'}{cost}  {text.kind}"
-        for line in text.text.split("\n"):
-            yield from _wrapped(_INDENT + line, _INDENT)
+        yield from _quoted(f"{text.parts} {'part' if text.parts == 1 else 'parts'}{cost}  {text.kind}", text.text)
+
+
+def _headed(title: str) -> tuple[str, str]:
+    return "", f"-- {title} --"
+
+
+def _quoted(title: str, text: str) -> Iterator[str]:
+    yield ""
+    yield title
+    for line in text.split("\n"):
+        yield from _wrapped(_INDENT + line, _INDENT)
 
 
 def _wrapped(text: str, hanging: str) -> list[str]:

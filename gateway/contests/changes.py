@@ -20,11 +20,7 @@ _NOT_COMPARED: Final = frozenset({"id", "version", "candidates", "_by_code", "or
 
 
 class ChangeRefused(Exception):
-    """The document asks for a change that is not allowed. `faults`: a sentence for each."""
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = tuple(faults)
+    """The document asks for changes that are not allowed; a sentence a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ def plan(held: Contest | None, wanted: Contest, entries: Sequence[Entry]) -> Pla
         if lacking and held is not None and not held.check_digits:
             faults.append(f"check digits cannot begin now: {', '.join(lacking[:3])} was given without one")
     if faults:
-        raise ChangeRefused(faults)
+        raise ChangeRefused("\n".join(faults))
     people = tuple(sorted(resolved.people.values(), key=lambda c: c.code))
     changes = (*_of_contest(held, base), *resolved.changes)
     version = base.version + 1 if changes else base.version

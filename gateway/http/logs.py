@@ -20,12 +20,6 @@ from aiohttp.http_exceptions import BadHttpMessage
 from structlog.types import EventDict, Processor, WrappedLogger
 
 Level = Literal["debug", "info", "warning", "error"]
-LEVELS: Final[Mapping[str, int]] = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
 
 # Libraries that log every call at INFO, with addresses that may hold a token.
 _CHATTY: Final = ("httpx", "httpcore", "asyncio", "aiogram", "rq.worker", "urllib3", "stripe", "alembic")
@@ -149,11 +143,12 @@ def set_up_logs(level: Level = "info", *, json: bool | None = None) -> None:
 
     `json`: objects for machines; left out, lines for people on a terminal and objects elsewhere.
     """
+    least = logging.getLevelNamesMapping()[level.upper()]
     as_json = not sys.stderr.isatty() if json is None else json
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[*_before(), structlog.processors.JSONRenderer(_json_bytes) if as_json else console],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer)
         if as_json
         else structlog.PrintLoggerFactory(sys.stderr),
@@ -172,8 +167,8 @@ def set_up_logs(level: Level = "info", *, json: bool | None = None) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(LEVELS[level])
+    root.setLevel(least)
     for name in _CHATTY:
-        logging.getLogger(name).setLevel(max(logging.WARNING, LEVELS[level]))
+        logging.getLogger(name).setLevel(max(logging.WARNING, least))
     server = logging.getLogger("aiohttp.server")
     server.filters[:] = [one_line_for_bad_http]

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.runtime.settings import Settings, SettingsError
-from gateway.runtime.vault_keys import WrongKeys, check_keys
+from gateway.runtime.vault_keys import check_keys
 from gateway.storage.doorbell import Doorbell, RqDoorbell
 from gateway.storage.engine import DatabaseUnavailable, make_engine
 from gateway.storage.migrate import UnknownSchema, refuse_unknown_schema
@@ -117,6 +117,6 @@ class Connections:
         """Check that the schema is one that we know, written with our keys. Raises SettingsError."""
         try:
             await refuse_unknown_schema(self.engine)
-            await check_keys(self.engine, self.vault)
-        except (UnknownSchema, WrongKeys) as error:
+        except UnknownSchema as error:
             raise SettingsError(str(error)) from None
+        await check_keys(self.engine, self.vault)

@@ -64,8 +64,6 @@ async def rotate_vault(settings: Settings, progress: Callable[[str, int, int], N
     )
     try:
         return await vault_keys.rotate(engine, Container(settings, name="").vault, progress)
-    except vault_keys.WrongKeys as error:
-        raise SettingsError(str(error)) from None
     finally:
         await engine.dispose()
 

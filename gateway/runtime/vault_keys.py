@@ -16,6 +16,7 @@ from admin.access import store as staff
 from channels.messages import unfinished
 from channels.telegram import store as telegram
 from gateway.orders import store as orders
+from gateway.runtime.settings import SettingsError
 from gateway.storage.schema import conversations
 from gateway.storage.vault import SealBroken, Vault
 from payments.collection import callbacks
@@ -24,10 +25,6 @@ from payments.rescue import attempts
 
 SECRET_KEY_ROW: Final = 0
 BATCH: Final = 1_000
-
-
-class WrongKeys(Exception):
-    """The keys are not those of this database; the text says which setting to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,7 @@ _FORGET: Final = text("delete from vault_keys where key_id <> all(cast(:kept as 
 
 
 async def check_keys(engine: AsyncEngine, vault: Vault) -> None:
-    """Compare our keys with those that the database was written with, and record ours. Raises WrongKeys."""
+    """Compare our keys with those that the database was written with, and record ours. Raises SettingsError."""
     ours = vault.fingerprints
     async with engine.begin() as connection:
         _compare((await connection.execute(_READ)).all(), vault)
@@ -98,17 +95,19 @@ def _compare(rows: Sequence[Row[Any]], vault: Vault) -> None:
         if ours.get(row.key_id) == bytes(row.fingerprint):
             continue
         if row.key_id == SECRET_KEY_ROW:
-            raise WrongKeys("SPOTLIGHT_SECRET_KEY: is not the key that this database was written with")
+            raise SettingsError("SPOTLIGHT_SECRET_KEY: is not the key that this database was written with")
         if row.key_id in ours:
-            raise WrongKeys(f"SPOTLIGHT_VAULT_KEYS: key {row.key_id} is not the one that sealed values here")
-        raise WrongKeys(f"SPOTLIGHT_VAULT_KEYS: lacks key {row.key_id}, which sealed values here; see `vault rotate`")
+            raise SettingsError(f"SPOTLIGHT_VAULT_KEYS: key {row.key_id} is not the one that sealed values here")
+        raise SettingsError(
+            f"SPOTLIGHT_VAULT_KEYS: lacks key {row.key_id}, which sealed values here; see `vault rotate`"
+        )
 
 
 async def rotate(engine: AsyncEngine, vault: Vault, progress: Callable[[str, int, int], None]) -> int:
     """Seal with the newest key what another one sealed; how many values. `engine`: of the tables' owner.
 
     `progress`: table and column, values done, values in all. May be stopped and started again at any point; what is
-    written meanwhile stays. Raises WrongKeys, and SealBroken for a value that no key opens.
+    written meanwhile stays. Raises SettingsError, and SealBroken for a value that no key opens.
     """
     await check_keys(engine, vault)
     done = 0

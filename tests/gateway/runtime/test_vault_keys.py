@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.runtime import vault_keys
-from gateway.runtime.vault_keys import EVERYTHING, WrongKeys, check_keys, rotate
+from gateway.runtime.settings import SettingsError
+from gateway.runtime.vault_keys import EVERYTHING, check_keys, rotate
 from gateway.storage.engine import make_engine
 from gateway.storage.schema import metadata
 from gateway.storage.vault import SealBroken, Vault, read_keys
@@ -47,14 +48,14 @@ def test_every_sealed_column_rotates() -> None:
 async def test_other_keys_are_refused(service: AsyncEngine) -> None:
     await check_keys(service, ONE)
     await check_keys(service, ONE)
-    with pytest.raises(WrongKeys, match="SPOTLIGHT_SECRET_KEY: is not the key"):
+    with pytest.raises(SettingsError, match="SPOTLIGHT_SECRET_KEY: is not the key"):
         await check_keys(service, Vault(THIRD))
-    with pytest.raises(WrongKeys, match="lacks key 1"):
+    with pytest.raises(SettingsError, match="lacks key 1"):
         await check_keys(service, TWO)
     await check_keys(service, BOTH)
-    with pytest.raises(WrongKeys, match="lacks key 2"):
+    with pytest.raises(SettingsError, match="lacks key 2"):
         await check_keys(service, ONE)
-    with pytest.raises(WrongKeys, match="key 2 is not the one"):
+    with pytest.raises(SettingsError, match="key 2 is not the one"):
         await check_keys(service, Vault(ROOT, read_keys(f"2:{THIRD},1")))
 
 
