@@ -47,6 +47,11 @@ def star_code(contest: Contest, candidate: Candidate | None = None) -> str:
     return f"{contest.dial_code.removesuffix('#')}*{candidate.code}#"
 
 
+def dial_link(code: str) -> str:
+    """A star code as a link: `tel:*789*07%23`."""
+    return "tel:" + quote(code, safe="*")
+
+
 def share_of(
     base_url: str, contest: Contest, candidate: Candidate | None, say: Callable[..., str], language: str
 ) -> Share:
@@ -63,5 +68,5 @@ def share_of(
         image=f"{address}/card.png?lang={language}&v={contest.version}",
         text=say(address=address, code=code),
         star_code=code,
-        star_link="tel:" + quote(code, safe="*"),
+        star_link=dial_link(code),
     )
