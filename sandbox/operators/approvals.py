@@ -90,12 +90,6 @@ class PromptedRequests(MoneyRequests):
         if prompt:
             courier.later(self.faults.prompt_delay_ms / 1000, lambda: self._prompt(entry.our_reference))
 
-    def prompt_again(self, reference: str) -> None:
-        """Show the prompt of a request that is still open once more."""
-        if (waiting := self._open.get(reference)) is not None:
-            self.context.phones.withdraw_prompt(waiting.entry.msisdn, reference)
-            self._prompt(reference)
-
     def _prompt(self, reference: str) -> None:
         waiting = self._open.get(reference)
         if waiting is None:

@@ -22,8 +22,6 @@ PATHS = (
     "/phones/0501020304/orange_pay",
     "/handset/..%2f..%2fnumbers.py",
     "/mtn_momo",
-    "/mtn_momo/v1_0/apiuser",
-    "/mtn_momo/v1_0/apiuser/x/apikey",
     "/mtn_momo/collection/token/",
     "/mtn_momo/collection/v1_0/requesttopay",
     "/mtn_momo/collection/v1_0/requesttopay/x",

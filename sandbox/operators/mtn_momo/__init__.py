@@ -7,7 +7,6 @@ environment pushes a prompt to the payer's phone. Each product has its own subsc
 transfers leave the merchant's disbursement wallet.
 """
 
-import contextlib
 import time
 from functools import partial
 from typing import Any, Final
@@ -22,9 +21,7 @@ from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
 from sandbox.operators.mtn_momo.access import STATUS_PER_SECOND, Access
 from sandbox.operators.mtn_momo.messages import (
-    MESSAGE_LENGTH_MAX,
     bad_body,
-    error,
     logical,
     number_of,
     read_money,
@@ -114,7 +111,7 @@ class _Requests(MoneyRequests):
 
     async def read(self, request: web.Request, account: str, ordered: RequestFaults) -> Entry:
         reference = read_reference(request.headers.get("X-Reference-Id", ""))
-        callback = self._access.callback_url(request, account)
+        callback = self._access.callback_url(request)
         environment = request.headers["X-Target-Environment"]
         try:
             body: Any = await read_json(request)
@@ -176,7 +173,6 @@ class _Collections(_Requests, PromptedRequests):
         base = "/collection/v1_0"
         router.add_post(f"{base}/requesttopay", self.take)
         router.add_get(f"{base}/requesttopay/{{reference}}", self.show)
-        router.add_post(f"{base}/requesttopay/{{reference}}/deliverynotification", self.notify_delivery)
         router.add_get(f"{base}/account/balance", self.show_balance)
         router.add_get(f"{base}/account/balance/{{currency}}", self.show_balance)
         self.serve_menu()
@@ -219,23 +215,6 @@ class _Collections(_Requests, PromptedRequests):
         number = entry.msisdn[1:]
         waits = number in (ONGOING_NUMBER, DELAYED_NUMBER)
         return entry if waits else self._finish_alone(entry, FAILING_NUMBERS.get(number))
-
-    async def notify_delivery(self, request: web.Request) -> web.Response:
-        """`POST …/deliverynotification`: a text of the merchant to the payer, after success."""
-        account = await self.enter(request)
-        entry = await super().find(request, account)
-        if entry is None:
-            return self.not_found()
-        if entry.status is not Status.SUCCESSFUL:
-            return logical(409, "NOT_SUCCESSFULLY_COMPLETED")
-        text = request.headers.get("notificationMessage", "")
-        with contextlib.suppress(ValueError):
-            body = await read_json(request)
-            text = str(body.get("notificationMessage", text)) if isinstance(body, dict) else text
-        if not text or len(text) > MESSAGE_LENGTH_MAX:
-            return error(400, "BAD_REQUEST", "notificationMessage is missing or too long.")
-        self.context.phones.text(entry.msisdn, WORDS.sender, text)
-        return web.Response(status=200)
 
 
 class _Disbursements(_Requests, OutgoingRequests):

@@ -1,24 +1,20 @@
-"""Who may call MTN: sandbox user provisioning, tokens, and the headers of every business call.
+"""Who may call MTN: tokens, and the headers of every business call.
 
 A merchant may have an account in each country; those after the first are issued under names that begin
 with a word for the account, e.g. `cm_target_environment`. Each product has its own key, user and token.
 """
 
-import re
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from aiohttp import web
 
 from sandbox.company import same
 from sandbox.operators.context import OperatorContext
-from sandbox.operators.mtn_momo.messages import error, logical
+from sandbox.operators.mtn_momo.messages import error
 from sandbox.operators.mtn_momo.numbers import CURRENCIES
-from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer, read_json
+from sandbox.operators.wire import Refusal, Tokens, answer, pause, read_basic, read_bearer
 
 TOKEN_SECONDS = 3600
 STATUS_PER_SECOND = 10
@@ -26,8 +22,6 @@ _PREFIXES: Final[Mapping[str, str]] = {"collection": "", "disbursement": "disbur
 _NAMES = ("target_environment", "subscription_key", "api_user", "api_key")
 # Longest first: a disbursement's key is no collection's key of an account "disbursement".
 _FIELDS = sorted((f"{prefix}{name}" for prefix in _PREFIXES.values() for name in _NAMES), key=len, reverse=True)
-_HOST = re.compile(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)*", re.IGNORECASE)
-_ADDRESS = re.compile(r"[\d.]+")
 
 
 def accounts(issued: Mapping[str, str]) -> list[dict[str, str]]:
@@ -41,29 +35,19 @@ def accounts(issued: Mapping[str, str]) -> list[dict[str, str]]:
     return [{**found[""], **own} for own in found.values()]
 
 
-@dataclass(slots=True)
-class _User:
-    callback_host: str
-    key: str | None = None
-
-
 class Access:
-    """Users, keys and tokens of one merchant."""
+    """Keys and tokens of one merchant."""
 
     def __init__(self, context: OperatorContext) -> None:
         self._context = context
         self._accounts = accounts(context.credentials)
         self._tokens = Tokens()
-        self._users: dict[str, _User] = {}
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Provisioning and the token call."""
-        router.add_post("/v1_0/apiuser", self.create_user)
-        router.add_get("/v1_0/apiuser/{user}", self.show_user)
-        router.add_post("/v1_0/apiuser/{user}/apikey", self.create_key)
+        """The token call."""
         router.add_post("/{product:collection|disbursement}/token/", self.issue_token)
 
-    def callback_url(self, request: web.Request, user: str) -> str:
+    def callback_url(self, request: web.Request) -> str:
         """The address in the header, empty where there is none. Raises Refusal for one that MTN does not take."""
         url = request.headers.get("X-Callback-Url")
         if url is None:
@@ -71,10 +55,6 @@ class Access:
         parts = urlsplit(url) if url.isascii() else urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise Refusal(error(400, "INVALID_CALLBACK_URL", "X-Callback-Url is not a valid URL."))
-        known = self._users.get(user)
-        registered = known.callback_host if known else ""
-        if registered and parts.hostname != registered:
-            raise Refusal(logical(500, "INVALID_CALLBACK_URL_HOST"))
         return url
 
     def check(self, request: web.Request, product: str) -> str:
@@ -94,11 +74,11 @@ class Access:
             raise Refusal(error(500, "NOT_ALLOWED_TARGET_ENVIRONMENT", "Access to target environment is forbidden."))
         return user
 
-    def _check_subscription(self, request: web.Request, *products: str) -> None:
-        """A key of one of these products, or of any. Raises Refusal."""
+    def _check_subscription(self, request: web.Request, product: str) -> None:
+        """A key of this product. Raises Refusal."""
         key = request.headers.get("Ocp-Apim-Subscription-Key", "")
-        names = [f"{_PREFIXES[product]}subscription_key" for product in products or _PREFIXES]
-        if not any(same(key, account.get(name)) for account in self._accounts for name in names):
+        name = f"{_PREFIXES[product]}subscription_key"
+        if not any(same(key, account.get(name)) for account in self._accounts):
             why = "invalid" if key else "missing"
             message = f"Access denied due to {why} subscription key."
             raise Refusal(answer(401, {"statusCode": 401, "message": message}))
@@ -118,44 +98,5 @@ class Access:
         return answer(200, {"access_token": token, "token_type": "access_token", "expires_in": int(seconds)})
 
     def _is_known(self, user: str, key: str, product: str) -> bool:
-        known = self._users.get(user)
-        if known is not None:
-            return known.key is not None and same(key, known.key)
         names = [f"{_PREFIXES[product]}{name}" for name in ("api_user", "api_key")]
         return any(same(user, account.get(names[0])) and same(key, account.get(names[1])) for account in self._accounts)
-
-    async def create_user(self, request: web.Request) -> web.Response:
-        """`POST /v1_0/apiuser` (MTN's sandbox only): X-Reference-Id becomes the user."""
-        self._check_subscription(request)
-        try:
-            user = str(UUID(request.headers.get("X-Reference-Id", "")))
-            body = await read_json(request)
-        except ValueError:
-            return error(400, "BAD_REQUEST", "X-Reference-Id or providerCallbackHost is missing or wrong.")
-        host = body.get("providerCallbackHost") if isinstance(body, dict) else None
-        if not isinstance(host, str) or not _HOST.fullmatch(host) or _ADDRESS.fullmatch(host):
-            return error(400, "BAD_REQUEST", "providerCallbackHost must be a host name.")
-        if UUID(user).version != 4:
-            return error(400, "BAD_REQUEST", "X-Reference-Id is not a UUID version 4.")
-        if user in self._users:
-            return error(409, "RESOURCE_ALREADY_EXIST", "Duplicated reference id. Creation of resource failed.")
-        self._users[user] = _User(host)
-        return web.Response(status=201)
-
-    async def create_key(self, request: web.Request) -> web.Response:
-        """`POST /v1_0/apiuser/{user}/apikey`."""
-        self._check_subscription(request)
-        known = self._users.get(request.match_info["user"])
-        if known is None:
-            return error(404, "RESOURCE_NOT_FOUND", "Requested resource was not found.")
-        known.key = secrets.token_hex(16)
-        return answer(201, {"apiKey": known.key})
-
-    async def show_user(self, request: web.Request) -> web.Response:
-        """`GET /v1_0/apiuser/{user}`: never shows the key."""
-        self._check_subscription(request)
-        known = self._users.get(request.match_info["user"])
-        if known is None:
-            return error(404, "RESOURCE_NOT_FOUND", "Requested resource was not found.")
-        body = {"providerCallbackHost": known.callback_host, "targetEnvironment": "sandbox"}
-        return answer(200, body)

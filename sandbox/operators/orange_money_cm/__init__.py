@@ -1,4 +1,4 @@
-"""Orange Money Cameroon, core API: token, init, pay with a prompt on the phone, push again, status.
+"""Orange Money Cameroon, core API: token, init, pay with a prompt on the phone, status.
 
 Sources: clients of the core API with their tests; Orange publishes neither pages nor a sandbox, so numbers
 and limits are ours: a number that ends with 99051 is an Orange number without Orange Money.
@@ -82,7 +82,6 @@ class _OrangeMoneyCm(PromptedRequests):
         app.router.add_post("/token", self.issue_token)
         app.router.add_post(f"{base}/init", self.init)
         app.router.add_post(f"{base}/pay", self.take)
-        app.router.add_get(f"{base}/push/{{reference}}", self.push)
         app.router.add_get(f"{base}/paymentstatus/{{reference}}", self.show)
         self.serve_menu()
         return app
@@ -193,17 +192,6 @@ class _OrangeMoneyCm(PromptedRequests):
     async def start(self, entry: Entry) -> None:
         self._handles.discard(entry.our_reference)
         await super().start(entry)
-
-    async def push(self, request: web.Request) -> web.Response:
-        """`GET mp/push/{payToken}`: the prompt once more; the phone rings."""
-        await self.enter(request)
-        entry = self.known(request.match_info["reference"])
-        if entry is None:
-            return plain_answer(404, "payToken is unknown")
-        self.context.courier.concerns(request, entry.msisdn)
-        self.context.courier.note(self.code, "push", entry.msisdn, entry.our_reference)
-        self.prompt_again(entry.our_reference)
-        return answer(200, {"message": "Push sent", "data": _shown(entry)})
 
     def number_of(self, entry: Entry) -> str:
         return _transaction(entry)

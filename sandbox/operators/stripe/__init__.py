@@ -20,7 +20,6 @@ from sandbox.operators.stripe.objects import (
     DISPUTE,
     REFUND,
     Ledger,
-    charge,
     dispute,
     intent,
     refund,
@@ -99,15 +98,6 @@ class _StripeCalls(Calls):
 
         return handle
 
-    def changing(self, change: Show) -> Handler:
-        """A request that changes what is there already."""
-
-        async def handle(request: web.Request) -> web.Response:
-            await self.enter(request)
-            return reply(200, change(request, await read_params(request)))
-
-        return handle
-
 
 class _RefundCalls(_StripeCalls):
     """Calls about money that leaves."""
@@ -138,16 +128,11 @@ class _Stripe(_StripeCalls):
         router.add_post(sessions, self.making(self._keys, self._create_session))
         router.add_get(sessions, self.showing(self._list_sessions))
         router.add_get(f"{sessions}/{{id}}", self.showing(self._show_session))
-        router.add_post(f"{sessions}/{{id}}/expire", self.changing(self._expire_session))
-        router.add_get("/v1/payment_intents/{id}", self.showing(self._show_intent))
-        router.add_get("/v1/charges/{id}", self.showing(self._show_charge))
         router.add_post("/v1/refunds", refunds.making(self._keys, self._after.create))
         router.add_get("/v1/refunds", refunds.showing(self._list_refunds))
         router.add_get("/v1/refunds/{id}", refunds.showing(self._show_refund))
         router.add_get("/v1/disputes", self.showing(self._list_disputes))
         router.add_get("/v1/disputes/{id}", self.showing(self._show_dispute))
-        router.add_post("/v1/disputes/{id}", self.changing(self._answer_dispute))
-        router.add_post("/v1/disputes/{id}/close", self.changing(self._close_dispute))
         router.add_get("/v1/events", self.showing(self._list_events))
         router.add_get("/v1/balance", self.showing(self._show_balance))
         router.add_post("/forged_event", self._forge)
@@ -276,28 +261,9 @@ class _Stripe(_StripeCalls):
             found = [entry for entry in found if session_status(entry) == status]
         return listing([self._shown(entry, whole) for entry in found], params, "/v1/checkout/sessions")
 
-    def _expire_session(self, request: web.Request, _: Params) -> Mapping[str, object]:
-        entry = self._session(request)
-        if entry.status is not Status.INITIATED:
-            state = session_status(entry)
-            raise fault(f'Only Checkout Sessions with a status in ["open"] can be expired. This one is {state}.')
-        return session(self._expire(entry))
-
     def _intent(self, entry: Entry) -> dict[str, object]:
         code = self._declines.get(entry.details["session"])
         return intent(entry, {"type": "card_error", "code": code} if code else None)
-
-    def _show_intent(self, request: web.Request, _: Params) -> Mapping[str, object]:
-        number = request.match_info["id"]
-        found = self._ledger.find(number)
-        return self._intent(self._found(request, "payment_intent", found if number.startswith("pi_") else None))
-
-    def _show_charge(self, request: web.Request, _: Params) -> Mapping[str, object]:
-        number = request.match_info["id"]
-        found = self._ledger.find(number)
-        is_charge = number.startswith("ch_") and found is not None and found.status is Status.SUCCESSFUL
-        entry = self._found(request, "charge", found if is_charge else None)
-        return charge(entry, self._ledger.refunded(entry), disputed=self._ledger.is_disputed(entry))
 
     def _list_refunds(self, _: web.Request, params: Params) -> Mapping[str, object]:
         return self._after.list_refunds(params)
@@ -318,12 +284,6 @@ class _Stripe(_StripeCalls):
 
     def _show_dispute(self, request: web.Request, _: Params) -> Mapping[str, object]:
         return dispute(self._dispute(request))
-
-    def _answer_dispute(self, request: web.Request, params: Params) -> Mapping[str, object]:
-        return dispute(self._after.answer_dispute(self._dispute(request), params))
-
-    def _close_dispute(self, request: web.Request, _: Params) -> Mapping[str, object]:
-        return dispute(self._after.decide(self._dispute(request), won=False))
 
     def _list_events(self, _: web.Request, params: Params) -> Mapping[str, object]:
         kind = text_at(params, "type")

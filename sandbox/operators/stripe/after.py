@@ -1,8 +1,7 @@
 """What happens to a card payment afterwards: refunds that the merchant asks for, disputes of the payer.
 
-Source: Stripe's API reference (Refunds, Disputes). In Stripe's test mode a dispute is decided by what the
-merchant writes: `winning_evidence`, `losing_evidence`; one that is closed is lost. The payment's own page decides
-too, so that a test needs no key. A refund is `pending` until the money left, so that the merchant's books see both.
+Source: Stripe's API reference (Refunds, Disputes). A dispute is decided on the payment's
+own page. A refund is `pending` until the money left, so that the merchant's books see both.
 """
 
 import json
@@ -36,7 +35,6 @@ DISPUTE_SECONDS: Final = 9 * 86_400
 _REFUND_FIELDS: Final = frozenset(
     {"payment_intent", "charge", "amount", "reason", "metadata", "expand", "refund_application_fee", "reverse_transfer"}
 )
-_DISPUTE_FIELDS: Final = frozenset({"evidence", "metadata", "submit", "expand"})
 _REASONS: Final = frozenset({"", "duplicate", "fraudulent", "requested_by_customer"})
 
 
@@ -209,11 +207,3 @@ class Afterwards:
         """The bank decides about the dispute of this payment, if there is one."""
         for entry in self._ledger.of_payment(payment, DISPUTE):
             self.decide(entry, won=won)
-
-    def answer_dispute(self, entry: Entry, params: Params) -> Entry:
-        """`POST /v1/disputes/{id}`: evidence, which decides in test mode. Raises Refusal."""
-        known_only(params, _DISPUTE_FIELDS)
-        text = text_at(params, "evidence", "uncategorized_text")
-        if text in ("winning_evidence", "losing_evidence"):
-            return self.decide(entry, won=text == "winning_evidence")
-        return entry

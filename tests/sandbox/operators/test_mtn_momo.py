@@ -196,23 +196,6 @@ async def test_logical_mistakes_are_http_500_and_the_firewall_speaks_html(countr
     assert (await country.json("GET", f"{PAY}/{sent['X-Reference-Id']}", headers=head))[0] == 404
 
 
-async def test_a_provisioned_user_may_only_be_called_back_on_its_host(country: Country) -> None:
-    user = str(uuid4())
-    made = {**KEY, "X-Reference-Id": user}
-    path = "/mtn_momo/v1_0/apiuser"
-    assert (await country.json("POST", path, headers=made, json={"providerCallbackHost": "vote.example.org"}))[0] == 201
-    assert (await country.json("POST", path, headers=made, json={"providerCallbackHost": "vote.example.org"}))[0] == 409
-    _, answer = await country.json("POST", f"{path}/{user}/apikey", headers=KEY)
-    assert len(answer["apiKey"]) == 32
-    _, shown = await country.json("GET", f"{path}/{user}", headers=KEY)
-    assert shown == {"providerCallbackHost": "vote.example.org", "targetEnvironment": "sandbox"}
-    token = await country.json("POST", "/mtn_momo/collection/token/", headers={**KEY, **basic(user, answer["apiKey"])})
-    head = {**KEY, "Authorization": f"Bearer {token[1]['access_token']}", "X-Target-Environment": "mtnivorycoast"}
-    _, status, refused = await ask_to_pay(country, head, **{"X-Callback-Url": "https://elsewhere.example.org/x"})
-    assert (status, refused["code"]) == (500, "INVALID_CALLBACK_URL_HOST")
-    assert (await ask_to_pay(country, head, **{"X-Callback-Url": "https://vote.example.org/x"}))[1] == 202
-
-
 @pytest.mark.parametrize(
     ("number", "reason"),
     [

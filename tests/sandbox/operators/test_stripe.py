@@ -206,7 +206,7 @@ async def test_keys_and_sessions_outlive_the_process(country: Country, sdk: Sdk)
     later = Sdk(country)
     again = await later.client.v1.checkout.sessions.create_async(params, {"idempotency_key": "pay-1"})
     assert again.id == first.id
-    assert (await later.client.v1.payment_intents.retrieve_async(ended.payment_intent.id)).status == "succeeded"
+    assert (await show(later, ended)).payment_intent.status == "succeeded"
     await later.close()
 
 
@@ -250,17 +250,12 @@ async def test_lists_go_on_where_a_page_ended(country: Country, sdk: Sdk) -> Non
     assert (await sessions.list_async({"created": {"lt": int(time.time()) - 60}})).data == []
 
 
-async def test_expired_by_time_and_by_hand(country: Country, sdk: Sdk) -> None:
+async def test_expired_by_time(country: Country, sdk: Sdk) -> None:
     await country.order(expire_after_seconds=0.05)
     short = await create(sdk)
     await country.until(lambda: country.received)
     assert kinds(country) == ["checkout.session.expired"]
     assert (await submit(country, short))[0] == 200
-    await country.order(expire_after_seconds=None)
-    session = await create(sdk, "order-2")
-    assert (await sdk.client.v1.checkout.sessions.expire_async(session.id)).status == "expired"
-    with pytest.raises(stripe.InvalidRequestError):
-        await sdk.client.v1.checkout.sessions.expire_async(session.id)
     assert (await show(sdk, short)).payment_status == "unpaid"
 
 
@@ -313,8 +308,6 @@ async def test_refunds_in_parts_and_never_more_than_was_paid(country: Country, s
         await refunds.create_async({"payment_intent": intent})
     assert refused.value.code == "charge_already_refunded"
     await country.until(lambda: kinds(country).count("charge.refund.updated") == 2)
-    charge = await sdk.client.v1.charges.retrieve_async(session.payment_intent.latest_charge)
-    assert (charge.amount_refunded, charge.refunded) == (500, True)
     assert [one.id for one in (await refunds.list_async({"payment_intent": intent})).data] == [rest.id, first.id]
     assert (await sdk.client.v1.balance.retrieve_async()).available[0].amount == 0
 
@@ -346,21 +339,10 @@ async def test_a_dispute_and_how_it_ends(country: Country, sdk: Sdk) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
         await sdk.client.v1.refunds.create_async({"payment_intent": intent.id})
     assert refused.value.code == "charge_disputed"
-    assert (await sdk.client.v1.disputes.close_async(dispute.id)).status == "lost"
+    async with country.client.post(f"/stripe/c/pay/{session.id}", data={"action": "dispute_lost"}) as response:
+        assert response.status == 200
     await country.until(lambda: "charge.dispute.closed" in kinds(country))
     assert country.bodies(HOOK)[-1]["data"]["object"]["status"] == "lost"
-
-
-async def test_a_dispute_that_is_won_by_evidence(country: Country, sdk: Sdk) -> None:
-    session = await paid(country, sdk)
-    async with country.client.get(f"/stripe/c/pay/{session.id}") as response:
-        assert "Contester ce paiement" in await response.text()
-    async with country.client.post(f"/stripe/c/pay/{session.id}", data={"action": "dispute"}) as response:
-        assert response.status == 200
-    await country.until(lambda: "charge.dispute.created" in kinds(country))
-    (dispute,) = (await sdk.client.v1.disputes.list_async()).data
-    evidence: Any = {"evidence": {"uncategorized_text": "winning_evidence"}}
-    assert (await sdk.client.v1.disputes.update_async(dispute.id, evidence)).status == "won"
 
 
 async def test_the_payments_page_decides_a_dispute_and_the_account_bears_it(country: Country, sdk: Sdk) -> None:
