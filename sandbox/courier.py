@@ -86,53 +86,32 @@ class Courier:
             status, text = 0, f"no answer within {within:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             status, text = 0, f"{type(error).__name__}: {error}"
-        self.record(party, "out", method, url, body, status, text, about, time.monotonic() - started)
+        self.record(party, "out", about, started, method=method, url=url, body=body, status=status, answer=text)
         return status, text
 
     def record(
-        self,
-        party: str,
-        direction: str,
-        method: str,
-        url: str,
-        body: bytes,
-        status: int,
-        text: str,
-        about: str,
-        seconds: float,
-        headers: Mapping[str, str] | None = None,
+        self, party: str, direction: str, about: str, started: float, *, body: bytes, answer: str, **more: object
     ) -> None:
-        """Keep one call: `in` from the gateway, `out` to it."""
-        call: dict[str, object] = {
-            "at": instant(),
-            "party": party,
-            "direction": direction,
-            "method": method,
-            "url": url,
-            "body": body[:_BODY_KEPT].decode("utf-8", "replace"),
-            "status": status,
-            "answer": text[:_BODY_KEPT],
-            "about": about,
-            "milliseconds": round(seconds * 1000, 1),
-        }
-        if headers is not None:
-            call["headers"] = {k: "…" if k in _SECRET_HEADERS else v for k, v in headers.items()}
-        self.calls[party].append(call)
-        if about:
-            self._about[about].append(call)
+        """Keep one call: `in` from the gateway, `out` to it. `started`: seconds of a clock that only goes forward."""
+        self._keep(
+            party,
+            about,
+            direction=direction,
+            **more,
+            body=body[:_BODY_KEPT].decode("utf-8", "replace"),
+            answer=answer[:_BODY_KEPT],
+            milliseconds=round((time.monotonic() - started) * 1000, 1),
+        )
 
     def note(self, party: str, word: str, about: str, detail: str) -> None:
         """Keep an event that is not a call."""
-        event: dict[str, object] = {
-            "at": instant(),
-            "party": party,
-            "direction": "note",
-            "note": word,
-            "about": about,
-            "detail": detail,
-        }
+        self._keep(party, about, direction="note", note=word, detail=detail)
+
+    def _keep(self, party: str, about: str, **found: object) -> None:
+        event = {"at": instant(), "party": party, "about": about, **found}
         self.calls[party].append(event)
-        self._about[about].append(event)
+        if about:
+            self._about[about].append(event)
 
     def exchange(self, about: str) -> list[dict[str, object]]:
         """The last calls that concerned one phone, oldest first."""
@@ -191,10 +170,17 @@ def recorder(courier: Courier, codes: frozenset[str]) -> Middleware:
             status, text = error.status, error.reason
             raise
         finally:
-            about = request.get(_ABOUT, "")
-            seconds = time.monotonic() - started
             courier.record(
-                code, "in", request.method, request.path_qs, body, status, text, about, seconds, request.headers
+                code,
+                "in",
+                request.get(_ABOUT, ""),
+                started,
+                method=request.method,
+                url=request.path_qs,
+                body=body,
+                status=status,
+                answer=text,
+                headers={name: "…" if name in _SECRET_HEADERS else value for name, value in request.headers.items()},
             )
         return response
 

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -71,6 +72,17 @@ async def read_json(request: web.Request) -> object:
         return json.loads((await request.read()).decode("utf-8"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+async def read_object(request: web.Request, refusal: web.Response) -> dict[str, Any]:
+    """The body as a JSON object. Raises Refusal with this answer for anything else."""
+    try:
+        body = await read_json(request)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Refusal(refusal)
+    return body
 
 
 def read_basic(request: web.Request) -> tuple[str, str] | None:

@@ -35,10 +35,6 @@ class _Text(_Act):
     text: str = Field(min_length=1)
 
 
-class _Edit(_Text):
-    message_id: int
-
-
 class _Tap(_Act):
     """`times`: taps without waiting for an answer. `forge`: a client of one's own, which sends what it likes."""
 
@@ -92,7 +88,7 @@ class PeopleApi:
         app.router.add_get(f"{one}/chat", self.show_chat)
         app.router.add_get(f"{one}/exchange", self.show_exchange)
         app.router.add_get(f"{one}/photos/{{name}}", self.show_photo)
-        for act in (self.send, self.edit, self.tap, self.contact, self.open, self.block, self.unblock):
+        for act in (self.send, self.tap, self.contact, self.open, self.block, self.unblock):
             app.router.add_post(f"{one}/{act.__name__}", act)
 
     async def page(self, _: web.Request) -> web.StreamResponse:
@@ -124,15 +120,6 @@ class PeopleApi:
         if any(key["text"] == text for row in keys for key in row):
             _used_key(chat)
         return _sent(message, bot.receives(chat, message))
-
-    async def edit(self, request: web.Request) -> web.Response:
-        """`{"message_id", "text"}`: change an own message."""
-        bot, chat, act = await self._acting(request, _Edit)
-        message = chat.messages.get(act.message_id)
-        if message is None or message.by_bot or units(act.text) > TEXT_UNITS_MAX:
-            raise Problem(409, "Not possible", "The person has no such message to change.")
-        chat.edit(message, Marked(act.text, commands(act.text)), None)
-        return _sent(message, bot.receives(chat, message, "edited_message"))
 
     async def tap(self, request: web.Request) -> web.Response:
         """`{"message_id", "data"}` → `{"queries"}`; 409 when the message has no such button now."""

@@ -21,7 +21,7 @@ from sandbox.operators.book import Entry, Status
 from sandbox.operators.callbacks import Letter, News
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import Faults, RequestFaults
-from sandbox.operators.wire import Refusal, answer, read_json, served
+from sandbox.operators.wire import Refusal, answer, read_object, served
 
 CURRENCY: Final = "XOF"
 PAYER_SECONDS: Final = 300.0
@@ -96,7 +96,7 @@ class _Hub2(PromptedRequests):
     async def create_intent(self, request: web.Request) -> web.Response:
         """`POST /payment-intents`: moves nothing."""
         await self.enter(request)
-        body = await _object(request)
+        body = await read_object(request, refused(400, "validation_error"))
         texts = [body.get(name) for name in ("customerReference", "purchaseReference", "currency")]
         amount = body.get("amount")
         if not all(isinstance(one, str) and one for one in texts) or type(amount) is not int or amount <= 0:
@@ -109,7 +109,7 @@ class _Hub2(PromptedRequests):
 
     async def read(self, request: web.Request, account: str, ordered: RequestFaults) -> Entry:
         """`POST /payment-intents/{id}/payments`."""
-        body, number = await _object(request), request.match_info["intent"]
+        body, number = await read_object(request, refused(400, "validation_error")), request.match_info["intent"]
         known = self.known(number)
         if known is not None:
             raise Refusal(self.repeated(known))
@@ -164,17 +164,6 @@ class _Hub2(PromptedRequests):
         event = {"id": f"evt_{entry.number}", "type": "payment.succeeded" if paid else "payment.failed"}
         data = _shown(entry)
         return News(url, {**event, "data": data}, {**event, "data": data | {"amount": entry.whole * 10}}, entry.msisdn)
-
-
-async def _object(request: web.Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises Refusal."""
-    try:
-        body = await read_json(request)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise Refusal(refused(400, "validation_error"))
-    return body
 
 
 def _shown(entry: Entry) -> dict[str, object]:

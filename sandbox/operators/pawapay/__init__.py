@@ -32,7 +32,6 @@ from sandbox.operators.pawapay.messages import (
     is_processing,
     number_of,
     ordained,
-    read_body,
     read_message,
     read_party,
     read_reference,
@@ -43,7 +42,7 @@ from sandbox.operators.pawapay.messages import (
 )
 from sandbox.operators.pawapay.signing import Signatures
 from sandbox.operators.pipeline import MoneyRequests
-from sandbox.operators.wire import RateLimit, Refusal, answer, read_bearer, served
+from sandbox.operators.wire import RateLimit, Refusal, answer, read_bearer, read_object, served
 
 DEPOSIT: Final = "deposit"
 REFUND: Final = "refund"
@@ -117,7 +116,7 @@ class _Requests(MoneyRequests):
         return self.known(read_reference(request.match_info["reference"], f"{self.name}Id"))
 
     async def read(self, request: web.Request, account: str, ordered: RequestFaults) -> Entry:
-        body = await read_body(request)
+        body = await read_object(request, error(400, "INVALID_INPUT"))
         reference = read_reference(text_field(body, f"{self.name}Id"), f"{self.name}Id")
         known = self.known(reference)
         if known is not None:

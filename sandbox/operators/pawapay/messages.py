@@ -13,7 +13,7 @@ from aiohttp import web
 
 from sandbox.operators.book import COLLECTION, Entry, Status
 from sandbox.operators.faults import Faults
-from sandbox.operators.wire import Refusal, answer, read_json
+from sandbox.operators.wire import Refusal, answer
 
 ACCEPTED_SECONDS: Final = 1.0
 """How long something is only accepted, before the operator works on it."""
@@ -90,17 +90,6 @@ def received(entry: Entry, kind: str, status: str) -> web.Response:
     """The answer to a request that is taken in, now or earlier."""
     body: dict[str, object] = {f"{kind}Id": entry.our_reference, "status": status}
     return answer(200, body | {"created": instant(entry.created_at)})
-
-
-async def read_body(request: web.Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises Refusal."""
-    try:
-        body = await read_json(request)
-    except ValueError:
-        raise Refusal(error(400, "INVALID_INPUT")) from None
-    if not isinstance(body, dict):
-        raise Refusal(error(400, "INVALID_INPUT"))
-    return body
 
 
 def text_field(body: Mapping[str, Any], name: str, *, optional: bool = False) -> str:

@@ -56,15 +56,6 @@ async def test_only_kinds_that_are_wanted(country: Country, bot: Bot) -> None:
     assert update.event_type == "callback_query"
 
 
-async def test_a_changed_message_comes_as_such(country: Country, bot: Bot) -> None:
-    written = await act(country, "send", text="VOTE 07")
-    await act(country, "edit", message_id=written["message_id"], text="VOTE 08")
-    update = (await bot.get_updates())[-1]
-    assert update.edited_message is not None
-    assert update.edited_message.text == "VOTE 08"
-    await act(country, "edit", message_id=1, text="x", status=409)
-
-
 class Received:
     """A webhook that keeps what comes; `answers` are given in turn, the last for ever."""
 
