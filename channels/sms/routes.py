@@ -3,7 +3,6 @@
 A carrier repeats a text until it sees 200, so nothing is answered before it is durable.
 """
 
-import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -15,11 +14,11 @@ from aiohttp import hdrs, web
 from channels.sms.carrier import Malformed, SmsCarrier
 from channels.sms.inbound import to_keep
 from channels.voting_service import VOTING_SERVICE
+from gateway.http.endpoint import read_body
+from gateway.http.problems import Problem
 from gateway.http.raw_exchange import RawRequest
 from gateway.storage.engine import DatabaseUnavailable
 
-BODY_BYTES_MAX: Final = 16 * 1024
-BODY_SECONDS: Final = 10.0
 FIELDS_MAX: Final = 40
 RETRY_AFTER_SECONDS: Final = "30"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -71,20 +70,17 @@ def _handler(carrier: SmsCarrier, secret: str | None, keep: Keep) -> Handler:
         given = request.query.get("key", "")
         if secret is not None and not hmac.compare_digest(given.encode(), secret.encode()):
             return web.Response(status=403, text="forbidden")
-        fault = await received(request, keep)
+        try:
+            fault = await received(request, keep)
+        except DatabaseUnavailable:
+            # Not stored, so not 200: the carrier comes again.
+            return web.Response(status=503, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
         if fault is not None:
             _log.warning("text_unreadable", carrier=carrier.code, fault=fault.fault)
             return web.Response(status=400, text=f"not a message: {fault.fault}")
         return web.Response(text=carrier.thanks)
 
-    async def guarded(request: web.Request) -> web.Response:
-        try:
-            return await receive(request)
-        except DatabaseUnavailable:
-            # Not stored, so not 200: the carrier comes again.
-            return web.Response(status=503, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
-
-    return guarded
+    return receive
 
 
 async def _received_by_query(request: web.Request, keep: Keep) -> Malformed | None:
@@ -102,20 +98,11 @@ async def _received_by_query(request: web.Request, keep: Keep) -> Malformed | No
 
 
 async def _received_by_form(request: web.Request, keep: Keep) -> Malformed | None:
-    if request.content_type != _FORM:
-        return Malformed("content type")
-    if (request.content_length or 0) > BODY_BYTES_MAX:
-        return Malformed("too large")
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await request.read()
-        if len(body) > BODY_BYTES_MAX:
-            return Malformed("too large")
+        await read_body(request, _FORM)
         fields = await request.post()
-    except TimeoutError:
-        return Malformed("the body did not arrive in time")
-    except (web.HTTPRequestEntityTooLarge, web.HTTPBadRequest, ValueError, LookupError) as error:
-        # Undecodable bytes, a charset that does not exist, too many fields.
-        return Malformed(type(error).__name__)
+    except (Problem, web.HTTPRequestEntityTooLarge, web.HTTPBadRequest, ValueError, LookupError) as error:
+        # Too large, too late; undecodable bytes, a charset that does not exist, too many fields.
+        return Malformed(error.title if isinstance(error, Problem) else type(error).__name__)
     form = {name: value for name, value in fields.items() if isinstance(value, str)}
     return await keep(request, RawRequest("POST", request.path, {}, b"", form))

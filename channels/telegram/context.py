@@ -23,7 +23,7 @@ from aiogram.types import (
     TelegramObject,
 )
 
-from channels.grammar import Command, without_pin
+from channels.grammar import Command
 from channels.phrases import languages
 from channels.session_store import SessionStore
 from channels.telegram.buttons import Button
@@ -146,15 +146,6 @@ class Context:
                 return shown.message_id
         return (await self.send(shown.chat_id, view)).message_id
 
-    async def answer(self, query: CallbackQuery, text: str | None) -> None:
-        """Answer a tap, so that its button stops spinning; `text` is shown above the chat. A tap that is too old is no
-        error."""
-        alert = cut(text, ALERT_UNITS_MAX) if text else None
-        try:
-            await self.bot.answer_callback_query(query.id, text=alert, show_alert=alert is not None)
-        except (TimeoutError, TelegramAPIError) as error:
-            _log.debug("tap_not_answered", error=type(error).__name__)
-
     async def _send_photo(self, chat_id: int, view: View, url: str) -> Message | None:
         key = f"telegram:{self.bot.id}:photo:{blake2b(url.encode(), digest_size=12).hexdigest()}"
         kept = self._photos.get(key) or _text(await self.sessions.get(key))
@@ -173,10 +164,6 @@ class Context:
     def contest(self, word: str) -> Contest | None:
         """The contest that a button means."""
         return find_contest(word, self.service.contests())
-
-    def without_pin(self, words: str) -> str:
-        """The words as they may be stored."""
-        return without_pin(words, self.service.contests())
 
     def link_to(self, contest: Contest, candidate: Candidate) -> str:
         """The deep link to a candidate's card; empty while the bot does not know its own name."""
@@ -292,16 +279,20 @@ class AddConversation(BaseMiddleware):
 
 
 class AnswerTaps(BaseMiddleware):
-    """Answers every tap, with the text that its handler returned, if any; then the button stops spinning."""
+    """Answers every tap, with the text that its handler returned, if any; then the button stops spinning. A tap that
+    is too old is no error."""
 
-    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:  # noqa: ANN401 - aiogram's own
+    async def __call__(self, handler: Handler, event: Any, data: dict[str, Any]) -> Any:  # noqa: ANN401 - aiogram's own
         """Handle, then answer, after an error too."""
         text: Any = None
         try:
             text = await handler(event, data)
         finally:
-            if isinstance(event, CallbackQuery):
-                await data["context"].answer(event, text if isinstance(text, str) else None)
+            alert = cut(text, ALERT_UNITS_MAX) if isinstance(text, str) and text else None
+            try:
+                await data["context"].bot.answer_callback_query(event.id, text=alert, show_alert=alert is not None)
+            except (TimeoutError, TelegramAPIError) as error:
+                _log.debug("tap_not_answered", error=type(error).__name__)
         return text
 
 

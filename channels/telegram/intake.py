@@ -25,6 +25,7 @@ from aiogram.types import Update
 from aiogram.types.update import UpdateTypeLookupError
 from pydantic import ValidationError
 
+from channels.grammar import without_pin
 from channels.telegram.context import Context, language_hint, repeat
 from channels.telegram.routes import NotAnUpdate
 from channels.telegram.sending import SendTimeout
@@ -86,15 +87,15 @@ class Intake:
 
     def _without_pin(self, update: Update, body: bytes) -> bytes:
         """The update as it may be stored: with stars for a PIN in its text, or in the text that it answers."""
-        written = update.message
+        contests, written = self._context.service.contests(), update.message
         answered = written.reply_to_message if written is not None else None
         texts = [message.text for message in (written, answered) if message is not None and message.text]
-        if all(self._context.without_pin(text) == text for text in texts):
+        if all(without_pin(text, contests) == text for text in texts):
             return body
         content = orjson.loads(body)
         for message in (content["message"], content["message"].get("reply_to_message")):
             if message and message.get("text"):
-                message["text"] = self._context.without_pin(message["text"])
+                message["text"] = without_pin(message["text"], contests)
         return orjson.dumps(content)
 
     def _read(self, body: bytes) -> Update:

@@ -150,7 +150,7 @@ class Book:
         found = self._select("operator = ? AND kind = ? AND our_reference = ?", operator, kind, our_reference)
         return found[0] if found else None
 
-    def unfinished(self, operator: str, kind: str = COLLECTION) -> list[Entry]:
+    def unfinished(self, operator: str, kind: str) -> list[Entry]:
         """Requests that are not final, oldest first."""
         return self._select("operator = ? AND kind = ? AND status IN ('INITIATED', 'PENDING')", operator, kind)
 

@@ -113,10 +113,10 @@ class Bot:
 
     # What the person on the other side does. Each returns the update's number, None when it was not wanted.
 
-    def receives(self, chat: Chat, message: Message, kind: str = "message") -> int | None:
-        """The person sent or changed a message."""
+    def receives(self, chat: Chat, message: Message) -> int | None:
+        """The person sent a message."""
         chat.started = True
-        return self.updates.add(kind, chat.message(message), chat.person.id)
+        return self.updates.add("message", chat.message(message), chat.person.id)
 
     def is_tapped(self, chat: Chat, message_id: int, data: str) -> str:
         """The person tapped a button. Returns the query's identifier."""

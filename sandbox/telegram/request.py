@@ -42,11 +42,11 @@ class Parameters:
     def __contains__(self, name: str) -> bool:
         return self._values.get(name) is not None
 
-    def text(self, name: str, default: str = "") -> str:
-        """A text; numbers that came by JSON are written out."""
+    def text(self, name: str) -> str:
+        """A text, empty where it is absent; numbers that came by JSON are written out."""
         value = self._values.get(name)
         if value is None or isinstance(value, (dict, list)):
-            return default
+            return ""
         if isinstance(value, bool):
             return "true" if value else "false"
         return str(value)

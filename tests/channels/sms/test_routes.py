@@ -11,8 +11,9 @@ from yarl import URL
 
 from channels.messages.carrier import IncomingText
 from channels.sms.carriers import africastalking, kannel
-from channels.sms.routes import BODY_BYTES_MAX, setup
+from channels.sms.routes import setup
 from channels.voting_service import VOTING_SERVICE
+from gateway.http.endpoint import BODY_BYTES_MAX
 from tests.channels.sms.service import texted_service
 from tests.rigs.voting_service import FakeVotingService
 
