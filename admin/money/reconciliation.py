@@ -1,6 +1,5 @@
 """Statements of operators against the book, by page and by API: imports, differences, and asking about them."""
 
-from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -8,43 +7,20 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import Form, Me, api_me, form, page, read_upload, say, show
-from admin.answers import SIGNED_IN, TAG, Listing, Reason, model_of, problem_of, staff_endpoint, unknown
+from admin.answers import SIGNED_IN, TAG, Listing, Reason, problem_of, staff_endpoint, unknown
 from admin.approvals.api import Request, ask
 from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, answer, described
 from gateway.http.problems import Problem
 from payments.ledger.book import MoneyRefused
 from payments.provider import Wallet
-from payments.reconciliation.differences import ImportedStatement
+from payments.reconciliation.differences import DifferenceGroup, DifferenceLine, ImportedStatement
 from payments.reconciliation.reconcile import CheckedWallet, Comparison
-from payments.reconciliation.rules import Group, Repair, offered, read_group
+from payments.reconciliation.rules import Repair, offered, read_group
 from payments.requests import Act, ActRefused, Right
 
 PAGE: Final = "/admin/reconciliation"
 SHOWN: Final = 100
-
-
-class DifferenceLine(ApiModel):
-    """A difference between a statement and the book."""
-
-    id: int
-    provider: str
-    kind: str
-    amount: int = Field(
-        validation_alias="amount_minor", description="By how much the operator holds more than the book says."
-    )
-    currency: str
-    wallet: str
-    detail: str
-    found_at: datetime
-    status: str
-    offered: list[str]
-    reference: UUID | None
-    line: dict[str, str] = Field(description="Cells of the statement's line, numbers masked.")
-    request: UUID | None = Field(description="A request about it that waits or is being done.")
-    resolution: str | None
-    note: str | None
-    resolved_by: str | None
 
 
 class Differences(ApiModel):
@@ -64,20 +40,6 @@ class GroupListing(InputModel):
     """Which groups."""
 
     provider: Line | None = Field(None, max_length=40, description="One account only.")
-
-
-class DifferenceGroup(ApiModel):
-    """Open differences that are decided alike."""
-
-    key: str = Field(description="The subject of a request about all of them.")
-    provider: str
-    kind: str
-    wallet: str
-    currency: str
-    day: date
-    count: int
-    amount: int
-    asked: int = Field(description="So many are in a request that waits.")
 
 
 class DifferenceGroups(ApiModel):
@@ -126,27 +88,13 @@ async def differences(request: web.Request, _: Me, *, query: DifferenceListing) 
         raise unknown("group", query.group)
     reads = request.app[PAYMENTS].differences
     held = await reads.differences(open_only=not query.all, account=query.provider, group=group)
-    return Reply(200, Differences(differences=[model_of(DifferenceLine, one) for one in held]))
+    return Reply(200, Differences(differences=[*held]))
 
 
 @staff_endpoint(Right.READ_MONEY, query=GroupListing, returns={200: DifferenceGroups})
 async def groups(request: web.Request, _: Me, *, query: GroupListing) -> Reply:
     """List open differences by what is decided alike."""
-    held = [
-        DifferenceGroup(
-            key=line.group.key,
-            provider=line.group.provider,
-            kind=line.group.kind.value,
-            wallet=line.group.wallet,
-            currency=line.group.currency,
-            day=line.group.day,
-            count=line.many,
-            amount=line.amount_minor,
-            asked=line.asked,
-        )
-        for line in await request.app[PAYMENTS].differences.groups(account=query.provider)
-    ]
-    return Reply(200, DifferenceGroups(groups=held))
+    return Reply(200, DifferenceGroups(groups=[*await request.app[PAYMENTS].differences.groups(query.provider)]))
 
 
 @staff_endpoint(Right.READ_MONEY, returns={200: Statements})
@@ -237,7 +185,7 @@ async def _page(request: web.Request, me: Me, summary: object = None, balances: 
         differences=found,
         more=len(found) == SHOWN,
         group=group,
-        groups=[(line, _offered(line.group)) for line in groups if line.many > 1],
+        groups=[(line, _offered(line.key)) for line in groups if line.count > 1],
         files=[] if group else await payments.differences.files(),
         everything=everything,
         accounts=payments.accounts,
@@ -246,9 +194,10 @@ async def _page(request: web.Request, me: Me, summary: object = None, balances: 
     )
 
 
-def _offered(group: Group) -> list[Repair]:
+def _offered(key: str) -> list[Repair]:
     """What may be decided about all of a group; returned money is decided about payment by payment."""
-    can = offered(group.kind, group.sign, from_float=group.wallet == Wallet.DISBURSEMENT)
+    group = read_group(key)
+    can = () if group is None else offered(group.kind, group.sign, from_float=group.wallet == Wallet.DISBURSEMENT)
     return [repair for repair in can if repair is not Repair.RETURNED]
 
 

@@ -1,8 +1,7 @@
 """Differences between statements and book: listed, and grouped by what is decided alike."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,41 +12,46 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.http.endpoint import ApiModel
 from payments.ledger.differences import DifferenceKind
 from payments.provider import Wallet
-from payments.reconciliation.rules import Group, Repair, offered
+from payments.reconciliation.rules import Group, offered
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A difference as it stands. `offered`: what may be decided. `line`: cells of the statement's line.
-    `request`: a request about it that waits or is being done."""
+class DifferenceLine(ApiModel):
+    """A difference between a statement and the book."""
 
     id: int
     provider: str
-    kind: DifferenceKind
-    amount_minor: int
+    kind: str
+    amount_minor: int = Field(
+        serialization_alias="amount",
+        title="Amount",
+        description="By how much the operator holds more than the book says.",
+    )
     currency: str
+    wallet: str
     detail: str
     found_at: datetime
     status: str
-    wallet: Wallet
-    offered: Sequence[Repair]
+    offered: list[str]
     reference: UUID | None
-    line: Mapping[str, str]
-    resolution: str | None = None
-    note: str | None = None
-    resolved_by: str | None = None
-    ledger_tx: UUID | None = None
-    request: UUID | None = None
+    line: dict[str, str] = Field(description="Cells of the statement's line, numbers masked.")
+    request: UUID | None = Field(description="A request about it that waits or is being done.")
+    resolution: str | None
+    note: str | None
+    resolved_by: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class GroupLine:
-    """Open differences that are decided alike. `asked`: so many of them are in a request that waits."""
+class DifferenceGroup(ApiModel):
+    """Open differences that are decided alike."""
 
-    group: Group
-    many: int
-    amount_minor: int
-    asked: int
+    key: str = Field(description="The subject of a request about all of them.")
+    provider: str
+    kind: str
+    wallet: str
+    currency: str
+    day: date
+    count: int
+    amount: int
+    asked: int = Field(description="So many are in a request that waits.")
 
 
 class ImportedStatement(ApiModel):
@@ -82,11 +86,11 @@ _LISTED_OPEN: Final = text(f"{_WHOLE} where d.status = 'open' and {_OF_ACCOUNT}"
 _LISTED_GROUP: Final = text(f"{_WHOLE} where d.status = 'open' and {IN_GROUP} order by d.id limit :limit")
 _GROUPS: Final = text(f"""
 select d.provider, d.kind, d.wallet, d.currency, {DAY} as day, cast(sign(d.amount_minor) as integer) as sign,
-  count(*) as many, sum(d.amount_minor) as amount_minor,
+  count(*) as count, sum(d.amount_minor) as amount,
   count(*) filter (where d.id in {ASKED}) as asked
 from differences d left join statement_lines l on l.id = d.line_id
 where d.status = 'open' and (cast(:account as text) is null or d.provider = :account)
-group by 1, 2, 3, 4, 5, 6 order by 5, 1, 2, 3, 4, 6 limit :limit
+group by 1, 2, 3, 4, 5, 6 order by 5, 1, 2, 3, 4, 6 limit 500
 """)
 _FILES: Final = text("""
 select f.id, f.provider, f.name, f.lines, f.imported_by, f.imported_at, f.undone_at,
@@ -104,7 +108,7 @@ class Differences:
 
     async def differences(
         self, *, open_only: bool = True, account: str | None = None, group: Group | None = None, limit: int = 500
-    ) -> Sequence[Difference]:
+    ) -> Sequence[DifferenceLine]:
         """The oldest differences."""
         asked = {"account": account, "limit": limit, **group_values(group)}
         listed = _LISTED_OPEN if open_only else _LISTED
@@ -115,19 +119,10 @@ class Differences:
             requests = {row.id: row.request_id for row in found}
             return [_difference(row, requests.get(row.id)) for row in rows]
 
-    async def groups(self, *, account: str | None = None, limit: int = 500) -> Sequence[GroupLine]:
+    async def groups(self, account: str | None = None) -> Sequence[DifferenceGroup]:
         """Open differences by what is decided alike, the oldest day first."""
         async with self._engine.connect() as connection:
-            rows = await connection.execute(_GROUPS, {"account": account, "limit": limit})
-            return [
-                GroupLine(
-                    Group(row.provider, DifferenceKind(row.kind), row.wallet, row.currency, row.day, row.sign),
-                    row.many,
-                    int(row.amount_minor),
-                    row.asked,
-                )
-                for row in rows
-            ]
+            return [_group(row) for row in await connection.execute(_GROUPS, {"account": account})]
 
     async def files(self) -> Sequence[ImportedStatement]:
         """The latest imports."""
@@ -142,24 +137,17 @@ def group_values(group: Group | None) -> dict[str, Any]:
     return {name: None if group is None else getattr(group, name) for name in names}
 
 
-def _difference(row: Row[Any], request: UUID | None) -> Difference:
-    kind, wallet = DifferenceKind(row.kind), Wallet(row.wallet)
-    return Difference(
-        id=row.id,
-        provider=row.provider,
-        kind=kind,
-        amount_minor=row.amount_minor,
-        currency=row.currency,
-        detail=row.detail,
-        found_at=row.found_at,
-        status=row.status,
-        wallet=wallet,
-        offered=offered(kind, row.amount_minor, from_float=wallet is Wallet.DISBURSEMENT),
-        reference=row.payment_reference or row.refund_reference or row.payout_reference,
-        line=row.raw or {},
-        resolution=row.resolution,
-        note=row.note,
-        resolved_by=row.resolved_by,
-        ledger_tx=row.ledger_tx,
-        request=request,
-    )
+def _difference(row: Row[Any], request: UUID | None) -> DifferenceLine:
+    from_float = row.wallet == Wallet.DISBURSEMENT
+    more = {
+        "offered": offered(DifferenceKind(row.kind), row.amount_minor, from_float=from_float),
+        "reference": row.payment_reference or row.refund_reference or row.payout_reference,
+        "line": row.raw or {},
+        "request": request,
+    }
+    return DifferenceLine(**row._mapping, **more)
+
+
+def _group(row: Row[Any]) -> DifferenceGroup:
+    group = Group(row.provider, DifferenceKind(row.kind), row.wallet, row.currency, row.day, row.sign)
+    return DifferenceGroup(**row._mapping, key=group.key)

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from payments.reconciliation.rules import read_group
 from payments.requests import Act, RequestStatus
 from tests.payments.reconciliation.test_reconcile import AWA, YAO, Reconciling
 from tests.payments.reconciliation.test_reconcile import service as service
@@ -39,13 +40,13 @@ async def test_a_hundred_thousand_are_decided_at_once(service: Reconciling, monk
     for statement in FILL:
         await service.superuser(statement)
     written = "select xmin from differences group by 1"
-    one, other = sorted(await service.differences.groups(), key=lambda line: -line.many)
-    assert (one.many, one.amount_minor, other.many) == (MANY, 500 * MANY, OTHERS)
+    one, other = sorted(await service.differences.groups(), key=lambda line: -line.count)
+    assert (one.count, one.amount, other.count) == (MANY, 500 * MANY, OTHERS)
     before = await service.rig.rows(written)
-    asked = await service.acts.ask(Act.RECONCILE, one.group.key, {"repair": "unexplained"}, "not ours", AWA)
+    asked = await service.acts.ask(Act.RECONCILE, one.key, {"repair": "unexplained"}, "not ours", AWA)
     assert await service.rig.rows(written) == before, "asking wrote every difference"
-    assert {line.many: line.asked for line in await service.differences.groups()} == {MANY: MANY, OTHERS: 0}
-    assert {d.request for d in await service.differences.differences(group=one.group)} == {asked}
+    assert {line.count: line.asked for line in await service.differences.groups()} == {MANY: MANY, OTHERS: 0}
+    assert {d.request for d in await service.differences.differences(group=read_group(one.key))} == {asked}
     outcome = await service.acts.decide(asked, YAO, approve=True)
     # The person who agrees waits for the first step only.
     assert outcome.text == f"{STEP} of {MANY} differences decided: unexplained"
@@ -62,7 +63,7 @@ async def test_a_hundred_thousand_are_decided_at_once(service: Reconciling, monk
     told = f"{done} of {MANY} differences decided: unexplained; the others are explained or have changed since"
     assert (request.status, request.outcome) == (RequestStatus.DONE, told)
     assert await service.account("unexplained") == -500 * done
-    assert [line.many for line in await service.differences.groups()] == [OTHERS]
+    assert [line.count for line in await service.differences.groups()] == [OTHERS]
 
 
 async def test_an_import_of_a_hundred_thousand_lines_is_undone(service: Reconciling) -> None:

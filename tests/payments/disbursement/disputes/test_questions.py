@@ -66,7 +66,7 @@ async def test_a_dispute_that_was_invented_takes_nothing_and_is_found(rig: CardR
     assert set((await rig.answers()).values()) == {"not there"}
     assert (await rig.everything(), await rig.payable()) == (before, (425, 425))
     (found,) = await Differences(rig.engine).differences()
-    assert (found.kind, found.amount_minor, found.offered) == ("missing_there", 0, (Repair.ACCEPT,))
+    assert (found.kind, found.amount_minor, found.offered) == ("missing_there", 0, [Repair.ACCEPT])
     assert await rig.look_up() == 0
 
 
