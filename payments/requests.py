@@ -152,3 +152,11 @@ def reasoned(reason: str) -> str:
             Why.NO_REASON, f"give a reason of {REASON_LENGTH_MIN} to {REASON_LENGTH_MAX} characters for the record"
         )
     return given
+
+
+def subject_id(given: object, what: str = "reference") -> UUID:
+    """What an act is about, where that has a UUID. Raises ActRefused."""
+    try:
+        return UUID(str(given))
+    except ValueError:
+        raise ActRefused(Why.UNKNOWN, f"{given!r} is no {what}") from None

@@ -6,11 +6,10 @@ One transaction holds what belongs together: the step and its event, the operato
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.routing import provider_of
@@ -18,11 +17,12 @@ from gateway.storage.coalescer import Coalescer
 from gateway.storage.rows import document, recordset
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
+from gateway.values.money import Money
 from payments.disbursement.answers import Observation, Outgoing
 from payments.disbursement.disputes.store import ObservedReversal, record_reversals
 from payments.disbursement.rules import OutgoingState, Step, Steps, guard
 from payments.lifecycle import Actor
-from payments.provider import Disbursement, Reversed
+from payments.provider import Disbursement, Purpose, Reversed
 
 LEASE_SECONDS: Final = 60
 _ALL_STATES: Final = [state.value for state in OutgoingState]
@@ -102,58 +102,35 @@ select * from {recordset(_EVIDENCE)}
 """)
 
 
-@dataclass(frozen=True, slots=True)
 class OutgoingTable:
-    """What differs between refunds and payouts: `steps`, how machines are logged, the statements on their table, and
-    what follows of a step."""
+    """What differs between refunds and payouts: `steps`, how machines are logged, the statements on table `name`, and
+    what follows of a step.
 
-    kind: Kind
-    steps: Steps
-    sender: str
-    follow: Follow
-    claim: TextClause
-    put_off: TextClause
-    begin: TextClause
-    lock: TextClause
-    record: TextClause
+    `columns`, `joins`: what a claim reads besides, of `t`; `sendable`: whether `o` may be sent now; `begins`, `more`:
+    columns that a send, and an observation, set besides."""
 
-
-def outgoing_table(
-    name: str,
-    *,
-    kind: Kind,
-    steps: Steps,
-    sender: str,
-    follow: Follow,
-    columns: str,
-    joins: str,
-    sendable: str = "true",
-    begins: str = "",
-    more: str = "",
-) -> OutgoingTable:
-    """The statements on table `name`. `columns`, `joins`: what a claim reads besides, of `t`; `sendable`: whether `o`
-    may be sent now; `begins`, `more`: columns that a send, and an observation, set besides."""
-    events = f"{name.removesuffix('s')}_events"
-    return OutgoingTable(
-        kind,
-        steps,
-        sender,
-        follow,
-        claim=text(_CLAIM.format(table=name, sendable=sendable, columns=columns, joins=joins)),
-        put_off=text(_PUT_OFF.format(table=name)),
-        begin=text(
-            _BEGIN.format(
-                table=name,
-                events=events,
-                sendable=sendable,
-                begins=begins,
-                sender=sender,
-                recordset=recordset(_SENDING),
-            )
-        ),
-        lock=text(_LOCK.format(table=name)),
-        record=text(_RECORD.format(table=name, events=events, more=more, recordset=recordset(_FACTS))),
-    )
+    def __init__(
+        self,
+        name: str,
+        *,
+        purpose: Purpose,
+        steps: Steps,
+        sender: str,
+        follow: Follow,
+        columns: str,
+        joins: str,
+        sendable: str = "true",
+        begins: str = "",
+        more: str = "",
+    ) -> None:
+        events = f"{name.removesuffix('s')}_events"
+        names = {"table": name, "events": events, "sendable": sendable, "sender": sender}
+        self.purpose, self.steps, self.sender, self.follow = purpose, steps, sender, follow
+        self.claim = text(_CLAIM.format(**names, columns=columns, joins=joins))
+        self.put_off = text(_PUT_OFF.format(**names))
+        self.begin = text(_BEGIN.format(**names, begins=begins, recordset=recordset(_SENDING)))
+        self.lock = text(_LOCK.format(**names))
+        self.record = text(_RECORD.format(**names, more=more, recordset=recordset(_FACTS)))
 
 
 async def record(connection: AsyncConnection, table: OutgoingTable, observations: Sequence[Observation]) -> set[UUID]:
@@ -235,16 +212,20 @@ class OutgoingStore(ABC):
         self._observed: Coalescer[Observation, bool] = Coalescer(self._record_each, batch_max=100, lanes=2)
 
     @abstractmethod
-    def _disbursement(self, row: Row[Any]) -> Disbursement:
-        """What the operator is asked for, without what every claim reads. Raises SealBroken."""
+    def _asked(self, row: Row[Any]) -> dict[str, Any]:
+        """Fields of the Disbursement that not every claim reads: description, payee. Raises SealBroken."""
 
     def _read(self, row: Row[Any]) -> Outgoing:
         token = self._vault.callback_token(row.out)
-        disbursement = replace(
-            self._disbursement(row),
+        disbursement = Disbursement(
+            reference=row.out,
+            purpose=self.table.purpose,
+            country=row.country,
+            amount=Money(row.out_minor, row.out_currency),
             callback_url=f"{self._public_url}/api/webhooks/{provider_of(row.out_provider)}/{token}",
             base_url=row.out_base_url,
             provider_reference=row.out_provider_reference,
+            **self._asked(row),
         )
         return Outgoing(
             disbursement=disbursement,
@@ -269,7 +250,7 @@ class OutgoingStore(ABC):
             rows = (await connection.execute(self.table.claim, {"limit": limit, "lease": LEASE_SECONDS})).all()
             found, broken = each_read(rows, self._read)
             if broken:
-                await set_aside(connection, self.table.kind, [(str(row.out), error) for row, error in broken])
+                await set_aside(connection, Kind(self.table.purpose), [(str(row.out), error) for row, error in broken])
                 named = {"references": [row.out for row, _ in broken], "seconds": READ_AGAIN_SECONDS}
                 await connection.execute(self.table.put_off, named)
         return found

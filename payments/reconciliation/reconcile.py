@@ -96,13 +96,13 @@ class Reconciler:
         who = named(person)
         statement = await asyncio.to_thread(self._read, account, name, data)
         lines = self._of_account(account, statement.lines)
-        file = await self._lines.add_file(account, name, sha256(data).digest(), lines, who)
+        new = await self._lines.add_file(account, name, sha256(data).digest(), lines, who)
         compared = await self.compare(account)
-        _log.info("statement_imported", provider=account, lines=file.lines, new=file.new, person=who)
+        _log.info("statement_imported", provider=account, lines=len(lines), new=new, person=who)
         return Comparison(
             account=account,
-            lines=file.lines,
-            new=file.new,
+            lines=len(lines),
+            new=new,
             skipped=statement.skipped,
             elsewhere=len(statement.lines) - len(lines),
             matched=compared.matched,

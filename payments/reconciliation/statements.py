@@ -1,10 +1,9 @@
 """Statement files and their lines, and those of ours that a line may be."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,16 +17,6 @@ from payments.ledger.book import MoneyRefused
 from payments.reconciliation.matching import NUMBER_TIME_WINDOW, Booked, Line, reference_in
 from payments.reconciliation.rules import LineKind
 from payments.reconciliation.statement_format import StatementLine
-
-
-@dataclass(frozen=True, slots=True)
-class ImportedFile:
-    """`new`: lines that no file before it had."""
-
-    file_id: UUID
-    lines: int
-    new: int
-
 
 _CHUNK: Final = 2_000
 # How long before its line a payment can have begun.
@@ -122,8 +111,9 @@ async def add_file(
     sha256: bytes,
     lines: Sequence[StatementLine],
     person: str,
-) -> ImportedFile:
-    """Keep a file's lines; those that are there stay as they are. Raises MoneyRefused."""
+) -> int:
+    """Keep a file's lines; those that are there stay as they are. How many no file before it had. Raises
+    MoneyRefused."""
     instants = [line.at for line in lines if line.at]
     file_id, new = uuid4(), 0
     values = {
@@ -144,7 +134,7 @@ async def add_file(
         new += done.rowcount
     detail = {"file": str(file_id), "name": name, "lines": len(lines), "new": new}
     await note(connection, actor=person, act="reconcile.imported", subject=account, detail=detail)
-    return ImportedFile(file_id, len(lines), new)
+    return new
 
 
 def _stored(line: StatementLine, vault: Vault) -> dict[str, Any]:
@@ -166,18 +156,18 @@ def _stored(line: StatementLine, vault: Vault) -> dict[str, Any]:
 
 def line_of(row: Row[Any]) -> Line:
     """A stored line."""
-    return Line(
-        id=row.id,
-        kind=LineKind(row.kind),
-        amount=Money(row.amount_minor, row.currency),
-        fee_minor=row.fee_minor,
-        our_reference=row.our_reference,
-        external_id=row.external_id,
-        provider_reference=row.provider_reference,
-        payer_index=bytes(row.payer_index) if row.payer_index is not None else None,
-        at=row.at,
-        restated=row.restated,
-    )
+    return Line(**_typed(row))
+
+
+def _typed(row: Row[Any]) -> dict[str, Any]:
+    """The columns that lines and those of ours have, as values of ours."""
+    given, index = row._asdict(), row.payer_index
+    typed = {
+        "kind": LineKind(row.kind),
+        "amount": Money(given.pop("amount_minor"), given.pop("currency")),
+        "payer_index": None if index is None else bytes(index),
+    }
+    return given | typed
 
 
 async def named_by(connection: AsyncConnection, account: str, lines: Sequence[Line]) -> list[Booked]:
@@ -189,7 +179,7 @@ async def named_by(connection: AsyncConnection, account: str, lines: Sequence[Li
     references = {found for text in codes if (found := reference_in(text))} | known.keys()
     asked = {"provider": account, "references": list(references)}
     rows = await connection.execute(_BY_REFERENCE, asked)
-    return [_booked(row, known.get(row.payment or row.reference)) for row in rows]
+    return [Booked(**_typed(row), order_code=known.get(row.payment or row.reference)) for row in rows]
 
 
 async def known_by(connection: AsyncConnection, account: str, lines: Sequence[Line], now: datetime) -> list[Booked]:
@@ -207,21 +197,4 @@ async def known_by(connection: AsyncConnection, account: str, lines: Sequence[Li
         "since": min(instants) - _BEGAN_BEFORE,
         "until": max(instants) + NUMBER_TIME_WINDOW,
     }
-    return [_booked(row) for row in await connection.execute(_OTHERWISE, asked)]
-
-
-def _booked(row: Row[Any], order_code: str | None = None) -> Booked:
-    return Booked(
-        reference=row.reference,
-        kind=LineKind(row.kind),
-        amount=Money(row.amount_minor, row.currency),
-        began=row.began,
-        ended=row.ended,
-        order_code=order_code,
-        provider_reference=row.provider_reference,
-        payer_index=bytes(row.payer_index) if row.payer_index is not None else None,
-        lines=row.lines,
-        contest_id=row.contest_id,
-        fee_minor=row.fee_minor,
-        payment=row.payment,
-    )
+    return [Booked(**_typed(row)) for row in await connection.execute(_OTHERWISE, asked)]

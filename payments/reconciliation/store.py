@@ -29,7 +29,6 @@ from payments.reconciliation.matching import (
     judge,
 )
 from payments.reconciliation.statement_format import StatementLine
-from payments.reconciliation.statements import ImportedFile
 from payments.request_store import Permit
 from payments.requests import Right
 
@@ -136,8 +135,9 @@ class ReconciliationStore:
 
     async def add_file(
         self, account: str, name: str, sha256: bytes, lines: Sequence[StatementLine], person: str
-    ) -> ImportedFile:
-        """Keep a file's lines. Raises MoneyRefused when this very file was imported before, ActRefused."""
+    ) -> int:
+        """Keep a file's lines; how many no file before it had. Raises MoneyRefused when this very file was imported
+        before, ActRefused."""
         async with self._engine.begin() as connection:
             await one_pass(connection)
             await self._permit(connection, person, Right.RECONCILE)

@@ -6,7 +6,7 @@ more, its fees are booked back, its differences end. Comparing again then uses t
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -19,7 +19,7 @@ from payments.ledger.postings import Account, moved
 from payments.reconciliation.differences import ASKED
 from payments.reconciliation.store import one_pass
 from payments.request_store import carry_out_once
-from payments.requests import ActRefused, Executed, NewRequest, StaffRequest, Why
+from payments.requests import ActRefused, Executed, NewRequest, StaffRequest, Why, subject_id
 
 UNDONE: Final = "undone"
 _FILE: Final = text("select * from statement_files where id = :file for update")
@@ -151,11 +151,7 @@ async def _undo(connection: AsyncConnection, request: StaffRequest) -> str:
 
 async def _undoable(connection: AsyncConnection, subject: str) -> Row[Any]:
     """The import, locked. Raises ActRefused where it cannot be undone."""
-    try:
-        asked = UUID(subject)
-    except ValueError:
-        raise ActRefused(Why.UNKNOWN, f"{subject!r} is no import") from None
-    file = (await connection.execute(_FILE, {"file": asked})).one_or_none()
+    file = (await connection.execute(_FILE, {"file": subject_id(subject, "import")})).one_or_none()
     if file is None:
         raise ActRefused(Why.UNKNOWN, f"there is no import {subject}")
     if file.undone_at is not None:

@@ -30,13 +30,14 @@ from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, UnknownName, contest_id, post
 from payments.lifecycle import Actor
 from payments.request_store import Permit, carry_out_once
-from payments.requests import ActRefused, Executed, NewRequest, Right, StaffRequest, Why
+from payments.requests import ActRefused, Executed, NewRequest, Right, StaffRequest, Why, subject_id
 from payments.settlement.corrections import lock_contest
 
 # What a payment counted for the organiser.
 _SHARE: Final = "p.amount_minor - coalesce(p.fee_minor, 0)"
 _POSITION: Final = text(f"""
-select c.slug, c.currency, c.organiser_id, g.slug as organiser, g.frozen_at is not null as frozen, now() as now,
+select c.slug as contest, c.currency, c.organiser_id, g.slug as organiser, g.frozen_at is not null as frozen,
+  now() as now,
   (select coalesce(-sum(amount_minor), 0) from postings
     where contest_id = c.id and account = 'organiser_payable' and currency = c.currency) as owed,
   (select coalesce(sum({_SHARE}), 0) from payments p
@@ -138,14 +139,7 @@ class PayoutActs:
         async with self._engine.connect() as connection:
             row = await _position(connection, await contest_id(connection, contest))
         owed = _read(row)
-        return PositionLine(
-            contest=row.slug,
-            organiser=row.organiser,
-            frozen=row.frozen,
-            currency=row.currency,
-            payable_minor=owed.payable_minor,
-            **asdict(owed),
-        )
+        return PositionLine(**{**row._mapping, **asdict(owed), "payable_minor": owed.payable_minor})
 
     async def payouts(self, contest: str | None = None) -> Sequence[Payout]:
         """The latest payouts."""
@@ -184,7 +178,7 @@ async def preview_payout(connection: AsyncConnection, request: NewRequest) -> Ma
     amount = _amount(request.params)
     _allow(row, beneficiary, amount)
     return {
-        "contest": row.slug,
+        "contest": row.contest,
         "organiser": row.organiser,
         "amount_minor": amount,
         "currency": row.currency,
@@ -284,11 +278,11 @@ async def _contest(connection: AsyncConnection, slug: str) -> UUID:
 
 
 async def _beneficiary(connection: AsyncConnection, params: Mapping[str, Any]) -> Row[Any] | None:
-    return (await connection.execute(_BENEFICIARY, {"id": _uuid(params.get("beneficiary"))})).one_or_none()
+    return (await connection.execute(_BENEFICIARY, {"id": subject_id(params.get("beneficiary"))})).one_or_none()
 
 
 async def _waiting_payout(connection: AsyncConnection, reference: str) -> Row[Any]:
-    row = (await connection.execute(_PAYOUT, {"reference": _uuid(reference)})).one_or_none()
+    row = (await connection.execute(_PAYOUT, {"reference": subject_id(reference)})).one_or_none()
     if row is None:
         raise ActRefused(Why.UNKNOWN, f"there is no payout {reference}")
     if row.status != OutgoingState.MANUAL:
@@ -301,13 +295,6 @@ def _amount(params: Mapping[str, Any]) -> int:
     if not isinstance(amount, int) or isinstance(amount, bool):
         raise ActRefused(Why.IMPOSSIBLE, "say the amount in minor units")
     return amount
-
-
-def _uuid(given: object) -> UUID:
-    try:
-        return UUID(str(given))
-    except ValueError:
-        raise ActRefused(Why.UNKNOWN, f"{given!r} is no reference") from None
 
 
 def payout_of(row: Row[Any]) -> Payout:

@@ -17,7 +17,7 @@ from payments.disbursement.payouts.store import phone_place
 from payments.ledger.book import organiser_id
 from payments.provider import HolderChecker, PaymentProvider
 from payments.request_store import Permit, carry_out_once
-from payments.requests import ActRefused, Executed, NewRequest, Right, StaffRequest, Why, named
+from payments.requests import ActRefused, Executed, NewRequest, Right, StaffRequest, Why, named, subject_id
 
 _NAME_LENGTH_MAX: Final = 120
 _ADD: Final = text("""
@@ -150,11 +150,7 @@ class Beneficiaries:
 
     @staticmethod
     async def _registered(connection: AsyncConnection, beneficiary: str) -> Row[Any]:
-        try:
-            asked = UUID(beneficiary)
-        except ValueError:
-            raise ActRefused(Why.UNKNOWN, f"{beneficiary!r} is no beneficiary") from None
-        row = (await connection.execute(_ONE, {"id": asked})).one_or_none()
+        row = (await connection.execute(_ONE, {"id": subject_id(beneficiary, "beneficiary")})).one_or_none()
         if row is None:
             raise ActRefused(Why.UNKNOWN, f"there is no beneficiary {beneficiary}")
         return row

@@ -25,13 +25,13 @@ with p as (
     at > coalesce(cast(:since as timestamptz), '-infinity') as inside
   from postings where contest_id = :contest and currency = :currency and at <= :until)
 select
-  coalesce(-sum(amount_minor) filter (where account = 'sales' and amount_minor < 0 and inside), 0) as gross,
-  coalesce(sum(amount_minor) filter (where account = 'sales' and amount_minor > 0 and inside), 0) as refunded,
-  coalesce(-sum(amount_minor) filter (where account = 'platform_fee' and inside), 0) as fees,
-  coalesce(-sum(amount_minor) filter (where account = 'organiser_payable' and not inside), 0) as brought_forward,
+  coalesce(-sum(amount_minor) filter (where account = 'sales' and amount_minor < 0 and inside), 0) as gross_minor,
+  coalesce(sum(amount_minor) filter (where account = 'sales' and amount_minor > 0 and inside), 0) as refunded_minor,
+  coalesce(-sum(amount_minor) filter (where account = 'platform_fee' and inside), 0) as fees_minor,
+  coalesce(-sum(amount_minor) filter (where account = 'organiser_payable' and not inside), 0) as brought_forward_minor,
   coalesce(-sum(amount_minor) filter (where account = 'organiser_payable' and inside and out and amount_minor < 0), 0)
-    as returned,
-  coalesce(-sum(amount_minor) filter (where account = 'organiser_payable'), 0) as left_over
+    as returned_minor,
+  coalesce(-sum(amount_minor) filter (where account = 'organiser_payable'), 0) as left_minor
 from p
 """)
 _TALLY: Final = text("""
@@ -95,12 +95,7 @@ async def payout_statement(engine: AsyncEngine, reference: UUID) -> PayoutStatem
         payout=payout_of(row),
         period_from=since,
         period_to=row.created_at,
-        gross_minor=int(sums.gross),
-        refunded_minor=int(sums.refunded),
-        fees_minor=int(sums.fees),
-        brought_forward_minor=int(sums.brought_forward),
-        returned_minor=int(sums.returned),
-        left_minor=int(sums.left_over),
+        **{name: int(minor) for name, minor in sums._mapping.items()},
         tally=[TallyRange(t.day, t.first, t.last, int(t.votes), int(t.amount)) for t in tally],
     )
 

@@ -7,15 +7,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.storage.set_aside import Kind
 from gateway.values.money import Money
 from payments.disbursement.answers import Observation
 from payments.disbursement.rules import PAYOUT_STEPS, OutgoingState
-from payments.disbursement.store import OutgoingStore, outgoing_table
+from payments.disbursement.store import OutgoingStore, OutgoingTable
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
 from payments.lifecycle import Actor
-from payments.provider import Disbursement, Purpose
+from payments.provider import Purpose
 
 _COLUMNS: Final = """
   t.provider as out_provider, t.beneficiary_id, t.created_at as owed_since, now() as now, b.phone_cipher, b.country,
@@ -49,9 +48,9 @@ async def _follow(
     await post(connection, entries)
 
 
-PAYOUTS: Final = outgoing_table(
+PAYOUTS: Final = OutgoingTable(
     "payouts",
-    kind=Kind.PAYOUT,
+    purpose=Purpose.PAYOUT,
     steps=PAYOUT_STEPS,
     sender="payer",
     follow=_follow,
@@ -71,13 +70,6 @@ class Payouts(OutgoingStore):
 
     table = PAYOUTS
 
-    def _disbursement(self, row: Row[Any]) -> Disbursement:
-        return Disbursement(
-            reference=row.out,
-            purpose=Purpose.PAYOUT,
-            country=row.country,
-            amount=Money(row.out_minor, row.out_currency),
-            description=f"Spotlight payout {row.slug}",
-            callback_url="",
-            payee=self._vault.open(bytes(row.phone_cipher), phone_place(row.beneficiary_id)),
-        )
+    def _asked(self, row: Row[Any]) -> dict[str, Any]:
+        payee = self._vault.open(bytes(row.phone_cipher), phone_place(row.beneficiary_id))
+        return {"description": f"Spotlight payout {row.slug}", "payee": payee}

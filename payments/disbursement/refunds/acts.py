@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -28,7 +27,7 @@ from payments.disbursement.rules import OutgoingState, Step
 from payments.disbursement.store import record
 from payments.lifecycle import Actor, State
 from payments.request_store import Preview, did_before, keep_outcome
-from payments.requests import Act, ActRefused, Executed, Executor, NewRequest, StaffRequest, Why
+from payments.requests import Act, ActRefused, Executed, Executor, NewRequest, StaffRequest, Why, subject_id
 from payments.rescue.rules import read_ticket
 from payments.rescue.tickets import close_ticket
 from payments.settlement.corrections import Corrected, Correction, by_staff, count_held, owe_refunds
@@ -223,14 +222,18 @@ class RefundActs:
 
 
 async def _payment(connection: AsyncConnection, subject: str) -> Row[Any]:
-    found = (await connection.execute(_PAYMENT, {"reference": _reference(subject, "payment")})).one_or_none()
+    found = (
+        await connection.execute(_PAYMENT, {"reference": subject_id(subject, "reference of a payment")})
+    ).one_or_none()
     if found is None:
         raise ActRefused(Why.UNKNOWN, f"there is no payment {subject}")
     return found
 
 
 async def _refund(connection: AsyncConnection, subject: str) -> Row[Any]:
-    found = (await connection.execute(_REFUND, {"reference": _reference(subject, "refund")})).one_or_none()
+    found = (
+        await connection.execute(_REFUND, {"reference": subject_id(subject, "reference of a refund")})
+    ).one_or_none()
     if found is None:
         raise ActRefused(Why.UNKNOWN, f"there is no refund {subject}")
     return found
@@ -276,13 +279,6 @@ def _operator_reference(params: Mapping[str, Any]) -> str:
     if not 1 <= len(given) <= _OPERATOR_REFERENCE_LENGTH_MAX or not given.isprintable():
         raise ActRefused(Why.IMPOSSIBLE, "give the operator's reference of the money that was sent back")
     return given
-
-
-def _reference(subject: str, what: str) -> UUID:
-    try:
-        return UUID(subject)
-    except ValueError:
-        raise ActRefused(Why.UNKNOWN, f"{subject!r} is no reference of a {what}") from None
 
 
 def _ticket(number: object) -> int:

@@ -9,17 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.receipt import order_code
 from gateway.storage.rows import document, recordset
-from gateway.storage.set_aside import Kind
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from payments.collection.claims import AROUND, WHOLE, OpenPaymentReader
 from payments.disbursement.answers import Observation
 from payments.disbursement.rules import REFUND_STEPS, OutgoingState
-from payments.disbursement.store import OutgoingStore, outgoing_table
+from payments.disbursement.store import OutgoingStore, OutgoingTable
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import refunded
 from payments.lifecycle import Actor, Observed, states_before
-from payments.provider import Disbursement, Purpose
+from payments.provider import Purpose
 from payments.settlement.count import READER, SettlementBroken
 
 _COLUMNS: Final = f"""
@@ -110,9 +109,9 @@ async def _refunded(connection: AsyncConnection, members: Sequence[Observation],
     await post(connection, entries)
 
 
-REFUNDS: Final = outgoing_table(
+REFUNDS: Final = OutgoingTable(
     "refunds",
-    kind=Kind.REFUND,
+    purpose=Purpose.REFUND,
     steps=REFUND_STEPS,
     sender="refunder",
     follow=_follow,
@@ -133,15 +132,7 @@ class Refunds(OutgoingStore):
         super().__init__(engine, vault, public_url)
         self._reader = OpenPaymentReader(vault, public_url)
 
-    def _disbursement(self, row: Row[Any]) -> Disbursement:
+    def _asked(self, row: Row[Any]) -> dict[str, Any]:
         collection = self._reader.read(row).collection
-        return Disbursement(
-            reference=row.out,
-            purpose=Purpose.REFUND,
-            country=row.country,
-            amount=Money(row.out_minor, row.out_currency),
-            description=f"Spotlight refund {row.slug} {row.candidate_code}",
-            callback_url="",
-            payee=collection.payer,
-            collection=collection,
-        )
+        description = f"Spotlight refund {row.slug} {row.candidate_code}"
+        return {"description": description, "payee": collection.payer, "collection": collection}
