@@ -66,9 +66,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence
     )
 
 
-def print_rows(rows: Sequence[Row], columns: Columns, *, right: Sequence[int] = (), nothing: str = "") -> None:
-    """Rows under their head, in columns. `right`: columns of figures; `nothing`: the sentence where there are no
-    rows."""
+def print_rows(
+    rows: Sequence[Row], columns: Columns, *, as_json: bool = False, right: Sequence[int] = (), nothing: str = ""
+) -> None:
+    """Rows under their head, in columns, or as JSON with all that they hold. `right`: columns of figures; `nothing`:
+    the sentence where there are no rows."""
+    if as_json:
+        print_json([snake(row) for row in rows])
+        return
     if not rows and nothing:
         print(nothing)
         return

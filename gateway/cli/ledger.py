@@ -29,16 +29,13 @@ def balances(at: At = None, contest: Contest = None, as_json: AsJson = False) ->
     """Print what every account of the book holds, by contest and account at an operator. Debits are positive."""
     held = in_container(lambda container: container.book.balances(at=instant(at), contest=contest))
     rows = [asdict(balance) for balance in held]
-    if as_json:
-        print_json(rows)
-        return
     columns: Columns = {
         "contest": lambda row: row["contest"] or "-",
         "operator": "provider",
         "account": "account",
         "balance": lambda row: shown(row["amount_minor"], row["currency"]),
     }
-    print_rows(rows, columns, right=(3,))
+    print_rows(rows, columns, as_json=as_json, right=(3,))
 
 
 @command(ledger_app, "trial", "spotlight ledger trial", "spotlight ledger trial --at 2026-11-21T18:00")
@@ -80,9 +77,6 @@ def journal(at: At = None, contest: Contest = None) -> None:
 def show_fees(organiser: Organiser, as_json: AsJson = False) -> None:
     """Print an organiser's fee plans, the latest first. Without one, everything is the organiser's."""
     rows = [snake(plan) for plan in StaffApi().get(_fees_of(organiser))["plans"]]
-    if as_json:
-        print_json(rows)
-        return
     columns: Columns = {
         "currency": "currency",
         "from": "valid_from",
@@ -91,7 +85,7 @@ def show_fees(organiser: Organiser, as_json: AsJson = False) -> None:
         "at least": lambda row: shown(row["minimum_minor"], row["currency"]),
         "set by": "created_by",
     }
-    print_rows(rows, columns, right=(2, 3, 4), nothing="no fee plan: everything is the organiser's")
+    print_rows(rows, columns, as_json=as_json, right=(2, 3, 4), nothing="no fee plan: everything is the organiser's")
 
 
 def _percent(row: Row) -> str:

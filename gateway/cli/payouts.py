@@ -54,9 +54,6 @@ def list_beneficiaries(
 ) -> None:
     """Print where organisers are paid; numbers are masked."""
     lines = StaffApi().get("beneficiaries", organiser=organiser)["beneficiaries"]
-    if as_json:
-        print_json([snake(line) for line in lines])
-        return
     columns: Columns = {
         "beneficiary": "id",
         "organiser": "organiser",
@@ -65,7 +62,7 @@ def list_beneficiaries(
         "operator": "provider",
         "usable": _usable,
     }
-    print_rows(lines, columns)
+    print_rows(lines, columns, as_json=as_json)
 
 
 def _usable(line: Row) -> str:

@@ -157,9 +157,6 @@ def resolve(
 def files(as_json: AsJson = False) -> None:
     """Print the latest imports."""
     found = StaffApi().get("statements")["statements"]
-    if as_json:
-        print_json([snake(each) for each in found])
-        return
     columns: Columns = {
         "import": "id",
         "account": "provider",
@@ -170,7 +167,7 @@ def files(as_json: AsJson = False) -> None:
         "open differences": "open",
         "": lambda each: "undone" if each["undoneAt"] else None,
     }
-    print_rows(found, columns, right=(3, 6), nothing="no statement was imported")
+    print_rows(found, columns, as_json=as_json, right=(3, 6), nothing="no statement was imported")
 
 
 @command(
@@ -213,17 +210,14 @@ def balances(as_json: AsJson = False) -> None:
     Exit status 1 when a balance is off by more than money in transit explains.
     """
     checked = [snake(each) for each in StaffApi().post("wallets/check", {})["wallets"]]
-    if as_json:
-        print_json(checked)
-    else:
-        columns: Columns = {
-            "operator": "account",
-            "wallet": "wallet",
-            "they say": partial(_amount, of="operator_minor"),
-            "the book says": partial(_amount, of="book_minor"),
-            "unexplained": partial(_amount, of="gap_minor"),
-        }
-        print_rows(checked, columns, nothing="no operator here tells what it holds")
+    columns: Columns = {
+        "operator": "account",
+        "wallet": "wallet",
+        "they say": partial(_amount, of="operator_minor"),
+        "the book says": partial(_amount, of="book_minor"),
+        "unexplained": partial(_amount, of="gap_minor"),
+    }
+    print_rows(checked, columns, as_json=as_json, nothing="no operator here tells what it holds")
     raise typer.Exit(FAILED if any(each["gap_minor"] for each in checked) else 0)
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from gateway.cli.commands import AsJson, command, group
-from gateway.cli.formats import Columns, Reason, minute, print_json, print_rows, snake
+from gateway.cli.formats import Columns, Reason, minute, print_rows
 from gateway.cli.staff_api import StaffApi
 
 ticket_app = group("Voters who asked for help.")
@@ -19,9 +19,6 @@ def list_tickets(as_json: AsJson = False) -> None:
     `payment now` is what became of the payment that the ticket is about: `settled` is counted, `refunded` is back.
     """
     lines = StaffApi().get("tickets")["tickets"]
-    if as_json:
-        print_json([snake(line) for line in lines])
-        return
     columns: Columns = {
         "ticket": "ticket",
         "contest": "contest",
@@ -31,7 +28,7 @@ def list_tickets(as_json: AsJson = False) -> None:
         "opened (UTC)": lambda line: minute(line["openedAt"]),
         "order": "voteId",
     }
-    print_rows(lines, columns, right=(0,), nothing="no ticket is open")
+    print_rows(lines, columns, as_json=as_json, right=(0,), nothing="no ticket is open")
 
 
 @command(ticket_app, "close", 'spotlight ticket close 13 --reason "counted meanwhile, called back"')
