@@ -8,7 +8,7 @@ from admin.access.guard import ACCESS, Access
 from admin.approvals import api as approvals_api
 from admin.approvals import pages as approvals_pages
 from admin.approvals.staff_acts import APPROVALS, StaffActs
-from admin.money import beneficiaries, ledger_api, ledger_pages, payouts, reconciliation, refunds
+from admin.money import beneficiaries, ledger, payouts, reconciliation, refunds
 from admin.orders import api as orders_api
 from admin.orders import pages as orders_pages
 from admin.orders import tickets
@@ -35,7 +35,6 @@ def setup(
         reconciliation,
         payouts,
         beneficiaries,
-        ledger_api,
-        ledger_pages,
+        ledger,
     ):
         module.setup(app)

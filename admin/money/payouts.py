@@ -10,6 +10,7 @@ from admin.access.guard import Form, Me, form, page, say, see_other, show
 from admin.answers import read_id, staff_endpoint
 from admin.approvals.api import Request, ask
 from admin.money import beneficiaries
+from admin.money.ledger import OrganiserPath
 from admin.orders.pages import countries_of
 from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
@@ -69,12 +70,6 @@ class Finish(InputModel):
     end: Literal["done", "failed", "again"]
     operator_reference: Line | None = Field(None, max_length=64, description="For `done`.")
     reason: Line = Field(max_length=500)
-
-
-class OrganiserPath(InputModel):
-    """The organiser that is meant."""
-
-    organiser: Line = Field(max_length=100)
 
 
 class Freeze(InputModel):

@@ -1,6 +1,5 @@
 """`spotlight ledger` and `spotlight fees`: the book, at any instant, and how sales are shared."""
 
-from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -41,10 +40,10 @@ def balances(at: At = None, contest: Contest = None, as_json: AsJson = False) ->
 @command(ledger_app, "trial", "spotlight ledger trial", "spotlight ledger trial --at 2026-11-21T18:00")
 def trial(at: At = None, as_json: AsJson = False) -> None:
     """Print the trial balance: both sides of every account. Exit status 1 when a currency does not balance."""
+    from payments.ledger.book import unbalanced
+
     lines = in_container(lambda container: container.book.trial(at=instant(at)))
-    sums: Counter[str] = Counter()
-    for line in lines:
-        sums[line.currency] += line.balance_minor
+    left = unbalanced(lines)
     rows = [{**asdict(line), "balance_minor": line.balance_minor} for line in lines]
     if as_json:
         print_json(rows)
@@ -56,9 +55,9 @@ def trial(at: At = None, as_json: AsJson = False) -> None:
             "balance": lambda row: shown(row["balance_minor"], row["currency"]),
         }
         print_rows(rows, columns, right=(1, 2, 3))
-        for currency, left in sorted(sums.items()):
-            print(f"{currency}: {'balances' if left == 0 else f'DOES NOT BALANCE, {left} over'}")
-    raise typer.Exit(FAILED if any(sums.values()) else 0)
+        for currency in sorted({line.currency for line in lines}):
+            print(f"{currency}: {f'DOES NOT BALANCE, {left[currency]} over' if currency in left else 'balances'}")
+    raise typer.Exit(FAILED if left else 0)
 
 
 @command(ledger_app, "journal", "spotlight ledger journal --contest star > star.csv")

@@ -1,6 +1,7 @@
 """The book: balanced postings, written once, read as of any instant; and the fee plans that share it out."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -53,6 +54,14 @@ class TrialLine:
     def balance_minor(self) -> int:
         """What is left, debits positive."""
         return self.debit_minor - self.credit_minor
+
+
+def unbalanced(lines: Iterable[TrialLine]) -> dict[str, int]:
+    """Currencies that do not balance, each with what is left over."""
+    left: Counter[str] = Counter()
+    for line in lines:
+        left[line.currency] += line.balance_minor
+    return {currency: minor for currency, minor in left.items() if minor}
 
 
 @dataclass(frozen=True, slots=True)

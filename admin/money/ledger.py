@@ -1,19 +1,20 @@
-"""`/api/admin/balances`, `/trial` and an organiser's `/fees`: the book and how sales are shared, for programs."""
+"""The book, by page and by API: balances and trial balance at an instant, fees, and the journal as a file."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import AwareDatetime, Field, field_validator
 
-from admin.access.guard import Me
+from admin.access.guard import Me, page, query_of, say, show
 from admin.answers import model_of, staff_endpoint
 from admin.services import PAYMENTS
+from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.values.money import Money
-from payments.ledger.book import DatedFeePlan
-from payments.ledger.postings import FeePlan
+from payments.ledger.book import DatedFeePlan, journal_csv, unbalanced
+from payments.ledger.postings import VOTES, FeePlan
 from payments.requests import Right
 
 FEES: Final = "/api/admin/organisers/{organiser}/fees"
@@ -107,11 +108,8 @@ async def balances(request: web.Request, _: Me, *, query: Instant) -> Reply:
 @staff_endpoint(Right.READ_MONEY, query=Instant, returns={200: Trial})
 async def trial(request: web.Request, _: Me, *, query: Instant) -> Reply:
     """Tell the trial balance."""
-    lines = [model_of(TrialLine, line) for line in await request.app[PAYMENTS].book.trial(at=query.at)]
-    sums: dict[str, int] = {}
-    for line in lines:
-        sums[line.currency] = sums.get(line.currency, 0) + line.balance
-    return Reply(200, Trial(lines=lines, balances=not any(sums.values())))
+    lines = await request.app[PAYMENTS].book.trial(at=query.at)
+    return Reply(200, Trial(lines=[model_of(TrialLine, line) for line in lines], balances=not unbalanced(lines)))
 
 
 @staff_endpoint(Right.READ_MONEY, path=OrganiserPath, returns={200: FeePlans}, problems=(404,))
@@ -138,9 +136,83 @@ async def set_fees(request: web.Request, who: Me, *, path: OrganiserPath, body: 
     return Reply(201, _fees(made))
 
 
+def read_instant(typed: str) -> datetime | None:
+    """An instant as a page's field or a program writes it; without a zone, UTC. ValueError."""
+    if not typed:
+        return None
+    at = datetime.fromisoformat(typed)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _amount(minor: int, currency: str) -> Money | int:
+    return minor if currency == VOTES else Money(minor, currency)
+
+
+@page(Right.READ_MONEY)
+async def ledger(request: web.Request, me: Me) -> web.StreamResponse:
+    """What every account holds, and whether the book balances."""
+    book, query = request.app[PAYMENTS].book, query_of(request)
+    contest = query.get("contest", "")
+    try:
+        at = read_instant(query.get("at", ""))
+        held = await book.balances(at=at, contest=contest or None)
+        lines = await book.trial(at=at)
+    except ValueError:
+        return say(request, 400, "bad_instant", me)
+    return show(
+        request,
+        me,
+        "admin_ledger.html",
+        contests=request.app[VOTING_SERVICE].contests(),
+        contest=contest,
+        at=query.get("at", ""),
+        balances=[(b.contest, b.provider, b.account, _amount(b.amount_minor, b.currency)) for b in held],
+        trial=[
+            (
+                line.currency,
+                line.account,
+                _amount(line.debit_minor, line.currency),
+                _amount(line.credit_minor, line.currency),
+                _amount(line.balance_minor, line.currency),
+            )
+            for line in lines
+        ],
+        odd=sorted(unbalanced(lines)),
+    )
+
+
+@page(Right.READ_MONEY)
+async def journal(request: web.Request, me: Me) -> web.StreamResponse:
+    """Every leg of the book as CSV, as long as it is."""
+    book, query = request.app[PAYMENTS].book, query_of(request)
+    contest = query.get("contest") or None
+    try:
+        at = read_instant(query.get("at", ""))
+        lines = journal_csv(book, at=at, contest=contest)
+        parts = [await anext(lines), await anext(lines, "")]
+    except ValueError:
+        return say(request, 400, "bad_instant", me)
+    response = web.StreamResponse(
+        headers={
+            hdrs.CONTENT_TYPE: "text/csv; charset=utf-8",
+            hdrs.CONTENT_DISPOSITION: f'attachment; filename="spotlight-{contest or "all"}-journal.csv"',
+            hdrs.CACHE_CONTROL: "no-store",
+        }
+    )
+    await response.prepare(request)
+    for part in parts:
+        await response.write(part.encode())
+    async for line in lines:
+        await response.write(line.encode())
+    await response.write_eof()
+    return response
+
+
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs PAYMENTS."""
+    """Serve them. The application needs PAYMENTS, VOTING_SERVICE and mounted pages."""
     app.router.add_get("/api/admin/balances", balances)
     app.router.add_get("/api/admin/trial", trial)
     app.router.add_get(FEES, fees)
     app.router.add_post(FEES, set_fees)
+    app.router.add_get("/admin/ledger", ledger)
+    app.router.add_get("/admin/ledger/journal.csv", journal)
