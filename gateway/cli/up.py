@@ -109,7 +109,7 @@ def own_command(name: str) -> Sequence[str]:
     return sys.executable, "-m", "gateway.cli.main", name
 
 
-class VotingService:
+class Installation:
     """Engines and programs of one installation, from the first start to the last end."""
 
     def __init__(
@@ -306,7 +306,7 @@ def up(command: Callable[[str], Sequence[str]] = own_command) -> int:
             say(f"ended {left} processes that a killed `spotlight up` had left behind")
         check_port(place.host, place.port, "PORT")
         check_port(place.host, place.sandbox_port, "SPOTLIGHT_SANDBOX_PORT")
-        service = VotingService(place, inherited, command)
-        os.environ.update(service.environment)
+        installation = Installation(place, inherited, command)
+        os.environ.update(installation.environment)
         load_settings()
-        return asyncio.run(service.run())
+        return asyncio.run(installation.run())

@@ -1,6 +1,7 @@
 """The voting service of a process: what channels use, on PostgreSQL, Redis and the clock."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,80 +24,74 @@ from payments.rescue.rescue import Rescuer
 from payments.rescue.rules import Claim, Rescue
 
 
+@dataclass(kw_only=True, eq=False)
 class LiveVotingService:
     """`VotingService`. What one store answers alone is that store's own method."""
 
-    def __init__(
-        self,
-        *,
-        rankings: Rankings,
-        accounts: Accounts,
-        orders: Orders,
-        views: OrderViews,
-        rescuer: Rescuer,
-        inbox: Inbox,
-        outbox: Outbox,
-        languages: Languages,
-        unfinished: UnfinishedDialogues,
-        doorbell: Doorbell,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._accounts = accounts
-        self._orders = orders
-        self._rescuer = rescuer
-        self._inbox = inbox
-        self._outbox = outbox
-        self._doorbell = doorbell
-        self.contests = rankings.directory.all
-        self.contest = rankings.directory.by_slug
-        self.contest_by_id = rankings.directory.by_id
-        self.contests_by_service_code = rankings.directory.by_service_code
-        self.contests_by_short_code = rankings.directory.by_short_code
-        self.ranking = rankings.ranking
-        self.now = clock
+    rankings: Rankings
+    accounts: Accounts
+    orders: Orders
+    views: OrderViews
+    rescuer: Rescuer
+    inbox: Inbox
+    outbox: Outbox
+    languages: Languages
+    unfinished: UnfinishedDialogues
+    doorbell: Doorbell
+    clock: Callable[[], datetime]
+
+    def __post_init__(self) -> None:
+        directory, views = self.rankings.directory, self.views
+        self.contests = directory.all
+        self.contest = directory.by_slug
+        self.contest_by_id = directory.by_id
+        self.contests_by_service_code = directory.by_service_code
+        self.contests_by_short_code = directory.by_short_code
+        self.ranking = self.rankings.ranking
+        self.now = self.clock
         self.order = views.order
         self.changed_orders = views.changed_orders
         self.payment_links = views.payment_links
         self.votes_of = views.votes_of
         self.receipt = views.receipt
-        self.talk = inbox.talk
-        self.number_key = languages.number_key
-        self.note_language = languages.note
-        self.note_reached = unfinished.note
-        self.note_ordered = unfinished.forget
+        self.talk = self.inbox.talk
+        self.number_key = self.languages.number_key
+        self.note_language = self.languages.note
+        self.note_reached = self.unfinished.note
+        self.note_ordered = self.unfinished.forget
 
     @property
     def rails(self) -> Rails:
         """The ways in which money is taken, with the accounts whose circuit is open now."""
-        return self._accounts.rails
+        return self.accounts.rails
 
     async def place_order(self, vote_request: VoteRequest) -> PlacedOrder | Refusal:
         """Sell."""
         return await place_order(
-            vote_request, orders=self._orders, doorbell=self._doorbell, rails=self.rails, clock=self.now
+            vote_request, orders=self.orders, doorbell=self.doorbell, rails=self.rails, clock=self.now
         )
 
     async def rescue(self, claim: Claim, language: str) -> Rescue:
         """What became of the latest payments that this is about, asked of their operators now."""
         try:
-            return await self._rescuer.rescue(claim, language)
+            return await self.rescuer.rescue(claim, language)
         except (SQLAlchemyError, OSError) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
 
     async def open_ticket(self, claim: Claim, language: str) -> str | None:
         """Have a person look at these payments."""
         try:
-            return await self._rescuer.open_ticket(claim, language)
+            return await self.rescuer.open_ticket(claim, language)
         except (SQLAlchemyError, OSError) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
 
     async def store_text(self, text: IncomingText) -> bool:
         """Durable when it returns; answered later."""
         try:
-            new = await self._inbox.store(text)
+            new = await self.inbox.store(text)
         except (SQLAlchemyError, OSError) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
-        self._doorbell.ring(Work.TEXTS_IN)
+        self.doorbell.ring(Work.TEXTS_IN)
         return new
 
     async def store_delivery_report(
@@ -104,6 +99,6 @@ class LiveVotingService:
     ) -> None:
         """Durable when it returns."""
         try:
-            await self._outbox.store_report(carrier, carrier_message_id, status, phone, failure)
+            await self.outbox.store_report(carrier, carrier_message_id, status, phone, failure)
         except (SQLAlchemyError, OSError) as error:
             raise DatabaseUnavailable(type(error).__name__) from error

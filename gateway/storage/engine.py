@@ -30,7 +30,6 @@ def make_engine(
     *,
     pool_size: int = 8,
     as_app: bool = True,
-    autocommit: bool = False,
     statement_timeout_ms: int = 5_000,
     wait_seconds: float = 1.0,
     name: str = "spotlight",
@@ -69,7 +68,7 @@ def make_engine(
         connect_args=arguments,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
-        isolation_level="AUTOCOMMIT" if autocommit else "READ COMMITTED",
+        isolation_level="READ COMMITTED",
         # Parameters may be phone numbers or texts of voters: they belong in no log.
         hide_parameters=True,
     )

@@ -126,7 +126,7 @@ async def test_many_voters_behind_one_address_are_all_served(rig: Rig) -> None:
 
 
 async def test_who_changes_devices_is_stopped_by_the_address(rig: Rig, database: Any) -> None:
-    owner = make_engine(database.owner_url, autocommit=True, as_app=False)
+    owner = make_engine(database.owner_url, as_app=False).execution_options(isolation_level="AUTOCOMMIT")
     placed = []
     for turn in range(3):
         for at in range(0, 60, 20):

@@ -166,8 +166,8 @@ async def test_a_callback_kept_nowhere_is_reported(rig: MoneyRig, tmp_path: Path
 
 
 async def test_a_server_that_does_not_listen_is_away_too(spool: Spool) -> None:
-    engine = make_engine(f"postgresql://nobody@127.0.0.1:{free_port()}/none", autocommit=True)
-    kept = Callbacks(engine, Vault(SECRET_KEY), spool)
+    engine = make_engine(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+    kept = Callbacks(engine.execution_options(isolation_level="AUTOCOMMIT"), Vault(SECRET_KEY), spool)
     await asyncio.gather(*(kept.store(callback()) for _ in range(20)))
     assert spool.waiting().records == 20
     await engine.dispose()
