@@ -4,11 +4,11 @@ Everything is built when it is first used, so each role builds only what it uses
 needs; `gateway.runtime.process` adds the roles of the gateway and of a worker.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cached_property, partial
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import structlog
@@ -35,7 +35,6 @@ from payments.disbursement.refunds.acts import RefundActs, refund_previews
 from payments.disbursement.refunds.voids import Voids
 from payments.ledger.book import Book
 from payments.ledger.money_places import MoneyPlaces
-from payments.provider import PaymentProvider
 from payments.reconciliation import reconcile
 from payments.reconciliation.balances import Balances
 from payments.reconciliation.difference_acts import Decisions, freeze_decision
@@ -48,6 +47,7 @@ from payments.settlement.settle import Show
 
 # For commands that read whole tables.
 REPORT_TIMEOUT_MS: Final = 600_000
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
@@ -57,6 +57,11 @@ async def show_scores(counted: Mapping[UUID, Sequence[tuple[str, int]]], *, scor
         await publish_scores(counted, scores=scores, feed=feed)
     except (RedisError, OSError) as error:
         _log.warning("scores_not_published", error=type(error).__name__)
+
+
+def made(build: "Callable[[Container], T]") -> cached_property[T]:
+    """A part of a container that is built of others when it is first used."""
+    return cached_property(build)
 
 
 class Container(Connections):
@@ -70,70 +75,26 @@ class Container(Connections):
             self.close_later(account.provider.aclose)
         return accounts
 
-    @cached_property
-    def providers(self) -> Mapping[str, PaymentProvider]:
-        """The client of each account, by the account's key."""
-        return {key: account.provider for key, account in self.accounts.items()}
-
-    @cached_property
-    def scores(self) -> Scores:
-        """Totals in PostgreSQL."""
-        return Scores(self.engine)
-
-    @cached_property
-    def feed(self) -> ScoreFeed:
-        """Totals on their way to every gateway process."""
-        return ScoreFeed(self.redis)
-
-    @cached_property
-    def show(self) -> Show:
-        """Publishes what was counted."""
-        return partial(show_scores, scores=self.scores, feed=self.feed)
+    # The client of each account, by the account's key.
+    providers = made(lambda own: {key: account.provider for key, account in own.accounts.items()})
+    # Totals in PostgreSQL, on their way to every gateway process, and what publishes them.
+    scores = made(lambda own: Scores(own.engine))
+    feed = made(lambda own: ScoreFeed(own.redis))
+    show: cached_property[Show] = made(lambda own: partial(show_scores, scores=own.scores, feed=own.feed))
 
     @property
     def factor_wanted(self) -> bool:
         """Whether staff need a second factor for anything: everywhere but in the demo."""
         return self.settings.env is not Environment.DEMO
 
-    @cached_property
-    def rights(self) -> StaffRights:
-        """What each role may do."""
-        return StaffRights(factor_wanted=self.factor_wanted)
-
-    @cached_property
-    def staff(self) -> StaffAccounts:
-        """Accounts of staff."""
-        return StaffAccounts(self.engine, self.vault)
-
-    @cached_property
-    def sign_in(self) -> SignIn:
-        """Signing in, the same for pages, programs and commands."""
-        return SignIn(self.staff, Passwords(), clock=utc_now, factor_wanted=self.factor_wanted)
-
-    @cached_property
-    def tickets(self) -> Tickets:
-        """Tickets of voters."""
-        return Tickets(self.engine, self.vault, self.rights.permit)
-
-    @cached_property
-    def voids(self) -> Voids:
-        """Votes taken back."""
-        return Voids(self.engine)
-
-    @cached_property
-    def book(self) -> Book:
-        """The ledger."""
-        return Book(self.engine, self.rights.permit)
-
-    @cached_property
-    def places(self) -> MoneyPlaces:
-        """Where money is."""
-        return MoneyPlaces(self.engine, self.vault)
-
-    @cached_property
-    def payouts(self) -> PayoutActs:
-        """Payouts to organisers."""
-        return PayoutActs(self.engine, self._pays_from_float, self.rights.permit, self.doorbell)
+    rights = made(lambda own: StaffRights(factor_wanted=own.factor_wanted))
+    staff = made(lambda own: StaffAccounts(own.engine, own.vault))
+    sign_in = made(lambda own: SignIn(own.staff, Passwords(), clock=utc_now, factor_wanted=own.factor_wanted))
+    tickets = made(lambda own: Tickets(own.engine, own.vault, own.rights.permit))
+    voids = made(lambda own: Voids(own.engine))
+    book = made(lambda own: Book(own.engine, own.rights.permit))
+    places = made(lambda own: MoneyPlaces(own.engine, own.vault))
+    payouts = made(lambda own: PayoutActs(own.engine, own._pays_from_float, own.rights.permit, own.doorbell))
 
     def _pays_from_float(self, account: str, country: str) -> bool:
         return account in self.providers and self.providers[account].capabilities(country).pays_from_float
