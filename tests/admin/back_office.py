@@ -66,14 +66,14 @@ class Office:
         return email
 
     async def browser(self, **headers: str) -> ClientSession:
-        """A browser that nobody has used."""
+        """A new browser."""
         jar = CookieJar(unsafe=True)
         client = ClientSession(self.server.make_url("/"), cookie_jar=jar, headers={**SAME_ORIGIN, **headers})
         self.clients.append(client)
         return client
 
     async def signed_in(self, email: str, **fields: str) -> ClientSession:
-        """A browser in which somebody is signed in."""
+        """A browser in which this person is signed in."""
         client = await self.browser()
         given = {"email": email, "password": PASSWORD, **fields}
         async with client.post("/admin/sign-in", data=given, allow_redirects=False) as answer:
@@ -86,9 +86,9 @@ class Office:
         given = {"email": email, "password": PASSWORD, **fields}
         async with client.post("/api/auth/login", json=given) as answer:
             assert answer.status == 200, await answer.text()
-            told = await answer.json()
+            body = await answer.json()
         client.cookie_jar.clear()
-        return str(told["accessToken"])
+        return str(body["accessToken"])
 
     async def set_up_factor(self, email: str) -> str:
         """A proven second factor; its secret. The step that proved it is long past."""
@@ -188,7 +188,7 @@ async def other_organiser(rig: MoneyRig) -> None:
 
 
 async def open_ticket(rig: MoneyRig, order: PlacedOrder) -> str:
-    """Who ordered says that they were debited; the number of the ticket that they are told."""
+    """The voter reports a debit; the number of the ticket that the answer names."""
     voter = rig.vote_request().voter
     assert voter is not None
     claim, attempts = OfNumber(voter, (rig.contest.id,)), Attempts(rig.engine, rig.vault)

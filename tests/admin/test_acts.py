@@ -429,7 +429,7 @@ async def test_another_organiser_sees_and_touches_nothing(office: Office) -> Non
         ("/admin/acts", {"act": "reconcile", "subject": "9", "repair": "accept", "reason": REASON}),
         ("/admin/acts", {"act": "reconcile", "subject": "\x00", "repair": "accept", "reason": REASON}),
         ("/admin/acts", {"act": "undo_import", "subject": "9", "reason": REASON}),
-        ("/admin/payouts/freeze", {"organiser": "nobody", "frozen": "1", "reason": REASON}),
+        ("/admin/payouts/freeze", {"organiser": "unknown", "frozen": "1", "reason": REASON}),
         ("/admin/payouts/beneficiaries", {"organiser": "demo", "reason": REASON}),
         ("/admin/payouts/beneficiaries/x", {"reason": REASON}),
     ],
@@ -518,11 +518,11 @@ async def test_differences_are_decided_by_two_persons(office: Office) -> None:
         assert answer.status == 404
     headers = {"Authorization": f"Bearer {await office.token(AUDIT)}"}
     async with audit.get("/api/admin/differences/groups", headers=headers) as answer:
-        (told,) = (await answer.json())["groups"]
-    assert (told["key"], told["count"], told["amount"]) == (unquote(key), 3, 1500)
+        (listed,) = (await answer.json())["groups"]
+    assert (listed["key"], listed["count"], listed["amount"]) == (unquote(key), 3, 1500)
     async with audit.get("/api/admin/statements", headers=headers) as answer:
-        (told,) = (await answer.json())["statements"]
-    assert (told["name"], told["importedBy"], told["open"]) == ("day.csv", "awa", 3)
+        (listed,) = (await answer.json())["statements"]
+    assert (listed["name"], listed["importedBy"], listed["open"]) == ("day.csv", "awa", 3)
     number = str(await office.rig.one("select min(id) from differences"))
     ask = {"act": "reconcile", "subject": number, "repair": "unexplained", "reason": REASON}
     assert (await office.form(audit, "/admin/search", "/admin/acts", **ask))[0] == 403
@@ -558,5 +558,5 @@ async def test_differences_are_decided_by_two_persons(office: Office) -> None:
         )
     number = str(await office.rig.one("select max(id) from differences"))
     async with awa.post(f"/api/admin/differences/{number}", json=body, headers=headers) as answer:
-        told = await answer.json()
-    assert (answer.status, told["status"], told["preview"]["books"]) == (201, "waiting", "no money moves")
+        listed = await answer.json()
+    assert (answer.status, listed["status"], listed["preview"]["books"]) == (201, "waiting", "no money moves")

@@ -29,7 +29,7 @@ class Seen:
     complaints: list[str]
 
     async def sign_in(self, email: str, language: str = "fr", width: int = 360, *, dark: bool = False) -> Page:
-        """A page of somebody who is signed in."""
+        """A page of a person who is signed in."""
         context: BrowserContext = await self.browser.new_context(
             viewport={"width": width, "height": 740},
             locale=language,
@@ -48,7 +48,7 @@ class Seen:
         return page
 
     async def judge(self, page: Page, language: str, width: int) -> None:
-        """Nobody is shut out of this page."""
+        """The page passes the checks of accessibility."""
         assert await page.locator("html").get_attribute("lang") == language
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, page.url
         found = (await Axe().run(page)).response["violations"]
@@ -122,7 +122,7 @@ async def test_everybody_can_use_every_page(seen: Seen, language: str, width: in
         for summary in await page.locator("summary").all():
             await summary.click()
         await seen.judge(page, language, width)
-    seen.complaints[:] = [said for said in seen.complaints if "404" not in said]
+    seen.complaints[:] = [complaint for complaint in seen.complaints if "404" not in complaint]
 
 
 async def test_a_page_is_light(seen: Seen) -> None:

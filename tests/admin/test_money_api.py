@@ -45,9 +45,9 @@ async def test_a_payment_goes_by_what_a_voter_can_tell(office: Office) -> None:
         status, made = await awa("POST", "requests", {"act": "refund_payment", "subject": word, "reason": REASON})
         assert (status, made["subject"]) == (201, str(order.payment_reference)), word
     for word in ("mistyped", str(uuid4())):
-        status, told = await awa("POST", "requests", {"act": "refund_payment", "subject": word, "reason": REASON})
-        assert (status, told["type"]) == (404, "/problems/unknown")
-        assert word in told["detail"]
+        status, body = await awa("POST", "requests", {"act": "refund_payment", "subject": word, "reason": REASON})
+        assert (status, body["type"]) == (404, "/problems/unknown")
+        assert word in body["detail"]
 
 
 async def test_another_organisers_payment_is_unknown(office: Office) -> None:
@@ -65,7 +65,7 @@ async def test_another_organisers_payment_is_unknown(office: Office) -> None:
     assert (await other("GET", f"voids/{made['id']}"))[0] == 404
     window = {"contest": "star", "from": "2020-01-01T00:00Z", "to": "2100-01-01T00:00Z"}
     assert (await other("POST", "voids/preview", window))[0] == 404
-    assert (await other("GET", "payouts/positions"))[0] == 403, "nobody pays out who works for one organiser"
+    assert (await other("GET", "payouts/positions"))[0] == 403, "no one who works for one organiser pays out"
 
 
 async def test_requests_are_listed_by_act(office: Office) -> None:
@@ -93,15 +93,15 @@ async def test_a_window_is_voided_and_followed(office: Office) -> None:
     await office.rig.counted()
     awa, yao = await program(office, AWA), await program(office, YAO)
     ends = {"from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
-    status, told = await awa("POST", "voids/preview", {"contest": "star", **ends})
-    assert (status, told["preview"]["votes"]) == (200, 5)
+    status, body = await awa("POST", "voids/preview", {"contest": "star", **ends})
+    assert (status, body["preview"]["votes"]) == (200, 5)
     ask = {"act": "void_window", "subject": "star", "reason": REASON, "params": ends}
     _, made = await awa("POST", "requests", ask)
     _, done = await yao("POST", f"requests/{made['id']}/decision", {"approve": True})
     assert done["outcome"] == "1 of 1 payments, 5 votes, 500 XOF"
-    status, told = await yao("GET", f"voids/{made['id']}")
-    assert (status, told["status"]) == (200, "done")
-    (line,) = told["lines"]
+    status, body = await yao("GET", f"voids/{made['id']}")
+    assert (status, body["status"]) == (200, "done")
+    (line,) = body["lines"]
     assert (line["votesDone"], line["moneyDoneMinor"], line["skipped"]) == (5, 500, 0)
     order = await office.rig.counted(number="+2250501020399")
     _, made = await awa("POST", "requests", {"act": "refund_payment", "subject": str(order.vote_id), "reason": REASON})
@@ -125,7 +125,7 @@ async def test_a_beneficiary_by_two_persons_and_an_organiser_frozen(office: Offi
     }
     assert (await sita("POST", "beneficiaries", new))[0] == 403
     assert (await awa("POST", "beneficiaries", {**new, "account": "wave"}))[0] == 409
-    assert (await awa("POST", "beneficiaries", {**new, "organiser": "nobody"}))[0] == 404
+    assert (await awa("POST", "beneficiaries", {**new, "organiser": "unknown"}))[0] == 404
     status, made = await awa("POST", "beneficiaries", new)
     assert (status, made["act"], made["status"]) == (201, "beneficiary", "waiting")
     decision = f"requests/{made['id']}/decision"
@@ -139,10 +139,10 @@ async def test_a_beneficiary_by_two_persons_and_an_organiser_frozen(office: Offi
     assert (position["organiser"], position["payableMinor"], position["frozen"]) == ("demo", 500, False)
     freeze = {"frozen": True, "reason": REASON}
     assert await awa("POST", "organisers/demo/freeze", freeze) == (200, {"organiser": "demo", "frozen": True})
-    assert (await awa("POST", "organisers/nobody/freeze", freeze))[0] == 404
+    assert (await awa("POST", "organisers/unknown/freeze", freeze))[0] == 404
     pay = {"contest": "star", "beneficiary": line["id"], "reason": REASON}
-    status, told = await awa("POST", "payouts", pay)
-    assert (status, "frozen" in told["detail"]) == (409, True)
+    status, body = await awa("POST", "payouts", pay)
+    assert (status, "frozen" in body["detail"]) == (409, True)
     await awa("POST", "organisers/demo/freeze", {"frozen": False, "reason": REASON})
     status, asked = await awa("POST", "payouts", pay)
     assert (status, asked["params"]["amount_minor"]) == (201, 500), "without an amount, all that is payable"
@@ -154,7 +154,9 @@ async def test_a_beneficiary_by_two_persons_and_an_organiser_frozen(office: Offi
     assert str(payout["reference"]) in papers["text"]
     assert papers["csv"].startswith("payout,contest")
     finish = {"end": "done", "operatorReference": "MP1", "reason": REASON}
-    assert (await awa("POST", f"payouts/{payout['reference']}/finish", finish))[0] == 409, "it waits for nobody"
+    assert (await awa("POST", f"payouts/{payout['reference']}/finish", finish))[0] == 409, (
+        "it waits for no second person"
+    )
     status, found = await awa("POST", f"beneficiaries/{line['id']}/retire", {"reason": REASON})
     assert (status, found["beneficiaries"][0]["retiredAt"] is not None) == (200, True)
     assert (await awa("POST", f"beneficiaries/{uuid4()}/retire", {"reason": REASON}))[0] == 404
@@ -177,8 +179,8 @@ async def test_statements_and_wallets(office: Office) -> None:
         return form
 
     assert (await awa("POST", "statements", file(b"")))[1]["type"] == "/problems/no_file"
-    status, told = await awa("POST", "statements", file(b"a,b"))
-    assert (status, "mtn_momo" in told["detail"]) == (404, True), "no account at an operator is set up here"
+    status, problem = await awa("POST", "statements", file(b"a,b"))
+    assert (status, "mtn_momo" in problem["detail"]) == (404, True), "no account at an operator is set up here"
     await office.hire(SITA, Role.SUPPORT)
     sita = await program(office, SITA)
     for path, body in (("statements", file(b"a,b")), ("wallets/check", None)):
@@ -198,4 +200,4 @@ async def test_our_share_is_set_by_the_platforms_owner(office: Office) -> None:
         assert (await awa("POST", path, plan | wrong))[0] == 422, wrong
     status, problem = await awa("POST", path, plan | {"validFrom": "2026-01-01T00:00Z"})
     assert (status, "past" in problem["detail"]) == (409, True)
-    assert (await awa("POST", "organisers/nobody/fees", plan))[0] == 404
+    assert (await awa("POST", "organisers/unknown/fees", plan))[0] == 404

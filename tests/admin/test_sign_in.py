@@ -34,23 +34,23 @@ async def tried(office: Office, password: str = WRONG, email: str = AWA, **more:
 async def test_a_program_signs_in_renews_and_signs_out(office: Office) -> None:
     client = await office.browser()
     async with client.post(LOGIN, json={"email": " AWA@house.test ", "password": PASSWORD}) as answer:
-        told = await answer.json()
+        body = await answer.json()
         assert answer.status == 200
     client.cookie_jar.clear()
-    assert told["tokenType"] == "Bearer"
-    assert told["expiresIn"] == 900
-    assert told["person"]["email"] == AWA
-    bearer = {"Authorization": f"Bearer {told['accessToken']}"}
+    assert body["tokenType"] == "Bearer"
+    assert body["expiresIn"] == 900
+    assert body["person"]["email"] == AWA
+    bearer = {"Authorization": f"Bearer {body['accessToken']}"}
     async with client.get("/api/admin/me", headers=bearer) as answer:
         assert (await answer.json())["role"] == "owner"
-    async with client.post("/api/auth/refresh", json={"refreshToken": told["refreshToken"]}) as answer:
+    async with client.post("/api/auth/refresh", json={"refreshToken": body["refreshToken"]}) as answer:
         renewed = await answer.json()
         assert answer.status == 200
     client.cookie_jar.clear()
-    assert renewed["refreshToken"] != told["refreshToken"]
+    assert renewed["refreshToken"] != body["refreshToken"]
     async with client.post("/api/auth/logout", headers=bearer) as answer:
         assert (await answer.json()) == {"signedOut": True}
-    for token in (told["accessToken"], renewed["accessToken"]):
+    for token in (body["accessToken"], renewed["accessToken"]):
         async with client.get("/api/admin/me", headers={"Authorization": f"Bearer {token}"}) as answer:
             assert answer.status == 401
             assert answer.content_type == "application/problem+json"
@@ -85,7 +85,7 @@ async def test_all_that_is_wrong_is_answered_alike(office: Office) -> None:
     await office.access.sign_in.accounts.set_active("gone@house.test", False, "test")
     answers = [
         await tried(office),
-        await tried(office, PASSWORD, "nobody@house.test"),
+        await tried(office, PASSWORD, "unknown@house.test"),
         await tried(office, PASSWORD, "gone@house.test"),
         await tried(office, PASSWORD, "yao@house.test"),
         await tried(office, PASSWORD, "yao@house.test", code="000000"),
@@ -105,14 +105,14 @@ async def test_an_unknown_address_takes_as_long_as_a_wrong_password(real_passwor
 
     found = await office.access.sign_in.accounts.credentials(AWA)
     assert found is not None
-    hashes = {AWA: found.password_hash, "nobody@house.test": None}
+    hashes = {AWA: found.password_hash, "unknown@house.test": None}
     await seconds(AWA)
     known = median([await seconds(AWA) for _ in range(9)])
-    unknown = median([await seconds("nobody@house.test") for _ in range(9)])
+    unknown = median([await seconds("unknown@house.test") for _ in range(9)])
     assert 0.5 < unknown / known < 2
 
 
-@pytest.mark.parametrize("email", [AWA, "nobody@house.test"])
+@pytest.mark.parametrize("email", [AWA, "unknown@house.test"])
 async def test_after_some_failures_an_account_waits_and_no_other(office: Office, email: str) -> None:
     await office.hire("yao@house.test")
     for _ in range(FREE_TRIES):
@@ -182,7 +182,7 @@ async def test_a_stolen_refresh_token_ends_the_session_and_is_recorded(office: O
     client.cookie_jar.clear()
     async with client.post("/api/auth/refresh", json={"refreshToken": first}) as answer:
         assert answer.status == 409, "two tabs of one browser"
-    thief = await office.browser(**{"User-Agent": "somebody else's"})
+    thief = await office.browser(**{"User-Agent": "another browser"})
     async with thief.post("/api/auth/refresh", json={"refreshToken": first}) as answer:
         assert answer.status == 401
     async with client.post("/api/auth/refresh", json={"refreshToken": second["refreshToken"]}) as answer:
@@ -191,7 +191,7 @@ async def test_a_stolen_refresh_token_ends_the_session_and_is_recorded(office: O
         assert answer.status == 401
     (line,) = await office.audit("staff.token_reused")
     assert line.actor == AWA
-    assert line.detail["agent"] == "somebody else's"
+    assert line.detail["agent"] == "another browser"
     assert first not in str(await office.rig.rows("select * from staff_sessions"))
 
 
@@ -375,7 +375,7 @@ async def test_my_sessions_and_my_password(office: Office) -> None:
     (mine,) = await accounts.sessions((await accounts.credentials(AWA)).member.id)  # type: ignore[union-attr]  # there
     await office.form(stranger, "/admin/me", session=str(mine.family))
     async with here.get("/admin") as answer:
-        assert answer.url.path == "/admin", "nobody ends another person's session"
+        assert answer.url.path == "/admin", "no one ends another person's session"
     third = await office.signed_in(AWA)
     for current, new, status in (
         (WRONG, "quatre saisons de cacao", 422),

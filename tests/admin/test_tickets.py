@@ -1,4 +1,4 @@
-"""Tickets in the back office: found by the number that the voter was told, ended by a person or by a refund."""
+"""Tickets in the back office: found by the number that the voter received, ended by a person or by a refund."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -23,8 +23,8 @@ async def office(database: Any) -> AsyncIterator[Office]:
         yield opened
 
 
-async def told(office: Office, order: PlacedOrder) -> str:
-    """The number that this voter was told."""
+async def ticket_of(office: Office, order: PlacedOrder) -> str:
+    """The number that this voter received."""
     return await open_ticket(office.rig, order)
 
 
@@ -35,7 +35,7 @@ async def state_of(office: Office, number: str) -> tuple[str, str]:
 
 async def test_a_ticket_is_closed_once_with_a_reason(office: Office) -> None:
     order = await office.rig.counted()
-    number = await told(office, order)
+    number = await ticket_of(office, order)
     client = await office.signed_in(AWA)
     async with client.get("/admin/tickets") as answer:
         page = await answer.text()
@@ -59,7 +59,7 @@ async def test_a_ticket_is_closed_once_with_a_reason(office: Office) -> None:
 
 @pytest.mark.parametrize("number", ["1", "14", "x", "0", "99999999999999999999", "%00"])
 async def test_a_number_that_is_none_ends_nothing(office: Office, number: str) -> None:
-    real = await told(office, await office.rig.counted())
+    real = await ticket_of(office, await office.rig.counted())
     assert number != real
     client = await office.signed_in(AWA)
     status, _ = await office.form(client, "/admin/tickets", f"/admin/tickets/{number}", reason=WHY)
@@ -69,7 +69,7 @@ async def test_a_number_that_is_none_ends_nothing(office: Office, number: str) -
 
 async def test_a_refund_from_the_page_closes_the_ticket_that_it_shows(office: Office) -> None:
     order = await office.rig.counted()
-    number = await told(office, order)
+    number = await ticket_of(office, order)
     awa, yao = await office.signed_in(AWA), await office.signed_in(YAO)
     page_of_order = f"/admin/orders/{order.vote_id}"
     async with awa.get(page_of_order) as answer:
@@ -86,7 +86,7 @@ async def test_a_refund_from_the_page_closes_the_ticket_that_it_shows(office: Of
 
 
 async def test_only_whose_voters_they_are(office: Office) -> None:
-    number = await told(office, await office.rig.counted())
+    number = await ticket_of(office, await office.rig.counted())
     await other_organiser(office.rig)
     await office.hire(OTHER, Role.OWNER, organiser="other")
     await office.hire(AUDIT, Role.AUDITOR)
@@ -102,7 +102,7 @@ async def test_only_whose_voters_they_are(office: Office) -> None:
 
 async def test_for_programs(office: Office) -> None:
     order = await office.rig.counted()
-    number = await told(office, order)
+    number = await ticket_of(office, order)
     client = await office.browser()
     headers = {"Authorization": f"Bearer {await office.token(AWA)}"}
     async with client.get("/api/admin/tickets", headers=headers) as answer:

@@ -114,7 +114,7 @@ async def _votes_per_job(world: World, queue: str) -> float:
 
 
 def _jobs_done(redis_url: str, queue: str) -> int:
-    """Jobs that the queue's workers report, whatever kind of work it was, and the one under way."""
+    """Jobs that the queue's workers report, of any kind of work, and the one in progress."""
     with Redis.from_url(redis_url) as redis:
         workers = Worker.all(queue=Queue(queue, connection=redis, serializer=JSONSerializer))
         for worker in workers:

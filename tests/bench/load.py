@@ -39,7 +39,7 @@ def _answers(buffer: bytes) -> tuple[list[int], bytes]:
 
 
 class _Connection(asyncio.Protocol):
-    """One keep-alive connection with up to `depth` requests under way."""
+    """One keep-alive connection with up to `depth` requests in progress."""
 
     def __init__(
         self, requests: Iterator[bytes], depth: int, until: Callable[[], bool], statuses: dict[int, int]
@@ -82,7 +82,7 @@ class _Connection(asyncio.Protocol):
 async def closed_loop(
     host: str, port: int, requests: Iterator[bytes], *, seconds: float, connections: int = 32, depth: int = 1
 ) -> Load:
-    """Keep every connection busy for so long; answers still under way at the end are awaited."""
+    """Keep every connection busy for so long; answers still open at the end are awaited."""
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     end = started + seconds

@@ -34,8 +34,8 @@ WARM_UP_SECONDS = 3.5
 @asynccontextmanager
 async def slow_operator(world: World, *arguments: int) -> AsyncIterator[httpx.AsyncClient]:
     port, log = free_port(), world.home / "operator.log"
-    said = [str(argument) for argument in arguments or (LATENCY_MS,)]
-    process = spawn("tests.bench.slow_operator", str(port), *said, environment={}, log=log, core=LOAD_CORE)
+    options = [str(argument) for argument in arguments or (LATENCY_MS,)]
+    process = spawn("tests.bench.slow_operator", str(port), *options, environment={}, log=log, core=LOAD_CORE)
     try:
         await answers(f"http://127.0.0.1:{port}/seen", log)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
@@ -46,7 +46,7 @@ async def slow_operator(world: World, *arguments: int) -> AsyncIterator[httpx.As
 
 
 async def p13(world: World) -> list[Result]:
-    """Prompts by a real worker to an operator that takes 300 ms for each, 256 of them under way."""
+    """Prompts by a real worker to an operator that takes 300 ms for each, 256 of them in progress."""
     most = 0
     async with slow_operator(world) as operator:
 
@@ -66,7 +66,7 @@ async def p13(world: World) -> list[Result]:
             return PLACES * 3 / (time.perf_counter() - started)
 
         rates = await interleave({"product": product, "in_flight_by_latency": floor}, "in_flight_by_latency")
-    detail = {**medians(rates), "most_under_way": most}
+    detail = {**medians(rates), "most_in_progress": most}
     what = "prompts to a 300 ms operator, to in flight by latency"
     return [Result("P13", what, ratio(rates, "product", "in_flight_by_latency"), 0.6, 0.85, detail=detail)]
 

@@ -25,7 +25,7 @@ class SlowOperator:
 
     def _forget(self) -> None:
         self.references: Counter[str] = Counter()
-        self.under_way = self.most = 0
+        self.in_progress = self.most = 0
         self.began = self.ended = 0.0
         self.asked: list[float] = []
         self.refused = 0
@@ -36,11 +36,11 @@ class SlowOperator:
     async def prompt(self, request: web.Request) -> web.Response:
         self.began = self.began or time.perf_counter()
         self.references[request.headers["X-Reference-Id"]] += 1
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
+        self.in_progress += 1
+        self.most = max(self.most, self.in_progress)
         await request.read()
         await asyncio.sleep(self._seconds)
-        self.under_way -= 1
+        self.in_progress -= 1
         self.ended = time.perf_counter()
         return web.Response(status=202)
 
@@ -63,7 +63,7 @@ class SlowOperator:
         found = {
             "references": len(self.references),
             "doubled": sum(self.references.values()) - len(self.references),
-            "under_way": self.under_way,
+            "in_progress": self.in_progress,
             "most": self.most,
             "seconds": self.ended - self.began,
         }

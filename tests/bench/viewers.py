@@ -102,13 +102,13 @@ async def watch(world: World) -> Shot:
         version = world.next_version()
         votes = {code: version * 1_000 + place for place, code in enumerate(world.crowd_codes)}
         frame = orjson.dumps({"version": version, "totalVotes": sum(votes.values()), "changed": list(votes.items())})
-        told = time.perf_counter()
+        sent_at = time.perf_counter()
         await world.feed.publish(ContestScores(world.crowd_id, CROWD, version, votes), ())
         await asyncio.sleep(BETWEEN_SECONDS)
         arrivals = crowd.arrived.get(version, [])
         if len(arrivals) != VIEWERS:
             raise AssertionError(f"{len(arrivals)} of {VIEWERS} viewers saw change {version}")
-        late += [arrival - told for arrival in arrivals]
+        late += [arrival - sent_at for arrival in arrivals]
     product_us = (sum(process.cpu_times()[:2]) - before) / (CHANGES * VIEWERS) * 1e6
     done.set()
     waits = await others

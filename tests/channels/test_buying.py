@@ -115,9 +115,9 @@ def test_what_is_dialled_with_a_payment_code(key: str, elsewhere: bool, dialled:
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("refusal", Refusal)
 def test_every_refusal_has_words(language: str, refusal: Refusal) -> None:
-    told = refusal_words(language, refusal, STAR, "99")
-    assert told
-    assert "{" not in told
+    text = refusal_words(language, refusal, STAR, "99")
+    assert text
+    assert "{" not in text
     assert refusal_words(language, refusal, None)
 
 
@@ -138,10 +138,10 @@ def test_a_refused_wallet_names_the_others(refusal: Refusal) -> None:
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("reason", Adjusted)
 def test_our_own_reasons_have_words_in_every_language(language: str, reason: Adjusted) -> None:
-    told = why_taken_back(language, reason.value)
-    assert told == fold(told)
+    text = why_taken_back(language, reason.value)
+    assert text == fold(text)
     if language == "fr":
-        assert told != why_taken_back("en", reason.value)
+        assert text != why_taken_back("en", reason.value)
 
 
 @pytest.mark.parametrize("reason", ["Panne du 12 mars", "", "refunds"])

@@ -69,7 +69,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         yield FakeWorld()
         return
     rig = await Rig(request.getfixturevalue("database").app_url).open()
-    away = Rig("postgresql://nobody@127.0.0.1:1/none")
+    away = Rig("postgresql://unknown@127.0.0.1:1/none")
     yield LiveWorld(rig, away)
     await away.close()
     await rig.close()

@@ -26,7 +26,7 @@ from tests.country import Country
 
 VICTIMS = ("worker", "serve", "valkey")
 # How long voters keep trying to place one order: longer than any restart takes.
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 QUIET_SECONDS_MAX = 300
 
 
@@ -78,7 +78,7 @@ class Storm:
         self._tried = 0
         self._at_once = asyncio.Semaphore(at_once)
         self._client = httpx.AsyncClient(timeout=20)
-        self._said = 0.0
+        self._printed_at = 0.0
         self._timing: list[asyncio.Task[None]] = []
         self.report = Report(seed)
 
@@ -119,7 +119,7 @@ class Storm:
             "paymentMethod": "MTN_MOBILE_MONEY",
             "voterPhone": number,
         }
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             try:
                 answer = await self._client.post(
@@ -172,7 +172,7 @@ class Storm:
 
     async def _time_gateway(self) -> None:
         began = time.monotonic()
-        while time.monotonic() < began + PATIENCE_SECONDS:
+        while time.monotonic() < began + TIMEOUT_SECONDS:
             with contextlib.suppress(httpx.HTTPError):
                 if (await self._client.get(f"{self._country.gateway_url}/healthz")).is_success:
                     break
@@ -185,8 +185,8 @@ class Storm:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
 
     def _progress(self) -> None:
-        if sys.stderr.isatty() and time.monotonic() - self._said > 1:
-            self._said = time.monotonic()
+        if sys.stderr.isatty() and time.monotonic() - self._printed_at > 1:
+            self._printed_at = time.monotonic()
             print(f"  {self.report.orders} orders, {sum(self.report.kills.values())} faults", file=sys.stderr)
 
     async def _count(self) -> None:

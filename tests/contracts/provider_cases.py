@@ -176,7 +176,7 @@ def plain(value: object) -> object:
     return value
 
 
-def told(result: Any) -> dict[str, object]:
+def result_fields(result: Any) -> dict[str, object]:
     """A result as a case file writes it."""
     if result is None or isinstance(result, bool | Mapping):
         return {"value": result}

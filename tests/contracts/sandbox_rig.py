@@ -2,7 +2,7 @@
 
 The section `sandbox` of a case file says what is the operator's own: `country`, `amount`, `payer`,
 `stranger` (a number without a wallet there, or null), `settings` laid over those of the file,
-`outcomes` (situation → reason that payers are told, null where the operator tells none), and for
+`outcomes` (situation → reason that payers read, null where the operator gives none), and for
 those who give money out `disbursement` with its own `outcomes` and `phone`: whether payees have a
 wallet and a phone; `whole`: refunds are of whole collections, are known by these, and are not called back.
 `callback_path`: where an operator calls that has one address for the whole account. `{gateway}` in a
@@ -75,7 +75,7 @@ def build_for(code: str, base_url: str, gateway_url: str = "https://gateway.exam
 
 def abilities(code: str) -> Capabilities:
     """What the provider can do in the country of its case file."""
-    provider = build_for(code, "https://nobody.example")
+    provider = build_for(code, "https://unknown.example")
     can = provider.capabilities(sandbox_case(code)["country"])
     asyncio.run(provider.aclose())
     return can
@@ -110,7 +110,7 @@ class Rig:
         await self.country.order(reset=True, **{"prompt_delay_ms": 0, "status": status, **faults})
 
     def new_collection(self, **given: Any) -> Collection:
-        """An order that nobody was asked about."""
+        """An order without a prompt."""
         reference = uuid4()
         values = {
             "reference": reference,
@@ -219,7 +219,7 @@ class Rig:
         return str(self.case.get("callback_path", f"/api/webhooks/{self.code}/{wanted.reference.hex}"))
 
     async def warm(self) -> None:
-        """Ask about what nobody knows, so that tokens are there when the operator becomes slow."""
+        """Ask about an unknown payment, so that tokens are there when the operator becomes slow."""
         await self.provider.query(with_handle(self.new_collection()))
         if self.can.can_refund or self.can.can_pay_out:
             purpose = Purpose.PAYOUT if self.can.can_pay_out else Purpose.REFUND
@@ -255,7 +255,7 @@ def impatient(seconds: float) -> Iterator[None]:
 
 def with_handle(asked: Collection) -> Collection:
     """With some handle of the operator's, where a question needs one."""
-    return replace(asked, secrets={"pay_token": "nobody", **asked.secrets})
+    return replace(asked, secrets={"pay_token": "unknown", **asked.secrets})
 
 
 def is_push(can: Capabilities) -> bool:

@@ -88,11 +88,11 @@ async def assert_paid_once(rig: Rig, wanted: Collection) -> None:
     assert {str(wanted.reference), wanted.order_code} & set(lines[0].values())
 
 
-async def assert_told(rig: Rig, situation: str, wanted: Collection, result: Any) -> Failed | Rejected:
-    told = rig.case["outcomes"][situation]
+async def assert_reported(rig: Rig, situation: str, wanted: Collection, result: Any) -> Failed | Rejected:
+    reported = rig.case["outcomes"][situation]
     end = result if isinstance(result, Rejected) else await rig.final(wanted)
     assert isinstance(end, Rejected | Failed), end
-    assert end.reason is PayerReason(told)
+    assert end.reason is PayerReason(reported)
     assert not end.alarm
     assert await rig.lines(out=False) == []
     return end
@@ -129,7 +129,7 @@ async def test_not_paid(rig: Rig, situation: str) -> None:
     if situation == "no_funds":
         faults = {**faults, "balances": {rig.case["payer"]: 0}}
     result, wanted = await asked(rig, **faults)
-    end = await assert_told(rig, situation, wanted, result)
+    end = await assert_reported(rig, situation, wanted, result)
     if situation == "not_answered":
         assert getattr(end, "expired", True)
 
@@ -138,7 +138,7 @@ async def test_not_paid(rig: Rig, situation: str) -> None:
 async def test_a_payer_without_a_wallet(rig: Rig) -> None:
     await rig.order(autopay=True)
     result, wanted = await rig.create(rig.new_collection(payer=rig.case["stranger"]))
-    await assert_told(rig, "unknown_payer", wanted, result)
+    await assert_reported(rig, "unknown_payer", wanted, result)
 
 
 @every_askable
@@ -288,6 +288,6 @@ async def test_nothing_secret_is_shown(rig: Rig) -> None:
         result, wanted = await asked(rig, autopay=True)
         report = await rig.final(wanted)
     shown = repr([lines, result, report, wanted, rig.provider, vars(rig.provider)])
-    payer = rig.case["payer"] or "nobody has no phone"
+    payer = rig.case["payer"] or "no payer lacks a phone"
     for hidden in (*read_file(rig.code)["hidden"], *wanted.secrets.values(), payer.removeprefix("+"), payer[4:]):
         assert hidden not in shown, hidden

@@ -246,7 +246,7 @@ async def test_questions_that_are_not_answered(rig: Rig, purpose: Purpose) -> No
     await assert_paid_once(rig, wanted)
 
 
-def told_by(situation: str, *purposes: Purpose) -> list[Any]:
+def reported_by(situation: str, *purposes: Purpose) -> list[Any]:
     """Who tells this reason, for each purpose that it concerns."""
     return [
         pytest.param(*given.values, PayerReason(why), id=str(given.id))
@@ -264,7 +264,7 @@ async def _refused(rig: Rig, wanted: Any) -> Rejected | Failed:
     return end
 
 
-@pytest.mark.parametrize(("code", "purpose", "why"), told_by("no_float", *Purpose))
+@pytest.mark.parametrize(("code", "purpose", "why"), reported_by("no_float", *Purpose))
 async def test_our_own_wallet_is_empty(rig: Rig, purpose: Purpose, why: PayerReason) -> None:
     wanted = await asked(rig, purpose)
     await rig.order(float_balance=rig.amount.amount_minor // 2)
@@ -273,14 +273,14 @@ async def test_our_own_wallet_is_empty(rig: Rig, purpose: Purpose, why: PayerRea
     assert end.alarm
 
 
-@pytest.mark.parametrize(("code", "purpose", "why"), told_by("unknown_payee", Purpose.PAYOUT))
+@pytest.mark.parametrize(("code", "purpose", "why"), reported_by("unknown_payee", Purpose.PAYOUT))
 async def test_a_payee_without_a_wallet(rig: Rig, purpose: Purpose, why: PayerReason) -> None:
     end = await _refused(rig, rig.disbursement(purpose, None, payee=rig.case["stranger"]))
     assert end.reason is why
     assert not end.alarm
 
 
-@pytest.mark.parametrize(("code", "purpose", "why"), told_by("limit", *Purpose))
+@pytest.mark.parametrize(("code", "purpose", "why"), reported_by("limit", *Purpose))
 async def test_more_than_may_be_paid(rig: Rig, purpose: Purpose, why: PayerReason) -> None:
     wanted = await asked(rig, purpose)
     await rig.order(limit=1)
@@ -364,7 +364,7 @@ async def test_nothing_secret_is_shown(rig: Rig, purpose: Purpose) -> None:
         result, wanted = await rig.disburse(wanted)
         report = await rig.final(wanted)
     shown = repr([lines, result, report, wanted, rig.provider, vars(rig.provider)])
-    payee = rig.case["payer"] or "nobody has no phone"
+    payee = rig.case["payer"] or "no payer lacks a phone"
     for hidden in (*read_file(rig.code)["hidden"], payee.removeprefix("+"), payee[4:]):
         assert hidden not in shown, hidden
 

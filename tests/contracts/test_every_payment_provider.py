@@ -42,8 +42,8 @@ from tests.contracts.provider_cases import (
     operator,
     read_file,
     response,
+    result_fields,
     token_turn,
-    told,
 )
 
 OUTGOING = ("disburse", "query_disbursement", "balance", "holder_active")
@@ -91,7 +91,7 @@ async def test_call(code: str, case: Mapping[str, Any]) -> None:
     assert len(sent) == len(exchange)
     for request, turn in zip(sent, exchange, strict=True):
         check_request(request, turn["request"])
-    assert told(result).items() >= case["expect"].items()
+    assert result_fields(result).items() >= case["expect"].items()
     _assert_nothing_shown(code, repr(result))
 
 
@@ -104,7 +104,7 @@ async def test_callback(code: str, case: Mapping[str, Any]) -> None:
     )
     assert len(hints) == len(case["expect"])
     for hint, wanted in zip(hints, case["expect"], strict=True):
-        assert told(hint).items() >= wanted.items()
+        assert result_fields(hint).items() >= wanted.items()
 
 
 async def _hints(
@@ -222,8 +222,8 @@ async def test_what_cannot_be_read_decides_nothing(code: str, answer: httpx.Resp
 @pytest.mark.parametrize("word", ["IN_REVIEW", "success", "Successful", "DONE", "\ud800", "\x00", "x" * 5000])
 async def test_an_unknown_status_is_still_open(code: str, word: str) -> None:
     usual = FILES[code]["status"]["answer"]
-    told_at = FILES[code]["status"].get("status_at", ["status"])
-    report = await _answered(code, "query", _json(usual["status"], _with(usual["json"], told_at, word)))
+    status_at = FILES[code]["status"].get("status_at", ["status"])
+    report = await _answered(code, "query", _json(usual["status"], _with(usual["json"], status_at, word)))
     assert isinstance(report, StillOpen)
     assert len(report.detail) <= 60
     assert report.detail.isprintable()

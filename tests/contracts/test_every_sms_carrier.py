@@ -188,9 +188,9 @@ async def test_sends(code: str, case: Mapping[str, Any]) -> None:
 
 @every_carrier
 async def test_what_never_left_may_be_sent_again(code: str) -> None:
-    with socket.socket() as unheard:
-        unheard.bind(("127.0.0.1", 0))
-        carrier = build(code, f"http://127.0.0.1:{unheard.getsockname()[1]}")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        carrier = build(code, f"http://127.0.0.1:{silent.getsockname()[1]}")
         result = await carrier.send(TEXT)
         await carrier.aclose()
     assert isinstance(result, SendRefused)

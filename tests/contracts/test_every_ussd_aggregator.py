@@ -4,9 +4,9 @@ A case is a label, its kind, where it comes from, the exchanges of one dialogue 
 arrives, the answer as it must leave) and the orders that are placed by then.
 
 Of a request: `body` is text, or an object that travels as JSON; `method` is POST and `path`, behind
-`/ussd/{code}`, empty unless said; `padding`: so many more bytes behind the body; `encoding`: UTF-8
-unless said. Of an answer: `begins` and `contains` are text of it, `holds` values of its JSON, each of
-just this type, by name or by `outer.inner`. `after_seconds`: since the exchange before, three unless said.
+`/ussd/{code}`, empty unless given; `padding`: so many more bytes behind the body; `encoding`: UTF-8
+unless given. Of an answer: `begins` and `contains` are text of it, `holds` values of its JSON, each of
+just this type, by name or by `outer.inner`. `after_seconds`: since the exchange before, three unless given.
 """
 
 import json

@@ -43,9 +43,9 @@ def test_a_yes_with_another_number_is_asked_about(country: Country) -> None:
     phone.text("7890", "5 x 07")
     phone.wait_for_text("5 votes pour 07 Fatou Coulibaly = 500 FCFA? Répondez OUI")
     for words in ("Oui 10", "ok 11", "10"):
-        told = answer_to(phone, words)
-        assert "OUI: 5 votes pour 07" in told
-        assert f"VOTE {words[-2:]} 1: 1 vote pour" in told
+        answer = answer_to(phone, words)
+        assert "OUI: 5 votes pour 07" in answer
+        assert f"VOTE {words[-2:]} 1: 1 vote pour" in answer
     assert phone.prompt() is None
     phone.text("7890", "OUI 5")
     assert phone.wait_for_prompt()["amount"] == 500
@@ -57,7 +57,7 @@ def test_a_yes_with_another_number_is_asked_about(country: Country) -> None:
 
 def test_a_name_decides_and_a_large_order_names_its_amount_first(country: Country) -> None:
     phone = country.phone("+2250544550004")
-    for words, told in (
+    for words, expected in (
         ("VOTE 5 Fatou", "5 votes pour 07 Fatou Coulibaly = 500 FCFA?"),
         ("5 votes 500 francs pour la 07", "5 votes pour 07 Fatou Coulibaly = 500 FCFA?"),
         ("10 07", "VOTE 10 7: 7 votes pour Ibrahim"),
@@ -65,7 +65,7 @@ def test_a_name_decides_and_a_large_order_names_its_amount_first(country: Countr
         ("on a pris mon argent", "Aucune commande de ce numéro"),
         ("07 1000", "100 000 FCFA: 1000 votes pour 07 Fatou Coulibaly? Répondez OUI"),
     ):
-        assert told in answer_to(phone, words)
+        assert expected in answer_to(phone, words)
     assert phone.prompt() is None
     phone.text("7890", "OUI")
     assert phone.wait_for_prompt()["amount"] == 100_000
@@ -74,9 +74,9 @@ def test_a_name_decides_and_a_large_order_names_its_amount_first(country: Countr
 
 def test_words_are_answered(country: Country) -> None:
     phone = country.phone("+2250544550002")
-    for words, told in (("INFO", "GMT"), ("TOP", "1. "), ("HELP", "Text VOTE"), ("STOP", "plus de messages")):
+    for words, expected in (("INFO", "GMT"), ("TOP", "1. "), ("HELP", "Text VOTE"), ("STOP", "plus de messages")):
         phone.text("7890", words)
-        phone.wait_for_text(told)
+        phone.wait_for_text(expected)
     # A stop stops nothing that is asked for.
     phone.text("7890", "VOTE 06 1")
     phone.wait_for_prompt()

@@ -63,7 +63,7 @@ def test_api_body(country: Country, content: bytes, kind: str, status: set[int])
     [
         {},
         {"sessionId": "s1"},
-        {"sessionId": "s1", "phoneNumber": "nobody", "serviceCode": "*789#", "text": ""},
+        {"sessionId": "s1", "phoneNumber": "unknown", "serviceCode": "*789#", "text": ""},
         {"sessionId": "s2", "phoneNumber": "+2250522220002", "serviceCode": "*000#", "text": ""},
         {"sessionId": "s3", "phoneNumber": "+2250522220002", "serviceCode": "*789#", "text": "99*5*1"},
         {"sessionId": "s4", "phoneNumber": "+2250522220002", "serviceCode": "*789#", "text": "07*-1"},
@@ -89,14 +89,14 @@ def test_ussd_oversized_and_of_another_type(country: Country) -> None:
 
 def test_forged_and_unknown_callbacks_change_nothing(country: Country) -> None:
     before = country.gateway.get("/api/contests/star/leaderboard").json()
-    body = {"status": "SUCCESSFUL", "amount": "500000", "currency": "XOF", "externalId": "SPNOBODY00000000"}
+    body = {"status": "SUCCESSFUL", "amount": "500000", "currency": "XOF", "externalId": "SPUNKNOWN0000000"}
     for method in ("POST", "PUT"):
         for path in ("", "/forged", "/" + "A" * 43):
             response = country.gateway.request(method, f"/api/webhooks/mtn_momo{path}", json=body)
             assert (response.status_code, response.content) == (200, b"")
     garbage = country.gateway.post("/api/webhooks/orange_money/x", content=b"\x00\xff" * 500)
     assert garbage.status_code == 200
-    assert country.gateway.post("/api/webhooks/nobody", json=body).status_code == 404
+    assert country.gateway.post("/api/webhooks/unknown", json=body).status_code == 404
     assert country.gateway.post("/api/webhooks/mtn_momo", content=b"x" * 1_000_000).status_code == 413
     assert country.gateway.get("/api/contests/star/leaderboard").json() == before
 

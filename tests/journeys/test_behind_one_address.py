@@ -60,6 +60,6 @@ def test_thirty_voters_of_one_carrier_are_served_and_an_attacker_is_not(country:
         country.phone(number).approve()
     assert {final(country, vote_id)["status"] for vote_id in placed} == {"COMPLETED"}
     until(lambda: country.votes("11") == before + 30, "thirty votes more")
-    # Nobody else at the carrier's address stands back for what came from the other one, or for who paid before.
+    # No other voter at the carrier's address is limited by what came from the other one, or by who paid before.
     assert vote("+2250598770099")
     assert not by_api(country, "+2250598760099", ATTACKER)

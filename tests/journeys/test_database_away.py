@@ -21,7 +21,7 @@ from tests.journeys.test_votes import initiate
 
 pytestmark = pytest.mark.journey
 # MTN gives up after two seconds, and may then leave our address alone for an hour.
-PATIENCE_SECONDS = 2.0
+TIMEOUT_SECONDS = 2.0
 # What the gateway gives an order, and a little for a busy machine.
 ORDER_SECONDS = 6.0
 READ_SECONDS = 13.0
@@ -30,8 +30,8 @@ QUANTITY = 3
 
 
 @contextmanager
-def standing_still(country: Country) -> Iterator[None]:
-    """Connections stay open and nobody answers on them."""
+def suspended(country: Country) -> Iterator[None]:
+    """Connections stay open and no process answers on them."""
     server = psutil.Process(country.pids()["postgres"])
     everybody = [server, *server.children(recursive=True)]
     try:
@@ -48,7 +48,7 @@ def standing_still(country: Country) -> Iterator[None]:
 
 @contextmanager
 def dead(country: Country) -> Iterator[None]:
-    """Killed, with nobody there to start it again before the end."""
+    """Killed, with no supervisor to start it again before the end."""
     pids = country.pids()
     backends = psutil.Process(pids["postgres"]).children(recursive=True)
     os.kill(pids["up"], signal.SIGSTOP)
@@ -81,7 +81,7 @@ def ordered(country: Country, start: int) -> list[UUID]:
     return [row["reference"] for row in rows]
 
 
-def told(country: Country, tokens: list[str]) -> list[tuple[int, float]]:
+def operator_calls(country: Country, tokens: list[str]) -> list[tuple[int, float]]:
     """The operator calls about each of them at once; the answers, with the seconds that they took."""
 
     def call(token: str) -> tuple[int, float]:
@@ -117,13 +117,13 @@ def turned_away(country: Country, start: int) -> list[tuple[int, float]]:
 
 
 def looked_up(country: Country) -> tuple[int, float]:
-    """Somebody asks for an order meanwhile; the status, with the seconds that it took."""
+    """A caller asks for an order meanwhile; the status, with the seconds that it took."""
     began = time.monotonic()
     answer = httpx.get(f"{country.gateway_url}/api/votes/{UUID(int=7, version=4)}", timeout=30)
     return answer.status_code, time.monotonic() - began
 
 
-@pytest.mark.parametrize(("away", "start"), [(standing_still, 100), (dead, 200)])
+@pytest.mark.parametrize(("away", "start"), [(suspended, 100), (dead, 200)])
 def test_callbacks_while_postgresql_is_away(
     silent: Country, away: Callable[[Country], AbstractContextManager[None]], start: int
 ) -> None:
@@ -136,13 +136,13 @@ def test_callbacks_while_postgresql_is_away(
             country.phone(f"+22505222{start + payer:05d}").approve()
         with ThreadPoolExecutor(max_workers=1) as reader:
             looking = reader.submit(looked_up, country)
-            answers = told(country, tokens) + told(country, [*tokens, "nobodys-word"])
+            answers = operator_calls(country, tokens) + operator_calls(country, [*tokens, "an-unknown-token"])
             refused = turned_away(country, start)
             status, seconds = looking.result()
     assert {status for status, _ in answers} == {200}, answers
-    assert max(seconds for _, seconds in answers) < PATIENCE_SECONDS, answers
+    assert max(seconds for _, seconds in answers) < TIMEOUT_SECONDS, answers
     assert (status, seconds < READ_SECONDS) == (503, True), (status, seconds)
-    # Voters are told within a request's time, and nothing is taken from them.
+    # Voters are answered within a request's time, and nothing is taken from them.
     assert {status for status, _ in refused} == {503}, refused
     assert max(seconds for _, seconds in refused) < ORDER_SECONDS, refused
     until(lambda: country.votes("04") == before + PAYERS * QUANTITY, "every vote on the board")

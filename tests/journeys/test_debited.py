@@ -1,4 +1,4 @@
-"""I was debited: on each channel the operator is asked at once, and what it confirms is counted and told."""
+"""I was debited: on each channel the operator is asked at once, and what it confirms is counted and answered."""
 
 import json
 import re
@@ -28,14 +28,14 @@ def answers(phone: Phone, word: str) -> str:
 
 
 def asks_until(phone: Phone, word: str) -> str:
-    """The answer in which this is found, of somebody who asks again and again: an operator is asked about a
+    """The answer in which this is found, of a voter who asks again and again: an operator is asked about a
     payment once in five seconds."""
     for _ in range(12):
-        told = answers(phone, "DEBITE")
-        if re.search(word, told):
-            return told
+        text = answers(phone, "DEBITE")
+        if re.search(word, text):
+            return text
         time.sleep(1)
-    raise AssertionError(f"no answer with {word!r}; the last one is {told!r}")
+    raise AssertionError(f"no answer with {word!r}; the last one is {text!r}")
 
 
 def test_by_sms(silent: Country) -> None:
@@ -137,7 +137,7 @@ async def test_on_the_web(silent: Country, page: Page) -> None:
 
 
 def test_by_ussd_after_the_close(silent: Country, tmp_path: Path) -> None:
-    """A contest of its own, which closes while somebody pays."""
+    """A contest of its own, which closes while a voter pays."""
     document = json.loads(silent.run("contest", "export", "star").stdout)
     document["contest"] |= {"slug": "gala", "name": "Gala", "keyword": "GALA"}
     document["contest"] |= {"service_code": "*788#", "short_code": "7880"}
@@ -152,9 +152,9 @@ def test_by_ussd_after_the_close(silent: Country, tmp_path: Path) -> None:
     apply(silent, tmp_path, document)
     over = until(lambda: next(filter(lambda s: "vote clos" in s, [phone.dial("*788#")]), None), "the close")
     assert "2 Classement\n3 Mes votes\n4 English\n5 J'ai été débité" in over
-    # Paid in time: counted, though nobody told us and the contest is over.
-    told = until(lambda: next(filter(lambda s: "Compté" in s, [phone.dial("*788*5#")]), None), "the receipt")
-    receipt_in(told)
+    # Paid in time: counted, though no callback came and the contest is over.
+    answer = until(lambda: next(filter(lambda s: "Compté" in s, [phone.dial("*788*5#")]), None), "the receipt")
+    receipt_in(answer)
     assert "01 x2" in phone.dial("*788*3#")
     phone.dial("*788*01*2*1#")
     assert not phone.open

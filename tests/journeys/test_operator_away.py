@@ -1,4 +1,4 @@
-"""Operators break down: their accounts are set aside, others stand in, voters are told before anything is asked."""
+"""Operators break down: circuits open, others stand in, voters are answered before anything is asked."""
 
 from collections.abc import Iterator
 

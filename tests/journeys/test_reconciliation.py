@@ -24,7 +24,7 @@ from tests.journeys.test_votes import final, initiate, receipt_in
 
 pytestmark = pytest.mark.journey
 WHY = ("--reason", "a journey")
-TOLD = {
+SETTINGS = {
     "SPOTLIGHT_BENEFICIARY_DELAY_HOURS": "0",
     "MTN_MOMO_STATUS_PER_SECOND": "100",
     "SPOTLIGHT_PASSWORD": PASSWORD,
@@ -51,7 +51,7 @@ def till() -> Iterator[Country]:
     with temporary_home("spotlight-till-") as home:
         running = Country(
             home / "data",
-            **TOLD,
+            **SETTINGS,
             SPOTLIGHT_PROMPT_DELAY_SECONDS="1",
         ).start()
         try:
@@ -80,7 +80,7 @@ def ran(country: Country, *arguments: str, status: int = 0, who: str = ASKER) ->
     if not session.exists() or json.loads(session.read_text())["email"] != who:
         country.login(who, PASSWORD)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**country.environment(), **TOLD}.items():
+        for name, value in {**country.environment(), **SETTINGS}.items():
             patch.setenv(name, value)
         done = CliRunner().invoke(app, arguments)
     assert done.exit_code == status, done.output
@@ -113,16 +113,16 @@ def counted(country: Country, votes: list[str]) -> None:
 
 
 def paid_past_us(country: Country, number: str, amount: int) -> None:
-    """Somebody uses the same account at MTN with another till."""
-    told = country.environment()
-    api, key = "/mtn_momo/collection", {"Ocp-Apim-Subscription-Key": told["MTN_MOMO_SUBSCRIPTION_KEY"]}
-    user = (told["MTN_MOMO_API_USER"], told["MTN_MOMO_API_KEY"])
+    """Another program uses the same account at MTN with another till."""
+    values = country.environment()
+    api, key = "/mtn_momo/collection", {"Ocp-Apim-Subscription-Key": values["MTN_MOMO_SUBSCRIPTION_KEY"]}
+    user = (values["MTN_MOMO_API_USER"], values["MTN_MOMO_API_KEY"])
     token = country.sandbox.post(f"{api}/token/", auth=user, headers=key).raise_for_status().json()["access_token"]
     headers = {
         **key,
         "Authorization": f"Bearer {token}",
         "X-Reference-Id": str(uuid4()),
-        "X-Target-Environment": told["MTN_MOMO_TARGET_ENVIRONMENT"],
+        "X-Target-Environment": values["MTN_MOMO_TARGET_ENVIRONMENT"],
     }
     body = {
         "amount": str(amount),
@@ -216,10 +216,10 @@ def test_money_goes_back_and_out(till: Country) -> None:
         assert approved(till, "refund", final(till, vote)["receipt"]).startswith("done: ")
     for vote in given_back:
         until(partial(refunded, till, vote), "the money back")
-    told = """select params->>'reference' as told from messages_out m join payments p
+    query = """select params->>'reference' as reference from messages_out m join payments p
       on p.reference = m.payment_reference where m.kind = 'refunded' and p.provider = 'wave'"""
     of_refunds = {line["provider_reference"] for line in till.statement("wave") if line["kind"] == "refund"}
-    assert {row["told"] for row in asked(till, told)} == of_refunds, "their own transactions"
+    assert {row["reference"] for row in asked(till, query)} == of_refunds, "their own transactions"
     assert len(of_refunds) == 2
     for contest, number, account, country in (
         ("star", "0505222299", "mtn_momo", "CI"),
@@ -235,17 +235,17 @@ def test_money_goes_back_and_out(till: Country) -> None:
 
 def test_every_line_is_explained(till: Country, tmp_path: Path) -> None:
     paid_past_us(till, "+2250522229900", 700)
-    until(lambda: any(line["external_id"] == "till-2" for line in till.statement()), "money that nobody ordered here")
+    until(lambda: any(line["external_id"] == "till-2" for line in till.statement()), "money without an order here")
     assert balances(till, status=1)["mtn_momo", "collection"]["gap_minor"] > 0
     for account, operator in ACCOUNTS.items():
         file = tmp_path / f"{operator}.csv"
         file.write_bytes(till.sandbox.get(f"/statement/{operator}.csv").raise_for_status().content)
         status = 1 if account == "mtn_momo" else 0
         words = ("reconcile", str(file), "--provider", account)
-        said = json.loads(ran(till, *words, "--json", status=status))
-        assert said["lines"] == said["new"] == said["matched"] + sum(said["found"].values()) > 0
-        assert said["lines"] + said["elsewhere"] == len(till.statement(operator))
-        assert said["found"] == ({"missing_here": 1} if account == "mtn_momo" else {})
+        body = json.loads(ran(till, *words, "--json", status=status))
+        assert body["lines"] == body["new"] == body["matched"] + sum(body["found"].values()) > 0
+        assert body["lines"] + body["elsewhere"] == len(till.statement(operator))
+        assert body["found"] == ({"missing_here": 1} if account == "mtn_momo" else {})
         assert "imported before" in ran(till, *words, status=MISUSED)
     assert broken(till) == {"R1"}
     found = json.loads(ran(till, "reconcile", "differences", "--json", status=1))
@@ -271,8 +271,8 @@ def test_a_line_that_the_operator_shows_twice(till: Country, tmp_path: Path) -> 
     first = next(line for line in lines if line.endswith(",collection,0"))
     file = tmp_path / "again.csv"
     file.write_text("\n".join((head, first, first)))
-    said = ran(till, "reconcile", str(file), "--provider", "mtn_momo", status=1)
-    assert "new difference: 1 double" in said
+    output = ran(till, "reconcile", str(file), "--provider", "mtn_momo", status=1)
+    assert "new difference: 1 double" in output
     assert broken(till) == {"R3"}
     ask = ("payout", "ask", "star", "all", "--to", place(till, "mtn_momo"), *WHY)
     assert "differences with operators are open" in ran(till, *ask, status=MISUSED)

@@ -80,8 +80,8 @@ def test_a_voided_window_gives_everybody_their_money_back(staffed: Country) -> N
         return row["first"].isoformat(), row["last"].isoformat()
 
     first, last = run_apart(window())
-    said = agreed(country, "void", "star", "--from", first, "--to", last, "--channel", "api")
-    assert "6 of 6 payments, 30 votes, 3000 XOF" in said
+    output = agreed(country, "void", "star", "--from", first, "--to", last, "--channel", "api")
+    assert "6 of 6 payments, 30 votes, 3000 XOF" in output
     for vote in votes:
         until(partial(refunded, country, vote["voteId"]), "the money back")
     assert country.run("audit", "money").returncode == 0

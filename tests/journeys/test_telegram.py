@@ -17,7 +17,7 @@ _people = itertools.count(7_001)
 
 
 class Person:
-    """Somebody with a Telegram account and a phone."""
+    """A person with a Telegram account and a phone."""
 
     def __init__(self, country: Country, number: str, language: str = "fr") -> None:
         self.id = next(_people)
@@ -39,7 +39,7 @@ class Person:
         self.act("contact", phone=self.number, **more)
 
     def chat(self) -> list[dict[str, Any]]:
-        """What the bot said, as it stands now."""
+        """What the bot wrote, as it is now."""
         shown = self._sandbox.get(f"{self._path}/chat").raise_for_status().json()
         return [message for message in shown if message["from"] == "bot"]
 
@@ -104,15 +104,15 @@ def test_a_vote_from_deep_link_to_receipt(country: Country, awa: Person) -> None
     awa.phone.approve()
     counted = awa.reads("Compté")
     assert counted["id"] == placed["id"]
-    told = awa.reads("Reçu", after=placed["id"])["text"]
-    assert f"Vérifier : {country.gateway_url}/verify/" in told
-    receipt = receipt_in(told)
+    text = awa.reads("Reçu", after=placed["id"])["text"]
+    assert f"Vérifier : {country.gateway_url}/verify/" in text
+    receipt = receipt_in(text)
     assert receipt in counted["text"]
     # Others may still be voting for the same candidate.
     until(lambda: country.votes("09") >= before + 5, "five more votes")
     taken = [line["amount"] for line in country.statement() if line["msisdn"].endswith(awa.phone.number[-10:])]
     assert taken == ["500"], "once, though the button was tapped twice"
-    assert awa.phone.inbox() == texts, "told in the chat, so no text costs anything"
+    assert awa.phone.inbox() == texts, "answered in the chat, so no text costs anything"
     awa.send("/mesvotes")
     assert receipt in awa.reads("Vos votes")["text"]
     awa.send(f"/verifier {receipt.lower()}")
@@ -122,7 +122,7 @@ def test_a_vote_from_deep_link_to_receipt(country: Country, awa: Person) -> None
 def test_words_are_read_as_texts_are_and_order_nothing(country: Country, awa: Person) -> None:
     awa.send("/start c_star_07")
     seen = awa.reads("Combien de votes")["id"]
-    for words, told in (
+    for words, expected in (
         ("VOTE 5 Fatou", "Quel numéro paie les 5 votes pour 07 Fatou Coulibaly, 500 FCFA"),
         ("07 cinq", "Quel numéro paie les 5 votes pour 07"),
         ("10 07", "Que voulez-vous dire"),
@@ -132,7 +132,7 @@ def test_words_are_read_as_texts_are_and_order_nothing(country: Country, awa: Pe
         ("on a pris mon argent", "Aucune commande d'ici"),
     ):
         awa.send(words)
-        seen = awa.reads(told, after=seen)["id"]
+        seen = awa.reads(expected, after=seen)["id"]
     assert awa.phone.prompt() is None
 
 
@@ -243,7 +243,7 @@ def test_a_gateway_that_dies_meanwhile_loses_no_vote_and_no_edit(country: Countr
     placed = order(awa, "04", 1)
     awa.phone.wait_for_prompt()
     os.kill(country.pids()["serve"], signal.SIGKILL)
-    # Telegram brings this again and again until somebody keeps it.
+    # Telegram brings this again and again until a process keeps it.
     awa.send("/mesvotes")
     awa.phone.approve()
     assert awa.reads("Compté")["id"] == placed["id"]
@@ -261,8 +261,8 @@ def test_an_unanswered_prompt_is_shown_and_can_be_tried_again(country: Country, 
     country.control(expire_after_seconds=1)
     try:
         placed = order(awa, "03", 1)
-        told = awa.reads("Non payé. La demande n'a pas été validée à temps")
-        assert told["id"] == placed["id"]
+        text = awa.reads("Non payé. La demande n'a pas été validée à temps")
+        assert text["id"] == placed["id"]
     finally:
         country.control(expire_after_seconds=None)
     awa.tap("Réessayer")

@@ -1,4 +1,4 @@
-"""The time that a payer has, and what is said on each channel when it is over: nothing was taken, and what to do."""
+"""The time that a payer has, and what each channel answers when it is over: nothing was taken, and what to do."""
 
 import json
 import time
@@ -63,8 +63,8 @@ def test_by_ussd(impatient: Country) -> None:
     before = impatient.votes("03")
     phone = impatient.phone("+2250544460001")
     phone.dial("*789*03*2*1#")
-    told = phone.wait_for_text("validé à temps")
-    assert "*789*03*2*1#" in told
+    text = phone.wait_for_text("validé à temps")
+    assert "*789*03*2*1#" in text
     impatient.control(expire_after_seconds=None)
     assert "non payé" in phone.dial("*789*3#")
     phone.dial("*789*03*2*1#")
@@ -78,8 +78,8 @@ def test_by_sms(impatient: Country) -> None:
     before = impatient.votes("03")
     phone = impatient.phone("+2250544460002")
     phone.text("7890", "VOTE 03 2")
-    told = phone.wait_for_text("validé à temps")
-    assert "VOTE 03 2 au 7890" in told
+    answer = phone.wait_for_text("validé à temps")
+    assert "VOTE 03 2 au 7890" in answer
     phone.text("7890", "SOLDE")
     phone.wait_for_text("03 x2 non payé\nDébité? Envoyez DEBITE.")
     assert impatient.votes("03") == before
@@ -92,7 +92,7 @@ async def test_on_the_web(impatient: Country, page: Page) -> None:
     await page.fill("#phone", "0544460003")
     await page.locator("main form button").first.click()
     await page.wait_for_url("**/votes/*")
-    # Told by the page itself, without a reload; a number that was typed is not texted.
+    # Shown by the page itself, without a reload; a number that was typed is not texted.
     await expect(page.locator("h1")).to_have_text("Délai dépassé", timeout=15_000)
     await expect(page.locator("main")).to_contain_text("validé à temps")
     await expect(page.locator("#debited")).to_be_visible()

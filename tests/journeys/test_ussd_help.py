@@ -87,8 +87,8 @@ def test_debited_and_rescued(silent: Country) -> None:
     phone.wait_for_prompt()
     assert "attend votre code secret" in ask_where_the_money_is(phone)
     phone.approve()
-    told = until(lambda: next(filter(lambda s: "Compt" in s, [ask_where_the_money_is(phone)]), None), "the receipt")
-    receipt = re.search(r"Recu ([0-9A-Z]{10})", told)
+    text = until(lambda: next(filter(lambda s: "Compt" in s, [ask_where_the_money_is(phone)]), None), "the receipt")
+    receipt = re.search(r"Recu ([0-9A-Z]{10})", text)
     assert receipt
     assert read_receipt(receipt.group(1))
     until(lambda: silent.votes("10") == before + 3, "three more votes")
@@ -102,9 +102,9 @@ def test_debited_while_the_operator_is_silent_gets_a_ticket_that_stays(silent: C
     phone.dial("*789*10*2*1#")
     phone.wait_for_prompt()
     silent.control(mtn_momo={"status": {"http_503_seconds": 30}})
-    told = ask_where_the_money_is(phone)
-    ticket = re.search(r"dossier (\d+)", told)
-    assert ticket, told
+    text = ask_where_the_money_is(phone)
+    ticket = re.search(r"dossier (\d+)", text)
+    assert ticket, text
     assert holds(ticket.group(1))
     silent.control(mtn_momo={"status": {"http_503_seconds": 0}})
     phone.decline()

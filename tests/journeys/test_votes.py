@@ -122,8 +122,8 @@ def test_a_voter_who_dialled_and_declined_is_notified_by_sms(country: Country) -
     phone.dial("*789*06*2*1#")
     phone.wait_for_prompt()
     phone.decline()
-    told = phone.wait_for_text("*789*06*2*1#")
-    assert "refus" in told
+    text = phone.wait_for_text("*789*06*2*1#")
+    assert "refus" in text
     assert country.votes("06") == before
 
 

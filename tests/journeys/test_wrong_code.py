@@ -1,4 +1,4 @@
-"""A code that nobody has, on each channel: it is said, nobody is voted for, and nothing is charged."""
+"""An unknown code, on each channel: it is answered so, no vote is placed, and nothing is charged."""
 
 import pytest
 from playwright.async_api import Page, expect

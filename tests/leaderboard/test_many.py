@@ -51,7 +51,7 @@ async def many() -> AsyncIterator[Many]:
 
 
 @pytest.mark.parametrize(
-    ("query", "first", "count", "said"),
+    ("query", "first", "count", "expected"),
     [
         ("", "1001", 50, "1 to 50 of 1,200"),
         ("?page=2", "1051", 50, "51 to 100 of 1,200"),
@@ -67,11 +67,11 @@ async def many() -> AsyncIterator[Many]:
         ("?q=%3Cscript%3E", "", 0, "Nobody matches “&lt;script&gt;”"),
     ],
 )
-async def test_pages_and_search_without_script(many: Many, query: str, first: str, count: int, said: str) -> None:
+async def test_pages_and_search_without_script(many: Many, query: str, first: str, count: int, expected: str) -> None:
     text = await many.read(query)
     codes = re.findall(r'<tr role="row" data-code="(\d+)"', text)
     assert (codes[:1], len(codes)) == ([first] if first else [], count)
-    assert said in text
+    assert expected in text
     assert 'name="q"' in text
     assert len(gzip.compress(text.encode())) < 6_000
 
@@ -96,7 +96,7 @@ async def test_a_small_contest_has_neither(many: Many) -> None:
     boards, service = Boards(), FakeVotingService()
     async with TestClient(TestServer(application(service, boards))) as client:
         text = await (await client.get("/c/star")).text()
-        assert await (await client.get("/c/star?q=nobody&page=7")).text() == text
+        assert await (await client.get("/c/star?q=unknown&page=7")).text() == text
     assert 'name="q"' not in text
     assert "pager" not in text
 

@@ -64,7 +64,7 @@ class Show:
             java_script_enabled=script,
             color_scheme="dark" if dark else "light",
         )
-        await context.add_init_script("Math.random = () => 0")  # nobody waits longer than needed
+        await context.add_init_script("Math.random = () => 0")  # no test waits longer than needed
         page = await context.new_page()
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -93,7 +93,7 @@ async def codes(page: Page) -> list[str]:
 
 
 async def until(page: Page, measure: str, enough: Callable[[int], bool]) -> None:
-    """Measured from here: the page's policy lets nobody evaluate text inside it."""
+    """Measured from here: the page's policy lets no script evaluate text inside it."""
     for _ in range(500):
         if enough(await page.evaluate(measure)):
             return

@@ -38,21 +38,21 @@ async def here() -> AsyncIterator[Here]:
 
 async def problem_of(answer: ClientResponse) -> dict[str, object]:
     assert answer.content_type == "application/problem+json"
-    said: dict[str, object] = await answer.json(content_type="application/problem+json")
-    return said
+    body: dict[str, object] = await answer.json(content_type="application/problem+json")
+    return body
 
 
 async def test_ranking_before_any_vote_comes_from_the_service(here: Here) -> None:
-    said = await (await here.client.get(API)).json()
-    assert (said["contest"], said["version"], said["totalVotes"]) == ("star", 0, 0)
-    assert [e["rank"] for e in said["entries"]] == [1] * 12
+    body = await (await here.client.get(API)).json()
+    assert (body["contest"], body["version"], body["totalVotes"]) == ("star", 0, 0)
+    assert [e["rank"] for e in body["entries"]] == [1] * 12
 
 
 async def test_ranking_follows_the_feed(here: Here) -> None:
     here.boards.update(here.service.count("07", 5))
     here.boards.update(here.service.count("02", 1))
-    said = await (await here.client.get(API, params={"limit": "2"})).json()
-    assert said == {
+    body = await (await here.client.get(API, params={"limit": "2"})).json()
+    assert body == {
         "contest": "star",
         "version": 2,
         "totalVotes": 6,
@@ -67,14 +67,14 @@ async def test_ranking_follows_the_feed(here: Here) -> None:
 async def test_a_limit_that_is_none(here: Here, limit: str) -> None:
     answer = await here.client.get(API, params={"limit": limit})
     assert answer.status == 422
-    said = await problem_of(answer)
-    assert said["errors"]
+    body = await problem_of(answer)
+    assert body["errors"]
 
 
 @pytest.mark.parametrize("limit", ["1", "12", "1000", "0007"])
 async def test_a_limit_within_bounds(here: Here, limit: str) -> None:
-    said = await (await here.client.get(API, params={"limit": limit})).json()
-    assert len(said["entries"]) == min(int(limit), 12)
+    body = await (await here.client.get(API, params={"limit": limit})).json()
+    assert len(body["entries"]) == min(int(limit), 12)
 
 
 async def test_unknown_words_in_the_query_are_harmless(here: Here) -> None:
@@ -96,24 +96,24 @@ async def test_any_site_may_read_the_board_but_without_credentials(here: Here) -
     answers = [
         await here.client.get(API),
         await here.client.get(API, params={"limit": "0"}),
-        await here.client.get("/api/contests/nobody/leaderboard"),
+        await here.client.get("/api/contests/unknown/leaderboard"),
     ]
     for answer in answers:
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
-@pytest.mark.parametrize("path", ["/api/contests/nobody/leaderboard", "/api/contests/nobody/leaderboard/events"])
+@pytest.mark.parametrize("path", ["/api/contests/unknown/leaderboard", "/api/contests/unknown/leaderboard/events"])
 async def test_unknown_contest_for_machines(here: Here, path: str) -> None:
     answer = await here.client.get(path)
     assert answer.status == 404
-    said = await problem_of(answer)
-    assert (said["status"], said["type"], said["title"]) == (404, "/problems/unknown_contest", "Concours inconnu")
+    body = await problem_of(answer)
+    assert (body["status"], body["type"], body["title"]) == (404, "/problems/unknown_contest", "Concours inconnu")
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
 async def test_unknown_contest_for_people(here: Here) -> None:
-    answer = await here.client.get("/c/nobody", headers={"Accept-Language": "en"})
+    answer = await here.client.get("/c/unknown", headers={"Accept-Language": "en"})
     assert answer.status == 404
     assert answer.content_type == "text/html"
     assert "Page not found" in await answer.text()
@@ -126,7 +126,7 @@ async def test_a_withdrawn_contest_is_gone_though_its_board_was_shown(here: Here
     assert "Aucun vote" in await here.text("/")
 
 
-@pytest.mark.parametrize("path", ["/", "/c/star", "/c/nobody"])
+@pytest.mark.parametrize("path", ["/", "/c/star", "/c/unknown"])
 async def test_pages_carry_protective_headers(here: Here, path: str) -> None:
     headers = (await here.client.get(path)).headers
     assert headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
@@ -138,7 +138,7 @@ async def test_pages_carry_protective_headers(here: Here, path: str) -> None:
 
 
 async def test_nothing_on_a_page_needs_what_its_policy_forbids(here: Here) -> None:
-    for path in ("/", "/c/star", "/c/nobody"):
+    for path in ("/", "/c/star", "/c/unknown"):
         text = await here.text(path)
         assert not re.search(r"\sstyle=|<style|\son\w+=|javascript:", text)
         assert not re.search(r"<script(?! type=\"module\" src=\"/static/)", text)
@@ -202,7 +202,7 @@ async def test_page_works_without_script(here: Here) -> None:
 
 async def test_page_says_how_to_vote(here: Here) -> None:
     text = await here.text("/c/star", Accept_Language="en")
-    for said in (
+    for part in (
         "*789#",
         "*789*07*5*1#",
         "tel:*789*07*5*1%23",
@@ -211,7 +211,7 @@ async def test_page_says_how_to_vote(here: Here) -> None:
         "100\u00a0FCFA",
         "31 December 2027",
     ):
-        assert said in text, said
+        assert part in text, part
     assert "Clôture le 31 décembre 2027 à 23:59\u00a0GMT" in await here.text("/c/star", Accept_Language="fr")
 
 

@@ -97,7 +97,7 @@ async def test_an_older_snapshot_never_overwrites_a_newer(rig: Rig, redis: "redi
 
 
 async def test_sessions_survive_a_redis_that_is_away(tmp_path: Any) -> None:
-    away = connect_for_pipeline(f"unix://{tmp_path}/nobody")
+    away = connect_for_pipeline(f"unix://{tmp_path}/unknown")
     sessions = RedisSessions(RedisPipeline(away), SEAL)
     await sessions.put("key", b"value", 60)
     assert await sessions.get("key") is None

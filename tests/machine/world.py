@@ -196,7 +196,7 @@ class MoneyWorld:
         self.progress.acts += len(kinds)
 
     async def crash(self, kind: str, at: int) -> None:
-        """Die at the n-th call to PostgreSQL or to the operator, while it is under way, and start again."""
+        """Die at the n-th call to PostgreSQL or to the operator, while it is in progress, and start again."""
         self.progress.acts += 1
         self.progress.crashes += 1
         here, left = asyncio.current_task(), at

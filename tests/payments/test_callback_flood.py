@@ -56,7 +56,7 @@ async def test_genuine_ones_are_stored_answered_and_judged_while_forged_ones_flo
             seconds.append(time.monotonic() - started)
 
         flood = asyncio.gather(*(forge(lane) for lane in range(50)))
-        while len(answers) < 200:  # noqa: ASYNC110 - the flood is under way
+        while len(answers) < 200:  # noqa: ASYNC110 - the flood is in progress
             await asyncio.sleep(0.01)
         for order in orders[1:]:
             await call(f"/{rig.vault.callback_token(order.payment_reference)}", BODY)

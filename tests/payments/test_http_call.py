@@ -157,7 +157,7 @@ async def test_redirects_and_cookies_are_not_followed(caller: HttpCaller, addres
     assert "Cookie" not in server.seen[-1][1]
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "http://nobody.invalid/", "http://[::", "ftp://x/", "/x"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "http://unknown.invalid/", "http://[::", "ftp://x/", "/x"])
 async def test_a_request_that_cannot_connect_never_left(caller: HttpCaller, url: str) -> None:
     outcome = await caller.call("POST", url.format(port=free_port()), what="ask", timeouts=TIMEOUTS, json={})
     assert isinstance(outcome, NotSent)

@@ -16,10 +16,10 @@ MTN = "mtn_momo"
 
 @dataclass
 class GatedProvider(ScriptedProvider):
-    """Answers a creation once its gate is open, and knows how many are under way."""
+    """Answers a creation once its gate is open, and knows how many are in progress."""
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
-    under_way: int = 0
+    in_progress: int = 0
     most: int = 0
     begun: asyncio.Queue[UUID] = field(default_factory=asyncio.Queue)
 
@@ -27,11 +27,11 @@ class GatedProvider(ScriptedProvider):
         self.gate.set()
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
+        self.in_progress += 1
+        self.most = max(self.most, self.in_progress)
         self.begun.put_nowait(collection.reference)
         await self.gate.wait()
-        self.under_way -= 1
+        self.in_progress -= 1
         return await super().create(collection, otp)
 
 

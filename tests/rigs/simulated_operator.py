@@ -54,7 +54,7 @@ class Prompt:
 
 @dataclass
 class Outgoing:
-    """Money that we asked it to refund. `done` None: under way."""
+    """Money that we asked it to refund. `done` None: in progress."""
 
     payment: UUID
     amount: Money
@@ -198,7 +198,7 @@ class SimulatedOperator(ScriptedProvider):
         prompt = self.prompts[reference]
         if prompt.taken is None:
             return orjson.dumps({"reference": str(reference), "status": "PENDING"})
-        return _said(reference, prompt.taken, prompt.asked.currency, _seal(reference, prompt.taken))
+        return _answer(reference, prompt.taken, prompt.asked.currency, _seal(reference, prompt.taken))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         try:
@@ -225,7 +225,7 @@ class SimulatedOperator(ScriptedProvider):
 
 def forged(reference: UUID, taken: int) -> bytes:
     """A callback of a caller who does not know the seal."""
-    return _said(reference, taken, "XOF", "0" * 64)
+    return _answer(reference, taken, "XOF", "0" * 64)
 
 
 def claimed(reference: UUID, status: str) -> bytes:
@@ -233,7 +233,7 @@ def claimed(reference: UUID, status: str) -> bytes:
     return orjson.dumps({"reference": str(reference), "status": status})
 
 
-def _said(reference: UUID, taken: int, currency: str, seal: str) -> bytes:
+def _answer(reference: UUID, taken: int, currency: str, seal: str) -> bytes:
     return orjson.dumps({"reference": str(reference), "taken": taken, "currency": currency, "seal": seal})
 
 

@@ -75,7 +75,7 @@ class Handset:
                 await asyncio.sleep(0.01)
 
     async def falls_asleep(self) -> None:
-        """The network ends the dialogue because nobody types."""
+        """The network ends the dialogue because nothing is typed."""
         async with asyncio.timeout(10):
             while True:
                 if (await self.get(f"/phones/{MTN}"))["session"] is None:
@@ -208,8 +208,8 @@ async def test_a_caller_that_hangs_up_or_sleeps_breaks_nothing(code: str, tmp_pa
         await phone.falls_asleep()
         await phone.order(idle_seconds=60)
         notices = [case for case in cases_of(code) if case["kind"] == "timeout_notice"]
-        is_told = any(exchange["answer"]["contains"] == [] for case in notices for exchange in case["exchanges"])
-        sent = await phone.sent_at_least(4 if is_told and code in JSON_CODES else 2)
+        is_notified = any(exchange["answer"]["contains"] == [] for case in notices for exchange in case["exchanges"])
+        sent = await phone.sent_at_least(4 if is_notified and code in JSON_CODES else 2)
         assert {call["status"] for call in sent} == {200}
         assert "Star d'Abidjan" in await phone.dial("*789#")
         assert await phone.violations() == []
@@ -302,9 +302,9 @@ async def test_the_country_may_be_set_to_one_aggregator(code: str, tmp_path: Pat
         assert len(await phone.sent()) == 1
 
 
-@pytest.mark.parametrize("nobody", ["nobody", "", 7, ["hubtel"], {"a": 1}])
-async def test_an_unknown_aggregator(nobody: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unknown", ["unknown", "", 7, ["hubtel"], {"a": 1}])
+async def test_an_unknown_aggregator(unknown: Any, tmp_path: Path) -> None:
     async with handset(gateway_of(demo_service(), "africastalking"), "africastalking", tmp_path) as phone:
-        status, problem = await phone.post(f"/phones/{MTN}/dial", {"code": "*789#", "aggregator": nobody})
+        status, problem = await phone.post(f"/phones/{MTN}/dial", {"code": "*789#", "aggregator": unknown})
         assert status == 400
         assert "africastalking" in problem["detail"]

@@ -101,7 +101,7 @@ async def test_garbage_is_a_bad_request(country: Country) -> None:
         for body in bodies:
             status, problem = await country.json("POST", f"/phones/0501020304/{path}", data=body)
             assert (status, problem["status"]) == (400, 400), (path, body)
-    assert (await country.json("GET", "/phones/nobody/inbox"))[0] == 400
+    assert (await country.json("GET", "/phones/unknown/inbox"))[0] == 400
     url = "http://elsewhere.example.org/"
     assert (await country.phone("orange_pay", {"payment_url": url, "code": "1"}))[0] == 400
     async with country.client.delete("/phones/0501020304/inbox") as response:
@@ -150,8 +150,8 @@ async def test_the_page_and_the_small_print(country: Country) -> None:
         async with country.client.get(f"/handset/{name}") as response:
             assert response.status == 200
     assert (await country.json("GET", "/healthz"))[1] == {"status": "ok"}
-    assert (await country.json("GET", "/statement/nobody.csv"))[0] == 404
-    assert await country.json("GET", "/requests/nobody") == (200, [])
+    assert (await country.json("GET", "/statement/unknown.csv"))[0] == 404
+    assert await country.json("GET", "/requests/unknown") == (200, [])
 
 
 async def test_what_went_over_the_wire_is_shown(country: Country) -> None:

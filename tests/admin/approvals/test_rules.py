@@ -44,17 +44,17 @@ def test_only_what_waits_expires() -> None:
     assert not expired(request(RequestStatus.DONE), AT + LIFE)
 
 
-@pytest.mark.parametrize("said", ["", "  ", NOBODY_ELSE, NOBODY_ELSE.upper()])
-def test_an_empty_reason_is_refused(said: str) -> None:
+@pytest.mark.parametrize("expected", ["", "  ", NOBODY_ELSE, NOBODY_ELSE.upper()])
+def test_an_empty_reason_is_refused(expected: str) -> None:
     with pytest.raises(ActRefused) as refused:
-        named(said)
+        named(expected)
     assert refused.value.why is Why.NO_PERSON
 
 
-@pytest.mark.parametrize("said", ["", " ok  ", "x " * 400])
-def test_a_reason_says_something(said: str) -> None:
+@pytest.mark.parametrize("expected", ["", " ok  ", "x " * 400])
+def test_a_reason_says_something(expected: str) -> None:
     with pytest.raises(ActRefused) as refused:
-        reasoned(said)
+        reasoned(expected)
     assert refused.value.why is Why.NO_REASON
 
 

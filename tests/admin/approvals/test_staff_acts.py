@@ -102,7 +102,7 @@ async def test_the_preview_says_what_it_would_do(rig: MoneyRig) -> None:
     assert request is not None
     seen = {name: request.preview[name] for name in ("contest", "candidate", "votes", "amount_minor", "status")}
     assert seen == {"contest": "star", "candidate": "07", "votes": 5, "amount_minor": 500, "status": "settled"}
-    assert await rig.status(order) == "settled", "nothing moves before somebody agrees"
+    assert await rig.status(order) == "settled", "nothing moves before the second person agrees"
 
 
 async def test_who_asked_does_not_decide(rig: MoneyRig) -> None:
@@ -221,10 +221,10 @@ async def test_a_ticket_is_closed_by_its_refund(rig: MoneyRig) -> None:
 async def test_a_ticket_must_be_open_and_of_this_payment(rig: MoneyRig) -> None:
     order, other = await rig.counted(), await rig.counted(number="+2250501020399")
     theirs = await open_ticket(rig, other)
-    nobodys = ticket_number(1 + int(theirs[:-1]))
+    unknown = ticket_number(1 + int(theirs[:-1]))
     for ticket, why in (
         (theirs, Why.IMPOSSIBLE),
-        (nobodys, Why.UNKNOWN),
+        (unknown, Why.UNKNOWN),
         (theirs[:-1], Why.UNKNOWN),
         ("x", Why.UNKNOWN),
     ):
@@ -332,7 +332,7 @@ async def test_a_stored_callback_is_judged_again_by_one_person(rig: MoneyRig) ->
 async def test_killed_at_every_statement_the_next_worker_goes_on(
     rig: MoneyRig, act: Act, prepare: str, after: str
 ) -> None:
-    deaths, told = 0, set[str | None]()
+    deaths, outcomes = 0, set[str | None]()
     while True:
         order = await getattr(rig, prepare)(number=f"+22505010203{deaths:02}")
         asked = await rig.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
@@ -342,7 +342,7 @@ async def test_killed_at_every_statement_the_next_worker_goes_on(
         except Killed:
             deaths += 1
         else:
-            told.add(outcome.text)
+            outcomes.add(outcome.text)
             break
         assert await rig.broken() == {}
         request = await rig.acts.requests.read(asked)
@@ -356,14 +356,14 @@ async def test_killed_at_every_statement_the_next_worker_goes_on(
         written = await rig.acts.requests.read(asked)
         assert written is not None
         assert written.status is RequestStatus.DONE
-        told.add(written.outcome)
+        outcomes.add(written.outcome)
         assert await rig.acts.run_approved() == 0
     assert deaths > 8
-    assert len(told) == 1
+    assert len(outcomes) == 1
 
 
 @pytest.mark.parametrize(
-    ("act", "prepare", "said"),
+    ("act", "prepare", "expected"),
     [
         (Act.REFUND_PAYMENT, "counted", "500 XOF owed back, 5 votes left the tally"),
         (Act.RELEASE_HELD, "held", "5 votes counted"),
@@ -371,19 +371,19 @@ async def test_killed_at_every_statement_the_next_worker_goes_on(
     ],
 )
 async def test_a_worker_and_the_person_who_agrees_may_both_do_it_and_tell_the_same(
-    rig: MoneyRig, act: Act, prepare: str, said: str
+    rig: MoneyRig, act: Act, prepare: str, expected: str
 ) -> None:
     order = await getattr(rig, prepare)()
     asked = await rig.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
     request = await rig.acts.requests.decide(asked, CHECKER, approve=True)
     does = rig.executors[act]
-    assert [(await does(request)).outcome for _ in range(2)] == [said, said]
+    assert [(await does(request)).outcome for _ in range(2)] == [expected, expected]
     assert await rig.acts.run_approved() == 1
     written = await rig.acts.requests.read(asked)
     assert written is not None
-    assert (written.status, written.outcome) == (RequestStatus.DONE, said)
+    assert (written.status, written.outcome) == (RequestStatus.DONE, expected)
     # Once it is finished, too.
-    assert (await does(request)).outcome == said
+    assert (await does(request)).outcome == expected
     assert await rig.broken() == {}
 
 

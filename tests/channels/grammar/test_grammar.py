@@ -109,7 +109,7 @@ ASKED = [
     ("Awa Ouattara", Doubt.WHICH_CANDIDATE),
 ]
 
-SAID = [
+WORDS = [
     ("AIDE", Word.HELP, "fr"),
     ("help!", Word.HELP, "en"),
     ("Info", Word.INFO, None),
@@ -189,7 +189,7 @@ def test_asks_and_never_guesses(text: str, doubt: Doubt) -> None:
     assert command.doubt is doubt
 
 
-@pytest.mark.parametrize(("text", "word", "language"), SAID)
+@pytest.mark.parametrize(("text", "word", "language"), WORDS)
 def test_words(text: str, word: Word, language: str | None) -> None:
     assert alone(text) == Say(word, STAR, language)
 

@@ -1,4 +1,4 @@
-"""What is said to an open question, and PINs that must not be kept: tables of cases."""
+"""Replies to an open question, and PINs that must not be kept: tables of cases."""
 
 from dataclasses import replace
 from typing import Final
@@ -37,14 +37,14 @@ REPLIES: Final = {
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), [(text, said) for said, texts in REPLIES.items() for text in texts])
+@pytest.mark.parametrize(("text", "expected"), [(text, meant) for meant, texts in REPLIES.items() for text in texts])
 def test_a_reply_to_five_votes_for_07(text: str, expected: str) -> None:
-    said = replied(text, read(text, [STAR]), ASKED)
+    meant = replied(text, read(text, [STAR]), ASKED)
     if expected.startswith("nothing"):
-        assert said is None
+        assert meant is None
         return
     assert may_reply(text)
-    assert said == ASKED if expected == "yes" else isinstance(said, Ask) and meaning(said) == expected, said
+    assert meant == ASKED if expected == "yes" else isinstance(meant, Ask) and meaning(meant) == expected, meant
 
 
 HOW_MANY: Final = {
@@ -62,10 +62,10 @@ HOW_MANY: Final = {
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), [(text, said) for said, texts in HOW_MANY.items() for text in texts])
+@pytest.mark.parametrize(("text", "expected"), [(text, meant) for meant, texts in HOW_MANY.items() for text in texts])
 def test_a_reply_to_how_many_votes_for_07(text: str, expected: str) -> None:
-    said = replied(text, read(text, [STAR]), Vote(STAR, "07", 0))
-    assert (meaning(said) if said is not None else "nothing") == expected
+    meant = replied(text, read(text, [STAR]), Vote(STAR, "07", 0))
+    assert (meaning(meant) if meant is not None else "nothing") == expected
 
 
 @pytest.mark.parametrize("text", ["VOTE 07", "VOTE 10", "07 5", "VOTE 07 5", "merci", "AIDE", "STOP", "", "v 10"])

@@ -71,7 +71,7 @@ async def test_the_chat_shows_why_it_was_not_paid_too(rig: Rig) -> None:
     await rig.verify()
     (message,) = await rig.outbox.claim_due(10, ROUTES)
     assert (message.kind, message.chat_id, message.to) == ("payment_failed", CHAT, "")
-    assert message.params["paid_elsewhere"] is False  # nobody is known to vote from another number
+    assert message.params["paid_elsewhere"] is False  # no voter is known who votes from another number
 
 
 @pytest.mark.parametrize(("verified", "elsewhere"), [("+2250708091011", True), ("+2250501020304", False)])
@@ -160,9 +160,9 @@ async def test_from_a_chat_to_texts_there_is_no_way_back(outbox: SendingRig) -> 
     assert outbox.asked == ["first:3", "second:2", "chat:1"]
 
 
-@pytest.mark.parametrize(("typed", "told"), [(False, "first"), (True, None)])
+@pytest.mark.parametrize(("typed", "expected"), [(False, "first"), (True, None)])
 async def test_a_receipt_leaves_a_closed_chat_only_for_the_voters_own_number(
-    outbox: SendingRig, typed: bool, told: str | None
+    outbox: SendingRig, typed: bool, expected: str | None
 ) -> None:
     """`typed`: the number pays but is not known to be the voter's."""
     rig = outbox.rig
@@ -180,4 +180,4 @@ async def test_a_receipt_leaves_a_closed_chat_only_for_the_voters_own_number(
     await outbox.send()
     await outbox.send()
     row = await outbox.row(receipt.id)
-    assert (row["status"], row["carrier"]) == (("sent", told) if told else ("refused", "chat"))
+    assert (row["status"], row["carrier"]) == (("sent", expected) if expected else ("refused", "chat"))

@@ -1,4 +1,4 @@
-"""Texts of which nobody knows whether they were sent, and delivery reports."""
+"""Texts whose sending is unknown, and delivery reports."""
 
 import pytest
 
@@ -102,9 +102,9 @@ async def test_nothing_is_concluded_while_another_text_to_that_number_is_being_s
     outbox.first.script.append(LOST)
     lost = await outbox.owe()
     await outbox.send()
-    under_way = await outbox.owe()
+    in_sending = await outbox.owe()
     (claimed,) = await outbox.rig.outbox.claim_due(10, outbox.routes)
-    assert claimed.id == under_way
+    assert claimed.id == in_sending
     await outbox.report("first", "ATXid_of_the_second", "Success")
     await outbox.send()
     assert (await outbox.row(lost))["status"] == "unknown"

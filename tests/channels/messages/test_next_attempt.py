@@ -17,7 +17,7 @@ BLOCKED = SendRefused("bot was blocked", permanent=True)
 
 CASES: list[tuple[str, SendResult, str, int, tuple[str, ...], Attempt]] = [
     ("accepted", ACCEPTED, "a", 1, ("a", "b"), Attempt("sent", "a")),
-    ("lost: nobody repeats it", LOST, "a", 1, ("a", "b"), Attempt("unknown", "a", UNKNOWN_SECONDS)),
+    ("lost: it is not repeated", LOST, "a", 1, ("a", "b"), Attempt("unknown", "a", UNKNOWN_SECONDS)),
     ("passing: the other one, later", PASSING, "a", 1, ("a", "b"), Attempt("due", "b", 15)),
     ("passing again: the first one, later still", PASSING, "b", 2, ("a", "b"), Attempt("due", "a", 60)),
     ("passing, no other", PASSING, "a", 3, ("a",), Attempt("due", "a", 300)),
@@ -26,7 +26,7 @@ CASES: list[tuple[str, SendResult, str, int, tuple[str, ...], Attempt]] = [
     ("the number: final", NUMBER, "a", 1, ("a", "b"), Attempt("refused", "a")),
     ("ours: the other one at once", OURS, "a", 1, ("a", "b"), Attempt("due", "b", 0)),
     ("ours on both: then wait", OURS, "b", 2, ("a", "b"), Attempt("due", "a", 60)),
-    ("ours, no other: somebody may mend it", OURS, "a", 1, ("a",), Attempt("due", "a", 15)),
+    ("ours, no other: a person may mend it", OURS, "a", 1, ("a",), Attempt("due", "a", 15)),
     ("ours for too long", OURS, "a", 6, ("a",), Attempt("refused", "a")),
     ("three carriers: each at once", OURS, "b", 2, ("a", "b", "c"), Attempt("due", "c", 0)),
     ("a wish longer than our wait", SLOW_DOWN, "a", 1, ("a",), Attempt("due", "a", 40)),

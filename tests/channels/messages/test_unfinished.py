@@ -1,4 +1,4 @@
-"""Dialogues that were cut off: kept in the background, texted once, never who bought or said STOP."""
+"""Dialogues that were cut off: kept in the background, texted once, never to a voter who bought or sent STOP."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -88,7 +88,7 @@ async def test_a_name_is_asked_about_and_yes_is_one_order(desk: Desk) -> None:
     assert await desk.orders() == []
     assert await desk.text("OUI") == ""
     assert await desk.orders() == [("01", 5)]
-    # Said once more, by whoever repeats it: the question is answered.
+    # Sent once more, by a caller that repeats it: the question is answered.
     assert await desk.text("OUI") == ""
     assert "Aucune question" in await desk.text("oui merci")
     assert await desk.orders() == [("01", 5)]
@@ -135,8 +135,13 @@ async def test_a_language_that_was_chosen_by_ussd_stays(desk: Desk) -> None:
     async with desk.rig.engine.begin() as connection:
         chosen = text("insert into chosen_languages (phone_index, language) values (:index, 'en')")
         await connection.execute(chosen, {"index": desk.rig.vault.index(AWA)})
-    for words, told in (("VOTE awa 5", "Reply YES to pay"), ("VOTE 99", "Unknown"), ("07 2", ""), ("07 0", "How many")):
-        assert told in await desk.text(words)
+    for words, expected in (
+        ("VOTE awa 5", "Reply YES to pay"),
+        ("VOTE 99", "Unknown"),
+        ("07 2", ""),
+        ("07 0", "How many"),
+    ):
+        assert expected in await desk.text(words)
     assert "Répondez OUI" in await desk.text("VOTE awa 5", sender=OTHER)
     assert await desk.rig.one("select count(*) from votes where language = 'en'") == 1
 

@@ -1,4 +1,4 @@
-"""I was debited, by text: understood however it is said, never sold from, answered with what is known."""
+"""I was debited, by text: understood in any words, never sold from, answered with what is known."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -161,7 +161,7 @@ async def test_a_closed_contest_is_answered_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         ("VOTE 99 5", "99"),
         ("VOTE 07 0", "VOTE 07 5"),
@@ -173,11 +173,11 @@ async def test_a_closed_contest_is_answered_once() -> None:
         ("VOTE 07 5 3", "Star d'Abidjan"),
     ],
 )
-async def test_what_is_not_understood_is_asked(words: str, told: str) -> None:
+async def test_what_is_not_understood_is_asked(words: str, expected: str) -> None:
     service = texted_service()
     reply = await send(service, words)
     assert service.vote_requests == []
-    assert told in written(reply)
+    assert expected in written(reply)
 
 
 @pytest.mark.parametrize("words", ["", "????", "merci", "bonjour"])
@@ -185,10 +185,10 @@ async def test_noise_gets_nothing(words: str) -> None:
     assert (await send(texted_service(), words)).lines == ()
 
 
-@pytest.mark.parametrize(("words", "told"), [("AIDE", "Envoyez"), ("HELP", "Text VOTE"), ("PRIX", "100 FCFA")])
-async def test_help_in_the_language_of_the_word(words: str, told: str) -> None:
+@pytest.mark.parametrize(("words", "expected"), [("AIDE", "Envoyez"), ("HELP", "Text VOTE"), ("PRIX", "100 FCFA")])
+async def test_help_in_the_language_of_the_word(words: str, expected: str) -> None:
     text = written(await send(texted_service(), words))
-    for word in (told, "Star d'Abidjan", "100 FCFA", "*789#"):
+    for word in (expected, "Star d'Abidjan", "100 FCFA", "*789#"):
         assert word in text
 
 
@@ -243,7 +243,7 @@ async def test_check_tells_a_receipt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         ("CHECK", "10 caractères"),
         (f"CHECK {RECEIPT[:9]}", "9 caractères"),
@@ -253,12 +253,12 @@ async def test_check_tells_a_receipt() -> None:
         ("CHECK 0000000000", "0000000000 inconnu"),
     ],
 )
-async def test_a_mistyped_receipt_is_distinguished_from_an_unknown_one(words: str, told: str) -> None:
-    assert told in written(await send(texted_service(), words))
+async def test_a_mistyped_receipt_is_distinguished_from_an_unknown_one(words: str, expected: str) -> None:
+    assert expected in written(await send(texted_service(), words))
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         ("VOTE Awa 5", "Reply YES to pay"),
         ("10 07", "YES: 10 votes for 07"),
@@ -269,10 +269,10 @@ async def test_a_mistyped_receipt_is_distinguished_from_an_unknown_one(words: st
         ("STOP", "no more messages"),
     ],
 )
-async def test_a_chosen_language_stays(words: str, told: str) -> None:
+async def test_a_chosen_language_stays(words: str, expected: str) -> None:
     service = texted_service(another(rules={"fr": "Le jury tranche."}))
-    assert told in written(await send(service, words, language="en"))
-    assert told not in written(await send(service, words, language="xx")) or words == "SOLDE"
+    assert expected in written(await send(service, words, language="en"))
+    assert expected not in written(await send(service, words, language="xx")) or words == "SOLDE"
 
 
 async def test_an_order_is_in_the_language_that_was_chosen() -> None:

@@ -173,7 +173,7 @@ async def test_a_contest_says_what_is_large() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         ("VOTE 5 Fatou", "5 votes pour 05 Fatou Bamba = 500 FCFA? Répondez OUI"),
         ("VOTE 5 Awa", "5 votes pour 07 Awa Ouattara = 500 FCFA? Répondez OUI"),
@@ -200,9 +200,9 @@ async def test_a_contest_says_what_is_large() -> None:
         ("VOTE 07 5 " + "pour ma fille que j'aime " * 7, "5 votes pour 07 Awa Ouattara = 500 FCFA? Répondez OUI"),
     ],
 )
-async def test_what_was_unanswered_or_led_to_another_candidate_is_answered(words: str, told: str) -> None:
+async def test_what_was_unanswered_or_led_to_another_candidate_is_answered(words: str, expected: str) -> None:
     service = texted_service()
-    assert told in written(await send(service, words))
+    assert expected in written(await send(service, words))
     assert service.vote_requests == []
 
 

@@ -51,7 +51,7 @@ async def gateway(service: FakeVotingService, secret: str | None = None) -> Asyn
     await other.aclose()
 
 
-async def told(response: ClientResponse) -> tuple[int, str]:
+async def answer_of(response: ClientResponse) -> tuple[int, str]:
     assert response.content_type in ("text/plain", "application/octet-stream")
     return response.status, await response.text()
 
@@ -60,7 +60,7 @@ async def test_a_text_is_stored_and_nothing_else_happens() -> None:
     service = texted_service()
     async with gateway(service) as client:
         for _ in range(2):
-            assert (await told(await client.post(INBOUND, data=TEXT)))[0] == 200
+            assert (await answer_of(await client.post(INBOUND, data=TEXT)))[0] == 200
     assert list(service.texts.values()) == [
         IncomingText("africastalking", "6f0c", "+2250501020304", "7890", "VOTE 07 5", "61205")
     ]
@@ -70,7 +70,7 @@ async def test_a_text_is_stored_and_nothing_else_happens() -> None:
 async def test_a_report_is_stored() -> None:
     service = texted_service()
     async with gateway(service) as client:
-        assert (await told(await client.post(DELIVERY, data=REPORT)))[0] == 200
+        assert (await answer_of(await client.post(DELIVERY, data=REPORT)))[0] == 200
     assert service.reports == [("africastalking", "ATXid_1", "Failed", "+2250501020304", "UserInBlackList")]
 
 
@@ -125,7 +125,7 @@ async def test_malformed_is_400_with_a_sentence(path: str, body: bytes, content_
     service = texted_service()
     async with gateway(service) as client:
         response = await client.post(path, data=body, headers={"Content-Type": content_type})
-        status, sentence = await told(response)
+        status, sentence = await answer_of(response)
     assert status == 400
     assert sentence
     assert service.texts == {}
@@ -182,7 +182,7 @@ async def test_a_pin_is_not_stored(text: str) -> None:
 async def test_only_post() -> None:
     async with gateway(texted_service()) as client:
         assert (await client.get(INBOUND)).status == 405
-        assert (await client.post("/sms/nobody", data=TEXT)).status == 404
+        assert (await client.post("/sms/unknown", data=TEXT)).status == 404
 
 
 KANNEL = "/sms/kannel"

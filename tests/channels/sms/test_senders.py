@@ -1,4 +1,4 @@
-"""Whose name a text bears, by the country of whoever gets it."""
+"""Whose name a text bears, by the country of its recipient."""
 
 import pytest
 from pydantic import BaseModel, ValidationError

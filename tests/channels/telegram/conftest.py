@@ -87,12 +87,12 @@ class World:
         await self.intake.wait_idle()
 
     async def write(self, words: str, user: int = 55, **more: Any) -> str:
-        """Somebody writes; the newest message of the chat."""
+        """A person writes; the newest message of the chat."""
         await self.send(written(words, user, **more))
         return self.text(more.get("chat_id") or user)
 
     async def tap(self, label: str, user: int = 55) -> str:
-        """Somebody taps the newest button that begins so."""
+        """A person taps the newest button that begins so."""
         message, data = self.wire.button(user, label)
         await self.send(tapped(data, message, user))
         return self.text(user)

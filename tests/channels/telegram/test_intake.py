@@ -105,7 +105,7 @@ async def test_the_next_process_handles_what_the_last_one_kept(world: World) -> 
     updates = [written("/start"), written("07"), written("/aide", 66)]
     for update in updates:
         await world.store.store(update["update_id"], 55, body(update))
-    assert await world.intake.finish() == 0, "they may be under way elsewhere"
+    assert await world.intake.finish() == 0, "another process may be handling them"
     assert await world.intake.finish(older_than_seconds=0) == 3
     assert await world.outcomes() == ["done"] * 3
     assert "Awa Ouattara" in world.text(55)

@@ -73,13 +73,13 @@ async def test_the_contact_of_another_person_proves_nothing(world: World) -> Non
     by_bot: dict[str, Any] = {"via_bot": {"id": 9, "is_bot": True, "first_name": "x"}}
     no_more: dict[str, Any] = {}
     for owner, more in ((56, no_more), (None, no_more), (55, by_bot)):
-        told = await world.share("2250501020304", owner, **more)
-        assert "n'est pas le vôtre" in told
+        text = await world.share("2250501020304", owner, **more)
+        assert "n'est pas le vôtre" in text
     origin = {"type": "hidden_user", "sender_user_name": "x", "date": 1}
     assert "n'est pas le vôtre" in await world.share("2250501020304", 55, forward_origin=origin)
     (row,) = await world.rows("select phone_index, phone_cipher, verified_at from telegram_chats")
     assert tuple(row) == (None, None, None)
-    # The number may still be typed, and then nobody has proved to hold it.
+    # The number may still be typed, and then it is not proved.
     assert "son propriétaire" in await world.write("0501020304")
     await world.tap("Payer 500")
     (vote_request,) = world.service.vote_requests

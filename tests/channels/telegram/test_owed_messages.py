@@ -25,7 +25,7 @@ def test_a_receipt_is_short_and_has_its_link(language: str) -> None:
     text = write("receipt", language, FACTS)
     assert text is not None
     assert text.endswith("https://vote.example/verify/0123456789")
-    # Plain: whoever sends it escapes it.
+    # Plain: the sender escapes it.
     assert "07 Awa & Ouattara" in text
     assert len(text) < 160
 

@@ -12,7 +12,7 @@ CONTEST = demo_contest()
 
 
 @pytest.mark.parametrize(
-    ("words", "told", "buttons"),
+    ("words", "reply", "buttons"),
     [
         ("fatou 5", "<b>5 votes</b> pour <b>05 Fatou Bamba</b>", ["Payer 500 FCFA"]),
         ("VOTE 5 Fatou", "<b>5 votes</b> pour <b>05 Fatou Bamba</b>", ["Payer 500 FCFA"]),
@@ -49,9 +49,9 @@ CONTEST = demo_contest()
         ("0000", "jamais votre code secret", []),
     ],
 )
-async def test_a_chat_understands_what_a_text_does(world: World, words: str, told: str, buttons: list[str]) -> None:
+async def test_a_chat_understands_what_a_text_does(world: World, words: str, reply: str, buttons: list[str]) -> None:
     await verified(world)
-    assert told in await world.write(words)
+    assert reply in await world.write(words)
     for label in buttons:
         assert world.wire.button(55, label)[0] == world.wire.last(55)
     assert world.service.vote_requests == []
@@ -68,7 +68,7 @@ async def test_a_yes_shows_the_order_that_was_left(world: World) -> None:
 
 @pytest.mark.parametrize("asked", ["Autre nombre", "5 votes"])
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reply"),
     [
         ("STOP", "rien n'est commandé"),
         ("j'ai été débité", "Aucune commande d'ici"),
@@ -77,14 +77,14 @@ async def test_a_yes_shows_the_order_that_was_left(world: World) -> None:
         ("0000", "jamais votre code secret"),
     ],
 )
-async def test_whatever_is_asked_other_words_are_understood(world: World, asked: str, words: str, told: str) -> None:
+async def test_whatever_is_asked_other_words_are_understood(world: World, asked: str, words: str, reply: str) -> None:
     await world.write("/start c_07")
     await world.tap(asked)
-    assert told in await world.write(words)
+    assert reply in await world.write(words)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reply"),
     [
         ("98 5", "Code 98 inconnu"),
         ("07 1000", "c'est le prix de 1 000 votes"),
@@ -98,9 +98,9 @@ async def test_whatever_is_asked_other_words_are_understood(world: World, asked:
         ("pas un numéro", "n'est pas un numéro mobile"),
     ],
 )
-async def test_a_part_of_a_phone_number_is_no_vote(world: World, words: str, told: str) -> None:
+async def test_a_part_of_a_phone_number_is_no_vote(world: World, words: str, reply: str) -> None:
     await world.write("07 5")
-    assert told in await world.write(words)
+    assert reply in await world.write(words)
 
 
 @pytest.mark.parametrize("words", ["12 votes", "douze", "12"])

@@ -1,4 +1,4 @@
-"""How the bot introduces itself, and how it asks for updates where nobody can call it."""
+"""How the bot introduces itself, and how it asks for updates where it has no public address."""
 
 import asyncio
 from collections.abc import Callable
@@ -70,7 +70,7 @@ async def test_a_telegram_that_is_away_is_asked_again(
 
 
 class OtherHook(Wire):
-    """Somebody else set another webhook."""
+    """Another installation set another webhook."""
 
     async def make_request(self, bot: Any, method: TelegramMethod[Any], timeout: int | None = None) -> Any:  # noqa: ASYNC109 - aiogram's own signature
         answer = await super().make_request(bot, method, timeout)
@@ -87,7 +87,7 @@ async def test_a_changed_webhook_is_set_again(world: World, monkeypatch: pytest.
 
 
 class Offered(Wire):
-    """Updates to be asked for; first somebody else asks too."""
+    """Updates to be asked for; first another process asks too."""
 
     def __init__(self, *updates: dict[str, Any]) -> None:
         super().__init__()
@@ -138,9 +138,9 @@ async def test_without_a_public_address_the_bot_asks_for_updates(world: World, m
 def test_settings_that_cannot_be_used_stop_the_start(wrong: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         TelegramSettings.model_validate(wrong)
-    with pytest.raises(SettingsError, match="TELEGRAM_") as told:
+    with pytest.raises(SettingsError, match="TELEGRAM_") as refused:
         read_given("telegram", wrong, TelegramSettings)
-    assert wrong.get("webhook_secret", "not allowed!") not in str(told.value)
+    assert wrong.get("webhook_secret", "not allowed!") not in str(refused.value)
 
 
 def test_settings_keep_their_secrets_to_themselves() -> None:

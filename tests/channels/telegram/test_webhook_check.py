@@ -19,30 +19,45 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 OURS = "https://vote.example/telegram/webhook"
 
 
-def told(url: str = OURS, waiting: int = 0, error: timedelta | None = None) -> WebhookInfo:
+def webhook(url: str = OURS, waiting: int = 0, error: timedelta | None = None) -> WebhookInfo:
     when = None if error is None else NOW - error
-    said = None if error is None else "Wrong response from the webhook: 502 Bad Gateway"
+    message = None if error is None else "Wrong response from the webhook: 502 Bad Gateway"
     return WebhookInfo(
         url=url,
         has_custom_certificate=False,
         pending_update_count=waiting,
         last_error_date=when,
-        last_error_message=said,
+        last_error_message=message,
     )
 
 
 @pytest.mark.parametrize(
     ("info", "mode", "fine", "text"),
     [
-        (told(), "webhook", True, f"calls {OURS}; updates that wait: 0"),
-        (told(""), "webhook", False, "no webhook is set"),
-        (told("https://other.example/bot"), "webhook", False, f"calls https://other.example/bot instead of {OURS}"),
-        (told(""), "polling", True, "we poll; updates that wait: 0"),
-        (told(), "polling", False, f"a webhook is set although we poll: {OURS}"),
-        (told(waiting=1_000), "webhook", True, "updates that wait: 1000"),
-        (told(waiting=1_001), "webhook", False, "updates that wait: 1001"),
-        (told(error=timedelta(minutes=10)), "webhook", False, "last error 2026-06-01 11:50:00 UTC: Wrong response"),
-        (told(error=timedelta(minutes=11)), "webhook", True, "last error 2026-06-01 11:49:00 UTC: Wrong response"),
+        (webhook(), "webhook", True, f"calls {OURS}; updates that wait: 0"),
+        (webhook(""), "webhook", False, "no webhook is set"),
+        (
+            webhook("https://other.example/bot"),
+            "webhook",
+            False,
+            f"calls https://other.example/bot instead of {OURS}",
+        ),
+        (webhook(""), "polling", True, "we poll; updates that wait: 0"),
+        (webhook(), "polling", False, f"a webhook is set although we poll: {OURS}"),
+        (webhook(waiting=1_000), "webhook", True, "updates that wait: 1000"),
+        (webhook(waiting=1_001), "webhook", False, "updates that wait: 1001"),
+        (
+            webhook(error=timedelta(minutes=10)),
+            "webhook",
+            False,
+            "last error 2026-06-01 11:50:00 UTC: Wrong response",
+        ),
+        (
+            webhook(error=timedelta(minutes=11)),
+            "webhook",
+            True,
+            "last error 2026-06-01 11:49:00 UTC: Wrong response",
+        ),
     ],
 )
 def test_what_an_answer_means(info: WebhookInfo, mode: str, fine: bool, text: str) -> None:

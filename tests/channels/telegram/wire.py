@@ -106,7 +106,7 @@ def place(chat_id: int) -> dict[str, Any]:
 
 
 def written(text: str, user_id: int = 55, chat_id: int | None = None, language: str | None = "fr") -> dict[str, Any]:
-    """Somebody wrote."""
+    """A person wrote."""
     message: dict[str, Any] = {
         "message_id": next(_update_ids),
         "date": 1_795_200_000,
@@ -120,7 +120,7 @@ def written(text: str, user_id: int = 55, chat_id: int | None = None, language: 
 
 
 def shared(phone: str, owner: int | None, user_id: int = 55, **more: Any) -> dict[str, Any]:
-    """Somebody sent a contact."""
+    """A person sent a contact."""
     update = written("", user_id)
     del update["message"]["text"]
     card = {"phone_number": phone, "first_name": "Awa"} | ({"user_id": owner} if owner is not None else {})
@@ -129,7 +129,7 @@ def shared(phone: str, owner: int | None, user_id: int = 55, **more: Any) -> dic
 
 
 def tapped(data: str, message: Message | None, user_id: int = 55) -> dict[str, Any]:
-    """Somebody tapped a button."""
+    """A person tapped a button."""
     query: dict[str, Any] = {
         "id": str(next(_update_ids)),
         "from": person(user_id),

@@ -309,18 +309,18 @@ async def test_my_votes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "said"),
+    ("number", "expected"),
     [
         ("+33612345678", "numéros de son pays"),
-        ("nobody", "incorrect"),
+        ("unknown", "incorrect"),
         ("+", "incorrect"),
         ("7890", "incorrect"),
         ("2250501020304", "Star d'Abidjan"),
         ("+2250901020304", "Star d'Abidjan"),
     ],
 )
-async def test_who_dials(number: str, said: str) -> None:
-    assert said in (await Phone(number).sends("")).text
+async def test_who_dials(number: str, expected: str) -> None:
+    assert expected in (await Phone(number).sends("")).text
 
 
 @pytest.mark.parametrize("service_code", ["*000#", "*7890#", "*78#", "#", "nonsense", "*" * 200])

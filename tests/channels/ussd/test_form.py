@@ -39,7 +39,7 @@ def test_a_form_is_read_as_the_library_reads_it(body: str) -> None:
         with pytest.raises(UnicodeDecodeError):
             fields(body.encode())
         return
-    # Nobody asks for a field without a name.
+    # No program asks for a field without a name.
     ours = {name: value for name, value in fields(body.encode()).items() if name}
     theirs = {name: value for name, value in dict(pairs).items() if name}
     assert ours == theirs

@@ -111,7 +111,7 @@ def test_a_code_typed_in_the_ranking_votes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "said"),
+    ("outcome", "expected"),
     [
         (Outcome.NOTHING, "Aucune commande de ce numéro en 24 h"),
         (Outcome.COUNTED, f"Compté: 5 votes pour 07. Recu {RECEIPT}."),
@@ -123,13 +123,13 @@ def test_a_code_typed_in_the_ranking_votes() -> None:
         (Outcome.UNCLEAR, "dossier 424"),
     ],
 )
-def test_a_debited_voter_is_answered_with_the_outcome(outcome: Outcome, said: str) -> None:
+def test_a_debited_voter_is_answered_with_the_outcome(outcome: Outcome, expected: str) -> None:
     call = Call().type("5")
     assert call.turn.wants is Wants.RESCUE
     assert call.turn.session is not None
     attempt = None if outcome is Outcome.NOTHING else ATTEMPT
     shown = rescue_shown(call.turn.session, call.view, Rescue(outcome, attempt, "424"))
-    assert said in shown.screen
+    assert expected in shown.screen
     assert shown.screen.endswith("0 Retour")
     assert ("1 Signaler" in shown.screen) is (shown.session is not None and shown.session.page == 1)
     assert ("1 Signaler" in shown.screen) is (outcome in {"nothing", "not_paid", "waiting", "given_back"})

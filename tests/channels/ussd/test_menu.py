@@ -77,7 +77,7 @@ def test_an_orange_voter_is_shown_the_link_and_the_code() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "said", "unsaid"),
+    ("number", "expected", "absent"),
     [
         ("+237691110002", ("code secret Orange Money", "200 FCFA", "#150*50#"), ("lien", "#144*82#")),
         # MTN's own code is another one there, which no source of ours confirms.
@@ -85,20 +85,20 @@ def test_an_orange_voter_is_shown_the_link_and_the_code() -> None:
     ],
 )
 def test_in_another_country_the_same_wallet_asks_otherwise(
-    number: str, said: tuple[str, ...], unsaid: tuple[str, ...]
+    number: str, expected: tuple[str, ...], absent: tuple[str, ...]
 ) -> None:
     rails = Rails(tuple(Rail(m.value, "CM", m, PUSH, frozenset({"XAF"})) for m in ON_PHONES))
     contest = replace(demo_contest(), country="CM", price=Money(100, "XAF"), _by_code={})
     seen = replace(view(), contest=contest, sharing=(contest,), dialler=Msisdn(number, "CM"), network=None, rails=rails)
-    call = Call(seen).type("07", "2").type("1").shows(*said)
-    assert not [word for word in unsaid if word in call.screen]
+    call = Call(seen).type("07", "2").type("1").shows(*expected)
+    assert not [word for word in absent if word in call.screen]
     Call(seen).type("07", "2", "2").shows("Exemple: 671234567").type("05").shows("Exemple: 671234567")
 
 
 def test_the_network_that_dials_beats_the_prefix() -> None:
     Call(view(MTN, "61203")).type("07", "1").shows("1 Payer Orange Money")
     Call(view(MTN, "mtn")).type("07", "1").shows("1 Payer MTN MoMo")
-    Call(view(ORANGE, "nobody")).type("07", "1").shows("1 Payer Orange Money")
+    Call(view(ORANGE, "unknown")).type("07", "1").shows("1 Payer Orange Money")
 
 
 def test_the_wallet_can_be_changed_and_changed_back() -> None:
@@ -168,7 +168,7 @@ def test_another_mtn_number_is_shown_where_the_request_comes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "expected"),
     [
         ("12", "incorrect"),
         ("abc", "incorrect"),
@@ -179,14 +179,14 @@ def test_another_mtn_number_is_shown_where_the_request_comes() -> None:
         ("*", "incorrect"),
     ],
 )
-def test_a_number_that_cannot_pay_is_asked_again(typed: str, said: str) -> None:
-    call = Call().type("07", "5", "2", typed).shows(said, "Tapez le numéro Mobile Money à débiter")
+def test_a_number_that_cannot_pay_is_asked_again(typed: str, expected: str) -> None:
+    call = Call().type("07", "5", "2", typed).shows(expected, "Tapez le numéro Mobile Money à débiter")
     assert (call.node, call.turn.buy) == (Node.OTHER_NUMBER, None)
     call.type("0").shows("1 Payer MTN MoMo 05..0304")
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "expected"),
     [
         ("000", "de 1 à 10000"),
         ("-5", "de 1 à 10000"),
@@ -198,8 +198,8 @@ def test_a_number_that_cannot_pay_is_asked_again(typed: str, said: str) -> None:
         ("9" * 200, "Au plus 10000"),
     ],
 )
-def test_a_wrong_number_of_votes_is_asked_again(typed: str, said: str) -> None:
-    call = Call().type("07", typed).shows(said, "07 Awa Ouattara", "Combien de votes?")
+def test_a_wrong_number_of_votes_is_asked_again(typed: str, expected: str) -> None:
+    call = Call().type("07", typed).shows(expected, "07 Awa Ouattara", "Combien de votes?")
     assert call.node is Node.QUANTITY
     call.type("5").shows("Total 500 FCFA")
 

@@ -62,7 +62,7 @@ class Phone:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
-    ("dialled", "said", "screen"),
+    ("dialled", "expected", "screen"),
     [
         ("*789*99*5*1#", "Code 99 inconnu. Composez *789*CODE*5*1#", "1 Candidats"),
         ("*789*99*5#", "Code 99 inconnu. Composez *789*CODE*5#", "1 Candidats"),
@@ -77,10 +77,10 @@ class Phone:
         ("*789*07*5*2*0099*1#", "Numéro incorrect.", "Tapez le numéro Mobile Money à débiter"),
     ],
 )
-async def test_the_rest_is_dropped(way: str, dialled: str, said: str, screen: str) -> None:
+async def test_the_rest_is_dropped(way: str, dialled: str, expected: str, screen: str) -> None:
     phone = Phone(way)
     shown = await phone.dial(dialled)
-    assert shown.text.startswith(said), shown.text
+    assert shown.text.startswith(expected), shown.text
     assert screen in shown.text
     assert (shown.more, phone.service.vote_requests) == (True, [])
 

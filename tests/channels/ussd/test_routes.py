@@ -126,17 +126,17 @@ async def test_an_unknown_charset_is_no_reason_to_fail(here: Here) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"serviceCode": "*000#"}, "Ce service n'existe pas"),
-        ({"phoneNumber": "nobody"}, "Numéro incorrect"),
+        ({"phoneNumber": "unknown"}, "Numéro incorrect"),
         ({"phoneNumber": "+33612345678"}, "numéros de son pays"),
     ],
 )
-async def test_who_cannot_be_served_gets_one_clear_end(here: Here, changes: dict[str, str], said: str) -> None:
+async def test_who_cannot_be_served_gets_one_clear_end(here: Here, changes: dict[str, str], expected: str) -> None:
     status, text = await here.hop("07*5*1", **changes)
     assert (status, text[:4]) == (200, "END ")
-    assert said in text
+    assert expected in text
     assert here.service.asked == 0
 
 
@@ -184,4 +184,4 @@ async def test_an_end_notice_is_taken_note_of(here: Here) -> None:
 async def test_only_post_and_only_known_aggregators(here: Here) -> None:
     async with here.client.get(PATH) as answer:
         assert answer.status == 405
-    assert (await here.post(b"", path="/ussd/nobody"))[0] == 404
+    assert (await here.post(b"", path="/ussd/unknown"))[0] == 404

@@ -56,33 +56,33 @@ async def here() -> AsyncIterator[Here]:
         yield Here(service, client)
 
 
-async def said_by(answer: ClientResponse) -> dict[str, Any]:
-    said: dict[str, Any] = await answer.json(content_type=None)
-    return said
+async def json_of(answer: ClientResponse) -> dict[str, Any]:
+    body: dict[str, Any] = await answer.json(content_type=None)
+    return body
 
 
 async def problem_of(answer: ClientResponse) -> dict[str, Any]:
     assert answer.content_type == "application/problem+json"
-    said = await said_by(answer)
-    assert said["status"] == answer.status
-    assert {"type", "title"} <= said.keys()
-    return said
+    body = await json_of(answer)
+    assert body["status"] == answer.status
+    assert {"type", "title"} <= body.keys()
+    return body
 
 
 async def test_an_order_is_placed_as_asked(here: Here) -> None:
     answer = await here.order()
-    said = await said_by(answer)
+    body = await json_of(answer)
     assert answer.status == 201
-    assert set(said) == {"voteId", "transactionId", "status", "amount", "currency", "paymentUrl"}
-    assert (said["status"], said["amount"], said["currency"], said["paymentUrl"]) == ("PENDING", 500, "XOF", None)
-    assert answer.headers["Location"] == f"/api/votes/{said['voteId']}"
+    assert set(body) == {"voteId", "transactionId", "status", "amount", "currency", "paymentUrl"}
+    assert (body["status"], body["amount"], body["currency"], body["paymentUrl"]) == ("PENDING", 500, "XOF", None)
+    assert answer.headers["Location"] == f"/api/votes/{body['voteId']}"
     (vote_request,) = here.service.vote_requests
     assert (vote_request.channel, vote_request.candidate_code, vote_request.quantity) == (Channel.API, "07", 5)
     assert (vote_request.method, vote_request.payer) == (PaymentMethod.MTN, Msisdn("+2250501020304", "CI"))
     assert vote_request.voter is None
     assert len(vote_request.request_hash) == 32
     _, placed = here.service.placed["api", vote_request.key]
-    assert (said["voteId"], said["transactionId"]) == (str(placed.vote_id), str(placed.payment_reference))
+    assert (body["voteId"], body["transactionId"]) == (str(placed.vote_id), str(placed.payment_reference))
 
 
 async def placed_soon(service: FakeVotingService, count: int = 1) -> list[UUID]:
@@ -100,21 +100,21 @@ async def test_the_operators_page_is_in_the_answer_when_it_is_there_in_time() ->
         asked = [asyncio.create_task(here.order(**BY_ORANGE, key=f"k-{n}")) for n in range(20)]
         for vote_id in await placed_soon(service, len(asked)):
             service.links[vote_id] = f"https://pay.example/{vote_id}"
-        said = [await said_by(await answer) for answer in asked]
-        assert all(one["paymentUrl"] == f"https://pay.example/{one['voteId']}" for one in said)
+        body = [await json_of(await answer) for answer in asked]
+        assert all(one["paymentUrl"] == f"https://pay.example/{one['voteId']}" for one in body)
         assert 20 in service.link_questions  # one question for all who wait
-        vote_id = UUID(said[0]["voteId"])
+        vote_id = UUID(body[0]["voteId"])
         service.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
-        assert await said_by(await here.order(**BY_ORANGE, key="k-0")) == said[0]
+        assert await json_of(await here.order(**BY_ORANGE, key="k-0")) == body[0]
 
 
 async def test_the_answer_does_not_wait_for_a_page_that_is_late_or_never_comes() -> None:
     service = FakeVotingService()
     async with TestClient(TestServer(application(service, wait=0.3))) as client:
         here = Here(service, client)
-        assert (await said_by(await here.order()))["paymentUrl"] is None
+        assert (await json_of(await here.order()))["paymentUrl"] is None
         assert service.link_questions == []  # a prompt on the phone has no page
-        assert (await said_by(await here.order(**BY_ORANGE)))["paymentUrl"] is None
+        assert (await json_of(await here.order(**BY_ORANGE)))["paymentUrl"] is None
         assert service.link_questions
 
 
@@ -125,7 +125,7 @@ async def test_an_order_is_answered_though_the_database_goes_before_its_page_com
         await placed_soon(service)
         service.away = True
         answer = await asked
-        assert (answer.status, (await said_by(answer))["paymentUrl"]) == (201, None)
+        assert (answer.status, (await json_of(answer))["paymentUrl"]) == (201, None)
 
 
 async def test_a_link_that_is_none_to_a_web_page_is_not_passed_on() -> None:
@@ -134,11 +134,11 @@ async def test_a_link_that_is_none_to_a_web_page_is_not_passed_on() -> None:
         asked = asyncio.create_task(Here(service, client).order(**BY_ORANGE))
         (vote_id,) = await placed_soon(service)
         service.links[vote_id] = "javascript:alert(1)"
-        assert (await said_by(await asked))["paymentUrl"] is None
+        assert (await json_of(await asked))["paymentUrl"] is None
 
 
 async def test_without_a_key_each_request_is_an_order(here: Here) -> None:
-    first, second = await said_by(await here.order()), await said_by(await here.order())
+    first, second = await json_of(await here.order()), await json_of(await here.order())
     assert first["voteId"] != second["voteId"]
 
 
@@ -146,7 +146,7 @@ async def test_the_same_key_gives_the_same_answer(here: Here) -> None:
     first = await here.order(key="k-1")
     again = await here.order(key="k-1", voterPhone="05 01 02 03 04")  # the same number, typed otherwise
     assert (first.status, again.status) == (201, 201)
-    assert await said_by(first) == await said_by(again)
+    assert await json_of(first) == await json_of(again)
     assert len(here.service.vote_requests) == 1
 
 
@@ -165,10 +165,10 @@ async def test_the_same_key_with_another_body_is_a_conflict(here: Here, change: 
 async def test_a_key_is_its_callers_own(here: Here) -> None:
     device = KNOWN_DEVICES.fresh()
     cookie = {"Cookie": f"{COOKIE}={device}.{KNOWN_DEVICES.mark(device)}"}
-    first = await said_by(await here.order(key="k-1"))
+    first = await json_of(await here.order(key="k-1"))
     other = await here.client.post(INITIATE, json={**GOOD, "quantity": 9}, headers={"Idempotency-Key": "k-1", **cookie})
     assert other.status == 201
-    assert (await said_by(other))["voteId"] != first["voteId"]
+    assert (await json_of(other))["voteId"] != first["voteId"]
     assert all(
         "k-1" not in vote_request.key and "127.0.0.1" not in vote_request.key
         for vote_request in here.service.vote_requests
@@ -177,8 +177,8 @@ async def test_a_key_is_its_callers_own(here: Here) -> None:
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "two words", "clé", "tab\there"], ids=repr)
 async def test_a_key_is_visible_ascii(here: Here, key: str) -> None:
-    said = await problem_of(await here.order(key=key))
-    assert (said["status"], said["errors"][0]["loc"]) == (422, ["header", "Idempotency-Key"])
+    body = await problem_of(await here.order(key=key))
+    assert (body["status"], body["errors"][0]["loc"]) == (422, ["header", "Idempotency-Key"])
     assert here.service.vote_requests == []
 
 
@@ -250,10 +250,10 @@ async def test_bad_fields_place_nothing(
     here: Here, change: dict[str, Any], status: int, kind: str, field: str | None
 ) -> None:
     answer = await here.order(**change)
-    said = await problem_of(answer)
-    assert (answer.status, said["type"]) == (status, f"/problems/{kind}")
-    assert all(error["msg"] for error in said["errors"])
-    assert [e["loc"] for e in said["errors"]] == [["body", field] if field else ["body"]]
+    body = await problem_of(answer)
+    assert (answer.status, body["type"]) == (status, f"/problems/{kind}")
+    assert all(error["msg"] for error in body["errors"])
+    assert [e["loc"] for e in body["errors"]] == [["body", field] if field else ["body"]]
     assert here.service.vote_requests == []
 
 
@@ -297,19 +297,19 @@ async def test_a_body_in_chunks_is_limited_too(here: Here) -> None:
 @pytest.mark.parametrize(("language", "words"), [("fr-CI,fr;q=0.9", "Au plus"), ("en", "At most"), ("de", "Au plus")])
 async def test_refusals_speak_the_callers_language(here: Here, language: str, words: str) -> None:
     answer = await here.client.post(INITIATE, json=GOOD | {"quantity": 10**9}, headers={"Accept-Language": language})
-    said = await problem_of(answer)
-    assert said["detail"].startswith(words)
-    assert said["title"] == ("Vote refused" if language == "en" else "Vote refusé")
+    body = await problem_of(answer)
+    assert body["detail"].startswith(words)
+    assert body["title"] == ("Vote refused" if language == "en" else "Vote refusé")
     assert answer.headers["Content-Language"] == ("en" if language == "en" else "fr")
-    assert said["errors"][0]["msg"] == said["detail"]
+    assert body["errors"][0]["msg"] == body["detail"]
 
 
 async def test_a_way_to_pay_says_how_many_votes_it_takes(here: Here) -> None:
     card = Rail("stripe", "CI", PaymentMethod.CARD, PAGE, XOF, phone_needed=False, minimum_minor=330)
     here.service.rails = Rails((*RAILS.every, card))
-    said = await problem_of(await here.order(paymentMethod="CARD", quantity=2))
-    assert (said["status"], said["type"]) == (422, "/problems/too_few")
-    assert said["detail"] == "Ce moyen de paiement demande au moins 4 votes."
+    body = await problem_of(await here.order(paymentMethod="CARD", quantity=2))
+    assert (body["status"], body["type"]) == (422, "/problems/too_few")
+    assert body["detail"] == "Ce moyen de paiement demande au moins 4 votes."
     assert (await here.order(paymentMethod="CARD", quantity=4)).status == 201
 
 
@@ -347,27 +347,27 @@ async def test_one_address_writes_so_often() -> None:
 
 
 async def test_the_state_of_a_vote(here: Here) -> None:
-    placed = await said_by(await here.order())
+    placed = await json_of(await here.order())
     vote_id = UUID(placed["voteId"])
     here.service.change(vote_id, status=PublicStatus.COMPLETED, receipt=RECEIPT)
     answer = await here.client.get(f"/api/votes/{vote_id}")
-    said = await said_by(answer)
+    body = await json_of(answer)
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
-    assert (said["voteId"], said["status"], said["reason"], said["receipt"]) == (
+    assert (body["voteId"], body["status"], body["reason"], body["receipt"]) == (
         str(vote_id),
         "COMPLETED",
         None,
         RECEIPT,
     )
-    assert (said["amount"], said["currency"], said["paymentUrl"]) == (500, "XOF", None)
-    assert "0501020304" not in json.dumps(said)
+    assert (body["amount"], body["currency"], body["paymentUrl"]) == (500, "XOF", None)
+    assert "0501020304" not in json.dumps(body)
 
 
-NOBODYS = "5c1d0b7e-6a0f-4c0e-9a55-0f3c1a2b7d10"
+UNKNOWN = "5c1d0b7e-6a0f-4c0e-9a55-0f3c1a2b7d10"
 
 
 @pytest.mark.parametrize(
-    "vote_id", [NOBODYS, "7", "x" * 300, f"{{{NOBODYS}}}", NOBODYS.replace("-", ""), "%00"], ids=str
+    "vote_id", [UNKNOWN, "7", "x" * 300, f"{{{UNKNOWN}}}", UNKNOWN.replace("-", ""), "%00"], ids=str
 )
 async def test_an_unknown_vote_is_not_found(here: Here, vote_id: str) -> None:
     answer = await here.client.get(f"/api/votes/{vote_id}")
@@ -376,17 +376,17 @@ async def test_an_unknown_vote_is_not_found(here: Here, vote_id: str) -> None:
 
 
 async def test_contests_are_listed(here: Here) -> None:
-    (card,) = (await said_by(await here.client.get("/api/contests")))["contests"]
+    (card,) = (await json_of(await here.client.get("/api/contests")))["contests"]
     assert (card["slug"], card["name"], card["open"]) == ("star", "Star d'Abidjan", True)
     assert card["price"] == {"amount": 100, "currency": "XOF"}
-    assert await said_by(await here.client.get("/api/contests/star")) == card
+    assert await json_of(await here.client.get("/api/contests/star")) == card
 
 
 async def test_candidates_are_listed(here: Here) -> None:
-    said = await said_by(await here.client.get("/api/contests/star/candidates"))
-    assert said["contest"] == "star"
-    assert [c["code"] for c in said["candidates"]] == [f"{n:02d}" for n in range(1, 13)]
-    assert said["candidates"][0] == {"id": str(candidate_id(1)), "code": "01", "name": "Aya Koné"}
+    body = await json_of(await here.client.get("/api/contests/star/candidates"))
+    assert body["contest"] == "star"
+    assert [c["code"] for c in body["candidates"]] == [f"{n:02d}" for n in range(1, 13)]
+    assert body["candidates"][0] == {"id": str(candidate_id(1)), "code": "01", "name": "Aya Koné"}
 
 
 @pytest.mark.parametrize("path", ["/api/contests/nowhere", "/api/contests/nowhere/candidates", "/api/nothing"])
@@ -401,7 +401,7 @@ async def test_what_is_not_there_is_a_problem(here: Here, path: str) -> None:
     [
         ("/api/contests/nowhere", "unknown_contest", {"fr": "Concours inconnu", "en": "Unknown contest"}),
         ("/api/contests/nowhere/candidates", "unknown_contest", {"fr": "Concours inconnu", "en": "Unknown contest"}),
-        (f"/api/votes/{NOBODYS}", "unknown_vote", {"fr": "Vote inconnu", "en": "Unknown vote"}),
+        (f"/api/votes/{UNKNOWN}", "unknown_vote", {"fr": "Vote inconnu", "en": "Unknown vote"}),
     ],
 )
 async def test_a_question_about_nothing_is_no_refused_vote(
@@ -410,10 +410,10 @@ async def test_a_question_about_nothing_is_no_refused_vote(
     details = set()
     for language, title in titles.items():
         answer = await here.client.get(path, headers={"Accept-Language": language})
-        said = await problem_of(answer)
-        assert (said["type"], said["title"], "errors" in said) == (f"/problems/{kind}", title, False)
+        body = await problem_of(answer)
+        assert (body["type"], body["title"], "errors" in body) == (f"/problems/{kind}", title, False)
         assert answer.headers["Content-Language"] == language
-        details.add(said["detail"])
+        details.add(body["detail"])
     assert len(details) == len(titles)
 
 

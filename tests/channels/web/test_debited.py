@@ -46,16 +46,16 @@ async def test_the_holder_of_an_order_asks_about_it_and_nothing_else(here: Here,
     assert 'role="alert"' in text
     assert ("Ticket 26" in text) is (outcome is Outcome.UNCLEAR)
     assert (f'action="{path}/ticket"' in text) is (outcome in DISPUTABLE)
-    # Who was just told is not asked in large letters whether money is missing, and may ask again.
+    # A voter who was just answered is not asked in large letters whether money is missing, and may ask again.
     assert "I was debited" not in text
     assert f'action="{path}/debited"' in text
 
 
-@pytest.mark.parametrize(("number", "told"), [("15", "Ticket 15 opened"), (None, "we check this payment")])
-async def test_a_person_looks(here: Here, number: str | None, told: str) -> None:
+@pytest.mark.parametrize(("number", "expected"), [("15", "Ticket 15 opened"), (None, "we check this payment")])
+async def test_a_person_looks(here: Here, number: str | None, expected: str) -> None:
     path = await here.ordered(status=PublicStatus.EXPIRED)
     here.service.ticket = number
-    assert told in await posted(here, f"{path}/ticket")
+    assert expected in await posted(here, f"{path}/ticket")
 
 
 async def test_what_is_done_offers_no_search(here: Here) -> None:
@@ -155,16 +155,16 @@ async def test_a_mistyped_code_is_distinguished_from_an_unknown_one() -> None:
     service.shown = [replace(contest, check_digits=True, candidates=people, _by_code={})]
     wrong, unknown = codes[6][:-1] + str((int(codes[6][-1]) + 1) % 10), with_check_digit("77")
     async with TestClient(TestServer(application(service))) as client:
-        for code, told in ((wrong, "Mistyped code"), (unknown, "No such candidate")):
+        for code, expected in ((wrong, "Mistyped code"), (unknown, "No such candidate")):
             answer = await client.get(f"/c/star/{code}", headers={"Accept-Language": "en"})
             assert answer.status == 404
-            assert told in await answer.text()
+            assert expected in await answer.text()
         body = {"contest": "star", "quantity": 1, "voterPhone": "0501020304"}
-        for code, told in ((wrong, "mistyped"), (unknown, "Unknown code")):
+        for code, expected in ((wrong, "mistyped"), (unknown, "Unknown code")):
             order = await client.post(
                 "/api/votes/initiate", json={**body, "candidateCode": code}, headers={"Accept-Language": "en"}
             )
             assert order.status == 422
-            assert told in (await order.json())["detail"]
+            assert expected in (await order.json())["detail"]
         form = await client.post("/c/star", data=FORM | {"code": wrong}, headers={"Accept-Language": "en"})
         assert (form.status, "Mistyped code" in await form.text()) == (422, True)

@@ -1,4 +1,4 @@
-"""An order as a stream: what is said, when it ends, and what a thousand waiting voters cost."""
+"""An order as a stream: which events it sends, when it ends, and what a thousand waiting voters cost."""
 
 import asyncio
 import json
@@ -88,8 +88,8 @@ async def test_many_waiting_voters_are_one_question_a_round(here: Here) -> None:
     before = len(here.service.questions)
     for vote in votes:
         here.service.change(vote, status=PublicStatus.EXPIRED)
-    told = [(await next_event(stream))["data"]["status"] for stream in streams]
-    assert set(told) == {"EXPIRED"}
+    statuses = [(await next_event(stream))["data"]["status"] for stream in streams]
+    assert set(statuses) == {"EXPIRED"}
     assert len(here.service.questions) - before <= 10
 
 

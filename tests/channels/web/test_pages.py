@@ -383,9 +383,9 @@ async def test_a_receipt_is_proved_to_people_and_programs(here: Here) -> None:
     assert "This vote is counted" in await here.read(f"/verify/{RECEIPT}")
     typed = f"{RECEIPT[:5]}-{RECEIPT[5:]}".lower()
     answer = await here.client.get(f"/verify/{typed}", headers={"Accept": "application/json"})
-    said = await answer.json()
-    assert (said["receipt"], said["contest"], said["candidate"], said["quantity"]) == (RECEIPT, "star", "07", 5)
-    assert (said["tallyNumber"], said["countedAt"]) == (42, "2026-06-01T12:00:00Z")
+    body = await answer.json()
+    assert (body["receipt"], body["contest"], body["candidate"], body["quantity"]) == (RECEIPT, "star", "07", 5)
+    assert (body["tallyNumber"], body["countedAt"]) == (42, "2026-06-01T12:00:00Z")
 
 
 async def test_a_receipt_of_a_vote_that_was_taken_back_says_so(here: Here) -> None:
@@ -396,9 +396,9 @@ async def test_a_receipt_of_a_vote_that_was_taken_back_says_so(here: Here) -> No
     assert "voided &lt;window&gt;" in page
     assert "This vote is counted" not in page
     answer = await here.client.get(f"/verify/{RECEIPT}", headers={"Accept": "application/json"})
-    said = await answer.json()
-    assert said["tallyNumber"] == 42
-    assert said["takenBack"] == {"tallyNumber": 57, "at": "2026-06-02T08:00:00Z", "reason": "voided <window>"}
+    body = await answer.json()
+    assert body["tallyNumber"] == 42
+    assert body["takenBack"] == {"tallyNumber": 57, "at": "2026-06-02T08:00:00Z", "reason": "voided <window>"}
 
 
 async def test_a_reason_of_ours_is_shown_in_the_readers_language(here: Here) -> None:
@@ -426,9 +426,9 @@ async def test_a_wrong_receipt_is_not_found(here: Here, code: str, kind: str, wo
     )
     assert (page.status, answer.status) == (404, 404)
     assert words in await page.text()
-    said = await answer.json(content_type="application/problem+json")
-    assert said["type"] == f"/problems/{kind}"
-    assert words in said["detail"]
+    body = await answer.json(content_type="application/problem+json")
+    assert body["type"] == f"/problems/{kind}"
+    assert words in body["detail"]
 
 
 async def test_receipts_are_not_found_by_trying() -> None:

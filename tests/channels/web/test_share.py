@@ -35,10 +35,10 @@ async def test_a_candidate_is_shared_in_every_way(client: Client) -> None:
     assert f'data-copy="{PUBLIC}/c/star/07"' in text
     link = re.search(r'href="(https://wa\.me/[^"]+)"', text)
     assert link
-    (said,) = parse_qs(urlsplit(link[1]).query)["text"]
-    assert "Awa Ouattara" in said
-    assert f"{PUBLIC}/c/star/07" in said
-    assert said.endswith("*789*07#")
+    (shared,) = parse_qs(urlsplit(link[1]).query)["text"]
+    assert "Awa Ouattara" in shared
+    assert f"{PUBLIC}/c/star/07" in shared
+    assert shared.endswith("*789*07#")
 
 
 async def test_messengers_find_a_title_a_text_and_a_picture(client: Client) -> None:

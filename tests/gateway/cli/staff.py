@@ -102,7 +102,7 @@ class Shell:
         return self.ran(who, "login", "--url", self.url, "--email", who, **{PASSWORD_VARIABLE: password, CODE: code})
 
     def ran(self, who: str, *words: str, **environment: str) -> tuple[int, str, str]:
-        """Exit status, what it said, what it said of errors."""
+        """Exit status, output, errors."""
         with self.monkeypatch.context() as patch:
             for name, value in {"XDG_CONFIG_HOME": str(self.home / who), **environment}.items():
                 patch.setenv(name, value)
@@ -111,7 +111,7 @@ class Shell:
         return done.exit_code, done.stdout, done.stderr
 
     def __call__(self, line: str, *more: str, who: str | None = None) -> tuple[int, str, str]:
-        """A command of somebody who is signed in."""
+        """A command of a person who is signed in."""
         person = who or self.who
         if not self.config(person).exists():
             assert self.login(person)[0] == 0
@@ -127,7 +127,7 @@ def shell(
     *people: str,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Shell]:
-    """A gateway, and people with accounts who type commands. The first one types where nobody is named."""
+    """A gateway, and people with accounts who type commands. The first one types where no other is named."""
     values = {
         "DATABASE_URL": database.app_url,
         "REDIS_URL": redis_url,

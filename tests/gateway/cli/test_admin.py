@@ -62,18 +62,18 @@ def test_an_account_is_made_with_a_drawn_password_that_is_shown_once(run: CliRun
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         (["create", "--email", "awa"], "is no e-mail address"),
-        (["create", "--email", AWA, "--organiser", "nobody"], "there is no organiser 'nobody'"),
-        (["disable", "--email", "nobody@house.test"], "nobody has the address"),
-        (["reset-totp", "--email", "nobody@house.test"], "nobody has the address"),
+        (["create", "--email", AWA, "--organiser", "unknown"], "there is no organiser 'unknown'"),
+        (["disable", "--email", "unknown@house.test"], "nobody has the address"),
+        (["reset-totp", "--email", "unknown@house.test"], "nobody has the address"),
     ],
 )
-def test_what_cannot_be_is_one_sentence(run: CliRunner, words: list[str], said: str) -> None:
+def test_what_cannot_be_is_one_sentence(run: CliRunner, words: list[str], output: str) -> None:
     done = run.invoke(app, ["admin", *words])
     assert done.exit_code == 2
-    assert said in done.stderr
+    assert output in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -100,7 +100,7 @@ def test_the_demo_draws_a_password_and_tells_it_once(run: CliRunner) -> None:
 
 def test_the_demo_takes_the_password_that_is_set(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     run.invoke(app, ["demo"])
-    for password in ("chosen-by-whoever-runs-it", "and chosen again"):
+    for password in ("chosen-by-its-operator", "and chosen again"):
         monkeypatch.setenv(PASSWORD, password)
         done = run.invoke(app, ["demo"])
         assert done.exit_code == 0

@@ -85,7 +85,7 @@ def test_changes_are_printed_written_and_noted(run: CliRunner, database: Databas
     assert (code, "star: would be version 2; nothing was changed" in dry) == (0, True)
     assert "star: contact: aide@demo.local → 0701020304\n" in dry
     assert exported(run)["contest"]["contact"] == "aide@demo.local"
-    code, told = applied(run, document)
+    code, output = applied(run, document)
     assert code == 0
     for line in (
         "star: packs: none → 5, 10",
@@ -94,7 +94,7 @@ def test_changes_are_printed_written_and_noted(run: CliRunner, database: Databas
         "star: candidate 13: Zoé Brou (approved)",
         "star: version 2",
     ):
-        assert f"{line}\n" in told, told
+        assert f"{line}\n" in output, output
     assert exported(run)["candidates"][-1]["code"] == "13"
     assert exported(run)["contest"]["confirm_above"] == 50
     (row,) = fetched(database, "select actor, act, subject, detail from audit_log")
@@ -112,9 +112,9 @@ def test_a_new_contest_of_a_new_organiser(run: CliRunner, database: Database) ->
     document["organiser"] = {"slug": "miss-cm", "name": "Miss Cameroun"}
     document["contest"] |= {"slug": "miss", "keyword": "MISS", "service_code": "*790#", "check_digits": True}
     document["candidates"] = [{"name": "Awa"}, {"name": "Yao"}]
-    code, told = applied(run, document)
-    assert code == 0, told
-    assert "miss: candidate 013: Awa (approved)" in told
+    code, output = applied(run, document)
+    assert code == 0, output
+    assert "miss: candidate 013: Awa (approved)" in output
     assert fetched(
         database, "select o.slug from organisers o join contests c on c.organiser_id = o.id where c.slug = 'miss'"
     ) == [{"slug": "miss-cm"}]
@@ -141,11 +141,11 @@ def test_what_must_not_be_is_one_sentence_and_changes_nothing(run: CliRunner, ch
     before = exported(run)
     document = exported(run)
     change(document)
-    code, told = applied(run, document)
+    code, output = applied(run, document)
     assert code == 2
-    assert told.startswith("error: ")
-    assert fault in told
-    assert told.count("\n") == 1
+    assert output.startswith("error: ")
+    assert fault in output
+    assert output.count("\n") == 1
     assert exported(run) == before
 
 
@@ -157,11 +157,11 @@ def test_a_file_that_is_no_document(run: CliRunner) -> None:
         assert (done.stderr.startswith("error: "), done.stderr.count("\n")) == (True, 1)
 
 
-@pytest.mark.parametrize("command", [["export", "nobody"], ["lint", "nobody"]])
+@pytest.mark.parametrize("command", [["export", "unknown"], ["lint", "unknown"]])
 def test_an_unknown_contest_is_one_sentence(run: CliRunner, command: list[str]) -> None:
     done = run.invoke(app, ["contest", *command])
     assert done.exit_code == 2
-    assert done.stderr == "error: there is no contest 'nobody'; there are: mboa, star\n"
+    assert done.stderr == "error: there is no contest 'unknown'; there are: mboa, star\n"
 
 
 def test_the_lint_of_the_demo_fits_a_terminal(run: CliRunner) -> None:

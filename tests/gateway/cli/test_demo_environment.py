@@ -1,4 +1,4 @@
-"""What a demo's programs are told."""
+"""The environment of a demo's programs."""
 
 from pathlib import Path
 from uuid import UUID
@@ -23,12 +23,16 @@ def made(host: str = "127.0.0.1", **inherited: str) -> dict[str, str]:
 
 
 def test_it_names_this_very_place() -> None:
-    told = made()
-    assert {name: told[name] for name in SERVERS} == SERVERS
-    assert (told["HOST"], told["PORT"], told["SPOTLIGHT_SANDBOX_PORT"]) == ("127.0.0.1", "8080", "8081")
-    assert told["SPOTLIGHT_DATA_DIR"] == "/data"
-    assert told["SPOTLIGHT_GATEWAY_URL"] == told["SPOTLIGHT_PUBLIC_URL"] == "http://127.0.0.1:8080"
-    assert told["SPOTLIGHT_ENV"] == "demo"
+    values = made()
+    assert {name: values[name] for name in SERVERS} == SERVERS
+    assert (values["HOST"], values["PORT"], values["SPOTLIGHT_SANDBOX_PORT"]) == (
+        "127.0.0.1",
+        "8080",
+        "8081",
+    )
+    assert values["SPOTLIGHT_DATA_DIR"] == "/data"
+    assert values["SPOTLIGHT_GATEWAY_URL"] == values["SPOTLIGHT_PUBLIC_URL"] == "http://127.0.0.1:8080"
+    assert values["SPOTLIGHT_ENV"] == "demo"
 
 
 @pytest.mark.parametrize(
@@ -50,10 +54,10 @@ def test_mtn_wants_a_random_uuid_as_user() -> None:
 
 
 def test_what_is_set_wins_over_demo_words_but_not_over_the_place() -> None:
-    told = made(AFRICASTALKING_SENDER="1234", SPOTLIGHT_PUBLIC_URL="https://vote.example", DATABASE_URL="elsewhere")
-    assert told["AFRICASTALKING_SENDER"] == "1234"
-    assert told["SPOTLIGHT_PUBLIC_URL"] == "https://vote.example"
-    assert told["DATABASE_URL"] == SERVERS["DATABASE_URL"]
+    values = made(AFRICASTALKING_SENDER="1234", SPOTLIGHT_PUBLIC_URL="https://vote.example", DATABASE_URL="elsewhere")
+    assert values["AFRICASTALKING_SENDER"] == "1234"
+    assert values["SPOTLIGHT_PUBLIC_URL"] == "https://vote.example"
+    assert values["DATABASE_URL"] == SERVERS["DATABASE_URL"]
 
 
 def test_an_empty_word_counts_as_not_set() -> None:

@@ -94,7 +94,7 @@ def test_wrong_settings_get_a_sentence_each(run: CliRunner, monkeypatch: pytest.
 
 
 def test_an_unreachable_database_is_one_sentence(installed: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPOTLIGHT_OWNER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    monkeypatch.setenv("SPOTLIGHT_OWNER_DATABASE_URL", "postgresql://unknown@127.0.0.1:1/nothing")
     done = installed.invoke(app, ["migrate"])
     assert done.exit_code == 1
     assert done.stderr.startswith("error: ")
@@ -255,8 +255,8 @@ def test_doctor_tells_of_upkeep_that_fails(installed: CliRunner, database: Datab
     assert "run `spotlight partitions`" not in fine
     run_apart(plant())
     shown = installed.invoke(app, ["doctor"]).output
-    for told in ("run `spotlight partitions`", "failed with ProgrammingError", "run `spotlight purge`"):
-        assert told in shown
+    for expected in ("run `spotlight partitions`", "failed with ProgrammingError", "run `spotlight purge`"):
+        assert expected in shown
     assert "made votes_" in installed.invoke(app, ["partitions"]).output
     assert installed.invoke(app, ["purge"]).output == "nothing is old enough\n"
     assert "run `spotlight" not in installed.invoke(app, ["doctor"]).output
@@ -264,12 +264,12 @@ def test_doctor_tells_of_upkeep_that_fails(installed: CliRunner, database: Datab
 
 def test_doctor_asks_telegram_about_the_bot(installed: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Telegram" not in installed.invoke(app, ["doctor"]).output
-    monkeypatch.setenv("TELEGRAM_TOKEN", "123456:a-token-of-nobody")
+    monkeypatch.setenv("TELEGRAM_TOKEN", "123456:a-token-of-no-bot")
     monkeypatch.setenv("TELEGRAM_BASE_URL", "http://127.0.0.1:1")
     done = installed.invoke(app, ["doctor"])
     assert done.exit_code == 1
     assert "WRONG Telegram: does not answer" in done.output
-    assert "a-token-of-nobody" not in done.output
+    assert "a-token-of-no-bot" not in done.output
     monkeypatch.setenv("TELEGRAM_MODE", "carrier pigeon")
     assert (
         "WRONG Telegram: is not asked before this is right: TELEGRAM_MODE" in installed.invoke(app, ["doctor"]).output

@@ -31,9 +31,9 @@ def run(tmp_path: Path, database: Database, redis_url: str, monkeypatch: pytest.
 
 
 def done(run: Shell, *words: str, status: int = 0, who: str = AWA) -> str:
-    ended, said, wrong = run("", *words, who=who)
-    assert ended == status, (said, wrong)
-    return said + wrong
+    ended, output, wrong = run("", *words, who=who)
+    assert ended == status, (output, wrong)
+    return output + wrong
 
 
 def test_fees_are_set_and_shown(run: Shell, database: Database) -> None:
@@ -47,7 +47,7 @@ def test_fees_are_set_and_shown(run: Shell, database: Database) -> None:
     assert "more than 100" in done(run, "fees", "set", "demo", "XOF", "--percent", "101", status=2)
     assert "is no amount" in done(run, "fees", "set", "demo", "XOF", "--percent", "7.555", status=2)
     assert "past" in done(run, "fees", "set", "demo", "XOF", "--from", "2026-01-01", status=2)
-    assert "no organiser" in done(run, "fees", "show", "nobody", status=2)
+    assert "no organiser" in done(run, "fees", "show", "unknown", status=2)
 
 
 def test_an_unnamed_payment_is_imported_decided_and_booked(run: Shell, tmp_path: Path) -> None:
@@ -56,14 +56,14 @@ def test_an_unnamed_payment_is_imported_decided_and_booked(run: Shell, tmp_path:
     assert "1 missing here" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=1)
     assert "imported before" in done(run, "reconcile", str(file), "--provider", "mtn_momo", status=2)
     (found,) = json.loads(done(run, "reconcile", "differences", "--json", status=1))
-    words = ("--reason", "nobody knows it")
+    words = ("--reason", "it is unknown")
     (group,) = json.loads(done(run, "reconcile", "groups", "--json"))
     assert (group["many"], group["amount_minor"]) == (1, 500)
     assert group["key"] in done(run, "reconcile", "groups")
     assert f"{found['id']}  " in done(run, "reconcile", "differences", "--group", group["key"], status=1)
-    said = done(run, "reconcile", "resolve", group["key"], "--action", "unexplained", *words)
-    assert "books: operator_clearing +500, unexplained -500" in said
-    request = said.split()[1]
+    output = done(run, "reconcile", "resolve", group["key"], "--action", "unexplained", *words)
+    assert "books: operator_clearing +500, unexplained -500" in output
+    request = output.split()[1]
     assert request in done(run, "reconcile", "requests")
     assert f"asked about in request {request}" in done(run, "reconcile", "differences", status=1)
     assert "another person" in done(run, "reconcile", "approve", request, status=2)
@@ -86,9 +86,9 @@ def test_an_import_is_taken_back_by_two(run: Shell, tmp_path: Path) -> None:
     done(run, "reconcile", str(file), "--provider", "mtn_momo", status=1)
     (imported,) = json.loads(done(run, "reconcile", "files", "--json"))
     assert (imported["name"], imported["lines"], imported["open"]) == ("day.csv", 1, 1)
-    said = done(run, "reconcile", "undo", imported["id"], "--reason", "of another account")
-    assert "nothing is done yet" in said
-    request = said.split()[1]
+    output = done(run, "reconcile", "undo", imported["id"], "--reason", "of another account")
+    assert "nothing is done yet" in output
+    request = output.split()[1]
     assert "turned down" in done(run, "reconcile", "reject", request, who=YAO)
     request = done(run, "reconcile", "undo", imported["id"], "--reason", "of another account").split()[1]
     assert "day.csv is undone" in done(run, "reconcile", "approve", request, who=YAO)
@@ -117,9 +117,9 @@ def test_a_beneficiary_is_registered_and_confirmed_and_the_organiser_frozen(
     run: Shell,
 ) -> None:
     words = ("demo", "0505060708", "--name", "Awa", "--operator", "mtn_momo", "--reason", "contract of May")
-    said = done(run, "payout", "beneficiary", "add", *words)
-    request = said.split()[1]
-    assert "+225 05 •• •• 07 08" in said
+    output = done(run, "payout", "beneficiary", "add", *words)
+    request = output.split()[1]
+    assert "+225 05 •• •• 07 08" in output
     assert request in done(run, "payout", "list", "--contest", "star")
     assert "another person" in done(run, "payout", "approve", request, status=2)
     assert "can be paid from" in done(run, "payout", "beneficiary", "confirm", request, who=YAO)
@@ -137,8 +137,8 @@ def test_a_beneficiary_is_registered_and_confirmed_and_the_organiser_frozen(
 
 def test_where_is_my_money(run: Shell) -> None:
     assert "place" in done(run, "money", "contest", "star", "--language", "fr")
-    said = done(run, "money", "number", "+2250501020304")
-    assert said.splitlines() == ["+225 05 •• •• 03 04", "No payment is known for this number."]
+    output = done(run, "money", "number", "+2250501020304")
+    assert output.splitlines() == ["+225 05 •• •• 03 04", "No payment is known for this number."]
     assert "+2250501020304" in done(run, "money", "number", "+2250501020304", "--full")
     assert json.loads(done(run, "money", "number", "+2250501020304", "--json")) == []
     assert "is no number" in done(run, "money", "number", "0501020304", status=2)

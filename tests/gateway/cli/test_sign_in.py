@@ -28,7 +28,7 @@ from tests.gateway.cli.staff import Shell, shell
 from tests.gateway.cli.test_refunds import WHY, in_rig, request_in
 from tests.rigs.money_rig import ASKER, CHECKER, MoneyRig
 
-WRONG = "a guess of somebody"
+WRONG = "a wrong guess"
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ def test_signed_in_and_out(run: Shell) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert run("whoami") == (0, f"{ASKER}, finance, at {run.url}\n", "")
-    told = json.loads(run("whoami --json")[1])
-    assert (told["email"], told["url"], "decide" in told["rights"]) == (ASKER, run.url, True)
+    output = json.loads(run("whoami --json")[1])
+    assert (output["email"], output["url"], "decide" in output["rights"]) == (ASKER, run.url, True)
     token = kept(run)["access_token"]
     assert RIGHT not in file.read_text()
     assert run("logout") == (0, "signed out\n", "")
@@ -92,12 +92,12 @@ def test_signed_in_and_out(run: Shell) -> None:
 
 def test_a_wrong_password_opens_nothing(run: Shell) -> None:
     wrong = "error: The e-mail address, the password or the code is wrong.\n"
-    for who in (ASKER, "nobody@house.test"):
+    for who in (ASKER, "unknown@house.test"):
         assert run.login(who, WRONG) == (2, "", wrong)
     for _ in range(FREE_TRIES - 1):
         assert run.login(ASKER, WRONG) == (2, "", wrong)
-    status, _, told = run.login(ASKER)
-    assert (status, "too many failed tries: come back in" in told) == (2, True)
+    status, _, errors = run.login(ASKER)
+    assert (status, "too many failed tries: come back in" in errors) == (2, True)
     assert not run.config(ASKER).exists()
 
 
@@ -125,12 +125,12 @@ def test_money_asks_for_proof_again_after_five_minutes(run: Shell, database: Dat
     execute(database, "update staff_sessions set factor_at = now() - interval '6 minutes'")
     words = ("refund", "ask", str(order.payment_reference), *WHY)
     assert run.ran(ASKER, *words) == (2, "", "error: show again who you are: run `spotlight login`\n")
-    status, _, told = run.ran(ASKER, *words, **{CODE: "000000"})
-    assert (status, "the code is wrong" in told) == (2, True)
+    status, _, errors = run.ran(ASKER, *words, **{CODE: "000000"})
+    assert (status, "the code is wrong" in errors) == (2, True)
     execute(database, "update staff set totp_last_step = 1")
-    status, said, _ = run.ran(ASKER, *words, **{CODE: pyotp.TOTP(secret).now()})
-    assert (status, "amount: 500 XOF" in said) == (0, True)
-    asked = request_in(said)
+    status, output, _ = run.ran(ASKER, *words, **{CODE: pyotp.TOTP(secret).now()})
+    assert (status, "amount: 500 XOF" in output) == (0, True)
+    asked = request_in(output)
     assert run.login(CHECKER)[0] == 0
     execute(database, "update staff_sessions set factor_at = now() - interval '6 minutes'")
     status, _, _ = run.ran(CHECKER, "refund", "approve", asked, **{PASSWORD: RIGHT})
@@ -140,8 +140,8 @@ def test_money_asks_for_proof_again_after_five_minutes(run: Shell, database: Dat
 def test_no_person_acts_as_another(run: Shell, database: Database) -> None:
     order = in_rig(database, lambda rig: rig.counted())
     asked = request_in(run(f"refund ask {order.payment_reference}", *WHY)[1])
-    status, _, told = run(f"refund approve {asked}")
-    assert (status, "another person must decide" in told) == (2, True)
+    status, _, errors = run(f"refund approve {asked}")
+    assert (status, "another person must decide" in errors) == (2, True)
     assert in_rig(database, lambda rig: rig.status(order)) == "settled"
     assert run(f"refund approve {asked}", who=CHECKER)[0] == 0
     assert in_rig(database, lambda rig: rig.status(order)) == "refund_due"
@@ -195,8 +195,8 @@ def test_a_session_that_was_ended(run: Shell, database: Database, end: str) -> N
 
 def test_without_a_factor_nothing_is_open_where_one_is_wanted(run: Shell) -> None:
     run.office.access.sign_in.factor_wanted = True
-    status, said, _ = run.login(ASKER)
-    assert (status, said.splitlines()[1]) == (0, f"set up the second factor first: {run.url}/admin/factor")
+    status, output, _ = run.login(ASKER)
+    assert (status, output.splitlines()[1]) == (0, f"set up the second factor first: {run.url}/admin/factor")
     assert run("refund list") == (2, "", "error: Set it up at /admin/factor.\n")
 
 
@@ -204,8 +204,8 @@ def test_a_damaged_session_is_no_traceback(run: Shell) -> None:
     run.login(ASKER)
     for broken in ("{", "{}", "[]"):
         run.config(ASKER).write_text(broken)
-        status, _, told = run("whoami")
-        assert (status, told.endswith("is damaged: run `spotlight login`\n")) == (2, True)
+        status, _, errors = run("whoami")
+        assert (status, errors.endswith("is damaged: run `spotlight login`\n")) == (2, True)
 
 
 def test_the_installation_of_the_checkout_is_found(run: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,9 +248,9 @@ def test_addresses_of_gateways(url: str) -> None:
 def test_a_gateway_that_is_away_is_one_sentence(run: Shell) -> None:
     run.login(ASKER)
     run.config(ASKER).write_text(json.dumps({**kept(run), "url": f"http://127.0.0.1:{free_port()}"}))
-    status, _, told = run("refund list")
-    assert (status, told.startswith("error: the gateway cannot be reached: ")) == (1, True)
-    assert told.count("\n") == 1
+    status, _, errors = run("refund list")
+    assert (status, errors.startswith("error: the gateway cannot be reached: ")) == (1, True)
+    assert errors.count("\n") == 1
 
 
 def test_what_is_no_gateway_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,11 +33,11 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 class Stage:
-    """One child under supervision and all that was said."""
+    """One child under supervision and all that was printed."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.said: list[str] = []
+        self.printed: list[str] = []
         self.task: asyncio.Task[None] | None = None
         self.child: Child | None = None
 
@@ -45,7 +45,7 @@ class Stage:
         program = Program(
             "dummy", (sys.executable, "-c", script, *arguments), {"PATH": os.environ["PATH"], **environment}
         )
-        self.child = Child(program, self.directory / "logs", self.said.append, lambda: None)
+        self.child = Child(program, self.directory / "logs", self.printed.append, lambda: None)
         self.child.backoff = Backoff(first=0.05, longest=0.2)
         self.task = asyncio.create_task(self.child.keep())
         return self.child
@@ -56,7 +56,7 @@ class Stage:
                 await asyncio.sleep(0.02)
 
     def times(self, line: str) -> int:
-        return sum(said == line for said in self.said)
+        return sum(printed == line for printed in self.printed)
 
     async def close(self) -> None:
         if self.child:
@@ -84,27 +84,27 @@ async def test_a_killed_child_is_restarted_and_its_family_ended(stage: Stage) ->
     await stage.until(lambda: stage.times("dummy   | up") == 2)
     assert gone(grandchild)
     assert child.pid not in (None, first)
-    assert "dummy died (by SIGKILL); starting it again" in stage.said
+    assert "dummy died (by SIGKILL); starting it again" in stage.printed
 
 
 async def test_stop_ends_the_family_too(stage: Stage) -> None:
     note = stage.directory / "grandchild"
     child = stage.keep(FAMILY, str(note))
-    await stage.until(lambda: "dummy   | up" in stage.said)
+    await stage.until(lambda: "dummy   | up" in stage.printed)
     await child.stop()
     assert stage.task
     await stage.task
     assert child.pid is None
     assert gone(int(note.read_text()))
-    assert not any("died" in line for line in stage.said)
+    assert not any("died" in line for line in stage.printed)
 
 
 async def test_who_does_not_go_is_ended_by_force(stage: Stage) -> None:
     child = stage.keep(STUBBORN)
-    await stage.until(lambda: "dummy   | up" in stage.said)
+    await stage.until(lambda: "dummy   | up" in stage.printed)
     await child.stop(seconds=0.3)
     assert child.pid is None
-    assert any("by force" in line for line in stage.said)
+    assert any("by force" in line for line in stage.printed)
 
 
 async def test_words_are_shown_and_kept(stage: Stage) -> None:
@@ -112,36 +112,36 @@ async def test_words_are_shown_and_kept(stage: Stage) -> None:
         "import sys; print('one'); print('two', file=sys.stderr); sys.stdout.write('three'); sys.exit(3)"
     )
     await stage.until(lambda: child.deaths >= 2)
-    assert {"dummy   | one", "dummy   | two", "dummy   | three"} <= set(stage.said)
-    assert any(line.startswith("dummy died (exit status 3)") for line in stage.said)
+    assert {"dummy   | one", "dummy   | two", "dummy   | three"} <= set(stage.printed)
+    assert any(line.startswith("dummy died (exit status 3)") for line in stage.printed)
     assert (stage.directory / "logs" / "dummy.log").read_text().count("one") >= 2
 
 
 async def test_a_line_without_end_does_not_fill_the_memory(stage: Stage) -> None:
     stage.keep("import sys, time; sys.stdout.write('x' * 300_000); sys.stdout.flush(); time.sleep(600)")
-    await stage.until(lambda: any(len(line) > 60_000 for line in stage.said))
-    assert max(map(len, stage.said)) < 200_000
+    await stage.until(lambda: any(len(line) > 60_000 for line in stage.printed))
+    assert max(map(len, stage.printed)) < 200_000
 
 
 async def test_a_log_that_cannot_be_written_is_reported_once(stage: Stage) -> None:
     (stage.directory / "logs").mkdir()
     (stage.directory / "logs" / "dummy.log").mkdir()
     stage.keep("import time\nfor n in range(3): print(n, flush=True); time.sleep(0.05)\ntime.sleep(600)")
-    await stage.until(lambda: "dummy   | 2" in stage.said)
-    assert sum("cannot be written" in line for line in stage.said) == 1
+    await stage.until(lambda: "dummy   | 2" in stage.printed)
+    assert sum("cannot be written" in line for line in stage.printed) == 1
 
 
 async def test_a_program_that_is_not_there_is_tried_again(stage: Stage) -> None:
     child = stage.keep("")
     child._program = Program("dummy", ("/nowhere/at/all",), {})
     await stage.until(lambda: child.deaths >= 2)
-    assert any("could not be started" in line for line in stage.said)
+    assert any("could not be started" in line for line in stage.printed)
 
 
 async def test_what_carries_the_mark_is_found_and_ended(stage: Stage) -> None:
     mark = str(stage.directory)
     child = stage.keep(FAMILY, str(stage.directory / "grandchild"), SPOTLIGHT_TEST_MARK=mark)
-    await stage.until(lambda: "dummy   | up" in stage.said)
+    await stage.until(lambda: "dummy   | up" in stage.printed)
     child._stopping = True
     assert await asyncio.to_thread(end_marked, "SPOTLIGHT_TEST_MARK", mark) == 2
     assert await asyncio.to_thread(end_marked, "SPOTLIGHT_TEST_MARK", mark) == 0

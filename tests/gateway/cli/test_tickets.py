@@ -19,7 +19,7 @@ __all__ = ["run"]
 
 
 async def debited(rig: MoneyRig) -> tuple[Any, str]:
-    """A counted order whose voter asked for help, and the number that they were told."""
+    """A counted order whose voter asked for help, and the number of the ticket."""
     order = await rig.counted()
     claim = OfNumber(Msisdn("+2250501020304", "CI"), (rig.contest.id,))
     attempts = Attempts(rig.engine, rig.vault)
@@ -38,11 +38,11 @@ def test_every_help_has_an_example(command: str) -> None:
 def test_listed_and_closed(run: Shell, database: Database) -> None:
     assert run("ticket list") == (0, "no ticket is open\n", "")
     order, number = in_rig(database, debited)
-    status, said, _ = run("ticket list")
+    status, output, _ = run("ticket list")
     assert status == 0
-    assert number in said
-    assert "settled" in said
-    assert "+225 05 •• •• 03 04" in said
+    assert number in output
+    assert "settled" in output
+    assert "+225 05 •• •• 03 04" in output
     (line,) = json.loads(run("ticket list --json")[1])
     assert (line["ticket"], line["vote_id"], line["kind"]) == (number, str(order.vote_id), "debited")
     status, _, wrong = run(f"ticket close {number[:-1]}", *WHY)
@@ -54,12 +54,12 @@ def test_listed_and_closed(run: Shell, database: Database) -> None:
 
 def test_a_refund_closes_the_ticket_that_the_voter_names(run: Shell, database: Database) -> None:
     order, number = in_rig(database, debited)
-    status, said, _ = run(f"refund ask {order.payment_reference} --ticket {number}", *WHY)
+    status, output, _ = run(f"refund ask {order.payment_reference} --ticket {number}", *WHY)
     assert status == 0
-    assert f"ticket: {number}" in said
-    asked = said.split("request ")[1].split()[0]
+    assert f"ticket: {number}" in output
+    asked = output.split("request ")[1].split()[0]
     assert run(f"refund approve {asked}", who=CHECKER)[0] == 0
     assert run("ticket list")[1] == "no ticket is open\n"
-    status, _, told = run(f"refund ask {order.payment_reference} --ticket {number[:-1]}", *WHY)
+    status, _, errors = run(f"refund ask {order.payment_reference} --ticket {number[:-1]}", *WHY)
     assert status == 2
-    assert told.startswith("error: ")
+    assert errors.startswith("error: ")

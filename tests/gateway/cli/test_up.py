@@ -149,10 +149,10 @@ def test_everything_that_is_killed_comes_back_and_the_second_start_finds_its_key
 
 def test_a_second_one_is_refused_and_shown_who_holds_the_place(terminal: Terminal) -> None:
     terminal.start().until_ready()
-    status, said = terminal.once()
+    status, output = terminal.once()
     assert status == 1
-    assert f"is already in use by spotlight up (process {terminal.pids()['up']})" in said
-    assert "Traceback" not in said
+    assert f"is already in use by spotlight up (process {terminal.pids()['up']})" in output
+    assert "Traceback" not in output
     assert terminal.signal(signal.SIGTERM) == 0
 
 
@@ -187,10 +187,10 @@ def test_an_interrupt_while_starting_leaves_nothing_behind(terminal: Terminal) -
 
 @pytest.mark.parametrize("step", ["migrate", "demo"])
 def test_a_failing_step_is_shown_and_ends_everything(terminal: Terminal, step: str) -> None:
-    status, said = terminal.once(DUMMY_BROKEN=step)
+    status, output = terminal.once(DUMMY_BROKEN=step)
     assert status == 1
-    assert f"error: `spotlight {step}` failed" in said
-    assert f"{step} is broken on purpose" in said
+    assert f"error: `spotlight {step}` failed" in output
+    assert f"{step} is broken on purpose" in output
     assert terminal.belongings() == []
 
 
@@ -198,9 +198,9 @@ def test_a_failing_step_is_shown_and_ends_everything(terminal: Terminal, step: s
 def test_a_port_in_use_is_one_sentence_before_anything_starts(terminal: Terminal, variable: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        status, said = terminal.once(**{variable: str(port)})
+        status, output = terminal.once(**{variable: str(port)})
     assert status == 1
-    assert said == (
+    assert output == (
         f"error: port {port} on 127.0.0.1 is in use by another program; stop it, or set {variable} to a free port\n"
     )
     assert not (terminal.home / "postgres").exists()
@@ -209,30 +209,30 @@ def test_a_port_in_use_is_one_sentence_before_anything_starts(terminal: Terminal
 def test_a_broken_data_directory_is_one_sentence(terminal: Terminal) -> None:
     (terminal.home / "postgres").mkdir(parents=True)
     (terminal.home / "postgres" / "stray").touch()
-    status, said = terminal.once()
+    status, output = terminal.once()
     assert status == 1
-    assert said.count("error:") == 1
-    assert "is broken" in said
-    assert "Traceback" not in said
+    assert output.count("error:") == 1
+    assert "is broken" in output
+    assert "Traceback" not in output
 
 
 def test_a_damaged_key_is_never_replaced(terminal: Terminal) -> None:
     terminal.home.mkdir()
     (terminal.home / "secret_key").touch()
-    status, said = terminal.once()
+    status, output = terminal.once()
     assert status == 1
-    assert "secret_key is damaged" in said
+    assert "secret_key is damaged" in output
     assert (terminal.home / "secret_key").read_text() == ""
 
 
 def test_servers_of_ones_own_are_used_instead(terminal: Terminal) -> None:
     terminal.start(
-        DATABASE_URL="postgresql://somebody@db.example/spotlight", REDIS_URL="redis://cache.example/0"
+        DATABASE_URL="postgresql://person@db.example/spotlight", REDIS_URL="redis://cache.example/0"
     ).until_ready()
     assert set(terminal.pids()) == {"up", "sandbox", "serve", "worker"}
     assert not (terminal.home / "postgres").exists()
     environment = json.loads((terminal.home / "up.json").read_text())["environment"]
-    assert environment["SPOTLIGHT_OWNER_DATABASE_URL"] == "postgresql://somebody@db.example/spotlight"
+    assert environment["SPOTLIGHT_OWNER_DATABASE_URL"] == "postgresql://person@db.example/spotlight"
     assert environment["REDIS_URL"] == "redis://cache.example/0"
     assert terminal.signal(signal.SIGTERM) == 0
 
@@ -259,9 +259,9 @@ def test_a_host_that_is_not_here(host: str) -> None:
 
 def test_the_environment_reaches_the_programs(terminal: Terminal) -> None:
     terminal.start(AFRICASTALKING_SENDER="4321").until_ready()
-    told: dict[str, Any] = psutil.Process(terminal.pids()["serve"]).environ()
-    assert told["AFRICASTALKING_SENDER"] == "4321"
-    assert told["MTN_MOMO_BASE_URL"] == f"http://127.0.0.1:{terminal.sandbox_port}/mtn_momo"
-    assert told["DATABASE_URL"].startswith("postgresql://spotlight_app@/spotlight?host=")
-    assert told["SPOTLIGHT_OWNER_DATABASE_URL"].startswith("postgresql://spotlight_owner@/spotlight?host=")
+    environment: dict[str, Any] = psutil.Process(terminal.pids()["serve"]).environ()
+    assert environment["AFRICASTALKING_SENDER"] == "4321"
+    assert environment["MTN_MOMO_BASE_URL"] == f"http://127.0.0.1:{terminal.sandbox_port}/mtn_momo"
+    assert environment["DATABASE_URL"].startswith("postgresql://spotlight_app@/spotlight?host=")
+    assert environment["SPOTLIGHT_OWNER_DATABASE_URL"].startswith("postgresql://spotlight_owner@/spotlight?host=")
     assert terminal.signal(signal.SIGTERM) == 0

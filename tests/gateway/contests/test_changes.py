@@ -33,7 +33,7 @@ def entry(contest: Contest, code: str, /, **changes: Any) -> Entry:
     return replace(Entry(person.name, person.status, person.id, person.code, person.photo_url), **changes)
 
 
-def told(made: Plan) -> list[tuple[str, str | None, str]]:
+def changes_of(made: Plan) -> list[tuple[str, str | None, str]]:
     return [(c.what, c.before, c.after) for c in made.changes]
 
 
@@ -58,7 +58,7 @@ def test_changes_are_listed_one_by_one_and_the_version_grows() -> None:
         wanted(name="Miss", price=Money(200, "XOF"), packs=(5, 10)),
         [entry(contest, "01", name="Awa Koné"), entry(contest, "02", status=WITHDRAWN)],
     )
-    assert told(made) == [
+    assert changes_of(made) == [
         ("name", "Star d'Abidjan", "Miss"),
         ("price", "100 FCFA", "200 FCFA"),
         ("packs", "none", "5, 10"),

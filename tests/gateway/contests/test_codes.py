@@ -30,7 +30,7 @@ def test_a_mistyped_code_is_distinguished_from_an_unknown_one() -> None:
     contest = checked("01", "02")
     assert [c.code for c in contest.candidates] == ["013", "021"]
     assert code_fault(contest, "013") is None
-    assert code_fault(contest, "021") is None, "withdrawn, but somebody's"
+    assert code_fault(contest, "021") is None, "withdrawn, but still a candidate's"
     assert code_fault(contest, "031") is CodeFault.MISTYPED
     assert code_fault(contest, "103") is CodeFault.MISTYPED
     assert code_fault(contest, with_check_digit("77")) is CodeFault.UNKNOWN

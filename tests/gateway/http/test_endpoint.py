@@ -90,10 +90,10 @@ async def test_models_in_and_out(client: Client) -> None:
 )
 async def test_what_does_not_fit_is_reported_by_field(client: Client, path: str, body: object, loc: list[str]) -> None:
     answer = await client.post(path, json=body)
-    said = await answer.json(content_type="application/problem+json")
-    assert (answer.status, said["type"]) == (422, "/problems/invalid_request")
-    assert said["errors"][0]["loc"] == loc
-    assert "0501020304" not in json.dumps(said)  # what was sent is not told back
+    problem = await answer.json(content_type="application/problem+json")
+    assert (answer.status, problem["type"]) == (422, "/problems/invalid_request")
+    assert problem["errors"][0]["loc"] == loc
+    assert "0501020304" not in json.dumps(problem)  # what was sent is not repeated
 
 
 async def test_the_guard_is_asked_before_the_body_is_read(client: Client) -> None:
@@ -125,14 +125,14 @@ def references(node: object) -> Iterator[str]:
             yield from references(held)
 
 
-def check_document(said: dict[str, Any]) -> None:
+def check_document(document: dict[str, Any]) -> None:
     """What OpenAPI 3.1 wants of the parts that we write."""
-    assert said["openapi"].startswith("3.1.")
-    assert {"title", "version"} <= said["info"].keys()
-    schemas = said["components"]["schemas"]
-    assert {f"#/components/schemas/{name}" for name in schemas} >= set(references(said))
+    assert document["openapi"].startswith("3.1.")
+    assert {"title", "version"} <= document["info"].keys()
+    schemas = document["components"]["schemas"]
+    assert {f"#/components/schemas/{name}" for name in schemas} >= set(references(document))
     ids: list[str] = []
-    for path, methods in said["paths"].items():
+    for path, methods in document["paths"].items():
         assert path.startswith("/")
         for method, operation in methods.items():
             assert method in {"get", "post", "put", "patch", "delete"}
@@ -153,22 +153,22 @@ def check_document(said: dict[str, Any]) -> None:
 
 
 async def test_the_document_describes_the_endpoint(client: Client) -> None:
-    said = await (await client.get("/openapi.json")).json()
-    check_document(said)
-    operation = said["paths"]["/api/shelves/{shelfId}/books"]["post"]
+    body = await (await client.get("/openapi.json")).json()
+    check_document(body)
+    operation = body["paths"]["/api/shelves/{shelfId}/books"]["post"]
     assert (operation["summary"], operation["description"]) == ("Put a book on a shelf", "It stays there.")
     assert set(operation["responses"]) == {"201", "400", "408", "413", "415", "422", "429"}
     assert [(p["in"], p["name"]) for p in operation["parameters"]] == [("path", "shelfId"), ("query", "limit")]
-    assert said["components"]["schemas"]["Book"]["additionalProperties"] is False
+    assert body["components"]["schemas"]["Book"]["additionalProperties"] is False
 
 
 async def test_the_vote_api_is_described() -> None:
     async with TestClient(TestServer(voting(FakeVotingService()))) as client:
-        said = await (await client.get("/openapi.json")).json()
+        body = await (await client.get("/openapi.json")).json()
         page = await client.get("/docs")
         text = await page.text()
-    check_document(said)
-    assert set(said["paths"]) == {
+    check_document(body)
+    assert set(body["paths"]) == {
         "/api/votes/initiate",
         "/api/votes/{voteId}",
         "/api/votes/{voteId}/events",
@@ -177,7 +177,7 @@ async def test_the_vote_api_is_described() -> None:
         "/api/contests/{slug}",
         "/api/contests/{slug}/candidates",
     }
-    order = said["components"]["schemas"]["VoteOrder"]
+    order = body["components"]["schemas"]["VoteOrder"]
     assert set(order["required"]) == {"quantity"}
     assert order["properties"]["quantity"]["type"] == "integer"
     assert page.content_type == "text/html"

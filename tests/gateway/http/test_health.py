@@ -65,10 +65,10 @@ async def test_not_ready_says_because_of_whom(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(health, "CHECK_SECONDS", 0.02)
     async with serving({"postgresql": ill, "redis": hanging, "other": well}) as client:
         answer = await client.get("/readyz")
-        said = await answer.json()
+        body = await answer.json()
     assert answer.status == 503
-    assert said["checks"] == {"postgresql": "OSError", "redis": "no answer in time", "other": "ok"}
-    assert "10.0.0.7" not in str(said)
+    assert body["checks"] == {"postgresql": "OSError", "redis": "no answer in time", "other": "ok"}
+    assert "10.0.0.7" not in str(body)
 
 
 async def test_a_stopping_process_is_not_ready() -> None:

@@ -119,7 +119,7 @@ logs.begin_request("request-1")
 logs.bind_vote(uuid.UUID(int=7), uuid.UUID(int=8))
 log.info("sold", payer="+2250501020304", amount=500)
 log.debug("never")
-logging.getLogger("two").warning("told %s", "2250501020304")
+logging.getLogger("two").warning("sent %s", "2250501020304")
 logging.getLogger("httpx").info("HTTP Request: POST https://x/?token=abc")
 try:
     raise ValueError("no 0501020304")
@@ -131,7 +131,7 @@ except ValueError:
 def test_every_line_is_an_object_with_the_requests_ids() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60)
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert [line["event"] for line in lines] == ["sold", "told ••••04", "failed"]
+    assert [line["event"] for line in lines] == ["sold", "sent ••••04", "failed"]
     assert [line["level"] for line in lines] == ["info", "warning", "error"]
     for line in lines:
         assert (line["request_id"], line["vote_id"], line["payment"]) == (
@@ -150,6 +150,6 @@ def test_a_terminal_gets_lines_for_people(capsys: pytest.CaptureFixture[str]) ->
     logs.set_up_logs("warning", json=False)
     logging.getLogger("three").warning("shown to %s", NUMBER)
     logging.getLogger("three").info("not shown")
-    said = capsys.readouterr().err
-    assert "shown to ••••04" in said
-    assert "not shown" not in said
+    printed = capsys.readouterr().err
+    assert "shown to ••••04" in printed
+    assert "not shown" not in printed

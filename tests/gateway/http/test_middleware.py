@@ -138,9 +138,9 @@ def count_of(surface: str, status: int) -> float:
 )
 async def test_errors_are_problems(client: Client, method: str, path: str, status: int, kind: str) -> None:
     answer = await client.request(method, path, headers=HTML)
-    said: dict[str, Any] = await answer.json(content_type="application/problem+json")
-    assert (answer.status, said["status"], said["type"]) == (status, status, kind)
-    assert "secret of the house" not in str(said)
+    body: dict[str, Any] = await answer.json(content_type="application/problem+json")
+    assert (answer.status, body["status"], body["type"]) == (status, status, kind)
+    assert "secret of the house" not in str(body)
     for name in PROTECTED:
         assert name in answer.headers
 
@@ -250,5 +250,5 @@ async def test_no_answer_is_waited_for_without_end(client: Client, monkeypatch: 
     assert (answer.status, answer.headers["Retry-After"], page.status) == (503, "5", 503)
     assert "before you repeat it" in (await answer.json())["detail"]
     assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["answer_too_slow"] * 2
-    # The connection serves whoever comes next.
+    # The connection serves the next request.
     assert (await client.get("/api/fine")).status == 200

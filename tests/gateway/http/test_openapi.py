@@ -25,19 +25,19 @@ async def client() -> AsyncIterator[Client]:
 async def test_every_address_for_programs_is_described(client: Client) -> None:
     answer = await client.get("/openapi.json")
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    said = await answer.json()
-    check_document(said)
+    body = await answer.json()
+    check_document(body)
     served = {
         (route.resource.canonical, route.method.lower())
         for route in client.app.router.routes()
         if route.resource is not None and route.resource.canonical.startswith("/api/") and route.method != "HEAD"
     }
-    described = {(path, method) for path, methods in said["paths"].items() for method in methods}
+    described = {(path, method) for path, methods in body["paths"].items() for method in methods}
     assert served <= described
     assert ("/verify/{receipt}", "get") in described
-    streams = {path for path, methods in said["paths"].items() if "events" in path}
+    streams = {path for path, methods in body["paths"].items() if "events" in path}
     for path in streams:
-        assert list(said["paths"][path]["get"]["responses"]["200"]["content"]) == ["text/event-stream"]
+        assert list(body["paths"][path]["get"]["responses"]["200"]["content"]) == ["text/event-stream"]
     assert len(streams) == 2
 
 
@@ -58,8 +58,8 @@ def test_a_described_handler_is_called_as_it_is() -> None:
 async def test_the_page_tells_the_same_without_script(client: Client, language: str, words: str) -> None:
     text = await (await client.get("/docs", headers={"Accept-Language": language})).text()
     assert words in text
-    for said in ("POST /api/votes/initiate", "GET /api/contests/{slug}/leaderboard/events", 'href="#VoteState"'):
-        assert said in text
+    for part in ("POST /api/votes/initiate", "GET /api/contests/{slug}/leaderboard/events", 'href="#VoteState"'):
+        assert part in text
     assert 'id="VoteState"' in text
     assert "PENDING" in text
     assert "<script" not in text

@@ -32,7 +32,7 @@ def test_languages_must_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, e
 
 
 def test_a_neighbour_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is wrong with a further language, each phrase of it can be said."""
+    """Whatever is wrong with a further language, each phrase of it can be shown."""
     files = {
         "fr": '[a]\nb = "été {n}"\nc = "bien"\nd = "hiver"',
         "en": '[a]\nb = "summer {n}"\nc = "well"\nd = "winter"',

@@ -3,10 +3,10 @@ import orjson
 from gateway.http.problems import Problem
 
 
-def said_by(body: object) -> dict[str, object]:
+def members_of(body: object) -> dict[str, object]:
     assert isinstance(body, bytes)
-    said: dict[str, object] = orjson.loads(body)
-    return said
+    members: dict[str, object] = orjson.loads(body)
+    return members
 
 
 def test_a_problem_has_its_members() -> None:
@@ -14,7 +14,7 @@ def test_a_problem_has_its_members() -> None:
         422, "Invalid request", "One field.", kind="/problems/x", errors=[{"loc": ["a"], "msg": "b"}]
     ).response()
     assert (answer.status, answer.content_type) == (422, "application/problem+json")
-    assert said_by(answer.body) == {
+    assert members_of(answer.body) == {
         "type": "/problems/x",
         "title": "Invalid request",
         "status": 422,
@@ -24,7 +24,7 @@ def test_a_problem_has_its_members() -> None:
 
 
 def test_the_title_is_the_detail_where_there_is_no_more_to_say() -> None:
-    assert said_by(Problem(404, "Not found").response().body) == {
+    assert members_of(Problem(404, "Not found").response().body) == {
         "type": "about:blank",
         "title": "Not found",
         "status": 404,
@@ -36,4 +36,4 @@ def test_a_raised_problem_is_the_same_answer() -> None:
     fault = Problem(429, "Too many", "Wait.", headers={"Retry-After": "7"}, more=1)
     answer = fault.response()
     assert (answer.status, answer.headers["Retry-After"], str(fault)) == (429, "7", "Wait.")
-    assert said_by(answer.body)["more"] == 1
+    assert members_of(answer.body)["more"] == 1

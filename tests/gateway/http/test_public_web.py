@@ -254,7 +254,7 @@ async def test_eight_tabs_load_and_move_over_shared_connections(seen: Seen) -> N
     for tab in orders:
         await expect(tab.locator("h1")).to_have_text("Vote counted")
     await boards[0].close()
-    late = await context.new_page()  # what the others were told before is not told again: it asks once
+    late = await context.new_page()  # what the others received before is not sent again: it asks once
     await late.goto(f"{seen.base}/c/star", timeout=10_000)
     await expect(late.locator("#state")).to_have_text("Live")
     seen.boards.update(seen.service.count("07", 55), [("07", 55)])

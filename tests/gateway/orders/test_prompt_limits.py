@@ -1,4 +1,4 @@
-"""Nobody's phone is flooded through us: how often a number may be asked, judged where orders are written."""
+"""No phone is flooded through us: how often a number may be asked, judged where orders are written."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -49,7 +49,7 @@ def limited(rig: Rig, **limits: Any) -> None:
 
 
 async def pay(rig: Rig) -> None:
-    """Whoever was asked approves."""
+    """Each payer who was asked approves."""
     rig.provider.query_script = [paid()]
     while await rig.collect() + await rig.verify():
         await rig.make_due()
@@ -92,7 +92,7 @@ async def test_orders_of_one_moment_are_counted_together(rig: Rig) -> None:
 
 async def test_a_typed_number_is_asked_once_a_minute_by_any_sender(rig: Rig) -> None:
     assert isinstance(await order(rig, STRANGER, typed=True), PlacedOrder)
-    assert await order(rig, STRANGER, typed=True, orderer="somebody else") is Refusal.ASKED_TOO_OFTEN
+    assert await order(rig, STRANGER, typed=True, orderer="another person") is Refusal.ASKED_TOO_OFTEN
     # Its holder is not kept from voting by what others typed.
     assert isinstance(await order(rig, STRANGER), PlacedOrder)
 
@@ -237,6 +237,6 @@ async def test_two_refusals_in_a_row_silence_typed_orders_until_the_phone_speaks
         assert isinstance(await order(rig, STRANGER, typed=True), PlacedOrder)
         await decline(rig)
     assert await order(rig, STRANGER, typed=True) is Refusal.ASKED_TOO_OFTEN
-    # Its own order shows that somebody is there who wants to be asked.
+    # Its own order shows that its owner wants to be asked.
     assert isinstance(await order(rig, STRANGER), PlacedOrder)
     assert isinstance(await order(rig, STRANGER, typed=True), PlacedOrder)

@@ -24,7 +24,7 @@ OTHER = replace(OWN, account="pawapay")
         ([replace(OTHER, country="CM")], ()),
         ([replace(OTHER, method=PaymentMethod.ORANGE)], ()),
         ([replace(OTHER, currencies=frozenset({"XAF"}))], ()),
-        # Whoever was told to wait for a prompt must not be sent a link, nor asked for a code.
+        # A voter who waits for a prompt must not be sent a link, nor asked for a code.
         ([replace(OTHER, kinds=frozenset({Kind.REDIRECT}))], ()),
         ([replace(OTHER, kinds=frozenset({Kind.OTP_FIRST}))], ()),
         ([replace(OTHER, priority=10), replace(OTHER, account="second", priority=5)], ("second", "pawapay")),
@@ -49,14 +49,14 @@ PAGE = frozenset({Kind.REDIRECT})
     [
         ([OWN], (), False),
         ([replace(OWN, kinds=PAGE)], (), True),
-        # A code is another way; whoever has none gets the page.
+        # A code is another way; a voter without one gets the page.
         ([replace(OWN, kinds=PAGE), replace(OTHER, kinds=frozenset({Kind.OTP_FIRST}))], (), True),
         ([replace(OWN, kinds=PAGE), replace(OTHER, country="CM")], (), True),
         # Who is asked first tells.
         ([replace(OWN, kinds=PAGE), replace(OTHER, priority=5)], (), False),
         ([replace(OWN, kinds=PAGE), replace(OTHER, priority=5)], ("pawapay",), True),
         ([replace(OWN, kinds=PAGE, priority=5), OTHER], (), True),
-        # An order that is under way when its account closes.
+        # An order in progress when the circuit of its account opens.
         ([replace(OWN, kinds=PAGE)], (OWN.account,), True),
         ([], (), False),
     ],

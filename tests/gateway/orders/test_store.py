@@ -1,4 +1,4 @@
-"""Orders while PostgreSQL says nothing: each caller is told in time, however many there are."""
+"""Orders while PostgreSQL does not answer: each caller is answered in time, however many there are."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ async def silent(database: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     rig = await Rig(database.app_url).open()
     server = await asyncio.start_server(say_nothing, "127.0.0.1")
     port = server.sockets[0].getsockname()[1]
-    engine = make_engine(f"postgresql://nobody@127.0.0.1:{port}/nothing", pool_size=2)
+    engine = make_engine(f"postgresql://unknown@127.0.0.1:{port}/nothing", pool_size=2)
     monkeypatch.setattr(orders, "ORDER_SECONDS", 0.3)
     monkeypatch.setattr(orders, "_GIVEN_UP_SECONDS", 0.4)
     rig.orders = Orders(engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault, NO_LIMITS)
@@ -42,8 +42,10 @@ async def silent(database: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def test_no_caller_waits_for_those_before(silent: Rig) -> None:
     began = time.monotonic()
     vote_requests = [silent.vote_request(number=f"+22505010203{number:02}") for number in range(12)]
-    told = await asyncio.gather(*(silent.place(vote_request) for vote_request in vote_requests), return_exceptions=True)
-    assert {type(answer) for answer in told} == {DatabaseUnavailable}
+    found = await asyncio.gather(
+        *(silent.place(vote_request) for vote_request in vote_requests), return_exceptions=True
+    )
+    assert {type(answer) for answer in found} == {DatabaseUnavailable}
     # The first is alone on its way, the others share the next trip.
     assert time.monotonic() - began < 2.0
 

@@ -17,8 +17,8 @@ def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(env: str) -> Settings:
-    told = {"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "SPOTLIGHT_SECRET_KEY": "x" * 32}
-    return Settings.model_validate({**told, "SPOTLIGHT_ENV": env})
+    environment = {"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "SPOTLIGHT_SECRET_KEY": "x" * 32}
+    return Settings.model_validate({**environment, "SPOTLIGHT_ENV": env})
 
 
 def test_the_demo_serves_all_of_them() -> None:

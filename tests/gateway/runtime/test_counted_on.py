@@ -26,7 +26,7 @@ def production(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, value)
 
 
-def said() -> list[str]:
+def refusals() -> list[str]:
     try:
         counted_on(load_settings())
     except SettingsError as error:
@@ -56,7 +56,7 @@ def test_an_account_is_counted_on_by_its_own_names(monkeypatch: pytest.MonkeyPat
 
 def test_without_sources_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTN_MOMO_COUNT_ON_CALLBACK_BACKLOG", "120")
-    assert said() == [
+    assert refusals() == [
         "MTN_MOMO_CALLBACK_SOURCES: counting on callbacks needs the networks that mtn_momo calls from;"
         " ask the operator for them"
     ]
@@ -81,7 +81,7 @@ def test_networks_that_anybody_may_call_from(
     monkeypatch.setenv("MTN_MOMO_COUNT_ON_CALLBACK_BACKLOG", "120")
     monkeypatch.setenv("MTN_MOMO_CALLBACK_SOURCES", sources)
     monkeypatch.setenv("SPOTLIGHT_TRUSTED_PROXIES", proxies)
-    (line,) = said()
+    (line,) = refusals()
     assert line.startswith("MTN_MOMO_CALLBACK_SOURCES: ")
     assert wrong in line
 
@@ -90,7 +90,7 @@ def test_networks_that_anybody_may_call_from(
 def test_a_backlog_that_is_none(seconds: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTN_MOMO_COUNT_ON_CALLBACK_BACKLOG", seconds)
     monkeypatch.setenv("MTN_MOMO_CALLBACK_SOURCES", THEIRS)
-    (line,) = said()
+    (line,) = refusals()
     assert line.startswith("MTN_MOMO_COUNT_ON_CALLBACK_BACKLOG: ")
 
 
@@ -98,4 +98,4 @@ def test_the_simulated_country_may_call_from_here(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SPOTLIGHT_ENV", "demo")
     monkeypatch.setenv("MTN_MOMO_COUNT_ON_CALLBACK_BACKLOG", "120")
     monkeypatch.setenv("MTN_MOMO_CALLBACK_SOURCES", "127.0.0.1")
-    assert said() == []
+    assert refusals() == []

@@ -182,7 +182,7 @@ async def test_one_kind_that_fails_does_not_stop_the_others() -> None:
     made, calls = steps()
 
     async def broken() -> int:
-        raise ValueError("a row that nobody understands")
+        raise ValueError("an unreadable row")
 
     made[Work.COLLECT] = broken
     doorbell = SilentDoorbell()

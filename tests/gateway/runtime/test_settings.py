@@ -100,16 +100,16 @@ AFRICASTALKING = {
 }
 
 
-def set_all(monkeypatch: pytest.MonkeyPatch, told: dict[str, str]) -> None:
-    for name, value in told.items():
+def set_all(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
 
-@pytest.mark.parametrize("told", [MTN, STRIPE, WAVE, PAWAPAY, ORANGE, AFRICASTALKING])
+@pytest.mark.parametrize("environment", [MTN, STRIPE, WAVE, PAWAPAY, ORANGE, AFRICASTALKING])
 def test_production_starts_with_real_operators_and_the_demo_does_not(
-    told: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_all(monkeypatch, told)
+    set_all(monkeypatch, environment)
     assert faults() == []
     assert adapter_faults(Environment.PRODUCTION) == []
     assert len(adapter_faults(Environment.DEMO)) == 1
@@ -117,7 +117,7 @@ def test_production_starts_with_real_operators_and_the_demo_does_not(
 
 
 @pytest.mark.parametrize(
-    ("told", "name", "value"),
+    ("environment", "name", "value"),
     [
         (MTN, "MTN_MOMO_BASE_URL", "https://sandbox.momodeveloper.mtn.com"),
         (MTN, "MTN_MOMO_TARGET_ENVIRONMENT", "sandbox"),
@@ -130,9 +130,9 @@ def test_production_starts_with_real_operators_and_the_demo_does_not(
     ],
 )
 def test_play_money_is_for_the_demo(
-    told: dict[str, str], name: str, value: str, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_all(monkeypatch, {**told, name: value})
+    set_all(monkeypatch, {**environment, name: value})
     assert "an operator's test environment" in adapter_faults(Environment.PRODUCTION)[0]
     assert adapter_faults(Environment.DEMO) == []
 

@@ -31,7 +31,7 @@ def refused() -> str:
 
 
 @pytest.mark.parametrize(
-    ("told", "fault"),
+    ("environment", "fault"),
     [
         ({}, False),
         ({"TOKEN": "123456:T"}, True),
@@ -41,9 +41,9 @@ def refused() -> str:
     ],
 )
 def test_production_wants_a_secret_for_the_webhook(
-    monkeypatch: pytest.MonkeyPatch, told: dict[str, str], fault: bool
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], fault: bool
 ) -> None:
-    for name, value in told.items():
+    for name, value in environment.items():
         monkeypatch.setenv(f"TELEGRAM_{name}", value)
     assert ("TELEGRAM_WEBHOOK_SECRET" in refused()) is fault
 

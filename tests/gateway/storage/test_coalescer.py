@@ -1,4 +1,4 @@
-"""Sharing trips: everybody gets an own answer, and one bad member spoils nobody else's."""
+"""Sharing trips: every caller gets its own answer, and one bad member spoils no other."""
 
 import asyncio
 

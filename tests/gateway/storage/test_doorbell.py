@@ -67,6 +67,6 @@ async def test_another_process_rings_for_itself(doorbell: RqDoorbell, queue: Que
 
 
 async def test_without_redis_it_is_logged_and_no_more() -> None:
-    with capture_logs() as said:
+    with capture_logs() as logged:
         await rung(RqDoorbell(f"redis://127.0.0.1:{free_port()}/0", NAME, window_seconds=WINDOW), "collect")
-    assert [line["event"] for line in said] == ["doorbell_not_rung"]
+    assert [line["event"] for line in logged] == ["doorbell_not_rung"]

@@ -1,4 +1,4 @@
-"""A pool on a line that breaks without a word: nobody waits for ever, and nothing is left of the silence."""
+"""A pool on a line that breaks without a word: no caller waits for ever, and nothing is left of the silence."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(60)
 
 
 class Line:
-    """Between a pool and PostgreSQL. Bytes are dropped while `cut`; neither end is told."""
+    """Between a pool and PostgreSQL. Bytes are dropped while `cut`; neither end is notified."""
 
     def __init__(self, socket: str) -> None:
         self._socket = socket

@@ -36,7 +36,7 @@ LONG, LATELY = UNFINISHED_KEPT + DAY, UNFINISHED_KEPT - DAY
 # When a dialogue came so far, and when it was handled.
 UNFINISHED = {
     b"long ago": (LONG, LONG),
-    b"long ago, by nobody": (LONG, None),
+    b"long ago, of no caller": (LONG, None),
     b"texted lately": (LONG, LATELY),
     b"lately": (LATELY, LATELY),
     b"again lately": (LATELY, LONG),
@@ -136,7 +136,7 @@ async def rig(database: Database) -> AsyncIterator[MoneyRig]:
 
 
 async def let_pass(database: Database, days: int) -> None:
-    """As if everything had been said so long ago."""
+    """As if everything had been recorded so long ago."""
     owner = await asyncpg.connect(database.superuser_url)
     for change in (
         "messages_out set created_at = created_at - $1::interval, sent_at = sent_at - $1::interval",
@@ -149,7 +149,7 @@ async def let_pass(database: Database, days: int) -> None:
 
 
 async def talk(rig: MoneyRig) -> None:
-    """A receipt and a reply, sent and reported, and a text that nobody has answered."""
+    """A receipt and a reply, sent and reported, and a text without an answer."""
     for text_id in ("answered", "waits"):
         await rig.inbox.store(IncomingText("africastalking", text_id, "+2250501020304", "98", "AIDE", None))
     (answered,) = await rig.inbox.due(1)
@@ -269,8 +269,8 @@ async def test_months_that_cannot_be_made_are_reported(rig: MoneyRig, database: 
         await make_partitions(auto)
     assert (await read_months_ahead(rig.engine))["callbacks"] == 2
     async with rig.engine.connect() as connection:
-        told = (await read_upkeep(connection))["partitions"]
-    assert (told.age, told.error) == (None, "ProgrammingError")
+        partitions = (await read_upkeep(connection))["partitions"]
+    assert (partitions.age, partitions.error) == (None, "ProgrammingError")
 
 
 async def test_readiness_shows_missing_months_and_ends_when_today_has_none(

@@ -207,7 +207,7 @@ FORBIDDEN = [
     "truncate postings",
     "delete from payment_events",
     "update evidence set amount_minor = 1",
-    "update audit_log set actor = 'nobody'",
+    "update audit_log set actor = 'unknown'",
     "update payments set amount_minor = 1",
     "update payments set payer_index = ''",
     "update votes set quantity = 1000",

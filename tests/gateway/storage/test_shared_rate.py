@@ -190,16 +190,16 @@ def test_own_turns_by_the_clock() -> None:
 
 async def test_a_call_to_slow_down_holds_in_every_process(redis: "Redis") -> None:
     paces = SharedPaces(redis)
-    told, other = SharedRate(redis, "status", paces=paces), SharedRate(redis, "prompts")
+    slowed, other = SharedRate(redis, "status", paces=paces), SharedRate(redis, "prompts")
     paces.slow("mtn_momo")
-    assert told.left("mtn_momo", RATE) == SLOWER
+    assert slowed.left("mtn_momo", RATE) == SLOWER
     await paces.settle()
     # The other process hears of it with its first turns, and goes by it from the next on.
     assert other.left("mtn_momo", RATE) == RATE
     await other.reserve("mtn_momo", RATE, 0.0, 1)
     assert other.left("mtn_momo", RATE) == SLOWER
     assert other.left("mtn_momo@cm", RATE) == RATE
-    turns = await reserved(told, 0.0, RATE + 1)
+    turns = await reserved(slowed, 0.0, RATE + 1)
     assert most_in_a_second(turns) == SLOWER
     assert turns[-1] - turns[0] == pytest.approx(1.01, abs=0.001)
 

@@ -58,7 +58,7 @@ async def test_what_was_appended_comes_back_in_its_order_and_then_is_gone(spool:
 
 
 async def test_only_we_may_read_it(spool: Spool, place: Path) -> None:
-    await spool.append(b"a number of somebody")
+    await spool.append(b"a number of a voter")
     path = only(place)
     assert [stat.S_IMODE(os.stat(held).st_mode) for held in (path, place)] == [0o600, 0o700]
 

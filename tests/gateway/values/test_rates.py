@@ -48,9 +48,9 @@ def test_a_tenth_for_five_seconds(seconds: float, share: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "share"),
+    ("slowed", "share"),
     [
-        # Calls that were under way say it too.
+        # Calls that were in progress report it too.
         ([0, 0.2, 0.9], 0.9),
         ([0, 1], 0.675),
         ([0, 1, 2], 0.50625),
@@ -59,11 +59,11 @@ def test_a_tenth_for_five_seconds(seconds: float, share: float) -> None:
         (list(range(0, 200, 2)), 2.0**-10),
     ],
 )
-def test_slowed_down_again(told: list[float], share: float) -> None:
+def test_slowed_down_again(slowed: list[float], share: float) -> None:
     pace = Pace()
-    for seconds in told:
+    for seconds in slowed:
         pace = pace.slower(NOW + seconds)
-    assert pace.at(NOW + told[-1]) == pytest.approx(share)
+    assert pace.at(NOW + slowed[-1]) == pytest.approx(share)
 
 
 def test_what_was_lost_comes_back_by_steps() -> None:

@@ -64,7 +64,7 @@ def test_what_is_no_good_answer_is_a_failure_among_many(how: CallOutcome) -> Non
         ([spread(*[FAILED] * 5, apart=7.5)], 30, True),
         ([spread(*[FAILED] * 5, apart=3600)], 14_400, True),
         ([spread(*[FAILED] * 6, apart=6)], 30, True),
-        # Whoever answers is there, late or busy or not.
+        # An operator that answers is there, late or busy or not.
         ([spread(FAILED, FAILED, FAILED, FAILED, ANSWERED, FAILED, apart=10)], 50, False),
         ([spread(FAILED, FAILED, FAILED, FAILED, SLOW, FAILED, apart=10)], 50, False),
         ([spread(FAILED, FAILED, FAILED, FAILED, THROTTLED, FAILED, apart=10)], 50, False),

@@ -1,4 +1,4 @@
-"""Health of accounts in PostgreSQL: whoever is faster writes it, all read it."""
+"""Health of accounts in PostgreSQL: the faster process writes it, all read it."""
 
 import asyncio
 from collections.abc import AsyncIterator

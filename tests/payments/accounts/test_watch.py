@@ -142,7 +142,7 @@ async def test_refusals_by_payers_are_no_failures_but_slow_answers_are(engine: A
         (Unavailable("503"), CallOutcome.FAILED),
         (Unavailable("429", throttled=True), CallOutcome.THROTTLED),
         (Rejected("FIREWALL", PayerReason.SERVICE_DOWN, alarm=True), CallOutcome.FAILED),
-        # Somebody must fill it up; calling less does not.
+        # A person must fill it up; calling less does not.
         (Rejected("NOT_ENOUGH_FUNDS", PayerReason.NO_FUNDS, alarm=True), CallOutcome.ANSWERED),
         (Rejected("PAYER_NOT_FOUND", PayerReason.UNKNOWN_NUMBER), CallOutcome.ANSWERED),
         (Failed("EXPIRED", PayerReason.NOT_ANSWERED, "{}"), CallOutcome.ANSWERED),
@@ -190,14 +190,14 @@ async def test_refunds_that_fail_close_nothing_but_refunds(engine: AsyncEngine) 
 
 
 async def test_a_call_to_slow_down_is_reported_also_while_the_circuit_is_open(engine: AsyncEngine) -> None:
-    told: list[str] = []
-    one = watch(engine, slow=told.append)
+    slowed: list[str] = []
+    one = watch(engine, slow=slowed.append)
     one.note(MTN, CallKind.STATUS, Unavailable("429", throttled=True), 0.1)
     one.note("mtn_momo:out", CallKind.DISBURSEMENT, NotSent("429", throttled=True), 0.1)
     fail(one)
     await settled(one)
     one.note(MTN, CallKind.STATUS, Unavailable("429", throttled=True), 0.1)
-    assert told == [MTN] * 3
+    assert slowed == [MTN] * 3
 
 
 async def test_a_tenth_may_be_tried_again_of_each_purse(engine: AsyncEngine) -> None:

@@ -145,5 +145,5 @@ async def test_a_signature_of_another_time_is_refused_and_counted(limited: bool,
     call = IncomingCallback("stripe", None, "POST", {"stripe-signature": header}, b"{}", "203.0.113.5")
     assert await door.admits(call) is taken
     assert door.stale == ({"stripe": 1} if taken is Taken.STALE else {})
-    somebody = IncomingCallback("stripe", None, "POST", {"stripe-signature": header + "0"}, b"{}", "203.0.113.5")
-    assert await door.admits(somebody) is Taken.STORED
+    stranger = IncomingCallback("stripe", None, "POST", {"stripe-signature": header + "0"}, b"{}", "203.0.113.5")
+    assert await door.admits(stranger) is Taken.STORED

@@ -1,4 +1,4 @@
-"""A number sealed with a key that we no longer have holds nobody else up."""
+"""A number sealed with a key that we no longer have delays no other."""
 
 from collections.abc import AsyncIterator
 from typing import Any

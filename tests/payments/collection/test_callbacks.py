@@ -103,10 +103,10 @@ async def test_a_slow_postgresql_is_not_waited_for(rig: MoneyRig, faulty: Faulty
     started = time.monotonic()
     await asyncio.gather(*(faulty.store(callback(b"later")) for _ in range(50)))
     assert first >= INSERT_SECONDS
-    assert time.monotonic() - started < INSERT_SECONDS, "nobody waits for what is known to be away"
+    assert time.monotonic() - started < INSERT_SECONDS, "no caller waits for what is known to be away"
     assert spool.waiting().records == 51
     await asyncio.sleep(1.0)
-    # The insert that nobody waited for came true after all; the spool brings the same one again.
+    # The insert that no caller waited for was committed after all; the spool brings the same one again.
     assert await stored(rig) == [b"first"]
     faulty.delay = 0.0
     await faulty.drain()
@@ -166,7 +166,7 @@ async def test_a_callback_kept_nowhere_is_reported(rig: MoneyRig, tmp_path: Path
 
 
 async def test_a_server_that_does_not_listen_is_away_too(spool: Spool) -> None:
-    engine = make_engine(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+    engine = make_engine(f"postgresql://unknown@127.0.0.1:{free_port()}/none")
     kept = Callbacks(engine.execution_options(isolation_level="AUTOCOMMIT"), Vault(SECRET_KEY), spool)
     await asyncio.gather(*(kept.store(callback()) for _ in range(20)))
     assert spool.waiting().records == 20

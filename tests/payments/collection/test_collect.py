@@ -64,7 +64,7 @@ async def test_an_order_does_not_wait_for_a_slow_call(rig: Rig) -> None:
     async with rig.engine.begin() as connection:
         await connection.execute(text("update payments set provider = 'orange_money' where status = 'created'"))
     await quick.begun.get()
-    assert slow.under_way == 1
+    assert slow.in_progress == 1
     slow.gate.set()
     assert await draining == 2
 
@@ -144,7 +144,7 @@ async def test_a_payment_without_a_prompt_moves_to_a_sibling(rig: Rig) -> None:
     assert await states(rig) == {(MTN, "created"): 2, (SECOND, "pending"): 2}
     events = await rig.rows("select from_status, to_status, detail from payment_events where seen = 'moved'")
     assert [tuple(event) for event in events] == [("created", "created", f"{MTN} to {SECOND}")] * 2
-    # Whoever pays next is asked where he was moved to, under the same reference.
+    # The next payer is asked where the payment was moved to, under the same reference.
     async with rig.engine.begin() as connection:
         await connection.execute(text("update payments set secrets_cipher = null"))
 
@@ -214,7 +214,7 @@ async def test_who_waits_in_line_while_the_account_closes_is_put_back(rig: Rig) 
     assert await draining == 1
     assert await states(rig) == {(MTN, "created"): 1}
     assert rig.provider.created == {}
-    # Nobody was asked: once a sibling is open, it goes there.
+    # No payer was asked: once a sibling is open, it goes there.
     assert await rig.one("select send_tries from payments") == 0
     accounts.rails = accounts.rails.with_circuits_open({MTN})
     await drained(Collector(rig.payments, {MTN: rig.provider, SECOND: GatedProvider()}, accounts=accounts))
@@ -239,7 +239,7 @@ async def test_who_leaves_lets_calls_end(rig: Rig) -> None:
 
 @dataclass
 class TwoStepProvider(ScriptedProvider):
-    """Fetches a handle first; asks nobody without it."""
+    """Fetches a handle first; sends no prompt without it."""
 
     handles: list[Mapping[str, str] | NotSent] = field(default_factory=lambda: [{"handle": "h1"}])
     seen: list[Mapping[str, str]] = field(default_factory=list)

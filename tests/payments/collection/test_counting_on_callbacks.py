@@ -237,8 +237,8 @@ async def test_denied_later_the_votes_leave_and_nothing_is_owed(rig: CountingRig
     entries = await rig.rows("select kind, quantity, reason from tally_entries order by seq")
     assert [(row.kind, row.quantity) for row in entries] == [("vote", 5), ("adjustment", -5)]
     assert entries[1].reason == "the operator does not confirm the payment"
-    told = await rig.rows("select kind from messages_out where payment_reference = :r", r=order.payment_reference)
-    assert {row.kind for row in told} == {"receipt", "payment_failed"}
+    texts = await rig.rows("select kind from messages_out where payment_reference = :r", r=order.payment_reference)
+    assert {row.kind for row in texts} == {"receipt", "payment_failed"}
     # The operator finds the money after all: it cannot be counted twice, so it goes back.
     rig.provider.query_script = [paid()]
     await rig.change("update payments set next_check_at = now() where reference = :r", r=order.payment_reference)
@@ -282,7 +282,7 @@ async def test_who_waits_is_asked_about_first(rig: CountingRig) -> None:
     await rig.change(
         "update payments set confirmed_at = confirmed_at - cast(:t as interval) where provisional", t=half_a_day
     )
-    assert await later.claim("mtn_momo", 10, 10) == [], "nobody looks again at once"
+    assert await later.claim("mtn_momo", 10, 10) == [], "no process looks again at once"
     at = 31.0
     (claimed,) = await later.claim("mtn_momo", 10, 10)
     assert claimed.collection.reference == order.payment_reference

@@ -1,6 +1,6 @@
 """Workers that touch the same rows wait in one order, so that none waits for ever.
 
-In each case the row that must be locked first is held elsewhere: whoever waits for it may hold no other one.
+In each case the row that must be locked first is held elsewhere: a transaction that waits for it may hold no other one.
 """
 
 import asyncio

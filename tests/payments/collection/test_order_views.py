@@ -1,4 +1,4 @@
-"""Many orders asked about at once: only what changed is told, by one statement."""
+"""Many orders asked about at once: only what changed is returned, by one statement."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -47,11 +47,11 @@ async def test_only_changed_orders_are_returned(rig: Rig) -> None:
 
 async def test_a_thousand_orders_cost_one_statement(rig: Rig) -> None:
     order = await rig.placed()
-    said: list[str] = []
-    event.listen(rig.engine.sync_engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+    statements: list[str] = []
+    event.listen(rig.engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     found = await rig.views.changed_orders({order.vote_id: ""} | {uuid4(): "" for _ in range(999)})
     assert list(found) == [order.vote_id]
-    assert len(said) == 1
+    assert len(statements) == 1
 
 
 async def test_without_a_question_nothing_is_returned(rig: Rig) -> None:

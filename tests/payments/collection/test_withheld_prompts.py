@@ -1,4 +1,4 @@
-"""Nobody is asked for money that cannot count, nor without end; what was ever sent is asked about for a day."""
+"""No payer is asked for money that cannot count, nor without end; what was ever sent is asked about for a day."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -82,8 +82,8 @@ async def test_the_claim_asks_no_payer_in_vain(
     assert row.reason == ("service_down" if status == "tried" else status)
     assert rig.provider.created == {}
     assert (row.next_check_at is not None) is (row.send_tries > 0)
-    told = await rig.rows("select kind, params from messages_out")
-    assert [tuple(one) for one in told] == [("payment_failed", {"reason": row.reason})]
+    texts = await rig.rows("select kind, params from messages_out")
+    assert [tuple(one) for one in texts] == [("payment_failed", {"reason": row.reason})]
     view = await rig.views.order(order.vote_id)
     assert view is not None
     assert (view.status, view.reason) == ("FAILED", row.reason)
@@ -184,7 +184,7 @@ async def test_a_refusal_of_a_repeat_says_nothing_of_what_was_sent_before(rig: R
 async def still_found(rig: Rig, order: PlacedOrder) -> None:
     """The ladder goes on: money that did arrive is found, and counted."""
     waits = await rig.one("select next_check_at < now() + interval '5 minutes' from payments")
-    assert waits, "nobody asks again"
+    assert waits, "no prompt is sent again"
     await rig.make_due()
     await rig.verify()
     assert await rig.one("select next_check_at is not null from payments"), "it was asked about once only"

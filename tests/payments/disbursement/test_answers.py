@@ -71,8 +71,8 @@ def part(minor: int, currency: str = "XOF") -> Reversed:
     ],
 )
 def test_what_was_refunded_past_us_is_a_persons_unless_it_is_all(parts: list[Reversed], whole: bool, code: str) -> None:
-    told = Rejected("X", PayerReason.OTHER, refunded=tuple(parts))
-    waits, person = past_us(REFUND, told, 0)
+    rejected = Rejected("X", PayerReason.OTHER, refunded=tuple(parts))
+    waits, person = past_us(REFUND, rejected, 0)
     assert (waits is not None, waits is None or waits.step is Step.PUT_OFF) == (whole, True)
     assert (person.step, person.reason_code, person.evidence_word) == (Step.GIVEN_UP, code, "failed")
 

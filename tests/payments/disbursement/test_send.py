@@ -92,12 +92,12 @@ async def test_an_event_about_a_refund_makes_it_due_once_and_moves_nothing(
     order = await rig.late()
     await rig.refund()
     reference = (await rig.refunds_of(order))[0].reference
-    about = {"ours": reference, "nobodys": uuid4()}
+    about = {"ours": reference, "foreign": uuid4()}
     monkeypatch.setattr(
         rig.provider, "parse_callback", lambda raw, _: (Hint("refund", None, proof, about[raw.body.decode()]),)
     )
 
-    async def told(body: bytes, token: str | None = None) -> float:
+    async def next_look_after(body: bytes, token: str | None = None) -> float:
         async with rig.engine.begin() as connection:
             await connection.execute(
                 text("update refunds set next_try_at = now() + interval '1 hour' where status = 'sent'")
@@ -107,20 +107,20 @@ async def test_an_event_about_a_refund_makes_it_due_once_and_moves_nothing(
         due: datetime = (await rig.refunds_of(order))[0].next_try_at
         return (due - await rig.now()).total_seconds()
 
-    assert await told(b"nobodys") > 3_000
+    assert await next_look_after(b"foreign") > 3_000
     # By what the event names, by the address that it came to, and once more.
-    assert await told(b"ours") < 5
-    assert await told(b"ours", rig.vault.callback_token(reference)) < 5
-    assert await told(b"ours") < 5
+    assert await next_look_after(b"ours") < 5
+    assert await next_look_after(b"ours", rig.vault.callback_token(reference)) < 5
+    assert await next_look_after(b"ours") < 5
     assert (await rig.refunds_of(order))[0].status == "sent"
     assert await rig.status(order) == "refund_due"
     rig.provider.outgoing_script = [paid(500)]
     await rig.refund_again()
     assert await rig.status(order) == "refunded"
-    assert await told_after_the_end(rig, order) is None
+    assert await next_look_after_the_end(rig, order) is None
 
 
-async def told_after_the_end(rig: MoneyRig, order: Any) -> Any:
+async def next_look_after_the_end(rig: MoneyRig, order: Any) -> Any:
     """When a refund that is done is looked at again after one more event."""
     await rig.callback(None, b"ours")
     await rig.judge()

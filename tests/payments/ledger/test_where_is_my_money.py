@@ -1,4 +1,4 @@
-"""Where each franc of a contest is, and what is told to a voter who asks."""
+"""Where each franc of a contest is, and what a voter who asks is answered."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -72,9 +72,9 @@ async def test_each_franc_is_somewhere(rig: PayoutRig, places: MoneyPlaces) -> N
 
 def test_every_place_and_every_step_has_words() -> None:
     keys = set(read("payments.ledger.sentences")["fr"].phrases)
-    told_steps = {f"story.{key}" for key in PAYMENT_STEPS} | {f"story.refund_{key}" for key in REFUND_STEPS}
+    worded_steps = {f"story.{key}" for key in PAYMENT_STEPS} | {f"story.refund_{key}" for key in REFUND_STEPS}
     ends = {f"story.{key}" for key in ENDS.values()}
-    assert told_steps | ends | {f"place.{place}" for place in ORDER} <= keys
+    assert worded_steps | ends | {f"place.{place}" for place in ORDER} <= keys
     assert set(ENDS) == {state.value for state in State}
     assert PAYMENT_STEPS | {"still_open"} == {seen.value for seen in Observed}
     assert {seen.value for seen in Step} >= REFUND_STEPS

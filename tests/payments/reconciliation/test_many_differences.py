@@ -60,8 +60,8 @@ async def test_a_hundred_thousand_are_decided_at_once(service: Reconciling, monk
     request = await service.acts.requests.read(asked)
     assert request is not None
     done = 4 * STEP - 1
-    told = f"{done} of {MANY} differences decided: unexplained; the others are explained or have changed since"
-    assert (request.status, request.outcome) == (RequestStatus.DONE, told)
+    sentence = f"{done} of {MANY} differences decided: unexplained; the others are explained or have changed since"
+    assert (request.status, request.outcome) == (RequestStatus.DONE, sentence)
     assert await service.account("unexplained") == -500 * done
     assert [line.count for line in await service.differences.groups()] == [OTHERS]
 

@@ -124,7 +124,7 @@ def test_a_line_twice_is_two_lines_with_keys_that_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         (b"", "no line names the columns"),
         (b"hello\nworld\n", "no line names the columns"),
@@ -139,10 +139,10 @@ def test_a_line_twice_is_two_lines_with_keys_that_stay() -> None:
         (f"{MTN_HEAD}\n1,SPA,2026-11-21,Successful,Debit,,,500,,\n".encode(), "names no currency"),
     ],
 )
-def test_what_cannot_be_read_is_refused_whole(text: bytes, said: str) -> None:
+def test_what_cannot_be_read_is_refused_whole(text: bytes, expected: str) -> None:
     with pytest.raises(StatementUnreadable) as refused:
         lines("mtn_momo", text)
-    assert said in str(refused.value)
+    assert expected in str(refused.value)
 
 
 def mtn(*amounts: str, currency: str = "XOF", kind: str = "Debit") -> list[StatementLine]:

@@ -220,7 +220,7 @@ async def test_missing_here_and_of_an_unknown_payer(service: Reconciling) -> Non
         await service.repaired(found.id, Repair.TO_BANK, person=AWA, reason="it is not")
     with pytest.raises(ActRefused):
         await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="x")
-    decided = await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
+    decided = await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="it is unknown")
     assert (decided.status, decided.resolved_by) == ("resolved", f"{AWA}, {YAO}")
     assert await service.rig.one("select ledger_tx from differences where id = :id", id=found.id) is not None
     assert (await service.account("operator_clearing"), await service.account("unexplained")) == (500, -500)
@@ -235,7 +235,7 @@ async def test_missing_here_and_of_an_unknown_payer(service: Reconciling) -> Non
 async def test_what_the_operator_kept_of_it_is_booked_with_the_decision(service: Reconciling) -> None:
     await service.imported({"our_reference": str(uuid4()), "msisdn": "2250501999999", "fee": 7})
     (found,) = await service.differences.differences()
-    await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
+    await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="it is unknown")
     held = {name: await service.account(name) for name in ("operator_clearing", "unexplained", "operator_fee")}
     assert held == {"operator_clearing": 493, "unexplained": -500, "operator_fee": 7}
     assert await service.rig.broken() == {}
@@ -270,7 +270,7 @@ async def test_a_line_that_a_later_statement_restates_is_reported(service: Recon
     assert (again.new, again.found, again.fees) == (1, {DifferenceKind.AMOUNT: 1}, [])
     (found,) = await service.differences.differences()
     assert (found.amount_minor, "the operator has 450 XOF" in found.detail) == (-50, True)
-    # Said once more, by whichever file, it is no news; nor is the first line.
+    # Shown once more, by whichever file, it is no news; nor is the first line.
     assert (await service.imported(dict(restated), ours(await service.counted(number="+2250501020399")))).found == {}
     assert (await service.imported(dict(line), ours(await service.counted(number="+2250501020398")))).found == {}
     await service.repaired(found.id, Repair.OPERATOR_KEPT, person=AWA, reason="they kept it")
@@ -388,7 +388,7 @@ async def test_a_decision_explains_it_to_the_audit(service: Reconciling) -> None
 async def unnamed(
     service: Reconciling, many: int = 1, *, fee: int = 0, name: str = "day.csv", **more: Any
 ) -> Comparison:
-    """Lines that nobody can name."""
+    """Lines of unknown payers."""
     rows = [{"our_reference": str(uuid4()), "msisdn": "2250501999999", "fee": fee, **more} for _ in range(many)]
     return await service.reconciler.import_file("mtn_momo", name, statement(*rows), AWA)
 
@@ -401,13 +401,13 @@ async def group_of(service: Reconciling) -> str:
 async def test_a_correction_needs_two_persons(service: Reconciling) -> None:
     await unnamed(service)
     (found,) = await service.differences.differences()
-    asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
+    asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "it is unknown", AWA)
     request = await service.acts.requests.read(asked)
     assert request is not None
-    told = {
+    shown = {
         name: request.preview[name] for name in ("account", "kind", "repair", "differences", "amount_minor", "books")
     }
-    assert told == {
+    assert shown == {
         "account": "mtn_momo",
         "kind": "missing_here",
         "repair": "unexplained",
@@ -422,12 +422,12 @@ async def test_a_correction_needs_two_persons(service: Reconciling) -> None:
         await service.acts.decide(asked, await hire(service.rig.engine, "sita@house.test", "support"), approve=True)
     assert refused.value.why is Why.NOT_ALLOWED
     assert await service.account("operator_clearing") == 0
-    # Nobody asks about it twice, and it is free again once it was turned down.
+    # It is not asked about twice, and it is free again once it was turned down.
     with pytest.raises(ActRefused, match="waits for a second person"):
         await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "once more", AWA)
     await service.acts.decide(asked, YAO, approve=False)
     assert (await service.differences.differences())[0].request is None
-    await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
+    await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="it is unknown")
     log = [(row.actor, row.act) for row in await service.rig.rows("select actor, act from audit_log order by id")]
     assert log[-4:] == [
         (AWA, "reconcile.asked"),
@@ -443,10 +443,10 @@ async def test_a_correction_needs_two_persons(service: Reconciling) -> None:
 async def test_a_decision_is_about_something(service: Reconciling, subject: str) -> None:
     await unnamed(service)
     with pytest.raises(ActRefused) as refused:
-        await service.acts.ask(Act.RECONCILE, subject, {"repair": "unexplained"}, "nobody knows it", AWA)
+        await service.acts.ask(Act.RECONCILE, subject, {"repair": "unexplained"}, "it is unknown", AWA)
     assert refused.value.why is Why.UNKNOWN
     with pytest.raises(ActRefused, match="is no decision"):
-        await service.acts.ask(Act.RECONCILE, "1", {"repair": "nothing"}, "nobody knows it", AWA)
+        await service.acts.ask(Act.RECONCILE, "1", {"repair": "nothing"}, "it is unknown", AWA)
 
 
 async def test_a_group_is_decided_by_two_in_batches_and_only_as_it_was_asked_about(
@@ -484,7 +484,7 @@ async def test_what_is_explained_before_the_second_person_agrees_is_not_booked(s
     await service.rig.collect()
     await service.imported(ours(order))
     (found,) = await service.differences.differences()
-    asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
+    asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "it is unknown", AWA)
     service.provider.query_script = [paid()]
     await service.rig.verify()
     await service.rig.settle_all()
@@ -595,7 +595,7 @@ async def test_what_was_decided_on_stays_imported(service: Reconciling) -> None:
     line = ours(order, provider_reference="op-1")
     await service.imported(dict(line), {"our_reference": "x", "msisdn": ""})
     (found,) = await service.differences.differences()
-    asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "nobody knows it", AWA)
+    asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "it is unknown", AWA)
     with pytest.raises(ActRefused, match="wait for a decision"):
         await service.undone()
     await service.acts.decide(asked, YAO, approve=False)
@@ -603,7 +603,7 @@ async def test_what_was_decided_on_stays_imported(service: Reconciling) -> None:
     with pytest.raises(ActRefused, match=r"undo these first: later\.csv"):
         await service.undone()
     assert (await service.undone("later.csv")).status is RequestStatus.DONE
-    await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="nobody knows it")
+    await service.repaired(found.id, Repair.UNEXPLAINED, person=AWA, reason="it is unknown")
     with pytest.raises(ActRefused, match="1 of its differences are decided"):
         await service.undone()
     for subject in ("x", str(uuid4())):

@@ -17,10 +17,10 @@ from tests.payments.reconciliation.test_reconcile import service as service
 NUMBER = "du_1"
 
 
-async def heard(
+async def report(
     service: Reconciling, order: PlacedOrder, dispute_status: DisputeStatus, fee: int | None = None
 ) -> None:
-    told = Reversed(
+    reversal = Reversed(
         "fraudulent",
         Money(500, "XOF"),
         NUMBER,
@@ -28,7 +28,7 @@ async def heard(
         dispute_status,
         fee=None if fee is None else Money(fee, "XOF"),
     )
-    await record_reversals(service.rig.engine, [ObservedReversal("mtn_momo", told, order.payment_reference)])
+    await record_reversals(service.rig.engine, [ObservedReversal("mtn_momo", reversal, order.payment_reference)])
 
 
 def taken_back(order: PlacedOrder, **more: Any) -> dict[str, Any]:
@@ -48,26 +48,26 @@ async def order(service: Reconciling) -> PlacedOrder:
 
 
 async def test_a_lost_dispute_is_explained(service: Reconciling, order: PlacedOrder) -> None:
-    await heard(service, order, DisputeStatus.LOST)
+    await report(service, order, DisputeStatus.LOST)
     done = await service.imported(ours(order), taken_back(order))
     assert (done.matched, done.waiting, done.found) == (2, 0, {})
     assert await service.account("operator_clearing") == 0
 
 
 async def test_what_it_cost_is_booked_once(service: Reconciling, order: PlacedOrder) -> None:
-    await heard(service, order, DisputeStatus.LOST, fee=100)
+    await report(service, order, DisputeStatus.LOST, fee=100)
     done = await service.imported(ours(order), taken_back(order, fee=150))
     assert done.fees == [Money(50, "XOF")]
     assert await service.account("operator_fee") == 150
 
 
 async def test_while_it_is_open_the_operator_has_less_than_the_book(service: Reconciling, order: PlacedOrder) -> None:
-    await heard(service, order, DisputeStatus.OPEN)
+    await report(service, order, DisputeStatus.OPEN)
     done = await service.imported(ours(order), taken_back(order))
     assert (done.matched, done.waiting, done.found) == (1, 1, {DifferenceKind.MISSING_HERE: 1})
     (found,) = await service.differences.differences()
     assert (found.amount_minor, Repair.UNEXPLAINED in found.offered) == (-500, False)
-    await heard(service, order, DisputeStatus.LOST)
+    await report(service, order, DisputeStatus.LOST)
     again = await service.reconciler.compare("mtn_momo")
     assert (again.matched, again.closed, await service.kinds()) == (1, 1, [])
 
@@ -81,7 +81,7 @@ async def test_a_line_that_we_do_not_have_makes_us_ask_the_operator(service: Rec
     await service.reconciler.compare("mtn_momo")
     assert await service.rig.rows("select 1 from reversal_questions where next_try_at <= now()") == []
     # What was read before its line, and is open here, too.
-    await heard(service, order, DisputeStatus.OPEN)
+    await report(service, order, DisputeStatus.OPEN)
     await service.superuser("update reversal_questions set asked_at = now() - interval '1 hour'")
     await service.reconciler.compare("mtn_momo")
     assert len(await service.rig.rows("select 1 from reversal_questions where next_try_at <= now()")) == 2
@@ -90,7 +90,7 @@ async def test_a_line_that_we_do_not_have_makes_us_ask_the_operator(service: Rec
 async def test_one_that_a_statement_of_its_time_lacks_is_missing_there(
     service: Reconciling, order: PlacedOrder
 ) -> None:
-    await heard(service, order, DisputeStatus.LOST)
+    await report(service, order, DisputeStatus.LOST)
     then = "now() - interval '30 hours'"
     await service.superuser(f"update disputes set opened_at = {then}, closed_at = {then}")
     ago = [datetime.now(UTC) - timedelta(hours=hours) for hours in (40, 0)]
@@ -113,7 +113,7 @@ async def test_a_dispute_that_was_never_reported_waits_for_a_person(service: Rec
 
 
 async def test_one_under_another_number_is_another_one(service: Reconciling, order: PlacedOrder) -> None:
-    await heard(service, order, DisputeStatus.LOST)
+    await report(service, order, DisputeStatus.LOST)
     await service.imported(ours(order), taken_back(order))
     done = await service.imported(taken_back(order, provider_reference=f"{NUMBER}-again", our_reference=NUMBER))
     assert done.found == {DifferenceKind.MISSING_HERE: 1}

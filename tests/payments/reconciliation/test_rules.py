@@ -53,7 +53,7 @@ def match(line: Line, candidates: list[Booked]) -> tuple[Booked, MatchedBy] | No
         (replace(LINE, provider_reference="4711"), [OTHER, HELD], MatchedBy.OPERATOR_REFERENCE),
         (LINE, [HELD], MatchedBy.AMOUNT_NUMBER_TIME),
         (replace(LINE, at=NOW - timedelta(minutes=10)), [HELD], MatchedBy.AMOUNT_NUMBER_TIME),
-        (LINE, [HELD, OTHER], None),  # two fit: nobody guesses
+        (LINE, [HELD, OTHER], None),  # two fit: no guess is made
         (LINE, [replace(HELD, lines=1)], None),
         (LINE, [replace(HELD, lines=1), replace(OTHER)], MatchedBy.AMOUNT_NUMBER_TIME),
         (replace(LINE, at=NOW - timedelta(minutes=11)), [HELD], None),

@@ -1,4 +1,4 @@
-"""I was debited: the operator is asked at once, and whoever paid is counted, told, or given a ticket."""
+"""I was debited: the operator is asked at once, and a voter who paid is counted, answered, or given a ticket."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -56,7 +56,7 @@ async def ordered(rig: Rig, **vote_request: Any) -> PlacedOrder:
 
 
 async def expired(rig: Rig) -> PlacedOrder:
-    """Nobody answered the prompt in time, as far as we were told."""
+    """The prompt timed out, by all that was reported to us."""
     order = await ordered(rig)
     await rig.pass_deadline()
     await rig.make_due()
@@ -206,7 +206,7 @@ async def test_a_chat_asks_about_its_own_orders_whatever_number_pays(rig: Rig) -
     assert (await rescuer(rig).rescue(OfChat(CHAT), "fr")).outcome is Outcome.WAITING
     assert await rescuer(rig).rescue(OfChat(CHAT + 1), "fr") == Rescue(Outcome.NOTHING)
     assert (await rescuer(rig).rescue(OfChat(CHAT + 1, VOTER), "fr")).outcome is Outcome.WAITING
-    # Nobody's number, and no order: there is nothing that a person could look at.
+    # An unknown number, and no order: there is nothing that a person could look at.
     assert await rescuer(rig).open_ticket(OfChat(CHAT + 1, None, rig.contest.id), "fr") is None
     stranger = Msisdn("+2250501020398", "CI")
     assert await rescuer(rig).open_ticket(OfChat(CHAT + 1, stranger), "fr") is None

@@ -1,4 +1,4 @@
-"""What a voter who was debited is told."""
+"""What a voter who was debited is answered."""
 
 from dataclasses import replace
 
@@ -76,15 +76,15 @@ def test_what_an_operator_does_not_know_is_unclear_unless_it_was_refused(state: 
 
 @pytest.mark.parametrize("ticket", [1, 9, 10, 572, 10**12])
 def test_a_number_leads_back_to_its_ticket(ticket: int) -> None:
-    told = ticket_number(ticket)
-    assert told.startswith(str(ticket))
-    assert len(told) == len(str(ticket)) + 1
-    assert read_ticket(f" {told} ") == ticket
+    number = ticket_number(ticket)
+    assert number.startswith(str(ticket))
+    assert len(number) == len(str(ticket)) + 1
+    assert read_ticket(f" {number} ") == ticket
 
 
 def test_a_slip_is_no_other_ticket() -> None:
-    told = ticket_number(572)
-    slips = {told[:at] + digit + told[at + 1 :] for at in range(len(told)) for digit in "0123456789"} - {told}
+    number = ticket_number(572)
+    slips = {number[:at] + digit + number[at + 1 :] for at in range(len(number)) for digit in "0123456789"} - {number}
     assert {read_ticket(slip) for slip in slips} == {None}
 
 

@@ -133,17 +133,17 @@ async def test_payees_of_the_testing_page(country: Country, number: str, reason:
 async def test_refunds_of_the_testing_page(country: Country) -> None:
     await country.order(status={"delayed_seconds": 0.05})
     head = await payer(country, "sandbox")
-    told = {}
+    reasons = {}
     for number in range(1, 15):
         reference, status, _ = await pay(country, head, "refund", refund(str(number), currency="EUR"))
         assert status == 202
         if number == 5:
             assert (await country.json("GET", f"{BASE}/refund/{reference}", headers=head))[1]["status"] == "PENDING"
         else:
-            told[number] = (await end(country, head, "refund", reference)).get("reason")
-    assert told[1] == "PAYER_NOT_FOUND"
-    assert told[13] == "COULD_NOT_PERFORM_TRANSACTION"
-    assert [number for number, reason in told.items() if reason is None] == [6, 14]
+            reasons[number] = (await end(country, head, "refund", reference)).get("reason")
+    assert reasons[1] == "PAYER_NOT_FOUND"
+    assert reasons[13] == "COULD_NOT_PERFORM_TRANSACTION"
+    assert [number for number, reason in reasons.items() if reason is None] == [6, 14]
 
 
 async def test_a_token_opens_one_product(country: Country) -> None:

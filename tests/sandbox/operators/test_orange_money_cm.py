@@ -96,7 +96,7 @@ async def test_a_handle_pays_once(country: Country) -> None:
     assert status == 422
     unused = await handle(country, head)
     assert (await country.json("GET", f"{MP}/paymentstatus/{unused}", headers=head))[0] == 404
-    assert (await country.json("POST", f"{MP}/pay", headers=head, json=order("MPNOBODY")))[0] == 400
+    assert (await country.json("POST", f"{MP}/pay", headers=head, json=order("MPUNKNOWN")))[0] == 400
 
 
 async def test_how_it_ends_without_money(country: Country) -> None:
@@ -108,8 +108,8 @@ async def test_how_it_ends_without_money(country: Country) -> None:
     await country.order(balances={PAYER: 499}, autopay=True)
     poor, *_ = await ask(country, head)
     await asyncio.sleep(0.05)
-    told = await status_of(country, head, poor)
-    assert (told["status"], told["confirmtxnstatus"]) == ("FAILED", "60019")
+    ended = await status_of(country, head, poor)
+    assert (ended["status"], ended["confirmtxnstatus"]) == ("FAILED", "60019")
     await country.order(autopay=False, expire_after_seconds=0.01)
     late, *_ = await ask(country, head)
     await asyncio.sleep(0.05)

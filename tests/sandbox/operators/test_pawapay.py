@@ -171,8 +171,8 @@ async def test_the_right_code_and_too_little_money(country: Country, provider: P
     ],
 )
 async def test_refusals(country: Country, changes: dict[str, Any], status: int, code: str) -> None:
-    said, body = await post(country, "deposits", deposit(**changes))
-    assert (said, body["failureReason"]["failureCode"]) == (status, code)
+    answered, body = await post(country, "deposits", deposit(**changes))
+    assert (answered, body["failureReason"]["failureCode"]) == (status, code)
     assert status == 400 or body["status"] == "REJECTED"
 
 
@@ -181,7 +181,7 @@ async def test_who_calls(country: Country) -> None:
         401,
         {"failureReason": {"failureCode": "NO_AUTHENTICATION", "failureMessage": "No authentication"}},
     )
-    status, body = await post(country, "deposits", deposit(), Authorization="Bearer nobody")
+    status, body = await post(country, "deposits", deposit(), Authorization="Bearer unknown")
     assert (status, body["failureReason"]["failureCode"]) == (403, "AUTHENTICATION_ERROR")
 
 

@@ -107,9 +107,9 @@ async def test_a_card_is_charged_and_a_signed_event_says_so(country: Country, sd
     assert (ended.status, ended.payment_status, ended.url) == ("complete", "paid", None)
     assert (ended.payment_intent.status, ended.payment_intent.metadata["payment_id"]) == ("succeeded", "order-1")
     await country.until(lambda: country.received)
-    told = country.received[0]
-    header = told.headers["stripe-signature"]
-    event = stripe.Webhook.construct_event(told.body, header, SECRET)
+    delivery = country.received[0]
+    header = delivery.headers["stripe-signature"]
+    event = stripe.Webhook.construct_event(delivery.body, header, SECRET)
     assert (event.type, event.data.object["id"]) == ("checkout.session.completed", session.id)
     async with country.client.get("/statement/stripe.csv") as response:
         line = (await response.text()).splitlines()[1]
@@ -117,7 +117,7 @@ async def test_a_card_is_charged_and_a_signed_event_says_so(country: Country, sd
 
 
 @pytest.mark.parametrize(
-    ("form", "said"),
+    ("form", "expected"),
     [
         ({"number": "4000000000000002"}, "a été refusée"),
         ({"number": "4000000000009995"}, "solde insuffisant"),
@@ -132,11 +132,11 @@ async def test_a_card_is_charged_and_a_signed_event_says_so(country: Country, sd
     ],
 )
 async def test_a_card_that_is_not_taken_ends_nothing(
-    country: Country, sdk: Sdk, form: dict[str, str], said: str
+    country: Country, sdk: Sdk, form: dict[str, str], expected: str
 ) -> None:
     session = await create(sdk)
     status, page, _ = await submit(country, session, **form)
-    assert (status, said in page) == (200, True)
+    assert (status, expected in page) == (200, True)
     assert (await show(sdk, session)).status == "open"
     assert (await submit(country, session))[0] == 303
     assert (await show(sdk, session)).payment_status == "paid"
@@ -323,7 +323,7 @@ async def test_a_refund_that_the_balance_does_not_bear(country: Country, sdk: Sd
 
 async def test_refunds_of_nothing(country: Country, sdk: Sdk) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
-        await sdk.client.v1.refunds.create_async({"payment_intent": "pi_nobody"})
+        await sdk.client.v1.refunds.create_async({"payment_intent": "pi_unknown"})
     assert refused.value.code == "resource_missing"
     with pytest.raises(stripe.InvalidRequestError):
         await sdk.client.v1.refunds.create_async({})
@@ -353,9 +353,9 @@ async def test_the_payments_page_decides_a_dispute_and_the_account_bears_it(coun
             async with country.client.post(f"/stripe/c/pay/{session.id}", data={"action": action}) as response:
                 assert response.status == 200
     await country.until(lambda: kinds(country).count("charge.dispute.closed") == 2)
-    told = {body["data"]["object"]["status"]: body["data"]["object"] for body in country.bodies(HOOK)}
-    assert [one["net"] for one in told["lost"]["balance_transactions"]] == [-650]
-    assert [one["net"] for one in told["won"]["balance_transactions"]] == [-650, 500]
+    disputes = {body["data"]["object"]["status"]: body["data"]["object"] for body in country.bodies(HOOK)}
+    assert [one["net"] for one in disputes["lost"]["balance_transactions"]] == [-650]
+    assert [one["net"] for one in disputes["won"]["balance_transactions"]] == [-650, 500]
     (held,) = [one for one in (await sdk.client.v1.balance.retrieve_async()).available if one.currency == "xof"]
     assert held.amount == 1000 - 650 - 150
 
@@ -385,7 +385,7 @@ async def test_disputes_are_listed_by_time_and_events_by_group_and_a_forged_one_
     await country.until(lambda: "charge.dispute.created" in kinds(country))
     forged = {"type": "charge.dispute.closed", "object": {"id": "du_x", "object": "dispute"}}
     assert (await country.json("POST", "/stripe/forged_event", json=forged))[0] == 200
-    (header,) = [told.headers["stripe-signature"] for told in country.received if b"du_x" in told.body]
+    (header,) = [delivery.headers["stripe-signature"] for delivery in country.received if b"du_x" in delivery.body]
     stripe.WebhookSignature.verify_header(country.received[-1].body.decode(), header, SECRET, 300)
     assert (await country.json("POST", "/stripe/forged_event", json={"type": 7}))[0] == 400
     events = (await sdk.client.v1.events.list_async({"type": "charge.dispute.*"})).data
@@ -403,5 +403,5 @@ async def test_a_browser_without_script_is_shown_what_it_typed_again(country: Co
     assert re.search(r'name="name"[^>]*value="Aya &lt;b&gt;"', page)
     async with country.client.post(session.url + "?format=json", data=CARD) as response:
         assert (response.status, json.loads(await response.text())) == (200, {"status": "SUCCESSFUL"})
-    async with country.client.get("/stripe/c/pay/cs_test_nobody") as response:
+    async with country.client.get("/stripe/c/pay/cs_test_unknown") as response:
         assert response.status == 404

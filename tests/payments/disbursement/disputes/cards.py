@@ -124,16 +124,16 @@ class CardRig(PayoutRig):
         if not invented:
             self.company.known[str(found["id"])] = found
         number = f"evt_{next(self._events)}"
-        told = {"id": number, "object": "event", "type": kind, "livemode": False, "data": {"object": found}}
-        return json.dumps(told).encode()
+        whole = {"id": number, "object": "event", "type": kind, "livemode": False, "data": {"object": found}}
+        return json.dumps(whole).encode()
 
     async def post(self, body: bytes, *, secret: str = SECRET, at: int | None = None) -> None:
         header = stripe.WebhookSignature.generate_signature_header(body.decode(), secret, at or int(time.time()))
         heads = {"stripe-signature": header}
         await self.callbacks.store(IncomingCallback("stripe", None, "POST", heads, body, "127.0.0.1"))
 
-    async def dispute(self, intent: str, status: str, *, said: int | None = None, **more: object) -> None:
-        """Stripe posts how a dispute stands, and it is judged. `said`: the second of the event."""
+    async def dispute(self, intent: str, status: str, **more: object) -> None:
+        """Stripe posts how a dispute stands, and it is judged."""
         found = {
             "id": f"du_{intent}",
             "object": "dispute",
@@ -145,8 +145,7 @@ class CardRig(PayoutRig):
             **more,
         }
         kind = "closed" if status in ("won", "lost") else "created"
-        body = self.event(f"charge.dispute.{kind}", found)
-        await self.post(body if said is None else json.dumps({**json.loads(body), "created": said}).encode())
+        await self.post(self.event(f"charge.dispute.{kind}", found))
         await self.judge()
 
     async def payable(self) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import pytest
 from payments.disbursement.disputes.store import act_on_lost
 from payments.ledger.money_places import MoneyPlaces
 from payments.ledger.money_story import sentences_of
-from payments.ledger.story_phrases import story_lines as said
+from payments.ledger.story_phrases import story_lines
 from payments.provider import (
     Succeeded,
     Wallet,
@@ -53,11 +53,11 @@ async def test_opened_nothing_is_paid_out_and_lost_the_votes_leave(rig: CardRig)
 async def test_every_voter_who_can_be_reached_is_notified(rig: CardRig) -> None:
     order = await rig.counted(number=AWA.e164)
     await rig.dispute(await rig.intent(order), "lost")
-    (told,) = await rig.rows("select recipient_index, params from messages_out where kind = 'votes_withdrawn'")
-    assert (bytes(told.recipient_index), told.params) == (rig.vault.index(AWA.e164), {"reason": "reversed"})
+    (text,) = await rig.rows("select recipient_index, params from messages_out where kind = 'votes_withdrawn'")
+    assert (bytes(text.recipient_index), text.params) == (rig.vault.index(AWA.e164), {"reason": "reversed"})
     (attempt,) = await MoneyPlaces(rig.engine, rig.vault).of_number(AWA.e164)
     assert sentences_of(attempt)[0].key == "now_reversed"
-    joined = "\n".join(said(sentences_of(attempt), "en"))
+    joined = "\n".join(story_lines(sentences_of(attempt), "en"))
     assert "stripe reversed the payment: dispute_lost du_pi_1." in joined
 
 
@@ -94,7 +94,7 @@ async def test_a_forged_old_or_foreign_event_changes_nothing(rig: CardRig) -> No
     lost = {"id": "du_1", "object": "dispute", "amount": 500, "currency": "xof", "status": "lost"}
     mine = rig.event("charge.dispute.closed", {**lost, "payment_intent": intent})
     rig.company.known.clear()
-    await rig.post(mine, secret="whsec_of_somebody")
+    await rig.post(mine, secret="whsec_of_another")
     await rig.post(mine, at=int(time.time()) - 3600)
     await rig.judge()
     await rig.post(rig.event("charge.dispute.closed", {**lost, "payment_intent": "pi_of_another_shop"}))

@@ -41,9 +41,9 @@ async def test_from_the_checkout_to_the_lost_dispute_over_http(database: Any, tm
 
         async def delivered(kind: str) -> None:
             await country.until(lambda: kind in [body["type"] for body in country.bodies("/api/webhooks/stripe")])
-            for told in country.received:
-                heads = dict(told.headers)
-                await rig.callbacks.store(IncomingCallback("stripe", None, "POST", heads, told.body, "127.0.0.1"))
+            for delivery in country.received:
+                heads = dict(delivery.headers)
+                await rig.callbacks.store(IncomingCallback("stripe", None, "POST", heads, delivery.body, "127.0.0.1"))
             country.received.clear()
             await rig.judge()
 
@@ -66,7 +66,7 @@ async def test_from_the_checkout_to_the_lost_dispute_over_http(database: Any, tm
         assert (await rig.status(order), await rig.votes_for("07")) == ("refunded", 0)
         assert (await rig.effect(), await rig.on_account("operator_fee")) == (("lost", "taken_back", 500), 150)
 
-        # An event that somebody invented, and one that never came.
+        # An invented event, and one that never came.
         await country.json("POST", "/stripe/forged_event", json={"type": "charge.dispute.closed", "object": INVENTED})
         await delivered("charge.dispute.closed")
         assert await rig.on_account("operator_fee") == 150

@@ -30,9 +30,9 @@ async def waiting(rig: CardRig, provisional: bool) -> None:
 async def test_an_event_decides_nothing_and_what_is_read_does(rig: CardRig) -> None:
     order = await rig.counted()
     lost = {"id": "du_1", "object": "dispute", "amount": 500, "currency": "xof", "status": "lost"}
-    said = {**lost, "payment_intent": await rig.intent(order)}
-    rig.company.known["du_1"] = {**said, "status": "won"}
-    await rig.post(rig.event("charge.dispute.closed", said, invented=True))
+    claimed = {**lost, "payment_intent": await rig.intent(order)}
+    rig.company.known["du_1"] = {**claimed, "status": "won"}
+    await rig.post(rig.event("charge.dispute.closed", claimed, invented=True))
     await rig.judge()
     assert (await rig.effect(), await rig.votes_for("07")) == (("won", None, 0), 5)
 
@@ -43,10 +43,10 @@ async def test_what_was_read_before_overtakes_nothing(rig: CardRig) -> None:
     # Nothing can follow of a loss while the payment waits for its question.
     await waiting(rig, True)
     for dispute_status, seconds in ((DisputeStatus.LOST, 60), (DisputeStatus.WON, 30), (DisputeStatus.LOST, 31)):
-        told = Reversed("x", Money(500, "XOF"), "du_1", "{}", dispute_status, at=now - timedelta(seconds=seconds))
-        await rig.reversals.record([ObservedReversal("stripe", told, order.payment_reference)])
+        reversal = Reversed("x", Money(500, "XOF"), "du_1", "{}", dispute_status, at=now - timedelta(seconds=seconds))
+        await rig.reversals.record([ObservedReversal("stripe", reversal, order.payment_reference)])
     assert await rig.effect() == ("won", None, 0)
-    again = replace(told, at=now - timedelta(seconds=30))  # of the same instant: the last word
+    again = replace(reversal, at=now - timedelta(seconds=30))  # of the same instant: the last word
     await rig.reversals.record([ObservedReversal("stripe", again, order.payment_reference)])
     assert await rig.effect() == ("lost", None, 0)
     await waiting(rig, False)
@@ -58,8 +58,8 @@ async def test_a_dispute_that_was_invented_takes_nothing_and_is_found(rig: CardR
     lost = {"object": "dispute", "amount": 500, "currency": "xof", "status": "lost", "payment_intent": intent}
     fee = [{"fee": 9000, "currency": "xof"}]
     for number in ("du_x1", "du_x2"):
-        told = {**lost, "id": number, "balance_transactions": fee}
-        await rig.post(rig.event("charge.dispute.closed", told, invented=True))
+        closed = {**lost, "id": number, "balance_transactions": fee}
+        await rig.post(rig.event("charge.dispute.closed", closed, invented=True))
     past = {**lost, "id": "re_x", "object": "refund", "status": "succeeded"}
     await rig.post(rig.event("refund.created", past, invented=True))
     await rig.judge()
@@ -80,7 +80,7 @@ async def test_a_dispute_whose_events_never_came_is_found_by_a_sweep(rig: CardRi
     assert await rig.answers() == {}
     rig.company.silent = False
     await rig.sweep()
-    assert len(rig.company.asked_since) == 1, "one sweep in five minutes, whoever asks"
+    assert len(rig.company.asked_since) == 1, "one sweep in five minutes, for all callers"
     await later(rig)
     await asyncio.gather(*(rig.sweep() for _ in range(5)))
     assert len(rig.company.asked_since) == 2

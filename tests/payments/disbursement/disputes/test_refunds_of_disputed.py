@@ -18,15 +18,15 @@ from tests.payments.disbursement.disputes.cards import CardRig, accept_the_loss,
 from tests.rigs.money_rig import Cut
 
 
-@pytest.mark.parametrize("told_before", [0, 1, 2])
-async def test_a_refund_of_what_went_back_past_us_in_parts_is_done(rig: CardRig, told_before: int) -> None:
+@pytest.mark.parametrize("reported_before", [0, 1, 2])
+async def test_a_refund_of_what_went_back_past_us_in_parts_is_done(rig: CardRig, reported_before: int) -> None:
     order = await rig.late()
     rig.provider.out_script = [past_us(200, 300)]
-    if told_before:
+    if reported_before:
         # Our refund has been sent by then.
         rig.provider.out_script = [Unknown("time-out"), past_us(200, 300)]
         await rig.refund()
-        for number, minor in list(enumerate((200, 300), 1))[:told_before]:
+        for number, minor in list(enumerate((200, 300), 1))[:reported_before]:
             past = {"id": f"re_{number}", "object": "refund", "amount": minor, "currency": "xof", "status": "succeeded"}
             await rig.post(rig.event("refund.created", {**past, "payment_intent": await rig.intent(order)}))
         await rig.judge()

@@ -106,7 +106,7 @@ async def test_the_number_is_sealed_and_shown_masked(rig: PayoutRig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "expected"),
     [
         ({"number": "123"}, "no mobile number"),
         ({"number": "0505999999"}, "has no wallet"),
@@ -116,8 +116,8 @@ async def test_the_number_is_sealed_and_shown_masked(rig: PayoutRig) -> None:
         ({"person": ""}, "who you are"),
     ],
 )
-async def test_no_such_beneficiary(rig: PayoutRig, more: dict[str, str], said: str) -> None:
-    with pytest.raises(ActRefused, match=said):
+async def test_no_such_beneficiary(rig: PayoutRig, more: dict[str, str], expected: str) -> None:
+    with pytest.raises(ActRefused, match=expected):
         await rig.registered(**more)
     assert await rig.one("select count(*) from beneficiaries") == 0
 

@@ -13,7 +13,7 @@ GOOD = Beneficiary(same_organiser=True, usable_from=NOW, retired=False)
 
 
 @pytest.mark.parametrize(
-    ("amount", "position", "beneficiary", "frozen", "said"),
+    ("amount", "position", "beneficiary", "frozen", "answered"),
     [
         (1000, Position(1000), GOOD, False, []),
         (1001, Position(1000), GOOD, False, ["more than is payable: 1000"]),
@@ -33,11 +33,11 @@ GOOD = Beneficiary(same_organiser=True, usable_from=NOW, retired=False)
     ],
 )
 def test_refusals(
-    amount: int, position: Position, beneficiary: Beneficiary | None, frozen: bool, said: list[str]
+    amount: int, position: Position, beneficiary: Beneficiary | None, frozen: bool, answered: list[str]
 ) -> None:
     found = refusals(amount, position, beneficiary, frozen=frozen, now=NOW)
-    assert len(found) == len(said), found
-    for text, wanted in zip(found, said, strict=True):
+    assert len(found) == len(answered), found
+    for text, wanted in zip(found, answered, strict=True):
         assert wanted in text
 
 

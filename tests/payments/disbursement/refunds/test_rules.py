@@ -44,7 +44,7 @@ def test_a_payment_must_be_in_a_state_for_the_act(state: State, states: frozense
 
 
 @pytest.mark.parametrize(
-    ("ticket", "why", "said"),
+    ("ticket", "why", "expected"),
     [
         (Ticket(CONTEST, PAYMENT, is_open=True), None, ""),
         (Ticket(CONTEST, None, is_open=True), None, ""),
@@ -54,11 +54,11 @@ def test_a_payment_must_be_in_a_state_for_the_act(state: State, states: frozense
         (Ticket(CONTEST, OTHER, is_open=True), Why.IMPOSSIBLE, "ticket 57 is about another payment"),
     ],
 )
-def test_tickets_that_a_refund_closes(ticket: Ticket | None, why: Why | None, said: str) -> None:
+def test_tickets_that_a_refund_closes(ticket: Ticket | None, why: Why | None, expected: str) -> None:
     if why is None:
         require_ticket("57", ticket, contest=CONTEST, payment=PAYMENT)
         return
-    with pytest.raises(ActRefused, match=said) as refused:
+    with pytest.raises(ActRefused, match=expected) as refused:
         require_ticket("57", ticket, contest=CONTEST, payment=PAYMENT)
     assert refused.value.why is why
 

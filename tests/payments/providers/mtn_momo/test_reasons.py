@@ -15,9 +15,9 @@ def shown(verdict: Verdict) -> str:
 
 
 def test_every_code_that_the_operator_can_say_is_in_the_table() -> None:
-    said = {*FAILING_NUMBERS.values(), *FAILING_PAYEES.values(), *FAILING_REFUNDS.values()}
-    said |= {code for _, code in ACCOUNT_HOLDER_ANSWERS.values() if code}
-    assert said <= set(REASONS)
+    codes = {*FAILING_NUMBERS.values(), *FAILING_PAYEES.values(), *FAILING_REFUNDS.values()}
+    codes |= {code for _, code in ACCOUNT_HOLDER_ANSWERS.values() if code}
+    assert codes <= set(REASONS)
 
 
 def test_our_own_troubles_are_an_alarm() -> None:

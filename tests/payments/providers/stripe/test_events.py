@@ -226,9 +226,9 @@ def test_a_refund_past_us_is_asked_about_and_is_money_that_went() -> None:
     refund = {**DISPUTE, "id": "re_1", "object": "refund", "status": "succeeded"}
     past = only(posted(event("charge.refund.updated", refund)))
     assert (past.proof, past.reversal) == (None, "re_1")
-    told = found_reversal(refund).report
-    assert told is not None
-    assert (told.code, told.provider_reference) == ("refunded_past_us", "re_1")
+    observed = found_reversal(refund).report
+    assert observed is not None
+    assert (observed.code, observed.provider_reference) == ("refunded_past_us", "re_1")
     assert found_reversal({**refund, "status": "pending"}).report is None
     mine = {**refund, "metadata": {"refund_id": str(REFERENCE)}}
     ours = only(posted(event("charge.refund.updated", mine)))

@@ -56,7 +56,7 @@ async def test_lists_are_read_to_their_end_and_name_each_once() -> None:
 @pytest.mark.parametrize("what", ["disputes", "refunds", "events"])
 async def test_a_list_that_is_not_answered_leaves_all_for_the_next_time(what: str) -> None:
     lists = [answer for name in ("disputes", "refunds", "events") for answer in answered(([], False), what=name)]
-    answers = [(asked, httpx.Response(503) if asked["path"].endswith(what) else told) for asked, told in lists]
+    answers = [(asked, httpx.Response(503) if asked["path"].endswith(what) else reply) for asked, reply in lists]
     with operator(*answers):
         assert isinstance(await cast(ReversalTeller, build("stripe")).reversals_since(SINCE), Unavailable)
 

@@ -96,7 +96,7 @@ class Sunpay(HttpProvider[Settings]):
         return StillOpen(status)
 
     async def alive(self) -> bool:
-        """Asked about a payment that nobody made."""
+        """Asked about an unknown payment."""
         return shows_life(await self._api.ask(None, str(uuid4()), "payment"))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
