@@ -264,8 +264,16 @@ class Boards:
             if not isinstance(writer, StreamWriter):
                 raise TypeError(f"cannot stream through {type(writer).__name__}")
             viewer = Viewer(response, writer, transport, self.settings, places)
+            endpoint: socket.socket | None = transport.get_extra_info("socket")
+            if endpoint is not None:
+                # The kernel would otherwise queue megabytes of outdated frames for a slow phone.
+                endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.settings.socket_buffer)
             try:
-                await self._greet(viewer, response, transport, board, places)
+                first = b"retry: %d\n\n" % self.settings.reconnect_ms
+                if read_event_id(response.last_event_id) != board.ranking.version:
+                    first += board.whole(places)
+                await viewer.send(first, board.whole)
+                board.viewers.add(viewer)
                 await response.wait()
             finally:
                 board.viewers.discard(viewer)
@@ -273,24 +281,6 @@ class Boards:
         finally:
             self.viewers -= 1
         return response
-
-    async def _greet(
-        self,
-        viewer: Viewer,
-        response: EventSourceResponse,
-        transport: asyncio.Transport,
-        board: Board,
-        places: int,
-    ) -> None:
-        endpoint: socket.socket | None = transport.get_extra_info("socket")
-        if endpoint is not None:
-            # The kernel would otherwise queue megabytes of outdated frames for a slow phone.
-            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.settings.socket_buffer)
-        first = b"retry: %d\n\n" % self.settings.reconnect_ms
-        if read_event_id(response.last_event_id) != board.ranking.version:
-            first += board.whole(places)
-        await viewer.send(first, board.whole)
-        board.viewers.add(viewer)
 
     async def run(self) -> None:
         """Send changes and heartbeats to the viewers. Runs until cancelled."""
@@ -301,10 +291,15 @@ class Boards:
                     await self._changed.wait()
             began = self._clock()
             try:
-                await self._tell_news()
+                self._changed.clear()
+                changed, self._with_news = self._with_news, set()
+                for board in changed:
+                    if news := board.news():
+                        await self._tell(board, news)
                 if began >= heartbeat_at:
                     heartbeat_at = began + self.settings.heartbeat
-                    await self._tell_alive()
+                    for board in tuple(self._boards.values()):
+                        await self._tell(board, HEARTBEAT)
             except Exception:  # one board's trouble must not silence the others for the rest of the show
                 log.exception("a round of the live ranking failed")
             await asyncio.sleep(max(0.0, self.settings.tick - (self._clock() - began)))
@@ -316,17 +311,6 @@ class Boards:
         everybody = [viewer for board in self._boards.values() for viewer in board.viewers]
         for position, viewer in enumerate(everybody):
             await viewer.farewell(self.settings.reconnect_ms // 3 + position * 37 % (self.settings.reconnect_ms + 1))
-
-    async def _tell_news(self) -> None:
-        self._changed.clear()
-        boards, self._with_news = self._with_news, set()
-        for board in boards:
-            if news := board.news():
-                await self._tell(board, news)
-
-    async def _tell_alive(self) -> None:
-        for board in tuple(self._boards.values()):
-            await self._tell(board, HEARTBEAT)
 
     async def _tell(self, board: Board, data: bytes) -> None:
         for position, viewer in enumerate(tuple(board.viewers), start=1):

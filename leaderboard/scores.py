@@ -182,9 +182,7 @@ class ScoreListener:
 
     async def prime(self) -> None:
         """Show every contest as PostgreSQL has it."""
-        for scores in await self._store.scores():
-            self._slugs[scores.contest_id] = scores.slug
-            self._show(scores, ())
+        await self._show_stored()
 
     async def run(self) -> None:
         """Listen and poll until cancelled."""
@@ -217,19 +215,22 @@ class ScoreListener:
         held = await self._feed.read(contest_id)
         slug = self._slugs.get(contest_id)
         if held is None or slug is None:
-            for scores in await self._store.scores([contest_id]):
-                self._slugs[contest_id] = scores.slug
-                self._show(scores, counted)
-            return
-        self._show(ContestScores(contest_id, slug, *held), counted)
+            await self._show_stored([contest_id], counted)
+        else:
+            self._show(ContestScores(contest_id, slug, *held), counted)
+
+    async def _show_stored(
+        self, contest_ids: Sequence[UUID] | None = None, counted: Sequence[tuple[str, int]] = ()
+    ) -> None:
+        for scores in await self._store.scores(contest_ids):
+            self._slugs[scores.contest_id] = scores.slug
+            self._show(scores, counted)
 
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
-                for scores in await self._store.scores():
-                    self._slugs[scores.contest_id] = scores.slug
-                    self._show(scores, ())
+                await self._show_stored()
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("scores_not_polled", error=type(error).__name__)
 

@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from channels.lint import contests, screens, texts
-from channels.lint.findings import Finding, LanguageSeen, Level, Report, Wallet
+from channels.lint.findings import Finding, LanguageSeen, Level, Report
 from channels.phrases import files, languages, languages_for
 from gateway.contests.contest import Contest
+from gateway.orders.routing import Rails
 from gateway.values.money import Money
 
-__all__ = ["Finding", "LanguageSeen", "Level", "Report", "Wallet", "lint"]
+__all__ = ["Finding", "LanguageSeen", "Level", "Report", "lint"]
 
 
 def lint(
     contest: Contest,
     *,
     others: Sequence[Contest],
-    wallets: Sequence[Wallet],
+    rails: Rails,
     now: datetime,
     public_url: str,
     in_languages: Sequence[str] = (),
@@ -27,7 +28,7 @@ def lint(
 ) -> Report:
     """Look at a contest from every side.
 
-    `others`: the other contests that still sell or will sell. `wallets`: what collects in its country.
+    `others`: the other contests that still sell or will sell. `rails`: what takes money.
     `in_languages`: only these (they must be spoken); none: those that its voters may choose.
     `sms_price`: of one part.
     """
@@ -37,7 +38,7 @@ def lint(
         *contests.codes(contest),
         *contests.dialling(contest, others),
         *contests.texts(contest, others),
-        *contests.prices(contest, wallets),
+        *contests.prices(contest, rails),
         *contests.words(contest),
     ]
     named = texts.names(contest)

@@ -8,10 +8,12 @@ from typing import Final
 
 from channels.buying import one_dial
 from channels.grammar import Ask, Doubt, Vote, read
-from channels.lint.findings import Finding, Wallet, error, warning
+from channels.lint.findings import Finding, error, warning
 from channels.phrases import files, languages, languages_for
 from gateway.contests.codes import form_fault, one_slip_apart
 from gateway.contests.contest import Contest
+from gateway.orders.routing import Rail, Rails
+from gateway.orders.wallet import network_wallets
 from gateway.values.money import Money
 
 _SERVICE_CODE: Final = re.compile(r"\*\d{2,6}(\*\d{1,6})*#")
@@ -111,32 +113,34 @@ def _when(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
-def prices(contest: Contest, wallets: Sequence[Wallet]) -> Iterator[Finding]:
-    """Amounts that an operator would refuse. `wallets`: those of the contest's country."""
-    if not wallets:
+def prices(contest: Contest, rails: Rails) -> Iterator[Finding]:
+    """Amounts that an operator would refuse, and wallets for whose money there is no account."""
+    near = [rail for rail in rails.every if rail.country == contest.country]
+    missing = set(network_wallets(contest.country)).difference(rail.method for rail in near)
+    if not near and not missing:
         yield error("prices", f"nobody collects money in {contest.country}")
     for pack in contest.packs:
         if pack > contest.quantity_max:
             yield error("prices", f"a pack of {pack} votes is more than one order may have ({contest.quantity_max})")
         elif pack > contest.asks_above:
             yield warning("prices", f"a pack of {pack} votes is asked about by text (above {contest.asks_above})")
-    for wallet in wallets:
-        if not wallet.connected:
-            yield warning("prices", f"{wallet.method.value}: nobody who collects it is set up here")
-        elif wallet.currencies and contest.currency not in wallet.currencies:
-            yield error("prices", f"{wallet.method.value}: {wallet.provider} does not take {contest.currency}")
+    for rail in near:
+        if rail.currencies and contest.currency not in rail.currencies:
+            yield error("prices", f"{rail.method.value}: {rail.account} does not take {contest.currency}")
         else:
-            yield from _under_minimum(contest, wallet)
+            yield from _under_minimum(contest, rail)
+    for method in sorted(missing):
+        yield warning("prices", f"{method.value}: nobody who collects it is set up here")
 
 
-def _under_minimum(contest: Contest, wallet: Wallet) -> Iterator[Finding]:
-    least = Money(wallet.minimum_minor, contest.currency)
+def _under_minimum(contest: Contest, rail: Rail) -> Iterator[Finding]:
+    least = Money(rail.minimum_minor, contest.currency)
     packs = [pack for pack in sorted({1, *contest.packs}) if contest.price.times(pack) < least]
     for pack in packs:
         votes = "1 vote" if pack == 1 else f"the pack of {pack} votes"
         needed = -(-least.amount_minor // contest.price.amount_minor)
         text = (
-            f"{votes} = {contest.price.times(pack).spoken()} is under the least amount of {wallet.method.value},"
+            f"{votes} = {contest.price.times(pack).spoken()} is under the least amount of {rail.method.value},"
             f" {least.spoken()} ({needed} votes)"
         )
         # Who types a number may type a higher one; a pack is our own offer.

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
 
 
@@ -61,18 +60,6 @@ class LanguageSeen:
     language: str
     screens: tuple[ScreenSeen, ...]
     texts: tuple[TextSeen, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Wallet:
-    """What a provider takes. `minimum_minor`: least amount, in minor units of the contest's currency.
-    `connected` False: this installation has no account with it."""
-
-    method: PaymentMethod
-    provider: str
-    minimum_minor: int = 1
-    currencies: frozenset[str] = frozenset()
-    connected: bool = True
 
 
 @dataclass(frozen=True, slots=True)

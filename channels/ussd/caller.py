@@ -75,7 +75,10 @@ class Caller:
 
     def contest(self, slug: str) -> Contest | None:
         """One of the contests behind the code, by its slug."""
-        return next((contest for contest in self.sharing if contest.slug == slug), None)
+        for contest in self.sharing:
+            if contest.slug == slug:
+                return contest
+        return None
 
     def speaking(self, language: str) -> "Caller":
         """The same, who chose this language; empty: none."""

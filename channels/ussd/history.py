@@ -66,15 +66,13 @@ class Remembered(NamedTuple):
         if packed is None:
             return None
         try:
-            form, *fields = orjson.loads(packed)
+            form, tail, transcript, session, *rest, offer = orjson.loads(packed)
             if form != _FORM:
                 return None
-            read = cls._make(fields)
-            session = Session.unpacked(read.session) if read.session else None
-            offer = Session.unpacked(read.offer) if read.offer else None
+            session, offer = (Session.unpacked(kept) if kept else None for kept in (session, offer))
+            return cls._make((tail, transcript, session, *rest, offer))
         except (ValueError, TypeError):
             return None
-        return read._replace(session=session, offer=offer)
 
 
 class Step(StrEnum):

@@ -9,14 +9,12 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from channels.lint import Report, Wallet, lint
+from channels.lint import Report, lint
 from channels.phrases import languages
 from gateway.contests.changes import ChangeRefused, Entry, Plan, plan
 from gateway.contests.contest import CandidateStatus, Contest
 from gateway.contests.directory import read_contests
 from gateway.contests.store import add_organiser, lock_contests, organiser_named, organiser_of, write_plan
-from gateway.orders.routing import Rails
-from gateway.orders.wallet import network_wallets
 from gateway.runtime.accounts import rails_of
 from gateway.runtime.container import Container
 from gateway.runtime.settings import Settings
@@ -208,7 +206,7 @@ async def lint_contests(
         lint(
             contest,
             others=[c for c in contests if c.id != contest.id and c.closes_at > now],
-            wallets=_wallets(contest.country, rails),
+            rails=rails,
             now=now,
             public_url=settings.base_url,
             in_languages=() if in_language is None else (in_language,),
@@ -216,17 +214,6 @@ async def lint_contests(
         )
         for contest in chosen
     ]
-
-
-def _wallets(country: str, rails: Rails) -> list[Wallet]:
-    """What collects in a country, and the wallets of its phones for which there is no account."""
-    found = [
-        Wallet(rail.method, rail.account, rail.minimum_minor, rail.currencies)
-        for rail in rails.every
-        if rail.country == country
-    ]
-    missing = set(network_wallets(country)) - {wallet.method for wallet in found}
-    return [*found, *(Wallet(method, "", connected=False) for method in sorted(missing))]
 
 
 def _price(typed: str, currency: str) -> Money:

@@ -7,17 +7,27 @@ from typing import Any
 import pytest
 
 from channels import gsm
-from channels.lint import Level, Report, Wallet, lint
+from channels.lint import Level, Report, lint
 from channels.phrases import languages_for
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
+from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.check_digit import with_check_digit
 from gateway.values.money import Money
 from tests.demo import NAMES, candidate_id, demo_contest
+from tests.rails import PUSH
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 RULES = {"fr": "Un vote payé est compté une fois.", "en": "A paid vote counts once."}
-WALLETS = (Wallet(PaymentMethod.MTN, "mtn_momo"), Wallet(PaymentMethod.ORANGE, "orange_money"))
+MTN, ORANGE, MOOV = (
+    Rail(account, "CI", method, PUSH, frozenset())
+    for account, method in (
+        ("mtn_momo", PaymentMethod.MTN),
+        ("orange_money", PaymentMethod.ORANGE),
+        ("hub2", PaymentMethod.MOOV),
+    )
+)
+RAILS = Rails((MTN, ORANGE, MOOV))
 
 
 def sound(**changes: Any) -> Contest:
@@ -28,7 +38,7 @@ def sound(**changes: Any) -> Contest:
 
 
 def look(contest: Contest, **changes: Any) -> Report:
-    values: dict[str, Any] = {"others": (), "wallets": WALLETS, "now": NOW, "public_url": "https://vote.example.ci"}
+    values: dict[str, Any] = {"others": (), "rails": RAILS, "now": NOW, "public_url": "https://vote.example.ci"}
     return lint(contest, **{**values, **changes})
 
 
@@ -126,8 +136,7 @@ def test_names_as_phones_show_them() -> None:
     ],
 )
 def test_a_planted_error_is_found(changes: dict[str, Any], fault: str) -> None:
-    wallets = () if changes.get("country") == "KE" else WALLETS
-    assert any(found.startswith(fault) for found in faults(sound(**changes), wallets=wallets))
+    assert any(found.startswith(fault) for found in faults(sound(**changes)))
 
 
 @pytest.mark.parametrize(
@@ -156,23 +165,20 @@ def test_withdrawn_candidates_keep_their_code_but_cannot_be_confused() -> None:
 
 
 def test_prices_under_an_operators_minimum() -> None:
-    wallets = (Wallet(PaymentMethod.MTN, "mtn_momo", 500), *WALLETS[1:])
+    rails = Rails((replace(MTN, minimum_minor=500), ORANGE, MOOV))
     contest = sound(packs=(2, 5))
-    assert faults(contest, wallets=wallets) == [
+    assert faults(contest, rails=rails) == [
         "prices: the pack of 2 votes = 200 FCFA is under the least amount of MTN_MOBILE_MONEY, 500 FCFA (5 votes)"
     ]
-    assert faults(contest, Level.WARNING, wallets=wallets) == [
+    assert faults(contest, Level.WARNING, rails=rails) == [
         "prices: 1 vote = 100 FCFA is under the least amount of MTN_MOBILE_MONEY, 500 FCFA (5 votes)"
     ]
 
 
 def test_wallets_that_cannot_be_used() -> None:
-    strangers = (
-        Wallet(PaymentMethod.MTN, "mtn_momo", currencies=frozenset({"XAF"})),
-        Wallet(PaymentMethod.ORANGE, "orange_money", connected=False),
-    )
-    assert faults(sound(), wallets=strangers) == ["prices: MTN_MOBILE_MONEY: mtn_momo does not take XOF"]
-    assert faults(sound(), Level.WARNING, wallets=strangers) == [
+    strangers = Rails((replace(MTN, currencies=frozenset({"XAF"})), MOOV))
+    assert faults(sound(), rails=strangers) == ["prices: MTN_MOBILE_MONEY: mtn_momo does not take XOF"]
+    assert faults(sound(), Level.WARNING, rails=strangers) == [
         "prices: ORANGE_MONEY: nobody who collects it is set up here"
     ]
 
