@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -53,19 +53,6 @@ def money(amount: Mapping[str, Any]) -> str:
     return shown(int(amount["amount"]), str(amount["currency"]))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
-    """Rows under their head, in columns. `right`: columns of figures."""
-    every = [tuple(head), *(tuple(row) for row in rows)]
-    widths = [max(len(row[n]) for row in every) for n in range(len(head))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if n in right else cell.ljust(width)
-            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in every
-    )
-
-
 def print_rows(
     rows: Sequence[Row], columns: Columns, *, as_json: bool = False, right: Sequence[int] = (), nothing: str = ""
 ) -> None:
@@ -78,8 +65,11 @@ def print_rows(
         print(nothing)
         return
     found = [[row[of] if isinstance(of, str) else of(row) for of in columns.values()] for row in rows]
-    cells = [["" if value is None else str(value) for value in row] for row in found]
-    print(table(list(columns), cells, right=right))
+    lines = [list(columns), *(["" if value is None else str(value) for value in row] for row in found)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(columns))]
+    for line in lines:
+        cells = zip(line, widths, strict=True)
+        print("  ".join(c.rjust(w) if n in right else c.ljust(w) for n, (c, w) in enumerate(cells)).rstrip())
 
 
 def print_json(value: object) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.commands import AsJson, command, group
-from gateway.cli.formats import print_json, shown, table
+from gateway.cli.formats import Columns, print_rows, shown
 from gateway.cli.running import in_container
 
 money_app = group("Where is my money?")
@@ -24,20 +24,14 @@ def contest(
     _known(language)
 
     places = in_container(lambda container: container.places.of_contest(slug))
-    if as_json:
-        print_json([asdict(place) for place in places])
-        return
-    rows = [
-        (
-            place_name(p.place, p.provider, language),
-            shown(p.amount.amount_minor, p.amount.currency),
-            str(p.pieces),
-            f"{p.oldest:%Y-%m-%d %H:%M}" if p.oldest else "-",
-            f"{p.newest:%Y-%m-%d %H:%M}" if p.newest else "-",
-        )
-        for p in places
-    ]
-    print(table(("place", "amount", "pieces", "oldest (UTC)", "newest (UTC)"), rows, right=(1, 2)))
+    columns: Columns = {
+        "place": lambda row: place_name(row["place"], row["provider"], language),
+        "amount": lambda row: shown(row["amount"]["amount_minor"], row["amount"]["currency"]),
+        "pieces": "pieces",
+        "oldest (UTC)": lambda row: f"{row['oldest']:%Y-%m-%d %H:%M}" if row["oldest"] else "-",
+        "newest (UTC)": lambda row: f"{row['newest']:%Y-%m-%d %H:%M}" if row["newest"] else "-",
+    }
+    print_rows([asdict(place) for place in places], columns, as_json=as_json, right=(1, 2))
 
 
 @command(money_app, "number", "spotlight money number +2250501020304 --language fr")

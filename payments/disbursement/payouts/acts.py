@@ -173,17 +173,14 @@ async def preview_payout(connection: AsyncConnection, request: NewRequest) -> Ma
     if request.params.get("step") == FINISH:
         return await _preview_end(connection, request)
     contest = await _contest(connection, request.subject)
-    beneficiary = await _beneficiary(connection, request.params)
-    row = await _position(connection, contest, beneficiary.provider if beneficiary else None)
-    amount = _amount(request.params)
-    _allow(row, beneficiary, amount)
+    row, beneficiary, amount = await _payable(connection, contest, request.params)
     return {
         "contest": row.contest,
         "organiser": row.organiser,
         "amount_minor": amount,
         "currency": row.currency,
-        "beneficiary": beneficiary.name if beneficiary else "",
-        "operator": beneficiary.provider if beneficiary else "",
+        "beneficiary": beneficiary.name,
+        "operator": beneficiary.provider,
         "payable": f"{Money(_read(row).payable_minor, row.currency).plain()} {row.currency}",
     }
 
@@ -208,15 +205,12 @@ async def _pay(connection: AsyncConnection, request: StaffRequest) -> str:
     contest = await _contest(connection, request.subject)
     # Nothing is counted or taken back for this contest between reading its position and the posting.
     await lock_contest(connection, contest)
-    beneficiary = await _beneficiary(connection, request.params)
-    row = await _position(connection, contest, beneficiary.provider if beneficiary else None)
-    amount = _amount(request.params)
-    _allow(row, beneficiary, amount)
+    row, beneficiary, amount = await _payable(connection, contest, request.params)
     reference, total = uuid4(), Money(amount, row.currency)
     values = {
         "reference": reference,
         "contest": contest,
-        "beneficiary": beneficiary.id if beneficiary else None,
+        "beneficiary": beneficiary.id,
         "amount": amount,
         "currency": row.currency,
         "request": request.id,
@@ -225,7 +219,7 @@ async def _pay(connection: AsyncConnection, request: StaffRequest) -> str:
     }
     await connection.execute(_MAKE, values)
     entry = LedgerEntry(uuid4(), contest, f"payout {reference} approved", ledger.payout_sent(total))
-    await post(connection, [(entry, beneficiary.provider if beneficiary else "")])
+    await post(connection, [(entry, beneficiary.provider)])
     return f"payout {reference}"
 
 
@@ -251,14 +245,21 @@ async def _finish(connection: AsyncConnection, request: StaffRequest, from_float
     return f"payout {row.reference}: {end}"
 
 
-def _allow(row: Row[Any], beneficiary: Row[Any] | None, amount: int) -> None:
-    where = None
+async def _payable(
+    connection: AsyncConnection, contest: UUID, params: Mapping[str, Any]
+) -> tuple[Row[Any], Row[Any], int]:
+    """The contest's position, the beneficiary, and the amount that may be paid to it. Raises ActRefused."""
+    asked = {"id": subject_id(params.get("beneficiary"))}
+    beneficiary = (await connection.execute(_BENEFICIARY, asked)).one_or_none()
+    row = await _position(connection, contest, beneficiary.provider if beneficiary else None)
+    amount, where = _amount(params), None
     if beneficiary is not None:
         same = beneficiary.organiser_id == row.organiser_id
         where = Beneficiary(same, beneficiary.usable_from, beneficiary.retired_at is not None)
     against = refusals(amount, _read(row), where, frozen=row.frozen, now=row.now)
-    if against:
+    if against or beneficiary is None:
         raise ActRefused(Why.IMPOSSIBLE, "; ".join(against))
+    return row, beneficiary, amount
 
 
 def _read(row: Row[Any]) -> Position:
@@ -275,10 +276,6 @@ async def _contest(connection: AsyncConnection, slug: str) -> UUID:
         return await contest_id(connection, slug)
     except UnknownName as error:
         raise ActRefused(Why.UNKNOWN, str(error)) from None
-
-
-async def _beneficiary(connection: AsyncConnection, params: Mapping[str, Any]) -> Row[Any] | None:
-    return (await connection.execute(_BENEFICIARY, {"id": subject_id(params.get("beneficiary"))})).one_or_none()
 
 
 async def _waiting_payout(connection: AsyncConnection, reference: str) -> Row[Any]:
