@@ -334,32 +334,25 @@ class PaymentProvider(Protocol):
     @property
     def code(self) -> str:
         """One name for module, URL segment, environment prefix and case file."""
-        ...
 
     def capabilities(self, country: str) -> Capabilities:
         """What it can do in this country."""
-        ...
 
     @property
     def base_url(self) -> str:
         """The platform that new collections are created on."""
-        ...
 
     async def create(self, collection: Collection, otp: str | None = None) -> CreateResult:
         """Ask the operator to collect. Our reference is committed before this is called."""
-        ...
 
     async def query(self, collection: Collection) -> StatusReport:
         """Ask what became of it."""
-        ...
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
         """Read a callback; `secrets` are those kept for the payment that its URL names, if any."""
-        ...
 
     async def aclose(self) -> None:
         """Close connections."""
-        ...
 
 
 @runtime_checkable
@@ -368,7 +361,6 @@ class CallbackSigner(Protocol):
 
     def is_signed(self, request: RawRequest) -> bool | None:
         """Whether the operator's signature is on a callback that just came; None where that is not known now."""
-        ...
 
 
 @runtime_checkable
@@ -377,7 +369,6 @@ class CallbackDater(Protocol):
 
     def is_stale(self, request: RawRequest) -> bool:
         """Whether the operator signed a callback that just came, at a time that proves nothing now."""
-        ...
 
 
 class Preparer(Protocol):
@@ -385,7 +376,6 @@ class Preparer(Protocol):
 
     async def prepare(self, collection: Collection) -> Mapping[str, str] | NotSent:
         """Fetch the secrets that `Capabilities.prepares` names. It moves nothing: a lost answer is no matter."""
-        ...
 
 
 @runtime_checkable
@@ -395,7 +385,6 @@ class Readier(Protocol):
     async def ready(self, collection: Collection) -> None:
         """Have it, so that the next call about this collection leaves at once. A failure here shows in that
         call too, which reports it."""
-        ...
 
 
 @runtime_checkable
@@ -404,7 +393,6 @@ class Prober(Protocol):
 
     async def alive(self) -> bool:
         """Whether the operator answers our account now. False when our credentials are refused."""
-        ...
 
 
 @runtime_checkable
@@ -413,7 +401,6 @@ class OutProber(Protocol):
 
     async def alive_out(self) -> bool:
         """The same of the product that pays out."""
-        ...
 
 
 class Disburser(Protocol):
@@ -421,11 +408,9 @@ class Disburser(Protocol):
 
     async def disburse(self, disbursement: Disbursement) -> DisburseResult:
         """Ask the operator to pay. Asked again with the same reference it pays once."""
-        ...
 
     async def query_disbursement(self, disbursement: Disbursement) -> StatusReport:
         """Ask what became of it. `Succeeded.received` is what the payee got."""
-        ...
 
 
 class BalanceTeller(Protocol):
@@ -433,7 +418,6 @@ class BalanceTeller(Protocol):
 
     async def balance(self, wallet: Wallet, currency: str, country: str) -> Balance | Unavailable:
         """What the account holds now."""
-        ...
 
 
 class HolderChecker(Protocol):
@@ -441,7 +425,6 @@ class HolderChecker(Protocol):
 
     async def holder_active(self, msisdn: str) -> bool | None:
         """Whether this E.164 number can pay and be paid; None when it is not known."""
-        ...
 
 
 @runtime_checkable
@@ -450,8 +433,6 @@ class ReversalTeller(Protocol):
 
     async def reversal(self, number: str) -> FoundReversal | NotFound | Unavailable:
         """The status of a dispute, or of a refund made outside Spotlight, by the operator's number of it."""
-        ...
 
     async def reversals_since(self, since: datetime) -> Sequence[ListedReversal] | Unavailable:
         """All that changed since then."""
-        ...

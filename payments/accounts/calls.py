@@ -61,7 +61,6 @@ class Budget(Protocol):
 
     async def wait_turn(self, account: str, per_second: int) -> Callable[[], None] | None:
         """Return when one more call may be made. The result, if any, is to be called when the call is answered."""
-        ...
 
 
 class Unlimited:

@@ -3,7 +3,6 @@ how their votes leave when the operator does not say the same."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -23,12 +22,12 @@ from payments.ledger.book import LedgerEntry, post
 from payments.lifecycle import Actor, State
 from payments.settlement.corrections import Corrected, Correction, lock_contest, reverse_counted
 from payments.settlement.count import By
-from payments.settlement.rules import Adjusted, Confirmed, Verdict, verdict
-from payments.settlement.settle import COUNTED_BEFORE
+from payments.settlement.rules import Adjusted, Verdict, verdict
+from payments.settlement.settle import COUNTED_BEFORE, confirmed
 
 _FACTS: Final = text(f"""
-select b.id, b.remote, p.reference, p.status, p.amount_minor, p.currency, p.payer_cipher, p.placed_at, now() as now,
-  k.status = 'approved' as eligible, c.closes_at, c.late_seconds,
+select b.id, b.remote, p.reference, p.status, p.amount_minor, p.currency, p.payer_cipher, p.placed_at,
+  now() as confirmed_at, k.status = 'approved' as eligible, c.closes_at, c.late_seconds,
   {COUNTED_BEFORE}
 from callbacks b join payments p on p.reference = b.payment_reference
   join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
@@ -66,12 +65,11 @@ _CODE: Final = text("update payments set reason_code = :code where reference = :
 @dataclass(frozen=True, slots=True)
 class CallbackFacts:
     """What the rule needs of a callback and of the payment that its URL names. `remote`: address of its
-    sender. `reference`: of that payment. `now`: when this was read."""
+    sender. `reference`: of that payment."""
 
     remote: str
     reference: UUID
     ours: Ours
-    now: datetime
 
 
 class ProvisionalPayments:
@@ -96,22 +94,14 @@ class ProvisionalPayments:
     def _facts(self, row: Row[Any]) -> CallbackFacts:
         sealed = [] if row.payer_cipher is None else [bytes(row.payer_cipher)]
         payer = each_opened(sealed, lambda held: self._vault.open(held, payer_place(row.reference)))
-        now_confirmed = Confirmed(
-            placed_at=row.placed_at,
-            confirmed_at=row.now,
-            closes_at=row.closes_at,
-            late_seconds=row.late_seconds,
-            candidate_eligible=row.eligible,
-            counted_before=row.counted_before,
-        )
         ours = Ours(
             order_code(row.reference),
             Money(row.amount_minor, row.currency),
             payer[0] if payer else None,
             State(row.status),
-            verdict(now_confirmed) is Verdict.COUNT,
+            verdict(confirmed(row)) is Verdict.COUNT,
         )
-        return CallbackFacts(row.remote, row.reference, ours, row.now)
+        return CallbackFacts(row.remote, row.reference, ours)
 
     async def claim(self, account: str, limit: int, older_seconds: float) -> list[OpenPayment]:
         """Take provisional payments for a question, the oldest first."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from gateway.values.money import Money
+from payments.lifecycle import Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +69,7 @@ class Sentence:
     at: datetime | None = None
 
 
-PAYMENT_STEPS: Final = frozenset(
-    {
-        "calling",
-        "accepted",
-        "put_back",
-        "never_sent",
-        "withheld",
-        "refused",
-        "succeeded",
-        "succeeded_otherwise",
-        "failed",
-        "deadline_passed",
-        "counts",
-        "suspect",
-        "cannot_count",
-        "counted_before",
-        "given_back",
-        "reversed",
-        "proved",
-        "denied",
-        "paid_otherwise",
-        "unproved",
-    }
-)
+PAYMENT_STEPS: Final = frozenset(Observed) - {Observed.STILL_OPEN}
 REFUND_STEPS: Final = frozenset(
     {"calling", "put_back", "put_off", "succeeded", "failed", "failed_for_us", "given_up", "paid_by_hand", "reversed"}
 )

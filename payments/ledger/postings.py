@@ -67,38 +67,37 @@ class FeePlan:
         return min(amount_minor, max(share, self.minimum_minor))
 
 
+def _moved(total: Money, source: Account, target: Account) -> tuple[Posting, ...]:
+    return (
+        Posting(target, total.currency, total.amount_minor),
+        Posting(source, total.currency, -total.amount_minor),
+    )
+
+
+def undone(legs: tuple[Posting, ...]) -> tuple[Posting, ...]:
+    """The opposite of what was booked."""
+    return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in legs)
+
+
 def sale(total: Money, votes: int, fee_minor: int = 0) -> tuple[Posting, ...]:
     """Confirmed money becomes counted votes, and is shared between organiser and platform."""
-    return (
-        Posting(Account.OPERATOR_CLEARING, total.currency, total.amount_minor),
-        Posting(Account.SALES, total.currency, -total.amount_minor),
-        *_counted(total, votes, fee_minor),
-    )
+    return (*_moved(total, Account.SALES, Account.OPERATOR_CLEARING), *_counted(total, votes, fee_minor))
 
 
 def sale_of_held(total: Money, votes: int, fee_minor: int = 0) -> tuple[Posting, ...]:
     """Money that was held counts after all."""
-    return (
-        Posting(Account.HELD_FUNDS, total.currency, total.amount_minor),
-        Posting(Account.SALES, total.currency, -total.amount_minor),
-        *_counted(total, votes, fee_minor),
-    )
+    return (*_moved(total, Account.SALES, Account.HELD_FUNDS), *_counted(total, votes, fee_minor))
 
 
 def sale_taken_back(total: Money, votes: int, fee_minor: int = 0) -> tuple[Posting, ...]:
     """Counted votes leave the tally; their money is owed back, and both shares are given up."""
-    undone = (Posting(leg.account, leg.currency, -leg.amount) for leg in _counted(total, votes, fee_minor))
-    return (
-        Posting(Account.SALES, total.currency, total.amount_minor),
-        Posting(Account.REFUNDS_OWED, total.currency, -total.amount_minor),
-        *undone,
-    )
+    return (*_moved(total, Account.REFUNDS_OWED, Account.SALES), *undone(_counted(total, votes, fee_minor)))
 
 
 def sale_reversed(total: Money, votes: int, fee_minor: int = 0) -> tuple[Posting, ...]:
     """Counted votes leave the tally, and their money is not with the operator: it was reversed there, or
     never came."""
-    return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in sale(total, votes, fee_minor))
+    return undone(sale(total, votes, fee_minor))
 
 
 def _counted(total: Money, votes: int, fee_minor: int) -> tuple[Posting, ...]:
@@ -114,49 +113,34 @@ def _counted(total: Money, votes: int, fee_minor: int) -> tuple[Posting, ...]:
 
 def refunded(total: Money, *, from_float: bool) -> tuple[Posting, ...]:
     """The money is refunded. `from_float`: out of the operator's payout wallet."""
-    return (
-        Posting(Account.REFUNDS_OWED, total.currency, total.amount_minor),
-        Posting(_leaves(from_float), total.currency, -total.amount_minor),
-    )
+    return _moved(total, _leaves(from_float), Account.REFUNDS_OWED)
 
 
 def payout_sent(total: Money) -> tuple[Posting, ...]:
     """The organiser's share is on its way."""
-    return (
-        Posting(Account.ORGANISER_PAYABLE, total.currency, total.amount_minor),
-        Posting(Account.PAYOUTS_SENT, total.currency, -total.amount_minor),
-    )
+    return _moved(total, Account.PAYOUTS_SENT, Account.ORGANISER_PAYABLE)
 
 
 def payout_returned(total: Money) -> tuple[Posting, ...]:
     """It did not arrive: it is payable again."""
-    return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in payout_sent(total))
+    return undone(payout_sent(total))
 
 
 def paid_out(total: Money, *, from_float: bool) -> tuple[Posting, ...]:
     """The organiser has it."""
-    return (
-        Posting(Account.PAYOUTS_SENT, total.currency, total.amount_minor),
-        Posting(_leaves(from_float), total.currency, -total.amount_minor),
-    )
+    return _moved(total, _leaves(from_float), Account.PAYOUTS_SENT)
 
 
 def operator_kept(fee: Money) -> tuple[Posting, ...]:
     """An operator took its fee out of what it holds for us."""
-    return (
-        Posting(Account.OPERATOR_FEE, fee.currency, fee.amount_minor),
-        Posting(Account.OPERATOR_CLEARING, fee.currency, -fee.amount_minor),
-    )
+    return _moved(fee, Account.OPERATOR_CLEARING, Account.OPERATOR_FEE)
 
 
 def moved(total: Money, source: Account, target: Account) -> tuple[Posting, ...]:
     """Money of ours changed its place. Raises ValueError for accounts that are no place."""
     if source not in WHERE_MONEY_IS or target not in WHERE_MONEY_IS or source is target:
         raise ValueError(f"{source} to {target}")
-    return (
-        Posting(target, total.currency, total.amount_minor),
-        Posting(source, total.currency, -total.amount_minor),
-    )
+    return _moved(total, source, target)
 
 
 def _leaves(from_float: bool) -> Account:
@@ -165,41 +149,32 @@ def _leaves(from_float: bool) -> Account:
 
 def fee_given_up(fee: Money) -> tuple[Posting, ...]:
     """An operator refunded a fee."""
-    return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in operator_kept(fee))
+    return undone(operator_kept(fee))
 
 
 def owed_back(total: Money) -> tuple[Posting, ...]:
     """Money arrived that cannot be counted: it is owed to its payer."""
-    return (
-        Posting(Account.OPERATOR_CLEARING, total.currency, total.amount_minor),
-        Posting(Account.REFUNDS_OWED, total.currency, -total.amount_minor),
-    )
+    return _moved(total, Account.REFUNDS_OWED, Account.OPERATOR_CLEARING)
 
 
 def held(total: Money) -> tuple[Posting, ...]:
     """Money arrived that waits for a decision."""
-    return (
-        Posting(Account.OPERATOR_CLEARING, total.currency, total.amount_minor),
-        Posting(Account.HELD_FUNDS, total.currency, -total.amount_minor),
-    )
+    return _moved(total, Account.HELD_FUNDS, Account.OPERATOR_CLEARING)
 
 
 def held_reversed(total: Money) -> tuple[Posting, ...]:
     """The operator reversed money that waited for a decision."""
-    return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in held(total))
+    return undone(held(total))
 
 
 def owed_reversed(total: Money) -> tuple[Posting, ...]:
     """The operator reversed money that was owed to its payer: it is owed no more."""
-    return tuple(Posting(leg.account, leg.currency, -leg.amount) for leg in owed_back(total))
+    return undone(owed_back(total))
 
 
 def held_to_owed(total: Money) -> tuple[Posting, ...]:
     """Money that was held is owed back to its payer."""
-    return (
-        Posting(Account.HELD_FUNDS, total.currency, total.amount_minor),
-        Posting(Account.REFUNDS_OWED, total.currency, -total.amount_minor),
-    )
+    return _moved(total, Account.REFUNDS_OWED, Account.HELD_FUNDS)
 
 
 def balanced(legs: tuple[Posting, ...]) -> bool:

@@ -6,7 +6,7 @@ text) is written in the same transaction, under the lock that settlement takes, 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -26,7 +26,6 @@ from payments.settlement.count import (
     SETTLE_LOCK_SPACE,
     By,
     SettlementBroken,
-    confirmed_payment,
     count,
     held_to_owed,
     move,
@@ -130,23 +129,27 @@ async def lock_contest(connection: AsyncConnection, contest: UUID) -> None:
     await connection.execute(_LOCK, {"space": SETTLE_LOCK_SPACE, "contest": contest})
 
 
+async def _locked(
+    connection: AsyncConnection, contest: UUID, references: Sequence[UUID], states: frozenset[State]
+) -> tuple[Corrected, list[Row[Any]]]:
+    """The payments that are in one of these states, locked after their contest."""
+    await lock_contest(connection, contest)
+    rows = (await connection.execute(_PAYMENTS, {"references": list(references), "contest": contest})).all()
+    skipped = {row.reference: row.status for row in rows if row.status not in states}
+    return Corrected(contest, skipped=skipped), [row for row in rows if row.status in states]
+
+
 async def owe_refunds(
     connection: AsyncConnection, contest: UUID, references: Sequence[UUID], why: Correction, *, states: frozenset[State]
 ) -> Corrected:
     """Make refunds due for those of these payments of one contest that are in one of `states` (`settled`, `held`).
     Locks the contest first."""
-    await lock_contest(connection, contest)
-    rows = (await connection.execute(_PAYMENTS, {"references": list(references), "contest": contest})).all()
-    corrected = Corrected(contest)
-    corrected.skipped = {row.reference: row.status for row in rows if row.status not in states}
-    counted = [row for row in rows if row.status in states and row.status == State.SETTLED]
-    held = [row for row in rows if row.status in states and row.status == State.HELD]
+    corrected, rows = await _locked(connection, contest, references, states)
+    counted = [row for row in rows if row.status == State.SETTLED]
+    held = [row for row in rows if row.status == State.HELD]
     if counted:
         await _uncount(connection, contest, counted, Observed.CANNOT_COUNT, why, "refund_pending", owed=True)
-    rows_held = [
-        moved_row(State.HELD, Observed.CANNOT_COUNT, row.reference, row.placed_at, why.reason, Actor.STAFF)
-        for row in held
-    ]
+    rows_held = [moved_row(State.HELD, Observed.CANNOT_COUNT, row, why.reason, Actor.STAFF) for row in held]
     await move(connection, State.HELD, rows_held, why.by)
     await post(connection, [held_to_owed(row) for row in held])
     corrected.counted = [(row.code, -row.quantity) for row in counted]
@@ -169,11 +172,7 @@ async def reverse_counted(
     Counted ones only; others are in `skipped` with their state. The lifecycle decides where they end, by `observed` and
     the actor. `message`: kind of the text to the voter, if any is due. Locks the contest first. Raises
     SettlementBroken."""
-    await lock_contest(connection, contest)
-    rows = (await connection.execute(_PAYMENTS, {"references": list(references), "contest": contest})).all()
-    counted = [row for row in rows if row.status == State.SETTLED]
-    corrected = Corrected(contest)
-    corrected.skipped = {row.reference: row.status for row in rows if row.status != State.SETTLED}
+    corrected, counted = await _locked(connection, contest, references, frozenset({State.SETTLED}))
     if counted:
         await _uncount(connection, contest, counted, observed, why, message, owed=False)
     corrected.counted = [(row.code, -row.quantity) for row in counted]
@@ -202,7 +201,7 @@ async def _uncount(
         groups[row.provider, row.currency].append(row)
     books = {group: uuid4() for group in groups}
     parameters: dict[str, Any] = {
-        **document(_row(row, books[row.provider, row.currency]) for row in rows),
+        **document({**row._asdict(), "tx": books[row.provider, row.currency], "refund": uuid4()} for row in rows),
         "contest": contest,
         "size": len(rows),
         "to_status": after.value,
@@ -222,19 +221,6 @@ async def _uncount(
     await post(connection, [_entry(contest, group, members, books[group], undo) for group, members in groups.items()])
 
 
-def _row(row: Row[Any], tx: UUID) -> Mapping[str, Any]:
-    return {
-        "reference": row.reference,
-        "placed_at": row.placed_at,
-        "candidate_id": row.candidate_id,
-        "quantity": row.quantity,
-        "amount_minor": row.amount_minor,
-        "seq": row.seq,
-        "tx": tx,
-        "refund": uuid4(),
-    }
-
-
 def _entry(
     contest: UUID,
     group: tuple[str, str],
@@ -250,17 +236,13 @@ def _entry(
 
 async def count_held(connection: AsyncConnection, contest: UUID, reference: UUID, by: By) -> Corrected:
     """Count a held payment. Locks the contest first."""
-    await lock_contest(connection, contest)
-    rows = (await connection.execute(_PAYMENTS, {"references": [reference], "contest": contest})).all()
-    corrected = Corrected(contest)
+    corrected, rows = await _locked(connection, contest, [reference], frozenset({State.HELD}))
     for row in rows:
-        if row.status != State.HELD:
-            corrected.skipped[row.reference] = row.status
-        elif not row.eligible:
+        if not row.eligible:
             corrected.skipped[row.reference] = "held, and its candidate no longer stands"
         else:
             plan = plan_of((await connection.execute(_PLAN, {"contest": contest})).one())
-            await count(connection, contest, [confirmed_payment(row)], plan, before=State.HELD, by=by)
+            await count(connection, contest, [row], plan, before=State.HELD, by=by)
             corrected.counted.append((row.code, row.quantity))
             corrected.done.append(row.reference)
     return corrected

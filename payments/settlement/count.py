@@ -7,7 +7,6 @@ not at all. A hot candidate costs one row update a batch.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -16,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.storage.rows import document, recordset
 from gateway.values.money import Money
-from gateway.values.record import record
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
 from payments.lifecycle import Actor, Observed, State, advance
@@ -97,34 +95,6 @@ select count(*) from flipped
 """)
 
 
-@record
-class ConfirmedPayment:
-    """A confirmed or held payment that counts."""
-
-    reference: UUID
-    placed_at: datetime
-    provider: str
-    candidate_id: UUID
-    candidate_code: str
-    quantity: int
-    amount: Money
-    receipt: str
-
-
-def confirmed_payment(row: Row[Any]) -> ConfirmedPayment:
-    """The payment in a row of either statement that reads them."""
-    return ConfirmedPayment(
-        row.reference,
-        row.placed_at,
-        row.provider,
-        row.candidate_id,
-        row.code,
-        row.quantity,
-        Money(row.amount_minor, row.currency),
-        row.receipt,
-    )
-
-
 class SettlementBroken(Exception):
     """A row that was locked did not move as decided: a bug. The transaction was undone."""
 
@@ -152,13 +122,15 @@ def plan_of(row: Row[Any]) -> ledger.FeePlan:
 async def count(
     connection: AsyncConnection,
     contest: UUID,
-    counted: Sequence[ConfirmedPayment],
+    counted: Sequence[Row[Any]],
     plan: ledger.FeePlan,
     *,
     before: State = State.CONFIRMED,
     by: By = BY_RULE,
 ) -> None:
-    """Count payments in the state `before`, whose rows and whose contest are locked. SettlementBroken."""
+    """Count payments in the state `before`, whose rows and whose contest are locked. SettlementBroken.
+
+    `counted`: rows with the columns of `_COUNTED` but for the last two, `provider` and `currency`."""
     if advance(before, Observed.COUNTS, by.actor) is not State.SETTLED:
         raise SettlementBroken(f"{by.actor} may not count {before}")
     books: dict[tuple[str, str], UUID] = defaultdict(uuid4)
@@ -167,10 +139,10 @@ async def count(
     fees: dict[tuple[str, str], int] = defaultdict(int)
     rows = []
     for payment in counted:
-        pot = (payment.provider, payment.amount.currency)
-        money[pot] += payment.amount.amount_minor
+        pot = (payment.provider, payment.currency)
+        fee = plan.fee(payment.amount_minor)
+        money[pot] += payment.amount_minor
         votes[pot] += payment.quantity
-        fee = plan.fee(payment.amount.amount_minor)
         fees[pot] += fee
         rows.append(
             {
@@ -178,7 +150,7 @@ async def count(
                 "placed_at": payment.placed_at,
                 "candidate_id": payment.candidate_id,
                 "quantity": payment.quantity,
-                "amount_minor": payment.amount.amount_minor,
+                "amount_minor": payment.amount_minor,
                 "receipt": payment.receipt,
                 "tx": books[pot],
                 "fee_minor": fee,
@@ -203,15 +175,15 @@ def held_to_owed(row: Row[Any]) -> tuple[LedgerEntry, str]:
 
 
 def moved_row(
-    before: State, observed: Observed, reference: UUID, placed_at: datetime, reason: str, actor: Actor = Actor.SETTLER
+    before: State, observed: Observed, row: Row[Any], reason: str, actor: Actor = Actor.SETTLER
 ) -> dict[str, Any]:
-    """A row for `move`. SettlementBroken for a step that is not in the table."""
+    """What `move` wants of a payment. SettlementBroken for a step that is not in the table."""
     after = advance(before, observed, actor)
     if not isinstance(after, State):
         raise SettlementBroken(f"{before} may not see {observed}")
     return {
-        "reference": reference,
-        "placed_at": placed_at,
+        "reference": row.reference,
+        "placed_at": row.placed_at,
         "to_status": after.value,
         "seen": observed.value,
         "reason": reason,

@@ -22,7 +22,6 @@ from payments.settlement.count import (
     FEE_PLAN,
     LOCK_KEY,
     SETTLE_LOCK_SPACE,
-    confirmed_payment,
     count,
     held_to_owed,
     move,
@@ -177,15 +176,15 @@ class Settlement:
     async def _settle(
         self, connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]], plan: ledger.FeePlan
     ) -> SettledBatch:
-        judged = list(zip(rows, verdicts((row.vote_id, _facts(row)) for row in rows), strict=True))
-        counted = [confirmed_payment(row) for row, verdict in judged if verdict is Verdict.COUNT]
+        judged = list(zip(rows, verdicts((row.vote_id, confirmed(row)) for row in rows), strict=True))
+        counted = [row for row, verdict in judged if verdict is Verdict.COUNT]
         refused = [(row, verdict) for row, verdict in judged if verdict is not Verdict.COUNT]
         unproved = await _ask_first(connection, [row.reference for row, _ in refused])
         if counted:
             await count(connection, contest, counted, plan)
         if left := [(row, verdict) for row, verdict in refused if row.reference not in unproved]:
             await _refuse(connection, contest, left)
-        return SettledBatch(contest, tuple((p.candidate_code, p.quantity) for p in counted), len(refused))
+        return SettledBatch(contest, tuple((row.code, row.quantity) for row in counted), len(refused))
 
     async def owe_refunds(self, limit: int) -> int:
         """Turn surplus and mismatched payments into refunds that are owed."""
@@ -200,15 +199,14 @@ class Settlement:
             due = (await connection.execute(_REFUNDABLE, {"only": list(references)})).all()
             for state, reason in REFUND_REASONS.items():
                 members = [row for row in due if row.status == state.value]
-                rows = [
-                    moved_row(state, Observed.CANNOT_COUNT, row.reference, row.placed_at, reason) for row in members
-                ]
+                rows = [moved_row(state, Observed.CANNOT_COUNT, row, reason) for row in members]
                 await move(connection, state, rows)
             await post(connection, [held_to_owed(row) for row in due])
         return len(due)
 
 
-def _facts(row: Row[Any]) -> Confirmed:
+def confirmed(row: Row[Any]) -> Confirmed:
+    """What the decision needs of a row."""
     return Confirmed(
         placed_at=row.placed_at,
         confirmed_at=row.confirmed_at,
@@ -232,7 +230,7 @@ async def _ask_first(connection: AsyncConnection, references: Sequence[UUID]) ->
 async def _refuse(connection: AsyncConnection, contest: UUID, refused: Sequence[tuple[Row[Any], Verdict]]) -> None:
     rows, entries = [], []
     for row, verdict in refused:
-        rows.append(moved_row(State.CONFIRMED, step_of(verdict), row.reference, row.placed_at, verdict.value))
+        rows.append(moved_row(State.CONFIRMED, step_of(verdict), row, verdict.value))
         legs = booked(verdict, Money(row.amount_minor, row.currency))
         entries.append((LedgerEntry(uuid4(), contest, f"{verdict.value} {row.reference}", legs), row.provider))
     await move(connection, State.CONFIRMED, rows)

@@ -37,7 +37,6 @@ class Listing(Protocol):
 
     def __call__(self, client: stripe.StripeClient, /, params: Any) -> Awaitable[object]:  # noqa: ANN401 - typed there
         """One page of it."""
-        ...
 
 
 class Lookups:
