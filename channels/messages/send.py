@@ -18,8 +18,7 @@ from channels.messages.carrier import (
 )
 from channels.messages.outbox import DueMessage, Outbox, SentMessage
 from channels.messages.rules import UNKNOWN_SECONDS, Routes, next_attempt
-from gateway.storage.set_aside import passes
-from gateway.values.halving import in_halves
+from gateway.storage.set_aside import in_halves
 
 BATCH: Final = 64
 _log = structlog.get_logger(__name__)
@@ -42,7 +41,7 @@ class Sending:
         """Send one batch; how many were tried."""
         due = await self.outbox.claim_due(BATCH, self.routes)
         results = await asyncio.gather(*map(self._send, due))
-        recorded = await in_halves(results, self.outbox.record_sent, passes)
+        recorded = await in_halves(results, self.outbox.record_sent)
         await self.outbox.record_sent([_not_recorded(result, error) for result, error in recorded.broken])
         return len(due)
 

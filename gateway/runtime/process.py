@@ -32,7 +32,6 @@ from gateway.runtime.voting_service import LiveVotingService
 from gateway.storage.doorbell import Work
 from gateway.storage.purging import DailyPurge
 from gateway.storage.sessions import RedisSessions, SessionSeal
-from gateway.storage.set_aside import passes
 from gateway.storage.shared_pace import SharedPaces
 from gateway.storage.shared_rate import SharedRate
 from gateway.storage.spool import Spool
@@ -166,7 +165,7 @@ class ProcessContainer(Container):
             senders[self.telegram.code] = self.telegram
         routes = text_routes(self.settings, self.carriers, self.telegram)
         queue = CallbackQueue(self.engine, self.vault)
-        judge = CallbackJudge(queue, self.payments, self.providers, self.reversals.name, self.counting, passes)
+        judge = CallbackJudge(queue, self.payments, self.providers, self.reversals.name, self.counting)
         rankings = partial(self.rankings.refresh, self.scores)
         return {
             Work.COLLECT: self.collector.step,

@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from redis.exceptions import RedisError
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from gateway.storage.set_aside import passes
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -18,13 +17,6 @@ R = TypeVar("R")
 
 class Overloaded(Exception):
     """Too many callers wait. Nothing was done for this one."""
-
-
-def is_about_all(error: Exception) -> bool:
-    """Whether a batch failed because of its server and not because of what is in it."""
-    if isinstance(error, DataError | IntegrityError):
-        return False
-    return isinstance(error, OSError | SQLAlchemyError | RedisError)
 
 
 class Coalescer(Generic[T, R]):
@@ -117,7 +109,7 @@ class Coalescer(Generic[T, R]):
                 future.cancel()
             raise
         except Exception as error:
-            if len(batch) == 1 or is_about_all(error):
+            if len(batch) == 1 or passes(error):
                 for _, future in batch:
                     _settle(future, error)
                 return

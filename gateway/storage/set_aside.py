@@ -1,12 +1,14 @@
 """Rows that fail by themselves are set aside, so that they do not stop the others: kept with their error until they are
 tried again, counted in `/metrics` and shown by the doctor."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 import structlog
+from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import SealBroken
 
+T = TypeVar("T")
+R = TypeVar("R")
 Row = TypeVar("Row")
 Read = TypeVar("Read")
 _log = structlog.get_logger(__name__)
@@ -57,11 +61,51 @@ _OF_A_ROW: Final = ("22", "23", "P0")
 
 
 def passes(error: Exception) -> bool:
-    """Whether an error passes by itself. One of a row does not: PostgreSQL refuses it, or our code stumbles."""
+    """Whether an error passes by itself, such as a server that does not answer. One of a row does not: PostgreSQL
+    refuses it, or our code stumbles."""
     if not isinstance(error, SQLAlchemyError):
-        return isinstance(error, OSError)
+        return isinstance(error, OSError | RedisError)
     state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
     return not isinstance(error, DataError | IntegrityError) and not state.startswith(_OF_A_ROW)
+
+
+@dataclass
+class Halved(Generic[T, R]):
+    """What became of a batch. `results`: of the parts that succeeded; `broken`: members that fail alone, with
+    their error; `given_up`: so many failed, and none succeeded, that the rest was not tried."""
+
+    results: list[R] = field(default_factory=list)
+    broken: list[tuple[T, Exception]] = field(default_factory=list)
+    given_up: bool = False
+
+
+async def in_halves(
+    batch: Sequence[T],
+    act: Callable[[Sequence[T]], Awaitable[R]],
+    give_up_after: int | None = None,
+) -> Halved[T, R]:
+    """Act on a batch; where that fails, on its halves, down to single members. `act` must be safe to repeat.
+
+    An error that `passes` is raised. `give_up_after`: once so many members failed, and none succeeded, the fault is not
+    theirs."""
+    found: Halved[T, R] = Halved()
+    parts = [batch] if batch else []
+    while parts:
+        part = parts.pop()
+        try:
+            found.results.append(await act(part))
+        except Exception as error:
+            if passes(error):
+                raise
+            if len(part) > 1:
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
+                continue
+            found.broken.append((part[0], error))
+            if len(found.broken) == give_up_after and not found.results:
+                found.given_up = True
+                return found
+    return found
 
 
 async def set_aside(

@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.http.raw_exchange import RawRequest
 from gateway.orders.routing import provider_of
-from gateway.values.halving import in_halves, of_a_server
+from gateway.storage.set_aside import in_halves
 from payments.collection.callback_queue import CallbackQueue, DueCallback, JudgedCallback
 from payments.collection.count_on_callback import CountingOnCallbacks
 from payments.collection.observations import LOOK_AGAIN_AT_FAILED, Observation
@@ -24,15 +24,13 @@ NameReversals = Callable[[Sequence[NamedReversal]], Awaitable[None]]
 @dataclass(frozen=True)
 class CallbackJudge:
     """Judges stored callbacks. `counting`: where some account is counted on, see
-    docs/decisions/0017-counting-on-a-callback.md. `passes`: whether an error is of a server that comes back, and is
-    raised."""
+    docs/decisions/0017-counting-on-a-callback.md."""
 
     queue: CallbackQueue
     payments: Payments
     providers: Mapping[str, PaymentProvider]
     name_reversals: NameReversals
     counting: CountingOnCallbacks | None = None
-    passes: Callable[[Exception], bool] = of_a_server
 
     async def step(self) -> int:
         """Judge the callbacks that are due; how many. One that fails by itself is set aside.
@@ -40,7 +38,7 @@ class CallbackJudge:
         A proof becomes evidence, a hint makes its payment due, anything else is only kept. The same bytes again are a
         hint at most."""
         due = await self.queue.claim(CALLBACK_BATCH)
-        done = await in_halves(due, self._judge, self.passes)
+        done = await in_halves(due, self._judge)
         if done.broken:
             await self.queue.set_aside([(callback.id, error) for callback, error in done.broken])
         return len(due)

@@ -12,8 +12,7 @@ import structlog
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.storage.set_aside import Kind, passes, set_aside
-from gateway.values.halving import in_halves
+from gateway.storage.set_aside import Kind, in_halves, passes, set_aside
 from gateway.values.money import Money
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
@@ -158,7 +157,7 @@ class Settlement:
         async def act(part: Sequence[UUID]) -> SettledBatch | None:
             return await self._settle_some(contest, _THESE, {"only": list(part)})
 
-        done = await in_halves(waiting, act, passes, BROKEN_MAX)
+        done = await in_halves(waiting, act, BROKEN_MAX)
         await self._set_aside(Kind.PAYMENT, done.broken, PAYMENT_AGAIN_SECONDS)
         if done.given_up:
             await self._set_aside(Kind.CONTEST, [(contest, done.broken[0][1])], CONTEST_AGAIN_SECONDS)
@@ -190,7 +189,7 @@ class Settlement:
         """Turn surplus and mismatched payments into refunds that are owed."""
         async with self._engine.connect() as connection:
             due = list((await connection.execute(_TO_REFUND, {"limit": limit})).scalars())
-        done = await in_halves(due, self._owe_refunds, passes)
+        done = await in_halves(due, self._owe_refunds)
         await self._set_aside(Kind.PAYMENT, done.broken, PAYMENT_AGAIN_SECONDS)
         return sum(done.results)
 

@@ -19,7 +19,6 @@ from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
 from gateway.orders.store import Orders
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import make_engine
-from gateway.storage.set_aside import passes
 from gateway.storage.vault import Vault
 from gateway.values.msisdn import Msisdn
 from payments.accounts.calls import Unlimited
@@ -154,7 +153,7 @@ class Rig:
         return await self.callback_judge().step()
 
     def callback_judge(self, counting: CountingOnCallbacks | None = None) -> CallbackJudge:
-        return CallbackJudge(self.queue, self.payments, self.providers, self.reversals.name, counting, passes)
+        return CallbackJudge(self.queue, self.payments, self.providers, self.reversals.name, counting)
 
     async def verify(self) -> int:
         return await asked_all(Verifier(self.payments, self.providers, Unlimited()))

@@ -23,7 +23,6 @@ from gateway.runtime.figures import FigureStore
 from gateway.runtime.owed_work import OwedWork
 from gateway.storage import set_aside
 from gateway.storage.vault import Vault
-from gateway.values.halving import in_halves
 from tests.engines import Database
 from tests.rigs.money_rig import MoneyRig, opened
 from tests.rigs.scripted_provider import paid
@@ -240,13 +239,16 @@ async def test_halves_are_tried_until_each_broken_member_stands_alone() -> None:
             raise ValueError(part)
         return sum(part)
 
-    done = await in_halves(range(16), act, lambda _: False, 2)
+    async def away(_: Sequence[int]) -> None:
+        raise OSError("away")
+
+    done = await set_aside.in_halves(range(16), act, 2)
     assert (sum(done.results), [member for member, _ in done.broken]) == (sum(range(16)) - 16, [5, 11])
     assert len(tried) < 16
     assert not done.given_up
-    assert (await in_halves([5, 11, *[5] * 50], act, lambda _: False, 3)).given_up
-    with pytest.raises(ValueError, match="5"):
-        await in_halves([4, 5], act, lambda _: True)
+    assert (await set_aside.in_halves([5, 11, *[5] * 50], act, 3)).given_up
+    with pytest.raises(OSError, match="away"):
+        await set_aside.in_halves([4, 5], away)
 
 
 @pytest.mark.parametrize(
