@@ -13,7 +13,7 @@ from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.values.money import Money
-from payments.ledger.book import DatedFeePlan, journal_csv, unbalanced
+from payments.ledger.book import DatedFeePlan, unbalanced
 from payments.ledger.postings import VOTES, FeePlan
 from payments.requests import Right
 
@@ -188,7 +188,7 @@ async def journal(request: web.Request, me: Me) -> web.StreamResponse:
     contest = query.get("contest") or None
     try:
         at = read_instant(query.get("at", ""))
-        lines = journal_csv(book, at=at, contest=contest)
+        lines = book.journal_csv(at=at, contest=contest)
         parts = [await anext(lines), await anext(lines, "")]
     except ValueError:
         return say(request, 400, "bad_instant", me)

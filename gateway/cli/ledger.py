@@ -63,10 +63,9 @@ def trial(at: At = None, as_json: AsJson = False) -> None:
 @command(ledger_app, "journal", "spotlight ledger journal --contest star > star.csv")
 def journal(at: At = None, contest: Contest = None) -> None:
     """Print every leg that was ever booked as CSV, in the order of writing. Amounts are minor units."""
-    from payments.ledger.book import journal_csv
 
     async def write(container: "Container") -> None:
-        async for line in journal_csv(container.book, at=instant(at), contest=contest):
+        async for line in container.book.journal_csv(at=instant(at), contest=contest):
             print(line, end="")
 
     in_container(write)

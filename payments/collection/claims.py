@@ -205,6 +205,16 @@ def read_secrets(vault: Vault, reference: UUID | None, sealed: bytes | None) -> 
     return opened
 
 
+def seal_secrets(vault: Vault, reference: UUID, secrets: Mapping[str, str] | None) -> bytes | None:
+    """An operator's tokens as they are stored."""
+    return vault.seal(orjson.dumps(dict(secrets)).decode(), secrets_place(reference)) if secrets else None
+
+
+def read_payer(vault: Vault, reference: UUID, sealed: bytes | None) -> str | None:
+    """The number that pays; a card has none. Raises SealBroken."""
+    return None if sealed is None else vault.open(bytes(sealed), payer_place(reference))
+
+
 class OpenPaymentReader:
     """Reads payments from their rows: opens what is sealed, and makes the addresses that an operator is given."""
 
@@ -221,11 +231,6 @@ class OpenPaymentReader:
             await connection.execute(_PUT_OFF, named)
         return found
 
-    def _payer(self, row: Row[Any]) -> str | None:
-        return (
-            None if row.payer_cipher is None else self._vault.open(bytes(row.payer_cipher), payer_place(row.reference))
-        )
-
     def read(self, row: Row[Any]) -> OpenPayment:
         """One payment. Raises SealBroken."""
         collection = Collection(
@@ -237,7 +242,7 @@ class OpenPaymentReader:
             language=row.language,
             callback_url=f"{self._public_url}/api/webhooks/{provider_of(row.provider)}/{self._vault.callback_token(row.reference)}",
             return_url=f"{self._public_url}/votes/{row.vote_id}",
-            payer=self._payer(row),
+            payer=read_payer(self._vault, row.reference, row.payer_cipher),
             method=PaymentMethod(row.method),
             base_url=row.base_url,
             provider_reference=row.provider_reference,

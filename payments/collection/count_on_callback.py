@@ -13,7 +13,6 @@ from payments.collection.provisional_rules import (
     SUSPICIOUS,
     URGENT_AFTER,
     Arrived,
-    Denial,
     NotCounted,
     Policy,
     of_callback,
@@ -123,11 +122,12 @@ class AskedLater:
         """Record the operator's report on a provisional payment. `jitter` in [-1, 1]."""
         answer = of_later_report(payment, report, jitter)
         log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=payment.provider)
-        if isinstance(answer, Denial):
-            taken_back = await self._store.take_back(answer)
+        if answer.observed is Observed.DENIED or answer.observed is Observed.PAID_OTHERWISE:
+            taken_back = await self._store.take_back(answer, answer.observed)
             if taken_back is None:
                 return
-            log.error("callback_was_not_true", seen=answer.observed, code=answer.code, received=str(answer.received))
+            received = str(answer.received)
+            log.error("callback_was_not_true", seen=answer.observed, code=answer.reason_code, received=received)
             await self._show({taken_back.contest_id: tuple(taken_back.counted)})
             return
         log.info("asked_later", report=type(report).__name__, step=answer.observed)

@@ -9,13 +9,13 @@ from gateway.orders.routing import provider_of
 from gateway.storage.set_aside import in_halves
 from payments.collection.callback_queue import CallbackQueue, DueCallback, JudgedCallback
 from payments.collection.count_on_callback import CountingOnCallbacks
-from payments.collection.observations import LOOK_AGAIN_AT_FAILED, Observation
+from payments.collection.observations import LOOK_AGAIN_AT_FAILED, Observation, of_failure, of_success
 from payments.collection.store import Payments
-from payments.lifecycle import Actor, Observed, success_observed
+from payments.lifecycle import Observed, success_observed
 from payments.provider import Failed, Hint, NamedReversal, PaymentProvider
 
 CALLBACK_BATCH: Final = 1_000
-
+_PROOF: Final = "callback_proof"
 
 NameReversals = Callable[[Sequence[NamedReversal]], Awaitable[None]]
 """Has money that operators take back asked about."""
@@ -104,28 +104,8 @@ def _proof(callback: DueCallback, hint: Hint) -> Observation | None:
     """What a signed callback proves about its payment."""
     if callback.reference is None or callback.amount is None or hint.proof is None:
         return None
-    proof = hint.proof
-    evidence = Observation(
-        callback.reference,
-        Observed.FAILED,
-        Actor.VERIFIER,
-        evidence_word="failed",
-        evidence_source="callback_proof",
-        evidence_raw=proof.raw[:4000],
-    )
-    if isinstance(proof, Failed):
-        return replace(
-            evidence,
-            detail=proof.code,
-            next_check_at=callback.now + LOOK_AGAIN_AT_FAILED,
-            reason=proof.reason.value,
-            reason_code=proof.code,
-            message="payment_failed",
-        )
-    return replace(
-        evidence,
-        observed=success_observed(callback.amount, proof.received),
-        provider_reference=proof.provider_reference,
-        received=proof.received,
-        evidence_word="succeeded",
-    )
+    if isinstance(hint.proof, Failed):
+        again = callback.now + LOOK_AGAIN_AT_FAILED
+        return of_failure(callback.reference, Observed.FAILED, hint.proof, again, _PROOF)
+    observed = success_observed(callback.amount, hint.proof.received)
+    return of_success(callback.reference, observed, hint.proof, _PROOF)

@@ -215,15 +215,8 @@ def of_report(payment: OpenPayment, report: StatusReport, can: Capabilities, jit
     """What the operator's report means for a payment. `jitter` in [-1, 1]."""
     match report:
         case Succeeded():
-            return Observation(
-                payment.collection.reference,
-                success_observed(payment.collection.amount, report.received),
-                Actor.VERIFIER,
-                provider_reference=report.provider_reference,
-                received=report.received,
-                evidence_word="succeeded",
-                evidence_raw=report.raw[:4000],
-            )
+            observed = success_observed(payment.collection.amount, report.received)
+            return of_success(payment.collection.reference, observed, report)
         case Failed():
             return _failed(payment, report)
         case StillOpen():
@@ -239,21 +232,44 @@ def of_report(payment: OpenPayment, report: StatusReport, can: Capabilities, jit
             )
 
 
-def _failed(payment: OpenPayment, report: Failed) -> Observation:
-    known_before = payment.state is State.FAILED
-    look_again = payment.placed_at + _LAST_LOOK if known_before else payment.now + LOOK_AGAIN_AT_FAILED
+def of_success(reference: UUID, observed: Observed, report: Succeeded, source: str = "status") -> Observation:
+    """The operator says that it is paid, and this is the evidence."""
     return Observation(
-        payment.collection.reference,
-        None if known_before else Observed.FAILED,
+        reference,
+        observed,
+        Actor.VERIFIER,
+        provider_reference=report.provider_reference,
+        received=report.received,
+        evidence_word="succeeded",
+        evidence_source=source,
+        evidence_raw=report.raw[:4000],
+    )
+
+
+def of_failure(
+    reference: UUID, observed: Observed | None, report: Failed, again: datetime | None, source: str = "status"
+) -> Observation:
+    """The operator says that it is not paid, and this is the evidence. `again`: when it is asked once more."""
+    return Observation(
+        reference,
+        observed,
         Actor.VERIFIER,
         detail=report.code,
-        next_check_at=look_again if look_again > payment.now else None,
+        next_check_at=again,
         reason=report.reason.value,
         reason_code=report.code,
         evidence_word="failed",
+        evidence_source=source,
         evidence_raw=report.raw[:4000],
-        message=None if known_before else "payment_failed",
+        message="payment_failed" if observed else None,
     )
+
+
+def _failed(payment: OpenPayment, report: Failed) -> Observation:
+    known_before = payment.state is State.FAILED
+    again = payment.placed_at + _LAST_LOOK if known_before else payment.now + LOOK_AGAIN_AT_FAILED
+    observed = None if known_before else Observed.FAILED
+    return of_failure(payment.collection.reference, observed, report, again if again > payment.now else None)
 
 
 def _still_open(payment: OpenPayment, report: StillOpen, can: Capabilities, jitter: float) -> Observation:

@@ -7,18 +7,17 @@ from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.orders.rules import PAYMENT_URL
-from gateway.orders.store import payer_place, secrets_place
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn, mask
+from payments.collection.claims import read_payer, read_secrets
 from payments.lifecycle import OPEN, PublicStatus, State, public_reason, public_status
 
 
@@ -86,24 +85,26 @@ class ReceiptView:
     taken_back: TakenBack | None = None
 
 
-_ORDER: Final = text("""
-select v.id, v.quantity, v.amount_minor, v.currency, v.receipt, v.placed_at, c.slug, k.code, k.name,
+_SHOWN: Final = """
+  v.id, v.quantity, v.amount_minor, v.currency, v.receipt, v.placed_at, c.slug, k.code, k.name,
   p.reference, p.status, p.reason, p.method, p.payer_cipher, p.secrets_cipher, p.expires_at, p.accepted
+"""
+_ORDER: Final = text(f"""
+select {_SHOWN}
 from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
   join contests c on c.id = v.contest_id join candidates k on k.id = v.candidate_id
 where v.id = :vote order by p.sent_at desc nulls last
 """)
 
 # Only orders whose mark is another one than the asker knows are read whole.
-_CHANGED: Final = text("""
+_CHANGED: Final = text(f"""
 with asked as (select * from unnest(cast(:votes as uuid[]), cast(:marks as text[])) as a(vote, mark)),
 found as (
   select p.vote_id, string_agg(
     concat_ws('/', p.status, p.reason, p.expires_at, p.accepted, p.secrets_cipher is not null),
     ' ' order by p.reference) as mark
   from asked a join payments p on p.vote_id = a.vote group by p.vote_id)
-select v.id, v.quantity, v.amount_minor, v.currency, v.receipt, v.placed_at, c.slug, k.code, k.name,
-  p.reference, p.status, p.reason, p.method, p.payer_cipher, p.secrets_cipher, p.expires_at, p.accepted, f.mark
+select {_SHOWN}, f.mark
 from found f join asked a on a.vote = f.vote_id and a.mark <> f.mark
   join votes v on v.id = f.vote_id
   join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
@@ -163,6 +164,7 @@ class OrderViews:
         """An order from its payments, the one that was sent last first."""
         states = [State(row.status) for row in rows]
         last = rows[0]
+        payer = read_payer(self._vault, last.reference, last.payer_cipher)
         status = public_status(states)
         pending = any(state in OPEN for state in states)
         return OrderView(
@@ -176,25 +178,15 @@ class OrderViews:
             reason=public_reason(states, last.reason),
             receipt=last.receipt if State.SETTLED in states else None,
             method=PaymentMethod(last.method),
-            payer_masked=self._payer(last),
+            payer_masked=mask(payer) if payer else "",
             payment_url=self._payment_url(last) if pending else None,
             placed_at=last.placed_at,
             pay_before=last.expires_at if State(last.status) is State.PENDING and last.accepted else None,
             asked=any(state is not State.CREATED for state in states),
         )
 
-    def _payer(self, row: Row[Any]) -> str:
-        if row.payer_cipher is None:
-            return ""
-        return mask(self._vault.open(bytes(row.payer_cipher), payer_place(row.reference)))
-
     def _payment_url(self, row: Row[Any]) -> str | None:
-        if row.secrets_cipher is None:
-            return None
-        secrets: dict[str, str] = orjson.loads(
-            self._vault.open(bytes(row.secrets_cipher), secrets_place(row.reference))
-        )
-        return secrets.get(PAYMENT_URL)
+        return read_secrets(self._vault, row.reference, row.secrets_cipher).get(PAYMENT_URL)
 
     async def payment_links(self, vote_ids: Collection[UUID]) -> Mapping[UUID, str]:
         """Of these orders, the operator's pages that are known: of the payment that was sent last."""

@@ -6,16 +6,14 @@ things agree which no single leak reveals: the secret in its URL, the network th
 of its body.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
-from uuid import UUID
 
 from gateway.values.money import Money
 from gateway.values.network import Network, comes_from
-from payments.collection.observations import Observation, OpenPayment
+from payments.collection.observations import Observation, OpenPayment, of_failure, of_success
 from payments.lifecycle import COUNTABLE, Actor, Observed, State
 from payments.provider import Claims, Failed, NotFound, PayerReason, StatusReport, Succeeded, Unavailable
 
@@ -101,29 +99,21 @@ def refusal(
         return NotCounted.NO_CLAIMS
     if ours is None:
         return NotCounted.NO_SECRET
-    checks = (*_way(policy, backlog_seconds, arrived, claims), *_payment(ours), *_body(claims, ours))
-    return next((reason for reason, holds in checks if not holds), None)
-
-
-def _way(policy: Policy, backlog_seconds: float, arrived: Arrived, claims: Claims) -> Iterator[tuple[NotCounted, bool]]:
-    yield NotCounted.NO_BACKLOG, backlog_seconds > policy.backlog_seconds
-    yield NotCounted.NO_SUCCESS, claims.succeeded
-    yield NotCounted.REPEATED, arrived.first
-    yield NotCounted.NO_SECRET, arrived.named
-    yield NotCounted.FOREIGN_SOURCE, comes_from(arrived.remote, policy.sources)
-
-
-def _payment(ours: Ours) -> Iterator[tuple[NotCounted, bool]]:
-    yield NotCounted.STATE, ours.state in COUNTABLE
-    yield NotCounted.WOULD_NOT_COUNT, ours.would_count
-
-
-def _body(claims: Claims, ours: Ours) -> Iterator[tuple[NotCounted, bool]]:
     received = claims.received
-    yield NotCounted.OTHER_REFERENCE, claims.order_code == ours.order_code
-    yield NotCounted.OTHER_CURRENCY, received is not None and received.currency == ours.amount.currency
-    yield NotCounted.OTHER_AMOUNT, received == ours.amount
-    yield NotCounted.OTHER_PAYER, claims.payer is not None and claims.payer == ours.payer
+    checks = (
+        (NotCounted.NO_BACKLOG, backlog_seconds > policy.backlog_seconds),
+        (NotCounted.NO_SUCCESS, claims.succeeded),
+        (NotCounted.REPEATED, arrived.first),
+        (NotCounted.NO_SECRET, arrived.named),
+        (NotCounted.FOREIGN_SOURCE, comes_from(arrived.remote, policy.sources)),
+        (NotCounted.STATE, ours.state in COUNTABLE),
+        (NotCounted.WOULD_NOT_COUNT, ours.would_count),
+        (NotCounted.OTHER_REFERENCE, claims.order_code == ours.order_code),
+        (NotCounted.OTHER_CURRENCY, received is not None and received.currency == ours.amount.currency),
+        (NotCounted.OTHER_AMOUNT, received == ours.amount),
+        (NotCounted.OTHER_PAYER, claims.payer is not None and claims.payer == ours.payer),
+    )
+    return next((reason for reason, holds in checks if not holds), None)
 
 
 def later_success(asked: Money, received: Money) -> Observed:
@@ -135,32 +125,6 @@ def unknown_for_good(count: int, since_seconds: float) -> bool:
     """Whether the operator has answered often enough that it does not know a payment that its callback called paid.
     Slower than for open payments: what is counted should not leave because of a short fault."""
     return count >= NOT_FOUND_TIMES and since_seconds >= NOT_FOUND_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """The operator does not confirm its callback. `observed`: `denied`, or `paid_otherwise` with what it
-    `received` instead. `reason`: in the closed set of `PayerReason`; `code`: the operator's
-    own."""
-
-    reference: UUID
-    observed: Observed
-    reason: str
-    code: str
-    received: Money | None = None
-    provider_reference: str | None = None
-    evidence_raw: str = ""
-    evidence_source: str = "status"
-
-    @property
-    def message(self) -> str | None:
-        """The kind of text that the voter is owed. Of another amount none: it is refunded, with a text of its own."""
-        return "payment_failed" if self.observed is Observed.DENIED else None
-
-    @property
-    def evidence_word(self) -> str:
-        """What the operator's answer is evidence of."""
-        return "failed" if self.received is None else "succeeded"
 
 
 def of_callback(observation: Observation, claims: Claims, callback: int) -> Observation:
@@ -176,35 +140,18 @@ def of_callback(observation: Observation, claims: Claims, callback: int) -> Obse
     )
 
 
-def of_later_report(payment: OpenPayment, report: StatusReport, jitter: float) -> Observation | Denial:
-    """What to remember of an answer, or that the votes leave. `jitter` in [-1, 1]."""
+def of_later_report(payment: OpenPayment, report: StatusReport, jitter: float) -> Observation:
+    """What to remember of an answer. After `denied` and `paid_otherwise` the votes leave. `jitter` in [-1, 1]."""
     reference = payment.collection.reference
     match report:
         case Succeeded():
             observed = later_success(payment.collection.amount, report.received)
-            if observed is not Observed.PROVED:
-                return Denial(
-                    reference,
-                    observed,
-                    "mismatch",
-                    "",
-                    report.received,
-                    report.provider_reference,
-                    report.raw[:4000],
-                )
-            return Observation(
-                reference,
-                observed,
-                Actor.VERIFIER,
-                provider_reference=report.provider_reference,
-                received=report.received,
-                evidence_word="succeeded",
-                evidence_raw=report.raw[:4000],
-            )
+            seen = of_success(reference, observed, report)
+            return seen if observed is Observed.PROVED else replace(seen, reason="mismatch", reason_code="")
         case Failed():
-            return Denial(reference, Observed.DENIED, report.reason.value, report.code, evidence_raw=report.raw[:4000])
+            return of_failure(reference, Observed.DENIED, report, None)
         case NotFound() if _unknown_for_good(payment):
-            return Denial(reference, Observed.DENIED, PayerReason.OTHER.value, UNKNOWN_THERE)
+            return of_failure(reference, Observed.DENIED, Failed(UNKNOWN_THERE, PayerReason.OTHER, ""), None)
         case NotFound():
             return _again(payment, _NOT_FOUND_AGAIN, jitter, not_found=True)
         case Unavailable():

@@ -7,19 +7,19 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.orders.receipt import order_code
-from gateway.orders.store import payer_place
 from gateway.storage.vault import Vault, each_opened
 from gateway.values.money import Money
-from payments.collection.claims import AROUND, QUESTIONS, WHOLE, OpenPaymentReader
-from payments.collection.observations import OpenPayment
-from payments.collection.provisional_rules import Denial, Ours
+from payments.collection.claims import AROUND, QUESTIONS, WHOLE, OpenPaymentReader, read_payer
+from payments.collection.observations import Observation, OpenPayment
+from payments.collection.provisional_rules import Ours
 from payments.collection.store import LEASE_SECONDS, keep_evidence
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
-from payments.lifecycle import Actor, State
+from payments.lifecycle import Actor, Observed, State
+from payments.provider import PayerReason
 from payments.settlement.corrections import Corrected, Correction, lock_contest, reverse_counted
 from payments.settlement.count import By
 from payments.settlement.rules import Adjusted, Verdict, verdict
@@ -54,12 +54,12 @@ _WHOSE: Final = text("select contest_id from payments where reference = :referen
 _STILL: Final = text("""
 select provider from payments where reference = :reference and provisional and status = 'settled' for update
 """)
-_RECEIVED: Final = text("""
-update payments set received_minor = :amount_minor, received_currency = :currency,
+_FACTS_KEPT: Final = text("""
+update payments set reason_code = :code, received_minor = coalesce(:amount_minor, received_minor),
+  received_currency = coalesce(:currency, received_currency),
   provider_reference = coalesce(:provider_reference, provider_reference)
 where reference = :reference
 """)
-_CODE: Final = text("update payments set reason_code = :code where reference = :reference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,7 @@ class ProvisionalPayments:
         return {row.id: self._facts(row) for row in rows}
 
     def _facts(self, row: Row[Any]) -> CallbackFacts:
-        sealed = [] if row.payer_cipher is None else [bytes(row.payer_cipher)]
-        payer = each_opened(sealed, lambda held: self._vault.open(held, payer_place(row.reference)))
+        payer = each_opened([row.payer_cipher], lambda sealed: read_payer(self._vault, row.reference, sealed))
         ours = Ours(
             order_code(row.reference),
             Money(row.amount_minor, row.currency),
@@ -109,8 +108,9 @@ class ProvisionalPayments:
         async with self._engine.begin() as connection:
             return await self._reader.claimed(connection, await connection.execute(_CLAIM, asked))
 
-    async def take_back(self, denial: Denial) -> Corrected | None:
-        """Take the votes of a provisional payment out of the tally and its money out of the book."""
+    async def take_back(self, denial: Observation, observed: Observed) -> Corrected | None:
+        """Take the votes of a provisional payment out of the tally and its money out of the book. What the operator
+        has instead waits to be given back."""
         asked = {"reference": denial.reference}
         async with self._engine.begin() as connection:
             contest: UUID | None = (await connection.execute(_WHOSE, asked)).scalar_one_or_none()
@@ -121,32 +121,22 @@ class ProvisionalPayments:
             provider: str | None = (await connection.execute(_STILL, asked)).scalar_one_or_none()
             if provider is None:
                 return None
+            by = By(Actor.VERIFIER, "operator", None, denial.reason_code or None)
+            why = Correction(denial.reason or PayerReason.OTHER, Adjusted.UNCONFIRMED, by)
             moved = await reverse_counted(
-                connection,
-                contest,
-                [denial.reference],
-                Correction(
-                    denial.reason, Adjusted.UNCONFIRMED, By(Actor.VERIFIER, "operator", None, denial.code or None)
-                ),
-                observed=denial.observed,
-                message=denial.message,
+                connection, contest, [denial.reference], why, observed=observed, message=denial.message
             )
-            await connection.execute(_CODE, {"reference": denial.reference, "code": denial.code})
+            received = denial.received
+            facts = {
+                "code": denial.reason_code,
+                "amount_minor": received.amount_minor if received else None,
+                "currency": received.currency if received else None,
+                "provider_reference": denial.provider_reference,
+            }
+            await connection.execute(_FACTS_KEPT, {**asked, **facts})
             if denial.evidence_raw:
                 await keep_evidence(connection, [denial])
-            if denial.received is not None:
-                await self._hold(connection, contest, provider, denial, denial.received)
+            if received is not None:
+                entry = LedgerEntry(uuid4(), contest, f"mismatched {denial.reference}", ledger.held(received))
+                await post(connection, [(entry, provider)])
         return moved
-
-    @staticmethod
-    async def _hold(connection: AsyncConnection, contest: UUID, provider: str, denial: Denial, received: Money) -> None:
-        """What the operator has instead waits to be given back."""
-        facts = {
-            "reference": denial.reference,
-            "amount_minor": received.amount_minor,
-            "currency": received.currency,
-            "provider_reference": denial.provider_reference,
-        }
-        await connection.execute(_RECEIVED, facts)
-        entry = LedgerEntry(uuid4(), contest, f"mismatched {denial.reference}", ledger.held(received))
-        await post(connection, [(entry, provider)])

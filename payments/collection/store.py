@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.prompting import NO_LIMITS, PromptLimits
 from gateway.orders.rules import PAYMENT_URL, UNSENT_LIFE
-from gateway.orders.store import secrets_place
 from gateway.storage.coalescer import Coalescer
-from gateway.storage.rows import document, recordset
+from gateway.storage.rows import document, names_of, recordset
 from gateway.storage.vault import SealBroken, Vault
 from gateway.values.money import Money
 from payments.collection.claims import (
@@ -24,9 +23,10 @@ from payments.collection.claims import (
     CLOSE_UNSENT,
     MOVE_UNSENT,
     OpenPaymentReader,
+    read_secrets,
+    seal_secrets,
 )
 from payments.collection.observations import Observation, OpenPayment
-from payments.collection.provisional_rules import Denial
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import held
 from payments.lifecycle import Actor, Observed, State, guard
@@ -42,6 +42,9 @@ _FACTS: Final = """
   reason_code text, provider_reference text, received_minor bigint, received_currency text, base_url text,
   secrets_cipher bytea, expires_at timestamptz, detail text, message text
 """
+
+_DERIVED: Final = ("received_minor", "received_currency", "secrets_cipher", "linked")
+_OBSERVED: Final = [name for name in names_of(_FACTS) if name not in _DERIVED]
 
 # What is put back keeps the deadline of its order. `to_status` null: only facts are remembered and no step is taken.
 # A hint that came while the operator was being asked keeps its place in the queue.
@@ -106,6 +109,7 @@ _ACCEPTED: Final = """
   reference uuid, provider_reference text, base_url text, secrets_cipher bytea, next_check_at timestamptz,
   expires_at timestamptz, linked boolean, message text
 """
+_TAKEN: Final = [name for name in names_of(_ACCEPTED) if name not in _DERIVED]
 # The deadline of a page comes with its address. Without one the claim's own stands for what the operator has not given
 # yet. The payer is sent a link only while it may be paid.
 _FILL: Final = text(f"""
@@ -280,28 +284,11 @@ class Payments:
 
     def _facts(self, observation: Observation) -> dict[str, Any]:
         otherwise = observation.received if observation.observed is Observed.SUCCEEDED_OTHERWISE else None
-        sealed = None
-        if observation.secrets:
-            sealed = self._vault.seal(
-                orjson.dumps(dict(observation.secrets)).decode(), secrets_place(observation.reference)
-            )
-        return {
-            "reference": observation.reference,
-            "next_check_at": observation.next_check_at,
-            "accepted": observation.accepted,
-            "not_found": observation.not_found,
-            "untried": observation.untried,
-            "reason": observation.reason,
-            "reason_code": observation.reason_code,
-            "provider_reference": observation.provider_reference,
-            "received_minor": otherwise.amount_minor if otherwise else None,
-            "received_currency": otherwise.currency if otherwise else None,
-            "base_url": observation.base_url,
-            "secrets_cipher": sealed,
-            "expires_at": observation.expires_at,
-            "detail": observation.detail,
-            "message": observation.message,
-        }
+        facts = {name: getattr(observation, name) for name in _OBSERVED}
+        facts["received_minor"] = otherwise.amount_minor if otherwise else None
+        facts["received_currency"] = otherwise.currency if otherwise else None
+        facts["secrets_cipher"] = seal_secrets(self._vault, observation.reference, observation.secrets)
+        return facts
 
 
 async def _fill(connection: AsyncConnection, vault: Vault, accepted: Sequence[Observation]) -> None:
@@ -315,23 +302,17 @@ async def _fill(connection: AsyncConnection, vault: Vault, accepted: Sequence[Ob
 
 
 def _accepted(vault: Vault, observation: Observation, held: bytes | None) -> dict[str, Any]:
-    place, new = secrets_place(observation.reference), dict(observation.secrets or {})
+    reference, new = observation.reference, dict(observation.secrets or {})
     try:
-        known: dict[str, str] = {} if held is None else orjson.loads(vault.open(bytes(held), place))
+        known = read_secrets(vault, reference, held)
     except SealBroken:
         # It is kept as it is; the next reader logs it.
         known = new
     more = new.keys() - known.keys()
-    return {
-        "reference": observation.reference,
-        "provider_reference": observation.provider_reference,
-        "base_url": observation.base_url,
-        "secrets_cipher": vault.seal(orjson.dumps({**new, **known}).decode(), place) if more else None,
-        "next_check_at": observation.next_check_at,
-        "expires_at": observation.expires_at,
-        "linked": PAYMENT_URL in more,
-        "message": observation.message,
-    }
+    facts = {name: getattr(observation, name) for name in _TAKEN}
+    facts["secrets_cipher"] = seal_secrets(vault, reference, {**new, **known} if more else None)
+    facts["linked"] = PAYMENT_URL in more
+    return facts
 
 
 async def _mark(connection: AsyncConnection, references: Sequence[UUID], *, provisional: bool) -> None:
@@ -340,7 +321,7 @@ async def _mark(connection: AsyncConnection, references: Sequence[UUID], *, prov
         await connection.execute(_MARK, {"references": list(references), "provisional": provisional})
 
 
-async def keep_evidence(connection: AsyncConnection, known: Sequence[Observation | Denial]) -> None:
+async def keep_evidence(connection: AsyncConnection, known: Sequence[Observation]) -> None:
     """Keep what operators answered."""
     rows = [
         {

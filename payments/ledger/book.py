@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -65,21 +65,6 @@ def unbalanced(lines: Iterable[TrialLine]) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class JournalLine:
-    """One leg as it was written."""
-
-    id: int
-    at: datetime
-    tx: UUID
-    contest: str | None
-    provider: str
-    account: str
-    currency: str
-    amount_minor: int
-    memo: str
-
-
-@dataclass(frozen=True, slots=True)
 class DatedFeePlan:
     """A fee plan with the instant from which it holds for orders that are counted."""
 
@@ -130,21 +115,22 @@ async def post(connection: AsyncConnection, entries: Sequence[tuple[LedgerEntry,
 
 
 _STREAMED_ROWS: Final = 2000
+HEADER: Final = ("id", "at", "tx", "contest", "provider", "account", "currency", "amount_minor", "memo")
 _UNTIL: Final = "p.at <= coalesce(cast(:at as timestamptz), 'infinity')"
 _OF: Final = "(cast(:contest as uuid) is null or p.contest_id = cast(:contest as uuid))"
 
 _BALANCES: Final = text(f"""
-select c.slug as contest, p.provider, p.account, p.currency, sum(p.amount_minor) as amount_minor
+select c.slug as contest, p.provider, p.account, p.currency, sum(p.amount_minor)::bigint as amount_minor
 from postings p left join contests c on c.id = p.contest_id where {_UNTIL} and {_OF}
 group by 1, 2, 3, 4 having sum(p.amount_minor) <> 0 order by 1 nulls last, 3, 2, 4
 """)
 _TRIAL: Final = text(f"""
-select p.account, p.currency, coalesce(sum(p.amount_minor) filter (where p.amount_minor > 0), 0) as debit_minor,
-  coalesce(-sum(p.amount_minor) filter (where p.amount_minor < 0), 0) as credit_minor
+select p.account, p.currency, coalesce(sum(p.amount_minor) filter (where p.amount_minor > 0), 0)::bigint as debit_minor,
+  coalesce(-sum(p.amount_minor) filter (where p.amount_minor < 0), 0)::bigint as credit_minor
 from postings p where {_UNTIL} group by 1, 2 order by 2, 1
 """)
 _JOURNAL: Final = text(f"""
-select p.id, p.at, p.tx, c.slug as contest, p.provider, p.account, p.currency, p.amount_minor, p.memo
+select p.id, p.at, p.tx::text, c.slug as contest, p.provider, p.account, p.currency, p.amount_minor, p.memo
 from postings p left join contests c on c.id = p.contest_id where {_UNTIL} and {_OF} order by p.id
 """)
 _PLANS: Final = text("""
@@ -176,24 +162,24 @@ class Book:
         async with self._engine.connect() as connection:
             asked = {"at": at, "contest": await _contest(connection, contest)}
             rows = (await connection.execute(_BALANCES, asked)).all()
-        return [BookBalance(r.contest, r.provider, r.account, r.currency, int(r.amount_minor)) for r in rows]
+        return [BookBalance(*row) for row in rows]
 
     async def trial(self, *, at: datetime | None = None) -> Sequence[TrialLine]:
         """Both sides of every account."""
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_TRIAL, {"at": at})).all()
-        return [TrialLine(r.account, r.currency, int(r.debit_minor), int(r.credit_minor)) for r in rows]
+        return [TrialLine(*row) for row in rows]
 
-    async def journal(self, *, at: datetime | None = None, contest: str | None = None) -> AsyncIterator[JournalLine]:
-        """Every leg in the order of writing, some thousands in memory at a time."""
+    async def journal_csv(self, *, at: datetime | None = None, contest: str | None = None) -> AsyncIterator[str]:
+        """Header first, then every leg in the order of writing, some thousands in memory at a time. Amounts are minor
+        units, debits positive."""
+        yield csv_line(HEADER)
         async with self._engine.connect() as connection:
             asked = {"at": at, "contest": await _contest(connection, contest)}
             sized = await connection.execution_options(yield_per=_STREAMED_ROWS)
             async with sized.stream(_JOURNAL, asked) as rows:
-                async for r in rows:
-                    yield JournalLine(
-                        r.id, r.at, r.tx, r.contest, r.provider, r.account, r.currency, r.amount_minor, r.memo
-                    )
+                async for leg in rows:
+                    yield csv_line(leg)
 
     async def fee_plans(self, organiser: str) -> Sequence[DatedFeePlan]:
         """The fee plans of an organiser, by currency and latest first."""
@@ -209,9 +195,7 @@ class Book:
             "id": uuid4(),
             "currency": currency,
             "valid_from": valid_from,
-            "percent_bp": plan.percent_bp,
-            "fixed_minor": plan.fixed_minor,
-            "minimum_minor": plan.minimum_minor,
+            **asdict(plan),
             "actor": person,
         }
         async with self._engine.begin() as connection:
@@ -223,13 +207,7 @@ class Book:
                 raise MoneyRefused("there is a plan from that instant on already") from None
             if row is None:
                 raise MoneyRefused("a plan cannot begin in the past: votes counted by then have their fee")
-            shown = {
-                "currency": currency,
-                "valid_from": row.valid_from.isoformat(),
-                "percent_bp": plan.percent_bp,
-                "fixed_minor": plan.fixed_minor,
-                "minimum_minor": plan.minimum_minor,
-            }
+            shown = {"currency": currency, "valid_from": row.valid_from.isoformat(), **asdict(plan)}
             await note(connection, actor=person, act="fees.set", subject=organiser, detail=shown)
         return _dated(row)
 
@@ -261,25 +239,3 @@ async def _named(connection: AsyncConnection, table: str, what: str, slug: str) 
         known = (await connection.execute(text(f"select slug from {table} order by slug limit 20"))).scalars()
         raise UnknownName(f"there is no {what} {slug!r}; there are: {', '.join(known) or 'none'}")
     return found
-
-
-HEADER: Final = ("id", "at", "tx", "contest", "provider", "account", "currency", "amount_minor", "memo")
-
-
-async def journal_csv(post: Book, *, at: datetime | None = None, contest: str | None = None) -> AsyncIterator[str]:
-    """Header first, then every leg in the order of writing. Amounts are minor units, debits positive."""
-    yield csv_line(HEADER)
-    async for leg in post.journal(at=at, contest=contest):
-        yield csv_line(
-            (
-                leg.id,
-                leg.at,
-                str(leg.tx),
-                leg.contest,
-                leg.provider,
-                leg.account,
-                leg.currency,
-                leg.amount_minor,
-                leg.memo,
-            )
-        )

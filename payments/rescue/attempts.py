@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.orders.store import payer_place
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
+from payments.collection.claims import read_payer
 from payments.lifecycle import ASKABLE, State
 from payments.rescue.rules import Attempt, Claim, OfChat, OfNumber, OfOrder, ticket_number
 
@@ -145,7 +145,7 @@ class Attempts:
         if reference is None:
             return None
         cipher = (await connection.execute(_PAYER, {"reference": reference})).scalar_one_or_none()
-        return None if cipher is None else self._vault.open(bytes(cipher), payer_place(reference))
+        return read_payer(self._vault, reference, cipher)
 
 
 def _held(row: Row[Any]) -> FoundAttempt:

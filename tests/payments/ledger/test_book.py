@@ -11,7 +11,7 @@ import pytest
 
 from gateway.values.money import Money
 from payments.ledger import postings as ledger
-from payments.ledger.book import Book, LedgerEntry, MoneyRefused, UnknownName, journal_csv, post
+from payments.ledger.book import Book, LedgerEntry, MoneyRefused, UnknownName, post
 from payments.ledger.postings import FeePlan
 from payments.requests import ActRefused
 from tests.rigs.money_rig import RIGHTS, hire
@@ -77,7 +77,7 @@ async def test_both_sides_of_every_currency_agree(rig: Rig, read: Book) -> None:
 
 async def test_the_journal_is_every_leg_once(rig: Rig, read: Book) -> None:
     await vote(rig)
-    text = "".join([line async for line in journal_csv(read, contest="star")])
+    text = "".join([line async for line in read.journal_csv(contest="star")])
     rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == await rig.one("select count(*) from postings")
     assert sum(int(row["amount_minor"]) for row in rows) == 0
@@ -88,7 +88,7 @@ async def test_a_memo_is_no_formula(rig: Rig, read: Book) -> None:
     entry = LedgerEntry(uuid4(), None, '=HYPERLINK("http://x")', ledger.operator_kept(Money(1, "XOF")))
     async with rig.engine.begin() as connection:
         await post(connection, [(entry, "mtn_momo")])
-    lines = [line async for line in journal_csv(read)]
+    lines = [line async for line in read.journal_csv()]
     assert all("'=HYPERLINK" in line for line in lines[1:])
 
 
