@@ -137,9 +137,14 @@ def inner(found: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def text_in(value: object, pattern: re.Pattern[str]) -> str | None:
+    """A text of this form, such as an operator's number; None for anything else."""
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None
+
+
 def order_code_in(value: object) -> str | None:
     """Our order code, when what an operator echoes looks like one."""
-    return value if isinstance(value, str) and _ORDER_CODE.fullmatch(value) else None
+    return text_in(value, _ORDER_CODE)
 
 
 def address_in(value: object) -> str | None:

@@ -1,6 +1,6 @@
 """An operator's HTTP API as providers call it, and what providers with one have in common."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -70,15 +70,23 @@ class Api:
         headers: Mapping[str, str] | None = None,
         **content: Any,  # noqa: ANN401 - json= as httpx has it
     ) -> Outcome:
-        return await self._caller.call(
-            method,
-            f"{self.base(of)}/{self._root}{path}",
-            what=what,
-            timeouts=timeouts,
-            reference=str(of.reference) if of else "",
-            headers={**self._headers, **(headers or {})},
-            **content,
-        )
+        base = self.base(of)
+
+        async def send(more: Mapping[str, str]) -> Outcome:
+            return await self._caller.call(
+                method,
+                f"{base}/{self._root}{path}",
+                what=what,
+                timeouts=timeouts,
+                reference=str(of.reference) if of else "",
+                headers={**self._headers, **(headers or {}), **more},
+                **content,
+            )
+
+        return await self._authorised(base, send)
+
+    async def _authorised(self, base: str, send: Callable[[Mapping[str, str]], Awaitable[Outcome]]) -> Outcome:
+        return await send({})
 
 
 class TokenApi(Api):
@@ -93,23 +101,10 @@ class TokenApi(Api):
         """Have a token for the next call."""
         await self._tokens.get(self.base(of), partial(self._mint, self.base(of)))
 
-    async def _call(
-        self,
-        of: Asked,
-        method: str,
-        path: str,
-        what: str,
-        timeouts: Timeouts,
-        headers: Mapping[str, str] | None = None,
-        **content: Any,  # noqa: ANN401 - json= as httpx has it
-    ) -> Outcome:
-        base, send = self.base(of), super()._call
-
-        async def call(token: str) -> Outcome:
-            bearer = {**(headers or {}), "Authorization": f"Bearer {token}"}
-            return await send(of, method, path, what, timeouts, bearer, **content)
-
-        return await self._tokens.authorised(base, partial(self._mint, base), call)
+    async def _authorised(self, base: str, send: Callable[[Mapping[str, str]], Awaitable[Outcome]]) -> Outcome:
+        return await self._tokens.authorised(
+            base, partial(self._mint, base), lambda token: send({"Authorization": f"Bearer {token}"})
+        )
 
     async def _mint(self, base: str) -> Token | NotSent:
         pair = basic(self._login.user, self._login.password.get_secret_value())

@@ -89,7 +89,7 @@ class ProcessContainer(Container):
         settings, rails = self.settings, rails_of(self.accounts)
         paces = SharedPaces(self.quick_redis)
         self.watch = AccountWatch(
-            AccountHealth(self.engine), self.providers, rails, temporary=TEMPORARY, slow=paces.slow
+            AccountHealth(self.engine), self.providers, rails, slow=paces.slow
         )
         # Questions that operators may be asked.
         self._budget = SharedRate(self.quick_redis, "status", evenly=True, answered=True, paces=paces)

@@ -4,10 +4,17 @@ Against an array a column, the driver writes it in a tenth of the time and Postg
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import orjson
+from sqlalchemy import Row
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 def recordset(columns: str, alias: str = "a") -> str:
@@ -29,6 +36,12 @@ def rows_of(columns: str, values: Iterable[object]) -> list[dict[str, Any]]:
 def document(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The parameter of `recordset`. Values may be bytes, UUIDs and instants with a time zone."""
     return {"rows": orjson.dumps(list(rows), default=_plain).decode()}
+
+
+def read_as(kind: type[T], row: Row[Any], **more: object) -> T:
+    """A dataclass of a row whose columns have the names of its fields. `more`: the fields that are no columns."""
+    given = {field.name: getattr(row, field.name) for field in fields(kind) if field.name not in more}
+    return kind(**given, **more)
 
 
 def line(row: Mapping[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.orders.routing import Rails, account_of
 from gateway.values.rates import Tries
@@ -38,7 +39,7 @@ def _error(result: object) -> str:
 class AccountWatch(Accounts):
     """The accounts of this process, watched. `keep_watching` runs for the process's life.
 
-    `temporary`: errors of a database that comes back. `slow`: called with an account whose operator wants fewer
+    `slow`: called with an account whose operator wants fewer
     calls. `clock`: seconds that do not go back.
     """
 
@@ -48,14 +49,12 @@ class AccountWatch(Accounts):
         providers: Mapping[str, PaymentProvider],
         rails: Rails,
         *,
-        temporary: tuple[type[Exception], ...],
         slow: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._providers = providers
         self.rails = rails
-        self._temporary = temporary
         self._slow = slow
         self._clock = clock
         self._windows: dict[str, dict[CallKind, Window]] = {}
@@ -105,7 +104,7 @@ class AccountWatch(Accounts):
         try:
             await self.refresh()
             self._failing = False
-        except self._temporary as error:
+        except (SQLAlchemyError, OSError) as error:
             if not self._failing:
                 _log.warning("account_health_stale", error=type(error).__name__)
             self._failing = True
@@ -145,7 +144,7 @@ class AccountWatch(Accounts):
     async def _attempt(self, act: Callable[[], Awaitable[None]]) -> None:
         try:
             await act()
-        except self._temporary as error:
+        except (SQLAlchemyError, OSError) as error:
             # Calls go on failing, or the time is still over: it is tried again.
             _log.warning("account_health_not_kept", error=type(error).__name__)
 

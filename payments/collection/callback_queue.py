@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.storage.rows import document, recordset, rows_of
+from gateway.storage.rows import document, read_as, recordset, rows_of
 from gateway.storage.set_aside import set_callbacks_aside
 from gateway.storage.vault import Vault, each_opened
 from gateway.values.money import Money
@@ -78,9 +78,9 @@ found as (
   from kinds k),
 firsts as (
   select *, max(oldest) over (partition by provider, body_hash, payment_reference) as first from found)
-select b.id, b.provider, p.provider as account, b.payment_reference, b.method, b.headers, b.body, b.body_cipher,
-  b.record_id, p.secrets_cipher,
-  p.amount_minor, p.currency, now(), b.received_at, case when b.first < b.id then b.first end as duplicate_of
+select b.id, b.provider, p.provider as account, b.payment_reference as reference, b.method, b.headers, b.body,
+  b.body_cipher, b.record_id, p.secrets_cipher, p.amount_minor, p.currency, now(),
+  b.received_at, case when b.first < b.id then b.first end as duplicate_of
 from firsts b left join payments p on p.reference = b.payment_reference
 order by b.id
 """)
@@ -151,19 +151,12 @@ class CallbackQueue:
         return [self._due(row) for row in rows]
 
     def _due(self, row: Row[Any]) -> DueCallback:
-        return DueCallback(
-            row.id,
-            row.provider,
-            row.account,
-            row.payment_reference,
-            row.method,
-            row.headers,
-            body_of(self._vault, row.record_id, row.body, row.body_cipher),
-            Money(row.amount_minor, row.currency) if row.currency else None,
-            self._secrets(row.payment_reference, row.secrets_cipher),
-            row.now,
-            row.duplicate_of,
-            row.received_at,
+        return read_as(
+            DueCallback,
+            row,
+            body=body_of(self._vault, row.record_id, row.body, row.body_cipher),
+            amount=Money(row.amount_minor, row.currency) if row.currency else None,
+            secrets=self._secrets(row.reference, row.secrets_cipher),
         )
 
     def _secrets(self, reference: UUID | None, sealed: bytes | None) -> Mapping[str, str]:

@@ -19,7 +19,7 @@ from payments.collection.provisional_rules import (
     of_later_report,
     refusal,
 )
-from payments.collection.provisional_store import CallbackFacts, ProvisionalPayments
+from payments.collection.provisional_store import ProvisionalPayments
 from payments.collection.store import Payments
 from payments.lifecycle import Actor, Observed
 from payments.provider import Claims, StatusReport
@@ -59,32 +59,27 @@ class CountingOnCallbacks:
         taken = set()
         for due, claims in behind:
             account, known = due.account or "", facts.get(due.id)
-            why = refusal(
-                self._policies[account], backlog[account], _arrived(due, known), claims, known.ours if known else None
-            )
+            named = due.reference is not None and provider_of(account) == due.provider
+            arrived = Arrived(known.remote if known else "", named, due.duplicate_of is None)
+            why = refusal(self._policies[account], backlog[account], arrived, claims, known.ours if known else None)
             if why is not None or known is None or known.reference in taken:
-                _log_refusal(due, why or NotCounted.REPEATED)
+                why = why or NotCounted.REPEATED
+                log = _log.warning if why in SUSPICIOUS else _log.info
+                log(
+                    "callback_not_counted_on",
+                    callback=due.id,
+                    provider=due.provider,
+                    payment=str(due.reference),
+                    why=why.value,
+                )
                 continue
             taken.add(known.reference)
             success = Observation(known.reference, Observed.SUCCEEDED, Actor.VERIFIER)
             seen[due.id] = of_callback(success, claims, due.id)
         if seen:
-            _log.warning("counted_on_callbacks", payments=len(seen), backlog_seconds=_rounded(backlog))
+            waits = {account: round(seconds) for account, seconds in backlog.items() if seconds}
+            _log.warning("counted_on_callbacks", payments=len(seen), backlog_seconds=waits)
         return seen
-
-
-def _arrived(due: DueCallback, known: CallbackFacts | None) -> Arrived:
-    named = due.reference is not None and provider_of(due.account or "") == due.provider
-    return Arrived(known.remote if known else "", named, due.duplicate_of is None)
-
-
-def _log_refusal(due: DueCallback, why: NotCounted) -> None:
-    log = _log.warning if why in SUSPICIOUS else _log.info
-    log("callback_not_counted_on", callback=due.id, provider=due.provider, payment=str(due.reference), why=why.value)
-
-
-def _rounded(backlog: Mapping[str, float]) -> dict[str, int]:
-    return {account: round(seconds) for account, seconds in backlog.items() if seconds}
 
 
 class AskedLater:

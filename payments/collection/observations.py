@@ -119,18 +119,15 @@ def of_create(payment: OpenPayment, result: CreateResult, can: Capabilities, jit
                 expires_at=now + timedelta(seconds=can.open_seconds),
             )
         case Redirect():
-            return Observation(
+            accepted = Observation(
                 reference,
                 Observed.ACCEPTED,
                 Actor.COLLECTOR,
                 next_check_at=first_check,
                 accepted=True,
-                provider_reference=result.provider_reference,
                 base_url=payment.collection.base_url,
-                secrets={**payment.collection.secrets, **result.secrets, PAYMENT_URL: result.url},
-                expires_at=result.expires_at,
-                message="payment_link",
             )
+            return _with_page(accepted, payment, result)
         case NotSent() if _may_be_sent_again(payment):
             wait = min(60, 2**payment.send_tries) * (1 + 0.2 * jitter)
             return Observation(
@@ -285,13 +282,18 @@ def _still_open(payment: OpenPayment, report: StillOpen, can: Capabilities, jitt
         # The operator has it though the answer to our request is missing: its time for the payer runs.
         expires_at=payment.now + timedelta(seconds=can.open_seconds) if payment.state is State.SENT else None,
     )
-    page, known = report.page, payment.collection.secrets
-    if page is None or PAYMENT_URL in known or payment.state not in _OPEN:
+    page = report.page
+    if page is None or PAYMENT_URL in payment.collection.secrets or payment.state not in _OPEN:
         return seen
+    return _with_page(seen, payment, page)
+
+
+def _with_page(seen: Observation, payment: OpenPayment, page: Redirect) -> Observation:
+    """With the page on which the payer may pay."""
     return replace(
         seen,
         provider_reference=page.provider_reference,
-        secrets={**known, **page.secrets, PAYMENT_URL: page.url},
+        secrets={**payment.collection.secrets, **page.secrets, PAYMENT_URL: page.url},
         expires_at=page.expires_at,
         message="payment_link",
     )

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.orders.rules import PAYMENT_URL
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import DatabaseUnavailable
+from gateway.storage.rows import read_as
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn, mask
@@ -86,7 +87,8 @@ class ReceiptView:
 
 
 _SHOWN: Final = """
-  v.id, v.quantity, v.amount_minor, v.currency, v.receipt, v.placed_at, c.slug, k.code, k.name,
+  v.id as vote_id, v.quantity, v.amount_minor, v.currency, v.receipt, v.placed_at, c.slug as contest_slug,
+  k.code as candidate_code, k.name as candidate_name,
   p.reference, p.status, p.reason, p.method, p.payer_cipher, p.secrets_cipher, p.expires_at, p.accepted
 """
 _ORDER: Final = text(f"""
@@ -125,7 +127,8 @@ with mine as (
   (select vote_id, placed_at from payments where payer_index = :index and contest_id = :contest
     order by placed_at desc limit :limit)),
 latest as (select id, placed_at from mine order by placed_at desc limit :limit)
-select v.id, v.quantity, v.receipt, v.placed_at, k.code, k.name, array_agg(p.status) as states
+select v.id, v.quantity, v.receipt, v.placed_at, k.code as candidate_code, k.name as candidate_name,
+  array_agg(p.status) as states
 from latest l join votes v using (id, placed_at)
   join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
   join candidates k on k.id = v.candidate_id
@@ -133,8 +136,9 @@ group by v.id, v.quantity, v.receipt, v.placed_at, k.code, k.name order by v.pla
 """)
 
 _RECEIPT: Final = text("""
-select t.receipt, t.seq, t.quantity, t.amount_minor, t.counted_at, c.slug, c.name as contest_name, c.currency,
-  k.code, k.name, a.seq as back_seq, a.counted_at as back_at, a.reason as back_reason
+select t.receipt, t.seq as tally_number, t.quantity, t.amount_minor, t.counted_at, c.slug as contest_slug,
+  c.name as contest_name, c.currency, k.code as candidate_code, k.name as candidate_name,
+  a.seq as back_seq, a.counted_at as back_at, a.reason as back_reason
 from tally_entries t join contests c on c.id = t.contest_id join candidates k on k.id = t.candidate_id
   left join tally_entries a on a.contest_id = t.contest_id and a.adjusts = t.seq
 where t.receipt = :receipt and t.kind = 'vote'
@@ -157,7 +161,7 @@ class OrderViews:
         """Of the orders asked about by id, those whose mark is not the one given, with their new one.
         One statement, however many are asked about."""
         rows = await self._rows(_CHANGED, votes=list(known), marks=list(known.values()))
-        by_vote = {vote: list(of_vote) for vote, of_vote in groupby(rows, key=lambda row: row.id)}
+        by_vote = {vote: list(of_vote) for vote, of_vote in groupby(rows, key=lambda row: row.vote_id)}
         return {vote: (of_vote[0].mark, self._view(of_vote)) for vote, of_vote in by_vote.items()}
 
     def _view(self, rows: Sequence[Row[Any]]) -> OrderView:
@@ -167,12 +171,9 @@ class OrderViews:
         payer = read_payer(self._vault, last.reference, last.payer_cipher)
         status = public_status(states)
         pending = any(state in OPEN for state in states)
-        return OrderView(
-            vote_id=last.id,
-            contest_slug=last.slug,
-            candidate_code=last.code,
-            candidate_name=last.name,
-            quantity=last.quantity,
+        return read_as(
+            OrderView,
+            last,
             amount=Money(last.amount_minor, last.currency),
             status=status,
             reason=public_reason(states, last.reason),
@@ -180,7 +181,6 @@ class OrderViews:
             method=PaymentMethod(last.method),
             payer_masked=mask(payer) if payer else "",
             payment_url=self._payment_url(last) if pending else None,
-            placed_at=last.placed_at,
             pay_before=last.expires_at if State(last.status) is State.PENDING and last.accepted else None,
             asked=any(state is not State.CREATED for state in states),
         )
@@ -202,7 +202,7 @@ class OrderViews:
     def _line(row: Row[Any]) -> VoteLine:
         states = [State(state) for state in row.states]
         receipt = row.receipt if State.SETTLED in states else None
-        return VoteLine(row.code, row.name, row.quantity, public_status(states), receipt, row.placed_at)
+        return read_as(VoteLine, row, status=public_status(states), receipt=receipt)
 
     async def receipt(self, code: str) -> ReceiptView | None:
         """The counted vote behind a receipt code, and the entry that took it back, if one did."""
@@ -210,18 +210,8 @@ class OrderViews:
         if not rows:
             return None
         row = rows[0]
-        return ReceiptView(
-            receipt=row.receipt,
-            contest_slug=row.slug,
-            contest_name=row.contest_name,
-            candidate_code=row.code,
-            candidate_name=row.name,
-            quantity=row.quantity,
-            amount=Money(row.amount_minor, row.currency),
-            tally_number=row.seq,
-            counted_at=row.counted_at,
-            taken_back=TakenBack(row.back_seq, row.back_at, row.back_reason or "") if row.back_seq else None,
-        )
+        taken_back = TakenBack(row.back_seq, row.back_at, row.back_reason or "") if row.back_seq else None
+        return read_as(ReceiptView, row, amount=Money(row.amount_minor, row.currency), taken_back=taken_back)
 
     async def _rows(self, statement: Any, **parameters: object) -> list[Row[Any]]:  # noqa: ANN401 - any text()
         try:

@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.receipt import order_code
+from gateway.storage.rows import read_as
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from payments.ledger.book import contest_id
@@ -59,9 +60,9 @@ group by 1, 2, 3 having sum(amount_minor) <> 0
 _PLACES: Final = text(f"{_PAYMENTS} union all {_OUT} union all {_BOOK}")
 
 _ATTEMPTS: Final = text("""
-select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.received_minor,
-  p.received_currency, p.status, p.reason, p.provider_reference, p.provisional, v.channel, v.quantity, v.receipt,
-  c.name as contest, k.name as candidate,
+select p.reference, p.placed_at, p.vote_id::text, p.provider as operator, p.amount_minor, p.currency, p.received_minor,
+  p.received_currency, p.status, p.reason, p.provider_reference as operator_reference, p.provisional, v.channel,
+  v.quantity, v.receipt, c.name as contest, k.name as candidate,
   exists (select 1 from statement_lines l where l.matched_reference = p.reference) as on_statement,
   (select d.status from disputes d where d.payment_reference = p.reference
     order by d.reversed_minor desc, d.opened_at desc limit 1) as dispute
@@ -175,24 +176,12 @@ async def _refunds(connection: AsyncConnection, payments: Sequence[UUID]) -> Map
 
 def _attempt(row: Row[Any], steps: Sequence[Step], refunds: Sequence[RefundStory]) -> Attempt:
     otherwise = Money(row.received_minor, row.received_currency) if row.received_minor is not None else None
-    return Attempt(
+    return read_as(
+        Attempt,
+        row,
         code=order_code(row.reference),
-        vote_id=str(row.vote_id),
-        placed_at=row.placed_at,
-        channel=row.channel,
-        contest=row.contest,
-        candidate=row.candidate,
-        quantity=row.quantity,
         amount=Money(row.amount_minor, row.currency),
-        operator=row.provider,
-        status=row.status,
-        receipt=row.receipt,
-        reason=row.reason,
         received=otherwise,
-        operator_reference=row.provider_reference,
-        provisional=row.provisional,
-        on_statement=row.on_statement,
-        dispute=row.dispute,
         steps=tuple(steps),
         refunds=tuple(refunds),
     )

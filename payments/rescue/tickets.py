@@ -10,18 +10,20 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.audit_log import note
+from gateway.storage.rows import read_as
 from gateway.storage.vault import Vault, masked_number
 from payments.request_store import Permit
 from payments.requests import ActRefused, Right, Scope, Why
 from payments.rescue.attempts import ticket_place
 from payments.rescue.rules import read_ticket, ticket_number
 
+SHOWN_MAX: Final = 200
 _OF: Final = """
 from support_tickets t join contests c on c.id = t.contest_id
 where (cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid))
 """
 _OPEN: Final = text(f"""
-select t.id, t.contest_id, t.kind, t.channel, t.phone_cipher, t.opened_at, t.note, c.slug,
+select t.id, t.contest_id, t.kind, t.channel, t.phone_cipher, t.opened_at, t.note, c.slug as contest,
   (select p.vote_id from payments p where p.reference = t.payment_reference) as vote_id,
   (select p.status from payments p where p.reference = t.payment_reference) as payment_status
 {_OF} and t.status = 'open' order by t.opened_at limit :limit
@@ -60,21 +62,16 @@ class Tickets:
         self._vault = vault
         self._permit = permit
 
-    async def open_tickets(self, scope: Scope, *, limit: int = 200) -> Sequence[OpenTicket]:
+    async def open_tickets(self, scope: Scope) -> Sequence[OpenTicket]:
         """Open tickets, the oldest first."""
         async with self._engine.connect() as connection:
-            rows = (await connection.execute(_OPEN, {"scope": scope, "limit": limit})).all()
+            rows = (await connection.execute(_OPEN, {"scope": scope, "limit": SHOWN_MAX})).all()
         return [
-            OpenTicket(
+            read_as(
+                OpenTicket,
+                row,
                 ticket=ticket_number(row.id),
-                contest=row.slug,
-                kind=row.kind,
-                channel=row.channel,
                 number=masked_number(self._vault, row.phone_cipher, ticket_place(row.contest_id)),
-                vote_id=row.vote_id,
-                payment_status=row.payment_status,
-                opened_at=row.opened_at,
-                note=row.note,
             )
             for row in rows
         ]

@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 from payments.providers.mtn_momo.provider import OPEN_SECONDS as MTN_SECONDS
 from payments.providers.orange_money.provider import OPEN_SECONDS as ORANGE_SECONDS
 from payments.providers.stripe.provider import SESSION_SECONDS as CARD_SECONDS
-from payments.providers.wave.answers import OPEN_SECONDS as WAVE_SECONDS
+from payments.providers.wave.provider import OPEN_SECONDS as WAVE_SECONDS
 from tests.country import Country
 
 pytestmark = pytest.mark.journey

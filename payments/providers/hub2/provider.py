@@ -45,6 +45,7 @@ from payments.answers import (
     shows_life,
     signature_parts,
     success,
+    text_in,
 )
 from payments.http_call import Answer, Outcome
 from payments.operator_api import PROMPT_LADDER, HttpProvider
@@ -190,14 +191,9 @@ class Hub2(HttpProvider[Settings]):
         return is_hmac(given, self._settings.webhook_secret, request.body)
 
 
-def _in_test(settings: Settings) -> bool:
-    return settings.environment == "sandbox"
-
-
 def handle(collection: Collection) -> str:
     """The payment intent of a collection; empty where none was kept."""
-    kept = collection.secrets.get(INTENT, "")
-    return kept if _HANDLE.fullmatch(kept) else ""
+    return text_in(collection.secrets.get(INTENT), _HANDLE) or ""
 
 
 def read_intent(outcome: Outcome) -> Mapping[str, str] | NotSent:
@@ -205,10 +201,9 @@ def read_intent(outcome: Outcome) -> Mapping[str, str] | NotSent:
     if not isinstance(outcome, Answer):
         return NotSent(f"intent: {outcome.error}")
     reply = Reply(outcome)
-    intent, token = reply.found.get("id"), reply.found.get("token")
-    is_named = isinstance(intent, str) and _HANDLE.fullmatch(intent) and isinstance(token, str) and token
-    if reply.status in (200, 201) and is_named:
-        return {INTENT: str(intent), TOKEN: str(token)}
+    intent, token = text_in(reply.found.get("id"), _HANDLE), reply.found.get("token")
+    if reply.status in (200, 201) and intent and isinstance(token, str) and token:
+        return {INTENT: intent, TOKEN: token}
     refused = reply.status in (400, 401, 403, 404, 422)
     return NotSent(f"intent: {reply.status}", alarm=refused, throttled=reply.status == 429)
 
@@ -269,4 +264,6 @@ def read_status(outcome: Outcome, collection: Collection) -> StatusReport:
     return StillOpen(status)
 
 
-REGISTRATION = Registration(CODE, Settings, Hub2, {COUNTRY: (PaymentMethod.MOOV,)}, _in_test)
+REGISTRATION = Registration(
+    CODE, Settings, Hub2, {COUNTRY: (PaymentMethod.MOOV,)}, lambda settings: settings.environment == "sandbox"
+)

@@ -82,9 +82,12 @@ class Settings(OperatorSettings):
             "X-Target-Environment": self.target_environment,
         }
         # With the slash and without any body.
-        login = Login(f"{name}/token/", user, secret, None, common, _renew_after)
+        login = Login(
+            f"{name}/token/",
+            user,
+            secret,
+            None,
+            common,
+            lambda lives: max(lives - TOKEN_EARLY_SECONDS, lives / 2),
+        )
         return {"login": login, "root": f"{name}/v1_0/", "headers": common}
-
-
-def _renew_after(lives: float) -> float:
-    return max(lives - TOKEN_EARLY_SECONDS, lives / 2)

@@ -212,15 +212,11 @@ def read_status(outcome: Outcome, collection: Collection) -> StatusReport:
     return StillOpen(status)
 
 
-def _in_test(settings: Settings) -> bool:
-    return settings.country_segment == SANDBOX_SEGMENT
-
-
 REGISTRATION = Registration(
     CODE,
     Settings,
     OrangeMoney,
     {"CI": (PaymentMethod.ORANGE,)},
-    _in_test,
+    lambda settings: settings.country_segment == SANDBOX_SEGMENT,
     statement=orange_statement(CODE, "XOF"),
 )

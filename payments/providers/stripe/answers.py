@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 
 from gateway.values.money import EXPONENTS, Money
-from payments.answers import Reply, address_in, another_order, evidence, identifier, inner, plain_code
+from payments.answers import Reply, address_in, another_order, evidence, identifier, inner, plain_code, text_in
 from payments.http_call import Outcome
 from payments.provider import (
     Accepted,
@@ -92,8 +92,7 @@ def kept(found: Mapping[str, Any]) -> str:
 def intent_of(found: Mapping[str, Any]) -> str | None:
     """The payment intent that an object belongs to, whether it is given whole or by its number."""
     value = found.get("payment_intent")
-    number = value.get("id") if isinstance(value, dict) else value
-    return number if isinstance(number, str) and INTENT_ID.fullmatch(number) else None
+    return text_in(value.get("id") if isinstance(value, dict) else value, INTENT_ID)
 
 
 def money_of(amount: object, currency: object) -> Money | None:
@@ -133,13 +132,18 @@ def _refused(reply: Reply, reference: UUID) -> Rejected | NotSent | Unknown:
 
 
 def _page(session: Mapping[str, Any], collection: Collection) -> CreateResult:
-    number, url, ends = session.get("id"), address_in(session.get("url")), session.get("expires_at")
-    if session.get("object") != "checkout.session" or not isinstance(number, str) or not SESSION_ID.fullmatch(number):
+    number, url, ends = (
+        text_in(session.get("id"), SESSION_ID),
+        address_in(session.get("url")),
+        session.get("expires_at"),
+    )
+    if session.get("object") != "checkout.session" or number is None:
         return Unknown("an answer without a session")
     if session.get("client_reference_id") != str(collection.reference):
         return Unknown(another_order(CODE, collection.reference).error)
     if url is None:
         return Unknown("a session without a page")
+    ends = session.get("expires_at")
     if type(ends) is not int or not 0 < ends < _INSTANT_MAX:
         return Unknown("a session without an end")
     return Redirect(url, datetime.fromtimestamp(ends, UTC), number)
@@ -232,8 +236,8 @@ def read_refund_request(outcome: Outcome, disbursement: Disbursement) -> Disburs
         return Rejected("more_than_is_left", PayerReason.OTHER, alarm=True)
     if reply.status != 200:
         return _refused(reply, disbursement.reference)
-    number = reply.found.get("id")
-    if reply.found.get("object") != "refund" or not isinstance(number, str) or not REFUND_ID.fullmatch(number):
+    number = text_in(reply.found.get("id"), REFUND_ID)
+    if reply.found.get("object") != "refund" or number is None:
         return Unknown("an answer without a refund")
     return Accepted(number)
 

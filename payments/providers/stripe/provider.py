@@ -344,10 +344,10 @@ def _session(collection: Collection, ends: int) -> SessionCreateParams:
     }
 
 
-def _in_test(settings: Settings) -> bool:
-    return "_test_" in settings.secret_key.get_secret_value()
-
-
 REGISTRATION = Registration(
-    CODE, Settings, Stripe, {"CI": (PaymentMethod.CARD,), "CM": (PaymentMethod.CARD,)}, _in_test
+    CODE,
+    Settings,
+    Stripe,
+    {"CI": (PaymentMethod.CARD,), "CM": (PaymentMethod.CARD,)},
+    lambda settings: "_test_" in settings.secret_key.get_secret_value(),
 )

@@ -52,6 +52,7 @@ from payments.answers import (
     shows_life,
     signature_parts,
     success,
+    text_in,
 )
 from payments.http_call import Answer, Outcome
 from payments.operator_api import PAGE_LADDER, HttpProvider
@@ -242,7 +243,7 @@ def session_of(collection: Collection) -> str | None:
 
 def session_id(value: object) -> str | None:
     """A value as Wave's id of a session; None where it is none."""
-    return value if isinstance(value, str) and _SESSION.fullmatch(value) else None
+    return text_in(value, _SESSION)
 
 
 def _reply(outcome: Outcome) -> Reply:

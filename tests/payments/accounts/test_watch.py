@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
@@ -69,7 +68,6 @@ def watch(
         AccountHealth(engine),
         {MTN: provider or ProbedProvider()},
         RAILS,
-        temporary=(SQLAlchemyError, OSError),
         slow=slow,
         clock=clock or Clock(),
     )
@@ -309,7 +307,7 @@ async def test_without_the_database_nothing_breaks_and_the_last_reading_stays() 
         async def open(self, account: str, reason: str) -> int | None:
             raise OSError("no connection")
 
-    one = AccountWatch(cast(AccountHealth, Away()), {MTN: ProbedProvider()}, RAILS, temporary=(OSError,), clock=Clock())
+    one = AccountWatch(cast(AccountHealth, Away()), {MTN: ProbedProvider()}, RAILS, clock=Clock())
     with capture_logs() as lines:
         fail(one, 30)
         await settled(one)

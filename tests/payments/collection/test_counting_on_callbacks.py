@@ -26,7 +26,7 @@ from payments.disbursement.disputes.store import ObservedReversal, act_on_lost, 
 from payments.ledger.money_places import MoneyPlaces
 from payments.lifecycle import Actor, Observed
 from payments.provider import Failed, Hint, NotFound, PayerReason, Reversed, StillOpen, Succeeded
-from payments.providers.mtn_momo.answers import read_claims
+from payments.providers.mtn_momo.provider import read_claims
 from payments.requests import Act, ActRefused
 from tests.rigs.money_rig import ASKER, REASON, MoneyRig
 from tests.rigs.rig import PUBLIC_URL, asked_all

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.values.money import Money
-from payments.providers.mtn_momo.answers import read_claims
+from payments.providers.mtn_momo.provider import read_claims
 
 PAID: dict[str, Any] = {
     "financialTransactionId": "1427013986",
