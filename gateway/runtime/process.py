@@ -88,9 +88,7 @@ class ProcessContainer(Container):
         """One watch, one pace and one rate for all calls."""
         settings, rails = self.settings, rails_of(self.accounts)
         paces = SharedPaces(self.quick_redis)
-        self.watch = AccountWatch(
-            AccountHealth(self.engine), self.providers, rails, slow=paces.slow
-        )
+        self.watch = AccountWatch(AccountHealth(self.engine), self.providers, rails, slow=paces.slow)
         # Questions that operators may be asked.
         self._budget = SharedRate(self.quick_redis, "status", evenly=True, answered=True, paces=paces)
         prompting = frozenset(rail.account for rail in rails.every if Kind.PUSH in rail.kinds)
