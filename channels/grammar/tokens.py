@@ -104,16 +104,11 @@ def is_year(number: int, contest: Contest) -> bool:
     return contest.opens_at.year - 1 <= number <= contest.closes_at.year
 
 
-def code_width(contest: Contest) -> int | None:
-    """Digits of a code where all have as many."""
-    widths = {len(candidate.code) for candidate in contest.candidates}
-    return widths.pop() if len(widths) == 1 else None
-
-
 def parted(number: str, contest: Contest) -> Vote | None:
     """`0705` as 07 and 5, where codes have one width and that part is the code of an eligible candidate."""
-    width = code_width(contest)
-    if width is None or not number.isdigit() or not width < len(number) < PHONE_DIGITS_MIN:
+    widths = {len(candidate.code) for candidate in contest.candidates}
+    width = next(iter(widths), 0)
+    if len(widths) != 1 or not number.isdigit() or not width < len(number) < PHONE_DIGITS_MIN:
         return None
     candidate, count = contest.candidate(number[:width]), int(number[width:])
     if candidate is None or not candidate.eligible or not 1 <= count <= contest.quantity_max:

@@ -138,7 +138,8 @@ async def check_receipt(request: web.Request) -> web.Response:
 
     The counted vote behind it: a page for people, JSON when `Accept` asks for it alone.
     """
-    as_json = _wants_json(request)
+    accepted = request.headers.get(hdrs.ACCEPT, "")
+    as_json = "application/json" in accepted and "text/html" not in accepted
     try:
         await request.app[LIMITS].receipt_check(request)
     except Problem as fault:
@@ -206,11 +207,6 @@ def _show_candidate(
 def _ready(form: Form) -> Form:
     """The form with a nonce, so that it can be sent from here."""
     return form if form.nonce else replace(form, nonce=fresh_nonce())
-
-
-def _wants_json(request: web.Request) -> bool:
-    accepted = request.headers.get(hdrs.ACCEPT, "")
-    return "application/json" in accepted and "text/html" not in accepted
 
 
 def _no_receipt(request: web.Request, kind: str, as_json: bool) -> web.Response:

@@ -26,7 +26,7 @@ from gateway.orders.wallet import (
     prefix_decides,
     prefixes_in,
 )
-from gateway.values.money import EXPONENTS, SHORT_UNITS, Money
+from gateway.values.money import EXPONENTS, SHORT_UNITS
 from gateway.values.msisdn import Msisdn
 from payments.collection.order_views import OrderView
 from payments.lifecycle import REASONS, PublicStatus
@@ -49,6 +49,7 @@ def form_values(
     are offered, of which only those are shown that a typed number may have; `refusal`: what was wrong when it was
     sent; `least`: see `refusal_words`."""
     calling_code, prefixes = prefixes_in(contest.country)
+    quantity = read_count(form.votes, contest)
     typed = read_payer(form.phone, contest) if form.phone else None
     payer = typed if isinstance(typed, Msisdn) else None
     its = methods if payer is None else tuple(method for method in methods if may_have(payer, method))
@@ -58,7 +59,7 @@ def form_values(
         "candidate": candidate,
         "form": form,
         "packs": [(str(pack), pack, contest.price.times(pack)) for pack in contest.packs],
-        "total": _total(contest, form),
+        "total": None if isinstance(quantity, Refusal) else contest.price.times(quantity),
         # A list of so many is no choice: the code is typed, and found by the page's search.
         "many": len(contest.eligible) > LISTED_MAX,
         "exponent": EXPONENTS[contest.currency],
@@ -78,11 +79,6 @@ def form_values(
         ),
         "wrong_field": None if refusal is None else FIELD_OF.get(refusal),
     }
-
-
-def _total(contest: Contest, form: Form) -> Money | None:
-    quantity = read_count(form.votes, contest)
-    return None if isinstance(quantity, Refusal) else contest.price.times(quantity)
 
 
 def order_values(order: OrderView, contest: Contest | None, now: datetime, rails: Rails) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def language_of(request: web.Request, default: str) -> str:
 
 
 def read_payer_for(typed: str, method: PaymentMethod | None, contest: Contest) -> Msisdn | Refusal | None:
-    """The same; None where a card pays and nothing was typed."""
+    """The number that pays; None where a card pays and nothing was typed."""
     if method is PaymentMethod.CARD and not typed.strip():
         return None
     return read_payer(typed, contest)
@@ -203,13 +203,6 @@ def read_form(body: bytes) -> Form:
     )
 
 
-def read_method(word: str) -> PaymentMethod | Refusal | None:
-    """The way to pay that was chosen; None: by the number."""
-    if not word:
-        return None
-    return _METHODS.get(word, Refusal.METHOD_UNAVAILABLE)
-
-
 def read_vote_request(
     form: Form, contest: Contest, candidate: Candidate, language: str, rails: Rails, orderer: Orderer
 ) -> VoteRequest | Refusal:
@@ -217,7 +210,8 @@ def read_vote_request(
     quantity = read_count(form.votes, contest)
     if isinstance(quantity, Refusal):
         return quantity
-    method = read_method(form.method)
+    # None: by the number.
+    method = _METHODS.get(form.method, Refusal.METHOD_UNAVAILABLE) if form.method else None
     if isinstance(method, Refusal):
         return method
     # The form of a card asks no number: one that was typed before the card was chosen is not meant.

@@ -29,19 +29,15 @@ def home(session: Session, view: MenuView, notice: str = "") -> Turn:
     """A contest's first screen; of one that is over, what may still be asked, under the numbers that it
     always had."""
     contest = view.contest
-    other, shared = language_choice(session.language, contest), len(choices(view)) > 1
+    other, shared = _choice_of(session.language, languages_for(contest)), len(choices(view)) > 1
     price = None if check_window(contest, view.now) is Refusal.CLOSED else contest.price
     screen = _home(contest.name, price, session.language, other, notice, shared, view.limit)
     return shown(screen, session._replace(node=Node.HOME, contest=contest.slug, page=0, typed=""), notice)
 
 
-def language_choice(language: str, contest: Contest) -> str:
-    """What the choice of a language is called: the other one, where there are two."""
-    return _choice_of(language, languages_for(contest))
-
-
 @lru_cache(maxsize=256)
 def _choice_of(language: str, spoken: tuple[str, ...]) -> str:
+    """What the choice of a language is called: the other one, where there are two."""
     others = [code for code in spoken if code != language]
     return language_name(others[0]) if len(others) == 1 else say(language, "ussd.language")
 
