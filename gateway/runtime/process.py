@@ -272,7 +272,8 @@ def process_name(role: str) -> str:
 
 
 def freeze_garbage() -> None:
-    """Keep the garbage collector from looking at what was built by now again and again."""
+    """Let the garbage collector begin, and keep it from looking at what was built by now again and again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 1_000)
+    gc.enable()

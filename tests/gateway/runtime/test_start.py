@@ -8,6 +8,20 @@ import pytest
 
 @pytest.mark.parametrize("module", ["gateway.runtime.gateway", "gateway.runtime.worker"])
 def test_large_libraries_are_imported_when_they_are_needed(module: str) -> None:
-    ask = f"import sys, {module}; print(*({{'aiogram', 'openpyxl', 'reportlab'}} & sys.modules.keys()))"
+    ask = f"import sys, {module}; print(*({{'aiogram', 'alembic', 'openpyxl', 'reportlab'}} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(("command", "role"), [("serve", "gateway"), ("worker", "worker")])
+def test_no_garbage_is_collected_until_a_process_works(command: str, role: str) -> None:
+    ask = f"""
+import gc
+from gateway.cli import main
+from gateway.runtime import process, {role} as role
+main.running_settings = lambda: None
+role.main = lambda: print(gc.isenabled(), process.freeze_garbage(), gc.isenabled())
+main.{command}()
+"""
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "None", "True"]
