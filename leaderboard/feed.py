@@ -295,11 +295,11 @@ class Boards:
                 changed, self._with_news = self._with_news, set()
                 for board in changed:
                     if news := board.news():
-                        await self._tell(board, news)
+                        await self._send_all(board, news)
                 if began >= heartbeat_at:
                     heartbeat_at = began + self.settings.heartbeat
                     for board in tuple(self._boards.values()):
-                        await self._tell(board, HEARTBEAT)
+                        await self._send_all(board, HEARTBEAT)
             except Exception:  # one board's trouble must not silence the others for the rest of the show
                 log.exception("a round of the live ranking failed")
             await asyncio.sleep(max(0.0, self.settings.tick - (self._clock() - began)))
@@ -308,11 +308,11 @@ class Boards:
         """End all streams and admit no more. Viewers are asked to come back at different moments,
         so that they do not all reconnect at once."""
         self._closing = True
-        everybody = [viewer for board in self._boards.values() for viewer in board.viewers]
-        for position, viewer in enumerate(everybody):
+        watching = [viewer for board in self._boards.values() for viewer in board.viewers]
+        for position, viewer in enumerate(watching):
             await viewer.farewell(self.settings.reconnect_ms // 3 + position * 37 % (self.settings.reconnect_ms + 1))
 
-    async def _tell(self, board: Board, data: bytes) -> None:
+    async def _send_all(self, board: Board, data: bytes) -> None:
         for position, viewer in enumerate(tuple(board.viewers), start=1):
             await viewer.send(data, board.whole)
             if position % YIELD_EVERY == 0:

@@ -95,7 +95,7 @@ class OrderFeed:
         self.streams = 0
         self._service = service
         self._followed: dict[UUID, Followed] = {}
-        self._somebody = asyncio.Event()
+        self._has_streams = asyncio.Event()
         self._closing = False
 
     @property
@@ -106,7 +106,7 @@ class OrderFeed:
     async def follow(self, request: web.Request, order: OrderView) -> web.StreamResponse:
         """Stream an order until its end is known or either side goes. Ask `full` first.
 
-        204 to a browser that comes back after it was told the end: it then stays away.
+        204 to a browser that comes back after it received the end: it then stays away.
         """
         seen, frame = request.headers.get("Last-Event-ID"), frame_of(order)
         if frame.final and seen == frame.id:
@@ -126,16 +126,16 @@ class OrderFeed:
 
     async def _run_until_gone(self, response: EventSourceResponse, followed: Followed, seen: str | None) -> None:
         async with response:
-            telling = asyncio.create_task(self._tell(response, followed, seen))
+            sending = asyncio.create_task(self._send_states(response, followed, seen))
             gone = asyncio.create_task(response.wait())
             try:
-                await asyncio.wait((telling, gone), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
             finally:
-                telling.cancel()
+                sending.cancel()
                 gone.cancel()
-                await asyncio.gather(telling, gone, return_exceptions=True)
+                await asyncio.gather(sending, gone, return_exceptions=True)
 
-    async def _tell(self, response: EventSourceResponse, followed: Followed, seen: str | None) -> None:
+    async def _send_states(self, response: EventSourceResponse, followed: Followed, seen: str | None) -> None:
         """Every frame that the reader has not seen, the final one last."""
         try:
             # Not all come back in the same moment when this process ends.
@@ -162,7 +162,7 @@ class OrderFeed:
         followed = self._followed.setdefault(vote_id, Followed(frame))
         followed.streams += 1
         self.streams += 1
-        self._somebody.set()
+        self._has_streams.set()
         return followed
 
     def _leave(self, vote_id: UUID, followed: Followed) -> None:
@@ -171,13 +171,13 @@ class OrderFeed:
         if not followed.streams and self._followed.get(vote_id) is followed:
             del self._followed[vote_id]
         if not self._followed:
-            self._somebody.clear()
+            self._has_streams.clear()
 
     async def run(self) -> None:
         """Ask about what is followed, once a tick while there are followers. Runs until cancelled."""
         away = False
         while True:
-            await self._somebody.wait()
+            await self._has_streams.wait()
             try:
                 await self._look()
                 away = False
