@@ -1,9 +1,9 @@
 """`/control`, statements and the record of calls: what the country itself answers, standing for nothing outside."""
 
-from typing import Any
+from typing import Annotated
 
 from aiohttp import web
-from pydantic import RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sandbox.courier import Courier
 from sandbox.operators.book import Book
@@ -13,8 +13,13 @@ from sandbox.phones.faults import Channel, ChannelFaults
 from sandbox.phones.network import read_number
 
 
-class _Patch(RootModel[dict[str, Any]]):
-    """What is ordered, by name."""
+class _Orders(BaseModel):
+    """What `POST /control` takes, besides faults by their names. `balances`: a phone's number → an amount."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    reset: bool = False
+    balances: dict[str, Annotated[int, Field(ge=-(10**15), le=10**15)]] = {}
 
 
 class Control:
@@ -49,29 +54,27 @@ class Control:
 
     async def order(self, request: web.Request) -> web.Response:
         """Lay the given keys over what is in force; `{"reset": true}` first restores the defaults."""
-        patch = (await read_body(request, _Patch)).root
-        known = self._board.names() | set(ChannelFaults.model_fields) | {"reset", "balances"}
+        orders = await read_body(request, _Orders)
+        patch = orders.model_extra or {}
+        known = self._board.names() | set(ChannelFaults.model_fields)
         if unknown := sorted(set(patch) - known):
-            raise bad(f"Unknown: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
-        try:
-            self._merge(patch)
-        except (ValidationError, ValueError, TypeError, AttributeError) as error:
-            raise bad(str(error)) from None
-        return web.json_response(self._state())
-
-    def _merge(self, patch: dict[str, Any]) -> None:
-        balances = _read_balances(patch.pop("balances", {}))
-        if patch.pop("reset", False) is True:
+            raise bad(f"Unknown: {', '.join(unknown)}. Known: {', '.join(sorted(known | set(_Orders.model_fields)))}.")
+        balances = {_number(written): amount for written, amount in orders.balances.items()}
+        if orders.reset:
             self._board.reset()
             self._channel.reset()
             self._book.forget_balances()
         ordered = {key: value for key, value in patch.items() if key in ChannelFaults.model_fields}
-        faults = ChannelFaults.model_validate(merged(self._channel.faults.model_dump(), ordered))
-        self._board.merge({key: value for key, value in patch.items() if key not in ordered})
+        try:
+            faults = ChannelFaults.model_validate(merged(self._channel.faults.model_dump(), ordered))
+            self._board.merge({key: value for key, value in patch.items() if key not in ordered})
+        except (ValidationError, ValueError, TypeError, AttributeError) as error:
+            raise bad(str(error)) from None
         self._channel.faults = faults
         for msisdn, balance in balances.items():
             for operator in self._operators:
                 self._book.set_balance(operator, msisdn, balance)
+        return web.json_response(self._state())
 
     async def show_violations(self, _: web.Request) -> web.Response:
         """What the gateway did against the aggregator's rules."""
@@ -91,13 +94,8 @@ class Control:
         return web.json_response([call for call in calls if wanted in (None, call["direction"])])
 
 
-def _read_balances(given: object) -> dict[str, int]:
-    if not isinstance(given, dict):
-        raise TypeError("balances: a number of a phone → an amount")
-    balances = {}
-    for number, amount in given.items():
-        msisdn = read_number(number)
-        if msisdn is None or type(amount) is not int or abs(amount) > 10**15:
-            raise ValueError(f"balances: {number!r} is no phone number, or its amount is no integer")
-        balances[msisdn] = amount
-    return balances
+def _number(written: str) -> str:
+    msisdn = read_number(written)
+    if msisdn is None:
+        raise bad(f"balances: {written!r} is no phone number.")
+    return msisdn
