@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Final
 
 import uvloop
 from aiohttp import web
@@ -31,9 +30,6 @@ from sandbox.operators.faults import FaultBoard
 from sandbox.phones.api import PhoneApi, add_page, problems_are_answers, readable_only
 from sandbox.phones.faults import Channel
 from sandbox.phones.handset import Phones
-
-# A photo of 10 MB for Telegram, and the form around it.
-_BODY_BYTES_MAX: Final = 11 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +102,7 @@ def create_sandbox(settings: SandboxSettings) -> web.Application:
     book = Book(settings.data_dir / "sandbox" / "operators.sqlite")
     phones = Phones(channel, courier)
     everyone = frozenset((*codes, *(company.code for company in companies)))
-    app = web.Application(
-        middlewares=[readable_only, recorder(courier, everyone), problems_are_answers], client_max_size=_BODY_BYTES_MAX
-    )
+    app = web.Application(middlewares=[readable_only, recorder(courier, everyone), problems_are_answers])
     app.cleanup_ctx.append(courier.running)
     for company in (*operators, *companies):
         issued = settings.credentials.get(company.code, {})

@@ -10,7 +10,7 @@ from typing import Final
 from sandbox.telegram.bot import Bot
 from sandbox.telegram.chats import Chat, Message
 from sandbox.telegram.markup import inline_only, read_markup
-from sandbox.telegram.photos import BY_URL_BYTES_MAX, UPLOAD_BYTES_MAX, Picture, picture_of
+from sandbox.telegram.photos import BYTES_MAX, Picture, picture_of
 from sandbox.telegram.request import Parameters, bad
 from sandbox.telegram.text import BadMarkup, Marked, read_html, trimmed, units
 
@@ -60,13 +60,10 @@ def _caption(given: Parameters) -> Marked:
 
 
 async def _picture(bot: Bot, given: Parameters) -> Picture:
-    """The photo behind an upload's name, an address or a `file_id`. Raises Refused."""
+    """The photo behind an address or a `file_id`. Raises Refused."""
     reference = given.text("photo")
     if reference.startswith(("http://", "https://")):
-        return bot.album.take(await bot.fetch(reference, BY_URL_BYTES_MAX), bot.id, BY_URL_BYTES_MAX)
-    content = given.file(reference) if reference else given.files.get("photo")
-    if content is not None:
-        return bot.album.take(content, bot.id, UPLOAD_BYTES_MAX)
+        return bot.album.take(await bot.fetch(reference, BYTES_MAX), bot.id)
     if not reference or reference.startswith("attach://"):
         raise bad("there is no photo in the request")
     return picture_of(reference, bot.id)

@@ -16,8 +16,8 @@ from PIL import Image
 
 from sandbox.telegram.request import bad
 
-UPLOAD_BYTES_MAX: Final = 10 * 1024 * 1024
-BY_URL_BYTES_MAX: Final = 5 * 1024 * 1024
+# Of a photo that Telegram fetches from its address.
+BYTES_MAX: Final = 5 * 1024 * 1024
 SIDES_SUM_MAX: Final = 10_000
 RATIO_MAX: Final = 20
 PHOTOS_KEPT: Final = 200
@@ -90,14 +90,10 @@ class Album:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, bytes] = OrderedDict()
 
-    def take(self, content: bytes, bot_id: int, bytes_max: int) -> Picture:
-        """Keep a photo. Raises Refused for what is none, or too large."""
+    def take(self, content: bytes, bot_id: int) -> Picture:
+        """Keep a photo. Raises Refused for what is none."""
         if not content:
             raise bad("file must be non-empty")
-        if len(content) > bytes_max:
-            raise bad(
-                f"file of size {len(content)} bytes is too big for a photo; the maximum size is {bytes_max} bytes"
-            )
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.web_request import FileField
 
 _INTEGER_DIGITS_MAX: Final = 20
 
@@ -35,9 +34,8 @@ def bad(description: str) -> Refused:
 class Parameters:
     """Values by name; texts where they came by form or query, JSON values where by JSON."""
 
-    def __init__(self, values: Mapping[str, object], files: Mapping[str, bytes]) -> None:
+    def __init__(self, values: Mapping[str, object]) -> None:
         self._values = values
-        self.files = files
 
     def __contains__(self, name: str) -> bool:
         return self._values.get(name) is not None
@@ -76,15 +74,10 @@ class Parameters:
         except (ValueError, RecursionError):
             raise bad(f"can't parse {name} JSON object") from None
 
-    def file(self, reference: str) -> bytes | None:
-        """The upload that `attach://name` names; None when there is none."""
-        return self.files.get(reference.removeprefix("attach://"))
-
 
 async def read(request: web.Request) -> Parameters:
     """Parameters of the query, and over them those of the body. Raises Refused."""
     values: dict[str, object] = dict(request.query)
-    files: dict[str, bytes] = {}
     try:
         if request.content_type == "application/json":
             body = json.loads((await request.read()).decode("utf-8") or "{}")
@@ -92,13 +85,7 @@ async def read(request: web.Request) -> Parameters:
                 raise bad("object expected as JSON request body")
             values.update(body)
         elif request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
-            for name, value in (await request.post()).items():
-                if isinstance(value, FileField):
-                    files[name] = value.file.read()
-                elif isinstance(value, str):
-                    values[name] = value
-                else:
-                    files[name] = bytes(value)
+            values.update({name: value for name, value in (await request.post()).items() if isinstance(value, str)})
     except (ValueError, RecursionError, web.RequestPayloadError):
         raise bad("the request body could not be read") from None
-    return Parameters(values, files)
+    return Parameters(values)

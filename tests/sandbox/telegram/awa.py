@@ -11,6 +11,7 @@ from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.enums import ParseMode
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+from aiohttp import web
 from PIL import Image
 
 from tests.sandbox.country import Country
@@ -51,6 +52,16 @@ def photo(width: int = 1000, height: int = 500, colour: str = "orange") -> bytes
     held = io.BytesIO()
     Image.new("RGB", (width, height), colour).save(held, "JPEG")
     return held.getvalue()
+
+
+def at_an_address(country: Country, content: bytes | None = None) -> str:
+    """Where Telegram finds this photo."""
+
+    async def picture(_: Any) -> web.Response:
+        return web.Response(body=photo() if content is None else content, content_type="image/jpeg")
+
+    country.answers["/awa.jpg"] = picture
+    return f"{country.gateway_url}/awa.jpg"
 
 
 async def started(country: Country, bot: Bot) -> Message:

@@ -4,11 +4,11 @@ import re
 
 import pytest
 from aiogram import Bot
-from aiogram.types import BufferedInputFile, KeyboardButton, ReplyKeyboardMarkup
+from aiogram.types import KeyboardButton, ReplyKeyboardMarkup
 from playwright.async_api import Browser, expect
 
 from tests.sandbox.country import Country
-from tests.sandbox.telegram.awa import AWA, act, buttons, photo, polled
+from tests.sandbox.telegram.awa import AWA, act, at_an_address, buttons, polled
 
 WIDTH = 360
 
@@ -29,7 +29,7 @@ async def test_a_chat_by_hand_on_a_small_phone(country: Country, bot: Bot, brows
     await expect(page.locator("#chat li.person")).to_have_text(re.compile("/start"))
 
     keyboard = buttons(("5 voix", "q:07:5"), ("10 voix", "q:07:10"))
-    await bot.send_photo(AWA, BufferedInputFile(photo(), "awa.jpg"))
+    await bot.send_photo(AWA, at_an_address(country))
     sent = await bot.send_message(AWA, "Votez <b>Awa</b> <i>&lt;07&gt;</i>", reply_markup=keyboard)
     message = page.locator("#chat li.bot").last
     await expect(message.locator("b")).to_have_text("Awa")

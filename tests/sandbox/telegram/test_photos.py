@@ -1,21 +1,18 @@
 """Photos in the simulated Telegram."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
-from aiogram.types import BufferedInputFile
-from aiohttp import web
 
 from tests.sandbox.country import Country
-from tests.sandbox.telegram.awa import AWA, act, bot_of, chat, photo
+from tests.sandbox.telegram.awa import AWA, act, at_an_address, bot_of, chat, photo
 
 
-async def test_a_photo_is_uploaded_once_and_named_afterwards(country: Country, bot: Bot) -> None:
+async def test_a_photo_is_fetched_once_and_named_afterwards(country: Country, bot: Bot) -> None:
     await act(country, "send", text="/start")
-    sent = await bot.send_photo(AWA, BufferedInputFile(photo(), "awa.jpg"), caption="<b>Awa</b>", reply_markup=None)
+    sent = await bot.send_photo(AWA, at_an_address(country), caption="<b>Awa</b>", reply_markup=None)
     assert sent.photo is not None
     assert [(size.width, size.height) for size in sent.photo] == [(90, 45), (320, 160), (800, 400), (1000, 500)]
     again = await bot.send_photo(AWA, sent.photo[-1].file_id)
@@ -29,12 +26,8 @@ async def test_a_photo_is_uploaded_once_and_named_afterwards(country: Country, b
 
 
 async def test_a_photo_by_its_address(country: Country, bot: Bot) -> None:
-    async def picture(_: Any) -> web.Response:
-        return web.Response(body=photo(), content_type="image/jpeg")
-
-    country.answers["/awa.jpg"] = picture
     await act(country, "send", text="/start")
-    sent = await bot.send_photo(AWA, f"{country.gateway_url}/awa.jpg")
+    sent = await bot.send_photo(AWA, at_an_address(country))
     assert sent.photo
     with pytest.raises(TelegramBadRequest, match="non-empty"):
         await bot.send_photo(AWA, f"{country.gateway_url}/other")
@@ -46,16 +39,20 @@ async def test_photos_that_are_refused(tmp_path: Path) -> None:
     async with Country(tmp_path) as country, bot_of(country) as bot, bot_of(country, "777:other_token") as other:
         await bot.get_me()
         await act(country, "send", text="/start")
-        sent = await bot.send_photo(AWA, BufferedInputFile(photo(), "awa.jpg"))
+        sent = await bot.send_photo(AWA, at_an_address(country))
         await other.get_me()
         await country.json("POST", f"/telegram/people/{AWA}/send?bot=777", json={"text": "/start"})
         assert sent.photo is not None
         for sender, given, words in (
             (other, sent.photo[-1].file_id, "wrong file identifier"),
             (bot, "AgACAgQAAxnonsense", "wrong remote file identifier"),
-            (bot, BufferedInputFile(b"GIF?", "x.jpg"), "IMAGE_PROCESS_FAILED"),
-            (bot, BufferedInputFile(photo(2000, 50), "x.jpg"), "PHOTO_INVALID_DIMENSIONS"),
-            (bot, BufferedInputFile(b"x" * (10 * 1024 * 1024 + 1), "x.jpg"), "too big"),
         ):
             with pytest.raises(TelegramBadRequest, match=words):
                 await sender.send_photo(AWA, given)
+        for content, words in (
+            (b"GIF?", "IMAGE_PROCESS_FAILED"),
+            (photo(2000, 50), "PHOTO_INVALID_DIMENSIONS"),
+            (b"x" * (5 * 1024 * 1024 + 1), "too big"),
+        ):
+            with pytest.raises(TelegramBadRequest, match=words):
+                await bot.send_photo(AWA, at_an_address(country, content))
