@@ -1,4 +1,4 @@
-"""`/control`, statements and the record of calls: what the country itself answers, standing for nothing outside."""
+"""`/control`, statements and the record of calls: what the country itself answers, simulating nothing outside."""
 
 from typing import Annotated
 

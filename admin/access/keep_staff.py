@@ -1,4 +1,4 @@
-"""Accounts of staff: made, shut and opened again by whoever runs the service."""
+"""Accounts of staff: made, shut and opened again by the operator of the service."""
 
 import re
 import secrets

@@ -362,7 +362,7 @@ def _live(row: Row[Any]) -> LiveSession:
 
 def _known(row: Row[Any] | None, email: str) -> Member:
     if row is None:
-        raise StaffRefused(f"nobody has the address {email}")
+        raise StaffRefused(f"no account has the address {email}")
     return read_member(row)
 
 

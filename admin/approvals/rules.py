@@ -31,5 +31,7 @@ def refusal_to_decide(request: StaffRequest, person: str, *, approve: bool, now:
     if named(person) == named(request.requested_by):
         return ActRefused(Why.OWN_REQUEST, "you asked for it yourself: another person must decide")
     if approve and expired(request, now):
-        return ActRefused(Why.EXPIRED, "nobody agreed within 24 hours: ask again, so that the preview is true")
+        return ActRefused(
+            Why.EXPIRED, "no second person agreed within 24 hours: ask again, so that the preview is true"
+        )
     return None

@@ -38,11 +38,11 @@ def codes(contest: Contest) -> Iterator[Finding]:
         shown = ", ".join(f"{one}-{other}" for one, other in pairs[:_PAIRS_SHOWN])
         yield warning(
             "codes",
-            f"one slip votes for somebody else: {shown}{' …' if len(pairs) > _PAIRS_SHOWN else ''}"
+            f"one slip votes for another candidate: {shown}{' …' if len(pairs) > _PAIRS_SHOWN else ''}"
             f" ({len(pairs)} pairs); check digits would refuse it",
         )
     if not contest.eligible:
-        yield error("candidates", "nobody can be voted for")
+        yield error("candidates", "no candidate can be voted for")
     for name, count in Counter(" ".join(c.name.split()).casefold() for c in contest.eligible).items():
         if count > 1:
             yield warning("candidates", f"{count} candidates are called {name!r}")
@@ -118,7 +118,7 @@ def prices(contest: Contest, rails: Rails) -> Iterator[Finding]:
     near = [rail for rail in rails.every if rail.country == contest.country]
     missing = set(network_wallets(contest.country)).difference(rail.method for rail in near)
     if not near and not missing:
-        yield error("prices", f"nobody collects money in {contest.country}")
+        yield error("prices", f"no account collects money in {contest.country}")
     for pack in contest.packs:
         if pack > contest.quantity_max:
             yield error("prices", f"a pack of {pack} votes is more than one order may have ({contest.quantity_max})")
@@ -130,7 +130,7 @@ def prices(contest: Contest, rails: Rails) -> Iterator[Finding]:
         else:
             yield from _under_minimum(contest, rail)
     for method in sorted(missing):
-        yield warning("prices", f"{method.value}: nobody who collects it is set up here")
+        yield warning("prices", f"{method.value}: no account that collects it is set up here")
 
 
 def _under_minimum(contest: Contest, rail: Rail) -> Iterator[Finding]:
@@ -157,4 +157,4 @@ def words(contest: Contest) -> Iterator[Finding]:
         if review := files()[language].review:
             yield warning("language", f"the phrases in {language} are {review}")
     if not contest.contact.strip():
-        yield warning("contact", "a voter in trouble finds nobody: no contact")
+        yield warning("contact", "a voter in trouble finds no one: no contact")

@@ -210,7 +210,7 @@ BUDGETS: Final[Mapping[str, int]] = {
     "reason": TEXT_SEPTETS,
     "sms": TEXT_SEPTETS,
 }
-# On a screen names give way; with this much left of them they can still be told apart.
+# On a screen names are cut; with this much left of them they still differ.
 SCREEN_NAME_SEPTETS: Final = 12
 
 

@@ -34,7 +34,7 @@ where status = 'sending' and next_try_at <= now()
 """)
 
 # A report of that carrier for that number which belongs to no other text of ours proves that it was
-# sent. While another text to it is under way, whose id is not known yet, nothing is concluded.
+# sent. While another text to it is being sent, whose id is not known yet, nothing is concluded.
 _FOUND_SENT: Final = text("""
 with open as materialized (
   select id, status, carrier, recipient_index, sent_at from messages_out

@@ -1,7 +1,7 @@
 """What may be sent to whom, when, and by which carrier. Pure: the hour is given.
 
 A text that answers what its reader did (an order, a question) goes out at any hour. Any other text waits for
-daylight where the number lives, and never reaches a number that said STOP. A text that may have been sent is not
+daylight where the number lives, and never reaches a number that sent STOP. A text that may have been sent is not
 sent again.
 """
 
@@ -161,7 +161,7 @@ class Hold:
 
 
 def hold(kind: str, to: str, ways: Sequence[str], *, opted_out: bool, now: datetime) -> Hold | None:
-    """Whether a due text has to wait, or must not be sent at all. `opted_out`: its number said STOP."""
+    """Whether a due text has to wait, or must not be sent at all. `opted_out`: its number sent STOP."""
     if not ways:
         return Hold("no carrier", now + timedelta(seconds=NO_CARRIER_SECONDS))
     if is_asked_for(kind):

@@ -260,7 +260,7 @@ async def of_a_contest(query: CallbackQuery, callback_data: Any, context: Contex
 
 
 class AddConversation(BaseMiddleware):
-    """Adds `conversation`, and to a tap `shown`: the message of its button. A group is not stored: nobody can vote
+    """Adds `conversation`, and to a tap `shown`: the message of its button. A group is not stored: no one can vote
     there."""
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:  # noqa: ANN401 - aiogram's own

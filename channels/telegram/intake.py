@@ -167,7 +167,7 @@ class Intake:
             await asyncio.gather(*self._running, return_exceptions=True)
 
     async def close(self) -> None:
-        """Give updates under way some time to finish; the others are found again."""
+        """Give updates in progress some time to finish; the others are found again."""
         if self._running:
             await asyncio.wait(self._running, timeout=CLOSE_SECONDS)
         for task in self._running:

@@ -170,7 +170,7 @@ class LiveOrders:
         self._editing.pop(vote_id, None)
 
     async def wait_idle(self) -> None:
-        """Wait until the edits under way are done."""
+        """Wait until the edits in progress are done."""
         await asyncio.gather(*self._editing.values(), return_exceptions=True)
 
     async def _show(self, vote_id: UUID, mark: str, order: OrderView) -> None:

@@ -15,7 +15,7 @@ from channels.ussd.aggregator import Phase, UssdTurn
 from channels.ussd.menu.session import Session
 from gateway.values.record import record
 
-# Nobody reads a screen and types within this time: the same input again is a repeated request.
+# No person reads a screen and types within this time: the same input again is a repeated request.
 REPEAT_MILLISECONDS: Final = 1_500
 # Grows when the stored form changes, so that a new release does not misread what an old one stored.
 _FORM: Final = 5

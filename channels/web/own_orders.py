@@ -2,7 +2,7 @@
 
 The cookie holds what the addresses of the orders' pages hold, and is kept as long as money may be missing.
 "I was debited" asks the operator about such an order at once. The order's unguessable id is the only key:
-numbers are neither asked for nor shown, so that nobody learns whether a stranger has voted.
+numbers are neither asked for nor shown, so that no one learns whether a stranger has voted.
 """
 
 from functools import partial

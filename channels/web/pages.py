@@ -1,4 +1,4 @@
-"""Pages for voters: a candidate with the form, an order under way, and the proof of a vote.
+"""Pages for voters: a candidate with the form, an order in progress, and the proof of a vote.
 
 They work without script. With it, the price follows the number of votes, the wallet the number that
 is typed, and an order's page follows the order.

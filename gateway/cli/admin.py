@@ -53,9 +53,9 @@ def create(
         bool, typer.Option("--generate", help="Draw the password and print it once, instead of asking for it.")
     ] = False,
 ) -> None:
-    """Make an account for somebody who works here.
+    """Make an account for a member of staff.
 
-    The password is asked for twice and never stands on the command line; where nobody types, or with --generate, it
+    The password is asked for twice and never stands on the command line; without a terminal, or with --generate, it
     is drawn and printed this once. Outside the demo a second factor is set up at the first sign-in.
     """
     from admin.access.keep_staff import drawn_password
@@ -103,25 +103,25 @@ def list_staff(as_json: AsJson = False) -> None:
         "last sign-in": lambda row: (row["signedInAt"] or "never")[:16],
         "": lambda row: None if row["active"] else "disabled",
     }
-    print_rows(rows, columns, nothing="nobody yet: spotlight admin create --email …")
+    print_rows(rows, columns, nothing="no account yet: spotlight admin create --email …")
 
 
 @command(admin_app, "reset-totp", "spotlight admin reset-totp --email awa@example.org")
 def reset_totp(email: Email) -> None:
-    """Take somebody's second factor away, and end their sessions; they set up another when they sign in again."""
+    """Take a person's second factor away, and end their sessions; they set up another when they sign in again."""
     _keeping(lambda staff: staff.accounts.reset_factor(email, _actor()))
     print("done; the password alone opens nothing but the page that sets up another factor")
 
 
 @command(admin_app, "disable", "spotlight admin disable --email awa@example.org")
 def disable(email: Email) -> None:
-    """Let somebody in no longer; their sessions end within seconds."""
+    """Shut an account; its sessions end within seconds."""
     _keeping(lambda staff: staff.accounts.set_active(email, False, _actor()))
     print("disabled")
 
 
 @command(admin_app, "enable", "spotlight admin enable --email awa@example.org")
 def enable(email: Email) -> None:
-    """Let somebody in again."""
+    """Open an account again."""
     _keeping(lambda staff: staff.accounts.set_active(email, True, _actor()))
     print("enabled")

@@ -81,8 +81,8 @@ add_decisions(
     refund_app,
     "refund",
     _REFUNDS,
-    agree="Agree to what somebody else asked for, as the second person. It is done at once.",
-    turn_down="Turn down what somebody else asked for. Nothing is changed.",
+    agree="Agree to what another person asked for, as the second person. It is done at once.",
+    turn_down="Turn down what another person asked for. Nothing is changed.",
 )
 
 
@@ -142,8 +142,8 @@ add_decisions(
     held_app,
     "held",
     _HELD,
-    agree="Agree, as the second person, to what somebody asked about a held payment. It is done at once.",
-    turn_down="Turn down what somebody asked about a held payment. It stays held.",
+    agree="Agree, as the second person, to what was asked about a held payment. It is done at once.",
+    turn_down="Turn down what was asked about a held payment. It stays held.",
 )
 
 

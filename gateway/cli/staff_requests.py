@@ -28,7 +28,7 @@ def print_asked(group: str, request: Mapping[str, Any]) -> None:
     print(f"request {request['id']}")
     print("\n".join(preview_lines(request["preview"])))
     if request["status"] == "waiting":
-        print("nothing is done yet: within 24 hours somebody else must run")
+        print("nothing is done yet: within 24 hours another person must run")
         print(f"  spotlight {group} approve {request['id']}")
     else:
         print(f"{request['status']}: {request['outcome'] or ''}")

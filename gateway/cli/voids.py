@@ -65,7 +65,7 @@ def ask_void(
     operator: Operator = None,
     public: Public = None,
 ) -> None:
-    """Ask to void a window. Its payments are listed now, and exactly these are given back once somebody agrees."""
+    """Ask to void a window. Its payments are listed now; exactly these are given back once a second person agrees."""
     window = {**_window(first, last), "channel": channel, "operator": operator}
     ask("void", "void_window", contest, reason, **window, public_reason=public)
 
@@ -85,7 +85,7 @@ add_decisions(
     "void",
     _VOIDS,
     agree="Agree to a voided window, as the second person. The workers go through its list, also after a restart.",
-    turn_down="Turn down a window that somebody asked to void. Nothing is changed.",
+    turn_down="Turn down a window that was asked to be voided. Nothing is changed.",
 )
 
 

@@ -47,7 +47,7 @@ class _Country:
     """`example`: a number as people write it there. `networks`: by MCC and MNC. `prefixes`: networks by the first
     digits of a national number, longest first. `approval_codes`: what a payer dials when the request does not come
     by itself. `payment_codes`: what a payer dials for the code that a page wants, or that pays without one.
-    `prefix_decides`: nobody there takes a number to another network's wallet."""
+    `prefix_decides`: numbers there cannot be ported to another network's wallet."""
 
     calling_code: str
     example: str

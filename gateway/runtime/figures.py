@@ -202,7 +202,7 @@ class FigureStore:
         ):
             shown += [Figure(name, explained, value, {label: which}) for which, value in values.items()]
         workers = await self._owed.workers()
-        return [*shown, Figure("spotlight_workers", "Workers that lately said that they work.", workers)]
+        return [*shown, Figure("spotlight_workers", "Workers that lately reported that they work.", workers)]
 
 
 def callback_figures(store: Callbacks, admission: CallbackAdmission) -> list[Figure]:

@@ -149,7 +149,7 @@ class Drains:
         self._following: set[asyncio.Task[int]] = set()
 
     async def drain(self, work: Work) -> int:
-        """Do what is due of this kind; how much was done. While one is under way, a second call
+        """Do what is due of this kind; how much was done. While one is in progress, a second call
         only makes the first look again."""
         if work in self._running:
             self._again.add(work)
@@ -163,7 +163,7 @@ class Drains:
             self._step_began.pop(work, None)
 
     def stuck(self, seconds: float) -> frozenset[Work]:
-        """Kinds whose step under way has taken longer than this."""
+        """Kinds whose step in progress has taken longer than this."""
         now = time.monotonic()
         return frozenset(work for work, began in self._step_began.items() if now - began > seconds)
 

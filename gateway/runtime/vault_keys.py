@@ -2,7 +2,7 @@
 
 A row of `vault_keys` holds what is derived from a key, never the key: id 0 is `SPOTLIGHT_SECRET_KEY` itself, the others
 are those of `SPOTLIGHT_VAULT_KEYS` that have sealed here. A process with another key would read no number and write
-what nobody else reads, so it does not start.
+what no other reads, so it does not start.
 """
 
 from collections.abc import Callable, Sequence

@@ -52,7 +52,7 @@ class WorkThread:
         return asyncio.run_coroutine_threadsafe(drains.drain_logged(work), loop).result(JOB_SECONDS_MAX)
 
     def stop(self) -> None:
-        """Finish the batch under way, then close."""
+        """Finish the batch in progress, then close."""
         loop, _, stopping = self._open.result()
         loop.call_soon_threadsafe(stopping.set)
         self._thread.join(STOP_SECONDS_MAX)

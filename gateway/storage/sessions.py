@@ -1,6 +1,6 @@
 """Sessions in Redis: no number in a key, nothing readable in a value.
 
-A key is a keyed hash, so that nobody who reads the keys can try all numbers of a country. A value is
+A key is a keyed hash, so that no reader of the keys can try all numbers of a country. A value is
 `nonce (12) | AES-256-GCM`, bound to its key. Together they take about four microseconds a hop.
 """
 

@@ -4,7 +4,7 @@ One root key, `SPOTLIGHT_SECRET_KEY`, gives a subkey for each purpose (HKDF-SHA2
 is `key id (1) | nonce (12) | AES-256-GCM`, bound to its place (table, column, row), so that a value moved to
 another row does not open. Keys for sealing rotate: `SPOTLIGHT_VAULT_KEYS` lists them, the first seals
 and all open; key 1 is the root key's own where it has no secret there. A number is looked up by
-HMAC-SHA256: without the key, nobody can try all numbers of a country.
+HMAC-SHA256: without the key, all numbers of a country cannot be tried.
 """
 
 import hmac
@@ -112,7 +112,7 @@ class Vault:
         return hmac.digest(self._index_key, e164.encode(), "sha256")
 
     def copy_mark(self, content: bytes) -> bytes:
-        """The keyed hash by which copies are known. Without the key nobody can try what the content may be."""
+        """The keyed hash by which copies are known. Without the key the content cannot be guessed by trying."""
         return hmac.digest(self._copy_key, content, "sha256")
 
     def callback_token(self, reference: UUID) -> str:

@@ -13,7 +13,7 @@ SLOWED_AGAIN: Final = 0.75
 SLOW_SECONDS: Final = 5.0
 STEP_SECONDS: Final = 5.0
 STEP: Final = 0.1
-# Calls that were under way get the same answer: together they count once.
+# Calls that were in progress get the same answer: together they count once.
 DEBOUNCE_SECONDS: Final = 1.0
 # Less than that leaves no account more than one call a second.
 SHARE_MIN: Final = 2.0**-10

@@ -128,7 +128,7 @@ def longer(open_seconds: int) -> int:
 
 
 def at_once(closed_seconds: float, usual: int) -> int:
-    """Calls that may be under way at an account whose circuit closed so many seconds ago: what waited meanwhile
+    """Calls that may be in progress at an account whose circuit closed so many seconds ago: what waited meanwhile
     must not arrive all at once."""
     doubled = int(max(0.0, closed_seconds) / DOUBLES_SECONDS)
     return usual if doubled > 16 else min(usual, FIRST_AT_ONCE * 2**doubled)

@@ -33,7 +33,7 @@ class Accounts:
     """Every rail, with the accounts whose circuit is open now."""
 
     def at_once(self, account: str, usual: int) -> int:
-        """How many calls may be under way at an account: 0 while its circuit is open, few after it closed."""
+        """How many calls may be in progress at an account: 0 while its circuit is open, few after it closed."""
         return usual
 
     def may_ask(self, account: str, *, again: bool) -> bool:

@@ -64,7 +64,7 @@ class AccountWatch(Accounts):
         self._failing = False
 
     def at_once(self, account: str, usual: int) -> int:
-        """How many calls may be under way at an account: few just after its circuit closed."""
+        """How many calls may be in progress at an account: few just after its circuit closed."""
         if account in self.rails.circuit_open:
             return 0
         closed = self._closed_at.get(account)

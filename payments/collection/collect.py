@@ -1,6 +1,6 @@
 """Ask operators to collect what was ordered. The reference is committed before each call.
 
-Calls are under way side by side, and new orders are claimed as places become free, so that a slow operator
+Calls are in progress side by side, and new orders are claimed as places become free, so that a slow operator
 delays only its own payers.
 """
 
@@ -40,7 +40,7 @@ from payments.provider import (
 )
 
 BATCH: Final = 128
-# Calls under way at once in one process.
+# Calls in progress at once in one process.
 PLACES: Final = 256
 # Claimed beyond the places, so that one that becomes free is taken at once.
 AHEAD: Final = 64
@@ -88,7 +88,7 @@ class Collector:
 
     async def step(self) -> int:
         """Ask for what is due; how many were asked or closed since the last step, 0 when nothing is left and
-        no call is under way. Raises what kept one of them from being recorded."""
+        no call is in progress. Raises what kept one of them from being recorded."""
         closed = await self._tidy()
         while True:
             closed += await self._claim()
@@ -99,7 +99,7 @@ class Collector:
             await self._calls.wait(LOOK_SECONDS)
 
     async def aclose(self, seconds: float = 15.0) -> None:
-        """Let calls that are under way end. A payment whose call takes longer is asked about later."""
+        """Let calls that are in progress end. A payment whose call takes longer is asked about later."""
         await self._calls.aclose(seconds)
 
     async def _tidy(self) -> int:

@@ -1,4 +1,4 @@
-"""Calls under way side by side in one process."""
+"""Calls in progress side by side in one process."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -14,12 +14,12 @@ class CallsUnderWay:
         self._news = asyncio.Event()
 
     def __bool__(self) -> bool:
-        """Whether any call is under way."""
+        """Whether any call is in progress."""
         return bool(self._running)
 
     @property
     def idle(self) -> bool:
-        """Whether no call is under way, and none ended that was not counted."""
+        """Whether no call is in progress, and none ended that was not counted."""
         return not self._running and not self._ended
 
     def start(self, call: Coroutine[None, None, None]) -> None:
@@ -43,7 +43,7 @@ class CallsUnderWay:
         return len(ended)
 
     async def wait(self, seconds: float) -> None:
-        """Return when all calls under way ended, or a batch of them, or after this time."""
+        """Return when all calls in progress ended, or a batch of them, or after this time."""
         if not self._running:
             return
         self._news.clear()

@@ -50,7 +50,7 @@ class Verifier:
 
     async def step(self) -> int:
         """Ask about what is due; how many questions ended since the last step, 0 when nothing is due anywhere and
-        none is under way. Raises what kept an answer from being recorded."""
+        none is in progress. Raises what kept an answer from being recorded."""
         if not self._calls:
             self._look_again.clear()
         while not (done := self._calls.count_ended()):
@@ -61,7 +61,7 @@ class Verifier:
         return done
 
     async def aclose(self) -> None:
-        """Cancel what is under way: it is asked again when its lease runs out."""
+        """Cancel what is in progress: it is asked again when its lease runs out."""
         await self._calls.aclose()
 
     async def _claim(self) -> None:

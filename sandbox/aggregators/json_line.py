@@ -152,7 +152,7 @@ class Line:
         self._wire = wire
 
     def open(self, msisdn: str, code: str) -> "_Dialogue | None":
-        """Start a dialogue; None when the code is nobody's."""
+        """Start a dialogue; None when the code is unknown."""
         if not is_service_code(code):
             return None
         faults = self._context.channel.faults.ussd

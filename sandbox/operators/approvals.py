@@ -59,7 +59,7 @@ class PromptedRequests(MoneyRequests):
     def __init__(self, context: OperatorContext, rate: RateLimit | None = None) -> None:
         super().__init__(context, rate)
         self._open: dict[str, _Waiting] = {}
-        self._told_early: set[str] = set()
+        self._reported_early: set[str] = set()
 
     async def start(self, entry: Entry) -> None:
         """Let a request that was just registered run, with the callbacks that are ordered before its answer."""
@@ -68,7 +68,7 @@ class PromptedRequests(MoneyRequests):
         self.callbacks.forge(lambda: self.news(paid))
         self.follow(entry)
         if self.faults.autopay and self.faults.callback.mode == "before_answer" and reference in self._open:
-            self._told_early.add(reference)
+            self._reported_early.add(reference)
             done = self.pay(reference)
             if done is not None:
                 await self.callbacks.send(self.news(done))
@@ -178,8 +178,8 @@ class PromptedRequests(MoneyRequests):
         waiting = self._open.get(entry.our_reference)
         if waiting is not None:
             self._close(waiting)
-        if entry.our_reference in self._told_early:
-            self._told_early.discard(entry.our_reference)
+        if entry.our_reference in self._reported_early:
+            self._reported_early.discard(entry.our_reference)
         else:
             self.callbacks.send_later(self.news(entry))
         return entry

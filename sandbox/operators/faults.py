@@ -29,8 +29,8 @@ class CallbackFaults(Section):
 class StatusFaults(Section):
     """How a status question is answered.
 
-    `not_found_first`: 404 to the first questions about each payment. `unknown_word`: a status
-    nobody documents. `garbage`: 200 with bytes that mean nothing. `http_503_seconds`: unavailable from
+    `not_found_first`: 404 to the first questions about each payment. `unknown_word`: an
+    undocumented status. `garbage`: 200 with bytes that mean nothing. `http_503_seconds`: unavailable from
     the moment it is ordered. `rate_limit_per_second`: 429 above it; 0 is no limit, absent what the
     operator documents. `delayed_seconds`: when MTN's "delayed" test number succeeds. `answer_200`:
     Orange answers 200 in place of 201.

@@ -93,7 +93,7 @@ class _Payment(_Body):
 
 @web.middleware
 async def readable_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a body that cannot be unpacked, or whose charset nobody knows."""
+    """Refuse a body that cannot be unpacked, or whose charset is unknown."""
     try:
         codecs.lookup(request.charset or "utf-8")
         if request.content_type == "multipart/form-data":

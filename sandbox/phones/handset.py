@@ -38,7 +38,7 @@ class Aggregator(Protocol):
     """Serves the codes that are no operator's own."""
 
     def open(self, msisdn: str, code: str) -> Dialogue | None:
-        """Start a dialogue; None when the code is nobody's."""
+        """Start a dialogue; None when the code is unknown."""
         ...
 
 

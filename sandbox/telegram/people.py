@@ -45,7 +45,7 @@ class _Tap(_Act):
 
 
 class _Contact(_Act):
-    """A card: one's own, or with `own` false somebody else's, whose account is `user_id` if there is one."""
+    """A card: one's own, or with `own` false another person's, whose account is `user_id` if there is one."""
 
     phone: str = Field(min_length=1, max_length=32)
     own: bool = True

@@ -98,7 +98,7 @@ class Updates:
             self._carry(chat_id)
 
     def close(self) -> None:
-        """Nobody waits any longer."""
+        """No one waits any longer."""
         self._asking += 1
         self._wake()
 

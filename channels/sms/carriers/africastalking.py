@@ -84,7 +84,7 @@ class AfricasTalking:
         self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
 
     def read_message(self, request: RawRequest) -> IncomingText | Malformed:
-        """Read a text that somebody sent us."""
+        """Read a text that a voter sent us."""
         form = _storable(request.form)
         return incoming(CODE, form, form.get("text", ""), form.get("networkCode", "")[:FIELD_LENGTH_MAX] or None)
 

@@ -99,7 +99,7 @@ class Kannel:
         )
 
     def read_message(self, request: RawRequest) -> IncomingText | Malformed:
-        """Read a text that somebody sent us."""
+        """Read a text that a voter sent us."""
         fields = {name: _readable(value) for name, value in request.query.items() if name != "text"}
         text = _text(request.query.get("text", ""), fields.get("coding", ""))
         return incoming(CODE, fields, text)

@@ -12,7 +12,7 @@ Source: the open clients and simulators `ussd-builder` 1.3.2, `bensonOSei/ussd-s
 | `userData` | the whole dialled string at first, `*789*07*5*1#`; then the newest input |
 | `network` | a word: `MTN`, `Vodafone`, `AirtelTigo` |
 
-The answer adds `message`, the screen, and `continueSession`. Nobody is told that a dialogue ended;
+The answer adds `message`, the screen, and `continueSession`. No notice says that a dialogue ended;
 one lives about 150 seconds.
 """
 

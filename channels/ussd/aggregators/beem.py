@@ -12,7 +12,7 @@ Source: the open client `ussd-builder` 1.3.2, read in November 2026. JSON is pos
 | `payload.response` | the newest input; means nothing in an `initiate` |
 
 The answer's `command` is `continue` or `terminate`, its `payload.request` the screen: the names are
-those of somebody who looks from the handset. No field holds what was dialled, so the tail of a long
+those of a person who looks from the handset. No field holds what was dialled, so the tail of a long
 dial is lost. Where several contests have codes of their own, the address that is registered for a code
 must say which: `?code=789`.
 """

@@ -5,8 +5,8 @@ Source: the open integrations `vumi` (`transports/infobip`), `ex_ussd` and
 
 | address behind ours | what it says |
 | --- | --- |
-| `/session/{id}/start` | somebody dialled: `text` is the dialled string, or absent |
-| `/session/{id}/response` | somebody typed: `text` is the newest input |
+| `/session/{id}/start` | a voter dialled: `text` is the dialled string, or absent |
+| `/session/{id}/response` | a voter typed: `text` is the newest input |
 | `/session/{id}/end` | a notice: `exitCode`, `reason` |
 
 Both POST and PUT are seen. Each carries `msisdn`, with or without `+`, and mostly `shortCode` and

@@ -65,7 +65,7 @@ def effect_of(
 ) -> Effect | None:
     """What a lost dispute does to a payment; None: nothing yet, it is looked at again.
 
-    `paid`: what the operator said it took; `proved`: not so on a callback alone; `refund_stoppable`: see
+    `paid`: what the operator reported as taken; `proved`: not so on a callback alone; `refund_stoppable`: see
     `stoppable`, of the refund that is owed; `together`: this part and the other undecided ones.
     Votes are indivisible, so that a part of the money takes none of them away; a refund that is owed ends
     when the parts are all of it.
@@ -86,7 +86,7 @@ def effect_of(
 
 def stoppable(state: OutgoingState, last_call: Step | None, *, failed: bool) -> bool:
     """Whether a refund that is owed has certainly not left us. `last_call`: the latest outcome of sending it;
-    `failed`: the operator said that this reference came to nothing."""
+    `failed`: the operator reported that this reference came to nothing."""
     waits = state in (OutgoingState.DUE, OutgoingState.MANUAL)
     return waits and (failed or last_call not in _AT_THE_OPERATOR)
 

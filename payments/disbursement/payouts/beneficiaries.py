@@ -78,7 +78,7 @@ class Beneficiaries:
         Raises UnknownName, and ActRefused: an account that cannot pay there, an invalid number, one without a wallet.
         """
         if provider is None or not provider.capabilities(country).can_pay_out:
-            raise ActRefused(Why.IMPOSSIBLE, f"{account} pays nobody in {country}")
+            raise ActRefused(Why.IMPOSSIBLE, f"{account} pays no one in {country}")
         read = read_msisdn(number, country)
         if not isinstance(read, Msisdn):
             raise ActRefused(Why.IMPOSSIBLE, f"that is no mobile number of {country}: {read.value}")

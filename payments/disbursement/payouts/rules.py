@@ -57,7 +57,7 @@ def refusals(
     elif beneficiary.retired:
         found.append("the beneficiary is retired")
     elif beneficiary.usable_from is None:
-        found.append("nobody has confirmed the beneficiary yet")
+        found.append("no second person has confirmed the beneficiary yet")
     elif now < beneficiary.usable_from:
         found.append(f"the beneficiary can be paid from {beneficiary.usable_from:%Y-%m-%d %H:%M} UTC on")
     if position.differences:

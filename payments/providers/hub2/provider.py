@@ -11,7 +11,7 @@ Source: product code of several independent clients, read in November 2026; Hub2
 | `amount` | number, whole francs |
 | `provider`, `mobileMoney.msisdn` | the operator in small letters, and the number as people write it there |
 | `mobileMoney.otp` | the code that the payer fetched, where the operator wants one |
-| `nextAction.type` | `otp`: nobody was asked yet, a code is wanted |
+| `nextAction.type` | `otp`: no payer was asked yet, a code is wanted |
 | `Hub2-Signature` | `s1=<hex>,s0=<hex>`: HMAC-SHA256 of the body, by the secret in force and the one before |
 
 Unreliable: nothing says whether a second payment on an intent is refused, so that a lost answer is asked about and
@@ -147,7 +147,7 @@ class Hub2(HttpProvider[Settings]):
             return WRONG_CURRENCY
         intent, token = handle(collection), collection.secrets.get(TOKEN, "")
         if not intent or not token:
-            # One that is made only now would be lost with a lost answer, and nobody could ask any more.
+            # One that is made only now would be lost with a lost answer, and we could not ask any more.
             return NotSent("no payment intent was kept")
         payer: dict[str, object] = {"msisdn": local}
         if otp is not None:
@@ -168,12 +168,12 @@ class Hub2(HttpProvider[Settings]):
         """`GET /payment-intents/{id}`."""
         intent = handle(collection)
         if not intent:
-            # It is kept before money is asked for, so nobody was asked.
+            # It is kept before money is asked for, so no payer was asked.
             return NotFound("no payment intent was kept")
         return read_status(await self._api.ask(collection, f"/{intent}", "status"), collection)
 
     async def alive(self) -> bool:
-        """Asked about an intent that nobody made, Hub2 answers 404."""
+        """Asked about an unknown intent, Hub2 answers 404."""
         return shows_life(await self._api.ask(None, f"/pi_{uuid4().hex}", "probe"))
 
     def parse_callback(self, request: RawRequest, secrets: Mapping[str, str]) -> tuple[Hint, ...]:
@@ -185,7 +185,7 @@ class Hub2(HttpProvider[Settings]):
         return (Hint(plain_code(data.get("status"), kind), order_code_in(data.get("purchaseReference"))),)
 
     def is_signed(self, request: RawRequest) -> bool:
-        """Whether Hub2 signed it, with this secret as the one in force or as the one before. When is not said."""
+        """Whether Hub2 signed it, with this secret as the one in force or as the one before. The time is not given."""
         parts = signature_parts(request.headers.get("hub2-signature", ""))
         given = (value for name, value in parts if name in _SIGNATURES)
         return is_hmac(given, self._settings.webhook_secret, request.body)

@@ -73,7 +73,7 @@ from payments.provider import (
     Wallet,
 )
 from payments.providers.mtn_momo.account import Settings
-from payments.providers.mtn_momo.reasons import REASONS, UNHEARD_OF
+from payments.providers.mtn_momo.reasons import REASONS, UNKNOWN_REASON
 from payments.providers.mtn_momo.statement import STATEMENT
 from payments.registration import Registration
 
@@ -305,7 +305,7 @@ def _numbers(answer: Mapping[str, Any], asked: Asked) -> list[str]:
 def _failed(answer: Mapping[str, Any], asked: Asked, raw: str) -> StatusReport:
     value = answer.get("reason")
     code = plain_code(value.get("code") if isinstance(value, dict) else value, "FAILED")
-    reason = reason_of(REASONS, code, UNHEARD_OF, CODE)
+    reason = reason_of(REASONS, code, UNKNOWN_REASON, CODE)
     verdict = reason.paying if asked.paying else reason.collecting
     if not verdict.final:
         return StillOpen(code)

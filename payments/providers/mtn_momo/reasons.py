@@ -113,4 +113,4 @@ REASONS: Final[Mapping[str, Reason]] = {
     "NOT_COMPLETED": _moving("still moving"),
 }
 
-UNHEARD_OF: Final = Reason("not documented: the status decides", _OTHER, _ODD)
+UNKNOWN_REASON: Final = Reason("not documented: the status decides", _OTHER, _ODD)

@@ -78,7 +78,7 @@ from payments.provider import (
     Unknown,
     Wallet,
 )
-from payments.providers.pawapay.reasons import REASONS, UNHEARD_OF
+from payments.providers.pawapay.reasons import REASONS, UNKNOWN_REASON
 from payments.providers.pawapay.signatures import KeyRing, Origin, read_keys
 from payments.registration import BaseUrl, HeaderSecret, OperatorSettings, Registration
 
@@ -291,7 +291,7 @@ def read_submission(outcome: Outcome, *, paying: bool = False) -> Accepted | Rej
         return Accepted(already_there=result == "DUPLICATE_IGNORED")
     if result == "REJECTED":
         code = reply.code or result
-        reason = reason_of(REASONS, code, UNHEARD_OF, CODE)
+        reason = reason_of(REASONS, code, UNKNOWN_REASON, CODE)
         return NotSent(code) if reason.later and paying else Rejected(code, reason.reason, alarm=reason.alarm)
     return reply.refusal(firewall=FIREWALL)
 
@@ -331,7 +331,7 @@ def _numbers(data: Mapping[str, Any], asked: Asked) -> list[str]:
 
 def _failed(data: Mapping[str, Any], raw: str) -> Failed:
     code = plain_code(_failure(data)) or "FAILED"
-    reason = reason_of(REASONS, code, UNHEARD_OF, CODE)
+    reason = reason_of(REASONS, code, UNKNOWN_REASON, CODE)
     if code == _NOT_APPROVED and _account(data, "payer").get("provider") in CODE_FIRST:
         return Failed(code, PayerReason.WRONG_CODE, raw)
     return Failed(code, reason.reason, raw, expired=reason.expired, alarm=reason.alarm)

@@ -67,4 +67,4 @@ REASONS: Final[Mapping[str, Reason]] = {
     "UNKNOWN_ERROR": Reason("pawaPay gives no reason", PayerReason.OTHER, alarm=True),
 }
 
-UNHEARD_OF: Final = Reason("not documented: the status decides", PayerReason.OTHER, alarm=True)
+UNKNOWN_REASON: Final = Reason("not documented: the status decides", PayerReason.OTHER, alarm=True)

@@ -47,7 +47,7 @@ def refused(status: int, code: str) -> web.Response:
 
 
 class _Hub2(PromptedRequests):
-    """Payments on intents. Payments live in the operators' book, intents that nobody paid in memory."""
+    """Payments on intents. Payments live in the operators' book, unpaid intents in memory."""
 
     words = WORDS
 

@@ -1,7 +1,7 @@
 """Stripe: Checkout Sessions with their page, payment intents, refunds, disputes, signed events, balance.
 
 Source: Stripe's API reference, version 2026-10-28.endive. The account's own endpoint for events is the
-credential `webhook_url`, its secret `webhook_secret`. Nobody's wallet is charged: a card has no phone here.
+credential `webhook_url`, its secret `webhook_secret`. No wallet is charged: a card has no phone here.
 """
 
 import time

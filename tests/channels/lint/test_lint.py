@@ -122,7 +122,7 @@ def test_names_as_phones_show_them() -> None:
     [
         ({"closes_at": NOW - timedelta(minutes=1)}, "times: it closed on 2026-05-31 23:59 UTC"),
         ({"closes_at": datetime(2025, 1, 1, tzinfo=UTC)}, "times: it opens"),
-        ({"candidates": ()}, "candidates: nobody can be voted for"),
+        ({"candidates": ()}, "candidates: no candidate can be voted for"),
         ({"candidates": named("A", "B", codes=("001", "013"))}, "codes: 001 (A) begins with 00"),
         ({"candidates": named("A", "B", codes=("7", "013"))}, "codes: 7 (A) has one digit"),
         ({"candidates": named("A", "B", codes=("014", "021"))}, "codes: 014 (A) does not end in its check digit"),
@@ -131,7 +131,7 @@ def test_names_as_phones_show_them() -> None:
         ({"service_code": "789"}, "ussd: 789 cannot be dialled"),
         ({"keyword": "STOP"}, "sms: the text STOP <code> 5 is not read as a vote"),
         ({"packs": (5, 20_000)}, "prices: a pack of 20000 votes is more than one order may have (10000)"),
-        ({"country": "KE"}, "prices: nobody collects money in KE"),
+        ({"country": "KE"}, "prices: no account collects money in KE"),
         ({"language": "bci"}, "language: there are no phrases in 'bci'"),
     ],
 )
@@ -150,7 +150,7 @@ def test_a_planted_error_is_found(changes: dict[str, Any], fault: str) -> None:
         ({"name": "Le très grand concours de beauté et de talent de la sous-région"}, "names: the contest's name"),
         ({"opens_at": NOW + timedelta(days=1)}, "times: it opens on 2026-06-02 00:00 UTC only"),
         ({"rules": {"en": "x"}}, "rules: there are no rules in fr"),
-        ({"contact": " "}, "contact: a voter in trouble finds nobody"),
+        ({"contact": " "}, "contact: a voter in trouble finds no one"),
         ({"service_code": "", "short_code": ""}, "numbers: there is neither"),
     ],
 )
@@ -179,7 +179,7 @@ def test_wallets_that_cannot_be_used() -> None:
     strangers = Rails((replace(MTN, currencies=frozenset({"XAF"})), MOOV))
     assert faults(sound(), rails=strangers) == ["prices: MTN_MOBILE_MONEY: mtn_momo does not take XOF"]
     assert faults(sound(), Level.WARNING, rails=strangers) == [
-        "prices: ORANGE_MONEY: nobody who collects it is set up here"
+        "prices: ORANGE_MONEY: no account that collects it is set up here"
     ]
 
 

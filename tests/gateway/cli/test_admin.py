@@ -66,8 +66,8 @@ def test_an_account_is_made_with_a_drawn_password_that_is_shown_once(run: CliRun
     [
         (["create", "--email", "awa"], "is no e-mail address"),
         (["create", "--email", AWA, "--organiser", "unknown"], "there is no organiser 'unknown'"),
-        (["disable", "--email", "unknown@house.test"], "nobody has the address"),
-        (["reset-totp", "--email", "unknown@house.test"], "nobody has the address"),
+        (["disable", "--email", "unknown@house.test"], "no account has the address"),
+        (["reset-totp", "--email", "unknown@house.test"], "no account has the address"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(run: CliRunner, words: list[str], output: str) -> None:

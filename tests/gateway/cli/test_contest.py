@@ -176,8 +176,8 @@ def test_the_lint_of_the_demo_fits_a_terminal(run: CliRunner) -> None:
         "/160  *789#",
         "1 part, 12 FCFA  receipt",
         "2 parts, 24 FCFA  payment_link",
-        "warning  codes: one slip votes for somebody else: 01-02",
-        "warning  prices: ORANGE_MONEY: nobody who collects it is set up here",
+        "warning  codes: one slip votes for another candidate: 01-02",
+        "warning  prices: ORANGE_MONEY: no account that collects it is set up here",
         "0 errors, ",
     ):
         assert part in done.output, part

@@ -83,7 +83,7 @@ async def test_two_persons_and_a_delay(rig: PayoutRig) -> None:
     with pytest.raises(ActRefused, match="another person"):
         await rig.acts.decide(request, ASKER, approve=True)
     beneficiary = str(await rig.one("select id from beneficiaries"))
-    with pytest.raises(ActRefused, match="nobody has confirmed"):
+    with pytest.raises(ActRefused, match="no second person has confirmed"):
         await rig.ask(beneficiary)
     await rig.acts.decide(request, CHECKER, approve=True)
     with pytest.raises(ActRefused, match="can be paid from"):
@@ -110,7 +110,7 @@ async def test_the_number_is_sealed_and_shown_masked(rig: PayoutRig) -> None:
     [
         ({"number": "123"}, "no mobile number"),
         ({"number": "0505999999"}, "has no wallet"),
-        ({"account": "wave"}, "pays nobody"),
+        ({"account": "wave"}, "pays no one"),
         ({"name": "  "}, "whose wallet"),
         ({"reason": ""}, "reason"),
         ({"person": ""}, "who you are"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from payments.provider import PayerReason
-from payments.providers.mtn_momo.reasons import REASONS, UNHEARD_OF, Verdict
+from payments.providers.mtn_momo.reasons import REASONS, UNKNOWN_REASON, Verdict
 from sandbox.operators.mtn_momo.numbers import ACCOUNT_HOLDER_ANSWERS, FAILING_NUMBERS, FAILING_PAYEES, FAILING_REFUNDS
 
 PAGE = Path(__file__).parents[4] / "docs" / "providers" / "mtn_momo.md"
@@ -25,8 +25,8 @@ def test_our_own_troubles_are_an_alarm() -> None:
         assert REASONS[code].paying.alarm, code
         assert not REASONS[code].collecting.alarm, code
     assert REASONS["NOT_ENOUGH_FUNDS"].paying.reason is PayerReason.NO_FUNDS
-    assert UNHEARD_OF.collecting.final
-    assert UNHEARD_OF.paying.alarm
+    assert UNKNOWN_REASON.collecting.final
+    assert UNKNOWN_REASON.paying.alarm
 
 
 def test_what_is_not_final_is_so_in_both_directions() -> None:
