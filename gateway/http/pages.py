@@ -122,7 +122,7 @@ class Composed:
 class Pages:
     """Templates, phrases and static files of all packages. Filled at start-up, then only read."""
 
-    # Compiling all templates takes a second: a process that makes several of these may keep what was compiled.
+    # A process that makes several of these may keep what was compiled.
     bytecode_cache: ClassVar[jinja2.BytecodeCache | None] = None
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class Pages:
         self._static = StaticFiles()
         self._phrases: Catalogue = {}
         self._neighbours: dict[str, str] = {}
-        self._environment = jinja2.Environment(
+        self.environment = jinja2.Environment(
             loader=jinja2.ChoiceLoader(self._loaders),
             autoescape=True,
             trim_blocks=True,
@@ -139,21 +139,18 @@ class Pages:
             auto_reload=False,
             bytecode_cache=self.bytecode_cache,
         )
-        self._environment.filters["money"] = money
-        self._environment.filters["contact_link"] = contact_link
-        self._environment.globals["static"] = self._static.address
+        self.environment.filters["money"] = money
+        self.environment.filters["contact_link"] = contact_link
+        self.environment.globals["static"] = self._static.address
         self.add("gateway.http", "page_phrases")
 
     def add(self, package: str, phrases: str = "phrases") -> None:
         """Offer the `static` files, phrases and `templates` of a package. ValueError for a static file whose name is
-        taken, PhraseError when its phrases do not agree with each other or with those of other packages. Each
-        template is parsed now, so that a broken one stops the start (jinja2.TemplateSyntaxError)."""
+        taken, PhraseError when its phrases do not agree with each other or with those of other packages. Templates are
+        compiled when they are first shown: all of them together are a sixth of a start."""
         self._static.add(package)
         self._phrases = merge(self._phrases, load(f"{package}.{phrases}"))
-        loader = jinja2.PackageLoader(package)
-        self._loaders.append(loader)
-        for name in loader.list_templates():
-            self._environment.get_template(name)
+        self._loaders.append(jinja2.PackageLoader(package))
 
     def add_neighbours(self, neighbours: Mapping[str, str]) -> None:
         """Languages that no page speaks, each with the one that its readers get instead."""
@@ -224,7 +221,7 @@ class Pages:
         return Markup(self._fill(template, language, values))  # noqa: S704 - made by a template that escapes
 
     def _fill(self, template: str, language: str, values: Mapping[str, Any]) -> str:
-        return self._environment.get_template(template).render(
+        return self.environment.get_template(template).render(
             t=partial(self.say, language),
             lang=language,
             number=partial(number, language=language),

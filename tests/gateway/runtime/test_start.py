@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from gateway.http.pages import Pages
+
 
 @pytest.mark.parametrize("module", ["gateway.runtime.gateway", "gateway.runtime.worker"])
 def test_large_libraries_are_imported_when_they_are_needed(module: str) -> None:
@@ -25,3 +27,15 @@ main.{command}()
 """
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "None", "True"]
+
+
+def test_every_template_compiles_though_none_is_compiled_at_the_start() -> None:
+    pages = Pages()
+    for package in ("leaderboard", "channels.web", "admin"):
+        pages.add(package)
+    names = pages.environment.list_templates()
+    assert len(names) > 30
+    assert pages.environment.cache is not None
+    assert len(pages.environment.cache) == 0
+    for name in names:
+        pages.environment.get_template(name)
