@@ -103,6 +103,7 @@ def _begins(words: list[str], parts: list[str]) -> bool:
     return all(any(part.startswith(word) for part in parts) for word in words)
 
 
+@lru_cache(maxsize=4096)
 def plain(text: str) -> str:
     """Words in small letters without accents or signs."""
     decomposed = unicodedata.normalize("NFKD", gsm.fold(text).casefold())

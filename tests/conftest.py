@@ -92,10 +92,10 @@ def engines() -> Iterator[Engines]:
 
 @pytest.fixture
 def database(engines: Engines) -> Iterator[Database]:
-    """A fresh database with the schema and the demo contest."""
-    fresh = engines.create_database()
-    yield fresh
-    engines.drop_database(fresh.name)
+    """A database with the schema and the demo contest, and nothing else in it."""
+    lent = engines.lend_database()
+    yield lent
+    engines.return_database(lent)
 
 
 @pytest.fixture

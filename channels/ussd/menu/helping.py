@@ -7,6 +7,7 @@ makes the screen of what was fetched.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from channels import gsm
@@ -258,12 +259,13 @@ def rules_pages(contest: Contest, language: str, limit: int = SEPTETS_MAX) -> tu
         say(language, "ussd.contact", contact=contest.contact) if contest.contact else "",
     ]
     last = max(gsm.septets(gsm.fold(last_line(language, more=more))) for more in (True, False))
-    words = gsm.fold(" ".join(filter(None, parts))).split()
-    return _cut_in_pages(words, limit - last - 1)
+    return _cut_in_pages(gsm.fold(" ".join(filter(None, parts))), limit - last - 1)
 
 
-def _cut_in_pages(words: Sequence[str], limit: int) -> tuple[str, ...]:
+@lru_cache(maxsize=256)
+def _cut_in_pages(text: str, limit: int) -> tuple[str, ...]:
     """Pages of about the same length, as few as hold these words: the last one never holds a word or two."""
+    words = text.split()
     pages = _filled_pages(words, limit)
     least = min(limit, max(limit // 2, *map(gsm.septets, words)))
     while least < limit:

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
 
 from channels import gsm
-from channels.lint import Level, Report, lint
+from channels.lint import LanguageSeen, Level, Report, lint, screens
 from channels.phrases import languages_for
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
 from gateway.orders.routing import Rail, Rails
@@ -42,6 +43,20 @@ def look(contest: Contest, **changes: Any) -> Report:
     return lint(contest, **{**values, **changes})
 
 
+@cache
+def seen_of_sound(language: str) -> LanguageSeen:
+    """What the sound contest shows in one language; a walk over all its screens takes a second."""
+    (seen,) = look(sound(), in_languages=(language,)).languages
+    return seen
+
+
+@pytest.fixture
+def first_screens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first screens are walked: the fault is in the contest itself."""
+    monkeypatch.setattr(screens, "STEPS_MIN", 5)
+    monkeypatch.setattr(screens, "STEPS_EACH", 0)
+
+
 def faults(contest: Contest, level: Level = Level.ERROR, **changes: Any) -> list[str]:
     found = look(contest, in_languages=("fr",), **changes).findings
     return [f"{finding.about}: {finding.text}" for finding in found if finding.level is level]
@@ -70,7 +85,7 @@ def test_a_language_of_the_contest_is_looked_at_too() -> None:
 
 @pytest.mark.parametrize("language", ["fr", "en", "wes"])
 def test_every_screen_of_a_vote_is_seen_once_within_its_budget(language: str) -> None:
-    (seen,) = look(sound(), in_languages=(language,)).languages
+    seen = seen_of_sound(language)
     assert len({screen.text for screen in seen.screens}) == len(seen.screens)
     assert all(0 < screen.septets == gsm.septets(screen.text) <= 160 for screen in seen.screens)
     together = "\n\n".join(screen.text for screen in seen.screens)
@@ -91,7 +106,7 @@ def test_the_last_page_of_a_long_list_is_seen() -> None:
     ("language", "offer", "check"), [("fr", "1 Continuer", "tapez 99"), ("en", "1 Continue", "type 99")]
 )
 def test_what_only_a_cut_or_lost_dialogue_shows_is_seen(language: str, offer: str, check: str) -> None:
-    (seen,) = look(sound(), in_languages=(language,)).languages
+    seen = seen_of_sound(language)
     for part in (offer, check):
         assert any(part in screen.text for screen in seen.screens), part
 
@@ -135,6 +150,7 @@ def test_names_as_phones_show_them() -> None:
         ({"language": "bci"}, "language: there are no phrases in 'bci'"),
     ],
 )
+@pytest.mark.usefixtures("first_screens")
 def test_a_planted_error_is_found(changes: dict[str, Any], fault: str) -> None:
     assert any(found.startswith(fault) for found in faults(sound(**changes)))
 
@@ -154,6 +170,7 @@ def test_a_planted_error_is_found(changes: dict[str, Any], fault: str) -> None:
         ({"service_code": "", "short_code": ""}, "numbers: there is neither"),
     ],
 )
+@pytest.mark.usefixtures("first_screens")
 def test_a_planted_warning_is_found(changes: dict[str, Any], fault: str) -> None:
     assert any(found.startswith(fault) for found in faults(sound(**changes), Level.WARNING))
 
