@@ -57,9 +57,9 @@ async def start(path: str, held: AsyncExitStack) -> Browser:
     return chromium
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium; skipped where there is none, failed there when REQUIRE_BROWSER=1."""
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    """Chromium for all tests of a file; skipped where there is none, failed there when REQUIRE_BROWSER=1."""
     path = find_chromium()
     if path is None:
         if os.environ.get("REQUIRE_BROWSER") == "1":
@@ -71,3 +71,11 @@ async def browser() -> AsyncIterator[Browser]:
     finally:
         with anyio.move_on_after(STOP_SECONDS):
             await held.aclose()
+
+
+@pytest.fixture
+async def browser(chromium: Browser) -> AsyncIterator[Browser]:
+    """Chromium without a page; what a test opens is closed behind it."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()

@@ -12,11 +12,11 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from gateway.runtime.settings import Settings
-from tests.browser import browser
+from tests.browser import browser, chromium
 from tests.cheaper import cheaper, real_passwords
 from tests.engines import Database, Engines, running_engines
 
-__all__ = ["browser", "cheaper", "real_passwords"]
+__all__ = ["browser", "cheaper", "chromium", "real_passwords"]
 
 # What starts whole countries, one after the other; and what takes longest of the rest, file by file.
 _COUNTRIES: Final = ("tests/journeys/", "tests/chaos/")

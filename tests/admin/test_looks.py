@@ -62,8 +62,6 @@ async def seen(database: Any, browser: Browser) -> AsyncIterator[Seen]:
         await office.hire(YAO, Role.FINANCE)
         shown = Seen(office, browser, str(office.server.make_url("")).rstrip("/"), [])
         yield shown
-        for context in browser.contexts:
-            await context.close()
     assert shown.complaints == []
 
 

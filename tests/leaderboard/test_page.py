@@ -1,9 +1,7 @@
 """The public page as a browser shows it."""
 
 import asyncio
-import os
 import re
-import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
 from leaderboard.feed import Boards, FeedSettings
 from tests.leaderboard.service import application
@@ -20,28 +18,6 @@ from tests.rigs.voting_service import FakeVotingService
 pytestmark = pytest.mark.browser
 
 BYTES_MAX, REQUESTS_MAX = 14_000, 6
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        if os.environ.get("REQUIRE_BROWSER"):
-            pytest.fail("REQUIRE_BROWSER is set and no Chromium was found")
-        pytest.skip("no Chromium on this machine")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        await browser.close()
 
 
 @dataclass
@@ -77,12 +53,12 @@ class Show:
 
 
 @pytest.fixture
-async def show(chromium: Browser) -> AsyncIterator[Show]:
+async def show(browser: Browser) -> AsyncIterator[Show]:
     service, boards = FakeVotingService(), Boards(FeedSettings(tick=0.05, viewers_max=10))
     for code, votes in (("01", 300), ("02", 200), ("03", 100)):
         service.count(code, votes)
     async with TestServer(application(service, boards)) as server:
-        seen = Show(chromium, service, boards, str(server.make_url("")).rstrip("/"))
+        seen = Show(browser, service, boards, str(server.make_url("")).rstrip("/"))
         yield seen
     assert seen.complaints == []
 

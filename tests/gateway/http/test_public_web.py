@@ -85,8 +85,6 @@ async def seen(browser: Browser) -> AsyncIterator[Seen]:
             "/verify": f"/verify/{RECEIPT}",
         }
         yield shown
-        for context in browser.contexts:
-            await context.close()
     assert shown.complaints == []
 
 
