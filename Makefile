@@ -3,6 +3,8 @@
 .PHONY: help run test check bench chaos fuzz clean bootstrap
 ARGS ?=
 BIN := .venv/bin
+# A test run starts some hundred processes of the same modules: they are compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{ t = $$2; $$1 = $$2 = ""; printf "  make %-6s %s\n", t, substr($$0, 3) }'
@@ -11,8 +13,8 @@ help: ## say what the targets do
 run: bootstrap ## start everything here; Ctrl-C ends it
 	@exec $(BIN)/spotlight up $(ARGS)
 
-test: bootstrap ## the whole test suite, in two processes, each on its own PostgreSQL and Redis
-	$(BIN)/pytest -n 2 $(ARGS)
+test: bootstrap ## the whole test suite, in three processes, each on its own PostgreSQL and Redis
+	$(BIN)/pytest -n 3 $(ARGS)
 
 check: bootstrap ## format, lint, types, who imports whom
 	$(BIN)/ruff format --check .

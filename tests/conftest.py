@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import wraps
 from inspect import iscoroutinefunction
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -18,15 +19,23 @@ from tests.engines import Database, Engines, running_engines
 
 __all__ = ["browser", "cheaper", "chromium", "real_passwords"]
 
-# What starts whole countries, one after the other; and what takes longest of the rest, file by file.
-_COUNTRIES: Final = ("tests/journeys/", "tests/chaos/")
+# Countries mostly wait. The journeys of one are shared out to two, about equally long; what starts a country of its own
+# goes file by file like the rest, and what takes longest begins first.
+_FIRST_COUNTRY: Final = ("test_telegram.py", "test_debited.py", "test_texts.py", "test_database_away.py")
+_OWN_COUNTRY: Final = ("test_reconciliation.py", "test_made_up.py", "test_storm.py")
 _LONG: Final = (
+    *_OWN_COUNTRY,
+    "test_public_web.py",
+    "test_up.py",
     "test_money_machine.py",
     "test_million_rows.py",
-    "test_fuzz.py",
-    "test_random_inputs.py",
-    "test_public_web.py",
+    "test_every_payment_provider.py",
     "test_looks.py",
+    "test_page.py",
+    "test_fuzz.py",
+    "test_lint.py",
+    "test_contest.py",
+    "test_random_inputs.py",
 )
 # A coroutine test that hangs ends by this; one whose fixtures hang takes its process with it, a little later.
 _COROUTINE_SECONDS: Final = 180
@@ -37,18 +46,22 @@ examples.register_profile("repeatable", derandomize=True)
 examples.load_profile("repeatable")
 
 
-class OneCountryAtATime(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Of two processes one runs all that starts countries, the other everything else."""
+class TwoCountries(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Journeys go to two processes, each with a country; everything else file by file to whichever is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "countries" if nodeid.startswith(_COUNTRIES) else nodeid.partition("::")[0]
+        file = nodeid.partition("::")[0]
+        name = file.rpartition("/")[2]
+        if not file.startswith("tests/journeys/") or name in _OWN_COUNTRY:
+            return file
+        return "first country" if name in _FIRST_COUNTRY else "second country"
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneCountryAtATime:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoCountries:
     """What `make test` shares out its tests by."""
     config.option.loadscopereorder = False
-    return OneCountryAtATime(config, log)
+    return TwoCountries(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,7 +71,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             own = item.get_closest_marker("timeout")
             seconds = own.args[0] if own else _COROUTINE_SECONDS
             item.add_marker(pytest.mark.timeout(seconds + _GRACE_SECONDS, method="thread"), append=False)
-    items.sort(key=lambda item: (not item.nodeid.startswith(_COUNTRIES), item.path.name not in _LONG))
+    items.sort(key=lambda item: _place(item.path))
+
+
+def _place(path: Path) -> int:
+    if path.name in _LONG:
+        return 1 + _LONG.index(path.name)
+    return 0 if path.parent.name == "journeys" else 1 + len(_LONG)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 
 import httpx
 
+import payments.providers
 from gateway.cli.configuration import prefixes
+from gateway.runtime.discovery import codes
 from tests.free_port import free_port
 
 T = TypeVar("T")
@@ -172,6 +174,17 @@ class Phone:
     def wait_for_text(self, word: str) -> str:
         """The first text that contains `word`."""
         return until(lambda: next((t for t in self.inbox() if word in t), None), f"a text with {word!r}")
+
+
+def collected_and_sold(country: Country) -> tuple[int, int]:
+    """The francs that the operators keep by their statements, and the price of all votes on the public pages."""
+    lines = [line for p in codes(payments.providers) for line in country.statement(p) if line["currency"] == "XOF"]
+    signs = {"collection": 1, "refund": -1, "dispute": -1}
+    collected = sum(int(line["amount"]) * signs[line["kind"]] for line in lines)
+    contests = country.gateway.get("/api/contests").raise_for_status().json()["contests"]
+    slugs = [contest["slug"] for contest in contests if contest["price"]["currency"] == "XOF"]
+    boards = [country.gateway.get(f"/api/contests/{slug}/leaderboard").raise_for_status().json() for slug in slugs]
+    return collected, sum(board["totalVotes"] for board in boards) * 100
 
 
 def until(look: Callable[[], T | None], what: str, seconds: float = 30) -> T:

@@ -244,7 +244,7 @@ class Engines:
 
 
 def _roomy_memory() -> Path | None:
-    """Where files are kept in memory, if there is enough memory for two processes' engines."""
+    """Where files are kept in memory, if there is enough memory for three processes' engines."""
     return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN else None
 
 

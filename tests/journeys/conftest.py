@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page
 
-from tests.country import Country
+from tests.country import Country, collected_and_sold, until
 from tests.engines import temporary_home
 
 _addresses = count()
@@ -25,6 +25,10 @@ def country() -> Iterator[Country]:
         ).start()
         try:
             yield running
+            # Whatever the journeys were.
+            until(lambda: len({*collected_and_sold(running)}) == 1, "money to be votes at the end of all journeys")
+            audit = running.run("audit", "money")
+            assert audit.returncode == 0, audit.stdout + audit.stderr
         finally:
             running.stop()
             if os.environ.get("SPOTLIGHT_SHOW_LOG"):

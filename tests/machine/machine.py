@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Final
 
 import uvloop
@@ -41,30 +40,10 @@ def _some(strategy: st.SearchStrategy[Any], least: int = 4, most: int = 14) -> s
     return st.lists(strategy, min_size=least, max_size=most)
 
 
-class DatabasesAhead:
-    """Fresh databases, each made while the one before it is in use, and deleted without waiting for it."""
-
-    def __init__(self, engines: Engines) -> None:
-        self._engines = engines
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._next = self._thread.submit(engines.create_database)
-
-    def take(self) -> Database:
-        taken, self._next = self._next, self._thread.submit(self._engines.create_database)
-        return taken.result()
-
-    def drop(self, database: Database) -> None:
-        self._thread.submit(self._engines.drop_database, database.name)
-
-    def close(self) -> None:
-        self.drop(self._next.result())
-        self._thread.shutdown()
-
-
 class MoneyMachine(RuleBasedStateMachine):
     """The rules. All that is random in them is drawn by Hypothesis; each run has a database of its own."""
 
-    databases: ClassVar[DatabasesAhead]
+    engines: ClassVar[Engines]
     progress: ClassVar[Progress]
     tell: ClassVar[Callable[[Progress], None]]
     database: Database
@@ -81,7 +60,7 @@ class MoneyMachine(RuleBasedStateMachine):
     # Everybody begins with some that are paid, whatever rules Hypothesis then leaves out.
     @initialize(orders=_some(_orders), counting=st.sampled_from([True, True, False]), paid=_some(_numbers))
     def begin(self, orders: list[tuple[int, int, int]], counting: bool, paid: list[int]) -> None:
-        self.database = self.databases.take()
+        self.database = self.engines.lend_database()
         self.world = LaterWorld(self.database.app_url, self.progress, counting=counting)
         self.run(self.world.open())
         self.run(self.world.order(orders))
@@ -188,7 +167,7 @@ class MoneyMachine(RuleBasedStateMachine):
         finally:
             self.run(self.world.close())
             self.runner.close()
-            self.databases.drop(self.database)
+            self.engines.return_database(self.database)
         type(self).tell(self.progress)
 
 
@@ -212,12 +191,8 @@ def play(
         phases=[Phase.generate],
         suppress_health_check=slow,
     )
-    databases = DatabasesAhead(engines)
     bound = type(
-        "MoneyMachine", (MoneyMachine,), {"databases": databases, "progress": progress, "tell": staticmethod(tell)}
+        "MoneyMachine", (MoneyMachine,), {"engines": engines, "progress": progress, "tell": staticmethod(tell)}
     )
     seeded: Any = with_seed(seed)(bound)
-    try:
-        run_state_machine_as_test(seeded, settings=how)
-    finally:
-        databases.close()
+    run_state_machine_as_test(seeded, settings=how)
