@@ -43,7 +43,7 @@ class Person:
         shown = self._sandbox.get(f"{self._path}/chat").raise_for_status().json()
         return [message for message in shown if message["from"] == "bot"]
 
-    def reads(self, word: str, after: int = 0) -> dict[str, Any]:
+    def reads(self, word: str, after: int = 0, seconds: float = 30) -> dict[str, Any]:
         """The newest message with this word, once there is one."""
 
         def look() -> dict[str, Any] | None:
@@ -51,7 +51,7 @@ class Person:
             return next(found, None)
 
         try:
-            return until(look, f"a message with {word!r}")
+            return until(look, f"a message with {word!r}", seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}; there is {[m['text'] for m in self.chat()]}") from None
 
@@ -243,10 +243,10 @@ def test_a_gateway_that_dies_meanwhile_loses_no_vote_and_no_edit(country: Countr
     placed = order(awa, "04", 1)
     awa.phone.wait_for_prompt()
     os.kill(country.pids()["serve"], signal.SIGKILL)
-    # Telegram brings this again and again until a process keeps it.
+    # Telegram brings this again and again until a process keeps it, after ever longer times.
     awa.send("/mesvotes")
     awa.phone.approve()
-    assert awa.reads("Compté")["id"] == placed["id"]
+    assert awa.reads("Compté", seconds=90)["id"] == placed["id"]
     assert "04" in awa.reads("Vos votes")["text"]
     until(lambda: country.votes("04") == before + 1, "one more vote")
 
