@@ -11,6 +11,15 @@ FAILED: Final = 1
 MISUSED: Final = 2
 
 
+class ApiRefused(Exception):
+    """The gateway refused; the text says why. `kind`: the last word of the problem's type."""
+
+    def __init__(self, text: str, kind: str = "", status: int = 0) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.status = status
+
+
 @contextmanager
 def report_failures() -> Iterator[None]:
     """End the command with a sentence for every failure that an operator can understand and mend.
@@ -34,7 +43,6 @@ def report_failures() -> Iterator[None]:
 def _sentence(error: Exception) -> tuple[str, int] | None:
     from gateway.cli.contest_files import ContestFileError
     from gateway.cli.running import NothingRuns
-    from gateway.cli.staff_api import ApiRefused
     from gateway.cli.up import UpError
     from gateway.runtime.embedded.engine import EngineError
     from gateway.runtime.settings import SettingsError

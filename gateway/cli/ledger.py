@@ -10,7 +10,7 @@ from gateway.cli.commands import AsJson, command, group
 from gateway.cli.failures import FAILED
 from gateway.cli.formats import At, Columns, Contest, Row, amount, instant, print_json, print_rows, shown, snake
 from gateway.cli.running import in_container
-from gateway.cli.staff_api import StaffApi
+from gateway.cli.staff.api import StaffApi
 
 if TYPE_CHECKING:
     from gateway.runtime.container import Container

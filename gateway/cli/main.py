@@ -6,7 +6,6 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.cli import sign_in
 from gateway.cli.admin import admin_app
 from gateway.cli.commands import AsJson, command, example, group
 from gateway.cli.contest import contest_app
@@ -14,13 +13,14 @@ from gateway.cli.failures import FAILED, MISUSED, report_failures
 from gateway.cli.formats import print_json
 from gateway.cli.ledger import fees_app, ledger_app
 from gateway.cli.money import money_app
-from gateway.cli.payouts import organiser_app, payout_app
-from gateway.cli.reconcile import reconcile_app
-from gateway.cli.refunds import held_app, refund_app
 from gateway.cli.running import running_settings
-from gateway.cli.tickets import ticket_app
+from gateway.cli.staff import sign_in
+from gateway.cli.staff.payouts import organiser_app, payout_app
+from gateway.cli.staff.reconcile import reconcile_app
+from gateway.cli.staff.refunds import held_app, refund_app
+from gateway.cli.staff.tickets import ticket_app
+from gateway.cli.staff.voids import callbacks_app, void_app
 from gateway.cli.vault import vault_app
-from gateway.cli.voids import callbacks_app, void_app
 
 app = typer.Typer(
     name="spotlight",

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from gateway.cli.failures import MISUSED
 from gateway.cli.main import app
-from gateway.cli.staff_api import SESSION_FILE
+from gateway.cli.staff.api import SESSION_FILE
 from payments.ledger.audit import INVARIANTS
 from tests.country import Country, until
 from tests.engines import run_apart, temporary_home

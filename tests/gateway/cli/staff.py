@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from admin.access import passwords
 from admin.access.rules import Role
 from gateway.cli.main import app
-from gateway.cli.staff_api import CODE, SESSION_FILE
-from gateway.cli.staff_api import PASSWORD as PASSWORD_VARIABLE
+from gateway.cli.staff.api import CODE, SESSION_FILE
+from gateway.cli.staff.api import PASSWORD as PASSWORD_VARIABLE
 from tests.admin.back_office import Office, open_office
 from tests.engines import SECRET_KEY, Database, run_apart
 

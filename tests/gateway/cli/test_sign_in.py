@@ -18,9 +18,10 @@ from typer.testing import CliRunner
 
 from admin.access.rules import FREE_TRIES
 from admin.access.store import StaffAccounts
+from gateway.cli.failures import ApiRefused
 from gateway.cli.main import app
 from gateway.cli.running import announce
-from gateway.cli.staff_api import CODE, PASSWORD, ApiRefused, StaffApi, gateway_url, session_path, sign_in
+from gateway.cli.staff.api import CODE, PASSWORD, StaffApi, gateway_url, session_path, sign_in
 from tests.engines import Database
 from tests.free_port import free_port
 from tests.gateway.cli.staff import PASSWORD as RIGHT

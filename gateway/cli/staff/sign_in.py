@@ -7,7 +7,7 @@ import typer
 
 from gateway.cli.commands import AsJson, command
 from gateway.cli.formats import print_json
-from gateway.cli.staff_api import (
+from gateway.cli.staff.api import (
     CODE,
     PASSWORD,
     StaffApi,

@@ -8,8 +8,8 @@ import typer
 from gateway.cli.commands import AsJson, command, group
 from gateway.cli.formats import Columns, Reason, Row, amount, minute, print_json, print_rows, shown, snake
 from gateway.cli.formats import money as money_of
-from gateway.cli.staff_api import StaffApi
-from gateway.cli.staff_requests import Request, add_decisions, decide, print_asked, print_requests, read_id, waiting
+from gateway.cli.staff.api import StaffApi
+from gateway.cli.staff.requests import Request, add_decisions, decide, print_asked, print_requests, read_id, waiting
 
 _ACTS: Final = ("payout", "beneficiary")
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 import typer
 
+from gateway.cli.failures import ApiRefused
 from gateway.cli.running import find_installation, write_private
 
 PASSWORD: Final = "SPOTLIGHT_PASSWORD"  # noqa: S105 - the name of a variable
@@ -38,15 +39,6 @@ _NEXT: Final[Mapping[str, str]] = {
     "decided": "ask again if it is still wanted",
     "expired": "ask again",
 }
-
-
-class ApiRefused(Exception):
-    """The gateway refused; the text says why. `kind`: the last word of the problem's type."""
-
-    def __init__(self, text: str, kind: str = "", status: int = 0) -> None:
-        super().__init__(text)
-        self.kind = kind
-        self.status = status
 
 
 @dataclass(frozen=True)

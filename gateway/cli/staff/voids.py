@@ -5,9 +5,10 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.commands import AsJson, command, group
+from gateway.cli.failures import ApiRefused
 from gateway.cli.formats import Reason, instant, print_json, shown
-from gateway.cli.staff_api import ApiRefused, StaffApi
-from gateway.cli.staff_requests import (
+from gateway.cli.staff.api import StaffApi
+from gateway.cli.staff.requests import (
     Public,
     Request,
     add_decisions,

@@ -7,9 +7,9 @@ from uuid import UUID
 import typer
 
 from gateway.cli.commands import command
-from gateway.cli.failures import FAILED
+from gateway.cli.failures import FAILED, ApiRefused
 from gateway.cli.formats import Columns, minute, print_rows, shown
-from gateway.cli.staff_api import ApiRefused, StaffApi
+from gateway.cli.staff.api import StaffApi
 
 NONE_WAITS = "no request waits for a second person"
 Request = Annotated[str, typer.Argument(help="The request's number, as `list` and `ask` print it.")]

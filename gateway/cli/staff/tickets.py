@@ -7,7 +7,7 @@ import typer
 
 from gateway.cli.commands import AsJson, command, group
 from gateway.cli.formats import Columns, Reason, minute, print_rows
-from gateway.cli.staff_api import StaffApi
+from gateway.cli.staff.api import StaffApi
 
 ticket_app = group("Voters who asked for help.")
 

@@ -7,9 +7,9 @@ import typer
 
 from gateway.cli.commands import AsJson, command, group
 from gateway.cli.formats import Columns, Reason, Row, minute, money, print_json, print_rows
-from gateway.cli.staff_api import StaffApi
-from gateway.cli.staff_requests import Public, add_decisions, print_requests, waiting
-from gateway.cli.staff_requests import ask as ask_for
+from gateway.cli.staff.api import StaffApi
+from gateway.cli.staff.requests import Public, add_decisions, print_requests, waiting
+from gateway.cli.staff.requests import ask as ask_for
 
 refund_app = group("Give money back: one person asks, another one agrees.")
 held_app = group("Payments that wait for a person: count them or give them back.")

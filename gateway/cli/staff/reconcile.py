@@ -8,10 +8,10 @@ import typer
 from typer.core import TyperGroup
 
 from gateway.cli.commands import AsJson, command, group
-from gateway.cli.failures import FAILED
+from gateway.cli.failures import FAILED, ApiRefused
 from gateway.cli.formats import Columns, Reason, Row, minute, money, print_json, print_rows, shown, snake
-from gateway.cli.staff_api import ApiRefused, StaffApi
-from gateway.cli.staff_requests import add_decisions, ask, print_requests, waiting
+from gateway.cli.staff.api import StaffApi
+from gateway.cli.staff.requests import add_decisions, ask, print_requests, waiting
 
 _ACTS: Final = ("reconcile", "undo_import")
 

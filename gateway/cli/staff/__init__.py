@@ -1,0 +1,1 @@
+"""Commands of staff: clients of `/api/admin`, each signed in as one person."""
