@@ -1,7 +1,7 @@
 """Access tokens: requested once, renewed early, one renewal at a time.
 
 Source: MTN asks not to mint a token for each transaction and takes up to twenty seconds for one;
-Orange's live from an hour to ninety days. A renewal that fails does no harm while the old token lives.
+Orange's are valid from an hour to ninety days. A renewal that fails does no harm while the old token is valid.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _REFUSES_US: Final = frozenset({400, 401, 403, 404, 405})
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and how long it lives from when it was given, in seconds."""
+    """A token and how long it is valid from when it was given, in seconds."""
 
     value: str = field(repr=False)
     lives_seconds: float
@@ -63,7 +63,7 @@ class TokenCache:
 
     async def get(self, key: str, mint: Mint) -> str | NotSent:
         """A token that is good for a while. Calls that arrive during a renewal take the old token if it
-        still lives, and else share the outcome."""
+        is still valid, and else share the outcome."""
         slot = self._slots.setdefault(key, _Slot())
         if token := slot.fresh(self._clock()):
             return token

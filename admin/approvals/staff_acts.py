@@ -1,6 +1,6 @@
 """Acts of staff: asked for with a reason, agreed to by a second person, done, and all of it recorded.
 
-What is approved is a row; a process that dies half way leaves it approved, and the sweeper of the
+What is approved is a row; a process that stops half way leaves it approved, and the sweeper of the
 next one goes on (`run_approved`).
 """
 

@@ -161,7 +161,7 @@ class WaitingSum(ApiModel):
 
 
 class WaitingAccount(ApiModel):
-    """Payments under way at one operator."""
+    """Open payments at one operator."""
 
     provider: str
     counting: int = Field(description="Paid, being counted.")

@@ -161,8 +161,8 @@ def count_in(text: str) -> str:
     """The digits of a number of votes alone, with its unit or in words: `12 votes`, `douze`, `x5`; empty
     where there is none."""
     lines = _lines(text)
-    said = in_digits(tokens_of(lines[0])) if len(lines) == 1 else []
-    number = [token for token in said if token not in AFTER_NUMBER]
+    tokens = in_digits(tokens_of(lines[0])) if len(lines) == 1 else []
+    number = [token for token in tokens if token not in AFTER_NUMBER]
     return number[0] if len(number) == 1 and number[0].isdigit() and text.strip()[-1:].isalpha() else ""
 
 
@@ -176,20 +176,22 @@ def _spoken(line: str, contests: Sequence[Contest], selling: Sequence[Contest]) 
     if first in COMMANDS:
         word, language = COMMANDS[first]
         return Say(word, about.contest, language)
-    said = [token for token in about.tokens if token not in POLITE]
+    left = [token for token in about.tokens if token not in POLITE]
     for word, words in ((Word.YES, YES), (Word.NO, NO)):
-        if len(said) == 1 and said[0] in words:
-            return Say(word, about.contest, words[said[0]])
+        if len(left) == 1 and left[0] in words:
+            return Say(word, about.contest, words[left[0]])
     return None
 
 
 def _debited(lines: Sequence[str], contests: Sequence[Contest], selling: Sequence[Contest]) -> Say | None:
     """A text, of any length, by a sender who was charged or complains."""
     tokens = [token for line in lines for token in tokens_of(line)]
-    said = next((DEBITED[token] for token in tokens if token in DEBITED), None) or _first_language(tokens, COMPLAINTS)
-    if said is None:
+    language = next((DEBITED[token] for token in tokens if token in DEBITED), None) or _first_language(
+        tokens, COMPLAINTS
+    )
+    if language is None:
         return None
-    return Say(Word.DEBITED, addressed(tokens, contests, selling).contest, said)
+    return Say(Word.DEBITED, addressed(tokens, contests, selling).contest, language)
 
 
 def _receipt(line: str, about: Addressed) -> Check | None:

@@ -52,24 +52,24 @@ def completed(asked: Ask, tokens: Sequence[str], contest: Contest, *, meant: boo
     asks for a vote."""
     if asked.doubt not in _OFFERED or not NEGATIONS.isdisjoint(tokens):
         return asked
-    said = in_digits(tokens)
-    roles = _roles(said, contest)
+    numbered = in_digits(tokens)
+    roles = _roles(numbered, contest)
     if roles is None or len(roles.codes) > 1 or len(roles.counts) > 1 or len(roles.amounts) > 1:
-        several = _several(said, contest)
+        several = _several(numbered, contest)
         return Ask(Doubt.SEVERAL, contest, readings=several) if several else asked
-    if several := _several(said, contest):
+    if several := _several(numbered, contest):
         return Ask(Doubt.SEVERAL, contest, readings=several)
     marked = by_code(roles.codes[0], contest)[0] if roles.codes else None
     named = _named(asked, tokens, contest)
     if roles.codes and (marked is None or not marked.eligible or named not in (None, marked)):
         return asked
     if marked is not None:
-        return _for_a_person(asked, marked, roles, said, contest)
+        return _for_a_person(asked, marked, roles, numbered, contest)
     if named is not None and (len(roles.free) < _A_PAIR or named.code in roles.free):
-        return _for_a_person(asked, named, roles, said, contest)
+        return _for_a_person(asked, named, roles, numbered, contest)
     if named is not None and by_name(tokens, contest) is not None:
         return asked
-    return _by_numbers(asked, roles, said, contest, meant=meant)
+    return _by_numbers(asked, roles, numbered, contest, meant=meant)
 
 
 def _roles(tokens: Sequence[str], contest: Contest) -> _Roles | None:
@@ -133,12 +133,14 @@ def with_readings(doubt: Doubt, readings: Sequence[Vote], contest: Contest) -> A
     return Ask(doubt if others else Doubt.WHAT, contest, first.code, offer=first, readings=tuple(others))
 
 
-def _by_numbers(asked: Ask, roles: _Roles, said: Sequence[str], contest: Contest, *, meant: bool) -> Ask:
+def _by_numbers(asked: Ask, roles: _Roles, tokens: Sequence[str], contest: Contest, *, meant: bool) -> Ask:
     """No candidate is named, and no word marks the number that is the code."""
     if roles.amounts:
         others = [*roles.free, *roles.counts]
         person = contest.candidate(roles.free[0]) if len(roles.free) == 1 else None
-        return asked if person is None or len(others) > _A_PAIR else _for_a_person(asked, person, roles, said, contest)
+        return (
+            asked if person is None or len(others) > _A_PAIR else _for_a_person(asked, person, roles, tokens, contest)
+        )
     if roles.counts:
         code = by_code(roles.free[0], contest)[0] if len(roles.free) == 1 else None
         return asked if code is None else replace(asked, offer=_order(code, int(roles.counts[0]), contest))
@@ -149,7 +151,7 @@ def _by_numbers(asked: Ask, roles: _Roles, said: Sequence[str], contest: Contest
             return with_readings(Doubt.READING, readings, contest)
         return replace(asked, offer=readings[0] if readings else _loosely(first, second, contest))
     if len(roles.free) == 1 and meant and asked.doubt is Doubt.WHAT:
-        return replace(asked, offer=_parted(roles.free[0], said, contest))
+        return replace(asked, offer=_parted(roles.free[0], tokens, contest))
     return asked
 
 
@@ -159,7 +161,7 @@ def _loosely(first: str, second: str, contest: Contest) -> Vote | None:
     return None if candidate is None else _reading(candidate.code, second, contest)
 
 
-def _for_a_person(asked: Ask, person: Candidate, roles: _Roles, said: Sequence[str], contest: Contest) -> Ask:
+def _for_a_person(asked: Ask, person: Candidate, roles: _Roles, tokens: Sequence[str], contest: Contest) -> Ask:
     """The candidate is known, so another number is one of votes, or two candidates are meant."""
     rest = list(roles.free)
     if person.code in rest:
@@ -178,7 +180,7 @@ def _for_a_person(asked: Ask, person: Candidate, roles: _Roles, said: Sequence[s
         readings = tuple(r for r in (_order(other, 1, contest), order) if r)
         return Ask(Doubt.READING, contest, readings=readings)
     words = BEFORE_CODE | AFTER_NUMBER
-    only_a_name = all(has_digit(token) or token in words or is_like(token, person.name) for token in said)
+    only_a_name = all(has_digit(token) or token in words or is_like(token, person.name) for token in tokens)
     return replace(known, offer=_order(person, 1, contest, counted=False)) if only_a_name else known
 
 

@@ -56,14 +56,14 @@ def _follows_an_order(digits: str, before: str, after: str, contests: Sequence[C
     if any(map(has_digit, tokens_of(normal(after)))) or (later and f"{line}{after}".strip()):
         # More numbers follow, or it is in a signature.
         return False
-    said = [token for token in tokens_of(normal(before)) if token not in POLITE]
-    if said and AGREED.issuperset(said):
+    left = [token for token in tokens_of(normal(before)) if token not in POLITE]
+    if left and AGREED.issuperset(left):
         return not digits.endswith("00")
-    if sum(map(has_digit, said)) != _ORDER_NUMBERS:
+    if sum(map(has_digit, left)) != _ORDER_NUMBERS:
         return False
-    while not has_digit(said[-1]):
-        said.pop()
-    orders = (read_vote(addressed(said, [contest], [contest])) for contest in contests)
+    while not has_digit(left[-1]):
+        left.pop()
+    orders = (read_vote(addressed(left, [contest], [contest])) for contest in contests)
     return any(
         isinstance(order, Vote) and order.contest.price.times(order.quantity).plain() != digits for order in orders
     )

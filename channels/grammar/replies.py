@@ -28,8 +28,8 @@ _BESIDE_A_NUMBER: Final = BEFORE_CODE | UNITS | frozenset(NO)
 
 def affirms(text: str) -> bool:
     """Whether a text is a yes to a question, if one is open: `OUI`, `YES`, `OK`, `1`."""
-    said = [token for token in _tokens(text) if token not in POLITE]
-    return said == ["1"] or (bool(said) and AGREED.issuperset(said))
+    left = [token for token in _tokens(text) if token not in POLITE]
+    return left == ["1"] or (bool(left) and AGREED.issuperset(left))
 
 
 def may_reply(text: str) -> bool:

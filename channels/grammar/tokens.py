@@ -119,11 +119,11 @@ def parted(number: str, contest: Contest) -> Vote | None:
 def in_digits(tokens: Sequence[str]) -> list[str]:
     """The tokens with each number in words as digits: `quatre vingt douze` as 92, `five hundred` as 500."""
     found: list[str] = []
-    said = list(tokens)
-    while said:
-        value, used = _spoken(said)
-        found.append(str(value) if used else said[0])
-        said = said[max(used, 1) :]
+    rest = list(tokens)
+    while rest:
+        value, used = _spoken(rest)
+        found.append(str(value) if used else rest[0])
+        rest = rest[max(used, 1) :]
     return found
 
 

@@ -84,8 +84,8 @@ def _from_name(tokens: list[str], candidate: Candidate, start: int, end: int, co
     """A vote with a name instead of the code, or beside it: both must agree."""
     before, after, code = tokens[:start], tokens[end:], candidate.code
     if any(has_digit(token) for token in before):
-        said, _ = by_code(before[-1], contest)
-        return _from_code(before + after, contest, meant=True) if said is candidate else Ask(Doubt.WHAT, contest)
+        coded, _ = by_code(before[-1], contest)
+        return _from_code(before + after, contest, meant=True) if coded is candidate else Ask(Doubt.WHAT, contest)
     if after and after[0] == code:
         return _from_code(before + after, contest, meant=True)
     if any(token.startswith("0") for token in after):

@@ -20,7 +20,7 @@ from gateway.storage.vault import Vault
 from gateway.values.msisdn import Msisdn
 
 LANGUAGE_SECONDS: Final = LANGUAGE_DAYS * 24 * 3600
-# The mark that all were copied to Redis; while they are being copied it lives a minute.
+# The mark that all were copied to Redis; while they are being copied it expires after a minute.
 COPIED: Final = "languages"
 COPYING_SECONDS: Final = 60
 PAGE: Final = 1_000

@@ -1,7 +1,7 @@
 """What may be sent to whom, when, and by which carrier. Pure: the hour is given.
 
 A text that answers what its reader did (an order, a question) goes out at any hour. Any other text waits for
-daylight where the number lives, and never reaches a number that sent STOP. A text that may have been sent is not
+daytime in the number's country, and never reaches a number that sent STOP. A text that may have been sent is not
 sent again.
 """
 
@@ -61,7 +61,7 @@ def is_asked_for(kind: str) -> bool:
 
 
 def country_of(e164: str) -> str | None:
-    """ISO 3166 code of the country where a number lives; None when it is no number."""
+    """ISO 3166 code of a number's country; None when it is no number."""
     try:
         found = phonenumbers.region_code_for_number(phonenumbers.parse(e164))
     except NumberParseException:
@@ -221,7 +221,7 @@ class Reminder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A dialogue that ended after a candidate was chosen. `country`: where the number lives. `sold`: whether the
+    """A dialogue that ended after a candidate was chosen. `country`: the number's. `sold`: whether the
     candidate can still be voted for; `ordered`: whether the number bought in this contest since."""
 
     reached_at: datetime

@@ -1,6 +1,6 @@
 """What buttons carry: at most 64 bytes, which anybody may send back.
 
-A button lives as long as its message, and a client may send other bytes instead. So nothing here is trusted: each
+A button exists as long as its message, and a client may send other bytes instead. So nothing here is trusted: each
 field has a narrow form, and what it names is looked up and checked again (`channels.telegram.reading`). Bytes of
 another form are no button of ours.
 """

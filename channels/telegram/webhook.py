@@ -162,7 +162,7 @@ def read_webhook(info: WebhookInfo, mode: str, wanted: str, now: datetime) -> We
     if info.last_error_date is not None:
         when = info.last_error_date.astimezone(UTC)
         fresh = now - when <= ERROR_COUNTS
-        facts.append(f"last error {when:%Y-%m-%d %H:%M:%S} UTC: {info.last_error_message or 'not said'}")
+        facts.append(f"last error {when:%Y-%m-%d %H:%M:%S} UTC: {info.last_error_message or 'no reason given'}")
     return WebhookCheck(not (fault or fresh or info.pending_update_count > WAITING_MAX), "; ".join(facts))
 
 

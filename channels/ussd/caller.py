@@ -41,7 +41,7 @@ def contests_behind(service: VotingService, service_code: str, msisdn: str) -> t
 
 
 def spoken_of(sharing: tuple[Contest, ...], now: datetime) -> Contest:
-    """The contest that speaks for a code before one is chosen."""
+    """The contest whose name stands for a code before one is chosen."""
     if len(sharing) == 1:
         return sharing[0]
     selling = open_among(sharing, now)
@@ -63,7 +63,7 @@ class Caller:
     _views: dict[str, MenuView] = field(default_factory=dict)
 
     def view(self, session: Session | None = None) -> MenuView:
-        """What the menu sees from this session: its contest, or the one that speaks for the code."""
+        """What the menu reads of this session: its contest, or the default one of the code."""
         slug = session.contest if session is not None and len(self.sharing) > 1 else ""
         view = self._views.get(slug)
         if view is None:

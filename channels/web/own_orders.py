@@ -104,8 +104,8 @@ async def ask(request: web.Request) -> web.Response:
     service, language = request.app[VOTING_SERVICE], _language(request, order)
     found = await service.rescue(OfOrder(order.vote_id), language)
     now = await service.order(order.vote_id) or order
-    told = _words(partial(request.app[PAGES].say, language), found, order)
-    return show_order(request, now, told=told, disputable=found.outcome in DISPUTABLE)
+    notice = _words(partial(request.app[PAGES].say, language), found, order)
+    return show_order(request, now, notice=notice, disputable=found.outcome in DISPUTABLE)
 
 
 async def ticket(request: web.Request) -> web.Response:
@@ -116,7 +116,7 @@ async def ticket(request: web.Request) -> web.Response:
     language = _language(request, order)
     number = await request.app[VOTING_SERVICE].open_ticket(OfOrder(order.vote_id), language)
     say = partial(request.app[PAGES].say, language)
-    return show_order(request, order, told=say("debited.noted") if number is None else _ticket(say, number))
+    return show_order(request, order, notice=say("debited.noted") if number is None else _ticket(say, number))
 
 
 async def back(request: web.Request) -> web.Response:
@@ -141,8 +141,8 @@ def _language(request: web.Request, order: OrderView) -> str:
 
 
 def _words(say: "partial[str]", found: Rescue, order: OrderView) -> str:
-    told = say(f"debited.{found.outcome.value}", amount=order.amount.spoken())
-    return f"{told} {_ticket(say, found.ticket)}" if found.ticket else told
+    notice = say(f"debited.{found.outcome.value}", amount=order.amount.spoken())
+    return f"{notice} {_ticket(say, found.ticket)}" if found.ticket else notice
 
 
 def _ticket(say: "partial[str]", number: str) -> str:

@@ -121,9 +121,9 @@ def shared(request: web.Request, contest: Contest, candidate: Candidate, languag
 
 
 def show_order(
-    request: web.Request, order: OrderView, *, told: str | None = None, disputable: bool = False
+    request: web.Request, order: OrderView, *, notice: str | None = None, disputable: bool = False
 ) -> web.Response:
-    """The page of an order. `told`: the answer to what its reader asked; `disputable`: a ticket is offered."""
+    """The page of an order. `notice`: the answer to what its reader asked; `disputable`: a ticket is offered."""
     service = request.app[VOTING_SERVICE]
     bind_vote(order.vote_id)
     contest = service.contest(order.contest_slug)
@@ -134,7 +134,7 @@ def show_order(
         "order.html",
         default_language=language_in(contest),
         share=None if contest is None or candidate is None else shared(request, contest, candidate, language),
-        told=told,
+        notice=notice,
         disputable=disputable,
         **order_values(order, contest, service.now(), service.rails),
     )

@@ -1,4 +1,4 @@
-"""What balancers and monitoring ask: whether the process lives, whether it is ready, and its figures.
+"""What balancers and monitoring ask: whether the process runs, whether it is ready, and its figures.
 
 `/healthz` touches nothing outside the process. `/readyz` asks each dependency with a limit and
 turns 503 as soon as the process is asked to stop. `/metrics` is for Prometheus: what this process

@@ -153,7 +153,7 @@ class Pages:
         self._loaders.append(jinja2.PackageLoader(package))
 
     def add_neighbours(self, neighbours: Mapping[str, str]) -> None:
-        """Languages that no page speaks, each with the one that its readers get instead."""
+        """Languages without pages, each with the one that its readers get instead."""
         self._neighbours.update(neighbours)
 
     def mount(self, app: web.Application) -> None:

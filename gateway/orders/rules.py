@@ -200,7 +200,7 @@ class NewOrder:
 
 def refusal_at_insert(*, in_window: bool | None, eligible: bool | None, too_often: bool, too_many: bool) -> Refusal:
     """Why an order was not written, though its vote request passed `check_vote_request`: by what the inserting
-    statement saw. None: there is no such contest or candidate. Where nothing speaks against it, its price changed."""
+    statement saw. None: there is no such contest or candidate. Where no rule refuses it, its price changed."""
     if in_window is None or eligible is None:
         return Refusal.UNKNOWN_CANDIDATE
     if not in_window:

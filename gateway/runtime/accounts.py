@@ -30,8 +30,8 @@ M = TypeVar("M", bound=BaseModel)
 ACCOUNTS: Final = "SPOTLIGHT_ACCOUNTS"
 
 
-def _networks(said: object) -> object:
-    return read_networks(said) if isinstance(said, str) else said
+def _networks(value: object) -> object:
+    return read_networks(value) if isinstance(value, str) else value
 
 
 class AccountSettings(BaseModel):

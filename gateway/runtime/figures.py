@@ -67,7 +67,7 @@ from contests c left join candidate_totals t on t.contest_id = c.id group by 1, 
     # Unfinished states only: each is the head of a partial index, however many payments are done.
     _Metric(
         "spotlight_payments_unfinished",
-        "Payments under way, by state.",
+        "Open payments, by state.",
         text("""
 select provider, status as state, count(*) as value from payments
 where status in ('created', 'sent', 'pending') or status = 'confirmed' or status in ('surplus', 'mismatched')

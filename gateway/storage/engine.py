@@ -39,7 +39,7 @@ def make_engine(
 
     A statement is ended by the server after `statement_timeout_ms`; TimeoutError when it sends nothing then.
     `wait_seconds`: how long a connection is awaited while all are taken; then sqlalchemy.exc.TimeoutError. `pre_ping`:
-    ask a connection whether it still lives before it is used, which costs a round trip.
+    test a connection before it is used, which costs a round trip.
     """
     server_settings = {
         "application_name": name,

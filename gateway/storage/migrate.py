@@ -1,4 +1,4 @@
-"""Bring a database to the newest schema, and refuse one whose schema no migration here knows."""
+"""Bring a database to the newest schema, and refuse one whose schema is of no migration here."""
 
 from importlib import resources
 from typing import Final

@@ -13,7 +13,7 @@ from gateway.storage.coalescer import Coalescer
 REQUEST_TIMEOUT_SECONDS: Final = 0.25
 _Command = tuple[Any, ...]
 READ: Final = "MGET"
-# An entry is a key, a value and the seconds that it lives.
+# An entry is a key, a value and the seconds until it expires.
 WRITE: Final = "WRITE"
 _SHARED: Final = (READ, WRITE)
 _WRITE_ALL: Final = """
@@ -44,7 +44,7 @@ class _PackedInC:
 
     def pack_command(self, *words: str | int | bytes) -> list[bytes]:
         """A command as Redis reads it."""
-        return [hiredis.pack_command(words)]  # type: ignore[arg-type] # its stub forgets the dots
+        return [hiredis.pack_command(words)]  # type: ignore[arg-type] # its stub has a tuple of one
 
 
 class RedisPipeline:

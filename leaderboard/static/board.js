@@ -158,7 +158,7 @@ for (const photo of document.querySelectorAll(".face img")) {
   else photo.onerror = () => photo.remove();
 }
 
-// The form's script may wait until somebody is about to use it.
+// The form's script may wait until a reader is about to use it.
 const form = document.querySelector("form[data-script]");
 for (const sign of form ? ["pointermove", "pointerdown", "keydown", "scroll"] : []) {
   addEventListener(sign, () => import(form.dataset.script).catch(console.info), { once: true, passive: true });

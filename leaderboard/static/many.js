@@ -1,7 +1,7 @@
 // What the ranking's page needs besides where it is shown in pages: most candidates are on others.
 let soon;
 
-// Who comes to the first page takes the line of somebody who leaves it.
+// Who comes to the first page takes the line of a candidate who leaves it.
 export function swap(rows, entries) {
   const kept = new Set(entries.map((entry) => entry.code));
   const free = [...rows.values()].filter((row) => !kept.has(row.code));
@@ -21,7 +21,7 @@ export function swap(rows, entries) {
   }
 }
 
-// Votes of somebody on another page: who overtakes the last one here is asked for, seldom.
+// Votes of a candidate on another page: who overtakes the last one here is asked for, seldom.
 export function miss(rows, votes, ask) {
   if (soon || votes < Math.min(...[...rows.values()].map((row) => row.votes))) return;
   soon = setTimeout(() => {

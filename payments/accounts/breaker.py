@@ -98,8 +98,8 @@ def failing(windows: Iterable[Window], now: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What every process knows of an account. `open_until` None: its circuit is closed, since `changed_at`; past: it
-    is half open. `open_seconds`: how long it was open for the last time."""
+    """The state of an account, the same for every process. `open_until` None: its circuit is closed, since
+    `changed_at`; past: it is half open. `open_seconds`: how long it was open for the last time."""
 
     open_until: datetime | None
     open_seconds: int

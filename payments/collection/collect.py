@@ -16,6 +16,7 @@ import structlog
 
 from gateway.orders.rules import PAYMENT_CODE
 from payments.accounts.calls import UNWATCHED, Accounts, Budget, CallKind, Unlimited, measured
+from payments.collection.calls import CallsInProgress
 from payments.collection.observations import (
     Observation,
     OpenPayment,
@@ -26,7 +27,6 @@ from payments.collection.observations import (
     put_back,
 )
 from payments.collection.store import Payments
-from payments.collection.under_way import CallsUnderWay
 from payments.collection.verify import questioned
 from payments.lifecycle import State
 from payments.provider import (
@@ -83,7 +83,7 @@ class Collector:
         self._calling = asyncio.Semaphore(places)
         self._claimed: Counter[str] = Counter()
         self._in_line: Counter[str] = Counter()
-        self._calls = CallsUnderWay(ENDED_MIN)
+        self._calls = CallsInProgress(ENDED_MIN)
         self._tidied_at = float("-inf")
 
     async def step(self) -> int:

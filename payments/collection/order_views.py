@@ -98,7 +98,7 @@ from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
 where v.id = :vote order by p.sent_at desc nulls last
 """)
 
-# Only orders whose mark is another one than the asker knows are read whole.
+# Only orders whose mark differs from the caller's are read whole.
 _CHANGED: Final = text(f"""
 with asked as (select * from unnest(cast(:votes as uuid[]), cast(:marks as text[])) as a(vote, mark)),
 found as (

@@ -10,10 +10,10 @@ from typing import Final
 import structlog
 
 from payments.accounts.calls import UNWATCHED, Accounts, Budget, CallKind, in_turn, measured, rate_of
+from payments.collection.calls import CallsInProgress
 from payments.collection.count_on_callback import AskedLater
 from payments.collection.observations import OpenPayment, of_report
 from payments.collection.store import Payments
-from payments.collection.under_way import CallsUnderWay
 from payments.lifecycle import Observed
 from payments.provider import Failed, PaymentProvider, Readier, StatusReport
 
@@ -46,7 +46,7 @@ class Verifier:
         self._accounts = accounts
         self._later = later
         self._look_again: dict[str, float] = {}
-        self._calls = CallsUnderWay()
+        self._calls = CallsInProgress()
 
     async def step(self) -> int:
         """Ask about what is due; how many questions ended since the last step, 0 when nothing is due anywhere and

@@ -154,7 +154,7 @@ def after_not_found(*, count: int, since_seconds: float, sends: int) -> AfterNot
     """Not found alone fails nothing, and never makes a new reference: the money may have left.
 
     After three in a row over a minute the same reference is sent again, which pays at most once; after
-    some sends of which the operator knows none, a person looks.
+    some sends none of which the operator has, a person looks.
     """
     if count < 3 or since_seconds < 60:
         return AfterNotFound.ASK_AGAIN

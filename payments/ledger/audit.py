@@ -165,7 +165,7 @@ where l.kind = 'collection' and f.imported_at < now() - interval '24 hours'
       and o.kind = 'collection') and not starts_with(l.line_key, '{RESTATED}'))
   and not exists (select 1 from differences d where d.line_id = l.id and d.kind in ('amount', 'double')
     and d.status = 'resolved')""",
-    "I19 a refund under way has a next look": """
+    "I19 an open refund has a next try": """
 select reference from refunds where status in ('due','sent')
   and (next_try_at is null or next_try_at < now() - interval '10 minutes')""",
 }

@@ -82,13 +82,15 @@ class Balances:
         async with self._engine.connect() as connection:
             return bool((await connection.execute(_LATELY, {"seconds": hours * 3600})).scalar_one())
 
-    async def keep_check(self, account: str, wallet: Wallet, told: Money, *, book_minor: int, gap_minor: int) -> None:
-        """Keep a check; opens, replaces or closes the difference of this wallet. `told`: what the operator says."""
-        named = {"provider": account, "wallet": wallet.value, "currency": told.currency, "more": gap_minor or None}
-        book = Money(book_minor, told.currency)
-        detail = f"{wallet.value}: the operator has {told.plain()}, the book {book.plain()} {told.currency}"
+    async def keep_check(
+        self, account: str, wallet: Wallet, observed: Money, *, book_minor: int, gap_minor: int
+    ) -> None:
+        """Keep a check; opens, replaces or closes the difference of this wallet. `observed`: the operator's balance."""
+        named = {"provider": account, "wallet": wallet.value, "currency": observed.currency, "more": gap_minor or None}
+        book = Money(book_minor, observed.currency)
+        detail = f"{wallet.value}: the operator has {observed.plain()}, the book {book.plain()} {observed.currency}"
         async with self._engine.begin() as connection:
-            await connection.execute(_KEEP, {**named, "operator": told.amount_minor, "book": book_minor})
+            await connection.execute(_KEEP, {**named, "operator": observed.amount_minor, "book": book_minor})
             await connection.execute(_CLOSE, {**named, "how": "replaced" if gap_minor else "agrees_again"})
             if gap_minor:
                 await connection.execute(_OPEN, {**named, "detail": detail})

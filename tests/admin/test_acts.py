@@ -347,9 +347,9 @@ async def test_every_page_asks_for_its_right(office: Office) -> None:
             headers = {"Authorization": f"Bearer {token}"} if path.startswith("/api/") else {}
             async with client.get(path, headers=headers, allow_redirects=False) as answer:
                 assert answer.status == (200 if right is None or right in rights else 403), (email, path)
-    nobody = await office.browser()
+    signed_out = await office.browser()
     for path in PATHS:
-        async with nobody.get(path, allow_redirects=False) as answer:
+        async with signed_out.get(path, allow_redirects=False) as answer:
             assert answer.status in (307, 401), path
 
 

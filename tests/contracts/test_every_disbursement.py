@@ -141,10 +141,10 @@ async def test_a_reference_that_never_went_is_not_found(rig: Rig, purpose: Purpo
 async def test_without_a_connection_nothing_is_sent(rig: Rig, purpose: Purpose) -> None:
     wanted = await asked(rig, purpose)
     await rig.warm()
-    nobody = f"http://127.0.0.1:{free_port()}"
-    cut_off = replace(wanted, base_url=nobody)
+    closed = f"http://127.0.0.1:{free_port()}"
+    cut_off = replace(wanted, base_url=closed)
     if cut_off.collection is not None:
-        cut_off = replace(cut_off, collection=replace(cut_off.collection, base_url=nobody))
+        cut_off = replace(cut_off, collection=replace(cut_off.collection, base_url=closed))
     assert isinstance(await rig.disburser.disburse(cut_off), NotSent)
     assert isinstance(await rig.disburser.query_disbursement(cut_off), Unavailable)
 

@@ -48,7 +48,7 @@ def test_a_claim_gives_the_votes_and_the_money_back(staffed: Country) -> None:
     phone.approve()
     receipt = receipt_in(phone.wait_for_text("08"))
     until(lambda: country.votes("08") == before + 5, "the votes")
-    assert agreed(country, "refund", receipt) == "done: 500 XOF owed back, 5 votes left the tally\n"
+    assert agreed(country, "refund", receipt) == "done: 500 XOF to be refunded, 5 votes removed\n"
     until(lambda: country.votes("08") == before, "the votes to leave the public page")
     assert "MTN MoMo" in phone.wait_for_text("remboursés par")
     assert country.run("refund", "list").stdout.endswith("no refund is on its way\n")

@@ -158,17 +158,17 @@ class Kannel:
 
 def read_answer(status: int, answer: str, reference: str) -> SendResult:
     """What the answer to a send means. Kannel gives a text no id of its own that a report would name."""
-    said = answer.strip()
+    body = answer.strip()
     if 200 <= status < 300:
-        taken = said.startswith(_ACCEPTED)
+        taken = body.startswith(_ACCEPTED)
         return SendAccepted(reference) if taken else SendUnknown("unreadable answer")
-    if status == 503 and _TRY_LATER in said.lower():
+    if status == 503 and _TRY_LATER in body.lower():
         return SendRefused("temporal failure", permanent=False)
     if 400 <= status < 500:
-        if _NUMBER_BANNED in said.lower():
+        if _NUMBER_BANNED in body.lower():
             return SendRefused("number banned", permanent=True)
         # Its configuration or ours: the words, no route, the sender. They are for people, and for the log.
-        return SendRefused(f"{status} {said}"[:80], permanent=True, ours=True)
+        return SendRefused(f"{status} {body}"[:80], permanent=True, ours=True)
     # Something between us and it; whether Kannel has the text is not known.
     return SendUnknown(f"HTTP {status}")
 

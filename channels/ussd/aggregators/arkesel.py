@@ -13,7 +13,7 @@ Source: the open clients and simulators `ussd-builder` 1.3.2, `bensonOSei/ussd-s
 | `network` | a word: `MTN`, `Vodafone`, `AirtelTigo` |
 
 The answer adds `message`, the screen, and `continueSession`. No notice says that a dialogue ended;
-one lives about 150 seconds.
+one lasts about 150 seconds.
 """
 
 from channels.ussd.aggregator import Phase, UssdTurn

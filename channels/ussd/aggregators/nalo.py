@@ -13,7 +13,7 @@ and `sparors/laravel-ussd`, read in November 2026. JSON is posted for each hop:
 | `SESSIONID` | the same for every hop; older accounts have none: then the number stands for it |
 
 In the answer `MSGTYPE` means something else: `true` to go on, `false` to end. `MSG` is the screen.
-No notice says that a dialogue ended; one lives three minutes.
+No notice says that a dialogue ended; one lasts three minutes.
 """
 
 from channels.ussd.aggregator import Phase, UssdTurn

@@ -1,4 +1,4 @@
-"""What a dialogue remembers, what the menu may look at, and what comes of an input."""
+"""The state of a dialogue, what the menu may read, and the result of an input."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -65,7 +65,7 @@ function together(url, events, take, fail) {
 }
 
 // Calls `take` with the name and the data of each event, with "open", "delayed" and "refused", and with "late"
-// where others followed before and what they were told is not told again. Returns how to stop.
+// where others followed before: what they received is not sent again. Returns how to stop.
 export function follow(url, events, take) {
   let stop;
   const start = () => {

@@ -225,7 +225,7 @@ class Engine(ABC):
 def die_with_parent(sig: signal.Signals) -> Callable[[], None] | None:
     """What a child runs before its program so that it gets `sig` when its starter dies; None where unknown.
 
-    Linux ties this to the thread that forked: start such a child from a thread that lives as long as it should.
+    Linux ties this to the thread that forked: start such a child from a thread that runs as long as it should.
     """
     if _LIBC is None:
         return None

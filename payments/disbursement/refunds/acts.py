@@ -113,8 +113,8 @@ async def _owe_refund(
     _nothing_skipped(corrected)
     if (ticket := request.params.get("ticket")) is not None:
         await close_ticket(connection, _ticket(ticket), f"refund request {request.id}")
-    taken = f", {payment.quantity} votes left the tally" if corrected.counted else ""
-    return f"{_amount(payment)} owed back{taken}", corrected
+    taken = f", {payment.quantity} votes removed" if corrected.counted else ""
+    return f"{_amount(payment)} to be refunded{taken}", corrected
 
 
 async def _release_held(connection: AsyncConnection, request: StaffRequest) -> Done:

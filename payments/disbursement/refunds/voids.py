@@ -1,7 +1,7 @@
 """A voided window: its payments are frozen as a list when it is asked for, and refunded row by row.
 
 The list and nothing else is what a second person agrees to. Each batch is one transaction, so a
-process that dies leaves rows that are done or not done, and the next one goes on with the latter.
+process that stops leaves rows that are done or not done, and the next one goes on with the latter.
 """
 
 from collections.abc import Mapping

@@ -113,7 +113,7 @@ class MtnMomo(TokenProvider[Settings]):
         self._disbursement = TokenApi(self._caller, settings.base_url, **pays) if pays else None
 
     def capabilities(self, country: str) -> Capabilities:
-        """A push prompt that lives five minutes and a little, in the currency of the environment."""
+        """A push prompt that is open for a little over five minutes, in the currency of the environment."""
         pays = self._disbursement is not None
         return Capabilities(
             kinds=frozenset({Kind.PUSH}),

@@ -7,7 +7,7 @@ of several countries, read in November 2026.
 | --- | --- |
 | `order_id` | our order code, at most 30 characters, never used twice |
 | `amount` | a number; whole francs |
-| `pay_token` | Orange's handle, only in the creation's answer; lives ten minutes; secret |
+| `pay_token` | Orange's handle, only in the creation's answer; valid for ten minutes; secret |
 | `notif_token` | repeated in the notification; a caller who has it can forge one; secret |
 | `notif_url` | where Orange notifies; carries our own token for the payment |
 | `txnid` | Orange's number of the transaction, once there is one |
@@ -99,7 +99,7 @@ class OrangeMoney(TokenProvider[Settings]):
         self._sent_currency = settings.currency or sandbox
 
     def capabilities(self, country: str) -> Capabilities:
-        """A redirect whose page lives ten minutes."""
+        """A redirect whose page is open for ten minutes."""
         return Capabilities(
             kinds=frozenset({Kind.REDIRECT}),
             currencies=frozenset({"XOF", "XAF", "GNF", "OUV"}),

@@ -122,7 +122,7 @@ class OrangeMoneyCm(TokenProvider[Settings]):
         super().__init__(settings, login, root="omcoreapis/1.0.2/mp/", headers={"X-AUTH-TOKEN": user})
 
     def capabilities(self, country: str) -> Capabilities:
-        """A push prompt. How long it lives is not published; some minutes."""
+        """A push prompt. How long it is open is not published; some minutes."""
         return Capabilities(
             kinds=frozenset({Kind.PUSH}),
             currencies=frozenset({"XAF"}),

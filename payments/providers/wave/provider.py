@@ -126,7 +126,7 @@ class Wave(HttpProvider[Settings]):
         self._refunds: dict[str, str] = {}
 
     def capabilities(self, country: str) -> Capabilities:
-        """A redirect into the application; a session lives half an hour."""
+        """A redirect into the application; a session is open for half an hour."""
         return Capabilities(
             kinds=frozenset({Kind.REDIRECT}),
             currencies=frozenset({CURRENCY}),

@@ -57,7 +57,7 @@ async def test_counted_votes_go_back_by_a_public_adjustment(rig: MoneyRig) -> No
     order = await rig.counted()
     assert await rig.on_account("platform_fee") == -120
     outcome = await rig.agreed(Act.REFUND_PAYMENT, order.payment_reference)
-    assert (outcome.status, outcome.text) == (RequestStatus.DONE, "500 XOF owed back, 5 votes left the tally")
+    assert (outcome.status, outcome.text) == (RequestStatus.DONE, "500 XOF to be refunded, 5 votes removed")
     assert await rig.status(order) == "refund_due"
     assert await rig.votes_for("07") == 3
     proof = await rig.views.receipt(await rig.one("select receipt from votes where id = :v", v=order.vote_id))
@@ -252,7 +252,7 @@ async def test_a_held_payment_is_counted_or_goes_back(rig: MoneyRig) -> None:
 async def test_a_held_payment_may_go_back_by_claim_and_no_vote_with_it(rig: MoneyRig) -> None:
     order = await rig.held()
     outcome = await rig.agreed(Act.REFUND_PAYMENT, order.payment_reference)
-    assert outcome.text == "500 XOF owed back"
+    assert outcome.text == "500 XOF to be refunded"
     assert await rig.one("select count(*) from tally_entries") == 0
 
 
@@ -365,9 +365,9 @@ async def test_killed_at_every_statement_the_next_worker_goes_on(
 @pytest.mark.parametrize(
     ("act", "prepare", "expected"),
     [
-        (Act.REFUND_PAYMENT, "counted", "500 XOF owed back, 5 votes left the tally"),
+        (Act.REFUND_PAYMENT, "counted", "500 XOF to be refunded, 5 votes removed"),
         (Act.RELEASE_HELD, "held", "5 votes counted"),
-        (Act.REFUSE_HELD, "held", "500 XOF owed back"),
+        (Act.REFUSE_HELD, "held", "500 XOF to be refunded"),
     ],
 )
 async def test_a_worker_and_the_person_who_agrees_may_both_do_it_and_tell_the_same(

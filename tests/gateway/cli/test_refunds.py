@@ -78,7 +78,7 @@ def test_a_refund_from_the_claim_to_the_operators_turn(run: Shell, database: Dat
         "error: you asked for it yourself: another person must decide; they sign in with `spotlight login`\n"
     )
     status, output, _ = run(f"refund approve {asked}", who=CHECKER)
-    assert (status, output) == (0, "done: 500 XOF owed back, 5 votes left the tally\n")
+    assert (status, output) == (0, "done: 500 XOF to be refunded, 5 votes removed\n")
     status, output, _ = run("refund list --json")
     found = json.loads(output)
     assert found["requests"] == []

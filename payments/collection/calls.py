@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 
 
-class CallsUnderWay:
+class CallsInProgress:
     """Starts calls and counts those that ended. `batch`: so many ended calls end a wait."""
 
     def __init__(self, batch: int | None = None) -> None:
