@@ -1,35 +1,15 @@
 """What staff do by pages and by the API: with a reason, by two persons, within their rights."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from io import BytesIO
-from typing import Any
-from urllib.parse import unquote
 
 import pytest
-from aiohttp import FormData
 from sqlalchemy import text
 
-from admin.access.guard import FILE_BYTES_MAX
-from admin.access.rules import Role
-from tests.admin.back_office import PASSWORD, Office, open_office, other_organiser
+from tests.admin.acting import AWA, REASON, YAO, asked_last
+from tests.admin.acting import office as office
+from tests.admin.back_office import PASSWORD, Office
 
-AWA, YAO, SITA, AUDIT, OTHER = (f"{name}@house.test" for name in ("awa", "yao", "sita", "audit", "other"))
-REASON = "the voter called us"
 NUMBER, MASKED = "+2250501020304", "+225 05 •• •• 03 04"
-
-
-@pytest.fixture
-async def office(database: Any) -> AsyncIterator[Office]:
-    async with open_office(database.app_url) as opened:
-        await opened.hire(AWA)
-        await opened.hire(YAO, Role.FINANCE)
-        yield opened
-
-
-async def asked_last(office: Office) -> str:
-    """The request that was made last."""
-    return str(await office.rig.one("select id from staff_requests order by requested_at desc limit 1"))
 
 
 async def proof_is_old(office: Office) -> None:
@@ -290,127 +270,6 @@ async def test_a_refund_that_a_person_paid(office: Office) -> None:
         assert answer.url.path == f"/admin/orders/{order.vote_id}"
 
 
-PATHS = {
-    "/admin": "read_orders",
-    "/admin/search": "read_orders",
-    "/admin/requests": "read_orders",
-    "/admin/refunds": "read_orders",
-    "/admin/held": "read_orders",
-    "/admin/tickets": "read_orders",
-    "/admin/void": "void_window",
-    "/admin/reconciliation": "read_money",
-    "/admin/payouts": "read_money",
-    "/admin/ledger": "read_money",
-    "/admin/ledger/journal.csv": "read_money",
-    "/admin/me": None,
-    "/api/admin/me": None,
-    "/api/admin/waiting": "read_orders",
-    "/api/admin/requests": "read_orders",
-    "/api/admin/refunds": "read_orders",
-    "/api/admin/held": "read_orders",
-    "/api/admin/tickets": "read_orders",
-    "/api/admin/balances": "read_money",
-    "/api/admin/trial": "read_money",
-    "/api/admin/differences": "read_money",
-    "/api/admin/differences/groups": "read_money",
-    "/api/admin/statements": "read_money",
-    "/api/admin/payouts": "read_money",
-    "/api/admin/payouts/positions": "read_money",
-    "/api/admin/beneficiaries": "read_money",
-}
-OPEN = {"/admin/sign-in", "/admin/factor", "/admin/sign-out", "/admin/acts", "/api/auth/continue"}
-
-
-async def test_every_page_asks_for_its_right(office: Office) -> None:
-    routes = {
-        route.resource.canonical
-        for route in office.app.router.routes()
-        if route.resource is not None and route.method == "GET" and "{" not in route.resource.canonical
-    }
-    ours = {path for path in routes if path.startswith(("/admin", "/api/a"))}
-    assert ours - OPEN - {
-        "/admin/reconciliation/balances",
-        "/admin/payouts/beneficiaries",
-        "/admin/payouts/freeze",
-    } == set(PATHS)
-    people = {AWA: Role.OWNER, SITA: Role.SUPPORT, AUDIT: Role.AUDITOR, OTHER: Role.FINANCE}
-    await office.hire(SITA, Role.SUPPORT)
-    await office.hire(AUDIT, Role.AUDITOR)
-    await other_organiser(office.rig)
-    await office.hire(OTHER, Role.FINANCE, organiser="other")
-    for email in people:
-        client, token = await office.signed_in(email), await office.token(email)
-        found = await office.access.sign_in.accounts.credentials(email)
-        assert found is not None
-        rights = {right.value for right in office.access.sign_in.rights(found.member)}
-        for path, right in PATHS.items():
-            headers = {"Authorization": f"Bearer {token}"} if path.startswith("/api/") else {}
-            async with client.get(path, headers=headers, allow_redirects=False) as answer:
-                assert answer.status == (200 if right is None or right in rights else 403), (email, path)
-    signed_out = await office.browser()
-    for path in PATHS:
-        async with signed_out.get(path, allow_redirects=False) as answer:
-            assert answer.status in (307, 401), path
-
-
-async def test_support_asks_and_does_not_decide(office: Office) -> None:
-    order = await office.rig.counted()
-    await office.hire(SITA, Role.SUPPORT)
-    sita, awa = await office.signed_in(SITA), await office.signed_in(AWA)
-    ask = {"act": "refund_payment", "subject": str(order.payment_reference), "reason": REASON}
-    await office.form(awa, "/admin", "/admin/acts", **ask)
-    address = f"/admin/requests/{await asked_last(office)}"
-    assert (await office.form(sita, address, decision="approve"))[0] == 403
-    async with sita.get(address) as answer:
-        assert "Votre rôle ne peut pas en décider" in await answer.text()
-    ask = {"act": "void_window", "subject": "star", "reason": REASON}
-    assert (await office.form(sita, "/admin", "/admin/acts", **ask))[0] == 403
-    assert await office.rig.status(order) == "settled"
-
-
-async def test_another_organiser_sees_and_touches_nothing(office: Office) -> None:
-    rig = office.rig
-    order, held = await rig.counted(), await rig.held(number="+2250501020305")
-    await rig.callback(order, b"{}")
-    number = await rig.one("select id from callbacks")
-    await other_organiser(rig)
-    await office.hire(OTHER, Role.OWNER, organiser="other")
-    awa, other = await office.signed_in(AWA), await office.signed_in(OTHER)
-    ask = {"act": "refund_payment", "subject": str(order.payment_reference), "reason": REASON}
-    await office.form(awa, "/admin", "/admin/acts", **ask)
-    request = await asked_last(office)
-    for word in ("0501020304", str(order.vote_id), str(order.payment_reference)):
-        _, page = await office.form(other, "/admin/search", q=word)
-        assert str(order.vote_id) not in page.replace(f'value="{word}"', "")
-    for path in (
-        f"/admin/orders/{order.vote_id}",
-        f"/admin/payments/{order.payment_reference}",
-        f"/admin/requests/{request}",
-    ):
-        async with other.get(path) as answer:
-            assert answer.status == 404, path
-    for path in ("/admin", "/admin/requests", "/admin/held", "/admin/refunds"):
-        async with other.get(path) as answer:
-            shown = await answer.text()
-        assert str(held.vote_id) not in shown
-        assert request not in shown
-    subjects = {
-        "refund_payment": str(order.payment_reference),
-        "release_held": str(held.payment_reference),
-        "refuse_held": str(held.payment_reference),
-        "replay_callback": str(number),
-        "void_window": "star",
-    }
-    for act, subject in subjects.items():
-        status, _ = await office.form(other, "/admin", "/admin/acts", act=act, subject=subject, reason=REASON)
-        assert status == 404, act
-    assert (await office.form(other, "/admin", f"/admin/orders/{order.vote_id}", reason=REASON))[0] == 404
-    assert (await office.form(other, "/admin", f"/admin/requests/{request}", decision="approve"))[0] == 404
-    assert await rig.one("select count(*) from staff_requests") == 1
-    async with other.get("/admin/ledger") as answer:
-        assert answer.status == 403
-
-
 @pytest.mark.parametrize(
     ("path", "fields"),
     [
@@ -464,99 +323,3 @@ async def test_the_document_tells_of_every_address(office: Office) -> None:
         paths = (await answer.json())["paths"]
     assert {"/api/auth/login", "/api/auth/refresh", "/api/auth/logout", "/api/auth/confirm"} <= set(paths)
     assert "401" in paths["/api/admin/requests"]["post"]["responses"]
-
-
-async def test_a_statement_comes_as_a_file(office: Office) -> None:
-    awa = await office.signed_in(AWA)
-    path = "/admin/reconciliation"
-    async with awa.get(path) as shown:
-        word = (await shown.text()).split('name="form" value="')[1].split('"')[0]
-
-    async def sent(form: str, content: bytes, **more: str) -> tuple[int, str]:
-        body = FormData({"form": form, "account": "mtn_momo", **more})
-        body.add_field("file", BytesIO(content), filename="november.csv", content_type="text/csv")
-        async with awa.post(path, data=body) as answer:
-            return answer.status, await answer.text()
-
-    assert (await sent("0" * 40, b"a,b"))[0] == 403
-    status, page = await sent(word, b"a,b")
-    assert (status, "mtn_momo" in page) == (422, True), "this house has no accounts at operators"
-    assert (await sent(word, b""))[0] == 422
-    assert (await sent(word, b"x" * (FILE_BYTES_MAX + 1)))[0] == 413
-    async with awa.post(path, data={"form": word}) as answer:
-        assert answer.status == 415
-    async with awa.post(path, data=b"--x", headers={"Content-Type": "multipart/form-data; boundary=y"}) as answer:
-        assert answer.status in (400, 403)
-    assert await office.rig.one("select count(*) from statement_files") == 0
-
-
-async def test_differences_are_decided_by_two_persons(office: Office) -> None:
-    """One of them, a group, and an import that is taken back."""
-    await office.hire(AUDIT, Role.AUDITOR)
-    awa, yao, audit = await office.signed_in(AWA), await office.signed_in(YAO), await office.signed_in(AUDIT)
-    async with office.rig.engine.begin() as connection:
-        await connection.execute(
-            text(
-                "with f as (insert into statement_files (id, provider, name, sha256, lines, imported_by) values"
-                " (gen_random_uuid(), 'mtn_momo', 'day.csv', '\\x00', 3, 'awa') returning id),"
-                " l as (insert into statement_lines (file_id, line_no, provider, line_key, kind, amount_minor,"
-                " currency, at, raw) select f.id, n, 'mtn_momo', n, 'collection', 500, 'XOF', now(), '{}'"
-                " from f, generate_series(1, 3) n returning id)"
-                " insert into differences (provider, kind, line_id, amount_minor, currency, detail)"
-                " select 'mtn_momo', 'missing_here', id, 500, 'XOF', 'none of ours fits' from l"
-            )
-        )
-    path = "/admin/reconciliation"
-    async with awa.get(path) as answer:
-        page = await answer.text()
-    key = page.split(f"{path}?group=")[1].split('"')[0]
-    assert page.count('name="act" value="reconcile"') == 4, "three differences and their group"
-    async with audit.get(f"{path}?group={key}") as answer:
-        page = await answer.text()
-    assert (answer.status, page.count("none of ours fits"), 'name="act"' in page) == (200, 3, False)
-    async with awa.get(f"{path}?group=nothing") as answer:
-        assert answer.status == 404
-    headers = {"Authorization": f"Bearer {await office.token(AUDIT)}"}
-    async with audit.get("/api/admin/differences/groups", headers=headers) as answer:
-        (listed,) = (await answer.json())["groups"]
-    assert (listed["key"], listed["count"], listed["amount"]) == (unquote(key), 3, 1500)
-    async with audit.get("/api/admin/statements", headers=headers) as answer:
-        (listed,) = (await answer.json())["statements"]
-    assert (listed["name"], listed["importedBy"], listed["open"]) == ("day.csv", "awa", 3)
-    number = str(await office.rig.one("select min(id) from differences"))
-    ask = {"act": "reconcile", "subject": number, "repair": "unexplained", "reason": REASON}
-    assert (await office.form(audit, "/admin/search", "/admin/acts", **ask))[0] == 403
-    status, page = await office.form(awa, path, "/admin/acts", **ask)
-    assert (status, "chez l&#39;opérateur +500" in page and "inexpliqué -500" in page) == (200, True)
-    first = f"/admin/requests/{await asked_last(office)}"
-    assert (await office.form(awa, first, decision="approve"))[0] == 403
-    assert await office.rig.one("select count(*) from postings") == 0
-    async with awa.get(path) as answer:
-        assert first in await answer.text()
-    await office.form(yao, first, decision="approve")
-    undo = {"act": "undo_import", "subject": str(await office.rig.one("select id from statement_files"))}
-    assert (await office.form(awa, path, "/admin/acts", **undo, reason=REASON))[0] == 409, "something is decided"
-    group = {**ask, "subject": str(office.server.make_url(f"/?g={key}").query["g"])}
-    status, page = await office.form(awa, path, "/admin/acts", **group)
-    assert (status, ">2<" in page) == (200, True)
-    await office.form(yao, f"/admin/requests/{await asked_last(office)}", decision="approve")
-    assert await office.rig.on_account("unexplained") == -1500
-    async with awa.get(path) as answer:
-        assert 'value="reconcile"' not in await answer.text()
-    headers = {"Authorization": f"Bearer {await office.token(AWA)}"}
-    async with awa.post(
-        "/api/admin/differences/9", json={"repair": "accept", "reason": REASON}, headers=headers
-    ) as answer:
-        assert (answer.status, (await answer.json())["type"]) == (404, "/problems/unknown")
-    body = {"repair": "accept", "reason": REASON}
-    async with office.rig.engine.begin() as connection:
-        await connection.execute(
-            text(
-                "insert into differences (provider, kind, amount_minor, currency, detail)"
-                " values ('mtn_momo', 'date', 0, 'XOF', 'another day')"
-            )
-        )
-    number = str(await office.rig.one("select max(id) from differences"))
-    async with awa.post(f"/api/admin/differences/{number}", json=body, headers=headers) as answer:
-        listed = await answer.json()
-    assert (answer.status, listed["status"], listed["preview"]["books"]) == (201, "waiting", "no money moves")

@@ -1,7 +1,6 @@
 """Acts of staff through the real use case and a real PostgreSQL: two people, one record, clean books."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,30 +10,13 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from admin.access.rights import StaffRights
-from admin.approvals.staff_acts import StaffActs
-from admin.approvals.store import StaffRequests
-from gateway.runtime.owed_work import OwedWork
 from gateway.storage.doorbell import Work
-from payments.requests import Act, ActRefused, Executed, RequestStatus, StaffRequest, Why
+from payments.requests import Act, ActRefused, RequestStatus, Why
 from payments.rescue.rules import read_ticket, ticket_number
-from tests.rigs.money_rig import ASKER, CHECKER, REASON, RIGHTS, Killed, MoneyRig, hire, opened
+from tests.admin.approvals.rig import log_of
+from tests.admin.approvals.rig import rig as rig
+from tests.rigs.money_rig import ASKER, CHECKER, REASON, MoneyRig, hire
 from tests.rigs.scripted_provider import paid
-
-
-@pytest.fixture
-async def rig(database: Any) -> AsyncIterator[MoneyRig]:
-    made = await opened(database.app_url)
-    await made.charge_fees()
-    yield made
-    try:
-        assert await made.broken() == {}
-    finally:
-        await made.close()
-
-
-async def log_of(rig: MoneyRig) -> list[tuple[str, str]]:
-    return [(row.actor, row.act) for row in await rig.rows("select actor, act from audit_log order by id")]
 
 
 async def open_ticket(rig: MoneyRig, order: Any = None) -> str:
@@ -321,101 +303,6 @@ async def test_a_stored_callback_is_judged_again_by_one_person(rig: MoneyRig) ->
             await rig.acts.ask(Act.REPLAY_CALLBACK, unknown, {}, REASON, ASKER)
 
 
-@pytest.mark.parametrize(
-    ("act", "prepare", "after"),
-    [
-        (Act.REFUND_PAYMENT, "counted", "refund_due"),
-        (Act.RELEASE_HELD, "held", "settled"),
-        (Act.REFUSE_HELD, "held", "refund_due"),
-    ],
-)
-async def test_killed_at_every_statement_the_next_worker_goes_on(
-    rig: MoneyRig, act: Act, prepare: str, after: str
-) -> None:
-    deaths, outcomes = 0, set[str | None]()
-    while True:
-        order = await getattr(rig, prepare)(number=f"+22505010203{deaths:02}")
-        asked = await rig.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
-        try:
-            with rig.dying_at(deaths + 1):
-                outcome = await rig.acts.decide(asked, CHECKER, approve=True)
-        except Killed:
-            deaths += 1
-        else:
-            outcomes.add(outcome.text)
-            break
-        assert await rig.broken() == {}
-        request = await rig.acts.requests.read(asked)
-        assert request is not None
-        if request.status is RequestStatus.WAITING:
-            await rig.acts.decide(asked, CHECKER, approve=True)
-        else:
-            assert Work.STAFF_ACTS in await OwedWork(rig.engine).owed()
-            assert await rig.acts.run_approved() == 1
-        assert await rig.status(order) == after
-        written = await rig.acts.requests.read(asked)
-        assert written is not None
-        assert written.status is RequestStatus.DONE
-        outcomes.add(written.outcome)
-        assert await rig.acts.run_approved() == 0
-    assert deaths > 8
-    assert len(outcomes) == 1
-
-
-@pytest.mark.parametrize(
-    ("act", "prepare", "expected"),
-    [
-        (Act.REFUND_PAYMENT, "counted", "500 XOF to be refunded, 5 votes removed"),
-        (Act.RELEASE_HELD, "held", "5 votes counted"),
-        (Act.REFUSE_HELD, "held", "500 XOF to be refunded"),
-    ],
-)
-async def test_a_worker_and_the_person_who_agrees_may_both_do_it_and_tell_the_same(
-    rig: MoneyRig, act: Act, prepare: str, expected: str
-) -> None:
-    order = await getattr(rig, prepare)()
-    asked = await rig.acts.ask(act, str(order.payment_reference), {}, REASON, ASKER)
-    request = await rig.acts.requests.decide(asked, CHECKER, approve=True)
-    does = rig.executors[act]
-    assert [(await does(request)).outcome for _ in range(2)] == [expected, expected]
-    assert await rig.acts.run_approved() == 1
-    written = await rig.acts.requests.read(asked)
-    assert written is not None
-    assert (written.status, written.outcome) == (RequestStatus.DONE, expected)
-    # Once it is finished, too.
-    assert (await does(request)).outcome == expected
-    assert await rig.broken() == {}
-
-
-async def test_a_temporary_error_leaves_it_approved_and_a_fault_of_ours_ends_it(rig: MoneyRig) -> None:
-    class Away(Exception):
-        pass
-
-    answers: list[Exception | Executed] = [Away(), Away(), Executed("half", finished=False), Executed("all")]
-
-    async def execute(request: StaffRequest) -> Executed:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    requests = StaffRequests(rig.engine, {}, RIGHTS)
-    acts = StaffActs(requests, {Act.PAYOUT: execute}, rig.doorbell, temporary=(Away,))
-    asked = await acts.ask(Act.PAYOUT, "x", {}, REASON, ASKER)
-    with pytest.raises(Away):
-        await acts.decide(asked, CHECKER, approve=True)
-    assert await acts.run_approved() == 0
-    assert await acts.run_approved() == 1
-    assert await acts.run_approved() == 1
-    request = await requests.read(asked)
-    assert request is not None
-    assert (request.status, request.outcome) == (RequestStatus.DONE, "all")
-    answers.append(RuntimeError("a bug"))
-    broken = await acts.ask(Act.PAYOUT, "y", {}, REASON, ASKER)
-    outcome = await acts.decide(broken, CHECKER, approve=True)
-    assert (outcome.status, outcome.text) == (RequestStatus.FAILED, "an error of ours: RuntimeError")
-
-
 async def test_requests_are_listed_by_status_and_act(rig: MoneyRig) -> None:
     order = await rig.counted()
     waiting = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
@@ -423,71 +310,3 @@ async def test_requests_are_listed_by_status_and_act(rig: MoneyRig) -> None:
     assert [request.id for request in found] == [waiting]
     assert await rig.acts.requests.listed(statuses=[RequestStatus.DONE]) == []
     assert await rig.acts.requests.listed(acts=[Act.VOID_WINDOW]) == []
-
-
-@pytest.mark.parametrize(
-    ("role", "asks", "decides"),
-    [("owner", True, True), ("finance", True, True), ("support", True, False), ("auditor", False, False)],
-)
-async def test_roles_hold_where_all_doors_meet(rig: MoneyRig, role: str, asks: bool, decides: bool) -> None:
-    order, eve = await rig.counted(), await hire(rig.engine, "eve@house.test", role)
-    why = set()
-    try:
-        await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, eve)
-    except ActRefused as refused:
-        why.add(("asks", refused.why))
-    asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
-    try:
-        await rig.acts.decide(asked, eve, approve=True)
-    except ActRefused as refused:
-        why.add(("decides", refused.why))
-    wanted = {"asks": asks, "decides": decides}
-    assert why == {(what, Why.NOT_ALLOWED) for what, may in wanted.items() if not may}
-    assert await rig.status(order) == ("refund_due" if decides else "settled")
-
-
-async def test_the_rights_are_those_of_the_moment(rig: MoneyRig) -> None:
-    order = await rig.counted()
-    asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
-    for email in (ASKER, CHECKER):
-        await hire(rig.engine, email, active=False)
-        with pytest.raises(ActRefused) as refused:
-            await rig.acts.decide(asked, CHECKER, approve=True)
-        assert (refused.value.why, email in str(refused.value)) == (Why.NO_PERSON, True)
-        await hire(rig.engine, email)
-    assert await rig.status(order) == "settled"
-    assert (await rig.acts.decide(asked, CHECKER, approve=True)).status is RequestStatus.DONE
-
-
-async def test_without_a_second_factor_acts_are_refused_in_production(rig: MoneyRig) -> None:
-    order = await rig.counted()
-    strict = StaffRequests(rig.engine, {}, StaffRights(factor_wanted=True))
-    acts = StaffActs(strict, rig.acts._executors, rig.doorbell)
-    with pytest.raises(ActRefused, match="no second factor") as refused:
-        await acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
-    assert refused.value.why is Why.NOT_ALLOWED
-
-
-async def test_who_works_for_one_organiser_touches_no_other(rig: MoneyRig) -> None:
-    order, asked = await rig.counted(), []
-    for act, subject in ((Act.REFUND_PAYMENT, order.payment_reference), (Act.VOID_WINDOW, "star")):
-        params = {"from": "2020-01-01T00:00+00:00", "to": "2100-01-01T00:00+00:00"}
-        asked.append(await rig.acts.ask(act, str(subject), params, REASON, ASKER))
-    async with rig.engine.begin() as connection:
-        await connection.execute(
-            text(
-                "with made as (insert into organisers (id, slug, name) values (gen_random_uuid(), 'other', 'Other')"
-                " returning id) update staff set organiser_id = made.id from made where email = :e"
-            ),
-            {"e": CHECKER},
-        )
-    for one in asked:
-        with pytest.raises(ActRefused) as refused:
-            await rig.acts.decide(one, CHECKER, approve=True)
-        assert refused.value.why is Why.UNKNOWN
-    for act in (Act.REFUND_PAYMENT, Act.VOID_WINDOW, Act.RELEASE_HELD, Act.RETRY_REFUND, Act.REPLAY_CALLBACK):
-        for subject in (str(order.payment_reference), "star", "1", "9" * 30):
-            with pytest.raises(ActRefused) as refused:
-                await rig.acts.ask(act, subject, {}, REASON, CHECKER)
-            assert refused.value.why is Why.UNKNOWN
-    assert await rig.status(order) == "settled"

@@ -1,7 +1,6 @@
 """I was debited, and who comes back: by the order's address, by the cookie, by the same form."""
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -14,19 +13,13 @@ from gateway.values.check_digit import with_check_digit
 from gateway.values.money import Money
 from payments.lifecycle import PublicStatus, State
 from payments.rescue.rules import DISPUTABLE, Attempt, OfOrder, Outcome, Rescue
+from tests.channels.web.browsing import FORM, PAGE, Here
+from tests.channels.web.browsing import here as here
 from tests.channels.web.service import NOWHERE, application
-from tests.channels.web.test_pages import FORM, PAGE, Here
 from tests.rails import RAILS_WITH_WAVE
 from tests.rigs.voting_service import RECEIPT, FakeVotingService
 
 ATTEMPT = Attempt(State.FAILED, "07", "Awa Ouattara", 5, Money(500, "XOF"), RECEIPT)
-
-
-@pytest.fixture
-async def here() -> AsyncIterator[Here]:
-    service = FakeVotingService()
-    async with TestClient(TestServer(application(service))) as client:
-        yield Here(service, client)
 
 
 async def posted(here: Here, path: str) -> str:

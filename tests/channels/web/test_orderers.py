@@ -1,26 +1,17 @@
 """Who orders by web and API: a device by its cookie, else an address; what a caller calls itself decides nothing."""
 
-from collections.abc import AsyncIterator
-
-import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.http.callers import COOKIE
 from gateway.http.limits import DEVICE_VOTES, RateLimits
 from gateway.orders.prompting import Orderer, OrdererKind
+from tests.channels.web.browsing import Here
+from tests.channels.web.browsing import here as here
 from tests.channels.web.service import KNOWN_DEVICES, NOWHERE, application
 from tests.channels.web.test_api import GOOD, INITIATE
-from tests.channels.web.test_pages import Here
 from tests.rigs.voting_service import FakeVotingService
 
 HERE = "127.0.0.1"
-
-
-@pytest.fixture
-async def here() -> AsyncIterator[Here]:
-    service = FakeVotingService()
-    async with TestClient(TestServer(application(service))) as client:
-        yield Here(service, client)
 
 
 def orderers(here: Here) -> list[Orderer | None]:

@@ -13,7 +13,7 @@ from admin.access.rules import Role
 from tests.engines import Database, run_apart
 from tests.gateway.cli.staff import Shell, hire, shell
 from tests.gateway.cli.test_contest import MTN
-from tests.payments.reconciliation.test_reconcile import statement
+from tests.payments.reconciliation.reconciling import statement
 
 AWA, YAO = "awa@house.test", "yao@house.test"
 OUT = {

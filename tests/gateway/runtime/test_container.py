@@ -15,7 +15,7 @@ from payments.reconciliation.balances import Balances
 from payments.reconciliation.statement_format import StatementUnreadable
 from payments.requests import Act
 from tests.gateway.cli.test_contest import MTN
-from tests.payments.reconciliation.test_reconcile import statement
+from tests.payments.reconciliation.reconciling import statement
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import pytest
 
 from payments.reconciliation.rules import read_group
 from payments.requests import Act, RequestStatus
-from tests.payments.reconciliation.test_reconcile import AWA, YAO, Reconciling
-from tests.payments.reconciliation.test_reconcile import service as service
+from tests.payments.reconciliation.reconciling import AWA, YAO, Reconciling
+from tests.payments.reconciliation.reconciling import service as service
 
 MANY: Final = 100_000
 OTHERS: Final = 1_000

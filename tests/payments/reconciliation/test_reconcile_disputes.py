@@ -11,8 +11,8 @@ from payments.disbursement.disputes.store import ObservedReversal, record_revers
 from payments.ledger.differences import DifferenceKind
 from payments.provider import DisputeStatus, Reversed
 from payments.reconciliation.rules import Repair
-from tests.payments.reconciliation.test_reconcile import Reconciling, ours
-from tests.payments.reconciliation.test_reconcile import service as service
+from tests.payments.reconciliation.reconciling import Reconciling, ours
+from tests.payments.reconciliation.reconciling import service as service
 
 NUMBER = "du_1"
 
