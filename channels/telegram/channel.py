@@ -27,6 +27,7 @@ _log = structlog.get_logger(__name__)
 
 
 def _import() -> "type[RunningBot]":
+    import channels.telegram.aiogram_models  # noqa: F401 - before aiogram
     from channels.telegram.bot import RunningBot
 
     return RunningBot

@@ -1,5 +1,8 @@
 """A whole channel on a real database and a real Redis, with the wire to Telegram in memory."""
 
+import channels.telegram.aiogram_models  # noqa: F401 - before aiogram
+
+# isort: split
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any

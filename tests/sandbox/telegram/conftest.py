@@ -1,5 +1,8 @@
 """The country with a bot whose token was issued, and without limits."""
 
+import channels.telegram.aiogram_models  # noqa: F401 - before aiogram
+
+# isort: split
 from collections.abc import AsyncIterator
 from pathlib import Path
 
