@@ -9,7 +9,9 @@ COPY requirements.lock requirements-dev.lock ./
 RUN python -m venv /opt/spotlight \
     && /opt/spotlight/bin/pip install --require-hashes -r requirements.lock \
     && sed -nE '/^(hatchling|packaging|pathspec|pluggy|trove-classifiers)==/,/[^\\]$/p' requirements-dev.lock > tools.lock \
-    && pip install --require-hashes -r tools.lock
+    && pip install --require-hashes -r tools.lock \
+    && sed -nE '/^(aiosmtpd|atpublic|attrs)==/,/[^\\]$/p' requirements-dev.lock > demo.lock \
+    && pip install --require-hashes --target /opt/demo-packages -r demo.lock
 COPY pyproject.toml README.md ./
 COPY gateway gateway
 COPY channels channels
@@ -39,7 +41,9 @@ CMD ["spotlight", "serve"]
 
 FROM service AS demo
 COPY --chown=10001:10001 sandbox /opt/demo/sandbox
-ENV PYTHONPATH=/opt/demo
+# What only the simulated country uses: its mail server.
+COPY --from=build /opt/demo-packages /opt/demo-packages
+ENV PYTHONPATH=/opt/demo:/opt/demo-packages
 CMD ["spotlight", "sandbox"]
 
 # The last target is what `docker build .` makes: without the simulated country.
