@@ -172,7 +172,8 @@ class Leaderboard:
         """The page that lists the contests, those that are open first."""
         published = request.app[PUBLISHED]
         order = [Phase.OPEN, Phase.COMING, Phase.CLOSED]
-        cards = [Card(c, self._ranking(published, c.slug), _phase(c, published)) for c in published.contests()]
+        listed = [contest for contest in published.contests() if contest.listed]
+        cards = [Card(c, self._ranking(published, c.slug), _phase(c, published)) for c in listed]
         cards.sort(key=lambda card: (order.index(card.phase), card.contest.closes_at))
         return render(request, "contests.html", cache=PAGE_CACHE, cards=cards)
 

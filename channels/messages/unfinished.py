@@ -58,7 +58,8 @@ with due as (
   where handled_at is null and reached_at <= now() - make_interval(secs => :after)
   order by reached_at limit :limit for update skip locked)
 select u.*, now() as now, c.name as contest_name, c.short_code, c.price_minor, c.currency, k.name as candidate_name,
-  c.opens_at <= now() and now() < c.closes_at and k.status = '{CandidateStatus.APPROVED}' as sold,
+  c.state = 'published' and c.opens_at <= now() and now() < c.closes_at
+    and k.status = '{CandidateStatus.APPROVED}' as sold,
   {DIAL_CODE} as dial_code,
   exists (select 1 from text_opt_outs o where o.phone_index = u.phone_index) as opted_out,
   exists (select 1 from votes v where v.voter_index = u.phone_index and v.contest_id = u.contest_id

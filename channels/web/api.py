@@ -252,7 +252,8 @@ async def contests(request: web.Request) -> Reply:
     """List the contests."""
     service = request.app[VOTING_SERVICE]
     now = service.now()
-    return Reply(200, ContestList(contests=[card_of(contest, now) for contest in service.contests()]), _FRESH)
+    listed = [contest for contest in service.contests() if contest.listed]
+    return Reply(200, ContestList(contests=[card_of(contest, now) for contest in listed]), _FRESH)
 
 
 @endpoint(path=ContestPath, returns={200: ContestCard}, problems=(404,), tag="contests")

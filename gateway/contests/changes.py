@@ -60,7 +60,7 @@ class Plan:
 def plan(held: Contest | None, wanted: Contest, entries: Sequence[Entry]) -> Plan:
     """The way from a contest as it is (None: not yet) to a document. `wanted`: without candidates; its id
     counts only where there is none yet. Raises ChangeRefused and changes nothing."""
-    base = wanted if held is None else replace(wanted, id=held.id, version=held.version, _by_code={})
+    base = wanted if held is None else replace(wanted, id=held.id, version=held.version, state=held.state, _by_code={})
     ranking = () if held is None else held.candidates
     faults = [] if held is None else [*_moved(held, base)]
     resolved = _Resolver(base, ranking)

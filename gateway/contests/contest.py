@@ -14,6 +14,15 @@ CONFIRM_ABOVE: Final = 20
 CONFIRM_ABOVE_PACKS: Final = 10
 
 
+class ContestState(StrEnum):
+    """A draft is seen by staff alone. A published contest is open between its times. An archived one is over and
+    off the lists."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    ARCHIVED = "archived"
+
+
 class CandidateStatus(StrEnum):
     """Only an approved candidate can be voted for."""
 
@@ -49,7 +58,8 @@ class Contest:
     offer where they can be chosen. `rules`: a sentence or two by language. `contact`: where a voter
     finds help. Several contests may share a service code or a short code; `menu_number`: how this one
     is chosen behind its service code, None while nothing has to be chosen. `confirm_above`: an order by text
-    of more votes is asked about; None: see `asks_above`.
+    of more votes is asked about; None: see `asks_above`. `time_zone`: by its IANA name, in which its times
+    are read.
     """
 
     id: UUID
@@ -73,6 +83,8 @@ class Contest:
     contact: str = ""
     menu_number: int | None = None
     confirm_above: int | None = None
+    state: ContestState = ContestState.PUBLISHED
+    time_zone: str = "Africa/Abidjan"
     candidates: tuple[Candidate, ...] = ()
     _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
 
@@ -90,6 +102,11 @@ class Contest:
         if self.menu_number is None or not self.service_code:
             return self.service_code
         return f"{self.service_code.removesuffix('#')}*{self.menu_number}#"
+
+    @property
+    def texted_as(self) -> tuple[str, str]:
+        """Short code and keyword, as they are compared: no two contests with a short code have the same."""
+        return self.short_code, self.keyword.upper()
 
     @property
     def asks_above(self) -> int:
@@ -112,4 +129,14 @@ class Contest:
 
     def open_at(self, now: datetime) -> bool:
         """Whether votes are sold at this instant."""
-        return self.opens_at <= now < self.closes_at
+        return self.state is ContestState.PUBLISHED and self.opens_at <= now < self.closes_at
+
+    @property
+    def public(self) -> bool:
+        """Whether voters may know of it."""
+        return self.state is not ContestState.DRAFT
+
+    @property
+    def listed(self) -> bool:
+        """Whether it stands in lists of contests."""
+        return self.state is ContestState.PUBLISHED

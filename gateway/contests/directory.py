@@ -13,7 +13,7 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.contests.contest import Candidate, CandidateStatus, Contest
+from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState
 from gateway.contests.service_codes import menu_numbers
 from gateway.storage.schema.contests import candidates, contests
 from gateway.values.money import Money
@@ -22,9 +22,9 @@ _REFRESH_SECONDS: Final = 1.0
 # What to dial for contest `c`, see `Contest.dial_code`; the numbers are those of `service_codes`.
 DIAL_CODE: Final = """
   case when c.service_code = '' or (select count(*) from contests o
-      where o.service_code = c.service_code and o.closes_at > now()) < 2 then c.service_code
+      where o.service_code = c.service_code and o.state <> 'draft' and o.closes_at > now()) < 2 then c.service_code
     else (select rtrim(c.service_code, '#') || '*' || (count(*) + cast(count(*) > 8 as int)) || '#' from contests o
-      where o.service_code = c.service_code
+      where o.service_code = c.service_code and o.state <> 'draft'
         and (o.opens_at, o.slug collate "C") <= (c.opens_at, c.slug collate "C")) end
 """
 # Columns of a contest's row that are no fields of `Contest`, or have another form there.
@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ContestDirectory:
-    """Every contest, by id, slug and codes. `keep_fresh` runs for the process's life."""
+    """Every contest that is no draft, by id, slug and codes. `keep_fresh` runs for the process's life."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -44,7 +44,7 @@ class ContestDirectory:
         self._by_short_code: dict[str, tuple[Contest, ...]] = {}
 
     def all(self) -> tuple[Contest, ...]:
-        """Every contest, by slug."""
+        """Every contest that is no draft, by slug."""
         return self._all
 
     def by_slug(self, slug: str) -> Contest | None:
@@ -66,7 +66,8 @@ class ContestDirectory:
     async def refresh(self) -> None:
         """Read everything anew."""
         async with self._engine.connect() as connection:
-            self._replace(await read_contests(connection))
+            found = await read_contests(connection)
+        self._replace(tuple(contest for contest in found if contest.public))
 
     def _replace(self, found: tuple[Contest, ...]) -> None:
         if found == self._all:
@@ -101,7 +102,7 @@ class ContestDirectory:
 
 
 async def read_contests(connection: AsyncConnection) -> tuple[Contest, ...]:
-    """Every contest with its candidates, by slug. Contests are few and small."""
+    """Every contest with its candidates, drafts too, by slug. Contests are few and small."""
     rows = (await connection.execute(select(contests).order_by(contests.c.slug))).all()
     ranking = (await connection.execute(select(candidates).order_by(candidates.c.contest_id, candidates.c.code))).all()
     by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
@@ -116,7 +117,7 @@ async def read_contests(connection: AsyncConnection) -> tuple[Contest, ...]:
 def _with_menu_numbers(found: tuple[Contest, ...], now: datetime) -> tuple[Contest, ...]:
     """Each with the number by which it is chosen, where several share a service code."""
     numbers: dict[str, int] = {}
-    for code, sharing in _grouped((c.service_code, c) for c in found).items():
+    for code, sharing in _grouped((c.service_code, c) for c in found if c.public).items():
         if code:
             numbers |= menu_numbers(sharing, now)
     return tuple(replace(c, menu_number=numbers[c.slug], _by_code={}) if c.slug in numbers else c for c in found)
@@ -132,4 +133,5 @@ def _grouped(named: Iterable[tuple[str, Contest]]) -> dict[str, tuple[Contest, .
 def _contest(row: Row[Any], ranking: Sequence[Candidate]) -> Contest:
     values = {name: value for name, value in row._mapping.items() if name not in NOT_IN_A_CONTEST}
     price = Money(row.price_minor, row.currency)
-    return Contest(**{**values, "price": price, "packs": tuple(row.packs), "candidates": tuple(ranking)})
+    own = {"price": price, "packs": tuple(row.packs), "candidates": tuple(ranking), "state": ContestState(row.state)}
+    return Contest(**values | own)

@@ -63,6 +63,7 @@ async def write_plan(connection: AsyncConnection, plan: Plan, actor: str) -> Non
 def _row(contest: Contest) -> dict[str, Any]:
     values = {c.name: getattr(contest, c.name) for c in contests.columns if c.name not in NOT_IN_A_CONTEST}
     price, packs = contest.price, list(contest.packs)
+    values["state"] = contest.state.value
     return {**values, "price_minor": price.amount_minor, "currency": price.currency, "packs": packs}
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from gateway.contests.contest import Candidate, Contest
+from gateway.contests.contest import Candidate, Contest, ContestState
 from gateway.orders.prompting import Orderer
 from gateway.orders.routing import NoRail, Rails
 from gateway.orders.wallet import PaymentMethod, may_have
@@ -144,11 +144,9 @@ def check_candidate(contest: Contest, code: str) -> Candidate | Refusal:
 
 def check_window(contest: Contest, now: datetime) -> Refusal | None:
     """Whether the contest sells votes at this instant."""
-    if now < contest.opens_at:
+    if contest.state is ContestState.DRAFT or now < contest.opens_at:
         return Refusal.NOT_OPEN_YET
-    if now >= contest.closes_at:
-        return Refusal.CLOSED
-    return None
+    return None if contest.open_at(now) else Refusal.CLOSED
 
 
 _NO_RAIL: Final = {

@@ -92,7 +92,8 @@ with asked as (select * from {recordset(_COLUMNS)}),
 crowds as materialized ({_CROWDS}),
 judged as materialized (
   select a.*,
-    (select c.opens_at <= now() and now() < c.closes_at from contests c where c.id = a.contest_id) as in_window,
+    (select c.state = 'published' and c.opens_at <= now() and now() < c.closes_at
+      from contests c where c.id = a.contest_id) as in_window,
     (select c.price_minor = a.price_minor from contests c where c.id = a.contest_id) as same_price,
     (select k.status = 'approved' from candidates k
       where k.id = a.candidate_id and k.contest_id = a.contest_id) as eligible,

@@ -78,6 +78,7 @@ SECOND: Final[dict[str, Any]] = {
     "slug": "mboa",
     "name": "Miss Mboa",
     "country": "CM",
+    "time_zone": "Africa/Douala",
     "currency": "XAF",
     "service_code": "*780#",
     "short_code": "7800",

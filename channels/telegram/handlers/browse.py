@@ -57,7 +57,7 @@ async def open_first(conversation: Conversation) -> None:
 
 def first_view(conversation: Conversation, contest: Contest | None) -> View:
     """The first view of this contest; without one, which contests there are."""
-    now, every = conversation.service.now(), conversation.service.contests()
+    now, every = conversation.service.now(), [c for c in conversation.service.contests() if c.listed]
     if contest is not None:
         return views.home(conversation.language, contest, now)
     return views.contests(conversation.language, [c for c in every if now < c.closes_at] or every)

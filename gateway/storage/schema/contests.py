@@ -45,8 +45,9 @@ contests = table(
     documents("rules", default="'{}'"),
     strings("contact", default=""),
     small_integers("confirm_above", null=True),
+    strings("state", default="published"),
+    strings("time_zone", default="Africa/Abidjan"),
     UniqueConstraint("slug"),
-    UniqueConstraint("short_code", "keyword"),
     checks(
         "closes_at > opens_at",
         "confirm_above > 0",
@@ -57,7 +58,9 @@ contests = table(
         "price_minor > 0",
         "quantity_max > 0",
     ),
+    one_of("state", "draft", "published", "archived"),
     index("contests_service_code", "service_code"),
+    index("contests_keyword", "short_code", "upper(keyword)", where="short_code <> ''", unique=True),
 )
 
 candidates = table(

@@ -214,3 +214,27 @@ def test_the_lint_for_a_machine(run: CliRunner) -> None:
 def test_an_option_that_cannot_be_used(run: CliRunner, options: list[str], sentence: str) -> None:
     done = run.invoke(app, ["contest", "lint", "star", *options])
     assert (done.exit_code, done.stderr) == (2, sentence)
+
+
+def test_contests_without_a_short_code_need_no_keyword(run: CliRunner) -> None:
+    document = exported(run)
+    for slug in ("first", "second"):
+        document["contest"] |= {"slug": slug, "short_code": "", "keyword": ""}
+        document["candidates"] = [{"name": "Awa Koné"}]
+        assert applied(run, document)[0] == 0, slug
+
+
+def test_a_keyword_is_the_same_in_small_letters(run: CliRunner) -> None:
+    document = exported(run)
+    document["contest"] |= {"slug": "small", "keyword": "star"}
+    document["candidates"] = []
+    code, said = applied(run, document)
+    assert code != 0
+    assert "7890 star is the contest star's already" in said
+
+
+def test_times_are_read_in_the_country_s_own_zone_unless_another_is_named(run: CliRunner) -> None:
+    document = exported(run, "mboa")
+    assert document["contest"]["time_zone"] == "Africa/Douala"
+    document["contest"]["time_zone"] = "Africa/Atlantis"
+    assert "no time zone 'Africa/Atlantis'" in applied(run, document)[1]
