@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+from gateway.values.scope import Scope as Scope
+
 
 class Act(StrEnum):
     """What may be asked for."""
@@ -68,6 +70,11 @@ REASON_LENGTH_MAX: Final = 500
 class Right(StrEnum):
     """What a page or an address of the back office needs."""
 
+    READ_CONTESTS = "read_contests"
+    EDIT_CONTEST = "edit_contest"  # create, edit, publish, close, archive
+    MODERATE = "moderate"  # candidates, their photos and videos, nominations
+    MANAGE_STAFF = "manage_staff"  # invite, change roles, end
+    MANAGE_ORGANISERS = "manage_organisers"  # create, freeze, limit, quotas
     READ_ORDERS = "read_orders"
     SEE_NUMBER = "see_number"  # a whole phone number, each time with a reason
     READ_MONEY = "read_money"  # the book, statements, payouts: of all organisers
@@ -81,10 +88,6 @@ class Right(StrEnum):
     PAY_OUT = "pay_out"
     SET_FEES = "set_fees"  # our share of what votes bring
     DECIDE = "decide"  # be the second person
-
-
-Scope = UUID | None
-"""The organiser to whom a person is limited; None: all organisers."""
 
 
 @dataclass(frozen=True, slots=True)

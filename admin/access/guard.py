@@ -42,19 +42,24 @@ FILE_BYTES_MAX: Final = 10 * 1024 * 1024
 _BEARER: Final = "Bearer "
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", ""})
 
-MENU: Final = (
-    (HOME, "home", Right.READ_ORDERS),
-    ("/admin/search", "search", Right.READ_ORDERS),
-    ("/admin/requests", "requests", Right.READ_ORDERS),
-    ("/admin/refunds", "refunds", Right.READ_ORDERS),
-    ("/admin/held", "held", Right.READ_ORDERS),
-    ("/admin/tickets", "tickets", Right.READ_ORDERS),
-    ("/admin/void", "void", Right.VOID_WINDOW),
-    ("/admin/reconciliation", "reconciliation", Right.READ_MONEY),
-    ("/admin/payouts", "payouts", Right.READ_MONEY),
-    ("/admin/ledger", "ledger", Right.READ_MONEY),
-)
-"""Address, phrase and the right that each page of the menu needs."""
+MENU: Final[Mapping[str, tuple[tuple[str, str, Right], ...]]] = {
+    "contests": ((HOME, "home", Right.READ_ORDERS),),
+    "orders": (
+        ("/admin/search", "search", Right.READ_ORDERS),
+        ("/admin/requests", "requests", Right.READ_ORDERS),
+        ("/admin/refunds", "refunds", Right.READ_ORDERS),
+        ("/admin/held", "held", Right.READ_ORDERS),
+        ("/admin/tickets", "tickets", Right.READ_ORDERS),
+        ("/admin/void", "void", Right.VOID_WINDOW),
+    ),
+    "money": (
+        ("/admin/reconciliation", "reconciliation", Right.READ_MONEY),
+        ("/admin/payouts", "payouts", Right.READ_MONEY),
+        ("/admin/ledger", "ledger", Right.READ_MONEY),
+    ),
+    "people": (),
+}
+"""The menu by group: address, phrase and the right that each page needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class Me:
     @property
     def scope(self) -> Scope:
         """Whose contests they see."""
-        return self.session.member.organiser_id
+        return self.session.member.scope
 
     def may(self, right: str) -> bool:
         """Whether they have a right, by its name: for templates."""
@@ -320,12 +325,20 @@ def show(request: web.Request, me: Me | None, template: str, *, status: int = 20
         "me": me,
         "form_token": "" if me is None else request.app[ACCESS].tokens.form(me.session),
         "here": request.path,
-        "menu": [] if me is None else [(address, name) for address, name, right in MENU if right in me.rights],
+        "menu": {} if me is None else menu_of(me.rights),
         "word": partial(_word, pages, pages.language_of(request)),
     }
     response = render(request, template, status=status, **given)
     response.headers["X-Robots-Tag"] = "noindex"
     return response
+
+
+def menu_of(rights: frozenset[Right]) -> dict[str, list[tuple[str, str]]]:
+    """Address and phrase of the pages that these rights open, by group."""
+    shown = {
+        group: [(address, name) for address, name, right in pages if right in rights] for group, pages in MENU.items()
+    }
+    return {group: pages for group, pages in shown.items() if pages}
 
 
 def _word(pages: Pages, language: str, section: str, code: str) -> str:

@@ -41,7 +41,15 @@ class KeepStaff:
         self._passwords = passwords
 
     async def create(
-        self, email: str, password: str, *, role: Role, actor: str, name: str = "", organiser: str | None = None
+        self,
+        email: str,
+        password: str,
+        *,
+        role: Role,
+        actor: str,
+        name: str = "",
+        organiser: str | None = None,
+        contest: str | None = None,
     ) -> Member:
         """Make an account. Raises StaffRefused for an address or a password that is none."""
         address = read_email(email)
@@ -49,7 +57,13 @@ class KeepStaff:
             raise StaffRefused(FAULTS[fault])
         password_hash = await self._passwords.hashed(password)
         return await self.accounts.create(
-            email=address, name=name, role=role, organiser=organiser, password_hash=password_hash, actor=actor
+            email=address,
+            name=name,
+            role=role,
+            organiser=organiser,
+            contest=contest,
+            password_hash=password_hash,
+            actor=actor,
         )
 
     async def ensure(self, email: str, password: str | None, *, first: str, name: str, actor: str) -> bool:

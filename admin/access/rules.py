@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pyotp
 
+from gateway.values.scope import OneContest, Scope
 from payments.requests import Act, Right
 
 
@@ -21,25 +22,36 @@ class Role(StrEnum):
     """What a member of staff does."""
 
     OWNER = "owner"
+    ADMINISTRATOR = "administrator"  # of the platform: organisers and people, no money
+    MANAGER = "manager"  # of an organiser: contests and candidates
+    MODERATOR = "moderator"
     FINANCE = "finance"
     SUPPORT = "support"
     AUDITOR = "auditor"
 
 
-_READ: Final = frozenset({Right.READ_ORDERS})
+_READ: Final = frozenset({Right.READ_CONTESTS, Right.READ_ORDERS})
+_CONTESTS: Final = frozenset({Right.EDIT_CONTEST, Right.MODERATE, Right.MANAGE_STAFF})
 _VOTERS: Final = frozenset(
     {Right.SEE_NUMBER, Right.REFUND, Right.HANDLE_HELD, Right.REPLAY_CALLBACK, Right.CLOSE_TICKET}
 )
 _MONEY: Final = frozenset({Right.READ_MONEY, Right.END_REFUND, Right.RECONCILE, Right.PAY_OUT, Right.VOID_WINDOW})
 
-RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
+_RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.OWNER: frozenset(Right),
+    Role.ADMINISTRATOR: _READ | _CONTESTS | {Right.MANAGE_ORGANISERS, Right.CLOSE_TICKET},
+    Role.MANAGER: _READ | _CONTESTS | {Right.CLOSE_TICKET},
+    Role.MODERATOR: frozenset({Right.READ_CONTESTS, Right.MODERATE}),
     Role.FINANCE: _READ | _VOTERS | _MONEY | {Right.DECIDE},
     Role.SUPPORT: _READ | _VOTERS,
     Role.AUDITOR: _READ | {Right.READ_MONEY},
 }
-# About the money of all organisers together: members of one organiser do not have them.
-OF_THE_PLATFORM: Final = frozenset({Right.READ_MONEY, Right.RECONCILE, Right.PAY_OUT, Right.SET_FEES})
+# About all organisers together: members of one organiser do not have them.
+_OF_THE_PLATFORM: Final = frozenset(
+    {Right.READ_MONEY, Right.RECONCILE, Right.PAY_OUT, Right.SET_FEES, Right.MANAGE_ORGANISERS}
+)
+ROLES_OF_ORGANISERS: Final = frozenset(Role) - {Role.ADMINISTRATOR}
+ROLES_OF_THE_PLATFORM: Final = frozenset(Role) - {Role.MANAGER, Role.MODERATOR}
 
 ASKING: Final[Mapping[Act, Right]] = {
     Act.REFUND_PAYMENT: Right.REFUND,
@@ -59,7 +71,8 @@ ASKING: Final[Mapping[Act, Right]] = {
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of staff. `organiser_id`: the only organiser they work for; None: the platform.
+    """A member of staff. `organiser_id`: the only organiser they work for; None: the platform. `contest_id`: the only
+    contest that an auditor of an organiser reads; None: all of its contests.
 
     `has_factor`: a second factor is set up and was proven once."""
 
@@ -70,14 +83,44 @@ class Member:
     organiser_id: UUID | None
     active: bool
     has_factor: bool
+    contest_id: UUID | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """Whose data they work with."""
+        if self.organiser_id is None or self.contest_id is None:
+            return self.organiser_id
+        return OneContest(self.organiser_id, self.contest_id)
+
+
+def exists(role: Role, organiser_id: UUID | None) -> bool:
+    """Whether there is such a role at an organiser, or without one at the platform."""
+    return role in (ROLES_OF_THE_PLATFORM if organiser_id is None else ROLES_OF_ORGANISERS)
+
+
+def rights_in(role: Role, organiser_id: UUID | None) -> frozenset[Right]:
+    """The rights of a role at an organiser, or without one at the platform."""
+    return _RIGHTS[role] if organiser_id is None else _RIGHTS[role] - _OF_THE_PLATFORM
+
+
+def may_grant(granter: Member, role: Role, organiser_id: UUID | None) -> bool:
+    """Whether a member may give, change or end a role at an organiser, or without one at the platform: nobody does so
+    with a right that they lack, nor outside their own organiser. Only owners make their equals."""
+    own = rights_in(granter.role, granter.organiser_id)
+    given = rights_in(role, organiser_id)
+    return (
+        Right.MANAGE_STAFF in own
+        and exists(role, organiser_id)
+        and granter.organiser_id in (None, organiser_id)
+        and (given < own or (given == own and granter.role is Role.OWNER))
+    )
 
 
 def rights_of(member: Member, *, factor_wanted: bool) -> frozenset[Right]:
     """The rights of a member now. `factor_wanted`: without a second factor there are none."""
     if not member.active or (factor_wanted and not member.has_factor):
         return frozenset()
-    rights = RIGHTS[member.role]
-    return rights if member.organiser_id is None else rights - OF_THE_PLATFORM
+    return rights_in(member.role, member.organiser_id)
 
 
 def may_decide(rights: frozenset[Right], act: Act) -> bool:

@@ -15,14 +15,24 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from admin.access.rules import FORGOTTEN_AFTER, REFRESH_LIFE, SESSION_LIFE, Failures, Member, Reuse, Role, judge_reuse
+from admin.access.rules import (
+    FORGOTTEN_AFTER,
+    REFRESH_LIFE,
+    SESSION_LIFE,
+    Failures,
+    Member,
+    Reuse,
+    Role,
+    exists,
+    judge_reuse,
+)
 from gateway.storage.audit_log import note
 from gateway.storage.vault import Vault
 
 _REMOTE_LENGTH_MAX, _AGENT_LENGTH_MAX = 64, 200
 
 # What `read_member` reads, of `staff s`.
-MEMBER_COLUMNS: Final = """s.id, s.email, s.name, s.role, s.organiser_id, s.active,
+MEMBER_COLUMNS: Final = """s.id, s.email, s.name, s.role, s.organiser_id, s.contest_id, s.active,
   s.totp_confirmed_at is not null as has_factor"""
 
 _MEMBER: Final = TypeAdapter(Member)
@@ -89,8 +99,8 @@ update staff s set totp_confirmed_at = now(), totp_last_step = :step
 where s.id = :id and s.totp_confirmed_at is null and s.totp_cipher is not null returning s.email
 """)
 _CREATE: Final = text("""
-insert into staff (id, email, name, password_hash, role, organiser_id)
-values (:id, :email, :name, :hash, :role, :organiser)
+insert into staff (id, email, name, password_hash, role, organiser_id, contest_id)
+values (:id, :email, :name, :hash, :role, :organiser, :contest)
 """)
 _RESET_FACTOR: Final = text(f"""
 update staff s set totp_cipher = null, totp_confirmed_at = null, totp_last_step = null
@@ -286,20 +296,36 @@ class StaffAccounts:
         return True
 
     async def create(
-        self, *, email: str, name: str, role: Role, organiser: str | None, password_hash: str, actor: str
+        self,
+        *,
+        email: str,
+        name: str,
+        role: Role,
+        organiser: str | None,
+        password_hash: str,
+        actor: str,
+        contest: str | None = None,
     ) -> Member:
-        """Make an account. `organiser`: slug; None: for the platform. Raises StaffRefused."""
+        """Make an account. `organiser`: slug; None: for the platform. `contest`: slug of the only one that an auditor
+        reads. Raises StaffRefused."""
         staff_id = uuid4()
         async with self._engine.begin() as connection:
             organiser_id = None if organiser is None else await _organiser(connection, organiser)
+            if not exists(role, organiser_id):
+                raise StaffRefused(
+                    f"the role {role.value} is {'none of an organiser' if organiser else 'an organiser’s'}"
+                )
+            contest_id = None if contest is None else await _contest(connection, contest, organiser_id, role)
             values = {"id": staff_id, "email": email, "name": name, "hash": password_hash}
             try:
-                await connection.execute(_CREATE, {**values, "role": role.value, "organiser": organiser_id})
+                await connection.execute(
+                    _CREATE, {**values, "role": role.value, "organiser": organiser_id, "contest": contest_id}
+                )
             except IntegrityError:
                 raise StaffRefused(f"{email} has an account already") from None
-            detail = {"role": role.value, "organiser": organiser}
+            detail = {"role": role.value, "organiser": organiser, "contest": contest}
             await note(connection, actor=actor, act="staff.created", subject=email, detail=detail)
-        return Member(staff_id, email, name, role, organiser_id, active=True, has_factor=False)
+        return Member(staff_id, email, name, role, organiser_id, active=True, has_factor=False, contest_id=contest_id)
 
     async def set_password(self, staff_id: UUID, password_hash: str, actor: str) -> None:
         """Another password."""
@@ -388,4 +414,18 @@ async def _organiser(connection: AsyncConnection, slug: str) -> UUID:
     ).scalar_one_or_none()
     if found is None:
         raise StaffRefused(f"there is no organiser {slug!r}")
+    return found
+
+
+async def _contest(connection: AsyncConnection, slug: str, organiser: UUID | None, role: Role) -> UUID:
+    if role is not Role.AUDITOR or organiser is None:
+        raise StaffRefused("only an organiser's auditor is limited to one contest")
+    asked = {"slug": slug, "organiser": organiser}
+    found: UUID | None = (
+        await connection.execute(
+            text("select id from contests where slug = :slug and organiser_id = :organiser"), asked
+        )
+    ).scalar_one_or_none()
+    if found is None:
+        raise StaffRefused(f"the organiser has no contest {slug!r}")
     return found

@@ -4,7 +4,8 @@ from typing import Final
 
 from aiohttp import web
 
-from admin.access.guard import HOME, Form, Me, form, page, say, see_other, show
+from admin.access.guard import HOME, Form, Me, form, menu_of, page, say, see_other, show
+from admin.access.pages import MY_PAGE
 from admin.answers import read_id
 from admin.orders.store import ORDERS
 from admin.orders.story import TICKET, Order
@@ -24,9 +25,12 @@ def countries_of(request: web.Request) -> list[str]:
     return sorted({contest.country for contest in request.app[VOTING_SERVICE].contests()})
 
 
-@page(Right.READ_ORDERS)
+@page(Right.READ_CONTESTS)
 async def home(request: web.Request, me: Me) -> web.StreamResponse:
-    """What waits, and what the book holds."""
+    """What waits, and what the book holds; for those who read no orders, the first page of their menu."""
+    if not me.may(Right.READ_ORDERS):
+        pages = [page for group in menu_of(me.rights).values() for page in group]
+        return see_other(pages[0][0] if pages else MY_PAGE)
     waiting = await request.app[ORDERS].waiting(me.scope)
     balances = await request.app[PAYMENTS].book.balances() if me.may(Right.READ_MONEY) else []
     rows = [

@@ -49,6 +49,7 @@ def create(
     organiser: Annotated[
         str | None, typer.Option(help="The organiser whose contests alone they see; without it, all.")
     ] = None,
+    contest: Annotated[str | None, typer.Option(help="The only contest that an organiser's auditor reads.")] = None,
     generate: Annotated[
         bool, typer.Option("--generate", help="Draw the password and print it once, instead of asking for it.")
     ] = False,
@@ -65,7 +66,7 @@ def create(
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if asked else drawn_password()
 
     async def make(staff: "KeepStaff") -> None:
-        await staff.create(email, password, role=role, actor=_actor(), name=name, organiser=organiser)
+        await staff.create(email, password, role=role, actor=_actor(), name=name, organiser=organiser, contest=contest)
 
     _keeping(make)
     print(f"{email} may sign in as {role.value}: {settings.base_url}/admin")

@@ -6,7 +6,7 @@ from tests.admin.acting import office as office
 from tests.admin.back_office import Office, other_organiser
 
 PATHS = {
-    "/admin": "read_orders",
+    "/admin": "read_contests",
     "/admin/search": "read_orders",
     "/admin/requests": "read_orders",
     "/admin/refunds": "read_orders",

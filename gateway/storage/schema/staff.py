@@ -1,6 +1,6 @@
 """Staff, what they ask for and decide, and what the service notes about itself."""
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import CheckConstraint, UniqueConstraint
 
 from gateway.storage.schema.columns import (
     binaries,
@@ -27,11 +27,17 @@ staff = table(
     timestamps("totp_confirmed_at", "signed_in_at", null=True),
     integers("totp_last_step", null=True),
     uuids("organiser_id", null=True, of="organisers.id"),
+    uuids("contest_id", null=True, of="contests.id"),
     flags("active", default="true"),
     timestamps("created_at", default="now()"),
     UniqueConstraint("email"),
     checks("email = lower(email)"),
-    one_of("role", "owner", "finance", "support", "auditor"),
+    one_of("role", "owner", "administrator", "manager", "moderator", "finance", "support", "auditor"),
+    CheckConstraint("contest_id is null or (role = 'auditor' and organiser_id is not null)", name="staff_one_contest"),
+    CheckConstraint(
+        "case when organiser_id is null then role not in ('manager', 'moderator') else role <> 'administrator' end",
+        name="staff_role_exists",
+    ),
 )
 
 staff_sessions = table(

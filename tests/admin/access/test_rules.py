@@ -10,8 +10,6 @@ from admin.access.rules import (
     ACCOUNT_LOCK_SECONDS_MAX,
     ADDRESS_LOCK_SECONDS_MAX,
     ASKING,
-    OF_THE_PLATFORM,
-    RIGHTS,
     Failures,
     Member,
     PasswordFault,
@@ -20,13 +18,17 @@ from admin.access.rules import (
     is_fresh,
     judge_reuse,
     may_decide,
+    may_grant,
     password_fault,
     proven_step,
+    rights_in,
     rights_of,
     seconds_to_wait,
 )
+from gateway.values.scope import sees
 from payments.requests import Act, Right
 
+READS = {Right.READ_CONTESTS, Right.READ_ORDERS, Right.READ_MONEY}
 NOW = datetime(2026, 11, 21, 20, 0, 10, tzinfo=UTC)
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
@@ -39,7 +41,7 @@ def member(role: Role, **changes: object) -> Member:
 def test_every_act_wants_a_right_that_some_role_has() -> None:
     assert set(ASKING) == set(Act)
     for right in Right:
-        assert any(right in rights for rights in RIGHTS.values())
+        assert any(right in rights_in(role, None) for role in Role)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,13 @@ def test_every_act_wants_a_right_that_some_role_has() -> None:
         (Role.OWNER, set(Right), set()),
         (Role.FINANCE, {Right.DECIDE, Right.PAY_OUT, Right.RECONCILE}, set()),
         (Role.SUPPORT, {Right.REFUND, Right.SEE_NUMBER}, {Right.DECIDE, Right.PAY_OUT, Right.READ_MONEY}),
-        (Role.AUDITOR, {Right.READ_ORDERS, Right.READ_MONEY}, set(Right) - {Right.READ_ORDERS, Right.READ_MONEY}),
+        (
+            Role.ADMINISTRATOR,
+            {Right.MANAGE_ORGANISERS, Right.EDIT_CONTEST},
+            {Right.REFUND, Right.PAY_OUT, Right.DECIDE},
+        ),
+        (Role.FINANCE, {Right.READ_CONTESTS}, {Right.MODERATE, Right.EDIT_CONTEST, Right.MANAGE_STAFF}),
+        (Role.AUDITOR, READS, set(Right) - READS),
     ],
 )
 def test_roles(role: Role, may: set[Right], may_not: set[Right]) -> None:
@@ -61,13 +69,56 @@ def test_without_what_is_wanted_there_are_no_rights() -> None:
     assert not rights_of(member(Role.OWNER, has_factor=False), factor_wanted=True)
     assert rights_of(member(Role.OWNER, has_factor=False), factor_wanted=False)
     assert not rights_of(member(Role.OWNER, active=False), factor_wanted=False)
-    assert not OF_THE_PLATFORM & rights_of(member(Role.OWNER, organiser_id=UUID(int=7)), factor_wanted=True)
+    of_all = {Right.RECONCILE, Right.SET_FEES, Right.MANAGE_ORGANISERS}
+    assert not of_all & rights_of(member(Role.OWNER, organiser_id=UUID(int=7)), factor_wanted=True)
 
 
 def test_agreeing_needs_the_right_to_ask() -> None:
-    assert may_decide(RIGHTS[Role.FINANCE], Act.PAYOUT)
-    assert not may_decide(RIGHTS[Role.SUPPORT], Act.REFUND_PAYMENT)
-    assert not may_decide(RIGHTS[Role.OWNER] - OF_THE_PLATFORM, Act.PAYOUT)
+    assert may_decide(rights_in(Role.FINANCE, None), Act.PAYOUT)
+    assert not may_decide(rights_in(Role.SUPPORT, None), Act.REFUND_PAYMENT)
+    assert not may_decide(rights_in(Role.OWNER, UUID(int=7)), Act.PAYOUT)
+
+
+OURS, THEIRS = UUID(int=7), UUID(int=8)
+
+
+@pytest.mark.parametrize(
+    ("granter", "organiser", "may"),
+    [
+        (Role.OWNER, None, {(role, None) for role in (Role.OWNER, Role.ADMINISTRATOR, Role.FINANCE)}),
+        (Role.ADMINISTRATOR, None, {(Role.MANAGER, OURS), (Role.MODERATOR, THEIRS)}),
+        (Role.OWNER, OURS, {(role, OURS) for role in (Role.OWNER, Role.MANAGER, Role.FINANCE, Role.AUDITOR)}),
+        (Role.MANAGER, OURS, {(Role.MODERATOR, OURS)}),
+        (Role.FINANCE, None, set()),
+    ],
+)
+def test_nobody_grants_what_they_lack(
+    granter: Role, organiser: UUID | None, may: set[tuple[Role, UUID | None]]
+) -> None:
+    giving = member(granter, organiser_id=organiser)
+    given = {(role, at) for role in Role for at in (None, OURS, THEIRS) if may_grant(giving, role, at)}
+    assert may <= given
+    for role, at in given:
+        assert organiser in (None, at)
+        assert rights_in(role, at) <= rights_in(granter, organiser)
+    if granter is not Role.OWNER:
+        assert (granter, organiser) not in given
+
+
+def test_a_role_is_at_the_platform_or_at_organisers() -> None:
+    owner = member(Role.OWNER)
+    assert not may_grant(owner, Role.MANAGER, None)
+    assert not may_grant(owner, Role.ADMINISTRATOR, OURS)
+
+
+def test_an_auditor_of_one_contest_sees_that_one() -> None:
+    auditor = member(Role.AUDITOR, organiser_id=OURS, contest_id=UUID(int=9)).scope
+    assert auditor == OURS
+    assert sees(auditor, organiser=OURS, contest=UUID(int=9))
+    assert not sees(auditor, organiser=OURS, contest=UUID(int=10))
+    assert sees(member(Role.OWNER, organiser_id=OURS).scope, organiser=OURS, contest=UUID(int=10))
+    assert not sees(OURS, organiser=THEIRS, contest=UUID(int=9))
+    assert sees(None, organiser=THEIRS, contest=UUID(int=9))
 
 
 @pytest.mark.parametrize(
