@@ -26,13 +26,16 @@ class ChangeRefused(Exception):
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A candidate as the document has it. `id`: of an existing candidate, needed to correct a
-    name. `code` None: the next free one."""
+    name. `code` None: the next free one. `category`, `text`, `reason` None: as they are."""
 
     name: str
     status: CandidateStatus
     id: UUID | None = None
     code: str | None = None
     photo_url: str | None = None
+    category: str | None = None
+    text: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Plan:
 def plan(held: Contest | None, wanted: Contest, entries: Sequence[Entry]) -> Plan:
     """The way from a contest as it is (None: not yet) to a document. `wanted`: without candidates; its id
     counts only where there is none yet. Raises ChangeRefused and changes nothing."""
+    named = dict.fromkeys(entry.category for entry in entries if entry.category)
+    wanted = replace(wanted, categories=tuple(dict.fromkeys([*wanted.categories, *named])), _by_code={})
     base = wanted if held is None else replace(wanted, id=held.id, version=held.version, state=held.state, _by_code={})
     ranking = () if held is None else held.candidates
     faults = [] if held is None else [*_moved(held, base)]
@@ -174,14 +179,15 @@ class _Resolver:
             self.faults.append(f"code {code} ({entry.name}) {fault.value}")
             return
         # An id made of the code: a code belongs to one person for ever.
-        person = Candidate(uuid5(self._contest.id, code), code, entry.name, entry.status, entry.photo_url)
+        made = Candidate(uuid5(self._contest.id, code), code, entry.name)
+        person = _as_in(made, entry)
         self.people[code] = person
         self.added.append(person)
         self.changes.append(Change(f"candidate {code}", None, f"{entry.name} ({entry.status.value})"))
 
     def _change(self, held: Candidate, entry: Entry) -> None:
-        wanted = replace(held, name=entry.name, status=entry.status, photo_url=entry.photo_url)
-        for name in ("name", "status", "photo_url"):
+        wanted = _as_in(held, entry)
+        for name in ("name", "status", "photo_url", "category", "text", "reason"):
             before, after = getattr(held, name), getattr(wanted, name)
             if before != after:
                 self.changes.append(
@@ -190,3 +196,8 @@ class _Resolver:
         if wanted != held:
             self.people[held.code] = wanted
             self.changed.append(wanted)
+
+
+def _as_in(held: Candidate, entry: Entry) -> Candidate:
+    kept = {name: getattr(entry, name) for name in ("category", "text", "reason") if getattr(entry, name) is not None}
+    return replace(held, name=entry.name, status=entry.status, photo_url=entry.photo_url, **kept)

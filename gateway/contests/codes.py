@@ -6,7 +6,7 @@ contest with check digits a mistyped code names no candidate, so it never votes 
 
 from collections.abc import Collection, Iterator
 from enum import StrEnum
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Final
 
 from gateway.contests.contest import Contest
@@ -74,11 +74,26 @@ def next_code(used: Collection[str], width: int, *, check_digits: bool) -> str:
     contest ever gave. CodesUsedUp when none is left; ValueError for a width that no code has."""
     if not DIGITS_MIN <= width <= DIGITS_MAX:
         raise ValueError(f"a code has {DIGITS_MIN} to {DIGITS_MAX} digits")
+    for code in _free(frozenset(used), width, check_digits=check_digits):
+        return code
+    raise CodesUsedUp(f"no code of {width} digits is left")
+
+
+def free_codes(used: Collection[str], count: int, *, check_digits: bool) -> list[str]:
+    """So many free codes, the lowest first: as wide as the widest so far, wider ones where that has too few left.
+    CodesUsedUp when not even six digits have as many."""
     taken = frozenset(used)
+    for width in range(usual_width(used, check_digits=check_digits), DIGITS_MAX + 1):
+        found = list(islice(_free(taken, width, check_digits=check_digits), count))
+        if len(found) == count:
+            return found
+    raise CodesUsedUp(f"not as many codes as {count} are left")
+
+
+def _free(taken: frozenset[str], width: int, *, check_digits: bool) -> Iterator[str]:
     for code in _every(width, check_digits=check_digits):
         if code not in taken and form_fault(code, check_digits=check_digits) is None:
-            return code
-    raise CodesUsedUp(f"no code of {width} digits is left")
+            yield code
 
 
 def _every(width: int, *, check_digits: bool) -> Iterator[str]:

@@ -35,18 +35,27 @@ class CandidateStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A person or thing to vote for. `code` has two or more digits, unique in the contest for ever, never
-    `00…`. `photo_url`: an https address, or None."""
+    `00…`. `photo_url`: an https address, or None. `category`: one of the contest's, or empty. `text`: a plain
+    presentation. `reason`: why they were rejected or withdrawn."""
 
     id: UUID
     code: str
     name: str
     status: CandidateStatus = CandidateStatus.APPROVED
     photo_url: str | None = None
+    category: str = ""
+    text: str = ""
+    reason: str = ""
 
     @property
     def eligible(self) -> bool:
         """Whether votes for this candidate may be sold."""
         return self.status is CandidateStatus.APPROVED
+
+    @property
+    def public(self) -> bool:
+        """Whether voters may read of this candidate: nobody has looked at one who is only submitted."""
+        return self.status in (CandidateStatus.APPROVED, CandidateStatus.WITHDRAWN)
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,8 @@ class Contest:
     finds help. Several contests may share a service code or a short code; `menu_number`: how this one
     is chosen behind its service code, None while nothing has to be chosen. `confirm_above`: an order by text
     of more votes is asked about; None: see `asks_above`. `time_zone`: by its IANA name, in which its times
-    are read.
+    are read. `categories`: in which candidates stand, empty where they all stand together. `nominations`: people may
+    propose themselves.
     """
 
     id: UUID
@@ -85,6 +95,8 @@ class Contest:
     confirm_above: int | None = None
     state: ContestState = ContestState.PUBLISHED
     time_zone: str = "Africa/Abidjan"
+    categories: tuple[str, ...] = ()
+    nominations: bool = False
     candidates: tuple[Candidate, ...] = ()
     _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
 

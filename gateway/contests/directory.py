@@ -28,7 +28,7 @@ DIAL_CODE: Final = """
         and (o.opens_at, o.slug collate "C") <= (c.opens_at, c.slug collate "C")) end
 """
 # Columns of a contest's row that are no fields of `Contest`, or have another form there.
-NOT_IN_A_CONTEST: Final = frozenset({"price_minor", "currency", "packs", "created_at"})
+NOT_IN_A_CONTEST: Final = frozenset({"price_minor", "currency", "packs", "categories", "created_at"})
 _log = structlog.get_logger(__name__)
 
 
@@ -67,7 +67,7 @@ class ContestDirectory:
         """Read everything anew."""
         async with self._engine.connect() as connection:
             found = await read_contests(connection)
-        self._replace(tuple(contest for contest in found if contest.public))
+        self._replace(tuple(_shown(contest) for contest in found if contest.public))
 
     def _replace(self, found: tuple[Contest, ...]) -> None:
         if found == self._all:
@@ -108,10 +108,25 @@ async def read_contests(connection: AsyncConnection) -> tuple[Contest, ...]:
     by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
     for row in ranking:
         by_contest[row.contest_id].append(
-            Candidate(row.id, row.code, row.name, CandidateStatus(row.status), row.photo_url)
+            Candidate(
+                row.id,
+                row.code,
+                row.name,
+                CandidateStatus(row.status),
+                row.photo_url,
+                row.category,
+                row.text,
+                row.reason,
+            )
         )
     found = tuple(_contest(row, by_contest[row.id]) for row in rows)
     return _with_menu_numbers(found, (await connection.execute(select(func.now()))).scalar_one())
+
+
+def _shown(contest: Contest) -> Contest:
+    """The contest with those candidates alone of whom voters may read."""
+    public = tuple(candidate for candidate in contest.candidates if candidate.public)
+    return contest if len(public) == len(contest.candidates) else replace(contest, candidates=public, _by_code={})
 
 
 def _with_menu_numbers(found: tuple[Contest, ...], now: datetime) -> tuple[Contest, ...]:
@@ -133,5 +148,6 @@ def _grouped(named: Iterable[tuple[str, Contest]]) -> dict[str, tuple[Contest, .
 def _contest(row: Row[Any], ranking: Sequence[Candidate]) -> Contest:
     values = {name: value for name, value in row._mapping.items() if name not in NOT_IN_A_CONTEST}
     price = Money(row.price_minor, row.currency)
-    own = {"price": price, "packs": tuple(row.packs), "candidates": tuple(ranking), "state": ContestState(row.state)}
-    return Contest(**values | own)
+    own = {"price": price, "candidates": tuple(ranking), "state": ContestState(row.state)}
+    lists = {"packs": tuple(row.packs), "categories": tuple(row.categories)}
+    return Contest(**values | own | lists)

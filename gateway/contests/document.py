@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from gateway.contests.candidate_rules import CATEGORIES_MAX, Column, FieldFault, field_fault
 from gateway.contests.changes import ChangeRefused, Entry, Plan, plan
 from gateway.contests.contest import CandidateStatus, Contest, ContestState
 from gateway.values.money import EXPONENTS, Money
@@ -19,6 +20,20 @@ RESERVED_SLUGS: Final = frozenset({"new"})
 def _stored(text: str) -> str:
     if "\0" in text:
         raise ValueError("no text may hold the character NUL")
+    return text
+
+
+def _category(text: str) -> str:
+    return _without(field_fault(Column.CATEGORY, text), text)
+
+
+def _presentation(text: str) -> str:
+    return _without(field_fault(Column.TEXT, text), text)
+
+
+def _without(fault: FieldFault | None, text: str) -> str:
+    if fault is not None:
+        raise ValueError(fault.value)
     return text
 
 
@@ -72,6 +87,8 @@ class ContestPart(_Part):
     rules: dict[str, Text] = Field(default_factory=dict)
     contact: Text = ""
     confirm_above: int | None = Field(None, ge=1, le=1_000_000)
+    categories: list[Annotated[str, AfterValidator(_category)]] = Field(default_factory=list, max_length=CATEGORIES_MAX)
+    nominations: bool = False
 
     @model_validator(mode="after")
     def _sound(self) -> "ContestPart":
@@ -85,13 +102,17 @@ class ContestPart(_Part):
 
 
 class CandidatePart(_Part):
-    """A candidate. `id`: as exported, needed to correct a name. `code` left out: the next one."""
+    """A candidate. `id`: as exported, needed to correct a name. `code` left out: the next one. `category`, `text` and
+    `reason` left out: as they are."""
 
     code: str | None = None
     name: Word
     id: UUID | None = None
     status: CandidateStatus = CandidateStatus.APPROVED
     photo_url: str | None = Field(None, pattern=r"^https://\S+$")
+    category: Annotated[str, AfterValidator(_category)] | None = None
+    text: Annotated[str, AfterValidator(_presentation)] | None = None
+    reason: Text | None = None
 
 
 class Document(_Part):
@@ -109,10 +130,10 @@ def document_of(contest: Contest, organiser: tuple[str, str]) -> Document:
     price = PricePart(amount_minor=contest.price.amount_minor, currency=contest.currency)
     # What is in the database is exported as it is, also where a newer check would refuse it.
     part = ContestPart.model_construct(
-        **{**values, "price": price, "packs": list(contest.packs), "rules": dict(contest.rules)}
+        **{**values, "price": price, "packs": list(contest.packs), "rules": dict(contest.rules), "categories": list(contest.categories)}
     )
     people = [
-        CandidatePart.model_construct(id=c.id, code=c.code, name=c.name, status=c.status, photo_url=c.photo_url)
+        CandidatePart.model_construct(**{name: getattr(c, name) for name in CandidatePart.model_fields})
         for c in contest.candidates
     ]
     owner = OrganiserPart.model_construct(slug=organiser[0], name=organiser[1])
@@ -121,12 +142,13 @@ def document_of(contest: Contest, organiser: tuple[str, str]) -> Document:
 
 def contest_of(part: ContestPart, organiser_id: UUID, state: ContestState) -> Contest:
     """The contest that a document describes, without candidates; its id is that of a new one."""
-    values = part.model_dump(exclude={"price", "packs", "time_zone"})
+    values = part.model_dump(exclude={"price", "packs", "categories", "time_zone"})
     return Contest(
         id=uuid5(organiser_id, part.slug),
         organiser_id=organiser_id,
         price=Money(part.price.amount_minor, part.price.currency),
         packs=tuple(part.packs),
+        categories=tuple(part.categories),
         time_zone=part.time_zone or zone_of(part.country),
         state=state,
         **values,
@@ -150,5 +172,5 @@ def planned(
     for other in contests:
         if other.slug != part.slug and part.short_code and other.texted_as == (part.short_code, part.keyword.upper()):
             raise ChangeRefused(f"{part.short_code} {part.keyword} is the contest {other.slug}'s already")
-    entries = [Entry(c.name, c.status, c.id, c.code, c.photo_url) for c in document.candidates]
+    entries = [Entry(**c.model_dump()) for c in document.candidates]
     return plan(held, contest_of(part, organiser_id, new_state), entries)

@@ -40,8 +40,11 @@ async def add_organiser(connection: AsyncConnection, organiser_id: UUID, slug: s
     await connection.execute(upsert(organisers).values(row).on_conflict_do_nothing())
 
 
-async def write_plan(connection: AsyncConnection, plan: Plan, actor: str) -> None:
-    """Write a plan. `actor`: who requested it. Raises sqlalchemy.exc.IntegrityError."""
+async def write_plan(
+    connection: AsyncConnection, plan: Plan, actor: str, act: str = "contest.apply", reason: str = ""
+) -> None:
+    """Write a plan. `actor`: who requested it; `act`, `reason`: as what and why the audit log has it. Raises
+    sqlalchemy.exc.IntegrityError."""
     contest = plan.contest
     if plan.new:
         await connection.execute(insert(contests).values(_row(contest)))
@@ -56,16 +59,16 @@ async def write_plan(connection: AsyncConnection, plan: Plan, actor: str) -> Non
     for candidate in plan.changed:
         await connection.execute(update(candidates).where(candidates.c.id == candidate.id).values(_person(candidate)))
     changes = [{"what": c.what, "before": c.before, "after": c.after} for c in plan.changes]
-    detail = {"version": contest.version, "changes": changes}
-    await note(connection, actor=actor, act="contest.apply", subject=contest.slug, detail=detail)
+    detail = {"version": contest.version, "changes": changes} | ({"reason": reason} if reason else {})
+    await note(connection, actor=actor, act=act, subject=contest.slug, detail=detail)
 
 
 def _row(contest: Contest) -> dict[str, Any]:
     values = {c.name: getattr(contest, c.name) for c in contests.columns if c.name not in NOT_IN_A_CONTEST}
-    price, packs = contest.price, list(contest.packs)
     values["state"] = contest.state.value
-    return {**values, "price_minor": price.amount_minor, "currency": price.currency, "packs": packs}
+    price, lists = contest.price, {"packs": list(contest.packs), "categories": list(contest.categories)}
+    return {**values, "price_minor": price.amount_minor, "currency": price.currency, **lists}
 
 
 def _person(candidate: Candidate) -> dict[str, Any]:
-    return {"name": candidate.name, "status": candidate.status.value, "photo_url": candidate.photo_url}
+    return {name: getattr(candidate, name) for name in ("name", "status", "photo_url", "category", "text", "reason")}

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Final
 
 from gateway.values.money import parse_amount
+from gateway.values.tables import Cell
 from payments.reconciliation.rules import LineKind
-from payments.reconciliation.tables import Cell
 
 _SPACES: Final = r"\s\u00a0\u202f'"
 

@@ -3,13 +3,14 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from hashlib import sha256
 from typing import Final
 
 from gateway.values.money import CURRENCY_OF, EXPONENTS, Money
 from gateway.values.msisdn import Msisdn, read_msisdn
+from gateway.values.tables import Cell, Row, TableUnreadable, rows_of
 from payments.reconciliation.amounts import AmountUnreadable, Habits
 from payments.reconciliation.rules import OUTGOING, LineKind
 from payments.reconciliation.statement_format import (
@@ -22,9 +23,9 @@ from payments.reconciliation.statement_format import (
     StatementLine,
     StatementUnreadable,
 )
-from payments.reconciliation.tables import Cell, Row, rows_of
 
 LINES_MAX: Final = 500_000
+SIZE_MAX: Final = 50_000_000
 _FAULTS_SHOWN: Final = 5
 _HEAD_WITHIN: Final = 60
 _NUMBERS: Final = frozenset({Field.NUMBER, Field.PAYER, Field.PAYEE})
@@ -58,7 +59,7 @@ def _read(words: StatementFormat, name: str, data: bytes, habits: Habits) -> tup
     seen: Counter[str] = Counter()
     head: Mapping[Field, int] | None = None
     skipped = 0
-    for number, row in rows_of(name, data):
+    for number, row in _rows(name, data):
         if head is None:
             head = _head(words, row)
             if head is None and number > _HEAD_WITHIN:
@@ -80,6 +81,14 @@ def _read(words: StatementFormat, name: str, data: bytes, habits: Habits) -> tup
         wanted = ", ".join(sorted({names[0] for names in words.columns.values()}))
         raise StatementUnreadable(f"{name}: no line names the columns of {words.code} ({wanted})")
     return Statement(lines, skipped), faults
+
+
+def _rows(name: str, data: bytes) -> Iterator[tuple[int, Row]]:
+    try:
+        # What is not UTF-8 is what spreadsheets on French Windows write.
+        yield from rows_of(data, size_max=SIZE_MAX)
+    except TableUnreadable as error:
+        raise StatementUnreadable(f"{name}: {error}") from error
 
 
 def _head(words: StatementFormat, row: Row) -> Mapping[Field, int] | None:

@@ -71,6 +71,7 @@ uuids: Final = partial(_columns, Uuid)
 flags: Final = partial(_columns, Boolean)
 documents: Final = partial(_columns, JSONB)
 number_lists: Final = partial(_columns, ARRAY(Integer))
+string_lists: Final = partial(_columns, ARRAY(Text))
 big_number_lists: Final = partial(_columns, ARRAY(BigInteger))
 
 

@@ -12,6 +12,7 @@ from gateway.storage.schema.columns import (
     number_lists,
     one_of,
     small_integers,
+    string_lists,
     strings,
     table,
     timestamps,
@@ -47,6 +48,8 @@ contests = table(
     small_integers("confirm_above", null=True),
     strings("state", default="published"),
     strings("time_zone", default="Africa/Abidjan"),
+    string_lists("categories", default="'{}'"),
+    flags("nominations", default="false"),
     UniqueConstraint("slug"),
     checks(
         "closes_at > opens_at",
@@ -70,9 +73,21 @@ candidates = table(
     strings("code", "name", "status"),
     timestamps("created_at", default="now()"),
     strings("photo_url", null=True),
+    strings("category", "text", "reason", default=""),
     UniqueConstraint("contest_id", "code"),
     checks("code ~ '^[0-9]{2,6}$' and code !~ '^00'"),
     one_of("status", "submitted", "approved", "rejected", "withdrawn"),
+)
+
+candidate_imports = table(
+    "candidate_imports",
+    uuids("id", key=True),
+    uuids("contest_id", of="contests.id"),
+    documents("entries"),
+    binaries("plan_hash"),
+    strings("made_by"),
+    timestamps("made_at", default="now()"),
+    index("candidate_imports_of", "contest_id"),
 )
 
 contest_heads = table(

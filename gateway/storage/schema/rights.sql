@@ -29,7 +29,7 @@ grant insert, update on account_health, callback_counts, candidate_totals, candi
 grant insert, update, delete on chosen_languages, set_aside, sign_in_failures, staff_sessions, worker_beats
   to spotlight_app
 
-grant insert, delete on delivery_reports, text_opt_outs to spotlight_app
+grant insert, delete on candidate_imports, delivery_reports, text_opt_outs to spotlight_app
 
 -- Rows of which some columns may be changed.
 grant insert, update (confirmed_by, confirmed_at, usable_from, retired_at) on beneficiaries to spotlight_app

@@ -101,6 +101,7 @@ audit_log = table(
     timestamps("at", default="now()"),
     strings("actor", "act", "subject"),
     documents("detail", default="'{}'"),
+    index("audit_log_about", "subject", "id"),
 )
 
 worker_beats = table(

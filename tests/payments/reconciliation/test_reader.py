@@ -1,7 +1,6 @@
 """Statement files as operators and spreadsheets write them, and files that are none."""
 
 import io
-import zipfile
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +13,6 @@ from gateway.values.money import Money
 from payments.reconciliation.reader import read_statement
 from payments.reconciliation.rules import LineKind
 from payments.reconciliation.statement_format import StatementLine, StatementUnreadable
-from payments.reconciliation.tables import rows_of
 from sandbox.operators.book import STATEMENT_HEADER
 
 FORMATS = {code: found.statement for code, found in discover(payments.providers).items() if found.statement}
@@ -220,12 +218,3 @@ def test_the_first_faults_are_named_and_the_others_counted() -> None:
 def test_a_format_has_the_code_of_its_provider() -> None:
     assert {code: form.code for code, form in FORMATS.items()} == {code: code for code in FORMATS}
     assert {"mtn_momo", "orange_money", "orange_money_cm"} <= set(FORMATS)
-
-
-@pytest.mark.parametrize(("unpacked", "fault"), [(101 << 20, "more than 100 MiB"), (1 << 20, "more than 100 times")])
-def test_a_file_that_unpacks_to_too_much_is_not_opened(unpacked: int, fault: str) -> None:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("xl/worksheets/sheet1.xml", b"0" * unpacked)
-    with pytest.raises(StatementUnreadable, match=fault):
-        list(rows_of("mtn.xlsx", file.getvalue()))
