@@ -33,7 +33,7 @@ def _presentation(text: str) -> str:
 
 def _without(fault: FieldFault | None, text: str) -> str:
     if fault is not None:
-        raise ValueError(fault.value)
+        raise ValueError(fault.value.replace("_", " "))
     return text
 
 
@@ -130,7 +130,13 @@ def document_of(contest: Contest, organiser: tuple[str, str]) -> Document:
     price = PricePart(amount_minor=contest.price.amount_minor, currency=contest.currency)
     # What is in the database is exported as it is, also where a newer check would refuse it.
     part = ContestPart.model_construct(
-        **{**values, "price": price, "packs": list(contest.packs), "rules": dict(contest.rules), "categories": list(contest.categories)}
+        **{
+            **values,
+            "price": price,
+            "packs": list(contest.packs),
+            "rules": dict(contest.rules),
+            "categories": list(contest.categories),
+        }
     )
     people = [
         CandidatePart.model_construct(**{name: getattr(c, name) for name in CandidatePart.model_fields})
