@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "m0004"
-down_revision = "m0003"
+revision = "m0005"
+down_revision = "m0004"
 
 
 def upgrade() -> None:
