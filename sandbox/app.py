@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
 import uvloop
 from aiohttp import web
@@ -20,6 +21,7 @@ from dotenv import dotenv_values
 import sandbox.aggregators
 import sandbox.carriers
 import sandbox.operators
+import sandbox.services
 import sandbox.telegram
 from sandbox.company import Company, Context
 from sandbox.control import Control
@@ -30,6 +32,9 @@ from sandbox.operators.faults import FaultBoard
 from sandbox.phones.api import PhoneApi, add_page, problems_are_answers, readable_only
 from sandbox.phones.faults import Channel
 from sandbox.phones.handset import Phones
+
+# Above what the largest file of any company may have.
+BODY_BYTES_MAX: Final = 112 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,8 @@ def _operators() -> list[Company]:
 
 
 def _companies() -> list[Company]:
-    found = [*_found(sandbox.aggregators), *_found(sandbox.carriers), sandbox.telegram.SANDBOX]
+    packages = (sandbox.aggregators, sandbox.carriers, sandbox.services)
+    found = [*(company for package in packages for company in _found(package)), sandbox.telegram.SANDBOX]
     return sorted(found, key=lambda company: company.code)
 
 
@@ -99,14 +105,17 @@ def create_sandbox(settings: SandboxSettings) -> web.Application:
     operators, companies = _operators(), _companies()
     codes = [operator.code for operator in operators]
     courier, channel, board = Courier(), Channel(), FaultBoard(codes)
-    book = Book(settings.data_dir / "sandbox" / "operators.sqlite")
+    data_dir = settings.data_dir / "sandbox"
+    book = Book(data_dir / "operators.sqlite")
     phones = Phones(channel, courier)
     everyone = frozenset((*codes, *(company.code for company in companies)))
-    app = web.Application(middlewares=[readable_only, recorder(courier, everyone), problems_are_answers])
+    app = web.Application(
+        middlewares=[readable_only, recorder(courier, everyone), problems_are_answers], client_max_size=BODY_BYTES_MAX
+    )
     app.cleanup_ctx.append(courier.running)
     for company in (*operators, *companies):
         issued = settings.credentials.get(company.code, {})
-        given = (company.code, phones, channel, courier, settings.gateway_url, issued)
+        given = (company.code, phones, channel, courier, settings.gateway_url, issued, data_dir)
         context = OperatorContext(*given, book, board) if company in operators else Context(*given)
         app.add_subapp(f"/{company.code}", company.build(context))
 

@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +22,8 @@ def same(given: str, expected: str | None) -> bool:
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a company is given. `gateway`: where the gateway listens, without a trailing slash. `credentials`: what
-    the gateway's owner was issued, by lower-case name; absent ones are not checked."""
+    the gateway's owner was issued, by lower-case name; absent ones are not checked. `data_dir`: where the country keeps
+    its files."""
 
     code: str
     phones: Phones
@@ -29,6 +31,7 @@ class Context:
     courier: Courier
     gateway: str
     credentials: Mapping[str, str]
+    data_dir: Path
 
     def issued(self, **given: str) -> bool:
         """Whether each of these secrets is the one issued under its name; where none was issued, any will do."""
@@ -46,8 +49,8 @@ class Company:
     """`build`: makes the application that is served under `/{code}`, from a `Context` or an operator's one.
 
     `demo`: what the gateway of a demo is configured with, by name without the code in front; `{gateway}` stands for the
-    gateway's address. It opens nothing outside the demo. Its base URL is added; a company without any is not
-    called. `accounts`: names of further accounts that the merchant has here.
+    gateway's address, `{country}` for that of this side. It opens nothing outside the demo. Its base URL is added; a
+    company without any is not called. `accounts`: names of further accounts that the merchant has here.
     """
 
     code: str
@@ -58,4 +61,6 @@ class Company:
     def demo_environment(self, country: str, gateway: str) -> dict[str, str]:
         """`demo` as environment variables. `country`: where this side listens, without a trailing slash."""
         given = {"BASE_URL": f"{country}/{self.code}", **self.demo} if self.demo else {}
-        return {f"{self.code.upper()}_{name}": text.format(gateway=gateway) for name, text in given.items()}
+        return {
+            f"{self.code.upper()}_{name}": text.format(gateway=gateway, country=country) for name, text in given.items()
+        }

@@ -94,6 +94,22 @@ class TelegramFaults(Section):
     answer_seconds: float = Field(60, gt=0)
 
 
+class CloudinaryFaults(Section):
+    """How Cloudinary answers and notifies.
+
+    `error` is an HTTP status to refuse calls with, 0 none; `duration_after_ms`: how long after an upload an asset's
+    duration is not known yet. Notifications: `delay_ms` before each; `no_duration` in that of an upload, `forged` with
+    another secret, `old` signed three hours ago, each with a hash of `algorithm`; `repeat_seconds` until a 2xx.
+    """
+
+    error: int = Field(0, ge=0, le=599)
+    duration_after_ms: float = Field(0, ge=0)
+    notification: Literal["normal", "none", "twice", "eager_first", "no_duration", "forged", "old"] = "normal"
+    algorithm: Literal["sha1", "sha256"] = "sha1"
+    delay_ms: float = Field(300, ge=0)
+    repeat_seconds: float = Field(2, gt=0)
+
+
 class UssdFaults(Section):
     """How dialogues run.
 
@@ -126,6 +142,7 @@ class ChannelFaults(Section):
     kannel: KannelFaults = KannelFaults()
     ussd: UssdFaults = UssdFaults()
     telegram: TelegramFaults = TelegramFaults()
+    cloudinary: CloudinaryFaults = CloudinaryFaults()
 
 
 class Channel:
