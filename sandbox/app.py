@@ -26,6 +26,7 @@ import sandbox.telegram
 from sandbox.company import Company, Context
 from sandbox.control import Control
 from sandbox.courier import Courier, recorder
+from sandbox.mail import PostOffice
 from sandbox.operators.book import Book
 from sandbox.operators.context import OperatorContext
 from sandbox.operators.faults import FaultBoard
@@ -41,23 +42,27 @@ BODY_BYTES_MAX: Final = 112 * 1024 * 1024
 class SandboxSettings:
     """Where the country listens, keeps its books and finds the gateway.
 
-    `credentials`: per company what was issued to the gateway's owner; absent ones are not checked.
+    `mail_port`: of the mail server, 0 for any that is free. `credentials`: per company what was issued to the gateway's
+    owner; absent ones are not checked.
     """
 
     data_dir: Path
     host: str = "127.0.0.1"
     port: int = 8081
+    mail_port: int = 0
     gateway_url: str = "http://127.0.0.1:8080"
     credentials: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls, values: Mapping[str, str]) -> "SandboxSettings":
-        """Read `SPOTLIGHT_SANDBOX_PORT`, `HOST`, `SPOTLIGHT_DATA_DIR`, `SPOTLIGHT_GATEWAY_URL` and each
-        company's own names (`MTN_MOMO_API_KEY` → `mtn_momo`, `api_key`). Raises ValueError."""
+        """Read `SPOTLIGHT_SANDBOX_PORT`, `SPOTLIGHT_SANDBOX_MAIL_PORT`, `HOST`, `SPOTLIGHT_DATA_DIR`,
+        `SPOTLIGHT_GATEWAY_URL` and each company's own names (`MTN_MOMO_API_KEY` → `mtn_momo`, `api_key`).
+        Raises ValueError."""
         return cls(
             data_dir=Path(values.get("SPOTLIGHT_DATA_DIR") or ".spotlight"),
             host=values.get("HOST") or "127.0.0.1",
             port=int(values.get("SPOTLIGHT_SANDBOX_PORT") or 8081),
+            mail_port=int(values.get("SPOTLIGHT_SANDBOX_MAIL_PORT") or 0),
             gateway_url=(values.get("SPOTLIGHT_GATEWAY_URL") or "http://127.0.0.1:8080").rstrip("/"),
             credentials={
                 code: _issued(values, f"{code.upper()}_")
@@ -127,6 +132,7 @@ def create_sandbox(settings: SandboxSettings) -> web.Application:
 
     app.add_subapp("/phones", PhoneApi(phones, courier, wallets).application())
     Control(book, board, channel, courier, codes).add_routes(app.router)
+    PostOffice(settings.host, settings.mail_port).add_to(app)
     add_page(app)
     app.on_cleanup.append(close_book)
     return app

@@ -26,6 +26,7 @@ from admin.access.rules import (
     exists,
     judge_reuse,
 )
+from admin.mail.store import Mails
 from gateway.storage.audit_log import note
 from gateway.storage.vault import Vault
 
@@ -170,9 +171,10 @@ class StaffAccounts:
 
     `actor`: an e-mail address, or `cli:` and an account of the machine."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+    def __init__(self, engine: AsyncEngine, vault: Vault, mails: Mails) -> None:
         self._engine = engine
         self._vault = vault
+        self._mails = mails
 
     async def failures(self, subjects: Sequence[str]) -> Mapping[str, Failures]:
         """Failures in a row of each subject that has any."""

@@ -13,12 +13,13 @@ from gateway.runtime.settings import Settings, environment
 
 @dataclass(frozen=True)
 class Place:
-    """Where a demo listens and where it keeps its data."""
+    """Where a demo listens and where it keeps its data. `mail_port`: of the simulated country's mail server."""
 
     host: str
     port: int
     sandbox_port: int
     data_dir: Path
+    mail_port: int
 
     @property
     def gateway_url(self) -> str:
@@ -58,12 +59,15 @@ def demo_environment(
         "HOST": place.host,
         "PORT": str(place.port),
         "SPOTLIGHT_SANDBOX_PORT": str(place.sandbox_port),
+        "SPOTLIGHT_SANDBOX_MAIL_PORT": str(place.mail_port),
         "SPOTLIGHT_DATA_DIR": str(place.data_dir),
         "SPOTLIGHT_GATEWAY_URL": place.gateway_url,
     }
     defaults = {
         "SPOTLIGHT_ENV": "demo",
         "SPOTLIGHT_PUBLIC_URL": place.gateway_url,
+        "SPOTLIGHT_SMTP_URL": f"smtp://{reachable_host(place.host)}:{place.mail_port}",
+        "SPOTLIGHT_MAIL_FROM": "Spotlight <no-reply@demo.local>",
         **companies(place.sandbox_url, place.gateway_url),
     }
     return place_values | {name: inherited.get(name) or value for name, value in defaults.items()}

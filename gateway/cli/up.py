@@ -42,11 +42,14 @@ def require_sandbox() -> None:
 
 def read_place(inherited: Mapping[str, str]) -> Place:
     """Where to listen and where the data lies. Raises SettingsError."""
+    host = inherited.get("HOST") or "127.0.0.1"
+    named = inherited.get("SPOTLIGHT_SANDBOX_MAIL_PORT")
     place = Place(
-        host=inherited.get("HOST") or "127.0.0.1",
+        host=host,
         port=_port(inherited, "PORT", 8080),
         sandbox_port=_port(inherited, "SPOTLIGHT_SANDBOX_PORT", 8081),
         data_dir=Path(inherited.get("SPOTLIGHT_DATA_DIR") or running.DEFAULT_DATA_DIR).expanduser().resolve(),
+        mail_port=_port(inherited, "SPOTLIGHT_SANDBOX_MAIL_PORT", 0) if named else _free_port(host),
     )
     if place.port == place.sandbox_port:
         raise SettingsError(f"PORT and SPOTLIGHT_SANDBOX_PORT are both {place.port}: set one to another port")
@@ -58,6 +61,16 @@ def _port(inherited: Mapping[str, str], name: str, default: int) -> int:
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65_535):
         raise SettingsError(f"{name}: {value!r} is not a port number from 1 to 65535")
     return int(value)
+
+
+def _free_port(host: str) -> int:
+    """A port that no program uses now; 0 where the host is no address of this machine, which is said later."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.bind((host, 0))
+            return int(probe.getsockname()[1])
+    except OSError:
+        return 0
 
 
 def check_port(host: str, port: int, variable: str) -> None:
@@ -262,6 +275,7 @@ class Installation:
     def _show_addresses(self) -> None:
         say(f"  public page   {self.place.gateway_url}/c/star")
         say(f"  handset       {self.place.sandbox_url}/")
+        say(f"  mailbox       {self.place.sandbox_url}/mailbox")
         say(f"  back office   {self.place.gateway_url}/admin")
         if self._drawn:
             say(f"                {ADMIN_EMAIL}, password {self._drawn} (shown only now; or set {PASSWORD})")
@@ -306,6 +320,7 @@ def up(command: Callable[[str], Sequence[str]] = own_command) -> int:
             say(f"ended {left} processes that a killed `spotlight up` had left behind")
         check_port(place.host, place.port, "PORT")
         check_port(place.host, place.sandbox_port, "SPOTLIGHT_SANDBOX_PORT")
+        check_port(place.host, place.mail_port, "SPOTLIGHT_SANDBOX_MAIL_PORT")
         installation = Installation(place, inherited, command)
         os.environ.update(installation.environment)
         load_settings()

@@ -20,6 +20,7 @@ from admin.access.sign_in import SignIn
 from admin.access.store import StaffAccounts
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
+from admin.mail.store import Mails
 from gateway.runtime.accounts import (
     Account,
     build_accounts,
@@ -88,7 +89,8 @@ class Container(Connections):
         return self.settings.env is not Environment.DEMO
 
     rights = made(lambda own: StaffRights(factor_wanted=own.factor_wanted))
-    staff = made(lambda own: StaffAccounts(own.engine, own.vault))
+    mails = made(lambda own: Mails(own.engine, own.vault, on=own.settings.mail_server is not None))
+    staff = made(lambda own: StaffAccounts(own.engine, own.vault, own.mails))
     sign_in = made(lambda own: SignIn(own.staff, Passwords(), clock=utc_now, factor_wanted=own.factor_wanted))
     tickets = made(lambda own: Tickets(own.engine, own.vault, own.rights.permit))
     voids = made(lambda own: Voids(own.engine))

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.mail.send import Mailing
+from admin.mail.words import write
 from channels.messages.carrier import MessageSender
 from channels.messages.inbox import Inbox
 from channels.messages.languages import Languages
@@ -176,6 +178,7 @@ class ProcessContainer(Container):
             Work.TEXTS_IN: partial(answer_texts, self.inbox, self.voting_service, rankings),
             Work.TEXTS_OUT: Sending(self.outbox, senders, routes, render, write_in_chat).send_due,
             Work.REMINDERS: self.unfinished.remind,
+            Work.MAILS: Mailing(self.mails, self.settings.mail_server, write).send_due,
             Work.STAFF_ACTS: self.acts.run_approved,
         }
 

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 import channels.sms.carriers
 import channels.ussd.aggregators
 import payments.providers
+from admin.mail.server import MailServer, read_server
 from gateway.orders.prompting import DEMO_LIMITS, NO_LIMITS, PromptLimits
 from gateway.runtime.deployment import (
     SECRET_KEY_LENGTH_MIN,
@@ -19,6 +20,8 @@ from gateway.runtime.deployment import (
     Environment,
     address_fault,
     is_of_the_demo,
+    is_private,
+    is_simulated,
     secret_fault,
 )
 from gateway.runtime.discovery import codes
@@ -59,6 +62,8 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field("", alias="SPOTLIGHT_TRUSTED_PROXIES")
     metrics_token: SecretStr = Field(SecretStr(""), alias="SPOTLIGHT_METRICS_TOKEN")
     queue: str = Field("spotlight", alias="SPOTLIGHT_QUEUE")
+    smtp_url: SecretStr = Field(SecretStr(""), alias="SPOTLIGHT_SMTP_URL")
+    mail_from: str = Field("", alias="SPOTLIGHT_MAIL_FROM")
     sms_carriers: str = Field("", alias="SPOTLIGHT_SMS_CARRIERS")
     prompt_delay_seconds: Annotated[int, Field(ge=0, le=60)] = Field(4, alias="SPOTLIGHT_PROMPT_DELAY_SECONDS")
     beneficiary_delay_hours: Annotated[int, Field(ge=0, le=720)] = Field(24, alias="SPOTLIGHT_BENEFICIARY_DELAY_HOURS")
@@ -109,6 +114,13 @@ class Settings(BaseSettings):
         return keys
 
     @property
+    def mail_server(self) -> MailServer | None:
+        """Where mails are handed over, if there is one. Raises ValueError."""
+        url = self.smtp_url.get_secret_value()
+        near = is_simulated(url) or is_private(url)
+        return read_server(url, self.mail_from, plain=near) if url else None
+
+    @property
     def migration_url(self) -> str:
         """Address for migrations: the owner's if there is one."""
         return self.owner_database_url or self.database_url
@@ -149,6 +161,7 @@ def _faults(settings: Settings) -> Iterator[str]:
         ("SPOTLIGHT_TRUSTED_PROXIES", "proxies"),
         ("SPOTLIGHT_SHARED_NETWORKS", "crowds"),
         ("SPOTLIGHT_VAULT_KEYS", "keys"),
+        ("SPOTLIGHT_SMTP_URL", "mail_server"),
     ):
         try:
             getattr(settings, read)

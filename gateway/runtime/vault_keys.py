@@ -13,6 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.access import store as staff
+from admin.mail import store as mail
 from channels.messages import unfinished
 from channels.telegram import store as telegram
 from gateway.orders import store as orders
@@ -69,6 +70,7 @@ EVERYTHING: Final = (
         lambda row: callbacks.body_place(row.record_id),
         ("record_id",),
     ),
+    Sealed("mails", "params_cipher", ("id",), lambda row: mail.params_place(row.id)),
     Sealed("staff", "totp_cipher", ("id",), lambda row: staff.factor_place(row.id)),
 )
 """Every column of sealed values."""

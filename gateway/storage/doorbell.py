@@ -36,6 +36,7 @@ class Work(StrEnum):
     REVERSALS = "reversals"
     STAFF_ACTS = "staff_acts"
     PAYOUTS = "payouts"
+    MAILS = "mails"
 
 
 class RqDoorbell:

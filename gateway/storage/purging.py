@@ -81,6 +81,9 @@ _STEPS: Final[tuple[tuple[str, TextClause, Callable[[Kept], int]], ...]] = (
     ("delivery_reports", _REPORTS, lambda kept: kept.texts),
     ("staff_sessions", _oldest("staff_sessions", "expires_at", _WHOLE_FAMILY), lambda kept: kept.sessions),
     ("sign_in_failures", _oldest("sign_in_failures", "last_at"), lambda kept: kept.sessions),
+    ("mails", _oldest("mails", "created_at", "and status <> 'due'"), lambda kept: kept.texts),
+    ("invitations", _oldest("invitations", "expires_at"), lambda kept: kept.sessions),
+    ("password_resets", _oldest("password_resets", "expires_at"), lambda kept: kept.sessions),
     ("set_aside", _oldest("set_aside", "until"), lambda kept: kept.sessions),
     ("chosen_languages", _oldest("chosen_languages", "chosen_at"), lambda _: LANGUAGE_DAYS),
 )

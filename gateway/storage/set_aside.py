@@ -39,6 +39,7 @@ class Kind(StrEnum):
     TEXT_OUT = "text_out"
     TEXT_IN = "text_in"
     DIALOGUE = "dialogue"
+    MAIL = "mail"
     UPDATE = "update"
 
 

@@ -23,6 +23,7 @@ from admin.access.sign_in import SignIn
 from admin.access.store import StaffAccounts
 from admin.access.tokens import Tokens
 from admin.approvals.staff_acts import StaffActs
+from admin.mail.store import Mails
 from admin.orders.store import StaffOrders
 from admin.services import Payments
 from channels.voting_service import VOTING_SERVICE
@@ -121,7 +122,7 @@ class Office:
 
 @asynccontextmanager
 async def open_office(
-    app_url: str, *, factor_wanted: bool = False, secure: bool = False, accounts: bool = False
+    app_url: str, *, factor_wanted: bool = False, secure: bool = False, accounts: bool = False, mail: bool = True
 ) -> AsyncIterator[Office]:
     """A back office on this database. `accounts`: with those at operators that the environment names, and with
     the day that a new beneficiary waits."""
@@ -146,7 +147,8 @@ async def open_office(
 
     executors = {**container.acts._executors, **rig.acts._executors}
     acts = StaffActs(container.acts.requests, executors, rig.doorbell)
-    sign_in = SignIn(StaffAccounts(rig.engine, rig.vault), Passwords(), clock=clock, factor_wanted=factor_wanted)
+    staff = StaffAccounts(rig.engine, rig.vault, Mails(rig.engine, rig.vault, on=mail))
+    sign_in = SignIn(staff, Passwords(), clock=clock, factor_wanted=factor_wanted)
     access = Access(
         sign_in=sign_in,
         tokens=Tokens(rig.vault.subkey("staff tokens"), clock, secure=secure),

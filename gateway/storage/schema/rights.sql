@@ -26,8 +26,8 @@ grant insert, update on account_health, callback_counts, candidate_totals, candi
   organisers, reversal_questions, reversal_sweeps, staff, support_tickets, telegram_chats, upkeep to spotlight_app
 
 -- Rows that may also be deleted.
-grant insert, update, delete on chosen_languages, set_aside, sign_in_failures, staff_sessions, worker_beats
-  to spotlight_app
+grant insert, update, delete on chosen_languages, invitations, mails, passkeys, password_resets, recovery_codes,
+  set_aside, sign_in_failures, staff_sessions, worker_beats to spotlight_app
 
 grant insert, delete on candidate_imports, delivery_reports, text_opt_outs to spotlight_app
 

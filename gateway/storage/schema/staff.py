@@ -23,6 +23,7 @@ staff = table(
     uuids("id", key=True),
     strings("email", "password_hash", "role"),
     strings("name", default=""),
+    strings("language", default="fr"),
     binaries("totp_cipher", null=True),
     timestamps("totp_confirmed_at", "signed_in_at", null=True),
     integers("totp_last_step", null=True),
@@ -61,6 +62,71 @@ sign_in_failures = table(
     binaries("subject", key=True),
     small_integers("failures"),
     timestamps("last_at", default="now()"),
+)
+
+invitations = table(
+    "invitations",
+    uuids("id", key=True),
+    binaries("link_hash"),
+    strings("email", "role", "language", "invited_by"),
+    uuids("organiser_id", null=True, of="organisers.id"),
+    uuids("contest_id", null=True, of="contests.id"),
+    timestamps("created_at", default="now()"),
+    timestamps("expires_at"),
+    timestamps("accepted_at", "withdrawn_at", null=True),
+    UniqueConstraint("link_hash"),
+    checks("email = lower(email)"),
+    index("invitations_open", "email", where="accepted_at is null and withdrawn_at is null"),
+    index("invitations_ended", "expires_at"),
+)
+
+password_resets = table(
+    "password_resets",
+    binaries("link_hash", key=True),
+    uuids("staff_id", of="staff.id"),
+    timestamps("created_at", default="now()"),
+    timestamps("expires_at"),
+    timestamps("used_at", null=True),
+    index("password_resets_of", "staff_id"),
+    index("password_resets_ended", "expires_at"),
+)
+
+recovery_codes = table(
+    "recovery_codes",
+    uuids("staff_id", key=True, of="staff.id"),
+    binaries("code_hash", key=True),
+    timestamps("created_at", default="now()"),
+    timestamps("used_at", null=True),
+)
+
+passkeys = table(
+    "passkeys",
+    uuids("id", key=True),
+    uuids("staff_id", of="staff.id"),
+    binaries("credential_id", "public_key"),
+    integers("sign_count"),
+    strings("name"),
+    timestamps("created_at", default="now()"),
+    timestamps("used_at", "challenged_at", null=True),
+    UniqueConstraint("credential_id"),
+    index("passkeys_of", "staff_id", "created_at"),
+)
+
+mails = table(
+    "mails",
+    uuids("id", key=True),
+    strings("kind", "recipient", "language"),
+    binaries("params_cipher", null=True),
+    strings("status", default="due"),
+    small_integers("attempts", default="0"),
+    timestamps("next_try_at", null=True, default="now()"),
+    timestamps("created_at", default="now()"),
+    timestamps("sent_at", null=True),
+    strings("last_error", null=True),
+    one_of("status", "due", "sent", "refused"),
+    checks("(status = 'due') = (params_cipher is not null)"),
+    index("mails_due", "next_try_at", where="status = 'due'"),
+    index("mails_created", "created_at"),
 )
 
 staff_requests = table(

@@ -19,7 +19,7 @@ SERVERS = {
 
 
 def made(host: str = "127.0.0.1", **inherited: str) -> dict[str, str]:
-    return demo_environment(Place(host, 8080, 8081, Path("/data")), SERVERS, "k" * 64, inherited)
+    return demo_environment(Place(host, 8080, 8081, Path("/data"), 8025), SERVERS, "k" * 64, inherited)
 
 
 def test_it_names_this_very_place() -> None:
@@ -32,6 +32,8 @@ def test_it_names_this_very_place() -> None:
     )
     assert values["SPOTLIGHT_DATA_DIR"] == "/data"
     assert values["SPOTLIGHT_GATEWAY_URL"] == values["SPOTLIGHT_PUBLIC_URL"] == "http://127.0.0.1:8080"
+    assert values["SPOTLIGHT_SMTP_URL"] == "smtp://127.0.0.1:8025"
+    assert values["SPOTLIGHT_SANDBOX_MAIL_PORT"] == "8025"
     assert values["SPOTLIGHT_ENV"] == "demo"
 
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from admin.access.rules import FREE_TRIES
 from admin.access.store import StaffAccounts
+from admin.mail.store import Mails
 from gateway.cli.failures import ApiRefused
 from gateway.cli.main import app
 from gateway.cli.running import announce
@@ -51,7 +52,7 @@ def enrolled(database: Database) -> str:
     secret = pyotp.random_base32(32)
 
     async def enrol(rig: MoneyRig) -> None:
-        accounts = StaffAccounts(rig.engine, rig.vault)
+        accounts = StaffAccounts(rig.engine, rig.vault, Mails(rig.engine, rig.vault, on=False))
         found = await accounts.credentials(ASKER)
         assert found is not None
         assert await accounts.begin_factor(found.member.id, secret)

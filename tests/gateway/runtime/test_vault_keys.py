@@ -86,6 +86,11 @@ async def _seal_everything(owner: AsyncEngine, rows: int) -> None:
                     {"key": number, "sealed": ONE.seal("{}", f"telegram_updates.body:{number}")},
                 ),
                 (
+                    "insert into mails (id, kind, recipient, language, params_cipher)"
+                    " values (:key, 'reset', 'awa@house.test', 'fr', :sealed)",
+                    {"key": message, "sealed": ONE.seal("{}", f"mails.params_cipher.{message}")},
+                ),
+                (
                     "insert into callbacks (record_id, provider, method, headers, body_cipher, body_hash, remote)"
                     " values (:key, 'mtn_momo', 'POST', '{}', :sealed, '\\x01', '')",
                     {"key": message, "sealed": ONE.seal_bytes(b"\xff no text", f"callbacks.body:{message}")},
@@ -99,7 +104,7 @@ async def test_everything_is_sealed_again(owner: AsyncEngine, monkeypatch: pytes
     await check_keys(owner, ONE)
     await _seal_everything(owner, 5)
     steps: list[tuple[str, int, int]] = []
-    assert await rotate(owner, BOTH, lambda *step: steps.append(step)) == 20
+    assert await rotate(owner, BOTH, lambda *step: steps.append(step)) == 25
     assert ("messages_in.sender_cipher", 4, 5) in steps
     assert {("telegram_updates.body_cipher", 5, 5), ("callbacks.body_cipher", 5, 5)} <= set(steps)
     await check_keys(owner, TWO)

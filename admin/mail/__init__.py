@@ -1,0 +1,1 @@
+"""Mail: what staff and organisers are written, kept until it is sent."""

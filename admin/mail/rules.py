@@ -1,0 +1,55 @@
+"""What mails there are, how one reads, and when it is tried again. Plain functions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class MailKind(StrEnum):
+    """What a mail is about: its phrases are `mail_<kind>.subject` and `.text`."""
+
+    INVITATION = "invitation"
+    RESET = "reset"
+    LOCKED = "locked"
+    NEW_DEVICE = "new_device"
+    TOKEN_REUSED = "token_reused"  # noqa: S105 - a word, no token
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a word, no password
+    FACTOR_CHANGED = "factor_changed"
+
+
+class FactorChange(StrEnum):
+    """What was changed about a second factor."""
+
+    APP_SET = "app_set"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    CODES_MADE = "codes_made"
+    CODE_USED = "code_used"
+    TAKEN_AWAY = "taken_away"
+
+
+# Seconds before the next try, by tries so far; after the last one a mail is given up.
+RETRY_SECONDS: Final = (30, 120, 600, 3_600, 4 * 3_600, 12 * 3_600)
+# Facts that are codes of ours, each with the section that names them in words.
+_IN_WORDS: Final[Mapping[str, str]] = {"role": "admin_role", "what": "mail_what"}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A mail as it is read."""
+
+    subject: str
+    text: str
+
+
+def write(phrases: Mapping[str, str], kind: str, facts: Mapping[str, str]) -> Written:
+    """The mail of this kind in the language of these phrases. Raises KeyError for what has no phrase."""
+    named = {name: phrases[f"{_IN_WORDS[name]}.{fact}"] if name in _IN_WORDS else fact for name, fact in facts.items()}
+    subject, text = (phrases[f"mail_{kind}.{part}"].format(**named) for part in ("subject", "text"))
+    return Written(subject, f"{text.strip()}\n\n{phrases['mail.foot'].strip()}\n")
+
+
+def retry_seconds(attempts: int) -> int | None:
+    """How long to wait after so many tries; None: no more."""
+    return RETRY_SECONDS[attempts - 1] if attempts <= len(RETRY_SECONDS) else None
