@@ -19,22 +19,28 @@ from tests.engines import Database, Engines, running_engines
 
 __all__ = ["browser", "cheaper", "chromium", "real_passwords"]
 
-# Countries mostly wait. The journeys of one are shared out to two, about equally long; what starts a country of its own
-# goes file by file like the rest, and what takes longest begins first.
+# Countries mostly wait. The journeys of one are shared out to two processes, about equally long, while a third does
+# what takes most of a processor; what starts a country of its own comes behind, file by file like the rest.
 _FIRST_COUNTRY: Final = ("test_telegram.py", "test_debited.py", "test_texts.py", "test_database_away.py")
 _OWN_COUNTRY: Final = ("test_reconciliation.py", "test_made_up.py", "test_storm.py")
 _LONG: Final = (
-    *_OWN_COUNTRY,
-    "test_public_web.py",
-    "test_up.py",
     "test_money_machine.py",
     "test_million_rows.py",
-    "test_every_payment_provider.py",
+    "test_public_web.py",
+    "test_up.py",
+    "test_reconciliation.py",
     "test_looks.py",
     "test_page.py",
-    "test_fuzz.py",
+    "test_every_disbursement.py",
     "test_lint.py",
+    "test_every_collection.py",
+    "test_made_up.py",
+    "test_every_payment_provider.py",
+    "test_storm.py",
+    "test_fuzz.py",
     "test_contest.py",
+    "test_every_prober.py",
+    "test_shared_rate.py",
     "test_random_inputs.py",
 )
 # A coroutine test that hangs ends by this; one whose fixtures hang takes its process with it, a little later.
