@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from admin.access.guard import Me, api_me, status_of
 from gateway.http.amount import Amount
-from gateway.http.endpoint import InputModel, Line, Reply, endpoint
+from gateway.http.endpoint import BODY_BYTES_MAX, InputModel, Line, Reply, endpoint
 from gateway.http.problems import Problem
 from payments.ledger.book import MoneyRefused, UnknownName
 from payments.requests import ActRefused, Right
@@ -84,7 +84,9 @@ def staff_endpoint(
     body: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
     path: type[BaseModel] | None = None,
+    headers: Mapping[str, str] | None = None,
     problems: tuple[int, ...] = (),
+    bytes_max: int = BODY_BYTES_MAX,
 ) -> Callable[[ServeStaff], Handler]:
     """An `endpoint` for those who have a right, whose handler takes who asks besides; a refusal of it is a problem.
     `proof`: from those who proved lately who they are."""
@@ -101,7 +103,14 @@ def staff_endpoint(
                 raise problem_of(error) from None
 
         described = endpoint(
-            returns=returns, body=body, query=query, path=path, problems=(*SIGNED_IN, *problems), tag=TAG
+            returns=returns,
+            body=body,
+            query=query,
+            path=path,
+            headers=headers,
+            problems=(*SIGNED_IN, *problems),
+            tag=TAG,
+            bytes_max=bytes_max,
         )
         return described(guarded)
 

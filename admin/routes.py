@@ -8,6 +8,8 @@ from admin.access.guard import ACCESS, Access
 from admin.approvals import api as approvals_api
 from admin.approvals import pages as approvals_pages
 from admin.approvals.staff_acts import APPROVALS, StaffActs
+from admin.contests import api as contests_api
+from admin.contests.store import STAFF_CONTESTS, StaffContests
 from admin.money import beneficiaries, ledger, payouts, reconciliation, refunds
 from admin.orders import api as orders_api
 from admin.orders import pages as orders_pages
@@ -18,14 +20,23 @@ from gateway.http.pages import Pages
 
 
 def setup(
-    app: web.Application, pages: Pages, *, access: Access, acts: StaffActs, orders: StaffOrders, payments: Payments
+    app: web.Application,
+    pages: Pages,
+    *,
+    access: Access,
+    acts: StaffActs,
+    orders: StaffOrders,
+    payments: Payments,
+    contests: StaffContests,
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
+    app[STAFF_CONTESTS] = contests
     app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
     pages.add("admin")
     for module in (
         auth_api,
         access_pages,
+        contests_api,
         orders_api,
         orders_pages,
         tickets,

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from pydantic import Field, RootModel
 from yarl import URL
 
-from gateway.contests.contest import Contest
+from gateway.contests.contest import Contest, Phase
 from gateway.contests.photos import photos_of
 from gateway.contests.sharing import share_of
 from gateway.http.background import run_beside
@@ -23,7 +23,7 @@ from gateway.http.problems import Problem
 from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
 from leaderboard.ranking import Ranked, Ranking
-from leaderboard.view_model import Part, Phase, RankingBody, Successes, Update
+from leaderboard.view_model import Part, RankingBody, Successes, Update
 
 LIMIT_DEFAULT: Final = 100
 _LIMIT_WANTED: Final = f"a whole number from 1 to {ENTRIES_MAX}"
@@ -250,10 +250,8 @@ def _parts(request: web.Request, contest: Contest, language: str) -> list[Markup
 
 
 def _phase(contest: Contest, published: Published) -> Phase:
-    now = published.now()
-    if contest.open_at(now):
-        return Phase.OPEN
-    return Phase.COMING if now < contest.opens_at else Phase.CLOSED
+    phase = contest.phase_at(published.now())
+    return Phase.CLOSED if phase is Phase.ARCHIVED else phase
 
 
 def _read_view(request: web.Request) -> tuple[int, str]:

@@ -3,7 +3,6 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
@@ -11,7 +10,7 @@ from urllib.parse import quote
 # pydantic reads the document's schemas from these, and wants this kind before Python 3.12.
 from typing_extensions import TypedDict
 
-from gateway.contests.contest import Contest
+from gateway.contests.contest import Contest, Phase
 from gateway.contests.sharing import dial_link, star_code
 from leaderboard.ranking import Ranked, Ranking
 
@@ -100,14 +99,6 @@ class Row:
 # More candidates than this are shown in pages of so many lines.
 MANY: Final = 100
 PAGE_ROWS: Final = 50
-
-
-class Phase(StrEnum):
-    """Before, during or after a contest's sale."""
-
-    COMING = "coming"
-    OPEN = "open"
-    CLOSED = "closed"
 
 
 def rows(

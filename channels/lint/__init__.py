@@ -25,12 +25,14 @@ def lint(
     public_url: str,
     in_languages: Sequence[str] = (),
     sms_price: Money | None = None,
+    walked: bool = True,
 ) -> Report:
     """Look at a contest from every side.
 
     `others`: the other contests that still sell or will sell. `rails`: what takes money.
     `in_languages`: only these (they must be spoken); none: those that its voters may choose.
-    `sms_price`: of one part.
+    `sms_price`: of one part. `walked`: every screen that a voter can reach is looked at, which takes
+    seconds, and minutes where there are hundreds of candidates.
     """
     chosen = tuple(in_languages) or languages_for(contest)
     found = [
@@ -45,10 +47,11 @@ def lint(
     found += texts.name_findings(named)
     seen = []
     for language in (language for language in chosen if language in languages()):
-        shown = screens.walk(contest, language)
+        shown = screens.walk(contest, language) if walked else ()
         sent = texts.all_texts(contest, language, public_url, sms_price)
         seen.append(LanguageSeen(language, shown, sent))
-        found += screens.findings(contest, language, shown)
+        if walked:
+            found += screens.findings(contest, language, shown)
         found += texts.findings(language, sent)
         found += texts.check_phrases(files()[language], files()["fr"], contest, public_url)
     ordered = sorted(found, key=lambda finding: finding.level is not Level.ERROR)

@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from gateway.contests.codes import CodesUsedUp, form_fault, next_code, usual_width
-from gateway.contests.contest import Candidate, CandidateStatus, Contest
+from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState
 from gateway.values.money import Money
 
 # What money was already taken for.
@@ -87,7 +87,9 @@ def plan(held: Contest | None, wanted: Contest, entries: Sequence[Entry]) -> Pla
 
 
 def _moved(held: Contest, wanted: Contest) -> Iterator[str]:
-    for name, word in _FIXED.items():
+    # Nothing was sold for a draft yet.
+    fixed = {"organiser_id": "organiser"} if held.state is ContestState.DRAFT else _FIXED
+    for name, word in fixed.items():
         if getattr(held, name) != getattr(wanted, name):
             yield f"the {word} of a contest cannot change: make a new contest"
 

@@ -23,6 +23,25 @@ class ContestState(StrEnum):
     ARCHIVED = "archived"
 
 
+class Phase(StrEnum):
+    """Where a contest stands: its state, and its times while it is published."""
+
+    DRAFT = "draft"
+    COMING = "coming"
+    OPEN = "open"
+    CLOSED = "closed"
+    ARCHIVED = "archived"
+
+
+def phase_of(state: ContestState, opens_at: datetime, closes_at: datetime, now: datetime) -> Phase:
+    """Where a contest of this state and these times stands."""
+    if state is not ContestState.PUBLISHED:
+        return Phase(state.value)
+    if now < opens_at:
+        return Phase.COMING
+    return Phase.OPEN if now < closes_at else Phase.CLOSED
+
+
 class CandidateStatus(StrEnum):
     """Only an approved candidate can be voted for."""
 
@@ -141,12 +160,16 @@ class Contest:
 
     def open_at(self, now: datetime) -> bool:
         """Whether votes are sold at this instant."""
-        return self.state is ContestState.PUBLISHED and self.opens_at <= now < self.closes_at
+        return self.phase_at(now) is Phase.OPEN
 
     @property
     def public(self) -> bool:
         """Whether voters may know of it."""
         return self.state is not ContestState.DRAFT
+
+    def phase_at(self, now: datetime) -> Phase:
+        """Where it stands at this instant."""
+        return phase_of(self.state, self.opens_at, self.closes_at, now)
 
     @property
     def listed(self) -> bool:

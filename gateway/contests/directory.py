@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -17,6 +17,7 @@ from gateway.contests.contest import Candidate, CandidateStatus, Contest, Contes
 from gateway.contests.service_codes import menu_numbers
 from gateway.storage.schema.contests import candidates, contests
 from gateway.values.money import Money
+from gateway.values.scope import OneContest, Scope
 
 _REFRESH_SECONDS: Final = 1.0
 # What to dial for contest `c`, see `Contest.dial_code`; the numbers are those of `service_codes`.
@@ -103,8 +104,30 @@ class ContestDirectory:
 
 async def read_contests(connection: AsyncConnection) -> tuple[Contest, ...]:
     """Every contest with its candidates, drafts too, by slug. Contests are few and small."""
-    rows = (await connection.execute(select(contests).order_by(contests.c.slug))).all()
-    ranking = (await connection.execute(select(candidates).order_by(candidates.c.contest_id, candidates.c.code))).all()
+    found = await _read(connection)
+    return _with_menu_numbers(found, (await connection.execute(select(func.now()))).scalar_one())
+
+
+async def read_contest(connection: AsyncConnection, slug: str, scope: Scope) -> Contest | None:
+    """One contest with its candidates, also a draft; without its number behind a shared service code. None where
+    there is none within the scope."""
+    found = await _read(connection, contests.c.slug == slug, *within(scope))
+    return found[0] if found else None
+
+
+def within(scope: Scope) -> list[ColumnElement[bool]]:
+    """What holds for the contests of a scope."""
+    if isinstance(scope, OneContest):
+        return [contests.c.organiser_id == scope, contests.c.id == scope.contest]
+    return [] if scope is None else [contests.c.organiser_id == scope]
+
+
+async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -> tuple[Contest, ...]:
+    rows = (await connection.execute(select(contests).where(*conditions).order_by(contests.c.slug))).all()
+    people = select(candidates).order_by(candidates.c.contest_id, candidates.c.code)
+    if conditions:
+        people = people.where(candidates.c.contest_id.in_([row.id for row in rows]))
+    ranking = (await connection.execute(people)).all()
     by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
     for row in ranking:
         by_contest[row.contest_id].append(
@@ -119,8 +142,7 @@ async def read_contests(connection: AsyncConnection) -> tuple[Contest, ...]:
                 row.reason,
             )
         )
-    found = tuple(_contest(row, by_contest[row.id]) for row in rows)
-    return _with_menu_numbers(found, (await connection.execute(select(func.now()))).scalar_one())
+    return tuple(_contest(row, by_contest[row.id]) for row in rows)
 
 
 def _shown(contest: Contest) -> Contest:

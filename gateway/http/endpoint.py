@@ -101,11 +101,12 @@ def endpoint(
     problems: tuple[int, ...] = (),
     tag: str = "",
     guard: Guard | None = None,
+    bytes_max: int = BODY_BYTES_MAX,
 ) -> Callable[[Serve], Handler]:
     """Make a handler of a coroutine that takes checked models by the names `body`, `query`, `path`.
 
-    `headers`: optional request headers that it reads, with what each means. The first line of the
-    docstring becomes the summary in the document, the rest its description.
+    `headers`: optional request headers that it reads, with what each means; `bytes_max`: of a body. The first
+    line of the docstring becomes the summary in the document, the rest its description.
     """
 
     def wrap(serve: Serve) -> Handler:
@@ -119,7 +120,7 @@ def endpoint(
             if query is not None:
                 given["query"] = _check(query, "query", dict(request.query))
             if body is not None:
-                given["body"] = _check_json(body, await read_body(request))
+                given["body"] = _check_json(body, await read_body(request, bytes_max=bytes_max))
             return answer(await serve(request, **given))
 
         setattr(handler, _SPEC, Spec(*_words(serve), body, query, path, headers or {}, returns, problems, tag))
@@ -170,10 +171,10 @@ async def read_body(
     try:
         if request.content.is_eof():
             # Arrived whole with its head, as nearly all do: no timer is needed.
-            body = await request.read()
+            body = await _whole(request, bytes_max)
         else:
             async with asyncio.timeout(seconds or BODY_SECONDS):
-                body = await request.read()
+                body = await _whole(request, bytes_max)
     except TimeoutError:
         raise Problem(408, "Request timeout", "The body did not arrive in time.") from None
     except web.HTTPRequestEntityTooLarge:
@@ -181,6 +182,18 @@ async def read_body(
     if len(body) > bytes_max:
         raise _too_large(bytes_max)
     return body
+
+
+async def _whole(request: web.Request, bytes_max: int) -> bytes:
+    """The body; beyond what the application takes of any, piece by piece."""
+    if bytes_max <= BODY_BYTES_MAX:
+        return await request.read()
+    held = bytearray()
+    async for piece in request.content.iter_any():
+        held += piece
+        if len(held) > bytes_max:
+            raise _too_large(bytes_max)
+    return bytes(held)
 
 
 def _too_large(bytes_max: int) -> Problem:

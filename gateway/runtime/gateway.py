@@ -22,10 +22,12 @@ import leaderboard.routes
 import payments.routes
 from admin.access.guard import Access
 from admin.access.tokens import Tokens
+from admin.contests.store import StaffContests
 from admin.orders.store import StaffOrders
 from admin.services import Payments
 from channels.session_store import SESSIONS
 from channels.voting_service import VOTING_SERVICE
+from gateway.contests.directory import ContestDirectory
 from gateway.http import health, middleware, openapi
 from gateway.http.callers import DEVICES, PUBLIC_URL, Devices, ForwardedByProxies
 from gateway.http.health import Concern
@@ -72,7 +74,7 @@ def create_app(container: GatewayContainer) -> web.Application:
     if container.telegram is not None:
         container.telegram.setup(app)
     _mount_public_web(app, container, pages, boards)
-    _mount_back_office(app, container.back_office, pages)
+    _mount_back_office(app, container.back_office, container.rankings.directory, pages)
     _mount_health(app, container)
     openapi.setup(app)
     app.cleanup_ctx.append(partial(_keep_alive, container, boards))
@@ -97,7 +99,7 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     channels.web.pages.setup(app, pages)
 
 
-def _mount_back_office(app: web.Application, container: Container, pages: Pages) -> None:
+def _mount_back_office(app: web.Application, container: Container, directory: ContestDirectory, pages: Pages) -> None:
     settings = container.settings
     access = Access(
         sign_in=container.sign_in,
@@ -116,7 +118,10 @@ def _mount_back_office(app: web.Application, container: Container, pages: Pages)
         providers=container.providers,
     )
     orders = StaffOrders(container.engine, container.vault)
-    admin.routes.setup(app, pages, access=access, acts=container.acts, orders=orders, payments=services)
+    contests = StaffContests(container.engine, directory.all, directory.refresh)
+    admin.routes.setup(
+        app, pages, access=access, acts=container.acts, orders=orders, payments=services, contests=contests
+    )
 
 
 def _mount_health(app: web.Application, container: GatewayContainer) -> None:

@@ -24,6 +24,7 @@ from admin.access.store import StaffAccounts
 from admin.access.tokens import Tokens
 from admin.approvals.staff_acts import StaffActs
 from admin.mail.store import Mails
+from admin.contests.store import StaffContests
 from admin.orders.store import StaffOrders
 from admin.services import Payments
 from channels.voting_service import VOTING_SERVICE
@@ -166,7 +167,8 @@ async def open_office(
         providers=container.providers if accounts else rig.providers,
     )
     orders = StaffOrders(rig.engine, rig.vault)
-    routes.setup(app, pages, access=access, acts=acts, orders=orders, payments=payments)
+    contests = StaffContests(rig.engine, rig.directory.all, rig.directory.refresh)
+    routes.setup(app, pages, access=access, acts=acts, orders=orders, payments=payments, contests=contests)
     openapi.setup(app)
     async with TestServer(app) as server:
         office = Office(rig, app, access, server)

@@ -1,10 +1,9 @@
 import orjson
 import pytest
 
-from gateway.contests.contest import Candidate, CandidateStatus, Contest
+from gateway.contests.contest import Candidate, CandidateStatus, Contest, Phase
 from leaderboard import view_model
 from leaderboard.ranking import Ranking, Score, ranking_from
-from leaderboard.view_model import Phase
 from tests.demo import demo_contest
 
 

@@ -1,0 +1,1 @@
+"""Contests as their organisers make, check and open them."""

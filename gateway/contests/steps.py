@@ -1,0 +1,48 @@
+"""From a draft to the archive: which step a contest may take, and what it changes."""
+
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.contests.changes import Change, ChangeRefused, Plan
+from gateway.contests.contest import Contest, ContestState, Phase
+
+
+class Step(StrEnum):
+    """What an organiser does with a contest as a whole."""
+
+    PUBLISH = "publish"
+    CLOSE = "close"  # now, and not at the hour that was announced
+    ARCHIVE = "archive"
+
+
+_DONE = {Step.PUBLISH: Phase.OPEN, Step.CLOSE: Phase.CLOSED, Step.ARCHIVE: Phase.ARCHIVED}
+
+
+def stepped(contest: Contest, step: Step, now: datetime) -> Plan | None:
+    """What the step changes; None where the contest is there already. Raises ChangeRefused."""
+    phase = contest.phase_at(now)
+    if phase is _DONE[step] or (step is Step.PUBLISH and phase is Phase.COMING):
+        return None
+    match step, phase:
+        case Step.PUBLISH, Phase.DRAFT:
+            return _changed(replace(contest, state=ContestState.PUBLISHED, _by_code={}), "state", phase, "published")
+        case Step.CLOSE, Phase.OPEN:
+            closed = replace(contest, closes_at=now, _by_code={})
+            return _changed(closed, "closes_at", contest.closes_at.isoformat(), now.isoformat())
+        case Step.ARCHIVE, Phase.CLOSED:
+            return _changed(replace(contest, state=ContestState.ARCHIVED, _by_code={}), "state", phase, "archived")
+    raise ChangeRefused(_REFUSED[step])
+
+
+# To publish again what is over would sell votes behind a result that was announced.
+_REFUSED = {
+    Step.PUBLISH: "only a draft is published; this contest is over",
+    Step.CLOSE: "only an open contest is closed; change its times instead",
+    Step.ARCHIVE: "only a contest that is closed is archived",
+}
+
+
+def _changed(contest: Contest, what: str, before: str, after: str) -> Plan:
+    raised = replace(contest, version=contest.version + 1, _by_code={})
+    return Plan(raised, (Change(what, before, after),), (), (), (), new=False)
