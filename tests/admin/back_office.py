@@ -23,8 +23,8 @@ from admin.access.sign_in import SignIn
 from admin.access.store import StaffAccounts
 from admin.access.tokens import Tokens
 from admin.approvals.staff_acts import StaffActs
-from admin.mail.store import Mails
 from admin.contests.store import StaffContests
+from admin.mail.store import Mails
 from admin.orders.store import StaffOrders
 from admin.services import Payments
 from channels.voting_service import VOTING_SERVICE
