@@ -9,6 +9,8 @@ from admin.approvals import api as approvals_api
 from admin.approvals import pages as approvals_pages
 from admin.approvals.staff_acts import APPROVALS, StaffActs
 from admin.contests import api as contests_api
+from admin.contests import photos as candidate_photos
+from admin.contests.photos import PHOTOS
 from admin.contests.store import STAFF_CONTESTS, StaffContests
 from admin.money import beneficiaries, ledger, payouts, reconciliation, refunds
 from admin.orders import api as orders_api
@@ -16,6 +18,7 @@ from admin.orders import pages as orders_pages
 from admin.orders import tickets
 from admin.orders.store import ORDERS, StaffOrders
 from admin.services import PAYMENTS, Payments
+from gateway.contests.keep_photos import Photos
 from gateway.http.pages import Pages
 
 
@@ -28,10 +31,12 @@ def setup(
     orders: StaffOrders,
     payments: Payments,
     contests: StaffContests,
+    photos: Photos,
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
     app[STAFF_CONTESTS] = contests
     app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
+    app[PHOTOS] = photos
     pages.add("admin")
     for module in (
         auth_api,
@@ -47,5 +52,6 @@ def setup(
         payouts,
         beneficiaries,
         ledger,
+        candidate_photos,
     ):
         module.setup(app)

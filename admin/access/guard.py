@@ -6,7 +6,7 @@ browser through `/api/auth/continue`, which knows the refresh token, and back, w
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -180,11 +180,17 @@ def page(right: Right | None = None, *, unfinished: bool = False) -> Callable[[S
 
 
 def form(
-    right: Right | None = None, *, unfinished: bool = False, proof: bool = False, file: bool = False
+    right: Right | None = None,
+    *,
+    unfinished: bool = False,
+    proof: bool = False,
+    file: bool = False,
+    files: int = 0,
 ) -> Callable[[ServePage], Handler]:
     """What takes the fields of a form that one of our pages sent, for those who have a right. `proof`: from those
     who proved lately who they are; others are asked, and what they sent goes on. `file`: takes the name and the
-    content of one file besides. Refusals as `page` has them."""
+    content of one file besides; `files`: takes an iterator of files of at most so
+    many bytes, see `read_files`. Refusals as `page` has them."""
 
     def wrap(serve: ServePage) -> Handler:
         @functools.wraps(serve)
@@ -194,7 +200,12 @@ def form(
             me = await _let_in(request, right, unfinished)
             if not isinstance(me, Me):
                 return me
-            fields, *sent = await read_upload(request) if file else (await read_form(request),)
+            fields: Form
+            sent: Sequence[object]
+            if files:
+                fields, *sent = await read_files(request, files)
+            else:
+                fields, *sent = await read_upload(request) if file else (await read_form(request),)
             if not request.app[ACCESS].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
                 return say(request, 403, "old_form", me)
             asked = await ask_for_proof(request, me, fields) if proof else None
@@ -287,6 +298,49 @@ async def read_upload(request: web.Request) -> tuple[dict[str, str], str, bytes]
     except TimeoutError:
         raise Problem(408, "Request timeout", "The file did not arrive in time.") from None
     return fields, name, data
+
+
+async def read_files(request: web.Request, bytes_max: int) -> tuple[dict[str, str], AsyncIterator[tuple[str, bytes]]]:
+    """The fields that stand before the first file, and the files, each with its name and read when it is its turn. Of a
+    file that is longer than `bytes_max`, one byte more is read. Problem 400, 415."""
+    if request.content_type != "multipart/form-data":
+        raise Problem(415, "Unsupported media type", "Send multipart/form-data.")
+    fields: dict[str, str] = {}
+    parts = _parts(request)
+    first: BodyPartReader | None = None
+    async for part in parts:
+        if part.filename is not None:
+            first = part
+            break
+        if len(fields) >= _FIELDS_MAX:
+            raise Problem(400, "Unreadable form")
+        fields[part.name or ""] = plain((await _read_part(part, _FIELD_LENGTH_MAX)).decode("utf-8", "replace"))
+
+    async def files() -> AsyncIterator[tuple[str, bytes]]:
+        part = first
+        while part is not None:
+            if part.filename:
+                yield plain(part.filename)[:_FILE_NAME_MAX], await _read_start(part, bytes_max + 1)
+            part = await anext(parts, None)
+
+    return fields, files()
+
+
+async def _parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
+    try:
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader):
+                raise Problem(400, "Unreadable form")
+            yield part
+    except ValueError:
+        raise Problem(400, "Unreadable form") from None
+
+
+async def _read_start(part: BodyPartReader, most: int) -> bytes:
+    held = bytearray()
+    while len(held) < most and (chunk := await part.read_chunk()):
+        held += chunk
+    return bytes(held[:most])
 
 
 async def _read_part(part: BodyPartReader, most: int) -> bytes:

@@ -52,10 +52,20 @@ class CandidateStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A photo that was uploaded: squares of ours. `address`: of all of them, but for `-<side>.webp`; `sides`: in
+    pixels, ascending; `blur`: a tiny WebP that stands in for them."""
+
+    address: str
+    sides: tuple[int, ...]
+    blur: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A person or thing to vote for. `code` has two or more digits, unique in the contest for ever, never
-    `00…`. `photo_url`: an https address, or None. `category`: one of the contest's, or empty. `text`: a plain
-    presentation. `reason`: why they were rejected or withdrawn."""
+    `00…`. `photo_url`: an https address elsewhere, or None; `photo` goes before it. `category`: one of the contest's,
+    or empty. `text`: a plain presentation. `reason`: why they were rejected or withdrawn."""
 
     id: UUID
     code: str
@@ -65,6 +75,7 @@ class Candidate:
     category: str = ""
     text: str = ""
     reason: str = ""
+    photo: Picture | None = None
 
     @property
     def eligible(self) -> bool:

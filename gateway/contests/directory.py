@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState
+from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState, Picture
 from gateway.contests.service_codes import menu_numbers
 from gateway.storage.schema.contests import candidates, contests
 from gateway.values.money import Money
@@ -140,6 +140,7 @@ async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -
                 row.category,
                 row.text,
                 row.reason,
+                picture_of(row),
             )
         )
     return tuple(_contest(row, by_contest[row.id]) for row in rows)
@@ -149,6 +150,11 @@ def _shown(contest: Contest) -> Contest:
     """The contest with those candidates alone of whom voters may read."""
     public = tuple(candidate for candidate in contest.candidates if candidate.public)
     return contest if len(public) == len(contest.candidates) else replace(contest, candidates=public, _by_code={})
+
+
+def picture_of(row: Row[Any]) -> Picture | None:
+    """The uploaded photo of a candidate's row."""
+    return None if row.photo is None else Picture(row.photo, tuple(row.photo_sides), row.photo_blur)
 
 
 def _with_menu_numbers(found: tuple[Contest, ...], now: datetime) -> tuple[Contest, ...]:

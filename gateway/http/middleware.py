@@ -71,6 +71,7 @@ _SURFACES: Final[Mapping[str, str]] = {
     "sms": "sms",
     "telegram": "telegram",
     "static": "static",
+    "media": "static",
     "admin": "admin",
     "healthz": "operations",
     "readyz": "operations",

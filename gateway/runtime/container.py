@@ -21,6 +21,8 @@ from admin.access.store import StaffAccounts
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
 from admin.mail.store import Mails
+from gateway.contests.keep_photos import Photos
+from gateway.contests.resize_apart import Resizer
 from gateway.runtime.accounts import (
     Account,
     build_accounts,
@@ -29,6 +31,7 @@ from gateway.runtime.accounts import (
 from gateway.runtime.connections import TEMPORARY, Connections, utc_now
 from gateway.runtime.deployment import Environment
 from gateway.runtime.settings import Settings
+from gateway.storage.pictures import FolderPictures, Pictures
 from leaderboard.scores import ScoreFeed, Scores, publish_scores
 from payments.disbursement.payouts.acts import PayoutActs, preview_payout
 from payments.disbursement.payouts.beneficiaries import Beneficiaries
@@ -97,6 +100,10 @@ class Container(Connections):
     book = made(lambda own: Book(own.engine, own.rights.permit))
     places = made(lambda own: MoneyPlaces(own.engine, own.vault))
     payouts = made(lambda own: PayoutActs(own.engine, own._pays_from_float, own.rights.permit, own.doorbell))
+
+    # Photos of candidates: where they are kept, and what makes them.
+    pictures: cached_property[Pictures] = made(lambda own: FolderPictures(own.settings.data_dir / "pictures"))
+    photos = made(lambda own: Photos(own.engine, own.pictures, Resizer()))
 
     def _pays_from_float(self, account: str, country: str) -> bool:
         return account in self.providers and self.providers[account].capabilities(country).pays_from_float

@@ -28,7 +28,7 @@ from admin.services import Payments
 from channels.session_store import SESSIONS
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.directory import ContestDirectory
-from gateway.http import health, middleware, openapi
+from gateway.http import health, media, middleware, openapi
 from gateway.http.callers import DEVICES, PUBLIC_URL, Devices, ForwardedByProxies
 from gateway.http.health import Concern
 from gateway.http.limits import RateLimits, StreamCap, raise_file_limit
@@ -97,6 +97,7 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     leaderboard.routes.setup(app, boards, cap, container.telegram.address if container.telegram else str)
     channels.web.api.setup(app, limits, cap=cap)
     channels.web.pages.setup(app, pages)
+    media.setup(app, container.pictures)
 
 
 def _mount_back_office(app: web.Application, container: Container, directory: ContestDirectory, pages: Pages) -> None:
@@ -120,7 +121,14 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
     orders = StaffOrders(container.engine, container.vault)
     contests = StaffContests(container.engine, directory.all, directory.refresh)
     admin.routes.setup(
-        app, pages, access=access, acts=container.acts, orders=orders, payments=services, contests=contests
+        app,
+        pages,
+        access=access,
+        acts=container.acts,
+        orders=orders,
+        payments=services,
+        contests=contests,
+        photos=container.photos,
     )
 
 

@@ -23,6 +23,7 @@ from channels.telegram.settings import TelegramSettings
 from channels.telegram.store import TelegramStore
 from channels.telegram.texts import write as write_in_chat
 from gateway.contests.directory import ContestDirectory
+from gateway.contests.keep_photos import Photos
 from gateway.orders.routing import Kind
 from gateway.orders.store import Orders
 from gateway.runtime.accounts import build_carriers, counted_on, rails_of, read_given, text_routes
@@ -219,7 +220,7 @@ class GatewayContainer(ProcessContainer):
         """What staff use, on connections of its own: its reports may take a minute, and voters do not wait for them."""
         name = process_name("back office")
         office = Container(self.settings, name=name, pool_size=4, statement_timeout_ms=PAGE_TIMEOUT_MS)
-        for shared in ("accounts", "vault", "doorbell", "show"):
+        for shared in ("accounts", "vault", "doorbell", "show", "pictures"):
             setattr(office, shared, getattr(self, shared))
         return self._closed_later(office)
 
@@ -235,6 +236,11 @@ class WorkerContainer(ProcessContainer):
         """The daily reconciliation."""
         return self._closed_later(DailyReconciliation(self.settings, self.engine))
 
+    @cached_property
+    def photo_sweep(self) -> "PhotoSweep":
+        """The search for files of photos that nobody needs."""
+        return self._closed_later(PhotoSweep(self.photos))
+
     def chores(self) -> dict[str, Chore]:
         """Those of every process, and those of workers."""
         reversals = partial(sweep_reversals, reversals=self.reversals, providers=self.providers)
@@ -243,6 +249,7 @@ class WorkerContainer(ProcessContainer):
             "reconciliation": (900.0, self.daily.start),
             "disputes": (60.0, partial(act_on_lost, self.engine)),
             "reversals": (60.0, reversals),
+            "photos": (3600.0, self.photo_sweep.start),
         }
 
     async def keep_beating(self) -> None:
@@ -267,6 +274,23 @@ class DailyReconciliation(Daily):
         """Compare."""
         async with open_command(self._settings, statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
             await container.reconciler.daily()
+
+
+class PhotoSweep(Daily):
+    """Beside the sweeper, which does not wait for a store far away."""
+
+    name = "photo_sweep"
+
+    def __init__(self, photos: Photos) -> None:
+        self._photos = photos
+
+    async def is_due(self) -> bool:
+        """At every round."""
+        return True
+
+    async def run(self) -> None:
+        """Sweep."""
+        await self._photos.sweep()
 
 
 def process_name(role: str) -> str:

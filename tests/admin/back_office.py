@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyotp
@@ -28,7 +30,7 @@ from admin.mail.store import Mails
 from admin.orders.store import StaffOrders
 from admin.services import Payments
 from channels.voting_service import VOTING_SERVICE
-from gateway.http import middleware, openapi
+from gateway.http import media, middleware, openapi
 from gateway.http.pages import Pages
 from gateway.orders.rules import PlacedOrder
 from gateway.runtime.accounts import build_accounts
@@ -55,6 +57,7 @@ class Office:
     app: web.Application
     access: Access
     server: BaseTestServer
+    pictures: Path
     ahead: timedelta = timedelta()
     clients: list[ClientSession] = field(default_factory=list)
 
@@ -135,7 +138,13 @@ async def open_office(
     pages.mount(app)
     held: list[Office] = []
     rights = StaffRights(factor_wanted=factor_wanted)
-    settings = {"DATABASE_URL": app_url, "REDIS_URL": "redis://127.0.0.1:1/0", "SPOTLIGHT_SECRET_KEY": ""}
+    folder = TemporaryDirectory()
+    settings = {
+        "SPOTLIGHT_DATA_DIR": folder.name,
+        "DATABASE_URL": app_url,
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "SPOTLIGHT_SECRET_KEY": "",
+    }
     container = Container(
         Settings.model_validate({**settings, "SPOTLIGHT_BENEFICIARY_DELAY_HOURS": 24 * accounts}), name=""
     )
@@ -168,10 +177,20 @@ async def open_office(
     )
     orders = StaffOrders(rig.engine, rig.vault)
     contests = StaffContests(rig.engine, rig.directory.all, rig.directory.refresh)
-    routes.setup(app, pages, access=access, acts=acts, orders=orders, payments=payments, contests=contests)
+    routes.setup(
+        app,
+        pages,
+        access=access,
+        acts=acts,
+        orders=orders,
+        payments=payments,
+        contests=contests,
+        photos=container.photos,
+    )
+    media.setup(app, container.pictures)
     openapi.setup(app)
     async with TestServer(app) as server:
-        office = Office(rig, app, access, server)
+        office = Office(rig, app, access, server, Path(folder.name) / "pictures")
         held.append(office)
         try:
             yield office
@@ -181,6 +200,7 @@ async def open_office(
             for account in container.accounts.values():
                 await account.provider.aclose()
     await rig.close()
+    folder.cleanup()
 
 
 async def other_organiser(rig: MoneyRig) -> None:

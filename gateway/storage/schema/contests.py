@@ -74,8 +74,16 @@ candidates = table(
     timestamps("created_at", default="now()"),
     strings("photo_url", null=True),
     strings("category", "text", "reason", default=""),
+    strings("photo", null=True),
+    number_lists("photo_sides", default="'{}'"),
+    binaries("photo_blur", null=True),
     UniqueConstraint("contest_id", "code"),
     checks("code ~ '^[0-9]{2,6}$' and code !~ '^00'"),
+    CheckConstraint(
+        "(photo is null) = (photo_blur is null) and (photo is null) = (photo_sides = '{}')"
+        " and octet_length(photo_blur) <= 1024",
+        name="candidates_photo",
+    ),
     one_of("status", "submitted", "approved", "rejected", "withdrawn"),
 )
 

@@ -6,8 +6,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from playwright.async_api import Browser, expect
 
-from gateway.contests.contest import CandidateStatus
+from gateway.contests.contest import CandidateStatus, Picture
 from gateway.http.limits import RateLimits
+from gateway.http.pages import CONTENT_SECURITY_POLICY
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
@@ -44,13 +45,29 @@ async def test_the_photo_of_a_candidate(here: Here) -> None:
     here.service.shown = [replace(contest, candidates=people, _by_code={})]
     answer = await here.client.get(PAGE, headers={"Accept-Language": "en"})
     text = await answer.text()
-    assert '<img class="portrait" src="https://img.example/07.jpg" width="144" height="144"' in text
+    assert '<p class="portrait"><img src="https://img.example/07.jpg" width="144" height="144"' in text
     assert 'alt="Photo of Awa Ouattara"' in text
     policy = answer.headers["Content-Security-Policy"]
     assert "img-src 'self' data: https://res.cloudinary.com https://img.example;" in policy
     assert policy.count("img.example") == 1
     # What is sent around is drawn here: strangers' addresses are not fetched from the server.
     assert 'property="og:image" content="https://vote.example/c/star/07/card.png' in text
+
+
+async def test_an_uploaded_photo_of_a_candidate(here: Here) -> None:
+    (contest,) = here.service.shown
+    photo = Picture("/media/0a/awa", (96, 320, 960), b"blurred")
+    people = tuple(replace(c, photo_url="https://img.example/a.jpg", photo=photo) for c in contest.candidates)
+    here.service.shown = [replace(contest, candidates=people, _by_code={})]
+    answer = await here.client.get(PAGE, headers={"Accept-Language": "en"})
+    text = await answer.text()
+    assert '<p class="portrait"><img src="data:image/webp;base64,Ymx1cnJlZA==" width="144" height="144" alt="">' in text
+    assert (
+        'src="/media/0a/awa-320.webp" srcset="/media/0a/awa-96.webp 96w, /media/0a/awa-320.webp 320w,'
+        ' /media/0a/awa-960.webp 960w" sizes="144px" width="144" height="144" alt="Photo of Awa Ouattara"'
+    ) in text
+    assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert "img.example" not in text
 
 
 async def test_each_form_has_its_own_nonce(here: Here) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.contests.contest import Candidate, CandidateStatus, Contest
+from gateway.contests.contest import Candidate, CandidateStatus, Contest, Picture
 from gateway.contests.photos import HOSTS_MAX, photo_of, photos_of
 from gateway.http.pages import CONTENT_SECURITY_POLICY, policy_with
 from tests.demo import candidate_id, demo_contest
@@ -68,6 +68,40 @@ def test_a_small_square(address: str, small: str) -> None:
     photo = photo_of(person(address))
     assert photo is not None
     assert photo.square(48) == small
+
+
+def test_an_uploaded_photo_goes_before_an_address() -> None:
+    photo = photo_of(replace(person("https://img.example/a.jpg"), photo=Picture("/media/o/n", (96, 320, 960), b"x")))
+    assert photo is not None
+    assert photo.origin == "'self'"
+    assert photo.placeholder == "data:image/webp;base64,eA=="
+    assert photo.srcset == "/media/o/n-96.webp 96w, /media/o/n-320.webp 320w, /media/o/n-960.webp 960w"
+    assert [photo.square(side) for side in (48, 49, 160, 500)] == [
+        f"/media/o/n-{side}.webp" for side in (96, 320, 320, 960)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        ("https://res.cloudinary.com/star-ci/image/upload/o/n", "https://res.cloudinary.com"),
+        ("http://127.0.0.1:8081/cloudinary/star-ci/image/upload/o/n", "http://127.0.0.1:8081"),
+    ],
+)
+def test_an_uploaded_photo_that_another_host_delivers(address: str, origin: str) -> None:
+    photo = photo_of(replace(person(None), photo=Picture(address, (96,), b"x")))
+    assert photo is not None
+    assert (photo.origin, photo.square(48)) == (origin, f"{address}-96.webp")
+
+
+def test_our_own_host_is_not_among_the_few() -> None:
+    many = contest(*(f"https://img{n}.example/a.jpg" for n in range(HOSTS_MAX)), None)
+    own = replace(many.candidates[-1], photo=Picture("/media/o/n", (96,), b"x"))
+    shown = photos_of(replace(many, candidates=(*many.candidates[:-1], own), _by_code={}))
+    assert len(shown) == HOSTS_MAX + 1
+    assert policy_with(photo.origin for photo in shown.values()).count("'self'") == CONTENT_SECURITY_POLICY.count(
+        "'self'"
+    )
 
 
 def test_a_page_names_few_hosts() -> None:

@@ -1,0 +1,61 @@
+"""Statements of candidates' uploaded photos."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select, text, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.contests.contest import CandidateStatus, Picture
+from gateway.contests.directory import picture_of
+from gateway.storage.schema.contests import candidates, contests
+from gateway.values.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Portrayed:
+    """A candidate and the photo there is. `photo_url`: an address elsewhere, which stands while there is no `photo`."""
+
+    id: UUID
+    organiser_id: UUID
+    code: str
+    name: str
+    status: CandidateStatus
+    photo: Picture | None
+    photo_url: str | None
+
+
+async def read_portrayed(connection: AsyncConnection, scope: Scope, slug: str) -> list[Portrayed]:
+    """The candidates of a contest within a scope, by code; empty where there is no such contest."""
+    statement = (
+        select(candidates, contests.c.organiser_id)
+        .join(contests, contests.c.id == candidates.c.contest_id)
+        .where(contests.c.slug == slug, true() if scope is None else contests.c.organiser_id == scope)
+        .order_by(candidates.c.code)
+    )
+    return [
+        Portrayed(
+            row.id, row.organiser_id, row.code, row.name, CandidateStatus(row.status), picture_of(row), row.photo_url
+        )
+        for row in await connection.execute(statement)
+    ]
+
+
+async def write_photo(connection: AsyncConnection, candidate_id: UUID, photo: Picture | None) -> Picture | None:
+    """Write the photo of a candidate, or that there is none; the photo that it had. Waits for others who write it."""
+    held = (await connection.execute(select(candidates).where(candidates.c.id == candidate_id).with_for_update())).one()
+    written = {
+        "photo": None if photo is None else photo.address,
+        "photo_sides": [] if photo is None else list(photo.sides),
+        "photo_blur": None if photo is None else photo.blur,
+    }
+    await connection.execute(update(candidates).where(candidates.c.id == candidate_id).values(written))
+    return picture_of(held)
+
+
+_ADDRESSES = text("select photo from candidates where photo is not null")
+
+
+async def read_addresses(connection: AsyncConnection) -> frozenset[str]:
+    """Addresses of all photos that any candidate has."""
+    return frozenset((await connection.execute(_ADDRESSES)).scalars())

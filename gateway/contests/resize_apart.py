@@ -1,0 +1,55 @@
+"""Photos are resized in programs of their own: one that takes too long, takes too much or crashes ends alone, and the
+process that serves voters answers meanwhile."""
+
+import asyncio
+import sys
+from typing import Final
+
+import structlog
+
+from gateway.contests import resizing
+from gateway.contests.resizing import PhotoFault, PhotoRefused, Resized, unpack
+
+AT_ONCE: Final = 2
+SECONDS_MAX: Final = 30.0
+_log = structlog.get_logger(__name__)
+
+
+class Resizer:
+    """Resizes two photos at a time; others wait."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def resize(self, data: bytes) -> Resized:
+        """The squares of a photo. Raises PhotoRefused."""
+        if len(data) > resizing.BYTES_MAX:
+            raise PhotoRefused(PhotoFault.TOO_LARGE)
+        async with self._places:
+            return await _resize(data)
+
+
+async def _resize(data: bytes) -> Resized:
+    # Its environment is empty: what reads a stranger's file needs none of our secrets.
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-m", resizing.__name__),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={},
+    )
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            written, complaint = await program.communicate(data)
+    except TimeoutError:
+        _log.warning("photo_took_too_long", bytes=len(data))
+        raise PhotoRefused(PhotoFault.BROKEN) from None
+    finally:
+        if program.returncode is None:
+            program.kill()
+            await program.wait()
+    if program.returncode:
+        last = complaint.decode(errors="replace").strip().rpartition("\n")[2][:200]
+        _log.warning("photo_not_read", code=program.returncode, error=last, bytes=len(data))
+        raise PhotoRefused(PhotoFault.BROKEN)
+    return unpack(written)

@@ -1,0 +1,219 @@
+"""What becomes of a photo: which files are taken, and what of them is left."""
+
+import io
+import os
+import struct
+import zlib
+from collections.abc import Callable
+
+import pytest
+from PIL import ExifTags, Image, PngImagePlugin
+
+from gateway.contests import resizing
+from gateway.contests.resize_apart import Resizer
+from gateway.contests.resizing import BLUR_BYTES_MAX, BYTES_MAX, SIDES, PhotoFault, PhotoRefused, pack, resize, unpack
+from tests.rigs.photos import GREEN, RED, halves, saved
+
+PLACE = {1: "N", 2: (5.0, 20.0, 11.0), 3: "W", 4: (4.0, 1.0, 36.0)}
+
+
+def with_place() -> bytes:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Tecno"
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update(PLACE)
+    return saved(halves(), exif=exif, comment=b"taken at home", xmp=b"<x:xmpmeta>Cocody</x:xmpmeta>")
+
+
+def turned() -> bytes:
+    """As a phone that is held upright writes it: lying, with a note to turn it."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    return saved(halves(), exif=exif)
+
+
+def png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG that says it has this size and holds these chunks."""
+    head = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    whole = b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in (head, *chunks, (b"IEND", b""))
+    )
+    return b"\x89PNG\r\n\x1a\n" + whole
+
+
+def opened(body: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(body), formats=("WEBP",))
+
+
+def near(found: object, wanted: tuple[int, int, int]) -> bool:
+    assert isinstance(found, tuple)
+    return all(abs(one - other) < 25 for one, other in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        saved(halves()),
+        saved(halves(), progressive=True),
+        saved(halves(), "PNG"),
+        saved(halves(), "WEBP"),
+        saved(halves(mode="CMYK")),
+        saved(halves(mode="RGBA"), "PNG"),
+        saved(halves(mode="P"), "PNG"),
+        with_place(),
+    ],
+    ids=["jpeg", "progressive", "png", "webp", "cmyk", "alpha", "palette", "place"],
+)
+def test_what_is_taken_becomes_three_plain_squares(data: bytes) -> None:
+    made = resize(data)
+    assert tuple(made.squares) == (96, 320, 800)
+    for side, body in made.squares.items():
+        square = opened(body)
+        assert (square.format, square.mode, square.size) == ("WEBP", "RGB", (side, side))
+        assert near(square.getpixel((side // 8, side // 2)), RED)
+        assert near(square.getpixel((side - side // 8, side // 2)), GREEN)
+    blur = opened(made.blur)
+    assert max(blur.size) < 20
+    assert len(made.blur) <= BLUR_BYTES_MAX
+
+
+def test_nothing_that_the_file_said_beside_its_pixels_is_left() -> None:
+    data = with_place()
+    for mark in (b"Tecno", b"taken at home", b"Cocody"):
+        assert mark in data
+    made = resize(data)
+    for body in (*made.squares.values(), made.blur):
+        square = opened(body)
+        assert not square.getexif()
+        assert not {"exif", "xmp", "icc_profile"} & square.info.keys()
+        for mark in (b"Tecno", b"taken at home", b"Cocody", b"EXIF", b"XMP "):
+            assert mark not in body
+
+
+def test_a_photo_stands_upright() -> None:
+    square = opened(resize(turned()).squares[320])
+    assert near(square.getpixel((160, 40)), RED)
+    assert near(square.getpixel((160, 280)), GREEN)
+
+
+def test_what_is_transparent_becomes_white() -> None:
+    clear = Image.new("RGBA", (400, 400), (0, 0, 0, 0))
+    assert near(opened(resize(saved(clear, "PNG")).squares[96]).getpixel((48, 48)), (255, 255, 255))
+
+
+def test_of_a_tall_photo_the_upper_part_is_kept() -> None:
+    tall = Image.new("RGB", (400, 1000), GREEN)
+    tall.paste(RED, (0, 0, 400, 250))
+    square = opened(resize(saved(tall)).squares[96])
+    assert near(square.getpixel((48, 2)), RED)
+    assert near(square.getpixel((48, 90)), GREEN)
+
+
+@pytest.mark.parametrize(("side", "sides"), [(96, (96,)), (300, (96, 300)), (1000, SIDES), (3000, SIDES)])
+def test_nothing_is_enlarged(side: int, sides: tuple[int, ...]) -> None:
+    assert tuple(resize(saved(Image.new("RGB", (side, side + 40)))).squares) == sides
+
+
+def test_colours_are_those_of_every_screen() -> None:
+    from PIL import ImageCms
+
+    # In this space of colours, the same numbers mean another lightness.
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    damaged = resize(saved(halves(), icc_profile=b"not a profile" * 20))
+    of_another_kind = resize(saved(halves(), icc_profile=lab.tobytes()))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    usual = resize(saved(halves(), icc_profile=srgb.tobytes()))
+    for made in (damaged, of_another_kind, usual):
+        assert near(opened(made.squares[96]).getpixel((10, 48)), RED)
+
+
+ZEROS = zlib.compress(bytes(100_000_000))
+ROWS = zlib.compress(bytes(400 * 1201))
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="400" height="400"><script>alert(1)</script></svg>'
+MOVING = [halves(), halves().rotate(180)]
+REFUSED: dict[str, tuple[Callable[[], bytes], PhotoFault]] = {
+    "nothing": (lambda: b"", PhotoFault.NO_PHOTO),
+    "renamed executable": (lambda: b"MZ\x90\x00" + os.urandom(4096), PhotoFault.NO_PHOTO),
+    "ELF": (lambda: b"\x7fELF" + bytes(4096), PhotoFault.NO_PHOTO),
+    "SVG with script": (lambda: SVG, PhotoFault.NO_PHOTO),
+    "page": (lambda: b"<html><script>alert(1)</script>", PhotoFault.NO_PHOTO),
+    "GIF": (lambda: saved(halves(), "GIF"), PhotoFault.NO_PHOTO),
+    "moving GIF": (lambda: saved(MOVING[0], "GIF", save_all=True, append_images=MOVING[1:]), PhotoFault.NO_PHOTO),
+    "TIFF": (lambda: saved(halves(), "TIFF"), PhotoFault.NO_PHOTO),
+    "moving PNG": (lambda: saved(MOVING[0], "PNG", save_all=True, append_images=MOVING[1:]), PhotoFault.MOVING),
+    "moving WebP": (lambda: saved(MOVING[0], "WEBP", save_all=True, append_images=MOVING[1:]), PhotoFault.MOVING),
+    "cut off": (lambda: saved(halves())[:-4000], PhotoFault.BROKEN),
+    "cut off PNG": (lambda: saved(halves(), "PNG")[:-1000], PhotoFault.BROKEN),
+    "head alone": (lambda: saved(halves())[:20], PhotoFault.NO_PHOTO),
+    "bomb": (lambda: png(50_000, 50_000, (b"IDAT", zlib.compress(bytes(1_000_000)))), PhotoFault.TOO_MANY_PIXELS),
+    "large bomb": (lambda: png(2**31 - 1, 2**31 - 1, (b"IDAT", b"")), PhotoFault.TOO_MANY_PIXELS),
+    "bomb just above": (lambda: png(5_001, 5_000, (b"IDAT", b"")), PhotoFault.TOO_MANY_PIXELS),
+    "bomb of text": (lambda: saved(halves(), "PNG", pnginfo=text_bomb()), PhotoFault.BROKEN),
+    "bomb of a profile": (lambda: png(400, 400, (b"iCCP", b"a\0\0" + ZEROS), (b"IDAT", ROWS)), PhotoFault.BROKEN),
+    "no pixels": (lambda: png(400, 400, (b"IDAT", b"")), PhotoFault.BROKEN),
+    "too small": (lambda: saved(Image.new("RGB", (2000, 95))), PhotoFault.TOO_SMALL),
+    "one byte too long": (lambda: saved(halves()).ljust(BYTES_MAX + 1, b"\0"), PhotoFault.TOO_LARGE),
+}
+
+
+def text_bomb() -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("about", "a" * 50_000_000, zip=True)
+    return info
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(name: str) -> None:
+    make, fault = REFUSED[name]
+    with pytest.raises(PhotoRefused) as refused:
+        resize(make())
+    assert refused.value.fault is fault
+
+
+def test_the_longest_file_is_taken() -> None:
+    assert resize(saved(halves()).ljust(BYTES_MAX, b"\0")).squares
+
+
+def test_every_damage_is_refused_or_taken() -> None:
+    """A byte turned at each of many places: an answer or a refusal, and nothing else."""
+    for data in (saved(halves(200, 150)), saved(halves(200, 150), "PNG"), saved(halves(200, 150), "WEBP")):
+        for place in range(0, len(data), 7):
+            damaged = bytearray(data)
+            damaged[place] ^= 0xFF
+            try:
+                assert resize(bytes(damaged)).squares
+            except PhotoRefused:
+                continue
+
+
+def test_an_answer_is_read_as_it_was_written() -> None:
+    made = resize(saved(halves(300, 300)))
+    assert unpack(pack(made)) == made
+    with pytest.raises(PhotoRefused) as refused:
+        unpack(pack(PhotoRefused(PhotoFault.MOVING)))
+    assert refused.value.fault is PhotoFault.MOVING
+    for broken in (b"", b"{}", b'{"fault": "unheard"}', b'{"squares": {"x": ""}, "blur": ""}'):
+        with pytest.raises(PhotoRefused) as refused:
+            unpack(broken)
+        assert refused.value.fault is PhotoFault.BROKEN
+
+
+async def test_photos_are_resized_apart() -> None:
+    resizer = Resizer()
+    assert (await resizer.resize(saved(halves()))).squares == resize(saved(halves())).squares
+    for data, fault in ((SVG, PhotoFault.NO_PHOTO), (bytes(BYTES_MAX + 1), PhotoFault.TOO_LARGE)):
+        with pytest.raises(PhotoRefused) as refused:
+            await resizer.resize(data)
+        assert refused.value.fault is fault
+
+
+async def test_a_program_that_crashes_or_hangs_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.contests.resize_apart.SECONDS_MAX", 0.01)
+    with pytest.raises(PhotoRefused) as refused:
+        await Resizer().resize(saved(halves()))
+    assert refused.value.fault is PhotoFault.BROKEN
+    monkeypatch.undo()
+    monkeypatch.setattr(resizing, "__name__", "gateway.contests.nothing_here")
+    with pytest.raises(PhotoRefused) as refused:
+        await Resizer().resize(saved(halves()))
+    assert refused.value.fault is PhotoFault.BROKEN
