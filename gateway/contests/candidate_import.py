@@ -138,9 +138,32 @@ def read_file(data: bytes, contest: Contest, encoding: str | None = None) -> Rea
         faults.append(Fault(body[-1][0], Column.NAME.value, RowFault.TOO_MANY_ROWS, str(ROWS_MAX)))
     if faults:
         return ReadFile(len(body), [], faults, ignored)
+    return read_rows(columns, head, body, contest, ignored)
+
+
+def read_rows(
+    columns: Mapping[Column, int],
+    head: Row,
+    body: Sequence[tuple[int, Row]],
+    contest: Contest,
+    ignored: Sequence[str] = (),
+) -> ReadFile:
+    """Numbered rows, whose columns are known. `head`: what the columns are called."""
     reader = _Reader(contest, columns, head)
     reader.read(body)
     return ReadFile(len(body), reader.lines, sorted(reader.faults, key=lambda fault: fault.line), ignored)
+
+
+def read_form(typed: Mapping[Column, str], contest: Contest) -> ReadFile:
+    """A new candidate as typed into a form: one line, by the rules of a file. Who is there already is a fault."""
+    head = tuple(column.value for column in typed)
+    row = tuple(typed.values())
+    found = read_rows({column: place for place, column in enumerate(typed)}, head, [(1, row)], contest)
+    for line in found.lines:
+        if not line.new:
+            about = f"{line.entry.code} {line.entry.name}"
+            return ReadFile(1, [], [Fault(1, Column.NAME.value, RowFault.NAME_HELD, about)], ())
+    return found
 
 
 def _whole(kind: str) -> ReadFile:

@@ -145,7 +145,12 @@ def test_a_line_may_be_about_an_existing_candidate(text: str) -> None:
 
 def test_what_a_cell_leaves_empty_stays() -> None:
     (one,) = read("name,category,photo,text,status\nYao Brou,Danse,,,approuvé\n", TWO).lines
-    assert (one.entry.category, one.entry.text, one.entry.photo_url, one.entry.status) == ("Danse", None, None, APPROVED)
+    assert (one.entry.category, one.entry.text, one.entry.photo_url, one.entry.status) == (
+        "Danse",
+        None,
+        None,
+        APPROVED,
+    )
 
 
 def test_new_lines_without_a_code_get_the_next_free_ones() -> None:

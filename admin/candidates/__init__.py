@@ -1,0 +1,1 @@
+"""Candidates as staff keep them: add, edit, import, approve, reject, withdraw."""

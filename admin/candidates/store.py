@@ -1,0 +1,366 @@
+"""Candidates within a person's scope: read, and written by the one plan of a contest's changes.
+
+A code stays with its candidate for ever and nobody is deleted, see `gateway.contests.changes`. Every change is a line
+of the audit log, of which a candidate's history is made.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+from uuid import UUID, uuid4
+
+import orjson
+from aiohttp import web
+from pydantic import TypeAdapter
+from sqlalchemy import delete, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.contests.candidate_import import Fault, ReadFile, RowFault, read_file, read_form
+from gateway.contests.candidate_rules import (
+    CATEGORIES_MAX,
+    LENGTH_MAX,
+    Column,
+    FieldFault,
+    field_fault,
+    move_fault,
+    tidy,
+)
+from gateway.contests.changes import Change, ChangeRefused, Entry, Plan, plan
+from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState
+from gateway.contests.directory import read_contest
+from gateway.contests.store import lock_contests, write_plan
+from gateway.storage.schema.contests import candidate_imports, candidate_totals
+from gateway.values.names import same_name
+from gateway.values.scope import Scope
+from payments.requests import ActRefused, Why
+
+_ENTRIES: Final = TypeAdapter(list[Entry])
+# What the audit log knows of one candidate: changes of contests that name them.
+_HISTORY: Final = text("""
+select l.at, l.actor, l.act, coalesce(l.detail ->> 'reason', '') as reason,
+  c.value ->> 'what' as what, c.value ->> 'before' as before, c.value ->> 'after' as after
+from audit_log l, jsonb_array_elements(
+  case when jsonb_typeof(l.detail -> 'changes') = 'array' then l.detail -> 'changes' else '[]' end) c
+where l.subject = :slug and (c.value ->> 'what' = :what or c.value ->> 'what' like :what || ' %')
+order by l.id desc, c.value ->> 'what' limit 200
+""")
+_OLD_PREVIEWS: Final = text("delete from candidate_imports where made_at < now() - interval '1 day'")
+_CHANGES_SHOWN: Final = 500
+
+
+class FieldsRefused(Exception):
+    """Fields that cannot be kept; nothing was changed."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(", ".join(fault.kind for fault in faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A contest as staff see its candidates. `votes`: by code."""
+
+    contest: Contest
+    votes: Mapping[str, int]
+
+    def named(self, code: str) -> Candidate:
+        """The candidate with this code. Raises ActRefused."""
+        return _named(self.contest, code)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What to change of a candidate; None: as it is."""
+
+    name: str | None = None
+    category: str | None = None
+    text: str | None = None
+    photo_url: str | None = None
+    status: CandidateStatus | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a file would do. `word`: with which it is written as it was shown; None where there is nothing to write."""
+
+    read: ReadFile
+    changes: Sequence[Change]
+    added: int
+    changed: int
+    more: int
+    word: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One thing that happened to a candidate."""
+
+    at: datetime
+    actor: str
+    act: str
+    reason: str
+    what: str
+    before: str | None
+    after: str
+
+
+class Candidates:
+    """Candidates of contests, as staff read and change them."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def standing(self, slug: str, scope: Scope) -> Standing:
+        """A contest with all of its candidates and their votes. Raises ActRefused."""
+        async with self._engine.connect() as connection:
+            contest = await _contest(connection, slug, scope)
+            return Standing(contest, await _votes(connection, contest))
+
+    async def add(self, slug: str, scope: Scope, typed: Mapping[Column, str], person: str) -> Candidate:
+        """A new candidate. One whose name looks like another's is only submitted. Raises ActRefused, FieldsRefused."""
+        async with self._engine.begin() as connection:
+            contest = await _held(connection, slug, scope)
+            read = read_form(typed, contest)
+            if read.faults:
+                raise FieldsRefused(read.faults)
+            made = await _write(connection, contest, read.entries, person, "candidate.add")
+        return made.added[0]
+
+    async def edit(self, slug: str, code: str, scope: Scope, edit: Edit, person: str) -> Candidate:
+        """Change a candidate. Raises ActRefused, FieldsRefused."""
+        async with self._engine.begin() as connection:
+            contest = await _held(connection, slug, scope)
+            held = _named(contest, code)
+            if faults := _field_faults(contest, held, edit):
+                raise FieldsRefused(faults)
+            votes = await _votes(connection, contest)
+            act = f"candidate.{edit.status.value}" if edit.status not in (None, held.status) else "candidate.edit"
+            entry = _entry(held, edit, has_votes=votes[code] > 0)
+            made = await _write(connection, contest, [entry], person, act, edit.reason)
+        return _named(made.contest, code)
+
+    async def edit_many(
+        self, slug: str, codes: Sequence[str], scope: Scope, edit: Edit, person: str, *, dry_run: bool = False
+    ) -> Sequence[Change]:
+        """Change several candidates alike, all or none; `dry_run`: only tell what would change. Raises ActRefused,
+        FieldsRefused."""
+        async with self._engine.begin() as connection:
+            contest = await _held(connection, slug, scope)
+            votes = await _votes(connection, contest)
+            people = [_named(contest, code) for code in dict.fromkeys(codes)]
+            if faults := [fault for held in people[:1] for fault in _field_faults(contest, held, edit)]:
+                raise FieldsRefused(faults)
+            entries = [_entry(held, edit, has_votes=votes[held.code] > 0) for held in people]
+            if dry_run:
+                return _planned(contest, entries).changes
+            act = "candidate.edit" if edit.status is None else f"candidate.{edit.status.value}"
+            return (await _write(connection, contest, entries, person, act, edit.reason)).changes
+
+    async def preview_file(
+        self, slug: str, scope: Scope, data: bytes, encoding: str | None, person: str, *, keep: bool = False
+    ) -> Preview:
+        """What a file would do. `keep`: keep it for a day, to be written by its word. Raises ActRefused."""
+        async with self._engine.begin() as connection:
+            contest = await _held(connection, slug, scope)
+            read = read_file(data, contest, encoding)
+            made = _planned(contest, read.entries)
+            word = None
+            if keep and made.changes:
+                import_id, mark = uuid4(), _mark(made)
+                row = {
+                    "id": import_id,
+                    "contest_id": contest.id,
+                    "entries": _ENTRIES.dump_python(read.entries, mode="json"),
+                    "plan_hash": mark,
+                    "made_by": person,
+                }
+                await connection.execute(_OLD_PREVIEWS)
+                await connection.execute(insert(candidate_imports).values(row))
+                word = f"{import_id}.{mark.hex()}"
+        return _preview(read, made, word)
+
+    async def apply_preview(self, slug: str, scope: Scope, word: str, person: str) -> Preview | None:
+        """Write what a preview showed to this person; None where it is not there any more, or would do something else
+        now. Raises ActRefused."""
+        known = _read_word(word)
+        async with self._engine.begin() as connection:
+            contest = await _held(connection, slug, scope)
+            if known is None:
+                return None
+            import_id, mark = known
+            kept = candidate_imports.c
+            named = (kept.id == import_id, kept.contest_id == contest.id, kept.made_by == person)
+            found = (await connection.execute(delete(candidate_imports).where(*named).returning(kept.entries))).scalar()
+            if found is None:
+                return None
+            entries = _ENTRIES.validate_python(found)
+            try:
+                made = plan(contest, replace(contest, candidates=(), _by_code={}), entries)
+            except ChangeRefused:
+                return None
+            if _mark(made) != mark:
+                return None
+            await write_plan(connection, made, person, "candidate.import")
+        return _preview(ReadFile(len(entries), [], [], []), made, None)
+
+    async def import_file(self, slug: str, scope: Scope, data: bytes, encoding: str | None, person: str) -> Preview:
+        """Write a file, unless it has a fault: then nothing is written. Raises ActRefused."""
+        async with self._engine.begin() as connection:
+            contest = await _held(connection, slug, scope)
+            read = read_file(data, contest, encoding)
+            made = _planned(contest, read.entries)
+            if not read.faults and made.changes:
+                await write_plan(connection, made, person, "candidate.import")
+        return _preview(read, made, None)
+
+    async def history(self, slug: str, code: str, scope: Scope) -> list[Past]:
+        """What happened to a candidate, the latest first. Raises ActRefused."""
+        async with self._engine.connect() as connection:
+            _named(await _contest(connection, slug, scope), code)
+            rows = await connection.execute(_HISTORY, {"slug": slug, "what": f"candidate {code}"})
+            return [Past(**row._mapping) for row in rows]
+
+    async def settle(
+        self, slug: str, scope: Scope, categories: Sequence[str], nominations: bool, person: str
+    ) -> Sequence[str]:
+        """The categories of a contest, and whether people may propose themselves. A category that candidates have
+        stays. Raises ActRefused, FieldsRefused."""
+        wanted = list(dict.fromkeys(filter(None, (tidy(Column.CATEGORY, name) for name in categories))))
+        faults = [
+            Fault(1, Column.CATEGORY.value, fault.value, _about(Column.CATEGORY, fault))
+            for name in wanted
+            if (fault := field_fault(Column.CATEGORY, name)) is not None
+        ]
+        if len(wanted) > CATEGORIES_MAX:
+            faults.append(Fault(1, Column.CATEGORY.value, RowFault.TOO_MANY_CATEGORIES, str(CATEGORIES_MAX)))
+        if faults:
+            raise FieldsRefused(faults)
+        async with self._engine.begin() as connection:
+            contest = await _held(connection, slug, scope)
+            used = [person.category for person in contest.candidates if person.category]
+            changed = replace(
+                contest,
+                candidates=(),
+                categories=tuple(dict.fromkeys([*wanted, *used])),
+                nominations=nominations,
+                _by_code={},
+            )
+            made = plan(contest, changed, ())
+            if made.changes:
+                await write_plan(connection, made, person, "contest.apply")
+        return made.contest.categories
+
+
+async def _contest(connection: AsyncConnection, slug: str, scope: Scope) -> Contest:
+    contest = await read_contest(connection, slug, scope)
+    if contest is None:
+        raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}")
+    return contest
+
+
+async def _held(connection: AsyncConnection, slug: str, scope: Scope) -> Contest:
+    """The contest, which nobody else changes until the end of this transaction."""
+    await lock_contests(connection)
+    contest = await _contest(connection, slug, scope)
+    if contest.state is ContestState.ARCHIVED:
+        raise ActRefused(Why.IMPOSSIBLE, "an archived contest cannot change")
+    return contest
+
+
+def _named(contest: Contest, code: str) -> Candidate:
+    found = contest.candidate(code)
+    if found is None:
+        raise ActRefused(Why.UNKNOWN, f"there is no candidate {code!r} in {contest.slug}")
+    return found
+
+
+async def _votes(connection: AsyncConnection, contest: Contest) -> dict[str, int]:
+    asked = select(candidate_totals.c.candidate_id, candidate_totals.c.votes)
+    rows = (await connection.execute(asked.where(candidate_totals.c.contest_id == contest.id))).all()
+    counted = {row.candidate_id: row.votes for row in rows}
+    return {person.code: counted.get(person.id, 0) for person in contest.candidates}
+
+
+def _planned(contest: Contest, entries: Sequence[Entry]) -> Plan:
+    try:
+        return plan(contest, replace(contest, candidates=(), _by_code={}), entries)
+    except ChangeRefused as refused:
+        raise ActRefused(Why.IMPOSSIBLE, str(refused)) from None
+
+
+async def _write(
+    connection: AsyncConnection, contest: Contest, entries: Sequence[Entry], person: str, act: str, reason: str = ""
+) -> Plan:
+    made = _planned(contest, entries)
+    if made.changes:
+        await write_plan(connection, made, person, act, reason)
+    return made
+
+
+def _entry(held: Candidate, edit: Edit, *, has_votes: bool) -> Entry:
+    status = edit.status or held.status
+    fault = move_fault(held.status, status, edit.reason, has_votes=has_votes)
+    if fault is not None:
+        raise FieldsRefused([Fault(1, Column.STATUS.value, f"move_{fault.value}", f"{held.code} {held.name}")])
+    return Entry(
+        held.name if edit.name is None else tidy(Column.NAME, edit.name),
+        status,
+        held.id,
+        held.code,
+        held.photo_url if edit.photo_url is None else tidy(Column.PHOTO, edit.photo_url) or None,
+        None if edit.category is None else tidy(Column.CATEGORY, edit.category),
+        None if edit.text is None else tidy(Column.TEXT, edit.text),
+        None if status is held.status else "" if status is CandidateStatus.APPROVED else edit.reason,
+    )
+
+
+def _field_faults(contest: Contest, held: Candidate, edit: Edit) -> list[Fault]:
+    typed = {
+        Column.NAME: edit.name,
+        Column.CATEGORY: edit.category,
+        Column.TEXT: edit.text,
+        Column.PHOTO: edit.photo_url,
+    }
+    faults = [
+        Fault(1, column.value, fault.value, _about(column, fault))
+        for column, value in typed.items()
+        if value is not None and (fault := field_fault(column, tidy(column, value))) is not None
+    ]
+    if edit.name is not None and not faults:
+        wanted = same_name(edit.name)
+        faults += [
+            Fault(1, Column.NAME.value, RowFault.NAME_HELD, f"{other.code} {other.name}")
+            for other in contest.candidates
+            if other.id != held.id and same_name(other.name) == wanted
+        ]
+    return faults
+
+
+def _about(column: Column, fault: FieldFault) -> str:
+    return str(LENGTH_MAX[column]) if fault is FieldFault.TOO_LONG else ""
+
+
+def _mark(made: Plan) -> bytes:
+    """What is the same for plans that do the same."""
+    changes = [(change.what, change.before, change.after) for change in made.changes]
+    people = [(str(c.id), c.code, c.name, c.status, c.photo_url, c.category, c.text) for c in made.added]
+    return sha256(orjson.dumps([changes, people])).digest()
+
+
+def _read_word(word: str) -> tuple[UUID, bytes] | None:
+    name, _, mark = word.partition(".")
+    try:
+        return UUID(name), bytes.fromhex(mark)
+    except ValueError:
+        return None
+
+
+def _preview(read: ReadFile, made: Plan, word: str | None) -> Preview:
+    shown = made.changes[:_CHANGES_SHOWN]
+    return Preview(read, shown, len(made.added), len(made.changed), len(made.changes) - len(shown), word)
+
+
+CANDIDATES: web.AppKey[Candidates] = web.AppKey("candidates", Candidates)
