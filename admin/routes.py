@@ -8,6 +8,8 @@ from admin.access.guard import ACCESS, Access
 from admin.approvals import api as approvals_api
 from admin.approvals import pages as approvals_pages
 from admin.approvals.staff_acts import APPROVALS, StaffActs
+from admin.candidates import api as candidates_api
+from admin.candidates.store import CANDIDATES, Candidates
 from admin.contests import api as contests_api
 from admin.contests import photos as candidate_photos
 from admin.contests.photos import PHOTOS
@@ -32,9 +34,10 @@ def setup(
     payments: Payments,
     contests: StaffContests,
     photos: Photos,
+    candidates: Candidates,
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
-    app[STAFF_CONTESTS] = contests
+    app[STAFF_CONTESTS], app[CANDIDATES] = contests, candidates
     app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
     app[PHOTOS] = photos
     pages.add("admin")
@@ -42,6 +45,7 @@ def setup(
         auth_api,
         access_pages,
         contests_api,
+        candidates_api,
         orders_api,
         orders_pages,
         tickets,

@@ -4,7 +4,7 @@ A code stays with its candidate for ever and nobody is deleted, see `gateway.con
 of the audit log, of which a candidate's history is made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -108,10 +108,12 @@ class Past:
 
 
 class Candidates:
-    """Candidates of contests, as staff read and change them."""
+    """Candidates of contests, as staff read and change them. `changed`: called after a change, so that this process
+    knows of it at once."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, changed: Callable[[], Awaitable[None]]) -> None:
         self._engine = engine
+        self._changed = changed
 
     async def standing(self, slug: str, scope: Scope) -> Standing:
         """A contest with all of its candidates and their votes. Raises ActRefused."""
@@ -127,6 +129,7 @@ class Candidates:
             if read.faults:
                 raise FieldsRefused(read.faults)
             made = await _write(connection, contest, read.entries, person, "candidate.add")
+        await self._changed()
         return made.added[0]
 
     async def edit(self, slug: str, code: str, scope: Scope, edit: Edit, person: str) -> Candidate:
@@ -140,6 +143,7 @@ class Candidates:
             act = f"candidate.{edit.status.value}" if edit.status not in (None, held.status) else "candidate.edit"
             entry = _entry(held, edit, has_votes=votes[code] > 0)
             made = await _write(connection, contest, [entry], person, act, edit.reason)
+        await self._changed()
         return _named(made.contest, code)
 
     async def edit_many(
@@ -157,7 +161,9 @@ class Candidates:
             if dry_run:
                 return _planned(contest, entries).changes
             act = "candidate.edit" if edit.status is None else f"candidate.{edit.status.value}"
-            return (await _write(connection, contest, entries, person, act, edit.reason)).changes
+            made = await _write(connection, contest, entries, person, act, edit.reason)
+        await self._changed()
+        return made.changes
 
     async def preview_file(
         self, slug: str, scope: Scope, data: bytes, encoding: str | None, person: str, *, keep: bool = False
@@ -204,6 +210,7 @@ class Candidates:
             if _mark(made) != mark:
                 return None
             await write_plan(connection, made, person, "candidate.import")
+        await self._changed()
         return _preview(ReadFile(len(entries), [], [], []), made, None)
 
     async def import_file(self, slug: str, scope: Scope, data: bytes, encoding: str | None, person: str) -> Preview:
@@ -214,6 +221,7 @@ class Candidates:
             made = _planned(contest, read.entries)
             if not read.faults and made.changes:
                 await write_plan(connection, made, person, "candidate.import")
+        await self._changed()
         return _preview(read, made, None)
 
     async def history(self, slug: str, code: str, scope: Scope) -> list[Past]:

@@ -22,6 +22,7 @@ import leaderboard.routes
 import payments.routes
 from admin.access.guard import Access
 from admin.access.tokens import Tokens
+from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.orders.store import StaffOrders
 from admin.services import Payments
@@ -129,6 +130,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         payments=services,
         contests=contests,
         photos=container.photos,
+        candidates=Candidates(container.engine, directory.refresh),
     )
 
 

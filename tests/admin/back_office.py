@@ -25,6 +25,7 @@ from admin.access.sign_in import SignIn
 from admin.access.store import StaffAccounts
 from admin.access.tokens import Tokens
 from admin.approvals.staff_acts import StaffActs
+from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.mail.store import Mails
 from admin.orders.store import StaffOrders
@@ -186,6 +187,7 @@ async def open_office(
         payments=payments,
         contests=contests,
         photos=container.photos,
+        candidates=Candidates(rig.engine, rig.directory.refresh),
     )
     media.setup(app, container.pictures)
     openapi.setup(app)
