@@ -76,7 +76,8 @@ async def test_a_faulty_file_is_refused_as_a_whole(office: Office) -> None:
 
 async def test_a_sound_file_is_written_once(office: Office) -> None:
     call = await program(office)
-    body = "name,category,text\nLéa Bony,Chant,She sings.\nFatou Coulibaly,Chant,\nFatou Koulibali,,\nCoulibaly Fatou,,\n".encode()
+    lines = "Léa Bony,Chant,She sings.", "Fatou Coulibaly,Chant,", "Fatou Koulibali,,", "Coulibaly Fatou,,"
+    body = "\n".join(("name,category,text", *lines)).encode()
     status, found = await call("POST", "/import", body, "text/csv")
     assert (status, found["added"], found["changed"], found["submitted"], found["faults"]) == (200, 3, 1, 1, [])
     _, listed = await call("GET", "?category=Chant")
