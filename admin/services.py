@@ -14,6 +14,7 @@ from payments.ledger.book import Book
 from payments.provider import PaymentProvider
 from payments.reconciliation.differences import Differences
 from payments.reconciliation.reconcile import Reconciler
+from payments.requests import Scope
 from payments.rescue.tickets import Tickets
 
 
@@ -27,7 +28,7 @@ class Payments:
     reconciler: Reconciler
     differences: Differences
     payouts: PayoutActs
-    payout_statement: Callable[[UUID], Awaitable[PayoutStatement]]
+    payout_statement: Callable[[UUID, Scope], Awaitable[PayoutStatement]]
     beneficiaries: Beneficiaries
     providers: Mapping[str, PaymentProvider]
 

@@ -77,7 +77,8 @@ class Right(StrEnum):
     MANAGE_ORGANISERS = "manage_organisers"  # create, freeze, limit, quotas
     READ_ORDERS = "read_orders"
     SEE_NUMBER = "see_number"  # a whole phone number, each time with a reason
-    READ_MONEY = "read_money"  # the book, statements, payouts: of all organisers
+    READ_MONEY = "read_money"  # balances, fees, payouts
+    READ_BOOK = "read_book"  # the whole book, statements of operators, differences: of all organisers
     REFUND = "refund"
     HANDLE_HELD = "handle_held"
     VOID_WINDOW = "void_window"
@@ -85,7 +86,8 @@ class Right(StrEnum):
     REPLAY_CALLBACK = "replay_callback"
     CLOSE_TICKET = "close_ticket"
     RECONCILE = "reconcile"
-    PAY_OUT = "pay_out"
+    PAY_OUT = "pay_out"  # ask for a payout; another person agrees
+    HOLD_PAYOUTS = "hold_payouts"  # freeze an organiser: nothing is paid to them
     SET_FEES = "set_fees"  # our share of what votes bring
     DECIDE = "decide"  # be the second person
 

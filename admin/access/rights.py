@@ -1,7 +1,8 @@
 """What a person may do, as the database has it at the moment of an act: pages, API and commands all ask here."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
@@ -9,21 +10,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from admin.access.rules import ASKING, Member, may_decide, rights_of
 from admin.access.store import MEMBER_COLUMNS, read_member
+from gateway.storage.engine import narrow
+from gateway.values.scope import sees
 from payments.requests import Act, ActRefused, Right, Scope, Why, named
 
 # Locked, so that an account that is shut meanwhile is shut before the act or after it.
 _MEMBER: Final = text(f"select {MEMBER_COLUMNS} from staff s where s.email = :email for share")
+# Whose an act's subject is: each takes what of `name`, `uuid` and `number` it is named by.
 _OF_PAYMENT: Final = text("""
-select c.organiser_id from payments p join contests c on c.id = p.contest_id where p.reference = :subject
+select c.organiser_id, c.id as contest_id from payments p join contests c on c.id = p.contest_id
+where p.reference = cast(:uuid as uuid)
 """)
 _OF_REFUND: Final = text("""
-select c.organiser_id from refunds r join contests c on c.id = r.contest_id where r.reference = :subject
+select c.organiser_id, c.id as contest_id from refunds r join contests c on c.id = r.contest_id
+where r.reference = cast(:uuid as uuid)
 """)
 _OF_CALLBACK: Final = text("""
-select c.organiser_id from callbacks b join payments p on p.reference = b.payment_reference
-  join contests c on c.id = p.contest_id where b.id = :subject
+select c.organiser_id, c.id as contest_id from callbacks b join payments p on p.reference = b.payment_reference
+  join contests c on c.id = p.contest_id where b.id = cast(:number as bigint)
 """)
-_OF_CONTEST: Final = text("select organiser_id from contests where slug = :subject")
+_OF_CONTEST: Final = text("select organiser_id, id as contest_id from contests where slug = :name")
+_OF_PAYOUT: Final = text("""
+select organiser_id, id as contest_id from contests where slug = :name
+union all select organiser_id, contest_id from payouts where reference = cast(:uuid as uuid) limit 1
+""")
+_OF_BENEFICIARY: Final = text("""
+select organiser_id, cast(null as uuid) as contest_id from beneficiaries where id = cast(:uuid as uuid)
+""")
 
 
 def _uuid(subject: str) -> UUID | None:
@@ -38,15 +51,25 @@ def _number(subject: str) -> int | None:
 
 
 # Acts about the money of all organisers have no entry: members of one organiser may not do them.
-_ORGANISER_OF: Final[Mapping[Act, tuple[TextClause, Callable[[str], object]]]] = {
-    Act.REFUND_PAYMENT: (_OF_PAYMENT, _uuid),
-    Act.RELEASE_HELD: (_OF_PAYMENT, _uuid),
-    Act.REFUSE_HELD: (_OF_PAYMENT, _uuid),
-    Act.MANUAL_REFUND_DONE: (_OF_REFUND, _uuid),
-    Act.RETRY_REFUND: (_OF_REFUND, _uuid),
-    Act.REPLAY_CALLBACK: (_OF_CALLBACK, _number),
-    Act.VOID_WINDOW: (_OF_CONTEST, str),
+_OF: Final[Mapping[Act, TextClause]] = {
+    Act.REFUND_PAYMENT: _OF_PAYMENT,
+    Act.RELEASE_HELD: _OF_PAYMENT,
+    Act.REFUSE_HELD: _OF_PAYMENT,
+    Act.MANUAL_REFUND_DONE: _OF_REFUND,
+    Act.RETRY_REFUND: _OF_REFUND,
+    Act.REPLAY_CALLBACK: _OF_CALLBACK,
+    Act.VOID_WINDOW: _OF_CONTEST,
+    Act.PAYOUT: _OF_PAYOUT,
+    Act.BENEFICIARY: _OF_BENEFICIARY,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """The organiser and the contest that an act is about; None: all of them."""
+
+    organiser_id: UUID | None = None
+    contest_id: UUID | None = None
 
 
 class StaffRights:
@@ -64,18 +87,27 @@ class StaffRights:
         return member
 
     async def permit(self, connection: AsyncConnection, person: str, right: Right) -> Scope:
-        """The organiser that the member is limited to, if they have this right. Raises ActRefused."""
-        return (await self.check(connection, person, right)).organiser_id
+        """The scope of the member, if they have this right; the rest of the transaction has its rows alone. Raises
+        ActRefused."""
+        scope = (await self.check(connection, person, right)).scope
+        await narrow(connection, scope)
+        return scope
 
-    async def check_asker(self, connection: AsyncConnection, person: str, act: Act, subject: str) -> None:
-        """Whether they may ask for an act. Raises ActRefused: what is another organiser's is not there."""
-        await _in_scope(connection, await self.check(connection, person, ASKING[act]), act, subject)
+    async def check_asker(
+        self, connection: AsyncConnection, person: str, act: Act, subject: str
+    ) -> tuple[Scope, Whose]:
+        """Their scope and whose an act would be, if they may ask for it. Raises ActRefused: what is another
+        organiser's is not there."""
+        member = await self.check(connection, person, ASKING[act])
+        if act is Act.PAYOUT and member.organiser_id is not None and _uuid(subject) is not None:
+            raise ActRefused(Why.NOT_ALLOWED, "a payout that waits for a person is ended by the platform")
+        return member.scope, await _in_scope(connection, member, act, subject)
 
     async def check_second(self, connection: AsyncConnection, person: str, act: Act, subject: str) -> None:
         """Whether they may be the second person of an act. Raises ActRefused."""
         member, rights = await self._rights(connection, person)
         await _in_scope(connection, member, act, subject)
-        if not may_decide(rights, act):
+        if not may_decide(rights, act, member.scope):
             raise self._not_allowed(member, ASKING[act] if Right.DECIDE in rights else Right.DECIDE)
 
     async def _rights(self, connection: AsyncConnection, person: str) -> tuple[Member, frozenset[Right]]:
@@ -92,12 +124,10 @@ class StaffRights:
         return ActRefused(Why.NOT_ALLOWED, f"the role {member.role.value} of {member.email} lacks {right.value}")
 
 
-async def _in_scope(connection: AsyncConnection, member: Member, act: Act, subject: str) -> None:
-    if member.organiser_id is None:
-        return
-    organiser: Any = None
-    if act in _ORGANISER_OF:
-        query, read = _ORGANISER_OF[act]
-        organiser = (await connection.execute(query, {"subject": read(subject)})).scalar_one_or_none()
-    if organiser != member.organiser_id:
+async def _in_scope(connection: AsyncConnection, member: Member, act: Act, subject: str) -> Whose:
+    named_by = {"name": subject, "uuid": _uuid(subject), "number": _number(subject)}
+    row = (await connection.execute(_OF[act], named_by)).one_or_none() if act in _OF else None
+    whose = Whose() if row is None else Whose(row.organiser_id, row.contest_id)
+    if not sees(member.scope, organiser=whose.organiser_id, contest=whose.contest_id):
         raise ActRefused(Why.UNKNOWN, f"there is no {subject!r}")
+    return whose

@@ -35,7 +35,14 @@ _CONTESTS: Final = frozenset({Right.EDIT_CONTEST, Right.MODERATE, Right.MANAGE_S
 _VOTERS: Final = frozenset(
     {Right.SEE_NUMBER, Right.REFUND, Right.HANDLE_HELD, Right.REPLAY_CALLBACK, Right.CLOSE_TICKET}
 )
-_MONEY: Final = frozenset({Right.READ_MONEY, Right.END_REFUND, Right.RECONCILE, Right.PAY_OUT, Right.VOID_WINDOW})
+_SEE_MONEY: Final = frozenset({Right.READ_MONEY, Right.READ_BOOK})
+_MONEY: Final = _SEE_MONEY | {
+    Right.END_REFUND,
+    Right.RECONCILE,
+    Right.PAY_OUT,
+    Right.HOLD_PAYOUTS,
+    Right.VOID_WINDOW,
+}
 
 _RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.OWNER: frozenset(Right),
@@ -44,11 +51,11 @@ _RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.MODERATOR: frozenset({Right.READ_CONTESTS, Right.MODERATE}),
     Role.FINANCE: _READ | _VOTERS | _MONEY | {Right.DECIDE},
     Role.SUPPORT: _READ | _VOTERS,
-    Role.AUDITOR: _READ | {Right.READ_MONEY},
+    Role.AUDITOR: _READ | _SEE_MONEY,
 }
 # About all organisers together: members of one organiser do not have them.
 _OF_THE_PLATFORM: Final = frozenset(
-    {Right.READ_MONEY, Right.RECONCILE, Right.PAY_OUT, Right.SET_FEES, Right.MANAGE_ORGANISERS}
+    {Right.READ_BOOK, Right.RECONCILE, Right.HOLD_PAYOUTS, Right.SET_FEES, Right.MANAGE_ORGANISERS}
 )
 ROLES_OF_ORGANISERS: Final = frozenset(Role) - {Role.ADMINISTRATOR}
 ROLES_OF_THE_PLATFORM: Final = frozenset(Role) - {Role.MANAGER, Role.MODERATOR}
@@ -123,8 +130,15 @@ def rights_of(member: Member, *, factor_wanted: bool) -> frozenset[Right]:
     return rights_in(member.role, member.organiser_id)
 
 
-def may_decide(rights: frozenset[Right], act: Act) -> bool:
-    """Whether these rights are enough for the second person of an act: deciding needs the right to ask, too."""
+# Organisers ask for their money, and the platform agrees to it.
+_AGREED_BY_THE_PLATFORM: Final = frozenset({Act.PAYOUT, Act.BENEFICIARY, Act.RECONCILE, Act.UNDO_IMPORT})
+
+
+def may_decide(rights: frozenset[Right], act: Act, scope: Scope) -> bool:
+    """Whether these rights are enough for the second person of an act: deciding needs the right to ask, too. `scope`:
+    theirs."""
+    if scope is not None and act in _AGREED_BY_THE_PLATFORM:
+        return False
     return Right.DECIDE in rights and ASKING[act] in rights
 
 

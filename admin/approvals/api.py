@@ -10,11 +10,10 @@ from pydantic import Field
 
 from admin.access.guard import Me
 from admin.answers import Listing, check_proof, model_of, staff_endpoint, unknown
-from admin.approvals.asking import decide, needs_proof, read_act, read_params, request_for, visible
+from admin.approvals.asking import decide, needs_proof, read_act, read_params
 from admin.approvals.pages import OPEN_REQUESTS
 from admin.approvals.staff_acts import APPROVALS
 from admin.orders.store import ORDERS
-from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from payments.requests import Act, ActRefused, Right, Why
 
@@ -82,9 +81,10 @@ class RequestPath(InputModel):
 async def requests(request: web.Request, who: Me, *, query: RequestListing) -> Reply:
     """List acts that were asked for."""
     acts = [read_act(word.strip()) for word in query.acts.split(",") if word.strip()]
-    held = await request.app[APPROVALS].requests.listed(statuses=() if query.all else OPEN_REQUESTS, acts=acts)
-    shown = [model_of(Request, one) for one in held if visible(request.app[VOTING_SERVICE], who, one)]
-    return Reply(200, Requests(requests=shown))
+    held = await request.app[APPROVALS].requests.listed(
+        who.scope, statuses=() if query.all else OPEN_REQUESTS, acts=acts
+    )
+    return Reply(200, Requests(requests=[model_of(Request, one) for one in held]))
 
 
 @staff_endpoint(Right.READ_ORDERS, path=RequestPath, returns={200: Request}, problems=(404,))
@@ -95,7 +95,7 @@ async def one_request(request: web.Request, who: Me, *, path: RequestPath) -> Re
 
 async def request_reply(request: web.Request, who: Me, request_id: UUID) -> Request:
     """A request as its asker or decider may see it. Problem 404."""
-    held = await request_for(request.app[APPROVALS], request.app[VOTING_SERVICE], who, request_id)
+    held = await request.app[APPROVALS].requests.read(request_id, who.scope)
     if held is None:
         raise unknown("request", request_id)
     return model_of(Request, held)
@@ -132,14 +132,13 @@ async def decision(request: web.Request, who: Me, *, path: RequestPath, body: De
 
     By another person than the one who asked, within 24 hours. A request that is `approved` is still being done.
     """
-    acts, service = request.app[APPROVALS], request.app[VOTING_SERVICE]
-    outcome = await decide(acts, service, who, path.request_id, approve=body.approve)
+    outcome = await decide(request.app[APPROVALS], who, path.request_id, approve=body.approve)
     written = await request_reply(request, who, path.request_id)
     return Reply(200, written.model_copy(update={"outcome": written.outcome or outcome.text}))
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs APPROVALS, ORDERS and VOTING_SERVICE."""
+    """Serve them. The application needs APPROVALS and ORDERS."""
     app.router.add_get("/api/admin/requests", requests)
     app.router.add_post("/api/admin/requests", new_request)
     app.router.add_get("/api/admin/requests/{requestId}", one_request)

@@ -9,7 +9,6 @@ from admin.access.guard import Me
 from admin.access.rules import may_decide
 from admin.approvals.rules import SINGLE_PERSON, refusal_to_decide
 from admin.approvals.staff_acts import Outcome, StaffActs
-from channels.voting_service import VotingService
 from payments.requests import Act, ActRefused, StaffRequest, Why
 
 NO_RIGHT: Final = "no_right"
@@ -64,30 +63,16 @@ def needs_proof(act: Act) -> bool:
     return act not in SINGLE_PERSON
 
 
-async def request_for(acts: StaffActs, service: VotingService, me: Me, request_id: UUID) -> StaffRequest | None:
-    """A request that they may see."""
-    found = await acts.requests.read(request_id)
-    return None if found is None or not visible(service, me, found) else found
-
-
-def visible(service: VotingService, me: Me, request: StaffRequest) -> bool:
-    """Whether a request is within the scope of a member."""
-    if me.scope is None:
-        return True
-    contest = service.contest(str(request.preview.get("contest") or ""))
-    return contest is not None and contest.organiser_id == me.scope
-
-
 def why_not(me: Me, request: StaffRequest, now: datetime) -> str | None:
     """Why a member may not agree to a request, as a code of the phrases; None when they may."""
     refused = refusal_to_decide(request, me.email, approve=True, now=now)
     if refused is not None:
         return refused.why.value
-    return None if may_decide(me.rights, request.act) else NO_RIGHT
+    return None if may_decide(me.rights, request.act, me.scope) else NO_RIGHT
 
 
-async def decide(acts: StaffActs, service: VotingService, me: Me, request_id: UUID, *, approve: bool) -> Outcome:
+async def decide(acts: StaffActs, me: Me, request_id: UUID, *, approve: bool) -> Outcome:
     """Agree or turn down. Raises ActRefused."""
-    if await request_for(acts, service, me, request_id) is None:
+    if await acts.requests.read(request_id, me.scope) is None:
         raise ActRefused(Why.UNKNOWN, f"there is no request {request_id}")
     return await acts.decide(request_id, me.email, approve)

@@ -14,15 +14,12 @@ from admin.approvals.asking import (
     needs_proof,
     read_act,
     read_params,
-    request_for,
-    visible,
     why_not,
     with_zone,
 )
 from admin.approvals.staff_acts import APPROVALS
 from admin.orders.store import ORDERS
 from admin.services import PAYMENTS
-from channels.voting_service import VOTING_SERVICE
 from gateway.values.money import EXPONENTS, Money
 from payments.requests import Act, RequestStatus, Right, StaffRequest
 
@@ -48,21 +45,20 @@ async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
 async def requests(request: web.Request, me: Me) -> web.StreamResponse:
     """What waits for a second person or is being done; with `?all=1` what is over too."""
     everything = request.query.get("all") == "1"
-    held = await request.app[APPROVALS].requests.listed(statuses=() if everything else OPEN_REQUESTS)
-    shown = [each for each in held if visible(request.app[VOTING_SERVICE], me, each)]
-    return show(request, me, "admin_requests.html", requests=shown, everything=everything, in_short=in_short)
+    held = await request.app[APPROVALS].requests.listed(me.scope, statuses=() if everything else OPEN_REQUESTS)
+    return show(request, me, "admin_requests.html", requests=held, everything=everything, in_short=in_short)
 
 
 @page(Right.READ_ORDERS)
 async def one(request: web.Request, me: Me) -> web.StreamResponse:
     """A request with its frozen preview, and the decision for those who may take it. 404."""
     request_id = read_id(request, "request_id")
-    acts, service = request.app[APPROVALS], request.app[VOTING_SERVICE]
-    held = None if request_id is None else await request_for(acts, service, me, request_id)
+    requests = request.app[APPROVALS].requests
+    held = None if request_id is None else await requests.read(request_id, me.scope)
     if held is None:
         return say(request, 404, "no_request", me)
     against = why_not(me, held, datetime.now(UTC))
-    progress = await request.app[PAYMENTS].voids.progress(held.id) if held.act is Act.VOID_WINDOW else ()
+    progress = await request.app[PAYMENTS].voids.progress(held.id, me.scope) if held.act is Act.VOID_WINDOW else ()
     order = await _order_behind(request, me, held)
     return show(
         request,
@@ -84,7 +80,7 @@ async def decision(request: web.Request, me: Me, fields: Form) -> web.StreamResp
     request_id, typed = read_id(request, "request_id"), fields.get("decision")
     if request_id is None or typed not in ("approve", "reject"):
         return say(request, 400, "unreadable", me)
-    await decide(request.app[APPROVALS], request.app[VOTING_SERVICE], me, request_id, approve=typed == "approve")
+    await decide(request.app[APPROVALS], me, request_id, approve=typed == "approve")
     return see_other(f"{REQUESTS}/{request_id}")
 
 

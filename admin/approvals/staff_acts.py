@@ -105,7 +105,7 @@ class StaffActs:
     async def _finish(self, request: StaffRequest, status: RequestStatus, outcome: str) -> Outcome:
         if not await self.requests.finish(request.id, status, outcome):
             # Another process was faster; what it wrote stands.
-            written = await self.requests.read(request.id)
+            written = await self.requests.read(request.id, None)
             if written is not None:
                 return Outcome(written.status, written.outcome or "")
         _log.info("staff_act_finished", act=request.act.value, request=str(request.id), status=status.value)

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from admin.access.rights import StaffRights
 from admin.approvals.rules import needs_second_person, refusal_to_decide
 from gateway.storage.audit_log import note
+from gateway.storage.engine import narrow, scoped
 from gateway.storage.schema.staff import staff_requests
 from payments.request_store import Preview
-from payments.requests import NOBODY_ELSE, Act, ActRefused, NewRequest, RequestStatus, StaffRequest, Why
+from payments.requests import NOBODY_ELSE, Act, ActRefused, NewRequest, RequestStatus, Scope, StaffRequest, Why
 
 _LISTED_MAX: Final = 100
 _REQUEST: Final = TypeAdapter(StaffRequest)
@@ -36,8 +37,11 @@ class StaffRequests:
         if not needs_second_person(request.act):
             values |= {"status": RequestStatus.APPROVED.value, "decided_by": NOBODY_ELSE, "decided_at": func.now()}
         async with self._engine.begin() as connection:
-            await self._rights.check_asker(connection, request.requested_by, request.act, request.subject)
-            await connection.execute(insert(staff_requests).values(values))
+            scope, whose = await self._rights.check_asker(
+                connection, request.requested_by, request.act, request.subject
+            )
+            await narrow(connection, scope)
+            await connection.execute(insert(staff_requests).values(values | asdict(whose)))
             look = self._previews.get(request.act)
             preview = dict(await look(connection, request)) if look else {}
             added = await _changed(connection, request.id, preview=preview)
@@ -45,13 +49,13 @@ class StaffRequests:
             await _note(connection, added, added.requested_by, "asked", detail)
         return added
 
-    async def read(self, request_id: UUID) -> StaffRequest | None:
+    async def read(self, request_id: UUID, scope: Scope) -> StaffRequest | None:
         """One request."""
-        found = await self._found(select(staff_requests).where(staff_requests.c.id == request_id))
+        found = await self._found(select(staff_requests).where(staff_requests.c.id == request_id), scope)
         return found[0] if found else None
 
     async def listed(
-        self, *, statuses: Collection[RequestStatus] = (), acts: Collection[Act] = ()
+        self, scope: Scope, *, statuses: Collection[RequestStatus] = (), acts: Collection[Act] = ()
     ) -> list[StaffRequest]:
         """The latest requests, of these statuses and acts, or of all."""
         wanted = select(staff_requests).order_by(staff_requests.c.requested_at.desc()).limit(_LISTED_MAX)
@@ -59,7 +63,7 @@ class StaffRequests:
             wanted = wanted.where(staff_requests.c.status.in_([status.value for status in statuses]))
         if acts:
             wanted = wanted.where(staff_requests.c.act.in_([act.value for act in acts]))
-        return await self._found(wanted)
+        return await self._found(wanted, scope)
 
     async def decide(self, request_id: UUID, person: str, approve: bool) -> StaffRequest:
         """Approve or turn down. Raises ActRefused."""
@@ -91,7 +95,7 @@ class StaffRequests:
     async def approved(self, limit: int) -> list[StaffRequest]:
         """Requests that are agreed to and not done, oldest first."""
         wanted = select(staff_requests).where(text("status = 'approved'")).order_by(staff_requests.c.requested_at)
-        return await self._found(wanted.limit(limit))
+        return await self._found(wanted.limit(limit), None)
 
     async def finish(self, request_id: UUID, status: RequestStatus, outcome: str) -> bool:
         """Write how it ended; False when that was written before."""
@@ -104,8 +108,10 @@ class StaffRequests:
             await _note(connection, done, done.requested_by, status.value, {"outcome": outcome, **people})
         return True
 
-    async def _found(self, wanted: Select[Any]) -> list[StaffRequest]:
-        async with self._engine.connect() as connection:
+    async def _found(self, wanted: Select[Any], scope: Scope) -> list[StaffRequest]:
+        if scope is not None:
+            wanted = wanted.where(staff_requests.c.organiser_id == scope)
+        async with scoped(self._engine, scope) as connection:
             return [_read(row) for row in await connection.execute(wanted)]
 
 

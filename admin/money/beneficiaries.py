@@ -52,13 +52,14 @@ class BeneficiaryPath(InputModel):
 
 
 @staff_endpoint(Right.READ_MONEY, query=OfOrganiser, returns={200: Beneficiaries})
-async def listed(request: web.Request, _: Me, *, query: OfOrganiser) -> Reply:
+async def listed(request: web.Request, me: Me, *, query: OfOrganiser) -> Reply:
     """List where organisers are paid."""
-    return await _listed(request, query.organiser)
+    return await _listed(request, me, query.organiser)
 
 
-async def _listed(request: web.Request, organiser: str | None = None) -> Reply:
-    return Reply(200, Beneficiaries(beneficiaries=[*await request.app[PAYMENTS].beneficiaries.listed(organiser)]))
+async def _listed(request: web.Request, me: Me, organiser: str | None = None) -> Reply:
+    held = await request.app[PAYMENTS].beneficiaries.listed(me.scope, organiser)
+    return Reply(200, Beneficiaries(beneficiaries=[*held]))
 
 
 @staff_endpoint(Right.PAY_OUT, proof=True, body=NewBeneficiary, returns={201: Request}, problems=(404, 409))
@@ -110,7 +111,7 @@ async def retire(request: web.Request, me: Me, *, path: BeneficiaryPath, body: R
     Answers with all beneficiaries.
     """
     await _retire(request, me, path.beneficiary, body.reason)
-    return await _listed(request)
+    return await _listed(request, me)
 
 
 @form(Right.PAY_OUT, proof=True)

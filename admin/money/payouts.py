@@ -11,9 +11,8 @@ from admin.answers import read_id, staff_endpoint
 from admin.approvals.api import Request, ask
 from admin.money import beneficiaries
 from admin.money.ledger import OrganiserPath
-from admin.orders.pages import countries_of
+from admin.orders.pages import contests_of, countries_of
 from admin.services import PAYMENTS
-from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.values.money import Money
 from payments.disbursement.payouts.acts import Payout, PositionLine
@@ -90,14 +89,14 @@ class Frozen(ApiModel):
 async def payouts_page(request: web.Request, me: Me) -> web.StreamResponse:
     """Positions, payouts, beneficiaries, and the forms that ask for more."""
     payments = request.app[PAYMENTS]
-    owed = await _positions(request)
+    owed = await _positions(request, me)
     return show(
         request,
         me,
         "admin_payouts.html",
         positions=owed,
-        payouts=await payments.payouts.payouts(),
-        beneficiaries=await payments.beneficiaries.listed(),
+        payouts=await payments.payouts.payouts(me.scope),
+        beneficiaries=await payments.beneficiaries.listed(me.scope),
         accounts=payments.accounts,
         countries=countries_of(request),
         organisers=sorted({position.organiser for position in owed}),
@@ -105,26 +104,26 @@ async def payouts_page(request: web.Request, me: Me) -> web.StreamResponse:
     )
 
 
-async def _positions(request: web.Request) -> list[PositionLine]:
+async def _positions(request: web.Request, me: Me) -> list[PositionLine]:
     payouts = request.app[PAYMENTS].payouts
-    return [await payouts.position(contest.slug) for contest in request.app[VOTING_SERVICE].contests()]
+    return [await payouts.position(contest.slug, me.scope) for contest in contests_of(request, me)]
 
 
 @staff_endpoint(Right.READ_MONEY, query=OfContest, returns={200: Positions}, problems=(404,))
-async def positions(request: web.Request, _: Me, *, query: OfContest) -> Reply:
+async def positions(request: web.Request, me: Me, *, query: OfContest) -> Reply:
     """Tell what contests owe their organisers."""
     if query.contest:
-        return Reply(200, Positions(positions=[await request.app[PAYMENTS].payouts.position(query.contest)]))
-    return Reply(200, Positions(positions=await _positions(request)))
+        return Reply(200, Positions(positions=[await request.app[PAYMENTS].payouts.position(query.contest, me.scope)]))
+    return Reply(200, Positions(positions=await _positions(request, me)))
 
 
 @staff_endpoint(Right.READ_MONEY, query=OfContest, returns={200: Payouts})
-async def payouts(request: web.Request, _: Me, *, query: OfContest) -> Reply:
+async def payouts(request: web.Request, me: Me, *, query: OfContest) -> Reply:
     """List payouts."""
-    return Reply(200, Payouts(payouts=[*await request.app[PAYMENTS].payouts.payouts(query.contest)]))
+    return Reply(200, Payouts(payouts=[*await request.app[PAYMENTS].payouts.payouts(me.scope, query.contest)]))
 
 
-@staff_endpoint(proof=True, body=NewPayout, returns={201: Request}, problems=(404, 409))
+@staff_endpoint(Right.PAY_OUT, proof=True, body=NewPayout, returns={201: Request}, problems=(404, 409))
 async def new_payout(request: web.Request, me: Me, *, body: NewPayout) -> Reply:
     """Ask to pay an organiser.
 
@@ -132,12 +131,12 @@ async def new_payout(request: web.Request, me: Me, *, body: NewPayout) -> Reply:
     """
     minor = body.amount_minor
     if minor is None:
-        minor = (await request.app[PAYMENTS].payouts.position(body.contest)).payable_minor
+        minor = (await request.app[PAYMENTS].payouts.position(body.contest, me.scope)).payable_minor
     params = {"step": "send", "amount_minor": minor, "beneficiary": str(body.beneficiary)}
     return await ask(request, me, Act.PAYOUT, body.contest, body.reason, params)
 
 
-@staff_endpoint(proof=True, path=PayoutPath, body=Finish, returns={201: Request}, problems=(404, 409))
+@staff_endpoint(Right.PAY_OUT, proof=True, path=PayoutPath, body=Finish, returns={201: Request}, problems=(404, 409))
 async def finish(request: web.Request, me: Me, *, path: PayoutPath, body: Finish) -> Reply:
     """Ask to end a payout that the operator gave no clear answer about.
 
@@ -148,12 +147,12 @@ async def finish(request: web.Request, me: Me, *, path: PayoutPath, body: Finish
 
 
 @staff_endpoint(Right.READ_MONEY, path=PayoutPath, returns={200: Statement}, problems=(404,))
-async def statement(request: web.Request, _: Me, *, path: PayoutPath) -> Reply:
+async def statement(request: web.Request, me: Me, *, path: PayoutPath) -> Reply:
     """Tell what a payout was made of.
 
     Gross, fees, what was taken back, net, and the tally that it pays for.
     """
-    made = await request.app[PAYMENTS].payout_statement(path.reference)
+    made = await request.app[PAYMENTS].payout_statement(path.reference, me.scope)
     return Reply(200, Statement(text=statement_text(made), csv=statement_csv(made)))
 
 
@@ -163,7 +162,7 @@ async def statement_page(request: web.Request, me: Me) -> web.StreamResponse:
     reference = read_id(request, "reference")
     if reference is None:
         return say(request, 404, "unreadable", me)
-    made = await request.app[PAYMENTS].payout_statement(reference)
+    made = await request.app[PAYMENTS].payout_statement(reference, me.scope)
     headers = {
         hdrs.CONTENT_TYPE: "text/csv; charset=utf-8",
         hdrs.CONTENT_DISPOSITION: f'attachment; filename="spotlight-payout-{reference}.csv"',
@@ -172,7 +171,7 @@ async def statement_page(request: web.Request, me: Me) -> web.StreamResponse:
     return web.Response(text=statement_csv(made), headers=headers)
 
 
-@staff_endpoint(Right.PAY_OUT, proof=True, path=OrganiserPath, body=Freeze, returns={200: Frozen}, problems=(404,))
+@staff_endpoint(Right.HOLD_PAYOUTS, proof=True, path=OrganiserPath, body=Freeze, returns={200: Frozen}, problems=(404,))
 async def freeze(request: web.Request, me: Me, *, path: OrganiserPath, body: Freeze) -> Reply:
     """Pay an organiser nothing, or go on.
 
@@ -182,7 +181,7 @@ async def freeze(request: web.Request, me: Me, *, path: OrganiserPath, body: Fre
     return Reply(200, Frozen(organiser=path.organiser, frozen=body.frozen))
 
 
-@form(Right.PAY_OUT, proof=True)
+@form(Right.HOLD_PAYOUTS, proof=True)
 async def freeze_by_page(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Pay an organiser nothing, or go on."""
     organiser, reason = fields.get("organiser", ""), fields.get("reason", "")

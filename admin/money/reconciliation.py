@@ -80,7 +80,7 @@ class DifferencePath(InputModel):
     number: int = Field(ge=1, lt=2**63)
 
 
-@staff_endpoint(Right.READ_MONEY, query=DifferenceListing, returns={200: Differences}, problems=(404,))
+@staff_endpoint(Right.READ_BOOK, query=DifferenceListing, returns={200: Differences}, problems=(404,))
 async def differences(request: web.Request, _: Me, *, query: DifferenceListing) -> Reply:
     """List differences between statements and the book: the oldest 500."""
     group = None if query.group is None else read_group(query.group)
@@ -91,19 +91,21 @@ async def differences(request: web.Request, _: Me, *, query: DifferenceListing) 
     return Reply(200, Differences(differences=[*held]))
 
 
-@staff_endpoint(Right.READ_MONEY, query=GroupListing, returns={200: DifferenceGroups})
+@staff_endpoint(Right.READ_BOOK, query=GroupListing, returns={200: DifferenceGroups})
 async def groups(request: web.Request, _: Me, *, query: GroupListing) -> Reply:
     """List open differences by what is decided alike."""
     return Reply(200, DifferenceGroups(groups=[*await request.app[PAYMENTS].differences.groups(query.provider)]))
 
 
-@staff_endpoint(Right.READ_MONEY, returns={200: Statements})
+@staff_endpoint(Right.READ_BOOK, returns={200: Statements})
 async def statements(request: web.Request, _: Me) -> Reply:
     """List the latest statements that were imported."""
     return Reply(200, Statements(statements=[*await request.app[PAYMENTS].differences.files()]))
 
 
-@staff_endpoint(proof=True, path=DifferencePath, body=Resolution, returns={201: Request}, problems=(404, 409))
+@staff_endpoint(
+    Right.RECONCILE, proof=True, path=DifferencePath, body=Resolution, returns={201: Request}, problems=(404, 409)
+)
 async def resolve(request: web.Request, me: Me, *, path: DifferencePath, body: Resolution) -> Reply:
     """Ask for a decision about a difference.
 
@@ -132,7 +134,9 @@ async def import_statement(request: web.Request) -> web.Response:
     return answer(Reply(201, done))
 
 
-@staff_endpoint(proof=True, path=StatementPath, body=Reason, returns={201: Request}, problems=(404, 409))
+@staff_endpoint(
+    Right.RECONCILE, proof=True, path=StatementPath, body=Reason, returns={201: Request}, problems=(404, 409)
+)
 async def undo_import(request: web.Request, me: Me, *, path: StatementPath, body: Reason) -> Reply:
     """Ask to take an import back as a whole.
 
@@ -147,7 +151,7 @@ async def check_wallets(request: web.Request, _: Me) -> Reply:
     return Reply(200, CheckedWallets(wallets=await request.app[PAYMENTS].reconciler.check_balances()))
 
 
-@page(Right.READ_MONEY)
+@page(Right.READ_BOOK)
 async def reconciliation(request: web.Request, me: Me) -> web.StreamResponse:
     """Open differences; with `?all=1` those that were decided about too, with `?group=` those of a group."""
     return await _page(request, me)

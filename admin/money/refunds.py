@@ -11,16 +11,16 @@ from admin.answers import Listing, staff_endpoint, unknown
 from admin.approvals.api import RequestPath, request_reply
 from admin.approvals.asking import read_params, with_zone
 from admin.approvals.pages import tables
+from admin.orders.pages import contests_of
 from admin.orders.store import ORDERS, HeldLine
 from admin.orders.story import OrderRefund
 from admin.services import PAYMENTS
-from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.orders.rules import Channel
 from gateway.values.money import Money
 from payments.disbursement.refunds.voids import VoidLine
 from payments.disbursement.rules import OutgoingState
-from payments.requests import Act, ActRefused, Right, Why
+from payments.requests import Act, Right
 
 ON_THEIR_WAY: Final = (OutgoingState.MANUAL.value, OutgoingState.DUE.value, OutgoingState.SENT.value)
 ENDED: Final = (OutgoingState.DONE.value, OutgoingState.VOID.value)
@@ -91,19 +91,16 @@ async def held_page(request: web.Request, me: Me) -> web.StreamResponse:
 @staff_endpoint(Right.VOID_WINDOW, body=Window, returns={200: Preview}, problems=(404, 409))
 async def void_preview(request: web.Request, me: Me, *, body: Window) -> Reply:
     """Tell what voiding a window would take back now."""
-    contest = request.app[VOTING_SERVICE].contest(body.contest)
-    if contest is None or me.scope not in (None, contest.organiser_id):
-        raise unknown("contest", body.contest)
     ends = {"from": body.from_.isoformat(), "to": body.to.isoformat()}
     params = read_params(Act.VOID_WINDOW, {**ends, "channel": body.channel, "operator": body.operator})
-    return Reply(200, Preview(preview=dict(await request.app[PAYMENTS].voids.preview(body.contest, params))))
+    return Reply(200, Preview(preview=dict(await request.app[PAYMENTS].voids.preview(body.contest, params, me.scope))))
 
 
 @staff_endpoint(Right.READ_ORDERS, path=RequestPath, returns={200: Progress}, problems=(404,))
 async def void_progress(request: web.Request, me: Me, *, path: RequestPath) -> Reply:
     """Tell how far a voided window is."""
     asked = await request_reply(request, me, path.request_id)
-    lines = await request.app[PAYMENTS].voids.progress(path.request_id)
+    lines = await request.app[PAYMENTS].voids.progress(path.request_id, me.scope)
     if not lines:
         raise unknown("window", path.request_id)
     return Reply(200, Progress(status=asked.status, lines=lines))
@@ -112,19 +109,15 @@ async def void_progress(request: web.Request, me: Me, *, path: RequestPath) -> R
 @page(Right.VOID_WINDOW)
 async def void(request: web.Request, me: Me) -> web.StreamResponse:
     """Choose a window, look at what it would take back, ask for it."""
-    payments, service = request.app[PAYMENTS], request.app[VOTING_SERVICE]
-    own = [contest for contest in service.contests() if me.scope in (None, contest.organiser_id)]
-    query = query_of(request)
+    payments, query = request.app[PAYMENTS], query_of(request)
     slug, preview = query.get("contest", ""), None
-    if slug and slug not in {contest.slug for contest in own}:
-        raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}")
     if slug:
-        preview = await payments.voids.preview(slug, read_params(Act.VOID_WINDOW, with_zone(query)))
+        preview = await payments.voids.preview(slug, read_params(Act.VOID_WINDOW, with_zone(query)), me.scope)
     return show(
         request,
         me,
         "admin_void.html",
-        contests=own,
+        contests=contests_of(request, me),
         channels=[channel.value for channel in Channel],
         accounts=payments.accounts,
         chosen=query,

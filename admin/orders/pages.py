@@ -11,7 +11,9 @@ from admin.orders.store import ORDERS
 from admin.orders.story import TICKET, Order
 from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
+from gateway.contests.contest import Contest
 from gateway.values.money import Money
+from gateway.values.scope import sees
 from payments.ledger.postings import VOTES, Account
 from payments.requests import ActRefused, Right, reasoned
 
@@ -25,6 +27,12 @@ def countries_of(request: web.Request) -> list[str]:
     return sorted({contest.country for contest in request.app[VOTING_SERVICE].contests()})
 
 
+def contests_of(request: web.Request, me: Me) -> list[Contest]:
+    """The contests that they see, of those that this service sells votes for."""
+    held = request.app[VOTING_SERVICE].contests()
+    return [contest for contest in held if sees(me.scope, organiser=contest.organiser_id, contest=contest.id)]
+
+
 @page(Right.READ_CONTESTS)
 async def home(request: web.Request, me: Me) -> web.StreamResponse:
     """What waits, and what the book holds; for those who read no orders, the first page of their menu."""
@@ -32,7 +40,7 @@ async def home(request: web.Request, me: Me) -> web.StreamResponse:
         pages = [page for group in menu_of(me.rights).values() for page in group]
         return see_other(pages[0][0] if pages else MY_PAGE)
     waiting = await request.app[ORDERS].waiting(me.scope)
-    balances = await request.app[PAYMENTS].book.balances() if me.may(Right.READ_MONEY) else []
+    balances = await request.app[PAYMENTS].book.balances(me.scope) if me.may(Right.READ_MONEY) else []
     rows = [
         (held.contest, held.provider, held.account, Money(held.amount_minor, held.currency))
         for held in balances

@@ -8,6 +8,8 @@ psql --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
     --set owner_password="$SPOTLIGHT_OWNER_DATABASE_PASSWORD" --set app_password="$SPOTLIGHT_APP_DATABASE_PASSWORD" <<'SQL'
 create role spotlight_owner login nosuperuser nobypassrls nocreatedb nocreaterole password :'owner_password';
 create role spotlight_app login nosuperuser nobypassrls nocreatedb nocreaterole password :'app_password';
+create role spotlight_tenant nologin nosuperuser nobypassrls nocreatedb nocreaterole;
+grant spotlight_tenant to spotlight_app with inherit false, set true;
 create database spotlight owner spotlight_owner;
 revoke temporary on database spotlight from public;
 \connect spotlight

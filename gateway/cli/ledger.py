@@ -26,7 +26,7 @@ Organiser = Annotated[str, typer.Argument(help="The organiser's slug.")]
 )
 def balances(at: At = None, contest: Contest = None, as_json: AsJson = False) -> None:
     """Print what every account of the book holds, by contest and account at an operator. Debits are positive."""
-    held = in_container(lambda container: container.book.balances(at=instant(at), contest=contest))
+    held = in_container(lambda container: container.book.balances(None, at=instant(at), contest=contest))
     rows = [asdict(balance) for balance in held]
     columns: Columns = {
         "contest": lambda row: row["contest"] or "-",
@@ -65,7 +65,7 @@ def journal(at: At = None, contest: Contest = None) -> None:
     """Print every leg that was ever booked as CSV, in the order of writing. Amounts are minor units."""
 
     async def write(container: "Container") -> None:
-        async for line in container.book.journal_csv(at=instant(at), contest=contest):
+        async for line in container.book.journal_csv(None, at=instant(at), contest=contest):
             print(line, end="")
 
     in_container(write)

@@ -1,10 +1,14 @@
 """Connections to PostgreSQL: one pool a process, as a role that owns nothing."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gateway.values.scope import OneContest, Scope
 
 
 class DatabaseUnavailable(Exception):
@@ -12,6 +16,11 @@ class DatabaseUnavailable(Exception):
 
 
 APP_ROLE: Final = "spotlight_app"
+TENANT_ROLE: Final = "spotlight_tenant"
+_NARROW: Final = text("""
+select set_config('role', :role, true), set_config('app.organiser', :organiser, true),
+  set_config('app.contest', :contest, true)
+""")
 # How much longer than its own limit a statement is awaited. Without this, a server behind a broken line that sends
 # nothing would be awaited until the kernel gives up.
 SILENCE_SECONDS: Final = 3.0
@@ -74,6 +83,21 @@ def make_engine(
     )
     event.listen(engine.sync_engine, "handle_error", _mark_disconnect)
     return engine
+
+
+@asynccontextmanager
+async def scoped(engine: AsyncEngine, scope: Scope) -> AsyncIterator[AsyncConnection]:
+    """A transaction in which each table has the rows of an organiser alone; all rows without one."""
+    async with engine.begin() as connection:
+        await narrow(connection, scope)
+        yield connection
+
+
+async def narrow(connection: AsyncConnection, scope: Scope) -> None:
+    """Leave the rows of an organiser alone for the rest of this transaction; all rows without one."""
+    if scope is not None:
+        contest = str(scope.contest) if isinstance(scope, OneContest) else ""
+        await connection.execute(_NARROW, {"role": TENANT_ROLE, "organiser": str(scope), "contest": contest})
 
 
 def _mark_disconnect(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own event type is not exported

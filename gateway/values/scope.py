@@ -18,6 +18,6 @@ class OneContest(UUID):
         object.__setattr__(self, "contest", contest)
 
 
-def sees(scope: Scope, *, organiser: UUID, contest: UUID) -> bool:
-    """Whether a contest of an organiser is within a scope."""
+def sees(scope: Scope, *, organiser: UUID | None, contest: UUID | None) -> bool:
+    """Whether a contest of an organiser, or what is an organiser's or the platform's as a whole, is within a scope."""
     return scope in (None, organiser) and not (isinstance(scope, OneContest) and scope.contest != contest)

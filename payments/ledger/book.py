@@ -12,11 +12,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.audit_log import note
+from gateway.storage.engine import scoped
 from gateway.storage.rows import document, recordset
 from gateway.values.csv_text import csv_line
-from payments.ledger.postings import FeePlan, Posting, balanced
+from payments.ledger.postings import OF_ORGANISERS, FeePlan, Posting, balanced
 from payments.request_store import Permit
-from payments.requests import Right
+from payments.requests import Right, Scope
 
 
 class MoneyRefused(Exception):
@@ -117,7 +118,9 @@ async def post(connection: AsyncConnection, entries: Sequence[tuple[LedgerEntry,
 _STREAMED_ROWS: Final = 2000
 HEADER: Final = ("id", "at", "tx", "contest", "provider", "account", "currency", "amount_minor", "memo")
 _UNTIL: Final = "p.at <= coalesce(cast(:at as timestamptz), 'infinity')"
-_OF: Final = "(cast(:contest as uuid) is null or p.contest_id = cast(:contest as uuid))"
+_OF: Final = """(cast(:contest as uuid) is null or p.contest_id = cast(:contest as uuid))
+  and (cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid)
+    and p.account = any(cast(:accounts as text[])))"""
 
 _BALANCES: Final = text(f"""
 select c.slug as contest, p.provider, p.account, p.currency, sum(p.amount_minor)::bigint as amount_minor
@@ -148,7 +151,8 @@ returning currency, valid_from, percent_bp, fixed_minor, minimum_minor, created_
 
 
 class Book:
-    """The book as it is read. `at`: an instant in the past, None for now; `contest`: a slug, None for all.
+    """The book as it is read. `at`: an instant in the past, None for now; `contest`: a slug, None for all; `scope`: an
+    organiser sees whose the money of their contests is, and not where it is.
 
     A slug that does not exist raises UnknownName.
     """
@@ -157,34 +161,38 @@ class Book:
         self._engine = engine
         self._permit = permit
 
-    async def balances(self, *, at: datetime | None = None, contest: str | None = None) -> Sequence[BookBalance]:
+    async def balances(
+        self, scope: Scope, *, at: datetime | None = None, contest: str | None = None
+    ) -> Sequence[BookBalance]:
         """Everything that is not zero."""
-        async with self._engine.connect() as connection:
-            asked = {"at": at, "contest": await _contest(connection, contest)}
+        async with scoped(self._engine, scope) as connection:
+            asked = {"at": at, **await _asked(connection, contest, scope)}
             rows = (await connection.execute(_BALANCES, asked)).all()
         return [BookBalance(*row) for row in rows]
 
     async def trial(self, *, at: datetime | None = None) -> Sequence[TrialLine]:
-        """Both sides of every account."""
+        """Both sides of every account, of all organisers."""
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_TRIAL, {"at": at})).all()
         return [TrialLine(*row) for row in rows]
 
-    async def journal_csv(self, *, at: datetime | None = None, contest: str | None = None) -> AsyncIterator[str]:
+    async def journal_csv(
+        self, scope: Scope, *, at: datetime | None = None, contest: str | None = None
+    ) -> AsyncIterator[str]:
         """Header first, then every leg in the order of writing, some thousands in memory at a time. Amounts are minor
         units, debits positive."""
         yield csv_line(HEADER)
-        async with self._engine.connect() as connection:
-            asked = {"at": at, "contest": await _contest(connection, contest)}
+        async with scoped(self._engine, scope) as connection:
+            asked = {"at": at, **await _asked(connection, contest, scope)}
             sized = await connection.execution_options(yield_per=_STREAMED_ROWS)
             async with sized.stream(_JOURNAL, asked) as rows:
                 async for leg in rows:
                     yield csv_line(leg)
 
-    async def fee_plans(self, organiser: str) -> Sequence[DatedFeePlan]:
+    async def fee_plans(self, organiser: str, scope: Scope) -> Sequence[DatedFeePlan]:
         """The fee plans of an organiser, by currency and latest first."""
-        async with self._engine.connect() as connection:
-            of = await organiser_id(connection, organiser)
+        async with scoped(self._engine, scope) as connection:
+            of = await organiser_id(connection, organiser, scope)
             return [_dated(row) for row in await connection.execute(_PLANS, {"organiser": of})]
 
     async def set_fee_plan(
@@ -199,8 +207,8 @@ class Book:
             "actor": person,
         }
         async with self._engine.begin() as connection:
-            await self._permit(connection, person, Right.SET_FEES)
-            of = await organiser_id(connection, organiser)
+            scope = await self._permit(connection, person, Right.SET_FEES)
+            of = await organiser_id(connection, organiser, scope)
             try:
                 row = (await connection.execute(_SET_PLAN, {**asked, "organiser": of})).one_or_none()
             except IntegrityError:
@@ -217,25 +225,34 @@ def _dated(row: Any) -> DatedFeePlan:  # noqa: ANN401 - a row of either statemen
     return DatedFeePlan(row.currency, row.valid_from, plan, row.created_by)
 
 
-async def organiser_id(connection: AsyncConnection, slug: str) -> UUID:
+_ORGANISERS: Final = """
+select id from organisers where (cast(:scope as uuid) is null or id = cast(:scope as uuid))
+"""
+_CONTESTS: Final = """
+select id from contests where (cast(:scope as uuid) is null or organiser_id = cast(:scope as uuid))
+"""
+
+
+async def organiser_id(connection: AsyncConnection, slug: str, scope: Scope) -> UUID:
     """The organiser of this slug. Raises UnknownName."""
-    return await _named(connection, "organisers", "organiser", slug)
+    return await _named(connection, _ORGANISERS, "organiser", slug, scope)
 
 
-async def contest_id(connection: AsyncConnection, slug: str) -> UUID:
+async def contest_id(connection: AsyncConnection, slug: str, scope: Scope) -> UUID:
     """The contest of this slug. Raises UnknownName."""
-    return await _named(connection, "contests", "contest", slug)
+    return await _named(connection, _CONTESTS, "contest", slug, scope)
 
 
-async def _contest(connection: AsyncConnection, slug: str | None) -> UUID | None:
-    return None if slug is None else await contest_id(connection, slug)
+async def _asked(connection: AsyncConnection, contest: str | None, scope: Scope) -> dict[str, object]:
+    of = None if contest is None else await contest_id(connection, contest, scope)
+    return {"contest": of, "scope": scope, "accounts": sorted(OF_ORGANISERS)}
 
 
-async def _named(connection: AsyncConnection, table: str, what: str, slug: str) -> UUID:
-    found: UUID | None = (
-        await connection.execute(text(f"select id from {table} where slug = :slug"), {"slug": slug})
-    ).scalar_one_or_none()
+async def _named(connection: AsyncConnection, of_scope: str, what: str, slug: str, scope: Scope) -> UUID:
+    asked = {"slug": slug, "scope": scope}
+    found: UUID | None = (await connection.execute(text(f"{of_scope} and slug = :slug"), asked)).scalar_one_or_none()
     if found is None:
-        known = (await connection.execute(text(f"select slug from {table} order by slug limit 20"))).scalars()
+        listed = text(f"{of_scope.replace('select id', 'select slug')} order by slug limit 20")
+        known = (await connection.execute(listed, asked)).scalars()
         raise UnknownName(f"there is no {what} {slug!r}; there are: {', '.join(known) or 'none'}")
     return found

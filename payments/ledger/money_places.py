@@ -134,7 +134,7 @@ class MoneyPlaces:
     async def of_contest(self, contest: str) -> Sequence[Place]:
         """Every place with its francs, in the order in which a franc passes them. Raises UnknownName."""
         async with self._engine.connect() as connection:
-            asked = {"contest": await contest_id(connection, contest)}
+            asked = {"contest": await contest_id(connection, contest, None)}
             rows = (await connection.execute(_PLACES, asked)).all()
         places = [
             Place(row.place, row.provider, Money(int(row.amount), row.currency), row.pieces, row.oldest, row.newest)

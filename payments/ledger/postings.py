@@ -39,6 +39,8 @@ WHERE_MONEY_IS: Final = (
     Account.OPERATOR_FEE,
 )
 """The accounts that say where money is, or that an operator kept it; the others say whose it is."""
+OF_ORGANISERS: Final = frozenset(Account) - {*WHERE_MONEY_IS, Account.UNEXPLAINED}
+"""The accounts of a contest that its organiser sees: whose its money is, and its votes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.storage.audit_log import note
+from gateway.storage.engine import scoped
 from gateway.storage.rows import read_as
 from gateway.storage.vault import Vault, masked_number
 from payments.request_store import Permit
@@ -64,7 +65,7 @@ class Tickets:
 
     async def open_tickets(self, scope: Scope) -> Sequence[OpenTicket]:
         """Open tickets, the oldest first."""
-        async with self._engine.connect() as connection:
+        async with scoped(self._engine, scope) as connection:
             rows = (await connection.execute(_OPEN, {"scope": scope, "limit": SHOWN_MAX})).all()
         return [
             read_as(

@@ -13,7 +13,7 @@ PATHS = {
     "/admin/held": "read_orders",
     "/admin/tickets": "read_orders",
     "/admin/void": "void_window",
-    "/admin/reconciliation": "read_money",
+    "/admin/reconciliation": "read_book",
     "/admin/payouts": "read_money",
     "/admin/ledger": "read_money",
     "/admin/ledger/journal.csv": "read_money",
@@ -25,10 +25,10 @@ PATHS = {
     "/api/admin/held": "read_orders",
     "/api/admin/tickets": "read_orders",
     "/api/admin/balances": "read_money",
-    "/api/admin/trial": "read_money",
-    "/api/admin/differences": "read_money",
-    "/api/admin/differences/groups": "read_money",
-    "/api/admin/statements": "read_money",
+    "/api/admin/trial": "read_book",
+    "/api/admin/differences": "read_book",
+    "/api/admin/differences/groups": "read_book",
+    "/api/admin/statements": "read_book",
     "/api/admin/payouts": "read_money",
     "/api/admin/payouts/positions": "read_money",
     "/api/admin/beneficiaries": "read_money",
@@ -122,5 +122,12 @@ async def test_another_organiser_sees_and_touches_nothing(office: Office) -> Non
     assert (await office.form(other, "/admin", f"/admin/orders/{order.vote_id}", reason=REASON))[0] == 404
     assert (await office.form(other, "/admin", f"/admin/requests/{request}", decision="approve"))[0] == 404
     assert await rig.one("select count(*) from staff_requests") == 1
-    async with other.get("/admin/ledger") as answer:
+    for path in ("/admin/ledger", "/admin/ledger/journal.csv", "/admin/payouts"):
+        async with other.get(path) as answer:
+            assert answer.status == 200, path
+            assert "star" not in await answer.text(), path
+    for path in ("/admin/ledger?contest=star", "/admin/ledger/journal.csv?contest=star"):
+        async with other.get(path) as answer:
+            assert answer.status == 404, path
+    async with other.get("/admin/reconciliation") as answer:
         assert answer.status == 403

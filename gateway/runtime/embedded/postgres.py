@@ -27,6 +27,7 @@ from gateway.runtime.embedded.engine import (
 SUPERUSER: Final = "postgres"
 OWNER_ROLE: Final = "spotlight_owner"
 APP_ROLE: Final = "spotlight_app"
+TENANT_ROLE: Final = "spotlight_tenant"
 DATABASE: Final = "spotlight"
 
 _FIRST_ROOM_MB: Final = 150
@@ -186,6 +187,9 @@ async def prepare_database(postgres: Postgres, name: str = DATABASE) -> None:
             if not await connection.fetchval("select true from pg_roles where rolname = $1", role):
                 await connection.execute(f"create role {role}")
             await connection.execute(f"alter role {role} login nosuperuser nobypassrls nocreatedb nocreaterole")
+        if not await connection.fetchval("select true from pg_roles where rolname = $1", TENANT_ROLE):
+            await connection.execute(f"create role {TENANT_ROLE} nologin")
+        await connection.execute(f"grant {TENANT_ROLE} to {APP_ROLE} with inherit false, set true")
         if not await connection.fetchval("select true from pg_database where datname = $1", name):
             await connection.execute(f"create database {name} owner {OWNER_ROLE}")
     finally:

@@ -134,6 +134,8 @@ staff_requests = table(
     uuids("id", key=True),
     strings("act", "subject", "reason", "requested_by"),
     documents("params", "preview", default="'{}'"),
+    uuids("organiser_id", null=True, of="organisers.id"),
+    uuids("contest_id", null=True, of="contests.id"),
     timestamps("requested_at", default="now()"),
     strings("status", default="waiting"),
     strings("decided_by", "outcome", null=True),

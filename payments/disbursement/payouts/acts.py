@@ -14,6 +14,7 @@ from gateway.http.amount import ShownMoney
 from gateway.http.endpoint import ApiModel
 from gateway.storage.audit_log import note
 from gateway.storage.doorbell import Doorbell, Work
+from gateway.storage.engine import scoped
 from gateway.values.money import Money
 from payments.disbursement.answers import Observation
 from payments.disbursement.payouts.rules import (
@@ -30,7 +31,7 @@ from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, UnknownName, contest_id, post
 from payments.lifecycle import Actor
 from payments.request_store import Permit, carry_out_once
-from payments.requests import ActRefused, Executed, NewRequest, Right, StaffRequest, Why, subject_id
+from payments.requests import ActRefused, Executed, NewRequest, Right, Scope, StaffRequest, Why, subject_id
 from payments.settlement.corrections import lock_contest
 
 # What a payment counted for the organiser.
@@ -81,7 +82,8 @@ from payouts o join contests c on c.id = o.contest_id join organisers g on g.id 
   join beneficiaries b on b.id = o.beneficiary_id
 """
 _LISTED: Final = text(f"""{LISTED}
-where cast(:contest as text) is null or c.slug = :contest order by o.created_at desc limit 200
+where (cast(:contest as text) is null or c.slug = :contest)
+  and (cast(:scope as uuid) is null or o.organiser_id = cast(:scope as uuid)) order by o.created_at desc limit 200
 """)
 _FREEZE: Final = text("""
 update organisers set frozen_at = case when :frozen then coalesce(frozen_at, now()) end,
@@ -134,22 +136,23 @@ class PayoutActs:
         self._permit = permit
         self._doorbell = doorbell
 
-    async def position(self, contest: str) -> PositionLine:
+    async def position(self, contest: str, scope: Scope) -> PositionLine:
         """What a contest owes its organiser now. Raises UnknownName."""
-        async with self._engine.connect() as connection:
-            row = await _position(connection, await contest_id(connection, contest))
+        async with scoped(self._engine, scope) as connection:
+            row = await _position(connection, await contest_id(connection, contest, scope))
         owed = _read(row)
         return PositionLine(**{**row._mapping, **asdict(owed), "payable_minor": owed.payable_minor})
 
-    async def payouts(self, contest: str | None = None) -> Sequence[Payout]:
+    async def payouts(self, scope: Scope, contest: str | None = None) -> Sequence[Payout]:
         """The latest payouts."""
-        async with self._engine.connect() as connection:
-            return [payout_of(row) for row in await connection.execute(_LISTED, {"contest": contest})]
+        async with scoped(self._engine, scope) as connection:
+            asked = {"contest": contest, "scope": scope}
+            return [payout_of(row) for row in await connection.execute(_LISTED, asked)]
 
     async def freeze(self, organiser: str, *, frozen: bool, reason: str, person: str) -> None:
         """Pay this organiser nothing, or go on; refunds go on either way. Raises UnknownName, ActRefused."""
         async with self._engine.begin() as connection:
-            await self._permit(connection, person, Right.PAY_OUT)
+            await self._permit(connection, person, Right.HOLD_PAYOUTS)
             asked = {"slug": organiser, "frozen": frozen, "reason": reason}
             if (await connection.execute(_FREEZE, asked)).one_or_none() is None:
                 raise UnknownName(f"there is no organiser {organiser!r}")
@@ -273,7 +276,7 @@ async def _position(connection: AsyncConnection, contest: UUID, account: str | N
 
 async def _contest(connection: AsyncConnection, slug: str) -> UUID:
     try:
-        return await contest_id(connection, slug)
+        return await contest_id(connection, slug, None)
     except UnknownName as error:
         raise ActRefused(Why.UNKNOWN, str(error)) from None
 

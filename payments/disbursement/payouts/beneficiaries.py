@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.http.endpoint import ApiModel
 from gateway.storage.audit_log import note
+from gateway.storage.engine import scoped
 from gateway.storage.vault import Vault, each_opened
 from gateway.values.msisdn import Msisdn, read_msisdn
 from payments.disbursement.payouts.rules import confirmation_refusal
@@ -17,7 +18,7 @@ from payments.disbursement.payouts.store import phone_place
 from payments.ledger.book import organiser_id
 from payments.provider import HolderChecker, PaymentProvider
 from payments.request_store import Permit, carry_out_once
-from payments.requests import ActRefused, Executed, NewRequest, Right, StaffRequest, Why, named, subject_id
+from payments.requests import ActRefused, Executed, NewRequest, Right, Scope, StaffRequest, Why, named, subject_id
 
 _NAME_LENGTH_MAX: Final = 120
 _ADD: Final = text("""
@@ -27,13 +28,18 @@ values (:id, :organiser, :provider, :country, :phone_index, :phone_cipher, :name
 _WHOLE: Final = "select b.*, g.slug as organiser from beneficiaries b join organisers g on g.id = b.organiser_id"
 _ONE: Final = text(f"{_WHOLE} where b.id = :id for update of b")
 _LISTED: Final = text(f"""{_WHOLE}
-where cast(:organiser as text) is null or g.slug = :organiser order by b.registered_at desc limit 500""")
+where (cast(:organiser as text) is null or g.slug = :organiser)
+  and (cast(:scope as uuid) is null or b.organiser_id = cast(:scope as uuid))
+order by b.registered_at desc limit 500""")
 _CONFIRM: Final = text("""
 update beneficiaries set confirmed_by = :person, confirmed_at = now(),
   usable_from = now() + make_interval(secs => :delay)
 where id = :id returning usable_from
 """)
-_RETIRE: Final = text("update beneficiaries set retired_at = coalesce(retired_at, now()) where id = :id returning id")
+_RETIRE: Final = text("""
+update beneficiaries set retired_at = coalesce(retired_at, now())
+where id = :id and (cast(:scope as uuid) is null or organiser_id = cast(:scope as uuid)) returning id
+""")
 
 
 class Beneficiary(ApiModel):
@@ -103,24 +109,24 @@ class Beneficiaries:
             "person": person,
         }
         async with self._engine.begin() as connection:
-            await self._permit(connection, person, Right.PAY_OUT)
-            of = await organiser_id(connection, organiser)
+            scope = await self._permit(connection, person, Right.PAY_OUT)
+            of = await organiser_id(connection, organiser, scope)
             await connection.execute(_ADD, {**values, "organiser": of})
             detail = {"beneficiary": str(made), "number": number.masked(), "name": name, "operator": account}
             await note(connection, actor=person, act="beneficiary.registered", subject=organiser, detail=detail)
         return made
 
-    async def listed(self, organiser: str | None = None) -> Sequence[Beneficiary]:
+    async def listed(self, scope: Scope, organiser: str | None = None) -> Sequence[Beneficiary]:
         """The latest first; numbers are masked."""
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(_LISTED, {"organiser": organiser})).all()
+        async with scoped(self._engine, scope) as connection:
+            rows = (await connection.execute(_LISTED, {"organiser": organiser, "scope": scope})).all()
         return each_opened(rows, self._line)
 
     async def retire(self, beneficiary: UUID, *, person: str, reason: str) -> None:
         """Pay there no more. Raises ActRefused."""
         async with self._engine.begin() as connection:
-            await self._permit(connection, person, Right.PAY_OUT)
-            if (await connection.execute(_RETIRE, {"id": beneficiary})).one_or_none() is None:
+            scope = await self._permit(connection, person, Right.PAY_OUT)
+            if (await connection.execute(_RETIRE, {"id": beneficiary, "scope": scope})).one_or_none() is None:
                 raise ActRefused(Why.UNKNOWN, f"there is no beneficiary {beneficiary}")
             await note(
                 connection,

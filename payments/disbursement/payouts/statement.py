@@ -9,12 +9,15 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.storage.engine import scoped
 from gateway.values.csv_text import csv_line
 from gateway.values.money import Money
+from gateway.values.scope import Scope
 from payments.disbursement.payouts.acts import LISTED, Payout, payout_of
 from payments.ledger.book import UnknownName
 
-_PAYOUT: Final = text(f"{LISTED} where o.reference = :reference")
+_PAYOUT: Final = text(f"""{LISTED} where o.reference = :reference
+  and (cast(:scope as uuid) is null or o.organiser_id = cast(:scope as uuid))""")
 _SINCE: Final = text("""
 select max(created_at) from payouts where contest_id = :contest and currency = :currency and created_at < :until
 """)
@@ -80,10 +83,10 @@ class PayoutStatement:
         return self.gross_minor - self.refunded_minor - self.fees_minor
 
 
-async def payout_statement(engine: AsyncEngine, reference: UUID) -> PayoutStatement:
+async def payout_statement(engine: AsyncEngine, reference: UUID, scope: Scope) -> PayoutStatement:
     """The statement of a payout. Raises UnknownName."""
-    async with engine.connect() as connection:
-        row = (await connection.execute(_PAYOUT, {"reference": reference})).one_or_none()
+    async with scoped(engine, scope) as connection:
+        row = (await connection.execute(_PAYOUT, {"reference": reference, "scope": scope})).one_or_none()
         if row is None:
             raise UnknownName(f"there is no payout {reference}")
         asked = {"contest": row.contest_id, "currency": row.currency, "until": row.created_at}

@@ -212,7 +212,7 @@ class RefundActs:
         if not batch.last:
             # Progress reads every row of the window, so it is read once, at the end.
             return Executed(f"{request.preview['payments']} payments are going back", finished=False)
-        lines = await self._voids.progress(request.id, given=False)
+        lines = await self._voids.progress(request.id, None, given=False)
         outcome = ", ".join(
             f"{line.done} of {line.payments} payments, {line.votes_done} votes, "
             f"{Money(line.money_done_minor, line.currency).plain()} {line.currency}"

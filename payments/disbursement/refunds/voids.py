@@ -16,17 +16,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.http.endpoint import ApiModel
 from gateway.orders.rules import Channel
+from gateway.storage.engine import scoped
 from gateway.storage.rows import document, recordset
 from payments.disbursement.refunds.rules import REFUNDABLE
 from payments.request_store import hold_request
-from payments.requests import ActRefused, NewRequest, StaffRequest, Why
+from payments.requests import ActRefused, NewRequest, Scope, StaffRequest, Why
 from payments.settlement.corrections import Correction, by_staff, lock_contest, owe_refunds
 from payments.settlement.rules import Adjusted
 
 BATCH: Final = 200
 REASON: Final = "voided"
 
-_CONTEST: Final = text("select id, slug from contests where slug = :slug")
+_CONTEST: Final = text("""
+select id, slug from contests
+where slug = :slug and (cast(:scope as uuid) is null or organiser_id = cast(:scope as uuid))
+""")
 
 # The payments of the window: by when votes were ordered, from the first instant up to before the last.
 _IN_WINDOW: Final = """
@@ -68,19 +72,21 @@ _MARK: Final = text(f"""
 update void_rows r set done_at = now(), outcome = d.outcome from {recordset(_DONE, "d")}
 where r.request_id = :request and r.payment_reference = d.reference and r.done_at is null
 """)
-_PROGRESS: Final = text("""
+_IN_SCOPE: Final = """(cast(:scope as uuid) is null or exists (
+  select 1 from staff_requests s where s.id = r.request_id and s.organiser_id = cast(:scope as uuid)))"""
+_PROGRESS: Final = text(f"""
 select r.currency, count(*) as payments, sum(r.votes) as votes, sum(r.amount_minor) as money_minor,
   count(r.done_at) as done, count(*) filter (where r.outcome not in ('given back')) as skipped,
   coalesce(sum(r.votes) filter (where r.outcome = 'given back'), 0) as votes_done,
   coalesce(sum(r.amount_minor) filter (where r.outcome = 'given back'), 0) as money_done_minor
-from void_rows r where r.request_id = :request group by 1 order by 1
+from void_rows r where r.request_id = :request and {_IN_SCOPE} group by 1 order by 1
 """)
-_GIVEN: Final = text("""
+_GIVEN: Final = text(f"""
 select r.currency, count(*) filter (where p.status = 'refunded') as refunded,
   count(*) filter (where f.status = 'manual') as manual
 from void_rows r join payments p on p.reference = r.payment_reference and p.placed_at = r.placed_at
   left join refunds f on f.payment_reference = r.payment_reference and f.status <> 'void' and r.outcome = 'given back'
-where r.request_id = :request group by 1
+where r.request_id = :request and {_IN_SCOPE} group by 1
 """)
 
 
@@ -115,17 +121,17 @@ class Voids:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def preview(self, subject: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def preview(self, subject: str, params: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
         """What a window would take back now. Raises ActRefused."""
-        async with self._engine.connect() as connection:
-            window = await _window(connection, subject, params)
+        async with scoped(self._engine, scope) as connection:
+            window = await _window(connection, subject, params, scope)
             rows = (await connection.execute(_COUNT_WINDOW, window)).all()
         return _summed(subject, rows, params)
 
     async def run_batch(self, request: StaffRequest) -> VoidBatch:
         """Make the refunds of the next rows of an approved window due."""
         async with self._engine.begin() as connection:
-            window = await _window(connection, request.subject, request.params)
+            window = await _window(connection, request.subject, request.params, None)
             contest: UUID = window["contest"]
             # Settlement's lock first, then the request.
             await lock_contest(connection, contest)
@@ -149,10 +155,10 @@ class Voids:
             await connection.execute(_MARK, {**document(marks), "request": request.id})
         return VoidBatch(contest, tuple(corrected.counted), len(left), last=len(left) < BATCH)
 
-    async def progress(self, request_id: UUID, *, given: bool = True) -> list[VoidLine]:
+    async def progress(self, request_id: UUID, scope: Scope, *, given: bool = True) -> list[VoidLine]:
         """How far a window is, a line for each currency. `given`: look also for what became of the refunds."""
-        asked = {"request": request_id}
-        async with self._engine.connect() as connection:
+        asked = {"request": request_id, "scope": scope}
+        async with scoped(self._engine, scope) as connection:
             rows = (await connection.execute(_PROGRESS, asked)).all()
             found = (await connection.execute(_GIVEN, asked)).all() if given else []
         of = {row.currency: row._mapping for row in found}
@@ -162,7 +168,7 @@ class Voids:
 
 async def preview_window(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
     """Freeze the list of a window with its request; the preview. Raises ActRefused."""
-    window = await _window(connection, request.subject, request.params)
+    window = await _window(connection, request.subject, request.params, None)
     await connection.execute(_FREEZE, {**window, "request": request.id})
     rows = (await connection.execute(_COUNT_FROZEN, {"request": request.id})).all()
     if not rows:
@@ -173,8 +179,8 @@ async def preview_window(connection: AsyncConnection, request: NewRequest) -> Ma
     return _summed(request.subject, rows, request.params)
 
 
-async def _window(connection: AsyncConnection, subject: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    found = (await connection.execute(_CONTEST, {"slug": subject})).one_or_none()
+async def _window(connection: AsyncConnection, subject: str, params: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    found = (await connection.execute(_CONTEST, {"slug": subject, "scope": scope})).one_or_none()
     if found is None:
         raise ActRefused(Why.UNKNOWN, f"there is no contest {subject!r}")
     first, last = _instant(params, "from"), _instant(params, "to")

@@ -28,7 +28,8 @@ from admin.access.rules import (
 from gateway.values.scope import sees
 from payments.requests import Act, Right
 
-READS = {Right.READ_CONTESTS, Right.READ_ORDERS, Right.READ_MONEY}
+READS = {Right.READ_CONTESTS, Right.READ_ORDERS, Right.READ_MONEY, Right.READ_BOOK}
+OURS, THEIRS = UUID(int=7), UUID(int=8)
 NOW = datetime(2026, 11, 21, 20, 0, 10, tzinfo=UTC)
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
@@ -69,17 +70,18 @@ def test_without_what_is_wanted_there_are_no_rights() -> None:
     assert not rights_of(member(Role.OWNER, has_factor=False), factor_wanted=True)
     assert rights_of(member(Role.OWNER, has_factor=False), factor_wanted=False)
     assert not rights_of(member(Role.OWNER, active=False), factor_wanted=False)
-    of_all = {Right.RECONCILE, Right.SET_FEES, Right.MANAGE_ORGANISERS}
+    of_all = {Right.RECONCILE, Right.SET_FEES, Right.MANAGE_ORGANISERS, Right.READ_BOOK, Right.HOLD_PAYOUTS}
     assert not of_all & rights_of(member(Role.OWNER, organiser_id=UUID(int=7)), factor_wanted=True)
 
 
 def test_agreeing_needs_the_right_to_ask() -> None:
-    assert may_decide(rights_in(Role.FINANCE, None), Act.PAYOUT)
-    assert not may_decide(rights_in(Role.SUPPORT, None), Act.REFUND_PAYMENT)
-    assert not may_decide(rights_in(Role.OWNER, UUID(int=7)), Act.PAYOUT)
-
-
-OURS, THEIRS = UUID(int=7), UUID(int=8)
+    assert may_decide(rights_in(Role.FINANCE, None), Act.PAYOUT, None)
+    assert not may_decide(rights_in(Role.SUPPORT, None), Act.REFUND_PAYMENT, None)
+    # Organisers ask for their money, the platform agrees.
+    ours = rights_in(Role.OWNER, OURS)
+    assert Right.PAY_OUT in ours
+    assert not may_decide(ours, Act.PAYOUT, OURS)
+    assert may_decide(ours, Act.REFUND_PAYMENT, OURS)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +105,8 @@ def test_nobody_grants_what_they_lack(
         assert rights_in(role, at) <= rights_in(granter, organiser)
     if granter is not Role.OWNER:
         assert (granter, organiser) not in given
+    if (granter, organiser) == (Role.MANAGER, OURS):
+        assert given == may
 
 
 def test_a_role_is_at_the_platform_or_at_organisers() -> None:

@@ -35,7 +35,7 @@ async def test_killed_at_every_statement_the_next_worker_goes_on(
             outcomes.add(outcome.text)
             break
         assert await rig.broken() == {}
-        request = await rig.acts.requests.read(asked)
+        request = await rig.acts.requests.read(asked, None)
         assert request is not None
         if request.status is RequestStatus.WAITING:
             await rig.acts.decide(asked, CHECKER, approve=True)
@@ -43,7 +43,7 @@ async def test_killed_at_every_statement_the_next_worker_goes_on(
             assert Work.STAFF_ACTS in await OwedWork(rig.engine).owed()
             assert await rig.acts.run_approved() == 1
         assert await rig.status(order) == after
-        written = await rig.acts.requests.read(asked)
+        written = await rig.acts.requests.read(asked, None)
         assert written is not None
         assert written.status is RequestStatus.DONE
         outcomes.add(written.outcome)
@@ -69,7 +69,7 @@ async def test_a_worker_and_the_person_who_agrees_may_both_do_it_and_tell_the_sa
     does = rig.executors[act]
     assert [(await does(request)).outcome for _ in range(2)] == [expected, expected]
     assert await rig.acts.run_approved() == 1
-    written = await rig.acts.requests.read(asked)
+    written = await rig.acts.requests.read(asked, None)
     assert written is not None
     assert (written.status, written.outcome) == (RequestStatus.DONE, expected)
     # Once it is finished, too.
@@ -97,7 +97,7 @@ async def test_a_temporary_error_leaves_it_approved_and_a_fault_of_ours_ends_it(
     assert await acts.run_approved() == 0
     assert await acts.run_approved() == 1
     assert await acts.run_approved() == 1
-    request = await requests.read(asked)
+    request = await requests.read(asked, None)
     assert request is not None
     assert (request.status, request.outcome) == (RequestStatus.DONE, "all")
     answers.append(RuntimeError("a bug"))

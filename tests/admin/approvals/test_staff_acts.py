@@ -80,7 +80,7 @@ async def test_the_record_says_who_why_and_who_else(rig: MoneyRig) -> None:
 async def test_the_preview_says_what_it_would_do(rig: MoneyRig) -> None:
     order = await rig.counted()
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
-    request = await rig.acts.requests.read(asked)
+    request = await rig.acts.requests.read(asked, None)
     assert request is not None
     seen = {name: request.preview[name] for name in ("contest", "candidate", "votes", "amount_minor", "status")}
     assert seen == {"contest": "star", "candidate": "07", "votes": 5, "amount_minor": 500, "status": "settled"}
@@ -292,7 +292,7 @@ async def test_a_stored_callback_is_judged_again_by_one_person(rig: MoneyRig) ->
     await rig.judge()
     number = await rig.one("select id from callbacks")
     asked = await rig.acts.ask(Act.REPLAY_CALLBACK, str(number), {}, REASON, ASKER)
-    request = await rig.acts.requests.read(asked)
+    request = await rig.acts.requests.read(asked, None)
     assert request is not None
     assert request.status is RequestStatus.DONE
     assert await log_of(rig) == [(ASKER, "replay_callback.asked"), (ASKER, "replay_callback.done")]
@@ -306,7 +306,7 @@ async def test_a_stored_callback_is_judged_again_by_one_person(rig: MoneyRig) ->
 async def test_requests_are_listed_by_status_and_act(rig: MoneyRig) -> None:
     order = await rig.counted()
     waiting = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
-    found = await rig.acts.requests.listed(statuses=[RequestStatus.WAITING], acts=[Act.REFUND_PAYMENT])
+    found = await rig.acts.requests.listed(None, statuses=[RequestStatus.WAITING], acts=[Act.REFUND_PAYMENT])
     assert [request.id for request in found] == [waiting]
-    assert await rig.acts.requests.listed(statuses=[RequestStatus.DONE]) == []
-    assert await rig.acts.requests.listed(acts=[Act.VOID_WINDOW]) == []
+    assert await rig.acts.requests.listed(None, statuses=[RequestStatus.DONE]) == []
+    assert await rig.acts.requests.listed(None, acts=[Act.VOID_WINDOW]) == []

@@ -51,7 +51,7 @@ async def test_a_worker_does_acts_about_payouts(settings: Settings) -> None:
 async def test_a_command_builds_only_what_it_uses(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTN_MOMO_BASE_URL", "https://a.real.operator")  # in a demo: reading the book does not mind
     async with open_command(settings) as container:
-        assert await container.book.balances(at=None, contest=None) == []
+        assert await container.book.balances(None, at=None, contest=None) == []
         assert await container.acts.run_approved() == 0
         assert {"engine", "vault", "book", "acts"} <= set(vars(container))
         assert not {"accounts", "providers", "reconciler", "sign_in"} & set(vars(container))

@@ -221,9 +221,9 @@ async def look(rig: MoneyRig, order: PlacedOrder, receipt: str) -> None:
         await orders.held(scope)
         await orders.refunds(scope, statuses=["due", "manual"])
         await Tickets(rig.engine, rig.vault, RIGHTS.permit).open_tickets(scope)
-    await rig.acts.requests.listed()
-    await rig.acts.requests.listed(statuses=OPEN_REQUESTS)
-    await rig.acts.requests.listed(statuses=OPEN_REQUESTS, acts=(Act.VOID_WINDOW,))
+    await rig.acts.requests.listed(None)
+    await rig.acts.requests.listed(None, statuses=OPEN_REQUESTS)
+    await rig.acts.requests.listed(None, statuses=OPEN_REQUESTS, acts=(Act.VOID_WINDOW,))
     await Differences(rig.engine).differences()
     await MoneyPlaces(rig.engine, rig.vault).of_number(VOTER.e164)
 

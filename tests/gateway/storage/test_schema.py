@@ -27,7 +27,7 @@ _CATALOGUE: Final = {
         where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')""",
     "relations": """
         select c.relname, c.relkind::text, pg_get_userbyid(c.relowner), c.relacl::text, pg_get_partkeydef(c.oid),
-          pg_get_expr(c.relpartbound, c.oid), c.relrowsecurity
+          pg_get_expr(c.relpartbound, c.oid), c.relrowsecurity, c.relforcerowsecurity
         from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'S')""",
     "constraints": """
         select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
@@ -36,6 +36,8 @@ _CATALOGUE: Final = {
         select i.indrelid::regclass::text, c.relname, pg_get_indexdef(i.indexrelid)
         from pg_index i join pg_class c on c.oid = i.indexrelid
         where c.relnamespace = 'public'::regnamespace and not c.relispartition""",
+    "policies": """
+        select tablename, policyname, permissive, roles::text, cmd, qual, with_check from pg_policies""",
     "triggers": """
         select tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)
         from pg_trigger where not tgisinternal and tgparentid = 0""",
@@ -61,7 +63,7 @@ async def catalogue(database: Database) -> dict[str, set[str]]:
 def make_from_tables(connection: Connection) -> None:
     """What `gateway.storage.schema` says, by itself."""
     schema.metadata.create_all(connection)
-    for name in ("functions.sql", "rights.sql"):
+    for name in ("functions.sql", "rights.sql", "tenants.sql"):
         statements = (Path(schema.__file__).parent / name).read_text(encoding="utf-8").split("\n\n")
         for statement in statements:
             connection.exec_driver_sql(statement)

@@ -16,7 +16,7 @@ async def test_a_correction_needs_two_persons(service: Reconciling) -> None:
     await unnamed(service)
     (found,) = await service.differences.differences()
     asked = await service.acts.ask(Act.RECONCILE, str(found.id), {"repair": "unexplained"}, "it is unknown", AWA)
-    request = await service.acts.requests.read(asked)
+    request = await service.acts.requests.read(asked, None)
     assert request is not None
     shown = {
         name: request.preview[name] for name in ("account", "kind", "repair", "differences", "amount_minor", "books")
@@ -84,7 +84,7 @@ async def test_a_group_is_decided_by_two_in_batches_and_only_as_it_was_asked_abo
     assert outcome.status is RequestStatus.APPROVED
     while await service.acts.requests.approved(1):
         await service.acts.run_approved()
-    request = await service.acts.requests.read(asked)
+    request = await service.acts.requests.read(asked, None)
     assert request is not None
     assert (request.status, request.outcome) == (RequestStatus.DONE, "5 of 5 differences decided: unexplained")
     assert (await service.account("unexplained"), await service.account("operator_fee")) == (-2500, 35)
@@ -125,7 +125,7 @@ async def test_killed_at_every_statement_a_decision_is_booked_once(
                 died = False
         except Killed:
             died = True
-        request = await service.acts.requests.read(asked)
+        request = await service.acts.requests.read(asked, None)
         assert request is not None
         if request.status is RequestStatus.WAITING:
             await service.acts.decide(asked, YAO, approve=True)

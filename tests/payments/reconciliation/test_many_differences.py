@@ -57,7 +57,7 @@ async def test_a_hundred_thousand_are_decided_at_once(service: Reconciling, monk
     )
     while await service.acts.requests.approved(1):
         await service.acts.run_approved()
-    request = await service.acts.requests.read(asked)
+    request = await service.acts.requests.read(asked, None)
     assert request is not None
     done = 4 * STEP - 1
     sentence = f"{done} of {MANY} differences decided: unexplained; the others are explained or have changed since"

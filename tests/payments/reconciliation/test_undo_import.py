@@ -115,7 +115,7 @@ async def test_killed_at_every_statement_an_import_is_undone_once(service: Recon
                 died = False
         except Killed:
             died = True
-        request = await service.acts.requests.read(asked)
+        request = await service.acts.requests.read(asked, None)
         assert request is not None
         if request.status is RequestStatus.WAITING:
             await service.acts.decide(asked, YAO, approve=True)

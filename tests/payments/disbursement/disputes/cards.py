@@ -150,7 +150,7 @@ class CardRig(PayoutRig):
 
     async def payable(self) -> tuple[int, int]:
         """What is owed to the organiser by the book, and what of it may be paid out now."""
-        found = await self.payout_acts.position("star")
+        found = await self.payout_acts.position("star", None)
         return found.owed_minor, found.payable_minor
 
     async def outcome(self) -> str:

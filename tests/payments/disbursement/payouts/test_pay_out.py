@@ -98,7 +98,7 @@ async def test_two_persons_and_a_delay(rig: PayoutRig) -> None:
 
 async def test_the_number_is_sealed_and_shown_masked(rig: PayoutRig) -> None:
     await rig.registered()
-    (line,) = await rig.beneficiaries.listed("demo")
+    (line,) = await rig.beneficiaries.listed(None, "demo")
     assert line.number == "+225 05 •• •• 07 08"
     kept = await rig.one("select preview::text from staff_requests")
     logged = " ".join(row[0] for row in await rig.rows("select detail::text from audit_log"))
@@ -135,12 +135,12 @@ async def test_not_more_than_is_payable_also_when_it_shrank_meanwhile(rig: Payou
 
 async def test_what_may_be_taken_back_is_not_paid_out(rig: PayoutRig) -> None:
     order = await rig.counted(number="+2250501020305")
-    assert (await rig.payout_acts.position("star")).payable_minor == 850
+    assert (await rig.payout_acts.position("star", None)).payable_minor == 850
     await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, ASKER)
-    position = await rig.payout_acts.position("star")
+    position = await rig.payout_acts.position("star", None)
     assert (position.owed_minor, position.at_risk_minor, position.payable_minor) == (850, 425, 425)
     await rig.run("update payments set provisional = true")
-    assert (await rig.payout_acts.position("star")).payable_minor == 0
+    assert (await rig.payout_acts.position("star", None)).payable_minor == 0
     await rig.run("update payments set provisional = false")
 
 
@@ -159,7 +159,7 @@ async def test_what_one_person_does_wants_the_right_too(rig: PayoutRig) -> None:
             await act()
         assert refused.value.why is Why.NOT_ALLOWED
     assert await rig.one("select count(*) from beneficiaries where retired_at is null") == 1
-    assert not (await rig.payout_acts.position("star")).frozen
+    assert not (await rig.payout_acts.position("star", None)).frozen
 
 
 @pytest.mark.parametrize("days", [0, 8, 400])
@@ -329,7 +329,7 @@ async def test_the_statement_adds_up(rig: PayoutRig) -> None:
     await rig.acts.decide(request, CHECKER, approve=True)
     second = await rig.one("select reference from payouts where request_id = :r", r=request)
 
-    one, two = await payout_statement(rig.engine, first), await payout_statement(rig.engine, second)
+    one, two = await payout_statement(rig.engine, first, None), await payout_statement(rig.engine, second, None)
     assert (one.gross_minor, one.fees_minor, one.net_minor, one.left_minor) == (500, 75, 425, 125)
     assert (two.gross_minor, two.refunded_minor, two.fees_minor, two.net_minor) == (1200, 1000, 30, 170)
     assert (two.brought_forward_minor, two.left_minor, two.period_from) == (125, 0, one.period_to)

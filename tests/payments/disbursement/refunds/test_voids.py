@@ -39,7 +39,7 @@ async def test_the_preview_counts_by_candidate_channel_and_operator(rig: MoneyRi
     await many(rig, 2)
     await rig.counted(number="+2250501020399", code="03", channel=Channel.WEB, quantity=2)
     await rig.held(number="+2250501020398")
-    shown = await rig.voids.preview("star", await window(rig))
+    shown = await rig.voids.preview("star", await window(rig), None)
     assert (shown["payments"], shown["votes"]) == (4, 17)
     assert shown["candidates"]["07"] == {"payments": 3, "votes": 15, "money_minor": 1500}
     assert shown["candidates"]["03"] == {"payments": 1, "votes": 2, "money_minor": 200}
@@ -53,7 +53,7 @@ async def test_a_window_is_from_one_instant_to_before_another(rig: MoneyRig) -> 
     at = await rig.one("select placed_at from payments where reference = :r", r=order.payment_reference)
     tick = timedelta(microseconds=1)
     for first, last, votes in ((at, at + tick, 5), (at - tick, at, 0), (at + tick, at + 2 * tick, 0)):
-        shown = await rig.voids.preview("star", {"from": first.isoformat(), "to": last.isoformat()})
+        shown = await rig.voids.preview("star", {"from": first.isoformat(), "to": last.isoformat()}, None)
         assert shown["votes"] == votes
 
 
@@ -70,7 +70,7 @@ async def test_a_window_is_from_one_instant_to_before_another(rig: MoneyRig) -> 
 async def test_a_window_may_be_of_a_channel_or_an_operator(rig: MoneyRig, asked: dict[str, str], payments: int) -> None:
     await rig.counted()
     await rig.counted(number="+2250501020399", channel=Channel.WEB)
-    assert (await rig.voids.preview("star", await window(rig, **asked)))["payments"] == payments
+    assert (await rig.voids.preview("star", await window(rig, **asked), None))["payments"] == payments
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_what_was_frozen_is_given_back_and_nothing_else(rig: MoneyRig) -> 
     rig.provider.outgoing_script = [paid(500)]
     await rig.refund()
     await rig.refund_again()
-    (progress,) = await rig.voids.progress(asked)
+    (progress,) = await rig.voids.progress(asked, None)
     assert (progress.payments, progress.done, progress.skipped, progress.refunded) == (4, 4, 0, 4)
 
 
@@ -117,7 +117,7 @@ async def test_what_left_the_tally_meanwhile_is_skipped(rig: MoneyRig) -> None:
     asked = await rig.acts.ask(Act.VOID_WINDOW, "star", await window(rig), REASON, ASKER)
     await rig.agreed(Act.REFUND_PAYMENT, first.payment_reference)
     await rig.acts.decide(asked, CHECKER, approve=True)
-    (progress,) = await rig.voids.progress(asked)
+    (progress,) = await rig.voids.progress(asked, None)
     assert (progress.done, progress.skipped, progress.votes_done) == (2, 1, 5)
     assert await rig.status(second) == "refund_due"
     assert await rig.one("select count(*) from refunds") == 2
@@ -151,7 +151,7 @@ async def test_killed_at_every_statement_it_goes_on_where_it_was(
         except Killed:
             deaths += 1
         assert await rig.broken() == {}
-        (progress,) = await rig.voids.progress(asked)
+        (progress,) = await rig.voids.progress(asked, None)
         given = await rig.one("select count(*) from payments where status = 'refund_due'")
         assert progress.done == given, "what is marked is what is given back"
     while await rig.acts.run_approved():

@@ -1,0 +1,87 @@
+-- The second wall between organisers (see `gateway.storage.engine.scoped`). For an organiser's staff a transaction takes
+-- the role spotlight_tenant and names the organiser; then each table has the rows of that organiser alone, and none
+-- while nobody is named. The service's own role sees all, so that its plans stay as they are.
+do $$ begin
+  if not exists (select from pg_roles where rolname = 'spotlight_tenant') then
+    create role spotlight_tenant nologin;
+  end if;
+  if not pg_has_role('spotlight_app', 'spotlight_tenant', 'set') then
+    grant spotlight_tenant to spotlight_app with inherit false, set true;
+  end if;
+exception when insufficient_privilege then
+  raise exception 'the role spotlight_tenant is missing' using errcode = 'insufficient_privilege', hint =
+    'As a superuser: create role spotlight_tenant nologin; grant spotlight_tenant to spotlight_app with inherit false';
+end $$
+
+grant usage on schema public to spotlight_tenant
+
+-- `rows`: which rows are the organiser's, as a condition on this table.
+create function limit_to_organiser(limited regclass, rows text) returns void language plpgsql as $$
+begin
+  execute format('alter table %s enable row level security, force row level security', limited);
+  execute format('create policy service on %s to spotlight_app, current_user using (true) with check (true)', limited);
+  execute format('create policy organiser on %s to spotlight_tenant using (%s) with check (%2$s)', limited, rows);
+end $$
+
+revoke all on function limit_to_organiser(regclass, text) from public
+
+select limit_to_organiser('organisers', 'id = nullif(current_setting(''app.organiser'', true), '''')::uuid')
+
+-- An auditor may be limited to one contest.
+select limit_to_organiser('contests', 'organiser_id in (select id from organisers)
+  and id = coalesce(nullif(current_setting(''app.contest'', true), '''')::uuid, id)')
+
+select limit_to_organiser(named::regclass, 'contest_id in (select id from contests)') from unnest(array[
+  'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads', 'differences', 'disputes', 'payments',
+  'payouts', 'postings', 'refunds', 'support_tickets', 'tally_entries', 'telegram_chats', 'unfinished_dialogues',
+  'votes']) as named
+
+-- What is the organiser's as a whole is not one contest's.
+select limit_to_organiser(named::regclass, 'organiser_id in (select id from organisers)
+  and nullif(current_setting(''app.contest'', true), '''') is null')
+  from unnest(array['beneficiaries', 'fee_plans', 'invitations', 'staff']) as named
+
+select limit_to_organiser('staff_requests', 'organiser_id in (select id from organisers)
+  and (contest_id is null and nullif(current_setting(''app.contest'', true), '''') is null
+    or contest_id in (select id from contests))')
+
+select limit_to_organiser(named::regclass, format(
+  'exists (select from payments p where p.reference = %I.payment_reference)', named))
+  from unnest(array['callbacks', 'messages_out', 'order_keys']) as named
+
+select limit_to_organiser((noun || '_events')::regclass, format(
+  'exists (select from %Is n where n.reference = %I.reference)', noun, noun || '_events'))
+  from unnest(array['dispute', 'payment', 'payout', 'refund']) as noun
+
+select limit_to_organiser('evidence', 'exists (select from payments p where p.reference = evidence.reference)
+  or exists (select from refunds r where r.reference = evidence.reference)')
+
+select limit_to_organiser('void_rows', 'exists (select from staff_requests s where s.id = void_rows.request_id)')
+
+select limit_to_organiser(named::regclass, format('exists (select from staff s where s.id = %I.staff_id)', named))
+  from unnest(array['passkeys', 'password_resets', 'recovery_codes', 'staff_sessions']) as named
+
+-- What the pages of an organiser's staff read. Secrets of staff are not among it.
+grant select on account_health, beneficiaries, callbacks, candidate_imports, candidate_totals, candidates, contest_heads,
+  contests, differences, dispute_events, disputes, evidence, fee_plans, invitations, messages_out, order_keys, organisers,
+  payment_events, payments, payout_events, payouts, postings, refund_events, refunds, staff_requests, support_tickets,
+  tally_entries, void_rows, votes to spotlight_tenant
+
+grant select (id, email, name, language, role, organiser_id, contest_id, active, created_at, signed_in_at,
+  totp_confirmed_at) on staff to spotlight_tenant
+
+-- What they write themselves; money is moved by the service, when two persons agreed.
+grant insert on audit_log, candidate_totals, candidates, contest_heads, contests, mails, staff_requests, void_rows
+  to spotlight_tenant
+
+grant insert, update on invitations to spotlight_tenant
+
+grant insert, delete on candidate_imports to spotlight_tenant
+
+grant update on candidates, contests, support_tickets to spotlight_tenant
+
+grant insert, update (retired_at) on beneficiaries to spotlight_tenant
+
+grant update (preview) on staff_requests to spotlight_tenant
+
+grant update (name, role, contest_id, active) on staff to spotlight_tenant
