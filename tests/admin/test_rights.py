@@ -20,6 +20,7 @@ PATHS = {
     "/admin/me": None,
     "/api/admin/me": None,
     "/api/admin/waiting": "read_orders",
+    "/api/admin/contests": "read_contests",
     "/api/admin/requests": "read_orders",
     "/api/admin/refunds": "read_orders",
     "/api/admin/held": "read_orders",

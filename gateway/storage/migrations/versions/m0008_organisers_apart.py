@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "m0007"
-down_revision = "m0006"
+revision = "m0008"
+down_revision = "m0007"
 
 
 def upgrade() -> None:
