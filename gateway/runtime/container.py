@@ -30,8 +30,9 @@ from gateway.runtime.accounts import (
 )
 from gateway.runtime.connections import TEMPORARY, Connections, utc_now
 from gateway.runtime.deployment import Environment
+from gateway.runtime.pictures import build_pictures
 from gateway.runtime.settings import Settings
-from gateway.storage.pictures import FolderPictures, Pictures
+from gateway.storage.pictures import Pictures
 from leaderboard.scores import ScoreFeed, Scores, publish_scores
 from payments.disbursement.payouts.acts import PayoutActs, preview_payout
 from payments.disbursement.payouts.beneficiaries import Beneficiaries
@@ -102,7 +103,7 @@ class Container(Connections):
     payouts = made(lambda own: PayoutActs(own.engine, own._pays_from_float, own.rights.permit, own.doorbell))
 
     # Photos of candidates: where they are kept, and what makes them.
-    pictures: cached_property[Pictures] = made(lambda own: FolderPictures(own.settings.data_dir / "pictures"))
+    pictures: cached_property[Pictures] = made(lambda own: build_pictures(own.settings))
     photos = made(lambda own: Photos(own.engine, own.pictures, Resizer()))
 
     def _pays_from_float(self, account: str, country: str) -> bool:

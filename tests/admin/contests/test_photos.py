@@ -193,7 +193,7 @@ async def test_a_photo_by_the_page(office: Office) -> None:
     status, text, led = await send(client, PAGE, ("IMG_2041.jpg", saved(halves())))
     assert (status, led) == (200, PAGE)
     assert f'src="{(await row(office)).photo}-800.webp"' in text
-    for body, words in ((b"GIF89a", "neither a JPEG nor a PNG"), (b"", "choose a photo"), (bytes(12_000_000), "5 MB")):
+    for body, words in ((b"GIF89a", "neither a JPEG nor a PNG"), (b"", "Choose a photo"), (bytes(12_000_000), "5 MB")):
         status, text, _ = await send(client, PAGE, ("07.jpg", body))
         assert status == 422
         assert words in text
@@ -221,12 +221,12 @@ async def test_many_photos_at_once_by_their_codes(office: Office) -> None:
         ("11.jpg", photo),
     )
     assert status == 200
-    lines = text.split("<li><b>")[1:]
+    lines = text.split("<b>")[1:]
     assert [line.split("<")[0] for line in lines[:8]] == [
         "07.jpg", "08 Yao.PNG", "09-2.jpg", "99.jpg", "awa.jpg", "1234567.jpg", "10.jpg", "11.jpg",
     ]  # fmt: skip
-    words = ["photo saved", "photo saved", "neither", "no candidate", "does not begin", "does not begin", "5 MB"]
-    for line, expected in zip(lines, [*words, "photo saved"], strict=False):
+    words = ["Photo saved", "Photo saved", "neither", "No candidate", "does not begin", "does not begin", "5 MB"]
+    for line, expected in zip(lines, [*words, "Photo saved"], strict=False):
         assert expected in line
     assert "3 of 12 candidates have a photo" in text
     assert len(files(office)) == 6

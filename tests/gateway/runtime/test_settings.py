@@ -12,7 +12,10 @@ from gateway.orders.prompting import DEMO_LIMITS, NO_LIMITS, PromptLimits
 from gateway.runtime.accounts import adapter_faults, build_accounts
 from gateway.runtime.deployment import Environment
 from gateway.runtime.discovery import discover
+from gateway.runtime.pictures import build_pictures
 from gateway.runtime.settings import SettingsError, load_settings
+from gateway.storage.bucket_pictures import BucketPictures
+from gateway.storage.pictures import FolderPictures
 
 PRODUCTION = {
     "DATABASE_URL": "postgresql://x/y",
@@ -198,3 +201,16 @@ def test_networks_and_their_allowances_are_settings(monkeypatch: pytest.MonkeyPa
     limits = load_settings().prompt_limits
     addresses = ("203.0.113.9", "2001:db8:5::/64", "198.51.100.9", "2001:db8:6::/64", "", "nonsense")
     assert [limits.allowance(address) for address in addresses] == [70, 70, 7, 7, 7, 7]
+
+
+def test_where_pictures_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(build_pictures(load_settings()), FolderPictures)
+    monkeypatch.setenv("SPOTLIGHT_PICTURES", "s3")
+    with pytest.raises(SettingsError, match="S3_BUCKET: Field required"):
+        build_pictures(load_settings())
+    monkeypatch.setenv("S3_BUCKET", "star-pictures")
+    assert isinstance(build_pictures(load_settings()), BucketPictures)
+    monkeypatch.setenv("S3_BASE_URL", "http://127.0.0.1:9000")
+    assert len(faults()) == 1  # production calls nobody by plain http
+    monkeypatch.setenv("SPOTLIGHT_PICTURES", "attic")
+    assert faults() == ["SPOTLIGHT_PICTURES: Input should be 'folder' or 's3'"]
