@@ -19,6 +19,12 @@ from admin.orders import api as orders_api
 from admin.orders import pages as orders_pages
 from admin.orders import tickets
 from admin.orders.store import ORDERS, StaffOrders
+from admin.people import invitation, organisers, reset
+from admin.people import people as people_pages
+from admin.people.people import PEOPLE
+from admin.people.reset import RESETS
+from admin.people.resets import Resets
+from admin.people.store import People
 from admin.services import PAYMENTS, Payments
 from gateway.contests.keep_photos import Photos
 from gateway.http.pages import Pages
@@ -35,11 +41,14 @@ def setup(
     contests: StaffContests,
     photos: Photos,
     candidates: Candidates,
+    people: People,
+    resets: Resets,
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
     app[STAFF_CONTESTS], app[CANDIDATES] = contests, candidates
     app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
     app[PHOTOS] = photos
+    app[PEOPLE], app[RESETS] = people, resets
     pages.add("admin")
     for module in (
         auth_api,
@@ -57,5 +66,9 @@ def setup(
         beneficiaries,
         ledger,
         candidate_photos,
+        people_pages,
+        organisers,
+        invitation,
+        reset,
     ):
         module.setup(app)

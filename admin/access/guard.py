@@ -57,7 +57,10 @@ MENU: Final[Mapping[str, tuple[tuple[str, str, Right], ...]]] = {
         ("/admin/payouts", "payouts", Right.READ_MONEY),
         ("/admin/ledger", "ledger", Right.READ_MONEY),
     ),
-    "people": (),
+    "people": (
+        ("/admin/people", "people", Right.MANAGE_STAFF),
+        ("/admin/organisers", "organisers", Right.MANAGE_ORGANISERS),
+    ),
 }
 """The menu by group: address, phrase and the right that each page needs."""
 
@@ -369,6 +372,12 @@ async def api_me(request: web.Request, right: Right | None = None) -> Me:
 def see_other(address: str) -> web.Response:
     """Go there with a GET."""
     return web.Response(status=303, headers={hdrs.LOCATION: address, hdrs.CACHE_CONTROL: "no-store"})
+
+
+def without_referrer(response: web.Response) -> web.Response:
+    """A page whose address opens something: no page that is reached from it learns the address."""
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
 
 
 def show(request: web.Request, me: Me | None, template: str, *, status: int = 200, **values: object) -> web.Response:

@@ -58,7 +58,9 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
 
 def _sign_in(request: web.Request, back: str, email: str = "", refused: SignInRefused | None = None) -> web.Response:
     status = 200 if refused is None else 429 if refused.wait_seconds else 401
-    response = show(request, None, "admin_sign_in.html", status=status, back=back, email=email, refused=refused)
+    changed = "changed" in request.query
+    values = {"back": back, "email": email, "refused": refused, "changed": changed}
+    response = show(request, None, "admin_sign_in.html", status=status, **values)
     if refused is not None and refused.wait_seconds:
         response.headers[hdrs.RETRY_AFTER] = str(refused.wait_seconds)
     return response

@@ -88,7 +88,7 @@ class SignIn:
     ) -> None:
         self.accounts = accounts
         self._passwords = passwords
-        self._clock = clock
+        self.now = self._clock = clock
         self.factor_wanted = factor_wanted
 
     async def sign_in(self, attempt: Attempt) -> Opened | SignInRefused:
@@ -96,9 +96,16 @@ class SignIn:
         found = await self._identify(attempt)
         if isinstance(found, SignInRefused):
             return found
+        return await self.open(found, attempt.client)
+
+    async def open(self, member: Member, client: Client) -> Opened:
+        """A session of somebody who has just proved who they are."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        session = await self.accounts.open_session(found, _hash(token), attempt.client)
-        return Opened(session, token)
+        return Opened(await self.accounts.open_session(member, _hash(token), client), token)
+
+    async def hashed(self, password: str) -> str:
+        """A password as it is kept. Raises DatabaseUnavailable when too many wait."""
+        return await self._passwords.hashed(password)
 
     async def _identify(self, attempt: Attempt) -> Member | SignInRefused:
         """Who it is."""

@@ -4,7 +4,7 @@ A session is a family of refresh tokens, of which one at a time can be used. Tok
 SHA-256, secrets of second factors sealed, addresses and accounts of failures as keyed hashes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -32,9 +32,11 @@ from gateway.storage.vault import Vault
 
 _REMOTE_LENGTH_MAX, _AGENT_LENGTH_MAX = 64, 200
 
+# Whether `staff s` has a second factor.
+HAS_FACTOR: Final = "(s.totp_confirmed_at is not null or exists (select from passkeys k where k.staff_id = s.id))"
 # What `read_member` reads, of `staff s`.
-MEMBER_COLUMNS: Final = """s.id, s.email, s.name, s.role, s.organiser_id, s.contest_id, s.active,
-  s.totp_confirmed_at is not null as has_factor"""
+MEMBER_COLUMNS: Final = f"""s.id, s.email, s.name, s.role, s.organiser_id, s.contest_id, s.active,
+  {HAS_FACTOR} as has_factor"""
 
 _MEMBER: Final = TypeAdapter(Member)
 _FAILURES: Final = text("select subject, failures, last_at from sign_in_failures where subject = any(:subjects)")
@@ -183,13 +185,17 @@ class StaffAccounts:
             rows = (await connection.execute(_FAILURES, {"subjects": list(named)})).all()
         return {named[row.subject]: Failures(row.failures, row.last_at) for row in rows}
 
-    async def note_failure(self, subjects: Sequence[str]) -> None:
-        """One more failure of each; those of days ago are dropped."""
+    async def note_failure(
+        self, subjects: Sequence[str], also: Callable[[AsyncConnection], Awaitable[None]] | None = None
+    ) -> None:
+        """One more failure of each; those of days ago are dropped. `also`: done in the same transaction."""
         # In one order everywhere, so that two transactions cannot wait for each other.
         rows = sorted(self._subject(subject) for subject in subjects)
         async with self._engine.begin() as connection:
             await connection.execute(_FAILED, [{"subject": row, "forgotten": FORGOTTEN_AFTER} for row in rows])
             await connection.execute(_OLD_FAILURES)
+            if also is not None:
+                await also(connection)
 
     async def forget_failures(self, subjects: Sequence[str]) -> None:
         """The way in is open again."""
@@ -214,7 +220,7 @@ class StaffAccounts:
     async def rehash(self, staff_id: UUID, password_hash: str) -> None:
         """Keep the same password under today's parameters."""
         async with self._engine.begin() as connection:
-            await _set_hash(connection, staff_id, password_hash)
+            await set_password_hash(connection, staff_id, password_hash)
 
     async def open_session(self, member: Member, refresh_hash: bytes, client: Client) -> LiveSession:
         """Begin a session."""
@@ -269,7 +275,7 @@ class StaffAccounts:
     async def end_other_sessions(self, staff_id: UUID, kept: UUID, actor: str) -> None:
         """End all sessions of a member but one."""
         async with self._engine.begin() as connection:
-            await _end_all(connection, staff_id, kept, actor)
+            await end_all_sessions(connection, staff_id, kept, actor)
 
     async def sessions(self, staff_id: UUID) -> Sequence[SessionLine]:
         """Sessions that last, the newest first."""
@@ -332,7 +338,7 @@ class StaffAccounts:
     async def set_password(self, staff_id: UUID, password_hash: str, actor: str) -> None:
         """Another password."""
         async with self._engine.begin() as connection:
-            email = await _set_hash(connection, staff_id, password_hash)
+            email = await set_password_hash(connection, staff_id, password_hash)
             await note(connection, actor=actor, act="staff.password_set", subject=email)
 
     async def reset_factor(self, email: str, actor: str) -> Member:
@@ -340,7 +346,7 @@ class StaffAccounts:
         async with self._engine.begin() as connection:
             member = _known((await connection.execute(_RESET_FACTOR, {"email": email})).one_or_none(), email)
             await note(connection, actor=actor, act="staff.factor_reset", subject=email)
-            await _end_all(connection, member.id, None, actor)
+            await end_all_sessions(connection, member.id, None, actor)
         return member
 
     async def set_active(self, email: str, active: bool, actor: str) -> Member:
@@ -351,7 +357,7 @@ class StaffAccounts:
             act = "staff.enabled" if active else "staff.disabled"
             await note(connection, actor=actor, act=act, subject=email)
             if not active:
-                await _end_all(connection, member.id, None, actor)
+                await end_all_sessions(connection, member.id, None, actor)
         return member
 
     async def listed(self) -> Sequence[MemberLine]:
@@ -394,7 +400,8 @@ def _known(row: Row[Any] | None, email: str) -> Member:
     return read_member(row)
 
 
-async def _set_hash(connection: AsyncConnection, staff_id: UUID, password_hash: str) -> str:
+async def set_password_hash(connection: AsyncConnection, staff_id: UUID, password_hash: str) -> str:
+    """Another password, in the transaction of what is the reason; whose it is."""
     values = {"id": staff_id, "hash": password_hash}
     done = await connection.execute(
         text("update staff set password_hash = :hash where id = :id returning email"), values
@@ -402,7 +409,8 @@ async def _set_hash(connection: AsyncConnection, staff_id: UUID, password_hash: 
     return str(done.scalar_one())
 
 
-async def _end_all(connection: AsyncConnection, staff_id: UUID, kept: UUID | None, actor: str) -> None:
+async def end_all_sessions(connection: AsyncConnection, staff_id: UUID, kept: UUID | None, actor: str) -> None:
+    """End all sessions of a member but one, in the transaction of what is the reason."""
     rows = await connection.execute(_REVOKE_OTHERS, {"staff": staff_id, "kept": kept})
     ended = set(rows.scalars())
     if ended:

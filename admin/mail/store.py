@@ -24,6 +24,10 @@ LEASE_SECONDS: Final = 120
 _OWE: Final = text("""
 insert into mails (id, kind, recipient, language, params_cipher) values (:id, :kind, :to, :language, :params)
 """)
+_TELL: Final = text("""
+insert into mails (id, kind, recipient, language, params_cipher)
+select :id, :kind, s.email, s.language, :params from staff s where s.email = :email and s.active
+""")
 _CLAIM: Final = text("""
 update mails set attempts = attempts + 1, next_try_at = now() + make_interval(secs => :lease)
 where id = any(array(
@@ -76,12 +80,19 @@ class Mails:
 
     async def owe(self, connection: AsyncConnection, kind: MailKind, to: str, language: str, **facts: str) -> None:
         """Write a mail that is to be sent, in the transaction of what it tells."""
-        if not self.on:
-            return
+        if self.on:
+            await connection.execute(_OWE, {**self._sealed(kind, facts), "to": to, "language": language})
+
+    async def tell(self, connection: AsyncConnection, kind: MailKind, email: str, **facts: str) -> None:
+        """Write a mail to a member of staff, in their language. For an address without an account it does the same
+        work, and none is written."""
+        if self.on:
+            await connection.execute(_TELL, {**self._sealed(kind, facts), "email": email})
+
+    def _sealed(self, kind: MailKind, facts: Mapping[str, str]) -> dict[str, object]:
         mail = uuid4()
         sealed = self._vault.seal(orjson.dumps(facts).decode(), params_place(mail))
-        values = {"id": mail, "kind": kind.value, "to": to, "language": language, "params": sealed}
-        await connection.execute(_OWE, values)
+        return {"id": mail, "kind": kind.value, "params": sealed}
 
     async def claim_due(self, limit: int) -> list[DueMail]:
         """Take due mails under a lease: they are due again when it is out."""

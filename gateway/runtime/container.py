@@ -21,6 +21,8 @@ from admin.access.store import StaffAccounts
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
 from admin.mail.store import Mails
+from admin.people.resets import Resets
+from admin.people.store import People
 from gateway.contests.keep_photos import Photos
 from gateway.contests.resize_apart import Resizer
 from gateway.runtime.accounts import (
@@ -95,6 +97,8 @@ class Container(Connections):
     rights = made(lambda own: StaffRights(factor_wanted=own.factor_wanted))
     mails = made(lambda own: Mails(own.engine, own.vault, on=own.settings.mail_server is not None))
     staff = made(lambda own: StaffAccounts(own.engine, own.vault, own.mails))
+    people = made(lambda own: People(own.engine, own.mails, own.rights.check, own.settings.base_url))
+    resets = made(lambda own: Resets(own.engine, own.mails, own.staff, own.settings.base_url))
     sign_in = made(lambda own: SignIn(own.staff, Passwords(), clock=utc_now, factor_wanted=own.factor_wanted))
     tickets = made(lambda own: Tickets(own.engine, own.vault, own.rights.permit))
     voids = made(lambda own: Voids(own.engine))

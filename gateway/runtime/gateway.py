@@ -131,6 +131,8 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         contests=contests,
         photos=container.photos,
         candidates=Candidates(container.engine, directory.refresh),
+        people=container.people,
+        resets=container.resets,
     )
 
 

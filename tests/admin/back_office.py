@@ -27,8 +27,10 @@ from admin.access.tokens import Tokens
 from admin.approvals.staff_acts import StaffActs
 from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
-from admin.mail.store import Mails
+from admin.mail.store import DueMail, Mails
 from admin.orders.store import StaffOrders
+from admin.people.resets import Resets
+from admin.people.store import People
 from admin.services import Payments
 from channels.voting_service import VOTING_SERVICE
 from gateway.http import media, middleware, openapi
@@ -120,6 +122,15 @@ class Office:
         async with client.post(send_to or address, data={"form": word[1], **fields}) as answer:
             return answer.status, await answer.text()
 
+    async def mails(self, to: str | None = None) -> list[DueMail]:
+        """Mails that are owed, oldest first; as if they were being sent."""
+        store = Mails(self.rig.engine, self.rig.vault, on=True)
+        async with self.rig.engine.begin() as connection:
+            await connection.execute(text("update mails set next_try_at = created_at where status = 'due'"))
+        order = [row.id for row in await self.rig.rows("select id from mails order by created_at")]
+        due = sorted(await store.claim_due(100), key=lambda mail: order.index(mail.id))
+        return [mail for mail in due if to in (None, mail.to)]
+
     async def audit(self, act: str) -> list[Any]:
         """Lines of the audit log about an act."""
         return await self.rig.rows("select * from audit_log where act = :act order by id", act=act)
@@ -158,7 +169,8 @@ async def open_office(
 
     executors = {**container.acts._executors, **rig.acts._executors}
     acts = StaffActs(container.acts.requests, executors, rig.doorbell)
-    staff = StaffAccounts(rig.engine, rig.vault, Mails(rig.engine, rig.vault, on=mail))
+    mails = Mails(rig.engine, rig.vault, on=mail)
+    staff = StaffAccounts(rig.engine, rig.vault, mails)
     sign_in = SignIn(staff, Passwords(), clock=clock, factor_wanted=factor_wanted)
     access = Access(
         sign_in=sign_in,
@@ -188,6 +200,8 @@ async def open_office(
         contests=contests,
         photos=container.photos,
         candidates=Candidates(rig.engine, rig.directory.refresh),
+        people=People(rig.engine, mails, rights.check, ""),
+        resets=Resets(rig.engine, mails, staff, ""),
     )
     media.setup(app, container.pictures)
     openapi.setup(app)

@@ -1,0 +1,1 @@
+"""People: invitations, their roles, and the organisers whom they work for."""

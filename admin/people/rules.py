@@ -1,0 +1,49 @@
+"""Why something about people is refused, and how long an invitation is good. Plain values."""
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+INVITATION_LIFE: Final = timedelta(hours=72)
+NAME_LENGTH_MAX: Final = 120
+_SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+SLUG_LENGTH_MAX: Final = 60
+
+
+class Fault(StrEnum):
+    """Why nothing was changed."""
+
+    NO_ADDRESS = "no_address"
+    HAS_ACCOUNT = "has_account"
+    NOT_YOURS_TO_GIVE = "not_yours_to_give"  # a role that the granter may not give, change or end
+    NO_ORGANISER = "no_organiser"
+    NO_CONTEST = "no_contest"
+    ONE_CONTEST = "one_contest"  # only an organiser's auditor is limited to one
+    YOURSELF = "yourself"
+    NOT_FOUND = "not_found"
+    LINK_OVER = "link_over"
+    NO_SLUG = "no_slug"
+    SLUG_TAKEN = "slug_taken"
+    NO_NAME = "no_name"
+
+
+class PeopleRefused(Exception):
+    """Nothing was changed."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+def is_slug(typed: str) -> bool:
+    """Whether a text can name an organiser in addresses."""
+    return len(typed) <= SLUG_LENGTH_MAX and _SLUG.fullmatch(typed) is not None
+
+
+def clean_name(typed: str) -> str:
+    """A name as it is kept. Raises PeopleRefused for none."""
+    name = " ".join(typed.split())
+    if not name or len(name) > NAME_LENGTH_MAX or not name.isprintable():
+        raise PeopleRefused(Fault.NO_NAME)
+    return name
