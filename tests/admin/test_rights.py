@@ -17,6 +17,11 @@ PATHS = {
     "/admin/payouts": "read_money",
     "/admin/ledger": "read_money",
     "/admin/ledger/journal.csv": "read_money",
+    "/admin/people": "manage_staff",
+    "/admin/people/invitations": "manage_staff",
+    "/admin/organisers": "manage_organisers",
+    "/api/admin/people": "manage_staff",
+    "/api/admin/organisers": "manage_organisers",
     "/admin/me": None,
     "/api/admin/me": None,
     "/api/admin/waiting": "read_orders",
@@ -34,7 +39,7 @@ PATHS = {
     "/api/admin/payouts/positions": "read_money",
     "/api/admin/beneficiaries": "read_money",
 }
-OPEN = {"/admin/sign-in", "/admin/factor", "/admin/sign-out", "/admin/acts", "/api/auth/continue"}
+OPEN = {"/admin/sign-in", "/admin/reset", "/admin/factor", "/admin/sign-out", "/admin/acts", "/api/auth/continue"}
 
 
 async def test_every_page_asks_for_its_right(office: Office) -> None:
