@@ -14,6 +14,7 @@ from gateway.contests.contest import Picture
 from gateway.contests.photo_store import Portrayed, read_addresses, read_portrayed, write_photo
 from gateway.contests.resize_apart import Resizer
 from gateway.storage.audit_log import note
+from gateway.storage.engine import scoped
 from gateway.storage.pictures import Pictures
 from gateway.values.scope import Scope
 
@@ -37,7 +38,7 @@ class Photos:
 
     async def portrayed(self, scope: Scope, slug: str) -> list[Portrayed]:
         """The candidates of a contest with their photos, by code; empty where there is no such contest."""
-        async with self._engine.connect() as connection:
+        async with scoped(self._engine, scope) as connection:
             return await read_portrayed(connection, scope, slug)
 
     async def candidate(self, scope: Scope, slug: str, code: str) -> Portrayed:
@@ -56,17 +57,17 @@ class Photos:
         for side, body in resized.squares.items():
             await self._pictures.put(_key(stem, side), body)
         photo = Picture(self._pictures.address(stem), tuple(resized.squares), resized.blur)
-        await self._write(candidate, slug, photo, actor)
+        await self._write(scope, candidate, slug, photo, actor)
         return photo
 
     async def remove(self, scope: Scope, slug: str, code: str, actor: str) -> None:
         """A candidate has no uploaded photo any more. Raises UnknownCandidate."""
         candidate = await self.candidate(scope, slug, code)
         if candidate.photo is not None:
-            await self._write(candidate, slug, None, actor)
+            await self._write(scope, candidate, slug, None, actor)
 
-    async def _write(self, candidate: Portrayed, slug: str, photo: Picture | None, actor: str) -> None:
-        async with self._engine.begin() as connection:
+    async def _write(self, scope: Scope, candidate: Portrayed, slug: str, photo: Picture | None, actor: str) -> None:
+        async with scoped(self._engine, scope) as connection:
             former = await write_photo(connection, candidate.id, photo)
             detail = {"code": candidate.code, "sides": [] if photo is None else photo.sides}
             act = "candidate.photo" if photo is not None else "candidate.photo_removed"
