@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from PIL import Image
+from playwright.async_api import Browser, BrowserContext, FilePayload, Page, expect
 from sqlalchemy import text
 
 from admin.access.rules import Role
+from admin.contests.photos import PHOTOS
+from gateway.contests import resizing
 from payments.requests import Act
 from tests.admin.back_office import PASSWORD, Office, open_office, open_ticket
+from tests.rigs.photos import halves, saved
 
 pytestmark = pytest.mark.browser
 AWA, YAO = "awa@house.test", "yao@house.test"
@@ -28,19 +32,22 @@ class Seen:
     base: str
     complaints: list[str]
 
-    async def sign_in(self, email: str, language: str = "fr", width: int = 360, *, dark: bool = False) -> Page:
+    async def sign_in(
+        self, email: str, language: str = "fr", width: int = 360, *, dark: bool = False, script: bool = True
+    ) -> Page:
         """A page of a person who is signed in."""
         context: BrowserContext = await self.browser.new_context(
             viewport={"width": width, "height": 740},
             locale=language,
             reduced_motion="reduce",
             color_scheme="dark" if dark else "light",
-            java_script_enabled=True,
+            java_script_enabled=script,
         )
         page = await context.new_page()
         page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
         await page.goto(f"{self.base}/admin")
-        await self.judge(page, language, width)
+        if script:
+            await self.judge(page, language, width)
         await page.fill("#email", email)
         await page.fill("#password", PASSWORD)
         await page.click("main form button")
@@ -68,6 +75,7 @@ async def seen(database: Any, browser: Browser) -> AsyncIterator[Seen]:
 
 async def furnished(office: Office) -> list[str]:
     """A service in which something of everything happened; addresses of all pages."""
+    await office.app[PHOTOS].keep(None, "star", "07", saved(halves()), AWA)
     rig = office.rig
     counted, held = await rig.counted(), await rig.held(number="+2250501020305")
     late = await rig.late(number="+2250501020306")
@@ -109,6 +117,9 @@ async def furnished(office: Office) -> list[str]:
         "/admin/me",
         "/admin/factor",
         "/admin/orders/x",
+        "/admin/contests/star/photos",
+        "/admin/contests/star/candidates/07/photo",
+        "/admin/contests/star/candidates/08/photo",
     ]
 
 
@@ -156,3 +167,32 @@ async def test_one_asks_and_another_agrees_by_keyboard_and_mouse(seen: Seen) -> 
     await expect(yao.locator("tbody .tag").first).to_have_text("à rembourser")
     await yao.get_by_role("button", name="Se déconnecter").click()
     await expect(yao.locator("h1")).to_have_text("Connexion à la gestion")
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+async def test_photos_are_sent_together(seen: Seen, script: bool) -> None:
+    page = await seen.sign_in(AWA, "en", script=script)
+    await page.goto(f"{seen.base}/admin/contests/star/photos")
+    # More bytes than the server takes: the script sends fewer.
+    large = saved(Image.effect_noise((3000, 3000), 90).convert("RGB"), quality=95)
+    assert len(large) > resizing.BYTES_MAX
+    sent = {"07.jpg": large, "08.png": saved(halves(), "PNG"), "09.jpg": b"MZ", "awa.jpg": saved(halves())}
+    files = [FilePayload(name=name, mimeType="image/jpeg", buffer=body) for name, body in sent.items()]
+    await page.set_input_files("#files", files)
+    await page.get_by_role("button", name="Send").click()
+    results = page.locator("#results p")
+    await expect(results).to_have_count(4, timeout=20_000)
+    told = ["Photo saved" if script else "more than 5 MB", "Photo saved", "neither a JPEG", "does not begin with"]
+    for line, words in zip(await results.all_inner_texts(), told, strict=True):
+        assert words in line
+    await expect(page.locator("#have")).to_have_text(f"{1 + script} of 12 candidates have a photo.")
+    await expect(page.locator(".photos img")).to_have_count(1 + script)
+    if script:  # which the checks are
+        await seen.judge(page, "en", 360)
+    await page.goto(f"{seen.base}/admin/contests/star/candidates/08/photo")
+    await page.set_input_files("#file", files[1])
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator(".photo img")).to_be_visible()
+    await page.get_by_role("button", name="Remove the photo").click()
+    await expect(page.get_by_text("no photo yet")).to_be_visible()
+    seen.complaints[:] = [complaint for complaint in seen.complaints if "422" not in complaint]
