@@ -26,6 +26,10 @@ from admin.people.reset import RESETS
 from admin.people.resets import Resets
 from admin.people.store import People
 from admin.services import PAYMENTS, Payments
+from admin.videos import pages as video_pages
+from admin.videos import webhook
+from admin.videos.keep import Videos
+from admin.videos.pages import VIDEOS
 from gateway.contests.keep_photos import Photos
 from gateway.http.pages import Pages
 
@@ -43,12 +47,14 @@ def setup(
     candidates: Candidates,
     people: People,
     resets: Resets,
+    videos: Videos,
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
     app[STAFF_CONTESTS], app[CANDIDATES] = contests, candidates
     app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
     app[PHOTOS] = photos
     app[PEOPLE], app[RESETS] = people, resets
+    app[VIDEOS] = videos
     pages.add("admin")
     for module in (
         auth_api,
@@ -70,5 +76,7 @@ def setup(
         organisers,
         invitation,
         reset,
+        video_pages,
     ):
         module.setup(app)
+    webhook.setup(app, videos)

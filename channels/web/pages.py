@@ -32,6 +32,7 @@ from channels.web.vote_requests import (
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.photos import photo_of
 from gateway.contests.sharing import page_path
+from gateway.contests.videos import Delivery
 from gateway.http.callers import DEVICES, PUBLIC_URL
 from gateway.http.endpoint import InputModel, described, read_body
 from gateway.http.limits import LIMITS
@@ -43,6 +44,8 @@ from gateway.orders.routing import Rails
 from gateway.orders.rules import Refusal, check_window, least_votes
 from leaderboard.routes import CONTEST_PARTS
 from payments.collection.order_views import OrderView
+
+DELIVERY: web.AppKey[Delivery | None] = web.AppKey("delivery")
 
 
 class ReceiptPath(InputModel):
@@ -186,13 +189,17 @@ def _show_candidate(
     methods = service.rails.open_methods(contest.country)
     place = next((e for e in service.ranking(contest.slug).entries if e.code == candidate.code), None)
     window, photo = check_window(contest, service.now()), photo_of(candidate)
+    delivery = request.app[DELIVERY]
+    film = delivery.film(candidate.video) if delivery and candidate.video and candidate.eligible else None
     return render(
         request,
         "candidate.html",
         status=409 if earlier else 200 if refusal is None else status_of(refusal),
         default_language=contest.language,
-        pictures=() if photo is None else (photo.origin,),
+        pictures={shown.origin for shown in (photo, film) if shown is not None},
+        videos=() if film is None else (film.origin,),
         photo=photo,
+        film=film,
         place=place,
         closed=None if window is None else refusal_words(language, window, contest),
         earlier=earlier,
@@ -218,8 +225,10 @@ def _no_receipt(request: web.Request, kind: str, as_json: bool) -> web.Response:
     return Problem(404, title, detail, kind=f"/problems/{kind}", headers={hdrs.CONTENT_LANGUAGE: language}).response()
 
 
-def setup(app: web.Application, pages: Pages) -> None:
-    """Serve the voters' pages. The application needs VOTING_SERVICE, LIMITS and mounted `pages`."""
+def setup(app: web.Application, pages: Pages, delivery: Delivery | None = None) -> None:
+    """Serve the voters' pages. The application needs VOTING_SERVICE, LIMITS and mounted `pages`. `delivery`: where
+    videos are shown from; None: none is shown."""
+    app[DELIVERY] = delivery
     pages.add("channels.web")
     pages.add_neighbours(neighbours())
     own_orders.setup(app)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from gateway.contests.videos import Video
 from gateway.values.money import Money
 
 # Where a contest does not set above how many votes a text is asked about.
@@ -65,7 +66,7 @@ class Picture:
 class Candidate:
     """A person or thing to vote for. `code` has two or more digits, unique in the contest for ever, never
     `00…`. `photo_url`: an https address elsewhere, or None; `photo` goes before it. `category`: one of the contest's,
-    or empty. `text`: a plain presentation. `reason`: why they were rejected or withdrawn."""
+    or empty. `text`: a plain presentation. `reason`: why they were rejected or withdrawn. `video`: the approved one."""
 
     id: UUID
     code: str
@@ -76,6 +77,7 @@ class Candidate:
     text: str = ""
     reason: str = ""
     photo: Picture | None = None
+    video: Video | None = None
 
     @property
     def eligible(self) -> bool:

@@ -9,12 +9,13 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Row, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState, Picture
 from gateway.contests.service_codes import menu_numbers
+from gateway.contests.videos import Video
 from gateway.storage.schema.contests import candidates, contests
 from gateway.values.money import Money
 from gateway.values.scope import OneContest, Scope
@@ -28,6 +29,9 @@ DIAL_CODE: Final = """
       where o.service_code = c.service_code and o.state <> 'draft'
         and (o.opens_at, o.slug collate "C") <= (c.opens_at, c.slug collate "C")) end
 """
+_VIDEOS: Final = text("""
+select candidate_id, public_id, version, width, height from video_uploads where state = 'approved'
+""")
 # Columns of a contest's row that are no fields of `Contest`, or have another form there.
 NOT_IN_A_CONTEST: Final = frozenset({"price_minor", "currency", "packs", "categories", "created_at"})
 _log = structlog.get_logger(__name__)
@@ -128,6 +132,8 @@ async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -
     if conditions:
         people = people.where(candidates.c.contest_id.in_([row.id for row in rows]))
     ranking = (await connection.execute(people)).all()
+    approved = (await connection.execute(_VIDEOS)).all()
+    shown = {row.candidate_id: Video(row.public_id, row.version, row.width, row.height) for row in approved}
     by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
     for row in ranking:
         by_contest[row.contest_id].append(
@@ -141,6 +147,7 @@ async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -
                 row.text,
                 row.reason,
                 picture_of(row),
+                shown.get(row.id),
             )
         )
     return tuple(_contest(row, by_contest[row.id]) for row in rows)

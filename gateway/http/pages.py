@@ -28,6 +28,8 @@ from gateway.http.static_files import StaticFiles, accepts_gzip
 from gateway.values.money import Money
 
 _PICTURES: Final = "img-src 'self' data: https://res.cloudinary.com"
+_VIDEOS: Final = "media-src 'self' https://res.cloudinary.com"
+_CALLS: Final = "connect-src 'self' https://api.cloudinary.com"
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -35,8 +37,8 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "worker-src 'self'",
         "style-src 'self'",
         _PICTURES,
-        "media-src 'self' https://res.cloudinary.com",
-        "connect-src 'self' https://api.cloudinary.com",
+        _VIDEOS,
+        _CALLS,
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
@@ -62,11 +64,14 @@ _THIN_SPACE: Final = "\u202f"
 _HARD_SPACE: Final = "\u00a0"
 
 
-def policy_with(pictures: Iterable[str]) -> str:
-    """The policy of a page that also shows pictures of these origins, each like `https://img.example`."""
-    known = _PICTURES.split()
-    more = sorted({origin for origin in pictures if origin not in known})
-    return CONTENT_SECURITY_POLICY.replace(_PICTURES, " ".join((_PICTURES, *more)))
+def policy_with(pictures: Iterable[str] = (), videos: Iterable[str] = (), calls: Iterable[str] = ()) -> str:
+    """The policy of a page that also shows pictures and videos of these origins, each like `https://img.example`, and
+    whose script calls these."""
+    policy = CONTENT_SECURITY_POLICY
+    for known, origins in ((_PICTURES, pictures), (_VIDEOS, videos), (_CALLS, calls)):
+        more = sorted({origin for origin in origins if origin not in known.split()})
+        policy = policy.replace(known, " ".join((known, *more)))
+    return policy
 
 
 def preferred(header: str, spoken: Collection[str]) -> str | None:
@@ -111,12 +116,12 @@ def contact_link(contact: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A finished page in one language: may be kept and sent to many. `pictures`: see `policy_with`."""
+    """A finished page in one language: may be kept and sent to many. `policy`: see `policy_with`."""
 
     language: str
     body: bytes
     packed: bytes
-    pictures: tuple[str, ...] = ()
+    policy: str = CONTENT_SECURITY_POLICY
 
 
 class Pages:
@@ -199,10 +204,10 @@ class Pages:
         language: str,
         values: Mapping[str, object],
         address: URL = NO_ADDRESS,
-        pictures: Iterable[str] = (),
+        **origins: Iterable[str],
     ) -> Composed:
         """The page, finished and packed, about 0.5 ms. The language links keep `address`'s query.
-        `pictures`: origins of pictures in it that are not ours.
+        `origins`: of pictures and the like that are not ours, see `policy_with`.
 
         Raises jinja2.TemplateNotFound, jinja2.UndefinedError or KeyError for a programming error.
         """
@@ -214,7 +219,7 @@ class Pages:
         ]
         text = self._fill(template, language, {**values, "other_languages": others})
         body = text.encode()
-        return Composed(language, body, gzip.compress(body, 6, mtime=0), tuple(pictures))
+        return Composed(language, body, gzip.compress(body, 6, mtime=0), policy_with(**origins))
 
     def fragment(self, template: str, language: str, values: Mapping[str, object]) -> Markup:
         """A part of a page, safe to put into a template. Raises what `compose` raises."""
@@ -235,8 +240,7 @@ class Pages:
     ) -> web.Response:
         """The answer that carries a finished page. `cache` is its Cache-Control."""
         response = web.Response(status=status, headers=SECURITY_HEADERS)
-        if page.pictures:
-            response.headers["Content-Security-Policy"] = policy_with(page.pictures)
+        response.headers["Content-Security-Policy"] = page.policy
         response.headers[hdrs.CONTENT_TYPE] = "text/html; charset=utf-8"
         response.headers[hdrs.CONTENT_LANGUAGE] = page.language
         response.headers[hdrs.CACHE_CONTROL] = cache
@@ -268,16 +272,18 @@ def render(
     cache: str = "no-store",
     default_language: str = DEFAULT_LANGUAGE,
     pictures: Iterable[str] = (),
+    videos: Iterable[str] = (),
+    calls: Iterable[str] = (),
     **values: object,
 ) -> web.Response:
     """Answer with a page in the reader's language.
 
     `cache`: Cache-Control; the default keeps nothing. `default_language`: the contest's, for a
-    reader who names none. `pictures`: origins of pictures that are not ours. Raises what `Pages.compose` raises.
+    reader who names none. `pictures`, `videos`, `calls`: see `policy_with`. Raises what `Pages.compose` raises.
     """
     pages = request.config_dict[PAGES]
     language = pages.language_of(request, default_language)
-    page = pages.compose(template, language, values, request.rel_url, pictures)
+    page = pages.compose(template, language, values, request.rel_url, pictures=pictures, videos=videos, calls=calls)
     return pages.answer(request, page, status=status, cache=cache)
 
 

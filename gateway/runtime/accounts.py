@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 import channels.sms.carriers
 import channels.ussd.aggregators
 import payments.providers
+from admin.videos.cloudinary import CODE as CLOUDINARY
+from admin.videos.cloudinary import Cloudinary, CloudinarySettings
 from channels.messages.carrier import MessageSender
 from channels.messages.rules import Routes, read_routes
 from channels.sms.carrier import SmsCarrier
@@ -90,6 +92,7 @@ def adapter_faults(env: Environment) -> list[str]:
     except SettingsError as error:
         return [str(error)]
     for read in (
+        partial(_read_cloudinary, env),
         *(partial(_read_account, key, given, accounts[provider_of(key)], env) for key, given in given_accounts),
         *(
             partial(_read_carrier, code, given, registration, env)
@@ -102,6 +105,23 @@ def adapter_faults(env: Environment) -> list[str]:
         except SettingsError as error:
             faults.extend(str(error).splitlines())
     return faults
+
+
+def build_cloudinary(env: Environment, public_url: str) -> Cloudinary | None:
+    """The account at Cloudinary; None without settings in the environment. SettingsError for wrong ones."""
+    settings = _read_cloudinary(env)
+    return None if settings is None else Cloudinary(settings, public_url)
+
+
+def _read_cloudinary(env: Environment) -> CloudinarySettings | None:
+    given = adapter_settings(CLOUDINARY)
+    if not given:
+        return None
+    settings = read_given(CLOUDINARY, given, CloudinarySettings)
+    for name in ("base_url", "delivery_base_url"):
+        if fault := placement_fault(env, getattr(settings, name), in_test=False, own_network=False):
+            raise SettingsError(f"{CLOUDINARY.upper()}_{name.upper()}: {fault}")
+    return settings
 
 
 def _read_carrier(code: str, given: Mapping[str, str], registration: Any, env: Environment) -> Any:  # noqa: ANN401 - each carrier has its own settings

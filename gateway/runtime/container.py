@@ -23,11 +23,14 @@ from admin.approvals.store import StaffRequests
 from admin.mail.store import Mails
 from admin.people.resets import Resets
 from admin.people.store import People
+from admin.videos.keep import Videos
+from admin.videos.store import VideoStore
 from gateway.contests.keep_photos import Photos
 from gateway.contests.resize_apart import Resizer
 from gateway.runtime.accounts import (
     Account,
     build_accounts,
+    build_cloudinary,
     statement_reader,
 )
 from gateway.runtime.connections import TEMPORARY, Connections, utc_now
@@ -109,6 +112,12 @@ class Container(Connections):
     # Photos of candidates: where they are kept, and what makes them.
     pictures: cached_property[Pictures] = made(lambda own: build_pictures(own.settings))
     photos = made(lambda own: Photos(own.engine, own.pictures, Resizer()))
+
+    @cached_property
+    def videos(self) -> Videos:
+        """Videos of candidates, and the account that they are uploaded to."""
+        cloudinary = build_cloudinary(self.settings.env, self.settings.base_url)
+        return self._closed_later(Videos(VideoStore(self.engine), cloudinary, self.doorbell, utc_now))
 
     def _pays_from_float(self, account: str, country: str) -> bool:
         return account in self.providers and self.providers[account].capabilities(country).pays_from_float

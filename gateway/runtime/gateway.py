@@ -97,7 +97,8 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     # First, because aiohttp tries addresses of the same beginning in the order they were added.
     leaderboard.routes.setup(app, boards, cap, container.telegram.address if container.telegram else str)
     channels.web.api.setup(app, limits, cap=cap)
-    channels.web.pages.setup(app, pages)
+    cloudinary = container.videos.cloudinary
+    channels.web.pages.setup(app, pages, None if cloudinary is None else cloudinary.delivery)
     media.setup(app, container.pictures)
 
 
@@ -133,6 +134,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         candidates=Candidates(container.engine, directory.refresh),
         people=container.people,
         resets=container.resets,
+        videos=container.videos,
     )
 
 

@@ -51,6 +51,7 @@ union all select 'refund', min(next_try_at) from refunds
 union all select 'reversals', min(next_try_at) from reversal_questions where next_try_at <= now()
 union all select 'payouts', min(o.next_try_at) from payouts o join organisers g on g.id = o.organiser_id
   where o.status in ('due','sent') and o.next_try_at <= now() and (o.status = 'sent' or g.frozen_at is null)
+union all select 'videos', min(ask_at) from video_uploads where ask_at <= now()
 union all select 'staff_acts', min(decided_at) from staff_requests where status = 'approved'
 union all select 'mails', min(next_try_at) from mails where status = 'due' and next_try_at <= now()
 union all select 'nudges', min(reached_at) + make_interval(secs => :remind_after) from unfinished_dialogues
@@ -81,6 +82,7 @@ FOLLOWS: Final[Mapping[Work, tuple[Work, ...]]] = {
     Work.REFUND: (Work.TEXTS_OUT,),
     Work.PAYOUTS: (),
     Work.MAILS: (),
+    Work.VIDEOS: (),
     Work.STAFF_ACTS: (Work.REFUND, Work.CALLBACKS, Work.TEXTS_OUT),
 }
 

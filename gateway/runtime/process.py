@@ -180,6 +180,7 @@ class ProcessContainer(Container):
             Work.TEXTS_OUT: Sending(self.outbox, senders, routes, render, write_in_chat).send_due,
             Work.REMINDERS: self.unfinished.remind,
             Work.MAILS: Mailing(self.mails, self.settings.mail_server, write).send_due,
+            Work.VIDEOS: self.videos.step,
             Work.STAFF_ACTS: self.acts.run_approved,
         }
 

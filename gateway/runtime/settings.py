@@ -221,7 +221,7 @@ def _callers() -> list[str]:
 
 def _prefixes() -> tuple[str, ...]:
     """How the names of adapters' settings begin."""
-    return tuple(f"{code.upper()}_" for code in (*codes(payments.providers), *_callers(), "telegram"))
+    return tuple(f"{code.upper()}_" for code in (*codes(payments.providers), *_callers(), "cloudinary", "telegram"))
 
 
 def environment() -> Mapping[str, str]:

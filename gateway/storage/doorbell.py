@@ -37,6 +37,7 @@ class Work(StrEnum):
     STAFF_ACTS = "staff_acts"
     PAYOUTS = "payouts"
     MAILS = "mails"
+    VIDEOS = "videos"
 
 
 class RqDoorbell:

@@ -79,6 +79,7 @@ _STEPS: Final[tuple[tuple[str, TextClause, Callable[[Kept], int]], ...]] = (
     ("messages_out, replies", _REPLIES, lambda kept: kept.texts),
     ("messages_out, words and numbers", _RECEIPTS, lambda kept: kept.texts),
     ("delivery_reports", _REPORTS, lambda kept: kept.texts),
+    ("video_notifications", _oldest("video_notifications", "received_at"), lambda kept: kept.updates),
     ("staff_sessions", _oldest("staff_sessions", "expires_at", _WHOLE_FAMILY), lambda kept: kept.sessions),
     ("sign_in_failures", _oldest("sign_in_failures", "last_at"), lambda kept: kept.sessions),
     ("mails", _oldest("mails", "created_at", "and status <> 'due'"), lambda kept: kept.texts),

@@ -32,6 +32,9 @@ from admin.orders.store import StaffOrders
 from admin.people.resets import Resets
 from admin.people.store import People
 from admin.services import Payments
+from admin.videos.cloudinary import Cloudinary
+from admin.videos.keep import Videos
+from admin.videos.store import VideoStore
 from channels.voting_service import VOTING_SERVICE
 from gateway.http import media, middleware, openapi
 from gateway.http.pages import Pages
@@ -61,6 +64,7 @@ class Office:
     access: Access
     server: BaseTestServer
     pictures: Path
+    videos: Videos
     ahead: timedelta = timedelta()
     clients: list[ClientSession] = field(default_factory=list)
 
@@ -138,10 +142,16 @@ class Office:
 
 @asynccontextmanager
 async def open_office(
-    app_url: str, *, factor_wanted: bool = False, secure: bool = False, accounts: bool = False, mail: bool = True
+    app_url: str,
+    *,
+    factor_wanted: bool = False,
+    secure: bool = False,
+    accounts: bool = False,
+    mail: bool = True,
+    cloudinary: Cloudinary | None = None,
 ) -> AsyncIterator[Office]:
     """A back office on this database. `accounts`: with those at operators that the environment names, and with
-    the day that a new beneficiary waits."""
+    the day that a new beneficiary waits; `cloudinary`: where videos are uploaded to."""
     rig = MoneyRig(app_url)
     await Rig.open(rig)  # its people are hired by the tests
     app = web.Application(middlewares=[middleware.around_request], client_max_size=64 * 1024)
@@ -190,6 +200,7 @@ async def open_office(
     )
     orders = StaffOrders(rig.engine, rig.vault)
     contests = StaffContests(rig.engine, rig.directory.all, rig.directory.refresh)
+    videos = Videos(VideoStore(rig.engine), cloudinary, rig.doorbell, clock)
     routes.setup(
         app,
         pages,
@@ -202,17 +213,19 @@ async def open_office(
         candidates=Candidates(rig.engine, rig.directory.refresh),
         people=People(rig.engine, mails, rights.check, ""),
         resets=Resets(rig.engine, mails, staff, ""),
+        videos=videos,
     )
     media.setup(app, container.pictures)
     openapi.setup(app)
     async with TestServer(app) as server:
-        office = Office(rig, app, access, server, Path(folder.name) / "pictures")
+        office = Office(rig, app, access, server, Path(folder.name) / "pictures", videos)
         held.append(office)
         try:
             yield office
         finally:
             for client in office.clients:
                 await client.close()
+            await videos.aclose()
             for account in container.accounts.values():
                 await account.provider.aclose()
     await rig.close()

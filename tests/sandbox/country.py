@@ -10,6 +10,7 @@ from typing import Any, Self
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from gateway.http.raw_exchange import RawRequest
 from sandbox.app import SandboxSettings, create_sandbox
@@ -69,6 +70,11 @@ class Country:
     @property
     def gateway_url(self) -> str:
         return str(self._gateway.make_url("")).rstrip("/")
+
+    @property
+    def address(self) -> URL:
+        """Where the country listens."""
+        return self._server.make_url("/")
 
     async def _receive(self, request: web.Request) -> web.Response:
         text = await request.text()

@@ -98,6 +98,37 @@ candidate_imports = table(
     index("candidate_imports_of", "contest_id"),
 )
 
+video_uploads = table(
+    "video_uploads",
+    strings("public_id", key=True),
+    uuids("contest_id", of="contests.id"),
+    uuids("candidate_id", of="candidates.id"),
+    strings("state", default="issued"),
+    timestamps("issued_at", default="now()"),
+    strings("issued_by"),
+    timestamps("ask_at", null=True),
+    small_integers("checks", default="0"),
+    strings("asset_id", null=True),
+    integers("version", "bytes", null=True),
+    small_integers("milliseconds", "width", "height", null=True),
+    strings("fault", "reason", "decided_by", null=True),
+    timestamps("decided_at", null=True),
+    one_of("state", "issued", "uploaded", "ready", "approved", "rejected", "gone"),
+    CheckConstraint("state not in ('ready', 'approved') or version is not null", name="video_uploads_checked"),
+    index("video_uploads_shown", "candidate_id", where="state = 'approved'", unique=True),
+    index("video_uploads_of", "candidate_id", "issued_at desc"),
+    index("video_uploads_issued", "contest_id", "issued_at desc"),
+    index("video_uploads_due", "ask_at", where="ask_at is not null"),
+)
+
+video_notifications = table(
+    "video_notifications",
+    strings("kind", "key", key=True),
+    strings("body"),
+    timestamps("received_at", default="now()"),
+    index("video_notifications_received", "received_at"),
+)
+
 contest_heads = table(
     "contest_heads",
     uuids("contest_id", key=True, of="contests.id"),

@@ -29,7 +29,7 @@ grant insert, update on account_health, callback_counts, candidate_totals, candi
 grant insert, update, delete on chosen_languages, invitations, mails, passkeys, password_resets, recovery_codes,
   set_aside, sign_in_failures, staff_sessions, worker_beats to spotlight_app
 
-grant insert, delete on candidate_imports, delivery_reports, text_opt_outs to spotlight_app
+grant insert, delete on candidate_imports, delivery_reports, text_opt_outs, video_notifications to spotlight_app
 
 -- Rows of which some columns may be changed.
 grant insert, update (confirmed_by, confirmed_at, usable_from, retired_at) on beneficiaries to spotlight_app
@@ -72,3 +72,6 @@ grant insert, delete, update (phone_cipher, candidate_code, quantity, language, 
   on unfinished_dialogues to spotlight_app
 
 grant insert, update (done_at, outcome) on void_rows to spotlight_app
+
+grant insert, update (state, ask_at, checks, asset_id, version, bytes, milliseconds, width, height, fault, reason,
+  decided_by, decided_at) on video_uploads to spotlight_app

@@ -34,7 +34,7 @@ select limit_to_organiser('contests', 'organiser_id in (select id from organiser
 select limit_to_organiser(named::regclass, 'contest_id in (select id from contests)') from unnest(array[
   'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads', 'differences', 'disputes', 'payments',
   'payouts', 'postings', 'refunds', 'support_tickets', 'tally_entries', 'telegram_chats', 'unfinished_dialogues',
-  'votes']) as named
+  'video_uploads', 'votes']) as named
 
 -- What is the organiser's as a whole is not one contest's.
 select limit_to_organiser(named::regclass, 'organiser_id in (select id from organisers)
@@ -65,7 +65,7 @@ select limit_to_organiser(named::regclass, format('exists (select from staff s w
 grant select on account_health, beneficiaries, callbacks, candidate_imports, candidate_totals, candidates, contest_heads,
   contests, differences, dispute_events, disputes, evidence, fee_plans, invitations, messages_out, order_keys, organisers,
   payment_events, payments, payout_events, payouts, postings, refund_events, refunds, staff_requests, support_tickets,
-  tally_entries, void_rows, votes to spotlight_tenant
+  tally_entries, video_uploads, void_rows, votes to spotlight_tenant
 
 grant select (id, email, name, language, role, organiser_id, contest_id, active, created_at, signed_in_at,
   totp_confirmed_at) on staff to spotlight_tenant
@@ -85,3 +85,5 @@ grant insert, update (retired_at) on beneficiaries to spotlight_tenant
 grant update (preview) on staff_requests to spotlight_tenant
 
 grant update (name, role, contest_id, active) on staff to spotlight_tenant
+
+grant insert, update (state, ask_at, reason, decided_by, decided_at) on video_uploads to spotlight_tenant

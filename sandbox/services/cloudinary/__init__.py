@@ -98,7 +98,7 @@ class Cloudinary:
         if not is_signed(given, secret):
             text = text_to_sign(given)
             raise Refused(401, f"Invalid Signature {given['signature']}. String to sign - '{text}'.")
-        if abs(time.time() - int(timestamp)) > STALE_SECONDS:
+        if time.time() - int(timestamp) > STALE_SECONDS:
             reported = instant(int(timestamp))
             raise Refused(400, f"Stale request - reported time is {reported} which is more than 1 hour ago")
         return secret

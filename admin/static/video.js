@@ -1,0 +1,77 @@
+// A video goes from here to Cloudinary; our server signs the upload and asks Cloudinary what became of it.
+const form = document.querySelector(".film-upload");
+const list = document.querySelector("[data-waiting]");
+// What was uploaded lately is being checked: the page is looked at again, unless something is being done on it.
+if (list) setTimeout(() => { if (!form?.dataset.busy && !document.querySelector("details[open]")) location.reload(); }, 4000);
+
+if (form) {
+  const said = form.dataset, input = form.querySelector("input"), button = form.querySelector("button");
+  const status = form.querySelector("[role=status]"), bar = form.querySelector("progress");
+  const say = (text) => { status.textContent = text; };
+  const json = { "Content-Type": "application/json" };
+  button.disabled = false;
+
+  const seconds = (file) => new Promise((done) => {
+    const probe = document.createElement("video");
+    const end = (length) => { URL.revokeObjectURL(probe.src); done(length); };
+    probe.preload = "metadata";
+    probe.onloadedmetadata = () => end(probe.duration);
+    // A browser that cannot play it does not know; Cloudinary will.
+    probe.onerror = () => end(0);
+    probe.src = URL.createObjectURL(file);
+  });
+  const fault = async (file) => {
+    if (!/\.mp4$/i.test(file.name) && file.type !== "video/mp4") return said.kind;
+    if (file.size > +said.bytes) return said.large;
+    return (await seconds(file)) >= +said.seconds + 0.5 ? said.long : "";
+  };
+  const signed = async () => {
+    const body = JSON.stringify({ contest: said.contest, candidateCode: said.code });
+    const ask = () => fetch("/api/upload/signature", { method: "POST", headers: json, body });
+    let answer = await ask();
+    if (answer.status === 401 && (await fetch("/api/auth/refresh", { method: "POST" })).ok) answer = await ask();
+    if (answer.status === 401) throw said.signedOut;
+    if (answer.status === 429) throw said.many;
+    if (!answer.ok) throw said.refused;
+    return answer.json();
+  };
+  const send = ({ uploadUrl, fields }, file) => new Promise((done, fail) => {
+    const data = new FormData(), call = new XMLHttpRequest();
+    for (const [name, value] of Object.entries(fields)) data.append(name, value);
+    data.append("file", file);
+    call.upload.onprogress = ({ loaded, total }) => { bar.value = (100 * loaded) / total; };
+    call.onload = () => (call.status === 200 ? done() : fail(said.refused));
+    call.onerror = () => fail(said.lost);
+    call.open("POST", uploadUrl);
+    call.send(data);
+  });
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const [file] = input.files;
+    button.disabled = true;
+    say("");
+    try {
+      const wrong = await fault(file);
+      if (wrong) throw wrong;
+      form.dataset.busy = "1";
+      say(said.sending);
+      bar.value = 0;
+      bar.parentElement.hidden = false;
+      const upload = await signed();
+      await send(upload, file);
+      say(said.sent);
+      await fetch(location.pathname, {
+        method: "POST",
+        redirect: "manual",
+        body: new URLSearchParams({ form: said.token, act: "ask", public_id: upload.fields.public_id }),
+      });
+      location.reload();
+    } catch (reason) {
+      say(typeof reason === "string" ? reason : said.lost);
+      bar.parentElement.hidden = true;
+      button.disabled = false;
+      delete form.dataset.busy;
+    }
+  });
+}

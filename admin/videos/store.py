@@ -1,0 +1,265 @@
+"""Statements of candidates' videos: what is signed, what a person decides, and of which Cloudinary is to be asked."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.contests.videos import Asset, Next, Upload, VideoState
+from gateway.storage.audit_log import note
+from gateway.storage.engine import scoped
+from gateway.storage.rows import read_as
+from gateway.values.scope import OneContest, Scope
+from payments.requests import ActRefused, Why
+
+# 96 bits: who knows one name finds no other.
+_NAME_BYTES: Final = 12
+ISSUED_OF_CANDIDATE: Final = 10
+ISSUED_OF_CONTEST: Final = 200
+LISTED_MAX: Final = 20
+LEASE_SECONDS: Final = 60
+
+_CANDIDATE: Final = text("""
+select d.id, d.contest_id, c.organiser_id, c.slug, c.name as contest, d.code, d.name
+from candidates d join contests c on c.id = d.contest_id
+where c.slug = :slug and d.code = :code
+  and (cast(:organiser as uuid) is null or c.organiser_id = :organiser)
+  and (cast(:only as uuid) is null or c.id = :only)
+""")
+_ISSUED_LATELY: Final = text("""
+select count(*) as of_contest, count(*) filter (where candidate_id = :candidate) as of_candidate
+from video_uploads where contest_id = :contest and issued_at > now() - interval '1 hour'
+""")
+_ISSUE: Final = text("""
+insert into video_uploads (public_id, contest_id, candidate_id, issued_by, issued_at, ask_at)
+values (:public_id, :contest, :candidate, :actor, :now, :ask_at)
+""")
+_LISTED: Final = text("""
+select public_id, state, issued_at, issued_by, version, bytes, milliseconds, width, height, fault, reason, decided_by,
+  decided_at
+from video_uploads where candidate_id = :candidate order by issued_at desc, public_id limit :limit
+""")
+_ONE: Final = text("""
+select state from video_uploads where public_id = :public_id and candidate_id = :candidate for update
+""")
+_DECIDE: Final = text("""
+update video_uploads set state = :state, reason = nullif(:reason, ''), decided_by = :actor, decided_at = now(),
+  ask_at = case when :state = 'approved' then ask_at else now() end
+where public_id = :public_id
+""")
+_REPLACE: Final = text("""
+update video_uploads set state = 'gone', ask_at = now() where candidate_id = :candidate and state = 'approved'
+""")
+_ASK_NOW: Final = text("""
+update video_uploads set ask_at = now()
+where public_id = any(cast(:public_ids as text[])) and (cast(:candidate as uuid) is null or candidate_id = :candidate)
+""")
+_NOTIFIED: Final = text("""
+insert into video_notifications (kind, key, body) values (:kind, :key, :body) on conflict do nothing
+""")
+_CLAIM: Final = text("""
+update video_uploads set ask_at = now() + make_interval(secs => :lease), checks = checks + 1
+where public_id = any(array(
+  select public_id from video_uploads where ask_at <= now() order by ask_at limit :limit for update skip locked))
+returning public_id, state, issued_at, checks, asset_id, version, ask_at as leased_until
+""")
+# A hint that came while Cloudinary was asked is not lost, and what a person decided meanwhile stands.
+_RECORD: Final = text("""
+update video_uploads set state = :state, fault = coalesce(:fault, fault),
+  checks = case when state = :state then checks else 0 end,
+  ask_at = case when ask_at = :leased_until then cast(:ask_at as timestamptz) else ask_at end,
+  asset_id = coalesce(:asset_id, asset_id), version = coalesce(:version, version), bytes = coalesce(:bytes, bytes),
+  milliseconds = coalesce(:milliseconds, milliseconds), width = coalesce(:width, width),
+  height = coalesce(:height, height)
+where public_id = :public_id and state = :seen
+""")
+_LATER: Final = text("""
+update video_uploads set ask_at = :ask_at where public_id = :public_id and ask_at = :leased_until
+""")
+
+
+class Decision(StrEnum):
+    """What a person decides about a video."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    REMOVED = "removed"
+
+
+# In which states each is possible, and what it makes of the upload.
+_DECISIONS: Final[Mapping[Decision, tuple[frozenset[VideoState], VideoState]]] = {
+    Decision.APPROVED: (frozenset({VideoState.READY}), VideoState.APPROVED),
+    Decision.REJECTED: (frozenset({VideoState.READY, VideoState.APPROVED}), VideoState.REJECTED),
+    Decision.REMOVED: (frozenset(VideoState) - {VideoState.REJECTED, VideoState.GONE}, VideoState.GONE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filmed:
+    """A candidate whose videos are kept. `slug`, `contest`: of the contest, its name."""
+
+    id: UUID
+    contest_id: UUID
+    organiser_id: UUID
+    slug: str
+    contest: str
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLine:
+    """An upload as staff read it. `fault`: why a rule rejected it; `reason`: what a person wrote."""
+
+    public_id: str
+    state: str
+    issued_at: datetime
+    issued_by: str
+    version: int | None
+    bytes: int | None
+    milliseconds: int | None
+    width: int | None
+    height: int | None
+    fault: str | None
+    reason: str | None
+    decided_by: str | None
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An upload under a lease of this process."""
+
+    public_id: str
+    upload: Upload
+    leased_until: datetime
+
+
+class TooMany(Exception):
+    """So many uploads were signed lately that no further one is."""
+
+
+class VideoStore:
+    """`engine`: of this process."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def candidate(self, scope: Scope, slug: str, code: str) -> Filmed:
+        """A candidate within a scope. Raises ActRefused."""
+        async with scoped(self._engine, scope) as connection:
+            return await _candidate(connection, scope, slug, code)
+
+    async def listed(self, scope: Scope, slug: str, code: str) -> tuple[Filmed, list[UploadLine]]:
+        """A candidate and their latest uploads, the newest first. Raises ActRefused."""
+        async with scoped(self._engine, scope) as connection:
+            candidate = await _candidate(connection, scope, slug, code)
+            rows = await connection.execute(_LISTED, {"candidate": candidate.id, "limit": LISTED_MAX})
+            return candidate, [read_as(UploadLine, row) for row in rows]
+
+    async def issue(self, candidate: Filmed, actor: str, now: datetime, ask_at: datetime) -> str:
+        """Write that an upload will be signed; its name at Cloudinary. Raises TooMany."""
+        public_id = f"spotlight/{candidate.slug}/{candidate.code}-{secrets.token_urlsafe(_NAME_BYTES)}"
+        # Also for a candidate who uploads by a link of their own.
+        of = {"contest": candidate.contest_id, "candidate": candidate.id}
+        async with scoped(self._engine, candidate.organiser_id) as connection:
+            lately = (await connection.execute(_ISSUED_LATELY, of)).one()
+            if lately.of_candidate >= ISSUED_OF_CANDIDATE or lately.of_contest >= ISSUED_OF_CONTEST:
+                raise TooMany
+            given = {"public_id": public_id, "actor": actor, "now": now, "ask_at": ask_at}
+            await connection.execute(_ISSUE, {**of, **given})
+            await _note(connection, actor, "issued", candidate, public_id)
+        return public_id
+
+    async def decide(
+        self, scope: Scope, slug: str, code: str, public_id: str, decision: Decision, reason: str, actor: str
+    ) -> None:
+        """Approve, reject or remove a video. Raises ActRefused."""
+        possible, becomes = _DECISIONS[decision]
+        async with scoped(self._engine, scope) as connection:
+            candidate = await _candidate(connection, scope, slug, code)
+            which = {"public_id": public_id, "candidate": candidate.id}
+            state = (await connection.execute(_ONE, which)).scalar_one_or_none()
+            if state is None:
+                raise ActRefused(Why.UNKNOWN, f"there is no video {public_id!r}")
+            if state not in possible:
+                raise ActRefused(Why.IMPOSSIBLE, f"the video is {state}")
+            if becomes is VideoState.APPROVED:
+                await connection.execute(_REPLACE, which)
+            given = {"public_id": public_id, "state": becomes.value, "reason": reason, "actor": actor}
+            await connection.execute(_DECIDE, given)
+            await _note(connection, actor, decision.value, candidate, public_id, reason)
+
+    async def ask_now(self, candidate: Filmed, public_id: str) -> None:
+        """Have Cloudinary asked about an upload of a candidate."""
+        async with scoped(self._engine, candidate.organiser_id) as connection:
+            await connection.execute(_ASK_NOW, {"public_ids": [public_id], "candidate": candidate.id})
+
+    async def notified(self, kind: str, key: str, body: str, public_ids: Sequence[str]) -> bool:
+        """Keep a notification, and have Cloudinary asked about what it names; False for one that is kept already."""
+        async with self._engine.begin() as connection:
+            kept = await connection.execute(_NOTIFIED, {"kind": kind, "key": key, "body": body})
+            if kept.rowcount:
+                await connection.execute(_ASK_NOW, {"public_ids": list(public_ids), "candidate": None})
+        return bool(kept.rowcount)
+
+    async def claim(self, limit: int) -> list[Claimed]:
+        """Take uploads that are due; they are due again when the lease is out."""
+        async with self._engine.begin() as connection:
+            rows = (await connection.execute(_CLAIM, {"lease": LEASE_SECONDS, "limit": limit})).all()
+        return [
+            Claimed(
+                row.public_id,
+                Upload(VideoState(row.state), row.issued_at, row.checks, row.asset_id, row.version),
+                row.leased_until,
+            )
+            for row in rows
+        ]
+
+    async def record(self, claimed: Claimed, result: Next, asset: Asset | None) -> None:
+        """Write what became of an upload. `asset`: what was found of it."""
+        seconds = None if asset is None else asset.seconds
+        values = {
+            "public_id": claimed.public_id,
+            "seen": claimed.upload.state.value,
+            "leased_until": claimed.leased_until,
+            "state": result.state.value,
+            "ask_at": result.ask_at,
+            "fault": result.fault,
+            "asset_id": asset and asset.asset_id,
+            "version": asset and asset.version,
+            "bytes": asset and asset.bytes,
+            "milliseconds": None if seconds is None else round(seconds * 1000),
+            "width": asset and asset.width,
+            "height": asset and asset.height,
+        }
+        async with self._engine.begin() as connection:
+            await connection.execute(_RECORD, values)
+
+    async def later(self, claimed: Claimed, ask_at: datetime) -> None:
+        """Write that nothing was learnt, and when to ask again."""
+        which = {"public_id": claimed.public_id, "leased_until": claimed.leased_until}
+        async with self._engine.begin() as connection:
+            await connection.execute(_LATER, {**which, "ask_at": ask_at})
+
+
+async def _candidate(connection: AsyncConnection, scope: Scope, slug: str, code: str) -> Filmed:
+    only = scope.contest if isinstance(scope, OneContest) else None
+    which = {"slug": slug, "code": code, "organiser": scope, "only": only}
+    row = (await connection.execute(_CANDIDATE, which)).one_or_none()
+    if row is None:
+        raise ActRefused(Why.UNKNOWN, f"there is no candidate {code!r} in {slug!r}")
+    return read_as(Filmed, row)
+
+
+async def _note(
+    connection: AsyncConnection, actor: str, act: str, candidate: Filmed, public_id: str, reason: str = ""
+) -> None:
+    detail: dict[str, Any] = {"candidate": candidate.code, "video": public_id} | ({"reason": reason} if reason else {})
+    await note(connection, actor=actor, act=f"video.{act}", subject=candidate.slug, detail=detail)
