@@ -9,6 +9,7 @@ from admin.approvals import api as approvals_api
 from admin.approvals import pages as approvals_pages
 from admin.approvals.staff_acts import APPROVALS, StaffActs
 from admin.candidates import api as candidates_api
+from admin.candidates import pages as candidates_pages
 from admin.candidates.store import CANDIDATES, Candidates
 from admin.contests import api as contests_api
 from admin.contests import photos as candidate_photos
@@ -61,6 +62,7 @@ def setup(
         access_pages,
         contests_api,
         candidates_api,
+        candidates_pages,
         orders_api,
         orders_pages,
         tickets,

@@ -36,6 +36,8 @@ FORM_FIELD: Final = "form"
 PROOF_FIELD: Final = "proof"
 _FIELDS_MAX: Final = 40
 _FIELD_LENGTH_MAX: Final = 2_000
+_FIELDS_OF_LINES_MAX: Final = 600
+_LINES_LENGTH_MAX: Final = 10_000
 _FILE_NAME_MAX: Final = 120
 _UPLOAD_SECONDS: Final = 60.0
 FILE_BYTES_MAX: Final = 10 * 1024 * 1024
@@ -189,11 +191,13 @@ def form(
     proof: bool = False,
     file: bool = False,
     files: int = 0,
+    lines: bool = False,
 ) -> Callable[[ServePage], Handler]:
     """What takes the fields of a form that one of our pages sent, for those who have a right. `proof`: from those
     who proved lately who they are; others are asked, and what they sent goes on. `file`: takes the name and the
     content of one file besides; `files`: takes an iterator of files of at most so
-    many bytes, see `read_files`. Refusals as `page` has them."""
+    many bytes, see `read_files`; `lines`: fields may have several lines, see `read_form`. Refusals as `page` has
+    them."""
 
     def wrap(serve: ServePage) -> Handler:
         @functools.wraps(serve)
@@ -208,7 +212,7 @@ def form(
             if files:
                 fields, *sent = await read_files(request, files)
             else:
-                fields, *sent = await read_upload(request) if file else (await read_form(request),)
+                fields, *sent = await read_upload(request) if file else (await read_form(request, lines=lines),)
             if not request.app[ACCESS].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
                 return say(request, 403, "old_form", me)
             asked = await ask_for_proof(request, me, fields) if proof else None
@@ -259,14 +263,22 @@ async def ask_for_proof(request: web.Request, me: Me, fields: Form) -> web.Respo
     return show(request, me, "admin_proof.html", status=status, sent=sent, refused=refused)
 
 
-async def read_form(request: web.Request) -> dict[str, str]:
-    """The fields as sent; of a field given twice, the last. Problem 400, 413, 415."""
+async def read_form(request: web.Request, *, lines: bool = False) -> dict[str, str]:
+    """The fields as sent; of a field given twice, the last. `lines`: a field keeps its lines, and one that is given
+    several times has them all, one a line. Problem 400, 413, 415."""
     body = await read_body(request, FORM_TYPE)
+    most = _FIELDS_OF_LINES_MAX if lines else _FIELDS_MAX
     try:
-        fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS_MAX))
+        sent = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=most)
     except ValueError:
         raise Problem(400, "Unreadable form") from None
-    return {name: plain(value) for name, value in fields.items()}
+    if not lines:
+        return {name: plain(value) for name, value in dict(sent).items()}
+    fields: dict[str, list[str]] = {}
+    for name, value in sent:
+        kept = value.replace("\r\n", "\n")[:_LINES_LENGTH_MAX].split("\n")
+        fields.setdefault(name, []).extend(map(plain, kept))
+    return {name: "\n".join(values) for name, values in fields.items()}
 
 
 def query_of(request: web.Request) -> dict[str, str]:

@@ -4,6 +4,7 @@ A code stays with its candidate for ever and nobody is deleted, see `gateway.con
 of the audit log, of which a candidate's history is made.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +18,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.contests.candidate_import import Fault, ReadFile, RowFault, read_file, read_form
+from gateway.contests.candidate_import import Fault, ReadFile, RowFault, Table, read_form, read_table, unpack
 from gateway.contests.candidate_rules import (
     CATEGORIES_MAX,
     LENGTH_MAX,
@@ -114,6 +115,7 @@ class Candidates:
     def __init__(self, engine: AsyncEngine, changed: Callable[[], Awaitable[None]]) -> None:
         self._engine = engine
         self._changed = changed
+        self._unpacking = asyncio.Lock()
 
     async def standing(self, slug: str, scope: Scope) -> Standing:
         """A contest with all of its candidates and their votes. Raises ActRefused."""
@@ -169,10 +171,10 @@ class Candidates:
         self, slug: str, scope: Scope, data: bytes, encoding: str | None, person: str, *, keep: bool = False
     ) -> Preview:
         """What a file would do. `keep`: keep it for a day, to be written by its word. Raises ActRefused."""
+        table = await self._unpack(data, encoding)
         async with self._engine.begin() as connection:
             contest = await _held(connection, slug, scope)
-            read = read_file(data, contest, encoding)
-            made = _planned(contest, read.entries)
+            read, made = await asyncio.to_thread(_read, table, contest)
             word = None
             if keep and made.changes:
                 import_id, mark = uuid4(), _mark(made)
@@ -215,14 +217,19 @@ class Candidates:
 
     async def import_file(self, slug: str, scope: Scope, data: bytes, encoding: str | None, person: str) -> Preview:
         """Write a file, unless it has a fault: then nothing is written. Raises ActRefused."""
+        table = await self._unpack(data, encoding)
         async with self._engine.begin() as connection:
             contest = await _held(connection, slug, scope)
-            read = read_file(data, contest, encoding)
-            made = _planned(contest, read.entries)
+            read, made = await asyncio.to_thread(_read, table, contest)
             if not read.faults and made.changes:
                 await write_plan(connection, made, person, "candidate.import")
         await self._changed()
         return _preview(read, made, None)
+
+    async def _unpack(self, data: bytes, encoding: str | None) -> Table:
+        """The rows of a file; one file at a time, in another thread."""
+        async with self._unpacking:
+            return await asyncio.to_thread(unpack, data, encoding)
 
     async def history(self, slug: str, code: str, scope: Scope) -> list[Past]:
         """What happened to a candidate, the latest first. Raises ActRefused."""
@@ -297,6 +304,11 @@ def _planned(contest: Contest, entries: Sequence[Entry]) -> Plan:
         return plan(contest, replace(contest, candidates=(), _by_code={}), entries)
     except ChangeRefused as refused:
         raise ActRefused(Why.IMPOSSIBLE, str(refused)) from None
+
+
+def _read(table: Table, contest: Contest) -> tuple[ReadFile, Plan]:
+    read = read_table(table, contest)
+    return read, _planned(contest, read.entries)
 
 
 async def _write(

@@ -107,14 +107,24 @@ class ReadFile:
         return [line.entry for line in self.lines]
 
 
-def read_file(data: bytes, contest: Contest, encoding: str | None = None) -> ReadFile:
-    """The candidates in a CSV or XLSX file, for this contest. `encoding`: of text that is not UTF-8, as its sender
-    declared it. A file that cannot be read has one fault."""
+Table = Sequence[tuple[int, Row]] | TableUnreadable
+"""The numbered rows of a file, or why it has none."""
+
+
+def unpack(data: bytes, encoding: str | None = None) -> Table:
+    """The rows of a CSV or XLSX file, as many as one may have and one more. `encoding`: of text that is not UTF-8, as
+    its sender declared it. It may take seconds."""
     size_max = XLSX_BYTES_MAX if is_xlsx(data) else CSV_BYTES_MAX
     try:
-        rows = list(islice(rows_of(data, size_max=size_max, encoding=encoding), ROWS_MAX + 2))
+        return list(islice(rows_of(data, size_max=size_max, encoding=encoding), ROWS_MAX + 2))
     except TableUnreadable as error:
-        return _whole(f"table_{error.fault.value}")
+        return error
+
+
+def read_table(rows: Table, contest: Contest) -> ReadFile:
+    """The candidates in a file, for this contest. A file that cannot be read has one fault."""
+    if isinstance(rows, TableUnreadable):
+        return _whole(f"table_{rows.fault.value}")
     if not rows:
         return _whole(RowFault.NO_ROWS)
     (number, head), body = rows[0], rows[1:]

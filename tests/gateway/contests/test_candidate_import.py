@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from openpyxl import Workbook
 
-from gateway.contests.candidate_import import CSV_BYTES_MAX, ROWS_MAX, Line, ReadFile, read_file
+from gateway.contests.candidate_import import CSV_BYTES_MAX, ROWS_MAX, Line, ReadFile, read_table, unpack
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
 from tests.demo import candidate_id, demo_contest
 
@@ -26,6 +26,10 @@ TWO = held(AWA, YAO, NEW)
 
 def read(text: str, contest: Contest = EMPTY) -> ReadFile:
     return read_file(text.encode(), contest)
+
+
+def read_file(data: bytes, contest: Contest, encoding: str | None = None) -> ReadFile:
+    return read_table(unpack(data, encoding), contest)
 
 
 def people(found: ReadFile) -> list[tuple[str | None, str, CandidateStatus]]:
