@@ -12,8 +12,10 @@ from playwright.async_api import Browser, BrowserContext, FilePayload, Page, exp
 from sqlalchemy import text
 
 from admin.access.rules import Role
+from admin.candidates.store import Candidates, Edit
 from admin.contests.photos import PHOTOS
 from gateway.contests import resizing
+from gateway.contests.contest import CandidateStatus
 from payments.requests import Act
 from tests.admin.back_office import PASSWORD, Office, open_office, open_ticket
 from tests.rigs.photos import halves, saved
@@ -95,6 +97,7 @@ async def furnished(office: Office) -> list[str]:
                 " values ('orange_money', now() + interval '1 hour', 'answers 503')"
             )
         )
+    await nominate(office)
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(counted.payment_reference), {}, "the voter called us", YAO)
     window = {"from": "2026-01-01T00:00:00+00:00", "to": "2036-01-01T00:00:00+00:00"}
     void = await rig.acts.ask(Act.VOID_WINDOW, "star", window, "a test of the line", YAO)
@@ -114,6 +117,11 @@ async def furnished(office: Office) -> list[str]:
         "/admin/reconciliation",
         "/admin/payouts",
         "/admin/ledger",
+        "/admin/contests/star/candidates",
+        "/admin/contests/star/candidates/new",
+        "/admin/contests/star/candidates/import",
+        "/admin/contests/star/candidates/08",
+        "/admin/contests/star/moderation",
         "/admin/me",
         "/admin/factor",
         "/admin/orders/x",
@@ -121,6 +129,15 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/candidates/07/photo",
         "/admin/contests/star/candidates/08/photo",
     ]
+
+
+async def nominate(office: Office) -> None:
+    """Two candidates wait, of whom one looks like a third."""
+    store = Candidates(office.rig.engine, office.rig.directory.refresh)
+    await store.import_file("star", None, "name,status\nKoné Awa,\nLéa,waiting\n".encode(), None, AWA)
+    edit = Edit(category="Chant", text="Chanteuse de Bouaké.\nDeux albums.")
+    await store.edit("star", "13", None, edit, AWA)
+    await store.edit("star", "08", None, Edit(status=CandidateStatus.REJECTED, reason="Pas d'âge"), AWA)
 
 
 @pytest.mark.parametrize(("language", "width", "dark"), [("fr", 360, False), ("en", 1280, True)])
