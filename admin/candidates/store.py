@@ -32,6 +32,7 @@ from gateway.contests.changes import Change, ChangeRefused, Entry, Plan, plan
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState
 from gateway.contests.directory import read_contest
 from gateway.contests.store import lock_contests, write_plan
+from gateway.storage.engine import scoped
 from gateway.storage.schema.contests import candidate_imports, candidate_totals
 from gateway.values.names import same_name
 from gateway.values.scope import Scope
@@ -119,13 +120,13 @@ class Candidates:
 
     async def standing(self, slug: str, scope: Scope) -> Standing:
         """A contest with all of its candidates and their votes. Raises ActRefused."""
-        async with self._engine.connect() as connection:
+        async with scoped(self._engine, scope) as connection:
             contest = await _contest(connection, slug, scope)
             return Standing(contest, await _votes(connection, contest))
 
     async def add(self, slug: str, scope: Scope, typed: Mapping[Column, str], person: str) -> Candidate:
         """A new candidate. One whose name looks like another's is only submitted. Raises ActRefused, FieldsRefused."""
-        async with self._engine.begin() as connection:
+        async with scoped(self._engine, scope) as connection:
             contest = await _held(connection, slug, scope)
             read = read_form(typed, contest)
             if read.faults:
@@ -136,7 +137,7 @@ class Candidates:
 
     async def edit(self, slug: str, code: str, scope: Scope, edit: Edit, person: str) -> Candidate:
         """Change a candidate. Raises ActRefused, FieldsRefused."""
-        async with self._engine.begin() as connection:
+        async with scoped(self._engine, scope) as connection:
             contest = await _held(connection, slug, scope)
             held = _named(contest, code)
             if faults := _field_faults(contest, held, edit):
@@ -153,7 +154,7 @@ class Candidates:
     ) -> Sequence[Change]:
         """Change several candidates alike, all or none; `dry_run`: only tell what would change. Raises ActRefused,
         FieldsRefused."""
-        async with self._engine.begin() as connection:
+        async with scoped(self._engine, scope) as connection:
             contest = await _held(connection, slug, scope)
             votes = await _votes(connection, contest)
             people = [_named(contest, code) for code in dict.fromkeys(codes)]
@@ -172,7 +173,7 @@ class Candidates:
     ) -> Preview:
         """What a file would do. `keep`: keep it for a day, to be written by its word. Raises ActRefused."""
         table = await self._unpack(data, encoding)
-        async with self._engine.begin() as connection:
+        async with scoped(self._engine, scope) as connection:
             contest = await _held(connection, slug, scope)
             read, made = await asyncio.to_thread(_read, table, contest)
             word = None
@@ -194,7 +195,7 @@ class Candidates:
         """Write what a preview showed to this person; None where it is not there any more, or would do something else
         now. Raises ActRefused."""
         known = _read_word(word)
-        async with self._engine.begin() as connection:
+        async with scoped(self._engine, scope) as connection:
             contest = await _held(connection, slug, scope)
             if known is None:
                 return None
@@ -218,7 +219,7 @@ class Candidates:
     async def import_file(self, slug: str, scope: Scope, data: bytes, encoding: str | None, person: str) -> Preview:
         """Write a file, unless it has a fault: then nothing is written. Raises ActRefused."""
         table = await self._unpack(data, encoding)
-        async with self._engine.begin() as connection:
+        async with scoped(self._engine, scope) as connection:
             contest = await _held(connection, slug, scope)
             read, made = await asyncio.to_thread(_read, table, contest)
             if not read.faults and made.changes:
@@ -233,9 +234,12 @@ class Candidates:
 
     async def history(self, slug: str, code: str, scope: Scope) -> list[Past]:
         """What happened to a candidate, the latest first. Raises ActRefused."""
+        async with scoped(self._engine, scope) as connection:
+            contest = await _contest(connection, slug, scope)
+            _named(contest, code)
+        # The audit log is one for all; what is read of it is this contest's.
         async with self._engine.connect() as connection:
-            _named(await _contest(connection, slug, scope), code)
-            rows = await connection.execute(_HISTORY, {"slug": slug, "what": f"candidate {code}"})
+            rows = await connection.execute(_HISTORY, {"slug": contest.slug, "what": f"candidate {code}"})
             return [Past(**row._mapping) for row in rows]
 
     async def settle(
@@ -253,7 +257,7 @@ class Candidates:
             faults.append(Fault(1, Column.CATEGORY.value, RowFault.TOO_MANY_CATEGORIES, str(CATEGORIES_MAX)))
         if faults:
             raise FieldsRefused(faults)
-        async with self._engine.begin() as connection:
+        async with scoped(self._engine, scope) as connection:
             contest = await _held(connection, slug, scope)
             used = [person.category for person in contest.candidates if person.category]
             changed = replace(
