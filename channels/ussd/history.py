@@ -66,13 +66,19 @@ class Remembered(NamedTuple):
         if packed is None:
             return None
         try:
-            form, tail, transcript, session, *rest, offer = orjson.loads(packed)
+            form, *fields = orjson.loads(packed)
             if form != _FORM:
                 return None
-            session, offer = (Session.unpacked(kept) if kept else None for kept in (session, offer))
-            return cls._make((tail, transcript, session, *rest, offer))
-        except (ValueError, TypeError):
+            for place in _SESSIONS:
+                if fields[place] is not None:
+                    fields[place] = Session.unpacked(fields[place])
+            return cls._make(fields)
+        except (ValueError, TypeError, IndexError):
             return None
+
+
+# Where in the stored form a session stands.
+_SESSIONS: Final = tuple(map(Remembered._fields.index, ("session", "offer")))
 
 
 class Step(StrEnum):

@@ -33,7 +33,7 @@ def language(session: Session, view: MenuView, notice: str = "") -> Turn:
     """The choice of a language, each by its own name."""
     spoken = enumerate(languages_for(view.contest), start=1)
     lines = [*(f"{key} {language_name(code)}" for key, code in spoken), say(session.language, "ussd.back")]
-    return shown(fitted("\n".join(lines), notice, view.limit), session._replace(node=Node.LANGUAGE), notice)
+    return shown(fitted("\n".join(lines), notice, view.limit), session.at(Node.LANGUAGE), notice)
 
 
 def another_language(session: Session, view: MenuView) -> Turn:
@@ -61,7 +61,7 @@ def _speaking(session: Session, code: str, view: MenuView) -> Turn:
 
 def my_votes(session: Session, view: MenuView, notice: str = "") -> Turn:
     """The number's own votes, which are fetched."""
-    return shown("", session._replace(node=Node.MY_VOTES), notice, Wants.VOTES)
+    return shown("", session.at(Node.MY_VOTES), notice, Wants.VOTES)
 
 
 def at_my_votes(session: Session, text: str, view: MenuView) -> Turn:
@@ -135,7 +135,7 @@ def rescue_shown(session: Session, view: MenuView, found: Rescue) -> Turn:
 
 def ticket(session: Session, view: MenuView, notice: str = "") -> Turn:
     """A person will look: the ticket is opened, or found open."""
-    return shown("", session._replace(node=Node.TICKET), notice, Wants.TICKET)
+    return shown("", session.at(Node.TICKET), notice, Wants.TICKET)
 
 
 def at_ticket(session: Session, text: str, view: MenuView) -> Turn:
@@ -176,7 +176,7 @@ def at_help(session: Session, text: str, view: MenuView) -> Turn:
 
 def receipt(session: Session, view: MenuView, notice: str = "") -> Turn:
     """Which receipt? Or what a typed one proves, which is fetched."""
-    here = session._replace(node=Node.RECEIPT)
+    here = session.at(Node.RECEIPT)
     if session.typed and not notice:
         return shown("", here, wants=Wants.RECEIPT)
     return shown(_receipt_question(session.language, notice, view.limit), here, notice)
@@ -235,7 +235,7 @@ def rules(session: Session, view: MenuView, notice: str = "") -> Turn:
     if notice:
         both = f"{gsm.fold(notice)}\n{screen}"
         screen = both if gsm.fits(both, view.limit) else f"{gsm.fold(notice)}\n{last}"
-    return shown(screen, session._replace(node=Node.RULES), notice)
+    return shown(screen, session.at(Node.RULES), notice)
 
 
 def at_rules(session: Session, text: str, view: MenuView) -> Turn:

@@ -32,7 +32,7 @@ def home(session: Session, view: MenuView, notice: str = "") -> Turn:
     other, shared = _choice_of(session.language, languages_for(contest)), len(choices(view)) > 1
     price = None if check_window(contest, view.now) is Refusal.CLOSED else contest.price
     screen = _home(contest.name, price, session.language, other, notice, shared, view.limit)
-    return shown(screen, session._replace(node=Node.HOME, contest=contest.slug, page=0, typed=""), notice)
+    return shown(screen, session.at_home(contest.slug), notice)
 
 
 @lru_cache(maxsize=256)
@@ -122,7 +122,7 @@ def ranking(session: Session, view: MenuView, notice: str = "", favourite: Ranke
 
     screen = squeezed(make, LIST_NAME_SEPTETS, notice, view.limit)
     wants = None if notice else Wants.FAVOURITE
-    return shown(screen, session._replace(node=Node.RANKING), notice, wants)
+    return shown(screen, session.at(Node.RANKING), notice, wants)
 
 
 def _ranked(entry: Ranked, septets: int) -> str:

@@ -51,7 +51,7 @@ def choose(session: Session, code: str, view: MenuView, again: Show) -> Turn:
     if isinstance(check_candidate(view.contest, code), Refusal):
         notice = code_refused(view.contest, session.language, code)
         return corrected(session, view, again, notice, dial_again(view, say(session.language, "ussd.code_here")))
-    return ordering.quantity(session._replace(code=code, votes=0), view)
+    return ordering.quantity(session.choosing(code), view)
 
 
 def code_refused(contest: Contest, language: str, code: str) -> str:

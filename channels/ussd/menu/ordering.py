@@ -119,7 +119,7 @@ def resume(session: Session, view: MenuView, notice: str = "") -> Turn:
     def make(name: str) -> str:
         return say(language, "ussd.resume", contest=view.contest.name, code=candidate.code, name=name, votes=votes)
 
-    return shown(around_name(make, candidate.name, notice, view.limit), session._replace(node=Node.RESUME), notice)
+    return shown(around_name(make, candidate.name, notice, view.limit), session.at(Node.RESUME), notice)
 
 
 def quantity(session: Session, view: MenuView, notice: str = "") -> Turn:
@@ -131,7 +131,7 @@ def quantity(session: Session, view: MenuView, notice: str = "") -> Turn:
     screen = _quantity(
         contest.price, contest.packs, candidate.code, candidate.name, session.language, notice, view.limit
     )
-    return shown(screen, session._replace(node=Node.QUANTITY), notice)
+    return shown(screen, session.at(Node.QUANTITY), notice)
 
 
 @lru_cache(maxsize=2048)
@@ -188,7 +188,7 @@ def confirm(session: Session, view: MenuView, notice: str = "") -> Turn:
         notice or payer.notice(language),
         view.limit,
     )
-    return shown(screen.replace(_NUMBER * len(number), number), session._replace(node=Node.CONFIRM), notice)
+    return shown(screen.replace(_NUMBER * len(number), number), session.at(Node.CONFIRM), notice)
 
 
 @lru_cache(maxsize=256)
@@ -333,7 +333,7 @@ def payment_code(session: Session, view: MenuView, notice: str = "") -> Turn:
         "where": again or payer.number.masked_gsm(),
     }
     screen = around_name(lambda name: say(language, phrase, name=name, **facts), candidate.name, notice, view.limit)
-    return shown(screen, session._replace(node=Node.PAYMENT_CODE), notice)
+    return shown(screen, session.at(Node.PAYMENT_CODE), notice)
 
 
 def at_payment_code(session: Session, text: str, view: MenuView) -> Turn:
@@ -350,7 +350,7 @@ def at_payment_code(session: Session, text: str, view: MenuView) -> Turn:
 def other_number(session: Session, view: MenuView, notice: str = "") -> Turn:
     """The question for the number that pays."""
     text = say(session.language, "ussd.which_number", example=example_number(view.contest.country))
-    return shown(fitted(text, notice, view.limit), session._replace(node=Node.OTHER_NUMBER), notice)
+    return shown(fitted(text, notice, view.limit), session.at(Node.OTHER_NUMBER), notice)
 
 
 def at_other_number(session: Session, text: str, view: MenuView) -> Turn:
