@@ -119,8 +119,11 @@ def _names(contest: Contest, shown: Sequence[Candidate]) -> Rows:
     return tuple((Button(f"{c.code} {name(c.name)}", OpenCard(contest=word, code=c.code).pack()),) for c in shown)
 
 
-def card(language: str, contest: Contest, candidate: Candidate, ranking: Ranking, link: str = "") -> View:
-    """One candidate with the numbers of votes to choose from. `link`: where friends find this card."""
+def card(
+    language: str, contest: Contest, candidate: Candidate, ranking: Ranking, link: str = "", photo: str | None = None
+) -> View:
+    """One candidate with the numbers of votes to choose from. `link`: where friends find this card; `photo`: the
+    address of the candidate's."""
     place = next((entry for entry in ranking.entries if entry.code == candidate.code), None)
     text = say(
         language,
@@ -153,7 +156,7 @@ def card(language: str, contest: Contest, candidate: Candidate, ranking: Ranking
             tap(language, "board", OpenRanking(contest=word)),
         ),
     )
-    return View(text, rows, photo=candidate.photo_url)
+    return View(text, rows, photo=photo)
 
 
 def offered_packs(contest: Contest) -> tuple[int, ...]:

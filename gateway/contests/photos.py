@@ -82,6 +82,14 @@ def shown(photo: Picture | None, photo_url: str | None) -> Photo | None:
     return Photo(str(address), f"https://{host}" if port is None else f"https://{host}:{port}")
 
 
+def address_of(candidate: Candidate, base_url: str) -> str | None:
+    """Where others than browsers on our pages find the photo at its largest; None without one. `base_url`: ours."""
+    photo = candidate.photo
+    if photo is None:
+        return candidate.photo_url
+    return str(URL(base_url).join(URL(f"{photo.address}-{photo.sides[-1]}.webp")))
+
+
 def photos_of(contest: Contest) -> Mapping[str, Photo]:
     """Photos of the candidates that are shown with one, by code."""
     shown: dict[str, Photo] = {}

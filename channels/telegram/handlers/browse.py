@@ -17,6 +17,7 @@ from channels.telegram.reading import contests_having, read_link
 from channels.telegram.texts import plain
 from channels.telegram.views import View
 from gateway.contests.contest import Candidate, Contest
+from gateway.contests.photos import address_of
 from gateway.orders.receipt import read_receipt
 from gateway.orders.rules import check_candidate
 from payments.rescue.rules import OfChat
@@ -71,7 +72,8 @@ async def open_card(conversation: Conversation, contest: Contest, code: str) -> 
     context, chat = conversation.context, conversation.chat
     await context.chats.set_contest(chat.chat_id, contest.id)
     counted, link = context.service.ranking(contest.slug), context.link_to(contest, candidate)
-    await conversation.send(views.card(chat.language, contest, candidate, counted, link))
+    photo = address_of(candidate, context.public_url)
+    await conversation.send(views.card(chat.language, contest, candidate, counted, link, photo))
     return None
 
 

@@ -11,8 +11,8 @@ from aiogram.methods import (
 
 from channels.telegram import buttons
 from channels.telegram.buttons import tag
-from gateway.contests.contest import Contest
-from tests.channels.telegram.conftest import OTHER_CONTEST_ID, World
+from gateway.contests.contest import Contest, Picture
+from tests.channels.telegram.conftest import OTHER_CONTEST_ID, PUBLIC, World
 from tests.channels.telegram.wire import shared, tapped, written
 from tests.demo import demo_contest
 from tests.rigs.voting_service import RECEIPT
@@ -65,6 +65,14 @@ async def test_a_photo_is_fetched_once_and_then_named(world: World) -> None:
     # A photo's message cannot become text: the next step is a message of its own.
     await world.tap("5 votes")
     assert world.wire.made(EditMessageText) == []
+
+
+async def test_an_uploaded_photo_is_fetched_from_us(world: World) -> None:
+    photo = Picture("/media/0a/awa", (96, 320, 960), b"blurred")
+    uploaded = tuple(replace(c, photo=photo, photo_url="https://photos.example/x") for c in CONTEST.candidates)
+    world.service.shown = [_with(CONTEST, uploaded)]
+    await world.write("07")
+    assert [call.photo for call in world.wire.made(SendPhoto)] == [f"{PUBLIC}/media/0a/awa-960.webp"]
 
 
 async def test_a_photo_that_telegram_cannot_fetch_is_left_out(world: World) -> None:
