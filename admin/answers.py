@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import Row
 
-from admin.access.guard import Me, api_me, status_of
+from admin.access.guard import Me, api_me, declares, status_of
 from gateway.http.amount import Amount
 from gateway.http.endpoint import BODY_BYTES_MAX, InputModel, Line, Reply, endpoint
 from gateway.http.problems import Problem
@@ -92,13 +92,16 @@ def staff_endpoint(
     `proof`: from those who proved lately who they are."""
 
     def wrap(serve: ServeStaff) -> Handler:
-        @functools.wraps(serve)
-        async def guarded(request: web.Request, **given: object) -> Reply:
+        async def guard(request: web.Request) -> None:
+            # Before anything that was sent is read.
             me = await api_me(request, right)
             if proof:
                 check_proof(me)
+
+        @functools.wraps(serve)
+        async def guarded(request: web.Request, **given: object) -> Reply:
             try:
-                return await serve(request, me, **given)
+                return await serve(request, await api_me(request, right), **given)
             except (ActRefused, MoneyRefused) as error:
                 raise problem_of(error) from None
 
@@ -110,9 +113,10 @@ def staff_endpoint(
             headers=headers,
             problems=(*SIGNED_IN, *problems),
             tag=TAG,
+            guard=guard,
             bytes_max=bytes_max,
         )
-        return described(guarded)
+        return declares(right)(described(guarded))
 
     return wrap
 

@@ -87,7 +87,7 @@ class Right(StrEnum):
     CLOSE_TICKET = "close_ticket"
     RECONCILE = "reconcile"
     PAY_OUT = "pay_out"  # ask for a payout; another person agrees
-    HOLD_PAYOUTS = "hold_payouts"  # freeze an organiser: nothing is paid to them
+    MANAGE_PAYOUTS = "manage_payouts"  # end one that waits for a person, freeze an organiser
     SET_FEES = "set_fees"  # our share of what votes bring
     DECIDE = "decide"  # be the second person
 

@@ -17,6 +17,7 @@ from admin.access.guard import (
     api_me,
     client_of,
     counted_address,
+    declares,
     from_elsewhere,
     safe_next,
     see_other,
@@ -265,6 +266,7 @@ async def _shown_token(request: web.Request) -> str:
     return request.app[ACCESS].tokens.refresh_of(request)
 
 
+@declares(None)
 @endpoint(returns={200: Person}, problems=(401, 403, 503), tag=TAG)
 async def me(request: web.Request) -> Reply:
     """Show who is signed in."""

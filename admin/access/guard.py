@@ -34,6 +34,8 @@ FACTOR: Final = "/admin/factor"
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELD: Final = "form"
 PROOF_FIELD: Final = "proof"
+# The attribute of a handler that says what its address needs.
+DECLARED: Final = "staff_right"
 _FIELDS_MAX: Final = 40
 _FIELD_LENGTH_MAX: Final = 2_000
 _FIELDS_OF_LINES_MAX: Final = 600
@@ -169,6 +171,30 @@ async def who(request: web.Request) -> Me | None:
     return me
 
 
+def declares(right: Right | None) -> Callable[[Handler], Handler]:
+    """Write on a handler what its address needs, where a test of all addresses finds it; None: being signed in."""
+
+    def wrap(handler: Handler) -> Handler:
+        setattr(handler, DECLARED, right)
+        return handler
+
+    return wrap
+
+
+def api_call(right: Right | None) -> Callable[[ServePage], Handler]:
+    """A handler of the API that reads and answers by itself, for those who have a right; it takes who asks besides.
+    Problem 401, 403."""
+
+    def wrap(serve: ServePage) -> Handler:
+        @functools.wraps(serve)
+        async def handler(request: web.Request) -> web.StreamResponse:
+            return await serve(request, await api_me(request, right))
+
+        return declares(right)(handler)
+
+    return wrap
+
+
 def page(right: Right | None = None, *, unfinished: bool = False) -> Callable[[ServePage], Handler]:
     """A page for those who have a right; None: for everybody who is signed in. `unfinished`: also for those
     who have to set up their second factor first. A refusal that it raises is a page that says why."""
@@ -179,7 +205,7 @@ def page(right: Right | None = None, *, unfinished: bool = False) -> Callable[[S
             me = await _let_in(request, right, unfinished)
             return await _served(serve, request, me) if isinstance(me, Me) else me
 
-        return handler
+        return declares(right)(handler)
 
     return wrap
 
@@ -218,7 +244,7 @@ def form(
             asked = await ask_for_proof(request, me, fields) if proof else None
             return asked or await _served(serve, request, me, fields, *sent)
 
-        return handler
+        return declares(right)(handler)
 
     return wrap
 

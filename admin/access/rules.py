@@ -40,7 +40,7 @@ _MONEY: Final = _SEE_MONEY | {
     Right.END_REFUND,
     Right.RECONCILE,
     Right.PAY_OUT,
-    Right.HOLD_PAYOUTS,
+    Right.MANAGE_PAYOUTS,
     Right.VOID_WINDOW,
 }
 
@@ -55,7 +55,7 @@ _RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
 }
 # About all organisers together: members of one organiser do not have them.
 _OF_THE_PLATFORM: Final = frozenset(
-    {Right.READ_BOOK, Right.RECONCILE, Right.HOLD_PAYOUTS, Right.SET_FEES, Right.MANAGE_ORGANISERS}
+    {Right.READ_BOOK, Right.RECONCILE, Right.MANAGE_PAYOUTS, Right.SET_FEES, Right.MANAGE_ORGANISERS}
 )
 ROLES_OF_ORGANISERS: Final = frozenset(Role) - {Role.ADMINISTRATOR}
 ROLES_OF_THE_PLATFORM: Final = frozenset(Role) - {Role.MANAGER, Role.MODERATOR}

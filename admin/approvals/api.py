@@ -109,7 +109,7 @@ async def ask(
     return Reply(201, await request_reply(request, who, made), {"Location": f"/api/admin/requests/{made}"})
 
 
-@staff_endpoint(body=NewRequest, returns={201: Request}, problems=(404, 409))
+@staff_endpoint(Right.READ_ORDERS, body=NewRequest, returns={201: Request}, problems=(404, 409))
 async def new_request(request: web.Request, who: Me, *, body: NewRequest) -> Reply:
     """Ask for an act.
 

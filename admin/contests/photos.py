@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from pydantic import Field
 
-from admin.access.guard import Form, Me, api_me, form, page, say, see_other, show
+from admin.access.guard import Form, Me, api_call, form, page, say, see_other, show
 from admin.answers import SIGNED_IN, TAG, staff_endpoint, unknown
 from gateway.contests.contest import Picture
 from gateway.contests.keep_photos import Photos, UnknownCandidate
@@ -67,13 +67,13 @@ class Outcome:
     problems=(*SIGNED_IN, 404, 408, 413, 422),
     tag=TAG,
 )
-async def put_photo(request: web.Request) -> web.Response:
+@api_call(Right.MODERATE)
+async def put_photo(request: web.Request, me: Me) -> web.Response:
     """Set a candidate's photo.
 
     The body is the file: JPEG, PNG or WebP by its content, at most 5 MiB and 25 megapixels. It is written anew in three
     square sizes; nothing of what the file says beside its pixels is kept.
     """
-    me = await api_me(request, Right.MODERATE)
     slug, code = request.match_info["slug"], request.match_info["code"]
     data = await _read_body(request)
     try:

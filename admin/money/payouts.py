@@ -136,7 +136,9 @@ async def new_payout(request: web.Request, me: Me, *, body: NewPayout) -> Reply:
     return await ask(request, me, Act.PAYOUT, body.contest, body.reason, params)
 
 
-@staff_endpoint(Right.PAY_OUT, proof=True, path=PayoutPath, body=Finish, returns={201: Request}, problems=(404, 409))
+@staff_endpoint(
+    Right.MANAGE_PAYOUTS, proof=True, path=PayoutPath, body=Finish, returns={201: Request}, problems=(404, 409)
+)
 async def finish(request: web.Request, me: Me, *, path: PayoutPath, body: Finish) -> Reply:
     """Ask to end a payout that the operator gave no clear answer about.
 
@@ -171,7 +173,9 @@ async def statement_page(request: web.Request, me: Me) -> web.StreamResponse:
     return web.Response(text=statement_csv(made), headers=headers)
 
 
-@staff_endpoint(Right.HOLD_PAYOUTS, proof=True, path=OrganiserPath, body=Freeze, returns={200: Frozen}, problems=(404,))
+@staff_endpoint(
+    Right.MANAGE_PAYOUTS, proof=True, path=OrganiserPath, body=Freeze, returns={200: Frozen}, problems=(404,)
+)
 async def freeze(request: web.Request, me: Me, *, path: OrganiserPath, body: Freeze) -> Reply:
     """Pay an organiser nothing, or go on.
 
@@ -181,7 +185,7 @@ async def freeze(request: web.Request, me: Me, *, path: OrganiserPath, body: Fre
     return Reply(200, Frozen(organiser=path.organiser, frozen=body.frozen))
 
 
-@form(Right.HOLD_PAYOUTS, proof=True)
+@form(Right.MANAGE_PAYOUTS, proof=True)
 async def freeze_by_page(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Pay an organiser nothing, or go on."""
     organiser, reason = fields.get("organiser", ""), fields.get("reason", "")

@@ -6,7 +6,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import Form, Me, api_me, form, page, read_upload, say, show
+from admin.access.guard import Form, Me, api_call, form, page, read_upload, say, show
 from admin.answers import SIGNED_IN, TAG, Listing, Reason, problem_of, staff_endpoint, unknown
 from admin.approvals.api import Request, ask
 from admin.services import PAYMENTS
@@ -117,13 +117,13 @@ async def resolve(request: web.Request, me: Me, *, path: DifferencePath, body: R
 
 
 @described(returns={201: Comparison}, problems=(400, *SIGNED_IN, 404, 408, 409, 413, 415), tag=TAG)
-async def import_statement(request: web.Request) -> web.Response:
+@api_call(Right.RECONCILE)
+async def import_statement(request: web.Request, me: Me) -> web.Response:
     """Import a statement and compare each of its lines with the book.
 
     A multipart/form-data body: `account`, like mtn_momo, and one file, CSV or XLSX as the operator exports it. The
     same file twice is refused.
     """
-    me = await api_me(request, Right.RECONCILE)
     fields, name, data = await read_upload(request)
     if not data:
         raise Problem(400, "No file", "Send the statement as a file.", kind="/problems/no_file")

@@ -71,10 +71,12 @@ class Office:
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
 
-    async def hire(self, email: str, role: Role = Role.OWNER, organiser: str | None = None) -> str:
+    async def hire(
+        self, email: str, role: Role = Role.OWNER, organiser: str | None = None, contest: str | None = None
+    ) -> str:
         """An account; its address."""
         keep = KeepStaff(self.access.sign_in.accounts, Passwords())
-        await keep.create(email, PASSWORD, role=role, actor="test", organiser=organiser)
+        await keep.create(email, PASSWORD, role=role, actor="test", organiser=organiser, contest=contest)
         return email
 
     async def browser(self, **headers: str) -> ClientSession:

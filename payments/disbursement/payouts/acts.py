@@ -152,7 +152,7 @@ class PayoutActs:
     async def freeze(self, organiser: str, *, frozen: bool, reason: str, person: str) -> None:
         """Pay this organiser nothing, or go on; refunds go on either way. Raises UnknownName, ActRefused."""
         async with self._engine.begin() as connection:
-            await self._permit(connection, person, Right.HOLD_PAYOUTS)
+            await self._permit(connection, person, Right.MANAGE_PAYOUTS)
             asked = {"slug": organiser, "frozen": frozen, "reason": reason}
             if (await connection.execute(_FREEZE, asked)).one_or_none() is None:
                 raise UnknownName(f"there is no organiser {organiser!r}")

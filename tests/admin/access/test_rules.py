@@ -70,7 +70,7 @@ def test_without_what_is_wanted_there_are_no_rights() -> None:
     assert not rights_of(member(Role.OWNER, has_factor=False), factor_wanted=True)
     assert rights_of(member(Role.OWNER, has_factor=False), factor_wanted=False)
     assert not rights_of(member(Role.OWNER, active=False), factor_wanted=False)
-    of_all = {Right.RECONCILE, Right.SET_FEES, Right.MANAGE_ORGANISERS, Right.READ_BOOK, Right.HOLD_PAYOUTS}
+    of_all = {Right.RECONCILE, Right.SET_FEES, Right.MANAGE_ORGANISERS, Right.READ_BOOK, Right.MANAGE_PAYOUTS}
     assert not of_all & rights_of(member(Role.OWNER, organiser_id=UUID(int=7)), factor_wanted=True)
 
 

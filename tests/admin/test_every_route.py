@@ -1,0 +1,320 @@
+"""Every address of the back office with every role, with what is theirs and with what is another organiser's."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import pytest
+from aiohttp import ClientSession, FormData
+from aiohttp.typedefs import Handler
+from sqlalchemy import text
+
+from admin.access.guard import DECLARED
+from admin.access.rules import ROLES_OF_ORGANISERS, ROLES_OF_THE_PLATFORM, Role, rights_in
+from gateway.http.endpoint import spec_of
+from gateway.storage.engine import scoped
+from payments.requests import Act, Right
+from tests.admin.acting import AWA, REASON
+from tests.admin.acting import office as office
+from tests.admin.back_office import Office, open_ticket, other_organiser
+from tests.engines import Database
+from tests.gateway.storage.test_tenants import limited_tables
+
+# What is for everybody: the way in, and where a GET leads that was left by a form.
+PUBLIC: Final = {
+    ("GET", "/admin/sign-in"),
+    ("POST", "/admin/sign-in"),
+    ("GET", "/admin/sign-out"),
+    ("GET", "/admin/acts"),
+}
+# Of the person who asks, whatever their role: they name nobody else's.
+OWN: Final = {"/admin/factor", "/admin/me", "/admin/sign-out", "/api/admin/me"}
+# A GET where a form was left, which shows a list; it names what nobody looks up.
+LISTS: Final = {"/admin/tickets/{ticket}", "/admin/payouts/beneficiaries/{beneficiary}"}
+NOBODY: Final = uuid4()
+WINDOW: Final = {"from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
+
+
+@dataclass(frozen=True)
+class Route:
+    """An address of the back office as the router has it."""
+
+    method: str
+    path: str
+    handler: Handler
+
+    @property
+    def right(self) -> Right | None:
+        found: Right | None = getattr(self.handler, DECLARED)
+        return found
+
+    @property
+    def by_api(self) -> bool:
+        return self.path.startswith("/api/")
+
+
+def routes_of(office: Office) -> list[Route]:
+    """All of them; a HEAD is answered as its GET is."""
+    return [
+        Route(route.method, route.resource.canonical, route.handler)
+        for route in office.app.router.routes()
+        if route.resource is not None
+        and route.method != "HEAD"
+        and re.match(r"(/api)?/admin(/|$)", route.resource.canonical)
+    ]
+
+
+@dataclass
+class World:
+    """A service in which the organiser `demo` has something of everything. `names`: what addresses and bodies name it
+    by; `marks`: what of it is to be read nowhere else."""
+
+    office: Office
+    names: Mapping[str, str]
+    marks: list[str]
+    document: Mapping[str, Any]
+    browsers: dict[str, tuple[ClientSession, str]] = field(default_factory=dict)
+
+    async def send(self, who: str | None, route: Route, names: Mapping[str, str]) -> tuple[int, str]:
+        """Use an address as a browser in which this person is signed in, with these names in its path and body."""
+        client, word = await self.browser(who)
+        address = re.sub(r"{(\w+)}", lambda found: names[key(route.path, found[1])], route.path)
+        sent: dict[str, Any] = {}
+        if route.method != "GET" and route.by_api:
+            spec = spec_of(route.handler)
+            assert spec is not None
+            sent = {"json": sample(spec.body.model_json_schema(), names)} if spec.body else {"data": b"a,b\n1,2\n"}
+            if not spec.body:
+                sent["headers"] = {"Content-Type": "text/csv"}
+        elif route.method != "GET":
+            sent = {"data": {**names, **fields(names), "form": word}}
+        if (route.method, route.path) == ("PUT", "/api/admin/contests/{slug}"):
+            sent = {"json": self.document}
+        async with client.request(route.method, address, allow_redirects=False, **sent) as answer:
+            status, shown = answer.status, await answer.text("utf-8", "replace")
+        if status == 415 and "data" in sent:
+            form = FormData(sent["data"] if isinstance(sent["data"], dict) else {}, default_to_multipart=True)
+            async with client.request(route.method, address, allow_redirects=False, data=form) as answer:
+                return answer.status, await answer.text("utf-8", "replace")
+        return status, shown
+
+    async def browser(self, who: str | None) -> tuple[ClientSession, str]:
+        name = who or ""
+        if name not in self.browsers:
+            client = await (self.office.signed_in(name) if who else self.office.browser())
+            async with client.get("/admin/me") as shown:
+                word = re.search(r'name="form" value="(\w+)"', await shown.text())
+            self.browsers[name] = (client, word[1] if word else "")
+        return self.browsers[name]
+
+
+def key(path: str, name: str) -> str:
+    """The name of what stands in a path: references are of different nouns."""
+    plain = re.sub(r"(?<!^)[A-Z]", lambda letter: "_" + letter[0].lower(), name)
+    noun = re.search(r"/(payouts|voids|payments)/", path)
+    return f"{noun[1]}/{plain}" if noun and f"{noun[1]}/{plain}" in NAMES else plain
+
+
+def fields(names: Mapping[str, str]) -> dict[str, str]:
+    """Fields of all forms of our pages at once."""
+    return {
+        "act": "refund_payment",
+        "subject": names["payments/reference"],
+        "reason": REASON,
+        "decision": "reject",
+        "contest": names["slug"],
+        "q": names["payments/reference"],
+        "frozen": "1",
+        "country": "CI",
+        "account": "mtn_momo",
+        "number": "0501020304",
+        "name": "Awa",
+    }
+
+
+def sample(schema: Mapping[str, Any], names: Mapping[str, str], name: str = "", root: Any = None) -> Any:
+    """A value that a model takes, with our names where it asks for them."""
+    root = root or schema
+    if "$ref" in schema:
+        return sample(root["$defs"][schema["$ref"].rpartition("/")[2]], names, name, root)
+    if "anyOf" in schema:
+        return sample(schema["anyOf"][0], names, name, root)
+    known = {"contest": names["slug"], "subject": names["payments/reference"], "q": names["payments/reference"]}
+    known |= {"organiser": names["organiser"], "beneficiary": names["beneficiary"], "account": "mtn_momo"}
+    known |= {"country": "CI", "currency": "XOF", "act": "refund_payment", **WINDOW}
+    if name in known:
+        return known[name]
+    if "enum" in schema or "const" in schema:
+        return schema.get("const", schema.get("enum", [None])[0])
+    match schema.get("type"):
+        case "object":
+            held, wanted = schema.get("properties", {}), schema.get("required", [])
+            return {one: sample(held[one], names, one, root) for one in held if one in wanted}
+        case "array":
+            return [sample(schema.get("items", {}), names, name, root)] * max(1, schema.get("minItems", 1))
+        case "integer":
+            return max(1, schema.get("minimum", 1))
+        case "boolean":
+            return False
+        case _ if schema.get("format") == "uuid":
+            return str(NOBODY)
+        case _ if schema.get("format") == "date-time":
+            return WINDOW["to"]
+        case _:
+            return "Awa"[: schema.get("maxLength", 3)]
+
+
+NAMES: Final = (
+    "slug",
+    "code",
+    "organiser",
+    "vote_id",
+    "payments/reference",
+    "payouts/reference",
+    "voids/request_id",
+    "request_id",
+    "ticket",
+    "beneficiary",
+    "statement_id",
+    "number",
+)
+UNKNOWN: Final = dict.fromkeys(NAMES, str(NOBODY)) | {
+    "slug": "nothing",
+    "code": "99",
+    "organiser": "nobody",
+    "ticket": "4711",
+    "number": "4711",
+}
+
+
+@pytest.fixture
+async def world(office: Office) -> World:
+    rig = office.rig
+    order, held = await rig.counted(), await rig.held(number="+2250501020305")
+    late = await rig.late(number="+2250501020306")
+    await rig.callback(order, b'{"status": "SUCCESSFUL"}')
+    ticket = await open_ticket(rig, order)
+    asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, AWA)
+    void = await rig.acts.ask(Act.VOID_WINDOW, "star", WINDOW, REASON, AWA)
+    beneficiary, payout, statement = uuid4(), uuid4(), uuid4()
+    made = {"id": beneficiary, "payout": payout, "contest": rig.contest.id, "demo": rig.contest.organiser_id}
+    async with rig.engine.begin() as connection:
+        for statement_text in (
+            "insert into beneficiaries (id, organiser_id, provider, country, name, registered_by, phone_index,"
+            " phone_cipher) values (:id, :demo, 'mtn_momo', 'CI', 'Mariam of the demo', 'yao@house.test', '\\x00',"
+            " :number)",
+            "insert into payouts (reference, organiser_id, contest_id, beneficiary_id, provider, currency,"
+            " amount_minor, request_id, status, next_try_at) values (:payout, :demo, :contest, :id,"
+            " 'mtn_momo', 'XOF', 100, :id, 'manual', null)",
+            "insert into contests (id, organiser_id, slug, name, country, currency, price_minor, opens_at, closes_at,"
+            " service_code, short_code, keyword) values (gen_random_uuid(), :demo, 'unseen', 'Unseen', 'CI', 'XOF',"
+            " 100, now(), now() + interval '1 day', '', '', '')",
+        ):
+            number = rig.vault.seal("+2250501020304", f"beneficiaries.phone.{beneficiary}")
+            await connection.execute(text(statement_text), {**made, "number": number})
+    await rig.directory.refresh()
+    await other_organiser(rig)
+    for role, (organiser, contest) in product(
+        Role, ((None, None), ("demo", None), ("other", None), ("demo", "unseen"))
+    ):
+        exists = role in (ROLES_OF_ORGANISERS if organiser else ROLES_OF_THE_PLATFORM)
+        if exists and (contest is None or role is Role.AUDITOR):
+            await office.hire(address_of(role, organiser, contest), role, organiser, contest)
+    names = {
+        "slug": "star",
+        "code": "07",
+        "organiser": "demo",
+        "vote_id": str(order.vote_id),
+        "payments/reference": str(order.payment_reference),
+        "payouts/reference": str(payout),
+        "voids/request_id": str(void),
+        "request_id": str(asked),
+        "ticket": ticket,
+        "beneficiary": str(beneficiary),
+        "statement_id": str(statement),
+        "number": "1",
+    }
+    refund = await rig.one("select reference from refunds")
+    votes = [str(one) for order in (order, held, late) for one in (order.vote_id, order.payment_reference)]
+    marks = [*votes, str(asked), str(void), str(payout), str(beneficiary), str(refund), ticket, "Mariam", "star"]
+    assert set(names) == set(NAMES)
+    async with (await office.signed_in(AWA)).get("/api/admin/contests/star") as answer:
+        return World(office, names, marks, await answer.json())
+
+
+def address_of(role: Role, organiser: str | None, contest: str | None) -> str:
+    return f"{role.value}@{contest or organiser or 'platform'}.test"
+
+
+def members() -> list[tuple[str, Role, str | None]]:
+    """Address, role and organiser of everybody; the last is an auditor of a contest with nothing in it."""
+    found: list[tuple[str, Role, str | None]]
+    found = [(address_of(role, None, None), role, None) for role in Role if role in ROLES_OF_THE_PLATFORM]
+    for organiser in ("demo", "other"):
+        found += [(address_of(role, organiser, None), role, organiser) for role in Role if role in ROLES_OF_ORGANISERS]
+    return [*found, (address_of(Role.AUDITOR, "demo", "unseen"), Role.AUDITOR, "unseen")]
+
+
+async def test_every_address_declares_its_right(office: Office) -> None:
+    routes = routes_of(office)
+    undeclared = {(route.method, route.path) for route in routes if not hasattr(route.handler, DECLARED)}
+    assert undeclared == PUBLIC
+    assert {route.path for route in routes if (route.method, route.path) not in PUBLIC and route.right is None} == OWN
+
+
+async def test_every_role_at_every_address(world: World, database: Database) -> None:
+    routes = [one for one in routes_of(world.office) if (one.method, one.path) not in PUBLIC and one.path not in OWN]
+    nobodys = {key(one.path, name) for one in routes for name in re.findall(r"{(\w+)}", one.path)} - set(NAMES)
+    # Another kind of name in an address wants one of `demo` in NAMES and in `world`.
+    assert nobodys == set()
+    before, tried, wrong = await snapshot(world, database), 0, []
+    for (address, role, organiser), route in product(members(), routes):
+        tried += 1
+        rights = rights_in(role, UUID(int=1) if organiser else None)
+        # Asking for an act needs the right of the act besides; the one that is asked for here is a refund.
+        may = route.right in rights and (route.path != "/admin/acts" or Right.REFUND in rights)
+        found = await judged(world, address, route, organiser, may=may)
+        wrong += [] if found is None else [(address, route.method, route.path, *found)]
+    for route in routes:
+        status, _ = await world.send(None, route, world.names)
+        wrong += [] if status == (401 if route.by_api else 307) else [("nobody", route.method, route.path, status)]
+    assert wrong == []
+    assert tried == len(members()) * len(routes) > 1000
+    assert await snapshot(world, database) == before
+
+
+async def judged(
+    world: World, address: str, route: Route, organiser: str | None, *, may: bool
+) -> tuple[object, ...] | None:
+    """What is wrong with the answers that a person has from an address; None when nothing is."""
+    if not may:
+        status, _ = await world.send(address, route, world.names)
+        return None if status == 403 else (status, "may not")
+    if organiser in (None, "demo"):
+        # Their own is shown; what changes it is asked about things that nobody has.
+        names = world.names if route.method == "GET" else UNKNOWN
+        status, _ = await world.send(address, route, names)
+        fine = status < 400 if route.method == "GET" else status not in (401, 403) and status < 500
+        return None if fine else (status, "may")
+    status, body = await world.send(address, route, world.names)
+    mine = organiser == "unseen" and re.findall(r"{(\w+)}", route.path) == ["organiser"]
+    if "{" in route.path and not (mine or (route.method, route.path) in {("GET", path) for path in LISTS}):
+        return None if status == 404 else (status, "not theirs")
+    # What was typed is shown again, and what the address names.
+    shown = re.sub(r'value="[^"]*"|href="\?[^"]*"', "", body)
+    seen = [mark for mark in world.marks if re.search(rf"\b{mark}\b", shown)]
+    return None if status < 500 and not (status < 400 and seen) else (status, seen)
+
+
+async def snapshot(world: World, database: Database) -> dict[str, object]:
+    """Every row of the organiser `demo`, but for what says who signed in."""
+    tables = await limited_tables(database, "select") - {"staff"}
+    held: dict[str, object] = {}
+    async with scoped(world.office.rig.engine, world.office.rig.contest.organiser_id) as connection:
+        for table in sorted(tables):
+            rows = await connection.execute(text(f"select t::text from {table} t order by 1"))
+            held[table] = list(rows.scalars())
+    return held
