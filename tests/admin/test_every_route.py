@@ -23,17 +23,18 @@ from tests.admin.back_office import Office, open_ticket, other_organiser
 from tests.engines import Database
 from tests.gateway.storage.test_tenants import limited_tables
 
-# What is for everybody: the way in, and where a GET leads that was left by a form.
-PUBLIC: Final = {
-    ("GET", "/admin/sign-in"),
-    ("POST", "/admin/sign-in"),
-    ("GET", "/admin/sign-out"),
-    ("GET", "/admin/acts"),
-}
+# What is for everybody: the way in, links by mail, and where a GET leads that was left by a form.
+BOTH: Final = ("/admin/sign-in", "/admin/reset", "/admin/reset/{token}", "/admin/invitation/{token}")
+PUBLIC: Final = {("GET", "/admin/sign-out"), ("GET", "/admin/acts"), *product(("GET", "POST"), BOTH)}
 # Of the person who asks, whatever their role: they name nobody else's.
 OWN: Final = {"/admin/factor", "/admin/me", "/admin/sign-out", "/api/admin/me"}
 # A GET where a form was left, which shows a list; it names what nobody looks up.
-LISTS: Final = {"/admin/tickets/{ticket}", "/admin/payouts/beneficiaries/{beneficiary}"}
+LISTS: Final = {
+    "/admin/tickets/{ticket}",
+    "/admin/payouts/beneficiaries/{beneficiary}",
+    "/admin/people/{person}",
+    "/admin/people/invitations/{invitation}",
+}
 NOBODY: Final = uuid4()
 WINDOW: Final = {"from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
 
@@ -128,6 +129,8 @@ def fields(names: Mapping[str, str]) -> dict[str, str]:
         "contest": names["slug"],
         "q": names["payments/reference"],
         "frozen": "1",
+        "role": "moderator",
+        "email": "new@house.test",
         "country": "CI",
         "account": "mtn_momo",
         "number": "0501020304",
@@ -140,19 +143,26 @@ def sample(schema: Mapping[str, Any], names: Mapping[str, str], name: str = "", 
     root = root or schema
     if "$ref" in schema:
         return sample(root["$defs"][schema["$ref"].rpartition("/")[2]], names, name, root)
-    if "anyOf" in schema:
-        return sample(schema["anyOf"][0], names, name, root)
     known = {"contest": names["slug"], "subject": names["payments/reference"], "q": names["payments/reference"]}
     known |= {"organiser": names["organiser"], "beneficiary": names["beneficiary"], "account": "mtn_momo"}
-    known |= {"country": "CI", "currency": "XOF", "act": "refund_payment", **WINDOW}
+    known |= {
+        "role": "moderator",
+        "email": "new@house.test",
+        "country": "CI",
+        "currency": "XOF",
+        "act": "refund_payment",
+        **WINDOW,
+    }
     if name in known:
         return known[name]
+    if "anyOf" in schema:
+        return sample(schema["anyOf"][0], names, name, root)
     if "enum" in schema or "const" in schema:
         return schema.get("const", schema.get("enum", [None])[0])
     match schema.get("type"):
         case "object":
             held, wanted = schema.get("properties", {}), schema.get("required", [])
-            return {one: sample(held[one], names, one, root) for one in held if one in wanted}
+            return {one: sample(held[one], names, one, root) for one in held if one in wanted or one in known}
         case "array":
             return [sample(schema.get("items", {}), names, name, root)] * max(1, schema.get("minItems", 1))
         case "integer":
@@ -178,6 +188,8 @@ NAMES: Final = (
     "request_id",
     "ticket",
     "beneficiary",
+    "person",
+    "invitation",
     "statement_id",
     "number",
 )
@@ -199,8 +211,14 @@ async def world(office: Office) -> World:
     ticket = await open_ticket(rig, order)
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, AWA)
     void = await rig.acts.ask(Act.VOID_WINDOW, "star", WINDOW, REASON, AWA)
-    beneficiary, payout, statement = uuid4(), uuid4(), uuid4()
-    made = {"id": beneficiary, "payout": payout, "contest": rig.contest.id, "demo": rig.contest.organiser_id}
+    beneficiary, payout, statement, invitation = (uuid4() for _ in range(4))
+    made = {
+        "id": beneficiary,
+        "payout": payout,
+        "contest": rig.contest.id,
+        "demo": rig.contest.organiser_id,
+        "invitation": invitation,
+    }
     async with rig.engine.begin() as connection:
         for statement_text in (
             "insert into beneficiaries (id, organiser_id, provider, country, name, registered_by, phone_index,"
@@ -209,6 +227,8 @@ async def world(office: Office) -> World:
             "insert into payouts (reference, organiser_id, contest_id, beneficiary_id, provider, currency,"
             " amount_minor, request_id, status, next_try_at) values (:payout, :demo, :contest, :id,"
             " 'mtn_momo', 'XOF', 100, :id, 'manual', null)",
+            "insert into invitations (id, organiser_id, link_hash, email, role, language, invited_by, expires_at)"
+            " values (:invitation, :demo, '\\x00', 'salif@demo.test', 'moderator', 'fr', 'yao', now() + interval '1d')",
             "insert into contests (id, organiser_id, slug, name, country, currency, price_minor, opens_at, closes_at,"
             " service_code, short_code, keyword) values (gen_random_uuid(), :demo, 'unseen', 'Unseen', 'CI', 'XOF',"
             " 100, now(), now() + interval '1 day', '', '', '')",
@@ -234,12 +254,26 @@ async def world(office: Office) -> World:
         "request_id": str(asked),
         "ticket": ticket,
         "beneficiary": str(beneficiary),
+        "person": str(await rig.one("select id from staff where email = 'moderator@demo.test'")),
+        "invitation": str(invitation),
         "statement_id": str(statement),
         "number": "1",
     }
     refund = await rig.one("select reference from refunds")
     votes = [str(one) for order in (order, held, late) for one in (order.vote_id, order.payment_reference)]
-    marks = [*votes, str(asked), str(void), str(payout), str(beneficiary), str(refund), ticket, "Mariam", "star"]
+    marks = [
+        *votes,
+        str(asked),
+        str(void),
+        str(payout),
+        str(beneficiary),
+        str(refund),
+        ticket,
+        "Mariam",
+        "star",
+        "salif",
+        "moderator@demo.test",
+    ]
     assert set(names) == set(NAMES)
     async with (await office.signed_in(AWA)).get("/api/admin/contests/star") as answer:
         return World(office, names, marks, await answer.json())
